@@ -1,0 +1,184 @@
+"""What an ``evaluate.py`` is handed and what it gives back.
+
+``evaluate(trial: Trial) -> Outcome`` runs in the grader, a trusted process that never imports the candidate.  Whatever the
+candidate computes reaches it as bytes through the sandbox's two calls, read by strict readers.  A candidate that fails is a reply
+with a status; an exception in ``evaluate`` is the evaluator's own fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from archive import Curve, Start, Status
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Value = "Json | np.ndarray"
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """An array a candidate must return: exact dtype, exact shape (None: any length up to ``max_items`` in all).
+
+    Floats must be finite unless ``finite`` is False.
+    """
+
+    dtype: str
+    shape: tuple[int | None, ...]
+    max_items: int = 1 << 26
+    finite: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class JsonValue:
+    """A JSON value a candidate must return: at most ``max_bytes`` of UTF-8, no NaN, infinities or duplicate keys."""
+
+    max_bytes: int = 65536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What the candidate's process tree spent, measured from outside it."""
+
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    memory_mib: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The end of a sandbox call.
+
+    ``values`` holds, for each call of ``call``/``call_many``, the returned values by name; empty unless ``status`` is OK.
+    ``files`` holds the output files of ``run``.  ``log`` is the tail of stdout and stderr: capped, cleaned, untrusted.
+    ``output_hash`` is the hash over the bytes returned.
+    """
+
+    status: Status
+    reason: str = ""
+    values: tuple[Mapping[str, object], ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    log: str = ""
+    exit_code: int | None = None
+    usage: Usage = Usage()
+    output_hash: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.status is Status.OK
+
+    @property
+    def value(self) -> Mapping[str, object]:
+        """The values of the only (or first) call."""
+        return self.values[0]
+
+    def outcome(self) -> Outcome:
+        """This failure as the outcome of the trial, with the log's tail as feedback."""
+        return Outcome(status=self.status, reason=self.reason, feedback=self.log[-2000:])
+
+
+class Sandbox(Protocol):
+    """The candidate's side of a trial.  Every call starts a fresh process that sees the candidate's files, the declared imports
+    and candidate assets, ``inputs`` and nothing else.  CPU, wall time and memory add up against the stage's limits."""
+
+    def call(
+        self,
+        entry: str,
+        args: Mapping[str, object],
+        returns: Mapping[str, Array | JsonValue],
+        *,
+        inputs: Mapping[str, bytes | Path] | None = None,
+        budgeted: bool = True,
+    ) -> Reply:
+        """Call one function of the candidate, ``entry`` being ``"file.py:function"``.
+
+        ``args`` are keyword arguments: JSON values and numpy arrays.  The function returns a mapping with the names in
+        ``returns``, or a tuple in their order, or the bare value when there is one name.  ``inputs`` are files laid read-only
+        under ``/input``.  ``budgeted=False`` counts the CPU as the scorer's, not the candidate's.
+        """
+
+    def call_many(
+        self,
+        entry: str,
+        calls: Sequence[Mapping[str, object]],
+        returns: Sequence[Mapping[str, Array | JsonValue]],
+        *,
+        inputs: Mapping[str, bytes | Path] | None = None,
+        budgeted: bool = True,
+    ) -> Reply:
+        """As ``call``, several times in one process, in order; one failure fails the whole."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        inputs: Mapping[str, bytes | Path] | None = None,
+        outputs: Mapping[str, int] | None = None,
+        env: Mapping[str, str] | None = None,
+        budgeted: bool = True,
+    ) -> Reply:
+        """Run a command in the candidate's folder; ``"python"`` as its first word is the sandbox's interpreter.
+
+        Working folder: ``/work``, a size-capped tmpfs.  The candidate's files: ``/candidate`` (read-only), ``inputs`` under
+        ``/input``, candidate assets under ``/assets``.  ``outputs`` maps relative paths under ``/output`` to the greatest size in
+        bytes; a missing or larger one is ``invalid``.  Exit status other than 0 is ``crash``.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One measurement: what to evaluate, and with what.
+
+    ``seed`` has 63 bits and decides everything random; ``deep`` asks for the checks kept for candidates that would enter an
+    archive.  ``assets`` is the folder of all prepared assets (the grader's own included), ``problem`` the problem folder,
+    ``work`` a fresh private folder that is removed afterwards.
+    """
+
+    files: Mapping[str, str]
+    stage: str
+    seed: int
+    params: Mapping[str, float | int | str | bool]
+    problem: Path
+    assets: Path | None
+    work: Path
+    sandbox: Sandbox
+    deep: bool = False
+    start: Start = Start.COLD
+
+    def rng(self, purpose: str = "") -> np.random.Generator:
+        """A generator keyed by (seed, purpose): equal arguments give equal draws, on any machine."""
+        import hashlib
+
+        import numpy as np
+
+        key = int.from_bytes(hashlib.blake2b(f"{self.seed}:{purpose}".encode(), digest_size=16).digest(), "little")
+        return np.random.Generator(np.random.Philox(key=key))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a trial gave.  ``score`` is in the problem's own unit and sign, finite, and present exactly when ``status`` is OK.
+
+    ``feedback`` is told to whoever makes the next child; ``artifacts`` are small blobs from which the result can be verified
+    again.  ``output_hash`` defaults to the hash of what the last sandbox call returned.
+    """
+
+    status: Status = Status.OK
+    score: float | None = None
+    reason: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    descriptors: Mapping[str, float] = field(default_factory=dict)
+    feedback: str = ""
+    curve: Curve | None = None
+    artifacts: Mapping[str, bytes] = field(default_factory=dict)
+    output_hash: str = ""
+
+    @classmethod
+    def fail(cls, status: Status, reason: str, feedback: str = "") -> Outcome:
+        """A failure of the candidate, with the reason in one sentence."""
+        return cls(status=status, reason=reason, feedback=feedback or reason)

@@ -1,0 +1,59 @@
+"""What an operator is: something that makes a child from parents, or says in a sentence why it cannot.
+
+Operators know nothing of scores, archives or budgets; the search chose the parents and drew the parameters.  The same task and
+generator give the same child, in any process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from archive import Literal, ProposalStatus, Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Files = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a child may change: the editable files, whether it may add some, its greatest size in bytes."""
+
+    editable: tuple[str, ...]
+    may_add_files: bool
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One propose ticket as an operator sees it.  ``literals`` and ``sample`` are set for the constant tuner's samples."""
+
+    parents: tuple[Files, ...]
+    inspirations: tuple[Files, ...]
+    scope: Scope
+    sample: Sample | None = None
+    literals: tuple[Literal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What an operator gives back: ``files`` for a child, ``literals`` for an opened tuner, ``reason`` for neither."""
+
+    status: ProposalStatus
+    files: Files | None = None
+    literals: tuple[Literal, ...] = ()
+    reason: str = ""
+    summary: str = ""
+
+
+class Operator(Protocol):
+    """Stateless; safe to call from any thread."""
+
+    name: str
+    family: str  # the bandit keeps a floor for each family
+
+    def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
+        """Make a child.  Never raises for what the parents contain: an unusable parent is ``INVALID`` with a reason."""
