@@ -1,5 +1,6 @@
 """What has been found and how: records, archives, the journal, queries.  Never imports ``evolve``."""
 
+from archive._posterior import Pooled, PooledState, Tally, shrink, verdict
 from archive._records import (
     RECORD_TYPES,
     SCHEMA_VERSION,
@@ -75,6 +76,8 @@ __all__ = [
     "Note",
     "Opened",
     "Placed",
+    "Pooled",
+    "PooledState",
     "ProblemInfo",
     "ProposalStatus",
     "ProposeIssued",
@@ -90,6 +93,9 @@ __all__ = [
     "Start",
     "Status",
     "StopAsked",
+    "Tally",
     "Text",
     "VaultOpened",
+    "shrink",
+    "verdict",
 ]

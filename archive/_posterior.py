@@ -1,0 +1,170 @@
+"""What the measurements say about a candidate's true score: normal shrinkage with pooled noise.
+
+The search and the queries both use these formulas, so that what a run decides and what it reports agree.  For one problem at
+one stage, with candidate ``c`` measured ``n_c`` times with mean ``y_c``:
+
+    s2   = sum_c M2_c / sum_c (n_c - 1)            noise of one measurement, pooled over all replicates
+    m0   = mean of the candidates' first scores    where a candidate starts from
+    tau2 = max(v0 - s2, s2 / k)                    spread of true scores; v0 = sample variance of the k first scores
+    w    = tau2 / (tau2 + s2 / n_c)
+    mean = m0 + w (y_c - m0),   sd = sqrt(w s2 / n_c)
+
+First scores are used for the prior because every candidate has exactly one, however often it was measured afterwards.  ``tau2``
+has the floor ``s2 / k``: a smaller spread cannot be told from none with k candidates, and at exactly zero all candidates would
+tie with no uncertainty left to explore.  With fewer than two candidates there is no prior and ``w`` is 1; with no replicate yet,
+or on a deterministic problem, the noise is 0 and the posterior is the plain mean.  A wild score (a hack, a diverged run) makes
+``tau2`` large, and so only turns shrinkage off.
+
+What counts: every ``ok`` measurement at that stage, whatever its purpose, in the problem's own sign.  The formulas do not depend
+on the order, up to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import sqrt
+
+from archive._records import Status
+
+_HUGE = 1e300  # squares of absurd scores overflow; a variance stays a number
+
+
+def shrink(mean: float, n: int, noise: float, prior: tuple[float, float] | None) -> tuple[float, float]:
+    """Posterior (mean, sd) of a candidate measured ``n`` times, given the noise variance and the prior (m0, tau2)."""
+    if noise <= 0.0:
+        return mean, 0.0
+    error = noise / n
+    if prior is None:
+        return mean, sqrt(error)
+    m0, tau2 = prior
+    weight = tau2 / (tau2 + error)
+    return m0 + weight * (mean - m0), sqrt(weight * error)
+
+
+def verdict(statuses: Iterable[Status]) -> Status | None:
+    """A candidate's status from those of its measurements, in record order.
+
+    Its first own failure if there is one; else ``ok`` if any measurement was; else ``evaluator_error``; None without measurements.
+    """
+    found: Status | None = None
+    for status in statuses:
+        if status is not Status.OK and status is not Status.EVALUATOR_ERROR:
+            return status
+        if found is not Status.OK:
+            found = status
+    return found
+
+
+@dataclass(slots=True)
+class Tally:
+    """The measurements of one candidate: how many, their mean, the sum of squared differences from it."""
+
+    n: int = 0
+    mean: float = 0.0
+    m2: float = 0.0
+
+    def add(self, score: float) -> float:
+        """Count a score; returns by how much ``m2`` grew (Welford)."""
+        self.n += 1
+        delta = score - self.mean
+        self.mean += delta / self.n
+        grown = delta * (score - self.mean)
+        self.m2 += grown
+        return grown
+
+
+@dataclass(frozen=True, slots=True)
+class PooledState:
+    """``Pooled`` as plain lists and numbers, for a checkpoint.  ``first`` is (k, mean, M2) of the first scores."""
+
+    noisy: bool
+    df: int
+    within: float
+    first: tuple[int, float, float]
+    ids: list[str]
+    counts: list[int]
+    means: list[float]
+    m2s: list[float]
+
+
+class Pooled:
+    """Scores of one problem at one stage, with O(1) updates.  Deterministic; not thread-safe."""
+
+    __slots__ = ("_by_id", "_df", "_first", "_within", "noisy")
+
+    def __init__(self, noisy: bool) -> None:
+        self.noisy = noisy
+        self._by_id: dict[str, Tally] = {}
+        self._first = Tally()
+        self._within = 0.0
+        self._df = 0
+
+    def __contains__(self, candidate: str) -> bool:
+        return candidate in self._by_id
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def add(self, candidate: str, score: float) -> None:
+        """Count one ok measurement (a finite score)."""
+        tally = self._by_id.get(candidate)
+        if tally is None:
+            tally = self._by_id[candidate] = Tally()
+            self._first.add(score)
+        else:
+            self._df += 1
+        self._within += tally.add(score)
+
+    def tally(self, candidate: str) -> Tally:
+        """The candidate's own measurements; treat as read-only.  KeyError when it has none."""
+        return self._by_id[candidate]
+
+    @property
+    def df(self) -> int:
+        """Degrees of freedom of the pooled noise: measurements beyond each candidate's first."""
+        return self._df
+
+    @property
+    def noise(self) -> float:
+        """Variance of one measurement; 0 when deterministic or not yet known."""
+        if not self.noisy or self._df == 0:
+            return 0.0
+        return min(self._within / self._df, _HUGE)
+
+    @property
+    def prior(self) -> tuple[float, float] | None:
+        """(m0, tau2), or None with fewer than two candidates."""
+        k = self._first.n
+        if k < 2:
+            return None
+        noise = self.noise
+        return self._first.mean, min(max(self._first.m2 / (k - 1) - noise, noise / k), _HUGE)
+
+    def posterior(self, candidate: str) -> tuple[float, float]:
+        """(mean, sd) of the candidate's true score.  KeyError when it has no measurement."""
+        tally = self._by_id[candidate]
+        return shrink(tally.mean, tally.n, self.noise, self.prior)
+
+    def dump(self) -> PooledState:
+        tallies = list(self._by_id.values())
+        return PooledState(
+            noisy=self.noisy,
+            df=self._df,
+            within=self._within,
+            first=(self._first.n, self._first.mean, self._first.m2),
+            ids=list(self._by_id),
+            counts=[tally.n for tally in tallies],
+            means=[tally.mean for tally in tallies],
+            m2s=[tally.m2 for tally in tallies],
+        )
+
+    @classmethod
+    def load(cls, state: PooledState) -> Pooled:
+        """The inverse of ``dump``, exactly."""
+        pooled = cls(state.noisy)
+        pooled._df, pooled._within = state.df, state.within
+        pooled._first = Tally(*state.first)
+        rows = zip(state.ids, state.counts, state.means, state.m2s, strict=True)
+        pooled._by_id = {id_: Tally(n, mean, m2) for id_, n, mean, m2 in rows}
+        return pooled
