@@ -329,7 +329,8 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class BlockClosed:
-    """The block ended.  ``skipped`` are entries not run because their candidate had failed."""
+    """The block ended.  ``skipped`` are entries not run because their candidate had failed; ``lost`` is the entry that ran when the
+    grader died."""
 
     kind: ClassVar[str] = "block_closed"
     attempt: Attempt
@@ -338,6 +339,7 @@ class BlockClosed:
     skipped: tuple[int, ...] = ()
     drift: float | None = None
     reason: str = ""
+    lost: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,168 @@
+"""Typed configuration: one dataclass a component.  Slots make a misspelt key an error; defaults are the documented ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from evolve._contract import Param
+from evolve._errors import ConfigError
+
+POLICIES = ("map_elites", "independent", "best_of_n", "hill_climb", "one_plus_one")
+OPERATORS = ("tune", "ast_edit", "crossover")
+TIERS = ("strict", "none")
+
+
+def _require(ok: bool, key: str, expected: str, found: object) -> None:
+    if not ok:
+        raise ConfigError(f"{key} must be {expected}, found {found!r}; type {key}=VALUE with such a value.")
+
+
+@dataclass(kw_only=True, slots=True)
+class SearchConfig:
+    """How the search decides.
+
+    Args:
+        policy: ``map_elites``; or a baseline: ``independent`` sampling of the seed's children, ``best_of_n`` (batches from the
+            incumbent), ``hill_climb`` (any better child replaces the incumbent), ``one_plus_one`` (one child at a time).
+        operators: Which operators may make children.
+        tournament: Draws of a parent tournament.
+        inspirations: Other elites handed to an operator.
+        uniform_share: Probability that a parent is drawn uniformly from the archive.
+        discount: What a result is worth to the bandit after each further one.
+        family_floor: Least probability of each family of operators.
+        keep: Most candidates of an archive without descriptors.
+        batch: Children a round of ``best_of_n``.
+        seed_runs: Measurements of the seed program of a noisy problem.
+        final_runs: Measurements each of best and seed at the end of a noisy run.
+        remeasure_share: Share of a noisy problem's measurements that go to its best ``remeasure_top`` candidates again.
+        remeasure_top: See above.
+        recheck_share: Most of the slots' time that may go to measuring warm results again cold.
+    """
+
+    policy: str = "map_elites"
+    operators: Sequence[str] = OPERATORS
+    tournament: int = 16
+    inspirations: int = 5
+    uniform_share: float = 0.1
+    discount: float = 0.995
+    family_floor: float = 0.05
+    keep: int = 64
+    batch: int = 8
+    seed_runs: int = 5
+    final_runs: int = 5
+    remeasure_share: float = 0.2
+    remeasure_top: int = 5
+    recheck_share: float = 0.1
+
+    def __post_init__(self) -> None:
+        _require(self.policy in POLICIES, "search.policy", f"one of {', '.join(POLICIES)}", self.policy)
+        unknown = [name for name in self.operators if name not in OPERATORS]
+        _require(bool(self.operators) and not unknown, "search.operators", f"a list out of {', '.join(OPERATORS)}", list(self.operators))
+        for key in ("tournament", "keep", "batch", "seed_runs", "final_runs", "remeasure_top"):
+            _require(getattr(self, key) >= 1, f"search.{key}", "at least 1", getattr(self, key))
+        _require(self.inspirations >= 0, "search.inspirations", "at least 0", self.inspirations)
+        for key in ("uniform_share", "family_floor", "remeasure_share", "recheck_share"):
+            _require(0 <= getattr(self, key) <= 1, f"search.{key}", "between 0 and 1", getattr(self, key))
+        _require(0 < self.discount <= 1, "search.discount", "above 0 and at most 1", self.discount)
+
+
+@dataclass(kw_only=True, slots=True)
+class BudgetConfig:
+    """What a run may spend; null takes the problem's default, and without one there is no limit.
+
+    Args:
+        wall_s: Seconds on the clock, final runs included.
+        cpu_s: CPU seconds of candidates and scorers.
+        evaluations: Measurements.
+        candidates: Children measured.
+    """
+
+    wall_s: float | None = None
+    cpu_s: float | None = None
+    evaluations: int | None = None
+    candidates: int | None = None
+
+    def __post_init__(self) -> None:
+        for key in ("wall_s", "cpu_s", "evaluations", "candidates"):
+            value = getattr(self, key)
+            _require(value is None or value > 0, f"budget.{key}", "above 0", value)
+
+
+@dataclass(kw_only=True, slots=True)
+class StopConfig:
+    """When to stop before the budget is spent.
+
+    Args:
+        target: A score, in the problem's own sign, that is good enough.
+        patience: Measured children since the best last changed.
+    """
+
+    target: float | None = None
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.patience is None or self.patience > 0, "stop.patience", "above 0", self.patience)
+
+
+@dataclass(kw_only=True, slots=True)
+class ExecutorConfig:
+    """Where blocks run.
+
+    Args:
+        kind: ``local``: grader processes on this machine.
+        slots: Blocks at once; null is one for each CPU this process may use.
+    """
+
+    kind: str = "local"
+    slots: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.kind == "local", "executor", "local", self.kind)
+        _require(self.slots is None or self.slots >= 1, "executor.slots", "at least 1", self.slots)
+
+
+@dataclass(kw_only=True, slots=True)
+class SandboxConfig:
+    """How candidates are confined.
+
+    Args:
+        tier: ``strict``, or ``none``, which confines nothing and must be asked for by name.
+    """
+
+    tier: str = "strict"
+
+    def __post_init__(self) -> None:
+        _require(self.tier in TIERS, "sandbox.tier", f"one of {', '.join(TIERS)}", self.tier)
+
+
+@dataclass(kw_only=True, slots=True)
+class ProblemConfig:
+    """What to improve.
+
+    Args:
+        name: A built-in problem's name, or the path of a folder.
+        params: Values for the problem's parameters.
+    """
+
+    name: str = "circle_packing"
+    params: dict[str, Param] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True, slots=True)
+class RunConfig:
+    """Everything a run is made from.
+
+    Args:
+        seed: Decides every draw of the search.
+        out: The run's folder; null makes one below ``runs/``.
+    """
+
+    problem: ProblemConfig = field(default_factory=ProblemConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    stop: StopConfig = field(default_factory=StopConfig)
+    executor: ExecutorConfig = field(default_factory=ExecutorConfig)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    seed: int = 0
+    out: str | None = None

@@ -1,0 +1,27 @@
+"""Counter-based randomness: every draw is keyed by what it is for, so no generator's state is ever kept."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+SEED_BITS = 63
+
+
+def generator(seed: int, purpose: str, ticket: int) -> np.random.Generator:
+    """A generator for one decision: equal arguments give equal draws.
+
+    Args:
+        seed: The run's seed, in [0, 2**64).
+        purpose: What is drawn; other purposes get unrelated streams.
+        ticket: Which decision, in [0, 2**64).
+    """
+    words = np.frombuffer(hashlib.blake2b(f"{seed}:{purpose}:{ticket}".encode(), digest_size=16).digest(), dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=words))
+
+
+def measurement_seed(run_seed: int, candidate: str, stream: str, index: int) -> int:
+    """The seed of measurement ``index`` of ``candidate`` in a stream: 63 bits, fixed only once the candidate's text is fixed."""
+    digest = hashlib.blake2b(f"{run_seed}:{candidate}:{stream}:{index}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> (64 - SEED_BITS)

@@ -1,0 +1,101 @@
+"""Tickets that are open: what was handed out and has not ended.  A result counts only if an open ticket waits for it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+from archive import Attempt, BlockClosed, BlockStatus, Measured, MeasureIssued, ProposeIssued
+
+MAX_VOIDS = 3
+MAX_LOSSES = 2  # of one ticket with no entry to blame: after that the machine is at fault, not chance
+
+
+@dataclass(slots=True)
+class OpenBlock:
+    """A measure ticket.  ``done`` are indices of ``issued.entries`` that ended; ``held`` are results of a calibrated stage, which
+    count only when the block closes well."""
+
+    issued: MeasureIssued
+    done: set[int] = field(default_factory=set)
+    held: list[Measured] = field(default_factory=list)
+    voids: int = 0
+    losses: int = 0
+
+    def remaining(self) -> tuple[int, ...]:
+        return tuple(i for i in range(len(self.issued.entries)) if i not in self.done)
+
+
+class Tickets:
+    """Open propose and measure tickets, and those to be handed out again."""
+
+    def __init__(self) -> None:
+        self.next_ticket = 0
+        self.epoch = ""
+        self.proposals: dict[int, ProposeIssued] = {}
+        self.blocks: dict[int, OpenBlock] = {}
+        self.again: deque[int] = deque()
+
+    def fresh(self) -> Attempt:
+        """The attempt a new ticket starts with."""
+        return Attempt(self.epoch, self.next_ticket, 1)
+
+    def opened(self, epoch: str) -> None:
+        """A new driver: everything open is handed out again."""
+        self.epoch = epoch
+        self.again = deque(sorted([*self.proposals, *self.blocks]))
+
+    def issued(self, record: ProposeIssued | MeasureIssued) -> bool:
+        """Open (or open again) a ticket; returns whether it is a new one."""
+        ticket = record.attempt.ticket
+        new = ticket >= self.next_ticket
+        self.next_ticket = max(self.next_ticket, ticket + 1)
+        if not new and ticket in self.again:
+            self.again.remove(ticket)
+        if isinstance(record, ProposeIssued):
+            self.proposals[ticket] = record
+        else:
+            old = self.blocks.get(ticket)
+            self.blocks[ticket] = OpenBlock(record, voids=old.voids if old else 0, losses=old.losses if old else 0)
+        return new
+
+    def reissue(self) -> ProposeIssued | MeasureIssued | None:
+        """The next ticket to hand out again, as the record to write: the entries that have not ended, in order, seeds unchanged."""
+        if not self.again:
+            return None
+        ticket = self.again[0]
+        proposal = self.proposals.get(ticket)
+        if proposal is not None:
+            return replace(proposal, attempt=Attempt(self.epoch, ticket, proposal.attempt.n + 1))
+        block = self.blocks[ticket]
+        entries = tuple(block.issued.entries[i] for i in block.remaining())
+        return replace(block.issued, attempt=Attempt(self.epoch, ticket, block.issued.attempt.n + 1), entries=entries)
+
+    def waits_for_proposal(self, attempt: Attempt) -> ProposeIssued | None:
+        """The open propose ticket of exactly this attempt."""
+        issued = self.proposals.get(attempt.ticket)
+        return issued if issued is not None and issued.attempt == attempt else None
+
+    def waits_for_block(self, attempt: Attempt) -> OpenBlock | None:
+        """The open measure ticket of exactly this attempt."""
+        block = self.blocks.get(attempt.ticket)
+        return block if block is not None and block.issued.attempt == attempt else None
+
+    def closed(self, record: BlockClosed) -> list[Measured]:
+        """Close a block, or queue what is left of it; returns the held results that count now."""
+        ticket = record.attempt.ticket
+        block = self.blocks[ticket]
+        if record.status is BlockStatus.VOID:
+            block.voids += 1
+            block.done = {i for i in block.done if all(held.index != i for held in block.held)}
+            block.held = []
+        elif record.status is BlockStatus.LOST:
+            block.losses += 1
+        block.done.update(record.skipped)
+        over = record.status in (BlockStatus.OK, BlockStatus.CANCELLED) or block.voids >= MAX_VOIDS
+        if over or not block.remaining():
+            del self.blocks[ticket]
+            return block.held if record.status is not BlockStatus.VOID else []
+        if ticket not in self.again:
+            self.again.append(ticket)
+        return []
