@@ -1,0 +1,139 @@
+"""The static screen: what can be said of a candidate's files without running them.
+
+It runs in the grader, on hostile text.  Parsing deeply nested source can exhaust the interpreter's C stack (the documentation of
+``ast`` warns of it), so a linear scan bounds the nesting first; text beyond those bounds is not parsed here but left to the
+sandbox, where a crash is only the candidate's.
+
+It knows no forbidden names and no suspicious patterns: a screen of that kind can only quarantine, never decide.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from archive import Status
+from evolve._contract import Contract
+
+MAX_FILES = 256
+MAX_PATH_CHARS = 200
+MAX_BRACKETS = 80  # CPython's own limit is 200; a nested bracket costs its parser some twenty C frames
+MAX_INDENT = 80  # CPython's own limit is 100 levels
+MAX_CHAIN = 400  # operators, calls, attributes and the like that may nest without a bracket between two separators
+MAX_BRANCHES = 400  # an elif nests in the tree: one level each
+
+_TOKEN = re.compile(
+    r"""
+      (?P<skip>\#[^\n]*|[rRbBuUfFtT]{0,3}(?:\"\"\"(?:[^\\]|\\.)*?\"\"\"|'''(?:[^\\]|\\.)*?'''
+              |"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))
+    | (?P<line>\n[ \t\f]*)
+    | (?P<open>[(\[{])
+    | (?P<close>[)\]}])
+    | (?P<cut>[,;])
+    | (?P<branch>\belif\b)
+    | (?P<chain>\b(?:not|await|lambda|if|else|yield|and|or|in|is)\b|\*\*|//|[-+*/%@&|^~<>=!.:])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why the files are not worth running."""
+
+    status: Status
+    reason: str
+
+
+def screen(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]) -> Finding | None:
+    """None when the files may be run; else ``rejected`` (a rule of the problem) or ``invalid`` (a Python file that does not parse).
+
+    Deterministic; safe on any text.
+    """
+    return _rules(files, contract, seed) or _syntax(files)
+
+
+def _rules(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]) -> Finding | None:
+    if not files or len(files) > MAX_FILES:
+        return Finding(Status.REJECTED, f"{len(files)} files, expected 1 to {MAX_FILES}")
+    size = 0
+    for path, text in files.items():
+        if complaint := _path_complaint(path):
+            return Finding(Status.REJECTED, f"the path {_show(path)} {complaint}")
+        if path not in contract.editable and seed.get(path) != text and (path in seed or not contract.may_add_files):
+            rule = "is not editable" if path in seed else "is a new file, which this problem does not allow"
+            return Finding(Status.REJECTED, f"{_show(path)} {rule}; the editable files are {', '.join(contract.editable)}")
+        try:
+            size += len(text.encode())
+        except UnicodeEncodeError:
+            return Finding(Status.REJECTED, f"{_show(path)} holds characters that are not Unicode text (lone surrogates)")
+    if size > contract.max_bytes:
+        return Finding(Status.REJECTED, f"{size} bytes of files, expected at most {contract.max_bytes}")
+    return None
+
+
+def _path_complaint(path: str) -> str:
+    """What is wrong with a relative POSIX path that is going to be created below a folder; "" when nothing is."""
+    if not path or len(path) > MAX_PATH_CHARS or not path.isascii() or not path.isprintable():
+        return f"is not 1 to {MAX_PATH_CHARS} printable ASCII characters"
+    if "\\" in path or path.startswith("/") or path != PurePosixPath(path).as_posix() or ".." in path.split("/") or path == ".":
+        return "is not a plain relative path"
+    return ""
+
+
+def _show(path: str) -> str:
+    return ascii(path[:60])
+
+
+def _syntax(files: Mapping[str, str]) -> Finding | None:
+    for path, text in sorted(files.items()):
+        if not path.endswith(".py") or not parses_safely(text):
+            continue
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ast.parse(text, filename=path)
+        except SyntaxError as error:
+            return Finding(Status.INVALID, f"{path}:{error.lineno or 0}: {error.msg}")
+        except ValueError as error:  # a null character
+            return Finding(Status.INVALID, f"{path}: {error}")
+        except (RecursionError, MemoryError):
+            continue  # beyond this parser, which is not yet beyond Python
+    return None
+
+
+def parses_safely(text: str) -> bool:
+    """Whether the text nests little enough to be parsed in a process that must not die.
+
+    A scan by regular expression, linear in the text.  It may refuse what Python would parse; the sandbox decides then.
+    """
+    depth = branches = chain = 0
+    stack: list[int] = []
+    for token in _TOKEN.finditer(text):
+        kind = token.lastgroup
+        if kind == "chain":
+            chain += 1
+        elif kind == "open":
+            stack.append(chain + 1)
+            chain, depth = 0, depth + 1
+        elif kind == "close":
+            chain = stack.pop() if stack else 0
+            depth = max(0, depth - 1)
+        elif kind == "cut" or (kind == "line" and depth == 0):
+            chain = 0
+        elif kind == "branch":
+            branches += 1
+        if kind == "line" and _indent(token.group()) > MAX_INDENT:
+            return False
+        if depth > MAX_BRACKETS or chain > MAX_CHAIN or branches > MAX_BRANCHES:
+            return False
+    return True
+
+
+def _indent(line: str) -> int:
+    """Levels of indentation: at most one a character."""
+    return len(line) - 1
