@@ -1,0 +1,211 @@
+"""A YAML file read strictly, and typed access to its mappings, with one sentence for every mistake."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from evolve._errors import ProblemError, need
+
+FLOAT = re.compile(r"[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+\Z")  # YAML 1.1 reads 1e-3 as text
+
+
+def read_yaml(path: Path) -> dict[str, object]:
+    """The mapping in a YAML file, of plain values only (text, finite numbers, true, false, nothing, lists, mappings).
+
+    Raises:
+        ProblemError: the file is missing, not UTF-8, not YAML, no mapping, has duplicate keys, or holds a date or the like.
+        MissingPackage: PyYAML is not installed.
+    """
+    need("yaml", "pyyaml")
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """PyYAML's safe loader that refuses duplicate keys and reads 1e-3 as a number."""
+
+    def mapping(loader: Loader, node: Any) -> dict[object, object]:
+        loader.flatten_mapping(node)
+        seen: dict[object, object] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise ProblemError(f"{path.name}: line {key_node.start_mark.line + 1}: expected a name as key, found {show(key)}.")
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise ProblemError(f"{path.name}: line {line}: the key {key} stands here a second time; remove one of the two.")
+            seen[key] = loader.construct_object(value_node, deep=True)
+        return seen
+
+    Loader.add_constructor("tag:yaml.org,2002:map", mapping)
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader)
+    except FileNotFoundError as error:
+        raise ProblemError(
+            f"expected a file {path.name} in {path.parent}, found none; see `evolve new` for a working one."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProblemError(f"{path}: expected a readable UTF-8 file, found {error}.") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}: " if mark else ""
+        what = getattr(error, "problem", None) or str(error)
+        raise ProblemError(f"{path.name}: {line}expected YAML, found a mistake ({what}); mend that line.") from error
+    if not isinstance(document, dict):
+        raise ProblemError(f"{path.name}: expected keys such as name, metric and goal, found {show(document)}.")
+    _only_plain(path.name, "", document)
+    return document
+
+
+def _only_plain(file: str, at: str, value: object) -> None:
+    """Refuse what JSON cannot hold (dates, bytes, NaN): the document is hashed as JSON."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            _only_plain(file, f"{at}.{key}" if at else key, one)
+    elif isinstance(value, list):
+        for i, one in enumerate(value):
+            _only_plain(file, f"{at}[{i}]", one)
+    elif not isinstance(value, bool | int | float | str | None) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ProblemError(
+            f"{file}: {at}: expected text, a finite number, true or false, found {show(value)}; quote it if it is text."
+        )
+
+
+def hint(found: object, known: Iterable[object]) -> str:
+    """``; did you mean X?`` where something known is close to what was found, else nothing."""
+    close = difflib.get_close_matches(str(found), [str(one) for one in known], n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def show(value: object) -> str:
+    """A found value for an error message, cut to a line."""
+    if value is None:
+        return "nothing"
+    text = repr(value)
+    return f"{text[:57]}..." if len(text) > 60 else text
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One mapping of the file, with typed access; ``at`` is its place, such as ``stages[0]``."""
+
+    file: str
+    at: str
+    values: Mapping[str, object]
+
+    @classmethod
+    def of(cls, file: str, at: str, value: object, keys: Iterable[str]) -> Section:
+        """A mapping all of whose keys are known."""
+        known = tuple(keys)
+        if not isinstance(value, dict):
+            where = f"{file}: {at}" if at else file
+            raise ProblemError(f"{where}: expected a mapping with keys such as {', '.join(known[:3])}, found {show(value)}.")
+        for key in value:
+            if key not in known:
+                place = f"{at}.{key}" if at else f"{key}"
+                extra = hint(key, known) or f"; the keys known here are {', '.join(known)}."
+                raise ProblemError(f"{file}: {place}: no such key{extra}")
+        return cls(file, at, value)
+
+    def error(self, key: str, expected: str, remedy: str = "") -> ProblemError:
+        place = f"{self.at}.{key}" if self.at else key
+        return ProblemError(
+            f"{self.file}: {place}: expected {expected}, found {show(self.values.get(key))}{f'; {remedy}' if remedy else ''}."
+        )
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self.values.get(key, default)
+        if not isinstance(value, str):
+            raise self.error(key, "text", f'write {key}: "..."')
+        return value
+
+    def word(self, key: str, pattern: re.Pattern[str], expected: str, example: str) -> str:
+        value = self.values.get(key)
+        if not isinstance(value, str) or not pattern.match(value):
+            raise self.error(key, expected, f"write for example {example}")
+        return value
+
+    def choice(self, key: str, options: tuple[str, ...], default: str | None = None) -> str:
+        value = self.values.get(key, default)
+        if value not in options:
+            raise self.error(
+                key, f"one of {', '.join(options)}", hint(value, options)[2:].rstrip("?") or f"write {key}: {options[0]}"
+            )
+        assert isinstance(value, str)
+        return value
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self.values.get(key, default)
+        if not isinstance(value, bool):
+            raise self.error(key, "true or false", f"write {key}: {str(default).lower()}")
+        return value
+
+    def integer(self, key: str, default: int | None, low: int, high: int) -> int:
+        value = self.values.get(key, default)
+        if type(value) is not int or not low <= value <= high:
+            raise self.error(key, f"a whole number from {low} to {high}", f"write for example {key}: {default or low}")
+        return value
+
+    def number(self, key: str, default: float | None, low: float, high: float, *, above: bool = False) -> float:
+        """A finite number in [low, high], or (low, high] with ``above``."""
+        value = self.values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not (low < value if above else low <= value):
+            raise self.error(key, f"a number {'above' if above else 'of at least'} {low:g}", _example(key, default))
+        if not value <= high:
+            raise self.error(key, f"a number up to {high:g}", _example(key, default))
+        return float(value)
+
+    def optional(self, key: str, low: float, high: float) -> float | None:
+        """A number above ``low``, or None where the key is absent or empty."""
+        return None if self.values.get(key) is None else self.number(key, None, low, high, above=True)
+
+    def words(self, key: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
+        value = self.values.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(one, str) and pattern.match(one) for one in value):
+            raise self.error(key, "a list of names", f"write for example {key}: [one, two]")
+        if len(set(value)) != len(value):
+            raise self.error(key, "a list without repetitions")
+        return tuple(value)
+
+    def paths(self, key: str) -> tuple[str, ...]:
+        """Relative POSIX paths that stay inside."""
+        value = self.values.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(one, str) and _inside(one) for one in value):
+            raise self.error(
+                key, "a list of relative paths inside the folder, without . and ..", f"write for example {key}: [main.py]"
+            )
+        if len(set(value)) != len(value):
+            raise self.error(key, "a list without repetitions")
+        return tuple(value)
+
+    def sections(self, key: str, keys: tuple[str, ...]) -> tuple[Section, ...]:
+        value = self.values.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            raise self.error(key, "a list of mappings", f"write '{key}:' and below it '  - {{{keys[0]}: ..., {keys[1]}: ...}}'")
+        return tuple(Section.of(self.file, f"{key}[{i}]", one, keys) for i, one in enumerate(value))
+
+    def section(self, key: str, keys: tuple[str, ...]) -> Section:
+        value = self.values.get(key)
+        return Section.of(self.file, key, {} if value is None else value, keys)
+
+
+def _inside(path: str) -> bool:
+    pure = PurePosixPath(path)
+    return (
+        bool(path) and not pure.is_absolute() and ".." not in pure.parts and str(pure) == path and "\\" not in path and path != "."
+    )
+
+
+def _example(key: str, default: float | None) -> str:
+    return "" if default is None else f"write for example {key}: {default:g}"
