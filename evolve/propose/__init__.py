@@ -1,5 +1,26 @@
-"""Operators: they make children.  Mechanical ones need no model."""
+"""Operators: they make children.  Mechanical ones need no model.
+
+``ConstantTuner`` lists and writes numbers, ``AstEdit`` makes small typed edits, ``Crossover`` mixes two programs.  ``analyse`` and
+``canonical_hash`` say which programs are the same and where they stand; ``check_scope`` says what a child may change.
+"""
 
 from evolve.propose._base import Files, Operator, Proposal, Scope, Task
+from evolve.propose._canonical import Analysis, analyse, canonical_hash
+from evolve.propose._descriptors import AST_DESCRIPTORS, static_descriptors
+from evolve.propose._scope import check_scope
+from evolve.propose._tune import ConstantTuner
 
-__all__ = ["Files", "Operator", "Proposal", "Scope", "Task"]
+__all__ = [
+    "AST_DESCRIPTORS",
+    "Analysis",
+    "ConstantTuner",
+    "Files",
+    "Operator",
+    "Proposal",
+    "Scope",
+    "Task",
+    "analyse",
+    "canonical_hash",
+    "check_scope",
+    "static_descriptors",
+]

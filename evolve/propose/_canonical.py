@@ -1,0 +1,183 @@
+"""Which programs are the same program: a hash that comments, spacing and docstrings do not change, and ``analyse``.
+
+Python sources are cut into tokens by one regular expression, which costs a quarter of building and walking a syntax tree.  Only
+f-strings with quotes inside their braces need the tree: since Python 3.12 they may hold any token, so they are hashed verbatim.
+Sources that do not parse and other languages are hashed as they are.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+
+from evolve.propose._base import Scope
+from evolve.propose._descriptors import static_descriptors
+from evolve.propose._scope import is_editable
+from evolve.propose._spans import Edit, Parsed, apply_edits, is_python, parse
+
+# Possessive quantifiers (new in Python 3.11) keep it linear on hostile texts: nothing is tried twice.
+_TOKEN = re.compile(
+    r"""
+    (?:[ \t\f]|\\(?:\r\n|\r|\n))++                                       # spacing and continued lines: not a token
+    | \#[^\r\n]*+\Z                                                      # nor is a comment at the very end
+    | ( (?:[ \t\f]*+(?:\#[^\r\n]*+)?+(?:\r\n|\r|\n))++[ \t\f]*+          # a line end, with the blank lines and comments after it
+      | (?i:[bfrt][bfrt]|[bfrtu])?+                                      # a string
+        (?: \"{3}(?:[^\\"]++|\\.|"(?!""))*+\"{3}
+          | '{3}(?:[^\\']++|\\.|'(?!''))*+'{3}
+          | "(?!"")(?:[^\\"\r\n]++|\\(?:\r\n|.))*+"
+          | '(?!'')(?:[^\\'\r\n]++|\\(?:\r\n|.))*+'
+        )
+      | 0[xX][\da-fA-F_]++ | 0[bB][01_]++ | 0[oO][0-7_]++
+      | (?:\d[\d_]*+\.?+[\d_]*+|\.\d[\d_]*+)(?:[eE][+-]?+\d[\d_]*+)?+[jJ]?+
+      | \w++
+      | \*\*=?+ | //=?+ | >>=?+ | <<=?+ | -> | := | != | \.\.\. | [-+*/%@&|^=<>]=?+
+      | .
+      )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_F_PREFIX = re.compile(r"""(?<!\w)(?i:[ft]r?|r[ft])["']""")
+_INDENT, _DEDENT, _SEPARATOR = "\x01", "\x02", "\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is known of a candidate without running it.
+
+    ``code_hash`` is ``canonical_hash`` of all files; ``descriptors`` come from the editable Python files; ``parse_error`` is ""
+    or ``file: reason`` for the first Python file, in order of path, that does not parse.
+    """
+
+    code_hash: str
+    descriptors: Mapping[str, float]
+    parse_error: str
+
+
+def analyse(files: Mapping[str, str], scope: Scope) -> Analysis:
+    """Hash, descriptors and parse errors of a candidate, each file parsed once.
+
+    Deterministic, thread-safe, and safe on hostile sources: raises nothing that a text can cause.
+    """
+    trees: list[ast.Module] = []
+    error = ""
+    for path in sorted(files):
+        if not is_python(path):
+            continue
+        parsed = parse(files[path])
+        if parsed.tree is None:
+            error = error or f"{path}: {parsed.error}"
+        elif is_editable(path, scope):
+            trees.append(parsed.tree)
+    return Analysis(canonical_hash(files), static_descriptors(trees), error)
+
+
+def canonical_hash(files: Mapping[str, str]) -> str:
+    """Hash over all files, 32 hexadecimal digits: equal when they differ only in comments, spacing or docstrings.
+
+    A string that stands alone on its line counts as a docstring.  Strings and numbers are compared as they are written.  Equal
+    across machines and Python versions.  Deterministic, thread-safe; raises nothing that a text can cause.
+    """
+    whole = blake2b(digest_size=16)
+    for path in sorted(files):
+        whole.update(_bytes(path) + b"\0" + _file_digest(files[path], is_python(path)))
+    return whole.hexdigest()
+
+
+@lru_cache(maxsize=16)
+def _file_digest(text: str, python: bool) -> bytes:
+    """Hash of one file.  The last 16 are remembered: of many files a child usually changes one."""
+    if not python:
+        return blake2b(_bytes(text), digest_size=16).digest()
+    masked = ""
+    if _F_PREFIX.search(text) and any(_holds_quotes(token) for token in _TOKEN.findall(text) if _F_PREFIX.match(token)):
+        parsed = parse(text)
+        if parsed.tree is None:
+            return blake2b(_bytes(text), digest_size=16).digest()
+        masked, text = _mask_f_strings(parsed)
+    return blake2b(_bytes(_SEPARATOR.join([*_canonical_tokens(text), masked])), digest_size=16).digest()
+
+
+def _canonical_tokens(text: str) -> list[str]:
+    """The tokens that matter, indentation as steps in and out, without lines that hold nothing but strings."""
+    out: list[str] = []
+    line: list[str] = []
+    levels = [0]
+    depth = 0
+    for token in _TOKEN.findall(text):
+        if not token:
+            continue
+        first = token[0]
+        if first not in "\n\r# \t\f":
+            line.append(token)
+            if first in "([{":
+                depth += 1
+            elif first in ")]}":
+                depth -= 1
+        elif depth <= 0:
+            _end_line(line, out)
+            line = []
+            depth = 0
+            _indent(token, levels, out)
+    _end_line(line, out)
+    return out
+
+
+def _end_line(line: list[str], out: list[str]) -> None:
+    if line and not (line[0][-1] in "\"'" and all(token[-1] in "\"'" and not _F_PREFIX.match(token) for token in line)):
+        out += line
+        out.append("\n")
+
+
+def _indent(token: str, levels: list[int], out: list[str]) -> None:
+    """Steps from the level of the last line to that of the line that follows this line end."""
+    width = len(token[max(token.rfind("\n"), token.rfind("\r")) + 1 :].expandtabs(8))
+    if width > levels[-1]:
+        levels.append(width)
+        out.append(_INDENT)
+        return
+    while width < levels[-1]:
+        levels.pop()
+        out.append(_DEDENT)
+    if width != levels[-1]:  # an indentation error in Python
+        levels.append(width)
+        out.append(_INDENT)
+
+
+def _holds_quotes(token: str) -> bool:
+    """Whether an f-string, as the regular expression cut it, has a quote inside braces or ends inside them."""
+    start = token.index('"') if '"' in token[:3] else token.index("'")
+    width = 3 if token[start : start + 3] in ('"""', "'''") and len(token) >= start + 6 else 1
+    body = token[start + width : -width]
+    depth = i = 0
+    while i < len(body):
+        char = body[i]
+        if depth == 0 and body[i : i + 2] in ("{{", "}}"):
+            i += 1
+        elif char == "{":
+            depth += 1
+        elif char == "}":
+            depth -= 1
+        elif depth and char in "\"'":
+            return True
+        i += 1
+    return depth != 0
+
+
+def _mask_f_strings(parsed: Parsed) -> tuple[str, str]:
+    """The outermost f-strings verbatim, joined, and the text with a placeholder for each."""
+    assert parsed.tree is not None
+    spans = sorted(parsed.span(node) for node in ast.walk(parsed.tree) if type(node).__name__ in ("JoinedStr", "TemplateStr"))
+    outer: list[tuple[int, int]] = []
+    for start, end in spans:
+        if not outer or start >= outer[-1][1]:
+            outer.append((start, end))
+    verbatim = _SEPARATOR.join(parsed.text[start:end] for start, end in outer)
+    return verbatim, apply_edits(parsed.text, [Edit(start, end, " f_string ") for start, end in outer])
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

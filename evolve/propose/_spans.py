@@ -1,0 +1,103 @@
+"""From syntax trees to the text: parsing that survives hostile sources, and edits by character span.
+
+``ast`` gives lines and UTF-8 byte columns; texts are edited by character.  Edits replace spans, so that comments and layout
+outside them stay as they are.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import threading
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_WARNINGS = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Put ``text`` in place of the characters ``start`` to ``end``."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A source and its tree.  ``tree`` is None when it does not parse; ``error`` says why.  The tree is shared: never change it."""
+
+    text: str
+    tree: ast.Module | None
+    error: str
+    starts: tuple[int, ...]  # character offset of each line
+
+    def offset(self, line: int, column: int) -> int:
+        """Character offset of a line (from 1) and UTF-8 byte column, as ``ast`` counts them."""
+        start = self.starts[line - 1]
+        end = self.starts[line] if line < len(self.starts) else len(self.text)
+        row = self.text[start:end]
+        return start + (column if row.isascii() else len(row.encode()[:column].decode()))
+
+    def span(self, node: ast.expr | ast.stmt | ast.keyword | ast.arg) -> tuple[int, int]:
+        """Character span of a node."""
+        start = self.offset(node.lineno, node.col_offset)
+        return start, self.offset(node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
+
+
+@lru_cache(maxsize=16)
+def parse(text: str) -> Parsed:
+    """Parse a Python source of any origin.
+
+    The last 16 texts are remembered, since a parent is parsed again for each of its children; the trees are shared and must not
+    be changed.  Thread-safe.
+
+    Returns:
+        The tree, or the reason why there is none.  Raises nothing that a text can cause.
+    """
+    starts = (0, *(match.end() for match in _LINE_END.finditer(text)))
+    if "\0" in text:
+        return Parsed(text, None, "the source has a null byte", starts)
+    try:
+        # Python warns of odd escapes while it parses; what candidates write must not reach our stderr or our warning filters.
+        # catch_warnings swaps global state, hence the lock.
+        with _WARNINGS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+    except SyntaxError as error:
+        return Parsed(text, None, f"line {error.lineno or 0}: {error.msg}", starts)
+    except (RecursionError, MemoryError):
+        return Parsed(text, None, "nested too deeply to parse", starts)
+    except ValueError as error:  # lone surrogates, integers beyond the digit limit
+        return Parsed(text, None, f"not a Python source: {type(error).__name__}", starts)
+    return Parsed(text, tree, "", starts)
+
+
+def apply_edits(text: str, edits: Iterable[Edit]) -> str:
+    """``text`` with all edits made; their spans refer to the text as given.
+
+    Raises:
+        ValueError: two spans overlap.
+    """
+    parts: list[str] = []
+    at = 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        if edit.start < at:
+            raise ValueError(f"edits overlap at character {edit.start}.")
+        parts += [text[at : edit.start], edit.text]
+        at = edit.end
+    parts.append(text[at:])
+    return "".join(parts)
+
+
+def inside(span: tuple[int, int], regions: tuple[tuple[int, int], ...]) -> bool:
+    """Whether a span lies within one of the regions."""
+    return any(start <= span[0] and span[1] <= end for start, end in regions)
+
+
+def is_python(path: str) -> bool:
+    return path.endswith(".py")
