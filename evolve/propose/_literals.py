@@ -272,7 +272,9 @@ def _override(text: str, item: Found) -> tuple[float, float, str] | None:
 
 def _label(node: ast.stmt) -> str:
     """What a statement's numbers are named after: what it assigns to, or its kind."""
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign | ast.AugAssign) else []
+    targets = (
+        node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign | ast.AugAssign) else []
+    )
     names = [_target_name(target) for target in targets]
     return "=".join(names) if names else type(node).__name__.lower()
 

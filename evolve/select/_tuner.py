@@ -1,0 +1,285 @@
+"""The constant tuner's state: which numbers move, how, and what has been learnt.
+
+``Tuner`` is a value.  ``sample`` turns standard normal draws into numbers for the program and changes nothing; ``told`` gives the
+tuner after one more result, in record order.  All of it follows from the literals and the results, so a replay gives the same
+state bit for bit on one machine.
+
+Coordinates are in units of each literal's initial step, zero at its first value, so that every coordinate starts with standard
+deviation one.  A generation closes when as many results are there as the population is large, whichever samples they belong to:
+a sample of an earlier generation counts in the present one, from the values that were recorded, shortened where it lies too far out
+(see ``evolve.select._cmaes.shorten``).  Failures rank last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from archive import Literal, Sample
+from evolve.select._cmaes import CmaState, cma_start, default_population, draw, shorten, update
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+_SD_DONE = 1e-2  # of the initial step, in every coordinate: what is left to gain is not worth an evaluation
+_SD_FLOOR = 0.1  # of the initial step: what an inherited coordinate has at least
+_CONDITION_MAX = 1e14
+_POPULATION_GROWTH = 2  # a restart's population (Auger and Hansen 2005), bounded by
+_POPULATION_MAX = 4  # times the first
+_INT_SD = 0.4  # of one: draws of an integer keep at least this, so that it does not freeze by rounding
+_DIGITS = 3  # of the standard deviation: values are written no finer than this
+
+
+@dataclass(frozen=True, slots=True)
+class Tuner:
+    """CMA-ES over the literals of one program.
+
+    ``generation`` never falls, over restarts either; samples carry the one they were drawn in.  ``pending`` are the points of the
+    open generation with their scores (higher is better, None for a failure).  ``best`` is the best point told with its score.
+    ``history`` holds the best score of each closed generation since the last restart, the newest last, None where all failed.
+    """
+
+    literals: tuple[Literal, ...]
+    state: CmaState
+    generation: int = 0
+    pending: tuple[tuple[tuple[float, ...], float | None], ...] = ()
+    best: tuple[tuple[float, ...], float] | None = None
+    history: tuple[float | None, ...] = ()
+    restarts: int = 0
+    told_count: int = 0
+
+    @property
+    def n(self) -> int:
+        return len(self.literals)
+
+    @property
+    def population(self) -> int:
+        return self.state.population
+
+    def sample(self, z: Sequence[float]) -> tuple[tuple[float, ...], int]:
+        """The literals' values that the draws stand for, and the generation they belong to.
+
+        Args:
+            z: (n,) standard normal numbers.
+
+        Returns:
+            Values in the order of ``literals``, within their bounds, integers whole, with no more digits than the present standard
+            deviation calls for; and the generation, to be recorded with them.
+        """
+        drawn = np.asarray(z, dtype=np.float64)
+        sds = self.state.sds
+        x = draw(self.state, drawn)
+        return tuple(self._value(i, float(x[i]), float(sds[i]), float(drawn[i])) for i in range(self.n)), self.generation
+
+    def told(self, sample: Sample, score: float | None) -> Tuner:
+        """The tuner after the result of a sample.
+
+        Args:
+            sample: as it was recorded; ``sample.z`` is used if it belongs to the open generation, else ``sample.values``.
+            score: higher is better; None when the child failed or could not be made.  A duplicate is told the score it is known by.
+
+        Raises:
+            ValueError: ``score`` is NaN or infinite, or the sample has another number of values than the tuner has literals.
+        """
+        if score is not None and not math.isfinite(score):
+            raise ValueError(f"a score must be finite, or None for a failure; found {score}.")
+        if len(sample.values) != self.n or len(sample.z) != self.n:
+            raise ValueError(f"expected a sample of {self.n} values; found {len(sample.values)} and {len(sample.z)} draws.")
+        if sample.generation == self.generation:
+            x = np.clip(draw(self.state, np.asarray(sample.z, dtype=np.float64)), *self._box())
+        else:
+            x = shorten(self.state, self._point(sample.values))
+        point = tuple(x.tolist())
+        best = self.best
+        if score is not None and (best is None or score > best[1]):
+            best = (tuple(self._point(sample.values).tolist()), score)
+        tuner = replace(self, pending=(*self.pending, (point, score)), best=best, told_count=self.told_count + 1)
+        return tuner if len(tuner.pending) < tuner.population else tuner._closed()
+
+    @property
+    def stagnated(self) -> bool:
+        """Whether more samples of this distribution are unlikely to gain anything.
+
+        So it is when every standard deviation is below a hundredth of the initial step, the covariance has degenerated, or the
+        last generations (10 + 30 n / population of them) brought no better best than those before.
+        """
+        if float(self.state.sds.max()) < _SD_DONE or self.state.condition > _CONDITION_MAX:
+            return True
+        window = self._window
+        if len(self.history) < 2 * window:
+            return False
+        before, after = _largest(self.history[:-window]), _largest(self.history[-window:])
+        return after is None or (before is not None and after <= before)
+
+    def restart(self, sigma: float = 0.5) -> Tuner:
+        """A fresh distribution around the best point, with a population twice as large (at most four times the first).
+
+        Args:
+            sigma: initial standard deviation in units of the literals' steps.
+        """
+        mean = np.array(self.best[0]) if self.best is not None else self.state.mean
+        population = min(self.population * _POPULATION_GROWTH, default_population(self.n) * _POPULATION_MAX)
+        state = cma_start(np.clip(mean, *self._box()), sigma, population=max(self.population, population))
+        return replace(self, state=state, generation=self.generation + 1, pending=(), history=(), restarts=self.restarts + 1)
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    @property
+    def _window(self) -> int:
+        return 10 + math.ceil(30 * self.n / self.population)
+
+    def _closed(self) -> Tuner:
+        """After a full generation.  Ties rank in record order."""
+        order = sorted(range(len(self.pending)), key=lambda i: _rank(self.pending[i][1]))
+        scores = [score for _, score in self.pending if score is not None]
+        xs = np.array([self.pending[i][0] for i in order])
+        state = update(self.state, xs, len(scores))
+        low, high = self._box()
+        state = replace(state, mean=np.clip(state.mean, low, high))
+        history = (*self.history, max(scores, default=None))[-2 * self._window :]
+        return replace(self, state=state, generation=self.generation + 1, pending=(), history=history)
+
+    def _value(self, i: int, x: float, sd: float, z: float) -> float:
+        literal = self.literals[i]
+        if literal.kind == "int":
+            sd_value = sd * literal.step * (1.0 if literal.scale == "linear" else max(1.0, abs(_decode(literal, x))))
+            extra = (_INT_SD - sd_value) * z if sd_value < _INT_SD else 0.0
+            value = float(round(min(max(_decode(literal, x) + extra, literal.low), literal.high)))
+            return min(max(value, math.ceil(literal.low)), math.floor(literal.high))
+        value = _decode(literal, x)
+        unit = sd * literal.step * (1.0 if literal.scale == "linear" else abs(value))
+        if 0 < unit < math.inf and abs(value) < 1e300:
+            value = round(value, _DIGITS - math.floor(math.log10(unit)))
+        return min(max(value, literal.low), literal.high)
+
+    def _point(self, values: Sequence[float]) -> np.ndarray:
+        return np.array([_encode(literal, value) for literal, value in zip(self.literals, values, strict=True)])
+
+    def _box(self) -> tuple[np.ndarray, np.ndarray]:
+        return (
+            np.array([_encode(literal, literal.low) for literal in self.literals]),
+            np.array([_encode(literal, literal.high) for literal in self.literals]),
+        )
+
+
+def open_tuner(literals: Sequence[Literal], *, sigma: float = 1.0, population: int | None = None) -> Tuner:
+    """A tuner around the literals' present values.
+
+    Args:
+        literals: what may move; at least one.
+        sigma: initial standard deviation in units of each literal's step.
+        population: results a generation; 4 + 3 ln n when None.
+
+    Raises:
+        ValueError: no literals, or one with an empty range, a step that is not positive, or a log scale at or below zero.
+    """
+    literals = tuple(literals)
+    if not literals:
+        raise ValueError("a tuner needs at least one literal; found none.")
+    for literal in literals:
+        if not (literal.low <= literal.value <= literal.high and literal.step > 0) or (literal.scale == "log" and literal.low <= 0):
+            raise ValueError(f"expected low <= value <= high, step > 0 and, on a log scale, low > 0; found {literal}.")
+    return Tuner(literals, cma_start(np.zeros(len(literals)), sigma, population=population))
+
+
+def inherit(old: Tuner, literals: Sequence[Literal]) -> Tuner:
+    """A tuner for a descendant's literals that keeps what ``old`` learnt about those that survived, by path.
+
+    Means are the descendant's own values.  The surviving block of the covariance is kept, with no standard deviation below a tenth
+    of the initial step; other coordinates start fresh.  The evolution paths, the generation count and the best start anew.
+    """
+    fresh = open_tuner(literals)
+    where = {literal.path: i for i, literal in enumerate(old.literals)}
+    kept = [
+        (i, where[literal.path])
+        for i, literal in enumerate(fresh.literals)
+        if literal.path in where and old.literals[where[literal.path]].scale == literal.scale
+    ]
+    if not kept:
+        return fresh
+    new, was = [pair[0] for pair in kept], [pair[1] for pair in kept]
+    ratio = np.array([old.literals[j].step / fresh.literals[i].step for i, j in kept])
+    block = old.state.sigma**2 * old.state.cov[np.ix_(was, was)] * np.outer(ratio, ratio)
+    lift = np.maximum(1.0, _SD_FLOOR / np.sqrt(np.diagonal(block)))
+    cov = np.eye(fresh.n)
+    cov[np.ix_(new, new)] = block * np.outer(lift, lift)
+    sigma = math.exp(0.5 * float(np.log(np.diagonal(cov)).mean()))  # geometric mean of the coordinates' sds
+    return replace(fresh, state=cma_start(fresh.state.mean, sigma, cov=cov / sigma**2))
+
+
+def dump_tuner(tuner: Tuner) -> dict[str, Json]:
+    """The tuner as lists, numbers and strings, exact: ``load_tuner(json.loads(json.dumps(...)))`` equals it bit for bit."""
+    state = tuner.state
+    return {
+        "literals": [[getattr(literal, name) for name in _LITERAL_FIELDS] for literal in tuner.literals],
+        "arrays": {name: getattr(state, name).tolist() for name in _STATE_ARRAYS},
+        "sigma": state.sigma,
+        "population": state.population,
+        "state_generation": state.generation,
+        "active": state.active,
+        "generation": tuner.generation,
+        "pending": [[list(point), score] for point, score in tuner.pending],
+        "best": None if tuner.best is None else [list(tuner.best[0]), tuner.best[1]],
+        "history": list(tuner.history),
+        "restarts": tuner.restarts,
+        "told_count": tuner.told_count,
+    }
+
+
+def load_tuner(data: Mapping[str, Json]) -> Tuner:
+    """The tuner that ``dump_tuner`` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: the data are not what ``dump_tuner`` writes.
+    """
+    raw: Mapping[str, object] = data
+    arrays = {name: np.array(value, dtype=np.float64) for name, value in raw["arrays"].items()}  # type: ignore[attr-defined]
+    state = CmaState(
+        **arrays,
+        sigma=raw["sigma"],  # type: ignore[arg-type]
+        population=raw["population"],  # type: ignore[arg-type]
+        generation=raw["state_generation"],  # type: ignore[arg-type]
+        active=raw["active"],  # type: ignore[arg-type]
+    )
+    best = raw["best"]
+    return Tuner(
+        literals=tuple(Literal(*fields) for fields in raw["literals"]),  # type: ignore[attr-defined]
+        state=state,
+        generation=raw["generation"],  # type: ignore[arg-type]
+        pending=tuple((tuple(point), score) for point, score in raw["pending"]),  # type: ignore[attr-defined]
+        best=None if best is None else (tuple(best[0]), best[1]),  # type: ignore[index]
+        history=tuple(raw["history"]),  # type: ignore[arg-type]
+        restarts=raw["restarts"],  # type: ignore[arg-type]
+        told_count=raw["told_count"],  # type: ignore[arg-type]
+    )
+
+
+_LITERAL_FIELDS = ("path", "value", "kind", "scale", "step", "low", "high")
+_STATE_ARRAYS = ("mean", "cov", "p_sigma", "p_c", "basis", "scales")
+
+
+def _decode(literal: Literal, x: float) -> float:
+    """A coordinate as the literal's value, within its bounds."""
+    if literal.scale == "log":
+        value = literal.value * math.exp(min(max(literal.step * x, -700.0), 700.0))
+    else:
+        value = literal.value + literal.step * x
+    return min(max(value, literal.low), literal.high)
+
+
+def _encode(literal: Literal, value: float) -> float:
+    """The coordinate of a value, the value put within the bounds first."""
+    value = min(max(value, literal.low), literal.high)
+    if literal.scale == "log":
+        return math.log(value / literal.value) / literal.step
+    return (value - literal.value) / literal.step
+
+
+def _rank(score: float | None) -> tuple[bool, float]:
+    return (True, 0.0) if score is None else (False, -score)
+
+
+def _largest(scores: Sequence[float | None]) -> float | None:
+    return max((score for score in scores if score is not None), default=None)
