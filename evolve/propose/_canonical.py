@@ -170,7 +170,11 @@ def _holds_quotes(token: str) -> bool:
 def _mask_f_strings(parsed: Parsed) -> tuple[str, str]:
     """The outermost f-strings verbatim, joined, and the text with a placeholder for each."""
     assert parsed.tree is not None
-    spans = sorted(parsed.span(node) for node in ast.walk(parsed.tree) if type(node).__name__ in ("JoinedStr", "TemplateStr"))
+    spans = sorted(
+        parsed.span(node)
+        for node in ast.walk(parsed.tree)
+        if isinstance(node, ast.expr) and type(node).__name__ in ("JoinedStr", "TemplateStr")
+    )
     outer: list[tuple[int, int]] = []
     for start, end in spans:
         if not outer or start >= outer[-1][1]:

@@ -36,12 +36,12 @@ _TUNE = re.compile(
 )
 _SEED = re.compile(r"seed", re.IGNORECASE)
 _SEEDERS = frozenset({"default_rng", "RandomState", "PRNGKey", "Random", "Philox", "PCG64", "SeedSequence", "key"})
-_SHAPED_CALLS = frozenset(
-    "zeros ones empty full eye identity reshape view expand permute transpose swapaxes moveaxis repeat tile rand randn squeeze "
-    "unsqueeze flatten unflatten stack concatenate cat split chunk narrow select take diagonal triu tril ndim size dim "
-    "zeros_like ones_like shape round randint normal standard_normal".split()
+_SHAPED_CALL = re.compile(
+    r"zeros|ones|empty|full|eye|identity|(zeros|ones|empty|full)_like|reshape|view|expand|permute|transpose|swapaxes|moveaxis|repeat|"
+    r"tile|rand|randn|randint|normal|standard_normal|(un)?squeeze|(un)?flatten|v?stack|hstack|concatenate|cat|split|chunk|narrow|"
+    r"select|take|diagonal|tri[ul]|ndim|size|dim|shape|round"
 )
-_SHAPED_NAMES = frozenset("axis axes dim dims ndim shape size dtype start_dim end_dim keepdims decimals ndigits indent".split())
+_SHAPE_NAME = re.compile(r"ax[ie]s|axes|dims?|ndim|shape|size|dtype|start_dim|end_dim|keepdims?|decimals|ndigits|indent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def find(text: str) -> tuple[Found, ...]:
 
 def render(value: float, is_int: bool) -> str:
     """The shortest source text that parses back to exactly this value."""
-    return repr(int(round(value))) if is_int else repr(float(value))
+    return repr(round(value)) if is_int else repr(float(value))
 
 
 class _Walk:
@@ -140,7 +140,7 @@ class _Walk:
         pairs = list(zip(positional[len(positional) - len(args.defaults) :], args.defaults, strict=True))
         pairs += [(arg, default) for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True) if default is not None]
         for arg, default in pairs:
-            if arg.arg not in _SHAPED_NAMES and not _SEED.search(arg.arg):
+            if not _SHAPE_NAME.fullmatch(arg.arg) and not _SEED.search(arg.arg):
                 self.expression(default, f"{scope}/{arg.arg}=")
 
     def expression(self, node: ast.expr, context: str, group: tuple[int, int] | None = None) -> None:
@@ -160,7 +160,7 @@ class _Walk:
         elif isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
                 name = f"{key.value!r}:" if isinstance(key, ast.Constant) and isinstance(key.value, str | int) else "{}"
-                if not _SEED.search(name) and name.strip("':") not in _SHAPED_NAMES:
+                if not _SEED.search(name) and not _SHAPE_NAME.fullmatch(name.strip("':")):
                     self.expression(value, f"{context}/{name}")
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and _is_int(node.right):
             self.expression(node.left, context)
@@ -177,7 +177,7 @@ class _Walk:
         if _SEED.search(name) or name in _SEEDERS:
             return
         inner = f"{context}/{name}"
-        if name not in _SHAPED_CALLS:
+        if not _SHAPED_CALL.fullmatch(name):
             for argument in node.args:
                 self.expression(argument, inner)
         else:  # the shape itself is out, what it is computed from is not (normal(0, 0.02), zeros(int(2.5 * n)))
@@ -185,7 +185,7 @@ class _Walk:
                 if not _is_shape(argument):
                     self.expression(argument, inner)
         for keyword in node.keywords:
-            if keyword.arg is None or not (keyword.arg in _SHAPED_NAMES or _SEED.search(keyword.arg)):
+            if keyword.arg is None or not (_SHAPE_NAME.fullmatch(keyword.arg) or _SEED.search(keyword.arg)):
                 self.expression(keyword.value, f"{inner}/{keyword.arg or '**'}=")
 
     def number(self, node: ast.expr, context: str, group: tuple[int, int] | None) -> None:
@@ -194,19 +194,20 @@ class _Walk:
             if not isinstance(node.op, ast.USub | ast.UAdd):
                 return
             constant, sign = node.operand, -1 if isinstance(node.op, ast.USub) else 1
-        if not isinstance(constant, ast.Constant) or type(constant.value) not in (int, float):
+        value = constant.value if isinstance(constant, ast.Constant) else None
+        if isinstance(value, bool) or not isinstance(value, int | float):
             return
-        number = sign * constant.value  # type: ignore[operator]
+        number = sign * value
         ordinal = self._ordinals.get(context, 0)
         self._ordinals[context] = ordinal + 1
-        if not math.isfinite(number) or abs(number) > 1e15:
+        if not abs(number) <= 1e15:
             return
         span = self.parsed.span(node)
         if group is None and number in (0, 1, -1):
             return
         if not _reads_as(self.parsed.text[span[0] : span[1]], number):
             return
-        is_int = type(constant.value) is int
+        is_int = isinstance(value, int)
         self.found.append(Found(f"{context}/{ordinal}", *span, float(number), is_int, group or span, node.lineno))
 
 
@@ -272,9 +273,11 @@ def _override(text: str, item: Found) -> tuple[float, float, str] | None:
 
 def _label(node: ast.stmt) -> str:
     """What a statement's numbers are named after: what it assigns to, or its kind."""
-    targets = (
-        node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign | ast.AugAssign) else []
-    )
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign | ast.AugAssign):
+        targets = [node.target]
     names = [_target_name(target) for target in targets]
     return "=".join(names) if names else type(node).__name__.lower()
 

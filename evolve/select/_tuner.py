@@ -143,14 +143,12 @@ class Tuner:
 
     def _value(self, i: int, x: float, sd: float, z: float) -> float:
         literal = self.literals[i]
-        if literal.kind == "int":
-            sd_value = sd * literal.step * (1.0 if literal.scale == "linear" else max(1.0, abs(_decode(literal, x))))
-            extra = (_INT_SD - sd_value) * z if sd_value < _INT_SD else 0.0
-            value = float(round(min(max(_decode(literal, x) + extra, literal.low), literal.high)))
-            return min(max(value, math.ceil(literal.low)), math.floor(literal.high))
         value = _decode(literal, x)
-        unit = sd * literal.step * (1.0 if literal.scale == "linear" else abs(value))
-        if 0 < unit < math.inf and abs(value) < 1e300:
+        unit = sd * literal.step * (1.0 if literal.scale == "linear" else abs(value))  # standard deviation of the value
+        if literal.kind == "int":
+            widened = value + max(0.0, _INT_SD - unit) * z
+            return float(min(max(round(widened), math.ceil(literal.low)), math.floor(literal.high)))
+        if 0 < unit < math.inf:
             value = round(value, _DIGITS - math.floor(math.log10(unit)))
         return min(max(value, literal.low), literal.high)
 
