@@ -33,8 +33,8 @@ def evaluate(trial: Trial) -> Outcome:
 
 def judge(centres: np.ndarray, radii: np.ndarray) -> Outcome:
     """The outcome of a packing: centres (n, 2) and radii (n,), float64, of any values."""
-    if not (np.isfinite(centres).all() and np.isfinite(radii).all()):
-        return Outcome.fail(Status.CHECKS_FAILED, "a centre or radius is NaN or infinite; return finite numbers")
+    if fault := find_wild(centres, radii):
+        return Outcome.fail(Status.CHECKS_FAILED, fault)
     pairs = Pairs.of(centres)
     if fault := find_fault(pairs, centres, radii):
         return Outcome.fail(Status.CHECKS_FAILED, fault)
@@ -101,10 +101,20 @@ class Contacts:
         return cls(walls.any(axis=1), walls.sum(axis=1) + np.bincount(ends, minlength=len(radii)), int(touch.sum()))
 
 
-def find_fault(pairs, centres, radii):
-    """Why this is no packing, beyond repair; "" where it is one within ``REPAIRABLE``."""
+def find_wild(centres, radii):
+    """Whether some number is none, or so large that the sums below would overflow."""
+    if not (np.isfinite(centres).all() and np.isfinite(radii).all()):
+        return "a centre or radius is NaN or infinite; return finite numbers"
     if (radii < 0).any():
         return f"disc {radii.argmin()} has the negative radius {radii.min():.3g}; radii are at least 0"
+    far = np.maximum(np.abs(centres).max(axis=1), radii)
+    if far.max() > 2:
+        return f"disc {far.argmax()} lies outside the unit square; keep r <= x, y <= 1 - r"
+    return ""
+
+
+def find_fault(pairs, centres, radii):
+    """Why this is no packing, beyond repair; "" where it is one within ``REPAIRABLE``."""
     outside = -wall_slack(centres, radii).min(axis=1)
     if outside.max() > REPAIRABLE:
         return f"disc {outside.argmax()} reaches {outside.max():.3g} past a wall of the square; keep r <= x, y <= 1 - r"
