@@ -1,6 +1,26 @@
 """What has been found and how: records, archives, the journal, queries.  Never imports ``evolve``."""
 
+from archive._cells import Added, AddStatus, Cells, CellsState, Change
+from archive._codec import decode_record, encode_record
+from archive._errors import (
+    ArchiveError,
+    JournalBroken,
+    JournalDamaged,
+    JournalError,
+    JournalFull,
+    JournalMissing,
+    JournalSchema,
+    PositionStale,
+    QueryError,
+    RecordError,
+    SegmentForeign,
+    SegmentMissing,
+)
+from archive._flat import FlatArchive
+from archive._grid import GridArchive
+from archive._journal import Journal
 from archive._posterior import Pooled, PooledState, Tally, shrink, verdict
+from archive._reader import JournalReader, read_journal
 from archive._records import (
     RECORD_TYPES,
     SCHEMA_VERSION,
@@ -47,10 +67,15 @@ from archive._records import (
     Text,
     VaultOpened,
 )
+from archive._segments import Position
+from archive._texts import TextStore, candidate_id
 
 __all__ = [
     "RECORD_TYPES",
     "SCHEMA_VERSION",
+    "AddStatus",
+    "Added",
+    "ArchiveError",
     "Arm",
     "Attempt",
     "AxisInfo",
@@ -60,12 +85,25 @@ __all__ = [
     "CallReserved",
     "CallSettled",
     "Candidate",
+    "Cells",
+    "CellsState",
     "Champion",
+    "Change",
     "Claim",
     "Closed",
     "Curve",
     "Entry",
     "Event",
+    "FlatArchive",
+    "GridArchive",
+    "Journal",
+    "JournalBroken",
+    "JournalDamaged",
+    "JournalError",
+    "JournalFull",
+    "JournalMissing",
+    "JournalReader",
+    "JournalSchema",
     "LateResult",
     "Literal",
     "MeasureIssued",
@@ -78,24 +116,35 @@ __all__ = [
     "Placed",
     "Pooled",
     "PooledState",
+    "Position",
+    "PositionStale",
     "ProblemInfo",
     "ProposalStatus",
     "ProposeIssued",
     "Proposed",
     "Purpose",
+    "QueryError",
     "Rebinned",
     "Record",
+    "RecordError",
     "Requested",
     "Retraction",
     "RunCreated",
     "Sample",
+    "SegmentForeign",
+    "SegmentMissing",
     "Stamped",
     "Start",
     "Status",
     "StopAsked",
     "Tally",
     "Text",
+    "TextStore",
     "VaultOpened",
+    "candidate_id",
+    "decode_record",
+    "encode_record",
+    "read_journal",
     "shrink",
     "verdict",
 ]

@@ -1,0 +1,62 @@
+"""Reading a journal as records.  Takes no lock; may run beside the writer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from archive._codec import decode_record
+from archive._errors import RecordError
+from archive._records import Stamped
+from archive._segments import Cursor, Position, segment_path
+
+
+class JournalReader(Iterator[Stamped]):
+    """Records in order; ``position`` names the one yielded last, ``torn`` is the size of a torn tail once the end is reached."""
+
+    def __init__(self, run: Path, after: Position | None = None) -> None:
+        self._cursor = Cursor(run, after)
+        self._records = _decoded(self._cursor)
+
+    def __iter__(self) -> JournalReader:
+        return self
+
+    def __next__(self) -> Stamped:
+        return next(self._records)
+
+    @property
+    def position(self) -> Position | None:
+        return self._cursor.position
+
+    @property
+    def torn(self) -> int:
+        return self._cursor.torn
+
+
+def read_journal(run: Path, *, after: Position | None = None) -> JournalReader:
+    """The verified records of the run in folder ``run``, from the start or behind ``after``.  A torn tail is left out.
+
+    Raises (also while iterating):
+        JournalMissing: the folder has no journal.
+        JournalDamaged: stored bytes differ from what was written, or a record or segment is missing.
+        JournalSchema, RecordError: the run was written by a newer version.
+        PositionStale: ``after`` names a record that this journal does not have there.
+    """
+    return JournalReader(run, after)
+
+
+def _decoded(cursor: Cursor) -> Iterator[Stamped]:
+    for body in cursor.lines():
+        try:
+            yield decode_line(body)
+        except RecordError as error:
+            raise RecordError(f"{error} (record {cursor.seq - 1} of {segment_path(cursor.run, cursor.segment)})") from error
+
+
+def decode_line(body: bytes) -> Stamped:
+    """The record in the verified bytes of ``r``.  RecordError as ``decode_record``."""
+    found = json.loads(body)
+    seq, at, kind, schema = found.pop("seq"), found.pop("at"), found.pop("kind"), found.pop("v")
+    found.pop("ev", None)
+    return Stamped(seq, at, decode_record(kind, found, schema))
