@@ -17,7 +17,7 @@ class JournalReader(Iterator[Stamped]):
 
     def __init__(self, run: Path, after: Position | None = None) -> None:
         self._cursor = Cursor(run, after)
-        self._records = _decoded(self._cursor)
+        self._records = records(self._cursor)
 
     def __iter__(self) -> JournalReader:
         return self
@@ -46,7 +46,8 @@ def read_journal(run: Path, *, after: Position | None = None) -> JournalReader:
     return JournalReader(run, after)
 
 
-def _decoded(cursor: Cursor) -> Iterator[Stamped]:
+def records(cursor: Cursor) -> Iterator[Stamped]:
+    """The records on the lines ahead of ``cursor``.  Raises as ``read_journal``."""
     for body in cursor.lines():
         try:
             yield decode_line(body)
