@@ -79,7 +79,9 @@ def copy_files(folder: Path, paths: Iterable[str], target: Path, *, link: bool =
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[str]:
-    for entry in os.scandir(folder / prefix):
+    with os.scandir(folder / prefix) as scan:
+        entries = list(scan)
+    for entry in entries:
         path = f"{prefix}{entry.name}"
         if _ignored(entry.name, path):
             continue

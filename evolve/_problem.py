@@ -119,7 +119,7 @@ def _find(where: str | Path) -> Path:
         builtin = resource_folder("problems") / where
         if where and (builtin / CONTRACT_FILE).is_file():
             return builtin
-        if not Path(where).is_dir():
+        if not where or not Path(where).is_dir():
             names = builtin_problems()
             close = hint(where, names) or f"; the built-in ones are {', '.join(names)}."
             raise ProblemError(f"expected the name of a built-in problem or a folder, found {where!r}{close}")

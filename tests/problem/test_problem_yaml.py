@@ -1,0 +1,180 @@
+"""problem.yaml: what a good one means, and the sentence for each way to get it wrong."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from problem_folders import MINIMAL
+
+from archive import Start
+from evolve._contract import Contract
+from evolve._errors import ProblemError
+from evolve._problem_yaml import TOP_KEYS, ParamRule, read_contract
+
+FULL = """\
+name: full-one
+metric: loss
+goal: minimize
+unit: nats
+secondary: [tokens, params]
+noise: noisy
+frame: cpu_budget
+params: {depth: 2, rate: 1.0, name: {default: adam, choices: [adam, sgd]}, flag: true}
+editable: [main.py]
+may_add_files: true
+max_bytes: 1000
+candidate_imports: [numpy]
+requires: [scipy]
+assets: {candidate: [tokenizer], grader: [a/b.bin]}
+stages:
+  - {name: tiny, time_s: 1e1, pass_score: 3}
+  - {name: full, time_s: 60, cpu_s: 30, memory_mib: 64, cpus: 0.5, gpus: 1, exclusive: true, calibrated: true,
+     start: spare, block: 4}
+descriptors:
+  - {name: loops, source: ast, low: 0, high: 10, bins: 5}
+  - {name: memory, low: -1.5, high: 1.5}
+cells_keep: 2
+deep_checks: true
+artifacts: {weights: .npz}
+max_artifact_bytes: 10
+budget: {wall_s: 60, evaluations: 10}
+"""
+
+
+def contract_of(text: str, folder: Path) -> Contract:
+    (folder / "problem.yaml").write_text(text)
+    return read_contract(folder / "problem.yaml").contract
+
+
+def test_name_metric_and_goal_are_enough(tmp_path: Path) -> None:
+    contract = contract_of(MINIMAL, tmp_path)
+    assert (contract.name, contract.metric, contract.maximize, contract.noisy) == ("tiny", "score", True, False)
+    assert [stage.name for stage in contract.stages] == ["full"]
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    contract = contract_of(FULL, tmp_path)
+    assert all(f"\n{key}:" in f"\n{FULL}" for key in TOP_KEYS)
+    assert (contract.maximize, contract.noisy, contract.unit, contract.frame) == (False, True, "nats", "cpu_budget")
+    assert contract.params == {"depth": 2, "rate": 1.0, "name": "adam", "flag": True}
+    tiny, full = contract.stages
+    assert (tiny.time_s, tiny.pass_score, tiny.start) == (10.0, 3.0, Start.COLD)
+    assert (full.cpu_s, full.memory_mib, full.cpus, full.gpus, full.exclusive, full.calibrated) == (30.0, 64, 0.5, 1.0, True, True)
+    assert (full.start, full.block, full.pass_score) == (Start.SPARE, 4, None)
+    assert [(axis.name, axis.source, axis.low, axis.high, axis.bins) for axis in contract.axes] == [
+        ("loops", "ast", 0.0, 10.0, 5),
+        ("memory", "outcome", -1.5, 1.5, 10),
+    ]
+    assert (contract.cells_keep, contract.deep_checks, contract.max_artifact_bytes, contract.max_bytes) == (2, True, 10, 1000)
+    assert (contract.artifacts, contract.candidate_assets, contract.grader_assets) == (
+        {"weights": ".npz"},
+        ("tokenizer",),
+        ("a/b.bin",),
+    )
+    assert (contract.budget.wall_s, contract.budget.evaluations, contract.budget.cpu_s) == (60.0, 10, None)
+    assert (contract.editable, contract.may_add_files, contract.requires) == (("main.py",), True, ("scipy",))
+    assert contract.secondary == ("tokens", "params")
+    assert contract.candidate_imports == ("numpy",)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("metrics: x", r"metrics: no such key; did you mean metric\?"),
+        ("zzz: 1", r"zzz: no such key; the keys known here are name, metric"),
+        ("goal: minimize", r"line 4: the key goal stands here a second time"),
+        ("noise: nois", r"noise: expected one of deterministic, noisy, found 'nois'; did you mean noisy"),
+        ("unit: 3", r"unit: expected text, found 3"),
+        ("max_bytes: lots", r"max_bytes: expected a whole number from 1 to"),
+        ("max_bytes: true", r"max_bytes: expected a whole number"),
+        ("may_add_files: 1", r"may_add_files: expected true or false, found 1"),
+        ("editable: main.py", r"editable: expected a list of relative paths"),
+        ("editable: [../main.py]", r"editable: expected a list of relative paths inside the folder"),
+        ("editable: [/etc/passwd]", r"editable: expected a list of relative paths inside the folder"),
+        ("editable: [a.py, a.py]", r"editable: expected a list without repetitions"),
+        ("candidate_imports: ['numpy>=1']", r"candidate_imports: expected a list of names"),
+        ("stages: {name: full}", r"stages: expected a list of mappings"),
+        ("stages: [full]", r"stages\[0\]: expected a mapping with keys such as name"),
+        ("stages: [{name: full, time: 3}]", r"stages\[0\].time: no such key; did you mean time_s\?"),
+        ("stages: [{name: full, time_s: 0}]", r"stages\[0\].time_s: expected a number above 0, found 0"),
+        ("stages: [{name: full, time_s: ten}]", r"stages\[0\].time_s: expected a number above 0, found 'ten'"),
+        ("stages: [{name: full, time_s: .inf}]", r"stages\[0\].time_s: expected text, a finite number"),
+        ("stages: [{name: full, time_s: .nan}]", r"stages\[0\].time_s: expected text, a finite number"),
+        ("stages: [{name: full, time_s: 1e9}]", r"stages\[0\].time_s: expected a number up to 604800"),
+        ("stages: [{name: full, memory_mib: 1}]", r"memory_mib: expected a whole number from 32"),
+        ("stages: [{name: full, block: 65}]", r"block: expected a whole number from 1 to 64"),
+        ("stages: [{name: full, start: hot}]", r"start: expected one of cold, spare, warm, found 'hot'"),
+        ("stages: [{name: full, pass_score: 1}]", r"stages\[0\].pass_score: expected none on the last stage"),
+        ("stages: [{name: a}, {name: a}]", r"stages: two of them are called a"),
+        ("descriptors: [{name: d, low: 1, high: 1}]", r"descriptors\[0\].high: expected a number above 1, found 1"),
+        ("descriptors: [{name: d, high: 1}]", r"descriptors\[0\].low: expected a number of at least -inf, found nothing"),
+        ("descriptors: [{name: score, low: 0, high: 1}]", r"score is the score itself"),
+        ("descriptors: [{name: d, low: 0, high: 1, source: code}]", r"source: expected one of ast, outcome"),
+        ("assets: {cand: [x]}", r"assets.cand: no such key; did you mean candidate\?"),
+        ("assets: {candidate: [x], grader: [x]}", r"assets: x stands under candidate and grader"),
+        ("artifacts: {a: npy}", r"artifacts: expected a mapping from names to file endings"),
+        ("secondary: [score]", r"secondary: score is already the metric"),
+        ("budget: {wall_s: -1}", r"budget.wall_s: expected a number above 0"),
+        ("params: [1]", r"params: expected a mapping from names to defaults"),
+        ("params: {n: [1]}", r"params.n.default: expected a number, text, true or false"),
+        ("params: {n: {default: 3, high: 2}}", r"problem.params.n: expected a number at most 2, found 3"),
+        ("params: {n: {default: 3, choices: [1.0]}}", r"params.n.choices: expected a list of values of the type of 3"),
+        ("params: {n: 2020-01-01}", r"params.n: expected text, a finite number, true or false"),
+        ("3: x", r"line 4: expected a name as key, found 3"),
+        ("a: [", r"line \d+: expected YAML"),
+        ("a: !!python/object/apply:os.getcwd []", r"expected YAML, found a mistake"),
+    ],
+)
+def test_a_mistake_gets_one_sentence(tmp_path: Path, change: str, said: str) -> None:
+    with pytest.raises(ProblemError, match=said) as caught:
+        contract_of(f"{MINIMAL}{change}\n", tmp_path)
+    assert str(caught.value).startswith(("problem.yaml: ", "problem.params."))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["name", "metric", "goal"])
+def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
+    text = "".join(line for line in MINIMAL.splitlines(True) if not line.startswith(key))
+    with pytest.raises(ProblemError, match=f"problem.yaml: {key}: expected .*, found nothing"):
+        contract_of(text, tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"", b"- a\n", b"just text", b"\xff\xfe", b"a: \x01"])
+def test_what_is_no_mapping_is_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "problem.yaml").write_bytes(data)
+    with pytest.raises(ProblemError, match=r"problem\.yaml: .*expected"):
+        read_contract(tmp_path / "problem.yaml")
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ProblemError, match=r"expected a file problem\.yaml in .*evolve new"):
+        read_contract(tmp_path / "problem.yaml")
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_float_params_take_every_finite_number(value: float) -> None:
+    assert ParamRule("p", 0.5).check(value) == value
+
+
+@given(st.one_of(st.floats(), st.booleans(), st.text(string.printable), st.none(), st.lists(st.integers())))
+def test_int_params_take_integers_only(value: object) -> None:
+    with pytest.raises(ProblemError, match=r"problem\.params\.p: expected a whole number, found"):
+        ParamRule("p", 26).check(value)
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "-1e-3", "1_0e-4", ".1e-2"])
+def test_exponents_without_a_point_are_numbers(tmp_path: Path, text: str) -> None:
+    contract = contract_of(f"{MINIMAL}params: {{p: {text}}}\n", tmp_path)
+    assert contract.params["p"] == pytest.approx(0.001 * (-1 if text.startswith("-") else 1))
+
+
+def test_comments_keep_the_document_and_values_change_it(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(MINIMAL)
+    (tmp_path / "b.yaml").write_text(f"# a comment\n{MINIMAL}")
+    (tmp_path / "c.yaml").write_text(f"{MINIMAL}unit: s\n")
+    a, b, c = (read_contract(tmp_path / f"{name}.yaml").document for name in "abc")
+    assert a == b != c
