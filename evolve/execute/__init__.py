@@ -1,5 +1,6 @@
 """Executors: one interface, implementations that run measure blocks."""
 
 from evolve.execute._base import Block, BlockReport, EntryReport, Executor, Report, Sink
+from evolve.execute._local import LocalExecutor
 
-__all__ = ["Block", "BlockReport", "EntryReport", "Executor", "Report", "Sink"]
+__all__ = ["Block", "BlockReport", "EntryReport", "Executor", "LocalExecutor", "Report", "Sink"]

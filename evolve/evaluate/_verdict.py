@@ -1,0 +1,188 @@
+"""From what ``evaluate`` returned to what may be recorded: every field checked against the contract.
+
+An outcome that breaks the contract is the evaluator's fault, never the candidate's, and is told in one sentence.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import numbers
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import zstandard
+
+from archive import Curve, Status
+from evolve._contract import Contract
+from evolve.evaluate._trial import Outcome
+
+MAX_FEEDBACK_CHARS = 4000
+MAX_REASON_CHARS = 400
+MAX_CURVE_POINTS = 4096
+_ZSTD_LEVEL = 3
+
+
+class OutcomeError(Exception):
+    """The outcome breaks the contract; the message says how."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A checked outcome: plain numbers, capped text, packed artifacts."""
+
+    status: Status
+    score: float | None = None
+    reason: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    descriptors: Mapping[str, float] = field(default_factory=dict)
+    feedback: str = ""
+    curve: Curve | None = None
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+    output_hash: str = ""
+
+
+def judge(outcome: object, contract: Contract, stage: str) -> Judged:
+    """Check an outcome.
+
+    A score is finite and there exactly when the status is ``ok``.  Metrics, descriptors and artifacts must be declared; at the
+    contract's last stage, an ``ok`` outcome must have all declared metrics and descriptors.
+
+    Raises:
+        OutcomeError: what the evaluator must mend.
+    """
+    if not isinstance(outcome, Outcome):
+        raise OutcomeError(f"evaluate() returned {type(outcome).__name__}, expected an evolve.Outcome")
+    if not isinstance(outcome.status, Status):
+        raise OutcomeError(f"status is {outcome.status!r}, expected an evolve.Status such as Status.OK")
+    ok = outcome.status is Status.OK
+    complete = ok and stage == contract.stages[-1].name
+    axes = tuple(axis.name for axis in contract.axes if axis.source == "outcome")
+    return Judged(
+        status=outcome.status,
+        score=_score(outcome, ok),
+        reason=line(_text("reason", outcome.reason)),
+        metrics=_named("metrics", outcome.metrics, contract.secondary, complete),
+        descriptors=_named("descriptors", outcome.descriptors, axes, complete),
+        feedback=clean(_text("feedback", outcome.feedback), MAX_FEEDBACK_CHARS),
+        curve=None if outcome.curve is None else _curve(outcome.curve),
+        artifacts=_artifacts(outcome.artifacts, contract),
+        output_hash=clean(_text("output_hash", outcome.output_hash), 128),
+    )
+
+
+def clean(text: str, limit: int) -> str:
+    """``text`` without control, format and surrogate characters, its middle cut out to fit ``limit`` characters."""
+    if len(text) > limit:
+        head = limit // 3
+        text = f"{text[:head]}\n[...]\n{text[head + 7 - limit :]}"
+    if text.isprintable():
+        return text
+    return "".join(char if char in "\n\t" or char.isprintable() else " " if char.isspace() else "" for char in text)
+
+
+def line(text: str) -> str:
+    """``text`` as one clean line."""
+    return " ".join(clean(text, MAX_REASON_CHARS).split())
+
+
+def pack_artifact(data: bytes) -> str:
+    """Bytes as a measurement carries them: base85 of zstd."""
+    return base64.b85encode(zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(data)).decode()
+
+
+def unpack_artifact(text: str, max_bytes: int) -> bytes:
+    """The inverse of ``pack_artifact``.
+
+    Raises:
+        ValueError: ``text`` is no artifact of at most ``max_bytes``.
+    """
+    packed = base64.b85decode(text)
+    with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+        try:
+            data = reader.read(max_bytes + 1)
+        except zstandard.ZstdError as error:
+            raise ValueError(f"not an artifact: {error}") from error
+    if len(data) > max_bytes:
+        raise ValueError(f"an artifact above {max_bytes} bytes")
+    return data
+
+
+def _score(outcome: Outcome, ok: bool) -> float | None:
+    if not ok:
+        if outcome.score is not None:
+            raise OutcomeError(f"the status is {outcome.status} but there is a score ({outcome.score!r}); a failure carries none")
+        return None
+    if outcome.score is None:
+        raise OutcomeError("the status is ok but the score is missing")
+    return _number("score", outcome.score)
+
+
+def _number(what: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise OutcomeError(f"{what} is {type(value).__name__}, expected a number")
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise OutcomeError(f"{what} is too large for a float") from error
+    if not math.isfinite(number):
+        raise OutcomeError(f"{what} is {number}, expected a finite number")
+    return number
+
+
+def positive(what: str, value: object) -> float:
+    """``value`` as a number above zero.
+
+    Raises:
+        OutcomeError: it is none.
+    """
+    number = _number(what, value)
+    if number <= 0:
+        raise OutcomeError(f"{what} is {number}, expected more than zero")
+    return number
+
+
+def _named(what: str, values: object, declared: tuple[str, ...], complete: bool) -> dict[str, float]:
+    if not isinstance(values, Mapping):
+        raise OutcomeError(f"{what} is {type(values).__name__}, expected a mapping of names to numbers")
+    for name in values:
+        if name not in declared:
+            raise OutcomeError(
+                f"{what} has {name!r}, which problem.yaml does not declare (declared: {', '.join(declared) or 'none'})"
+            )
+    if complete and (missing := [name for name in declared if name not in values]):
+        raise OutcomeError(f"{what} lacks {', '.join(missing)}, which problem.yaml declares")
+    return {name: _number(f"{what}.{name}", values[name]) for name in declared if name in values}
+
+
+def _text(what: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise OutcomeError(f"{what} is {type(value).__name__}, expected text")
+    return value
+
+
+def _curve(curve: object) -> Curve:
+    if not isinstance(curve, Curve) or len(curve.x) != len(curve.y) or len(curve.x) > MAX_CURVE_POINTS:
+        raise OutcomeError(f"curve is no evolve Curve with x and y of one length, at most {MAX_CURVE_POINTS} points")
+    return Curve(
+        tuple(_number("curve.x", x) for x in curve.x),
+        tuple(_number("curve.y", y) for y in curve.y),
+        line(_text("curve.x_name", curve.x_name)),
+        line(_text("curve.y_name", curve.y_name)),
+    )
+
+
+def _artifacts(values: object, contract: Contract) -> dict[str, str]:
+    if not isinstance(values, Mapping):
+        raise OutcomeError(f"artifacts is {type(values).__name__}, expected a mapping of names to bytes")
+    packed = {}
+    for name, data in values.items():
+        if name not in contract.artifacts:
+            raise OutcomeError(f"artifacts has {name!r}, which problem.yaml does not declare")
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise OutcomeError(f"artifacts.{name} is {type(data).__name__}, expected bytes")
+        size = memoryview(data).nbytes
+        if size > contract.max_artifact_bytes:
+            raise OutcomeError(f"artifacts.{name} has {size} bytes, max_artifact_bytes is {contract.max_artifact_bytes}")
+        packed[name] = pack_artifact(bytes(data))
+    return packed

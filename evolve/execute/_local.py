@@ -1,0 +1,192 @@
+"""The local executor: threads of this process that own grader processes.
+
+Blocks start strictly in the order in which they were submitted.  One that needs several slots' shares, or the machine to itself,
+therefore waits at the head of the queue until enough is free, and nothing overtakes it: simple, and nobody starves.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archive import Attempt, BlockStatus
+from evolve._contract import Problem
+from evolve.execute._base import Block, BlockReport, EntryReport, Sink
+from evolve.execute._scratch import Scratch
+from evolve.execute._slot import Slot, SlotSettings
+
+
+@dataclass(slots=True)
+class _Work:
+    """A block in hand.  ``width`` is how many slots it takes."""
+
+    block: Block
+    width: int
+    slot: Slot | None = None
+
+
+class LocalExecutor:
+    """Runs blocks on ``slots`` graders of this machine.  See ``Executor`` for what it promises.
+
+    ``sink`` is called from slot threads and from the caller's own, under the executor's lock: it must not wait (put the report
+    into a queue).  ``pending`` counts a block until its last report is with the sink, never longer.
+
+    A block that needs more CPUs than one slot's share of the machine takes several slots (at most all), one with
+    ``exclusive`` takes all.  A block for another machine, or one that needs GPUs, which this executor does not lend, is reported lost.
+    """
+
+    def __init__(
+        self,
+        problems: Mapping[str, Problem],
+        *,
+        slots: int,
+        tier: str,
+        sink: Sink,
+        machine: str = "",
+        grace_s: float = 5.0,
+    ) -> None:
+        """Start the slots' threads; a grader starts with its slot's first block.
+
+        Args:
+            problems: by id.
+            slots: blocks that may run at once.
+            tier: the sandbox's.
+            sink: takes the reports.
+            machine: the name that stands in measurements; default: the host's.
+            grace_s: how long a measurement may overrun its stage before its grader is killed.  The sandbox ends a candidate
+                that is too slow by itself; this is for evaluators that hang.
+        """
+        if slots < 1:
+            raise ValueError(f"slots is {slots}, expected at least 1")
+        cores = len(os.sched_getaffinity(0))
+        self._slots = slots
+        self._share = max(1.0, cores / slots)
+        self._sink = sink
+        self._machine = machine or platform.node()
+        self._scratch = Scratch()
+        settings = SlotSettings(
+            problems=dict(problems),
+            tier=tier,
+            machine=self._machine,
+            scratch=self._scratch.path,
+            grace_s=grace_s,
+            threads=int(self._share),
+        )
+        self._settings = settings
+        self._state = threading.Condition(threading.RLock())
+        self._queue: deque[_Work] = deque()
+        self._running: list[_Work] = []
+        self._free = slots
+        self._closing = False
+        self._threads = [threading.Thread(target=self._work, args=(n,), name=f"slot-{n}", daemon=True) for n in range(slots)]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def slots(self) -> int:
+        return self._slots
+
+    @property
+    def room(self) -> int:
+        with self._state:
+            return 0 if self._closing else max(0, self._free + self._slots - sum(work.width for work in self._queue))
+
+    @property
+    def pending(self) -> int:
+        with self._state:
+            return len(self._queue) + len(self._running)
+
+    def submit(self, block: Block) -> None:
+        """Queue a block.  Never waits.
+
+        Raises:
+            KeyError: a problem this executor was not given.
+            RuntimeError: after ``close``.
+        """
+        contract = self._settings.problems[block.problem].contract
+        for entry in block.entries:
+            contract.stage(entry.stage)
+        with self._state:
+            if self._closing:
+                raise RuntimeError("the executor is closed; make another one")
+            if reason := self._refusal(block):
+                self._sink(BlockReport(block.attempt, BlockStatus.LOST, reason=reason))
+                return
+            self._queue.append(_Work(block, self._width(block)))
+            self._state.notify_all()
+
+    def cancel(self, attempt: Attempt) -> None:
+        with self._state:
+            for work in [work for work in self._queue if work.block.attempt == attempt]:
+                self._queue.remove(work)
+                self._sink(BlockReport(attempt, BlockStatus.CANCELLED, reason="cancelled before it ran"))
+            for work in self._running:
+                if work.block.attempt == attempt and work.slot is not None:
+                    work.slot.wake.ring()
+            self._state.notify_all()
+
+    def close(self, *, drain: bool) -> None:
+        """Stop.  A drain may be cut short by closing again without one, from a signal handler say."""
+        with self._state:
+            self._closing = True
+            if not drain:
+                for attempt in {work.block.attempt for work in (*self._queue, *self._running)}:
+                    self.cancel(attempt)
+            self._state.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self._scratch.close()
+
+    # -------------------------------------------------------------------------------------------- slot threads
+
+    def _work(self, number: int) -> None:
+        """A slot's thread: it starts the slot's graders and outlives them."""
+        slot = Slot(self._settings, number)
+        try:
+            while (work := self._take(slot)) is not None:
+                self._finish(work, slot.run(work.block, self._report))
+        finally:
+            slot.close()
+
+    def _take(self, slot: Slot) -> _Work | None:
+        """The next block, when there is one and room for it; None when closing and nothing is left to do."""
+        with self._state:
+            while not self._queue or self._queue[0].width > self._free:
+                if self._closing and not self._queue:
+                    return None
+                self._state.wait()
+            work = self._queue.popleft()
+            work.slot = slot
+            slot.wake.clear()
+            self._running.append(work)
+            self._free -= work.width
+            return work
+
+    def _finish(self, work: _Work, report: BlockReport) -> None:
+        with self._state:
+            self._running.remove(work)
+            self._free += work.width
+            self._sink(report)
+            self._state.notify_all()
+
+    def _report(self, report: EntryReport) -> None:
+        with self._state:
+            self._sink(report)
+
+    def _width(self, block: Block) -> int:
+        if block.needs.exclusive:
+            return self._slots
+        return min(self._slots, max(1, math.ceil(block.needs.cpus / self._share - 1e-9)))
+
+    def _refusal(self, block: Block) -> str:
+        """Why this machine will never run the block; "" when it will."""
+        if block.needs.machine not in ("", self._machine):
+            return f"the block is pinned to machine {block.needs.machine}, this one is {self._machine}"
+        if block.needs.gpus > 0:
+            return f"the block needs {block.needs.gpus:g} GPUs, the local executor lends none"
+        return ""

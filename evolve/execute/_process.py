@@ -1,0 +1,331 @@
+"""A grader process as its executor sees it: started, spoken to with a deadline, killed with everything below it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import evolve
+from archive import Entry, Measurement, Status
+from evolve._contract import Stage
+from evolve.evaluate._verdict import clean
+from evolve.evaluate._protocol import (
+    Calibrate,
+    Calibrated,
+    Frames,
+    Measure,
+    Message,
+    Phase,
+    Prepare,
+    Ready,
+    Refused,
+    Verdict,
+    WireError,
+    encode,
+)
+from evolve.execute._tree import kill_tree
+
+LOAD_LIMIT_S = 300.0  # importing evaluate.py with a large framework on a busy machine
+CALIBRATE_LIMIT_S = 300.0
+SEND_LIMIT_S = 60.0  # an idle grader always reads
+LOG_TAIL_BYTES = 8192
+_CHUNK = 1 << 18
+_PACKAGES = Path(evolve.__file__).parent.parent  # where `evolve` and `archive` are imported from
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class GraderDied(Exception):
+    """The process ended, or spoke nonsense and was killed; the message says how and shows the end of its log."""
+
+
+class GraderRefused(Exception):
+    """The grader is well and says why it cannot do what was asked."""
+
+
+class Interrupted(Exception):
+    """The wait was given up because ``Wake.ring`` was called."""
+
+
+class _Overrun(Exception):
+    """The deadline passed."""
+
+
+class Wake:
+    """Ends a wait from another thread.  Rung once, it stays rung until ``clear``."""
+
+    def __init__(self) -> None:
+        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def ring(self) -> None:
+        os.eventfd_write(self._fd, 1)
+
+    def clear(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._fd)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Whose time it is within one measurement: the candidate's (inside a sandbox call) or the evaluator's."""
+
+    began: float
+    inside: bool = False
+    since: float = 0.0
+    candidate_s: float = 0.0
+    candidate_cpu_s: float = 0.0
+
+    def turn(self, phase: Phase, now: float) -> None:
+        self.candidate_s += self.inside_s(now)
+        self.inside, self.since, self.candidate_cpu_s = phase.inside, now, phase.cpu_s
+
+    def inside_s(self, now: float) -> float:
+        """How long the sandbox call that runs now has taken."""
+        return now - self.since if self.inside else 0.0
+
+    def blames_candidate(self, now: float) -> bool:
+        """The one who runs now; between calls, the one who took more of the time."""
+        return self.inside or self.candidate_s > (now - self.began) / 2
+
+
+class GraderProcess:
+    """One grader.  Owned by one thread, which must live as long as the process: the kernel kills it when that thread ends."""
+
+    def __init__(self, prepare: Prepare, *, folder: Path, threads: int, wake: Wake) -> None:
+        """Start the process and wait until it has loaded the problem.
+
+        Raises:
+            GraderRefused: the problem cannot be served; the message says why.
+            GraderDied: the process ended while loading, or took too long.
+            Interrupted: ``wake`` was rung.
+        """
+        self.prepare = prepare
+        self.folder = folder
+        self._frames = Frames()
+        self._log = bytearray()
+        self._closed = False
+        ours, theirs = socket.socketpair()
+        log, log_end = os.pipe()
+        os.set_blocking(log, False)
+        command = [sys.executable, "-P", "-m", "evolve.evaluate._grader", str(theirs.fileno()), str(os.getpid())]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log_end,
+                stderr=log_end,
+                cwd=folder,
+                env=_environment(folder, threads),
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        finally:
+            theirs.close()
+            os.close(log_end)
+        self._socket, self._log_fd, self._wake = ours, log, wake
+        self._selector = selectors.DefaultSelector()
+        for channel in (self._socket, self._log_fd, wake):
+            self._selector.register(channel, selectors.EVENT_READ)
+        try:
+            self.ready = self._load()
+        except BaseException:
+            self.kill()
+            raise
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return not self._closed and self._process.poll() is None
+
+    def measure(self, entry: Entry, files: Mapping[str, str], stage: Stage, grace_s: float) -> Measurement:
+        """Measure one candidate.  A measurement that overruns its stage by ``grace_s`` ends with the grader's death and a
+        verdict on whoever was running.
+
+        Raises:
+            GraderDied: the infrastructure failed.
+            Interrupted: ``wake`` was rung; the grader is killed.
+        """
+        clock = _Clock(time.monotonic())
+        try:
+            self._send(Measure(entry=entry, files=files))
+            while True:
+                message = self._receive(clock.began + stage.time_s + grace_s)
+                if isinstance(message, Verdict):
+                    return message.result
+                if not isinstance(message, Phase):
+                    raise self._died(f"answered with {type(message).__name__}")
+                clock.turn(message, time.monotonic())
+        except _Overrun:
+            return self._overrun(entry, stage, clock)
+        except Interrupted:
+            self.kill()
+            raise
+
+    def calibrate(self) -> float:
+        """Seconds the reference work takes now.
+
+        Raises:
+            GraderRefused: ``calibrate()`` failed.
+            GraderDied: the infrastructure failed, or the work did not end.
+            Interrupted: ``wake`` was rung; the grader is killed.
+        """
+        try:
+            message = self._ask(Calibrate(), CALIBRATE_LIMIT_S)
+        except _Overrun:
+            raise self._died(f"took more than {CALIBRATE_LIMIT_S:g} s to calibrate") from None
+        except Interrupted:
+            self.kill()
+            raise
+        if isinstance(message, Refused):
+            raise GraderRefused(message.reason)
+        if not isinstance(message, Calibrated):
+            raise self._died(f"answered with {type(message).__name__}")
+        return message.seconds
+
+    def kill(self) -> None:
+        """Kill the process and everything below it.  Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._process.returncode is None:
+            kill_tree(self._process.pid)
+            self._process.wait()
+        self._drain_log()
+        self._selector.close()
+        self._socket.close()
+        os.close(self._log_fd)
+
+    # -------------------------------------------------------------------------------------------- talking
+
+    def _load(self) -> Ready:
+        try:
+            message = self._ask(self.prepare, LOAD_LIMIT_S)
+        except _Overrun:
+            raise self._died(f"took more than {LOAD_LIMIT_S:g} s to load evaluate.py") from None
+        if isinstance(message, Refused):
+            raise GraderRefused(message.reason)
+        if not isinstance(message, Ready):
+            raise self._died(f"answered with {type(message).__name__}")
+        return message
+
+    def _ask(self, message: Message, limit_s: float) -> Message:
+        deadline = time.monotonic() + limit_s
+        self._send(message)
+        return self._receive(deadline)
+
+    def _send(self, message: Message) -> None:
+        self._socket.settimeout(SEND_LIMIT_S)
+        try:
+            self._socket.sendall(encode(message))
+        except OSError as error:
+            raise self._died(f"does not listen ({error.strerror or error})") from error
+        self._socket.settimeout(0.0)
+
+    def _receive(self, deadline: float) -> Message:
+        """The next message, with the log drained meanwhile."""
+        while True:
+            try:
+                message = self._frames.pop()
+            except WireError as error:
+                raise self._died(f"sent {error}") from error
+            if message is not None:
+                return message
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise _Overrun
+            self._wait(left)
+
+    def _wait(self, seconds: float) -> None:
+        for key, _ in self._selector.select(seconds):
+            if key.fileobj is self._wake:
+                raise Interrupted
+            if key.fileobj is self._socket:
+                data = self._read()
+                if not data:
+                    raise self._died("ended")
+                self._frames.feed(data)
+            else:
+                self._drain_log()
+
+    def _read(self) -> bytes:
+        try:
+            return self._socket.recv(_CHUNK)
+        except BlockingIOError:
+            raise self._died("said nothing although it seemed to") from None
+        except OSError:
+            return b""
+
+    def _drain_log(self) -> None:
+        """Keep the last lines; a flood costs time, not memory."""
+        while True:
+            try:
+                data = os.read(self._log_fd, _CHUNK)
+            except BlockingIOError:
+                return
+            if not data:
+                if self._log_fd in self._selector.get_map():
+                    self._selector.unregister(self._log_fd)
+                return
+            self._log += data
+            del self._log[:-LOG_TAIL_BYTES]
+
+    # -------------------------------------------------------------------------------------------- endings
+
+    def _died(self, how: str) -> GraderDied:
+        """Kill what is left; the error to raise."""
+        self.kill()
+        code = self._process.returncode
+        end = f"signal {-code}" if code < 0 else f"exit status {code}"
+        tail = clean(self._log.decode(errors="replace"), 600).strip()
+        return GraderDied(f"the grader {how} ({end})" + (f"; its log ends: {tail}" if tail else ""))
+
+    def _overrun(self, entry: Entry, stage: Stage, clock: _Clock) -> Measurement:
+        now = time.monotonic()
+        candidate = clock.blames_candidate(now)
+        self.kill()
+        reason = (
+            f"ran longer than the {stage.time_s:g} s of stage {stage.name}"
+            if candidate
+            else f"evaluate() ran longer than the {stage.time_s:g} s of stage {stage.name} and was killed"
+        )
+        return Measurement(
+            candidate=entry.candidate,
+            stage=entry.stage,
+            seed=entry.seed,
+            status=Status.TIMEOUT if candidate else Status.EVALUATOR_ERROR,
+            reason=reason,
+            feedback=reason,
+            start=entry.start,
+            deep=entry.deep,
+            tier=self.ready.tier,
+            machine=self.prepare.machine,
+            wall_s=now - clock.began,
+            cpu_s=clock.candidate_cpu_s + clock.inside_s(now),  # of a killed call only the time is known
+        )
+
+
+def _environment(folder: Path, threads: int) -> dict[str, str]:
+    """All a grader inherits.  No home, no keys; one slot's share of the cores for numerical libraries."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        "TMPDIR": str(folder),
+        "PYTHONPATH": str(_PACKAGES),
+        **{name: str(threads) for name in _THREADS},
+    }

@@ -1,0 +1,194 @@
+"""One slot: a lease on a share of a machine that runs one block at a time on graders of its own."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import evolve
+from archive import BlockStatus, Entry, Measurement, Status
+from evolve._contract import Problem
+from evolve._problem import candidate_assets_folder
+from evolve.evaluate._protocol import Prepare
+from evolve.execute._base import Block, BlockReport, EntryReport
+from evolve.execute._process import GraderDied, GraderProcess, GraderRefused, Interrupted, Wake
+
+VOID_DRIFT = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotSettings:
+    """What all slots of an executor share.  ``threads`` is what numerical libraries in a grader may use."""
+
+    problems: Mapping[str, Problem]
+    tier: str
+    machine: str
+    scratch: Path
+    grace_s: float
+    threads: int
+
+
+class Slot:
+    """Runs blocks, one after another, in the thread that calls ``run``.
+
+    It keeps one grader a problem, started when first needed and again after one died.  ``wake`` may be rung from any thread: the
+    block that runs then ends as cancelled.  The calling thread must live until ``close``, or the kernel kills the graders.
+    """
+
+    def __init__(self, settings: SlotSettings, number: int) -> None:
+        self.wake = Wake()
+        self._settings = settings
+        self._number = number
+        self._graders: dict[str, GraderProcess] = {}
+
+    def run(self, block: Block, report: Callable[[EntryReport], None]) -> BlockReport:
+        """Run the block's entries in order; hand each to ``report`` when it ends; return how the block ended."""
+        lease = _Lease(self, block, report)
+        try:
+            return lease.run()
+        except Interrupted:
+            self._drop(block.problem)
+            return BlockReport(block.attempt, BlockStatus.CANCELLED, tuple(lease.skipped), reason="cancelled while it ran")
+        except GraderDied as error:
+            return BlockReport(block.attempt, BlockStatus.LOST, tuple(lease.skipped), reason=str(error), lost=lease.index)
+
+    def grader(self, problem: str) -> GraderProcess:
+        """The slot's grader for ``problem``, started if there is none alive.
+
+        Raises:
+            GraderRefused: it cannot be started.
+            Interrupted: ``wake`` was rung meanwhile.
+        """
+        grader = self._graders.get(problem)
+        if grader is not None and grader.alive:
+            return grader
+        self._drop(problem)
+        try:
+            started = self._start(problem)
+        except GraderDied as error:
+            raise GraderRefused(str(error)) from error
+        self._graders[problem] = started
+        return started
+
+    def close(self) -> None:
+        """Kill the graders and remove what they left."""
+        for problem in list(self._graders):
+            self._drop(problem)
+        self.wake.close()
+
+    @property
+    def settings(self) -> SlotSettings:
+        return self._settings
+
+    def _start(self, problem: str) -> GraderProcess:
+        settings = self._settings
+        folder = Path(tempfile.mkdtemp(prefix=f"slot-{self._number}-", dir=settings.scratch))
+        names = list(settings.problems)
+        # Launchers name their control groups by number: no two graders may share one.
+        number = self._number * len(names) + names.index(problem)
+        prepare = _prepare(settings.problems[problem], settings, number)
+        try:
+            return GraderProcess(prepare, folder=folder, threads=settings.threads, wake=self.wake)
+        except (GraderRefused, GraderDied, Interrupted):
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _drop(self, problem: str) -> None:
+        grader = self._graders.pop(problem, None)
+        if grader is not None:
+            grader.kill()
+            shutil.rmtree(grader.folder, ignore_errors=True)
+
+
+class _Lease:
+    """One run of one block."""
+
+    def __init__(self, slot: Slot, block: Block, report: Callable[[EntryReport], None]) -> None:
+        self._slot = slot
+        self._block = block
+        self._report = report
+        self._contract = slot.settings.problems[block.problem].contract
+        self._failed: set[str] = set()
+        self.skipped: list[int] = []
+        self.index: int | None = None  # the entry that runs now
+
+    def run(self) -> BlockReport:
+        calibrated = any(self._contract.stage(entry.stage).calibrated for entry in self._block.entries)
+        try:
+            before = self._slot.grader(self._block.problem).calibrate() if calibrated else 0.0
+        except GraderRefused as error:
+            return self._refused(str(error))
+        self._entries()
+        if not calibrated:
+            return self._closed(BlockStatus.OK)
+        try:
+            after = self._slot.grader(self._block.problem).calibrate()
+        except GraderRefused as error:
+            return self._closed(BlockStatus.VOID, reason=f"the calibration after the block failed: {error}")
+        drift = abs(after / before - 1.0)
+        if drift > VOID_DRIFT:
+            reason = f"the reference work took {before:.4g} s before the block and {after:.4g} s after it"
+            return self._closed(BlockStatus.VOID, drift, reason)
+        return self._closed(BlockStatus.OK, drift)
+
+    def _entries(self) -> None:
+        for index, entry in enumerate(self._block.entries):
+            if entry.candidate in self._failed:
+                self.skipped.append(index)
+                continue
+            self.index = index
+            result = self._measure(entry)
+            self.index = None
+            self._report(EntryReport(self._block.attempt, index, result))
+            if result.status not in (Status.OK, Status.EVALUATOR_ERROR):
+                self._failed.add(entry.candidate)
+
+    def _measure(self, entry: Entry) -> Measurement:
+        try:
+            grader = self._slot.grader(self._block.problem)
+        except GraderRefused as error:
+            return self._error(entry, str(error))
+        stage = self._contract.stage(entry.stage)
+        return grader.measure(entry, self._block.files[entry.candidate], stage, self._slot.settings.grace_s)
+
+    def _refused(self, reason: str) -> BlockReport:
+        for index, entry in enumerate(self._block.entries):
+            self._report(EntryReport(self._block.attempt, index, self._error(entry, reason)))
+        return self._closed(BlockStatus.OK)
+
+    def _error(self, entry: Entry, reason: str) -> Measurement:
+        settings = self._slot.settings
+        return Measurement(
+            candidate=entry.candidate,
+            stage=entry.stage,
+            seed=entry.seed,
+            status=Status.EVALUATOR_ERROR,
+            reason=reason,
+            feedback=reason,
+            start=entry.start,
+            deep=entry.deep,
+            tier=settings.tier,
+            machine=settings.machine,
+        )
+
+    def _closed(self, status: BlockStatus, drift: float | None = None, reason: str = "") -> BlockReport:
+        return BlockReport(self._block.attempt, status, tuple(self.skipped), drift=drift, reason=reason)
+
+
+def _prepare(problem: Problem, settings: SlotSettings, number: int) -> Prepare:
+    candidate_assets = candidate_assets_folder(problem)
+    return Prepare(
+        engine=evolve.__version__,
+        slot=number,
+        tier=settings.tier,
+        machine=settings.machine,
+        folder=str(problem.folder),
+        assets=None if problem.assets is None else str(problem.assets),
+        candidate_assets=None if candidate_assets is None else str(candidate_assets),
+        contract=problem.contract,
+        params=problem.params,
+        seed=problem.seed,
+    )
