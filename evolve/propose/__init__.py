@@ -4,8 +4,10 @@
 ``canonical_hash`` say which programs are the same and where they stand; ``check_scope`` says what a child may change.
 """
 
+from evolve.propose._ast_edit import AstEdit
 from evolve.propose._base import Files, Operator, Proposal, Scope, Task
 from evolve.propose._canonical import Analysis, analyse, canonical_hash
+from evolve.propose._crossover import Crossover
 from evolve.propose._descriptors import AST_DESCRIPTORS, static_descriptors
 from evolve.propose._scope import check_scope
 from evolve.propose._tune import ConstantTuner
@@ -13,7 +15,9 @@ from evolve.propose._tune import ConstantTuner
 __all__ = [
     "AST_DESCRIPTORS",
     "Analysis",
+    "AstEdit",
     "ConstantTuner",
+    "Crossover",
     "Files",
     "Operator",
     "Proposal",

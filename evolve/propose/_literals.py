@@ -339,3 +339,12 @@ def _reads_as(text: str, number: float) -> bool:
         return float(int(body, 0) if not re.search(r"[.eE]", body) or body[:2].lower() == "0x" else float(body)) == abs(number)
     except (ValueError, OverflowError):
         return False
+
+
+def short_name(path: str) -> str:
+    """What people call it: ``train.py::f/opt/AdamW/lr=/0`` is ``lr``, ``points/3`` is ``points[3]``."""
+    *context, ordinal = path.split("::")[-1].split("/")
+    last = context[-1] if context else ""
+    if last.endswith(("=", ":")):
+        return last.rstrip("=:").strip("'")
+    return last if ordinal == "0" else f"{last}[{ordinal}]"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from archive import Literal, ProposalStatus, Sample
 from evolve.propose._base import Files, Proposal, Scope, Task
-from evolve.propose._literals import Found, find, literals_of, render
+from evolve.propose._literals import Found, find, literals_of, render, short_name
 from evolve.propose._scope import check_scope, is_editable
 from evolve.propose._spans import Edit, apply_edits, is_python
 
@@ -90,7 +90,7 @@ def _summary(literals: tuple[Literal, ...], values: tuple[float, ...]) -> str:
         key=lambda move: (-move[0], move[1]),
     )
     size, i = moves[0]
-    name = literals[i].path.split("::", 1)[1].rsplit("/", 1)[0]
+    name = short_name(literals[i].path)
     return f"{len(values)} literals, most: {name} {literals[i].value:.4g} -> {values[i]:.4g} ({size:.2g} steps)"
 
 

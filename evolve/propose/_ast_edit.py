@@ -1,0 +1,89 @@
+"""AST edits: small typed changes of a program's text, one mostly, sometimes two or three."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archive import ProposalStatus
+from evolve.propose._base import Files, Proposal, Scope, Task
+from evolve.propose._canonical import canonical_hash
+from evolve.propose._moves import KINDS, Move
+from evolve.propose._scope import check_scope, is_editable
+from evolve.propose._sites import Sites, sites_of
+from evolve.propose._spans import apply_edits, is_python, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ATTEMPTS = 8
+_ANOTHER = 0.25  # chance of one more edit, at most three
+
+
+class AstEdit:
+    """Moves numbers, names, signs, loop bounds, keywords, terms and statements of the first parent (see ``_moves.KINDS``).
+
+    The child parses, differs from its parent by more than spacing, and keeps every character outside the edits.  A kind is drawn
+    by its weight, then a place uniformly over all editable Python files.
+    """
+
+    name = "ast_edit"
+    family = "edit"
+
+    def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
+        """A child of the first parent, or ``INVALID`` when eight draws gave none."""
+        if not task.parents:
+            return Proposal(ProposalStatus.INVALID, reason="an edit needs one parent; found none.")
+        parent = task.parents[0]
+        reason = "the parent has nothing in its editable regions that an edit knows how to change."
+        for _ in range(ATTEMPTS):
+            draft = _draft(parent, task.scope, rng)
+            if draft is None:
+                continue
+            files, summary = draft
+            reason = why_not(parent, files, task.scope)
+            if not reason:
+                return Proposal(ProposalStatus.CHILD, files=files, summary=summary)
+        return Proposal(ProposalStatus.INVALID, reason=reason)
+
+
+def why_not(parent: Files, child: Files, scope: Scope) -> str:
+    """Why a mechanical child is no use: broken, out of scope, or the same program; "" when it is fine."""
+    for path, text in child.items():
+        if is_python(path) and text != parent.get(path) and (error := parse(text).error):
+            return f"the edit left {path} unparsable: {error}."
+    if reason := check_scope(parent, child, scope):
+        return reason
+    return "the edit changed nothing that matters." if canonical_hash(child) == canonical_hash(parent) else ""
+
+
+def _draft(parent: Files, scope: Scope, rng: np.random.Generator) -> tuple[Files, str] | None:
+    files: dict[str, str] = dict(parent)
+    summaries: list[str] = []
+    while not summaries or (len(summaries) < 3 and rng.random() < _ANOTHER):
+        sites = {path: sites_of(files[path]) for path in sorted(files) if is_python(path) and is_editable(path, scope)}
+        drawn = _draw(sites, rng)
+        if drawn is None:
+            break
+        path, move = drawn
+        files[path] = apply_edits(files[path], move.edits)
+        summaries.append(f"{move.text} ({path}:{move.line})")
+        if parse(files[path]).tree is None:
+            return None
+    return (files, "; ".join(summaries)) if summaries else None
+
+
+def _draw(sites: Mapping[str, Sites], rng: np.random.Generator) -> tuple[str, Move] | None:
+    counts = [[count(of_file) for of_file in sites.values()] for _, count, _ in KINDS]
+    weights = np.array([weight if sum(row) else 0.0 for (weight, _, _), row in zip(KINDS, counts, strict=True)])
+    if not weights.any():
+        return None
+    kind = int(rng.choice(len(KINDS), p=weights / weights.sum()))
+    at = int(rng.integers(sum(counts[kind])))
+    for (path, of_file), count in zip(sites.items(), counts[kind], strict=True):
+        if at < count:
+            move = KINDS[kind][2](of_file, rng)
+            return None if move is None else (path, move)
+        at -= count
+    return None
