@@ -27,8 +27,10 @@ from zlib import crc32
 from archive._errors import JournalDamaged, JournalMissing, JournalSchema, PositionStale, SegmentForeign, SegmentMissing
 from archive._records import SCHEMA_VERSION
 
+BODY = slice(20, -1)  # of a line without its newline
 _HEAD = b'{"c":"%08x","r":{"seq":%d,'
-_BODY = slice(20, -1)  # of a line without its newline
+_CRC = slice(6, 14)
+_BRACE = ord("}")
 _CHUNK = 1 << 22
 _SECTOR = 512
 _MAX_HEADER = 4096
@@ -80,7 +82,7 @@ def frame(body: bytes) -> bytes:
 
 def unframe(line: bytes) -> bytes | None:
     """The verified bytes of ``r`` of a line without its newline; None when it does not verify."""
-    body = line[_BODY]
+    body = line[BODY]
     return body if line[:20] == b'{"c":"%08x","r":' % crc32(body) and line[-1:] == b"}" else None
 
 
@@ -152,14 +154,14 @@ class Cursor:
         self.journal = header.journal
         self.torn = 0
         self.segment, self.offset, self.seq = 1, first, header.seq
-        self._start, self._crc = -1, header.crc
+        self._start, self._crc = -1, b"%08x" % header.crc
         if after is not None:
             self._go_behind(after)
 
     @property
     def position(self) -> Position | None:
         """The place of the last line passed; None before the first."""
-        return Position(self.seq - 1, self.segment, self._start, self._crc) if self._start >= 0 else None
+        return Position(self.seq - 1, self.segment, self._start, int(self._crc, 16)) if self._start >= 0 else None
 
     def lines(self) -> Iterator[bytes]:
         """The bytes of ``r`` of each further record, up to the last newline there is now.
@@ -169,10 +171,28 @@ class Cursor:
         Raises:
             JournalDamaged: stored bytes differ from what was written, or a record or segment is missing.
         """
+        for batch in self._batches():
+            for line in batch:
+                self._pass(line, 1, len(line) + 1)
+                yield line[BODY]
+
+    def batches(self) -> Iterator[list[bytes]]:
+        """As ``lines``, many at once and faster: lists of whole lines without their newlines, ``line[BODY]`` being ``r``."""
+        for batch in self._batches():
+            self._pass(batch[-1], len(batch), sum(map(len, batch)) + len(batch))
+            yield batch
+
+    def _pass(self, last: bytes, count: int, size: int) -> None:
+        self.offset += size
+        self.seq += count
+        self._start = self.offset - len(last) - 1
+        self._crc = last[_CRC]
+
+    def _batches(self) -> Iterator[list[bytes]]:
         self.torn = 0
         while True:
             sealed = self._next_exists()  # asked before reading: a sealed segment grows no more
-            yield from self._segment_lines(sealed)
+            yield from self._segment_batches(sealed)
             if not sealed or self.torn:
                 return
             self._advance()
@@ -191,7 +211,7 @@ class Cursor:
         if header.journal != self.journal or not line.startswith(_HEAD % (after.crc, after.seq)) or unframe(line[:-1]) is None:
             raise PositionStale(f"byte {after.offset} of {path} does not hold record {after.seq}; read the journal from its start")
         self.segment, self.offset, self.seq = after.segment, after.offset + len(line), after.seq + 1
-        self._start, self._crc = after.offset, after.crc
+        self._start, self._crc = after.offset, line[_CRC]
 
     def _next_exists(self) -> bool:
         if segment_path(self.run, self.segment + 1).exists():
@@ -208,14 +228,14 @@ class Cursor:
         path = segment_path(self.run, number)
         if header.journal != self.journal:
             raise SegmentForeign(f"{path} belongs to journal {header.journal}, expected {self.journal}; {_RESTORE}")
-        if (header.seq, header.crc) != (self.seq, self._crc):
+        if (header.seq, header.crc) != (self.seq, int(self._crc, 16)):
             raise SegmentForeign(
                 f"{path} continues before record {header.seq} (checksum {header.crc:08x}), but the segment before it ends before "
-                f"record {self.seq} (checksum {self._crc:08x}); {_RESTORE}"
+                f"record {self.seq} (checksum {self._crc.decode()}); {_RESTORE}"
             )
         self.segment, self.offset = number, first
 
-    def _segment_lines(self, sealed: bool) -> Iterator[bytes]:
+    def _segment_batches(self, sealed: bool) -> Iterator[list[bytes]]:
         path = segment_path(self.run, self.segment)
         try:
             file = path.open("rb", buffering=0)
@@ -230,19 +250,25 @@ class Cursor:
                 chunk = rest + chunk
                 end = chunk.rfind(b"\n")
                 rest = chunk[end + 1 :]
-                for line in chunk[:end].split(b"\n") if end >= 0 else ():
-                    body = line[_BODY]
-                    crc = crc32(body)
-                    if not line.startswith(_HEAD % (crc, self.seq)) or line[-1] != 125:
-                        file.seek(self.offset)
-                        self._judge(file.readall(), sealed)
-                        return
-                    self._start, self._crc = self.offset, crc
-                    self.offset += len(line) + 1
-                    self.seq += 1
-                    yield body
+                lines = chunk[:end].split(b"\n") if end >= 0 else []
+                good = self._verified(lines)
+                if good:
+                    yield lines[:good] if good < len(lines) else lines
+                if good < len(lines):
+                    file.seek(self.offset)
+                    rest = file.readall()
+                    break
             if rest:
                 self._judge(rest, sealed)
+
+    def _verified(self, lines: list[bytes]) -> int:
+        """How many of ``lines``, from the first on, are the next records."""
+        seq = self.seq
+        for line in lines:
+            if not line.startswith(_HEAD % (crc32(line[BODY]), seq)) or line[-1] != _BRACE:
+                break
+            seq += 1
+        return seq - self.seq
 
     def _judge(self, tail: bytes, sealed: bool) -> None:
         """Bytes that do not verify: set ``torn``, or raise."""
