@@ -1,0 +1,324 @@
+"""``evolve validate``: what is wrong with a problem, or with a candidate for it, in words.
+
+A problem is judged by running its seed program through the real grader and sandbox: does it work, is it as deterministic or as
+noisy as its contract says, what does it cost.  A candidate is measured beside the seed program, on the same measurement seeds.
+Nothing here prints, and nothing is kept.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from archive import Attempt, BlockStatus, Entry, Measurement, Start, Status
+from evolve._contract import Problem
+from evolve._errors import ProblemError
+from evolve._rng import measurement_seed
+from evolve._validate_files import Check, check_files
+from evolve.execute import Block, BlockReport, EntryReport, Executor, Report, Sink
+
+SEED, CANDIDATE = "seed", "candidate"
+NOISE_RUNS = 5
+COMPARED_RUNS = 3
+NEAR_LIMIT = 0.5  # of a stage's time or memory: other machines are slower, and children are not smaller
+FEW_EVALUATIONS = 30
+
+MakeExecutor = Callable[[Mapping[str, Problem], Sink], Executor]
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationReport:
+    """All checks in order, and the measurements they rest on.
+
+    ``noise_sd`` is the seed program's standard deviation over measurement seeds (None: deterministic, or not measured);
+    ``cost_s`` is wall time of one measurement at the last stage, the sandbox's start included.
+    """
+
+    problem: str
+    checks: tuple[Check, ...]
+    measurements: tuple[Measurement, ...] = ()
+    seed_score: float | None = None
+    noise_sd: float | None = None
+    cost_s: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed; hints do not count."""
+        return all(check.ok or check.hint for check in self.checks)
+
+
+def validate_problem(problem: Problem, make_executor: MakeExecutor, files: Mapping[str, str] | None = None) -> ValidationReport:
+    """Check a problem, or with ``files`` a candidate for it.
+
+    Args:
+        problem: loaded with its assets.
+        make_executor: makes an executor with at least one slot; it is closed again.
+        files: the candidate's files by relative path (see ``candidate_files``).
+
+    Raises:
+        EnvironmentFault: what the executor raises where this machine cannot run a sandbox.
+    """
+    if files is not None:
+        return _validate_candidate(problem, make_executor, files)
+    checks = check_files(problem)
+    entries = _seed_entries(problem)
+    results, end = _measure(problem, make_executor, entries, {SEED: problem.seed})
+    checks += _check_seed_runs(problem, entries, results, end)
+    if any(not (check.ok or check.hint) for check in checks):
+        return ValidationReport(problem.id, tuple(checks), tuple(results))
+    final = [result for result in results if result.stage == problem.contract.stages[-1].name]
+    cold = [result for result in final if result.start is not Start.WARM]
+    checks += [*_check_noise(problem, final), *_check_limits(problem, results), *_check_outcome(problem, final[0])]
+    checks += _check_cost(problem, final)
+    return ValidationReport(
+        problem.id,
+        tuple(checks),
+        tuple(results),
+        seed_score=statistics.fmean(_by_seed(cold).values()),
+        noise_sd=statistics.stdev(_by_seed(cold).values()) if problem.contract.noisy else None,
+        cost_s=statistics.median(result.wall_s for result in cold),
+    )
+
+
+def candidate_files(problem: Problem, paths: Sequence[Path]) -> dict[str, str]:
+    """The seed program's files with those at ``paths`` in place of the ones they are named after.
+
+    A folder stands for all files in it.  A file is matched by the end of its path; the only file of a problem with one
+    editable file is matched whatever its name.
+
+    Raises:
+        ProblemError: a path cannot be read as text, or no file of the program is meant by it.
+    """
+    files = dict(problem.seed)
+    for path in paths:
+        if path.is_dir():
+            inside = {
+                one.relative_to(path).as_posix(): one
+                for one in sorted(path.rglob("*"))
+                if one.is_file() and "__pycache__" not in one.parts
+            }
+        else:
+            inside = {_meant(problem, path, alone=len(paths) == 1): path}
+        for name, one in inside.items():
+            try:
+                files[name] = one.read_bytes().decode()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ProblemError(f"expected a readable UTF-8 file at {one}, found {error}.") from error
+    return files
+
+
+def _meant(problem: Problem, path: Path, *, alone: bool) -> str:
+    parts = path.absolute().as_posix()
+    named = [name for name in problem.seed if parts.endswith(f"/{name}")]
+    if named:
+        return max(named, key=len)
+    editable = problem.contract.editable
+    if alone and len(editable) == 1:
+        return editable[0]
+    raise ProblemError(f"expected a file named after one of {', '.join(problem.seed)}, found {path}; rename it or give a folder.")
+
+
+# ------------------------------------------------------------------------------------------------ measuring
+
+
+def _seed_entries(problem: Problem) -> list[Entry]:
+    """Every stage once; at the last one, the first seed twice, other seeds, and a warm start where the stage allows one."""
+    *before, last = problem.contract.stages
+    seeds = [measurement_seed(0, SEED, "validate", i) for i in range(NOISE_RUNS if problem.contract.noisy else 2)]
+    entries = [Entry(SEED, stage.name, seeds[0]) for stage in before]
+    entries += [Entry(SEED, last.name, seed) for seed in (seeds[0], *seeds)]
+    if last.start is Start.WARM:
+        entries.append(Entry(SEED, last.name, seeds[0], start=Start.WARM))
+    return entries
+
+
+def _measure(
+    problem: Problem, make_executor: MakeExecutor, entries: Sequence[Entry], files: Mapping[str, Mapping[str, str]]
+) -> tuple[list[Measurement], BlockReport]:
+    """Run the entries as one block; the measurements that came, in order, and how the block ended."""
+    reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+    executor = make_executor({problem.id: problem}, reports.put)
+    results = []
+    try:
+        attempt = Attempt("validate", 0)
+        executor.submit(Block(attempt, problem.id, tuple(entries), files, problem.contract.stages[-1].needs))
+        while isinstance(report := reports.get(), EntryReport):
+            results.append(report.result)
+    finally:
+        executor.close(drain=False)
+    return results, report
+
+
+# ------------------------------------------------------------------------------------------------ a problem
+
+
+def _check_seed_runs(problem: Problem, entries: Sequence[Entry], results: Sequence[Measurement], end: BlockReport) -> list[Check]:
+    if end.status is not BlockStatus.OK:
+        return [Check("grader", False, f"the grader did not finish: {end.reason}", "mend evaluate.py; it must import and return")]
+    failed = [result for result in results if result.status is not Status.OK]
+    if failed:
+        first = failed[0]
+        whose = "evaluate.py" if first.status is Status.EVALUATOR_ERROR else "the seed program or its limits"
+        said = f"{first.reason or first.status} {_indent(first.feedback)}".strip()
+        return [Check("seed program", False, f"stage {first.stage} ended as {first.status}: {said}", f"mend {whose}")]
+    if len(results) != len(entries):
+        return [Check("seed program", False, f"{len(results)} of {len(entries)} measurements came back", "run `evolve doctor`")]
+    score = results[-1].score
+    better = "higher" if problem.contract.maximize else "lower"
+    value = f"{problem.contract.metric} = {score:.10g} {problem.contract.unit}".strip()
+    checks = [Check("seed program", True, f"{value}; {better} is better (goal: {problem.contract.goal})")]
+    for stage, result in zip(problem.contract.stages, results, strict=False):
+        if stage.pass_score is not None and result.score is not None and _worse(problem, result.score, stage.pass_score):
+            found = f"the seed program scores {result.score:.6g} at stage {stage.name} and must reach {stage.pass_score:.6g}"
+            checks.append(Check("cascade", False, found, "set pass_score to what the seed program reaches"))
+    return checks
+
+
+def _check_noise(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
+    scores = _by_seed(final)
+    repeats = [result.score for result in final if result.seed == final[0].seed and result.score is not None]
+    between = len(set(scores.values())) > 1
+    within = len(set(repeats)) > 1
+    if problem.contract.noisy and not between:
+        found = f"noise: noisy, but {len(scores)} measurement seeds gave the same score {repeats[0]:.10g}"
+        return [Check("noise", False, found, "draw data and order from trial.seed, or write noise: deterministic")]
+    if problem.contract.noisy:
+        sd = statistics.stdev(scores.values())
+        share = (
+            f" ({100 * sd / abs(statistics.fmean(scores.values())):.2g} % of the mean)" if statistics.fmean(scores.values()) else ""
+        )
+        again = "; one seed twice differed too, so a measurement cannot be repeated exactly" if within else ""
+        return [Check("noise", True, f"sd {sd:.4g}{share} over {len(scores)} measurement seeds{again}")]
+    if within:
+        found = f"noise: deterministic, but one measurement seed gave {min(repeats):.10g} and {max(repeats):.10g}"
+        return [Check("noise", False, found, "write noise: noisy, or take the randomness out of evaluate.py and the seed program")]
+    if between:
+        found = f"noise: deterministic, but two measurement seeds gave {min(scores.values()):.10g} and {max(scores.values()):.10g}"
+        return [Check("noise", False, found, "write noise: noisy, or do not let trial.seed change the score")]
+    starts = " and ".join(sorted({str(result.start) for result in final}))
+    return [Check("noise", True, f"deterministic: {len(final)} runs agree to the last bit (started {starts})")]
+
+
+def _check_limits(problem: Problem, results: Sequence[Measurement]) -> list[Check]:
+    checks = []
+    for stage in problem.contract.stages:
+        runs = [result for result in results if result.stage == stage.name]
+        wall, memory = max(run.wall_s for run in runs), max(run.memory_mib for run in runs)
+        if wall > NEAR_LIMIT * stage.time_s:
+            found = f"stage {stage.name}: the seed program takes {wall:.3g} s of {stage.time_s:g} s"
+            checks.append(Check("limits", False, found, "raise time_s: slower machines and children need room", hint=True))
+        if memory > NEAR_LIMIT * stage.memory_mib:
+            found = f"stage {stage.name}: the seed program takes {memory:.0f} MiB of {stage.memory_mib} MiB"
+            checks.append(Check("limits", False, found, "raise memory_mib", hint=True))
+    return checks or [Check("limits", True, "the seed program stays below half of every stage's time and memory")]
+
+
+def _check_outcome(problem: Problem, result: Measurement) -> list[Check]:
+    checks = []
+    for axis in problem.contract.axes:
+        value = result.descriptors.get(axis.name)
+        if value is not None and not axis.low <= value <= axis.high:
+            found = f"the seed program's {axis.name} is {value:.4g}, outside {axis.low:g} to {axis.high:g}"
+            checks.append(Check("descriptors", False, found, "widen the axis; values outside fall into its end cells", hint=True))
+    for name in problem.contract.artifacts:
+        if name not in result.artifacts:
+            found = f"the seed program's outcome has no artifact {name}, which problem.yaml declares"
+            checks.append(
+                Check("artifacts", False, found, f"return Outcome(..., artifacts={{{name!r}: ...}}), or do not declare it")
+            )
+    if not result.feedback:
+        remedy = "return Outcome(..., feedback=...): what a person would want to know before the next try"
+        checks.append(Check("feedback", False, "evaluate.py says nothing about the seed program", remedy, hint=True))
+    return checks
+
+
+def _check_cost(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
+    starts = sorted({result.start for result in final})
+    costs = {start: statistics.median(run.wall_s for run in final if run.start is start) for start in starts}
+    said = ", ".join(f"{_duration(cost)} {start}" for start, cost in costs.items())
+    cpu = statistics.median(run.cpu_s for run in final)
+    scorer = statistics.median(run.scorer_cpu_s for run in final)
+    checks = [
+        Check("cost", True, f"one measurement: {said}; CPU {_duration(cpu)} of the candidate, {_duration(scorer)} of the scorer")
+    ]
+    wall = problem.contract.budget.wall_s
+    if wall is not None and wall < FEW_EVALUATIONS * min(costs.values()):
+        found = f"the default budget of {wall:g} s holds about {wall / min(costs.values()):.0f} measurements on one slot"
+        checks.append(Check("budget", False, found, "raise budget.wall_s, or make a measurement cheaper", hint=True))
+    return checks
+
+
+# ------------------------------------------------------------------------------------------------ a candidate
+
+
+def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Mapping[str, str]) -> ValidationReport:
+    last = problem.contract.stages[-1].name
+    seeds = [measurement_seed(0, CANDIDATE, "validate", i) for i in range(COMPARED_RUNS if problem.contract.noisy else 1)]
+    entries = [Entry(who, last, seed, deep=who == CANDIDATE) for seed in seeds for who in (SEED, CANDIDATE)]
+    results, end = _measure(problem, make_executor, entries, {SEED: problem.seed, CANDIDATE: files})
+    if end.status is not BlockStatus.OK:
+        found = f"the grader did not finish: {end.reason}"
+        return ValidationReport(
+            problem.id, (Check("grader", False, found, f"run `evolve validate {problem.folder}`"),), tuple(results)
+        )
+    ours = [result for result in results if result.candidate == CANDIDATE]
+    theirs = [result for result in results if result.candidate == SEED]
+    checks = []
+    if any(result.status is not Status.OK for result in theirs):
+        found = f"the seed program itself ends as {theirs[-1].status}: {theirs[-1].reason}"
+        checks.append(Check("seed program", False, found, f"run `evolve validate {problem.folder}`"))
+    failed = [result for result in ours if result.status is not Status.OK]
+    if failed:
+        said = f"{failed[0].status}: {failed[0].reason or 'no reason given'} {_indent(failed[0].feedback)}".strip()
+        checks.append(Check("candidate", False, said, "mend the candidate"))
+    else:
+        checks.append(Check("candidate", True, _comparison(problem, _mean(theirs), _mean(ours), len(seeds))))
+        if ours[0].feedback:
+            checks.append(Check("feedback", True, ours[0].feedback))
+    return ValidationReport(problem.id, tuple(checks), tuple(results), seed_score=_mean(theirs))
+
+
+def _comparison(problem: Problem, seed: float | None, score: float | None, n: int) -> str:
+    assert score is not None
+    contract = problem.contract
+    value = f"ok: {contract.metric} = {score:.10g} {contract.unit}".strip()
+    if seed is None:
+        return value
+    gain = score - seed if contract.maximize else seed - score
+    word = "better" if gain > 0 else "worse" if gain < 0 else "different"
+    much = "no different" if gain == 0 else f"{word} by {abs(gain):.4g}"
+    runs = f"; {n} noisy runs each, unconfirmed" if contract.noisy else ""
+    return f"{value}, {much} than the seed program's {seed:.10g}{runs}"
+
+
+# ------------------------------------------------------------------------------------------------ words and numbers
+
+
+def _by_seed(results: Sequence[Measurement]) -> dict[int, float]:
+    """The first score of each measurement seed."""
+    scores: dict[int, float] = {}
+    for result in results:
+        if result.score is not None:
+            scores.setdefault(result.seed, result.score)
+    return scores
+
+
+def _mean(results: Sequence[Measurement]) -> float | None:
+    scores = [result.score for result in results if result.score is not None]
+    return math.fsum(scores) / len(scores) if scores else None
+
+
+def _worse(problem: Problem, score: float, bar: float) -> bool:
+    return score < bar if problem.contract.maximize else score > bar
+
+
+def _duration(seconds: float) -> str:
+    return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def _indent(text: str) -> str:
+    return "".join(f"\n    {line}" for line in text.strip().splitlines()[-12:])
