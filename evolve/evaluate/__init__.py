@@ -1,5 +1,25 @@
 """Evaluation that cannot be fooled: trials, the sandbox, strict readers, the grader process."""
 
+from evolve.evaluate._launcher import Launcher, open_launcher
+from evolve.evaluate._readers import Unreadable, read_json, read_npy, read_safetensors
+from evolve.evaluate._sandbox import TrialSandbox
 from evolve.evaluate._trial import Array, JsonValue, Outcome, Reply, Sandbox, Trial, Usage
+from evolve.evaluate._view import View
 
-__all__ = ["Array", "JsonValue", "Outcome", "Reply", "Sandbox", "Trial", "Usage"]
+__all__ = [
+    "Array",
+    "JsonValue",
+    "Launcher",
+    "Outcome",
+    "Reply",
+    "Sandbox",
+    "Trial",
+    "TrialSandbox",
+    "Unreadable",
+    "Usage",
+    "View",
+    "open_launcher",
+    "read_json",
+    "read_npy",
+    "read_safetensors",
+]

@@ -1,0 +1,122 @@
+"""The strict tier, cold: a fresh bubblewrap sandbox for every request."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from archive import Start
+from evolve._errors import EnvironmentFault, SandboxMissing
+from evolve.evaluate import _bwrap, _seccomp
+from evolve.evaluate._lane import Lane, Meter
+from evolve.evaluate._limits import Limits, limits_of
+from evolve.evaluate._request import Folders, Request
+from evolve.evaluate._start import Job, Pipes, Started, compile_stubs
+from evolve.evaluate._view import PYTHON, View, copy_metadata, resolve
+from evolve.evaluate._watch import Watch
+
+POLICY = 1  # raise it when the meaning of the tier changes in a way its command line does not show
+_FLAGS = ("-I", "-S", "-B", "-X", "utf8")
+SECCOMP_FD = 4
+
+
+class Strict:
+    """Namespaces, an allow-listed view, no network, a filter, limits; see ``docs/design/sandbox.md``."""
+
+    name = "strict"
+
+    def __init__(self, lane: Lane, view: View, private: Path) -> None:
+        """Resolve the view and find the binary.
+
+        Raises:
+            SandboxMissing: no bubblewrap, or no filter for this architecture.
+            EnvironmentFault: the view cannot be resolved.
+        """
+        if not _seccomp.supported():
+            raise SandboxMissing(
+                "the strict tier knows x86_64 and aarch64, this machine is neither; pass tier=none to run without walls"
+            )
+        self.binary = _bwrap.find()
+        self.mounts = resolve(view)
+        self.lane = lane
+        self.private = private
+        self.empty = private / "empty"
+        self.empty.mkdir()
+        self.meta = private / "meta"
+        self.meta.mkdir()
+        copy_metadata(self.mounts, self.meta)
+        self.stub = private / "stub"
+        compile_stubs(self.stub)
+        self._filter = private / "seccomp"
+        self._filter.write_bytes(_seccomp.program())
+        bounded = lane.cgroup.kind if lane.cgroup else "polled"
+        parts = [POLICY, self.name, self._shape(), self.mounts.description, bounded, os.geteuid() == 0]
+        self.policy = hashlib.blake2b(json.dumps(parts).encode() + self._filter.read_bytes(), digest_size=16).hexdigest()
+
+    def _shape(self) -> list[str]:
+        """The command line without anything that differs between machines or launches."""
+        limits = Limits(wall_s=1, cpu_s=None, memory_mib=1024, threads=1, pids=96)
+        line = self.command(limits, Path("/candidate"), Path("/input"), {})
+        outside = {source for source, _ in self.mounts.binds} | {str(self.private), str(self.binary)}
+        return [word for word in line if word not in outside and not word.startswith(str(self.private))]
+
+    def folders(self, folder: Path) -> Folders:
+        """Fixed places, whatever the trial."""
+        return Folders()
+
+    def python(self, arguments: Sequence[str]) -> list[str]:
+        """Without ``site``, whose ``.pth`` files and user folder have no business here; ``PYTHONPATH`` names the packages."""
+        return [PYTHON, "-S", "-s", "-B", *arguments]
+
+    def environment(self, limits: Limits, folders: Folders) -> dict[str, str]:
+        """The environment of a command, the same as the stub's."""
+        return _bwrap.environment(limits, extra_libraries=self.mounts.has_extra_libraries) | folders.env()
+
+    def command(self, limits: Limits, candidate: Path, inputs: Path, files: dict[str, Path]) -> list[str]:
+        """The command line up to the program."""
+        own = {"/stub": self.stub, "/meta": self.meta, "/candidate": candidate, "/input": inputs}
+        own |= {f"/input/{name}": path for name, path in files.items()}
+        env = self.environment(limits, Folders())
+        return _bwrap.command(self.binary, self.mounts, limits, env=env, own=own, empty=self.empty, seccomp_fd=SECCOMP_FD)
+
+    def start(self, job: Job) -> Started:
+        """A sandbox that begins with this request at once."""
+        argv = [*self.command(job.limits, job.candidate, job.input, dict(job.inputs)), PYTHON, *_FLAGS, "/stub/_stub.pyc"]
+        pipes = Pipes.of(job.request)
+        filter_fd = os.open(self._filter, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.set_limits(job.limits)
+            child = self.lane.start(argv, {}, pipes.inner(filter_fd))
+        except EnvironmentFault:
+            pipes.close_outer()
+            raise
+        finally:
+            os.close(filter_fd)
+            pipes.close_inner()
+        return Started(child, Meter(self.lane, child.pid), pipes.reply_r, pipes.log_r, Start.COLD)
+
+    def set_limits(self, limits: Limits) -> None:
+        """The group's limits, where there is a group; the spawner and bubblewrap count in it."""
+        if self.lane.cgroup:
+            self.lane.cgroup.limit(limits.memory_mib + 16, limits.pids + 4)
+
+
+def check(strict: Strict, folder: Path) -> str:
+    """Launch once for real; what went wrong, or nothing."""
+    from evolve._contract import Stage
+
+    limits = limits_of(Stage(name="check"), wall_s=20.0, cpu_s=20.0)
+    (folder / "candidate").mkdir(parents=True)
+    (folder / "input").mkdir()
+    (folder / "candidate" / "check.py").write_text("def check():\n    return 7\n")
+    from evolve.evaluate._trial import JsonValue
+
+    request = Request(limits=(), folders=Folders(), entry="check.py:check", calls=({},), returns=({"value": JsonValue()},))
+    started = strict.start(Job(request=request, limits=limits, folder=folder))
+    watched = Watch(started.running, started.meter, started.reply_fd, started.log_fd, limits, 1 << 16).run()
+    if watched.code == 0 and watched.reply.endswith(b"7"):
+        return ""
+    return watched.log.decode("utf-8", "replace").strip().splitlines()[-1] if watched.log.strip() else f"exit status {watched.code}"

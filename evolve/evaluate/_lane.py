@@ -1,0 +1,205 @@
+"""The grader's side of its spawner: start a program with given descriptors, kill it, learn how it ended.
+
+A lane belongs to one slot and is used from one thread.  It carries the slot's control group where there is one.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evolve._errors import EnvironmentFault
+from evolve.evaluate._cgroup import Cgroup, find_layout
+from evolve.evaluate._tree import TreeMeter
+
+_SCRIPT = Path(__file__).with_name("_spawner.py")
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a program ended: exit code or minus the signal; what it and the children it waited for spent."""
+
+    code: int
+    cpu_s: float
+    memory_mib: float
+
+
+class Lane:
+    """One spawner process and its control group."""
+
+    def __init__(self, slot: int) -> None:
+        layout = find_layout()
+        self.cgroup = _group(layout, slot) if layout else None
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_SCRIPT)], stdin=theirs.fileno(), close_fds=True, env={}
+            )
+        self._socket = ours
+        self._next = 0
+        self._ended: dict[int, End] = {}
+        self.own_cpu_s = 0.0  # the spawner's, which the group counts too
+        if self.cgroup:
+            self.cgroup.add(self._process.pid)
+
+    def fileno(self) -> int:
+        """Readable when something ended."""
+        return self._socket.fileno()
+
+    def start(self, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int]) -> Child:
+        """Start a program in its own session; it gets ``fds`` as 0, 1, 2, ... and nothing else.
+
+        Raises:
+            EnvironmentFault: it could not be started, or the spawner is gone.
+        """
+        self._next += 1
+        number = self._next
+        try:
+            socket.send_fds(self._socket, [marshal.dumps(("start", number, list(argv), dict(env)))], list(fds))
+        except OSError as error:
+            raise EnvironmentFault(f"the sandbox's launcher cannot be reached ({error.strerror}); start the run again") from error
+        while True:
+            kind, what, detail = self._take(timeout_s=10.0)[:3]
+            if what == number:
+                break
+        if kind != "started":
+            raise EnvironmentFault(f"cannot start {argv[0]}: {os.strerror(detail)}; run: evolve doctor")
+        return Child(self, number, detail)
+
+    def _take(self, timeout_s: float) -> tuple:
+        """One message; ends are kept for their owners.  An empty tuple when none came in time."""
+        ready, _, _ = select.select([self._socket], [], [], timeout_s)
+        data = self._socket.recv(1 << 16) if ready else b""
+        if not data:
+            if timeout_s:
+                raise EnvironmentFault("the sandbox's launcher does not answer; start the run again")
+            return ()
+        message = marshal.loads(data)
+        self.own_cpu_s = message[-1]
+        if message[0] == "ended":
+            _, number, code, cpu_s, maxrss_kib, _ = message
+            self._ended[number] = End(code, cpu_s, maxrss_kib / 1024)
+        return message
+
+    def ended(self, number: int) -> End | None:
+        """How that program ended, or None while it runs."""
+        while number not in self._ended and select.select([self._socket], [], [], 0)[0]:
+            self._take(timeout_s=0.0)
+        return self._ended.pop(number, None)
+
+    def kill(self, number: int, *, all_at_once: bool) -> None:
+        """End a program; see ``_spawner``."""
+        self._socket.send(marshal.dumps(("kill", number, all_at_once)))
+
+    def close(self) -> None:
+        """End everything started here, then the spawner.  Idempotent."""
+        self._socket.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self.cgroup:
+            self.cgroup.close()
+            self.cgroup = None
+
+
+def _group(layout: object, slot: int) -> Cgroup | None:
+    try:
+        return Cgroup(layout, slot)  # type: ignore[arg-type]
+    except OSError:
+        return None  # listed as writable, yet refused: poll instead, as ``evolve doctor`` says
+
+
+class Child:
+    """A started program."""
+
+    def __init__(self, lane: Lane, number: int, pid: int) -> None:
+        self.pid = pid
+        self._lane = lane
+        self._number = number
+        self._end: End | None = None
+
+    def fileno(self) -> int:
+        """Readable when it may have ended."""
+        return self._lane.fileno()
+
+    def end(self) -> End | None:
+        """How it ended, with everything it started; None while it runs."""
+        if self._end is None:
+            self._end = self._lane.ended(self._number)
+        return self._end
+
+    def kill(self, *, all_at_once: bool = False) -> None:
+        """End it and everything it started.  ``end`` tells when that is done."""
+        if self._end is None:
+            self._lane.kill(self._number, all_at_once=all_at_once)
+
+    def wait_killed(self, timeout_s: float = 5.0) -> End:
+        """Kill and wait until it is gone.
+
+        Raises:
+            EnvironmentFault: it is still there after ``timeout_s``.
+        """
+        self.kill()
+        for last in (False, True):
+            select.select([self.fileno()], [], [], timeout_s / 2)
+            found = self.end()
+            if found is not None:
+                return found
+            self.kill(all_at_once=True)
+            if last:
+                break
+        raise EnvironmentFault(f"process {self.pid} of a sandbox did not end when killed; look for it and start the run again")
+
+
+class Meter:
+    """What a tree has used since the meter was made: from the control group where there is one, else by looking."""
+
+    def __init__(self, lane: Lane, pid: int) -> None:
+        self._lane = lane
+        self._tree = TreeMeter(pid) if lane.cgroup is None else None
+        self._cpu_base = self._group_cpu_s()
+        self._ooms = lane.cgroup.oom_kills() if lane.cgroup else 0
+        self._tree_base = self._tree.look() if self._tree else 0.0
+        self.peak_mib = 0.0
+
+    def _group_cpu_s(self) -> float:
+        return self._lane.cgroup.cpu_s() - self._lane.own_cpu_s if self._lane.cgroup else 0.0
+
+    def look(self) -> float:
+        """CPU seconds so far; notes the memory."""
+        if self._tree is None:
+            assert self._lane.cgroup is not None
+            self.peak_mib = max(self.peak_mib, self._lane.cgroup.memory_mib())
+            return self._group_cpu_s() - self._cpu_base
+        spent = self._tree.look() - self._tree_base
+        self.peak_mib = self._tree.memory_mib
+        return spent
+
+    def over(self, memory_mib: int, pids: int) -> str:
+        """Which limit the tree breaks now, where no control group enforces it; empty for none."""
+        if self._tree is None:
+            return ""
+        if self._tree.n_processes > pids:
+            return f"more than {pids} processes"
+        if self._tree.memory_mib > memory_mib and self._tree.proportional_mib() > memory_mib:
+            return f"memory limit of {memory_mib} MiB"
+        return ""
+
+    def cpu_s(self, end: End) -> float:
+        """CPU seconds in all, once it has ended."""
+        if self._tree is None:
+            return max(0.0, self._group_cpu_s() - self._cpu_base)
+        return end.cpu_s  # ``Watch`` keeps the larger of this and the last look
+
+    def was_killed_for_memory(self) -> bool:
+        """Whether the kernel killed a process of the group for memory since the meter was made."""
+        return self._lane.cgroup is not None and self._lane.cgroup.oom_kills() > self._ooms

@@ -1,0 +1,84 @@
+"""Tier none: plain processes.  It stops accidents, not candidates.
+
+It gives: a temporary folder, a small environment, an own session whose process group is killed, limits on CPU, memory, output and
+time.  It does not stop: reading or writing any file of the user (evaluator, keys, the journal, the home), the network, signals to
+the user's other processes, daemons that leave the process group, filling the disk, counting CPU of processes nobody waited for
+where there is no control group.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from archive import Start
+from evolve._errors import EnvironmentFault
+from evolve.evaluate._lane import Lane, Meter
+from evolve.evaluate._limits import Limits
+from evolve.evaluate._request import Folders
+from evolve.evaluate._start import Job, Pipes, Started, compile_stubs
+from evolve.evaluate._view import View
+
+
+class Bare:
+    """Plain subprocesses; see the module for what that does not stop."""
+
+    name = "none"
+
+    def __init__(self, lane: Lane, view: View, private: Path) -> None:
+        self.lane = lane
+        self._view = view
+        self._stub = private / "stub"
+        compile_stubs(self._stub)
+        self.policy = hashlib.blake2b(f"none 1 {sys.version}".encode(), digest_size=16).hexdigest()
+
+    def folders(self, folder: Path) -> Folders:
+        """Folders below the trial's; programs should use the ``EVOLVE_*`` variables or arguments, not the fixed paths."""
+        return Folders(
+            candidate=str(folder / "candidate"),
+            input=str(folder / "input"),
+            assets=str(self._view.assets or folder / "assets"),
+            work=str(folder / "work"),
+            output=str(folder / "output"),
+            path=(str(folder / "candidate"), *_site()),
+        )
+
+    def python(self, arguments: Sequence[str]) -> list[str]:
+        """This process's own interpreter."""
+        return [sys.executable, "-s", "-B", *arguments]
+
+    def environment(self, limits: Limits, folders: Folders) -> dict[str, str]:
+        """A small environment: no keys, but nothing keeps a program from looking for them elsewhere."""
+        from evolve.evaluate._bwrap import environment
+
+        home = {"HOME": folders.work, "TMPDIR": folders.work, "PATH": os.defpath, "PYTHONPATH": os.pathsep.join(_site())}
+        return environment(limits, extra_libraries=False) | home | folders.env()
+
+    def start(self, job: Job) -> Started:
+        """A process that begins with this request at once."""
+        for name in ("work", "output"):
+            (job.folder / name).mkdir()
+        for name, path in job.inputs.items():
+            place = job.input / name
+            place.rmdir() if place.is_dir() else place.unlink()
+            place.symlink_to(path)
+        argv = [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(self._stub / "_stub.pyc")]
+        pipes = Pipes.of(job.request)
+        try:
+            if self.lane.cgroup:
+                self.lane.cgroup.limit(job.limits.memory_mib + 16, job.limits.pids + 4)
+            child = self.lane.start(argv, self.environment(job.limits, self.folders(job.folder)), pipes.inner())
+        except EnvironmentFault:
+            pipes.close_outer()
+            raise
+        finally:
+            pipes.close_inner()
+        return Started(child, Meter(self.lane, child.pid), pipes.reply_r, pipes.log_r, Start.COLD)
+
+
+def _site() -> list[str]:
+    return list(dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))))

@@ -1,0 +1,134 @@
+"""The request the launcher sends into a sandbox (trusted to untrusted; the way back is ``evolve.evaluate._readers``)."""
+
+from __future__ import annotations
+
+import marshal
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from evolve.evaluate._trial import Array, JsonValue
+
+Returns = Mapping[str, Array | JsonValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """Where things lie for the candidate: fixed paths in the strict tier, temporary folders in tier none."""
+
+    candidate: str = "/candidate"
+    input: str = "/input"
+    assets: str = "/assets"
+    work: str = "/work"
+    output: str = "/output"
+    path: tuple[str, ...] = ("/candidate", "/site", "/meta")
+
+    def env(self) -> dict[str, str]:
+        """The same as environment variables, for programs that should run under both tiers."""
+        names = ("candidate", "input", "assets", "work", "output")
+        return {f"EVOLVE_{name.upper()}": getattr(self, name) for name in names}
+
+    def inner(self, text: str) -> str:
+        """``text`` with a leading fixed path replaced by where that folder really is."""
+        for name in ("candidate", "input", "assets", "work", "output"):
+            fixed = f"/{name}"
+            if text == fixed or text.startswith(fixed + "/"):
+                return getattr(self, name) + text[len(fixed) :]
+        return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One thing to do: calls of an entry point, or (with ``argv``) a command.  ``returns`` belongs to the calls one by one."""
+
+    limits: Sequence[tuple[str, int]]
+    folders: Folders
+    entry: str = ""
+    calls: Sequence[Mapping[str, object]] = ()
+    returns: Sequence[Returns] = ()
+    argv: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, int] = field(default_factory=dict)
+    first_process: bool = False
+
+    def pack(self) -> bytes:
+        """The request's bytes.
+
+        Raises:
+            TypeError: an argument is neither JSON nor an array; the evaluator's mistake.
+            ValueError: ``entry`` is not ``"file.py:function"``; the evaluator's mistake.
+        """
+        message = {
+            "limits": [tuple(limit) for limit in self.limits],
+            "path": list(self.folders.path),
+            "work": self.folders.work,
+            "output": self.folders.output,
+            "entry": self._entry() if self.entry else (),
+            "calls": [{name: _argument(value) for name, value in call.items()} for call in self.calls],
+            "returns": [[_return(name, spec) for name, spec in specs.items()] for specs in self.returns],
+            "argv": list(self.argv),
+            "env": dict(self.env),
+            "outputs": list(self.outputs.items()),
+            "first_process": self.first_process,
+        }
+        data = marshal.dumps(message)
+        return len(data).to_bytes(8, "little") + data
+
+    def _entry(self) -> tuple[str, str, str]:
+        path, colon, function = self.entry.partition(":")
+        if not colon or not path.endswith(".py") or not function.isidentifier() or not is_relative(path):
+            raise ValueError(f"an entry is 'file.py:function', not {self.entry!r}")
+        module = path.removesuffix(".py").replace("/", ".")
+        return f"{self.folders.candidate}/{path}", module, function
+
+
+def is_relative(path: str) -> bool:
+    """Whether ``path`` is a plain relative POSIX path that stays where it is put."""
+    pure = PurePosixPath(path)
+    return bool(path) and "\0" not in path and not pure.is_absolute() and ".." not in pure.parts and str(pure) == path
+
+
+def _argument(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        array = np.ascontiguousarray(value).reshape(value.shape)
+        if array.dtype.kind not in "biufc":
+            raise TypeError(f"an array argument must hold numbers, not {array.dtype}")
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        return (array.dtype.str, array.shape, array.tobytes())
+    return _plain(value)
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {str(key): _plain(item) for key, item in value.items()}
+    raise TypeError(f"an argument must be JSON or a numpy array, not {type(value).__name__}")
+
+
+def _return(name: str, spec: Array | JsonValue) -> tuple[str, str, str]:
+    if isinstance(spec, JsonValue):
+        return (name, "json", "")
+    return (name, "array", np.dtype(spec.dtype).str)
+
+
+def sealed(data: bytes) -> int:
+    """A descriptor from which ``data`` can be read and which nobody can change or grow."""
+    import fcntl
+
+    fd = os.memfd_create("request", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
+    return fd

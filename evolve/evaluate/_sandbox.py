@@ -1,0 +1,275 @@
+"""The sandbox of one trial: calls, commands, what they cost, and what their ends mean."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archive import Start, Status
+from evolve._contract import Stage
+from evolve.evaluate._limits import Limits, limits_of
+from evolve.evaluate._readers import Frame, Unreadable, clean_text, frame_limit, read_files, read_frame, read_values, reply_limit
+from evolve.evaluate._request import Request, Returns, is_relative
+from evolve.evaluate._start import Job, Started, lay_inputs, remove
+from evolve.evaluate._trial import Reply, Usage
+from evolve.evaluate._watch import Watch, Watched
+
+if TYPE_CHECKING:
+    from evolve.evaluate._launcher import Launcher
+
+
+class TrialSandbox:
+    """Implements ``evolve.evaluate.Sandbox`` for one candidate at one stage.  A context manager; used from one thread.
+
+    Attributes:
+        usage: sum of the budgeted calls so far: wall, CPU of the candidate's process trees, greatest memory.
+        scorer_usage: the same for calls with ``budgeted=False``.
+        start: how candidates were actually started; COLD if any was.
+        output_hash: hash of the bytes of the last successful reply; empty before.
+    """
+
+    def __init__(self, launcher: Launcher, files: Mapping[str, str], stage: Stage, start: Start, cpu_limit_s: float | None) -> None:
+        self.usage = Usage()
+        self.scorer_usage = Usage()
+        self.output_hash = ""
+        self._launcher = launcher
+        self._files = files
+        self._stage = stage
+        self._wanted = start
+        self._cpu_limit_s = cpu_limit_s
+        self._starts: list[Start] = []
+        self._defect = _defect(files)
+
+    @property
+    def start(self) -> Start:
+        """COLD if any process was started cold (or none was started), else what was asked for."""
+        return self._wanted if self._starts and Start.COLD not in self._starts else Start.COLD
+
+    def call(
+        self,
+        entry: str,
+        args: Mapping[str, object],
+        returns: Returns,
+        *,
+        inputs: Mapping[str, bytes | Path] | None = None,
+        budgeted: bool = True,
+    ) -> Reply:
+        """Call one function once; see ``evolve.evaluate.Sandbox``."""
+        return self.call_many(entry, (args,), (returns,), inputs=inputs, budgeted=budgeted)
+
+    def call_many(
+        self,
+        entry: str,
+        calls: Sequence[Mapping[str, object]],
+        returns: Sequence[Returns],
+        *,
+        inputs: Mapping[str, bytes | Path] | None = None,
+        budgeted: bool = True,
+    ) -> Reply:
+        """Call one function several times in one process; see ``evolve.evaluate.Sandbox``."""
+        if len(calls) != len(returns):
+            raise ValueError(f"{len(calls)} calls but {len(returns)} declarations of what they return; give one for each")
+        specs = list(returns)
+        request = {"entry": entry, "calls": calls, "returns": specs}
+
+        def read(frame: Frame) -> Reply:
+            return Reply(status=Status.OK, values=read_values(frame, specs))
+
+        n_items = sum(len(names) + 1 for names in specs)
+        return self._do(request, self._wanted, inputs or {}, budgeted, n_items, reply_limit(specs), read)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        inputs: Mapping[str, bytes | Path] | None = None,
+        outputs: Mapping[str, int] | None = None,
+        env: Mapping[str, str] | None = None,
+        budgeted: bool = True,
+    ) -> Reply:
+        """Run a command, always in a cold sandbox; see ``evolve.evaluate.Sandbox``."""
+        wanted = dict(outputs or {})
+        if bad := [path for path in wanted if not is_relative(path)]:
+            raise ValueError(f"an output is a relative path below /output, not {bad[0]!r}")
+        request = {"argv": list(argv), "env": dict(env or {}), "outputs": wanted}
+
+        def read(frame: Frame) -> Reply:
+            code = frame.header.get("exit")
+            if type(code) is not int:
+                raise Unreadable("reply of another form")
+            if code != 0:
+                return Reply(status=Status.CRASH, reason=_exit_text(code), exit_code=code)
+            return Reply(status=Status.OK, files=read_files(frame, wanted), exit_code=0)
+
+        n_items = len(wanted) + 1
+        return self._do(request, Start.COLD, inputs or {}, budgeted, n_items, frame_limit(sum(wanted.values()), n_items), read)
+
+    def close(self) -> None:
+        """No process of this trial is left after any call; this gives the launcher back."""
+        self._launcher.trial_closed(self)
+
+    def __enter__(self) -> TrialSandbox:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _do(self, what, wanted, inputs, budgeted, n_items, max_reply, read) -> Reply:  # type: ignore[no-untyped-def]
+        if bad := [name for name in inputs if not is_relative(name)]:
+            raise ValueError(f"an input is a relative path below /input, not {bad[0]!r}")
+        if self._defect:
+            return Reply(status=Status.INVALID, reason=self._defect)
+        limits, cpu_status = self._left(budgeted)
+        if limits.wall_s <= 0 or (limits.cpu_s is not None and limits.cpu_s <= 0):
+            return Reply(
+                status=cpu_status if limits.wall_s > 0 else Status.TIMEOUT, reason="the stage's time was used up by earlier calls"
+            )
+        started, folder = self._start(what, limits, wanted, inputs)
+        try:
+            watched = Watch(started.running, started.meter, started.reply_fd, started.log_fd, limits, max_reply).run()
+        finally:
+            remove(folder)
+        self._starts.append(started.start)
+        self._spend(watched.usage, budgeted)
+        reply = _verdict(watched, limits, cpu_status, n_items, read)
+        if reply.ok:
+            self.output_hash = reply.output_hash
+        return reply
+
+    def _start(self, what, limits: Limits, wanted: Start, inputs) -> tuple[Started, Path]:  # type: ignore[no-untyped-def]
+        launcher = self._launcher
+        folder = launcher.new_folder()
+        tier = launcher.way
+        folders = tier.folders(folder)
+        if "argv" in what:
+            argv = what["argv"]
+            words = [folders.inner(word) for word in argv[1:]]
+            env = {name: folders.inner(value) for name, value in what["env"].items()}
+            argv = tier.python(words) if argv[0] == "python" else [folders.inner(argv[0]), *words]
+            what = what | {"argv": argv, "env": tier.environment(limits, folders) | env}
+        gpus = self._stage.gpus > 0
+        bounded = launcher.lane.cgroup is not None
+        rlimits = limits.rlimits(whole_tree_bounded=bounded, gpus=gpus)
+        if tier.name == "none":
+            rlimits = [
+                limit for limit in rlimits if limit[0] != "RLIMIT_NPROC"
+            ]  # outside a namespace it counts the user's processes
+        request = Request(limits=rlimits, folders=folders, first_process=tier.name == "strict", **what)
+        _write_files(folder / "candidate", self._files)
+        paths = lay_inputs(folder / "input", inputs)
+        job = Job(request=request, limits=limits, folder=folder, inputs=paths, gpus=gpus)
+        try:
+            return launcher.start(job, wanted), folder
+        except BaseException:
+            remove(folder)
+            raise
+
+    def _left(self, budgeted: bool) -> tuple[Limits, Status]:
+        """What is left of the stage, and what breaking the CPU limit means."""
+        stage = self._stage
+        wall_s = stage.time_s - self.usage.wall_s - self.scorer_usage.wall_s
+        if not budgeted:
+            return limits_of(stage, wall_s=wall_s, cpu_s=None), Status.TIMEOUT
+        allowed = stage.cpu_s if stage.cpu_s is not None else stage.time_s * max(1.0, stage.cpus)
+        status = Status.TIMEOUT
+        if self._cpu_limit_s is not None and self._cpu_limit_s < allowed:
+            allowed, status = self._cpu_limit_s, Status.OVER_BUDGET
+        return limits_of(stage, wall_s=wall_s, cpu_s=allowed - self.usage.cpu_s), status
+
+    def _spend(self, usage: Usage, budgeted: bool) -> None:
+        so_far = self.usage if budgeted else self.scorer_usage
+        total = Usage(
+            wall_s=so_far.wall_s + usage.wall_s,
+            cpu_s=so_far.cpu_s + usage.cpu_s,
+            memory_mib=max(so_far.memory_mib, usage.memory_mib),
+        )
+        if budgeted:
+            self.usage = total
+        else:
+            self.scorer_usage = total
+
+
+def _verdict(watched: Watched, limits: Limits, cpu_status: Status, n_items: int, read) -> Reply:  # type: ignore[no-untyped-def]
+    """What the end of a process tree means.  Limits come first, then how it ended, then what it said."""
+    reply = _broken(watched, limits, cpu_status) or _said(watched, n_items, read)
+    return Reply(
+        status=reply.status,
+        reason=clean_text(reply.reason.encode("utf-8", "replace"))[:1000],
+        values=reply.values,
+        files=reply.files,
+        log=clean_text(watched.log),
+        exit_code=watched.code if reply.exit_code is None else reply.exit_code,
+        usage=watched.usage,
+        output_hash=hashlib.blake2b(watched.reply, digest_size=16).hexdigest() if reply.ok else "",
+    )
+
+
+def _broken(watched: Watched, limits: Limits, cpu_status: Status) -> Reply | None:
+    match watched.broke:
+        case "":
+            return None
+        case "wall":
+            return Reply(status=Status.TIMEOUT, reason=f"still running after {limits.wall_s:.3g} s")
+        case "cpu":
+            return Reply(status=cpu_status, reason=f"used more than {limits.cpu_s:.3g} s of CPU")
+        case "reply":
+            return Reply(status=Status.INVALID, reason=watched.detail)
+        case _:
+            return Reply(status=Status.CRASH, reason=watched.detail)
+
+
+def _said(watched: Watched, n_items: int, read) -> Reply:  # type: ignore[no-untyped-def]
+    try:
+        frame = read_frame(watched.reply, n_items)
+        if "fail" in frame.header:
+            return _failure(frame)
+        if watched.code != 0:
+            return Reply(status=Status.CRASH, reason=_exit_text(watched.code))
+        found: Reply = read(frame)
+        return found
+    except Unreadable as error:
+        if watched.code != 0:
+            return Reply(status=Status.CRASH, reason=_exit_text(watched.code))
+        return Reply(status=Status.INVALID, reason=str(error))
+
+
+def _failure(frame: Frame) -> Reply:
+    said = frame.header["fail"]
+    if not isinstance(said, list) or len(said) != 2 or not all(isinstance(part, str) for part in said) or frame.body:
+        raise Unreadable("reply of another form")
+    return Reply(status=Status.INVALID if said[0] == "invalid" else Status.CRASH, reason=said[1])
+
+
+def _exit_text(code: int) -> str:
+    number = -code if code < 0 else code - 128
+    if number in signal.Signals.__members__.values():
+        return f"ended by {signal.Signals(number).name}"
+    return f"exit status {code}"
+
+
+def _defect(files: Mapping[str, str]) -> str:
+    """Why these files cannot be a candidate at all, or nothing."""
+    for path, text in files.items():
+        if not is_relative(path):
+            return "a file's path must be relative and stay inside the candidate's folder"
+        try:
+            path.encode("utf-8")
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            return "a file is not text that UTF-8 can hold"
+    return ""
+
+
+def _write_files(folder: Path, files: Mapping[str, str]) -> None:
+    folder.mkdir()
+    for path, text in files.items():
+        place = folder / path
+        if os.path.dirname(path):
+            place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(text.encode("utf-8"))

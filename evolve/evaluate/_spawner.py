@@ -1,0 +1,137 @@
+"""The slot's launcher process: starts programs, waits for them, reports what they spent.  Trusted; runs outside every sandbox.
+
+One helper a slot that lives in the slot's control group, so that what it starts is in the group from its first instruction (moving
+each new process costs up to 10 ms), with a small memory image of its own and one thread, so that ``--die-with-parent`` and
+``wait4`` mean what they say.  It stands alone and runs as ``python -I -S``.
+
+Datagrams on descriptor 0, marshalled: ``("start", id, argv, env)`` with the descriptors the program gets as 0, 1, 2, ...;
+``("kill", id, all_at_once)``.  Answers: ``("started", id, pid)``, ``("failed", id, errno)``,
+``("ended", id, status, cpu_s, maxrss_kib)``, each with this process's own CPU seconds last.  When the socket closes, everything started is killed and the process ends.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+MAX_MESSAGE = 1 << 18
+MAX_FDS = 8
+
+
+class Spawner:
+    """Children by id, and the socket to the grader."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self.control = control
+        self.poller = select.poll()
+        self.poller.register(control, select.POLLIN)
+        self.pids: dict[int, int] = {}
+        self.watched: dict[int, int] = {}  # pidfd -> id
+        self.wrapped: set[int] = set()
+
+    def say(self, *message: str | int | float) -> None:
+        self.control.send(marshal.dumps([*message, time.process_time()]))
+
+    def start(self, number: int, argv: list, env: dict, fds: list) -> None:
+        actions = [(os.POSIX_SPAWN_DUP2, fd, place) for place, fd in enumerate(fds)]
+        try:
+            pid = os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigmask=[], setsigdef=[signal.SIGPIPE])
+        except OSError as error:
+            self.say("failed", number, error.errno)
+            return
+        finally:
+            for fd in fds:
+                os.close(fd)
+        pidfd = os.pidfd_open(pid)
+        self.pids[number] = pid
+        if os.path.basename(argv[0]) == "bwrap":
+            self.wrapped.add(pid)
+        self.watched[pidfd] = number
+        self.poller.register(pidfd, select.POLLIN)
+        self.say("started", number, pid)
+
+    def kill(self, number: int, all_at_once: bool) -> None:
+        """End a program with all it started.
+
+        Of bubblewrap only the inner process is killed, the first of its namespace: bubblewrap reaps it when everything in there is
+        dead and then ends itself, so that its end is the proof.  A bare program's process group is killed, and so is bubblewrap
+        when it has no child yet or was asked before.
+        """
+        pid = self.pids.get(number)
+        if pid is None:
+            return
+        inner = [] if all_at_once or pid not in self.wrapped else _children(pid)
+        for child in inner:
+            os.kill(child, signal.SIGKILL)
+        if not inner:
+            os.killpg(pid, signal.SIGKILL)
+
+    def reap(self, pidfd: int) -> None:
+        number = self.watched.pop(pidfd)
+        self.poller.unregister(pidfd)
+        os.close(pidfd)
+        pid = self.pids.pop(number)
+        self.wrapped.discard(pid)
+        os.killpg(pid, signal.SIGKILL)  # what a bare program left in its group; its leader is not reaped yet
+        _, status, usage = os.wait4(pid, 0)
+        self.say("ended", number, os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+
+    def serve(self) -> None:
+        while True:
+            for fd, _ in self.poller.poll():
+                if fd != self.control.fileno():
+                    self.reap(fd)
+                elif not self.take():
+                    return
+
+    def take(self) -> bool:
+        data, fds, _, _ = socket.recv_fds(self.control, MAX_MESSAGE, MAX_FDS)
+        if not data:
+            return False
+        message = marshal.loads(data)
+        if message[0] == "start":
+            # Away from 0..7, so that putting one in place never overwrites the next.
+            high = [_moved_up(fd) for fd in fds]
+            self.start(message[1], message[2], message[3], high)
+        else:
+            self.kill(message[1], message[2])
+        return True
+
+    def close(self) -> None:
+        for pid in self.pids.values():
+            os.killpg(pid, signal.SIGKILL)
+        for pid in self.pids.values():
+            os.waitpid(pid, 0)
+
+
+def _children(pid: int) -> list:
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(child) for child in file.read().split()]
+
+
+def _moved_up(fd: int) -> int:
+    import fcntl
+
+    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 32)
+    os.close(fd)
+    return high
+
+
+def main() -> None:
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # Ctrl-C is the driver's to answer
+    spawner = Spawner(socket.socket(fileno=os.dup(0)))
+    try:
+        spawner.serve()
+    finally:
+        spawner.close()
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit(0)
