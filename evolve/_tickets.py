@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from archive import Attempt, BlockClosed, BlockStatus, Measured, MeasureIssued, ProposeIssued
 
 MAX_VOIDS = 3
-MAX_LOSSES = 2  # of one ticket with no entry to blame: after that the machine is at fault, not chance
+MAX_LOSSES = 3  # of one ticket: after that the machine is at fault, not chance
 
 
 @dataclass(slots=True)

@@ -16,26 +16,31 @@ def tournament(
     *,
     size: int,
     uniform_share: float,
-) -> int:
+    eligible: Callable[[int], bool],
+) -> int | None:
     """A parent: the best of ``size`` elites by rank of a posterior draw, discounted by how often each has bred.
 
     The utility is ``1 / ((1 + rank) * sqrt(1 + log(1 + children)))``: rank, so that it does not depend on the problem's unit, and a
-    logarithm, so that a productive parent is slowed down but never starved.  With probability ``uniform_share`` every elite is equally
-    likely, whatever its score.
+    logarithm, so that a productive parent is slowed down but never starved.  With probability ``uniform_share`` every elite is
+    equally likely, whatever its score.
 
     Args:
         elites: Candidates to choose from, at least one.
         posterior: Mean and standard deviation of a candidate, higher is better.
         bred: How many children a candidate has had.
         rng: Source of all draws.
+        eligible: Which of the drawn elites may breed.
 
     Returns:
-        One of ``elites``.
+        One of ``elites``; None when none of those drawn is eligible.
     """
     n = len(elites)
-    if rng.random() < uniform_share or n == 1:
-        return elites[int(rng.integers(n))]
     picks = [elites[i] for i in rng.integers(n, size=size).tolist()] if n > size else list(elites)
+    picks = [key for key in picks if eligible(key)]
+    if not picks:
+        return None
+    if rng.random() < uniform_share:
+        return picks[int(rng.integers(len(picks)))]
     noise = rng.standard_normal(len(picks)).tolist()
     drawn = []
     for key, z in zip(picks, noise, strict=True):

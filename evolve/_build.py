@@ -1,0 +1,53 @@
+"""The one table where names become classes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from evolve._config import ExecutorConfig, RunConfig
+from evolve._contract import Budget, Problem
+from evolve._search import Search
+from evolve.execute import Executor, LocalExecutor, Sink
+from evolve.propose import AstEdit, ConstantTuner, Crossover, Operator
+
+OPERATORS: Mapping[str, type[Operator]] = {"tune": ConstantTuner, "ast_edit": AstEdit, "crossover": Crossover}
+
+
+def build_operators(config: RunConfig) -> dict[str, Operator]:
+    """The operators a run may use, by name."""
+    return {name: OPERATORS[name]() for name in config.search.operators}
+
+
+def build_search(config: RunConfig, problem: Problem) -> Search:
+    """A search that knows nothing yet."""
+    return Search(
+        contract=problem.contract,
+        problem=problem.id,
+        config=config.search,
+        stop=config.stop,
+        budget=build_budget(config, problem),
+        seed=config.seed,
+    )
+
+
+def build_budget(config: RunConfig, problem: Problem) -> Budget:
+    """The run's limits: what was asked for; where nothing at all was, the problem's defaults."""
+    asked = config.budget
+    if all(limit is None for limit in (asked.wall_s, asked.cpu_s, asked.evaluations, asked.candidates)):
+        return problem.contract.budget
+    return Budget(wall_s=asked.wall_s, cpu_s=asked.cpu_s, evaluations=asked.evaluations, candidates=asked.candidates)
+
+
+def n_slots(config: ExecutorConfig) -> int:
+    """Blocks at once: as configured, else one for each CPU this process may use."""
+    return config.slots or len(os.sched_getaffinity(0))
+
+
+def build_executor(config: RunConfig, problem: Problem, sink: Sink) -> Executor:
+    """The executor of a run.
+
+    Raises:
+        SandboxMissing: the tier asked for is not to be had here.
+    """
+    return LocalExecutor({problem.id: problem}, slots=n_slots(config.executor), tier=config.sandbox.tier, sink=sink)

@@ -1,0 +1,191 @@
+"""Which measurement is due next: a new idea, or more certainty about an old one.
+
+The order: the seed program until it is known; what a noisy problem owes its best (``search.remeasure_share``); warm results that
+someone wants to use (``search.recheck_share`` of the slots' time, newest leader first); then children, in the order they were made.
+When searching is over: best against seed on fresh seeds, or the best's cold start.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archive import Entry, Needs, Purpose, Start
+from evolve._policies import SEED
+from evolve._rng import measurement_seed
+from evolve._spend import Reserve
+
+if TYPE_CHECKING:
+    from evolve._search import Search
+
+_FINAL_MARGIN = 1.15  # final runs take this much longer than the estimate before they are late
+_COLD_START_S = 2.0  # kept back for measuring the best of a warm run again cold
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A block before it has a ticket."""
+
+    purpose: Purpose
+    entries: tuple[Entry, ...]
+    needs: Needs
+
+
+def next_block(search: Search) -> Due | None:
+    """The next block of a search that is not over."""
+    return _seed_block(search) or _remeasure(search) or _recheck(search) or _children(search)
+
+
+def final_block(search: Search) -> Due | None:
+    """The next block once searching is over; None when nothing is left to be measured."""
+    people = search.people
+    leader = people.leader
+    if search.contract.noisy:
+        if search.finals is not None:
+            return _final(search, search.finals[0], search.finals[1])
+        return _final(search, people.rows[leader].id, 2 * final_runs(search)) if leader not in (None, SEED) else None
+    if leader is None or people.rows[leader].cold:
+        return None
+    return _again(search, leader, Purpose.RECHECK)
+
+
+def final_runs(search: Search) -> int:
+    """Final measurements each of best and seed; fewer where the budget cannot hold more than twice as many others."""
+    limit = search.budget.evaluations
+    runs = search.config.final_runs
+    return runs if limit is None else min(runs, max(limit - search.config.seed_runs, 0) // 4)
+
+
+def reserve(search: Search) -> Reserve:
+    """What has to be left when searching ends."""
+    spend = search.spend
+    if not search.contract.noisy:
+        return Reserve(wall_s=_COLD_START_S + spend.measure_wall_s, evaluations=1 if _warm(search) else 0)
+    owed = search.finals[1] if search.finals is not None else 2 * final_runs(search)
+    rounds = math.ceil(owed / 2 / search.slots) * 2
+    return Reserve(
+        wall_s=_FINAL_MARGIN * rounds * spend.measure_wall_s, cpu_s=_FINAL_MARGIN * owed * spend.measure_cpu_s, evaluations=owed
+    )
+
+
+def _warm(search: Search) -> bool:
+    return search.contract.stages[-1].start is Start.WARM
+
+
+def _entry(search: Search, number: int, stage: int, *, deep: bool, start: Start, stream: str = "search", index: int = 0) -> Entry:
+    row = search.people.rows[number]
+    declared = search.contract.stages[stage]
+    kill_s = search.people.frame.kill_s if search.people.frame is not None and number != SEED else None
+    return Entry(
+        candidate=row.id,
+        stage=declared.name,
+        seed=measurement_seed(search.seed, row.id, stream, index),
+        start=start,
+        deep=deep,
+        cpu_limit_s=kill_s if stage == search.people.last_stage else None,
+    )
+
+
+def _seed_block(search: Search) -> Due | None:
+    """The seed program, cold and deep, once a stage; then what a noisy problem needs to know its noise."""
+    people = search.people
+    row = people.rows[SEED]
+    if row.stage < people.last_stage:
+        stage = row.stage + 1
+        if row.pending:
+            return None
+    else:
+        stage = people.last_stage
+        if not search.contract.noisy or people.n_measured(SEED) + row.pending >= search.config.seed_runs:
+            return None
+    entry = _entry(search, SEED, stage, deep=True, start=_fresh(search, stage), index=row.next_index)
+    return Due(Purpose.SEED, (entry,), search.contract.stages[stage].needs)
+
+
+def _fresh(search: Search, stage: int) -> Start:
+    """The declared start, or cold where it is warm."""
+    start = search.contract.stages[stage].start
+    return Start.COLD if start is Start.WARM else start
+
+
+def _again(search: Search, number: int, purpose: Purpose) -> Due:
+    """One more measurement of a known candidate, from a fresh process.  A deterministic score is asked for with the same seed."""
+    people = search.people
+    stage = people.last_stage
+    index = people.rows[number].next_index if search.contract.noisy else 0
+    entry = _entry(search, number, stage, deep=search.contract.deep_checks, start=_fresh(search, stage), index=index)
+    return Due(purpose, (entry,), search.contract.stages[stage].needs)
+
+
+def _remeasure(search: Search) -> Due | None:
+    people, config = search.people, search.config
+    if not search.contract.noisy or search.spend.share_of_count(Purpose.REMEASURE) >= config.remeasure_share:
+        return None
+    promising = next((due for due in people.ready if due.deep), None)
+    if promising is not None:
+        return _again(search, promising.row, Purpose.REMEASURE)
+    best = heapq.nsmallest(config.remeasure_top, people.elites, key=lambda number: (-people.posterior(number)[0], number))
+    idle = [number for number in best if number != SEED and people.rows[number].pending == 0]
+    if not idle:
+        return None
+    return _again(search, min(idle, key=lambda number: (people.n_measured(number), number)), Purpose.REMEASURE)
+
+
+def _recheck(search: Search) -> Due | None:
+    people = search.people
+    if not _warm(search) or search.spend.share_of_wall(Purpose.RECHECK) >= search.config.recheck_share:
+        return None
+    rows, leader = people.rows, people.leader
+    if leader is not None and not rows[leader].cold:
+        return _again(search, leader, Purpose.RECHECK) if rows[leader].pending == 0 else None
+    for number in reversed(people.warm_elites):
+        if not rows[number].cold and rows[number].pending == 0 and number in people.archive.cells:
+            return _again(search, number, Purpose.RECHECK)
+    return None
+
+
+def _children(search: Search) -> Due | None:
+    """Up to ``stage.block`` children at one stage.  One that waits for its deep check goes before new ones."""
+    people, contract = search.people, search.contract
+    ready = [due for due in people.ready if due.row != SEED]
+    if not ready:
+        return None
+    first = next((due for due in ready if due.deep), ready[0])
+    if first.deep:
+        return _again(search, first.row, Purpose.REMEASURE)
+    stage = contract.stages[first.stage]
+    left = search.budget.evaluations
+    room = stage.block if left is None else min(stage.block, left - search.spend.evaluations - reserve(search).evaluations)
+    batch = [due for due in ready if due.stage == first.stage and not due.deep][: max(room, 1)]
+    entries = tuple(
+        _entry(search, due.row, due.stage, deep=False, start=stage.start, index=people.rows[due.row].next_index) for due in batch
+    )
+    return Due(Purpose.SEARCH, entries, stage.needs)
+
+
+def _final(search: Search, finalist: str, owed: int) -> Due | None:
+    """Pairs of (best, seed) on fresh seeds, alternating on one lease, shared out over the slots."""
+    people = search.people
+    pairs = min(math.ceil(final_runs(search) / search.slots), owed // 2)
+    if pairs < 1:
+        return None
+    best, stage = people.by_id[finalist], people.last_stage
+    entries: list[Entry] = []
+    for pair in range(pairs):
+        order = (best, SEED) if pair % 2 == 0 else (SEED, best)
+        for number in order:
+            index = people.rows[number].next_index + pair
+            entries.append(
+                _entry(
+                    search,
+                    number,
+                    stage,
+                    deep=search.contract.deep_checks,
+                    start=_fresh(search, stage),
+                    stream="final",
+                    index=index,
+                )
+            )
+    return Due(Purpose.FINAL, tuple(entries), search.contract.stages[stage].needs)

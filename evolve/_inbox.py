@@ -1,0 +1,129 @@
+"""How other processes speak to a live run: a request file in ``RUN/inbox``, written by rename, answered by a record.
+
+A request is carried out once: its id stands in the records of its effects, and an id that is recorded is never carried out again,
+whatever was killed in between.  The file is removed only when the answer is durable.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from evolve._errors import UsageError
+
+MAX_REQUEST_BYTES = 1 << 20
+_SUFFIX = ".json"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asks of a run.  ``body`` is JSON text, its form given by the verb."""
+
+    id: str
+    verb: str
+    body: str
+
+
+def inbox_folder(run: Path) -> Path:
+    """Where requests to a run lie."""
+    return run / "inbox"
+
+
+def post(run: Path, verb: str, body: str) -> Request:
+    """Leave a request; it appears whole or not at all.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder = inbox_folder(run)
+    folder.mkdir(exist_ok=True)
+    request = Request(secrets.token_hex(8), verb, body)
+    part = folder / f".{request.id}.part"
+    part.write_text(json.dumps({"verb": verb, "body": body}), encoding="utf-8")
+    os.rename(part, folder / f"{request.id}{_SUFFIX}")
+    return request
+
+
+def withdraw(run: Path, request: Request) -> bool:
+    """Take a request back; False when it was taken already."""
+    try:
+        (inbox_folder(run) / f"{request.id}{_SUFFIX}").unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def waiting(run: Path) -> Iterator[Request]:
+    """Requests that lie in the inbox, oldest first.  Files that are none are removed, so that they cannot stop the run.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    folder = inbox_folder(run)
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.glob(f"*{_SUFFIX}"), key=lambda path: path.stat().st_mtime_ns):
+        request = _read(path)
+        if request is None:
+            path.unlink(missing_ok=True)
+        else:
+            yield request
+
+
+def _read(path: Path) -> Request | None:
+    try:
+        if path.stat().st_size > MAX_REQUEST_BYTES:
+            return None
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Request(path.stem, str(found["verb"]), str(found["body"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+class InboxWatcher:
+    """A thread that hands each new request to ``sink`` once.
+
+    Args:
+        run: The run's folder.
+        sink: Called from the thread.
+        every_s: How often to look.
+    """
+
+    def __init__(self, run: Path, sink: Callable[[Request], None], *, every_s: float = 0.25) -> None:
+        self._run, self._sink, self._every_s = run, sink, every_s
+        self._seen: set[str] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="inbox", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._every_s):
+            for request in waiting(self._run):
+                if request.id not in self._seen:
+                    self._seen.add(request.id)
+                    self._sink(request)
+
+
+def body_of(request: Request) -> dict[str, object]:
+    """The request's body as a mapping.
+
+    Raises:
+        UsageError: it is not a JSON object.
+    """
+    try:
+        body = json.loads(request.body or "{}")
+    except ValueError as error:
+        raise UsageError(f"the body of {request.verb} must be a JSON object, found {request.body[:80]!r}.") from error
+    if not isinstance(body, dict):
+        raise UsageError(f"the body of {request.verb} must be a JSON object, found {request.body[:80]!r}.")
+    return body

@@ -1,0 +1,103 @@
+"""The main loop.  It runs in the main thread and blocks on one queue; graders, the inbox and signals post to it.
+
+A record is appended, then applied, then acted on.  Only this thread touches the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from archive import JournalError, ProposeIssued, StopAsked
+from evolve._inbox import Request
+from evolve._recorder import Recorder
+from evolve._search import Search
+from evolve._verbs import INTERRUPTED, answer
+from evolve._workshop import Workshop
+from evolve.execute import BlockReport, EntryReport, Executor
+
+_TICK_S = 0.5  # how late the end of the wall budget may be noticed
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """The first asks to drain, a second to stop at once."""
+
+
+Message = EntryReport | BlockReport | Request | Interrupt | JournalError
+Mailbox = SimpleQueue[Message]
+
+
+class Stopped(Exception):
+    """A second interrupt: blocks in hand are given up; they are handed out again on resume."""
+
+
+def run_loop(
+    search: Search,
+    executor: Executor,
+    workshop: Workshop,
+    recorder: Recorder,
+    mailbox: Mailbox,
+    answered: Callable[[Request], None],
+) -> str:
+    """Drive a search until its budget, a stop condition, a request or an interrupt ends it.  Returns why it ended.
+
+    Args:
+        search: What to do next; changed by records alone.
+        executor: Runs blocks; reports into ``mailbox``.
+        workshop: Makes children.
+        recorder: Appends and applies.
+        mailbox: Everything that happens.
+        answered: Called from the journal's thread when a request's answer is durable.
+
+    Raises:
+        Stopped: a second interrupt.
+        JournalError: the journal cannot be written; everything acknowledged is intact.
+    """
+    while not (why := search.done(recorder.clock())) or executor.pending:
+        issued = search.ask(recorder.clock(), room=executor.room)
+        if isinstance(issued, ProposeIssued):
+            recorder.write(issued)
+            generation = search.people.rows[search.people.by_id[issued.parents[0]]].generation
+            made = workshop.make(issued, search.tuning.literals_of(issued.sample), generation)
+            recorder.write(search.accept_proposal(made))
+        elif issued is not None:
+            recorder.write(issued)
+            executor.submit(workshop.block(issued))
+        for message in _arrived(mailbox, wait=issued is None):
+            _handle(message, search, recorder, answered)
+    return why
+
+
+def _arrived(mailbox: Mailbox, *, wait: bool) -> Iterator[Message]:
+    """What lies in the mailbox; with ``wait``, after waiting for the first, but never longer than a tick."""
+    try:
+        yield mailbox.get(block=wait, timeout=_TICK_S)
+        while True:
+            yield mailbox.get(block=False)
+    except Empty:
+        return
+
+
+def _handle(message: Message, search: Search, recorder: Recorder, answered: Callable[[Request], None]) -> None:
+    match message:
+        case EntryReport(attempt, index, result):
+            recorder.write(search.accept_entry(attempt, index, result))
+        case BlockReport(attempt, status, skipped, drift, reason, lost):
+            for record in search.accept_block(attempt, status, skipped=skipped, drift=drift, reason=reason, lost=lost):
+                recorder.write(record)
+        case Request():
+            if message.id in search.requests:
+                answered(message)
+                return
+            *effects, reply = answer(search, message)
+            for record in effects:
+                recorder.write(record)
+            recorder.write(reply, on_durable=lambda: answered(message))
+        case Interrupt():
+            if search.stopping:
+                raise Stopped
+            recorder.write(StopAsked(reason=INTERRUPTED))
+        case _:
+            raise message

@@ -1,0 +1,136 @@
+"""What to try next: each policy turns the state of the search into a draft of a propose ticket, or declines.
+
+``map_elites`` is the engine's own; the others are the baselines every claim about it is compared with.  Policies read the state and
+change nothing; all randomness comes from the generator of the ticket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archive import Sample
+from evolve.select import inspirations, tournament
+
+if TYPE_CHECKING:
+    from evolve._search import Search
+
+SEED = 0  # the seed program's row
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A propose ticket before it has a number.  ``parents`` and ``inspirations`` are row numbers."""
+
+    arm: int
+    parents: tuple[int, ...]
+    inspirations: tuple[int, ...] = ()
+    propensity: float = 1.0
+    baseline: float | None = None
+    sample: Sample | None = None
+
+
+Policy = Callable[["Search", np.random.Generator], Draft | None]
+
+
+def map_elites(search: Search, rng: np.random.Generator) -> Draft | None:
+    """The bandit chooses an operator, a tournament of posterior draws its parent."""
+    people, config = search.people, search.config
+    elites = people.elites
+    if not elites:
+        return None
+    allowed = [_allowed(search, arm.operator) for arm in search.bandit.arms]
+    if not any(allowed):
+        return None
+    arm, propensity = search.bandit.choose(allowed, rng.random())
+    operator = search.bandit.arms[arm].operator
+    if operator == "tune":
+        return _tune(search, rng, arm, propensity)
+    parent = _parent(search, rng, arm)
+    others = inspirations(elites, _leader(search), parent, rng, count=config.inspirations)
+    return Draft(arm, (parent,), others, propensity, people.score(parent))
+
+
+def independent(search: Search, rng: np.random.Generator) -> Draft | None:
+    """Independent sampling: every child is one edit of the seed program."""
+    return _child_of(search, rng, SEED)
+
+
+def hill_climb(search: Search, rng: np.random.Generator) -> Draft | None:
+    """Sequential hill climb: every child is an edit of the best so far."""
+    return _child_of(search, rng, _leader(search))
+
+
+def best_of_n(search: Search, rng: np.random.Generator) -> Draft | None:
+    """Rounds of ``search.batch`` children of the incumbent; the best of a round, if better, is the next incumbent."""
+    made = search.tickets_of_round
+    if made >= search.config.batch:
+        if search.tickets.proposals or search.tickets.blocks or search.people.ready:
+            return None
+        return _child_of(search, rng, _leader(search))
+    return _child_of(search, rng, search.incumbent)
+
+
+def one_plus_one(search: Search, rng: np.random.Generator) -> Draft | None:
+    """(1+1): one child at a time; it replaces its parent unless it is worse."""
+    if search.tickets.proposals or search.tickets.blocks or search.people.ready:
+        return None
+    return _child_of(search, rng, search.incumbent)
+
+
+POLICIES: Mapping[str, Policy] = {
+    "map_elites": map_elites,
+    "independent": independent,
+    "best_of_n": best_of_n,
+    "hill_climb": hill_climb,
+    "one_plus_one": one_plus_one,
+}
+
+
+def _leader(search: Search) -> int:
+    return search.people.leader if search.people.leader is not None else SEED
+
+
+def _allowed(search: Search, operator: str) -> bool:
+    if operator == "tune":
+        return search.tuning.can_sample or (not search.tuning.opening and search.people.rows[_leader(search)].cold)
+    if operator == "crossover":
+        return len(search.people.elites) > 1
+    return True
+
+
+def _parent(search: Search, rng: np.random.Generator, arm: int) -> int:
+    """A parent that this arm may use: what came from a warm start breeds only by the operator that made it."""
+    people, config = search.people, search.config
+    rows = people.rows
+    parent = tournament(
+        people.elites,
+        people.posterior,
+        lambda number: rows[number].bred,
+        rng,
+        size=config.tournament,
+        uniform_share=config.uniform_share,
+        eligible=lambda number: rows[number].cold or rows[number].arm == arm,
+    )
+    return SEED if parent is None else parent
+
+
+def _tune(search: Search, rng: np.random.Generator, arm: int, propensity: float) -> Draft | None:
+    tuning = search.tuning
+    if tuning.can_sample and not tuning.outrun_by(search.people.leader, search.people.rows):
+        sample = tuning.draw(rng)
+        return Draft(arm, (tuning.base,), (), propensity, tuning.best, sample)
+    leader = _leader(search)
+    parent = leader if search.people.rows[leader].cold and not tuning.spent_on(leader) else _parent(search, rng, arm)
+    if not search.people.rows[parent].cold:
+        parent = SEED
+    return Draft(arm, (parent,), (), propensity, search.people.score(parent))
+
+
+def _child_of(search: Search, rng: np.random.Generator, parent: int) -> Draft | None:
+    """A child of a given parent; the operators that only edit, equally often."""
+    arms = [i for i, arm in enumerate(search.bandit.arms) if arm.operator == "ast_edit"] or [0]
+    return Draft(arms[int(rng.integers(len(arms)))], (parent,), (), 1.0 / len(arms), search.people.score(parent))

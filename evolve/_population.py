@@ -1,0 +1,289 @@
+"""Everything known of the candidates: rows, posteriors, who stands in the archive, who leads.
+
+Scores are turned so that higher is better.  A candidate enters the archive when it has an ok measurement at the problem's last
+stage (a deep one, where the problem keeps deep checks), and leaves it when a measurement of it fails.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from archive import Candidate, Change, Entry, FlatArchive, GridArchive, Measurement, Placed, Pooled, Purpose, Start, Status
+from evolve._contract import Contract
+from evolve._frames import CpuFrame
+
+_STALE = 0.05  # relative change of noise or prior after which the places of all elites are judged again
+
+
+@dataclass(slots=True)
+class Row:
+    """One candidate.  ``stage`` is the highest stage with an ok measurement (-1: none); ``cold`` says that one of them did not come
+    from a warm start; ``gain`` was told to the bandit when ``settled``."""
+
+    id: str
+    code_hash: str
+    parents: tuple[int, ...]
+    generation: int
+    arm: int
+    ticket: int
+    tuner: int
+    descriptors: Mapping[str, float]
+    baseline: float | None = None
+    status: Status | None = None
+    stage: int = -1
+    cold: bool = False
+    deep: bool = False
+    settled: bool = False
+    bred: int = 0
+    pending: int = 0
+    next_index: int = 0
+    cell: int = -1
+    cost_s: float = 0.0
+    losses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A measurement that is due."""
+
+    row: int
+    stage: int
+    deep: bool
+
+
+class Population:
+    """Rows and the archive over them.
+
+    Args:
+        problem: The problem's id, for the records of what changed.
+        contract: What decides stages, axes, noise and frame.
+        keep: Most candidates of a flat archive.
+    """
+
+    def __init__(self, problem: str, contract: Contract, *, keep: int) -> None:
+        self.problem = problem
+        self.contract = contract
+        self.sign = 1.0 if contract.maximize else -1.0
+        self.keep = keep
+        axes = [axis.info for axis in contract.axes]
+        self.archive: GridArchive | FlatArchive = (
+            GridArchive(axes=axes, keep=contract.cells_keep) if axes else FlatArchive(keep=keep)
+        )
+        self.rows: list[Row] = []
+        self.by_id: dict[str, int] = {}
+        self.by_hash: dict[str, int] = {}
+        self.pooled = [Pooled(contract.noisy) for _ in contract.stages]
+        self.frame = CpuFrame() if contract.frame == "cpu_budget" else None
+        self.ready: deque[Ready] = deque()
+        self.warm_elites: list[int] = []  # newest last
+        self.leader: int | None = None
+        self.leader_at = 0  # candidates measured when the leader last changed
+        self.n_settled = 0
+        self.failures: dict[str, int] = {}
+        self._judged_with = (0.0, 0.0, 0.0)
+
+    @property
+    def last_stage(self) -> int:
+        return len(self.contract.stages) - 1
+
+    @property
+    def elites(self) -> list[int]:
+        """Occupants of the archive, as row numbers."""
+        return self.archive.cells.elites
+
+    def add(self, candidate: Candidate, *, arm: int, ticket: int, tuner: int, baseline: float | None) -> int:
+        """A new candidate; it is due for its first stage.  Returns its row number."""
+        number = len(self.rows)
+        parents = tuple(self.by_id[parent] for parent in candidate.parents)
+        self.rows.append(
+            Row(
+                id=candidate.id,
+                code_hash=candidate.code_hash,
+                parents=parents,
+                generation=candidate.generation,
+                arm=arm,
+                ticket=ticket,
+                tuner=tuner,
+                descriptors=dict(candidate.descriptors),
+                baseline=baseline,
+            )
+        )
+        self.by_id[candidate.id] = number
+        self.by_hash.setdefault(candidate.code_hash, number)
+        for parent in parents:
+            self.rows[parent].bred += 1
+        self.ready.append(Ready(number, 0, deep=False))
+        return number
+
+    def score(self, number: int) -> float | None:
+        """Posterior mean at the last stage, higher is better; None while there is none."""
+        row = self.rows[number]
+        return self.posterior(number)[0] if row.status is Status.OK and row.stage == self.last_stage else None
+
+    def posterior(self, number: int) -> tuple[float, float]:
+        """Posterior mean and standard deviation at the last stage, higher is better.
+
+        Raises:
+            KeyError: it has no ok measurement there.
+        """
+        return self.pooled[-1].posterior(self.rows[number].id)
+
+    def n_measured(self, number: int) -> int:
+        """Ok measurements at the last stage."""
+        id_ = self.rows[number].id
+        return self.pooled[-1].tally(id_).n if id_ in self.pooled[-1] else 0
+
+    def observe(self, number: int, result: Measurement) -> list[Placed]:
+        """Take one measurement in; returns what changed in the archive."""
+        row = self.rows[number]
+        row.cost_s += result.cpu_s + result.scorer_cpu_s
+        if result.status is Status.EVALUATOR_ERROR:
+            row.status = row.status or Status.EVALUATOR_ERROR
+            return []
+        if self.frame is not None and result.cpu_s > 0 and result.stage == self.contract.stages[-1].name:
+            self.frame.add(number, result.cpu_s)
+        if result.status is not Status.OK or result.score is None:
+            return self.fail(number, result.status)
+        return self._scored(number, result, result.score)
+
+    def fail(self, number: int, status: Status) -> list[Placed]:
+        """The candidate failed, or was retracted: it leaves the archive and the next best of its cell takes the place."""
+        row = self.rows[number]
+        if row.status not in (None, Status.OK, Status.EVALUATOR_ERROR):
+            return []
+        row.status = status
+        self.failures[status] = self.failures.get(status, 0) + 1
+        placed = self._placed(self.archive.retract(number).changes)
+        if number == self.leader:
+            self._elect()
+        return placed
+
+    def started(self, purpose: Purpose, entries: Sequence[Entry]) -> None:
+        """A block was handed out: what it measures is no longer due."""
+        names = [stage.name for stage in self.contract.stages]
+        taken = {(self.by_id[entry.candidate], names.index(entry.stage)) for entry in entries}
+        if any((due.row, due.stage) in taken for due in self.ready):
+            self.ready = deque(due for due in self.ready if (due.row, due.stage) not in taken)
+        while purpose is Purpose.RECHECK and self.warm_elites and not self._wants_recheck(self.warm_elites[-1]):
+            self.warm_elites.pop()
+
+    def _wants_recheck(self, number: int) -> bool:
+        return not self.rows[number].cold and number in self.archive.cells
+
+    def over_budget(self, number: int) -> bool:
+        """Whether the candidate's CPU is known to exceed what the frame allows."""
+        return self.frame is not None and self.frame.over(number)
+
+    def _scored(self, number: int, result: Measurement, score: float) -> list[Placed]:
+        row = self.rows[number]
+        stage = next(i for i, stage in enumerate(self.contract.stages) if stage.name == result.stage)
+        if row.status not in (None, Status.OK, Status.EVALUATOR_ERROR):
+            return []
+        row.status = Status.OK
+        row.cold = row.cold or result.start is not Start.WARM
+        row.deep = row.deep or result.deep
+        self.pooled[stage].add(row.id, self.sign * score)
+        if stage > row.stage:
+            row.stage = stage
+            row.descriptors = {**row.descriptors, **result.descriptors}
+        if stage < self.last_stage:
+            bar = self.contract.stages[stage].pass_score
+            if stage == row.stage and (bar is None or self.sign * score >= self.sign * bar):
+                self.ready.append(Ready(number, stage + 1, deep=False))
+            return []
+        if self.over_budget(number):
+            return self.fail(number, Status.OVER_BUDGET)
+        return self._judge(number) + self._refresh()
+
+    def _judge(self, number: int) -> list[Placed]:
+        row = self.rows[number]
+        mean, sd = self.posterior(number)
+        if row.cell < 0:
+            row.cell = self.archive.cell_of(row.descriptors)
+        if self.contract.deep_checks and not row.deep:
+            if row.pending == 0 and self.archive.would_enter(row.cell, mean, sd):
+                self.ready.appendleft(Ready(number, self.last_stage, deep=True))
+            return []
+        entered = number not in self.archive.cells
+        placed = self._placed(self.archive.put(number, row.cell, mean, sd).changes)
+        if entered and number in self.archive.cells and not row.cold:
+            self.warm_elites.append(number)
+        self._follow(number)
+        return placed
+
+    def _refresh(self) -> list[Placed]:
+        """Judge every elite again once noise or prior have moved: their worths were computed with other numbers."""
+        pooled = self.pooled[-1]
+        if not self.contract.noisy or pooled.prior is None:
+            return []
+        now = (pooled.noise, *pooled.prior)
+        before = self._judged_with
+        scale = math.sqrt(now[0] + now[2]) or 1.0
+        moved = abs(now[1] - before[1]) / scale > _STALE or any(
+            abs(now[i] - before[i]) > _STALE * max(now[i], before[i]) for i in (0, 2)
+        )
+        if not moved:
+            return []
+        self._judged_with = now
+        placed: list[Placed] = []
+        for number in list(self.elites):
+            placed += self._placed(self.archive.put(number, self.rows[number].cell, *self.posterior(number)).changes)
+        self._elect()
+        return placed
+
+    def _follow(self, number: int) -> None:
+        worth = self.archive.cells.worth
+        if number == self.leader:
+            self._elect()
+        elif number in self.archive.cells and (self.leader is None or worth(number) > worth(self.leader)):
+            self.leader, self.leader_at = number, self.n_settled
+
+    def _elect(self) -> None:
+        worth = self.archive.cells.worth
+        best = max(self.elites, key=lambda number: (worth(number), -number), default=None)
+        if best != self.leader:
+            self.leader, self.leader_at = best, self.n_settled
+
+    def _placed(self, changes: tuple[Change, ...]) -> list[Placed]:
+        records = []
+        for change in changes:
+            key = change.key
+            mean, sd = self.posterior(key) if key is not None else (None, None)
+            records.append(
+                Placed(
+                    problem=self.problem,
+                    island=0,
+                    space=self.archive.space,
+                    cell=change.cell,
+                    rank=change.rank,
+                    candidate=self.rows[key].id if key is not None else "",
+                    mean=self.sign * mean if mean is not None else None,
+                    sd=sd,
+                )
+            )
+        return records
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A candidate's standing, in the problem's own sign."""
+
+    id: str
+    score: float
+    sd: float
+    n: int
+    cold: bool
+
+
+def standing(population: Population, number: int) -> Standing:
+    """How a measured candidate stands.
+
+    Raises:
+        KeyError: it has no ok measurement at the last stage.
+    """
+    mean, sd = population.posterior(number)
+    row = population.rows[number]
+    return Standing(row.id, population.sign * mean, sd, population.n_measured(number), row.cold)

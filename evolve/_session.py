@@ -1,0 +1,229 @@
+"""One opening of a run: lock, replay, drive, close.  ``start`` makes a run and opens it; ``resume`` opens an existing one."""
+
+from __future__ import annotations
+
+import platform
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from types import FrameType
+
+import evolve
+from archive import Attempt, Closed, Event, Journal, Opened, ProposalStatus, Proposed, RunCreated, TextStore, read_journal
+from evolve import _rundir, _snapshot
+from evolve._build import build_executor, build_operators, build_search, n_slots
+from evolve._config import RunConfig
+from evolve._contract import Problem
+from evolve._errors import RunError
+from evolve._inbox import InboxWatcher, Request, withdraw
+from evolve._loop import Interrupt, Mailbox, Stopped, run_loop
+from evolve._problem import copy_problem, load_problem
+from evolve._recorder import Hook, Recorder
+from evolve._resolved import config_from_json, config_to_json
+from evolve._search import Search
+from evolve._summary import Summary, summarise
+from evolve._verbs import INTERRUPTED, budget_record
+from evolve._workshop import Workshop
+from evolve.execute import Executor
+
+CHECKPOINT_EVERY = 25_000  # records
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a person wants to know before the first result: where the run lies, and what it may spend."""
+
+    run: Path
+    search: Search
+    resumed: bool
+
+
+def start(config: RunConfig, *, hooks: Sequence[Hook] = (), announce: Callable[[Announcement], None] | None = None) -> Summary:
+    """Make a run and drive it to its end.
+
+    Args:
+        config: Everything the run is made from.
+        hooks: Called after each record, in the main thread.
+        announce: Called once, before anything is measured.
+
+    Raises:
+        UsageError: the problem or the folder cannot be used as asked.
+        EnvironmentFault: no sandbox, a missing package, a full disk.
+    """
+    problem = load_problem(config.problem.name, config.problem.params)
+    run = _rundir.create(config.out, problem.contract.name)
+    copy = copy_problem(problem, run.problem)
+    with _rundir.RunLock(run), Journal.create(run.path) as journal:
+        created = RunCreated(run.id, config.seed, config_to_json(config), (copy.info,), engine=evolve.__version__)
+        journal.append(created, at=time.time())
+    return _drive(run, {}, hooks, announce, resumed=False)
+
+
+def resume(
+    path: Path,
+    budget: Mapping[str, object] | None = None,
+    *,
+    hooks: Sequence[Hook] = (),
+    announce: Callable[[Announcement], None] | None = None,
+) -> Summary:
+    """Go on with a run, whatever ended it, with other limits if ``budget`` names some.
+
+    Raises:
+        RunError: ``path`` holds no run.
+        RunLocked: it is being driven.
+        JournalError: the journal is damaged; the message says where and what to do.
+    """
+    return _drive(_rundir.find(path), budget or {}, hooks, announce, resumed=True)
+
+
+def open_search(run: _rundir.RunDir) -> tuple[RunConfig, Problem, Search, TextStore]:
+    """The search of a run as its journal has it now, for reading: nothing is locked, cut or written."""
+    config, problem = _read_config(run)
+    search, texts = build_search(config, problem), TextStore(run.path)
+    _replay(run, search, texts)
+    return config, problem, search, texts
+
+
+def _read_config(run: _rundir.RunDir) -> tuple[RunConfig, Problem]:
+    first = next(read_journal(run.path), None)
+    if first is None or not isinstance(first.record, RunCreated):
+        raise RunError(f"{run.path} was killed before its first record; start it anew.")
+    return config_from_json(first.record.config), load_problem(run.problem)
+
+
+def _replay(run: _rundir.RunDir, search: Search, texts: TextStore) -> None:
+    """Checkpoint and tail, or everything."""
+    found = _snapshot.load(run.checkpoint, search)
+    position, places = found if found is not None else (None, {})
+    texts.restore(places)
+    records = read_journal(run.path, after=position)
+    for stamped in records:
+        record = stamped.record
+        if isinstance(record, Proposed) and record.candidate is not None and records.position is not None:
+            texts.note(record.candidate.id, records.position)
+        search.apply(stamped)
+
+
+def _drive(
+    run: _rundir.RunDir,
+    budget: Mapping[str, object],
+    hooks: Sequence[Hook],
+    announce: Callable[[Announcement], None] | None,
+    *,
+    resumed: bool,
+) -> Summary:
+    with ExitStack() as stack:
+        stack.enter_context(_rundir.RunLock(run))
+        config, problem = _read_config(run)
+        mailbox: Mailbox = SimpleQueue()
+        journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))
+        search = build_search(config, problem)
+        texts = TextStore(run.path, lambda: journal.durable_seq)
+        _replay(run, search, texts)
+        executor = build_executor(config, problem, mailbox.put)
+        stack.callback(lambda: executor.close(drain=False))
+        recorder = Recorder(journal, search, texts, time.time, [*hooks, _Checkpoints(run, texts, journal)])
+        workshop = Workshop(problem, build_operators(config), texts, search.seed)
+        epoch = _open(recorder, workshop, config, budget, journal.cut_bytes)
+        if announce is not None:
+            announce(Announcement(run.path, search, resumed))
+        watcher = InboxWatcher(run.path, mailbox.put)
+        stack.callback(watcher.close)
+        stack.enter_context(_Signals(mailbox))
+        status, why = _run(search, executor, workshop, recorder, mailbox, lambda request: _answered(run.path, request))
+        executor.close(drain=False)
+        closed = recorder.write(Closed(epoch, status, why))
+        journal.wait_durable(closed.seq)
+        if journal.position is not None:
+            _snapshot.save(run.checkpoint, search, texts.places(), journal.position)
+        return summarise(run, problem, search, status, why, time.time())
+
+
+def _run(
+    search: Search,
+    executor: Executor,
+    workshop: Workshop,
+    recorder: Recorder,
+    mailbox: Mailbox,
+    answered: Callable[[Request], None],
+) -> tuple[str, str]:
+    try:
+        why = run_loop(search, executor, workshop, recorder, mailbox, answered)
+    except Stopped:
+        why = INTERRUPTED
+    if search.failed:
+        return "failed", why
+    return (why, why) if search.stopping else ("done", why)
+
+
+def _answered(run: Path, request: Request) -> None:
+    withdraw(run, request)
+
+
+def _open(recorder: Recorder, workshop: Workshop, config: RunConfig, budget: Mapping[str, object], cut_bytes: int) -> str:
+    """The first records of an opening: who drives, the seed program if it is not there yet, new limits."""
+    search = recorder.search
+    epoch = secrets.token_hex(8)
+    recorder.write(
+        Opened(
+            epoch,
+            engine=evolve.__version__,
+            state_hash=_snapshot.code_hash(),
+            python=platform.python_version(),
+            machine=platform.node(),
+            tier=config.sandbox.tier,
+            slots=n_slots(config.executor),
+        )
+    )
+    if cut_bytes:
+        recorder.write(Event("warning", "torn_tail", f"{cut_bytes} bytes of an unfinished record were cut off the journal"))
+    if not search.people.rows:
+        attempt = Attempt(epoch, search.tickets.next_ticket)
+        seed = workshop.seed_candidate()
+        recorder.write(Proposed(attempt, search.problem, ProposalStatus.CHILD, candidate=seed))
+    if budget:
+        recorder.write(budget_record(search, budget))
+    return epoch
+
+
+class _Checkpoints:
+    """A hook that saves the state every so many records, once they are durable."""
+
+    def __init__(self, run: _rundir.RunDir, texts: TextStore, journal: Journal) -> None:
+        self._run, self._texts, self._journal = run, texts, journal
+        self._due = CHECKPOINT_EVERY
+
+    def __call__(self, search: Search, stamped: object) -> None:
+        self._due -= 1
+        position = self._journal.written
+        if self._due > 0 or position is None:
+            return
+        self._due = CHECKPOINT_EVERY
+        self._journal.wait_durable(position.seq)
+        _snapshot.save(self._run.checkpoint, search, self._texts.places(), position)
+
+
+class _Signals:
+    """SIGINT and SIGTERM become messages while the loop runs; elsewhere than in the main thread nothing is changed."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._post)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _post(self, number: int, frame: FrameType | None) -> None:
+        self._mailbox.put(Interrupt())

@@ -1,0 +1,160 @@
+"""Checkpoints: the search's state as JSON and npz, so that a long run reopens without replaying everything.
+
+A checkpoint may be deleted at any time, and is ignored whenever anything about it does not fit: it names the record it was taken
+after (with place and CRC) and a hash of the code whose state it is.  No pickle: only the classes listed here are rebuilt, field by
+field.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections import deque
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import archive
+from archive import Cells, Pooled, Position, Tally
+from evolve import _contract, _frames, _population, _spend, _tickets
+from evolve._search import Search
+from evolve.select import ArmState, CmaState, Tuner
+
+_VALUES: dict[str, type] = {
+    cls.__name__: cls
+    for cls in (
+        *(getattr(archive, name) for name in archive.__all__ if isinstance(getattr(archive, name), type)),
+        _contract.Budget, _frames.CpuFrame, _population.Ready, _population.Row, _spend.Spend, _tickets.OpenBlock,
+        ArmState, CmaState, Tally, Tuner,
+    )
+    if is_dataclass(cls) or issubclass(cls, Enum)
+}  # fmt: skip
+_FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VALUES.items() if is_dataclass(cls)}
+# What of each stateful object is state; the rest follows from the configuration.
+_SEARCH = (
+    "budget", "seed", "slots", "tier", "finals", "final_scores", "stopping", "failed", "evaluator_errors", "requests", "incumbent",
+    "tickets_of_round", "spend",
+)  # fmt: skip
+_PEOPLE = (
+    "rows",
+    "by_id",
+    "by_hash",
+    "frame",
+    "ready",
+    "warm_elites",
+    "leader",
+    "leader_at",
+    "n_settled",
+    "failures",
+    "_judged_with",
+)
+_TICKETS = ("next_ticket", "epoch", "proposals", "blocks", "again")
+_TUNING = ("tuner", "ticket", "base", "opening", "spent", "in_flight", "twins")
+_STATE = {"search": _SEARCH, "people": _PEOPLE, "tickets": _TICKETS, "tuning": _TUNING}
+
+
+def code_hash() -> str:
+    """A hash of the code that decides what the state means."""
+    here = Path(__file__).parent
+    digest = hashlib.blake2b(digest_size=8)
+    for folder in (here, here / "select", Path(archive.__file__).parent):
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def save(stem: Path, search: Search, places: dict[str, int], position: Position) -> None:
+    """Write the state after the record at ``position``, which must be durable.  Appears whole or not at all."""
+    arrays: list[np.ndarray] = []
+    people = search.people
+    owners = {"search": search, "people": people, "tickets": search.tickets, "tuning": search.tuning}
+    tree = {
+        **{part: {name: _encode(getattr(owner, name), arrays) for name in _STATE[part]} for part, owner in owners.items()},
+        "pooled": [_encode(pooled.dump(), arrays) for pooled in people.pooled],
+        "cells": _encode(people.archive.cells.dump(), arrays),
+        "bandit": search.bandit.dump(),
+        "places": places,
+        "position": _encode(position, arrays),
+        "code": code_hash(),
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, *arrays)
+    text = json.dumps(tree, separators=(",", ":")).encode()
+    tie = hashlib.blake2b(text + buffer.getvalue(), digest_size=8).hexdigest()
+    for suffix, data in ((".npz", buffer.getvalue()), (".json", f'{{"tie":"{tie}","state":'.encode() + text + b"}")):
+        part = stem.with_suffix(suffix + ".part")
+        part.write_bytes(data)
+        os.replace(part, stem.with_suffix(suffix))
+
+
+def load(stem: Path, search: Search) -> tuple[Position, dict[str, int]] | None:
+    """Put a fresh ``search`` into the saved state.
+
+    Returns:
+        The record it was taken after and the places of the texts; None when there is no checkpoint that fits, and then
+        ``search`` is as it was.
+    """
+    try:
+        head, _, text = stem.with_suffix(".json").read_bytes().partition(b',"state":')
+        data, text = stem.with_suffix(".npz").read_bytes(), text[:-1]
+    except FileNotFoundError:
+        return None
+    tie = hashlib.blake2b(text + data, digest_size=8).hexdigest()
+    if head != f'{{"tie":"{tie}"'.encode():
+        return None
+    tree = json.loads(text)
+    if tree["code"] != code_hash():
+        return None
+    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+        arrays = [stored[f"arr_{i}"] for i in range(len(stored.files))]
+    people = search.people
+    owners = {"search": search, "people": people, "tickets": search.tickets, "tuning": search.tuning}
+    for part, owner in owners.items():
+        for name in _STATE[part]:
+            setattr(owner, name, _decode(tree[part][name], arrays))
+    people.pooled = [Pooled.load(_decode(pooled, arrays)) for pooled in tree["pooled"]]
+    people.archive.cells = Cells.load(_decode(tree["cells"], arrays), keep=people.archive.cells.keep)
+    search.bandit.load(tree["bandit"])
+    return _decode(tree["position"], arrays), tree["places"]
+
+
+def _encode(value: Any, arrays: list[np.ndarray]) -> Any:
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, Enum):
+        return {"e": type(value).__name__, "v": value.value}
+    name = type(value).__name__
+    if name in _FIELDS:
+        return {"c": name, "f": [_encode(getattr(value, field), arrays) for field in _FIELDS[name]]}
+    if isinstance(value, np.ndarray):
+        arrays.append(value)
+        return {"a": len(arrays) - 1}
+    if isinstance(value, dict):
+        return {"d": [[_encode(key, arrays), _encode(item, arrays)] for key, item in value.items()]}
+    if isinstance(value, set):
+        return {"s": sorted(value)}
+    kind = "t" if isinstance(value, tuple) else "q" if isinstance(value, deque) else "l"
+    return {kind: [_encode(item, arrays) for item in value]}
+
+
+def _decode(value: Any, arrays: list[np.ndarray]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if "c" in value:
+        name = value["c"]
+        return _VALUES[name](**{field: _decode(item, arrays) for field, item in zip(_FIELDS[name], value["f"], strict=True)})
+    if "e" in value:
+        return _VALUES[value["e"]](value["v"])
+    if "a" in value:
+        return arrays[value["a"]]
+    if "d" in value:
+        return {_decode(key, arrays): _decode(item, arrays) for key, item in value["d"]}
+    if "s" in value:
+        return set(value["s"])
+    kind, items = next(iter(value.items()))
+    return {"t": tuple, "l": list, "q": deque}[kind](_decode(item, arrays) for item in items)

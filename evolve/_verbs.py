@@ -1,0 +1,65 @@
+"""What a request to a run does: stop, note, budget.  Each verb turns a body into records; the last of them answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+
+from archive import BudgetSet, Note, Record, Requested, StopAsked
+from evolve._config import BudgetConfig
+from evolve._errors import EvolveError, UsageError
+from evolve._inbox import Request, body_of
+from evolve._search import Search
+
+STOPPED = "stopped"
+INTERRUPTED = "interrupted"
+
+
+def stop(search: Search, request: Request) -> tuple[Record, ...]:
+    """Drain the run: nothing new is started."""
+    return (StopAsked(reason=STOPPED, request=request.id),)
+
+
+def note(search: Search, request: Request) -> tuple[Record, ...]:
+    """Keep a remark with the run."""
+    body = body_of(request)
+    return (Note(text=str(body.get("text", "")), author=str(body.get("author", "")), request=request.id),)
+
+
+def budget(search: Search, request: Request) -> tuple[Record, ...]:
+    """Change limits of the budget; those not named stay."""
+    return (budget_record(search, body_of(request), request.id),)
+
+
+def budget_record(search: Search, changes: Mapping[str, object], request: str = "") -> BudgetSet:
+    """The record that changes these limits.
+
+    Raises:
+        UsageError: an unknown limit, or a value that is not a positive number.
+    """
+    known = {field.name: getattr(search.budget, field.name) for field in fields(BudgetConfig)}
+    for key, value in changes.items():
+        if key not in known:
+            raise UsageError(f"expected one of {', '.join(f'budget.{name}' for name in known)}, found budget.{key}.")
+        if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0):
+            raise UsageError(f"budget.{key} must be a number above 0, found {value!r}.")
+        if isinstance(value, float) and key in ("evaluations", "candidates"):
+            raise UsageError(f"budget.{key} must be a whole number, found {value!r}.")
+        known[key] = value
+    return BudgetSet(**known, request=request)
+
+
+VERBS: Mapping[str, Callable[[Search, Request], tuple[Record, ...]]] = {"stop": stop, "note": note, "budget": budget}
+
+
+def answer(search: Search, request: Request) -> tuple[Record, ...]:
+    """The records of a request: its effects, then the answer.  A request that cannot be carried out is answered with the reason."""
+    verb = VERBS.get(request.verb)
+    try:
+        if verb is None:
+            raise UsageError(f"expected one of {', '.join(VERBS)}, found {request.verb!r}.")
+        effects = verb(search, request)
+    except EvolveError as error:
+        return (Requested(request.id, request.verb, request.body, json.dumps({"error": str(error)}), accepted=False),)
+    return (*effects, Requested(request.id, request.verb, request.body, json.dumps({"ok": True})))
