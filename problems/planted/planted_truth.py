@@ -32,8 +32,15 @@ def truth(files: Mapping[str, str], params: Mapping[str, float | int | str | boo
     ``point`` of such assignments and a return.
 
     Raises:
-        ValueError: the program does something else; read its ``point`` artifact instead.
+        ValueError: the program does something else, or fails; read its ``point`` artifact instead.
     """
+    try:
+        return value(_point(files, params), params)
+    except (SyntaxError, ArithmeticError, TypeError, KeyError) as error:
+        raise ValueError(f"main.py cannot be read as a point: {error!r}") from error
+
+
+def _point(files: Mapping[str, str], params: Mapping[str, float | int | str | bool]) -> list[float]:
     module: dict[str, object] = {}
     body: list[ast.stmt] = []
     for statement in ast.parse(files["main.py"]).body:
@@ -46,7 +53,7 @@ def truth(files: Mapping[str, str], params: Mapping[str, float | int | str | boo
         if isinstance(statement, ast.Return) and statement.value is not None:
             result = _read(statement.value, names)
             if isinstance(result, list) and len(result) == params["dimension"]:
-                return value(result, params)
+                return result
             raise ValueError(f"point returns {result!r}, which is not a list of {params['dimension']} numbers")
         _assign(statement, names)
     raise ValueError("main.py has no function point with a return")
