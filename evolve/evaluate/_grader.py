@@ -2,7 +2,7 @@
 
 An executor starts it as ``python -P -m evolve.evaluate._grader FD PARENT`` with a socket as descriptor FD, in a session of its own
 with a cleared environment, and may kill it at any moment.  It imports the problem's ``evaluate.py``, never a candidate.  Messages:
-``evolve.evaluate._protocol``.  It never writes to a terminal: stdout and stderr are the executor's log.
+``evolve.evaluate._wire``.  It never writes to a terminal: stdout and stderr are the executor's log.
 
 It dies with the thread that started it.  It is the reaper of everything below it, so that a daemon which left its process group
 and session is still found among its children.
@@ -30,7 +30,7 @@ from evolve.evaluate import Launcher, TrialSandbox, View, open_launcher
 from evolve.evaluate._screen import screen
 from evolve.evaluate._trial import Array, JsonValue, Outcome, Reply, Trial
 from evolve.evaluate._verdict import Judged, OutcomeError, clean, judge, line, positive
-from evolve.evaluate._protocol import Calibrate, Calibrated, Channel, Measure, Phase, Prepare, Ready, Refused, Verdict
+from evolve.evaluate._wire import Calibrate, Calibrated, Channel, Close, Closed, Measure, Phase, Prepare, Ready, Refused, Verdict
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -138,29 +138,38 @@ class Grader:
         took, told = _timed(own)
         return took if told is None else positive("what calibrate() returned", told)
 
+    def close(self) -> None:
+        """End the sandboxes."""
+        self._launcher.close()
+
     def _evaluate(self, entry: Entry, files: Mapping[str, str], work: Path, wall: float, cpu: float) -> Measurement:
         stage = self._contract.stage(entry.stage)
+        start = _allowed_start(entry.start, stage.start)
         judged = Judged(status=Status.EVALUATOR_ERROR)
         sandbox: TrialSandbox | None = None
-        start = _allowed_start(entry.start, stage.start)
-        with Guard() as guard, self._launcher.sandbox(files, stage, start=start, cpu_limit_s=entry.cpu_limit_s) as sandbox:
-            trial = Trial(
-                files=files,
-                stage=entry.stage,
-                seed=entry.seed,
-                params=self._prepare.params,
-                problem=Path(self._prepare.folder),
-                assets=None if self._prepare.assets is None else Path(self._prepare.assets),
-                work=work,
-                sandbox=PhasedSandbox(sandbox, self._tell),
-                deep=entry.deep,
-                start=start,
-            )
-            outcome: Outcome = self._evaluator.evaluate(trial)
-            judged = judge(outcome, self._contract, entry.stage)
+        with Guard() as guard:
+            sandbox = self._launcher.sandbox(files, stage, start=start, cpu_limit_s=entry.cpu_limit_s)
+            with sandbox:
+                outcome: Outcome = self._evaluator.evaluate(self._trial(entry, files, work, sandbox, start))
+                judged = judge(outcome, self._contract, entry.stage)
         if guard.error is not None:
             judged = _fault(guard.error, self._prepare.folder)
         return self._measurement(entry, judged, wall, cpu, sandbox)
+
+    def _trial(self, entry: Entry, files: Mapping[str, str], work: Path, sandbox: TrialSandbox, start: Start) -> Trial:
+        prepare = self._prepare
+        return Trial(
+            files=files,
+            stage=entry.stage,
+            seed=entry.seed,
+            params=prepare.params,
+            problem=Path(prepare.folder),
+            assets=None if prepare.assets is None else Path(prepare.assets),
+            work=work,
+            sandbox=PhasedSandbox(sandbox, self._tell),
+            deep=entry.deep,
+            start=start,
+        )
 
     def _measurement(self, entry: Entry, judged: Judged, wall: float, cpu: float, sandbox: TrialSandbox | None) -> Measurement:
         own = time.process_time() - cpu
@@ -271,14 +280,19 @@ def _serve(channel: Channel) -> None:
         channel.send(Refused(reason=_fault(guard.error, prepare.folder).reason))
         return
     channel.send(ready)
-    while (message := channel.receive()) is not None:
+    while not isinstance(message := channel.receive(), Close | None):
         if isinstance(message, Measure):
             channel.send(Verdict(result=grader.measure(message.entry, message.files)))
         elif isinstance(message, Calibrate):
             with Guard() as guard:
                 seconds = grader.calibrate()
-            failed = guard.error is not None
-            channel.send(Refused(reason=_fault(guard.error, prepare.folder).reason) if failed else Calibrated(seconds=seconds))
+            if guard.error is None:
+                channel.send(Calibrated(seconds=seconds))
+            else:
+                channel.send(Refused(reason=_fault(guard.error, prepare.folder).reason))
+    grader.close()
+    if message is not None:
+        channel.send(Closed())
 
 
 def _bind_to(parent: int) -> bool:

@@ -15,6 +15,7 @@ import zstandard
 
 from archive import Curve, Status
 from evolve._contract import Contract
+from evolve.evaluate._readers import clean_text
 from evolve.evaluate._trial import Outcome
 
 MAX_FEEDBACK_CHARS = 4000
@@ -72,13 +73,11 @@ def judge(outcome: object, contract: Contract, stage: str) -> Judged:
 
 
 def clean(text: str, limit: int) -> str:
-    """``text`` without control, format and surrogate characters, its middle cut out to fit ``limit`` characters."""
+    """``text`` without escape sequences, control characters and markup, its middle cut out to fit ``limit`` characters."""
     if len(text) > limit:
         head = limit // 3
-        text = f"{text[:head]}\n[...]\n{text[head + 7 - limit :]}"
-    if text.isprintable():
-        return text
-    return "".join(char if char in "\n\t" or char.isprintable() else " " if char.isspace() else "" for char in text)
+        text = f"{text[:head]}\n...\n{text[head + 5 - limit :]}"
+    return clean_text(text.encode("utf-8", "replace"))
 
 
 def line(text: str) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 
 from archive import Entry, Measurement
 from evolve._contract import Contract, Param
@@ -35,16 +35,19 @@ class WireError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepare:
-    """To the grader, once and first: the problem it serves from now on.  ``engine`` is the sender's version."""
+    """To the grader, once and first: the problem it serves from now on.
+
+    ``engine`` is the sender's version; ``assets`` is the folder of all prepared assets, ``candidate_assets`` that of the
+    candidate's alone.
+    """
 
     engine: str
     slot: int
     tier: str
     machine: str
-    problem: str
-    evaluator: str
     folder: str
     assets: str | None
+    candidate_assets: str | None
     contract: Contract
     params: Mapping[str, Param]
     seed: Mapping[str, str]
@@ -106,7 +109,17 @@ class Calibrated:
     seconds: float
 
 
-Message = Prepare | Ready | Refused | Measure | Phase | Verdict | Calibrate | Calibrated
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """To the grader: end the sandboxes in good order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """From the grader: nothing of the sandboxes is left; it ends."""
+
+
+Message = Prepare | Ready | Refused | Measure | Phase | Verdict | Calibrate | Calibrated | Close | Closed
 _MESSAGES: dict[str, type] = {kind.__name__: kind for kind in typing.get_args(Message)}
 
 
@@ -197,7 +210,7 @@ def pack(value: object) -> object:
         return value
     if isinstance(value, Enum):
         return value.value
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         return {name: pack(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, AbstractMapping):
         return {str(key): pack(one) for key, one in value.items()}
@@ -215,7 +228,7 @@ def unpack(kind: typing.Any, data: object) -> object:
     return _reader(kind)(data)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _names(kind: type) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
@@ -223,7 +236,7 @@ def _names(kind: type) -> tuple[str, ...]:
 _Reader = Callable[[object], object]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _reader(kind: typing.Any) -> _Reader:
     """A function that reads JSON values as ``kind``."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)

@@ -37,7 +37,7 @@ class LocalExecutor:
     into a queue).  ``pending`` counts a block until its last report is with the sink, never longer.
 
     A block that needs more CPUs than one slot's share of the machine takes several slots (at most all), one with
-    ``exclusive`` takes all.  A block for another machine, or one that needs GPUs, which this executor does not lend, is reported lost.
+    ``exclusive`` takes all.  A block for another machine is reported lost, and so is one that needs GPUs: this executor lends none.
     """
 
     def __init__(

@@ -17,9 +17,10 @@ import evolve
 from archive import Entry, Measurement, Status
 from evolve._contract import Stage
 from evolve.evaluate._verdict import clean
-from evolve.evaluate._protocol import (
+from evolve.evaluate._wire import (
     Calibrate,
     Calibrated,
+    Close,
     Frames,
     Measure,
     Message,
@@ -35,6 +36,7 @@ from evolve.execute._tree import kill_tree
 
 LOAD_LIMIT_S = 300.0  # importing evaluate.py with a large framework on a busy machine
 CALIBRATE_LIMIT_S = 300.0
+CLOSE_LIMIT_S = 5.0
 SEND_LIMIT_S = 60.0  # an idle grader always reads
 LOG_TAIL_BYTES = 8192
 _CHUNK = 1 << 18
@@ -197,6 +199,13 @@ class GraderProcess:
         if not isinstance(message, Calibrated):
             raise self._died(f"answered with {type(message).__name__}")
         return message.seconds
+
+    def close(self) -> None:
+        """End the process in good order if it can be had, and everything below it in any case.  Idempotent."""
+        if not self._closed:
+            with contextlib.suppress(GraderDied, Interrupted, _Overrun):
+                self._ask(Close(), CLOSE_LIMIT_S)
+        self.kill()
 
     def kill(self) -> None:
         """Kill the process and everything below it.  Idempotent."""

@@ -12,7 +12,7 @@ import evolve
 from archive import BlockStatus, Entry, Measurement, Status
 from evolve._contract import Problem
 from evolve._problem import candidate_assets_folder
-from evolve.evaluate._protocol import Prepare
+from evolve.evaluate._wire import Prepare
 from evolve.execute._base import Block, BlockReport, EntryReport
 from evolve.execute._process import GraderDied, GraderProcess, GraderRefused, Interrupted, Wake
 
@@ -74,8 +74,10 @@ class Slot:
         return started
 
     def close(self) -> None:
-        """Kill the graders and remove what they left."""
-        for problem in list(self._graders):
+        """End the graders and remove what they left."""
+        self.wake.clear()
+        for problem, grader in list(self._graders.items()):
+            grader.close()
             self._drop(problem)
         self.wake.close()
 

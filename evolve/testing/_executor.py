@@ -1,0 +1,372 @@
+"""The contract every executor keeps, as tests.
+
+    class TestMine(ExecutorContract):
+        @pytest.fixture
+        def make(self):
+            return lambda problems, *, slots, sink: MyExecutor(problems, slots=slots, sink=sink)
+
+``make`` must give an executor that kills an evaluator which hangs within a few seconds of its stage's ``time_s``.  Evaluations must
+run on the machine of the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from archive import Attempt, BlockStatus, Entry, Needs, Start, Status
+from evolve.execute import Block, BlockReport, EntryReport, Executor, Report
+from evolve.testing._probe import Probe, action, is_running
+
+Make = Callable[..., Executor]
+LIMIT_S = 120.0
+
+
+class Desk:
+    """An executor with everything it reported."""
+
+    def __init__(self, make: Make, *probes: Probe, slots: int) -> None:
+        self.reports: list[Report] = []
+        self._ends: dict[Attempt, BlockReport] = {}
+        self._incoming: queue.Queue[Report] = queue.Queue()
+        self._tickets = iter(range(1, 1_000_000))
+        self._default = probes[0].problem.id
+        self.executor = make({probe.problem.id: probe.problem for probe in probes}, slots=slots, sink=self._incoming.put)
+
+    def submit(self, *files: Mapping[str, str], problem: str = "", needs: Needs | None = None, seed: int = 0) -> Attempt:
+        """One block with an entry for each of ``files``; equal files are one candidate."""
+        return self.send(self.block(*files, problem=problem, needs=needs, seed=seed))
+
+    def block(self, *files: Mapping[str, str], problem: str = "", needs: Needs | None = None, seed: int = 0) -> Block:
+        names = {text["action.json"]: f"c{i}" for i, text in reversed(list(enumerate(files)))}
+        entries = tuple(Entry(names[text["action.json"]], "full", seed) for text in files)
+        texts = {names[text["action.json"]]: text for text in files}
+        return Block(Attempt("epoch", next(self._tickets)), problem or self._default, entries, texts, needs or Needs())
+
+    def send(self, block: Block) -> Attempt:
+        self.executor.submit(block)
+        return block.attempt
+
+    def next_report(self) -> Report:
+        return self._keep(self._incoming.get(timeout=LIMIT_S))
+
+    def wait(self, *attempts: Attempt) -> None:
+        """Until all of them are closed."""
+        for attempt in attempts:
+            while attempt not in self._ends:
+                self.next_report()
+
+    def closed(self, attempt: Attempt) -> BlockReport:
+        assert attempt in self._ends, f"{attempt} has no block report"
+        return self._ends[attempt]
+
+    def entries(self, attempt: Attempt) -> list[EntryReport]:
+        return [report for report in self.reports if isinstance(report, EntryReport) and report.attempt == attempt]
+
+    def run(self, *files: Mapping[str, str], **options: Any) -> tuple[BlockReport, list[EntryReport]]:
+        attempt = self.submit(*files, **options)
+        self.wait(attempt)
+        return self.closed(attempt), self.entries(attempt)
+
+    def take_rest(self) -> None:
+        """All that is there already."""
+        while True:
+            try:
+                self._keep(self._incoming.get_nowait())
+            except queue.Empty:
+                return
+
+    def _keep(self, report: Report) -> Report:
+        self.reports.append(report)
+        if isinstance(report, BlockReport):
+            self._ends[report.attempt] = report
+        return report
+
+
+@contextmanager
+def open_desk(make: Make, *probes: Probe, slots: int = 1) -> Iterator[Desk]:
+    desk = Desk(make, *probes, slots=slots)
+    try:
+        yield desk
+    finally:
+        desk.executor.close(drain=False)
+
+
+class ExecutorContract:
+    """Subclass it, give it a fixture ``make``, and let pytest collect it."""
+
+    # -------------------------------------------------------------------------------------------- results
+
+    def test_measures(self, make: Make, tmp_path: Path) -> None:
+        probe = Probe(tmp_path)
+        with open_desk(make, probe) as desk:
+            closed, (report,) = desk.run(action("score", value=2.5), seed=40)
+            result = report.result
+            assert (result.candidate, result.stage, result.seed, result.start) == ("c0", "full", 40, Start.COLD)
+            assert (result.status, result.score) == (Status.OK, 42.5)
+            assert (result.metrics, result.descriptors) == ({"extra": 2.0}, {"place": 0.5})
+            assert result.tier
+            assert result.machine
+            assert result.wall_s > 0
+            assert closed == BlockReport(report.attempt, BlockStatus.OK)
+            assert desk.executor.pending == 0
+
+    def test_reports_of_a_block_come_in_order_and_its_end_last(self, make: Make, tmp_path: Path) -> None:
+        with open_desk(make, Probe(tmp_path), slots=2) as desk:
+            blocks = [
+                desk.submit(*(action("score", f"{n}{i}", sleep_s=random.Random(n * 9 + i).random() / 20) for i in range(4)))
+                for n in range(4)
+            ]
+            desk.wait(*blocks)
+            for attempt in blocks:
+                own = [report for report in desk.reports if report.attempt == attempt]
+                assert [report.index for report in own if isinstance(report, EntryReport)] == [0, 1, 2, 3]
+                assert isinstance(own[-1], BlockReport)
+
+    def test_later_entries_of_a_failed_candidate_are_skipped(self, make: Make, tmp_path: Path) -> None:
+        bad, good = action("fail"), action("score")
+        with open_desk(make, Probe(tmp_path)) as desk:
+            closed, entries = desk.run(good, bad, good, bad, bad, good)
+            assert [report.index for report in entries] == [0, 1, 2, 5]
+            assert closed.status is BlockStatus.OK
+            assert closed.skipped == (3, 4)
+
+    def test_huge_output_is_capped_and_cleaned(self, make: Make, tmp_path: Path) -> None:
+        with open_desk(make, Probe(tmp_path)) as desk:
+            _, (report,) = desk.run(action("bulk"))
+            assert report.result.status is Status.OK
+            assert len(report.result.feedback) < 10_000
+            assert "\x1b" not in report.result.feedback
+            assert len(report.result.artifacts["blob"]) >= 1 << 20
+
+    def test_evaluators_do_not_write_to_the_terminal(self, make: Make, tmp_path: Path, capfd: Any) -> None:
+        with open_desk(make, Probe(tmp_path)) as desk:
+            _, (report,) = desk.run(action("chatter"))
+            assert report.result.status is Status.OK
+        captured = capfd.readouterr()
+        assert "xxx" not in captured.out
+        assert "yyy" not in captured.err
+
+    def test_evaluators_inherit_no_keys_and_no_home(self, make: Make, tmp_path: Path, monkeypatch: Any) -> None:
+        monkeypatch.setenv("SOME_API_KEY", "secret")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        probe = Probe(tmp_path)
+        with open_desk(make, probe) as desk:
+            desk.run(action("environment"))
+        environment = json.loads((probe.trace / "environment").read_text())
+        assert "HOME" not in environment
+        assert "secret" not in environment.values()
+
+    # -------------------------------------------------------------------------------------------- what goes wrong
+
+    def test_the_evaluators_errors_are_not_the_candidates(self, make: Make, tmp_path: Path) -> None:
+        with open_desk(make, Probe(tmp_path)) as desk:
+            for do, words in (("error", "the evaluator is broken"), ("leave", "SystemExit"), ("nothing", "NoneType")):
+                closed, entries = desk.run(action(do), action(do))
+                assert closed == BlockReport(closed.attempt, BlockStatus.OK)
+                assert [report.result.status for report in entries] == [Status.EVALUATOR_ERROR] * 2
+                assert words in entries[0].result.reason
+
+    def test_an_evaluator_that_cannot_be_loaded_harms_no_other_problem(self, make: Make, tmp_path: Path) -> None:
+        probe, broken = Probe(tmp_path), Probe(tmp_path, name="broken", evaluate="import a_module_that_is_missing\n")
+        with open_desk(make, probe, broken) as desk:
+            for _ in range(2):
+                closed, entries = desk.run(action("score"), action("score", value=2.0), problem="broken@1")
+                assert closed.status is BlockStatus.OK
+                assert [report.result.status for report in entries] == [Status.EVALUATOR_ERROR] * 2
+                assert "a_module_that_is_missing" in entries[0].result.reason
+            _, (report,) = desk.run(action("score"))
+            assert report.result.status is Status.OK
+
+    def test_a_grader_that_dies_loses_the_block_and_names_the_entry(self, make: Make, tmp_path: Path) -> None:
+        with open_desk(make, Probe(tmp_path)) as desk:
+            closed, entries = desk.run(action("score"), action("die"), action("score", value=2.0))
+            assert closed.status is BlockStatus.LOST
+            assert closed.lost == 1
+            assert closed.reason
+            assert [report.index for report in entries] == [0]
+            closed, entries = desk.run(action("score"))
+            assert closed.status is BlockStatus.OK
+            assert len(entries) == 1
+
+    def test_a_candidate_that_does_not_end_is_a_timeout(self, make: Make, tmp_path: Path) -> None:
+        with open_desk(make, Probe(tmp_path)) as desk:
+            closed, entries = desk.run(action("loop"), action("score"), action("loop"))
+            assert [report.result.status for report in entries] == [Status.TIMEOUT, Status.OK]
+            assert closed == BlockReport(closed.attempt, BlockStatus.OK, (2,))
+
+    def test_an_evaluator_that_does_not_end_is_killed_and_the_block_goes_on(self, make: Make, tmp_path: Path) -> None:
+        probe = Probe(tmp_path)
+        with open_desk(make, probe) as desk:
+            closed, entries = desk.run(action("family"), action("score"))
+            assert [report.result.status for report in entries] == [Status.EVALUATOR_ERROR, Status.OK]
+            assert closed.status is BlockStatus.OK
+            began = probe.wait_for("family")
+            assert not is_running(began.pid)
+            assert not is_running(probe.wait_for_child(began.pid))
+
+    # -------------------------------------------------------------------------------------------- cancel and close
+
+    def test_cancel_kills_what_runs(self, make: Make, tmp_path: Path) -> None:
+        probe = Probe(tmp_path)
+        with open_desk(make, probe) as desk:
+            attempt = desk.submit(action("score"), action("hang"), action("score", value=2.0))
+            began = probe.wait_for("hang")
+            desk.executor.cancel(attempt)
+            desk.wait(attempt)
+            assert desk.closed(attempt).status is BlockStatus.CANCELLED
+            assert [report.index for report in desk.entries(attempt)] == [0]
+            assert not is_running(began.pid)
+            closed, _ = desk.run(action("score"))
+            assert closed.status is BlockStatus.OK
+
+    def test_cancel_takes_a_waiting_block_out(self, make: Make, tmp_path: Path) -> None:
+        probe = Probe(tmp_path)
+        with open_desk(make, probe) as desk:
+            first = desk.submit(action("score", sleep_s=0.5))
+            waiting = desk.submit(action("score", "never"))
+            desk.executor.cancel(waiting)
+            desk.wait(first, waiting)
+            assert desk.closed(first).status is BlockStatus.OK
+            assert desk.closed(waiting).status is BlockStatus.CANCELLED
+            assert desk.entries(waiting) == []
+            assert probe.marks("never") == []
+
+    def test_cancel_of_unknown_and_finished_attempts_does_nothing(self, make: Make, tmp_path: Path) -> None:
+        with open_desk(make, Probe(tmp_path)) as desk:
+            desk.executor.cancel(Attempt("epoch", 999))
+            closed, _ = desk.run(action("score"))
+            desk.executor.cancel(closed.attempt)
+            again, _ = desk.run(action("score", sleep_s=0.1))
+            assert again.status is BlockStatus.OK
+            desk.take_rest()
+            assert sum(isinstance(report, BlockReport) for report in desk.reports) == 2
+
+    def test_a_drain_finishes_what_is_in_hand_and_leaves_no_process(self, make: Make, tmp_path: Path) -> None:
+        probe = Probe(tmp_path)
+        with open_desk(make, probe, slots=2) as desk:
+            attempts = [desk.submit(action("score", f"d{i}", sleep_s=0.05)) for i in range(7)]
+            desk.executor.close(drain=True)
+            desk.take_rest()
+            assert [desk.closed(attempt).status for attempt in attempts] == [BlockStatus.OK] * 7
+            assert desk.executor.pending == 0
+            assert not any(is_running(mark.pid) for mark in probe.marks())
+
+    def test_closing_at_once_cancels_everything_and_leaves_no_process(self, make: Make, tmp_path: Path) -> None:
+        probe = Probe(tmp_path)
+        with open_desk(make, probe) as desk:
+            attempts = [desk.submit(action("family")), desk.submit(action("score"))]
+            began = probe.wait_for("family")
+            child = probe.wait_for_child(began.pid)
+            desk.executor.close(drain=False)
+            assert not is_running(began.pid)
+            assert not is_running(child)
+            desk.take_rest()
+            assert [desk.closed(attempt).status for attempt in attempts] == [BlockStatus.CANCELLED] * 2
+            assert desk.executor.pending == 0
+
+    def test_close_is_idempotent_and_final(self, make: Make, tmp_path: Path) -> None:
+        with open_desk(make, Probe(tmp_path)) as desk:
+            desk.run(action("score"))
+            desk.executor.close(drain=True)
+            desk.executor.close(drain=True)
+            desk.executor.close(drain=False)
+            assert desk.executor.room == 0
+            refused = False
+            try:
+                desk.submit(action("score"))
+            except RuntimeError:
+                refused = True
+            assert refused, "a closed executor takes no blocks"
+
+    # -------------------------------------------------------------------------------------------- many blocks
+
+    def test_a_flood_of_small_blocks(self, make: Make, tmp_path: Path) -> None:
+        with open_desk(make, Probe(tmp_path), slots=2) as desk:
+            attempts = [desk.submit(action("score", value=float(n))) for n in range(500)]
+            desk.wait(*attempts)
+            scores = {report.attempt: report.result.score for report in desk.reports if isinstance(report, EntryReport)}
+            assert [scores[attempt] for attempt in attempts] == [float(n) for n in range(500)]
+            assert len(desk.reports) == 1000
+            assert all(desk.closed(attempt).status is BlockStatus.OK for attempt in attempts)
+            assert desk.executor.pending == 0
+
+    def test_a_block_submitted_twice_invents_nothing(self, make: Make, tmp_path: Path) -> None:
+        with open_desk(make, Probe(tmp_path), slots=2) as desk:
+            block = desk.block(action("score", value=3.0), action("fail"))
+            desk.send(block)
+            desk.send(block)
+            last = desk.submit(action("score", sleep_s=0.2))
+            desk.wait(block.attempt, last)
+            desk.executor.close(drain=True)
+            desk.take_rest()
+            results = {(report.index, report.result.status, report.result.score) for report in desk.entries(block.attempt)}
+            assert results == {(0, Status.OK, 3.0), (1, Status.CHECKS_FAILED, None)}
+            assert desk.executor.pending == 0
+
+    def test_room_and_pending_add_up(self, make: Make, tmp_path: Path) -> None:
+        with open_desk(make, Probe(tmp_path), slots=2) as desk:
+            executor = desk.executor
+            assert (executor.slots, executor.pending) == (2, 0)
+            assert executor.room >= executor.slots
+            attempts: list[Attempt] = []
+            while executor.room > 0:
+                attempts.append(desk.submit(action("score", f"r{len(attempts)}", sleep_s=0.3)))
+                assert len(attempts) <= 4 * executor.slots, "room must shrink as blocks are submitted"
+            assert len(attempts) >= executor.slots
+            assert executor.pending <= len(attempts)
+            desk.wait(*attempts)
+            assert executor.pending == 0
+            assert executor.room >= executor.slots
+
+    def test_pending_never_misses_a_block_whose_report_is_to_come(self, make: Make, tmp_path: Path) -> None:
+        """A loop may go on while ``pending`` and wait for one report each time round: it neither hangs nor misses one."""
+        with open_desk(make, Probe(tmp_path), slots=2) as desk:
+            done = threading.Event()
+            seen: list[Sequence[Report]] = []
+
+            def loop() -> None:
+                for n in range(60):
+                    desk.submit(action("score", value=float(n)))
+                while desk.executor.pending:
+                    while not isinstance(desk.next_report(), BlockReport):
+                        pass
+                desk.take_rest()
+                seen.append(desk.reports)
+                done.set()
+
+            threading.Thread(target=loop, daemon=True).start()
+            assert done.wait(LIMIT_S), "the loop waits for a report that does not come"
+            assert sum(isinstance(report, BlockReport) for report in seen[0]) == 60
+
+    # -------------------------------------------------------------------------------------------- where and beside whom
+
+    def test_a_block_pinned_to_this_machine_runs_and_one_pinned_elsewhere_is_lost(self, make: Make, tmp_path: Path) -> None:
+        with open_desk(make, Probe(tmp_path)) as desk:
+            _, (report,) = desk.run(action("score"))
+            closed, _ = desk.run(action("score"), needs=Needs(machine=report.result.machine))
+            assert closed.status is BlockStatus.OK
+            closed, entries = desk.run(action("score"), needs=Needs(machine="a-machine-that-is-not-here"))
+            assert closed.status is BlockStatus.LOST
+            assert "a-machine-that-is-not-here" in closed.reason
+            assert closed.lost is None
+            assert entries == []
+
+    def test_an_exclusive_block_runs_alone_and_does_not_starve(self, make: Make, tmp_path: Path) -> None:
+        probe = Probe(tmp_path)
+        with open_desk(make, probe, slots=2) as desk:
+            before = [desk.submit(action("score", f"before{i}", sleep_s=0.1)) for i in range(3)]
+            alone = desk.submit(action("score", "alone", sleep_s=0.2), needs=Needs(exclusive=True))
+            after = [desk.submit(action("score", f"after{i}", sleep_s=0.1)) for i in range(8)]
+            desk.wait(*before, alone, *after)
+            (began,), (ended,) = probe.marks("alone", "began"), probe.marks("alone", "ended")
+            inside = [mark for mark in probe.marks() if mark.name != "alone" and began.at <= mark.at <= ended.at]
+            assert inside == [], "something ran beside an exclusive block"
+            starts = [mark.name for mark in probe.marks(what="began")]
+            assert starts.index("alone") < starts.index("after7")
