@@ -1,0 +1,218 @@
+"""A small GPT: one pass of training over the served tokens, and the forward pass that scores it.
+
+    python train.py          reads /input/train.bin and /input/seed, writes /output/weights.npz
+    forward(tokens)          loads /input/weights.npz, maps tokens to logits
+
+The model is nanochat's (https://github.com/karpathy/nanochat) made small: rotary embedding, RMS norm without gains, QK norm,
+squared ReLU, soft-capped logits, an untied head, Muon for matrices and Adam for the embedding and the head, with nanochat's
+published learning rates.  Shapes: B rows, T tokens, C width, H heads, D head size, V vocabulary.
+"""
+
+import math
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+INPUT = Path(os.environ.get("EVOLVE_INPUT", "/input"))
+OUTPUT = Path(os.environ.get("EVOLVE_OUTPUT", "/output"))
+VOCABULARY = 1024
+CONTEXT = 128
+
+# model
+DEPTH = 2
+WIDTH = 64
+HEAD_SIZE = 32
+MLP_RATIO = 4
+ROPE_BASE = 10000.0
+SOFTCAP = 15.0
+
+# optimization
+BATCH_ROWS = 8
+EMBEDDING_LR = 0.2
+HEAD_LR = 0.004
+MATRIX_LR = 0.02
+ADAM_BETA1 = 0.8
+ADAM_BETA2 = 0.95
+ADAM_EPS = 1e-10
+WARMUP = 0.0
+WARMDOWN = 0.2
+FINAL_LR = 0.0
+MOMENTUM_START = 0.85
+MOMENTUM_END = 0.95
+MOMENTUM_STEPS = 300
+NEWTON_SCHULZ_STEPS = 5
+
+
+def norm(x: Tensor) -> Tensor:
+    return F.rms_norm(x, (x.size(-1),))
+
+
+def rotate(x_BHTD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    a, b = x_BHTD.chunk(2, dim=-1)
+    return torch.cat((a * cos + b * sin, b * cos - a * sin), dim=-1)
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.query = nn.Linear(WIDTH, WIDTH, bias=False)
+        self.key = nn.Linear(WIDTH, WIDTH, bias=False)
+        self.value = nn.Linear(WIDTH, WIDTH, bias=False)
+        self.out = nn.Linear(WIDTH, WIDTH, bias=False)
+
+    def forward(self, x_BTC: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        B, T, C = x_BTC.shape
+        q, k, v = (layer(x_BTC).view(B, T, -1, HEAD_SIZE).transpose(1, 2) for layer in (self.query, self.key, self.value))
+        q, k = norm(rotate(q, cos, sin)), norm(rotate(k, cos, sin))
+        y_BHTD = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.out(y_BHTD.transpose(1, 2).reshape(B, T, C))
+
+
+class MLP(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.Linear(WIDTH, MLP_RATIO * WIDTH, bias=False)
+        self.out = nn.Linear(MLP_RATIO * WIDTH, WIDTH, bias=False)
+
+    def forward(self, x_BTC: Tensor) -> Tensor:
+        return self.out(F.relu(self.up(x_BTC)).square())
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = Attention()
+        self.mlp = MLP()
+
+    def forward(self, x_BTC: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        x_BTC = x_BTC + self.attention(norm(x_BTC), cos, sin)
+        return x_BTC + self.mlp(norm(x_BTC))
+
+
+class GPT(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(VOCABULARY, WIDTH)
+        self.blocks = nn.ModuleList([Block() for _ in range(DEPTH)])
+        self.head = nn.Linear(WIDTH, VOCABULARY, bias=False)
+
+    def initialize(self) -> None:
+        nn.init.normal_(self.embedding.weight, std=1.0)
+        nn.init.zeros_(self.head.weight)
+        for block in self.blocks:
+            for layer in (block.attention.query, block.attention.key, block.attention.value, block.mlp.up):
+                nn.init.normal_(layer.weight, std=1.0 / math.sqrt(WIDTH))
+            nn.init.zeros_(block.attention.out.weight)
+            nn.init.zeros_(block.mlp.out.weight)
+
+    def forward(self, tokens_BT: Tensor) -> Tensor:
+        angles = torch.outer(torch.arange(tokens_BT.size(1)), ROPE_BASE ** (-torch.arange(0, HEAD_SIZE, 2) / HEAD_SIZE))
+        cos, sin = angles.cos(), angles.sin()
+        x_BTC = norm(self.embedding(tokens_BT))
+        for block in self.blocks:
+            x_BTC = block(x_BTC, cos, sin)
+        logits_BTV = self.head(norm(x_BTC))
+        return SOFTCAP * torch.tanh(logits_BTV / SOFTCAP)
+
+
+def orthogonalize(g: Tensor) -> Tensor:
+    """The nearest semi-orthogonal matrix, roughly, by a quintic Newton-Schulz iteration (https://kellerjordan.github.io/posts/muon)."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = g.T if g.size(0) > g.size(1) else g
+    x = x / (x.norm() + 1e-7)
+    for _ in range(NEWTON_SCHULZ_STEPS):
+        s = x @ x.T
+        x = a * x + (b * s + c * s @ s) @ x
+    return x.T if g.size(0) > g.size(1) else x
+
+
+class Muon:
+    """Momentum whose step is orthogonalized (nanochat's variant, Nesterov)."""
+
+    def __init__(self, weights: list[Tensor], lr: float) -> None:
+        self.lr = lr
+        self.state = [(w, torch.zeros_like(w)) for w in weights]
+
+    def step(self, step: int, lr_scale: float) -> None:
+        momentum = MOMENTUM_START + (MOMENTUM_END - MOMENTUM_START) * min(step / MOMENTUM_STEPS, 1.0)
+        for w, m in self.state:
+            m.lerp_(w.grad, 1.0 - momentum)
+            update = orthogonalize(w.grad.lerp(m, momentum))
+            w.sub_(update, alpha=self.lr * lr_scale * max(1.0, w.size(0) / w.size(1)) ** 0.5)
+
+
+class Adam:
+    """Adam with bias correction; no weight decay."""
+
+    def __init__(self, weight: Tensor, lr: float) -> None:
+        self.lr = lr
+        self.weight, self.m, self.v = weight, torch.zeros_like(weight), torch.zeros_like(weight)
+
+    def step(self, step: int, lr_scale: float) -> None:
+        self.m.lerp_(self.weight.grad, 1.0 - ADAM_BETA1)
+        self.v.lerp_(self.weight.grad.square(), 1.0 - ADAM_BETA2)
+        m = self.m / (1.0 - ADAM_BETA1 ** (step + 1))
+        v = self.v / (1.0 - ADAM_BETA2 ** (step + 1))
+        self.weight.sub_(m / (v.sqrt() + ADAM_EPS), alpha=self.lr * lr_scale)
+
+
+def train(tokens: Tensor) -> GPT:
+    """One pass over the stream, cut into rows of CONTEXT tokens, in the order served."""
+    model = GPT()
+    model.initialize()
+    adam_scale = (WIDTH / 768) ** -0.5  # nanochat's rates are those of width 768
+    optimizers = [
+        Adam(model.embedding.weight, EMBEDDING_LR * adam_scale),
+        Adam(model.head.weight, HEAD_LR * adam_scale),
+        Muon(list(model.blocks.parameters()), MATRIX_LR),
+    ]
+    n_rows = (len(tokens) - 1) // CONTEXT
+    inputs = tokens[: n_rows * CONTEXT].view(n_rows, CONTEXT)
+    targets = tokens[1 : n_rows * CONTEXT + 1].view(n_rows, CONTEXT)
+    n_steps = math.ceil(n_rows / BATCH_ROWS)
+    for step in range(n_steps):
+        rows = slice(step * BATCH_ROWS, (step + 1) * BATCH_ROWS)
+        logits_BTV = model(inputs[rows])
+        loss = F.cross_entropy(logits_BTV.view(-1, VOCABULARY), targets[rows].reshape(-1))
+        model.zero_grad()
+        loss.backward()
+        progress = step / n_steps
+        lr_scale = FINAL_LR + (1.0 - FINAL_LR) * min(1.0, (progress + 1e-9) / (WARMUP + 1e-9), (1.0 - progress) / WARMDOWN)
+        with torch.no_grad():
+            for optimizer in optimizers:
+                optimizer.step(step, lr_scale)
+        if step % 50 == 0 or step == n_steps - 1:
+            print(f"step {step + 1}/{n_steps} loss {loss.item():.4f}")
+    return model
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(int((INPUT / "seed").read_text()))
+    tokens = np.fromfile(INPUT / "train.bin", dtype=np.uint16)
+    model = train(torch.from_numpy(tokens.astype(np.int64)))
+    np.savez(OUTPUT / "weights.npz", **{name: weight.numpy() for name, weight in model.state_dict().items()})
+
+
+@cache
+def trained() -> GPT:
+    torch.set_num_threads(1)
+    model = GPT()
+    with np.load(INPUT / "weights.npz") as weights:
+        model.load_state_dict({name: torch.from_numpy(weights[name]) for name in weights.files})
+    return model
+
+
+def forward(tokens: np.ndarray) -> np.ndarray:
+    """Logits of the next token behind each prefix: (B, T) integers -> (B, T, V) float32.  The grader calls this, nobody else."""
+    with torch.inference_mode():
+        return trained()(torch.from_numpy(tokens.astype(np.int64))).numpy()
+
+
+if __name__ == "__main__":
+    main()
