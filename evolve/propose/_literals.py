@@ -3,8 +3,8 @@
 A number is named by where it stands, not by its position: ``file::scope/target/.../ordinal``, for instance
 ``train.py::Model.step/opt/AdamW/lr=/0``.  The ordinal counts within exactly that context, so edits elsewhere leave the name alone.
 
-Skipped, because a change there breaks a program or cannot matter: indices and slices, shapes and axes, integer exponents, seeds,
-booleans, 0, 1 and -1 outside lists of numbers, numbers in f-strings, anything outside the editable regions.
+Skipped, because a change there breaks a program or cannot matter: indices and slices, shapes and axes, integer exponents and
+divisors, seeds, booleans, 0, 1 and -1 outside lists of numbers, numbers in f-strings, anything outside the editable regions.
 
 A comment on the number's line overrides the guess: ``# tune: 1e-4..1e-1 log``, ``# tune: 1..8``, ``# tune: off``.
 """
@@ -20,7 +20,7 @@ from functools import lru_cache
 
 from archive import Literal
 from evolve.propose._scope import editable_regions
-from evolve.propose._spans import Parsed, inside, parse
+from evolve.propose._spans import Edit, Parsed, inside, parse
 
 MAX_LITERALS = 256
 
@@ -30,6 +30,8 @@ _LOG_STEP = 0.3  # natural log: a third up or a quarter down
 _LOG_RANGE = 100.0  # factor to either side
 _INT_RANGE = 8.0
 _SHARE_STEP = 0.3  # of the distance to 1
+
+_STRUCTURAL = (ast.Pow, ast.FloorDiv, ast.Mod, ast.LShift, ast.RShift)  # an integer on the right of these shapes the program
 
 _TUNE = re.compile(
     r"\#\s*tune:\s*(?:(?P<off>off)|(?P<low>[-+\d.eE]+)\s*\.\.\s*(?P<high>[-+\d.eE]+?)\s*(?P<scale>log|linear)?)\s*(?:\#.*|$)"
@@ -88,9 +90,13 @@ def find(text: str) -> tuple[Found, ...]:
     return tuple(item for item in sorted(walk.found, key=lambda item: item.start) if inside((item.start, item.end), regions))
 
 
-def render(value: float, is_int: bool) -> str:
-    """The shortest source text that parses back to exactly this value."""
-    return repr(round(value)) if is_int else repr(float(value))
+def write(text: str, item: Found, value: float, *, is_int: bool) -> Edit:
+    """The edit that puts ``value`` in the place of a number of ``text``; the new text parses back to exactly this value."""
+    new = repr(round(value)) if is_int else repr(float(value))
+    # A number that turns negative under a power needs parentheses: -2 ** x is -(2 ** x).
+    if new.startswith("-") and text[item.start] != "-" and text[item.end : item.end + 40].lstrip(" \t\\").startswith("**"):
+        new = f"({new})"
+    return Edit(item.start, item.end, new)
 
 
 class _Walk:
@@ -162,7 +168,7 @@ class _Walk:
                 name = f"{key.value!r}:" if isinstance(key, ast.Constant) and isinstance(key.value, str | int) else "{}"
                 if not _SEED.search(name) and not _SHAPE_NAME.fullmatch(name.strip("':")):
                     self.expression(value, f"{context}/{name}")
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and _is_int(node.right):
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, _STRUCTURAL) and _is_int(node.right):
             self.expression(node.left, context)
         elif isinstance(node, ast.Lambda):
             self.expression(node.body, f"{context}/lambda")

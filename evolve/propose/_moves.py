@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from evolve.propose._literals import Found, render, short_name
+from evolve.propose._literals import Found, short_name, write
 from evolve.propose._sites import Sites, Statement
 from evolve.propose._spans import Edit
 from evolve.propose._substitutions import ARITHMETIC, COMPARISONS, names_like, strings_like
@@ -187,18 +187,11 @@ def _move(sites: Sites, edits: Sequence[Edit], text: str, at: int) -> Move:
 
 
 def _set_literal(sites: Sites, item: Found, value: float, *, is_int: bool) -> Move | None:
-    new = render(value, is_int)
+    edit = write(sites.parsed.text, item, value, is_int=is_int)
     old = sites.parsed.text[item.start : item.end]
-    if float(new) == item.value:
+    if (round(value) if is_int else value) == item.value:
         return None
-    if _binds_tighter(sites.parsed.text, item, new):
-        new = f"({new})"
-    return _move(sites, [Edit(item.start, item.end, new)], f"{short_name(item.path)} {old} -> {new}", item.start)
-
-
-def _binds_tighter(text: str, item: Found, new: str) -> bool:
-    """A number that turns negative under a power or before an attribute needs parentheses: ``2 ** x`` and ``(-2) ** x`` differ."""
-    return new.startswith("-") and text[item.start] != "-" and text[item.end : item.end + 20].lstrip(" \t)")[:2] in ("**",)
+    return _move(sites, [edit], f"{short_name(item.path)} {old} -> {edit.text}", item.start)
 
 
 def _swap_sign(sites: Sites, left: ast.expr, right: ast.expr, old: str, new: str) -> Move | None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from archive import Literal, ProposalStatus, Sample
 from evolve.propose._base import Files, Proposal, Scope, Task
-from evolve.propose._literals import Found, find, literals_of, render, short_name
+from evolve.propose._literals import Found, find, literals_of, short_name, write
 from evolve.propose._scope import check_scope, is_editable
-from evolve.propose._spans import Edit, apply_edits, is_python
+from evolve.propose._spans import apply_edits, is_python
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,17 +55,11 @@ def write_values(files: Files, values: Mapping[str, float]) -> Files | str:
             item = found.get(path)
             if item is None:
                 return f"{file}::{path}"
-            edits += _edit(item, value, grouped=item.group != (item.start, item.end))
+            if value != item.value:
+                grouped = item.group != (item.start, item.end)
+                edits.append(write(files[file], item, value, is_int=item.is_int and float(value).is_integer() and not grouped))
         child[file] = apply_edits(files[file], edits)
     return child
-
-
-def _edit(item: Found, value: float, *, grouped: bool) -> list[Edit]:
-    as_int = item.is_int and not grouped
-    if value == item.value:
-        return []
-    text = render(value, as_int)
-    return [Edit(item.start, item.end, text)]
 
 
 def _child(parent: Files, literals: tuple[Literal, ...], sample: Sample, scope: Scope) -> Proposal:

@@ -61,7 +61,13 @@ def test_equals_the_cmaes_package(objective: object, n: int, population: int | N
 
 @pytest.mark.parametrize(
     ("objective", "n", "generations", "target"),
-    [(sphere, 1, 60, 1e-8), (sphere, 2, 80, 1e-10), (sphere, 20, 250, 1e-8), (ellipsoid, 10, 450, 1e-8), (rosenbrock, 6, 500, 1e-8)],
+    [
+        (sphere, 1, 60, 1e-8),
+        (sphere, 2, 80, 1e-10),
+        (sphere, 20, 250, 1e-8),
+        (ellipsoid, 10, 450, 1e-8),
+        (rosenbrock, 6, 500, 1e-8),
+    ],
 )
 def test_converges(objective: object, n: int, generations: int, target: float) -> None:
     assert minimise(objective, n, generations) < target
@@ -78,7 +84,7 @@ def test_constants_are_within_their_ranges(n: int, population: int, active: bool
     assert k.weights.shape == (population,)
     assert k.weights[: k.mu].sum() == pytest.approx(1)
     assert (np.diff(k.weights) <= 1e-15).all()
-    assert 0 < k.c_1
+    assert k.c_1 > 0
     assert k.c_1 + k.c_mu <= 1
     assert 0 < k.c_sigma < 1
     assert 0 < k.c_c <= 1

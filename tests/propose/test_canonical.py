@@ -1,0 +1,194 @@
+"""The canonical hash: blind to comments, spacing and docstrings, to nothing else, and never in trouble."""
+
+from __future__ import annotations
+
+import ast
+import io
+import random
+import tokenize
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from propose_sources import HOSTILE, STDLIB, TRAIN
+
+from evolve.propose import AST_DESCRIPTORS, Scope, analyse, canonical_hash, static_descriptors
+
+SCOPE = Scope(("*.py",), may_add_files=False, max_bytes=1 << 20)
+
+
+def same(a: str, b: str) -> bool:
+    return canonical_hash({"a.py": a}) == canonical_hash({"a.py": b})
+
+
+def meaning(text: str) -> str:
+    """The tree as text, bare strings removed: an independent idea of sameness."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            body = getattr(node, name, None)
+            if isinstance(body, list):
+                bare = [
+                    s
+                    for s in body
+                    if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) and isinstance(s.value.value, str)
+                ]
+                setattr(node, name, [s for s in body if s not in bare])
+    return ast.dump(tree)
+
+
+def respaced(text: str, seed: int) -> str:
+    """Comments and blank lines added or dropped, wider spaces, deeper indentation: the same program."""
+    rng = random.Random(seed)
+    out: list[str] = []
+    depth = 0
+    fresh = True
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.INDENT:
+            depth += 1
+        elif token.type == tokenize.DEDENT:
+            depth -= 1
+        elif token.type in (tokenize.NEWLINE, tokenize.NL):
+            if token.type == tokenize.NEWLINE:
+                out.append(rng.choice(["", "  # a note, 'quoted'"]) + "\n" + rng.choice(["", "\n", "      # alone\n", "\t\n"]))
+                fresh = True
+        elif token.type not in (tokenize.COMMENT, tokenize.ENDMARKER):
+            out.append("   " * depth if fresh else rng.choice([" ", "  ", "\t"]))
+            out.append(token.string)
+            fresh = False
+    return "".join(out)
+
+
+@pytest.mark.parametrize("name", STDLIB)
+def test_comments_and_spacing_do_not_count(name: str) -> None:
+    text = STDLIB[name]
+    for seed in range(3):
+        other = respaced(text, seed)
+        assert other != text
+        assert ast.dump(ast.parse(other)) == ast.dump(ast.parse(text)), "the test's own respacing is wrong"
+        assert same(text, other)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("x = 1\n", "x = 1"),
+        ("x = 1\n", "\n\n# c\nx   =  1 # d\n# e"),
+        ("x = 1\r\ny = 2\r\n", "x = 1\ny = 2\n"),
+        ("f(a,\n  b)\n", "f(a, # why\n\n b)\n"),
+        ("if a:\n  x = 1\n", "if a:\n\t# c\n\tx = 1\n"),
+        ("x = a + \\\n  b\n", "x = a + b\n"),
+        ('def f():\n    """Doc."""\n    return 1\n', "def f():\n    return 1\n"),
+        ('"""Doc."""\nx = 1\n', "'''Another\none.'''\nx = 1\n"),
+        ("x = f\"{d['a']}\"  # c\n", "x   = f\"{d['a']}\"\n"),
+        ("if a:\n    b\nelse:\n    c\n", "if a:\n  b\nelse:\n      c\n"),
+    ],
+)
+def test_same(a: str, b: str) -> None:
+    assert meaning(a) == meaning(b)
+    assert same(a, b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("if a:\n  x = 1\n  y = 2\n", "if a:\n  x = 1\ny = 2\n"),
+        ("x = 1\n", "x = 2\n"),
+        ("x = ' a'\n", "x = 'a'\n"),
+        ("x = '# a'\n", "x = '# b'\n"),
+        ("x = 'a b'\n", "x = 'a  b'\n"),
+        ("x = '''a\n\nb'''\n", "x = '''a\nb'''\n"),
+        ("a, b\n", "a\nb\n"),
+        ("x = y\n", "x == y\n"),
+        ("return1\n", "return_1\n"),
+        ("x = f'{a}'\n", "x = f'{b}'\n"),
+        ("x = f\"{d['a']}\"\n", "x = f\"{d['b']}\"\n"),
+        ("x = f\"{d['a']}#1\"\n", "x = f\"{d['a']}#2\"\n"),
+        ("x = (f'a'\n'b')\n", "x = (f'a'\n'c')\n"),
+        ("f'{g()}'\n", "pass\n"),
+        ("for i in a:\n  if i:\n    b\n  else:\n    c\n", "for i in a:\n  if i:\n    b\nelse:\n    c\n"),
+        ("x = not a\n", "x = nota\n"),
+        ("x = 1.\n", "x = 1\n"),
+        ("x = b''\n", "x = ''\n"),
+        ('x = ""\n', 'x = "" ""\n'),
+    ],
+)
+def test_different(a: str, b: str) -> None:
+    assert not same(a, b)
+
+
+@settings(max_examples=150, deadline=None)
+@given(name=st.sampled_from(sorted(STDLIB)), data=st.data())
+def test_equal_hashes_mean_equal_programs(name: str, data: st.DataObject) -> None:
+    """Drop or double one character anywhere: where the hash stays, so does the tree."""
+    text = STDLIB[name][:6000]
+    at = data.draw(st.integers(0, len(text) - 1))
+    other = text[:at] + data.draw(st.sampled_from(["", text[at] * 2, " " + text[at], "\n" + text[at]])) + text[at + 1 :]
+    try:
+        a, b = meaning(text), meaning(other)
+    except SyntaxError:
+        return
+    if same(text, other):
+        assert a == b
+
+
+def test_all_files_count_with_their_names() -> None:
+    one = {"a.py": "x = 1\n", "b.txt": "y\n"}
+    assert canonical_hash(one) == canonical_hash(dict(reversed(one.items())))
+    assert canonical_hash(one) != canonical_hash({**one, "b.txt": "y\n "})
+    assert canonical_hash(one) != canonical_hash({"b.py": "x = 1\n", "b.txt": "y\n"})
+    assert canonical_hash({"a.py": "x", "b.py": ""}) != canonical_hash({"a.py": "", "b.py": "x"})
+
+
+def test_the_hash_does_not_change_between_versions() -> None:
+    assert canonical_hash({"train.py": TRAIN}) == "857baadef685120540f92697084eb08c"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_sources_are_data(name: str) -> None:
+    analysis = analyse({"a.py": HOSTILE[name], "b.py": "x = 2.5\n"}, SCOPE)
+    assert len(analysis.code_hash) == 32
+    assert set(analysis.descriptors) == set(AST_DESCRIPTORS)
+    assert not analysis.parse_error or analysis.parse_error.startswith("a.py: ")
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(max_size=300))
+def test_no_text_breaks_it(text: str) -> None:
+    analyse({"a.py": text}, SCOPE)
+
+
+def test_parse_errors_name_file_and_line() -> None:
+    assert analyse({"a.py": "x = 1\n", "b.py": "x = 1\ny = (\n"}, SCOPE).parse_error == "b.py: line 2: '(' was never closed"
+
+
+def test_descriptors_count_what_they_say() -> None:
+    found = static_descriptors([ast.parse(TRAIN)])
+    expected = {
+        "loops": 2.0,
+        "branches": 1.0,
+        "functions": 4.0,
+        "classes": 1.0,
+        "imports": 2.0,
+        "nesting": 3.0,
+        "comprehensions": 0.0,
+    }
+    assert {name: found[name] for name in expected} == expected
+    assert 0 < found["share_of_literals"] < 1
+
+
+def test_descriptors_come_from_editable_files_only() -> None:
+    files = {"a.py": "for i in x:\n    pass\n", "fixed.py": "for i in x:\n    for j in x:\n        pass\n"}
+    assert analyse(files, Scope(("a.py",), may_add_files=False, max_bytes=999)).descriptors["loops"] == 1
+
+
+@pytest.mark.parametrize("name", STDLIB)
+def test_descriptors_do_not_see_comments_or_values(name: str) -> None:
+    tree = ast.parse(STDLIB[name])
+    before = static_descriptors([tree])
+    assert all(0 <= value < float("inf") for value in before.values())
+    assert static_descriptors([ast.parse(respaced(STDLIB[name], 1))]) == before
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and type(node.value) is float:
+            node.value += 1.5
+    assert static_descriptors([tree]) == before

@@ -1,0 +1,211 @@
+"""The tuner's text side: which numbers it finds, under which names, and that writing them changes nothing else."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from propose_sources import HOSTILE, STDLIB, TRAIN
+
+from archive import Literal, ProposalStatus, Sample
+from evolve.propose import ConstantTuner, Files, Proposal, Scope, Task, canonical_hash
+from evolve.propose._literals import MAX_LITERALS, find
+from evolve.select import open_tuner
+
+SCOPE = Scope(("*.py",), may_add_files=False, max_bytes=1 << 20)
+RNG = np.random.Generator(np.random.Philox(0))
+
+
+def opened(text: str) -> tuple[Literal, ...]:
+    return ConstantTuner().propose(Task(({"a.py": text},), (), SCOPE), RNG).literals
+
+
+def names(text: str) -> list[str]:
+    return [literal.path.removeprefix("a.py::") for literal in opened(text)]
+
+
+def sampled(files: Files, literals: tuple[Literal, ...], values: list[float]) -> Proposal:
+    sample = Sample(1, 0, (0.0,) * len(values), tuple(values))
+    return ConstantTuner().propose(Task((files,), (), SCOPE, sample, literals), RNG)
+
+
+def test_what_is_found_in_a_training_script() -> None:
+    assert names(TRAIN) == [
+        "DEPTH/0", "matrix_lr/0", "CFG/'wd':/0", "norm/eps=/0", "norm/return/pow/0", "Model.forward/return/0",
+        "Model.forward/return/tanh/0", "lr_at/warmup=/0", "lr_at/return/0", "train/steps=/0", "train/opt/AdamW/betas=/0",
+        "train/opt/AdamW/betas=/1", "train/opt/AdamW/weight_decay=/0",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = y[3]\n", "x = y[2:5]\n", "x = zeros((26, 2))\n", "x = y.reshape(4, 7)\n", "x = y.mean(axis=2)\n", "x = y ** 2\n",
+        "x = 1\n", "x = -1\n", "x = 0.0\n", "x = True\n", "seed = 42\n", "x = default_rng(1234)\n", "torch.manual_seed(7)\n",
+        "def f(seed=5): pass\n", "c = {'seed': 5}\n", "x = f(random_seed=9)\n", "x = f'{2.5:.3f}'\n", "x = '2.5'\n", "x = 2j\n",
+        "x = 1e999\n", "x = 2.5  # tune: off\n", "x: int\n", "# x = 2.5\n", '"""2.5"""\n',
+    ],
+)  # fmt: skip
+def test_what_is_left_alone(text: str) -> None:
+    assert names(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "literal"),
+    [
+        ("x = 0.02\n", ("x/0", 0.02, "float", "log")),
+        ("x = -2.5\n", ("x/0", -2.5, "float", "linear")),
+        ("x = - 2.5\n", ("x/0", -2.5, "float", "linear")),
+        ("x = 0.95\n", ("x/0", 0.95, "float", "linear")),
+        ("x = 4\n", ("x/0", 4.0, "int", "linear")),
+        ("x = 2_000\n", ("x/0", 2000.0, "int", "log")),
+        ("x = 0x10\n", ("x/0", 16.0, "int", "log")),
+        ("self.x.y = 3.5\n", ("self.x.y/0", 3.5, "float", "log")),
+        ("x += y * 3.5\n", ("x/0", 3.5, "float", "log")),
+        ("x['lr'] = 3.5\n", ("x['lr']/0", 3.5, "float", "log")),
+        ("for i in range(20): pass\n", ("for/range/0", 20.0, "int", "log")),
+        ("class A:\n  def f(self):\n    return max(3.5, x)\n", ("A.f/return/max/0", 3.5, "float", "log")),
+        ("x = [a * 2.5 for a in b]\n", ("x/0", 2.5, "float", "log")),
+        ("x = normal(0, 0.02, (3, 4))\n", ("x/normal/0", 0.02, "float", "log")),
+    ],
+)
+def test_names_kinds_and_scales(text: str, literal: tuple[str, float, str, str]) -> None:
+    (found,) = opened(text)
+    assert (found.path.removeprefix("a.py::"), found.value, found.kind, found.scale) == literal
+    assert found.low < found.value < found.high
+
+
+def test_a_list_of_numbers_shares_a_scale_from_its_spread() -> None:
+    literals = opened("pts = [\n    (0.0, 0.5),\n    (1, -1.0),\n]\n")
+    assert [literal.value for literal in literals] == [0.0, 0.5, 1.0, -1.0]
+    assert {(literal.kind, literal.scale, literal.step, literal.low, literal.high) for literal in literals} == {
+        ("float", "linear", 0.12, -2.0, 2.0)
+    }
+
+
+@pytest.mark.parametrize(
+    ("comment", "expected"),
+    [
+        ("# tune: 1e-4..1e-1 log", ("log", 1e-4, 1e-1)),
+        ("# what for  # tune: 0 .. 3", ("linear", 0.0, 3.0)),
+        ("# tune: -5..5 linear  # why", ("linear", -5.0, 5.0)),
+    ],
+)
+def test_a_comment_overrides_the_guess(comment: str, expected: tuple[str, float, float]) -> None:
+    (found,) = opened(f"x = 0.02  {comment}\n")
+    assert (found.scale, found.low, found.high) == expected
+
+
+@pytest.mark.parametrize("comment", ["# tune: 5..1", "# tune: -1..1 log", "# tune: 1..nan"])
+def test_an_impossible_comment_never_gives_an_impossible_literal(comment: str) -> None:
+    for literal in opened(f"x = 0.02  {comment}\ny = 2.5\n"):
+        open_tuner([literal])
+
+
+def test_names_survive_edits_elsewhere() -> None:
+    edited = TRAIN.replace("DEPTH = 2  # layers\n", "# new\nWIDTH = 64\nEXTRA = [1.5, 2.5]\n").replace(
+        "def lr_at", "def helper(a=3.5):\n    return a * 2.5\n\n\ndef lr_at"
+    )
+    kept = set(names(TRAIN)) - {"DEPTH/0"}
+    assert kept <= set(names(edited))
+
+
+def test_only_what_lies_between_markers() -> None:
+    text = "a = 2.5\n# EVOLVE-BLOCK-START\nb = 3.5\n# EVOLVE-BLOCK-END\nc = 4.5\n"
+    assert names(text) == ["b/0"]
+
+
+def test_only_editable_python_files() -> None:
+    files = {"a.py": "x = 2.5\n", "b.py": "x = 2.5\n", "c.js": "x = 2.5\n"}
+    proposal = ConstantTuner().propose(Task((files,), (), Scope(("a.py", "c.js"), may_add_files=False, max_bytes=99)), RNG)
+    assert [literal.path for literal in proposal.literals] == ["a.py::x/0"]
+
+
+def test_the_largest_groups_come_first_when_there_are_too_many() -> None:
+    text = "".join(f"x{i} = {i}.5\n" for i in range(1, 300)) + "pts = [" + ", ".join(f"{i}.25" for i in range(100)) + "]\n"
+    literals = opened(text)
+    assert len(literals) == MAX_LITERALS
+    assert sum("::pts/" in literal.path for literal in literals) == 100
+
+
+@pytest.mark.parametrize("name", STDLIB)
+def test_values_read_back_exactly_and_nothing_else_changes(name: str) -> None:
+    text = STDLIB[name]
+    literals = opened(text)
+    rng = np.random.default_rng(1)
+    for _ in range(5 if literals else 0):
+        values, _ = open_tuner(literals).sample(rng.standard_normal(len(literals)))
+        child = sampled({"a.py": text}, literals, list(values))
+        assert child.status is ProposalStatus.CHILD
+        assert child.files is not None
+        after = child.files["a.py"]
+        found = {f"a.py::{item.path}": item for item in find(after)}
+        for literal, value in zip(literals, values, strict=True):
+            if value not in (0.0, 1.0, -1.0):
+                item = found[literal.path]
+                assert ast.literal_eval(after[item.start : item.end]) == value
+        around = [text[a:b] for a, b in zip([0, *ends(text)], [*starts(text), len(text)], strict=True)]
+        assert re.fullmatch(r"[-+(]*[\d.e_xXa-fA-F+-]+\)?".join(map(re.escape, around)), after)
+
+
+def starts(text: str) -> list[int]:
+    return [item.start for item in find(text)]
+
+
+def ends(text: str) -> list[int]:
+    return [item.end for item in find(text)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(value=st.floats(allow_nan=False, allow_infinity=False, width=64).filter(lambda v: v == 0 or 1e-300 < abs(v) < 1e300))
+def test_any_float_is_written_so_that_it_reads_back(value: float) -> None:
+    literals = opened("x = 0.02\n")
+    child = sampled({"a.py": "x = 0.02\n"}, literals, [value])
+    assert child.files is not None
+    assert ast.literal_eval(child.files["a.py"].removeprefix("x = ").strip()) == value
+
+
+def test_a_negative_value_keeps_the_meaning_of_the_expression() -> None:
+    text = "x = 3.0 - 2.5 ** y\n"
+    literals = opened(text)
+    child = sampled({"a.py": text}, literals, [3.0, -2.0])
+    assert child.files == {"a.py": "x = 3.0 - (-2.0) ** y\n"}
+
+
+def test_integers_are_rounded() -> None:
+    text = "n = 20  # steps\n"
+    child = sampled({"a.py": text}, opened(text), [31.0])
+    assert child.files == {"a.py": "n = 31  # steps\n"}
+    assert child.summary == "1 literals, most: n 20 -> 31 (1.5 steps)"
+
+
+def test_the_parents_own_values_give_the_parent() -> None:
+    literals = opened(TRAIN)
+    child = sampled({"a.py": TRAIN}, literals, [literal.value for literal in literals])
+    assert child.files == {"a.py": TRAIN}
+
+
+def test_what_cannot_be_done_is_said() -> None:
+    literals = opened("x = 0.02\ny = 3.5\n")
+    assert sampled({"a.py": "x = 0.02\n"}, literals, [0.1, 0.2]).reason == "the literal a.py::y/0 is no longer in the program."
+    assert "2 values" not in sampled({"a.py": "x = 0.02\ny = 3.5\n"}, literals, [0.1, 0.2]).reason
+    assert sampled({"a.py": "x = 0.02\n"}, literals, [0.1]).reason == "the sample has 1 values for 2 literals."
+    assert sampled({"a.py": "x = 0.02\ny = 3.5\n"}, literals, [0.1, math.inf]).reason == "every value of a sample must be finite."
+    assert ConstantTuner().propose(Task(({"a.py": "x = y\n"},), (), SCOPE), RNG).status is ProposalStatus.INVALID
+    assert ConstantTuner().propose(Task((), (), SCOPE), RNG).status is ProposalStatus.INVALID
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_parents_are_data(name: str) -> None:
+    literals = opened(HOSTILE[name])
+    if literals:
+        open_tuner(literals)
+        child = sampled({"a.py": HOSTILE[name]}, literals, [literal.value * 1.5 for literal in literals])
+        assert child.status is ProposalStatus.CHILD, child.reason
+        assert child.files is not None
+        assert canonical_hash(child.files) != canonical_hash({"a.py": HOSTILE[name]})
