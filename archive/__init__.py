@@ -16,10 +16,14 @@ from archive._errors import (
     SegmentForeign,
     SegmentMissing,
 )
+from archive._export import export_parquet
 from archive._flat import FlatArchive
+from archive._follow import Follower
 from archive._grid import GridArchive
 from archive._journal import Journal
-from archive._posterior import Pooled, PooledState, Tally, shrink, verdict
+from archive._lineage import LineageStep, lineage
+from archive._posterior import Pooled, PooledState, Tally, shrink
+from archive._query import Query, Table, open_query
 from archive._reader import JournalReader, read_journal
 from archive._records import (
     RECORD_TYPES,
@@ -95,6 +99,7 @@ __all__ = [
     "Entry",
     "Event",
     "FlatArchive",
+    "Follower",
     "GridArchive",
     "Journal",
     "JournalBroken",
@@ -105,6 +110,7 @@ __all__ = [
     "JournalReader",
     "JournalSchema",
     "LateResult",
+    "LineageStep",
     "Literal",
     "MeasureIssued",
     "Measured",
@@ -123,6 +129,7 @@ __all__ = [
     "ProposeIssued",
     "Proposed",
     "Purpose",
+    "Query",
     "QueryError",
     "Rebinned",
     "Record",
@@ -137,6 +144,7 @@ __all__ = [
     "Start",
     "Status",
     "StopAsked",
+    "Table",
     "Tally",
     "Text",
     "TextStore",
@@ -144,7 +152,9 @@ __all__ = [
     "candidate_id",
     "decode_record",
     "encode_record",
+    "export_parquet",
+    "lineage",
+    "open_query",
     "read_journal",
     "shrink",
-    "verdict",
 ]

@@ -21,11 +21,8 @@ on the order, up to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import sqrt
-
-from archive._records import Status
 
 _HUGE = 1e300  # squares of absurd scores overflow; a variance stays a number
 
@@ -40,20 +37,6 @@ def shrink(mean: float, n: int, noise: float, prior: tuple[float, float] | None)
     m0, tau2 = prior
     weight = tau2 / (tau2 + error)
     return m0 + weight * (mean - m0), sqrt(weight * error)
-
-
-def verdict(statuses: Iterable[Status]) -> Status | None:
-    """A candidate's status from those of its measurements, in record order.
-
-    Its first own failure if there is one; else ``ok`` if any measurement was; else ``evaluator_error``; None without measurements.
-    """
-    found: Status | None = None
-    for status in statuses:
-        if status is not Status.OK and status is not Status.EVALUATOR_ERROR:
-            return status
-        if found is not Status.OK:
-            found = status
-    return found
 
 
 @dataclass(slots=True)

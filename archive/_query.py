@@ -1,0 +1,171 @@
+"""SQL over the journals of one or many runs, live or finished.
+
+The journals' verified lines are handed to an in-memory DuckDB through its own JSON reader; nothing of the run is locked or written,
+and there is no database file to keep in step.  A query sees the records that were there when it was opened.
+
+The connection that people's SQL runs on can read nothing but these tables: no files, no network, no extensions, no settings.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from archive._errors import QueryError
+from archive._segments import Cursor
+from archive._tables import MEASUREMENTS, RAW, VIEWS
+
+if TYPE_CHECKING:
+    import duckdb
+
+_KIND = b'"kind":"'
+_TEXT = b'"text":{"data":"'
+_SAFE = (
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET python_enable_replacements = false",
+    "SET temp_directory = ''",
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An answer: rows of plain Python values.  ``more`` says that there were further rows than the limit."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    more: bool = False
+
+
+class Query:
+    """Tables over some runs: ``runs, problems, candidates, measurements, elites, claims, tickets, llm_calls, events``.
+
+    One thread.  Close it, or use it as a context manager.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Use ``open_query``."""
+        self._connection = connection
+
+    def sql(self, text: str, limit: int | None = None) -> Table:
+        """The answer to one SELECT, at most ``limit`` rows of it.
+
+        Raises:
+            QueryError: not a single SELECT, or one that DuckDB refuses; the message is one sentence.
+        """
+        import duckdb
+
+        try:
+            statements = self._connection.extract_statements(text)
+            if len(statements) != 1 or statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+                raise QueryError("a query is one SELECT statement over " + ", ".join(VIEWS))
+            cursor = self._connection.execute(statements[0])
+            columns = tuple(column[0] for column in cursor.description or ())
+            rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
+        except duckdb.Error as error:
+            raise QueryError(_sentence(error)) from error
+        more = limit is not None and len(rows) > limit
+        return Table(columns, tuple(rows[:limit] if limit is not None else rows), more)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Query:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def open_query(runs: Sequence[Path]) -> Query:
+    """Load the journals in the folders ``runs``; live ones up to the last whole line there is now.
+
+    Raises:
+        QueryError: DuckDB is not installed, or ``runs`` is empty.
+        JournalMissing, JournalDamaged, JournalSchema: as ``read_journal``.
+    """
+    connection = load(runs)
+    for setting in _SAFE:
+        connection.execute(setting)
+    return Query(connection)
+
+
+def load(runs: Sequence[Path]) -> duckdb.DuckDBPyConnection:
+    """A connection with all views in place, not yet made safe for people's SQL.  Raises as ``open_query``."""
+    try:
+        import duckdb
+    except ModuleNotFoundError as error:
+        raise QueryError("queries need the package duckdb, which is not installed; run: pip install duckdb") from error
+    if not runs:
+        raise QueryError("a query needs at least one run; name the folder of a run")
+    connection = duckdb.connect()
+    try:
+        connection.execute("CREATE SCHEMA raw")
+        with tempfile.TemporaryDirectory(prefix="evolve-query-") as folder:
+            for number, run in enumerate(runs):
+                _split(Path(run), number, Path(folder))
+            for kind, columns in RAW.items():
+                _read(connection, kind, columns, Path(folder) / kind)
+        _build(connection, [Path(run) for run in runs])
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _split(run: Path, number: int, folder: Path) -> None:
+    """Append the run's verified records to one file a kind, each marked with the run's number, without the candidates' texts."""
+    glue = b'\n{"run_no":%d,' % number
+    known = {kind.encode() for kind in RAW}
+    files = {kind: (folder / kind.decode()).open("ab", buffering=0) for kind in known}
+    try:
+        for batch in Cursor(run).batches():
+            lines: dict[bytes, list[bytes]] = defaultdict(lambda: [b""])
+            for line in batch:
+                start = line.index(_KIND) + len(_KIND)
+                kind = line[start : line.index(b'"', start)]
+                if kind == b"proposed" and (start := line.find(_TEXT)) > 0:
+                    start += len(_TEXT)
+                    lines[kind].append(line[21:start] + line[line.index(b'"', start) : -1])
+                else:
+                    lines[kind].append(line[21:-1])
+            for kind in lines.keys() & known:
+                files[kind].write(glue.join(lines[kind]))
+    finally:
+        for file in files.values():
+            file.close()
+
+
+def _read(connection: duckdb.DuckDBPyConnection, kind: str, columns: dict[str, str], path: Path) -> None:
+    names = ", ".join(f'"{name}"' for name in columns)
+    types = ", ".join(f"'{name}': '{type_}'" for name, type_ in columns.items())
+    source = f"read_json(?, format = 'newline_delimited', columns = {{{types}}})"
+    connection.execute(f"CREATE TABLE raw.{kind} AS SELECT {names} FROM {source}", [str(path)])
+
+
+def _build(connection: duckdb.DuckDBPyConnection, runs: list[Path]) -> None:
+    """The views that people see."""
+    connection.execute("CREATE TABLE raw.runs (run_no INTEGER, folder VARCHAR, run VARCHAR)")
+    names = dict(connection.execute("SELECT run_no, run FROM raw.run_created").fetchall())
+    for number, run in enumerate(runs):
+        name = names.get(number, run.name)
+        taken = list(names.values()).count(name) > 1  # two runs of one name are told apart by their folders
+        connection.execute("INSERT INTO raw.runs VALUES (?, ?, ?)", [number, str(run), f"{name}@{run}" if taken else name])
+    ends = " UNION ALL ".join(f'SELECT run_no, max("at") AS s FROM raw.{kind} GROUP BY run_no' for kind in RAW)
+    connection.execute(f"CREATE VIEW raw.ends AS SELECT run_no, max(s) AS last_s FROM ({ends}) GROUP BY run_no")
+    connection.execute(f"CREATE VIEW raw.measurements AS {MEASUREMENTS}")
+    for name, text in VIEWS.items():
+        connection.execute(f"CREATE VIEW {name} AS {text}")
+
+
+def _sentence(error: Exception) -> str:
+    """DuckDB's message on one line, without its picture of the statement."""
+    text = str(error).split("\nLINE ", 1)[0]
+    return f"the query cannot be run: {' '.join(text.split())}"
