@@ -105,12 +105,12 @@ class LocalExecutor:
         """Queue a block.  Never waits.
 
         Raises:
-            KeyError: a problem this executor was not given.
+            KeyError: a problem this executor was not given, a stage its contract lacks, a candidate without files.
             RuntimeError: after ``close``.
         """
-        contract = self._settings.problems[block.problem].contract
+        stages = {stage.name: stage for stage in self._settings.problems[block.problem].contract.stages}
         for entry in block.entries:
-            contract.stage(entry.stage)
+            _ = stages[entry.stage], block.files[entry.candidate]
         with self._state:
             if self._closing:
                 raise RuntimeError("the executor is closed; make another one")

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+import evolve
+from archive import BlockStatus, Entry, Needs, Status
+from evolve._errors import SandboxMissing
+from evolve.evaluate import View, open_launcher
+from evolve.evaluate._wire import Phase
 from evolve.execute import LocalExecutor
-from evolve.testing import ExecutorContract
+from evolve.execute._process import _Clock
+from evolve.testing import ExecutorContract, Probe, action, is_running, open_desk
 
 
 def _maker(tier: str) -> Callable[..., LocalExecutor]:
@@ -18,3 +35,241 @@ class TestContract(ExecutorContract):
     @pytest.fixture
     def make(self) -> Callable[..., LocalExecutor]:
         return _maker("none")
+
+
+class TestStrict:
+    """The same contract where the sandbox has walls: what depends on them."""
+
+    @pytest.fixture
+    def make(self) -> Callable[..., LocalExecutor]:
+        try:
+            open_launcher("strict", View()).close()
+        except SandboxMissing as missing:
+            pytest.skip(str(missing))
+        return _maker("strict")
+
+    test_measures = ExecutorContract.test_measures
+    test_timeout = ExecutorContract.test_a_candidate_that_does_not_end_is_a_timeout
+    test_death = ExecutorContract.test_a_grader_that_dies_loses_the_block_and_names_the_entry
+    test_close = ExecutorContract.test_closing_at_once_cancels_everything_and_leaves_no_process
+
+    def test_a_killed_grader_takes_its_sandboxes_along(self, make: Callable[..., LocalExecutor], tmp_path: Path) -> None:
+        probe = Probe(tmp_path)
+        with open_desk(make, probe) as desk:
+            attempt = desk.submit(action("loop"))
+            began = probe.wait_for("loop")
+            below = _wait(lambda: [pid for pid in _descendants(began.pid) if b"while True" in _command(pid)])
+            desk.executor.cancel(attempt)
+            desk.wait(attempt)
+            assert not any(is_running(pid) for pid in (began.pid, *below))
+
+
+# ---------------------------------------------------------------------------------------------------- overruns and deaths
+
+
+def test_an_overrun_inside_the_sandbox_is_the_candidates(tmp_path: Path) -> None:
+    """The sandbox itself hangs here, as it never should: the grader's own account of who runs decides."""
+    stuck = "def evaluate(trial):\n    import time\n    trial.sandbox._inside(lambda: time.sleep(3600))\n"
+    with open_desk(_maker("none"), Probe(tmp_path, evaluate=stuck)) as desk:
+        closed, (report,) = desk.run(action("score"), action("score"))
+        assert (report.result.status, closed.skipped) == (Status.TIMEOUT, (1,))
+        assert report.result.wall_s >= 1.0
+        assert report.result.cpu_s > 0
+
+
+def test_between_calls_the_blame_is_with_who_took_longer() -> None:
+    clock = _Clock(began=0.0)
+    assert not clock.blames_candidate(1.0)
+    clock.turn(Phase(inside=True), 1.0)
+    assert clock.blames_candidate(1.1)
+    clock.turn(Phase(inside=False, cpu_s=3.0), 5.0)
+    assert clock.blames_candidate(7.9)
+    assert not clock.blames_candidate(8.1)
+    assert clock.candidate_cpu_s == 3.0
+
+
+def test_a_grader_that_died_idle_is_replaced_without_a_loss(tmp_path: Path) -> None:
+    probe = Probe(tmp_path)
+    with open_desk(_maker("none"), probe) as desk:
+        desk.run(action("score", "first"))
+        pid = probe.wait_for("first").pid
+        os.kill(pid, signal.SIGKILL)
+        _wait(lambda: not is_running(pid))
+        closed, _ = desk.run(action("score", "second"))
+        assert closed.status is BlockStatus.OK
+        assert probe.wait_for("second").pid != pid
+
+
+def test_a_killed_driver_leaves_nobody(tmp_path: Path) -> None:
+    script = tmp_path / "driver.py"
+    script.write_text(
+        "import queue, sys\n"
+        "from pathlib import Path\n"
+        "from evolve.execute import LocalExecutor\n"
+        "from evolve.testing import Desk, Probe, action\n"
+        "probe = Probe(Path(sys.argv[1]))\n"
+        "make = lambda problems, slots, sink: LocalExecutor(problems, slots=slots, tier='none', sink=sink, grace_s=60)\n"
+        "desk = Desk(make, probe, slots=2)\n"
+        "desk.submit(action('hang'))\n"
+        "desk.submit(action('loop'))\n"
+        "queue.Queue().get()\n"
+    )
+    root = Path(evolve.__file__).parent.parent
+    driver = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env={**os.environ, "PYTHONPATH": str(root)})
+    trace = tmp_path / "probe" / "trace"
+    try:
+        pids = [_wait(lambda name=name: _begun(trace, name)) for name in ("hang", "loop")]
+        below = _wait(lambda: _descendants(pids[1]))
+    finally:
+        driver.kill()
+        driver.wait()
+    assert _wait(lambda: not any(is_running(pid) for pid in (*pids, *below)))
+
+
+# ---------------------------------------------------------------------------------------------------- needs
+
+
+def test_a_block_that_needs_every_core_runs_alone(tmp_path: Path) -> None:
+    probe = Probe(tmp_path)
+    with open_desk(_maker("none"), probe, slots=2) as desk:
+        before = [desk.submit(action("score", f"before{i}", sleep_s=0.1)) for i in range(3)]
+        wide = desk.submit(action("score", "wide", sleep_s=0.2), needs=Needs(cpus=10_000))
+        after = [desk.submit(action("score", f"after{i}", sleep_s=0.1)) for i in range(3)]
+        desk.wait(*before, wide, *after)
+        began, ended = probe.wait_for("wide"), probe.wait_for("wide", "ended")
+        assert [mark for mark in probe.marks() if mark.name != "wide" and began.at <= mark.at <= ended.at] == []
+
+
+def test_gpus_are_not_lent(tmp_path: Path) -> None:
+    with open_desk(_maker("none"), Probe(tmp_path)) as desk:
+        closed, entries = desk.run(action("score"), needs=Needs(gpus=1))
+        assert (closed.status, closed.lost, entries) == (BlockStatus.LOST, None, [])
+        assert "GPU" in closed.reason
+
+
+def test_what_cannot_be_run_is_refused_when_it_is_submitted(tmp_path: Path) -> None:
+    with open_desk(_maker("none"), Probe(tmp_path)) as desk:
+        block = desk.block(action("score"))
+        unknown = [
+            replace(block, problem="other@1"),
+            replace(block, files={}),
+            replace(block, entries=(Entry("c0", "no such stage", 0),)),
+        ]
+        for wrong in unknown:
+            with pytest.raises(KeyError):
+                desk.executor.submit(wrong)
+        assert desk.executor.pending == 0
+
+
+def test_a_drain_can_be_cut_short(tmp_path: Path) -> None:
+    probe = Probe(tmp_path)
+    with open_desk(_maker("none"), probe) as desk:
+        attempt = desk.submit(action("score", sleep_s=3600))
+        began = probe.wait_for("score")
+        drain = threading.Thread(target=lambda: desk.executor.close(drain=True))
+        drain.start()
+        desk.executor.close(drain=False)
+        drain.join()
+        desk.take_rest()
+        assert desk.closed(attempt).status in (BlockStatus.CANCELLED, BlockStatus.OK)
+        assert not is_running(began.pid)
+
+
+def test_close_gives_every_descriptor_and_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = sorted(os.listdir("/proc/self/fd"))
+    with open_desk(_maker("none"), Probe(tmp_path), slots=2) as desk:
+        desk.run(action("score"), action("die"))
+        desk.run(action("hang"))
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert list(tmp_path.glob("evolve-*")) == []
+
+
+# ---------------------------------------------------------------------------------------------------- calibration
+
+
+def _calibrating(tmp_path: Path, body: str) -> Probe:
+    counter = tmp_path / "calls"
+    text = (
+        "from pathlib import Path\nfrom evolve import Outcome\n"
+        "def evaluate(trial):\n    return Outcome(score=1.0, metrics={'extra': 1.0}, descriptors={'place': 0.1})\n"
+        f"def calibrate():\n    counter = Path({str(counter)!r})\n"
+        "    n = int(counter.read_text()) if counter.exists() else 0\n    counter.write_text(str(n + 1))\n"
+        f"    {body}\n"
+    )
+    return Probe(tmp_path, evaluate=text, calibrated=True)
+
+
+@pytest.mark.parametrize(
+    ("after", "status"), [(1.0, BlockStatus.OK), (1.03, BlockStatus.OK), (1.06, BlockStatus.VOID), (0.94, BlockStatus.VOID)]
+)
+def test_drift_beyond_five_percent_voids_a_calibrated_block(tmp_path: Path, after: float, status: BlockStatus) -> None:
+    with open_desk(_maker("none"), _calibrating(tmp_path, f"return [2.0, {2 * after}][n]")) as desk:
+        closed, entries = desk.run(action("score"))
+        assert [report.result.status for report in entries] == [Status.OK]
+        assert closed.status is status
+        assert closed.drift == pytest.approx(abs(after - 1.0))
+        assert bool(closed.reason) == (status is BlockStatus.VOID)
+
+
+def test_a_calibration_that_fails_is_the_evaluators_error(tmp_path: Path) -> None:
+    with open_desk(_maker("none"), _calibrating(tmp_path, "return 1 / n")) as desk:
+        closed, entries = desk.run(action("score"), action("score"))
+        assert closed.status is BlockStatus.OK
+        assert [report.result.status for report in entries] == [Status.EVALUATOR_ERROR] * 2
+        assert "ZeroDivisionError" in entries[0].result.reason
+
+
+def test_a_calibration_that_fails_afterwards_voids_the_block(tmp_path: Path) -> None:
+    with open_desk(_maker("none"), _calibrating(tmp_path, "return 1 / (1 - n)")) as desk:
+        closed, _ = desk.run(action("score"))
+        assert closed.status is BlockStatus.VOID
+        assert "ZeroDivisionError" in closed.reason
+
+
+def test_the_default_reference_work_gives_a_drift(tmp_path: Path) -> None:
+    with open_desk(_maker("none"), Probe(tmp_path, calibrated=True)) as desk:
+        closed, _ = desk.run(action("score"))
+        assert closed.drift is not None
+        assert (closed.status is BlockStatus.VOID) == (closed.drift > 0.05)
+
+
+# ---------------------------------------------------------------------------------------------------- helpers
+
+
+def _wait(what: Callable[[], Any], limit_s: float = 60.0) -> Any:
+    """What ``what`` returns as soon as it is true."""
+    deadline = time.monotonic() + limit_s
+    while not (value := what()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+    return value
+
+
+def _begun(trace: Path, name: str) -> int:
+    """Pid of the grader in which the evaluation ``name`` began; 0 before."""
+    marks = [json.loads(path.read_text()) for path in trace.glob("[0-9]*.json")]
+    return next((mark["pid"] for mark in marks if mark["name"] == name), 0)
+
+
+def _descendants(pid: int) -> list[int]:
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = path.read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        parents[int(path.parent.name)] = int(text.rpartition(")")[2].split()[1])
+    found, todo = [], [pid]
+    while todo:
+        children = [child for child, parent in parents.items() if parent == todo[0]]
+        todo = todo[1:] + children
+        found += children
+    return found
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
