@@ -126,6 +126,14 @@ class TextStore:
             self._queued[candidate] = text
             self._order.append((position.seq, candidate))
 
+    def places(self) -> dict[str, int]:
+        """Where every text lies, for a checkpoint; ``restore`` takes it."""
+        return self._places
+
+    def restore(self, places: dict[str, int]) -> None:
+        """Know the texts of a checkpoint, all of them durable."""
+        self._places.update(places)
+
     def files(self, candidate: str) -> dict[str, str]:
         """The candidate's files, path to text.
 
