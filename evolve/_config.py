@@ -29,6 +29,7 @@ class SearchConfig:
         tournament: Draws of a parent tournament.
         inspirations: Other elites handed to an operator.
         uniform_share: Probability that a parent is drawn uniformly from the archive.
+        tune_share: Share of the children that the constant tuner makes while it has something to tune.
         discount: What a result is worth to the bandit after each further one.
         family_floor: Least probability of each family of operators.
         keep: Most candidates of an archive without descriptors.
@@ -45,6 +46,7 @@ class SearchConfig:
     tournament: int = 16
     inspirations: int = 5
     uniform_share: float = 0.1
+    tune_share: float = 0.5
     discount: float = 0.995
     family_floor: float = 0.05
     keep: int = 64
@@ -58,11 +60,13 @@ class SearchConfig:
     def __post_init__(self) -> None:
         _require(self.policy in POLICIES, "search.policy", f"one of {', '.join(POLICIES)}", self.policy)
         unknown = [name for name in self.operators if name not in OPERATORS]
-        _require(bool(self.operators) and not unknown, "search.operators", f"a list out of {', '.join(OPERATORS)}", list(self.operators))
+        _require(
+            bool(self.operators) and not unknown, "search.operators", f"a list out of {', '.join(OPERATORS)}", list(self.operators)
+        )
         for key in ("tournament", "keep", "batch", "seed_runs", "final_runs", "remeasure_top"):
             _require(getattr(self, key) >= 1, f"search.{key}", "at least 1", getattr(self, key))
         _require(self.inspirations >= 0, "search.inspirations", "at least 0", self.inspirations)
-        for key in ("uniform_share", "family_floor", "remeasure_share", "recheck_share"):
+        for key in ("uniform_share", "tune_share", "family_floor", "remeasure_share", "recheck_share"):
             _require(0 <= getattr(self, key) <= 1, f"search.{key}", "between 0 and 1", getattr(self, key))
         _require(0 < self.discount <= 1, "search.discount", "above 0 and at most 1", self.discount)
 

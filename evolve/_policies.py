@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from evolve._search import Search
 
 SEED = 0  # the seed program's row
+TUNE = "tune"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +38,25 @@ Policy = Callable[["Search", np.random.Generator], Draft | None]
 
 
 def map_elites(search: Search, rng: np.random.Generator) -> Draft | None:
-    """The bandit chooses an operator, a tournament of posterior draws its parent."""
+    """The tuner has a share of its own; the bandit chooses between the others, a tournament of posterior draws their parent.
+
+    The share is fixed because a tuner's first samples earn nothing: they learn the shape of the problem that later ones use, and
+    a bandit that pays for gains would never see those.
+    """
     people, config = search.people, search.config
-    elites = people.elites
-    if not elites:
+    if not people.elites:
         return None
-    allowed = [_allowed(search, arm.operator) for arm in search.bandit.arms]
+    arms, share = search.bandit.arms, config.tune_share
+    tune = next((i for i, arm in enumerate(arms) if arm.operator == TUNE), None) if _may_tune(search) else None
+    allowed = [arm.operator != TUNE and (arm.operator != "crossover" or len(people.elites) > 1) for arm in arms]
+    if tune is not None and (not any(allowed) or rng.random() < share):
+        return _tune(search, rng, tune, share if any(allowed) else 1.0)
     if not any(allowed):
         return None
     arm, propensity = search.bandit.choose(allowed, rng.random())
-    operator = search.bandit.arms[arm].operator
-    if operator == "tune":
-        return _tune(search, rng, arm, propensity)
     parent = _parent(search, rng, arm)
-    others = inspirations(elites, _leader(search), parent, rng, count=config.inspirations)
-    return Draft(arm, (parent,), others, propensity, people.score(parent))
+    others = inspirations(people.elites, _leader(search), parent, rng, count=config.inspirations)
+    return Draft(arm, (parent,), others, propensity * (1.0 - share if tune is not None else 1.0), people.score(_leader(search)))
 
 
 def independent(search: Search, rng: np.random.Generator) -> Draft | None:
@@ -94,12 +99,8 @@ def _leader(search: Search) -> int:
     return search.people.leader if search.people.leader is not None else SEED
 
 
-def _allowed(search: Search, operator: str) -> bool:
-    if operator == "tune":
-        return search.tuning.can_sample or (not search.tuning.opening and search.people.rows[_leader(search)].cold)
-    if operator == "crossover":
-        return len(search.people.elites) > 1
-    return True
+def _may_tune(search: Search) -> bool:
+    return search.tuning.can_sample or (not search.tuning.opening and search.people.rows[_leader(search)].cold)
 
 
 def _parent(search: Search, rng: np.random.Generator, arm: int) -> int:
@@ -120,14 +121,14 @@ def _parent(search: Search, rng: np.random.Generator, arm: int) -> int:
 
 def _tune(search: Search, rng: np.random.Generator, arm: int, propensity: float) -> Draft | None:
     tuning = search.tuning
-    if tuning.can_sample and not tuning.outrun_by(search.people.leader, search.people.rows):
+    if tuning.can_sample and not tuning.wants(search.people.leader, search.people):
         sample = tuning.draw(rng)
-        return Draft(arm, (tuning.base,), (), propensity, tuning.best, sample)
+        return Draft(arm, (tuning.base,), (), propensity, search.people.score(_leader(search)), sample)
     leader = _leader(search)
     parent = leader if search.people.rows[leader].cold and not tuning.spent_on(leader) else _parent(search, rng, arm)
     if not search.people.rows[parent].cold:
         parent = SEED
-    return Draft(arm, (parent,), (), propensity, search.people.score(parent))
+    return Draft(arm, (parent,), (), propensity)
 
 
 def _child_of(search: Search, rng: np.random.Generator, parent: int) -> Draft | None:

@@ -39,7 +39,7 @@ from archive import (
 from evolve._config import SearchConfig, StopConfig
 from evolve._contract import Budget, Contract
 from evolve._due import Due, final_block, next_block, reserve
-from evolve._policies import POLICIES, SEED, Draft
+from evolve._policies import POLICIES, SEED, TUNE, Draft
 from evolve._population import Population
 from evolve._rng import generator
 from evolve._spend import Spend, exhausted
@@ -48,7 +48,6 @@ from evolve._tuning import Tuning
 from evolve.select import Bandit
 
 SEED_ARM = -1
-TUNE = "tune"
 FAMILIES = {"tune": "tune", "ast_edit": "edit", "crossover": "merge"}
 MAX_EVALUATOR_ERRORS = 3
 
@@ -300,7 +299,8 @@ class Search:
             if sample is not None:
                 self.tuning.sampled(number, sample)
             return
-        self.bandit.learn(arm, None, record.cpu_s)
+        if issued.arm.operator != TUNE:
+            self.bandit.learn(arm, None, record.cpu_s)
         if record.status is ProposalStatus.TUNER:
             self.tuning.opened(ticket, self.people.by_id[issued.parents[0]], record.literals, self.people)
         elif issued.arm.operator == TUNE and sample is None:
@@ -378,7 +378,7 @@ class Search:
             return
         row.settled = True
         self.people.n_settled += 1
-        if row.arm >= 0:
+        if row.arm >= 0 and self.bandit.arms[row.arm].operator != TUNE:
             baseline = row.baseline if row.baseline is not None else score
             gain = score - baseline if score is not None and baseline is not None else None
             self.bandit.learn(row.arm, gain, row.cost_s)

@@ -54,7 +54,7 @@ _PEOPLE = (
     "_judged_with",
 )
 _TICKETS = ("next_ticket", "epoch", "proposals", "blocks", "again")
-_TUNING = ("tuner", "ticket", "base", "opening", "spent", "in_flight", "twins")
+_TUNING = ("tuner", "ticket", "base", "opening", "spent", "seen", "in_flight", "twins")
 _STATE = {"search": _SEARCH, "people": _PEOPLE, "tickets": _TICKETS, "tuning": _TUNING}
 
 

@@ -1,13 +1,13 @@
 """The constant tuner's place in the search: one program is tuned at a time, in depth, and the tuner follows the leader.
 
-A tuner is opened on a program by a propose ticket and then hands out samples.  When another program leads, a tuner is opened on
-that one, which inherits what was learnt about the literals that survive.  A tuner that stagnates restarts with a larger
+A tuner is opened on a program by a propose ticket and then hands out samples.  When a program that is not the tuner's leads, another
+ticket lists its literals: if they are the same ones, their values are one more point to learn from; if not, a tuner is opened on that
+program which inherits what was learnt about the literals that survive.  A tuner that stagnates restarts with a larger
 population, a few times; then the next is opened elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +16,11 @@ from archive import Literal, Sample
 from evolve.select import Tuner, inherit, open_tuner
 
 if TYPE_CHECKING:
-    from evolve._population import Population, Row
+    from evolve._population import Population
 
 MAX_RESTARTS = 3
+_LOOK_BACK = 6  # generations
+_FOREIGN = -1  # the generation of a point that no tuner drew
 _Z_DIGITS = 4  # of a standard normal draw: more would only lengthen the journal
 
 
@@ -31,6 +33,7 @@ class Tuning:
         self.base = -1  # row of the program whose literals it moves
         self.opening = False
         self.spent: set[int] = set()  # bases on which a tuner has nothing left to gain, or which have nothing to tune
+        self.seen: set[int] = set()  # leaders that were looked at
         self.in_flight: dict[int, Sample] = {}  # row of the child -> its sample
         self.twins: dict[int, list[Sample]] = {}  # row of a child in flight -> samples that gave the same program
 
@@ -48,12 +51,12 @@ class Tuning:
         """What a sample's values stand for; nothing when its tuner is no longer in hand."""
         return self.tuner.literals if self.tuner is not None and sample is not None and sample.tuner == self.ticket else ()
 
-    def outrun_by(self, leader: int | None, rows: Sequence[Row]) -> bool:
-        """Whether a program that is not of this tuner leads, after the tuner has had a generation to show what it can do."""
-        if self.tuner is None or leader is None or leader in self.spent:
+    def wants(self, leader: int | None, people: Population) -> bool:
+        """Whether to look at the leader: a program that is not of this tuner, once the tuner has had a generation of its own."""
+        if self.tuner is None or leader is None or leader == self.base or leader in self.seen or leader in self.spent:
             return False
-        foreign = leader != self.base and rows[leader].tuner != self.ticket
-        return foreign and rows[leader].cold and self.tuner.told_count >= self.tuner.population
+        row = people.rows[leader]
+        return row.cold and row.tuner != self.ticket and self.tuner.told_count >= self.tuner.population
 
     def spent_on(self, row: int) -> bool:
         """Whether there is nothing left to gain from tuning this program."""
@@ -72,14 +75,28 @@ class Tuning:
         return Sample(self.ticket, generation, z, values)
 
     def opened(self, ticket: int, base: int, literals: tuple[Literal, ...], people: Population) -> None:
-        """A propose ticket found literals to tune in ``base``."""
+        """A propose ticket found literals to tune in ``base``: they become a point of the tuner in hand, or a tuner of their own.
+
+        A program with the same literals is one more point to learn from.  One with others replaces the base if it leads by more than
+        the tuner has gained over its last generations: a smaller lead the tuner will make up by itself, and moving costs it momentum.
+        """
         self.opening = False
-        learnt = self.tuner
-        self.tuner = inherit(learnt, literals) if learnt is not None else open_tuner(literals)
-        self.ticket, self.base = ticket, base
-        self.in_flight.clear()
-        self.twins.clear()
-        people.rows[base].bred += 1
+        self.seen.add(base)
+        tuner, score = self.tuner, people.score(base)
+        if tuner is not None and [literal.path for literal in literals] == [literal.path for literal in tuner.literals]:
+            point = Sample(self.ticket, _FOREIGN, (0.0,) * len(literals), tuple(literal.value for literal in literals))
+            self._tell(point, score)
+        elif tuner is None or (score is not None and self._outrun(tuner, score)):
+            self.tuner = open_tuner(literals) if tuner is None else inherit(tuner, literals)
+            self.ticket, self.base = ticket, base
+            self.in_flight.clear()
+            self.twins.clear()
+
+    def _outrun(self, tuner: Tuner, score: float) -> bool:
+        bests = [best for best in tuner.history[-_LOOK_BACK:] if best is not None]
+        if tuner.best is None or not bests:
+            return True
+        return score - tuner.best[1] > max(bests) - bests[0]
 
     def refused(self, base: int) -> None:
         """There is nothing to tune in ``base``."""
