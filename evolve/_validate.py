@@ -17,6 +17,7 @@ from pathlib import Path
 from archive import Attempt, BlockStatus, Entry, Measurement, Start, Status
 from evolve._contract import Problem
 from evolve._errors import ProblemError
+from evolve._frames import ALLOWANCE, KILL_AT
 from evolve._rng import measurement_seed
 from evolve._validate_files import Check, check_files
 from evolve.execute import Block, BlockReport, EntryReport, Executor, Report, Sink
@@ -161,10 +162,10 @@ def _check_seed_runs(problem: Problem, entries: Sequence[Entry], results: Sequen
         return [Check("grader", False, f"the grader did not finish: {end.reason}", "mend evaluate.py; it must import and return")]
     failed = [result for result in results if result.status is not Status.OK]
     if failed:
-        first = failed[0]
-        whose = "evaluate.py" if first.status is Status.EVALUATOR_ERROR else "the seed program or its limits"
-        said = f"{first.reason or first.status} {_indent(first.feedback)}".strip()
-        return [Check("seed program", False, f"stage {first.stage} ended as {first.status}: {said}", f"mend {whose}")]
+        found = f"stage {failed[0].stage} ended as {failed[0].status}: {_said(failed[0])}"
+        if failed[0].status is Status.EVALUATOR_ERROR:
+            return [Check("evaluator", False, found, "mend evaluate.py")]
+        return [Check("seed program", False, found, "mend the seed program, or its limits")]
     if len(results) != len(entries):
         return [Check("seed program", False, f"{len(results)} of {len(entries)} measurements came back", "run `evolve doctor`")]
     score = results[-1].score
@@ -273,13 +274,22 @@ def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Ma
         checks.append(Check("seed program", False, found, f"run `evolve validate {problem.folder}`"))
     failed = [result for result in ours if result.status is not Status.OK]
     if failed:
-        said = f"{failed[0].status}: {failed[0].reason or 'no reason given'} {_indent(failed[0].feedback)}".strip()
-        checks.append(Check("candidate", False, said, "mend the candidate"))
+        checks.append(Check("candidate", False, f"{failed[0].status}: {_said(failed[0])}", "mend the candidate"))
     else:
         checks.append(Check("candidate", True, _comparison(problem, _mean(theirs), _mean(ours), len(seeds))))
+        if problem.contract.frame == "cpu_budget":
+            checks.append(_check_cpu(theirs, ours))
         if ours[0].feedback:
             checks.append(Check("feedback", True, ours[0].feedback))
     return ValidationReport(problem.id, tuple(checks), tuple(results), seed_score=_mean(theirs))
+
+
+def _check_cpu(theirs: Sequence[Measurement], ours: Sequence[Measurement]) -> Check:
+    """A few runs cannot decide 1.10 x, which is within the noise of CPU time; 1.5 x they can."""
+    spent = statistics.fmean(result.cpu_s for result in ours)
+    allowed = ALLOWANCE * statistics.fmean(result.cpu_s for result in theirs)
+    found = f"{_duration(spent)} of CPU; allowed are {_duration(allowed)}, {ALLOWANCE:g} times what the seed program spends"
+    return Check("cpu budget", spent <= allowed, found, "make it cheaper", hint=spent <= allowed * KILL_AT / ALLOWANCE)
 
 
 def _comparison(problem: Problem, seed: float | None, score: float | None, n: int) -> str:
@@ -320,5 +330,7 @@ def _duration(seconds: float) -> str:
     return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
-def _indent(text: str) -> str:
-    return "".join(f"\n    {line}" for line in text.strip().splitlines()[-12:])
+def _said(result: Measurement) -> str:
+    """Why a measurement failed: the reason, and what the feedback adds to it."""
+    more = [] if result.feedback.strip() == result.reason.strip() else result.feedback.strip().splitlines()[-12:]
+    return "\n    ".join([result.reason or "no reason given", *more])

@@ -1,0 +1,13 @@
+"""The real executor, for tests of validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from evolve._contract import Problem
+from evolve.execute import Executor, Sink
+from evolve.execute._local import LocalExecutor
+
+
+def local(problems: Mapping[str, Problem], sink: Sink) -> Executor:
+    return LocalExecutor(problems, slots=1, tier="strict", sink=sink)

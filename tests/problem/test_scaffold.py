@@ -1,0 +1,60 @@
+"""``evolve new`` writes a problem that works, and never over something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from problem_executor import local
+
+from evolve._errors import ProblemError
+from evolve._problem import load_problem
+from evolve._scaffold import scaffold
+from evolve._validate import validate_problem
+
+
+def test_a_new_problem_is_valid(tmp_path: Path) -> None:
+    problem = load_problem(scaffold(tmp_path / "my-problem"))
+    assert problem.contract.name == "my_problem"
+    report = validate_problem(problem, local)
+    assert report.ok, report.checks
+    assert report.seed_score is not None
+    assert 0.01 < report.seed_score < 1
+    assert {check.name for check in report.checks if not check.ok} == {"redteam"}
+
+
+def test_a_new_problem_is_short(tmp_path: Path) -> None:
+    folder = scaffold(tmp_path / "p")
+    texts = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert set(texts) == {"problem.yaml", "evaluate.py", "statement.md", "README.md", "seed/main.py"}
+    assert sum(len(text.splitlines()) for text in texts.values()) < 80
+
+
+def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    assert load_problem(scaffold(tmp_path / "p")).contract.name == "p"
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ProblemError, match="expected a new or empty folder"):
+        scaffold(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ProblemError, match="expected a new or empty folder"):
+        scaffold(tmp_path / "file")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "notes.txt"]
+
+
+@pytest.mark.parametrize("name", ["1st", "---", "_x"])
+def test_odd_names(tmp_path: Path, name: str) -> None:
+    if name == "_x":
+        assert load_problem(scaffold(tmp_path / name)).contract.name == "x"
+    else:
+        with pytest.raises(ProblemError, match="begins with a letter"):
+            scaffold(tmp_path / name)
+
+
+def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ProblemError, match="expected to write a new problem at"):
+        scaffold(tmp_path / "file" / "p")

@@ -1,0 +1,122 @@
+"""The how-to works as written: its files make a valid problem, its commands do what it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from problem_executor import local
+
+from evolve._problem import load_problem
+from evolve._problem_yaml import AXIS_KEYS, STAGE_KEYS, TOP_KEYS
+from evolve._scaffold import scaffold
+from evolve._validate import candidate_files, validate_problem
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-problem.md"
+BETTER = """\
+def tour(cities):
+    left = set(range(1, len(cities)))
+    order = [0]
+    while left:
+        here = cities[order[-1]]
+        order.append(min(left, key=lambda i: float(((cities[i] - here) ** 2).sum())))
+        left.remove(order[-1])
+    return order
+"""
+
+
+@dataclass(frozen=True)
+class Fence:
+    language: str
+    path: str
+    text: str
+
+
+FENCES = [Fence(*found) for found in re.findall(r"^```(\w*) ?(\S*)\n(.*?)^```$", PAGE.read_text(), re.M | re.S)]
+
+
+@pytest.fixture
+def tour(tmp_path: Path) -> Path:
+    for fence in FENCES:
+        if fence.path.startswith("tour/"):
+            (tmp_path / fence.path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / fence.path).write_text(fence.text)
+    return tmp_path / "tour"
+
+
+def test_every_fence_is_used_by_a_test() -> None:
+    used = {("yaml", ""), ("python", "prepare.py"), ("bash", ""), ("", "")}
+    assert {(fence.language, fence.path) for fence in FENCES if not fence.path.startswith("tour/")} == used
+    assert [fence.path for fence in FENCES if fence.path.startswith("tour/")] == [
+        "tour/problem.yaml",
+        "tour/seed/main.py",
+        "tour/evaluate.py",
+        "tour/statement.md",
+    ]
+
+
+def test_the_commands_are_these() -> None:
+    lines = [line for fence in FENCES if fence.language == "bash" for line in fence.text.splitlines()]
+    assert lines == [
+        "evolve new sine",
+        "evolve validate sine",
+        "evolve validate tour",
+        "evolve validate tour better.py",
+        "evolve run problem=./tour problem.params.n=60",
+    ]
+
+
+def test_the_new_folder_looks_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    scaffold(Path("sine"))
+    shown = next(fence.text for fence in FENCES if (fence.language, fence.path) == ("", ""))
+    names = set(re.findall(r"^  (\S+)", shown, re.M))
+    assert names == {path.relative_to("sine").as_posix() for path in Path("sine").rglob("*") if path.is_file()}
+
+
+def test_the_tour_is_a_valid_problem(tour: Path) -> None:
+    problem = load_problem(tour, {"n": 60})
+    report = validate_problem(problem, local)
+    assert report.ok, report.checks
+    assert {check.name for check in report.checks if not check.ok} <= {"redteam"}
+    assert report.noise_sd is not None
+    assert report.seed_score is not None
+    assert report.seed_score > 5
+
+
+def test_a_better_tour_is_said_to_be_better(tour: Path, tmp_path: Path) -> None:
+    (tmp_path / "better.py").write_text(BETTER)
+    problem = load_problem(tour)
+    report = validate_problem(problem, local, candidate_files(problem, [tmp_path / "better.py"]))
+    assert report.ok
+    assert "better by" in report.checks[0].found
+
+
+def test_prepare_writes_what_is_declared(tour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVOLVE_CACHE", str(tmp_path / "cache"))
+    prepare = next(fence.text for fence in FENCES if fence.path == "prepare.py")
+    line = next(fence.text for fence in FENCES if (fence.language, fence.path) == ("yaml", ""))
+    (tour / "prepare.py").write_text(prepare)
+    (tour / "problem.yaml").write_text((tour / "problem.yaml").read_text() + line)
+    assets = load_problem(tour).assets
+    assert assets is not None
+    assert sorted(path.name for path in assets.iterdir()) == ["hidden.npy", "sample.npy"]
+
+
+def test_every_key_is_mentioned() -> None:
+    text = PAGE.read_text()
+    assert not [
+        key for key in (*TOP_KEYS, *STAGE_KEYS, *AXIS_KEYS) if key not in ("deep_checks", "max_artifact_bytes") and key not in text
+    ]
+
+
+def test_the_page_imports_only_public_names() -> None:
+    code = "\n".join(fence.text for fence in FENCES if fence.language == "python")
+    names = re.findall(r"^from evolve import (.*)$", code, re.M)
+    done = subprocess.run([sys.executable, "-c", f"from evolve import {names[0]}"], check=False)
+    assert done.returncode == 0
+    assert "evolve._" not in code
