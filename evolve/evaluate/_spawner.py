@@ -5,8 +5,9 @@ each new process costs up to 10 ms), with a small memory image of its own and on
 ``wait4`` mean what they say.  It stands alone and runs as ``python -I -S``.
 
 Datagrams on descriptor 0, marshalled: ``("start", id, argv, env)`` with the descriptors the program gets as 0, 1, 2, ...;
-``("kill", id, all_at_once)``.  Answers: ``("started", id, pid)``, ``("failed", id, errno)``,
-``("ended", id, status, cpu_s, maxrss_kib)``, each with this process's own CPU seconds last.  When the socket closes, everything started is killed and the process ends.
+``("kill", id, all_at_once)``.  Answers: ``["started", id, pid]``, ``["failed", id, errno]``,
+``["ended", id, status, cpu_s, maxrss_kib]``, each with this process's own CPU seconds last.  When the socket closes, everything
+started is killed and the process ends.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Spawner:
         try:
             pid = os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigmask=[], setsigdef=[signal.SIGPIPE])
         except OSError as error:
-            self.say("failed", number, error.errno)
+            self.say("failed", number, error.errno or 0)
             return
         finally:
             for fd in fds:

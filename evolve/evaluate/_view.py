@@ -5,7 +5,7 @@ An allow-list.  Everything has a fixed place inside, whatever it is called outsi
     /py        interpreter, standard library, libraries the loader reports that lie in no system folder
     /site      packages, one top-level name at a time, from the RECORD of each declared distribution and of its requirements
     /meta      METADATA and entry points of the same distributions
-    /lib ...   the system's library folders, and the loader's cache
+    /lib ...   the system's library folders (where libc lies and the loader looks), and the loader's cache
     /assets    the candidate's assets
 """
 
@@ -27,7 +27,7 @@ from evolve.evaluate._markers import normalised, required_name
 
 PYTHON = f"/py/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
 _STDLIB = f"/py/lib/python{sys.version_info[0]}.{sys.version_info[1]}"
-_SYSTEM = ("/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/usr/lib32")
+_SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 _KEPT_METADATA = ("METADATA", "entry_points.txt", "top_level.txt", "WHEEL")
 
@@ -82,8 +82,9 @@ def resolve(view: View) -> Mounts:
                 f"run: pip install --force-reinstall {name}"
             )
         packages += found
-    libraries = _extra_libraries(packages)
-    system, links = _system_folders()
+    loaded = _loaded(_objects(packages))
+    system, links = _system_folders(loaded)
+    libraries = _extra_libraries(loaded, [outside for outside, _ in packages], [outside for outside, _ in system])
     python = [(str(_interpreter()), PYTHON), (sysconfig.get_path("stdlib"), _STDLIB)]
     extra = [(path, f"/py/lib/{name}") for name, path in sorted(libraries.items())]
     assets = [(str(_assets(view.assets)), "/assets")] if view.assets else []
@@ -215,16 +216,17 @@ def _assets(folder: Path) -> Path:
     return folder.resolve()
 
 
-def _system_folders() -> tuple[list[tuple[str, str]], tuple[tuple[str, str], ...]]:
-    binds, links = [], []
-    for name in _SYSTEM:
-        if os.path.islink(name):
-            links.append((os.readlink(name), name))
-        elif os.path.isdir(name):
-            binds.append((name, name))
+def _system_folders(loaded: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], tuple[tuple[str, str], ...]]:
+    """Binds and links.  Where libc has a folder of its own below /usr/lib (Debian's multiarch), only that one is shown."""
+    own = {f"{folder}/{Path(path).parent.name}" for name, path in loaded if name == "libc.so.6" for folder in ("/lib", "/usr/lib")}
+    multiarch = {folder for folder in own if os.path.isdir(folder)} - set(_SYSTEM)
+    wanted = multiarch | {"/lib64", "/usr/lib64"} if multiarch and not own & set(_SYSTEM) else set(_SYSTEM)
+    links = tuple((os.readlink(name), name) for name in _SYSTEM if os.path.islink(name))
+    real = sorted({os.path.realpath(folder) for folder in wanted if os.path.isdir(folder)})
+    binds = [(folder, folder) for folder in real]
     if os.path.isfile("/etc/ld.so.cache"):
         binds.append(("/etc/ld.so.cache", "/etc/ld.so.cache"))
-    return binds, tuple(links)
+    return binds, links
 
 
 def _covers(stdlib: str, system: list[tuple[str, str]]) -> tuple[str, ...]:
@@ -237,34 +239,35 @@ def _covers(stdlib: str, system: list[tuple[str, str]]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _extra_libraries(packages: list[tuple[str, str]]) -> dict[str, str]:
-    """Libraries that the loader finds for interpreter and packages outside of what is bound anyway: name -> real path."""
+def _objects(packages: list[tuple[str, str]]) -> list[str]:
+    """Shared objects of the standard library and the packages."""
     objects = [str(path) for path in Path(sysconfig.get_path("stdlib"), "lib-dynload").glob("*.so")]
     for outside, _ in packages:
         path = Path(outside)
         objects += [outside] if path.suffix == ".so" else [str(file) for file in path.rglob("*.so*") if file.is_file()]
-    bound = [outside for outside, _ in packages]
+    return objects
+
+
+def _extra_libraries(loaded: list[tuple[str, str]], packages: list[str], system: list[str]) -> dict[str, str]:
+    """Libraries that the loader finds for interpreter and packages outside of what is bound anyway: name -> real path."""
+    bound = [*packages, *system]
     extra: dict[str, str] = {}
-    for name, found in _loaded(objects):
-        real = os.path.realpath(found)
-        if any(real.startswith(folder + "/") or real == folder for folder in bound):
-            continue
-        if not _is_system(found) or not _is_system(real) or "/alternatives/" in _links_through(found):
+    for name, path in loaded:
+        real = os.path.realpath(path)
+        # A chain of links that leaves what is bound (/etc/alternatives) breaks inside, wherever it ends.
+        if not all(any(step == folder or step.startswith(folder + "/") for folder in bound) for step in (*_links_through(path), real)):
             extra.setdefault(name, real)
     return extra
 
 
-def _is_system(path: str) -> bool:
-    return path.startswith(tuple(f"{folder}/" for folder in _SYSTEM))
-
-
-def _links_through(path: str) -> str:
-    """The places a link leads through, joined."""
+def _links_through(path: str) -> list[str]:
+    """The places a link leads through."""
     seen: list[str] = []
     while os.path.islink(path) and len(seen) < 16:
-        path = os.path.join(os.path.dirname(path), os.readlink(path))
+        path = os.path.join(os.path.realpath(os.path.dirname(path)), os.readlink(path))
+        path = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         seen.append(path)
-    return " ".join(seen)
+    return seen
 
 
 def _loaded(objects: list[str]) -> list[tuple[str, str]]:
