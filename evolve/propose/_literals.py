@@ -4,7 +4,8 @@ A number is named by where it stands, not by its position: ``file::scope/target/
 ``train.py::Model.step/opt/AdamW/lr=/0``.  The ordinal counts within exactly that context, so edits elsewhere leave the name alone.
 
 Skipped, because a change there breaks a program or cannot matter: indices and slices, shapes and axes, integer exponents and
-divisors, seeds, booleans, 0, 1 and -1 outside lists of numbers, numbers in f-strings, anything outside the editable regions.
+divisors, seeds, booleans, powers of two from 8 up, numbers below 1e-6; 0, 1 and -1 outside lists of numbers; numbers in f-strings;
+anything outside the editable regions.
 
 A comment on the number's line overrides the guess: ``# tune: 1e-4..1e-1 log``, ``# tune: 1..8``, ``# tune: off``.
 """
@@ -24,11 +25,12 @@ from evolve.propose._spans import Edit, Parsed, inside, parse
 
 MAX_LITERALS = 256
 
-_SPREAD_STEP = 0.06  # of the spread of a list: a list of coordinates keeps its form, and neighbours can still change places
+_SPREAD_STEP = 0.07  # of the spread of a list: a list of coordinates keeps its form, and neighbours can still change places
 _SPREAD_MARGIN = 0.5  # of the spread, beyond the smallest and the largest member
 _LOG_STEP = 0.3  # natural log: a third up or a quarter down
 _LOG_RANGE = 100.0  # factor to either side
 _INT_RANGE = 8.0
+_GUARD = 1e-6  # smaller ones keep a division from failing and decide nothing else
 _SHARE_STEP = 0.3  # of the distance to 1
 
 _STRUCTURAL = (ast.Pow, ast.FloorDiv, ast.Mod, ast.LShift, ast.RShift)  # an integer on the right of these shapes the program
@@ -224,7 +226,7 @@ def _groups(items: Sequence[Found]) -> Iterator[list[Found]]:
         by_span.setdefault(item.group, []).append(item)
     for members in by_span.values():
         floats = any(not member.is_int for member in members)
-        if len(members) >= 3 and floats and len({member.value for member in members}) > 1:
+        if len(members) >= 3 and floats:
             yield members
         else:
             yield from ([member] for member in members if member.value not in (0, 1, -1))
@@ -245,14 +247,18 @@ def _literal(path: str, item: Found, group: Sequence[Found], override: tuple[flo
     if len(group) > 1:
         values = [member.value for member in group]
         spread = max(values) - min(values)
-        margin = _SPREAD_MARGIN * spread
-        return Literal(name, value, kind, "linear", _SPREAD_STEP * spread, min(values) - margin, max(values) + margin)
+        step, margin = _SPREAD_STEP * spread, _SPREAD_MARGIN * spread
+        if spread == 0:
+            step, margin = 0.2 * (abs(value) or 1.0), 5 * (abs(value) or 1.0)
+        return Literal(name, value, kind, "linear", step, min(values) - margin, max(values) + margin)
     if kind == "int":
-        if value < 2:
+        if value < 2 or (value >= 8 and math.log2(value).is_integer()):  # a size, which has to fit others
             return None
         if value < 16:
             return Literal(name, value, kind, "linear", max(0.7, value / 6), 1.0, value * 4)
         return Literal(name, value, kind, "log", _LOG_STEP, max(1.0, value / _INT_RANGE), value * _INT_RANGE)
+    if 0 < abs(value) < _GUARD:
+        return None
     if 0.5 < value < 1:  # a share, a momentum, a decay: what matters is the distance to 1
         return Literal(name, value, kind, "linear", _SHARE_STEP * (1 - value), 0.0, 1.0)
     if value > 0:

@@ -41,8 +41,8 @@ def literal(sites: Sites, rng: np.random.Generator) -> Move | None:
     """Scale a number, move an integer by one, or shift a member of a list by a part of the list's spread."""
     item = _pick(sites.literals, rng)
     members = [other.value for other in sites.literals if other.group == item.group]
-    if len(members) >= 3 and max(members) > min(members):
-        size = (max(members) - min(members)) * 10 ** -rng.uniform(0.5, 2.5)
+    if len(members) >= 3:
+        size = (max(members) - min(members) or abs(item.value) or 1.0) * 10 ** -rng.uniform(0.5, 2.5)
         value = float(f"{item.value + size * rng.standard_normal():.6g}")
         return _set_literal(sites, item, value, is_int=item.is_int and all(float(member).is_integer() for member in members))
     if item.is_int and rng.random() < 0.5:

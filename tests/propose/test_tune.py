@@ -48,7 +48,7 @@ def test_what_is_found_in_a_training_script() -> None:
         "x = y[3]\n", "x = y[2:5]\n", "x = zeros((26, 2))\n", "x = y.reshape(4, 7)\n", "x = y.mean(axis=2)\n", "x = y ** 2\n",
         "x = 1\n", "x = -1\n", "x = 0.0\n", "x = True\n", "seed = 42\n", "x = default_rng(1234)\n", "torch.manual_seed(7)\n",
         "def f(seed=5): pass\n", "c = {'seed': 5}\n", "x = f(random_seed=9)\n", "x = f'{2.5:.3f}'\n", "x = '2.5'\n", "x = 2j\n",
-        "x = 1e999\n", "x = 2.5  # tune: off\n", "x: int\n", "# x = 2.5\n", '"""2.5"""\n',
+        "x = 1e999\n", "x = 2.5  # tune: off\n", "x: int\n", "# x = 2.5\n", "x = 64\n", "x = 1e-10\n", '"""2.5"""\n',
     ],
 )  # fmt: skip
 def test_what_is_left_alone(text: str) -> None:
@@ -64,7 +64,7 @@ def test_what_is_left_alone(text: str) -> None:
         ("x = 0.95\n", ("x/0", 0.95, "float", "linear")),
         ("x = 4\n", ("x/0", 4.0, "int", "linear")),
         ("x = 2_000\n", ("x/0", 2000.0, "int", "log")),
-        ("x = 0x10\n", ("x/0", 16.0, "int", "log")),
+        ("x = 0x14\n", ("x/0", 20.0, "int", "log")),
         ("self.x.y = 3.5\n", ("self.x.y/0", 3.5, "float", "log")),
         ("x += y * 3.5\n", ("x/0", 3.5, "float", "log")),
         ("x['lr'] = 3.5\n", ("x['lr']/0", 3.5, "float", "log")),
@@ -84,8 +84,13 @@ def test_a_list_of_numbers_shares_a_scale_from_its_spread() -> None:
     literals = opened("pts = [\n    (0.0, 0.5),\n    (1, -1.0),\n]\n")
     assert [literal.value for literal in literals] == [0.0, 0.5, 1.0, -1.0]
     assert {(literal.kind, literal.scale, literal.step, literal.low, literal.high) for literal in literals} == {
-        ("float", "linear", 0.12, -2.0, 2.0)
+        ("float", "linear", 0.14, -2.0, 2.0)
     }
+
+
+def test_a_list_of_equal_numbers_moves_by_their_size() -> None:
+    assert {(literal.step, literal.low, literal.high) for literal in opened("x = [1.0, 1.0, 1.0]\n")} == {(0.2, -4.0, 6.0)}
+    assert {(literal.step, literal.low, literal.high) for literal in opened("x = [0.0, 0.0, 0.0]\n")} == {(0.2, -5.0, 5.0)}
 
 
 @pytest.mark.parametrize(

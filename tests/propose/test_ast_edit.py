@@ -1,0 +1,229 @@
+"""AST edits and crossover: every child parses, differs, stays in scope, and keeps all text outside the edits."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from propose_sources import HOSTILE, STDLIB, TRAIN
+
+from archive import ProposalStatus
+from evolve.propose import AstEdit, Crossover, Proposal, Scope, Task, canonical_hash, check_scope
+from evolve.propose._moves import KINDS
+from evolve.propose._sites import sites_of
+from evolve.propose._spans import apply_edits
+
+SCOPE = Scope(("*.py",), may_add_files=False, max_bytes=1 << 20)
+TAIL = "# EVOLVE-BLOCK-END\nlimit = 2.5  # out\n\ndef main():\n    return limit * 3.5\n"
+MARKED = f"import os  # out: 2.5\n# EVOLVE-BLOCK-START\n{TRAIN}{TAIL}"
+
+
+def rng_of(seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(seed))
+
+
+def edited(text: str, seed: int, scope: Scope = SCOPE) -> Proposal:
+    return AstEdit().propose(Task(({"a.py": text},), (), scope), rng_of(seed))
+
+
+def crossed(text: str, donor: str, seed: int) -> Proposal:
+    return Crossover().propose(Task(({"a.py": text},), ({"a.py": donor},), SCOPE), rng_of(seed))
+
+
+def comments(text: str) -> list[str]:
+    return [token.string for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type == tokenize.COMMENT]
+
+
+def holds(parent: str, proposal: Proposal) -> None:
+    """What is promised of every child."""
+    assert proposal.files is not None
+    child = proposal.files["a.py"]
+    ast.parse(child)
+    assert canonical_hash({"a.py": child}) != canonical_hash({"a.py": parent})
+    assert check_scope({"a.py": parent}, {"a.py": child}, SCOPE) == ""
+    assert proposal.summary
+    assert "\n" not in proposal.summary
+
+
+@settings(max_examples=150, deadline=None)
+@given(name=st.sampled_from(sorted(STDLIB)), seed=st.integers(0, 1 << 32))
+def test_children_of_real_programs(name: str, seed: int) -> None:
+    proposal = edited(STDLIB[name], seed)
+    if proposal.status is ProposalStatus.CHILD:
+        holds(STDLIB[name], proposal)
+
+
+@settings(max_examples=150, deadline=None)
+@given(name=st.sampled_from(sorted(STDLIB)), seed=st.integers(0, 1 << 32), data=st.data())
+def test_each_move_changes_its_spans_only(name: str, seed: int, data: st.DataObject) -> None:
+    """Text outside the edits is there byte for byte, and so is every comment outside them."""
+    text = STDLIB[name]
+    sites = sites_of(text)
+    kinds = [kind for kind in KINDS if kind[1](sites)]
+    move = data.draw(st.sampled_from(kinds))[2](sites, rng_of(seed))
+    if move is None:
+        return
+    child = apply_edits(text, move.edits)
+    at_parent = at_child = 0
+    for edit in sorted(move.edits, key=lambda edit: edit.start):
+        kept = text[at_parent : edit.start]
+        assert child[at_child : at_child + len(kept)] == kept
+        at_parent, at_child = edit.end, at_child + len(kept) + len(edit.text)
+    assert child[at_child:] == text[at_parent:]
+    outside = text
+    for edit in sorted(move.edits, key=lambda edit: -edit.start):
+        outside = outside[: edit.start] + outside[edit.end :]
+    try:
+        ast.parse(child)
+        missing = set(comments(text)) - set(comments(child))
+    except (SyntaxError, tokenize.TokenError):
+        return  # the operator draws again
+    assert all(comment not in outside for comment in missing)
+
+
+def test_most_draws_give_a_child() -> None:
+    statuses = [edited(TRAIN, seed).status for seed in range(100)]
+    assert statuses.count(ProposalStatus.CHILD) >= 95
+
+
+def test_every_kind_of_edit_happens() -> None:
+    """Each move makes a child of its own somewhere; none is dead weight."""
+    for weight, count, move in KINDS:
+        made = 0
+        for seed in range(40):
+            for text in (TRAIN, STDLIB["random.py"], STDLIB["statistics.py"]):
+                sites = sites_of(text)
+                drawn = move(sites, rng_of(seed)) if count(sites) else None
+                if drawn is not None:
+                    made += canonical_hash({"a.py": apply_edits(text, drawn.edits)}) != canonical_hash({"a.py": text})
+        assert made > 5, (weight, move)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_text_outside_the_markers_stays(seed: int) -> None:
+    proposal = edited(MARKED, seed)
+    holds(MARKED, proposal)
+    assert proposal.files is not None
+    head, tail = MARKED.split(TRAIN)
+    assert proposal.files["a.py"].startswith(head)
+    assert proposal.files["a.py"].endswith(tail)
+
+
+def test_other_files_are_left_alone() -> None:
+    files = {"fixed.py": TRAIN, "k.cu": "int x = 2;\n", "m.js": "let x = 2.5;\n", "a.py": TRAIN}
+    scope = Scope(("a.py", "k.cu", "m.js"), may_add_files=False, max_bytes=1 << 20)
+    for seed in range(20):
+        proposal = AstEdit().propose(Task((files,), (), scope), rng_of(seed))
+        assert proposal.files is not None
+        assert {path for path in files if proposal.files[path] != files[path]} == {"a.py"}
+        assert list(proposal.files) == list(files)
+
+
+def test_nothing_to_edit_is_said() -> None:
+    for files in ({"m.js": "let x = 2.5;"}, {"a.py": "import os\n"}, {"a.py": "x = (\n"}, {}):
+        proposal = AstEdit().propose(Task((files,), (), Scope(("*",), may_add_files=False, max_bytes=999)), rng_of(0))
+        assert proposal.status is ProposalStatus.INVALID
+        assert proposal.reason.endswith(".")
+    assert AstEdit().propose(Task((), (), SCOPE), rng_of(0)).status is ProposalStatus.INVALID
+
+
+def test_the_size_limit_holds() -> None:
+    scope = Scope(("*.py",), may_add_files=False, max_bytes=len(TRAIN.encode()))
+    for seed in range(40):
+        proposal = edited(TRAIN, seed, scope)
+        if proposal.files is not None:
+            assert len(proposal.files["a.py"].encode()) <= scope.max_bytes
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_parents_are_data(name: str) -> None:
+    for seed in range(3):
+        for proposal in (edited(HOSTILE[name], seed), crossed(HOSTILE[name], TRAIN, seed), crossed(TRAIN, HOSTILE[name], seed)):
+            if proposal.status is ProposalStatus.CHILD:
+                assert proposal.files is not None
+                ast.parse(proposal.files["a.py"])
+            else:
+                assert proposal.status is ProposalStatus.INVALID
+                assert proposal.reason
+
+
+def test_golden_children() -> None:
+    """A fixed generator gives the exact child.  Changing this needs a reason: it changes what a run with the same seed does."""
+    edits = [
+        ("def norm(x, eps=1e-5):", "def norm(x, eps=5e-06):"),
+        ("matrix_lr = 0.02 ", "matrix_lr = 0.04 "),
+        ("for step in range(steps):", "for step in range((steps) - 1):"),
+    ]
+    for seed, (old, new) in enumerate(edits):
+        assert edited(TRAIN, seed).files == {"a.py": TRAIN.replace(old, new)}
+    assert edited(TRAIN, 7).summary == "* -> / in warmup * total (a.py:27); weight_decay 0.1 -> 0.05 (a.py:33)"
+    assert crossed(TRAIN, DONOR, 0).files == {"a.py": TRAIN.replace("F.relu", "F.gelu")}
+    assert crossed(TRAIN, DONOR, 0).summary == "took Model.forward.h (a.py) from the donor"
+
+
+def test_the_same_draw_gives_the_same_child() -> None:
+    for seed in range(10):
+        assert edited(TRAIN, seed) == edited(TRAIN, seed)
+        assert crossed(TRAIN, DONOR, seed) == crossed(TRAIN, DONOR, seed)
+
+
+DONOR = (
+    TRAIN.replace("matrix_lr = 0.02", "matrix_lr = 0.05")
+    .replace("(0.9, 0.95)", "(0.8, 0.99)")
+    .replace("F.relu", "F.gelu")
+    .replace("steps=300", "steps=500")
+    .replace("warmup * total:", "warmup * total + missing_name:")
+)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_crossover_takes_parts_of_the_donor(seed: int) -> None:
+    proposal = crossed(TRAIN, DONOR, seed)
+    holds(TRAIN, proposal)
+    assert proposal.files is not None
+    mine, theirs = TRAIN.splitlines(), DONOR.splitlines()
+    for line, old, new in zip(proposal.files["a.py"].splitlines(), mine, theirs, strict=True):
+        assert line in (old, new) or "betas" in line  # a pair may be mixed
+        assert "missing_name" not in line  # a part that reads what the parent does not bind is not taken
+    assert comments(proposal.files["a.py"]) == comments(TRAIN)
+
+
+def test_crossover_is_never_a_copy_of_the_donor() -> None:
+    donor = TRAIN.replace("0.02", "0.05")
+    proposal = crossed(TRAIN, donor, 1)
+    assert proposal.status is ProposalStatus.INVALID
+    assert proposal.reason == "the child would be the donor itself."
+
+
+def test_crossover_takes_a_stretch_of_a_list() -> None:
+    parent = "pts = [" + ", ".join(f"0.{i:02d}1" for i in range(40)) + "]  # points\n"
+    donor = "pts = [" + ", ".join(f"0.{i:02d}2" for i in range(40)) + "]  # other\n"
+    sizes = set()
+    for seed in range(20):
+        proposal = crossed(parent, donor, seed)
+        if proposal.files is None:
+            continue
+        values = ast.literal_eval(proposal.files["a.py"].removeprefix("pts = ").split("#")[0].strip())
+        taken = [i for i, value in enumerate(values) if f"{value:.3f}".endswith("2")]
+        if proposal.files["a.py"].endswith("# points\n"):
+            assert taken == list(range(taken[0], taken[-1] + 1))
+            sizes.add(len(taken))
+    assert len(sizes) > 3
+
+
+def test_crossover_needs_two_programs() -> None:
+    assert Crossover().propose(Task(({"a.py": TRAIN},), (), SCOPE), rng_of(0)).status is ProposalStatus.INVALID
+    assert crossed(TRAIN, TRAIN, 0).reason == "the programs share no part that differs."
+
+
+def test_crossover_keeps_to_the_markers() -> None:
+    donor = MARKED.replace("0.02", "0.05").replace("limit = 2.5", "limit = 9.5").replace("3.5", "7.5").replace("300", "500")
+    for seed in range(30):
+        proposal = crossed(MARKED, donor, seed)
+        if proposal.files is not None:
+            assert proposal.files["a.py"].endswith(MARKED.split(TRAIN)[1])
