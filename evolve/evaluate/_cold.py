@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from evolve.evaluate._view import PYTHON, View, copy_metadata, resolve
 from evolve.evaluate._watch import Watch
 
 POLICY = 1  # raise it when the meaning of the tier changes in a way its command line does not show
-_FLAGS = ("-I", "-S", "-B", "-X", "utf8")
+FLAGS = ("-I", "-S", "-B", "-X", "utf8")
 SECCOMP_FD = 4
 
 
@@ -84,8 +85,8 @@ class Strict:
 
     def start(self, job: Job) -> Started:
         """A sandbox that begins with this request at once."""
-        argv = [*self.command(job.limits, job.candidate, job.input, dict(job.inputs)), PYTHON, *_FLAGS, "/stub/_stub.pyc"]
-        pipes = Pipes.of(job.request)
+        argv = [*self.command(job.limits, job.candidate, job.input, dict(job.inputs)), PYTHON, *FLAGS, "/stub/_stub.pyc"]
+        pipes = Pipes.of(job.request.pack())
         filter_fd = os.open(self._filter, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self.set_limits(job.limits)
@@ -98,10 +99,10 @@ class Strict:
             pipes.close_inner()
         return Started(child, Meter(self.lane, child.pid), pipes.reply_r, pipes.log_r, Start.COLD)
 
-    def set_limits(self, limits: Limits) -> None:
-        """The group's limits, where there is a group; the spawner and bubblewrap count in it."""
+    def set_limits(self, limits: Limits, *, resident_mib: float = 0.0) -> None:
+        """The group's limits, where there is a group; the spawner, bubblewrap and a fork server (``resident_mib``) count in it."""
         if self.lane.cgroup:
-            self.lane.cgroup.limit(limits.memory_mib + 16, limits.pids + 4)
+            self.lane.cgroup.limit(limits.memory_mib + math.ceil(resident_mib) + 16, limits.pids + 4)
 
 
 def check(strict: Strict, folder: Path) -> str:

@@ -163,8 +163,10 @@ class Child:
 class Meter:
     """What a tree has used since the meter was made: from the control group where there is one, else by looking."""
 
-    def __init__(self, lane: Lane, pid: int) -> None:
+    def __init__(self, lane: Lane, pid: int, *, resident_mib: float = 0.0) -> None:
+        """``resident_mib`` is what was there before and shall not count: a fork server's own memory."""
         self._lane = lane
+        self._resident_mib = resident_mib
         self._tree = TreeMeter(pid) if lane.cgroup is None else None
         self._cpu_base = self._group_cpu_s()
         self._ooms = lane.cgroup.oom_kills() if lane.cgroup else 0
@@ -178,11 +180,15 @@ class Meter:
         """CPU seconds so far; notes the memory."""
         if self._tree is None:
             assert self._lane.cgroup is not None
-            self.peak_mib = max(self.peak_mib, self._lane.cgroup.memory_mib())
+            self.peak_mib = max(self.peak_mib, self._lane.cgroup.memory_mib() - self._resident_mib)
             return self._group_cpu_s() - self._cpu_base
         spent = self._tree.look() - self._tree_base
-        self.peak_mib = self._tree.memory_mib
+        self.peak_mib = max(self.peak_mib, self._tree.memory_mib - self._resident_mib)
         return spent
+
+    def resident_mib(self) -> float:
+        """Memory of the tree now."""
+        return self._lane.cgroup.memory_mib() if self._lane.cgroup else self._tree.proportional_mib() if self._tree else 0.0
 
     def over(self, memory_mib: int, pids: int) -> str:
         """Which limit the tree breaks now, where no control group enforces it; empty for none."""
@@ -190,7 +196,8 @@ class Meter:
             return ""
         if self._tree.n_processes > pids:
             return f"more than {pids} processes"
-        if self._tree.memory_mib > memory_mib and self._tree.proportional_mib() > memory_mib:
+        most = memory_mib + self._resident_mib
+        if self._tree.memory_mib > most and self._tree.proportional_mib() > most:
             return f"memory limit of {memory_mib} MiB"
         return ""
 

@@ -8,15 +8,20 @@ from pathlib import Path
 
 from archive import Start
 from evolve._contract import Stage
-from evolve._errors import SandboxMissing, UsageError
+from evolve._errors import EvolveError, SandboxMissing, UsageError
 from evolve.evaluate._cold import Strict, check
+from evolve.evaluate._imports import mentioned
 from evolve.evaluate._lane import Lane
+from evolve.evaluate._limits import limits_of
 from evolve.evaluate._none import Bare
 from evolve.evaluate._sandbox import TrialSandbox
+from evolve.evaluate._spare import Spare
 from evolve.evaluate._start import Job, Started, remove
 from evolve.evaluate._view import View
+from evolve.evaluate._warm import Warm, WarmUnavailable, sendable
 
 TIERS = ("strict", "none")
+_MAX_SERVERS = 16  # fork servers that one launcher starts because candidates import ever more modules
 
 
 def open_launcher(tier: str, view: View, *, slot: int = 0) -> Launcher:
@@ -54,6 +59,7 @@ class Launcher:
     Attributes:
         tier: the tier's name, recorded with every measurement.
         tier_hash: hash of the policy: command line, filter, view, kind of control group.
+        no_warm: why warm starts are not to be had here; empty while they are.
     """
 
     def __init__(self, way: Strict | Bare, lane: Lane, private: Path) -> None:
@@ -61,8 +67,13 @@ class Launcher:
         self.lane = lane
         self.tier = way.name
         self.tier_hash = way.policy
+        self.no_warm = "" if isinstance(way, Strict) else "tier none has no fork server"
         self._private = private
-        self._trials = 0
+        self._folders = 0
+        self._servers = 0
+        self._warm: Warm | None = None
+        self._spare: Spare | None = None
+        self._modules = way.mounts.modules if isinstance(way, Strict) else ()
 
     def sandbox(self, files: Mapping[str, str], stage: Stage, *, start: Start, cpu_limit_s: float | None = None) -> TrialSandbox:
         """A sandbox for one trial of the candidate ``files`` at ``stage``.
@@ -75,17 +86,77 @@ class Launcher:
 
     def new_folder(self) -> Path:
         """A fresh folder outside for one launch."""
-        self._trials += 1
-        folder = self._private / f"trial-{self._trials}"
+        self._folders += 1
+        folder = self._private / f"trial-{self._folders}"
         folder.mkdir()
         return folder
 
-    def start(self, job: Job, wanted: Start) -> Started:
-        """Start a job, as ``wanted`` if that is to be had, else cold."""
+    def start(self, job: Job, wanted: Start, files: Mapping[str, str]) -> Started:
+        """Start a job, as ``wanted`` if that is to be had, else cold.
+
+        Raises:
+            EnvironmentFault: not even cold.
+        """
+        if isinstance(self.way, Strict):
+            if wanted is Start.WARM and not job.request.argv and sendable(job) and (started := self._start_warm(job, files)):
+                return started
+            if wanted is Start.SPARE and sendable(job) and (started := self._start_spare(job)):
+                return started
         return self.way.start(job)
 
-    def trial_closed(self, trial: TrialSandbox) -> None:
-        """The slot is idle now."""
+    def _start_warm(self, job: Job, files: Mapping[str, str]) -> Started | None:
+        assert isinstance(self.way, Strict)
+        modules = mentioned(files, self.way.mounts.modules)
+        try:
+            if self._warm is None or not self._warm.fits(job, modules):
+                self._new_server(job, modules)
+            return self._warm.start(job) if self._warm else None
+        except WarmUnavailable as error:
+            self._close_warm()
+            self._servers += 1
+            self.no_warm = str(error) if self._servers >= _MAX_SERVERS else self.no_warm
+            return None
+
+    def _new_server(self, job: Job, modules: tuple[str, ...]) -> None:
+        """Another server, with what earlier candidates imported and what this one does.  A server that died is replaced freely."""
+        assert isinstance(self.way, Strict)
+        died = self._warm is not None and self._warm.dead
+        grown = tuple(dict.fromkeys((*self._modules, *modules)))
+        if self._warm is not None and not died and self._servers >= _MAX_SERVERS and self._warm.fits(job, ()):
+            return  # it will import the rest itself, every time
+        self._close_warm()
+        if self.no_warm:
+            return
+        self._servers += 0 if died else 1
+        self._modules = grown
+        self._warm = Warm(self.way, job.limits, grown)
+
+    def _start_spare(self, job: Job) -> Started | None:
+        spare, self._spare = self._spare, None
+        if spare is None:
+            return None
+        if not spare.fits(job, ()):
+            spare.close()
+            return None
+        return spare.start(job)
+
+    def trial_closed(self, files: Mapping[str, str], stage: Stage, start: Start) -> None:
+        """The slot is idle now: time to prepare what the next trial of this stage will want."""
+        if start is not Start.SPARE or not isinstance(self.way, Strict) or self._spare is not None:
+            return
+        self._modules = tuple(dict.fromkeys((*self._modules, *mentioned(files, self.way.mounts.modules))))
+        self._close_warm()  # its memory would count against the spare's
+        try:
+            self._spare = Spare(
+                self.way, limits_of(stage, wall_s=stage.time_s, cpu_s=stage.cpu_s), self._modules, self.new_folder()
+            )
+        except EvolveError:
+            self._spare = None  # the next trial starts cold and says why that fails, if it does
+
+    def _close_warm(self) -> None:
+        warm, self._warm = self._warm, None
+        if warm is not None:
+            warm.close()
 
     def close(self) -> None:
         """End everything and remove the slot's files.  Idempotent."""

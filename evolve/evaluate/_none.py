@@ -67,7 +67,7 @@ class Bare:
             place.rmdir() if place.is_dir() else place.unlink()
             place.symlink_to(path)
         argv = [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(self._stub / "_stub.pyc")]
-        pipes = Pipes.of(job.request)
+        pipes = Pipes.of(job.request.pack())
         try:
             if self.lane.cgroup:
                 self.lane.cgroup.limit(job.limits.memory_mib + 16, job.limits.pids + 4)

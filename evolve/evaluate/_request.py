@@ -54,8 +54,14 @@ class Request:
     outputs: Mapping[str, int] = field(default_factory=dict)
     first_process: bool = False
 
-    def pack(self) -> bytes:
+    def pack(
+        self, *, files: Mapping[str, bytes] | None = None, inputs: Mapping[str, bytes] | None = None, spare: bool = False
+    ) -> bytes:
         """The request's bytes.
+
+        Args:
+            files, inputs: the candidate's files and the inputs, for a fork server's child, which sees nothing of the outside.
+            spare: a Python script may run in the interpreter that already has its imports.
 
         Raises:
             TypeError: an argument is neither JSON nor an array; the evaluator's mistake.
@@ -73,6 +79,9 @@ class Request:
             "env": dict(self.env),
             "outputs": list(self.outputs.items()),
             "first_process": self.first_process,
+            "files": dict(files or {}),
+            "input_files": dict(inputs or {}),
+            "spare": spare,
         }
         data = marshal.dumps(message)
         return len(data).to_bytes(8, "little") + data
@@ -104,6 +113,8 @@ def _argument(value: object) -> object:
 def _plain(value: object) -> object:
     if value is None or isinstance(value, (bool, str)):
         return value
+    if isinstance(value, np.bool_):
+        return bool(value)
     if isinstance(value, (int, np.integer)):
         return int(value)
     if isinstance(value, (float, np.floating)):

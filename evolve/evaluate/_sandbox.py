@@ -91,7 +91,7 @@ class TrialSandbox:
         env: Mapping[str, str] | None = None,
         budgeted: bool = True,
     ) -> Reply:
-        """Run a command, always in a cold sandbox; see ``evolve.evaluate.Sandbox``."""
+        """Run a command, never warm; see ``evolve.evaluate.Sandbox``."""
         wanted = dict(outputs or {})
         if bad := [path for path in wanted if not is_relative(path)]:
             raise ValueError(f"an output is a relative path below /output, not {bad[0]!r}")
@@ -106,11 +106,12 @@ class TrialSandbox:
             return Reply(status=Status.OK, files=read_files(frame, wanted), exit_code=0)
 
         n_items = len(wanted) + 1
-        return self._do(request, Start.COLD, inputs or {}, budgeted, n_items, frame_limit(sum(wanted.values()), n_items), read)
+        start = Start.SPARE if self._wanted is Start.SPARE else Start.COLD
+        return self._do(request, start, inputs or {}, budgeted, n_items, frame_limit(sum(wanted.values()), n_items), read)
 
     def close(self) -> None:
         """No process of this trial is left after any call; this gives the launcher back."""
-        self._launcher.trial_closed(self)
+        self._launcher.trial_closed(self._files, self._stage, self._wanted)
 
     def __enter__(self) -> TrialSandbox:
         return self
@@ -165,7 +166,7 @@ class TrialSandbox:
         paths = lay_inputs(folder / "input", inputs)
         job = Job(request=request, limits=limits, folder=folder, inputs=paths, gpus=gpus)
         try:
-            return launcher.start(job, wanted), folder
+            return launcher.start(job, wanted, self._files), folder
         except BaseException:
             remove(folder)
             raise

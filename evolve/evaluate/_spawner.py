@@ -22,6 +22,7 @@ import time
 
 MAX_MESSAGE = 1 << 18
 MAX_FDS = 8
+_RESET = (signal.SIGPIPE, signal.SIGINT, signal.SIGHUP, signal.SIGXFSZ)  # what Python and this process ignore
 
 
 class Spawner:
@@ -41,7 +42,7 @@ class Spawner:
     def start(self, number: int, argv: list, env: dict, fds: list) -> None:
         actions = [(os.POSIX_SPAWN_DUP2, fd, place) for place, fd in enumerate(fds)]
         try:
-            pid = os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigmask=[], setsigdef=[signal.SIGPIPE])
+            pid = os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigmask=[], setsigdef=_RESET)
         except OSError as error:
             self.say("failed", number, error.errno or 0)
             return

@@ -13,7 +13,6 @@ from typing import Protocol
 from archive import Start
 from evolve.evaluate._limits import Limits
 from evolve.evaluate._request import Folders, Request, sealed
-from evolve.evaluate._trial import Usage
 from evolve.evaluate._watch import Measured, Running
 
 _STUBS = ("_stub", "_stub_server")
@@ -28,7 +27,6 @@ class Started:
     reply_fd: int
     log_fd: int
     start: Start
-    head_start: Usage = field(default_factory=Usage)  # spent before the request was sent (a spare's imports)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,26 +87,24 @@ def compile_stubs(target: Path) -> None:
 class Pipes:
     """The three descriptors a launch needs on both sides."""
 
-    def __init__(self, request: int | None) -> None:
-        self.request = request
+    def __init__(self, request_fd: int) -> None:
+        self.request_fd = request_fd
         self.reply_r, self.reply_w = os.pipe2(os.O_CLOEXEC)
         self.log_r, self.log_w = os.pipe2(os.O_CLOEXEC)
 
     @classmethod
-    def of(cls, request: Request) -> Pipes:
+    def of(cls, packed: bytes) -> Pipes:
         """With the whole request readable from the first moment."""
-        return cls(sealed(request.pack()))
+        return cls(sealed(packed))
 
     def inner(self, *more: int) -> list[int]:
         """What the program gets as 0, 1, 2, ..."""
-        assert self.request is not None
-        return [self.request, self.log_w, self.log_w, self.reply_w, *more]
+        return [self.request_fd, self.log_w, self.log_w, self.reply_w, *more]
 
     def close_inner(self) -> None:
         """Our copies of the program's ends; without this no end of file ever comes."""
-        for fd in (self.request, self.reply_w, self.log_w):
-            if fd is not None:
-                os.close(fd)
+        for fd in (self.request_fd, self.reply_w, self.log_w):
+            os.close(fd)
 
     def close_outer(self) -> None:
         """Ours, when nothing was started."""

@@ -255,7 +255,9 @@ def _extra_libraries(loaded: list[tuple[str, str]], packages: list[str], system:
     for name, path in loaded:
         real = os.path.realpath(path)
         # A chain of links that leaves what is bound (/etc/alternatives) breaks inside, wherever it ends.
-        if not all(any(step == folder or step.startswith(folder + "/") for folder in bound) for step in (*_links_through(path), real)):
+        if not all(
+            any(step == folder or step.startswith(folder + "/") for folder in bound) for step in (*_links_through(path), real)
+        ):
             extra.setdefault(name, real)
     return extra
 

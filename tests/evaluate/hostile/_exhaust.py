@@ -5,7 +5,7 @@ from __future__ import annotations
 from archive import Status
 from hostile._attack import PRELUDE, Attack
 
-DAEMON = '''
+DAEMON = """
 def attack(secret, port, marker):
     if os.fork() == 0:
         os.setsid()
@@ -16,9 +16,9 @@ def attack(secret, port, marker):
     os.wait()
     time.sleep(0.05)
     return []
-'''
+"""
 
-DAEMONS_PAST_TIMEOUT = '''
+DAEMONS_PAST_TIMEOUT = """
 def attack(secret, port, marker):
     for _ in range(5):
         if os.fork() == 0:
@@ -26,25 +26,25 @@ def attack(secret, port, marker):
             spawn(marker).wait()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(60)
-'''
+"""
 
-HELD_PIPES = '''
+HELD_PIPES = """
 def attack(secret, port, marker):
     subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)", marker], close_fds=False)
     if os.fork() == 0:
         time.sleep(60)
     return []
-'''
+"""
 
-FLOOD = '''
+FLOOD = """
 def attack(secret, port, marker):
     line = b"x" * 65536
     while True:
         os.write(1, line)
         os.write(2, line)
-'''
+"""
 
-FORK_BOMB = '''
+FORK_BOMB = """
 def attack(secret, port, marker):
     n = 0
     try:
@@ -55,25 +55,25 @@ def attack(secret, port, marker):
     except OSError:
         pass
     return n
-'''
+"""
 
-FORK_TREE = '''
+FORK_TREE = """
 def attack(secret, port, marker):
     while True:
         try:
             os.fork()
         except OSError:
             time.sleep(0.01)
-'''
+"""
 
-MEMORY = '''
+MEMORY = """
 def attack(secret, port, marker):
     kept = []
     while True:
         kept.append(b"x" * (16 << 20))
-'''
+"""
 
-MEMORY_OF_CHILDREN = '''
+MEMORY_OF_CHILDREN = """
 def attack(secret, port, marker):
     for _ in range(8):
         if os.fork() == 0:
@@ -81,9 +81,9 @@ def attack(secret, port, marker):
             time.sleep(60)
     time.sleep(3)
     return []
-'''
+"""
 
-FILL = '''
+FILL = """
 def attack(secret, port, marker):
     written = {}
     for place in ("/work", "/tmp", "/output", "/dev/shm"):
@@ -97,9 +97,9 @@ def attack(secret, port, marker):
         os.unlink(place + "/full")
         written[place] = size >> 20
     return written
-'''
+"""
 
-SLEEP = '''
+SLEEP = """
 def attack(secret, port, marker):
     for number in range(1, 65):
         try:
@@ -107,9 +107,9 @@ def attack(secret, port, marker):
         except (OSError, ValueError):
             pass
     time.sleep(60)
-'''
+"""
 
-CPU_OF_CHILDREN = '''
+CPU_OF_CHILDREN = """
 def attack(secret, port, marker):
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for _ in range(4):
@@ -117,7 +117,7 @@ def attack(secret, port, marker):
             os.setsid()
             while True: pass
     time.sleep(60)
-'''
+"""
 
 
 def _small(written: object) -> bool:

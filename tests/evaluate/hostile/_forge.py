@@ -5,11 +5,11 @@ from __future__ import annotations
 from archive import Status
 from hostile._attack import PRELUDE, Attack
 
-_FRAME = '''
+_FRAME = """
 def frame(header, body=b""):
     text = header.encode()
     return b"EVR1" + len(text).to_bytes(4, "little") + text + body
-'''
+"""
 _BODIES = {
     "no_reply": "os._exit(0)",
     "closed": "os.closerange(0, 100); os._exit(0)",
@@ -63,15 +63,18 @@ ATTACKS = (
     Attack(name="exit_3", source="def attack(secret, port, marker):\n    raise SystemExit(3)\n", statuses=(Status.CRASH,)),
     Attack(name="exit_0", source="def attack(secret, port, marker):\n    raise SystemExit(0)\n", statuses=_REFUSED),
     Attack(name="abort", source=PRELUDE + "def attack(secret, port, marker):\n    os.abort()\n", statuses=(Status.CRASH,)),
-    Attack(name="segfault", source=PRELUDE + "def attack(secret, port, marker):\n    ctypes.string_at(0)\n", statuses=(Status.CRASH,)),
     Attack(
-        name="recursion", source="def attack(secret, port, marker):\n    return attack(secret, port, marker)\n", statuses=(Status.CRASH,)
+        name="segfault", source=PRELUDE + "def attack(secret, port, marker):\n    ctypes.string_at(0)\n", statuses=(Status.CRASH,)
+    ),
+    Attack(
+        name="recursion",
+        source="def attack(secret, port, marker):\n    return attack(secret, port, marker)\n",
+        statuses=(Status.CRASH,),
     ),
     Attack(name="interrupt", source="def attack(secret, port, marker):\n    raise KeyboardInterrupt\n", statuses=(Status.CRASH,)),
     Attack(
         name="evil_error",
-        source="class E(Exception):\n    def __str__(self): raise SystemExit(0)\n"
-        "def attack(secret, port, marker):\n    raise E\n",
+        source="class E(Exception):\n    def __str__(self): raise SystemExit(0)\ndef attack(secret, port, marker):\n    raise E\n",
         statuses=_REFUSED,
     ),
     Attack(

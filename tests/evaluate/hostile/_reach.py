@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hostile._attack import PRELUDE, Attack
 
-READ = '''
+READ = """
 def attack(secret, port, marker):
     os.symlink(secret, "/work/link")
     places = [secret, "/work/link", "/root", "/root/.ssh", os.path.expanduser("~/.ssh/id_rsa"), "/home", "/etc/passwd", "/etc/shadow",
@@ -29,9 +29,9 @@ def attack(secret, port, marker):
     except ImportError:
         pass
     return found
-'''
+"""
 
-PACKAGES = '''
+PACKAGES = """
 def attack(secret, port, marker):
     found = []
     for name in ("pip", "setuptools", "pytest", "duckdb", "ray", "anthropic", "zstandard", "hydra", "yaml", "wheel", "packaging"):
@@ -46,9 +46,9 @@ def attack(secret, port, marker):
         found += [os.path.join(top, name) for name in folders if name in ("site-packages", "dist-packages")
                   and os.listdir(os.path.join(top, name))]
     return found
-'''
+"""
 
-ENVIRONMENT = '''
+ENVIRONMENT = """
 def attack(secret, port, marker):
     found = [name for name in os.environ if "KEY" in name or "TOKEN" in name or "SECRET" in name]
     for name in os.listdir("/proc"):
@@ -60,9 +60,9 @@ def attack(secret, port, marker):
             if marker.encode() in text:
                 found.append("environ of " + name)
     return found
-'''
+"""
 
-WRITE = '''
+WRITE = """
 def attack(secret, port, marker):
     found = []
     places = ["/x", "/dev/x", "/proc/x", "/candidate/x", "/candidate/attack.py", "/input/x", "/stub/x", "/stub/_stub.pyc", "/py/x",
@@ -77,9 +77,9 @@ def attack(secret, port, marker):
         found += tried("unlink " + place, lambda: os.rename(place, "/tmp/gone"))
         found += tried("chmod " + place, lambda: os.chmod(place, 0o777))
     return found
-'''
+"""
 
-PROC_SYS = '''
+PROC_SYS = """
 def attack(secret, port, marker):
     found = []
     for top, _, files in os.walk("/proc/sys"):
@@ -104,9 +104,9 @@ def attack(secret, port, marker):
             continue
         found += tried(place, lambda: open(place, "wb", buffering=0).write(b"0"))
     return found
-'''
+"""
 
-NETWORK = '''
+NETWORK = """
 def attack(secret, port, marker):
     def tcp(host):
         with socket.create_connection((host, port), 1): return True
@@ -119,9 +119,9 @@ def attack(secret, port, marker):
     def packet():
         socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 3); return True
     return found + tried("packet", packet) + tried("raw", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1) and True)
-'''
+"""
 
-KERNEL = '''
+KERNEL = """
 def attack(secret, port, marker):
     x86 = os.uname().machine == "x86_64"
     found = []
@@ -147,15 +147,15 @@ def attack(secret, port, marker):
             if libc.syscall(number, 0, 0, 0, 0, 0) != -1 or ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS):
                 found.append(name)
     return found
-'''
+"""
 
-FOREIGN_ABI = '''
+FOREIGN_ABI = """
 def attack(secret, port, marker):
     libc.syscall(0x40000000 + 39)
     return ["x32"]
-'''
+"""
 
-PRIVILEGE = '''
+PRIVILEGE = """
 def attack(secret, port, marker):
     found = tried("setuid", lambda: os.setuid(0)) + tried("setgid", lambda: os.setgid(0)) + tried("groups", lambda: os.setgroups([0]))
     found += tried("nice", lambda: os.nice(-10))
@@ -173,12 +173,13 @@ def attack(secret, port, marker):
     found += ["cores"] * (resource.getrlimit(resource.RLIMIT_CORE) != (0, 0))
     found += tried("more files", lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1 << 20, 1 << 20)))
     return found
-'''
+"""
 
-OTHERS = '''
+OTHERS = """
 def attack(secret, port, marker):
     pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    found = [f"sees {pid}" for pid in pids if pid != os.getpid()]
+    own = {1, int(os.readlink("/proc/self"))}  # warm: the server, and itself by its outer number
+    found = [f"sees {pid}" for pid in pids if pid not in own]
     for pid in range(1, 400):
         if pid != os.getpid():
             found += tried(f"signals {pid}", lambda: os.kill(pid, 0))
@@ -186,7 +187,30 @@ def attack(secret, port, marker):
     found += ["parent"] * (os.getppid() != 0)
     fds = {int(fd) for fd in os.listdir("/proc/self/fd")}
     return found + [f"descriptor {fd}" for fd in fds if fd > 4]
-'''
+"""
+
+# Only for children of a fork server, where /proc/1 is the server; in a cold sandbox it is the candidate itself.
+SERVER = """
+def attack(secret, port, marker):
+    found = []
+    for name in ("mem", "maps", "environ", "auxv", "stack", "syscall", "io", "pagemap", "smaps"):
+        found += tried("reads " + name, lambda: open("/proc/1/" + name, "rb").read(1) != b"")
+    for name in ("mem", "oom_score_adj", "comm", "timerslack_ns", "coredump_filter", "autogroup", "clear_refs"):
+        found += tried("writes " + name, lambda: open("/proc/1/" + name, "r+b", buffering=0).write(b"1") > 0)
+    for name in ("root", "cwd", "exe"):
+        found += tried("follows " + name, lambda: os.readlink("/proc/1/" + name))
+        found += tried("enters " + name, lambda: os.listdir("/proc/1/" + name))
+    for name in range(16):
+        found += tried(f"opens descriptor {name}", lambda: os.open(f"/proc/1/fd/{name}", os.O_RDWR) >= 0)
+    for name in ("user", "mnt", "net", "pid"):
+        found += tried("opens namespace " + name, lambda: libc.setns(os.open("/proc/1/ns/" + name, os.O_RDONLY), 0) == 0)
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    os.nice(5)
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    return found
+"""
+
+SERVER_ATTACK = Attack(name="server", source=PRELUDE + SERVER)
 
 ATTACKS = tuple(
     Attack(name=name, source=PRELUDE + source)

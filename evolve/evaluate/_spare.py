@@ -1,0 +1,92 @@
+"""The spare start: a strict sandbox already past its imports, used once.  Isolation is that of a cold start.
+
+It hides the latency of imports, not their CPU, and pays where they are long (torch) and the slot would idle meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+from pathlib import Path
+
+from archive import Start
+from evolve.evaluate._cold import FLAGS, SECCOMP_FD, Strict
+from evolve.evaluate._lane import Meter
+from evolve.evaluate._limits import Limits
+from evolve.evaluate._start import Job, Pipes, Started, remove
+from evolve.evaluate._view import PYTHON
+
+_READY_S = 120.0
+
+
+class Spare:
+    """A sandbox that waits for its one request.  Either ``start`` or ``close`` ends its waiting."""
+
+    def __init__(self, strict: Strict, limits: Limits, modules: tuple[str, ...], folder: Path) -> None:
+        """Start it; the imports go on while this returns.
+
+        Raises:
+            EnvironmentFault: it could not be started.
+        """
+        self.modules = modules
+        self.limits = limits
+        self._lane = strict.lane
+        self._folder = folder
+        self._candidate = folder / "candidate"
+        self._input = folder / "input"
+        for path in (self._candidate, self._input):
+            path.mkdir()
+        request_r, self._request_w = os.pipe2(os.O_CLOEXEC)
+        self._pipes = Pipes(request_r)
+        filter_fd = os.open(strict.private / "seccomp", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            strict.set_limits(limits)
+            line = strict.command(limits, self._candidate, self._input, {})
+            argv = [*line, PYTHON, *FLAGS, "/stub/_stub.pyc", "spare", *modules]
+            assert argv[argv.index("--seccomp") + 1] == str(SECCOMP_FD)
+            self._child = self._lane.start(argv, {}, self._pipes.inner(filter_fd))
+        finally:
+            os.close(filter_fd)
+            self._pipes.close_inner()
+
+    def fits(self, job: Job, modules: tuple[str, ...]) -> bool:
+        """Whether it can run ``job``: made for the same limits, with everything loaded that is asked for."""
+        same = (job.limits.scratch_bytes, job.limits.threads) == (self.limits.scratch_bytes, self.limits.threads)
+        return same and set(modules) <= set(self.modules)
+
+    def start(self, job: Job) -> Started | None:
+        """Hand it the request, waiting for the imports if need be; None when it died over them."""
+        if not select.select([self._pipes.reply_r], [], [], _READY_S)[0] or os.read(self._pipes.reply_r, 1) != b"+":
+            self.close()
+            return None
+        shutil.copytree(job.candidate, self._candidate, dirs_exist_ok=True)
+        shutil.copytree(job.input, self._input, dirs_exist_ok=True)
+        for name, path in job.inputs.items():
+            shutil.copyfile(path, self._input / name)
+        meter = Meter(self._lane, self._child.pid)
+        data = job.request.pack(spare=True)
+        os.set_blocking(self._request_w, True)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._request_w, view) :]
+        except BrokenPipeError:
+            self.close()
+            return None
+        os.close(self._request_w)
+        self._request_w = -1
+        return Started(self._child, meter, self._pipes.reply_r, self._pipes.log_r, Start.SPARE)
+
+    def done(self) -> None:
+        """Remove its files, after the end of what ``start`` gave."""
+        remove(self._folder)
+
+    def close(self) -> None:
+        """Give it up unused."""
+        if self._request_w >= 0:
+            os.close(self._request_w)
+            self._request_w = -1
+        self._child.wait_killed()
+        self._pipes.close_outer()
+        remove(self._folder)
