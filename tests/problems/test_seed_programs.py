@@ -1,0 +1,60 @@
+"""The cheap built-in problems through the real grader and sandbox: the seed runs, and its artifacts say what it scored."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from archive import Measurement
+from evolve._contract import Problem
+from evolve._problem import load_problem
+from evolve._validate import ValidationReport, validate_problem
+from evolve.execute import Executor, Sink
+from evolve.execute._local import LocalExecutor
+
+
+def local(problems: Mapping[str, Problem], sink: Sink) -> Executor:
+    return LocalExecutor(problems, slots=1, tier="strict", sink=sink)
+
+
+def artifact(result: Measurement, name: str) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(base64.b85decode(result.artifacts[name]), max_output_size=1 << 20)
+
+
+def report_of(name: str, **params: float | str) -> tuple[Problem, ValidationReport]:
+    problem = load_problem(name, params)
+    report = validate_problem(problem, local)
+    assert report.ok, [check for check in report.checks if not check.ok]
+    return problem, report
+
+
+@pytest.mark.parametrize("n", [26, 32])
+def test_circle_packing(n: int, tmp_path: Path) -> None:
+    problem, report = report_of("circle_packing", n=n)
+    assert report.noise_sd is None
+    (tmp_path / "packing.npy").write_bytes(artifact(report.measurements[0], "packing"))
+    verify = [sys.executable, str(problem.folder / "verify.py"), str(tmp_path / "packing.npy"), str(n)]
+    done = subprocess.run(verify, capture_output=True, text=True, check=True)
+    assert float(done.stdout.split()[-1]) == pytest.approx(report.seed_score, abs=1e-12)
+
+
+@pytest.mark.parametrize("params", [{}, {"dimension": 16, "tails": "t4", "sd": 0.1}])
+def test_planted(params: dict[str, float | str]) -> None:
+    problem, report = report_of("planted", **params)
+    spec = importlib.util.spec_from_file_location("planted_truth", problem.folder / "planted_truth.py")
+    assert spec is not None
+    assert spec.loader is not None
+    truth = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(truth)
+    point = json.loads(artifact(report.measurements[0], "point"))
+    assert truth.truth(problem.seed, problem.params) == truth.value(point, problem.params) == 0
+    assert report.noise_sd is not None
+    assert 0.1 * problem.params["sd"] < report.noise_sd < 10 * problem.params["sd"]
