@@ -16,7 +16,7 @@ Written to OUT (who may see what is said in ``problem.yaml``):
     tokenizer.json         pattern, byte strings of the ranks (base64), id of the special token; for candidates
     train_tokens.npy       (n,) uint16, documents one after another, each behind one BOS
     train_starts.npy       (documents + 1,) int64, where each document's BOS stands
-    validation_rows.npy    (rows, CONTEXT + 1) uint16, the validation stream cut into rows; a row's last token is the next one's first
+    validation_rows.npy    (rows, CONTEXT + 1) uint16, the validation stream in rows; a row's last token is the next one's first
     validation_bits.npy    (rows,) float64, bits of each row under a bigram model of the training part: how hard the row is
     token_bytes.npy        (VOCABULARY,) int32, bytes each token stands for; 0 for the special one
     corpus.json            which files went where, with counts
@@ -111,9 +111,7 @@ def read_texts(folder: Path) -> dict[str, str]:
     texts = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8", errors="replace") for path in paths}
     texts = {name: text for name, text in texts.items() if text.strip()}
     if len(texts) < 2:
-        raise SystemExit(
-            f"expected at least two .md or .txt files in the corpus folder, found {len(texts)}; some of them are held out to validate on."
-        )
+        raise SystemExit(f"expected at least two .md or .txt files in {folder}, found {len(texts)}; add texts, some are held out.")
     return texts
 
 

@@ -222,7 +222,7 @@ def honest(measure: Measure, problem: Problem) -> Result:
 
 @pytest.mark.parametrize("verdict", verdicts(), ids=lambda verdict: verdict["candidate"])
 def test_every_program_gets_its_verdict(verdict: dict, measure: Measure, problem: Problem, honest: Result) -> None:
-    outcome = measure(redteam(problem, verdict["candidate"]), cpu_limit_s=4.0).outcome
+    outcome = measure(redteam(problem, verdict["candidate"]), cpu_limit_s=3.0).outcome
     assert outcome.status in verdict["expect"], outcome.reason
     if "same_score_as" in verdict:
         assert verdict["same_score_as"] == "honest_bigram"
@@ -242,12 +242,10 @@ def test_every_cheat_has_a_verdict_and_an_honest_twin(problem: Problem) -> None:
             assert verdict["expect"] == ["ok"]
 
 
-def test_who_would_profit_does_so_only_until_the_second_look(measure: Measure, problem: Problem, honest: Result) -> None:
-    """The cheats are real ones: without the second sandbox they score better than the honest program they are made from."""
-    for name in ("looks_ahead", "remembers_calls", "reads_neighbours"):
-        outcome = measure(redteam(problem, name), deep=False).outcome
-        assert outcome.status is Status.OK
-        assert outcome.score < honest.outcome.score
+def test_who_looks_ahead_a_little_gains_until_the_second_look(measure: Measure, problem: Problem, honest: Result) -> None:
+    outcome = measure(redteam(problem, "looks_ahead"), deep=False).outcome
+    assert outcome.status is Status.OK
+    assert outcome.score < honest.outcome.score
 
 
 def test_a_score_below_the_floor_is_impossible(measure: Measure, problem: Problem) -> None:

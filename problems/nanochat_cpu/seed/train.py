@@ -20,19 +20,21 @@ from torch import Tensor, nn
 
 INPUT = Path(os.environ.get("EVOLVE_INPUT", "/input"))
 OUTPUT = Path(os.environ.get("EVOLVE_OUTPUT", "/output"))
-VOCABULARY = 1024
-CONTEXT = 128
+VOCABULARY = 1024  # tune: off
+CONTEXT = 128  # tune: off
 
 # model
 DEPTH = 2
-WIDTH = 64
-HEAD_SIZE = 32
+HEADS = 2
+ROTARY_PAIRS = 16  # tune: 4..64 log
+HEAD_SIZE = 2 * ROTARY_PAIRS  # tune: off
+WIDTH = HEADS * HEAD_SIZE
 MLP_RATIO = 4
 ROPE_BASE = 10000.0
 SOFTCAP = 15.0
 
 # optimization
-BATCH_ROWS = 8
+BATCH_ROWS = 8  # tune: 1..64 log
 EMBEDDING_LR = 0.2
 HEAD_LR = 0.004
 MATRIX_LR = 0.02
@@ -40,7 +42,7 @@ ADAM_BETA1 = 0.8
 ADAM_BETA2 = 0.95
 ADAM_EPS = 1e-10
 WARMUP = 0.0
-WARMDOWN = 0.2
+WARMDOWN = 0.2  # tune: 0..1
 FINAL_LR = 0.0
 MOMENTUM_START = 0.85
 MOMENTUM_END = 0.95
@@ -67,7 +69,7 @@ class Attention(nn.Module):
 
     def forward(self, x_BTC: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         B, T, C = x_BTC.shape
-        q, k, v = (layer(x_BTC).view(B, T, -1, HEAD_SIZE).transpose(1, 2) for layer in (self.query, self.key, self.value))
+        q, k, v = (layer(x_BTC).view(B, T, HEADS, HEAD_SIZE).transpose(1, 2) for layer in (self.query, self.key, self.value))
         q, k = norm(rotate(q, cos, sin)), norm(rotate(k, cos, sin))
         y_BHTD = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.out(y_BHTD.transpose(1, 2).reshape(B, T, C))
@@ -111,7 +113,7 @@ class GPT(nn.Module):
             nn.init.zeros_(block.mlp.out.weight)
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
-        angles = torch.outer(torch.arange(tokens_BT.size(1)), ROPE_BASE ** (-torch.arange(0, HEAD_SIZE, 2) / HEAD_SIZE))
+        angles = torch.outer(torch.arange(tokens_BT.size(1)), ROPE_BASE ** (-torch.arange(ROTARY_PAIRS) / ROTARY_PAIRS))
         cos, sin = angles.cos(), angles.sin()
         x_BTC = norm(self.embedding(tokens_BT))
         for block in self.blocks:
@@ -122,7 +124,7 @@ class GPT(nn.Module):
 
 def orthogonalize(g: Tensor) -> Tensor:
     """The nearest semi-orthogonal matrix, roughly, by a quintic Newton-Schulz iteration (https://kellerjordan.github.io/posts/muon)."""
-    a, b, c = 3.4445, -4.7750, 2.0315
+    a, b, c = 3.4445, -4.7750, 2.0315  # tune: off
     x = g.T if g.size(0) > g.size(1) else g
     x = x / (x.norm() + 1e-7)
     for _ in range(NEWTON_SCHULZ_STEPS):
@@ -143,7 +145,7 @@ class Muon:
         for w, m in self.state:
             m.lerp_(w.grad, 1.0 - momentum)
             update = orthogonalize(w.grad.lerp(m, momentum))
-            w.sub_(update, alpha=self.lr * lr_scale * max(1.0, w.size(0) / w.size(1)) ** 0.5)
+            w.sub_(update, alpha=self.lr * lr_scale * math.sqrt(max(1.0, w.size(0) / w.size(1))))
 
 
 class Adam:
@@ -165,7 +167,7 @@ def train(tokens: Tensor) -> GPT:
     """One pass over the stream, cut into rows of CONTEXT tokens, in the order served."""
     model = GPT()
     model.initialize()
-    adam_scale = (WIDTH / 768) ** -0.5  # nanochat's rates are those of width 768
+    adam_scale = (WIDTH / 768) ** -0.5  # tune: off  # the rates above are nanochat's, stated for width 768
     optimizers = [
         Adam(model.embedding.weight, EMBEDDING_LR * adam_scale),
         Adam(model.head.weight, HEAD_LR * adam_scale),
@@ -181,8 +183,8 @@ def train(tokens: Tensor) -> GPT:
         loss = F.cross_entropy(logits_BTV.view(-1, VOCABULARY), targets[rows].reshape(-1))
         model.zero_grad()
         loss.backward()
-        progress = step / n_steps
-        lr_scale = FINAL_LR + (1.0 - FINAL_LR) * min(1.0, (progress + 1e-9) / (WARMUP + 1e-9), (1.0 - progress) / WARMDOWN)
+        ramp = min((step + 1) / (WARMUP * n_steps + 1), 1.0, (n_steps - step) / (WARMDOWN * n_steps + 1))
+        lr_scale = FINAL_LR + (1.0 - FINAL_LR) * ramp
         with torch.no_grad():
             for optimizer in optimizers:
                 optimizer.step(step, lr_scale)
