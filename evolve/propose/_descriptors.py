@@ -17,7 +17,16 @@ _BRANCHES = (ast.If, ast.IfExp, ast.Try, ast.Match)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _DEEPENS = frozenset((*_LOOPS, *_BRANCHES, *_COMPREHENSIONS, *_FUNCTIONS, ast.ClassDef, ast.With, ast.AsyncWith))
-_FLAT = (ast.expr_context, ast.operator, ast.boolop, ast.unaryop, ast.cmpop)
+# Fields that hold no expression or statement: names, contexts, operators, import lists.
+_PLAIN = frozenset(
+    {"ctx", "op", "ops", "id", "attr", "name", "names", "module", "level", "kind", "rest", "kwd_attrs", "conversion"}
+    | {"type_comment", "type_ignores"}
+)
+_FIELDS: Mapping[type, tuple[str, ...]] = {
+    kind: tuple(name for name in kind._fields if name not in _PLAIN)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +41,6 @@ class TreeCounts:
 
     def count(self, *types: type) -> float:
         return float(sum(self.types.get(node_type, 0) for node_type in types))
-
-    @property
-    def total(self) -> int:
-        return sum(self.types.values())
 
 
 def count_trees(trees: Iterable[ast.Module]) -> TreeCounts:
@@ -55,7 +60,7 @@ def count_trees(trees: Iterable[ast.Module]) -> TreeCounts:
         elif kind is ast.Constant:
             numbers += type(node.value) in (int, float, complex)  # type: ignore[attr-defined]
             continue
-        elif kind is ast.Name:
+        elif kind is ast.Name or kind is ast.MatchSingleton:
             continue
         elif kind is ast.Call:
             called.add(_called_name(node.func))  # type: ignore[attr-defined]
@@ -63,11 +68,11 @@ def count_trees(trees: Iterable[ast.Module]) -> TreeCounts:
             imported.update(alias.name.split(".")[0] for alias in node.names)  # type: ignore[attr-defined]
         elif kind is ast.ImportFrom:
             imported.add((node.module or ".").split(".")[0])  # type: ignore[attr-defined]
-        for name in kind._fields:
+        for name in _FIELDS[kind]:
             child = getattr(node, name, None)
             if isinstance(child, list):
-                stack += [(item, depth) for item in child if isinstance(item, ast.AST) and not isinstance(item, _FLAT)]
-            elif isinstance(child, ast.AST) and not isinstance(child, _FLAT):
+                stack += [(item, depth) for item in child if item is not None]
+            elif isinstance(child, ast.AST):
                 stack.append((child, depth))
     return TreeCounts(Counter(seen), nesting, numbers, frozenset(called), frozenset(imported))
 

@@ -77,9 +77,9 @@ def literals_of(files: dict[str, str]) -> tuple[Literal, ...]:
     return tuple(literal for _, _, literal in sorted(found[:MAX_LITERALS], key=lambda entry: entry[1]))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def find(text: str) -> tuple[Found, ...]:
-    """Every tunable number of one source, in program order.  Remembers the last 32 texts.  Empty when it does not parse."""
+    """Every tunable number of one source, in program order.  Remembers the last 8 texts.  Empty when it does not parse."""
     parsed = parse(text)
     if parsed.tree is None or text.startswith("\ufeff"):
         return ()

@@ -54,9 +54,9 @@ class Sites:
         return low + 1
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def sites_of(text: str) -> Sites:
-    """All places of a source; none when it does not parse.  The last 32 texts are remembered."""
+    """All places of a source; none when it does not parse.  The last 8 texts are remembered."""
     parsed = parse(text)
     sites = Sites(parsed, find(text))
     if parsed.tree is None or text.startswith("\ufeff"):

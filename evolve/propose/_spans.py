@@ -49,11 +49,11 @@ class Parsed:
         return start, self.offset(node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def parse(text: str) -> Parsed:
     """Parse a Python source of any origin.
 
-    The last 16 texts are remembered, since a parent is parsed again for each of its children; the trees are shared and must not
+    The last 8 texts are remembered, since a parent is parsed again for each of its children; the trees are shared and must not
     be changed.  Thread-safe.
 
     Returns:

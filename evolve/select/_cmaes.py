@@ -27,7 +27,7 @@ _SIGMA_MAX = 1e32
 _EIGENVALUE_MIN = 1e-20  # relative to the largest: keeps C^(-1/2) finite when rounding makes an eigenvalue zero or negative
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CmaConstants:
     """What follows from the dimension and the population size alone (table 1 of the tutorial).
 
@@ -83,7 +83,7 @@ def cma_constants(n: int, population: int, active: bool = True) -> CmaConstants:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CmaState:
     """The distribution and its evolution paths.  The arrays are never written to.
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,7 +33,51 @@ _INT_SD = 0.4  # of one: draws of an integer keep at least this, so that it does
 _DIGITS = 3  # of the standard deviation: values are written no finer than this
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Domain:
+    """The literals as arrays of shape (n,): how coordinates and values turn into each other.
+
+    ``x_low`` and ``x_high`` are the bounds as coordinates.
+    """
+
+    value: np.ndarray
+    step: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    is_log: np.ndarray
+    is_int: np.ndarray
+    x_low: np.ndarray
+    x_high: np.ndarray
+
+    @classmethod
+    def of(cls, literals: Sequence[Literal]) -> Domain:
+        value, step, low, high = (
+            np.array([getattr(literal, name) for literal in literals], dtype=np.float64)
+            for name in ("value", "step", "low", "high")
+        )
+        is_log = np.array([literal.scale == "log" for literal in literals])
+        is_int = np.array([literal.kind == "int" for literal in literals])
+        domain = cls(value, step, low, high, is_log, is_int, low, high)
+        return replace(domain, x_low=domain.encode(low), x_high=domain.encode(high))
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Coordinates of values, which are put within the bounds first."""
+        values = np.minimum(np.maximum(values, self.low), self.high)
+        ratio = np.where(self.is_log, values, 1.0) / np.where(self.is_log, self.value, 1.0)
+        return np.where(self.is_log, np.log(ratio), values - self.value) / self.step
+
+    def decode(self, x: np.ndarray) -> np.ndarray:
+        """Values of coordinates, within the bounds, neither rounded nor whole."""
+        moved = self.step * np.minimum(np.maximum(x, self.x_low), self.x_high)
+        values = np.where(self.is_log, self.value * np.exp(np.where(self.is_log, moved, 0.0)), self.value + moved)
+        return np.minimum(np.maximum(values, self.low), self.high)
+
+    def clip(self, x: np.ndarray) -> np.ndarray:
+        """Coordinates put within the bounds."""
+        return np.minimum(np.maximum(x, self.x_low), self.x_high)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Tuner:
     """CMA-ES over the literals of one program.
 
@@ -55,6 +100,11 @@ class Tuner:
         return len(self.literals)
 
     @property
+    def domain(self) -> Domain:
+        """The literals as arrays."""
+        return _domain_of(_ById(self.literals))
+
+    @property
     def population(self) -> int:
         return self.state.population
 
@@ -69,9 +119,15 @@ class Tuner:
             deviation calls for; and the generation, to be recorded with them.
         """
         drawn = np.asarray(z, dtype=np.float64)
-        sds = self.state.sds
-        x = draw(self.state, drawn)
-        return tuple(self._value(i, float(x[i]), float(sds[i]), float(drawn[i])) for i in range(self.n)), self.generation
+        domain, state = self.domain, self.state
+        values = domain.decode(draw(state, drawn))
+        sds = state.sds * domain.step * np.where(domain.is_log, np.abs(values), 1.0)  # of the values
+        widened = np.where(domain.is_int, values + np.maximum(0.0, _INT_SD - sds) * drawn, values)
+        digits = _DIGITS - np.floor(np.log10(np.where(domain.is_int, 10.0**_DIGITS, np.maximum(sds, 1e-300))))
+        rounded = np.array([round(value, int(n)) for value, n in zip(widened.tolist(), digits.tolist(), strict=True)])
+        low = np.where(domain.is_int, np.ceil(domain.low), domain.low)
+        high = np.where(domain.is_int, np.floor(domain.high), domain.high)
+        return tuple(np.minimum(np.maximum(rounded, low), high).tolist()), self.generation
 
     def told(self, sample: Sample, score: float | None) -> Tuner:
         """The tuner after the result of a sample.
@@ -88,13 +144,13 @@ class Tuner:
         if len(sample.values) != self.n or len(sample.z) != self.n:
             raise ValueError(f"expected a sample of {self.n} values; found {len(sample.values)} and {len(sample.z)} draws.")
         if sample.generation == self.generation:
-            x = np.clip(draw(self.state, np.asarray(sample.z, dtype=np.float64)), *self._box())
+            x = self.domain.clip(draw(self.state, np.asarray(sample.z, dtype=np.float64)))
         else:
-            x = shorten(self.state, self._point(sample.values))
+            x = shorten(self.state, self.domain.encode(np.array(sample.values)))
         point = tuple(x.tolist())
         best = self.best
         if score is not None and (best is None or score > best[1]):
-            best = (tuple(self._point(sample.values).tolist()), score)
+            best = (tuple(self.domain.encode(np.array(sample.values)).tolist()), score)
         tuner = replace(self, pending=(*self.pending, (point, score)), best=best, told_count=self.told_count + 1)
         return tuner if len(tuner.pending) < tuner.population else tuner._closed()
 
@@ -121,7 +177,7 @@ class Tuner:
         """
         mean = np.array(self.best[0]) if self.best is not None else self.state.mean
         population = min(self.population * _POPULATION_GROWTH, default_population(self.n) * _POPULATION_MAX)
-        state = cma_start(np.clip(mean, *self._box()), sigma, population=max(self.population, population))
+        state = cma_start(self.domain.clip(mean), sigma, population=max(self.population, population))
         return replace(self, state=state, generation=self.generation + 1, pending=(), history=(), restarts=self.restarts + 1)
 
     # ------------------------------------------------------------------------------------------------ inside
@@ -136,30 +192,9 @@ class Tuner:
         scores = [score for _, score in self.pending if score is not None]
         xs = np.array([self.pending[i][0] for i in order])
         state = update(self.state, xs, len(scores))
-        low, high = self._box()
-        state = replace(state, mean=np.clip(state.mean, low, high))
+        state = replace(state, mean=self.domain.clip(state.mean))
         history = (*self.history, max(scores, default=None))[-2 * self._window :]
         return replace(self, state=state, generation=self.generation + 1, pending=(), history=history)
-
-    def _value(self, i: int, x: float, sd: float, z: float) -> float:
-        literal = self.literals[i]
-        value = _decode(literal, x)
-        unit = sd * literal.step * (1.0 if literal.scale == "linear" else abs(value))  # standard deviation of the value
-        if literal.kind == "int":
-            widened = value + max(0.0, _INT_SD - unit) * z
-            return float(min(max(round(widened), math.ceil(literal.low)), math.floor(literal.high)))
-        if 0 < unit < math.inf:
-            value = round(value, _DIGITS - math.floor(math.log10(unit)))
-        return min(max(value, literal.low), literal.high)
-
-    def _point(self, values: Sequence[float]) -> np.ndarray:
-        return np.array([_encode(literal, value) for literal, value in zip(self.literals, values, strict=True)])
-
-    def _box(self) -> tuple[np.ndarray, np.ndarray]:
-        return (
-            np.array([_encode(literal, literal.low) for literal in self.literals]),
-            np.array([_encode(literal, literal.high) for literal in self.literals]),
-        )
 
 
 def open_tuner(literals: Sequence[Literal], *, sigma: float = 1.0, population: int | None = None) -> Tuner:
@@ -258,21 +293,24 @@ _LITERAL_FIELDS = ("path", "value", "kind", "scale", "step", "low", "high")
 _STATE_ARRAYS = ("mean", "cov", "p_sigma", "p_c", "basis", "scales")
 
 
-def _decode(literal: Literal, x: float) -> float:
-    """A coordinate as the literal's value, within its bounds."""
-    if literal.scale == "log":
-        value = literal.value * math.exp(min(max(literal.step * x, -700.0), 700.0))
-    else:
-        value = literal.value + literal.step * x
-    return min(max(value, literal.low), literal.high)
+class _ById:
+    """A key for one tuple of literals, by identity: hashing all of them would cost as much as working with them."""
+
+    __slots__ = ("literals",)
+
+    def __init__(self, literals: tuple[Literal, ...]) -> None:
+        self.literals = literals
+
+    def __hash__(self) -> int:
+        return id(self.literals)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ById) and other.literals is self.literals
 
 
-def _encode(literal: Literal, value: float) -> float:
-    """The coordinate of a value, the value put within the bounds first."""
-    value = min(max(value, literal.low), literal.high)
-    if literal.scale == "log":
-        return math.log(value / literal.value) / literal.step
-    return (value - literal.value) / literal.step
+@lru_cache(maxsize=16)
+def _domain_of(key: _ById) -> Domain:
+    return Domain.of(key.literals)
 
 
 def _rank(score: float | None) -> tuple[bool, float]:

@@ -142,7 +142,7 @@ def test_an_integer_never_freezes_by_rounding() -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     z=st.lists(st.floats(-1e3, 1e3), min_size=4, max_size=4),
-    sigma=st.floats(1e-6, 1e3),
+    sigma=st.floats(1e-200, 1e3),
 )
 def test_values_stay_in_bounds_and_integers_whole(z: list[float], sigma: float) -> None:
     tuner = open_tuner(MIXED, sigma=sigma)
@@ -150,6 +150,7 @@ def test_values_stay_in_bounds_and_integers_whole(z: list[float], sigma: float) 
     for literal, value in zip(MIXED, values, strict=True):
         assert literal.low <= value <= literal.high
         assert literal.kind == "float" or value == int(value)
+        assert sigma > 1e-6 or literal.kind == "int" or value == pytest.approx(literal.value, rel=1e-2)
 
 
 def test_values_have_no_more_digits_than_the_spread_calls_for() -> None:
