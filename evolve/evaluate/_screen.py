@@ -23,14 +23,17 @@ MAX_FILES = 256
 MAX_PATH_CHARS = 200
 MAX_BRACKETS = 80  # CPython's own limit is 200; a nested bracket costs its parser some twenty C frames
 MAX_INDENT = 80  # CPython's own limit is 100 levels
-MAX_CHAIN = 400  # operators, calls, attributes and the like that may nest without a bracket between two separators
+MAX_PARSE_CHARS = 1 << 18  # of all files; a million of the worst take seconds and 400 MB
+MAX_NEST = 500  # operators, calls, attributes and the like that may nest within one statement
 MAX_BRANCHES = 400  # an elif nests in the tree: one level each
 
+# An unclosed string runs to the end of the line or text, and quantifiers are possessive: the scan stays linear on any text.
 _TOKEN = re.compile(
     r"""
-      (?P<skip>\#[^\n]*|[rRbBuUfFtT]{0,3}(?:\"\"\"(?:[^\\]|\\.)*?\"\"\"|'''(?:[^\\]|\\.)*?'''
-              |"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))
-    | (?P<line>\n[ \t\f]*)
+      (?P<skip>\#[^\n]*+)
+    | (?P<format>(?:[rR]?[fFtT]|[fFtT][rR])(?P<quote>\"{3}|'{3}|"|')(?P<body>(?:[^\\]|\\.)*?)(?:(?P=quote)|\Z))
+    | (?P<text>\"{3}(?:[^\\]|\\.)*?(?:\"{3}|\Z)|'{3}(?:[^\\]|\\.)*?(?:'{3}|\Z)|"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?)
+    | (?P<line>\n[ \t\f]*+)
     | (?P<open>[(\[{])
     | (?P<close>[)\]}])
     | (?P<cut>[,;])
@@ -90,9 +93,11 @@ def _show(path: str) -> str:
 
 
 def _syntax(files: Mapping[str, str]) -> Finding | None:
+    left = MAX_PARSE_CHARS
     for path, text in sorted(files.items()):
-        if not path.endswith(".py") or not parses_safely(text):
+        if not path.endswith(".py") or len(text) > left or not parses_safely(text):
             continue
+        left -= len(text)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -111,25 +116,26 @@ def parses_safely(text: str) -> bool:
 
     A scan by regular expression, linear in the text.  It may refuse what Python would parse; the sandbox decides then.
     """
-    depth = branches = chain = 0
-    stack: list[int] = []
+    nest = branches = 0
+    outer: list[int] = []  # the nesting around each open bracket
     for token in _TOKEN.finditer(text):
         kind = token.lastgroup
         if kind == "chain":
-            chain += 1
+            nest += 1
         elif kind == "open":
-            stack.append(chain + 1)
-            chain, depth = 0, depth + 1
+            outer.append(nest)
+            nest += 1
         elif kind == "close":
-            chain = stack.pop() if stack else 0
-            depth = max(0, depth - 1)
-        elif kind == "cut" or (kind == "line" and depth == 0):
-            chain = 0
+            nest = outer.pop() + 1 if outer else 0
+        elif kind == "cut" or (kind == "line" and not outer):
+            nest = outer[-1] + 1 if outer else 0
         elif kind == "branch":
             branches += 1
+        elif kind == "format" and not parses_safely(token["body"]):
+            return False
         if kind == "line" and _indent(token.group()) > MAX_INDENT:
             return False
-        if depth > MAX_BRACKETS or chain > MAX_CHAIN or branches > MAX_BRANCHES:
+        if len(outer) > MAX_BRACKETS or nest > MAX_NEST or branches > MAX_BRANCHES:
             return False
     return True
 

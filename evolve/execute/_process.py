@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -122,7 +123,16 @@ class GraderProcess:
         ours, theirs = socket.socketpair()
         log, log_end = os.pipe()
         os.set_blocking(log, False)
-        command = [sys.executable, "-P", "-m", "evolve.evaluate._grader", str(theirs.fileno()), str(os.getpid())]
+        command = [
+            sys.executable,
+            "-P",
+            "-X",
+            "faulthandler",
+            "-m",
+            "evolve.evaluate._grader",
+            str(theirs.fileno()),
+            str(os.getpid()),
+        ]
         try:
             self._process = subprocess.Popen(
                 command,
@@ -300,7 +310,7 @@ class GraderProcess:
         """Kill what is left; the error to raise."""
         self.kill()
         code = self._process.returncode
-        end = f"signal {-code}" if code < 0 else f"exit status {code}"
+        end = (signal.strsignal(-code) or f"signal {-code}").lower() if code < 0 else f"exit status {code}"
         tail = clean(self._log.decode(errors="replace"), 600).strip()
         return GraderDied(f"the grader {how} ({end})" + (f"; its log ends: {tail}" if tail else ""))
 

@@ -94,7 +94,7 @@ def test_a_grader_that_died_idle_is_replaced_without_a_loss(tmp_path: Path) -> N
         desk.run(action("score", "first"))
         pid = probe.wait_for("first").pid
         os.kill(pid, signal.SIGKILL)
-        _wait(lambda: not is_running(pid))
+        _wait(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
         closed, _ = desk.run(action("score", "second"))
         assert closed.status is BlockStatus.OK
         assert probe.wait_for("second").pid != pid

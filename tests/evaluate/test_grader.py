@@ -1,0 +1,165 @@
+"""The grader process: what an ``evaluate.py`` can count on, and what it is told when it is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import evolve
+from archive import Start, Status
+from evolve.evaluate._grader import _allowed_start
+from evolve.execute import LocalExecutor
+from evolve.execute._process import GraderProcess, GraderRefused, Wake
+from evolve.execute._slot import SlotSettings, _prepare
+from evolve.testing import Probe, action, open_desk
+
+HEADER = "import json\nfrom pathlib import Path\nfrom evolve import Outcome, Status\n"
+OK = "Outcome(score=1.0, metrics={'extra': 1.0}, descriptors={'place': 0.1})"
+
+
+def _make(problems: Any, *, slots: int, sink: Any) -> LocalExecutor:
+    return LocalExecutor(problems, slots=slots, tier="none", sink=sink, machine="here")
+
+
+def _measure(probe: Probe, *files: Any, **entry: Any) -> list[Any]:
+    files = files or (action("score"),)
+    with open_desk(_make, probe) as desk:
+        block = desk.block(*files)
+        entries = tuple(replace(one, **entry) for one in block.entries)
+        desk.send(replace(block, entries=entries))
+        desk.wait(block.attempt)
+        return [report.result for report in desk.entries(block.attempt)]
+
+
+def test_a_trial_carries_what_was_asked(tmp_path: Path) -> None:
+    body = HEADER + (
+        "def evaluate(trial):\n"
+        "    (trial.work / 'mine').write_text('x')\n"
+        "    told = {'stage': trial.stage, 'seed': trial.seed, 'deep': trial.deep, 'start': trial.start, 'work': str(trial.work),\n"
+        "            'fresh': len(list(trial.work.iterdir())) == 1, 'problem': str(trial.problem), 'assets': trial.assets,\n"
+        "            'files': dict(trial.files), 'bytes': trial.params['bytes'], 'draw': float(trial.rng('data').random())}\n"
+        "    with open(Path(trial.params['trace']) / 'told', 'a') as file:\n        file.write(json.dumps(told) + '\\n')\n"
+        f"    return {OK}\n"
+    )
+    probe = Probe(tmp_path, evaluate=body)
+    files = action("score")
+    results = _measure(probe, files, files, seed=2**62 + 1, deep=True)
+    told = [json.loads(text) for text in (probe.trace / "told").read_text().splitlines()]
+    for one in told:
+        assert (one["stage"], one["seed"], one["deep"], one["start"]) == ("full", 2**62 + 1, True, "cold")
+        assert (one["fresh"], one["problem"], one["assets"], one["bytes"]) == (True, str(probe.problem.folder), None, 1 << 20)
+        assert one["files"] == dict(files)
+        assert not Path(one["work"]).exists()
+    assert told[0]["draw"] == told[1]["draw"]
+    assert told[0]["work"] != told[1]["work"]
+    assert [(result.deep, result.machine, result.tier) for result in results] == [(True, "here", "none")] * 2
+
+
+def test_helpers_beside_the_evaluator_are_importable_and_nothing_is_written_there(tmp_path: Path) -> None:
+    probe = Probe(tmp_path, evaluate=HEADER + f"import helper\ndef evaluate(trial):\n    assert helper.X == 5\n    return {OK}\n")
+    (probe.problem.folder / "helper.py").write_text("X = 5\n")
+    (result,) = _measure(probe)
+    assert result.status is Status.OK, result.reason
+    assert sorted(path.name for path in probe.problem.folder.iterdir()) == ["evaluate.py", "helper.py", "trace"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def evaluate(trial:\n", "evaluate.py"),
+        ("x = 1\n", "no function evaluate"),
+        ("import sys\nsys.exit(4)\n", "SystemExit"),
+        ("import os\nos.abort()\n", "(aborted)"),
+        ("import sys\nprint('last words', file=sys.stderr)\nimport os\nos._exit(3)\n", "last words"),
+    ],
+)
+def test_an_evaluator_that_cannot_be_loaded_is_told_in_words(tmp_path: Path, text: str, words: str) -> None:
+    (result,) = _measure(Probe(tmp_path, evaluate=text))
+    assert result.status is Status.EVALUATOR_ERROR
+    assert words in result.reason
+
+
+def test_an_exception_is_told_with_its_place_in_the_evaluator(tmp_path: Path) -> None:
+    body = HEADER + "def inner(x):\n    return json.loads(x)\ndef evaluate(trial):\n    return inner('{')\n"
+    (result,) = _measure(Probe(tmp_path, evaluate=body))
+    assert result.status is Status.EVALUATOR_ERROR
+    assert result.reason.startswith("evaluate.py:5: json.decoder.JSONDecodeError")
+    assert "evaluate.py:7 in evaluate: return inner('{')" in result.feedback
+    assert str(tmp_path) not in result.feedback
+
+
+def test_what_breaks_the_contract_is_told_without_a_traceback(tmp_path: Path) -> None:
+    body = HEADER + "def evaluate(trial):\n    return Outcome(score=float('nan'))\n"
+    (result,) = _measure(Probe(tmp_path, evaluate=body))
+    assert (result.status, result.reason) == (Status.EVALUATOR_ERROR, "score is nan, expected a finite number")
+
+
+def test_the_screen_stands_before_the_evaluator(tmp_path: Path) -> None:
+    probe = Probe(tmp_path)
+    contract = replace(probe.problem.contract, editable=("main.py", "action.json"))
+    probe.problem = replace(probe.problem, contract=contract)
+    invalid, rejected = _measure(probe, {**action("score"), "main.py": "x = (\n"}, {**action("score", "b"), "other.py": ""})
+    assert (invalid.status, rejected.status) == (Status.INVALID, Status.REJECTED)
+    assert invalid.reason.startswith("main.py:1: ")
+    assert "other.py" in rejected.reason
+    assert probe.marks() == []
+
+
+def test_costs_are_laid_to_the_candidate_and_to_the_scorer(tmp_path: Path) -> None:
+    body = HEADER + (
+        "import time\n"
+        "def spin(seconds):\n    end = time.process_time() + seconds\n    while time.process_time() < end:\n        pass\n"
+        "def evaluate(trial):\n"
+        "    code = 'import time\\nwhile time.process_time() < 0.3: pass'\n"
+        "    reply = trial.sandbox.run(['python', '-c', code])\n"
+        "    assert reply.ok, reply\n"
+        "    spin(0.1)\n"
+        f"    return {OK}\n"
+    )
+    (result,) = _measure(Probe(tmp_path, evaluate=body))
+    assert result.status is Status.OK, result.reason
+    assert 0.3 <= result.cpu_s < 1.0
+    assert 0.1 <= result.scorer_cpu_s < 0.3
+    assert result.wall_s >= 0.4
+    assert result.memory_mib > 0
+
+
+def test_the_start_of_an_entry_bounds_the_stages() -> None:
+    table = {(asked, declared): _allowed_start(asked, declared) for asked in Start for declared in Start}
+    assert [table[Start.COLD, declared] for declared in Start] == [Start.COLD, Start.SPARE, Start.COLD]
+    assert [table[Start.SPARE, declared] for declared in Start] == [Start.COLD, Start.SPARE, Start.SPARE]
+    assert [table[Start.WARM, declared] for declared in Start] == [Start.COLD, Start.SPARE, Start.WARM]
+
+
+def test_another_version_of_the_engine_is_refused_by_name(tmp_path: Path) -> None:
+    probe = Probe(tmp_path)
+    settings = SlotSettings(
+        problems={probe.problem.id: probe.problem}, tier="none", machine="there", scratch=tmp_path, grace_s=1.0, threads=1
+    )
+    prepare = replace(_prepare(probe.problem, settings, 0), engine="0.0.0")
+    wake = Wake()
+    with pytest.raises(GraderRefused, match=r"0\.0\.0.*there"):
+        GraderProcess(prepare, folder=tmp_path, threads=1, wake=wake)
+    wake.close()
+
+
+def test_a_tier_that_is_not_to_be_had_is_told(tmp_path: Path) -> None:
+    probe = Probe(tmp_path)
+    make = lambda problems, *, slots, sink: LocalExecutor(problems, slots=slots, tier="sieve", sink=sink)  # noqa: E731
+    with open_desk(make, probe) as desk:
+        _, (report,) = desk.run(action("score"))
+    assert report.result.status is Status.EVALUATOR_ERROR
+    assert "sieve" in report.result.reason
+
+
+def test_a_grader_whose_parent_is_another_ends_at_once(tmp_path: Path) -> None:
+    root = str(Path(evolve.__file__).parent.parent)
+    command = [sys.executable, "-P", "-m", "evolve.evaluate._grader", "0", "0"]
+    done = subprocess.run(command, env={"PYTHONPATH": root}, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, b"")

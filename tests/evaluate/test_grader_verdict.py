@@ -1,0 +1,128 @@
+"""What ``evaluate`` returns, checked field by field."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archive import Curve, Status
+from evolve._contract import Axis, Contract, Stage
+from evolve.evaluate import Outcome
+from evolve.evaluate._verdict import MAX_FEEDBACK_CHARS, OutcomeError, clean, judge, line, pack_artifact, unpack_artifact
+
+CONTRACT = Contract(
+    name="p",
+    metric="m",
+    goal="maximize",
+    secondary=("speed", "size"),
+    stages=(Stage(name="tiny"), Stage(name="full")),
+    axes=(Axis(name="place", source="outcome", low=0, high=1, bins=2), Axis(name="loops", source="ast", low=0, high=1, bins=2)),
+    artifacts={"blob": ".bin"},
+    max_artifact_bytes=10,
+)
+GOOD: dict[str, Any] = {"score": 1, "metrics": {"speed": 2, "size": np.float32(3)}, "descriptors": {"place": 0.5}}
+
+
+def _judge(stage: str = "full", **fields: Any) -> Any:
+    return judge(Outcome(**(GOOD | fields)), CONTRACT, stage)
+
+
+def test_a_whole_outcome_becomes_plain_numbers() -> None:
+    judged = _judge(score=np.float64(2.5), curve=Curve((1,), (np.float32(0.5),), "steps", "loss"), artifacts={"blob": b"abc"})
+    assert (judged.status, judged.score, type(judged.score)) == (Status.OK, 2.5, float)
+    assert judged.metrics == {"speed": 2.0, "size": 3.0}
+    assert {type(value) for value in (*judged.metrics.values(), *judged.descriptors.values(), *judged.curve.y)} == {float}
+    assert unpack_artifact(judged.artifacts["blob"], 3) == b"abc"
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, None, "1", True, 1j, [1.0], np.array(1.0), 10**400])
+def test_an_ok_outcome_has_a_finite_number_as_its_score(score: object) -> None:
+    with pytest.raises(OutcomeError):
+        _judge(score=score)
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
+def test_a_failure_has_no_score_and_needs_no_metrics(status: Status) -> None:
+    judged = judge(Outcome.fail(status, "why"), CONTRACT, "full")
+    assert (judged.status, judged.score, judged.reason, judged.feedback) == (status, None, "why", "why")
+    with pytest.raises(OutcomeError):
+        judge(Outcome(status=status, score=1.0), CONTRACT, "full")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"metrics": {"speed": 1}},
+        {"metrics": {"speed": 1, "size": math.nan}},
+        {"metrics": {"speed": 1, "size": 1, "other": 1}},
+        {"metrics": {"speed": 1, "size": "1"}},
+        {"metrics": [("speed", 1)]},
+        {"descriptors": {}},
+        {"descriptors": {"place": 0.5, "loops": 1}},
+        {"descriptors": {"place": math.inf}},
+        {"artifacts": {"other": b""}},
+        {"artifacts": {"blob": b"x" * 11}},
+        {"artifacts": {"blob": np.zeros(2)}},
+        {"artifacts": {"blob": "text"}},
+        {"feedback": b"bytes"},
+        {"reason": None},
+        {"output_hash": 3},
+        {"curve": ((1,), (2,))},
+        {"curve": Curve((1.0,), ())},
+        {"curve": Curve((math.nan,), (1.0,))},
+        {"curve": Curve((1.0,) * 5000, (1.0,) * 5000)},
+        {"status": "ok"},
+    ],
+)
+def test_what_the_contract_does_not_say_is_the_evaluators_error(fields: dict[str, Any]) -> None:
+    with pytest.raises(OutcomeError):
+        _judge(**fields)
+
+
+@pytest.mark.parametrize("other", [None, 1.0, {"score": 1.0}, "ok"])
+def test_only_an_outcome_is_an_outcome(other: object) -> None:
+    with pytest.raises(OutcomeError):
+        judge(other, CONTRACT, "full")
+
+
+def test_an_earlier_stage_may_leave_metrics_out_but_not_invent_them() -> None:
+    assert _judge("tiny", metrics={}, descriptors={}).metrics == {}
+    with pytest.raises(OutcomeError):
+        _judge("tiny", metrics={"other": 1})
+
+
+@given(st.text(max_size=300).map(lambda text: text * 40), st.integers(20, 500))
+def test_text_is_capped_and_holds_nothing_that_controls_a_terminal(text: str, limit: int) -> None:
+    short = clean(text, limit)
+    assert len(short) <= limit
+    codes = {ord(char) for char in short} - {ord("\n"), ord("\t")}
+    assert not any(code < 32 or 127 <= code < 160 or 0xD800 <= code < 0xE000 for code in codes)
+    assert "\n" not in line(text)
+
+
+def test_feedback_keeps_its_beginning_and_its_end() -> None:
+    text = _judge(feedback="first\x1b[31m\x07" + "x" * 10_000 + "\u202elast").feedback
+    assert text.startswith("first")
+    assert text.endswith("last")
+    assert len(text) <= MAX_FEEDBACK_CHARS
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+
+
+@given(st.binary(max_size=2000))
+def test_artifacts_survive(data: bytes) -> None:
+    assert unpack_artifact(pack_artifact(data), len(data)) == data
+    if data:
+        with pytest.raises(ValueError):
+            unpack_artifact(pack_artifact(data), len(data) - 1)
+
+
+def test_a_bomb_of_an_artifact_is_refused_without_unpacking_it() -> None:
+    with pytest.raises(ValueError):
+        unpack_artifact(pack_artifact(bytes(50_000_000)), 1000)
+    with pytest.raises(ValueError):
+        unpack_artifact("nonsense!", 1000)
