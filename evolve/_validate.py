@@ -133,7 +133,7 @@ def _seed_entries(problem: Problem) -> list[Entry]:
     entries = [Entry(SEED, stage.name, seeds[0]) for stage in before]
     entries += [Entry(SEED, last.name, seed) for seed in (seeds[0], *seeds)]
     if last.start is Start.WARM:
-        entries.append(Entry(SEED, last.name, seeds[0], start=Start.WARM))
+        entries += [Entry(SEED, last.name, seeds[0], start=Start.WARM)] * 2  # the first also pays for the server
     return entries
 
 
@@ -239,7 +239,7 @@ def _check_outcome(problem: Problem, result: Measurement) -> list[Check]:
 
 def _check_cost(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
     starts = sorted({result.start for result in final})
-    costs = {start: statistics.median(run.wall_s for run in final if run.start is start) for start in starts}
+    costs = {start: min(run.wall_s for run in final if run.start is start) for start in starts}  # what disturbs only adds
     said = ", ".join(f"{_duration(cost)} {start}" for start, cost in costs.items())
     cpu = statistics.median(run.cpu_s for run in final)
     scorer = statistics.median(run.scorer_cpu_s for run in final)

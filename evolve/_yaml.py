@@ -45,6 +45,7 @@ def read_yaml(path: Path) -> dict[str, object]:
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), Loader)
+        _only_plain(path.name, "", document)
     except FileNotFoundError as error:
         raise ProblemError(
             f"expected a file {path.name} in {path.parent}, found none; see `evolve new` for a working one."
@@ -56,9 +57,10 @@ def read_yaml(path: Path) -> dict[str, object]:
         line = f"line {mark.line + 1}: " if mark else ""
         what = getattr(error, "problem", None) or str(error)
         raise ProblemError(f"{path.name}: {line}expected YAML, found a mistake ({what}); mend that line.") from error
+    except (ValueError, RecursionError) as error:  # a date such as 2020-13-01, an alias within itself
+        raise ProblemError(f"{path.name}: expected plain values, found one that cannot be read ({error}); mend it.") from error
     if not isinstance(document, dict):
         raise ProblemError(f"{path.name}: expected keys such as name, metric and goal, found {show(document)}.")
-    _only_plain(path.name, "", document)
     return document
 
 
@@ -155,7 +157,8 @@ class Section:
         """A finite number in [low, high], or (low, high] with ``above``."""
         value = self.values.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not (low < value if above else low <= value):
-            raise self.error(key, f"a number {'above' if above else 'of at least'} {low:g}", _example(key, default))
+            bound = "" if low == -math.inf else f" {'above' if above else 'of at least'} {low:g}"
+            raise self.error(key, f"a number{bound}", _example(key, default))
         if not value <= high:
             raise self.error(key, f"a number up to {high:g}", _example(key, default))
         return float(value)

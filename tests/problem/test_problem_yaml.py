@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import string
 import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from problem_folders import MINIMAL
 
@@ -112,7 +114,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("stages: [{name: full, pass_score: 1}]", r"stages\[0\].pass_score: expected none on the last stage"),
         ("stages: [{name: a}, {name: a}]", r"stages: two of them are called a"),
         ("descriptors: [{name: d, low: 1, high: 1}]", r"descriptors\[0\].high: expected a number above 1, found 1"),
-        ("descriptors: [{name: d, high: 1}]", r"descriptors\[0\].low: expected a number of at least -inf, found nothing"),
+        ("descriptors: [{name: d, high: 1}]", r"descriptors\[0\].low: expected a number, found nothing"),
         ("descriptors: [{name: score, low: 0, high: 1}]", r"score is the score itself"),
         ("descriptors: [{name: d, low: 0, high: 1, source: code}]", r"source: expected one of ast, outcome"),
         ("assets: {cand: [x]}", r"assets.cand: no such key; did you mean candidate\?"),
@@ -126,6 +128,11 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("params: {n: {default: 3, choices: [1.0]}}", r"params.n.choices: expected a list of values of the type of 3"),
         ("params: {n: 2020-01-01}", r"params.n: expected text, a finite number, true or false"),
         ("3: x", r"line 4: expected a name as key, found 3"),
+        ("unit: &a [*a]", r"line 4: expected YAML, found a mistake \(found unconstructable recursive node\)"),
+        ("unit: " + "[" * 5000, r"expected plain values, found one that cannot be read"),
+        ("unit: 2020-13-45", r"expected plain values, found one that cannot be read"),
+        ("unit: !!set {a}", r"unit: expected text, a finite number"),
+        ("? [a, b]\n: c", r"expected a name as key, found|unhashable"),
         ("a: [", r"line \d+: expected YAML"),
         ("a: !!python/object/apply:os.getcwd []", r"expected YAML, found a mistake"),
     ],
@@ -186,3 +193,16 @@ def test_without_pyyaml_the_sentence_says_what_to_install(tmp_path: Path, monkey
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(MissingPackage, match="pip install pyyaml"):
         read_contract(tmp_path / "problem.yaml")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_damage_gives_anything_but_a_contract_or_a_sentence(tmp_path: Path, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(FULL)))
+    cut = data.draw(st.integers(0, 20))
+    new = data.draw(st.text("abc:[]{},-#&*!|>'\"%@?\n\t 019.e", max_size=8))
+    (tmp_path / "problem.yaml").write_text(FULL[:at] + new + FULL[at + cut :])
+    with contextlib.suppress(ProblemError):
+        read = read_contract(tmp_path / "problem.yaml")
+        assert read.contract.stages
+        json.dumps(read.document, allow_nan=False)
