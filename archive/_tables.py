@@ -10,7 +10,8 @@ keyed by ``run_no``, the journal's place in the list that was opened; people see
 from __future__ import annotations
 
 _HEAD = {"run_no": "INTEGER", "seq": "BIGINT", "at": "DOUBLE"}
-_ATTEMPT = {**_HEAD, "problem": "VARCHAR", "attempt": "STRUCT(epoch VARCHAR, ticket BIGINT, n BIGINT)"}
+_CALL = {**_HEAD, "attempt": "STRUCT(epoch VARCHAR, ticket BIGINT, n BIGINT)"}
+_ATTEMPT = {**_CALL, "problem": "VARCHAR"}
 _NUMBERS = "MAP(VARCHAR, DOUBLE)"
 
 RAW: dict[str, dict[str, str]] = {
@@ -82,7 +83,7 @@ RAW: dict[str, dict[str, str]] = {
     },
     "retraction": {**_HEAD, "problem": "VARCHAR", "candidate": "VARCHAR", "why": "VARCHAR"},
     "call_reserved": {
-        **_ATTEMPT,
+        **_CALL,
         "call": "INTEGER",
         "provider": "VARCHAR",
         "model": "VARCHAR",
@@ -90,7 +91,7 @@ RAW: dict[str, dict[str, str]] = {
         "worst_usd": "DOUBLE",
     },
     "call_settled": {
-        **_ATTEMPT,
+        **_CALL,
         "call": "INTEGER",
         "outcome": "VARCHAR",
         "usd": "DOUBLE",
@@ -122,9 +123,9 @@ SELECT f.run, f.folder, c.seed, coalesce(c.engine, '') AS engine, c."at" AS crea
     CASE WHEN d.seq > o.seq THEN d.status ELSE 'open' END AS status,
     CASE WHEN d.seq > o.seq THEN coalesce(d.reason, '') ELSE '' END AS reason, c.config
 FROM raw.run_created c JOIN raw.runs f USING (run_no) JOIN raw.ends l USING (run_no)
-LEFT JOIN (SELECT run_no, count(*) AS openings, max(seq) AS seq, arg_max(machine, seq) AS machine, arg_max(tier, seq) AS tier,
-    arg_max(slots, seq) AS slots FROM raw.opened GROUP BY run_no) o USING (run_no)
-LEFT JOIN (SELECT run_no, max(seq) AS seq, arg_max(status, seq) AS status, arg_max(reason, seq) AS reason
+LEFT JOIN (SELECT run_no, count(*) AS openings, max(seq) AS seq, arg_max_null(machine, seq) AS machine, arg_max_null(tier, seq) AS tier,
+    arg_max_null(slots, seq) AS slots FROM raw.opened GROUP BY run_no) o USING (run_no)
+LEFT JOIN (SELECT run_no, max(seq) AS seq, arg_max(status, seq) AS status, arg_max_null(reason, seq) AS reason
     FROM raw.closed GROUP BY run_no) d USING (run_no)
 ORDER BY run_no"""
 
