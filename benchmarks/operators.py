@@ -4,8 +4,8 @@
     python benchmarks/operators.py --packing 3 [--evaluations 15000] [--json FILE]
 
 CPU milliseconds, median of rounds that interleave all rows.  Texts are new in every call, so that no row profits from a cache of
-parsed trees except for its parent, as in a run.  The limit beside texts is ``ast.parse`` of a text of that size; the peer beside the
-tuner is the ``cmaes`` package told the same function.
+parsed trees except for its parent, as in a run.  The limit beside texts is ``ast.parse`` of a text of that size; the peer beside
+the tuner is the ``cmaes`` package told the same function.
 
 ``--packing`` shows the constant tuner alone on the circle_packing seed: evaluations against the best sum of radii, with six
 samples in flight that return out of order.
