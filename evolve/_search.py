@@ -38,7 +38,7 @@ from archive import (
 )  # fmt: skip
 from evolve._config import SearchConfig, StopConfig
 from evolve._contract import Budget, Contract
-from evolve._due import Due, final_block, next_block, reserve
+from evolve._due import Due, final_block, final_runs, next_block, reserve
 from evolve._policies import POLICIES, SEED, TUNE, Draft
 from evolve._population import Population
 from evolve._rng import generator
@@ -133,7 +133,8 @@ class Search:
             return "stop.target"
         if self.stop.patience is not None and self.people.n_settled - self.people.leader_at >= self.stop.patience:
             return "stop.patience"
-        return exhausted(self.budget, self.spend, now, reserve(self))
+        queued = sum(len(block.remaining()) for block in self.tickets.blocks.values())
+        return exhausted(self.budget, self.spend, now, reserve(self), queued=queued / self.slots)
 
     def done(self, now: float) -> str:
         """Why nothing more will be asked for ("" while something will, or is under way)."""
@@ -321,7 +322,7 @@ class Search:
         self.people.started(record.purpose, record.entries)
         if record.purpose is Purpose.FINAL:
             finalist = next(entry.candidate for entry in record.entries if entry.candidate != self.people.rows[SEED].id)
-            owed = self.finals[1] if self.finals is not None else 2 * self.config.final_runs
+            owed = self.finals[1] if self.finals is not None else 2 * final_runs(self)
             self.finals = (finalist, owed - len(record.entries))
 
     def _measured(self, record: Measured) -> list[Placed]:

@@ -1,8 +1,8 @@
 """Checkpoints: the search's state as JSON and npz, so that a long run reopens without replaying everything.
 
 A checkpoint may be deleted at any time, and is ignored whenever anything about it does not fit: it names the record it was taken
-after (with place and CRC) and a hash of the code whose state it is.  No pickle: only the classes listed here are rebuilt, field by
-field.
+after (with place and CRC) and a hash of the code whose state it is.  No pickle: only value classes of the modules named here are
+rebuilt, field by field.
 """
 
 from __future__ import annotations
@@ -20,20 +20,18 @@ from typing import Any
 import numpy as np
 
 import archive
-from archive import Cells, Pooled, Position, Tally
+from archive import Cells, Pooled, Position
 from evolve import _contract, _frames, _population, _spend, _tickets
 from evolve._search import Search
-from evolve.select import ArmState, CmaState, Tuner
+from evolve.select import _bandit, _cmaes, _tuner
 
+_MODULES = (archive, _contract, _frames, _population, _spend, _tickets, _bandit, _cmaes, _tuner)
 _VALUES: dict[str, type] = {
-    cls.__name__: cls
-    for cls in (
-        *(getattr(archive, name) for name in archive.__all__ if isinstance(getattr(archive, name), type)),
-        _contract.Budget, _frames.CpuFrame, _population.Ready, _population.Row, _spend.Spend, _tickets.OpenBlock,
-        ArmState, CmaState, Tally, Tuner,
-    )
-    if is_dataclass(cls) or issubclass(cls, Enum)
-}  # fmt: skip
+    name: cls
+    for module in _MODULES
+    for name, cls in vars(module).items()
+    if isinstance(cls, type) and (is_dataclass(cls) or issubclass(cls, Enum))
+}
 _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VALUES.items() if is_dataclass(cls)}
 # What of each stateful object is state; the rest follows from the configuration.
 _SEARCH = (
@@ -68,20 +66,36 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def save(stem: Path, search: Search, places: dict[str, int], position: Position) -> None:
-    """Write the state after the record at ``position``, which must be durable.  Appears whole or not at all."""
-    arrays: list[np.ndarray] = []
+def state_of(search: Search, arrays: list[np.ndarray]) -> dict[str, Any]:
+    """The whole state as a JSON tree; its arrays are appended to ``arrays``.  Equal states give equal trees and arrays."""
     people = search.people
-    owners = {"search": search, "people": people, "tickets": search.tickets, "tuning": search.tuning}
-    tree = {
-        **{part: {name: _encode(getattr(owner, name), arrays) for name in _STATE[part]} for part, owner in owners.items()},
+    return {
+        **{part: {name: _encode(getattr(owner, name), arrays) for name in _STATE[part]} for part, owner in _owners(search).items()},
         "pooled": [_encode(pooled.dump(), arrays) for pooled in people.pooled],
         "cells": _encode(people.archive.cells.dump(), arrays),
         "bandit": search.bandit.dump(),
-        "places": places,
-        "position": _encode(position, arrays),
-        "code": code_hash(),
     }
+
+
+def put_state(search: Search, tree: dict[str, Any], arrays: list[np.ndarray]) -> None:
+    """The inverse of ``state_of``, on a search that was built from the same configuration."""
+    people = search.people
+    for part, owner in _owners(search).items():
+        for name in _STATE[part]:
+            setattr(owner, name, _decode(tree[part][name], arrays))
+    people.pooled = [Pooled.load(_decode(pooled, arrays)) for pooled in tree["pooled"]]
+    people.archive.cells = Cells.load(_decode(tree["cells"], arrays), keep=people.archive.cells.keep)
+    search.bandit.load(tree["bandit"])
+
+
+def _owners(search: Search) -> dict[str, object]:
+    return {"search": search, "people": search.people, "tickets": search.tickets, "tuning": search.tuning}
+
+
+def save(stem: Path, search: Search, places: dict[str, int], position: Position) -> None:
+    """Write the state after the record at ``position``, which must be durable.  Appears whole or not at all."""
+    arrays: list[np.ndarray] = []
+    tree = {**state_of(search, arrays), "places": places, "position": _encode(position, arrays), "code": code_hash()}
     buffer = io.BytesIO()
     np.savez(buffer, *arrays)
     text = json.dumps(tree, separators=(",", ":")).encode()
@@ -112,14 +126,7 @@ def load(stem: Path, search: Search) -> tuple[Position, dict[str, int]] | None:
         return None
     with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         arrays = [stored[f"arr_{i}"] for i in range(len(stored.files))]
-    people = search.people
-    owners = {"search": search, "people": people, "tickets": search.tickets, "tuning": search.tuning}
-    for part, owner in owners.items():
-        for name in _STATE[part]:
-            setattr(owner, name, _decode(tree[part][name], arrays))
-    people.pooled = [Pooled.load(_decode(pooled, arrays)) for pooled in tree["pooled"]]
-    people.archive.cells = Cells.load(_decode(tree["cells"], arrays), keep=people.archive.cells.keep)
-    search.bandit.load(tree["bandit"])
+    put_state(search, tree, arrays)
     return _decode(tree["position"], arrays), tree["places"]
 
 

@@ -69,9 +69,13 @@ class Reserve:
     evaluations: int = 0
 
 
-def exhausted(budget: Budget, spend: Spend, now: float, reserve: Reserve) -> str:
-    """Which limit leaves no room for another search step once ``reserve`` is kept back ("" if none does)."""
-    if budget.wall_s is not None and spend.elapsed(now) + spend.measure_wall_s + reserve.wall_s >= budget.wall_s:
+def exhausted(budget: Budget, spend: Spend, now: float, reserve: Reserve, *, queued: float) -> str:
+    """Which limit leaves no room for another search step once ``reserve`` is kept back ("" if none does).
+
+    ``queued`` measurements a slot are under way or promised: the next one starts after them.
+    """
+    ahead_s = (1.0 + queued) * spend.measure_wall_s
+    if budget.wall_s is not None and spend.elapsed(now) + ahead_s + reserve.wall_s >= budget.wall_s:
         return "budget.wall_s"
     if budget.cpu_s is not None and spend.cpu_s + reserve.cpu_s >= budget.cpu_s:
         return "budget.cpu_s"

@@ -74,12 +74,12 @@ class Tickets:
     def waits_for_proposal(self, attempt: Attempt) -> ProposeIssued | None:
         """The open propose ticket of exactly this attempt."""
         issued = self.proposals.get(attempt.ticket)
-        return issued if issued is not None and issued.attempt == attempt else None
+        return issued if issued is not None and issued.attempt == attempt and attempt.epoch == self.epoch else None
 
     def waits_for_block(self, attempt: Attempt) -> OpenBlock | None:
         """The open measure ticket of exactly this attempt."""
         block = self.blocks.get(attempt.ticket)
-        return block if block is not None and block.issued.attempt == attempt else None
+        return block if block is not None and block.issued.attempt == attempt and attempt.epoch == self.epoch else None
 
     def closed(self, record: BlockClosed) -> list[Measured]:
         """Close a block, or queue what is left of it; returns the held results that count now."""

@@ -1,0 +1,276 @@
+"""The laws of the search, under permuted arrivals, lost graders and drivers killed at any record."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulation import Simulation, build, contract, state
+
+from archive import Attempt, BlockStatus, BudgetSet, LateResult, Measured, MeasureIssued, Proposed, Purpose, Start, Status
+from evolve._snapshot import put_state, state_of
+
+KINDS = st.sampled_from(
+    [
+        contract(),
+        contract(noisy=True),
+        contract(noisy=True, deep=True),
+        contract(start=Start.WARM, block=3),
+        contract(stages=2),
+    ]
+)
+POLICIES = st.sampled_from(["map_elites", "independent", "best_of_n", "hill_climb", "one_plus_one"])
+
+
+def simulate(kind, policy, arrivals, *, losses=0.0, evaluations=60, noise=None):
+    search = build(kind, policy=policy, evaluations=evaluations)
+    run = Simulation(search, np.random.default_rng(arrivals), losses=losses, noise=0.05 if kind.noisy and noise is None else 0.0)
+    run.begin()
+    return run
+
+
+@settings(max_examples=25, deadline=None)
+@given(KINDS, POLICIES, st.integers(0, 2**32), st.floats(0, 0.3))
+def test_replay_gives_the_same_state_at_every_record(kind, policy, arrivals, losses):
+    run = simulate(kind, policy, arrivals, losses=losses)
+    replayed = build(kind, policy=policy)
+    done = 0
+    for _ in range(120):
+        if not run.step():
+            break
+        for stamped in run.log[done:]:
+            replayed.apply(stamped)
+        done = len(run.log)
+        assert state(replayed) == state(run.search)
+    assert run.search.failed or len(run.log) > 30
+
+
+@settings(max_examples=25, deadline=None)
+@given(KINDS, st.integers(0, 2**32), st.integers(3, 200))
+def test_checkpoint_and_tail_equal_full_replay(kind, arrivals, cut):
+    run = simulate(kind, "map_elites", arrivals, losses=0.1)
+    run.run()
+    cut = min(cut, len(run.log))
+    head, whole = build(kind), build(kind)
+    for stamped in run.log[:cut]:
+        head.apply(stamped)
+    arrays: list[np.ndarray] = []
+    tree = state_of(head, arrays)
+    resumed = build(kind)
+    put_state(resumed, tree, arrays)
+    for stamped in run.log[cut:]:
+        resumed.apply(stamped)
+    for stamped in run.log:
+        whole.apply(stamped)
+    assert state(resumed) == state(whole) == state(run.search)
+
+
+@settings(max_examples=25, deadline=None)
+@given(KINDS, POLICIES, st.integers(0, 2**32))
+def test_asking_and_accepting_change_nothing(kind, policy, arrivals):
+    run = simulate(kind, policy, arrivals)
+    for _ in range(120):
+        before = state(run.search)
+        for room in (0, 3):
+            run.search.ask(run.now, room=room)
+            run.search.done(run.now)
+        for issued in run.in_hand:
+            run.search.accept_entry(issued.attempt, 0, run.measure(issued, 0))
+            run.search.accept_block(issued.attempt, BlockStatus.OK, skipped=(), drift=None, reason="", lost=None)
+        assert state(run.search) == before
+        if not run.step():
+            break
+
+
+@settings(max_examples=40, deadline=None)
+@given(KINDS, st.integers(0, 2**32), st.lists(st.integers(1, 60), min_size=1, max_size=4))
+def test_killed_drivers_lose_nothing_and_count_nothing_twice(kind, arrivals, kills):
+    run = simulate(kind, "map_elites", arrivals, losses=0.1)
+    for steps in kills:
+        for _ in range(steps):
+            run.step()
+        stale = list(run.in_hand)
+        fresh = build(kind)
+        for stamped in run.log:
+            fresh.apply(stamped)
+        run.search = fresh
+        owed = {ticket: block.remaining() for ticket, block in fresh.tickets.blocks.items()}
+        seeds = {ticket: [block.issued.entries[i] for i in owed[ticket]] for ticket, block in fresh.tickets.blocks.items()}
+        run.open()
+        for issued in stale:  # a result of the killed driver's, delivered late
+            record = run.search.accept_entry(issued.attempt, 0, run.measure(issued, 0))
+            assert isinstance(record, LateResult)
+            run.write(record)
+        for ticket in owed:
+            again = next(r for r in iter(lambda: run.search.tickets.reissue(), None) if r is not None)
+            run.write(again)
+            assert again.attempt.n >= 2
+            if isinstance(again, MeasureIssued):
+                assert list(again.entries) == seeds[again.attempt.ticket]
+                run.in_hand.append(again)
+            assert ticket in owed
+    run.run()
+    counted = [
+        (s.record.attempt.ticket, s.record.result.candidate, s.record.result.seed) for s in run.log if type(s.record) is Measured
+    ]
+    assert len(counted) == len(set(counted))
+    assert not run.search.tickets.blocks
+    assert run.search.spend.evaluations <= 60
+
+
+@settings(max_examples=40, deadline=None)
+@given(KINDS, POLICIES, st.integers(0, 2**32), st.integers(1, 80))
+def test_the_budget_is_never_exceeded(kind, policy, arrivals, limit):
+    run = simulate(kind, policy, arrivals, losses=0.2, evaluations=limit)
+    run.run()
+    handed_out = {
+        (s.record.attempt.ticket, e.candidate, e.seed)
+        for s in run.log
+        if isinstance(s.record, MeasureIssued)
+        for e in s.record.entries
+    }
+    assert len(handed_out) <= max(limit, len(kind.stages))  # the seed program is measured whatever the budget
+    assert run.search.done(run.now)
+
+
+@settings(max_examples=25, deadline=None)
+@given(KINDS, st.integers(0, 2**32))
+def test_a_failure_is_never_an_elite_and_scores_are_never_invented(kind, arrivals):
+    run = simulate(kind, "map_elites", arrivals)
+    while run.step():
+        people = run.search.people
+        for number in people.elites:
+            row = people.rows[number]
+            assert row.status is Status.OK
+            assert row.stage == people.last_stage
+            assert row.deep or not kind.deep_checks
+        assert people.leader is None or people.leader in people.elites
+
+
+def test_results_are_told_once_whatever_is_delivered_again():
+    run = simulate(contract(), "map_elites", 5)
+    while not run.in_hand:
+        run.step()
+    issued = run.in_hand[0]
+    first = run.search.accept_entry(issued.attempt, 0, run.measure(issued, 0))
+    run.write(first)
+    before = run.search.spend.cpu_s
+    again = run.search.accept_entry(issued.attempt, 0, run.measure(issued, 0))
+    assert isinstance(again, LateResult)
+    run.write(first)  # even a journal that held it twice would count it once
+    assert run.search.spend.cpu_s == before
+
+
+def test_the_final_runs_alternate_and_are_reserved():
+    run = simulate(contract(noisy=True), "map_elites", 3, evaluations=60)
+    run.run()
+    finals = [s.record for s in run.log if isinstance(s.record, MeasureIssued) and s.record.purpose is Purpose.FINAL]
+    entries = [entry for block in finals for entry in block.entries]
+    finalist = run.search.finals[0]
+    assert len(entries) == 10
+    assert sum(entry.candidate == finalist for entry in entries) == 5
+    assert len({(entry.candidate, entry.seed) for entry in entries}) == 10
+    for block in finals:
+        sides = [entry.candidate == finalist for entry in block.entries]
+        assert all(sides[i] != sides[i + 1] for i in range(0, len(sides), 2))
+    earlier = {entry.seed for s in run.log if isinstance(s.record, MeasureIssued) for entry in s.record.entries
+               if s.record.purpose is not Purpose.FINAL}  # fmt: skip
+    assert not earlier & {entry.seed for entry in entries}
+    assert len(run.search.final_scores) == 10
+
+
+def test_a_raised_budget_goes_on_and_ends_with_final_runs_of_its_own():
+    run = simulate(contract(noisy=True), "map_elites", 4, evaluations=40)
+    run.run()
+    first = run.search.spend.evaluations
+    run.open()
+    run.write(BudgetSet(evaluations=80))
+    run.run()
+    assert first <= 40 < run.search.spend.evaluations <= 80
+    assert len(run.search.final_scores) == 10
+
+
+def test_about_a_fifth_of_a_noisy_problems_measurements_go_to_its_best_again():
+    run = simulate(contract(noisy=True), "map_elites", 6, evaluations=300)
+    run.run()
+    assert 0.15 <= run.search.spend.share_of_count(Purpose.REMEASURE) <= 0.22
+
+
+def test_what_came_from_a_warm_start_is_measured_again_cold_before_it_is_reported():
+    run = simulate(contract(start=Start.WARM), "map_elites", 7, evaluations=80)
+    run.run()
+    rows = run.search.people.rows
+    assert rows[run.search.people.leader].cold
+    used = {
+        row.parents[0] for row in rows
+        if row.parents and row.arm != rows[row.parents[0]].arm and rows[row.parents[0]].arm >= 0 and row.tuner < 0
+    }  # fmt: skip
+    assert all(rows[number].cold for number in used)
+
+
+def test_a_score_that_depends_on_how_the_process_was_started_is_rejected():
+    run = simulate(contract(start=Start.WARM), "map_elites", 8, evaluations=80)
+    honest = run.measure
+
+    def cheat(issued, index):
+        result = honest(issued, index)
+        if result.start is Start.WARM and result.score is not None:
+            return type(result)(**{**{f: getattr(result, f) for f in result.__slots__}, "score": result.score + 1.0})
+        return result
+
+    run.measure = cheat
+    run.run()
+    people = run.search.people
+    assert people.failures.get(Status.REJECTED, 0) > 0
+    assert people.rows[people.leader].cold
+    assert people.score(people.leader) <= 1.0
+
+
+def test_two_losses_with_the_same_candidate_are_its_crash():
+    run = simulate(contract(), "map_elites", 9)
+    while not (run.in_hand and run.in_hand[0].purpose is Purpose.SEARCH):
+        run.step()
+    issued = run.in_hand.pop(0)
+    victim = issued.entries[0].candidate
+    for expected in (1, 2):
+        for record in run.search.accept_block(issued.attempt, BlockStatus.LOST, skipped=(), drift=None, reason="died", lost=0):
+            run.write(record)
+        if expected == 1:
+            issued = run.search.tickets.reissue()
+            run.write(issued)
+    row = run.search.people.rows[run.search.people.by_id[victim]]
+    assert row.status is Status.CRASH
+    assert issued.attempt.ticket not in run.search.tickets.blocks
+
+
+@pytest.mark.parametrize("status", [Status.CRASH, Status.EVALUATOR_ERROR])
+def test_a_seed_program_that_fails_ends_the_run(status):
+    run = simulate(contract(), "map_elites", 10)
+    honest = run.measure
+    run.measure = lambda issued, index: type(honest(issued, index))("seed", "stage0", 1, status, reason="boom")
+    run.run()
+    assert "boom" in run.search.failed
+    assert run.search.done(run.now)
+
+
+def test_a_duplicate_never_reaches_an_evaluator():
+    run = simulate(contract(), "map_elites", 11, evaluations=200)
+    run.run()
+    proposed = [s.record for s in run.log if isinstance(s.record, Proposed)]
+    twins = [record for record in proposed if record.duplicate_of]
+    assert twins
+    assert all(record.candidate is None for record in twins)
+    hashes = [row.code_hash for row in run.search.people.rows]
+    assert len(hashes) == len(set(hashes))
+
+
+def test_an_unknown_attempt_is_only_logged():
+    run = simulate(contract(), "map_elites", 12)
+    run.step()
+    stranger = Attempt("nobody", 999)
+    before = state(run.search)
+    for record in run.search.accept_block(stranger, BlockStatus.OK, skipped=(), drift=None, reason="", lost=None):
+        assert isinstance(record, LateResult)
+        run.search.apply(type(run.log[0])(len(run.log), run.log[-1].at, record))
+    assert state(run.search) == before
