@@ -25,26 +25,8 @@ def read_yaml(path: Path) -> dict[str, object]:
     need("yaml", "pyyaml")
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        """PyYAML's safe loader that refuses duplicate keys and reads 1e-3 as a number."""
-
-    def mapping(loader: Loader, node: Any) -> dict[object, object]:
-        loader.flatten_mapping(node)
-        seen: dict[object, object] = {}
-        for key_node, value_node in node.value:
-            key = loader.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise ProblemError(f"{path.name}: line {key_node.start_mark.line + 1}: expected a name as key, found {show(key)}.")
-            if key in seen:
-                line = key_node.start_mark.line + 1
-                raise ProblemError(f"{path.name}: line {line}: the key {key} stands here a second time; remove one of the two.")
-            seen[key] = loader.construct_object(value_node, deep=True)
-        return seen
-
-    Loader.add_constructor("tag:yaml.org,2002:map", mapping)
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader)
+        document = yaml.load(path.read_text(encoding="utf-8"), _loader(path.name))
         _only_plain(path.name, "", document)
     except FileNotFoundError as error:
         raise ProblemError(
@@ -62,6 +44,30 @@ def read_yaml(path: Path) -> dict[str, object]:
     if not isinstance(document, dict):
         raise ProblemError(f"{path.name}: expected keys such as name, metric and goal, found {show(document)}.")
     return document
+
+
+def _loader(file: str) -> type[Any]:
+    """PyYAML's safe loader that refuses duplicate keys, and reads 1e-3 as a number."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    def mapping(loader: Loader, node: Any) -> dict[str, object]:
+        seen: set[str] = set()
+        for key_node in (key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"):
+            key, line = loader.construct_object(key_node, deep=True), key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                raise ProblemError(f"{file}: line {line}: expected a name as key, found {show(key)}.")
+            if key in seen:
+                raise ProblemError(f"{file}: line {line}: the key {key} stands here a second time; remove one of the two.")
+            seen.add(key)
+        loader.flatten_mapping(node)  # merge keys, which others may override
+        return {loader.construct_object(key, deep=True): loader.construct_object(value, deep=True) for key, value in node.value}
+
+    Loader.add_constructor("tag:yaml.org,2002:map", mapping)
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))
+    return Loader
 
 
 def _only_plain(file: str, at: str, value: object) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from problem_folders import MINIMAL
@@ -178,6 +179,14 @@ def test_int_params_take_integers_only(value: object) -> None:
 def test_exponents_without_a_point_are_numbers(tmp_path: Path, text: str) -> None:
     contract = contract_of(f"{MINIMAL}params: {{p: {text}}}\n", tmp_path)
     assert contract.params["p"] == pytest.approx(0.001 * (-1 if text.startswith("-") else 1))
+
+
+def test_merge_keys_work_and_leave_no_trace_in_pyyaml(tmp_path: Path) -> None:
+    stages = "stages:\n  - &tiny {name: tiny, time_s: 1e0}\n  - {<<: *tiny, name: full}\n"
+    contract = contract_of(MINIMAL + stages, tmp_path)
+    assert [(stage.name, stage.time_s) for stage in contract.stages] == [("tiny", 1.0), ("full", 1.0)]
+    assert yaml.safe_load("{a: 1e0, a: 2}") == {"a": 2}
+    assert yaml.safe_load("1e0") == "1e0"
 
 
 def test_comments_keep_the_document_and_values_change_it(tmp_path: Path) -> None:
