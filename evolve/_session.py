@@ -86,7 +86,7 @@ def open_search(run: _rundir.RunDir) -> tuple[RunConfig, Problem, Search, TextSt
     """The search of a run as its journal has it now, for reading: nothing is locked, cut or written."""
     config, problem = _read_config(run)
     search, texts = build_search(config, problem), TextStore(run.path)
-    _replay(run, search, texts)
+    replay(run, search, texts)
     return config, problem, search, texts
 
 
@@ -97,7 +97,7 @@ def _read_config(run: _rundir.RunDir) -> tuple[RunConfig, Problem]:
     return config_from_json(first.record.config), load_problem(run.problem)
 
 
-def _replay(run: _rundir.RunDir, search: Search, texts: TextStore) -> None:
+def replay(run: _rundir.RunDir, search: Search, texts: TextStore) -> None:
     """Checkpoint and tail, or everything."""
     found = _snapshot.load(run.checkpoint, search)
     position, places = found if found is not None else (None, {})
@@ -125,7 +125,7 @@ def _drive(
         journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))
         search = build_search(config, problem)
         texts = TextStore(run.path, lambda: journal.durable_seq)
-        _replay(run, search, texts)
+        replay(run, search, texts)
         executor = build_executor(config, problem, mailbox.put)
         stack.callback(lambda: executor.close(drain=False))
         recorder = Recorder(journal, search, texts, time.time, [*hooks, _Checkpoints(run, texts, journal)])

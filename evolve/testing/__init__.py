@@ -1,11 +1,27 @@
 """For those who test against the engine: contract suites and stand-ins.
 
 ``ExecutorContract`` is a class of pytest tests that an executor's own tests subclass; ``Probe``, ``action`` and ``is_running`` are
-what it is made of.  ``ScriptedExecutor`` answers at once from a function.
+what it is made of.  ``ScriptedExecutor`` answers at once from a function; ``Harness`` drives a whole search around one from a
+``Script``, without sandboxes or clocks.
 """
 
 from evolve.testing._executor import Desk, ExecutorContract, open_desk
+from evolve.testing._harness import Harness, Script, plain_contract, scored, still
 from evolve.testing._probe import Mark, Probe, action, is_running
 from evolve.testing._scripted import ScriptedExecutor
 
-__all__ = ["Desk", "ExecutorContract", "Mark", "Probe", "ScriptedExecutor", "action", "is_running", "open_desk"]
+__all__ = [
+    "Desk",
+    "ExecutorContract",
+    "Harness",
+    "Mark",
+    "Probe",
+    "Script",
+    "ScriptedExecutor",
+    "action",
+    "is_running",
+    "open_desk",
+    "plain_contract",
+    "scored",
+    "still",
+]

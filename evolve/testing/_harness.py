@@ -1,0 +1,168 @@
+"""A whole search in one process, without sandboxes: the real loop, journal and operators around an executor that answers at once.
+
+For laws of the search, planted truths, golden trajectories and engine costs.  Nothing here reads a clock or the system's entropy,
+so that equal arguments give equal journals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+
+from archive import Attempt, Closed, Entry, Journal, Measurement, Opened, ProposalStatus, Proposed, RunCreated, Status, TextStore
+from evolve import _snapshot
+from evolve._build import build_operators, build_search
+from evolve._config import BudgetConfig, ProblemConfig, RunConfig, SearchConfig, StopConfig
+from evolve._contract import Contract, Problem, Stage
+from evolve._loop import Mailbox, run_loop
+from evolve._recorder import Hook, Recorder
+from evolve._rundir import RunDir
+from evolve._session import replay
+from evolve._workshop import Workshop
+from evolve.testing._scripted import Answer, ScriptedExecutor
+
+Clock = Callable[[], float]
+
+
+def still() -> float:
+    """A clock that stands."""
+    return 0.0
+
+
+def scored(score: Callable[[Mapping[str, str], int], float | None]) -> Answer:
+    """Answers from ``score(files, seed)``; None is a crash."""
+
+    def answer(entry: Entry, files: Mapping[str, str]) -> Measurement:
+        value = score(files, entry.seed)
+        status = Status.CRASH if value is None else Status.OK
+        start, deep = entry.start, entry.deep
+        return Measurement(entry.candidate, entry.stage, entry.seed, status, score=value, start=start, deep=deep, tier="scripted")
+
+    return answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What a harness drives: a program to improve, what each measurement answers, and how to search.
+
+    ``hold`` answered blocks are kept back, so that results come out of order (see ``ScriptedExecutor``).  ``clock`` is Unix time,
+    ``cpu_clock`` what making a child costs; the bandit and the budget see both.
+    """
+
+    seed_files: Mapping[str, str]
+    answer: Answer
+    contract: Contract | None = None  # one stage, deterministic, higher is better, every file editable
+    search: SearchConfig = field(default_factory=SearchConfig)
+    stop: StopConfig = field(default_factory=StopConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    seed: int = 0
+    slots: int = 2
+    hold: int = 0
+    clock: Clock = still
+    cpu_clock: Clock = still
+    hooks: Sequence[Hook] = ()
+
+    def problem(self, folder: Path) -> Problem:
+        """The problem of this script."""
+        contract = self.contract or plain_contract(tuple(self.seed_files))
+        return Problem(
+            folder=folder,
+            assets=None,
+            contract=contract,
+            params={},
+            seed=dict(self.seed_files),
+            statement="",
+            id=f"{contract.name}@script",
+            evaluator="script",
+        )
+
+    @property
+    def config(self) -> RunConfig:
+        """The run's configuration."""
+        return RunConfig(
+            problem=ProblemConfig(name="scripted"), search=self.search, stop=self.stop, budget=self.budget, seed=self.seed
+        )
+
+
+def plain_contract(editable: tuple[str, ...] = ("main.py",), **changes: object) -> Contract:
+    """A deterministic contract of one stage without axes, higher is better; ``changes`` replace fields."""
+    fields: dict[str, object] = {
+        "name": "scripted",
+        "metric": "value",
+        "goal": "maximize",
+        "editable": editable,
+        "stages": (Stage(name="full"),),
+    }
+    return Contract(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+class Harness:
+    """One opening of a scripted run: new where ``folder`` holds no journal, resumed (checkpoint and tail) where it does.
+
+    Args:
+        script: What to drive.
+        folder: The run's folder, made if needed.
+        epoch: Of this opening; by default the number of the record that opens it.
+
+    Use as a context manager; ``search``, ``recorder``, ``workshop``, ``texts``, ``executor`` and ``journal`` are the real parts.
+
+    Raises:
+        JournalError: as ``Journal.open`` and the replay.
+    """
+
+    def __init__(self, script: Script, folder: Path, *, epoch: str = "") -> None:
+        self.script, self.run = script, RunDir(Path(folder), "scripted")
+        self.problem = script.problem(self.run.path)
+        self.mailbox: Mailbox = SimpleQueue()
+        self._stack = ExitStack()
+        new = not (self.run.path / "journal").exists()
+        make = Journal.create if new else Journal.open
+        self.journal = self._stack.enter_context(make(self.run.path, on_error=self.mailbox.put))
+        self.search = build_search(script.config, self.problem)
+        self.texts = TextStore(self.run.path, lambda: self.journal.durable_seq)
+        if not new:
+            replay(self.run, self.search, self.texts)
+        self.executor = ScriptedExecutor(
+            script.answer, sink=self.mailbox.put, slots=script.slots, hold=script.hold, seed=script.seed
+        )
+        self.recorder = Recorder(self.journal, self.search, self.texts, script.clock, script.hooks)
+        self.workshop = Workshop(self.problem, build_operators(script.config), self.texts, script.seed, clock=script.cpu_clock)
+        if new:
+            self.recorder.write(RunCreated("scripted", script.seed, "{}", (self.problem.info,)))
+        written = self.journal.written
+        self.epoch = epoch or f"epoch-{written.seq + 1 if written is not None else 0}"
+        self.recorder.write(Opened(self.epoch, tier="scripted", slots=script.slots))
+        if not self.search.people.rows:
+            attempt = Attempt(self.epoch, self.search.tickets.next_ticket)
+            child = ProposalStatus.CHILD
+            self.recorder.write(Proposed(attempt, self.search.problem, child, candidate=self.workshop.seed_candidate()))
+
+    def __enter__(self) -> Harness:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def drive(self) -> str:
+        """Run the loop to its end; returns why it ended."""
+        return run_loop(self.search, self.executor, self.workshop, self.recorder, self.mailbox, lambda request: None)
+
+    def finish(self, status: str = "done") -> None:
+        """Write the last record of this opening."""
+        self.recorder.write(Closed(self.epoch, status))
+
+    def checkpoint(self) -> None:
+        """Make all records durable and save the state after the last."""
+        position = self.journal.written
+        if position is not None:
+            self.journal.wait_durable(position.seq)
+            _snapshot.save(self.run.checkpoint, self.search, self.texts.places(), position)
+
+    def close(self) -> None:
+        """Make all records durable and let go of the folder, without a last record, as one does who is killed.  Idempotent."""
+        self.executor.close(drain=False)
+        self._stack.close()
