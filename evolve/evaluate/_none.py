@@ -2,8 +2,8 @@
 
 It gives: a temporary folder, a small environment, an own session whose process group is killed, limits on CPU, memory, output and
 time.  It does not stop: reading or writing any file of the user (evaluator, keys, the journal, the home), the network, signals to
-the user's other processes, daemons that leave the process group, filling the disk, counting CPU of processes nobody waited for
-where there is no control group.
+the user's other processes (this engine's among them), filling the disk.  Daemons that leave the session are found as orphans of
+the spawner and ended.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 One helper a slot that lives in the slot's control group, so that what it starts is in the group from its first instruction (moving
 each new process costs up to 10 ms), with a small memory image of its own and one thread, so that ``--die-with-parent`` and
-``wait4`` mean what they say.  It stands alone and runs as ``python -I -S``.
+``wait4`` mean what they say; it is also the reaper of everything below it.  It stands alone and runs as ``python -I -S``.
 
 Datagrams on descriptor 0, marshalled: ``("start", id, argv, env)`` with the descriptors the program gets as 0, 1, 2, ...;
 ``("kill", id, all_at_once)``.  Answers: ``["started", id, pid]``, ``["failed", id, errno]``,
@@ -12,6 +12,7 @@ started is killed and the process ends.
 
 from __future__ import annotations
 
+import ctypes
 import marshal
 import os
 import select
@@ -22,6 +23,8 @@ import time
 
 MAX_MESSAGE = 1 << 18
 MAX_FDS = 8
+_SWEEP_S = 2.0
+_PR_SET_CHILD_SUBREAPER = 36
 _RESET = (signal.SIGPIPE, signal.SIGINT, signal.SIGHUP, signal.SIGXFSZ)  # what Python and this process ignore
 
 
@@ -81,7 +84,20 @@ class Spawner:
         self.wrapped.discard(pid)
         os.killpg(pid, signal.SIGKILL)  # what a bare program left in its group; its leader is not reaped yet
         _, status, usage = os.wait4(pid, 0)
-        self.say("ended", number, os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+        cpu_s = usage.ru_utime + usage.ru_stime + self.sweep()
+        self.say("ended", number, os.waitstatus_to_exitcode(status), cpu_s, usage.ru_maxrss)
+
+    def sweep(self) -> float:
+        """End the orphans that came to this process, their reaper, also those with a session of their own; their CPU seconds."""
+        cpu_s = 0.0
+        give_up = time.monotonic() + _SWEEP_S
+        while (strays := set(_children(os.getpid())) - set(self.pids.values())) and time.monotonic() < give_up:
+            for pid in strays:
+                os.kill(pid, signal.SIGKILL)
+            for pid in strays:
+                usage = os.wait4(pid, 0)[2]
+                cpu_s += usage.ru_utime + usage.ru_stime
+        return cpu_s
 
     def serve(self) -> None:
         while True:
@@ -112,8 +128,19 @@ class Spawner:
 
 
 def _children(pid: int) -> list:
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(child) for child in file.read().split()]
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [int(child) for child in file.read().split()]
+    except OSError:
+        return [int(child) for child in os.listdir("/proc") if child.isdigit() and _parent(child) == pid]  # no such file here
+
+
+def _parent(pid: str) -> int:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def _moved_up(fd: int) -> int:
@@ -125,6 +152,7 @@ def _moved_up(fd: int) -> int:
 
 
 def main() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # Ctrl-C is the driver's to answer
     spawner = Spawner(socket.socket(fileno=os.dup(0)))

@@ -14,9 +14,9 @@ from evolve.evaluate import Reply
 class Attack:
     """A candidate whose ``attack(secret, port, marker)`` returns the list of what it achieved.
 
-    ``statuses`` are the ends that are fine.  ``value`` judges what came back with ``ok``; by default nothing may have been achieved.
-    ``secret`` is a readable file of the user's that the candidate must not see, ``port`` a listener on the host's loopback,
-    ``marker`` a word that any process it starts carries in its command line.
+    ``statuses`` are the ends that are fine.  ``value`` judges what came back with ``ok``; by default nothing may have been
+    achieved.  ``secret`` is a readable file of the user's that the candidate must not see, ``port`` a listener on the host's
+    loopback, ``marker`` a word that any process it starts carries in its command line.
     """
 
     name: str

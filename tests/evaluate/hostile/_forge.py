@@ -16,7 +16,8 @@ _BODIES = {
     "partial": 'os.write(3, frame(\'{"values":[[["json",2]]]}\', b"7")); os._exit(0)',
     "half_header": 'os.write(3, frame(\'{"values":[[["json",2]]]}\', b"[]")[:12]); os._exit(0)',
     "twice": 'os.write(3, frame(\'{"values":[[["json",2]]]}\', b"[]")); return []',
-    "twice_by_child": 'os.fork() or (os.write(3, frame(\'{"values":[[["json",2]]]}\', b"[]")), os._exit(0)); time.sleep(0.1); return []',
+    "twice_by_child": 'os.fork() or (os.write(3, frame(\'{"values":[[["json",2]]]}\', b"[]")), os._exit(0))\n'
+    "    time.sleep(0.1)\n    return []",
     "wrong_magic": 'os.write(3, b"EVR2" + frame(\'{"values":[[["json",2]]]}\', b"[]")[4:]); os._exit(0)',
     "huge_header": 'os.write(3, b"EVR1\\xff\\xff\\xff\\x7f{"); os._exit(0)',
     "nan": 'os.write(3, frame(\'{"values":[[["json",3]]]}\', b"NaN")); os._exit(0)',
@@ -62,10 +63,8 @@ ATTACKS = (
     ),
     Attack(name="exit_3", source="def attack(secret, port, marker):\n    raise SystemExit(3)\n", statuses=(Status.CRASH,)),
     Attack(name="exit_0", source="def attack(secret, port, marker):\n    raise SystemExit(0)\n", statuses=_REFUSED),
-    Attack(name="abort", source=PRELUDE + "def attack(secret, port, marker):\n    os.abort()\n", statuses=(Status.CRASH,)),
-    Attack(
-        name="segfault", source=PRELUDE + "def attack(secret, port, marker):\n    ctypes.string_at(0)\n", statuses=(Status.CRASH,)
-    ),
+    Attack(name="abort", source=PRELUDE + "def attack(secret, port, marker): os.abort()\n", statuses=(Status.CRASH,)),
+    Attack(name="segfault", source=PRELUDE + "def attack(secret, port, marker): ctypes.string_at(0)\n", statuses=(Status.CRASH,)),
     Attack(
         name="recursion",
         source="def attack(secret, port, marker):\n    return attack(secret, port, marker)\n",

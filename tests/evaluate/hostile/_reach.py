@@ -7,10 +7,10 @@ from hostile._attack import PRELUDE, Attack
 READ = """
 def attack(secret, port, marker):
     os.symlink(secret, "/work/link")
-    places = [secret, "/work/link", "/root", "/root/.ssh", os.path.expanduser("~/.ssh/id_rsa"), "/home", "/etc/passwd", "/etc/shadow",
-              "/usr/local", "/opt", "/var", "/run", "/sys", "/proc/1/environ/../../../root", "/stub/../private", "/mnt", "/srv",
+    places = [secret, "/work/link", "/root", "/root/.ssh", os.path.expanduser("~/.ssh/id_rsa"), "/home", "/etc/passwd",
+              "/etc/shadow", "/usr/local",
+              "/opt", "/var", "/run", "/sys", "/proc/1/environ/../../../root", "/stub/../private", "/mnt", "/srv",
               os.path.dirname(secret), "/proc/1/cwd/" + secret, "/proc/1/root" + secret]
-    places += [repo + "/evolve/evaluate/_sandbox.py" for repo in (os.path.dirname(os.path.dirname(secret)), "/work/main", "/evolve")]
     found = []
     for place in places:
         try:
@@ -157,7 +157,8 @@ def attack(secret, port, marker):
 
 PRIVILEGE = """
 def attack(secret, port, marker):
-    found = tried("setuid", lambda: os.setuid(0)) + tried("setgid", lambda: os.setgid(0)) + tried("groups", lambda: os.setgroups([0]))
+    found = tried("setuid", lambda: os.setuid(0)) + tried("setgid", lambda: os.setgid(0))
+    found += tried("groups", lambda: os.setgroups([0]))
     found += tried("nice", lambda: os.nice(-10))
     found += tried("realtime", lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)))
     open("/tmp/su", "w").close()
@@ -165,8 +166,8 @@ def attack(secret, port, marker):
     found += tried("device", lambda: os.mknod("/tmp/disk", 0o60666, os.makedev(8, 0)))
     found += tried("hostname", lambda: socket.sethostname("mine"))
     found += tried("clock", lambda: time.clock_settime(time.CLOCK_REALTIME, 0))
-    caps = [line.split()[1] for line in open("/proc/self/status") if line.startswith(("CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd"))]
     status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    caps = [status[name].strip() for name in ("CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd")]
     found += ["caps"] * any(int(cap, 16) for cap in caps) + ["uid 0"] * (os.getuid() == 0)
     found += ["new privileges"] * (status["NoNewPrivs"].strip() != "1") + ["no filter"] * (status["Seccomp"].strip() != "2")
     import resource
