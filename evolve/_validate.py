@@ -171,11 +171,19 @@ def _check_seed_runs(problem: Problem, entries: Sequence[Entry], results: Sequen
     score = results[-1].score
     better = "higher" if problem.contract.maximize else "lower"
     value = f"{problem.contract.metric} = {score:.10g} {problem.contract.unit}".strip()
-    checks = [Check("seed program", True, f"{value}; {better} is better (goal: {problem.contract.goal})")]
-    for stage, result in zip(problem.contract.stages, results, strict=False):
-        if stage.pass_score is not None and result.score is not None and _worse(problem, result.score, stage.pass_score):
-            found = f"the seed program scores {result.score:.6g} at stage {stage.name} and must reach {stage.pass_score:.6g}"
-            checks.append(Check("cascade", False, found, "set pass_score to what the seed program reaches"))
+    told = Check("seed program", True, f"{value}; {better} is better (goal: {problem.contract.goal})")
+    return [told, *_check_cascade(problem, "seed program", results)]
+
+
+def _check_cascade(problem: Problem, who: str, results: Sequence[Measurement]) -> list[Check]:
+    """Stages whose ``pass_score`` the program does not reach."""
+    checks = []
+    for stage in problem.contract.stages:
+        scores = [result.score for result in results if result.stage == stage.name and result.score is not None]
+        if stage.pass_score is not None and scores and _worse(problem, scores[0], stage.pass_score):
+            found = f"the {who} scores {scores[0]:.6g} at stage {stage.name} and must reach {stage.pass_score:.6g}"
+            remedy = "set pass_score to what the seed program reaches" if who != "candidate" else "it goes no further in a run"
+            checks.append(Check("cascade", False, found, remedy))
     return checks
 
 
@@ -189,9 +197,8 @@ def _check_noise(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
         return [Check("noise", False, found, "draw data and order from trial.seed, or write noise: deterministic")]
     if problem.contract.noisy:
         sd = statistics.stdev(scores.values())
-        share = (
-            f" ({100 * sd / abs(statistics.fmean(scores.values())):.2g} % of the mean)" if statistics.fmean(scores.values()) else ""
-        )
+        mean = abs(statistics.fmean(scores.values()))
+        share = f" ({100 * sd / mean:.2g} % of the mean)" if sd < mean else ""
         again = "; one seed twice differed too, so a measurement cannot be repeated exactly" if within else ""
         return [Check("noise", True, f"sd {sd:.4g}{share} over {len(scores)} measurement seeds{again}")]
     if within:
@@ -257,9 +264,10 @@ def _check_cost(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
 
 
 def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Mapping[str, str]) -> ValidationReport:
-    last = problem.contract.stages[-1].name
+    *before, last = (stage.name for stage in problem.contract.stages)
     seeds = [measurement_seed(0, CANDIDATE, "validate", i) for i in range(COMPARED_RUNS if problem.contract.noisy else 1)]
-    entries = [Entry(who, last, seed, deep=who == CANDIDATE) for seed in seeds for who in (SEED, CANDIDATE)]
+    entries = [Entry(CANDIDATE, stage, seeds[0]) for stage in before]
+    entries += [Entry(who, last, seed, deep=who == CANDIDATE) for seed in seeds for who in (SEED, CANDIDATE)]
     results, end = _measure(problem, make_executor, entries, {SEED: problem.seed, CANDIDATE: files})
     if end.status is not BlockStatus.OK:
         found = f"the grader did not finish: {end.reason}"
@@ -268,7 +276,7 @@ def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Ma
         )
     ours = [result for result in results if result.candidate == CANDIDATE]
     theirs = [result for result in results if result.candidate == SEED]
-    checks = []
+    checks = _check_cascade(problem, "candidate", ours)
     if any(result.status is not Status.OK for result in theirs):
         found = f"the seed program itself ends as {theirs[-1].status}: {theirs[-1].reason}"
         checks.append(Check("seed program", False, found, f"run `evolve validate {problem.folder}`"))
@@ -276,11 +284,12 @@ def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Ma
     if failed:
         checks.append(Check("candidate", False, f"{failed[0].status}: {_said(failed[0])}", "mend the candidate"))
     else:
-        checks.append(Check("candidate", True, _comparison(problem, _mean(theirs), _mean(ours), len(seeds))))
+        final = [result for result in ours if result.stage == last]
+        checks.insert(0, Check("candidate", True, _comparison(problem, _mean(theirs), _mean(final), len(seeds))))
         if problem.contract.frame == "cpu_budget":
-            checks.append(_check_cpu(theirs, ours))
-        if ours[0].feedback:
-            checks.append(Check("feedback", True, ours[0].feedback))
+            checks.append(_check_cpu(theirs, final))
+        if final[0].feedback:
+            checks.append(Check("feedback", True, final[0].feedback))
     return ValidationReport(problem.id, tuple(checks), tuple(results), seed_score=_mean(theirs))
 
 
@@ -299,8 +308,7 @@ def _comparison(problem: Problem, seed: float | None, score: float | None, n: in
     if seed is None:
         return value
     gain = score - seed if contract.maximize else seed - score
-    word = "better" if gain > 0 else "worse" if gain < 0 else "different"
-    much = "no different" if gain == 0 else f"{word} by {abs(gain):.4g}"
+    much = "no different" if gain == 0 else f"{'better' if gain > 0 else 'worse'} by {abs(gain):.4g}"
     runs = f"; {n} noisy runs each, unconfirmed" if contract.noisy else ""
     return f"{value}, {much} than the seed program's {seed:.10g}{runs}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,13 @@ def test_the_cache_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPat
 def test_a_problem_without_assets_needs_no_cache(tmp_path: Path, cache: Path) -> None:
     load_problem(write_problem(tmp_path / "p", MINIMAL))
     assert not cache.exists()
+
+
+def test_many_may_prepare_at_once(tmp_path: Path, cache: Path) -> None:
+    slow = PREPARE.replace("import json", "import time\ntime.sleep(0.3)\nimport json")
+    folder = write_problem(tmp_path / "p", ASSETS, prepare_py=slow)
+    with ThreadPoolExecutor(4) as pool:
+        problems = list(pool.map(load_problem, [folder] * 4))
+    assert all(problem == problems[0] for problem in problems)
+    assert len((tmp_path / "prepared.log").read_text().split()) > 1
+    assert len(list((cache / "assets").iterdir())) == 1

@@ -190,6 +190,16 @@ def test_noisy_candidates_are_measured_beside_the_seed_and_unconfirmed(tmp_path:
     assert len({result.seed for result in report.measurements}) == 3
 
 
+def test_a_candidate_is_sent_through_the_cascade(tmp_path: Path) -> None:
+    contract = MINIMAL + "stages:\n  - {name: tiny, pass_score: 2}\n  - {name: full}\n"
+    folder = write_problem(tmp_path / "p", contract, evaluate_py=CALLS.replace("NOISE", "0"), seed__main_py=SEED)
+    problem = load_problem(folder)
+    assert validate_problem(problem, local, {"main.py": "def f():\n    return 9\n"}).ok
+    report = validate_problem(problem, local, {"main.py": "def f():\n    return 1.5\n"})
+    assert "worse by 1 than" in report.checks[0].found
+    assert failed(report)["cascade"].startswith("the candidate scores 1.5 at stage tiny and must reach 2")
+
+
 def test_a_candidate_that_spends_too_much_cpu_is_told(tmp_path: Path) -> None:
     contract = MINIMAL + "frame: cpu_budget\n"
     folder = write_problem(tmp_path / "p", contract, evaluate_py=CALLS.replace("NOISE", "0"), seed__main_py=SEED)
