@@ -35,6 +35,7 @@ _TOKEN = re.compile(
       | 0[xX][\da-fA-F_]++ | 0[bB][01_]++ | 0[oO][0-7_]++
       | (?:\d[\d_]*+\.?+[\d_]*+|\.\d[\d_]*+)(?:[eE][+-]?+\d[\d_]*+)?+[jJ]?+
       | \*\*=?+ | //=?+ | >>=?+ | <<=?+ | -> | := | != | \.\.\. | [-+*/%@&|^=<>]=?+
+      | (?:\"{3}|'{3}).*+ | ["'][^\r\n]*+                                # a string without an end: cut at once, or it costs n^2
       | (?!\#) .
       )
     | \#[^\r\n]*+\Z                                                      # a comment at the very end: not a token

@@ -69,8 +69,9 @@ def literals_of(files: dict[str, str]) -> tuple[Literal, ...]:
     found: list[tuple[int, int, Literal]] = []
     for order, path in enumerate(sorted(files)):
         for group in _groups(find(files[path])):
-            for item in group:
-                literal = _literal(path, item, group, _override(files[path], item))
+            ends = (min(item.value for item in group), max(item.value for item in group)) if len(group) > 1 else None
+            for item in group[:MAX_LITERALS]:
+                literal = _literal(path, item, ends, _override(files[path], item))
                 if literal is not None:
                     found.append((len(group), order * 10_000_000 + item.start, literal))
     found.sort(key=lambda entry: (-entry[0], entry[1]))
@@ -232,10 +233,10 @@ def _groups(items: Sequence[Found]) -> Iterator[list[Found]]:
             yield from ([member] for member in members if member.value not in (0, 1, -1))
 
 
-def _literal(path: str, item: Found, group: Sequence[Found], override: tuple[float, float, str] | None) -> Literal | None:
-    """How far this number may move, and in what unit; None when it may not."""
+def _literal(path: str, item: Found, ends: tuple[float, float] | None, override: tuple[float, float, str] | None) -> Literal | None:
+    """How far this number may move, and in what unit; None when it may not.  ``ends``: the extremes of the list it is in."""
     name = f"{path}::{item.path}"
-    kind = "int" if item.is_int and len(group) == 1 else "float"
+    kind = "int" if item.is_int and ends is None else "float"
     value = item.value
     if override is not None:
         low, high, scale = override
@@ -244,13 +245,12 @@ def _literal(path: str, item: Found, group: Sequence[Found], override: tuple[flo
         width = math.log(high / low) if scale == "log" else high - low
         step = max(width / 6, 0.5 if kind == "int" and scale == "linear" else 0.0)
         return Literal(name, min(max(value, low), high), kind, scale, step, low, high)
-    if len(group) > 1:
-        values = [member.value for member in group]
-        spread = max(values) - min(values)
+    if ends is not None:
+        spread = ends[1] - ends[0]
         step, margin = _SPREAD_STEP * spread, _SPREAD_MARGIN * spread
         if spread == 0:
             step, margin = 0.2 * (abs(value) or 1.0), 5 * (abs(value) or 1.0)
-        return Literal(name, value, kind, "linear", step, min(values) - margin, max(values) + margin)
+        return Literal(name, value, kind, "linear", step, ends[0] - margin, ends[1] + margin)
     if kind == "int":
         if value < 2 or (value >= 8 and math.log2(value).is_integer()):  # a size, which has to fit others
             return None

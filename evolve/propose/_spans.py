@@ -39,9 +39,9 @@ class Parsed:
     def offset(self, line: int, column: int) -> int:
         """Character offset of a line (from 1) and UTF-8 byte column, as ``ast`` counts them."""
         start = self.starts[line - 1]
-        end = self.starts[line] if line < len(self.starts) else len(self.text)
-        row = self.text[start:end]
-        return start + (column if row.isascii() else len(row.encode()[:column].decode()))
+        if self.text.isascii():
+            return start + column
+        return start + len(self.text[start : start + column].encode()[:column].decode())
 
     def span(self, node: ast.expr | ast.stmt | ast.keyword | ast.arg) -> tuple[int, int]:
         """Character span of a node."""

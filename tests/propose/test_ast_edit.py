@@ -50,7 +50,7 @@ def holds(parent: str, proposal: Proposal) -> None:
     assert "\n" not in proposal.summary
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(name=st.sampled_from(sorted(STDLIB)), seed=st.integers(0, 1 << 32))
 def test_children_of_real_programs(name: str, seed: int) -> None:
     proposal = edited(STDLIB[name], seed)
@@ -58,7 +58,7 @@ def test_children_of_real_programs(name: str, seed: int) -> None:
         holds(STDLIB[name], proposal)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(name=st.sampled_from(sorted(STDLIB)), seed=st.integers(0, 1 << 32), data=st.data())
 def test_each_move_changes_its_spans_only(name: str, seed: int, data: st.DataObject) -> None:
     """Text outside the edits is there byte for byte, and so is every comment outside them."""
@@ -95,13 +95,13 @@ def test_every_kind_of_edit_happens() -> None:
     """Each move makes a child of its own somewhere; none is dead weight."""
     for weight, count, move in KINDS:
         made = 0
-        for seed in range(40):
+        for seed in range(15):
             for text in (TRAIN, STDLIB["random.py"], STDLIB["statistics.py"]):
                 sites = sites_of(text)
                 drawn = move(sites, rng_of(seed)) if count(sites) else None
                 if drawn is not None:
                     made += canonical_hash({"a.py": apply_edits(text, drawn.edits)}) != canonical_hash({"a.py": text})
-        assert made > 5, (weight, move)
+        assert made > 2, (weight, move)
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -142,7 +142,7 @@ def test_the_size_limit_holds() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_parents_are_data(name: str) -> None:
-    for seed in range(3):
+    for seed in range(2):
         for proposal in (edited(HOSTILE[name], seed), crossed(HOSTILE[name], TRAIN, seed), crossed(TRAIN, HOSTILE[name], seed)):
             if proposal.status is ProposalStatus.CHILD:
                 assert proposal.files is not None
