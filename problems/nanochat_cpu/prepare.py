@@ -16,7 +16,7 @@ Written to OUT (who may see what is said in ``problem.yaml``):
     tokenizer.json         pattern, byte strings of the ranks (base64), id of the special token; for candidates
     train_tokens.npy       (n,) uint16, documents one after another, each behind one BOS
     train_starts.npy       (documents + 1,) int64, where each document's BOS stands
-    validation_rows.npy    (rows, CONTEXT + 1) uint16, the validation stream in rows; a row's last token is the next one's first
+    validation_rows.npy    (rows, CONTEXT + 1) uint16, the validation stream in rows: CONTEXT inputs, and the targets one further
     validation_bits.npy    (rows,) float64, bits of each row under a bigram model of the training part: how hard the row is
     token_bytes.npy        (VOCABULARY,) int32, bytes each token stands for; 0 for the special one
     corpus.json            which files went where, with counts
@@ -199,9 +199,9 @@ def encode(ranks: list[bytes], pieces: list[str]) -> tuple[np.ndarray, np.ndarra
 
 
 def as_rows(tokens: np.ndarray) -> np.ndarray:
-    """(rows, CONTEXT + 1): each token but the first is a target exactly once; what does not fill a row is left out."""
-    count = (len(tokens) - 1) // CONTEXT
-    return np.lib.stride_tricks.sliding_window_view(tokens, CONTEXT + 1)[::CONTEXT][:count].copy()
+    """(rows, CONTEXT + 1): no token stands in two rows, so none shows another's target; what does not fill a row is left out."""
+    count = len(tokens) // (CONTEXT + 1)
+    return tokens[: count * (CONTEXT + 1)].reshape(count, CONTEXT + 1)
 
 
 def bigram_bits(training: np.ndarray, rows: np.ndarray) -> np.ndarray:
