@@ -1,0 +1,48 @@
+"""A tiny problem that runs in milliseconds, as a user would write it."""
+
+from __future__ import annotations
+
+import pytest
+
+from evolve._config import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig
+
+CONTRACT = """
+name: parabola
+metric: height
+goal: maximize
+noise: {noise}
+"""
+SEED = "X = 0.25\nY = 0.75\n\n\ndef point():\n    return [X, Y]\n"
+EVALUATE = """
+from evolve import JsonValue, Outcome
+
+def evaluate(trial):
+    reply = trial.sandbox.call("main.py:point", {}, {"point": JsonValue()})
+    if not reply.ok:
+        return reply.outcome()
+    x, y = reply.value["point"]
+    noise = 0.01 * trial.rng().standard_normal() if trial.params["noisy"] else 0.0
+    return Outcome(score=-((x - 0.5) ** 2) - (y - 0.5) ** 2 + noise)
+"""
+
+
+@pytest.fixture
+def parabola(tmp_path):
+    """Makes a configuration for a run of the tiny problem."""
+
+    def make(*, noisy: bool = False, **budget) -> RunConfig:
+        folder = tmp_path / f"parabola_{noisy}"
+        (folder / "seed").mkdir(parents=True, exist_ok=True)
+        text = CONTRACT.format(noise="noisy" if noisy else "deterministic") + f"params: {{noisy: {str(noisy).lower()}}}\n"
+        (folder / "problem.yaml").write_text(text)
+        (folder / "seed" / "main.py").write_text(SEED)
+        (folder / "evaluate.py").write_text(EVALUATE)
+        return RunConfig(
+            problem=ProblemConfig(name=str(folder)),
+            budget=BudgetConfig(**(budget or {"evaluations": 30})),
+            executor=ExecutorConfig(slots=2),
+            sandbox=SandboxConfig(tier="none"),
+            out=str(tmp_path / "run"),
+        )
+
+    return make

@@ -1,0 +1,153 @@
+"""A run from start to end, through real graders: start, stop, resume, damage."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from archive import Closed, JournalDamaged, Measured, MeasureIssued, Opened, Purpose, read_journal
+from evolve import _rundir
+from evolve._errors import RunError, RunLocked, UsageError
+from evolve._inbox import inbox_folder, post
+from evolve._session import open_search, resume, start
+
+
+def records(summary, kind):
+    return [stamped.record for stamped in read_journal(Path(summary.run)) if isinstance(stamped.record, kind)]
+
+
+def test_a_run_finds_a_better_program_and_says_what_it_spent(parabola):
+    summary = start(parabola(evaluations=40))
+    assert summary.status == "done"
+    assert summary.reason == "budget.evaluations"
+    assert summary.seed_score == pytest.approx(-0.125)
+    assert summary.best_score > summary.seed_score
+    assert summary.measurements <= 40
+    assert len(records(summary, Measured)) == summary.measurements
+    assert isinstance(records(summary, Closed)[-1], Closed)
+
+
+def test_a_noisy_run_ends_with_ten_reserved_measurements_and_says_unconfirmed(parabola):
+    summary = start(parabola(noisy=True, evaluations=60))
+    finals = [record for record in records(summary, Measured) if record.purpose is Purpose.FINAL]
+    assert len(finals) == 10
+    assert summary.final.verdict == "unconfirmed"
+    assert summary.final.best_n == summary.final.seed_n == 5
+    best = [record.result.score for record in finals if record.result.candidate == summary.final.candidate]
+    assert summary.final.best_mean == pytest.approx(sum(best) / 5)
+
+
+def test_resume_with_a_larger_budget_goes_on_where_the_run_was(parabola):
+    first = start(parabola(evaluations=20))
+    second = resume(Path(first.run), {"evaluations": 35})
+    assert first.measurements <= 20 < second.measurements <= 35
+    assert len(records(second, Opened)) == 2
+    keys = [(r.attempt.ticket, r.result.candidate, r.result.seed) for r in records(second, Measured)]
+    assert len(keys) == len(set(keys)) == second.measurements
+
+
+def test_resume_without_a_checkpoint_gives_the_same_state(parabola):
+    summary = start(parabola(evaluations=25))
+    run = _rundir.find(Path(summary.run))
+    assert run.checkpoint.with_suffix(".json").exists()
+    with_checkpoint = open_search(run)[2]
+    run.checkpoint.with_suffix(".json").unlink()
+    without = open_search(run)[2]
+    assert [row.id for row in with_checkpoint.people.rows] == [row.id for row in without.people.rows]
+    assert with_checkpoint.spend == without.spend
+    assert with_checkpoint.people.leader == without.people.leader
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"tie":"0","state":{}}'])
+def test_a_damaged_checkpoint_is_ignored(parabola, damage):
+    summary = start(parabola(evaluations=15))
+    run = _rundir.find(Path(summary.run))
+    whole = open_search(run)[2]
+    run.checkpoint.with_suffix(".json").write_bytes(damage)
+    assert open_search(run)[2].spend == whole.spend
+
+
+def test_a_stop_request_drains_the_run_and_is_carried_out_once(parabola):
+    config = parabola(evaluations=100_000)
+    asked = []
+
+    def ask_to_stop(search, stamped):
+        if search.spend.evaluations > 10 and not asked:
+            asked.append(post(Path(config.out), "stop", "{}"))
+
+    summary = start(config, hooks=[ask_to_stop])
+    assert summary.status == "stopped"
+    issued = {record.attempt.ticket for record in records(summary, MeasureIssued)}
+    ended = {record.attempt.ticket for record in records(summary, Measured)}
+    assert issued == ended
+    assert not list(inbox_folder(Path(config.out)).iterdir())
+    again = resume(Path(config.out), {"evaluations": summary.measurements + 10})
+    assert again.status == "done"
+
+
+def test_a_budget_request_reaches_a_live_run(parabola):
+    config = parabola(evaluations=12)
+    posted = []
+
+    def raise_budget(search, stamped):
+        if not posted:
+            posted.append(post(Path(config.out), "budget", '{"evaluations": 24}'))
+            threading.Event().wait(0.4)  # let the watcher see it before the run ends
+
+    assert 12 < start(config, hooks=[raise_budget]).measurements <= 24
+
+
+def test_only_one_driver_at_a_time(parabola):
+    summary = start(parabola(evaluations=10))
+    run = _rundir.find(Path(summary.run))
+    assert not _rundir.is_driven(run)
+    with _rundir.RunLock(run):
+        assert _rundir.is_driven(run)
+        with pytest.raises(RunLocked, match="evolve stop"):
+            resume(Path(summary.run))
+
+
+def test_a_folder_that_is_taken_is_refused_and_nothing_is_lost(parabola):
+    config = parabola(evaluations=10)
+    start(config)
+    before = sorted(path.name for path in Path(config.out).iterdir())
+    with pytest.raises(UsageError, match="evolve resume"):
+        start(config)
+    assert sorted(path.name for path in Path(config.out).iterdir()) == before
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(RunError, match="run's folder"):
+        resume(tmp_path)
+
+
+def test_a_flipped_byte_is_a_named_error_and_changes_nothing(parabola):
+    summary = start(parabola(evaluations=10))
+    run = _rundir.find(Path(summary.run))
+    for suffix in (".json", ".npz"):
+        run.checkpoint.with_suffix(suffix).unlink()
+    segment = next((run.path / "journal").iterdir())
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 1
+    segment.write_bytes(data)
+    with pytest.raises(JournalDamaged):
+        resume(run.path)
+    assert segment.read_bytes() == bytes(data)
+
+
+def test_a_run_is_whole_without_the_folder_it_was_started_from(parabola):
+    config = parabola(evaluations=10)
+    summary = start(config)
+    shutil.rmtree(config.problem.name)
+    assert resume(Path(summary.run), {"evaluations": 16}).measurements > 10
+
+
+def test_a_broken_evaluator_ends_the_run_as_failed(parabola):
+    config = parabola(evaluations=10)
+    Path(config.problem.name, "evaluate.py").write_text("def evaluate(trial):\n    raise RuntimeError('boom')\n")
+    summary = start(config)
+    assert summary.status == "failed"
+    assert "boom" in summary.reason
