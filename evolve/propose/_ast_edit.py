@@ -12,7 +12,7 @@ from evolve.propose._canonical import canonical_hash
 from evolve.propose._moves import KINDS, Move
 from evolve.propose._scope import check_scope, is_editable
 from evolve.propose._sites import Sites, sites_of
-from evolve.propose._spans import apply_edits, is_python, parse
+from evolve.propose._spans import Edit, apply_edits, is_python, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,19 +59,26 @@ def why_not(parent: Files, child: Files, scope: Scope) -> str:
 
 
 def _draft(parent: Files, scope: Scope, rng: np.random.Generator) -> tuple[Files, str] | None:
-    files: dict[str, str] = dict(parent)
+    """One to three moves, all drawn on the parent; one that overlaps an earlier one is dropped."""
+    sites = {path: sites_of(parent[path]) for path in sorted(parent) if is_python(path) and is_editable(path, scope)}
+    edits: dict[str, list[Edit]] = {}
     summaries: list[str] = []
-    while not summaries or (len(summaries) < 3 and rng.random() < _ANOTHER):
-        sites = {path: sites_of(files[path]) for path in sorted(files) if is_python(path) and is_editable(path, scope)}
+    moves = 1
+    while moves < 3 and rng.random() < _ANOTHER:
+        moves += 1
+    for _ in range(moves):
         drawn = _draw(sites, rng)
         if drawn is None:
-            break
+            continue
         path, move = drawn
-        files[path] = apply_edits(files[path], move.edits)
+        made = edits.setdefault(path, [])
+        if any(new.start < old.end and old.start < new.end for new in move.edits for old in made):
+            continue
+        made += move.edits
         summaries.append(f"{move.text} ({path}:{move.line})")
-        if parse(files[path]).tree is None:
-            return None
-    return (files, "; ".join(summaries)) if summaries else None
+    if not summaries:
+        return None
+    return {**parent, **{path: apply_edits(parent[path], made) for path, made in edits.items()}}, "; ".join(summaries)
 
 
 def _draw(sites: Mapping[str, Sites], rng: np.random.Generator) -> tuple[str, Move] | None:

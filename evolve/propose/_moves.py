@@ -38,7 +38,7 @@ class Move:
 
 
 def literal(sites: Sites, rng: np.random.Generator) -> Move | None:
-    """Scale a number, move an integer by one, or shift a member of a list by a part of the list's spread."""
+    """Scale a number (a share: its distance to 1), move an integer by one, or shift a member of a list by a part of its spread."""
     item = _pick(sites.literals, rng)
     members = [other.value for other in sites.literals if other.group == item.group]
     if len(members) >= 3:
@@ -48,7 +48,10 @@ def literal(sites: Sites, rng: np.random.Generator) -> Move | None:
     if item.is_int and rng.random() < 0.5:
         return _set_literal(sites, item, item.value + (1 if rng.random() < 0.5 else -1), is_int=True)
     factor = _FACTORS[int(rng.choice(len(_FACTORS), p=_FACTOR_WEIGHTS))]
-    return _set_literal(sites, item, float(f"{item.value * factor:.6g}"), is_int=item.is_int)
+    value = item.value * factor
+    if 0.5 < item.value < 1 and (1 - item.value) * factor < 1:  # a share, a momentum, a decay: what matters is the distance to 1
+        value = 1 - (1 - item.value) * factor
+    return _set_literal(sites, item, float(f"{value:.6g}"), is_int=item.is_int)
 
 
 def copied_literal(sites: Sites, rng: np.random.Generator) -> Move | None:

@@ -76,7 +76,7 @@ def sites_of(text: str) -> Sites:
             call = node.iter
             if isinstance(call.func, ast.Name) and call.func.id == "range" and inside(parsed.span(call), regions):
                 sites.bounds.append(call.args[-1 if len(call.args) < 3 else 1]) if call.args else None
-        stack.extend(reversed([child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr_context)]))
+        stack.extend(reversed(list(ast.iter_child_nodes(node))))
     return sites
 
 

@@ -154,14 +154,19 @@ def test_hostile_parents_are_data(name: str) -> None:
 
 def test_golden_children() -> None:
     """A fixed generator gives the exact child.  Changing this needs a reason: it changes what a run with the same seed does."""
-    edits = [
-        ("def norm(x, eps=1e-5):", "def norm(x, eps=5e-06):"),
-        ("matrix_lr = 0.02 ", "matrix_lr = 0.04 "),
-        ("for step in range(steps):", "for step in range((steps) - 1):"),
-    ]
-    for seed, (old, new) in enumerate(edits):
-        assert edited(TRAIN, seed).files == {"a.py": TRAIN.replace(old, new)}
-    assert edited(TRAIN, 7).summary == "* -> / in warmup * total (a.py:27); weight_decay 0.1 -> 0.05 (a.py:33)"
+    edits = {
+        0: [(".mean(-1, keepdim=True) + eps", ".mean(-1, keepdim=True) - eps")],
+        6: [("zero_grad(set_to_none=True)", "zero_grad(set_to_none=False)")],
+        7: [("self.head(norm(x)) / 15.0", "self.head(norm(x)) * 15.0")],
+        10: [("warmup=0.1", "warmup=0.05"), ("return 15.0", "return 7.5")],
+    }
+    for seed, changes in edits.items():
+        child = TRAIN
+        for old, new in changes:
+            child = child.replace(old, new)
+        assert edited(TRAIN, seed).files == {"a.py": child}
+    assert edited(TRAIN, 10).summary == "warmup 0.1 -> 0.05 (a.py:26); return 15.0 -> 7.5 (a.py:23)"
+    assert edited(TRAIN, 8).summary == "betas 0.9 -> 0.933333 (a.py:33)"
     assert crossed(TRAIN, DONOR, 0).files == {"a.py": TRAIN.replace("F.relu", "F.gelu")}
     assert crossed(TRAIN, DONOR, 0).summary == "took Model.forward.h (a.py) from the donor"
 
