@@ -42,7 +42,7 @@ _SEED = re.compile(r"seed", re.IGNORECASE)
 _SEEDERS = frozenset({"default_rng", "RandomState", "PRNGKey", "Random", "Philox", "PCG64", "SeedSequence", "key"})
 _SHAPED_CALL = re.compile(
     r"zeros|ones|empty|full|eye|identity|(zeros|ones|empty|full)_like|reshape|view|expand|permute|transpose|swapaxes|moveaxis|repeat|"
-    r"tile|rand|randn|randint|normal|standard_normal|(un)?squeeze|(un)?flatten|v?stack|hstack|concatenate|cat|split|chunk|narrow|"
+    r"tile|rand|randn|randint|random|random_sample|choice|normal|standard_normal|(un)?squeeze|(un)?flatten|v?stack|hstack|concatenate|cat|split|chunk|narrow|"
     r"select|take|diagonal|tri[ul]|ndim|size|dim|shape|round"
 )
 _SHAPE_NAME = re.compile(r"ax[ie]s|axes|dims?|ndim|shape|size|dtype|start_dim|end_dim|keepdims?|decimals|ndigits|indent")
