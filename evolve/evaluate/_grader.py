@@ -112,6 +112,7 @@ class Grader:
         self._evaluator = evaluator
         self._launcher = launcher
         self._tell = tell
+        self._work: Path | None = None  # a folder that no trial has written to yet
 
     def measure(self, entry: Entry, files: Mapping[str, str]) -> Measurement:
         """Measure one candidate.  Never raises for what the candidate or the evaluator does."""
@@ -120,11 +121,11 @@ class Grader:
         if finding is not None:
             judged = Judged(status=finding.status, reason=line(finding.reason), feedback=clean(finding.reason, 1000))
             return self._measurement(entry, judged, wall, cpu, None)
-        work = Path(tempfile.mkdtemp(prefix="trial-"))
+        work = self._work or Path(tempfile.mkdtemp(prefix="trial-"))
         try:
             return self._evaluate(entry, files, work, wall, cpu)
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            self._work = _emptied(work)
 
     def calibrate(self) -> float:
         """Seconds the reference work takes now: what the evaluator's own ``calibrate()`` says or takes, where it has one.
@@ -195,6 +196,14 @@ class Grader:
             scorer_cpu_s=own + (sandbox.scorer_usage.cpu_s if sandbox else 0.0),
             memory_mib=sandbox.usage.memory_mib if sandbox else 0.0,
         )
+
+
+def _emptied(work: Path) -> Path | None:
+    """A folder that was left empty may serve again, which spares a removal (3 ms on a journaling disk); another is removed."""
+    if work.is_dir() and not any(work.iterdir()):
+        return work
+    shutil.rmtree(work, ignore_errors=True)
+    return None
 
 
 def _allowed_start(asked: Start, declared: Start) -> Start:

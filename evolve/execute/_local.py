@@ -149,7 +149,12 @@ class LocalExecutor:
         slot = Slot(self._settings, number)
         try:
             while (work := self._take(slot)) is not None:
-                self._finish(work, slot.run(work.block, self._report))
+                try:
+                    report = slot.run(work.block, self._report)
+                except BaseException as error:  # a fault of ours must not leave the loop waiting for a report
+                    self._finish(work, BlockReport(work.block.attempt, BlockStatus.LOST, reason=f"the executor failed: {error!r}"))
+                    raise
+                self._finish(work, report)
         finally:
             slot.close()
 

@@ -113,6 +113,7 @@ class GraderProcess:
         Raises:
             GraderRefused: the problem cannot be served; the message says why.
             GraderDied: the process ended while loading, or took too long.
+            OSError: the machine refuses another process, pipe or socket.
             Interrupted: ``wake`` was rung.
         """
         self.prepare = prepare
@@ -123,19 +124,11 @@ class GraderProcess:
         ours, theirs = socket.socketpair()
         log, log_end = os.pipe()
         os.set_blocking(log, False)
-        command = [
-            sys.executable,
-            "-P",
-            "-X",
-            "faulthandler",
-            "-m",
-            "evolve.evaluate._grader",
-            str(theirs.fileno()),
-            str(os.getpid()),
-        ]
+        # -P: the working folder is no place to import from; faulthandler: a crash leaves its trace in the log.
+        python = [sys.executable, "-P", "-X", "faulthandler", "-m", "evolve.evaluate._grader"]
         try:
             self._process = subprocess.Popen(
-                command,
+                [*python, str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=log_end,
                 stderr=log_end,
@@ -144,6 +137,10 @@ class GraderProcess:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
+        except OSError:
+            ours.close()
+            os.close(log)
+            raise
         finally:
             theirs.close()
             os.close(log_end)

@@ -52,14 +52,15 @@ class Slot:
         except Interrupted:
             self._drop(block.problem)
             return BlockReport(block.attempt, BlockStatus.CANCELLED, tuple(lease.skipped), reason="cancelled while it ran")
-        except GraderDied as error:
+        except (GraderDied, OSError) as error:
             return BlockReport(block.attempt, BlockStatus.LOST, tuple(lease.skipped), reason=str(error), lost=lease.index)
 
     def grader(self, problem: str) -> GraderProcess:
         """The slot's grader for ``problem``, started if there is none alive.
 
         Raises:
-            GraderRefused: it cannot be started.
+            GraderRefused: it cannot serve the problem.
+            OSError: the machine refuses what a grader needs.
             Interrupted: ``wake`` was rung meanwhile.
         """
         grader = self._graders.get(problem)
@@ -94,7 +95,7 @@ class Slot:
         prepare = _prepare(settings.problems[problem], settings, number)
         try:
             return GraderProcess(prepare, folder=folder, threads=settings.threads, wake=self.wake)
-        except (GraderRefused, GraderDied, Interrupted):
+        except (GraderRefused, GraderDied, Interrupted, OSError):
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
