@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archive import Candidate, Change, Entry, FlatArchive, GridArchive, Measurement, Placed, Pooled, Purpose, Start, Status
 from evolve._contract import Contract
@@ -248,23 +248,15 @@ class Population:
             self.leader, self.leader_at = best, self.n_settled
 
     def _placed(self, changes: tuple[Change, ...]) -> list[Placed]:
-        records = []
-        for change in changes:
-            key = change.key
-            mean, sd = self.posterior(key) if key is not None else (None, None)
-            records.append(
-                Placed(
-                    problem=self.problem,
-                    island=0,
-                    space=self.archive.space,
-                    cell=change.cell,
-                    rank=change.rank,
-                    candidate=self.rows[key].id if key is not None else "",
-                    mean=self.sign * mean if mean is not None else None,
-                    sd=sd,
-                )
-            )
-        return records
+        return [self.placed(change.cell, change.rank, change.key) for change in changes]
+
+    def placed(self, cell: int, rank: int, number: int | None) -> Placed:
+        """The record for readers: who stands at a place now."""
+        place = Placed(problem=self.problem, island=0, space=self.archive.space, cell=cell, rank=rank, candidate="")
+        if number is None:
+            return place
+        mean, sd = self.posterior(number)
+        return replace(place, candidate=self.rows[number].id, mean=self.sign * mean, sd=sd)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,27 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
 
 import evolve
-from archive import Attempt, Closed, Event, Journal, Opened, ProposalStatus, Proposed, RunCreated, TextStore, read_journal
+from archive import (
+    Attempt,
+    Closed,
+    Event,
+    Journal,
+    Opened,
+    Placed,
+    ProposalStatus,
+    Proposed,
+    RunCreated,
+    Stamped,
+    TextStore,
+    read_journal,
+)
 from evolve import _rundir, _snapshot
 from evolve._build import build_executor, build_operators, build_search, n_slots
 from evolve._config import RunConfig
@@ -25,6 +38,7 @@ from evolve._inbox import InboxWatcher, Request, withdraw
 from evolve._loop import Interrupt, Mailbox, Stopped, run_loop
 from evolve._problem import copy_problem, load_problem
 from evolve._recorder import Hook, Recorder
+from evolve._replay import replay, unshown
 from evolve._resolved import config_from_json, config_to_json
 from evolve._search import Search
 from evolve._summary import Summary, summarise
@@ -97,19 +111,6 @@ def _read_config(run: _rundir.RunDir) -> tuple[RunConfig, Problem]:
     return config_from_json(first.record.config), load_problem(run.problem)
 
 
-def replay(run: _rundir.RunDir, search: Search, texts: TextStore) -> None:
-    """Checkpoint and tail, or everything."""
-    found = _snapshot.load(run.checkpoint, search)
-    position, places = found if found is not None else (None, {})
-    texts.restore(places)
-    records = read_journal(run.path, after=position)
-    for stamped in records:
-        record = stamped.record
-        if isinstance(record, Proposed) and record.candidate is not None and records.position is not None:
-            texts.note(record.candidate.id, records.position)
-        search.apply(stamped)
-
-
 def _drive(
     run: _rundir.RunDir,
     budget: Mapping[str, object],
@@ -125,12 +126,15 @@ def _drive(
         journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))
         search = build_search(config, problem)
         texts = TextStore(run.path, lambda: journal.durable_seq)
-        replay(run, search, texts)
+        shown = replay(run, search, texts)
         executor = build_executor(config, problem, mailbox.put)
         stack.callback(lambda: executor.close(drain=False))
-        recorder = Recorder(journal, search, texts, time.time, [*hooks, _Checkpoints(run, texts, journal)])
+        checkpoints = _Checkpoints(run, texts, journal)
+        recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
         workshop = Workshop(problem, build_operators(config), texts, search.seed)
         epoch = _open(recorder, workshop, config, budget, journal.cut_bytes)
+        for placed in unshown(search, shown):
+            recorder.write(placed)
         if announce is not None:
             announce(Announcement(run.path, search, resumed))
         watcher = InboxWatcher(run.path, mailbox.put)
@@ -138,10 +142,8 @@ def _drive(
         stack.enter_context(_Signals(mailbox))
         status, why = _run(search, executor, workshop, recorder, mailbox, lambda request: _answered(run.path, request))
         executor.close(drain=False)
-        closed = recorder.write(Closed(epoch, status, why))
-        journal.wait_durable(closed.seq)
-        if journal.position is not None:
-            _snapshot.save(run.checkpoint, search, texts.places(), journal.position)
+        recorder.write(Closed(epoch, status, why))
+        checkpoints.save(search)
         return summarise(run, problem, search, status, why, time.time())
 
 
@@ -193,20 +195,25 @@ def _open(recorder: Recorder, workshop: Workshop, config: RunConfig, budget: Map
 
 
 class _Checkpoints:
-    """A hook that saves the state every so many records, once they are durable."""
+    """A hook that saves the state every so many records, once they are durable.  A disk that is full costs the checkpoint alone."""
 
     def __init__(self, run: _rundir.RunDir, texts: TextStore, journal: Journal) -> None:
         self._run, self._texts, self._journal = run, texts, journal
         self._due = CHECKPOINT_EVERY
 
-    def __call__(self, search: Search, stamped: object) -> None:
+    def __call__(self, search: Search, stamped: Stamped) -> None:
         self._due -= 1
-        position = self._journal.written
-        if self._due > 0 or position is None:
-            return
+        if self._due <= 0 and not isinstance(stamped.record, Placed):  # between those, readers lag behind the state
+            self.save(search)
+
+    def save(self, search: Search) -> None:
+        """Save the state now."""
         self._due = CHECKPOINT_EVERY
-        self._journal.wait_durable(position.seq)
-        _snapshot.save(self._run.checkpoint, search, self._texts.places(), position)
+        position = self._journal.written
+        if position is not None:
+            self._journal.wait_durable(position.seq)
+            with suppress(OSError):
+                _snapshot.save(self._run.checkpoint, search, self._texts.places(), position)
 
 
 class _Signals:

@@ -12,7 +12,7 @@ import io
 import json
 import os
 from collections import deque
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -106,13 +106,22 @@ def save(stem: Path, search: Search, places: dict[str, int], position: Position)
         os.replace(part, stem.with_suffix(suffix))
 
 
-def load(stem: Path, search: Search) -> tuple[Position, dict[str, int]] | None:
-    """Put a fresh ``search`` into the saved state.
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A saved state: the record it was taken after, where the texts lie, and the state itself."""
 
-    Returns:
-        The record it was taken after and the places of the texts; None when there is no checkpoint that fits, and then
-        ``search`` is as it was.
-    """
+    position: Position
+    places: dict[str, int]
+    tree: dict[str, Any]
+    arrays: list[np.ndarray]
+
+    def put(self, search: Search) -> None:
+        """Put a fresh search, built from the same configuration, into this state."""
+        put_state(search, self.tree, self.arrays)
+
+
+def load(stem: Path) -> Checkpoint | None:
+    """The checkpoint, or None where there is none that is whole and of this code."""
     try:
         head, _, text = stem.with_suffix(".json").read_bytes().partition(b',"state":')
         data, text = stem.with_suffix(".npz").read_bytes(), text[:-1]
@@ -126,8 +135,7 @@ def load(stem: Path, search: Search) -> tuple[Position, dict[str, int]] | None:
         return None
     with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         arrays = [stored[f"arr_{i}"] for i in range(len(stored.files))]
-    put_state(search, tree, arrays)
-    return _decode(tree["position"], arrays), tree["places"]
+    return Checkpoint(_decode(tree["position"], arrays), tree["places"], tree, arrays)
 
 
 def _encode(value: Any, arrays: list[np.ndarray]) -> Any:

@@ -20,8 +20,8 @@ from evolve._config import BudgetConfig, ProblemConfig, RunConfig, SearchConfig,
 from evolve._contract import Contract, Problem, Stage
 from evolve._loop import Mailbox, run_loop
 from evolve._recorder import Hook, Recorder
+from evolve._replay import replay
 from evolve._rundir import RunDir
-from evolve._session import replay
 from evolve._workshop import Workshop
 from evolve.testing._scripted import Answer, ScriptedExecutor
 

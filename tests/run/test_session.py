@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from archive import Closed, JournalDamaged, Measured, MeasureIssued, Opened, Purpose, read_journal
+from archive import Closed, JournalDamaged, Measured, MeasureIssued, Opened, Placed, Purpose, read_journal
 from evolve import _rundir
 from evolve._errors import RunError, RunLocked, UsageError
 from evolve._inbox import inbox_folder, post
@@ -151,3 +151,32 @@ def test_a_broken_evaluator_ends_the_run_as_failed(parabola):
     summary = start(config)
     assert summary.status == "failed"
     assert "boom" in summary.reason
+
+
+def test_readers_catch_up_after_a_kill_between_a_measurement_and_its_places(parabola):
+    summary = start(parabola(evaluations=20))
+    run = _rundir.find(Path(summary.run))
+    for suffix in (".json", ".npz"):
+        run.checkpoint.with_suffix(suffix).unlink()
+    segment = next((run.path / "journal").iterdir())
+    lines = segment.read_bytes().splitlines(keepends=True)
+    last_placed = max(i for i, line in enumerate(lines) if b'"kind":"placed"' in line)
+    segment.write_bytes(b"".join(lines[:last_placed]))
+    resume(run.path, {"evaluations": 21})
+    shown = {}
+    for stamped in read_journal(run.path):
+        if isinstance(stamped.record, Placed):
+            shown[stamped.record.cell, stamped.record.rank] = stamped.record.candidate
+    people = open_search(run)[2].people
+    held = {(cell, rank): people.rows[key].id for cell, rank, key in people.archive.cells.items()}
+    assert {place: id_ for place, id_ in shown.items() if id_} == held
+
+
+def test_a_checkpoint_of_another_journal_is_ignored(parabola, tmp_path):
+    config = parabola(evaluations=15)
+    first = start(config)
+    config.out, config.budget.evaluations = str(tmp_path / "other"), 30
+    second = start(config)
+    for suffix in (".json", ".npz"):
+        shutil.copy(Path(first.run, "checkpoint").with_suffix(suffix), Path(second.run, "checkpoint").with_suffix(suffix))
+    assert open_search(_rundir.find(Path(second.run)))[2].spend.evaluations == second.measurements
