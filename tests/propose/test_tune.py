@@ -45,7 +45,8 @@ def test_what_is_found_in_a_training_script() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "x = y[3]\n", "x = y[2:5]\n", "x = zeros((26, 2))\n", "x = y.reshape(4, 7)\n", "x = y.mean(axis=2)\n", "x = rng.random((n, 2))\n", "x = y ** 2\n",
+        "x = y[3]\n", "x = y[2:5]\n", "x = zeros((26, 2))\n", "x = y.reshape(4, 7)\n", "x = y.mean(axis=2)\n", "x = y ** 2\n",
+        "x = rng.random((n, 2))\n",
         "x = 1\n", "x = -1\n", "x = 0.0\n", "x = True\n", "seed = 42\n", "x = default_rng(1234)\n", "torch.manual_seed(7)\n",
         "def f(seed=5): pass\n", "c = {'seed': 5}\n", "x = f(random_seed=9)\n", "x = f'{2.5:.3f}'\n", "x = '2.5'\n", "x = 2j\n",
         "x = 1e999\n", "x = 2.5  # tune: off\n", "x: int\n", "# x = 2.5\n", "x = 64\n", "x = 1e-10\n", '"""2.5"""\n',
