@@ -1,5 +1,6 @@
 """Evaluation that cannot be fooled: trials, the sandbox, strict readers, the grader process."""
 
+from evolve.evaluate._doctor import Check, doctor
 from evolve.evaluate._launcher import Launcher, open_launcher
 from evolve.evaluate._readers import Unreadable, read_json, read_npy, read_safetensors
 from evolve.evaluate._sandbox import TrialSandbox
@@ -8,6 +9,7 @@ from evolve.evaluate._view import View
 
 __all__ = [
     "Array",
+    "Check",
     "JsonValue",
     "Launcher",
     "Outcome",
@@ -18,6 +20,7 @@ __all__ = [
     "Unreadable",
     "Usage",
     "View",
+    "doctor",
     "open_launcher",
     "read_json",
     "read_npy",

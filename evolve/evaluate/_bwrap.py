@@ -6,7 +6,6 @@ two writable and uncapped, and with a writable ``/proc/sys`` a sandbox started b
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -114,12 +113,3 @@ def command(
     line += ["--chdir", "/work", "--remount-ro", "/dev", "--remount-ro", "/proc", "--remount-ro", "/"]
     line += ["--seccomp", str(seccomp_fd), "--"]
     return line
-
-
-def user_namespaces() -> bool:
-    """Whether this user may make user namespaces, tried with the real thing."""
-    probe = "import ctypes,os,sys;sys.exit(ctypes.CDLL(None,use_errno=True).unshare(0x10000000)!=0)"
-    tried = subprocess.run(
-        [os.fspath(shutil.which("python3") or "python3"), "-I", "-S", "-c", probe], check=False, capture_output=True
-    )
-    return tried.returncode == 0

@@ -59,7 +59,8 @@ class Launcher:
     Attributes:
         tier: the tier's name, recorded with every measurement.
         tier_hash: hash of the policy: command line, filter, view, kind of control group.
-        no_warm: why warm starts are not to be had here; empty while they are.
+        no_warm: why warm starts are no longer tried; empty while they are.
+        last_refusal: why the last warm start that did not work did not.
     """
 
     def __init__(self, way: Strict | Bare, lane: Lane, private: Path) -> None:
@@ -68,6 +69,7 @@ class Launcher:
         self.tier = way.name
         self.tier_hash = way.policy
         self.no_warm = "" if isinstance(way, Strict) else "tier none has no fork server"
+        self.last_refusal = self.no_warm
         self._private = private
         self._folders = 0
         self._servers = 0
@@ -114,6 +116,7 @@ class Launcher:
         except WarmUnavailable as error:
             self._close_warm()
             self._servers += 1
+            self.last_refusal = str(error)
             self.no_warm = str(error) if self._servers >= _MAX_SERVERS else self.no_warm
             return None
 
@@ -160,7 +163,11 @@ class Launcher:
 
     def close(self) -> None:
         """End everything and remove the slot's files.  Idempotent."""
+        warm, self._warm, spare, self._spare = self._warm, None, self._spare, None
         self.lane.close()
+        for waiting in (warm, spare):
+            if waiting is not None:
+                waiting.release()
         remove(self._private)
 
     def __enter__(self) -> Launcher:

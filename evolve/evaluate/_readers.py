@@ -381,8 +381,8 @@ _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\U000e0000-\U000e0fff]"
 )
 _RICH = re.compile(
-    r"\[/?(?:bold|dim|italic|underline|blink|blink2|reverse|conceal|strike|not|on|b|i|u|s|link|@[a-z]+|black|red|green|yellow"
-    r"|blue|magenta|cyan|white|bright_[a-z]+|color|rgb|#[0-9a-f]{6})\b[^\[\]\n]{0,200}\]|\[/\]",
+    r"\[/?(?:bold|dim|italic|underline|blink2?|reverse|conceal|strike|black|red|green|yellow|blue|magenta|cyan|white"
+    r"|bright_[a-z]+|#[0-9a-f]{6})\b[^\[\]\n]{0,200}\]|\[(?:link|@[a-z.]+)=[^\[\]\n]{0,500}\]|\[/[a-z@#]{0,20}\]",
     re.IGNORECASE,
 )
 _HTML = re.compile(

@@ -135,7 +135,9 @@ class TrialSandbox:
         try:
             watched = Watch(started.running, started.meter, started.reply_fd, started.log_fd, limits, max_reply).run()
         finally:
-            remove(folder)
+            for used in (folder, started.folder):
+                if used is not None:
+                    remove(used)
         self._starts.append(started.start)
         self._spend(watched.usage, budgeted)
         reply = _verdict(watched, limits, cpu_status, n_items, read)

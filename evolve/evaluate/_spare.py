@@ -76,17 +76,16 @@ class Spare:
             return None
         os.close(self._request_w)
         self._request_w = -1
-        return Started(self._child, meter, self._pipes.reply_r, self._pipes.log_r, Start.SPARE)
-
-    def done(self) -> None:
-        """Remove its files, after the end of what ``start`` gave."""
-        remove(self._folder)
+        return Started(self._child, meter, self._pipes.reply_r, self._pipes.log_r, Start.SPARE, self._folder)
 
     def close(self) -> None:
         """Give it up unused."""
+        self._child.wait_killed()
+        self.release()
+
+    def release(self) -> None:
+        """Close our ends and remove its files."""
         if self._request_w >= 0:
             os.close(self._request_w)
-            self._request_w = -1
-        self._child.wait_killed()
         self._pipes.close_outer()
         remove(self._folder)

@@ -27,6 +27,7 @@ class Started:
     reply_fd: int
     log_fd: int
     start: Start
+    folder: Path | None = None  # a spare's own files, to be removed at the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

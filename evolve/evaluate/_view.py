@@ -85,7 +85,7 @@ def resolve(view: View) -> Mounts:
     loaded = _loaded(_objects(packages))
     system, links = _system_folders(loaded)
     libraries = _extra_libraries(loaded, [outside for outside, _ in packages], [outside for outside, _ in system])
-    python = [(str(_interpreter()), PYTHON), (sysconfig.get_path("stdlib"), _STDLIB)]
+    python = [(str(interpreter()), PYTHON), (sysconfig.get_path("stdlib"), _STDLIB)]
     extra = [(path, f"/py/lib/{name}") for name, path in sorted(libraries.items())]
     assets = [(str(_assets(view.assets)), "/assets")] if view.assets else []
     covers = _covers(python[1][0], system)
@@ -203,7 +203,7 @@ def copy_metadata(mounts: Mounts, target: Path) -> None:
 # ------------------------------------------------------------------------------------------------- interpreter and libraries
 
 
-def _interpreter() -> Path:
+def interpreter() -> Path:
     """The real interpreter behind a virtual environment and its links."""
     return Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
 
@@ -279,7 +279,7 @@ def _loaded(objects: list[str]) -> list[tuple[str, str]]:
     for name in ("LD_LIBRARY_PATH",):
         if name in os.environ:
             env[name] = os.environ[name]
-    traced = subprocess.run([str(_interpreter())], env=env, capture_output=True, check=False, text=True, timeout=60)
+    traced = subprocess.run([str(interpreter())], env=env, capture_output=True, check=False, text=True, timeout=60)
     found = []
     for line in traced.stdout.splitlines():
         name, arrow, rest = line.strip().partition(" => ")

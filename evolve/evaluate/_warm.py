@@ -130,9 +130,13 @@ class Warm:
 
     def close(self) -> None:
         """End the server and everything in its sandbox."""
+        self.release()
+        self._child.wait_killed()
+
+    def release(self) -> None:
+        """Close our end: the server sees it and goes."""
         self.dead = True
         self._control.close()
-        self._child.wait_killed()
 
 
 class WarmChild:

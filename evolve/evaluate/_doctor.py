@@ -1,0 +1,162 @@
+"""What this machine offers a sandbox, and what to type where something is missing."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from evolve._errors import EvolveError
+from evolve.evaluate import _bwrap, _seccomp
+from evolve.evaluate._cgroup import Cgroup, find_layout
+from evolve.evaluate._launcher import Launcher, open_launcher
+from evolve.evaluate._view import View, interpreter, resolve
+
+_LANDLOCK_CREATE_RULESET = 444  # the same number on every architecture
+_CLONE_NEWUSER = 0x10000000
+_DELEGATE = "for limits that hold exactly, start the engine with: systemd-run --user --scope -p Delegate=yes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing looked at.  ``remedy`` is empty where ``ok``; a check that is not ok makes ``strict`` impossible unless its remedy
+    says what happens instead."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+def doctor(imports: tuple[str, ...] = ()) -> tuple[Check, ...]:
+    """Look at everything the strict tier needs, ending with a real launch.
+
+    Args:
+        imports: distributions that candidates shall import, looked at as well.
+    """
+    checks = [_kernel(), _binary(), _namespaces(), _interpreter(), _packages(imports), _group(), _landlock(), _user()]
+    return (*checks, *_launches(imports))
+
+
+def _kernel() -> Check:
+    found = f"{platform.system()} {platform.release()} {platform.machine()}"
+    ok = platform.system() == "Linux" and _seccomp.supported()
+    return Check(name="kernel", ok=ok, found=found, remedy="" if ok else "use Linux on x86_64 or aarch64, or pass tier=none")
+
+
+def _binary() -> Check:
+    try:
+        binary = _bwrap.find()
+    except EvolveError as error:
+        return Check(name="bubblewrap", ok=False, found=str(error), remedy=_bwrap.REMEDY)
+    version = _bwrap.version(binary)
+    ok = version >= _bwrap.OLDEST
+    found = f"{binary} {'.'.join(map(str, version))}"
+    return Check(name="bubblewrap", ok=ok, found=found, remedy="" if ok else _bwrap.REMEDY)
+
+
+def _namespaces() -> Check:
+    probe = f"import ctypes, os; os._exit(ctypes.CDLL(None).unshare({_CLONE_NEWUSER}) != 0)"
+    if subprocess.run([sys.executable, "-I", "-S", "-c", probe], check=False).returncode == 0:
+        return Check(name="user namespaces", ok=True, found="allowed")
+    return Check(name="user namespaces", ok=False, found=f"refused ({_why_refused()})", remedy=_namespace_remedy())
+
+
+def _why_refused() -> str:
+    settings = {
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1",
+        "/proc/sys/kernel/unprivileged_userns_clone": "0",
+        "/proc/sys/user/max_user_namespaces": "0",
+    }
+    told = [path for path, bad in settings.items() if Path(path).exists() and Path(path).read_text().strip() == bad]
+    return ", ".join(f"{path} is {settings[path]}" for path in told) or "perhaps by a container's own filter"
+
+
+def _namespace_remedy() -> str:
+    if "apparmor" in _why_refused():
+        return "run: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0 (or install an AppArmor profile for bwrap)"
+    if "unprivileged_userns_clone" in _why_refused():
+        return "run: sudo sysctl kernel.unprivileged_userns_clone=1"
+    if "max_user_namespaces" in _why_refused():
+        return "run: sudo sysctl user.max_user_namespaces=15000"
+    return "start the container with: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or pass tier=none"
+
+
+def _interpreter() -> Check:
+    path = interpreter()
+    stdlib = Path(sysconfig.get_path("stdlib"))
+    ok = os.access(path, os.X_OK) and os.access(stdlib, os.R_OK)
+    found = f"{path} (base_prefix {Path(sys.base_prefix).resolve()}, standard library {stdlib})"
+    return Check(name="interpreter", ok=ok, found=found, remedy="" if ok else "use a Python that this user may read and run")
+
+
+def _packages(imports: tuple[str, ...]) -> Check:
+    try:
+        mounts = resolve(View(imports=imports))
+    except EvolveError as error:
+        return Check(name="packages", ok=False, found=str(error), remedy=str(error).rpartition("; ")[2])
+    shown = sorted({inside.split("/")[2] for _, inside in mounts.binds if inside.startswith("/site/")})
+    return Check(name="packages", ok=True, found=", ".join(shown) or "none asked for")
+
+
+def _group() -> Check:
+    layout = find_layout()
+    if layout is None:
+        return Check(
+            name="control group", ok=True, found="none: memory and processes of a tree are polled, best effort", remedy=_DELEGATE
+        )
+    try:
+        Cgroup(layout, 0).close()
+    except OSError as error:
+        return Check(
+            name="control group", ok=True, found=f"{layout.kind}, refused ({error.strerror}): polled, best effort", remedy=_DELEGATE
+        )
+    return Check(name="control group", ok=True, found=layout.kind)
+
+
+def _landlock() -> Check:
+    abi = ctypes.CDLL(None, use_errno=True).syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+    return Check(name="landlock", ok=True, found=f"ABI {abi}" if abi > 0 else "none", remedy="")
+
+
+def _user() -> Check:
+    if os.geteuid() != 0:
+        return Check(name="user", ok=True, found=f"uid {os.geteuid()}")
+    return Check(
+        name="user", ok=True, found="root", remedy="an ordinary user is better: what leaves a sandbox by a kernel bug has its uid"
+    )
+
+
+def _launches(imports: tuple[str, ...]) -> tuple[Check, ...]:
+    """A sandbox for real, cold and warm."""
+    try:
+        with open_launcher("strict", View(imports=imports)) as launcher:
+            return (
+                Check(name="launch", ok=True, found=f"a candidate ran (policy {launcher.tier_hash[:12]})"),
+                _warm(launcher),
+                Check(name="tier", ok=True, found="strict"),
+            )
+    except EvolveError as error:
+        remedy = "mend the checks above, or pass tier=none to run without walls"
+        return (
+            Check(name="launch", ok=False, found=str(error), remedy=remedy),
+            Check(name="tier", ok=False, found="none", remedy=remedy),
+        )
+
+
+def _warm(launcher: Launcher) -> Check:
+    from archive import Start
+    from evolve._contract import Stage
+    from evolve.evaluate._trial import JsonValue
+
+    with launcher.sandbox({"m.py": "def f():\n    return 1\n"}, Stage(name="check"), start=Start.WARM) as sandbox:
+        reply = sandbox.call("m.py:f", {}, {"one": JsonValue()})
+    if reply.ok and sandbox.start is Start.WARM:
+        return Check(name="warm start", ok=True, found="works")
+    why = launcher.last_refusal or reply.reason
+    return Check(name="warm start", ok=True, found=f"not to be had ({why}): such stages start cold")

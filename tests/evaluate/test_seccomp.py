@@ -1,0 +1,83 @@
+"""The filter, run by an interpreter of classic BPF against every call, on both architectures."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from evolve.evaluate import _seccomp
+from evolve.evaluate._seccomp import ALLOW, ENOSYS, EPERM, KILL_PROCESS, program
+
+ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+
+
+def verdict(code: bytes, arch: int, number: int, *arguments: int) -> int:
+    """What the filter returns for a call; only the operations it uses."""
+    data = struct.pack("<iIQ6Q", number if number < 1 << 31 else number - (1 << 32), arch, 0, *(arguments + (0,) * 6)[:6])
+    at, value = 0, 0
+    while True:
+        operation, yes, no, constant = struct.unpack_from("=HBBI", code, 8 * at)
+        at += 1
+        match operation:
+            case 0x20:
+                value = struct.unpack_from("<I", data, constant)[0]
+            case 0x15:
+                at += yes if value == constant else no
+            case 0x35:
+                at += yes if value >= constant else no
+            case 0x45:
+                at += yes if value & constant else no
+            case 0x06:
+                return int(constant)
+            case _:
+                raise AssertionError(f"unexpected operation {operation:#x}")
+
+
+@pytest.mark.parametrize(("machine", "column"), [("x86_64", 0), ("aarch64", 1)])
+def test_exactly_the_listed_calls_are_refused(machine: str, column: int) -> None:
+    code = program(machine)
+    listed = {numbers[column] for numbers in _seccomp._DENIED.values()} - {None}
+    special = {_seccomp._CLONE3[column]}
+    for number in range(600):
+        expected = ENOSYS if number in special else EPERM if number in listed else ALLOW
+        assert verdict(code, ARCH[machine], number) == expected, number
+
+
+@pytest.mark.parametrize(("machine", "column"), [("x86_64", 0), ("aarch64", 1)])
+def test_arguments_decide_where_they_must(machine: str, column: int) -> None:
+    code, arch = program(machine), ARCH[machine]
+    clone = _seccomp._CLONE[column]
+    threads, fork = 0x003D0F00, 17
+    assert verdict(code, arch, clone, threads) == verdict(code, arch, clone, fork) == ALLOW
+    for bit in (0x20000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000):
+        assert verdict(code, arch, clone, bit | fork) == EPERM
+    for x86, arm, argument in _seccomp._CHMOD.values():
+        number = (x86, arm)[column]
+        if number is not None:
+            assert verdict(code, arch, number, *([0] * argument), 0o755) == ALLOW
+            assert verdict(code, arch, number, *([0] * argument), 0o4755) == EPERM
+            assert verdict(code, arch, number, *([0] * argument), 0o2755) == EPERM
+    assert verdict(code, arch, _seccomp._PRLIMIT[column], 0) == ALLOW
+    assert verdict(code, arch, _seccomp._PRLIMIT[column], 1) == EPERM
+
+
+def test_foreign_calling_conventions_end_the_process() -> None:
+    assert verdict(program("x86_64"), 0x40000003, 1) == KILL_PROCESS  # 32-bit
+    assert verdict(program("x86_64"), ARCH["x86_64"], 0x40000000 + 39) == KILL_PROCESS  # x32
+    assert verdict(program("aarch64"), 0x40000028, 1) == KILL_PROCESS  # 32-bit ARM
+
+
+def test_the_server_keeps_only_what_it_needs_to_shut_children_in() -> None:
+    server, child = program("x86_64", fork_server=True), program("x86_64")
+    lifted = {n for n in range(600) if verdict(server, ARCH["x86_64"], n) != verdict(child, ARCH["x86_64"], n)}
+    wanted = {_seccomp._DENIED[name][0] for name in _seccomp._FORK_SERVER} | {_seccomp._CLONE3[0]}
+    assert lifted == wanted
+
+
+def test_the_program_fits_and_unknown_machines_are_refused() -> None:
+    for machine in ARCH:
+        assert len(program(machine)) % 8 == 0
+        assert len(program(machine)) // 8 < 4096
+    with pytest.raises(ValueError, match="riscv64"):
+        program("riscv64")
