@@ -67,7 +67,7 @@ def evaluate(trial: Trial) -> Outcome:
             "overconfidence": float((losses.bits - losses.entropy)[ordinary].mean()),
         },
         feedback=describe(bpb, losses, rows, counted, trained.log),
-        output_hash=hashlib.blake2b(probed.tobytes(), digest_size=16).hexdigest(),
+        probe_hash=hashlib.blake2b(probed.tobytes(), digest_size=16).hexdigest(),
     )
 
 
@@ -92,7 +92,7 @@ def draw_rows(trial: Trial) -> np.ndarray:
     """(scored_rows, context + 1) validation rows of this seed, all different, in a drawn order.
 
     Stratified: the pool is sorted by how hard a bigram model finds each row and cut into as many strata as rows are wanted; each
-    gives one.  The mean over seeds is the same as of rows drawn at random, the scatter about a third.
+    gives one.  The mean over seeds is that of rows drawn at random, the scatter much smaller.
     """
     pool = np.load(trial.assets / "validation_rows.npy")
     bits = np.load(trial.assets / "validation_bits.npy")

@@ -210,7 +210,7 @@ def bigram_bits(training: np.ndarray, rows: np.ndarray) -> np.ndarray:
     unigram /= unigram.sum()
     pairs = np.zeros((VOCABULARY, VOCABULARY))
     np.add.at(pairs, (training[:-1], training[1:]), 1.0)
-    smooth = 512.0  # of 32, 128, 512 the one whose rows agree best with the seed program's (0.95)
+    smooth = 512.0  # foretells best, of 32, 128 and 512, how hard the seed program finds a row
     bigram = (pairs + smooth * unigram) / (pairs.sum(axis=1, keepdims=True) + smooth)
     return -np.log2(bigram[rows[:, :-1], rows[:, 1:]]).sum(axis=1)
 

@@ -24,12 +24,11 @@ VOCABULARY = 1024  # tune: off
 CONTEXT = 128  # tune: off
 
 # model
-DEPTH = 2
-HEADS = 2
-ROTARY_PAIRS = 16  # tune: 4..64 log
-HEAD_SIZE = 2 * ROTARY_PAIRS  # tune: off
-WIDTH = HEADS * HEAD_SIZE
-MLP_RATIO = 4
+DEPTH = 2  # tune: off
+WIDTH = 64  # tune: off
+HEADS = 2  # tune: off
+HEAD_SIZE = WIDTH // HEADS // 2 * 2  # tune: off  # even, for the rotary pairs
+MLP_RATIO = 4  # tune: off
 ROPE_BASE = 10000.0
 SOFTCAP = 15.0
 
@@ -62,17 +61,17 @@ def rotate(x_BHTD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class Attention(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.query = nn.Linear(WIDTH, WIDTH, bias=False)
-        self.key = nn.Linear(WIDTH, WIDTH, bias=False)
-        self.value = nn.Linear(WIDTH, WIDTH, bias=False)
-        self.out = nn.Linear(WIDTH, WIDTH, bias=False)
+        self.query = nn.Linear(WIDTH, HEADS * HEAD_SIZE, bias=False)
+        self.key = nn.Linear(WIDTH, HEADS * HEAD_SIZE, bias=False)
+        self.value = nn.Linear(WIDTH, HEADS * HEAD_SIZE, bias=False)
+        self.out = nn.Linear(HEADS * HEAD_SIZE, WIDTH, bias=False)
 
     def forward(self, x_BTC: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        B, T, C = x_BTC.shape
+        B, T, _ = x_BTC.shape
         q, k, v = (layer(x_BTC).view(B, T, HEADS, HEAD_SIZE).transpose(1, 2) for layer in (self.query, self.key, self.value))
         q, k = norm(rotate(q, cos, sin)), norm(rotate(k, cos, sin))
         y_BHTD = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.out(y_BHTD.transpose(1, 2).reshape(B, T, C))
+        return self.out(y_BHTD.transpose(1, 2).reshape(B, T, HEADS * HEAD_SIZE))
 
 
 class MLP(nn.Module):
@@ -113,7 +112,8 @@ class GPT(nn.Module):
             nn.init.zeros_(block.mlp.out.weight)
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
-        angles = torch.outer(torch.arange(tokens_BT.size(1)), ROPE_BASE ** (-torch.arange(ROTARY_PAIRS) / ROTARY_PAIRS))
+        pairs = HEAD_SIZE // 2
+        angles = torch.outer(torch.arange(tokens_BT.size(1)), ROPE_BASE ** (-torch.arange(pairs) / pairs))
         cos, sin = angles.cos(), angles.sin()
         x_BTC = norm(self.embedding(tokens_BT))
         for block in self.blocks:
