@@ -8,9 +8,11 @@ The connection that people's SQL runs on can read nothing but these tables: no f
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _KIND = b'"kind":"'
 _TEXT = b'"text":{"data":"'
+_PART_BYTES = 48 << 20  # on the temporary disk at a time, twice
 _SAFE = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
@@ -88,7 +91,8 @@ def open_query(runs: Sequence[Path]) -> Query:
     """Load the journals in the folders ``runs``; live ones up to the last whole line there is now.
 
     Raises:
-        QueryError: DuckDB is not installed, or ``runs`` is empty.
+        QueryError: DuckDB is not installed, ``runs`` is empty, a record is of a kind that a newer version wrote, or there is no
+            room for temporary files.
         JournalMissing, JournalDamaged, JournalSchema: as ``read_journal``.
     """
     connection = load(runs)
@@ -108,11 +112,17 @@ def load(runs: Sequence[Path]) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     try:
         connection.execute("CREATE SCHEMA raw")
-        with tempfile.TemporaryDirectory(prefix="evolve-query-") as folder:
-            for number, run in enumerate(runs):
-                _split(Path(run), number, Path(folder))
-            for kind, columns in RAW.items():
-                _read(connection, kind, columns, Path(folder) / kind)
+        for kind, columns in RAW.items():
+            fields = ", ".join(f'"{name}" {type_}' for name, type_ in columns.items())
+            connection.execute(f"CREATE TABLE raw.{kind} ({fields})")
+        with tempfile.TemporaryDirectory(prefix="evolve-query-") as folder, ThreadPoolExecutor(1) as reader:
+            reading: Future[None] | None = None
+            for part in _parts(runs, Path(folder)):
+                if reading is not None:
+                    reading.result()
+                reading = reader.submit(_read, connection, part)  # while the next part is verified
+            if reading is not None:
+                reading.result()
         _build(connection, [Path(run) for run in runs])
     except BaseException:
         connection.close()
@@ -120,34 +130,54 @@ def load(runs: Sequence[Path]) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _split(run: Path, number: int, folder: Path) -> None:
-    """Append the run's verified records to one file a kind, each marked with the run's number, without the candidates' texts."""
+def _parts(runs: Sequence[Path], folder: Path) -> Iterator[Path]:
+    """The verified records in handy parts: folders with one file a kind."""
+    part, size = folder / "0", 0
+    part.mkdir()
+    for number, run in enumerate(runs):
+        for batch in Cursor(Path(run)).batches():
+            size += _split(batch, number, part)
+            if size > _PART_BYTES:
+                yield part
+                part, size = folder / str(int(part.name) + 1), 0
+                part.mkdir()
+    yield part
+
+
+def _split(batch: list[bytes], number: int, part: Path) -> int:
+    """Append records to the file of their kind, each marked with its run's number, without the candidates' texts."""
     glue = b'\n{"run_no":%d,' % number
-    known = {kind.encode() for kind in RAW}
-    files = {kind: (folder / kind.decode()).open("ab", buffering=0) for kind in known}
+    lines: dict[bytes, list[bytes]] = defaultdict(lambda: [b""])
+    for line in batch:
+        start = line.index(_KIND) + len(_KIND)
+        kind = line[start : line.index(b'"', start)]
+        if kind == b"proposed" and (start := line.find(_TEXT)) > 0:
+            start += len(_TEXT)
+            lines[kind].append(line[21:start] + line[line.index(b'"', start) : -1])
+        else:
+            lines[kind].append(line[21:-1])
+    size = 0
     try:
-        for batch in Cursor(run).batches():
-            lines: dict[bytes, list[bytes]] = defaultdict(lambda: [b""])
-            for line in batch:
-                start = line.index(_KIND) + len(_KIND)
-                kind = line[start : line.index(b'"', start)]
-                if kind == b"proposed" and (start := line.find(_TEXT)) > 0:
-                    start += len(_TEXT)
-                    lines[kind].append(line[21:start] + line[line.index(b'"', start) : -1])
-                else:
-                    lines[kind].append(line[21:-1])
-            for kind in lines.keys() & known:
-                files[kind].write(glue.join(lines[kind]))
-    finally:
-        for file in files.values():
-            file.close()
+        for kind, found in lines.items():
+            with (part / kind.decode()).open("ab") as file:
+                size += file.write(glue.join(found))
+    except OSError as error:
+        raise QueryError(
+            f"the temporary folder {part} cannot be written ({error.strerror}); set TMPDIR to one with room"
+        ) from error
+    return size
 
 
-def _read(connection: duckdb.DuckDBPyConnection, kind: str, columns: dict[str, str], path: Path) -> None:
-    names = ", ".join(f'"{name}"' for name in columns)
-    types = ", ".join(f"'{name}': '{type_}'" for name, type_ in columns.items())
-    source = f"read_json(?, format = 'newline_delimited', columns = {{{types}}})"
-    connection.execute(f"CREATE TABLE raw.{kind} AS SELECT {names} FROM {source}", [str(path)])
+def _read(connection: duckdb.DuckDBPyConnection, part: Path) -> None:
+    for path in sorted(part.iterdir()):
+        columns = RAW.get(path.name)
+        if columns is None:
+            raise QueryError(f"unknown record kind {path.name!r}: update this installation to the version that wrote the run")
+        names = ", ".join(f'"{name}"' for name in columns)
+        types = ", ".join(f"'{name}': '{type_}'" for name, type_ in columns.items())
+        source = f"read_json(?, format = 'newline_delimited', columns = {{{types}}})"
+        connection.execute(f"INSERT INTO raw.{path.name} SELECT {names} FROM {source}", [str(path)])
+    shutil.rmtree(part)
 
 
 def _build(connection: duckdb.DuckDBPyConnection, runs: list[Path]) -> None:

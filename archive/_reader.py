@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from archive._codec import decode_record
 from archive._errors import RecordError
 from archive._records import Stamped
 from archive._segments import Cursor, Position, segment_path
+
+_parse = json.JSONDecoder().raw_decode  # json.loads without its search for blanks and encodings
 
 
 class JournalReader(Iterator[Stamped]):
@@ -46,6 +48,18 @@ def read_journal(run: Path, *, after: Position | None = None) -> JournalReader:
     return JournalReader(run, after)
 
 
+def find_records(run: Path, kinds: Collection[str], *, mention: str = "") -> Iterator[Stamped]:
+    """The records of these kinds whose line holds the text ``mention``, in order; the others are verified but not decoded.
+
+    Raises as ``read_journal``.
+    """
+    wanted = tuple(f'"kind":"{kind}"'.encode() for kind in kinds)
+    text = mention.encode()
+    for body in Cursor(run).lines():
+        if text in body and any(kind in body for kind in wanted) and (found := decode_line(body)).record.kind in kinds:
+            yield found
+
+
 def records(cursor: Cursor) -> Iterator[Stamped]:
     """The records on the lines ahead of ``cursor``.  Raises as ``read_journal``."""
     for body in cursor.lines():
@@ -57,7 +71,7 @@ def records(cursor: Cursor) -> Iterator[Stamped]:
 
 def decode_line(body: bytes) -> Stamped:
     """The record in the verified bytes of ``r``.  RecordError as ``decode_record``."""
-    found = json.loads(body)
+    found, _ = _parse(body.decode())
     seq, at, kind, schema = found.pop("seq"), found.pop("at"), found.pop("kind"), found.pop("v")
     found.pop("ev", None)
     return Stamped(seq, at, decode_record(kind, found, schema))

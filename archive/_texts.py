@@ -18,7 +18,7 @@ import zstandard
 
 from archive._errors import JournalDamaged
 from archive._reader import decode_line, read_journal
-from archive._records import Proposed, Text
+from archive._records import Candidate, Proposed, Text
 from archive._segments import Position, segment_path, unframe
 
 MAX_DEPTH = 16  # links to the nearest whole text: bounds the cost of reading one
@@ -143,13 +143,31 @@ class TextStore:
         """
         return unpack_files(self._content(candidate)[0])
 
+    def candidate(self, candidate: str) -> Candidate:
+        """The candidate as it was recorded, read from the journal; it must be durable.
+
+        Raises:
+            KeyError: no such candidate.
+            JournalDamaged: its record is not what was written.
+        """
+        place = self._places[candidate]
+        path = segment_path(self.run, place >> _OFFSET_BITS)
+        offset = place & ((1 << _OFFSET_BITS) - 1)
+        with path.open("rb") as file:
+            file.seek(offset)
+            body = unframe(file.readline()[:-1])
+        record = decode_line(body).record if body is not None else None
+        if not isinstance(record, Proposed) or record.candidate is None or record.candidate.id != candidate:
+            raise JournalDamaged(f"{path} does not hold candidate {candidate} at byte {offset}; restore the file from a copy")
+        return record.candidate
+
     def _content(self, candidate: str) -> tuple[bytes, int]:
         """The packed files and the depth."""
         chain: list[tuple[str, Text]] = []
         found = self._cache.get(candidate)
         name = candidate
         while found is None:
-            text = self._queued.get(name) or self._read(name)
+            text = self._queued.get(name) or self.candidate(name).text
             chain.append((name, text))
             if not text.base:
                 break
@@ -166,18 +184,6 @@ class TextStore:
             content = _decompress(b64decode(text.data), content if text.base else None)
             self._keep(name, content, text.depth)
         return self._cache[candidate]
-
-    def _read(self, candidate: str) -> Text:
-        place = self._places[candidate]
-        path = segment_path(self.run, place >> _OFFSET_BITS)
-        offset = place & ((1 << _OFFSET_BITS) - 1)
-        with path.open("rb") as file:
-            file.seek(offset)
-            body = unframe(file.readline()[:-1])
-        record = decode_line(body).record if body is not None else None
-        if not isinstance(record, Proposed) or record.candidate is None or record.candidate.id != candidate:
-            raise JournalDamaged(f"{path} does not hold candidate {candidate} at byte {offset}; restore the file from a copy")
-        return record.candidate.text
 
     def _keep(self, candidate: str, content: bytes, depth: int) -> None:
         old = self._cache.pop(candidate, None)

@@ -371,6 +371,31 @@ def test_damage_and_absence_are_named(toy: ToyRun, tmp_path: Path) -> None:
         open_query([])
 
 
+def test_parts_and_many_batches_make_one_table(toy: ToyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    seed = toy.propose({"m.py": "0"})
+    for number in range(200):
+        toy.measure(seed, [float(number)])
+    monkeypatch.setattr("archive._query._PART_BYTES", 1_000)
+    monkeypatch.setattr("archive._segments._CHUNK", 1_500)
+    sql = "SELECT count(*), count(DISTINCT seq), sum(score), (SELECT count(*) FROM tickets WHERE status = 'ok') FROM measurements"
+    assert ask(toy, sql) == [(200, 200, sum(range(200)), 200)]
+
+
+def test_no_room_for_temporary_files_is_a_sentence(toy: ToyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    real = Path.open
+
+    def full(path: Path, mode: str = "r", **options: int) -> object:
+        if mode == "ab":
+            raise OSError(28, os.strerror(28))
+        return real(path, mode, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(QueryError, match=r"No space left on device.*set TMPDIR"):
+        ask(toy, "SELECT 1")
+
+
 def test_every_kind_of_record_is_read() -> None:
     """A new record kind must be placed in a table, or left out here by name."""
     from archive import RECORD_TYPES
