@@ -93,7 +93,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A candidate's files as the journal stores them: zstd, base85, against ``base``'s files where that helps.
+    """A candidate's files as the journal stores them: zstd, base64, against ``base``'s files where that helps.
 
     ``depth`` counts the links to the nearest full text; ``n_bytes`` is the size of the files as UTF-8.
     """
@@ -189,8 +189,8 @@ class Measurement:
     """What one evaluation of one candidate at one stage with one seed gave.
 
     ``cpu_s`` is what the budget counts: the candidate's own process tree, measured from outside.  ``scorer_cpu_s`` is what
-    evaluating it cost on top.  ``output_hash`` names the bytes the candidate produced, so that one that ignores its seed can be
-    told.  ``artifacts`` are small blobs, base85 of zstd.
+    evaluating it cost on top.  ``output_hash`` names the bytes the candidate produced, and ``probe_hash`` what it answered to a
+    question that is the same for every seed: one that ignores its seed can be told by them.  ``artifacts`` are small blobs, base85 of zstd.
     """
 
     candidate: str
@@ -205,6 +205,7 @@ class Measurement:
     curve: Curve | None = None
     artifacts: Mapping[str, str] = field(default_factory=dict)
     output_hash: str = ""
+    probe_hash: str = ""
     start: Start = Start.COLD
     deep: bool = False
     tier: str = ""
