@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from archive import Attempt, Entry, Measurement, Status
@@ -152,10 +153,8 @@ def echo_round(n: int) -> Round:
 def kill_ms(tier: str, what: str) -> float:
     """From cancelling a block that runs the probe's ``what`` to its report, when everything of it is dead."""
     with tempfile.TemporaryDirectory() as folder:
-        probe = Probe(Path(folder))
-        with open_desk(
-            lambda problems, *, slots, sink: LocalExecutor(problems, slots=slots, tier=tier, sink=sink, grace_s=60), probe
-        ) as desk:
+        probe = Probe(Path(folder), time_s=600)
+        with open_desk(partial(LocalExecutor, tier=tier), probe) as desk:
             attempt = desk.submit(action(what))
             grader = probe.wait_for(what).pid
             if what == "family":

@@ -7,10 +7,11 @@ what it is made of.  ``ScriptedExecutor`` answers at once from a function; ``Har
 
 from evolve.testing._executor import Desk, ExecutorContract, open_desk
 from evolve.testing._harness import Harness, Script, plain_contract, scored, still
-from evolve.testing._probe import Mark, Probe, action, is_running
+from evolve.testing._probe import TIME_S, Mark, Probe, action, is_running
 from evolve.testing._scripted import ScriptedExecutor
 
 __all__ = [
+    "TIME_S",
     "Desk",
     "ExecutorContract",
     "Harness",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evolve._contract import Axis, Contract, Problem, Stage
 
-TIME_S = 1.0  # of the probe's stages
+TIME_S = 2.0  # of a stage; enough for a null evaluation on a busy machine
 
 _EVALUATE = """
 import json
@@ -125,12 +125,20 @@ class Probe:
     Evaluations and reader must share a file system and a clock, that is a machine.
     """
 
-    def __init__(self, folder: Path, *, evaluate: str = _EVALUATE, name: str = "probe", calibrated: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        evaluate: str = _EVALUATE,
+        name: str = "probe",
+        calibrated: bool = False,
+        time_s: float = TIME_S,
+    ) -> None:
         home = folder / name
         self.trace = home / "trace"
         self.trace.mkdir(parents=True)
         (home / "evaluate.py").write_text(evaluate)
-        stage = Stage(name="full", time_s=TIME_S, calibrated=calibrated)
+        stage = Stage(name="full", time_s=time_s, calibrated=calibrated)
         self.problem = Problem(
             folder=home,
             assets=None,

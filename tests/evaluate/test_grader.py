@@ -122,7 +122,7 @@ def test_costs_are_laid_to_the_candidate_and_to_the_scorer(tmp_path: Path) -> No
         "    spin(0.1)\n"
         f"    return {OK}\n"
     )
-    (result,) = _measure(Probe(tmp_path, evaluate=body))
+    (result,) = _measure(Probe(tmp_path, evaluate=body, time_s=60))
     assert result.status is Status.OK, result.reason
     assert 0.3 <= result.cpu_s < 1.0
     assert 0.1 <= result.scorer_cpu_s < 0.3

@@ -24,11 +24,11 @@ from evolve.evaluate import View, open_launcher
 from evolve.evaluate._wire import Phase
 from evolve.execute import LocalExecutor
 from evolve.execute._process import _Clock
-from evolve.testing import ExecutorContract, Probe, action, is_running, open_desk
+from evolve.testing import TIME_S, ExecutorContract, Probe, action, is_running, open_desk
 
 
 def _maker(tier: str) -> Callable[..., LocalExecutor]:
-    return lambda problems, *, slots, sink: LocalExecutor(problems, slots=slots, tier=tier, sink=sink, grace_s=0.5)
+    return lambda problems, *, slots, sink: LocalExecutor(problems, slots=slots, tier=tier, sink=sink, grace_s=1.0)
 
 
 class TestContract(ExecutorContract):
@@ -73,7 +73,7 @@ def test_an_overrun_inside_the_sandbox_is_the_candidates(tmp_path: Path) -> None
     with open_desk(_maker("none"), Probe(tmp_path, evaluate=stuck)) as desk:
         closed, (report,) = desk.run(action("score"), action("score"))
         assert (report.result.status, closed.skipped) == (Status.TIMEOUT, (1,))
-        assert report.result.wall_s >= 1.0
+        assert report.result.wall_s >= TIME_S
         assert report.result.cpu_s > 0
 
 
@@ -162,7 +162,7 @@ def test_what_cannot_be_run_is_refused_when_it_is_submitted(tmp_path: Path) -> N
 
 
 def test_a_drain_can_be_cut_short(tmp_path: Path) -> None:
-    probe = Probe(tmp_path)
+    probe = Probe(tmp_path, time_s=600)
     with open_desk(_maker("none"), probe) as desk:
         attempt = desk.submit(action("score", sleep_s=3600))
         began = probe.wait_for("score")
@@ -171,7 +171,7 @@ def test_a_drain_can_be_cut_short(tmp_path: Path) -> None:
         desk.executor.close(drain=False)
         drain.join()
         desk.take_rest()
-        assert desk.closed(attempt).status in (BlockStatus.CANCELLED, BlockStatus.OK)
+        assert desk.closed(attempt).status is BlockStatus.CANCELLED
         assert not is_running(began.pid)
 
 
