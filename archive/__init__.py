@@ -21,10 +21,10 @@ from archive._flat import FlatArchive
 from archive._follow import Follower
 from archive._grid import GridArchive
 from archive._journal import Journal
-from archive._lineage import LineageStep, lineage
+from archive._lineage import LineageStep, changed_lines, lineage
 from archive._posterior import Pooled, PooledState, Tally, shrink
 from archive._query import Query, Table, open_query
-from archive._reader import JournalReader, read_journal
+from archive._reader import JournalReader, find_records, read_journal
 from archive._records import (
     RECORD_TYPES,
     SCHEMA_VERSION,
@@ -150,9 +150,11 @@ __all__ = [
     "TextStore",
     "VaultOpened",
     "candidate_id",
+    "changed_lines",
     "decode_record",
     "encode_record",
     "export_parquet",
+    "find_records",
     "lineage",
     "open_query",
     "read_journal",

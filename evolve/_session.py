@@ -55,6 +55,7 @@ class Announcement:
 
     run: Path
     search: Search
+    texts: TextStore
     resumed: bool
 
 
@@ -136,7 +137,7 @@ def _drive(
         for placed in unshown(search, shown):
             recorder.write(placed)
         if announce is not None:
-            announce(Announcement(run.path, search, resumed))
+            announce(Announcement(run.path, search, texts, resumed))
         watcher = InboxWatcher(run.path, mailbox.put)
         stack.callback(watcher.close)
         stack.enter_context(_Signals(mailbox))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, stdev
 
 from evolve._contract import Problem
+from evolve._frames import SEED
 from evolve._population import standing
 from evolve._rundir import RunDir
 from evolve._search import Search
 
 SCHEMA = 1
-SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class FinalRuns:
     best_n: int
     seed_mean: float
     seed_n: int
+    best_sd: float | None = None  # of one measurement; None with fewer than two
+    seed_sd: float | None = None
     verdict: str = "unconfirmed"
 
 
@@ -82,4 +84,8 @@ def _final(search: Search) -> FinalRuns | None:
     seed = [score for id_, score in search.final_scores if id_ != finalist]
     if not best or not seed:
         return None
-    return FinalRuns(finalist, fmean(best), len(best), fmean(seed), len(seed))
+    return FinalRuns(finalist, fmean(best), len(best), fmean(seed), len(seed), _sd(best), _sd(seed))
+
+
+def _sd(scores: Sequence[float]) -> float | None:
+    return stdev(scores) if len(scores) > 1 else None

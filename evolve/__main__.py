@@ -1,0 +1,7 @@
+"""``python -m evolve``: the command line where no script was installed."""
+
+import sys
+
+from evolve.cli import main
+
+sys.exit(main())

@@ -1,0 +1,117 @@
+"""What a person wants to know of a run, as plain values: for the live view, for ``evolve status``, for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evolve._contract import Budget
+from evolve._due import final_runs
+from evolve._policies import SEED
+from evolve._population import Standing, standing
+from evolve._search import Search
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many of the measured or waiting children an operator made, and how many of the archive's places are held by them."""
+
+    operator: str
+    children: int
+    elites: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A search as it stands.  Scores carry the problem's own sign; ``gain`` is over the seed program, higher is better.
+
+    ``cells`` is None where the archive has no descriptors, and ``filled`` then counts its elites.  ``noise_sd`` is of one
+    measurement, None until there are replicates.  ``reserved`` counts final runs kept back.  ``phase`` is seed, search, final or
+    draining.
+    """
+
+    phase: str
+    seed: Standing | None
+    best: Standing | None
+    best_operator: str
+    gain: float | None
+    candidates: int
+    measurements: int
+    failures: Mapping[str, int]
+    filled: int
+    cells: int | None
+    shares: tuple[Share, ...]
+    noise_sd: float | None
+    elapsed_s: float
+    cpu_s: float
+    budget: Budget
+    reserved: int
+
+
+class Watch:
+    """Makes ``Progress`` of one search again and again; a call costs what is new since the last one, and the number of elites."""
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._seen = 0
+        self._children: dict[int, int] = dict.fromkeys(range(len(search.bandit.arms)), 0)
+
+    def look(self, now: float) -> Progress:
+        """The search at Unix time ``now``.  To be called where the search may be read: in the thread that drives it."""
+        search, people = self._search, self._search.people
+        seed = _standing(search, SEED) if people.rows else None
+        best = _standing(search, people.leader) if people.leader is not None else None
+        archive = people.archive
+        return Progress(
+            phase=_phase(search, now),
+            seed=seed,
+            best=best,
+            best_operator=operator_of(search, people.leader) if people.leader is not None else "",
+            gain=people.sign * (best.score - seed.score) if best is not None and seed is not None else None,
+            candidates=search.spend.candidates,
+            measurements=search.spend.evaluations,
+            failures=dict(sorted(people.failures.items())),
+            filled=archive.cells.n_filled if search.contract.axes else len(archive.cells),
+            cells=archive.n_cells if search.contract.axes else None,
+            shares=self._shares(),
+            noise_sd=_noise_sd(search),
+            elapsed_s=search.spend.elapsed(now),
+            cpu_s=search.spend.cpu_s,
+            budget=search.budget,
+            reserved=(2 * final_runs(search) if search.finals is None else search.finals[1]) if search.contract.noisy else 0,
+        )
+
+    def _shares(self) -> tuple[Share, ...]:
+        search, rows = self._search, self._search.people.rows
+        for row in rows[self._seen :]:
+            if row.arm >= 0:
+                self._children[row.arm] += 1
+        self._seen = len(rows)
+        elites = dict.fromkeys(self._children, 0)
+        for number in search.people.elites:
+            if rows[number].arm >= 0:
+                elites[rows[number].arm] += 1
+        return tuple(Share(arm.operator, self._children[index], elites[index]) for index, arm in enumerate(search.bandit.arms))
+
+
+def operator_of(search: Search, number: int) -> str:
+    """The operator that made a candidate; ``seed`` for the seed program."""
+    arm = search.people.rows[number].arm
+    return search.bandit.arms[arm].operator if arm >= 0 else "seed" if number == SEED else "external"
+
+
+def _standing(search: Search, number: int) -> Standing | None:
+    return standing(search.people, number) if search.people.score(number) is not None else None
+
+
+def _noise_sd(search: Search) -> float | None:
+    pooled = search.people.pooled[-1]
+    return pooled.noise**0.5 if search.contract.noisy and pooled.noise > 0 else None
+
+
+def _phase(search: Search, now: float) -> str:
+    if search.stopping or search.failed:
+        return "draining"
+    if search.people.leader is None:
+        return "seed"
+    return "final" if search.over(now) else "search"

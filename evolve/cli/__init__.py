@@ -1,0 +1,19 @@
+"""The command line: ``evolve VERB ...``.
+
+    _main       dispatch, errors and exit codes
+    _verb       what a verb and its arguments are; help texts, and the reference page made of them
+    _drive      run, resume, stop
+    _look       status, best, show, lineage
+    _memory     query, export
+    _problems   new, validate, list
+    _setup      config, doctor
+    _live       progress on a terminal and as plain lines
+    _answers    what ``--json`` prints, one dataclass a verb
+    _say        numbers and untrusted text for people
+
+Data goes to stdout, progress and errors to stderr.  A module imports what is heavy inside the function that needs it.
+"""
+
+from evolve.cli._main import main
+
+__all__ = ["main"]

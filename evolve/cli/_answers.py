@@ -1,0 +1,195 @@
+"""What ``--json`` prints: one frozen dataclass a verb, its first field ``schema``.
+
+``run`` and ``resume`` print ``evolve._summary.Summary``.  Scores carry the problem's own sign; ``gain`` is over the seed program,
+higher is better.  A field may be added; one that changes its meaning raises ``schema``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evolve._config import RunConfig
+from evolve._contract import Budget
+from evolve._progress import Share
+from evolve._story import Step
+
+
+@dataclass(frozen=True, slots=True)
+class StatusAnswer:
+    """``evolve status``.  ``status`` is running, done, stopped, interrupted, degraded or failed."""
+
+    schema: int
+    run: str
+    status: str
+    reason: str
+    problem: str
+    metric: str
+    goal: str
+    unit: str
+    noisy: bool
+    tier: str
+    seed_score: float | None
+    best_score: float | None
+    best_sd: float | None
+    best_n: int
+    best_id: str | None
+    best_operator: str
+    gain: float | None
+    noise_sd: float | None
+    candidates: int
+    measurements: int
+    failures: Mapping[str, int]
+    filled: int
+    cells: int | None
+    operators: tuple[Share, ...]
+    wall_s: float
+    cpu_s: float
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementAnswer:
+    """One measurement in ``evolve show``.  ``reason`` and ``feedback`` may be a candidate's words."""
+
+    seq: int
+    stage: str
+    seed: int
+    purpose: str
+    status: str
+    score: float | None
+    start: str
+    tier: str
+    wall_s: float
+    cpu_s: float
+    scorer_cpu_s: float
+    metrics: Mapping[str, float]
+    reason: str
+    feedback: str
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateAnswer:
+    """``evolve best`` and ``evolve show``.  ``cold``: measured in a process of its own, not only in a warm one."""
+
+    schema: int
+    run: str
+    problem: str
+    metric: str
+    id: str
+    status: str
+    operator: str
+    parents: tuple[str, ...]
+    generation: int
+    summary: str
+    score: float | None
+    sd: float | None
+    n: int
+    cold: bool
+    seed_score: float | None
+    gain: float | None
+    verdict: str
+    descriptors: Mapping[str, float]
+    files: Mapping[str, str]
+    measurements: tuple[MeasurementAnswer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LineageAnswer:
+    """``evolve lineage``: oldest first."""
+
+    schema: int
+    run: str
+    id: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAnswer:
+    """``evolve query``.  ``more``: there were further rows than the limit."""
+
+    schema: int
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExportAnswer:
+    """``evolve export``."""
+
+    schema: int
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StopAnswer:
+    """``evolve stop``.  ``answer`` is not_running, stopped, or draining when the wait was over first."""
+
+    schema: int
+    run: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAnswer:
+    """One check of ``evolve validate``.  A hint that is not ok does not fail the problem."""
+
+    name: str
+    ok: bool
+    hint: bool
+    found: str
+    todo: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateAnswer:
+    """``evolve validate``."""
+
+    schema: int
+    problem: str
+    ok: bool
+    checks: tuple[CheckAnswer, ...]
+    seed_score: float | None
+    noise_sd: float | None
+    cost_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigAnswer:
+    """``evolve config``: what ``evolve run`` with the same words would do."""
+
+    schema: int
+    config: RunConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemLine:
+    """A built-in problem in ``evolve list``."""
+
+    name: str
+    metric: str
+    goal: str
+    noisy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A run in ``evolve list``.  ``error`` says why one cannot be read."""
+
+    run: str
+    problem: str
+    status: str
+    best_score: float | None
+    candidates: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListAnswer:
+    """``evolve list``."""
+
+    schema: int
+    problems: tuple[ProblemLine, ...]
+    runs: tuple[RunLine, ...]

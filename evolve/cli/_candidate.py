@@ -1,0 +1,147 @@
+"""One candidate of an opened run: its description, source, differences and artifacts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from difflib import unified_diff
+from pathlib import Path
+
+from archive import Measured, Stamped, Status, find_records
+from evolve._errors import RunError, UsageError
+from evolve._population import standing
+from evolve._progress import operator_of
+from evolve.evaluate._verdict import unpack_artifact
+from evolve.cli._answers import CandidateAnswer, MeasurementAnswer
+from evolve.cli._opened import OpenedRun
+from evolve.cli._say import put, say, verbatim
+
+SCHEMA = 1
+
+
+def describe(opened: OpenedRun, one: int, *, measurements: bool = False) -> CandidateAnswer:
+    """What is known of a candidate."""
+    search = opened.search
+    people = search.people
+    row = people.rows[one]
+    place = standing(people, one) if people.score(one) is not None else None
+    seed = standing(people, 0).score if people.score(0) is not None else None
+    return CandidateAnswer(
+        schema=SCHEMA,
+        run=str(opened.run.path),
+        problem=search.contract.name,
+        metric=search.contract.metric,
+        id=row.id,
+        status=str(row.status or "not measured"),
+        operator=operator_of(search, one),
+        parents=tuple(people.rows[parent].id for parent in row.parents),
+        generation=row.generation,
+        summary=opened.texts.candidate(row.id).summary,
+        score=place.score if place else None,
+        sd=place.sd if place else None,
+        n=place.n if place else 0,
+        cold=row.cold,
+        seed_score=seed,
+        gain=people.sign * (place.score - seed) if place is not None and seed is not None and one != 0 else None,
+        verdict="unconfirmed" if search.contract.noisy and one != 0 else "",
+        descriptors=dict(row.descriptors),
+        files=opened.texts.files(row.id),
+        measurements=tuple(_measurement(stamped) for stamped in _measured(opened, row.id)) if measurements else (),
+    )
+
+
+def diff(opened: OpenedRun, before: int | None, after: int) -> str:
+    """A unified diff of two candidates' files; ``before`` of None is nothing at all."""
+    rows, texts = opened.search.people.rows, opened.texts
+    old = texts.files(rows[before].id) if before is not None else {}
+    new = texts.files(rows[after].id)
+    lines: list[str] = []
+    for path in sorted(old.keys() | new.keys()):
+        a, b = (texts.get(path, "").splitlines(keepends=True) for texts in (old, new))
+        for line in unified_diff(a, b, f"a/{path}" if path in old else "/dev/null", f"b/{path}" if path in new else "/dev/null"):
+            lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+    return verbatim("".join(lines))
+
+
+def write_source(opened: OpenedRun, one: int, out: str | None) -> None:
+    """The files: the only one as it is, several below headers; with ``out`` into that file, or into a folder.
+
+    Raises:
+        UsageError: several files cannot go into one.
+    """
+    files = opened.texts.files(opened.search.people.rows[one].id)
+    if out is None:
+        single = len(files) == 1
+        put("\n".join(verbatim(text) if single else f"# ==== {path}\n{verbatim(text)}" for path, text in sorted(files.items())))
+        return
+    target = Path(out)
+    if len(files) == 1 and not target.is_dir():
+        target.write_text(next(iter(files.values())), encoding="utf-8")
+    elif target.is_file():
+        raise UsageError(f"the program has {len(files)} files and {target} is one; name a folder: -o DIR")
+    else:
+        for path, text in files.items():
+            place = target / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+    say(f"wrote {', '.join(sorted(files))} to {target}")
+
+
+def write_artifact(opened: OpenedRun, one: int, name: str, out: str | None) -> None:
+    """An artifact of the latest measurement that has it, as bytes; ``name`` of "" is the only one there is.
+
+    Raises:
+        UsageError: there are several and none was named, there is none of that name, or bytes would go to a terminal.
+        RunError: no measurement of the candidate kept it.
+    """
+    declared = opened.problem.contract.artifacts
+    known = ", ".join(declared) or "none"
+    if (name and name not in declared) or (not name and len(declared) != 1):
+        raise UsageError(f"expected the name of an artifact ({known}), found {name!r}; type: --artifact NAME")
+    name = name or next(iter(declared))
+    id_ = opened.search.people.rows[one].id
+    blobs = [
+        stamped.record.result.artifacts[name]
+        for stamped in _measured(opened, id_)
+        if isinstance(stamped.record, Measured)
+        and stamped.record.result.status is Status.OK
+        and name in stamped.record.result.artifacts
+    ]
+    if not blobs:
+        raise RunError(f"no measurement of {id_} kept {name}; see: evolve show {opened.run.path} {id_}")
+    limit = opened.problem.contract.max_artifact_bytes
+    data = unpack_artifact(blobs[-1], limit)
+    if out is not None:
+        Path(out).write_bytes(data)
+        say(f"wrote {len(data)} bytes to {out}")
+    elif sys.stdout.isatty():
+        raise UsageError(f"{name} is a file of {len(data)} bytes and stdout is a terminal; type: -o {name}{declared[name]}")
+    else:
+        sys.stdout.buffer.write(data)
+
+
+def _measured(opened: OpenedRun, id_: str) -> Iterator[Stamped]:
+    for stamped in find_records(opened.run.path, ("measured",), mention=id_):
+        if isinstance(stamped.record, Measured) and stamped.record.result.candidate == id_:
+            yield stamped
+
+
+def _measurement(stamped: Stamped) -> MeasurementAnswer:
+    assert isinstance(stamped.record, Measured)
+    result = stamped.record.result
+    return MeasurementAnswer(
+        seq=stamped.seq,
+        stage=result.stage,
+        seed=result.seed,
+        purpose=stamped.record.purpose,
+        status=result.status,
+        score=result.score,
+        start=result.start,
+        tier=result.tier,
+        wall_s=result.wall_s,
+        cpu_s=result.cpu_s,
+        scorer_cpu_s=result.scorer_cpu_s,
+        metrics=dict(result.metrics),
+        reason=result.reason,
+        feedback=result.feedback,
+    )

@@ -1,0 +1,168 @@
+"""Driving runs: run, resume, stop."""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evolve._errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NEGATIVE, RunLocked, UsageError
+from evolve.cli._say import put, put_json, say
+from evolve.cli._verb import JSON, RUN, Argument, Verb
+
+if TYPE_CHECKING:
+    from evolve._rundir import RunDir
+    from evolve._summary import Summary
+    from evolve.cli._live import View
+
+SCHEMA = 1
+ANSWER_S = 30.0  # how long a live run may take to answer a request
+DRAIN_S = 600.0  # and to drain
+_EVERY_S = 0.1
+_EXIT = {"done": EXIT_DONE, "stopped": EXIT_DONE, "interrupted": EXIT_INTERRUPTED}
+
+
+def run(words: Namespace) -> int:
+    from evolve._compose import compose
+    from evolve._session import start
+
+    config = compose(words.SETTING)
+    if config.sandbox.tier == "strict":
+        _need_sandbox()
+    return _driven(lambda view: start(config, hooks=[view.record], announce=view.announce), words.json)
+
+
+def resume(words: Namespace) -> int:
+    from evolve._compose import budget_changes
+    from evolve._rundir import find, is_driven
+    from evolve._session import resume as go_on
+
+    changes = budget_changes(words.SETTING)
+    path = Path(words.RUN)
+    if changes and is_driven(found := find(path)):
+        return _raise_budget(found, changes)
+    try:
+        return _driven(lambda view: go_on(path, changes, hooks=[view.record], announce=view.announce), words.json)
+    except RunLocked as error:
+        raise RunLocked(f"{error}; to give it more while it runs, type: evolve resume {path} budget.KEY=VALUE") from error
+
+
+def stop(words: Namespace) -> int:
+    from evolve._inbox import post, withdraw
+    from evolve._rundir import find, is_driven
+    from evolve.cli._answers import StopAnswer
+
+    found = find(Path(words.RUN))
+    answer = "not running"
+    if is_driven(found):
+        request = post(found.path, "stop", "{}")
+        if _wait(lambda: not is_driven(found), _seconds(words.wait)):
+            # A driver that ended by itself meanwhile has not seen the request: nothing may be left behind.
+            answer = "stopped by itself" if withdraw(found.path, request) else "stopped"
+        else:
+            answer = "draining"
+    if words.json:
+        put_json(StopAnswer(SCHEMA, str(found.path), answer.replace(" ", "_")))
+    elif answer == "draining":
+        put(f"{found.path}: draining; it ends when the measurements in hand have ended.")
+    else:
+        put(f"{found.path}: {answer}")
+    return EXIT_DONE
+
+
+def _driven(drive: Callable[[View], Summary], as_json: bool) -> int:
+    """Drive a run under a live view, then say what came of it."""
+    from evolve.cli._ending import ending
+    from evolve.cli._live import open_view
+
+    with open_view() as view:
+        summary = drive(view)
+    if as_json:
+        put_json(summary)
+    else:
+        put(ending(summary, view.search, view.texts))
+    code = _EXIT.get(summary.status, EXIT_NEGATIVE)
+    if code == EXIT_NEGATIVE and summary.tier == "strict" and summary.seed_score is None:
+        _need_sandbox(tried=True)
+    return code
+
+
+def _need_sandbox(*, tried: bool = False) -> None:
+    """Raise SandboxMissing if the strict tier is not to be had: a cheap look before a run, the real thing when one failed."""
+    from evolve.evaluate import View, open_launcher
+    from evolve.evaluate._bwrap import find
+
+    find()
+    if tried:
+        open_launcher("strict", View()).close()
+
+
+def _raise_budget(run: RunDir, changes: Mapping[str, object]) -> int:
+    """Ask the live driver for another budget.
+
+    Raises:
+        UsageError: it refused.
+        RunLocked: it did not answer in time.
+    """
+    from archive import Requested, find_records
+    from evolve._inbox import inbox_folder, post, withdraw
+
+    request = post(run.path, "budget", json.dumps(dict(changes)))
+    file = inbox_folder(run.path) / f"{request.id}.json"
+    if not _wait(lambda: not file.exists(), ANSWER_S) and withdraw(run.path, request):
+        raise RunLocked(f"{run.path} is driven by a process that did not answer in {ANSWER_S:.0f} s; try again.")
+    for stamped in find_records(run.path, ("requested",), mention=request.id):
+        if isinstance(stamped.record, Requested) and not stamped.record.accepted:
+            raise UsageError(json.loads(stamped.record.answer)["error"])
+    say(f"{run.path} is running; its budget is now changed: {', '.join(f'{key}={value}' for key, value in changes.items())}")
+    return EXIT_DONE
+
+
+def _seconds(text: str | None) -> float:
+    if text is None:
+        return DRAIN_S
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--wait takes seconds, found {text!r}; type for example --wait 10") from None
+
+
+def _wait(done: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_EVERY_S)
+    return True
+
+
+VERBS = (
+    Verb(
+        "run",
+        "search for a better program; alone: circle_packing, three minutes",
+        (Argument("SETTING", "key=value; all keys: evolve config", many="*"), JSON),
+        run,
+        notes="""\
+examples:
+  evolve run
+  evolve run problem=./my_problem budget.wall_s=600 out=runs/first
+  evolve run problem=circle_packing problem.params.n=32 search=hill_climb seed=3
+Ctrl-C (or SIGTERM) ends the run after the measurements in hand, a second one at once; nothing is lost either way.
+--json prints one object when the run has ended.""",
+    ),
+    Verb(
+        "resume",
+        "go on with a run, whatever ended it",
+        (RUN, Argument("SETTING", "budget.key=value: another limit, also of a run that is live", many="*"), JSON),
+        resume,
+    ),
+    Verb(
+        "stop",
+        "let a live run end in good order",
+        (RUN, Argument("--wait", "how long to wait for its end (default 600)", value="SECONDS"), JSON),
+        stop,
+    ),
+)

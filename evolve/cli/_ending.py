@@ -1,0 +1,89 @@
+"""What a person reads when a run has ended."""
+
+from __future__ import annotations
+
+from archive import TextStore
+from evolve._search import Search
+from evolve._story import Step, story
+from evolve._summary import FinalRuns, Summary
+from evolve.cli._say import columns, counts, duration, gain, number, one_line
+
+_STEPS = 8  # of the lineage; the middle of a longer one is left out
+
+
+def ending(summary: Summary, search: Search, texts: TextStore) -> str:
+    """Seed and best, how the best came about, where the run lies, and what to type next."""
+    noisy, sign = search.contract.noisy, search.people.sign
+    rows = [("ended", _ended(summary))]
+    if summary.seed_score is not None:
+        rows.append(("seed", f"{number(summary.seed_score)} {summary.metric}"))
+    if summary.best_score is not None and summary.seed_score is not None:
+        if summary.final is not None:
+            rows += _final_rows(summary.final, sign)
+        elif search.people.leader == 0:
+            rows.append(("best", "nothing better than the seed program was found"))
+        else:
+            much = gain(sign * (summary.best_score - summary.seed_score), summary.seed_score)
+            claim = "; unconfirmed, without final measurements" if noisy else _warm_only(search)
+            rows.append(("best", f"{number(summary.best_score)} {summary.metric}, gain {much}, {summary.best_id}{claim}"))
+    rows.append(("tried", f"{summary.candidates} candidates, {summary.measurements} measurements{_failures(summary)}"))
+    rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
+    if summary.tier != "strict":
+        rows.append(("sandbox", "none: nothing kept the candidates from reaching the score"))
+    rows.append(("run", summary.run))
+    text = [columns(rows)]
+    if search.people.leader not in (None, 0):
+        text.append(f"\nhow it came about\n{_story(story(search, texts, search.people.leader))}")
+    return "\n".join([*text, "\nnext", *(f"  {command}" for command in _next(summary, search))])
+
+
+def _ended(summary: Summary) -> str:
+    if summary.status == "done" and summary.reason.startswith("budget."):
+        return f"done: {summary.reason} is spent"
+    return f"{summary.status}: {one_line(summary.reason, 400)}" if summary.reason != summary.status else summary.status
+
+
+def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:
+    """Both means of the final measurements.  Whether their difference is real nobody has tested."""
+
+    def mean(value: float, sd: float | None, n: int) -> str:
+        return f"{number(value)}, sd {sd:.3g}, n {n}" if sd is not None else f"{number(value)}, n {n}"
+
+    much = gain(sign * (final.best_mean - final.seed_mean), final.seed_mean)
+    return [
+        ("final", "best and seed measured in turn, on fresh seeds"),
+        ("  best", f"{mean(final.best_mean, final.best_sd, final.best_n)}  ({final.candidate})"),
+        ("  seed", mean(final.seed_mean, final.seed_sd, final.seed_n)),
+        ("  gain", f"{much}, {final.verdict}"),
+    ]
+
+
+def _warm_only(search: Search) -> str:
+    leader = search.people.leader
+    return "" if leader is None or search.people.rows[leader].cold else "; not yet measured again in a fresh sandbox"
+
+
+def _failures(summary: Summary) -> str:
+    return f"; failed: {counts(summary.failures)}" if summary.failures else ""
+
+
+def _story(steps: tuple[Step, ...]) -> str:
+    from evolve.cli._look import story_text
+
+    if len(steps) <= _STEPS:
+        return story_text(steps)
+    half = _STEPS // 2
+    lines = story_text(steps).splitlines()
+    return "\n".join([*lines[:half], f"... {len(lines) - _STEPS} more ...", *lines[-half:]])
+
+
+def _next(summary: Summary, search: Search) -> list[str]:
+    commands = []
+    if summary.best_id is not None:
+        commands += [f"evolve best {summary.run} --diff", f"evolve lineage {summary.run}"]
+    commands.append(f'evolve query {summary.run} "SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"')
+    if summary.status in ("interrupted", "stopped"):
+        commands.append(f"evolve resume {summary.run}")
+    elif summary.status == "done" and search.budget.wall_s is not None:
+        commands.append(f"evolve resume {summary.run} budget.wall_s={2 * search.budget.wall_s:g}")
+    return commands

@@ -1,0 +1,270 @@
+"""Progress on stderr: a display that stays in place on a terminal, plain lines elsewhere.
+
+A view is called in the thread that drives the run and makes frozen ``Progress`` values there; the display's own thread only reads
+the last of them, so that the clock goes on while nothing is recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import deque
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from archive import Event, Stamped, StopAsked, TextStore
+from evolve._contract import Budget
+from evolve._progress import Progress, Watch
+from evolve._search import Search
+from evolve._session import Announcement
+from evolve.cli._say import counts, duration, gain, number, one_line, say, score
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+LINE_S = 5.0
+BEST_S = 1.0
+DISPLAY_S = 0.25
+_RATE_S = 20.0  # the rate is that of the last so many seconds
+_NO_WALLS = "none: candidates run as you, with your files and your network"
+
+
+def open_view() -> View:
+    """The view that suits stderr."""
+    terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    if terminal:
+        try:
+            return Display()
+        except ModuleNotFoundError:  # rich is a convenience here
+            pass
+    return View()
+
+
+class View:
+    """Plain lines: every few seconds, on each new best, and what a person must not miss.
+
+    ``search`` and ``texts`` are the run's, from the announcement on.
+    """
+
+    search: Search
+    texts: TextStore
+
+    def __init__(self) -> None:
+        self.every_s = LINE_S
+        self._due = 0.0
+        self._soon = 0.0
+        self._leader: int | None = None
+        self._watch: Watch | None = None
+        self._rates: deque[tuple[float, int]] = deque()
+
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+    def announce(self, announcement: Announcement) -> None:
+        """The first lines."""
+        self.search, self.texts = announcement.search, announcement.texts
+        self._watch = Watch(self.search)
+        self._due = time.time() + self.every_s
+        for name, text in header(announcement):
+            self.tell(f"{name:<9}{text}")
+
+    def record(self, search: Search, stamped: Stamped) -> None:
+        """After each record."""
+        match stamped.record:
+            case Event(level="warning" | "error", text=text):
+                self.tell(f"note: {one_line(text, 400)}")
+            case StopAsked():
+                self.tell("ending: waiting for the measurements in hand; another Ctrl-C stops at once")
+            case _:
+                pass
+        now = stamped.at
+        new = search.people.leader != self._leader
+        if self._watch is None or (now < self._due and not (new and now >= self._soon)):
+            return
+        self._leader = search.people.leader
+        self._due, self._soon = now + self.every_s, now + min(BEST_S, self.every_s)
+        self.show(self._watch.look(now), now)
+
+    def show(self, seen: Progress, now: float) -> None:
+        """How the run stands at Unix time ``now``."""
+        self.tell(plain_line(seen, self.rate(seen), self.search.contract.noisy))
+
+    def tell(self, line: str) -> None:
+        say(line)
+
+    def rate(self, seen: Progress) -> float:
+        """Measurements a second, lately."""
+        self._rates.append((seen.elapsed_s, seen.measurements))
+        while len(self._rates) > 2 and self._rates[0][0] < seen.elapsed_s - _RATE_S:
+            self._rates.popleft()
+        (start, before), (end, after) = self._rates[0], self._rates[-1]
+        return (after - before) / (end - start) if end > start else 0.0
+
+
+class Display(View):
+    """A display in place, drawn by rich four times a second."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        super().__init__()
+        self.every_s = DISPLAY_S
+        self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self._live = Live(console=self._console, get_renderable=self._render, transient=True, redirect_stdout=False)
+        self._state: tuple[Progress, float, float] | None = None  # what was seen, when, the rate
+
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._live.stop()
+
+    def announce(self, announcement: Announcement) -> None:
+        super().announce(announcement)
+        self._live.start()
+
+    def show(self, seen: Progress, now: float) -> None:
+        self._state = (seen, now, self.rate(seen))
+
+    def tell(self, line: str) -> None:
+        from rich.text import Text
+
+        loud = _NO_WALLS in line or line.startswith("note:")
+        self._console.print(Text(line, style="bold red" if loud else "", overflow="fold"))
+
+    def _render(self) -> RenderableType:
+        from rich.table import Table
+        from rich.text import Text
+
+        if self._state is None:
+            return Text("starting", style="dim")
+        seen, at, rate = self._state
+        elapsed_s = seen.elapsed_s + max(time.time() - at, 0.0)
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="ellipsis", no_wrap=True)
+        for name, text in rows(seen, rate, elapsed_s, self.search.contract.noisy):
+            table.add_row(Text(name), Text(text, style="bold green" if name == "best" else ""))
+        done = spent_share(seen, elapsed_s)
+        if done is not None:
+            width = max(min(self._console.width - 14, 60), 10)
+            filled = round(done * width)
+            table.add_row(Text(""), Text.assemble(("━" * filled, "green"), ("━" * (width - filled), "dim")))
+        return table
+
+
+# ------------------------------------------------------------------------------------------------ words
+
+
+def header(announcement: Announcement) -> list[tuple[str, str]]:
+    """What a person wants to know first: where the run lies, what it does, what it may spend, what confines it."""
+    search = announcement.search
+    contract, seen = search.contract, Watch(search).look(time.time())
+    noise = "noisy" if contract.noisy else "deterministic"
+    lines = [
+        ("run", f"{announcement.run}{' (resumed)' if announcement.resumed else ''}"),
+        ("problem", f"{contract.name}: {contract.goal} {contract.metric}, {noise}"),
+    ]
+    if seen.seed is not None:
+        lines.append(("seed", score(seen.seed.score, seen.seed.sd, seen.seed.n, contract.unit)))
+    lines.append(("budget", budget_text(search.budget)))
+    if contract.noisy and seen.reserved:
+        lines.append(("final", f"{seen.reserved} measurements are kept back to compare best and seed at the end"))
+    lines.append(("sandbox", "strict" if search.tier == "strict" else _NO_WALLS))
+    lines.append(("end", f"Ctrl-C, or from elsewhere: evolve stop {announcement.run}"))
+    return lines
+
+
+def budget_text(budget: Budget) -> str:
+    """The limits, or that there are none."""
+    limits = []
+    if budget.wall_s is not None:
+        limits.append(f"{duration(budget.wall_s)} on the clock")
+    if budget.cpu_s is not None:
+        limits.append(f"{duration(budget.cpu_s)} of CPU")
+    if budget.evaluations is not None:
+        limits.append(f"{budget.evaluations} measurements")
+    if budget.candidates is not None:
+        limits.append(f"{budget.candidates} candidates")
+    return ", ".join(limits) or "none: it goes on until it is stopped"
+
+
+def left_text(seen: Progress, elapsed_s: float) -> str:
+    """What is left of each limit."""
+    budget, left = seen.budget, []
+    if budget.wall_s is not None:
+        left.append(f"{duration(budget.wall_s - elapsed_s)} of {duration(budget.wall_s)}")
+    if budget.cpu_s is not None:
+        left.append(f"{duration(budget.cpu_s - seen.cpu_s)} of {duration(budget.cpu_s)} CPU")
+    if budget.evaluations is not None:
+        left.append(f"{max(budget.evaluations - seen.measurements, 0)} of {budget.evaluations} measurements")
+    if budget.candidates is not None:
+        left.append(f"{max(budget.candidates - seen.candidates, 0)} of {budget.candidates} candidates")
+    return ", ".join(left) or f"no limit, {duration(elapsed_s)} so far"
+
+
+def spent_share(seen: Progress, elapsed_s: float) -> float | None:
+    """The share spent of the limit that is nearest, in [0, 1]; None without any."""
+    budget = seen.budget
+    pairs = (
+        (elapsed_s, budget.wall_s),
+        (seen.cpu_s, budget.cpu_s),
+        (seen.measurements, budget.evaluations),
+        (seen.candidates, budget.candidates),
+    )
+    shares = [spent / limit for spent, limit in pairs if limit is not None]
+    return min(max(shares), 1.0) if shares else None
+
+
+def _best_text(seen: Progress, noisy: bool) -> str:
+    if seen.best is None:
+        return "the seed program is being measured"
+    text = f"{score(seen.best.score, seen.best.sd, seen.best.n)}"
+    if seen.gain is None or seen.seed is None or seen.best.id == seen.seed.id:
+        return f"{text}, the seed program"
+    claim = ", unconfirmed" if noisy else ""
+    return f"{text}  gain {gain(seen.gain, seen.seed.score)}{claim}, by {seen.best_operator}, {seen.best.id[:10]}"
+
+
+def rows(seen: Progress, rate: float, elapsed_s: float, noisy: bool) -> list[tuple[str, str]]:
+    """The lines of the display."""
+    lines = [("best", _best_text(seen, noisy))]
+    if seen.seed is not None:
+        lines.append(("seed", score(seen.seed.score, seen.seed.sd, seen.seed.n)))
+    lines.append(("tried", f"{seen.candidates} candidates, {seen.measurements} measurements, {rate:.3g}/s"))
+    if seen.failures:
+        lines.append(("failed", counts(seen.failures)))
+    archive = f"{seen.filled} of {seen.cells} cells" if seen.cells is not None else f"{seen.filled} elites"
+    lines.append(("archive", archive))
+    total = sum(one.children for one in seen.shares)
+    if total:
+        made = (f"{one.operator} {100 * one.children / total:.0f} % ({one.elites} elites)" for one in seen.shares)
+        lines.append(("children", ", ".join(made)))
+    if seen.noise_sd is not None:
+        lines.append(("noise", f"sd {seen.noise_sd:.3g} of one measurement"))
+    words = {"seed": "measuring the seed program", "final": "final measurements", "draining": "ending"}
+    phase = f"; {words[seen.phase]}" if seen.phase in words else ""
+    lines.append(("left", f"{left_text(seen, elapsed_s)}{phase}"))
+    return lines
+
+
+def plain_line(seen: Progress, rate: float, noisy: bool) -> str:
+    """One line for a log."""
+    archive = f"{seen.filled}/{seen.cells} cells" if seen.cells is not None else f"{seen.filled} elites"
+    parts = [
+        f"{duration(seen.elapsed_s):>7}",
+        f"best {_best_text(seen, noisy)}",
+        f"{seen.candidates} candidates, {seen.measurements} measurements, {number(round(rate, 1))}/s",
+        archive,
+    ]
+    if seen.failures:
+        parts.append(f"failed {sum(seen.failures.values())} ({counts(seen.failures)})")
+    if seen.noise_sd is not None:
+        parts.append(f"noise sd {seen.noise_sd:.3g}")
+    parts.append(f"left {left_text(seen, seen.elapsed_s)}")
+    return " | ".join(parts)

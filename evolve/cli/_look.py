@@ -1,0 +1,238 @@
+"""Looking at a run: status, best, show, lineage."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from evolve._errors import EXIT_DONE, UsageError
+from evolve.cli._say import clean, columns, counts, duration, gain, number, one_line, put, put_json, score
+from evolve.cli._verb import JSON, RUN, Argument, Verb
+
+if TYPE_CHECKING:
+    from evolve._story import Step
+    from evolve.cli._answers import CandidateAnswer, StatusAnswer
+    from evolve.cli._opened import OpenedRun
+
+SCHEMA = 1
+
+
+def status(words: Namespace) -> int:
+    from evolve.cli._opened import open_run
+
+    answer = _status(open_run(words.RUN))
+    if words.json:
+        put_json(answer)
+    else:
+        put(columns(_status_rows(answer)))
+    return EXIT_DONE
+
+
+def best(words: Namespace) -> int:
+    from evolve.cli import _candidate
+    from evolve.cli._opened import open_run
+
+    asked = [name for name in ("source", "diff") if getattr(words, name)] + (["artifact"] if words.artifact is not None else [])
+    if len(asked) > 1:
+        raise UsageError(f"--{asked[0]} and --{asked[1]} are two questions; ask one.")
+    opened = open_run(words.RUN)
+    leader = opened.leader()
+    if words.artifact is not None:
+        _candidate.write_artifact(opened, leader, words.artifact, words.out)
+    elif words.source:
+        _candidate.write_source(opened, leader, words.out)
+    elif words.out is not None:
+        raise UsageError("-o says where --source or --artifact go; name one of the two.")
+    elif words.diff:
+        put(_candidate.diff(opened, 0, leader))
+    elif words.json:
+        put_json(_candidate.describe(opened, leader))
+    else:
+        put(columns(_candidate_rows(opened, _candidate.describe(opened, leader))))
+        put(f"\nhow it came about\n{_line(opened, leader)}")
+        put(f"\nnext: evolve best {opened.run.path} --diff | --source{_artifact_hint(opened)}")
+    return EXIT_DONE
+
+
+def show(words: Namespace) -> int:
+    from evolve.cli import _candidate
+    from evolve.cli._opened import open_run
+
+    opened = open_run(words.RUN)
+    one = opened.candidate(words.ID)
+    if words.diff:
+        parents = opened.search.people.rows[one].parents
+        put(_candidate.diff(opened, parents[0] if parents else None, one))
+        return EXIT_DONE
+    answer = _candidate.describe(opened, one, measurements=True)
+    if words.json:
+        put_json(answer)
+        return EXIT_DONE
+    put(columns(_candidate_rows(opened, answer)))
+    put("")
+    for each in answer.measurements:
+        value = number(each.score) if each.score is not None else one_line(each.reason)
+        cost = f"{each.wall_s:.3g} s, {each.cpu_s:.3g} s CPU"
+        put(f"{each.purpose:<10}{each.stage:<8}{each.start:<6}{each.status:<14}{value}  ({cost}, seed {each.seed})")
+        if words.log:
+            put("\n".join(f"    {line}" for text in (each.reason, each.feedback) for line in clean(text).splitlines()) or "    -")
+    return EXIT_DONE
+
+
+def lineage(words: Namespace) -> int:
+    from evolve._story import story
+    from evolve.cli._answers import LineageAnswer
+    from evolve.cli._opened import open_run
+
+    opened = open_run(words.RUN)
+    one = opened.candidate(words.ID or "best")
+    if words.json:
+        steps = story(opened.search, opened.texts, one, all_parents=words.all)
+        put_json(LineageAnswer(SCHEMA, str(opened.run.path), opened.search.people.rows[one].id, steps))
+    else:
+        put(_line(opened, one, all_parents=words.all))
+    return EXIT_DONE
+
+
+# ------------------------------------------------------------------------------------------------ words
+
+
+def _status(opened: OpenedRun) -> StatusAnswer:
+    from evolve.cli._answers import StatusAnswer
+
+    seen, contract = opened.progress(), opened.problem.contract
+    return StatusAnswer(
+        schema=SCHEMA,
+        run=str(opened.run.path),
+        status=opened.status,
+        reason=opened.reason,
+        problem=contract.name,
+        metric=contract.metric,
+        goal=contract.goal,
+        unit=contract.unit,
+        noisy=contract.noisy,
+        tier=opened.search.tier or opened.config.sandbox.tier,
+        seed_score=seen.seed.score if seen.seed else None,
+        best_score=seen.best.score if seen.best else None,
+        best_sd=seen.best.sd if seen.best else None,
+        best_n=seen.best.n if seen.best else 0,
+        best_id=seen.best.id if seen.best else None,
+        best_operator=seen.best_operator,
+        gain=seen.gain,
+        noise_sd=seen.noise_sd,
+        candidates=seen.candidates,
+        measurements=seen.measurements,
+        failures=seen.failures,
+        filled=seen.filled,
+        cells=seen.cells,
+        operators=seen.shares,
+        wall_s=round(seen.elapsed_s, 3),
+        cpu_s=round(seen.cpu_s, 3),
+        budget=seen.budget,
+    )
+
+
+def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
+    reason = f" ({one_line(answer.reason)})" if answer.reason else ""
+    rows = [
+        ("run", answer.run),
+        ("status", f"{answer.status}{reason}"),
+        ("problem", f"{answer.problem}: {answer.goal} {answer.metric}"),
+        ("sandbox", answer.tier),
+    ]
+    if answer.seed_score is not None:
+        rows.append(("seed", f"{number(answer.seed_score)} {answer.unit}".strip()))
+    if answer.best_score is not None and answer.best_sd is not None:
+        value = score(answer.best_score, answer.best_sd, answer.best_n, answer.unit)
+        rows.append(("best", f"{value}  {answer.best_id} by {answer.best_operator}"))
+    if answer.gain is not None and answer.seed_score is not None:
+        rows.append(("gain", gain(answer.gain, answer.seed_score) + (", unconfirmed" if answer.noisy else "")))
+    rows.append(("tried", f"{answer.candidates} candidates, {answer.measurements} measurements"))
+    if answer.failures:
+        rows.append(("failures", counts(answer.failures)))
+    rows.append(("archive", f"{answer.filled} of {answer.cells} cells" if answer.cells else f"{answer.filled} elites"))
+    rows.append(("children", counts({one.operator: one.children for one in answer.operators})))
+    if answer.noise_sd is not None:
+        rows.append(("noise", f"sd {answer.noise_sd:.3g} of one measurement"))
+    rows.append(("spent", f"{duration(answer.wall_s)} on the clock, {duration(answer.cpu_s)} of CPU"))
+    return rows
+
+
+def _candidate_rows(opened: OpenedRun, answer: CandidateAnswer) -> list[tuple[str, str]]:
+    unit = opened.problem.contract.unit
+    rows = [("candidate", answer.id), ("status", answer.status)]
+    if answer.score is not None and answer.sd is not None:
+        rows.append((answer.metric, score(answer.score, answer.sd, answer.n, unit)))
+    if answer.gain is not None and answer.seed_score is not None:
+        rows.append(("gain", f"{gain(answer.gain, answer.seed_score)} over the seed's {number(answer.seed_score)}"))
+    if answer.verdict:
+        rows.append(("verdict", answer.verdict))
+    rows.append(("made by", f"{answer.operator}: {one_line(answer.summary)}" if answer.summary else answer.operator))
+    if answer.parents:
+        rows.append(("parents", ", ".join(answer.parents)))
+    if answer.descriptors:
+        rows.append(("stands at", ", ".join(f"{name} {value:.4g}" for name, value in answer.descriptors.items())))
+    return rows
+
+
+def _line(opened: OpenedRun, one: int, *, all_parents: bool = False) -> str:
+    from evolve._story import story
+
+    return story_text(story(opened.search, opened.texts, one, all_parents=all_parents))
+
+
+def story_text(steps: tuple[Step, ...]) -> str:
+    """A lineage as aligned lines, oldest first."""
+    rows = []
+    for step in steps:
+        value = number(step.score) if step.score is not None else str(step.status or "not measured")
+        changed = f"+{step.added} -{step.removed}" if step.parents else ""
+        rows.append((step.id[:10], value, step.operator, changed, one_line(step.summary, 80)))
+    return columns(rows)
+
+
+def _artifact_hint(opened: OpenedRun) -> str:
+    return " | --artifact -o FILE" if opened.problem.contract.artifacts else ""
+
+
+_OUT = Argument("--out", "write it to this file or folder instead of stdout", short="-o", value="FILE")
+
+VERBS = (
+    Verb("status", "how a run stands, live or ended", (RUN, JSON), status),
+    Verb(
+        "best",
+        "the best program of a run",
+        (
+            RUN,
+            Argument("--source", "its files"),
+            Argument("--diff", "what differs from the seed program"),
+            Argument("--artifact", "a file it produced, checked when it was measured", value="NAME", many="?"),
+            _OUT,
+            JSON,
+        ),
+        best,
+    ),
+    Verb(
+        "show",
+        "one candidate: score, origin, measurements",
+        (
+            RUN,
+            Argument("ID", "its id or the beginning of it; also: best, seed"),
+            Argument("--diff", "what differs from its parent"),
+            Argument("--log", "with reasons and feedback in full"),
+            JSON,
+        ),
+        show,
+    ),
+    Verb(
+        "lineage",
+        "how a candidate came about",
+        (
+            RUN,
+            Argument("ID", "its id or the beginning of it; default: the best", many="?"),
+            Argument("--all", "all parents, not only the first ones"),
+            JSON,
+        ),
+        lineage,
+    ),
+)

@@ -1,0 +1,95 @@
+"""Dispatch, errors and exit codes."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import os
+import sys
+from collections.abc import Sequence
+
+from evolve import __version__
+from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, EvolveError, UsageError
+from evolve.cli import _drive, _look, _memory, _problems, _setup
+from evolve.cli._say import say
+from evolve.cli._verb import Verb
+
+EXIT_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
+
+VERBS: tuple[Verb, ...] = (
+    *_drive.VERBS,
+    *_look.VERBS,
+    *_memory.VERBS,
+    *_problems.VERBS,
+    *_setup.VERBS,
+)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Carry out a command line; returns the exit code: 0 done, 1 a negative verdict or a degraded run, 2 usage, 3 environment,
+    130 interrupted.  An error for people is a line on stderr; anything else is a bug and keeps its traceback."""
+    try:
+        code = _dispatch(sys.argv[1:] if words is None else list(words))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it flushes at exit
+        return EXIT_PIPE
+    except KeyboardInterrupt:
+        say("interrupted")
+        return EXIT_INTERRUPTED
+    except EvolveError as error:
+        say(f"evolve: {error}")
+        return error.exit_code
+    except _archive_error() as error:
+        say(f"evolve: {error}")
+        return _archive_code(error)
+    except OSError as error:
+        if error.filename is None and error.errno != errno.ENOSPC:
+            raise
+        say(f"evolve: {error.strerror}: {error.filename or 'the disk'}")
+        return EXIT_ENVIRONMENT
+
+
+def overview() -> str:
+    """What ``evolve --help`` says."""
+    lines = ["usage: evolve VERB [...]", "", "Open-ended evolutionary search over code whose quality is a measured number.", ""]
+    lines += [f"  {verb.name:<10}{verb.help}" for verb in VERBS]
+    return "\n".join([*lines, "", "More: evolve VERB --help.  To begin: evolve run", ""])
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("--help", "-h", "help"):
+        verb = _find(words[1]) if len(words) > 1 else None
+        sys.stdout.write(verb.page() if verb is not None else overview())
+        return EXIT_DONE
+    if words[0] == "--version":
+        sys.stdout.write(f"evolve {__version__}\n")
+        return EXIT_DONE
+    verb = _find(words[0])
+    if "--help" in words or "-h" in words:
+        sys.stdout.write(verb.page())
+        return EXIT_DONE
+    return verb.run(verb.parse(words[1:]))
+
+
+def _find(word: str) -> Verb:
+    names = {verb.name: verb for verb in VERBS}
+    if word in names:
+        return names[word]
+    close = difflib.get_close_matches(word, names, n=1)
+    more = f"did you mean evolve {close[0]}?" if close else "type: evolve --help"
+    raise UsageError(f"expected one of {', '.join(names)}, found {word!r}; {more}")
+
+
+def _archive_error() -> type[Exception]:
+    """Looked up only when something is raised: ``archive`` brings numpy, which help texts do without."""
+    from archive import ArchiveError
+
+    return ArchiveError
+
+
+def _archive_code(error: Exception) -> int:
+    from archive import JournalBroken
+
+    return EXIT_ENVIRONMENT if isinstance(error, JournalBroken) else EXIT_USAGE

@@ -1,0 +1,93 @@
+"""A run opened for reading: its search as the journal has it now.  Nothing is locked or written."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from archive import TextStore
+from evolve._config import RunConfig
+from evolve._contract import Problem
+from evolve._errors import RunError
+from evolve._progress import Progress, Watch
+from evolve._rundir import RunDir, find, is_driven
+from evolve._search import Search
+from evolve._session import open_search
+
+RUNNING, KILLED = "running", "its driver ended without closing it"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRun:
+    """``now`` is Unix time for a live run, the time of its last record for one that nobody drives."""
+
+    run: RunDir
+    config: RunConfig
+    problem: Problem
+    search: Search
+    texts: TextStore
+    status: str
+    reason: str
+    now: float
+
+    def progress(self) -> Progress:
+        """What a person wants to know of it."""
+        return Watch(self.search).look(self.now)
+
+    def leader(self) -> int:
+        """The best candidate.
+
+        Raises:
+            RunError: nothing was measured yet.
+        """
+        if self.search.people.leader is None:
+            raise RunError(f"{self.run.path} has no measured candidate yet; see: evolve status {self.run.path}")
+        return self.search.people.leader
+
+    def candidate(self, prefix: str) -> int:
+        """The candidate whose id begins with ``prefix``; ``best`` and ``seed`` stand for those two.
+
+        Raises:
+            RunError: no candidate, or more than one.
+        """
+        people = self.search.people
+        if prefix == "best":
+            return self.leader()
+        if prefix == "seed" and people.rows:
+            return 0
+        found = [number for id_, number in people.by_id.items() if id_.startswith(prefix)] if prefix else []
+        if len(found) == 1:
+            return found[0]
+        if found:
+            some = ", ".join(people.rows[number].id for number in found[:4])
+            raise RunError(f"{len(found)} candidates begin with {prefix!r} ({some}, ...); type more of the id.")
+        close = difflib.get_close_matches(prefix, people.by_id, n=1)
+        more = f"did you mean {close[0]}?" if close else f'list them with: evolve query {self.run.path} "SELECT id FROM candidates"'
+        raise RunError(f"{self.run.path} has no candidate {prefix!r}; {more}")
+
+
+def open_run(path: str) -> OpenedRun:
+    """Open a run for reading.
+
+    Raises:
+        RunError: no run in that folder, or one that was killed before its first record.
+        ArchiveError: a damaged or foreign journal.
+    """
+    run = find(Path(path))
+    driven = is_driven(run)
+    config, problem, search, texts = open_search(run)
+    last = search.spend.last_at
+    status, reason = (RUNNING, "") if driven else _ended(search, last)
+    return OpenedRun(run, config, problem, search, texts, status, reason, time.time() if driven else last)
+
+
+def _ended(search: Search, last: float) -> tuple[str, str]:
+    """How a run that nobody drives ended."""
+    if search.failed:
+        return "failed", search.failed
+    if search.stopping:
+        return search.stopping, search.stopping
+    why = search.done(last) if search.people.rows else ""
+    return ("done", why) if why else ("interrupted", KILLED)

@@ -1,0 +1,85 @@
+"""Numbers and untrusted text for people, and the two ways out: ``put`` for data, ``say`` for everything else."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+_KEPT = "\n\t"
+
+
+def put(text: str) -> None:
+    """Data, on stdout."""
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+def put_json(answer: object) -> None:
+    """A frozen dataclass as one JSON object on stdout."""
+    put(json.dumps(asdict(answer), indent=2))  # type: ignore[call-overload]
+
+
+def say(text: str) -> None:
+    """Progress or an error, on stderr.  A stderr that nobody reads any more is no reason to stop."""
+    try:
+        sys.stderr.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        return
+
+
+def clean(text: str) -> str:
+    """Text that a candidate or a model may have written, without what could move a cursor, colour a screen or turn a line around.
+
+    Drops control and format characters (escape sequences, bidirectional overrides, zero-width ones) except newline and tab.
+    """
+    return "".join(c for c in text if c in _KEPT or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+
+
+def one_line(text: str, width: int = 100) -> str:
+    """Cleaned, on one line, cut."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def verbatim(text: str) -> str:
+    """A program's source: as it is into a pipe or file, cleaned onto a terminal."""
+    return clean(text) if sys.stdout.isatty() else text
+
+
+def number(value: float) -> str:
+    """Seven digits: enough to tell two scores apart."""
+    return f"{value:.7g}"
+
+
+def score(mean: float, sd: float, n: int, unit: str = "") -> str:
+    """A score with what is known of its uncertainty."""
+    spread = f" ± {sd:.2g} (n={n})" if sd > 0 else ""
+    return f"{number(mean)}{f' {unit}' if unit else ''}{spread}"
+
+
+def gain(value: float, base: float) -> str:
+    """A gain (higher is better) with its sign, and relative to the seed's score where that means something."""
+    share = f" ({100 * value / abs(base):+.2f} %)" if base else ""
+    return f"{value:+.5g}{share}"
+
+
+def duration(seconds: float) -> str:
+    """``0:43``, ``12:05``, ``3:20:00``."""
+    whole = max(round(seconds), 0)
+    hours, rest = divmod(whole, 3600)
+    minutes, s = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{s:02}" if hours else f"{minutes}:{s:02}"
+
+
+def counts(numbers: Mapping[str, int]) -> str:
+    """``timeout 3, crash 1``, most first."""
+    return ", ".join(f"{name} {n}" for name, n in sorted(numbers.items(), key=lambda item: -item[1]))
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as aligned columns."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -1,0 +1,3 @@
+from evolve.cli._verb import Verb
+
+VERBS: tuple[Verb, ...] = ()

@@ -1,0 +1,116 @@
+"""What a verb is: its words, its help and what carries it out.  Help texts and ``docs/reference/cli.md`` are made of these."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from evolve._errors import UsageError
+
+_HELP_WIDTH = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A word of a verb.
+
+    ``name`` is ``RUN`` for a place, ``--json`` for an option; ``short`` is another name of the option.  ``value`` is what an option
+    takes ("" for a flag).  ``many`` is as in argparse: "" for one, ``?``, ``*`` or ``+``.
+    """
+
+    name: str
+    help: str
+    short: str = ""
+    value: str = ""
+    many: str = ""
+
+    @property
+    def is_option(self) -> bool:
+        return self.name.startswith("-")
+
+    @property
+    def usage(self) -> str:
+        """As it stands in a usage line."""
+        if self.is_option:
+            value = {"": f" {self.value}", "?": f" [{self.value}]"}[self.many] if self.value else ""
+            return f"[{self.short or self.name}{value}]"
+        return {"": self.name, "?": f"[{self.name}]", "*": f"[{self.name}...]", "+": f"{self.name}..."}[self.many]
+
+    @property
+    def label(self) -> str:
+        """As it stands in the list of arguments."""
+        names = f"{self.short}, {self.name}" if self.short else self.name
+        return f"{names} {self.value}" if self.value else names
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb.  ``run`` gets the parsed words and returns the exit code; ``notes`` are further lines of its help."""
+
+    name: str
+    help: str
+    arguments: tuple[Argument, ...]
+    run: Callable[[argparse.Namespace], int]
+    notes: str = ""
+
+    @property
+    def usage(self) -> str:
+        return " ".join(["evolve", self.name, *(one.usage for one in self.arguments)])
+
+    def page(self) -> str:
+        """The help text."""
+        lines = [f"usage: {self.usage}", "", self.help, ""]
+        lines += [f"  {one.label.ljust(_HELP_WIDTH)}{one.help}" for one in self.arguments]
+        return "\n".join([*lines, *(["", self.notes.strip("\n")] if self.notes else []), ""])
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """The words after the verb.
+
+        Raises:
+            UsageError: an unknown option, too few words or too many.
+        """
+        parser = _Parser(self)
+        for one in self.arguments:
+            parser.add(one)
+        found, rest = parser.parse_known_intermixed_args(list(words))
+        if rest:
+            self._unknown(rest[0])
+        return found
+
+    def _unknown(self, word: str) -> NoReturn:
+        if not word.startswith("-"):
+            raise UsageError(f"evolve {self.name} takes no further word, found {word!r}; type: {self.usage}")
+        name = word.partition("=")[0]
+        close = difflib.get_close_matches(name, [one.name for one in self.arguments if one.is_option], n=1)
+        more = f"did you mean {close[0]}?" if close else f"type: {self.usage}"
+        raise UsageError(f"evolve {self.name} has no option {name}; {more}")
+
+
+JSON = Argument("--json", "one JSON object on stdout instead of text")
+RUN = Argument("RUN", "the folder of a run")
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse for one verb, with our own words for mistakes."""
+
+    def __init__(self, verb: Verb) -> None:
+        super().__init__(prog=f"evolve {verb.name}", add_help=False, allow_abbrev=False)
+        self._verb = verb
+
+    def add(self, one: Argument) -> None:
+        if not one.is_option:
+            self.add_argument(one.name, nargs=one.many or None)
+            return
+        names = [one.short, one.name] if one.short else [one.name]
+        if not one.value:
+            self.add_argument(*names, action="store_true")
+        elif one.many:
+            self.add_argument(*names, nargs=one.many, const="")
+        else:
+            self.add_argument(*names)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"evolve {self._verb.name}: {message}; type: {self._verb.usage}")
