@@ -123,8 +123,8 @@ SELECT f.run, f.folder, c.seed, coalesce(c.engine, '') AS engine, c."at" AS crea
     CASE WHEN d.seq > o.seq THEN d.status ELSE 'open' END AS status,
     CASE WHEN d.seq > o.seq THEN coalesce(d.reason, '') ELSE '' END AS reason, c.config
 FROM raw.run_created c JOIN raw.runs f USING (run_no) JOIN raw.ends l USING (run_no)
-LEFT JOIN (SELECT run_no, count(*) AS openings, max(seq) AS seq, arg_max_null(machine, seq) AS machine, arg_max_null(tier, seq) AS tier,
-    arg_max_null(slots, seq) AS slots FROM raw.opened GROUP BY run_no) o USING (run_no)
+LEFT JOIN (SELECT run_no, count(*) AS openings, max(seq) AS seq, arg_max_null(machine, seq) AS machine,
+    arg_max_null(tier, seq) AS tier, arg_max_null(slots, seq) AS slots FROM raw.opened GROUP BY run_no) o USING (run_no)
 LEFT JOIN (SELECT run_no, max(seq) AS seq, arg_max(status, seq) AS status, arg_max_null(reason, seq) AS reason
     FROM raw.closed GROUP BY run_no) d USING (run_no)
 ORDER BY run_no"""
