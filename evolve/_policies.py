@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archive import Sample
+from evolve._frames import SEED
 from evolve.select import inspirations, tournament
 
 if TYPE_CHECKING:
     from evolve._search import Search
 
-SEED = 0  # the seed program's row
 TUNE = "tune"
 
 

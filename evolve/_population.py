@@ -9,13 +9,33 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 from archive import Candidate, Change, Entry, FlatArchive, GridArchive, Measurement, Placed, Pooled, Purpose, Start, Status
 from evolve._contract import Contract
-from evolve._frames import CpuFrame
+from evolve._frames import SEED, CpuFrame
 
+SEEDS_KEPT = 5  # runs of a candidate that later ones are compared with
 _STALE = 0.05  # relative change of noise or prior after which the places of all elites are judged again
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one seed gave: enough to tell a candidate that ignores its seed."""
+
+    seed: int
+    score: float
+    output: str
+    probe: str
+
+    def same(self, other: Seen) -> bool:
+        """Whether two different seeds gave the same: one answer to the same question, or equal outputs and equal scores."""
+        if self.seed == other.seed:
+            return False
+        if self.probe and self.probe == other.probe:
+            return True
+        return bool(self.output) and self.output == other.output and self.score == other.score
 
 
 @dataclass(slots=True)
@@ -43,6 +63,7 @@ class Row:
     cell: int = -1
     cost_s: float = 0.0
     losses: int = 0
+    seeds: list[Seen] = field(default_factory=list)  # of a noisy problem: what its first runs gave
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +182,11 @@ class Population:
             self._elect()
         return placed
 
+    @property
+    def seed_failed(self) -> bool:
+        """Whether a measurement of the seed program failed: then there is nothing to search from."""
+        return bool(self.rows) and self.rows[SEED].status not in (None, Status.OK, Status.EVALUATOR_ERROR)
+
     def started(self, purpose: Purpose, entries: Sequence[Entry]) -> None:
         """A block was handed out: what it measures is no longer due."""
         names = [stage.name for stage in self.contract.stages]
@@ -172,6 +198,18 @@ class Population:
 
     def _wants_recheck(self, number: int) -> bool:
         return not self.rows[number].cold and number in self.archive.cells
+
+    def ignores_its_seed(self, number: int, result: Measurement) -> bool:
+        """Whether a result equals that of another seed, although the seed program's results all differ."""
+        if not self.contract.noisy or result.score is None or number == SEED:
+            return False
+        if result.stage != self.contract.stages[-1].name:
+            return False
+        seed_runs = self.rows[SEED].seeds
+        if len(seed_runs) < 2 or any(a.same(b) for a, b in combinations(seed_runs, 2)):
+            return False
+        now = _seen(result, result.score)
+        return any(now.same(before) for before in self.rows[number].seeds)
 
     def over_budget(self, number: int) -> bool:
         """Whether the candidate's CPU is known to exceed what the frame allows."""
@@ -186,6 +224,8 @@ class Population:
         row.cold = row.cold or result.start is not Start.WARM
         row.deep = row.deep or result.deep
         self.pooled[stage].add(row.id, self.sign * score)
+        if self.contract.noisy and stage == self.last_stage and len(row.seeds) < SEEDS_KEPT:
+            row.seeds.append(_seen(result, score))
         if stage > row.stage:
             row.stage = stage
             row.descriptors = {**row.descriptors, **result.descriptors}
@@ -257,6 +297,10 @@ class Population:
             return place
         mean, sd = self.posterior(number)
         return replace(place, candidate=self.rows[number].id, mean=self.sign * mean, sd=sd)
+
+
+def _seen(result: Measurement, score: float) -> Seen:
+    return Seen(result.seed, score, result.output_hash, result.probe_hash)
 
 
 @dataclass(frozen=True, slots=True)

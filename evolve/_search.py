@@ -7,7 +7,7 @@ results are arguments, and every draw is keyed by (run seed, purpose, ticket).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archive import (
     Arm,
@@ -207,15 +207,17 @@ class Search:
         return Measured(attempt, self.problem, index, block.issued.purpose, self._cross_checked(result, block.issued.purpose))
 
     def _cross_checked(self, result: Measurement, purpose: Purpose) -> Measurement:
-        """A deterministic score that depends on how the process was started is not a score."""
+        """Rules that need more than one measurement: a candidate must not ignore its seed, and a deterministic score must not
+        depend on how the process was started."""
+        if self.people.ignores_its_seed(self.people.by_id[result.candidate], result):
+            reason = "seed_insensitive: two seeds gave the same, while the seed program's results differ"
+            return replace(result, status=Status.REJECTED, score=None, reason=reason)
         if purpose is not Purpose.RECHECK or self.contract.noisy or result.score is None:
             return result
         number = self.people.by_id[result.candidate]
         warm = self.people.sign * self.people.posterior(number)[0]
         if abs(result.score - warm) <= 1e-9 * max(1.0, abs(warm)):
             return result
-        from dataclasses import replace
-
         reason = f"scored {warm!r} in a warm process and {result.score!r} in a fresh one, with the same seed"
         return replace(result, status=Status.REJECTED, score=None, reason=reason)
 
@@ -230,7 +232,8 @@ class Search:
         if status is not BlockStatus.LOST or lost is None:
             return (closed,)
         entry = block.issued.entries[lost]
-        if self.people.rows[self.people.by_id[entry.candidate]].losses == 0:
+        number = self.people.by_id[entry.candidate]
+        if number == SEED or self.people.rows[number].losses == 0:
             return (closed,)
         crash = Measurement(entry.candidate, entry.stage, entry.seed, Status.CRASH, reason=f"its grader was lost twice: {reason}")
         return (Measured(attempt, self.problem, lost, block.issued.purpose, crash), closed)
@@ -258,7 +261,8 @@ class Search:
                 self.spend.opened(record, stamped.at)
                 self.tickets.opened(record.epoch)
                 self.slots, self.tier = record.slots, record.tier
-                self.stopping, self.failed, self.evaluator_errors = "", "", 0
+                self.stopping, self.evaluator_errors = "", 0
+                self.failed = self.failed if self.people.seed_failed else ""
             case RunCreated():
                 self.seed = record.seed
             case BudgetSet():

@@ -1,9 +1,9 @@
-"""The constant tuner's place in the search: one program is tuned at a time, in depth, and the tuner follows the leader.
+"""The constant tuner's place in the search: one program is tuned at a time, in depth, and the tuner learns from the leader.
 
-A tuner is opened on a program by a propose ticket and then hands out samples.  When a program that is not the tuner's leads, another
-ticket lists its literals: if they are the same ones, their values are one more point to learn from; if not, a tuner is opened on that
-program which inherits what was learnt about the literals that survive.  A tuner that stagnates restarts with a larger
-population, a few times; then the next is opened elsewhere.
+A tuner is opened on a program by a propose ticket and then hands out samples.  When a program that is not the tuner's leads,
+another ticket lists its literals: if they are the same ones, their values are one more point to learn from; if not, and it leads
+by enough, a tuner is opened on that program which inherits what was learnt about the literals that survive.  A tuner that
+stagnates restarts with a larger population, a few times; then the next is opened elsewhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evolve.select import Tuner, inherit, open_tuner
 if TYPE_CHECKING:
     from evolve._population import Population
 
-MAX_RESTARTS = 3
+MAX_RESTARTS = 8
 _LOOK_BACK = 6  # generations
 _FOREIGN = -1  # the generation of a point that no tuner drew
 _Z_DIGITS = 4  # of a standard normal draw: more would only lengthen the journal
@@ -77,8 +77,8 @@ class Tuning:
     def opened(self, ticket: int, base: int, literals: tuple[Literal, ...], people: Population) -> None:
         """A propose ticket found literals to tune in ``base``: they become a point of the tuner in hand, or a tuner of their own.
 
-        A program with the same literals is one more point to learn from.  One with others replaces the base if it leads by more than
-        the tuner has gained over its last generations: a smaller lead the tuner will make up by itself, and moving costs it momentum.
+        A program with the same literals is one more point to learn from.  One with others replaces the base if it leads by more
+        than the tuner has gained over its last generations: a smaller lead it will make up by itself, and moving costs momentum.
         """
         self.opening = False
         self.seen.add(base)

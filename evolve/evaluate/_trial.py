@@ -166,6 +166,10 @@ class Outcome:
 
     ``feedback`` is told to whoever makes the next child; ``artifacts`` are small blobs from which the result can be verified
     again.  ``output_hash`` defaults to the hash of what the last sandbox call returned.
+
+    ``probe_hash`` is for noisy problems whose scores differ between seeds for the evaluator's reasons too (it scores other rows,
+    say): the hash of the candidate's answer to one question that is the same for every seed.  A candidate that learnt from what
+    its seed served answers differently; one that gives the same answer twice, where the seed program does not, ignores its seed.
     """
 
     status: Status = Status.OK
@@ -177,6 +181,7 @@ class Outcome:
     curve: Curve | None = None
     artifacts: Mapping[str, bytes] = field(default_factory=dict)
     output_hash: str = ""
+    probe_hash: str = ""
 
     @classmethod
     def fail(cls, status: Status, reason: str, feedback: str = "") -> Outcome:

@@ -41,6 +41,7 @@ class Judged:
     curve: Curve | None = None
     artifacts: Mapping[str, str] = field(default_factory=dict)
     output_hash: str = ""
+    probe_hash: str = ""
 
 
 def judge(outcome: object, contract: Contract, stage: str) -> Judged:
@@ -69,6 +70,7 @@ def judge(outcome: object, contract: Contract, stage: str) -> Judged:
         curve=None if outcome.curve is None else _curve(outcome.curve),
         artifacts=_artifacts(outcome.artifacts, contract),
         output_hash=clean(_text("output_hash", outcome.output_hash), 128),
+        probe_hash=clean(_text("probe_hash", outcome.probe_hash), 128),
     )
 
 

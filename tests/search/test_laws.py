@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulation import Simulation, build, contract, state
+from simulation import Simulation, build, contract, hash_of, state
 
 from archive import Attempt, BlockStatus, BudgetSet, LateResult, Measured, MeasureIssued, Proposed, Purpose, Start, Status
 from evolve._snapshot import put_state, state_of
@@ -274,3 +276,33 @@ def test_an_unknown_attempt_is_only_logged():
         assert isinstance(record, LateResult)
         run.search.apply(type(run.log[0])(len(run.log), run.log[-1].at, record))
     assert state(run.search) == before
+
+
+@pytest.mark.parametrize("how", ["outputs", "probe"])
+def test_a_candidate_that_ignores_its_seed_is_rejected_the_second_time(how):
+    run = simulate(contract(noisy=True), "map_elites", 13, evaluations=120)
+    honest = run.measure
+
+    def measure(issued, index):
+        result = honest(issued, index)
+        constant = result.candidate != "seed" and hash_of(result.candidate) % 2 == 0
+        own = "same" if constant else str(result.seed)
+        if how == "probe":
+            return replace(result, output_hash=str(result.seed), probe_hash=own)
+        return replace(result, output_hash=own, score=0.9 if constant and result.score is not None else result.score)
+
+    run.measure = measure
+    run.run()
+    people = run.search.people
+    again = [row for number, row in enumerate(people.rows) if row.id != "seed" and people.n_measured(number) > 1]
+    assert people.failures[Status.REJECTED] > 0
+    assert again
+    assert all(hash_of(row.id) % 2 for row in again if row.status is Status.OK)
+
+
+def test_equal_outputs_are_no_fault_where_the_seed_program_has_them_too():
+    run = simulate(contract(noisy=True), "map_elites", 14)
+    honest = run.measure
+    run.measure = lambda issued, index: replace(honest(issued, index), output_hash="same", probe_hash="same")
+    run.run()
+    assert Status.REJECTED not in run.search.people.failures
