@@ -35,7 +35,7 @@ class GridArchive:
         for axis in axes:
             if not axis.high > axis.low or axis.bins < 1:
                 raise ValueError(
-                    f"axis {axis.name} runs from {axis.low} to {axis.high} with {axis.bins} bins; expected high > low and bins >= 1."
+                    f"axis {axis.name} runs from {axis.low} to {axis.high} in {axis.bins} bins; expected high > low, bins >= 1."
                 )
         self.axes = tuple(axes)
         self.caution = caution

@@ -190,7 +190,8 @@ class Measurement:
 
     ``cpu_s`` is what the budget counts: the candidate's own process tree, measured from outside.  ``scorer_cpu_s`` is what
     evaluating it cost on top.  ``output_hash`` names the bytes the candidate produced, and ``probe_hash`` what it answered to a
-    question that is the same for every seed: one that ignores its seed can be told by them.  ``artifacts`` are small blobs, base85 of zstd.
+    question that is the same for every seed: one that ignores its seed can be told by them.  ``artifacts`` are small blobs, base85
+    of zstd.
     """
 
     candidate: str

@@ -52,14 +52,15 @@ class CpuFrame:
         seed = self.seed_cpu_s
         return math.exp(self.by_row[row][1]) / seed if seed is not None and row in self.by_row else None
 
-    def over(self, row: int) -> bool:
-        """Whether the lower bound of the candidate's mean cost exceeds the allowance."""
+    def over_with(self, row: int, cpu_s: float) -> bool:
+        """Whether one more run at this cost puts the lower bound of the candidate's mean cost above the allowance."""
         seed = self.seed_cpu_s
-        if row == SEED or seed is None or row not in self.by_row or self.df < 1:
+        if row == SEED or seed is None or self.df < 1 or cpu_s <= 0:
             return False
         from scipy.special import stdtrit
 
-        n, mean = self.by_row[row]
+        n, mean = self.by_row.get(row, (0, 0.0))
+        n, mean = n + 1, mean + (math.log(cpu_s) - mean) / (n + 1)
         n_seed = self.by_row[SEED][0]
         error = math.sqrt(self.within / self.df * (1 / n + 1 / n_seed))
         return bool(mean - float(stdtrit(self.df, CONFIDENCE)) * error > math.log(seed * ALLOWANCE))

@@ -211,9 +211,11 @@ class Population:
         now = _seen(result, result.score)
         return any(now.same(before) for before in self.rows[number].seeds)
 
-    def over_budget(self, number: int) -> bool:
-        """Whether the candidate's CPU is known to exceed what the frame allows."""
-        return self.frame is not None and self.frame.over(number)
+    def over_budget(self, number: int, result: Measurement) -> bool:
+        """Whether, with this result, the candidate's CPU is known to exceed what the frame allows."""
+        if self.frame is None or result.score is None or result.stage != self.contract.stages[-1].name:
+            return False
+        return self.frame.over_with(number, result.cpu_s)
 
     def _scored(self, number: int, result: Measurement, score: float) -> list[Placed]:
         row = self.rows[number]
@@ -234,8 +236,6 @@ class Population:
             if stage == row.stage and (bar is None or self.sign * score >= self.sign * bar):
                 self.ready.append(Ready(number, stage + 1, deep=False))
             return []
-        if self.over_budget(number):
-            return self.fail(number, Status.OVER_BUDGET)
         return self._judge(number) + self._refresh()
 
     def _judge(self, number: int) -> list[Placed]:

@@ -39,6 +39,7 @@ from archive import (
 from evolve._config import SearchConfig, StopConfig
 from evolve._contract import Budget, Contract
 from evolve._due import Due, final_block, final_runs, next_block, reserve
+from evolve._frames import ALLOWANCE
 from evolve._policies import POLICIES, SEED, TUNE, Draft
 from evolve._population import Population
 from evolve._rng import generator
@@ -207,14 +208,17 @@ class Search:
         return Measured(attempt, self.problem, index, block.issued.purpose, self._cross_checked(result, block.issued.purpose))
 
     def _cross_checked(self, result: Measurement, purpose: Purpose) -> Measurement:
-        """Rules that need more than one measurement: a candidate must not ignore its seed, and a deterministic score must not
-        depend on how the process was started."""
-        if self.people.ignores_its_seed(self.people.by_id[result.candidate], result):
+        """Rules that need more than one measurement: a candidate must not ignore its seed nor spend more than the frame allows, and
+        a deterministic score must not depend on how the process was started."""
+        number = self.people.by_id[result.candidate]
+        if self.people.ignores_its_seed(number, result):
             reason = "seed_insensitive: two seeds gave the same, while the seed program's results differ"
             return replace(result, status=Status.REJECTED, score=None, reason=reason)
+        if self.people.over_budget(number, result):
+            reason = f"its mean CPU is above {ALLOWANCE} x the seed program's, with 95 % confidence"
+            return replace(result, status=Status.OVER_BUDGET, score=None, reason=reason)
         if purpose is not Purpose.RECHECK or self.contract.noisy or result.score is None:
             return result
-        number = self.people.by_id[result.candidate]
         warm = self.people.sign * self.people.posterior(number)[0]
         if abs(result.score - warm) <= 1e-9 * max(1.0, abs(warm)):
             return result
