@@ -2,7 +2,7 @@
 
 Our own parser stands in front: it knows every key and its type from the dataclasses of ``evolve._config``, so that a mistake is one
 sentence with a suggestion.  Hydra then composes the chosen options of the groups under ``configs/``, and the values that were typed
-go on top.  Nothing of Hydra's or OmegaConf's leaves this module, and neither touches the working folder, logging or the file system.
+go on top.  Nothing of Hydra's or OmegaConf's leaves this module, and neither touches the working folder, the logs or any file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import difflib
 import math
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -53,12 +53,8 @@ def compose(words: Sequence[str]) -> RunConfig:
     for key, value in typed.items():
         section, _, name = key.rpartition(".")
         (sections.setdefault(section, {}) if section else sections)[name] = value
-    built = {
-        name: kind(**sections[name]) if is_dataclass(kind) else sections[name]
-        for name, kind in _kinds().items()
-        if name in sections and name != PROBLEM
-    }
-    return replace(RunConfig(**built), problem=_problem(settings))
+    built: dict[str, Any] = {name: _build(kind, sections[name]) for name, kind in _kinds().items() if name in sections}
+    return RunConfig(**built, problem=_problem(settings))
 
 
 def budget_changes(words: Sequence[str]) -> dict[str, object]:
@@ -145,6 +141,11 @@ def _option(setting: Setting, options: tuple[str, ...]) -> str:
 
 
 # ------------------------------------------------------------------------------------------------ values
+
+
+def _build(kind: Any, found: Any) -> Any:
+    """A section as its dataclass, which checks the ranges."""
+    return kind(**found) if isinstance(found, dict) else found
 
 
 def _kinds() -> dict[str, Any]:

@@ -134,13 +134,23 @@ class StopAnswer:
 
 @dataclass(frozen=True, slots=True)
 class CheckAnswer:
-    """One check of ``evolve validate``.  A hint that is not ok does not fail the problem."""
+    """One check of ``evolve validate`` or ``evolve doctor``.  A hint that is not ok is advice and fails nothing."""
 
     name: str
     ok: bool
-    hint: bool
     found: str
-    todo: str
+    remedy: str
+    hint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorAnswer:
+    """``evolve doctor``.  ``tier`` is the best one to be had here."""
+
+    schema: int
+    ok: bool
+    tier: str
+    checks: tuple[CheckAnswer, ...]
 
 
 @dataclass(frozen=True, slots=True)

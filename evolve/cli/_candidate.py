@@ -11,10 +11,10 @@ from archive import Measured, Stamped, Status, find_records
 from evolve._errors import RunError, UsageError
 from evolve._population import standing
 from evolve._progress import operator_of
-from evolve.evaluate._verdict import unpack_artifact
 from evolve.cli._answers import CandidateAnswer, MeasurementAnswer
 from evolve.cli._opened import OpenedRun
 from evolve.cli._say import put, say, verbatim
+from evolve.evaluate._verdict import unpack_artifact
 
 SCHEMA = 1
 

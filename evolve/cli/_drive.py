@@ -31,7 +31,7 @@ def run(words: Namespace) -> int:
 
     config = compose(words.SETTING)
     if config.sandbox.tier == "strict":
-        _need_sandbox()
+        need_sandbox()
     return _driven(lambda view: start(config, hooks=[view.record], announce=view.announce), words.json)
 
 
@@ -86,11 +86,11 @@ def _driven(drive: Callable[[View], Summary], as_json: bool) -> int:
         put(ending(summary, view.search, view.texts))
     code = _EXIT.get(summary.status, EXIT_NEGATIVE)
     if code == EXIT_NEGATIVE and summary.tier == "strict" and summary.seed_score is None:
-        _need_sandbox(tried=True)
+        need_sandbox(tried=True)
     return code
 
 
-def _need_sandbox(*, tried: bool = False) -> None:
+def need_sandbox(*, tried: bool = False) -> None:
     """Raise SandboxMissing if the strict tier is not to be had: a cheap look before a run, the real thing when one failed."""
     from evolve.evaluate import View, open_launcher
     from evolve.evaluate._bwrap import find

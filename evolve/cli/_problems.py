@@ -1,3 +1,134 @@
-from evolve.cli._verb import Verb
+"""Problems: new, validate, list."""
 
-VERBS: tuple[Verb, ...] = ()
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, EvolveError
+from evolve.cli._say import clean, columns, number, one_line, put, put_json
+from evolve.cli._verb import JSON, Argument, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from evolve.cli._answers import CheckAnswer, ProblemLine, RunLine
+
+SCHEMA = 1
+_SETTINGS = ("problem.params.", "sandbox=", "sandbox.tier=")
+
+
+def new(words: Namespace) -> int:
+    from evolve._scaffold import scaffold
+
+    folder = scaffold(Path(words.DIR))
+    name = folder.as_posix() if "/" in folder.as_posix() else f"./{folder}"
+    put(f"{folder}: a small working problem; make it yours, then")
+    put(f"  evolve validate {name}\n  evolve run problem={name}")
+    return EXIT_DONE
+
+
+def validate(words: Namespace) -> int:
+    from evolve._build import build_executor
+    from evolve._compose import compose
+    from evolve._problem import load_problem
+    from evolve._validate import candidate_files, validate_problem
+    from evolve.cli._answers import CheckAnswer, ValidateAnswer
+    from evolve.cli._drive import need_sandbox
+
+    settings = [word for word in words.FILE if word.startswith(_SETTINGS) and "=" in word]
+    files = [Path(word) for word in words.FILE if word not in settings]
+    config = compose([f"problem={words.PROBLEM}", "executor.slots=1", *settings])
+    if config.sandbox.tier == "strict":
+        need_sandbox()
+    problem = load_problem(config.problem.name, config.problem.params)
+    candidate = candidate_files(problem, files) if files else None
+    report = validate_problem(problem, lambda _, sink: build_executor(config, problem, sink), candidate)
+    checks = tuple(CheckAnswer(one.name, one.ok, one.found, one.remedy, one.hint) for one in report.checks)
+    answer = ValidateAnswer(SCHEMA, report.problem, report.ok, checks, report.seed_score, report.noise_sd, report.cost_s)
+    if words.json:
+        put_json(answer)
+    else:
+        put(check_text(checks))
+        what = "the candidate" if files else problem.contract.name
+        put(f"\n{what} is {'fine' if report.ok else 'not fine yet'}.")
+        if report.ok and not files:
+            put(f"next: evolve run problem={words.PROBLEM}")
+    return EXIT_DONE if report.ok else EXIT_NEGATIVE
+
+
+def list_(words: Namespace) -> int:
+    from evolve.cli._answers import ListAnswer
+
+    problems, runs = _problem_lines(), tuple(_run_lines(Path(words.DIR or "runs")))
+    if words.json:
+        put_json(ListAnswer(SCHEMA, problems, runs))
+        return EXIT_DONE
+    put("problems")
+    put(columns([(f"  {one.name}", f"{one.goal} {one.metric}", "noisy" if one.noisy else "deterministic") for one in problems]))
+    put("\nruns")
+    if not runs:
+        put(f"  none below {words.DIR or 'runs'}")
+        return EXIT_DONE
+    put(columns([(f"  {one.run}", one.problem, one.status, *_of_run(one)) for one in runs]))
+    return EXIT_DONE
+
+
+def check_text(checks: Iterable[CheckAnswer]) -> str:
+    """Checks for people: what was found and, where something is wrong, what to do."""
+    lines = []
+    for one in checks:
+        mark = "ok" if one.ok else "hint" if one.hint else "WRONG"
+        lines.append(f"{mark:<6}{one.name}: {clean(one.found)}")
+        if one.remedy:
+            lines.append(f"      -> {clean(one.remedy)}")
+    return "\n".join(lines)
+
+
+def _of_run(one: RunLine) -> tuple[str, str]:
+    if one.error:
+        return one_line(one.error, 120), ""
+    return f"best {number(one.best_score)}" if one.best_score is not None else "", f"{one.candidates} candidates"
+
+
+def _problem_lines() -> tuple[ProblemLine, ...]:
+    from evolve._problem import builtin_problems, load_problem
+    from evolve.cli._answers import ProblemLine
+
+    contracts = (load_problem(name, prepare=False).contract for name in builtin_problems())
+    return tuple(ProblemLine(one.name, one.metric, one.goal, one.noisy) for one in contracts)
+
+
+def _run_lines(folder: Path) -> Iterable[RunLine]:
+    """One line a run; a run that cannot be read is listed with the reason."""
+    from archive import ArchiveError
+    from evolve.cli._answers import RunLine
+    from evolve.cli._opened import open_run
+
+    for path in sorted(one.parent for one in folder.glob("*/run.json")):
+        try:
+            opened = open_run(str(path))
+        except (EvolveError, ArchiveError) as error:
+            yield RunLine(str(path), "?", "unreadable", None, 0, str(error))
+            continue
+        seen = opened.progress()
+        best = seen.best.score if seen.best is not None else None
+        yield RunLine(str(path), opened.problem.contract.name, opened.status, best, seen.candidates)
+
+
+VERBS = (
+    Verb("new", "make a small working problem to start from", (Argument("DIR", "a new folder"),), new),
+    Verb(
+        "validate",
+        "what is wrong with a problem, or with a candidate for it",
+        (
+            Argument("PROBLEM", "a built-in problem's name, or a folder"),
+            Argument("FILE", "files of a candidate; also problem.params.NAME=VALUE, sandbox=none", many="*"),
+            JSON,
+        ),
+        validate,
+        notes="Ends with 0 if all is well, with 1 if something is wrong; a hint is advice only.",
+    ),
+    Verb("list", "the built-in problems, and runs", (Argument("DIR", "a folder of runs (default: runs)", many="?"), JSON), list_),
+)

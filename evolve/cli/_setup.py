@@ -1,3 +1,105 @@
-from evolve.cli._verb import Verb
+"""What a run would be made from, and what it would stand on: config, doctor."""
 
-VERBS: tuple[Verb, ...] = ()
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from argparse import Namespace
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT
+from evolve.cli._say import put, put_json
+from evolve.cli._verb import JSON, Argument, Verb
+
+if TYPE_CHECKING:
+    from evolve._config import RunConfig
+    from evolve.cli._answers import CheckAnswer
+
+SCHEMA = 1
+_USED = {"duckdb": "evolve query", "hydra-core": "evolve run", "rich": "the live display", "scipy": "noisy problems"}
+
+
+def config(words: Namespace) -> int:
+    from evolve._compose import compose, groups
+    from evolve.cli._answers import ConfigAnswer
+
+    resolved = _resolved(compose(words.SETTING))
+    if words.json:
+        put_json(ConfigAnswer(SCHEMA, resolved))
+        return EXIT_DONE
+    import yaml
+
+    tree = asdict(resolved)
+    tree["search"]["operators"] = list(resolved.search.operators)
+    name, params = tree.pop("problem").values()
+    put(f"problem: {name}")
+    put("".join(f"problem.params.{key}: {value}\n" for key, value in params.items()) or "# this problem has no params")
+    put(yaml.safe_dump(tree, sort_keys=False))
+    for group, options in groups().items():
+        put(f"# {group}={' | '.join(options)}")
+    return EXIT_DONE
+
+
+def doctor(words: Namespace) -> int:
+    from evolve._problem import load_problem
+    from evolve.cli._answers import CheckAnswer, DoctorAnswer
+    from evolve.cli._problems import check_text
+    from evolve.evaluate import doctor as examine
+
+    imports = load_problem(words.PROBLEM, prepare=False).contract.candidate_imports if words.PROBLEM else ()
+    checks = (_engine(), *(CheckAnswer(one.name, one.ok, one.found, one.remedy) for one in examine(imports)))
+    tier = next((one.found for one in reversed(checks) if one.name == "tier"), "none")
+    answer = DoctorAnswer(SCHEMA, all(one.ok or one.hint for one in checks), tier, checks)
+    if words.json:
+        put_json(answer)
+    else:
+        put(check_text(checks))
+    return EXIT_DONE if answer.ok else EXIT_ENVIRONMENT
+
+
+def _resolved(config: RunConfig) -> RunConfig:
+    """With the problem's params and default budget filled in."""
+    from evolve._build import build_budget
+    from evolve._config import BudgetConfig
+    from evolve._problem import load_problem
+
+    problem = load_problem(config.problem.name, config.problem.params, prepare=False)
+    budget = BudgetConfig(**asdict(build_budget(config, problem)))
+    return replace(config, problem=replace(config.problem, params=dict(problem.params)), budget=budget)
+
+
+def _engine() -> CheckAnswer:
+    from evolve import __version__
+    from evolve.cli._answers import CheckAnswer
+
+    missing = [f"{name} ({use})" for name, use in _USED.items() if not _installed(name)]
+    found = f"evolve {__version__}, Python {platform.python_version()}"
+    if not missing:
+        return CheckAnswer("engine", True, found, "")
+    remedy = f"run: pip install {' '.join(name.partition(' ')[0] for name in missing)}"
+    return CheckAnswer("engine", False, f"{found}, without {', '.join(missing)}", remedy, hint=True)
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+VERBS = (
+    Verb(
+        "config",
+        "the configuration that evolve run would use, every key of it",
+        (Argument("SETTING", "key=value, as for evolve run", many="*"), JSON),
+        config,
+    ),
+    Verb(
+        "doctor",
+        "what this machine offers, and what to type where something is missing",
+        (Argument("PROBLEM", "look also at what its candidates may import", many="?"), JSON),
+        doctor,
+    ),
+)
