@@ -29,7 +29,8 @@ class SearchConfig:
         tournament: Draws of a parent tournament.
         inspirations: Other elites handed to an operator.
         uniform_share: Probability that a parent is drawn uniformly from the archive.
-        tune_share: Share of the children that the constant tuner makes while it has something to tune.
+        tune_share: Share of the children that the constant tuner makes while it has something to tune; less when the budget
+            affords few measurements for so many numbers.
         discount: What a result is worth to the bandit after each further one.
         family_floor: Least probability of each family of operators.
         keep: Most candidates of an archive without descriptors.
@@ -46,7 +47,7 @@ class SearchConfig:
     tournament: int = 16
     inspirations: int = 5
     uniform_share: float = 0.1
-    tune_share: float = 0.5
+    tune_share: float = 0.7
     discount: float = 0.995
     family_floor: float = 0.05
     keep: int = 64

@@ -14,12 +14,14 @@ import numpy as np
 
 from archive import Sample
 from evolve._frames import SEED
+from evolve._spend import affordable
 from evolve.select import inspirations, tournament
 
 if TYPE_CHECKING:
     from evolve._search import Search
 
 TUNE = "tune"
+EVALUATIONS_PER_LITERAL = 30  # below this, changing one number at a time learns more than changing all
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def map_elites(search: Search, rng: np.random.Generator) -> Draft | None:
     people, config = search.people, search.config
     if not people.elites:
         return None
-    arms, share = search.bandit.arms, config.tune_share
+    arms, share = search.bandit.arms, tune_share(search)
     tune = next((i for i, arm in enumerate(arms) if arm.operator == TUNE), None) if _may_tune(search) else None
     allowed = [arm.operator != TUNE and (arm.operator != "crossover" or len(people.elites) > 1) for arm in arms]
     if tune is not None and (not any(allowed) or rng.random() < share):
@@ -97,6 +99,15 @@ POLICIES: Mapping[str, Policy] = {
 
 def _leader(search: Search) -> int:
     return search.people.leader if search.people.leader is not None else SEED
+
+
+def tune_share(search: Search) -> float:
+    """The tuner's share: what is configured, less where the budget is too small for an evolution strategy in so many numbers."""
+    tuner = search.tuning.tuner
+    if tuner is None:
+        return search.config.tune_share
+    enough = EVALUATIONS_PER_LITERAL * len(tuner.literals)
+    return search.config.tune_share * min(1.0, affordable(search.budget, search.spend, search.slots) / enough)
 
 
 def _may_tune(search: Search) -> bool:

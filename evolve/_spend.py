@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from archive import Measurement, Opened, Purpose
@@ -58,6 +59,17 @@ class Spend:
     def share_of_count(self, *purposes: Purpose) -> float:
         """The share of all measurements that were handed out for these purposes."""
         return sum(self.count_by_purpose.get(purpose, 0) for purpose in purposes) / max(self.evaluations, 1)
+
+
+def affordable(budget: Budget, spend: Spend, slots: int) -> float:
+    """About how many measurements the whole budget pays for, at what they have cost lately; infinite without limits."""
+    limits = [
+        budget.evaluations,
+        budget.candidates,
+        budget.wall_s * slots / spend.measure_wall_s if budget.wall_s is not None and spend.measure_wall_s else None,
+        budget.cpu_s / spend.measure_cpu_s if budget.cpu_s is not None and spend.measure_cpu_s else None,
+    ]
+    return min((float(limit) for limit in limits if limit is not None), default=math.inf)
 
 
 @dataclass(frozen=True, slots=True)
