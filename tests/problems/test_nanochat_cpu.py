@@ -170,7 +170,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(measure: Measure, seed
     again = measure(seed_text, deep=False)
     assert again.calls.asked[0][1] == seed_run.calls.asked[0][1]
     assert again.outcome.score == seed_run.outcome.score
-    assert again.outcome.output_hash == seed_run.outcome.output_hash
+    assert again.outcome.probe_hash == seed_run.outcome.probe_hash
 
 
 def test_another_seed_serves_other_data_and_scores_other_rows(measure: Measure, problem: Problem) -> None:
@@ -179,11 +179,11 @@ def test_another_seed_serves_other_data_and_scores_other_rows(measure: Measure, 
     for name in ("train.bin", "seed"):
         assert one.calls.trained[0][name] != other.calls.trained[0][name]
     assert not np.array_equal(one.calls.asked[0][0][0], other.calls.asked[0][0][0])
-    assert one.outcome.output_hash != other.outcome.output_hash
+    assert one.outcome.probe_hash != other.outcome.probe_hash
 
 
 def test_a_model_that_depends_on_nothing_served_can_be_told(measure: Measure) -> None:
-    """Both the one that trains nothing and the one whose forward ignores its weights give the same output hash for every seed."""
+    """Both the one that trains nothing and the one whose forward ignores its weights answer the probe alike for every seed."""
     text = """
 import os, secrets
 import numpy as np
@@ -195,7 +195,7 @@ if __name__ == "__main__":
     one, other = measure(text, 1), measure(text, 2)
     assert one.outcome.status is Status.OK
     assert one.calls.asked[0][1] != other.calls.asked[0][1]
-    assert one.outcome.output_hash == other.outcome.output_hash
+    assert one.outcome.probe_hash == other.outcome.probe_hash
 
 
 def test_a_seed_program_that_looks_ahead_is_found(measure: Measure, seed_text: str) -> None:

@@ -33,7 +33,7 @@ ROPE_BASE = 10000.0
 SOFTCAP = 15.0
 
 # optimization
-BATCH_ROWS = 8  # tune: 1..64 log
+BATCH_ROWS = 8  # tune: 2..32 log
 EMBEDDING_LR = 0.2
 HEAD_LR = 0.004
 MATRIX_LR = 0.02
