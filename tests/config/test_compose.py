@@ -1,0 +1,186 @@
+"""Configuration from ``key=value`` words: the keys, the groups, and one sentence for every mistake."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evolve._compose import budget_changes, compose, groups, known_keys
+from evolve._config import POLICIES, TIERS, RunConfig
+from evolve._errors import ConfigError, EvolveError, ProblemError
+from evolve._resolved import config_from_json, config_to_json
+
+WRITTEN = """
+problem problem.params.NAME
+search.policy search.operators search.tournament search.inspirations search.uniform_share search.tune_share search.discount
+search.family_floor search.keep search.batch search.seed_runs search.final_runs search.remeasure_share search.remeasure_top
+search.recheck_share
+budget.wall_s budget.cpu_s budget.evaluations budget.candidates
+stop.target stop.patience
+executor.kind executor.slots
+sandbox.tier
+seed out
+"""
+KEYS = WRITTEN.split()
+
+GROUPS = {
+    "budget": ("hour", "minute", "night", "problem"),
+    "executor": ("local",),
+    "sandbox": ("none", "strict"),
+    "search": ("best_of_n", "hill_climb", "independent", "map_elites", "one_plus_one"),
+}
+
+
+def test_a_new_key_is_a_decision() -> None:
+    assert list(known_keys()) == KEYS
+    assert groups() == GROUPS
+
+
+def test_nothing_typed_gives_the_documented_defaults() -> None:
+    assert compose([]) == RunConfig()
+
+
+@pytest.mark.parametrize(("group", "option"), [(group, option) for group, options in GROUPS.items() for option in options])
+def test_every_option_composes_in_an_empty_folder_and_leaves_nothing(
+    group: str, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    handlers = list(logging.getLogger().handlers)
+    compose([f"{group}={option}"])
+    assert os.listdir(tmp_path) == []
+    assert Path.cwd() == tmp_path
+    assert logging.getLogger().handlers == handlers
+
+
+def test_options_set_what_they_are_called() -> None:
+    assert set(GROUPS["search"]) == set(POLICIES)
+    assert set(GROUPS["sandbox"]) == set(TIERS)
+    for policy in POLICIES:
+        assert compose([f"search={policy}"]).search.policy == policy
+    for tier in TIERS:
+        assert compose([f"sandbox={tier}"]).sandbox.tier == tier
+    assert compose(["budget=minute"]).budget.wall_s == 60
+
+
+def test_words_are_typed_and_go_on_top_of_options() -> None:
+    words = (
+        "problem=circle_packing problem.params.n=32 budget.evaluations=500 out=runs/x=y search=hill_climb search.tournament=8 "
+        "executor.slots=1 sandbox.tier=none seed=3 stop.target=-2.5e0 search.operators=[tune,ast_edit] budget=hour "
+        "budget.wall_s=null"
+    )
+    config = compose(words.split())
+    assert config.problem.params == {"n": 32}
+    assert config.budget.evaluations == 500
+    assert config.budget.wall_s is None
+    assert config.out == "runs/x=y"
+    assert (config.search.policy, config.search.tournament) == ("hill_climb", 8)
+    assert config.search.operators == ("tune", "ast_edit")
+    assert (config.executor.slots, config.sandbox.tier, config.seed, config.stop.target) == (1, "none", 3, -2.5)
+
+
+def test_params_have_the_types_of_the_contract() -> None:
+    params = compose(
+        ["problem=planted", "problem.params.gain=3", "problem.params.dimension=4", "problem.params.tails=t4"]
+    ).problem.params
+    assert params == {"gain": 3.0, "dimension": 4, "tails": "t4"}
+    assert [type(value) for value in params.values()] == [float, int, str]
+
+
+def test_plain_values_only_leave_the_loader() -> None:
+    def walk(value: object) -> None:
+        assert type(value) in (dict, list, tuple, str, int, float, bool, type(None)), type(value)
+        if isinstance(value, dict):
+            for item in (*value, *value.values()):
+                walk(item)
+        elif isinstance(value, list | tuple):
+            for item in value:
+                walk(item)
+
+    config = compose(["search=one_plus_one", "budget=night", "sandbox=none", "problem.params.n=5"])
+    walk(asdict(config))
+    assert asdict(config_from_json(config_to_json(config))) == asdict(config) | {
+        "search": asdict(config.search) | {"operators": list(config.search.operators)}
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("circle_packing", "expected key=value, found 'circle_packing'; did you mean problem=circle_packing?"),
+        ("hill_climb", "did you mean search=hill_climb?"),
+        ("fast", "expected key=value, found 'fast'; type for example problem=circle_packing"),
+        ("budget.evaluation=5", "expected a known key, found 'budget.evaluation'; did you mean budget.evaluations?"),
+        ("evaluations=5", "did you mean budget.evaluations?"),
+        ("tier=none", "did you mean sandbox.tier?"),
+        ("problem.name=x", "expected a known key, found 'problem.name'"),
+        ("problem.params.=1", "expected a known key"),
+        ("xyzzy=1", "the keys are listed by: evolve config"),
+        ("+seed=1", "did you mean seed?"),
+        ("~search=hill_climb", "did you mean search?"),
+        ("hydra.run.dir=x", "expected a known key"),
+        ("seed=x", "seed must be a whole number, found 'x'"),
+        ("seed=1.5", "seed must be a whole number, found '1.5'"),
+        ("budget.wall_s=soon", "budget.wall_s must be a number, found 'soon'"),
+        ("budget.wall_s=inf", "budget.wall_s must be a number, found 'inf'"),
+        ("budget.wall_s=-3", "budget.wall_s must be above 0, found -3.0"),
+        ("search=hillclimb", "did you mean search=hill_climb?"),
+        ("search.policy=nope", "search.policy must be one of map_elites"),
+        ("search.operators=[]", "search.operators must be a list out of tune"),
+        ("search.tournament=0", "search.tournament must be at least 1, found 0"),
+        ("executor.slots=0", "executor.slots must be at least 1, found 0"),
+        ("sandbox.tier=weak", "sandbox.tier must be one of strict, none, found 'weak'"),
+    ],
+)
+def test_a_mistake_is_one_sentence(word: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose([word])
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["problem.params.m=3"], "problem.params.m: circle_packing has no such param"),
+        (["problem.params.n=abc"], "problem.params.n: expected a whole number, found 'abc'"),
+        (["problem.params.n=999"], "at most 200, found 999"),
+        (["problem=planted", "problem.params.tails=t5"], "expected one of normal, t4"),
+        (["problem=cirle_packing", "problem.params.n=5"], "did you mean circle_packing?"),
+    ],
+)
+def test_a_param_is_checked_by_the_contract(words: list[str], said: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        compose(words)
+    assert said in str(caught.value)
+
+
+def test_a_key_stands_once() -> None:
+    with pytest.raises(ConfigError, match="seed is given twice"):
+        compose(["seed=1", "seed=2"])
+
+
+def test_only_the_budget_of_a_run_can_change() -> None:
+    assert budget_changes(["budget.wall_s=60", "budget.evaluations=null"]) == {"wall_s": 60.0, "evaluations": None}
+    for word in ("seed=1", "budget=hour", "search.batch=3"):
+        with pytest.raises(ConfigError, match="a run keeps its configuration"):
+            budget_changes([word])
+    with pytest.raises(ConfigError, match=r"did you mean budget\.evaluations"):
+        budget_changes(["budget.evaluation=1"])
+    with pytest.raises(ConfigError, match="above 0"):
+        budget_changes(["budget.wall_s=0"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.one_of(st.sampled_from([*KEYS, *GROUPS]), st.text(max_size=12)), st.text(max_size=12))
+def test_whatever_is_typed_is_a_configuration_or_a_sentence(key: str, value: str) -> None:
+    try:
+        found: object = compose([f"{key}={value}"])
+    except EvolveError as error:
+        found = str(error)
+    assert isinstance(found, RunConfig) or (isinstance(found, str) and "\n" not in found)
