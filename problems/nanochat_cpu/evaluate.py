@@ -95,11 +95,11 @@ def draw_rows(trial: Trial) -> np.ndarray:
     gives one.  The mean over seeds is that of rows drawn at random, the scatter much smaller.
     """
     pool = np.load(trial.assets / "validation_rows.npy")
-    bits = np.load(trial.assets / "validation_bits.npy")
+    hardness = np.load(trial.assets / "validation_hardness.npy")
     count = min(trial.params["scored_rows"], len(pool))
     rng = trial.rng("validation")
     edges = np.arange(count + 1) * len(pool) // count
-    drawn = np.argsort(bits, kind="stable")[rng.integers(edges[:-1], edges[1:])]
+    drawn = np.argsort(hardness, kind="stable")[rng.integers(edges[:-1], edges[1:])]
     return pool[rng.permutation(drawn)]
 
 
