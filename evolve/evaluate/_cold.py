@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from archive import Start
@@ -14,8 +14,8 @@ from evolve._errors import EnvironmentFault, SandboxMissing
 from evolve.evaluate import _bwrap, _seccomp
 from evolve.evaluate._lane import Lane, Meter
 from evolve.evaluate._limits import Limits, limits_of
-from evolve.evaluate._request import Folders, Request
-from evolve.evaluate._start import Job, Pipes, Started, compile_stubs
+from evolve.evaluate._request import Places, Request
+from evolve.evaluate._start import Folders, Job, Pipes, Started, compile_stubs
 from evolve.evaluate._view import PYTHON, View, copy_metadata, resolve
 from evolve.evaluate._watch import Watch
 
@@ -60,32 +60,32 @@ class Strict:
     def _shape(self) -> list[str]:
         """The command line without anything that differs between machines or launches."""
         limits = Limits(wall_s=1, cpu_s=None, memory_mib=1024, threads=1, pids=96)
-        line = self.command(limits, Path("/candidate"), Path("/input"), {})
+        line = self.command(limits, self.private, {})
         outside = {source for source, _ in self.mounts.binds} | {str(self.private), str(self.binary)}
         return [word for word in line if word not in outside and not word.startswith(str(self.private))]
 
-    def folders(self, folder: Path) -> Folders:
+    def places(self, folder: Path) -> Places:
         """Fixed places, whatever the trial."""
-        return Folders()
+        return Places()
 
     def python(self, arguments: Sequence[str]) -> list[str]:
         """Without ``site``, whose ``.pth`` files and user folder have no business here; ``PYTHONPATH`` names the packages."""
         return [PYTHON, "-S", "-s", "-B", *arguments]
 
-    def environment(self, limits: Limits, folders: Folders) -> dict[str, str]:
+    def environment(self, limits: Limits, places: Places) -> dict[str, str]:
         """The environment of a command, the same as the stub's."""
-        return _bwrap.environment(limits, extra_libraries=self.mounts.has_extra_libraries) | folders.env()
+        return _bwrap.environment(limits, extra_libraries=self.mounts.has_extra_libraries) | places.env()
 
-    def command(self, limits: Limits, candidate: Path, inputs: Path, files: dict[str, Path]) -> list[str]:
+    def command(self, limits: Limits, folder: Path, files: Mapping[str, Path]) -> list[str]:
         """The command line up to the program."""
-        own = {"/stub": self.stub, "/meta": self.meta, "/candidate": candidate, "/input": inputs}
+        own = {"/stub": self.stub, "/meta": self.meta, "/candidate": folder / "candidate", "/input": folder / "input"}
         own |= {f"/input/{name}": path for name, path in files.items()}
-        env = self.environment(limits, Folders())
+        env = self.environment(limits, Places())
         return _bwrap.command(self.binary, self.mounts, limits, env=env, own=own, empty=self.empty, seccomp_fd=SECCOMP_FD)
 
     def start(self, job: Job) -> Started:
         """A sandbox that begins with this request at once."""
-        argv = [*self.command(job.limits, job.candidate, job.input, dict(job.inputs)), PYTHON, *FLAGS, "/stub/_stub.pyc"]
+        argv = [*self.command(job.limits, job.folder, job.lay(job.folder)), PYTHON, *FLAGS, "/stub/_stub.pyc"]
         pipes = Pipes.of(job.request.pack())
         filter_fd = os.open(self._filter, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -110,13 +110,11 @@ def check(strict: Strict, folder: Path) -> str:
     from evolve._contract import Stage
 
     limits = limits_of(Stage(name="check"), wall_s=20.0, cpu_s=20.0)
-    (folder / "candidate").mkdir(parents=True)
-    (folder / "input").mkdir()
-    (folder / "candidate" / "check.py").write_text("def check():\n    return 7\n")
     from evolve.evaluate._trial import JsonValue
 
-    request = Request(limits=(), folders=Folders(), entry="check.py:check", calls=({},), returns=({"value": JsonValue()},))
-    started = strict.start(Job(request=request, limits=limits, folder=folder))
+    request = Request(limits=(), places=Places(), entry="check.py:check", calls=({},), returns=({"value": JsonValue()},))
+    files = {"check.py": "def check():\n    return 7\n"}
+    started = strict.start(Job(request=request, limits=limits, folder=Folders(folder).take(), files=files))
     watched = Watch(started.running, started.meter, started.reply_fd, started.log_fd, limits, 1 << 16).run()
     if watched.code == 0 and watched.reply.endswith(b"7"):
         return ""

@@ -16,7 +16,7 @@ from evolve.evaluate._limits import limits_of
 from evolve.evaluate._none import Bare
 from evolve.evaluate._sandbox import TrialSandbox
 from evolve.evaluate._spare import Spare
-from evolve.evaluate._start import Job, Started, remove
+from evolve.evaluate._start import Folders, Job, Started, remove
 from evolve.evaluate._view import View
 from evolve.evaluate._warm import Warm, WarmUnavailable, sendable
 
@@ -68,10 +68,10 @@ class Launcher:
         self.lane = lane
         self.tier = way.name
         self.tier_hash = way.policy
+        self.folders = Folders(private)
         self.no_warm = "" if isinstance(way, Strict) else "tier none has no fork server"
         self.last_refusal = self.no_warm
         self._private = private
-        self._folders = 0
         self._servers = 0
         self._warm: Warm | None = None
         self._spare: Spare | None = None
@@ -86,29 +86,26 @@ class Launcher:
         """
         return TrialSandbox(self, files, stage, start, cpu_limit_s)
 
-    def new_folder(self) -> Path:
-        """A fresh folder outside for one launch."""
-        self._folders += 1
-        folder = self._private / f"trial-{self._folders}"
-        folder.mkdir()
-        return folder
+    def give_back(self, folder: Path) -> None:
+        """A folder of ``folders`` that a launch is done with."""
+        self.folders.give(folder, again=isinstance(self.way, Strict))
 
-    def start(self, job: Job, wanted: Start, files: Mapping[str, str]) -> Started:
+    def start(self, job: Job, wanted: Start) -> Started:
         """Start a job, as ``wanted`` if that is to be had, else cold.
 
         Raises:
             EnvironmentFault: not even cold.
         """
         if isinstance(self.way, Strict):
-            if wanted is Start.WARM and not job.request.argv and sendable(job) and (started := self._start_warm(job, files)):
+            if wanted is Start.WARM and not job.request.argv and sendable(job) and (started := self._start_warm(job)):
                 return started
             if wanted is Start.SPARE and sendable(job) and (started := self._start_spare(job)):
                 return started
         return self.way.start(job)
 
-    def _start_warm(self, job: Job, files: Mapping[str, str]) -> Started | None:
+    def _start_warm(self, job: Job) -> Started | None:
         assert isinstance(self.way, Strict)
-        modules = mentioned(files, self.way.mounts.modules)
+        modules = mentioned(job.files, self.way.mounts.modules)
         try:
             if self._warm is None or not self._warm.fits(job, modules):
                 self._new_server(job, modules)
@@ -151,7 +148,7 @@ class Launcher:
         self._close_warm()  # its memory would count against the spare's
         try:
             self._spare = Spare(
-                self.way, limits_of(stage, wall_s=stage.time_s, cpu_s=stage.cpu_s), self._modules, self.new_folder()
+                self.way, limits_of(stage, wall_s=stage.time_s, cpu_s=stage.cpu_s), self._modules, self.folders.take()
             )
         except EvolveError:
             self._spare = None  # the next trial starts cold and says why that fails, if it does

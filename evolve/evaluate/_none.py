@@ -19,7 +19,7 @@ from archive import Start
 from evolve._errors import EnvironmentFault
 from evolve.evaluate._lane import Lane, Meter
 from evolve.evaluate._limits import Limits
-from evolve.evaluate._request import Folders
+from evolve.evaluate._request import Places
 from evolve.evaluate._start import Job, Pipes, Started, compile_stubs
 from evolve.evaluate._view import View
 
@@ -36,9 +36,9 @@ class Bare:
         compile_stubs(self._stub)
         self.policy = hashlib.blake2b(f"none 1 {sys.version}".encode(), digest_size=16).hexdigest()
 
-    def folders(self, folder: Path) -> Folders:
+    def places(self, folder: Path) -> Places:
         """Folders below the trial's; programs should use the ``EVOLVE_*`` variables or arguments, not the fixed paths."""
-        return Folders(
+        return Places(
             candidate=str(folder / "candidate"),
             input=str(folder / "input"),
             assets=str(self._view.assets or folder / "assets"),
@@ -51,19 +51,19 @@ class Bare:
         """This process's own interpreter."""
         return [sys.executable, "-s", "-B", *arguments]
 
-    def environment(self, limits: Limits, folders: Folders) -> dict[str, str]:
+    def environment(self, limits: Limits, places: Places) -> dict[str, str]:
         """A small environment: no keys, but nothing keeps a program from looking for them elsewhere."""
         from evolve.evaluate._bwrap import environment
 
-        home = {"HOME": folders.work, "TMPDIR": folders.work, "PATH": os.defpath, "PYTHONPATH": os.pathsep.join(_site())}
-        return environment(limits, extra_libraries=False) | home | folders.env()
+        home = {"HOME": places.work, "TMPDIR": places.work, "PATH": os.defpath, "PYTHONPATH": os.pathsep.join(_site())}
+        return environment(limits, extra_libraries=False) | home | places.env()
 
     def start(self, job: Job) -> Started:
         """A process that begins with this request at once."""
         for name in ("work", "output"):
             (job.folder / name).mkdir()
-        for name, path in job.inputs.items():
-            place = job.input / name
+        for name, path in job.lay(job.folder).items():
+            place = job.folder / "input" / name
             place.rmdir() if place.is_dir() else place.unlink()
             place.symlink_to(path)
         argv = [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(self._stub / "_stub.pyc")]
@@ -71,7 +71,7 @@ class Bare:
         try:
             if self.lane.cgroup:
                 self.lane.cgroup.limit(job.limits.memory_mib + 16, job.limits.pids + 4)
-            child = self.lane.start(argv, self.environment(job.limits, self.folders(job.folder)), pipes.inner())
+            child = self.lane.start(argv, self.environment(job.limits, self.places(job.folder)), pipes.inner())
         except EnvironmentFault:
             pipes.close_outer()
             raise

@@ -16,7 +16,7 @@ Returns = Mapping[str, Array | JsonValue]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Folders:
+class Places:
     """Where things lie for the candidate: fixed paths in the strict tier, temporary folders in tier none."""
 
     candidate: str = "/candidate"
@@ -45,7 +45,7 @@ class Request:
     """One thing to do: calls of an entry point, or (with ``argv``) a command.  ``returns`` belongs to the calls one by one."""
 
     limits: Sequence[tuple[str, int]]
-    folders: Folders
+    places: Places
     entry: str = ""
     calls: Sequence[Mapping[str, object]] = ()
     returns: Sequence[Returns] = ()
@@ -69,9 +69,9 @@ class Request:
         """
         message = {
             "limits": [tuple(limit) for limit in self.limits],
-            "path": list(self.folders.path),
-            "work": self.folders.work,
-            "output": self.folders.output,
+            "path": list(self.places.path),
+            "work": self.places.work,
+            "output": self.places.output,
             "entry": self._entry() if self.entry else (),
             "calls": [{name: _argument(value) for name, value in call.items()} for call in self.calls],
             "returns": [[_return(name, spec) for name, spec in specs.items()] for specs in self.returns],
@@ -91,7 +91,7 @@ class Request:
         if not colon or not path.endswith(".py") or not function.isidentifier() or not is_relative(path):
             raise ValueError(f"an entry is 'file.py:function', not {self.entry!r}")
         module = path.removesuffix(".py").replace("/", ".")
-        return f"{self.folders.candidate}/{path}", module, function
+        return f"{self.places.candidate}/{path}", module, function
 
 
 def is_relative(path: str) -> bool:

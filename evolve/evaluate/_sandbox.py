@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from evolve._contract import Stage
 from evolve.evaluate._limits import Limits, limits_of
 from evolve.evaluate._readers import Frame, Unreadable, clean_text, frame_limit, read_files, read_frame, read_values, reply_limit
 from evolve.evaluate._request import Request, Returns, is_relative
-from evolve.evaluate._start import Job, Started, lay_inputs, remove
+from evolve.evaluate._start import Job, Started
 from evolve.evaluate._trial import Reply, Usage
 from evolve.evaluate._watch import Watch, Watched
 
@@ -131,13 +130,14 @@ class TrialSandbox:
             return Reply(
                 status=cpu_status if limits.wall_s > 0 else Status.TIMEOUT, reason="the stage's time was used up by earlier calls"
             )
+        launcher = self._launcher
         started, folder = self._start(what, limits, wanted, inputs)
         try:
             watched = Watch(started.running, started.meter, started.reply_fd, started.log_fd, limits, max_reply).run()
         finally:
-            for used in (folder, started.folder):
-                if used is not None:
-                    remove(used)
+            launcher.give_back(folder)
+            if started.folder is not None:
+                launcher.give_back(started.folder)
         self._starts.append(started.start)
         self._spend(watched.usage, budgeted)
         reply = _verdict(watched, limits, cpu_status, n_items, read)
@@ -147,30 +147,27 @@ class TrialSandbox:
 
     def _start(self, what, limits: Limits, wanted: Start, inputs) -> tuple[Started, Path]:  # type: ignore[no-untyped-def]
         launcher = self._launcher
-        folder = launcher.new_folder()
         tier = launcher.way
-        folders = tier.folders(folder)
+        folder = launcher.folders.take()
+        places = tier.places(folder)
         if "argv" in what:
             argv = what["argv"]
-            words = [folders.inner(word) for word in argv[1:]]
-            env = {name: folders.inner(value) for name, value in what["env"].items()}
-            argv = tier.python(words) if argv[0] == "python" else [folders.inner(argv[0]), *words]
-            what = what | {"argv": argv, "env": tier.environment(limits, folders) | env}
-        gpus = self._stage.gpus > 0
-        bounded = launcher.lane.cgroup is not None
-        rlimits = limits.rlimits(whole_tree_bounded=bounded, gpus=gpus)
+            words = [places.inner(word) for word in argv[1:]]
+            env = {name: places.inner(value) for name, value in what["env"].items()}
+            argv = tier.python(words) if argv[0] == "python" else [places.inner(argv[0]), *words]
+            what = what | {"argv": argv, "env": tier.environment(limits, places) | env}
+        rlimits = limits.rlimits(whole_tree_bounded=launcher.lane.cgroup is not None, gpus=self._stage.gpus > 0)
         if tier.name == "none":
             rlimits = [
                 limit for limit in rlimits if limit[0] != "RLIMIT_NPROC"
             ]  # outside a namespace it counts the user's processes
-        request = Request(limits=rlimits, folders=folders, first_process=tier.name == "strict", **what)
-        _write_files(folder / "candidate", self._files)
-        paths = lay_inputs(folder / "input", inputs)
-        job = Job(request=request, limits=limits, folder=folder, inputs=paths, gpus=gpus)
+        request = Request(limits=rlimits, places=places, first_process=tier.name == "strict", **what)
         try:
-            return launcher.start(job, wanted, self._files), folder
+            return launcher.start(
+                Job(request=request, limits=limits, folder=folder, files=self._files, inputs=inputs), wanted
+            ), folder
         except BaseException:
-            remove(folder)
+            launcher.give_back(folder)
             raise
 
     def _left(self, budgeted: bool) -> tuple[Limits, Status]:
@@ -267,12 +264,3 @@ def _defect(files: Mapping[str, str]) -> str:
         except UnicodeEncodeError:
             return "a file is not text that UTF-8 can hold"
     return ""
-
-
-def _write_files(folder: Path, files: Mapping[str, str]) -> None:
-    folder.mkdir()
-    for path, text in files.items():
-        place = folder / path
-        if os.path.dirname(path):
-            place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(text.encode("utf-8"))

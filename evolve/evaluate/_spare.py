@@ -33,16 +33,12 @@ class Spare:
         self.limits = limits
         self._lane = strict.lane
         self._folder = folder
-        self._candidate = folder / "candidate"
-        self._input = folder / "input"
-        for path in (self._candidate, self._input):
-            path.mkdir()
         request_r, self._request_w = os.pipe2(os.O_CLOEXEC)
         self._pipes = Pipes(request_r)
         filter_fd = os.open(strict.private / "seccomp", os.O_RDONLY | os.O_CLOEXEC)
         try:
             strict.set_limits(limits)
-            line = strict.command(limits, self._candidate, self._input, {})
+            line = strict.command(limits, folder, {})
             argv = [*line, PYTHON, *FLAGS, "/stub/_stub.pyc", "spare", *modules]
             assert argv[argv.index("--seccomp") + 1] == str(SECCOMP_FD)
             self._child = self._lane.start(argv, {}, self._pipes.inner(filter_fd))
@@ -60,10 +56,8 @@ class Spare:
         if not select.select([self._pipes.reply_r], [], [], _READY_S)[0] or os.read(self._pipes.reply_r, 1) != b"+":
             self.close()
             return None
-        shutil.copytree(job.candidate, self._candidate, dirs_exist_ok=True)
-        shutil.copytree(job.input, self._input, dirs_exist_ok=True)
-        for name, path in job.inputs.items():
-            shutil.copyfile(path, self._input / name)
+        for name, path in job.lay(self._folder).items():
+            shutil.copyfile(path, self._folder / "input" / name)
         meter = Meter(self._lane, self._child.pid)
         data = job.request.pack(spare=True)
         os.set_blocking(self._request_w, True)

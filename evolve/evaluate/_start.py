@@ -12,7 +12,7 @@ from typing import Protocol
 
 from archive import Start
 from evolve.evaluate._limits import Limits
-from evolve.evaluate._request import Folders, Request, sealed
+from evolve.evaluate._request import Places, Request, sealed
 from evolve.evaluate._watch import Measured, Running
 
 _STUBS = ("_stub", "_stub_server")
@@ -27,31 +27,48 @@ class Started:
     reply_fd: int
     log_fd: int
     start: Start
-    folder: Path | None = None  # a spare's own files, to be removed at the end
+    folder: Path | None = None  # a spare's own, to be given back at the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One launch: what to do, under which limits, and the folders of this trial outside.
+    """One launch: what to do, under which limits, with which files.
 
-    ``inputs`` maps names under ``/input`` to files outside; ``inline`` names those whose bytes lie in ``folder/input`` already.
+    ``folder`` is an empty folder outside that the launch may use; ``inputs`` maps names under ``/input`` to bytes or to files and
+    folders outside.
     """
 
     request: Request
     limits: Limits
     folder: Path
-    inputs: Mapping[str, Path] = field(default_factory=dict)
-    gpus: bool = False
+    files: Mapping[str, str]
+    inputs: Mapping[str, bytes | Path] = field(default_factory=dict)
 
-    @property
-    def candidate(self) -> Path:
-        """The folder with the candidate's files."""
-        return self.folder / "candidate"
+    def lay(self, folder: Path) -> dict[str, Path]:
+        """Write the candidate's files and the inputs given as bytes below ``folder``; placeholders for inputs given as paths, which
+        are returned by name.
 
-    @property
-    def input(self) -> Path:
-        """The folder with this launch's inputs."""
-        return self.folder / "input"
+        Raises:
+            OSError: an input cannot be found.
+        """
+        for path, text in self.files.items():
+            _write(f"{folder}/candidate/{path}", text.encode("utf-8"))
+        paths: dict[str, Path] = {}
+        for name, content in self.inputs.items():
+            place = f"{folder}/input/{name}"
+            if isinstance(content, Path):
+                paths[name] = content.resolve(strict=True)
+            if isinstance(content, Path) and content.is_dir():
+                os.makedirs(place)
+            else:
+                _write(place, content if isinstance(content, bytes) else b"")
+        return paths
+
+
+def _write(path: str, data: bytes) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(data)
 
 
 class Tier(Protocol):
@@ -60,13 +77,13 @@ class Tier(Protocol):
     name: str
     policy: str  # hash of everything that decides what a candidate can reach
 
-    def folders(self, folder: Path) -> Folders:
+    def places(self, folder: Path) -> Places:
         """Where things will lie for a candidate whose trial uses ``folder`` outside."""
 
     def python(self, arguments: Sequence[str]) -> list[str]:
         """The command line of the candidate's interpreter."""
 
-    def environment(self, limits: Limits, folders: Folders) -> dict[str, str]:
+    def environment(self, limits: Limits, places: Places) -> dict[str, str]:
         """The whole environment of a command."""
 
     def start(self, job: Job) -> Started:
@@ -113,24 +130,39 @@ class Pipes:
         os.close(self.log_r)
 
 
-def lay_inputs(folder: Path, inputs: Mapping[str, bytes | Path]) -> dict[str, Path]:
-    """Write the inputs given as bytes below ``folder`` and placeholders for those given as paths, which are returned."""
-    folder.mkdir()
-    paths: dict[str, Path] = {}
-    for name, content in inputs.items():
-        place = folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, bytes):
-            place.write_bytes(content)
-        elif content.is_dir():
-            place.mkdir()
-            paths[name] = content.resolve()
-        else:
-            place.touch()
-            paths[name] = content.resolve(strict=True)
-    return paths
+class Folders:
+    """Empty folders with ``candidate`` and ``input`` in them, emptied and used again: removing one costs milliseconds on a disk."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._free: list[Path] = []
+        self._made = 0
+
+    def take(self) -> Path:
+        """An empty one."""
+        if self._free:
+            return self._free.pop()
+        self._made += 1
+        folder = self._root / f"launch-{self._made}"
+        for name in ("candidate", "input"):
+            (folder / name).mkdir(parents=True)
+        return folder
+
+    def give(self, folder: Path, *, again: bool) -> None:
+        """Empty it; with ``again`` for the next launch, else (a candidate could write in it) remove it."""
+        if not again:
+            remove(folder)
+            return
+        for name in ("candidate", "input"):
+            with os.scandir(folder / name) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        remove(Path(entry.path))
+                    else:
+                        os.unlink(entry.path)
+        self._free.append(folder)
 
 
 def remove(folder: Path) -> None:
-    """Remove a trial's folder, whatever a candidate without walls may have done in it."""
+    """Remove a folder, whatever a candidate without walls may have done in it."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -199,6 +199,8 @@ def main(arguments: list) -> None:
     """``SCRATCH module ...``, with the full filter as descriptor 5 and the control socket as 0."""
     import gc
 
+    for name in ("_json", "fcntl", "resource"):  # what every child would load
+        __import__(name)
     control = socket.socket(fileno=os.dup(0))
     with open(5, "rb") as file:
         filter_bytes = file.read()

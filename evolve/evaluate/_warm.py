@@ -17,7 +17,7 @@ from evolve.evaluate import _bwrap, _seccomp
 from evolve.evaluate._cold import SECCOMP_FD, Strict
 from evolve.evaluate._lane import End, Meter
 from evolve.evaluate._limits import Limits
-from evolve.evaluate._request import Folders
+from evolve.evaluate._request import Places
 from evolve.evaluate._start import Job, Pipes, Started
 from evolve.evaluate._view import PYTHON
 
@@ -65,7 +65,7 @@ class Warm:
             strict.binary,
             strict.mounts,
             limits,
-            env=strict.environment(limits, Folders()),
+            env=strict.environment(limits, Places()),
             own=own,
             empty=strict.empty,
             seccomp_fd=SECCOMP_FD,
@@ -82,7 +82,9 @@ class Warm:
 
     def start(self, job: Job) -> Started:
         """A child for this request; what the candidate may see of the outside travels with it."""
-        packed = job.request.pack(files=read_below(job.candidate), inputs=read_inputs(job))
+        files = {path: text.encode("utf-8") for path, text in job.files.items()}
+        inputs = {name: content if isinstance(content, bytes) else content.read_bytes() for name, content in job.inputs.items()}
+        packed = job.request.pack(files=files, inputs=inputs)
         pipes = Pipes.of(packed)
         meter = Meter(self._lane, self._child.pid, resident_mib=self.resident_mib)
         try:
@@ -163,17 +165,5 @@ class WarmChild:
 
 def sendable(job: Job) -> bool:
     """Whether a job's inputs may travel with the request."""
-    return (
-        all(path.is_file() for path in job.inputs.values())
-        and sum(path.stat().st_size for path in job.inputs.values()) <= _MAX_INPUT
-    )
-
-
-def read_below(folder: Path) -> dict[str, bytes]:
-    """All files below ``folder``, by relative path."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def read_inputs(job: Job) -> dict[str, bytes]:
-    """The inputs' bytes by name."""
-    return read_below(job.input) | {name: path.read_bytes() for name, path in job.inputs.items()}
+    paths = [content for content in job.inputs.values() if isinstance(content, Path)]
+    return all(path.is_file() for path in paths) and sum(path.stat().st_size for path in paths) <= _MAX_INPUT
