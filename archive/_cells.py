@@ -101,6 +101,11 @@ class Cells:
             for rank, key in enumerate(keys):
                 yield cell, rank, key
 
+    def placed_cells(self) -> Iterator[tuple[int, int]]:
+        """(key, cell) of every key that was added and not retracted."""
+        for key, place in self._place.items():
+            yield key, place[0]
+
     def cell(self, key: int) -> int:
         """The cell ``key`` was added to.
 

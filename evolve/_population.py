@@ -12,7 +12,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from archive import Candidate, Change, Entry, FlatArchive, GridArchive, Measurement, Placed, Pooled, Purpose, Start, Status
+from archive import (
+    AxisInfo,
+    Candidate,
+    Change,
+    Entry,
+    FlatArchive,
+    GridArchive,
+    Measurement,
+    Placed,
+    Pooled,
+    Purpose,
+    Start,
+    Status,
+)
 from evolve._contract import Contract
 from evolve._frames import SEED, CpuFrame
 
@@ -289,6 +302,18 @@ class Population:
 
     def _placed(self, changes: tuple[Change, ...]) -> list[Placed]:
         return [self.placed(change.cell, change.rank, change.key) for change in changes]
+
+    def rebin(self, axes: Sequence[AxisInfo]) -> list[Placed]:
+        """Judge every candidate again on other axes; the descriptor space counts up."""
+        if isinstance(self.archive, FlatArchive):
+            raise ValueError("a flat archive has no axes; expected a problem with descriptors.")
+        before = {(cell, rank) for cell, rank, _ in self.archive.cells.items()}
+        self.archive = self.archive.rebin(axes, lambda number: self.rows[number].descriptors)
+        for number, cell in self.archive.cells.placed_cells():
+            self.rows[number].cell = cell
+        now = {(cell, rank): key for cell, rank, key in self.archive.cells.items()}
+        self._elect()
+        return [self.placed(*place, now.get(place)) for place in sorted(before | now.keys())]
 
     def placed(self, cell: int, rank: int, number: int | None) -> Placed:
         """The record for readers: who stands at a place now."""

@@ -28,6 +28,7 @@ from archive import (
     Proposed,
     ProposeIssued,
     Purpose,
+    Rebinned,
     Record,
     Requested,
     Retraction,
@@ -276,6 +277,8 @@ class Search:
                 self.finals, self.final_scores = None, []
             case StopAsked():
                 self.stopping = record.reason
+            case Rebinned():
+                return self.people.rebin(record.axes)
             case Retraction():
                 return self.people.fail(self.people.by_id[record.candidate], Status.REJECTED)
             case _:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import archive
-from archive import Cells, Pooled, Position
+from archive import Cells, GridArchive, Pooled, Position
 from evolve import _contract, _frames, _population, _spend, _tickets
 from evolve._search import Search
 from evolve.select import _bandit, _cmaes, _tuner
@@ -72,6 +72,7 @@ def state_of(search: Search, arrays: list[np.ndarray]) -> dict[str, Any]:
     return {
         **{part: {name: _encode(getattr(owner, name), arrays) for name in _STATE[part]} for part, owner in _owners(search).items()},
         "pooled": [_encode(pooled.dump(), arrays) for pooled in people.pooled],
+        "space": [people.archive.space, _encode(getattr(people.archive, "axes", ()), arrays)],
         "cells": _encode(people.archive.cells.dump(), arrays),
         "bandit": search.bandit.dump(),
     }
@@ -84,6 +85,9 @@ def put_state(search: Search, tree: dict[str, Any], arrays: list[np.ndarray]) ->
         for name in _STATE[part]:
             setattr(owner, name, _decode(tree[part][name], arrays))
     people.pooled = [Pooled.load(_decode(pooled, arrays)) for pooled in tree["pooled"]]
+    space, axes = tree["space"]
+    if isinstance(people.archive, GridArchive):
+        people.archive = GridArchive(axes=_decode(axes, arrays), keep=people.archive.cells.keep, space=space)
     people.archive.cells = Cells.load(_decode(tree["cells"], arrays), keep=people.archive.cells.keep)
     search.bandit.load(tree["bandit"])
 

@@ -10,7 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import Simulation, build, contract, hash_of, state
 
-from archive import Attempt, BlockStatus, BudgetSet, LateResult, Measured, MeasureIssued, Proposed, Purpose, Start, Status
+from archive import (
+    Attempt,
+    AxisInfo,
+    BlockStatus,
+    BudgetSet,
+    LateResult,
+    Measured,
+    MeasureIssued,
+    Proposed,
+    Purpose,
+    Rebinned,
+    Start,
+    Status,
+)
 from evolve._snapshot import put_state, state_of
 
 KINDS = st.sampled_from(
@@ -306,3 +319,23 @@ def test_equal_outputs_are_no_fault_where_the_seed_program_has_them_too():
     run.measure = lambda issued, index: replace(honest(issued, index), output_hash="same", probe_hash="same")
     run.run()
     assert Status.REJECTED not in run.search.people.failures
+
+
+def test_other_axes_are_another_space_and_survive_a_checkpoint():
+    run = simulate(contract(), "map_elites", 15, evaluations=80)
+    for _ in range(100):
+        run.step()
+    leader = run.search.people.leader
+    run.write(Rebinned(run.search.problem, 2, (AxisInfo("where", 0.0, 1.0, 3),)))
+    people = run.search.people
+    assert people.archive.space == 2
+    assert people.archive.cells.n_filled <= 3
+    assert people.leader == leader
+    assert all(people.rows[number].cell == people.archive.cell_of(people.rows[number].descriptors) for number in people.elites)
+    arrays: list[np.ndarray] = []
+    tree = state_of(run.search, arrays)
+    resumed = build(contract(), evaluations=80)
+    put_state(resumed, tree, arrays)
+    assert state(resumed) == state(run.search)
+    run.run()
+    assert run.search.done(run.now)
