@@ -74,13 +74,11 @@ class Lane:
         return Child(self, number, detail)
 
     def _take(self, timeout_s: float) -> tuple:
-        """One message; ends are kept for their owners.  An empty tuple when none came in time."""
+        """One message; ends are kept for their owners."""
         ready, _, _ = select.select([self._socket], [], [], timeout_s)
         data = self._socket.recv(1 << 16) if ready else b""
         if not data:
-            if timeout_s:
-                raise EnvironmentFault("the sandbox's launcher does not answer; start the run again")
-            return ()
+            raise EnvironmentFault("the sandbox's launcher died or does not answer; start the run again")
         message = marshal.loads(data)
         self.own_cpu_s = message[-1]
         if message[0] == "ended":

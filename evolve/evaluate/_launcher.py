@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +25,8 @@ from evolve.evaluate._view import View
 from evolve.evaluate._warm import Warm, WarmUnavailable, sendable
 
 TIERS = ("strict", "none")
+_PREFIX = "evolve-sandbox-"
+_STALE_S = 60.0  # a folder this old is locked if its launcher lives
 _MAX_SERVERS = 16  # fork servers that one launcher starts because candidates import ever more modules
 
 
@@ -40,17 +46,44 @@ def open_launcher(tier: str, view: View, *, slot: int = 0) -> Launcher:
     """
     if tier not in TIERS:
         raise UsageError(f"a tier is one of {', '.join(TIERS)}, not {tier!r}")
-    private = Path(tempfile.mkdtemp(prefix="evolve-sandbox-"))
-    lane = Lane(slot)
+    private, lock = _private_folder()
+    try:
+        lane = Lane(slot)
+    except BaseException:
+        os.close(lock)
+        remove(private)
+        raise
     try:
         way = Strict(lane, view, private) if tier == "strict" else Bare(lane, view, private)
         if isinstance(way, Strict) and (wrong := check(way, private / "check")):
             raise SandboxMissing(f"the strict tier does not start here ({wrong}); run: evolve doctor")
     except BaseException:
         lane.close()
+        os.close(lock)
         remove(private)
         raise
-    return Launcher(way, lane, private)
+    return Launcher(way, lane, private, lock)
+
+
+def _private_folder() -> tuple[Path, int]:
+    """A fresh folder and a descriptor that holds its lock; folders of launchers that were killed are removed on the way."""
+    for stale in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if stale.stat().st_uid == os.geteuid() and time.time() - stale.stat().st_mtime > _STALE_S:
+                _remove_unlocked(stale)
+    private = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    lock = os.open(private, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return private, lock
+
+
+def _remove_unlocked(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its launcher lives
+        remove(folder)
+    finally:
+        os.close(fd)
 
 
 class Launcher:
@@ -63,7 +96,7 @@ class Launcher:
         last_refusal: why the last warm start that did not work did not.
     """
 
-    def __init__(self, way: Strict | Bare, lane: Lane, private: Path) -> None:
+    def __init__(self, way: Strict | Bare, lane: Lane, private: Path, lock: int) -> None:
         self.way = way
         self.lane = lane
         self.tier = way.name
@@ -72,6 +105,7 @@ class Launcher:
         self.no_warm = "" if isinstance(way, Strict) else "tier none has no fork server"
         self.last_refusal = self.no_warm
         self._private = private
+        self._lock = lock
         self._servers = 0
         self._warm: Warm | None = None
         self._spare: Spare | None = None
@@ -165,6 +199,9 @@ class Launcher:
         for waiting in (warm, spare):
             if waiting is not None:
                 waiting.release()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
         remove(self._private)
 
     def __enter__(self) -> Launcher:

@@ -12,6 +12,7 @@ started is killed and the process ends.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import marshal
 import os
@@ -38,6 +39,9 @@ class Spawner:
         self.pids: dict[int, int] = {}
         self.watched: dict[int, int] = {}  # pidfd -> id
         self.wrapped: set[int] = set()
+        with open("/proc/self/oom_score_adj") as file:
+            self.own_badness = file.read().strip()
+        self.first_victim = "1000"
 
     def say(self, *message: str | int | float) -> None:
         self.control.send(marshal.dumps([*message, time.process_time()]))
@@ -45,11 +49,13 @@ class Spawner:
     def start(self, number: int, argv: list, env: dict, fds: list) -> None:
         actions = [(os.POSIX_SPAWN_DUP2, fd, place) for place, fd in enumerate(fds)]
         try:
+            self.offer(self.first_victim)
             pid = os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigmask=[], setsigdef=_RESET)
         except OSError as error:
             self.say("failed", number, error.errno or 0)
             return
         finally:
+            self.offer(self.own_badness)
             for fd in fds:
                 os.close(fd)
         pidfd = os.pidfd_open(pid)
@@ -59,6 +65,12 @@ class Spawner:
         self.watched[pidfd] = number
         self.poller.register(pidfd, select.POLLIN)
         self.say("started", number, pid)
+
+    def offer(self, badness: str) -> None:
+        """How gladly the kernel kills this process, and what it starts now, when the slot's memory is used up.  A candidate's small
+        processes must go before this one does."""
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+            file.write(badness)
 
     def kill(self, number: int, all_at_once: bool) -> None:
         """End a program with all it started.
@@ -72,7 +84,8 @@ class Spawner:
             return
         inner = [] if all_at_once or pid not in self.wrapped else _children(pid)
         for child in inner:
-            os.kill(child, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself, and bubblewrap is about to
+                os.kill(child, signal.SIGKILL)
         if not inner:
             os.killpg(pid, signal.SIGKILL)
 

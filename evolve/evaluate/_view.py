@@ -26,7 +26,7 @@ from evolve._errors import EnvironmentFault, MissingPackage
 from evolve.evaluate._markers import normalised, required_name
 
 PYTHON = f"/py/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
-_STDLIB = f"/py/lib/python{sys.version_info[0]}.{sys.version_info[1]}"
+_STDLIB = f"/py/{sys.platlibdir}/{os.path.basename(sysconfig.get_path('stdlib'))}"  # where getpath looks below the prefix
 _SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 _KEPT_METADATA = ("METADATA", "entry_points.txt", "top_level.txt", "WHEEL")

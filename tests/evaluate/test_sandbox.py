@@ -392,3 +392,38 @@ def test_the_policys_hash_tells_tiers_and_views_apart() -> None:
         assert one.tier_hash == two.tier_hash != none.tier_hash
     with open_launcher("strict", View(imports=("numpy",))) as other:
         assert other.tier_hash != one.tier_hash
+
+
+def test_folders_of_killed_launchers_are_removed_and_those_of_living_ones_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    stale, young, foreign = (tmp_path / name for name in ("evolve-sandbox-stale", "evolve-sandbox-young", "something-else"))
+    for folder in (stale, young, foreign):
+        (folder / "candidate").mkdir(parents=True)
+    with open_launcher("strict", View()) as living:
+        for folder in (stale, foreign, living._private):
+            os.utime(folder, (1.0, 1.0))
+        with open_launcher("strict", View()):
+            assert not stale.exists()
+            assert young.exists()
+            assert foreign.exists()
+            assert living._private.exists()
+
+
+def test_a_dead_spawner_is_a_fault_of_the_machine_not_an_endless_wait(bare_view: Launcher) -> None:
+    with open_launcher("strict", View()) as launcher:
+        launcher.lane._process.kill()
+        launcher.lane._process.wait()
+        with pytest.raises(EnvironmentFault, match="launcher"):
+            called(launcher, "def f():\n    return 1\n")
+
+
+def test_a_candidate_that_eats_the_memory_in_small_bites_does_not_take_the_spawner_along(bare_view: Launcher) -> None:
+    source = (
+        "import os, time\ndef f():\n    for _ in range(60):\n        if os.fork() == 0:\n            kept = []\n"
+        "            while True:\n                kept.append(b'x' * 300_000); time.sleep(0.01)\n    time.sleep(60)\n"
+    )
+    reply = called(bare_view, source, Stage(name="s", time_s=4.0, memory_mib=128))
+    assert reply.status in (Status.CRASH, Status.TIMEOUT)
+    assert called(bare_view, "def f():\n    return 1\n").ok

@@ -79,7 +79,7 @@ def attack(secret, port, marker):
         if os.fork() == 0:
             kept = [bytearray(b"x" * (1 << 20)) for _ in range(100)]
             time.sleep(60)
-    time.sleep(3)
+    time.sleep(1.5)
     return []
 """
 
