@@ -1,15 +1,18 @@
 """Who stands where: up to ``keep`` occupants a cell, and a bench from which a vacant place is filled.
 
-Judgement is in the order of calls: a place is taken only by what is strictly worth more, so ties keep the incumbent.  Nothing
-here is random, and every operation is O(log of the cell's own entries), whatever the number of cells.
+Judgement is in the order of calls: a place is taken only by what is strictly worth more, so ties keep the incumbent.  Of equals on
+the bench the one that was added first is promoted.  Nothing here is random, and an operation costs O(keep + log of the cell's own
+entries), whatever the number of cells.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+
+_SWEEP_AT = 64  # entries of a bench below which stale ones are not worth looking for
 
 
 class AddStatus(IntEnum):
@@ -22,7 +25,10 @@ class AddStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``key`` stands at ``rank`` of ``cell`` now; None: nobody does."""
+    """``key`` stands at place ``rank`` of ``cell`` now; None: nobody does.
+
+    The places of a cell are numbered, not sorted: a newcomer takes the place of whoever left, so that one entry is one change.
+    """
 
     cell: int
     rank: int
@@ -40,9 +46,15 @@ class Added:
         return bool(self.status)
 
 
+_UNCHANGED = Added(AddStatus.NOT_ADDED)
+
+
 @dataclass(frozen=True, slots=True)
 class CellsState:
-    """The whole state as columns: every key ever added and not retracted, in order of arrival."""
+    """The whole state as columns: every key ever added and not retracted, in order of arrival.
+
+    ``ranks`` are the places of ``elites`` within their cells; empty where a cell has one place only.
+    """
 
     keys: tuple[int, ...]
     cells: tuple[int, ...]
@@ -50,6 +62,7 @@ class CellsState:
     orders: tuple[int, ...]
     occupants: tuple[tuple[int, tuple[int, ...]], ...]
     elites: tuple[int, ...]
+    ranks: tuple[int, ...]
     next_order: int
 
 
@@ -59,18 +72,19 @@ class Cells:
     Args:
         keep: Most occupants of one cell, >= 1.
 
-    Keys are non-negative integers, unique; a key belongs to one cell for good.
+    Keys are non-negative integers, unique; a key belongs to one cell for good.  Deterministic; not safe to share between threads.
     """
 
     def __init__(self, *, keep: int = 1) -> None:
         if keep < 1:
             raise ValueError(f"keep is {keep} but a cell must hold at least one occupant; pass keep >= 1.")
         self.keep = keep
-        self._occupants: dict[int, list[int]] = {}
-        self._bench: dict[int, list[tuple[float, int, int]]] = {}
+        self._occupants: dict[int, list[int]] = {}  # best first
+        self._bench: dict[int, list[tuple[float, int, int]]] = {}  # heaps of (-worth, order, key), some entries stale
         self._place: dict[int, tuple[int, float, int]] = {}  # key -> cell, worth, order
         self._elites: list[int] = []  # for O(1) uniform draws
         self._elite_slot: dict[int, int] = {}
+        self._rank: dict[int, int] = {}  # of each occupant; empty with one place a cell
         self._next_order = 0
 
     def __len__(self) -> int:
@@ -96,10 +110,10 @@ class Cells:
         return tuple(self._occupants.get(cell, ()))
 
     def items(self) -> Iterator[tuple[int, int, int]]:
-        """(cell, rank, key) of every occupant."""
+        """(cell, rank, key) of every occupant, ``rank`` as in ``Change``."""
         for cell, keys in self._occupants.items():
-            for rank, key in enumerate(keys):
-                yield cell, rank, key
+            for key in keys:
+                yield cell, self._rank.get(key, 0), key
 
     def placed_cells(self) -> Iterator[tuple[int, int]]:
         """(key, cell) of every key that was added and not retracted."""
@@ -127,7 +141,7 @@ class Cells:
         return key in self._place
 
     def would_enter(self, cell: int, worth: float) -> bool:
-        """Whether something of this worth would take a place in ``cell`` now."""
+        """Whether something new of this worth would take a place in ``cell`` now."""
         keys = self._occupants.get(cell)
         return keys is None or len(keys) < self.keep or worth > self._place[keys[-1]][1]
 
@@ -136,60 +150,71 @@ class Cells:
 
         Raises:
             KeyError: ``key`` was added before; use ``update``.
+            ValueError: ``worth`` is NaN.
         """
         if key in self._place:
             raise KeyError(f"key {key} was added before; expected a new key, or a call of update.")
+        if worth != worth:
+            raise ValueError(f"key {key} is worth NaN; expected a number.")
+        keys = self._occupants.get(cell)
         self._place[key] = (cell, worth, self._next_order)
         self._next_order += 1
-        keys = self._occupants.get(cell)
         if keys is None:
-            self._occupants[cell] = [key]
-            self._enlist(key)
-            return Added(AddStatus.NEW, (Change(cell, 0, key),))
-        if len(keys) >= self.keep and worth <= self._place[keys[-1]][1]:
-            self._sit(key)
-            return Added(AddStatus.NOT_ADDED)
-        before = tuple(keys)
-        self._seat(key, keys)
-        if len(keys) > self.keep:
-            self._dismiss(keys.pop())
-        return Added(AddStatus.IMPROVED, _changes(cell, before, keys))
+            self._occupants[cell] = keys = []
+            return Added(AddStatus.NEW, (self._enter(key, cell, keys),))
+        if len(keys) < self.keep:
+            return Added(AddStatus.IMPROVED, (self._enter(key, cell, keys),))
+        if worth > self._place[keys[-1]][1]:
+            return Added(AddStatus.IMPROVED, (self._replace(keys.pop(), key, cell, keys),))
+        self._sit(key)
+        return _UNCHANGED
 
     def update(self, key: int, worth: float) -> Added:
         """Judge ``key`` again after its worth changed: it may lose its place to the bench's best, or win one.
 
         Raises:
             KeyError: ``key`` was never added, or was retracted.
+            ValueError: ``worth`` is NaN.
         """
-        cell, _, order = self._place[key]
+        cell, before, order = self._place[key]
+        if worth != worth:
+            raise ValueError(f"key {key} is worth NaN; expected a number.")
+        if worth == before:
+            return _UNCHANGED
         self._place[key] = (cell, worth, order)
         keys = self._occupants[cell]
-        before = tuple(keys)
-        if key in self._elite_slot:
-            keys.remove(key)
-            self._delist(key)
-        self._sit(key)
-        if len(keys) >= self.keep and worth > self._place[keys[-1]][1]:
-            self._dismiss(keys.pop())
-        self._fill(cell, keys)
-        changes = _changes(cell, before, keys)
-        return Added(AddStatus.IMPROVED if changes else AddStatus.NOT_ADDED, changes)
+        if key not in self._elite_slot:  # somebody sits on the bench, so the cell is full
+            if worth > self._place[keys[-1]][1]:
+                return Added(AddStatus.IMPROVED, (self._replace(keys.pop(), key, cell, keys),))
+            self._sit(key)
+            return _UNCHANGED
+        keys.remove(key)
+        rival = self._best_of_bench(cell)
+        if rival is not None and self._place[rival][1] > worth:
+            return Added(AddStatus.IMPROVED, (self._replace(key, rival, cell, keys),))
+        self._seat(key, keys)
+        return _UNCHANGED
 
     def retract(self, key: int) -> Added:
         """Forget ``key``; if it was an occupant, the best of the bench takes the free place.  Unknown keys change nothing."""
         if key not in self._place:
-            return Added(AddStatus.NOT_ADDED)
-        cell = self._place.pop(key)[0]
+            return _UNCHANGED
+        cell = self._place[key][0]
         if key not in self._elite_slot:
-            return Added(AddStatus.NOT_ADDED)
+            del self._place[key]
+            return _UNCHANGED
         keys = self._occupants[cell]
-        before = tuple(keys)
         keys.remove(key)
-        self._delist(key)
-        self._fill(cell, keys)
-        if not keys:
-            del self._occupants[cell]
-        return Added(AddStatus.IMPROVED, _changes(cell, before, keys))
+        rival = self._best_of_bench(cell)
+        if rival is not None:
+            change = self._replace(key, rival, cell, keys)
+        else:
+            self._delist(key)
+            change = Change(cell, self._rank.pop(key, 0), None)
+            if not keys:
+                del self._occupants[cell]
+        del self._place[key]
+        return Added(AddStatus.IMPROVED, (change,))
 
     def dump(self) -> CellsState:
         """The state as columns; ``load`` of it behaves the same from here on."""
@@ -201,6 +226,7 @@ class Cells:
             orders=tuple(place[2] for place in places.values()),
             occupants=tuple((cell, tuple(keys)) for cell, keys in self._occupants.items()),
             elites=tuple(self._elites),
+            ranks=tuple(self._rank[key] for key in self._elites) if self.keep > 1 else (),
             next_order=self._next_order,
         )
 
@@ -212,32 +238,64 @@ class Cells:
         cells._occupants = {cell: list(keys) for cell, keys in state.occupants}
         cells._elites = list(state.elites)
         cells._elite_slot = {key: slot for slot, key in enumerate(state.elites)}
+        cells._rank = dict(zip(state.elites, state.ranks, strict=True)) if state.ranks else {}
         cells._next_order = state.next_order
         for key in state.keys:
             if key not in cells._elite_slot:
                 cells._sit(key)
         return cells
 
+    def _enter(self, key: int, cell: int, keys: list[int]) -> Change:
+        """Take a free place."""
+        rank = 0
+        if self.keep > 1:
+            taken = {self._rank[other] for other in keys}
+            while rank in taken:
+                rank += 1
+            self._rank[key] = rank
+        self._enlist(key)
+        self._seat(key, keys)
+        return Change(cell, rank, key)
+
+    def _replace(self, leaver: int, key: int, cell: int, keys: list[int]) -> Change:
+        """``key`` takes the place of ``leaver``, who is not in ``keys`` any more and goes to the bench."""
+        rank = 0
+        if self.keep > 1:
+            rank = self._rank[key] = self._rank.pop(leaver)
+        self._delist(leaver)
+        self._sit(leaver)
+        self._enlist(key)
+        self._seat(key, keys)
+        return Change(cell, rank, key)
+
     def _seat(self, key: int, keys: list[int]) -> None:
         worth = self._place[key][1]
-        rank = len(keys)
-        while rank and worth > self._place[keys[rank - 1]][1]:
-            rank -= 1
-        keys.insert(rank, key)
-        self._enlist(key)
+        at = len(keys)
+        while at and worth > self._place[keys[at - 1]][1]:
+            at -= 1
+        keys.insert(at, key)
 
     def _sit(self, key: int) -> None:
-        # Entries of the bench go stale when a key moves or is retracted; _fill recognises them by a worth that no longer holds.
+        """Put ``key`` on the bench.  What else is there of it goes stale, and is dropped when met or when the heap has doubled."""
         cell, worth, order = self._place[key]
-        heapq.heappush(self._bench.setdefault(cell, []), (-worth, order, key))
+        bench = self._bench.setdefault(cell, [])
+        heapq.heappush(bench, (-worth, order, key))
+        if len(bench) >= _SWEEP_AT and len(bench) & (len(bench) - 1) == 0:
+            bench[:] = {entry for entry in bench if self._sits(entry)}
+            heapq.heapify(bench)
 
-    def _fill(self, cell: int, keys: list[int]) -> None:
+    def _sits(self, entry: tuple[float, int, int]) -> bool:
+        worth, order, key = entry
+        place = self._place.get(key)
+        return place is not None and place[1] == -worth and place[2] == order and key not in self._elite_slot
+
+    def _best_of_bench(self, cell: int) -> int | None:
         bench = self._bench.get(cell)
-        while bench and len(keys) < self.keep:
-            worth, _, key = heapq.heappop(bench)
-            place = self._place.get(key)
-            if place is not None and -worth == place[1] and key not in self._elite_slot:
-                self._seat(key, keys)
+        while bench:
+            if self._sits(bench[0]):
+                return bench[0][2]
+            heapq.heappop(bench)
+        return None
 
     def _enlist(self, key: int) -> None:
         self._elite_slot[key] = len(self._elites)
@@ -249,16 +307,3 @@ class Cells:
         if last != key:
             self._elites[slot] = last
             self._elite_slot[last] = slot
-
-    def _dismiss(self, key: int) -> None:
-        self._delist(key)
-        self._sit(key)
-
-
-def _changes(cell: int, before: Iterable[int], after: Iterable[int]) -> tuple[Change, ...]:
-    old, new = list(before), list(after)
-    return tuple(
-        Change(cell, rank, new[rank] if rank < len(new) else None)
-        for rank in range(max(len(old), len(new)))
-        if rank >= len(old) or rank >= len(new) or old[rank] != new[rank]
-    )

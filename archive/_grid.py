@@ -6,12 +6,16 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from archive._cells import Added, Cells
 from archive._records import AxisInfo
+
+_INFINITY = math.inf
+_MAX_CELLS = 2**63 - 1
 
 
 class GridArchive:
@@ -24,7 +28,8 @@ class GridArchive:
         space: Version of the descriptor space; ``rebin`` counts it up.
 
     Raises:
-        ValueError: no axes; an axis whose high is not above its low; fewer than one bin.
+        ValueError: no axes; an axis whose high is not above its low, or whose range is not a number; fewer than one bin; more
+            cells than an int64 can count.
 
     Adding is O(1) in the number of cells.  Deterministic; not safe to share between threads.
     """
@@ -33,7 +38,7 @@ class GridArchive:
         if not axes:
             raise ValueError("axes is empty but a grid needs at least one; use FlatArchive for none.")
         for axis in axes:
-            if not axis.high > axis.low or axis.bins < 1:
+            if not (axis.high > axis.low and axis.bins >= 1 and math.isfinite((axis.high - axis.low) * axis.bins)):
                 raise ValueError(
                     f"axis {axis.name} runs from {axis.low} to {axis.high} in {axis.bins} bins; expected high > low, bins >= 1."
                 )
@@ -41,7 +46,12 @@ class GridArchive:
         self.caution = caution
         self.space = space
         self.cells = Cells(keep=keep)
-        self.n_cells = int(np.prod([axis.bins for axis in axes]))
+        self.n_cells = math.prod(axis.bins for axis in axes)
+        if self.n_cells > _MAX_CELLS:
+            raise ValueError(
+                f"the axes make {self.n_cells} cells but at most {_MAX_CELLS} can be numbered; use fewer bins or axes."
+            )
+        self._scales = tuple((axis.name, axis.low, axis.high, axis.bins) for axis in axes)
 
     def cell_of(self, descriptors: Mapping[str, float]) -> int:
         """Cell index of one behaviour descriptor, in [0, n_cells).
@@ -51,12 +61,15 @@ class GridArchive:
             ValueError: a value is NaN or infinite.
         """
         cell = 0
-        for axis in self.axes:
-            value = descriptors[axis.name]
-            if not -np.inf < value < np.inf:
-                raise ValueError(f"descriptor {axis.name} is {value}; expected a finite number.")
-            step = int((value - axis.low) * axis.bins / (axis.high - axis.low)) if value > axis.low else 0
-            cell = cell * axis.bins + min(step, axis.bins - 1)
+        for name, low, high, bins in self._scales:
+            value = descriptors[name]
+            if not -_INFINITY < value < _INFINITY:
+                raise ValueError(f"descriptor {name} is {value}; expected a finite number.")
+            cell *= bins
+            if value >= high:
+                cell += bins - 1
+            elif value > low:
+                cell += min(int((value - low) * bins / (high - low)), bins - 1)  # rounding may reach bins just below high
         return cell
 
     def index_of(self, descriptors: np.ndarray) -> np.ndarray:
@@ -80,7 +93,7 @@ class GridArchive:
         low = np.array([axis.low for axis in self.axes])
         high = np.array([axis.high for axis in self.axes])
         bins = np.array([axis.bins for axis in self.axes])
-        steps = np.clip((descriptors - low) * bins / (high - low), 0, bins - 1).astype(np.int64)
+        steps = np.minimum((np.clip(descriptors, low, high) - low) * bins / (high - low), bins - 1).astype(np.int64)
         return np.asarray(np.ravel_multi_index(tuple(steps.T), tuple(bins)), dtype=np.int64)
 
     def worth(self, mean: float, sd: float) -> float:

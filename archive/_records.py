@@ -356,7 +356,10 @@ class LateResult:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An archive changed: who stands at ``rank`` of ``cell`` now ("" = nobody).  For readers; replay ignores it."""
+    """An archive changed: who stands at place ``rank`` of ``cell`` now ("" = nobody); a newcomer takes the place of whoever left.
+
+    For readers; replay ignores it.
+    """
 
     kind: ClassVar[str] = "placed"
     problem: str
