@@ -1,22 +1,26 @@
-"""The one table where names become classes."""
+"""The one place where names become classes.  What makes and runs candidates is imported when it is built: readers need neither."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from evolve._config import ExecutorConfig, RunConfig
 from evolve._contract import Budget, Problem
 from evolve._search import Search
-from evolve.execute import Executor, LocalExecutor, Sink
-from evolve.propose import AstEdit, ConstantTuner, Crossover, Operator
 
-OPERATORS: Mapping[str, type[Operator]] = {"tune": ConstantTuner, "ast_edit": AstEdit, "crossover": Crossover}
+if TYPE_CHECKING:
+    from evolve.execute import Executor, Sink
+    from evolve.propose import Operator
 
 
 def build_operators(config: RunConfig) -> dict[str, Operator]:
     """The operators a run may use, by name."""
-    return {name: OPERATORS[name]() for name in config.search.operators}
+    from evolve.propose import AstEdit, ConstantTuner, Crossover
+
+    operators: Mapping[str, type[Operator]] = {"tune": ConstantTuner, "ast_edit": AstEdit, "crossover": Crossover}
+    return {name: operators[name]() for name in config.search.operators}
 
 
 def build_search(config: RunConfig, problem: Problem) -> Search:
@@ -50,4 +54,6 @@ def build_executor(config: RunConfig, problem: Problem, sink: Sink) -> Executor:
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
     """
+    from evolve.execute import LocalExecutor
+
     return LocalExecutor({problem.id: problem}, slots=n_slots(config.executor), tier=config.sandbox.tier, sink=sink)

@@ -27,19 +27,17 @@ from archive import (
     RunCreated,
     Stamped,
     TextStore,
-    read_journal,
 )
 from evolve import _rundir, _snapshot
 from evolve._build import build_executor, build_operators, build_search, n_slots
 from evolve._config import RunConfig
-from evolve._contract import Problem
-from evolve._errors import RunError
 from evolve._inbox import InboxWatcher, Request, withdraw
 from evolve._loop import Interrupt, Mailbox, Stopped, run_loop
 from evolve._problem import copy_problem, load_problem
+from evolve._reading import read_run
 from evolve._recorder import Hook, Recorder
 from evolve._replay import replay, unshown
-from evolve._resolved import config_from_json, config_to_json
+from evolve._resolved import config_to_json
 from evolve._search import Search
 from evolve._summary import Summary, summarise
 from evolve._verbs import INTERRUPTED, budget_record
@@ -97,21 +95,6 @@ def resume(
     return _drive(_rundir.find(path), budget or {}, hooks, announce, resumed=True)
 
 
-def open_search(run: _rundir.RunDir) -> tuple[RunConfig, Problem, Search, TextStore]:
-    """The search of a run as its journal has it now, for reading: nothing is locked, cut or written."""
-    config, problem = _read_config(run)
-    search, texts = build_search(config, problem), TextStore(run.path)
-    replay(run, search, texts)
-    return config, problem, search, texts
-
-
-def _read_config(run: _rundir.RunDir) -> tuple[RunConfig, Problem]:
-    first = next(read_journal(run.path), None)
-    if first is None or not isinstance(first.record, RunCreated):
-        raise RunError(f"{run.path} was killed before its first record; start it anew.")
-    return config_from_json(first.record.config), load_problem(run.problem)
-
-
 def _drive(
     run: _rundir.RunDir,
     budget: Mapping[str, object],
@@ -122,7 +105,7 @@ def _drive(
 ) -> Summary:
     with ExitStack() as stack:
         stack.enter_context(_rundir.RunLock(run))
-        config, problem = _read_config(run)
+        config, problem = read_run(run)
         mailbox: Mailbox = SimpleQueue()
         journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))
         search = build_search(config, problem)

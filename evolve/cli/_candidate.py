@@ -14,7 +14,6 @@ from evolve._progress import operator_of
 from evolve.cli._answers import CandidateAnswer, MeasurementAnswer
 from evolve.cli._opened import OpenedRun
 from evolve.cli._say import put, say, verbatim
-from evolve.evaluate._verdict import unpack_artifact
 
 SCHEMA = 1
 
@@ -42,7 +41,7 @@ def describe(opened: OpenedRun, one: int, *, measurements: bool = False) -> Cand
         n=place.n if place else 0,
         cold=row.cold,
         seed_score=seed,
-        gain=people.sign * (place.score - seed) if place is not None and seed is not None and one != 0 else None,
+        gain=people.sign * (place.score - seed) if place is not None and seed is not None else None,
         verdict="unconfirmed" if search.contract.noisy and one != 0 else "",
         descriptors=dict(row.descriptors),
         files=opened.texts.files(row.id),
@@ -109,6 +108,8 @@ def write_artifact(opened: OpenedRun, one: int, name: str, out: str | None) -> N
     ]
     if not blobs:
         raise RunError(f"no measurement of {id_} kept {name}; see: evolve show {opened.run.path} {id_}")
+    from evolve.evaluate._verdict import unpack_artifact
+
     limit = opened.problem.contract.max_artifact_bytes
     data = unpack_artifact(blobs[-1], limit)
     if out is not None:

@@ -163,7 +163,7 @@ def _candidate_rows(opened: OpenedRun, answer: CandidateAnswer) -> list[tuple[st
     rows = [("candidate", answer.id), ("status", answer.status)]
     if answer.score is not None and answer.sd is not None:
         rows.append((answer.metric, score(answer.score, answer.sd, answer.n, unit)))
-    if answer.gain is not None and answer.seed_score is not None:
+    if answer.gain is not None and answer.seed_score is not None and answer.operator != "seed":
         rows.append(("gain", f"{gain(answer.gain, answer.seed_score)} over the seed's {number(answer.seed_score)}"))
     if answer.verdict:
         rows.append(("verdict", answer.verdict))

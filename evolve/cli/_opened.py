@@ -12,9 +12,9 @@ from evolve._config import RunConfig
 from evolve._contract import Problem
 from evolve._errors import RunError
 from evolve._progress import Progress, Watch
+from evolve._reading import open_search
 from evolve._rundir import RunDir, find, is_driven
 from evolve._search import Search
-from evolve._session import open_search
 
 RUNNING, KILLED = "running", "its driver ended without closing it"
 

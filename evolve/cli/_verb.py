@@ -81,12 +81,35 @@ class Verb:
         return found
 
     def _unknown(self, word: str) -> NoReturn:
+        """A word that belongs to nothing."""
         if not word.startswith("-"):
             raise UsageError(f"evolve {self.name} takes no further word, found {word!r}; type: {self.usage}")
         name = word.partition("=")[0]
         close = difflib.get_close_matches(name, [one.name for one in self.arguments if one.is_option], n=1)
         more = f"did you mean {close[0]}?" if close else f"type: {self.usage}"
+        if not close and any(one.name == "SETTING" for one in self.arguments):
+            more = f"write settings as key=value: {name.lstrip('-')}=VALUE"
         raise UsageError(f"evolve {self.name} has no option {name}; {more}")
+
+
+def reference(overview: str, verbs: Sequence[Verb]) -> str:
+    """``docs/reference/cli.md``: the help texts on one page."""
+    head = "# Command line\n\nMade of the help texts by `python -m evolve.cli._reference`; a test compares the two."
+    blocks = [f"```text\n{overview}```"] + [f"## evolve {verb.name}\n\n```text\n{verb.page()}```" for verb in verbs]
+    codes = """\
+## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | done, also when nothing was confirmed |
+| 1 | a negative verdict (`validate`), or a run that failed or was degraded |
+| 2 | usage or configuration: the message says what to type |
+| 3 | the machine lacks something: a sandbox, a package, room on the disk |
+| 130 | interrupted, after a clean commit |
+
+Data goes to stdout, progress and errors to stderr.  What `--json` prints has `schema` as its first field; scores carry the
+problem's own sign, and `gain` is over the seed program, higher is better."""
+    return "\n\n".join([head, *blocks, codes]) + "\n"
 
 
 JSON = Argument("--json", "one JSON object on stdout instead of text")

@@ -12,7 +12,8 @@ from archive import Closed, JournalDamaged, Measured, MeasureIssued, Opened, Pla
 from evolve import _rundir
 from evolve._errors import RunError, RunLocked, UsageError
 from evolve._inbox import inbox_folder, post
-from evolve._session import open_search, resume, start
+from evolve._reading import open_search
+from evolve._session import resume, start
 
 
 def records(summary, kind):

@@ -1,0 +1,9 @@
+"""``python -m evolve.cli._reference``: the reference page of the command line, on stdout."""
+
+import sys
+
+from evolve.cli._main import VERBS, overview
+from evolve.cli._verb import reference
+
+if __name__ == "__main__":
+    sys.stdout.write(reference(overview(), VERBS))

@@ -1,0 +1,128 @@
+"""Reading verbs on a run that has ended: what ``--json`` promises, and what text shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_process import Cli
+
+from archive import candidate_id
+from evolve.cli import main
+
+GOLDEN = Path(__file__).parent / "golden"
+FREE = {"failures", "descriptors", "files", "metrics", "params", "parents"}  # what is in them is data
+VERBS = {
+    "status": ["status", "RUN"],
+    "best": ["best", "RUN"],
+    "show": ["show", "RUN", "seed"],
+    "lineage": ["lineage", "RUN", "seed"],
+    "query": ["query", "RUN", "SELECT status, score, parents FROM candidates WHERE operator = 'seed'"],
+    "export": ["export", "RUN", "-o", "OUT"],
+    "stop": ["stop", "RUN"],
+    "list": ["list", "RUNS"],
+    "config": ["config", "problem=planted", "budget=minute"],
+}
+
+
+def skeleton(value: object, key: str = "") -> object:
+    """The form of an answer: names and types, with the schema number as it is."""
+    if key in FREE:
+        return type(value).__name__
+    if isinstance(value, dict):
+        return {name: skeleton(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [skeleton(value[0])] if value else []
+    return value if key == "schema" else "null" if value is None else type(value).__name__
+
+
+@pytest.fixture
+def answer(ended: tuple[Path, str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Calls a verb on the run in this process; gives stdout."""
+
+    def call(*words: str) -> str:
+        places = {"RUN": str(ended[0]), "RUNS": str(ended[0].parent), "OUT": str(tmp_path / "out")}
+        assert main([places.get(word, word) for word in words]) == 0
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return out
+
+    return call
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_json_keeps_its_form(verb: str, answer) -> None:
+    found = json.loads(answer(*VERBS[verb], "--json"))
+    assert next(iter(found)) == "schema"
+    assert skeleton(found) == json.loads((GOLDEN / f"{verb}.json").read_text())
+
+
+def test_the_summary_keeps_its_form(ended: tuple[Path, str, str]) -> None:
+    assert skeleton(json.loads(ended[1])) == json.loads((GOLDEN / "run.json").read_text())
+
+
+def test_scores_carry_the_problems_own_sign(answer) -> None:
+    status, seed = json.loads(answer("status", "RUN", "--json")), json.loads(answer("show", "RUN", "seed", "--json"))
+    assert status["seed_score"] == seed["score"] == 3.5
+    assert status["best_score"] <= 3.5
+    assert status["gain"] == pytest.approx(3.5 - status["best_score"])
+
+
+def test_source_goes_out_as_it_is(answer, tmp_path: Path) -> None:
+    best = json.loads(answer("best", "RUN", "--json"))
+    assert answer("best", "RUN", "--source") == best["files"]["main.py"]
+    assert candidate_id(best["files"]) == best["id"]
+    answer("best", "RUN", "--source", "-o", str(tmp_path / "best.py"))
+    assert (tmp_path / "best.py").read_text() == best["files"]["main.py"]
+    (tmp_path / "folder").mkdir()
+    answer("best", "RUN", "--source", "-o", str(tmp_path / "folder"))
+    assert (tmp_path / "folder" / "main.py").read_text() == best["files"]["main.py"]
+
+
+def test_an_artifact_can_be_scored_again(answer, tmp_path: Path) -> None:
+    answer("best", "RUN", "--artifact", "point", "-o", str(tmp_path / "point.json"))
+    x, y = json.loads((tmp_path / "point.json").read_text())
+    assert abs(x - 1) + abs(y - 2) == pytest.approx(json.loads(answer("best", "RUN", "--json"))["score"])
+
+
+def test_a_diff_applies_to_the_seed(answer) -> None:
+    best = json.loads(answer("best", "RUN", "--json"))
+    found = answer("best", "RUN", "--diff")
+    if best["parents"]:
+        assert found.startswith("--- a/main.py\n+++ b/main.py\n")
+        added = [line[1:] for line in found.splitlines() if line.startswith("+") and not line.startswith("+++")]
+        assert added
+        assert all(line in best["files"]["main.py"].splitlines() for line in added)
+    assert "+X = 4.0" in answer("show", "RUN", "seed", "--diff")
+
+
+def test_an_id_may_be_cut_short(answer, ended: tuple[Path, str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    best = json.loads(answer("best", "RUN", "--json"))["id"]
+    assert json.loads(answer("show", "RUN", best[:12], "--json"))["id"] == best
+    for word, said in (("zz", "has no candidate 'zz'"), ("", "has no candidate ''")):
+        assert main(["show", str(ended[0]), word]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_words_of_a_candidate_cannot_reach_the_terminal(answer) -> None:
+    log = answer("show", "RUN", "seed", "--log")
+    assert "far" in log
+    assert "\x1b" not in log
+
+
+def test_a_query_sees_many_runs_and_says_when_there_are_more_rows(answer) -> None:
+    assert json.loads(answer("query", "RUNS", "SELECT count(DISTINCT run) FROM candidates", "--json"))["rows"] == [[1]]
+    text = answer("query", "RUN", "SELECT seq FROM measurements", "--limit", "2")
+    assert "more than 2 rows" in text
+    assert len(text.splitlines()) == 4
+
+
+def test_a_reader_that_stops_early_is_no_error(cli: Cli, ended: tuple[Path, str, str]) -> None:
+    process = cli.start("query", str(ended[0]), "SELECT repeat('x', 1000) FROM range(5000)", "--limit", "0", "--json")
+    assert process.stdout is not None
+    process.stdout.read(10)
+    process.stdout.close()
+    assert process.wait(timeout=60) == 141
+    assert process.stderr is not None
+    assert process.stderr.read() == ""

@@ -1,0 +1,147 @@
+"""What is typed wrong, the help texts, and the page made of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_process import write_problem
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evolve.cli import main
+from evolve.cli._main import VERBS, overview
+from evolve.cli._say import clean, duration, one_line
+from evolve.cli._verb import reference
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
+NAMES = [
+    "run",
+    "resume",
+    "stop",
+    "status",
+    "best",
+    "show",
+    "lineage",
+    "query",
+    "export",
+    "new",
+    "validate",
+    "list",
+    "config",
+    "doctor",
+]
+
+
+def test_a_new_verb_is_a_decision() -> None:
+    assert [verb.name for verb in VERBS] == NAMES
+
+
+def test_the_page_is_made_of_the_help_texts() -> None:
+    assert PAGE.read_text() == reference(overview(), VERBS), (
+        "write it anew: python -m evolve.cli._reference > docs/reference/cli.md"
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_verb_has_a_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"usage: evolve {name}")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["bets"], 2, "found 'bets'; did you mean evolve best?"),
+        (["best"], 2, "RUN; type: evolve best RUN"),
+        (["best", "a", "b"], 2, "takes no further word, found 'b'"),
+        (["best", "a", "--sorce"], 2, "has no option --sorce; did you mean --source?"),
+        (["best", "EMPTY"], 2, "expected a run's folder, found no run.json"),
+        (["best", "EMPTY", "--source", "--diff"], 2, "--source and --diff are two questions; ask one."),
+        (["best", "nowhere"], 2, "expected a run's folder"),
+        (["stop", "EMPTY"], 2, "expected a run's folder"),
+        (["resume", "EMPTY"], 2, "expected a run's folder"),
+        (["resume", "EMPTY", "seed=1"], 2, "a run keeps its configuration; expected one of budget.wall_s"),
+        (["query", "EMPTY"], 2, "expected runs and then one SELECT"),
+        (["query", "nowhere", "SELECT 1"], 2, "found nothing at nowhere"),
+        (["export", "EMPTY"], 2, "expected a run's folder"),
+        (["run", "circle_packing"], 2, "did you mean problem=circle_packing?"),
+        (["run", "tier=none"], 2, "did you mean sandbox.tier?"),
+        (["run", "--seed", "3"], 2, "evolve run has no option --seed; write settings as key=value: seed=VALUE"),
+        (["run", "problem=nope"], 2, "found 'nope'"),
+        (["run", "problem=EMPTY"], 2, "problem.yaml"),
+        (["run", "problem=BROKEN"], 2, "problem.yaml: stages[0].tme_s: no such key; did you mean time_s?"),
+        (["run", "out=EMPTY/file/x", "sandbox=none"], 2, "cannot be made"),
+        (["validate", "nope"], 2, "found 'nope'"),
+        (["new", "BROKEN"], 2, "expected a new or empty folder"),
+        (["config", "sed=1"], 2, "did you mean seed?"),
+        (["show", "OLD", "best"], 2, "another format"),
+        (["status", "CUT"], 2, "killed before its first record"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    words: list[str], code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("EMPTY").mkdir()
+    Path("EMPTY/file").write_text("")
+    broken = write_problem(Path("BROKEN")) / "problem.yaml"
+    broken.write_text(broken.read_text().replace("time_s", "tme_s"))
+    Path("OLD").mkdir()
+    Path("OLD/run.json").write_text(json.dumps({"format": 99, "run": "x", "problem": "y"}))
+    Path("CUT").mkdir()
+    Path("CUT/run.json").write_text(json.dumps({"format": 1, "run": "x", "problem": "y"}))
+    assert main(words) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("evolve: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_new_problem_validates_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "mine"]) == 0
+    assert "evolve run problem=./mine" in capsys.readouterr().out
+    assert main(["validate", "./mine", "sandbox=none"]) == 0
+    assert "mine is fine." in capsys.readouterr().out
+    Path("bad.py").write_text("def approximate(x):\n    return x * float('nan')\n")
+    assert main(["validate", "./mine", "bad.py", "sandbox=none", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["schema"], found["ok"]) == (1, False)
+    assert list(found["checks"][0]) == ["name", "ok", "found", "remedy", "hint"]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["best", "--help"]])
+def test_help_brings_nothing_heavy(words: list[str]) -> None:
+    heavy = ["hydra", "omegaconf", "duckdb", "ray", "anthropic", "rich", "scipy", "torch", "typer", "yaml"]
+    script = f"import sys; from evolve.cli import main; main({words!r}); print([n for n in {heavy!r} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_best_brings_only_what_it_needs(ended: tuple[Path, str, str]) -> None:
+    heavy = ["hydra", "omegaconf", "duckdb", "ray", "anthropic", "rich", "scipy", "evolve.execute", "evolve.propose"]
+    script = (
+        f"import sys; from evolve.cli import main; main(['best', sys.argv[1]]); print([n for n in {heavy!r} if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(ended[0])], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@given(st.text())
+def test_clean_text_moves_no_cursor(text: str) -> None:
+    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in clean(text) if c not in "\n\t")
+    assert not set(clean(text)) & set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u200b\ufeff")
+    assert clean(clean(text)) == clean(text)
+    assert "\n" not in one_line(text)
+    assert len(one_line(text, 20)) <= 20
+
+
+def test_durations() -> None:
+    assert [duration(s) for s in (-1, 0, 59.6, 754, 12000)] == ["0:00", "0:00", "1:00", "12:34", "3:20:00"]
