@@ -16,6 +16,7 @@ ALLOW = 0x7FFF0000
 KILL_PROCESS = 0x80000000
 EPERM = 0x00050000 | 1
 ENOSYS = 0x00050000 | 38
+EAFNOSUPPORT = 0x00050000 | 97
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _LOAD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
 _NAMESPACES = 0x7E020080  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET} and CLONE_NEWTIME
@@ -96,6 +97,10 @@ _CHMOD: dict[str, tuple[int | None, int | None, int]] = {
     "fchmodat2": (452, 452, 2),
 }
 _PRLIMIT = (302, 261)
+# Families of sockets: unix, inet, inet6, netlink (interface lists).  Others are not all confined by a network namespace (vsock
+# reaches the hypervisor) or are surface nobody here needs (alg, packet, bluetooth, xdp).
+_SOCKET = (41, 198)
+_FAMILIES = (1, 2, 10, 16)
 _FORK_SERVER = frozenset({"unshare", "setns", "mount", "umount2", "seccomp", "sethostname"})
 
 
@@ -143,7 +148,9 @@ def _arguments(column: int) -> list[bytes]:
             lines += _flagged(number, argument, _SETUID_BITS)
     # prlimit of another process: pid is 0 or the caller's own; a non-zero pid is refused.
     lines += _flagged(_PRLIMIT[column], 0, 0xFFFFFFFF)
-    return lines
+    lines += [_op(_JEQ, _SOCKET[column], 0, len(_FAMILIES) + 3), _op(_LOAD, 16)]
+    lines += [_op(_JEQ, family, len(_FAMILIES) - n, 0) for n, family in enumerate(_FAMILIES)]
+    return [*lines, _op(_RET, EAFNOSUPPORT), _op(_LOAD, 0)]
 
 
 def _flagged(number: int, argument: int, mask: int) -> list[bytes]:

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from evolve.evaluate import _seccomp
-from evolve.evaluate._seccomp import ALLOW, ENOSYS, EPERM, KILL_PROCESS, program
+from evolve.evaluate._seccomp import ALLOW, EAFNOSUPPORT, ENOSYS, EPERM, KILL_PROCESS, program
 
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
@@ -38,9 +38,9 @@ def verdict(code: bytes, arch: int, number: int, *arguments: int) -> int:
 def test_exactly_the_listed_calls_are_refused(machine: str, column: int) -> None:
     code = program(machine)
     listed = {numbers[column] for numbers in _seccomp._DENIED.values()} - {None}
-    special = {_seccomp._CLONE3[column]}
+    special = {_seccomp._CLONE3[column]: ENOSYS, _seccomp._SOCKET[column]: EAFNOSUPPORT}
     for number in range(600):
-        expected = ENOSYS if number in special else EPERM if number in listed else ALLOW
+        expected = special.get(number, EPERM if number in listed else ALLOW)
         assert verdict(code, ARCH[machine], number) == expected, number
 
 
@@ -58,6 +58,9 @@ def test_arguments_decide_where_they_must(machine: str, column: int) -> None:
             assert verdict(code, arch, number, *([0] * argument), 0o755) == ALLOW
             assert verdict(code, arch, number, *([0] * argument), 0o4755) == EPERM
             assert verdict(code, arch, number, *([0] * argument), 0o2755) == EPERM
+    for family in range(64):
+        wanted = ALLOW if family in (1, 2, 10, 16) else EAFNOSUPPORT
+        assert verdict(code, arch, _seccomp._SOCKET[column], family, 1, 0) == wanted
     assert verdict(code, arch, _seccomp._PRLIMIT[column], 0) == ALLOW
     assert verdict(code, arch, _seccomp._PRLIMIT[column], 1) == EPERM
 
@@ -71,7 +74,7 @@ def test_foreign_calling_conventions_end_the_process() -> None:
 def test_the_server_keeps_only_what_it_needs_to_shut_children_in() -> None:
     server, child = program("x86_64", fork_server=True), program("x86_64")
     lifted = {n for n in range(600) if verdict(server, ARCH["x86_64"], n) != verdict(child, ARCH["x86_64"], n)}
-    wanted = {_seccomp._DENIED[name][0] for name in _seccomp._FORK_SERVER} | {_seccomp._CLONE3[0]}
+    wanted = {_seccomp._DENIED[name][0] for name in _seccomp._FORK_SERVER} | {_seccomp._CLONE3[0], _seccomp._SOCKET[0]}
     assert lifted == wanted
 
 

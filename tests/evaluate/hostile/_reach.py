@@ -118,6 +118,8 @@ def attack(secret, port, marker):
     found += [name for name in names if name != "lo"]
     def packet():
         socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 3); return True
+    found += tried("vsock", lambda: socket.socket(40, socket.SOCK_STREAM) and True)
+    found += tried("crypto", lambda: socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET) and True)
     return found + tried("packet", packet) + tried("raw", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1) and True)
 """
 
