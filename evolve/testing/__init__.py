@@ -2,9 +2,10 @@
 
 ``ExecutorContract`` is a class of pytest tests that an executor's own tests subclass; ``Probe``, ``action`` and ``is_running`` are
 what it is made of.  ``ScriptedExecutor`` answers at once from a function; ``Harness`` drives a whole search around one from a
-``Script``, without sandboxes or clocks.
+``Script``, without sandboxes or clocks.  ``ArchiveContract`` is what every archive keeps.
 """
 
+from evolve.testing._archive import ArchiveContract, ArchiveOracle, Watched
 from evolve.testing._executor import Desk, ExecutorContract, open_desk
 from evolve.testing._harness import Harness, Script, plain_contract, scored, still
 from evolve.testing._probe import TIME_S, Mark, Probe, action, is_running
@@ -12,6 +13,8 @@ from evolve.testing._scripted import ScriptedExecutor
 
 __all__ = [
     "TIME_S",
+    "ArchiveContract",
+    "ArchiveOracle",
     "Desk",
     "ExecutorContract",
     "Harness",
@@ -19,6 +22,7 @@ __all__ = [
     "Probe",
     "Script",
     "ScriptedExecutor",
+    "Watched",
     "action",
     "is_running",
     "open_desk",

@@ -20,7 +20,7 @@ from evolve._config import BudgetConfig, ProblemConfig, RunConfig, SearchConfig,
 from evolve._contract import Contract, Problem, Stage
 from evolve._loop import Mailbox, run_loop
 from evolve._recorder import Hook, Recorder
-from evolve._replay import replay
+from evolve._replay import replay, unshown
 from evolve._rundir import RunDir
 from evolve._workshop import Workshop
 from evolve.testing._scripted import Answer, ScriptedExecutor
@@ -124,8 +124,9 @@ class Harness:
         self.journal = self._stack.enter_context(make(self.run.path, on_error=self.mailbox.put))
         self.search = build_search(script.config, self.problem)
         self.texts = TextStore(self.run.path, lambda: self.journal.durable_seq)
+        shown = {}
         if not new:
-            replay(self.run, self.search, self.texts)
+            shown = replay(self.run, self.search, self.texts)
         self.executor = ScriptedExecutor(
             script.answer, sink=self.mailbox.put, slots=script.slots, hold=script.hold, seed=script.seed
         )
@@ -140,6 +141,8 @@ class Harness:
             attempt = Attempt(self.epoch, self.search.tickets.next_ticket)
             child = ProposalStatus.CHILD
             self.recorder.write(Proposed(attempt, self.search.problem, child, candidate=self.workshop.seed_candidate()))
+        for placed in unshown(self.search, shown):
+            self.recorder.write(placed)
 
     def __enter__(self) -> Harness:
         return self
