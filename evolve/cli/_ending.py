@@ -49,7 +49,7 @@ def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:
     def mean(value: float, sd: float | None, n: int) -> str:
         return f"{number(value)}, sd {sd:.3g}, n {n}" if sd is not None else f"{number(value)}, n {n}"
 
-    much = gain(sign * (final.best_mean - final.seed_mean), final.seed_mean)
+    much = gain(sign * (final.best_mean - final.seed_mean), final.seed_mean, final.seed_sd or 0.0)
     return [
         ("final", "best and seed measured in turn, on fresh seeds"),
         ("  best", f"{mean(final.best_mean, final.best_sd, final.best_n)}  ({final.candidate})"),

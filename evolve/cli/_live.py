@@ -114,9 +114,9 @@ class Display(View):
 
         super().__init__()
         self.every_s = DISPLAY_S
+        self._state: tuple[Progress, float, float] | None = None  # what was seen, when, the rate
         self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._live = Live(console=self._console, get_renderable=self._render, transient=True, redirect_stdout=False)
-        self._state: tuple[Progress, float, float] | None = None  # what was seen, when, the rate
 
     def __enter__(self) -> View:
         return self
@@ -146,7 +146,7 @@ class Display(View):
         seen, at, rate = self._state
         elapsed_s = seen.elapsed_s + max(time.time() - at, 0.0)
         table = Table.grid(padding=(0, 2))
-        table.add_column(style="dim", no_wrap=True)
+        table.add_column(style="dim", no_wrap=True, min_width=8)
         table.add_column(overflow="ellipsis", no_wrap=True)
         for name, text in rows(seen, rate, elapsed_s, self.search.contract.noisy):
             table.add_row(Text(name), Text(text, style="bold green" if name == "best" else ""))
@@ -228,7 +228,7 @@ def _best_text(seen: Progress, noisy: bool) -> str:
     if seen.gain is None or seen.seed is None or seen.best.id == seen.seed.id:
         return f"{text}, the seed program"
     claim = ", unconfirmed" if noisy else ""
-    return f"{text}  gain {gain(seen.gain, seen.seed.score)}{claim}, by {seen.best_operator}, {seen.best.id[:10]}"
+    return f"{text}  gain {gain(seen.gain, seen.seed.score, seen.seed.sd)}{claim}, by {seen.best_operator}, {seen.best.id[:10]}"
 
 
 def rows(seen: Progress, rate: float, elapsed_s: float, noisy: bool) -> list[tuple[str, str]]:

@@ -60,9 +60,9 @@ def score(mean: float, sd: float, n: int, unit: str = "") -> str:
     return f"{number(mean)}{f' {unit}' if unit else ''}{spread}"
 
 
-def gain(value: float, base: float) -> str:
-    """A gain (higher is better) with its sign, and relative to the seed's score where that means something."""
-    share = f" ({100 * value / abs(base):+.2f} %)" if base else ""
+def gain(value: float, base: float, sd: float = 0.0) -> str:
+    """A gain (higher is better) with its sign, and relative to the seed's score where that is known well enough to divide by."""
+    share = f" ({100 * value / abs(base):+.2f} %)" if abs(base) > 5 * sd else ""
     return f"{value:+.5g}{share}"
 
 

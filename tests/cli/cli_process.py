@@ -76,13 +76,13 @@ class Cli:
         keep = {name: value for name, value in os.environ.items() if not name.startswith(("EVOLVE", "PYTEST", "PYTHON", "COLUMNS"))}
         self.env = keep | {"TERM": "dumb", "EVOLVE_CACHE": str(folder / "cache"), "OPENBLAS_NUM_THREADS": "1"}
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "evolve", *words],
             cwd=self.folder,
             env=self.env,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         self.started.append(process)

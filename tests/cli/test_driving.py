@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import re
 import signal
+import struct
+import termios
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -121,6 +128,27 @@ def test_stop_query_and_budget_reach_a_live_run(cli: Cli, problem: Path, capsys:
     assert process.returncode == 0, err
     assert json.loads(out)["status"] == "stopped"
     assert list((run / "inbox").iterdir()) == []
+
+
+def test_a_terminal_shows_a_display_that_stays_in_place(cli: Cli, problem: Path) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    cli.env["TERM"] = "xterm"
+    process = cli.start("run", f"problem={problem}", "budget.evaluations=30", "out=run", *SETTINGS, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    with suppress(OSError):  # Linux reports the other end's close as EIO
+        while part := os.read(ours, 65536):
+            seen += part
+    os.close(ours)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, seen.decode()
+    assert "done: budget.evaluations is spent" in out
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen.decode())
+    assert "candidates run as you" in text
+    assert re.search(r"children +tune \d+ %", text)
+    assert re.search(r"left +\d+ of 30 measurements", text)
+    assert b"\x1b[1A" in seen  # the cursor goes up again
 
 
 def test_stop_without_a_driver_leaves_nothing_behind(cli: Cli, ended: tuple[Path, str, str]) -> None:

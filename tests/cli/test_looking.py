@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,23 @@ def test_a_reader_that_stops_early_is_no_error(cli: Cli, ended: tuple[Path, str,
     assert process.wait(timeout=60) == 141
     assert process.stderr is not None
     assert process.stderr.read() == ""
+
+
+def test_a_damaged_journal_is_named_and_not_skipped(
+    ended: tuple[Path, str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(ended[0], run)
+    for path in run.glob("checkpoint.*"):
+        path.unlink()
+    segment = next((run / "journal").iterdir())
+    damaged = bytearray(segment.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    segment.write_bytes(damaged)
+    assert main(["status", str(run)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("evolve: ")
+    assert segment.name in err
+    assert main(["list", str(tmp_path)]) == 0
+    assert "unreadable" in capsys.readouterr().out
