@@ -75,7 +75,7 @@ class Bandit:
         """The arm at quantile ``u`` in [0, 1) of the probabilities, and its probability."""
         p = self.probabilities(allowed)
         index = int(np.searchsorted(np.cumsum(p), u * p.sum(), side="right"))
-        index = min(index, len(p) - 1)
+        index = min(index, int(np.flatnonzero(p)[-1]))  # rounding may step over the last one
         return index, float(p[index])
 
     def rank(self, gain: float) -> float:

@@ -23,8 +23,8 @@ Make = Callable[..., Archive]
 class ArchiveOracle:
     """What an archive must do, said as plainly as possible.
 
-    A cell's places go to newcomers while some are free, then to whoever is strictly worth more than the worst occupant; of equals the
-    latest to take a place is the worst.  A free place goes to the best of the bench, of equals the first that was added.
+    Free places of a cell go to newcomers, taken ones to whoever is strictly worth more than the worst occupant (of equals, the
+    latest to take a place).  A free place goes to the best of the bench (of equals, the first that was added).
     """
 
     def __init__(self, keep: int) -> None:
