@@ -125,7 +125,7 @@ def evaluate(launcher: Launcher, case: Case) -> float:
 
 def round_of(case: Case, slots: int) -> tuple[float, float, float]:
     """(candidates a second over all slots, median seconds of one call, median CPU seconds)."""
-    argv = [sys.executable, __file__, "--worker", case.name]
+    argv = [sys.executable, "-P", __file__, "--worker", case.name]
     workers = [subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(slots)]
     for process in workers:
         assert process.stdout is not None

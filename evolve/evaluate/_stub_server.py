@@ -108,9 +108,11 @@ def _high(fd: int) -> int:
 def _write_files(root: str, files: dict) -> None:
     for name, data in files.items():
         path = f"{root}/{name}"
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(data)
+        if "/" in name:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        _stub.write_all(file, data)
+        os.close(file)
 
 
 def _reseed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -105,3 +106,18 @@ def test_the_battery_holds_for_an_ordinary_user(tmp_path: Path) -> None:
     told = json.loads(done.stdout)
     assert told["uid"] == 65534
     assert told["wrong"] == []
+
+
+def test_tier_none_stops_none_of_this(tmp_path: Path) -> None:
+    """What the battery looks for is there to be found: without walls the same machine gives it away."""
+    secret = tmp_path / "secret"
+    secret.write_text("the answer")
+    source = (
+        "import os, socket\ndef attack(secret, port):\n    with socket.create_connection(('127.0.0.1', port), 5):\n"
+        "        return [open(secret).read(), len([n for n in os.listdir('/proc') if n.isdigit()]) > 2]\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server, open_launcher("none", View()) as launcher:
+        with launcher.sandbox({"m.py": source}, Stage(name="s"), start=Start.COLD) as sandbox:
+            arguments = {"secret": str(secret), "port": server.getsockname()[1]}
+            reply = sandbox.call("m.py:attack", arguments, {"got": JsonValue()})
+    assert reply.value["got"] == ["the answer", True]
