@@ -74,7 +74,7 @@ class PooledState:
 class Pooled:
     """Scores of one problem at one stage, with O(1) updates.  Deterministic; not thread-safe."""
 
-    __slots__ = ("_by_id", "_df", "_first", "_within", "noisy")
+    __slots__ = ("_by_id", "_df", "_first", "_shape", "_within", "noisy")
 
     def __init__(self, noisy: bool) -> None:
         self.noisy = noisy
@@ -82,6 +82,7 @@ class Pooled:
         self._first = Tally()
         self._within = 0.0
         self._df = 0
+        self._shape: tuple[float, tuple[float, float] | None] | None = None  # noise and prior until the next score
 
     def __contains__(self, candidate: str) -> bool:
         return candidate in self._by_id
@@ -98,6 +99,7 @@ class Pooled:
         else:
             self._df += 1
         self._within += tally.add(score)
+        self._shape = None
 
     def tally(self, candidate: str) -> Tally:
         """The candidate's own measurements; treat as read-only.  KeyError when it has none."""
@@ -127,7 +129,9 @@ class Pooled:
     def posterior(self, candidate: str) -> tuple[float, float]:
         """(mean, sd) of the candidate's true score.  KeyError when it has no measurement."""
         tally = self._by_id[candidate]
-        return shrink(tally.mean, tally.n, self.noise, self.prior)
+        if self._shape is None:
+            self._shape = self.noise, self.prior
+        return shrink(tally.mean, tally.n, *self._shape)
 
     def dump(self) -> PooledState:
         tallies = list(self._by_id.values())

@@ -5,8 +5,19 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 
 SEED_BITS = 63
+
+
+class _Key(ISeedSequence):
+    """Hands Philox its key as it is.  ``Philox(key=...)`` gives the same stream but first asks the system for entropy, unused."""
+
+    def __init__(self, words: np.ndarray) -> None:
+        self.words = words
+
+    def generate_state(self, n_words: int, dtype: object = np.uint32) -> np.ndarray:
+        return self.words
 
 
 def generator(seed: int, purpose: str, ticket: int) -> np.random.Generator:
@@ -18,7 +29,7 @@ def generator(seed: int, purpose: str, ticket: int) -> np.random.Generator:
         ticket: Which decision, in [0, 2**64).
     """
     words = np.frombuffer(hashlib.blake2b(f"{seed}:{purpose}:{ticket}".encode(), digest_size=16).digest(), dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(key=words))
+    return np.random.Generator(np.random.Philox(_Key(words)))  # type: ignore[arg-type]
 
 
 def measurement_seed(run_seed: int, candidate: str, stream: str, index: int) -> int:
