@@ -15,7 +15,7 @@ import zstandard
 
 from archive import Curve, Status
 from evolve._contract import Contract
-from evolve.evaluate._readers import clean_text
+from evolve.evaluate._text import clean_text
 from evolve.evaluate._trial import Outcome
 
 MAX_FEEDBACK_CHARS = 4000

@@ -116,8 +116,11 @@ def test_tier_none_stops_none_of_this(tmp_path: Path) -> None:
         "import os, socket\ndef attack(secret, port):\n    with socket.create_connection(('127.0.0.1', port), 5):\n"
         "        return [open(secret).read(), len([n for n in os.listdir('/proc') if n.isdigit()]) > 2]\n"
     )
-    with socket.create_server(("127.0.0.1", 0)) as server, open_launcher("none", View()) as launcher:
-        with launcher.sandbox({"m.py": source}, Stage(name="s"), start=Start.COLD) as sandbox:
-            arguments = {"secret": str(secret), "port": server.getsockname()[1]}
-            reply = sandbox.call("m.py:attack", arguments, {"got": JsonValue()})
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        open_launcher("none", View()) as launcher,
+        launcher.sandbox({"m.py": source}, Stage(name="s"), start=Start.COLD) as sandbox,
+    ):
+        arguments = {"secret": str(secret), "port": server.getsockname()[1]}
+        reply = sandbox.call("m.py:attack", arguments, {"got": JsonValue()})
     assert reply.value["got"] == ["the answer", True]

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from evolve.evaluate import Array, JsonValue, Unreadable, read_json, read_npy, read_safetensors
-from evolve.evaluate._readers import clean_text, read_files, read_frame, read_values
+from evolve.evaluate._readers import read_files, read_frame, read_values
+from evolve.evaluate._text import clean_text
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**40), 10**40) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

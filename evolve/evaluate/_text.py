@@ -1,0 +1,42 @@
+"""Text a candidate wrote, made fit to be kept: untrusted still, and to be escaped by whoever shows it."""
+
+from __future__ import annotations
+
+import re
+
+_ESCAPES = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # operating system commands: titles, links
+    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # device control strings
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # colours, cursor
+    r"|\x1b[ -/]*[0-~]?"
+)
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\U000e0000-\U000e0fff]"
+)
+_RICH = re.compile(
+    r"\[/?(?:bold|dim|italic|underline|blink2?|reverse|conceal|strike|black|red|green|yellow|blue|magenta|cyan|white"
+    r"|bright_[a-z]+|#[0-9a-f]{6})\b[^\[\]\n]{0,200}\]|\[(?:link|@[a-z.]+)=[^\[\]\n]{0,500}\]|\[/[a-z@#]{0,20}\]",
+    re.IGNORECASE,
+)
+_HTML = re.compile(
+    r"</?(?:a|abbr|audio|base|body|br|button|canvas|div|embed|form|frame|h[1-6]|head|hr|html|iframe|img|input|link|li|math|meta"
+    r"|object|ol|p|pre|script|source|span|style|svg|table|td|template|textarea|th|title|tr|ul|video|b|i|u|s|em|strong|code)"
+    r"(?:[\s/][^<>]*)?>|<!--|<!doctype[^<>]*>|<\?[^<>]*>",
+    re.IGNORECASE,
+)
+
+
+def clean_text(data: bytes) -> str:
+    """What a candidate printed, without escape sequences, control characters, text direction marks, rich and HTML tags.
+
+    Angle and square brackets that are no tags stay (``<module>``, ``x[i]``): whoever shows the text still has to escape it.
+    """
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    text = _CONTROLS.sub("", _ESCAPES.sub("", text))
+    # Removing one tag may join the halves of another; three rounds catch what is not deliberate, the rest is cut open.
+    for _ in range(3):
+        shorter = _HTML.sub("", _RICH.sub("", text))
+        if shorter == text:
+            return text
+        text = shorter
+    return _HTML.sub("", _RICH.sub("", text)).replace("<", "(").replace(">", ")")

@@ -1,0 +1,213 @@
+"""Limits, what breaking them means, and what is left when a launcher is closed."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from archive import Start, Status
+from evolve._contract import Stage
+from evolve._errors import EnvironmentFault
+from evolve.evaluate import JsonValue, Launcher, Reply, View, open_launcher
+
+STAGE = Stage(name="s", time_s=10.0, memory_mib=512)
+ECHO = "def echo(**values):\n    return values\n"
+ONE = {"value": JsonValue()}
+
+
+@pytest.fixture(scope="module", params=["strict", "none"])
+def launcher(request: pytest.FixtureRequest) -> Iterator[Launcher]:
+    with open_launcher(request.param, View(imports=("numpy",))) as launcher:
+        yield launcher
+
+
+@pytest.fixture(scope="module")
+def bare_view() -> Iterator[Launcher]:
+    with open_launcher("strict", View()) as launcher:
+        yield launcher
+
+
+def called(launcher: Launcher, source: str, stage: Stage = STAGE, **arguments: object) -> Reply:
+    with launcher.sandbox({"m.py": source}, stage, start=Start.COLD) as sandbox:
+        return sandbox.call("m.py:f", arguments, ONE)
+
+
+def ran(launcher: Launcher, source: str, stage: Stage = STAGE, **more: object) -> Reply:
+    with launcher.sandbox({"m.py": source}, stage, start=Start.COLD) as sandbox:
+        return sandbox.run(["python", "/candidate/m.py"], **more)  # type: ignore[arg-type]
+
+
+def test_time_adds_up_against_the_stage(launcher: Launcher) -> None:
+    with launcher.sandbox(
+        {"m.py": "import time\ndef f(s):\n    time.sleep(s)\n"}, Stage(name="s", time_s=1.5), start=Start.COLD
+    ) as sandbox:
+        first = sandbox.call("m.py:f", {"s": 0.6}, ONE)
+        second = sandbox.call("m.py:f", {"s": 5.0}, ONE)
+        third = sandbox.call("m.py:f", {"s": 0.0}, ONE)
+        wall_s = sandbox.usage.wall_s
+    assert [first.status, second.status, third.status] == [Status.OK, Status.TIMEOUT, Status.TIMEOUT]
+    assert 1.4 < wall_s < 2.5
+
+
+def test_a_cpu_limit_is_a_timeout_of_the_stage_and_over_budget_of_the_entry(launcher: Launcher) -> None:
+    files = {"m.py": "def f():\n    while True: pass\n"}
+    for limit, status in ((None, Status.TIMEOUT), (0.3, Status.OVER_BUDGET), (5.0, Status.TIMEOUT)):
+        with launcher.sandbox(files, Stage(name="s", time_s=9.0, cpu_s=0.4), start=Start.COLD, cpu_limit_s=limit) as sandbox:
+            reply = sandbox.call("m.py:f", {}, ONE)
+        assert reply.status is status
+        assert 0.25 < reply.usage.cpu_s < 0.8
+
+
+def test_the_scorers_calls_are_counted_apart(launcher: Launcher) -> None:
+    files = {"m.py": "def f():\n    for _ in range(3_000_000): pass\n"}
+    with launcher.sandbox(files, Stage(name="s", time_s=9.0, cpu_s=0.02), start=Start.COLD) as sandbox:
+        reply = sandbox.call("m.py:f", {}, ONE, budgeted=False)
+        assert reply.ok
+        assert sandbox.usage.cpu_s == 0.0
+        assert sandbox.scorer_usage.cpu_s == reply.usage.cpu_s > 0.02
+        assert sandbox.call("m.py:f", {}, ONE).status is Status.TIMEOUT
+
+
+def test_cpu_of_children_counts_even_when_nobody_waits_for_them(launcher: Launcher) -> None:
+    source = (
+        "import os, signal, time\ndef f():\n    signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n    for _ in range(2):\n"
+        "        if os.fork() == 0:\n            end = time.process_time() + 0.3\n"
+        "            while time.process_time() < end: pass\n            os._exit(0)\n    time.sleep(2.0)\n"
+    )
+    reply = called(launcher, source)
+    assert reply.ok
+    assert 0.5 < reply.usage.cpu_s < 1.0
+
+
+def test_peak_memory_is_seen(launcher: Launcher) -> None:
+    reply = called(launcher, "def f():\n    return len(bytes(200 << 20).replace(b'\\0', b'x', 1))\n")
+    assert reply.ok
+    assert 200 < reply.usage.memory_mib < 500
+
+
+def test_a_timeout_leaves_nobody_and_takes_little_longer(launcher: Launcher) -> None:
+    source = (
+        "import subprocess, sys, time\n"
+        "sleep = [sys.executable, '-I', '-S', '-c', 'import time; time.sleep(60)', 'left-by-timeout']\n"
+        "def f():\n    for session in (False, True) * 3:\n        subprocess.Popen(sleep, start_new_session=session)\n"
+        "    time.sleep(60)\n"
+    )
+    began = time.perf_counter()
+    reply = called(launcher, source, Stage(name="s", time_s=0.5))
+    assert reply.status is Status.TIMEOUT
+    assert time.perf_counter() - began < 5.0
+    assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and b"left-by-timeout" in _cmdline(pid)]
+
+
+def _cmdline(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def test_logs_are_capped_and_cleaned(launcher: Launcher) -> None:
+    source = "def f():\n    print('first'); print('x' * 200000)\n"
+    source += "    print('\\x1b[31mred\\x1b[0m [bold]rich[/bold] <b>html</b> \\x07\\u202e[1, 2] <module>')\n"
+    reply = called(launcher, source)
+    assert len(reply.log) <= 65536
+    assert reply.log.endswith("red rich html [1, 2] <module>\n")
+    assert "first" not in reply.log
+
+
+# ------------------------------------------------------------------------------------------------------------------- assorted
+
+
+def test_assets_are_shown_read_only(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("abc")
+    source = (
+        "import os\ndef f():\n    place = os.environ['EVOLVE_ASSETS'] + '/tokens'\n    try:\n        open(place, 'a').write('x')\n"
+        "    except OSError as error:\n        return [open(place).read(), error.errno]\n"
+    )
+    with open_launcher("strict", View(assets=tmp_path)) as launcher:
+        assert called(launcher, source).value["value"] == ["abc", 30]
+    assert (tmp_path / "tokens").read_text() == "abc"
+
+
+def test_threads_are_as_many_as_the_stage_has_cpus(bare_view: Launcher) -> None:
+    source = "import os\ndef f():\n    return sorted({v for k, v in os.environ.items() if k.endswith('_NUM_THREADS')})\n"
+    for cpus, threads in ((0.5, "1"), (1.0, "1"), (3.0, "3")):
+        assert called(bare_view, source, Stage(name="s", cpus=cpus)).value["value"] == [threads]
+
+
+def test_two_launchers_work_side_by_side() -> None:
+    def work(slot: int) -> None:
+        with open_launcher("strict", View(), slot=slot) as launcher:
+            for n in range(10):
+                found.append(called(launcher, "def f(n):\n    return n\n", n=n).value["value"])
+
+    found: list[object] = []
+    threads = [threading.Thread(target=work, args=(slot,)) for slot in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == sorted(list(range(10)) * 2)  # type: ignore[type-var]
+
+
+def test_closing_leaves_no_process_no_folder_and_no_group() -> None:
+    launcher = open_launcher("strict", View())
+    pid, folder, group = launcher.lane._process.pid, launcher._private, launcher.lane.cgroup
+    groups = list(group._folders.values()) if group else []
+    called(launcher, "def f():\n    return 1\n")
+    launcher.close()
+    launcher.close()
+    assert not Path(f"/proc/{pid}").exists()
+    assert not folder.exists()
+    assert not any(path.exists() for path in groups)
+
+
+def test_the_policys_hash_tells_tiers_and_views_apart() -> None:
+    with (
+        open_launcher("strict", View()) as one,
+        open_launcher("strict", View(), slot=1) as two,
+        open_launcher("none", View()) as none,
+    ):
+        assert one.tier_hash == two.tier_hash != none.tier_hash
+    with open_launcher("strict", View(imports=("numpy",))) as other:
+        assert other.tier_hash != one.tier_hash
+
+
+def test_folders_of_killed_launchers_are_removed_and_those_of_living_ones_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    stale, young, foreign = (tmp_path / name for name in ("evolve-sandbox-stale", "evolve-sandbox-young", "something-else"))
+    for folder in (stale, young, foreign):
+        (folder / "candidate").mkdir(parents=True)
+    with open_launcher("strict", View()) as living:
+        for folder in (stale, foreign, living._private):
+            os.utime(folder, (1.0, 1.0))
+        with open_launcher("strict", View()):
+            assert not stale.exists()
+            assert young.exists()
+            assert foreign.exists()
+            assert living._private.exists()
+
+
+def test_a_dead_spawner_is_a_fault_of_the_machine_not_an_endless_wait(bare_view: Launcher) -> None:
+    with open_launcher("strict", View()) as launcher:
+        launcher.lane._process.kill()
+        launcher.lane._process.wait()
+        with pytest.raises(EnvironmentFault, match="launcher"):
+            called(launcher, "def f():\n    return 1\n")
+
+
+def test_a_candidate_that_eats_the_memory_in_small_bites_does_not_take_the_spawner_along(bare_view: Launcher) -> None:
+    source = (
+        "import os, time\ndef f():\n    for _ in range(60):\n        if os.fork() == 0:\n            kept = []\n"
+        "            while True:\n                kept.append(b'x' * 300_000); time.sleep(0.01)\n    time.sleep(60)\n"
+    )
+    reply = called(bare_view, source, Stage(name="s", time_s=4.0, memory_mib=128))
+    assert reply.status in (Status.CRASH, Status.TIMEOUT)
+    assert called(bare_view, "def f():\n    return 1\n").ok
