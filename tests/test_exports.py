@@ -1,0 +1,66 @@
+"""What can be imported by name, and what importing costs."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = sorted(
+    ".".join(init.parent.relative_to(ROOT).parts) for top in ("evolve", "archive") for init in (ROOT / top).rglob("__init__.py")
+)
+MODULES = sorted(path for top in ("evolve", "archive") for path in (ROOT / top).rglob("*.py"))
+HEAVY = {
+    "anthropic", "asyncio", "duckdb", "hydra", "hypothesis", "numpy", "omegaconf", "pytest", "ray", "rich", "scipy", "torch",
+    "triton", "yaml", "zstandard",
+}  # fmt: skip
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Top-level names of the modules that a fresh interpreter has loaded after a statement."""
+    code = f"import json, sys; {statement}; print(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_public_name_is_there(name):
+    package = importlib.import_module(name)
+    assert package.__doc__
+    assert len(set(package.__all__)) == len(package.__all__)
+    missing = [public for public in package.__all__ if not hasattr(package, public)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_star_import_gives_exactly_the_public_names(name):
+    space: dict[str, object] = {}
+    exec(f"from {name} import *", space)
+    assert set(space) - {"__builtins__"} == set(importlib.import_module(name).__all__)
+
+
+def test_every_module_is_private():
+    public = [
+        str(path.relative_to(ROOT)) for path in MODULES if not path.name.startswith("_") and not path.parent.name.startswith("_")
+    ]
+    assert public == []
+
+
+def test_importing_the_engine_loads_nothing_heavy():
+    assert loaded_by("import evolve") & HEAVY == set()
+
+
+def test_the_python_api_needs_numpy_and_zstandard_alone():
+    heavy = HEAVY - {"numpy", "zstandard", "asyncio"}
+    found = loaded_by("import evolve._session, evolve.evaluate, evolve.execute, evolve.propose, evolve.testing, archive")
+    assert found & heavy == set()
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        importlib.import_module("evolve").no_such_name  # noqa: B018
