@@ -55,12 +55,18 @@ class Request:
     first_process: bool = False
 
     def pack(
-        self, *, files: Mapping[str, bytes] | None = None, inputs: Mapping[str, bytes] | None = None, spare: bool = False
+        self,
+        *,
+        files: Mapping[str, bytes] | None = None,
+        inputs: Mapping[str, bytes] | None = None,
+        scratch: int = 0,
+        spare: bool = False,
     ) -> bytes:
         """The request's bytes.
 
         Args:
-            files, inputs: the candidate's files and the inputs, for a fork server's child, which sees nothing of the outside.
+            files, inputs, scratch: the candidate's files, the inputs and the size of each tmpfs, for a fork server's child, which
+                sees nothing of the outside.
             spare: a Python script may run in the interpreter that already has its imports.
 
         Raises:
@@ -81,6 +87,7 @@ class Request:
             "first_process": self.first_process,
             "files": dict(files or {}),
             "input_files": dict(inputs or {}),
+            "scratch": scratch,
             "spare": spare,
         }
         data = marshal.dumps(message)

@@ -73,7 +73,7 @@ def close_door(filter_bytes: bytes) -> None:
     must("seccomp", _libc.prctl(PR_SET_SECCOMP, 2, ctypes.byref(program), 0, 0))
 
 
-def be_child(fds: list, filter_bytes: bytes, scratch: int) -> None:
+def be_child(fds: list, filter_bytes: bytes) -> None:
     """From the fork to the candidate's code; never returns."""
     signal.set_wakeup_fd(-1)
     request_fd, log_fd, reply_fd = (_high(fd) for fd in fds)
@@ -83,9 +83,9 @@ def be_child(fds: list, filter_bytes: bytes, scratch: int) -> None:
     os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
     kept = os.dup2(request_fd, 4, inheritable=False)
     os.closerange(kept + 1, 1024)
-    shut_in(scratch)
     request = _stub.read_request(kept)
     os.close(kept)
+    shut_in(request["scratch"])
     for root, files in (("/candidate", request["files"]), ("/input", request["input_files"])):
         _write_files(root, files)
     close_door(filter_bytes)
@@ -133,10 +133,9 @@ def _reseed() -> None:
 class Server:
     """One child at a time."""
 
-    def __init__(self, control: socket.socket, filter_bytes: bytes, scratch: int) -> None:
+    def __init__(self, control: socket.socket, filter_bytes: bytes) -> None:
         self.control = control
         self.filter = filter_bytes
-        self.scratch = scratch
         self.home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
 
     def say(self, *message: str | int | float) -> None:
@@ -178,7 +177,7 @@ class Server:
                 continue  # a kill that came after the end
             pid = self.fork()
             if pid == 0:
-                be_child(fds, self.filter, self.scratch)
+                be_child(fds, self.filter)
             for fd in fds:
                 os.close(fd)
             self.watch(pid)
@@ -198,7 +197,7 @@ class Server:
 
 
 def main(arguments: list) -> None:
-    """``SCRATCH module ...``, with the full filter as descriptor 5 and the control socket as 0."""
+    """``module ...``, with the full filter as descriptor 5 and the control socket as 0."""
     import gc
 
     for name in ("_json", "fcntl", "resource"):  # what every child would load
@@ -207,10 +206,10 @@ def main(arguments: list) -> None:
     with open(5, "rb") as file:
         filter_bytes = file.read()
     sys.path[:0] = ["/site", "/meta"]
-    _stub.preload(arguments[1:])
+    _stub.preload(arguments)
     del sys.path[:2]
     must("dumpable", _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
-    server = Server(control, filter_bytes, int(arguments[0]))
+    server = Server(control, filter_bytes)
     threads = len(os.listdir("/proc/self/task"))
     why = f"an import started {threads - 1} threads" if threads > 1 else server.probe()
     gc.collect()

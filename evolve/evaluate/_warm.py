@@ -72,19 +72,18 @@ class Warm:
             uid=0,  # with another uid bubblewrap nests a second user namespace, out of which setns cannot go home
             keep=("CAP_SYS_ADMIN", "CAP_SETPCAP"),
         )
-        program = [PYTHON, "-I", "-S", "-B", "-X", "utf8", "/stub/_stub_server.pyc", str(limits.scratch_bytes)]
+        program = [PYTHON, "-I", "-S", "-B", "-X", "utf8", "/stub/_stub_server.pyc"]
         return [*line, *program, *self.modules]
 
     def fits(self, job: Job, modules: tuple[str, ...]) -> bool:
-        """Whether this server can run ``job`` as declared: same limits inside, everything it imports loaded."""
-        same = (job.limits.scratch_bytes, job.limits.threads) == (self.limits.scratch_bytes, self.limits.threads)
-        return not self.dead and same and set(modules) <= set(self.modules)
+        """Whether this server can run ``job`` as declared: as many threads, everything it imports loaded."""
+        return not self.dead and job.limits.threads == self.limits.threads and set(modules) <= set(self.modules)
 
     def start(self, job: Job) -> Started:
         """A child for this request; what the candidate may see of the outside travels with it."""
         files = {path: text.encode("utf-8") for path, text in job.files.items()}
         inputs = {name: content if isinstance(content, bytes) else content.read_bytes() for name, content in job.inputs.items()}
-        packed = job.request.pack(files=files, inputs=inputs)
+        packed = job.request.pack(files=files, inputs=inputs, scratch=job.limits.scratch_bytes)
         pipes = Pipes.of(packed)
         meter = Meter(self._lane, self._child.pid, resident_mib=self.resident_mib)
         try:

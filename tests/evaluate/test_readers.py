@@ -40,12 +40,14 @@ def spec_of(array: np.ndarray, **more: object) -> Array:
 
 
 @given(JSON)
+@settings(deadline=None)
 def test_json_comes_through(value: object) -> None:
     data = json.dumps(value).encode()
     assert read_json(data, len(data)) == value
 
 
 @given(st.binary(max_size=200))
+@settings(deadline=None)
 def test_any_bytes_are_json_or_unreadable(data: bytes) -> None:
     try:
         value = read_json(data, 200)
@@ -98,6 +100,7 @@ def test_json_is_measured_before_it_is_parsed() -> None:
 
 
 @given(ARRAYS, st.booleans())
+@settings(deadline=None)
 def test_npy_comes_through(array: np.ndarray, fortran: bool) -> None:
     data = npy(np.asfortranarray(array) if fortran and array.ndim else array)
     got = read_npy(data, spec_of(array))
@@ -107,7 +110,7 @@ def test_npy_comes_through(array: np.ndarray, fortran: bool) -> None:
 
 
 @given(ARRAYS, st.data())
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_a_changed_npy_file_is_unreadable_or_has_the_declared_form(array: np.ndarray, data: st.DataObject) -> None:
     good = npy(array)
     cut = data.draw(st.integers(0, len(good)))
@@ -222,6 +225,7 @@ def test_other_safetensors_are_unreadable(entries: dict[str, object], body: byte
 
 
 @given(st.binary(max_size=64))
+@settings(deadline=None)
 def test_any_bytes_are_safetensors_or_unreadable(data: bytes) -> None:
     with pytest.raises(Unreadable):
         read_safetensors(data, {"w": Array("float32", (None,))})
@@ -236,6 +240,7 @@ def frame(head: object, body: bytes = b"") -> bytes:
 
 
 @given(st.binary(max_size=100), st.binary(max_size=100))
+@settings(deadline=None)
 def test_any_bytes_are_a_frame_with_the_declared_values_or_unreadable(before: bytes, after: bytes) -> None:
     good = frame({"values": [[["json", 1], ["array", "<f8", [1], 8]]]}, b"7" + np.float64(2.0).tobytes())
     returns = [{"a": JsonValue(), "b": Array("float64", (1,))}]
@@ -260,6 +265,7 @@ def test_output_files_are_bounded_one_by_one() -> None:
 
 
 @given(st.binary(max_size=300))
+@settings(deadline=None)
 def test_cleaned_text_has_no_controls_and_stays_clean(data: bytes) -> None:
     text = clean_text(data)
     assert all(char in "\n\t" or char.isprintable() or ord(char) > 0x9F for char in text)

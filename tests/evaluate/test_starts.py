@@ -104,6 +104,16 @@ def test_limits_hold_for_a_child_and_the_server_lives_on(launcher: Launcher) -> 
     assert launcher._warm is server
 
 
+def test_stages_of_different_size_share_a_server_and_get_their_own_room(launcher: Launcher) -> None:
+    source = "import os\ndef f():\n    room = os.statvfs('/work')\n    return room.f_blocks * room.f_frsize >> 20\n"
+    sizes, servers = [], set()
+    for memory_mib in (256, 512, 64, 256):
+        sizes.append(called(launcher, source, stage=Stage(name="s", memory_mib=memory_mib)).value["value"])
+        servers.add(launcher._warm)
+    assert sizes == [128, 256, 64, 128]
+    assert len(servers) == 1
+
+
 def test_a_killed_server_is_replaced(launcher: Launcher) -> None:
     called(launcher, "def f():\n    return 1\n")
     server = launcher._warm
