@@ -151,16 +151,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One measurement of a block.  ``start`` of ``cold`` forbids a warm start; ``warm`` allows what the stage declares.
-
-    ``deep`` asks the evaluator for the checks it keeps for candidates that would enter an archive.
-    """
+    """One measurement of a block.  ``start`` of ``cold`` forbids a warm start; ``warm`` allows what the stage declares."""
 
     candidate: str
     stage: str
     seed: int
     start: Start = Start.COLD
-    deep: bool = False
     cpu_limit_s: float | None = None  # tightens the stage's own limit (frame cpu_budget)
 
 
@@ -208,7 +204,6 @@ class Measurement:
     output_hash: str = ""
     probe_hash: str = ""
     start: Start = Start.COLD
-    deep: bool = False
     tier: str = ""
     machine: str = ""
     wall_s: float = 0.0

@@ -48,7 +48,7 @@ RAW: dict[str, dict[str, str]] = {
         "purpose": "VARCHAR",
         "result": "STRUCT(candidate VARCHAR, stage VARCHAR, seed BIGINT, status VARCHAR, score DOUBLE, reason VARCHAR, "
         f"metrics {_NUMBERS}, descriptors {_NUMBERS}, feedback VARCHAR, output_hash VARCHAR, "
-        '"start" VARCHAR, "deep" BOOLEAN, tier VARCHAR, machine VARCHAR, '
+        '"start" VARCHAR, tier VARCHAR, machine VARCHAR, '
         "wall_s DOUBLE, cpu_s DOUBLE, scorer_cpu_s DOUBLE, memory_mib DOUBLE)",
     },
     "block_closed": {**_ATTEMPT, "status": "VARCHAR", "reason": "VARCHAR"},
@@ -136,7 +136,7 @@ FROM (SELECT run_no, unnest(problems) AS p FROM raw.run_created) JOIN raw.runs f
 MEASUREMENTS = """
 SELECT f.run, m.problem, m.result.candidate AS candidate, m.result.stage AS stage, m.result.seed AS seed, m.result.status AS status,
     m.result.score AS score, coalesce(m.result.reason, '') AS reason, m.purpose, m.attempt.ticket AS ticket, m."index",
-    v.ticket IS NULL AS counted, coalesce(m.result.start, 'cold') AS start, coalesce(m.result.deep, false) AS deep,
+    v.ticket IS NULL AS counted, coalesce(m.result.start, 'cold') AS start,
     coalesce(m.result.tier, '') AS tier, coalesce(m.result.machine, '') AS machine, coalesce(m.result.wall_s, 0) AS wall_s,
     coalesce(m.result.cpu_s, 0) AS cpu_s, coalesce(m.result.scorer_cpu_s, 0) AS scorer_cpu_s,
     coalesce(m.result.memory_mib, 0) AS memory_mib, m.result.metrics AS metrics, m.result.descriptors AS descriptors,

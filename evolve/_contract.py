@@ -93,7 +93,6 @@ class Contract:
     stages: tuple[Stage, ...] = ()
     axes: tuple[Axis, ...] = ()
     cells_keep: int = 1  # occupants a cell
-    deep_checks: bool = False  # the evaluator keeps costly checks for candidates that would enter an archive (Trial.deep)
     artifacts: Mapping[str, str] = field(default_factory=dict)  # name -> suffix, what `evolve best --artifact` writes
     max_artifact_bytes: int = 65536
     budget: Budget = Budget()

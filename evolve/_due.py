@@ -74,7 +74,7 @@ def _warm(search: Search) -> bool:
     return search.contract.stages[-1].start is Start.WARM
 
 
-def _entry(search: Search, number: int, stage: int, *, deep: bool, start: Start, stream: str = "search", index: int = 0) -> Entry:
+def _entry(search: Search, number: int, stage: int, *, start: Start, stream: str = "search", index: int = 0) -> Entry:
     row = search.people.rows[number]
     declared = search.contract.stages[stage]
     kill_s = search.people.frame.kill_s if search.people.frame is not None and number != SEED else None
@@ -83,13 +83,12 @@ def _entry(search: Search, number: int, stage: int, *, deep: bool, start: Start,
         stage=declared.name,
         seed=measurement_seed(search.seed, row.id, stream, index),
         start=start,
-        deep=deep,
         cpu_limit_s=kill_s if stage == search.people.last_stage else None,
     )
 
 
 def _seed_block(search: Search) -> Due | None:
-    """The seed program, cold and deep, once a stage; then what a noisy problem needs to know its noise."""
+    """The seed program, cold, once a stage; then what a noisy problem needs to know its noise."""
     people = search.people
     row = people.rows[SEED]
     if row.stage < people.last_stage:
@@ -100,7 +99,7 @@ def _seed_block(search: Search) -> Due | None:
         stage = people.last_stage
         if not search.contract.noisy or people.n_measured(SEED) + row.pending >= search.config.seed_runs:
             return None
-    entry = _entry(search, SEED, stage, deep=True, start=_fresh(search, stage), index=row.next_index)
+    entry = _entry(search, SEED, stage, start=_fresh(search, stage), index=row.next_index)
     return Due(Purpose.SEED, (entry,), search.contract.stages[stage].needs)
 
 
@@ -115,7 +114,7 @@ def _again(search: Search, number: int, purpose: Purpose) -> Due:
     people = search.people
     stage = people.last_stage
     index = people.rows[number].next_index if search.contract.noisy else 0
-    entry = _entry(search, number, stage, deep=search.contract.deep_checks, start=_fresh(search, stage), index=index)
+    entry = _entry(search, number, stage, start=_fresh(search, stage), index=index)
     return Due(purpose, (entry,), search.contract.stages[stage].needs)
 
 
@@ -123,9 +122,6 @@ def _remeasure(search: Search) -> Due | None:
     people, config = search.people, search.config
     if not search.contract.noisy or search.spend.share_of_count(Purpose.REMEASURE) >= config.remeasure_share:
         return None
-    promising = next((due for due in people.ready if due.deep), None)
-    if promising is not None:
-        return _again(search, promising.row, Purpose.REMEASURE)
     best = heapq.nsmallest(config.remeasure_top, people.elites, key=lambda number: (-people.posterior(number)[0], number))
     idle = [number for number in best if number != SEED and people.rows[number].pending == 0]
     if not idle:
@@ -147,21 +143,17 @@ def _recheck(search: Search) -> Due | None:
 
 
 def _children(search: Search) -> Due | None:
-    """Up to ``stage.block`` children at one stage.  One that waits for its deep check goes before new ones."""
+    """Up to ``stage.block`` children at one stage."""
     people, contract = search.people, search.contract
     ready = [due for due in people.ready if due.row != SEED]
     if not ready:
         return None
-    first = next((due for due in ready if due.deep), ready[0])
-    if first.deep:
-        return _again(search, first.row, Purpose.REMEASURE)
+    first = ready[0]
     stage = contract.stages[first.stage]
     left = search.budget.evaluations
     room = stage.block if left is None else min(stage.block, left - search.spend.evaluations - reserve(search).evaluations)
-    batch = [due for due in ready if due.stage == first.stage and not due.deep][: max(room, 1)]
-    entries = tuple(
-        _entry(search, due.row, due.stage, deep=False, start=stage.start, index=people.rows[due.row].next_index) for due in batch
-    )
+    batch = [due for due in ready if due.stage == first.stage][: max(room, 1)]
+    entries = tuple(_entry(search, due.row, due.stage, start=stage.start, index=people.rows[due.row].next_index) for due in batch)
     return Due(Purpose.SEARCH, entries, stage.needs)
 
 
@@ -182,7 +174,6 @@ def _final(search: Search, finalist: str, owed: int) -> Due | None:
                     search,
                     number,
                     stage,
-                    deep=search.contract.deep_checks,
                     start=_fresh(search, stage),
                     stream="final",
                     index=index,

@@ -1,7 +1,7 @@
 """Everything known of the candidates: rows, posteriors, who stands in the archive, who leads.
 
 Scores are turned so that higher is better.  A candidate enters the archive when it has an ok measurement at the problem's last
-stage (a deep one, where the problem keeps deep checks), and leaves it when a measurement of it fails.
+stage, and leaves it when a measurement of it fails.
 """
 
 from __future__ import annotations
@@ -68,7 +68,6 @@ class Row:
     status: Status | None = None
     stage: int = -1
     cold: bool = False
-    deep: bool = False
     settled: bool = False
     bred: int = 0
     pending: int = 0
@@ -85,7 +84,6 @@ class Ready:
 
     row: int
     stage: int
-    deep: bool
 
 
 class Population:
@@ -149,7 +147,7 @@ class Population:
         self.by_hash.setdefault(candidate.code_hash, number)
         for parent in parents:
             self.rows[parent].bred += 1
-        self.ready.append(Ready(number, 0, deep=False))
+        self.ready.append(Ready(number, 0))
         return number
 
     def score(self, number: int) -> float | None:
@@ -237,7 +235,6 @@ class Population:
             return []
         row.status = Status.OK
         row.cold = row.cold or result.start is not Start.WARM
-        row.deep = row.deep or result.deep
         self.pooled[stage].add(row.id, self.sign * score)
         if self.contract.noisy and stage == self.last_stage and len(row.seeds) < SEEDS_KEPT:
             row.seeds.append(_seen(result, score))
@@ -247,7 +244,7 @@ class Population:
         if stage < self.last_stage:
             bar = self.contract.stages[stage].pass_score
             if stage == row.stage and (bar is None or self.sign * score >= self.sign * bar):
-                self.ready.append(Ready(number, stage + 1, deep=False))
+                self.ready.append(Ready(number, stage + 1))
             return []
         return self._judge(number) + self._refresh()
 
@@ -256,10 +253,6 @@ class Population:
         mean, sd = self.posterior(number)
         if row.cell < 0:
             row.cell = self.archive.cell_of(row.descriptors)
-        if self.contract.deep_checks and not row.deep:
-            if row.pending == 0 and self.archive.would_enter(row.cell, mean, sd):
-                self.ready.appendleft(Ready(number, self.last_stage, deep=True))
-            return []
         entered = number not in self.archive.cells
         placed = self._placed(self.archive.put(number, row.cell, mean, sd).changes)
         if entered and number in self.archive.cells and not row.cold:

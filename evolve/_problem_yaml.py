@@ -28,7 +28,7 @@ WEEK_S = 7 * 24 * 3600.0
 
 TOP_KEYS = (
     "name", "metric", "goal", "unit", "secondary", "noise", "frame", "params", "editable", "may_add_files", "max_bytes",
-    "candidate_imports", "requires", "assets", "stages", "descriptors", "cells_keep", "deep_checks", "artifacts",
+    "candidate_imports", "requires", "assets", "stages", "descriptors", "cells_keep", "artifacts",
     "max_artifact_bytes", "budget",
 )  # fmt: skip
 STAGE_KEYS = (
@@ -117,7 +117,6 @@ def read_contract(path: Path) -> ContractFile:
         stages=_stages(top),
         axes=_axes(top),
         cells_keep=top.integer("cells_keep", 1, 1, 64),
-        deep_checks=top.flag("deep_checks", False),
         artifacts=_artifacts(top),
         max_artifact_bytes=top.integer("max_artifact_bytes", 65536, 1, 1 << 24),
         budget=_budget(top),

@@ -51,11 +51,26 @@ class Summary:
     final: FinalRuns | None
 
 
+def best_of(search: Search) -> int | None:
+    """The candidate a run stands by.
+
+    The leader, until a noisy run has made its final measurements.  After them it is the program they were made of, if its mean was
+    better than the seed program's, and otherwise the seed program: another one's lucky score is no better founded than it was.
+    """
+    final = _final(search)
+    if final is None or search.finals is None or search.finals[1] > 0:
+        return search.people.leader
+    finalist = search.people.by_id[final.candidate]
+    better = search.people.sign * (final.best_mean - final.seed_mean) > 0
+    return finalist if better and search.people.score(finalist) is not None else SEED
+
+
 def summarise(run: RunDir, problem: Problem, search: Search, status: str, why: str, now: float) -> Summary:
     """The summary of a search as it stands."""
     people = search.people
     seed = people.score(SEED) if people.rows else None
-    best = standing(people, people.leader) if people.leader is not None else None
+    number = best_of(search)
+    best = standing(people, number) if number is not None else None
     return Summary(
         schema=SCHEMA,
         run=str(run.path),

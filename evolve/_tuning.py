@@ -3,7 +3,7 @@
 A tuner is opened on a program by a propose ticket and then hands out samples.  When a program that is not the tuner's leads,
 another ticket lists its literals: if they are the same ones, their values are one more point to learn from; if not, and it leads
 by enough, a tuner is opened on that program which inherits what was learnt about the literals that survive.  A tuner that
-stagnates restarts with a larger population, a few times; then the next is opened elsewhere.
+stagnates restarts around its best while that gains, else from where it began; after a few restarts the next is opened elsewhere.
 """
 
 from __future__ import annotations

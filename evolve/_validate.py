@@ -267,7 +267,7 @@ def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Ma
     *before, last = (stage.name for stage in problem.contract.stages)
     seeds = [measurement_seed(0, CANDIDATE, "validate", i) for i in range(COMPARED_RUNS if problem.contract.noisy else 1)]
     entries = [Entry(CANDIDATE, stage, seeds[0]) for stage in before]
-    entries += [Entry(who, last, seed, deep=who == CANDIDATE) for seed in seeds for who in (SEED, CANDIDATE)]
+    entries += [Entry(who, last, seed) for seed in seeds for who in (SEED, CANDIDATE)]
     results, end = _measure(problem, make_executor, entries, {SEED: problem.seed, CANDIDATE: files})
     if end.status is not BlockStatus.OK:
         found = f"the grader did not finish: {end.reason}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from archive import TextStore
+from evolve._frames import SEED
 from evolve._search import Search
 from evolve._story import Step, story
-from evolve._summary import FinalRuns, Summary
+from evolve._summary import FinalRuns, Summary, best_of
 from evolve.cli._say import columns, counts, duration, gain, number, one_line
 
 _STEPS = 8  # of the lineage; the middle of a longer one is left out
@@ -13,14 +14,14 @@ _STEPS = 8  # of the lineage; the middle of a longer one is left out
 
 def ending(summary: Summary, search: Search, texts: TextStore) -> str:
     """Seed and best, how the best came about, where the run lies, and what to type next."""
-    noisy, sign = search.contract.noisy, search.people.sign
+    noisy, sign, best = search.contract.noisy, search.people.sign, best_of(search)
     rows = [("ended", _ended(summary))]
     if summary.seed_score is not None:
         rows.append(("seed", f"{number(summary.seed_score)} {summary.metric}"))
     if summary.best_score is not None and summary.seed_score is not None:
         if summary.final is not None:
             rows += _final_rows(summary.final, sign)
-        elif search.people.leader == 0:
+        elif best == SEED:
             rows.append(("best", "nothing better than the seed program was found"))
         else:
             much = gain(sign * (summary.best_score - summary.seed_score), summary.seed_score)
@@ -32,8 +33,8 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
         rows.append(("sandbox", "none: nothing kept the candidates from reaching the score"))
     rows.append(("run", summary.run))
     text = [columns(rows)]
-    if search.people.leader not in (None, 0):
-        text.append(f"\nhow it came about\n{_story(story(search, texts, search.people.leader))}")
+    if best not in (None, SEED):
+        text.append(f"\nhow it came about\n{_story(story(search, texts, best))}")
     return "\n".join([*text, "\nnext", *(f"  {command}" for command in _next(summary, search))])
 
 

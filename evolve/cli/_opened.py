@@ -15,6 +15,7 @@ from evolve._progress import Progress, Watch
 from evolve._reading import open_search
 from evolve._rundir import RunDir, find, is_driven
 from evolve._search import Search
+from evolve._summary import best_of
 
 RUNNING, KILLED = "running", "its driver ended without closing it"
 
@@ -42,9 +43,10 @@ class OpenedRun:
         Raises:
             RunError: nothing was measured yet.
         """
-        if self.search.people.leader is None:
+        best = best_of(self.search)
+        if best is None:
             raise RunError(f"{self.run.path} has no measured candidate yet; see: evolve status {self.run.path}")
-        return self.search.people.leader
+        return best
 
     def candidate(self, prefix: str) -> int:
         """The candidate whose id begins with ``prefix``; ``best`` and ``seed`` stand for those two.

@@ -168,7 +168,6 @@ class Grader:
             assets=None if prepare.assets is None else Path(prepare.assets),
             work=work,
             sandbox=PhasedSandbox(sandbox, self._tell),
-            deep=entry.deep,
             start=start,
         )
 
@@ -189,7 +188,6 @@ class Grader:
             output_hash=judged.output_hash or (sandbox.output_hash if sandbox else ""),
             probe_hash=judged.probe_hash,
             start=sandbox.start if sandbox else Start.COLD,
-            deep=entry.deep,
             tier=self._launcher.tier,
             machine=self._prepare.machine,
             wall_s=time.perf_counter() - wall,

@@ -134,9 +134,8 @@ class Sandbox(Protocol):
 class Trial:
     """One measurement: what to evaluate, and with what.
 
-    ``seed`` has 63 bits and decides everything random; ``deep`` asks for the checks kept for candidates that would enter an
-    archive.  ``assets`` is the folder of all prepared assets (the grader's own included), ``problem`` the problem folder,
-    ``work`` a fresh private folder that is removed afterwards.
+    ``seed`` has 63 bits and decides everything random.  ``assets`` is the folder of all prepared assets (the grader's own
+    included), ``problem`` the problem folder, ``work`` a fresh private folder that is removed afterwards.
     """
 
     files: Mapping[str, str]
@@ -147,7 +146,6 @@ class Trial:
     assets: Path | None
     work: Path
     sandbox: Sandbox
-    deep: bool = False
     start: Start = Start.COLD
 
     def rng(self, purpose: str = "") -> np.random.Generator:

@@ -328,7 +328,6 @@ class GraderProcess:
             reason=reason,
             feedback=reason,
             start=entry.start,
-            deep=entry.deep,
             tier=self.ready.tier,
             machine=self.prepare.machine,
             wall_s=now - clock.began,

@@ -172,7 +172,6 @@ class _Lease:
             reason=reason,
             feedback=reason,
             start=entry.start,
-            deep=entry.deep,
             tier=settings.tier,
             machine=settings.machine,
         )

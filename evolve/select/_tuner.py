@@ -13,7 +13,7 @@ a sample of an earlier generation counts in the present one, from the values tha
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -22,13 +22,11 @@ import numpy as np
 from archive import Literal, Sample
 from evolve.select._cmaes import CmaState, cma_start, default_population, draw, shorten, update
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-
+_SIGMA_AGAIN = 0.5  # of a restart around the best, in initial steps: it looks about, but not everywhere
 _SD_DONE = 1e-2  # of the initial step, in every coordinate: what is left to gain is not worth an evaluation
 _SD_FLOOR = 0.1  # of the initial step: what an inherited coordinate has at least
 _CONDITION_MAX = 1e14
-_POPULATION_GROWTH = 2  # a restart's population (Auger and Hansen 2005), bounded by
-_POPULATION_MAX = 4  # times the first
+_POPULATION = 4.0  # times the root of the dimension: rugged objectives need more than 4 + 3 ln n (docs/log.md has the comparison)
 _INT_SD = 0.4  # of one: draws of an integer keep at least this, so that it does not freeze by rounding
 _DIGITS = 3  # of the standard deviation: values are written no finer than this
 
@@ -83,7 +81,8 @@ class Tuner:
 
     ``generation`` never falls, over restarts either; samples carry the one they were drawn in.  ``pending`` are the points of the
     open generation with their scores (higher is better, None for a failure).  ``best`` is the best point told with its score.
-    ``history`` holds the best score of each closed generation since the last restart, the newest last, None where all failed.
+    ``history`` holds the best score of each closed generation since the last restart, the newest last, None where all failed;
+    ``bar`` is the best score before that restart.
     """
 
     literals: tuple[Literal, ...]
@@ -93,6 +92,7 @@ class Tuner:
     best: tuple[tuple[float, ...], float] | None = None
     history: tuple[float | None, ...] = ()
     restarts: int = 0
+    bar: float | None = None
     told_count: int = 0
 
     @property
@@ -169,16 +169,23 @@ class Tuner:
         before, after = _largest(self.history[:-window]), _largest(self.history[-window:])
         return after is None or (before is not None and after <= before)
 
-    def restart(self, sigma: float = 0.5) -> Tuner:
-        """A fresh distribution around the best point, with a population twice as large (at most four times the first).
+    def restart(self) -> Tuner:
+        """A fresh distribution: around the best point while that gains, else as wide as the first and from where that began.
 
-        Args:
-            sigma: initial standard deviation in units of the literals' steps.
+        The best so far is remembered either way.
         """
-        mean = np.array(self.best[0]) if self.best is not None else self.state.mean
-        population = min(self.population * _POPULATION_GROWTH, default_population(self.n) * _POPULATION_MAX)
-        state = cma_start(self.domain.clip(mean), sigma, population=max(self.population, population))
-        return replace(self, state=state, generation=self.generation + 1, pending=(), history=(), restarts=self.restarts + 1)
+        best, bar = self.best, self.bar
+        gained = best is not None and (bar is None or best[1] > bar)
+        mean, sigma = (np.array(best[0]), _SIGMA_AGAIN) if gained and best is not None else (np.zeros(self.n), 1.0)
+        return replace(
+            self,
+            state=cma_start(self.domain.clip(mean), sigma, population=self.population),
+            generation=self.generation + 1,
+            pending=(),
+            history=(),
+            restarts=self.restarts + 1,
+            bar=best[1] if best is not None else None,
+        )
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -203,7 +210,7 @@ def open_tuner(literals: Sequence[Literal], *, sigma: float = 1.0, population: i
     Args:
         literals: what may move; at least one.
         sigma: initial standard deviation in units of each literal's step.
-        population: results a generation; 4 + 3 ln n when None.
+        population: results a generation; the larger of 4 + 3 ln n and 4 sqrt n when None.
 
     Raises:
         ValueError: no literals, or one with an empty range, a step that is not positive, or a log scale at or below zero.
@@ -214,7 +221,9 @@ def open_tuner(literals: Sequence[Literal], *, sigma: float = 1.0, population: i
     for literal in literals:
         if not (literal.low <= literal.value <= literal.high and literal.step > 0) or (literal.scale == "log" and literal.low <= 0):
             raise ValueError(f"expected low <= value <= high, step > 0 and, on a log scale, low > 0; found {literal}.")
-    return Tuner(literals, cma_start(np.zeros(len(literals)), sigma, population=population))
+    n = len(literals)
+    population = population or max(default_population(n), round(_POPULATION * math.sqrt(n)))
+    return Tuner(literals, cma_start(np.zeros(n), sigma, population=population))
 
 
 def inherit(old: Tuner, literals: Sequence[Literal]) -> Tuner:
@@ -240,57 +249,6 @@ def inherit(old: Tuner, literals: Sequence[Literal]) -> Tuner:
     cov[np.ix_(new, new)] = block * np.outer(lift, lift)
     sigma = math.exp(0.5 * float(np.log(np.diagonal(cov)).mean()))  # geometric mean of the coordinates' sds
     return replace(fresh, state=cma_start(fresh.state.mean, sigma, cov=cov / sigma**2))
-
-
-def dump_tuner(tuner: Tuner) -> dict[str, Json]:
-    """The tuner as lists, numbers and strings, exact: ``load_tuner(json.loads(json.dumps(...)))`` equals it bit for bit."""
-    state = tuner.state
-    return {
-        "literals": [[getattr(literal, name) for name in _LITERAL_FIELDS] for literal in tuner.literals],
-        "arrays": {name: getattr(state, name).tolist() for name in _STATE_ARRAYS},
-        "sigma": state.sigma,
-        "population": state.population,
-        "state_generation": state.generation,
-        "active": state.active,
-        "generation": tuner.generation,
-        "pending": [[list(point), score] for point, score in tuner.pending],
-        "best": None if tuner.best is None else [list(tuner.best[0]), tuner.best[1]],
-        "history": list(tuner.history),
-        "restarts": tuner.restarts,
-        "told_count": tuner.told_count,
-    }
-
-
-def load_tuner(data: Mapping[str, Json]) -> Tuner:
-    """The tuner that ``dump_tuner`` wrote.
-
-    Raises:
-        KeyError, TypeError, ValueError: the data are not what ``dump_tuner`` writes.
-    """
-    raw: Mapping[str, object] = data
-    arrays = {name: np.array(value, dtype=np.float64) for name, value in raw["arrays"].items()}  # type: ignore[attr-defined]
-    state = CmaState(
-        **arrays,
-        sigma=raw["sigma"],  # type: ignore[arg-type]
-        population=raw["population"],  # type: ignore[arg-type]
-        generation=raw["state_generation"],  # type: ignore[arg-type]
-        active=raw["active"],  # type: ignore[arg-type]
-    )
-    best = raw["best"]
-    return Tuner(
-        literals=tuple(Literal(*fields) for fields in raw["literals"]),  # type: ignore[attr-defined]
-        state=state,
-        generation=raw["generation"],  # type: ignore[arg-type]
-        pending=tuple((tuple(point), score) for point, score in raw["pending"]),  # type: ignore[attr-defined]
-        best=None if best is None else (tuple(best[0]), best[1]),  # type: ignore[index]
-        history=tuple(raw["history"]),  # type: ignore[arg-type]
-        restarts=raw["restarts"],  # type: ignore[arg-type]
-        told_count=raw["told_count"],  # type: ignore[arg-type]
-    )
-
-
-_LITERAL_FIELDS = ("path", "value", "kind", "scale", "step", "low", "high")
-_STATE_ARRAYS = ("mean", "cov", "p_sigma", "p_c", "basis", "scales")
 
 
 class _ById:

@@ -39,8 +39,7 @@ def scored(score: Callable[[Mapping[str, str], int], float | None]) -> Answer:
     def answer(entry: Entry, files: Mapping[str, str]) -> Measurement:
         value = score(files, entry.seed)
         status = Status.CRASH if value is None else Status.OK
-        start, deep = entry.start, entry.deep
-        return Measurement(entry.candidate, entry.stage, entry.seed, status, score=value, start=start, deep=deep, tier="scripted")
+        return Measurement(entry.candidate, entry.stage, entry.seed, status, score=value, start=entry.start, tier="scripted")
 
     return answer
 

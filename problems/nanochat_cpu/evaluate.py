@@ -51,7 +51,7 @@ def evaluate(trial: Trial) -> Outcome:
     bpb = bits_per_byte(losses.bits, counted)
     if bpb < FLOOR:
         return Outcome.fail(Status.REJECTED, f"impossible: {bpb:.3f} bits per byte is below the floor of {FLOOR}")
-    if trial.deep and (reason := find_dependence(trial, weights, rows, logits)):
+    if reason := find_dependence(trial, weights, rows, logits):
         return Outcome.fail(Status.REJECTED, f"not causal: {reason}")
     ordinary = counted > 0
     return Outcome(

@@ -47,7 +47,7 @@ COLUMNS = {
     "problems": "run problem name metric maximize unit noisy frame evaluator stages axes params",
     "candidates": "run problem id operator model format parents island status score gain sd n stage cost_usd cost_cpu_s seq "
     "generation summary hypothesis descriptors n_bytes code_hash ticket unix_s",
-    "measurements": "run problem candidate stage seed status score reason purpose ticket index counted start deep tier machine "
+    "measurements": "run problem candidate stage seed status score reason purpose ticket index counted start tier machine "
     "wall_s cpu_s scorer_cpu_s memory_mib metrics descriptors feedback output_hash seq unix_s",
     "elites": "run problem island space cell rank candidate mean sd seq",
     "claims": "run problem vault candidate reference confirmed withdrawn p_value effect ci_low ci_high reason seq",

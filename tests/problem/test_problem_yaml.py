@@ -42,7 +42,6 @@ descriptors:
   - {name: loops, source: ast, low: 0, high: 10, bins: 5}
   - {name: memory, low: -1.5, high: 1.5}
 cells_keep: 2
-deep_checks: true
 artifacts: {weights: .npz}
 max_artifact_bytes: 10
 budget: {wall_s: 60, evaluations: 10}
@@ -73,7 +72,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("loops", "ast", 0.0, 10.0, 5),
         ("memory", "outcome", -1.5, 1.5, 10),
     ]
-    assert (contract.cells_keep, contract.deep_checks, contract.max_artifact_bytes, contract.max_bytes) == (2, True, 10, 1000)
+    assert (contract.cells_keep, contract.max_artifact_bytes, contract.max_bytes) == (2, 10, 1000)
     assert (contract.artifacts, contract.candidate_assets, contract.grader_assets) == (
         {"weights": ".npz"},
         ("tokenizer",),

@@ -91,7 +91,7 @@ Measure = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def measure(problem: Problem, evaluator: ModuleType, launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Measure:
-    def run(text: str, seed: int = 1, *, deep: bool = True, cpu_limit_s: float = CPU_LIMIT_S) -> Result:
+    def run(text: str, seed: int = 1, *, second_look: bool = True, cpu_limit_s: float = CPU_LIMIT_S) -> Result:
         files = {"train.py": text}
         stage = problem.contract.stage("full")
         with launcher.sandbox(files, stage, start=Start.COLD, cpu_limit_s=cpu_limit_s) as sandbox:
@@ -105,9 +105,11 @@ def measure(problem: Problem, evaluator: ModuleType, launcher: Launcher, tmp_pat
                 assets=problem.assets,
                 work=tmp_path_factory.mktemp("work"),
                 sandbox=calls,
-                deep=deep,
             )
-            outcome = evaluator.evaluate(trial)
+            with pytest.MonkeyPatch.context() as patch:
+                if not second_look:
+                    patch.setattr(evaluator, "find_dependence", lambda *_: "")
+                outcome = evaluator.evaluate(trial)
         return Result(outcome, calls, sandbox.usage.cpu_s, sandbox.scorer_usage.cpu_s)
 
     return run
@@ -167,7 +169,7 @@ def test_an_independent_scorer_agrees(seed_run: Result, problem: Problem, seed_t
 
 
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(measure: Measure, seed_text: str, seed_run: Result) -> None:
-    again = measure(seed_text, deep=False)
+    again = measure(seed_text, second_look=False)
     assert again.calls.asked[0][1] == seed_run.calls.asked[0][1]
     assert again.outcome.score == seed_run.outcome.score
     assert again.outcome.probe_hash == seed_run.outcome.probe_hash
@@ -243,13 +245,13 @@ def test_every_cheat_has_a_verdict_and_an_honest_twin(problem: Problem) -> None:
 
 
 def test_who_looks_ahead_a_little_gains_until_the_second_look(measure: Measure, problem: Problem, honest: Result) -> None:
-    outcome = measure(redteam(problem, "looks_ahead"), deep=False).outcome
+    outcome = measure(redteam(problem, "looks_ahead"), second_look=False).outcome
     assert outcome.status is Status.OK
     assert outcome.score < honest.outcome.score
 
 
 def test_a_score_below_the_floor_is_impossible(measure: Measure, problem: Problem) -> None:
-    outcome = measure(redteam(problem, "looks_far_ahead"), deep=False).outcome
+    outcome = measure(redteam(problem, "looks_far_ahead"), second_look=False).outcome
     assert outcome.status is Status.REJECTED
     assert "impossible" in outcome.reason
 

@@ -14,6 +14,7 @@ from evolve._errors import RunError, RunLocked, UsageError
 from evolve._inbox import inbox_folder, post
 from evolve._reading import open_search
 from evolve._session import resume, start
+from evolve._summary import best_of
 
 
 def records(summary, kind):
@@ -181,3 +182,16 @@ def test_a_checkpoint_of_another_journal_is_ignored(parabola, tmp_path):
     for suffix in (".json", ".npz"):
         shutil.copy(Path(first.run, "checkpoint").with_suffix(suffix), Path(second.run, "checkpoint").with_suffix(suffix))
     assert open_search(_rundir.find(Path(second.run)))[2].spend.evaluations == second.measurements
+
+
+def test_after_final_runs_the_run_stands_by_what_they_show(parabola):
+    config = parabola(noisy=True, evaluations=60)
+    summary = start(config)
+    if summary.final.best_mean > summary.final.seed_mean:
+        assert summary.best_id == summary.final.candidate
+    search = open_search(_rundir.find(Path(summary.run)))[2]
+    finalist = summary.final.candidate
+    search.final_scores = [(id_, -9.0 if id_ == finalist else 0.0) for id_, _ in search.final_scores]
+    assert best_of(search) == 0
+    search.final_scores = [(id_, 9.0 if id_ == finalist else 0.0) for id_, _ in search.final_scores]
+    assert search.people.rows[best_of(search)].id == finalist

@@ -34,7 +34,7 @@ from evolve._snapshot import state_of
 PROBLEM = "planted@0"
 
 
-def contract(*, noisy: bool = False, start: Start = Start.COLD, deep: bool = False, stages: int = 1, block: int = 1) -> Contract:
+def contract(*, noisy: bool = False, start: Start = Start.COLD, stages: int = 1, block: int = 1) -> Contract:
     """A contract over one axis."""
     names = [f"stage{i}" for i in range(stages)]
     return Contract(
@@ -42,7 +42,6 @@ def contract(*, noisy: bool = False, start: Start = Start.COLD, deep: bool = Fal
         metric="value",
         goal="maximize",
         noisy=noisy,
-        deep_checks=deep,
         stages=tuple(Stage(name=name, start=start, block=block) for name in names),
         axes=(Axis(name="where", source="ast", low=0.0, high=1.0, bins=8),),
     )
@@ -166,7 +165,6 @@ class Simulation:
             Status.CRASH if wrong else Status.OK,
             score,
             start=entry.start,
-            deep=entry.deep,
             wall_s=0.1,
             cpu_s=0.1,
         )

@@ -28,7 +28,7 @@ def trajectory(kind, policy):
             case Proposed(attempt, _, status, candidate):
                 lines.append(f"{attempt.ticket} {status} {candidate.id if candidate else ''}")
             case MeasureIssued(attempt, _, purpose, entries):
-                lines += [f"{attempt.ticket} {purpose} {e.candidate} {e.stage} {e.seed} {e.start} {e.deep}" for e in entries]
+                lines += [f"{attempt.ticket} {purpose} {e.candidate} {e.stage} {e.seed} {e.start}" for e in entries]
     return "\n".join(lines) + "\n"
 
 
@@ -36,7 +36,7 @@ def trajectory(kind, policy):
     ("name", "kind", "policy"),
     [
         ("map_elites", contract(), "map_elites"),
-        ("map_elites_noisy", contract(noisy=True, deep=True), "map_elites"),
+        ("map_elites_noisy", contract(noisy=True), "map_elites"),
         ("one_plus_one", contract(), "one_plus_one"),
         ("best_of_n", contract(), "best_of_n"),
     ],
