@@ -104,7 +104,7 @@ def test_a_search_runs_from_the_wheel_alone(empty_python, tmp_path):
     status, best, measurements, *files, loaded = json.loads(done.stdout.splitlines()[-1])
     assert status == "done"
     assert best > 0
-    assert measurements >= 6
+    assert 3 <= measurements <= 6  # one is kept back for measuring the best again cold
     assert all(Path(file).is_relative_to(empty_python.parents[1]) for file in files)
     assert {"ray", "duckdb", "hydra", "anthropic", "rich", "torch"} & set(loaded) == set()
 
