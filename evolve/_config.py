@@ -47,7 +47,7 @@ class SearchConfig:
     tournament: int = 16
     inspirations: int = 5
     uniform_share: float = 0.1
-    tune_share: float = 0.7
+    tune_share: float = 0.8
     discount: float = 0.995
     family_floor: float = 0.05
     keep: int = 64

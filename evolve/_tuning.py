@@ -1,8 +1,8 @@
 """The constant tuner's place in the search: one program is tuned at a time, in depth, and the tuner learns from the leader.
 
 A tuner is opened on a program by a propose ticket and then hands out samples.  When a program that is not the tuner's leads,
-another ticket lists its literals: if they are the same ones, their values are one more point to learn from; if not, and it leads
-by enough, a tuner is opened on that program which inherits what was learnt about the literals that survive.  A tuner that
+another ticket lists its literals: if they are the same ones, that is where the tuner's next restart begins; if not, and it leads by
+enough, a tuner is opened on that program which inherits what was learnt about the literals that survive.  A tuner that
 stagnates restarts around its best while that gains, else from where it began; after a few restarts the next is opened elsewhere.
 """
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 MAX_RESTARTS = 8
 _LOOK_BACK = 6  # generations
-_FOREIGN = -1  # the generation of a point that no tuner drew
 _Z_DIGITS = 4  # of a standard normal draw: more would only lengthen the journal
 
 
@@ -75,17 +74,16 @@ class Tuning:
         return Sample(self.ticket, generation, z, values)
 
     def opened(self, ticket: int, base: int, literals: tuple[Literal, ...], people: Population) -> None:
-        """A propose ticket found literals to tune in ``base``: they become a point of the tuner in hand, or a tuner of their own.
+        """A propose ticket found literals to tune in ``base``: they become a point for the tuner in hand, or a tuner of their own.
 
-        A program with the same literals is one more point to learn from.  One with others replaces the base if it leads by more
+        A program with the same literals is where the next restart begins.  One with others replaces the base if it leads by more
         than the tuner has gained over its last generations: a smaller lead it will make up by itself, and moving costs momentum.
         """
         self.opening = False
         self.seen.add(base)
         tuner, score = self.tuner, people.score(base)
         if tuner is not None and [literal.path for literal in literals] == [literal.path for literal in tuner.literals]:
-            point = Sample(self.ticket, _FOREIGN, (0.0,) * len(literals), tuple(literal.value for literal in literals))
-            self._tell(point, score)
+            self.tuner = tuner if score is None else tuner.noted([literal.value for literal in literals], score)
         elif tuner is None or (score is not None and self._outrun(tuner, score)):
             self.tuner = open_tuner(literals) if tuner is None else inherit(tuner, literals)
             self.ticket, self.base = ticket, base

@@ -154,6 +154,15 @@ class Tuner:
         tuner = replace(self, pending=(*self.pending, (point, score)), best=best, told_count=self.told_count + 1)
         return tuner if len(tuner.pending) < tuner.population else tuner._closed()
 
+    def noted(self, values: Sequence[float], score: float) -> Tuner:
+        """The tuner after hearing of a point that it did not draw: a restart may begin there, the distribution stays as it is.
+
+        Telling it as a sample instead (Hansen 2011) made packings converge early to worse optima (docs/log.md).
+        """
+        if self.best is not None and score <= self.best[1]:
+            return self
+        return replace(self, best=(tuple(self.domain.encode(np.array(values)).tolist()), score))
+
     @property
     def stagnated(self) -> bool:
         """Whether more samples of this distribution are unlikely to gain anything.
