@@ -29,7 +29,8 @@ from evolve._config import BudgetConfig, SearchConfig
 from evolve._contract import Axis
 from evolve._replay import replay
 from evolve._rundir import RunDir
-from evolve._search import Made, Search
+from evolve._search import Search
+from evolve._tickets import Made
 from evolve.execute import Block
 from evolve.testing import Harness, Script, plain_contract, scored
 

@@ -60,6 +60,12 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         _require(self.policy in POLICIES, "search.policy", f"one of {', '.join(POLICIES)}", self.policy)
+        _require(
+            self.policy == "map_elites" or "ast_edit" in self.operators,
+            "search.operators",
+            f"a list with ast_edit, which is what the policy {self.policy} uses",
+            list(self.operators),
+        )
         unknown = [name for name in self.operators if name not in OPERATORS]
         _require(
             bool(self.operators) and not unknown, "search.operators", f"a list out of {', '.join(OPERATORS)}", list(self.operators)

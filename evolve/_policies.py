@@ -52,7 +52,9 @@ def map_elites(search: Search, rng: np.random.Generator) -> Draft | None:
     tune = next((i for i, arm in enumerate(arms) if arm.operator == TUNE), None) if _may_tune(search) else None
     allowed = [arm.operator != TUNE and (arm.operator != "crossover" or len(people.elites) > 1) for arm in arms]
     if tune is not None and (not any(allowed) or rng.random() < share):
-        return _tune(search, rng, tune, share if any(allowed) else 1.0)
+        draft = _tune(search, rng, tune, share if any(allowed) else 1.0)
+        if draft is not None:
+            return draft
     if not any(allowed):
         return None
     arm, propensity = search.bandit.choose(allowed, rng.random())
@@ -135,11 +137,10 @@ def _tune(search: Search, rng: np.random.Generator, arm: int, propensity: float)
     if tuning.can_sample and not tuning.wants(search.people.leader, search.people):
         sample = tuning.draw(rng)
         return Draft(arm, (tuning.base,), (), propensity, search.people.score(_leader(search)), sample)
-    leader = _leader(search)
-    parent = leader if search.people.rows[leader].cold and not tuning.spent_on(leader) else _parent(search, rng, arm)
-    if not search.people.rows[parent].cold:
-        parent = SEED
-    return Draft(arm, (parent,), (), propensity)
+    for parent in (_leader(search), _parent(search, rng, arm), SEED):
+        if search.people.rows[parent].cold and not tuning.spent_on(parent):
+            return Draft(arm, (parent,), (), propensity)
+    return None
 
 
 def _child_of(search: Search, rng: np.random.Generator, parent: int) -> Draft | None:

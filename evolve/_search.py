@@ -7,7 +7,7 @@ results are arguments, and every draw is keyed by (run seed, purpose, ticket).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from archive import (
     Arm,
@@ -15,9 +15,7 @@ from archive import (
     BlockClosed,
     BlockStatus,
     BudgetSet,
-    Candidate,
     LateResult,
-    Literal,
     Measured,
     MeasureIssued,
     Measurement,
@@ -45,26 +43,14 @@ from evolve._policies import POLICIES, SEED, TUNE, Draft
 from evolve._population import Population
 from evolve._rng import generator
 from evolve._spend import Spend, exhausted
-from evolve._tickets import MAX_LOSSES, Tickets
+from evolve._tickets import MAX_LOSSES, Made, Tickets
 from evolve._tuning import Tuning
 from evolve.select import Bandit
 
 SEED_ARM = -1
 FAMILIES = {"tune": "tune", "ast_edit": "edit", "crossover": "merge"}
 MAX_EVALUATOR_ERRORS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What an operator made of a propose ticket, on its way to becoming a record."""
-
-    attempt: Attempt
-    status: ProposalStatus
-    candidate: Candidate | None = None
-    literals: tuple[Literal, ...] = ()
-    reason: str = ""
-    cpu_s: float = 0.0
-    usd: float = 0.0
+BARREN = 1000  # propose tickets without a new program, after which the operators have nothing left
 
 
 class Search:
@@ -100,6 +86,7 @@ class Search:
         self.requests: set[str] = set()  # carried out or refused; never again
         self.incumbent = SEED  # of the baselines that keep one
         self.tickets_of_round = 0
+        self.barren = 0  # propose tickets since the last one that gave a new program
 
     # ---------------------------------------------------------------------------------------------- deciding
 
@@ -135,6 +122,8 @@ class Search:
             return "stop.target"
         if self.stop.patience is not None and self.people.n_settled - self.people.leader_at >= self.stop.patience:
             return "stop.patience"
+        if self.barren >= BARREN:
+            return f"exhausted: the last {BARREN} attempts gave no new program"
         queued = sum(len(block.remaining()) for block in self.tickets.blocks.values())
         return exhausted(self.budget, self.spend, now, reserve(self), queued=queued / self.slots)
 
@@ -266,7 +255,7 @@ class Search:
                 self.spend.opened(record, stamped.at)
                 self.tickets.opened(record.epoch)
                 self.slots, self.tier = record.slots, record.tier
-                self.stopping, self.evaluator_errors = "", 0
+                self.stopping, self.evaluator_errors, self.barren = "", 0, 0
                 self.failed = self.failed if self.people.seed_failed else ""
             case RunCreated():
                 self.seed = record.seed
@@ -302,6 +291,7 @@ class Search:
                 self.tickets.next_ticket = max(self.tickets.next_ticket, ticket + 1)
             return
         issued = self.tickets.proposals.pop(ticket)
+        self.barren = 0 if record.candidate is not None or record.status is ProposalStatus.TUNER else self.barren + 1
         arm, sample = self.bandit.arms.index(issued.arm), issued.sample
         if record.candidate is not None:
             tuner = sample.tuner if sample is not None else -1

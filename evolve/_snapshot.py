@@ -12,8 +12,10 @@ import io
 import json
 import os
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +34,12 @@ _VALUES: dict[str, type] = {
     for name, cls in vars(module).items()
     if isinstance(cls, type) and (is_dataclass(cls) or issubclass(cls, Enum))
 }
+_PLAIN = {type(None), bool, int, float, str}
 _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VALUES.items() if is_dataclass(cls)}
 # What of each stateful object is state; the rest follows from the configuration.
 _SEARCH = (
     "budget", "seed", "slots", "tier", "finals", "final_scores", "stopping", "failed", "evaluator_errors", "requests", "incumbent",
-    "tickets_of_round", "spend",
+    "tickets_of_round", "barren", "spend",
 )  # fmt: skip
 _PEOPLE = (
     "rows",
@@ -142,23 +145,49 @@ def load(stem: Path) -> Checkpoint | None:
     return Checkpoint(_decode(tree["position"], arrays), tree["places"], tree, arrays)
 
 
+# Many values of one class are kept as columns, one a field: a hundred thousand rows are then a few long lists of plain values.
+
+
 def _encode(value: Any, arrays: list[np.ndarray]) -> Any:
-    if value is None or type(value) in (bool, int, float, str):
+    """One value as JSON: plain values as they are, everything else as a mapping with one letter that says what it is."""
+    kind = type(value)
+    if kind in _PLAIN:
         return value
     if isinstance(value, Enum):
-        return {"e": type(value).__name__, "v": value.value}
-    name = type(value).__name__
-    if name in _FIELDS:
-        return {"c": name, "f": [_encode(getattr(value, field), arrays) for field in _FIELDS[name]]}
+        return {"e": kind.__name__, "v": value.value}
+    if kind.__name__ in _FIELDS:
+        return {"c": kind.__name__, "f": [_encode(getattr(value, field), arrays) for field in _FIELDS[kind.__name__]]}
     if isinstance(value, np.ndarray):
         arrays.append(value)
         return {"a": len(arrays) - 1}
     if isinstance(value, dict):
-        return {"d": [[_encode(key, arrays), _encode(item, arrays)] for key, item in value.items()]}
+        return {"d": [_encode_all(value, arrays), _encode_all(value.values(), arrays)]}
     if isinstance(value, set):
         return {"s": sorted(value)}
-    kind = "t" if isinstance(value, tuple) else "q" if isinstance(value, deque) else "l"
-    return {kind: [_encode(item, arrays) for item in value]}
+    tag = "t" if isinstance(value, tuple) else "q" if isinstance(value, deque) else "l"
+    return {tag: _encode_all(value, arrays)}
+
+
+def _encode_all(values: Collection[Any], arrays: list[np.ndarray]) -> Any:
+    """Many values: a list where all are plain, columns where all are of one class."""
+    kinds = set(map(type, values))
+    if kinds <= _PLAIN:
+        return list(values)
+    if type(None) in kinds:
+        there = [int(value is not None) for value in values]
+        return {"o": there, "v": _encode_all([value for value in values if value is not None], arrays)}
+    kind = kinds.pop()
+    if kinds or kind in (np.ndarray, set, deque, list):
+        return {"x": [_encode(value, arrays) for value in values]}
+    if kind is tuple:
+        return {"t": [len(value) for value in values], "v": _encode_all(list(chain.from_iterable(values)), arrays)}
+    if kind is dict:
+        keys, items = (list(chain.from_iterable(part)) for part in (values, (value.values() for value in values)))
+        return {"d": [len(value) for value in values], "k": _encode_all(keys, arrays), "v": _encode_all(items, arrays)}
+    if issubclass(kind, Enum):
+        return {"e": kind.__name__, "v": [value.value for value in values]}
+    fields = _FIELDS[kind.__name__]
+    return {"c": kind.__name__, "f": [_encode_all([getattr(value, field) for value in values], arrays) for field in fields]}
 
 
 def _decode(value: Any, arrays: list[np.ndarray]) -> Any:
@@ -172,8 +201,31 @@ def _decode(value: Any, arrays: list[np.ndarray]) -> Any:
     if "a" in value:
         return arrays[value["a"]]
     if "d" in value:
-        return {_decode(key, arrays): _decode(item, arrays) for key, item in value["d"]}
+        return dict(zip(*(_decode_all(part, arrays) for part in value["d"]), strict=True))
     if "s" in value:
         return set(value["s"])
-    kind, items = next(iter(value.items()))
-    return {"t": tuple, "l": list, "q": deque}[kind](_decode(item, arrays) for item in items)
+    tag, items = next(iter(value.items()))
+    return {"t": tuple, "l": list, "q": deque}[tag](_decode_all(items, arrays))
+
+
+def _decode_all(values: Any, arrays: list[np.ndarray]) -> list[Any]:
+    if isinstance(values, list):
+        return values
+    if "o" in values:
+        present = iter(_decode_all(values["v"], arrays))
+        return [next(present) if there else None for there in values["o"]]
+    if "x" in values:
+        return [_decode(value, arrays) for value in values["x"]]
+    if "t" in values:
+        items = iter(_decode_all(values["v"], arrays))
+        return [tuple(islice(items, n)) for n in values["t"]]
+    if "d" in values:
+        pairs = zip(_decode_all(values["k"], arrays), _decode_all(values["v"], arrays), strict=True)
+        return [dict(islice(pairs, n)) for n in values["d"]]
+    if "e" in values:
+        return list(map(_VALUES[values["e"]], values["v"]))
+    make, columns = _VALUES[values["c"]], [_decode_all(column, arrays) for column in values["f"]]
+    if not any(field.kw_only for field in fields(make)):
+        return list(map(make, *columns))
+    names = _FIELDS[values["c"]]
+    return [make(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]

@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from archive import Attempt, BlockClosed, BlockStatus, Measured, MeasureIssued, ProposeIssued
+from archive import Attempt, BlockClosed, BlockStatus, Candidate, Literal, Measured, MeasureIssued, ProposalStatus, ProposeIssued
 
 MAX_VOIDS = 3
 MAX_LOSSES = 3  # of one ticket: after that the machine is at fault, not chance
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What an operator made of a propose ticket, on its way to becoming a record."""
+
+    attempt: Attempt
+    status: ProposalStatus
+    candidate: Candidate | None = None
+    literals: tuple[Literal, ...] = ()
+    reason: str = ""
+    cpu_s: float = 0.0
+    usd: float = 0.0
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from archive import (
 )
 from evolve._contract import Problem
 from evolve._rng import generator
-from evolve._search import Made
+from evolve._tickets import Made
 from evolve.execute import Block
 from evolve.propose import Files, Operator, Scope, Task, analyse, check_scope
 

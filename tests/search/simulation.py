@@ -28,8 +28,9 @@ from archive import (
 )
 from evolve._config import SearchConfig, StopConfig
 from evolve._contract import Axis, Budget, Contract, Stage
-from evolve._search import Made, Search
+from evolve._search import Search
 from evolve._snapshot import state_of
+from evolve._tickets import Made
 
 PROBLEM = "planted@0"
 

@@ -18,6 +18,7 @@ from archive import (
     LateResult,
     Measured,
     MeasureIssued,
+    ProposalStatus,
     Proposed,
     Purpose,
     Rebinned,
@@ -25,6 +26,7 @@ from archive import (
     Status,
 )
 from evolve._snapshot import put_state, state_of
+from evolve._tickets import Made
 
 KINDS = st.sampled_from(
     [
@@ -337,3 +339,12 @@ def test_other_axes_are_another_space_and_survive_a_checkpoint():
     assert state(resumed) == state(run.search)
     run.run()
     assert run.search.done(run.now)
+
+
+@pytest.mark.parametrize("operators", [("ast_edit",), ("tune",), ("tune", "ast_edit", "crossover")])
+def test_a_search_whose_operators_have_nothing_left_ends_by_itself(operators):
+    run = Simulation(build(contract(), evaluations=None, operators=operators), np.random.default_rng(0), wrongs=0.0)
+    run.make = lambda issued: Made(issued.attempt, ProposalStatus.INVALID, reason="nothing to change")
+    run.begin()
+    assert run.run(20_000) < 20_000
+    assert "no new program" in run.search.done(run.now) or not run.search.ask(run.now, room=1)
