@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from archive._cells import Added, Cells
-from archive._records import AxisInfo
+from archive._values import AxisInfo
 
 _INFINITY = math.inf
 _MAX_CELLS = 2**63 - 1

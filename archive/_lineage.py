@@ -10,18 +10,20 @@ from pathlib import Path
 from archive._posterior import Pooled
 from archive._reader import read_journal
 from archive._records import (
-    Arm,
     BlockClosed,
-    BlockStatus,
-    Candidate,
     Measured,
     Proposed,
     ProposeIssued,
     Retraction,
     RunCreated,
-    Status,
 )
 from archive._texts import TextStore
+from archive._values import (
+    Arm,
+    BlockStatus,
+    Candidate,
+    Status,
+)
 
 
 @dataclass(frozen=True, slots=True)

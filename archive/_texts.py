@@ -18,8 +18,9 @@ import zstandard
 
 from archive._errors import JournalDamaged
 from archive._reader import decode_line, read_journal
-from archive._records import Candidate, Proposed, Text
+from archive._records import Proposed
 from archive._segments import Position, segment_path, unframe
+from archive._values import Candidate, Text
 
 MAX_DEPTH = 16  # links to the nearest whole text: bounds the cost of reading one
 _LEVEL = 3  # level 9 takes ten times as long for a few bytes
