@@ -177,10 +177,11 @@ def _encode_all(values: Collection[Any], arrays: list[np.ndarray]) -> Any:
         there = [int(value is not None) for value in values]
         return {"o": there, "v": _encode_all([value for value in values if value is not None], arrays)}
     kind = kinds.pop()
-    if kinds or kind in (np.ndarray, set, deque, list):
+    if kinds or kind in (np.ndarray, set, deque):
         return {"x": [_encode(value, arrays) for value in values]}
-    if kind is tuple:
-        return {"t": [len(value) for value in values], "v": _encode_all(list(chain.from_iterable(values)), arrays)}
+    if kind in (tuple, list):
+        tag = "t" if kind is tuple else "l"
+        return {tag: [len(value) for value in values], "v": _encode_all(list(chain.from_iterable(values)), arrays)}
     if kind is dict:
         keys, items = (list(chain.from_iterable(part)) for part in (values, (value.values() for value in values)))
         return {"d": [len(value) for value in values], "k": _encode_all(keys, arrays), "v": _encode_all(items, arrays)}
@@ -216,9 +217,10 @@ def _decode_all(values: Any, arrays: list[np.ndarray]) -> list[Any]:
         return [next(present) if there else None for there in values["o"]]
     if "x" in values:
         return [_decode(value, arrays) for value in values["x"]]
-    if "t" in values:
-        items = iter(_decode_all(values["v"], arrays))
-        return [tuple(islice(items, n)) for n in values["t"]]
+    for tag, make_row in (("t", tuple), ("l", list)):
+        if tag in values:
+            items = iter(_decode_all(values["v"], arrays))
+            return [make_row(islice(items, n)) for n in values[tag]]
     if "d" in values:
         pairs = zip(_decode_all(values["k"], arrays), _decode_all(values["v"], arrays), strict=True)
         return [dict(islice(pairs, n)) for n in values["d"]]
