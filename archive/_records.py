@@ -13,7 +13,7 @@ Scores in records carry the problem's own sign and unit; only the search turns t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from archive._values import (
