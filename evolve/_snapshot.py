@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ _PEOPLE = (
     "by_hash",
     "frame",
     "ready",
+    "top",
     "warm_elites",
     "leader",
     "leader_at",
@@ -59,8 +61,10 @@ _TUNING = ("tuner", "ticket", "base", "opening", "spent", "seen", "in_flight", "
 _STATE = {"search": _SEARCH, "people": _PEOPLE, "tickets": _TICKETS, "tuning": _TUNING}
 
 
+@cache
 def code_hash() -> str:
-    """A hash of the code that decides what the state means."""
+    """A hash of the code that decides what the state means, as it was when first asked: an upgrade under a running driver is not its
+    code."""
     here = Path(__file__).parent
     digest = hashlib.blake2b(digest_size=8)
     for folder in (here, here / "select", Path(archive.__file__).parent):
