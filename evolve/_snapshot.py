@@ -63,8 +63,8 @@ _STATE = {"search": _SEARCH, "people": _PEOPLE, "tickets": _TICKETS, "tuning": _
 
 @cache
 def code_hash() -> str:
-    """A hash of the code that decides what the state means, as it was when first asked: what is installed while a driver runs is not
-    its code."""
+    """A hash of the code that decides what the state means, as it was when first asked: what is installed while a driver runs is
+    not its code."""
     here = Path(__file__).parent
     digest = hashlib.blake2b(digest_size=8)
     for folder in (here, here / "select", Path(archive.__file__).parent):
