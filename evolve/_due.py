@@ -7,7 +7,6 @@ When searching is over: best against seed on fresh seeds, or the best's cold sta
 
 from __future__ import annotations
 
-import heapq
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -46,7 +45,8 @@ def final_block(search: Search) -> Due | None:
         if search.finals is not None:
             return _final(search, search.finals[0], search.finals[1])
         return _final(search, people.rows[leader].id, 2 * final_runs(search)) if leader not in (None, SEED) else None
-    if leader is None or people.rows[leader].cold:
+    limit = search.budget.evaluations
+    if leader is None or people.rows[leader].cold or (limit is not None and search.spend.evaluations >= limit):
         return None
     return _again(search, leader, Purpose.RECHECK)
 
@@ -122,8 +122,7 @@ def _remeasure(search: Search) -> Due | None:
     people, config = search.people, search.config
     if not search.contract.noisy or search.spend.share_of_count(Purpose.REMEASURE) >= config.remeasure_share:
         return None
-    best = heapq.nsmallest(config.remeasure_top, people.elites, key=lambda number: (-people.posterior(number)[0], number))
-    idle = [number for number in best if number != SEED and people.rows[number].pending == 0]
+    idle = [number for number in people.promising(config.remeasure_top) if number != SEED and people.rows[number].pending == 0]
     if not idle:
         return None
     return _again(search, min(idle, key=lambda number: (people.n_measured(number), number)), Purpose.REMEASURE)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from evolve._search import Search
 
 TUNE = "tune"
-EVALUATIONS_PER_LITERAL = 30  # below this, changing one number at a time learns more than changing all
+EVALUATIONS_PER_LITERAL = 100  # below this, changing one number at a time learns more than changing all
 
 
 @dataclass(frozen=True, slots=True)

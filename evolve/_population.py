@@ -30,6 +30,8 @@ from evolve._contract import Contract
 from evolve._frames import SEED, CpuFrame
 
 SEEDS_KEPT = 5  # runs of a candidate that later ones are compared with
+TOP_KEPT = 64  # candidates of a noisy problem that may be measured again
+PLAUSIBLE_SD = 2.0  # posterior standard deviations within which a candidate may still be the best
 _STALE = 0.05  # relative change of noise or prior after which the places of all elites are judged again
 
 
@@ -111,6 +113,7 @@ class Population:
         self.frame = CpuFrame() if contract.frame == "cpu_budget" else None
         self.ready: deque[Ready] = deque()
         self.warm_elites: list[int] = []  # newest last
+        self.top: list[int] = []  # the best by posterior mean, in or out of the archive; of a noisy problem
         self.leader: int | None = None
         self.leader_at = 0  # candidates measured when the leader last changed
         self.n_settled = 0
@@ -187,6 +190,8 @@ class Population:
         if row.status not in (None, Status.OK, Status.EVALUATOR_ERROR):
             return []
         row.status = status
+        if number in self.top:
+            self.top.remove(number)
         self.failures[status] = self.failures.get(status, 0) + 1
         placed = self._placed(self.archive.retract(number).changes)
         if number == self.leader:
@@ -209,6 +214,13 @@ class Population:
 
     def _wants_recheck(self, number: int) -> bool:
         return not self.rows[number].cold and number in self.archive.cells
+
+    def best_cold(self) -> int | None:
+        """The leader, if it was measured in a fresh process; else the best elite that was."""
+        if self.leader is None or self.rows[self.leader].cold:
+            return self.leader
+        worth = self.archive.cells.worth
+        return max((one for one in self.elites if self.rows[one].cold), key=lambda one: (worth(one), -one), default=SEED)
 
     def ignores_its_seed(self, number: int, result: Measurement) -> bool:
         """Whether a result equals that of another seed, although the seed program's results all differ."""
@@ -246,7 +258,21 @@ class Population:
             if stage == row.stage and (bar is None or self.sign * score >= self.sign * bar):
                 self.ready.append(Ready(number, stage + 1))
             return []
+        if self.contract.noisy:
+            self._rank(number)
         return self._judge(number) + self._refresh()
+
+    def _rank(self, number: int) -> None:
+        """Keep the best in ``top``, pruning to half when it is full."""
+        if number not in self.top:
+            self.top.append(number)
+        if len(self.top) > TOP_KEPT:
+            self.top = sorted(self.top, key=lambda one: (-self.posterior(one)[0], one))[: TOP_KEPT // 2]
+
+    def promising(self, count: int) -> list[int]:
+        """Up to ``count`` candidates with the best posterior means, best first, as far as they may still be better than that."""
+        best = sorted(((*self.posterior(number), number) for number in self.top), key=lambda one: (-one[0], one[2]))[:count]
+        return [number for mean, sd, number in best if mean + PLAUSIBLE_SD * sd >= best[0][0]]
 
     def _judge(self, number: int) -> list[Placed]:
         row = self.rows[number]

@@ -54,12 +54,13 @@ class Summary:
 def best_of(search: Search) -> int | None:
     """The candidate a run stands by.
 
-    The leader, until a noisy run has made its final measurements.  After them it is the program they were made of, if its mean was
+    The leader, or the best that was measured in a fresh process where the leader only has a warm result.  Once a noisy run has
+    made its final measurements it is the program they were made of, if its mean was
     better than the seed program's, and otherwise the seed program: another one's lucky score is no better founded than it was.
     """
     final = _final(search)
     if final is None or search.finals is None or search.finals[1] > 0:
-        return search.people.leader
+        return search.people.best_cold()
     finalist = search.people.by_id[final.candidate]
     better = search.people.sign * (final.best_mean - final.seed_mean) > 0
     return finalist if better and search.people.score(finalist) is not None else SEED

