@@ -61,7 +61,7 @@ class _Part:
     start: int
     end: int
     column: int
-    needs: frozenset[str]  # names it reads and does not bind
+    node: ast.stmt
 
 
 def _mix_parts(parent: Files, donor: Files, scope: Scope, rng: np.random.Generator) -> tuple[Files, str] | None:
@@ -79,7 +79,7 @@ def _mix_parts(parent: Files, donor: Files, scope: Scope, rng: np.random.Generat
             if other is None or other.column != part.column or not inside((part.start, part.end), regions):
                 continue
             new = theirs.text[other.start : other.end]
-            if new != mine.text[part.start : part.end] and other.needs <= known:
+            if new != mine.text[part.start : part.end] and _needs(other.node) <= known:
                 choices.append((path, part, new))
     if not choices:
         return None
@@ -109,11 +109,12 @@ def _parts(parsed: Parsed) -> list[_Part]:
                 continue
             span = whole_lines(parsed, node)
             if span is not None and name not in parts:
-                parts[name] = _Part(name, *span, node.col_offset, _needs(node))
+                parts[name] = _Part(name, *span, node.col_offset, node)
     return list(parts.values())
 
 
 def _needs(node: ast.stmt) -> frozenset[str]:
+    """Names that a part reads and does not bind."""
     reads = {child.id for child in ast.walk(node) if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Load)}
     return frozenset(name for name in reads - bound_names(node) if not hasattr(builtins, name))
 
