@@ -30,6 +30,7 @@ from archive import (
 )
 from evolve import _rundir, _snapshot
 from evolve._build import build_executor, build_operators, build_search, n_slots
+from evolve._collector import rare_collections
 from evolve._config import RunConfig
 from evolve._inbox import InboxWatcher, Request, withdraw
 from evolve._loop import Interrupt, Mailbox, Stopped, run_loop
@@ -105,6 +106,7 @@ def _drive(
 ) -> Summary:
     with ExitStack() as stack:
         stack.enter_context(_rundir.RunLock(run))
+        stack.enter_context(rare_collections())
         config, problem = read_run(run)
         mailbox: Mailbox = SimpleQueue()
         journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))

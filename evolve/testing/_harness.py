@@ -16,6 +16,7 @@ from types import TracebackType
 from archive import Attempt, Closed, Entry, Journal, Measurement, Opened, ProposalStatus, Proposed, RunCreated, Status, TextStore
 from evolve import _snapshot
 from evolve._build import build_operators, build_search
+from evolve._collector import rare_collections
 from evolve._config import BudgetConfig, ProblemConfig, RunConfig, SearchConfig, StopConfig
 from evolve._contract import Contract, Problem, Stage
 from evolve._loop import Mailbox, run_loop
@@ -151,7 +152,8 @@ class Harness:
 
     def drive(self) -> str:
         """Run the loop to its end; returns why it ended."""
-        return run_loop(self.search, self.executor, self.workshop, self.recorder, self.mailbox, lambda request: None)
+        with rare_collections():
+            return run_loop(self.search, self.executor, self.workshop, self.recorder, self.mailbox, lambda request: None)
 
     def finish(self, status: str = "done") -> None:
         """Write the last record of this opening."""

@@ -41,7 +41,7 @@ def test_a_trial_carries_what_was_asked(tmp_path: Path) -> None:
     body = HEADER + (
         "def evaluate(trial):\n"
         "    (trial.work / 'mine').write_text('x')\n"
-        "    told = {'stage': trial.stage, 'seed': trial.seed, 'deep': trial.deep, 'start': trial.start, 'work': str(trial.work),\n"
+        "    told = {'stage': trial.stage, 'seed': trial.seed, 'start': trial.start, 'work': str(trial.work),\n"
         "            'fresh': len(list(trial.work.iterdir())) == 1, 'problem': str(trial.problem), 'assets': trial.assets,\n"
         "            'files': dict(trial.files), 'bytes': trial.params['bytes'], 'draw': float(trial.rng('data').random())}\n"
         "    with open(Path(trial.params['trace']) / 'told', 'a') as file:\n        file.write(json.dumps(told) + '\\n')\n"
@@ -49,16 +49,16 @@ def test_a_trial_carries_what_was_asked(tmp_path: Path) -> None:
     )
     probe = Probe(tmp_path, evaluate=body)
     files = action("score")
-    results = _measure(probe, files, files, seed=2**62 + 1, deep=True)
+    results = _measure(probe, files, files, seed=2**62 + 1)
     told = [json.loads(text) for text in (probe.trace / "told").read_text().splitlines()]
     for one in told:
-        assert (one["stage"], one["seed"], one["deep"], one["start"]) == ("full", 2**62 + 1, True, "cold")
+        assert (one["stage"], one["seed"], one["start"]) == ("full", 2**62 + 1, "cold")
         assert (one["fresh"], one["problem"], one["assets"], one["bytes"]) == (True, str(probe.problem.folder), None, 1 << 20)
         assert one["files"] == dict(files)
         assert not Path(one["work"]).exists()
     assert told[0]["draw"] == told[1]["draw"]
     assert told[0]["work"] != told[1]["work"]
-    assert [(result.deep, result.machine, result.tier) for result in results] == [(True, "here", "none")] * 2
+    assert [(result.machine, result.tier) for result in results] == [("here", "none")] * 2
 
 
 def test_helpers_beside_the_evaluator_are_importable_and_nothing_is_written_there(tmp_path: Path) -> None:

@@ -47,7 +47,6 @@ _measurements = st.builds(
     curve=st.none() | st.builds(Curve, x=st.lists(_finite).map(tuple), y=st.lists(_finite).map(tuple), x_name=_text, y_name=_text),
     artifacts=st.dictionaries(_text, _text, max_size=2),
     start=st.sampled_from(Start),
-    deep=st.booleans(),
     wall_s=_finite,
 )
 _contracts = st.builds(
