@@ -1,7 +1,7 @@
 """Fewer collections of cyclic garbage while a run is driven.
 
-Parsing makes tens of thousands of objects for a program of 20 kB, and none of them are cycles; at Python's default, a look after every
-700 of them, the collector takes a third of the engine's time.  Reference counting frees the trees either way.
+Parsing makes tens of thousands of objects for a program of 20 kB, and none of them are cycles; with Python's default, a look after
+every 700, the collector takes a third of the engine's time.  Reference counting frees the trees either way.
 """
 
 from __future__ import annotations
