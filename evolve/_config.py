@@ -11,6 +11,7 @@ from evolve._errors import ConfigError
 POLICIES = ("map_elites", "independent", "best_of_n", "hill_climb", "one_plus_one")
 OPERATORS = ("tune", "ast_edit", "crossover")
 TIERS = ("strict", "none")
+MAX_SLOTS = 1024
 
 
 def _require(ok: bool, key: str, expected: str, found: object) -> None:
@@ -130,7 +131,7 @@ class ExecutorConfig:
 
     def __post_init__(self) -> None:
         _require(self.kind == "local", "executor", "local", self.kind)
-        _require(self.slots is None or self.slots >= 1, "executor.slots", "at least 1", self.slots)
+        _require(self.slots is None or 1 <= self.slots <= MAX_SLOTS, "executor.slots", f"from 1 to {MAX_SLOTS}", self.slots)
 
 
 @dataclass(kw_only=True, slots=True)

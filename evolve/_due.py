@@ -130,9 +130,11 @@ def _remeasure(search: Search) -> Due | None:
 
 def _recheck(search: Search) -> Due | None:
     people = search.people
-    if not _warm(search) or search.spend.share_of_wall(Purpose.RECHECK) >= search.config.recheck_share:
-        return None
     rows, leader = people.rows, people.leader
+    if not _warm(search):
+        return None
+    if search.spend.share_of_wall(Purpose.RECHECK) >= search.config.recheck_share and not search.on_target(leader):
+        return None
     if leader is not None and not rows[leader].cold:
         return _again(search, leader, Purpose.RECHECK) if rows[leader].pending == 0 else None
     for number in reversed(people.warm_elites):

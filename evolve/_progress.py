@@ -10,6 +10,7 @@ from evolve._due import final_runs
 from evolve._policies import SEED
 from evolve._population import Standing, standing
 from evolve._search import Search
+from evolve._summary import best_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,14 @@ class Watch:
         """The search at Unix time ``now``.  To be called where the search may be read: in the thread that drives it."""
         search, people = self._search, self._search.people
         seed = _standing(search, SEED) if people.rows else None
-        best = _standing(search, people.leader) if people.leader is not None else None
+        number = best_of(search)
+        best = _standing(search, number) if number is not None else None
         archive = people.archive
         return Progress(
             phase=_phase(search, now),
             seed=seed,
             best=best,
-            best_operator=operator_of(search, people.leader) if people.leader is not None else "",
+            best_operator=operator_of(search, number) if number is not None else "",
             gain=people.sign * (best.score - seed.score) if best is not None and seed is not None else None,
             candidates=search.spend.candidates,
             measurements=search.spend.evaluations,

@@ -34,5 +34,7 @@ def read_run(run: RunDir) -> tuple[RunConfig, Problem]:
     except JournalMissing:
         first = None
     if first is None or not isinstance(first.record, RunCreated):
+        if run.checkpoint.with_suffix(".json").exists():
+            raise RunError(f"{run.path} has a checkpoint but no records; restore {run.path / 'journal'} from a copy.")
         raise RunError(f"{run.path} was killed before its first record; start it anew.")
     return config_from_json(first.record.config), load_problem(run.problem)

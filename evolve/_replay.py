@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archive import Placed, PositionStale, Proposed, TextStore, read_journal
+from archive import JournalDamaged, Placed, PositionStale, Proposed, TextStore, read_journal
 from evolve import _snapshot
 from evolve._rundir import RunDir
 from evolve._search import Search
@@ -27,6 +27,9 @@ def replay(run: RunDir, search: Search, texts: TextStore) -> Shown:
             records = read_journal(run.path, after=checkpoint.position)
         except PositionStale:
             checkpoint = None
+        except JournalDamaged as error:
+            files = f"{run.checkpoint}.json and {run.checkpoint}.npz"
+            raise type(error)(f"{error}; or give up what is missing: remove {files}, which know of it") from error
     shown: Shown = {}
     if checkpoint is not None:
         checkpoint.put(search)

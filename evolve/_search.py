@@ -117,8 +117,7 @@ class Search:
         leader = self.people.leader
         if leader is None:
             return ""  # the seed program is measured whatever the budget
-        score = self.people.score(leader) if self.people.rows[leader].cold else None
-        if self.stop.target is not None and score is not None and score >= self.people.sign * self.stop.target:
+        if self.people.rows[leader].cold and self.on_target(leader):
             return "stop.target"
         if self.stop.patience is not None and self.people.n_settled - self.people.leader_at >= self.stop.patience:
             return "stop.patience"
@@ -126,6 +125,11 @@ class Search:
             return f"exhausted: the last {BARREN} attempts gave no new program"
         queued = sum(len(block.remaining()) for block in self.tickets.blocks.values())
         return exhausted(self.budget, self.spend, now, reserve(self), queued=queued / self.slots)
+
+    def on_target(self, number: int | None) -> bool:
+        """Whether a candidate's score is as good as ``stop.target`` asks, warm or cold."""
+        score = self.people.score(number) if number is not None else None
+        return self.stop.target is not None and score is not None and score >= self.people.sign * self.stop.target
 
     def done(self, now: float) -> str:
         """Why nothing more will be asked for ("" while something will, or is under way)."""
@@ -237,7 +241,8 @@ class Search:
     def apply(self, stamped: Stamped) -> list[Placed]:
         """Take one record in, in its order; returns what changed in the archive, to be written for readers."""
         record = stamped.record
-        self.spend.last_at = stamped.at
+        if not isinstance(record, Opened):  # it needs to know when the last driver's last record was
+            self.spend.last_at = stamped.at
         if isinstance(record, BudgetSet | StopAsked | Retraction | Note | Requested) and record.request:
             self.requests.add(record.request)
         match record:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from archive import TextStore
 from evolve._frames import SEED
 from evolve._search import Search
@@ -51,6 +53,8 @@ def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:
         return f"{number(value)}, sd {sd:.3g}, n {n}" if sd is not None else f"{number(value)}, n {n}"
 
     much = gain(sign * (final.best_mean - final.seed_mean), final.seed_mean, final.seed_sd or 0.0)
+    if final.best_sd is not None and final.seed_sd is not None:
+        much += f", standard error {math.hypot(final.best_sd / final.best_n**0.5, final.seed_sd / final.seed_n**0.5):.2g}"
     return [
         ("final", "best and seed measured in turn, on fresh seeds"),
         ("  best", f"{mean(final.best_mean, final.best_sd, final.best_n)}  ({final.candidate})"),

@@ -38,7 +38,7 @@ class Strict:
         """
         if not _seccomp.supported():
             raise SandboxMissing(
-                "the strict tier knows x86_64 and aarch64, this machine is neither; pass tier=none to run without walls"
+                "the strict tier knows x86_64 and aarch64, this machine is neither; type sandbox=none to run without walls"
             )
         self.binary = _bwrap.find()
         self.mounts = resolve(view)

@@ -46,7 +46,7 @@ def doctor(imports: tuple[str, ...] = ()) -> tuple[Check, ...]:
 def _kernel() -> Check:
     found = f"{platform.system()} {platform.release()} {platform.machine()}"
     ok = platform.system() == "Linux" and _seccomp.supported()
-    return Check(name="kernel", ok=ok, found=found, remedy="" if ok else "use Linux on x86_64 or aarch64, or pass tier=none")
+    return Check(name="kernel", ok=ok, found=found, remedy="" if ok else "use Linux on x86_64 or aarch64, or type sandbox=none")
 
 
 def _binary() -> Check:
@@ -84,7 +84,7 @@ def _namespace_remedy() -> str:
         return "run: sudo sysctl kernel.unprivileged_userns_clone=1"
     if "max_user_namespaces" in _why_refused():
         return "run: sudo sysctl user.max_user_namespaces=15000"
-    return "start the container with: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or pass tier=none"
+    return "start the container with: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or type sandbox=none"
 
 
 def _interpreter() -> Check:
@@ -142,7 +142,7 @@ def _launches(imports: tuple[str, ...]) -> tuple[Check, ...]:
                 Check(name="tier", ok=True, found="strict"),
             )
     except EvolveError as error:
-        remedy = "mend the checks above, or pass tier=none to run without walls"
+        remedy = "mend the checks above, or type sandbox=none to run without walls"
         return (
             Check(name="launch", ok=False, found=str(error), remedy=remedy),
             Check(name="tier", ok=False, found="none", remedy=remedy),

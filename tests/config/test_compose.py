@@ -133,7 +133,7 @@ def test_plain_values_only_leave_the_loader() -> None:
         ("search.policy=nope", "search.policy must be one of map_elites"),
         ("search.operators=[]", "search.operators must be a list out of tune"),
         ("search.tournament=0", "search.tournament must be at least 1, found 0"),
-        ("executor.slots=0", "executor.slots must be at least 1, found 0"),
+        ("executor.slots=0", "executor.slots must be from 1 to 1024, found 0"),
         ("sandbox.tier=weak", "sandbox.tier must be one of strict, none, found 'weak'"),
     ],
 )

@@ -348,3 +348,26 @@ def test_a_search_whose_operators_have_nothing_left_ends_by_itself(operators):
     run.begin()
     assert run.run(20_000) < 20_000
     assert "no new program" in run.search.done(run.now) or not run.search.ask(run.now, room=1)
+
+
+def test_the_time_between_two_openings_does_not_count():
+    run = simulate(contract(), "map_elites", 16)
+    for _ in range(50):
+        run.step()
+    before = run.search.spend.elapsed(run.now)
+    run.now += 3600.0
+    run.open()
+    assert run.search.spend.elapsed(run.now) == pytest.approx(before)
+    run.now += 5.0
+    assert run.search.spend.elapsed(run.now) == pytest.approx(before + 5.0)
+
+
+def test_a_warm_result_on_target_is_checked_at_once():
+    search = build(contract(start=Start.WARM), evaluations=400)
+    search.stop.target = 0.9
+    run = Simulation(search, np.random.default_rng(3))
+    run.begin()
+    run.run()
+    assert search.done(run.now) == "stop.target"
+    crossed = next(i for i, row in enumerate(search.people.rows) if (search.people.score(i) or 0.0) >= 0.9)
+    assert len(search.people.rows) - crossed < 12
