@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import io
+import itertools
 import random
 import tokenize
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -43,20 +45,37 @@ def respaced(text: str, seed: int) -> str:
     out: list[str] = []
     depth = 0
     fresh = True
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.INDENT:
+    for kind, string in _tokens(text):
+        if kind == tokenize.INDENT:
             depth += 1
-        elif token.type == tokenize.DEDENT:
+        elif kind == tokenize.DEDENT:
             depth -= 1
-        elif token.type in (tokenize.NEWLINE, tokenize.NL):
-            if token.type == tokenize.NEWLINE:
+        elif kind in (tokenize.NEWLINE, tokenize.NL):
+            if kind == tokenize.NEWLINE:
                 out.append(rng.choice(["", "  # a note, 'quoted'"]) + "\n" + rng.choice(["", "\n", "      # alone\n", "\t\n"]))
                 fresh = True
-        elif token.type not in (tokenize.COMMENT, tokenize.ENDMARKER):
+        elif kind not in (tokenize.COMMENT, tokenize.ENDMARKER):
             out.append("   " * depth if fresh else rng.choice([" ", "  ", "\t"]))
-            out.append(token.string)
+            out.append(string)
             fresh = False
     return "".join(out)
+
+
+def _tokens(text: str) -> Iterator[tuple[int, str]]:
+    """Kind and text of each token, f-strings whole: from Python 3.12 on they come in pieces."""
+    starts = [0, *itertools.accumulate(map(len, text.splitlines(keepends=True)))]
+    begins, ends = getattr(tokenize, "FSTRING_START", -1), getattr(tokenize, "FSTRING_END", -1)
+    open_at: list[int] = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        (row, column), (end_row, end_column) = token.start, token.end
+        if token.type == begins:
+            open_at.append(starts[row - 1] + column)
+        elif token.type == ends:
+            start = open_at.pop()
+            if not open_at:
+                yield tokenize.STRING, text[start : starts[end_row - 1] + end_column]
+        elif not open_at:
+            yield token.type, token.string
 
 
 @pytest.mark.parametrize("name", STDLIB)
