@@ -48,7 +48,7 @@ def judge(centres: np.ndarray, radii: np.ndarray) -> Outcome:
         metrics={"contacts": float(contacts.degree.sum() - contacts.pairs), "repaired": math.fsum(radii - repaired)},
         descriptors={
             "wall_share": float(contacts.on_wall.mean()),
-            "radius_spread": float(repaired.std() / repaired.mean()) if score > 0 else 0.0,
+            "radius_spread": float(repaired.std() / repaired.mean()) if repaired.mean() > 0 else 0.0,  # the mean of tiny ones is 0
         },
         feedback=describe(contacts, centres, repaired, score),
         artifacts={"packing": as_npy(np.column_stack([centres, repaired]))},
