@@ -73,6 +73,7 @@ class TextStore:
         self._durable_seq = durable_seq
         self._places: dict[str, int] = {}
         self._queued: dict[str, Text] = {}
+        self._newest: dict[str, int] = {}  # of each queued text: its record's number
         self._order: deque[tuple[int, str]] = deque()
         self._cache: OrderedDict[str, tuple[bytes, int]] = OrderedDict()
         self._cached = 0
@@ -122,9 +123,12 @@ class TextStore:
             return
         durable = self._durable_seq()
         while self._order and self._order[0][0] <= durable:
-            self._queued.pop(self._order.popleft()[1], None)
+            seq, name = self._order.popleft()
+            if self._newest.get(name) == seq:  # noted again since: the later record may not be durable yet
+                del self._queued[name], self._newest[name]
         if text is not None and position.seq > durable:
             self._queued[candidate] = text
+            self._newest[candidate] = position.seq
             self._order.append((position.seq, candidate))
 
     def places(self) -> dict[str, int]:
