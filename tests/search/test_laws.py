@@ -131,7 +131,7 @@ def test_killed_drivers_lose_nothing_and_count_nothing_twice(kind, arrivals, kil
         (s.record.attempt.ticket, s.record.result.candidate, s.record.result.seed) for s in run.log if type(s.record) is Measured
     ]
     assert len(counted) == len(set(counted))
-    assert not run.search.tickets.blocks
+    assert run.search.failed or not run.search.tickets.blocks  # three losses of one block end the run as failed
     assert run.search.spend.evaluations <= 60
 
 
