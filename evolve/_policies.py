@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archive import Sample
+from archive import ProposeIssued, Sample
 from evolve._frames import SEED
 from evolve._spend import affordable
 from evolve.select import inspirations, tournament
@@ -36,7 +36,15 @@ class Draft:
     sample: Sample | None = None
 
 
-Policy = Callable[["Search", np.random.Generator], Draft | None]
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a policy decides (``draft``, which changes nothing) and what it remembers, when a ticket was handed out for the first time
+    and when it is known what became of a child.  What it remembers lies in the search (``incumbent``, ``tickets_of_round``), whose
+    ``apply`` is the only one to call these two."""
+
+    draft: Callable[[Search, np.random.Generator], Draft | None]
+    issued: Callable[[Search, ProposeIssued], None] = lambda search, issued: None
+    settled: Callable[[Search, int, float | None], None] = lambda search, number, score: None
 
 
 def map_elites(search: Search, rng: np.random.Generator) -> Draft | None:
@@ -83,6 +91,13 @@ def best_of_n(search: Search, rng: np.random.Generator) -> Draft | None:
     return _child_of(search, rng, search.incumbent)
 
 
+def _begin_round(search: Search, issued: ProposeIssued) -> None:
+    """Count the tickets of a round; the first of the next one says who its incumbent is."""
+    if search.tickets_of_round >= search.config.batch:
+        search.tickets_of_round, search.incumbent = 0, search.people.by_id[issued.parents[0]]
+    search.tickets_of_round += 1
+
+
 def one_plus_one(search: Search, rng: np.random.Generator) -> Draft | None:
     """(1+1): one child at a time; it replaces its parent unless it is worse."""
     if search.tickets.proposals or search.tickets.blocks or search.people.ready:
@@ -90,12 +105,18 @@ def one_plus_one(search: Search, rng: np.random.Generator) -> Draft | None:
     return _child_of(search, rng, search.incumbent)
 
 
+def _replace_unless_worse(search: Search, number: int, score: float | None) -> None:
+    best = search.people.score(search.incumbent)
+    if score is not None and (best is None or score >= best):
+        search.incumbent = number
+
+
 POLICIES: Mapping[str, Policy] = {
-    "map_elites": map_elites,
-    "independent": independent,
-    "best_of_n": best_of_n,
-    "hill_climb": hill_climb,
-    "one_plus_one": one_plus_one,
+    "map_elites": Policy(map_elites),
+    "independent": Policy(independent),
+    "best_of_n": Policy(best_of_n, issued=_begin_round),
+    "hill_climb": Policy(hill_climb),
+    "one_plus_one": Policy(one_plus_one, settled=_replace_unless_worse),
 }
 
 

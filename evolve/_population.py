@@ -115,6 +115,7 @@ class Population:
         self.warm_elites: list[int] = []  # newest last
         self.top: list[int] = []  # the best by posterior mean, in or out of the archive; of a noisy problem
         self.leader: int | None = None
+        self.cold_best: int | None = None  # the best by posterior mean, when last measured, of those with a cold measurement
         self.leader_at = 0  # candidates measured when the leader last changed
         self.n_settled = 0
         self.failures: dict[str, int] = {}
@@ -192,6 +193,9 @@ class Population:
         row.status = status
         if number in self.top:
             self.top.remove(number)
+        if number == self.cold_best:
+            able = (one for one, row in enumerate(self.rows) if row.cold and self.score(one) is not None)
+            self.cold_best = max(able, key=lambda one: (self.posterior(one)[0], -one), default=None)
         self.failures[status] = self.failures.get(status, 0) + 1
         placed = self._placed(self.archive.retract(number).changes)
         if number == self.leader:
@@ -216,11 +220,11 @@ class Population:
         return not self.rows[number].cold and number in self.archive.cells
 
     def best_cold(self) -> int | None:
-        """The leader, if it was measured in a fresh process; else the best elite that was."""
+        """The leader, if it was measured in a fresh process; else the best that was, in the archive or pushed out of it by a
+        warm result that nobody has measured again."""
         if self.leader is None or self.rows[self.leader].cold:
             return self.leader
-        worth = self.archive.cells.worth
-        return max((one for one in self.elites if self.rows[one].cold), key=lambda one: (worth(one), -one), default=SEED)
+        return SEED if self.cold_best is None else self.cold_best
 
     def ignores_its_seed(self, number: int, result: Measurement) -> bool:
         """Whether a result equals that of another seed, although the seed program's results all differ."""
@@ -277,6 +281,8 @@ class Population:
     def _judge(self, number: int) -> list[Placed]:
         row = self.rows[number]
         mean, sd = self.posterior(number)
+        if row.cold and (self.cold_best is None or mean > self.posterior(self.cold_best)[0]):
+            self.cold_best = number
         if row.cell < 0:
             row.cell = self.archive.cell_of(row.descriptors)
         entered = number not in self.archive.cells

@@ -71,6 +71,7 @@ class Search:
         self.contract, self.problem, self.config, self.stop = contract, problem, config, stop
         self.budget, self.seed = budget, seed
         self.slots, self.tier = 1, ""  # of the driver that has the run now
+        self.policy = POLICIES[config.policy]
         self.people = Population(problem, contract, keep=config.keep)
         self.tickets = Tickets()
         self.spend = Spend()
@@ -154,7 +155,7 @@ class Search:
         waiting = len(self.people.ready) + len(self.tickets.proposals)
         if seed.stage < self.people.last_stage or waiting >= 2 * self.slots * self.contract.stages[0].block:
             return None
-        draft = POLICIES[self.config.policy](self, generator(self.seed, "propose", self.tickets.next_ticket))
+        draft = self.policy.draft(self, generator(self.seed, "propose", self.tickets.next_ticket))
         return None if draft is None else self._proposal(draft)
 
     def _proposal(self, draft: Draft) -> ProposeIssued:
@@ -283,10 +284,8 @@ class Search:
         new = self.tickets.issued(record)
         if new and record.arm.operator == TUNE and record.sample is None:
             self.tuning.opening = True
-        if new and self.config.policy == "best_of_n":
-            if self.tickets_of_round >= self.config.batch:
-                self.tickets_of_round, self.incumbent = 0, self.people.by_id[record.parents[0]]
-            self.tickets_of_round += 1
+        if new:
+            self.policy.issued(self, record)
 
     def _proposed(self, record: Proposed) -> None:
         ticket = record.attempt.ticket
@@ -390,6 +389,4 @@ class Search:
             gain = score - baseline if score is not None and baseline is not None else None
             self.bandit.learn(row.arm, gain, row.cost_s)
         self.tuning.settled(number, score)
-        best = self.people.score(self.incumbent)
-        if self.config.policy == "one_plus_one" and score is not None and (best is None or score >= best):
-            self.incumbent = number
+        self.policy.settled(self, number, score)

@@ -51,6 +51,7 @@ _PEOPLE = (
     "top",
     "warm_elites",
     "leader",
+    "cold_best",
     "leader_at",
     "n_settled",
     "failures",

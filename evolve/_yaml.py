@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -18,32 +19,63 @@ FLOAT = re.compile(r"[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+\Z")  # YA
 def read_yaml(path: Path) -> dict[str, object]:
     """The mapping in a YAML file, of plain values only (text, finite numbers, true, false, nothing, lists, mappings).
 
+    JSON is YAML; a file of JSON is read without PyYAML, so that a machine where little can be installed does without it.
+
     Raises:
         ProblemError: the file is missing, not UTF-8, not YAML, no mapping, has duplicate keys, or holds a date or the like.
-        MissingPackage: PyYAML is not installed.
+        MissingPackage: it is not JSON, and PyYAML is not installed.
     """
-    need("yaml", "pyyaml")
-    import yaml
+    text = _read(path)
+    document = _from_json(path.name, text) if text.lstrip().startswith("{") else None
+    if document is None:
+        document = _from_yaml(path.name, text)
+    _only_plain(path.name, "", document)
+    if not isinstance(document, dict):
+        raise ProblemError(f"{path.name}: expected keys such as name, metric and goal, found {show(document)}.")
+    return document
 
+
+def _read(path: Path) -> str:
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _loader(path.name))
-        _only_plain(path.name, "", document)
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ProblemError(
             f"expected a file {path.name} in {path.parent}, found none; see `evolve new` for a working one."
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ProblemError(f"{path}: expected a readable UTF-8 file, found {error}.") from error
+
+
+def _from_json(file: str, text: str) -> object | None:
+    """The document if it is JSON, else None: it may still be YAML."""
+
+    def mapping(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [key for key, _ in pairs]
+            twice = next(key for key in names if names.count(key) > 1)
+            raise ProblemError(f"{file}: the key {twice} stands in one place a second time; remove one of the two.")
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=mapping)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _from_yaml(file: str, text: str) -> object:
+    need("yaml", "pyyaml")
+    import yaml
+
+    try:
+        return yaml.load(text, _loader(file))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
         what = getattr(error, "problem", None) or str(error)
-        raise ProblemError(f"{path.name}: {line}expected YAML, found a mistake ({what}); mend that line.") from error
+        raise ProblemError(f"{file}: {line}expected YAML, found a mistake ({what}); mend that line.") from error
     except (ValueError, RecursionError) as error:  # a date such as 2020-13-01, an alias within itself
-        raise ProblemError(f"{path.name}: expected plain values, found one that cannot be read ({error}); mend it.") from error
-    if not isinstance(document, dict):
-        raise ProblemError(f"{path.name}: expected keys such as name, metric and goal, found {show(document)}.")
-    return document
+        raise ProblemError(f"{file}: expected plain values, found one that cannot be read ({error}); mend it.") from error
 
 
 def _loader(file: str) -> type[Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shlex
+from pathlib import Path
 
 from archive import TextStore
 from evolve._frames import SEED
@@ -18,7 +20,7 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
     """Seed and best, how the best came about, where the run lies, and what to type next."""
     noisy, sign, best = search.contract.noisy, search.people.sign, best_of(search)
     rows = [("ended", _ended(summary))]
-    if summary.seed_score is not None:
+    if summary.seed_score is not None and summary.final is None:  # final runs bring a seed mean of their own
         rows.append(("seed", f"{number(summary.seed_score)} {summary.metric}"))
     if summary.best_score is not None and summary.seed_score is not None:
         if summary.final is not None:
@@ -79,6 +81,8 @@ def _story(steps: tuple[Step, ...]) -> str:
 
 def _next(summary: Summary, search: Search) -> list[str]:
     commands = []
+    if summary.status == "failed":
+        commands.append(f"evolve validate {shlex.quote(str(Path(summary.run) / 'problem'))}")
     if summary.best_id is not None:
         commands += [f"evolve best {summary.run} --diff", f"evolve lineage {summary.run}"]
     commands.append(f'evolve query {summary.run} "SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"')

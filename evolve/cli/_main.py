@@ -50,7 +50,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None and error.errno != errno.ENOSPC:
             raise
-        say(f"evolve: {error.strerror}: {error.filename or 'the disk'}")
+        say(f"evolve: {error.filename or 'the disk'} cannot be used ({error.strerror}); {_remedy(error)}")
         return EXIT_ENVIRONMENT
 
 
@@ -83,6 +83,14 @@ def _find(word: str) -> Verb:
     close = difflib.get_close_matches(word, names, n=1)
     more = f"did you mean evolve {close[0]}?" if close else "type: evolve --help"
     raise UsageError(f"expected one of {', '.join(names)}, found {word!r}; {more}")
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "make room there and type the same again."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "see who may read and write it, or copy the folder to where you may, and name the copy."
+    return "see that it is there and of the right kind."
 
 
 def _archive_error() -> type[Exception]:

@@ -203,6 +203,20 @@ def test_without_pyyaml_the_sentence_says_what_to_install(tmp_path: Path, monkey
         read_contract(tmp_path / "problem.yaml")
 
 
+def test_json_is_read_without_pyyaml_and_means_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.yaml").write_text(FULL)
+    expected = read_contract(tmp_path / "a.yaml")
+    (tmp_path / "b.yaml").write_text(json.dumps(yaml.safe_load(FULL.replace("1e1", "10.0"))))
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    assert read_contract(tmp_path / "b.yaml") == expected
+
+
+def test_a_key_that_json_gives_twice_is_told(tmp_path: Path) -> None:
+    (tmp_path / "problem.yaml").write_text('{"name": "a", "metric": "m", "metric": "n"}')
+    with pytest.raises(ProblemError, match="the key metric stands .* a second time"):
+        read_contract(tmp_path / "problem.yaml")
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_damage_gives_anything_but_a_contract_or_a_sentence(tmp_path: Path, data: st.DataObject) -> None:
