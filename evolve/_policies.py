@@ -38,9 +38,9 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a policy decides (``draft``, which changes nothing) and what it remembers, when a ticket was handed out for the first time
-    and when it is known what became of a child.  What it remembers lies in the search (``incumbent``, ``tickets_of_round``), whose
-    ``apply`` is the only one to call these two."""
+    """How a policy decides (``draft``, which changes nothing), and what it remembers: when a ticket was handed out for the first
+    time, and when it is known what became of a child.  What it remembers lies in the search (``incumbent``, ``tickets_of_round``),
+    whose ``apply`` is the only one to call these two."""
 
     draft: Callable[[Search, np.random.Generator], Draft | None]
     issued: Callable[[Search, ProposeIssued], None] = lambda search, issued: None

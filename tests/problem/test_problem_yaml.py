@@ -213,7 +213,7 @@ def test_json_is_read_without_pyyaml_and_means_the_same(tmp_path: Path, monkeypa
 
 def test_a_key_that_json_gives_twice_is_told(tmp_path: Path) -> None:
     (tmp_path / "problem.yaml").write_text('{"name": "a", "metric": "m", "metric": "n"}')
-    with pytest.raises(ProblemError, match="the key metric stands .* a second time"):
+    with pytest.raises(ProblemError, match=r"the key metric stands .* a second time"):
         read_contract(tmp_path / "problem.yaml")
 
 
