@@ -232,11 +232,7 @@ class Population:
             return False
         if result.stage != self.contract.stages[-1].name:
             return False
-        seed_runs = self.rows[SEED].seeds
-        if len(seed_runs) < 2 or any(a.same(b) for a, b in combinations(seed_runs, 2)):
-            return False
-        now = _seen(result, result.score)
-        return any(now.same(before) for before in self.rows[number].seeds)
+        return seed_insensitive(self.rows[SEED].seeds, self.rows[number].seeds, seen(result, result.score))
 
     def over_budget(self, number: int, result: Measurement) -> bool:
         """Whether, with this result, the candidate's CPU is known to exceed what the frame allows."""
@@ -253,7 +249,7 @@ class Population:
         row.cold = row.cold or result.start is not Start.WARM
         self.pooled[stage].add(row.id, self.sign * score)
         if self.contract.noisy and stage == self.last_stage and len(row.seeds) < SEEDS_KEPT:
-            row.seeds.append(_seen(result, score))
+            row.seeds.append(seen(result, score))
         if stage > row.stage:
             row.stage = stage
             row.descriptors = {**row.descriptors, **result.descriptors}
@@ -349,8 +345,16 @@ class Population:
         return replace(place, candidate=self.rows[number].id, mean=self.sign * mean, sd=sd)
 
 
-def _seen(result: Measurement, score: float) -> Seen:
+def seen(result: Measurement, score: float) -> Seen:
+    """What a measurement with this score shows of its seed."""
     return Seen(result.seed, score, result.output_hash, result.probe_hash)
+
+
+def seed_insensitive(seed_program: Sequence[Seen], before: Sequence[Seen], now: Seen) -> bool:
+    """Whether a run gave the same as one before it with another seed, although the seed program's runs (two or more) all differ."""
+    if len(seed_program) < 2 or any(a.same(b) for a, b in combinations(seed_program, 2)):
+        return False
+    return any(now.same(one) for one in before)
 
 
 @dataclass(frozen=True, slots=True)
