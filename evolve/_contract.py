@@ -58,6 +58,25 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What no honest measurement of ``metric`` (the score or a secondary metric) can be, at any stage: below ``floor``, above
+    ``ceiling``.  ``why`` says how that is known."""
+
+    metric: str
+    floor: float | None = None
+    ceiling: float | None = None
+    why: str
+
+    def complaint(self, value: float) -> str:
+        """How ``value`` breaks the bound; "" where it does not.  What cannot be compared breaks it."""
+        if self.floor is not None and not value >= self.floor:
+            return f"{self.metric} is {value:.10g}, below the floor of {self.floor:.10g}: {self.why}"
+        if self.ceiling is not None and not value <= self.ceiling:
+            return f"{self.metric} is {value:.10g}, above the ceiling of {self.ceiling:.10g}: {self.why}"
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """What a run may spend; None is no limit.  ``wall_s`` includes the final runs."""
 
@@ -96,6 +115,7 @@ class Contract:
     artifacts: Mapping[str, str] = field(default_factory=dict)  # name -> suffix, what `evolve best --artifact` writes
     max_artifact_bytes: int = 65536
     budget: Budget = Budget()
+    gates: tuple[Gate, ...] = ()
 
     @property
     def maximize(self) -> bool:

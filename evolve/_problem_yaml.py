@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archive import Start
-from evolve._contract import Axis, Budget, Contract, Param, Stage
+from evolve._contract import Axis, Budget, Contract, Gate, Param, Stage
 from evolve._errors import ProblemError
 from evolve._yaml import Section, hint, read_yaml, show
 
@@ -24,17 +24,19 @@ GOALS = ("maximize", "minimize")
 FRAMES = ("none", "wall", "calls", "cpu_budget")
 MAX_CELLS = 10_000_000
 MAX_BLOCK = 64
+MAX_WHY_CHARS = 200  # it is part of a measurement's reason
 WEEK_S = 7 * 24 * 3600.0
 
 TOP_KEYS = (
     "name", "metric", "goal", "unit", "secondary", "noise", "frame", "params", "editable", "may_add_files", "max_bytes",
     "candidate_imports", "requires", "assets", "stages", "descriptors", "cells_keep", "artifacts",
-    "max_artifact_bytes", "budget",
+    "max_artifact_bytes", "budget", "gates",
 )  # fmt: skip
 STAGE_KEYS = (
     "name", "time_s", "cpu_s", "memory_mib", "cpus", "gpus", "exclusive", "calibrated", "start", "block", "pass_score",
 )  # fmt: skip
 AXIS_KEYS = ("name", "source", "low", "high", "bins")
+GATE_KEYS = ("metric", "floor", "ceiling", "why")
 BUDGET_KEYS = ("wall_s", "cpu_s", "evaluations", "candidates")
 PARAM_KEYS = ("default", "low", "high", "choices")
 
@@ -120,6 +122,7 @@ def read_contract(path: Path) -> ContractFile:
         artifacts=_artifacts(top),
         max_artifact_bytes=top.integer("max_artifact_bytes", 65536, 1, 1 << 24),
         budget=_budget(top),
+        gates=_gates(top),
     )
     _cross_check(top, contract)
     return ContractFile(contract, rules, document)
@@ -223,6 +226,32 @@ def _budget(top: Section) -> Budget:
         evaluations=None if one.values.get("evaluations") is None else one.integer("evaluations", None, 1, 10**12),
         candidates=None if one.values.get("candidates") is None else one.integer("candidates", None, 1, 10**12),
     )
+
+
+def _gates(top: Section) -> tuple[Gate, ...]:
+    """Bounds on measured numbers.  Several may name one metric, each with its own reason."""
+    metrics = (top.values.get("metric"), *top.words("secondary", WORD))
+    gates = []
+    for one in top.sections("gates", GATE_KEYS):
+        floor, ceiling = (
+            None if one.values.get(key) is None else one.number(key, None, -math.inf, math.inf) for key in ("floor", "ceiling")
+        )
+        if floor is None and ceiling is None:
+            raise one.error("floor", "a floor, a ceiling or both", "write for example floor: 0")
+        if floor is not None and ceiling is not None and floor > ceiling:
+            raise one.error("ceiling", f"a number of at least the floor, {floor:g}", "exchange the two")
+        why = one.text("why").strip()
+        if not why or len(why) > MAX_WHY_CHARS or not why.isprintable():
+            raise one.error("why", f"one line of 1 to {MAX_WHY_CHARS} characters that says how the bound is known")
+        metric = one.values.get("metric")
+        if not isinstance(metric, str) or metric not in metrics:
+            raise one.error("metric", f"the metric or one of secondary ({', '.join(map(str, metrics))})", _known(metric, metrics))
+        gates.append(Gate(metric=metric, floor=floor, ceiling=ceiling, why=why))
+    return tuple(gates)
+
+
+def _known(found: object, names: tuple[object, ...]) -> str:
+    return hint(found, names)[2:].rstrip("?") or "declare it under secondary"
 
 
 def _cross_check(top: Section, contract: Contract) -> None:

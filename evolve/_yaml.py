@@ -6,6 +6,7 @@ import difflib
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -199,6 +200,8 @@ class Section:
             raise self.error(key, f"a number{bound}", _example(key, default))
         if not value <= high:
             raise self.error(key, f"a number up to {high:g}", _example(key, default))
+        if abs(value) > sys.float_info.max:  # an integer may be
+            raise self.error(key, "a number that fits a float", _example(key, default))
         return float(value)
 
     def optional(self, key: str, low: float, high: float) -> float | None:

@@ -17,6 +17,8 @@ from archive import Curve, Start, Status
 if TYPE_CHECKING:
     import numpy as np
 
+QUARANTINED = "quarantined: "  # how the reason of an impossible result begins
+
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Value = "Json | np.ndarray"
 
@@ -185,3 +187,8 @@ class Outcome:
     def fail(cls, status: Status, reason: str, feedback: str = "") -> Outcome:
         """A failure of the candidate, with the reason in one sentence."""
         return cls(status=status, reason=reason, feedback=feedback or reason)
+
+    @classmethod
+    def quarantine(cls, reason: str) -> Outcome:
+        """A result that no honest program can have, with what proves it in one sentence: ``rejected``, and never a score."""
+        return cls.fail(Status.REJECTED, f"{QUARANTINED}{reason}")

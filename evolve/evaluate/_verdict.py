@@ -9,14 +9,14 @@ import base64
 import math
 import numbers
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import zstandard
 
 from archive import Curve, Status
 from evolve._contract import Contract
 from evolve.evaluate._text import clean_text
-from evolve.evaluate._trial import Outcome
+from evolve.evaluate._trial import QUARANTINED, Outcome
 
 MAX_FEEDBACK_CHARS = 4000
 MAX_REASON_CHARS = 400
@@ -48,7 +48,8 @@ def judge(outcome: object, contract: Contract, stage: str) -> Judged:
     """Check an outcome.
 
     A score is finite and there exactly when the status is ``ok``.  Metrics, descriptors and artifacts must be declared; at the
-    contract's last stage, an ``ok`` outcome must have all declared metrics and descriptors.
+    contract's last stage, an ``ok`` outcome must have all declared metrics and descriptors.  An ``ok`` outcome beyond one of the
+    contract's gates becomes ``rejected``; no outcome becomes ``ok`` here.
 
     Raises:
         OutcomeError: what the evaluator must mend.
@@ -60,7 +61,7 @@ def judge(outcome: object, contract: Contract, stage: str) -> Judged:
     ok = outcome.status is Status.OK
     complete = ok and stage == contract.stages[-1].name
     axes = tuple(axis.name for axis in contract.axes if axis.source == "outcome")
-    return Judged(
+    judged = Judged(
         status=outcome.status,
         score=_score(outcome, ok),
         reason=line(_text("reason", outcome.reason)),
@@ -72,6 +73,7 @@ def judge(outcome: object, contract: Contract, stage: str) -> Judged:
         output_hash=clean(_text("output_hash", outcome.output_hash), 128),
         probe_hash=clean(_text("probe_hash", outcome.probe_hash), 128),
     )
+    return _gated(judged, contract) if ok else judged
 
 
 def clean(text: str, limit: int) -> str:
@@ -107,6 +109,16 @@ def unpack_artifact(text: str, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
         raise ValueError(f"an artifact above {max_bytes} bytes")
     return data
+
+
+def _gated(judged: Judged, contract: Contract) -> Judged:
+    """A quarantined result keeps its metrics, descriptors and artifacts, by which it can be looked into, and loses its score."""
+    for gate in contract.gates:
+        value = judged.score if gate.metric == contract.metric else judged.metrics.get(gate.metric)
+        if value is not None and (complaint := gate.complaint(value)):
+            reason = line(f"{QUARANTINED}{complaint}")
+            return replace(judged, status=Status.REJECTED, score=None, reason=reason, feedback=reason, curve=None)
+    return judged
 
 
 def _score(outcome: Outcome, ok: bool) -> float | None:

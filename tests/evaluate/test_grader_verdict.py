@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import Curve, Status
-from evolve._contract import Axis, Contract, Stage
+from evolve._contract import Axis, Contract, Gate, Stage
 from evolve.evaluate import Outcome
 from evolve.evaluate._verdict import MAX_FEEDBACK_CHARS, OutcomeError, clean, judge, line, pack_artifact, unpack_artifact
 
@@ -94,6 +95,69 @@ def test_an_earlier_stage_may_leave_metrics_out_but_not_invent_them() -> None:
     assert _judge("tiny", metrics={}, descriptors={}).metrics == {}
     with pytest.raises(OutcomeError):
         _judge("tiny", metrics={"other": 1})
+
+
+GATED = replace(
+    CONTRACT,
+    gates=(
+        Gate(metric="m", floor=0.0, ceiling=10.0, why="a sum of ten numbers up to 1"),
+        Gate(metric="speed", ceiling=100.0, why="the roofline"),
+        Gate(metric="speed", ceiling=50.0, why="the bus"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("score", "speed", "reason"),
+    [
+        (0, 50, ""),
+        (10, 0, ""),
+        (10.000001, 0, "quarantined: m is 10.000001, above the ceiling of 10: a sum of ten numbers up to 1"),
+        (-1e-300, 0, "quarantined: m is -1e-300, below the floor of 0: a sum of ten numbers up to 1"),
+        (1, 50.5, "quarantined: speed is 50.5, above the ceiling of 50: the bus"),
+        (1, 1e308, "quarantined: speed is 1e+308, above the ceiling of 100: the roofline"),
+    ],
+)
+@pytest.mark.parametrize("stage", ["tiny", "full"])
+def test_what_is_impossible_is_quarantined(score: float, speed: float, reason: str, stage: str) -> None:
+    outcome = Outcome(score=score, metrics={"speed": speed, "size": 1}, descriptors={"place": 0.5}, artifacts={"blob": b"x"})
+    judged = judge(outcome, GATED, stage)
+    assert judged.reason == reason
+    assert (judged.status, judged.score) == ((Status.REJECTED, None) if reason else (Status.OK, score))
+    assert judged.metrics == {"speed": speed, "size": 1.0}  # what it is held for can be looked into
+    assert set(judged.artifacts) == {"blob"}
+
+
+def test_a_gate_looks_only_at_what_was_measured() -> None:
+    assert judge(Outcome(score=1), GATED, "tiny").status is Status.OK
+
+
+def test_an_evaluators_own_bound_is_a_quarantine() -> None:
+    judged = judge(Outcome.quarantine("1 s for 9 GB, above 8 GB/s"), GATED, "full")
+    assert (judged.status, judged.score) == (Status.REJECTED, None)
+    assert judged.reason == judged.feedback == "quarantined: 1 s for 9 GB, above 8 GB/s"
+
+
+@given(
+    status=st.sampled_from(Status),
+    score=st.none() | st.floats(),
+    speed=st.floats(allow_nan=False, allow_infinity=False),
+    bound=st.floats(allow_nan=False, allow_infinity=False),
+)
+def test_gates_only_lower(status: Status, score: float | None, speed: float, bound: float) -> None:
+    """With gates an outcome is what it is without them, or rejected without a score."""
+    outcome = Outcome(status=status, score=score, metrics={"speed": speed, "size": 1}, descriptors={"place": 0.5})
+    gated = replace(CONTRACT, gates=(Gate(metric="speed", floor=bound, why="w"), Gate(metric="m", ceiling=bound, why="w")))
+    try:
+        before = judge(outcome, CONTRACT, "full")
+    except OutcomeError:
+        with pytest.raises(OutcomeError):
+            judge(outcome, gated, "full")
+        return
+    after = judge(outcome, gated, "full")
+    held = before.score is not None and (speed < bound or before.score > bound)
+    assert (after.status, after.score) == ((Status.REJECTED, None) if held else (before.status, before.score))
+    assert held or after == before
 
 
 @given(st.text(max_size=300).map(lambda text: text * 40), st.integers(20, 500))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from problem_folders import MINIMAL
 
 from archive import Start
-from evolve._contract import Contract
+from evolve._contract import Contract, Gate
 from evolve._errors import MissingPackage, ProblemError
 from evolve._problem_yaml import TOP_KEYS, ParamRule, read_contract
 
@@ -45,6 +45,9 @@ cells_keep: 2
 artifacts: {weights: .npz}
 max_artifact_bytes: 10
 budget: {wall_s: 60, evaluations: 10}
+gates:
+  - {metric: loss, floor: 0.5, why: entropy of the text}
+  - {metric: tokens, floor: 0, ceiling: 1000, why: so many were served}
 """
 
 
@@ -81,6 +84,10 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (contract.budget.wall_s, contract.budget.evaluations, contract.budget.cpu_s) == (60.0, 10, None)
     assert (contract.editable, contract.may_add_files, contract.requires) == (("main.py",), True, ("scipy",))
     assert contract.secondary == ("tokens", "params")
+    assert contract.gates == (
+        Gate(metric="loss", floor=0.5, why="entropy of the text"),
+        Gate(metric="tokens", floor=0.0, ceiling=1000.0, why="so many were served"),
+    )
     assert contract.candidate_imports == ("numpy",)
 
 
@@ -121,6 +128,22 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("assets: {candidate: [x], grader: [x]}", r"assets: x stands under candidate and grader"),
         ("artifacts: {a: npy}", r"artifacts: expected a mapping from names to file endings"),
         ("secondary: [score]", r"secondary: score is already the metric"),
+        ("gates: {metric: score}", r"gates: expected a list of mappings"),
+        ("gates: [{metric: score, low: 1, why: x}]", r"gates\[0\].low: no such key"),
+        ("gates: [{metric: score, why: x}]", r"gates\[0\].floor: expected a floor, a ceiling or both, found nothing"),
+        ("gates: [{metric: score, floor: n, why: x}]", r"gates\[0\].floor: expected a number, found 'n'"),
+        ("gates: [{metric: score, floor: " + "9" * 400 + ", why: x}]", r"gates\[0\].floor: expected a number that fits a float"),
+        ("gates: [{metric: score, floor: .nan, why: x}]", r"gates\[0\].floor: expected text, a finite number"),
+        (
+            "gates: [{metric: score, floor: 2, ceiling: 1, why: x}]",
+            r"gates\[0\].ceiling: expected a number of at least the floor, 2",
+        ),
+        ("gates: [{metric: score, floor: 1}]", r"gates\[0\].why: expected text, found nothing"),
+        ("gates: [{metric: score, floor: 1, why: ' '}]", r"gates\[0\].why: expected one line of 1 to 200 characters"),
+        ("gates: [{metric: score, floor: 1, why: " + "x" * 201 + "}]", r"gates\[0\].why: expected one line of 1 to 200 characters"),
+        ("gates: [{metric: scor, floor: 1, why: x}]", r"gates\[0\].metric: expected the metric .*\(score\), .*did you mean score"),
+        ("gates: [{metric: other, floor: 1, why: x}]", r"gates\[0\].metric: .*; declare it under secondary"),
+        ("gates: [{floor: 1, why: x}]", r"gates\[0\].metric: expected the metric or one of secondary \(score\), found nothing"),
         ("budget: {wall_s: -1}", r"budget.wall_s: expected a number above 0"),
         ("params: [1]", r"params: expected a mapping from names to defaults"),
         ("params: {n: [1]}", r"params.n.default: expected a number, text, true or false"),

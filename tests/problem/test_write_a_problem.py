@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import pytest
 from problem_executor import local
 
 from evolve._problem import load_problem
-from evolve._problem_yaml import AXIS_KEYS, STAGE_KEYS, TOP_KEYS
+from evolve._problem_yaml import AXIS_KEYS, GATE_KEYS, STAGE_KEYS, TOP_KEYS
 from evolve._scaffold import scaffold
 from evolve._validate import candidate_files, validate_problem
+from evolve.evaluate import Outcome
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-problem.md"
 BETTER = """\
@@ -49,7 +51,7 @@ def tour(tmp_path: Path) -> Path:
 
 
 def test_every_fence_is_used_by_a_test() -> None:
-    used = {("yaml", ""), ("python", "prepare.py"), ("bash", ""), ("", "")}
+    used = {("yaml", ""), ("python", "prepare.py"), ("python", ""), ("bash", ""), ("", "")}
     assert {(fence.language, fence.path) for fence in FENCES if not fence.path.startswith("tour/")} == used
     assert [fence.path for fence in FENCES if fence.path.startswith("tour/")] == [
         "tour/problem.yaml",
@@ -107,9 +109,20 @@ def test_prepare_writes_what_is_declared(tour: Path, tmp_path: Path, monkeypatch
     assert sorted(path.name for path in assets.iterdir()) == ["hidden.npy", "sample.npy"]
 
 
+@pytest.mark.parametrize(("seconds", "held"), [(0.5, True), (2.0, False)])
+def test_the_evaluators_own_bound_quarantines(seconds: float, held: bool) -> None:
+    body = next(fence.text for fence in FENCES if (fence.language, fence.path) == ("python", ""))
+    names: dict[str, object] = {"Outcome": Outcome, "BANDWIDTH": 10.0, "bytes_read": 10}
+    exec("def bound(seconds):\n" + textwrap.indent(body, "    ") + "    return None\n", names)
+    outcome = names["bound"](seconds)  # type: ignore[operator]
+    assert (outcome is not None and outcome.reason.startswith("quarantined: 0.5 s for 10 bytes")) is held
+
+
 def test_every_key_is_mentioned() -> None:
     text = PAGE.read_text()
-    assert not [key for key in (*TOP_KEYS, *STAGE_KEYS, *AXIS_KEYS) if key not in ("max_artifact_bytes",) and key not in text]
+    assert not [
+        key for key in (*TOP_KEYS, *STAGE_KEYS, *AXIS_KEYS, *GATE_KEYS) if key not in ("max_artifact_bytes",) and key not in text
+    ]
 
 
 def test_the_page_imports_only_public_names() -> None:

