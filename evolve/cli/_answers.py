@@ -203,3 +203,30 @@ class ListAnswer:
     schema: int
     problems: tuple[ProblemLine, ...]
     runs: tuple[RunLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RedteamLine:
+    """One program in ``evolve redteam``.  ``verdict`` is caught, MISSED or OTHER (a cheat caught otherwise than its problem says),
+    accepted or REFUSED (an honest one)."""
+
+    name: str
+    source: str
+    cheat: bool
+    good: bool
+    verdict: str
+    by: str
+    status: str
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RedteamAnswer:
+    """``evolve redteam``.  ``notes`` say what was not tried and why."""
+
+    schema: int
+    problem: str
+    tier: str
+    ok: bool
+    programs: tuple[RedteamLine, ...]
+    notes: tuple[str, ...]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from evolve import __version__
 from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, EvolveError, UsageError
-from evolve.cli import _drive, _look, _memory, _problems, _setup
+from evolve.cli import _drive, _look, _memory, _problems, _redteam, _setup
 from evolve.cli._say import say
 from evolve.cli._verb import Verb
 
@@ -21,6 +21,7 @@ VERBS: tuple[Verb, ...] = (
     *_look.VERBS,
     *_memory.VERBS,
     *_problems.VERBS,
+    *_redteam.VERBS,
     *_setup.VERBS,
 )
 

@@ -31,6 +31,7 @@ NAMES = [
     "new",
     "validate",
     "list",
+    "redteam",
     "config",
     "doctor",
 ]

@@ -1,0 +1,5 @@
+"""Flushes its log at the end."""
+
+import atexit
+
+atexit.register(sys.stdout.flush)
