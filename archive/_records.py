@@ -33,6 +33,7 @@ from archive._values import (
 )
 
 SCHEMA_VERSION = 1
+TRUSTED_DRIFT = 0.02  # of the reference work around a block, up to which its times may be compared with those of others
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Measured:
 @dataclass(frozen=True, slots=True)
 class BlockClosed:
     """The block ended.  ``skipped`` are entries not run because their candidate had failed; ``lost`` is the entry that ran when the
-    grader died."""
+    grader died; ``drift`` is by how much the reference work changed from before the block to after it."""
 
     kind: ClassVar[str] = "block_closed"
     attempt: Attempt
@@ -130,6 +131,11 @@ class BlockClosed:
     drift: float | None = None
     reason: str = ""
     lost: int | None = None
+
+    @property
+    def noisy_machine(self) -> bool:
+        """Whether the machine changed its speed so much that the block's times prove nothing; its other results stand."""
+        return self.drift is not None and self.drift > TRUSTED_DRIFT
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ keyed by ``run_no``, the journal's place in the list that was opened; people see
 
 from __future__ import annotations
 
+from archive._records import TRUSTED_DRIFT
+
 _HEAD = {"run_no": "INTEGER", "seq": "BIGINT", "at": "DOUBLE"}
 _CALL = {**_HEAD, "attempt": "STRUCT(epoch VARCHAR, ticket BIGINT, n BIGINT)"}
 _ATTEMPT = {**_CALL, "problem": "VARCHAR"}
@@ -49,9 +51,9 @@ RAW: dict[str, dict[str, str]] = {
         "result": "STRUCT(candidate VARCHAR, stage VARCHAR, seed BIGINT, status VARCHAR, score DOUBLE, reason VARCHAR, "
         f"metrics {_NUMBERS}, descriptors {_NUMBERS}, feedback VARCHAR, output_hash VARCHAR, "
         '"start" VARCHAR, tier VARCHAR, machine VARCHAR, '
-        "wall_s DOUBLE, cpu_s DOUBLE, scorer_cpu_s DOUBLE, memory_mib DOUBLE)",
+        "wall_s DOUBLE, cpu_s DOUBLE, scorer_cpu_s DOUBLE, memory_mib DOUBLE, signals VARCHAR[], evaluator VARCHAR)",
     },
-    "block_closed": {**_ATTEMPT, "status": "VARCHAR", "reason": "VARCHAR"},
+    "block_closed": {**_ATTEMPT, "status": "VARCHAR", "reason": "VARCHAR", "drift": "DOUBLE"},
     "late_result": {**_ATTEMPT, "what": "VARCHAR"},
     "placed": {
         **_HEAD,
@@ -133,17 +135,19 @@ _PROBLEMS = """
 SELECT f.run, p.id AS problem, p.name, p.metric, p.maximize, p.unit, p.noisy, p.frame, p.evaluator, p.stages, p.axes, p.params
 FROM (SELECT run_no, unnest(problems) AS p FROM raw.run_created) JOIN raw.runs f USING (run_no) ORDER BY run_no, problem"""
 
-MEASUREMENTS = """
+MEASUREMENTS = f"""
 SELECT f.run, m.problem, m.result.candidate AS candidate, m.result.stage AS stage, m.result.seed AS seed, m.result.status AS status,
     m.result.score AS score, coalesce(m.result.reason, '') AS reason, m.purpose, m.attempt.ticket AS ticket, m."index",
-    v.ticket IS NULL AS counted, coalesce(m.result.start, 'cold') AS start,
+    NOT coalesce(v.void, false) AS counted, coalesce(m.result.start, 'cold') AS start,
     coalesce(m.result.tier, '') AS tier, coalesce(m.result.machine, '') AS machine, coalesce(m.result.wall_s, 0) AS wall_s,
     coalesce(m.result.cpu_s, 0) AS cpu_s, coalesce(m.result.scorer_cpu_s, 0) AS scorer_cpu_s,
     coalesce(m.result.memory_mib, 0) AS memory_mib, m.result.metrics AS metrics, m.result.descriptors AS descriptors,
     coalesce(m.result.feedback, '') AS feedback, coalesce(m.result.output_hash, '') AS output_hash, m.seq, m."at" AS unix_s,
-    m.run_no
+    coalesce(m.result.signals, []) AS signals, coalesce(m.result.evaluator, '') AS evaluator,
+    coalesce(v.drift > {TRUSTED_DRIFT}, false) AS noisy_machine, m.run_no
 FROM raw.measured m JOIN raw.runs f USING (run_no)
-LEFT JOIN (SELECT DISTINCT run_no, attempt.ticket AS ticket, attempt FROM raw.block_closed WHERE status = 'void') v
+LEFT JOIN (SELECT run_no, attempt.ticket AS ticket, attempt, bool_or(status = 'void') AS void, max(drift) AS drift
+    FROM raw.block_closed WHERE status = 'void' OR drift > {TRUSTED_DRIFT} GROUP BY run_no, attempt) v
     ON v.run_no = m.run_no AND v.ticket = m.attempt.ticket AND v.attempt = m.attempt"""
 
 # First scores, means and sums of squares a candidate and stage; clamped, so that squares of absurd scores stay numbers.

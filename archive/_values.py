@@ -176,7 +176,8 @@ class Measurement:
     ``cpu_s`` is what the budget counts: the candidate's own process tree, measured from outside.  ``scorer_cpu_s`` is what
     evaluating it cost on top.  ``output_hash`` names the bytes the candidate produced, and ``probe_hash`` what it answered to a
     question that is the same for every seed: one that ignores its seed can be told by them.  ``artifacts`` are small blobs, base85
-    of zstd.
+    of zstd.  ``signals`` name what the candidate's text shows and decide nothing.  ``evaluator`` is the hash of the evaluator that
+    graded it; "" where none did.
     """
 
     candidate: str
@@ -199,6 +200,8 @@ class Measurement:
     cpu_s: float = 0.0
     scorer_cpu_s: float = 0.0
     memory_mib: float = 0.0
+    signals: tuple[str, ...] = ()
+    evaluator: str = ""
 
 
 @dataclass(frozen=True, slots=True)

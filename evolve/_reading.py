@@ -6,7 +6,7 @@ from archive import JournalMissing, RunCreated, TextStore, read_journal
 from evolve._build import build_search
 from evolve._config import RunConfig
 from evolve._contract import Problem
-from evolve._errors import RunError
+from evolve._errors import ProblemError, RunError
 from evolve._problem import load_problem
 from evolve._replay import replay
 from evolve._resolved import config_from_json
@@ -27,7 +27,7 @@ def read_run(run: RunDir) -> tuple[RunConfig, Problem]:
 
     Raises:
         RunError: it was killed before its first record.
-        ProblemError: its copy of the problem was changed.
+        ProblemError: its copy of the problem was changed: no result may stand beside those of another evaluator.
     """
     try:
         first = next(read_journal(run.path), None)
@@ -37,4 +37,12 @@ def read_run(run: RunDir) -> tuple[RunConfig, Problem]:
         if run.checkpoint.with_suffix(".json").exists():
             raise RunError(f"{run.path} has a checkpoint but no records; restore {run.path / 'journal'} from a copy.")
         raise RunError(f"{run.path} was killed before its first record; start it anew.")
-    return config_from_json(first.record.config), load_problem(run.problem)
+    problem = load_problem(run.problem)
+    recorded = {info.id: info.evaluator for info in first.record.problems}
+    if recorded.get(problem.id) != problem.evaluator:
+        expected = " or ".join(f"{id_}, evaluator {evaluator}" for id_, evaluator in recorded.items())
+        raise ProblemError(
+            f"{run.problem}: expected {expected}, by which this run's results were graded, found {problem.id}, evaluator "
+            f"{problem.evaluator}; restore the folder, or start a new run."
+        )
+    return config_from_json(first.record.config), problem

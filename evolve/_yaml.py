@@ -73,7 +73,7 @@ def _from_yaml(file: str, text: str) -> object:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
-        what = getattr(error, "problem", None) or str(error)
+        what = " ".join(str(getattr(error, "problem", None) or error).split())
         raise ProblemError(f"{file}: {line}expected YAML, found a mistake ({what}); mend that line.") from error
     except (ValueError, RecursionError) as error:  # a date such as 2020-13-01, an alias within itself
         raise ProblemError(f"{file}: expected plain values, found one that cannot be read ({error}); mend it.") from error

@@ -22,6 +22,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, TracebackType
 
@@ -117,13 +118,14 @@ class Grader:
     def measure(self, entry: Entry, files: Mapping[str, str]) -> Measurement:
         """Measure one candidate.  Never raises for what the candidate or the evaluator does."""
         wall, cpu = time.perf_counter(), time.process_time()
-        finding = screen(files, self._contract, self._prepare.seed)
+        screened = screen(files, self._contract, self._prepare.seed)
+        finding = screened.finding
         if finding is not None:
             judged = Judged(status=finding.status, reason=line(finding.reason), feedback=clean(finding.reason, 1000))
             return self._measurement(entry, judged, wall, cpu, None)
         work = self._work or Path(tempfile.mkdtemp(prefix="trial-"))
         try:
-            return self._evaluate(entry, files, work, wall, cpu)
+            return replace(self._evaluate(entry, files, work, wall, cpu), signals=screened.signals)
         finally:
             self._work = _emptied(work)
 
@@ -194,6 +196,7 @@ class Grader:
             cpu_s=sandbox.usage.cpu_s if sandbox else 0.0,
             scorer_cpu_s=own + (sandbox.scorer_usage.cpu_s if sandbox else 0.0),
             memory_mib=sandbox.usage.memory_mib if sandbox else 0.0,
+            evaluator=self._prepare.evaluator,
         )
 
 
@@ -258,6 +261,28 @@ def _load_evaluator(folder: Path) -> ModuleType:
     return module
 
 
+def _self_test(evaluator: ModuleType, folder: str) -> None:
+    """Run the evaluator's own ``selftest()``, where it has one: its parsers on known text, before they decide about anybody.
+
+    Raises:
+        OutcomeError: it raised, or said what is wrong.
+    """
+    own: Callable[[], object] | None = getattr(evaluator, "selftest", None)
+    if own is None:
+        return
+    told: object = None
+    with Guard() as guard:
+        told = own()
+    if guard.error is not None:
+        raise OutcomeError(f"selftest() of evaluate.py failed: {_fault(guard.error, folder).reason}")
+    if told is not None and not isinstance(told, str):
+        raise OutcomeError(
+            f"selftest() of evaluate.py returned {type(told).__name__}, expected None, or text that says what is wrong"
+        )
+    if told:
+        raise OutcomeError(f"selftest() of evaluate.py failed: {told}")
+
+
 def _open(prepare: Prepare, tell: Callable[[Phase], None]) -> tuple[Grader, Ready]:
     """Load the problem; open its sandbox launcher."""
     from evolve import __version__
@@ -267,6 +292,7 @@ def _open(prepare: Prepare, tell: Callable[[Phase], None]) -> tuple[Grader, Read
             f"the driver is evolve {prepare.engine}, this grader {__version__}; install the same version on {prepare.machine}"
         )
     evaluator = _load_evaluator(Path(prepare.folder))
+    _self_test(evaluator, prepare.folder)
     assets = None if prepare.candidate_assets is None else Path(prepare.candidate_assets)
     view = View(imports=prepare.contract.candidate_imports, assets=assets)
     launcher = open_launcher(prepare.tier, view, slot=prepare.slot)

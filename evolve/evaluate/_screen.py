@@ -4,7 +4,7 @@ It runs in the grader, on hostile text.  Parsing deeply nested source can exhaus
 ``ast`` warns of it), so a linear scan bounds the nesting first; text beyond those bounds is not parsed here but left to the
 sandbox, where a crash is only the candidate's.
 
-It knows no forbidden names and no suspicious patterns: a screen of that kind can only quarantine, never decide.
+It knows no forbidden names: what looks suspicious is only recorded, as signals (``evolve.evaluate._signals``).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 
 from archive import Status
 from evolve._contract import Contract
+from evolve.evaluate._signals import signals_of
 
 MAX_FILES = 256
 MAX_PATH_CHARS = 200
@@ -52,12 +53,28 @@ class Finding:
     reason: str
 
 
-def screen(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]) -> Finding | None:
-    """None when the files may be run; else ``rejected`` (a rule of the problem) or ``invalid`` (a Python file that does not parse).
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """``finding`` is None when the files may be run; ``signals`` is what their text shows then, which decides nothing."""
+
+    finding: Finding | None = None
+    signals: tuple[str, ...] = ()
+
+
+def screen(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]) -> Screened:
+    """Look at files without running them: ``rejected`` (a rule of the problem), ``invalid`` (a Python file that does not parse), or
+    what they show.
 
     Deterministic; safe on any text.
     """
-    return _rules(files, contract, seed) or _syntax(files)
+    finding = _rules(files, contract, seed)
+    if finding is not None:
+        return Screened(finding)
+    parsed = _parse(files)
+    if isinstance(parsed, Finding):
+        return Screened(parsed)
+    unparsed = any(path.endswith(".py") and path not in parsed for path in files)
+    return Screened(None, signals_of(parsed, files, unparsed=unparsed))
 
 
 def _rules(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]) -> Finding | None:
@@ -92,7 +109,9 @@ def _show(path: str) -> str:
     return ascii(path[:60])
 
 
-def _syntax(files: Mapping[str, str]) -> Finding | None:
+def _parse(files: Mapping[str, str]) -> dict[str, ast.Module] | Finding:
+    """The trees of the Python files that can be parsed here, or what is wrong with the first that no Python could parse."""
+    trees = {}
     left = MAX_PARSE_CHARS
     for path, text in sorted(files.items()):
         if not path.endswith(".py") or len(text) > left or not parses_safely(text):
@@ -101,14 +120,14 @@ def _syntax(files: Mapping[str, str]) -> Finding | None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                ast.parse(text, filename=path)
+                trees[path] = ast.parse(text, filename=path)
         except SyntaxError as error:
             return Finding(Status.INVALID, f"{path}:{error.lineno or 0}: {error.msg}")
         except ValueError as error:  # a null character
             return Finding(Status.INVALID, f"{path}: {error}")
         except (RecursionError, MemoryError):
             continue  # beyond this parser, which is not yet beyond Python
-    return None
+    return trees
 
 
 def parses_safely(text: str) -> bool:

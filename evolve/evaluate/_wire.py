@@ -38,7 +38,7 @@ class Prepare:
     """To the grader, once and first: the problem it serves from now on.
 
     ``engine`` is the sender's version; ``assets`` is the folder of all prepared assets, ``candidate_assets`` that of the
-    candidate's alone.
+    candidate's alone.  ``evaluator`` is the problem's evaluator hash, which every measurement carries.
     """
 
     engine: str
@@ -51,6 +51,7 @@ class Prepare:
     contract: Contract
     params: Mapping[str, Param]
     seed: Mapping[str, str]
+    evaluator: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

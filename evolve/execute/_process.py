@@ -332,6 +332,7 @@ class GraderProcess:
             machine=self.prepare.machine,
             wall_s=now - clock.began,
             cpu_s=clock.candidate_cpu_s + clock.inside_s(now),  # of a killed call only the time is known
+            evaluator=self.prepare.evaluator,
         )
 
 

@@ -16,7 +16,8 @@ from evolve.evaluate._wire import Prepare
 from evolve.execute._base import Block, BlockReport, EntryReport
 from evolve.execute._process import GraderDied, GraderProcess, GraderRefused, Interrupted, Wake
 
-VOID_DRIFT = 0.05
+VOID_DRIFT = 0.05  # above it the block is void; between TRUSTED_DRIFT and it, its times are marked (``BlockClosed.noisy_machine``)
+MAX_DRIFT = 1e9  # a number that JSON can hold, whatever calibrate() says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,7 @@ class _Lease:
             after = self._slot.grader(self._block.problem).calibrate()
         except GraderRefused as error:
             return self._closed(BlockStatus.VOID, reason=f"the calibration after the block failed: {error}")
-        drift = abs(after / before - 1.0)
+        drift = min(abs(after / before - 1.0), MAX_DRIFT)
         if drift > VOID_DRIFT:
             reason = f"the reference work took {before:.4g} s before the block and {after:.4g} s after it"
             return self._closed(BlockStatus.VOID, drift, reason)
@@ -174,6 +175,7 @@ class _Lease:
             start=entry.start,
             tier=settings.tier,
             machine=settings.machine,
+            evaluator=settings.problems[self._block.problem].evaluator,
         )
 
     def _closed(self, status: BlockStatus, drift: float | None = None, reason: str = "") -> BlockReport:
@@ -193,4 +195,5 @@ def _prepare(problem: Problem, settings: SlotSettings, number: int) -> Prepare:
         contract=problem.contract,
         params=problem.params,
         seed=problem.seed,
+        evaluator=problem.evaluator,
     )

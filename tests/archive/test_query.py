@@ -12,6 +12,7 @@ from journal_records import EPOCH, INFO, PROBLEM, ToyRun
 
 from archive import (
     Attempt,
+    BlockClosed,
     BlockStatus,
     BudgetSet,
     CallReserved,
@@ -23,6 +24,7 @@ from archive import (
     JournalDamaged,
     JournalMissing,
     LateResult,
+    Measured,
     Measurement,
     Migrated,
     Note,
@@ -48,7 +50,8 @@ COLUMNS = {
     "candidates": "run problem id operator model format parents island status score gain sd n stage cost_usd cost_cpu_s seq "
     "generation summary hypothesis descriptors n_bytes code_hash ticket unix_s",
     "measurements": "run problem candidate stage seed status score reason purpose ticket index counted start tier machine "
-    "wall_s cpu_s scorer_cpu_s memory_mib metrics descriptors feedback output_hash seq unix_s",
+    "wall_s cpu_s scorer_cpu_s memory_mib metrics descriptors feedback output_hash seq unix_s "
+    "signals evaluator noisy_machine",
     "elites": "run problem island space cell rank candidate mean sd seq",
     "claims": "run problem vault candidate reference confirmed withdrawn p_value effect ci_low ci_high reason seq",
     "tickets": "run ticket kind problem operator model format purpose n_entries status candidate reason attempts issued_s ended_s "
@@ -130,6 +133,31 @@ def test_scores_agree_with_the_formulas_of_the_search(tmp_path: Path, noisy: boo
         assert rows[name][1:3] == pytest.approx((mean, sd), rel=1e-9)
         assert rows[name][3:5] == (pooled[stage].tally(name).n, stage)
         assert rows[name][5] == pytest.approx(gain, rel=1e-9, abs=1e-9)
+
+
+def test_a_measurement_says_what_graded_it_what_was_seen_and_whether_its_times_count(toy: ToyRun) -> None:
+    cases = [
+        (BlockStatus.OK, None),
+        (BlockStatus.OK, 0.02),
+        (BlockStatus.OK, 0.021),
+        (BlockStatus.VOID, 0.3),
+        (BlockStatus.VOID, None),
+    ]
+    for ticket, (status, drift) in enumerate(cases):
+        attempt = Attempt(EPOCH, 50 + ticket)
+        result = Measurement("c", "full", ticket, Status.OK, 1.0, signals=("threads", "network"), evaluator="abc")
+        toy.add(Measured(attempt, PROBLEM, 0, Purpose.SEARCH, result))
+        closed = BlockClosed(attempt, PROBLEM, status, drift=drift)
+        toy.add(closed)
+        assert closed.noisy_machine == (ticket in (2, 3))
+    toy.measure("d", [1.0], closed=None)
+    seen = ask(toy, "SELECT seed, counted, noisy_machine, signals, evaluator FROM measurements WHERE candidate = 'c' ORDER BY seed")
+    voids = [False, False, False, True, True]
+    marks = [False, False, True, True, False]
+    assert seen == [(n, not voids[n], marks[n], ["threads", "network"], "abc") for n in range(5)]
+    assert ask(toy, "SELECT counted, noisy_machine, signals, evaluator FROM measurements WHERE candidate = 'd'") == [
+        (True, False, [], "")
+    ]
 
 
 def test_what_does_not_count(toy: ToyRun) -> None:

@@ -85,6 +85,64 @@ def test_an_evaluator_that_cannot_be_loaded_is_told_in_words(tmp_path: Path, tex
     assert words in result.reason
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            "assert parse('1') == 2, 'one is not two'",
+            "selftest() of evaluate.py failed: evaluate.py:7: AssertionError: one is not two",
+        ),
+        ("return 'the parser reads 1 as ' + str(parse('1'))", "selftest() of evaluate.py failed: the parser reads 1 as 1"),
+        ("import sys; sys.exit(0)", "selftest() of evaluate.py failed: evaluate.py:7: SystemExit: 0"),
+        ("return False", "selftest() of evaluate.py returned bool, expected None, or text that says what is wrong"),
+    ],
+)
+def test_an_evaluator_whose_own_test_fails_measures_nothing(tmp_path: Path, body: str, said: str) -> None:
+    text = HEADER + f"def parse(text):\n    return int(text)\ndef selftest():\n    {body}\n"
+    text += f"def evaluate(trial):\n    (Path(trial.params['trace']) / 'ran').touch()\n    return {OK}\n"
+    probe = Probe(tmp_path, evaluate=text)
+    results = _measure(probe, action("score"), action("score", "b"))
+    assert [result.status for result in results] == [Status.EVALUATOR_ERROR] * 2
+    assert {result.reason for result in results} == {said}
+    assert not (probe.trace / "ran").exists()
+
+
+@pytest.mark.parametrize("body", ["pass", "return ''", "assert True"])
+def test_an_evaluator_whose_own_test_passes_measures(tmp_path: Path, body: str) -> None:
+    text = HEADER + f"def selftest():\n    {body}\ndef evaluate(trial):\n    return {OK}\n"
+    assert [result.status for result in _measure(Probe(tmp_path, evaluate=text))] == [Status.OK]
+
+
+def test_a_secondary_metric_that_is_missing_or_no_number_is_the_evaluators_error(tmp_path: Path) -> None:
+    reasons = []
+    for i, metrics in enumerate(("{}", "{'extra': float('nan')}", "{'extra': float('inf')}", "{'extra': None}")):
+        text = HEADER + f"def evaluate(trial):\n    return Outcome(score=1.0, metrics={metrics}, descriptors={{'place': 0.1}})\n"
+        (result,) = _measure(Probe(tmp_path / str(i), evaluate=text))
+        assert (result.status, result.score) == (Status.EVALUATOR_ERROR, None)
+        reasons.append(result.reason)
+    assert reasons == [
+        "metrics lacks extra, which problem.yaml declares",
+        "metrics.extra is nan, expected a finite number",
+        "metrics.extra is inf, expected a finite number",
+        "metrics.extra is NoneType, expected a number",
+    ]
+
+
+def test_a_measurement_says_what_graded_it_and_what_was_seen(tmp_path: Path) -> None:
+    probe = Probe(tmp_path)
+    probe.problem = replace(probe.problem, contract=replace(probe.problem.contract, editable=("main.py", "action.json")))
+    seen = {**action("score"), "main.py": "import ctypes\n"}
+    failed = {**action("fail"), "main.py": "import gc\n"}
+    invalid = {**action("score", "b"), "main.py": "import gc(\n"}
+    results = _measure(probe, seen, failed, invalid)
+    assert [(result.status, result.signals) for result in results] == [
+        (Status.OK, ("native_memory",)),
+        (Status.CHECKS_FAILED, ("introspection",)),
+        (Status.INVALID, ()),
+    ]
+    assert {result.evaluator for result in results} == {probe.problem.evaluator}
+
+
 def test_an_exception_is_told_with_its_place_in_the_evaluator(tmp_path: Path) -> None:
     body = HEADER + "def inner(x):\n    return json.loads(x)\ndef evaluate(trial):\n    return inner('{')\n"
     (result,) = _measure(Probe(tmp_path, evaluate=body))

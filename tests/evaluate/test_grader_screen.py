@@ -29,7 +29,7 @@ def _contract(**changes: object) -> Contract:
 
 
 def _status(files: dict[str, str], **changes: object) -> Status | None:
-    finding = screen(files, _contract(**changes), SEED)
+    finding = screen(files, _contract(**changes), SEED).finding
     return finding and finding.status
 
 
@@ -59,7 +59,7 @@ def test_paths_that_leave_the_folder_or_hide_are_rejected(path: str) -> None:
 
 
 def test_python_that_does_not_parse_is_invalid_with_its_line() -> None:
-    finding = screen({"main.py": "x = 1\ny = (\nz = 2)\n"}, _contract(), SEED)
+    finding = screen({"main.py": "x = 1\ny = (\nz = 2)\n"}, _contract(), SEED).finding
     assert finding is not None
     assert finding.status is Status.INVALID
     assert finding.reason.startswith("main.py:2: ") or finding.reason.startswith("main.py:3: ")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import Curve, Entry, Measurement, Start, Status
-from evolve._contract import Axis, Budget, Contract, Stage
+from evolve._contract import Axis, Budget, Contract, Gate, Stage
 from evolve.evaluate import _wire
 from evolve.evaluate._wire import (
     Calibrate,
@@ -48,6 +48,7 @@ _measurements = st.builds(
     artifacts=st.dictionaries(_text, _text, max_size=2),
     start=st.sampled_from(Start),
     wall_s=_finite,
+    signals=st.lists(_text, max_size=3).map(tuple),
 )
 _contracts = st.builds(
     Contract,
@@ -61,6 +62,7 @@ _contracts = st.builds(
     ).map(tuple),
     axes=st.lists(st.builds(Axis, name=_text, source=_text, low=_finite, high=_finite, bins=st.integers()), max_size=2).map(tuple),
     artifacts=st.dictionaries(_text, _text, max_size=2),
+    gates=st.lists(st.builds(Gate, metric=_text, floor=st.none() | _finite, why=_text), max_size=2).map(tuple),
     budget=st.builds(Budget, wall_s=st.none() | _finite, evaluations=st.none() | st.integers()),
 )
 _messages: st.SearchStrategy[Message] = st.one_of(
@@ -76,6 +78,7 @@ _messages: st.SearchStrategy[Message] = st.one_of(
         contract=_contracts,
         params=st.dictionaries(_text, st.booleans() | st.integers() | _finite | _text, max_size=4),
         seed=st.dictionaries(_text, _text, max_size=2),
+        evaluator=_text,
     ),
     st.builds(Ready, engine=_text, python=_text, tier=_text, tier_hash=_text, machine=_text),
     st.builds(Refused, reason=_text),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 import evolve
-from archive import BlockStatus, Entry, Needs, Status
+from archive import BlockClosed, BlockStatus, Entry, Needs, Status
 from evolve._errors import SandboxMissing
 from evolve.evaluate import View, open_launcher
 from evolve.evaluate._wire import Phase
@@ -201,15 +202,45 @@ def _calibrating(tmp_path: Path, body: str) -> Probe:
 
 
 @pytest.mark.parametrize(
-    ("after", "status"), [(1.0, BlockStatus.OK), (1.03, BlockStatus.OK), (1.06, BlockStatus.VOID), (0.94, BlockStatus.VOID)]
+    ("after", "status", "noisy"),
+    [
+        (1.0, BlockStatus.OK, False),
+        (1.019, BlockStatus.OK, False),
+        (1.03, BlockStatus.OK, True),
+        (0.97, BlockStatus.OK, True),
+        (1.049, BlockStatus.OK, True),
+        (1.06, BlockStatus.VOID, True),
+        (0.94, BlockStatus.VOID, True),
+    ],
 )
-def test_drift_beyond_five_percent_voids_a_calibrated_block(tmp_path: Path, after: float, status: BlockStatus) -> None:
+def test_drift_beyond_five_percent_voids_a_block_and_beyond_two_marks_it(
+    tmp_path: Path, after: float, status: BlockStatus, noisy: bool
+) -> None:
     with open_desk(_maker("none"), _calibrating(tmp_path, f"return [2.0, {2 * after}][n]")) as desk:
         closed, entries = desk.run(action("score"))
         assert [report.result.status for report in entries] == [Status.OK]
         assert closed.status is status
         assert closed.drift == pytest.approx(abs(after - 1.0))
         assert bool(closed.reason) == (status is BlockStatus.VOID)
+        assert BlockClosed(closed.attempt, "p", closed.status, drift=closed.drift).noisy_machine is noisy
+
+
+def test_an_absurd_drift_is_a_number_that_can_be_recorded(tmp_path: Path) -> None:
+    with open_desk(_maker("none"), _calibrating(tmp_path, "return [1e-300, 1e300][n]")) as desk:
+        closed, _ = desk.run(action("score"))
+        assert closed.status is BlockStatus.VOID
+        assert closed.drift is not None
+        assert math.isfinite(closed.drift)
+
+
+def test_each_block_is_calibrated_by_itself(tmp_path: Path) -> None:
+    """A void block submitted again with the same seeds is measured again, and counts once the machine stands still."""
+    with open_desk(_maker("none"), _calibrating(tmp_path, "return [1.0, 2.0, 2.0, 2.02][n]")) as desk:
+        first, _ = desk.run(action("score"), seed=5)
+        again, (report,) = desk.run(action("score"), seed=5)
+        assert (first.status, again.status) == (BlockStatus.VOID, BlockStatus.OK)
+        assert again.drift == pytest.approx(0.01)
+        assert (report.result.seed, report.result.status) == (5, Status.OK)
 
 
 def test_a_calibration_that_fails_is_the_evaluators_error(tmp_path: Path) -> None:

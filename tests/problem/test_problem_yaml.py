@@ -177,8 +177,9 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"- a\n", b"just text", b"\xff\xfe", b"a: \x01"])
 def test_what_is_no_mapping_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "problem.yaml").write_bytes(data)
-    with pytest.raises(ProblemError, match=r"problem\.yaml: .*expected"):
+    with pytest.raises(ProblemError, match=r"problem\.yaml: .*expected") as caught:
         read_contract(tmp_path / "problem.yaml")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

@@ -224,3 +224,10 @@ def test_candidate_files_are_matched_by_name(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_bytes(b"\xff")
     with pytest.raises(ProblemError, match="expected a readable UTF-8 file"):
         candidate_files(alone, [tmp_path / "main.py"])
+
+
+def test_a_self_test_that_fails_is_told(tmp_path: Path) -> None:
+    text = CALLS + "def selftest():\n    return 'the parser reads 1 as 2'\n"
+    report = report_of(tmp_path / "p", evaluate=text)
+    said = "ended as evaluator_error: selftest() of evaluate.py failed: the parser reads 1 as 2 -> mend evaluate.py"
+    assert failed(report)["evaluator"].endswith(said)

@@ -51,7 +51,7 @@ def tour(tmp_path: Path) -> Path:
 
 
 def test_every_fence_is_used_by_a_test() -> None:
-    used = {("yaml", ""), ("python", "prepare.py"), ("python", ""), ("bash", ""), ("", "")}
+    used = {("yaml", ""), ("python", "prepare.py"), ("python", ""), ("python", "selftest"), ("bash", ""), ("", "")}
     assert {(fence.language, fence.path) for fence in FENCES if not fence.path.startswith("tour/")} == used
     assert [fence.path for fence in FENCES if fence.path.startswith("tour/")] == [
         "tour/problem.yaml",
@@ -116,6 +116,15 @@ def test_the_evaluators_own_bound_quarantines(seconds: float, held: bool) -> Non
     exec("def bound(seconds):\n" + textwrap.indent(body, "    ") + "    return None\n", names)
     outcome = names["bound"](seconds)  # type: ignore[operator]
     assert (outcome is not None and outcome.reason.startswith("quarantined: 0.5 s for 10 bytes")) is held
+
+
+@pytest.mark.parametrize("check", ["sorted(order) == list(range(n))", "len(order) == n", "False"])
+def test_the_self_test_tells_a_broken_check(tour: Path, check: str) -> None:
+    body = next(fence.text for fence in FENCES if fence.path == "selftest")
+    names: dict[str, object] = {}
+    exec((tour / "evaluate.py").read_text().replace("sorted(order) == list(range(n))", check) + body, names)
+    told = names["selftest"]()  # type: ignore[operator]
+    assert told is None if check.startswith("sorted") else told.startswith("is_order takes")
 
 
 def test_every_key_is_mentioned() -> None:

@@ -1,0 +1,57 @@
+"""Every result says what graded it, and a run is never continued with another grader than the one that began it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from archive import Measured, RunCreated, read_journal
+from evolve._errors import ProblemError
+from evolve._problem import load_problem
+from evolve._session import resume, start
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_every_result_names_the_problem_and_the_evaluator_that_graded_it(parabola) -> None:
+    summary = start(parabola(evaluations=12))
+    records = [stamped.record for stamped in read_journal(Path(summary.run))]
+    created = next(record for record in records if isinstance(record, RunCreated))
+    problem = load_problem(Path(summary.run) / "problem")
+    assert [(info.id, info.evaluator) for info in created.problems] == [(problem.id, problem.evaluator)]
+    results = [record for record in records if isinstance(record, Measured)]
+    assert len(results) == summary.measurements > 0
+    assert {(record.problem, record.result.evaluator) for record in results} == {(problem.id, problem.evaluator)}
+
+
+@pytest.mark.parametrize("name", ["evaluate.py", "problem.yaml", "seed/main.py", "bundle.json"])
+def test_one_changed_byte_in_the_runs_copy_stops_a_resume(parabola, name: str) -> None:
+    summary = start(parabola(evaluations=10))
+    before = len(list(read_journal(Path(summary.run))))
+    _flip(Path(summary.run) / "problem" / name)
+    with pytest.raises(ProblemError) as caught:
+        resume(Path(summary.run), {"evaluations": 20})
+    assert "\n" not in str(caught.value)
+    assert len(list(read_journal(Path(summary.run)))) == before
+
+
+def test_a_copy_that_was_changed_together_with_its_own_record_is_refused_by_the_journal(parabola) -> None:
+    summary = start(parabola(evaluations=10))
+    copy = Path(summary.run) / "problem"
+    with (copy / "evaluate.py").open("a") as file:
+        file.write("# an honest remark\n")
+    bundle = json.loads((copy / "bundle.json").read_text())
+    (copy / "bundle.json").unlink()
+    bundle["evaluator"] = load_problem(copy).evaluator
+    (copy / "bundle.json").write_text(json.dumps(bundle))
+    load_problem(copy)
+    with pytest.raises(ProblemError, match="by which this run's results were graded") as caught:
+        resume(Path(summary.run), {"evaluations": 20})
+    assert bundle["evaluator"] in str(caught.value)
+    assert str(caught.value).endswith("restore the folder, or start a new run.")
