@@ -110,22 +110,25 @@ def _in_tree(tree: ast.Module) -> Iterator[str]:
     todo: list[object] = [tree]
     while todo:
         node = todo.pop()
-        if not isinstance(node, ast.AST) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
-            continue  # a plain value, or a docstring
-        look = _LOOKS.get(type(node))
-        if look is not None:
-            yield from look(node)
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            imported.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.Assign | ast.AugAssign | ast.Delete):
-            written.update(_written(node))
-        for value in vars(node).values():
-            if isinstance(value, list):
-                todo += value
-            elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
-                todo.append(value)
+        if isinstance(node, list):
+            todo += node
+        elif isinstance(node, ast.Name):  # most nodes are names
+            if node.id in _NAMES:
+                yield _NAMES[node.id]
+        elif isinstance(node, ast.AST) and not _is_docstring(node):
+            if (look := _LOOKS.get(type(node))) is not None:
+                yield from look(node)
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                imported.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.Assign | ast.AugAssign | ast.Delete):
+                written.update(_written(node))
+            todo += [getattr(node, name) for name in node._fields if name != "ctx"]
     if imported & written:
         yield "patching"
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _of_display(node: ast.List | ast.Tuple | ast.Set | ast.Dict) -> Iterator[str]:
@@ -166,11 +169,6 @@ def _of_import(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
         yield "os_calls"
     if module == "sys" and names & _WALKS:
         yield "introspection"
-
-
-def _of_name(node: ast.Name) -> Iterator[str]:
-    if node.id in _NAMES:
-        yield _NAMES[node.id]
 
 
 def _of_attribute(node: ast.Attribute) -> Iterator[str]:
@@ -216,7 +214,6 @@ _LOOKS: dict[type, Callable[[Any], Iterator[str]]] = {
     ast.Import: _of_import,
     ast.ImportFrom: _of_import,
     ast.Constant: _of_constant,
-    ast.Name: _of_name,
     ast.Attribute: _of_attribute,
     ast.Call: _of_call,
     ast.ExceptHandler: _of_handler,
