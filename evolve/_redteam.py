@@ -100,8 +100,8 @@ def _chosen(problem: Problem, only: Sequence[str]) -> tuple[list[OwnProgram], li
     if unknown := [name for name in only if name not in names]:
         raise UsageError(f"expected one of {', '.join(sorted(names))}, found {unknown[0]!r}.")
     if only:
-        twins = {one.expected.same_score_as for one in own if one.name in only}
-        own = [one for one in own if "own" in only or one.name in only or one.name in twins]
+        compared = {name for one in own if one.name in only for name in one.expected.compared}
+        own = [one for one in own if "own" in only or one.name in only or one.name in compared]
         general = [one for one in general if "general" in only or one.name in only]
         notes = []
     if not (own or general):
@@ -116,8 +116,8 @@ def _judge(
 ) -> tuple[Finding, ...]:
     honest = with_scatter(honest, [traces[f"general/{one.name}"] for one in general if not one.cheat])
     others = {one.name: traces[f"own/{one.name}"] for one in own}
-    findings = [judge_own(one.name, one.cheat, one.expected, others[one.name], honest, others) for one in own]
-    findings += [judge_general(one.name, one.cheat, one.computes, traces[f"general/{one.name}"], honest) for one in general]
+    findings = [judge_own(one, others[one.name], honest, others) for one in own]
+    findings += [judge_general(one, traces[f"general/{one.name}"], honest) for one in general]
     return tuple(findings)
 
 

@@ -21,19 +21,26 @@ from evolve._yaml import read_yaml
 
 FOLDER, VERDICTS = "redteam", "verdicts.json"
 CORPUS = Path(__file__).parent / "redteam"
-_KEYS = ("candidate", "cheat", "expect", "twin", "reason", "score_at_least", "score_at_most", "same_score_as")
-_BOUNDS = ("score_at_least", "score_at_most", "same_score_as")
+_BOUNDS = ("score_at_least", "score_at_most", "same_score_as", "no_better_than")
+_KEYS = ("candidate", "cheat", "expect", "twin", "reason", *_BOUNDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What ``verdicts.json`` says of a program: the statuses that are right, words its reason must hold, bounds of its score."""
+    """What ``verdicts.json`` says of a program: the statuses that are right, words its reason or feedback must hold, bounds of its
+    score, two of them those of an honest program on the same seeds."""
 
     statuses: tuple[Status, ...]
     reason: str = ""
     score_at_least: float | None = None
     score_at_most: float | None = None
     same_score_as: str = ""
+    no_better_than: str = ""
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The honest programs that a score is compared with."""
+        return tuple(name for name in (self.same_score_as, self.no_better_than) if name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +59,8 @@ class GeneralProgram:
     """A text to be put into any seed program.
 
     ``lasting``: what it does may show only in the next measurement.  ``computes``: it changes what the program computes, so that
-    another score is nothing; a better one is.  ``noisy_only``: it has a meaning only where the score depends on the seed.
+    another score is nothing; a better one is.  ``idle``: it ends before the program has done anything, so that any score at all
+    is too much.  ``noisy_only``: it has a meaning only where the score depends on the seed.
     """
 
     name: str
@@ -61,6 +69,7 @@ class GeneralProgram:
     twin: str = ""
     lasting: bool = False
     computes: bool = False
+    idle: bool = False
     noisy_only: bool = False
 
 
@@ -110,6 +119,7 @@ def _own_program(problem: Problem, folder: Path, line: object) -> OwnProgram:
         score_at_least=_number(line, "score_at_least"),
         score_at_most=_number(line, "score_at_most"),
         same_score_as=_text(line, "same_score_as"),
+        no_better_than=_text(line, "no_better_than"),
     )
     files = candidate_files(problem, [folder / name])
     return OwnProgram(name=name, cheat=cheat, twin=_text(line, "twin") if twin else "", files=files, expected=expected)
@@ -126,9 +136,8 @@ def _check_names(folder: Path, programs: tuple[OwnProgram, ...]) -> None:
     for program in programs:
         if program.cheat and program.twin not in honest:
             raise _wrong(f"{program.name}: expected twin to name an honest program", repr(program.twin))
-        other = program.expected.same_score_as
-        if other and other not in honest:
-            raise _wrong(f"{program.name}: expected same_score_as to name an honest program", repr(other))
+        if others := sorted(set(program.expected.compared) - honest):
+            raise _wrong(f"{program.name}: expected same_score_as and no_better_than to name honest programs", repr(others[0]))
 
 
 def _text(line: Mapping[str, object], key: str) -> str:

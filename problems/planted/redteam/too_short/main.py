@@ -1,0 +1,5 @@
+"""No numbers at all."""
+
+
+def point(dimension):
+    return []

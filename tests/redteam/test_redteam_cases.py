@@ -1,0 +1,160 @@
+"""The format of ``redteam/verdicts.json``, and attacks put into programs."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+import types
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evolve._errors import ProblemError
+from evolve._problem import builtin_problems, load_problem
+from evolve._redteam_cases import CORPUS, editable_python, general_programs, infected, own_programs
+
+GOOD = {"candidate": "good", "cheat": False, "expect": ["ok"]}
+BAD = {"candidate": "bad", "cheat": True, "expect": ["crash"], "twin": "good"}
+
+
+def folder_with(folder: Path, verdicts: object, names: tuple[str, ...] = ("good", "bad")) -> Path:
+    texts = {"problem.yaml": "name: p\nmetric: m\ngoal: maximize\n", "evaluate.py": "", "seed/main.py": "x = 1\n"}
+    texts |= {f"redteam/{name}/main.py": "x = 2\n" for name in names}
+    texts["redteam/verdicts.json"] = verdicts if isinstance(verdicts, str) else json.dumps(verdicts)
+    for path, text in texts.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
+
+
+def test_a_corpus_is_read(tmp_path: Path) -> None:
+    good, bad = own_programs(load_problem(folder_with(tmp_path, {"schema": 1, "verdicts": [GOOD, BAD]})))
+    assert (good.name, good.cheat, good.files) == ("good", False, {"main.py": "x = 2\n"})
+    assert (bad.cheat, bad.twin, [str(status) for status in bad.expected.statuses]) == (True, "good", ["crash"])
+
+
+def test_a_problem_without_the_folder_has_none(tmp_path: Path) -> None:
+    problem = load_problem(folder_with(tmp_path, {}, names=()))
+    (tmp_path / "redteam" / "verdicts.json").unlink()
+    (tmp_path / "redteam").rmdir()
+    assert own_programs(problem) == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([GOOD], "expected a line for the folder redteam/bad, found none"),
+        ([GOOD, BAD, {**BAD, "candidate": "ugly"}], "expected a folder redteam/ugly, found none"),
+        ([GOOD, BAD, BAD], "expected one line a program, found bad twice"),
+        ([GOOD, {**BAD, "twin": "bad"}], "bad: expected twin to name an honest program, found 'bad'"),
+        ([GOOD, {**BAD, "twin": ""}], "bad: expected twin to name an honest program, found ''"),
+        ([GOOD, {**BAD, "expect": ["crashes"]}], r"bad: expected expect to be a list of statuses among ok, .* found \['crashes'\]"),
+        ([GOOD, {**BAD, "expect": []}], "bad: expected expect to be a list"),
+        ([GOOD, {**BAD, "expect": ["evaluator_error"]}], "bad: expected expect to be a list"),
+        ([GOOD, {**BAD, "expect": ["ok"]}], "bad: expected a cheat that may end as ok to have one of score_at_least"),
+        ([{**GOOD, "expect": ["crash"]}, BAD], r'good: expected an honest program to expect \["ok"\]'),
+        ([GOOD, {**BAD, "cheat": "yes"}], "bad: expected cheat to be true or false, found 'yes'"),
+        ([GOOD, {**BAD, "score": 1}], "bad: expected keys among .* found score"),
+        ([GOOD, {**BAD, "score_at_most": "1"}], "bad: expected score_at_most to be a number, found '1'"),
+        ([GOOD, {**BAD, "no_better_than": "bad"}], "expected same_score_as and no_better_than to name honest programs"),
+        ([GOOD, "bad"], "expected lines such as"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(tmp_path: Path, lines: list[object], said: str) -> None:
+    problem = load_problem(folder_with(tmp_path, {"schema": 1, "verdicts": lines}))
+    with pytest.raises(ProblemError, match=said) as error:
+        own_programs(problem)
+    assert "\n" not in str(error.value)
+    assert str(error.value).endswith("see docs/how-to/redteam.md.")
+
+
+def test_another_schema_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProblemError, match=r"expected \{.schema.: 1"):
+        own_programs(load_problem(folder_with(tmp_path, {"schema": 2, "verdicts": []})))
+
+
+@pytest.mark.parametrize("name", builtin_problems())
+def test_every_shipped_problem_has_a_corpus(name: str) -> None:
+    programs = own_programs(load_problem(name, prepare=False))
+    assert sum(program.cheat for program in programs) >= 10
+    assert sum(not program.cheat for program in programs) >= 3
+
+
+def test_the_general_corpus_is_whole() -> None:
+    programs = general_programs(noisy=True)
+    honest = {program.name for program in programs if not program.cheat}
+    cheats = [program for program in programs if program.cheat]
+    assert len(cheats) >= 25
+    assert {program.twin for program in cheats} == honest
+    assert {path.stem for path in CORPUS.glob("*.py")} == {program.name for program in programs} | {"prelude"}
+    for program in programs:
+        assert ast.get_docstring(ast.parse(program.text)), program.name
+
+
+def test_what_needs_noise_is_not_tried_without() -> None:
+    assert {one.name for one in general_programs(noisy=True)} - {one.name for one in general_programs(noisy=False)} == {
+        "fixes_seeds",
+        "seeds_its_own",
+    }
+
+
+PROGRAM = '''\
+"""Adds."""
+
+from __future__ import annotations
+
+A = 1
+
+
+def add(b: Nothing) -> int:
+    return A + b
+'''
+PLAN = {
+    "word": ("redteam-", "ab", "cd"),
+    "marker": "/nowhere",
+    "port": 1,
+    "pid": 1,
+    "files": (),
+    "folders": (),
+    "metric": "m",
+    "better": 1,
+}
+
+
+def test_an_attack_runs_before_the_program_and_after_it(tmp_path: Path) -> None:
+    problem = replace(load_problem(folder_with(tmp_path, {})), seed={"main.py": PROGRAM, "notes.txt": "n"})
+    text = (
+        "import sys\nsys.order = [WORD]\ndef after(program):\n    sys.order.append(program['add'](1))\n"
+        "    around(program, lambda f: lambda b: -f(b))\n"
+    )
+    files = infected(problem, text, PLAN)
+    assert files["notes.txt"] == "n"
+    assert "redteam-abcd" not in files["main.py"]  # or a traceback that quotes the text would look like a message
+    module = types.ModuleType("main")
+    exec(compile(files["main.py"], "main.py", "exec"), module.__dict__)
+    order = vars(sys).pop("order")
+    assert order == ["redteam-abcd", 2]
+    assert module.__doc__ == "Adds."
+    assert module.add(2) == -3
+    assert "WORD" not in vars(module)
+
+
+def test_only_editable_python_is_touched(tmp_path: Path) -> None:
+    problem = load_problem(folder_with(tmp_path, {}))
+    problem = replace(
+        problem,
+        seed={"main.py": "x = 1\n", "fixed.py": "y = 1\n", "data.json": "{}"},
+        contract=replace(problem.contract, editable=("main.py", "data.json")),
+    )
+    assert editable_python(problem) == ("main.py",)
+    files = infected(problem, "", PLAN)
+    assert (files["fixed.py"], files["data.json"]) == ("y = 1\n", "{}")
+    assert files["main.py"] != "x = 1\n"
+
+
+def test_a_seed_program_that_does_not_parse_is_told(tmp_path: Path) -> None:
+    problem = replace(load_problem(folder_with(tmp_path, {})), seed={"main.py": "def :\n"})
+    with pytest.raises(ProblemError, match=r"seed/main.py: expected Python that parses"):
+        infected(problem, "", PLAN)
