@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from archive import Attempt, BlockClosed, BlockStatus, Candidate, Literal, Measured, MeasureIssued, ProposalStatus, ProposeIssued
 
-MAX_VOIDS = 3
+MAX_REPEATS = 3  # of a void block
 MAX_LOSSES = 3  # of one ticket: after that the machine is at fault, not chance
 
 
@@ -38,6 +38,13 @@ class OpenBlock:
     def remaining(self) -> tuple[int, ...]:
         return tuple(i for i in range(len(self.issued.entries)) if i not in self.done)
 
+    def drop_held(self) -> set[str]:
+        """No calibration will follow what is held: it has to be measured again.  Returns the candidates that it was of."""
+        dropped = {held.result.candidate for held in self.held}
+        self.done -= {held.index for held in self.held}
+        self.held = []
+        return dropped
+
 
 class Tickets:
     """Open propose and measure tickets, and those to be handed out again."""
@@ -56,6 +63,8 @@ class Tickets:
     def opened(self, epoch: str) -> None:
         """A new driver: everything open is handed out again."""
         self.epoch = epoch
+        for block in self.blocks.values():
+            block.drop_held()
         self.again = deque(sorted([*self.proposals, *self.blocks]))
 
     def issued(self, record: ProposeIssued | MeasureIssued) -> bool:
@@ -98,14 +107,12 @@ class Tickets:
         """Close a block, or queue what is left of it; returns the held results that count now."""
         ticket = record.attempt.ticket
         block = self.blocks[ticket]
-        if record.status is BlockStatus.VOID:
-            block.voids += 1
-            block.done = {i for i in block.done if all(held.index != i for held in block.held)}
-            block.held = []
-        elif record.status is BlockStatus.LOST:
-            block.losses += 1
-        block.done.update(record.skipped)
-        over = record.status in (BlockStatus.OK, BlockStatus.CANCELLED) or block.voids >= MAX_VOIDS
+        block.voids += record.status is BlockStatus.VOID
+        block.losses += record.status is BlockStatus.LOST
+        # What was skipped because of a failure that does not count is to be run, like that which failed.
+        again = block.drop_held() if record.status in (BlockStatus.VOID, BlockStatus.LOST) else set()
+        block.done.update(i for i in record.skipped if block.issued.entries[i].candidate not in again)
+        over = record.status in (BlockStatus.OK, BlockStatus.CANCELLED) or block.voids > MAX_REPEATS
         if over or not block.remaining():
             del self.blocks[ticket]
             return block.held if record.status is not BlockStatus.VOID else []
