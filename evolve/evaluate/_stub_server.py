@@ -99,6 +99,11 @@ def be_child(fds: list, filter_bytes: bytes) -> None:
     _stub.answer_calls(request)
 
 
+def close_all(fds: list) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
 def _high(fd: int) -> int:
     import fcntl
 
@@ -178,8 +183,7 @@ class Server:
             pid = self.fork()
             if pid == 0:
                 be_child(fds, self.filter)
-            for fd in fds:
-                os.close(fd)
+            close_all(fds)  # a call: what a loop leaves in this frame would tell the next child that it is not the first
             self.watch(pid)
 
     def watch(self, pid: int) -> None:
