@@ -26,6 +26,7 @@ SOURCES = ("own", "general")
 SEED_RUNS = 3  # of the seed program, on a noisy problem
 RUNS = 2  # of every other program there
 ROOM_BYTES = 1 << 16  # an attack's text makes the seed program longer than its problem may allow
+ROOM_CPU_S = 2.0  # and dearer than a cheap problem's budget may allow
 
 MakeExecutor = Callable[[Mapping[str, Problem], Sink], Executor]
 Tell = Callable[[str], None]
@@ -48,7 +49,8 @@ class RedteamReport:
 
 @dataclass(frozen=True, slots=True)
 class _Program:
-    """A program to be measured.  ``key`` names it to the executor; one that is ``roomy`` may be longer than the problem allows."""
+    """A program to be measured.  ``key`` names it to the executor; one that is ``roomy`` may be longer and cost more than the
+    problem allows, by what an attack's text adds."""
 
     key: str
     files: Mapping[str, str]
@@ -193,6 +195,7 @@ class _Bench:
 
     def _block(self, program: _Program) -> Block:
         limit = None if program.key == SEED else self._cpu_limit_s
+        limit = limit + ROOM_CPU_S if limit is not None and program.roomy else limit
         entries = []
         for seed, start in self._plan(program):
             one = Entry(program.key, self._stage.name, seed, start, limit)

@@ -30,7 +30,7 @@ def redteam(words: Namespace) -> int:
             raise UsageError(f"evolve redteam takes problem.params.NAME=VALUE, sandbox=none and executor.slots=N, found {word!r}")
     config = compose([f"problem={words.PROBLEM}", *words.SETTING])
     if config.sandbox.tier == "strict":
-        need_sandbox()
+        need_sandbox(tried=True)
     problem = load_problem(config.problem.name, config.problem.params)
     report = redteam_problem(
         problem,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from evolve._contract import Problem
-from evolve._errors import ProblemError, UsageError
+from evolve._errors import ProblemError, SandboxMissing, UsageError
 from evolve._problem import load_problem
 from evolve._redteam import RedteamReport, redteam_problem
 from evolve._redteam_traps import Outside, Traps, planted_environment
@@ -173,6 +173,14 @@ def test_mistakes_of_the_caller(tmp_path: Path) -> None:
     assert main(["redteam", str(folder), "budget.wall_s=3"]) == 2
     with pytest.raises(UsageError, match="found 'nothing'"):
         redteam_problem(load_problem(folder), strict, only=("nothing",))
+
+
+def test_a_machine_without_a_sandbox_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find() -> Path:
+        raise SandboxMissing("no bubblewrap here")
+
+    monkeypatch.setattr("evolve.evaluate._bwrap.find", find)
+    assert main(["redteam", str(write(tmp_path, NOISY, "x = 1\n"))]) == 3
 
 
 def test_a_seed_program_that_fails_is_the_first_thing_to_mend(tmp_path: Path) -> None:
