@@ -281,10 +281,11 @@ def answer_command(request: dict) -> None:
     os.set_inheritable(REPLY_FD, False)
     pid = os.fork()
     if pid == 0:
+        os.close(REPLY_FD)  # the command's outputs are files: nothing in it has a reply to write
         os.chdir(request["work"])
         if request["spare"] and _is_script(request["argv"]):
             run_script(request["argv"][_N_FLAGS:], request["env"])
-            return
+            sys.exit(0)
         try:
             os.execve(request["argv"][0], request["argv"], request["env"])
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,20 @@ def test_a_command_that_ends_with_0_still_owes_every_file(launcher: Launcher) ->
     with launcher.sandbox({"m.py": source}, Stage(name="s"), start=Start.COLD) as sandbox:
         reply = sandbox.run(["python", "/candidate/m.py"], outputs={"a": 10, "b": 10})
     assert (reply.status, reply.reason, reply.files) == (Status.INVALID, "output b: missing", {})
+
+
+@pytest.mark.parametrize("end", ["", "import sys; sys.exit(0)", "import os; os._exit(0)"])
+def test_a_command_holds_no_reply_however_it_was_started(end: str) -> None:
+    """A spare runs the script in the stub's own interpreter; it must not find the reply there, and may end as scripts do."""
+    source = f"import json, os\nwith open('/output/fds', 'w') as file:\n    json.dump(os.listdir('/proc/self/fd'), file)\n{end}\n"
+    found = []
+    with open_launcher("strict", View()) as launcher:
+        for _ in range(2):
+            with launcher.sandbox({"m.py": source}, Stage(name="s"), start=Start.SPARE) as sandbox:
+                reply = sandbox.run(["python", "/candidate/m.py"], outputs={"fds": 1000})
+                found.append((sandbox.start, reply.status, reply.reason, len(json.loads(reply.files.get("fds", b"[]")))))
+    inner = 5  # input, two for the log, the file it writes, the folder it lists
+    assert found == [(Start.COLD, Status.OK, "", inner), (Start.SPARE, Status.OK, "", inner)]
 
 
 # --------------------------------------------------------------------------------------------------------- what it is told
