@@ -227,10 +227,9 @@ def test_every_cheat_is_caught_and_every_honest_program_accepted(problem: Proble
     def strict(problems: Mapping[str, Problem], sink: Sink) -> Executor:
         return LocalExecutor(problems, slots=2, tier="strict", sink=sink)
 
-    general = ("prints_score", "changes_arguments")
-    report = redteam_problem(cheap, strict, only=("own", *general))
+    report = redteam_problem(cheap, strict, only=("own", "changes_arguments"))
     assert [(one.name, one.verdict, one.by) for one in report.findings if not one.good] == []
-    assert {one.name for one in report.findings} >= {*general, "ignores_training", "looks_ahead", "trains_on"}
+    assert {one.name for one in report.findings} >= {"changes_arguments", "ignores_training", "looks_ahead", "trains_on"}
 
 
 def test_who_looks_ahead_a_little_gains_until_the_second_look(measure: Measure, problem: Problem, honest: Result) -> None:
