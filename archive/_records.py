@@ -206,11 +206,15 @@ class VaultOpened:
     milestone: int
     gate: tuple[int, int]
     estimate: tuple[int, int]
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...]  # the candidate's, then those of the reference where this vault brings the bank
+    bank: int = 0  # the vault whose reference runs this one uses
+    paired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
+    """What a vault came to, in the problem's own sign.  The latest record of a vault counts: openings that follow may change it."""
+
     kind: ClassVar[str] = "claim"
     vault: int
     problem: str
@@ -218,10 +222,11 @@ class Claim:
     reference: str
     confirmed: bool
     p_value: float
-    effect: float
-    ci_low: float
-    ci_high: float
+    effect: float | None = None  # candidate minus reference; None where the gate was not passed
+    ci_low: float | None = None
+    ci_high: float | None = None
     reason: str = ""
+    e_value: float = 0.0  # of the search's own runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +287,7 @@ class BudgetSet:
     candidates: int | None = None
     usd: float | None = None
     request: str = ""
+    confirm: float | None = None  # share set aside for vaults; None is as before
 
 
 @dataclass(frozen=True, slots=True)

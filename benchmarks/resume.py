@@ -28,6 +28,7 @@ from evolve._build import build_search
 from evolve._config import BudgetConfig, SearchConfig
 from evolve._contract import Axis
 from evolve._replay import replay
+from evolve._rng import fresh_seeds
 from evolve._rundir import RunDir
 from evolve._search import Search
 from evolve._tickets import Made
@@ -137,7 +138,7 @@ def once(folder: Path, candidates: int) -> dict[str, float]:
             replay(run, search, texts)
             for record in (Opened("another"), BudgetSet()):
                 search.apply(Stamped(0, 0.0, record))
-            assert search.ask(0.0, room=1) is not None
+            assert search.ask(0.0, room=1, entropy=fresh_seeds) is not None
         assert search.spend.candidates == candidates
         return search
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evolve._config import ExecutorConfig, RunConfig
@@ -38,9 +39,13 @@ def build_search(config: RunConfig, problem: Problem) -> Search:
 def build_budget(config: RunConfig, problem: Problem) -> Budget:
     """The run's limits: what was asked for; where nothing at all was, the problem's defaults."""
     asked = config.budget
+    given = problem.contract.budget
+    confirm = given.confirm if asked.confirm is None else asked.confirm
     if all(limit is None for limit in (asked.wall_s, asked.cpu_s, asked.evaluations, asked.candidates)):
-        return problem.contract.budget
-    return Budget(wall_s=asked.wall_s, cpu_s=asked.cpu_s, evaluations=asked.evaluations, candidates=asked.candidates)
+        return replace(given, confirm=confirm)
+    return Budget(
+        wall_s=asked.wall_s, cpu_s=asked.cpu_s, evaluations=asked.evaluations, candidates=asked.candidates, confirm=confirm
+    )
 
 
 def n_slots(config: ExecutorConfig) -> int:

@@ -38,8 +38,10 @@ class SearchConfig:
         batch: Children a round of ``best_of_n``.
         seed_runs: Measurements of the seed program of a noisy problem.
         final_runs: Measurements each of best and seed at the end of a noisy run.
-        remeasure_share: Share of a noisy problem's measurements that go to its best ``remeasure_top`` candidates again.
-        remeasure_top: See above.
+        remeasure_share: Most of a noisy problem's measurements, while it searches, that may go to candidates already measured: as
+            long as any may still be better than the champion, and is not yet known to be.
+        reference_share: Most that may go to the program they are compared with.
+        reference: What claims are made against: ``last``, the last confirmed program, or ``seed`` throughout.
         recheck_share: Most of the slots' time that may go to measuring warm results again cold.
     """
 
@@ -55,8 +57,9 @@ class SearchConfig:
     batch: int = 8
     seed_runs: int = 5
     final_runs: int = 5
-    remeasure_share: float = 0.2
-    remeasure_top: int = 5
+    remeasure_share: float = 0.7
+    reference_share: float = 0.1
+    reference: str = "last"
     recheck_share: float = 0.1
 
     def __post_init__(self) -> None:
@@ -71,11 +74,12 @@ class SearchConfig:
         _require(
             bool(self.operators) and not unknown, "search.operators", f"a list out of {', '.join(OPERATORS)}", list(self.operators)
         )
-        for key in ("tournament", "keep", "batch", "seed_runs", "final_runs", "remeasure_top"):
+        for key in ("tournament", "keep", "batch", "seed_runs", "final_runs"):
             _require(getattr(self, key) >= 1, f"search.{key}", "at least 1", getattr(self, key))
         _require(self.inspirations >= 0, "search.inspirations", "at least 0", self.inspirations)
-        for key in ("uniform_share", "tune_share", "family_floor", "remeasure_share", "recheck_share"):
+        for key in ("uniform_share", "tune_share", "family_floor", "remeasure_share", "reference_share", "recheck_share"):
             _require(0 <= getattr(self, key) <= 1, f"search.{key}", "between 0 and 1", getattr(self, key))
+        _require(self.reference in ("last", "seed"), "search.reference", "last or seed", self.reference)
         _require(0 < self.discount <= 1, "search.discount", "above 0 and at most 1", self.discount)
 
 
@@ -88,17 +92,20 @@ class BudgetConfig:
         cpu_s: CPU seconds of candidates and scorers.
         evaluations: Measurements.
         candidates: Children measured.
+        confirm: Share of the budget that a noisy problem's vaults may cost; it is kept back while the search goes on.
     """
 
     wall_s: float | None = None
     cpu_s: float | None = None
     evaluations: int | None = None
     candidates: int | None = None
+    confirm: float | None = None
 
     def __post_init__(self) -> None:
         for key in ("wall_s", "cpu_s", "evaluations", "candidates"):
             value = getattr(self, key)
             _require(value is None or value > 0, f"budget.{key}", "above 0", value)
+        _require(self.confirm is None or 0 <= self.confirm < 1, "budget.confirm", "at least 0 and below 1", self.confirm)
 
 
 @dataclass(kw_only=True, slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from archive import AxisInfo, Needs, ProblemInfo, Start
 
 Param = float | int | str | bool
+CONFIRM_SHARE = 0.3  # of the budget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +79,14 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What a run may spend; None is no limit.  ``wall_s`` includes the final runs."""
+    """What a run may spend; None is no limit.  ``wall_s`` includes the final runs.  ``confirm`` is the share of it that is set
+    aside for vaults, on noisy problems."""
 
     wall_s: float | None = None
     cpu_s: float | None = None
     evaluations: int | None = None
     candidates: int | None = None
+    confirm: float = CONFIRM_SHARE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

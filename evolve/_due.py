@@ -1,20 +1,23 @@
 """Which measurement is due next: a new idea, or more certainty about an old one.
 
-The order: the seed program until it is known; what a noisy problem owes its best (``search.remeasure_share``); warm results that
-someone wants to use (``search.recheck_share`` of the slots' time, newest leader first); then children, in the order they were made.
-When searching is over: best against seed on fresh seeds, or the best's cold start.
+The order: the seed program until it is known; vaults that are open; on a noisy problem, candidates that may still be the best
+(``search.remeasure_share``); warm results that someone wants to use (``search.recheck_share`` of the slots' time, newest leader
+first); then children, in the order they were made.  When searching is over: what is left of the vaults; more certainty about who
+may still be confirmed; where nothing could be, best against seed on fresh seeds; or the best's cold start.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archive import Entry, Needs, Purpose, Start
+from evolve import _confirming as confirming
 from evolve._policies import SEED
 from evolve._rng import measurement_seed
-from evolve._spend import Reserve
+from evolve._spend import Reserve, exhausted
+from evolve.confirm import SIZES
 
 if TYPE_CHECKING:
     from evolve._search import Search
@@ -34,21 +37,70 @@ class Due:
 
 def next_block(search: Search) -> Due | None:
     """The next block of a search that is not over."""
-    return _seed_block(search) or _remeasure(search) or _recheck(search) or _children(search)
+    return _seed_block(search) or _suspect(search) or _vault(search) or _remeasure(search) or _recheck(search) or _children(search)
 
 
-def final_block(search: Search) -> Due | None:
+def final_block(search: Search, now: float) -> Due | None:
     """The next block once searching is over; None when nothing is left to be measured."""
     people = search.people
     leader = people.leader
     if search.contract.noisy:
-        if search.finals is not None:
-            return _final(search, search.finals[0], search.finals[1])
-        return _final(search, people.rows[leader].id, 2 * final_runs(search)) if leader not in (None, SEED) else None
+        return _vault(search) or _more_certainty(search, now) or _last_look(search)
     limit = search.budget.evaluations
     if leader is None or people.rows[leader].cold or (limit is not None and search.spend.evaluations >= limit):
         return None
     return _again(search, leader, Purpose.RECHECK)
+
+
+def _suspect(search: Search) -> Due | None:
+    """A descendant of a retracted candidate that holds a place: measured again, from a fresh process."""
+    idle = (number for number in search.suspects if not search.people.rows[number].pending)
+    number = next(idle, None)
+    return None if number is None else _again(search, number, Purpose.RECHECK)
+
+
+def _vault(search: Search) -> Due | None:
+    entries = confirming.vault_entries(search) if search.contract.noisy else ()
+    return Due(Purpose.VAULT, entries, search.contract.stages[-1].needs) if entries else None
+
+
+def _room(search: Search, kept: int) -> float:
+    """Measurements that the budget still allows if so many are kept back."""
+    limit = search.budget.evaluations
+    return math.inf if limit is None else max(limit - search.spend.evaluations - kept, 0)
+
+
+def _more_certainty(search: Search, now: float) -> Due | None:
+    """What was set aside for vaults brings those who may still be confirmed nearer to one, until it only just pays for the vaults
+    of those who are there."""
+    if search.finals is not None or search.docket.undecided or not confirming.holds_a_vault(search):
+        return None
+    ahead = max(confirming.vaults_ahead(search), 2 * final_runs(search), SIZES[0].own + SIZES[0].bank)
+    spend = search.spend
+    kept = Reserve(
+        wall_s=_FINAL_MARGIN * math.ceil(ahead / search.slots) * spend.measure_wall_s,
+        cpu_s=_FINAL_MARGIN * ahead * spend.measure_cpu_s,
+        evaluations=ahead,
+    )
+    limits = replace(search.budget, candidates=None)
+    queued = sum(len(block.remaining()) for block in search.tickets.blocks.values()) / search.slots
+    if exhausted(limits, spend, now, kept, queued=queued):
+        return None
+    entries = confirming.remeasure_entries(search, _room(search, ahead), ending=True)
+    return Due(Purpose.REMEASURE, entries, search.contract.stages[-1].needs) if entries else None
+
+
+def _last_look(search: Search) -> Due | None:
+    """Best and seed side by side, where no vault says more."""
+    people, leader = search.people, search.people.leader
+    busy = any(block.issued.purpose is not Purpose.FINAL for block in search.tickets.blocks.values())
+    if busy or search.docket.vaults:
+        return None
+    if search.finals is not None:
+        return _final(search, search.finals[0], search.finals[1])
+    if search.contest.titled and search.contest.champion != SEED:
+        leader = search.contest.champion
+    return _final(search, people.rows[leader].id, 2 * final_runs(search)) if leader not in (None, SEED) else None
 
 
 def final_runs(search: Search) -> int:
@@ -64,6 +116,9 @@ def reserve(search: Search) -> Reserve:
     if not search.contract.noisy:
         return Reserve(wall_s=_COLD_START_S + spend.measure_wall_s, evaluations=1 if _warm(search) else 0)
     owed = search.finals[1] if search.finals is not None else 2 * final_runs(search)
+    if search.finals is None and confirming.holds_a_vault(search):
+        docket = search.docket
+        owed = max(owed, math.ceil(confirming.allowance(search)) - docket.cost) + docket.outstanding
     rounds = math.ceil(owed / 2 / search.slots) * 2
     return Reserve(
         wall_s=_FINAL_MARGIN * rounds * spend.measure_wall_s, cpu_s=_FINAL_MARGIN * owed * spend.measure_cpu_s, evaluations=owed
@@ -119,13 +174,10 @@ def _again(search: Search, number: int, purpose: Purpose) -> Due:
 
 
 def _remeasure(search: Search) -> Due | None:
-    people, config = search.people, search.config
-    if not search.contract.noisy or search.spend.share_of_count(Purpose.REMEASURE) >= config.remeasure_share:
+    if not search.contract.noisy:
         return None
-    idle = [number for number in people.promising(config.remeasure_top) if number != SEED and people.rows[number].pending == 0]
-    if not idle:
-        return None
-    return _again(search, min(idle, key=lambda number: (people.n_measured(number), number)), Purpose.REMEASURE)
+    entries = confirming.remeasure_entries(search, _room(search, reserve(search).evaluations), ending=False)
+    return Due(Purpose.REMEASURE, entries, search.contract.stages[-1].needs) if entries else None
 
 
 def _recheck(search: Search) -> Due | None:
@@ -151,9 +203,8 @@ def _children(search: Search) -> Due | None:
         return None
     first = ready[0]
     stage = contract.stages[first.stage]
-    left = search.budget.evaluations
-    room = stage.block if left is None else min(stage.block, left - search.spend.evaluations - reserve(search).evaluations)
-    batch = [due for due in ready if due.stage == first.stage][: max(room, 1)]
+    room = min(stage.block, _room(search, reserve(search).evaluations))
+    batch = [due for due in ready if due.stage == first.stage][: max(int(room), 1)]
     entries = tuple(_entry(search, due.row, due.stage, start=stage.start, index=people.rows[due.row].next_index) for due in batch)
     return Due(Purpose.SEARCH, entries, stage.needs)
 

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from archive import JournalError, ProposeIssued, StopAsked
+from archive import JournalError, MeasureIssued, ProposeIssued, StopAsked
+from evolve._confirming import Entropy
 from evolve._inbox import Request
 from evolve._recorder import Recorder
+from evolve._rng import fresh_seeds
 from evolve._search import Search
 from evolve._verbs import INTERRUPTED, answer
 from evolve._workshop import Workshop
@@ -40,6 +42,7 @@ def run_loop(
     recorder: Recorder,
     mailbox: Mailbox,
     answered: Callable[[Request], None],
+    entropy: Entropy = fresh_seeds,
 ) -> str:
     """Drive a search until its budget, a stop condition, a request or an interrupt ends it.  Returns why it ended.
 
@@ -49,6 +52,7 @@ def run_loop(
         workshop: Makes children.
         recorder: Appends and applies.
         mailbox: Everything that happens.
+        entropy: Where the seeds of vaults come from.
         answered: Called from the journal's thread when a request's answer is durable.
 
     Raises:
@@ -56,15 +60,17 @@ def run_loop(
         JournalError: the journal cannot be written; everything acknowledged is intact.
     """
     while not (why := search.done(recorder.clock())) or executor.pending:
-        issued = search.ask(recorder.clock(), room=executor.room)
+        issued = search.ask(recorder.clock(), room=executor.room, entropy=entropy)
         if isinstance(issued, ProposeIssued):
             recorder.write(issued)
             generation = search.people.rows[search.people.by_id[issued.parents[0]]].generation
             made = workshop.make(issued, search.tuning.literals_of(issued.sample), generation)
             recorder.write(search.accept_proposal(made))
-        elif issued is not None:
+        elif isinstance(issued, MeasureIssued):
             recorder.write(issued)
             executor.submit(workshop.block(issued))
+        elif issued is not None:
+            recorder.write(issued)
         for message in _arrived(mailbox, wait=issued is None):
             _handle(message, search, recorder, answered)
     return why

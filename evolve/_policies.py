@@ -43,6 +43,7 @@ class Policy:
     whose ``apply`` is the only one to call these two."""
 
     draft: Callable[[Search, np.random.Generator], Draft | None]
+    titled: bool = True  # on noisy problems: whether the search has an incumbent, whom children must beat
     issued: Callable[[Search, ProposeIssued], None] = lambda search, issued: None
     settled: Callable[[Search, int, float | None], None] = lambda search, number, score: None
 
@@ -113,7 +114,7 @@ def _replace_unless_worse(search: Search, number: int, score: float | None) -> N
 
 POLICIES: Mapping[str, Policy] = {
     "map_elites": Policy(map_elites),
-    "independent": Policy(independent),
+    "independent": Policy(independent, titled=False),
     "best_of_n": Policy(best_of_n, issued=_begin_round),
     "hill_climb": Policy(hill_climb),
     "one_plus_one": Policy(one_plus_one, settled=_replace_unless_worse),
@@ -121,6 +122,9 @@ POLICIES: Mapping[str, Policy] = {
 
 
 def _leader(search: Search) -> int:
+    """Whom the search builds on: the best so far or, on a noisy problem, who has shown to be the best."""
+    if search.contract.noisy and search.policy.titled:
+        return search.contest.champion
     return search.people.leader if search.people.leader is not None else SEED
 
 

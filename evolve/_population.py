@@ -25,13 +25,12 @@ from archive import (
     Purpose,
     Start,
     Status,
+    Tally,
 )
 from evolve._contract import Contract
 from evolve._frames import SEED, CpuFrame
 
 SEEDS_KEPT = 5  # runs of a candidate that later ones are compared with
-TOP_KEPT = 64  # candidates of a noisy problem that may be measured again
-PLAUSIBLE_SD = 2.0  # posterior standard deviations within which a candidate may still be the best
 _STALE = 0.05  # relative change of noise or prior after which the places of all elites are judged again
 
 
@@ -113,7 +112,6 @@ class Population:
         self.frame = CpuFrame() if contract.frame == "cpu_budget" else None
         self.ready: deque[Ready] = deque()
         self.warm_elites: list[int] = []  # newest last
-        self.top: list[int] = []  # the best by posterior mean, in or out of the archive; of a noisy problem
         self.leader: int | None = None
         self.cold_best: int | None = None  # the best by posterior mean, when last measured, of those with a cold measurement
         self.leader_at = 0  # candidates measured when the leader last changed
@@ -167,6 +165,16 @@ class Population:
         """
         return self.pooled[-1].posterior(self.rows[number].id)
 
+    @property
+    def noise(self) -> float:
+        """Variance of one measurement at the last stage, pooled; 0 while unknown, and on a deterministic problem."""
+        return self.pooled[-1].noise
+
+    def tally(self, number: int) -> Tally | None:
+        """All ok measurements of a candidate at the last stage, higher is better; None while it has none, or once it failed."""
+        row = self.rows[number]
+        return self.pooled[-1].tally(row.id) if row.status is Status.OK and row.stage == self.last_stage else None
+
     def n_measured(self, number: int) -> int:
         """Ok measurements at the last stage."""
         id_ = self.rows[number].id
@@ -191,8 +199,6 @@ class Population:
         if row.status not in (None, Status.OK, Status.EVALUATOR_ERROR):
             return []
         row.status = status
-        if number in self.top:
-            self.top.remove(number)
         if number == self.cold_best:
             able = (one for one, row in enumerate(self.rows) if row.cold and self.score(one) is not None)
             self.cold_best = max(able, key=lambda one: (self.posterior(one)[0], -one), default=None)
@@ -201,6 +207,14 @@ class Population:
         if number == self.leader:
             self._elect()
         return placed
+
+    def descendants(self, number: int) -> list[int]:
+        """Everything that came of a candidate, oldest first."""
+        found = {number}
+        for child in range(number + 1, len(self.rows)):
+            if not found.isdisjoint(self.rows[child].parents):
+                found.add(child)
+        return sorted(found - {number})
 
     @property
     def seed_failed(self) -> bool:
@@ -258,21 +272,7 @@ class Population:
             if stage == row.stage and (bar is None or self.sign * score >= self.sign * bar):
                 self.ready.append(Ready(number, stage + 1))
             return []
-        if self.contract.noisy:
-            self._rank(number)
         return self._judge(number) + self._refresh()
-
-    def _rank(self, number: int) -> None:
-        """Keep the best in ``top``, pruning to half when it is full."""
-        if number not in self.top:
-            self.top.append(number)
-        if len(self.top) > TOP_KEPT:
-            self.top = sorted(self.top, key=lambda one: (-self.posterior(one)[0], one))[: TOP_KEPT // 2]
-
-    def promising(self, count: int) -> list[int]:
-        """Up to ``count`` candidates with the best posterior means, best first, as far as they may still be better than that."""
-        best = sorted(((*self.posterior(number), number) for number in self.top), key=lambda one: (-one[0], one[2]))[:count]
-        return [number for mean, sd, number in best if mean + PLAUSIBLE_SD * sd >= best[0][0]]
 
     def _judge(self, number: int) -> list[Placed]:
         row = self.rows[number]

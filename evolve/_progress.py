@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evolve._confirming import allowance, claims_of, holds_a_vault
 from evolve._contract import Budget
 from evolve._due import final_runs
 from evolve._policies import SEED
 from evolve._population import Standing, standing
 from evolve._search import Search
-from evolve._summary import best_of
+from evolve._summary import best_of, champion_of, noise_of, word_of
+from evolve.confirm import Noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,9 @@ class Share:
 class Progress:
     """A search as it stands.  Scores carry the problem's own sign; ``gain`` is over the seed program, higher is better.
 
-    ``cells`` is None where the archive has no descriptors, and ``filled`` then counts its elites.  ``noise_sd`` is of one
-    measurement, None until there are replicates.  ``reserved`` counts final runs kept back.  ``phase`` is seed, search, final or
-    draining.
+    ``cells`` is None where the archive has no descriptors, and ``filled`` then counts its elites.  ``noise`` is None
+    until there are replicates.  ``word`` says how well founded the best is.  ``set_aside`` counts measurements kept back for vaults
+    (0 where they do not pay for one), ``reserved`` final runs.  ``phase`` is seed, search, final or draining.
     """
 
     phase: str
@@ -42,7 +44,12 @@ class Progress:
     filled: int
     cells: int | None
     shares: tuple[Share, ...]
-    noise_sd: float | None
+    noise: Noise | None
+    word: str
+    champion_id: str | None
+    openings: int
+    claims: int
+    set_aside: int
     elapsed_s: float
     cpu_s: float
     budget: Budget
@@ -76,7 +83,12 @@ class Watch:
             filled=archive.cells.n_filled if search.contract.axes else len(archive.cells),
             cells=archive.n_cells if search.contract.axes else None,
             shares=self._shares(),
-            noise_sd=_noise_sd(search),
+            noise=noise_of(search),
+            word=word_of(search, number) if number is not None else "",
+            champion_id=champion_of(search),
+            openings=len(search.docket.vaults),
+            claims=len(claims_of(search)),
+            set_aside=int(allowance(search)) if search.contract.noisy and holds_a_vault(search) else 0,
             elapsed_s=search.spend.elapsed(now),
             cpu_s=search.spend.cpu_s,
             budget=search.budget,
@@ -104,11 +116,6 @@ def operator_of(search: Search, number: int) -> str:
 
 def _standing(search: Search, number: int) -> Standing | None:
     return standing(search.people, number) if search.people.score(number) is not None else None
-
-
-def _noise_sd(search: Search) -> float | None:
-    pooled = search.people.pooled[-1]
-    return pooled.noise**0.5 if search.contract.noisy and pooled.noise > 0 else None
 
 
 def _phase(search: Search, now: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from archive import Journal, Proposed, Record, Stamped, TextStore
+from archive import Journal, Proposed, Record, Stamped, TextStore, VaultOpened
 from evolve._search import Search
 
 Hook = Callable[[Search, Stamped], None]
@@ -33,6 +33,8 @@ class Recorder:
             JournalFull, JournalBroken: the journal cannot be written; everything acknowledged is intact.
         """
         stamped = self.journal.append(record, at=self.clock(), on_durable=on_durable)
+        if isinstance(record, VaultOpened):  # sizes and seeds stand fixed before the first run
+            self.journal.wait_durable(stamped.seq)
         position = self.journal.written
         if isinstance(record, Proposed) and record.candidate is not None and position is not None:
             self.texts.note(record.candidate.id, position, record.candidate.text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
@@ -30,6 +31,11 @@ def generator(seed: int, purpose: str, ticket: int) -> np.random.Generator:
     """
     words = np.frombuffer(hashlib.blake2b(f"{seed}:{purpose}:{ticket}".encode(), digest_size=16).digest(), dtype=np.uint64)
     return np.random.Generator(np.random.Philox(_Key(words)))  # type: ignore[arg-type]
+
+
+def fresh_seeds(n: int) -> tuple[int, ...]:
+    """``n`` seeds of 63 bits from the system's entropy: nobody could know them before."""
+    return tuple(secrets.randbits(SEED_BITS) for _ in range(n))
 
 
 def measurement_seed(run_seed: int, candidate: str, stream: str, index: int) -> int:

@@ -15,6 +15,8 @@ from archive import (
     BlockClosed,
     BlockStatus,
     BudgetSet,
+    Champion,
+    Claim,
     LateResult,
     Measured,
     MeasureIssued,
@@ -34,20 +36,24 @@ from archive import (
     Stamped,
     Status,
     StopAsked,
+    VaultOpened,
 )  # fmt: skip
+from evolve import _confirming as confirming
+from evolve import _offspring as offspring
 from evolve._config import SearchConfig, StopConfig
+from evolve._confirming import Entropy
 from evolve._contract import Budget, Contract
+from evolve._crosscheck import cross_checked
 from evolve._due import Due, final_block, final_runs, next_block, reserve
-from evolve._frames import ALLOWANCE
 from evolve._policies import POLICIES, SEED, TUNE, Draft
 from evolve._population import Population
 from evolve._rng import generator
-from evolve._spend import Spend, exhausted
+from evolve._spend import Spend, exhausted, nearest_limit
 from evolve._tickets import MAX_LOSSES, Made, Tickets
 from evolve._tuning import Tuning
+from evolve.confirm import Contest, Docket
 from evolve.select import Bandit
 
-SEED_ARM = -1
 FAMILIES = {"tune": "tune", "ast_edit": "edit", "crossover": "merge"}
 MAX_EVALUATOR_ERRORS = 3
 BARREN = 1000  # propose tickets without a new program, after which the operators have nothing left
@@ -71,11 +77,12 @@ class Search:
         self.contract, self.problem, self.config, self.stop = contract, problem, config, stop
         self.budget, self.seed = budget, seed
         self.slots, self.tier = 1, ""  # of the driver that has the run now
-        self.policy = POLICIES[config.policy]
         self.people = Population(problem, contract, keep=config.keep)
+        self.policy = POLICIES[config.policy]
         self.tickets = Tickets()
         self.spend = Spend()
         self.tuning = Tuning()
+        self.contest, self.docket = Contest(titled=self.policy.titled), Docket()
         arms = [Arm(name) for name in config.operators]
         families = [FAMILIES[name] for name in config.operators]
         self.bandit = Bandit(arms, families, discount=config.discount, family_floor=config.family_floor)
@@ -84,6 +91,8 @@ class Search:
         self.stopping = ""  # why nothing new is started
         self.failed = ""  # why the run cannot go on
         self.evaluator_errors = 0
+        self.retracted: list[int] = []  # found to cheat
+        self.suspects: list[int] = []  # descend from one of those, hold a place, and are to be measured again
         self.requests: set[str] = set()  # carried out or refused; never again
         self.incumbent = SEED  # of the baselines that keep one
         self.tickets_of_round = 0
@@ -91,12 +100,13 @@ class Search:
 
     # ---------------------------------------------------------------------------------------------- deciding
 
-    def ask(self, now: float, *, room: int) -> ProposeIssued | MeasureIssued | None:
-        """The next thing to do, or None.
+    def ask(self, now: float, *, room: int, entropy: Entropy) -> Record | None:
+        """The next thing to do or to record, or None.
 
         Args:
             now: Unix time.
             room: Blocks the executor takes now.
+            entropy: Gives seeds that nobody could know before; used when a vault opens.
         """
         if self.failed or self.stopping:
             return None
@@ -105,10 +115,12 @@ class Search:
             return again if room > 0 or isinstance(again, ProposeIssued) else None
         if not self.people.rows:
             return None
+        if decision := confirming.decision(self, now, entropy):
+            return decision
         over = self.over(now)
         if room > 0:
             draining = over == "budget.candidates" and self.people.ready
-            due = self._final() if over and not draining else next_block(self)
+            due = self._final(now) if over and not draining else next_block(self)
             if due is not None:
                 return self._block(due)
         return None if over else self._propose()
@@ -122,6 +134,9 @@ class Search:
             return "stop.target"
         if self.stop.patience is not None and self.people.n_settled - self.people.leader_at >= self.stop.patience:
             return "stop.patience"
+        nearest = nearest_limit(self.budget, self.spend, now)
+        if nearest is not None and confirming.ended(self):
+            return nearest[1]
         if self.barren >= BARREN:
             return f"exhausted: the last {BARREN} attempts gave no new program"
         queued = sum(len(block.remaining()) for block in self.tickets.blocks.values())
@@ -138,12 +153,13 @@ class Search:
             return self.failed or self.stopping
         over = self.over(now)
         busy = self.tickets.blocks or self.tickets.again or (over == "budget.candidates" and self.people.ready)
-        return "" if busy or self._final() is not None else over
+        return "" if busy or confirming.is_due(self, now) or self._final(now) is not None else over
 
-    def _final(self) -> Due | None:
+    def _final(self, now: float) -> Due | None:
         """What is due at the end; not before everything else has ended, since it decides who is best."""
-        others = any(block.issued.purpose is not Purpose.FINAL for block in self.tickets.blocks.values())
-        return None if others or self.tickets.proposals else final_block(self)
+        ending = (Purpose.FINAL, Purpose.VAULT, Purpose.REMEASURE)
+        others = any(block.issued.purpose not in ending for block in self.tickets.blocks.values())
+        return None if others or self.tickets.proposals else final_block(self, now)
 
     def _block(self, due: Due) -> MeasureIssued:
         return MeasureIssued(
@@ -200,25 +216,9 @@ class Search:
         block = self.tickets.waits_for_block(attempt)
         if block is None or index in block.done or any(held.index == index for held in block.held):
             return LateResult(attempt, self.problem, f"measurement {index}: {result.status}")
-        return Measured(attempt, self.problem, index, block.issued.purpose, self._cross_checked(result, block.issued.purpose))
-
-    def _cross_checked(self, result: Measurement, purpose: Purpose) -> Measurement:
-        """Rules that need more than one measurement: a candidate must not ignore its seed nor spend more than the frame allows, and
-        a deterministic score must not depend on how the process was started."""
-        number = self.people.by_id[result.candidate]
-        if self.people.ignores_its_seed(number, result):
-            reason = "seed_insensitive: two seeds gave the same, while the seed program's results differ"
-            return replace(result, status=Status.REJECTED, score=None, reason=reason)
-        if self.people.over_budget(number, result):
-            reason = f"its mean CPU is above {ALLOWANCE} x the seed program's, with 95 % confidence"
-            return replace(result, status=Status.OVER_BUDGET, score=None, reason=reason)
-        if purpose is not Purpose.RECHECK or self.contract.noisy or result.score is None:
-            return result
-        warm = self.people.sign * self.people.posterior(number)[0]
-        if abs(result.score - warm) <= 1e-9 * max(1.0, abs(warm)):
-            return result
-        reason = f"scored {warm!r} in a warm process and {result.score!r} in a fresh one, with the same seed"
-        return replace(result, status=Status.REJECTED, score=None, reason=reason)
+        return Measured(
+            attempt, self.problem, index, block.issued.purpose, cross_checked(self.people, result, block.issued.purpose)
+        )
 
     def accept_block(
         self, attempt: Attempt, status: BlockStatus, *, skipped: tuple[int, ...], drift: float | None, reason: str, lost: int | None
@@ -228,6 +228,8 @@ class Search:
         if block is None:
             return (LateResult(attempt, self.problem, f"block: {status}"),)
         closed = BlockClosed(attempt, self.problem, status, skipped=skipped, drift=drift, reason=reason, lost=lost)
+        if closed.noisy_machine and status is BlockStatus.OK and block.issued.purpose is Purpose.VAULT:
+            closed = replace(closed, status=BlockStatus.VOID, reason=f"{reason or 'the machine drifted'}: no evidence for a claim")
         if status is not BlockStatus.LOST or lost is None:
             return (closed,)
         entry = block.issued.entries[lost]
@@ -252,9 +254,9 @@ class Search:
             case MeasureIssued():
                 self._issued_block(record)
             case ProposeIssued():
-                self._issued_proposal(record)
+                offspring.on_issued(self, record)
             case Proposed():
-                self._proposed(record)
+                offspring.on_proposed(self, record)
             case BlockClosed():
                 return self._closed(record)
             case Opened():
@@ -266,64 +268,57 @@ class Search:
             case RunCreated():
                 self.seed = record.seed
             case BudgetSet():
-                self.budget = Budget(
-                    wall_s=record.wall_s, cpu_s=record.cpu_s, evaluations=record.evaluations, candidates=record.candidates
-                )
-                self.finals, self.final_scores = None, []
+                self._new_budget(record)
             case StopAsked():
                 self.stopping = record.reason
             case Rebinned():
                 return self.people.rebin(record.axes)
             case Retraction():
-                return self.people.fail(self.people.by_id[record.candidate], Status.REJECTED)
+                return self._retracted(record)
+            case Champion():
+                self.contest.crowned(self.people.by_id[record.candidate], self.people)
+            case VaultOpened():
+                confirming.on_opened(self, record)
+            case Claim():
+                confirming.on_claim(self, record)
             case _:
                 pass
         return []
 
-    def _issued_proposal(self, record: ProposeIssued) -> None:
-        new = self.tickets.issued(record)
-        if new and record.arm.operator == TUNE and record.sample is None:
-            self.tuning.opening = True
-        if new:
-            self.policy.issued(self, record)
+    def _new_budget(self, record: BudgetSet) -> None:
+        confirm = self.budget.confirm if record.confirm is None else record.confirm
+        self.budget = Budget(
+            wall_s=record.wall_s,
+            cpu_s=record.cpu_s,
+            evaluations=record.evaluations,
+            candidates=record.candidates,
+            confirm=confirm,
+        )
+        confirming.next_budget(self)
+        self.finals, self.final_scores = None, []
 
-    def _proposed(self, record: Proposed) -> None:
-        ticket = record.attempt.ticket
-        if self.tickets.waits_for_proposal(record.attempt) is None:
-            if record.candidate is not None and record.candidate.id not in self.people.by_id:  # the seed, or a told child
-                self.people.add(record.candidate, arm=SEED_ARM, ticket=ticket, tuner=-1, baseline=None)
-                self.tickets.next_ticket = max(self.tickets.next_ticket, ticket + 1)
-            return
-        issued = self.tickets.proposals.pop(ticket)
-        self.barren = 0 if record.candidate is not None or record.status is ProposalStatus.TUNER else self.barren + 1
-        arm, sample = self.bandit.arms.index(issued.arm), issued.sample
-        if record.candidate is not None:
-            tuner = sample.tuner if sample is not None else -1
-            number = self.people.add(record.candidate, arm=arm, ticket=ticket, tuner=tuner, baseline=issued.baseline)
-            self.people.rows[number].cost_s += record.cpu_s
-            self.spend.candidates += 1
-            if sample is not None:
-                self.tuning.sampled(number, sample)
-            return
-        if issued.arm.operator != TUNE:
-            self.bandit.learn(arm, None, record.cpu_s)
-        if record.status is ProposalStatus.TUNER:
-            self.tuning.opened(ticket, self.people.by_id[issued.parents[0]], record.literals, self.people)
-        elif issued.arm.operator == TUNE and sample is None:
-            self.tuning.refused(self.people.by_id[issued.parents[0]])
-        elif sample is not None:
-            twin = self.people.by_id.get(record.duplicate_of)
-            settled = twin is None or self.people.rows[twin].settled
-            self.tuning.duplicate(sample, twin, self.people.score(twin) if twin is not None else None, settled=settled)
+    def _retracted(self, record: Retraction) -> list[Placed]:
+        number = self.people.by_id[record.candidate]
+        placed = self.people.fail(number, Status.REJECTED)
+        self.retracted.append(number)
+        self.suspects += [one for one in self.people.descendants(number) if one in self.people.archive.cells]
+        confirming.on_retracted(self, number)
+        return placed
 
     def _issued_block(self, record: MeasureIssued) -> None:
         if not self.tickets.issued(record):
             return
         for entry in record.entries:
-            row = self.people.rows[self.people.by_id[entry.candidate]]
+            number = self.people.by_id[entry.candidate]
+            row = self.people.rows[number]
             row.pending += 1
             row.next_index += record.purpose is not Purpose.RECHECK or self.contract.noisy
-        self.spend.issued(record.purpose, len(record.entries))
+            target = row is self.people.rows[self.contest.target]
+            compared = target and record.purpose is Purpose.REMEASURE and len(record.entries) > 1
+            self.spend.issued(Purpose.REFERENCE if compared else record.purpose)
+            if record.purpose is Purpose.RECHECK and number in self.suspects:
+                self.suspects.remove(number)
+        confirming.on_issued(self, record)
         self.people.started(record.purpose, record.entries)
         if record.purpose is Purpose.FINAL:
             finalist = next(entry.candidate for entry in record.entries if entry.candidate != self.people.rows[SEED].id)
@@ -345,15 +340,33 @@ class Search:
         if block is None:
             return []
         if record.lost is not None:
-            self.people.rows[self.people.by_id[block.issued.entries[record.lost].candidate]].losses += 1
+            lost = block.issued.entries[record.lost]
+            self.people.rows[self.people.by_id[lost.candidate]].losses += 1
+            if block.issued.purpose is Purpose.VAULT:
+                confirming.on_dropped(self, (lost,), "a run of its vault was lost", cancelled=False)
         if block.losses + 1 >= MAX_LOSSES and record.status is BlockStatus.LOST:
             self.failed = f"a block was lost {MAX_LOSSES} times: {record.reason}"
-        gone = block.remaining()
+        open_before = block.remaining()
         placed = [one for held in self.tickets.closed(record) for one in self._count(held)]
         if record.attempt.ticket not in self.tickets.blocks:
-            for i in gone:
-                self.people.rows[self.people.by_id[block.issued.entries[i].candidate]].pending -= 1
+            self._given_up(record, block.issued, sorted({*open_before, *block.remaining()}))
         return placed
+
+    def _given_up(self, record: BlockClosed, issued: MeasureIssued, gone: list[int]) -> None:
+        """A block is closed for good: entries that were skipped, cancelled, or void too often will not end any more."""
+        rows, by_id = self.people.rows, self.people.by_id
+        for i in gone:
+            rows[by_id[issued.entries[i].candidate]].pending -= 1
+        void = record.status is BlockStatus.VOID
+        if issued.purpose is Purpose.VAULT:
+            dropped = tuple(issued.entries[i] for i in gone if i not in record.skipped)
+            confirming.on_dropped(self, dropped, record.reason, cancelled=record.status is BlockStatus.CANCELLED)
+        for number in sorted({by_id[issued.entries[i].candidate] for i in gone} if void else ()):
+            if number == SEED and rows[SEED].stage < self.people.last_stage:
+                self.failed = f"the machine never stood still for the seed program: {record.reason}"
+            if rows[number].status is None:  # it could not be measured, which is no fault of its own
+                rows[number].status = Status.EVALUATOR_ERROR
+                self._settle(number)
 
     def _count(self, record: Measured) -> list[Placed]:
         result = record.result
@@ -362,6 +375,8 @@ class Search:
         row.pending -= 1
         self.spend.measured(record.purpose, result)
         placed = self.people.observe(number, result)
+        if self.contract.noisy:
+            confirming.on_measured(self, number, record)
         if record.purpose is Purpose.FINAL and result.score is not None:
             self.final_scores.append((result.candidate, result.score))
         if result.status is Status.EVALUATOR_ERROR:

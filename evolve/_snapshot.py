@@ -26,9 +26,10 @@ import archive
 from archive import Cells, GridArchive, Pooled, Position
 from evolve import _contract, _frames, _population, _spend, _tickets
 from evolve._search import Search
+from evolve.confirm import _vault
 from evolve.select import _bandit, _cmaes, _tuner
 
-_MODULES = (archive, _contract, _frames, _population, _spend, _tickets, _bandit, _cmaes, _tuner)
+_MODULES = (archive, _contract, _frames, _population, _spend, _tickets, _bandit, _cmaes, _tuner, _vault)
 _VALUES: dict[str, type] = {
     name: cls
     for module in _MODULES
@@ -39,8 +40,8 @@ _PLAIN = {type(None), bool, int, float, str}
 _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VALUES.items() if is_dataclass(cls)}
 # What of each stateful object is state; the rest follows from the configuration.
 _SEARCH = (
-    "budget", "seed", "slots", "tier", "finals", "final_scores", "stopping", "failed", "evaluator_errors", "requests", "incumbent",
-    "tickets_of_round", "barren", "spend",
+    "budget", "seed", "slots", "tier", "finals", "final_scores", "stopping", "failed", "evaluator_errors", "retracted", "suspects",
+    "requests", "incumbent", "tickets_of_round", "barren", "spend",
 )  # fmt: skip
 _PEOPLE = (
     "rows",
@@ -48,7 +49,6 @@ _PEOPLE = (
     "by_hash",
     "frame",
     "ready",
-    "top",
     "warm_elites",
     "leader",
     "cold_best",
@@ -59,7 +59,18 @@ _PEOPLE = (
 )
 _TICKETS = ("next_ticket", "epoch", "proposals", "blocks", "again")
 _TUNING = ("tuner", "ticket", "base", "opening", "spent", "seen", "in_flight", "twins")
-_STATE = {"search": _SEARCH, "people": _PEOPLE, "tickets": _TICKETS, "tuning": _TUNING}
+_CONTEST = (
+    "champion", "predecessor", "reference", "former", "champion_runs", "reference_runs", "alive", "qualified", "halves", "pairs",
+)  # fmt: skip
+_DOCKET = ("vaults", "base", "handed")
+_STATE = {
+    "search": _SEARCH,
+    "people": _PEOPLE,
+    "tickets": _TICKETS,
+    "tuning": _TUNING,
+    "contest": _CONTEST,
+    "docket": _DOCKET,
+}
 
 
 @cache
@@ -68,7 +79,7 @@ def code_hash() -> str:
     not its code."""
     here = Path(__file__).parent
     digest = hashlib.blake2b(digest_size=8)
-    for folder in (here, here / "select", Path(archive.__file__).parent):
+    for folder in (here, here / "select", here / "confirm", Path(archive.__file__).parent):
         for path in sorted(folder.glob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -101,7 +112,14 @@ def put_state(search: Search, tree: dict[str, Any], arrays: list[np.ndarray]) ->
 
 
 def _owners(search: Search) -> dict[str, object]:
-    return {"search": search, "people": search.people, "tickets": search.tickets, "tuning": search.tuning}
+    return {
+        "search": search,
+        "people": search.people,
+        "tickets": search.tickets,
+        "tuning": search.tuning,
+        "contest": search.contest,
+        "docket": search.docket,
+    }
 
 
 def save(stem: Path, search: Search, places: dict[str, int], position: Position) -> None:

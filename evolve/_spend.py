@@ -37,7 +37,7 @@ class Spend:
         self.opened_at = at
         self.last_at = at
 
-    def issued(self, purpose: Purpose, n: int) -> None:
+    def issued(self, purpose: Purpose, n: int = 1) -> None:
         """``n`` measurements were handed out for the first time."""
         self.evaluations += n
         self.count_by_purpose[purpose] = self.count_by_purpose.get(purpose, 0) + n
@@ -61,15 +61,29 @@ class Spend:
         return sum(self.count_by_purpose.get(purpose, 0) for purpose in purposes) / max(self.evaluations, 1)
 
 
-def affordable(budget: Budget, spend: Spend, slots: int) -> float:
-    """About how many measurements the whole budget pays for, at what they have cost lately; infinite without limits."""
+def affordable(budget: Budget, spend: Spend, slots: int, *, repeated: bool = False) -> float:
+    """About how many measurements the whole budget pays for, at what they have cost lately; infinite without limits.
+
+    ``repeated`` says that a candidate may be measured many times: their number then limits nothing, unless it is the only limit.
+    """
     limits = [
         budget.evaluations,
-        budget.candidates,
+        None if repeated and any((budget.evaluations, budget.wall_s, budget.cpu_s)) else budget.candidates,
         budget.wall_s * slots / spend.measure_wall_s if budget.wall_s is not None and spend.measure_wall_s else None,
         budget.cpu_s / spend.measure_cpu_s if budget.cpu_s is not None and spend.measure_cpu_s else None,
     ]
     return min((float(limit) for limit in limits if limit is not None), default=math.inf)
+
+
+def nearest_limit(budget: Budget, spend: Spend, now: float) -> tuple[float, str] | None:
+    """The share spent of the limit that is nearest, and its name; None without any."""
+    pairs = (
+        (spend.elapsed(now), budget.wall_s, "budget.wall_s"),
+        (spend.cpu_s, budget.cpu_s, "budget.cpu_s"),
+        (spend.evaluations, budget.evaluations, "budget.evaluations"),
+        (spend.candidates, budget.candidates, "budget.candidates"),
+    )
+    return max(((spent / limit, name) for spent, limit, name in pairs if limit is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)

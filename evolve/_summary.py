@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
+from evolve._confirming import claims_of
 from evolve._contract import Problem
 from evolve._frames import SEED
 from evolve._population import standing
 from evolve._rundir import RunDir
 from evolve._search import Search
+from evolve.confirm import Noise, describe_noise
 
 SCHEMA = 1
+CONFIRMED, CHAMPION, SO_FAR = "confirmed", "champion, unconfirmed", "better so far, unconfirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +53,62 @@ class Summary:
     reason: str
     tier: str
     final: FinalRuns | None
+    word: str = ""  # of the best: confirmed, champion or better so far
+    champion_id: str | None = None
+    claims: int = 0  # that hold
+    openings: int = 0
+    noise: Noise | None = None
 
 
 def best_of(search: Search) -> int | None:
-    """The candidate a run stands by.
+    """The candidate a run stands by: what was confirmed last; else the champion; else the best so far.
 
-    The leader, or the best that was measured in a fresh process where the leader only has a warm result.  Once a noisy run has
-    made its final measurements it is the program they were made of, if its mean was
-    better than the seed program's, and otherwise the seed program: another one's lucky score is no better founded than it was.
+    The best so far is the leader, or the best that was measured in a fresh process where the leader only has a warm result.  Once a
+    noisy run has made its final measurements it is the program they were made of, if its mean was better than the seed program's,
+    and otherwise the seed program: another one's lucky score is no better founded than it was.
     """
+    held = claims_of(search)
+    if held:
+        return max(held, key=lambda vault: (vault.milestone, vault.effect.effect if vault.effect else 0.0)).candidate
     final = _final(search)
+    if final is None and search.contract.noisy and search.contest.titled and search.contest.champion != SEED:
+        return search.contest.champion
     if final is None or search.finals is None or search.finals[1] > 0:
         return search.people.best_cold()
     finalist = search.people.by_id[final.candidate]
     better = search.people.sign * (final.best_mean - final.seed_mean) > 0
     return finalist if better and search.people.score(finalist) is not None else SEED
+
+
+def word_of(search: Search, number: int) -> str:
+    """How well founded it is that a candidate is better than the seed program: confirmed, champion or better so far; "" where
+    there is no noise, and for the seed program."""
+    if not search.contract.noisy or number == SEED:
+        return ""
+    if any(vault.candidate == number for vault in claims_of(search)):
+        return CONFIRMED
+    if search.contest.titled and search.contest.champion == number:
+        return CHAMPION
+    return SO_FAR
+
+
+def noise_of(search: Search, *, tails: bool = False) -> Noise | None:
+    """The noise floor as far as it is known; None on a deterministic problem.  ``tails`` looks at the residuals too."""
+    if not search.contract.noisy:
+        return None
+    pooled = search.people.pooled[-1]
+    return describe_noise(pooled.noise, pooled.df, _residuals(search) if tails else ())
+
+
+def _residuals(search: Search) -> list[float]:
+    """Deviations of first scores from their candidate's mean, scaled to the spread of one run."""
+    found: list[float] = []
+    for row in search.people.rows:
+        scores = [seen.score for seen in row.seeds]
+        if len(scores) > 1:
+            scale, mean = math.sqrt(len(scores) / (len(scores) - 1)), fmean(scores)
+            found += [scale * (score - mean) for score in scores]
+    return found
 
 
 def summarise(run: RunDir, problem: Problem, search: Search, status: str, why: str, now: float) -> Summary:
@@ -89,7 +134,18 @@ def summarise(run: RunDir, problem: Problem, search: Search, status: str, why: s
         reason=why,
         tier=search.tier,
         final=_final(search),
+        word=word_of(search, number) if number is not None else "",
+        champion_id=champion_of(search),
+        claims=len(claims_of(search)),
+        openings=len(search.docket.vaults),
+        noise=noise_of(search, tails=True),
     )
+
+
+def champion_of(search: Search) -> str | None:
+    """The id of the program that has shown to be better than the seed program while searching; None while nobody has."""
+    contest = search.contest
+    return search.people.rows[contest.champion].id if contest.titled and contest.champion != SEED else None
 
 
 def _final(search: Search) -> FinalRuns | None:

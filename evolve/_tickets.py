@@ -110,12 +110,12 @@ class Tickets:
         block.voids += record.status is BlockStatus.VOID
         block.losses += record.status is BlockStatus.LOST
         # What was skipped because of a failure that does not count is to be run, like that which failed.
-        again = block.drop_held() if record.status in (BlockStatus.VOID, BlockStatus.LOST) else set()
+        again = block.drop_held() if record.status is not BlockStatus.OK else set()
         block.done.update(i for i in record.skipped if block.issued.entries[i].candidate not in again)
         over = record.status in (BlockStatus.OK, BlockStatus.CANCELLED) or block.voids > MAX_REPEATS
         if over or not block.remaining():
             del self.blocks[ticket]
-            return block.held if record.status is not BlockStatus.VOID else []
+            return block.held
         if ticket not in self.again:
             self.again.append(ticket)
         return []

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from typing import Any
 
-from archive import BudgetSet, Note, Record, Requested, StopAsked
+from archive import BudgetSet, Note, Record, Requested, Retraction, StopAsked
 from evolve._config import BudgetConfig
 from evolve._errors import EvolveError, UsageError
 from evolve._inbox import Request, body_of
@@ -14,6 +15,7 @@ from evolve._search import Search
 
 STOPPED = "stopped"
 INTERRUPTED = "interrupted"
+MAX_WHY = 1000
 
 
 def stop(search: Search, request: Request) -> tuple[Record, ...]:
@@ -38,11 +40,14 @@ def budget_record(search: Search, changes: Mapping[str, object], request: str = 
     Raises:
         UsageError: an unknown limit, or a value that is not a positive number.
     """
-    known = {field.name: getattr(search.budget, field.name) for field in fields(BudgetConfig)}
+    known: dict[str, Any] = {field.name: getattr(search.budget, field.name) for field in fields(BudgetConfig)}
     for key, value in changes.items():
         if key not in known:
             raise UsageError(f"expected one of {', '.join(f'budget.{name}' for name in known)}, found budget.{key}.")
-        if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0):
+        if key == "confirm":
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
+                raise UsageError(f"budget.confirm must be a number from 0 to below 1, found {value!r}.")
+        elif value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0):
             raise UsageError(f"budget.{key} must be a number above 0, found {value!r}.")
         if isinstance(value, float) and key in ("evaluations", "candidates"):
             raise UsageError(f"budget.{key} must be a whole number, found {value!r}.")
@@ -50,7 +55,32 @@ def budget_record(search: Search, changes: Mapping[str, object], request: str = 
     return BudgetSet(**known, request=request)
 
 
-VERBS: Mapping[str, Callable[[Search, Request], tuple[Record, ...]]] = {"stop": stop, "note": note, "budget": budget}
+def retract(search: Search, request: Request) -> tuple[Record, ...]:
+    """Take a candidate out that was found to cheat.
+
+    Raises:
+        UsageError: no such candidate, the seed program, one that failed by itself, or no reason.
+    """
+    body = body_of(request)
+    id_, why = str(body.get("candidate", "")), str(body.get("why", "")).strip()
+    number = search.people.by_id.get(id_)
+    if number is None:
+        raise UsageError(f"expected the id of a candidate of this run, found {id_!r}; list them with evolve query.")
+    if number == 0:
+        raise UsageError("the seed program cannot be retracted; mend the problem and start a new run.")
+    if number in search.retracted:
+        raise UsageError(f"{id_} was retracted already.")
+    if not why:
+        raise UsageError("a retraction needs its reason; type --why TEXT.")
+    return (Retraction(problem=search.problem, candidate=id_, why=why[:MAX_WHY], request=request.id),)
+
+
+VERBS: Mapping[str, Callable[[Search, Request], tuple[Record, ...]]] = {
+    "stop": stop,
+    "note": note,
+    "budget": budget,
+    "retract": retract,
+}
 
 
 def answer(search: Search, request: Request) -> tuple[Record, ...]:

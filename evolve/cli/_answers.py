@@ -10,15 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evolve._cards import Cards
 from evolve._config import RunConfig
 from evolve._contract import Budget
+from evolve._exact import Exact
 from evolve._progress import Share
 from evolve._story import Step
+from evolve.confirm import Noise
 
 
 @dataclass(frozen=True, slots=True)
 class StatusAnswer:
-    """``evolve status``.  ``status`` is running, done, stopped, interrupted, degraded or failed."""
+    """``evolve status``.  ``status`` is running, done, stopped, interrupted, degraded or failed; ``word`` says how well founded the
+    best is: confirmed, champion or better so far.  ``set_aside`` counts measurements kept back for vaults."""
 
     schema: int
     run: str
@@ -37,7 +41,12 @@ class StatusAnswer:
     best_id: str | None
     best_operator: str
     gain: float | None
-    noise_sd: float | None
+    noise: Noise | None
+    word: str
+    champion_id: str | None
+    claims: int
+    openings: int
+    set_aside: int
     candidates: int
     measurements: int
     failures: Mapping[str, int]
@@ -164,6 +173,26 @@ class ValidateAnswer:
     seed_score: float | None
     noise_sd: float | None
     cost_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsAnswer:
+    """``evolve claims``.  ``exact`` is for a deterministic problem: its best program, verified again."""
+
+    schema: int
+    run: str
+    claims: Cards
+    exact: Exact | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetractAnswer:
+    """``evolve retract``.  ``descendants`` came of the candidate; those that hold a place will be measured again."""
+
+    schema: int
+    run: str
+    candidate: str
+    descendants: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

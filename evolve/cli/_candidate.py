@@ -11,6 +11,7 @@ from archive import Measured, Stamped, Status, find_records
 from evolve._errors import RunError, UsageError
 from evolve._population import standing
 from evolve._progress import operator_of
+from evolve._summary import word_of
 from evolve.cli._answers import CandidateAnswer, MeasurementAnswer
 from evolve.cli._opened import OpenedRun
 from evolve.cli._say import put, say, verbatim
@@ -42,7 +43,7 @@ def describe(opened: OpenedRun, one: int, *, measurements: bool = False) -> Cand
         cold=row.cold,
         seed_score=seed,
         gain=people.sign * (place.score - seed) if place is not None and seed is not None else None,
-        verdict="unconfirmed" if search.contract.noisy and one != 0 else "",
+        verdict=word_of(search, one),
         descriptors=dict(row.descriptors),
         files=opened.texts.files(row.id),
         measurements=tuple(_measurement(stamped) for stamped in _measured(opened, row.id)) if measurements else (),

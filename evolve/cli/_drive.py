@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from evolve.cli._live import View
 
 SCHEMA = 1
-ANSWER_S = 30.0  # how long a live run may take to answer a request
 DRAIN_S = 600.0  # and to drain
 _EVERY_S = 0.1
 _EXIT = {"done": EXIT_DONE, "stopped": EXIT_DONE, "interrupted": EXIT_INTERRUPTED}
@@ -101,22 +99,10 @@ def need_sandbox(*, tried: bool = False) -> None:
 
 
 def _raise_budget(run: RunDir, changes: Mapping[str, object]) -> int:
-    """Ask the live driver for another budget.
+    """Ask the live driver for another budget.  Raises as ``errand``."""
+    from evolve._errand import errand
 
-    Raises:
-        UsageError: it refused.
-        RunLocked: it did not answer in time.
-    """
-    from archive import Requested, find_records
-    from evolve._inbox import inbox_folder, post, withdraw
-
-    request = post(run.path, "budget", json.dumps(dict(changes)))
-    file = inbox_folder(run.path) / f"{request.id}.json"
-    if not _wait(lambda: not file.exists(), ANSWER_S) and withdraw(run.path, request):
-        raise RunLocked(f"{run.path} is driven by a process that did not answer in {ANSWER_S:.0f} s; try again.")
-    for stamped in find_records(run.path, ("requested",), mention=request.id):
-        if isinstance(stamped.record, Requested) and not stamped.record.accepted:
-            raise UsageError(json.loads(stamped.record.answer)["error"])
+    errand(run, "budget", changes)
     say(f"{run.path} is running; its budget is now changed: {', '.join(f'{key}={value}' for key, value in changes.items())}")
     return EXIT_DONE
 

@@ -11,6 +11,7 @@ from evolve._frames import SEED
 from evolve._search import Search
 from evolve._story import Step, story
 from evolve._summary import FinalRuns, Summary, best_of
+from evolve.cli._live import noise_text
 from evolve.cli._say import columns, counts, duration, gain, number, one_line
 
 _STEPS = 8  # of the lineage; the middle of a longer one is left out
@@ -29,8 +30,12 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
             rows.append(("best", "nothing better than the seed program was found"))
         else:
             much = gain(sign * (summary.best_score - summary.seed_score), summary.seed_score)
-            claim = "; unconfirmed, without final measurements" if noisy else ""
+            claim = f"; {summary.word}" if noisy else ""
             rows.append(("best", f"{number(summary.best_score)} {summary.metric}, gain {much}, {summary.best_id}{claim}"))
+    if summary.openings:
+        rows += _claim_rows(search)
+    if summary.noise is not None:
+        rows.append(("noise", noise_text(summary.noise)))
     rows.append(("tried", f"{summary.candidates} candidates, {summary.measurements} measurements{_failures(summary)}"))
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
     if summary.tier != "strict":
@@ -65,6 +70,21 @@ def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:
     ]
 
 
+def _claim_rows(search: Search) -> list[tuple[str, str]]:
+    """What the vaults came to."""
+    rows, sign, unit = [], search.people.sign, search.contract.unit
+    for vault in search.docket.vaults:
+        id_ = search.people.rows[vault.candidate].id
+        if vault.confirmed and vault.effect is not None and not vault.withdrawn:
+            low, high = sorted((sign * vault.effect.low, sign * vault.effect.high))
+            effect = f"{sign * vault.effect.effect:+.4g} {unit}".strip()
+            rows.append(("confirmed", f"{id_}, effect {effect}, 95 % interval {number(low)} to {number(high)}"))
+        else:
+            word = "withdrawn" if vault.withdrawn else "open" if vault.confirmed is None else "not confirmed"
+            rows.append((word, id_))
+    return rows[:_STEPS]
+
+
 def _failures(summary: Summary) -> str:
     return f"; failed: {counts(summary.failures)}" if summary.failures else ""
 
@@ -85,6 +105,8 @@ def _next(summary: Summary, search: Search) -> list[str]:
         commands.append(f"evolve validate {shlex.quote(str(Path(summary.run) / 'problem'))}")
     if summary.best_id is not None:
         commands += [f"evolve best {summary.run} --diff", f"evolve lineage {summary.run}"]
+    if summary.openings:
+        commands.append(f"evolve claims {summary.run}")
     commands.append(f'evolve query {summary.run} "SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"')
     if summary.status in ("interrupted", "stopped"):
         commands.append(f"evolve resume {summary.run}")

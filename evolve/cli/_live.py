@@ -13,12 +13,15 @@ from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from archive import Event, Stamped, StopAsked, TextStore
+from archive import Champion, Claim, Event, Stamped, StopAsked, TextStore, VaultOpened
+from evolve._confirming import allowance
 from evolve._contract import Budget
 from evolve._progress import Progress, Watch
 from evolve._search import Search
 from evolve._session import Announcement
+from evolve._summary import noise_of
 from evolve.cli._say import counts, duration, gain, number, one_line, say, score
+from evolve.confirm import SIZES, Noise, resolvable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -55,6 +58,7 @@ class View:
         self._due = 0.0
         self._soon = 0.0
         self._leader: int | None = None
+        self._noise_told = False
         self._watch: Watch | None = None
         self._rates: deque[tuple[float, int]] = deque()
 
@@ -77,17 +81,36 @@ class View:
         match stamped.record:
             case Event(level="warning" | "error", text=text):
                 self.tell(f"note: {one_line(text, 400)}")
+            case Champion(candidate=candidate, e_value=e_value):
+                self.tell(f"champion: {candidate[:10]} takes the title (e = {e_value:.3g})")
+            case VaultOpened():
+                self.tell(vault_text(stamped.record))
+            case Claim():
+                self.tell(claim_text(stamped.record))
             case StopAsked():
                 self.tell("ending: waiting for the measurements in hand; another Ctrl-C stops at once")
             case _:
                 pass
+        if self._watch is None:
+            return
+        self._tell_noise()
         now = stamped.at
         new = search.people.leader != self._leader
-        if self._watch is None or (now < self._due and not (new and now >= self._soon)):
+        if now < self._due and not (new and now >= self._soon):
             return
         self._leader = search.people.leader
         self._due, self._soon = now + self.every_s, now + min(BEST_S, self.every_s)
         self.show(self._watch.look(now), now)
+
+    def _tell_noise(self) -> None:
+        """Once it is known: how noisy the problem is, and what the budget set aside can resolve."""
+        pooled = self.search.people.pooled[-1]
+        if self._noise_told or not self.search.contract.noisy or pooled.df < self.search.config.seed_runs - 1:
+            return
+        self._noise_told = True
+        noise = noise_of(self.search)
+        if noise is not None:
+            self.tell(f"noise: {noise_text(noise)}; {resolvable_text(self.search, noise)}")
 
     def show(self, seen: Progress, now: float) -> None:
         """How the run stands at Unix time ``now``."""
@@ -173,8 +196,8 @@ def header(announcement: Announcement) -> list[tuple[str, str]]:
     if seen.seed is not None:
         lines.append(("seed", score(seen.seed.score, seen.seed.sd, seen.seed.n, contract.unit)))
     lines.append(("budget", budget_text(search.budget)))
-    if contract.noisy and seen.reserved:
-        lines.append(("final", f"{seen.reserved} measurements are kept back to compare best and seed at the end"))
+    if contract.noisy:
+        lines.append(("confirm", f"{100 * search.budget.confirm:.0f} % of the budget is set aside to confirm improvements"))
     lines.append(("sandbox", "strict" if search.tier == "strict" else _NO_WALLS))
     lines.append(("end", f"Ctrl-C, or from elsewhere: evolve stop {announcement.run}"))
     return lines
@@ -221,13 +244,45 @@ def spent_share(seen: Progress, elapsed_s: float) -> float | None:
     return min(max(shares), 1.0) if shares else None
 
 
+def noise_text(noise: Noise) -> str:
+    """The noise floor with its interval."""
+    tails = "; outliers are more frequent than under normal noise" if noise.heavy else ""
+    return f"sd {noise.sd:.3g} of one measurement (90 % interval {noise.low:.3g} to {noise.high:.3g}, df {noise.df}){tails}"
+
+
+def resolvable_text(search: Search, noise: Noise) -> str:
+    """What the budget set aside can find, or that it holds no vault."""
+    left = allowance(search)
+    able = [sizes for sizes in SIZES if sizes.own + sizes.bank <= left]
+    if not able:
+        least = SIZES[0].own + SIZES[0].bank
+        return f"the budget does not hold one vault ({least} measurements, set aside: {left:.0f}): the run will end unconfirmed"
+    n, m = able[-1].gate
+    return f"a vault of {n} runs against {m} finds differences from {resolvable(noise.sd, n, m):.3g} up four times in five"
+
+
+def vault_text(record: VaultOpened) -> str:
+    """An opening in a line."""
+    (n, m), (k, j) = record.gate, record.estimate
+    seeds = "paired with the reference's" if record.paired else "fresh"
+    pair = f"{record.candidate[:10]} against {record.reference[:10]}"
+    return f"vault {record.vault}: {pair}, {n} + {k} runs against {m} + {j}, seeds {seeds}"
+
+
+def claim_text(record: Claim) -> str:
+    """A ruling in a line."""
+    if record.confirmed and record.effect is not None:
+        return f"confirmed: {record.candidate[:10]}, effect {record.effect:+.4g} ({record.ci_low:.4g} to {record.ci_high:.4g})"
+    return f"not confirmed: {record.candidate[:10]}, {one_line(record.reason, 200)}"
+
+
 def _best_text(seen: Progress, noisy: bool) -> str:
     if seen.best is None:
         return "the seed program is being measured"
     text = f"{score(seen.best.score, seen.best.sd, seen.best.n)}"
     if seen.gain is None or seen.seed is None or seen.best.id == seen.seed.id:
         return f"{text}, the seed program"
-    claim = ", unconfirmed" if noisy else ""
+    claim = f", {seen.word}" if noisy else ""
     return f"{text}  gain {gain(seen.gain, seen.seed.score, seen.seed.sd)}{claim}, by {seen.best_operator}, {seen.best.id[:10]}"
 
 
@@ -245,8 +300,10 @@ def rows(seen: Progress, rate: float, elapsed_s: float, noisy: bool) -> list[tup
     if total:
         made = (f"{one.operator} {100 * one.children / total:.0f} % ({one.elites} elites)" for one in seen.shares)
         lines.append(("children", ", ".join(made)))
-    if seen.noise_sd is not None:
-        lines.append(("noise", f"sd {seen.noise_sd:.3g} of one measurement"))
+    if seen.noise is not None:
+        lines.append(("noise", noise_text(seen.noise)))
+    if seen.openings:
+        lines.append(("claims", f"{seen.claims} confirmed of {seen.openings} vaults"))
     words = {"seed": "measuring the seed program", "final": "final measurements", "draining": "ending"}
     phase = f"; {words[seen.phase]}" if seen.phase in words else ""
     lines.append(("left", f"{left_text(seen, elapsed_s)}{phase}"))
@@ -264,7 +321,9 @@ def plain_line(seen: Progress, rate: float, noisy: bool) -> str:
     ]
     if seen.failures:
         parts.append(f"failed {sum(seen.failures.values())} ({counts(seen.failures)})")
-    if seen.noise_sd is not None:
-        parts.append(f"noise sd {seen.noise_sd:.3g}")
+    if seen.noise is not None:
+        parts.append(f"noise sd {seen.noise.sd:.3g}")
+    if seen.openings:
+        parts.append(f"{seen.claims} confirmed of {seen.openings} vaults")
     parts.append(f"left {left_text(seen, seen.elapsed_s)}")
     return " | ".join(parts)

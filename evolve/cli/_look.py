@@ -119,7 +119,12 @@ def _status(opened: OpenedRun) -> StatusAnswer:
         best_id=seen.best.id if seen.best else None,
         best_operator=seen.best_operator,
         gain=seen.gain,
-        noise_sd=seen.noise_sd,
+        noise=seen.noise,
+        word=seen.word,
+        champion_id=seen.champion_id,
+        claims=seen.claims,
+        openings=seen.openings,
+        set_aside=seen.set_aside,
         candidates=seen.candidates,
         measurements=seen.measurements,
         failures=seen.failures,
@@ -146,14 +151,20 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
         value = score(answer.best_score, answer.best_sd, answer.best_n, answer.unit)
         rows.append(("best", f"{value}  {answer.best_id} by {answer.best_operator}"))
     if answer.gain is not None and answer.seed_score is not None:
-        rows.append(("gain", gain(answer.gain, answer.seed_score) + (", unconfirmed" if answer.noisy else "")))
+        rows.append(("gain", gain(answer.gain, answer.seed_score) + (f", {answer.word}" if answer.word else "")))
     rows.append(("tried", f"{answer.candidates} candidates, {answer.measurements} measurements"))
     if answer.failures:
         rows.append(("failures", counts(answer.failures)))
     rows.append(("archive", f"{answer.filled} of {answer.cells} cells" if answer.cells else f"{answer.filled} elites"))
     rows.append(("children", counts({one.operator: one.children for one in answer.operators})))
-    if answer.noise_sd is not None:
-        rows.append(("noise", f"sd {answer.noise_sd:.3g} of one measurement"))
+    if answer.noise is not None:
+        noise = answer.noise
+        text = f"sd {noise.sd:.3g} of one measurement (90 % interval {noise.low:.3g} to {noise.high:.3g}, df {noise.df})"
+        rows.append(("noise", text))
+    if answer.champion_id is not None:
+        rows.append(("champion", answer.champion_id))
+    if answer.openings:
+        rows.append(("claims", f"{answer.claims} confirmed of {answer.openings} vaults; see: evolve claims {answer.run}"))
     rows.append(("spent", f"{duration(answer.wall_s)} on the clock, {duration(answer.cpu_s)} of CPU"))
     return rows
 

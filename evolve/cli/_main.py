@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from evolve import __version__
 from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, EvolveError, UsageError
-from evolve.cli import _drive, _look, _memory, _problems, _redteam, _setup
+from evolve.cli import _claims, _drive, _look, _memory, _problems, _redteam, _setup
 from evolve.cli._say import say
 from evolve.cli._verb import Verb
 
@@ -19,6 +19,7 @@ EXIT_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 VERBS: tuple[Verb, ...] = (
     *_drive.VERBS,
     *_look.VERBS,
+    *_claims.VERBS,
     *_memory.VERBS,
     *_problems.VERBS,
     *_redteam.VERBS,

@@ -20,7 +20,7 @@ from archive import Measured, find_records
 from evolve.cli import main
 
 SUMMARY = ["schema", "run", "status", "problem", "metric", "seed_score", "best_score", "best_id", "candidates", "measurements",
-           "failures", "wall_s", "cpu_s", "reason", "tier", "final"]  # fmt: skip
+           "failures", "wall_s", "cpu_s", "reason", "tier", "final", "word", "champion_id", "claims", "openings", "noise"]  # fmt: skip
 
 
 def test_json_is_one_object_and_nothing_else(ended: tuple[Path, str, str]) -> None:
@@ -53,7 +53,8 @@ def test_a_noisy_run_ends_with_both_means_unconfirmed(cli: Cli) -> None:
     words = ("budget.evaluations=24", "search.seed_runs=2", "search.final_runs=3")
     code, out, err = cli("run", f"problem={problem}", "out=run", *words, *SETTINGS)
     assert code == 0, err
-    assert "6 measurements are kept back" in err
+    assert "30 % of the budget is set aside to confirm improvements" in err
+    assert "the budget does not hold one vault (20 measurements, set aside: 7): the run will end unconfirmed" in err
     assert "unconfirmed" in out
     assert "improved" not in out + err
     if "nothing better" not in out:

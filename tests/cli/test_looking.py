@@ -23,6 +23,7 @@ VERBS = {
     "export": ["export", "RUN", "-o", "OUT"],
     "stop": ["stop", "RUN"],
     "list": ["list", "RUNS"],
+    "claims": ["claims", "RUN"],
     "config": ["config", "problem=planted", "budget=minute"],
 }
 

@@ -26,6 +26,8 @@ NAMES = [
     "best",
     "show",
     "lineage",
+    "claims",
+    "retract",
     "query",
     "export",
     "new",

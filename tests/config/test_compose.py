@@ -19,9 +19,9 @@ from evolve._resolved import config_from_json, config_to_json
 WRITTEN = """
 problem problem.params.NAME
 search.policy search.operators search.tournament search.inspirations search.uniform_share search.tune_share search.discount
-search.family_floor search.keep search.batch search.seed_runs search.final_runs search.remeasure_share search.remeasure_top
-search.recheck_share
-budget.wall_s budget.cpu_s budget.evaluations budget.candidates
+search.family_floor search.keep search.batch search.seed_runs search.final_runs search.remeasure_share
+search.reference_share search.reference search.recheck_share
+budget.wall_s budget.cpu_s budget.evaluations budget.candidates budget.confirm
 stop.target stop.patience
 executor.kind executor.slots
 sandbox.tier

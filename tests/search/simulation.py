@@ -113,17 +113,22 @@ class Simulation:
     def step(self) -> bool:
         """Ask once, or let one block in hand end; False when there was nothing to do."""
         self.now += 0.01
-        issued = self.search.ask(self.now, room=3 - len(self.in_hand))
+        issued = self.search.ask(self.now, room=3 - len(self.in_hand), entropy=self.entropy)
         if isinstance(issued, ProposeIssued):
             self.write(issued)
             self.write(self.search.accept_proposal(self.make(issued)))
-        elif issued is not None:
+        elif isinstance(issued, MeasureIssued):
             self.write(issued)
             self.in_hand.append(issued)
+        elif issued is not None:
+            self.write(issued)
         if self.in_hand and (issued is None or self.rng.random() < 0.5):
             self.finish(self.in_hand.pop(int(self.rng.integers(len(self.in_hand)))))
             return True
         return issued is not None
+
+    def entropy(self, n: int) -> tuple[int, ...]:
+        return tuple(int(self.rng.integers(2**62)) for _ in range(n))
 
     def run(self, steps: int = 100_000) -> int:
         """Steps until nothing is left to do; how many there were."""

@@ -1,0 +1,177 @@
+"""Report cards: what was claimed, against what, by which evidence.  Everything is read from the journal's records again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from archive import (
+    BlockClosed,
+    BlockStatus,
+    Claim,
+    Measured,
+    MeasureIssued,
+    Opened,
+    Purpose,
+    Record,
+    RunCreated,
+    Stamped,
+    VaultOpened,
+)
+from evolve._contract import Problem
+from evolve._search import Search
+
+OPEN, CONFIRMED, REFUSED, WITHDRAWN = "open", "confirmed", "not confirmed", "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One claim.  Effect and interval (95 %) are candidate minus reference, in the problem's own unit and sign, from runs that had
+    no part in the decision; None where there were none.
+
+    ``status`` is confirmed, not confirmed, withdrawn (found to cheat later) or open (its vault is at work).  ``e_value`` is that of
+    the search's own runs, ``p_value`` the gate's on fresh seeds.  ``runs`` counts the candidate's measurements by purpose.
+    ``suspect``: it descends from a retracted candidate.  ``retries`` and ``voids`` count blocks with it that were lost, and those
+    that the machine's drift made void.
+    """
+
+    vault: int
+    candidate: str
+    reference: str
+    status: str
+    confirmed: bool
+    effect: float | None
+    ci_low: float | None
+    ci_high: float | None
+    e_value: float
+    p_value: float | None
+    gate: tuple[int, int]
+    estimate: tuple[int, int]
+    paired: bool
+    milestone: int
+    reason: str
+    runs: Mapping[str, int]
+    retries: int
+    voids: int
+    tiers: tuple[str, ...]
+    machines: tuple[str, ...]
+    suspect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """All claims of a run, and what they have in common.
+
+    ``expected_false`` bounds how many claims the gate's level lets through by chance, over all openings so far.
+    """
+
+    problem: str
+    evaluator: str
+    engine: str
+    metric: str
+    unit: str
+    frame: str
+    candidates: int
+    measurements: int
+    openings: int
+    expected_false: float
+    cards: tuple[Card, ...]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the records say of one candidate."""
+
+    runs: Counter[str] = field(default_factory=Counter)
+    retries: int = 0
+    voids: int = 0
+    tiers: set[str] = field(default_factory=set)
+    machines: set[str] = field(default_factory=set)
+
+
+def report_cards(search: Search, problem: Problem, records: Iterable[Stamped]) -> Cards:
+    """The cards of a search, whose journal gave ``records``."""
+    opened: dict[int, VaultOpened] = {}
+    claimed: dict[int, Claim] = {}
+    seen: dict[str, _Seen] = {}
+    engines: list[str] = []
+    for record in _of_blocks(records, seen):
+        match record:
+            case VaultOpened():
+                opened[record.vault] = record
+            case Claim():
+                claimed[record.vault] = record
+            case RunCreated(engine=engine) | Opened(engine=engine) if engine and engine not in engines:
+                engines.append(engine)
+            case _:
+                pass
+    vaults, people = search.docket.vaults, search.people
+    suspects = {people.rows[heir].id for one in search.retracted for heir in people.descendants(one)}
+    cards = [
+        replace(
+            _card(one, claimed.get(number), seen.get(one.candidate, _Seen()), withdrawn=vaults[number].withdrawn),
+            suspect=one.candidate in suspects,
+        )
+        for number, one in opened.items()
+    ]
+    contract = problem.contract
+    return Cards(
+        problem=problem.id,
+        evaluator=problem.evaluator,
+        engine=", ".join(engines),
+        metric=contract.metric,
+        unit=contract.unit,
+        frame=contract.frame,
+        candidates=search.spend.candidates,
+        measurements=search.spend.evaluations,
+        openings=len(opened),
+        expected_false=search.docket.expected_false,
+        cards=tuple(cards),
+    )
+
+
+def _of_blocks(records: Iterable[Stamped], seen: dict[str, _Seen]) -> Iterator[Record]:
+    """All records, counting on the way what concerns each candidate."""
+    blocks: dict[int, set[str]] = {}
+    for stamped in records:
+        record = stamped.record
+        if isinstance(record, MeasureIssued) and record.purpose is Purpose.VAULT:
+            blocks[record.attempt.ticket] = {entry.candidate for entry in record.entries}
+        elif isinstance(record, Measured):
+            one = seen.setdefault(record.result.candidate, _Seen())
+            one.runs[str(record.purpose)] += 1
+            one.tiers.add(record.result.tier)
+            one.machines.add(record.result.machine)
+        elif isinstance(record, BlockClosed) and record.status in (BlockStatus.LOST, BlockStatus.VOID):
+            for candidate in blocks.get(record.attempt.ticket, ()):
+                one = seen.setdefault(candidate, _Seen())
+                one.retries += record.status is BlockStatus.LOST
+                one.voids += record.status is BlockStatus.VOID
+        yield record
+
+
+def _card(opened: VaultOpened, claim: Claim | None, seen: _Seen, *, withdrawn: bool) -> Card:
+    status = WITHDRAWN if withdrawn else OPEN if claim is None else CONFIRMED if claim.confirmed else REFUSED
+    return Card(
+        vault=opened.vault,
+        candidate=opened.candidate,
+        reference=opened.reference,
+        status=status,
+        confirmed=status == CONFIRMED,
+        effect=claim.effect if claim else None,
+        ci_low=claim.ci_low if claim else None,
+        ci_high=claim.ci_high if claim else None,
+        e_value=claim.e_value if claim else 0.0,
+        p_value=claim.p_value if claim else None,
+        gate=opened.gate,
+        estimate=opened.estimate,
+        paired=opened.paired,
+        milestone=opened.milestone,
+        reason=claim.reason if claim else "",
+        runs=dict(sorted(seen.runs.items())),
+        retries=seen.retries,
+        voids=seen.voids,
+        tiers=tuple(sorted(seen.tiers - {""})),
+        machines=tuple(sorted(seen.machines - {""})),
+    )

@@ -1,0 +1,303 @@
+"""How a search on a noisy problem comes by claims: what is measured again, when a vault opens, what it came to.
+
+``decision`` gives records that only decide; the blocks are given by ``remeasure_block`` and ``vault_block``.  Nothing here changes
+the search but the functions called ``on_...``, which its ``apply`` calls.  See ``evolve.confirm`` for the statistics.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from archive import Champion, Claim, Entry, Measured, MeasureIssued, Purpose, Record, Start, Status, VaultOpened
+from evolve._frames import SEED
+from evolve._rng import measurement_seed
+from evolve._spend import affordable, nearest_limit
+from evolve.confirm import FRESH, SIZES, Ruling, Sizes, Vault, choose_sizes, make_vault, ranked
+from evolve.confirm import MIN_DF as NOISE_DF
+
+if TYPE_CHECKING:
+    from evolve._search import Search
+
+Entropy = Callable[[int], tuple[int, ...]]  # so many fresh seeds of 63 bits, from the system
+
+MILESTONES = 5  # the last of them is the end of the search
+ENDLESS = 1000  # measurements between milestones of a run without a budget
+BLOCK = 8  # runs of a vault on one lease: as many as keep reference and candidates close in time
+_TITLE_DF = 4  # degrees of freedom of the noise before a title changes hands
+
+
+def decision(search: Search, now: float, entropy: Entropy) -> Record | None:
+    """The next thing to be recorded: a title that changes hands, a ruling, an opening."""
+    if not search.contract.noisy:
+        return None
+    return _challenge(search) or _ruling(search) or _opening(search, now, entropy)
+
+
+def is_due(search: Search, now: float) -> bool:
+    """Whether ``decision`` has something to record, or a vault waits for runs."""
+    return bool(search.docket.undecided) or decision(search, now, lambda n: (0,) * n) is not None
+
+
+# ------------------------------------------------------------------------------------------------ decisions
+
+
+def _challenge(search: Search) -> Champion | None:
+    found = search.contest.challenger() if search.people.pooled[-1].df >= _TITLE_DF else None
+    if found is None:
+        return None
+    number, e_value = found
+    rows = search.people.rows
+    return Champion(search.problem, rows[number].id, rows[search.contest.champion].id, e_value)
+
+
+def _ruling(search: Search) -> Claim | None:
+    rulings = search.docket.rulings()
+    if not rulings:
+        return None
+    return _claim(search, min(rulings, key=lambda one: one.vault.effect.effect if one.vault.effect else -math.inf))
+
+
+def _claim(search: Search, ruling: Ruling) -> Claim:
+    rows, sign, vault = search.people.rows, search.people.sign, ruling.vault
+    effect = vault.effect
+    low, high = sorted((sign * effect.low, sign * effect.high)) if effect else (None, None)
+    return Claim(
+        vault=vault.number,
+        problem=search.problem,
+        candidate=rows[vault.candidate].id,
+        reference=rows[vault.reference].id,
+        confirmed=ruling.confirmed,
+        p_value=ruling.p_value,
+        effect=sign * effect.effect if effect else None,
+        ci_low=low,
+        ci_high=high,
+        reason=ruling.reason,
+        e_value=math.exp(min(search.contest.evidence(vault.candidate, search.people), 700.0)),
+    )
+
+
+def _opening(search: Search, now: float, entropy: Entropy) -> VaultOpened | None:
+    """The next vault of the milestone that has been reached, the strongest evidence first, as far as the budget allows."""
+    contest, docket, people = search.contest, search.docket, search.people
+    milestone = reached(search, now)
+    if milestone == 0 or people.pooled[-1].df < NOISE_DF or docket.started(milestone):
+        return None
+    group = docket.group(milestone)
+    if any(vault.milestone != milestone for vault in docket.undecided):
+        return None
+    able = [one for one in ranked(contest.qualified) if eligible(search, one)]
+    number = contest.champion if contest.champion in able else next(iter(able), None)
+    if number is None:
+        return None
+    left = allowance(search, milestone) - docket.cost
+    if search.budget.evaluations is not None:
+        left = min(left, search.budget.evaluations - search.spend.evaluations - docket.outstanding)
+    sizes = group[0].sizes if group else _sizes(search, number, left)
+    if sizes is None or sizes.own + (0 if group else sizes.bank) > left:
+        return None
+    paired = group[0].paired if group else contest.paired
+    bank = group[0].bank_seeds if group else entropy(sizes.bank)
+    own = _shared(sizes, bank) if paired else entropy(sizes.own)
+    return VaultOpened(
+        vault=len(docket.vaults),
+        problem=search.problem,
+        candidate=people.rows[number].id,
+        reference=people.rows[contest.reference].id,
+        milestone=milestone,
+        gate=sizes.gate,
+        estimate=sizes.estimate,
+        seeds=own + (() if group else bank),
+        bank=group[0].number if group else len(docket.vaults),
+        paired=paired,
+    )
+
+
+def _sizes(search: Search, number: int, left: float) -> Sizes | None:
+    contest, people = search.contest, search.people
+    effect = people.posterior(number)[0] - contest.reference_runs.mean
+    return choose_sizes(effect, math.sqrt(people.noise), left)
+
+
+def _shared(sizes: Sizes, bank: tuple[int, ...]) -> tuple[int, ...]:
+    """Pairs run on the reference's own seeds."""
+    n, m = sizes.gate
+    return bank[:n] + bank[m : m + sizes.estimate[0]]
+
+
+def eligible(search: Search, number: int) -> bool:
+    """Whether a qualified candidate may enter a vault: not twice against one reference, and not where a better one is known."""
+    contest = search.contest
+    if search.people.tally(number) is None or search.docket.was_opened(number, contest.reference):
+        return False
+    return not contest.titled or number == contest.champion or number in contest.alive
+
+
+def reached(search: Search, now: float) -> int:
+    """The milestone that the search has reached, 0 before the first: one at each fifth of the budget, the last when searching is
+    over.  They count on when the budget is changed."""
+    if search.over(now):
+        return search.docket.base + MILESTONES
+    nearest = nearest_limit(search.budget, search.spend, now)
+    if nearest is None:
+        return search.spend.evaluations // ENDLESS
+    fifth = min(int(nearest[0] * MILESTONES), MILESTONES - 1)
+    return search.docket.base + fifth if fifth else 0
+
+
+def ended(search: Search) -> bool:
+    """Whether the last vaults of this budget are at work: then nothing new is searched for."""
+    return search.docket.started(search.docket.base + MILESTONES)
+
+
+def next_budget(search: Search) -> None:
+    """The budget was changed: milestones begin anew, after all there have been."""
+    docket = search.docket
+    latest = max((vault.milestone for vault in docket.vaults), default=0)
+    docket.base = math.ceil(latest / MILESTONES) * MILESTONES
+
+
+def allowance(search: Search, milestone: int | None = None) -> float:
+    """Runs that vaults may have cost by a milestone, or in all."""
+    fifths = MILESTONES if milestone is None else milestone - search.docket.base
+    total = affordable(search.budget, search.spend, search.slots, repeated=True)
+    if math.isinf(total):
+        return search.budget.confirm * search.spend.evaluations
+    return search.budget.confirm * total * min(fifths, MILESTONES) / MILESTONES
+
+
+def holds_a_vault(search: Search) -> bool:
+    """Whether the budget set aside pays for the smallest vault."""
+    return allowance(search) >= SIZES[0].own + SIZES[0].bank
+
+
+def vaults_ahead(search: Search) -> int:
+    """Runs that the vaults of all who qualify now would cost."""
+    waiting = [number for number in search.contest.qualified if eligible(search, number)]
+    if not waiting or search.people.pooled[-1].df < NOISE_DF:
+        return 0
+    sizes = _sizes(search, waiting[0], math.inf) or SIZES[-1]
+    return sizes.own * len(waiting) + sizes.bank
+
+
+# ------------------------------------------------------------------------------------------------ blocks
+
+
+def remeasure_entries(search: Search, most: float, *, ending: bool) -> tuple[Entry, ...]:
+    """Another run for whoever may still be best; now and then one of whom they are compared with beside it, at the same seed.
+    ``most`` bounds how many there may be."""
+    config, contest, people = search.config, search.contest, search.people
+    if not ending and search.spend.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE) >= config.remeasure_share:
+        return ()
+    stage = search.contract.stages[-1]
+    busy = [number for number in (*contest.alive, contest.champion) if people.rows[number].pending]
+    rich = search.spend.share_of_count(Purpose.REFERENCE, Purpose.SEED) < config.reference_share
+    picks = contest.due(busy, max(1, stage.block // 2), fresh=_fresh(search))
+    if not picks:
+        return ()
+    entries = [_entry(search, number, people.rows[number].next_index) for number in picks]
+    if contest.target not in picks and rich:
+        entries.insert(1, _entry(search, contest.target, 0, seed=entries[0].seed))
+    return tuple(entries[: int(min(most, len(entries)))])
+
+
+def _fresh(search: Search) -> int:
+    """Runs that a new champion gets first: a fortieth of what the budget pays for, within bounds."""
+    total = affordable(search.budget, search.spend, search.slots, repeated=True)
+    return int(min(max(total / 40, FRESH[0]), FRESH[1]))
+
+
+def vault_entries(search: Search) -> tuple[Entry, ...]:
+    """The next stretch of the vaults that are open."""
+    wanted = search.docket.wanted()
+    size = min(BLOCK, max(2, math.ceil(len(wanted) / search.slots)))
+    return tuple(_entry(search, one.candidate, 0, seed=one.seed) for one in wanted[:size])
+
+
+def _entry(search: Search, number: int, index: int, *, seed: int | None = None) -> Entry:
+    """A run at the last stage from a fresh process."""
+    row, stage, frame = search.people.rows[number], search.contract.stages[-1], search.people.frame
+    return Entry(
+        candidate=row.id,
+        stage=stage.name,
+        seed=measurement_seed(search.seed, row.id, "search", index) if seed is None else seed,
+        start=Start.COLD if stage.start is Start.WARM else stage.start,
+        cpu_limit_s=frame.kill_s if frame is not None and number != SEED else None,
+    )
+
+
+# ------------------------------------------------------------------------------------------------ applying
+
+
+def on_issued(search: Search, record: MeasureIssued) -> None:
+    """Runs of a vault were handed out."""
+    if record.purpose is Purpose.VAULT:
+        for entry in record.entries:
+            search.docket.issued(search.people.by_id[entry.candidate], entry.seed)
+
+
+def on_measured(search: Search, number: int, record: Measured) -> None:
+    """A run counts."""
+    result, people = record.result, search.people
+    good = result.status is Status.OK and result.score is not None
+    if good and result.stage == search.contract.stages[-1].name and result.score is not None:
+        search.contest.observed(number, people.sign * result.score, people)
+        if record.purpose is Purpose.REMEASURE:
+            search.contest.half(result.seed, number, people.sign * result.score)
+    elif not good and result.status is not Status.EVALUATOR_ERROR:
+        search.contest.failed(number, people)
+    if record.purpose is Purpose.VAULT:
+        score = people.sign * result.score if good and result.score is not None else None
+        search.docket.measured(number, result.seed, score, f"{result.status} in a vault: {result.reason}".rstrip(": "))
+
+
+def on_dropped(search: Search, entries: tuple[Entry, ...], reason: str, *, cancelled: bool) -> None:
+    """Runs of a vault were handed out and will not be made: after a cancellation they are wanted again, else the claim is lost."""
+    for entry in entries:
+        number = search.people.by_id[entry.candidate]
+        if cancelled:
+            search.docket.returned(number, entry.seed)
+        else:
+            search.docket.lost(number, reason)
+
+
+def on_opened(search: Search, record: VaultOpened) -> None:
+    """A vault was opened."""
+    by_id = search.people.by_id
+    sizes = Sizes(record.gate, record.estimate)
+    search.docket.opened(
+        make_vault(
+            record.vault,
+            by_id[record.candidate],
+            by_id[record.reference],
+            record.milestone,
+            sizes,
+            record.bank,
+            record.paired,
+            record.seeds,
+        )
+    )
+
+
+def on_claim(search: Search, record: Claim) -> None:
+    """A ruling: what is confirmed becomes the reference, unless the run keeps the seed program throughout."""
+    docket, contest, number = search.docket, search.contest, search.people.by_id[record.candidate]
+    vault = docket.vaults[record.vault]
+    before = vault.confirmed
+    docket.ruled(record.vault, record.confirmed)
+    if record.confirmed and search.config.reference == "last":
+        contest.confirmed(number, docket.fresh_runs(vault), search.people)
+    elif before and not record.confirmed:
+        contest.unconfirmed(number, search.people)
+
+
+def on_retracted(search: Search, number: int) -> None:
+    """A candidate was found to cheat: its claims are withdrawn, and its descendants in the archive are measured again."""
+    search.contest.failed(number, search.people)
+    search.docket.retracted(number)
+
+
+def claims_of(search: Search) -> list[Vault]:
+    """The vaults of claims that hold."""
+    return [vault for vault in search.docket.vaults if vault.confirmed and not vault.withdrawn]

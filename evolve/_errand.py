@@ -1,0 +1,62 @@
+"""A request to a run, whoever has it: its driver carries it out, or this process does while it holds the lock itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from archive import Journal, Requested, TextStore, find_records
+from evolve._build import build_search
+from evolve._errors import RunLocked, UsageError
+from evolve._inbox import Request, inbox_folder, post, withdraw
+from evolve._reading import read_run
+from evolve._recorder import Recorder
+from evolve._replay import replay
+from evolve._rundir import RunDir, RunLock, is_driven
+from evolve._verbs import answer
+
+ANSWER_S = 30.0  # how long a driver may take
+_EVERY_S = 0.1
+
+
+def errand(run: RunDir, verb: str, body: Mapping[str, object]) -> None:
+    """Carry out a verb of ``evolve._verbs``, durably.
+
+    Raises:
+        UsageError: it was refused; the message is the run's.
+        RunLocked: a driver has the run and did not answer in time.
+    """
+    request = post(run.path, verb, json.dumps(dict(body)))
+    if not is_driven(run):
+        _carry_out(run, request)
+    else:
+        _wait(run, request)
+    for stamped in find_records(run.path, ("requested",), mention=request.id):
+        if isinstance(stamped.record, Requested) and not stamped.record.accepted:
+            raise UsageError(json.loads(stamped.record.answer)["error"])
+
+
+def _wait(run: RunDir, request: Request) -> None:
+    file, end = inbox_folder(run.path) / f"{request.id}.json", time.monotonic() + ANSWER_S
+    while file.exists():
+        if time.monotonic() >= end and withdraw(run.path, request):
+            raise RunLocked(f"{run.path} is driven by a process that did not answer in {ANSWER_S:.0f} s; try again.")
+        time.sleep(_EVERY_S)
+
+
+def _carry_out(run: RunDir, request: Request) -> None:
+    """Nobody drives the run: take its lock, bring a search up to date, write what the request does."""
+    with ExitStack() as stack:
+        stack.callback(withdraw, run.path, request)
+        stack.enter_context(RunLock(run))
+        config, problem = read_run(run)
+        journal = stack.enter_context(Journal.open(run.path))
+        search, texts = build_search(config, problem), TextStore(run.path, lambda: journal.durable_seq)
+        replay(run, search, texts)
+        recorder = Recorder(journal, search, texts, time.time)
+        for record in answer(search, request):
+            recorder.write(record)
+        if journal.written is not None:
+            journal.wait_durable(journal.written.seq)

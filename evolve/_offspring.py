@@ -1,0 +1,53 @@
+"""What becomes of propose tickets: the population grows, bandit and tuner learn.  Called by the search's ``apply`` alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archive import ProposalStatus, Proposed, ProposeIssued
+from evolve._policies import TUNE
+
+if TYPE_CHECKING:
+    from evolve._search import Search
+
+SEED_ARM = -1
+
+
+def on_issued(search: Search, record: ProposeIssued) -> None:
+    """A propose ticket was handed out."""
+    new = search.tickets.issued(record)
+    if new and record.arm.operator == TUNE and record.sample is None:
+        search.tuning.opening = True
+    if new:
+        search.policy.issued(search, record)
+
+
+def on_proposed(search: Search, record: Proposed) -> None:
+    """A propose ticket ended; or a program came without one: the seed, or one that was told."""
+    ticket = record.attempt.ticket
+    if search.tickets.waits_for_proposal(record.attempt) is None:
+        if record.candidate is not None and record.candidate.id not in search.people.by_id:  # the seed, or a told child
+            search.people.add(record.candidate, arm=SEED_ARM, ticket=ticket, tuner=-1, baseline=None)
+            search.tickets.next_ticket = max(search.tickets.next_ticket, ticket + 1)
+        return
+    issued = search.tickets.proposals.pop(ticket)
+    search.barren = 0 if record.candidate is not None or record.status is ProposalStatus.TUNER else search.barren + 1
+    arm, sample = search.bandit.arms.index(issued.arm), issued.sample
+    if record.candidate is not None:
+        tuner = sample.tuner if sample is not None else -1
+        number = search.people.add(record.candidate, arm=arm, ticket=ticket, tuner=tuner, baseline=issued.baseline)
+        search.people.rows[number].cost_s += record.cpu_s
+        search.spend.candidates += 1
+        if sample is not None:
+            search.tuning.sampled(number, sample)
+        return
+    if issued.arm.operator != TUNE:
+        search.bandit.learn(arm, None, record.cpu_s)
+    if record.status is ProposalStatus.TUNER:
+        search.tuning.opened(ticket, search.people.by_id[issued.parents[0]], record.literals, search.people)
+    elif issued.arm.operator == TUNE and sample is None:
+        search.tuning.refused(search.people.by_id[issued.parents[0]])
+    elif sample is not None:
+        twin = search.people.by_id.get(record.duplicate_of)
+        settled = twin is None or search.people.rows[twin].settled
+        search.tuning.duplicate(sample, twin, search.people.score(twin) if twin is not None else None, settled=settled)

@@ -1,0 +1,134 @@
+"""What was claimed, and what is taken back: claims, retract."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from evolve._errors import EXIT_DONE
+from evolve.cli._say import columns, gain, number, one_line, put, put_json
+from evolve.cli._verb import JSON, RUN, Argument, Verb
+
+if TYPE_CHECKING:
+    from evolve._cards import Card, Cards
+    from evolve.cli._answers import ClaimsAnswer
+    from evolve.cli._opened import OpenedRun
+
+SCHEMA = 1
+
+
+def claims(words: Namespace) -> int:
+    from evolve.cli._opened import open_run
+
+    opened = open_run(words.RUN)
+    answer = claims_answer(opened)
+    if words.json:
+        put_json(answer)
+    elif not opened.problem.contract.noisy:
+        put(_exact_text(answer))
+    else:
+        put(cards_text(answer.claims) if answer.claims.cards else _none_text(opened))
+    return EXIT_DONE
+
+
+def retract(words: Namespace) -> int:
+    from evolve._errand import errand
+    from evolve.cli._answers import RetractAnswer
+    from evolve.cli._opened import open_run
+
+    opened = open_run(words.RUN)
+    people = opened.search.people
+    one = opened.candidate(words.ID)
+    heirs = tuple(people.rows[heir].id for heir in people.descendants(one))
+    errand(opened.run, "retract", {"candidate": people.rows[one].id, "why": words.why or ""})
+    answer = RetractAnswer(SCHEMA, str(opened.run.path), people.rows[one].id, heirs)
+    if words.json:
+        put_json(answer)
+        return EXIT_DONE
+    put(f"{answer.candidate} is retracted: it has left the archive, and claims made for it stay visible as withdrawn.")
+    if heirs:
+        put(f"{len(heirs)} descend from it; those that hold a place are measured again when the run goes on:")
+        put("\n".join(f"  {heir}" for heir in heirs[:10]) + (f"\n  ... {len(heirs) - 10} more" if len(heirs) > 10 else ""))
+        put(f"next: evolve resume {opened.run.path}")
+    return EXIT_DONE
+
+
+def claims_answer(opened: OpenedRun) -> ClaimsAnswer:
+    """All report cards; for a deterministic problem, the best program re-verified."""
+    from archive import read_journal
+    from evolve._cards import report_cards
+    from evolve._exact import verify_best
+    from evolve.cli._answers import ClaimsAnswer
+
+    cards = report_cards(opened.search, opened.problem, read_journal(opened.run.path))
+    exact = None if opened.problem.contract.noisy else verify_best(opened.run, opened.problem, opened.search)
+    return ClaimsAnswer(SCHEMA, str(opened.run.path), cards, exact)
+
+
+def cards_text(cards: Cards) -> str:
+    """The report cards for people."""
+    rows = [
+        ("problem", f"{cards.problem}, evaluator {cards.evaluator}, frame {cards.frame}"),
+        ("engine", cards.engine),
+        ("tried", f"{cards.candidates} candidates, {cards.measurements} runs"),
+        ("vaults", f"{cards.openings} opened; false claims to be expected by chance: at most {cards.expected_false:.2g}"),
+    ]
+    return "\n\n".join([columns(rows), *(card_text(card, cards) for card in cards.cards)])
+
+
+def card_text(card: Card, cards: Cards) -> str:
+    """One report card."""
+    rows = [(card.status, f"{card.candidate} against {card.reference}")]
+    if card.effect is not None and card.ci_low is not None and card.ci_high is not None:
+        unit = f" {cards.unit}" if cards.unit else ""
+        spread = f"95 % interval {number(card.ci_low)} to {number(card.ci_high)}"
+        rows.append(("effect", f"{card.effect:+.6g}{unit} {cards.metric}, {spread}"))
+    how = "pairs at equal seeds" if card.paired else "independent seeds"
+    p_value = f"p = {card.p_value:.3g} on fresh seeds" if card.p_value is not None else "its vault is at work"
+    rows.append(
+        ("evidence", f"{p_value} ({card.gate[0]} runs against {card.gate[1]}, {how}); e = {card.e_value:.3g} while searching")
+    )
+    rows.append(("estimate", f"from {card.estimate[0]} further runs against {card.estimate[1]}"))
+    runs = ", ".join(f"{name} {count}" for name, count in card.runs.items())
+    rows.append(("runs", f"{runs}; blocks lost {card.retries}, void {card.voids}"))
+    rows.append(("where", f"sandbox {', '.join(card.tiers) or '-'}; machine {', '.join(card.machines) or '-'}"))
+    if card.suspect:
+        rows.append(("suspect", "descends from a retracted candidate"))
+    if card.reason:
+        rows.append(("reason", one_line(card.reason, 300)))
+    return columns(rows)
+
+
+def _exact_text(answer: ClaimsAnswer) -> str:
+    exact = answer.exact
+    assert exact is not None
+    rows = [(exact.status, f"{exact.candidate or '-'}: {exact.found}")]
+    if exact.score is not None and exact.seed_score is not None:
+        rows.append(("effect", gain(exact.score - exact.seed_score, exact.seed_score)))
+    return columns(rows)
+
+
+def _none_text(opened: OpenedRun) -> str:
+    budget = opened.search.budget
+    return (
+        "no vault was opened: nothing is claimed.\n"
+        f"next: evolve status {opened.run.path}; with more to spend on it: "
+        f"evolve resume {opened.run.path} budget.confirm={min(budget.confirm + 0.2, 0.9):g}"
+    )
+
+
+VERBS = (
+    Verb(
+        "claims",
+        "what a run claims, with the evidence; for a deterministic problem, its best program verified again",
+        (RUN, JSON),
+        claims,
+    ),
+    Verb(
+        "retract",
+        "take a candidate out that was found to cheat; the next best takes its place",
+        (RUN, Argument("ID", "the candidate, as many letters as tell it"), Argument("--why", "the reason", value="TEXT"), JSON),
+        retract,
+        notes="Works on a live run and on one that nobody drives.  Claims stay visible as withdrawn.",
+    ),
+)

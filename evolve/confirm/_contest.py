@@ -1,0 +1,208 @@
+"""Who holds the title, what claims are made against, and who may still be better: derived from every run of every candidate.
+
+The *champion* steers the search.  A candidate takes the title when its likelihood ratio against the champion, an e-value, reaches
+20, and then everyone's evidence restarts: the champion is compared by the runs it made since, not by those it was chosen for.  Its
+predecessor stays in the contest.  The *reference* is the last confirmed program, at first the seed program; evidence against it
+opens vaults.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from archive import Tally
+from evolve.confirm._evidence import (
+    BAR_CHAMPION,
+    BAR_CLAIM,
+    FUTILE,
+    FUTILE_TITLE,
+    MAX_RUNS,
+    SPREAD_SD,
+    WORTH_SD,
+    Runs,
+    futile,
+    log_e_value,
+    log_ratio,
+    shrunk_variance,
+)
+from evolve.confirm._noise import PAIRED_FROM, pair_correlation
+
+FRESH = (4, 16)  # runs that a new champion gets before anyone else: at least, for anyone can take its title then; and at most
+_PAIRS_KEPT = 256
+_HALVES_KEPT = 64
+NOBODY = -1
+
+
+class Known(Protocol):
+    """What the contest asks about candidates.  Scores are turned so that higher is better."""
+
+    @property
+    def noise(self) -> float:
+        """Variance of one run, pooled; 0 while unknown."""
+
+    def tally(self, number: int) -> Tally | None:
+        """All runs of a candidate at the last stage; None while it has none, or once it failed."""
+
+
+class Contest:
+    """Champion, reference, and the candidates that may still be better.
+
+    Args:
+        titled: whether there is a champion; without, candidates are compared with the reference only.
+    """
+
+    def __init__(self, *, titled: bool) -> None:
+        self.titled = titled
+        self.champion = 0
+        self.predecessor = NOBODY
+        self.reference = 0
+        self.former: list[tuple[int, Tally]] = []  # earlier references with their runs, the newest last
+        self.champion_runs = Tally()  # since it took the title
+        self.reference_runs = Tally()  # since it was confirmed
+        self.alive: dict[int, float] = {}  # may still be better -> log of its e-value when last looked at
+        self.qualified: dict[int, float] = {}  # may enter a vault -> log of its e-value against the reference
+        self.halves: dict[int, tuple[int, float]] = {}  # seed -> who ran at it last, and its score
+        self.pairs: list[tuple[int, float, float]] = []  # (candidate, its score, the reference's) at equal seeds
+
+    @property
+    def target(self) -> int:
+        """Whom candidates are compared with while the search goes on."""
+        return self.champion if self.titled else self.reference
+
+    @property
+    def paired(self) -> bool:
+        """Whether scores at equal seeds are known to go together well enough to be compared in pairs."""
+        correlation = pair_correlation(self.pairs)
+        return correlation is not None and correlation >= PAIRED_FROM
+
+    def observed(self, number: int, score: float, known: Known) -> None:
+        """A run of a candidate ended ok."""
+        if number == self.champion:
+            self.champion_runs.add(score)
+        if number == self.reference:
+            self.reference_runs.add(score)
+        if number in (self.champion, self.reference):
+            self._look_at_all(known)
+        if number != self.reference:
+            self._look(number, known)
+
+    def half(self, seed: int, number: int, score: float) -> None:
+        """A run that may be half of a pair: with the other one at the same seed they are kept."""
+        other = self.halves.pop(seed, None)
+        if other is None:
+            self.halves = dict([*self.halves.items()][1 - _HALVES_KEPT :])
+            self.halves[seed] = (number, score)
+        elif self.target in (number, other[0]):
+            (who, ours), theirs = (other, score) if number == self.target else ((number, score), other[1])
+            self.pairs = [*self.pairs[1 - _PAIRS_KEPT :], (who, ours, theirs)]
+
+    def failed(self, number: int, known: Known) -> None:
+        """A candidate failed or was retracted: it is out, and what it held goes back to whom it had it from."""
+        self.alive.pop(number, None)
+        self.qualified.pop(number, None)
+        self.unconfirmed(number, known)
+        if number == self.predecessor:
+            self.predecessor = NOBODY
+        if number == self.champion:
+            heir = self.predecessor if self.predecessor != NOBODY else self.reference
+            self.predecessor = NOBODY
+            self._crown(heir, known)
+
+    def challenger(self) -> tuple[int, float] | None:
+        """Who takes the title now, with the e-value of its claim to it."""
+        if not self.titled or self.champion_runs.n < FRESH[0] or not self.alive:
+            return None
+        best = max(self.alive, key=lambda number: (self.alive[number], -number))
+        return (best, math.exp(self.alive[best])) if self.alive[best] >= math.log(BAR_CHAMPION) else None
+
+    def crowned(self, number: int, known: Known) -> None:
+        """The title changes hands."""
+        self.predecessor = self.champion
+        self._crown(number, known)
+
+    def confirmed(self, number: int, runs: Tally, known: Known) -> None:
+        """A claim holds: later claims are made against this program, by ``runs`` that it was not chosen for."""
+        self.former.append((self.reference, self.reference_runs))
+        self.reference, self.reference_runs = number, runs
+        self.alive.pop(number, None)
+        self.qualified.clear()
+        self._look_at_all(known)
+
+    def unconfirmed(self, number: int, known: Known) -> None:
+        """A claim holds no more: the reference before it takes its place again."""
+        if number == self.reference and self.former:
+            self.reference, self.reference_runs = self.former.pop()
+        self.former = [one for one in self.former if one[0] != number]
+        self._look_at_all(known)
+
+    def due(self, busy: Collection[int], count: int, *, fresh: int) -> list[int]:
+        """Up to ``count`` candidates worth another run now, the most promising first; before them the champion, until it has
+        ``fresh`` runs that it was not chosen for."""
+        first = []
+        if self.titled and self.champion not in busy and self.champion_runs.n < fresh:
+            first.append(self.champion)
+        waiting = [number for number in self.alive if number not in busy and number != self.champion]
+        waiting.sort(key=lambda number: (-self.alive[number], number))
+        return (first + waiting)[:count]
+
+    def evidence(self, number: int, known: Known) -> float:
+        """Log of the e-value of "better than the reference", from all runs of the candidate and the reference's fresh ones."""
+        tally = known.tally(number)
+        if tally is None or known.noise <= 0.0:
+            return 0.0
+        return log_e_value(_runs(tally, known), _runs(self.reference_runs, known), SPREAD_SD * math.sqrt(known.noise))
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _crown(self, number: int, known: Known) -> None:
+        before, self.champion, self.champion_runs = self.champion, number, Tally()
+        if number == self.reference:
+            self.champion_runs = Tally(self.reference_runs.n, self.reference_runs.mean, self.reference_runs.m2)
+        self.alive.pop(number, None)
+        if before != self.reference and known.tally(before) is not None:
+            self.alive[before] = 0.0
+        self._look_at_all(known)
+
+    def _look_at_all(self, known: Known) -> None:
+        for number in list(self.alive):
+            self._look(number, known)
+
+    def _look(self, number: int, known: Known) -> None:
+        """Judge a candidate anew: still in the contest, or not; ready for a vault, or not."""
+        tally = known.tally(number)
+        if tally is None:
+            self.alive.pop(number, None)
+            return
+        evidence = self.evidence(number, known)
+        if evidence >= math.log(BAR_CLAIM):
+            self.qualified[number] = evidence
+        else:
+            self.qualified.pop(number, None)
+        if number == self.champion:
+            return
+        target = self.champion_runs if self.titled else self.reference_runs
+        done = not self.titled and number in self.qualified
+        if done or self._hopeless(number, tally, target, known):
+            self.alive.pop(number, None)
+        elif self.titled and target.n:
+            self.alive[number] = log_ratio(_runs(tally, known), _runs(target, known), WORTH_SD * math.sqrt(known.noise))
+        else:
+            self.alive[number] = 0.0 if self.titled else evidence
+
+    def _hopeless(self, number: int, tally: Tally, target: Tally, known: Known) -> bool:
+        limit = 2 * MAX_RUNS if number == self.predecessor else MAX_RUNS
+        if tally.n >= limit or target.n == 0 or known.noise <= 0.0:
+            return tally.n >= limit
+        bar = FUTILE_TITLE if self.titled else FUTILE
+        return futile(_runs(tally, known), _runs(target, known), WORTH_SD * math.sqrt(known.noise), bar)
+
+
+def _runs(tally: Tally, known: Known) -> Runs:
+    return Runs(tally.n, tally.mean, shrunk_variance(tally.n, tally.m2, known.noise))
+
+
+def ranked(qualified: Mapping[int, float]) -> list[int]:
+    """Candidates by their evidence, the strongest first."""
+    return sorted(qualified, key=lambda number: (-qualified[number], number))

@@ -1,0 +1,139 @@
+"""A vault: runs on seeds that did not exist before it was opened.  Half of them decide, the other half say by how much.
+
+The gate is Welch's test (or, where pairs are compared, the paired one), one-sided, below 0.01; the estimate comes from runs that
+the gate has not seen, so it is free of the winner's curse.  Claims hold under Benjamini and Yekutieli (2001) at 0.05 over all
+openings so far, which allows any dependence: openings of one milestone share a bank of reference runs.  Higher is better.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, variance
+
+LEVEL = 0.01
+RATE = 0.05  # expected share of false claims
+POWER = 0.9  # at which a smaller vault is enough
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Runs of the candidate and of the reference: for the gate, and for the estimate."""
+
+    gate: tuple[int, int]
+    estimate: tuple[int, int]
+
+    @property
+    def own(self) -> int:
+        """Runs of the candidate."""
+        return self.gate[0] + self.estimate[0]
+
+    @property
+    def bank(self) -> int:
+        """Runs of the reference."""
+        return self.gate[1] + self.estimate[1]
+
+
+SIZES = (Sizes((4, 8), (4, 4)), Sizes((6, 12), (6, 6)), Sizes((12, 18), (12, 12)))  # smallest first
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Difference of the means, with its 95 % interval."""
+
+    effect: float
+    low: float
+    high: float
+
+
+@dataclass(slots=True)
+class Vault:
+    """One opening.  ``bank`` is the vault whose reference runs it uses (its own number where it brought them).
+
+    Scores are kept by seed.  ``failed`` says why there can be no claim; ``gate_p`` is known once the gate's runs are complete.
+    """
+
+    number: int
+    candidate: int
+    reference: int
+    milestone: int
+    sizes: Sizes
+    bank: int
+    paired: bool
+    own_seeds: tuple[int, ...]
+    bank_seeds: tuple[int, ...]  # empty where the bank is another's
+    own: dict[int, float] = field(default_factory=dict)
+    theirs: dict[int, float] = field(default_factory=dict)
+    failed: str = ""
+    gate_p: float | None = None
+    effect: Effect | None = None
+    confirmed: bool | None = None  # as last recorded
+    withdrawn: bool = False
+
+
+def power(effect: float, noise_sd: float, n: int, m: int) -> float:
+    """Probability that the gate with ``n`` against ``m`` runs finds a true difference of ``effect``."""
+    from scipy.special import nctdtr, stdtrit
+
+    if noise_sd <= 0.0:
+        return 1.0 if effect > 0 else 0.0
+    df = n + m - 2
+    shift = effect / (noise_sd * math.sqrt(1 / n + 1 / m))
+    return 1.0 if shift > 30 else 1.0 - float(nctdtr(df, shift, stdtrit(df, 1 - LEVEL)))
+
+
+def choose_sizes(effect: float, noise_sd: float, affordable: float) -> Sizes | None:
+    """The smallest vault with a power of 0.9 at ``effect`` (shrunken), else the largest; None if the runs left do not hold it."""
+    for sizes in SIZES:
+        enough = sizes is SIZES[-1] or power(effect, noise_sd, *sizes.gate) >= POWER
+        if enough:
+            return sizes if sizes.own + sizes.bank <= affordable else None
+    return None
+
+
+def gate(candidate: Sequence[float], reference: Sequence[float], *, paired: bool) -> float:
+    """p-value of "the candidate is better", one-sided.  ``paired`` compares the first runs in order, as many as both have."""
+    if paired:
+        gaps = [ours - theirs for ours, theirs in zip(candidate, reference, strict=False)]
+        return _upper_tail(fmean(gaps), variance(gaps) / len(gaps), len(gaps) - 1)
+    gap, error, df = _welch(candidate, reference)
+    return _upper_tail(gap, error, df)
+
+
+def estimate(candidate: Sequence[float], reference: Sequence[float], *, paired: bool) -> Effect:
+    """The difference of the means with its 95 % interval."""
+    from scipy.special import stdtrit
+
+    if paired:
+        gaps = [ours - theirs for ours, theirs in zip(candidate, reference, strict=False)]
+        gap, error, df = fmean(gaps), variance(gaps) / len(gaps), float(len(gaps) - 1)
+    else:
+        gap, error, df = _welch(candidate, reference)
+    half = float(stdtrit(df, 0.975)) * math.sqrt(error) if error > 0 else 0.0
+    return Effect(gap, gap - half, gap + half)
+
+
+def holds_by(p_values: Sequence[float], rate: float = RATE) -> tuple[bool, ...]:
+    """Which hypotheses are rejected at a false discovery rate of ``rate`` under any dependence (Benjamini and Yekutieli 2001)."""
+    m = len(p_values)
+    harmonic = math.fsum(1 / i for i in range(1, m + 1))
+    order = sorted(range(m), key=lambda i: p_values[i])
+    last = max((rank for rank, i in enumerate(order, 1) if p_values[i] <= rate * rank / (m * harmonic)), default=0)
+    kept = set(order[:last])
+    return tuple(i in kept for i in range(m))
+
+
+def _welch(candidate: Sequence[float], reference: Sequence[float]) -> tuple[float, float, float]:
+    """Difference of means, its variance, Welch and Satterthwaite's degrees of freedom."""
+    a, b = variance(candidate) / len(candidate), variance(reference) / len(reference)
+    df = (a + b) ** 2 / (a**2 / (len(candidate) - 1) + b**2 / (len(reference) - 1)) if a + b > 0 else 1.0
+    return fmean(candidate) - fmean(reference), a + b, df
+
+
+def _upper_tail(gap: float, error: float, df: float) -> float:
+    from scipy.special import stdtr
+
+    if error <= 0.0:
+        return 0.0 if gap > 0 else 1.0
+    return float(stdtr(df, -gap / math.sqrt(error)))
