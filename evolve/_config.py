@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from evolve._contract import Param
 from evolve._errors import ConfigError
 
-POLICIES = ("map_elites", "independent", "best_of_n", "hill_climb", "one_plus_one")
+POLICIES = ("map_elites", "independent", "best_of_n", "hill_climb", "one_plus_one", "given")
 OPERATORS = ("tune", "ast_edit", "crossover")
 TIERS = ("strict", "none")
 MAX_SLOTS = 1024
@@ -25,7 +25,8 @@ class SearchConfig:
 
     Args:
         policy: ``map_elites``; or a baseline: ``independent`` sampling of the seed's children, ``best_of_n`` (batches from the
-            incumbent), ``hill_climb`` (any better child replaces the incumbent), ``one_plus_one`` (one child at a time).
+            incumbent), ``hill_climb`` (any better child replaces the incumbent), ``one_plus_one`` (one child at a time); or
+            ``given``, which makes no children: programs that were given are measured and, on a noisy problem, confirmed.
         operators: Which operators may make children.
         tournament: Draws of a parent tournament.
         inspirations: Other elites handed to an operator.

@@ -94,7 +94,7 @@ def _last_look(search: Search) -> Due | None:
     """Best and seed side by side, where no vault says more."""
     people, leader = search.people, search.people.leader
     busy = any(block.issued.purpose is not Purpose.FINAL for block in search.tickets.blocks.values())
-    if busy or search.docket.vaults:
+    if busy or search.docket.vaults or search.policy.given:
         return None
     if search.finals is not None:
         return _final(search, search.finals[0], search.finals[1])

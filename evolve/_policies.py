@@ -43,6 +43,7 @@ class Policy:
     whose ``apply`` is the only one to call these two."""
 
     draft: Callable[[Search, np.random.Generator], Draft | None]
+    given: bool = False  # makes no children, and is over when what was given has been measured
     titled: bool = True  # on noisy problems: whether the search has an incumbent, whom children must beat
     issued: Callable[[Search, ProposeIssued], None] = lambda search, issued: None
     settled: Callable[[Search, int, float | None], None] = lambda search, number, score: None
@@ -112,11 +113,17 @@ def _replace_unless_worse(search: Search, number: int, score: float | None) -> N
         search.incumbent = number
 
 
+def given(search: Search, rng: np.random.Generator) -> Draft | None:
+    """No children: the programs that were given are all there is."""
+    return None
+
+
 POLICIES: Mapping[str, Policy] = {
     "map_elites": Policy(map_elites),
     "independent": Policy(independent, titled=False),
     "best_of_n": Policy(best_of_n, issued=_begin_round),
     "hill_climb": Policy(hill_climb),
+    "given": Policy(given, titled=False, given=True),
     "one_plus_one": Policy(one_plus_one, settled=_replace_unless_worse),
 }
 

@@ -170,6 +170,11 @@ class Population:
         """Variance of one measurement at the last stage, pooled; 0 while unknown, and on a deterministic problem."""
         return self.pooled[-1].noise
 
+    @property
+    def df(self) -> int:
+        """Degrees of freedom of the noise."""
+        return self.pooled[-1].df
+
     def tally(self, number: int) -> Tally | None:
         """All ok measurements of a candidate at the last stage, higher is better; None while it has none, or once it failed."""
         row = self.rows[number]

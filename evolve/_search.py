@@ -134,6 +134,8 @@ class Search:
             return "stop.target"
         if self.stop.patience is not None and self.people.n_settled - self.people.leader_at >= self.stop.patience:
             return "stop.patience"
+        if self.policy.given and not self.people.ready:
+            return "everything that was given is measured"
         nearest = nearest_limit(self.budget, self.spend, now)
         if nearest is not None and confirming.ended(self):
             return nearest[1]

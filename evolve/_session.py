@@ -58,11 +58,18 @@ class Announcement:
     resumed: bool
 
 
-def start(config: RunConfig, *, hooks: Sequence[Hook] = (), announce: Callable[[Announcement], None] | None = None) -> Summary:
+def start(
+    config: RunConfig,
+    *,
+    programs: Sequence[Mapping[str, str]] = (),
+    hooks: Sequence[Hook] = (),
+    announce: Callable[[Announcement], None] | None = None,
+) -> Summary:
     """Make a run and drive it to its end.
 
     Args:
         config: Everything the run is made from.
+        programs: Files of programs that take part besides those that operators make.
         hooks: Called after each record, in the main thread.
         announce: Called once, before anything is measured.
 
@@ -76,7 +83,7 @@ def start(config: RunConfig, *, hooks: Sequence[Hook] = (), announce: Callable[[
     with _rundir.RunLock(run), Journal.create(run.path) as journal:
         created = RunCreated(run.id, config.seed, config_to_json(config), (copy.info,), engine=evolve.__version__)
         journal.append(created, at=time.time())
-    return _drive(run, {}, hooks, announce, resumed=False)
+    return _drive(run, {}, hooks, announce, programs=programs, resumed=False)
 
 
 def resume(
@@ -102,6 +109,7 @@ def _drive(
     hooks: Sequence[Hook],
     announce: Callable[[Announcement], None] | None,
     *,
+    programs: Sequence[Mapping[str, str]] = (),
     resumed: bool,
 ) -> Summary:
     with ExitStack() as stack:
@@ -119,6 +127,7 @@ def _drive(
         recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
         workshop = Workshop(problem, build_operators(config), texts, search.seed)
         epoch = _open(recorder, workshop, config, budget, journal.cut_bytes)
+        _take_in(recorder, workshop, epoch, programs)
         for placed in unshown(search, shown):
             recorder.write(placed)
         if announce is not None:
@@ -178,6 +187,16 @@ def _open(recorder: Recorder, workshop: Workshop, config: RunConfig, budget: Map
     if budget:
         recorder.write(budget_record(search, budget))
     return epoch
+
+
+def _take_in(recorder: Recorder, workshop: Workshop, epoch: str, programs: Sequence[Mapping[str, str]]) -> None:
+    """Programs that somebody gave, as children of the seed program that no operator made."""
+    search = recorder.search
+    for files in programs:
+        attempt = Attempt(epoch, search.tickets.next_ticket)
+        given = workshop.given_candidate(files, search.people.rows[0].id)
+        if given.id not in search.people.by_id:
+            recorder.write(Proposed(attempt, search.problem, ProposalStatus.CHILD, candidate=given))
 
 
 class _Checkpoints:

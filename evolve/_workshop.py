@@ -49,6 +49,10 @@ class Workshop:
         """The seed program as a candidate."""
         return self._candidate(self.problem.seed, (), 0, "the seed program")
 
+    def given_candidate(self, files: Files, parent: str) -> Candidate:
+        """A program that somebody gave, kept against ``parent``'s text."""
+        return self._candidate(files, (parent,), 1, "given")
+
     def make(self, issued: ProposeIssued, literals: Sequence[Literal], generation: int) -> Made:
         """Carry out a propose ticket.  The same ticket gives the same child, in any process.
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evolve._cards import Cards
+from evolve._cards import Card, Cards
 from evolve._config import RunConfig
 from evolve._contract import Budget
 from evolve._exact import Exact
@@ -173,6 +173,10 @@ class ValidateAnswer:
     seed_score: float | None
     noise_sd: float | None
     cost_s: float | None
+    confirmed: bool | None = None  # None: no program was compared
+    card: Card | None = None
+    claims: Cards | None = None
+    exact: Exact | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from evolve.cli._verb import JSON, RUN, Argument, Verb
 
 if TYPE_CHECKING:
     from evolve._cards import Card, Cards
+    from evolve._exact import Exact
     from evolve.cli._answers import ClaimsAnswer
     from evolve.cli._opened import OpenedRun
 
@@ -24,8 +25,8 @@ def claims(words: Namespace) -> int:
     answer = claims_answer(opened)
     if words.json:
         put_json(answer)
-    elif not opened.problem.contract.noisy:
-        put(_exact_text(answer))
+    elif answer.exact is not None:
+        put(exact_text(answer.exact))
     else:
         put(cards_text(answer.claims) if answer.claims.cards else _none_text(opened))
     return EXIT_DONE
@@ -83,12 +84,14 @@ def card_text(card: Card, cards: Cards) -> str:
         unit = f" {cards.unit}" if cards.unit else ""
         spread = f"95 % interval {number(card.ci_low)} to {number(card.ci_high)}"
         rows.append(("effect", f"{card.effect:+.6g}{unit} {cards.metric}, {spread}"))
-    how = "pairs at equal seeds" if card.paired else "independent seeds"
-    p_value = f"p = {card.p_value:.3g} on fresh seeds" if card.p_value is not None else "its vault is at work"
-    rows.append(
-        ("evidence", f"{p_value} ({card.gate[0]} runs against {card.gate[1]}, {how}); e = {card.e_value:.3g} while searching")
-    )
-    rows.append(("estimate", f"from {card.estimate[0]} further runs against {card.estimate[1]}"))
+    searching = f"e = {card.e_value:.3g} while searching"
+    if card.vault < 0:
+        rows.append(("evidence", f"{searching}; no vault was opened"))
+    else:
+        how = "pairs at equal seeds" if card.paired else "independent seeds"
+        p_value = f"p = {card.p_value:.3g} on fresh seeds" if card.p_value is not None else "its vault is at work"
+        rows.append(("evidence", f"{p_value} ({card.gate[0]} runs against {card.gate[1]}, {how}); {searching}"))
+        rows.append(("estimate", f"from {card.estimate[0]} further runs against {card.estimate[1]}"))
     runs = ", ".join(f"{name} {count}" for name, count in card.runs.items())
     rows.append(("runs", f"{runs}; blocks lost {card.retries}, void {card.voids}"))
     rows.append(("where", f"sandbox {', '.join(card.tiers) or '-'}; machine {', '.join(card.machines) or '-'}"))
@@ -99,9 +102,8 @@ def card_text(card: Card, cards: Cards) -> str:
     return columns(rows)
 
 
-def _exact_text(answer: ClaimsAnswer) -> str:
-    exact = answer.exact
-    assert exact is not None
+def exact_text(exact: Exact) -> str:
+    """What a deterministic problem's best program came to when it was verified again."""
     rows = [(exact.status, f"{exact.candidate or '-'}: {exact.found}")]
     if exact.score is not None and exact.seed_score is not None:
         rows.append(("effect", gain(exact.score - exact.seed_score, exact.seed_score)))

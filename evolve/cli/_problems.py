@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, EvolveError
+from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, EvolveError, UsageError
 from evolve.cli._say import clean, columns, number, one_line, put, put_json
 from evolve.cli._verb import JSON, Argument, Verb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from evolve.cli._answers import CheckAnswer, ProblemLine, RunLine
+    from evolve._compare import Comparison
+    from evolve._config import RunConfig
+    from evolve._contract import Problem
+    from evolve.cli._answers import CheckAnswer, ProblemLine, RunLine, ValidateAnswer
 
 SCHEMA = 1
-_SETTINGS = ("problem.params.", "sandbox=", "sandbox.tier=")
+_SETTINGS = ("problem.params.", "sandbox=", "sandbox.tier=", "budget.", "executor.slots=", "seed=")
 
 
 def new(words: Namespace) -> int:
@@ -39,23 +43,51 @@ def validate(words: Namespace) -> int:
 
     settings = [word for word in words.FILE if word.startswith(_SETTINGS) and "=" in word]
     files = [Path(word) for word in words.FILE if word not in settings]
-    config = compose([f"problem={words.PROBLEM}", "executor.slots=1", *settings])
+    config = compose([f"problem={words.PROBLEM}", *settings])
     if config.sandbox.tier == "strict":
         need_sandbox()
     problem = load_problem(config.problem.name, config.problem.params)
     candidate = candidate_files(problem, files) if files else None
-    report = validate_problem(problem, lambda _, sink: build_executor(config, problem, sink), candidate)
+    if candidate is None and (words.against or words.quick):
+        raise UsageError("--against and --quick are about a program; name its files: evolve validate PROBLEM FILE...")
+    one_slot = replace(config, executor=replace(config.executor, slots=1))
+    report = validate_problem(problem, lambda _, sink: build_executor(one_slot, problem, sink), candidate)
     checks = tuple(CheckAnswer(one.name, one.ok, one.found, one.remedy, one.hint) for one in report.checks)
     answer = ValidateAnswer(SCHEMA, report.problem, report.ok, checks, report.seed_score, report.noise_sd, report.cost_s)
+    if not words.json:
+        put(check_text(checks))
+    if candidate is not None and report.ok and not words.quick:
+        against = candidate_files(problem, [Path(word) for word in words.against]) if words.against else dict(problem.seed)
+        found = _compared(problem, candidate, against, config)
+        answer = replace(answer, confirmed=found.confirmed, claims=found.cards, card=found.card, exact=found.exact)
     if words.json:
         put_json(answer)
     else:
-        put(check_text(checks))
-        what = "the candidate" if files else problem.contract.name
-        put(f"\n{what} is {'fine' if report.ok else 'not fine yet'}.")
-        if report.ok and not files:
-            put(f"next: evolve run problem={words.PROBLEM}")
-    return EXIT_DONE if report.ok else EXIT_NEGATIVE
+        put(_verdict_text(words, answer))
+    return EXIT_DONE if answer.ok and answer.confirmed is not False else EXIT_NEGATIVE
+
+
+def _compared(problem: Problem, files: Mapping[str, str], against: Mapping[str, str], config: RunConfig) -> Comparison:
+    """The comparison, shown on stderr as a run is."""
+    from evolve._compare import compare
+    from evolve.cli._live import View
+
+    view = View()
+    return compare(problem, files, against, config, hooks=[view.record], announce=view.announce)
+
+
+def _verdict_text(words: Namespace, answer: ValidateAnswer) -> str:
+    """The last lines."""
+    from evolve.cli._claims import card_text, exact_text
+
+    what = "the candidate" if words.FILE and answer.confirmed is not None else "it"
+    if not answer.ok:
+        return f"\n{what} is not fine yet."
+    if answer.confirmed is None:
+        return f"\nfine.\nnext: evolve run problem={words.PROBLEM}" if not words.quick else "\nfine."
+    card = card_text(answer.card, answer.claims) if answer.card and answer.claims else ""
+    exact = exact_text(answer.exact) if answer.exact else ""
+    return f"\n{card or exact}\n\n{what} is {'confirmed' if answer.confirmed else 'not confirmed'} to be better."
 
 
 def list_(words: Namespace) -> int:
@@ -124,11 +156,16 @@ VERBS = (
         "what is wrong with a problem, or with a candidate for it",
         (
             Argument("PROBLEM", "a built-in problem's name, or a folder"),
-            Argument("FILE", "files of a candidate; also problem.params.NAME=VALUE, sandbox=none", many="*"),
+            Argument("FILE", "files of a program; also problem.params.NAME=VALUE, sandbox=none, budget.evaluations=N", many="*"),
+            Argument("--against", "what it must be better than (default: the seed program)", value="FILES", many="+"),
+            Argument("--quick", "only whether the program runs, a few measurements"),
             JSON,
         ),
         validate,
-        notes="Ends with 0 if all is well, with 1 if something is wrong; a hint is advice only.",
+        notes="""\
+Without files: ends with 0 if all is well, with 1 if something is wrong; a hint is advice only.
+With files: the program gets the treatment that a run gives its candidates, up to a vault of fresh seeds; 0 if it is confirmed to be
+better, else 1.""",
     ),
     Verb("list", "the built-in problems, and runs", (Argument("DIR", "a folder of runs (default: runs)", many="?"), JSON), list_),
 )

@@ -35,7 +35,7 @@ class Argument:
     def usage(self) -> str:
         """As it stands in a usage line."""
         if self.is_option:
-            value = {"": f" {self.value}", "?": f" [{self.value}]"}[self.many] if self.value else ""
+            value = {"": f" {self.value}", "?": f" [{self.value}]", "+": f" {self.value}..."}[self.many] if self.value else ""
             return f"[{self.short or self.name}{value}]"
         return {"": self.name, "?": f"[{self.name}]", "*": f"[{self.name}...]", "+": f"{self.name}..."}[self.many]
 
@@ -131,7 +131,7 @@ class _Parser(argparse.ArgumentParser):
         if not one.value:
             self.add_argument(*names, action="store_true")
         elif one.many:
-            self.add_argument(*names, nargs=one.many, const="")
+            self.add_argument(*names, nargs=one.many, const="" if one.many == "?" else None)
         else:
             self.add_argument(*names)
 

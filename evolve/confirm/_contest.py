@@ -27,7 +27,7 @@ from evolve.confirm._evidence import (
     log_ratio,
     shrunk_variance,
 )
-from evolve.confirm._noise import PAIRED_FROM, pair_correlation
+from evolve.confirm._noise import MIN_DF, PAIRED_FROM, pair_correlation
 
 FRESH = (4, 16)  # runs that a new champion gets before anyone else: at least, for anyone can take its title then; and at most
 _PAIRS_KEPT = 256
@@ -41,6 +41,10 @@ class Known(Protocol):
     @property
     def noise(self) -> float:
         """Variance of one run, pooled; 0 while unknown."""
+
+    @property
+    def df(self) -> int:
+        """Degrees of freedom of the noise."""
 
     def tally(self, number: int) -> Tally | None:
         """All runs of a candidate at the last stage; None while it has none, or once it failed."""
@@ -85,7 +89,7 @@ class Contest:
             self.reference_runs.add(score)
         if number in (self.champion, self.reference):
             self._look_at_all(known)
-        if number != self.reference:
+        if number != self.target:
             self._look(number, known)
 
     def half(self, seed: int, number: int, score: float) -> None:
@@ -161,7 +165,7 @@ class Contest:
         if number == self.reference:
             self.champion_runs = Tally(self.reference_runs.n, self.reference_runs.mean, self.reference_runs.m2)
         self.alive.pop(number, None)
-        if before != self.reference and known.tally(before) is not None:
+        if before != number and known.tally(before) is not None:
             self.alive[before] = 0.0
         self._look_at_all(known)
 
@@ -176,14 +180,14 @@ class Contest:
             self.alive.pop(number, None)
             return
         evidence = self.evidence(number, known)
-        if evidence >= math.log(BAR_CLAIM):
+        if evidence >= math.log(BAR_CLAIM) and number != self.reference:
             self.qualified[number] = evidence
         else:
             self.qualified.pop(number, None)
-        if number == self.champion:
+        if number == self.target:
             return
         target = self.champion_runs if self.titled else self.reference_runs
-        done = not self.titled and number in self.qualified
+        done = not self.titled and number in self.qualified and known.df >= MIN_DF
         if done or self._hopeless(number, tally, target, known):
             self.alive.pop(number, None)
         elif self.titled and target.n:
@@ -193,8 +197,13 @@ class Contest:
 
     def _hopeless(self, number: int, tally: Tally, target: Tally, known: Known) -> bool:
         limit = 2 * MAX_RUNS if number == self.predecessor else MAX_RUNS
-        if tally.n >= limit or target.n == 0 or known.noise <= 0.0:
+        if tally.n >= limit or known.noise <= 0.0:
             return tally.n >= limit
+        # A champion's first few runs say little about it, and its predecessor is not given up before all of them are there.
+        if self.titled and target.n < (FRESH[1] if number == self.predecessor else FRESH[0]):
+            return False
+        if target.n == 0:
+            return False
         bar = FUTILE_TITLE if self.titled else FUTILE
         return futile(_runs(tally, known), _runs(target, known), WORTH_SD * math.sqrt(known.noise), bar)
 

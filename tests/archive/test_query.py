@@ -53,7 +53,7 @@ COLUMNS = {
     "wall_s cpu_s scorer_cpu_s memory_mib metrics descriptors feedback output_hash seq unix_s "
     "signals evaluator noisy_machine",
     "elites": "run problem island space cell rank candidate mean sd seq",
-    "claims": "run problem vault candidate reference confirmed withdrawn p_value effect ci_low ci_high reason seq",
+    "claims": "run problem vault candidate reference confirmed withdrawn p_value effect ci_low ci_high e_value reason seq",
     "tickets": "run ticket kind problem operator model format purpose n_entries status candidate reason attempts issued_s ended_s "
     "seq",
     "llm_calls": "run ticket call provider model price worst_usd usd outcome tokens_in tokens_out tokens_cached wall_s reason seq "

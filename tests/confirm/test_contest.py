@@ -1,0 +1,177 @@
+"""Who holds the title, who contends for it, what claims are made against."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archive import Tally
+from evolve.confirm import BAR_CHAMPION, BAR_CLAIM, Contest, ranked
+
+
+class World:
+    """Candidates with known values; every run is observed by the contest."""
+
+    def __init__(self, values, *, titled=True, sd=1.0, seed=0, df=100):
+        self.values, self.sd, self.df, self.noise = values, sd, df, sd * sd
+        self.rng = np.random.default_rng(seed)
+        self.tallies: dict[int, Tally] = {}
+        self.failed: set[int] = set()
+        self.contest = Contest(titled=titled)
+
+    def tally(self, number):
+        return None if number in self.failed else self.tallies.get(number)
+
+    def run(self, number, times=1):
+        for _ in range(times):
+            score = self.values[number] + self.sd * float(self.rng.standard_normal())
+            self.tallies.setdefault(number, Tally()).add(score)
+            self.contest.observed(number, score, self)
+
+    def fail(self, number):
+        self.failed.add(number)
+        self.contest.failed(number, self)
+
+    def step(self, fresh=16):
+        due = self.contest.due((), 1, fresh=fresh)
+        for number in due:
+            self.run(number)
+        found = self.contest.challenger()
+        if found is not None:
+            self.contest.crowned(found[0], self)
+        return bool(due)
+
+
+def test_a_better_program_takes_the_title_and_everyones_evidence_restarts():
+    world = World({0: 0.0, 1: 3.0, 2: 3.0})
+    world.run(0, 6)
+    world.run(2)
+    world.run(1, 5)
+    number, e_value = world.contest.challenger()
+    assert number == 1
+    assert e_value >= BAR_CHAMPION
+    world.contest.crowned(1, world)
+    assert (world.contest.champion, world.contest.predecessor) == (1, 0)
+    assert world.contest.champion_runs.n == 0  # those it was chosen for do not count
+    assert world.contest.challenger() is None
+    assert all(value == 0.0 for value in world.contest.alive.values())
+
+
+def test_a_lucky_champion_loses_the_title_to_its_predecessor():
+    lost = 0
+    for seed in range(30):
+        world = World({0: 0.0, 1: -1.5}, seed=seed)
+        world.run(0, 8)
+        world.run(1)
+        world.contest.crowned(1, world)
+        while world.step():
+            pass
+        lost += world.contest.champion == 0
+    assert lost >= 27
+
+
+def test_the_champion_is_measured_before_anyone_else():
+    world = World({0: 0.0, 1: 0.5})
+    world.run(0, 2)
+    world.run(1)
+    assert world.contest.due((), 2, fresh=8) == [0, 1]
+    assert world.contest.due((0,), 2, fresh=8) == [1]
+    world.run(0, 6)
+    assert 0 not in world.contest.due((), 2, fresh=8)
+
+
+def test_who_is_worse_is_given_up_and_not_measured_again():
+    world = World({0: 0.0, **dict.fromkeys(range(1, 40), -2.0)})
+    world.run(0, 20)
+    for number in range(1, 40):
+        world.run(number)
+    spent = 0
+    while world.step():
+        spent += 1
+    assert world.contest.alive == {}
+    assert spent < 40
+    assert world.contest.champion == 0
+
+
+@pytest.mark.parametrize("titled", [True, False])
+def test_only_who_has_evidence_of_300_against_the_reference_qualifies(titled):
+    world = World({0: 0.0, 1: 4.0, 2: 0.0}, titled=titled)
+    world.run(0, 20)
+    for _ in range(12):
+        world.run(1)
+        world.run(2)
+        for number in (1, 2):
+            assert (number in world.contest.qualified) == (world.contest.evidence(number, world) >= math.log(BAR_CLAIM))
+    assert ranked(world.contest.qualified) == [1]
+
+
+def test_a_qualified_candidate_goes_on_until_the_noise_is_known_well_enough():
+    for df, waits in ((10, True), (20, False)):
+        world = World({0: 0.0, 1: 6.0}, titled=False, df=df)
+        world.run(0, 10)
+        world.run(1, 6)
+        assert 1 in world.contest.qualified
+        assert (1 in world.contest.alive) is waits
+
+
+def test_what_is_confirmed_is_what_others_must_beat():
+    world = World({0: 0.0, 1: 3.0, 2: 3.1}, titled=False)
+    world.run(0, 20)
+    world.run(1, 12)
+    world.run(2, 12)
+    assert set(world.contest.qualified) == {1, 2}
+    fresh = Tally()
+    for _ in range(12):
+        fresh.add(3.0)
+    world.contest.confirmed(1, fresh, world)
+    assert world.contest.reference == 1
+    assert world.contest.qualified == {}
+
+
+def test_a_reference_found_to_cheat_gives_way_to_the_one_before_with_its_runs():
+    world = World({0: 0.0, 1: 3.0})
+    world.run(0, 20)
+    world.run(1, 12)
+    world.contest.crowned(1, world)
+    world.contest.confirmed(1, Tally(12, 3.0, 11.0), world)
+    world.fail(1)
+    assert (world.contest.reference, world.contest.champion) == (0, 0)
+    assert world.contest.reference_runs.n == 20
+    assert world.contest.alive == {}
+
+
+def test_two_runs_at_one_seed_make_a_pair():
+    world = World({0: 0.0, 1: 0.0})
+    contest = world.contest
+    for i in range(40):
+        shared = float(world.rng.standard_normal())
+        contest.half(i, 1, shared + 0.1)
+        contest.half(i, 0, shared)
+    assert contest.pairs[0][0] == 1
+    assert contest.paired
+    contest.half(99, 5, 0.0)
+    contest.half(99, 6, 0.0)  # neither is whom candidates are compared with
+    assert all(who == 1 for who, _, _ in contest.pairs)
+
+
+@given(st.integers(0, 2**32), st.booleans())
+def test_failed_candidates_are_out_for_good(seed, titled):
+    rng = np.random.default_rng(seed)
+    world = World({number: float(rng.normal()) for number in range(6)}, titled=titled, seed=seed % 1000)
+    world.run(0, 5)
+    for _ in range(60):
+        number = int(rng.integers(6))
+        if number and rng.random() < 0.05:
+            world.fail(number)
+        elif number not in world.failed:
+            world.run(number)
+        found = world.contest.challenger()
+        if found is not None:
+            world.contest.crowned(found[0], world)
+        contest = world.contest
+        assert not world.failed & {*contest.alive, *contest.qualified, contest.champion, contest.reference}
+        assert contest.champion not in contest.alive

@@ -1,0 +1,265 @@
+"""Claims of a whole search: what opens a vault, what it rests on, and that its numbers follow from the records alone."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from simulation import PROBLEM, Simulation, build, contract, state
+
+from archive import (
+    BlockClosed,
+    BlockStatus,
+    Champion,
+    Claim,
+    Measured,
+    MeasureIssued,
+    Purpose,
+    Retraction,
+    Status,
+    VaultOpened,
+)
+from evolve._confirming import claims_of
+from evolve._snapshot import put_state, state_of
+from evolve._summary import best_of, word_of
+from evolve.confirm import Docket
+
+
+class Planted(Simulation):
+    """True values: a cosine of the candidate's number (``flat``: none is better), plus noise."""
+
+    flat = False
+    ignores_seed = False
+    drift = 0.0
+    count = 0
+
+    def measure(self, issued, index):
+        result = super().measure(issued, index)
+        if result.score is None:
+            return result
+        self.count += 1
+        score = result.score + self.drift * (1 - math.cos(self.count / 40))
+        if self.flat:
+            seed = 0 if self.ignores_seed and result.candidate != "seed" else result.seed
+            score = self.noise * float(np.random.default_rng([seed % 2**32, len(result.candidate)]).standard_normal())
+        output = "same" if self.ignores_seed and result.candidate != "seed" else f"{result.seed}"
+        return type(result)(**{**{f: getattr(result, f) for f in result.__slots__}, "score": score, "output_hash": output})
+
+
+def planted(*, evaluations=400, noise=0.1, seed=0, policy="map_elites", losses=0.0, **traits) -> Planted:
+    search = build(contract(noisy=True), policy=policy, evaluations=evaluations, seed=seed)
+    run = Planted(search, np.random.default_rng(seed), noise=noise, wrongs=0.02, losses=losses)
+    for name, value in traits.items():
+        setattr(run, name, value)
+    run.begin()
+    return run
+
+
+def of(run, kind):
+    return [stamped.record for stamped in run.log if isinstance(stamped.record, kind)]
+
+
+@pytest.fixture(scope="module")
+def ended() -> Planted:
+    run = planted()
+    run.run()
+    return run
+
+
+def test_a_real_improvement_is_confirmed_and_reported(ended):
+    held = claims_of(ended.search)
+    assert held
+    best = best_of(ended.search)
+    assert word_of(ended.search, best) == "confirmed"
+    assert ended.search.contest.reference == best
+    truth = {name: math.cos(3 * (value - 1)) for name, value in ended.values.items()}
+    assert truth[ended.search.people.rows[best].id] > truth["seed"] + 0.3
+
+
+def test_sizes_and_seeds_are_on_record_before_a_vaults_first_run(ended):
+    opened, known = {}, set()
+    searched = {
+        entry.seed for record in of(ended, MeasureIssued) if record.purpose is not Purpose.VAULT for entry in record.entries
+    }
+    for stamped in ended.log:
+        record = stamped.record
+        if isinstance(record, VaultOpened):
+            opened[record.vault] = record
+            assert not set(record.seeds) & (known | searched)  # nobody could have looked before
+            known |= set(record.seeds)
+        elif isinstance(record, MeasureIssued) and record.purpose is Purpose.VAULT:
+            assert {entry.seed for entry in record.entries} <= known
+    assert opened
+    assert len(known) == sum(len(record.seeds) for record in opened.values())
+
+
+def test_a_claims_numbers_follow_from_the_records_alone(ended):
+    scores = {
+        (record.result.candidate, record.result.seed): record.result.score
+        for record in of(ended, Measured)
+        if record.purpose is Purpose.VAULT
+    }
+    opened = {record.vault: record for record in of(ended, VaultOpened)}
+    for claim in {record.vault: record for record in of(ended, Claim)}.values():
+        vault = opened[claim.vault]
+        bank = opened[vault.bank]
+        n, (k, j) = vault.gate[0], bank.estimate
+        ours = [scores.get((vault.candidate, seed)) for seed in vault.seeds[: n + k]]
+        theirs = [scores.get((vault.reference, seed)) for seed in bank.seeds[bank.gate[0] + bank.estimate[0] :]]
+        gate = stats.ttest_ind(ours[:n], theirs[: bank.gate[1]], equal_var=False, alternative="greater")
+        assert claim.p_value == pytest.approx(gate.pvalue, rel=1e-6)
+        if claim.effect is not None:
+            rest = stats.ttest_ind(ours[n:], theirs[bank.gate[1] : bank.gate[1] + j], equal_var=False)
+            low, high = rest.confidence_interval(0.95)
+            assert claim.effect == pytest.approx(np.mean(ours[n:]) - np.mean(theirs[bank.gate[1] :]))
+            assert (claim.ci_low, claim.ci_high) == pytest.approx((low, high))
+
+
+def test_what_vaults_cost_stays_within_what_was_set_aside(ended):
+    spent = sum(len(record.entries) for record in of(ended, MeasureIssued) if record.purpose is Purpose.VAULT)
+    assert 0 < spent <= 0.3 * 400
+    assert ended.search.spend.evaluations <= 400
+
+
+def test_blocks_of_a_vault_hold_reference_and_candidate(ended):
+    blocks = [record for record in of(ended, MeasureIssued) if record.purpose is Purpose.VAULT and len(record.entries) > 2]
+    assert blocks
+    for block in blocks:
+        assert len({entry.candidate for entry in block.entries}) > 1
+
+
+def test_the_title_goes_to_whom_the_record_names(ended):
+    titles = of(ended, Champion)
+    assert titles
+    assert all(record.e_value >= 20 for record in titles)
+    assert all(before.candidate == after.predecessor for before, after in pairwise(titles))
+    assert ended.search.people.rows[ended.search.contest.champion].id == titles[-1].candidate
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 2**20), st.sampled_from(["map_elites", "hill_climb", "independent"]))
+def test_replay_and_snapshots_keep_titles_and_vaults(seed, policy):
+    run = planted(seed=seed, policy=policy, evaluations=300, losses=0.05)
+    run.run()
+    again = build(contract(noisy=True), policy=policy, evaluations=300, seed=seed)
+    cut = len(run.log) // 2
+    for stamped in run.log[:cut]:
+        again.apply(stamped)
+    arrays: list[np.ndarray] = []
+    tree = state_of(again, arrays)
+    fresh = build(contract(noisy=True), policy=policy, evaluations=300, seed=seed)
+    put_state(fresh, tree, arrays)
+    assert state(fresh) == state(again)
+    for stamped in run.log[cut:]:
+        fresh.apply(stamped)
+    assert state(fresh) == state(run.search)
+
+
+def test_a_run_killed_while_a_vault_is_at_work_goes_on_with_it():
+    run = planted(seed=3)
+    while not (run.search.docket.undecided and any(block.purpose is Purpose.VAULT for block in run.in_hand)):
+        assert run.step()
+    seeds = {seed for vault in run.search.docket.vaults for seed in (*vault.own_seeds, *vault.bank_seeds)}
+    run.open()
+    run.run()
+    assert not run.search.docket.undecided
+    measured = [r.result.seed for r in of(run, Measured) if r.purpose is Purpose.VAULT and r.result.seed in seeds]
+    assert len(measured) == len(set(measured))
+
+
+@pytest.mark.parametrize("noise", [0.05, 1.0])
+def test_where_nothing_is_better_nothing_is_claimed(noise):
+    claims = 0
+    for seed in range(12):
+        run = planted(seed=seed, flat=True, noise=noise, evaluations=250)
+        run.run()
+        claims += len(claims_of(run.search))
+    assert claims == 0
+
+
+def test_a_machine_that_drifts_makes_no_false_claims():
+    for seed in range(8):
+        run = planted(seed=seed, noise=0.1, drift=0.5, evaluations=300)
+        run.run()
+        truth = {name: math.cos(3 * (value - 1)) for name, value in run.values.items()}
+        for vault in claims_of(run.search):
+            rows = run.search.people.rows
+            assert truth[rows[vault.candidate].id] > truth[rows[vault.reference].id]
+
+
+def test_a_candidate_that_ignores_its_seed_is_never_claimed():
+    run = planted(flat=True, ignores_seed=True, noise=1.0)
+    run.run()
+    assert claims_of(run.search) == []
+    assert run.search.people.failures.get(Status.REJECTED, 0) > 0
+
+
+def test_a_lost_run_of_a_vault_loses_the_claim():
+    run = planted(seed=3)
+    lost = 0
+    while run.step():
+        for block in list(run.in_hand):
+            vaults = [vault for vault in run.search.docket.undecided if vault.candidate]
+            names = {run.search.people.rows[vault.candidate].id for vault in vaults}
+            index = next((i for i, entry in enumerate(block.entries) if entry.candidate in names), None)
+            if block.purpose is Purpose.VAULT and index is not None and not lost:
+                run.in_hand.remove(block)
+                lost += 1
+                for record in run.search.accept_block(
+                    block.attempt, BlockStatus.LOST, skipped=(), drift=None, reason="power", lost=index
+                ):
+                    run.write(record)
+                loser = block.entries[index].candidate
+    assert lost
+    ruled = [record for record in of(run, Claim) if record.candidate == loser]
+    assert not ruled[0].confirmed
+    assert "lost" in ruled[0].reason
+
+
+def test_a_drifting_machine_gives_no_evidence_for_a_claim_about_time():
+    run = planted()
+    block = next(record for record in _until_vault(run))
+    (closed,) = run.search.accept_block(block.attempt, BlockStatus.OK, skipped=(), drift=0.03, reason="", lost=None)
+    assert isinstance(closed, BlockClosed)
+    assert closed.status is BlockStatus.VOID
+
+
+def _until_vault(run):
+    while not any(block.purpose is Purpose.VAULT for block in run.in_hand):
+        assert run.step()
+    return [block for block in run.in_hand if block.purpose is Purpose.VAULT]
+
+
+def test_a_retracted_candidate_leaves_its_title_its_place_and_its_claim():
+    run = planted()
+    run.run()
+    search = run.search
+    best = best_of(search)
+    id_ = search.people.rows[best].id
+    heirs = [heir for heir in search.people.descendants(best) if heir in search.people.archive.cells]
+    run.open()
+    run.write(Retraction(problem=PROBLEM, candidate=id_, why="it read the answer"))
+    assert search.contest.reference != best != search.contest.champion
+    assert best not in search.people.archive.cells
+    assert best_of(search) != best
+    assert [vault.withdrawn for vault in search.docket.vaults if vault.candidate == best] == [True]
+    assert search.suspects == heirs
+
+
+def test_a_budget_without_room_for_a_vault_ends_unconfirmed_with_final_runs():
+    run = planted(evaluations=60)
+    run.run()
+    assert run.search.docket.vaults == []
+    assert len(run.search.final_scores) == 10
+    assert word_of(run.search, best_of(run.search)) in ("champion, unconfirmed", "better so far, unconfirmed", "")
+
+
+def test_an_empty_docket_expects_nothing():
+    assert Docket().expected_false == 0.0
+    assert Docket().wanted() == []
+    assert Docket().rulings() == []
