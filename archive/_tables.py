@@ -234,7 +234,8 @@ JOIN raw.runs f USING (run_no) WHERE e.candidate <> '' ORDER BY run_no, e.proble
 _CLAIMS = """
 SELECT f.run, c.problem, c.vault, c.candidate, c.reference, c.confirmed, r.candidate IS NOT NULL AS withdrawn, c.p_value, c.effect,
     c.ci_low, c.ci_high, coalesce(c.e_value, 0) AS e_value, coalesce(c.reason, '') AS reason, c.seq
-FROM (SELECT * FROM raw.claim QUALIFY row_number() OVER (PARTITION BY run_no, problem, vault ORDER BY seq DESC) = 1) c JOIN raw.runs f USING (run_no)
+FROM (SELECT * FROM raw.claim QUALIFY row_number() OVER (PARTITION BY run_no, problem, vault ORDER BY seq DESC) = 1) c
+JOIN raw.runs f USING (run_no)
 LEFT JOIN (SELECT DISTINCT run_no, problem, candidate FROM raw.retraction) r USING (run_no, problem, candidate)
 ORDER BY run_no, c.seq"""
 

@@ -18,6 +18,7 @@ from evolve._cards import REFUSED, Card, Cards, report_cards
 from evolve._config import BudgetConfig, ProblemConfig, RunConfig
 from evolve._contract import Problem
 from evolve._exact import Exact, verify_best
+from evolve._frames import SEED
 from evolve._problem import copy_problem
 from evolve._reading import open_search
 from evolve._recorder import Hook
@@ -107,9 +108,11 @@ def _no_vault(search: Search, id_: str) -> Card:
     """The card of a program whose evidence opened no vault."""
     people = search.people
     number = people.by_id.get(id_)
-    if number is None or people.tally(number) is None:
-        reason = "it is the reference itself" if number is None or number == 0 else f"{people.rows[number].status}"
-        e_value = 0.0
+    e_value = 0.0
+    if number is None or number == SEED:
+        reason = "it is the reference itself"
+    elif people.tally(number) is None:
+        reason = f"it ended as {people.rows[number].status}"
     else:
         e_value = math.exp(min(search.contest.evidence(number, people), 700.0))
         few = f"the noise is known to {people.df} degrees of freedom, expected {MIN_DF}"

@@ -1,0 +1,150 @@
+"""claims, retract, and validate with files, on a noisy and on a deterministic problem."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from cli_process import SEED, SETTINGS, write_problem
+
+from archive import Retraction, find_records
+from evolve.cli import main
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
+    assert main(list(words)) == code, capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    return out
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_problem(tmp_path_factory.mktemp("noisy") / "noisy", noisy=True)
+
+
+@pytest.fixture(scope="module")
+def claimed(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A noisy run with room for vaults."""
+    run = tmp_path_factory.mktemp("claimed") / "run"
+    assert main(["run", "--json", f"problem={noisy}", "budget.evaluations=160", f"out={run}", *SETTINGS]) == 0
+    return run
+
+
+@pytest.fixture
+def copy(claimed: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(claimed, tmp_path / "run"))
+
+
+def test_a_claim_has_a_report_card(claimed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(said(capsys, "claims", str(claimed), "--json"))["claims"]
+    assert found["openings"] == len(found["cards"]) >= 1
+    card = next(card for card in found["cards"] if card["confirmed"])
+    assert card["status"] == "confirmed"
+    assert card["ci_low"] < card["effect"] < card["ci_high"] < 0  # less is better
+    assert card["p_value"] < 0.01
+    assert card["e_value"] >= 300
+    assert card["runs"]["vault"] == card["gate"][0] + card["estimate"][0]
+    assert card["tiers"] == ["none"]
+    text = said(capsys, "claims", str(claimed))
+    assert "confirmed" in text
+    assert found["evaluator"] in text
+    status = json.loads(said(capsys, "status", str(claimed), "--json"))
+    assert (status["word"], status["best_id"]) == ("confirmed", found["cards"][-1]["candidate"]) or status["claims"] >= 1
+
+
+def test_a_retracted_claim_stays_visible_as_withdrawn_and_the_next_best_moves_up(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = json.loads(said(capsys, "best", str(copy), "--json"))["id"]
+    answer = json.loads(said(capsys, "retract", str(copy), best[:8], "--why", "it read the clock", "--json"))
+    assert answer["candidate"] == best
+    (record,) = [stamped.record for stamped in find_records(copy, ("retraction",))]
+    assert isinstance(record, Retraction)
+    assert record.why == "it read the clock"
+    cards = json.loads(said(capsys, "claims", str(copy), "--json"))["claims"]["cards"]
+    assert [card["status"] for card in cards if card["candidate"] == best] == ["withdrawn"]
+    assert json.loads(said(capsys, "best", str(copy), "--json"))["id"] != best
+    assert "retracted already" in _refused(capsys, "retract", str(copy), best, "--why", "again")
+
+
+def test_a_retraction_needs_a_candidate_and_a_reason(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "the seed program cannot be retracted" in _refused(capsys, "retract", str(copy), "seed", "--why", "x")
+    best = json.loads(said(capsys, "best", str(copy), "--json"))["id"]
+    assert "type --why TEXT" in _refused(capsys, "retract", str(copy), best)
+    assert "has no candidate" in _refused(capsys, "retract", str(copy), "zzzz", "--why", "x")
+
+
+def _refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(list(words)) == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("x", "code", "status"), [("1.5", 0, "confirmed"), ("4.001", 1, "not confirmed")])
+def test_any_program_gets_the_same_treatment(
+    noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], x: str, code: int, status: str
+) -> None:
+    file = tmp_path / "main.py"
+    file.write_text(SEED.replace("X = 4.0", f"X = {x}"))
+    words = ("validate", str(noisy), str(file), "budget.evaluations=120", *SETTINGS)
+    found = json.loads(said(capsys, *words, "--json", code=code))
+    assert found["confirmed"] is (code == 0)
+    assert found["card"]["status"] == status
+    assert found["claims"]["evaluator"]
+    if code:
+        assert "too weak" in found["card"]["reason"]
+
+
+def test_against_another_program(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, x in (("good", "1.5"), ("better", "1.0")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "main.py").write_text(SEED.replace("X = 4.0", f"X = {x}"))
+    good, better = str(tmp_path / "good"), str(tmp_path / "better")
+    limit = ("budget.evaluations=60", *SETTINGS)
+    found = json.loads(said(capsys, "validate", str(noisy), good, *limit, "--against", better, "--json", code=1))
+    assert "too weak" in found["card"]["reason"]  # though it beats the seed program
+    found = json.loads(said(capsys, "validate", str(noisy), better, *limit, "--against", better, "--json", code=1))
+    assert found["card"]["reason"] == "it is the reference itself"
+
+
+@pytest.mark.parametrize(("x", "code"), [("1.5", 0), ("9.0", 1)])
+def test_a_deterministic_program_is_compared_exactly(
+    problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], x: str, code: int
+) -> None:
+    file = tmp_path / "main.py"
+    file.write_text(SEED.replace("X = 4.0", f"X = {x}"))
+    found = json.loads(said(capsys, "validate", str(problem), str(file), *SETTINGS, "--json", code=code))
+    assert found["confirmed"] is (code == 0)
+    assert found["exact"]["status"] == ("measured" if code == 0 else "nothing")
+    assert found["card"] is None
+
+
+def test_quick_only_looks_whether_it_runs(problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "main.py"
+    file.write_text(SEED.replace("X = 4.0", "X = 9.0"))
+    found = json.loads(said(capsys, "validate", str(problem), str(file), *SETTINGS, "--quick", "--json"))
+    assert found["confirmed"] is None
+    assert "name its files" in _refused(capsys, "validate", str(problem), *SETTINGS, "--quick")
+
+
+def test_a_deterministic_runs_best_is_verified_from_its_artifact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    problem = write_problem(tmp_path / "exact")
+    (problem / "verify.py").write_text(
+        "import json, sys\nx, y = json.load(open(sys.argv[1]))\nprint('distance', abs(x - 1.0) + abs(y - 2.0))\n"
+    )
+    run = tmp_path / "run"
+    said(capsys, "run", "--json", f"problem={problem}", "budget.evaluations=30", f"out={run}", *SETTINGS)
+    exact = json.loads(said(capsys, "claims", str(run), "--json"))["exact"]
+    assert exact["status"] == "verified"
+    assert exact["recomputed"] == pytest.approx(exact["score"])
+    assert "verified" in said(capsys, "claims", str(run))
+
+
+def test_an_artifact_that_does_not_hold_what_was_scored_is_refuted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    problem = write_problem(tmp_path / "exact")
+    (problem / "verify.py").write_text("print('distance 17.0')\n")
+    run = tmp_path / "run"
+    said(capsys, "run", "--json", f"problem={problem}", "budget.evaluations=30", f"out={run}", *SETTINGS)
+    assert json.loads(said(capsys, "claims", str(run), "--json"))["exact"]["status"] == "refuted"
