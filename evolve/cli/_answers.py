@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evolve._cards import Card, Cards
 from evolve._config import RunConfig
@@ -17,6 +17,9 @@ from evolve._exact import Exact
 from evolve._progress import Share
 from evolve._story import Step
 from evolve.confirm import Noise
+
+if TYPE_CHECKING:
+    from evolve._race import Race  # it brings the executor
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,7 @@ class ValidateAnswer:
     card: Card | None = None
     claims: Cards | None = None
     exact: Exact | None = None
+    race: Race | None = None
 
 
 @dataclass(frozen=True, slots=True)

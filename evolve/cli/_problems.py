@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, EvolveError, UsageError
-from evolve.cli._say import clean, columns, number, one_line, put, put_json
+from evolve.cli._say import clean, columns, number, one_line, put, put_json, say
 from evolve.cli._verb import JSON, Argument, Verb
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from evolve._compare import Comparison
     from evolve._config import RunConfig
     from evolve._contract import Problem
+    from evolve._race import Race
     from evolve.cli._answers import CheckAnswer, ProblemLine, RunLine, ValidateAnswer
 
 SCHEMA = 1
@@ -48,22 +49,25 @@ def validate(words: Namespace) -> int:
         need_sandbox()
     problem = load_problem(config.problem.name, config.problem.params)
     candidate = candidate_files(problem, files) if files else None
-    if candidate is None and (words.against or words.quick):
-        raise UsageError("--against and --quick are about a program; name its files: evolve validate PROBLEM FILE...")
+    if candidate is None and (words.against or words.quick or words.target is not None):
+        raise UsageError("--against, --target and --quick are about a program; name its files: evolve validate PROBLEM FILE...")
     one_slot = replace(config, executor=replace(config.executor, slots=1))
     report = validate_problem(problem, lambda _, sink: build_executor(one_slot, problem, sink), candidate)
     checks = tuple(CheckAnswer(one.name, one.ok, one.found, one.remedy, one.hint) for one in report.checks)
     answer = ValidateAnswer(SCHEMA, report.problem, report.ok, checks, report.seed_score, report.noise_sd, report.cost_s)
     if not words.json:
         put(check_text(checks))
-    if candidate is not None and report.ok and not words.quick:
+    if candidate is not None and report.ok and words.target is not None:
+        ran = _raced(problem, candidate, _target(words.target), one_slot)
+        answer = replace(answer, confirmed=ran.beaten, race=ran)
+    elif candidate is not None and report.ok and not words.quick:
         against = candidate_files(problem, [Path(word) for word in words.against]) if words.against else dict(problem.seed)
         found = _compared(problem, candidate, against, config)
         answer = replace(answer, confirmed=found.confirmed, claims=found.cards, card=found.card, exact=found.exact)
     if words.json:
         put_json(answer)
     else:
-        put(_verdict_text(words, answer))
+        put(_verdict_text(words, answer, "the candidate" if files else problem.contract.name))
     return EXIT_DONE if answer.ok and answer.confirmed is not False else EXIT_NEGATIVE
 
 
@@ -76,15 +80,34 @@ def _compared(problem: Problem, files: Mapping[str, str], against: Mapping[str, 
     return compare(problem, files, against, config, hooks=[view.record], announce=view.announce)
 
 
-def _verdict_text(words: Namespace, answer: ValidateAnswer) -> str:
+def _target(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--target takes a score, found {text!r}; type for example --target 3.28") from None
+
+
+def _raced(problem: Problem, files: Mapping[str, str], target: float, config: RunConfig) -> Race:
+    from evolve._build import build_executor
+    from evolve._race import RUNS, race
+
+    runs = config.budget.evaluations or RUNS
+    return race(problem, files, target, lambda _, sink: build_executor(config, problem, sink), runs=runs, tell=say)
+
+
+def _verdict_text(words: Namespace, answer: ValidateAnswer, what: str) -> str:
     """The last lines."""
     from evolve.cli._claims import card_text, exact_text
 
-    what = "the candidate" if words.FILE and answer.confirmed is not None else "it"
     if not answer.ok:
         return f"\n{what} is not fine yet."
     if answer.confirmed is None:
-        return f"\nfine.\nnext: evolve run problem={words.PROBLEM}" if not words.quick else "\nfine."
+        return f"\n{what} is fine." + ("" if words.quick else f"\nnext: evolve run problem={words.PROBLEM}")
+    if answer.race is not None:
+        ran = answer.race
+        verdict = "beats" if ran.beaten else "is not shown to beat"
+        how = ran.failed or f"{len(ran.scores)} runs, e = {ran.e_value:.3g} (expected 100), t-test p = {ran.p_value:.3g}"
+        return f"\n{what} {verdict} {ran.target:g}: {how}"
     card = card_text(answer.card, answer.claims) if answer.card and answer.claims else ""
     exact = exact_text(answer.exact) if answer.exact else ""
     return f"\n{card or exact}\n\n{what} is {'confirmed' if answer.confirmed else 'not confirmed'} to be better."
@@ -158,6 +181,7 @@ VERBS = (
             Argument("PROBLEM", "a built-in problem's name, or a folder"),
             Argument("FILE", "files of a program; also problem.params.NAME=VALUE, sandbox=none, budget.evaluations=N", many="*"),
             Argument("--against", "what it must be better than (default: the seed program)", value="FILES", many="+"),
+            Argument("--target", "a score that the program's mean must beat, instead of another program", value="X"),
             Argument("--quick", "only whether the program runs, a few measurements"),
             JSON,
         ),
@@ -165,7 +189,8 @@ VERBS = (
         notes="""\
 Without files: ends with 0 if all is well, with 1 if something is wrong; a hint is advice only.
 With files: the program gets the treatment that a run gives its candidates, up to a vault of fresh seeds; 0 if it is confirmed to be
-better, else 1.""",
+better, else 1.  With --target: the one-sided t-test of races (p < 0.01) beside an e-value that holds however often one looks; 0 if
+the latter reaches 100 within budget.evaluations (default 20) runs.""",
     ),
     Verb("list", "the built-in problems, and runs", (Argument("DIR", "a folder of runs (default: runs)", many="?"), JSON), list_),
 )

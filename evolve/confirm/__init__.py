@@ -2,7 +2,7 @@
 
 from evolve.confirm._contest import FRESH, Contest, Known, ranked
 from evolve.confirm._docket import Docket, Ruling, Wanted, make_vault
-from evolve.confirm._evidence import BAR_CHAMPION, BAR_CLAIM, Runs, futile, log_e_value, shrunk_variance
+from evolve.confirm._evidence import BAR_CHAMPION, BAR_CLAIM, Runs, futile, log_e_not_worse, log_e_value, shrunk_variance
 from evolve.confirm._noise import MIN_DF, Noise, describe_noise, pair_correlation, resolvable
 from evolve.confirm._rules import beats_target, beats_target_any_time
 from evolve.confirm._vault import SIZES, Effect, Sizes, Vault, choose_sizes, estimate, gate, holds_by, power
@@ -31,6 +31,7 @@ __all__ = [
     "futile",
     "gate",
     "holds_by",
+    "log_e_not_worse",
     "log_e_value",
     "make_vault",
     "pair_correlation",

@@ -25,6 +25,7 @@ WORTH_SD = 1.25  # the difference worth finding, in standard deviations of one r
 SPREAD_SD = 1.0  # of the differences that are expected, in the same unit
 FUTILE = 0.2  # likelihood ratio at which a candidate is given up that was compared with the reference, for a claim of its own
 FUTILE_TITLE = 1 / 3  # and one that contends for the title: there will be others (benchmarks/planted_truth.py, docs/log.md)
+NOT_WORSE_SD = 0.25  # of one run: what a simplification may cost
 MAX_RUNS = 30  # of one candidate: a smaller difference than 30 runs show is left alone
 PRIOR_DF = 10.0  # how many runs of its own a candidate's variance must have to count as much as the pooled one
 
@@ -64,6 +65,15 @@ def log_e_value(candidate: Runs, reference: Runs, spread: float, margin: float =
     ratio = spread * spread / variance
     tail = float(log_ndtr(score * spread / math.sqrt(1.0 + ratio)))
     return math.log(2.0) - 0.5 * math.log1p(ratio) + (score * spread) ** 2 / (2.0 * (1.0 + ratio)) + tail
+
+
+def log_e_not_worse(candidate: Runs, reference: Runs, noise_sd: float) -> float:
+    """Log of the e-value of "not worse by a quarter of a standard deviation of one run": for simplifications, which need not gain.
+
+    So fine a difference takes some two hundred runs of each where the two are equal.
+    """
+    margin = NOT_WORSE_SD * noise_sd
+    return log_e_value(candidate, reference, spread=margin, margin=-margin)
 
 
 def log_ratio(candidate: Runs, reference: Runs, worth: float) -> float:

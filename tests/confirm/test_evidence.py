@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from evolve.confirm import BAR_CHAMPION, Runs, futile, log_e_value, shrunk_variance
+from evolve.confirm import BAR_CHAMPION, Runs, futile, log_e_not_worse, log_e_value, shrunk_variance
 from evolve.confirm._evidence import FUTILE, PRIOR_DF, log_ratio
 
 means = st.floats(-3, 3)
@@ -45,6 +45,14 @@ def test_a_margin_is_a_shift_of_the_reference():
     candidate, reference = Runs(5, 0.2, 1.0), Runs(9, 0.0, 1.0)
     shifted = Runs(9, -0.25, 1.0)
     assert log_e_value(candidate, reference, 1.0, margin=-0.25) == pytest.approx(log_e_value(candidate, shifted, 1.0))
+
+
+def test_a_simplification_must_be_shown_not_to_cost_a_quarter_of_a_standard_deviation():
+    noise_sd = 2.0
+    equal, worse = Runs(400, 0.0, 4.0), Runs(400, -0.5, 4.0)
+    assert log_e_not_worse(equal, Runs(400, 0.0, 4.0), noise_sd) > math.log(BAR_CHAMPION)
+    assert log_e_not_worse(worse, Runs(400, 0.0, 4.0), noise_sd) < 0
+    assert log_e_not_worse(Runs(30, 0.0, 4.0), Runs(30, 0.0, 4.0), noise_sd) < math.log(BAR_CHAMPION)
 
 
 def test_nothing_is_evidence_before_there_are_runs_and_noise():

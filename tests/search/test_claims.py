@@ -19,8 +19,11 @@ from archive import (
     Claim,
     Measured,
     MeasureIssued,
+    Measurement,
+    Proposed,
     Purpose,
     Retraction,
+    Start,
     Status,
     VaultOpened,
 )
@@ -249,6 +252,34 @@ def test_a_retracted_candidate_leaves_its_title_its_place_and_its_claim():
     assert best_of(search) != best
     assert [vault.withdrawn for vault in search.docket.vaults if vault.candidate == best] == [True]
     assert search.suspects == heirs
+
+
+def test_a_lucky_elite_loses_its_cell_when_it_is_measured_again():
+    run = planted(noise=0.3, evaluations=30, seed=5)
+    run.run()
+    people = run.search.people
+    cell, _, steady = next(iter(people.archive.cells.items()))
+    row = people.rows[steady]
+    lucky = people.add(
+        type(people_candidate(run, row.id))(
+            "lucky", "lucky", people_candidate(run, row.id).text, (row.id,), 1, descriptors=dict(row.descriptors)
+        ),
+        arm=0,
+        ticket=9999,
+        tuner=-1,
+        baseline=None,
+    )
+    bad = people.posterior(steady)[0] - 1.0
+    for i, score in enumerate([bad + 4.0, *[bad] * 12]):
+        people.observe(lucky, Measurement("lucky", "stage0", 10_000 + i, Status.OK, score, start=Start.COLD))
+        if i == 0:
+            assert people.archive.cells.occupants(cell) == (lucky,)
+    assert lucky not in people.archive.cells
+    assert people.archive.cells.occupants(cell) == (steady,)
+
+
+def people_candidate(run, id_):
+    return next(record.candidate for record in of(run, Proposed) if record.candidate is not None and record.candidate.id == id_)
 
 
 def test_a_budget_without_room_for_a_vault_ends_unconfirmed_with_final_runs():

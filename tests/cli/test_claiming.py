@@ -121,6 +121,18 @@ def test_a_deterministic_program_is_compared_exactly(
     assert found["card"] is None
 
 
+@pytest.mark.parametrize(("target", "code"), [("3.9", 0), ("3.5", 1), ("2.0", 1)])
+def test_a_race_to_a_target(noisy: Path, capsys: pytest.CaptureFixture[str], target: str, code: int) -> None:
+    words = ("validate", str(noisy), str(noisy / "seed"), "--target", target, "budget.evaluations=15", *SETTINGS)
+    race = json.loads(said(capsys, *words, "--json", code=code))["race"]
+    assert race["beaten"] is (race["e_value"] >= 100) is (code == 0)
+    assert len(set(race["scores"])) == len(race["scores"]) <= 15
+    if code == 0:
+        assert race["p_value"] < 0.01
+    else:
+        assert len(race["scores"]) == 15
+
+
 def test_quick_only_looks_whether_it_runs(problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "main.py"
     file.write_text(SEED.replace("X = 4.0", "X = 9.0"))

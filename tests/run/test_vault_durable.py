@@ -1,0 +1,41 @@
+"""Sizes and seeds of a vault are on the disk before its first run is handed out."""
+
+from __future__ import annotations
+
+from archive import MeasureIssued, Measurement, Purpose, Status, VaultOpened, read_journal
+from evolve._config import BudgetConfig, SearchConfig
+from evolve._rng import generator
+from evolve.testing import Harness, Script, plain_contract
+
+
+def test_an_opening_is_durable_before_its_first_run(tmp_path):
+    seen = []
+
+    def answer(entry, files):
+        level = 0.0 if entry.candidate == seed else 3.0
+        score = level + float(generator(entry.seed % 2**60, entry.candidate, 0).standard_normal())
+        output = f"{entry.candidate}{entry.seed}"
+        return Measurement(entry.candidate, entry.stage, entry.seed, Status.OK, score=score, output_hash=output)
+
+    def watch(search, stamped):
+        record = stamped.record
+        if isinstance(record, MeasureIssued) and record.purpose is Purpose.VAULT:
+            opened = [one for one in read_journal(tmp_path / "run") if isinstance(one.record, VaultOpened)]  # from the disk
+            seeds = {one_seed for one in opened for one_seed in one.record.seeds}
+            assert {entry.seed for entry in record.entries} <= seeds
+            assert all(one.seq <= harness.journal.durable_seq for one in opened)
+            seen.append(len(record.entries))
+
+    script = Script(
+        seed_files={"main.py": "A = 1.5\nB = 2.5\n"},
+        answer=answer,
+        contract=plain_contract(noisy=True),
+        search=SearchConfig(policy="independent", operators=("ast_edit",)),
+        budget=BudgetConfig(evaluations=200),
+        hooks=(watch,),
+    )
+    with Harness(script, tmp_path / "run") as harness:
+        seed = harness.search.people.rows[0].id
+        harness.drive()
+        assert harness.search.docket.vaults
+    assert sum(seen) >= 20
