@@ -46,6 +46,8 @@ PLANS = (
     Plan("resume.py", (), ("--candidates", "5000", "--tail", "500", "--repeats", "1")),
     Plan("executor.py", (), ("--blocks", "100", "--rounds", "1")),
     Plan("sandbox.py", (), ("--rounds", "1")),
+    Plan("overhead.py", (), ("--rounds", "1")),
+    Plan("planted_truth.py", (), ("--repeats", "1", "--climb-repeats", "1", "--worlds", "gauss")),
     Plan("kills.py", ("--kills", "1000"), ("--kills", "10")),
 )
 

@@ -1,4 +1,4 @@
-"""What becomes of propose tickets: the population grows, bandit and tuner learn.  Called by the search's ``apply`` alone."""
+"""What becomes of propose tickets and children: the population grows, bandit and tuner learn.  Called by the search's ``apply`` alone."""
 
 from __future__ import annotations
 
@@ -51,3 +51,20 @@ def on_proposed(search: Search, record: Proposed) -> None:
         twin = search.people.by_id.get(record.duplicate_of)
         settled = twin is None or search.people.rows[twin].settled
         search.tuning.duplicate(sample, twin, search.people.score(twin) if twin is not None else None, settled=settled)
+
+
+def settle(search: Search, number: int) -> None:
+    """Tell the bandit, the tuner and the incumbent once it is known what became of a child."""
+    row = search.people.rows[number]
+    score = search.people.score(number)
+    going_on = score is None and any(due.row == number for due in search.people.ready)
+    if row.settled or row.status is None or going_on:
+        return
+    row.settled = True
+    search.people.n_settled += 1
+    if row.arm >= 0 and search.bandit.arms[row.arm].operator != TUNE:
+        baseline = row.baseline if row.baseline is not None else score
+        gain = score - baseline if score is not None and baseline is not None else None
+        search.bandit.learn(row.arm, gain, row.cost_s)
+    search.tuning.settled(number, score)
+    search.policy.settled(search, number, score)

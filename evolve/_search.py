@@ -45,7 +45,7 @@ from evolve._confirming import Entropy
 from evolve._contract import Budget, Contract
 from evolve._crosscheck import cross_checked
 from evolve._due import Due, final_block, final_runs, next_block, reserve
-from evolve._policies import POLICIES, SEED, TUNE, Draft
+from evolve._policies import POLICIES, SEED, Draft
 from evolve._population import Population
 from evolve._rng import generator
 from evolve._spend import Spend, exhausted, nearest_limit
@@ -368,7 +368,7 @@ class Search:
                 self.failed = f"the machine never stood still for the seed program: {record.reason}"
             if rows[number].status is None:  # it could not be measured, which is no fault of its own
                 rows[number].status = Status.EVALUATOR_ERROR
-                self._settle(number)
+                offspring.settle(self, number)
 
     def _count(self, record: Measured) -> list[Placed]:
         result = record.result
@@ -389,21 +389,5 @@ class Search:
             self.evaluator_errors = 0
             if number == SEED and result.status is not Status.OK:
                 self.failed = f"the seed program failed ({result.status}): {result.reason}"
-        self._settle(number)
+        offspring.settle(self, number)
         return placed
-
-    def _settle(self, number: int) -> None:
-        """Tell the bandit, the tuner and the incumbent once it is known what became of a child."""
-        row = self.people.rows[number]
-        score = self.people.score(number)
-        going_on = score is None and any(due.row == number for due in self.people.ready)
-        if row.settled or row.status is None or going_on:
-            return
-        row.settled = True
-        self.people.n_settled += 1
-        if row.arm >= 0 and self.bandit.arms[row.arm].operator != TUNE:
-            baseline = row.baseline if row.baseline is not None else score
-            gain = score - baseline if score is not None and baseline is not None else None
-            self.bandit.learn(row.arm, gain, row.cost_s)
-        self.tuning.settled(number, score)
-        self.policy.settled(self, number, score)
