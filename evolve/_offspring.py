@@ -1,4 +1,4 @@
-"""What becomes of propose tickets and children: the population grows, bandit and tuner learn.  Called by the search's ``apply`` alone."""
+"""What becomes of tickets and children: the population grows, bandit and tuner learn.  Called by the search's ``apply`` alone."""
 
 from __future__ import annotations
 
