@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
 
 from evolve._config import (
     BudgetConfig,
@@ -15,6 +17,8 @@ from evolve._config import (
     StopConfig,
 )
 
+Section = TypeVar("Section")
+
 
 def config_to_json(config: RunConfig) -> str:
     """The configuration as one line of JSON."""
@@ -22,19 +26,20 @@ def config_to_json(config: RunConfig) -> str:
 
 
 def config_from_json(text: str) -> RunConfig:
-    """The inverse of ``config_to_json``.
-
-    Raises:
-        TypeError: a key that this version does not know.
-    """
+    """The inverse of ``config_to_json``.  Keys that this version does not have any more say nothing to it and are left out."""
     found = json.loads(text)
     return RunConfig(
-        problem=ProblemConfig(**found["problem"]),
-        search=SearchConfig(**found["search"]),
-        budget=BudgetConfig(**found["budget"]),
-        stop=StopConfig(**found["stop"]),
-        executor=ExecutorConfig(**found["executor"]),
-        sandbox=SandboxConfig(**found["sandbox"]),
+        problem=_made(ProblemConfig, found["problem"]),
+        search=_made(SearchConfig, found["search"]),
+        budget=_made(BudgetConfig, found["budget"]),
+        stop=_made(StopConfig, found["stop"]),
+        executor=_made(ExecutorConfig, found["executor"]),
+        sandbox=_made(SandboxConfig, found["sandbox"]),
         seed=found["seed"],
         out=found["out"],
     )
+
+
+def _made(section: type[Section], found: Mapping[str, Any]) -> Section:
+    known = {field.name for field in fields(section)}  # type: ignore[arg-type]
+    return section(**{key: value for key, value in found.items() if key in known})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from dataclasses import asdict
@@ -33,7 +34,7 @@ GROUPS = {
     "budget": ("hour", "minute", "night", "problem"),
     "executor": ("local",),
     "sandbox": ("none", "strict"),
-    "search": ("best_of_n", "hill_climb", "independent", "map_elites", "one_plus_one"),
+    "search": ("best_of_n", "given", "hill_climb", "independent", "map_elites", "one_plus_one"),
 }
 
 
@@ -184,3 +185,10 @@ def test_whatever_is_typed_is_a_configuration_or_a_sentence(key: str, value: str
     except EvolveError as error:
         found = str(error)
     assert isinstance(found, RunConfig) or (isinstance(found, str) and "\n" not in found)
+
+
+def test_a_run_of_a_version_with_other_keys_still_opens() -> None:
+    written = json.loads(config_to_json(RunConfig(seed=5)))
+    written["search"]["remeasure_top"] = 5
+    del written["search"]["reference"]
+    assert config_from_json(json.dumps(written)) == config_from_json(config_to_json(RunConfig(seed=5)))

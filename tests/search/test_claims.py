@@ -161,6 +161,11 @@ def test_replay_and_snapshots_keep_titles_and_vaults(seed, policy):
     for stamped in run.log[cut:]:
         fresh.apply(stamped)
     assert state(fresh) == state(run.search)
+    arrays = []
+    last = build(contract(noisy=True), policy=policy, evaluations=300, seed=seed)
+    put_state(last, state_of(run.search, arrays), arrays)
+    assert state(last) == state(run.search)
+    assert last.contest.former == run.search.contest.former
 
 
 def test_a_run_killed_while_a_vault_is_at_work_goes_on_with_it():
