@@ -79,6 +79,7 @@ class MeasurementAnswer:
     metrics: Mapping[str, float]
     reason: str
     feedback: str
+    signals: tuple[str, ...] = ()  # what the program's text shows; decides nothing
 
 
 @dataclass(frozen=True, slots=True)

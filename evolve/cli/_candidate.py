@@ -146,4 +146,5 @@ def _measurement(stamped: Stamped) -> MeasurementAnswer:
         metrics=dict(result.metrics),
         reason=result.reason,
         feedback=result.feedback,
+        signals=tuple(result.signals),
     )

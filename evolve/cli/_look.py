@@ -68,7 +68,10 @@ def show(words: Namespace) -> int:
     if words.json:
         put_json(answer)
         return EXIT_DONE
-    put(columns(_candidate_rows(opened, answer)))
+    rows = _candidate_rows(opened, answer)
+    if signals := sorted({signal for each in answer.measurements for signal in each.signals}):
+        rows.append(("signals", f"{', '.join(signals)} (what its text shows; decides nothing)"))
+    put(columns(rows))
     put("")
     for each in answer.measurements:
         value = number(each.score) if each.score is not None else one_line(each.reason)
