@@ -89,8 +89,7 @@ class Contest:
             self.reference_runs.add(score)
         if number in (self.champion, self.reference):
             self._look_at_all(known)
-        if number != self.target:
-            self._look(number, known)
+        self._look(number, known)
 
     def half(self, seed: int, number: int, score: float) -> None:
         """A run that may be half of a pair: with the other one at the same seed they are kept."""
@@ -170,7 +169,7 @@ class Contest:
         self._look_at_all(known)
 
     def _look_at_all(self, known: Known) -> None:
-        for number in list(self.alive):
+        for number in dict.fromkeys((*self.alive, *self.qualified, self.champion)):
             self._look(number, known)
 
     def _look(self, number: int, known: Known) -> None:

@@ -97,6 +97,18 @@ def test_who_is_worse_is_given_up_and_not_measured_again():
     assert world.contest.champion == 0
 
 
+def test_the_champion_itself_qualifies_by_the_runs_it_makes_as_champion():
+    world = World({0: 0.0, 1: 2.0})
+    world.run(0, 12)
+    world.run(1)
+    world.contest.crowned(1, world)
+    assert world.contest.qualified == {}
+    world.run(1, 10)
+    assert list(world.contest.qualified) == [1]
+    world.run(0, 2)  # the reference's runs count too
+    assert world.contest.qualified[1] == world.contest.evidence(1, world)
+
+
 @pytest.mark.parametrize("titled", [True, False])
 def test_only_who_has_evidence_of_300_against_the_reference_qualifies(titled):
     world = World({0: 0.0, 1: 4.0, 2: 0.0}, titled=titled)

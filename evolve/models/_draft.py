@@ -1,0 +1,93 @@
+"""An answer while it comes in, and the verdict on it once it has ended: the same for every provider."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evolve.models._failure import CallFailure, FailureKind
+from evolve.models._reply import ModelReply, Usage
+from evolve.models._request import ModelRequest
+
+_FINE = frozenset({"end_turn", "stop_sequence", "tool_use", "stop", "tool_calls", "function_call", "eos", "eos_token"})
+_TOO_LONG = frozenset({"max_tokens", "model_context_window_exceeded", "length"})
+_REFUSED = frozenset({"refusal", "content_filter"})
+
+
+@dataclass(slots=True)
+class Draft:
+    """What has come of an answer so far.  ``usage`` is None until the server has counted something."""
+
+    texts: list[str] = field(default_factory=list)
+    tool_json: list[str] | None = None
+    tool_index: int = 0
+    stop: str = ""
+    ended: bool = False
+    usage: Usage | None = None
+    refusal: str = ""
+    model: str = ""
+    request_id: str = ""
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+
+def count(value: object) -> int:
+    """A server's number of tokens; what is no such number counts nothing."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """A server's JSON object; what is none is an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def text(value: object) -> str:
+    """A server's text; what is none is empty."""
+    return value if isinstance(value, str) else ""
+
+
+def judge(server: str, request: ModelRequest, draft: Draft) -> ModelReply | CallFailure:
+    """The reply, if the answer is whole and has the form asked for; otherwise the named failure that it is."""
+
+    def fail(kind: FailureKind, what: str) -> CallFailure:
+        return CallFailure(kind, f"{server}: {what}.", draft.usage, draft.text)
+
+    if not draft.stop:
+        if not draft.ended:
+            return fail(FailureKind.CUT_STREAM, "the answer was cut off before its end")
+        return fail(FailureKind.NO_STOP_REASON, "the answer ended without a stop reason and may be incomplete")
+    if draft.stop in _TOO_LONG:
+        return fail(FailureKind.MAX_TOKENS, f"the answer hit a limit ({draft.stop}; max_tokens was {request.max_tokens})")
+    if draft.stop in _REFUSED or draft.refusal:
+        return fail(FailureKind.REFUSAL, f"the model refused{': ' + draft.refusal[:300] if draft.refusal else ''}")
+    if draft.stop not in _FINE:
+        return fail(FailureKind.WRONG_FORM, f"the model stopped for a reason that was not asked for ({draft.stop})")
+    tool_input = None
+    if request.tool is not None:
+        tool_input = _object("".join(draft.tool_json)) if draft.tool_json is not None else None
+        if tool_input is None:
+            found = "text" if draft.tool_json is None else "an input that is no JSON object"
+            return fail(FailureKind.WRONG_FORM, f"a call of the tool {request.tool.name} was asked for, and {found} came")
+    if request.format and not _is_json(draft.text):
+        return fail(FailureKind.WRONG_FORM, "JSON was asked for, and a text that is no JSON came")
+    return ModelReply(draft.text, draft.stop, draft.usage, tool_input, draft.model, draft.request_id)
+
+
+def _object(text: str) -> dict[str, object] | None:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

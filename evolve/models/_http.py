@@ -1,0 +1,44 @@
+"""The HTTP library that the ``anthropic`` package brings along: ``httpx2``, or ``httpx`` with its older versions."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import ssl
+from types import ModuleType
+from typing import Any
+
+from evolve._errors import MissingPackage
+from evolve.models._draft import Draft
+from evolve.models._failure import CallFailure, FailureKind, broken
+from evolve.models._reply import NOTHING
+
+
+def http() -> Any:
+    """The library.
+
+    Raises:
+        MissingPackage: None of the two is installed.
+    """
+    for name in ("httpx2", "httpx"):
+        if importlib.util.find_spec(name) is not None:
+            found: ModuleType = importlib.import_module(name)
+            return found
+    raise MissingPackage("model calls need an HTTP library, which comes with anthropic; run: pip install anthropic")
+
+
+def transport_errors() -> tuple[type[BaseException], ...]:
+    """What goes wrong on the wire."""
+    library = http()
+    return (library.RequestError, library.StreamError, library.InvalidURL, ssl.SSLError, TimeoutError)
+
+
+def transport_failure(server: str, error: BaseException, draft: Draft) -> CallFailure:
+    """The failure that a transport error is.  Where the server may have worked, nobody knows what it will charge."""
+    library = http()
+    what = f"{type(error).__name__} {error}".strip()
+    if isinstance(error, library.ConnectError | library.ConnectTimeout | library.UnsupportedProtocol | library.InvalidURL):
+        return broken(server, FailureKind.UNREACHABLE, f"no connection ({what})", NOTHING)
+    if isinstance(error, library.TimeoutException | TimeoutError):
+        return broken(server, FailureKind.TIMEOUT, f"no answer in time ({what})", draft.usage, draft.text)
+    return broken(server, FailureKind.CUT_STREAM, f"the connection broke ({what})", draft.usage, draft.text)

@@ -1,0 +1,80 @@
+"""How many calls to one provider are in flight, when to leave it alone, and how long to wait before the next try."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evolve.models._failure import CallFailure, FailureKind
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_ALONE = frozenset({FailureKind.RATE_LIMITED, FailureKind.OVERLOADED})  # what concerns every caller of the provider
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time in seconds from any start, and how to let it pass."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """When to try again.
+
+    Attributes:
+        tries: HTTP requests a call, at most.
+        first_s: Wait before the second request; doubled each time after it.
+        longest_s: Bound on the doubling.
+        obey_s: Bound on what a server may ask for; it could park a worker for hours.
+    """
+
+    tries: int = 6
+    first_s: float = 1.0
+    longest_s: float = 60.0
+    obey_s: float = 300.0
+
+    def wait_s(self, failure: CallFailure, failed: int, rng: np.random.Generator) -> float:
+        """Seconds to wait after the ``failed``-th failure: what the server asks for, and half to all of the doubled wait."""
+        doubled = min(self.first_s * 2.0 ** (failed - 1), self.longest_s)
+        return self.asked_s(failure) + doubled * (0.5 + 0.5 * float(rng.random()))
+
+    def asked_s(self, failure: CallFailure) -> float:
+        """What the server asks for, as far as it is obeyed; 0 where it asks for nothing."""
+        return min(failure.retry_after_s or 0.0, self.obey_s)
+
+
+class Limiter:
+    """Shared by all callers of one provider.
+
+    Args:
+        in_flight: Calls at a time.
+        clock: Time.
+        backoff: When to try again.
+    """
+
+    def __init__(self, in_flight: int = 8, *, clock: Clock | None = None, backoff: Backoff | None = None) -> None:
+        self.clock = clock or Clock()
+        self.backoff = backoff or Backoff()
+        self._slots = asyncio.Semaphore(in_flight)
+        self._until = 0.0
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """One of the calls in flight, entered when there is room and the provider need not be left alone."""
+        async with self._slots:
+            while (left := self._until - self.clock.now()) > 0:
+                await self.clock.sleep(left)
+            yield
+
+    def failed(self, failure: CallFailure) -> None:
+        """Let everybody leave the provider alone as long as it asks for."""
+        if failure.kind in _ALONE:
+            self._until = max(self._until, self.clock.now() + self.backoff.asked_s(failure))

@@ -1,0 +1,51 @@
+"""The ledger at work: reservations made durable before a request goes out, and callers that wait for room."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from archive import CallReserved, CallSettled
+from evolve.models._ledger import LOST, Ledger, Refusal
+
+
+class Book(Protocol):
+    """Where records of calls go."""
+
+    async def reserved(self, record: CallReserved) -> None:
+        """Write a reservation; returns when it is durable."""
+
+    def settled(self, record: CallSettled) -> None:
+        """Write a settlement.  It need not be durable at once: a reservation that lacks it is charged in full."""
+
+
+class Purse:
+    """Shared by all callers of a run, on one asyncio loop."""
+
+    def __init__(self, ledger: Ledger, book: Book) -> None:
+        self.ledger = ledger
+        self._book = book
+        self._settled = asyncio.Event()
+
+    async def reserve(self, record: CallReserved) -> Refusal | None:
+        """Reserve, waiting for requests in flight where that may make room.  A refusal is final; None means reserved."""
+        while (refusal := self.ledger.refusal(record)) is not None:
+            if not refusal.passing:
+                return refusal
+            await self._settled.wait()
+        self.ledger.apply(record)
+        durable = False
+        try:
+            await self._book.reserved(record)
+            durable = True
+        finally:
+            if not durable:
+                self.settle(CallSettled(record.attempt, record.call, LOST, 0.0, reason="never sent"))
+        return None
+
+    def settle(self, record: CallSettled) -> None:
+        """Settle, and wake those who wait for room."""
+        self.ledger.apply(record)
+        self._book.settled(record)
+        self._settled.set()
+        self._settled = asyncio.Event()

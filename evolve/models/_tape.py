@@ -1,0 +1,100 @@
+"""A tape: answers of a provider, kept in a file and played back without it.
+
+One JSON object a line: ``key`` (the request's), ``request``, and ``reply`` or ``failure``.  Equal requests are played back in the
+order they were recorded in; different ones may come in any order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from evolve._errors import UsageError
+from evolve.models._failure import CallFailure, FailureKind
+from evolve.models._provider import FREE, Answer, Provider
+from evolve.models._reply import ModelReply, Usage
+from evolve.models._request import ModelRequest
+
+
+class Recorder:
+    """A provider that writes down what another one answers.  Failures too: a played-back run meets them again."""
+
+    def __init__(self, provider: Provider, path: Path) -> None:
+        self.name = provider.name
+        self.prices_from = provider.prices_from
+        self._provider = provider
+        self._path = path
+
+    def request_bytes(self, request: ModelRequest) -> int:
+        return self._provider.request_bytes(request)
+
+    async def call(self, request: ModelRequest) -> Answer:
+        answer = await self._provider.call(request)
+        line = json.dumps({"key": request.key, "request": asdict(request), **_encode(answer)}, ensure_ascii=False)
+        with self._path.open("a", encoding="utf-8") as tape:
+            tape.write(line + "\n")
+        return answer
+
+    async def close(self) -> None:
+        await self._provider.close()
+
+
+class Replay:
+    """A provider that answers from a tape.
+
+    Raises:
+        UsageError: No such file, or a line that is not a tape's.
+    """
+
+    name = "replay"
+
+    def __init__(self, path: Path, *, prices_from: str = FREE) -> None:
+        self.prices_from = prices_from
+        self._path = path
+        self._answers: dict[str, deque[Answer]] = {}
+        try:
+            lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        except FileNotFoundError as error:
+            raise UsageError(f"there is no tape {path}; record one first.") from error
+        for number, line in enumerate(lines, start=1):
+            try:
+                found = json.loads(line)
+                self._answers.setdefault(found["key"], deque()).append(_decode(found))
+            except (ValueError, KeyError, TypeError) as error:
+                raise UsageError(f"{path}, line {number} is not a line of a tape: {error}.") from error
+
+    def request_bytes(self, request: ModelRequest) -> int:
+        return len(request.canonical().encode())
+
+    async def call(self, request: ModelRequest) -> Answer:
+        """What was answered to this request then.
+
+        Raises:
+            UsageError: The tape has no (further) answer to it.
+        """
+        waiting = self._answers.get(request.key)
+        if not waiting:
+            which = "no" if waiting is None else "no further"
+            raise UsageError(f"the tape {self._path} has {which} answer to the request {request.key}; record it again.")
+        return waiting.popleft()
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def _encode(answer: Answer) -> dict[str, Any]:
+    if isinstance(answer, ModelReply):
+        return {"reply": asdict(answer)}
+    return {"failure": asdict(answer)}
+
+
+def _decode(found: Mapping[str, Any]) -> Answer:
+    answer = dict(found["reply"] if "reply" in found else found["failure"])
+    answer["usage"] = Usage(**answer["usage"]) if answer["usage"] is not None else None
+    if "reply" in found:
+        return ModelReply(**answer)
+    return CallFailure(**(answer | {"kind": FailureKind(answer["kind"])}))

@@ -1,0 +1,461 @@
+"""Where edits go, and that everything else stays."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from propose_sources import HOSTILE, TRAIN
+
+from evolve.propose import Scope, check_scope
+from evolve.propose._edit_apply import apply_edits
+from evolve.propose._edit_formats import parse_answer
+from evolve.propose._edit_fuzzy import Budget, common, nearest
+from evolve.propose._edit_source import Cut, Source, View, cut_lines, spliced
+from evolve.propose._edits import (
+    MAX_EDITS,
+    AnyEdit,
+    Answer,
+    Applied,
+    EditFailure,
+    Fault,
+    Format,
+    Replace,
+    RewriteBlock,
+    RewriteFile,
+    Tier,
+)
+
+SCOPE = Scope(("a.py", "b.py", "a.txt"), may_add_files=False, max_bytes=10_000)
+MARKED = (
+    "import os\n# EVOLVE-BLOCK-START\nx = 1\ny = 2\n# EVOLVE-BLOCK-END\nz = 3\n"
+    "def f():\n    # EVOLVE-BLOCK-START\n    return x\n    # EVOLVE-BLOCK-END\n"
+)
+
+
+def applied(files: dict[str, str], *edits: AnyEdit, scope: Scope = SCOPE) -> Applied:
+    result = apply_edits(files, edits, scope)
+    assert isinstance(result, Applied), result
+    assert check_scope(files, result.files, scope) == ""
+    return result
+
+
+def failed(files: dict[str, str], *edits: AnyEdit, scope: Scope = SCOPE) -> EditFailure:
+    result = apply_edits(files, edits, scope)
+    assert isinstance(result, EditFailure), result
+    assert result.feedback.rstrip().endswith(".")
+    return result
+
+
+def replaced(text: str, search: str, replace: str, tier: Tier, line: int | None = None) -> str:
+    result = applied({"a.py": text}, Replace(1, "a.py", search, replace, line))
+    assert result.tier is tier
+    return result.files["a.py"]
+
+
+def test_exact_lines_and_only_whole_lines() -> None:
+    assert replaced("xx = 1\nx = 1\n", "x = 1\n", "x = 2\n", Tier.EXACT) == "xx = 1\nx = 2\n"
+    assert replaced("a = 1\nb = 1\n", "a = 1\n", "", Tier.EXACT) == "b = 1\n"
+    assert replaced("a = 1\nb = 1\n", "a = 1\n", "a = 1\nc = 1\n", Tier.EXACT) == "a = 1\nc = 1\nb = 1\n"
+    assert failed({"a.py": "xx = 1\n"}, Replace(1, "a.py", "x = 1\n", "x = 2\n")).fault is Fault.NOT_FOUND
+
+
+def test_spaces_at_line_ends() -> None:
+    assert (
+        replaced("a = 1  \nb = 2\t\nc = 3\n", "a = 1\nb = 2\nc = 3 \n", "a = 1\nb = 9\nc = 3 \n", Tier.TRAILING)
+        == "a = 1  \nb = 9\nc = 3\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "search", "replace", "expected"),
+    [
+        ("if a:\n    b()\n    c()\n", "b()\nc()\n", "b()\nif d:\n    c()\n", "if a:\n    b()\n    if d:\n        c()\n"),
+        ("if a:\n    b()\n    c()\n", "        b()\n        c()\n", "        b()\n        d()\n", "if a:\n    b()\n    d()\n"),
+        (
+            "if a:\n    if b:\n        c()\n",
+            "            c()\n",
+            "            c()\n        d()\n",
+            "if a:\n    if b:\n        c()\n    d()\n",
+        ),
+        ("if a:\n\tb()\n\tc()\n", "b()\nc()\n", "b()\nif d:\n    c()\n", "if a:\n\tb()\n\tif d:\n\t\tc()\n"),
+        ("if a:\n\tif b:\n\t\tc()\n", "    if b:\n        c()\n", "    if b:\n        d()\n", "if a:\n\tif b:\n\t\td()\n"),
+    ],
+)
+def test_shifted_lines_take_the_replacement_along(text: str, search: str, replace: str, expected: str) -> None:
+    assert replaced(text, search, replace, Tier.INDENT) == expected
+
+
+def test_lines_that_do_not_move_alike_are_another_text() -> None:
+    text = "if a:\n    b()\nc()\n"
+    assert failed({"a.py": text}, Replace(1, "a.py", "if a:\n    b()\n    c()\n", "d()\n")).fault is Fault.NOT_FOUND
+    shallow = failed({"a.py": "if a:\n  b()\n"}, Replace(1, "a.py", "        b()\n", "        b()\nd()\n"))
+    assert shallow.fault is Fault.NOT_FOUND
+
+
+def test_blank_lines_and_dots() -> None:
+    text = "def f():\n    a = 1\n\n\n    b = 2\n    c = 3\n    return a\n"
+    assert replaced(text, "    a = 1\n    b = 2\n", "    a = 1\n    b = 9\n", Tier.ELIDED) == text.replace("b = 2", "b = 9")
+    for dots in ("...\n", "    # ... existing code ...\n", "    # rest of the code ...\n"):
+        edit = f"    a = 1\n{dots}    return a\n", f"    a = 7\n{dots}    return -a\n"
+        assert replaced(text, *edit, Tier.ELIDED) == text.replace("a = 1", "a = 7").replace("return a", "return -a")
+        assert replaced(text, dots + "    return a\n", dots + "    return -a\n", Tier.ELIDED) == text.replace(
+            "return a", "return -a"
+        )
+
+
+def test_what_was_left_out_must_be_left_out_in_both_parts() -> None:
+    text = "a = 1\nb = 2\nc = 3\n"
+    for search, replace, fault in [
+        ("a = 1\n...\nc = 3\n", "a = 4\nc = 5\n", Fault.ELIDED),
+        ("a = 1\n", "a = 2\n# ... rest of the code unchanged\n", Fault.ELIDED),
+        ("c = 3\n...\na = 1\n", "c = 4\n...\na = 2\n", Fault.NOT_FOUND),
+    ]:
+        assert failed({"a.py": text}, Replace(1, "a.py", search, replace)).fault is fault
+    assert failed({"a.py": text}, RewriteFile(1, "a.py", "a = 2\n# ... existing code\n")).fault is Fault.ELIDED
+    twice = failed({"a.py": "a = 1\nb = 2\nc = 3\nb = 2\n"}, Replace(1, "", "a = 1\n...\nb = 2\n", "a = 4\n...\nb = 5\n"))
+    assert twice.fault is Fault.AMBIGUOUS
+
+
+def test_tokens() -> None:
+    text = "def f(a):\n    # why\n    x = g(a,\n          1)  # here\n    return x\n"
+    found = replaced(text, "def f(a):\n    x = g(a, 1)\n    return x\n", "def f(a):\n    x = g(a, 2)\n    return x\n", Tier.TOKENS)
+    assert found == "def f(a):\n    # why\n    x = g(a, 2)\n    return x\n"
+    found = replaced(text, "x=g(a,1) # there\nreturn  x\n", "x=g(a,1) # there\nreturn -x\n", Tier.TOKENS)
+    assert found == text.replace("return x", "return -x")
+    for other in ("x = g(a, 1) return x\n", "if x: y()\nz()\n", "'a  b'\n"):
+        files = {"a.py": text + "if x:\n    y()\n    z()\nt = (\n    'a b')\n"}
+        assert failed(files, Replace(1, "a.py", other, "q\n")).fault is Fault.NOT_FOUND
+    assert failed({"a.txt": text}, Replace(1, "a.txt", "x=g(a,1)\nreturn x\n", "q\n")).fault is Fault.NOT_FOUND
+
+
+def test_similar_lines_stay_as_the_file_has_them() -> None:
+    search = "def lr_at(step, total, warmup=0.1):\n    if step < warmup * totals:\n        return step / (warmup * total)\n"
+    found = replaced(TRAIN, search, search.replace("return step", "return 2 * step"), Tier.FUZZY)
+    assert found == TRAIN.replace("return step", "return 2 * step")
+
+
+def test_similar_and_short_or_twice_is_nothing() -> None:
+    assert failed({"a.py": "learning = 12\n"}, Replace(1, "", "learning = 13\n", "x\n")).fault is Fault.NOT_FOUND
+    pair = "value_one = compute(alpha, beta, gamma)\n{}\nvalue_two = compute(alpha, beta, gamma)\n".format("pass\n" * 9)
+    found = failed({"a.py": pair}, Replace(1, "", "value_six = compute(alpha, beta, gamma)\n", "x\n"))
+    assert found.fault is Fault.AMBIGUOUS
+    assert "a.py line 1 and a.py line 12" in found.feedback
+
+
+def test_feedback_names_the_nearest_lines() -> None:
+    found = failed(
+        {"a.py": TRAIN}, Replace(2, "a.py", "def norm(x, eps=1e-5):\n    y = x.pow(2).mean(-1)\n    return x / y.sqrt()\n", "z\n")
+    )
+    assert found.fault is Fault.NOT_FOUND
+    line = TRAIN.split("\n").index("def norm(x, eps=1e-5):") + 1
+    assert found.feedback.startswith("Block 2: SEARCH must repeat lines")
+    assert f"nearest is a.py line {line}, where line {line + 1} is '    # keep this comment'" in found.feedback
+
+
+def test_never_the_first_of_several() -> None:
+    text = "a = 1\nb = 2\na = 1\nc = 3\n"
+    found = failed({"a.py": text}, Replace(1, "", "a = 1\n", "a = 5\n"))
+    assert found.fault is Fault.AMBIGUOUS
+    assert "a.py line 1, a.py line 3" in found.feedback
+    assert replaced(text, "a = 1\n", "a = 5\n", Tier.EXACT, line=3) == "a = 1\nb = 2\na = 5\nc = 3\n"
+    assert failed({"a.py": text}, Replace(1, "", "a = 1\n", "a = 5\n", line=2)).fault is Fault.AMBIGUOUS
+    assert failed({"a.py": "a = 1\n", "b.py": "a = 1\n"}, Replace(1, "", "a = 1\n", "a = 5\n")).fault is Fault.AMBIGUOUS
+    assert failed({"a.py": "a = 1\n" * 500}, Replace(1, "", "a = 1\n", "a = 5\n")).fault is Fault.AMBIGUOUS
+    assert failed({"a.py": "a = 1 \nb = 0\na = 1  \n"}, Replace(1, "", "a = 1\n", "a = 5\n")).fault is Fault.AMBIGUOUS
+
+
+def test_only_what_may_change() -> None:
+    files = {"a.py": MARKED, "c.py": "k = 1\n"}
+    for edit, fault in [
+        (Replace(1, "a.py", "import os\n", "import sys\n"), Fault.IMMUTABLE),
+        (Replace(1, "a.py", "z = 3\n", "z = 4\n"), Fault.IMMUTABLE),
+        (Replace(1, "a.py", "y = 2\n# EVOLVE-BLOCK-END\nz = 3\n", "y = 3\n# EVOLVE-BLOCK-END\nz = 4\n"), Fault.IMMUTABLE),
+        (Replace(1, "a.py", "# EVOLVE-BLOCK-START\nx = 1\n", "x = 2\n# EVOLVE-BLOCK-START\n"), Fault.IMMUTABLE),
+        (Replace(1, "a.py", "x = 1\n", "x = 1\n# EVOLVE-BLOCK-END\n# EVOLVE-BLOCK-START\n"), Fault.SCOPE),
+        (Replace(1, "c.py", "k = 1\n", "k = 2\n"), Fault.IMMUTABLE),
+        (Replace(1, "", "k = 1\n", "k = 2\n"), Fault.IMMUTABLE),
+        (RewriteFile(1, "c.py", "k = 2\n"), Fault.IMMUTABLE),
+        (RewriteFile(1, "a.py", "x = 2\n"), Fault.IMMUTABLE),
+        (RewriteBlock(1, "a.py", 3, "x = 2\n"), Fault.UNKNOWN_FILE),
+        (RewriteBlock(1, "a.py", None, "x = 2\n"), Fault.AMBIGUOUS),
+        (RewriteFile(1, "d.py", "x = 2\n"), Fault.UNKNOWN_FILE),
+        (Replace(1, "d.py", "x = 2\n", "x = 3\n"), Fault.UNKNOWN_FILE),
+    ]:
+        assert failed(files, edit).fault is fault, edit
+    assert failed({"a.py": "# EVOLVE-BLOCK-START\nx = 1\n"}, RewriteFile(1, "", "x = 2\n")).fault is Fault.IMMUTABLE
+
+
+def test_context_may_be_outside_the_block() -> None:
+    search = "import os\n# EVOLVE-BLOCK-START\nx = 1\ny = 2\n# EVOLVE-BLOCK-END\n"
+    assert replaced(MARKED, search, search.replace("y = 2\n", ""), Tier.EXACT) == MARKED.replace("y = 2\n", "")
+    assert (
+        replaced(MARKED, "# EVOLVE-BLOCK-END\nz = 3\n", "w = 0\n# EVOLVE-BLOCK-END\nz = 3\n", Tier.EXACT).count("w = 0\n# EVOLVE")
+        == 1
+    )
+
+
+def test_blocks_and_files_are_rewritten() -> None:
+    files = {"a.py": MARKED}
+    assert applied(files, RewriteBlock(1, "", 1, "x = 9\n")).files["a.py"] == MARKED.replace("x = 1\ny = 2\n", "x = 9\n")
+    shifted = applied(files, RewriteBlock(1, "", 2, "if x:\n    return 1\n"))
+    assert shifted.files["a.py"] == MARKED.replace("    return x\n", "    if x:\n        return 1\n")
+    assert shifted.tier is Tier.INDENT
+    child = MARKED.replace("x = 1", "x = 5").replace("return x", "return -x")
+    for sent, note in ((child, False), (child.replace("import os", "import sys"), True), (child.replace("\n", "\r\n"), False)):
+        result = applied(files, RewriteFile(1, "", sent))
+        assert result.files["a.py"] == child
+        assert bool(result.placed[0].note) is note
+    blocks = (
+        "# EVOLVE-BLOCK-START\nx = 5\ny = 2\n# EVOLVE-BLOCK-END\n    # EVOLVE-BLOCK-START\n    return -x\n    # EVOLVE-BLOCK-END\n"
+    )
+    assert applied(files, RewriteBlock(1, "", None, blocks)).files["a.py"] == child
+    assert applied({"a.py": "x = 1\n"}, RewriteFile(1, "a.py", "x = 2")).files["a.py"] == "x = 2\n"
+
+
+def test_an_empty_search_fills_an_empty_block() -> None:
+    text = "import os\n# EVOLVE-BLOCK-START\n\n# EVOLVE-BLOCK-END\n"
+    assert replaced(text, "", "x = 1\n", Tier.EXACT) == text.replace("START\n\n", "START\nx = 1\n")
+    assert replaced("", "", "x = 1\n", Tier.EXACT) == "x = 1\n"
+    assert failed({"a.py": "x = 1\n"}, Replace(1, "", "", "y = 1\n")).fault is Fault.NOT_FOUND
+    assert failed({"a.py": "", "b.py": ""}, Replace(1, "", "", "y = 1\n")).fault is Fault.AMBIGUOUS
+
+
+def test_new_files() -> None:
+    scope = Scope(("a.py",), may_add_files=True, max_bytes=100)
+    files = {"a.py": "x = 1\n"}
+    for edit in (RewriteFile(1, "lib/n.py", "y = 1\r\n"), Replace(1, "./lib/n.py", "", "y = 1\n")):
+        assert applied(files, edit, scope=scope).files == {"a.py": "x = 1\n", "lib/n.py": "y = 1\n"}
+    assert failed(files, RewriteFile(1, "../n.py", "y = 1\n"), scope=scope).fault is Fault.SCOPE
+    assert failed(files, RewriteFile(1, "n.py", "y = = 1\n"), scope=scope).fault is Fault.UNPARSABLE
+    assert failed(files, RewriteFile(1, "n.py", "é" * 60), scope=scope).fault is Fault.SCOPE
+    assert failed(files, RewriteFile(1, "n.py", "e" * 101), scope=scope).fault is Fault.TOO_LARGE
+    twice = failed(files, RewriteFile(1, "n.py", "y = 1\n"), RewriteFile(2, "n.py", "y = 2\n"), scope=scope)
+    assert twice.fault is Fault.OVERLAP
+
+
+def test_edits_refer_to_the_parent_and_must_not_overlap() -> None:
+    text = "a = 1\nb = 2\nc = 3\n"
+    swap = Replace(1, "", "a = 1\n", "c = 3\n"), Replace(2, "", "c = 3\n", "a = 1\n")
+    for edits in (swap, swap[::-1]):
+        assert applied({"a.py": text}, *edits).files["a.py"] == "c = 3\nb = 2\na = 1\n"
+    context = Replace(1, "", "a = 1\nb = 2\n", "a = 5\nb = 2\n"), Replace(2, "", "b = 2\nc = 3\n", "b = 2\nc = 5\n")
+    assert applied({"a.py": text}, *context).files["a.py"] == "a = 5\nb = 2\nc = 5\n"
+    clash = failed({"a.py": text}, Replace(1, "", "a = 1\nb = 2\n", "x\n"), Replace(2, "", "b = 2\n", "y\n"))
+    assert (clash.fault, clash.fine) == (Fault.OVERLAP, (1,))
+    assert clash.feedback.endswith("Fine as they are: block 1.")
+    inserts = Replace(1, "", "a = 1\n", "a = 1\nx = 1\n"), Replace(2, "", "b = 2\n", "y = 1\nb = 2\n")
+    assert failed({"a.py": text}, *inserts).fault is Fault.OVERLAP
+
+
+def test_all_or_nothing_unless_asked() -> None:
+    edits = Replace(1, "", "a = 1\n", "a = 2\n"), Replace(2, "", "nowhere\n", "x\n")
+    assert failed({"a.py": "a = 1\n"}, *edits).fine == (1,)
+    result = apply_edits({"a.py": "a = 1\n"}, edits, SCOPE, partial=True)
+    assert isinstance(result, Applied)
+    assert result.files == {"a.py": "a = 2\n"}
+    assert [fault.number for fault in result.rejected] == [2]
+
+
+def test_what_is_never_evaluated() -> None:
+    files = {"a.py": "a = 1  # one\n", "a.txt": "a\n"}
+    for edit, fault in [
+        (Replace(1, "", "a = 1  # one\n", "a = 1  # one\n"), Fault.NO_OP),
+        (Replace(1, "", "a = 1  # one\n", "a  =  1\n"), Fault.NO_OP),
+        (RewriteFile(1, "a.py", "a = 1  # one"), Fault.NO_OP),
+        (RewriteFile(1, "a.py", "a = (1\n"), Fault.UNPARSABLE),
+    ]:
+        assert failed(files, edit).fault is fault
+    assert apply_edits(files, [], SCOPE) == failed(files)
+    assert failed(files, *[Replace(1, "", "a\n", "b\n")] * (MAX_EDITS + 1)).fault is Fault.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a = 1\r\nb = 2\r\nc = 3\r\n", "a = 1\r\nx = 1\r\ny = 1\r\nc = 3\r\n"),
+        ("a = 1\r\nb = 2\nc = 3", "a = 1\r\nx = 1\ny = 1\nc = 3"),
+        ("a = 1\r\nb = 2", "a = 1\r\nx = 1\r\ny = 1"),
+        ("b = 2", "x = 1\ny = 1"),
+        ("é\f\x0b\x85\u2028 = '\r'\nb = 2\n", "é\f\x0b\x85\u2028 = '\r'\nx = 1\ny = 1\n"),
+    ],
+)
+def test_line_endings_stay(text: str, expected: str) -> None:
+    files = {"a.txt": text}
+    assert applied(files, Replace(1, "", "b = 2\n", "x = 1\ny = 1\n")).files["a.txt"] == expected
+    assert applied(files, Replace(1, "", "b = 2\r\n", "x = 1\r\ny = 1\r\n")).files["a.txt"] == expected
+    assert applied(files, RewriteFile(1, "", expected.replace("\r\n", "\n"))).files["a.txt"] == expected
+
+
+def test_deleting_the_last_line_keeps_how_the_file_ends() -> None:
+    assert applied({"a.txt": "a\nb"}, Replace(1, "", "b\n", "")).files["a.txt"] == "a"
+    assert applied({"a.txt": "a\nb"}, Replace(1, "", "b\n", "b\nc\n")).files["a.txt"] == "a\nb\nc"
+    assert applied({"a.txt": "a\nb\n"}, Replace(1, "", "a\nb\n", "")).files["a.txt"] == ""
+
+
+LINE = st.sampled_from(["", "a", "b", "  a", "a ", "\tb", "é", "\u2028", "x\ry", "=", "a" * 9])
+LINES = st.lists(LINE, max_size=9)
+
+
+def written(lines: list[str], ending: str, bare: bool) -> str:
+    text = "".join(line + ending for line in lines)
+    return text.removesuffix(ending) if bare and lines and lines[-1] else text
+
+
+def hunks(old: list[str], new: list[str]) -> list[Replace]:
+    """The difference, each hunk with as much context as makes it unique."""
+    edits = []
+    for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        start, end = i, j
+        while (start > 0 or end < len(old)) and not (
+            any(line.strip() for line in old[start:end]) and len(View(old, "\n").find(old[start:end])) == 1
+        ):
+            start, end = max(0, start - 1), min(len(old), end + 1)
+        search = "".join(line + "\n" for line in old[start:end])
+        replace = "".join(line + "\n" for line in [*old[start:i], *new[k:m], *old[j:end]])
+        edits.append(Replace(len(edits) + 1, "a.txt", search, replace))
+    return edits
+
+
+@given(old=LINES, new=LINES, ending=st.sampled_from(["\n", "\r\n"]), bare=st.booleans())
+def test_applying_a_difference_gives_the_second_text(old: list[str], new: list[str], ending: str, bare: bool) -> None:
+    bare = bare and bool(old and new and old[-1] and new[-1])
+    files, second = {"a.txt": written(old, ending, bare)}, written(new, ending, bare)
+    result = apply_edits(files, hunks(old, new) or [Replace(1, "", "", "")], SCOPE)
+    if isinstance(result, Applied):
+        assert result.files["a.txt"] == second
+        assert result.tier is Tier.EXACT
+    else:  # two insertions that slid to the same place
+        assert old == new or {fault.fault for fault in result.faults} == {Fault.OVERLAP}
+    whole = apply_edits(files, [RewriteFile(1, "a.txt", "".join(line + "\n" for line in new))], SCOPE)
+    assert whole.files["a.txt"] == second if isinstance(whole, Applied) else whole.fault is Fault.NO_OP and files["a.txt"] == second
+
+
+@given(lines=LINES, ending=st.sampled_from(["\n", "\r\n", ""]), cuts=st.lists(st.tuples(st.integers(0, 9), LINES), max_size=2))
+def test_lines_outside_cuts_keep_their_bytes(lines: list[str], ending: str, cuts: list[tuple[int, list[str]]]) -> None:
+    text = "".join(line + (ending or ("\n", "\r\n")[i % 2]) for i, line in enumerate(lines))
+    source = Source("a.txt", text, editable=True)
+    assert "".join(map("".join, zip(*cut_lines(text), strict=True))) == text
+    assert spliced(source, []) == text
+    for at, new in cuts:
+        row = min(at, len(lines))
+        kept = ["".join(pair) for pair in zip(source.lines, source.ends, strict=True)]
+        child = spliced(source, [Cut(row, row, tuple(new))])
+        assert child.startswith("".join(kept[:row]))
+        assert child.endswith("".join(kept[row:]))
+
+
+PIECE = st.sampled_from(
+    [
+        "x = 1", "y = 2", "z = 3", "import os", "    return x", "return x", "# EVOLVE-BLOCK-START", "# EVOLVE-BLOCK-END", "", "...",
+        "    # EVOLVE-BLOCK-END", "x  =  1", "x = 11", "# ... existing code ...", "def f():", "w = 0", "é", "\ud800", "'''", "(", "\0", " ",
+    ]
+)  # fmt: skip
+PART = st.lists(PIECE, max_size=4).map(lambda lines: "".join(line + "\n" for line in lines))
+PATH = st.sampled_from(["", "a.py", "b.py", "c.py", "new.py", "../x"])
+EDIT = st.one_of(
+    st.builds(Replace, st.integers(1, 9), PATH, PART, PART, st.none() | st.integers(0, 20)),
+    st.builds(RewriteBlock, st.integers(1, 9), PATH, st.none() | st.integers(0, 3), PART),
+    st.builds(RewriteFile, st.integers(1, 9), PATH, PART),
+)
+FILES = st.dictionaries(
+    st.sampled_from(["a.py", "b.py", "c.py"]),
+    st.sampled_from([MARKED, MARKED.replace("\n", "\r\n"), "x = 1", "", "'''"]),
+    min_size=1,
+)
+
+
+@given(files=FILES, edits=st.lists(EDIT, max_size=4), add=st.booleans(), partial=st.booleans())
+def test_whatever_is_applied_is_in_scope(files: dict[str, str], edits: list[AnyEdit], add: bool, partial: bool) -> None:
+    scope = Scope(("a.py", "b.py"), add, 2_000)
+    result = apply_edits(files, edits, scope, partial=partial)
+    if isinstance(result, EditFailure):
+        assert result.feedback
+        return
+    assert check_scope(files, result.files, scope) == ""
+    assert result.files != files
+    assert result.files.get("c.py") == files.get("c.py")
+    assert {placed.tier for placed in result.placed} <= set(Tier)
+
+
+MARKS = st.sampled_from(
+    [
+        "<<<<<<< SEARCH",
+        "=======",
+        ">>>>>>> REPLACE",
+        "```",
+        "a.py",
+        "file: n.py",
+        "block 1",
+        "x = 1",
+        "y = 2",
+        "    return x",
+        "...",
+        "",
+        "z",
+    ]
+)
+
+
+@given(st.lists(MARKS, max_size=40).map("\n".join), st.sampled_from(Format))
+def test_any_answer_gives_a_value(text: str, expected: Format) -> None:
+    files = {"a.py": MARKED}
+    answer = parse_answer(text, expected, files)
+    if isinstance(answer, Answer):
+        assert isinstance(apply_edits(files, answer.edits, SCOPE), Applied | EditFailure)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_texts(name: str) -> None:
+    text = HOSTILE[name]
+    scope = Scope(("a.py",), may_add_files=False, max_bytes=10**6)
+    first = text.split("\n")[0] + "\n"
+    for edit in (
+        RewriteFile(1, "", text),
+        Replace(1, "", text, "x = 1\n"),
+        Replace(1, "", first, text),
+        Replace(1, "", text[:999] + "q", ""),
+    ):
+        assert isinstance(apply_edits({"a.py": text}, [edit], scope), Applied | EditFailure)
+        assert isinstance(apply_edits({"a.py": TRAIN}, [edit], scope), Applied | EditFailure)
+
+
+@pytest.mark.parametrize(
+    "search", ["a\n" * 1_999 + "b\n", " a\n" * 1_000, "a\n...\n" * 900, "a\n" * 150_000 + "b\n", "a " * 1_000 + "\n"]
+)
+def test_lookups_do_not_multiply(search: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a text repeats, an edit costs a bounded number of lookups, hits and cells."""
+    calls: list[int] = []
+    find = View.find
+
+    def counted(view: View, run: list[str]) -> list[int]:
+        hits = find(view, run)
+        calls.append(len(hits))
+        return hits
+
+    monkeypatch.setattr(View, "find", counted)
+    files = {"a.py": "a\n" * 200_000}
+    result = apply_edits(files, [Replace(1, "", search, "c\n")], Scope(("a.py",), may_add_files=False, max_bytes=10**6))
+    assert isinstance(result, EditFailure)
+    assert len(calls) <= 20
+    assert max(calls) <= 101
+
+
+@given(a=st.text("ab ", max_size=30), b=st.text("abc ", max_size=30))
+def test_likeness_is_that_of_the_longest_common_subsequence(a: str, b: str) -> None:
+    table = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            table[i + 1][j + 1] = table[i][j] + 1 if x == y else max(table[i][j + 1], table[i + 1][j])
+    assert common(a, b) == table[-1][-1]
+
+
+def test_comparisons_stop_when_the_budget_is_spent() -> None:
+    source = Source("a.txt", "alpha beta gamma\n" * 200, editable=True)
+    assert nearest([source], ["alpha beta gamme"], Budget())
+    assert nearest([source], ["alpha beta gamme"], Budget(cells=10)) == []
+    assert nearest([source], ["x" * 4_001], Budget()) == []
