@@ -66,6 +66,8 @@ class Caller:
         while True:
             async with self._limiter.slot():
                 answer, cost = await self._once(attempt, first_call + failed, request, quote)
+                if isinstance(answer, CallFailure):
+                    self._limiter.failed(answer)
             spent += cost
             if isinstance(answer, ModelReply):
                 return Outcome(answer, failed + 1, usd(spent))
@@ -74,7 +76,6 @@ class Caller:
             failed += 1
             if not answer.again or failed >= backoff.tries:
                 return Outcome(answer, failed, usd(spent))
-            self._limiter.failed(answer)
             await self._limiter.clock.sleep(backoff.wait_s(answer, failed, rng))
 
     async def _once(self, attempt: Attempt, call: int, request: ModelRequest, quote: Quote) -> tuple[Answer, int]:

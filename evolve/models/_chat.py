@@ -88,7 +88,7 @@ class ChatCompletions:
             draft.request_id = response.headers.get("x-request-id", "")
             if response.status_code != 200:
                 return await self._refused(response)
-            async for data in events(response.aiter_lines()):
+            async for data in events(response.aiter_bytes()):
                 if data == "[DONE]":
                     draft.ended = True
                     return None

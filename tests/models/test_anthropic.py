@@ -85,7 +85,7 @@ def test_what_is_sent():
     assert heard.key == "dummy-key"
 
 
-@pytest.mark.parametrize("request_", [PLAIN, WITH_TOOL, ask("claude-test", "ünïcode ✓ \\ \" \n", 5)])
+@pytest.mark.parametrize("request_", [PLAIN, WITH_TOOL, ask("claude-test", 'ünïcode ✓ \\ " \n', 5)])
 def test_no_fewer_bytes_are_counted_than_are_sent(request_):
     _, server = called(request_)
     (heard,) = server.heard
@@ -101,7 +101,9 @@ def test_a_marked_prompt_is_written_and_then_read():
     assert second.usage == Usage(input=2, cached=7, output=7)
 
 
-@pytest.mark.parametrize(("mark", "expected"), [("5m", Usage(input=10, written_5m=50, output=7)), ("1h", Usage(10, written_1h=50, output=7))])
+@pytest.mark.parametrize(
+    ("mark", "expected"), [("5m", Usage(input=10, written_5m=50, output=7)), ("1h", Usage(10, written_1h=50, output=7))]
+)
 def test_a_written_total_without_its_parts_counts_at_the_dearest_mark(mark, expected):
     request = ModelRequest("claude-test", (Message("user", (Block("x", mark),)),), 100)
     usage = {"input_tokens": 10, "output_tokens": 1, "cache_creation_input_tokens": 50}

@@ -61,7 +61,12 @@ def test_what_is_sent(monkeypatch):
         "stream": True,
         "stream_options": None,
         "reasoning_effort": "low",
-        "tools": [{"type": "function", "function": {"name": "edit", "description": "Change the program.", "parameters": {"type": "object"}}}],
+        "tools": [
+            {
+                "type": "function",
+                "function": {"name": "edit", "description": "Change the program.", "parameters": {"type": "object"}},
+            }
+        ],
         "tool_choice": {"type": "function", "function": {"name": "edit"}},
         "stop": ["END"],
         "temperature": 0.5,
@@ -74,7 +79,7 @@ def test_without_a_key_none_is_sent():
 
 
 def test_the_bytes_counted_are_the_bytes_sent():
-    request = ask("m", "ünïcode ✓ \\ \" \n", 5)
+    request = ask("m", 'ünïcode ✓ \\ " \n', 5)
     _, server = called(request)
     assert ChatCompletions("http://x").request_bytes(request) == int(server.heard[0].headers["content-length"])
 
@@ -113,7 +118,7 @@ STREAMS = {
     "input cut": (WITH_TOOL, tool_call('{"value": ', finish="length"), FailureKind.MAX_TOKENS, COUNTED, ""),
     "garbled chunk": (PLAIN, Say(events=(chunk({"content": "a"}), ("", "{no"))), FailureKind.CUT_STREAM, None, "a"),
     "a chunk of another form": (PLAIN, Say(events=(("", ["a"]),)), FailureKind.CUT_STREAM, None, ""),
-    "parts of another form": (PLAIN, Say(events=(("", {"choices": [3, {"delta": "x"}]}), DONE)), FailureKind.NO_STOP_REASON, None, ""),
+    "odd parts": (PLAIN, Say(events=(("", {"choices": [3, {"delta": "x"}]}), DONE)), FailureKind.NO_STOP_REASON, None, ""),
     "error within": (
         PLAIN,
         Say(events=(chunk({"content": "a"}), ("", {"error": {"message": "out of memory", "type": "server_error"}}))),
@@ -191,6 +196,13 @@ def test_nobody_listens_and_an_address_that_is_none():
 
 
 def test_events_in_any_dress():
-    text = json.dumps(chunk({"content": "a"}, "stop")[1], indent=1).replace("\n", "\ndata:")
-    answer, _ = called(PLAIN, Say(events=(("", ": a comment\ndata:" + text), ("completion", "[DONE]"))))
-    assert answer.text == "a"
+    """Comments, names, CRLF, data on several lines, and characters that other formats take for the end of a line."""
+    text = json.dumps(chunk({"content": "a\u2028\x85b"}, "stop")[1], indent=1, ensure_ascii=False).replace("\n", "\r\ndata:")
+    answer, _ = called(PLAIN, Say(events=(("named\n: a comment", text), ("completion", "[DONE]"))))
+    assert answer.text == "a\u2028\x85b"
+
+
+def test_data_that_is_no_text():
+    raw = b"data: \xff\n\n"
+    answer, _ = called(PLAIN, Say(headers={"content-type": "text/event-stream"}, body=raw))
+    assert answer.kind is FailureKind.CUT_STREAM

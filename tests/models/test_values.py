@@ -12,7 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve._errors import UsageError
-from evolve.models import Block, CallFailure, FailureKind, Message, ModelReply, ModelRequest, Recorder, Replay, Scripted, Tool, Usage, ask
+from evolve.models import (
+    Block,
+    CallFailure,
+    FailureKind,
+    Message,
+    ModelReply,
+    Recorder,
+    Replay,
+    Scripted,
+    Tool,
+    Usage,
+    ask,
+)
 from evolve.models._headers import retry_after_s
 
 PLAIN = ask("m", "x", 100)
@@ -20,7 +32,9 @@ USER = (Message("user", (Block("x"),)),)
 
 
 def test_importing_loads_no_client():
-    code = "import sys, evolve.models; print(sorted({'anthropic', 'httpx', 'httpx2', 'pydantic', 'genai_prices'} & set(sys.modules)))"
+    code = (
+        "import sys, evolve.models; print(sorted({'anthropic', 'httpx', 'httpx2', 'pydantic', 'genai_prices'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
