@@ -15,7 +15,7 @@ from evolve.propose._edit_source import Source, words_of
 
 MAX_TEXT = 4_000  # characters of a text that is looked for
 MAX_FILE = 200_000  # characters of a file it is looked for in
-CELLS = 1_000_000_000  # of comparison tables, for all the edits of an answer: about a second
+CELLS = 3_000_000_000  # of comparison tables, for all the edits of an answer: one to three seconds
 _PLACES = 6
 _COUNTING = 1_000  # cells that counting the words of one character costs
 
@@ -43,9 +43,8 @@ class Budget:
 
 
 def nearest(sources: Iterable[Source], search: Sequence[str], budget: Budget) -> list[Near]:
-    """The places most like ``search``, best first; places do not overlap.  Empty for texts beyond the bounds.
-
-    Windows have as many lines as ``search``, a fifth more or less.
+    """The places most like ``search``, best first; places do not overlap.  Empty for texts beyond the bounds, and when
+    the budget is spent.  Windows have as many lines as ``search``, a fifth more or less.
     """
     text = "\n".join(line.strip() for line in search)
     if not text.strip() or len(text) > MAX_TEXT:
@@ -57,6 +56,8 @@ def nearest(sources: Iterable[Source], search: Sequence[str], budget: Budget) ->
         for start in _places(source.words, search):
             if near := _refined(source, start, text, len(search), budget):
                 found.append(near)
+    if budget.left < 0:  # the runner-up may be missing
+        return []
     found.sort(key=lambda near: (-near.ratio, near.source.path, near.start))
     apart: list[Near] = []
     for near in found:

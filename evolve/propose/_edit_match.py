@@ -20,6 +20,7 @@ RATIO, MARGIN = 0.9, 0.05  # of the similar tier: likeness, and distance to the 
 LEAST_FUZZY = 24  # characters without spaces; less is alike by chance
 _NEAR_ENOUGH_TO_TELL = 0.4
 _HINT_SLACK = 2  # lines
+_LINE = 5_000  # cells that looking at one line of a place costs
 _PIECES = 16  # between lines of dots
 _COMMENT = re.compile(r"(?:#|//|--|;|%|/\*|<!--)\s*")
 _LAZY = re.compile(r"\b(?:existing|rest|unchanged|remain|remains|remaining|same|omitted)\b", re.IGNORECASE)
@@ -105,7 +106,11 @@ def locate(edit: Replace, sources: Sequence[Source], budget: Budget) -> Match | 
     for tier, find in _TIERS:
         if tier not in (Tier.EXACT, Tier.TRAILING) and len(wanted.search) > TOLERANT_LINES:
             break
-        hits = [hit for source in sources for hit in find(source, wanted)]
+        hits = [hit for source in sources for hit in find(source, wanted, budget)]
+        if budget.left < 0:
+            return NoMatch(
+                Fault.TOO_LARGE, "looking for it costs too much, since its lines stand in many places; send fewer lines."
+            )
         if hits:
             return _only(tier, hits, wanted)
     parts = _parts(wanted.search), _parts(wanted.replace)
@@ -124,7 +129,8 @@ def _only(tier: Tier, hits: list[Hit], wanted: Wanted) -> Match | NoMatch:
         return NoMatch(Fault.IMMUTABLE, f"its lines stand at {at}, which must not change.")
     if len(allowed) > 1 and wanted.line is not None:
         row = wanted.line - 1
-        meant = [hit for hit in allowed if hit.start - _HINT_SLACK <= row < max(hit.end, hit.start + _HINT_SLACK + 1)]
+        meant = [hit for hit in allowed if hit.start <= row < hit.end]
+        meant = meant or [hit for hit in allowed if abs(hit.start - row) <= _HINT_SLACK]
         allowed = meant if len(meant) == 1 else allowed
     if len(allowed) == 1 and whole:
         return Match(tier, allowed[0])
@@ -132,18 +138,20 @@ def _only(tier: Tier, hits: list[Hit], wanted: Wanted) -> Match | NoMatch:
     return NoMatch(Fault.AMBIGUOUS, f"SEARCH must match one place, and matches several: {places}; add lines around it.")
 
 
-def _exact(source: Source, wanted: Wanted) -> list[Hit]:
+def _exact(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
     return [_run(source, wanted, row) for row in source.exact.find(wanted.search)]
 
 
-def _trailing(source: Source, wanted: Wanted) -> list[Hit]:
+def _trailing(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
     return [_run(source, wanted, row) for row in source.trailing.find([line.rstrip() for line in wanted.search])]
 
 
-def _indented(source: Source, wanted: Wanted) -> list[Hit]:
+def _indented(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
     """All lines moved alike, to the right or to the left; REPLACE moves with them."""
     hits = []
     for row in source.stripped.find([line.strip() for line in wanted.search]):
+        if not budget.take(_LINE * len(wanted.search)):
+            break
         moved = moved_alike(wanted.search, source.lines[row : row + len(wanted.search)], wanted.replace)
         if moved is not None:
             hits.append(_run(source, wanted, row, moved))
@@ -155,11 +163,11 @@ def _run(source: Source, wanted: Wanted, row: int, replace: list[str] | None = N
     return Hit(source, wanted.cuts(rows, rows, replace), row, rows.stop)
 
 
-def _elided(source: Source, wanted: Wanted) -> list[Hit]:
+def _elided(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
     """Blank lines do not count, and lines of dots stand for any lines, which stay.  Every piece between them has one place."""
     searches, replaces = _parts(wanted.search), _parts(wanted.replace)
     if len(searches) == 1:
-        return _dense(source, wanted)
+        return _dense(source, wanted, budget)
     if len(searches) != len(replaces) or len(searches) > _PIECES:
         return []
     cuts: list[Cut] = []
@@ -169,7 +177,7 @@ def _elided(source: Source, wanted: Wanted) -> list[Hit]:
             if any(line.strip() for line in replace):
                 return []
             continue
-        hits = _dense(source, Wanted(search, replace))
+        hits = _dense(source, Wanted(search, replace), budget)
         if len(hits) > 1:
             return [Hit(source, hit.cuts, hit.start, hit.end, whole=False) for hit in hits]
         if not hits or hits[0].start < at:
@@ -180,10 +188,12 @@ def _elided(source: Source, wanted: Wanted) -> list[Hit]:
     return [Hit(source, tuple(cuts), start, at)] if start >= 0 else []
 
 
-def _dense(source: Source, wanted: Wanted) -> list[Hit]:
+def _dense(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
     keys = [line.rstrip() for line in wanted.search if line.strip()]
     hits = []
     for index in source.dense.find(keys) if keys else ():
+        if not budget.take(_LINE * len(wanted.search)):
+            break
         found = iter(source.dense_rows[index : index + len(keys)])
         rows = [next(found) if line.strip() else -1 for line in wanted.search]
         covered = [row for row in rows if row >= 0]
@@ -201,7 +211,7 @@ def _parts(lines: Sequence[str]) -> list[list[str]]:
     return parts
 
 
-def _tokens(source: Source, wanted: Wanted) -> list[Hit]:
+def _tokens(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
     """The same Python tokens, however they are laid out, from the first on a line to the last on a line."""
     tokens = tokens_of(wanted.search) if is_python(source.path) else None
     if tokens is None or not tokens.keys:
@@ -209,6 +219,8 @@ def _tokens(source: Source, wanted: Wanted) -> list[Hit]:
     own, hits = source.tokens, []
     a = margin(wanted.search)
     for index in source.token_view.find(tokens.keys):
+        if not budget.take(_LINE * (len(tokens.keys) + len(wanted.search))):
+            break
         after = index + len(tokens.keys)
         first, last = own.first[index], own.last[after - 1]
         whole_lines = (index == 0 or own.last[index - 1] < first) and (after == len(own.keys) or own.first[after] > last)
@@ -296,7 +308,7 @@ def _difference(near: Near, search: list[str]) -> str:
     )
 
 
-_TIERS: tuple[tuple[Tier, Callable[[Source, Wanted], list[Hit]]], ...] = (
+_TIERS: tuple[tuple[Tier, Callable[[Source, Wanted, Budget], list[Hit]]], ...] = (
     (Tier.EXACT, _exact),
     (Tier.TRAILING, _trailing),
     (Tier.INDENT, _indented),
