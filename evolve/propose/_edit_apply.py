@@ -224,7 +224,7 @@ def _clash(a: _Spot, b: _Spot) -> bool:
     if a.alone or b.alone:
         return True
     return any(
-        (x.start < y.end and y.start < x.end) or (x.start == x.end == y.start == y.end) or x.start < y.start == y.end < x.end
+        (x.start < y.end and y.start < x.end) or x.start == x.end == y.start == y.end  # two insertions have no order
         for x in a.cuts
         for y in b.cuts
     )
