@@ -13,7 +13,7 @@ class Book(Protocol):
     """Where records of calls go."""
 
     async def reserved(self, record: CallReserved) -> None:
-        """Write a reservation; returns when it is durable."""
+        """Write a reservation; returns when it is durable.  Where it raises, a settlement that charges nothing follows."""
 
     def settled(self, record: CallSettled) -> None:
         """Write a settlement.  It need not be durable at once: a reservation that lacks it is charged in full."""

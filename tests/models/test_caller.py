@@ -137,6 +137,16 @@ def test_waits_double_up_to_a_bound_and_are_drawn():
     assert other.time.slept != world.time.slept
 
 
+@pytest.mark.parametrize(("failed", "doubled"), [(1, 1), (2, 2), (3, 3), (50, 3)])
+@pytest.mark.parametrize(("drawn", "share"), [(0.0, 0.5), (1.0, 1.0)])
+def test_the_bounds_of_a_wait(failed, doubled, drawn, share):
+    class Draws:
+        def random(self) -> float:
+            return drawn
+
+    assert BACKOFF.wait_s(failure(FailureKind.SERVER_ERROR), failed, Draws()) == doubled * share
+
+
 @pytest.mark.parametrize(("asked", "least"), [(7, 7), (86_400, 50)])
 def test_a_server_is_obeyed_up_to_a_bound(asked, least):
     world = World(Scripted([failure(FailureKind.RATE_LIMITED, retry_after_s=asked), REPLY]))

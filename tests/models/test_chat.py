@@ -198,8 +198,9 @@ def test_nobody_listens_and_an_address_that_is_none():
 def test_events_in_any_dress():
     """Comments, names, CRLF, data on several lines, and characters that other formats take for the end of a line."""
     text = json.dumps(chunk({"content": "a\u2028\x85b"}, "stop")[1], indent=1, ensure_ascii=False).replace("\n", "\r\ndata:")
-    answer, _ = called(PLAIN, Say(events=(("named\n: a comment", text), ("completion", "[DONE]"))))
-    assert answer.text == "a\u2028\x85b"
+    two = text + "\r\n\r\ndata:" + json.dumps(chunk({"content": "c"})[1])
+    answer, _ = called(PLAIN, Say(events=(("named\n: a comment", two), ("completion", "[DONE]"))))
+    assert answer.text == "a\u2028\x85bc"
 
 
 def test_data_that_is_no_text():
