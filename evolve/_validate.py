@@ -105,6 +105,10 @@ def candidate_files(problem: Problem, paths: Sequence[Path]) -> dict[str, str]:
         else:
             inside = {_meant(problem, path, alone=len(paths) == 1): path}
         for name, one in inside.items():
+            if not one.is_file():
+                raise ProblemError(
+                    f"expected a file or a folder at {one}, found {'something else' if one.exists() else 'nothing'}."
+                )
             try:
                 files[name] = one.read_bytes().decode()
             except (OSError, UnicodeDecodeError) as error:

@@ -53,11 +53,11 @@ def stop(words: Namespace) -> int:
     from evolve._rundir import find, is_driven
     from evolve.cli._answers import StopAnswer
 
-    found = find(Path(words.RUN))
+    found, wait_s = find(Path(words.RUN)), _seconds(words.wait)
     answer = "not running"
     if is_driven(found):
         request = post(found.path, "stop", "{}")
-        if _wait(lambda: not is_driven(found), _seconds(words.wait)):
+        if _wait(lambda: not is_driven(found), wait_s):
             # A driver that ended by itself meanwhile has not seen the request: nothing may be left behind.
             answer = "stopped by itself" if withdraw(found.path, request) else "stopped"
         else:

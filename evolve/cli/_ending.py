@@ -10,7 +10,7 @@ from archive import TextStore
 from evolve._frames import SEED
 from evolve._search import Search
 from evolve._story import Step, story
-from evolve._summary import FinalRuns, Summary, best_of
+from evolve._summary import CONFIRMED, FinalRuns, Summary, best_of
 from evolve.cli._live import noise_text
 from evolve.cli._say import columns, counts, duration, gain, number, one_line
 
@@ -20,7 +20,7 @@ _STEPS = 8  # of the lineage; the middle of a longer one is left out
 def ending(summary: Summary, search: Search, texts: TextStore) -> str:
     """Seed and best, how the best came about, where the run lies, and what to type next."""
     noisy, sign, best = search.contract.noisy, search.people.sign, best_of(search)
-    rows = [("ended", _ended(summary))]
+    rows = [("ended", _ended(summary, search))]
     if summary.seed_score is not None and summary.final is None:  # final runs bring a seed mean of their own
         rows.append(("seed", f"{number(summary.seed_score)} {summary.metric}"))
     if summary.best_score is not None and summary.seed_score is not None:
@@ -31,7 +31,8 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
         else:
             much = gain(sign * (summary.best_score - summary.seed_score), summary.seed_score)
             claim = f"; {summary.word}" if noisy else ""
-            rows.append(("best", f"{number(summary.best_score)} {summary.metric}, gain {much}, {summary.best_id}{claim}"))
+            gained = "" if summary.word == CONFIRMED else f", gain {much}"  # the vault's estimate stands below
+            rows.append(("best", f"{number(summary.best_score)} {summary.metric}{gained}, {summary.best_id}{claim}"))
     if summary.openings:
         rows += _claim_rows(search)
     if summary.noise is not None:
@@ -47,8 +48,11 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
     return "\n".join([*text, "\nnext", *(f"  {command}" for command in _next(summary, search))])
 
 
-def _ended(summary: Summary) -> str:
+def _ended(summary: Summary, search: Search) -> str:
     if summary.status == "done" and summary.reason.startswith("budget."):
+        limit = search.budget.evaluations if summary.reason == "budget.evaluations" else None
+        if limit is not None and summary.measurements < limit:
+            return f"done: {summary.reason}, with {limit - summary.measurements} of {limit} left that were set aside and not needed"
         return f"done: {summary.reason} is spent"
     return f"{summary.status}: {one_line(summary.reason, 400)}" if summary.reason != summary.status else summary.status
 
@@ -100,16 +104,16 @@ def _story(steps: tuple[Step, ...]) -> str:
 
 
 def _next(summary: Summary, search: Search) -> list[str]:
-    commands = []
+    commands, run = [], shlex.quote(summary.run)
     if summary.status == "failed":
         commands.append(f"evolve validate {shlex.quote(str(Path(summary.run) / 'problem'))}")
     if summary.best_id is not None:
-        commands += [f"evolve best {summary.run} --diff", f"evolve lineage {summary.run}"]
+        commands += [f"evolve best {run} --diff", f"evolve lineage {run}"]
     if summary.openings:
-        commands.append(f"evolve claims {summary.run}")
-    commands.append(f'evolve query {summary.run} "SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"')
+        commands.append(f"evolve claims {run}")
+    commands.append(f'evolve query {run} "SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"')
     if summary.status in ("interrupted", "stopped"):
-        commands.append(f"evolve resume {summary.run}")
+        commands.append(f"evolve resume {run}")
     elif summary.status == "done" and search.budget.wall_s is not None:
-        commands.append(f"evolve resume {summary.run} budget.wall_s={2 * search.budget.wall_s:g}")
+        commands.append(f"evolve resume {run} budget.wall_s={2 * search.budget.wall_s:g}")
     return commands

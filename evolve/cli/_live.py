@@ -19,7 +19,7 @@ from evolve._contract import Budget
 from evolve._progress import Progress, Watch
 from evolve._search import Search
 from evolve._session import Announcement
-from evolve._summary import noise_of
+from evolve._summary import CONFIRMED, noise_of
 from evolve.cli._say import counts, duration, gain, number, one_line, say, score
 from evolve.confirm import SIZES, Noise, resolvable
 
@@ -283,6 +283,8 @@ def _best_text(seen: Progress, noisy: bool) -> str:
     if seen.gain is None or seen.seed is None or seen.best.id == seen.seed.id:
         return f"{text}, the seed program"
     claim = f", {seen.word}" if noisy else ""
+    if seen.word == CONFIRMED:
+        return f"{text}  {CONFIRMED}, by {seen.best_operator}, {seen.best.id[:10]}"
     return f"{text}  gain {gain(seen.gain, seen.seed.score, seen.seed.sd)}{claim}, by {seen.best_operator}, {seen.best.id[:10]}"
 
 

@@ -6,6 +6,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from evolve._errors import EXIT_DONE, UsageError
+from evolve._summary import CONFIRMED
 from evolve.cli._say import clean, columns, counts, duration, gain, number, one_line, put, put_json, score
 from evolve.cli._verb import JSON, RUN, Argument, Verb
 
@@ -35,6 +36,8 @@ def best(words: Namespace) -> int:
     asked = [name for name in ("source", "diff") if getattr(words, name)] + (["artifact"] if words.artifact is not None else [])
     if len(asked) > 1:
         raise UsageError(f"--{asked[0]} and --{asked[1]} are two questions; ask one.")
+    if asked and words.json:
+        raise UsageError(f"--{asked[0]} and --json are two forms; evolve best RUN --json holds the files too.")
     opened = open_run(words.RUN)
     leader = opened.leader()
     if words.artifact is not None:
@@ -153,7 +156,7 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
     if answer.best_score is not None and answer.best_sd is not None:
         value = score(answer.best_score, answer.best_sd, answer.best_n, answer.unit)
         rows.append(("best", f"{value}  {answer.best_id} by {answer.best_operator}"))
-    if answer.gain is not None and answer.seed_score is not None:
+    if answer.gain is not None and answer.seed_score is not None and answer.word != CONFIRMED:  # claims has the estimate
         rows.append(("gain", gain(answer.gain, answer.seed_score) + (f", {answer.word}" if answer.word else "")))
     rows.append(("tried", f"{answer.candidates} candidates, {answer.measurements} measurements"))
     if answer.failures:
@@ -177,10 +180,11 @@ def _candidate_rows(opened: OpenedRun, answer: CandidateAnswer) -> list[tuple[st
     rows = [("candidate", answer.id), ("status", answer.status)]
     if answer.score is not None and answer.sd is not None:
         rows.append((answer.metric, score(answer.score, answer.sd, answer.n, unit)))
-    if answer.gain is not None and answer.seed_score is not None and answer.operator != "seed":
+    if answer.gain is not None and answer.seed_score is not None and answer.operator != "seed" and answer.verdict != CONFIRMED:
         rows.append(("gain", f"{gain(answer.gain, answer.seed_score)} over the seed's {number(answer.seed_score)}"))
     if answer.verdict:
-        rows.append(("verdict", answer.verdict))
+        more = f"; its effect: evolve claims {opened.run.path}" if answer.verdict == CONFIRMED else ""
+        rows.append(("verdict", f"{answer.verdict}{more}"))
     rows.append(("made by", f"{answer.operator}: {one_line(answer.summary)}" if answer.summary else answer.operator))
     if answer.parents:
         rows.append(("parents", ", ".join(answer.parents)))

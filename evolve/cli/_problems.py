@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -102,7 +103,7 @@ def _verdict_text(words: Namespace, answer: ValidateAnswer, what: str) -> str:
     if not answer.ok:
         return f"\n{what} is not fine yet."
     if answer.confirmed is None:
-        return f"\n{what} is fine." + ("" if words.quick else f"\nnext: evolve run problem={words.PROBLEM}")
+        return f"\n{what} is fine." + ("" if words.quick else f"\nnext: evolve run problem={shlex.quote(words.PROBLEM)}")
     if answer.race is not None:
         ran = answer.race
         verdict = "beats" if ran.beaten else "is not shown to beat"
@@ -116,6 +117,8 @@ def _verdict_text(words: Namespace, answer: ValidateAnswer, what: str) -> str:
 def list_(words: Namespace) -> int:
     from evolve.cli._answers import ListAnswer
 
+    if words.DIR and not Path(words.DIR).is_dir():
+        raise UsageError(f"expected a folder of runs, found {'a file' if Path(words.DIR).exists() else 'nothing'} at {words.DIR}.")
     problems, runs = _problem_lines(), tuple(_run_lines(Path(words.DIR or "runs")))
     if words.json:
         put_json(ListAnswer(SCHEMA, problems, runs))

@@ -192,11 +192,11 @@ class Docket:
         if vault.failed:
             return
         if vault.gate_p is None and _all_there(own[:n], vault.own) and _all_there(theirs[:m], bank.theirs):
-            vault.gate_p = gate(_pick(own[:n], vault.own), _pick(theirs[:m], bank.theirs), paired=vault.paired)
+            vault.gate_p = gate(*_scores(vault, bank, own[:n], theirs[:m]), paired=vault.paired)
         if vault.gate_p is None or vault.gate_p >= LEVEL or vault.effect is not None:
             return
         if _all_there(own[n:], vault.own) and _all_there(theirs[m:], bank.theirs):
-            vault.effect = estimate(_pick(own[n:], vault.own), _pick(theirs[m:], bank.theirs), paired=vault.paired)
+            vault.effect = estimate(*_scores(vault, bank, own[n:], theirs[m:]), paired=vault.paired)
 
     def _complete(self, vault: Vault) -> bool:
         return bool(vault.failed) or vault.effect is not None or (vault.gate_p is not None and vault.gate_p >= LEVEL)
@@ -227,6 +227,13 @@ def _reason(vault: Vault, confirmed: bool) -> str:
 
 def _all_there(seeds: Sequence[int], scores: dict[int, float]) -> bool:
     return all(seed in scores for seed in seeds)
+
+
+def _scores(vault: Vault, bank: Vault, own: Sequence[int], theirs: Sequence[int]) -> tuple[list[float], list[float]]:
+    """The two samples, in order; of pairs only those both of whose runs are there."""
+    if vault.paired:
+        own = theirs = [seed for seed in own if seed in bank.theirs]
+    return _pick(own, vault.own), _pick(theirs, bank.theirs)
 
 
 def _pick(seeds: Sequence[int], scores: dict[int, float]) -> list[float]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import fmean, variance
 
 LEVEL = 0.01
+_MIN_RUNS = 5
+_MIN_LEVELS = 3
 _SCALE = 1.0  # of the t mixture's prior on effect over sd
 
 
@@ -16,7 +19,7 @@ def beats_target(losses: Sequence[float], target: float) -> float:
     It holds for a number of runs that was fixed beforehand; looking after every run makes it wrong three to seven times as often.
 
     Returns:
-        1.0 with fewer than two runs, or where they do not differ and do not beat the target.
+        1.0 with fewer than two runs, or where all are equal: their spread is not known.
     """
     from scipy.special import stdtr
 
@@ -24,28 +27,27 @@ def beats_target(losses: Sequence[float], target: float) -> float:
     if n < 2:
         return 1.0
     gap, spread = target - fmean(losses), math.sqrt(variance(losses) / n)
-    if spread == 0.0:
-        return 0.0 if gap > 0 else 1.0
-    return float(stdtr(n - 1, -gap / spread))
+    return 1.0 if spread == 0.0 else float(stdtr(n - 1, -gap / spread))
 
 
 def beats_target_any_time(losses: Sequence[float], target: float) -> float:
     """The e-value of the same statement, valid however often one looks: accepted from 100 on for the level 0.01.
 
     The likelihood ratio of the t statistic under effects |N(0, 1)| in units of the unknown standard deviation against no effect
-    (Lai 1976; Grünwald, de Heide and Koolen 2024 on the t-test e-value), by quadrature.
+    (Lai 1976; Grünwald, de Heide and Koolen 2024 on the t-test e-value), by quadrature.  It takes scores to be about normal: a few
+    runs of a coarse score (a count, an error rate, rounded losses) may agree by chance, so the spread is taken to be at least the
+    distance of neighbouring scores, and fewer than five runs or three different scores show nothing.
 
     Returns:
-        1.0 with fewer than two runs.
+        1.0 where nothing is shown yet.
     """
     import numpy as np
 
-    n = len(losses)
-    if n < 2:
+    n, levels = len(losses), sorted(set(losses))
+    if n < _MIN_RUNS or len(levels) < _MIN_LEVELS:
         return 1.0
-    gap, square = target - fmean(losses), variance(losses)
-    if square == 0.0:
-        return math.inf if gap > 0 else 0.0
+    step = min(after - before for before, after in pairwise(levels))
+    gap, square = target - fmean(losses), max(variance(losses), step * step)
     t = gap / math.sqrt(square / n)
     effects = (np.arange(250) + 0.5) * (6.0 / 250)  # in sds; the prior beyond 6 weighs nothing
     weights = np.exp(-0.5 * (effects / _SCALE) ** 2)

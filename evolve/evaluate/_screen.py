@@ -20,6 +20,8 @@ from archive import Status
 from evolve._contract import Contract
 from evolve.evaluate._signals import signals_of
 
+_CODING = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
+_LINE_END = re.compile(r"\r\n|\r|\n")
 MAX_FILES = 256
 MAX_PATH_CHARS = 200
 MAX_BRACKETS = 80  # CPython's own limit is 200; a nested bracket costs its parser some twenty C frames
@@ -77,6 +79,16 @@ def screen(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]
     return Screened(None, signals_of(parsed, files, unparsed=unparsed))
 
 
+def _other_encoding(text: str) -> str:
+    """A source encoding other than UTF-8 that the first two lines declare (PEP 263), or "": Python would run another text than
+    everybody else reads."""
+    for line in _LINE_END.split(text[:4096], maxsplit=2)[:2]:
+        found = _CODING.match(line)
+        if found and found[1].lower().replace("_", "-") not in ("utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii"):
+            return found[1]
+    return ""
+
+
 def _rules(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]) -> Finding | None:
     if not files or len(files) > MAX_FILES:
         return Finding(Status.REJECTED, f"{len(files)} files, expected 1 to {MAX_FILES}")
@@ -87,6 +99,8 @@ def _rules(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]
         if path not in contract.editable and seed.get(path) != text and (path in seed or not contract.may_add_files):
             rule = "is not editable" if path in seed else "is a new file, which this problem does not allow"
             return Finding(Status.REJECTED, f"{_show(path)} {rule}; the editable files are {', '.join(contract.editable)}")
+        if path.endswith(".py") and (encoding := _other_encoding(text)):
+            return Finding(Status.INVALID, f"{_show(path)} declares the encoding {_show(encoding)}; programs are UTF-8")
         try:
             size += len(text.encode())
         except UnicodeEncodeError:

@@ -96,6 +96,24 @@ def test_pairs_run_at_the_references_own_seeds():
     assert docket.vaults[0].effect.effect == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("failing", [0, 2, 9])
+def test_a_pair_without_its_reference_run_is_left_out_and_the_others_stay_together(failing):
+    docket = Docket()
+    bank = list(range(100, 112))
+    docket.opened(make_vault(0, 7, REFERENCE, 1, SMALL, 0, True, [*bank[:4], *bank[8:12], *bank]))
+    shared = {seed: 10.0 * float(np.random.default_rng(seed).standard_normal()) for seed in bank}
+
+    def score(candidate, seed):
+        if candidate == REFERENCE and seed == bank[failing]:
+            return None
+        return shared[seed] + (1.0 if candidate == 7 else 0.0) + 0.01 * (seed % 3)
+
+    carry_out(docket, score)
+    assert docket.vaults[0].gate_p < 0.01
+    assert docket.vaults[0].effect.effect == pytest.approx(1.0)
+    assert docket.vaults[0].effect.high - docket.vaults[0].effect.low < 0.1
+
+
 def test_one_lost_run_loses_the_claim_and_so_does_a_failing_one():
     docket = Docket()
     open_group(docket, [7, 8, 9])

@@ -21,7 +21,7 @@ def test_the_races_rule_is_the_one_sided_t_test(seed, n, shift):
     )
 
 
-@pytest.mark.parametrize("n", [2, 3, 8, 30])
+@pytest.mark.parametrize("n", [5, 8, 30])
 @pytest.mark.parametrize("shift", [-0.8, 0.0, 0.6])
 def test_the_e_value_is_the_mixture_of_noncentral_t_densities(n, shift):
     losses = 1.0 + shift + np.random.default_rng(n).standard_normal(n)
@@ -57,8 +57,26 @@ def test_one_run_shows_nothing(losses):
     assert beats_target_any_time(losses, 3.28) == 1.0
 
 
-def test_equal_losses_are_decided_by_which_side_they_lie_on():
-    assert beats_target([3.2, 3.2], 3.28) == 0.0
-    assert beats_target([3.3, 3.3], 3.28) == 1.0
-    assert beats_target_any_time([3.2, 3.2], 3.28) == math.inf
-    assert beats_target_any_time([3.3, 3.3], 3.28) == 0.0
+@pytest.mark.parametrize("losses", [[3.2, 3.2], [3.2] * 12, [3.3, 3.3], [0.0, 1.0, 0.0, 0.0, 0.0, 0.0]])
+def test_equal_losses_and_coins_show_nothing(losses):
+    assert beats_target_any_time(losses, 3.28) == 1.0
+    assert beats_target(losses, 3.28) == 1.0 or len(set(losses)) > 1
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng: float(rng.integers(0, 2)) - 0.5,
+        lambda rng: rng.binomial(10, 0.1) / 10 - 0.1,
+        lambda rng: rng.binomial(100, 0.05) / 100 - 0.05,
+        lambda rng: round(0.02 * rng.standard_normal(), 2),
+        lambda rng: float(rng.standard_t(3)),
+    ],
+    ids=["coin", "tenths", "hundredths", "rounded", "t3"],
+)
+def test_coarse_scores_and_heavy_tails_do_not_pass_for_records(draw):
+    rng, false = np.random.default_rng(7), 0
+    for _ in range(200):
+        losses = [draw(rng) for _ in range(20)]
+        false += any(beats_target_any_time(losses[:n], 0.0) >= 100 for n in range(2, 21))
+    assert false <= 6  # 2 are to be expected at the level of 0.01
