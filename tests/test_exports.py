@@ -45,8 +45,9 @@ def test_a_star_import_gives_exactly_the_public_names(name):
 
 
 def test_every_module_is_private():
+    modules = [path for path in MODULES if path.parent.name != "redteam"]  # attacks: texts that nothing imports
     public = [
-        str(path.relative_to(ROOT)) for path in MODULES if not path.name.startswith("_") and not path.parent.name.startswith("_")
+        str(path.relative_to(ROOT)) for path in modules if not path.name.startswith("_") and not path.parent.name.startswith("_")
     ]
     assert public == []
 
