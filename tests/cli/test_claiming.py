@@ -43,16 +43,18 @@ def test_a_claim_has_a_report_card(claimed: Path, capsys: pytest.CaptureFixture[
     assert found["openings"] == len(found["cards"]) >= 1
     card = next(card for card in found["cards"] if card["confirmed"])
     assert card["status"] == "confirmed"
-    assert card["ci_low"] < card["effect"] < card["ci_high"] < 0  # less is better
+    assert card["effect"] < 0  # less is better
+    assert card["ci_low"] < card["effect"] < card["ci_high"]
     assert card["p_value"] < 0.01
     assert card["e_value"] >= 300
-    assert card["runs"]["vault"] == card["gate"][0] + card["estimate"][0]
+    assert card["runs"]["vault"] >= card["gate"][0] + card["estimate"][0]  # more where it was a reference later
     assert card["tiers"] == ["none"]
     text = said(capsys, "claims", str(claimed))
     assert "confirmed" in text
     assert found["evaluator"] in text
     status = json.loads(said(capsys, "status", str(claimed), "--json"))
-    assert (status["word"], status["best_id"]) == ("confirmed", found["cards"][-1]["candidate"]) or status["claims"] >= 1
+    assert status["claims"] == sum(card["confirmed"] for card in found["cards"])
+    assert status["word"] == "confirmed"
 
 
 def test_a_retracted_claim_stays_visible_as_withdrawn_and_the_next_best_moves_up(
