@@ -209,6 +209,7 @@ class VaultOpened:
     seeds: tuple[int, ...]  # the candidate's, then those of the reference where this vault brings the bank
     bank: int = 0  # the vault whose reference runs this one uses
     paired: bool = False
+    e_value: float = 0.0  # of the search's own runs, against the reference: what opened it
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,7 @@ class Claim:
     ci_low: float | None = None
     ci_high: float | None = None
     reason: str = ""
-    e_value: float = 0.0  # of the search's own runs
+    e_value: float = 0.0  # what opened the vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def _claim(search: Search, ruling: Ruling) -> Claim:
         ci_low=low,
         ci_high=high,
         reason=ruling.reason,
-        e_value=math.exp(min(search.contest.evidence(vault.candidate, search.people), 700.0)),
+        e_value=vault.e_value,
     )
 
 
@@ -111,6 +111,7 @@ def _opening(search: Search, now: float, entropy: Entropy) -> VaultOpened | None
         seeds=own + (() if group else bank),
         bank=group[0].number if group else len(docket.vaults),
         paired=paired,
+        e_value=math.exp(min(contest.qualified[number], 700.0)),
     )
 
 
@@ -266,18 +267,18 @@ def on_opened(search: Search, record: VaultOpened) -> None:
     """A vault was opened."""
     by_id = search.people.by_id
     sizes = Sizes(record.gate, record.estimate)
-    search.docket.opened(
-        make_vault(
-            record.vault,
-            by_id[record.candidate],
-            by_id[record.reference],
-            record.milestone,
-            sizes,
-            record.bank,
-            record.paired,
-            record.seeds,
-        )
+    vault = make_vault(
+        record.vault,
+        by_id[record.candidate],
+        by_id[record.reference],
+        record.milestone,
+        sizes,
+        record.bank,
+        record.paired,
+        record.seeds,
     )
+    vault.e_value = record.e_value
+    search.docket.opened(vault)
 
 
 def on_claim(search: Search, record: Claim) -> None:

@@ -70,6 +70,7 @@ class Vault:
     effect: Effect | None = None
     confirmed: bool | None = None  # as last recorded
     withdrawn: bool = False
+    e_value: float = 0.0  # what opened it
 
 
 def power(effect: float, noise_sd: float, n: int, m: int) -> float:
