@@ -30,6 +30,7 @@ from archive._values import (
     ProposalStatus,
     Purpose,
     Sample,
+    Text,
 )
 
 SCHEMA_VERSION = 1
@@ -60,6 +61,7 @@ class Opened:
     tier_hash: str = ""
     slots: int = 1
     pid: int = 0
+    models: tuple[str, ...] = ()  # that can be asked, as provider/model
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class ProposeIssued:
     propensity: float = 1.0
     baseline: float | None = None
     sample: Sample | None = None
+    expires_at: float | None = None  # Unix time, for tickets handed out to people and agents
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +251,9 @@ class CallReserved:
     model: str
     price: str
     worst_usd: float
-    batch: str = ""
+    batch: str = ""  # the batch's id at the provider; a second record of the same call tells it
+    worst_tokens: int = 0
+    prompt: Text | None = None  # what is new in the conversation: of the first call everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +268,7 @@ class CallSettled:
     tokens_cached: int = 0
     wall_s: float = 0.0
     reason: str = ""
+    reply: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +295,8 @@ class BudgetSet:
     usd: float | None = None
     request: str = ""
     confirm: float | None = None  # share set aside for vaults; None is as before
+    tokens: int | None = None
+    calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,8 @@ class Candidate:
     summary: str = ""  # what the operator did, for people and prompts
     hypothesis: str = ""
     plan: str = ""
+    expected: str = ""  # the effect that whoever made it expected, in its own words
+    sketch: str = ""  # where it stands in an embedding, base85; for novelty
 
 
 @dataclass(frozen=True, slots=True)

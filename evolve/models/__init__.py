@@ -9,7 +9,6 @@ from evolve.models._anthropic import Anthropic
 from evolve.models._caller import Caller, Outcome
 from evolve.models._chat import ChatCompletions
 from evolve.models._failure import CallFailure, FailureKind
-from evolve.models._ledger import Amount, Caps, Ledger, Refusal
 from evolve.models._limiter import Backoff, Clock, Limiter
 from evolve.models._prices import PriceBook, PriceRow, Quote, Rate
 from evolve.models._provider import FREE, Answer, Provider
@@ -21,7 +20,6 @@ from evolve.models._tape import Recorder, Replay
 
 __all__ = [
     "FREE",
-    "Amount",
     "Answer",
     "Anthropic",
     "Backoff",
@@ -29,11 +27,9 @@ __all__ = [
     "Book",
     "CallFailure",
     "Caller",
-    "Caps",
     "ChatCompletions",
     "Clock",
     "FailureKind",
-    "Ledger",
     "Limiter",
     "Message",
     "ModelReply",
@@ -46,7 +42,6 @@ __all__ = [
     "Quote",
     "Rate",
     "Recorder",
-    "Refusal",
     "Replay",
     "Scripted",
     "Tool",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from archive import Attempt, CallReserved, CallSettled
 from evolve.models._failure import CallFailure, FailureKind
-from evolve.models._ledger import LOST, in_full
+from evolve._ledger import LOST, in_full, usd
 from evolve.models._limiter import Limiter
-from evolve.models._prices import PriceBook, Quote, usd
+from evolve.models._prices import PriceBook, Quote
 from evolve.models._provider import Answer, Provider
 from evolve.models._purse import Purse
 from evolve.models._reply import NOTHING, ModelReply
@@ -81,7 +81,9 @@ class Caller:
     async def _once(self, attempt: Attempt, call: int, request: ModelRequest, quote: Quote) -> tuple[Answer, int]:
         """One HTTP request: the answer and its nano-dollars.  However it ends, its reservation is settled."""
         name = self.provider.name
-        reservation = CallReserved(attempt, call, name, request.model, quote.text(), usd(quote.worst))
+        reservation = CallReserved(
+            attempt, call, name, request.model, quote.text(), usd(quote.worst), worst_tokens=quote.worst_tokens
+        )
         refusal = await self._purse.reserve(reservation)
         if refusal is not None:
             return CallFailure(FailureKind.OVER_BUDGET, f"{name}: not sent, as {refusal.sentence}.", NOTHING), 0

@@ -13,24 +13,14 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from evolve._errors import ConfigError, need
+from evolve._ledger import NANO
 from evolve.models._provider import FREE
 from evolve.models._reply import Usage
 from evolve.models._request import ModelRequest
 
-NANO = 1_000_000_000
 _HIDDEN_TOKENS = 1024  # of a provider's own instructions for a tool or a format: a few hundred by Anthropic's price page
 _FIELDS = ("input", "output", "cached", "written_5m", "written_1h")
 _ELSEWHERE = ("requests_kcount", "input_text_messages_kcount", "output_reasoning_mtok", "output_citation_mtok")
-
-
-def nano(usd: float) -> int:
-    """Nano-dollars of a record's dollars."""
-    return round(usd * NANO)
-
-
-def usd(amount: int) -> float:
-    """Dollars, for a record, of nano-dollars."""
-    return amount / NANO
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +83,10 @@ class Quote:
     worst_tokens: int
 
     def text(self) -> str:
-        """For the journal's ``price``: the row and the tokens reserved, as JSON text."""
+        """For the journal's ``price``: the row, as JSON text."""
         rates = {name: rate for name in _FIELDS if (rate := getattr(self.row, name)) is not None}
         found = {name: [str(rate.base), *([start, str(price)] for start, price in rate.tiers)] for name, rate in rates.items()}
-        return json.dumps({"source": self.row.source, "worst_tokens": self.worst_tokens, **found}, separators=(",", ":"))
-
-
-def worst_tokens(price: str) -> int:
-    """Tokens reserved, from a record's ``price``; 0 where another version wrote none."""
-    try:
-        found = json.loads(price)
-    except ValueError:
-        return 0
-    tokens = found.get("worst_tokens", 0) if isinstance(found, dict) else 0
-    return tokens if isinstance(tokens, int) else 0
+        return json.dumps({"source": self.row.source, **found}, separators=(",", ":"))
 
 
 class PriceBook:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Protocol
 
 from archive import CallReserved, CallSettled
-from evolve.models._ledger import LOST, Ledger, Refusal
+from evolve._ledger import LOST, Ledger, Refusal
 
 
 class Book(Protocol):

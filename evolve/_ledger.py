@@ -10,11 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archive import Attempt, CallReserved, CallSettled
-from evolve.models._prices import nano, usd, worst_tokens
 
+NANO = 1_000_000_000
 LOST = "lost"  # outcome of a reservation that nobody came back to settle
 
 CallId = tuple[Attempt, int]
+
+
+def nano(usd: float) -> int:
+    """Nano-dollars of a record's dollars."""
+    return round(usd * NANO)
+
+
+def usd(amount: int) -> float:
+    """Dollars, for a record, of nano-dollars."""
+    return amount / NANO
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +123,13 @@ def in_full(record: CallReserved, outcome: str, reason: str) -> CallSettled:
         call=record.call,
         outcome=outcome,
         usd=record.worst_usd,
-        tokens_in=worst_tokens(record.price),
+        tokens_in=record.worst_tokens,
         reason=reason,
     )
 
 
 def _asked(record: CallReserved) -> Amount:
-    return Amount(nano(record.worst_usd), worst_tokens(record.price), 1)
+    return Amount(nano(record.worst_usd), record.worst_tokens, 1)
 
 
 def _sentence(name: str, cap: int, settled: int, reserved: int, more: int) -> str:
