@@ -30,6 +30,7 @@ from evolve.confirm._evidence import (
 from evolve.confirm._noise import MIN_DF, PAIRED_FROM, pair_correlation
 
 FRESH = (4, 16)  # runs that a new champion gets before anyone else: at least, for anyone can take its title then; and at most
+FAR_BEHIND = 1e-3  # likelihood ratio at which a candidate is given up even while the champion is new: some ten sd of one run
 _PAIRS_KEPT = 256
 _HALVES_KEPT = 64
 NOBODY = -1
@@ -198,12 +199,13 @@ class Contest:
         limit = 2 * MAX_RUNS if number == self.predecessor else MAX_RUNS
         if tally.n >= limit or known.noise <= 0.0:
             return tally.n >= limit
-        # A champion's first few runs say little about it, and its predecessor is not given up before all of them are there.
+        bar = FUTILE_TITLE if self.titled else FUTILE
+        # A champion's first few runs say little about it, and its predecessor is not given up before all of them are there; but
+        # who is far behind all that is known of it is not measured again for that.
         if self.titled and target.n < (FRESH[1] if number == self.predecessor else FRESH[0]):
-            return False
+            target, bar = known.tally(self.champion) or target, FAR_BEHIND
         if target.n == 0:
             return False
-        bar = FUTILE_TITLE if self.titled else FUTILE
         return futile(_runs(tally, known), _runs(target, known), WORTH_SD * math.sqrt(known.noise), bar)
 
 

@@ -97,6 +97,17 @@ def test_who_is_worse_is_given_up_and_not_measured_again():
     assert world.contest.champion == 0
 
 
+def test_who_is_far_behind_is_given_up_even_while_the_champion_is_new():
+    world = World({0: 0.0, 1: 3.0, 2: -60.0, 3: 2.5})
+    world.run(0, 6)
+    world.run(1, 5)
+    world.contest.crowned(1, world)
+    world.run(2)
+    world.run(3)
+    assert 2 not in world.contest.alive
+    assert 3 in world.contest.alive  # a few sd say little about so new a champion
+
+
 def test_the_champion_itself_qualifies_by_the_runs_it_makes_as_champion():
     world = World({0: 0.0, 1: 2.0})
     world.run(0, 12)
