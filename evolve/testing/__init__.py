@@ -2,12 +2,15 @@
 
 ``ExecutorContract`` is a class of pytest tests that an executor's own tests subclass; ``Probe``, ``action`` and ``is_running`` are
 what it is made of.  ``ScriptedExecutor`` answers at once from a function; ``Harness`` drives a whole search around one from a
-``Script``, without sandboxes or clocks.  ``ArchiveContract`` is what every archive keeps.
+``Script``, without sandboxes or clocks.  ``ArchiveContract`` is what every archive keeps.  ``ModelServer`` speaks the protocols of
+model servers on 127.0.0.1; a ``Say`` tells it what to answer.
 """
 
 from evolve.testing._archive import ArchiveContract, ArchiveOracle, Watched
 from evolve.testing._executor import Desk, ExecutorContract, open_desk
 from evolve.testing._harness import Harness, Script, plain_contract, scored, still
+from evolve.testing._model_says import Say
+from evolve.testing._model_server import ModelServer
 from evolve.testing._probe import TIME_S, Mark, Probe, action, is_running
 from evolve.testing._scripted import ScriptedExecutor
 
@@ -19,7 +22,9 @@ __all__ = [
     "ExecutorContract",
     "Harness",
     "Mark",
+    "ModelServer",
     "Probe",
+    "Say",
     "Script",
     "ScriptedExecutor",
     "Watched",

@@ -6,9 +6,10 @@ import asyncio
 import json
 
 import pytest
-from model_server import ModelServer, Say, block, error, finish, message, start, text_block, tool_block
 
 from evolve.models import Anthropic, Block, CallFailure, FailureKind, Message, ModelReply, ModelRequest, Tool, Usage, ask
+from evolve.testing import ModelServer, Say
+from evolve.testing._model_says import block, error, finish, message, start, text_block, tool_block
 
 PLAIN = ask("claude-test", "improve this", 100)
 TOOL = Tool("edit", "Change the program.", '{"type": "object", "properties": {"value": {"type": "integer"}}}')

@@ -6,9 +6,10 @@ import asyncio
 import json
 
 import pytest
-from model_server import CHAT_USAGE, DONE, ModelServer, Say, chat, chunk
 
 from evolve.models import Block, CallFailure, ChatCompletions, FailureKind, Message, ModelReply, ModelRequest, Tool, Usage, ask
+from evolve.testing import ModelServer, Say
+from evolve.testing._model_says import CHAT_USAGE, DONE, chat, chunk
 
 PLAIN = ask("local-test", "improve this", 100)
 TOOL = Tool("edit", "Change the program.", '{"type": "object"}')
