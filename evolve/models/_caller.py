@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archive import Attempt, CallReserved, CallSettled
-from evolve.models._failure import CallFailure, FailureKind
 from evolve._ledger import LOST, in_full, usd
+from evolve.models._failure import CallFailure, FailureKind
 from evolve.models._limiter import Limiter
 from evolve.models._prices import PriceBook, Quote
 from evolve.models._provider import Answer, Provider
@@ -46,13 +47,17 @@ class Caller:
         self._purse = purse
         self._prices = prices
 
-    async def ask(self, attempt: Attempt, request: ModelRequest, rng: np.random.Generator, *, first_call: int = 1) -> Outcome:
+    async def ask(
+        self, attempt: Attempt, request: ModelRequest, rng: np.random.Generator, *, prompt: str, first_call: int = 1
+    ) -> Outcome:
         """Ask until there is a reply, a final failure, or no try left.
 
         Args:
             attempt: The ticket that is worked on.
             request: The question.
             rng: Draws the jitter of waits.
+            prompt: What the journal shall keep of the question: what is new in the conversation.  Requests after the first repeat
+                it, and nothing is kept for them.
             first_call: Number of the first HTTP request in its ticket; a repair turn goes on counting.
 
         Raises:
@@ -65,7 +70,7 @@ class Caller:
         failed = 0
         while True:
             async with self._limiter.slot():
-                answer, cost = await self._once(attempt, first_call + failed, request, quote)
+                answer, cost = await self._once(attempt, first_call + failed, request, quote, "" if failed else prompt)
                 if isinstance(answer, CallFailure):
                     self._limiter.failed(answer)
             spent += cost
@@ -78,23 +83,31 @@ class Caller:
                 return Outcome(answer, failed, usd(spent))
             await self._limiter.clock.sleep(backoff.wait_s(answer, failed, rng))
 
-    async def _once(self, attempt: Attempt, call: int, request: ModelRequest, quote: Quote) -> tuple[Answer, int]:
+    async def _once(self, attempt: Attempt, call: int, request: ModelRequest, quote: Quote, prompt: str) -> tuple[Answer, int]:
         """One HTTP request: the answer and its nano-dollars.  However it ends, its reservation is settled."""
         name = self.provider.name
         reservation = CallReserved(
             attempt, call, name, request.model, quote.text(), usd(quote.worst), worst_tokens=quote.worst_tokens
         )
-        refusal = await self._purse.reserve(reservation)
+        refusal = await self._purse.reserve(reservation, prompt)
         if refusal is not None:
             return CallFailure(FailureKind.OVER_BUDGET, f"{name}: not sent, as {refusal.sentence}.", NOTHING), 0
         started = self._limiter.clock.now()
-        settlement = in_full(reservation, LOST, "given up while in flight")
+        settlement, reply = in_full(reservation, LOST, "given up while in flight"), ""
         try:
             answer = await self.provider.call(request)
             settlement, cost = _settlement(reservation, request, quote, answer, self._limiter.clock.now() - started)
+            reply = reply_text(answer)
         finally:
-            self._purse.settle(settlement)
+            self._purse.settle(settlement, reply)
         return answer, cost
+
+
+def reply_text(answer: Answer) -> str:
+    """What the journal keeps of an answer: its text, of a tool call the input as JSON, of a failure what had come."""
+    if isinstance(answer, ModelReply) and answer.tool_input is not None:
+        return json.dumps(answer.tool_input, ensure_ascii=False, separators=(",", ":"))
+    return answer.text
 
 
 def _settlement(

@@ -12,11 +12,21 @@ from evolve._ledger import LOST, Ledger, Refusal
 class Book(Protocol):
     """Where records of calls go."""
 
-    async def reserved(self, record: CallReserved) -> None:
-        """Write a reservation; returns when it is durable.  Where it raises, a settlement that charges nothing follows."""
+    async def reserved(self, record: CallReserved, prompt: str) -> None:
+        """Write a reservation; returns when it is durable.  Where it raises, a settlement that charges nothing follows.
 
-    def settled(self, record: CallSettled) -> None:
-        """Write a settlement.  It need not be durable at once: a reservation that lacks it is charged in full."""
+        Args:
+            record: Without its ``prompt``, which the book fills in.
+            prompt: What is new in the conversation; "" for a request that only repeats one.
+        """
+
+    def settled(self, record: CallSettled, reply: str) -> None:
+        """Write a settlement.  It need not be durable at once: a reservation that lacks it is charged in full.
+
+        Args:
+            record: Without its ``reply``, which the book fills in.
+            reply: What was answered, as far as it came; "" where nothing did.
+        """
 
 
 class Purse:
@@ -27,7 +37,7 @@ class Purse:
         self._book = book
         self._settled = asyncio.Event()
 
-    async def reserve(self, record: CallReserved) -> Refusal | None:
+    async def reserve(self, record: CallReserved, prompt: str) -> Refusal | None:
         """Reserve, waiting for requests in flight where that may make room.  A refusal is final; None means reserved."""
         while (refusal := self.ledger.refusal(record)) is not None:
             if not refusal.passing:
@@ -36,16 +46,16 @@ class Purse:
         self.ledger.apply(record)
         durable = False
         try:
-            await self._book.reserved(record)
+            await self._book.reserved(record, prompt)
             durable = True
         finally:
             if not durable:
-                self.settle(CallSettled(record.attempt, record.call, LOST, 0.0, reason="never sent"))
+                self.settle(CallSettled(record.attempt, record.call, LOST, 0.0, reason="never sent"), "")
         return None
 
-    def settle(self, record: CallSettled) -> None:
+    def settle(self, record: CallSettled, reply: str) -> None:
         """Settle, and wake those who wait for room."""
         self.ledger.apply(record)
-        self._book.settled(record)
+        self._book.settled(record, reply)
         self._settled.set()
         self._settled = asyncio.Event()

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from model_server import ModelServer, Say, error, message
 
 from archive import Attempt, CallReserved, CallSettled
 from evolve._errors import ConfigError
+from evolve._ledger import Amount, Caps, Ledger
 from evolve.models import (
-    Amount,
     Anthropic,
     Backoff,
     Caller,
     CallFailure,
-    Caps,
     Clock,
     FailureKind,
-    Ledger,
     Limiter,
     ModelReply,
     Outcome,
@@ -30,6 +28,8 @@ from evolve.models import (
     Usage,
     ask,
 )  # fmt: skip
+from evolve.testing import ModelServer, Say
+from evolve.testing._model_says import error, message
 
 ATTEMPT = Attempt("epoch", 3)
 PLAIN = ask("m", "improve this", 100)
@@ -59,19 +59,22 @@ class FakeTime:
 
 
 class ListBook:
-    """Keeps records in order; ``on_reserved`` is called while a reservation becomes durable."""
+    """Keeps records in order, and apart from them texts; ``on_reserved`` is called while a reservation becomes durable."""
 
     def __init__(self, on_reserved: Callable[[], None] = lambda: None) -> None:
         self.records: list[CallReserved | CallSettled] = []
+        self.texts: list[str] = []
         self._on_reserved = on_reserved
 
-    async def reserved(self, record: CallReserved) -> None:
+    async def reserved(self, record: CallReserved, prompt: str) -> None:
         await asyncio.sleep(0)
         self._on_reserved()
         self.records.append(record)
+        self.texts.append(prompt)
 
-    def settled(self, record: CallSettled) -> None:
+    def settled(self, record: CallSettled, reply: str) -> None:
         self.records.append(record)
+        self.texts.append(reply)
 
 
 class World:
@@ -84,7 +87,7 @@ class World:
 
     async def ask(self, ticket: int = 3, **settings) -> Outcome:
         rng = np.random.Generator(np.random.Philox(ticket))
-        return await self.caller.ask(Attempt("epoch", ticket), PLAIN, rng, **settings)
+        return await self.caller.ask(Attempt("epoch", ticket), PLAIN, rng, prompt="the new part", **settings)
 
 
 def test_a_reply_is_reserved_before_and_settled_after():
@@ -104,7 +107,7 @@ def test_a_model_without_a_price_is_an_error_before_anything_is_sent():
     provider = Scripted("a", prices_from="anthropic")
     world = World(provider)
     with pytest.raises(ConfigError, match="no price"):
-        asyncio.run(world.caller.ask(ATTEMPT, ask("nonesuch", "x", 1), np.random.default_rng(0)))
+        asyncio.run(world.caller.ask(ATTEMPT, ask("nonesuch", "x", 1), np.random.default_rng(0), prompt="x"))
     assert (provider.requests, world.book.records) == ([], [])
 
 
@@ -126,6 +129,13 @@ def test_each_try_is_a_call_of_its_own_and_the_last_failure_is_the_answer():
     calls = [(record.kind, record.call) for record in world.book.records]
     assert calls == [(kind, call) for call in (2, 3, 4, 5) for kind in ("call_reserved", "call_settled")]
     assert len(world.time.slept) == 3
+
+
+def test_the_book_is_given_what_is_new_and_what_came_of_it():
+    half = replace(failure(FailureKind.CUT_STREAM), text="half of")
+    world = World(Scripted([half, failure(FailureKind.OVERLOADED), ModelReply("so:", "tool_use", Usage(), {"é": [1, "b"]})]))
+    asyncio.run(world.ask())
+    assert world.book.texts == ["the new part", "half of", "", "", "", '{"é":[1,"b"]}']
 
 
 def test_waits_double_up_to_a_bound_and_are_drawn():
@@ -276,6 +286,7 @@ def test_a_call_given_up_in_flight_is_charged_in_full():
     asyncio.run(scene())
     reserved, settled = world.book.records
     assert (settled.outcome, settled.usd) == ("lost", reserved.worst_usd)
+    assert world.book.texts == ["the new part", ""]
     assert world.ledger.reserved == Amount()
 
 

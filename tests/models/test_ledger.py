@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from archive import Attempt, CallReserved, CallSettled
-from evolve.models import Amount, Caps, Ledger, Refusal
+from evolve._ledger import Amount, Caps, Ledger, Refusal
 
 ATTEMPT = Attempt("epoch", 1)
 NANO = 1_000_000_000
 
 
 def reserved(call: int, usd: float = 0.01, tokens: int = 10) -> CallReserved:
-    return CallReserved(ATTEMPT, call, "anthropic", "m", f'{{"worst_tokens":{tokens}}}', usd)
+    return CallReserved(ATTEMPT, call, "anthropic", "m", "{}", usd, worst_tokens=tokens)
 
 
 def settled(call: int, usd: float = 0.0, tokens_in: int = 0, tokens_out: int = 0) -> CallSettled:
@@ -131,9 +131,8 @@ class Spending(RuleBasedStateMachine):
     @rule(data=st.data())
     def end(self, data: st.DataObject) -> None:
         record = self.open.pop(data.draw(st.integers(0, len(self.open) - 1)))
-        tokens = int(record.price.removeprefix('{"worst_tokens":').removesuffix("}"))
-        tokens_in = data.draw(st.integers(0, tokens))
-        tokens_out = data.draw(st.integers(0, tokens - tokens_in))
+        tokens_in = data.draw(st.integers(0, record.worst_tokens))
+        tokens_out = data.draw(st.integers(0, record.worst_tokens - tokens_in))
         nano = data.draw(st.integers(0, round(record.worst_usd * NANO)))
         self.write(settled(record.call, nano / NANO, tokens_in, tokens_out))
 
