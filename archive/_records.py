@@ -95,6 +95,7 @@ class Proposed:
     reason: str = ""
     cpu_s: float = 0.0
     usd: float = 0.0
+    outcome: str = ""  # of a model's ticket without a child: its last call's, or its edits' fault
 
 
 @dataclass(frozen=True, slots=True)

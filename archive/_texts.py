@@ -116,6 +116,21 @@ class TextStore:
         self._keep(candidate, content, depth)
         return Text(b64encode(packed).decode(), base if depth else "", depth, sum(len(text.encode()) for text in files.values()))
 
+    def pack(self, text: str, base: str = "") -> Text:
+        """Any text for a record, against the files of candidate ``base`` if that is known: a prompt quotes most of a program."""
+        content = text.encode("utf-8", "replace")
+        known = base in self._places
+        packed = _compress(content, self._content(base)[0] if known else None)
+        return Text(b64encode(packed).decode(), base if known else "", 0, len(content))
+
+    def unpack(self, text: Text) -> str:
+        """The inverse of ``pack``.
+
+        Raises:
+            KeyError: its base is not known.
+        """
+        return _decompress(b64decode(text.data), self._content(text.base)[0] if text.base else None).decode()
+
     def note(self, candidate: str, position: Position, text: Text | None = None) -> None:
         """The candidate's record lies at ``position``; ``text`` is kept in memory until that is durable."""
         self._places[candidate] = position.segment << _OFFSET_BITS | position.offset

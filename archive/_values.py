@@ -82,7 +82,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A candidate's files as the journal stores them: zstd, base64, against ``base``'s files where that helps.
+    """Files or another long text as the journal stores them: zstd, base64, against the files of ``base`` where that helps.
 
     ``depth`` counts the links to the nearest full text; ``n_bytes`` is the size of the files as UTF-8.
     """

@@ -33,6 +33,7 @@ def build_search(config: RunConfig, problem: Problem) -> Search:
         stop=config.stop,
         budget=build_budget(config, problem),
         seed=config.seed,
+        llm=config.llm,
     )
 
 
@@ -41,11 +42,11 @@ def build_budget(config: RunConfig, problem: Problem) -> Budget:
     asked = config.budget
     given = problem.contract.budget
     confirm = given.confirm if asked.confirm is None else asked.confirm
-    if all(limit is None for limit in (asked.wall_s, asked.cpu_s, asked.evaluations, asked.candidates)):
-        return replace(given, confirm=confirm)
-    return Budget(
-        wall_s=asked.wall_s, cpu_s=asked.cpu_s, evaluations=asked.evaluations, candidates=asked.candidates, confirm=confirm
-    )
+    models = {"usd": asked.usd, "tokens": asked.tokens, "calls": asked.calls}
+    machine = {"wall_s": asked.wall_s, "cpu_s": asked.cpu_s, "evaluations": asked.evaluations, "candidates": asked.candidates}
+    if any(limit is not None for limit in (*machine.values(), *models.values())):
+        return Budget(**machine, **models, confirm=confirm)  # type: ignore[arg-type]
+    return replace(given, confirm=confirm)
 
 
 def n_slots(config: ExecutorConfig) -> int:

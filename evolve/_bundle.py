@@ -1,7 +1,7 @@
 """What of a problem folder counts: which files belong to it, which decide a score, their hash, and a copy of them.
 
 Left out of everything: hidden files, caches (``__pycache__``, ``*.pyc``), editor backups and a ``runs`` folder at the top.
-Left out of the hash: ``README*``, ``LICENSE*`` and ``redteam/``, which explain and test the evaluator but never decide a score,
+Left out of the hash: ``README*``, ``LICENSE*``, ``program.md`` and ``redteam/``, which explain and test but never decide a score,
 and ``problem.yaml`` itself, whose meaning (not its comments) is hashed by the loader.
 """
 
@@ -40,8 +40,9 @@ def problem_files(folder: Path) -> tuple[str, ...]:
 
 def decides_score(path: str) -> bool:
     """Whether a file of the folder is part of the evaluator's hash."""
-    top = path.split("/", 1)[0]
-    return path not in (CONTRACT_FILE, BUNDLE_FILE) and top != "redteam" and not path.startswith(("README", "LICENSE"))
+    if path in (CONTRACT_FILE, BUNDLE_FILE, "program.md"):
+        return False
+    return path.split("/", 1)[0] != "redteam" and not path.startswith(("README", "LICENSE"))
 
 
 def hash_file(path: Path) -> str:

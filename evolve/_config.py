@@ -11,6 +11,10 @@ from evolve._errors import ConfigError
 POLICIES = ("map_elites", "independent", "best_of_n", "hill_climb", "one_plus_one", "given")
 OPERATORS = ("tune", "ast_edit", "crossover")
 TIERS = ("strict", "none")
+PROVIDERS = ("none", "anthropic", "openai", "replay")
+MODEL_OPERATORS = ("llm_mutate", "llm_crossover", "llm_repair", "llm_simplify", "llm_paradigm")
+FORMATS = ("diff", "block", "file")
+EFFORTS = ("", "low", "medium", "high", "xhigh", "max")
 MAX_SLOTS = 1024
 
 
@@ -85,6 +89,92 @@ class SearchConfig:
 
 
 @dataclass(kw_only=True, slots=True)
+class LlmConfig:
+    """Language models that make children.
+
+    Args:
+        provider: ``none``; ``anthropic``; ``openai``: any server that speaks chat completions; or ``replay``: a tape.
+        models: Which are asked; the search learns which pays.
+        large: Asked too while the search stagnates; "" is none.
+        base_url: Address of the server; null is the provider's own.
+        key_variable: Environment variable that holds the key; null is the provider's usual one.
+        operators: What models are asked for.
+        formats: How they may answer: ``diff`` (search and replace), ``block`` (between EVOLVE-BLOCK markers), ``file``.
+        in_flight: Calls at a time.
+        max_tokens: Bound on one answer, thinking included.
+        effort: How much work a model puts in; "" leaves it to the provider.
+        thinking: ``adaptive``, ``disabled`` or a number of tokens; "" leaves it to the model.
+        prompt_tokens: Bound on one prompt.
+        repairs: Further turns after an answer that cannot be applied.
+        batch: Requests that are sent together for half the price, with answers within a day; 0 sends each at once.
+        batch_wait_s: How long a batch may gather.
+        stagnation: Children measured since the best last changed, after which new paradigms are asked for.
+        hour_usd: What an hour of one slot is worth, to weigh time against money; null lets budget.usd last as long as the clock,
+            and without those two limits is one dollar.
+        prices: Prices where the list has none or another: MODEL=IN/OUT[/CACHED[/WRITTEN_5M[/WRITTEN_1H]]], in dollars a million
+            tokens; the model ``*`` stands for all others.
+        prompts: Folder of templates that replace ours; copied into the run.
+        instructions: File that says how to do research on the problem; null takes program.md of the problem, if there is one.
+        tape: File that answers are recorded on, or replayed from.
+        novelty: ``ast``: programs that differ only in names of nothing, comments and spacing are one; ``tokens``: children too
+            similar to those known, by their tokens, are turned away too; or the name of an embedding model at ``base_url``.
+        novelty_share: Most of the children that may be turned away as too similar; the threshold adapts to it.
+    """
+
+    provider: str = "none"
+    models: Sequence[str] = ()
+    large: str = ""
+    base_url: str | None = None
+    key_variable: str | None = None
+    operators: Sequence[str] = MODEL_OPERATORS
+    formats: Sequence[str] = ("diff", "file")
+    in_flight: int = 8
+    max_tokens: int = 16000
+    effort: str = ""
+    thinking: str = ""
+    prompt_tokens: int = 40000
+    repairs: int = 2
+    batch: int = 0
+    batch_wait_s: float = 30.0
+    stagnation: int = 100
+    hour_usd: float | None = None
+    prices: Sequence[str] = ()
+    prompts: str | None = None
+    instructions: str | None = None
+    tape: str | None = None
+    novelty: str = "ast"
+    novelty_share: float = 0.1
+
+    def __post_init__(self) -> None:
+        _require(self.provider in PROVIDERS, "llm.provider", f"one of {', '.join(PROVIDERS)}", self.provider)
+        if self.provider != "none":
+            _require(bool(self.models), "llm.models", "the names of one model or several", list(self.models))
+        if self.provider == "openai":
+            _require(bool(self.base_url), "llm.base_url", "the server's address, as http://localhost:8000/v1", self.base_url)
+        if self.provider == "replay":
+            _require(bool(self.tape), "llm.tape", "the file that a run with llm.tape recorded", self.tape)
+        for key, known in (("operators", MODEL_OPERATORS), ("formats", FORMATS)):
+            found = getattr(self, key)
+            _require(bool(found) and set(found) <= set(known), f"llm.{key}", f"a list out of {', '.join(known)}", list(found))
+        _require(self.effort in EFFORTS, "llm.effort", f"one of {', '.join(EFFORTS[1:])}", self.effort)
+        thinks = self.thinking in ("", "adaptive", "disabled") or (self.thinking.isdecimal() and int(self.thinking) > 0)
+        _require(thinks, "llm.thinking", "adaptive, disabled or a number of tokens", self.thinking)
+        for key in ("in_flight", "max_tokens", "prompt_tokens", "stagnation"):
+            _require(getattr(self, key) >= 1, f"llm.{key}", "at least 1", getattr(self, key))
+        _require(self.in_flight <= MAX_SLOTS, "llm.in_flight", f"at most {MAX_SLOTS}", self.in_flight)
+        for key in ("repairs", "batch", "batch_wait_s"):
+            _require(getattr(self, key) >= 0, f"llm.{key}", "at least 0", getattr(self, key))
+        _require(self.hour_usd is None or self.hour_usd > 0, "llm.hour_usd", "above 0", self.hour_usd)
+        _require(0 <= self.novelty_share < 1, "llm.novelty_share", "at least 0 and below 1", self.novelty_share)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """All models that may be asked, the large one last."""
+        more = (self.large,) if self.large and self.large not in self.models else ()
+        return (*self.models, *more) if self.provider != "none" else ()
+
+
+@dataclass(kw_only=True, slots=True)
 class BudgetConfig:
     """What a run may spend; null takes the problem's default, and without one there is no limit.
 
@@ -93,6 +183,9 @@ class BudgetConfig:
         cpu_s: CPU seconds of candidates and scorers.
         evaluations: Measurements.
         candidates: Children measured.
+        usd: Dollars that model calls may cost, at their worst until they have ended.
+        tokens: Tokens of model calls, in and out.
+        calls: HTTP requests to models.
         confirm: Share of the budget that a noisy problem's vaults may cost; it is kept back while the search goes on.
     """
 
@@ -100,10 +193,13 @@ class BudgetConfig:
     cpu_s: float | None = None
     evaluations: int | None = None
     candidates: int | None = None
+    usd: float | None = None
+    tokens: int | None = None
+    calls: int | None = None
     confirm: float | None = None
 
     def __post_init__(self) -> None:
-        for key in ("wall_s", "cpu_s", "evaluations", "candidates"):
+        for key in ("wall_s", "cpu_s", "evaluations", "candidates", "usd", "tokens", "calls"):
             value = getattr(self, key)
             _require(value is None or value > 0, f"budget.{key}", "above 0", value)
         _require(self.confirm is None or 0 <= self.confirm < 1, "budget.confirm", "at least 0 and below 1", self.confirm)
@@ -180,6 +276,7 @@ class RunConfig:
 
     problem: ProblemConfig = field(default_factory=ProblemConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    llm: LlmConfig = field(default_factory=LlmConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     stop: StopConfig = field(default_factory=StopConfig)
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)

@@ -80,13 +80,26 @@ class Gate:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """What a run may spend; None is no limit.  ``wall_s`` includes the final runs.  ``confirm`` is the share of it that is set
-    aside for vaults, on noisy problems."""
+    aside for vaults, on noisy problems.  ``usd``, ``tokens`` and ``calls`` are of language models."""
 
     wall_s: float | None = None
     cpu_s: float | None = None
     evaluations: int | None = None
     candidates: int | None = None
     confirm: float = CONFIRM_SHARE
+    usd: float | None = None
+    tokens: int | None = None
+    calls: int | None = None
+
+    @property
+    def bounds_machine(self) -> bool:
+        """Whether anything but model calls is limited."""
+        return any(limit is not None for limit in (self.wall_s, self.cpu_s, self.evaluations, self.candidates))
+
+    @property
+    def bounds_models(self) -> bool:
+        """Whether model calls are limited."""
+        return any(limit is not None for limit in (self.usd, self.tokens, self.calls))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

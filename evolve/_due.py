@@ -125,6 +125,12 @@ def reserve(search: Search) -> Reserve:
     )
 
 
+def on_target(search: Search, number: int | None) -> bool:
+    """Whether a candidate's score is as good as ``stop.target`` asks, warm or cold."""
+    score = search.people.score(number) if number is not None else None
+    return search.stop.target is not None and score is not None and score >= search.people.sign * search.stop.target
+
+
 def _warm(search: Search) -> bool:
     return search.contract.stages[-1].start is Start.WARM
 
@@ -185,7 +191,7 @@ def _recheck(search: Search) -> Due | None:
     rows, leader = people.rows, people.leader
     if not _warm(search):
         return None
-    if search.spend.share_of_wall(Purpose.RECHECK) >= search.config.recheck_share and not search.on_target(leader):
+    if search.spend.share_of_wall(Purpose.RECHECK) >= search.config.recheck_share and not on_target(search, leader):
         return None
     if leader is not None and not rows[leader].cold:
         return _again(search, leader, Purpose.RECHECK) if rows[leader].pending == 0 else None

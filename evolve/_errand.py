@@ -5,43 +5,52 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from typing import Any
 
 from archive import Journal, Requested, TextStore, find_records
-from evolve._build import build_search
+from evolve._build import build_operators, build_search
 from evolve._errors import RunLocked, UsageError
 from evolve._inbox import Request, inbox_folder, post, withdraw
+from evolve._providers import instructions_of
 from evolve._reading import read_run
 from evolve._recorder import Recorder
 from evolve._replay import replay
 from evolve._rundir import RunDir, RunLock, is_driven
 from evolve._verbs import answer
+from evolve._workshop import Workshop
 
 ANSWER_S = 30.0  # how long a driver may take
 _EVERY_S = 0.1
 
 
-def errand(run: RunDir, verb: str, body: Mapping[str, object]) -> None:
-    """Carry out a verb of ``evolve._verbs``, durably.
+def errand(run: RunDir, verb: str, body: Mapping[str, object]) -> Mapping[str, Any]:
+    """Carry out a verb of ``evolve._verbs``, durably; returns its answer.
 
     Raises:
         UsageError: it was refused; the message is the run's.
         RunLocked: a driver has the run and did not answer in time.
     """
     request = post(run.path, verb, json.dumps(dict(body)))
-    if not is_driven(run):
-        _carry_out(run, request)
-    else:
-        _wait(run, request)
+    _until_taken(run, request)
     for stamped in find_records(run.path, ("requested",), mention=request.id):
-        if isinstance(stamped.record, Requested) and not stamped.record.accepted:
-            raise UsageError(json.loads(stamped.record.answer)["error"])
+        if isinstance(stamped.record, Requested) and stamped.record.request == request.id:
+            found: dict[str, Any] = json.loads(stamped.record.answer)
+            if not stamped.record.accepted:
+                raise UsageError(found["error"])
+            return found
+    raise RunLocked(f"{run.path} was let go before it answered; type the same again.")
 
 
-def _wait(run: RunDir, request: Request) -> None:
+def _until_taken(run: RunDir, request: Request) -> None:
+    """Wait until a driver took the request; carry it out here as soon as there is none, one such process after another."""
     file, end = inbox_folder(run.path) / f"{request.id}.json", time.monotonic() + ANSWER_S
     while file.exists():
-        if time.monotonic() >= end and withdraw(run.path, request):
+        if not is_driven(run):
+            with suppress(RunLocked):  # somebody was faster
+                _carry_out(run, request)
+                return
+        elif time.monotonic() >= end and withdraw(run.path, request):
             raise RunLocked(f"{run.path} is driven by a process that did not answer in {ANSWER_S:.0f} s; try again.")
         time.sleep(_EVERY_S)
 
@@ -49,14 +58,17 @@ def _wait(run: RunDir, request: Request) -> None:
 def _carry_out(run: RunDir, request: Request) -> None:
     """Nobody drives the run: take its lock, bring a search up to date, write what the request does."""
     with ExitStack() as stack:
-        stack.callback(withdraw, run.path, request)
         stack.enter_context(RunLock(run))
+        stack.callback(withdraw, run.path, request)
         config, problem = read_run(run)
         journal = stack.enter_context(Journal.open(run.path))
         search, texts = build_search(config, problem), TextStore(run.path, lambda: journal.durable_seq)
         replay(run, search, texts)
+        if request.id in search.requests:  # a driver recorded it and was killed before it removed the file
+            return
         recorder = Recorder(journal, search, texts, time.time)
-        for record in answer(search, request):
+        workshop = Workshop(problem, build_operators(config), texts, search.seed, instructions=instructions_of(run, problem))
+        for record in answer(search, request, workshop, time.time()):
             recorder.write(record)
         if journal.written is not None:
             journal.wait_durable(journal.written.seq)

@@ -97,7 +97,8 @@ class Ledger:
         call = (record.attempt, record.call)
         if isinstance(record, CallReserved):
             if call in self._open:
-                raise ValueError(f"the call {call} is reserved already.")
+                self._batched(call, record)
+                return
             amount = _asked(record)
             self._open[call] = (record, amount)
             self.reserved += amount
@@ -111,9 +112,43 @@ class Ledger:
         beyond = charged - asked
         self.overrun += Amount(max(beyond.nano, 0), max(beyond.tokens, 0))
 
+    def _batched(self, call: CallId, record: CallReserved) -> None:
+        """A second record of a reservation tells its batch, and changes nothing else."""
+        old, amount = self._open[call]
+        if not record.batch or old.batch or _asked(record) != amount:
+            raise ValueError(f"the call {call} is reserved already.")
+        self._open[call] = (record, amount)
+
+    def reservation(self, attempt: Attempt, call: int) -> CallReserved | None:
+        """The reservation of a call that is open."""
+        found = self._open.get((attempt, call))
+        return found[0] if found is not None else None
+
     def lost(self) -> tuple[CallSettled, ...]:
-        """Settlements in full of all that is reserved: after reopening, nobody knows what became of those requests."""
-        return tuple(in_full(record, LOST, "open when the run was reopened") for record, _ in self._open.values())
+        """Settlements in full of what is reserved and in no batch: after reopening, nobody knows what became of those requests."""
+        return tuple(
+            in_full(record, LOST, "open when the run was reopened") for record, _ in self._open.values() if not record.batch
+        )
+
+    def batched(self) -> tuple[CallReserved, ...]:
+        """Open reservations whose batch is known: their answers can still be fetched."""
+        return tuple(record for record, _ in self._open.values() if record.batch)
+
+    def copy(self) -> Ledger:
+        """Another ledger in the same state, for another thread."""
+        twin = Ledger(self.caps)
+        twin.settled, twin.reserved, twin.overrun, twin._open = self.settled, self.reserved, self.overrun, dict(self._open)
+        return twin
+
+    def dump(self) -> tuple[Amount, Amount, tuple[CallReserved, ...]]:
+        """The state; ``load`` of it is exact."""
+        return self.settled, self.overrun, tuple(record for record, _ in self._open.values())
+
+    def load(self, dumped: tuple[Amount, Amount, tuple[CallReserved, ...]]) -> None:
+        """Take the state of ``dump``."""
+        self.settled, self.overrun, records = dumped
+        self._open = {(record.attempt, record.call): (record, _asked(record)) for record in records}
+        self.reserved = sum((amount for _, amount in self._open.values()), Amount())
 
 
 def in_full(record: CallReserved, outcome: str, reason: str) -> CallSettled:

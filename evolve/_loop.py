@@ -11,9 +11,10 @@ from queue import Empty, SimpleQueue
 
 from archive import JournalError, MeasureIssued, ProposeIssued, StopAsked
 from evolve._confirming import Entropy
+from evolve._desk import CallNote, Desk, DeskBroken, DeskMessage, Drafted
 from evolve._inbox import Request
 from evolve._recorder import Recorder
-from evolve._rng import fresh_seeds
+from evolve._rng import fresh_seeds, generator
 from evolve._search import Search
 from evolve._verbs import INTERRUPTED, answer
 from evolve._workshop import Workshop
@@ -27,7 +28,7 @@ class Interrupt:
     """The first asks to drain, a second to stop at once."""
 
 
-Message = EntryReport | BlockReport | Request | Interrupt | JournalError
+Message = EntryReport | BlockReport | Request | Interrupt | JournalError | DeskMessage
 Mailbox = SimpleQueue[Message]
 
 
@@ -43,6 +44,7 @@ def run_loop(
     mailbox: Mailbox,
     answered: Callable[[Request], None],
     entropy: Entropy = fresh_seeds,
+    desk: Desk | None = None,
 ) -> str:
     """Drive a search until its budget, a stop condition, a request or an interrupt ends it.  Returns why it ended.
 
@@ -53,6 +55,7 @@ def run_loop(
         recorder: Appends and applies.
         mailbox: Everything that happens.
         entropy: Where the seeds of vaults come from.
+        desk: Asks models; None where none was offered.
         answered: Called from the journal's thread when a request's answer is durable.
 
     Raises:
@@ -63,17 +66,25 @@ def run_loop(
         issued = search.ask(recorder.clock(), room=executor.room, entropy=entropy)
         if isinstance(issued, ProposeIssued):
             recorder.write(issued)
-            generation = search.people.rows[search.people.by_id[issued.parents[0]]].generation
-            made = workshop.make(issued, search.tuning.literals_of(issued.sample), generation)
-            recorder.write(search.accept_proposal(made))
+            _make(issued, search, recorder, workshop, desk)
         elif isinstance(issued, MeasureIssued):
             recorder.write(issued)
             executor.submit(workshop.block(issued))
         elif issued is not None:
             recorder.write(issued)
         for message in _arrived(mailbox, wait=issued is None):
-            _handle(message, search, recorder, answered)
+            _handle(message, search, recorder, answered, workshop, desk)
     return why
+
+
+def _make(issued: ProposeIssued, search: Search, recorder: Recorder, workshop: Workshop, desk: Desk | None) -> None:
+    """A child, or a question to a model whose answer comes as a message."""
+    if issued.arm.model and desk is not None:
+        desk.submit(issued, workshop.assignment(search, issued), generator(search.seed, "model", issued.attempt.ticket))
+        return
+    generation = search.people.rows[search.people.by_id[issued.parents[0]]].generation
+    made = workshop.make(issued, search.tuning.literals_of(issued.sample), generation)
+    recorder.write(search.accept_proposal(made))
 
 
 def _arrived(mailbox: Mailbox, *, wait: bool) -> Iterator[Message]:
@@ -86,8 +97,21 @@ def _arrived(mailbox: Mailbox, *, wait: bool) -> Iterator[Message]:
         return
 
 
-def _handle(message: Message, search: Search, recorder: Recorder, answered: Callable[[Request], None]) -> None:
+def _handle(
+    message: Message,
+    search: Search,
+    recorder: Recorder,
+    answered: Callable[[Request], None],
+    workshop: Workshop,
+    desk: Desk | None,
+) -> None:
     match message:
+        case CallNote():
+            recorder.write(workshop.kept(search, message), on_durable=message.on_durable)
+        case Drafted():
+            recorder.write(search.accept_proposal(workshop.finish(search, message)))
+        case DeskBroken():
+            raise message.error
         case EntryReport(attempt, index, result):
             recorder.write(search.accept_entry(attempt, index, result))
         case BlockReport(attempt, status, skipped, drift, reason, lost):
@@ -97,10 +121,12 @@ def _handle(message: Message, search: Search, recorder: Recorder, answered: Call
             if message.id in search.requests:
                 answered(message)
                 return
-            *effects, reply = answer(search, message)
+            *effects, reply = answer(search, message, workshop, recorder.clock())
             for record in effects:
                 recorder.write(record)
             recorder.write(reply, on_durable=lambda: answered(message))
+            if desk is not None:
+                desk.cap(search.accounts.ledger.caps)
         case Interrupt():
             if search.stopping:
                 raise Stopped

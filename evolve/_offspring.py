@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archive import ProposalStatus, Proposed, ProposeIssued
-from evolve._policies import TUNE
+from archive import Placed, ProposalStatus, Proposed, ProposeIssued
+from evolve._accounts import SIMPLIFY, seconds_of
+from evolve._policies import SEED_ARM, TUNE
 
 if TYPE_CHECKING:
     from evolve._search import Search
 
-SEED_ARM = -1
+_SIMPLER = 1e-300  # the least gain: what is as good and shorter is worth something
 
 
 def on_issued(search: Search, record: ProposeIssued) -> None:
@@ -27,22 +28,28 @@ def on_proposed(search: Search, record: Proposed) -> None:
     ticket = record.attempt.ticket
     if search.tickets.waits_for_proposal(record.attempt) is None:
         if record.candidate is not None and record.candidate.id not in search.people.by_id:  # the seed, or a told child
-            search.people.add(record.candidate, arm=SEED_ARM, ticket=ticket, tuner=-1, baseline=None)
+            number = search.people.add(record.candidate, arm=SEED_ARM, ticket=ticket, tuner=-1, baseline=None)
+            search.memory.made(number, record.candidate, search.people.rows[number].parents)
             search.tickets.next_ticket = max(search.tickets.next_ticket, ticket + 1)
         return
-    issued = search.tickets.proposals.pop(ticket)
+    issued = search.tickets.ended(ticket)
     search.barren = 0 if record.candidate is not None or record.status is ProposalStatus.TUNER else search.barren + 1
-    arm, sample = search.bandit.arms.index(issued.arm), issued.sample
+    external = issued.expires_at is not None
+    arm, sample = SEED_ARM if external else search.bandit.arms.index(issued.arm), issued.sample
+    if issued.arm.model:
+        search.accounts.proposed(record, issued.arm.model)
+    cost_s = record.cpu_s + seconds_of(search, record.usd)
     if record.candidate is not None:
         tuner = sample.tuner if sample is not None else -1
         number = search.people.add(record.candidate, arm=arm, ticket=ticket, tuner=tuner, baseline=issued.baseline)
-        search.people.rows[number].cost_s += record.cpu_s
+        search.people.rows[number].cost_s += cost_s
+        search.memory.made(number, record.candidate, search.people.rows[number].parents)
         search.spend.candidates += 1
         if sample is not None:
             search.tuning.sampled(number, sample)
         return
-    if issued.arm.operator != TUNE:
-        search.bandit.learn(arm, None, record.cpu_s)
+    if issued.arm.operator != TUNE and not external and record.status is not ProposalStatus.LOST:
+        search.bandit.learn(arm, None, cost_s)
     if record.status is ProposalStatus.TUNER:
         search.tuning.opened(ticket, search.people.by_id[issued.parents[0]], record.literals, search.people)
     elif issued.arm.operator == TUNE and sample is None:
@@ -53,18 +60,31 @@ def on_proposed(search: Search, record: Proposed) -> None:
         search.tuning.duplicate(sample, twin, search.people.score(twin) if twin is not None else None, settled=settled)
 
 
-def settle(search: Search, number: int) -> None:
-    """Tell the bandit, the tuner and the incumbent once it is known what became of a child."""
+def settle(search: Search, number: int) -> list[Placed]:
+    """Tell the bandit, the tuner, the memory and the incumbent once it is known what became of a child.
+
+    Returns what changed in the archive: a simplification that is no worse takes the place of what it simplifies.
+    """
     row = search.people.rows[number]
     score = search.people.score(number)
     going_on = score is None and any(due.row == number for due in search.people.ready)
     if row.settled or row.status is None or going_on:
-        return
+        return []
     row.settled = True
     search.people.n_settled += 1
-    if row.arm >= 0 and search.bandit.arms[row.arm].operator != TUNE:
+    placed: list[Placed] = []
+    operator = search.bandit.arms[row.arm].operator if row.arm >= 0 else TUNE
+    if operator != TUNE:
         baseline = row.baseline if row.baseline is not None else score
         gain = score - baseline if score is not None and baseline is not None else None
+        if operator == SIMPLIFY and score is not None and not search.contract.noisy:
+            parent = row.parents[0]
+            before = search.people.score(parent)
+            if before is not None and score >= before:
+                gain = max(score - before, _SIMPLER)
+                placed = search.people.succeed(number, parent)
         search.bandit.learn(row.arm, gain, row.cost_s)
     search.tuning.settled(number, score)
     search.policy.settled(search, number, score)
+    search.memory.settled(search, number, score)
+    return placed

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archive import ProposeIssued, Sample
+from archive import Arm, ProposeIssued, Sample
+from evolve import _accounts as accounts
 from evolve._frames import SEED
 from evolve._spend import affordable
 from evolve.select import inspirations, tournament
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from evolve._search import Search
 
 TUNE = "tune"
+SEED_ARM = -1  # of what no arm made
 EVALUATIONS_PER_LITERAL = 100  # below this, changing one number at a time learns more than changing all
 
 
@@ -60,7 +63,7 @@ def map_elites(search: Search, rng: np.random.Generator) -> Draft | None:
         return None
     arms, share = search.bandit.arms, tune_share(search)
     tune = next((i for i, arm in enumerate(arms) if arm.operator == TUNE), None) if _may_tune(search) else None
-    allowed = [arm.operator != TUNE and (arm.operator != "crossover" or len(people.elites) > 1) for arm in arms]
+    allowed = [arm.operator != TUNE and _has_parents(search, arm) for arm in arms]
     if tune is not None and (not any(allowed) or rng.random() < share):
         draft = _tune(search, rng, tune, share if any(allowed) else 1.0)
         if draft is not None:
@@ -68,9 +71,51 @@ def map_elites(search: Search, rng: np.random.Generator) -> Draft | None:
     if not any(allowed):
         return None
     arm, propensity = search.bandit.choose(allowed, rng.random())
-    parent = _parent(search, rng, arm)
-    others = inspirations(people.elites, _leader(search), parent, rng, count=config.inspirations)
-    return Draft(arm, (parent,), others, propensity * (1.0 - share if tune is not None else 1.0), people.score(_leader(search)))
+    parents = _parents(search, rng, arm)
+    others = inspirations(people.elites, _leader(search), parents[0], rng, count=config.inspirations)
+    others = tuple(one for one in others if one not in parents)
+    return Draft(arm, parents, others, propensity * (1.0 - share if tune is not None else 1.0), people.score(_leader(search)))
+
+
+def external_parents(search: Search, rng: np.random.Generator, parent: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Parents and inspirations for a person or an agent; ``parent`` where it was named."""
+    people = search.people
+    if parent is None:
+        parent = _parent(search, rng, SEED_ARM) if people.elites else SEED
+    others = inspirations(people.elites, _leader(search), parent, rng, count=search.config.inspirations) if people.elites else ()
+    return (parent,), others
+
+
+def _has_parents(search: Search, arm: Arm) -> bool:
+    """Whether the archive has what an operator needs, and its model may be asked."""
+    if arm.model and not accounts.allowed(search, arm):
+        return False
+    if arm.operator == accounts.REPAIR:
+        return bool(search.memory.broken)
+    if arm.operator == accounts.SIMPLIFY:
+        return _leader(search) != SEED and search.people.rows[_leader(search)].cold
+    if arm.operator == accounts.CROSSOVER:
+        return len(list(islice((one for one in search.people.elites if search.people.rows[one].cold), 2))) > 1
+    return arm.operator != "crossover" or len(search.people.elites) > 1
+
+
+def _parents(search: Search, rng: np.random.Generator, arm: int) -> tuple[int, ...]:
+    """Whom an operator works on: a failed child, the best, a pair, or whoever wins a tournament."""
+    operator = search.bandit.arms[arm].operator
+    if operator == accounts.REPAIR:
+        return (search.memory.broken[-1],)
+    if operator == accounts.SIMPLIFY:
+        return (_leader(search),)
+    first = _parent(search, rng, arm)
+    if operator != accounts.CROSSOVER:
+        return (first,)
+    others = (_parent(search, rng, arm) for _ in range(4))
+    return (first, next((one for one in others if one != first), _other(search, first)))
+
+
+def _other(search: Search, first: int) -> int:
+    """Some elite that may breed and is not this one."""
+    return next(one for one in search.people.elites if one != first and search.people.rows[one].cold)
 
 
 def independent(search: Search, rng: np.random.Generator) -> Draft | None:
@@ -176,6 +221,9 @@ def _tune(search: Search, rng: np.random.Generator, arm: int, propensity: float)
 
 
 def _child_of(search: Search, rng: np.random.Generator, parent: int) -> Draft | None:
-    """A child of a given parent; the operators that only edit, equally often."""
-    arms = [i for i, arm in enumerate(search.bandit.arms) if arm.operator == "ast_edit"] or [0]
+    """A child of a given parent; the operators that only edit, equally often: models where there are any."""
+    arms = [i for i, arm in enumerate(search.bandit.arms) if arm.operator == "llm_mutate" and accounts.allowed(search, arm)]
+    if not arms and any(search.accounts.may_ask(arm.model) for arm in search.bandit.arms if arm.model):
+        return None  # they are all busy
+    arms = arms or [i for i, arm in enumerate(search.bandit.arms) if arm.operator == "ast_edit"] or [0]
     return Draft(arms[int(rng.integers(len(arms)))], (parent,), (), 1.0 / len(arms), search.people.score(parent))

@@ -213,6 +213,18 @@ class Population:
             self._elect()
         return placed
 
+    def succeed(self, number: int, parent: int) -> list[Placed]:
+        """A program that is as good as its parent and shorter takes the parent's place in the archive, where both stand in one
+        cell.  The seed program keeps its own."""
+        cell = self.rows[number].cell
+        if parent == SEED or number in self.archive.cells or parent not in self.archive.cells or self.rows[parent].cell != cell:
+            return []
+        placed = self._placed(self.archive.retract(parent).changes)
+        placed += self._placed(self.archive.put(number, cell, *self.posterior(number)).changes)
+        if parent == self.leader:
+            self._elect()
+        return placed
+
     def descendants(self, number: int) -> list[int]:
         """Everything that came of a candidate, oldest first."""
         found = {number}

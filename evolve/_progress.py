@@ -11,7 +11,7 @@ from evolve._due import final_runs
 from evolve._policies import SEED
 from evolve._population import Standing, standing
 from evolve._search import Search
-from evolve._summary import best_of, champion_of, noise_of, word_of
+from evolve._summary import ModelUse, best_of, champion_of, model_use, noise_of, word_of
 from evolve.confirm import Noise
 
 
@@ -54,6 +54,7 @@ class Progress:
     cpu_s: float
     budget: Budget
     reserved: int
+    models: ModelUse
 
 
 class Watch:
@@ -92,6 +93,7 @@ class Watch:
             elapsed_s=search.spend.elapsed(now),
             cpu_s=search.spend.cpu_s,
             budget=search.budget,
+            models=model_use(search),
             reserved=(2 * final_runs(search) if search.finals is None else search.finals[1]) if search.contract.noisy else 0,
         )
 
@@ -105,7 +107,12 @@ class Watch:
         for number in search.people.elites:
             if rows[number].arm >= 0:
                 elites[rows[number].arm] += 1
-        return tuple(Share(arm.operator, self._children[index], elites[index]) for index, arm in enumerate(search.bandit.arms))
+        shares: dict[str, Share] = {}
+        for index, arm in enumerate(search.bandit.arms):
+            name = f"{arm.operator} {arm.model}".strip()
+            old = shares.get(name, Share(name, 0, 0))
+            shares[name] = Share(name, old.children + self._children[index], old.elites + elites[index])
+        return tuple(shares.values())
 
 
 def operator_of(search: Search, number: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from evolve._config import (
     BudgetConfig,
     ExecutorConfig,
+    LlmConfig,
     ProblemConfig,
     RunConfig,
     SandboxConfig,
@@ -31,6 +32,7 @@ def config_from_json(text: str) -> RunConfig:
     return RunConfig(
         problem=_made(ProblemConfig, found["problem"]),
         search=_made(SearchConfig, found["search"]),
+        llm=_made(LlmConfig, found.get("llm", {})),
         budget=_made(BudgetConfig, found["budget"]),
         stop=_made(StopConfig, found["stop"]),
         executor=_made(ExecutorConfig, found["executor"]),

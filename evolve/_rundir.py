@@ -6,6 +6,8 @@ RUN/journal/      the truth
 RUN/inbox/        requests of other processes
 RUN/checkpoint.*  the search's state at some record; may be deleted at any time
 RUN/lock          held by the driver
+RUN/program.md    how to do research on the problem, where the run has its own instructions
+RUN/prompts/      templates of prompts, where the run has its own
 """
 
 from __future__ import annotations
@@ -34,6 +36,10 @@ class RunDir:
     @property
     def problem(self) -> Path:
         return self.path / "problem"
+
+    @property
+    def prompts(self) -> Path:
+        return self.path / "prompts"
 
     @property
     def checkpoint(self) -> Path:

@@ -15,8 +15,11 @@ from archive import (
     BlockClosed,
     BlockStatus,
     BudgetSet,
+    CallReserved,
+    CallSettled,
     Champion,
     Claim,
+    Closed,
     LateResult,
     Measured,
     MeasureIssued,
@@ -39,24 +42,27 @@ from archive import (
     VaultOpened,
 )  # fmt: skip
 from evolve import _confirming as confirming
+from evolve import _ends as ends
 from evolve import _offspring as offspring
-from evolve._config import SearchConfig, StopConfig
+from evolve._accounts import Accounts, arms_of
+from evolve._config import LlmConfig, SearchConfig, StopConfig
 from evolve._confirming import Entropy
 from evolve._contract import Budget, Contract
 from evolve._crosscheck import cross_checked
-from evolve._due import Due, final_block, final_runs, next_block, reserve
+from evolve._due import Due, final_runs, next_block
+from evolve._memory import Memory
 from evolve._policies import POLICIES, SEED, Draft
 from evolve._population import Population
 from evolve._rng import generator
-from evolve._spend import Spend, exhausted, nearest_limit
+from evolve._spend import Spend
 from evolve._tickets import MAX_LOSSES, Made, Tickets
 from evolve._tuning import Tuning
 from evolve.confirm import Contest, Docket
 from evolve.select import Bandit
 
-FAMILIES = {"tune": "tune", "ast_edit": "edit", "crossover": "merge"}
+FAMILIES = {"tune": "tune", "ast_edit": "edit", "crossover": "merge", "llm_paradigm": "paradigm"}  # else "model"
 MAX_EVALUATOR_ERRORS = 3
-BARREN = 1000  # propose tickets without a new program, after which the operators have nothing left
+_WORK = (MeasureIssued, Measured, BlockClosed, CallSettled, Closed)  # what only a driver writes: until then its time counts
 
 
 class Search:
@@ -69,12 +75,22 @@ class Search:
         stop: When to stop early.
         budget: What may be spent, until a ``BudgetSet`` record says otherwise.
         seed: Keys every draw.
+        llm: Which models may be asked, and for what.
     """
 
     def __init__(
-        self, *, contract: Contract, problem: str, config: SearchConfig, stop: StopConfig, budget: Budget, seed: int
+        self,
+        *,
+        contract: Contract,
+        problem: str,
+        config: SearchConfig,
+        stop: StopConfig,
+        budget: Budget,
+        seed: int,
+        llm: LlmConfig | None = None,
     ) -> None:
         self.contract, self.problem, self.config, self.stop = contract, problem, config, stop
+        self.llm = llm or LlmConfig()
         self.budget, self.seed = budget, seed
         self.slots, self.tier = 1, ""  # of the driver that has the run now
         self.people = Population(problem, contract, keep=config.keep)
@@ -83,8 +99,9 @@ class Search:
         self.spend = Spend()
         self.tuning = Tuning()
         self.contest, self.docket = Contest(titled=self.policy.titled), Docket()
-        arms = [Arm(name) for name in config.operators]
-        families = [FAMILIES[name] for name in config.operators]
+        self.accounts, self.memory = Accounts(budget), Memory()
+        arms = [*(Arm(name) for name in config.operators), *arms_of(self.llm)]
+        families = [FAMILIES.get(arm.operator, "model") for arm in arms]
         self.bandit = Bandit(arms, families, discount=config.discount, family_floor=config.family_floor)
         self.finals: tuple[str, int] | None = None  # the finalist and the number of final entries still owed
         self.final_scores: list[tuple[str, float]] = []  # of the finals in hand: candidate, score in the problem's own sign
@@ -97,6 +114,8 @@ class Search:
         self.incumbent = SEED  # of the baselines that keep one
         self.tickets_of_round = 0
         self.barren = 0  # propose tickets since the last one that gave a new program
+        self.paused = False  # the last driver measured what was ready and no more
+        self.pausing = False  # only what is ready is measured: set by whoever drives, no state
 
     # ---------------------------------------------------------------------------------------------- deciding
 
@@ -110,6 +129,8 @@ class Search:
         """
         if self.failed or self.stopping:
             return None
+        if lost := self.tickets.lost(now):
+            return lost
         if self.tickets.again:
             again = self.tickets.reissue()
             return again if room > 0 or isinstance(again, ProposeIssued) else None
@@ -120,48 +141,18 @@ class Search:
         over = self.over(now)
         if room > 0:
             draining = over == "budget.candidates" and self.people.ready
-            due = self._final(now) if over and not draining else next_block(self)
+            due = ends.final(self, now) if over and not draining else next_block(self)
             if due is not None:
                 return self._block(due)
-        return None if over else self._propose()
+        return None if over or self.pausing else self._propose()
 
     def over(self, now: float) -> str:
         """Why searching is over ("" while it is not); final measurements may still be due."""
-        leader = self.people.leader
-        if leader is None:
-            return ""  # the seed program is measured whatever the budget
-        if self.people.rows[leader].cold and self.on_target(leader):
-            return "stop.target"
-        if self.stop.patience is not None and self.people.n_settled - self.people.leader_at >= self.stop.patience:
-            return "stop.patience"
-        if self.policy.given and not self.people.ready:
-            return "everything that was given is measured"
-        nearest = nearest_limit(self.budget, self.spend, now)
-        if nearest is not None and confirming.ended(self):
-            return nearest[1]
-        if self.barren >= BARREN:
-            return f"exhausted: the last {BARREN} attempts gave no new program"
-        queued = sum(len(block.remaining()) for block in self.tickets.blocks.values())
-        return exhausted(self.budget, self.spend, now, reserve(self), queued=queued / self.slots)
-
-    def on_target(self, number: int | None) -> bool:
-        """Whether a candidate's score is as good as ``stop.target`` asks, warm or cold."""
-        score = self.people.score(number) if number is not None else None
-        return self.stop.target is not None and score is not None and score >= self.people.sign * self.stop.target
+        return ends.over(self, now)
 
     def done(self, now: float) -> str:
         """Why nothing more will be asked for ("" while something will, or is under way)."""
-        if self.failed or self.stopping:
-            return self.failed or self.stopping
-        over = self.over(now)
-        busy = self.tickets.blocks or self.tickets.again or (over == "budget.candidates" and self.people.ready)
-        return "" if busy or confirming.is_due(self, now) or self._final(now) is not None else over
-
-    def _final(self, now: float) -> Due | None:
-        """What is due at the end; not before everything else has ended, since it decides who is best."""
-        ending = (Purpose.FINAL, Purpose.VAULT, Purpose.REMEASURE)
-        others = any(block.issued.purpose not in ending for block in self.tickets.blocks.values())
-        return None if others or self.tickets.proposals else final_block(self, now)
+        return ends.done(self, now)
 
     def _block(self, due: Due) -> MeasureIssued:
         return MeasureIssued(
@@ -170,7 +161,7 @@ class Search:
 
     def _propose(self) -> ProposeIssued | None:
         seed = self.people.rows[SEED]
-        waiting = len(self.people.ready) + len(self.tickets.proposals)
+        waiting = len(self.people.ready) + self.tickets.waiting()
         if seed.stage < self.people.last_stage or waiting >= 2 * self.slots * self.contract.stages[0].block:
             return None
         draft = self.policy.draft(self, generator(self.seed, "propose", self.tickets.next_ticket))
@@ -211,6 +202,7 @@ class Search:
             reason=made.reason,
             cpu_s=made.cpu_s,
             usd=made.usd,
+            outcome=made.outcome,
         )
 
     def accept_entry(self, attempt: Attempt, index: int, result: Measurement) -> Measured | LateResult:
@@ -246,7 +238,7 @@ class Search:
     def apply(self, stamped: Stamped) -> list[Placed]:
         """Take one record in, in its order; returns what changed in the archive, to be written for readers."""
         record = stamped.record
-        if not isinstance(record, Opened):  # it needs to know when the last driver's last record was
+        if isinstance(record, _WORK):
             self.spend.last_at = stamped.at
         if isinstance(record, BudgetSet | StopAsked | Retraction | Note | Requested) and record.request:
             self.requests.add(record.request)
@@ -263,16 +255,21 @@ class Search:
                 return self._closed(record)
             case Opened():
                 self.spend.opened(record, stamped.at)
-                self.tickets.opened(record.epoch)
+                self.tickets.opened(record.epoch, {call.attempt.ticket for call in self.accounts.ledger.batched()})
+                self.accounts.opened(record)
                 self.slots, self.tier = record.slots, record.tier
-                self.stopping, self.evaluator_errors, self.barren = "", 0, 0
+                self.stopping, self.paused, self.evaluator_errors, self.barren = "", False, 0, 0
                 self.failed = self.failed if self.people.seed_failed else ""
             case RunCreated():
                 self.seed = record.seed
+            case CallReserved() | CallSettled():
+                self.accounts.apply(record)
             case BudgetSet():
                 self._new_budget(record)
             case StopAsked():
                 self.stopping = record.reason
+            case Closed():
+                self.paused = record.reason == ends.PAUSED
             case Rebinned():
                 return self.people.rebin(record.axes)
             case Retraction():
@@ -295,7 +292,11 @@ class Search:
             evaluations=record.evaluations,
             candidates=record.candidates,
             confirm=confirm,
+            usd=record.usd,
+            tokens=record.tokens,
+            calls=record.calls,
         )
+        self.accounts.new_budget(self.budget)
         confirming.next_budget(self)
         self.finals, self.final_scores = None, []
 
@@ -368,7 +369,7 @@ class Search:
                 self.failed = f"the machine never stood still for the seed program: {record.reason}"
             if rows[number].status is None:  # it could not be measured, which is no fault of its own
                 rows[number].status = Status.EVALUATOR_ERROR
-                offspring.settle(self, number)
+                offspring.settle(self, number)  # without a score nothing takes a place
 
     def _count(self, record: Measured) -> list[Placed]:
         result = record.result
@@ -389,5 +390,5 @@ class Search:
             self.evaluator_errors = 0
             if number == SEED and result.status is not Status.OK:
                 self.failed = f"the seed program failed ({result.status}): {result.reason}"
-        offspring.settle(self, number)
-        return placed
+        self.memory.measured(number, result)
+        return placed + offspring.settle(self, number)

@@ -32,15 +32,20 @@ from evolve import _rundir, _snapshot
 from evolve._build import build_executor, build_operators, build_search, n_slots
 from evolve._collector import rare_collections
 from evolve._config import RunConfig
+from evolve._desk import CallNote, Desk, Drafted
+from evolve._ends import PAUSED
 from evolve._inbox import InboxWatcher, Request, withdraw
 from evolve._loop import Interrupt, Mailbox, Stopped, run_loop
 from evolve._problem import copy_problem, load_problem
+from evolve._providers import NO_OFFER, Offer, check, copy_texts, instructions_of, offer
 from evolve._reading import read_run
 from evolve._recorder import Hook, Recorder
 from evolve._replay import replay, unshown
 from evolve._resolved import config_to_json
+from evolve._rng import generator
 from evolve._search import Search
 from evolve._summary import Summary, summarise
+from evolve._tickets import Made
 from evolve._verbs import INTERRUPTED, budget_record
 from evolve._workshop import Workshop
 from evolve.execute import Executor
@@ -56,6 +61,7 @@ class Announcement:
     search: Search
     texts: TextStore
     resumed: bool
+    no_models: str = ""  # why no model is asked although some are configured
 
 
 def start(
@@ -77,9 +83,11 @@ def start(
         UsageError: the problem or the folder cannot be used as asked.
         EnvironmentFault: no sandbox, a missing package, a full disk.
     """
+    check(config.llm)
     problem = load_problem(config.problem.name, config.problem.params)
     run = _rundir.create(config.out, problem.contract.name)
     copy = copy_problem(problem, run.problem)
+    copy_texts(config.llm, run)
     with _rundir.RunLock(run), Journal.create(run.path) as journal:
         created = RunCreated(run.id, config.seed, config_to_json(config), (copy.info,), engine=evolve.__version__)
         journal.append(created, at=time.time())
@@ -103,6 +111,14 @@ def resume(
     return _drive(_rundir.find(path), budget or {}, hooks, announce, resumed=True)
 
 
+def measure_ready(path: Path) -> Summary:
+    """Measure what is ready, and no more: no child is made, no model is asked, nothing is concluded.
+
+    Raises: as ``resume``.
+    """
+    return _drive(_rundir.find(path), {}, (), None, resumed=True, pausing=True)
+
+
 def _drive(
     run: _rundir.RunDir,
     budget: Mapping[str, object],
@@ -111,6 +127,7 @@ def _drive(
     *,
     programs: Sequence[Mapping[str, str]] = (),
     resumed: bool,
+    pausing: bool = False,
 ) -> Summary:
     with ExitStack() as stack:
         stack.enter_context(_rundir.RunLock(run))
@@ -125,18 +142,25 @@ def _drive(
         stack.callback(lambda: executor.close(drain=False))
         checkpoints = _Checkpoints(run, texts, journal)
         recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
-        workshop = Workshop(problem, build_operators(config), texts, search.seed)
-        epoch = _open(recorder, workshop, config, budget, journal.cut_bytes)
+        instructions = instructions_of(run, problem)
+        workshop = Workshop(problem, build_operators(config), texts, search.seed, instructions=instructions)
+        models = NO_OFFER if pausing else offer(config.llm, run)
+        search.pausing = pausing
+        epoch = _open(recorder, workshop, config, budget, journal.cut_bytes, models)
         _take_in(recorder, workshop, epoch, programs)
         for placed in unshown(search, shown):
             recorder.write(placed)
         if announce is not None:
-            announce(Announcement(run.path, search, texts, resumed))
+            announce(Announcement(run.path, search, texts, resumed, models.why))
+        desk = _open_desk(models, search, workshop, mailbox)
+        if desk is not None:
+            stack.callback(desk.close)
         watcher = InboxWatcher(run.path, mailbox.put)
         stack.callback(watcher.close)
         stack.enter_context(_Signals(mailbox))
-        status, why = _run(search, executor, workshop, recorder, mailbox, lambda request: _answered(run.path, request))
+        status, why = _run(search, executor, workshop, recorder, mailbox, lambda request: _answered(run.path, request), desk)
         executor.close(drain=False)
+        _close_desk(desk, search, workshop, recorder, mailbox)
         recorder.write(Closed(epoch, status, why))
         checkpoints.save(search)
         return summarise(run, problem, search, status, why, time.time())
@@ -149,13 +173,16 @@ def _run(
     recorder: Recorder,
     mailbox: Mailbox,
     answered: Callable[[Request], None],
+    desk: Desk | None,
 ) -> tuple[str, str]:
     try:
-        why = run_loop(search, executor, workshop, recorder, mailbox, answered)
+        why = run_loop(search, executor, workshop, recorder, mailbox, answered, desk=desk)
     except Stopped:
         why = INTERRUPTED
     if search.failed:
         return "failed", why
+    if why == PAUSED:
+        return "stopped", why
     return (why, why) if search.stopping else ("done", why)
 
 
@@ -163,7 +190,9 @@ def _answered(run: Path, request: Request) -> None:
     withdraw(run, request)
 
 
-def _open(recorder: Recorder, workshop: Workshop, config: RunConfig, budget: Mapping[str, object], cut_bytes: int) -> str:
+def _open(
+    recorder: Recorder, workshop: Workshop, config: RunConfig, budget: Mapping[str, object], cut_bytes: int, models: Offer
+) -> str:
     """The first records of an opening: who drives, the seed program if it is not there yet, new limits."""
     search = recorder.search
     epoch = secrets.token_hex(8)
@@ -176,8 +205,11 @@ def _open(recorder: Recorder, workshop: Workshop, config: RunConfig, budget: Map
             machine=platform.node(),
             tier=config.sandbox.tier,
             slots=n_slots(config.executor),
+            models=models.models,
         )
     )
+    for settled in search.accounts.ledger.lost():
+        recorder.write(settled)
     if cut_bytes:
         recorder.write(Event("warning", "torn_tail", f"{cut_bytes} bytes of an unfinished record were cut off the journal"))
     if not search.people.rows:
@@ -187,6 +219,36 @@ def _open(recorder: Recorder, workshop: Workshop, config: RunConfig, budget: Map
     if budget:
         recorder.write(budget_record(search, budget))
     return epoch
+
+
+def _open_desk(models: Offer, search: Search, workshop: Workshop, mailbox: Mailbox) -> Desk | None:
+    """Where models are asked, if any can be; it goes on with what waits in batches."""
+    if models.open is None:
+        return None
+    desk = Desk(models.open, search.accounts.ledger.copy(), workshop.scope, mailbox.put)
+    for record in search.accounts.ledger.batched():
+        issued = search.tickets.proposals[record.attempt.ticket]
+        desk.recover(issued, record, workshop.assignment(search, issued), generator(search.seed, "model", record.attempt.ticket))
+    return desk
+
+
+def _close_desk(desk: Desk | None, search: Search, workshop: Workshop, recorder: Recorder, mailbox: Mailbox) -> None:
+    """Give up the calls in flight: each is settled, and its ticket lost."""
+    if desk is None:
+        return
+    desk.close()
+    while not mailbox.empty():
+        message = mailbox.get()
+        if isinstance(message, CallNote):
+            recorder.write(workshop.kept(search, message))
+        elif isinstance(message, Drafted):
+            recorder.write(search.accept_proposal(workshop.finish(search, message)))
+    waiting = {record.attempt.ticket for record in search.accounts.ledger.batched()}
+    for ticket, issued in sorted(search.tickets.proposals.items()):
+        if issued.arm.model and ticket not in waiting:
+            recorder.write(
+                search.accept_proposal(Made(issued.attempt, ProposalStatus.LOST, reason="the run ended before the answer"))
+            )
 
 
 def _take_in(recorder: Recorder, workshop: Workshop, epoch: str, programs: Sequence[Mapping[str, str]]) -> None:

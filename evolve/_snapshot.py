@@ -24,24 +24,27 @@ import numpy as np
 
 import archive
 from archive import Cells, GridArchive, Pooled, Position
-from evolve import _contract, _frames, _population, _spend, _tickets
+from evolve import _contract, _frames, _ledger, _memory, _population, _spend, _tickets
+from evolve._accounts import caps_of
+from evolve._memory import BROKEN
 from evolve._search import Search
 from evolve.confirm import _vault
 from evolve.select import _bandit, _cmaes, _tuner
 
-_MODULES = (archive, _contract, _frames, _population, _spend, _tickets, _bandit, _cmaes, _tuner, _vault)
+_MODULES = (archive, _contract, _frames, _ledger, _memory, _population, _spend, _tickets, _bandit, _cmaes, _tuner, _vault)
 _VALUES: dict[str, type] = {
     name: cls
     for module in _MODULES
     for name, cls in vars(module).items()
     if isinstance(cls, type) and (is_dataclass(cls) or issubclass(cls, Enum))
 }
+assert all(getattr(module, name, cls) is cls for name, cls in _VALUES.items() for module in _MODULES), "two classes of one name"
 _PLAIN = {type(None), bool, int, float, str}
 _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VALUES.items() if is_dataclass(cls)}
 # What of each stateful object is state; the rest follows from the configuration.
 _SEARCH = (
     "budget", "seed", "slots", "tier", "finals", "final_scores", "stopping", "failed", "evaluator_errors", "retracted", "suspects",
-    "requests", "incumbent", "tickets_of_round", "barren", "spend",
+    "requests", "incumbent", "tickets_of_round", "barren", "paused", "spend",
 )  # fmt: skip
 _PEOPLE = (
     "rows",
@@ -57,7 +60,9 @@ _PEOPLE = (
     "failures",
     "_judged_with",
 )
-_TICKETS = ("next_ticket", "epoch", "proposals", "blocks", "again")
+_TICKETS = ("next_ticket", "epoch", "proposals", "blocks", "again", "batched", "gone", "outside")
+_ACCOUNTS = ("offered", "refused", "poor", "failing")
+_MEMORY = ("told", "summaries", "children", "reasons", "broken", "counts", "gains", "losses", "notes", "noted_at")
 _TUNING = ("tuner", "ticket", "base", "opening", "spent", "seen", "in_flight", "twins")
 _CONTEST = (
     "champion", "predecessor", "reference", "former", "champion_runs", "reference_runs", "alive", "qualified", "halves", "pairs",
@@ -70,6 +75,8 @@ _STATE = {
     "tuning": _TUNING,
     "contest": _CONTEST,
     "docket": _DOCKET,
+    "accounts": _ACCOUNTS,
+    "memory": _MEMORY,
 }
 
 
@@ -94,6 +101,7 @@ def state_of(search: Search, arrays: list[np.ndarray]) -> dict[str, Any]:
         "space": [people.archive.space, _encode(getattr(people.archive, "axes", ()), arrays)],
         "cells": _encode(people.archive.cells.dump(), arrays),
         "bandit": search.bandit.dump(),
+        "ledger": _encode(search.accounts.ledger.dump(), arrays),
     }
 
 
@@ -109,6 +117,9 @@ def put_state(search: Search, tree: dict[str, Any], arrays: list[np.ndarray]) ->
         people.archive = GridArchive(axes=_decode(axes, arrays), keep=people.archive.cells.keep, space=space)
     people.archive.cells = Cells.load(_decode(tree["cells"], arrays), keep=people.archive.cells.keep)
     search.bandit.load(tree["bandit"])
+    search.accounts.ledger.load(_decode(tree["ledger"], arrays))
+    search.accounts.ledger.caps = caps_of(search.budget)
+    search.memory.broken = deque(search.memory.broken, maxlen=BROKEN)
 
 
 def _owners(search: Search) -> dict[str, object]:
@@ -119,6 +130,8 @@ def _owners(search: Search) -> dict[str, object]:
         "tuning": search.tuning,
         "contest": search.contest,
         "docket": search.docket,
+        "accounts": search.accounts,
+        "memory": search.memory,
     }
 
 

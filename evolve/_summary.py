@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
 from evolve._confirming import claims_of
 from evolve._contract import Problem
 from evolve._frames import SEED
+from evolve._ledger import usd
 from evolve._population import standing
 from evolve._rundir import RunDir
 from evolve._search import Search
@@ -31,6 +32,33 @@ class FinalRuns:
     best_sd: float | None = None  # of one measurement; None with fewer than two
     seed_sd: float | None = None
     verdict: str = "unconfirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """What models cost: dollars settled, dollars reserved for calls in flight, tokens in and out, HTTP requests; and which of them
+    cannot be asked any more, with the reason."""
+
+    usd: float = 0.0
+    reserved_usd: float = 0.0
+    tokens: int = 0
+    calls: int = 0
+    offered: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+def model_use(search: Search) -> ModelUse:
+    """The accounts of a search as they stand."""
+    accounts = search.accounts
+    ledger = accounts.ledger
+    return ModelUse(
+        usd=usd(ledger.settled.nano),
+        reserved_usd=usd(ledger.reserved.nano),
+        tokens=ledger.settled.tokens,
+        calls=ledger.settled.calls,
+        offered=accounts.offered,
+        refused={**accounts.poor, **accounts.refused},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +86,7 @@ class Summary:
     claims: int = 0  # that hold
     openings: int = 0
     noise: Noise | None = None
+    models: ModelUse = field(default_factory=ModelUse)
 
 
 def best_of(search: Search) -> int | None:
@@ -139,6 +168,7 @@ def summarise(run: RunDir, problem: Problem, search: Search, status: str, why: s
         claims=len(claims_of(search)),
         openings=len(search.docket.vaults),
         noise=noise_of(search, tails=True),
+        models=model_use(search),
     )
 
 

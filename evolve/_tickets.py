@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from archive import Attempt, BlockClosed, BlockStatus, Candidate, Literal, Measured, MeasureIssued, ProposalStatus, ProposeIssued
+from archive import (
+    Attempt,
+    BlockClosed,
+    BlockStatus,
+    Candidate,
+    Literal,
+    Measured,
+    MeasureIssued,
+    ProposalStatus,
+    Proposed,
+    ProposeIssued,
+)  # fmt: skip
 
 MAX_REPEATS = 3  # of a void block
+OUTSIDE_KEPT = 1000
 MAX_LOSSES = 3  # of one ticket: after that the machine is at fault, not chance
 
 
@@ -22,6 +35,7 @@ class Made:
     reason: str = ""
     cpu_s: float = 0.0
     usd: float = 0.0
+    outcome: str = ""
 
 
 @dataclass(slots=True)
@@ -55,17 +69,50 @@ class Tickets:
         self.proposals: dict[int, ProposeIssued] = {}
         self.blocks: dict[int, OpenBlock] = {}
         self.again: deque[int] = deque()
+        self.outside: dict[int, tuple[str, ...]] = {}  # parents of tickets that people had, the newest last
+        self.batched: set[int] = set()  # propose tickets of earlier drivers whose answers are still to come
+        self.gone: list[int] = []  # propose tickets that waited for a model when a driver died: never sent again
 
     def fresh(self) -> Attempt:
         """The attempt a new ticket starts with."""
         return Attempt(self.epoch, self.next_ticket, 1)
 
-    def opened(self, epoch: str) -> None:
-        """A new driver: everything open is handed out again."""
+    def opened(self, epoch: str, batched: Collection[int] = ()) -> None:
+        """A new driver: everything open is handed out again, but for what waits for people (it goes on waiting) and for models (it
+        is lost, unless its call is in a batch whose answers can still be fetched)."""
         self.epoch = epoch
         for block in self.blocks.values():
             block.drop_held()
-        self.again = deque(sorted([*self.proposals, *self.blocks]))
+        models = [ticket for ticket, issued in self.proposals.items() if issued.arm.model]
+        self.batched = {ticket for ticket in models if ticket in batched}
+        self.gone = [ticket for ticket in models if ticket not in batched]
+        own = [ticket for ticket, issued in self.proposals.items() if not issued.arm.model and issued.expires_at is None]
+        self.again = deque(sorted([*own, *self.blocks]))
+
+    def lost(self, now: float) -> Proposed | None:
+        """The end of a propose ticket that nobody will come back for: one that waited for a model when a driver died, one that
+        expired."""
+        if self.gone:
+            issued, reason = self.proposals[self.gone[0]], "its driver ended while the model was asked; it is not asked again"
+            return Proposed(issued.attempt, issued.problem, ProposalStatus.LOST, reason=reason)
+        for issued in self.proposals.values():
+            if issued.expires_at is not None and issued.expires_at <= now:
+                return Proposed(issued.attempt, issued.problem, ProposalStatus.LOST, reason="nobody told a child in time")
+        return None
+
+    def ended(self, ticket: int) -> ProposeIssued:
+        """A propose ticket is over."""
+        self.batched.discard(ticket)
+        self.gone = [one for one in self.gone if one != ticket]
+        issued = self.proposals.pop(ticket)
+        if issued.expires_at is not None:
+            self.outside[ticket] = issued.parents
+            self.outside = dict([*self.outside.items()][-OUTSIDE_KEPT:])
+        return issued
+
+    def waiting(self) -> int:
+        """Open propose tickets that are neither with a model nor with people."""
+        return sum(not issued.arm.model and issued.expires_at is None for issued in self.proposals.values())
 
     def issued(self, record: ProposeIssued | MeasureIssued) -> bool:
         """Open (or open again) a ticket; returns whether it is a new one."""
@@ -96,7 +143,10 @@ class Tickets:
     def waits_for_proposal(self, attempt: Attempt) -> ProposeIssued | None:
         """The open propose ticket of exactly this attempt."""
         issued = self.proposals.get(attempt.ticket)
-        return issued if issued is not None and issued.attempt == attempt and attempt.epoch == self.epoch else None
+        if issued is None or issued.attempt != attempt:
+            return None
+        kept = issued.expires_at is not None or attempt.ticket in self.batched or attempt.ticket in self.gone
+        return issued if kept or attempt.epoch == self.epoch else None
 
     def waits_for_block(self, attempt: Attempt) -> OpenBlock | None:
         """The open measure ticket of exactly this attempt."""

@@ -1,4 +1,4 @@
-"""What a request to a run does: stop, note, budget.  Each verb turns a body into records; the last of them answers."""
+"""What a request to a run does: stop, note, budget, retract.  Each verb turns a body into records and an answer."""
 
 from __future__ import annotations
 
@@ -8,30 +8,33 @@ from dataclasses import fields
 from typing import Any
 
 from archive import BudgetSet, Note, Record, Requested, Retraction, StopAsked
+from evolve import _outside as outside
 from evolve._config import BudgetConfig
 from evolve._errors import EvolveError, UsageError
 from evolve._inbox import Request, body_of
+from evolve._outside import Desired
 from evolve._search import Search
+from evolve._workshop import Workshop
 
 STOPPED = "stopped"
 INTERRUPTED = "interrupted"
 MAX_WHY = 1000
 
 
-def stop(search: Search, request: Request) -> tuple[Record, ...]:
+def stop(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
     """Drain the run: nothing new is started."""
-    return (StopAsked(reason=STOPPED, request=request.id),)
+    return Desired((StopAsked(reason=STOPPED, request=request.id),))
 
 
-def note(search: Search, request: Request) -> tuple[Record, ...]:
+def note(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
     """Keep a remark with the run."""
     body = body_of(request)
-    return (Note(text=str(body.get("text", "")), author=str(body.get("author", "")), request=request.id),)
+    return Desired((Note(text=str(body.get("text", "")), author=str(body.get("author", "")), request=request.id),))
 
 
-def budget(search: Search, request: Request) -> tuple[Record, ...]:
+def budget(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
     """Change limits of the budget; those not named stay."""
-    return (budget_record(search, body_of(request), request.id),)
+    return Desired((budget_record(search, body_of(request), request.id),))
 
 
 def budget_record(search: Search, changes: Mapping[str, object], request: str = "") -> BudgetSet:
@@ -49,13 +52,13 @@ def budget_record(search: Search, changes: Mapping[str, object], request: str = 
                 raise UsageError(f"budget.confirm must be a number from 0 to below 1, found {value!r}.")
         elif value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0):
             raise UsageError(f"budget.{key} must be a number above 0, found {value!r}.")
-        if isinstance(value, float) and key in ("evaluations", "candidates"):
+        if isinstance(value, float) and key in ("evaluations", "candidates", "tokens", "calls"):
             raise UsageError(f"budget.{key} must be a whole number, found {value!r}.")
         known[key] = value
     return BudgetSet(**known, request=request)
 
 
-def retract(search: Search, request: Request) -> tuple[Record, ...]:
+def retract(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
     """Take a candidate out that was found to cheat.
 
     Raises:
@@ -72,24 +75,27 @@ def retract(search: Search, request: Request) -> tuple[Record, ...]:
         raise UsageError(f"{id_} was retracted already.")
     if not why:
         raise UsageError("a retraction needs its reason; type --why TEXT.")
-    return (Retraction(problem=search.problem, candidate=id_, why=why[:MAX_WHY], request=request.id),)
+    return Desired((Retraction(problem=search.problem, candidate=id_, why=why[:MAX_WHY], request=request.id),))
 
 
-VERBS: Mapping[str, Callable[[Search, Request], tuple[Record, ...]]] = {
+VERBS: Mapping[str, Callable[[Search, Request, Workshop, float], Desired]] = {
     "stop": stop,
     "note": note,
     "budget": budget,
     "retract": retract,
+    "ask": outside.ask,
+    "tell": outside.tell,
 }
 
 
-def answer(search: Search, request: Request) -> tuple[Record, ...]:
+def answer(search: Search, request: Request, workshop: Workshop, now: float) -> tuple[Record, ...]:
     """The records of a request: its effects, then the answer.  A request that cannot be carried out is answered with the reason."""
     verb = VERBS.get(request.verb)
     try:
         if verb is None:
             raise UsageError(f"expected one of {', '.join(VERBS)}, found {request.verb!r}.")
-        effects = verb(search, request)
+        found = verb(search, request, workshop, now)
     except EvolveError as error:
         return (Requested(request.id, request.verb, request.body, json.dumps({"error": str(error)}), accepted=False),)
-    return (*effects, Requested(request.id, request.verb, request.body, json.dumps({"ok": True})))
+    body = "" if request.verb == "tell" else request.body  # its files are in the candidate's record
+    return (*found.records, Requested(request.id, request.verb, body, json.dumps({"ok": True, **found.answer})))

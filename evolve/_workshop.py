@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from archive import (
+    CallReserved,
+    CallSettled,
     Candidate,
     Literal,
     MeasureIssued,
@@ -14,11 +17,15 @@ from archive import (
     TextStore,
     candidate_id,
 )
+from evolve._assignments import assignment, task_sheet
 from evolve._contract import Problem
+from evolve._desk import CallNote, Drafted
+from evolve._errors import UsageError
 from evolve._rng import generator
+from evolve._search import Search
 from evolve._tickets import Made
 from evolve.execute import Block
-from evolve.propose import Files, Operator, Scope, Task, analyse, check_scope
+from evolve.propose import Assignment, Files, Operator, Scope, Task, analyse, check_scope
 
 
 class Workshop:
@@ -30,6 +37,7 @@ class Workshop:
         texts: The run's texts.
         seed: The run's seed.
         clock: CPU seconds of this thread, for what a proposal cost.
+        instructions: How to do research on the problem, for models and people.
     """
 
     def __init__(
@@ -39,10 +47,12 @@ class Workshop:
         texts: TextStore,
         seed: int,
         clock: Callable[[], float] = time.thread_time,
+        instructions: str = "",
     ) -> None:
         contract = problem.contract
         self.problem, self.operators, self.texts, self.seed, self.clock = problem, operators, texts, seed, clock
         self.scope = Scope(contract.editable, contract.may_add_files, contract.max_bytes)
+        self.sheet = task_sheet(problem, instructions)
         self._static = tuple(axis.name for axis in contract.axes if axis.source == "ast")
 
     def seed_candidate(self) -> Candidate:
@@ -75,6 +85,51 @@ class Workshop:
             else:
                 candidate = self._candidate(proposal.files, issued.parents, generation + 1, proposal.summary)
         return Made(issued.attempt, status, candidate, proposal.literals, reason, cpu_s=self.clock() - started)
+
+    def assignment(self, search: Search, issued: ProposeIssued) -> Assignment:
+        """What the maker of this ticket's child is told."""
+        return assignment(search, issued, self.texts, self.sheet)
+
+    def finish(self, search: Search, drafted: Drafted) -> Made:
+        """What a model's draft becomes."""
+        started = self.clock()
+        issued, draft, candidate = drafted.issued, drafted.draft, None
+        if draft.files is not None:
+            generation = search.people.rows[search.people.by_id[issued.parents[0]]].generation
+            child = self._candidate(draft.files, issued.parents, generation + 1, draft.summary)
+            said = draft.statement
+            candidate = replace(child, hypothesis=said.hypothesis, plan=said.plan, expected=said.expected, sketch=draft.sketch)
+        return Made(
+            issued.attempt,
+            draft.status,
+            candidate,
+            reason=draft.reason,
+            cpu_s=self.clock() - started,
+            usd=draft.usd,
+            outcome=draft.outcome,
+        )
+
+    def told_candidate(self, search: Search, files: Files, parents: tuple[str, ...], summary: str) -> Candidate:
+        """A program that a person or an agent made of these parents.
+
+        Raises:
+            UsageError: it is not what a child may be; the message says why.
+        """
+        reason = check_scope(self.texts.files(parents[0]), files, self.scope)
+        if reason:
+            raise UsageError(f"the program cannot be taken: {reason}")
+        generation = search.people.rows[search.people.by_id[parents[0]]].generation
+        return self._candidate(files, parents, generation + 1, summary)
+
+    def kept(self, search: Search, note: CallNote) -> CallReserved | CallSettled:
+        """A call's record with what was asked or answered."""
+        if not note.text:
+            return note.record
+        issued = search.tickets.proposals.get(note.record.attempt.ticket)
+        packed = self.texts.pack(note.text, issued.parents[0] if issued is not None else "")
+        if isinstance(note.record, CallReserved):
+            return replace(note.record, prompt=packed)
+        return replace(note.record, reply=packed)
 
     def block(self, issued: MeasureIssued) -> Block:
         """A measure ticket with the texts it needs."""

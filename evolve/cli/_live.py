@@ -20,7 +20,7 @@ from evolve._progress import Progress, Watch
 from evolve._search import Search
 from evolve._session import Announcement
 from evolve._summary import CONFIRMED, noise_of
-from evolve.cli._say import counts, duration, gain, number, one_line, say, score
+from evolve.cli._say import counts, duration, gain, models_text, number, one_line, say, score
 from evolve.confirm import SIZES, Noise, resolvable
 
 if TYPE_CHECKING:
@@ -196,11 +196,23 @@ def header(announcement: Announcement) -> list[tuple[str, str]]:
     if seen.seed is not None:
         lines.append(("seed", score(seen.seed.score, seen.seed.sd, seen.seed.n, contract.unit)))
     lines.append(("budget", budget_text(search.budget)))
+    lines += _model_lines(announcement)
     if contract.noisy:
         lines.append(("confirm", f"{100 * search.budget.confirm:.0f} % of the budget is set aside to confirm improvements"))
     lines.append(("sandbox", "strict" if search.tier == "strict" else _NO_WALLS))
     lines.append(("end", f"Ctrl-C, or from elsewhere: evolve stop {announcement.run}"))
     return lines
+
+
+def _model_lines(announcement: Announcement) -> list[tuple[str, str]]:
+    """Which models are asked, or why none is."""
+    search, offered = announcement.search, announcement.search.accounts.offered
+    if announcement.no_models:
+        return [("models", f"note: {announcement.no_models}")]
+    if not offered:
+        return []
+    free = "" if search.budget.bounds_models else "; nothing limits what they cost: set budget.usd"
+    return [("models", f"{', '.join(offered)}, at most {search.llm.in_flight} calls at a time{free}")]
 
 
 def budget_text(budget: Budget) -> str:
@@ -214,6 +226,12 @@ def budget_text(budget: Budget) -> str:
         limits.append(f"{budget.evaluations} measurements")
     if budget.candidates is not None:
         limits.append(f"{budget.candidates} candidates")
+    if budget.usd is not None:
+        limits.append(f"${budget.usd:.2f} for models")
+    if budget.tokens is not None:
+        limits.append(f"{budget.tokens} tokens of models")
+    if budget.calls is not None:
+        limits.append(f"{budget.calls} calls of models")
     return ", ".join(limits) or "none: it goes on until it is stopped"
 
 
@@ -302,6 +320,8 @@ def rows(seen: Progress, rate: float, elapsed_s: float, noisy: bool) -> list[tup
     if total:
         made = (f"{one.operator} {100 * one.children / total:.0f} % ({one.elites} elites)" for one in seen.shares)
         lines.append(("children", ", ".join(made)))
+    if models := models_text(seen.models, seen.budget):
+        lines.append(("models", models))
     if seen.noise is not None:
         lines.append(("noise", noise_text(seen.noise)))
     if seen.openings:
@@ -323,6 +343,8 @@ def plain_line(seen: Progress, rate: float, noisy: bool) -> str:
     ]
     if seen.failures:
         parts.append(f"failed {sum(seen.failures.values())} ({counts(seen.failures)})")
+    if models := models_text(seen.models, seen.budget):
+        parts.append(models)
     if seen.noise is not None:
         parts.append(f"noise sd {seen.noise.sd:.3g}")
     if seen.openings:

@@ -91,5 +91,7 @@ def _ended(search: Search, last: float) -> tuple[str, str]:
         return "failed", search.failed
     if search.stopping:
         return search.stopping, search.stopping
+    if search.paused:
+        return "stopped", "what was told is measured; nobody drives it"
     why = search.done(last) if search.people.rows else ""
     return ("done", why) if why else ("interrupted", KILLED)

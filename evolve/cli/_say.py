@@ -7,6 +7,11 @@ import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evolve._contract import Budget
+    from evolve._summary import ModelUse
 
 _KEPT = "\n\t"
 
@@ -83,3 +88,13 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     """Rows as aligned columns."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def models_text(models: ModelUse, budget: Budget) -> str:
+    """What models have cost; "" where none was asked or offered."""
+    if not models.offered and not models.calls:
+        return ""
+    cap = f" of ${budget.usd:.2f}" if budget.usd is not None else ""
+    flying = f" and ${models.reserved_usd:.4f} reserved" if models.reserved_usd else ""
+    text = f"${models.usd:.4f}{cap} spent{flying}, {models.calls} calls, {models.tokens} tokens"
+    return text + "".join(f"; {model} is not asked any more: {one_line(why, 160)}" for model, why in models.refused.items())

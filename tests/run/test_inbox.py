@@ -63,13 +63,13 @@ def test_the_watcher_hands_each_request_over_once(tmp_path):
     ],
 )
 def test_a_request_that_makes_no_sense_is_answered_with_the_reason(search, verb, body, words):
-    (record,) = answer(search, Request("id", verb, body))
+    (record,) = answer(search, Request("id", verb, body), None, 0.0)
     assert not record.accepted
     assert words in json.loads(record.answer)["error"]
 
 
 def test_effects_carry_the_id_of_their_request_and_come_before_the_answer(search):
-    effect, reply = answer(search, Request("id", "budget", '{"evaluations": 9}'))
+    effect, reply = answer(search, Request("id", "budget", '{"evaluations": 9}'), None, 0.0)
     assert effect.evaluations == 9
     assert effect.request == reply.request == "id"
     assert reply.accepted
@@ -79,4 +79,4 @@ def test_limits_that_are_not_named_stay(search):
     record = budget_record(search, {"wall_s": 5})
     assert (record.evaluations, record.wall_s) == (5, 5)
     with pytest.raises(UsageError):
-        budget_record(search, {"usd": 5})
+        budget_record(search, {"dollars": 5})

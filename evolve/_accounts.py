@@ -1,0 +1,123 @@
+"""What model calls cost, and which models can be asked: the part of the search that knows of models, by name only.
+
+State is what records made: the ledger, the models that this opening offered, those that refused for good.  Limits in flight and the
+worth of money in seconds follow from configuration and budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from archive import Arm, CallReserved, CallSettled, Opened, ProposalStatus, Proposed
+from evolve._config import LlmConfig
+from evolve._contract import Budget
+from evolve._ledger import Caps, Ledger
+from evolve._spend import affordable
+
+if TYPE_CHECKING:
+    from evolve._search import Search
+
+PARADIGM, REPAIR, CROSSOVER, SIMPLIFY = "llm_paradigm", "llm_repair", "llm_crossover", "llm_simplify"
+FINAL_OUTCOMES = frozenset({"auth", "payment", "permission", "not_found"})  # of calls: asking again is no use in this opening
+OVER_BUDGET = "over_budget"  # outcome of a ticket whose call a cap forbade
+MAX_FAILURES = 5
+_HOUR_USD = 1.0  # of a slot, where no budget says what an hour is worth
+
+
+class Accounts:
+    """Money, tokens and calls of a run, and the models of this opening."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.ledger = Ledger(caps_of(budget))
+        self.offered: tuple[str, ...] = ()
+        self.refused: dict[str, str] = {}  # model -> why it cannot be asked again in this opening
+        self.poor: dict[str, str] = {}  # model -> which cap left no room for a call of its
+        self.failing: dict[str, int] = {}  # model -> tickets in a row that failed by its calls
+
+    def opened(self, record: Opened) -> None:
+        """A new driver offers models anew."""
+        self.offered = record.models
+        self.refused, self.poor, self.failing = {}, {}, {}
+
+    def apply(self, record: CallReserved | CallSettled) -> None:
+        """Take in a record of a call."""
+        reserved = self.ledger.reservation(record.attempt, record.call)
+        self.ledger.apply(record)
+        if isinstance(record, CallSettled) and record.outcome in FINAL_OUTCOMES and reserved is not None:
+            self.refused[reserved.model] = record.reason
+
+    def proposed(self, record: Proposed, model: str) -> None:
+        """A ticket of a model ended."""
+        if record.outcome == OVER_BUDGET:
+            self.poor[model] = record.reason
+        failed = record.status is ProposalStatus.FAILED
+        self.failing[model] = self.failing.get(model, 0) + 1 if failed else 0
+        if self.failing[model] >= MAX_FAILURES and record.outcome != OVER_BUDGET:
+            self.refused[model] = f"{MAX_FAILURES} tickets in a row failed, the last one so: {record.reason}"
+
+    def new_budget(self, budget: Budget) -> None:
+        """Other caps from here on."""
+        self.ledger.caps = caps_of(budget)
+        self.poor = {}
+
+    @property
+    def able(self) -> bool:
+        """Whether any model can be asked."""
+        return any(self.may_ask(model) for model in self.offered)
+
+    def may_ask(self, model: str) -> bool:
+        """Whether this model can be asked now."""
+        return model in self.offered and model not in self.refused and model not in self.poor
+
+
+def caps_of(budget: Budget) -> Caps:
+    """The part of a budget that limits model calls."""
+    return Caps(budget.usd, budget.tokens, budget.calls)
+
+
+def arms_of(llm: LlmConfig) -> list[Arm]:
+    """What the bandit may choose: operator x model x format.  A repair is a small edit, a new paradigm a whole program."""
+    arms: list[Arm] = []
+    for operator in llm.operators if llm.provider != "none" else ():
+        for model in llm.asked:
+            if operator == PARADIGM:
+                formats: Sequence[str] = ("file",)
+                if llm.large and model != llm.large:
+                    continue
+            elif operator == REPAIR and "diff" in llm.formats:
+                formats = ("diff",)
+            else:
+                formats = llm.formats
+            arms += [Arm(operator, model, format) for format in formats]
+    return arms
+
+
+def hour_usd(search: Search) -> float:
+    """What an hour of one slot is worth in dollars: as configured; else what makes the money last as long as the machine's time."""
+    if search.llm.hour_usd is not None:
+        return search.llm.hour_usd
+    budget, spend = search.budget, search.spend
+    hours = affordable(budget, spend, search.slots) * spend.measure_wall_s / 3600
+    if budget.usd is None or not 0 < hours < float("inf"):
+        return _HOUR_USD
+    return budget.usd / hours
+
+
+def seconds_of(search: Search, usd: float) -> float:
+    """Money as seconds of a slot, for comparing what children cost."""
+    return 3600 * usd / hour_usd(search) if usd else 0.0
+
+
+def in_flight(search: Search) -> int:
+    """Propose tickets that wait for a model."""
+    return sum(bool(ticket.arm.model) for ticket in search.tickets.proposals.values())
+
+
+def allowed(search: Search, arm: Arm) -> bool:
+    """Whether a model's arm may get a ticket now, whatever its operator needs of the archive."""
+    if not search.accounts.may_ask(arm.model) or in_flight(search) >= search.llm.in_flight:
+        return False
+    stagnant = search.people.n_settled - search.people.leader_at >= search.llm.stagnation
+    is_large = arm.model == search.llm.large and arm.model not in search.llm.models
+    return stagnant or not (is_large or arm.operator == PARADIGM)

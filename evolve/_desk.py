@@ -1,0 +1,154 @@
+"""Where models are asked: one asyncio loop in one thread, for every call of a run.
+
+The main thread submits assignments and gets messages back through its mailbox: records of calls, which it writes (a reservation is
+sent on only when that is durable), and drafts, of which it makes children.  Nothing here touches the search.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from archive import Attempt, CallReserved, CallSettled, ProposalStatus, ProposeIssued
+from evolve._errors import EvolveError
+from evolve._ledger import Caps, Ledger
+from evolve.models import Purse
+from evolve.propose import Assignment, ModelDraft, Scope
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class CallNote:
+    """A record of a call, with the text to be kept in it."""
+
+    record: CallReserved | CallSettled
+    text: str = ""
+    on_durable: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """What became of a propose ticket with a model."""
+
+    issued: ProposeIssued
+    draft: ModelDraft
+
+
+@dataclass(frozen=True, slots=True)
+class DeskBroken:
+    """The thread met an error of ours."""
+
+    error: BaseException
+
+
+DeskMessage = CallNote | Drafted | DeskBroken
+
+
+class Maker(Protocol):
+    """Makes drafts with models."""
+
+    async def make(self, attempt: Attempt, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
+        """One draft."""
+
+    async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
+        """The draft of a ticket whose call waits in a batch that an earlier driver sent."""
+
+    async def close(self) -> None:
+        """Close connections."""
+
+
+class Desk:
+    """Asks models in a thread of its own.
+
+    Args:
+        open_maker: Builds what makes drafts, from a purse; called in the thread.
+        ledger: What is spent already; the desk has it to itself.
+        scope: What a child may change.
+        post: Takes messages; called from the thread.
+    """
+
+    def __init__(
+        self, open_maker: Callable[[Purse], Maker], ledger: Ledger, scope: Scope, post: Callable[[DeskMessage], None]
+    ) -> None:
+        self._post, self._scope, self._ledger = post, scope, ledger
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._maker = open_maker(Purse(ledger, _Book(self._loop, post)))
+        self._thread = threading.Thread(target=self._loop.run_forever, name="models", daemon=True)
+        self._thread.start()
+
+    def submit(self, issued: ProposeIssued, assignment: Assignment, rng: np.random.Generator) -> None:
+        """Make a draft; it comes as a message."""
+        self._start(issued, self._maker.make(issued.attempt, assignment, self._scope, rng))
+
+    def recover(self, issued: ProposeIssued, record: CallReserved, assignment: Assignment, rng: np.random.Generator) -> None:
+        """Fetch the answer of a call in a batch, and go on from there."""
+        self._start(issued, self._maker.recover(record, assignment, self._scope, rng))
+
+    def cap(self, caps: Caps) -> None:
+        """Other caps from here on."""
+        self._loop.call_soon_threadsafe(setattr, self._ledger, "caps", caps)
+
+    def close(self) -> None:
+        """Give up what is in flight: each call is settled, in full, and its ticket stays open.  Idempotent."""
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._cancel(), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def _start(self, issued: ProposeIssued, work: Coroutine[Any, Any, ModelDraft]) -> None:
+        def start() -> None:
+            task = self._loop.create_task(self._job(issued, work))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        self._loop.call_soon_threadsafe(start)
+
+    async def _job(self, issued: ProposeIssued, work: Coroutine[Any, Any, ModelDraft]) -> None:
+        try:
+            draft = await work
+        except EvolveError as error:
+            draft = ModelDraft(status=ProposalStatus.FAILED, reason=str(error), outcome="usage")
+        except Exception as error:  # noqa: BLE001  the main thread raises it
+            self._post(DeskBroken(error))
+            return
+        self._post(Drafted(issued, draft))
+
+    async def _cancel(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._maker.close()
+
+
+class _Book:
+    """Writes through the main thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, post: Callable[[DeskMessage], None]) -> None:
+        self._loop, self._post = loop, post
+
+    async def reserved(self, record: CallReserved, prompt: str) -> None:
+        durable: asyncio.Future[None] = self._loop.create_future()
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+                self._loop.call_soon_threadsafe(_done, durable)
+
+        self._post(CallNote(record, prompt, tell))
+        await durable
+
+    def settled(self, record: CallSettled, reply: str) -> None:
+        self._post(CallNote(record, reply))
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():  # given up meanwhile
+        future.set_result(None)

@@ -1,0 +1,196 @@
+"""What a run remembers for those who make children: what came of each change, how children fail, a scratchpad of measured facts.
+
+All of it is derived from records and bounded: the newest ``KEPT`` candidates with their feedback, a few children a parent, the
+largest effects.  Scores are turned so that higher is better; texts that candidates or models wrote are capped here and marked as
+untrusted wherever they are shown.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from archive import Candidate, Curve, Measurement, Status
+
+if TYPE_CHECKING:
+    from evolve._search import Search
+
+Value = TypeVar("Value")
+
+KEPT = 1024  # candidates whose feedback and summary are remembered
+CHILDREN = 16  # a parent
+EFFECTS = 12  # each of the best and the worst
+NOTES_EVERY = 20  # settled children
+MAX_NOTES = 50  # lines
+_WORDS = 160  # characters of a summary or reason in a line
+_FEEDBACK = 4000
+BROKEN = 64
+_REPAIRABLE = frozenset({Status.INVALID, Status.CHECKS_FAILED, Status.CRASH, Status.TIMEOUT, Status.OVER_BUDGET})
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the newest measurement of a candidate said besides its score."""
+
+    status: Status
+    reason: str = ""
+    feedback: str = ""
+    curve: Curve | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ChangeEffect:
+    """What a change did: the child's score minus its first parent's, and the uncertainty of that."""
+
+    effect: float
+    sd: float
+    number: int
+
+
+@dataclass(slots=True)
+class Count:
+    """Children of one arm: made, measured ok, better than their parent; the largest effect."""
+
+    children: int = 0
+    ok: int = 0
+    better: int = 0
+    best: float = 0.0
+
+
+class Memory:
+    """Facts for prompts and people."""
+
+    def __init__(self) -> None:
+        self.told: dict[int, Told] = {}  # oldest first
+        self.summaries: dict[int, str] = {}  # oldest first
+        self.children: dict[int, list[int]] = {}
+        self.reasons: dict[str, str] = {}  # class of failure -> reason of the latest
+        self.broken: deque[int] = deque(maxlen=BROKEN)  # failed children of models and people that nobody repaired, newest last
+        self.counts: dict[str, Count] = {}  # by arm
+        self.gains: list[ChangeEffect] = []  # ascending
+        self.losses: list[ChangeEffect] = []  # ascending
+        self.notes = ""
+        self.noted_at = 0
+
+    def made(self, number: int, candidate: Candidate, parents: tuple[int, ...]) -> None:
+        """A child was made."""
+        _keep(self.summaries, number, _line(candidate.summary))
+        for parent in parents[:1]:
+            siblings = self.children.setdefault(parent, [])
+            siblings.append(number)
+            del siblings[:-CHILDREN]
+            if parent in self.broken:
+                self.broken.remove(parent)
+
+    def measured(self, number: int, result: Measurement) -> None:
+        """A measurement ended."""
+        if result.status is Status.EVALUATOR_ERROR:
+            return
+        told = Told(result.status, _line(result.reason, 1000), result.feedback[:_FEEDBACK], result.curve, dict(result.metrics))
+        _keep(self.told, number, told)
+        if result.status is not Status.OK:
+            self.reasons[result.status] = _line(result.reason)
+
+    def settled(self, search: Search, number: int, score: float | None) -> None:
+        """It is known what became of a child."""
+        people = search.people
+        row = people.rows[number]
+        if not row.parents:
+            return
+        count = self.counts.setdefault(arm_name(search, number), Count())
+        count.children += 1
+        if score is None:
+            made_by_hand = row.arm < 0 or bool(search.bandit.arms[row.arm].model)
+            if made_by_hand and row.status in _REPAIRABLE and row.bred == 0:
+                self.broken.append(number)
+        else:
+            count.ok += 1
+            self._effect(search, number, count)
+        if people.n_settled - self.noted_at >= NOTES_EVERY:
+            self.notes, self.noted_at = notes(search), people.n_settled
+
+    def _effect(self, search: Search, number: int, count: Count) -> None:
+        found = effect_of(search, number)
+        if found is None:
+            return
+        if found.effect > 0:
+            count.better += 1
+            count.best = max(count.best, found.effect)
+        if found.effect > 0 and (len(self.gains) < EFFECTS or found > self.gains[0]):
+            insort(self.gains, found)
+            del self.gains[: -EFFECTS or None]
+        if found.effect < 0 and (len(self.losses) < EFFECTS or found < self.losses[-1]):
+            insort(self.losses, found)
+            del self.losses[EFFECTS:]
+
+
+def effect_of(search: Search, number: int) -> ChangeEffect | None:
+    """What a child's change did, as it is known now; None while child or parent have no score."""
+    people = search.people
+    parents = people.rows[number].parents
+    if not parents or people.score(number) is None or people.score(parents[0]) is None:
+        return None
+    (mine, sd), (before, before_sd) = people.posterior(number), people.posterior(parents[0])
+    return ChangeEffect(mine - before, (sd**2 + before_sd**2) ** 0.5, number)
+
+
+def arm_name(search: Search, number: int) -> str:
+    """The arm that made a candidate, in words."""
+    arm = search.people.rows[number].arm
+    if arm < 0:
+        return "external"
+    found = search.bandit.arms[arm]
+    return " ".join(part for part in (found.operator, found.model, found.format) if part)
+
+
+def notes(search: Search) -> str:
+    """The scratchpad: at most 50 lines of what was measured, in the problem's own sign."""
+    people, memory, sign = search.people, search.memory, search.people.sign
+    lines = [f"After {people.n_settled} children."]
+    seed, leader = people.score(0), people.leader
+    if seed is not None and leader is not None:
+        best = people.posterior(leader)[0]
+        lines.append(
+            f"The seed program scores {sign * seed:.6g}, the best so far {sign * best:.6g} (by {arm_name(search, leader)}); "
+            f"the best last changed {people.n_settled - people.leader_at} children ago."
+        )
+    lines.append("Children by who made them:")
+    ranked = sorted(memory.counts.items(), key=lambda item: (-item[1].children, item[0]))
+    lines += [
+        f"- {name}: {count.children}, ok {count.ok}, better than their parent {count.better}"
+        + (f", at most by {count.best:.3g}" if count.better else "")
+        for name, count in ranked[:12]
+    ]
+    for title, effects in (("What helped most:", memory.gains[::-1]), ("What hurt most:", memory.losses)):
+        shown = [_effect_line(search, effect) for effect in effects if people.score(effect.number) is not None]
+        lines += [title, *shown[:EFFECTS]] if shown else []
+    if people.failures:
+        lines.append("Failures:")
+        lines += [
+            f"- {status}: {count}, the latest: {memory.reasons.get(status, '')}"
+            for status, count in sorted(people.failures.items())
+        ]
+    return "\n".join(lines[:MAX_NOTES])
+
+
+def _effect_line(search: Search, effect: ChangeEffect) -> str:
+    summary = search.memory.summaries.get(effect.number, "")
+    size = f"{search.people.sign * effect.effect:+.3g}" + (f" ± {effect.sd:.2g}" if effect.sd else "")
+    return f"- {size}  {search.people.rows[effect.number].id[:10]}  {summary}"
+
+
+def _keep(kept: dict[int, Value], number: int, value: Value) -> None:
+    """The newest ``KEPT`` values."""
+    kept.pop(number, None)
+    kept[number] = value
+    if len(kept) > KEPT:
+        del kept[next(iter(kept))]
+
+
+def _line(text: str, most: int = _WORDS) -> str:
+    cut = " ".join(text[: 2 * most].split())
+    return cut if len(cut) <= most else cut[: most - 3] + "..."

@@ -1,0 +1,112 @@
+"""Tickets for people and agents: ``ask`` hands one out, ``tell`` takes the child in, through the gates that every child passes.
+
+What is told after its ticket expired, or a second time, is a candidate like any other; no arm of the bandit is credited for any of
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from archive import Arm, Candidate, ProposalStatus, Proposed, ProposeIssued, Record
+from evolve._errors import UsageError
+from evolve._inbox import Request, body_of
+from evolve._policies import external_parents
+from evolve._rng import generator
+from evolve._search import Search
+from evolve._tickets import Made
+from evolve._workshop import Workshop
+
+EXTERNAL = "external"  # their operator
+MAX_OPEN = 64  # tickets with people and agents
+EXPIRES_S = 3600.0
+MAX_EXPIRES_S = 7 * 86400.0
+_WORDS = 2000  # characters of each statement
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What a request comes to: records, and what is answered besides that it was carried out."""
+
+    records: tuple[Record, ...] = ()
+    answer: Mapping[str, object] = field(default_factory=dict)
+
+
+def ask(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
+    """A ticket: parents and inspirations are chosen as for any other child.
+
+    Raises:
+        UsageError: nothing is measured yet, too many tickets are out, no such parent, or a time that is none.
+    """
+    body = body_of(request)
+    expires_s = body.get("expires_s", EXPIRES_S)
+    if isinstance(expires_s, bool) or not isinstance(expires_s, int | float) or not 0 < expires_s <= MAX_EXPIRES_S:
+        raise UsageError(f"a ticket expires after more than 0 and at most {MAX_EXPIRES_S:.0f} seconds, found {expires_s!r}.")
+    tickets = search.tickets
+    out = sum(issued.expires_at is not None for issued in tickets.proposals.values())
+    if out >= MAX_OPEN:
+        raise UsageError(f"{out} tickets are with people and agents already; tell a child, or wait until some expire.")
+    if not search.people.rows:
+        raise UsageError("the run has no program yet; type: evolve resume RUN")
+    parent = str(body.get("parent", ""))
+    if parent and parent not in search.people.by_id:
+        raise UsageError(f"expected the whole id of a candidate as parent, found {parent!r}; list them with evolve query.")
+    rng = generator(search.seed, "ask", tickets.next_ticket)
+    parents, inspirations = external_parents(search, rng, search.people.by_id.get(parent))
+    rows = search.people.rows
+    issued = ProposeIssued(
+        attempt=tickets.fresh(),
+        problem=search.problem,
+        arm=Arm(EXTERNAL),
+        parents=tuple(rows[number].id for number in parents),
+        inspirations=tuple(rows[number].id for number in inspirations),
+        expires_at=now + expires_s,
+    )
+    return Desired((issued,), {"ticket": issued.attempt.ticket, "expires_at": issued.expires_at})
+
+
+def tell(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
+    """A child for a ticket.  ``files`` go on top of the parent's; the answer says accepted, duplicate or invalid.
+
+    A child that is not accepted leaves its ticket open: it may be told better.
+
+    Raises:
+        UsageError: no such ticket, or files that are none.
+    """
+    body = body_of(request)
+    ticket, files, removed = body.get("ticket"), body.get("files"), body.get("removed", [])
+    if not isinstance(ticket, int) or isinstance(ticket, bool):
+        raise UsageError(f"expected the number of a ticket that evolve ask gave, found {ticket!r}.")
+    if not isinstance(files, dict) or not all(isinstance(text, str) for text in files.values()) or not isinstance(removed, list):
+        raise UsageError("expected files as a mapping from path to text; type: evolve tell RUN TICKET FILES...")
+    open_ = search.tickets.proposals.get(ticket)
+    live = open_ is not None and open_.expires_at is not None and open_.expires_at > now
+    parents = open_.parents if open_ is not None and open_.expires_at is not None else search.tickets.outside.get(ticket)
+    if parents is None:
+        raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask RUN")
+    whole = {path: text for path, text in workshop.texts.files(parents[0]).items() if path not in removed} | files
+    try:
+        child = workshop.told_candidate(search, whole, parents, _words(body, "summary") or "told")
+    except UsageError as error:
+        return Desired(answer={"status": "invalid", "reason": str(error), "late": not live})
+    twin = search.people.by_hash.get(child.code_hash)
+    if twin is not None:
+        known = search.people.rows[twin].id
+        return Desired(answer={"status": "duplicate", "candidate": known, "reason": f"it is {known}", "late": not live})
+    record = _record(search, ticket, live, _stated(child, body))
+    return Desired((record,), {"status": "accepted", "candidate": child.id, "late": not live})
+
+
+def _record(search: Search, ticket: int, live: bool, child: Candidate) -> Record:
+    if live:
+        return search.accept_proposal(Made(search.tickets.proposals[ticket].attempt, ProposalStatus.CHILD, child))
+    return Proposed(search.tickets.fresh(), search.problem, ProposalStatus.CHILD, candidate=child)
+
+
+def _stated(child: Candidate, body: Mapping[str, object]) -> Candidate:
+    return replace(child, hypothesis=_words(body, "hypothesis"), plan=_words(body, "plan"), expected=_words(body, "expected"))
+
+
+def _words(body: Mapping[str, object], key: str) -> str:
+    return str(body.get(key) or "")[:_WORDS]

@@ -1,0 +1,183 @@
+"""From configuration to models that can be asked: keys, prices, templates, and what a server reports of its models.
+
+The one place where providers are named.  Nothing is sent before the first ticket; what can be known without a network is checked
+before a run is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archive import Attempt, CallReserved, ProposalStatus
+from evolve._config import LlmConfig
+from evolve._contract import Problem
+from evolve._errors import UsageError
+from evolve._rundir import RunDir
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from evolve.models import Caller, ModelInfo, PriceBook, Provider, Purse
+    from evolve.propose import Assignment, Manner, ModelDraft, Scope, Templates
+
+KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+INSTRUCTIONS = "program.md"
+MAX_INSTRUCTIONS = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Models that can be asked in this opening of a run (none: ``why`` says so in a sentence), and how to ask them."""
+
+    models: tuple[str, ...]
+    why: str = ""
+    open: Callable[[Purse], Models] | None = None
+
+
+NO_OFFER = Offer(())
+
+
+def check(llm: LlmConfig) -> None:
+    """Find out, before a run is made, what would stop every call.
+
+    Raises:
+        ConfigError: a model without a price, or a price that is none.
+        UsageError: no tape, instructions or templates where they should be, or templates that are none.
+        MissingPackage: what the provider needs is not installed.
+    """
+    if llm.provider == "none":
+        return
+    from evolve.propose import Templates
+
+    provider, prices = _provider(llm), _prices(llm)
+    for model in llm.asked:
+        prices.row(provider.prices_from, model)
+    Templates.load(Path(llm.prompts) if llm.prompts else None)
+    if llm.instructions:
+        _read(Path(llm.instructions))
+
+
+def copy_texts(llm: LlmConfig, run: RunDir) -> None:
+    """Put instructions and templates into the run, so that it is whole by itself."""
+    if llm.instructions:
+        (run.path / INSTRUCTIONS).write_text(_read(Path(llm.instructions)), encoding="utf-8")
+    if llm.prompts:
+        shutil.copytree(llm.prompts, run.prompts)
+
+
+def instructions_of(run: RunDir, problem: Problem) -> str:
+    """How to do research on the problem: the run's own instructions, else the problem's, else ""."""
+    for path in (run.path / INSTRUCTIONS, problem.folder / INSTRUCTIONS):
+        if path.is_file():
+            return _read(path)
+    return ""
+
+
+def offer(llm: LlmConfig, run: RunDir) -> Offer:
+    """What can be asked now.  A missing key is no error: the mechanical operators carry the run.
+
+    Raises: as ``check``.
+    """
+    if llm.provider == "none":
+        return NO_OFFER
+    variable = llm.key_variable or KEYS.get(llm.provider, "")
+    named = [variable, "ANTHROPIC_AUTH_TOKEN"] if llm.provider == "anthropic" else []
+    if named and llm.base_url is None and not any(os.environ.get(name) for name in named):
+        return Offer((), f"{variable} is not set, so no model is asked; set it and type: evolve resume {run.path}")
+    check(llm)
+    return Offer(llm.asked, open=lambda purse: Models(llm, run, purse))
+
+
+class Models:
+    """Makes drafts with the models of one provider; for the thread of a desk."""
+
+    def __init__(self, llm: LlmConfig, run: RunDir, purse: Purse) -> None:
+        from evolve.models import Caller, Limiter
+        from evolve.propose import Templates
+
+        self._provider = _provider(llm)
+        self._caller: Caller = Caller(self._provider, Limiter(llm.in_flight), purse, _prices(llm))
+        self._templates: Templates = Templates.load(run.prompts if run.prompts.is_dir() else None)
+        self._manner = _manner(llm)
+        self._asking: asyncio.Task[Mapping[str, ModelInfo]] | None = None
+
+    async def make(self, attempt: Attempt, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
+        """One draft; a model that the server does not have fails with the reason."""
+        from evolve.models import unavailable
+        from evolve.propose import ModelDraft, ModelOperator
+
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._known())
+        known = await asyncio.shield(self._asking)
+        if known and (why := unavailable(assignment.arm.model, known, self._provider.name)):
+            return ModelDraft(status=ProposalStatus.FAILED, reason=why, outcome="not_found")
+        operator = ModelOperator(self._caller, known, self._templates, self._manner)
+        return await operator.make(attempt, assignment, scope, rng)
+
+    async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
+        """The draft of a ticket whose call waits in a batch."""
+        from evolve.propose import ModelOperator
+
+        operator = ModelOperator(self._caller, {}, self._templates, self._manner)
+        return await operator.recover(record, assignment, scope)
+
+    async def close(self) -> None:
+        """Close connections."""
+        if self._asking is not None:
+            self._asking.cancel()
+        await self._provider.close()
+
+    async def _known(self) -> Mapping[str, ModelInfo]:
+        """What the server reports; nothing where it does not say: then nothing is held back."""
+        from evolve.models import CallFailure
+
+        found = await self._provider.catalogue()
+        return {} if isinstance(found, CallFailure) else found
+
+
+def _manner(llm: LlmConfig) -> Manner:
+    from evolve.propose import Manner
+
+    return Manner(
+        max_tokens=llm.max_tokens,
+        effort=llm.effort,
+        thinking=llm.thinking,
+        prompt_tokens=llm.prompt_tokens,
+        repairs=llm.repairs,
+    )
+
+
+def _provider(llm: LlmConfig) -> Provider:
+    from evolve.models import Anthropic, ChatCompletions, Recorder, Replay
+
+    provider: Provider
+    variable = llm.key_variable or KEYS.get(llm.provider, "")
+    if llm.provider == "replay":
+        return Replay(Path(llm.tape or ""))
+    if llm.provider == "anthropic":
+        provider = Anthropic(base_url=llm.base_url, key_variable=variable)
+    else:
+        provider = ChatCompletions(llm.base_url or "", key_variable=variable)
+    return Recorder(provider, Path(llm.tape)) if llm.tape else provider
+
+
+def _prices(llm: LlmConfig) -> PriceBook:
+    from evolve.models import PriceBook, price_rows
+
+    return PriceBook(price_rows(llm.prices))
+
+
+def _read(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"expected a text file with instructions at {path}, found none that can be read ({error}).") from error
+    if len(text.encode()) > MAX_INSTRUCTIONS:
+        raise UsageError(f"{path}: expected at most {MAX_INSTRUCTIONS} bytes of instructions, found {len(text.encode())}.")
+    return text

@@ -1,0 +1,241 @@
+"""Children by language models: a prompt, an answer, its edits, and further turns where they cannot be applied.
+
+Every failure is a draft that says why; only a broken engine raises.  What a model writes is text: parsed, never run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from archive import Attempt, CallReserved, ProposalStatus
+from evolve.models import (
+    Block,
+    Caller,
+    CallFailure,
+    FailureKind,
+    Message,
+    ModelInfo,
+    ModelReply,
+    ModelRequest,
+    Thinking,
+    ThinkingBudget,
+    find,
+    fitted,
+)  # fmt: skip
+from evolve.propose._assignment import Assignment
+from evolve.propose._base import Files, Scope
+from evolve.propose._edit_apply import apply_edits
+from evolve.propose._edit_formats import parse_answer
+from evolve.propose._edits import AnyEdit, Applied, EditFailure, Fault, Format, Replace, RewriteBlock, failure
+from evolve.propose._prompt import Prompt, PromptTooLong, render, repair_turn
+from evolve.propose._prompt_templates import Templates
+from evolve.propose._statement import Statement, parse_statement
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SIMPLIFY = "llm_simplify"
+_READABLE = frozenset({FailureKind.MAX_TOKENS, FailureKind.WRONG_FORM})  # what was written may hold whole edits all the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How models are asked."""
+
+    max_tokens: int = 16000
+    effort: str = ""
+    thinking: str = ""
+    prompt_tokens: int = 40000
+    repairs: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDraft:
+    """What became of a ticket with a model.  ``outcome`` names what went wrong, in a word; ``calls`` are HTTP requests."""
+
+    status: ProposalStatus
+    files: Files | None = None
+    statement: Statement = field(default_factory=Statement)
+    summary: str = ""
+    reason: str = ""
+    outcome: str = ""
+    usd: float = 0.0
+    calls: int = 0
+    sketch: str = ""
+
+
+class ModelOperator:
+    """Makes children with one provider's models.
+
+    Args:
+        caller: Asks.
+        known: What the provider's server reports of its models; empty where it reports nothing.
+        templates: Of prompts.
+        manner: How to ask.
+    """
+
+    def __init__(self, caller: Caller, known: Mapping[str, ModelInfo], templates: Templates, manner: Manner) -> None:
+        self._caller, self._known, self._templates, self._manner = caller, known, templates, manner
+
+    async def make(self, attempt: Attempt, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
+        """A child of the assignment's first parent.
+
+        Args:
+            attempt: The ticket.
+            assignment: Its arm says operator, model and format.
+            scope: What a child may change.
+            rng: Draws the jitter of waits.
+
+        Raises:
+            ConfigError: the model has no price.
+            UsageError: a tape or a script has no answer.
+        """
+        format = Format(assignment.arm.format)
+        prompt = render(assignment, format, self._templates, budget_tokens=self._manner.prompt_tokens)
+        if isinstance(prompt, PromptTooLong):
+            return ModelDraft(status=ProposalStatus.FAILED, reason=prompt.reason, outcome="prompt_too_long")
+        talk = _Talk(self._caller, attempt, self._request(assignment, prompt), rng)
+        reading = Reading(assignment.parents[0].files, format, scope, shorter=assignment.arm.operator == SIMPLIFY)
+        for turn in range(self._manner.repairs + 1):
+            text = await talk.ask()
+            if text is None:
+                return talk.failed()
+            made = reading.child(text, partial=turn == self._manner.repairs or talk.cut)
+            if isinstance(made, Applied):
+                said = reading.statement
+                summary = said.summary or f"{assignment.arm.operator} at {_places(made)}"
+                return talk.draft(status=ProposalStatus.CHILD, files=made.files, statement=said, summary=summary)
+            talk.again(text, repair_turn(made, self._templates))
+            refused = made
+        said = reading.statement
+        return talk.draft(status=ProposalStatus.INVALID, statement=said, reason=refused.feedback, outcome=str(refused.fault))
+
+    async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope) -> ModelDraft:
+        """The child of a call that waits in a batch which an earlier driver sent; there are no further turns."""
+        outcome = await self._caller.recover(record)
+        answer = outcome.answer
+        cost: dict[str, Any] = {"usd": outcome.usd, "calls": outcome.calls}
+        if isinstance(answer, CallFailure) and not answer.text:
+            status = ProposalStatus.FAILED
+            return ModelDraft(status=status, reason=answer.sentence, outcome=str(answer.kind), **cost)
+        arm = assignment.arm
+        reading = Reading(assignment.parents[0].files, Format(arm.format), scope, shorter=arm.operator == SIMPLIFY)
+        made = reading.child(answer.text, partial=True)
+        said = reading.statement
+        if isinstance(made, EditFailure):
+            status, fault = ProposalStatus.INVALID, str(made.fault)
+            return ModelDraft(status=status, statement=said, reason=made.feedback, outcome=fault, **cost)
+        summary = said.summary or f"{arm.operator} at {_places(made)}"
+        return ModelDraft(status=ProposalStatus.CHILD, files=made.files, statement=said, summary=summary, **cost)
+
+    def _request(self, assignment: Assignment, prompt: Prompt) -> ModelRequest:
+        request = ModelRequest(
+            model=assignment.arm.model,
+            messages=(Message("user", prompt.user),),
+            max_tokens=self._manner.max_tokens,
+            system=prompt.system,
+            effort=self._manner.effort,  # type: ignore[arg-type]
+            thinking=_thinking(self._manner.thinking),
+        )
+        info = find(assignment.arm.model, self._known)
+        return fitted(request, info).request if info is not None else request
+
+
+def _thinking(text: str) -> Thinking:
+    """Adaptive, disabled, a number of tokens, or nothing."""
+    return ThinkingBudget(int(text)) if text.isdecimal() else text  # type: ignore[return-value]
+
+
+class _Talk:
+    """One conversation about one ticket: what was asked, what it cost, how the last call failed."""
+
+    def __init__(self, caller: Caller, attempt: Attempt, request: ModelRequest, rng: np.random.Generator) -> None:
+        self._caller, self._attempt, self._request, self._rng = caller, attempt, request, rng
+        self._calls, self._usd = 0, 0.0
+        self._failure: CallFailure | None = None
+        self.cut = False  # the last answer was not whole
+        self._new = "\n\n".join(block.text for block in (*request.system, *request.messages[0].blocks))
+
+    async def ask(self) -> str | None:
+        """The answer's text, or None where there is none that could hold edits."""
+        outcome = await self._caller.ask(self._attempt, self._request, self._rng, prompt=self._new, first_call=self._calls + 1)
+        self._calls += outcome.calls
+        self._usd += outcome.usd
+        answer = outcome.answer
+        if isinstance(answer, ModelReply):
+            return answer.text
+        self._failure = answer
+        self.cut = answer.kind in _READABLE and bool(answer.text)
+        return answer.text if self.cut else None
+
+    def again(self, said: str, more: str) -> None:
+        """A further turn in the same conversation."""
+        messages = (
+            *self._request.messages,
+            Message("assistant", (Block(said or "(nothing)"),)),
+            Message("user", (Block(more),)),
+        )
+        self._request, self._new = replace(self._request, messages=messages), more
+
+    def failed(self) -> ModelDraft:
+        """The draft where the last call gave nothing."""
+        assert self._failure is not None
+        return self.draft(status=ProposalStatus.FAILED, reason=self._failure.sentence, outcome=str(self._failure.kind))
+
+    def draft(self, **found: object) -> ModelDraft:
+        return ModelDraft(usd=self._usd, calls=self._calls, **found)  # type: ignore[arg-type]
+
+
+class Reading:
+    """The answers of one conversation as edits of one parent.  Edits that had their place in an earlier answer are kept.
+
+    Args:
+        parent: What is edited.
+        format: What was asked for.
+        scope: What a child may change.
+        shorter: Whether the child must have fewer bytes than its parent.
+    """
+
+    def __init__(self, parent: Files, format: Format, scope: Scope, *, shorter: bool = False) -> None:
+        self._parent, self._format, self._scope, self._shorter = parent, format, scope, shorter
+        self._kept: tuple[AnyEdit, ...] = ()
+        self.statement = Statement()
+
+    def child(self, text: str, *, partial: bool) -> Applied | EditFailure:
+        """The child that this answer and what was kept describe; ``partial`` takes what can be had."""
+        if self.statement == Statement():
+            self.statement = parse_statement(text)
+        answer = parse_answer(text, self._format, tuple(self._parent))
+        if isinstance(answer, EditFailure):
+            return answer
+        new = {_place(edit) for edit in answer.edits}
+        kept = (edit for edit in self._kept if _place(edit) not in new)
+        edits = (*answer.edits, *(replace(edit, number=len(answer.edits) + i) for i, edit in enumerate(kept, 1)))
+        if answer.rejected and not partial:
+            self._kept = edits
+            return EditFailure(answer.rejected, tuple(edit.number for edit in edits))
+        made = apply_edits(self._parent, edits, self._scope, partial=partial)
+        if isinstance(made, EditFailure):
+            self._kept = tuple(edit for edit in edits if edit.number in made.fine)
+        elif self._shorter and _size(made.files) >= _size(self._parent):
+            self._kept = ()
+            sizes = f"the program has {_size(self._parent)} bytes, yours {_size(made.files)}"
+            return failure(Fault.NO_OP, f"A simplification must be shorter: {sizes}.")
+        return made
+
+
+def _place(edit: AnyEdit) -> tuple[str, str]:
+    """What an edit is about: one that comes again replaces the earlier one."""
+    if isinstance(edit, Replace):
+        return edit.path, edit.search
+    return edit.path, f"block {edit.block}" if isinstance(edit, RewriteBlock) else "the file"
+
+
+def _size(files: Files) -> int:
+    return sum(len(text.encode()) for text in files.values())
+
+
+def _places(made: Applied) -> str:
+    return ", ".join(f"{placed.path}:{placed.line}" for placed in made.placed[:4])
