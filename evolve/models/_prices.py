@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
 from evolve._errors import ConfigError, need
@@ -20,6 +20,7 @@ from evolve.models._request import ModelRequest
 
 _HIDDEN_TOKENS = 1024  # of a provider's own instructions for a tool or a format: a few hundred by Anthropic's price page
 _FIELDS = ("input", "output", "cached", "written_5m", "written_1h")
+_OTHERS = "*"  # the row of one's own for all models without one
 _ELSEWHERE = ("requests_kcount", "input_text_messages_kcount", "output_reasoning_mtok", "output_citation_mtok")
 
 
@@ -37,6 +38,12 @@ class Rate:
     def dearest(self, prompt: int) -> Decimal:
         """The highest rate for any prompt of at most so many tokens."""
         return max((self.base, *(price for start, price in self.tiers if prompt > start)))
+
+    def halved(self) -> Rate:
+        return Rate(self.base / 2, tuple((start, price / 2) for start, price in self.tiers))
+
+
+_NOTHING = Rate(Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,35 @@ class PriceRow:
         worst = _up(dearest * prompt + self.output.dearest(prompt) * request.max_tokens)
         return Quote(self, worst, prompt + request.max_tokens)
 
+    def quote_embedding(self, request_bytes: int) -> Quote:
+        """The most that embedding can cost: nothing is written, and nothing is cached."""
+        return Quote(self, _up(self.input.dearest(request_bytes) * request_bytes), request_bytes)
+
+    def halved(self) -> PriceRow:
+        """The prices of message batches: half of everything, by Anthropic's price page."""
+        rates = {name: rate.halved() for name in _FIELDS if (rate := getattr(self, name)) is not None}
+        return replace(self, source=f"{self.source}, batch", **rates)
+
+    def text(self) -> str:
+        """For the journal's ``price``: the row as JSON text; ``read_row`` reads it."""
+        rates = {name: rate for name in _FIELDS if (rate := getattr(self, name)) is not None}
+        found = {name: [str(rate.base), *([start, str(price)] for start, price in rate.tiers)] for name, rate in rates.items()}
+        return json.dumps({"source": self.source, **found}, separators=(",", ":"))
+
+
+def read_row(model: str, text: str) -> PriceRow | None:
+    """The row that a call was reserved at, from the ``price`` of its record; None where the text is none of ours."""
+    try:
+        found = json.loads(text)
+        rates = {
+            name: Rate(Decimal(found[name][0]), tuple((int(start), Decimal(price)) for start, price in found[name][1:]))
+            for name in _FIELDS
+            if name in found
+        }
+        return PriceRow(model=model, source=str(found["source"]), **rates)
+    except (ValueError, TypeError, KeyError, IndexError, InvalidOperation):
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -83,17 +119,16 @@ class Quote:
     worst_tokens: int
 
     def text(self) -> str:
-        """For the journal's ``price``: the row, as JSON text."""
-        rates = {name: rate for name in _FIELDS if (rate := getattr(self.row, name)) is not None}
-        found = {name: [str(rate.base), *([start, str(price)] for start, price in rate.tiers)] for name, rate in rates.items()}
-        return json.dumps({"source": self.row.source, **found}, separators=(",", ":"))
+        """For the journal's ``price``."""
+        return self.row.text()
 
 
 class PriceBook:
     """Price rows: the user's own, otherwise those of the package ``genai-prices``, which come with it and need no network.
 
     Args:
-        own: Rows by model, each a mapping from input, output, cached, written_5m, written_1h to dollars a million tokens.
+        own: Rows by model, each a mapping from input, output, cached, written_5m, written_1h to dollars a million tokens.  The
+            row ``*`` holds for every model of a server that has no row of its own, and goes before the package's.
         at: When, for prices that change; None is now.
 
     Raises:
@@ -104,12 +139,13 @@ class PriceBook:
         self._own = {model: _own_row(model, numbers) for model, numbers in (own or {}).items()}
         self._at = at
 
-    def row(self, prices_from: str, model: str) -> PriceRow:
+    def row(self, prices_from: str, model: str, *, embeds: bool = False) -> PriceRow:
         """The prices of a model.
 
         Args:
             prices_from: The provider's.
             model: As the provider names it.
+            embeds: Whether it makes vectors, which have no price of their own; otherwise it writes.
 
         Raises:
             ConfigError: No price is known.
@@ -117,10 +153,12 @@ class PriceBook:
         if model in self._own:
             return self._own[model]
         if prices_from == FREE:
-            return PriceRow(model, Rate(Decimal(0)), Rate(Decimal(0)), FREE)
-        return self._listed(prices_from, model)
+            return PriceRow(model, _NOTHING, _NOTHING, FREE)
+        if _OTHERS in self._own:
+            return replace(self._own[_OTHERS], model=model)
+        return self._listed(prices_from, model, embeds)
 
-    def _listed(self, prices_from: str, model: str) -> PriceRow:
+    def _listed(self, prices_from: str, model: str, embeds: bool) -> PriceRow:
         package: Any = need("genai_prices", "genai-prices")
         place = (None, prices_from) if prices_from.startswith("http") else (prices_from, None)
         try:
@@ -133,6 +171,8 @@ class PriceBook:
         prices = found.get_prices(self._at or datetime.now(UTC))
         rates = (_rate(getattr(prices, f"{name}_mtok")) for name in ("cache_read", "cache_write", "cache_write_1h"))
         inward, outward = _rate(prices.input_mtok), _rate(prices.output_mtok)
+        if embeds and outward is None:
+            outward = _NOTHING
         if inward is None or outward is None or any(getattr(prices, name) is not None for name in _ELSEWHERE):
             raise ConfigError(f"the model {model} is not priced by tokens in and out alone; give it a row of its own.")
         return PriceRow(model, inward, outward, f"genai-prices {package.__version__}", *rates)
