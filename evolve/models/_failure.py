@@ -25,6 +25,8 @@ class FailureKind(StrEnum):
     MAX_TOKENS = "max_tokens"
     REFUSAL = "refusal"
     WRONG_FORM = "wrong_form"  # text where a tool call was asked, text that is not the JSON asked for
+    CANCELED = "canceled"  # a batch was cancelled before the call's turn came
+    EXPIRED = "expired"  # a batch's time was over before the call's turn came
     OVER_BUDGET = "over_budget"  # never sent: a cap of the ledger
 
 
@@ -45,6 +47,7 @@ class CallFailure:
         text: What was answered all the same: a parser may still find something in it.
         retry_after_s: How long the server asks to be left alone, where it says so.
         status: HTTP status; 0 where there was none.
+        hold_s: For how long the server has said that its limit is used up; 0 where it is not.
     """
 
     kind: FailureKind
@@ -53,6 +56,7 @@ class CallFailure:
     text: str = ""
     retry_after_s: float | None = None
     status: int = 0
+    hold_s: float = 0.0
 
     @property
     def again(self) -> bool:
@@ -113,6 +117,7 @@ def refused(
     retry_after_s: float | None = None,
     text: str = "",
     request_id: str = "",
+    hold_s: float = 0.0,
 ) -> CallFailure:
     """The failure that an error answer of a server is.
 
@@ -125,12 +130,13 @@ def refused(
         retry_after_s: As in ``CallFailure``.
         text: What had come before the error.
         request_id: The server's name of the request, or "".
+        hold_s: As in ``CallFailure``.
     """
     kind = kind_of(status, error_type)
     said = " ".join(words.split())[:_LONGEST].rstrip(".") or "no message"
     named = f" (request {request_id})" if request_id else ""
     sentence = f"{server} answered {status} {kind}{named}: {said}{_ADVICE.get(kind, '')}."
-    return CallFailure(kind, sentence, usage, text, retry_after_s, status)
+    return CallFailure(kind, sentence, usage, text, retry_after_s, status, hold_s)
 
 
 def broken(server: str, kind: FailureKind, what: str, usage: Usage | None, text: str = "") -> CallFailure:

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from evolve.models._failure import CallFailure, FailureKind
 
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     import numpy as np
 
 _ALONE = frozenset({FailureKind.RATE_LIMITED, FailureKind.OVERLOADED})  # what concerns every caller of the provider
+
+
+class Heard(Protocol):
+    """Any answer: it says for how long a limit is used up."""
+
+    @property
+    def hold_s(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,23 @@ class Limiter:
                 await self.clock.sleep(left)
             yield
 
+    def answered(self, answer: Heard) -> None:
+        """Learn from an answer when to hold back."""
+        if isinstance(answer, CallFailure):
+            self.failed(answer)
+        else:
+            self.held(answer.hold_s)
+
     def failed(self, failure: CallFailure) -> None:
         """Let everybody leave the provider alone as long as it asks for."""
         if failure.kind in _ALONE:
-            self._until = max(self._until, self.clock.now() + self.backoff.asked_s(failure))
+            self._leave(self.backoff.asked_s(failure))
+        if failure.retry_after_s is None:
+            self.held(failure.hold_s)
+
+    def held(self, hold_s: float) -> None:
+        """Hold back before the server has to refuse: its limit is used up for so long."""
+        self._leave(min(hold_s, self.backoff.obey_s))
+
+    def _leave(self, seconds: float) -> None:
+        self._until = max(self._until, self.clock.now() + seconds)

@@ -42,6 +42,7 @@ class ModelReply:
         usage: Tokens; None where the server did not count them.
         model: The model that answered, as its server names it.
         request_id: The server's name of the request, for its support.
+        hold_s: For how long the server has said that its limit is used up; 0 where it is not.
     """
 
     text: str
@@ -50,3 +51,4 @@ class ModelReply:
     tool_input: Mapping[str, object] | None = None
     model: str = ""
     request_id: str = ""
+    hold_s: float = 0.0

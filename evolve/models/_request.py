@@ -5,15 +5,39 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from evolve._errors import UsageError
 
 CacheMark = Literal["", "5m", "1h"]
 Effort = Literal["", "low", "medium", "high", "xhigh", "max"]
-Thinking = Literal["", "adaptive", "disabled"]
+
+EFFORTS: tuple[Effort, ...] = ("low", "medium", "high", "xhigh", "max")  # ascending
 
 _MAX_MARKS = 4  # what the Messages API takes
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingBudget:
+    """Thinking up to so many tokens; they are part of ``max_tokens``."""
+
+    n_tokens: int
+
+
+Thinking = Literal["", "adaptive", "disabled"] | ThinkingBudget
+
+
+def thinking_of(text: str) -> Thinking:
+    """How settings word it: ``adaptive``, ``disabled``, a number of tokens, or "" for whatever the model does.
+
+    Raises:
+        UsageError: Any other text.
+    """
+    if text in ("", "adaptive", "disabled"):
+        return cast(Thinking, text)
+    if not (text.isascii() and text.isdecimal()):
+        raise UsageError(f"thinking must be adaptive, disabled or a number of tokens, found {text!r}.")
+    return ThinkingBudget(int(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +76,7 @@ class ModelRequest:
         max_tokens: Bound on all that the model writes, its thinking included.
         system: Blocks that stay the same from request to request come first.
         effort: How much work the model puts in; "" leaves it to the provider.
-        thinking: "" leaves it to the model.
+        thinking: "" leaves it to the model; a budget must be below ``max_tokens``.
         tool: The tool that must be called; not together with ``format``.
         format: JSON schema that the text must follow, as JSON text; "" for free text.
         stop: Texts that end the answer.
@@ -76,6 +100,9 @@ class ModelRequest:
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
             raise UsageError(f"max_tokens must be at least 1, found {self.max_tokens}.")
+        if isinstance(self.thinking, ThinkingBudget) and not 1 <= self.thinking.n_tokens < self.max_tokens:
+            found = f"{self.thinking.n_tokens} with max_tokens {self.max_tokens}"
+            raise UsageError(f"thinking may take 1 token to one less than max_tokens, found {found}.")
         if not self.messages or self.messages[0].role != "user":
             raise UsageError("a request needs messages, the first of them with role user.")
         if self.tool is not None and self.format:
