@@ -1,27 +1,24 @@
 """Anthropic's Messages API, through the official client.
 
 Always streamed, and read event by event: the client's own collecting hands out a message that was cut off as if it were whole, and
-throws away the usage of a tool input that does not parse (anthropic 2.14, ``lib/streaming/_messages.py``).  The client's own
-retries are off: they know nothing of money and wait as long as a server says.
+throws away the usage of a tool input that does not parse (anthropic 2.14, ``lib/streaming/_messages.py``).
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from evolve._errors import need
+from evolve.models._anthropic_client import AnthropicClient
+from evolve.models._anthropic_list import anthropic_catalogue
 from evolve.models._draft import Draft, count, judge, mapping, text
-from evolve.models._failure import CallFailure, FailureKind, broken, refused
-from evolve.models._headers import retry_after_s
-from evolve.models._http import http, transport_errors, transport_failure
+from evolve.models._failure import CallFailure
+from evolve.models._model_info import ModelInfo
 from evolve.models._provider import Answer
 from evolve.models._reply import NOTHING, Usage
-from evolve.models._request import Block, ModelRequest
+from evolve.models._request import Block, CacheMark, ModelRequest, ThinkingBudget
 
 
 class Anthropic:
@@ -47,68 +44,38 @@ class Anthropic:
         deadline_s: float = 1200.0,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
-        self._base_url = base_url
-        self._key_variable = key_variable
-        self._read_timeout_s = read_timeout_s
-        self._deadline_s = deadline_s
-        self._unix_time = unix_time
-        self._client: Any = None
+        self._client = AnthropicClient(
+            self.name,
+            base_url=base_url,
+            key_variable=key_variable,
+            read_timeout_s=read_timeout_s,
+            deadline_s=deadline_s,
+            unix_time=unix_time,
+        )
 
     def request_bytes(self, request: ModelRequest) -> int:
         return len(json.dumps(messages_body(request) | {"stream": True}, ensure_ascii=False).encode())
 
     async def call(self, request: ModelRequest) -> Answer:
-        sdk: Any = need("anthropic", "anthropic")
         draft = Draft()
-        body = messages_body(request)
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                await self._read(sdk, body, request, draft)
-        except sdk.APIStatusError as error:
-            return self._refused(error, draft)
-        except sdk.APIConnectionError as error:
-            return transport_failure(self.name, error.__cause__ or error, draft)
-        except transport_errors() as error:
-            return transport_failure(self.name, error, draft)
-        except ValueError as error:
-            return broken(self.name, FailureKind.CUT_STREAM, f"the stream is garbled ({error})", draft.usage, draft.text)
-        except TypeError as error:
-            if "authentication" not in str(error):
-                raise
-            words = f"no key: set {self._key_variable}"
-            return CallFailure(FailureKind.AUTH, f"{self.name}: {words}.", NOTHING)
-        return judge(self.name, request, draft)
+
+        async def read(client: Any) -> None:
+            body = messages_body(request)
+            extra = body.pop("extra_body", None)
+            async with await client.messages.create(**body, extra_body=extra, stream=True) as stream:
+                draft.request_id = stream.response.headers.get("request-id", "")
+                draft.hold_s = self._client.hold_s(stream.response)
+                async for event in stream:
+                    _take(event if isinstance(event, dict) else event.to_dict(warnings=False), request, draft)
+
+        failure = await self._client.attempt(read, draft)
+        return failure or judge(self.name, draft, request)
+
+    async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
+        return await anthropic_catalogue(self._client)
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
-
-    async def _read(self, sdk: Any, body: dict[str, Any], request: ModelRequest, draft: Draft) -> None:
-        if self._client is None:
-            timeout = http().Timeout(self._read_timeout_s, connect=10.0)
-            key = os.environ.get(self._key_variable)
-            self._client = sdk.AsyncAnthropic(api_key=key, base_url=self._base_url, max_retries=0, timeout=timeout)
-        extra = body.pop("extra_body", None)
-        async with await self._client.messages.create(**body, extra_body=extra, stream=True) as stream:
-            draft.request_id = stream.response.headers.get("request-id", "")
-            async for event in stream:
-                _take(event if isinstance(event, dict) else event.to_dict(warnings=False), request, draft)
-
-    def _refused(self, error: Any, draft: Draft) -> CallFailure:
-        status = error.status_code
-        headers = error.response.headers
-        inner = mapping(mapping(error.body).get("error"))
-        return refused(
-            self.name,
-            status,
-            text(inner.get("type")),
-            text(inner.get("message")) or error.message,
-            usage=NOTHING if status >= 400 else draft.usage,
-            retry_after_s=retry_after_s(headers, self._unix_time()),
-            text=draft.text,
-            request_id=headers.get("request-id", ""),
-        )
+        await self._client.close()
 
 
 def messages_body(request: ModelRequest) -> dict[str, Any]:
@@ -127,7 +94,9 @@ def messages_body(request: ModelRequest) -> dict[str, Any]:
         output["format"] = {"type": "json_schema", "schema": json.loads(request.format)}
     if output:
         body["output_config"] = output
-    if request.thinking:
+    if isinstance(request.thinking, ThinkingBudget):
+        body["thinking"] = {"type": "enabled", "budget_tokens": request.thinking.n_tokens}
+    elif request.thinking:
         body["thinking"] = {"type": request.thinking}
     if request.tool is not None:
         tool = request.tool
@@ -154,9 +123,9 @@ def _take(event: Mapping[str, Any], request: ModelRequest, draft: Draft) -> None
         case "message_start":
             message = mapping(event.get("message"))
             draft.model = text(message.get("model"))
-            draft.usage = _usage(mapping(message.get("usage")), request, None)
+            draft.usage = _usage(mapping(message.get("usage")), request.marks, None)
         case "content_block_start":
-            _open(event, draft)
+            _open_block(mapping(event.get("content_block")), count(event.get("index")), draft)
         case "content_block_delta" if delta.get("type") == "text_delta":
             draft.texts.append(text(delta.get("text")))
         case "content_block_delta" if delta.get("type") == "input_json_delta":
@@ -165,21 +134,36 @@ def _take(event: Mapping[str, Any], request: ModelRequest, draft: Draft) -> None
         case "message_delta":
             draft.stop = text(delta.get("stop_reason"))
             draft.refusal = text(mapping(delta.get("stop_details")).get("explanation"))
-            draft.usage = _usage(mapping(event.get("usage")), request, draft.usage, final=bool(draft.stop))
+            draft.usage = _usage(mapping(event.get("usage")), request.marks, draft.usage, final=bool(draft.stop))
         case "message_stop":
             draft.ended = True
 
 
-def _open(event: Mapping[str, Any], draft: Draft) -> None:
-    block = mapping(event.get("content_block"))
+def whole_draft(message: Mapping[str, Any], marks: tuple[CacheMark, ...]) -> Draft:
+    """A message that was not streamed.
+
+    Args:
+        message: As the server sends it.
+        marks: The cache marks of its request, or ``("1h",)`` where nobody knows them.
+    """
+    draft = Draft(ended=True, stop=text(message.get("stop_reason")), model=text(message.get("model")))
+    draft.usage = _usage(mapping(message.get("usage")), marks, None, final=True)
+    draft.refusal = text(mapping(message.get("stop_details")).get("explanation"))
+    content = message.get("content")
+    for index, block in enumerate(content if isinstance(content, list) else ()):
+        _open_block(mapping(block), index, draft)
+    return draft
+
+
+def _open_block(block: Mapping[str, Any], index: int, draft: Draft) -> None:
     if block.get("type") == "text":
         draft.texts.append(text(block.get("text")))
     elif block.get("type") == "tool_use" and draft.tool_json is None:
         draft.tool_json = [json.dumps(block["input"])] if block.get("input") else []
-        draft.tool_index = count(event.get("index"))
+        draft.tool_index = index
 
 
-def _usage(found: Mapping[str, Any], request: ModelRequest, before: Usage | None, *, final: bool = False) -> Usage | None:
+def _usage(found: Mapping[str, Any], marks: tuple[CacheMark, ...], before: Usage | None, *, final: bool = False) -> Usage | None:
     """Counts are totals so far: those that are there replace those before."""
     if not found:
         return before
@@ -192,7 +176,7 @@ def _usage(found: Mapping[str, Any], request: ModelRequest, before: Usage | None
     total = found.get("cache_creation_input_tokens")
     if total is not None and count(total) != written_5m + written_1h:
         # a total that the parts do not explain is charged at the dearest mark of the request
-        written_5m, written_1h = (0, count(total)) if "1h" in request.marks else (count(total), 0)
+        written_5m, written_1h = (0, count(total)) if "1h" in marks else (count(total), 0)
     return Usage(
         input=_newer(found.get("input_tokens"), old.input),
         cached=_newer(found.get("cache_read_input_tokens"), old.cached),

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
+from evolve._errors import UsageError
 from evolve.models._draft import Draft, count, judge, mapping, text
-from evolve.models._failure import CallFailure, FailureKind, broken, refused
-from evolve.models._headers import retry_after_s
-from evolve.models._http import http, transport_errors, transport_failure
+from evolve.models._failure import CallFailure, refused
+from evolve.models._model_info import ModelInfo
+from evolve.models._openai_client import OpenAIClient, error_words
 from evolve.models._provider import Answer
-from evolve.models._reply import NOTHING, Usage
-from evolve.models._request import Block, ModelRequest
+from evolve.models._reply import Usage
+from evolve.models._request import Block, ModelRequest, Thinking, ThinkingBudget
 from evolve.models._sse import events
 
-_MOST_WORDS = 65536  # bytes of an error answer that are read
+ThinkingField = Literal["", "thinking", "reasoning", "chat_template_kwargs"]
+
+_THINKING_FIELDS = ("", "thinking", "reasoning", "chat_template_kwargs")
+_NO_ROUTE = frozenset({404, 405, 501})
+_LONGEST = ("max_model_len", "context_length")  # where vLLM and OpenRouter say how long a prompt may be
 
 
 class ChatCompletions:
-    """An OpenAI-compatible server.  Cache marks and thinking are left to it; effort becomes ``reasoning_effort``.
+    """An OpenAI-compatible server.  Cache marks are left to it; effort becomes ``reasoning_effort``.
 
     Args:
         base_url: With the version, without ``/chat/completions``: ``https://api.openai.com/v1``.
         key_variable: Environment variable that holds the key; nothing is sent where it is not set.
         limit_field: ``max_tokens``, or ``max_completion_tokens`` where the server wants that.
+        thinking_field: Where the server takes thinking, which the protocol has no field for: ``thinking`` (DeepSeek, GLM),
+            ``reasoning`` (OpenRouter), ``chat_template_kwargs`` (vLLM, llama.cpp; on or off, without a budget).  "" sends none.
         read_timeout_s: Longest silence within an answer.
         deadline_s: Longest time a whole call may take.
         unix_time: Gives Unix time, for headers that name a date.
+
+    Raises:
+        UsageError: No such ``thinking_field``.
     """
 
     name = "openai-compatible"
@@ -41,53 +49,54 @@ class ChatCompletions:
         *,
         key_variable: str = "OPENAI_API_KEY",
         limit_field: str = "max_tokens",
+        thinking_field: ThinkingField = "",
         read_timeout_s: float = 120.0,
         deadline_s: float = 1200.0,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
+        if thinking_field not in _THINKING_FIELDS:
+            expected = ", ".join(_THINKING_FIELDS[1:])
+            raise UsageError(f"thinking_field must be one of {expected}, or empty; found {thinking_field!r}.")
         self.prices_from = base_url
-        self._url = base_url.rstrip("/") + "/chat/completions"
-        self._key_variable = key_variable
         self._limit_field = limit_field
-        self._read_timeout_s = read_timeout_s
-        self._deadline_s = deadline_s
-        self._unix_time = unix_time
-        self._client: Any = None
+        self._thinking_field = thinking_field
+        self._client = OpenAIClient(
+            self.name,
+            base_url,
+            key_variable=key_variable,
+            read_timeout_s=read_timeout_s,
+            deadline_s=deadline_s,
+            unix_time=unix_time,
+        )
 
     def request_bytes(self, request: ModelRequest) -> int:
         return len(self._content(request))
 
     async def call(self, request: ModelRequest) -> Answer:
         draft = Draft()
-        content = self._content(request)
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                failure = await self._read(content, draft)
-        except transport_errors() as error:
-            return transport_failure(self.name, error, draft)
-        except ValueError as error:
-            return broken(self.name, FailureKind.CUT_STREAM, f"the stream is garbled ({error})", draft.usage, draft.text)
-        return failure or judge(self.name, request, draft)
+        failure = await self._client.attempt(lambda: self._read(self._content(request), draft), draft)
+        return failure or judge(self.name, draft, request)
+
+    async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
+        found = await self._client.fetch("GET", "/models")
+        if isinstance(found, CallFailure):
+            return {} if found.status in _NO_ROUTE else found
+        models = (_info(each) for each in _objects(mapping(found.body).get("data")))
+        return {info.id: info for info in models if info.id}
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._client.close()
 
     def _content(self, request: ModelRequest) -> bytes:
-        return json.dumps(chat_body(request, self._limit_field), ensure_ascii=False, separators=(",", ":")).encode()
+        body = chat_body(request, self._limit_field, self._thinking_field)
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
     async def _read(self, content: bytes, draft: Draft) -> CallFailure | None:
-        if self._client is None:
-            self._client = http().AsyncClient(timeout=http().Timeout(self._read_timeout_s, connect=10.0))
-        headers = {"content-type": "application/json", "accept": "text/event-stream"}
-        key = os.environ.get(self._key_variable)
-        if key:
-            headers["authorization"] = f"Bearer {key}"
-        async with self._client.stream("POST", self._url, content=content, headers=headers) as response:
+        async with self._client.stream("POST", "/chat/completions", content, "text/event-stream") as response:
             draft.request_id = response.headers.get("x-request-id", "")
             if response.status_code != 200:
-                return await self._refused(response)
+                return await self._client.refused(response)
+            draft.hold_s = self._client.hold_s(response)
             async for data in events(response.aiter_bytes()):
                 if data == "[DONE]":
                     draft.ended = True
@@ -96,34 +105,13 @@ class ChatCompletions:
                 if not isinstance(chunk, dict):
                     raise ValueError("a chunk is no JSON object")
                 if chunk.get("error"):
-                    kind, words = _error(chunk)
+                    kind, words = error_words(chunk)
                     return refused(self.name, 200, kind, words, usage=draft.usage, text=draft.text)
                 _take(chunk, draft)
         return None
 
-    async def _refused(self, response: Any) -> CallFailure:
-        raw = b""
-        async for piece in response.aiter_bytes():
-            raw += piece
-            if len(raw) > _MOST_WORDS:
-                break
-        try:
-            body = json.loads(raw)
-        except ValueError:
-            body = raw.decode(errors="replace")
-        kind, words = _error(body)
-        return refused(
-            self.name,
-            response.status_code,
-            kind,
-            words,
-            usage=NOTHING,
-            retry_after_s=retry_after_s(response.headers, self._unix_time()),
-            request_id=response.headers.get("x-request-id", ""),
-        )
 
-
-def chat_body(request: ModelRequest, limit_field: str = "max_tokens") -> dict[str, Any]:
+def chat_body(request: ModelRequest, limit_field: str = "max_tokens", thinking_field: ThinkingField = "") -> dict[str, Any]:
     """The JSON body of a request."""
     messages = [{"role": each.role, "content": _joined(each.blocks)} for each in request.messages]
     if request.system:
@@ -137,6 +125,8 @@ def chat_body(request: ModelRequest, limit_field: str = "max_tokens") -> dict[st
     }
     if request.effort:
         body["reasoning_effort"] = request.effort
+    if request.thinking and thinking_field:
+        body[thinking_field] = _thinking(request.thinking, thinking_field)
     if request.tool is not None:
         tool = request.tool
         function = {"name": tool.name, "description": tool.description, "parameters": json.loads(tool.schema)}
@@ -148,6 +138,21 @@ def chat_body(request: ModelRequest, limit_field: str = "max_tokens") -> dict[st
     if request.stop:
         body["stop"] = list(request.stop)
     return body | (json.loads(request.extra) if request.extra else {})
+
+
+def _thinking(asked: Thinking, field: ThinkingField) -> dict[str, Any]:
+    on = asked != "disabled"
+    budget = asked.n_tokens if isinstance(asked, ThinkingBudget) else None
+    if field == "chat_template_kwargs":
+        return {"enable_thinking": on}
+    if field == "reasoning":
+        return {"enabled": on} if budget is None else {"max_tokens": budget}
+    return {"type": "enabled" if on else "disabled"} | ({"budget_tokens": budget} if budget is not None else {})
+
+
+def _info(model: Mapping[str, Any]) -> ModelInfo:
+    longest = max(count(model.get(name)) for name in _LONGEST)
+    return ModelInfo(text(model.get("id")), max_input_tokens=longest or None)
 
 
 def _joined(blocks: tuple[Block, ...]) -> str:
@@ -181,12 +186,3 @@ def _usage(found: Mapping[str, Any]) -> Usage:
     fresh = max(count(found.get("prompt_tokens")) - cached - written, 0)
     output = count(found.get("completion_tokens"))
     return Usage(input=fresh, cached=cached, written_5m=written, output=output, thinking=thinking)
-
-
-def _error(body: object) -> tuple[str, str]:
-    """The server's word for an error, and its message; servers agree on little here."""
-    inner = body.get("error", body) if isinstance(body, Mapping) else body
-    if not isinstance(inner, Mapping):
-        return "", str(inner)
-    code = text(inner.get("code"))
-    return code if code == "insufficient_quota" else text(inner.get("type")) or code, text(inner.get("message"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from evolve._errors import UsageError
 from evolve.models._draft import Draft, judge
 from evolve.models._failure import CallFailure
+from evolve.models._model_info import ModelInfo
 from evolve.models._provider import FREE, Answer
 from evolve.models._reply import ModelReply, Usage
 from evolve.models._request import ModelRequest
@@ -49,7 +50,11 @@ class Scripted:
         called = request.tool is not None and text.lstrip().startswith("{")
         draft = Draft([text], [text] if called else None, usage=usage, ended=True, model=request.model)
         draft.stop = "end_turn" if fits else "max_tokens"
-        return judge(self.name, request, draft)
+        return judge(self.name, draft, request)
+
+    async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
+        """Empty: it answers as any model."""
+        return {}
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from evolve._errors import UsageError
 from evolve.models._failure import CallFailure, FailureKind
+from evolve.models._model_info import ModelInfo
 from evolve.models._provider import FREE, Answer, Provider
 from evolve.models._reply import ModelReply, Usage
 from evolve.models._request import ModelRequest
@@ -38,6 +39,10 @@ class Recorder:
         with self._path.open("a", encoding="utf-8") as tape:
             tape.write(line + "\n")
         return answer
+
+    async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
+        """Not on the tape."""
+        return await self._provider.catalogue()
 
     async def close(self) -> None:
         await self._provider.close()
@@ -82,11 +87,16 @@ class Replay:
             raise UsageError(f"the tape {self._path} has {which} answer to the request {request.key}; record it again.")
         return waiting.popleft()
 
+    async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
+        """Empty: what the tape has can be asked."""
+        return {}
+
     async def close(self) -> None:
         """Nothing is open."""
 
 
 def _encode(answer: Answer) -> dict[str, Any]:
+    answer = replace(answer, hold_s=0.0)  # whoever plays it back need not wait
     if isinstance(answer, ModelReply):
         return {"reply": asdict(answer)}
     return {"failure": asdict(answer)}

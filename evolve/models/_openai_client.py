@@ -1,0 +1,138 @@
+"""HTTP to a server that speaks OpenAI's protocol: opened at first use, whatever goes wrong a named failure."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from evolve.models._draft import Draft, text
+from evolve.models._failure import CallFailure, FailureKind, broken, refused
+from evolve.models._headers import hold_s, retry_after_s
+from evolve.models._http import http, transport_errors, transport_failure
+from evolve.models._reply import NOTHING
+
+_MOST_WORDS = 65536  # bytes of an error answer that are read
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A whole answer: its JSON, the server's name of the request, and for how long a limit is used up."""
+
+    body: Any
+    request_id: str
+    hold_s: float
+
+
+class OpenAIClient:
+    """One client for all requests of a provider.
+
+    Args:
+        name: The provider's, for sentences.
+        base_url: With the version: ``https://api.openai.com/v1``.
+        key_variable: Environment variable that holds the key; nothing is sent where it is not set.
+        read_timeout_s: Longest silence within an answer.
+        deadline_s: Longest time a whole request may take.
+        unix_time: Gives Unix time, for headers that name a date.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        *,
+        key_variable: str,
+        read_timeout_s: float,
+        deadline_s: float,
+        unix_time: Callable[[], float],
+    ) -> None:
+        self.name = name
+        self._base_url = base_url.rstrip("/")
+        self._key_variable = key_variable
+        self._read_timeout_s = read_timeout_s
+        self._deadline_s = deadline_s
+        self._unix_time = unix_time
+        self._client: Any = None
+
+    async def attempt(self, send: Callable[[], Awaitable[T]], draft: Draft) -> T | CallFailure:
+        """What ``send`` returns, or the failure that its error is.  ``draft`` is what has come until then."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await send()
+        except transport_errors() as error:
+            return transport_failure(self.name, error, draft)
+        except ValueError as error:
+            return broken(self.name, FailureKind.CUT_STREAM, f"the stream is garbled ({error})", draft.usage, draft.text)
+
+    @asynccontextmanager
+    async def stream(self, method: str, path: str, content: bytes | None, accept: str) -> AsyncIterator[Any]:
+        """The answer to one request, its body still to be read."""
+        if self._client is None:
+            self._client = http().AsyncClient(timeout=http().Timeout(self._read_timeout_s, connect=10.0))
+        headers = {"accept": accept}
+        if content is not None:
+            headers["content-type"] = "application/json"
+        key = os.environ.get(self._key_variable)
+        if key:
+            headers["authorization"] = f"Bearer {key}"
+        async with self._client.stream(method, self._base_url + path, content=content, headers=headers) as response:
+            yield response
+
+    async def fetch(self, method: str, path: str, content: bytes | None = None) -> Fetched | CallFailure:
+        """The whole answer to one request."""
+
+        async def read() -> Fetched | CallFailure:
+            async with self.stream(method, path, content, "application/json") as response:
+                if response.status_code != 200:
+                    return await self.refused(response)
+                body = json.loads(await response.aread())
+                return Fetched(body, response.headers.get("x-request-id", ""), self.hold_s(response))
+
+        return await self.attempt(read, Draft())
+
+    async def refused(self, response: Any) -> CallFailure:
+        """The failure that an error answer is."""
+        raw = b""
+        async for piece in response.aiter_bytes():
+            raw += piece
+            if len(raw) > _MOST_WORDS:
+                break
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            body = raw.decode(errors="replace")
+        kind, words = error_words(body)
+        return refused(
+            self.name,
+            response.status_code,
+            kind,
+            words,
+            usage=NOTHING,
+            retry_after_s=retry_after_s(response.headers, self._unix_time()),
+            request_id=response.headers.get("x-request-id", ""),
+            hold_s=self.hold_s(response),
+        )
+
+    def hold_s(self, response: Any) -> float:
+        """What an answer's headers say of limits that are used up."""
+        return hold_s(response.headers, self._unix_time())
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+
+def error_words(body: object) -> tuple[str, str]:
+    """The server's word for an error, and its message; servers agree on little here."""
+    inner = body.get("error", body) if isinstance(body, Mapping) else body
+    if not isinstance(inner, Mapping):
+        return "", str(inner)
+    code = text(inner.get("code"))
+    return code if code == "insufficient_quota" else text(inner.get("type")) or code, text(inner.get("message"))
