@@ -1,37 +1,54 @@
 """Language models: requests and replies, providers, and the money that calls cost.
 
-``Anthropic`` and ``ChatCompletions`` speak to servers, ``Scripted`` and ``Replay`` need none, ``Recorder`` makes the tape.  A
-``Caller`` asks one of them: it waits for its ``Limiter``, reserves the worst case in the ``Ledger`` before each HTTP request and
-settles it afterwards.  Nothing heavy is imported before the first call.
+``Anthropic``, ``AnthropicBatches`` and ``ChatCompletions`` speak to servers, ``Scripted`` and ``Replay`` need none, ``Recorder``
+makes the tape.  A ``Caller`` asks one of them: it waits for its ``Limiter``, reserves the worst case in the ledger before each HTTP
+request and settles it afterwards.  ``fitted`` makes a request into one that a model of a server's catalogue takes.  ``Embeddings``
+and ``HashedNgrams`` make vectors of texts, the first through an ``EmbeddingCaller``.  Nothing heavy is imported before the first
+call.
 """
 
 from evolve.models._anthropic import Anthropic
-from evolve.models._caller import Caller, Outcome
+from evolve.models._batches import AnthropicBatches
+from evolve.models._caller import Caller
 from evolve.models._chat import ChatCompletions
+from evolve.models._embedder import Embedder, EmbeddingCaller, Embeddings, Vectors
 from evolve.models._failure import CallFailure, FailureKind
 from evolve.models._limiter import Backoff, Clock, Limiter
+from evolve.models._model_info import Fitted, ModelInfo, find, fitted, unavailable
+from evolve.models._ngrams import HashedNgrams
+from evolve.models._price_text import price_rows
 from evolve.models._prices import PriceBook, PriceRow, Quote, Rate
-from evolve.models._provider import FREE, Answer, Provider
+from evolve.models._provider import FREE, Answer, BatchProvider, Provider
 from evolve.models._purse import Book, Purse
 from evolve.models._reply import ModelReply, Usage
-from evolve.models._request import Block, Message, ModelRequest, Tool, ask
+from evolve.models._request import Block, Effort, Message, ModelRequest, Thinking, ThinkingBudget, Tool, ask, thinking_of
 from evolve.models._scripted import Scripted
 from evolve.models._tape import Recorder, Replay
+from evolve.models._till import Outcome
 
 __all__ = [
     "FREE",
     "Answer",
     "Anthropic",
+    "AnthropicBatches",
     "Backoff",
+    "BatchProvider",
     "Block",
     "Book",
     "CallFailure",
     "Caller",
     "ChatCompletions",
     "Clock",
+    "Effort",
+    "Embedder",
+    "EmbeddingCaller",
+    "Embeddings",
     "FailureKind",
+    "Fitted",
+    "HashedNgrams",
     "Limiter",
     "Message",
+    "ModelInfo",
     "ModelReply",
     "ModelRequest",
     "Outcome",
@@ -44,7 +61,15 @@ __all__ = [
     "Recorder",
     "Replay",
     "Scripted",
+    "Thinking",
+    "ThinkingBudget",
     "Tool",
     "Usage",
+    "Vectors",
     "ask",
+    "find",
+    "fitted",
+    "price_rows",
+    "thinking_of",
+    "unavailable",
 ]

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archive import Attempt, CallReserved, CallSettled
-from evolve._ledger import LOST, in_full, usd
-from evolve.models._failure import CallFailure, FailureKind
+from archive import Attempt, CallReserved
+from evolve.models._failure import CallFailure
 from evolve.models._limiter import Limiter
-from evolve.models._prices import PriceBook, Quote
-from evolve.models._provider import Answer, Provider
-from evolve.models._purse import Purse
-from evolve.models._reply import NOTHING, ModelReply
+from evolve.models._prices import PriceBook, read_row
+from evolve.models._provider import Answer, BatchProvider, Provider, Unsettled
+from evolve.models._purse import Purse, never_sent
+from evolve.models._reply import ModelReply
 from evolve.models._request import ModelRequest
+from evolve.models._till import Order, Outcome, Pending, Till, settled
 
 if TYPE_CHECKING:
     import numpy as np
-
-OK = "ok"  # outcome of a call that gave a reply; any other outcome is the failure's kind, or ``LOST``
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a question ended: the last answer, HTTP requests made for it, dollars they cost."""
-
-    answer: Answer
-    calls: int
-    usd: float
 
 
 class Caller:
     """Asks one provider.
 
     Args:
-        provider: Speaks to the server.
+        provider: Speaks to the server.  One that is a ``BatchProvider`` is asked in batches, at half the prices.
         limiter: The provider's; every caller of it has the same one.
         purse: The run's.
         prices: Price rows.
@@ -43,14 +34,15 @@ class Caller:
 
     def __init__(self, provider: Provider, limiter: Limiter, purse: Purse, prices: PriceBook) -> None:
         self.provider = provider
-        self._limiter = limiter
-        self._purse = purse
+        self._till = Till(limiter, purse)
         self._prices = prices
 
     async def ask(
         self, attempt: Attempt, request: ModelRequest, rng: np.random.Generator, *, prompt: str, first_call: int = 1
-    ) -> Outcome:
+    ) -> Outcome[ModelReply]:
         """Ask until there is a reply, a final failure, or no try left.
+
+        A call in a batch whose id is in the journal stays open when the task that asks is cancelled: see ``recover``.
 
         Args:
             attempt: The ticket that is worked on.
@@ -63,44 +55,75 @@ class Caller:
         Raises:
             ConfigError: The model has no price; nothing was sent.
         """
-        row = self._prices.row(self.provider.prices_from, request.model)
-        quote = row.quote(self.provider.request_bytes(request), request)
-        backoff = self._limiter.backoff
-        spent = 0
-        failed = 0
-        while True:
-            async with self._limiter.slot():
-                answer, cost = await self._once(attempt, first_call + failed, request, quote, "" if failed else prompt)
-                if isinstance(answer, CallFailure):
-                    self._limiter.failed(answer)
-            spent += cost
-            if isinstance(answer, ModelReply):
-                return Outcome(answer, failed + 1, usd(spent))
-            if answer.kind is FailureKind.OVER_BUDGET:
-                return Outcome(answer, failed, usd(spent))
-            failed += 1
-            if not answer.again or failed >= backoff.tries:
-                return Outcome(answer, failed, usd(spent))
-            await self._limiter.clock.sleep(backoff.wait_s(answer, failed, rng))
-
-    async def _once(self, attempt: Attempt, call: int, request: ModelRequest, quote: Quote, prompt: str) -> tuple[Answer, int]:
-        """One HTTP request: the answer and its nano-dollars.  However it ends, its reservation is settled."""
-        name = self.provider.name
-        reservation = CallReserved(
-            attempt, call, name, request.model, quote.text(), usd(quote.worst), worst_tokens=quote.worst_tokens
+        provider = self.provider
+        row = self._prices.row(provider.prices_from, request.model)
+        if isinstance(provider, BatchProvider):
+            row = row.halved()
+        order = Order(
+            attempt=attempt,
+            first_call=first_call,
+            provider=provider.name,
+            model=request.model,
+            quote=row.quote(provider.request_bytes(request), request),
+            max_tokens=request.max_tokens,
+            prompt=prompt,
         )
-        refusal = await self._purse.reserve(reservation, prompt)
-        if refusal is not None:
-            return CallFailure(FailureKind.OVER_BUDGET, f"{name}: not sent, as {refusal.sentence}.", NOTHING), 0
-        started = self._limiter.clock.now()
-        settlement, reply = in_full(reservation, LOST, "given up while in flight"), ""
+
+        async def send(pending: Pending) -> Answer | Unsettled:
+            if isinstance(provider, BatchProvider):
+                return await self._in_batch(provider, pending, request)
+            return await provider.call(request)
+
+        return await self._till.tried(order, rng, send, reply_text)
+
+    async def recover(self, record: CallReserved) -> Outcome[ModelReply]:
+        """Fetch the answer to a call that was left open in a batch, waiting for the batch's end, and settle it.
+
+        The answer is judged without its request: a call of a tool counts as one that was asked for, any text as a text.  Where the
+        batch cannot be asked (a wrong key), the call stays open and the outcome is that failure; a batch that is gone is charged
+        in full.  Cancelled, the call stays open.
+
+        Args:
+            record: One of ``Ledger.batched()``.
+
+        Raises:
+            ValueError: The record names no batch, or the provider has none.
+        """
+        provider = self.provider
+        if not isinstance(provider, BatchProvider) or not record.batch:
+            raise ValueError(f"the call {record.call} of ticket {record.attempt.ticket} is in no batch of {provider.name}.")
+        clock = self._till.limiter.clock
+        started = clock.now()
+        found = await provider.result(record.batch, custom_id(record), None)
+        if isinstance(found, Unsettled):
+            return Outcome(found.failure, 1, 0.0)
+        settlement = settled(record, read_row(record.model, record.price), found, 0, clock.now() - started)
+        self._till.purse.settle(settlement, reply_text(found))
+        return Outcome(found, 1, settlement.usd)
+
+    async def _in_batch(self, provider: BatchProvider, pending: Pending, request: ModelRequest) -> Answer | Unsettled:
+        """One call through a batch, whose id is made durable as soon as there is one."""
+        reserved = pending.reserved
+        name = custom_id(reserved)
+        entry = provider.enter(name, request)
         try:
-            answer = await self.provider.call(request)
-            settlement, cost = _settlement(reservation, request, quote, answer, self._limiter.clock.now() - started)
-            reply = reply_text(answer)
-        finally:
-            self._purse.settle(settlement, reply)
-        return answer, cost
+            filed = await entry.filed
+        except asyncio.CancelledError:
+            if entry.withdraw():
+                pending.if_given_up = never_sent(reserved)
+            raise
+        if isinstance(filed, CallFailure):
+            return filed
+        pending.if_given_up = None  # if its id does not reach the journal, the call is lost when the run is reopened
+        await self._till.purse.file(replace(reserved, batch=filed))
+        return await provider.result(filed, name, request)
+
+
+def custom_id(record: CallReserved) -> str:
+    """The name of a call in its batch: the same whenever it is asked for, and of this call alone."""
+    attempt = record.attempt
+    digest = hashlib.blake2b(attempt.epoch.encode(), digest_size=8).hexdigest()
+    return f"{digest}-{attempt.ticket}-{attempt.n}-{record.call}"
 
 
 def reply_text(answer: Answer) -> str:
@@ -108,28 +131,3 @@ def reply_text(answer: Answer) -> str:
     if isinstance(answer, ModelReply) and answer.tool_input is not None:
         return json.dumps(answer.tool_input, ensure_ascii=False, separators=(",", ":"))
     return answer.text
-
-
-def _settlement(
-    reservation: CallReserved, request: ModelRequest, quote: Quote, answer: Answer, wall_s: float
-) -> tuple[CallSettled, int]:
-    """What an answer costs.  Failures are charged too: by their usage, and in full where nobody counted."""
-    usage = answer.usage
-    outcome, reason = (OK, "") if isinstance(answer, ModelReply) else (str(answer.kind), answer.sentence)
-    cost = quote.worst if usage is None else quote.row.cost(usage, request.max_tokens)
-    tokens_in, tokens_out = quote.worst_tokens, 0
-    if usage is not None:
-        tokens_in = usage.prompt
-        tokens_out = usage.output if usage.output_known else max(usage.output, request.max_tokens)
-    record = CallSettled(
-        attempt=reservation.attempt,
-        call=reservation.call,
-        outcome=outcome,
-        usd=usd(cost),
-        tokens_in=tokens_in,
-        tokens_out=tokens_out,
-        tokens_cached=usage.cached if usage is not None else 0,
-        wall_s=wall_s,
-        reason=reason,
-    )
-    return record, cost

@@ -23,6 +23,7 @@ class ServerBatch:
     requests: list[dict[str, Any]]
     polls: int
     cancelled: bool = False
+    results: list[dict[str, Any]] | None = None  # in the order of the requests, once it has ended
 
 
 class ServerBatches:
@@ -49,9 +50,11 @@ class ServerBatches:
             return Say(body=self._shown(name, batch, "canceling"))
         if what == "results":
             return self._results(batch)
-        if batch.polls:
+        if batch.polls > 0:
             batch.polls -= 1
             return Say(body=self._shown(name, batch, "in_progress"))
+        if batch.results is None:
+            batch.results = [self._result(place, batch) for place in range(len(batch.requests))]
         return Say(body=self._shown(name, batch, "ended"))
 
     def _create(self, body: Any) -> Say:
@@ -78,22 +81,19 @@ class ServerBatches:
         return succeeded()
 
     def _results(self, batch: ServerBatch) -> Say:
-        if batch.polls:
+        if batch.results is None:
             return error(404, "not_found_error", "the batch has not ended")
-        lines = [
-            json.dumps({"custom_id": each["custom_id"], "result": self._result(place, batch)})
-            for place, each in enumerate(batch.requests)
-        ]
+        pairs = zip(batch.requests, batch.results, strict=True)
+        lines = [json.dumps({"custom_id": each["custom_id"], "result": result}) for each, result in pairs]
         return Say(headers={"content-type": "application/x-jsonl"}, body="".join(line + "\n" for line in lines[::-1]).encode())
 
     def _shown(self, name: str, batch: ServerBatch, status: str) -> dict[str, Any]:
         counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
-        if status == "ended":
-            for place in range(len(batch.requests)):
-                counts[self._result(place, batch)["type"]] += 1
-        else:
-            counts["processing"] = len(batch.requests)
         ended = status == "ended"
+        for result in batch.results or ():
+            counts[result["type"]] = counts.get(result["type"], 0) + 1
+        if not ended:
+            counts["processing"] = len(batch.requests)
         return {
             "id": name, "type": "message_batch", "processing_status": status, "request_counts": counts,
             "created_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z", "archived_at": None,

@@ -49,7 +49,7 @@ def openai_limits(remaining: int, reset: str, what: str = "requests") -> dict[st
 
 
 def start(usage: dict[str, Any] | None = None, model: str = "claude-test") -> tuple[str, Any]:
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1", "type": "message", "role": "assistant", "model": model, "content": [], "stop_reason": None,
         "stop_sequence": None, "usage": {"input_tokens": 10, "output_tokens": 1} if usage is None else usage,
     }  # fmt: skip
@@ -104,6 +104,7 @@ CHAT_USAGE = {
     "completion_tokens_details": {"reasoning_tokens": 2},
 }
 DONE = ("", "[DONE]")
+_PLAIN_CAPABILITIES = ("batch", "citations", "code_execution", "image_input", "pdf_input", "structured_outputs")
 
 
 def chat(text: str = "hello", stop: str | None = "stop", *, usage: Any = CHAT_USAGE, done: bool = True) -> Say:
@@ -118,7 +119,8 @@ def chat(text: str = "hello", stop: str | None = "stop", *, usage: Any = CHAT_US
 def whole_message(*content: dict[str, Any], stop: str = "end_turn", usage: dict[str, Any] | None = None) -> dict[str, Any]:
     """A message that was not streamed, as results of batches hold it."""
     usage = {"input_tokens": 10, "output_tokens": 7, "service_tier": "batch"} if usage is None else usage
-    return start(usage)[1]["message"] | {"content": list(content), "stop_reason": stop}
+    message: dict[str, Any] = start(usage)[1]["message"]
+    return message | {"content": list(content), "stop_reason": stop}
 
 
 def succeeded(text: str = "hello", **more: Any) -> dict[str, Any]:
@@ -136,10 +138,12 @@ def model_info(
 ) -> dict[str, Any]:
     """What Anthropic says of a model.  ``more`` replaces fields; ``capabilities=None`` leaves out what it can do."""
     levels = ("low", "medium", "high", "xhigh", "max")
-    can: dict[str, Any] = {name: {"supported": True} for name in ("batch", "structured_outputs", "citations", "image_input")}
+    can: dict[str, Any] = {name: {"supported": True} for name in _PLAIN_CAPABILITIES}
     can["effort"] = {"supported": bool(efforts)} | {level: {"supported": level in efforts} for level in levels}
-    kinds = {kind: {"supported": kind in thinking} for kind in ("adaptive", "enabled")}
-    can["thinking"] = {"supported": bool(thinking), "types": kinds}
+    kinds = {kind: {"supported": kind in thinking} for kind in ("adaptive", "between_tools", "disabled", "enabled")}
+    can["thinking"] = {"supported": bool({"adaptive", "enabled"} & set(thinking)), "types": kinds}
+    can["context_management"] = {"supported": False}
+    can["server_tools"] = {"supported": False, "code_execution": {"supported": False}, "web_search": {"supported": False}}
     return {
         "id": name, "type": "model", "display_name": name, "created_at": "2026-01-01T00:00:00Z", "max_input_tokens": 200_000,
         "max_tokens": max_tokens, "capabilities": can, "lifecycle": "active",

@@ -183,10 +183,10 @@ class ModelServer:
         """Anthropic's list in pages of two; OpenAI's says little more than ids."""
         if not heard.of_anthropic:
             return Say(body={"object": "list", "data": [{"id": each["id"], "object": "model"} for each in self.models]})
-        ids = [each["id"] for each in self.models]
+        ids = [each.get("id") for each in self.models]
         first = ids.index(heard.query["after_id"]) + 1 if "after_id" in heard.query else 0
         page = self.models[first : first + 2]
-        ends = {"first_id": page[0]["id"], "last_id": page[-1]["id"]} if page else {"first_id": None, "last_id": None}
+        ends = {"first_id": page[0].get("id"), "last_id": page[-1].get("id")} if page else {"first_id": None, "last_id": None}
         return Say(body={"data": page, "has_more": first + 2 < len(ids), **ends})
 
     def _usage(self, body: Any) -> dict[str, Any]:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
-from evolve.models import Anthropic, Block, CallFailure, FailureKind, Message, ModelReply, ModelRequest, Tool, Usage, ask
+from evolve.models import (
+    Anthropic,
+    Block,
+    CallFailure,
+    FailureKind,
+    Message,
+    ModelReply,
+    ModelRequest,
+    ThinkingBudget,
+    Tool,
+    Usage,
+    ask,
+)
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import block, error, finish, message, start, text_block, tool_block
 
@@ -84,6 +97,13 @@ def test_what_is_sent():
         "seed": 3,
     }
     assert heard.key == "dummy-key"
+
+
+def test_thinking_with_a_budget():
+    request = replace(PLAIN, max_tokens=4096, thinking=ThinkingBudget(2048))
+    _, server = called(request)
+    assert server.heard[0].body["thinking"] == {"type": "enabled", "budget_tokens": 2048}
+    assert Anthropic().request_bytes(request) >= int(server.heard[0].headers["content-length"])
 
 
 @pytest.mark.parametrize("request_", [PLAIN, WITH_TOOL, ask("claude-test", 'ünïcode ✓ \\ " \n', 5)])

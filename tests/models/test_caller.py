@@ -3,91 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from call_world import ATTEMPT, BACKOFF, PLAIN, PRICES, World, failure
 
-from archive import Attempt, CallReserved, CallSettled
+from archive import CallSettled
 from evolve._errors import ConfigError
-from evolve._ledger import Amount, Caps, Ledger
-from evolve.models import (
-    Anthropic,
-    Backoff,
-    Caller,
-    CallFailure,
-    Clock,
-    FailureKind,
-    Limiter,
-    ModelReply,
-    Outcome,
-    PriceBook,
-    Purse,
-    Scripted,
-    Usage,
-    ask,
-)  # fmt: skip
+from evolve._ledger import Amount, Caps
+from evolve.models import Anthropic, CallFailure, FailureKind, ModelReply, Outcome, Scripted, Usage, ask
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import error, message
 
-ATTEMPT = Attempt("epoch", 3)
-PLAIN = ask("m", "improve this", 100)
-PRICES = PriceBook({"m": {"input": 1, "output": 10}})
 REPLY = ModelReply("done", "end_turn", Usage(input=20, output=5))
-BACKOFF = Backoff(tries=4, first_s=1, longest_s=3, obey_s=50)
-
-
-def failure(kind: FailureKind, usage: Usage | None = Usage(), retry_after_s: float | None = None) -> CallFailure:  # noqa: B008
-    return CallFailure(kind, f"{kind}.", usage, retry_after_s=retry_after_s)
-
-
-class FakeTime:
-    """Time that passes only by sleeping, at once."""
-
-    def __init__(self) -> None:
-        self.time = 0.0
-        self.slept: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.time += seconds
-        await asyncio.sleep(0)
-
-    def clock(self) -> Clock:
-        return Clock(lambda: self.time, self.sleep)
-
-
-class ListBook:
-    """Keeps records in order, and apart from them texts; ``on_reserved`` is called while a reservation becomes durable."""
-
-    def __init__(self, on_reserved: Callable[[], None] = lambda: None) -> None:
-        self.records: list[CallReserved | CallSettled] = []
-        self.texts: list[str] = []
-        self._on_reserved = on_reserved
-
-    async def reserved(self, record: CallReserved, prompt: str) -> None:
-        await asyncio.sleep(0)
-        self._on_reserved()
-        self.records.append(record)
-        self.texts.append(prompt)
-
-    def settled(self, record: CallSettled, reply: str) -> None:
-        self.records.append(record)
-        self.texts.append(reply)
-
-
-class World:
-    def __init__(self, provider, *, caps: Caps | None = None, in_flight: int = 8) -> None:
-        self.time = FakeTime()
-        self.book = ListBook()
-        self.ledger = Ledger(caps)
-        self.limiter = Limiter(in_flight, clock=self.time.clock(), backoff=BACKOFF)
-        self.caller = Caller(provider, self.limiter, Purse(self.ledger, self.book), PRICES)
-
-    async def ask(self, ticket: int = 3, **settings) -> Outcome:
-        rng = np.random.Generator(np.random.Philox(ticket))
-        return await self.caller.ask(Attempt("epoch", ticket), PLAIN, rng, prompt="the new part", **settings)
 
 
 def test_a_reply_is_reserved_before_and_settled_after():

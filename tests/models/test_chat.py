@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
-from evolve.models import Block, CallFailure, ChatCompletions, FailureKind, Message, ModelReply, ModelRequest, Tool, Usage, ask
+from evolve._errors import UsageError
+from evolve.models import (
+    Block,
+    CallFailure,
+    ChatCompletions,
+    FailureKind,
+    Message,
+    ModelReply,
+    ModelRequest,
+    ThinkingBudget,
+    Tool,
+    Usage,
+    ask,
+)
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import CHAT_USAGE, DONE, chat, chunk
 
@@ -72,6 +86,37 @@ def test_what_is_sent(monkeypatch):
         "stop": ["END"],
         "temperature": 0.5,
     }
+
+
+BUDGET = ThinkingBudget(50)
+
+
+@pytest.mark.parametrize(
+    ("field", "thinking", "sent"),
+    [
+        ("", "adaptive", None),
+        ("", BUDGET, None),
+        ("thinking", "", None),
+        ("thinking", "adaptive", {"type": "enabled"}),
+        ("thinking", "disabled", {"type": "disabled"}),
+        ("thinking", BUDGET, {"type": "enabled", "budget_tokens": 50}),
+        ("reasoning", "adaptive", {"enabled": True}),
+        ("reasoning", "disabled", {"enabled": False}),
+        ("reasoning", BUDGET, {"max_tokens": 50}),
+        ("chat_template_kwargs", "disabled", {"enable_thinking": False}),
+        ("chat_template_kwargs", BUDGET, {"enable_thinking": True}),
+    ],
+)
+def test_thinking_goes_where_the_server_takes_it(field, thinking, sent):
+    _, server = called(replace(PLAIN, thinking=thinking), thinking_field=field)
+    body = server.heard[0].body
+    fields = {name: body[name] for name in ("thinking", "reasoning", "chat_template_kwargs") if name in body}
+    assert fields == ({} if sent is None else {field: sent})
+
+
+def test_a_field_for_thinking_that_nobody_knows():
+    with pytest.raises(UsageError, match="found 'thoughts'"):
+        ChatCompletions("http://x/v1", thinking_field="thoughts")
 
 
 def test_without_a_key_none_is_sent():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve._errors import ConfigError
-from evolve.models import FREE, Block, Message, ModelRequest, PriceBook, PriceRow, Rate, Tool, Usage, ask
+from evolve.models import FREE, Block, Message, ModelRequest, PriceBook, PriceRow, Rate, ThinkingBudget, Tool, Usage, ask
 
 BOOK = PriceBook(at=datetime(2026, 6, 1, tzinfo=UTC))
 
@@ -153,6 +154,11 @@ def test_no_call_costs_more_than_its_quote(mark, parts, output, known, slack):
     quote = TIERED.quote(usage.prompt + slack, marked(mark))
     assert TIERED.cost(usage, 64) <= quote.worst
     assert usage.prompt + 64 <= quote.worst_tokens
+
+
+def test_thinking_is_paid_within_max_tokens():
+    request = ask("m", "x", 64)
+    assert TIERED.quote(100, replace(request, thinking=ThinkingBudget(50))) == TIERED.quote(100, request)
 
 
 def test_what_the_journal_keeps_of_a_quote():

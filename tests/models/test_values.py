@@ -21,9 +21,11 @@ from evolve.models import (
     Recorder,
     Replay,
     Scripted,
+    ThinkingBudget,
     Tool,
     Usage,
     ask,
+    thinking_of,
 )
 from evolve.models._headers import retry_after_s
 
@@ -48,12 +50,27 @@ def test_importing_loads_no_client():
         ({"system": tuple(Block(str(n), "5m") for n in range(5))}, "found 5"),
         ({"system": (Block("a", "5m"), Block("b", "1h"))}, "before"),
         ({"extra": "[]"}, "extra"),
+        ({"thinking": ThinkingBudget(0)}, "found 0 with"),
+        ({"thinking": ThinkingBudget(100)}, "found 100 with max_tokens 100"),
         ({"format": "{"}, "format"),
     ],
 )
 def test_a_request_that_no_provider_can_take(change, match):
     with pytest.raises(UsageError, match=match):
         replace(PLAIN, **change)
+
+
+@pytest.mark.parametrize(
+    ("text", "thinking"), [("", ""), ("adaptive", "adaptive"), ("disabled", "disabled"), ("2048", ThinkingBudget(2048))]
+)
+def test_thinking_as_settings_word_it(text, thinking):
+    assert thinking_of(text) == thinking
+
+
+@pytest.mark.parametrize("text", ["enabled", "-1", "1.5", "٣", " "])
+def test_thinking_as_nobody_words_it(text):
+    with pytest.raises(UsageError, match="a number of tokens, found"):
+        thinking_of(text)
 
 
 def test_a_schema_that_does_not_parse():
@@ -64,7 +81,8 @@ def test_a_schema_that_does_not_parse():
 def test_keys_tell_requests_apart_and_are_the_same_in_any_process():
     changes = (
         {}, {"model": "n"}, {"max_tokens": 1}, {"system": (Block("s"),)}, {"system": (Block("s", "1h"),)}, {"effort": "low"},
-        {"thinking": "adaptive"}, {"tool": Tool("t", "", "{}")}, {"format": "{}"}, {"stop": ("a",)}, {"extra": "{}"},
+        {"thinking": "adaptive"}, {"thinking": ThinkingBudget(9)}, {"thinking": ThinkingBudget(10)},
+        {"tool": Tool("t", "", "{}")}, {"format": "{}"}, {"stop": ("a",)}, {"extra": "{}"},
     )  # fmt: skip
     assert len({replace(PLAIN, **change).key for change in changes}) == len(changes)
     assert ask("m", "é\u2028", 7).key == "6d7a3b7cd2178a9e8fb038c3101e76a3"

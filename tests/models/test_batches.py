@@ -1,0 +1,449 @@
+"""Message batches through the official client, against a server of our own: gathering, asking, settling, giving up, coming back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+from dataclasses import replace
+
+import pytest
+from call_world import ATTEMPT, PLAIN, World, until
+
+from archive import CallReserved, CallSettled
+from evolve._ledger import Amount
+from evolve.models import AnthropicBatches, CallFailure, FailureKind, ModelReply, Scripted, Tool, Usage, ask
+from evolve.models._caller import custom_id
+from evolve.testing import ModelServer, Say
+from evolve.testing._model_says import error, errored, succeeded
+
+CREATE = "/v1/messages/batches"
+COST = 10 * 500 + 7 * 5000  # nano-dollars of the server's plain answer, at half of 1 and 10 dollars a million tokens
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "dummy-key")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def echo(place: int, params) -> dict:
+    return succeeded(params["messages"][0]["content"][0]["text"])
+
+
+def batches(server: ModelServer, **settings) -> AnthropicBatches:
+    return AnthropicBatches(
+        **({"base_url": server.url, "most": 3, "wait_s": 0.05, "poll_first_s": 0.01, "poll_longest_s": 0.02} | settings)
+    )
+
+
+def played(scene, *script: Say | None, server: dict | None = None, journal=(), **settings):
+    """What a scene makes of a world around a provider of batches."""
+
+    async def play():
+        async with ModelServer(*script, **(server or {})) as found:
+            provider = batches(found, **settings)
+            try:
+                return await scene(World(provider, in_flight=100, journal=journal), found)
+            finally:
+                await provider.close()
+
+    return asyncio.run(play())
+
+
+def ids_at(server: ModelServer) -> list[str]:
+    """Custom ids of all calls that came to the server."""
+    heard = [each for each in server.heard if (each.path, each.method) == (CREATE, "POST")]
+    return [request["custom_id"] for each in heard for request in each.body["requests"]]
+
+
+def test_calls_share_a_batch_and_each_gets_its_own_answer_for_half_the_price():
+    async def scene(world, server):
+        outcomes = await asyncio.gather(*(world.ask(n, ask("m", f"text {n}", 100)) for n in range(3)))
+        return outcomes, world, server
+
+    outcomes, world, server = played(scene, server={"verdict": echo})
+    assert [outcome.answer.text for outcome in outcomes] == ["text 0", "text 1", "text 2"]
+    assert {outcome.usd for outcome in outcomes} == {COST / 1e9}
+    assert server.count(CREATE) == 1
+    kinds = [(record.kind, getattr(record, "batch", None)) for record in world.book.records]
+    assert kinds[:6] == [("call_reserved", "")] * 3 + [("call_reserved", "msgbatch_1")] * 3
+    assert kinds[6:] == [("call_settled", None)] * 3
+    assert world.book.texts[:6] == ["the new part"] * 3 + [""] * 3
+    assert sorted(world.book.texts[6:]) == ["text 0", "text 1", "text 2"]
+    first = [record for record in world.book.records[:3] if isinstance(record, CallReserved)]
+    assert sorted(ids_at(server)) == sorted(custom_id(record) for record in first)
+    assert json.loads(first[0].price) == {"source": "own, batch", "input": ["0.5"], "output": ["5"]}
+    assert (world.ledger.settled, world.ledger.reserved) == (Amount(3 * COST, 3 * 17, 3), Amount())
+
+
+def test_what_is_sent_is_a_message_without_its_stream():
+    request = replace(ask("m", "x", 64), effort="low", extra='{"seed": 3}')
+
+    async def scene(world, server):
+        await world.ask(request=request)
+        return server
+
+    server = played(scene, wait_s=0.0)
+    (sent,) = next(each for each in server.heard if each.method == "POST").body["requests"]
+    assert sent["params"] == {
+        "model": "m",
+        "max_tokens": 64,
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}],
+        "output_config": {"effort": "low"},
+        "seed": 3,
+    }
+    assert AnthropicBatches().request_bytes(request) >= len(json.dumps(sent["params"], separators=(",", ":")).encode())
+
+
+def test_batches_are_as_large_as_they_may_be():
+    async def scene(world, server):
+        await asyncio.gather(*(world.ask(n) for n in range(7)))
+        return sorted(len(batch.requests) for batch in server.batches.kept.values())
+
+    assert played(scene) == [1, 3, 3]
+
+
+def test_a_reservation_is_durable_before_and_the_batch_after_it_is_created():
+    created = []
+
+    async def scene(world, server):
+        world.book._on_reserved = lambda: created.append(server.batches.created)
+        await asyncio.gather(*(world.ask(n) for n in range(2)))
+
+    played(scene)
+    assert created == [0, 0, 1, 1]
+
+
+RESULTS = {
+    "errored": (errored("invalid_request_error", "bad\nwords"), FailureKind.BAD_REQUEST, 0, 0),
+    "canceled": ({"type": "canceled"}, FailureKind.CANCELED, 0, 0),
+    "expired": ({"type": "expired"}, FailureKind.EXPIRED, 0, 0),
+    "too long": (succeeded("a", stop="max_tokens"), FailureKind.MAX_TOKENS, COST, 17),
+    "refused": (succeeded("", stop="refusal"), FailureKind.REFUSAL, COST, 17),
+    "unknown": ({"type": "mystery"}, FailureKind.WRONG_FORM, None, None),
+    "uncounted": (succeeded("a", usage={}, stop="max_tokens"), FailureKind.MAX_TOKENS, None, None),
+}
+
+
+@pytest.mark.parametrize(("result", "kind", "nano", "tokens"), RESULTS.values(), ids=RESULTS)
+def test_results_that_are_no_replies_are_settled_failures(result, kind, nano, tokens):
+    async def scene(world, server):
+        return await world.ask(), world
+
+    outcome, world = played(scene, server={"verdict": lambda place, params: result}, wait_s=0.0)
+    assert isinstance(outcome.answer, CallFailure)
+    assert (outcome.answer.kind, outcome.calls) == (kind, 1)
+    assert "\n" not in outcome.answer.sentence
+    (settled,) = world.book.settlements
+    worst = world.book.records[0]
+    assert settled.usd == (worst.worst_usd if nano is None else nano / 1e9)
+    assert settled.tokens_in + settled.tokens_out == (worst.worst_tokens if tokens is None else tokens)
+    assert world.ledger.reserved == Amount()
+
+
+def test_a_call_that_an_overloaded_server_gave_up_goes_into_another_batch():
+    results = iter([errored("overloaded_error"), None])
+
+    async def scene(world, server):
+        return await world.ask(first_call=4), world, server
+
+    outcome, world, server = played(scene, server={"verdict": lambda place, params: next(results)}, wait_s=0.0)
+    assert (server.batches.created, outcome.calls, outcome.usd) == (2, 2, COST / 1e9)
+    assert [(record.call, record.outcome, record.usd) for record in world.book.settlements] == [
+        (4, "overloaded", 0.0),
+        (5, "ok", COST / 1e9),
+    ]
+    assert len(set(ids_at(server))) == 2
+
+
+def test_a_tool_call_and_a_format():
+    tool = replace(PLAIN, tool=Tool("edit", "Change it.", '{"type": "object"}'))
+
+    async def scene(world, server):
+        return await asyncio.gather(world.ask(1, tool), world.ask(2, replace(PLAIN, format="{}")))
+
+    called, text = played(scene)
+    assert called.answer.tool_input == {"value": 3}
+    assert text.answer.kind is FailureKind.WRONG_FORM
+
+
+@pytest.mark.parametrize(
+    "trouble", [error(500, "api_error"), error(429, "rate_limit_error"), Say(body=b"{garbled"), Say(events=(), end="cut")]
+)
+def test_trouble_while_asking_for_a_batch_passes(trouble):
+    async def scene(world, server):
+        return await world.ask(), server
+
+    outcome, server = played(scene, None, trouble, trouble, None, None, trouble, wait_s=0.0)
+    assert isinstance(outcome.answer, ModelReply)
+    assert server.batches.created == 1
+
+
+@pytest.mark.parametrize(
+    ("say", "calls", "charged"),
+    [
+        (error(400, "invalid_request_error"), 1, False),
+        (error(529, "overloaded_error"), 2, False),
+        (Say(events=(), end="cut"), 2, True),
+    ],
+    ids=["refused", "overloaded", "cut"],
+)
+def test_a_batch_that_is_not_created(say, calls, charged):
+    """What the server refuses costs nothing; where the connection breaks, the batch may be there."""
+
+    async def scene(world, server):
+        return await world.ask(), world
+
+    outcome, world = played(scene, say, wait_s=0.0)
+    first = world.book.settlements[0]
+    assert outcome.calls == calls
+    assert first.usd == (world.book.records[0].worst_usd if charged else 0)
+    assert isinstance(outcome.answer, ModelReply) == (calls == 2)
+    assert world.ledger.reserved == Amount()
+
+
+async def given_up(task: asyncio.Task) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
+
+
+def test_a_call_given_up_while_it_is_gathered_was_never_sent():
+    async def scene(world, server):
+        other = asyncio.create_task(world.ask(1))
+        task = asyncio.create_task(world.ask(2))
+        await until(lambda: len(world.book.records) == 2)
+        await asyncio.sleep(0)
+        await given_up(task)
+        return await other, world, server
+
+    outcome, world, server = played(scene, wait_s=0.2)
+    assert isinstance(outcome.answer, ModelReply)
+    assert len(ids_at(server)) == 1
+    lost = next(record for record in world.book.settlements if record.attempt.ticket == 2)
+    assert (lost.outcome, lost.usd) == ("lost", 0)
+    assert world.ledger.reserved == Amount()
+
+
+def test_a_call_given_up_while_its_batch_is_created_is_charged_in_full():
+    async def scene(world, server):
+        task = asyncio.create_task(world.ask())
+        await until(lambda: server.count(CREATE) == 1)
+        await given_up(task)
+        return world
+
+    world = played(scene, Say(events=(), end="stall"), wait_s=0.0)
+    reserved, settled = world.book.records
+    assert (settled.outcome, settled.usd) == ("lost", reserved.worst_usd)
+    assert world.ledger.reserved == Amount()
+
+
+def left_open(n: int = 1, *, server: ModelServer, request=PLAIN):
+    """The journal of a run that was stopped while ``n`` calls waited for one batch."""
+
+    async def scene():
+        provider = batches(server, wait_s=0.0 if n == 1 else 5.0, most=n)
+        world = World(provider, in_flight=100)
+        tasks = [asyncio.create_task(world.ask(ticket, request)) for ticket in range(n)]
+        await until(lambda: len(world.book.records) == 2 * n)
+        for task in tasks:
+            await given_up(task)
+        await provider.close()
+        return world
+
+    return scene()
+
+
+def reopened(act, *, n: int = 1, request=PLAIN, server: dict | None = None):
+    """Leave calls open in a batch, let the server finish it, and do something in a new world that has the journal."""
+
+    async def play():
+        async with ModelServer(**({"polls": 10**9, "verdict": echo} | (server or {}))) as found:
+            old = await left_open(n, server=found, request=request)
+            for batch in found.batches.kept.values():
+                batch.polls = 1
+            provider = batches(found)
+            world = World(provider, journal=old.book.records)
+            assert world.ledger.lost() == ()
+            assert old.ledger.batched() == world.ledger.batched()
+            try:
+                return await act(world, found, old), world
+            finally:
+                await provider.close()
+
+    return asyncio.run(play())
+
+
+def test_a_call_in_a_batch_stays_open_and_is_settled_when_the_run_comes_back():
+    async def act(world, server, old):
+        assert old.book.settlements == []
+        assert old.ledger.reserved.calls == 3
+        records = world.ledger.batched()
+        found = await asyncio.gather(*(world.caller.recover(record) for record in records))
+        return found, server
+
+    (outcomes, server), world = reopened(act, n=3)
+    assert [(outcome.answer.text, outcome.calls, outcome.usd) for outcome in outcomes] == [("improve this", 1, COST / 1e9)] * 3
+    assert (world.ledger.settled, world.ledger.reserved) == (Amount(3 * COST, 51, 3), Amount())
+    assert world.ledger.batched() == ()
+    assert world.book.texts == ["improve this"] * 3
+    assert server.count("/v1/messages/batches/msgbatch_1/results", "GET") == 1  # read once for all
+    assert server.count(CREATE) == 1
+
+
+def test_a_recovered_tool_call_is_one():
+    async def act(world, server, old):
+        return await world.caller.recover(world.ledger.batched()[0])
+
+    request = replace(PLAIN, tool=Tool("edit", "", "{}"))
+    outcome, world = reopened(act, request=request, server={"verdict": None})
+    assert outcome.answer.tool_input == {"value": 3}
+    assert world.book.texts == ['{"value":3}']
+
+
+def test_a_batch_that_is_gone_is_charged_in_full():
+    async def act(world, server, old):
+        server.batches.kept.clear()
+        return await world.caller.recover(world.ledger.batched()[0])
+
+    outcome, world = reopened(act)
+    assert outcome.answer.kind is FailureKind.NOT_FOUND
+    (settled,) = world.book.settlements
+    assert (settled.outcome, settled.usd) == ("not_found", outcome.usd)
+    assert settled.usd > COST / 1e9
+    assert world.ledger.reserved == Amount()
+
+
+def test_a_batch_without_the_call_is_charged_in_full():
+    async def act(world, server, old):
+        server.batches.kept["msgbatch_1"].requests.clear()
+        return await world.caller.recover(world.ledger.batched()[0])
+
+    outcome, world = reopened(act)
+    assert outcome.answer.kind is FailureKind.NOT_FOUND
+    assert world.book.settlements[0].usd == outcome.usd > COST / 1e9
+
+
+def test_a_batch_that_may_not_be_asked_leaves_its_calls_open(monkeypatch):
+    async def act(world, server, old):
+        (record,) = world.ledger.batched()
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "wrong")
+        first = await world.caller.recover(record)
+        assert world.ledger.batched() == (record,)
+        assert world.book.records == []
+        await world.caller.provider.close()
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "dummy-key")
+        return first, await world.caller.recover(record)
+
+    (first, second), _ = reopened(act)
+    assert (first.answer.kind, first.usd) == (FailureKind.AUTH, 0.0)
+    assert second.answer.text == "improve this"
+
+
+def test_recovering_that_is_given_up_leaves_the_call_open():
+    async def act(world, server, old):
+        (record,) = world.ledger.batched()
+        server.batches.kept["msgbatch_1"].polls = 10**9
+        task = asyncio.create_task(world.caller.recover(record))
+        await until(lambda: server.count("/v1/messages/batches/msgbatch_1", "GET") > 3)
+        await given_up(task)
+        assert world.ledger.batched() == (record,)
+        server.batches.kept["msgbatch_1"].polls = 0
+        return await world.caller.recover(record)
+
+    outcome, world = reopened(act)
+    assert isinstance(outcome.answer, ModelReply)
+    assert len(world.book.settlements) == 1
+
+
+def test_a_price_that_nobody_can_read_is_charged_in_full():
+    async def act(world, server, old):
+        return await world.caller.recover(replace(world.ledger.batched()[0], price="sonnet"))
+
+    outcome, world = reopened(act)
+    assert isinstance(outcome.answer, ModelReply)
+    assert outcome.usd == world.book.settlements[0].usd > COST / 1e9
+
+
+def test_what_is_in_no_batch_cannot_be_recovered():
+    async def scene(world, server):
+        record = CallReserved(ATTEMPT, 1, "p", "m", "{}", 0.1)
+        with pytest.raises(ValueError, match="no batch"):
+            await world.caller.recover(record)
+        with pytest.raises(ValueError, match="no batch of scripted"):
+            await World(Scripted("a")).caller.recover(replace(record, batch="b"))
+
+    played(scene)
+
+
+def test_closing_cancels_those_who_wait():
+    async def scene(world, server):
+        gathered = asyncio.create_task(world.ask(1))
+        await until(lambda: len(world.book.records) == 1)
+        await asyncio.sleep(0)
+        await world.caller.provider.close()
+        await asyncio.gather(gathered, return_exceptions=True)
+        return gathered.cancelled(), server
+
+    cancelled, server = played(scene, wait_s=60.0)
+    assert cancelled
+    assert ids_at(server) == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whenever_calls_are_given_up_every_one_is_settled_once_or_waits_in_a_batch(seed):
+    """Forty calls, half of them given up at random moments; then the run comes back.  No call is charged twice or forgotten."""
+    draws = random.Random(seed)
+
+    async def play():
+        async with ModelServer(delay_s=0.003, polls=2, verdict=echo) as server:
+            provider = batches(server, most=5, wait_s=0.01)
+            world = World(provider, in_flight=100)
+
+            async def now_and_then(ticket: int, start_s: float, patience_s: float | None) -> None:
+                await asyncio.sleep(start_s)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(patience_s):
+                        await world.ask(ticket)
+
+            patience = [draws.choice((None, draws.random() * 0.03)) for _ in range(40)]
+            await asyncio.gather(*(now_and_then(n, draws.random() * 0.1, patience[n]) for n in range(40)))
+            await provider.close()
+            again = World(batches(server), journal=world.book.records)
+            for record in again.ledger.lost():
+                again.purse.settle(record, "")
+            for record in again.ledger.batched():
+                await again.caller.recover(record)
+            await again.caller.provider.close()
+            return world, again, server
+
+    world, again, server = asyncio.run(play())
+    records = world.book.records + again.book.records
+    first = {(each.attempt, each.call): each for each in records if isinstance(each, CallReserved) and not each.batch}
+    settled = [each for each in records if isinstance(each, CallSettled)]
+    assert sorted((each.attempt.ticket, each.call) for each in settled) == sorted((key[0].ticket, key[1]) for key in first)
+    assert again.ledger.reserved == Amount()
+    assert again.ledger.overrun == Amount()
+    at_server = ids_at(server)
+    assert len(set(at_server)) == len(at_server)
+    assert set(at_server) <= {custom_id(record) for record in first.values()}
+    for each in settled:
+        if custom_id(first[each.attempt, each.call]) in at_server:
+            assert each.usd in (COST / 1e9, first[each.attempt, each.call].worst_usd)
+        else:
+            assert each.usd in (0.0, first[each.attempt, each.call].worst_usd)
+
+
+def test_without_a_caller():
+    async def scene(world, server):
+        return await world.caller.provider.call(PLAIN)
+
+    assert played(scene, wait_s=0.0) == ModelReply("hello", "end_turn", Usage(10, output=7), None, "claude-test")
+
+
+@pytest.mark.parametrize("most", [0, 100_001])
+def test_a_batch_of_an_impossible_size(most):
+    with pytest.raises(ValueError, match=f"most is {most}"):
+        AnthropicBatches(most=most)
