@@ -38,15 +38,38 @@ class _Entry:
 
     custom_id: str
     params: dict[str, Any]
-    size: int
+    n_bytes: int
     filed: asyncio.Future[str | CallFailure]
-    gathered: list[_Entry]
+    gathering: _Gathering
 
     def withdraw(self) -> bool:
-        if self not in self.gathered:
+        return self.gathering.remove(self)
+
+
+class _Gathering:
+    """Calls that wait for others, and their bytes."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, _Entry] = {}
+        self.n_bytes = 0
+
+    def add(self, entry: _Entry) -> None:
+        self.entries[entry.custom_id] = entry
+        self.n_bytes += entry.n_bytes
+
+    def remove(self, entry: _Entry) -> bool:
+        """Whether it was there."""
+        if self.entries.pop(entry.custom_id, None) is None:
             return False
-        self.gathered.remove(self)
+        self.n_bytes -= entry.n_bytes
         return True
+
+    def take(self) -> list[_Entry]:
+        """All, which are gathered no longer."""
+        entries = list(self.entries.values())
+        self.entries.clear()
+        self.n_bytes = 0
+        return entries
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +131,7 @@ class AnthropicBatches:
             deadline_s=deadline_s,
             unix_time=unix_time,
         )
-        self._gathered: list[_Entry] = []
+        self._gathering = _Gathering()
         self._timer: asyncio.TimerHandle | None = None
         self._creating: set[asyncio.Task[str | CallFailure]] = set()
         self._watches: dict[str, _Watch] = {}
@@ -134,12 +157,11 @@ class AnthropicBatches:
 
     def enter(self, custom_id: str, request: ModelRequest) -> _Entry:
         loop = asyncio.get_running_loop()
-        params, size = _params(request), self.request_bytes(request)
-        if self._gathered and sum(entry.size for entry in self._gathered) + size > _MOST_BYTES:
+        entry = _Entry(custom_id, _params(request), self.request_bytes(request), loop.create_future(), self._gathering)
+        if self._gathering.n_bytes + entry.n_bytes > _MOST_BYTES:
             self._send()
-        entry = _Entry(custom_id, params, size, loop.create_future(), self._gathered)
-        self._gathered.append(entry)
-        if len(self._gathered) >= self._most:
+        self._gathering.add(entry)
+        if len(self._gathering.entries) >= self._most:
             self._send()
         elif self._timer is None:
             self._timer = loop.call_later(self._wait_s, self._send)
@@ -157,9 +179,8 @@ class AnthropicBatches:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for entry in self._gathered:
+        for entry in self._gathering.take():
             entry.filed.cancel()
-        self._gathered.clear()
         tasks = [*self._creating, *(watch.task for watch in self._watches.values())]
         for task in tasks:
             task.cancel()
@@ -171,8 +192,7 @@ class AnthropicBatches:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        entries = list(self._gathered)
-        self._gathered.clear()
+        entries = self._gathering.take()
         if not entries:
             return
         task = asyncio.get_running_loop().create_task(self._create(entries))

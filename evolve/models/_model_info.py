@@ -58,13 +58,20 @@ def find(model: str, catalogue: Mapping[str, ModelInfo]) -> ModelInfo | None:
     return catalogue[max(dated)] if dated else None
 
 
-def unavailable(model: str, catalogue: Mapping[str, ModelInfo], server: str) -> str:
-    """Why a model cannot be asked, in one sentence; "" where it can, or where the server has no list (an empty catalogue)."""
+def unavailable(model: str, catalogue: Mapping[str, ModelInfo], server: str, *, in_batches: bool = False) -> str:
+    """Why a model cannot be asked, in one sentence; "" where it can, or where the server has no list.
+
+    Args:
+        model: As a request names it.
+        catalogue: The server's list; empty where it has none.
+        server: The provider's name.
+        in_batches: Whether it shall be asked in message batches.
+    """
     if not catalogue:
         return ""
     info = find(model, catalogue)
     if info is not None and info.lifecycle != "retired":
-        return ""
+        return f"{server} cannot ask the model {model} in batches." if in_batches and info.batch is False else ""
     what = "has no model" if info is None else "has retired the model"
     names = [name for name, each in catalogue.items() if each.lifecycle != "retired"]
     close = get_close_matches(model, names, n=3, cutoff=0.5) or sorted(names)[:3]

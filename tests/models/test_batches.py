@@ -12,8 +12,9 @@ import pytest
 from call_world import ATTEMPT, PLAIN, World, until
 
 from archive import CallReserved, CallSettled
+from evolve._errors import UsageError
 from evolve._ledger import Amount
-from evolve.models import AnthropicBatches, CallFailure, FailureKind, ModelReply, Scripted, Tool, Usage, ask
+from evolve.models import AnthropicBatches, CallFailure, FailureKind, ModelReply, Recorder, Scripted, Tool, Usage, ask
 from evolve.models._caller import custom_id
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import error, errored, succeeded
@@ -441,6 +442,21 @@ def test_without_a_caller():
         return await world.caller.provider.call(PLAIN)
 
     assert played(scene, wait_s=0.0) == ModelReply("hello", "end_turn", Usage(10, output=7), None, "claude-test")
+
+
+def test_a_batch_has_no_more_bytes_than_are_taken(monkeypatch):
+    monkeypatch.setattr("evolve.models._batches._MOST_BYTES", 2 * AnthropicBatches().request_bytes(PLAIN))
+
+    async def scene(world, server):
+        await asyncio.gather(*(world.ask(n) for n in range(5)))
+        return sorted(len(batch.requests) for batch in server.batches.kept.values())
+
+    assert played(scene, most=100) == [1, 2, 2]
+
+
+def test_a_tape_takes_no_batches(tmp_path):
+    with pytest.raises(UsageError, match="answers of anthropic-batches"):
+        Recorder(AnthropicBatches(), tmp_path / "tape")
 
 
 @pytest.mark.parametrize("most", [0, 100_001])

@@ -157,6 +157,13 @@ def test_a_model_that_is_not_there():
     assert far == "anthropic has no model gpt; it has claude-aged, claude-haiku-4-5-20250101, claude-haiku-4-5-20251001."
 
 
+@pytest.mark.parametrize(("batch", "sentence"), [(False, "anthropic cannot ask the model m in batches."), (True, ""), (None, "")])
+def test_a_model_that_takes_no_batches(batch, sentence):
+    known = {"m": ModelInfo("m", batch=batch)}
+    assert unavailable("m", known, "anthropic", in_batches=True) == sentence
+    assert unavailable("m", known, "anthropic") == ""
+
+
 ALL = ModelInfo("m", 200_000, 64_000, EFFORTS, ("adaptive", "enabled", "disabled"), True, True, "active")
 
 
