@@ -96,6 +96,7 @@ class Proposed:
     cpu_s: float = 0.0
     usd: float = 0.0
     outcome: str = ""  # of a model's ticket without a child: its last call's, or its edits' fault
+    similarity: float | None = None  # to the nearest known program, where that was looked at
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,8 +116,11 @@ class LlmConfig:
         prompts: Folder of templates that replace ours; copied into the run.
         instructions: File that says how to do research on the problem; null takes program.md of the problem, if there is one.
         tape: File that answers are recorded on, or replayed from.
-        novelty: ``ast``: programs that differ only in names of nothing, comments and spacing are one; ``tokens``: children too
-            similar to those known, by their tokens, are turned away too; or the name of an embedding model at ``base_url``.
+        judge: Model that reads the best programs and may only hold one back, once it has told known cheats from honest programs; ""
+            is none.
+        novelty: ``ast``: programs that differ only in comments and spacing are one; ``tokens``: children whose tokens are too like
+            those of known programs are turned away too; the name of an embedding model at ``base_url``: so are those too like in
+            meaning.
         novelty_share: Most of the children that may be turned away as too similar; the threshold adapts to it.
     """
 
@@ -142,6 +145,7 @@ class LlmConfig:
     prompts: str | None = None
     instructions: str | None = None
     tape: str | None = None
+    judge: str = ""
     novelty: str = "ast"
     novelty_share: float = 0.1
 
@@ -165,6 +169,10 @@ class LlmConfig:
         for key in ("repairs", "batch", "batch_wait_s"):
             _require(getattr(self, key) >= 0, f"llm.{key}", "at least 0", getattr(self, key))
         _require(self.hour_usd is None or self.hour_usd > 0, "llm.hour_usd", "above 0", self.hour_usd)
+        embeds = self.novelty in ("ast", "tokens") or (self.provider == "openai" and bool(self.novelty))
+        _require(embeds, "llm.novelty", "ast, tokens or, with llm=openai, an embedding model of the server", self.novelty)
+        batches = self.provider == "anthropic" and not self.tape
+        _require(batches or not self.batch, "llm.batch", "0, but for llm=anthropic without a tape", self.batch)
         _require(0 <= self.novelty_share < 1, "llm.novelty_share", "at least 0 and below 1", self.novelty_share)
 
     @property

@@ -22,6 +22,8 @@ from evolve.propose import Assignment, ModelDraft, Scope
 if TYPE_CHECKING:
     import numpy as np
 
+    from evolve._judge import Case
+
 
 @dataclass(frozen=True, slots=True)
 class CallNote:
@@ -47,7 +49,16 @@ class DeskBroken:
     error: BaseException
 
 
-DeskMessage = CallNote | Drafted | DeskBroken
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What the judge said of a candidate: ``why`` it is held back, "" where it is not; ``unfit`` where there is no judge."""
+
+    candidate: str
+    why: str = ""
+    unfit: str = ""
+
+
+DeskMessage = CallNote | Drafted | Reviewed | DeskBroken
 
 
 class Maker(Protocol):
@@ -58,6 +69,13 @@ class Maker(Protocol):
 
     async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
         """The draft of a ticket whose call waits in a batch that an earlier driver sent."""
+
+    async def review(self, attempt: Attempt, case: Case, rng: np.random.Generator) -> str:
+        """Why a candidate is to be held back; "" where it is not.
+
+        Raises:
+            JudgeUnfit: the model does not tell cheats from honest programs.
+        """
 
     async def close(self) -> None:
         """Close connections."""
@@ -80,6 +98,7 @@ class Desk:
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._maker = open_maker(Purse(ledger, _Book(self._loop, post)))
+        self.reviewed: set[str] = set()  # candidates that the judge was asked about; the main thread's
         self._thread = threading.Thread(target=self._loop.run_forever, name="models", daemon=True)
         self._thread.start()
 
@@ -90,6 +109,18 @@ class Desk:
     def recover(self, issued: ProposeIssued, record: CallReserved, assignment: Assignment, rng: np.random.Generator) -> None:
         """Fetch the answer of a call in a batch, and go on from there."""
         self._start(issued, self._maker.recover(record, assignment, self._scope, rng))
+
+    def review(self, candidate: str, attempt: Attempt, case: Case, rng: np.random.Generator) -> None:
+        """Ask the judge about a candidate; what it says comes as a message."""
+        self.reviewed.add(candidate)
+
+        async def judged() -> None:
+            try:
+                self._post(Reviewed(candidate, await self._maker.review(attempt, case, rng)))
+            except EvolveError as error:
+                self._post(Reviewed(candidate, unfit=str(error)))
+
+        self._begin(judged())
 
     def cap(self, caps: Caps) -> None:
         """Other caps from here on."""
@@ -104,25 +135,31 @@ class Desk:
             self._loop.close()
 
     def _start(self, issued: ProposeIssued, work: Coroutine[Any, Any, ModelDraft]) -> None:
+        async def drafted() -> None:
+            try:
+                draft = await work
+            except EvolveError as error:
+                draft = ModelDraft(status=ProposalStatus.FAILED, reason=str(error), outcome="usage")
+            self._post(Drafted(issued, draft))
+
+        self._begin(drafted())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         def start() -> None:
-            task = self._loop.create_task(self._job(issued, work))
+            task = self._loop.create_task(work)
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._ended)
 
         self._loop.call_soon_threadsafe(start)
 
-    async def _job(self, issued: ProposeIssued, work: Coroutine[Any, Any, ModelDraft]) -> None:
-        try:
-            draft = await work
-        except EvolveError as error:
-            draft = ModelDraft(status=ProposalStatus.FAILED, reason=str(error), outcome="usage")
-        except Exception as error:  # noqa: BLE001  the main thread raises it
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """An error of ours in the thread is raised by the main one."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
             self._post(DeskBroken(error))
-            return
-        self._post(Drafted(issued, draft))
 
     async def _cancel(self) -> None:
-        tasks = list(self._tasks)
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]  # a judge's thread waits for some
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

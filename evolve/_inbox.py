@@ -38,13 +38,17 @@ def post(run: Path, verb: str, body: str) -> Request:
     """Leave a request; it appears whole or not at all.
 
     Raises:
+        UsageError: it is larger than a driver reads.
         OSError: the folder cannot be written.
     """
     folder = inbox_folder(run)
     folder.mkdir(exist_ok=True)
     request = Request(secrets.token_hex(8), verb, body)
+    text = json.dumps({"verb": verb, "body": body})
+    if len(text) > MAX_REQUEST_BYTES:
+        raise UsageError(f"a request may have {MAX_REQUEST_BYTES} bytes, found {len(text)}; hand in less.")
     part = folder / f".{request.id}.part"
-    part.write_text(json.dumps({"verb": verb, "body": body}), encoding="utf-8")
+    part.write_text(text, encoding="utf-8")
     os.rename(part, folder / f"{request.id}{_SUFFIX}")
     return request
 

@@ -89,6 +89,13 @@ class Judge:
                 )
         self._model = model
 
+    @classmethod
+    def trusted(cls, model: Model) -> Judge:
+        """A judge whose model passed its canaries already, by another callable."""
+        judge = cls.__new__(cls)
+        judge._model = model
+        return judge
+
     def review(self, case: Case) -> Opinion | None:
         """The model's opinion; None where the case cannot be shown whole or the answer is not in the form asked for."""
         code = show_code(case.files)

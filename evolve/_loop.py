@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from archive import JournalError, MeasureIssued, ProposeIssued, StopAsked
+from archive import Attempt, Event, JournalError, MeasureIssued, ProposeIssued, Retraction, StopAsked
 from evolve._confirming import Entropy
-from evolve._desk import CallNote, Desk, DeskBroken, DeskMessage, Drafted
+from evolve._desk import CallNote, Desk, DeskBroken, DeskMessage, Drafted, Reviewed
 from evolve._inbox import Request
 from evolve._recorder import Recorder
 from evolve._rng import fresh_seeds, generator
@@ -72,6 +72,8 @@ def run_loop(
             executor.submit(workshop.block(issued))
         elif issued is not None:
             recorder.write(issued)
+        if desk is not None and search.llm.judge:
+            _review(search, workshop, desk)
         for message in _arrived(mailbox, wait=issued is None):
             _handle(message, search, recorder, answered, workshop, desk)
     return why
@@ -85,6 +87,19 @@ def _make(issued: ProposeIssued, search: Search, recorder: Recorder, workshop: W
     generation = search.people.rows[search.people.by_id[issued.parents[0]]].generation
     made = workshop.make(issued, search.tuning.literals_of(issued.sample), generation)
     recorder.write(search.accept_proposal(made))
+
+
+def _review(search: Search, workshop: Workshop, desk: Desk) -> None:
+    """Have the judge read whoever is best: by score, or by title."""
+    for number in dict.fromkeys((search.people.leader, search.contest.champion)):
+        if number and search.people.rows[number].id not in desk.reviewed:
+            row = search.people.rows[number]
+            attempt = Attempt(search.tickets.epoch, row.ticket)
+            desk.review(row.id, attempt, workshop.case(search, number), generator(search.seed, "judge", row.ticket))
+
+
+def _retracted(search: Search) -> set[str]:
+    return {search.people.rows[number].id for number in search.retracted}
 
 
 def _arrived(mailbox: Mailbox, *, wait: bool) -> Iterator[Message]:
@@ -110,6 +125,11 @@ def _handle(
             recorder.write(workshop.kept(search, message), on_durable=message.on_durable)
         case Drafted():
             recorder.write(search.accept_proposal(workshop.finish(search, message)))
+        case Reviewed():
+            if message.why and message.candidate not in _retracted(search):
+                recorder.write(Retraction(problem=search.problem, candidate=message.candidate, why=message.why))
+            elif message.unfit:
+                recorder.write(Event("warning", "judge", message.unfit))
         case DeskBroken():
             raise message.error
         case EntryReport(attempt, index, result):

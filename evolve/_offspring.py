@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archive import Placed, ProposalStatus, Proposed, ProposeIssued
@@ -12,6 +13,25 @@ if TYPE_CHECKING:
     from evolve._search import Search
 
 _SIMPLER = 1e-300  # the least gain: what is as good and shorter is worth something
+
+
+def gated(search: Search, record: Proposed) -> Proposed:
+    """The record of a child as the gates leave it: a known program becomes a duplicate; one too like a known one is invalid."""
+    candidate, rows = record.candidate, search.people.rows
+    if candidate is None:
+        return record
+    known = search.people.by_hash.get(candidate.code_hash)
+    if known is not None:
+        return replace(record, status=ProposalStatus.DUPLICATE, candidate=None, duplicate_of=rows[known].id)
+    near = search.novelty.nearest(candidate.sketch) if candidate.sketch else None
+    if near is None:
+        return record
+    number, similarity = near
+    if similarity <= search.novelty.threshold:
+        return replace(record, similarity=similarity)
+    reason = f"its text is too like {rows[number].id} (cosine {similarity:.4f})"
+    refused = replace(record, status=ProposalStatus.INVALID, candidate=None, reason=reason, outcome="too_similar")
+    return replace(refused, similarity=similarity)
 
 
 def on_issued(search: Search, record: ProposeIssued) -> None:
@@ -38,12 +58,16 @@ def on_proposed(search: Search, record: Proposed) -> None:
     arm, sample = SEED_ARM if external else search.bandit.arms.index(issued.arm), issued.sample
     if issued.arm.model:
         search.accounts.proposed(record, issued.arm.model)
+    if record.similarity is not None:
+        search.novelty.saw(record.similarity)
     cost_s = record.cpu_s + seconds_of(search, record.usd)
     if record.candidate is not None:
         tuner = sample.tuner if sample is not None else -1
         number = search.people.add(record.candidate, arm=arm, ticket=ticket, tuner=tuner, baseline=issued.baseline)
         search.people.rows[number].cost_s += cost_s
         search.memory.made(number, record.candidate, search.people.rows[number].parents)
+        if record.candidate.sketch:
+            search.novelty.add(number, record.candidate.sketch)
         search.spend.candidates += 1
         if sample is not None:
             search.tuning.sampled(number, sample)

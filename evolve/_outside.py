@@ -44,7 +44,7 @@ def ask(search: Search, request: Request, workshop: Workshop, now: float) -> Des
     if isinstance(expires_s, bool) or not isinstance(expires_s, int | float) or not 0 < expires_s <= MAX_EXPIRES_S:
         raise UsageError(f"a ticket expires after more than 0 and at most {MAX_EXPIRES_S:.0f} seconds, found {expires_s!r}.")
     tickets = search.tickets
-    out = sum(issued.expires_at is not None for issued in tickets.proposals.values())
+    out = sum(issued.expires_at is not None and issued.expires_at > now for issued in tickets.proposals.values())
     if out >= MAX_OPEN:
         raise UsageError(f"{out} tickets are with people and agents already; tell a child, or wait until some expire.")
     if not search.people.rows:

@@ -9,25 +9,31 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archive import Attempt, CallReserved, ProposalStatus
 from evolve._config import LlmConfig
 from evolve._contract import Problem
-from evolve._errors import UsageError
+from evolve._errors import EvolveError, UsageError
 from evolve._rundir import RunDir
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from evolve._judge import Case
     from evolve.models import Caller, ModelInfo, PriceBook, Provider, Purse
     from evolve.propose import Assignment, Manner, ModelDraft, Scope, Templates
 
+Sketcher = Callable[["ModelDraft", Attempt, "np.random.Generator"], Awaitable["ModelDraft"]]
+
 KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
 INSTRUCTIONS = "program.md"
+JUDGE_CALLS = 1000  # the first number of a judge's calls on the ticket of the candidate that it reads
+JUDGE_TOKENS = 4000
 MAX_INSTRUCTIONS = 64 << 10
 
 
@@ -56,8 +62,10 @@ def check(llm: LlmConfig) -> None:
     from evolve.propose import Templates
 
     provider, prices = _provider(llm), _prices(llm)
-    for model in llm.asked:
+    for model in (*llm.asked, *([llm.judge] if llm.judge else [])):
         prices.row(provider.prices_from, model)
+    if llm.novelty not in ("ast", "tokens"):
+        prices.row(llm.base_url or "", llm.novelty, embeds=True)
     Templates.load(Path(llm.prompts) if llm.prompts else None)
     if llm.instructions:
         _read(Path(llm.instructions))
@@ -105,6 +113,9 @@ class Models:
         self._caller: Caller = Caller(self._provider, Limiter(llm.in_flight), purse, _prices(llm))
         self._templates: Templates = Templates.load(run.prompts if run.prompts.is_dir() else None)
         self._manner = _manner(llm)
+        self._novelty = _novelty(llm, purse)
+        self._judging = llm.judge
+        self._judge: asyncio.Future[EvolveError | None] | None = None
         self._asking: asyncio.Task[Mapping[str, ModelInfo]] | None = None
 
     async def make(self, attempt: Attempt, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
@@ -118,7 +129,8 @@ class Models:
         if known and (why := unavailable(assignment.arm.model, known, self._provider.name)):
             return ModelDraft(status=ProposalStatus.FAILED, reason=why, outcome="not_found")
         operator = ModelOperator(self._caller, known, self._templates, self._manner)
-        return await operator.make(attempt, assignment, scope, rng)
+        draft = await operator.make(attempt, assignment, scope, rng)
+        return draft if draft.files is None else await self._novelty(draft, attempt, rng)
 
     async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
         """The draft of a ticket whose call waits in a batch."""
@@ -126,6 +138,41 @@ class Models:
 
         operator = ModelOperator(self._caller, {}, self._templates, self._manner)
         return await operator.recover(record, assignment, scope)
+
+    async def review(self, attempt: Attempt, case: Case, rng: np.random.Generator) -> str:
+        """Why the judge holds a candidate back; "" where it does not.  The judge is tried on known programs first.
+
+        Raises:
+            JudgeUnfit: it does not tell them apart.
+        """
+        from evolve._judge import Judge, Verdict, quarantine_reason
+
+        loop, calls = asyncio.get_running_loop(), count(JUDGE_CALLS)
+
+        def model(prompt: str) -> str:
+            asked = self._answer(attempt, prompt, rng, next(calls))
+            return asyncio.run_coroutine_threadsafe(asked, loop).result()
+
+        if self._judge is None:
+            self._judge = loop.create_future()
+            try:
+                await asyncio.to_thread(Judge, model)
+            except EvolveError as error:
+                self._judge.set_result(error)
+            else:
+                self._judge.set_result(None)
+        if (unfit := await asyncio.shield(self._judge)) is not None:
+            raise unfit
+        opinion = await asyncio.to_thread(Judge.trusted(model).review, case)
+        cheats = opinion is not None and opinion.verdict is Verdict.CHEATING
+        return quarantine_reason(opinion) if opinion is not None and cheats else ""
+
+    async def _answer(self, attempt: Attempt, prompt: str, rng: np.random.Generator, call: int) -> str:
+        """What the judge's model says; "" where it says nothing, which is no verdict."""
+        from evolve.models import ask
+
+        outcome = await self._caller.ask(attempt, ask(self._judging, prompt, JUDGE_TOKENS), rng, prompt=prompt, first_call=call)
+        return outcome.answer.text
 
     async def close(self) -> None:
         """Close connections."""
@@ -141,6 +188,41 @@ class Models:
         return {} if isinstance(found, CallFailure) else found
 
 
+def _novelty(llm: LlmConfig, purse: Purse) -> Sketcher:
+    """What makes sketches of children, as ``llm.novelty`` says."""
+    from evolve.models import EmbeddingCaller, Embeddings, HashedNgrams, Limiter, Vectors
+    from evolve.select import sketch
+
+    if llm.novelty == "ast":
+        return _no_sketch
+    if llm.novelty == "tokens":
+        ngrams = HashedNgrams()
+
+        async def local(draft: ModelDraft, attempt: Attempt, rng: np.random.Generator) -> ModelDraft:
+            return replace(draft, sketch=sketch(ngrams.vectors([_joined(draft)])[0]))
+
+        return local
+    embedder = Embeddings(llm.base_url or "", llm.novelty, key_variable=llm.key_variable or KEYS["openai"])
+    caller = EmbeddingCaller(embedder, Limiter(llm.in_flight), purse, _prices(llm))
+
+    async def remote(draft: ModelDraft, attempt: Attempt, rng: np.random.Generator) -> ModelDraft:
+        found = await caller.embed(attempt, [_joined(draft)], rng, first_call=draft.calls + 1)
+        paid = replace(draft, usd=draft.usd + found.usd, calls=draft.calls + found.calls)
+        if isinstance(found.answer, Vectors):
+            return replace(paid, sketch=sketch(found.answer.vectors[0]))
+        return paid  # an embedding that failed holds no child back
+
+    return remote
+
+
+async def _no_sketch(draft: ModelDraft, attempt: Attempt, rng: np.random.Generator) -> ModelDraft:
+    return draft
+
+
+def _joined(draft: ModelDraft) -> str:
+    return "\n".join(text for _, text in sorted((draft.files or {}).items()))
+
+
 def _manner(llm: LlmConfig) -> Manner:
     from evolve.propose import Manner
 
@@ -154,12 +236,14 @@ def _manner(llm: LlmConfig) -> Manner:
 
 
 def _provider(llm: LlmConfig) -> Provider:
-    from evolve.models import Anthropic, ChatCompletions, Recorder, Replay
+    from evolve.models import Anthropic, AnthropicBatches, ChatCompletions, Recorder, Replay
 
     provider: Provider
     variable = llm.key_variable or KEYS.get(llm.provider, "")
     if llm.provider == "replay":
         return Replay(Path(llm.tape or ""))
+    if llm.provider == "anthropic" and llm.batch:
+        return AnthropicBatches(most=llm.batch, wait_s=llm.batch_wait_s, base_url=llm.base_url, key_variable=variable)
     if llm.provider == "anthropic":
         provider = Anthropic(base_url=llm.base_url, key_variable=variable)
     else:

@@ -27,7 +27,6 @@ from archive import (
     Note,
     Opened,
     Placed,
-    ProposalStatus,
     Proposed,
     ProposeIssued,
     Purpose,
@@ -58,7 +57,7 @@ from evolve._spend import Spend
 from evolve._tickets import MAX_LOSSES, Made, Tickets
 from evolve._tuning import Tuning
 from evolve.confirm import Contest, Docket
-from evolve.select import Bandit
+from evolve.select import Bandit, Novelty
 
 FAMILIES = {"tune": "tune", "ast_edit": "edit", "crossover": "merge", "llm_paradigm": "paradigm"}  # else "model"
 MAX_EVALUATOR_ERRORS = 3
@@ -103,6 +102,7 @@ class Search:
         arms = [*(Arm(name) for name in config.operators), *arms_of(self.llm)]
         families = [FAMILIES.get(arm.operator, "model") for arm in arms]
         self.bandit = Bandit(arms, families, discount=config.discount, family_floor=config.family_floor)
+        self.novelty = Novelty(self.llm.novelty_share)
         self.finals: tuple[str, int] | None = None  # the finalist and the number of final entries still owed
         self.final_scores: list[tuple[str, float]] = []  # of the finals in hand: candidate, score in the problem's own sign
         self.stopping = ""  # why nothing new is started
@@ -183,27 +183,21 @@ class Search:
     # ---------------------------------------------------------------------------------------------- accepting
 
     def accept_proposal(self, made: Made) -> Proposed | LateResult:
-        """The record of a propose ticket's end; a program known already becomes a duplicate."""
-        issued = self.tickets.waits_for_proposal(made.attempt)
-        if issued is None:
+        """The record of a propose ticket's end, after the gates."""
+        if self.tickets.waits_for_proposal(made.attempt) is None:
             return LateResult(made.attempt, self.problem, "proposal")
-        status, candidate, twin = made.status, made.candidate, ""
-        if candidate is not None:
-            known = self.people.by_hash.get(candidate.code_hash)
-            if known is not None:
-                status, candidate, twin = ProposalStatus.DUPLICATE, None, self.people.rows[known].id
-        return Proposed(
+        record = Proposed(
             attempt=made.attempt,
             problem=self.problem,
-            status=status,
-            candidate=candidate,
-            duplicate_of=twin,
+            status=made.status,
+            candidate=made.candidate,
             literals=made.literals,
             reason=made.reason,
             cpu_s=made.cpu_s,
             usd=made.usd,
             outcome=made.outcome,
         )
+        return offspring.gated(self, record)
 
     def accept_entry(self, attempt: Attempt, index: int, result: Measurement) -> Measured | LateResult:
         """The record of a measurement; one that no open attempt waits for is only logged."""

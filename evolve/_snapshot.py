@@ -30,6 +30,7 @@ from evolve._memory import BROKEN
 from evolve._search import Search
 from evolve.confirm import _vault
 from evolve.select import _bandit, _cmaes, _tuner
+from evolve.select._novelty import RECENT
 
 _MODULES = (archive, _contract, _frames, _ledger, _memory, _population, _spend, _tickets, _bandit, _cmaes, _tuner, _vault)
 _VALUES: dict[str, type] = {
@@ -77,6 +78,7 @@ _STATE = {
     "docket": _DOCKET,
     "accounts": _ACCOUNTS,
     "memory": _MEMORY,
+    "novelty": ("kept", "recent"),
 }
 
 
@@ -120,6 +122,7 @@ def put_state(search: Search, tree: dict[str, Any], arrays: list[np.ndarray]) ->
     search.accounts.ledger.load(_decode(tree["ledger"], arrays))
     search.accounts.ledger.caps = caps_of(search.budget)
     search.memory.broken = deque(search.memory.broken, maxlen=BROKEN)
+    search.novelty.recent = deque(search.novelty.recent, maxlen=RECENT)
 
 
 def _owners(search: Search) -> dict[str, object]:
@@ -132,6 +135,7 @@ def _owners(search: Search) -> dict[str, object]:
         "docket": search.docket,
         "accounts": search.accounts,
         "memory": search.memory,
+        "novelty": search.novelty,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from archive import (
     CallReserved,
@@ -26,6 +27,9 @@ from evolve._search import Search
 from evolve._tickets import Made
 from evolve.execute import Block
 from evolve.propose import Assignment, Files, Operator, Scope, Task, analyse, check_scope
+
+if TYPE_CHECKING:
+    from evolve._judge import Case
 
 
 class Workshop:
@@ -89,6 +93,18 @@ class Workshop:
     def assignment(self, search: Search, issued: ProposeIssued) -> Assignment:
         """What the maker of this ticket's child is told."""
         return assignment(search, issued, self.texts, self.sheet)
+
+    def case(self, search: Search, number: int) -> Case:
+        """What a judge is asked about a candidate."""
+        from evolve._judge import Case
+
+        people, contract = search.people, self.problem.contract
+        row, score = people.rows[number], people.score(number)
+        told = search.memory.told.get(number)
+        facts = [f"{contract.metric} = {people.sign * score!r} (goal: {contract.goal})"] if score is not None else []
+        facts += [f"{name} = {told.metrics[name]!r}" for name in contract.secondary if told is not None and name in told.metrics]
+        parent = self.texts.files(people.rows[row.parents[0]].id) if row.parents else None
+        return Case(files=self.texts.files(row.id), statement=self.problem.statement, facts=tuple(facts), parent=parent)
 
     def finish(self, search: Search, drafted: Drafted) -> Made:
         """What a model's draft becomes."""

@@ -19,10 +19,9 @@ from evolve.models import (
     ModelInfo,
     ModelReply,
     ModelRequest,
-    Thinking,
-    ThinkingBudget,
     find,
     fitted,
+    thinking_of,
 )  # fmt: skip
 from evolve.propose._assignment import Assignment
 from evolve.propose._base import Files, Scope
@@ -137,15 +136,10 @@ class ModelOperator:
             max_tokens=self._manner.max_tokens,
             system=prompt.system,
             effort=self._manner.effort,  # type: ignore[arg-type]
-            thinking=_thinking(self._manner.thinking),
+            thinking=thinking_of(self._manner.thinking),
         )
         info = find(assignment.arm.model, self._known)
         return fitted(request, info).request if info is not None else request
-
-
-def _thinking(text: str) -> Thinking:
-    """Adaptive, disabled, a number of tokens, or nothing."""
-    return ThinkingBudget(int(text)) if text.isdecimal() else text  # type: ignore[return-value]
 
 
 class _Talk:

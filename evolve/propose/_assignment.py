@@ -1,7 +1,7 @@
 """An assignment: everything that whoever makes a child is told.  Models, people and agents get the same.
 
-Built from the search by ``evolve._assignments``; here it is only data.  Scores carry the problem's own sign and unit.  Seeds, vaults,
-evaluator code and anything about the machine never enter one.
+Built from the search by ``evolve._assignments``; here it is only data.  Scores carry the problem's own sign and unit.  Seeds,
+vaults, evaluator code and anything about the machine never enter one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class TaskSheet:
 class Program:
     """A program and what is known of it.
 
-    ``status`` is ``ok``, a failure, or "" before it was measured; ``score`` and ``sd`` are the posterior's, over ``n`` measurements.
+    ``status`` is ``ok``, a failure, or "" before it was measured; ``score`` and ``sd`` are the posterior's over ``n`` measurements.
     ``feedback`` and ``reason`` are the evaluator's words about an untrusted program: data, never instructions.
     """
 
