@@ -37,11 +37,12 @@ RAW: dict[str, dict[str, str]] = {
         **_ATTEMPT,
         "status": "VARCHAR",
         "candidate": 'STRUCT(id VARCHAR, code_hash VARCHAR, "text" STRUCT(n_bytes BIGINT), parents VARCHAR[], generation INTEGER, '
-        f"island INTEGER, descriptors {_NUMBERS}, summary VARCHAR, hypothesis VARCHAR)",
+        f"island INTEGER, descriptors {_NUMBERS}, summary VARCHAR, hypothesis VARCHAR, expected VARCHAR, plan VARCHAR)",
         "duplicate_of": "VARCHAR",
         "reason": "VARCHAR",
         "cpu_s": "DOUBLE",
         "usd": "DOUBLE",
+        "outcome": "VARCHAR",
     },
     "measure_issued": {**_ATTEMPT, "purpose": "VARCHAR", "entries": "STRUCT(candidate VARCHAR)[]"},
     "measured": {
@@ -92,6 +93,7 @@ RAW: dict[str, dict[str, str]] = {
         "model": "VARCHAR",
         "price": "VARCHAR",
         "worst_usd": "DOUBLE",
+        "batch": "VARCHAR",
     },
     "call_settled": {
         **_CALL,
@@ -112,6 +114,8 @@ RAW: dict[str, dict[str, str]] = {
         "evaluations": "BIGINT",
         "candidates": "BIGINT",
         "usd": "DOUBLE",
+        "tokens": "BIGINT",
+        "calls": "BIGINT",
     },
     "stop_asked": {**_HEAD, "reason": "VARCHAR"},
     "note": {**_HEAD, "text": "VARCHAR", "author": "VARCHAR"},
@@ -211,7 +215,7 @@ SELECT f.run, b.problem, b.candidate AS id,
     CASE WHEN d.status IS NULL THEN p.sd END AS sd, coalesce(p.n, 0) AS n, p.stage,
     b.usd AS cost_usd, b.cpu_s + coalesce(c.cpu_s, 0) AS cost_cpu_s, b.seq,
     coalesce(b.c.generation, 0) AS generation, coalesce(b.c.summary, '') AS summary, coalesce(b.c.hypothesis, '') AS hypothesis,
-    b.c.descriptors AS descriptors, b.c.text.n_bytes AS n_bytes, b.c.code_hash AS code_hash, b.ticket, b.unix_s
+    coalesce(b.c.expected, '') AS expected, coalesce(b.c.plan, '') AS plan, b.c.descriptors AS descriptors, b.c.text.n_bytes AS n_bytes, b.c.code_hash AS code_hash, b.ticket, b.unix_s
 FROM born b JOIN raw.runs f USING (run_no)
 LEFT JOIN issued i USING (run_no, ticket)
 LEFT JOIN seed s USING (run_no, problem)
@@ -241,7 +245,8 @@ ORDER BY run_no, c.seq"""
 
 _TICKETS = """
 SELECT f.run, t.ticket, t.kind, t.problem, t."operator", t.model, t.format, t.purpose, t.n_entries,
-    coalesce(e.status, 'open') AS status, coalesce(e.candidate, '') AS candidate, coalesce(e.reason, '') AS reason, t.attempts,
+    coalesce(e.status, 'open') AS status, coalesce(e.candidate, '') AS candidate, coalesce(e.reason, '') AS reason,
+    coalesce(e.outcome, '') AS outcome, coalesce(e.usd, 0) AS usd, t.attempts,
     t.issued_s, e.ended_s, t.seq
 FROM (
     SELECT run_no, attempt.ticket AS ticket, 'propose' AS kind, any_value(problem) AS problem,
@@ -256,19 +261,21 @@ FROM (
 LEFT JOIN (
     SELECT run_no, attempt.ticket AS ticket, 'propose' AS kind, arg_max(status, seq) AS status,
         arg_max(coalesce(candidate.id, duplicate_of, ''), seq) AS candidate, arg_max(coalesce(reason, ''), seq) AS reason,
-        max("at") AS ended_s
+        arg_max(coalesce(outcome, ''), seq) AS outcome, sum(coalesce(usd, 0)) AS usd, max("at") AS ended_s
     FROM raw.proposed GROUP BY run_no, attempt.ticket
     UNION ALL
-    SELECT run_no, attempt.ticket, 'measure', arg_max(status, seq), '', arg_max(coalesce(reason, ''), seq), max("at")
+    SELECT run_no, attempt.ticket, 'measure', arg_max(status, seq), '', arg_max(coalesce(reason, ''), seq), '', 0, max("at")
     FROM raw.block_closed GROUP BY run_no, attempt.ticket) e USING (run_no, ticket, kind)
 JOIN raw.runs f USING (run_no) ORDER BY run_no, t.seq"""
 
 _LLM_CALLS = """
 SELECT f.run, r.attempt.ticket AS ticket, r.call, r.provider, r.model, r.price, r.worst_usd, coalesce(s.usd, r.worst_usd) AS usd,
     coalesce(s.outcome, 'open') AS outcome, coalesce(s.tokens_in, 0) AS tokens_in, coalesce(s.tokens_out, 0) AS tokens_out,
-    coalesce(s.tokens_cached, 0) AS tokens_cached, coalesce(s.wall_s, 0) AS wall_s, coalesce(s.reason, '') AS reason, r.seq,
-    r."at" AS unix_s
-FROM raw.call_reserved r JOIN raw.runs f USING (run_no)
+    coalesce(s.tokens_cached, 0) AS tokens_cached, coalesce(s.wall_s, 0) AS wall_s, coalesce(s.reason, '') AS reason, r.batch,
+    r.seq, r."at" AS unix_s
+FROM (SELECT run_no, attempt, call, arg_min(provider, seq) AS provider, arg_min(model, seq) AS model, arg_min(price, seq) AS price,
+    arg_min(worst_usd, seq) AS worst_usd, coalesce(max(batch), '') AS batch, min(seq) AS seq, min("at") AS "at"
+    FROM raw.call_reserved GROUP BY run_no, attempt, call) r JOIN raw.runs f USING (run_no)
 LEFT JOIN raw.call_settled s ON s.run_no = r.run_no AND s.attempt = r.attempt AND s.call = r.call
 ORDER BY run_no, r.seq"""
 
@@ -282,7 +289,8 @@ SELECT f.run, e.seq, e."at" AS unix_s, e.kind, e.level, e.problem, e.what, e.tex
     UNION ALL SELECT run_no, seq, "at", 'requested', CASE WHEN accepted IS NULL THEN 'info' ELSE 'warning' END, '', verb,
         CASE WHEN accepted IS NULL THEN 'accepted' ELSE 'refused' END FROM raw.requested
     UNION ALL SELECT run_no, seq, "at", 'budget_set', 'info', '', '', concat_ws(', ', 'wall_s=' || wall_s, 'cpu_s=' || cpu_s,
-        'evaluations=' || evaluations, 'candidates=' || candidates, 'usd=' || usd) FROM raw.budget_set
+        'evaluations=' || evaluations, 'candidates=' || candidates, 'usd=' || usd, 'tokens=' || tokens, 'calls=' || calls)
+        FROM raw.budget_set
     UNION ALL SELECT run_no, seq, "at", 'late_result', 'info', problem, 'ticket ' || attempt.ticket, what FROM raw.late_result
     UNION ALL SELECT run_no, seq, "at", 'rebinned', 'info', problem, 'space ' || space, '' FROM raw.rebinned
     UNION ALL SELECT run_no, seq, "at", 'migrated', 'info', problem, candidate, source || ' -> ' || target FROM raw.migrated

@@ -48,16 +48,16 @@ COLUMNS = {
     "runs": "run folder seed engine created_s last_s openings machine tier slots status reason config",
     "problems": "run problem name metric maximize unit noisy frame evaluator stages axes params",
     "candidates": "run problem id operator model format parents island status score gain sd n stage cost_usd cost_cpu_s seq "
-    "generation summary hypothesis descriptors n_bytes code_hash ticket unix_s",
+    "generation summary hypothesis expected plan descriptors n_bytes code_hash ticket unix_s",
     "measurements": "run problem candidate stage seed status score reason purpose ticket index counted start tier machine "
     "wall_s cpu_s scorer_cpu_s memory_mib metrics descriptors feedback output_hash seq unix_s "
     "signals evaluator noisy_machine",
     "elites": "run problem island space cell rank candidate mean sd seq",
     "claims": "run problem vault candidate reference confirmed withdrawn p_value effect ci_low ci_high e_value reason seq",
-    "tickets": "run ticket kind problem operator model format purpose n_entries status candidate reason attempts issued_s ended_s "
-    "seq",
-    "llm_calls": "run ticket call provider model price worst_usd usd outcome tokens_in tokens_out tokens_cached wall_s reason seq "
-    "unix_s",
+    "tickets": "run ticket kind problem operator model format purpose n_entries status candidate reason outcome usd "
+    "attempts issued_s ended_s seq",
+    "llm_calls": "run ticket call provider model price worst_usd usd outcome tokens_in tokens_out tokens_cached wall_s reason batch "
+    "seq unix_s",
     "events": "run seq unix_s kind level problem what text",
 }
 
