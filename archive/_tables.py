@@ -215,7 +215,8 @@ SELECT f.run, b.problem, b.candidate AS id,
     CASE WHEN d.status IS NULL THEN p.sd END AS sd, coalesce(p.n, 0) AS n, p.stage,
     b.usd AS cost_usd, b.cpu_s + coalesce(c.cpu_s, 0) AS cost_cpu_s, b.seq,
     coalesce(b.c.generation, 0) AS generation, coalesce(b.c.summary, '') AS summary, coalesce(b.c.hypothesis, '') AS hypothesis,
-    coalesce(b.c.expected, '') AS expected, coalesce(b.c.plan, '') AS plan, b.c.descriptors AS descriptors, b.c.text.n_bytes AS n_bytes, b.c.code_hash AS code_hash, b.ticket, b.unix_s
+    coalesce(b.c.expected, '') AS expected, coalesce(b.c.plan, '') AS plan, b.c.descriptors AS descriptors,
+    b.c.text.n_bytes AS n_bytes, b.c.code_hash AS code_hash, b.ticket, b.unix_s
 FROM born b JOIN raw.runs f USING (run_no)
 LEFT JOIN issued i USING (run_no, ticket)
 LEFT JOIN seed s USING (run_no, problem)
