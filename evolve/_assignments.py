@@ -69,8 +69,7 @@ def assignment(search: Search, issued: ProposeIssued, texts: TextStore, sheet: T
         tried=_tried(search, parents[0]),
         removed=_removed(search, parents[0], texts),
         failures=tuple(
-            FailureClass(status=str(status), count=count, reason=memory.reasons.get(status, ""))
-            for status, count in sorted(people.failures.items())
+            FailureClass(status=status, count=count, reason=reason) for status, (count, reason) in memory.failures.items()
         ),
         notes=memory.notes,
         stagnant=people.n_settled - people.leader_at,

@@ -74,6 +74,7 @@ class Memory:
         self.gains: list[ChangeEffect] = []  # ascending
         self.losses: list[ChangeEffect] = []  # ascending
         self.notes = ""
+        self.failures: dict[str, tuple[int, str]] = {}  # as of the notes: class -> how many, the reason of the latest
         self.noted_at = 0
 
     def made(self, number: int, candidate: Candidate, parents: tuple[int, ...]) -> None:
@@ -112,6 +113,7 @@ class Memory:
             self._effect(search, number, count)
         if people.n_settled - self.noted_at >= NOTES_EVERY:
             self.notes, self.noted_at = notes(search), people.n_settled
+            self.failures = {str(status): (n, self.reasons.get(status, "")) for status, n in sorted(people.failures.items())}
 
     def _effect(self, search: Search, number: int, count: Count) -> None:
         found = effect_of(search, number)

@@ -12,7 +12,7 @@ from evolve._search import Search
 from evolve._story import Step, story
 from evolve._summary import CONFIRMED, FinalRuns, Summary, best_of
 from evolve.cli._live import noise_text
-from evolve.cli._say import columns, counts, duration, gain, number, one_line
+from evolve.cli._say import columns, counts, duration, gain, models_text, number, one_line
 
 _STEPS = 8  # of the lineage; the middle of a longer one is left out
 
@@ -39,6 +39,8 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
         rows.append(("noise", noise_text(summary.noise)))
     rows.append(("tried", f"{summary.candidates} candidates, {summary.measurements} measurements{_failures(summary)}"))
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
+    if models := models_text(summary.models, search.budget):
+        rows.append(("models", models))
     if summary.tier != "strict":
         rows.append(("sandbox", "none: nothing kept the candidates from reaching the score"))
     rows.append(("run", summary.run))
