@@ -3,9 +3,11 @@
 ``ExecutorContract`` is a class of pytest tests that an executor's own tests subclass; ``Probe``, ``action`` and ``is_running`` are
 what it is made of.  ``ScriptedExecutor`` answers at once from a function; ``Harness`` drives a whole search around one from a
 ``Script``, without sandboxes or clocks.  ``ArchiveContract`` is what every archive keeps.  ``ModelServer`` speaks the protocols of
-model servers on 127.0.0.1; a ``Say`` tells it what to answer.
+model servers on 127.0.0.1; a ``Say`` tells it what to answer, and ``AnsweringServer`` edits the program it is shown, as a function
+says.  ``ScriptedDesk`` asks a provider at once, in the caller's thread.
 """
 
+from evolve.testing._answering import AnsweringServer, Asked, ScriptedDesk, move_a_number
 from evolve.testing._archive import ArchiveContract, ArchiveOracle, Watched
 from evolve.testing._executor import Desk, ExecutorContract, open_desk
 from evolve.testing._harness import Harness, Script, plain_contract, scored, still
@@ -16,8 +18,10 @@ from evolve.testing._scripted import ScriptedExecutor
 
 __all__ = [
     "TIME_S",
+    "AnsweringServer",
     "ArchiveContract",
     "ArchiveOracle",
+    "Asked",
     "Desk",
     "ExecutorContract",
     "Harness",
@@ -26,10 +30,12 @@ __all__ = [
     "Probe",
     "Say",
     "Script",
+    "ScriptedDesk",
     "ScriptedExecutor",
     "Watched",
     "action",
     "is_running",
+    "move_a_number",
     "open_desk",
     "plain_contract",
     "scored",

@@ -12,19 +12,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
+from typing import TYPE_CHECKING, cast
 
 from archive import Attempt, Closed, Entry, Journal, Measurement, Opened, ProposalStatus, Proposed, RunCreated, Status, TextStore
 from evolve import _snapshot
 from evolve._build import build_operators, build_search
 from evolve._collector import rare_collections
-from evolve._config import BudgetConfig, ProblemConfig, RunConfig, SearchConfig, StopConfig
+from evolve._config import BudgetConfig, LlmConfig, ProblemConfig, RunConfig, SearchConfig, StopConfig
 from evolve._contract import Contract, Problem, Stage
 from evolve._loop import Mailbox, run_loop
 from evolve._recorder import Hook, Recorder
 from evolve._replay import replay, unshown
 from evolve._rundir import RunDir
 from evolve._workshop import Workshop
+from evolve.models import PriceBook, Provider, price_rows
+from evolve.propose import Manner
+from evolve.testing._answering import ScriptedDesk
 from evolve.testing._scripted import Answer, ScriptedExecutor
+
+if TYPE_CHECKING:
+    from evolve._desk import Desk
 
 Clock = Callable[[], float]
 
@@ -49,8 +56,9 @@ def scored(score: Callable[[Mapping[str, str], int], float | None]) -> Answer:
 class Script:
     """What a harness drives: a program to improve, what each measurement answers, and how to search.
 
-    ``hold`` answered blocks are kept back, so that results come out of order (see ``ScriptedExecutor``).  ``clock`` is Unix time,
-    ``cpu_clock`` what making a child costs; the bandit and the budget see both.
+    ``hold`` answered blocks are kept back, so that results come out of order (see ``ScriptedExecutor``), and as many ``talks`` with
+    models (see ``ScriptedDesk``).  ``clock`` is Unix time, ``cpu_clock`` what making a child costs; the bandit and the budget see
+    both.  Where ``llm`` names models, ``provider`` answers for them.
     """
 
     seed_files: Mapping[str, str]
@@ -65,6 +73,9 @@ class Script:
     clock: Clock = still
     cpu_clock: Clock = still
     hooks: Sequence[Hook] = ()
+    llm: LlmConfig = field(default_factory=LlmConfig)
+    provider: Provider | None = None
+    talks: int = 0
 
     def problem(self, folder: Path) -> Problem:
         """The problem of this script."""
@@ -83,9 +94,8 @@ class Script:
     @property
     def config(self) -> RunConfig:
         """The run's configuration."""
-        return RunConfig(
-            problem=ProblemConfig(name="scripted"), search=self.search, stop=self.stop, budget=self.budget, seed=self.seed
-        )
+        problem = ProblemConfig(name="scripted")
+        return RunConfig(problem=problem, search=self.search, llm=self.llm, stop=self.stop, budget=self.budget, seed=self.seed)
 
 
 def plain_contract(editable: tuple[str, ...] = ("main.py",), **changes: object) -> Contract:
@@ -136,13 +146,17 @@ class Harness:
             self.recorder.write(RunCreated("scripted", script.seed, "{}", (self.problem.info,)))
         written = self.journal.written
         self.epoch = epoch or f"epoch-{written.seq + 1 if written is not None else 0}"
-        self.recorder.write(Opened(self.epoch, tier="scripted", slots=script.slots))
+        models = script.llm.asked if script.provider is not None else ()
+        self.recorder.write(Opened(self.epoch, tier="scripted", slots=script.slots, models=models))
+        for settled in self.search.accounts.ledger.lost():
+            self.recorder.write(settled)
         if not self.search.people.rows:
             attempt = Attempt(self.epoch, self.search.tickets.next_ticket)
             child = ProposalStatus.CHILD
             self.recorder.write(Proposed(attempt, self.search.problem, child, candidate=self.workshop.seed_candidate()))
         for placed in unshown(self.search, shown):
             self.recorder.write(placed)
+        self.desk = self._open_desk()
 
     def __enter__(self) -> Harness:
         return self
@@ -153,7 +167,8 @@ class Harness:
     def drive(self) -> str:
         """Run the loop to its end; returns why it ended."""
         with rare_collections():
-            return run_loop(self.search, self.executor, self.workshop, self.recorder, self.mailbox, lambda request: None)
+            desk = cast("Desk | None", self.desk)  # what the loop needs of one
+            return run_loop(self.search, self.executor, self.workshop, self.recorder, self.mailbox, lambda request: None, desk=desk)
 
     def finish(self, status: str = "done") -> None:
         """Write the last record of this opening."""
@@ -170,3 +185,20 @@ class Harness:
         """Make all records durable and let go of the folder, without a last record, as one does who is killed.  Idempotent."""
         self.executor.close(drain=False)
         self._stack.close()
+
+    def _open_desk(self) -> ScriptedDesk | None:
+        script = self.script
+        if script.provider is None:
+            return None
+        llm = script.llm
+        manner = Manner(max_tokens=llm.max_tokens, prompt_tokens=llm.prompt_tokens, repairs=llm.repairs)
+        return ScriptedDesk(
+            script.provider,
+            self.workshop.scope,
+            self.mailbox.put,
+            ledger=self.search.accounts.ledger.copy(),
+            prices=PriceBook(price_rows(llm.prices)),
+            manner=manner,
+            hold=script.talks,
+            seed=script.seed,
+        )

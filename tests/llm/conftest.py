@@ -1,0 +1,52 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from evolve._config import BudgetConfig, ExecutorConfig, LlmConfig, ProblemConfig, RunConfig, SandboxConfig, SearchConfig
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "search")]
+
+CONTRACT = "name: near\nmetric: distance\ngoal: minimize\nnoise: deterministic\n"
+SEED = "# A point.\nX = 0.25\nY = 0.75\nZ = 3.5\n\n\ndef point():\n    return [X, Y, Z / 7.0]\n"
+EVALUATE = """
+import re
+
+from evolve import Outcome, Status
+
+SECRET = "what the evaluator alone knows"
+
+
+def evaluate(trial):
+    numbers = [float(text) for text in re.findall(r"= ([0-9.e]+)$", trial.files["main.py"], re.MULTILINE)]
+    if len(numbers) < 3:
+        return Outcome.fail(Status.INVALID, "too few numbers")
+    return Outcome(score=sum((value - 0.5) ** 2 for value in numbers), feedback=f"{len(numbers)} numbers")
+"""
+
+
+@pytest.fixture
+def near(tmp_path, monkeypatch):
+    """Makes configurations of runs of a tiny problem that asks a server; the key that test servers take is in the environment."""
+    folder = tmp_path / "near"
+    (folder / "seed").mkdir(parents=True)
+    (folder / "problem.yaml").write_text(CONTRACT)
+    (folder / "seed" / "main.py").write_text(SEED)
+    (folder / "evaluate.py").write_text(EVALUATE)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "dummy-key")
+
+    def make(url: str, *, operators=("ast_edit",), provider="anthropic", seed=0, llm=None, **budget) -> RunConfig:
+        given = {"models": ("claude-test",), "prices": ("*=1/5",), "operators": ("llm_mutate",), "formats": ("diff",)} | (llm or {})
+        return RunConfig(
+            problem=ProblemConfig(name=str(folder)),
+            search=SearchConfig(operators=operators),
+            llm=LlmConfig(provider=provider, base_url=url, **given),
+            budget=BudgetConfig(**budget),
+            executor=ExecutorConfig(slots=2),
+            sandbox=SandboxConfig(tier="none"),
+            seed=seed,
+            out=str(tmp_path / "run"),
+        )
+
+    return make
