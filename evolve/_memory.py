@@ -170,12 +170,6 @@ def notes(search: Search) -> str:
     for title, effects in (("What helped most:", memory.gains[::-1]), ("What hurt most:", memory.losses)):
         shown = [_effect_line(search, effect) for effect in effects if people.score(effect.number) is not None]
         lines += [title, *shown[:EFFECTS]] if shown else []
-    if people.failures:
-        lines.append("Failures:")
-        lines += [
-            f"- {status}: {count}, the latest: {memory.reasons.get(status, '')}"
-            for status, count in sorted(people.failures.items())
-        ]
     return "\n".join(lines[:MAX_NOTES])
 
 

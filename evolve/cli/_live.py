@@ -210,7 +210,7 @@ def _model_lines(announcement: Announcement) -> list[tuple[str, str]]:
     if announcement.no_models:
         return [("models", f"note: {announcement.no_models}")]
     if not offered:
-        return []
+        return [("models", "none; with a key, from the next run on: llm=anthropic budget.usd=2 (docs/how-to/models.md)")]
     free = "" if search.budget.bounds_models else "; nothing limits what they cost: set budget.usd"
     return [("models", f"{', '.join(offered)}, at most {search.llm.in_flight} calls at a time{free}")]
 
