@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evolve._search import Search
 
 PARADIGM, REPAIR, CROSSOVER, SIMPLIFY = "llm_paradigm", "llm_repair", "llm_crossover", "llm_simplify"
-FINAL_OUTCOMES = frozenset({"auth", "payment", "permission", "not_found"})  # of calls: asking again is no use in this opening
+FINAL_OUTCOMES = frozenset({"auth", "payment", "permission", "not_found"})  # asking again is no use in this opening
 OVER_BUDGET = "over_budget"  # outcome of a ticket whose call a cap forbade
 MAX_FAILURES = 5
 _HOUR_USD = 1.0  # of a slot, where no budget says what an hour is worth
@@ -52,6 +52,8 @@ class Accounts:
         if record.outcome == OVER_BUDGET:
             self.poor[model] = record.reason
         failed = record.status is ProposalStatus.FAILED
+        if failed and record.outcome in FINAL_OUTCOMES:
+            self.refused[model] = record.reason
         self.failing[model] = self.failing.get(model, 0) + 1 if failed else 0
         if self.failing[model] >= MAX_FAILURES and record.outcome != OVER_BUDGET:
             self.refused[model] = f"{MAX_FAILURES} tickets in a row failed, the last one so: {record.reason}"
@@ -102,6 +104,12 @@ def hour_usd(search: Search) -> float:
     if budget.usd is None or not 0 < hours < float("inf"):
         return _HOUR_USD
     return budget.usd / hours
+
+
+def awaited(search: Search) -> int:
+    """Propose tickets whose answer may still come in this opening: not those in batches."""
+    batched = {record.attempt.ticket for record in search.accounts.ledger.batched()}
+    return sum(bool(issued.arm.model) and ticket not in batched for ticket, issued in search.tickets.proposals.items())
 
 
 def seconds_of(search: Search, usd: float) -> float:

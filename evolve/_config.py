@@ -101,6 +101,8 @@ class LlmConfig:
         operators: What models are asked for.
         formats: How they may answer: ``diff`` (search and replace), ``block`` (between EVOLVE-BLOCK markers), ``file``.
         in_flight: Calls at a time.
+        tries: HTTP requests a call may take; between them is a wait that doubles, or what the server asks for.
+        silence_s: Longest silence within an answer; a small machine may need minutes before its first word.
         max_tokens: Bound on one answer, thinking included.
         effort: How much work a model puts in; "" leaves it to the provider.
         thinking: ``adaptive``, ``disabled`` or a number of tokens; "" leaves it to the model.
@@ -108,6 +110,7 @@ class LlmConfig:
         repairs: Further turns after an answer that cannot be applied.
         batch: Requests that are sent together for half the price, with answers within a day; 0 sends each at once.
         batch_wait_s: How long a batch may gather.
+        grace_s: How long calls in flight may go on when a run ends; what is given up then is charged in full.
         stagnation: Children measured since the best last changed, after which new paradigms are asked for.
         hour_usd: What an hour of one slot is worth, to weigh time against money; null lets budget.usd last as long as the clock,
             and without those two limits is one dollar.
@@ -132,6 +135,8 @@ class LlmConfig:
     operators: Sequence[str] = MODEL_OPERATORS
     formats: Sequence[str] = ("diff", "file")
     in_flight: int = 8
+    tries: int = 6
+    silence_s: float = 120.0
     max_tokens: int = 16000
     effort: str = ""
     thinking: str = ""
@@ -139,6 +144,7 @@ class LlmConfig:
     repairs: int = 2
     batch: int = 0
     batch_wait_s: float = 30.0
+    grace_s: float = 30.0
     stagnation: int = 100
     hour_usd: float | None = None
     prices: Sequence[str] = ()
@@ -163,11 +169,12 @@ class LlmConfig:
         _require(self.effort in EFFORTS, "llm.effort", f"one of {', '.join(EFFORTS[1:])}", self.effort)
         thinks = self.thinking in ("", "adaptive", "disabled") or (self.thinking.isdecimal() and int(self.thinking) > 0)
         _require(thinks, "llm.thinking", "adaptive, disabled or a number of tokens", self.thinking)
-        for key in ("in_flight", "max_tokens", "prompt_tokens", "stagnation"):
+        for key in ("in_flight", "tries", "max_tokens", "prompt_tokens", "stagnation"):
             _require(getattr(self, key) >= 1, f"llm.{key}", "at least 1", getattr(self, key))
         _require(self.in_flight <= MAX_SLOTS, "llm.in_flight", f"at most {MAX_SLOTS}", self.in_flight)
-        for key in ("repairs", "batch", "batch_wait_s"):
+        for key in ("repairs", "batch", "batch_wait_s", "grace_s"):
             _require(getattr(self, key) >= 0, f"llm.{key}", "at least 0", getattr(self, key))
+        _require(self.silence_s > 0, "llm.silence_s", "above 0", self.silence_s)
         _require(self.hour_usd is None or self.hour_usd > 0, "llm.hour_usd", "above 0", self.hour_usd)
         embeds = self.novelty in ("ast", "tokens") or (self.provider == "openai" and bool(self.novelty))
         _require(embeds, "llm.novelty", "ast, tokens or, with llm=openai, an embedding model of the server", self.novelty)

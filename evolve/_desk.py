@@ -98,7 +98,8 @@ class Desk:
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._maker = open_maker(Purse(ledger, _Book(self._loop, post)))
-        self.reviewed: set[str] = set()  # candidates that the judge was asked about; the main thread's
+        self.reviewed: set[str] = set()  # candidates that the judge was asked about; this and the next are the main thread's
+        self.reviewing: set[str] = set()  # those it has said nothing of yet
         self._thread = threading.Thread(target=self._loop.run_forever, name="models", daemon=True)
         self._thread.start()
 
@@ -113,6 +114,7 @@ class Desk:
     def review(self, candidate: str, attempt: Attempt, case: Case, rng: np.random.Generator) -> None:
         """Ask the judge about a candidate; what it says comes as a message."""
         self.reviewed.add(candidate)
+        self.reviewing.add(candidate)
 
         async def judged() -> None:
             try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from archive import Attempt, Event, JournalError, MeasureIssued, ProposeIssued, Retraction, StopAsked
+from evolve import _accounts as accounts
 from evolve._confirming import Entropy
 from evolve._desk import CallNote, Desk, DeskBroken, DeskMessage, Drafted, Reviewed
 from evolve._inbox import Request
@@ -72,7 +73,7 @@ def run_loop(
             executor.submit(workshop.block(issued))
         elif issued is not None:
             recorder.write(issued)
-        if desk is not None and search.llm.judge:
+        if desk is not None:
             _review(search, workshop, desk)
         for message in _arrived(mailbox, wait=issued is None):
             _handle(message, search, recorder, answered, workshop, desk)
@@ -91,7 +92,7 @@ def _make(issued: ProposeIssued, search: Search, recorder: Recorder, workshop: W
 
 def _review(search: Search, workshop: Workshop, desk: Desk) -> None:
     """Have the judge read whoever is best: by score, or by title."""
-    for number in dict.fromkeys((search.people.leader, search.contest.champion)):
+    for number in dict.fromkeys((search.people.leader, search.contest.champion)) if search.llm.judge else ():
         if number and search.people.rows[number].id not in desk.reviewed:
             row = search.people.rows[number]
             attempt = Attempt(search.tickets.epoch, row.ticket)
@@ -100,6 +101,25 @@ def _review(search: Search, workshop: Workshop, desk: Desk) -> None:
 
 def _retracted(search: Search) -> set[str]:
     return {search.people.rows[number].id for number in search.retracted}
+
+
+def await_calls(
+    search: Search,
+    workshop: Workshop,
+    recorder: Recorder,
+    mailbox: Mailbox,
+    answered: Callable[[Request], None],
+    desk: Desk,
+) -> None:
+    """Let calls that are in flight when a run ends be answered, for ``llm.grace_s``: they are paid for.
+
+    Raises: as ``run_loop``.
+    """
+    end = recorder.clock() + search.llm.grace_s
+    while (accounts.awaited(search) or desk.reviewing) and recorder.clock() < end:
+        for message in _arrived(mailbox, wait=True):
+            _handle(message, search, recorder, answered, workshop, desk)
+        _review(search, workshop, desk)
 
 
 def _arrived(mailbox: Mailbox, *, wait: bool) -> Iterator[Message]:
@@ -126,6 +146,8 @@ def _handle(
         case Drafted():
             recorder.write(search.accept_proposal(workshop.finish(search, message)))
         case Reviewed():
+            if desk is not None:
+                desk.reviewing.discard(message.candidate)
             if message.why and message.candidate not in _retracted(search):
                 recorder.write(Retraction(problem=search.problem, candidate=message.candidate, why=message.why))
             elif message.unfit:

@@ -106,15 +106,18 @@ class Models:
     """Makes drafts with the models of one provider; for the thread of a desk."""
 
     def __init__(self, llm: LlmConfig, run: RunDir, purse: Purse) -> None:
-        from evolve.models import Caller, Limiter
+        from evolve.models import Backoff, Caller, Limiter
         from evolve.propose import Templates
 
         self._provider = _provider(llm)
-        self._caller: Caller = Caller(self._provider, Limiter(llm.in_flight), purse, _prices(llm))
+        limiter = Limiter(llm.in_flight, backoff=Backoff(tries=llm.tries))
+        self._caller: Caller = Caller(self._provider, limiter, purse, _prices(llm))
         self._templates: Templates = Templates.load(run.prompts if run.prompts.is_dir() else None)
         self._manner = _manner(llm)
         self._novelty = _novelty(llm, purse)
         self._judging = llm.judge
+        plain = _provider(replace(llm, batch=0)) if llm.batch else self._provider  # a judge is not waited for by the day
+        self._judge_caller = Caller(plain, Limiter(llm.in_flight), purse, _prices(llm)) if llm.batch else self._caller
         self._judge: asyncio.Future[EvolveError | None] | None = None
         self._asking: asyncio.Task[Mapping[str, ModelInfo]] | None = None
 
@@ -171,7 +174,9 @@ class Models:
         """What the judge's model says; "" where it says nothing, which is no verdict."""
         from evolve.models import ask
 
-        outcome = await self._caller.ask(attempt, ask(self._judging, prompt, JUDGE_TOKENS), rng, prompt=prompt, first_call=call)
+        outcome = await self._judge_caller.ask(
+            attempt, ask(self._judging, prompt, JUDGE_TOKENS), rng, prompt=prompt, first_call=call
+        )
         return outcome.answer.text
 
     async def close(self) -> None:
@@ -243,11 +248,17 @@ def _provider(llm: LlmConfig) -> Provider:
     if llm.provider == "replay":
         return Replay(Path(llm.tape or ""))
     if llm.provider == "anthropic" and llm.batch:
-        return AnthropicBatches(most=llm.batch, wait_s=llm.batch_wait_s, base_url=llm.base_url, key_variable=variable)
+        return AnthropicBatches(
+            most=llm.batch,
+            wait_s=llm.batch_wait_s,
+            base_url=llm.base_url,
+            key_variable=variable,
+            read_timeout_s=llm.silence_s,
+        )
     if llm.provider == "anthropic":
-        provider = Anthropic(base_url=llm.base_url, key_variable=variable)
+        provider = Anthropic(base_url=llm.base_url, key_variable=variable, read_timeout_s=llm.silence_s)
     else:
-        provider = ChatCompletions(llm.base_url or "", key_variable=variable)
+        provider = ChatCompletions(llm.base_url or "", key_variable=variable, read_timeout_s=llm.silence_s)
     return Recorder(provider, Path(llm.tape)) if llm.tape else provider
 
 

@@ -35,7 +35,7 @@ from evolve._config import RunConfig
 from evolve._desk import CallNote, Desk, Drafted
 from evolve._ends import PAUSED
 from evolve._inbox import InboxWatcher, Request, withdraw
-from evolve._loop import Interrupt, Mailbox, Stopped, run_loop
+from evolve._loop import Interrupt, Mailbox, Stopped, await_calls, run_loop
 from evolve._problem import copy_problem, load_problem
 from evolve._providers import NO_OFFER, Offer, check, copy_texts, instructions_of, offer
 from evolve._reading import read_run
@@ -160,7 +160,8 @@ def _drive(
         stack.enter_context(_Signals(mailbox))
         status, why = _run(search, executor, workshop, recorder, mailbox, lambda request: _answered(run.path, request), desk)
         executor.close(drain=False)
-        _close_desk(desk, search, workshop, recorder, mailbox)
+        if desk is not None:
+            _close_desk(desk, search, workshop, recorder, mailbox)
         recorder.write(Closed(epoch, status, why))
         checkpoints.save(search)
         return summarise(run, problem, search, status, why, time.time())
@@ -177,6 +178,8 @@ def _run(
 ) -> tuple[str, str]:
     try:
         why = run_loop(search, executor, workshop, recorder, mailbox, answered, desk=desk)
+        if desk is not None:
+            await_calls(search, workshop, recorder, mailbox, answered, desk)
     except Stopped:
         why = INTERRUPTED
     if search.failed:
@@ -227,15 +230,13 @@ def _open_desk(models: Offer, search: Search, workshop: Workshop, mailbox: Mailb
         return None
     desk = Desk(models.open, search.accounts.ledger.copy(), workshop.scope, mailbox.put)
     for record in search.accounts.ledger.batched():
-        issued = search.tickets.proposals[record.attempt.ticket]
+        issued = search.tickets.proposals[record.attempt.ticket]  # only tickets are asked in batches
         desk.recover(issued, record, workshop.assignment(search, issued), generator(search.seed, "model", record.attempt.ticket))
     return desk
 
 
-def _close_desk(desk: Desk | None, search: Search, workshop: Workshop, recorder: Recorder, mailbox: Mailbox) -> None:
-    """Give up the calls in flight: each is settled, and its ticket lost."""
-    if desk is None:
-        return
+def _close_desk(desk: Desk, search: Search, workshop: Workshop, recorder: Recorder, mailbox: Mailbox) -> None:
+    """Give up the calls that are still in flight: each is settled, and its ticket lost."""
     desk.close()
     while not mailbox.empty():
         message = mailbox.get()
@@ -246,9 +247,8 @@ def _close_desk(desk: Desk | None, search: Search, workshop: Workshop, recorder:
     waiting = {record.attempt.ticket for record in search.accounts.ledger.batched()}
     for ticket, issued in sorted(search.tickets.proposals.items()):
         if issued.arm.model and ticket not in waiting:
-            recorder.write(
-                search.accept_proposal(Made(issued.attempt, ProposalStatus.LOST, reason="the run ended before the answer"))
-            )
+            made = Made(issued.attempt, ProposalStatus.LOST, reason="the run ended before the answer")
+            recorder.write(search.accept_proposal(made))
 
 
 def _take_in(recorder: Recorder, workshop: Workshop, epoch: str, programs: Sequence[Mapping[str, str]]) -> None:

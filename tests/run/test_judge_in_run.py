@@ -59,7 +59,7 @@ def judged(parabola, monkeypatch):
 
     def run(*, fit: bool):
         config = parabola(evaluations=40, calls=200)
-        with JudgingServer() as server:
+        with JudgingServer(delay_s=0.05) as server:
             server.fit = fit
             config.search.operators = ("crossover",)  # nobody else finds the middle before the model has answered
             config.llm = LlmConfig(
@@ -68,6 +68,7 @@ def judged(parabola, monkeypatch):
                 models=("claude-test",),
                 judge="claude-test",
                 prices=("claude-test=1/5",),
+                in_flight=1,
                 operators=("llm_mutate",),
                 formats=("file",),
             )
