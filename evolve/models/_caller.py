@@ -96,7 +96,7 @@ class Caller:
         started = clock.now()
         found = await provider.result(record.batch, custom_id(record), None)
         if isinstance(found, Unsettled):
-            return Outcome(found.failure, 1, 0.0)
+            return Outcome(found.failure, 1, 0.0, still_open=True)
         settlement = settled(record, read_row(record.model, record.price), found, 0, clock.now() - started)
         self._till.purse.settle(settlement, reply_text(found))
         return Outcome(found, 1, settlement.usd)

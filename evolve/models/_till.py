@@ -36,11 +36,15 @@ A = TypeVar("A", bound=Good)
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[A]):
-    """How a question ended: the last answer, HTTP requests made for it, dollars they cost."""
+    """How a question ended: the last answer, HTTP requests made for it, dollars they cost.
+
+    ``still_open``: the last call waits in a batch that cannot be asked now; it is not settled, and its ticket need not be given up.
+    """
 
     answer: A | CallFailure
     calls: int
     usd: float
+    still_open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +100,8 @@ class Till:
         spent = failed = 0
         while True:
             async with limiter.slot():
-                answer, cost = await self._once(order, failed, send, text_of)
+                found, cost = await self._once(order, failed, send, text_of)
+                answer = found.failure if isinstance(found, Unsettled) else found
                 limiter.answered(answer)
             spent += cost
             if not isinstance(answer, CallFailure):
@@ -105,7 +110,7 @@ class Till:
                 return Outcome(answer, failed, usd(spent))
             failed += 1
             if not answer.again or failed >= limiter.backoff.tries:
-                return Outcome(answer, failed, usd(spent))
+                return Outcome(answer, failed, usd(spent), isinstance(found, Unsettled))
             await limiter.clock.sleep(limiter.backoff.wait_s(answer, failed, rng))
 
     async def _once(
@@ -114,7 +119,7 @@ class Till:
         failed: int,
         send: Callable[[Pending], Awaitable[A | CallFailure | Unsettled]],
         text_of: Callable[[A | CallFailure], str],
-    ) -> tuple[A | CallFailure, int]:
+    ) -> tuple[A | CallFailure | Unsettled, int]:
         """One HTTP request: the answer and its nano-dollars.  However it ends, its reservation is settled or can be later."""
         quote = order.quote
         reserved = CallReserved(
@@ -136,7 +141,7 @@ class Till:
         try:
             found = await send(pending)
             if isinstance(found, Unsettled):
-                return found.failure, 0
+                return found, 0
             settlement = settled(reserved, quote.row, found, order.max_tokens, self.limiter.clock.now() - started)
             reply = text_of(found)
         finally:

@@ -23,6 +23,7 @@ class ServerBatch:
     requests: list[dict[str, Any]]
     polls: int
     cancelled: bool = False
+    archived: bool = False  # its results are kept no longer
     results: list[dict[str, Any]] | None = None  # in the order of the requests, once it has ended
 
 
@@ -99,5 +100,5 @@ class ServerBatches:
             "created_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z", "archived_at": None,
             "cancel_initiated_at": "2026-01-01T00:00:01Z" if batch.cancelled else None,
             "ended_at": "2026-01-01T00:00:02Z" if ended else None,
-            "results_url": f"{self.url}/v1/messages/batches/{name}/results" if ended else None,
+            "results_url": f"{self.url}/v1/messages/batches/{name}/results" if ended and not batch.archived else None,
         }  # fmt: skip

@@ -327,6 +327,26 @@ def test_a_batch_without_the_call_is_charged_in_full():
     assert world.book.settlements[0].usd == outcome.usd > COST / 1e9
 
 
+def test_results_that_are_kept_no_longer_are_charged_in_full():
+    async def act(world, server, old):
+        server.batches.kept["msgbatch_1"].archived = True
+        return await world.caller.recover(world.ledger.batched()[0])
+
+    outcome, world = reopened(act)
+    assert outcome.answer.kind is FailureKind.NOT_FOUND
+    assert world.book.settlements[0].usd == outcome.usd > COST / 1e9
+
+
+def test_a_key_that_is_taken_away_leaves_the_call_open():
+    async def scene(world, server):
+        return await world.ask(), world
+
+    outcome, world = played(scene, None, error(401, "authentication_error"), wait_s=0.0)
+    assert (outcome.answer.kind, outcome.calls, outcome.usd, outcome.still_open) == (FailureKind.AUTH, 1, 0.0, True)
+    assert world.book.settlements == []
+    assert len(world.ledger.batched()) == 1
+
+
 def test_a_batch_that_may_not_be_asked_leaves_its_calls_open(monkeypatch):
     async def act(world, server, old):
         (record,) = world.ledger.batched()
@@ -339,8 +359,8 @@ def test_a_batch_that_may_not_be_asked_leaves_its_calls_open(monkeypatch):
         return first, await world.caller.recover(record)
 
     (first, second), _ = reopened(act)
-    assert (first.answer.kind, first.usd) == (FailureKind.AUTH, 0.0)
-    assert second.answer.text == "improve this"
+    assert (first.answer.kind, first.usd, first.still_open) == (FailureKind.AUTH, 0.0, True)
+    assert (second.answer.text, second.still_open) == ("improve this", False)
 
 
 def test_recovering_that_is_given_up_leaves_the_call_open():

@@ -115,10 +115,13 @@ def test_a_refusal_that_says_when_to_come_back_is_taken_at_its_word():
     assert 7 <= sum(world.time.slept) < 9
 
 
-def test_a_refusal_without_a_time_waits_for_the_reset():
+@pytest.mark.parametrize(
+    ("provider", "limits", "say"), [(anthropic, anthropic_limits(0, 40), message()), (openai, openai_limits(0, "40s"), chat())]
+)
+def test_a_refusal_without_a_time_waits_for_the_reset(provider, limits, say):
     refusal = error(429, "rate_limit_error")
-    refusal.headers.update(anthropic_limits(0, 40))
-    _, world = held_back(anthropic, refusal, message())
+    refusal.headers.update(limits)
+    _, world = held_back(provider, refusal, say)
     assert 40 <= world.time.time < 42
 
 
