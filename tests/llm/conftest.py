@@ -32,18 +32,18 @@ def near(tmp_path, monkeypatch):
     folder = tmp_path / "near"
     (folder / "seed").mkdir(parents=True)
     (folder / "problem.yaml").write_text(CONTRACT)
-    (folder / "seed" / "main.py").write_text(SEED)
     (folder / "evaluate.py").write_text(EVALUATE)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "dummy-key")
 
-    def make(url: str, *, operators=("ast_edit",), provider="anthropic", seed=0, llm=None, **budget) -> RunConfig:
+    def make(url: str, *, operators=("ast_edit",), provider="anthropic", seed=0, llm=None, program=SEED, **budget) -> RunConfig:
+        (folder / "seed" / "main.py").write_text(program)
         given = {"models": ("claude-test",), "prices": ("*=1/5",), "operators": ("llm_mutate",), "formats": ("diff",)} | (llm or {})
         return RunConfig(
             problem=ProblemConfig(name=str(folder)),
             search=SearchConfig(operators=operators),
             llm=LlmConfig(provider=provider, base_url=url, **given),
             budget=BudgetConfig(**budget),
-            executor=ExecutorConfig(slots=2),
+            executor=ExecutorConfig(slots=1),
             sandbox=SandboxConfig(tier="none"),
             seed=seed,
             out=str(tmp_path / "run"),
