@@ -11,7 +11,7 @@ from typing import Any
 from archive import Journal, Requested, TextStore, find_records
 from evolve._build import build_operators, build_search
 from evolve._errors import RunLocked, UsageError
-from evolve._inbox import Request, inbox_folder, post, withdraw
+from evolve._inbox import Request, inbox_folder, post, waiting, withdraw
 from evolve._providers import instructions_of
 from evolve._reading import read_run
 from evolve._recorder import Recorder
@@ -56,7 +56,7 @@ def _until_taken(run: RunDir, request: Request) -> None:
 
 
 def _carry_out(run: RunDir, request: Request) -> None:
-    """Nobody drives the run: take its lock, bring a search up to date, write what the request does."""
+    """Nobody drives the run: take its lock, bring a search up to date, write what the waiting requests do, this one among them."""
     with ExitStack() as stack:
         stack.enter_context(RunLock(run))
         stack.callback(withdraw, run.path, request)
@@ -64,11 +64,15 @@ def _carry_out(run: RunDir, request: Request) -> None:
         journal = stack.enter_context(Journal.open(run.path))
         search, texts = build_search(config, problem), TextStore(run.path, lambda: journal.durable_seq)
         replay(run, search, texts)
-        if request.id in search.requests:  # a driver recorded it and was killed before it removed the file
-            return
         recorder = Recorder(journal, search, texts, time.time)
         workshop = Workshop(problem, build_operators(config), texts, search.seed, instructions=instructions_of(run, problem))
-        for record in answer(search, request, workshop, time.time()):
-            recorder.write(record)
+        taken = [one for one in waiting(run.path) if one.verb != "stop"]  # others may have been left by whoever was killed
+        for one in taken:
+            if one.id in search.requests:  # a driver recorded it and was killed before it removed the file
+                continue
+            for record in answer(search, one, workshop, time.time()):
+                recorder.write(record)
         if journal.written is not None:
             journal.wait_durable(journal.written.seq)
+        for one in taken:
+            withdraw(run.path, one)

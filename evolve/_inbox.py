@@ -71,12 +71,22 @@ def waiting(run: Path) -> Iterator[Request]:
     folder = inbox_folder(run)
     if not folder.is_dir():
         return
-    for path in sorted(folder.glob(f"*{_SUFFIX}"), key=lambda path: path.stat().st_mtime_ns):
-        request = _read(path)
+    for path in sorted(folder.glob(f"*{_SUFFIX}"), key=_left_at):
+        try:
+            request = _read(path)
+        except FileNotFoundError:  # answered or taken back a moment ago
+            continue
         if request is None:
             path.unlink(missing_ok=True)
         else:
             yield request
+
+
+def _left_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _read(path: Path) -> Request | None:

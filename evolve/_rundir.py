@@ -17,6 +17,7 @@ import json
 import os
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from evolve._errors import RunError, RunLocked, UsageError
 
 FORMAT = 1
 _RUN_FILE = "run.json"
+_LOOKS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,11 @@ class RunLock:
             RunLocked: another process holds it.
         """
         self._fd = os.open(run.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        for _ in range(_LOOKS):  # is_driven holds it for a moment
+            with suppress(BlockingIOError):
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(0.01)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

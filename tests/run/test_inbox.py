@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 
 import pytest
 
 from evolve._config import SearchConfig, StopConfig
 from evolve._contract import Budget, Contract, Stage
-from evolve._errors import UsageError
+from evolve._errors import RunLocked, UsageError
 from evolve._inbox import InboxWatcher, Request, inbox_folder, post, waiting, withdraw
+from evolve._rundir import RunDir, RunLock, is_driven
 from evolve._search import Search
 from evolve._verbs import answer, budget_record
 
@@ -37,6 +40,42 @@ def test_a_file_that_is_no_request_cannot_stop_a_run(tmp_path, rubbish):
     good = post(tmp_path, "stop", "{}")
     assert list(waiting(tmp_path)) == [good]
     assert [path.name for path in inbox_folder(tmp_path).iterdir()] == [f"{good.id}.json"]
+
+
+def test_a_request_that_goes_while_it_is_looked_at_stops_nobody(tmp_path):
+    first, second, third = (post(tmp_path, "note", json.dumps({"text": str(i)})) for i in range(3))
+    looking = waiting(tmp_path)
+    assert next(looking) == first
+    withdraw(tmp_path, second)
+    assert list(looking) == [third]
+
+
+def test_what_is_larger_than_a_driver_reads_is_not_left(tmp_path):
+    with pytest.raises(UsageError, match="a request may have"):
+        post(tmp_path, "tell", "x" * (1 << 20))
+    assert list(inbox_folder(tmp_path).iterdir()) == []
+
+
+def test_looking_whether_a_run_is_driven_keeps_nobody_from_driving_it(tmp_path):
+    run, over = RunDir(tmp_path, "x"), threading.Event()
+    RunLock(run).release()
+
+    def look():
+        while not over.wait(0.001):
+            is_driven(run)
+
+    lookers = [threading.Thread(target=look) for _ in range(2)]
+    for looker in lookers:
+        looker.start()
+    try:
+        for _ in range(200):
+            RunLock(run).release()
+    finally:
+        over.set()
+        for looker in lookers:
+            looker.join()
+    with RunLock(run), pytest.raises(RunLocked, match=str(os.getpid())):
+        RunLock(run)
 
 
 def test_the_watcher_hands_each_request_over_once(tmp_path):
