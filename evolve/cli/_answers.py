@@ -16,6 +16,7 @@ from evolve._contract import Budget
 from evolve._exact import Exact
 from evolve._progress import Share
 from evolve._story import Step
+from evolve._summary import ModelUse
 from evolve.confirm import Noise
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class StatusAnswer:
     wall_s: float
     cpu_s: float
     budget: Budget
+    models: ModelUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,9 @@ class CandidateAnswer:
     descriptors: Mapping[str, float]
     files: Mapping[str, str]
     measurements: tuple[MeasurementAnswer, ...] = ()
+    hypothesis: str = ""  # of whoever made it, before it was measured; untrusted
+    expected: str = ""
+    plan: str = ""
 
 
 @dataclass(frozen=True, slots=True)

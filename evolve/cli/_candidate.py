@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from difflib import unified_diff
 from pathlib import Path
 
-from archive import Measured, Stamped, Status, find_records
+from archive import CallReserved, CallSettled, Measured, Stamped, Status, find_records
 from evolve._errors import RunError, UsageError
 from evolve._population import standing
 from evolve._progress import operator_of
 from evolve._summary import word_of
 from evolve.cli._answers import CandidateAnswer, MeasurementAnswer
 from evolve.cli._opened import OpenedRun
-from evolve.cli._say import put, say, verbatim
+from evolve.cli._say import one_line, put, say, verbatim
 
 SCHEMA = 1
 
@@ -24,6 +24,7 @@ def describe(opened: OpenedRun, one: int, *, measurements: bool = False) -> Cand
     search = opened.search
     people = search.people
     row = people.rows[one]
+    candidate = opened.texts.candidate(row.id)
     place = standing(people, one) if people.score(one) is not None else None
     seed = standing(people, 0).score if people.score(0) is not None else None
     return CandidateAnswer(
@@ -36,7 +37,10 @@ def describe(opened: OpenedRun, one: int, *, measurements: bool = False) -> Cand
         operator=operator_of(search, one),
         parents=tuple(people.rows[parent].id for parent in row.parents),
         generation=row.generation,
-        summary=opened.texts.candidate(row.id).summary,
+        summary=candidate.summary,
+        hypothesis=candidate.hypothesis,
+        expected=candidate.expected,
+        plan=candidate.plan,
         score=place.score if place else None,
         sd=place.sd if place else None,
         n=place.n if place else 0,
@@ -120,6 +124,30 @@ def write_artifact(opened: OpenedRun, one: int, name: str, out: str | None) -> N
         raise UsageError(f"{name} is a file of {len(data)} bytes and stdout is a terminal; type: -o {name}{declared[name]}")
     else:
         sys.stdout.buffer.write(data)
+
+
+def conversation(opened: OpenedRun, one: int) -> str:
+    """What a model was asked for a candidate and what it answered, one call after the other, retries and repairs too.
+
+    Raises:
+        RunError: no model was asked for it.
+    """
+    row, parts = opened.search.people.rows[one], []
+    for stamped in find_records(opened.run.path, ("call_reserved", "call_settled")):
+        record = stamped.record
+        if not isinstance(record, CallReserved | CallSettled) or record.attempt.ticket != row.ticket:
+            continue
+        if isinstance(record, CallReserved):
+            title, text = f"call {record.call}: asked {record.provider}/{record.model}", record.prompt
+        else:
+            title, text = f"call {record.call}: {record.outcome}, ${record.usd:.4f}", record.reply
+            title += f" ({one_line(record.reason, 300)})" if record.reason else ""
+        if text is not None or isinstance(record, CallSettled):  # a call in a batch is reserved twice, the second time without it
+            parts.append(f"==== {title}\n\n{verbatim(opened.texts.unpack(text)) if text is not None else ''}".rstrip())
+    if not parts:
+        by = operator_of(opened.search, one)
+        raise RunError(f"no model was asked for {row.id}, which {by} made; see: evolve show {opened.run.path} {row.id}")
+    return "\n\n".join(parts)
 
 
 def _measured(opened: OpenedRun, id_: str) -> Iterator[Stamped]:

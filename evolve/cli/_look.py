@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evolve._errors import EXIT_DONE, UsageError
 from evolve._summary import CONFIRMED
-from evolve.cli._say import clean, columns, counts, duration, gain, number, one_line, put, put_json, score
+from evolve.cli._say import clean, columns, counts, duration, gain, models_text, number, one_line, put, put_json, score
 from evolve.cli._verb import JSON, RUN, Argument, Verb
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ SCHEMA = 1
 def status(words: Namespace) -> int:
     from evolve.cli._opened import open_run
 
-    answer = _status(open_run(words.RUN))
+    answer = status_answer(open_run(words.RUN))
     if words.json:
         put_json(answer)
     else:
@@ -63,6 +63,11 @@ def show(words: Namespace) -> int:
 
     opened = open_run(words.RUN)
     one = opened.candidate(words.ID)
+    if words.prompt:
+        if words.json:
+            raise UsageError("--prompt and --json are two forms; ask for one.")
+        put(_candidate.conversation(opened, one))
+        return EXIT_DONE
     if words.diff:
         parents = opened.search.people.rows[one].parents
         put(_candidate.diff(opened, parents[0] if parents else None, one))
@@ -103,7 +108,8 @@ def lineage(words: Namespace) -> int:
 # ------------------------------------------------------------------------------------------------ words
 
 
-def _status(opened: OpenedRun) -> StatusAnswer:
+def status_answer(opened: OpenedRun) -> StatusAnswer:
+    """How an opened run stands."""
     from evolve.cli._answers import StatusAnswer
 
     seen, contract = opened.progress(), opened.problem.contract
@@ -140,6 +146,7 @@ def _status(opened: OpenedRun) -> StatusAnswer:
         wall_s=round(seen.elapsed_s, 3),
         cpu_s=round(seen.cpu_s, 3),
         budget=seen.budget,
+        models=seen.models,
     )
 
 
@@ -172,6 +179,8 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
     if answer.openings:
         rows.append(("claims", f"{answer.claims} confirmed of {answer.openings} vaults; see: evolve claims {answer.run}"))
     rows.append(("spent", f"{duration(answer.wall_s)} on the clock, {duration(answer.cpu_s)} of CPU"))
+    if models := models_text(answer.models, answer.budget):
+        rows.append(("models", models))
     return rows
 
 
@@ -186,6 +195,8 @@ def _candidate_rows(opened: OpenedRun, answer: CandidateAnswer) -> list[tuple[st
         more = f"; its effect: evolve claims {opened.run.path}" if answer.verdict == CONFIRMED else ""
         rows.append(("verdict", f"{answer.verdict}{more}"))
     rows.append(("made by", f"{answer.operator}: {one_line(answer.summary)}" if answer.summary else answer.operator))
+    said = (("hypothesis", answer.hypothesis), ("expected", answer.expected), ("plan", answer.plan))
+    rows += [(name, one_line(text, 400)) for name, text in said if text]
     if answer.parents:
         rows.append(("parents", ", ".join(answer.parents)))
     if answer.descriptors:
@@ -238,6 +249,7 @@ VERBS = (
             Argument("ID", "its id or the beginning of it; also: best, seed"),
             Argument("--diff", "what differs from its parent"),
             Argument("--log", "with reasons and feedback in full"),
+            Argument("--prompt", "what its model was asked, and what it answered"),
             JSON,
         ),
         show,
