@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from evolve import __version__
 from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, EvolveError, UsageError
-from evolve.cli import _claims, _drive, _look, _memory, _problems, _redteam, _setup
+from evolve.cli import _agent_guide, _agents, _claims, _drive, _look, _mcp, _memory, _problems, _redteam, _setup
 from evolve.cli._say import say
 from evolve.cli._verb import Verb
 
@@ -20,6 +20,9 @@ VERBS: tuple[Verb, ...] = (
     *_drive.VERBS,
     *_look.VERBS,
     *_claims.VERBS,
+    *_agents.VERBS,
+    *_mcp.VERBS,
+    *_agent_guide.VERBS,
     *_memory.VERBS,
     *_problems.VERBS,
     *_redteam.VERBS,
@@ -59,7 +62,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def overview() -> str:
     """What ``evolve --help`` says."""
     lines = ["usage: evolve VERB [...]", "", "Open-ended evolutionary search over code whose quality is a measured number.", ""]
-    lines += [f"  {verb.name:<10}{verb.help}" for verb in VERBS]
+    lines += [f"  {verb.name:<13}{verb.help}" for verb in VERBS]
     return "\n".join([*lines, "", "More: evolve VERB --help.  To begin: evolve run", ""])
 
 

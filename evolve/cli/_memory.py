@@ -6,10 +6,15 @@ import math
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evolve._errors import EXIT_DONE, RunError, UsageError
 from evolve.cli._say import columns, number, one_line, put, put_json
 from evolve.cli._verb import JSON, Argument, Verb
+
+if TYPE_CHECKING:
+    from archive import Table
+    from evolve.cli._answers import QueryAnswer
 
 SCHEMA = 1
 LIMIT = 1000
@@ -22,20 +27,35 @@ def query(words: Namespace) -> int:
     if not paths or Path(sql).is_dir():
         raise UsageError(f"expected runs and then one SELECT, found {' '.join(words.WORD)!r}; type: evolve query RUN {_EXAMPLE}")
     limit = _limit(words.limit)
-    runs = find_runs(paths)
-    from archive import open_query
-    from evolve.cli._answers import QueryAnswer
-
-    with open_query(runs) as tables:
-        table = tables.sql(sql, limit=limit or None)
+    table = table_of(paths, sql, limit)
     if words.json:
-        put_json(QueryAnswer(SCHEMA, table.columns, tuple(tuple(_plain(cell) for cell in row) for row in table.rows), table.more))
+        put_json(query_answer(table))
         return EXIT_DONE
     rows = [table.columns, *([_cell(cell) for cell in row] for row in table.rows)]
     put(columns(rows))
     if table.more:
         put(f"... more than {limit} rows; type --limit 0 for all")
     return EXIT_DONE
+
+
+def table_of(paths: Sequence[str], sql: str, limit: int) -> Table:
+    """What one SELECT gives over these runs, at most ``limit`` rows (0: all).
+
+    Raises:
+        RunError: there is no run in one of the paths.
+        QueryError: the statement is none that reads.
+    """
+    from archive import open_query
+
+    with open_query(find_runs(paths)) as tables:
+        return tables.sql(sql, limit=limit or None)
+
+
+def query_answer(table: Table) -> QueryAnswer:
+    """A table as JSON can hold it."""
+    from evolve.cli._answers import QueryAnswer
+
+    return QueryAnswer(SCHEMA, table.columns, tuple(tuple(_plain(cell) for cell in row) for row in table.rows), table.more)
 
 
 def export(words: Namespace) -> int:

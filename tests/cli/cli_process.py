@@ -76,11 +76,12 @@ class Cli:
         keep = {name: value for name, value in os.environ.items() if not name.startswith(("EVOLVE", "PYTEST", "PYTHON", "COLUMNS"))}
         self.env = keep | {"TERM": "dumb", "EVOLVE_CACHE": str(folder / "cache"), "OPENBLAS_NUM_THREADS": "1"}
 
-    def start(self, *words: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    def start(self, *words: str, stderr: int = subprocess.PIPE, stdin: int | None = None) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "evolve", *words],
             cwd=self.folder,
             env=self.env,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,

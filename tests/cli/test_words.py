@@ -28,6 +28,11 @@ NAMES = [
     "lineage",
     "claims",
     "retract",
+    "ask",
+    "tell",
+    "note",
+    "mcp",
+    "agent-guide",
     "query",
     "export",
     "new",
@@ -122,7 +127,7 @@ def test_a_new_problem_validates_in_words(
 
 @pytest.mark.parametrize("words", [["--help"], ["best", "--help"]])
 def test_help_brings_nothing_heavy(words: list[str]) -> None:
-    heavy = ["hydra", "omegaconf", "duckdb", "ray", "anthropic", "rich", "scipy", "torch", "typer", "yaml"]
+    heavy = ["hydra", "omegaconf", "duckdb", "ray", "anthropic", "rich", "scipy", "torch", "typer", "yaml", "mcp", "pydantic"]
     script = f"import sys; from evolve.cli import main; main({words!r}); print([n for n in {heavy!r} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,149 @@
+"""A ticket and its assignment, as values: for ``evolve ask`` and for the tool of that name.  Prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from evolve._assignments import assignment, task_sheet
+from evolve._errand import errand
+from evolve._errors import RunError, UsageError
+from evolve._providers import instructions_of
+from evolve._rundir import find
+from evolve._search import Search
+from evolve.cli._agent_answers import (
+    AskAnswer,
+    FailureAnswer,
+    NoteAnswer,
+    ProgramAnswer,
+    RemovedAnswer,
+    TaskAnswer,
+    TriedAnswer,
+)
+from evolve.cli._opened import open_run
+from evolve.propose import Assignment, FailureClass, Program, TaskSheet
+
+SCHEMA = 1
+MAX_NOTE = 4000  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A ticket, and what its holder is told."""
+
+    run: str
+    ticket: int
+    expires_unix: float
+    assignment: Assignment
+
+    @property
+    def expires_at(self) -> str:
+        """ISO 8601, UTC."""
+        return datetime.fromtimestamp(self.expires_unix, UTC).isoformat(timespec="seconds")
+
+    @property
+    def program(self) -> Mapping[str, str]:
+        """The files to change."""
+        return self.assignment.parents[0].files
+
+    def answer(self) -> AskAnswer:
+        """What ``--json`` prints."""
+        told = self.assignment
+        return AskAnswer(
+            schema=SCHEMA,
+            run=self.run,
+            ticket=self.ticket,
+            expires_at=self.expires_at,
+            expires_unix=self.expires_unix,
+            task=_task(told.task),
+            parents=tuple(map(_program, told.parents)),
+            inspirations=tuple(map(_program, told.inspirations)),
+            seed_score=told.seed_score,
+            best_score=told.best_score,
+            tried=tuple(TriedAnswer(one.id, one.summary, one.effect, one.sd, one.status, one.reason) for one in told.tried),
+            removed=tuple(RemovedAnswer(one.lines, one.child, one.effect, one.sd) for one in told.removed),
+            failures=tuple(FailureAnswer(one.status, one.count, one.reason) for one in told.failures),
+            notes=told.notes,
+            stagnant=told.stagnant,
+        )
+
+
+def ask_run(path: str, *, expires_s: float | None = None, parent: str = "") -> Asked:
+    """A ticket of a run, live or not.
+
+    Raises:
+        UsageError: the run refused; the message is its own.
+        RunError: no run in that folder, no such parent, or a ticket that expired before its assignment was put together.
+    """
+    body: dict[str, object] = {} if expires_s is None else {"expires_s": expires_s}
+    if parent:
+        opened = open_run(path)
+        body["parent"] = opened.search.people.rows[opened.candidate(parent)].id
+    found = errand(find(Path(path)), "ask", body)
+    ticket = int(found["ticket"])
+    opened = open_run(path)
+    issued = opened.search.tickets.proposals.get(ticket)
+    if issued is None:
+        raise RunError(f"ticket {ticket} expired before its task could be read; type: evolve ask {path} --expires 600")
+    sheet = task_sheet(opened.problem, instructions_of(opened.run, opened.problem))
+    told = assignment(opened.search, issued, opened.texts, sheet)
+    return Asked(path, ticket, float(found["expires_at"]), replace(told, failures=_failures(opened.search)))
+
+
+def note_run(path: str, text: str, author: str = "") -> NoteAnswer:
+    """Keep a remark with a run, live or not.
+
+    Raises:
+        UsageError: nothing in it, or too much.
+        RunError: no run in that folder.
+    """
+    if not text.strip() or len(text) > MAX_NOTE or len(author) > 100:
+        raise UsageError(f"expected a note of 1 to {MAX_NOTE} characters (its author at most 100), found {len(text)}.")
+    errand(find(Path(path)), "note", {"text": text, "author": author})
+    return NoteAnswer(SCHEMA, path, author, text)
+
+
+def _failures(search: Search) -> tuple[FailureClass, ...]:
+    """As they are now: prompts have those of the last notes, so that providers can keep them, which nobody needs here."""
+    reasons = search.memory.reasons
+    return tuple(
+        FailureClass(status=str(status), count=count, reason=reasons.get(status, ""))
+        for status, count in sorted(search.people.failures.items())
+    )
+
+
+def _task(sheet: TaskSheet) -> TaskAnswer:
+    return TaskAnswer(
+        problem=sheet.problem,
+        statement=sheet.statement,
+        instructions=sheet.instructions,
+        metric=sheet.metric,
+        goal=sheet.goal,
+        unit=sheet.unit,
+        noisy=sheet.noisy,
+        secondary=sheet.secondary,
+        editable=sheet.editable,
+        may_add_files=sheet.may_add_files,
+        max_bytes=sheet.max_bytes,
+        imports=sheet.imports,
+        limits=sheet.limits,
+        params=dict(sheet.params),
+    )
+
+
+def _program(one: Program) -> ProgramAnswer:
+    return ProgramAnswer(
+        id=one.id,
+        files=dict(one.files),
+        status=one.status,
+        score=one.score,
+        sd=one.sd,
+        n=one.n,
+        reason=one.reason,
+        feedback=one.feedback,
+        metrics=dict(one.metrics),
+        descriptors=dict(one.descriptors),
+        summary=one.summary,
+    )
