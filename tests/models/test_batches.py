@@ -1,62 +1,28 @@
-"""Message batches through the official client, against a server of our own: gathering, asking, settling, giving up, coming back."""
+"""Message batches through the official client, against a server of our own: gathering, asking, settling, giving up."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import random
 from dataclasses import replace
 
 import pytest
-from call_world import ATTEMPT, PLAIN, World, until
+from batch_world import COST, CREATE, echo, given_up, ids_at, played
+from call_world import PLAIN, until
 
-from archive import CallReserved, CallSettled
+from archive import CallReserved
 from evolve._errors import UsageError
 from evolve._ledger import Amount
-from evolve.models import AnthropicBatches, CallFailure, FailureKind, ModelReply, Recorder, Scripted, Tool, Usage, ask
+from evolve.models import AnthropicBatches, CallFailure, FailureKind, ModelReply, Recorder, Tool, Usage, ask
 from evolve.models._caller import custom_id
-from evolve.testing import ModelServer, Say
+from evolve.testing import Say
 from evolve.testing._model_says import error, errored, succeeded
-
-CREATE = "/v1/messages/batches"
-COST = 10 * 500 + 7 * 5000  # nano-dollars of the server's plain answer, at half of 1 and 10 dollars a million tokens
 
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "dummy-key")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-def echo(place: int, params) -> dict:
-    return succeeded(params["messages"][0]["content"][0]["text"])
-
-
-def batches(server: ModelServer, **settings) -> AnthropicBatches:
-    return AnthropicBatches(
-        **({"base_url": server.url, "most": 3, "wait_s": 0.05, "poll_first_s": 0.01, "poll_longest_s": 0.02} | settings)
-    )
-
-
-def played(scene, *script: Say | None, server: dict | None = None, journal=(), **settings):
-    """What a scene makes of a world around a provider of batches."""
-
-    async def play():
-        async with ModelServer(*script, **(server or {})) as found:
-            provider = batches(found, **settings)
-            try:
-                return await scene(World(provider, in_flight=100, journal=journal), found)
-            finally:
-                await provider.close()
-
-    return asyncio.run(play())
-
-
-def ids_at(server: ModelServer) -> list[str]:
-    """Custom ids of all calls that came to the server."""
-    heard = [each for each in server.heard if (each.path, each.method) == (CREATE, "POST")]
-    return [request["custom_id"] for each in heard for request in each.body["requests"]]
 
 
 def test_calls_share_a_batch_and_each_gets_its_own_answer_for_half_the_price():
@@ -205,12 +171,6 @@ def test_a_batch_that_is_not_created(say, calls, charged):
     assert world.ledger.reserved == Amount()
 
 
-async def given_up(task: asyncio.Task) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert task.cancelled()
-
-
 def test_a_call_given_up_while_it_is_gathered_was_never_sent():
     async def scene(world, server):
         other = asyncio.create_task(world.ask(1))
@@ -241,102 +201,6 @@ def test_a_call_given_up_while_its_batch_is_created_is_charged_in_full():
     assert world.ledger.reserved == Amount()
 
 
-def left_open(n: int = 1, *, server: ModelServer, request=PLAIN):
-    """The journal of a run that was stopped while ``n`` calls waited for one batch."""
-
-    async def scene():
-        provider = batches(server, wait_s=0.0 if n == 1 else 5.0, most=n)
-        world = World(provider, in_flight=100)
-        tasks = [asyncio.create_task(world.ask(ticket, request)) for ticket in range(n)]
-        await until(lambda: len(world.book.records) == 2 * n)
-        for task in tasks:
-            await given_up(task)
-        await provider.close()
-        return world
-
-    return scene()
-
-
-def reopened(act, *, n: int = 1, request=PLAIN, server: dict | None = None):
-    """Leave calls open in a batch, let the server finish it, and do something in a new world that has the journal."""
-
-    async def play():
-        async with ModelServer(**({"polls": 10**9, "verdict": echo} | (server or {}))) as found:
-            old = await left_open(n, server=found, request=request)
-            for batch in found.batches.kept.values():
-                batch.polls = 1
-            provider = batches(found)
-            world = World(provider, journal=old.book.records)
-            assert world.ledger.lost() == ()
-            assert old.ledger.batched() == world.ledger.batched()
-            try:
-                return await act(world, found, old), world
-            finally:
-                await provider.close()
-
-    return asyncio.run(play())
-
-
-def test_a_call_in_a_batch_stays_open_and_is_settled_when_the_run_comes_back():
-    async def act(world, server, old):
-        assert old.book.settlements == []
-        assert old.ledger.reserved.calls == 3
-        records = world.ledger.batched()
-        found = await asyncio.gather(*(world.caller.recover(record) for record in records))
-        return found, server
-
-    (outcomes, server), world = reopened(act, n=3)
-    assert [(outcome.answer.text, outcome.calls, outcome.usd) for outcome in outcomes] == [("improve this", 1, COST / 1e9)] * 3
-    assert (world.ledger.settled, world.ledger.reserved) == (Amount(3 * COST, 51, 3), Amount())
-    assert world.ledger.batched() == ()
-    assert world.book.texts == ["improve this"] * 3
-    assert server.count("/v1/messages/batches/msgbatch_1/results", "GET") == 1  # read once for all
-    assert server.count(CREATE) == 1
-
-
-def test_a_recovered_tool_call_is_one():
-    async def act(world, server, old):
-        return await world.caller.recover(world.ledger.batched()[0])
-
-    request = replace(PLAIN, tool=Tool("edit", "", "{}"))
-    outcome, world = reopened(act, request=request, server={"verdict": None})
-    assert outcome.answer.tool_input == {"value": 3}
-    assert world.book.texts == ['{"value":3}']
-
-
-def test_a_batch_that_is_gone_is_charged_in_full():
-    async def act(world, server, old):
-        server.batches.kept.clear()
-        return await world.caller.recover(world.ledger.batched()[0])
-
-    outcome, world = reopened(act)
-    assert outcome.answer.kind is FailureKind.NOT_FOUND
-    (settled,) = world.book.settlements
-    assert (settled.outcome, settled.usd) == ("not_found", outcome.usd)
-    assert settled.usd > COST / 1e9
-    assert world.ledger.reserved == Amount()
-
-
-def test_a_batch_without_the_call_is_charged_in_full():
-    async def act(world, server, old):
-        server.batches.kept["msgbatch_1"].requests.clear()
-        return await world.caller.recover(world.ledger.batched()[0])
-
-    outcome, world = reopened(act)
-    assert outcome.answer.kind is FailureKind.NOT_FOUND
-    assert world.book.settlements[0].usd == outcome.usd > COST / 1e9
-
-
-def test_results_that_are_kept_no_longer_are_charged_in_full():
-    async def act(world, server, old):
-        server.batches.kept["msgbatch_1"].archived = True
-        return await world.caller.recover(world.ledger.batched()[0])
-
-    outcome, world = reopened(act)
-    assert outcome.answer.kind is FailureKind.NOT_FOUND
-    assert world.book.settlements[0].usd == outcome.usd > COST / 1e9
-
-
 def test_a_key_that_is_taken_away_leaves_the_call_open():
     async def scene(world, server):
         return await world.ask(), world
@@ -345,58 +209,6 @@ def test_a_key_that_is_taken_away_leaves_the_call_open():
     assert (outcome.answer.kind, outcome.calls, outcome.usd, outcome.still_open) == (FailureKind.AUTH, 1, 0.0, True)
     assert world.book.settlements == []
     assert len(world.ledger.batched()) == 1
-
-
-def test_a_batch_that_may_not_be_asked_leaves_its_calls_open(monkeypatch):
-    async def act(world, server, old):
-        (record,) = world.ledger.batched()
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "wrong")
-        first = await world.caller.recover(record)
-        assert world.ledger.batched() == (record,)
-        assert world.book.records == []
-        await world.caller.provider.close()
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "dummy-key")
-        return first, await world.caller.recover(record)
-
-    (first, second), _ = reopened(act)
-    assert (first.answer.kind, first.usd, first.still_open) == (FailureKind.AUTH, 0.0, True)
-    assert (second.answer.text, second.still_open) == ("improve this", False)
-
-
-def test_recovering_that_is_given_up_leaves_the_call_open():
-    async def act(world, server, old):
-        (record,) = world.ledger.batched()
-        server.batches.kept["msgbatch_1"].polls = 10**9
-        task = asyncio.create_task(world.caller.recover(record))
-        await until(lambda: server.count("/v1/messages/batches/msgbatch_1", "GET") > 3)
-        await given_up(task)
-        assert world.ledger.batched() == (record,)
-        server.batches.kept["msgbatch_1"].polls = 0
-        return await world.caller.recover(record)
-
-    outcome, world = reopened(act)
-    assert isinstance(outcome.answer, ModelReply)
-    assert len(world.book.settlements) == 1
-
-
-def test_a_price_that_nobody_can_read_is_charged_in_full():
-    async def act(world, server, old):
-        return await world.caller.recover(replace(world.ledger.batched()[0], price="sonnet"))
-
-    outcome, world = reopened(act)
-    assert isinstance(outcome.answer, ModelReply)
-    assert outcome.usd == world.book.settlements[0].usd > COST / 1e9
-
-
-def test_what_is_in_no_batch_cannot_be_recovered():
-    async def scene(world, server):
-        record = CallReserved(ATTEMPT, 1, "p", "m", "{}", 0.1)
-        with pytest.raises(ValueError, match="no batch"):
-            await world.caller.recover(record)
-        with pytest.raises(ValueError, match="no batch of scripted"):
-            await World(Scripted("a")).caller.recover(replace(record, batch="b"))
-
-    played(scene)
 
 
 def test_closing_cancels_those_who_wait():
@@ -411,50 +223,6 @@ def test_closing_cancels_those_who_wait():
     cancelled, server = played(scene, wait_s=60.0)
     assert cancelled
     assert ids_at(server) == []
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_whenever_calls_are_given_up_every_one_is_settled_once_or_waits_in_a_batch(seed):
-    """Forty calls, half of them given up at random moments; then the run comes back.  No call is charged twice or forgotten."""
-    draws = random.Random(seed)
-
-    async def play():
-        async with ModelServer(delay_s=0.003, polls=2, verdict=echo) as server:
-            provider = batches(server, most=5, wait_s=0.01)
-            world = World(provider, in_flight=100)
-
-            async def now_and_then(ticket: int, start_s: float, patience_s: float | None) -> None:
-                await asyncio.sleep(start_s)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(patience_s):
-                        await world.ask(ticket)
-
-            patience = [draws.choice((None, draws.random() * 0.03)) for _ in range(40)]
-            await asyncio.gather(*(now_and_then(n, draws.random() * 0.1, patience[n]) for n in range(40)))
-            await provider.close()
-            again = World(batches(server), journal=world.book.records)
-            for record in again.ledger.lost():
-                again.purse.settle(record, "")
-            for record in again.ledger.batched():
-                await again.caller.recover(record)
-            await again.caller.provider.close()
-            return world, again, server
-
-    world, again, server = asyncio.run(play())
-    records = world.book.records + again.book.records
-    first = {(each.attempt, each.call): each for each in records if isinstance(each, CallReserved) and not each.batch}
-    settled = [each for each in records if isinstance(each, CallSettled)]
-    assert sorted((each.attempt.ticket, each.call) for each in settled) == sorted((key[0].ticket, key[1]) for key in first)
-    assert again.ledger.reserved == Amount()
-    assert again.ledger.overrun == Amount()
-    at_server = ids_at(server)
-    assert len(set(at_server)) == len(at_server)
-    assert set(at_server) <= {custom_id(record) for record in first.values()}
-    for each in settled:
-        if custom_id(first[each.attempt, each.call]) in at_server:
-            assert each.usd in (COST / 1e9, first[each.attempt, each.call].worst_usd)
-        else:
-            assert each.usd in (0.0, first[each.attempt, each.call].worst_usd)
 
 
 def test_without_a_caller():
