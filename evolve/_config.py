@@ -298,3 +298,8 @@ class RunConfig:
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     seed: int = 0
     out: str | None = None
+
+    def __post_init__(self) -> None:
+        asked = [key for key in ("usd", "tokens", "calls") if getattr(self.budget, key) is not None]
+        if asked and self.llm.provider == "none":
+            raise ConfigError(f"budget.{asked[0]} limits model calls, and no model is asked; add for example llm=anthropic.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from evolve._confirming import allowance, claims_of, holds_a_vault
 from evolve._contract import Budget
 from evolve._due import final_runs
+from evolve._ends import limits
 from evolve._policies import SEED
 from evolve._population import Standing, standing
 from evolve._search import Search
@@ -92,7 +93,7 @@ class Watch:
             set_aside=int(allowance(search)) if search.contract.noisy and holds_a_vault(search) else 0,
             elapsed_s=search.spend.elapsed(now),
             cpu_s=search.spend.cpu_s,
-            budget=search.budget,
+            budget=limits(search),
             models=model_use(search),
             reserved=(2 * final_runs(search) if search.finals is None else search.finals[1]) if search.contract.noisy else 0,
         )

@@ -195,7 +195,7 @@ def header(announcement: Announcement) -> list[tuple[str, str]]:
     ]
     if seen.seed is not None:
         lines.append(("seed", score(seen.seed.score, seen.seed.sd, seen.seed.n, contract.unit)))
-    lines.append(("budget", budget_text(search.budget)))
+    lines.append(("budget", budget_text(seen.budget)))
     lines += _model_lines(announcement)
     if contract.noisy:
         lines.append(("confirm", f"{100 * search.budget.confirm:.0f} % of the budget is set aside to confirm improvements"))
