@@ -180,6 +180,7 @@ class LlmConfig:
         _require(embeds, "llm.novelty", "ast, tokens or, with llm=openai, an embedding model of the server", self.novelty)
         batches = self.provider == "anthropic" and not self.tape
         _require(batches or not self.batch, "llm.batch", "0, but for llm=anthropic without a tape", self.batch)
+        _require(self.in_flight >= self.batch, "llm.in_flight", f"at least llm.batch ({self.batch})", self.in_flight)
         _require(0 <= self.novelty_share < 1, "llm.novelty_share", "at least 0 and below 1", self.novelty_share)
 
     @property

@@ -67,8 +67,8 @@ class Maker(Protocol):
     async def make(self, attempt: Attempt, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
         """One draft."""
 
-    async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
-        """The draft of a ticket whose call waits in a batch that an earlier driver sent."""
+    async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope) -> ModelDraft | None:
+        """The draft of a ticket whose call waits in a batch that an earlier driver sent; None where that cannot be asked now."""
 
     async def review(self, attempt: Attempt, case: Case, rng: np.random.Generator) -> str:
         """Why a candidate is to be held back; "" where it is not.
@@ -107,9 +107,9 @@ class Desk:
         """Make a draft; it comes as a message."""
         self._start(issued, self._maker.make(issued.attempt, assignment, self._scope, rng))
 
-    def recover(self, issued: ProposeIssued, record: CallReserved, assignment: Assignment, rng: np.random.Generator) -> None:
+    def recover(self, issued: ProposeIssued, record: CallReserved, assignment: Assignment) -> None:
         """Fetch the answer of a call in a batch, and go on from there."""
-        self._start(issued, self._maker.recover(record, assignment, self._scope, rng))
+        self._start(issued, self._maker.recover(record, assignment, self._scope))
 
     def review(self, candidate: str, attempt: Attempt, case: Case, rng: np.random.Generator) -> None:
         """Ask the judge about a candidate; what it says comes as a message."""
@@ -136,13 +136,15 @@ class Desk:
             self._thread.join()
             self._loop.close()
 
-    def _start(self, issued: ProposeIssued, work: Coroutine[Any, Any, ModelDraft]) -> None:
+    def _start(self, issued: ProposeIssued, work: Coroutine[Any, Any, ModelDraft | None]) -> None:
         async def drafted() -> None:
+            draft: ModelDraft | None
             try:
                 draft = await work
             except EvolveError as error:
                 draft = ModelDraft(status=ProposalStatus.FAILED, reason=str(error), outcome="usage")
-            self._post(Drafted(issued, draft))
+            if draft is not None:
+                self._post(Drafted(issued, draft))
 
         self._begin(drafted())
 

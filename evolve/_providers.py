@@ -135,8 +135,8 @@ class Models:
         draft = await operator.make(attempt, assignment, scope, rng)
         return draft if draft.files is None else await self._novelty(draft, attempt, rng)
 
-    async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
-        """The draft of a ticket whose call waits in a batch."""
+    async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope) -> ModelDraft | None:
+        """The draft of a ticket whose call waits in a batch; None where that cannot be asked now."""
         from evolve.propose import ModelOperator
 
         operator = ModelOperator(self._caller, {}, self._templates, self._manner)

@@ -42,7 +42,6 @@ from evolve._reading import read_run
 from evolve._recorder import Hook, Recorder
 from evolve._replay import replay, unshown
 from evolve._resolved import config_to_json
-from evolve._rng import generator
 from evolve._search import Search
 from evolve._summary import Summary, summarise
 from evolve._tickets import Made
@@ -231,7 +230,7 @@ def _open_desk(models: Offer, search: Search, workshop: Workshop, mailbox: Mailb
     desk = Desk(models.open, search.accounts.ledger.copy(), workshop.scope, mailbox.put)
     for record in search.accounts.ledger.batched():
         issued = search.tickets.proposals[record.attempt.ticket]  # only tickets are asked in batches
-        desk.recover(issued, record, workshop.assignment(search, issued), generator(search.seed, "model", record.attempt.ticket))
+        desk.recover(issued, record, workshop.assignment(search, issued))
     return desk
 
 

@@ -165,8 +165,8 @@ class PriceBook:
             _, found = package.data_snapshot.get_snapshot().find_provider_model(model, None, *place)
         except LookupError as error:
             raise ConfigError(
-                f"no price is known for the model {model} ({prices_from}); give it a row of its own, with input and output in "
-                "dollars a million tokens, both 0 where it costs nothing."
+                f"no price is known for the model {model} ({prices_from}); type llm.prices={model}=IN/OUT, in dollars a "
+                "million tokens, 0/0 where it costs nothing."
             ) from error
         prices = found.get_prices(self._at or datetime.now(UTC))
         rates = (_rate(getattr(prices, f"{name}_mtok")) for name in ("cache_read", "cache_write", "cache_write_1h"))
@@ -174,7 +174,7 @@ class PriceBook:
         if embeds and outward is None:
             outward = _NOTHING
         if inward is None or outward is None or any(getattr(prices, name) is not None for name in _ELSEWHERE):
-            raise ConfigError(f"the model {model} is not priced by tokens in and out alone; give it a row of its own.")
+            raise ConfigError(f"the model {model} is not priced by tokens in and out alone; type llm.prices={model}=IN/OUT.")
         return PriceRow(model, inward, outward, f"genai-prices {package.__version__}", *rates)
 
 

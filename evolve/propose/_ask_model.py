@@ -111,9 +111,14 @@ class ModelOperator:
         said = reading.statement
         return talk.draft(status=ProposalStatus.INVALID, statement=said, reason=refused.feedback, outcome=str(refused.fault))
 
-    async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope) -> ModelDraft:
-        """The child of a call that waits in a batch which an earlier driver sent; there are no further turns."""
+    async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope) -> ModelDraft | None:
+        """The child of a call that waits in a batch which an earlier driver sent; there are no further turns.
+
+        None where the batch cannot be asked now: call and ticket stay open for the next opening of the run.
+        """
         outcome = await self._caller.recover(record)
+        if outcome.still_open:
+            return None
         answer = outcome.answer
         cost: dict[str, Any] = {"usd": outcome.usd, "calls": outcome.calls}
         if isinstance(answer, CallFailure) and not answer.text:
