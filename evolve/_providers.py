@@ -123,13 +123,14 @@ class Models:
 
     async def make(self, attempt: Attempt, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
         """One draft; a model that the server does not have fails with the reason."""
-        from evolve.models import unavailable
+        from evolve.models import BatchProvider, unavailable
         from evolve.propose import ModelDraft, ModelOperator
 
         if self._asking is None:
             self._asking = asyncio.create_task(self._known())
         known = await asyncio.shield(self._asking)
-        if known and (why := unavailable(assignment.arm.model, known, self._provider.name)):
+        batches = isinstance(self._provider, BatchProvider)
+        if why := unavailable(assignment.arm.model, known, self._provider.name, in_batches=batches):
             return ModelDraft(status=ProposalStatus.FAILED, reason=why, outcome="not_found")
         operator = ModelOperator(self._caller, known, self._templates, self._manner)
         draft = await operator.make(attempt, assignment, scope, rng)

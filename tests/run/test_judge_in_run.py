@@ -58,9 +58,10 @@ def judged(parabola, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "dummy-key")
 
     def run(*, fit: bool):
-        config = parabola(evaluations=40, calls=200)
+        config = parabola(evaluations=40)
         with JudgingServer(delay_s=0.05) as server:
             server.fit = fit
+            config.budget.calls = 200
             config.search.operators = ("crossover",)  # nobody else finds the middle before the model has answered
             config.llm = LlmConfig(
                 provider="anthropic",
