@@ -198,10 +198,26 @@ def _candidate_rows(opened: OpenedRun, answer: CandidateAnswer) -> list[tuple[st
     said = (("hypothesis", answer.hypothesis), ("expected", answer.expected), ("plan", answer.plan))
     rows += [(name, one_line(text, 400)) for name, text in said if text]
     if answer.parents:
+        rows.append(("did", _did(opened, answer)))
         rows.append(("parents", ", ".join(answer.parents)))
     if answer.descriptors:
         rows.append(("stands at", ", ".join(f"{name} {value:.4g}" for name, value in answer.descriptors.items())))
     return rows
+
+
+def _did(opened: OpenedRun, answer: CandidateAnswer) -> str:
+    """What a child changed and what that came to: to be read beside what was planned and expected."""
+    from archive import changed_lines
+    from evolve._memory import effect_of
+
+    people = opened.search.people
+    added, removed = changed_lines(opened.texts.files(answer.parents[0]), answer.files)
+    text = f"+{added} -{removed} lines against its parent"
+    found = effect_of(opened.search, people.by_id[answer.id])
+    if found is None:
+        return text
+    spread = f" ± {found.sd:.2g}" if found.sd else ""
+    return f"{text}; {answer.metric} {people.sign * found.effect:+.4g}{spread}"
 
 
 def _line(opened: OpenedRun, one: int, *, all_parents: bool = False) -> str:
