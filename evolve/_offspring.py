@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archive import Placed, ProposalStatus, Proposed, ProposeIssued
 from evolve._accounts import SIMPLIFY, seconds_of
 from evolve._policies import SEED_ARM, TUNE
+from evolve.confirm import BAR_CHAMPION, Runs, log_e_not_worse, shrunk_variance
 
 if TYPE_CHECKING:
     from evolve._search import Search
@@ -112,3 +114,18 @@ def settle(search: Search, number: int) -> list[Placed]:
     search.policy.settled(search, number, score)
     search.memory.settled(search, number, score)
     return placed
+
+
+def simplified(search: Search, number: int) -> list[Placed]:
+    """On a noisy problem a simplification takes its parent's place once its runs have shown that it is not worse."""
+    people = search.people
+    row, noise = people.rows[number], people.noise
+    if row.arm < 0 or search.bandit.arms[row.arm].operator != SIMPLIFY or not search.contract.noisy:
+        return []
+    mine, before = people.tally(number), people.tally(row.parents[0])
+    if mine is None or before is None or noise <= 0.0:
+        return []
+    ours, theirs = (Runs(tally.n, tally.mean, shrunk_variance(tally.n, tally.m2, noise)) for tally in (mine, before))
+    if log_e_not_worse(ours, theirs, math.sqrt(noise)) < math.log(BAR_CHAMPION):
+        return []
+    return people.succeed(number, row.parents[0])

@@ -385,4 +385,4 @@ class Search:
             if number == SEED and result.status is not Status.OK:
                 self.failed = f"the seed program failed ({result.status}): {result.reason}"
         self.memory.measured(number, result)
-        return placed + offspring.settle(self, number)
+        return placed + offspring.settle(self, number) + offspring.simplified(self, number)

@@ -1,4 +1,4 @@
-"""Where children are made: propose tickets in, candidates out.  Holds the operators and the texts; scores it has from the search."""
+"""Where children are made: propose tickets in, candidates out.  Holds operators and texts; scores it has from the search."""
 
 from __future__ import annotations
 

@@ -1,0 +1,50 @@
+"""On a noisy problem a simplification takes its parent's place once it has shown not to be worse, and not before."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from archive import Tally
+from evolve import _offspring as offspring
+
+
+class Row:
+    def __init__(self, arm, parents):
+        self.arm, self.parents = arm, parents
+
+
+class World:
+    """As much of a search as the rule looks at: a parent (row 0) and a child of ``llm_simplify`` (row 1)."""
+
+    def __init__(self, runs, difference, *, operator="llm_simplify", noisy=True):
+        rng = np.random.default_rng(0)
+        self.noise, self.rows, self.succeeded = 1.0, [Row(-1, ()), Row(0, (0,))], []
+        self.tallies = [Tally(), Tally()]
+        for tally, mean in zip(self.tallies, (0.0, difference), strict=True):
+            for z in rng.standard_normal(runs):
+                tally.add(mean + float(z))
+        self.people, self.bandit, self.contract = self, self, self
+        self.noisy, self.arms = noisy, [type("Arm", (), {"operator": operator})]
+
+    def tally(self, number):
+        return self.tallies[number]
+
+    def succeed(self, number, parent):
+        self.succeeded.append((number, parent))
+        return ["placed"]
+
+
+@pytest.mark.parametrize(
+    ("runs", "difference", "succeeds"),
+    [(600, 0.0, True), (600, -0.5, False), (10, 0.0, False), (60, 1.0, True)],
+)
+def test_only_evidence_counts(runs, difference, succeeds):
+    world = World(runs, difference)
+    assert offspring.simplified(world, 1) == (["placed"] if succeeds else [])
+    assert world.succeeded == ([(1, 0)] if succeeds else [])
+
+
+def test_it_is_for_simplifications_on_noisy_problems():
+    assert not offspring.simplified(World(600, 1.0, operator="llm_mutate"), 1)
+    assert not offspring.simplified(World(600, 1.0, noisy=False), 1)
