@@ -31,7 +31,7 @@ class SearchConfig:
         policy: ``map_elites``; or a baseline: ``independent`` sampling of the seed's children, ``best_of_n`` (batches from the
             incumbent), ``hill_climb`` (any better child replaces the incumbent), ``one_plus_one`` (one child at a time); or
             ``given``, which makes no children: programs that were given are measured and, on a noisy problem, confirmed.
-        operators: Which operators may make children.
+        operators: Which mechanical operators may make children; none at all where models do.
         tournament: Draws of a parent tournament.
         inspirations: Other elites handed to an operator.
         uniform_share: Probability that a parent is drawn uniformly from the archive.
@@ -69,16 +69,8 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         _require(self.policy in POLICIES, "search.policy", f"one of {', '.join(POLICIES)}", self.policy)
-        _require(
-            self.policy == "map_elites" or "ast_edit" in self.operators,
-            "search.operators",
-            f"a list with ast_edit, which is what the policy {self.policy} uses",
-            list(self.operators),
-        )
         unknown = [name for name in self.operators if name not in OPERATORS]
-        _require(
-            bool(self.operators) and not unknown, "search.operators", f"a list out of {', '.join(OPERATORS)}", list(self.operators)
-        )
+        _require(not unknown, "search.operators", f"a list out of {', '.join(OPERATORS)}", list(self.operators))
         for key in ("tournament", "keep", "batch", "seed_runs", "final_runs"):
             _require(getattr(self, key) >= 1, f"search.{key}", "at least 1", getattr(self, key))
         _require(self.inspirations >= 0, "search.inspirations", "at least 0", self.inspirations)
@@ -301,6 +293,16 @@ class RunConfig:
     out: str | None = None
 
     def __post_init__(self) -> None:
+        models = self.llm.provider != "none"
+        edits = "ast_edit" in self.search.operators or (models and "llm_mutate" in self.llm.operators)
+        _require(
+            self.search.policy in ("map_elites", "given") or edits,
+            "search.operators",
+            f"a list with ast_edit, which is what the policy {self.search.policy} uses",
+            list(self.search.operators),
+        )
+        some = bool(self.search.operators) or models or self.search.policy == "given"
+        _require(some, "search.operators", f"a list out of {', '.join(OPERATORS)}", list(self.search.operators))
         asked = [key for key in ("usd", "tokens", "calls") if getattr(self.budget, key) is not None]
-        if asked and self.llm.provider == "none":
+        if asked and not models:
             raise ConfigError(f"budget.{asked[0]} limits model calls, and no model is asked; add for example llm=anthropic.")

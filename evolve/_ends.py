@@ -38,6 +38,8 @@ def over(search: Search, now: float) -> str:
         return nearest[1]
     if search.barren >= BARREN:
         return f"exhausted: the last {BARREN} attempts gave no new program"
+    if not search.config.operators and not search.policy.given and not search.accounts.able and not accounts.in_flight(search):
+        return "no model can be asked any more, and search.operators names nothing else"
     if not budget.bounds_machine and _models_over(search):
         return "no model can be asked any more, and the budget limits nothing else"
     queued = sum(len(block.remaining()) for block in search.tickets.blocks.values())

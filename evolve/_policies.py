@@ -225,5 +225,7 @@ def _child_of(search: Search, rng: np.random.Generator, parent: int) -> Draft | 
     arms = [i for i, arm in enumerate(search.bandit.arms) if arm.operator == "llm_mutate" and accounts.allowed(search, arm)]
     if not arms and any(search.accounts.may_ask(arm.model) for arm in search.bandit.arms if arm.model):
         return None  # they are all busy
-    arms = arms or [i for i, arm in enumerate(search.bandit.arms) if arm.operator == "ast_edit"] or [0]
+    arms = arms or [i for i, arm in enumerate(search.bandit.arms) if arm.operator == "ast_edit"]
+    if not arms:
+        return None
     return Draft(arms[int(rng.integers(len(arms)))], (parent,), (), 1.0 / len(arms), search.people.score(parent))

@@ -33,9 +33,7 @@ def test_near_vectors_have_near_sketches_and_far_ones_do_not():
     rng = np.random.default_rng(0)
     base = rng.standard_normal(512)
     for noise, low, high in ((0.05, 0.99, 1.0), (0.3, 0.9, 0.99), (10.0, -0.5, 0.6)):
-        cosines = [
-            float(unsketch(sketch(base)) @ unsketch(sketch(base + noise * rng.standard_normal(512)))) for _ in range(20)
-        ]
+        cosines = [float(unsketch(sketch(base)) @ unsketch(sketch(base + noise * rng.standard_normal(512)))) for _ in range(20)]
         assert low <= np.mean(cosines) <= high, noise
 
 
