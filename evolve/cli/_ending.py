@@ -116,6 +116,8 @@ def _next(summary: Summary, search: Search) -> list[str]:
     commands.append(f'evolve query {run} "SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"')
     if summary.status in ("interrupted", "stopped"):
         commands.append(f"evolve resume {run}")
+    elif summary.models.refused and search.budget.usd is not None and summary.models.usd > search.budget.usd / 2:
+        commands.append(f"evolve resume {run} budget.usd={2 * search.budget.usd:g}")
     elif summary.status == "done" and search.budget.wall_s is not None:
         commands.append(f"evolve resume {run} budget.wall_s={2 * search.budget.wall_s:g}")
     return commands
