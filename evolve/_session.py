@@ -212,6 +212,8 @@ def _open(
     )
     for settled in search.accounts.ledger.lost():
         recorder.write(settled)
+    while search.tickets.gone and (lost := search.tickets.lost(0.0)):
+        recorder.write(lost)
     if cut_bytes:
         recorder.write(Event("warning", "torn_tail", f"{cut_bytes} bytes of an unfinished record were cut off the journal"))
     if not search.people.rows:
