@@ -47,6 +47,7 @@ PLANS = (
     Plan("executor.py", (), ("--blocks", "100", "--rounds", "1")),
     Plan("sandbox.py", (), ("--rounds", "1")),
     Plan("overhead.py", (), ("--rounds", "1")),
+    Plan("model_calls.py", (), ("--in-flight", "16", "--rounds", "1")),
     Plan("planted_truth.py", (), ("--repeats", "1", "--climb-repeats", "1", "--worlds", "gauss")),
     Plan("kills.py", ("--kills", "1000"), ("--kills", "10")),
 )
