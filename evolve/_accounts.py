@@ -34,6 +34,7 @@ class Accounts:
         self.refused: dict[str, str] = {}  # model -> why it cannot be asked again in this opening
         self.poor: dict[str, str] = {}  # model -> which cap left no room for a call of its
         self.failing: dict[str, int] = {}  # model -> tickets in a row that failed by its calls
+        self.since = 0  # the first ticket under the caps of now
 
     def opened(self, record: Opened) -> None:
         """A new driver offers models anew."""
@@ -49,7 +50,7 @@ class Accounts:
 
     def proposed(self, record: Proposed, model: str) -> None:
         """A ticket of a model ended."""
-        if record.outcome == OVER_BUDGET:
+        if record.outcome == OVER_BUDGET and record.attempt.ticket >= self.since:  # an older one may have met lower caps
             self.poor[model] = record.reason
         failed = record.status is ProposalStatus.FAILED
         if failed and record.outcome in FINAL_OUTCOMES:
@@ -58,10 +59,10 @@ class Accounts:
         if self.failing[model] >= MAX_FAILURES and record.outcome != OVER_BUDGET:
             self.refused[model] = f"{MAX_FAILURES} tickets in a row failed, the last one so: {record.reason}"
 
-    def new_budget(self, budget: Budget) -> None:
-        """Other caps from here on."""
+    def new_budget(self, budget: Budget, next_ticket: int) -> None:
+        """Other caps from here on: for ``next_ticket`` and later ones, and for what older ones have not asked yet."""
         self.ledger.caps = caps_of(budget)
-        self.poor = {}
+        self.poor, self.since = {}, next_ticket
 
     @property
     def able(self) -> bool:

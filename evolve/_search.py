@@ -290,7 +290,7 @@ class Search:
             tokens=record.tokens,
             calls=record.calls,
         )
-        self.accounts.new_budget(self.budget)
+        self.accounts.new_budget(self.budget, self.tickets.next_ticket)
         confirming.next_budget(self)
         self.finals, self.final_scores = None, []
 

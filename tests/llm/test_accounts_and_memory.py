@@ -1,0 +1,276 @@
+"""Accounts, memory and assignments: bounds, signs, what is asked again and what is not, and that nothing secret is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from model_simulation import KIND, build, simulate
+
+from archive import (
+    Arm,
+    Attempt,
+    CallReserved,
+    CallSettled,
+    Candidate,
+    MeasureIssued,
+    Measurement,
+    Opened,
+    ProposalStatus,
+    Proposed,
+    ProposeIssued,
+    Status,
+    Text,
+    TextStore,
+)  # fmt: skip
+from evolve import _accounts as accounts
+from evolve import _memory as memory
+from evolve._accounts import Accounts, arms_of, hour_usd, seconds_of
+from evolve._config import LlmConfig
+from evolve._contract import Budget
+from evolve._ends import limits
+from evolve._tickets import Made
+from evolve.select import Bandit
+from evolve.testing import Harness, Script, plain_contract, scored
+
+
+def given_to(book: Accounts, *ends: tuple[str, str], first: int = 0) -> None:
+    for ticket, (status, outcome) in enumerate(ends, first):
+        book.proposed(Proposed(Attempt("e", ticket), "p", ProposalStatus(status), reason=f"{outcome}.", outcome=outcome), "small")
+
+
+def opened(*models: str) -> Accounts:
+    book = Accounts(Budget(usd=1.0))
+    book.opened(Opened("e", models=models))
+    return book
+
+
+@pytest.mark.parametrize("outcome", ["auth", "payment", "not_found"])
+def test_a_model_that_refuses_for_good_is_out_until_the_next_opening(outcome):
+    book = opened("small", "other")
+    call = CallReserved(Attempt("e", 1), 1, "anthropic", "small", "{}", 0.1)
+    book.apply(call)
+    book.apply(CallSettled(Attempt("e", 1), 1, outcome, 0.0, reason="why"))
+    assert (book.may_ask("small"), book.may_ask("other"), book.able) == (False, True, True)
+    book.opened(Opened("f", models=("small", "other")))
+    assert book.may_ask("small")
+
+
+def test_a_model_fails_five_times_in_a_row_and_not_four():
+    book = opened("small")
+    given_to(book, *[("failed", "timeout")] * 4, ("invalid", "empty"), *[("failed", "timeout")] * 4)
+    assert book.may_ask("small")
+    given_to(book, ("failed", "timeout"))
+    assert book.refused == {"small": "5 tickets in a row failed, the last one so: timeout."}
+
+
+def test_what_a_cap_forbade_may_be_asked_again_under_another():
+    book = opened("small")
+    given_to(book, *[("failed", "over_budget")] * 6)
+    assert not book.able
+    assert book.refused == {}
+    book.new_budget(Budget(usd=2.0), 6)
+    assert book.may_ask("small")
+
+
+def test_arms_are_operators_times_models_times_formats():
+    llm = LlmConfig(provider="anthropic", models=("a", "b"), large="c", formats=("diff", "file"))
+    found = arms_of(llm)
+    assert len(found) == len(set(found)) == 3 * 3 * 2 + 3 + 1
+    assert [arm for arm in found if arm.operator == "llm_paradigm"] == [Arm("llm_paradigm", "c", "file")]
+    assert {arm.format for arm in found if arm.operator == "llm_repair"} == {"diff"}
+    assert arms_of(replace(llm, provider="none", models=())) == []
+
+
+def test_money_is_worth_the_time_that_the_budget_gives_it():
+    search = build(usd=6.0, evaluations=None, llm=LlmConfig(provider="anthropic", models=("small",)))
+    assert (hour_usd(search), seconds_of(search, 0.5), seconds_of(search, 0.0)) == (1.0, 1800.0, 0.0)
+    search.budget = replace(search.budget, wall_s=7200.0)
+    search.spend.measure_wall_s = 10.0
+    assert hour_usd(search) == pytest.approx(6.0 / 2.0)
+
+
+def test_a_budget_of_money_alone_gives_way_to_the_problems_own_where_no_model_can_be_asked():
+    own = Budget(evaluations=7)
+    run = simulate(0, kind=replace(KIND, budget=own), evaluations=None)
+    assert run.search.accounts.able
+    assert limits(run.search) == run.search.budget
+    run.search.accounts.refused = dict.fromkeys(("small", "other", "big"), "no")
+    assert limits(run.search) == replace(run.search.budget, evaluations=7)
+    run.search.budget = replace(run.search.budget, evaluations=50)
+    assert limits(run.search).evaluations == 50
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data(), st.integers(2, 12), st.floats(0, 0.3))
+def test_propensities_sum_to_one_and_families_keep_their_floor_whatever_is_masked(data, n, floor):
+    families = [data.draw(st.sampled_from("abc")) for _ in range(n)]
+    bandit = Bandit([Arm(str(i)) for i in range(n)], families, discount=0.99, family_floor=floor)
+    for arm, gain, cost in data.draw(st.lists(st.tuples(st.integers(0, n - 1), st.floats(-1, 5) | st.none(), st.floats(0, 9)))):
+        bandit.learn(arm, gain, cost)
+    mask = data.draw(st.lists(st.booleans(), min_size=n, max_size=n).filter(any))
+    p = bandit.probabilities(mask)
+    assert p.sum() == pytest.approx(1.0)
+    assert all(p[i] == 0 for i in range(n) if not mask[i])
+    assert all(p[i] >= bandit._floor[i] for i in range(n) if mask[i])
+    for u in (0.0, 0.5, 1 - 1e-12):
+        chosen, propensity = bandit.choose(mask, u)
+        assert mask[chosen]
+        assert propensity == p[chosen] > 0
+
+
+def test_large_models_and_new_paradigms_are_asked_only_while_the_search_stagnates():
+    seen = {True: set(), False: set()}
+    for arrivals in range(4):
+        run = simulate(arrivals, usd=None, evaluations=120)
+        for _ in range(3000):
+            people, before = run.search.people, len(run.log)
+            stagnant = people.n_settled - people.leader_at >= run.search.llm.stagnation
+            if not run.step():
+                break
+            arms = (s.record.arm for s in run.log[before:] if s.record.kind == "propose_issued")
+            seen[stagnant] |= {arm for arm in arms if arm.model}
+    special = {arm for arm in seen[True] | seen[False] if arm.model == "big" or arm.operator == "llm_paradigm"}
+    assert not special & seen[False]
+    assert {arm.operator for arm in special} > {"llm_paradigm"}
+
+
+def test_a_repair_works_on_a_failed_child_of_a_model_and_on_each_once():
+    repaired = []
+    for arrivals in range(6):
+        run = simulate(arrivals, usd=None, evaluations=150)
+        run.run()
+        rows, by_id = run.search.people.rows, run.search.people.by_id
+        issued = [s.record for s in run.log if s.record.kind == "propose_issued" and s.record.arm.operator == "llm_repair"]
+        for record in issued:
+            row = rows[by_id[record.parents[0]]]
+            assert row.status == "crash"
+            assert row.arm < 0 or run.search.bandit.arms[row.arm].model
+            repaired.append(record)
+        made = {s.record.attempt.ticket for s in run.log if s.record.kind == "proposed" and s.record.candidate}
+        done = [record.parents[0] for record in issued if record.attempt.ticket in made]
+        in_row = [done.count(one) for one in set(done)]
+        assert max(in_row, default=0) <= 4  # those that were in flight together
+    assert repaired
+
+
+def test_memory_is_bounded_and_speaks_in_the_problems_own_sign():
+    run = simulate(5, kind=replace(KIND, goal="minimize"), usd=None, evaluations=900)
+    run.run()
+    kept, people = run.search.memory, run.search.people
+    assert people.n_settled > 500
+    lines = kept.notes.splitlines()
+    assert 10 < len(lines) <= memory.MAX_NOTES
+    assert len(kept.gains) == len(kept.losses) == memory.EFFECTS
+    assert all(len(children) <= memory.CHILDREN for children in kept.children.values())
+    assert kept.gains == sorted(kept.gains)
+    assert all(effect.effect > 0 for effect in kept.gains)
+    assert people.sign == -1.0
+    helped = lines[lines.index("What helped most:") + 1]
+    assert helped.startswith("- -"), "where less is better, a gain is a negative difference"
+    hurt = lines[lines.index("What hurt most:") + 1]
+    assert hurt.startswith("- +")
+
+
+def test_what_is_kept_of_each_candidate_is_bounded():
+    kept: dict[int, str] = {}
+    for number in range(memory.KEPT + 50):
+        memory._keep(kept, number, "x")
+    memory._keep(kept, 60, "again")
+    assert len(kept) == memory.KEPT
+    assert list(kept)[-1] == 60
+    assert min(kept) == 50
+    assert len(memory._line("word " * 10_000)) <= memory._WORDS
+
+
+@given(st.text(max_size=3000), st.booleans())
+def test_any_text_is_packed_against_a_program_or_alone_and_comes_back(tmp_path_factory, text, against):
+    text = text.encode("utf-8", "replace").decode()
+    store = _store(tmp_path_factory)
+    packed = store.pack(text, "seed" if against else "nobody")
+    assert packed.base == ("seed" if against else "")
+    assert store.unpack(packed) == text
+
+
+def _store(factory, cache=[]):  # noqa: B006
+    if not cache:
+        script = Script(seed_files={"main.py": "X = 1.5\n" * 50}, answer=scored(lambda files, seed: 1.0))
+        run = Harness(script, factory.mktemp("packed"))
+        store = run.texts
+        store._places["seed"] = store._places[run.search.people.rows[0].id]
+        store._cache["seed"] = store._content(run.search.people.rows[0].id)
+        cache += [store, run]
+    return cache[0]
+
+
+def test_a_text_that_cannot_be_encoded_is_kept_with_question_marks(tmp_path):
+    store = TextStore(tmp_path)
+    assert store.unpack(store.pack("a\udc80b")) == "a?b"
+
+
+def test_an_assignment_holds_no_seed_no_vault_and_nothing_of_the_evaluator(tmp_path):
+    script = Script(
+        seed_files={"main.py": "X = 1.5\nY = 2.5\n"}, answer=scored(lambda files, seed: 1.0 + (seed % 7) * 0.01), seed=918273645,
+        contract=plain_contract(("main.py",), noisy=True), llm=LlmConfig(),
+    )  # fmt: skip
+    with Harness(script, tmp_path / "run") as run:
+        run.search.budget = Budget(evaluations=60)
+        run.drive()
+        people = run.search.people
+        issued = ProposeIssued(Attempt("e", 10_000), "p", Arm("llm_mutate", "m", "diff"), (people.rows[-1].id,), baseline=1.25)
+        told = repr(run.workshop.assignment(run.search, issued))
+        seeds = {str(one.seed) for row in people.rows for one in row.seeds}
+        assert seeds
+        assert not [seed for seed in seeds if seed in told]
+        for word in ("918273645", "vault", "evaluator", str(tmp_path), "propensity", "baseline"):
+            assert word not in told, word
+        assert "X = " in told
+
+
+def simplified(gain: float):
+    """A search whose leader was simplified: rows of the leader and of the shorter child, whose score differs by ``gain``."""
+    run = simulate(1, usd=None, evaluations=30)
+    run.run()
+    run.raise_budget(9.0, 90)
+    search, people = run.search, run.search.people
+    leader = people.leader
+    assert leader
+    arm = next(arm for arm in search.bandit.arms if arm.operator == accounts.SIMPLIFY)
+    issued = ProposeIssued(search.tickets.fresh(), search.problem, arm, (people.rows[leader].id,), baseline=people.score(leader))
+    run.write(issued)
+    child = Candidate("short", "short", Text(""), issued.parents, 5, descriptors=people.rows[leader].descriptors)
+    run.write(search.accept_proposal(Made(issued.attempt, ProposalStatus.CHILD, candidate=child)))
+    run.values["short"] = 0.0
+    score = people.score(leader) + gain
+    run.measure = lambda block, index: Measurement("short", "stage0", block.entries[index].seed, Status.OK, score)
+    while not people.rows[-1].settled:
+        block = search.ask(run.now, room=1, entropy=run.entropy)
+        assert isinstance(block, MeasureIssued)
+        run.write(block)
+        run.finish(block)
+    return search, leader, len(people.rows) - 1
+
+
+def test_a_shorter_child_that_is_as_good_takes_the_place_of_its_parent():
+    search, parent, child = simplified(0.0)
+    cells = search.people.archive.cells
+    assert (parent in cells, child in cells, search.people.leader) == (False, True, child)
+
+
+def test_a_shorter_child_that_is_worse_does_not():
+    search, parent, child = simplified(-0.01)
+    cells = search.people.archive.cells
+    assert (parent in cells, child in cells, search.people.leader) == (True, False, parent)
+
+
+def test_a_ticket_of_an_earlier_budget_does_not_say_that_the_new_one_is_used_up():
+    run = simulate(2, usd=0.02, evaluations=60)
+    search = run.search
+    while not run.asked:
+        run.step()
+    issued, _ = run.asked.pop()
+    run.raise_budget(5.0, 90)
+    run.write(search.accept_proposal(Made(issued.attempt, ProposalStatus.FAILED, reason="cap", outcome="over_budget")))
+    assert search.accounts.may_ask(issued.arm.model)
