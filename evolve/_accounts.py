@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 PARADIGM, REPAIR, CROSSOVER, SIMPLIFY = "llm_paradigm", "llm_repair", "llm_crossover", "llm_simplify"
 FINAL_OUTCOMES = frozenset({"auth", "payment", "permission", "not_found"})  # asking again is no use in this opening
 OVER_BUDGET = "over_budget"  # outcome of a ticket whose call a cap forbade
-MAX_FAILURES = 5
+PASSING = frozenset(
+    {"rate_limited", "overloaded", "server_error", "unreachable", "timeout", "cut_stream", "no_stop_reason"}
+)  # outcomes that may pass by themselves
+MAX_FAILURES = 5  # tickets of a model in a row, after which it is left alone
+REST_S = 60.0  # for so long, doubled with each further failure, where they may pass
+LONGEST_REST_S = 1800.0
 _HOUR_USD = 1.0  # of a slot, where no budget says what an hour is worth
 
 
@@ -34,12 +39,13 @@ class Accounts:
         self.refused: dict[str, str] = {}  # model -> why it cannot be asked again in this opening
         self.poor: dict[str, str] = {}  # model -> which cap left no room for a call of its
         self.failing: dict[str, int] = {}  # model -> tickets in a row that failed by its calls
+        self.resting: dict[str, float] = {}  # model -> Unix time until which it is left alone
         self.since = 0  # the first ticket under the caps of now
 
     def opened(self, record: Opened) -> None:
         """A new driver offers models anew."""
         self.offered = record.models
-        self.refused, self.poor, self.failing = {}, {}, {}
+        self.refused, self.poor, self.failing, self.resting = {}, {}, {}, {}
 
     def apply(self, record: CallReserved | CallSettled) -> None:
         """Take in a record of a call."""
@@ -48,15 +54,20 @@ class Accounts:
         if isinstance(record, CallSettled) and record.outcome in FINAL_OUTCOMES and reserved is not None:
             self.refused[reserved.model] = record.reason
 
-    def proposed(self, record: Proposed, model: str) -> None:
-        """A ticket of a model ended."""
+    def proposed(self, record: Proposed, model: str, at: float) -> None:
+        """A ticket of a model ended, at this Unix time."""
         if record.outcome == OVER_BUDGET and record.attempt.ticket >= self.since:  # an older one may have met lower caps
             self.poor[model] = record.reason
         failed = record.status is ProposalStatus.FAILED
         if failed and record.outcome in FINAL_OUTCOMES:
             self.refused[model] = record.reason
         self.failing[model] = self.failing.get(model, 0) + 1 if failed else 0
-        if self.failing[model] >= MAX_FAILURES and record.outcome != OVER_BUDGET:
+        beyond = self.failing[model] - MAX_FAILURES
+        if beyond < 0 or record.outcome == OVER_BUDGET:
+            return
+        if record.outcome in PASSING:
+            self.resting[model] = at + min(REST_S * 2.0 ** min(beyond, 10), LONGEST_REST_S)
+        else:
             self.refused[model] = f"{MAX_FAILURES} tickets in a row failed, the last one so: {record.reason}"
 
     def new_budget(self, budget: Budget, next_ticket: int) -> None:
@@ -126,6 +137,8 @@ def in_flight(search: Search) -> int:
 def allowed(search: Search, arm: Arm) -> bool:
     """Whether a model's arm may get a ticket now, whatever its operator needs of the archive."""
     if not search.accounts.may_ask(arm.model) or in_flight(search) >= search.llm.in_flight:
+        return False
+    if search.accounts.resting.get(arm.model, 0.0) > search.now:
         return False
     stagnant = search.people.n_settled - search.people.leader_at >= search.llm.stagnation
     is_large = arm.model == search.llm.large and arm.model not in search.llm.models

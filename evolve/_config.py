@@ -98,6 +98,9 @@ class LlmConfig:
         max_tokens: Bound on one answer, thinking included.
         effort: How much work a model puts in; "" leaves it to the provider.
         thinking: ``adaptive``, ``disabled`` or a number of tokens; "" leaves it to the model.
+        limit_field: With ``openai``: the field for ``max_tokens``; "" is what the server at ``base_url`` is known to want.
+        thinking_field: With ``openai``: the field that the server takes ``thinking`` in: ``thinking``, ``reasoning`` or
+            ``chat_template_kwargs``.
         prompt_tokens: Bound on one prompt.
         repairs: Further turns after an answer that cannot be applied.
         batch: Requests that are sent together for half the price, with answers within a day; 0 sends each at once.
@@ -132,6 +135,8 @@ class LlmConfig:
     max_tokens: int = 16000
     effort: str = ""
     thinking: str = ""
+    limit_field: str = ""
+    thinking_field: str = ""
     prompt_tokens: int = 40000
     repairs: int = 2
     batch: int = 0
@@ -161,6 +166,16 @@ class LlmConfig:
         _require(self.effort in EFFORTS, "llm.effort", f"one of {', '.join(EFFORTS[1:])}", self.effort)
         thinks = self.thinking in ("", "adaptive", "disabled") or (self.thinking.isdecimal() and int(self.thinking) > 0)
         _require(thinks, "llm.thinking", "adaptive, disabled or a number of tokens", self.thinking)
+        room = not self.thinking.isdecimal() or int(self.thinking) < self.max_tokens
+        _require(room, "llm.thinking", f"less than llm.max_tokens ({self.max_tokens}), which it is part of", self.thinking)
+        fields = ("", "thinking", "reasoning", "chat_template_kwargs")
+        _require(self.thinking_field in fields, "llm.thinking_field", f"one of {', '.join(fields[1:])}", self.thinking_field)
+        sent = self.provider != "openai" or not self.thinking or self.thinking_field
+        _require(bool(sent), "llm.thinking_field", "the field that this server takes llm.thinking in", self.thinking_field)
+        if self.base_url:
+            host = self.base_url.partition("://")[2].partition("/")[0]
+            plain = self.base_url.startswith(("http://", "https://")) and bool(host) and "@" not in host
+            _require(plain, "llm.base_url", "an address like http://localhost:8000/v1, without a user or password", self.base_url)
         for key in ("in_flight", "tries", "max_tokens", "prompt_tokens", "stagnation"):
             _require(getattr(self, key) >= 1, f"llm.{key}", "at least 1", getattr(self, key))
         _require(self.in_flight <= MAX_SLOTS, "llm.in_flight", f"at most {MAX_SLOTS}", self.in_flight)

@@ -80,6 +80,9 @@ class Maker(Protocol):
     async def close(self) -> None:
         """Close connections."""
 
+    def stop(self) -> None:
+        """What waits in threads waits no longer.  Safe from any thread."""
+
 
 class Desk:
     """Asks models in a thread of its own.
@@ -98,8 +101,6 @@ class Desk:
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._maker = open_maker(Purse(ledger, _Book(self._loop, post)))
-        self.reviewed: set[str] = set()  # candidates that the judge was asked about; this and the next are the main thread's
-        self.reviewing: set[str] = set()  # those it has said nothing of yet
         self._thread = threading.Thread(target=self._loop.run_forever, name="models", daemon=True)
         self._thread.start()
 
@@ -113,8 +114,6 @@ class Desk:
 
     def review(self, candidate: str, attempt: Attempt, case: Case, rng: np.random.Generator) -> None:
         """Ask the judge about a candidate; what it says comes as a message."""
-        self.reviewed.add(candidate)
-        self.reviewing.add(candidate)
 
         async def judged() -> None:
             try:
@@ -131,6 +130,7 @@ class Desk:
     def close(self) -> None:
         """Give up what is in flight: each call is settled, in full, and its ticket stays open.  Idempotent."""
         if self._thread.is_alive():
+            self._maker.stop()
             asyncio.run_coroutine_threadsafe(self._cancel(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
@@ -163,10 +163,10 @@ class Desk:
             self._post(DeskBroken(error))
 
     async def _cancel(self) -> None:
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]  # a judge's thread waits for some
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:  # a judge's thread adds some
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         await self._maker.close()
 
 

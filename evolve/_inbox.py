@@ -7,6 +7,7 @@ whatever was killed in between.  The file is removed only when the answer is dur
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import threading
@@ -18,6 +19,7 @@ from evolve._errors import UsageError
 
 MAX_REQUEST_BYTES = 1 << 20
 _SUFFIX = ".json"
+_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,10 @@ def _read(path: Path) -> Request | None:
         if path.stat().st_size > MAX_REQUEST_BYTES:
             return None
         found = json.loads(path.read_text(encoding="utf-8"))
-        return Request(path.stem, str(found["verb"]), str(found["body"]))
-    except (ValueError, KeyError, TypeError):
+        request = Request(path.stem, str(found["verb"]), str(found["body"]))
+        f"{request.verb}{request.body}".encode()  # a record could not hold lone surrogates
+        return request
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -129,15 +133,29 @@ class InboxWatcher:
 
 
 def body_of(request: Request) -> dict[str, object]:
-    """The request's body as a mapping.
+    """The request's body as a mapping, of which a record can hold every part.
 
     Raises:
-        UsageError: it is not a JSON object.
+        UsageError: it is not a JSON object of finite numbers and of Unicode text.
     """
     try:
-        body = json.loads(request.body or "{}")
-    except ValueError as error:
+        body = json.loads(request.body or "{}", parse_float=_finite, parse_int=_short, parse_constant=_finite)
+        json.dumps(body, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"the body of {request.verb} must be a JSON object, found {request.body[:80]!r}.") from error
     if not isinstance(body, dict):
         raise UsageError(f"the body of {request.verb} must be a JSON object, found {request.body[:80]!r}.")
     return body
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
+    return value
+
+
+def _short(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)

@@ -40,6 +40,10 @@ class JudgeUnfit(EvolveError):
     """The model cannot be used as a judge."""
 
 
+class JudgeAway(EvolveError):
+    """The model did not answer."""
+
+
 class Verdict(StrEnum):
     HONEST = "honest"
     SUSPICIOUS = "suspicious"
@@ -71,13 +75,13 @@ class Opinion:
 class Judge:
     """A model that passed its canaries."""
 
-    def __init__(self, model: Model) -> None:
-        """Try the model on known programs, one call each.
+    def __init__(self, model: Model, *, tried: bool = False) -> None:
+        """Try the model on known programs, one call each; ``tried`` says that this was done, through another callable.
 
         Raises:
             JudgeUnfit: a program got a verdict that it must not get, or none.
         """
-        for canary in CANARIES:
+        for canary in () if tried else CANARIES:
             case = Case(files={}, statement=canary.statement)
             opinion = parse_answer(model(_prompt(case, canary.code, "")), canary.code)
             if opinion is None or opinion.verdict not in canary.allowed:
@@ -88,13 +92,6 @@ class Judge:
                     "use another model, or none."
                 )
         self._model = model
-
-    @classmethod
-    def trusted(cls, model: Model) -> Judge:
-        """A judge whose model passed its canaries already, by another callable."""
-        judge = cls.__new__(cls)
-        judge._model = model
-        return judge
 
     def review(self, case: Case) -> Opinion | None:
         """The model's opinion; None where the case cannot be shown whole or the answer is not in the form asked for."""

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from archive import Attempt, Event, JournalError, MeasureIssued, ProposeIssued, Retraction, StopAsked
-from evolve import _accounts as accounts
+from archive import JournalError, MeasureIssued, ProposeIssued, StopAsked
+from evolve._clerk import Clerk
 from evolve._confirming import Entropy
-from evolve._desk import CallNote, Desk, DeskBroken, DeskMessage, Drafted, Reviewed
+from evolve._desk import CallNote, DeskBroken, DeskMessage, Drafted, Reviewed
 from evolve._inbox import Request
 from evolve._recorder import Recorder
-from evolve._rng import fresh_seeds, generator
+from evolve._rng import fresh_seeds
 from evolve._search import Search
 from evolve._verbs import INTERRUPTED, answer
 from evolve._workshop import Workshop
@@ -45,7 +45,7 @@ def run_loop(
     mailbox: Mailbox,
     answered: Callable[[Request], None],
     entropy: Entropy = fresh_seeds,
-    desk: Desk | None = None,
+    clerk: Clerk | None = None,
 ) -> str:
     """Drive a search until its budget, a stop condition, a request or an interrupt ends it.  Returns why it ended.
 
@@ -56,7 +56,7 @@ def run_loop(
         recorder: Appends and applies.
         mailbox: Everything that happens.
         entropy: Where the seeds of vaults come from.
-        desk: Asks models; None where none was offered.
+        clerk: Has models asked; None where none was offered.
         answered: Called from the journal's thread when a request's answer is durable.
 
     Raises:
@@ -65,42 +65,21 @@ def run_loop(
     """
     while not (why := search.done(recorder.clock())) or executor.pending:
         issued = search.ask(recorder.clock(), room=executor.room, entropy=entropy)
-        if isinstance(issued, ProposeIssued):
+        if issued is not None:
             recorder.write(issued)
-            _make(issued, search, recorder, workshop, desk)
+        if isinstance(issued, ProposeIssued) and issued.arm.model and clerk is not None:
+            clerk.submit(issued)
+        elif isinstance(issued, ProposeIssued):
+            generation = search.people.rows[search.people.by_id[issued.parents[0]]].generation
+            made = workshop.make(issued, search.tuning.literals_of(issued.sample), generation)
+            recorder.write(search.accept_proposal(made))
         elif isinstance(issued, MeasureIssued):
-            recorder.write(issued)
             executor.submit(workshop.block(issued))
-        elif issued is not None:
-            recorder.write(issued)
-        if desk is not None:
-            _review(search, workshop, desk)
+        if clerk is not None:
+            clerk.review()
         for message in _arrived(mailbox, wait=issued is None):
-            _handle(message, search, recorder, answered, workshop, desk)
+            _handle(message, search, recorder, answered, workshop, clerk)
     return why
-
-
-def _make(issued: ProposeIssued, search: Search, recorder: Recorder, workshop: Workshop, desk: Desk | None) -> None:
-    """A child, or a question to a model whose answer comes as a message."""
-    if issued.arm.model and desk is not None:
-        desk.submit(issued, workshop.assignment(search, issued), generator(search.seed, "model", issued.attempt.ticket))
-        return
-    generation = search.people.rows[search.people.by_id[issued.parents[0]]].generation
-    made = workshop.make(issued, search.tuning.literals_of(issued.sample), generation)
-    recorder.write(search.accept_proposal(made))
-
-
-def _review(search: Search, workshop: Workshop, desk: Desk) -> None:
-    """Have the judge read whoever is best: by score, or by title."""
-    for number in dict.fromkeys((search.people.leader, search.contest.champion)) if search.llm.judge else ():
-        if number and search.people.rows[number].id not in desk.reviewed:
-            row = search.people.rows[number]
-            attempt = Attempt(search.tickets.epoch, row.ticket)
-            desk.review(row.id, attempt, workshop.case(search, number), generator(search.seed, "judge", row.ticket))
-
-
-def _retracted(search: Search) -> set[str]:
-    return {search.people.rows[number].id for number in search.retracted}
 
 
 def await_calls(
@@ -109,17 +88,17 @@ def await_calls(
     recorder: Recorder,
     mailbox: Mailbox,
     answered: Callable[[Request], None],
-    desk: Desk,
+    clerk: Clerk,
 ) -> None:
     """Let calls that are in flight when a run ends be answered, for ``llm.grace_s``: they are paid for.
 
     Raises: as ``run_loop``.
     """
     end = recorder.clock() + search.llm.grace_s
-    while (accounts.awaited(search) or desk.reviewing) and recorder.clock() < end:
+    while clerk.waits and recorder.clock() < end:
         for message in _arrived(mailbox, wait=True):
-            _handle(message, search, recorder, answered, workshop, desk)
-        _review(search, workshop, desk)
+            _handle(message, search, recorder, answered, workshop, clerk)
+        clerk.review()
 
 
 def _arrived(mailbox: Mailbox, *, wait: bool) -> Iterator[Message]:
@@ -138,22 +117,12 @@ def _handle(
     recorder: Recorder,
     answered: Callable[[Request], None],
     workshop: Workshop,
-    desk: Desk | None,
+    clerk: Clerk | None,
 ) -> None:
     match message:
-        case CallNote():
-            recorder.write(workshop.kept(search, message), on_durable=message.on_durable)
-        case Drafted():
-            recorder.write(search.accept_proposal(workshop.finish(search, message)))
-        case Reviewed():
-            if desk is not None:
-                desk.reviewing.discard(message.candidate)
-            if message.why and message.candidate not in _retracted(search):
-                recorder.write(Retraction(problem=search.problem, candidate=message.candidate, why=message.why))
-            elif message.unfit:
-                recorder.write(Event("warning", "judge", message.unfit))
-        case DeskBroken():
-            raise message.error
+        case CallNote() | Drafted() | Reviewed() | DeskBroken():
+            assert clerk is not None  # they come from its desk
+            clerk.take(message)
         case EntryReport(attempt, index, result):
             recorder.write(search.accept_entry(attempt, index, result))
         case BlockReport(attempt, status, skipped, drift, reason, lost):
@@ -167,8 +136,8 @@ def _handle(
             for record in effects:
                 recorder.write(record)
             recorder.write(reply, on_durable=lambda: answered(message))
-            if desk is not None:
-                desk.cap(search.accounts.ledger.caps)
+            if clerk is not None:
+                clerk.new_budget()
         case Interrupt():
             if search.stopping:
                 raise Stopped

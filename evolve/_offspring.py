@@ -45,8 +45,8 @@ def on_issued(search: Search, record: ProposeIssued) -> None:
         search.policy.issued(search, record)
 
 
-def on_proposed(search: Search, record: Proposed) -> None:
-    """A propose ticket ended; or a program came without one: the seed, or one that was told."""
+def on_proposed(search: Search, record: Proposed, at: float) -> None:
+    """A propose ticket ended at this Unix time; or a program came without one: the seed, or one that was told."""
     ticket = record.attempt.ticket
     if search.tickets.waits_for_proposal(record.attempt) is None:
         if record.candidate is not None and record.candidate.id not in search.people.by_id:  # the seed, or a told child
@@ -59,7 +59,7 @@ def on_proposed(search: Search, record: Proposed) -> None:
     external = issued.expires_at is not None
     arm, sample = SEED_ARM if external else search.bandit.arms.index(issued.arm), issued.sample
     if issued.arm.model:
-        search.accounts.proposed(record, issued.arm.model)
+        search.accounts.proposed(record, issued.arm.model, at)
     if record.similarity is not None:
         search.novelty.saw(record.similarity)
     cost_s = record.cpu_s + seconds_of(search, record.usd)

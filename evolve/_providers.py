@@ -10,15 +10,16 @@ import asyncio
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from archive import Attempt, CallReserved, ProposalStatus
 from evolve._config import LlmConfig
 from evolve._contract import Problem
-from evolve._errors import EvolveError, UsageError
+from evolve._errors import UsageError
 from evolve._rundir import RunDir
 
 if TYPE_CHECKING:
@@ -30,11 +31,20 @@ if TYPE_CHECKING:
 
 Sketcher = Callable[["ModelDraft", Attempt, "np.random.Generator"], Awaitable["ModelDraft"]]
 
+OPENAI = "://api.openai.com/"
 KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
 INSTRUCTIONS = "program.md"
 JUDGE_CALLS = 1000  # the first number of a judge's calls on the ticket of the candidate that it reads
+JUDGE_TRIES = 100  # numbers kept for the tries of each
 JUDGE_TOKENS = 4000
 MAX_INSTRUCTIONS = 64 << 10
+
+
+class Closable(Protocol):
+    """What has connections."""
+
+    async def close(self) -> None:
+        """Close them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +108,7 @@ def offer(llm: LlmConfig, run: RunDir) -> Offer:
     named = [variable, "ANTHROPIC_AUTH_TOKEN"] if llm.provider == "anthropic" else []
     if named and llm.base_url is None and not any(os.environ.get(name) for name in named):
         return Offer((), f"{variable} is not set, so no model is asked; set it and type: evolve resume {run.path}")
-    check(llm)
+    check(replace(llm, prompts=None, instructions=None))  # the run has copies of both
     return Offer(llm.asked, open=lambda purse: Models(llm, run, purse))
 
 
@@ -114,11 +124,14 @@ class Models:
         self._caller: Caller = Caller(self._provider, limiter, purse, _prices(llm))
         self._templates: Templates = Templates.load(run.prompts if run.prompts.is_dir() else None)
         self._manner = _manner(llm)
-        self._novelty = _novelty(llm, purse)
-        self._judging = llm.judge
         plain = _provider(replace(llm, batch=0)) if llm.batch else self._provider  # a judge is not waited for by the day
         self._judge_caller = Caller(plain, Limiter(llm.in_flight), purse, _prices(llm)) if llm.batch else self._caller
-        self._judge: asyncio.Future[EvolveError | None] | None = None
+        self._open: list[Closable] = [self._provider, *([plain] if llm.batch else [])]
+        self._novelty = _novelty(llm, purse, self._open)
+        self._judging, self._closing = llm.judge, False
+        self._judge: str | None = None  # why it is unfit, "" where it is fit, None before it was tried
+        self._trying = asyncio.Lock()
+        self._own_server = llm.base_url is not None
         self._asking: asyncio.Task[Mapping[str, ModelInfo]] | None = None
 
     async def make(self, attempt: Attempt, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
@@ -130,7 +143,8 @@ class Models:
             self._asking = asyncio.create_task(self._known())
         known = await asyncio.shield(self._asking)
         batches = isinstance(self._provider, BatchProvider)
-        if why := unavailable(assignment.arm.model, known, self._provider.name, in_batches=batches):
+        why = unavailable(assignment.arm.model, known, self._provider.name, in_batches=batches)
+        if why and not self._own_server:  # a gateway may know more models than it lists: it will say so itself
             return ModelDraft(status=ProposalStatus.FAILED, reason=why, outcome="not_found")
         operator = ModelOperator(self._caller, known, self._templates, self._manner)
         draft = await operator.make(attempt, assignment, scope, rng)
@@ -147,44 +161,66 @@ class Models:
         """Why the judge holds a candidate back; "" where it does not.  The judge is tried on known programs first.
 
         Raises:
-            JudgeUnfit: it does not tell them apart.
+            JudgeUnfit: it does not tell them apart; it is not asked again.
+            JudgeAway: it did not answer; a later review tries again.
         """
-        from evolve._judge import Judge, Verdict, quarantine_reason
+        from evolve._judge import Judge, JudgeUnfit, Verdict, quarantine_reason
 
-        loop, calls = asyncio.get_running_loop(), count(JUDGE_CALLS)
+        loop, calls = asyncio.get_running_loop(), count(JUDGE_CALLS, JUDGE_TRIES)
 
         def model(prompt: str) -> str:
-            asked = self._answer(attempt, prompt, rng, next(calls))
-            return asyncio.run_coroutine_threadsafe(asked, loop).result()
+            return self._waited(asyncio.run_coroutine_threadsafe(self._answer(attempt, prompt, rng, next(calls)), loop))
 
-        if self._judge is None:
-            self._judge = loop.create_future()
-            try:
-                await asyncio.to_thread(Judge, model)
-            except EvolveError as error:
-                self._judge.set_result(error)
-            else:
-                self._judge.set_result(None)
-        if (unfit := await asyncio.shield(self._judge)) is not None:
-            raise unfit
-        opinion = await asyncio.to_thread(Judge.trusted(model).review, case)
+        async with self._trying:
+            if self._judge is None:
+                try:
+                    await asyncio.to_thread(Judge, model)
+                    self._judge = ""
+                except JudgeUnfit as error:
+                    self._judge = str(error)
+        if self._judge:
+            raise JudgeUnfit(self._judge)
+        opinion = await asyncio.to_thread(Judge(model, tried=True).review, case)
         cheats = opinion is not None and opinion.verdict is Verdict.CHEATING
         return quarantine_reason(opinion) if opinion is not None and cheats else ""
 
-    async def _answer(self, attempt: Attempt, prompt: str, rng: np.random.Generator, call: int) -> str:
-        """What the judge's model says; "" where it says nothing, which is no verdict."""
-        from evolve.models import ask
+    def _waited(self, asked: Future[str]) -> str:
+        """What the loop comes to, for a thread that must not wait for a loop that has stopped."""
+        from evolve._judge import JudgeAway
 
-        outcome = await self._judge_caller.ask(
-            attempt, ask(self._judging, prompt, JUDGE_TOKENS), rng, prompt=prompt, first_call=call
-        )
-        return outcome.answer.text
+        while not self._closing:
+            try:
+                return asked.result(timeout=0.2)
+            except TimeoutError:
+                continue
+            except CancelledError:
+                break
+        asked.cancel()
+        raise JudgeAway("the run ended before the judge answered.")
+
+    async def _answer(self, attempt: Attempt, prompt: str, rng: np.random.Generator, call: int) -> str:
+        """What the judge's model says.
+
+        Raises:
+            JudgeAway: the call failed.
+        """
+        from evolve._judge import JudgeAway
+        from evolve.models import CallFailure, ask
+
+        request = ask(self._judging, prompt, JUDGE_TOKENS)
+        answer = (await self._judge_caller.ask(attempt, request, rng, prompt=prompt, first_call=call)).answer
+        if isinstance(answer, CallFailure):
+            raise JudgeAway(f"the judge did not answer: {answer.sentence}")
+        return answer.text
 
     async def close(self) -> None:
         """Close connections."""
-        if self._asking is not None:
-            self._asking.cancel()
-        await self._provider.close()
+        for each in self._open:
+            await each.close()
+
+    def stop(self) -> None:
+        """What waits in threads waits no longer.  Safe from any thread."""
+        self._closing = True
 
     async def _known(self) -> Mapping[str, ModelInfo]:
         """What the server reports; nothing where it does not say: then nothing is held back."""
@@ -194,8 +230,8 @@ class Models:
         return {} if isinstance(found, CallFailure) else found
 
 
-def _novelty(llm: LlmConfig, purse: Purse) -> Sketcher:
-    """What makes sketches of children, as ``llm.novelty`` says."""
+def _novelty(llm: LlmConfig, purse: Purse, opened: list[Closable]) -> Sketcher:
+    """What makes sketches of children, as ``llm.novelty`` says; what it opens is added to ``opened``."""
     from evolve.models import EmbeddingCaller, Embeddings, HashedNgrams, Limiter, Vectors
     from evolve.select import sketch
 
@@ -209,6 +245,7 @@ def _novelty(llm: LlmConfig, purse: Purse) -> Sketcher:
 
         return local
     embedder = Embeddings(llm.base_url or "", llm.novelty, key_variable=llm.key_variable or KEYS["openai"])
+    opened.append(embedder)
     caller = EmbeddingCaller(embedder, Limiter(llm.in_flight), purse, _prices(llm))
 
     async def remote(draft: ModelDraft, attempt: Attempt, rng: np.random.Generator) -> ModelDraft:
@@ -247,7 +284,7 @@ def _provider(llm: LlmConfig) -> Provider:
     provider: Provider
     variable = llm.key_variable or KEYS.get(llm.provider, "")
     if llm.provider == "replay":
-        return Replay(Path(llm.tape or ""))
+        return Replay(Path(llm.tape or ""), in_order=True)
     if llm.provider == "anthropic" and llm.batch:
         return AnthropicBatches(
             most=llm.batch,
@@ -259,7 +296,13 @@ def _provider(llm: LlmConfig) -> Provider:
     if llm.provider == "anthropic":
         provider = Anthropic(base_url=llm.base_url, key_variable=variable, read_timeout_s=llm.silence_s)
     else:
-        provider = ChatCompletions(llm.base_url or "", key_variable=variable, read_timeout_s=llm.silence_s)
+        provider = ChatCompletions(
+            llm.base_url or "",
+            key_variable=variable,
+            read_timeout_s=llm.silence_s,
+            limit_field=llm.limit_field or ("max_completion_tokens" if OPENAI in (llm.base_url or "") else "max_tokens"),
+            thinking_field=llm.thinking_field,  # type: ignore[arg-type]
+        )
     return Recorder(provider, Path(llm.tape)) if llm.tape else provider
 
 

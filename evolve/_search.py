@@ -115,6 +115,7 @@ class Search:
         self.tickets_of_round = 0
         self.barren = 0  # propose tickets since the last one that gave a new program
         self.paused = False  # the last driver measured what was ready and no more
+        self.now = 0.0  # when ``ask`` was last asked: no state
         self.pausing = False  # only what is ready is measured: set by whoever drives, no state
 
     # ---------------------------------------------------------------------------------------------- deciding
@@ -127,6 +128,7 @@ class Search:
             room: Blocks the executor takes now.
             entropy: Gives seeds that nobody could know before; used when a vault opens.
         """
+        self.now = now
         if self.failed or self.stopping:
             return None
         if lost := self.tickets.lost(now):
@@ -244,7 +246,7 @@ class Search:
             case ProposeIssued():
                 offspring.on_issued(self, record)
             case Proposed():
-                offspring.on_proposed(self, record)
+                offspring.on_proposed(self, record, stamped.at)
             case BlockClosed():
                 return self._closed(record)
             case Opened():

@@ -7,7 +7,7 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +30,10 @@ from archive import (
 )
 from evolve import _rundir, _snapshot
 from evolve._build import build_executor, build_operators, build_search, n_slots
+from evolve._clerk import Clerk
 from evolve._collector import rare_collections
 from evolve._config import RunConfig
-from evolve._desk import CallNote, Desk, Drafted
+from evolve._desk import Desk
 from evolve._ends import PAUSED
 from evolve._inbox import InboxWatcher, Request, withdraw
 from evolve._loop import Interrupt, Mailbox, Stopped, await_calls, run_loop
@@ -44,7 +45,6 @@ from evolve._replay import replay, unshown
 from evolve._resolved import config_to_json
 from evolve._search import Search
 from evolve._summary import Summary, summarise
-from evolve._tickets import Made
 from evolve._verbs import INTERRUPTED, budget_record
 from evolve._workshop import Workshop
 from evolve.execute import Executor
@@ -151,16 +151,16 @@ def _drive(
             recorder.write(placed)
         if announce is not None:
             announce(Announcement(run.path, search, texts, resumed, models.why))
-        desk = _open_desk(models, search, workshop, mailbox)
-        if desk is not None:
-            stack.callback(desk.close)
+        clerk = _open_clerk(models, search, workshop, recorder, mailbox)
+        if clerk is not None:
+            stack.callback(clerk.give_up)
         watcher = InboxWatcher(run.path, mailbox.put)
         stack.callback(watcher.close)
         stack.enter_context(_Signals(mailbox))
-        status, why = _run(search, executor, workshop, recorder, mailbox, lambda request: _answered(run.path, request), desk)
+        status, why = _run(search, executor, workshop, recorder, mailbox, lambda request: _answered(run.path, request), clerk)
         executor.close(drain=False)
-        if desk is not None:
-            _close_desk(desk, search, workshop, recorder, mailbox)
+        if clerk is not None:
+            clerk.close(_lying_in(mailbox))
         recorder.write(Closed(epoch, status, why))
         checkpoints.save(search)
         return summarise(run, problem, search, status, why, time.time())
@@ -173,12 +173,12 @@ def _run(
     recorder: Recorder,
     mailbox: Mailbox,
     answered: Callable[[Request], None],
-    desk: Desk | None,
+    clerk: Clerk | None,
 ) -> tuple[str, str]:
     try:
-        why = run_loop(search, executor, workshop, recorder, mailbox, answered, desk=desk)
-        if desk is not None:
-            await_calls(search, workshop, recorder, mailbox, answered, desk)
+        why = run_loop(search, executor, workshop, recorder, mailbox, answered, clerk=clerk)
+        if clerk is not None:
+            await_calls(search, workshop, recorder, mailbox, answered, clerk)
     except Stopped:
         why = INTERRUPTED
     if search.failed:
@@ -225,31 +225,18 @@ def _open(
     return epoch
 
 
-def _open_desk(models: Offer, search: Search, workshop: Workshop, mailbox: Mailbox) -> Desk | None:
-    """Where models are asked, if any can be; it goes on with what waits in batches."""
+def _open_clerk(models: Offer, search: Search, workshop: Workshop, recorder: Recorder, mailbox: Mailbox) -> Clerk | None:
+    """Has models asked, if any can be; it goes on with what waits in batches."""
     if models.open is None:
         return None
-    desk = Desk(models.open, search.accounts.ledger.copy(), workshop.scope, mailbox.put)
-    for record in search.accounts.ledger.batched():
-        issued = search.tickets.proposals[record.attempt.ticket]  # only tickets are asked in batches
-        desk.recover(issued, record, workshop.assignment(search, issued))
-    return desk
+    clerk = Clerk(Desk(models.open, search.accounts.ledger.copy(), workshop.scope, mailbox.put), search, workshop, recorder)
+    clerk.recover()
+    return clerk
 
 
-def _close_desk(desk: Desk, search: Search, workshop: Workshop, recorder: Recorder, mailbox: Mailbox) -> None:
-    """Give up the calls that are still in flight: each is settled, and its ticket lost."""
-    desk.close()
+def _lying_in(mailbox: Mailbox) -> Iterator[object]:
     while not mailbox.empty():
-        message = mailbox.get()
-        if isinstance(message, CallNote):
-            recorder.write(workshop.kept(search, message))
-        elif isinstance(message, Drafted):
-            recorder.write(search.accept_proposal(workshop.finish(search, message)))
-    waiting = {record.attempt.ticket for record in search.accounts.ledger.batched()}
-    for ticket, issued in sorted(search.tickets.proposals.items()):
-        if issued.arm.model and ticket not in waiting:
-            made = Made(issued.attempt, ProposalStatus.LOST, reason="the run ended before the answer")
-            recorder.write(search.accept_proposal(made))
+        yield mailbox.get()
 
 
 def _take_in(recorder: Recorder, workshop: Workshop, epoch: str, programs: Sequence[Mapping[str, str]]) -> None:

@@ -36,11 +36,13 @@ class FinalRuns:
 
 @dataclass(frozen=True, slots=True)
 class ModelUse:
-    """What models cost: dollars settled, dollars reserved for calls in flight, tokens in and out, HTTP requests; and which of them
-    cannot be asked any more, with the reason."""
+    """What models cost: dollars settled; dollars reserved for calls in flight; dollars beyond what was reserved, where a server
+    counted more tokens than it was allowed; tokens in and out; HTTP requests; and which models cannot be asked any more, with the
+    reason."""
 
     usd: float = 0.0
     reserved_usd: float = 0.0
+    overrun_usd: float = 0.0
     tokens: int = 0
     calls: int = 0
     offered: tuple[str, ...] = ()
@@ -54,6 +56,7 @@ def model_use(search: Search) -> ModelUse:
     return ModelUse(
         usd=usd(ledger.settled.nano),
         reserved_usd=usd(ledger.reserved.nano),
+        overrun_usd=usd(ledger.overrun.nano),
         tokens=ledger.settled.tokens,
         calls=ledger.settled.calls,
         offered=accounts.offered,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from argparse import Namespace
@@ -49,7 +50,7 @@ def tell(words: Namespace) -> int:
     files = read_files(words.FILES, words.dir, program, may_add=may_add)
     changed = {path: text for path, text in files.items() if program.get(path) != text}
     answer = tell_run(words.RUN, ticket, changed, {key: getattr(words, key) or "" for key in STATEMENT})
-    if wait_s is not None and answer.status == "accepted" and answer.candidate is not None:
+    if wait_s is not None and answer.candidate is not None:  # of a duplicate too: whoever told it may have been killed waiting
         answer = replace(answer, result=wait_result(words.RUN, answer.candidate, wait_s))
     if words.json:
         put_json(answer)
@@ -110,10 +111,9 @@ def _told_text(answer: TellAnswer) -> str:
     run = shlex.quote(answer.run)
     if answer.status == "invalid":
         return f"invalid: {one_line(answer.reason, 600)}\nthe ticket is still open: mend the files and tell it again."
-    if answer.status == "duplicate":
-        return f"duplicate: the same program as {answer.candidate}; see: evolve show {run} {answer.candidate}"
-    lines = [f"accepted: {answer.candidate}"]
-    if answer.late:
+    twice = answer.status == "duplicate"
+    lines = [f"duplicate: the same program as {answer.candidate}" if twice else f"accepted: {answer.candidate}"]
+    if answer.late and not twice:
         lines.append("late: its ticket had expired or was told before; it takes part all the same")
     if answer.result is None:
         lines.append(f"see: evolve show {run} {answer.candidate}")
@@ -143,9 +143,12 @@ def _feedback(result: ResultAnswer) -> list[str]:
 
 def _seconds(text: str, option: str) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise UsageError(f"{option} takes seconds, found {text!r}; type for example {option} 600, after the files.") from None
+        value = math.nan
+    if math.isfinite(value):
+        return value
+    raise UsageError(f"{option} takes seconds, found {text!r}; type for example {option} 600, after the files.")
 
 
 VERBS = (

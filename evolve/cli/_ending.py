@@ -14,6 +14,7 @@ from evolve._summary import CONFIRMED, FinalRuns, Summary, best_of
 from evolve.cli._live import noise_text
 from evolve.cli._say import columns, counts, duration, gain, models_text, number, one_line
 
+_SPENT = 0.95  # of the clock: what is left of it then is not worth a word
 _STEPS = 8  # of the lineage; the middle of a longer one is left out
 
 
@@ -55,6 +56,10 @@ def _ended(summary: Summary, search: Search) -> str:
         limit = search.budget.evaluations if summary.reason == "budget.evaluations" else None
         if limit is not None and summary.measurements < limit:
             return f"done: {summary.reason}, with {limit - summary.measurements} of {limit} left that were set aside and not needed"
+        wall_s = search.budget.wall_s if summary.reason == "budget.wall_s" else None
+        if wall_s is not None and search.contract.noisy and summary.wall_s < _SPENT * wall_s:
+            left = f"{duration(wall_s - summary.wall_s)} of {duration(wall_s)}"
+            return f"done: {summary.reason}, with {left} left that was set aside for claims and not needed"
         return f"done: {summary.reason} is spent"
     return f"{summary.status}: {one_line(summary.reason, 400)}" if summary.reason != summary.status else summary.status
 

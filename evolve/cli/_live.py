@@ -227,7 +227,7 @@ def budget_text(budget: Budget) -> str:
     if budget.candidates is not None:
         limits.append(f"{budget.candidates} candidates")
     if budget.usd is not None:
-        limits.append(f"${budget.usd:.2f} for models")
+        limits.append(f"${budget.usd:g} for models")
     if budget.tokens is not None:
         limits.append(f"{budget.tokens} tokens of models")
     if budget.calls is not None:

@@ -117,7 +117,7 @@ class Tools:
             changed = {path: text for path, text in files.items() if program.get(path) != text}
             said = {"summary": summary, "hypothesis": hypothesis, "expected": expected, "plan": plan}
             answer = tell_run(self._run, ticket, changed, said)
-            if wait_s > 0 and answer.status == "accepted" and answer.candidate is not None:
+            if wait_s > 0 and answer.candidate is not None:
                 return asdict(replace(answer, result=wait_result(self._run, answer.candidate, wait_s)))
             return asdict(answer)
 

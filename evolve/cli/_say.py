@@ -67,8 +67,8 @@ def score(mean: float, sd: float, n: int, unit: str = "") -> str:
 
 def gain(value: float, base: float, sd: float = 0.0) -> str:
     """A gain (higher is better) with its sign, and relative to the seed's score where that is known well enough to divide by."""
-    share = f" ({100 * value / abs(base):+.2f} %)" if abs(base) > 5 * sd else ""
-    return f"{value:+.5g}{share}"
+    share = f" ({100 * value / abs(base) + 0.0:+.2f} %)" if abs(base) > 5 * sd else ""
+    return f"{value + 0.0:+.5g}{share}"
 
 
 def duration(seconds: float) -> str:
@@ -94,7 +94,8 @@ def models_text(models: ModelUse, budget: Budget) -> str:
     """What models have cost; "" where none was asked or offered."""
     if not models.offered and not models.calls:
         return ""
-    cap = f" of ${budget.usd:.2f}" if budget.usd is not None else ""
+    cap = f" of ${budget.usd:g}" if budget.usd is not None else ""
     flying = f" and ${models.reserved_usd:.4f} reserved" if models.reserved_usd else ""
+    flying += f", ${models.overrun_usd:.4f} of it beyond what was reserved" if models.overrun_usd else ""
     text = f"${models.usd:.4f}{cap} spent{flying}, {models.calls} calls, {models.tokens} tokens"
     return text + "".join(f"; {model} is not asked any more: {one_line(why, 160)}" for model, why in models.refused.items())

@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from evolve._errors import need
+from evolve.models._clients import Clients
 from evolve.models._draft import Draft, mapping, text
 from evolve.models._failure import CallFailure, FailureKind, broken, refused
 from evolve.models._headers import hold_s, retry_after_s
-from evolve.models._http import http, transport_errors, transport_failure
+from evolve.models._http import certificates, http, transport_errors, transport_failure
 from evolve.models._reply import NOTHING
 
 T = TypeVar("T")
@@ -48,14 +49,15 @@ class AnthropicClient:
         self._read_timeout_s = read_timeout_s
         self._deadline_s = deadline_s
         self._unix_time = unix_time
-        self._client: Any = None
+        self._clients = Clients(self._open, "close")
 
     async def attempt(self, send: Callable[[Any], Awaitable[T]], draft: Draft) -> T | CallFailure:
         """What ``send`` makes of the client, or the failure that its error is.  ``draft`` is what has come until then."""
         sdk: Any = need("anthropic", "anthropic")
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await send(self._open(sdk))
+                with self._clients.one() as client:
+                    return await send(client)
         except sdk.APIStatusError as error:
             return self._refused(error, draft)
         except sdk.APIConnectionError as error:
@@ -75,16 +77,14 @@ class AnthropicClient:
         return hold_s(response.headers, self._unix_time())
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        await self._clients.close()
 
-    def _open(self, sdk: Any) -> Any:
-        if self._client is None:
-            timeout = http().Timeout(self._read_timeout_s, connect=10.0)
-            key = os.environ.get(self._key_variable)
-            self._client = sdk.AsyncAnthropic(api_key=key, base_url=self._base_url, max_retries=0, timeout=timeout)
-        return self._client
+    def _open(self) -> Any:
+        sdk: Any = need("anthropic", "anthropic")
+        timeout = http().Timeout(self._read_timeout_s, connect=10.0)
+        key = os.environ.get(self._key_variable)
+        one_request = sdk.DefaultAsyncHttpxClient(follow_redirects=False, verify=certificates())  # what is counted is what is sent
+        return sdk.AsyncAnthropic(api_key=key, base_url=self._base_url, max_retries=0, timeout=timeout, http_client=one_request)
 
     def _refused(self, error: Any, draft: Draft) -> CallFailure:
         status = error.status_code

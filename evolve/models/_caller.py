@@ -97,8 +97,10 @@ class Caller:
         found = await provider.result(record.batch, custom_id(record), None)
         if isinstance(found, Unsettled):
             return Outcome(found.failure, 1, 0.0, still_open=True)
-        settlement = settled(record, read_row(record.model, record.price), found, 0, clock.now() - started)
-        self._till.purse.settle(settlement, reply_text(found))
+        reply = reply_text(found)
+        row = read_row(record.model, record.price)
+        settlement = settled(record, row, found, 0, clock.now() - started, said=bool(reply))
+        self._till.purse.settle(settlement, reply)
         return Outcome(found, 1, settlement.usd)
 
     async def _in_batch(self, provider: BatchProvider, pending: Pending, request: ModelRequest) -> Answer | Unsettled:

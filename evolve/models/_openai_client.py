@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from evolve.models._clients import Clients
 from evolve.models._draft import Draft, text
 from evolve.models._failure import CallFailure, FailureKind, broken, refused
 from evolve.models._headers import hold_s, retry_after_s
-from evolve.models._http import http, transport_errors, transport_failure
+from evolve.models._http import certificates, http, transport_errors, transport_failure
 from evolve.models._reply import NOTHING
 
 _MOST_WORDS = 65536  # bytes of an error answer that are read
@@ -58,7 +59,10 @@ class OpenAIClient:
         self._read_timeout_s = read_timeout_s
         self._deadline_s = deadline_s
         self._unix_time = unix_time
-        self._client: Any = None
+        self._clients = Clients(self._open, "aclose")
+
+    def _open(self) -> Any:
+        return http().AsyncClient(timeout=http().Timeout(self._read_timeout_s, connect=10.0), verify=certificates())
 
     async def attempt(self, send: Callable[[], Awaitable[T]], draft: Draft) -> T | CallFailure:
         """What ``send`` returns, or the failure that its error is.  ``draft`` is what has come until then."""
@@ -73,16 +77,15 @@ class OpenAIClient:
     @asynccontextmanager
     async def stream(self, method: str, path: str, content: bytes | None, accept: str) -> AsyncIterator[Any]:
         """The answer to one request, its body still to be read."""
-        if self._client is None:
-            self._client = http().AsyncClient(timeout=http().Timeout(self._read_timeout_s, connect=10.0))
         headers = {"accept": accept}
         if content is not None:
             headers["content-type"] = "application/json"
         key = os.environ.get(self._key_variable)
         if key:
             headers["authorization"] = f"Bearer {key}"
-        async with self._client.stream(method, self._base_url + path, content=content, headers=headers) as response:
-            yield response
+        with self._clients.one() as client:
+            async with client.stream(method, self._base_url + path, content=content, headers=headers) as response:
+                yield response
 
     async def fetch(self, method: str, path: str, content: bytes | None = None) -> Fetched | CallFailure:
         """The whole answer to one request."""
@@ -124,9 +127,7 @@ class OpenAIClient:
         return hold_s(response.headers, self._unix_time())
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._clients.close()
 
 
 def error_words(body: object) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from evolve._errors import UsageError
 from evolve.models._failure import CallFailure, FailureKind
 from evolve.models._model_info import ModelInfo
 from evolve.models._provider import FREE, Answer, BatchProvider, Provider
-from evolve.models._reply import ModelReply, Usage
+from evolve.models._reply import NOTHING, ModelReply, Usage
 from evolve.models._request import ModelRequest
 
 
@@ -57,16 +57,23 @@ class Recorder:
 class Replay:
     """A provider that answers from a tape.
 
+    Args:
+        path: The tape.
+        prices_from: Whose prices apply.
+        in_order: Whether a request that the tape does not have gets the oldest answer left: a search asks other questions as soon
+            as its timing differs.
+
     Raises:
         UsageError: No such file, or a line that is not a tape's.
     """
 
     name = "replay"
 
-    def __init__(self, path: Path, *, prices_from: str = FREE) -> None:
+    def __init__(self, path: Path, *, prices_from: str = FREE, in_order: bool = False) -> None:
         self.prices_from = prices_from
         self._path = path
-        self._answers: dict[str, deque[Answer]] = {}
+        self._in_order = in_order
+        self._answers: dict[str, deque[Answer]] = {}  # the oldest question first
         try:
             lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         except FileNotFoundError as error:
@@ -82,16 +89,22 @@ class Replay:
         return len(request.canonical().encode())
 
     async def call(self, request: ModelRequest) -> Answer:
-        """What was answered to this request then.
+        """What was answered to this request then; with ``in_order``, else the oldest answer that was not played yet, and a failure
+        that costs nothing once there is none.
 
         Raises:
             UsageError: The tape has no (further) answer to it.
         """
         waiting = self._answers.get(request.key)
-        if not waiting:
-            which = "no" if waiting is None else "no further"
+        if waiting:
+            return waiting.popleft()
+        which = "no" if waiting is None else "no further"
+        if not self._in_order:
             raise UsageError(f"the tape {self._path} has {which} answer to the request {request.key}; record it again.")
-        return waiting.popleft()
+        left = next((answers for answers in self._answers.values() if answers), None)
+        if left is None:
+            return CallFailure(FailureKind.BAD_REQUEST, f"the tape {self._path} is at its end.", NOTHING)
+        return left.popleft()
 
     async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
         """Empty: what the tape has can be asked."""

@@ -142,8 +142,9 @@ class Till:
             found = await send(pending)
             if isinstance(found, Unsettled):
                 return found, 0
-            settlement = settled(reserved, quote.row, found, order.max_tokens, self.limiter.clock.now() - started)
             reply = text_of(found)
+            wall_s = self.limiter.clock.now() - started
+            settlement = settled(reserved, quote.row, found, order.max_tokens, wall_s, said=bool(reply))
         finally:
             ending = settlement or pending.if_given_up
             if ending is not None:
@@ -152,7 +153,13 @@ class Till:
 
 
 def settled(
-    reserved: CallReserved, row: PriceRow | None, answer: Good | CallFailure, max_tokens: int, wall_s: float
+    reserved: CallReserved,
+    row: PriceRow | None,
+    answer: Good | CallFailure,
+    max_tokens: int,
+    wall_s: float,
+    *,
+    said: bool = False,
 ) -> CallSettled:
     """What an answer costs.  Failures are charged too: by their usage, and in full where nobody counted.
 
@@ -162,9 +169,14 @@ def settled(
         answer: The answer.
         max_tokens: Bounds the output where nobody counted it.
         wall_s: How long it took.
+        said: Whether there is text: then a count of no tokens counts nothing.
     """
     outcome, reason = (str(answer.kind), answer.sentence) if isinstance(answer, CallFailure) else (OK, "")
     usage = answer.usage if row is not None else None
+    if usage is not None and said and not usage.prompt:
+        usage = None
+    elif usage is not None and said and not usage.output:
+        usage = replace(usage, output_known=False) if max_tokens else None
     if usage is None or row is None:
         return replace(in_full(reserved, outcome, reason), wall_s=wall_s)
     return CallSettled(

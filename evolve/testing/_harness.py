@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 from archive import Attempt, Closed, Entry, Journal, Measurement, Opened, ProposalStatus, Proposed, RunCreated, Status, TextStore
 from evolve import _snapshot
 from evolve._build import build_operators, build_search
+from evolve._clerk import Clerk
 from evolve._collector import rare_collections
 from evolve._config import BudgetConfig, LlmConfig, ProblemConfig, RunConfig, SearchConfig, StopConfig
 from evolve._contract import Contract, Problem, Stage
@@ -167,8 +168,9 @@ class Harness:
     def drive(self) -> str:
         """Run the loop to its end; returns why it ended."""
         with rare_collections():
-            desk = cast("Desk | None", self.desk)  # what the loop needs of one
-            return run_loop(self.search, self.executor, self.workshop, self.recorder, self.mailbox, lambda request: None, desk=desk)
+            desk = cast("Desk", self.desk)  # what a clerk needs of one
+            clerk = Clerk(desk, self.search, self.workshop, self.recorder) if self.desk is not None else None
+            return run_loop(self.search, self.executor, self.workshop, self.recorder, self.mailbox, lambda _: None, clerk=clerk)
 
     def finish(self, status: str = "done") -> None:
         """Write the last record of this opening."""

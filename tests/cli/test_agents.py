@@ -183,6 +183,17 @@ def test_told_twice_and_told_late_it_takes_part_all_the_same(
     assert rows == [["seed", "ok"], *[["external", "ok"]] * 3]  # all that was told is measured
 
 
+def test_told_again_it_waits_for_what_was_told_first(
+    say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path]
+) -> None:
+    mine, path = ticket(), file(child(3.0, seed=BLOCKS))
+    first = json.loads(say("tell", run, mine, path, "--json"))  # as if whoever waited for it had been killed
+    again = json.loads(say("tell", run, mine, path, "--wait", "--json", code=1))
+    assert (again["status"], again["candidate"]) == ("duplicate", first["candidate"])
+    assert again["result"]["status"] == "ok"
+    assert "score" in say("tell", run, mine, path, "--wait", code=1)
+
+
 def test_a_child_that_fails_says_how(say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path]) -> None:
     found = json.loads(say("tell", run, ticket(), file(BLOCKS.replace("X = 4.0", "X = [")), "--wait", "--json", code=1))
     assert (found["status"], found["result"]["status"], found["result"]["score"]) == ("accepted", "invalid", None)
@@ -373,7 +384,7 @@ def test_which_file_is_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     [
         (["ask", "RUN", "--expires", "soon"], "--expires takes seconds, found 'soon'"),
         (["ask", "RUN", "--expires", "-1"], "expires after more than 0"),
-        (["ask", "RUN", "--expires", "nan"], "expires after more than 0"),
+        (["ask", "RUN", "--expires", "nan"], "--expires takes seconds, found 'nan'"),
         (["ask", "RUN", "--parent", "zz"], "has no candidate 'zz'"),
         (["ask", "RUN", "--out", "RUN"], "is there already; name a new one"),
         (["tell", "RUN", "x", "main.py"], "expected the number of a ticket that evolve ask gave, found 'x'"),

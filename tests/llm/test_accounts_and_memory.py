@@ -38,7 +38,8 @@ from evolve.testing import Harness, Script, plain_contract, scored
 
 def given_to(book: Accounts, *ends: tuple[str, str], first: int = 0) -> None:
     for ticket, (status, outcome) in enumerate(ends, first):
-        book.proposed(Proposed(Attempt("e", ticket), "p", ProposalStatus(status), reason=f"{outcome}.", outcome=outcome), "small")
+        ended = Proposed(Attempt("e", ticket), "p", ProposalStatus(status), reason=f"{outcome}.", outcome=outcome)
+        book.proposed(ended, "small", 100.0 + ticket)
 
 
 def opened(*models: str) -> Accounts:
@@ -60,10 +61,23 @@ def test_a_model_that_refuses_for_good_is_out_until_the_next_opening(outcome):
 
 def test_a_model_fails_five_times_in_a_row_and_not_four():
     book = opened("small")
-    given_to(book, *[("failed", "timeout")] * 4, ("invalid", "empty"), *[("failed", "timeout")] * 4)
+    given_to(book, *[("failed", "bad_request")] * 4, ("invalid", "empty"), *[("failed", "bad_request")] * 4)
     assert book.may_ask("small")
-    given_to(book, ("failed", "timeout"))
-    assert book.refused == {"small": "5 tickets in a row failed, the last one so: timeout."}
+    given_to(book, ("failed", "bad_request"))
+    assert book.refused == {"small": "5 tickets in a row failed, the last one so: bad_request."}
+
+
+def test_an_outage_gives_a_model_a_rest_that_grows_and_ends_with_an_answer():
+    book = opened("small")
+    given_to(book, *[("failed", "overloaded")] * 4)
+    assert book.resting == {}
+    given_to(book, *[("failed", "overloaded")] * 2, first=4)
+    assert book.resting == {"small": 105.0 + 120.0}
+    assert book.may_ask("small")  # it is not given up
+    given_to(book, *[("failed", "unreachable")] * 20, first=6)
+    assert book.resting == {"small": 125.0 + accounts.LONGEST_REST_S}
+    given_to(book, ("child", ""), *[("failed", "timeout")] * 4, first=30)
+    assert book.resting == {"small": 125.0 + accounts.LONGEST_REST_S}  # four are not enough for another
 
 
 def test_what_a_cap_forbade_may_be_asked_again_under_another():

@@ -109,14 +109,23 @@ def test_a_model_that_refuses_for_good_is_asked_again_only_after_resume(near, st
     assert ("child", "") in ends(records_of(Path(summary.run)))
 
 
-def test_a_model_that_the_server_does_not_list_is_handed_one_ticket(near):
+def test_a_model_that_its_own_provider_does_not_list_is_handed_one_ticket(near, monkeypatch):
     with AnsweringServer() as server:
-        summary = start(near(server.url, llm=ONE | {"models": ("nonesuch", "claude-test")}, calls=4))
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        config = near(server.url, llm=ONE | {"models": ("nonesuch", "claude-test")}, calls=4)
+        config.llm.base_url = None
+        summary = start(config)
         assert {asked.body["model"] for asked in server.asks()} == {"claude-test"}
     records = records_of(Path(summary.run))
     failed = [end for _, end in tickets_of_models(records).values() if end.status == "failed"]
     assert [end.outcome for end in failed if end.outcome != "over_budget"] == ["not_found"]
     assert failed[0].reason == "anthropic has no model nonesuch; it has claude-test."
+
+
+def test_a_gateway_may_know_more_models_than_it_lists(near):
+    with AnsweringServer() as server:
+        start(near(server.url, llm=ONE | {"models": ("nonesuch",)}, calls=4))
+        assert {asked.body["model"] for asked in server.asks()} == {"nonesuch"}
 
 
 def test_a_server_that_asks_for_time_gets_it_and_the_call_succeeds(near):

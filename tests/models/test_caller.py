@@ -157,6 +157,9 @@ def test_no_more_calls_at_a_time_than_there_are_slots(in_flight):
         (failure(FailureKind.CUT_STREAM, Usage(input=20, output=1, output_known=False)), 20_000 + 1_000_000, 120),
         (failure(FailureKind.TIMEOUT, None), None, None),
         (ModelReply("done", "stop", None), None, None),
+        (ModelReply("done", "stop", Usage()), None, None),  # a text of no tokens: nobody counted
+        (ModelReply("done", "stop", Usage(input=20)), 20_000 + 1_000_000, 120),
+        (ModelReply("done", "stop", Usage(cached=20, output=3)), 20_000 + 30_000, 23),
     ],
 )
 def test_failures_are_charged_and_what_nobody_counted_in_full(answer, nano, tokens):

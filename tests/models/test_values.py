@@ -145,6 +145,17 @@ def test_a_tape_without_the_answer(tmp_path):
         asyncio.run(replay.call(ask("m", "y", 1)))
 
 
+def test_a_tape_in_order_answers_other_questions_too(tmp_path):
+    tape = tmp_path / "tape.jsonl"
+    recorder = Recorder(Scripted(["a", "b", "c"]), tape)
+    for number in range(3):
+        asyncio.run(recorder.call(ask("m", str(number), 10)))
+    replay = Replay(tape, in_order=True)
+    played = [asyncio.run(replay.call(ask("m", text, 10))) for text in ("1", "other", "another", "0")]
+    assert [answer.text for answer in played] == ["b", "a", "c", ""]
+    assert (played[3].kind, played[3].usage, played[3].again) == (FailureKind.BAD_REQUEST, Usage(), False)
+
+
 def test_what_is_no_tape(tmp_path):
     with pytest.raises(UsageError, match="record one"):
         Replay(tmp_path / "none")

@@ -119,3 +119,32 @@ def test_limits_that_are_not_named_stay(search):
     assert (record.evaluations, record.wall_s) == (5, 5)
     with pytest.raises(UsageError):
         budget_record(search, {"dollars": 5})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 200_000, '{"verb":"note","body":' + "[" * 100_000, '{"verb":"no\\ud800te","body":"{}"}', "[]", '"x"', "\x00"],
+)
+def test_a_file_that_is_no_request_is_removed_and_stops_nobody(tmp_path, text):
+    left = post(tmp_path, "stop", "{}")
+    (tmp_path / "inbox" / "aaaaaaaaaaaaaaaa.json").write_text(text)
+    assert [request.id for request in waiting(tmp_path)] == [left.id]
+    assert [path.name for path in (tmp_path / "inbox").iterdir()] == [f"{left.id}.json"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        ("budget", '{"wall_s": 1e400}'),
+        ("budget", '{"wall_s": NaN}'),
+        ("budget", '{"evaluations": ' + "9" * 400 + "}"),
+        ("note", '{"text": "\\ud800"}'),
+        ("note", "[" * 100_000),
+        ("ask", '{"expires_s": Infinity}'),
+        ("tell", '{"ticket": 1, "files": {"main.py": "\\udfff"}}'),
+    ],
+)
+def test_what_no_record_can_hold_is_refused(search, verb, body):
+    (record,) = answer(search, Request("id", verb, body), None, 0.0)
+    assert not record.accepted
+    assert "must be a JSON object" in json.loads(record.answer)["error"]

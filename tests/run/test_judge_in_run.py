@@ -11,7 +11,7 @@ from archive import CallReserved, Event, Proposed, Retraction, read_journal
 from evolve._config import LlmConfig
 from evolve._session import start
 from evolve.testing import ModelServer, Say
-from evolve.testing._model_says import finish, text_block
+from evolve.testing._model_says import error, finish, text_block
 from evolve.testing._model_says import start as begin
 
 CHEAT = """HYPOTHESIS: the middle is best
@@ -37,11 +37,15 @@ class JudgingServer(ModelServer):
     """Proposes a program that reads frames; as a judge it knows such programs, or thinks well of all."""
 
     fit = True
+    away = 0  # how many of the judge's requests are refused first
 
     def _answer(self, heard):
         if heard.path != "/v1/messages":
             return super()._answer(heard)
         text = "\n".join(part["text"] for each in heard.body["messages"] for part in each["content"])
+        if "You review a program for cheating" in text and self.away:
+            self.away -= 1
+            return error(529, "overloaded_error")
         said = self._verdict(text) if "You review a program for cheating" in text else CHEAT
         return Say(events=(begin(), *text_block(said), *finish()))
 
@@ -57,10 +61,10 @@ class JudgingServer(ModelServer):
 def judged(parabola, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "dummy-key")
 
-    def run(*, fit: bool):
+    def run(*, fit: bool, away: int = 0, tries: int = 6):
         config = parabola(evaluations=40)
         with JudgingServer(delay_s=0.05) as server:
-            server.fit = fit
+            server.fit, server.away = fit, away
             config.budget.calls = 200
             config.search.operators = ("crossover",)  # nobody else finds the middle before the model has answered
             config.llm = LlmConfig(
@@ -70,6 +74,7 @@ def judged(parabola, monkeypatch):
                 judge="claude-test",
                 prices=("claude-test=1/5",),
                 in_flight=1,
+                tries=tries,
                 operators=("llm_mutate",),
                 formats=("file",),
             )
@@ -97,3 +102,17 @@ def test_a_judge_that_cannot_tell_cheats_is_not_listened_to(judged):
     assert not [record for record in records if isinstance(record, Retraction)]
     assert any(isinstance(record, Event) and "expected a judge that says cheating" in record.text for record in records)
     assert summary.status == "done"
+
+
+def test_a_judge_that_is_tried_again_has_a_number_for_every_request(judged):
+    _, records = judged(fit=True, away=1)
+    calls = [(record.attempt, record.call) for record in records if isinstance(record, CallReserved)]
+    assert len(calls) == len(set(calls))
+    assert [record for record in records if isinstance(record, Retraction)]
+
+
+def test_a_judge_that_is_away_is_not_called_unfit(judged):
+    _, records = judged(fit=True, away=2, tries=2)
+    (warning,) = [record.text for record in records if isinstance(record, Event) and record.what == "judge"]
+    assert "the judge did not answer" in warning
+    assert "overloaded" in warning
