@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 from argparse import Namespace
 from dataclasses import asdict, replace
@@ -82,6 +81,8 @@ def _engine() -> CheckAnswer:
 
 
 def _installed(name: str) -> bool:
+    import importlib.metadata
+
     try:
         importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
