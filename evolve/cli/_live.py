@@ -10,12 +10,12 @@ import os
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from archive import Champion, Claim, Event, Stamped, StopAsked, TextStore, VaultOpened
 from evolve._confirming import allowance
-from evolve._contract import Budget
 from evolve._progress import Progress, Watch
 from evolve._search import Search
 from evolve._session import Announcement
@@ -195,7 +195,7 @@ def header(announcement: Announcement) -> list[tuple[str, str]]:
     ]
     if seen.seed is not None:
         lines.append(("seed", score(seen.seed.score, seen.seed.sd, seen.seed.n, contract.unit)))
-    lines.append(("budget", budget_text(seen.budget)))
+    lines.append(("budget", budget_text(seen)))
     lines += _model_lines(announcement)
     if contract.noisy:
         lines.append(("confirm", f"{100 * search.budget.confirm:.0f} % of the budget is set aside to confirm improvements"))
@@ -215,50 +215,43 @@ def _model_lines(announcement: Announcement) -> list[tuple[str, str]]:
     return [("models", f"{', '.join(offered)}, at most {search.llm.in_flight} calls at a time{free}")]
 
 
-def budget_text(budget: Budget) -> str:
+def _limits(seen: Progress, elapsed_s: float) -> list[tuple[float, float, Callable[[float], str], str, str]]:
+    """Each limit that there is: its amount, what is spent of it, how to write an amount, its words in full and in short."""
+    budget, models = seen.budget, seen.models
+    every = (
+        (budget.wall_s, elapsed_s, duration, "on the clock", ""),
+        (budget.cpu_s, seen.cpu_s, duration, "of CPU", "CPU"),
+        (budget.evaluations, seen.measurements, str, "measurements", "measurements"),
+        (budget.candidates, seen.candidates, str, "candidates", "candidates"),
+        (budget.usd, models.usd, _dollars, "for models", "for models"),
+        (budget.tokens, models.tokens, str, "tokens of models", "tokens"),
+        (budget.calls, models.calls, str, "calls of models", "calls"),
+    )
+    return [(limit, spent, write, full, short) for limit, spent, write, full, short in every if limit is not None]
+
+
+def _dollars(amount: float) -> str:
+    return f"${amount:.4g}"
+
+
+def budget_text(seen: Progress) -> str:
     """The limits, or that there are none."""
-    limits = []
-    if budget.wall_s is not None:
-        limits.append(f"{duration(budget.wall_s)} on the clock")
-    if budget.cpu_s is not None:
-        limits.append(f"{duration(budget.cpu_s)} of CPU")
-    if budget.evaluations is not None:
-        limits.append(f"{budget.evaluations} measurements")
-    if budget.candidates is not None:
-        limits.append(f"{budget.candidates} candidates")
-    if budget.usd is not None:
-        limits.append(f"${budget.usd:g} for models")
-    if budget.tokens is not None:
-        limits.append(f"{budget.tokens} tokens of models")
-    if budget.calls is not None:
-        limits.append(f"{budget.calls} calls of models")
+    limits = [f"{write(limit)} {full}" for limit, _, write, full, _ in _limits(seen, 0.0)]
     return ", ".join(limits) or "none: it goes on until it is stopped"
 
 
 def left_text(seen: Progress, elapsed_s: float) -> str:
     """What is left of each limit."""
-    budget, left = seen.budget, []
-    if budget.wall_s is not None:
-        left.append(f"{duration(budget.wall_s - elapsed_s)} of {duration(budget.wall_s)}")
-    if budget.cpu_s is not None:
-        left.append(f"{duration(budget.cpu_s - seen.cpu_s)} of {duration(budget.cpu_s)} CPU")
-    if budget.evaluations is not None:
-        left.append(f"{max(budget.evaluations - seen.measurements, 0)} of {budget.evaluations} measurements")
-    if budget.candidates is not None:
-        left.append(f"{max(budget.candidates - seen.candidates, 0)} of {budget.candidates} candidates")
+    left = [
+        f"{write(max(limit - spent, 0))} of {write(limit)} {short}".rstrip()
+        for limit, spent, write, _, short in _limits(seen, elapsed_s)
+    ]
     return ", ".join(left) or f"no limit, {duration(elapsed_s)} so far"
 
 
 def spent_share(seen: Progress, elapsed_s: float) -> float | None:
     """The share spent of the limit that is nearest, in [0, 1]; None without any."""
-    budget = seen.budget
-    pairs = (
-        (elapsed_s, budget.wall_s),
-        (seen.cpu_s, budget.cpu_s),
-        (seen.measurements, budget.evaluations),
-        (seen.candidates, budget.candidates),
-    )
-    shares = [spent / limit for spent, limit in pairs if limit is not None]
+    shares = [spent / limit for limit, spent, *_ in _limits(seen, elapsed_s)]
     return min(max(shares), 1.0) if shares else None
 
 
