@@ -3,7 +3,8 @@
 The search and the queries both use these formulas, so that what a run decides and what it reports agree.  For one problem at
 one stage, with candidate ``c`` measured ``n_c`` times with mean ``y_c``:
 
-    s2   = sum_c M2_c / sum_c (n_c - 1)            noise of one measurement, pooled over all replicates
+    s2   = sum_c M2_c / sum_c (n_c - 1)            noise of one measurement, pooled over all replicates but those of candidates
+                                                   that scatter far more than the others, whose own variance is their s2
     m0   = mean of the candidates' first scores    where a candidate starts from
     tau2 = max(v0 - s2, s2 / k)                    spread of true scores; v0 = sample variance of the k first scores
     w    = tau2 / (tau2 + s2 / n_c)
@@ -13,7 +14,7 @@ First scores are used for the prior because every candidate has exactly one, how
 has the floor ``s2 / k``: a smaller spread cannot be told from none with k candidates, and at exactly zero all candidates would
 tie with no uncertainty left to explore.  With fewer than two candidates there is no prior and ``w`` is 1; with no replicate yet,
 or on a deterministic problem, the noise is 0 and the posterior is the plain mean.  A wild score (a hack, a diverged run) makes
-``tau2`` large, and so only turns shrinkage off.
+``tau2`` large, and so only turns shrinkage off.  Who scatters far more than the others: ``archive._scatter``.
 
 What counts: every ``ok`` measurement at that stage, whatever its purpose, in the problem's own sign.  The formulas do not depend
 on the order, up to rounding.
@@ -23,6 +24,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
+
+from archive._scatter import Scatter
 
 _HUGE = 1e300  # squares of absurd scores overflow; a variance stays a number
 
@@ -47,19 +50,20 @@ class Tally:
     mean: float = 0.0
     m2: float = 0.0
 
-    def add(self, score: float) -> float:
-        """Count a score; returns by how much ``m2`` grew (Welford)."""
+    def add(self, score: float) -> None:
+        """Count a score (Welford)."""
         self.n += 1
         delta = score - self.mean
         self.mean += delta / self.n
-        grown = delta * (score - self.mean)
-        self.m2 += grown
-        return grown
+        self.m2 += delta * (score - self.mean)
 
 
 @dataclass(frozen=True, slots=True)
 class PooledState:
-    """``Pooled`` as plain lists and numbers, for a checkpoint.  ``first`` is (k, mean, M2) of the first scores."""
+    """``Pooled`` as plain lists and numbers, for a checkpoint.
+
+    ``first`` is (k, mean, M2) of the first scores; ``df`` and ``within`` count those that are pooled.
+    """
 
     noisy: bool
     df: int
@@ -74,14 +78,13 @@ class PooledState:
 class Pooled:
     """Scores of one problem at one stage, with O(1) updates.  Deterministic; not thread-safe."""
 
-    __slots__ = ("_by_id", "_df", "_first", "_shape", "_within", "noisy")
+    __slots__ = ("_by_id", "_first", "_scatter", "_shape", "noisy")
 
     def __init__(self, noisy: bool) -> None:
         self.noisy = noisy
         self._by_id: dict[str, Tally] = {}
         self._first = Tally()
-        self._within = 0.0
-        self._df = 0
+        self._scatter = Scatter()
         self._shape: tuple[float, tuple[float, float] | None] | None = None  # noise and prior until the next score
 
     def __contains__(self, candidate: str) -> bool:
@@ -96,9 +99,9 @@ class Pooled:
         if tally is None:
             tally = self._by_id[candidate] = Tally()
             self._first.add(score)
-        else:
-            self._df += 1
-        self._within += tally.add(score)
+        tally.add(score)
+        if self.noisy and tally.n > 1:
+            self._scatter.put(candidate, tally.n - 1, min(tally.m2, _HUGE))
         self._shape = None
 
     def tally(self, candidate: str) -> Tally:
@@ -107,15 +110,19 @@ class Pooled:
 
     @property
     def df(self) -> int:
-        """Degrees of freedom of the pooled noise: measurements beyond each candidate's first."""
-        return self._df
+        """Degrees of freedom of the pooled noise: measurements beyond each candidate's first, of those that are pooled."""
+        return self._scatter.df
 
     @property
     def noise(self) -> float:
         """Variance of one measurement; 0 when deterministic or not yet known."""
-        if not self.noisy or self._df == 0:
+        if not self.noisy or self._scatter.df == 0:
             return 0.0
-        return min(self._within / self._df, _HUGE)
+        return min(self._scatter.within / self._scatter.df, _HUGE)
+
+    def noise_of(self, candidate: str) -> float:
+        """The same for one candidate: its own variance where it scatters far more than the others."""
+        return self._scatter.own(candidate) if self._scatter.far(candidate) else self.noise
 
     @property
     def prior(self) -> tuple[float, float] | None:
@@ -131,14 +138,15 @@ class Pooled:
         tally = self._by_id[candidate]
         if self._shape is None:
             self._shape = self.noise, self.prior
-        return shrink(tally.mean, tally.n, *self._shape)
+        noise, prior = self._shape
+        return shrink(tally.mean, tally.n, self._scatter.own(candidate) if self._scatter.far(candidate) else noise, prior)
 
     def dump(self) -> PooledState:
         tallies = list(self._by_id.values())
         return PooledState(
             noisy=self.noisy,
-            df=self._df,
-            within=self._within,
+            df=self._scatter.df,
+            within=self._scatter.within,
             first=(self._first.n, self._first.mean, self._first.m2),
             ids=list(self._by_id),
             counts=[tally.n for tally in tallies],
@@ -150,8 +158,10 @@ class Pooled:
     def load(cls, state: PooledState) -> Pooled:
         """The inverse of ``dump``, exactly."""
         pooled = cls(state.noisy)
-        pooled._df, pooled._within = state.df, state.within
         pooled._first = Tally(*state.first)
         rows = zip(state.ids, state.counts, state.means, state.m2s, strict=True)
         pooled._by_id = {id_: Tally(n, mean, m2) for id_, n, mean, m2 in rows}
+        repeated = ((id_, n - 1, min(m2, _HUGE)) for id_, n, m2 in zip(state.ids, state.counts, state.m2s, strict=True) if n > 1)
+        if state.noisy:
+            pooled._scatter.restore(repeated, state.df, state.within)
         return pooled

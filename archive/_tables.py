@@ -173,17 +173,31 @@ WITH problem AS (
     SELECT run_no, problem, candidate, stage, count(*) AS n, avg(score) AS mean, var_pop(tame) * count(*) AS m2,
         arg_min(tame, seq) AS first, arg_min(score, seq) AS first_score
     FROM scored GROUP BY run_no, problem, candidate, stage
+), scatter AS (
+    SELECT run_no, problem, candidate, stage, m2, m2 / (n - 1) / (1 - 2 / (9 * (n - 1))) ** 3 AS own,
+        m2 / (n - 1 + 2 * sqrt(14 * (n - 1)) + 28) AS excess
+    FROM tally WHERE n > 1
+), typical AS (
+    SELECT run_no, problem, stage, median(own) AS typical, count(*) // 10 AS most FROM scatter GROUP BY run_no, problem, stage
+), far AS (
+    SELECT run_no, problem, candidate, stage, true AS far FROM scatter JOIN typical USING (run_no, problem, stage)
+    WHERE excess > typical AND typical > 0
+    QUALIFY row_number() OVER (PARTITION BY run_no, problem, stage ORDER BY excess DESC, candidate DESC) <= most
 ), noise AS (
     SELECT run_no, problem, stage, count(*) AS k, avg(first_score) AS m0, coalesce(var_samp(first), 0) AS v0,
-        CASE WHEN any_value(noisy) AND sum(n) > count(*) THEN sum(m2) / (sum(n) - count(*)) ELSE 0 END AS s2
-    FROM tally JOIN problem USING (run_no, problem) GROUP BY run_no, problem, stage
+        CASE WHEN any_value(noisy) THEN coalesce(sum(m2) FILTER (far IS NULL)
+            / nullif(sum(n - 1) FILTER (far IS NULL), 0), 0) ELSE 0 END AS s2
+    FROM tally JOIN problem USING (run_no, problem) LEFT JOIN far USING (run_no, problem, candidate, stage)
+    GROUP BY run_no, problem, stage
 ), prior AS (
     SELECT *, greatest(v0 - s2, s2 / k) AS tau2 FROM noise
 ), posterior AS (
-    SELECT t.*, CASE WHEN s2 > 0 AND k > 1 THEN m0 + tau2 / (tau2 + s2 / n) * (mean - m0) ELSE mean END AS score,
-        CASE WHEN s2 <= 0 THEN 0 WHEN k > 1 THEN sqrt(tau2 / (tau2 + s2 / n) * s2 / n) ELSE sqrt(s2 / n) END AS sd,
+    SELECT t.*, CASE WHEN far AND s2 > 0 THEN m2 / (n - 1) ELSE s2 END AS v,
+        CASE WHEN v > 0 AND k > 1 THEN m0 + tau2 / (tau2 + v / n) * (mean - m0) ELSE mean END AS score,
+        CASE WHEN v <= 0 THEN 0 WHEN k > 1 THEN sqrt(tau2 / (tau2 + v / n) * v / n) ELSE sqrt(v / n) END AS sd,
         list_position(stages, stage) AS stage_no, maximize
     FROM tally t JOIN prior USING (run_no, problem, stage) JOIN problem USING (run_no, problem)
+    LEFT JOIN far USING (run_no, problem, candidate, stage)
 )"""
 
 _CANDIDATES = f"""

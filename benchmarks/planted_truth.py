@@ -1,6 +1,7 @@
 """Are improvements claimed when they are real, and only then?  Programs with known true values, through the real engine.
 
-    python benchmarks/planted_truth.py [--repeats 100] [--worlds gauss,t4] [--climb-repeats 100] [--jobs 2] [--json]
+    python benchmarks/planted_truth.py [--repeats 100] [--worlds gauss,t4] [--climb-repeats 100] [--climb-worlds gauss]
+        [--jobs 2] [--json]
 
 *Sieve*: 1,000 independent candidates, 3 % truly better by 0.003 at a noise sd of 0.0025, half of the others equal to the seed
 program and half worse; at most 4,500 runs; every claim against the seed program.  *Climb*: each candidate is a change of the best
@@ -9,7 +10,8 @@ journal and texts are the engine's; only the executor answers from a table.  The
 
 Worlds: ``gauss``; ``t4`` (Student's t, 4 degrees of freedom); ``skew`` (a long tail of good luck); ``paired`` (half of the variance
 is the seed's, the same for all candidates); ``unequal`` (sd of a candidate between 0.6 and 1.65 of the seed program's); ``drift``
-(the machine's level moves by four sd over the run, up and down again).
+(the machine's level moves by four sd over the run, up and down again); ``wild`` (one candidate in thirty scatters thirty times as
+much as the others); ``jumps`` (5 % of all runs, whosever, go wrong by twenty sd).
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from evolve.testing import Harness, Script, plain_contract
 SD, GAIN, SHARE, HARM = 0.0025, 0.003, 0.03, 0.004
 CANDIDATES, RUNS, CLIMB_RUNS = 1000, 4500, 2500
 ONE_VAULT = 0.03  # of the runs of a climb: one claim, at its end
-WORLDS = ("gauss", "t4", "skew", "paired", "unequal", "drift")
+WORLDS = ("gauss", "t4", "skew", "paired", "unequal", "drift", "wild", "jumps")
 SEED_FILES = {"main.py": "".join(f"A{i} = {i + 1}.5\n" for i in range(40))}
 
 
@@ -71,6 +73,10 @@ class Noise:
             z = (z + self._unit(draw("shared", self.repeat, seed))) / math.sqrt(2.0)
         if self.world == "unequal":
             z *= math.exp(draw("factor", candidate).uniform(-0.5, 0.5))
+        if self.world == "wild" and draw("wild", candidate).random() < 1 / 30:
+            z *= 30.0
+        if self.world == "jumps" and own.random() < 0.05:
+            z -= 20.0
         if self.world == "drift":
             z += 2.0 * (1.0 - math.cos(2.0 * math.pi * self.count / self.runs))
         return SD * z
@@ -251,18 +257,20 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=100)
     parser.add_argument("--climb-repeats", type=int, default=100)
     parser.add_argument("--worlds", default=",".join(WORLDS))
+    parser.add_argument("--climb-worlds", default="gauss")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     words = parser.parse_args()
     worlds = words.worlds.split(",")
     jobs = [("sieve", world, i) for world in worlds for i in range(words.repeats)]
-    jobs += [("climb", "gauss", i) for i in range(words.climb_repeats)]
+    climb_worlds = words.climb_worlds.split(",")
+    jobs += [("climb", world, i) for world in climb_worlds for i in range(words.climb_repeats)]
     with ProcessPoolExecutor(words.jobs) as pool:
         results = list(pool.map(_call, jobs, chunksize=4))
     sieves = [[r for j, r in zip(jobs, results, strict=True) if j[:2] == ("sieve", w) and isinstance(r, Sieve)] for w in worlds]
-    climbs = [one for one in results if isinstance(one, Climb)]
+    climbs = [[r for j, r in zip(jobs, results, strict=True) if j[1] == w and isinstance(r, Climb)] for w in climb_worlds]
     rows = [sieve_row(world, found) for world, found in zip(worlds, sieves, strict=True) if found]
-    climbed = [climb_row("gauss", climbs)] if climbs else []
+    climbed = [climb_row(world, found) for world, found in zip(climb_worlds, climbs, strict=True) if found]
     if words.json:
         print(json.dumps({"hardware": hardware(), "sieve": rows, "climb": climbed, "each": [asdict(one) for one in results]}))
         return 0

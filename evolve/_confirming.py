@@ -44,7 +44,7 @@ def is_due(search: Search, now: float) -> bool:
 
 
 def _challenge(search: Search) -> Champion | None:
-    found = search.contest.challenger() if search.people.pooled[-1].df >= _TITLE_DF else None
+    found = search.contest.challenger(search.people) if search.people.pooled[-1].df >= _TITLE_DF else None
     if found is None:
         return None
     number, e_value = found

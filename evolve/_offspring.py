@@ -125,7 +125,8 @@ def simplified(search: Search, number: int) -> list[Placed]:
     mine, before = people.tally(number), people.tally(row.parents[0])
     if mine is None or before is None or noise <= 0.0:
         return []
-    ours, theirs = (Runs(tally.n, tally.mean, shrunk_variance(tally.n, tally.m2, noise)) for tally in (mine, before))
+    both = ((number, mine), (row.parents[0], before))
+    ours, theirs = (Runs(tally.n, tally.mean, shrunk_variance(tally.n, tally.m2, people.noise_of(who))) for who, tally in both)
     if log_e_not_worse(ours, theirs, math.sqrt(noise)) < math.log(BAR_CHAMPION):
         return []
     return people.succeed(number, row.parents[0])

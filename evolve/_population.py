@@ -175,6 +175,10 @@ class Population:
         """Degrees of freedom of the noise."""
         return self.pooled[-1].df
 
+    def noise_of(self, number: int) -> float:
+        """The same for one candidate: its own variance where it scatters far more than the others."""
+        return self.pooled[-1].noise_of(self.rows[number].id)
+
     def tally(self, number: int) -> Tally | None:
         """All ok measurements of a candidate at the last stage, higher is better; None while it has none, or once it failed."""
         row = self.rows[number]

@@ -1,6 +1,6 @@
 """When an improvement is real: noise, evidence that may be looked at any time, vaults of fresh seeds, claims.  Pure."""
 
-from evolve.confirm._contest import FRESH, Contest, Known, ranked
+from evolve.confirm._contest import FRESH, PROVEN, REPEATED, Contest, Known, ranked
 from evolve.confirm._docket import Docket, Ruling, Wanted, make_vault
 from evolve.confirm._evidence import BAR_CHAMPION, BAR_CLAIM, Runs, futile, log_e_not_worse, log_e_value, shrunk_variance
 from evolve.confirm._noise import MIN_DF, Noise, describe_noise, pair_correlation, resolvable
@@ -12,6 +12,8 @@ __all__ = [
     "BAR_CLAIM",
     "FRESH",
     "MIN_DF",
+    "PROVEN",
+    "REPEATED",
     "SIZES",
     "Contest",
     "Docket",

@@ -31,6 +31,8 @@ from evolve.confirm._noise import MIN_DF, PAIRED_FROM, pair_correlation
 
 FRESH = (4, 16)  # runs that a new champion gets before anyone else: at least, for anyone can take its title then; and at most
 FAR_BEHIND = 1e-3  # likelihood ratio at which a candidate is given up even while the champion is new: some ten sd of one run
+REPEATED = 2  # runs of its own before a candidate takes the title: what scatters more than the others shows by then
+PROVEN = 4  # and before one enters a vault, which costs ten times as many
 _PAIRS_KEPT = 256
 _HALVES_KEPT = 64
 NOBODY = -1
@@ -46,6 +48,9 @@ class Known(Protocol):
     @property
     def df(self) -> int:
         """Degrees of freedom of the noise."""
+
+    def noise_of(self, number: int) -> float:
+        """Variance of one run of a candidate: pooled, or its own where it scatters far more than the others."""
 
     def tally(self, number: int) -> Tally | None:
         """All runs of a candidate at the last stage; None while it has none, or once it failed."""
@@ -114,12 +119,17 @@ class Contest:
             self.predecessor = NOBODY
             self._crown(heir, known)
 
-    def challenger(self) -> tuple[int, float] | None:
+    def challenger(self, known: Known) -> tuple[int, float] | None:
         """Who takes the title now, with the e-value of its claim to it."""
-        if not self.titled or self.champion_runs.n < FRESH[0] or not self.alive:
+        if not self.titled or self.champion_runs.n < FRESH[0]:
             return None
-        best = max(self.alive, key=lambda number: (self.alive[number], -number))
-        return (best, math.exp(self.alive[best])) if self.alive[best] >= math.log(BAR_CHAMPION) else None
+        ready = [
+            number
+            for number, evidence in self.alive.items()
+            if evidence >= math.log(BAR_CHAMPION) and (tally := known.tally(number)) is not None and tally.n >= REPEATED
+        ]
+        best = max(ready, key=lambda number: (self.alive[number], -number), default=None)
+        return None if best is None else (best, math.exp(self.alive[best]))
 
     def crowned(self, number: int, known: Known) -> None:
         """The title changes hands."""
@@ -156,7 +166,8 @@ class Contest:
         tally = known.tally(number)
         if tally is None or known.noise <= 0.0:
             return 0.0
-        return log_e_value(_runs(tally, known), _runs(self.reference_runs, known), SPREAD_SD * math.sqrt(known.noise))
+        ours, theirs = _runs(number, tally, known), _runs(self.reference, self.reference_runs, known)
+        return log_e_value(ours, theirs, SPREAD_SD * math.sqrt(known.noise))
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -180,7 +191,7 @@ class Contest:
             self.alive.pop(number, None)
             return
         evidence = self.evidence(number, known)
-        if evidence >= math.log(BAR_CLAIM) and number != self.reference:
+        if evidence >= math.log(BAR_CLAIM) and tally.n >= PROVEN and number != self.reference:
             self.qualified[number] = evidence
         else:
             self.qualified.pop(number, None)
@@ -191,7 +202,8 @@ class Contest:
         if done or self._hopeless(number, tally, target, known):
             self.alive.pop(number, None)
         elif self.titled and target.n:
-            self.alive[number] = log_ratio(_runs(tally, known), _runs(target, known), WORTH_SD * math.sqrt(known.noise))
+            ours, theirs = _runs(number, tally, known), _runs(self.target, target, known)
+            self.alive[number] = log_ratio(ours, theirs, WORTH_SD * math.sqrt(known.noise))
         else:
             self.alive[number] = 0.0 if self.titled else evidence
 
@@ -206,11 +218,12 @@ class Contest:
             target, bar = known.tally(self.champion) or target, FAR_BEHIND
         if target.n == 0:
             return False
-        return futile(_runs(tally, known), _runs(target, known), WORTH_SD * math.sqrt(known.noise), bar)
+        ours, theirs = _runs(number, tally, known), _runs(self.target, target, known)
+        return futile(ours, theirs, WORTH_SD * math.sqrt(known.noise), bar)
 
 
-def _runs(tally: Tally, known: Known) -> Runs:
-    return Runs(tally.n, tally.mean, shrunk_variance(tally.n, tally.m2, known.noise))
+def _runs(number: int, tally: Tally, known: Known) -> Runs:
+    return Runs(tally.n, tally.mean, shrunk_variance(tally.n, tally.m2, known.noise_of(number)))
 
 
 def ranked(qualified: Mapping[int, float]) -> list[int]:

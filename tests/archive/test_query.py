@@ -109,7 +109,8 @@ def test_scores_agree_with_the_formulas_of_the_search(tmp_path: Path, noisy: boo
         for stage in ("tiny", "full"):
             if status[name] != "ok" or (stage == "full" and name in names[40:]):
                 break
-            scores: list[float | None] = [rng.gauss(3, 1) for _ in range(rng.randrange(1, 4))]
+            sd = 1000 if name in names[3::15] else 1  # some scatter far more than the others
+            scores: list[float | None] = [rng.gauss(3, sd) for _ in range(rng.randrange(1, 4))]
             if name != seed and rng.random() < 0.1:
                 scores[-1] = None
             run.measure(name, scores, stage, failure=Status.TIMEOUT)
@@ -122,6 +123,7 @@ def test_scores_agree_with_the_formulas_of_the_search(tmp_path: Path, noisy: boo
     run.journal.close()
     assert len(rows) == 61
     assert {"ok", "timeout"} == set(status.values())
+    assert any(pooled["full"].noise_of(name) > 100 * pooled["full"].noise for name in names[:40]) is noisy
     for name in names:
         stage = "full" if name in pooled["full"] else "tiny"
         if status[name] != "ok":

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import Tally
-from evolve.confirm import BAR_CHAMPION, BAR_CLAIM, Contest, ranked
+from evolve.confirm import BAR_CHAMPION, BAR_CLAIM, PROVEN, REPEATED, Contest, ranked
 
 
 class World:
@@ -22,6 +22,9 @@ class World:
         self.tallies: dict[int, Tally] = {}
         self.failed: set[int] = set()
         self.contest = Contest(titled=titled)
+
+    def noise_of(self, number):
+        return self.noise
 
     def tally(self, number):
         return None if number in self.failed else self.tallies.get(number)
@@ -40,7 +43,7 @@ class World:
         due = self.contest.due((), 1, fresh=fresh)
         for number in due:
             self.run(number)
-        found = self.contest.challenger()
+        found = self.contest.challenger(self)
         if found is not None:
             self.contest.crowned(found[0], self)
         return bool(due)
@@ -51,13 +54,13 @@ def test_a_better_program_takes_the_title_and_everyones_evidence_restarts():
     world.run(0, 6)
     world.run(2)
     world.run(1, 5)
-    number, e_value = world.contest.challenger()
+    number, e_value = world.contest.challenger(world)
     assert number == 1
     assert e_value >= BAR_CHAMPION
     world.contest.crowned(1, world)
     assert (world.contest.champion, world.contest.predecessor) == (1, 0)
     assert world.contest.champion_runs.n == 0  # those it was chosen for do not count
-    assert world.contest.challenger() is None
+    assert world.contest.challenger(world) is None
     assert all(value == 0.0 for value in world.contest.alive.values())
 
 
@@ -82,6 +85,29 @@ def test_the_champion_is_measured_before_anyone_else():
     assert world.contest.due((0,), 2, fresh=8) == [1]
     world.run(0, 6)
     assert 0 not in world.contest.due((), 2, fresh=8)
+
+
+@pytest.mark.parametrize("titled", [True, False])
+def test_one_lucky_run_is_not_enough_for_a_title_or_a_vault(titled):
+    world = World({0: 0.0, 1: 30.0}, titled=titled)
+    world.run(0, 20)
+    for n in range(1, PROVEN + 1):
+        world.run(1)
+        assert (world.contest.challenger(world) is not None) == (titled and n >= REPEATED)
+        assert (1 in world.contest.qualified) == (n >= PROVEN)
+
+
+def test_what_scatters_far_more_than_others_is_judged_by_its_own_noise():
+    class Wild(World):
+        def noise_of(self, number):
+            return 900.0 if number == 1 else self.noise
+
+    world = Wild({0: 0.0, 1: 8.0, 2: 8.0})
+    world.run(0, 20)
+    world.run(1, 6)
+    world.run(2, 6)
+    assert 2 in world.contest.qualified
+    assert 1 not in world.contest.qualified
 
 
 def test_who_is_worse_is_given_up_and_not_measured_again():
@@ -128,7 +154,8 @@ def test_only_who_has_evidence_of_300_against_the_reference_qualifies(titled):
         world.run(1)
         world.run(2)
         for number in (1, 2):
-            assert (number in world.contest.qualified) == (world.contest.evidence(number, world) >= math.log(BAR_CLAIM))
+            evident = world.contest.evidence(number, world) >= math.log(BAR_CLAIM)
+            assert (number in world.contest.qualified) == (evident and world.tally(number).n >= PROVEN)
     assert ranked(world.contest.qualified) == [1]
 
 
@@ -192,7 +219,7 @@ def test_failed_candidates_are_out_for_good(seed, titled):
             world.fail(number)
         elif number not in world.failed:
             world.run(number)
-        found = world.contest.challenger()
+        found = world.contest.challenger(world)
         if found is not None:
             world.contest.crowned(found[0], world)
         contest = world.contest
