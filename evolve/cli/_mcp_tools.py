@@ -13,8 +13,9 @@ from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from archive import ArchiveError
 from evolve import __version__
@@ -66,7 +67,6 @@ def serve(run: str) -> None:
 
 def server_of(run: str) -> MCPServer[Any]:
     """The server of one run."""
-    server: MCPServer[Any] = MCPServer("evolve", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
     tools = Tools(run)
     writing: list[tuple[Callable[..., object], str]] = [
         (tools.ask, _ASK),
@@ -81,11 +81,23 @@ def server_of(run: str) -> MCPServer[Any]:
         (tools.query, _QUERY),
         (tools.claims, "What the run claims, with evidence from seeds that did not exist before. Nothing else is an improvement."),
     ]
-    for tool, description in writing:
-        server.add_tool(tool, description=description, annotations=ToolAnnotations(read_only_hint=False, destructive_hint=False))
-    for tool, description in reading:
-        server.add_tool(tool, description=description, annotations=ToolAnnotations(read_only_hint=True))
-    return server
+    writes, reads = ToolAnnotations(read_only_hint=False, destructive_hint=False), ToolAnnotations(read_only_hint=True)
+    served = [_strict(tool, description, writes) for tool, description in writing]
+    served += [_strict(tool, description, reads) for tool, description in reading]
+    return MCPServer("evolve", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING", tools=served)
+
+
+def _strict(tool: Callable[..., object], description: str, annotations: ToolAnnotations) -> Tool:
+    """A tool that refuses arguments it does not have: to ignore a misspelt ``wait_s`` would be to do what was not asked."""
+    made = Tool.from_function(tool, description=description, annotations=annotations)
+
+    class Arguments(made.fn_metadata.arg_model):  # type: ignore[name-defined]
+        model_config = ConfigDict(extra="forbid")
+
+    Arguments.__name__ = made.fn_metadata.arg_model.__name__
+    taken = made.fn_metadata.model_copy(update={"arg_model": Arguments})
+    schema = {**Arguments.model_json_schema(by_alias=True), "title": made.parameters.get("title", "")}
+    return made.model_copy(update={"fn_metadata": taken, "parameters": schema})
 
 
 class Tools:

@@ -14,7 +14,7 @@ from evolve.evaluate._limits import Limits, limits_of
 from evolve.evaluate._readers import Frame, Unreadable, frame_limit, read_files, read_frame, read_values, reply_limit
 from evolve.evaluate._request import Request, Returns, is_relative
 from evolve.evaluate._start import Job, Started
-from evolve.evaluate._text import clean_text
+from evolve.evaluate._text import clean_log, clean_text
 from evolve.evaluate._trial import Reply, Usage
 from evolve.evaluate._watch import Watch, Watched
 
@@ -204,7 +204,7 @@ def _verdict(watched: Watched, limits: Limits, cpu_status: Status, n_items: int,
         reason=clean_text(reply.reason.encode("utf-8", "replace"))[:1000],
         values=reply.values,
         files=reply.files,
-        log=clean_text(watched.log),
+        log=clean_log(watched.log),
         exit_code=watched.code if reply.exit_code is None else reply.exit_code,
         usage=watched.usage,
         output_hash=hashlib.blake2b(watched.reply, digest_size=16).hexdigest() if reply.ok else "",

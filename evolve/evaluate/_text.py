@@ -24,6 +24,12 @@ _HTML = re.compile(
     r"(?:[\s/][^<>]*)?>|<!--|<!doctype[^<>]*>|<\?[^<>]*>",
     re.IGNORECASE,
 )
+_OURS = re.compile(r'^  File "_stub(?:_server)?\.py", line \d+, in .*\n', re.MULTILINE)
+
+
+def clean_log(data: bytes) -> str:
+    """``clean_text``, and tracebacks begin where the program does: the frames that started it are the sandbox's."""
+    return _OURS.sub("", clean_text(data))
 
 
 def clean_text(data: bytes) -> str:

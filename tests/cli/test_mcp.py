@@ -100,6 +100,8 @@ def test_an_agent_asks_tells_and_looks_back(packing: Path, capfd: pytest.Capture
         ("query", {"sql": "SELECT * FROM read_text('/etc/hostname')"}, "disabled"),
         ("query", {"sql": "SELECT nothing FROM candidates"}, "nothing"),
         ("tell", {"ticket": "one", "files": {}}, "valid integer"),
+        ("tell", {"ticket": 1, "files": {}, "wait": 600}, "wait\n  Extra inputs are not permitted"),
+        ("status", {"verbose": True}, "verbose\n  Extra inputs are not permitted"),
     ],
 )
 def test_what_is_refused_is_a_tool_error_in_our_words(

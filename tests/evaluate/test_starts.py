@@ -158,10 +158,24 @@ def test_a_spare_is_used_once_and_runs_scripts_with_its_imports_loaded() -> None
         for _ in range(3):
             with launcher.sandbox(files, STAGE, start=Start.SPARE) as sandbox:
                 reply = sandbox.run(["python", "/candidate/m.py", "-a"], outputs={"o": 1000})
+                assert reply.ok, (reply.status, reply.reason, reply.log, sandbox.start)
                 found.append((sandbox.start, reply.files["o"].decode()))
     assert [start for start, _ in found] == [Start.COLD, Start.SPARE, Start.SPARE]
     assert found[0][1] == "[False, ['-a'], '__main__', '/work', 5]"
     assert found[1][1] == found[2][1] == "[True, ['-a'], '__main__', '/work', 5]"
+
+
+def test_a_traceback_begins_in_the_program_however_it_was_started(launcher: Launcher) -> None:
+    source = "def f():\n    return g()\ndef g():\n    return 1 / 0\n"
+    for start in (Start.WARM, Start.COLD):
+        log = called(launcher, source, start).log
+        assert log.startswith('Traceback (most recent call last):\n  File "/candidate/m.py", line 2, in f\n')
+    with open_launcher("strict", View(imports=("numpy",))) as spares:
+        for started in (Start.COLD, Start.SPARE):
+            with spares.sandbox({"m.py": source + "f()\n"}, STAGE, start=Start.SPARE) as sandbox:
+                log = sandbox.run(["python", "/candidate/m.py"]).log
+                assert sandbox.start is started
+            assert log.startswith('Traceback (most recent call last):\n  File "/candidate/m.py", line 5, in <module>\n')
 
 
 def test_a_spare_that_died_or_does_not_fit_is_passed_over() -> None:
