@@ -134,7 +134,7 @@ def _parse(files: Mapping[str, str]) -> dict[str, ast.Module] | Finding:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                trees[path] = ast.parse(text, filename=path)
+                trees[path] = ast.parse(text.removeprefix("\ufeff"), filename=path)  # Python skips a byte order mark in a file
         except SyntaxError as error:
             return Finding(Status.INVALID, f"{path}:{error.lineno or 0}: {error.msg}")
         except ValueError as error:  # a null character

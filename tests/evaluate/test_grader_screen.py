@@ -65,6 +65,7 @@ def test_python_that_does_not_parse_is_invalid_with_its_line() -> None:
     assert finding.reason.startswith("main.py:2: ") or finding.reason.startswith("main.py:3: ")
     assert _status({"main.py": "x = '\0'"}) is Status.INVALID
     assert _status({"main.py": "x = " + "9" * 500}) is None
+    assert _status({"main.py": "\ufeffx = 1\n"}) is None
     assert _status({"main.py": "x = " + "9" * 5000}, max_bytes=9999) is Status.INVALID
     assert _status({"main.py": "", "notes.txt": "this is no ( python"}, may_add_files=True) is None
 
