@@ -94,7 +94,8 @@ def _opening(search: Search, now: float, entropy: Entropy) -> VaultOpened | None
     left = allowance(search, milestone) - docket.cost
     if search.budget.evaluations is not None:
         left = min(left, search.budget.evaluations - search.spend.evaluations - docket.outstanding)
-    sizes = group[0].sizes if group else _sizes(search, number, left)
+    last = milestone == docket.base + MILESTONES
+    sizes = group[0].sizes if group else _sizes(search, number, left, last=last)
     if sizes is None or sizes.own + (0 if group else sizes.bank) > left:
         return None
     paired = group[0].paired if group else contest.paired
@@ -115,10 +116,10 @@ def _opening(search: Search, now: float, entropy: Entropy) -> VaultOpened | None
     )
 
 
-def _sizes(search: Search, number: int, left: float) -> Sizes | None:
+def _sizes(search: Search, number: int, left: float, *, last: bool = False) -> Sizes | None:
     contest, people = search.contest, search.people
     effect = people.posterior(number)[0] - contest.reference_runs.mean
-    return choose_sizes(effect, math.sqrt(people.noise), left)
+    return choose_sizes(effect, math.sqrt(people.noise), left, last=last)
 
 
 def _shared(sizes: Sizes, bank: tuple[int, ...]) -> tuple[int, ...]:
@@ -173,13 +174,35 @@ def holds_a_vault(search: Search) -> bool:
     return allowance(search) >= SIZES[0].own + SIZES[0].bank
 
 
+def kept(search: Search) -> int:
+    """Runs to be kept back while searching: those that open vaults still take, and of what is set aside as much as may be of use.
+
+    What pays for no vault any more goes back to the search; while nobody may be confirmed, all but the smallest vault does.
+    """
+    if not holds_a_vault(search):
+        return search.docket.outstanding
+    smallest = SIZES[0].own + SIZES[0].bank
+    left = math.ceil(allowance(search)) - search.docket.cost
+    if left < smallest:
+        left = 0
+    elif not _hopeful(search):
+        left = smallest
+    return left + search.docket.outstanding
+
+
+def _hopeful(search: Search) -> bool:
+    """Whether anyone may still be confirmed: qualifies, or is worth more runs."""
+    contest = search.contest
+    return contest.undecided(fresh=_fresh(search)) or any(eligible(search, number) for number in contest.qualified)
+
+
 def vaults_ahead(search: Search) -> int:
-    """Runs that the vaults of all who qualify now would cost."""
+    """Runs that the vaults of all who qualify now would cost, as far as what is set aside pays for them."""
     waiting = [number for number in search.contest.qualified if eligible(search, number)]
     if not waiting or search.people.pooled[-1].df < NOISE_DF:
         return 0
     sizes = _sizes(search, waiting[0], math.inf) or SIZES[-1]
-    return sizes.own * len(waiting) + sizes.bank
+    return min(sizes.own * len(waiting) + sizes.bank, max(math.ceil(allowance(search)) - search.docket.cost, 0))
 
 
 # ------------------------------------------------------------------------------------------------ blocks

@@ -115,10 +115,10 @@ def reserve(search: Search) -> Reserve:
     spend = search.spend
     if not search.contract.noisy:
         return Reserve(wall_s=_COLD_START_S + spend.measure_wall_s, evaluations=1 if _warm(search) else 0)
-    owed = search.finals[1] if search.finals is not None else 2 * final_runs(search)
-    if search.finals is None and confirming.holds_a_vault(search):
-        docket = search.docket
-        owed = max(owed, math.ceil(confirming.allowance(search)) - docket.cost) + docket.outstanding
+    if search.finals is not None:
+        owed = search.finals[1]
+    else:
+        owed = max(confirming.kept(search), 0 if search.docket.vaults else 2 * final_runs(search))
     rounds = math.ceil(owed / 2 / search.slots) * 2
     return Reserve(
         wall_s=_FINAL_MARGIN * rounds * spend.measure_wall_s, cpu_s=_FINAL_MARGIN * owed * spend.measure_cpu_s, evaluations=owed

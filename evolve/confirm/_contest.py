@@ -161,6 +161,10 @@ class Contest:
         waiting.sort(key=lambda number: (-self.alive[number], number))
         return (first + waiting)[:count]
 
+    def undecided(self, *, fresh: int) -> bool:
+        """Whether ``due`` has or will have somebody to measure again."""
+        return (self.titled and self.champion_runs.n < fresh) or any(number != self.champion for number in self.alive)
+
     def evidence(self, number: int, known: Known) -> float:
         """Log of the e-value of "better than the reference", from all runs of the candidate and the reference's fresh ones."""
         tally = known.tally(number)

@@ -84,12 +84,16 @@ def power(effect: float, noise_sd: float, n: int, m: int) -> float:
     return 1.0 if shift > 30 else 1.0 - float(nctdtr(df, shift, stdtrit(df, 1 - LEVEL)))
 
 
-def choose_sizes(effect: float, noise_sd: float, affordable: float) -> Sizes | None:
-    """The smallest vault with a power of 0.9 at ``effect`` (shrunken), else the largest; None if the runs left do not hold it."""
+def choose_sizes(effect: float, noise_sd: float, affordable: float, *, last: bool = False) -> Sizes | None:
+    """The smallest vault with a power of 0.9 at ``effect`` (shrunken), else the largest; None if the runs left do not hold it.
+
+    With ``last`` there will be no other chance: then the largest that they do hold.
+    """
     for sizes in SIZES:
         enough = sizes is SIZES[-1] or power(effect, noise_sd, *sizes.gate) >= POWER
         if enough:
-            return sizes if sizes.own + sizes.bank <= affordable else None
+            held = [one for one in SIZES if one.own + one.bank <= affordable]
+            return sizes if sizes in held else held[-1] if held and last else None
     return None
 
 

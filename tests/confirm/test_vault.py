@@ -60,6 +60,9 @@ def test_the_smallest_vault_that_is_strong_enough_is_opened_if_the_budget_holds_
     assert choose_sizes(0.5, 1.0, 1000) is large
     assert choose_sizes(0.5, 1.0, large.own + large.bank - 1) is None
     assert choose_sizes(5.0, 1.0, 20) is small
+    assert choose_sizes(0.5, 1.0, large.own + large.bank - 1, last=True) is middle
+    assert choose_sizes(0.5, 1.0, 1000, last=True) is large
+    assert choose_sizes(0.5, 1.0, small.own + small.bank - 1, last=True) is None
     for sizes in (small, middle):
         assert choose_sizes(2.0, 1.0, 1000) is sizes or power(2.0, 1.0, *sizes.gate) < 0.9
 

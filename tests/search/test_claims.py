@@ -30,7 +30,7 @@ from archive import (
 from evolve._confirming import claims_of
 from evolve._snapshot import put_state, state_of
 from evolve._summary import best_of, word_of
-from evolve.confirm import Docket
+from evolve.confirm import SIZES, Docket
 
 
 class Planted(Simulation):
@@ -293,6 +293,15 @@ def test_a_budget_without_room_for_a_vault_ends_unconfirmed_with_final_runs():
     assert run.search.docket.vaults == []
     assert len(run.search.final_scores) == 10
     assert word_of(run.search, best_of(run.search)) in ("champion, unconfirmed", "better so far, unconfirmed", "")
+
+
+def test_what_was_set_aside_and_is_of_no_use_goes_back_to_the_search():
+    """At most the smallest vault is kept to the end for nobody, and nothing beyond the budget is spent."""
+    smallest = SIZES[0].own + SIZES[0].bank
+    for seed in range(24):
+        run = planted(evaluations=160, noise=0.3, seed=seed)
+        run.run()
+        assert 160 - smallest <= run.search.spend.evaluations <= 160
 
 
 def test_an_empty_docket_expects_nothing():

@@ -27,6 +27,9 @@ class World:
         self.people, self.bandit, self.contract = self, self, self
         self.noisy, self.arms = noisy, [type("Arm", (), {"operator": operator})]
 
+    def noise_of(self, number):
+        return self.noise
+
     def tally(self, number):
         return self.tallies[number]
 
