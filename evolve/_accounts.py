@@ -75,11 +75,6 @@ class Accounts:
         self.ledger.caps = caps_of(budget)
         self.poor, self.since = {}, next_ticket
 
-    @property
-    def able(self) -> bool:
-        """Whether any model can be asked."""
-        return any(self.may_ask(model) for model in self.offered)
-
     def may_ask(self, model: str) -> bool:
         """Whether this model can be asked now."""
         return model in self.offered and model not in self.refused and model not in self.poor
@@ -134,12 +129,26 @@ def in_flight(search: Search) -> int:
     return sum(bool(ticket.arm.model) for ticket in search.tickets.proposals.values())
 
 
+def able(search: Search) -> bool:
+    """Whether any model can be asked, now or later: the large one only where others' children have led to stagnation, or may."""
+    accounts = search.accounts
+    left = [model for model in accounts.offered if accounts.may_ask(model)]
+    others = bool(search.config.operators) or any(not _is_large(search, model) for model in left)
+    return bool(left) and (others or _stagnant(search))
+
+
+def _is_large(search: Search, model: str) -> bool:
+    return model == search.llm.large and model not in search.llm.models
+
+
+def _stagnant(search: Search) -> bool:
+    return search.people.n_settled - search.people.leader_at >= search.llm.stagnation
+
+
 def allowed(search: Search, arm: Arm) -> bool:
     """Whether a model's arm may get a ticket now, whatever its operator needs of the archive."""
     if not search.accounts.may_ask(arm.model) or in_flight(search) >= search.llm.in_flight:
         return False
     if search.accounts.resting.get(arm.model, 0.0) > search.now:
         return False
-    stagnant = search.people.n_settled - search.people.leader_at >= search.llm.stagnation
-    is_large = arm.model == search.llm.large and arm.model not in search.llm.models
-    return stagnant or not (is_large or arm.operator == PARADIGM)
+    return _stagnant(search) or not (_is_large(search, arm.model) or arm.operator == PARADIGM)

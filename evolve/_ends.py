@@ -38,9 +38,11 @@ def over(search: Search, now: float) -> str:
         return nearest[1]
     if search.barren >= BARREN:
         return f"exhausted: the last {BARREN} attempts gave no new program"
-    if not search.config.operators and not search.policy.given and not search.accounts.able and not accounts.in_flight(search):
+    mechanical = search.config.operators or search.policy.given
+    measured = not people.ready and not search.tickets.blocks  # all that models made
+    if not mechanical and measured and _models_over(search):
         return "no model can be asked any more, and search.operators names nothing else"
-    if not budget.bounds_machine and _models_over(search):
+    if not budget.bounds_machine and budget.bounds_models and (mechanical or measured) and _models_over(search):
         return "no model can be asked any more, and the budget limits nothing else"
     queued = sum(len(block.remaining()) for block in search.tickets.blocks.values())
     return exhausted(budget, search.spend, now, reserve(search), queued=queued / search.slots)
@@ -48,15 +50,15 @@ def over(search: Search, now: float) -> str:
 
 def limits(search: Search) -> Budget:
     """The budget; where it limits nothing but models and none can be asked, the problem's own limits beside it."""
-    if search.budget.bounds_machine or not _models_over(search):
+    if search.budget.bounds_machine or not search.budget.bounds_models or not _models_over(search):
         return search.budget
     own = search.contract.budget
     return replace(search.budget, wall_s=own.wall_s, cpu_s=own.cpu_s, evaluations=own.evaluations, candidates=own.candidates)
 
 
 def _models_over(search: Search) -> bool:
-    """Whether models are what the budget limits, and none can be asked any more."""
-    return search.budget.bounds_models and not search.accounts.able and not accounts.in_flight(search)
+    """Whether no model can be asked any more, and none has still to answer."""
+    return not accounts.able(search) and not accounts.in_flight(search)
 
 
 def done(search: Search, now: float) -> str:

@@ -54,7 +54,7 @@ def test_a_model_that_refuses_for_good_is_out_until_the_next_opening(outcome):
     call = CallReserved(Attempt("e", 1), 1, "anthropic", "small", "{}", 0.1)
     book.apply(call)
     book.apply(CallSettled(Attempt("e", 1), 1, outcome, 0.0, reason="why"))
-    assert (book.may_ask("small"), book.may_ask("other"), book.able) == (False, True, True)
+    assert (book.may_ask("small"), book.may_ask("other")) == (False, True)
     book.opened(Opened("f", models=("small", "other")))
     assert book.may_ask("small")
 
@@ -83,7 +83,7 @@ def test_an_outage_gives_a_model_a_rest_that_grows_and_ends_with_an_answer():
 def test_what_a_cap_forbade_may_be_asked_again_under_another():
     book = opened("small")
     given_to(book, *[("failed", "over_budget")] * 6)
-    assert not book.able
+    assert not book.may_ask("small")
     assert book.refused == {}
     book.new_budget(Budget(usd=2.0), 6)
     assert book.may_ask("small")
@@ -109,7 +109,7 @@ def test_money_is_worth_the_time_that_the_budget_gives_it():
 def test_a_budget_of_money_alone_gives_way_to_the_problems_own_where_no_model_can_be_asked():
     own = Budget(evaluations=7)
     run = simulate(0, kind=replace(KIND, budget=own), evaluations=None)
-    assert run.search.accounts.able
+    assert accounts.able(run.search)
     assert limits(run.search) == run.search.budget
     run.search.accounts.refused = dict.fromkeys(("small", "other", "big"), "no")
     assert limits(run.search) == replace(run.search.budget, evaluations=7)
