@@ -10,8 +10,10 @@ import json
 import math
 import os
 import secrets
+import stat
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +67,10 @@ def withdraw(run: Path, request: Request) -> bool:
 
 
 def waiting(run: Path) -> Iterator[Request]:
-    """Requests that lie in the inbox, oldest first.  Files that are none are removed, so that they cannot stop the run.
+    """Requests that lie in the inbox, oldest first.
+
+    Whatever else is called like a request is taken out of the way, so that it can neither stop nor hang the run: a file or link is
+    removed, a folder gets another name.  What cannot even be moved is passed over.
 
     Raises:
         OSError: the folder cannot be read.
@@ -76,31 +81,52 @@ def waiting(run: Path) -> Iterator[Request]:
     for path in sorted(folder.glob(f"*{_SUFFIX}"), key=_left_at):
         try:
             request = _read(path)
-        except FileNotFoundError:  # answered or taken back a moment ago
+            if request is None:
+                _put_aside(path)
+        except OSError:  # answered or taken back a moment ago, or not for us to read
             continue
-        if request is None:
-            path.unlink(missing_ok=True)
-        else:
+        if request is not None:
             yield request
 
 
 def _left_at(path: Path) -> int:
     try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
+        return path.lstat().st_mtime_ns
+    except OSError:
         return 0
 
 
 def _read(path: Path) -> Request | None:
-    try:
-        if path.stat().st_size > MAX_REQUEST_BYTES:
+    """The request in a file; None if it is none.  A link is not followed, and nothing is opened that could keep its reader waiting.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return None
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             return None
-        found = json.loads(path.read_text(encoding="utf-8"))
+        data = file.read(MAX_REQUEST_BYTES + 1)
+    if len(data) > MAX_REQUEST_BYTES:
+        return None
+    try:
+        found = json.loads(data)
         request = Request(path.stem, str(found["verb"]), str(found["body"]))
-        f"{request.verb}{request.body}".encode()  # a record could not hold lone surrogates
+        f"{request.id}{request.verb}{request.body}".encode()  # a record could not hold lone surrogates
         return request
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _put_aside(path: Path) -> None:
+    """Raises OSError where that is not possible."""
+    try:
+        path.unlink()
+    except OSError:
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            raise
+        path.rename(path.with_name(f"{path.name}.refused"))
 
 
 class InboxWatcher:
@@ -126,10 +152,11 @@ class InboxWatcher:
 
     def _watch(self) -> None:
         while not self._stop.wait(self._every_s):
-            for request in waiting(self._run):
-                if request.id not in self._seen:
-                    self._seen.add(request.id)
-                    self._sink(request)
+            with suppress(OSError):  # a folder that cannot be read now may be read the next time
+                for request in waiting(self._run):
+                    if request.id not in self._seen:
+                        self._seen.add(request.id)
+                        self._sink(request)
 
 
 def body_of(request: Request) -> dict[str, object]:
@@ -141,6 +168,10 @@ def body_of(request: Request) -> dict[str, object]:
     try:
         body = json.loads(request.body or "{}", parse_float=_finite, parse_int=_short, parse_constant=_finite)
         json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{request.verb} takes Unicode text, found bytes that are not UTF-8 ({error.object[error.start]!a})."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"the body of {request.verb} must be a JSON object, found {request.body[:80]!r}.") from error
     if not isinstance(body, dict):

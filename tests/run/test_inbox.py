@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
+from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import pytest
 
@@ -79,8 +82,6 @@ def test_looking_whether_a_run_is_driven_keeps_nobody_from_driving_it(tmp_path):
 
 
 def test_the_watcher_hands_each_request_over_once(tmp_path):
-    from queue import Empty, SimpleQueue
-
     seen = SimpleQueue()
     watcher = InboxWatcher(tmp_path, seen.put, every_s=0.01)
     left = post(tmp_path, "stop", "{}")
@@ -138,13 +139,94 @@ def test_a_file_that_is_no_request_is_removed_and_stops_nobody(tmp_path, text):
         ("budget", '{"wall_s": 1e400}'),
         ("budget", '{"wall_s": NaN}'),
         ("budget", '{"evaluations": ' + "9" * 400 + "}"),
-        ("note", '{"text": "\\ud800"}'),
         ("note", "[" * 100_000),
         ("ask", '{"expires_s": Infinity}'),
-        ("tell", '{"ticket": 1, "files": {"main.py": "\\udfff"}}'),
     ],
 )
 def test_what_no_record_can_hold_is_refused(search, verb, body):
     (record,) = answer(search, Request("id", verb, body), None, 0.0)
     assert not record.accepted
     assert "must be a JSON object" in json.loads(record.answer)["error"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"), [("note", '{"text": "\\ud800"}'), ("tell", '{"ticket": 1, "files": {"main.py": "\\udfff"}}')]
+)
+def test_text_that_is_no_unicode_is_called_that(search, verb, body):
+    (record,) = answer(search, Request("id", verb, body), None, 0.0)
+    assert not record.accepted
+    assert f"{verb} takes Unicode text, found bytes that are not UTF-8" in json.loads(record.answer)["error"]
+
+
+# ------------------------------------------------------------------------------------------------ files that are no files
+
+
+def lay_socket(path):
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(path))  # a socket's name may have a hundred bytes
+
+
+ODD = {
+    "folder": lambda path: (path / "inside").mkdir(parents=True),
+    "loop": lambda path: path.symlink_to(path.name),
+    "link to nothing": lambda path: path.symlink_to("nowhere"),
+    "link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "link to a folder": lambda path: path.symlink_to("/"),
+    "pipe": os.mkfifo,
+    "socket": lay_socket,
+    "not readable": lambda path: (path.write_text("{}"), path.chmod(0)),
+    "no name": lambda path: path.with_name("\udcff.json").write_text('{"verb":"note","body":"{}"}'),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_is_no_file_stops_and_hangs_nobody(tmp_path, monkeypatch, odd):
+    monkeypatch.chdir(tmp_path)
+    inbox_folder(tmp_path).mkdir()
+    ODD[odd](inbox_folder(tmp_path) / "aaa.json")
+    left = post(tmp_path, "stop", "{}")
+    seen = SimpleQueue()
+    watcher = InboxWatcher(tmp_path, seen.put, every_s=0.01)
+    try:
+        assert seen.get(timeout=5) == left
+        later = post(tmp_path, "stop", "{}")
+        assert seen.get(timeout=5) == later
+    finally:
+        threading.Thread(target=watcher.close, daemon=True).start()  # where it hangs the test must not
+    assert list(waiting(tmp_path)) == [left, later]
+    rest = {path.name for path in inbox_folder(tmp_path).iterdir()} - {f"{one.id}.json" for one in (left, later)}
+    assert rest == ({"aaa.json.refused"} if odd == "folder" else {"aaa.json"} & rest if odd == "not readable" else set())
+
+
+def test_a_link_is_removed_and_what_it_points_to_is_neither_read_nor_touched(tmp_path):
+    inbox_folder(tmp_path).mkdir()
+    (tmp_path / "other.json").write_text('{"verb": "stop", "body": "{}"}')
+    (inbox_folder(tmp_path) / "aaa.json").symlink_to(tmp_path / "other.json")
+    assert list(waiting(tmp_path)) == []
+    assert list(inbox_folder(tmp_path).iterdir()) == []
+    assert (tmp_path / "other.json").exists()
+
+
+def test_what_can_be_moved_nowhere_is_passed_over(tmp_path):
+    for name in ("aaa.json", "aaa.json.refused"):
+        (inbox_folder(tmp_path) / name / "inside").mkdir(parents=True)
+    left = post(tmp_path, "stop", "{}")
+    assert list(waiting(tmp_path)) == [left]
+    assert list(waiting(tmp_path)) == [left]
+
+
+def test_a_watcher_outlives_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
+    seen, real, failing = SimpleQueue(), Path.is_dir, threading.Event()
+
+    def is_dir(path):
+        if path.name == "inbox" and not failing.is_set():
+            failing.set()
+            raise OSError(24, "Too many open files")
+        return real(path)
+
+    monkeypatch.setattr(Path, "is_dir", is_dir)
+    watcher = InboxWatcher(tmp_path, seen.put, every_s=0.01)
+    assert failing.wait(5)
+    left = post(tmp_path, "stop", "{}")
+    assert seen.get(timeout=5) == left
+    watcher.close()
