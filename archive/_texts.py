@@ -99,12 +99,15 @@ class TextStore:
     def encode(self, candidate: str, files: Mapping[str, str], base: str = "") -> Text:
         """The text for the record of a new candidate, against the files of ``base`` (usually its first parent) where that helps.
 
+        A candidate that is known already (a duplicate, which is not recorded) gets a whole text: others may rest on the one it has.
+
         Raises:
             ValueError: a text is not Unicode (lone surrogates).
         """
         content = pack_files(files)
         packed, depth = b"", 0
-        if base in self._places and base != candidate:
+        known = candidate in self._places
+        if base in self._places and not known:
             base_content, base_depth = self._content(base)
             if base_depth < MAX_DEPTH:
                 depth = base_depth + 1
@@ -113,7 +116,8 @@ class TextStore:
             alone = _compress(content, None)
             if not depth or len(alone) * 0.9 <= len(packed):  # nearly as small, and quicker to read
                 packed, depth = alone, 0
-        self._keep(candidate, content, depth)
+        if not known:
+            self._keep(candidate, content, depth)
         return Text(b64encode(packed).decode(), base if depth else "", depth, sum(len(text.encode()) for text in files.values()))
 
     def pack(self, text: str, base: str = "") -> Text:
@@ -134,6 +138,8 @@ class TextStore:
     def note(self, candidate: str, position: Position, text: Text | None = None) -> None:
         """The candidate's record lies at ``position``; ``text`` is kept in memory until that is durable."""
         self._places[candidate] = position.segment << _OFFSET_BITS | position.offset
+        if text is not None and candidate in self._cache:  # of two equal children in hand, the recorded one says how deep it lies
+            self._cache[candidate] = self._cache[candidate][0], text.depth
         if self._durable_seq is None:
             return
         durable = self._durable_seq()
@@ -191,10 +197,8 @@ class TextStore:
             chain.append((name, text))
             if not text.base:
                 break
-            if len(chain) > MAX_DEPTH:
-                raise JournalDamaged(
-                    f"the text of candidate {candidate} rests on more than {MAX_DEPTH} others; restore the journal"
-                )
+            if len(chain) > len(self._places):
+                raise JournalDamaged(f"the text of candidate {candidate} rests on itself; restore the journal")
             name = text.base
             found = self._cache.get(name)
         if found is not None:

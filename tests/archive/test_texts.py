@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import threading
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from journal_records import TEXT, ToyRun
 
-from archive import Journal, JournalDamaged, ProposalStatus, Proposed, TextStore, candidate_id, read_journal
+from archive import Candidate, Journal, JournalDamaged, ProposalStatus, Proposed, TextStore, candidate_id, read_journal
 from archive._texts import MAX_DEPTH, pack_files, unpack_files
 
 FILES = st.dictionaries(TEXT, st.text(st.characters(codec="utf-8"), max_size=60), max_size=4)
@@ -86,6 +87,48 @@ def test_a_long_line_of_small_changes_stays_small_and_short(tmp_path: Path) -> N
     size = sum(path.stat().st_size for path in (run.folder / "journal").iterdir())
     assert size / len(names) < 1_500
     assert TextStore.of_run(run.folder).files(names[-1]) == {"m.py": "\n".join(lines)}
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 1 << 20])
+def test_equal_children_of_several_parents_leave_every_text_readable(tmp_path: Path, cache_bytes: int) -> None:
+    """Two equal children may be in hand at once; one is recorded, the other is a duplicate and is not."""
+    rng = random.Random(5)
+    run = ToyRun(tmp_path / "run")
+    run.texts = TextStore(run.folder, lambda: run.journal.durable_seq, cache_bytes=cache_bytes)
+    lines = program(rng)
+    expected = {run.propose({"m.py": "\n".join(lines)}): "\n".join(lines)}
+    for step in range(12 * MAX_DEPTH):
+        names = list(expected)
+        lines[rng.randrange(len(lines))] = f"    changed = {rng.random()}"
+        text = "\n".join(lines)
+        twins = [names[-1], *rng.choices(names[: 1 + len(names) // 4], k=2)]
+        for twin in twins[1:] if step % 2 else ():
+            run.texts.encode(candidate_id({"m.py": text}), {"m.py": text}, twin)
+        name = run.propose({"m.py": text}, (twins[0],))
+        expected[name] = text
+        for twin in twins[1:]:
+            run.texts.encode(name, {"m.py": text}, twin)
+    run.journal.close()
+    texts = {
+        s.record.candidate.id: s.record.candidate.text
+        for s in read_journal(run.folder)
+        if isinstance(s.record, Proposed) and s.record.candidate
+    }
+    assert all(text.depth == (texts[text.base].depth + 1 if text.base else 0) <= MAX_DEPTH for text in texts.values())
+    store = TextStore.of_run(run.folder)
+    assert {name: store.files(name)["m.py"] for name in reversed(expected)} == expected
+
+
+def test_a_text_that_rests_on_itself_is_damage(tmp_path: Path) -> None:
+    run = ToyRun(tmp_path / "run")
+    one = run.propose({"m.py": "\n".join(program(random.Random(1)))})
+    two = run.propose({"m.py": "\n".join([*program(random.Random(1)), "x"])}, (one,))
+    monkey = run.texts.encode("new", {"m.py": "\n".join([*program(random.Random(1)), "y"])}, two)
+    again = dataclasses.replace(monkey, base=two)
+    run.add(Proposed(run._attempt(), run.info.id, ProposalStatus.CHILD, Candidate(one, "h", again, ())))
+    run.journal.close()
+    with pytest.raises(JournalDamaged, match="rests on itself"):
+        TextStore.of_run(run.folder).files(two)
 
 
 def test_a_parent_that_is_no_help_is_not_used(tmp_path: Path) -> None:
