@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 SCHEMA = 1
 WAIT_S = 3600.0
 NOT_MEASURED = "not measured"
+MAX_FILE_BYTES = 16 << 20
+MAX_FILES = 10_000
 _EVERY_S = 0.2
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
 
 
 # ------------------------------------------------------------------------------------------------ which file is which
@@ -66,19 +71,21 @@ def read_files(names: Sequence[str], folder: str | None, program: Mapping[str, s
         if not places:
             raise UsageError(f"expected files of the program in {folder} ({', '.join(program)}), found none.")
     files: dict[str, str] = {}
+    most = max(MAX_FILE_BYTES, *(len(text.encode()) for text in program.values()))
     for path, place in places:
         if path in files:
             raise UsageError(f"two of the files are meant as {path}; name one, or give --dir DIR and paths below it.")
-        files[path] = _text(place)
+        files[path] = _text(place, most)
     return files
 
 
 def _below(name: str, folder: str) -> tuple[str, Path]:
     """A name with ``--dir``: below the folder, or a path that leads there."""
-    root = Path(folder).resolve()
-    place = next((one for one in (root / name, Path(name).resolve()) if one.is_file()), root / name)
+    root = _real(Path(folder))
+    places = (root / name, _real(Path(name)))
+    place = next((one for there in (Path.is_file, os.path.lexists) for one in places if there(one)), root / name)
     try:
-        return place.resolve().relative_to(root).as_posix(), place
+        return _real(place).relative_to(root).as_posix(), place
     except ValueError:
         raise UsageError(f"expected a file in {folder}, found {name}, which lies elsewhere.") from None
 
@@ -95,18 +102,47 @@ def _meant(name: str, program: Mapping[str, str]) -> str:
     raise UsageError(f"the program has {', '.join(program)} and no file {Path(name).name}; to add one give --dir DIR too.")
 
 
+def _real(place: Path) -> Path:
+    """Like ``Path.resolve``, which raises where links go round in a circle."""
+    return Path(os.path.realpath(place))
+
+
 def _lying_in(folder: Path, program: Mapping[str, str], may_add: bool) -> list[tuple[str, Path]]:
-    known = [(path, folder / path) for path in program if (folder / path).is_file()]
+    known = [(path, folder / path) for path in program if os.path.lexists(folder / path)]
     if not may_add:
         return known
-    others = (one for one in sorted(folder.rglob("*")) if one.is_file() and "__pycache__" not in one.parts)
-    added = [(one.relative_to(folder).as_posix(), one) for one in others]
-    return known + [(path, one) for path, one in added if path not in program and is_plain_path(path)]
+    added = ((one.relative_to(folder).as_posix(), one) for one in sorted(_below_folder(folder)))
+    return known + [(path, one) for path, one in added if path not in program and is_plain_path(path) and one.is_file()]
 
 
-def _text(place: Path) -> str:
+def _below_folder(folder: Path) -> list[Path]:
+    """All that may lie there as a file of a program.
+
+    Raises:
+        UsageError: it is too much to be a program; a home folder, for instance.
+    """
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__" and is_plain_path(name)]
+        found += [Path(place, name) for name in names]
+        if len(found) > MAX_FILES:
+            raise UsageError(f"expected a program in {folder}, found more than {MAX_FILES} files; name those that you changed.")
+    return found
+
+
+def _text(place: Path, most: int) -> str:
+    """What is in a file, or in one that a link leads to; nothing is opened that could keep its reader waiting."""
     try:
-        return place.read_bytes().decode()
+        found = place.stat().st_mode
+        if stat.S_ISREG(found):
+            with open(os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+                found = os.fstat(file.fileno()).st_mode
+                data = file.read(most + 1) if stat.S_ISREG(found) else b""
+        if not stat.S_ISREG(found):
+            raise UsageError(f"expected a text file at {place}, found {_KINDS.get(stat.S_IFMT(found), 'a device')}.")
+        if len(data) > most:
+            raise UsageError(f"expected a text file of at most {most} bytes at {place}, found more.")
+        return data.decode()
     except FileNotFoundError:
         raise UsageError(f"expected a file at {place}, found nothing.") from None
     except (OSError, UnicodeDecodeError) as error:

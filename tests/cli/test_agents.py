@@ -393,6 +393,7 @@ def test_which_file_is_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         (["tell", "RUN", "1", "--wait", "main.py"], "--wait takes seconds, found 'main.py'"),
         (["note", "RUN", "  "], "expected a note of 1 to 4000 characters"),
         (["note", "RUN"], "type: evolve note RUN TEXT"),
+        (["note", "RUN", "caf\udce9"], "note takes Unicode text, found bytes that are not UTF-8"),
         (["show", "RUN", "seed", "--prompt"], "no model was asked for"),
         (["mcp", "nowhere"], "expected a run's folder"),
         (["agent-guide", "nowhere"], "expected a folder at nowhere, found nothing"),

@@ -1,0 +1,104 @@
+"""Files handed in that are none: one sentence each, and nobody hangs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evolve._errors import UsageError
+from evolve.cli import _telling
+from evolve.cli._telling import read_files
+
+PROGRAM = {"main.py": "x = 1\n", "other.py": ""}
+Lay = Callable[[Path], object]
+
+
+def lay_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(path))  # a socket's name may have a hundred bytes
+
+
+def lay_much(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
+def read(*names: str, folder: str | None = None, may_add: bool = False) -> dict[str, str]:
+    """Gives up after a while, where ``read_files`` waits for ever."""
+    found: list[dict[str, str] | BaseException] = []
+
+    def look() -> None:
+        try:
+            found.append(read_files(names, folder, PROGRAM, may_add=may_add))
+        except UsageError as error:
+            found.append(error)
+
+    looker = threading.Thread(target=look, daemon=True)
+    looker.start()
+    looker.join(20)
+    assert found, "it hangs"
+    if isinstance(found[0], BaseException):
+        raise found[0]
+    return found[0]
+
+
+ODD: list[tuple[Lay, str]] = [
+    (os.mkfifo, "expected a text file at .*main.py, found a named pipe"),
+    (lay_socket, "expected a text file at .*main.py, found a socket"),
+    (lambda path: path.symlink_to("/dev/zero"), "expected a text file at .*main.py, found a device"),
+    (lambda path: path.mkdir(), "expected a text file at .*main.py, found a folder"),
+    (lambda path: path.symlink_to("main.py"), "expected a text file in UTF-8 at .*main.py, found none that can be read"),
+    (lambda path: path.symlink_to("nowhere"), "expected a file at .*main.py, found nothing"),
+    (lambda path: path.write_bytes(b"\xff"), "expected a text file in UTF-8 at .*main.py"),
+    (lay_much, "at most 16777216 bytes at .*main.py, found more"),
+]
+
+
+@pytest.mark.parametrize(("lay", "said"), ODD)
+def test_what_is_no_file_of_text_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lay: Lay, said: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "work").mkdir()
+    lay(tmp_path / "work" / "main.py")
+    (tmp_path / "work" / "other.py").write_text("")
+    for names, folder in ((("work/main.py",), None), ((), "work"), (("main.py",), "work"), (("work/main.py",), "work")):
+        with pytest.raises(UsageError, match=f"{said}|which lies elsewhere" if names and folder else said) as error:
+            read(*names, folder=folder)
+        assert "\n" not in str(error.value)
+    with pytest.raises(UsageError, match=said):
+        read(folder="work", may_add=True)
+
+
+def test_links_to_files_are_read_as_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "real.txt").write_text("y = 2\n")
+    (tmp_path / "work" / "main.py").symlink_to(tmp_path / "real.txt")
+    assert read("work/main.py") == read(folder="work") == {"main.py": "y = 2\n"}
+    (tmp_path / "there").symlink_to("work")
+    assert read(folder="there") == {"main.py": "y = 2\n"}
+
+
+def test_what_is_odd_and_no_file_of_the_program_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("z = 3\n")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "round").symlink_to("round")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_text("")
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "new.py").write_text("new")
+    assert read(folder=str(tmp_path), may_add=True) == {"main.py": "z = 3\n", "lib/new.py": "new"}
+
+
+def test_a_folder_of_too_many_files_is_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_telling, "MAX_FILES", 5)
+    for number in range(6):
+        (tmp_path / f"{number}.py").write_text("")
+    (tmp_path / "main.py").write_text("")
+    with pytest.raises(UsageError, match="found more than 5 files; name those that you changed"):
+        read(folder=str(tmp_path), may_add=True)
+    assert read(folder=str(tmp_path)) == {"main.py": ""}
