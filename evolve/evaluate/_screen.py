@@ -105,6 +105,9 @@ def _rules(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]
             size += len(text.encode())
         except UnicodeEncodeError:
             return Finding(Status.REJECTED, f"{_show(path)} holds characters that are not Unicode text (lone surrogates)")
+    folders = {str(folder) for path in files for folder in PurePosixPath(path).parents}
+    if both := next((path for path in files if path in folders), ""):
+        return Finding(Status.REJECTED, f"{_show(both)} is a file, and another file's path needs a folder of that name")
     if size > contract.max_bytes:
         return Finding(Status.REJECTED, f"{size} bytes of files, expected at most {contract.max_bytes}")
     return None

@@ -7,7 +7,7 @@ a pair may change.  This is a rule for diffs, not a security boundary: code insi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -46,6 +46,8 @@ def check_scope(base: Mapping[str, str], child: Mapping[str, str], scope: Scope)
             return f"{path} is a new file, and this problem takes none."
         if not is_plain_path(path):
             return f"{path!r} is not a plain relative path with forward slashes."
+    if clash := _clash(child):
+        return f"{clash[0]} is a file, and {clash[1]} needs a folder of that name."
     try:
         size = sum(len(text.encode()) for text in child.values())
     except UnicodeEncodeError:
@@ -53,6 +55,15 @@ def check_scope(base: Mapping[str, str], child: Mapping[str, str], scope: Scope)
     if size > scope.max_bytes:
         return f"at most {scope.max_bytes} bytes are allowed in all files together; the child has {size}."
     return ""
+
+
+def _clash(paths: Iterable[str]) -> tuple[str, str] | None:
+    """A path that is a file and a folder on the way to another, and that other: no folder can hold both."""
+    within: dict[str, str] = {}
+    for path in paths:
+        parts = path.split("/")
+        within.update({"/".join(parts[:n]): path for n in range(1, len(parts))})
+    return next(((path, within[path]) for path in paths if path in within), None)
 
 
 def is_editable(path: str, scope: Scope) -> bool:

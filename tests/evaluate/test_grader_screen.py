@@ -70,6 +70,15 @@ def test_python_that_does_not_parse_is_invalid_with_its_line() -> None:
     assert _status({"main.py": "", "notes.txt": "this is no ( python"}, may_add_files=True) is None
 
 
+@pytest.mark.parametrize("path", ["main.py/x", "lib/fixed.py/deep/er.py", "lib"])
+def test_a_path_that_is_a_file_and_a_folder_is_rejected(path: str) -> None:
+    finding = screen({**SEED, path: ""}, _contract(may_add_files=True), SEED).finding
+    assert finding is not None
+    assert finding.status is Status.REJECTED
+    assert "is a file, and another file's path needs a folder of that name" in finding.reason
+    assert _status({**SEED, "lib/x/y.py": "", "lib/x/z.py": "", "main.py.d/x": ""}, may_add_files=True) is None
+
+
 @pytest.mark.filterwarnings("error")
 def test_source_that_makes_the_parser_warn_is_quiet() -> None:
     assert _status({"main.py": "x = '\\d'\ny = 1 is 1\n"}) is None

@@ -35,6 +35,11 @@ def test_markers_that_do_not_pair_up_close_the_file(broken: str) -> None:
     assert check_scope({"a.py": broken}, {"a.py": broken}, SCOPE) == ""
 
 
+def test_files_beside_each_other_are_no_clash() -> None:
+    files = {"a.py": "x", "a/b": "", "a/c": "", "a/d/e": "", "ab": "", "a.py.txt": ""}
+    assert check_scope({"a.py": "x"}, files, Scope(("a.py",), True, 99)) == ""
+
+
 lines = st.lists(st.sampled_from(["x = 1\n", "", "# EVOLVE-BLOCK-STOP\n", "é = 'EVOLVE-BLOCK-START'\n", "\n", "  y\n"]), max_size=5)
 
 
@@ -73,6 +78,9 @@ def test_nothing_goes_outside_them(at: int, new: str) -> None:
         ({"a.py": "y", "b.py": "x", ".git/c": ""}, Scope(("a.py",), True, 99), "not a plain relative path"),
         ({"a.py": "y", "b.py": "x", "a\nb": ""}, Scope(("a.py",), True, 99), "not a plain relative path"),
         ({"a.py": "y", "b.py": "x", "c\\d": ""}, Scope(("a.py",), True, 99), "not a plain relative path"),
+        ({"a.py": "y", "b.py": "x", "b.py/c.py": ""}, Scope(("a.py",), True, 99), "b.py is a file, and b.py/c.py needs a folder"),
+        ({"a.py": "y", "b.py": "x", "c/d/e": "", "c": ""}, Scope(("a.py",), True, 99), "c is a file, and c/d/e needs a folder"),
+        ({"c/d": "", "a.py": "y", "b.py": "x", "c/d/e": ""}, Scope(("a.py",), True, 99), "c/d is a file, and c/d/e needs"),
         ({"a.py": "y", "b.py": "x", "lib/c.py": ""}, Scope(("a.py",), True, 99), ""),
         ({"a.py": "", "b.py": "x"}, SCOPE, ""),
         ({"a.py": "y", "b.py": "other"}, Scope(("*.py",), False, 99), ""),
