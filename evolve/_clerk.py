@@ -115,6 +115,8 @@ class Clerk:
         """The first failure of each kind, and a server that counts more tokens than were reserved, are worth a line."""
         if record.outcome not in ("ok", LOST):
             self._warn("model", record.reason, key=record.outcome)
+        elif record.outcome != LOST and record.reason:  # what is wrong with a count
+            self._warn("model", record.reason, key="uncounted")
         beyond = self._search.accounts.ledger.overrun
         if beyond.nano or beyond.tokens:
             much = f"${usd(beyond.nano):.4f} and {beyond.tokens} tokens"

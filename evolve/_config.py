@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from evolve._contract import Param
 from evolve._errors import ConfigError
@@ -21,6 +23,20 @@ MAX_SLOTS = 1024
 def _require(ok: bool, key: str, expected: str, found: object) -> None:
     if not ok:
         raise ConfigError(f"{key} must be {expected}, found {found!r}; type {key}=VALUE with such a value.")
+
+
+def _plain_address(url: str) -> bool:
+    """Whether paths can be put behind it.  No part may hold a secret: addresses are kept in the run and shown."""
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        return False
+    return whole and url.isprintable() and not set(url) & set("?# ")
+
+
+def _without_secrets(url: str) -> str:
+    return re.sub(r"[?#].*", "?...", re.sub(r"//.*@", "//...@", url, flags=re.DOTALL), flags=re.DOTALL)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -173,9 +189,8 @@ class LlmConfig:
         sent = self.provider != "openai" or not self.thinking or self.thinking_field
         _require(bool(sent), "llm.thinking_field", "the field that this server takes llm.thinking in", self.thinking_field)
         if self.base_url:
-            host = self.base_url.partition("://")[2].partition("/")[0]
-            plain = self.base_url.startswith(("http://", "https://")) and bool(host) and "@" not in host
-            _require(plain, "llm.base_url", "an address like http://localhost:8000/v1, without a user or password", self.base_url)
+            what = "an address like http://localhost:8000/v1, without a user, password, query or fragment"
+            _require(_plain_address(self.base_url), "llm.base_url", what, _without_secrets(self.base_url))
         for key in ("in_flight", "tries", "max_tokens", "prompt_tokens", "stagnation"):
             _require(getattr(self, key) >= 1, f"llm.{key}", "at least 1", getattr(self, key))
         _require(self.in_flight <= MAX_SLOTS, "llm.in_flight", f"at most {MAX_SLOTS}", self.in_flight)

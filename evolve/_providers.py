@@ -7,7 +7,6 @@ before a run is made.
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import CancelledError, Future
@@ -64,13 +63,17 @@ def check(llm: LlmConfig) -> None:
 
     Raises:
         ConfigError: a model without a price, or a price that is none.
-        UsageError: no tape, instructions or templates where they should be, or templates that are none.
+        UsageError: no tape, instructions or templates where they should be, templates that are none, a tape that cannot be written,
+            or a key that no header can carry.
         MissingPackage: what the provider needs is not installed.
     """
     if llm.provider == "none":
         return
     from evolve.propose import Templates
 
+    _keys(llm)
+    if llm.tape and llm.provider != "replay":
+        _writable(Path(llm.tape))
     provider, prices = _provider(llm), _prices(llm)
     for model in (*llm.asked, *([llm.judge] if llm.judge else [])):
         prices.row(provider.prices_from, model)
@@ -79,6 +82,40 @@ def check(llm: LlmConfig) -> None:
     Templates.load(Path(llm.prompts) if llm.prompts else None)
     if llm.instructions:
         _read(Path(llm.instructions))
+
+
+def _keys(llm: LlmConfig) -> tuple[str, ...]:
+    """The keys that are set for the provider; "" where one is not.
+
+    Raises:
+        UsageError: one that no header can carry.
+    """
+    from evolve.models import key_in
+
+    if llm.provider not in KEYS:
+        return ()
+    variable = llm.key_variable or KEYS[llm.provider]
+    names = (variable, "ANTHROPIC_AUTH_TOKEN") if llm.provider == "anthropic" else (variable,)
+    return tuple(key_in(name) for name in names)
+
+
+def _writable(tape: Path) -> None:
+    """Find out that answers can be added to a tape; one that is not there is not made.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    there = tape.exists()
+    if there and not tape.is_file():
+        raise UsageError(f"llm.tape must be a file that can be written, found {tape} (not a plain file).")
+    try:
+        with tape.open("a", encoding="utf-8"):
+            pass
+        if not there:
+            tape.unlink()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise UsageError(f"llm.tape must be a file that can be written, found {tape} ({why}).") from error
 
 
 def copy_texts(llm: LlmConfig, run: RunDir) -> None:
@@ -104,9 +141,8 @@ def offer(llm: LlmConfig, run: RunDir) -> Offer:
     """
     if llm.provider == "none":
         return NO_OFFER
-    variable = llm.key_variable or KEYS.get(llm.provider, "")
-    named = [variable, "ANTHROPIC_AUTH_TOKEN"] if llm.provider == "anthropic" else []
-    if named and llm.base_url is None and not any(os.environ.get(name) for name in named):
+    if llm.provider == "anthropic" and llm.base_url is None and not any(_keys(llm)):
+        variable = llm.key_variable or KEYS[llm.provider]
         return Offer((), f"{variable} is not set, so no model is asked; set it and type: evolve resume {run.path}")
     check(replace(llm, prompts=None, instructions=None))  # the run has copies of both
     return Offer(llm.asked, open=lambda purse: Models(llm, run, purse))

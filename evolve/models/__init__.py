@@ -13,6 +13,7 @@ from evolve.models._caller import Caller
 from evolve.models._chat import ChatCompletions
 from evolve.models._embedder import Embedder, EmbeddingCaller, Embeddings, Vectors
 from evolve.models._failure import CallFailure, FailureKind
+from evolve.models._keys import key_in
 from evolve.models._limiter import Backoff, Clock, Limiter
 from evolve.models._model_info import Fitted, ModelInfo, find, fitted, unavailable
 from evolve.models._ngrams import HashedNgrams
@@ -69,6 +70,7 @@ __all__ = [
     "ask",
     "find",
     "fitted",
+    "key_in",
     "price_rows",
     "thinking_of",
     "unavailable",

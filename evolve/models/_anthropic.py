@@ -1,24 +1,27 @@
 """Anthropic's Messages API, through the official client.
 
-Always streamed, and read event by event: the client's own collecting hands out a message that was cut off as if it were whole, and
-throws away the usage of a tool input that does not parse (anthropic 2.14, ``lib/streaming/_messages.py``).
+Always streamed, and read event by event here.  The client's own collecting hands out a message that was cut off as if it were
+whole, and throws away the usage of a tool input that does not parse (anthropic 2.14, ``lib/streaming/_messages.py``).  Its events
+know no bound, and end when the connection does instead of with the message.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from evolve.models._anthropic_client import AnthropicClient
 from evolve.models._anthropic_list import anthropic_catalogue
 from evolve.models._draft import Draft, count, judge, mapping, text
-from evolve.models._failure import CallFailure
+from evolve.models._failure import CallFailure, refused
+from evolve.models._http import read_rest
 from evolve.models._model_info import ModelInfo
 from evolve.models._provider import Answer
 from evolve.models._reply import NOTHING, Usage
 from evolve.models._request import Block, CacheMark, ModelRequest, ThinkingBudget
+from evolve.models._sse import events
 
 
 class Anthropic:
@@ -59,17 +62,40 @@ class Anthropic:
     async def call(self, request: ModelRequest) -> Answer:
         draft = Draft()
 
-        async def read(client: Any) -> None:
+        async def read(client: Any) -> CallFailure | None:
             body = messages_body(request)
             extra = body.pop("extra_body", None)
             async with await client.messages.create(**body, extra_body=extra, stream=True) as stream:
                 draft.request_id = stream.response.headers.get("request-id", "")
                 draft.hold_s = self._client.hold_s(stream.response)
-                async for event in stream:
-                    _take(event if isinstance(event, dict) else event.to_dict(warnings=False), request, draft)
+                return await self._read(events(stream.response.aiter_bytes()), request, draft)
 
         failure = await self._client.attempt(read, draft)
         return failure or judge(self.name, draft, request)
+
+    async def _read(self, coming: AsyncIterator[str], request: ModelRequest, draft: Draft) -> CallFailure | None:
+        async for data in coming:
+            event = json.loads(data)
+            if not isinstance(event, dict):
+                raise ValueError("an event is no JSON object")
+            if event.get("type") == "error":
+                inner = mapping(event.get("error"))
+                return refused(
+                    self.name,
+                    200,
+                    text(inner.get("type")),
+                    text(inner.get("message")),
+                    usage=draft.usage,
+                    text=draft.text,
+                    request_id=draft.request_id,
+                    hold_s=draft.hold_s,
+                    midway=True,
+                )
+            _take(event, request, draft)
+            if draft.ended:
+                await read_rest(coming)
+                break
+        return None
 
     async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
         return await anthropic_catalogue(self._client)
@@ -127,10 +153,10 @@ def _take(event: Mapping[str, Any], request: ModelRequest, draft: Draft) -> None
         case "content_block_start":
             _open_block(mapping(event.get("content_block")), count(event.get("index")), draft)
         case "content_block_delta" if delta.get("type") == "text_delta":
-            draft.texts.append(text(delta.get("text")))
+            draft.say(delta.get("text"))
         case "content_block_delta" if delta.get("type") == "input_json_delta":
             if draft.tool_json is not None and event.get("index") == draft.tool_index:
-                draft.tool_json.append(text(delta.get("partial_json")))
+                draft.say(delta.get("partial_json"), draft.tool_json)
         case "message_delta":
             draft.stop = text(delta.get("stop_reason"))
             draft.refusal = text(mapping(delta.get("stop_details")).get("explanation"))
@@ -157,7 +183,7 @@ def whole_draft(message: Mapping[str, Any], marks: tuple[CacheMark, ...]) -> Dra
 
 def _open_block(block: Mapping[str, Any], index: int, draft: Draft) -> None:
     if block.get("type") == "text":
-        draft.texts.append(text(block.get("text")))
+        draft.say(block.get("text"))
     elif block.get("type") == "tool_use" and draft.tool_json is None:
         draft.tool_json = [json.dumps(block["input"])] if block.get("input") else []
         draft.tool_index = index

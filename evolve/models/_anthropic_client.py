@@ -6,16 +6,17 @@ The client's own retries know nothing of money and wait as long as a server says
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from evolve._errors import need
+from evolve._errors import UsageError, need
+from evolve.models._bounds import TooLong
 from evolve.models._clients import Clients
 from evolve.models._draft import Draft, mapping, text
 from evolve.models._failure import CallFailure, FailureKind, broken, refused
 from evolve.models._headers import hold_s, retry_after_s
 from evolve.models._http import certificates, http, transport_errors, transport_failure
+from evolve.models._keys import key_in
 from evolve.models._reply import NOTHING
 
 T = TypeVar("T")
@@ -64,7 +65,11 @@ class AnthropicClient:
             return transport_failure(self.name, error.__cause__ or error, draft)
         except transport_errors() as error:
             return transport_failure(self.name, error, draft)
-        except (ValueError, sdk.APIResponseValidationError) as error:
+        except TooLong as error:
+            return broken(self.name, FailureKind.CUT_STREAM, str(error), draft.usage, draft.text)
+        except UsageError as error:  # of the key
+            return broken(self.name, FailureKind.AUTH, str(error).rstrip("."), NOTHING)
+        except (ValueError, RecursionError, sdk.APIResponseValidationError) as error:
             return broken(self.name, FailureKind.CUT_STREAM, f"the stream is garbled ({error})", draft.usage, draft.text)
         except TypeError as error:
             if "authentication" not in str(error):
@@ -82,9 +87,12 @@ class AnthropicClient:
     def _open(self) -> Any:
         sdk: Any = need("anthropic", "anthropic")
         timeout = http().Timeout(self._read_timeout_s, connect=10.0)
-        key = os.environ.get(self._key_variable)
+        key = key_in(self._key_variable) or None
+        token = None if key else key_in("ANTHROPIC_AUTH_TOKEN") or None
         one_request = sdk.DefaultAsyncHttpxClient(follow_redirects=False, verify=certificates())  # what is counted is what is sent
-        return sdk.AsyncAnthropic(api_key=key, base_url=self._base_url, max_retries=0, timeout=timeout, http_client=one_request)
+        return sdk.AsyncAnthropic(
+            api_key=key, auth_token=token, base_url=self._base_url, max_retries=0, timeout=timeout, http_client=one_request
+        )
 
     def _refused(self, error: Any, draft: Draft) -> CallFailure:
         status = error.status_code

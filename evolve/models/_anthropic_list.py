@@ -1,11 +1,16 @@
-"""Anthropic's list of models: what each one can do."""
+"""Anthropic's list of models: what each one can do.
+
+Pages are followed here: the client's own paging takes what is no page for one, and goes on as long as a server says so.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, cast
 
 from evolve.models._anthropic_client import AnthropicClient
+from evolve.models._bounds import whole
 from evolve.models._draft import Draft, count, mapping, text
 from evolve.models._failure import CallFailure
 from evolve.models._model_info import Lifecycle, ModelInfo, ThinkingKind
@@ -13,18 +18,28 @@ from evolve.models._request import EFFORTS
 
 _NO_ROUTE = frozenset({404, 405, 501})
 _KINDS: tuple[ThinkingKind, ...] = ("adaptive", "enabled", "disabled")
-_PAGE = 100
+_PAGE = 100  # models of one
+_MOST_PAGES = 50
 
 
 async def anthropic_catalogue(client: AnthropicClient) -> Mapping[str, ModelInfo] | CallFailure:
-    """All pages of the list; empty where the server has none."""
+    """All pages of the list; empty where the server has none.  Circles are read once, endless lists up to a bound."""
 
     async def pages(sdk_client: Any) -> dict[str, ModelInfo]:
         found: dict[str, ModelInfo] = {}
-        async for model in sdk_client.models.list(limit=_PAGE):
-            info = _info(model.to_dict(mode="json", warnings=False))
-            if info.id:
-                found[info.id] = info
+        after: dict[str, str] = {}
+        seen = {""}
+        for _ in range(_MOST_PAGES):
+            async with sdk_client.models.with_streaming_response.list(limit=_PAGE, **after) as response:
+                page = mapping(json.loads(await whole(response.iter_bytes())))
+            models = page.get("data")
+            infos = [_info(mapping(model)) for model in models] if isinstance(models, list) else []
+            found |= {info.id: info for info in infos if info.id}
+            last = text(page.get("last_id"))
+            if page.get("has_more") is not True or last in seen:
+                break
+            seen.add(last)
+            after = {"after_id": last}
         return found
 
     answer = await client.attempt(pages, Draft())

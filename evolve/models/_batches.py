@@ -18,8 +18,9 @@ from typing import Any
 from evolve.models._anthropic import messages_body, whole_draft
 from evolve.models._anthropic_client import AnthropicClient
 from evolve.models._anthropic_list import anthropic_catalogue
+from evolve.models._bounds import TooLong
 from evolve.models._draft import Draft, judge, mapping, text
-from evolve.models._failure import CallFailure, FailureKind, refused
+from evolve.models._failure import CallFailure, FailureKind, broken, refused
 from evolve.models._model_info import ModelInfo
 from evolve.models._provider import Answer, Unsettled
 from evolve.models._reply import NOTHING
@@ -204,7 +205,7 @@ class AnthropicBatches:
         requests = [{"custom_id": entry.custom_id, "params": entry.params} for entry in entries]
 
         async def create(client: Any) -> str:
-            return text((await client.messages.batches.create(requests=requests)).id)
+            return text(getattr(await client.messages.batches.create(requests=requests), "id", None))
 
         name = await self._client.attempt(create, Draft())
         if name:
@@ -239,12 +240,16 @@ class AnthropicBatches:
 
         async def read(client: Any) -> Results | None:
             state = await client.messages.batches.retrieve(batch)
+            if isinstance(state, str) or state is None:
+                raise ValueError("the state of a batch is no JSON object")
             if state.processing_status != "ended":
                 return None
             if not state.results_url:
                 return {}  # kept for a month only
             lines = await client.messages.batches.results(batch)
-            return {line.custom_id: mapping(line.to_dict(mode="json", warnings=False).get("result")) async for line in lines}
+            # as Python's values: half a pair of surrogates is no JSON to the client
+            found = [mapping(line.to_dict(mode="python", warnings=False)) async for line in lines if hasattr(line, "to_dict")]
+            return {text(line.get("custom_id")): mapping(line.get("result")) for line in found}
 
         wait_s = self._poll_first_s
         while True:
@@ -265,7 +270,10 @@ class AnthropicBatches:
         match result.get("type"):
             case "succeeded":
                 marks: tuple[CacheMark, ...] = request.marks if request is not None else ("1h",)
-                return judge(self.name, whole_draft(mapping(result.get("message")), marks), request)
+                try:
+                    return judge(self.name, whole_draft(mapping(result.get("message")), marks), request)
+                except TooLong as error:
+                    return broken(self.name, FailureKind.CUT_STREAM, str(error), None)
             case "errored":
                 outer = mapping(result.get("error"))
                 inner = mapping(outer.get("error"))

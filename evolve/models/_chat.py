@@ -10,6 +10,7 @@ from typing import Any, Literal
 from evolve._errors import UsageError
 from evolve.models._draft import Draft, count, judge, mapping, text
 from evolve.models._failure import CallFailure, refused
+from evolve.models._http import read_rest
 from evolve.models._model_info import ModelInfo
 from evolve.models._openai_client import OpenAIClient, error_words
 from evolve.models._provider import Answer
@@ -97,16 +98,18 @@ class ChatCompletions:
             if response.status_code != 200:
                 return await self._client.refused(response)
             draft.hold_s = self._client.hold_s(response)
-            async for data in events(response.aiter_bytes()):
+            coming = events(response.aiter_bytes())
+            async for data in coming:
                 if data == "[DONE]":
                     draft.ended = True
+                    await read_rest(coming)
                     return None
                 chunk = json.loads(data)
                 if not isinstance(chunk, dict):
                     raise ValueError("a chunk is no JSON object")
                 if chunk.get("error"):
                     kind, words = error_words(chunk)
-                    return refused(self.name, 200, kind, words, usage=draft.usage, text=draft.text)
+                    return refused(self.name, 200, kind, words, usage=draft.usage, text=draft.text, midway=True)
                 _take(chunk, draft)
         return None
 
@@ -166,12 +169,12 @@ def _take(chunk: Mapping[str, Any], draft: Draft) -> None:
         draft.usage = _usage(chunk["usage"])
     for choice in _objects(chunk.get("choices")):
         delta = mapping(choice.get("delta"))
-        draft.texts.append(text(delta.get("content")))
+        draft.say(delta.get("content"))
         draft.refusal += text(delta.get("refusal"))
         for call in _objects(delta.get("tool_calls")):
             if count(call.get("index")) == 0:
                 draft.tool_json = draft.tool_json or []
-                draft.tool_json.append(text(mapping(call.get("function")).get("arguments")))
+                draft.say(mapping(call.get("function")).get("arguments"), draft.tool_json)
         draft.stop = text(choice.get("finish_reason")) or draft.stop
 
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from evolve.models._bounds import MOST_TEXT, TooLong
 from evolve.models._failure import CallFailure, FailureKind
+from evolve.models._keys import hidden, shown
 from evolve.models._reply import ModelReply, Usage
 from evolve.models._request import ModelRequest
 
@@ -30,10 +32,24 @@ class Draft:
     model: str = ""
     request_id: str = ""
     hold_s: float = 0.0
+    n_said: int = 0
+
+    def say(self, piece: object, into: list[str] | None = None) -> None:
+        """Add a piece of the text, or of a tool's input.
+
+        Raises:
+            TooLong: It has become longer than any that a model writes.
+        """
+        if not isinstance(piece, str):
+            return
+        self.n_said += len(piece)
+        if self.n_said > MOST_TEXT:
+            raise TooLong(f"the answer has more than {MOST_TEXT >> 20} MiB of text")
+        (self.texts if into is None else into).append(piece)
 
     @property
     def text(self) -> str:
-        return "".join(self.texts)
+        return shown("".join(self.texts))  # joined first: a pair of surrogates, or a key, may come in two pieces
 
 
 def count(value: object) -> int:
@@ -48,7 +64,7 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 def text(value: object) -> str:
     """A server's text; what is none is empty."""
-    return value if isinstance(value, str) else ""
+    return shown(value) if isinstance(value, str) else ""
 
 
 def judge(server: str, draft: Draft, request: ModelRequest | None) -> ModelReply | CallFailure:
@@ -71,7 +87,7 @@ def judge(server: str, draft: Draft, request: ModelRequest | None) -> ModelReply
         bound = f"; max_tokens was {request.max_tokens}" if request is not None else ""
         return fail(FailureKind.MAX_TOKENS, f"the answer hit a limit ({draft.stop}{bound})")
     if draft.stop in _REFUSED or draft.refusal:
-        return fail(FailureKind.REFUSAL, f"the model refused{': ' + draft.refusal[:300] if draft.refusal else ''}")
+        return fail(FailureKind.REFUSAL, f"the model refused{': ' + hidden(draft.refusal)[:300] if draft.refusal else ''}")
     if draft.stop not in _FINE:
         return fail(FailureKind.WRONG_FORM, f"the model stopped for a reason that was not asked for ({draft.stop})")
     tool_input = None
@@ -89,7 +105,8 @@ def judge(server: str, draft: Draft, request: ModelRequest | None) -> ModelReply
 def _object(text: str) -> dict[str, object] | None:
     try:
         value = json.loads(text or "{}")
-    except ValueError:
+        value = json.loads(shown(json.dumps(value, ensure_ascii=False)))  # its texts are a server's too
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
@@ -97,6 +114,6 @@ def _object(text: str) -> dict[str, object] | None:
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

@@ -114,7 +114,7 @@ class Embeddings:
         usage = _usage(body.get("usage"))
         try:
             vectors = _vectors(body.get("data"), len(texts))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             what = f"{self.name}: {len(texts)} vectors were asked for, and something else came: {error}."
             return CallFailure(FailureKind.WRONG_FORM, what, usage, hold_s=found.hold_s)
         return Vectors(vectors, usage, text(body.get("model")), found.request_id, found.hold_s)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from evolve.models._keys import hidden, shown
 from evolve.models._reply import Usage
 
+_MOST_READ = 65536
 _LONGEST = 300  # characters of a server's own words that are passed on
 
 
@@ -57,6 +59,10 @@ class CallFailure:
     retry_after_s: float | None = None
     status: int = 0
     hold_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("sentence", "text"):
+            object.__setattr__(self, name, shown(getattr(self, name)))
 
     @property
     def again(self) -> bool:
@@ -118,6 +124,7 @@ def refused(
     text: str = "",
     request_id: str = "",
     hold_s: float = 0.0,
+    midway: bool = False,
 ) -> CallFailure:
     """The failure that an error answer of a server is.
 
@@ -131,9 +138,14 @@ def refused(
         text: What had come before the error.
         request_id: The server's name of the request, or "".
         hold_s: As in ``CallFailure``.
+        midway: Whether the request was taken and the error came in its answer: then it says nothing of the next request.
     """
     kind = kind_of(status, error_type)
-    said = " ".join(words.split())[:_LONGEST].rstrip(".") or "no message"
+    if midway and kind in _ADVICE:
+        kind = FailureKind.SERVER_ERROR
+        words = f"{error_type}: {words}"
+    # what is cut off comes last: half a key would not be found
+    said = " ".join(hidden(words[:_MOST_READ]).split())[:_LONGEST].rstrip(".") or "no message"
     named = f" (request {request_id})" if request_id else ""
     sentence = f"{server} answered {status} {kind}{named}: {said}{_ADVICE.get(kind, '')}."
     return CallFailure(kind, sentence, usage, text, retry_after_s, status, hold_s)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -13,6 +16,8 @@ from evolve._errors import MissingPackage
 from evolve.models._draft import Draft
 from evolve.models._failure import CallFailure, FailureKind, broken
 from evolve.models._reply import NOTHING
+
+_REST_S = 0.25  # for what follows the end of an answer
 
 
 def http() -> Any:
@@ -47,6 +52,18 @@ def transport_failure(server: str, error: BaseException, draft: Draft) -> CallFa
     what = f"{type(error).__name__} {error}".strip()
     if isinstance(error, library.ConnectError | library.ConnectTimeout | library.UnsupportedProtocol | library.InvalidURL):
         return broken(server, FailureKind.UNREACHABLE, f"no connection ({what})", NOTHING)
+    if isinstance(error, library.LocalProtocolError) and draft.usage is None and not draft.texts:
+        # the library's words show the header that it cannot send, the key among them
+        what = "the request is no valid HTTP and was not sent; check the key and llm.base_url"
+        return broken(server, FailureKind.BAD_REQUEST, what, NOTHING)
     if isinstance(error, library.TimeoutException | TimeoutError):
         return broken(server, FailureKind.TIMEOUT, f"no answer in time ({what})", draft.usage, draft.text)
     return broken(server, FailureKind.CUT_STREAM, f"the connection broke ({what})", draft.usage, draft.text)
+
+
+async def read_rest(coming: AsyncIterator[str]) -> None:
+    """Read what follows the end of an answer, so that its connection can be used again; some servers leave it open and silent."""
+    with suppress(ValueError, *transport_errors()):  # the answer is whole
+        async with asyncio.timeout(_REST_S):
+            async for _ in coming:
+                pass

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from evolve._errors import UsageError
+from evolve.models._bounds import TooLong, whole
 from evolve.models._clients import Clients
 from evolve.models._draft import Draft, text
 from evolve.models._failure import CallFailure, FailureKind, broken, refused
 from evolve.models._headers import hold_s, retry_after_s
 from evolve.models._http import certificates, http, transport_errors, transport_failure
+from evolve.models._keys import key_in
 from evolve.models._reply import NOTHING
 
 _MOST_WORDS = 65536  # bytes of an error answer that are read
@@ -71,7 +73,11 @@ class OpenAIClient:
                 return await send()
         except transport_errors() as error:
             return transport_failure(self.name, error, draft)
-        except ValueError as error:
+        except TooLong as error:
+            return broken(self.name, FailureKind.CUT_STREAM, str(error), draft.usage, draft.text)
+        except UsageError as error:  # of the key
+            return broken(self.name, FailureKind.AUTH, str(error).rstrip("."), NOTHING)
+        except (ValueError, RecursionError) as error:
             return broken(self.name, FailureKind.CUT_STREAM, f"the stream is garbled ({error})", draft.usage, draft.text)
 
     @asynccontextmanager
@@ -80,7 +86,7 @@ class OpenAIClient:
         headers = {"accept": accept}
         if content is not None:
             headers["content-type"] = "application/json"
-        key = os.environ.get(self._key_variable)
+        key = key_in(self._key_variable)
         if key:
             headers["authorization"] = f"Bearer {key}"
         with self._clients.one() as client:
@@ -94,7 +100,7 @@ class OpenAIClient:
             async with self.stream(method, path, content, "application/json") as response:
                 if response.status_code != 200:
                     return await self.refused(response)
-                body = json.loads(await response.aread())
+                body = json.loads(await whole(response.aiter_bytes()))
                 return Fetched(body, response.headers.get("x-request-id", ""), self.hold_s(response))
 
         return await self.attempt(read, Draft())
@@ -108,7 +114,7 @@ class OpenAIClient:
                 break
         try:
             body = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             body = raw.decode(errors="replace")
         kind, words = error_words(body)
         return refused(

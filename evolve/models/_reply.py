@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evolve.models._bounds import MOST_TOKENS
+from evolve.models._keys import shown
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -26,6 +29,11 @@ class Usage:
     def prompt(self) -> int:
         """All tokens of the prompt, wherever they came from."""
         return self.input + self.cached + self.written_5m + self.written_1h
+
+    @property
+    def absurd(self) -> bool:
+        """Whether more was counted than any request can have."""
+        return max(self.prompt, self.output, self.thinking) > MOST_TOKENS
 
 
 NOTHING = Usage()
@@ -52,3 +60,7 @@ class ModelReply:
     model: str = ""
     request_id: str = ""
     hold_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("text", "stop", "model", "request_id"):
+            object.__setattr__(self, name, shown(getattr(self, name)))

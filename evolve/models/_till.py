@@ -175,6 +175,8 @@ def settled(
     usage = answer.usage if row is not None else None
     if usage is not None and said and not usage.prompt:
         usage = None
+    elif usage is not None and usage.absurd:
+        usage, reason = None, reason or "the server counted more tokens than a request can have; the call is charged in full"
     elif usage is not None and said and not usage.output:
         usage = replace(usage, output_known=False) if max_tokens else None
     if usage is None or row is None:
