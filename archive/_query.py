@@ -8,11 +8,12 @@ The connection that people's SQL runs on can read nothing but these tables: no f
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 _KIND = b'"kind":"'
 _TEXT = b'"text":{"data":"'
 _PART_BYTES = 48 << 20  # on the temporary disk at a time, twice
+_AGAIN_S = 0.05
+_BATCH = 1024
+_DEEPEST = 100
+_MOST_SAID = 1000
 _SAFE = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
@@ -57,12 +62,31 @@ class Query:
         """Use ``open_query``."""
         self._connection = connection
 
-    def sql(self, text: str, limit: int | None = None) -> Table:
+    def sql(self, text: str, limit: int | None = None, *, seconds: float | None = None, most_bytes: int | None = None) -> Table:
         """The answer to one SELECT, at most ``limit`` rows of it.
 
+        Args:
+            text: The statement.
+            limit: Rows; None: all.
+            seconds: After which it is given up.  One call of a function of SQL is not cut short, which may cost some seconds more.
+            most_bytes: What the values of the answer may take together, about.
+
         Raises:
-            QueryError: not a single SELECT, or one that DuckDB refuses; the message is one sentence.
+            QueryError: not a single SELECT, one that DuckDB refuses, or one that takes too long or gives too much; the message is
+                one sentence.
         """
+        with ThreadPoolExecutor(1, "query") as worker:  # this thread can then be interrupted, which DuckDB does not look for
+            answer = worker.submit(self._answer, text, limit, most_bytes)
+            try:
+                return answer.result(timeout=seconds)
+            except TimeoutError:
+                raise QueryError(f"the query was given up after {seconds:g} s; ask for less, or allow more time") from None
+            finally:
+                while not answer.done():  # an interrupt that comes between the steps of a query is lost
+                    self._connection.interrupt()
+                    wait([answer], _AGAIN_S)
+
+    def _answer(self, text: str, limit: int | None, most_bytes: int | None) -> Table:
         import duckdb
 
         try:
@@ -71,7 +95,7 @@ class Query:
                 raise QueryError("a query is one SELECT statement over " + ", ".join(VIEWS))
             cursor = self._connection.execute(statements[0])
             columns = tuple(column[0] for column in cursor.description or ())
-            rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
+            rows = _fetch(cursor, limit, most_bytes)
         except duckdb.Error as error:
             raise QueryError(_sentence(error)) from error
         more = limit is not None and len(rows) > limit
@@ -91,8 +115,8 @@ def open_query(runs: Sequence[Path]) -> Query:
     """Load the journals in the folders ``runs``; live ones up to the last whole line there is now.
 
     Raises:
-        QueryError: DuckDB is not installed, ``runs`` is empty, a record is of a kind that a newer version wrote, or there is no
-            room for temporary files.
+        QueryError: DuckDB is not installed, ``runs`` is empty, a record is of a kind that a newer version wrote or holds what no
+            table can, or there is no room for temporary files.
         JournalMissing, JournalDamaged, JournalSchema: as ``read_journal``.
     """
     connection = load(runs)
@@ -128,6 +152,43 @@ def load(runs: Sequence[Path]) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise
     return connection
+
+
+def _fetch(cursor: duckdb.DuckDBPyConnection, limit: int | None, most_bytes: int | None) -> list[tuple[Any, ...]]:
+    """Rows, one more than the limit if there are so many; few at a time, as one cell may be larger than all that is wanted.
+
+    Raises:
+        QueryError: they take more than ``most_bytes``.
+    """
+    rows: list[tuple[Any, ...]] = []
+    left, batch = most_bytes, 1
+    while limit is None or len(rows) <= limit:
+        found = cursor.fetchmany(batch if limit is None else min(batch, limit + 1 - len(rows)))
+        if not found:
+            break
+        rows += found
+        batch = min(2 * batch, _BATCH)
+        if left is not None:
+            left -= sum(_size(cell) for row in found for cell in row)
+            if left < 0:
+                raise QueryError(
+                    f"the answer has more than {most_bytes} bytes; "
+                    "ask for fewer rows or columns, or for left(COLUMN, 200) of one with long texts"
+                )
+    return rows
+
+
+def _size(value: object, depth: int = 0) -> int:
+    """About as many bytes as it takes in JSON."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if depth > _DEEPEST:
+        raise QueryError(f"the answer nests more than {_DEEPEST} deep; ask for a part of it")
+    if isinstance(value, dict):
+        return sum(_size(key, depth + 1) + _size(item, depth + 1) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return sum(_size(item, depth + 1) for item in value)
+    return 8
 
 
 def _parts(runs: Sequence[Path], folder: Path) -> Iterator[Path]:
@@ -169,6 +230,8 @@ def _split(batch: list[bytes], number: int, part: Path) -> int:
 
 
 def _read(connection: duckdb.DuckDBPyConnection, part: Path) -> None:
+    import duckdb
+
     for path in sorted(part.iterdir()):
         columns = RAW.get(path.name)
         if columns is None:
@@ -176,8 +239,32 @@ def _read(connection: duckdb.DuckDBPyConnection, part: Path) -> None:
         names = ", ".join(f'"{name}"' for name in columns)
         types = ", ".join(f"'{name}': '{type_}'" for name, type_ in columns.items())
         source = f"read_json(?, format = 'newline_delimited', columns = {{{types}}})"
-        connection.execute(f"INSERT INTO raw.{path.name} SELECT {names} FROM {source}", [str(path)])
+        insert = f"INSERT INTO raw.{path.name} SELECT {names} FROM {source}"
+        try:
+            try:
+                connection.execute(insert, [str(path)])
+            except (duckdb.InvalidInputException, duckdb.ConversionException):
+                _clamp(path)
+                connection.execute(insert, [str(path)])
+        except duckdb.Error as error:
+            raise QueryError(
+                f"records of kind {path.name} cannot be read into a table ({_message(error)}); leave that run out"
+            ) from error
     shutil.rmtree(part)
+
+
+def _clamp(path: Path) -> None:
+    """Whole numbers in records become the nearest that a table can hold; runs of older versions took larger ones as limits."""
+    with path.open("rb") as lines, path.with_suffix(".clamped").open("w", encoding="utf-8") as file:
+        for line in lines:
+            if line.strip():
+                file.write(json.dumps(json.loads(line, parse_int=_nearest)) + "\n")
+    path.with_suffix(".clamped").replace(path)
+
+
+def _nearest(digits: str) -> int:
+    value = int(digits[:30])  # as good as all: further digits do not bring it back, and a number of thousands is refused
+    return max(-(2**63), min(value, 2**63 - 1))
 
 
 def _build(connection: duckdb.DuckDBPyConnection, runs: list[Path]) -> None:
@@ -196,6 +283,11 @@ def _build(connection: duckdb.DuckDBPyConnection, runs: list[Path]) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    """DuckDB's message on one line, without its picture of the statement."""
-    text = str(error).split("\nLINE ", 1)[0]
-    return f"the query cannot be run: {' '.join(text.split())}"
+    return f"the query cannot be run: {_message(error)}"
+
+
+def _message(error: Exception) -> str:
+    """DuckDB's message on one line, without its picture of the statement; it may quote a value of any length."""
+    text = str(error)[: 2 * _MOST_SAID].split("\nLINE ", 1)[0]
+    text = " ".join(text.split())
+    return text if len(text) <= _MOST_SAID else f"{text[:_MOST_SAID]} ..."

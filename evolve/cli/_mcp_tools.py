@@ -29,6 +29,8 @@ from evolve.cli._telling import WAIT_S, program_of, tell_run, wait_result
 
 SCHEMA = 1
 ROWS = 200
+QUERY_S = 30.0
+QUERY_BYTES = 1 << 20  # more than any agent reads
 
 INSTRUCTIONS = """\
 evolve searches for a better program; its quality is one measured number. You make children: call ask, read the whole task, change
@@ -160,7 +162,7 @@ class Tools:
 
     def query(self, sql: str, limit: Annotated[int, Field(description="Most rows", ge=1, le=10_000)] = ROWS) -> Json:
         with _refusals():
-            return asdict(_memory.query_answer(_memory.table_of([self._run], sql, limit)))
+            return asdict(_memory.query_answer(_memory.table_of([self._run], sql, limit, QUERY_S, QUERY_BYTES)))
 
     def claims(self) -> Json:
         with _refusals():

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 LIMIT = 1000
+MOST_BYTES = 1 << 28  # of an answer; evolve export has no such bound
+MOST_S = 86400.0
 _CELL = 60
 _EXAMPLE = '"SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"'
 
@@ -27,7 +29,7 @@ def query(words: Namespace) -> int:
     if not paths or Path(sql).is_dir():
         raise UsageError(f"expected runs and then one SELECT, found {' '.join(words.WORD)!r}; type: evolve query RUN {_EXAMPLE}")
     limit = _limit(words.limit)
-    table = table_of(paths, sql, limit)
+    table = table_of(paths, sql, limit, _seconds(words.seconds))
     if words.json:
         put_json(query_answer(table))
         return EXIT_DONE
@@ -38,17 +40,17 @@ def query(words: Namespace) -> int:
     return EXIT_DONE
 
 
-def table_of(paths: Sequence[str], sql: str, limit: int) -> Table:
+def table_of(paths: Sequence[str], sql: str, limit: int, seconds: float | None, most_bytes: int = MOST_BYTES) -> Table:
     """What one SELECT gives over these runs, at most ``limit`` rows (0: all).
 
     Raises:
         RunError: there is no run in one of the paths.
-        QueryError: the statement is none that reads.
+        QueryError: the statement is none that reads, or it takes longer than ``seconds`` or gives more than ``most_bytes``.
     """
     from archive import open_query
 
     with open_query(find_runs(paths)) as tables:
-        return tables.sql(sql, limit=limit or None)
+        return tables.sql(sql, limit=limit or None, seconds=seconds, most_bytes=most_bytes)
 
 
 def query_answer(table: Table) -> QueryAnswer:
@@ -100,6 +102,18 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= MOST_S:
+        raise UsageError(f"--seconds takes a time above 0, at most {MOST_S:.0f}, found {text!r}; type for example --seconds 60")
+    return value
+
+
 def _cell(value: object) -> str:
     if value is None:
         return "NULL"
@@ -126,6 +140,7 @@ VERBS = (
         (
             Argument("WORD", "runs (or folders of runs), then one SELECT", many="+"),
             Argument("--limit", f"rows to print (default {LIMIT}, 0: all)", value="N"),
+            Argument("--seconds", "give up after so long (default: never)", value="N"),
             JSON,
         ),
         query,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -326,6 +327,18 @@ def test_limits_say_that_there_is_more(query: Query) -> None:
     assert (cut.rows, cut.more) == (((0,), (1,)), True)
 
 
+def test_a_number_of_an_old_run_that_no_table_can_hold_becomes_the_nearest(toy: ToyRun) -> None:
+    toy.add(BudgetSet(evaluations=2**63, tokens=10**400, calls=5, wall_s=1.5))
+    toy.add(BudgetSet(evaluations=-(2**70), candidates=2**63 - 1))
+    toy.add(Note(f"of {2**64} things"))
+    most = 2**63 - 1
+    assert ask(toy, "SELECT text FROM events WHERE kind = 'budget_set'") == [
+        (f"wall_s=1.5, evaluations={most}, tokens={most}, calls=5",),
+        (f"evaluations=-{2**63}, candidates={most}",),
+    ]
+    assert ask(toy, "SELECT text FROM events WHERE kind = 'note'") == [(f"of {2**64} things",)]
+
+
 # ------------------------------------------------------------------------------------------------ what is refused
 
 
@@ -346,6 +359,54 @@ def test_a_wrong_query_is_one_sentence(query: Query, sql: str, said: str) -> Non
         query.sql(sql)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_no_table_can_hold_is_a_sentence(toy: ToyRun) -> None:
+    toy.add(Opened(EPOCH, slots=2**40))
+    with pytest.raises(QueryError, match=r"records of kind opened cannot be read into a table \(.*leave that run out") as caught:
+        ask(toy, "SELECT 1")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM range(1000000000000)",
+        "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT max(x) FROM t",
+        "SELECT a.range FROM range(10000000) a, range(10000000) b WHERE hash(a.range + b.range) = 1",
+    ],
+)
+def test_a_query_that_takes_too_long_is_given_up_and_the_next_one_works(query: Query, sql: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(QueryError, match=r"given up after 0\.2 s; ask for less"):
+        query.sql(sql, limit=5, seconds=0.2)
+    assert time.monotonic() - started < 20
+    assert query.sql("SELECT 42", seconds=60).rows == ((42,),)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT repeat('a', 2000000)",
+        "SELECT [repeat('a', 2000000)]",
+        "SELECT {'b': ['c', repeat('a', 2000000)]}",
+        "SELECT repeat('a', 2000000)::BLOB",
+        "SELECT repeat('a', 1000) FROM range(2000)",
+        "SELECT * FROM range(1000000000)",
+    ],
+)
+def test_an_answer_of_too_many_bytes_is_refused(query: Query, sql: str) -> None:
+    with pytest.raises(QueryError, match=r"more than 1000000 bytes; ask for fewer rows or columns, or for left\(COLUMN, 200\)"):
+        query.sql(sql, most_bytes=1_000_000)
+    assert len(query.sql("SELECT * FROM range(5000)", most_bytes=1_000_000).rows) == 5000
+
+
+def test_what_nests_without_end_and_what_is_quoted_at_length_is_a_short_sentence(query: Query) -> None:
+    with pytest.raises(QueryError, match="nests more than 100 deep"):
+        query.sql("SELECT " + "[" * 150 + "1" + "]" * 150, most_bytes=1_000_000)
+    with pytest.raises(QueryError, match="Could not convert") as caught:
+        query.sql("SELECT CAST(repeat('a', 100000) AS INTEGER)")
+    assert len(str(caught.value)) < 1200
 
 
 @pytest.mark.parametrize(

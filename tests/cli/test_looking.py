@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,21 @@ def test_a_reader_that_stops_early_is_no_error(cli: Cli, ended: tuple[Path, str,
     assert process.wait(timeout=60) == 141
     assert process.stderr is not None
     assert process.stderr.read() == ""
+
+
+def test_a_query_is_given_up_when_its_time_is_over_or_somebody_interrupts_it(
+    cli: Cli, ended: tuple[Path, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    endless = "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT max(x) FROM t"
+    assert main(["query", str(ended[0]), endless, "--seconds", "0.5"]) == 2
+    assert capsys.readouterr().err == "evolve: the query was given up after 0.5 s; ask for less, or allow more time\n"
+    process = cli.start("query", str(ended[0]), endless)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=4)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    assert process.stderr is not None
+    assert process.stderr.read() == "interrupted\n"
 
 
 def test_a_damaged_journal_is_named_and_not_skipped(

@@ -99,6 +99,9 @@ def test_an_agent_asks_tells_and_looks_back(packing: Path, capfd: pytest.Capture
         ("query", {"sql": "COPY candidates TO 'stolen.csv'"}, "a query is one SELECT"),
         ("query", {"sql": "SELECT * FROM read_text('/etc/hostname')"}, "disabled"),
         ("query", {"sql": "SELECT nothing FROM candidates"}, "nothing"),
+        ("query", {"sql": "SELECT repeat('a', 50000000)"}, "more than 1048576 bytes; ask for fewer rows or columns"),
+        ("query", {"sql": "SELECT count(*) FROM range(1000000000000)"}, "given up after 0.5 s; ask for less"),
+        ("note", {"text": "\ud800"}, "note takes Unicode text"),
         ("tell", {"ticket": "one", "files": {}}, "valid integer"),
         ("tell", {"ticket": 1, "files": {}, "wait": 600}, "wait\n  Extra inputs are not permitted"),
         ("status", {"verbose": True}, "verbose\n  Extra inputs are not permitted"),
@@ -115,6 +118,7 @@ def test_what_is_refused_is_a_tool_error_in_our_words(
             return await client.call_tool(tool, words)
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("evolve.cli._mcp_tools.QUERY_S", 0.5)
     found = asyncio.run(call())
     assert found.is_error
     assert said in found.content[0].text
