@@ -4,8 +4,11 @@ A program that diverges now and then scatters a hundred times as much as its sib
 others show.  With ``v`` degrees of freedom and the sum of squares ``M2`` of each replicated candidate,
 
     typical = median of M2 / (v (1 - 2 / (9 v))^3)    the divisor is the median of chi-square(v): Wilson and Hilferty 1931
-    far     : M2 > typical (v + 2 sqrt(14 v) + 28)     of chi-square(v) one in a million is: Laurent and Massart 2000, lemma 1
+    far     : M2 > typical max(v + 2 sqrt(14 v) + 28, 10 v)
     pooled  = sum M2 / sum v of all that are not far
+
+The first bound is exceeded by one chi-square(v) in a million (Laurent and Massart 2000, lemma 1); the second keeps a program in the
+pool that was measured often and scatters somewhat more, as the seed program does on a machine that drifts.
 
 At most a tenth of the candidates are far, the farthest: where more are, outliers are how the problem is, and count as its noise.
 ``archive._tables`` says the same in SQL.  The order of arrival does not matter, up to rounding.
@@ -18,13 +21,14 @@ from collections.abc import Iterable
 from math import fsum, sqrt
 
 _TAIL = 14.0  # log of a million, rounded up
+_WILD = 10.0  # times the typical variance
 _FEW = 10  # at most one in so many is far
 _CANCELS = 1e6  # a sum of which one part is so many times the rest says nothing about the rest
 
 
 def far_bound(df: int) -> float:
-    """What M2 / variance of an honest candidate exceeds once in a million, or less."""
-    return df + 2.0 * sqrt(_TAIL * df) + 2.0 * _TAIL
+    """What M2 / variance of an honest candidate exceeds once in a million, or less; ten times its mean at least."""
+    return max(df + 2.0 * sqrt(_TAIL * df) + 2.0 * _TAIL, _WILD * df)
 
 
 def median_of(df: int) -> float:

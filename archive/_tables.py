@@ -175,7 +175,7 @@ WITH problem AS (
     FROM scored GROUP BY run_no, problem, candidate, stage
 ), scatter AS (
     SELECT run_no, problem, candidate, stage, m2, m2 / (n - 1) / (1 - 2 / (9 * (n - 1))) ** 3 AS own,
-        m2 / (n - 1 + 2 * sqrt(14 * (n - 1)) + 28) AS excess
+        m2 / greatest(n - 1 + 2 * sqrt(14 * (n - 1)) + 28, 10 * (n - 1)) AS excess
     FROM tally WHERE n > 1
 ), typical AS (
     SELECT run_no, problem, stage, median(own) AS typical, count(*) // 10 AS most FROM scatter GROUP BY run_no, problem, stage

@@ -94,7 +94,7 @@ def _opening(search: Search, now: float, entropy: Entropy) -> VaultOpened | None
     left = allowance(search, milestone) - docket.cost
     if search.budget.evaluations is not None:
         left = min(left, search.budget.evaluations - search.spend.evaluations - docket.outstanding)
-    last = milestone == docket.base + MILESTONES
+    last = milestone == docket.base + MILESTONES and not docket.vaults  # else an opening that is too small may cost a claim
     sizes = group[0].sizes if group else _sizes(search, number, left, last=last)
     if sizes is None or sizes.own + (0 if group else sizes.bank) > left:
         return None
@@ -177,7 +177,8 @@ def holds_a_vault(search: Search) -> bool:
 def kept(search: Search) -> int:
     """Runs to be kept back while searching: those that open vaults still take, and of what is set aside as much as may be of use.
 
-    What pays for no vault any more goes back to the search; while nobody may be confirmed, all but the smallest vault does.
+    What pays for no vault any more goes back to the search; while nobody may be confirmed, all but the smallest vault does, where there
+    is one champion at a time.  Elsewhere any number may qualify late (``benchmarks/planted_truth.py --worlds drift``: half the claims).
     """
     if not holds_a_vault(search):
         return search.docket.outstanding
@@ -185,7 +186,7 @@ def kept(search: Search) -> int:
     left = math.ceil(allowance(search)) - search.docket.cost
     if left < smallest:
         left = 0
-    elif not _hopeful(search):
+    elif search.contest.titled and not _hopeful(search):
         left = smallest
     return left + search.docket.outstanding
 

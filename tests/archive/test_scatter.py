@@ -20,7 +20,7 @@ def formulas(groups: list[tuple[int, float]]) -> tuple[int, float, set[int]]:
     if not groups:
         return 0, 0.0, set()
     typical = float(np.median([m2 / (v * (1 - 2 / (9 * v)) ** 3) for v, m2 in groups]))
-    excess = [m2 / (v + 2 * math.sqrt(14 * v) + 28) for v, m2 in groups]
+    excess = [m2 / max(v + 2 * math.sqrt(14 * v) + 28, 10 * v) for v, m2 in groups]
     order = sorted(range(len(groups)), key=lambda i: (excess[i], f"{i:03}"), reverse=True)
     far = {i for i in order[: len(groups) // 10] if excess[i] > typical > 0}
     kept = [group for i, group in enumerate(groups) if i not in far]
