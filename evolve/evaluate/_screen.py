@@ -81,10 +81,11 @@ def screen(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]
 
 def _other_encoding(text: str) -> str:
     """A source encoding other than UTF-8 that the first two lines declare (PEP 263), or "": Python would run another text than
-    everybody else reads."""
+    everybody else reads.  As its tokenizer does, ``utf-8-unix`` and whatever else begins with ``utf-8-`` is taken for UTF-8."""
     for line in _LINE_END.split(text[:4096], maxsplit=2)[:2]:
         found = _CODING.match(line)
-        if found and found[1].lower().replace("_", "-") not in ("utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii"):
+        name = found[1].lower().replace("_", "-") if found else "utf-8"
+        if found and name not in ("utf-8", "utf8", "ascii", "us-ascii") and not name.startswith("utf-8-"):
             return found[1]
     return ""
 

@@ -70,6 +70,21 @@ def test_python_that_does_not_parse_is_invalid_with_its_line() -> None:
     assert _status({"main.py": "", "notes.txt": "this is no ( python"}, may_add_files=True) is None
 
 
+@pytest.mark.parametrize("name", ["utf-8", "UTF_8", "utf8", "utf-8-sig", "utf-8-unix", "UTF-8-dos", "utf_8_mac", "us-ascii"])
+def test_what_python_takes_for_utf_8_is_no_other_encoding(name: str) -> None:
+    text = f"# -*- coding: {name} -*-\nx = 'é'\n"
+    if "ascii" not in name:
+        values: dict[str, str] = {}
+        exec(compile(text.encode(), "main.py", "exec"), values)
+        assert values["x"] == "é"
+    assert _status({"main.py": text}) is None
+
+
+@pytest.mark.parametrize("name", ["latin-1", "utf-16", "utf-7", "utf-80", "utf8-unix", "cp1252", "rot13"])
+def test_another_encoding_is_invalid(name: str) -> None:
+    assert _status({"main.py": f"#!/usr/bin/python\n# coding: {name}\nx = 1\n"}) is Status.INVALID
+
+
 @pytest.mark.parametrize("path", ["main.py/x", "lib/fixed.py/deep/er.py", "lib"])
 def test_a_path_that_is_a_file_and_a_folder_is_rejected(path: str) -> None:
     finding = screen({**SEED, path: ""}, _contract(may_add_files=True), SEED).finding
