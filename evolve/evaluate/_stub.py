@@ -230,8 +230,13 @@ def _encode_value(value, entry: tuple) -> tuple[list, bytes]:  # type: ignore[no
 
 
 def answer_calls(request: dict) -> None:
-    """Call the entry point as often as asked and write one reply with all values; ends the process."""
+    """Call the entry point as often as asked and write one reply with all values; ends the process.
+
+    ``__main__`` is empty then, and the arguments name the program alone, however the process was started: what ``multiprocessing``
+    spawns runs the file of ``__main__`` again, and that of a fork server is another than a stub's.
+    """
     sys.path[:0] = request["path"]
+    sys.modules["__main__"], sys.argv = type(sys)("__main__"), [request["entry"][0]]
     if any(isinstance(item, tuple) for arguments in request["calls"] for item in arguments.values()):
         _import_numpy()  # array arguments are arrays where the problem lets candidates import numpy, else nested lists
     entry = load_entry(*request["entry"])

@@ -178,6 +178,19 @@ def test_a_traceback_begins_in_the_program_however_it_was_started(launcher: Laun
             assert log.startswith('Traceback (most recent call last):\n  File "/candidate/m.py", line 5, in <module>\n')
 
 
+@pytest.mark.parametrize("start", [Start.COLD, Start.WARM])
+def test_spawned_processes_work_however_the_program_was_started(launcher: Launcher, start: Start) -> None:
+    source = (
+        "import sys, multiprocessing as mp\ndef double(x):\n    return 2 * x\n"
+        "def f():\n    main = sys.modules['__main__']\n"
+        "    with mp.get_context('spawn').Pool(2) as pool:\n"
+        "        return [pool.map(double, [1, 2]), sys.argv, hasattr(main, '__file__'), main.__spec__]\n"
+    )
+    reply = called(launcher, source, start)
+    assert reply.ok, (reply.status, reply.reason, reply.log)
+    assert reply.value["value"] == [[2, 4], ["/candidate/m.py"], False, None]
+
+
 def test_a_spare_that_died_or_does_not_fit_is_passed_over() -> None:
     source = "def f():\n    return 1\n"
     with open_launcher("strict", View(imports=("numpy",))) as launcher:
