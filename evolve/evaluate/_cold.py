@@ -11,7 +11,7 @@ from pathlib import Path
 
 from archive import Start
 from evolve._errors import EnvironmentFault, SandboxMissing
-from evolve.evaluate import _bwrap, _seccomp
+from evolve.evaluate import _bwrap, _page_cache, _seccomp
 from evolve.evaluate._lane import Lane, Meter
 from evolve.evaluate._limits import Limits, limits_of
 from evolve.evaluate._request import Places, Request
@@ -51,6 +51,9 @@ class Strict:
         copy_metadata(self.mounts, self.meta)
         self.stub = private / "stub"
         compile_stubs(self.stub)
+        roots = [outside for outside, _ in self.mounts.binds]
+        group = lane.cgroup._folders["memory"] if lane.cgroup else None
+        _page_cache.remember(self, [*roots, str(self.stub), str(self.meta)], self.mounts.covered(), group)
         self._filter = private / "seccomp"
         self._filter.write_bytes(_seccomp.program())
         bounded = lane.cgroup.kind if lane.cgroup else "polled"

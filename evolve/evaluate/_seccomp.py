@@ -4,6 +4,10 @@ A deny-list, not an allow-list: drivers and runtimes change which calls they mak
 and signals.  The filter takes away what enlarges the kernel's surface or reaches another process: new namespaces, mounts, tracing,
 keys, BPF, io_uring, modules, clocks, raw kernel interfaces.  Calls of a foreign ABI (32-bit, x32) end the process.
 
+It also takes away what asks or steers the page cache of files: pages of what every sandbox sees are the machine's, so who may say
+which of them are in memory, and ask again, can leave word for the next sandbox (``_page_cache``).  These calls fail the way they do
+on kernels or file systems without them, for which callers are prepared: no such call, unknown advice, unsupported flag.
+
 Numbers: the kernel's ``arch/x86/entry/syscalls/syscall_64.tbl`` and ``include/uapi/asm-generic/unistd.h`` (aarch64).
 """
 
@@ -16,6 +20,8 @@ ALLOW = 0x7FFF0000
 KILL_PROCESS = 0x80000000
 EPERM = 0x00050000 | 1
 ENOSYS = 0x00050000 | 38
+EINVAL = 0x00050000 | 22
+EOPNOTSUPP = 0x00050000 | 95
 EAFNOSUPPORT = 0x00050000 | 97
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _LOAD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -87,6 +93,19 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "ustat": (136, None),
     "vhangup": (153, 58),
 }
+# Calls about the page cache that kernels may be built without.  Legacy aio has one flag too many (RWF_NOWAIT) behind a pointer.
+_ABSENT: dict[str, tuple[int, int]] = {
+    "cachestat": (451, 451),
+    "fadvise64": (221, 223),
+    "io_setup": (206, 0),
+    "io_submit": (209, 2),
+    "mincore": (27, 232),
+    "readahead": (187, 213),
+    "sync_file_range": (277, 84),
+}
+_MADVISE = (28, 233)
+_ADVICE = (20, 21, 25)  # MADV_COLD, MADV_PAGEOUT and MADV_COLLAPSE act on the pages of a file, not on the caller's view of them
+_RWF = {"preadv2": (327, 286), "pwritev2": (328, 287)}  # the flags, RWF_NOWAIT among them, are argument 5 (3 and 4 the offset)
 _CLONE = (56, 220)
 _CLONE3 = (435, 435)
 # Calls that would leave a set-user-id file; with the index of the argument that holds the mode.
@@ -132,6 +151,8 @@ def program(machine: str | None = None, *, fork_server: bool = False) -> bytes:
         if number is None or (fork_server and name in _FORK_SERVER):
             continue
         lines += [_op(_JEQ, number, 0, 1), _op(_RET, EPERM)]
+    for _, numbers in sorted(_ABSENT.items()):
+        lines += [_op(_JEQ, numbers[column], 0, 1), _op(_RET, ENOSYS)]
     if not fork_server:
         lines += _arguments(column)
     lines.append(_op(_RET, ALLOW))
@@ -148,18 +169,27 @@ def _arguments(column: int) -> list[bytes]:
             lines += _flagged(number, argument, _SETUID_BITS)
     # prlimit of another process: pid is 0 or the caller's own; a non-zero pid is refused.
     lines += _flagged(_PRLIMIT[column], 0, 0xFFFFFFFF)
-    lines += [_op(_JEQ, _SOCKET[column], 0, len(_FAMILIES) + 3), _op(_LOAD, 16)]
+    for numbers in _RWF.values():
+        lines += _flagged(numbers[column], 5, 0xFFFFFFFF, EOPNOTSUPP)
+    lines += [_op(_JEQ, _MADVISE[column], 0, len(_ADVICE) + 3), _op(_LOAD, _offset(2))]
+    lines += [_op(_JEQ, advice, len(_ADVICE) - n - 1, int(n == len(_ADVICE) - 1)) for n, advice in enumerate(_ADVICE)]
+    lines += [_op(_RET, EINVAL), _op(_LOAD, 0)]
+    lines += [_op(_JEQ, _SOCKET[column], 0, len(_FAMILIES) + 3), _op(_LOAD, _offset(0))]
     lines += [_op(_JEQ, family, len(_FAMILIES) - n, 0) for n, family in enumerate(_FAMILIES)]
     return [*lines, _op(_RET, EAFNOSUPPORT), _op(_LOAD, 0)]
 
 
-def _flagged(number: int, argument: int, mask: int) -> list[bytes]:
-    offset = 16 + 8 * argument  # low half of the little-endian 64-bit argument
+def _offset(argument: int) -> int:
+    """Where the low half of a little-endian 64-bit argument lies."""
+    return 16 + 8 * argument
+
+
+def _flagged(number: int, argument: int, mask: int, answer: int = EPERM) -> list[bytes]:
     return [
         _op(_JEQ, number, 0, 4),
-        _op(_LOAD, offset),
+        _op(_LOAD, _offset(argument)),
         _op(_JSET, mask, 0, 1),
-        _op(_RET, EPERM),
+        _op(_RET, answer),
         _op(_LOAD, 0),
     ]
 

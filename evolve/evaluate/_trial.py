@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from archive import Curve, Start, Status
+from evolve.evaluate import _page_cache
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,6 +159,18 @@ class Trial:
 
         key = int.from_bytes(hashlib.blake2b(f"{self.seed}:{purpose}".encode(), digest_size=16).digest(), "little")
         return np.random.Generator(np.random.Philox(key=key))
+
+    def forget_reads(self) -> str:
+        """Undo what earlier sandboxes left in the kernel's caches of files: the next call cannot tell from them what was read.
+
+        For evaluators that ask twice and compare: call it before the first sandbox that could leave a mark, and again before the
+        one that must find none.  With torch among the imports it costs about 0.3 s of the scorer's CPU, so do not call it without
+        need.  ``docs/design/sandbox.md`` says what two sandboxes share nevertheless.
+
+        Returns:
+            "" when it is done, else what was left undone (no control group, files that do not fit into memory).
+        """
+        return _page_cache.level()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

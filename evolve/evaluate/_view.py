@@ -61,6 +61,15 @@ class Mounts:
     has_extra_libraries: bool
     description: str
 
+    def covered(self) -> tuple[str, ...]:
+        """The covered folders by their places outside."""
+        return tuple(
+            f"{outside}{place.removeprefix(inside)}"
+            for place in self.covers
+            for outside, inside in self.binds
+            if place.startswith(f"{inside}/")
+        )
+
 
 def resolve(view: View) -> Mounts:
     """Find everything in ``view``.

@@ -6,6 +6,7 @@ shown to whoever makes the next child, and decides nothing.
 
 import hashlib
 import math
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,7 @@ class Losses:
 
 
 def evaluate(trial: Trial) -> Outcome:
+    forget_reads(trial)
     tokens = draw_training(trial)
     seed = int(trial.rng("training").integers(1 << 62))
     trained = trial.sandbox.run(
@@ -160,6 +162,7 @@ def find_dependence(trial: Trial, weights: bytes, rows: np.ndarray, logits: list
     lengths = rng.permutation(np.unique(position) + 1)
     members = [np.flatnonzero(position + 1 == length) for length in lengths]
     prefixes = [rows[row[member], :length].astype(np.int64) for member, length in zip(members, lengths, strict=True)]
+    forget_reads(trial)
     again = forward(trial, weights, prefixes, budgeted=False)
     if not again.ok:
         return f"forward fails on a prefix alone ({again.status}: {again.reason})"
@@ -170,6 +173,13 @@ def find_dependence(trial: Trial, weights: bytes, rows: np.ndarray, logits: list
     if worst > TOLERANCE:
         return f"log-probabilities of a prefix change by {worst:.3g} nats when it is seen alone; at most {TOLERANCE:g} is allowed"
     return ""
+
+
+def forget_reads(trial: Trial) -> None:
+    """Which pages of a large library somebody read, which names somebody looked up, is a bit each for whoever comes next: the first
+    look could leave with them what the second is to say."""
+    if left := trial.forget_reads():
+        print(f"nanochat_cpu: {left}; a program that looks ahead might pass the second look", file=sys.stderr)
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from evolve.evaluate import _seccomp
-from evolve.evaluate._seccomp import ALLOW, EAFNOSUPPORT, ENOSYS, EPERM, KILL_PROCESS, program
+from evolve.evaluate._seccomp import ALLOW, EAFNOSUPPORT, EINVAL, ENOSYS, EOPNOTSUPP, EPERM, KILL_PROCESS, program
 
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
@@ -39,6 +39,7 @@ def test_exactly_the_listed_calls_are_refused(machine: str, column: int) -> None
     code = program(machine)
     listed = {numbers[column] for numbers in _seccomp._DENIED.values()} - {None}
     special = {_seccomp._CLONE3[column]: ENOSYS, _seccomp._SOCKET[column]: EAFNOSUPPORT}
+    special |= {numbers[column]: ENOSYS for numbers in _seccomp._ABSENT.values()}
     for number in range(600):
         expected = special.get(number, EPERM if number in listed else ALLOW)
         assert verdict(code, ARCH[machine], number) == expected, number
@@ -63,6 +64,13 @@ def test_arguments_decide_where_they_must(machine: str, column: int) -> None:
         assert verdict(code, arch, _seccomp._SOCKET[column], family, 1, 0) == wanted
     assert verdict(code, arch, _seccomp._PRLIMIT[column], 0) == ALLOW
     assert verdict(code, arch, _seccomp._PRLIMIT[column], 1) == EPERM
+    refused = {20, 21, 25}  # MADV_COLD, MADV_PAGEOUT, MADV_COLLAPSE
+    for advice in range(128):
+        assert verdict(code, arch, _seccomp._MADVISE[column], 1, 2, advice) == (EINVAL if advice in refused else ALLOW), advice
+    for numbers in _seccomp._RWF.values():
+        assert verdict(code, arch, numbers[column], 3, 1, 1, 4096, 0, 0) == ALLOW
+        for flag in range(16):
+            assert verdict(code, arch, numbers[column], 3, 1, 1, 4096, 0, 1 << flag) == EOPNOTSUPP
 
 
 def test_foreign_calling_conventions_end_the_process() -> None:
