@@ -19,6 +19,7 @@ from archive import (
     Stamped,
     VaultOpened,
 )
+from evolve._confirming import suspicion
 from evolve._contract import Problem
 from evolve._search import Search
 
@@ -31,9 +32,9 @@ class Card:
     no part in the decision; None where there were none.
 
     ``status`` is confirmed, not confirmed, withdrawn (found to cheat later) or open (its vault is at work).  ``e_value`` is that of
-    the search's own runs, ``p_value`` the gate's on fresh seeds.  ``runs`` counts the candidate's measurements by purpose.
-    ``suspect``: it descends from a retracted candidate.  ``retries`` and ``voids`` count blocks with it that were lost, and those
-    that the machine's drift made void.
+    the search's own runs when the vault was opened, ``p_value`` the gate's on fresh seeds.  ``runs`` counts the candidate's
+    measurements by purpose, whoever they were made for.  ``suspect``: it descends from a retracted candidate, or was compared with
+    one (``suspicion`` says which).  ``retries`` and ``voids`` count blocks with it that were lost, and those that drift made void.
     """
 
     vault: int
@@ -57,6 +58,7 @@ class Card:
     tiers: tuple[str, ...]
     machines: tuple[str, ...]
     suspect: bool = False
+    suspicion: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +108,12 @@ def report_cards(search: Search, problem: Problem, records: Iterable[Stamped]) -
                 engines.append(engine)
             case _:
                 pass
-    vaults, people = search.docket.vaults, search.people
-    suspects = {people.rows[heir].id for one in search.retracted for heir in people.descendants(one)}
+    vaults = search.docket.vaults
     cards = [
         replace(
             _card(one, claimed.get(number), seen.get(one.candidate, _Seen()), withdrawn=vaults[number].withdrawn),
-            suspect=one.candidate in suspects,
+            suspect=bool(why := suspicion(search, vaults[number])),
+            suspicion=why,
         )
         for number, one in opened.items()
     ]

@@ -14,7 +14,7 @@ from archive import Champion, Claim, Entry, Measured, MeasureIssued, Purpose, Re
 from evolve._frames import SEED
 from evolve._rng import measurement_seed
 from evolve._spend import affordable, nearest_limit
-from evolve.confirm import FRESH, SIZES, Ruling, Sizes, Vault, choose_sizes, make_vault, ranked
+from evolve.confirm import BAR_CLAIM, FRESH, SIZES, Ruling, Sizes, Vault, choose_sizes, make_vault, ranked
 from evolve.confirm import MIN_DF as NOISE_DF
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ def _opening(search: Search, now: float, entropy: Entropy) -> VaultOpened | None
     group = docket.group(milestone)
     if any(vault.milestone != milestone for vault in docket.undecided):
         return None
-    able = [one for one in ranked(contest.qualified) if eligible(search, one)]
+    # What others measured since has moved the noise, and so the evidence.
+    now_known = {number: contest.evidence(number, people) for number in contest.qualified if eligible(search, number)}
+    able = ranked({number: evidence for number, evidence in now_known.items() if evidence >= math.log(BAR_CLAIM)})
     number = contest.champion if contest.champion in able else next(iter(able), None)
     if number is None:
         return None
@@ -112,7 +114,7 @@ def _opening(search: Search, now: float, entropy: Entropy) -> VaultOpened | None
         seeds=own + (() if group else bank),
         bank=group[0].number if group else len(docket.vaults),
         paired=paired,
-        e_value=math.exp(min(contest.qualified[number], 700.0)),
+        e_value=math.exp(min(now_known[number], 700.0)),
     )
 
 
@@ -177,8 +179,8 @@ def holds_a_vault(search: Search) -> bool:
 def kept(search: Search) -> int:
     """Runs to be kept back while searching: those that open vaults still take, and of what is set aside as much as may be of use.
 
-    What pays for no vault any more goes back to the search; while nobody may be confirmed, all but the smallest vault does, where there
-    is one champion at a time.  Elsewhere any number may qualify late (``benchmarks/planted_truth.py --worlds drift``: half the claims).
+    What pays for no vault any more goes back to the search.  While nobody may be confirmed, all but the smallest vault does, where
+    there is one champion at a time; elsewhere any number may qualify late.
     """
     if not holds_a_vault(search):
         return search.docket.outstanding
@@ -326,3 +328,10 @@ def on_retracted(search: Search, number: int) -> None:
 def claims_of(search: Search) -> list[Vault]:
     """The vaults of claims that hold."""
     return [vault for vault in search.docket.vaults if vault.confirmed and not vault.withdrawn]
+
+
+def suspicion(search: Search, vault: Vault) -> str:
+    """Why a claim rests on what was found to be a cheat ("" if it does not): somebody has to look at it."""
+    if any(vault.candidate in search.people.descendants(one) for one in search.retracted):
+        return "descends from a retracted candidate"
+    return "was compared with a candidate that is retracted now" if vault.reference in search.retracted else ""

@@ -44,6 +44,8 @@ def final_block(search: Search, now: float) -> Due | None:
     """The next block once searching is over; None when nothing is left to be measured."""
     people = search.people
     leader = people.leader
+    if search.suspects and not exhausted(search.budget, search.spend, now, Reserve(), queued=0.0):
+        return _suspect(search)
     if search.contract.noisy:
         return _vault(search) or _more_certainty(search, now) or _last_look(search)
     limit = search.budget.evaluations
@@ -53,7 +55,7 @@ def final_block(search: Search, now: float) -> Due | None:
 
 
 def _suspect(search: Search) -> Due | None:
-    """A descendant of a retracted candidate that holds a place: measured again, from a fresh process."""
+    """A descendant of a retracted candidate that holds a place, the title or a claim: measured again, from a fresh process."""
     idle = (number for number in search.suspects if not search.people.rows[number].pending)
     number = next(idle, None)
     return None if number is None else _again(search, number, Purpose.RECHECK)

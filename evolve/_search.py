@@ -109,12 +109,13 @@ class Search:
         self.failed = ""  # why the run cannot go on
         self.evaluator_errors = 0
         self.retracted: list[int] = []  # found to cheat
-        self.suspects: list[int] = []  # descend from one of those, hold a place, and are to be measured again
+        self.suspects: list[int] = []  # descend from one of those, hold a place, title or claim, and are to be measured again
         self.requests: set[str] = set()  # carried out or refused; never again
         self.incumbent = SEED  # of the baselines that keep one
         self.tickets_of_round = 0
         self.barren = 0  # propose tickets since the last one that gave a new program
         self.paused = False  # the last driver measured what was ready and no more
+        self.closed: tuple[str, str] | None = None  # how the last driver let go of the run, and why; None while one has it
         self.now = 0.0  # when ``ask`` was last asked: no state
         self.pausing = False  # only what is ready is measured: set by whoever drives, no state
 
@@ -255,6 +256,7 @@ class Search:
                 self.accounts.opened(record)
                 self.slots, self.tier = record.slots, record.tier
                 self.stopping, self.paused, self.evaluator_errors, self.barren = "", False, 0, 0
+                self.closed = None
                 self.failed = self.failed if self.people.seed_failed else ""
             case RunCreated():
                 self.seed = record.seed
@@ -265,7 +267,7 @@ class Search:
             case StopAsked():
                 self.stopping = record.reason
             case Closed():
-                self.paused = record.reason == ends.PAUSED
+                self.paused, self.closed = record.reason == ends.PAUSED, (record.status, record.reason)
             case Rebinned():
                 return self.people.rebin(record.axes)
             case Retraction():
@@ -300,7 +302,9 @@ class Search:
         number = self.people.by_id[record.candidate]
         placed = self.people.fail(number, Status.REJECTED)
         self.retracted.append(number)
-        self.suspects += [one for one in self.people.descendants(number) if one in self.people.archive.cells]
+        self.suspects = [one for one in self.suspects if one != number]
+        holders = {*self.people.elites, self.contest.champion, *(vault.candidate for vault in confirming.claims_of(self))}
+        self.suspects += [one for one in self.people.descendants(number) if one in holders and one not in self.suspects]
         confirming.on_retracted(self, number)
         return placed
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
-from evolve._confirming import claims_of
+from evolve._confirming import claims_of, suspicion
 from evolve._contract import Problem
 from evolve._frames import SEED
 from evolve._ledger import usd
@@ -18,6 +18,7 @@ from evolve.confirm import Noise, describe_noise
 
 SCHEMA = 1
 CONFIRMED, CHAMPION, SO_FAR = "confirmed", "champion, unconfirmed", "better so far, unconfirmed"
+SUSPECT = "confirmed, but suspect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,9 @@ def word_of(search: Search, number: int) -> str:
     there is no noise, and for the seed program."""
     if not search.contract.noisy or number == SEED:
         return ""
-    if any(vault.candidate == number for vault in claims_of(search)):
-        return CONFIRMED
+    held = [vault for vault in claims_of(search) if vault.candidate == number]
+    if held:
+        return SUSPECT if all(suspicion(search, vault) for vault in held) else CONFIRMED
     if search.contest.titled and search.contest.champion == number:
         return CHAMPION
     return SO_FAR

@@ -201,7 +201,7 @@ class ClaimsAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RetractAnswer:
-    """``evolve retract``.  ``descendants`` came of the candidate; those that hold a place will be measured again."""
+    """``evolve retract``.  ``descendants`` came of the candidate; who holds a place, the title or a claim is measured again."""
 
     schema: int
     run: str

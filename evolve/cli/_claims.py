@@ -48,7 +48,7 @@ def retract(words: Namespace) -> int:
         return EXIT_DONE
     put(f"{answer.candidate} is retracted: it has left the archive, and claims made for it stay visible as withdrawn.")
     if heirs:
-        put(f"{len(heirs)} descend from it; those that hold a place are measured again when the run goes on:")
+        put(f"{len(heirs)} descend from it; those that hold a place, the title or a claim are measured again when the run goes on:")
         put("\n".join(f"  {heir}" for heir in heirs[:10]) + (f"\n  ... {len(heirs) - 10} more" if len(heirs) > 10 else ""))
         put(f"next: evolve resume {opened.run.path}")
     return EXIT_DONE
@@ -96,7 +96,7 @@ def card_text(card: Card, cards: Cards) -> str:
     rows.append(("runs", f"{runs}; blocks lost {card.retries}, void {card.voids}"))
     rows.append(("where", f"sandbox {', '.join(card.tiers) or '-'}; machine {', '.join(card.machines) or '-'}"))
     if card.suspect:
-        rows.append(("suspect", "descends from a retracted candidate"))
+        rows.append(("suspect", card.suspicion))
     if card.reason:
         rows.append(("reason", one_line(card.reason, 300)))
     return columns(rows)

@@ -93,5 +93,7 @@ def _ended(search: Search, last: float) -> tuple[str, str]:
         return search.stopping, search.stopping
     if search.paused:
         return "stopped", "what was told is measured; nobody drives it"
+    if search.closed is not None:
+        return search.closed
     why = search.done(last) if search.people.rows else ""
     return ("done", why) if why else ("interrupted", KILLED)

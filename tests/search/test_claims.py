@@ -15,6 +15,7 @@ from simulation import PROBLEM, Simulation, build, contract, state
 from archive import (
     BlockClosed,
     BlockStatus,
+    BudgetSet,
     Champion,
     Claim,
     Measured,
@@ -27,7 +28,7 @@ from archive import (
     Status,
     VaultOpened,
 )
-from evolve._confirming import claims_of
+from evolve._confirming import claims_of, suspicion
 from evolve._snapshot import put_state, state_of
 from evolve._summary import best_of, word_of
 from evolve.confirm import SIZES, Docket
@@ -256,7 +257,49 @@ def test_a_retracted_candidate_leaves_its_title_its_place_and_its_claim():
     assert best not in search.people.archive.cells
     assert best_of(search) != best
     assert [vault.withdrawn for vault in search.docket.vaults if vault.candidate == best] == [True]
-    assert search.suspects == heirs
+    assert set(heirs) <= set(search.suspects) <= set(search.people.descendants(best))
+
+
+def test_who_descends_from_a_cheat_or_was_compared_with_one_is_suspect_and_measured_again():
+    """However it is asked for: a claim that rests on a retracted candidate is never called confirmed without more."""
+    seen = set()
+    for seed in range(12):
+        run = planted(evaluations=900, seed=seed, noise=0.3, policy=("hill_climb", "independent")[seed % 2])
+        run.run()
+        search = run.search
+        for vault in claims_of(search):
+            ancestors = [one for one in range(1, vault.candidate) if vault.candidate in search.people.descendants(one)]
+            cheats = {vault.reference, *ancestors[-1:]} - {0}
+            if not cheats:
+                continue
+            cheat = min(cheats)
+            run.open()
+            run.write(Retraction(problem=PROBLEM, candidate=search.people.rows[cheat].id, why="it read the answer"))
+            seen.add(suspicion(search, vault))
+            assert word_of(search, vault.candidate) == "confirmed, but suspect"
+            if "descends" in suspicion(search, vault):
+                before = search.people.n_measured(vault.candidate)
+                assert vault.candidate in search.suspects
+                run.write(BudgetSet(evaluations=1000))
+                run.run()
+                assert vault.candidate not in search.suspects
+                assert search.people.n_measured(vault.candidate) > before or search.people.score(vault.candidate) is None
+            break
+    assert seen == {"descends from a retracted candidate", "was compared with a candidate that is retracted now"}
+
+
+def test_evidence_is_that_of_the_moment_when_a_vault_opens(ended):
+    """The records up to an opening give its e-value."""
+    search = build(contract(noisy=True), evaluations=400, seed=0)
+    compared = 0
+    for stamped in ended.log:
+        record = stamped.record
+        if isinstance(record, VaultOpened):
+            evidence = search.contest.evidence(search.people.by_id[record.candidate], search.people)
+            assert record.e_value == pytest.approx(math.exp(min(evidence, 700.0)), rel=1e-9)
+            compared += 1
+        search.apply(stamped)
+    assert compared
 
 
 def test_a_lucky_elite_loses_its_cell_when_it_is_measured_again():
