@@ -11,7 +11,8 @@ journal and texts are the engine's; only the executor answers from a table.  The
 Worlds: ``gauss``; ``t4`` (Student's t, 4 degrees of freedom); ``skew`` (a long tail of good luck); ``paired`` (half of the variance
 is the seed's, the same for all candidates); ``unequal`` (sd of a candidate between 0.6 and 1.65 of the seed program's); ``drift``
 (the machine's level moves by four sd over the run, up and down again); ``wild`` (one candidate in thirty scatters thirty times as
-much as the others); ``jumps`` (5 % of all runs, whosever, go wrong by twenty sd).
+much as the others); ``jumps`` (5 % of all runs, whosever, go wrong by twenty sd).  Only by name: ``rare``
+(all are quiet; the seed program has eight sd of luck in one run of twenty).
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ CANDIDATES, RUNS, CLIMB_RUNS = 1000, 4500, 2500
 ONE_VAULT = 0.03  # of the runs of a climb: one claim, at its end
 WORLDS = ("gauss", "t4", "skew", "paired", "unequal", "drift", "wild", "jumps")
 SEED_FILES = {"main.py": "".join(f"A{i} = {i + 1}.5\n" for i in range(40))}
+SEED_ID = candidate_id(SEED_FILES)
 
 
 def draw(key: str, *parts: object) -> np.random.Generator:
@@ -73,6 +75,8 @@ class Noise:
             z = (z + self._unit(draw("shared", self.repeat, seed))) / math.sqrt(2.0)
         if self.world == "unequal":
             z *= math.exp(draw("factor", candidate).uniform(-0.5, 0.5))
+        if self.world == "rare":
+            z = 0.02 * z + (8.0 * (own.random() < 0.05) - 0.4 if candidate == SEED_ID else 0.0)
         if self.world == "wild" and draw("wild", candidate).random() < 1 / 30:
             z *= 30.0
         if self.world == "jumps" and own.random() < 0.05:
@@ -92,7 +96,7 @@ class Truth:
 
     def __init__(self, repeat: int, *, cumulative: bool) -> None:
         self.repeat, self.cumulative = repeat, cumulative
-        self.values = {candidate_id(SEED_FILES): 0.0}
+        self.values = {SEED_ID: 0.0}
 
     def __call__(self, search: Search, stamped: Stamped) -> None:
         record = stamped.record
