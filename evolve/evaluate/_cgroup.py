@@ -89,6 +89,11 @@ class Cgroup:
                 if pid and not Path("/proc", pid[1]).exists():
                     _remove(folder)
 
+    @property
+    def memory_folder(self) -> Path:
+        """Where the memory of everything in the group is accounted."""
+        return self._folders["memory"]
+
     def add(self, pid: int) -> None:
         """Move a process in; what it starts later is born here."""
         for folder in dict.fromkeys(self._folders.values()):

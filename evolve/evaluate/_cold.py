@@ -52,7 +52,7 @@ class Strict:
         self.stub = private / "stub"
         compile_stubs(self.stub)
         roots = [outside for outside, _ in self.mounts.binds]
-        group = lane.cgroup._folders["memory"] if lane.cgroup else None
+        group = lane.cgroup.memory_folder if lane.cgroup else None
         _page_cache.remember(self, [*roots, str(self.stub), str(self.meta)], self.mounts.covered(), group)
         self._filter = private / "seccomp"
         self._filter.write_bytes(_seccomp.program())
