@@ -11,7 +11,7 @@ The first bound is exceeded by one chi-square(v) in a million (Laurent and Massa
 pool that was measured often and scatters somewhat more, as the seed program does on a machine that drifts.
 
 At most a tenth of the candidates are far, the farthest: where more are, outliers are how the problem is, and count as its noise.
-``archive._tables`` says the same in SQL.  The order of arrival does not matter, up to rounding.
+``archive._tables`` says the same in SQL, by the same constants.  The order of arrival does not matter, up to rounding.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from math import fsum, sqrt
 
-_TAIL = 14.0  # log of a million, rounded up
-_WILD = 10.0  # times the typical variance
-_FEW = 10  # at most one in so many is far
+TAIL = 14.0  # log of a million, rounded up
+WILD = 10.0  # times the typical variance
+FEW = 10  # at most one in so many is far
 _CANCELS = 1e6  # a sum of which one part is so many times the rest says nothing about the rest
 
 
 def far_bound(df: int) -> float:
     """What M2 / variance of an honest candidate exceeds once in a million, or less; ten times its mean at least."""
-    return max(df + 2.0 * sqrt(_TAIL * df) + 2.0 * _TAIL, _WILD * df)
+    return max(df + 2.0 * sqrt(TAIL * df) + 2.0 * TAIL, WILD * df)
 
 
 def median_of(df: int) -> float:
@@ -90,11 +90,11 @@ class Scatter:
 
     def _farthest(self) -> set[str]:
         k = len(self._own)
-        if k < _FEW:
+        if k < FEW:
             return set()
         typical = (self._own[(k - 1) // 2] + self._own[k // 2]) / 2.0
         far: set[str] = set()
-        while typical > 0.0 and len(far) < k // _FEW and self._excess[-1 - len(far)][0] > typical:
+        while typical > 0.0 and len(far) < k // FEW and self._excess[-1 - len(far)][0] > typical:
             far.add(self._excess[-1 - len(far)][1])
         return far
 

@@ -10,6 +10,7 @@ keyed by ``run_no``, the journal's place in the list that was opened; people see
 from __future__ import annotations
 
 from archive._records import TRUSTED_DRIFT
+from archive._scatter import FEW, TAIL, WILD
 
 _HEAD = {"run_no": "INTEGER", "seq": "BIGINT", "at": "DOUBLE"}
 _CALL = {**_HEAD, "attempt": "STRUCT(epoch VARCHAR, ticket BIGINT, n BIGINT)"}
@@ -156,7 +157,7 @@ LEFT JOIN (SELECT run_no, attempt.ticket AS ticket, attempt, bool_or(status = 'v
     ON v.run_no = m.run_no AND v.ticket = m.attempt.ticket AND v.attempt = m.attempt"""
 
 # First scores, means and sums of squares a candidate and stage; clamped, so that squares of absurd scores stay numbers.
-_POSTERIORS = """
+_POSTERIORS = f"""
 WITH problem AS (
     SELECT run_no, p.id AS problem, p.maximize, p.noisy, p.stages FROM (SELECT run_no, unnest(problems) AS p FROM raw.run_created)
 ), failed AS (
@@ -175,10 +176,10 @@ WITH problem AS (
     FROM scored GROUP BY run_no, problem, candidate, stage
 ), scatter AS (
     SELECT run_no, problem, candidate, stage, m2, m2 / (n - 1) / (1 - 2 / (9 * (n - 1))) ** 3 AS own,
-        m2 / greatest(n - 1 + 2 * sqrt(14 * (n - 1)) + 28, 10 * (n - 1)) AS excess
+        m2 / greatest(n - 1 + 2 * sqrt({TAIL} * (n - 1)) + 2 * {TAIL}, {WILD} * (n - 1)) AS excess
     FROM tally WHERE n > 1
 ), typical AS (
-    SELECT run_no, problem, stage, median(own) AS typical, count(*) // 10 AS most FROM scatter GROUP BY run_no, problem, stage
+    SELECT run_no, problem, stage, median(own) AS typical, count(*) // {FEW} AS most FROM scatter GROUP BY run_no, problem, stage
 ), far AS (
     SELECT run_no, problem, candidate, stage, true AS far FROM scatter JOIN typical USING (run_no, problem, stage)
     WHERE excess > typical AND typical > 0
