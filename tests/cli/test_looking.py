@@ -138,7 +138,9 @@ def test_a_query_is_given_up_when_its_time_is_over_or_somebody_interrupts_it(
     endless = "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT max(x) FROM t"
     assert main(["query", str(ended[0]), endless, "--seconds", "0.5"]) == 2
     assert capsys.readouterr().err == "evolve: the query was given up after 0.5 s; ask for less, or allow more time\n"
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background, children would ignore it
     process = cli.start("query", str(ended[0]), endless)
+    signal.signal(signal.SIGINT, before)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=4)
     process.send_signal(signal.SIGINT)
