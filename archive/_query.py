@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -31,7 +30,6 @@ _KIND = b'"kind":"'
 _TEXT = b'"text":{"data":"'
 _PART_BYTES = 48 << 20  # on the temporary disk at a time, twice
 _AGAIN_S = 0.05
-_STEP_S = 0.5
 _BATCH = 1024
 _DEEPEST = 100
 _MOST_SAID = 1000
@@ -79,13 +77,10 @@ class Query:
         """
         with ThreadPoolExecutor(1, "query") as worker:  # this thread can then be interrupted, which DuckDB does not look for
             answer = worker.submit(self._answer, text, limit, most_bytes)
-            end = None if seconds is None else time.monotonic() + seconds
             try:
-                # In steps: a signal that another thread took is seen by this one when it wakes.
-                while not wait([answer], _STEP_S if end is None else min(_STEP_S, max(end - time.monotonic(), 0.0))).done:
-                    if end is not None and time.monotonic() >= end:
-                        raise QueryError(f"the query was given up after {seconds:g} s; ask for less, or allow more time")
-                return answer.result()
+                return answer.result(timeout=seconds)
+            except TimeoutError:
+                raise QueryError(f"the query was given up after {seconds:g} s; ask for less, or allow more time") from None
             finally:
                 while not answer.done():  # an interrupt that comes between the steps of a query is lost
                     self._connection.interrupt()
