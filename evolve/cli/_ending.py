@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from archive import TextStore
+from evolve._confirming import suspicion
 from evolve._frames import SEED
 from evolve._search import Search
 from evolve._story import Step, story
@@ -89,7 +90,8 @@ def _claim_rows(search: Search) -> list[tuple[str, str]]:
         if vault.confirmed and vault.effect is not None and not vault.withdrawn:
             low, high = sorted((sign * vault.effect.low, sign * vault.effect.high))
             effect = f"{sign * vault.effect.effect:+.4g} {unit}".strip()
-            rows.append(("confirmed", f"{id_}, effect {effect}, 95 % interval {number(low)} to {number(high)}"))
+            doubt = f"; suspect: {why}" if (why := suspicion(search, vault)) else ""
+            rows.append(("confirmed", f"{id_}, effect {effect}, 95 % interval {number(low)} to {number(high)}{doubt}"))
         else:
             word = "withdrawn" if vault.withdrawn else "open" if vault.confirmed is None else "not confirmed"
             rows.append((word, id_))
