@@ -107,7 +107,8 @@ class Contract:
     """``problem.yaml``, checked and with defaults filled in.
 
     ``frame`` is ``none`` (the score does not depend on what was spent), ``wall``, ``calls`` or ``cpu_budget`` (CPU at most 1.10 x
-    the seed program's).  ``max_artifact_bytes`` bounds one artifact.
+    the seed program's).  ``max_artifact_bytes`` bounds one artifact.  ``meaningful_comments`` is what comments begin with that make
+    another program, besides directives; "" makes all count.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Contract:
     editable: tuple[str, ...] = ()
     may_add_files: bool = False
     max_bytes: int = 65536
+    meaningful_comments: tuple[str, ...] = ()
     candidate_imports: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     candidate_assets: tuple[str, ...] = ()

@@ -25,7 +25,7 @@ from enum import StrEnum
 from archive import Measurement, Status
 from evolve._contract import Contract
 from evolve._errors import EvolveError
-from evolve.evaluate._screen import parses_safely
+from evolve._source import parses_safely, python_text
 from evolve.evaluate._trial import QUARANTINED
 from evolve.evaluate._verdict import line
 
@@ -149,7 +149,7 @@ def _stripped(text: str, labels: dict[str | bytes, str]) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+            tree = ast.parse(python_text(text))
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
                 label = labels.setdefault(node.value, f"text {len(labels)}, {len(node.value)} characters")

@@ -29,7 +29,7 @@ WEEK_S = 7 * 24 * 3600.0
 
 TOP_KEYS = (
     "name", "metric", "goal", "unit", "secondary", "noise", "frame", "params", "editable", "may_add_files", "max_bytes",
-    "candidate_imports", "requires", "assets", "stages", "descriptors", "cells_keep", "artifacts",
+    "meaningful_comments", "candidate_imports", "requires", "assets", "stages", "descriptors", "cells_keep", "artifacts",
     "max_artifact_bytes", "budget", "gates",
 )  # fmt: skip
 STAGE_KEYS = (
@@ -112,6 +112,7 @@ def read_contract(path: Path) -> ContractFile:
         editable=top.paths("editable"),
         may_add_files=top.flag("may_add_files", False),
         max_bytes=top.integer("max_bytes", 65536, 1, 1 << 24),
+        meaningful_comments=_meaningful_comments(top),
         candidate_imports=top.words("candidate_imports", DISTRIBUTION),
         requires=top.words("requires", DISTRIBUTION),
         candidate_assets=_assets(top, "candidate"),
@@ -204,6 +205,16 @@ def _axes(top: Section) -> tuple[Axis, ...]:
 
 def _assets(top: Section, role: str) -> tuple[str, ...]:
     return top.section("assets", ("candidate", "grader")).paths(role)
+
+
+def _meaningful_comments(top: Section) -> tuple[str, ...]:
+    value = top.values.get("meaningful_comments", [])
+    if value == "all":
+        return ("",)
+    if not isinstance(value, list) or not all(isinstance(one, str) and one.strip("# \t") for one in value):
+        example = "write for example meaningful_comments: [tile]"
+        raise top.error("meaningful_comments", "all, or a list of what such comments begin with", example)
+    return tuple(one.strip("# \t") for one in value)
 
 
 def _artifacts(top: Section) -> dict[str, str]:

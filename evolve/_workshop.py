@@ -55,7 +55,7 @@ class Workshop:
     ) -> None:
         contract = problem.contract
         self.problem, self.operators, self.texts, self.seed, self.clock = problem, operators, texts, seed, clock
-        self.scope = Scope(contract.editable, contract.may_add_files, contract.max_bytes)
+        self.scope = Scope(contract.editable, contract.may_add_files, contract.max_bytes, contract.meaningful_comments)
         self.sheet = task_sheet(problem, instructions)
         self._static = tuple(axis.name for axis in contract.axes if axis.source == "ast")
 

@@ -68,7 +68,9 @@ def read_json(data: bytes, max_bytes: int) -> object:
 
 def _check_depth(text: str) -> None:
     depth = 0
-    for bracket in re.findall(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', text, re.DOTALL):
+    # A string without an end reaches to the end of the text, so that nothing in it is looked at twice: the parser refuses it.
+    for match in re.finditer(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', text, re.DOTALL):
+        bracket = text[match.start()]
         if bracket in "[{":
             depth += 1
             if depth > MAX_DEPTH:

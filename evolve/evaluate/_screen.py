@@ -10,7 +10,6 @@ It knows no forbidden names: what looks suspicious is only recorded, as signals 
 from __future__ import annotations
 
 import ast
-import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,33 +17,12 @@ from pathlib import PurePosixPath
 
 from archive import Status
 from evolve._contract import Contract
+from evolve._source import other_encoding, parses_safely, python_text
 from evolve.evaluate._signals import signals_of
 
-_CODING = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
-_LINE_END = re.compile(r"\r\n|\r|\n")
 MAX_FILES = 256
 MAX_PATH_CHARS = 200
-MAX_BRACKETS = 80  # CPython's own limit is 200; a nested bracket costs its parser some twenty C frames
-MAX_INDENT = 80  # CPython's own limit is 100 levels
-MAX_PARSE_CHARS = 1 << 18  # of all files; a million of the worst take seconds and 400 MB
-MAX_NEST = 500  # operators, calls, attributes and the like that may nest within one statement
-MAX_BRANCHES = 400  # an elif nests in the tree: one level each
-
-# An unclosed string runs to the end of the line or text, and quantifiers are possessive: the scan stays linear on any text.
-_TOKEN = re.compile(
-    r"""
-      (?P<skip>\#[^\n]*+)
-    | (?P<format>(?:[rR]?[fFtT]|[fFtT][rR])(?P<quote>\"{3}|'{3}|"|')(?P<body>(?:[^\\]|\\.)*?)(?:(?P=quote)|\Z))
-    | (?P<text>\"{3}(?:[^\\]|\\.)*?(?:\"{3}|\Z)|'{3}(?:[^\\]|\\.)*?(?:'{3}|\Z)|"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?)
-    | (?P<line>\n[ \t\f]*+)
-    | (?P<open>[(\[{])
-    | (?P<close>[)\]}])
-    | (?P<cut>[,;])
-    | (?P<branch>\belif\b)
-    | (?P<chain>\b(?:not|await|lambda|if|else|yield|and|or|in|is)\b|\*\*|//|[-+*/%@&|^~<>=!.:])
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+MAX_PARSE_CHARS = 1 << 18  # of all files together
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +57,6 @@ def screen(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]
     return Screened(None, signals_of(parsed, files, unparsed=unparsed))
 
 
-def _other_encoding(text: str) -> str:
-    """A source encoding other than UTF-8 that the first two lines declare (PEP 263), or "": Python would run another text than
-    everybody else reads.  As its tokenizer does, ``utf-8-unix`` and whatever else begins with ``utf-8-`` is taken for UTF-8."""
-    for line in _LINE_END.split(text[:4096], maxsplit=2)[:2]:
-        found = _CODING.match(line)
-        name = found[1].lower().replace("_", "-") if found else "utf-8"
-        if found and name not in ("utf-8", "utf8", "ascii", "us-ascii") and not name.startswith("utf-8-"):
-            return found[1]
-    return ""
-
-
 def _rules(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]) -> Finding | None:
     if not files or len(files) > MAX_FILES:
         return Finding(Status.REJECTED, f"{len(files)} files, expected 1 to {MAX_FILES}")
@@ -100,7 +67,7 @@ def _rules(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]
         if path not in contract.editable and seed.get(path) != text and (path in seed or not contract.may_add_files):
             rule = "is not editable" if path in seed else "is a new file, which this problem does not allow"
             return Finding(Status.REJECTED, f"{_show(path)} {rule}; the editable files are {', '.join(contract.editable)}")
-        if path.endswith(".py") and (encoding := _other_encoding(text)):
+        if path.endswith(".py") and (encoding := other_encoding(text)):
             return Finding(Status.INVALID, f"{_show(path)} declares the encoding {_show(encoding)}; programs are UTF-8")
         try:
             size += len(text.encode())
@@ -138,7 +105,7 @@ def _parse(files: Mapping[str, str]) -> dict[str, ast.Module] | Finding:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                trees[path] = ast.parse(text.removeprefix("\ufeff"), filename=path)  # Python skips a byte order mark in a file
+                trees[path] = ast.parse(python_text(text), filename=path)
         except SyntaxError as error:
             return Finding(Status.INVALID, f"{path}:{error.lineno or 0}: {error.msg}")
         except ValueError as error:  # a null character
@@ -146,37 +113,3 @@ def _parse(files: Mapping[str, str]) -> dict[str, ast.Module] | Finding:
         except (RecursionError, MemoryError):
             continue  # beyond this parser, which is not yet beyond Python
     return trees
-
-
-def parses_safely(text: str) -> bool:
-    """Whether the text nests little enough to be parsed in a process that must not die.
-
-    A scan by regular expression, linear in the text.  It may refuse what Python would parse; the sandbox decides then.
-    """
-    nest = branches = 0
-    outer: list[int] = []  # the nesting around each open bracket
-    for token in _TOKEN.finditer(text):
-        kind = token.lastgroup
-        if kind == "chain":
-            nest += 1
-        elif kind == "open":
-            outer.append(nest)
-            nest += 1
-        elif kind == "close":
-            nest = outer.pop() + 1 if outer else 0
-        elif kind == "cut" or (kind == "line" and not outer):
-            nest = outer[-1] + 1 if outer else 0
-        elif kind == "branch":
-            branches += 1
-        elif kind == "format" and not parses_safely(token["body"]):
-            return False
-        if kind == "line" and _indent(token.group()) > MAX_INDENT:
-            return False
-        if len(outer) > MAX_BRACKETS or nest > MAX_NEST or branches > MAX_BRANCHES:
-            return False
-    return True
-
-
-def _indent(line: str) -> int:
-    """Levels of indentation: at most one a character."""
-    return len(line) - 1

@@ -55,7 +55,11 @@ def why_not(parent: Files, child: Files, scope: Scope) -> str:
             return f"the edit left {path} unparsable: {error}."
     if reason := check_scope(parent, child, scope):
         return reason
-    return "the edit changed nothing that matters." if canonical_hash(child) == canonical_hash(parent) else ""
+    return (
+        "the edit changed nothing that matters."
+        if canonical_hash(child, scope.comments) == canonical_hash(parent, scope.comments)
+        else ""
+    )
 
 
 def _draft(parent: Files, scope: Scope, rng: np.random.Generator) -> tuple[Files, str] | None:

@@ -20,11 +20,13 @@ Files = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a child may change: the editable files, whether it may add some, its greatest size in bytes."""
+    """What a child may change: the editable files, whether it may add some, its greatest size in bytes.  ``comments`` is what
+    comments begin with that make another program, besides directives (see ``canonical_hash``)."""
 
     editable: tuple[str, ...]
     may_add_files: bool
     max_bytes: int
+    comments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,11 @@
-"""Which programs are the same program: a hash that comments, spacing and docstrings do not change, and ``analyse``.
+"""Which programs are the same program: a hash that ordinary comments and layout do not change, and ``analyse``.
+
+It errs on the side of measuring again.  Docstrings count (programs read ``__doc__``), and so do comments that tools read:
+directives (``# type:``, ``# cython:``, pragmas, a shebang, an encoding) and those that the problem names.
 
 Python sources are cut into tokens by one regular expression, which costs a quarter of building and walking a syntax tree.  Only
 f-strings with quotes inside their braces need the tree: since Python 3.12 they may hold any token, so they are hashed verbatim.
-Sources that do not parse and other languages are hashed as they are.
+Of other languages and of texts every byte counts, but for line ends and space at the end of lines.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
+from evolve._source import MARK
 from evolve.propose._base import Scope
 from evolve.propose._descriptors import static_descriptors
 from evolve.propose._scope import is_editable
@@ -44,9 +48,15 @@ _TOKEN = re.compile(
 )
 _MAY_HOLD_F_STRINGS = re.compile(r"""[fFtT][rR]?+["']""")
 _F_PREFIX = re.compile(r"""(?:[fFtT][rR]?+|[rR][fFtT])["']""")
+_COMMENT = re.compile(r"(\A|[\r\n])[ \t\f]*+\#([^\r\n]*+)")
+# What a comment begins with that somebody reads: a shebang or mark, ``word:``, a pragma without a colon, PEP 263's declaration.
+_DIRECTIVE = re.compile(
+    r"[!$@%]|[ \t]*+(?:-\*-|[^\W\d][\w.-]*+[ \t]*+:|(?:pragma|omp|acc|pythran|transonic|pyccel)\b)|.*coding[:=]", re.IGNORECASE
+)
 _QUOTES = ('"', "'")
 _SPECIAL = frozenset("([{}])\n\r# \t\f")
 _INDENT, _DEDENT, _SEPARATOR = "\x01", "\x02", "\x00"
+_LAYOUT = frozenset(("\n", _INDENT, _DEDENT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,41 +87,53 @@ def analyse(files: Mapping[str, str], scope: Scope) -> Analysis:
             error = error or f"{path}: {parsed.error}"
         elif is_editable(path, scope):
             trees.append(parsed.tree)
-    return Analysis(canonical_hash(files), static_descriptors(trees), error)
+    return Analysis(canonical_hash(files, scope.comments), static_descriptors(trees), error)
 
 
-def canonical_hash(files: Mapping[str, str]) -> str:
-    """Hash over all files, 32 hexadecimal digits: equal when they differ only in comments, spacing or docstrings.
+def canonical_hash(files: Mapping[str, str], comments: tuple[str, ...] = ()) -> str:
+    """Hash over all files, 32 hexadecimal digits: equal when they differ only in comments that nobody reads, and in layout.
 
-    A string that stands alone on its line counts as a docstring.  Strings and numbers are compared as they are written.  Equal
-    across machines and Python versions.  Deterministic, thread-safe; raises nothing that a text can cause.
+    Strings and numbers are compared as they are written.  Equal across machines and Python versions.  Deterministic, thread-safe;
+    raises nothing that a text can cause.
+
+    Args:
+        files: path to text.
+        comments: what further comments begin with that count, the ``#`` and space after it left out; "" makes all count.
     """
     whole = blake2b(digest_size=16)
     for path in sorted(files):
-        whole.update(_bytes(path) + b"\0" + _file_digest(files[path], is_python(path)))
+        digest = _python_digest(files[path], comments) if is_python(path) else _digest(_without_line_ends(files[path]))
+        whole.update(_bytes(path) + b"\0" + digest)
     return whole.hexdigest()
 
 
 @lru_cache(maxsize=16)
-def _file_digest(text: str, python: bool) -> bytes:
-    """Hash of one file.  The last 16 are remembered: of many files a child usually changes one."""
-    if not python:
-        return blake2b(_bytes(text), digest_size=16).digest()
+def _python_digest(text: str, comments: tuple[str, ...]) -> bytes:
+    """Hash of one source.  The last 16 are remembered: of many files a child usually changes one."""
+    text = text.removeprefix(MARK).rstrip(" \t\f\r\n") + "\n"
     tokens = _TOKEN.findall(text)
     verbatim = ""
     if _MAY_HOLD_F_STRINGS.search(text) and any(_holds_quotes(token) for token in tokens if _is_f_string(token)):
         parsed = parse(text)
         if parsed.tree is None:
-            return blake2b(_bytes(text), digest_size=16).digest()
+            return _digest(text)
         verbatim, masked = _mask_f_strings(parsed)
         tokens = _TOKEN.findall(masked)
-    return blake2b(_bytes(_SEPARATOR.join([*_canonical(tokens), verbatim])), digest_size=16).digest()
+    return _digest(_SEPARATOR.join([*_canonical(tokens, comments), verbatim]))
 
 
-def _canonical(tokens: list[str]) -> list[str]:
-    """The tokens that matter, indentation as steps in and out, without lines that hold nothing but strings."""
+def _without_line_ends(text: str) -> str:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(line.rstrip(" \t") for line in lines).rstrip("\n")
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(_bytes(text), digest_size=16).digest()
+
+
+def _canonical(tokens: list[str], comments: tuple[str, ...]) -> list[str]:
+    """The tokens that matter, indentation as steps in and out."""
     out: list[str] = []
-    line: list[str] = []
     levels = [0]
     depth = 0
     for token in tokens:
@@ -119,31 +141,37 @@ def _canonical(tokens: list[str]) -> list[str]:
             continue
         first = token[0]
         if first not in _SPECIAL:
-            line.append(token)
+            out.append(token)
         elif first in "([{":
-            line.append(token)
+            out.append(token)
             depth += 1
         elif first in ")]}":
-            line.append(token)
+            out.append(token)
             depth -= 1
-        elif depth <= 0:
-            _end_line(line, out)
-            line = []
-            depth = 0
-            _indent(token, levels, out)
-    _end_line(line, out)
+        else:
+            if "#" in token:
+                out += _comments_that_count(token, comments)
+            if depth <= 0:
+                if out and out[-1] not in _LAYOUT:
+                    out.append("\n")
+                depth = 0
+                _indent(token, levels, out)
     return out
 
 
-def _end_line(line: list[str], out: list[str]) -> None:
-    if line and not (line[0][-1] in _QUOTES and all(token[-1] in _QUOTES and not _is_f_string(token) for token in line)):
-        out += line
-        out.append("\n")
+def _comments_that_count(token: str, comments: tuple[str, ...]) -> list[str]:
+    """Those of a line end that somebody reads, each with whether it stands behind code or on a line of its own."""
+    found = []
+    for before, text in _COMMENT.findall(token):
+        stripped = text.strip()
+        if _DIRECTIVE.match(text) or any(stripped.startswith(start) for start in comments):
+            found.append(f"{'' if before else '+'}#{stripped}")
+    return found
 
 
 def _indent(token: str, levels: list[int], out: list[str]) -> None:
     """Steps from the level of the last line to that of the line that follows this line end."""
-    width = len(token[max(token.rfind("\n"), token.rfind("\r")) + 1 :].expandtabs(8))
+    width = len(token[max(token.rfind("\n"), token.rfind("\r"), token.rfind("\f")) + 1 :].expandtabs(8))  # \f: column 0 again
     if width > levels[-1]:
         levels.append(width)
         out.append(_INDENT)

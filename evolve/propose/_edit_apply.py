@@ -239,7 +239,7 @@ def _refused(parent: Files, child: Mapping[str, str], scope: Scope) -> BlockFaul
     for path, text in child.items():
         if is_python(path) and text != parent.get(path) and (error := parse(text).error) and not parse(parent.get(path, "")).error:
             return BlockFault(0, Fault.UNPARSABLE, f"The edits leave {path} unparsable: {error}.")
-    if canonical_hash(child) == canonical_hash(parent):
+    if canonical_hash(child, scope.comments) == canonical_hash(parent, scope.comments):
         return BlockFault(0, Fault.NO_OP, "The edits change nothing but comments and spacing; change what the program does.")
     return None
 

@@ -82,7 +82,7 @@ def literals_of(files: dict[str, str]) -> tuple[Literal, ...]:
 def find(text: str) -> tuple[Found, ...]:
     """Every tunable number of one source, in program order.  Remembers the last 8 texts.  Empty when it does not parse."""
     parsed = parse(text)
-    if parsed.tree is None or text.startswith("\ufeff"):
+    if parsed.tree is None:
         return ()
     regions = editable_regions(text)
     walk = _Walk(parsed)

@@ -59,7 +59,7 @@ def sites_of(text: str) -> Sites:
     """All places of a source; none when it does not parse.  The last 8 texts are remembered."""
     parsed = parse(text)
     sites = Sites(parsed, find(text))
-    if parsed.tree is None or text.startswith("\ufeff"):
+    if parsed.tree is None:
         return sites
     sites.bound = bound_names(parsed.tree)
     regions = editable_regions(text)

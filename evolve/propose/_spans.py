@@ -10,11 +10,17 @@ import ast
 import re
 import threading
 import warnings
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
+from operator import add
+
+from evolve._source import MARK, why_not_parsed
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_WIDE = re.compile(r"[^\x00-\x7f]")
 _WARNINGS = threading.Lock()
 
 
@@ -28,6 +34,35 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class Wide:
+    """Characters of more than one byte in a text: where each ends, in characters and in UTF-8 bytes.
+
+    Looking a place up costs the logarithm of their number, however long the line is.
+    """
+
+    characters: tuple[int, ...]
+    bytes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Wide | None:
+        if text.isascii():
+            return None
+        characters = tuple(match.end() for match in _WIDE.finditer(text))
+        extra = accumulate(len(text[end - 1].encode("utf-8", "surrogatepass")) - 1 for end in characters)
+        return cls(characters, tuple(map(add, characters, extra)))
+
+    def byte(self, character: int) -> int:
+        """The byte offset of a character."""
+        n = bisect_right(self.characters, character)
+        return character + (self.bytes[n - 1] - self.characters[n - 1] if n else 0)
+
+    def character(self, byte: int) -> int:
+        """The offset of the character that begins at a byte."""
+        n = bisect_right(self.bytes, byte)
+        return byte - (self.bytes[n - 1] - self.characters[n - 1] if n else 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Parsed:
     """A source and its tree.  ``tree`` is None when it does not parse; ``error`` says why.  The tree is shared: never change it."""
 
@@ -35,13 +70,14 @@ class Parsed:
     tree: ast.Module | None
     error: str
     starts: tuple[int, ...]  # character offset of each line
+    wide: Wide | None = None  # None where every character is one byte
 
     def offset(self, line: int, column: int) -> int:
         """Character offset of a line (from 1) and UTF-8 byte column, as ``ast`` counts them."""
         start = self.starts[line - 1]
-        if self.text.isascii():
+        if self.wide is None:
             return start + column
-        return start + len(self.text[start : start + column].encode()[:column].decode())
+        return self.wide.character(self.wide.byte(start) + column)
 
     def span(self, node: ast.expr | ast.stmt | ast.keyword | ast.arg) -> tuple[int, int]:
         """Character span of a node."""
@@ -59,22 +95,25 @@ def parse(text: str) -> Parsed:
     Returns:
         The tree, or the reason why there is none.  Raises nothing that a text can cause.
     """
-    starts = (0, *(match.end() for match in _LINE_END.finditer(text)))
+    body = text.removeprefix(MARK)  # Python passes over the mark; spans stay those of the text as it is
+    starts = (len(text) - len(body), *(match.end() for match in _LINE_END.finditer(text)))
     if "\0" in text:
         return Parsed(text, None, "the source has a null byte", starts)
+    if reason := why_not_parsed(text):
+        return Parsed(text, None, f"not parsed: {reason}", starts)
     try:
         # Python warns of odd escapes while it parses; what candidates write must not reach our stderr or our warning filters.
         # catch_warnings swaps global state, hence the lock.
         with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+            tree = ast.parse(body)
     except SyntaxError as error:
         return Parsed(text, None, f"line {error.lineno or 0}: {error.msg}", starts)
     except (RecursionError, MemoryError):
         return Parsed(text, None, "nested too deeply to parse", starts)
     except ValueError as error:  # lone surrogates, integers beyond the digit limit
         return Parsed(text, None, f"not a Python source: {type(error).__name__}", starts)
-    return Parsed(text, tree, "", starts)
+    return Parsed(text, tree, "", starts, Wide.of(text))
 
 
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:

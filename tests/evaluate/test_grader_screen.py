@@ -122,6 +122,10 @@ HOSTILE = {
     "digits": "x = " + "9" * 60000,
     "spaces": " " * 60000 + "x",
     "nulls": "\0" * 60000,
+    "dotted name behind a carriage return": "#\rimport " + ".".join("a" * 30000),
+    "carriage returns": "\r" * 60000,
+    "dots": "import " + "." * 60000,
+    "spaced dots": "import a" + " . a" * 15000,
 }
 
 

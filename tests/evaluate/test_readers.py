@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import time
 import tracemalloc
 
 import numpy as np
@@ -84,6 +85,17 @@ def test_any_bytes_are_json_or_unreadable(data: bytes) -> None:
 def test_hostile_json_is_unreadable(data: bytes) -> None:
     with pytest.raises(Unreadable):
         read_json(data, 10_000_000)
+
+
+@pytest.mark.parametrize(
+    "data", [b'"' + b'\\"' * 500_000, b'["' + b'\\"' * 500_000 + b"\\", b'"\\' * 333_333], ids=["open", "half", "many"]
+)
+def test_quotes_that_never_close_are_looked_at_once(data: bytes) -> None:
+    """A look that began anew at each quote would take an hour: a bound tells linear from quadratic, not fast from slow."""
+    began = time.process_time()
+    with pytest.raises(Unreadable, match="not valid JSON"):
+        read_json(data, 10_000_000)
+    assert time.process_time() - began < 20
 
 
 def test_brackets_in_strings_are_no_nesting() -> None:

@@ -31,6 +31,7 @@ params: {depth: 2, rate: 1.0, name: {default: adam, choices: [adam, sgd]}, flag:
 editable: [main.py]
 may_add_files: true
 max_bytes: 1000
+meaningful_comments: ["# tile", plan]
 candidate_imports: [numpy]
 requires: [scipy]
 assets: {candidate: [tokenizer], grader: [a/b.bin]}
@@ -89,6 +90,13 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         Gate(metric="tokens", floor=0.0, ceiling=1000.0, why="so many were served"),
     )
     assert contract.candidate_imports == ("numpy",)
+    assert contract.meaningful_comments == ("tile", "plan")
+
+
+def test_all_comments_may_count(tmp_path: Path) -> None:
+    assert contract_of(MINIMAL + "meaningful_comments: all\n", tmp_path).meaningful_comments == ("",)
+    with pytest.raises(ProblemError, match="meaningful_comments: expected all, or a list"):
+        contract_of(MINIMAL + "meaningful_comments: ['#']\n", tmp_path)
 
 
 @pytest.mark.parametrize(

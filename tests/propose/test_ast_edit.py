@@ -157,7 +157,7 @@ def test_hostile_parents_are_data(name: str) -> None:
         for proposal in (edited(HOSTILE[name], seed), crossed(HOSTILE[name], TRAIN, seed), crossed(TRAIN, HOSTILE[name], seed)):
             if proposal.status is ProposalStatus.CHILD:
                 assert proposal.files is not None
-                ast.parse(proposal.files["a.py"])
+                ast.parse(proposal.files["a.py"].removeprefix("\ufeff"))
             else:
                 assert proposal.status is ProposalStatus.INVALID
                 assert proposal.reason
