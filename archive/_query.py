@@ -272,9 +272,10 @@ def _build(connection: duckdb.DuckDBPyConnection, runs: list[Path]) -> None:
     connection.execute("CREATE TABLE raw.runs (run_no INTEGER, folder VARCHAR, run VARCHAR)")
     names = dict(connection.execute("SELECT run_no, run FROM raw.run_created").fetchall())
     for number, run in enumerate(runs):
-        name = names.get(number, run.name)
+        folder = str(run).encode(errors="backslashreplace").decode()  # a name that is no UTF-8 is escaped: the tables are
+        name = names.get(number, Path(folder).name)
         taken = list(names.values()).count(name) > 1  # two runs of one name are told apart by their folders
-        connection.execute("INSERT INTO raw.runs VALUES (?, ?, ?)", [number, str(run), f"{name}@{run}" if taken else name])
+        connection.execute("INSERT INTO raw.runs VALUES (?, ?, ?)", [number, folder, f"{name}@{folder}" if taken else name])
     ends = " UNION ALL ".join(f'SELECT run_no, max("at") AS s FROM raw.{kind} GROUP BY run_no' for kind in RAW)
     connection.execute(f"CREATE VIEW raw.ends AS SELECT run_no, max(s) AS last_s FROM ({ends}) GROUP BY run_no")
     connection.execute(f"CREATE VIEW raw.measurements AS {MEASUREMENTS}")

@@ -26,7 +26,9 @@ _TICK_S = 0.5  # how late the end of the wall budget may be noticed
 
 @dataclass(frozen=True, slots=True)
 class Interrupt:
-    """The first asks to drain, a second to stop at once."""
+    """The first asks to drain, a second to stop at once.  A hang-up only ever asks to drain: a closed terminal may send several."""
+
+    hang_up: bool = False
 
 
 Message = EntryReport | BlockReport | Request | Interrupt | JournalError | DeskMessage
@@ -138,8 +140,10 @@ def _handle(
             recorder.write(reply, on_durable=lambda: answered(message))
             if clerk is not None:
                 clerk.new_budget()
-        case Interrupt():
+        case Interrupt(hang_up=hang_up):
             if search.stopping:
+                if hang_up:
+                    return
                 raise Stopped
             recorder.write(StopAsked(reason=INTERRUPTED))
         case _:

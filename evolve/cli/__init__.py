@@ -13,6 +13,7 @@
     _live       progress on a terminal and as plain lines
     _answers    what ``--json`` prints, one dataclass a verb; _agent_answers for ask, tell and note
     _say        numbers and untrusted text for people
+    _streams    stdout and stderr, which end nothing whatever happens to them
 
 Data goes to stdout, progress and errors to stderr.  A module imports what is heavy inside the function that needs it.
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, UsageError
-from evolve.cli._say import clean, columns, gain, number, one_line, put, put_json, score, verbatim
+from evolve.cli._say import clean, columns, gain, number, one_line, put, put_json, put_source, score
 from evolve.cli._verb import JSON, RUN, Argument, Verb
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def ask(words: Namespace) -> int:
     elif task is not None:
         put(f"ticket {asked.ticket}: the program is in {out}, what to know in {task}\n{_how(asked, out)}")
     else:
-        put(verbatim(text_of(asked)))
+        put_source(text_of(asked))
     return EXIT_DONE
 
 
@@ -191,5 +191,6 @@ Ends with 0 if the child was accepted, with 1 if not, or if it was waited for an
         "keep a remark with a run, for whoever looks at it next",
         (RUN, Argument("TEXT", "the remark"), Argument("--author", "who says so", value="NAME"), JSON),
         note,
+        acts=True,
     ),
 )

@@ -14,7 +14,7 @@ from evolve._progress import operator_of
 from evolve._summary import word_of
 from evolve.cli._answers import CandidateAnswer, MeasurementAnswer
 from evolve.cli._opened import OpenedRun
-from evolve.cli._say import one_line, put, say, verbatim
+from evolve.cli._say import one_line, put_source, say
 
 SCHEMA = 1
 
@@ -64,7 +64,7 @@ def diff(opened: OpenedRun, before: int | None, after: int) -> str:
         a, b = (texts.get(path, "").splitlines(keepends=True) for texts in (old, new))
         for line in unified_diff(a, b, f"a/{path}" if path in old else "/dev/null", f"b/{path}" if path in new else "/dev/null"):
             lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
-    return verbatim("".join(lines))
+    return "".join(lines)
 
 
 def write_source(opened: OpenedRun, one: int, out: str | None) -> None:
@@ -76,7 +76,7 @@ def write_source(opened: OpenedRun, one: int, out: str | None) -> None:
     files = opened.texts.files(opened.search.people.rows[one].id)
     if out is None:
         single = len(files) == 1
-        put("\n".join(verbatim(text) if single else f"# ==== {path}\n{verbatim(text)}" for path, text in sorted(files.items())))
+        put_source("\n".join(text if single else f"# ==== {path}\n{text}" for path, text in sorted(files.items())))
         return
     target = Path(out)
     if len(files) == 1 and not target.is_dir():
@@ -143,7 +143,7 @@ def conversation(opened: OpenedRun, one: int) -> str:
             title, text = f"call {record.call}: {record.outcome}, ${record.usd:.4f}", record.reply
             title += f" ({one_line(record.reason, 300)})" if record.reason else ""
         if text is not None or isinstance(record, CallSettled):  # a call in a batch is reserved twice, the second time without it
-            parts.append(f"==== {title}\n\n{verbatim(opened.texts.unpack(text)) if text is not None else ''}".rstrip())
+            parts.append(f"==== {title}\n\n{opened.texts.unpack(text) if text is not None else ''}".rstrip())
     if not parts:
         by = operator_of(opened.search, one)
         raise RunError(f"no model was asked for {row.id}, which {by} made; see: evolve show {opened.run.path} {row.id}")

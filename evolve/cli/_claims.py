@@ -131,6 +131,7 @@ VERBS = (
         "take a candidate out that was found to cheat; the next best takes its place",
         (RUN, Argument("ID", "the candidate, as many letters as tell it"), Argument("--why", "the reason", value="TEXT"), JSON),
         retract,
+        acts=True,
         notes="Works on a live run and on one that nobody drives.  Claims stay visible as withdrawn.",
     ),
 )

@@ -131,12 +131,14 @@ VERBS = (
         "search for a better program; alone: circle_packing, three minutes",
         (Argument("SETTING", "key=value; all keys: evolve config", many="*"), JSON),
         run,
+        acts=True,
         notes="""\
 examples:
   evolve run
   evolve run problem=./my_problem budget.wall_s=600 out=runs/first
   evolve run problem=circle_packing problem.params.n=32 search=hill_climb seed=3
 Ctrl-C (or SIGTERM) ends the run after the measurements in hand, a second one at once; nothing is lost either way.
+A terminal that goes away (SIGHUP) ends it like one Ctrl-C; under nohup the run goes on, and what nobody can read is dropped.
 --json prints one object when the run has ended.""",
     ),
     Verb(
@@ -144,11 +146,13 @@ Ctrl-C (or SIGTERM) ends the run after the measurements in hand, a second one at
         "go on with a run, whatever ended it",
         (RUN, Argument("SETTING", "budget.key=value: another limit, also of a run that is live", many="*"), JSON),
         resume,
+        acts=True,
     ),
     Verb(
         "stop",
         "let a live run end in good order",
         (RUN, Argument("--wait", "how long to wait for its end (default 600)", value="SECONDS"), JSON),
         stop,
+        acts=True,
     ),
 )

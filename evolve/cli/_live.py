@@ -20,7 +20,7 @@ from evolve._progress import Progress, Watch
 from evolve._search import Search
 from evolve._session import Announcement
 from evolve._summary import CONFIRMED, noise_of
-from evolve.cli._say import counts, duration, gain, models_text, number, one_line, say, score
+from evolve.cli._say import counts, duration, encodable, gain, models_text, number, one_line, say, score
 from evolve.confirm import SIZES, Noise, resolvable
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Display(View):
         from rich.text import Text
 
         loud = _NO_WALLS in line or line.startswith("note:")
-        self._console.print(Text(line, style="bold red" if loud else "", overflow="fold"))
+        self._console.print(Text(encodable(line, self._console.encoding), style="bold red" if loud else "", overflow="fold"))
 
     def _render(self) -> RenderableType:
         from rich.table import Table
@@ -170,14 +170,16 @@ class Display(View):
         elapsed_s = seen.elapsed_s + max(time.time() - at, 0.0)
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim", no_wrap=True, min_width=8)
-        table.add_column(overflow="ellipsis", no_wrap=True)
+        plain = self._console.options.ascii_only
+        table.add_column(overflow="crop" if plain else "ellipsis", no_wrap=True)
         for name, text in rows(seen, rate, elapsed_s, self.search.contract.noisy):
-            table.add_row(Text(name), Text(text, style="bold green" if name == "best" else ""))
+            table.add_row(Text(name), Text(encodable(text, self._console.encoding), style="bold green" if name == "best" else ""))
         done = spent_share(seen, elapsed_s)
         if done is not None:
             width = max(min(self._console.width - 14, 60), 10)
             filled = round(done * width)
-            table.add_row(Text(""), Text.assemble(("━" * filled, "green"), ("━" * (width - filled), "dim")))
+            full, empty = ("#", "-") if plain else ("━", "━")
+            table.add_row(Text(""), Text.assemble((full * filled, "green"), (empty * (width - filled), "dim")))
         return table
 
 

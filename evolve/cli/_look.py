@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evolve._errors import EXIT_DONE, UsageError
 from evolve._summary import CONFIRMED
-from evolve.cli._say import clean, columns, counts, duration, gain, models_text, number, one_line, put, put_json, score
+from evolve.cli._say import clean, columns, counts, duration, gain, models_text, number, one_line, put, put_json, put_source, score
 from evolve.cli._verb import JSON, RUN, Argument, Verb
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def best(words: Namespace) -> int:
     elif words.out is not None:
         raise UsageError("-o says where --source or --artifact go; name one of the two.")
     elif words.diff:
-        put(_candidate.diff(opened, 0, leader))
+        put_source(_candidate.diff(opened, 0, leader))
     elif words.json:
         put_json(_candidate.describe(opened, leader))
     else:
@@ -66,11 +66,11 @@ def show(words: Namespace) -> int:
     if words.prompt:
         if words.json:
             raise UsageError("--prompt and --json are two forms; ask for one.")
-        put(_candidate.conversation(opened, one))
+        put_source(_candidate.conversation(opened, one))
         return EXIT_DONE
     if words.diff:
         parents = opened.search.people.rows[one].parents
-        put(_candidate.diff(opened, parents[0] if parents else None, one))
+        put_source(_candidate.diff(opened, parents[0] if parents else None, one))
         return EXIT_DONE
     answer = _candidate.describe(opened, one, measurements=True)
     if words.json:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from evolve import __version__
 from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, EvolveError, UsageError
 from evolve.cli import _agent_guide, _agents, _claims, _drive, _look, _mcp, _memory, _problems, _redteam, _setup
-from evolve.cli._say import say
+from evolve.cli._say import put, say
+from evolve.cli._streams import open_streams
 from evolve.cli._verb import Verb
 
 EXIT_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
@@ -32,17 +33,24 @@ VERBS: tuple[Verb, ...] = (
 
 def main(words: Sequence[str] | None = None) -> int:
     """Carry out a command line; returns the exit code: 0 done, 1 a negative verdict or a degraded run, 2 usage, 3 environment,
-    130 interrupted.  An error for people is a line on stderr; anything else is a bug and keeps its traceback."""
+    130 interrupted.  An error for people is a line on stderr; anything else is a bug and keeps its traceback.
+
+    Without ``words`` it is the process's own command line, and the process's streams are made safe first.
+    """
     # The driver's matrices are small; threads of its BLAS would only take the graders' cores (35 ms an eigenvalue problem of 52
     # instead of 1 on two busy ones).  Read when numpy is first imported, which is later than this.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if words is not None:
+        return _carry_out(list(words))
+    out = open_streams()
+    code = _carry_out(sys.argv[1:])
+    sys.stdout.flush()
+    return code if out.lost is None else _without_output(code, out.lost, sys.argv[1:])
+
+
+def _carry_out(words: list[str]) -> int:
     try:
-        code = _dispatch(sys.argv[1:] if words is None else list(words))
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it flushes at exit
-        return EXIT_PIPE
+        return _dispatch(words)
     except KeyboardInterrupt:
         say("interrupted")
         return EXIT_INTERRUPTED
@@ -59,6 +67,16 @@ def main(words: Sequence[str] | None = None) -> int:
         return EXIT_ENVIRONMENT
 
 
+def _without_output(code: int, lost: OSError, words: list[str]) -> int:
+    """The exit code where something for stdout could not be written: what was done stands, what was only to be told is missing."""
+    acts = any(verb.acts for verb in VERBS if words and verb.name == words[0])
+    if lost.errno == errno.EPIPE:
+        return code if code or acts else EXIT_PIPE
+    done = ", what it did is done" if acts else ""
+    say(f"evolve: stdout cannot be written ({lost.strerror}); what evolve {' '.join(words[:1])} had to say is lost{done}.")
+    return code if code or acts else EXIT_ENVIRONMENT
+
+
 def overview() -> str:
     """What ``evolve --help`` says."""
     lines = ["usage: evolve VERB [...]", "", "Open-ended evolutionary search over code whose quality is a measured number.", ""]
@@ -69,14 +87,14 @@ def overview() -> str:
 def _dispatch(words: list[str]) -> int:
     if not words or words[0] in ("--help", "-h", "help"):
         verb = _find(words[1]) if len(words) > 1 else None
-        sys.stdout.write(verb.page() if verb is not None else overview())
+        put(verb.page() if verb is not None else overview())
         return EXIT_DONE
     if words[0] == "--version":
-        sys.stdout.write(f"evolve {__version__}\n")
+        put(f"evolve {__version__}")
         return EXIT_DONE
     verb = _find(words[0])
     if "--help" in words or "-h" in words:
-        sys.stdout.write(verb.page())
+        put(verb.page())
         return EXIT_DONE
     return verb.run(verb.parse(words[1:]))
 

@@ -176,7 +176,7 @@ def _run_lines(folder: Path) -> Iterable[RunLine]:
 
 
 VERBS = (
-    Verb("new", "make a small working problem to start from", (Argument("DIR", "a new folder"),), new),
+    Verb("new", "make a small working problem to start from", (Argument("DIR", "a new folder"),), new, acts=True),
     Verb(
         "validate",
         "what is wrong with a problem, or with a candidate for it",

@@ -21,18 +21,25 @@ def put(text: str) -> None:
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
 
 
+def put_source(text: str) -> None:
+    """Programs and what was said of them, on stdout: cleaned onto a terminal, as they are and in UTF-8 into a pipe or a file."""
+    if sys.stdout.isatty():
+        put(clean(text))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write((text if text.endswith("\n") else f"{text}\n").encode())
+    sys.stdout.buffer.flush()
+
+
 def put_json(answer: object) -> None:
     """A frozen dataclass as one JSON object on stdout."""
     put(json.dumps(asdict(answer), indent=2))  # type: ignore[call-overload]
 
 
 def say(text: str) -> None:
-    """Progress or an error, on stderr.  A stderr that nobody reads any more is no reason to stop."""
-    try:
-        sys.stderr.write(text if text.endswith("\n") else f"{text}\n")
-        sys.stderr.flush()
-    except BrokenPipeError:
-        return
+    """Progress or an error, on stderr."""
+    sys.stderr.write(text if text.endswith("\n") else f"{text}\n")
+    sys.stderr.flush()
 
 
 def clean(text: str) -> str:
@@ -43,15 +50,15 @@ def clean(text: str) -> str:
     return "".join(c for c in text if c in _KEPT or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
 
 
+def encodable(text: str, encoding: str) -> str:
+    """As a stream of this encoding shows it, escaped where it has no such character: its width is known before it is written."""
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def one_line(text: str, width: int = 100) -> str:
     """Cleaned, on one line, cut."""
     line = " ".join(clean(text).split())
     return line if len(line) <= width else f"{line[: width - 1]}…"
-
-
-def verbatim(text: str) -> str:
-    """A program's source: as it is into a pipe or file, cleaned onto a terminal."""
-    return clean(text) if sys.stdout.isatty() else text
 
 
 def number(value: float) -> str:

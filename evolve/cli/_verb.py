@@ -48,13 +48,18 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One verb.  ``run`` gets the parsed words and returns the exit code; ``notes`` are further lines of its help."""
+    """One verb.
+
+    ``run`` gets the parsed words and returns the exit code; ``notes`` are further lines of its help; ``acts`` says that what it
+    does counts, and not what it prints of it: its exit code stands when its output is lost.
+    """
 
     name: str
     help: str
     arguments: tuple[Argument, ...]
     run: Callable[[argparse.Namespace], int]
     notes: str = ""
+    acts: bool = False
 
     @property
     def usage(self) -> str:
@@ -104,11 +109,13 @@ def reference(overview: str, verbs: Sequence[Verb]) -> str:
 | 0 | done, also when nothing was confirmed |
 | 1 | a negative verdict (`validate`), or a run that failed or was degraded |
 | 2 | usage or configuration: the message says what to type |
-| 3 | the machine lacks something: a sandbox, a package, room on the disk |
-| 130 | interrupted, after a clean commit |
+| 3 | the machine lacks something: a sandbox, a package, room on the disk, a stdout that takes the answer |
+| 130 | interrupted, or its terminal went away, after a clean commit |
+| 141 | nobody reads stdout any more, as a shell reports it |
 
-Data goes to stdout, progress and errors to stderr.  What `--json` prints has `schema` as its first field; scores carry the
-problem's own sign, and `gain` is over the seed program, higher is better."""
+Data goes to stdout, progress and errors to stderr.  Neither ends a run when it cannot be written: `run`, `resume`, `stop`,
+`note`, `retract` and `new` end with the code of what they did, whatever could be told of it.  What `--json` prints has `schema` as
+its first field; scores carry the problem's own sign, and `gain` is over the seed program, higher is better."""
     return "\n\n".join([head, *blocks, codes]) + "\n"
 
 

@@ -29,8 +29,8 @@ class Layout:
 def find_layout() -> Layout | None:
     """The first place where this process may make a control group with memory and pids; None if there is none."""
     try:
-        mounts = Path("/proc/self/mountinfo").read_text()
-        own = Path("/proc/self/cgroup").read_text()
+        mounts = os.fsdecode(Path("/proc/self/mountinfo").read_bytes())
+        own = os.fsdecode(Path("/proc/self/cgroup").read_bytes())
     except OSError:
         return None
     return _v2(mounts, own) or _v1(mounts, own)

@@ -74,6 +74,6 @@ def _proportional(pid: int) -> int:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text()
+        return os.fsdecode(Path(path).read_bytes())
     except (OSError, ValueError):
         return ""

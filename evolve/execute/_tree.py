@@ -64,7 +64,7 @@ def _state(pid: int) -> str:
 def _stat(pid: int) -> list[str]:
     """Fields of ``/proc/PID/stat`` from the state on; empty when there is no such process."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        text = os.fsdecode(Path(f"/proc/{pid}/stat").read_bytes())  # a process calls itself what it likes
     except (FileNotFoundError, ProcessLookupError):
         return []
     return text.rpartition(")")[2].split()
