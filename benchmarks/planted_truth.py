@@ -1,7 +1,7 @@
 """Are improvements claimed when they are real, and only then?  Programs with known true values, through the real engine.
 
     python benchmarks/planted_truth.py [--repeats 100] [--worlds gauss,t4] [--climb-repeats 100] [--climb-worlds gauss]
-        [--jobs 2] [--json]
+        [--candidates 1000] [--runs 4500] [--slots 2] [--set relaxation=300 ...] [--jobs 2] [--json]
 
 *Sieve*: 1,000 independent candidates, 3 % truly better by 0.003 at a noise sd of 0.0025, half of the others equal to the seed
 program and half worse; at most 4,500 runs; every claim against the seed program.  *Climb*: each candidate is a change of the best
@@ -11,28 +11,27 @@ journal and texts are the engine's; only the executor answers from a table.  The
 Worlds: ``gauss``; ``t4`` (Student's t, 4 degrees of freedom); ``skew`` (a long tail of good luck); ``paired`` (half of the variance
 is the seed's, the same for all candidates); ``unequal`` (sd of a candidate between 0.6 and 1.65 of the seed program's); ``drift``
 (the machine's level moves by four sd over the run, up and down again); ``wild`` (one candidate in thirty scatters thirty times as
-much as the others); ``jumps`` (5 % of all runs, whosever, go wrong by twenty sd).  Only by name: ``rare``
-(all are quiet; the seed program has eight sd of luck in one run of twenty).
+much as the others); ``jumps`` (5 % of all runs, whosever, go wrong by twenty sd).  Only by name: ``memory``, ``gamblers``, ``age``,
+``position`` and ``rare``, whose parameters ``--set`` changes (``_worlds.Traits``).
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import math
 import os
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from statistics import fmean, stdev
 
-import numpy as np
 from _common import hardware
+from _worlds import SHAPES, WORLDS, Noise, Traits, draw
 
-from archive import Entry, Measurement, Proposed, Stamped, Status, candidate_id
+from archive import Entry, MeasureIssued, Measurement, Proposed, Stamped, Status, candidate_id
 from evolve._config import BudgetConfig, SearchConfig
 from evolve._search import Search
 from evolve.testing import Harness, Script, plain_contract
@@ -40,15 +39,8 @@ from evolve.testing import Harness, Script, plain_contract
 SD, GAIN, SHARE, HARM = 0.0025, 0.003, 0.03, 0.004
 CANDIDATES, RUNS, CLIMB_RUNS = 1000, 4500, 2500
 ONE_VAULT = 0.03  # of the runs of a climb: one claim, at its end
-WORLDS = ("gauss", "t4", "skew", "paired", "unequal", "drift", "wild", "jumps")
 SEED_FILES = {"main.py": "".join(f"A{i} = {i + 1}.5\n" for i in range(40))}
 SEED_ID = candidate_id(SEED_FILES)
-
-
-def draw(key: str, *parts: object) -> np.random.Generator:
-    """A generator that follows from its arguments."""
-    digest = hashlib.blake2b(":".join(map(str, (key, *parts))).encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
 
 def change(repeat: int, candidate: str) -> float:
@@ -56,39 +48,6 @@ def change(repeat: int, candidate: str) -> float:
     rng = draw("change", repeat, candidate)
     u = rng.random()
     return GAIN if u < SHARE else 0.0 if u < 0.5 else -abs(HARM * rng.standard_normal())
-
-
-@dataclass
-class Noise:
-    """One world's noise of one repeat, in units of the score; ``count`` is how many runs there have been."""
-
-    world: str
-    repeat: int
-    runs: int
-    count: int = 0
-
-    def __call__(self, candidate: str, seed: int) -> float:
-        self.count += 1
-        own = draw("own", self.repeat, candidate, seed)
-        z = self._unit(own)
-        if self.world == "paired":
-            z = (z + self._unit(draw("shared", self.repeat, seed))) / math.sqrt(2.0)
-        if self.world == "unequal":
-            z *= math.exp(draw("factor", candidate).uniform(-0.5, 0.5))
-        if self.world == "rare":
-            z = 0.02 * z + (8.0 * (own.random() < 0.05) - 0.4 if candidate == SEED_ID else 0.0)
-        if self.world == "wild" and draw("wild", candidate).random() < 1 / 30:
-            z *= 30.0
-        if self.world == "jumps" and own.random() < 0.05:
-            z -= 20.0
-        if self.world == "drift":
-            z += 2.0 * (1.0 - math.cos(2.0 * math.pi * self.count / self.runs))
-        return SD * z
-
-    def _unit(self, rng: np.random.Generator) -> float:
-        if self.world == "t4":
-            return float(rng.standard_t(4)) / math.sqrt(2.0)
-        return float(rng.standard_exponential()) - 1.0 if self.world == "skew" else float(rng.standard_normal())
 
 
 class Truth:
@@ -105,9 +64,26 @@ class Truth:
             self.values[record.candidate.id] = base + change(self.repeat, record.candidate.id)
 
 
-def run(policy: str, world: str, repeat: int, budget: BudgetConfig) -> tuple[Search, Truth]:
+@dataclass(frozen=True, slots=True)
+class World:
+    """Which noise, with which parameters, on how many slots."""
+
+    name: str
+    traits: Traits = field(default_factory=Traits)
+    slots: int = 2
+
+    def noise(self, repeat: int, runs: int) -> Noise:
+        return Noise(self.name, repeat, runs, SD, SEED_ID, self.traits)
+
+
+def run(policy: str, world: World, repeat: int, budget: BudgetConfig) -> tuple[Search, Truth]:
     """One search to its end."""
-    truth, noise = Truth(repeat, cumulative=policy != "independent"), Noise(world, repeat, budget.evaluations or 1)
+    truth, noise = Truth(repeat, cumulative=policy != "independent"), world.noise(repeat, budget.evaluations or 1)
+
+    def opens(search: Search, stamped: Stamped) -> None:
+        if isinstance(stamped.record, MeasureIssued):
+            entry = stamped.record.entries[0]
+            noise.first.add((entry.candidate, entry.seed))
 
     def answer(entry: Entry, files: Mapping[str, str]) -> Measurement:
         score = truth.values[entry.candidate] + noise(entry.candidate, entry.seed)
@@ -121,7 +97,8 @@ def run(policy: str, world: str, repeat: int, budget: BudgetConfig) -> tuple[Sea
         search=SearchConfig(policy=policy, operators=("ast_edit",), reference="seed"),
         budget=budget,
         seed=repeat,
-        hooks=(truth,),
+        slots=world.slots,
+        hooks=(truth, opens),
     )
     scratch = "/dev/shm" if os.path.isdir("/dev/shm") else None  # the disk is not what is looked at here
     with tempfile.TemporaryDirectory(dir=scratch) as folder, Harness(script, Path(folder)) as harness:
@@ -142,8 +119,8 @@ class Sieve:
     bias: float  # mean of claimed minus true effect, of those that hold
 
 
-def sieve(world: str, repeat: int) -> Sieve:
-    search, truth = run("independent", world, repeat, BudgetConfig(evaluations=RUNS, candidates=CANDIDATES))
+def sieve(world: World, repeat: int, candidates: int, runs: int) -> Sieve:
+    search, truth = run("independent", world, repeat, BudgetConfig(evaluations=runs, candidates=candidates))
     rows = search.people.rows
     held = [vault for vault in search.docket.vaults if vault.confirmed and vault.effect is not None]
     values = [truth.values[rows[vault.candidate].id] for vault in held]
@@ -172,7 +149,7 @@ class Climb:
     runs: int
 
 
-def climb(world: str, repeat: int) -> Climb:
+def climb(world: World, repeat: int) -> Climb:
     search, truth = run("hill_climb", world, repeat, BudgetConfig(evaluations=CLIMB_RUNS, confirm=ONE_VAULT))
     rows = search.people.rows
     held = [vault for vault in search.docket.vaults if vault.confirmed and vault.effect is not None]
@@ -184,9 +161,9 @@ def climb(world: str, repeat: int) -> Climb:
     return Climb(truth.values[best], said, keep, keep_said, rerun, rerun_said, search.spend.evaluations)
 
 
-def naive(world: str, repeat: int, *, runs_each: int) -> tuple[float, float]:
+def naive(world: World, repeat: int, *, runs_each: int) -> tuple[float, float]:
     """Keep a change if its run (or its mean of two, the second made where the first was better) beats the best score so far."""
-    noise = Noise(world, repeat, CLIMB_RUNS)
+    noise = world.noise(repeat, CLIMB_RUNS)
     true, first = 0.0, noise("naive", 0)
     best, step = first, 0
     while noise.count < CLIMB_RUNS:
@@ -243,9 +220,21 @@ def climb_row(world: str, found: list[Climb]) -> dict[str, object]:
     }
 
 
-def _call(job: tuple[str, str, int]) -> Sieve | Climb:
-    kind, world, repeat = job
-    return sieve(world, repeat) if kind == "sieve" else climb(world, repeat)
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One search, or one climb with its rivals."""
+
+    kind: str
+    world: World
+    repeat: int
+    candidates: int
+    runs: int
+
+
+def _call(job: Job) -> Sieve | Climb:
+    if job.kind == "sieve":
+        return sieve(job.world, job.repeat, job.candidates, job.runs)
+    return climb(job.world, job.repeat)
 
 
 def table(rows: list[dict[str, object]]) -> str:
@@ -260,21 +249,34 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=100)
     parser.add_argument("--climb-repeats", type=int, default=100)
-    parser.add_argument("--worlds", default=",".join(WORLDS))
+    parser.add_argument("--worlds", default=",".join(WORLDS), help=f"of {', '.join(SHAPES)}")
     parser.add_argument("--climb-worlds", default="gauss")
+    parser.add_argument("--candidates", type=int, default=CANDIDATES, help="of a sieve")
+    parser.add_argument("--runs", type=int, default=RUNS, help="that a sieve may make")
+    parser.add_argument("--slots", type=int, default=2)
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help=", ".join(one.name for one in fields(Traits)))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     words = parser.parse_args()
-    worlds = words.worlds.split(",")
-    jobs = [("sieve", world, i) for world in worlds for i in range(words.repeats)]
-    climb_worlds = words.climb_worlds.split(",")
-    jobs += [("climb", world, i) for world in climb_worlds for i in range(words.climb_repeats)]
+    traits = Traits(**{name: float(value) for name, _, value in (pair.partition("=") for pair in words.set)})
+    kinds = (("sieve", words.worlds, words.repeats), ("climb", words.climb_worlds, words.climb_repeats))
+    jobs = [
+        Job(kind, World(name, traits, words.slots), i, words.candidates, words.runs)
+        for kind, names, repeats in kinds
+        for name in names.split(",")
+        for i in range(repeats)
+    ]
     with ProcessPoolExecutor(words.jobs) as pool:
         results = list(pool.map(_call, jobs, chunksize=4))
-    sieves = [[r for j, r in zip(jobs, results, strict=True) if j[:2] == ("sieve", w) and isinstance(r, Sieve)] for w in worlds]
-    climbs = [[r for j, r in zip(jobs, results, strict=True) if j[1] == w and isinstance(r, Climb)] for w in climb_worlds]
-    rows = [sieve_row(world, found) for world, found in zip(worlds, sieves, strict=True) if found]
-    climbed = [climb_row(world, found) for world, found in zip(climb_worlds, climbs, strict=True) if found]
+    found: dict[tuple[str, str], list[Sieve | Climb]] = {(job.kind, job.world.name): [] for job in jobs}
+    for job, result in zip(jobs, results, strict=True):
+        found[job.kind, job.world.name].append(result)
+    rows = [
+        sieve_row(name, [one for one in some if isinstance(one, Sieve)]) for (kind, name), some in found.items() if kind == "sieve"
+    ]
+    climbed = [
+        climb_row(name, [one for one in some if isinstance(one, Climb)]) for (kind, name), some in found.items() if kind == "climb"
+    ]
     if words.json:
         print(json.dumps({"hardware": hardware(), "sieve": rows, "climb": climbed, "each": [asdict(one) for one in results]}))
         return 0
