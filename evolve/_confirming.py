@@ -53,10 +53,16 @@ def _challenge(search: Search) -> Champion | None:
 
 
 def _ruling(search: Search) -> Claim | None:
-    rulings = search.docket.rulings()
+    rulings = search.docket.rulings(lambda vault: doubt(search, vault))
     if not rulings:
         return None
     return _claim(search, min(rulings, key=lambda one: one.vault.effect.effect if one.vault.effect else -math.inf))
+
+
+def doubt(search: Search, vault: Vault) -> str:
+    """Why a claim is withheld although its vault speaks for it ("" if it is not)."""
+    frame = search.people.frame
+    return frame.claim_excess(vault.candidate) if frame is not None else ""
 
 
 def _claim(search: Search, ruling: Ruling) -> Claim:
@@ -305,6 +311,8 @@ def on_opened(search: Search, record: VaultOpened) -> None:
     )
     vault.e_value = record.e_value
     search.docket.opened(vault)
+    if search.people.frame is not None:
+        search.people.frame.opened(vault.candidate)
 
 
 def on_claim(search: Search, record: Claim) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archive import Measurement, Purpose, Status
-from evolve._frames import ALLOWANCE
 from evolve._population import Population
 
 
@@ -16,8 +15,7 @@ def cross_checked(people: Population, result: Measurement, purpose: Purpose) -> 
     if people.ignores_its_seed(number, result):
         reason = "seed_insensitive: two seeds gave the same, while the seed program's results differ"
         return replace(result, status=Status.REJECTED, score=None, reason=reason)
-    if people.over_budget(number, result):
-        reason = f"its mean CPU is above {ALLOWANCE} x the seed program's, with 95 % confidence"
+    if reason := people.over_budget(number, result, vault=purpose is Purpose.VAULT):
         return replace(result, status=Status.OVER_BUDGET, score=None, reason=reason)
     if purpose is not Purpose.RECHECK or people.contract.noisy or result.score is None:
         return result

@@ -189,15 +189,15 @@ class Population:
         id_ = self.rows[number].id
         return self.pooled[-1].tally(id_).n if id_ in self.pooled[-1] else 0
 
-    def observe(self, number: int, result: Measurement) -> list[Placed]:
-        """Take one measurement in; returns what changed in the archive."""
+    def observe(self, number: int, result: Measurement, *, vault: bool = False) -> list[Placed]:
+        """Take one measurement in, of a vault or not; returns what changed in the archive."""
         row = self.rows[number]
         row.cost_s += result.cpu_s + result.scorer_cpu_s
         if result.status is Status.EVALUATOR_ERROR:
             row.status = row.status or Status.EVALUATOR_ERROR
             return []
         if self.frame is not None and result.cpu_s > 0 and result.stage == self.contract.stages[-1].name:
-            self.frame.add(number, result.cpu_s)
+            self.frame.add(number, result.cpu_s, vault=vault)
         if result.status is not Status.OK or result.score is None:
             return self.fail(number, result.status)
         return self._scored(number, result, result.score)
@@ -269,11 +269,11 @@ class Population:
             return False
         return seed_insensitive(self.rows[SEED].seeds, self.rows[number].seeds, seen(result, result.score))
 
-    def over_budget(self, number: int, result: Measurement) -> bool:
-        """Whether, with this result, the candidate's CPU is known to exceed what the frame allows."""
+    def over_budget(self, number: int, result: Measurement, *, vault: bool) -> str:
+        """Why, with this result, the candidate's CPU exceeds what the frame allows ("" if it does not, as far as is known)."""
         if self.frame is None or result.score is None or result.stage != self.contract.stages[-1].name:
-            return False
-        return self.frame.over_with(number, result.cpu_s)
+            return ""
+        return self.frame.excess_with(number, result.cpu_s, vault=vault)
 
     def _scored(self, number: int, result: Measurement, score: float) -> list[Placed]:
         row = self.rows[number]

@@ -6,7 +6,6 @@ Everything goes through the real executor, grader and sandbox.  Nothing here pri
 from __future__ import annotations
 
 import contextlib
-import math
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from dataclasses import dataclass, replace
 from archive import Attempt, BlockStatus, Entry, Measurement, Start, Status
 from evolve._contract import Problem
 from evolve._errors import ProblemError, UsageError
-from evolve._frames import KILL_AT
+from evolve._frames import run_limit
 from evolve._redteam_cases import GeneralProgram, OwnProgram, editable_python, general_programs, infected, own_programs
 from evolve._redteam_rules import Finding, Honest, Trace, judge_general, judge_own, with_scatter
 from evolve._redteam_traps import Outside, Traps, planted_environment
@@ -171,7 +170,7 @@ class _Bench:
             raise ProblemError(f"{self._problem.contract.name}: expected one score from one seed, found {scores}; {again}.")
         self.tier = trace.runs[0].tier
         if self._problem.contract.frame == "cpu_budget":
-            self._cpu_limit_s = KILL_AT * math.fsum(run.cpu_s for run in trace.runs) / len(trace.runs)
+            self._cpu_limit_s = run_limit([run.cpu_s for run in trace.runs])
         return Honest(trace.runs, self._noisy, self._problem.contract.maximize)
 
     def measure(self, programs: Sequence[_Program], traps: Mapping[str, Traps]) -> dict[str, Trace]:

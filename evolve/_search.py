@@ -377,7 +377,7 @@ class Search:
         row = self.people.rows[number]
         row.pending -= 1
         self.spend.measured(record.purpose, result)
-        placed = self.people.observe(number, result)
+        placed = self.people.observe(number, result, vault=record.purpose is Purpose.VAULT)
         if self.contract.noisy:
             confirming.on_measured(self, number, record)
         if record.purpose is Purpose.FINAL and result.score is not None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from archive import Attempt, BlockStatus, Entry, Measurement, Start, Status
 from evolve._contract import Problem
 from evolve._errors import ProblemError
-from evolve._frames import ALLOWANCE, KILL_AT
+from evolve._frames import ALLOWANCE, run_limit
 from evolve._rng import measurement_seed
 from evolve._validate_files import Check, check_files
 from evolve.execute import Block, BlockReport, EntryReport, Executor, Report, Sink
@@ -298,11 +298,13 @@ def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Ma
 
 
 def _check_cpu(theirs: Sequence[Measurement], ours: Sequence[Measurement]) -> Check:
-    """A few runs cannot decide 1.10 x, which is within the noise of CPU time; 1.5 x they can."""
+    """A few runs cannot decide 1.10 x, which is within the noise of CPU time; what a single run is stopped at they can."""
     spent = statistics.fmean(result.cpu_s for result in ours)
     allowed = ALLOWANCE * statistics.fmean(result.cpu_s for result in theirs)
     found = f"{_duration(spent)} of CPU; allowed are {_duration(allowed)}, {ALLOWANCE:g} times what the seed program spends"
-    return Check("cpu budget", spent <= allowed, found, "make it cheaper", hint=spent <= allowed * KILL_AT / ALLOWANCE)
+    return Check(
+        "cpu budget", spent <= allowed, found, "make it cheaper", hint=spent <= run_limit([result.cpu_s for result in theirs])
+    )
 
 
 def _comparison(problem: Problem, seed: float | None, score: float | None, n: int) -> str:

@@ -6,7 +6,7 @@ together.  A group takes openings until the first of its runs is handed out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from archive import Tally
@@ -107,8 +107,11 @@ class Docket:
             if vault.candidate == candidate and not vault.failed:
                 vault.failed = reason
 
-    def rulings(self) -> list[Ruling]:
-        """What changes now that a group is complete: its own vaults, and earlier ones that no longer hold, or hold after all."""
+    def rulings(self, doubt: Callable[[Vault], str] = lambda vault: "") -> list[Ruling]:
+        """What changes now that a group is complete: its own vaults, and earlier ones that no longer hold, or hold after all.
+
+        ``doubt`` says why a claim that its vault speaks for is withheld ("" if it is not).
+        """
         decided = [vault for vault in self.vaults if self._complete(vault)]
         groups = {vault.milestone for vault in self.undecided}
         if not groups or any(vault not in decided for vault in self.undecided if vault.milestone == min(groups)):
@@ -116,9 +119,9 @@ class Docket:
         held = holds_by([_p_value(vault) for vault in decided])
         found = []
         for vault, holds in zip(decided, held, strict=True):
-            confirmed = holds and vault.effect is not None and vault.effect.effect > 0
-            if vault.confirmed is not confirmed:
-                found.append(Ruling(vault, confirmed, _p_value(vault), _reason(vault, confirmed)))
+            why = doubt(vault) if holds and vault.effect is not None and vault.effect.effect > 0 else _reason(vault)
+            if vault.confirmed is not (not why):
+                found.append(Ruling(vault, not why, _p_value(vault), why))
         return found
 
     def ruled(self, number: int, confirmed: bool) -> None:
@@ -213,9 +216,7 @@ def _p_value(vault: Vault) -> float:
     return 1.0 if vault.failed or vault.gate_p is None else vault.gate_p
 
 
-def _reason(vault: Vault, confirmed: bool) -> str:
-    if confirmed:
-        return ""
+def _reason(vault: Vault) -> str:
     if vault.failed:
         return vault.failed
     if vault.gate_p is not None and vault.gate_p >= LEVEL:
