@@ -215,6 +215,7 @@ class VaultOpened:
     bank: int = 0  # the vault whose reference runs this one uses
     paired: bool = False
     e_value: float = 0.0  # of the search's own runs, against the reference: what opened it
+    over: str = ""  # why searching was over by then; "" while it went on
 
 
 @dataclass(frozen=True, slots=True)

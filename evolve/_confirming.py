@@ -32,7 +32,8 @@ def decision(search: Search, now: float, entropy: Entropy) -> Record | None:
     """The next thing to be recorded: a title that changes hands, a ruling, an opening."""
     if not search.contract.noisy:
         return None
-    return _challenge(search) or _ruling(search) or _opening(search, now, entropy)
+    found = _challenge(search) or _ruling(search)
+    return found if found or search.pausing else _opening(search, now, entropy)
 
 
 def is_due(search: Search, now: float) -> bool:
@@ -99,10 +100,12 @@ def _opening(search: Search, now: float, entropy: Entropy) -> VaultOpened | None
     number = contest.champion if contest.champion in able else next(iter(able), None)
     if number is None:
         return None
-    left = allowance(search, milestone) - docket.cost
+    over = search.over(now)
+    left = allowance(search, None if over else milestone) - docket.cost
     if search.budget.evaluations is not None:
         left = min(left, search.budget.evaluations - search.spend.evaluations - docket.outstanding)
-    last = milestone == docket.base + MILESTONES and not docket.vaults  # else an opening that is too small may cost a claim
+    more = is_limit(over) or not search.tickets.has_outside  # nothing more will come that could be better
+    last = bool(over) and more and not docket.vaults  # else an opening that is too small may cost a claim
     sizes = group[0].sizes if group else _sizes(search, number, left, last=last)
     if sizes is None or sizes.own + (0 if group else sizes.bank) > left:
         return None
@@ -121,6 +124,7 @@ def _opening(search: Search, now: float, entropy: Entropy) -> VaultOpened | None
         bank=group[0].number if group else len(docket.vaults),
         paired=paired,
         e_value=math.exp(min(now_known[number], 700.0)),
+        over=over,
     )
 
 
@@ -145,20 +149,25 @@ def eligible(search: Search, number: int) -> bool:
 
 
 def reached(search: Search, now: float) -> int:
-    """The milestone that the search has reached, 0 before the first: one at each fifth of the budget, the last when searching is
-    over.  They count on when the budget is changed."""
-    if search.over(now):
-        return search.docket.base + MILESTONES
+    """The milestone that the search has reached, 0 before the first: one at each fifth of the budget, the last when it is spent.
+    They count on when the budget is changed, and when searching is over for another reason: that has a milestone of its own, since
+    a later opening may go on."""
+    docket, over = search.docket, search.over(now)
+    if is_limit(over):
+        return docket.base + MILESTONES
     nearest = nearest_limit(search.budget, search.spend, now)
-    if nearest is None:
+    if nearest is None and not over:
         return search.spend.evaluations // ENDLESS
-    fifth = min(int(nearest[0] * MILESTONES), MILESTONES - 1)
-    return search.docket.base + fifth if fifth else 0
+    fifth = min(int(nearest[0] * MILESTONES), MILESTONES - 1) if nearest is not None else 0
+    latest = max((vault.milestone for vault in docket.vaults), default=0)
+    if over:
+        return latest if docket.undecided else max(latest, docket.base + fifth) + 1
+    return docket.base + fifth if fifth else 0
 
 
-def ended(search: Search) -> bool:
-    """Whether the last vaults of this budget are at work: then nothing new is searched for."""
-    return search.docket.started(search.docket.base + MILESTONES)
+def is_limit(why: str) -> bool:
+    """Whether it is a limit of the budget that searching is over for: nothing but another budget changes that."""
+    return why.startswith("budget.")
 
 
 def next_budget(search: Search) -> None:
@@ -166,6 +175,7 @@ def next_budget(search: Search) -> None:
     docket = search.docket
     latest = max((vault.milestone for vault in docket.vaults), default=0)
     docket.base = math.ceil(latest / MILESTONES) * MILESTONES
+    docket.ended_by = ""
 
 
 def allowance(search: Search, milestone: int | None = None) -> float:
@@ -310,9 +320,14 @@ def on_opened(search: Search, record: VaultOpened) -> None:
         record.seeds,
     )
     vault.e_value = record.e_value
-    search.docket.opened(vault)
+    docket = search.docket
+    docket.opened(vault)
     if search.people.frame is not None:
         search.people.frame.opened(vault.candidate)
+    if is_limit(record.over):
+        docket.ended_by = record.over
+    elif record.over or record.milestone >= docket.base + MILESTONES:  # older records do not say why
+        docket.base = record.milestone
 
 
 def on_claim(search: Search, record: Claim) -> None:

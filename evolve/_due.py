@@ -40,6 +40,11 @@ def next_block(search: Search) -> Due | None:
     return _seed_block(search) or _suspect(search) or _vault(search) or _remeasure(search) or _recheck(search) or _children(search)
 
 
+def waiting_block(search: Search) -> Due | None:
+    """The seed program until it is known, then children that are there: no more than that."""
+    return _seed_block(search) or _children(search)
+
+
 def final_block(search: Search, now: float) -> Due | None:
     """The next block once searching is over; None when nothing is left to be measured."""
     people = search.people
@@ -86,10 +91,16 @@ def _more_certainty(search: Search, now: float) -> Due | None:
     )
     limits = replace(search.budget, candidates=None)
     queued = sum(len(block.remaining()) for block in search.tickets.blocks.values()) / search.slots
-    if exhausted(limits, spend, now, kept, queued=queued):
+    if exhausted(limits, spend, now, kept, queued=queued) or (search.tickets.has_outside and _certain_enough(search, ahead)):
         return None
     entries = confirming.remeasure_entries(search, _room(search, ahead), ending=True)
     return Due(Purpose.REMEASURE, entries, search.contract.stages[-1].needs) if entries else None
+
+
+def _certain_enough(search: Search, ahead: int) -> bool:
+    """Where people or agents make the children more of them may come: certainty takes no more than what is set aside for claims."""
+    taken = search.spend.count(Purpose.REMEASURE, Purpose.REFERENCE)
+    return taken + ahead + search.docket.cost >= confirming.allowance(search)
 
 
 def _last_look(search: Search) -> Due | None:
@@ -120,7 +131,8 @@ def reserve(search: Search) -> Reserve:
     if search.finals is not None:
         owed = search.finals[1]
     else:
-        owed = max(confirming.kept(search), 0 if search.docket.vaults else 2 * final_runs(search))
+        looks = not search.docket.vaults and not search.policy.given  # a last look is made
+        owed = max(confirming.kept(search), 2 * final_runs(search) if looks else 0)
     rounds = math.ceil(owed / 2 / search.slots) * 2
     return Reserve(
         wall_s=_FINAL_MARGIN * rounds * spend.measure_wall_s, cpu_s=_FINAL_MARGIN * owed * spend.measure_cpu_s, evaluations=owed

@@ -9,43 +9,57 @@ from archive import Purpose
 from evolve import _accounts as accounts
 from evolve import _confirming as confirming
 from evolve._contract import Budget
-from evolve._due import Due, final_block, on_target, reserve
-from evolve._frames import SEED
-from evolve._spend import exhausted, nearest_limit
+from evolve._due import Due, final_block, next_block, on_target, reserve, waiting_block
+from evolve._spend import exhausted
 
 if TYPE_CHECKING:
     from evolve._search import Search
 
 BARREN = 1000  # propose tickets without a new program, after which the operators have nothing left
+GIVEN = "everything that was given is measured"
+TARGET, PATIENCE = "stop.target", "stop.patience"
 PAUSED = "paused"
 
 
 def over(search: Search, now: float) -> str:
-    """Why searching is over ("" while it is not); final measurements may still be due."""
+    """Why nothing new is searched for ("" while something is); children that are there and final measurements may still be due."""
     people, stop = search.people, search.stop
     leader = people.leader
     if leader is None:
         return ""  # the seed program is measured whatever the budget
     if people.rows[leader].cold and on_target(search, leader):
-        return "stop.target"
+        return TARGET
     if stop.patience is not None and people.n_settled - people.leader_at >= stop.patience:
-        return "stop.patience"
+        return PATIENCE
     if search.policy.given and not people.ready:
-        return "everything that was given is measured"
-    budget = limits(search)
-    nearest = nearest_limit(budget, search.spend, now)
-    if nearest is not None and confirming.ended(search):
-        return nearest[1]
+        return GIVEN
     if search.barren >= BARREN:
         return f"exhausted: the last {BARREN} attempts gave no new program"
+    budget = limits(search)
     mechanical = search.config.operators or search.policy.given
     measured = not people.ready and not search.tickets.blocks  # all that models made
     if not mechanical and measured and _models_over(search):
         return "no model can be asked any more, and search.operators names nothing else"
     if not budget.bounds_machine and budget.bounds_models and (mechanical or measured) and _models_over(search):
         return "no model can be asked any more, and the budget limits nothing else"
+    return spent(search, now) or search.docket.ended_by
+
+
+def spent(search: Search, now: float) -> str:
+    """The limit that leaves no room for another measurement once what is set aside is kept back ("" if none does)."""
+    if search.people.leader is None:
+        return ""
     queued = sum(len(block.remaining()) for block in search.tickets.blocks.values())
-    return exhausted(budget, search.spend, now, reserve(search), queued=queued / search.slots)
+    return exhausted(limits(search), search.spend, now, reserve(search), queued=queued / search.slots)
+
+
+def draining(search: Search, now: float, why: str) -> bool:
+    """Whether children that are there are still measured although nothing new is searched for, for the reason ``why``."""
+    return bool(why and search.people.ready) and why not in (TARGET, PATIENCE) and _room_for_ready(search, now)
+
+
+def _room_for_ready(search: Search, now: float) -> bool:
+    return spent(search, now) in ("", "budget.candidates")  # those that are there are counted already
 
 
 def limits(search: Search) -> Budget:
@@ -65,13 +79,29 @@ def done(search: Search, now: float) -> str:
     """Why nothing more will be asked for ("" while something will, or is under way)."""
     if search.failed or search.stopping:
         return search.failed or search.stopping
-    people, tickets = search.people, search.tickets
-    why = over(search, now)
-    busy = tickets.blocks or tickets.again or (why == "budget.candidates" and people.ready)
+    tickets = search.tickets
     if search.pausing:
-        unknown = not people.rows or people.rows[SEED].stage < people.last_stage
-        return "" if busy or (not why and (unknown or people.ready)) else why or PAUSED
+        return "" if tickets.blocks or tickets.again or ready_block(search, now) else _left(search, now)
+    why = over(search, now)
+    busy = tickets.blocks or tickets.again or draining(search, now, why)
     return "" if busy or confirming.is_due(search, now) or final(search, now) is not None else why
+
+
+def _left(search: Search, now: float) -> str:
+    """Why an opening that only measures what is ready is done: nothing is, or a limit is in the way."""
+    return (spent(search, now) if search.people.ready else "") or PAUSED
+
+
+def due(search: Search, now: float, why: str) -> Due | None:
+    """The block to hand out now; ``why`` says why searching is over, "" while it is not."""
+    if search.pausing:
+        return ready_block(search, now)
+    return final(search, now) if why and not draining(search, now, why) else next_block(search)
+
+
+def ready_block(search: Search, now: float) -> Due | None:
+    """Of what is due what nobody has to decide on: the seed program, then children.  All else belongs to the whole run."""
+    return waiting_block(search) if _room_for_ready(search, now) else None
 
 
 def final(search: Search, now: float) -> Due | None:

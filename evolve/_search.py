@@ -48,7 +48,7 @@ from evolve._config import LlmConfig, SearchConfig, StopConfig
 from evolve._confirming import Entropy
 from evolve._contract import Budget, Contract
 from evolve._crosscheck import cross_checked
-from evolve._due import Due, final_runs, next_block
+from evolve._due import Due, final_runs
 from evolve._memory import Memory
 from evolve._policies import POLICIES, SEED, Draft
 from evolve._population import Population
@@ -143,14 +143,13 @@ class Search:
             return decision
         over = self.over(now)
         if room > 0:
-            draining = over == "budget.candidates" and self.people.ready
-            due = ends.final(self, now) if over and not draining else next_block(self)
+            due = ends.due(self, now, over)
             if due is not None:
                 return self._block(due)
         return None if over or self.pausing else self._propose()
 
     def over(self, now: float) -> str:
-        """Why searching is over ("" while it is not); final measurements may still be due."""
+        """Why nothing new is searched for ("" while something is); final measurements may still be due."""
         return ends.over(self, now)
 
     def done(self, now: float) -> str:

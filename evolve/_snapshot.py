@@ -68,7 +68,7 @@ _TUNING = ("tuner", "ticket", "base", "opening", "spent", "seen", "in_flight", "
 _CONTEST = (
     "champion", "predecessor", "reference", "former", "champion_runs", "reference_runs", "alive", "qualified", "halves", "pairs",
 )  # fmt: skip
-_DOCKET = ("vaults", "base", "handed")
+_DOCKET = ("vaults", "base", "handed", "ended_by")
 _STATE = {
     "search": _SEARCH,
     "people": _PEOPLE,

@@ -56,9 +56,13 @@ class Spend:
         total = sum(self.wall_by_purpose.values())
         return self.wall_by_purpose.get(purpose, 0.0) / total if total else 0.0
 
+    def count(self, *purposes: Purpose) -> int:
+        """How many measurements were handed out for these purposes."""
+        return sum(self.count_by_purpose.get(purpose, 0) for purpose in purposes)
+
     def share_of_count(self, *purposes: Purpose) -> float:
         """The share of all measurements that were handed out for these purposes."""
-        return sum(self.count_by_purpose.get(purpose, 0) for purpose in purposes) / max(self.evaluations, 1)
+        return self.count(*purposes) / max(self.evaluations, 1)
 
 
 def affordable(budget: Budget, spend: Spend, slots: int, *, repeated: bool = False) -> float:

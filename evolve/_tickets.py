@@ -110,6 +110,11 @@ class Tickets:
             self.outside = dict([*self.outside.items()][-OUTSIDE_KEPT:])
         return issued
 
+    @property
+    def has_outside(self) -> bool:
+        """Whether people or agents make children of this run."""
+        return bool(self.outside) or any(issued.expires_at is not None for issued in self.proposals.values())
+
     def waiting(self) -> int:
         """Open propose tickets that are neither with a model nor with people."""
         return sum(not issued.arm.model and issued.expires_at is None for issued in self.proposals.values())

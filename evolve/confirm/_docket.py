@@ -38,7 +38,8 @@ class Docket:
 
     def __init__(self) -> None:
         self.vaults: list[Vault] = []
-        self.base = 0  # milestones of earlier budgets
+        self.base = 0  # milestones that do not count for what is left of the budget
+        self.ended_by = ""  # the limit that the last vaults of this budget were opened at: from then on nothing new is searched for
         self.handed: dict[int, list[int]] = {}  # candidate -> seeds handed out
 
     def opened(self, vault: Vault) -> None:
