@@ -10,6 +10,7 @@ from archive import ProposalStatus
 from evolve.propose._base import Files, Proposal, Scope, Task
 from evolve.propose._canonical import canonical_hash
 from evolve.propose._moves import KINDS, Move
+from evolve.propose._numbers import may_hold_numbers
 from evolve.propose._scope import check_scope, is_editable
 from evolve.propose._sites import Sites, sites_of
 from evolve.propose._spans import Edit, apply_edits, is_python, parse
@@ -25,7 +26,7 @@ class AstEdit:
     """Moves numbers, names, signs, loop bounds, keywords, terms and statements of the first parent (see ``_moves.KINDS``).
 
     The child parses, differs from its parent by more than spacing, and keeps every character outside the edits.  A kind is drawn
-    by its weight, then a place uniformly over all editable Python files.
+    by its weight, then a place uniformly over all editable files.  In other languages than Python only numbers move.
     """
 
     name = "ast_edit"
@@ -64,7 +65,7 @@ def why_not(parent: Files, child: Files, scope: Scope) -> str:
 
 def _draft(parent: Files, scope: Scope, rng: np.random.Generator) -> tuple[Files, str] | None:
     """One to three moves, all drawn on the parent; one that overlaps an earlier one is dropped."""
-    sites = {path: sites_of(parent[path]) for path in sorted(parent) if is_python(path) and is_editable(path, scope)}
+    sites = {path: sites_of(path, parent[path]) for path in sorted(parent) if may_hold_numbers(path) and is_editable(path, scope)}
     edits: dict[str, list[Edit]] = {}
     summaries: list[str] = []
     moves = 1

@@ -11,6 +11,7 @@ from archive import ProposalStatus
 from evolve.propose._ast_edit import ATTEMPTS, why_not
 from evolve.propose._base import Files, Proposal, Scope, Task
 from evolve.propose._literals import Found, find, short_name
+from evolve.propose._numbers import may_hold_numbers
 from evolve.propose._scope import editable_regions, is_editable
 from evolve.propose._sites import bound_names, whole_lines
 from evolve.propose._spans import Edit, Parsed, apply_edits, inside, is_python, parse
@@ -67,7 +68,7 @@ class _Part:
 def _mix_parts(parent: Files, donor: Files, scope: Scope, rng: np.random.Generator) -> tuple[Files, str] | None:
     """One definition or assignment of the donor in place of its namesake."""
     choices: list[tuple[str, _Part, str]] = []
-    for path in _common(parent, donor, scope):
+    for path in filter(is_python, _common(parent, donor, scope)):
         mine, theirs = parse(parent[path]), parse(donor[path])
         if mine.tree is None or theirs.tree is None:
             continue
@@ -124,8 +125,8 @@ def _mix_literals(parent: Files, donor: Files, scope: Scope, rng: np.random.Gene
     child = dict(parent)
     taken: list[str] = []
     for path in _common(parent, donor, scope):
-        others = {item.path: item for item in find(donor[path])}
-        differing = [item for item in find(parent[path]) if item.path in others and others[item.path].value != item.value]
+        others = {item.path: item for item in find(path, donor[path])}
+        differing = [item for item in find(path, parent[path]) if item.path in others and others[item.path].value != item.value]
         chosen = _choose(differing, rng)
         child[path] = apply_edits(
             parent[path],
@@ -157,4 +158,4 @@ def _span(item: Found) -> tuple[int, int]:
 
 
 def _common(parent: Files, donor: Files, scope: Scope) -> list[str]:
-    return [path for path in sorted(parent) if path in donor and is_python(path) and is_editable(path, scope)]
+    return [path for path in sorted(parent) if path in donor and may_hold_numbers(path) and is_editable(path, scope)]

@@ -16,12 +16,12 @@ import ast
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from archive import Literal
+from evolve.propose._numbers import SEED, Found, find_numbers
 from evolve.propose._scope import editable_regions
-from evolve.propose._spans import Edit, Parsed, inside, parse
+from evolve.propose._spans import Edit, Parsed, inside, is_python, parse
 
 MAX_LITERALS = 256
 
@@ -30,15 +30,16 @@ _SPREAD_MARGIN = 0.5  # of the spread, beyond the smallest and the largest membe
 _LOG_STEP = 0.3  # natural log: a third up or a quarter down
 _LOG_RANGE = 100.0  # factor to either side
 _INT_RANGE = 8.0
+_COMMENT_CHARS = 400  # of the end of a line are looked at for a comment, or a long line costs its square
 _GUARD = 1e-6  # smaller ones keep a division from failing and decide nothing else
 _SHARE_STEP = 0.3  # of the distance to 1
 
 _STRUCTURAL = (ast.Pow, ast.FloorDiv, ast.Mod, ast.LShift, ast.RShift)  # an integer on the right of these shapes the program
 
 _TUNE = re.compile(
-    r"\#\s*tune:\s*(?:(?P<off>off)|(?P<low>[-+\d.eE]+)\s*\.\.\s*(?P<high>[-+\d.eE]+?)\s*(?P<scale>log|linear)?)\s*(?:\#.*|$)"
+    r"(?:\#|//|/\*)\s*tune:\s*(?:(?P<off>off)|(?P<low>[-+\d.eE]+)\s*\.\.\s*(?P<high>[-+\d.eE]+?)\s*(?P<scale>log|linear)?)\s*"
+    r"(?:\#.*|\*/.*|$)"
 )
-_SEED = re.compile(r"seed", re.IGNORECASE)
 _SEEDERS = frozenset({"default_rng", "RandomState", "PRNGKey", "Random", "Philox", "PCG64", "SeedSequence", "key"})
 _SHAPED_CALL = re.compile(
     r"zeros|ones|empty|full|eye|identity|(zeros|ones|empty|full)_like|reshape|view|expand|permute|transpose|swapaxes|moveaxis|repeat|"
@@ -48,19 +49,6 @@ _SHAPED_CALL = re.compile(
 _SHAPE_NAME = re.compile(r"ax[ie]s|axes|dims?|ndim|shape|size|dtype|start_dim|end_dim|keepdims?|decimals|ndigits|indent")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A number in one file: its name without the file, where it stands (sign included), and what it is now."""
-
-    path: str
-    start: int
-    end: int
-    value: float
-    is_int: bool
-    group: tuple[int, int]  # span of the list of numbers it belongs to; its own span when it stands alone
-    line: int
-
-
 def literals_of(files: dict[str, str]) -> tuple[Literal, ...]:
     """The literals of editable files (path to text), at most ``MAX_LITERALS``: the largest groups first, then program order.
 
@@ -68,7 +56,7 @@ def literals_of(files: dict[str, str]) -> tuple[Literal, ...]:
     """
     found: list[tuple[int, int, Literal]] = []
     for order, path in enumerate(sorted(files)):
-        for group in _groups(find(files[path])):
+        for group in _groups(find(path, files[path])):
             ends = (min(item.value for item in group), max(item.value for item in group)) if len(group) > 1 else None
             for item in group[:MAX_LITERALS]:
                 literal = _literal(path, item, ends, _override(files[path], item))
@@ -78,9 +66,14 @@ def literals_of(files: dict[str, str]) -> tuple[Literal, ...]:
     return tuple(literal for _, _, literal in sorted(found[:MAX_LITERALS], key=lambda entry: entry[1]))
 
 
+def find(path: str, text: str) -> tuple[Found, ...]:
+    """Every tunable number of one file, in order; none where its kind is not known, or a source does not parse."""
+    return _find_in_python(text) if is_python(path) else find_numbers(path, text)
+
+
 @lru_cache(maxsize=8)
-def find(text: str) -> tuple[Found, ...]:
-    """Every tunable number of one source, in program order.  Remembers the last 8 texts.  Empty when it does not parse."""
+def _find_in_python(text: str) -> tuple[Found, ...]:
+    """Remembers the last 8 texts."""
     parsed = parse(text)
     if parsed.tree is None:
         return ()
@@ -96,6 +89,8 @@ def find(text: str) -> tuple[Found, ...]:
 def write(text: str, item: Found, value: float, *, is_int: bool) -> Edit:
     """The edit that puts ``value`` in the place of a number of ``text``; the new text parses back to exactly this value."""
     new = repr(round(value)) if is_int else repr(float(value))
+    if "e" in new and "." not in new:  # YAML takes 1e-07 for a word
+        new = new.replace("e", ".0e")
     # A number that turns negative under a power needs parentheses: -2 ** x is -(2 ** x).
     if new.startswith("-") and text[item.start] != "-" and text[item.end : item.end + 40].lstrip(" \t\\").startswith("**"):
         new = f"({new})"
@@ -124,7 +119,7 @@ class _Walk:
             self.block(node.body, inner)
             return
         context = f"{scope}/{_label(node)}" if scope else _label(node)
-        if _SEED.search(context.rsplit("/", 1)[-1]):
+        if SEED.search(context.rsplit("/", 1)[-1]):
             return
         for name, value in ast.iter_fields(node):
             if name in ("body", "orelse", "finalbody"):
@@ -149,7 +144,7 @@ class _Walk:
         pairs = list(zip(positional[len(positional) - len(args.defaults) :], args.defaults, strict=True))
         pairs += [(arg, default) for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True) if default is not None]
         for arg, default in pairs:
-            if not _SHAPE_NAME.fullmatch(arg.arg) and not _SEED.search(arg.arg):
+            if not _SHAPE_NAME.fullmatch(arg.arg) and not SEED.search(arg.arg):
                 self.expression(default, f"{scope}/{arg.arg}=")
 
     def expression(self, node: ast.expr, context: str, group: tuple[int, int] | None = None) -> None:
@@ -169,7 +164,7 @@ class _Walk:
         elif isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
                 name = f"{key.value!r}:" if isinstance(key, ast.Constant) and isinstance(key.value, str | int) else "{}"
-                if not _SEED.search(name) and not _SHAPE_NAME.fullmatch(name.strip("':")):
+                if not SEED.search(name) and not _SHAPE_NAME.fullmatch(name.strip("':")):
                     self.expression(value, f"{context}/{name}")
         elif isinstance(node, ast.BinOp) and isinstance(node.op, _STRUCTURAL) and _is_int(node.right):
             self.expression(node.left, context)
@@ -183,7 +178,7 @@ class _Walk:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else "()"
         if isinstance(node.func, ast.Attribute):
             self.expression(node.func.value, context)
-        if _SEED.search(name) or name in _SEEDERS:
+        if SEED.search(name) or name in _SEEDERS:
             return
         inner = f"{context}/{name}"
         if not _SHAPED_CALL.fullmatch(name):
@@ -194,7 +189,7 @@ class _Walk:
                 if not _is_shape(argument):
                     self.expression(argument, inner)
         for keyword in node.keywords:
-            if keyword.arg is None or not (_SHAPE_NAME.fullmatch(keyword.arg) or _SEED.search(keyword.arg)):
+            if keyword.arg is None or not (_SHAPE_NAME.fullmatch(keyword.arg) or SEED.search(keyword.arg)):
                 self.expression(keyword.value, f"{inner}/{keyword.arg or '**'}=")
 
     def number(self, node: ast.expr, context: str, group: tuple[int, int] | None) -> None:
@@ -270,7 +265,8 @@ def _literal(path: str, item: Found, ends: tuple[float, float] | None, override:
 def _override(text: str, item: Found) -> tuple[float, float, str] | None:
     """The ``# tune:`` comment on the line where the number ends: (low, high, scale), scale ``off`` to leave it alone."""
     end = text.find("\n", item.end)
-    line = text[item.end : end if end >= 0 else len(text)].rstrip("\r")
+    end = end if end >= 0 else len(text)
+    line = text[max(item.end, end - _COMMENT_CHARS) : end].rstrip("\r")
     match = _TUNE.search(line) if "tune:" in line else None
     if match is None:
         return None

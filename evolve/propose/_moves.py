@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from evolve.propose._literals import Found, short_name, write
+from evolve.propose._literals import short_name, write
+from evolve.propose._numbers import Found
 from evolve.propose._sites import Sites, Statement
 from evolve.propose._spans import Edit
 from evolve.propose._substitutions import ARITHMETIC, COMPARISONS, names_like, strings_like

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from evolve.propose._literals import Found, find
+from evolve.propose._literals import find
+from evolve.propose._numbers import Found
 from evolve.propose._scope import editable_regions
-from evolve.propose._spans import Parsed, inside, parse
+from evolve.propose._spans import Parsed, inside, is_python, parse, unparsed
 from evolve.propose._substitutions import ARITHMETIC, COMPARISONS, names_like, strings_like
 
 _LINE_REST = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?:\r\n|\r|\n|\Z)")
@@ -55,10 +56,10 @@ class Sites:
 
 
 @lru_cache(maxsize=8)
-def sites_of(text: str) -> Sites:
-    """All places of a source; none when it does not parse.  The last 8 texts are remembered."""
-    parsed = parse(text)
-    sites = Sites(parsed, find(text))
+def sites_of(path: str, text: str) -> Sites:
+    """All places of a file: of a source that does not parse none, of another language its numbers.  The last 8 are remembered."""
+    parsed = parse(text) if is_python(path) else unparsed(text)
+    sites = Sites(parsed, find(path, text))
     if parsed.tree is None:
         return sites
     sites.bound = bound_names(parsed.tree)

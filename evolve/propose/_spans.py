@@ -96,7 +96,7 @@ def parse(text: str) -> Parsed:
         The tree, or the reason why there is none.  Raises nothing that a text can cause.
     """
     body = text.removeprefix(MARK)  # Python passes over the mark; spans stay those of the text as it is
-    starts = (len(text) - len(body), *(match.end() for match in _LINE_END.finditer(text)))
+    starts = _starts(text, len(text) - len(body))
     if "\0" in text:
         return Parsed(text, None, "the source has a null byte", starts)
     if reason := why_not_parsed(text):
@@ -114,6 +114,15 @@ def parse(text: str) -> Parsed:
     except ValueError as error:  # lone surrogates, integers beyond the digit limit
         return Parsed(text, None, f"not a Python source: {type(error).__name__}", starts)
     return Parsed(text, tree, "", starts, Wide.of(text))
+
+
+def unparsed(text: str) -> Parsed:
+    """A text of another language: its lines, and no tree."""
+    return Parsed(text, None, "not a Python source", _starts(text, 0))
+
+
+def _starts(text: str, first: int) -> tuple[int, ...]:
+    return (first, *(match.end() for match in _LINE_END.finditer(text)))
 
 
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:

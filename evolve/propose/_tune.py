@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from archive import Literal, ProposalStatus, Sample
 from evolve.propose._base import Files, Proposal, Scope, Task
-from evolve.propose._literals import Found, find, literals_of, short_name, write
+from evolve.propose._literals import find, literals_of, short_name, write
+from evolve.propose._numbers import Found, may_hold_numbers
 from evolve.propose._scope import check_scope, is_editable
-from evolve.propose._spans import apply_edits, is_python
+from evolve.propose._spans import apply_edits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +32,9 @@ class ConstantTuner:
             return Proposal(ProposalStatus.INVALID, reason="the tuner needs one parent; found none.")
         if task.sample is not None:
             return _child(task.parents[0], task.literals, task.sample, task.scope)
-        editable = {path: text for path, text in task.parents[0].items() if is_python(path) and is_editable(path, task.scope)}
+        editable = {
+            path: text for path, text in task.parents[0].items() if may_hold_numbers(path) and is_editable(path, task.scope)
+        }
         literals = literals_of(editable)
         if not literals:
             return Proposal(ProposalStatus.INVALID, reason="the program has no number in an editable region that a tuner may move.")
@@ -49,7 +52,7 @@ def write_values(files: Files, values: Mapping[str, float]) -> Files | str:
         by_file.setdefault(file, {})[rest] = value
     child = dict(files)
     for file, wanted in by_file.items():
-        found: dict[str, Found] = {item.path: item for item in find(files[file])} if file in files else {}
+        found: dict[str, Found] = {item.path: item for item in find(file, files[file])} if file in files else {}
         edits = []
         for path, value in wanted.items():
             item = found.get(path)

@@ -72,7 +72,7 @@ def test_children_of_real_programs(name: str, seed: int) -> None:
 def test_each_move_changes_its_spans_only(name: str, seed: int, data: st.DataObject) -> None:
     """Text outside the edits is there byte for byte, and so is every comment outside them."""
     text = STDLIB[name]
-    sites = sites_of(text)
+    sites = sites_of("a.py", text)
     kinds = [kind for kind in KINDS if kind[1](sites)]
     move = data.draw(st.sampled_from(kinds))[2](sites, rng_of(seed))
     if move is None:
@@ -108,7 +108,7 @@ def test_every_kind_of_edit_happens() -> None:
         made = 0
         for seed in range(15):
             for text in (TRAIN, STDLIB["random.py"], STDLIB["statistics.py"]):
-                sites = sites_of(text)
+                sites = sites_of("a.py", text)
                 drawn = move(sites, rng_of(seed)) if count(sites) else None
                 if drawn is not None:
                     made += canonical_hash({"a.py": apply_edits(text, drawn.edits)}) != canonical_hash({"a.py": text})
@@ -126,8 +126,8 @@ def test_text_outside_the_markers_stays(seed: int) -> None:
 
 
 def test_other_files_are_left_alone() -> None:
-    files = {"fixed.py": TRAIN, "k.cu": "int x = 2;\n", "m.js": "let x = 2.5;\n", "a.py": TRAIN}
-    scope = Scope(("a.py", "k.cu", "m.js"), may_add_files=False, max_bytes=1 << 20)
+    files = {"fixed.py": TRAIN, "fixed.cu": "int x = 2;\n", "m.txt": "let x = 2.5;\n", "a.py": TRAIN}
+    scope = Scope(("a.py", "m.txt"), may_add_files=False, max_bytes=1 << 20)
     for seed in range(20):
         proposal = AstEdit().propose(Task((files,), (), scope), rng_of(seed))
         assert proposal.files is not None
@@ -136,7 +136,7 @@ def test_other_files_are_left_alone() -> None:
 
 
 def test_nothing_to_edit_is_said() -> None:
-    for files in ({"m.js": "let x = 2.5;"}, {"a.py": "import os\n"}, {"a.py": "x = (\n"}, {}):
+    for files in ({"m.txt": "let x = 2.5;"}, {"m.js": "let x = y;"}, {"a.py": "import os\n"}, {"a.py": "x = (\n"}, {}):
         proposal = AstEdit().propose(Task((files,), (), Scope(("*",), may_add_files=False, max_bytes=999)), rng_of(0))
         assert proposal.status is ProposalStatus.INVALID
         assert proposal.reason.endswith(".")

@@ -126,10 +126,11 @@ def test_only_what_lies_between_markers() -> None:
     assert names(text) == ["b/0"]
 
 
-def test_only_editable_python_files() -> None:
-    files = {"a.py": "x = 2.5\n", "b.py": "x = 2.5\n", "c.js": "x = 2.5\n"}
-    proposal = ConstantTuner().propose(Task((files,), (), Scope(("a.py", "c.js"), may_add_files=False, max_bytes=99)), RNG)
-    assert [literal.path for literal in proposal.literals] == ["a.py::x/0"]
+def test_only_editable_files_of_a_known_kind() -> None:
+    files = {"a.py": "x = 2.5\n", "b.py": "x = 2.5\n", "c.js": "x = 2.5\n", "d.js": "x = 2.5\n", "e.txt": "x = 2.5\n"}
+    scope = Scope(("a.py", "c.js", "e.txt"), may_add_files=False, max_bytes=99)
+    proposal = ConstantTuner().propose(Task((files,), (), scope), RNG)
+    assert [literal.path for literal in proposal.literals] == ["a.py::x/0", "c.js::x/0"]
 
 
 def test_the_largest_groups_come_first_when_there_are_too_many() -> None:
@@ -150,7 +151,7 @@ def test_values_read_back_exactly_and_nothing_else_changes(name: str) -> None:
         assert child.status is ProposalStatus.CHILD
         assert child.files is not None
         after = child.files["a.py"]
-        found = {f"a.py::{item.path}": item for item in find(after)}
+        found = {f"a.py::{item.path}": item for item in find("a.py", after)}
         for literal, value in zip(literals, values, strict=True):
             if value not in (0.0, 1.0, -1.0):
                 item = found[literal.path]
@@ -160,11 +161,11 @@ def test_values_read_back_exactly_and_nothing_else_changes(name: str) -> None:
 
 
 def starts(text: str) -> list[int]:
-    return [item.start for item in find(text)]
+    return [item.start for item in find("a.py", text)]
 
 
 def ends(text: str) -> list[int]:
-    return [item.end for item in find(text)]
+    return [item.end for item in find("a.py", text)]
 
 
 @settings(max_examples=200, deadline=None)
