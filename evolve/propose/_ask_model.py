@@ -27,7 +27,8 @@ from evolve.propose._assignment import Assignment
 from evolve.propose._base import Files, Scope
 from evolve.propose._edit_apply import apply_edits
 from evolve.propose._edit_formats import parse_answer
-from evolve.propose._edits import AnyEdit, Applied, EditFailure, Fault, Format, Replace, RewriteBlock, failure
+from evolve.propose._edit_thinking import spoken
+from evolve.propose._edits import MAX_ANSWER, AnyEdit, Applied, EditFailure, Fault, Format, Replace, RewriteBlock, failure
 from evolve.propose._prompt import Prompt, PromptTooLong, render, repair_turn
 from evolve.propose._prompt_templates import Templates
 from evolve.propose._statement import Statement, parse_statement
@@ -101,7 +102,7 @@ class ModelOperator:
             text = await talk.ask()
             if text is None:
                 return talk.failed()
-            made = reading.child(text, partial=turn == self._manner.repairs or talk.cut)
+            made = reading.child(text, partial=turn == self._manner.repairs or talk.cut, cut=talk.cut)
             if isinstance(made, Applied):
                 said = reading.statement
                 summary = said.summary or f"{assignment.arm.operator} at {_places(made)}"
@@ -126,7 +127,7 @@ class ModelOperator:
             return ModelDraft(status=status, reason=answer.sentence, outcome=str(answer.kind), **cost)
         arm = assignment.arm
         reading = Reading(assignment.parents[0].files, Format(arm.format), scope, shorter=arm.operator == SIMPLIFY)
-        made = reading.child(answer.text, partial=True)
+        made = reading.child(answer.text, partial=True, cut=isinstance(answer, CallFailure))
         said = reading.statement
         if isinstance(made, EditFailure):
             status, fault = ProposalStatus.INVALID, str(made.fault)
@@ -202,11 +203,18 @@ class Reading:
         self._kept: tuple[AnyEdit, ...] = ()
         self.statement = Statement()
 
-    def child(self, text: str, *, partial: bool) -> Applied | EditFailure:
-        """The child that this answer and what was kept describe; ``partial`` takes what can be had."""
+    def child(self, text: str, *, partial: bool, cut: bool = False) -> Applied | EditFailure:
+        """The child that this answer and what was kept describe.
+
+        Args:
+            text: The answer, with or without what the model thought.
+            partial: Take what can be had.
+            cut: The server says that the answer hit a limit.
+        """
         if self.statement == Statement():
-            self.statement = parse_statement(text)
-        answer = parse_answer(text, self._format, tuple(self._parent))
+            known = "\n".join(self._parent.values())
+            self.statement = parse_statement(spoken(text.replace("\r\n", "\n")[:MAX_ANSWER], known).text)
+        answer = parse_answer(text, self._format, self._parent, cut=cut)
         if isinstance(answer, EditFailure):
             return answer
         new = {_place(edit) for edit in answer.edits}

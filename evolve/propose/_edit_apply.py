@@ -12,8 +12,10 @@ from evolve.propose._base import Files, Scope
 from evolve.propose._canonical import canonical_hash
 from evolve.propose._edit_fuzzy import Budget
 from evolve.propose._edit_indent import margin, moved
-from evolve.propose._edit_match import NoMatch, is_lazy, locate
+from evolve.propose._edit_match import ESCAPES, NoMatch, is_lazy, locate
+from evolve.propose._edit_slips import is_escaped, without_numbers
 from evolve.propose._edit_source import Cut, Source, cut_lines, spliced
+from evolve.propose._edit_whole import block_meant, definitions, left_out, names_at_margin, stands_for_code, stub, unmarked
 from evolve.propose._edits import (
     MAX_EDITS,
     AnyEdit,
@@ -91,7 +93,10 @@ class _Placer:
         if path and not is_editable(path, self._scope):
             return _fault(edit, Fault.IMMUTABLE, f"{shown(path)} must not change; {self._editable()}.")
         if isinstance(edit, Replace):
-            return self._replace(edit, [self._sources[path]] if path else list(self._sources.values()))
+            made = self._replace(edit, [self._sources[path]] if path else list(self._sources.values()))
+            if path and not edit.sure and isinstance(made, BlockFault) and made.fault is Fault.NOT_FOUND:
+                return self._replace(edit, list(self._sources.values()))
+            return made
         sources = (
             [self._sources[path]] if path else [source for source in self._sources.values() if source.regions or source.marked]
         )
@@ -129,6 +134,8 @@ class _Placer:
         if isinstance(match, NoMatch):
             return _fault(edit, match.fault, match.reason)
         source, cuts = match.hit.source, match.hit.cuts
+        if any(is_escaped(cut.lines, source.lines, source.path) for cut in cuts):
+            return _fault(edit, Fault.MALFORMED, ESCAPES)
         if lazy := _lazy([line for cut in cuts for line in cut.lines], source):
             return _fault(
                 edit, Fault.ELIDED, f"{lazy} stands for text that is not there; write it out, or leave it out of both parts."
@@ -156,6 +163,10 @@ def _rewrite_block(edit: RewriteBlock, source: Source) -> _Spot | BlockFault:
     texts = _between_markers(edit.text)
     if edit.block is None and len(texts) == len(regions) > 0:
         return _rewritten(edit, source, regions, texts)
+    if edit.block is None and (whole := _unmarked(source, edit.text)) is not None:
+        return _rewritten(edit, source, regions, whole)
+    if edit.block is None and len(texts) == 1 and len(regions) > 1 and (meant := block_meant(source, texts[0])) is not None:
+        return _rewritten(edit, source, (regions[meant],), texts)
     if edit.block is None and len(regions) != 1:
         said = f"{shown(source.path)} has {len(regions)} blocks; say which in a line above, such as 'block 1'."
         return _fault(edit, Fault.AMBIGUOUS, said)
@@ -166,18 +177,57 @@ def _rewrite_block(edit: RewriteBlock, source: Source) -> _Spot | BlockFault:
         )
     if len(texts) != 1:
         return _fault(edit, Fault.MALFORMED, f"expected the text of one block; found {len(texts)} between markers.")
+    if outside := names_at_margin(texts[0]) & _names_outside(source):
+        named = ", ".join(sorted(outside)[:4])
+        said = f"it defines {named}, which stands outside the blocks; send only what is between the markers."
+        return _fault(edit, Fault.IMMUTABLE, said)
     return _rewritten(edit, source, (regions[index],), texts)
 
 
 def _rewrite_file(edit: RewriteFile, source: Source) -> _Spot | BlockFault:
+    text = _as_written(edit.text, source)
+    if not edit.ended and not is_python(source.path) and _last_line(text) != _last_line(source.text):
+        return _fault(edit, Fault.TRUNCATED, "no fence ends its text, which may be cut off; send it again, with the closing fence.")
     if not source.marked:
-        return _rewritten(edit, source, source.regions, [_lines(edit.text)])
-    parts = _between_markers(edit.text)
-    if not _is_marked(edit.text) or len(parts) != len(source.regions):
-        count = len(parts) if _is_marked(edit.text) else 0
+        if why := left_out(source.text, text, source.path):
+            said = f"the text {why}; send all of {shown(source.path)}, or SEARCH/REPLACE blocks for what changes."
+            return _fault(edit, Fault.ELIDED, said)
+        return _rewritten(edit, source, source.regions, [_lines(text)])
+    parts = _between_markers(text)
+    if not _is_marked(text) or len(parts) != len(source.regions):
+        if (whole := _unmarked(source, text)) is not None:
+            return _rewritten(edit, source, source.regions, whole)
+        count = len(parts) if _is_marked(text) else 0
         said = f"the text must keep the {len(source.regions)} pairs of EVOLVE-BLOCK lines of {shown(source.path)}; it has {count}."
         return _fault(edit, Fault.IMMUTABLE, said)
-    return _rewritten(edit, source, source.regions, parts, _outside_differs(source, edit.text))
+    return _rewritten(edit, source, source.regions, parts, _outside_differs(source, text))
+
+
+def _as_written(text: str, source: Source) -> str:
+    """The text without line numbers that its file does not have."""
+    lines = _lines(text)
+    if (bare := without_numbers(lines)) is not None and without_numbers(source.lines) is None:
+        lines = bare
+    else:
+        return text
+    return "".join(line + "\n" for line in lines)
+
+
+def _unmarked(source: Source, text: str) -> list[list[str]] | None:
+    return unmarked(source, _lines(text)) if source.marked and source.regions and not _is_marked(text) else None
+
+
+def _names_outside(source: Source) -> frozenset[str]:
+    """What a file with markers defines at its first column outside of them."""
+    if not source.marked:
+        return frozenset()
+    edges = [0, *(edge for region in source.regions for edge in region), len(source.lines)]
+    lines = [line for i in range(0, len(edges), 2) for line in source.lines[edges[i] : edges[i + 1]]]
+    return names_at_margin([line for line in lines if line[:1].strip()])
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.split("\n")) if line.strip()), "")
 
 
 def _rewritten(
@@ -189,6 +239,8 @@ def _rewritten(
         new = _as_deep(lines, source, start, end) if isinstance(edit, RewriteBlock) else lines
         tier = Tier.INDENT if new != lines else tier
         cuts.append(Cut(start, end, tuple(new)))
+    if any(is_escaped(cut.lines, source.lines, source.path) for cut in cuts):
+        return _fault(edit, Fault.MALFORMED, ESCAPES)
     if lazy := _lazy([line for cut in cuts for line in cut.lines], source):
         return _fault(edit, Fault.ELIDED, f"{lazy} stands for text that is not there; write the whole text.")
     line = cuts[0].start + 1 if cuts else 1
@@ -210,6 +262,8 @@ def _apart(spots: list[_Spot]) -> tuple[list[_Spot], list[BlockFault]]:
     faults: list[BlockFault] = []
     for spot in spots:
         other = next((other for other in kept if _clash(spot, other)), None)
+        if other is not None and (spot.placed.path, spot.cuts) == (other.placed.path, other.cuts):
+            continue  # the same twice
         if other is None:
             kept.append(spot)
             continue
@@ -239,6 +293,10 @@ def _refused(parent: Files, child: Mapping[str, str], scope: Scope) -> BlockFaul
     for path, text in child.items():
         if is_python(path) and text != parent.get(path) and (error := parse(text).error) and not parse(parent.get(path, "")).error:
             return BlockFault(0, Fault.UNPARSABLE, f"The edits leave {path} unparsable: {error}.")
+    for path, text in child.items():
+        if is_python(path) and text != parent.get(path, text) and (name := stub(parent[path], text)):
+            said = f"The body of {name} in {path} was left out; write it out, or leave the function as it is."
+            return BlockFault(0, Fault.ELIDED, said)
     if canonical_hash(child, scope.comments) == canonical_hash(parent, scope.comments):
         return BlockFault(0, Fault.NO_OP, "The edits change nothing but comments and spacing; change what the program does.")
     return None
@@ -247,6 +305,10 @@ def _refused(parent: Files, child: Mapping[str, str], scope: Scope) -> BlockFaul
 def _lazy(lines: Sequence[str], source: Source) -> str:
     """A new comment that stands for lines left out, quoted; "" when there is none."""
     lazy = [line.strip() for line in lines if is_lazy(line)]
+    defined = definitions(source.text, source.path)
+    lazy += [line.strip() for line in lines if stands_for_code(line, defined)]
+    if not is_python(source.path):
+        lazy += [line.strip() for line in lines if line.strip() in ("...", "…")]
     known = {line.strip() for line in source.lines} if lazy else set()
     return next((shown(line) for line in lazy if line not in known), "")
 

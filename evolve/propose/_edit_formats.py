@@ -1,15 +1,21 @@
-"""From a model's answer to edits: search/replace blocks, fenced blocks, headers that name files.
+"""From a model's answer to edits: which of its blocks are meant, and what each says.
 
-Read line by line, once, so the cost is linear in the text.  What is prose is skipped; what looks like an edit and is broken is
-reported, never guessed at.
+What is prose is skipped, and so is what the model thought; what looks like an edit and is broken is reported, never guessed at.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
+from evolve.propose._edit_names import Header, Names, is_shell
+from evolve.propose._edit_objects import json_edits, tag_edits
+from evolve.propose._edit_patches import edits_of
+from evolve.propose._edit_reader import Block, Fenced, Patch, Raw, Reader, label_kind
+from evolve.propose._edit_slips import dedented, has_escapes, is_escaped, unescaped, without_numbers
+from evolve.propose._edit_thinking import spoken
+from evolve.propose._edit_whole import definitions, is_whole, left_out
 from evolve.propose._edits import (
     MAX_ANSWER,
     MAX_EDITS,
@@ -26,252 +32,242 @@ from evolve.propose._edits import (
     shown,
 )
 
-_LONGEST_MARK = 200  # characters; longer lines are text
-_SEARCH = re.compile(r"(<{5,9}) ?(?:SEARCH|ORIGINAL)\b(.*)", re.IGNORECASE)
-_HINT = re.compile(r"[\s:@,(]*+(?:at )?(?:lines?|L)?[\s:@,(#]*+(\d{1,7})\b.*", re.IGNORECASE)
-_DIVIDER = re.compile(r"={5,9}")
-_REPLACE = re.compile(r">{5,9}(?: ?(?:REPLACE|UPDATED)\b.*)?", re.IGNORECASE)
-_FENCE = re.compile(r"(`{3,}|~{3,})([^`]*)")
-_KEYWORD = re.compile(r"(?:file|path|filename)\s*[:=]\s*(.*)", re.IGNORECASE)
-_BLOCK = re.compile(r"(?<![\w-])(?:EVOLVE[- ])?block\s*+#?(\d{1,4})\)?\Z", re.IGNORECASE)
-_WRAPPERS = "\"'`*,;: \t"
+_ESCAPED_MARK = re.compile(r"^\s*&lt;&lt;&lt;&lt;&lt;(?:&lt;){0,4} ?\w", re.MULTILINE)
+_PROSE = re.compile(r"[A-Z][\w'’]*,?(?: [\w'’`,()/-]+){2,}.*[.:!?]")
+_WRAPPER = re.compile(r"\s*</?[\w-]{1,40}>\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
-    path: str
-    block: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Fenced:
-    """A fenced block.  ``header`` is None when nothing right above it or in its first line names it."""
-
-    header: _Header | None
-    info: str
-    lines: tuple[str, ...]
-    closed: bool
-
-
-@dataclass(slots=True)
-class _Open:
-    """A fence that is open: ``depth`` counts the fences opened inside it."""
-
-    mark: str
-    indent: int
-    info: str
-    header: _Header | None
-    lines: list[str] = field(default_factory=list)
-    depth: int = 1
-
-
-def parse_answer(text: str, expected: Format, paths: Collection[str]) -> Answer | EditFailure:
+def parse_answer(text: str, expected: Format, files: Collection[str], *, cut: bool = False) -> Answer | EditFailure:
     """The edits in an answer, in its order.
 
-    Search/replace blocks count always.  Fenced blocks count when a header right above them names a file (``file: new.py``, or any
-    of ``paths`` alone) or a block (``block 2``), or the line that opens the fence has one of ``paths``.  Without any header,
-    exactly one fenced block is taken for ``BLOCK`` and ``FILE``.
+    Search/replace blocks, unified diffs and patches count always.  Fenced blocks count when a header right above them names a file
+    (``file: new.py``, or any of ``files`` alone) or a block (``block 2``), or the line that opens the fence has one of ``files``.
+    Without any of these, the one fenced block that can be a whole new version is taken, or two under words such as Search and
+    Replace, or JSON and tags as tools have them.
 
     Args:
         text: what the model said.
         expected: what it was asked for.
-        paths: the parent's files.
+        files: the parent's files; where they are a mapping, their texts tell a whole version from a piece.
+        cut: the server says that the answer hit a limit, so that what has no end is not whole.
 
     Returns:
         At least one edit, and what is wrong with the other blocks; or why there is none.  Raises nothing that a text can cause.
     """
     if len(text) > MAX_ANSWER:
         return failure(Fault.TOO_LARGE, f"An answer has at most {MAX_ANSWER} characters; this one has {len(text)}.")
-    reader = _Reader(frozenset(paths))
-    for line in text.replace("\r\n", "\n").split("\n"):
+    names = Names(files)
+    known = "\n".join(names.texts.values())
+    said = spoken(text.replace("\r\n", "\n"), known)
+    body = said.text
+    if _was_escaped(body, names):
+        body = unescaped(body)
+    lines = _unquoted(body.split("\n"))
+    reader = Reader(names)
+    for line in lines:
         reader.read(line)
     reader.end()
-    edits, rejected = _chosen(reader.found, expected)
+    edits, rejected = _Choice(reader.found, expected, names, cut=cut).made()
+    if not edits and not any(isinstance(block, Raw | Patch) for block in reader.found):
+        edits, rejected = _otherwise(body, names, rejected)
     if len(edits) + len(rejected) > MAX_EDITS:
         return failure(Fault.TOO_LARGE, f"At most {MAX_EDITS} edits are taken; found {len(edits) + len(rejected)}.")
     if edits:
         return Answer(tuple(edits), tuple(rejected))
+    if said.unended:
+        return failure(
+            Fault.TRUNCATED, "The thinking in the answer has no end, and no edit comes after it; think less, send edits."
+        )
     return EditFailure(tuple(rejected)) if rejected else failure(Fault.EMPTY, _nothing(expected, reader.found))
 
 
-class _Reader:
-    """Takes an answer line by line and collects raw blocks in ``found``: fenced ones, and those between SEARCH and REPLACE."""
-
-    def __init__(self, paths: frozenset[str]) -> None:
-        self.found: list[_Fenced | _Raw] = []
-        self._paths = paths
-        self._path = ""  # holds until another header
-        self._header: _Header | None = None  # only what stands right above
-        self._fence: _Open | None = None
-        self._wrapped = ""  # the fence around search/replace blocks
-        self._raw: _Raw | None = None
-
-    def read(self, line: str) -> None:
-        """The next line."""
-        mark = line.strip() if len(line) <= _LONGEST_MARK else ""
-        opening = _SEARCH.fullmatch(mark) if mark[:1] == "<" else None
-        if opening:
-            self._open_raw(opening)
-        elif self._raw is not None:
-            self._in_raw(line, mark)
-        elif self._fence is not None:
-            self._in_fence(line, mark)
-        else:
-            self._outside(line, mark)
-
-    def end(self) -> None:
-        """The answer is over; what is open stays open."""
-        if self._raw is not None:
-            self.found.append(self._raw)
-        elif self._fence is not None:
-            self._close(closed=False)
-
-    def _open_raw(self, opening: re.Match[str]) -> None:
-        if self._raw is not None:
-            self.found.append(self._raw)
-        if self._fence is not None:  # it is around the block; its header names the file, and so may its lines
-            self._wrapped = self._fence.mark
-            if self._fence.header and self._fence.header.path:
-                self._path = self._fence.header.path
-            for line in self._fence.lines[-3:]:
-                named = self._named(line.strip())
-                self._path = (named.path if named else "") or self._path
-            self._fence = None
-        hint = _HINT.fullmatch(opening[2])
-        named = None if hint else self._named(opening[2].strip())
-        self._path = (named.path if named else "") or self._path
-        self._raw = _Raw(self._path, len(opening[1]), int(hint[1]) if hint else None)
-
-    def _in_raw(self, line: str, mark: str) -> None:
-        assert self._raw is not None
-        if mark[:1] == ">" and _REPLACE.fullmatch(mark):
-            self._raw.closed = True
-            self.found.append(self._raw)
-            self._raw = None
-            self._header = None
-            return
-        if mark[:1] == "=" and _DIVIDER.fullmatch(mark):
-            self._raw.dividers.append((len(self._raw.lines), len(mark) if line == mark else 0))
-        self._raw.lines.append(line)
-
-    def _in_fence(self, line: str, mark: str) -> None:
-        fence = self._fence
-        assert fence is not None
-        found = _FENCE.fullmatch(mark) if mark[:1] == fence.mark[0] else None
-        if found and len(found[1]) >= len(fence.mark) and _indent(line) <= fence.indent:
-            fence.depth += 1 if found[2].strip() else -1
-            if fence.depth == 0:
-                self._close(closed=True)
-                return
-        fence.lines.append(line)
-
-    def _outside(self, line: str, mark: str) -> None:
-        fence = _FENCE.fullmatch(mark) if mark[:1] in ("`", "~") else None
-        if fence:
-            info = fence[2].strip()
-            if self._wrapped and not info:
-                self._wrapped = ""
-                return
-            self._wrapped = ""
-            self._fence = _Open(fence[1], _indent(line), info, self._in_info(info) or self._header)
-            return
-        if not mark:
-            self._header = self._header if not line.strip() else None
-            return
-        self._header = self._named(mark)
-        if self._header is not None:
-            self._path = self._header.path or self._path
-            self._header = _Header(self._path, self._header.block)
-
-    def _close(self, closed: bool) -> None:
-        fence = self._fence
-        assert fence is not None
-        self.found.append(_Fenced(fence.header, fence.info, tuple(fence.lines), closed))
-        if fence.header and fence.header.path:
-            self._path = fence.header.path
-        self._fence = self._header = None
-
-    def _in_info(self, info: str) -> _Header | None:
-        for word in re.split(r"[\s:{}]+", info[:_LONGEST_MARK]):
-            path = _plain(word.rpartition("=")[2])
-            if path in self._paths:
-                return _Header(path, None)
-        return None
-
-    def _named(self, mark: str) -> _Header | None:
-        """The file or block that a line names, when it does nothing else."""
-        if len(mark) > _LONGEST_MARK:
-            return None
-        words = mark.lstrip("#>*/ \t").removeprefix("- ").rstrip("#* \t").strip(_WRAPPERS)
-        found = _BLOCK.search(words)
-        block = int(found[1]) if found else None
-        rest = words[: found.start()].rstrip(" \t,;:(") if found else words
-        keyword = _KEYWORD.fullmatch(rest)
-        path = _plain(keyword[1] if keyword else rest)
-        if path in self._paths or (keyword and path and not re.search(r"\s", path)):
-            return _Header(path, block)
-        return _Header("", block) if found and not path else None
+def _was_escaped(body: str, names: Names) -> bool:
+    """Whether something between model and us escaped all of an answer for HTML."""
+    if not has_escapes(body) or any(has_escapes(text) for text in names.texts.values()):
+        return False
+    if "<" in body or ">" in body:
+        return False
+    lines = body.split("\n")
+    return _ESCAPED_MARK.search(body) is not None or any(
+        is_escaped(lines, text.split("\n"), path) for path, text in names.texts.items()
+    )
 
 
-@dataclass(slots=True)
-class _Raw:
-    """What stands after a SEARCH line.  ``dividers`` are indices into ``lines``, with their length, or 0 when indented."""
+def _otherwise(body: str, names: Names, rejected: list[BlockFault]) -> tuple[list[AnyEdit], list[BlockFault]]:
+    """Edits in JSON or tags, or an answer that is nothing but the program."""
+    edits, patches = json_edits(body, names) if "{" in body else ([], [])
+    for patch in patches[:MAX_EDITS]:
+        made = edits_of(patch.split("\n"), "", names, len(edits) + 1)
+        edits += [edit for edit in made if not isinstance(edit, BlockFault)]
+        rejected = rejected + [fault for fault in made if isinstance(fault, BlockFault)]
+    if edits:
+        return edits, []
+    if tagged := tag_edits(body, names) if "</" in body else []:
+        return tagged, []
+    for path, text in names.texts.items():
+        if len(names.texts) == 1 and definitions(text, path) and is_whole(text, body, path):
+            return [RewriteFile(1, path, body.strip("\n") + "\n")], []
+    return [], rejected
 
-    path: str
-    width: int
-    hint: int | None
-    lines: list[str] = field(default_factory=list)
-    dividers: list[tuple[int, int]] = field(default_factory=list)
-    closed: bool = False
 
-
-def _chosen(found: list[_Fenced | _Raw], expected: Format) -> tuple[list[AnyEdit], list[BlockFault]]:
+class _Choice:
     """The edits among the blocks.  A fenced block without header is an example, unless nothing else can be meant."""
-    headed = any(isinstance(block, _Raw) or block.header for block in found)
-    bare = [] if headed or expected is Format.DIFF else [block for block in found if isinstance(block, _Fenced)]
-    if len(bare) > 1:
-        said = f"Expected one fenced block, or a line such as 'file: name' above each; found {len(bare)} without."
-        return [], [BlockFault(0, Fault.MALFORMED, said)]
-    edits: list[AnyEdit] = []
-    rejected: list[BlockFault] = []
-    for block in bare or found:
-        if isinstance(block, _Fenced) and block.header is None and not bare:
-            continue
-        number = len(edits) + len(rejected) + 1
-        made = _replace(number, block) if isinstance(block, _Raw) else _rewrite(number, block, expected)
-        if isinstance(made, BlockFault):
-            rejected.append(made)
+
+    def __init__(self, found: Sequence[Block], expected: Format, names: Names, *, cut: bool) -> None:
+        self._found, self._expected, self._names, self._cut = found, expected, names, cut
+
+    def made(self) -> tuple[list[AnyEdit], list[BlockFault]]:
+        edits: list[AnyEdit] = []
+        rejected: list[BlockFault] = []
+        for part in self._parts():
+            if isinstance(part, str):
+                rejected.append(BlockFault(0, Fault.MALFORMED, part))
+                continue
+            for made in self._edits(part, len(edits) + len(rejected) + 1):
+                if isinstance(made, BlockFault):
+                    rejected.append(made)
+                elif not any(_same(made, other) for other in edits[-MAX_EDITS:]):
+                    edits.append(made)
+        return _renumbered(edits, rejected)
+
+    def _parts(self) -> list[Block | tuple[Fenced, Fenced] | str]:
+        """What is meant, in order: blocks, pairs of old and new lines, and sentences about what cannot be."""
+        paired, said = self._pairs()
+        if said:
+            return [said]
+        chosen: list[Block | tuple[Fenced, Fenced] | str] = []
+        for block in paired:
+            if isinstance(block, tuple | Raw | Patch) or self._is_named(block):
+                chosen.append(block)
+        if chosen:
+            return chosen
+        return self._bare([block for block in paired if isinstance(block, Fenced)])
+
+    def _is_named(self, block: Fenced) -> bool:
+        """Whether a header says that the block is an edit; a name in a sentence says it only of a whole version."""
+        if block.header is None:
+            return False
+        return (block.header.sure and not is_shell(block.info)) or self._is_version(block, self._path(block))
+
+    def _pairs(self) -> tuple[list[Block | tuple[Fenced, Fenced]], str]:
+        """Fences under words such as Search and Replace, together."""
+        out: list[Block | tuple[Fenced, Fenced]] = []
+        old: Fenced | None = None
+        for block in self._found:
+            kind = label_kind(block.label, pending=old is not None) if isinstance(block, Fenced) and block.label else ""
+            if kind == "new" and old is not None and isinstance(block, Fenced):
+                whole = self._is_version(block, self._path(block)) and not self._is_version(old, self._path(old))
+                out.append(block if whole else (old, block))
+                old = None
+            elif kind == "old" and isinstance(block, Fenced):
+                if old is not None:
+                    return [], f"Expected old and new lines in turn; no new ones come after {shown(_text(old.lines))}."
+                old = block
+            else:
+                out += [old] if old is not None else []
+                old = None
+                out.append(block)
+        return [*out, *([old] if old is not None else [])], ""
+
+    def _path(self, block: Fenced) -> str:
+        path = block.header.path if block.header and block.header.path else block.path
+        path = self._names.resolved(path) if path else ""
+        return path or (next(iter(self._names.paths)) if len(self._names.paths) == 1 else "")
+
+    def _is_version(self, block: Fenced, path: str) -> bool:
+        before = self._names.texts.get(path)
+        lines = _inside(block)
+        return before is not None and is_whole(before, _text(without_numbers(lines) or lines), path)
+
+    def _bare(self, blocks: list[Fenced]) -> list[Block | tuple[Fenced, Fenced] | str]:
+        """Of fences that name nothing, the one that is meant; several where each can only be one file."""
+        blocks = list({block.lines: block for block in blocks if not is_shell(block.info)}.values())
+        versions = [(block, path) for block in blocks if (path := self._file_of(block))]
+        changed = [
+            (block, path) for block, path in versions if _text(_inside(block)).strip() != self._names.texts.get(path, "").strip()
+        ]
+        if changed:
+            if len({path for _, path in changed}) == len(changed):
+                return [_headed(block, path) for block, path in changed]
+            return [f"Expected one version of a file; found {len(changed)} fenced blocks, each of which may be meant: send one."]
+        if self._expected is Format.DIFF:
+            return []
+        if len(blocks) > 1:
+            return [f"Expected one fenced block, or a line such as 'file: name' above each; found {len(blocks)} without."]
+        if self._expected is Format.FILE and blocks and len(self._names.texts) == 1:
+            path, before = next(iter(self._names.texts.items()))
+            if why := left_out(before, _text(_inside(blocks[0])), path):
+                return [f"The fenced block {why}; send all of {shown(path)}, or SEARCH/REPLACE blocks for what changes."]
+        return list(blocks)
+
+    def _file_of(self, block: Fenced) -> str:
+        """The one file of which the block can be a version; "" where there is none."""
+        fits = [path for path in self._names.texts if self._is_version(block, path)]
+        if len(fits) != 1 or len(self._names.texts) == 1:
+            return fits[0] if fits else ""
+        old = definitions(self._names.texts[fits[0]], fits[0])
+        return fits[0] if old and old <= definitions(_text(_inside(block)), fits[0]) else ""
+
+    def _edits(self, part: Block | tuple[Fenced, Fenced], number: int) -> Iterator[AnyEdit | BlockFault]:
+        if isinstance(part, tuple):
+            old, new = part
+            header = new.header or old.header
+            path = self._names.resolved(header.path) if header else old.path
+            yield Replace(number, path, _text(_inside(old)), _text(_inside(new)), sure=False)
+        elif isinstance(part, Patch):
+            if not part.closed and self._cut:
+                yield BlockFault(number, Fault.TRUNCATED, f"Block {number} is a diff that was cut off; send a shorter one.")
+            else:
+                yield from edits_of(part.lines, part.path, self._names, number)
+        elif isinstance(part, Raw):
+            yield _replace(number, part, cut=self._cut)
         else:
-            edits.append(made)
-    return edits, rejected
+            yield self._rewrite(number, part)
+
+    def _rewrite(self, number: int, block: Fenced) -> AnyEdit | BlockFault:
+        if not block.closed and self._cut:
+            said = f"Block {number} has no closing fence: the answer was cut off; send less, or edits instead of a whole file."
+            return BlockFault(number, Fault.TRUNCATED, said)
+        text = _text(_inside(block))
+        path = block.header.path if block.header else ""
+        index = block.header.block if block.header else None
+        if index is not None or self._expected is Format.BLOCK:
+            return RewriteBlock(number, self._names.resolved(path) if path else "", index, text)
+        if block.header is not None and path and self._may_be(path, text):
+            path = self._names.resolved(path)
+        return RewriteFile(number, path, text, ended=block.closed)
+
+    def _may_be(self, path: str, text: str) -> bool:
+        """Whether a whole file under this name is the parent's file that the name resolves to, rather than a new one."""
+        known = self._names.resolved(path)
+        if known not in self._names.paths or self._names.is_certain(path):
+            return True
+        return known not in self._names.texts or is_whole(self._names.texts[known], text, known)
 
 
-def _replace(number: int, raw: _Raw) -> Replace | BlockFault:
+def _replace(number: int, raw: Raw, *, cut: bool) -> Replace | BlockFault:
+    lines = list(raw.lines)
     if not raw.closed:
-        said = f"Block {number} has no line '>>>>>>> REPLACE'; its last line is {shown(raw.lines[-1] if raw.lines else '')}."
-        return BlockFault(number, Fault.TRUNCATED, said)
+        if cut or not raw.at_end or not raw.dividers:
+            said = f"Block {number} has no line '>>>>>>> REPLACE'; its last line is {shown(raw.lines[-1] if raw.lines else '')}."
+            return BlockFault(number, Fault.TRUNCATED, said)
+        while lines and (not lines[-1].strip() or _WRAPPER.fullmatch(lines[-1])):
+            lines.pop()
+        if any(_PROSE.fullmatch(line) for line in lines[raw.dividers[-1][0] + 1 :]):
+            said = f"Block {number} has no line '>>>>>>> REPLACE' before the words that follow it."
+            return BlockFault(number, Fault.TRUNCATED, said)
     at = raw.dividers
     if len(at) > 1:  # texts have underlines of this form: the real one is as wide as the line that opens the block
         at = [divider for divider in at if divider[1] == raw.width]
-    if len(at) != 1:
-        said = f"Block {number} needs exactly one line '{'=' * raw.width}' between SEARCH and REPLACE; found {len(raw.dividers)}."
+    if len(at) != 1 or raw.bases:
+        found = f"{len(raw.dividers)}" + (" and a third part" if raw.bases else "")
+        said = f"Block {number} needs exactly one line '{'=' * raw.width}' between SEARCH and REPLACE; found {found}."
         return BlockFault(number, Fault.MALFORMED, said)
-    search, replace = _unfenced(raw.lines[: at[0][0]], raw.lines[at[0][0] + 1 :])
-    return Replace(number, raw.path, _text(search), _text(replace), raw.hint)
-
-
-def _rewrite(number: int, block: _Fenced, expected: Format) -> AnyEdit | BlockFault:
-    if not block.closed:
-        said = f"Block {number} has no closing fence; where the text has fences of its own, use a longer one around it."
-        return BlockFault(number, Fault.TRUNCATED, said)
-    if block.info.lower() in ("diff", "patch", "udiff"):
-        said = f"Block {number} is a unified diff; expected SEARCH/REPLACE blocks or whole text."
-        return BlockFault(number, Fault.MALFORMED, said)
-    path = block.header.path if block.header else ""
-    index = block.header.block if block.header else None
-    if index is not None or expected is Format.BLOCK:
-        return RewriteBlock(number, path, index, _text(block.lines))
-    return RewriteFile(number, path, _text(block.lines))
+    parts = lines[: at[0][0]], lines[at[0][0] + 1 :]
+    if dedented([*parts[0], *parts[1]], raw.indent) != [*parts[0], *parts[1]]:
+        parts = dedented(parts[0], raw.indent), dedented(parts[1], raw.indent)
+    old, new = _unfenced(*parts)
+    return Replace(number, raw.path, _text(old), _text(new), raw.hint, sure=raw.sure)
 
 
 def _unfenced(search: list[str], replace: list[str]) -> tuple[list[str], list[str]]:
@@ -285,18 +281,54 @@ def _unfenced(search: list[str], replace: list[str]) -> tuple[list[str], list[st
     return search, replace
 
 
-def _nothing(expected: Format, found: list[_Fenced | _Raw]) -> str:
+def _headed(block: Fenced, path: str) -> Fenced:
+    header = block.header or Header(path, None)
+    return Fenced(header, block.info, block.lines, block.closed, block.indent, block.label, path)
+
+
+def _same(a: AnyEdit, b: AnyEdit) -> bool:
+    """Whether two edits say the same; a name that one of them lacks makes no difference for lines that stand once."""
+    if isinstance(a, Replace) and isinstance(b, Replace):
+        return (a.search, a.replace) == (b.search, b.replace) and (a.path == b.path or not a.path or not b.path)
+    if isinstance(a, RewriteFile) and isinstance(b, RewriteFile):
+        return (a.path, a.text) == (b.path, b.text)
+    if isinstance(a, RewriteBlock) and isinstance(b, RewriteBlock):
+        return (a.path, a.block, a.text) == (b.path, b.block, b.text)
+    return False
+
+
+def _renumbered(edits: list[AnyEdit], rejected: list[BlockFault]) -> tuple[list[AnyEdit], list[BlockFault]]:
+    """Numbers without gaps, where an edit that came twice left one."""
+    order = {number: i for i, number in enumerate(sorted({each.number for each in (*edits, *rejected)} - {0}), 1)}
+    if all(number == i for number, i in order.items()):
+        return edits, rejected
+    faults = []
+    for fault in rejected:
+        number = order.get(fault.number, 0)
+        said = fault.feedback.replace(f"Block {fault.number} ", f"Block {number} ", 1)
+        faults.append(replace(fault, number=number, feedback=said))
+    return [replace(edit, number=order[edit.number]) for edit in edits], faults
+
+
+def _unquoted(lines: list[str]) -> list[str]:
+    """An answer that is one long quotation, without its signs."""
+    written = [line for line in lines if line.strip()]
+    if len(written) > 2 and all(line.startswith("> ") or line == ">" for line in written):
+        return [line[2:] for line in lines]
+    return lines
+
+
+def _nothing(expected: Format, found: Sequence[Block]) -> str:
     wanted = "SEARCH/REPLACE blocks" if expected is Format.DIFF else "one fenced block with the new text"
     return f"Expected {wanted}; found {f'{len(found)} fenced blocks that name no file' if found else 'no edit at all'}."
 
 
-def _text(lines: list[str] | tuple[str, ...]) -> str:
+def _inside(block: Fenced) -> list[str]:
+    lines = dedented(block.lines, block.indent)
+    while not block.closed and lines and (not lines[-1].strip() or _WRAPPER.fullmatch(lines[-1])):
+        lines.pop()
+    return lines
+
+
+def _text(lines: Sequence[str]) -> str:
     return "".join(line + "\n" for line in lines)
-
-
-def _plain(path: str) -> str:
-    return path.strip(_WRAPPERS).removeprefix("./")
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())

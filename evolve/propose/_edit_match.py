@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
-from evolve.propose._edit_fuzzy import Budget, Near, nearest
+from evolve.propose._edit_fuzzy import Budget, Near, common, nearest
 from evolve.propose._edit_indent import margin, moved, moved_alike, spacing
+from evolve.propose._edit_slips import has_escapes, numberless, without_signs
 from evolve.propose._edit_source import MAX_HITS, Cut, Source, Tokens, cut_lines, shared, tokens_of
 from evolve.propose._edits import Fault, Replace, Tier, shown
 from evolve.propose._spans import is_python
@@ -18,9 +20,11 @@ from evolve.propose._spans import is_python
 TOLERANT_LINES = 2_000  # a longer SEARCH is looked for as it is, or without trailing spaces
 RATIO, MARGIN = 0.9, 0.05  # of the similar tier: likeness, and distance to the next place
 LEAST_FUZZY = 24  # characters without spaces; less is alike by chance
+_LINE_RATIO = 0.6  # of each line: a window is not near because most of it is
 _NEAR_ENOUGH_TO_TELL = 0.4
 _HINT_SLACK = 2  # lines
 _LINE = 5_000  # cells that looking at one line of a place costs
+ESCAPES = "it has escapes such as '&lt;' where the program has the sign itself; send every sign as it is."
 _PIECES = 16  # between lines of dots
 _COMMENT = re.compile(r"(?:#|//|--|;|%|/\*|<!--)\s*")
 _LAZY = re.compile(r"\b(?:existing|rest|unchanged|remain|remains|remaining|same|omitted)\b", re.IGNORECASE)
@@ -62,8 +66,11 @@ class NoMatch:
 class Wanted:
     """A search/replace edit in lines.  ``head`` and ``tail`` count the lines both parts have in common at their ends."""
 
-    def __init__(self, search: Sequence[str], replace: Sequence[str], line: int | None = None) -> None:
-        self.search, self.replace, self.line = list(search), list(replace), line
+    def __init__(
+        self, search: Sequence[str], replace: Sequence[str], line: int | None = None, within: str = "", *, fixed: bool = False
+    ) -> None:
+        self.search, self.replace, self.line, self.within = list(search), list(replace), line, within
+        self.fixed = fixed  # the lines must not move: only one part was numbered
         self.head, self.tail = shared(self.search, self.replace)
 
     def cuts(self, first: Sequence[int], last: Sequence[int], replace: Sequence[str] | None = None) -> tuple[Cut, ...]:
@@ -84,6 +91,9 @@ class Wanted:
         return (Cut(at, at, lines),)
 
 
+Finder = Callable[[Source, "Wanted", Budget], list[Hit]]
+
+
 def is_elision(line: str) -> bool:
     """Whether a line stands for lines left out: dots, or a comment such as ``# ... existing code ...``."""
     stripped = line.strip()
@@ -101,23 +111,57 @@ def is_lazy(line: str) -> bool:
 
 
 def locate(edit: Replace, sources: Sequence[Source], budget: Budget) -> Match | NoMatch:
-    """The one place in ``sources`` for an edit whose SEARCH is not blank."""
-    wanted = Wanted(cut_lines(edit.search.replace("\r\n", "\n"))[0], cut_lines(edit.replace.replace("\r\n", "\n"))[0], edit.line)
-    for tier, find in _TIERS:
-        if tier not in (Tier.EXACT, Tier.TRAILING) and len(wanted.search) > TOLERANT_LINES:
-            break
-        hits = [hit for source in sources for hit in find(source, wanted, budget)]
-        if budget.left < 0:
-            return NoMatch(
-                Fault.TOO_LARGE, "looking for it costs too much, since its lines stand in many places; send fewer lines."
-            )
-        if hits:
-            return _only(tier, hits, wanted)
+    """The one place in ``sources`` for an edit whose SEARCH is not blank.
+
+    Other readings of the edit are tried where it fits nowhere as it is, before looser tiers are.
+    """
+    readings = _readings(edit, sources)
+    for wanted in readings:
+        for tier, find in _TIERS:
+            loose = tier not in (Tier.EXACT, Tier.TRAILING)
+            if loose and (wanted.fixed or len(wanted.search) > TOLERANT_LINES or (len(readings) > 1 and tier is not Tier.INDENT)):
+                break
+            if found := _in_tier(tier, find, wanted, sources, budget):
+                return found
+    wanted = readings[0]
+    if len(readings) > 1 and len(wanted.search) <= TOLERANT_LINES:
+        for wanted in readings:
+            for tier, find in () if wanted.fixed else _TIERS[3:]:
+                if found := _in_tier(tier, find, wanted, sources, budget):
+                    return found
+        wanted = readings[1]
+    if has_escapes(edit.search) and not any(has_escapes(source.text) for source in sources):
+        return NoMatch(Fault.MALFORMED, ESCAPES)
+    if wanted.fixed:
+        return NoMatch(Fault.NOT_FOUND, "SEARCH must repeat lines of the file as they are, without line numbers.")
     parts = _parts(wanted.search), _parts(wanted.replace)
     if len(parts[0]) != len(parts[1]) and len(parts[0]) > 1:
         counts = f"{len(parts[0]) - 1} in SEARCH, {len(parts[1]) - 1} in REPLACE"
         return NoMatch(Fault.ELIDED, f"both parts must leave out the same, each with a line '...'; found {counts}.")
     return _similar([source for source in sources if source.regions], wanted, budget)
+
+
+def _in_tier(tier: Tier, find: Finder, wanted: Wanted, sources: Sequence[Source], budget: Budget) -> Match | NoMatch | None:
+    hits = [hit for source in sources for hit in find(source, wanted, budget)]
+    if budget.left < 0:
+        return NoMatch(Fault.TOO_LARGE, "looking for it costs too much, since its lines stand in many places; send fewer lines.")
+    return _only(tier, hits, wanted) if hits else None
+
+
+def _readings(edit: Replace, sources: Sequence[Source]) -> list[Wanted]:
+    """The edit as it is, then without numbers, signs and escapes that a file does not have."""
+    search, replace = (cut_lines(text.replace("\r\n", "\n"))[0] for text in (edit.search, edit.replace))
+    found = [(search, replace)]
+    for also in edit.also:
+        found.append((cut_lines(also[0])[0], cut_lines(also[1])[0]))
+    if (signless := without_signs(search, replace)) is not None:
+        found.append(signless)
+    wanted = [Wanted(old, new, edit.line, edit.within) for old, new in found]
+    new = next((lines for lines, _ in numberless(replace)), None)
+    for lines, gap in numberless(search):
+        both = [bare for bare, other in numberless(replace) if other == gap]
+        wanted.append(Wanted(lines, both[0] if both else replace, edit.line, edit.within, fixed=new is None))
+    return wanted
 
 
 def _only(tier: Tier, hits: list[Hit], wanted: Wanted) -> Match | NoMatch:
@@ -132,10 +176,24 @@ def _only(tier: Tier, hits: list[Hit], wanted: Wanted) -> Match | NoMatch:
         meant = [hit for hit in allowed if hit.start <= row < hit.end]
         meant = meant or [hit for hit in allowed if abs(hit.start - row) <= _HINT_SLACK]
         allowed = meant if len(meant) == 1 else allowed
+    if len(allowed) > 1 and wanted.within:
+        meant = [hit for hit in allowed if _is_within(hit, wanted.within)]
+        allowed = meant if len(meant) == 1 else allowed
     if len(allowed) == 1 and whole:
         return Match(tier, allowed[0])
     places = ", ".join(f"{hit.source.path} line {hit.start + 1}" for hit in (allowed or hits)[:3])
     return NoMatch(Fault.AMBIGUOUS, f"SEARCH must match one place, and matches several: {places}; add lines around it.")
+
+
+def _is_within(hit: Hit, name: str) -> bool:
+    """Whether a place stands below the one line ``name``, and before the next that is not deeper."""
+    source = hit.source
+    rows = source.stripped.find([name.strip()])
+    if len(rows) != 1 or rows[0] >= hit.start:
+        return False
+    depth = len(spacing(source.lines[rows[0]]))
+    between = [line for line in source.lines[rows[0] + 1 : hit.start] if line.strip() and not line.strip().startswith(")")]
+    return all(len(spacing(line)) > depth for line in between)
 
 
 def _exact(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
@@ -284,15 +342,27 @@ def _similar(sources: list[Source], wanted: Wanted, budget: Budget) -> Match | N
 
 
 def _similar_hit(near: Near, wanted: Wanted) -> Hit | None:
-    """Lines stand for the window's lines in order when there are as many; else REPLACE takes the whole window's place."""
+    """Lines stand for the window's lines in order.  Where their numbers differ, a line is left out, and nobody knows which."""
     window = near.source.lines[near.start : near.end]
+    if len(window) != len(wanted.search):
+        return None
+    for line, own in zip(wanted.search, window, strict=True):
+        a, b = line.strip(), own.strip()
+        if a != b and 2 * common(a, b) < _LINE_RATIO * (len(a) + len(b)):
+            return None
     replace = moved(wanted.replace, margin(wanted.search), margin(window))
     if replace is None:
         return None
-    if len(window) == len(wanted.search):
-        rows = range(near.start, near.end)
-        return Hit(near.source, wanted.cuts(rows, rows, replace), near.start, near.end)
-    return Hit(near.source, (Cut(near.start, near.end, tuple(replace)),), near.start, near.end)
+    return Hit(near.source, _by_difference(wanted, replace, near.start), near.start, near.end)
+
+
+def _by_difference(wanted: Wanted, replace: list[str], start: int) -> tuple[Cut, ...]:
+    """A cut for each stretch in which the two parts differ: what they share stays as the file has it."""
+    cuts = []
+    for tag, i, j, k, m in SequenceMatcher(None, wanted.search, wanted.replace, autojunk=False).get_opcodes():
+        if tag != "equal":
+            cuts.append(Cut(start + i, start + j, tuple(replace[k:m])))
+    return tuple(cuts)
 
 
 def _difference(near: Near, search: list[str]) -> str:
@@ -308,7 +378,7 @@ def _difference(near: Near, search: list[str]) -> str:
     )
 
 
-_TIERS: tuple[tuple[Tier, Callable[[Source, Wanted, Budget], list[Hit]]], ...] = (
+_TIERS: tuple[tuple[Tier, Finder], ...] = (
     (Tier.EXACT, _exact),
     (Tier.TRAILING, _trailing),
     (Tier.INDENT, _indented),

@@ -56,8 +56,10 @@ class Fault(StrEnum):
 class Replace:
     """Put the lines ``replace`` where the lines ``search`` stand.
 
-    ``number`` is its place in the answer, from 1.  ``path`` is "" when the answer names no file.  ``line``, from 1, is where the
-    model says the lines are; it decides between equal matches and is otherwise ignored.
+    ``number`` is its place in the answer, from 1.  ``path`` is "" when the answer names no file; ``sure`` is false when it only
+    names it in a sentence, and the lines may stand in another.  ``line``, from 1, is where the model says the lines are, and
+    ``within`` the line of a definition around them; they decide between equal matches and are otherwise ignored.  ``also`` has
+    other readings of both parts, for when the first fits nowhere.
     """
 
     number: int
@@ -65,6 +67,9 @@ class Replace:
     search: str
     replace: str
     line: int | None = None
+    sure: bool = True
+    within: str = ""
+    also: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +84,15 @@ class RewriteBlock:
 
 @dataclass(frozen=True, slots=True)
 class RewriteFile:
-    """Make ``text`` the file.  Of a file with markers only what is between them is taken."""
+    """Make ``text`` the file.  Of a file with markers only what is between them is taken.
+
+    ``ended`` is false when nothing in the answer says that the text was over.
+    """
 
     number: int
     path: str
     text: str
+    ended: bool = True
 
 
 AnyEdit = Replace | RewriteBlock | RewriteFile

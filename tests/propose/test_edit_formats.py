@@ -23,14 +23,14 @@ from evolve.propose._edits import (
 PATHS = ("train.py", "lib/util.py", "__init__.py")
 
 
-def parsed(text: str, expected: Format = Format.DIFF) -> Answer:
-    answer = parse_answer(text, expected, PATHS)
+def parsed(text: str, expected: Format = Format.DIFF, *, cut: bool = False) -> Answer:
+    answer = parse_answer(text, expected, PATHS, cut=cut)
     assert isinstance(answer, Answer), answer
     return answer
 
 
-def refused(text: str, expected: Format = Format.DIFF) -> EditFailure:
-    answer = parse_answer(text, expected, PATHS)
+def refused(text: str, expected: Format = Format.DIFF, *, cut: bool = False) -> EditFailure:
+    answer = parse_answer(text, expected, PATHS, cut=cut)
     assert isinstance(answer, EditFailure), answer
     assert answer.feedback.endswith(".")
     return answer
@@ -134,12 +134,19 @@ def test_underlines_are_no_dividers_unless_nothing_tells_them_apart() -> None:
 
 def test_a_truncated_last_block_is_the_only_one_lost() -> None:
     text = AB + "\n<<<<<<< SEARCH\nc\n=======\nd = 1"
-    answer = parsed(text)
+    answer = parsed(text, cut=True)
     assert answer.edits == (Replace(1, "", "a\n", "b\n"),)
     assert [(fault.number, fault.fault) for fault in answer.rejected] == [(2, Fault.TRUNCATED)]
     assert "'d = 1'" in answer.rejected[0].feedback
-    assert refused("<<<<<<< SEARCH\nc\n=======\nd").fault is Fault.TRUNCATED
-    assert refused("```python\nx = 1\n", Format.FILE).fault is Fault.TRUNCATED
+    assert refused("<<<<<<< SEARCH\nc\n=======\nd", cut=True).fault is Fault.TRUNCATED
+    assert refused("```python\nx = 1\n", Format.FILE, cut=True).fault is Fault.TRUNCATED
+
+
+def test_a_last_marker_that_is_missing_at_a_clean_stop_is_put_there() -> None:
+    assert parsed("<<<<<<< SEARCH\nc\n=======\nd").edits == (Replace(1, "", "c\n", "d\n"),)
+    assert parsed("```python\nx = 1\n", Format.FILE).edits == (RewriteFile(1, "", "x = 1\n", ended=False),)
+    assert refused("<<<<<<< SEARCH\nc\nd").fault is Fault.TRUNCATED
+    assert refused("<<<<<<< SEARCH\nc\n=======\nd\nThis makes it faster than before.").fault is Fault.TRUNCATED
 
 
 def test_a_block_without_end_does_not_take_the_next() -> None:
@@ -154,10 +161,10 @@ def test_a_block_without_end_does_not_take_the_next() -> None:
         ("", Format.DIFF, Fault.EMPTY),
         ("I would not change anything.", Format.FILE, Fault.EMPTY),
         ("```\na\n```\n\n```\nb\n```", Format.FILE, Fault.MALFORMED),
-        ("```diff\n-a\n+b\n```", Format.FILE, Fault.MALFORMED),
+        ("```diff\na\nb\n```", Format.FILE, Fault.MALFORMED),
         ("<<<<<<< SEARCH\na\n>>>>>>> REPLACE", Format.DIFF, Fault.MALFORMED),
         ("x" * (MAX_ANSWER + 1), Format.DIFF, Fault.TOO_LARGE),
-        ((AB + "\n") * (MAX_EDITS + 1), Format.DIFF, Fault.TOO_LARGE),
+        ("\n".join(block(f"a{i}\n", "b\n") for i in range(MAX_EDITS + 1)), Format.DIFF, Fault.TOO_LARGE),
     ],
 )
 def test_refusals(text: str, expected: Format, fault: Fault) -> None:
@@ -213,9 +220,16 @@ def test_what_was_written_is_read(search: list[str], replace: list[str], path: s
         "x" * 5_000,
         "#" + " block 1" * 22,
         "\r",
+        "<think>", "</think>", "a </think>", "<thinking>\n</thinking>", "```thinking", "<|channel|>analysis", "x assistantfinal y",
+        "[THINK]", "Thinking...", "<details>\n<summary>Thinking</summary>", "{", "[", '{"a": "', '"\\"', '[{"file": "', "<search>",
+        "<path>", '<parameter name="old_str">', "<search>\n</search>", "--- a\n+++ b", "@@", "+x", "*** Update File: train.py",
+        "<<<<<<< HEAD", "<<<<<<< SEARCH\na\n=======\n```", "### Search\n```\nx\n```", "1: x", "&lt;" * 40, "a(" * 90, "a b(",
+        "> x", "'\''", "# the rest " * 15,
     ],
 )  # fmt: skip
 def test_long_answers_of_one_line_repeated(line: str) -> None:
-    """Each line is read once; these would take minutes if it were otherwise."""
+    """Each line is read a few times; these would take minutes if it were otherwise."""
     text = (line + "\n") * (200_000 // (len(line) + 1))
-    assert isinstance(parse_answer(text, Format.FILE, PATHS), Answer | EditFailure)
+    files = {"train.py": "import math\n\n\ndef f(x):\n    return math.sin(x)\n"}
+    for known in (PATHS, files, {"a.c": "int f(int x) {\n  return x;\n}\n"}):
+        assert isinstance(parse_answer(text, Format.FILE, known), Answer | EditFailure)

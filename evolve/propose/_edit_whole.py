@@ -1,0 +1,247 @@
+"""Whether a text is the whole of what it replaces: definitions that are gone, bodies left out, comments that stand for code.
+
+What a child must not lose is judged by what both texts say, never by length alone: a program may be written anew.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+
+from evolve.propose._edit_indent import margin
+from evolve.propose._edit_source import Source, View
+from evolve.propose._edits import shown
+from evolve.propose._spans import is_python, parse
+
+_BUILTINS = frozenset(dir(builtins)) | {"__file__", "__name__", "__doc__", "__builtins__", "__annotations__"}
+_C_LIKE = re.compile(
+    r"^(?!else\b|if\b|for\b|while\b|switch\b)[A-Za-z_][\w\s*&:<>,~]{0,160}?\b(\w+)\s{0,9}\([^;{}]{0,400}\)[^;{}()]{0,60}\{",
+    re.MULTILINE,
+)
+_AT_MARGIN = re.compile(
+    r"(?:async\s+)?(?:def|class|fn|function|func|struct|const|let|var)\s+(\w+)|(\w+)\s*(?::[^=\n]{1,80})?=(?!=)"
+)
+_COMMENT = re.compile(r"\s*(?:#|//|--|;|%|/\*|<!--)+\s*(.*?)\s*(?:\*/|-->)?\s*")
+_CODE = (
+    r"(?:codes?|functions?|methods?|files?|implementations?|lines?|logic|parts?|body|bodies|imports?|class(?:es)?|definitions?|"
+    r"programs?|contents?|scripts?|helpers?|module|everything|sections?|stuff)"
+)
+_SAME = r"(?:the same|unchanged|as[ -]is|as before|untouched|identical)"
+_KEPT = (
+    r"(?:(?:remains?|stays?|kept?|is|are|left|follows?|continues?|goes?|go|being)(?: \w+)?? "
+    rf"(?:{_SAME}|here|below)|unchanged|as before|as[ -]is|omitted|goes here|go here|here|untouched|not changed|no changes?"
+    r"|not shown|same as \w+)"
+)
+_REST = r"(?:rest|remainder|remaining|other|existing|previous|original|same|old)"
+_STANDS = re.compile(
+    r"\(?(?:"
+    rf"(?:all |and )?(?:of )?(?:the |your |my |any )?{_REST}\b[\w\s'/,()-]{{0,60}}\b{_KEPT}"
+    rf"|(?:the )?(?:rest|remainder) (?:of|is)\b.*\b{_CODE}.*"
+    r"|(?:keep|copy|insert|leave|add|put) (?:the )?(?:rest|remaining|existing|original|other)\b.*"
+    rf"|(?:your |the )?(?:existing|original|previous) {_CODE}(?: here| goes here| continues)?"
+    r"|same(?: as (?:before|above|the original|original|previous(?:ly)?|in the (?:original|parent)|parent))?"
+    r"|unchanged|as before|no changes?(?: here| needed| below| above)?|identical to (?:the )?(?:original|parent|before)"
+    r"|(?:code )?omitted(?: for brevity)?|(?:not shown|left out|shortened|truncated|abbreviated)(?: for brevity)?"
+    r"|for brevity\b.*|.*\bomitted for brevity|.*\(unchanged\)|unchanged (?:from|code|since)\b.*"
+    r")[ .!:)]*",
+    re.IGNORECASE,
+)
+_SAYS_KEPT = re.compile(rf"\b(?:remains?|stays?|kept|left|is|are) {_SAME}|\bunchanged\b", re.IGNORECASE)
+_MARKER = "EVOLVE-BLOCK-"
+
+
+@lru_cache(maxsize=32)
+def definitions(text: str, path: str) -> frozenset[str]:
+    """Names that a text defines at its first column: functions, classes and values of Python, functions of languages like C."""
+    if not is_python(path):
+        return frozenset(_C_LIKE.findall(text[:200_000]))
+    tree = parse(text).tree
+    if tree is None:
+        return frozenset()
+    names = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                names |= {each.id for each in ast.walk(target) if isinstance(each, ast.Name)}
+    return frozenset(names)
+
+
+def left_out(before: str, after: str, path: str) -> str:
+    """What of a file its new text leaves out, in words that follow "the text "; "" when it is whole."""
+    if is_python(path) and parse(after).error:
+        return ""
+    old, new = definitions(before, path), definitions(after, path)
+    gone = old - new
+    missing = gone & _used(after, path)
+    if is_python(path):
+        missing |= _imported(before) & _undefined(after)
+        missing |= old & _undefined(after)
+    if missing:
+        return f"uses {_list(missing)} and does not define {'it' if len(missing) == 1 else 'them'} any more"
+    if old and (len(old) > 1 or new) and not old & new:
+        return f"has none of the file's definitions ({_list(old)})"
+    few, least = (len(old & new) * 2 <= len(old), len(after) * 3 < len(before))
+    if gone and ((few and len(after) * 2 < len(before)) or least):
+        return f"has {len(old & new)} of the file's {len(old)} definitions; {_list(gone)} are missing"
+    return ""
+
+
+def _used(text: str, path: str) -> frozenset[str]:
+    if is_python(path):
+        return _undefined(text)
+    return frozenset(re.findall(r"\b(\w+)\s*\(", text)) - definitions(text, path)
+
+
+@lru_cache(maxsize=32)
+def _undefined(text: str) -> frozenset[str]:
+    """Names that a Python text reads and binds nowhere."""
+    tree = parse(text).tree
+    if tree is None:
+        return frozenset()
+    read: set[str] = set()
+    bound = set(_BUILTINS)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                if alias.name == "*":
+                    return frozenset()
+                bound.add((alias.asname or alias.name).partition(".")[0])
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            bound.add(node.name)
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            bound.add(node.rest)
+    return frozenset(read - bound)
+
+
+@lru_cache(maxsize=32)
+def _imported(text: str) -> frozenset[str]:
+    tree = parse(text).tree
+    names: set[str] = set()
+    for node in tree.body if tree is not None else ():
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return frozenset(names)
+
+
+def is_whole(before: str, after: str, path: str) -> bool:
+    """Whether a text can be a new version of a whole file, rather than a piece of it or something else."""
+    if is_python(path) and not parse(before).error and parse(after).error:
+        return False
+    old = definitions(before, path)
+    if old:
+        return bool(old & definitions(after, path)) and not left_out(before, after, path)
+    lines = {line.strip() for line in before.split("\n") if line.strip()}
+    same = len(lines & {line.strip() for line in after.split("\n")})
+    return same * 2 >= len(lines) and not left_out(before, after, path)
+
+
+def stub(before: str, after: str) -> str:
+    """The first function whose code was left out: its body is dots, nothing, or not implemented, and had code before."""
+    old, new = _functions(before), _functions(after)
+    for name, (empty, dots) in new.items():
+        was = old.get(name)
+        if (empty and was is not None and not was[0]) or (dots and not empty and not (was and was[1])):
+            return name
+    return ""
+
+
+@lru_cache(maxsize=32)
+def _functions(text: str) -> dict[str, tuple[bool, bool]]:
+    """Functions by their full name: whether they have no code, and whether dots stand in their bodies."""
+    found: dict[str, tuple[bool, bool]] = {}
+    tree = parse(text).tree
+    waiting: list[tuple[str, ast.AST]] = [("", tree)] if tree is not None else []
+    while waiting:
+        within, node = waiting.pop()
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                found[within + child.name] = all(_is_nothing(each) for each in child.body), any(map(_is_dots, child.body))
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                waiting.append((f"{within}{child.name}.", child))
+            elif isinstance(child, ast.stmt):
+                waiting.append((within, child))
+    return found
+
+
+def _is_dots(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and node.value.value is ...
+
+
+def _is_nothing(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+        return True
+    raised = node.exc if isinstance(node, ast.Raise) else None
+    raised = raised.func if isinstance(raised, ast.Call) else raised
+    return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+
+
+def stands_for_code(line: str, names: Collection[str]) -> bool:
+    """Whether a line is a comment that stands for code left out, without dots.  ``names``: what the file defines."""
+    if not line.strip() or line.strip()[0] not in "#/-;%<" or len(line) > 200:
+        return False
+    found = _COMMENT.fullmatch(line)
+    body = found[1] if found else ""
+    if not body:
+        return False
+    if _STANDS.fullmatch(body):
+        return True
+    return _SAYS_KEPT.search(body) is not None and any(word in names for word in re.findall(r"\w+", body))
+
+
+def unmarked(source: Source, lines: Sequence[str]) -> list[list[str]] | None:
+    """The text of each block in a file sent without its marker lines; None unless all else is there, line by line, in one way."""
+    edges = [0, *(edge for start, end in source.regions for edge in (start - 1, end + 1)), len(source.lines)]
+    outside = [source.lines[edges[i] : edges[i + 1]] for i in range(0, len(edges), 2)]
+    rest = list(lines)
+    while rest and not rest[-1].strip():
+        rest.pop()
+    while outside[-1] and not outside[-1][-1].strip():
+        outside[-1] = outside[-1][:-1]
+    first, *middle, last = outside
+    if any(_MARKER in line for line in rest) or rest[: len(first)] != first:
+        return None
+    if (last and rest[-len(last) :] != last) or len(first) + len(last) > len(rest):
+        return None
+    rest = rest[len(first) : len(rest) - len(last)]
+    parts = []
+    for segment in middle:
+        hits = View(rest, "\n").find(segment) if any(line.strip() for line in segment) else []
+        if len(hits) != 1:
+            return None
+        parts.append(rest[: hits[0]])
+        rest = rest[hits[0] + len(segment) :]
+    return [*parts, rest]
+
+
+def names_at_margin(lines: Sequence[str]) -> frozenset[str]:
+    """What a block defines at the indentation it has."""
+    depth = len(margin(lines))
+    found = (_AT_MARGIN.match(line[depth:]) for line in lines if line.strip())
+    return frozenset(match[1] or match[2] for match in found if match)
+
+
+def block_meant(source: Source, lines: Sequence[str]) -> int | None:
+    """The one block that a text can be, by the names that both define; None where there is none or more."""
+    names = names_at_margin(lines)
+    fits = []
+    for i, (start, end) in enumerate(source.regions):
+        own = names_at_margin(source.lines[start:end])
+        if own and own <= names:
+            fits.append(i)
+    return fits[0] if len(fits) == 1 else None
+
+
+def _list(names: Collection[str]) -> str:
+    some = sorted(names)[:4]
+    return ", ".join(shown(name, 60) for name in some) + (", ..." if len(names) > len(some) else "")

@@ -1,0 +1,86 @@
+"""Answers as models write them are taken as they are meant, or refused; no child has a line that neither parent nor answer has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from model_answers import ModelAnswer, model_answers
+
+from evolve.propose import Scope
+from evolve.propose._ask_model import Reading
+from evolve.propose._edit_slips import unescaped
+from evolve.propose._edits import Applied, EditFailure
+
+ANSWERS = model_answers()
+BY_NAME = {answer.name: answer for answer in ANSWERS}
+
+
+def read(answer: ModelAnswer, text: str | None = None, *, partial: bool = False, cut: bool | None = None) -> Applied | EditFailure:
+    scope = Scope(tuple(answer.parent), may_add_files=True, max_bytes=1_000_000)
+    reading = Reading(answer.parent, answer.format, scope)
+    return reading.child(answer.text if text is None else text, partial=partial, cut=answer.cut if cut is None else cut)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_an_answer_is_taken_as_it_is_meant(name: str) -> None:
+    answer = BY_NAME[name]
+    made = read(answer)
+    if isinstance(made, Applied):
+        assert dict(made.files) in [dict(child) for child in answer.children]
+    else:
+        assert {fault.fault for fault in made.faults} & answer.faults, made.feedback
+        assert made.feedback.rstrip().endswith(".")
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_what_was_cut_off_or_ends_in_another_way_gives_no_other_child(name: str) -> None:
+    """Line ends, spaces after the answer and a server's word of a limit change nothing but whether there is a child."""
+    answer = BY_NAME[name]
+    windows = answer.text.replace("\r\n", "\n").replace("\n", "\r\n")
+    for text, cut in ((windows, answer.cut), (answer.text + "\n\n", answer.cut), (answer.text, True)):
+        made = read(answer, text, cut=cut)
+        assert isinstance(made, EditFailure) or dict(made.files) in [dict(child) for child in answer.children]
+
+
+def strange_lines(parent: Mapping[str, str], child: Mapping[str, str], text: str) -> list[str]:
+    """Lines of a child that stand in neither parent nor answer, spacing at their ends and signs before them aside."""
+    known = {line.strip() for part in parent.values() for line in part.split("\n")}
+    said = [line.strip() for line in text.replace("\r\n", "\n").split("\n")]
+    known |= {*said, *map(unescaped, said)}
+    written = text + unescaped(text)
+    with suppress(UnicodeDecodeError):
+        written += text.encode().decode("unicode_escape")  # strings of JSON
+    new = {line.strip() for part in child.values() for line in part.split("\n")} - known
+    return [line for line in new if line not in written]
+
+
+PIECES = st.integers(0, 400)
+
+
+WAYS: dict[str, Callable[[list[str]], list[str]]] = {
+    "drop": lambda part: [],
+    "twice": lambda part: part * 2,
+    "escape": lambda part: [line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for line in part],
+    "cut": lambda part: [line[: len(line) // 2] for line in part],
+    "join": lambda part: ["".join(part)],
+}
+
+
+@given(name=st.sampled_from(sorted(BY_NAME)), at=PIECES, n=st.integers(1, 4), how=st.sampled_from(sorted(WAYS)))
+@settings(max_examples=300)
+def test_no_line_of_a_child_is_made_up(name: str, at: int, n: int, how: str) -> None:
+    """Answers with lines lost, doubled, escaped or cut off give children of the parent's and the answer's own lines, or none."""
+    answer = BY_NAME[name]
+    lines = answer.text.split("\n")
+    at %= len(lines)
+    text = "\n".join([*lines[:at], *WAYS[how](lines[at : at + n]), *lines[at + n :]])
+    made = read(answer, text)
+    if isinstance(made, Applied):
+        assert strange_lines(answer.parent, made.files, text) == []
+        known = "".join(answer.parent.values())
+        if "&lt;" not in known and "&lt;" not in answer.text:
+            assert "&lt;" not in "".join(made.files.values())
