@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from evolve.propose import Operator
 
 
-def build_operators(config: RunConfig) -> dict[str, Operator]:
-    """The operators a run may use, by name."""
+def build_operators(names: Iterable[str]) -> dict[str, Operator]:
+    """The operators of these names, by name."""
     from evolve.propose import AstEdit, ConstantTuner, Crossover
 
     operators: Mapping[str, type[Operator]] = {"tune": ConstantTuner, "ast_edit": AstEdit, "crossover": Crossover}
-    return {name: operators[name]() for name in config.search.operators}
+    return {name: operators[name]() for name in names}
 
 
 def build_search(config: RunConfig, problem: Problem) -> Search:

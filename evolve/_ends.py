@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,8 @@ def over(search: Search, now: float) -> str:
         return PATIENCE
     if search.policy.given and not people.ready:
         return GIVEN
-    if search.barren >= BARREN:
-        return f"exhausted: the last {BARREN} attempts gave no new program"
+    if sum(search.fruitless.values()) >= BARREN:
+        return f"exhausted: the last {BARREN} attempts gave no new program ({_most_frequent(search.fruitless)})"
     budget = limits(search)
     mechanical = search.config.operators or search.policy.given
     measured = not people.ready and not search.tickets.blocks  # all that models made
@@ -43,6 +44,11 @@ def over(search: Search, now: float) -> str:
     if not budget.bounds_machine and budget.bounds_models and (mechanical or measured) and _models_over(search):
         return "no model can be asked any more, and the budget limits nothing else"
     return spent(search, now) or search.docket.ended_by
+
+
+def _most_frequent(reasons: Mapping[str, int]) -> str:
+    ordered = sorted(reasons.items(), key=lambda item: -item[1])[:3]
+    return "; ".join(f"{count} x {reason}" for reason, count in ordered)
 
 
 def spent(search: Search, now: float) -> str:

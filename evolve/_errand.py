@@ -65,7 +65,8 @@ def _carry_out(run: RunDir, request: Request) -> None:
         search, texts = build_search(config, problem), TextStore(run.path, lambda: journal.durable_seq)
         replay(run, search, texts)
         recorder = Recorder(journal, search, texts, time.time)
-        workshop = Workshop(problem, build_operators(config), texts, search.seed, instructions=instructions_of(run, problem))
+        operators = build_operators(config.search.operators)
+        workshop = Workshop(problem, operators, texts, search.seed, instructions=instructions_of(run, problem))
         taken = [one for one in waiting(run.path) if one.verb != "stop"]  # others may have been left by whoever was killed
         for one in taken:
             if one.id in search.requests:  # a driver recorded it and was killed before it removed the file

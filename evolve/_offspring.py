@@ -14,6 +14,7 @@ from evolve.confirm import BAR_CHAMPION, Runs, log_e_not_worse, shrunk_variance
 if TYPE_CHECKING:
     from evolve._search import Search
 
+_MAX_REASONS, _MAX_REASON_CHARS = 8, 160
 _SIMPLER = 1e-300  # the least gain: what is as good and shorter is worth something
 
 
@@ -55,7 +56,7 @@ def on_proposed(search: Search, record: Proposed, at: float) -> None:
             search.tickets.next_ticket = max(search.tickets.next_ticket, ticket + 1)
         return
     issued = search.tickets.ended(ticket)
-    search.barren = 0 if record.candidate is not None or record.status is ProposalStatus.TUNER else search.barren + 1
+    _count_fruitless(search.fruitless, record)
     external = issued.expires_at is not None
     arm, sample = SEED_ARM if external else search.bandit.arms.index(issued.arm), issued.sample
     if issued.arm.model:
@@ -84,6 +85,18 @@ def on_proposed(search: Search, record: Proposed, at: float) -> None:
         twin = search.people.by_id.get(record.duplicate_of)
         settled = twin is None or search.people.rows[twin].settled
         search.tuning.duplicate(sample, twin, search.people.score(twin) if twin is not None else None, settled=settled)
+
+
+def _count_fruitless(reasons: dict[str, int], record: Proposed) -> None:
+    """Another ticket that gave no new program; one that did begins the count anew."""
+    if record.candidate is not None or record.status is ProposalStatus.TUNER:
+        reasons.clear()
+        return
+    reason = "a program that is known" if record.status is ProposalStatus.DUPLICATE else record.reason or record.status.value
+    reason = reason[:_MAX_REASON_CHARS].rstrip(".")
+    if reason not in reasons and len(reasons) >= _MAX_REASONS:
+        reason = "other reasons"
+    reasons[reason] = reasons.get(reason, 0) + 1
 
 
 def settle(search: Search, number: int) -> list[Placed]:

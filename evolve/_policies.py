@@ -46,6 +46,7 @@ class Policy:
     whose ``apply`` is the only one to call these two."""
 
     draft: Callable[[Search, np.random.Generator], Draft | None]
+    operators: tuple[str, ...] = ()  # which of the configured operators it uses without a model; none named: all
     given: bool = False  # makes no children, and is over when what was given has been measured
     titled: bool = True  # on noisy problems: whether the search has an incumbent, whom children must beat
     issued: Callable[[Search, ProposeIssued], None] = lambda search, issued: None
@@ -163,13 +164,14 @@ def given(search: Search, rng: np.random.Generator) -> Draft | None:
     return None
 
 
+_EDITS = ("ast_edit",)  # what only edits, one parent at a time
 POLICIES: Mapping[str, Policy] = {
     "map_elites": Policy(map_elites),
-    "independent": Policy(independent, titled=False),
-    "best_of_n": Policy(best_of_n, issued=_begin_round),
-    "hill_climb": Policy(hill_climb),
+    "independent": Policy(independent, _EDITS, titled=False),
+    "best_of_n": Policy(best_of_n, _EDITS, issued=_begin_round),
+    "hill_climb": Policy(hill_climb, _EDITS),
     "given": Policy(given, titled=False, given=True),
-    "one_plus_one": Policy(one_plus_one, settled=_replace_unless_worse),
+    "one_plus_one": Policy(one_plus_one, _EDITS, settled=_replace_unless_worse),
 }
 
 
@@ -225,7 +227,7 @@ def _child_of(search: Search, rng: np.random.Generator, parent: int) -> Draft | 
     arms = [i for i, arm in enumerate(search.bandit.arms) if arm.operator == "llm_mutate" and accounts.allowed(search, arm)]
     if not arms and any(search.accounts.may_ask(arm.model) for arm in search.bandit.arms if arm.model):
         return None  # they are all busy
-    arms = arms or [i for i, arm in enumerate(search.bandit.arms) if arm.operator == "ast_edit"]
+    arms = arms or [i for i, arm in enumerate(search.bandit.arms) if arm.operator in _EDITS]
     if not arms:
         return None
     return Draft(arms[int(rng.integers(len(arms)))], (parent,), (), 1.0 / len(arms), search.people.score(parent))

@@ -113,7 +113,7 @@ class Search:
         self.requests: set[str] = set()  # carried out or refused; never again
         self.incumbent = SEED  # of the baselines that keep one
         self.tickets_of_round = 0
-        self.barren = 0  # propose tickets since the last one that gave a new program
+        self.fruitless: dict[str, int] = {}  # propose tickets since the last one that gave a new program, by what became of them
         self.paused = False  # the last driver measured what was ready and no more
         self.closed: tuple[str, str] | None = None  # how the last driver let go of the run, and why; None while one has it
         self.now = 0.0  # when ``ask`` was last asked: no state
@@ -254,7 +254,7 @@ class Search:
                 self.tickets.opened(record.epoch, {call.attempt.ticket for call in self.accounts.ledger.batched()})
                 self.accounts.opened(record)
                 self.slots, self.tier = record.slots, record.tier
-                self.stopping, self.paused, self.evaluator_errors, self.barren = "", False, 0, 0
+                self.stopping, self.paused, self.evaluator_errors, self.fruitless = "", False, 0, {}
                 self.closed = None
                 self.failed = self.failed if self.people.seed_failed else ""
             case RunCreated():

@@ -32,13 +32,17 @@ from evolve import _rundir, _snapshot
 from evolve._build import build_executor, build_operators, build_search, n_slots
 from evolve._clerk import Clerk
 from evolve._collector import rare_collections
-from evolve._config import RunConfig
+from evolve._config import RunConfig, SearchConfig
+from evolve._contract import Problem
 from evolve._desk import Desk
 from evolve._ends import PAUSED
+from evolve._errors import UsageError
 from evolve._inbox import InboxWatcher, Request, withdraw
 from evolve._loop import Interrupt, Mailbox, Stopped, await_calls, run_loop
+from evolve._policies import POLICIES
 from evolve._problem import copy_problem, load_problem
 from evolve._providers import NO_OFFER, Offer, check, copy_texts, instructions_of, offer
+from evolve._reach import KINDS, out_of_reach
 from evolve._reading import read_run
 from evolve._recorder import Hook, Recorder
 from evolve._replay import replay, unshown
@@ -84,6 +88,8 @@ def start(
     """
     check(config.llm)
     problem = load_problem(config.problem.name, config.problem.params)
+    if config.llm.provider == "none" and not programs:
+        _need_reach(problem, config.search)
     run = _rundir.create(config.out, problem.contract.name)
     copy = copy_problem(problem, run.problem)
     copy_texts(config.llm, run)
@@ -91,6 +97,18 @@ def start(
         created = RunCreated(run.id, config.seed, config_to_json(config), (copy.info,), engine=evolve.__version__)
         journal.append(created, at=time.time())
     return _drive(run, {}, hooks, announce, programs=programs, resumed=False)
+
+
+def _need_reach(problem: Problem, search: SearchConfig) -> None:
+    policy = POLICIES[search.policy]
+    names = [name for name in search.operators if not policy.operators or name in policy.operators]
+    if policy.given or not (reason := out_of_reach(problem, build_operators(names).values())):
+        return
+    raise UsageError(
+        f"expected an operator that can change the seed program of {problem.contract.name}, found none ({reason}); without a model "
+        f"{KINDS} can be changed; "
+        "add a model (llm=anthropic), or let an agent or a person make the children (search=given, then evolve ask RUN)."
+    )
 
 
 def resume(
@@ -142,7 +160,7 @@ def _drive(
         checkpoints = _Checkpoints(run, texts, journal)
         recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
         instructions = instructions_of(run, problem)
-        workshop = Workshop(problem, build_operators(config), texts, search.seed, instructions=instructions)
+        workshop = Workshop(problem, build_operators(config.search.operators), texts, search.seed, instructions=instructions)
         models = NO_OFFER if pausing else offer(config.llm, run)
         search.pausing = pausing
         epoch = _open(recorder, workshop, config, budget, journal.cut_bytes, models)

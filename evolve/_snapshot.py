@@ -45,7 +45,7 @@ _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VA
 # What of each stateful object is state; the rest follows from the configuration.
 _SEARCH = (
     "budget", "seed", "slots", "tier", "finals", "final_scores", "stopping", "failed", "evaluator_errors", "retracted", "suspects",
-    "requests", "incumbent", "tickets_of_round", "barren", "paused", "closed", "spend",
+    "requests", "incumbent", "tickets_of_round", "fruitless", "paused", "closed", "spend",
 )  # fmt: skip
 _PEOPLE = (
     "rows",

@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archive import Attempt, BlockStatus, Entry, Measurement, Start, Status
+from evolve._build import build_operators
+from evolve._config import OPERATORS
 from evolve._contract import Problem
 from evolve._errors import ProblemError
 from evolve._frames import ALLOWANCE, run_limit
+from evolve._reach import KINDS, out_of_reach
 from evolve._rng import measurement_seed
 from evolve._validate_files import Check, check_files
 from evolve.execute import Block, BlockReport, EntryReport, Executor, Report, Sink
@@ -74,7 +77,7 @@ def validate_problem(problem: Problem, make_executor: MakeExecutor, files: Mappi
     final = [result for result in results if result.stage == problem.contract.stages[-1].name]
     cold = [result for result in final if result.start is not Start.WARM]
     checks += [*_check_noise(problem, final), *_check_limits(problem, results), *_check_outcome(problem, final[0])]
-    checks += _check_cost(problem, final)
+    checks += [*_check_cost(problem, final), _check_operators(problem)]
     return ValidationReport(
         problem.id,
         tuple(checks),
@@ -83,6 +86,14 @@ def validate_problem(problem: Problem, make_executor: MakeExecutor, files: Mappi
         noise_sd=statistics.stdev(_by_seed(cold).values()) if problem.contract.noisy else None,
         cost_s=statistics.median(result.wall_s for result in cold),
     )
+
+
+def _check_operators(problem: Problem) -> Check:
+    reason = out_of_reach(problem, build_operators(OPERATORS).values())
+    if not reason:
+        return Check("operators", True, "the operators that need no model can change the seed program")
+    remedy = f"they change {KINDS} so a run needs a model (llm=...) or an agent (search=given, evolve ask)"
+    return Check("operators", False, f"no operator without a model can change the seed program ({reason})", remedy, hint=True)
 
 
 def candidate_files(problem: Problem, paths: Sequence[Path]) -> dict[str, str]:

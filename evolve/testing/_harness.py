@@ -142,7 +142,8 @@ class Harness:
             script.answer, sink=self.mailbox.put, slots=script.slots, hold=script.hold, seed=script.seed
         )
         self.recorder = Recorder(self.journal, self.search, self.texts, script.clock, script.hooks)
-        self.workshop = Workshop(self.problem, build_operators(script.config), self.texts, script.seed, clock=script.cpu_clock)
+        operators = build_operators(script.config.search.operators)
+        self.workshop = Workshop(self.problem, operators, self.texts, script.seed, clock=script.cpu_clock)
         if new:
             self.recorder.write(RunCreated("scripted", script.seed, "{}", (self.problem.info,)))
         written = self.journal.written
