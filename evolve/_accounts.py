@@ -40,6 +40,8 @@ class Accounts:
         self.poor: dict[str, str] = {}  # model -> which cap left no room for a call of its
         self.failing: dict[str, int] = {}  # model -> tickets in a row that failed by its calls
         self.resting: dict[str, float] = {}  # model -> Unix time until which it is left alone
+        self.tickets = 0  # of models, that ended
+        self.lost: dict[str, int] = {}  # what went wrong -> tickets that ended without a child by it
         self.since = 0  # the first ticket under the caps of now
 
     def opened(self, record: Opened) -> None:
@@ -56,6 +58,10 @@ class Accounts:
 
     def proposed(self, record: Proposed, model: str, at: float) -> None:
         """A ticket of a model ended, at this Unix time."""
+        self.tickets += 1
+        if record.status is not ProposalStatus.CHILD:
+            cause = record.outcome or str(record.status)
+            self.lost[cause] = self.lost.get(cause, 0) + 1
         if record.outcome == OVER_BUDGET and record.attempt.ticket >= self.since:  # an older one may have met lower caps
             self.poor[model] = record.reason
         failed = record.status is ProposalStatus.FAILED

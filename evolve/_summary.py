@@ -38,8 +38,9 @@ class FinalRuns:
 @dataclass(frozen=True, slots=True)
 class ModelUse:
     """What models cost: dollars settled; dollars reserved for calls in flight; dollars beyond what was reserved, where a server
-    counted more tokens than it was allowed; tokens in and out; HTTP requests; and which models cannot be asked any more, with the
-    reason."""
+    counted more tokens than it was allowed; tokens in and out; HTTP requests; which models cannot be asked any more, with the
+    reason; how many tickets of models ended, and of these, those that gave no child, by what went wrong: a call's failure, a fault
+    of the edits, or a duplicate."""
 
     usd: float = 0.0
     reserved_usd: float = 0.0
@@ -48,6 +49,8 @@ class ModelUse:
     calls: int = 0
     offered: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
+    tickets: int = 0
+    lost: Mapping[str, int] = field(default_factory=dict)
 
 
 def model_use(search: Search) -> ModelUse:
@@ -62,6 +65,8 @@ def model_use(search: Search) -> ModelUse:
         calls=ledger.settled.calls,
         offered=accounts.offered,
         refused={**accounts.poor, **accounts.refused},
+        tickets=accounts.tickets,
+        lost=dict(sorted(accounts.lost.items(), key=lambda item: (-item[1], item[0]))),
     )
 
 

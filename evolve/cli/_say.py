@@ -105,4 +105,6 @@ def models_text(models: ModelUse, budget: Budget) -> str:
     flying = f" and ${models.reserved_usd:.4f} reserved" if models.reserved_usd else ""
     flying += f", ${models.overrun_usd:.4f} of it beyond what was reserved" if models.overrun_usd else ""
     text = f"${models.usd:.4f}{cap} spent{flying}, {models.calls} calls, {models.tokens} tokens"
+    if models.lost:
+        text += f"; {sum(models.lost.values())} of {models.tickets} answers gave no child: {counts(models.lost)}"
     return text + "".join(f"; {model} is not asked any more: {one_line(why, 160)}" for model, why in models.refused.items())

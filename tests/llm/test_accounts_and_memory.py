@@ -31,7 +31,9 @@ from evolve._accounts import Accounts, arms_of, hour_usd, seconds_of
 from evolve._config import LlmConfig
 from evolve._contract import Budget
 from evolve._ends import limits
+from evolve._summary import ModelUse
 from evolve._tickets import Made
+from evolve.cli._say import models_text
 from evolve.select import Bandit
 from evolve.testing import Harness, Script, plain_contract, scored
 
@@ -78,6 +80,17 @@ def test_an_outage_gives_a_model_a_rest_that_grows_and_ends_with_an_answer():
     assert book.resting == {"small": 125.0 + accounts.LONGEST_REST_S}
     given_to(book, ("child", ""), *[("failed", "timeout")] * 4, first=30)
     assert book.resting == {"small": 125.0 + accounts.LONGEST_REST_S}  # four are not enough for another
+
+
+def test_answers_without_a_child_are_counted_by_what_went_wrong():
+    book = opened("small")
+    given_to(book, ("child", ""), ("invalid", "not_found"), ("invalid", "elided"), ("invalid", "not_found"), ("duplicate", ""))
+    given_to(book, ("failed", "max_tokens"), first=5)
+    assert book.tickets == 6
+    assert book.lost == {"not_found": 2, "elided": 1, "duplicate": 1, "max_tokens": 1}
+    use = ModelUse(usd=0.5, calls=6, offered=("small",), tickets=book.tickets, lost=book.lost)
+    assert "5 of 6 answers gave no child: not_found 2, elided 1, " in models_text(use, Budget(usd=1.0))
+    assert "gave no child" not in models_text(replace(use, lost={}), Budget(usd=1.0))
 
 
 def test_what_a_cap_forbade_may_be_asked_again_under_another():
