@@ -18,6 +18,7 @@ from archive._errors import (
 )
 from archive._export import export_parquet
 from archive._flat import FlatArchive
+from archive._floats import bounded, difference, mean_of, sd_of, tame
 from archive._follow import Follower
 from archive._grid import GridArchive
 from archive._journal import Journal
@@ -151,14 +152,19 @@ __all__ = [
     "Text",
     "TextStore",
     "VaultOpened",
+    "bounded",
     "candidate_id",
     "changed_lines",
     "decode_record",
+    "difference",
     "encode_record",
     "export_parquet",
     "find_records",
     "lineage",
+    "mean_of",
     "open_query",
     "read_journal",
+    "sd_of",
     "shrink",
+    "tame",
 ]

@@ -14,7 +14,8 @@ First scores are used for the prior because every candidate has exactly one, how
 has the floor ``s2 / k``: a smaller spread cannot be told from none with k candidates, and at exactly zero all candidates would
 tie with no uncertainty left to explore.  With fewer than two candidates there is no prior and ``w`` is 1; with no replicate yet,
 or on a deterministic problem, the noise is 0 and the posterior is the plain mean.  A wild score (a hack, a diverged run) makes
-``tau2`` large, and so only turns shrinkage off.  Who scatters far more than the others: ``archive._scatter``.
+``tau2`` large, and so only turns shrinkage off.  Who scatters far more than the others: ``archive._scatter``.  Scores of a noisy
+problem beyond 1e150 count as that, so that squares stay numbers.
 
 What counts: every ``ok`` measurement at that stage, whatever its purpose, in the problem's own sign.  The formulas do not depend
 on the order, up to rounding.
@@ -23,23 +24,30 @@ on the order, up to rounding.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 
+from archive._floats import LARGEST, bounded, tame
 from archive._scatter import Scatter
-
-_HUGE = 1e300  # squares of absurd scores overflow; a variance stays a number
 
 
 def shrink(mean: float, n: int, noise: float, prior: tuple[float, float] | None) -> tuple[float, float]:
     """Posterior (mean, sd) of a candidate measured ``n`` times, given the noise variance and the prior (m0, tau2)."""
-    if noise <= 0.0:
-        return mean, 0.0
     error = noise / n
+    if error <= 0.0:
+        return mean, 0.0
     if prior is None:
         return mean, sqrt(error)
     m0, tau2 = prior
-    weight = tau2 / (tau2 + error)
-    return m0 + weight * (mean - m0), sqrt(weight * error)
+    both = tau2 + error
+    if both == inf:
+        tau2, error, both = tau2 / 4.0, error / 4.0, tau2 / 4.0 + error / 4.0
+    weight, gap = tau2 / both, mean - m0
+    sd = sqrt(weight * (noise / n))
+    if not -inf < gap < inf:
+        return bounded(weight * mean + error / both * m0), sd
+    if weight > 0.5:  # the smaller share is what is added: one wild score makes m0 so large that the other way loses the mean
+        return mean - error / both * gap, sd
+    return m0 + weight * gap, sd
 
 
 @dataclass(slots=True)
@@ -51,11 +59,15 @@ class Tally:
     m2: float = 0.0
 
     def add(self, score: float) -> None:
-        """Count a score (Welford)."""
+        """Count a finite score (Welford)."""
         self.n += 1
         delta = score - self.mean
-        self.mean += delta / self.n
-        self.m2 += delta * (score - self.mean)
+        if -inf < delta < inf:
+            self.mean += delta / self.n
+        else:
+            self.mean = bounded(self.mean * ((self.n - 1) / self.n) + score / self.n)
+        m2 = self.m2 + delta * (score - self.mean)
+        self.m2 = m2 if m2 < inf else LARGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +106,16 @@ class Pooled:
         return len(self._by_id)
 
     def add(self, candidate: str, score: float) -> None:
-        """Count one ok measurement (a finite score)."""
+        """Count one ok measurement (a finite score; of a noisy problem as ``tame`` gives it)."""
+        if self.noisy:
+            score = tame(score)
         tally = self._by_id.get(candidate)
         if tally is None:
             tally = self._by_id[candidate] = Tally()
             self._first.add(score)
         tally.add(score)
         if self.noisy and tally.n > 1:
-            self._scatter.put(candidate, tally.n - 1, min(tally.m2, _HUGE))
+            self._scatter.put(candidate, tally.n - 1, tally.m2)
         self._shape = None
 
     def tally(self, candidate: str) -> Tally:
@@ -118,7 +132,7 @@ class Pooled:
         """Variance of one measurement; 0 when deterministic or not yet known."""
         if not self.noisy or self._scatter.df == 0:
             return 0.0
-        return min(self._scatter.within / self._scatter.df, _HUGE)
+        return self._scatter.within / self._scatter.df
 
     def noise_of(self, candidate: str) -> float:
         """The same for one candidate: its own variance where it scatters far more than the others."""
@@ -131,7 +145,7 @@ class Pooled:
         if k < 2:
             return None
         noise = self.noise
-        return self._first.mean, min(max(self._first.m2 / (k - 1) - noise, noise / k), _HUGE)
+        return self._first.mean, max(self._first.m2 / (k - 1) - noise, noise / k)
 
     def posterior(self, candidate: str) -> tuple[float, float]:
         """(mean, sd) of the candidate's true score.  KeyError when it has no measurement."""
@@ -161,7 +175,7 @@ class Pooled:
         pooled._first = Tally(*state.first)
         rows = zip(state.ids, state.counts, state.means, state.m2s, strict=True)
         pooled._by_id = {id_: Tally(n, mean, m2) for id_, n, mean, m2 in rows}
-        repeated = ((id_, n - 1, min(m2, _HUGE)) for id_, n, m2 in zip(state.ids, state.counts, state.m2s, strict=True) if n > 1)
+        repeated = ((id_, n - 1, m2) for id_, n, m2 in zip(state.ids, state.counts, state.m2s, strict=True) if n > 1)
         if state.noisy:
             pooled._scatter.restore(repeated, state.df, state.within)
         return pooled

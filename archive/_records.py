@@ -228,7 +228,7 @@ class Claim:
     candidate: str
     reference: str
     confirmed: bool
-    p_value: float
+    p_value: float | None  # of the test on fresh seeds; None where the vault ended before it (before: 1)
     effect: float | None = None  # candidate minus reference; None where the gate was not passed
     ci_low: float | None = None
     ci_high: float | None = None

@@ -9,6 +9,7 @@ keyed by ``run_no``, the journal's place in the list that was opened; people see
 
 from __future__ import annotations
 
+from archive._floats import LARGEST, TAME
 from archive._records import TRUSTED_DRIFT
 from archive._scatter import FEW, TAIL, WILD
 
@@ -156,7 +157,8 @@ LEFT JOIN (SELECT run_no, attempt.ticket AS ticket, attempt, bool_or(status = 'v
     FROM raw.block_closed WHERE status = 'void' OR drift > {TRUSTED_DRIFT} GROUP BY run_no, attempt) v
     ON v.run_no = m.run_no AND v.ticket = m.attempt.ticket AND v.attempt = m.attempt"""
 
-# First scores, means and sums of squares a candidate and stage; clamped, so that squares of absurd scores stay numbers.
+# First scores, means and sums of squares a candidate and stage.  ``tame`` as ``archive._floats`` has it: squares stay numbers.
+# Scores whose sum may not be one (of a deterministic problem; those of a noisy one are tame) are averaged after a division.
 _POSTERIORS = f"""
 WITH problem AS (
     SELECT run_no, p.id AS problem, p.maximize, p.noisy, p.stages FROM (SELECT run_no, unnest(problems) AS p FROM raw.run_created)
@@ -167,12 +169,14 @@ WITH problem AS (
         UNION ALL SELECT run_no, problem, candidate, seq, 'rejected' FROM raw.retraction)
     GROUP BY run_no, problem, candidate
 ), scored AS (
-    SELECT m.run_no, m.problem, m.candidate, m.stage, m.seq, m.score, greatest(-1e140, least(1e140, m.score)) AS tame
-    FROM raw.measurements m LEFT JOIN failed d USING (run_no, problem, candidate)
+    SELECT m.run_no, m.problem, m.candidate, m.stage, m.seq, greatest(-{TAME}, least({TAME}, m.score)) AS tame,
+        CASE WHEN noisy THEN tame ELSE m.score END AS score
+    FROM raw.measurements m JOIN problem USING (run_no, problem) LEFT JOIN failed d USING (run_no, problem, candidate)
     WHERE m.counted AND m.status = 'ok' AND (d.seq IS NULL OR m.seq < d.seq)
 ), tally AS (
-    SELECT run_no, problem, candidate, stage, count(*) AS n, avg(score) AS mean, var_pop(tame) * count(*) AS m2,
-        arg_min(tame, seq) AS first, arg_min(score, seq) AS first_score
+    SELECT run_no, problem, candidate, stage, count(*) AS n, var_pop(tame) * count(*) AS m2, arg_min(tame, seq) AS first,
+        avg(CASE WHEN abs(score) > 1e290 THEN 0 ELSE score END)
+            + avg(CASE WHEN abs(score) > 1e290 THEN score / 2 ** 64 ELSE 0 END) * 2 ** 64 AS mean
     FROM scored GROUP BY run_no, problem, candidate, stage
 ), scatter AS (
     SELECT run_no, problem, candidate, stage, m2, m2 / (n - 1) / (1 - 2 / (9 * (n - 1))) ** 3 AS own,
@@ -185,7 +189,7 @@ WITH problem AS (
     WHERE excess > typical AND typical > 0
     QUALIFY row_number() OVER (PARTITION BY run_no, problem, stage ORDER BY excess DESC, candidate DESC) <= most
 ), noise AS (
-    SELECT run_no, problem, stage, count(*) AS k, avg(first_score) AS m0, coalesce(var_samp(first), 0) AS v0,
+    SELECT run_no, problem, stage, count(*) AS k, avg(first) AS m0, coalesce(var_samp(first), 0) AS v0,
         CASE WHEN any_value(noisy) THEN coalesce(sum(m2) FILTER (far IS NULL)
             / nullif(sum(n - 1) FILTER (far IS NULL), 0), 0) ELSE 0 END AS s2
     FROM tally JOIN problem USING (run_no, problem) LEFT JOIN far USING (run_no, problem, candidate, stage)
@@ -194,8 +198,9 @@ WITH problem AS (
     SELECT *, greatest(v0 - s2, s2 / k) AS tau2 FROM noise
 ), posterior AS (
     SELECT t.*, CASE WHEN far AND s2 > 0 THEN m2 / (n - 1) ELSE s2 END AS v,
-        CASE WHEN v > 0 AND k > 1 THEN m0 + tau2 / (tau2 + v / n) * (mean - m0) ELSE mean END AS score,
-        CASE WHEN v <= 0 THEN 0 WHEN k > 1 THEN sqrt(tau2 / (tau2 + v / n) * v / n) ELSE sqrt(v / n) END AS sd,
+        CASE WHEN v / n <= 0 OR k < 2 THEN mean WHEN tau2 / (tau2 + v / n) > 0.5 THEN mean - v / n / (tau2 + v / n) * (mean - m0)
+            ELSE m0 + tau2 / (tau2 + v / n) * (mean - m0) END AS score,
+        CASE WHEN v / n <= 0 THEN 0 WHEN k > 1 THEN sqrt(tau2 / (tau2 + v / n) * v / n) ELSE sqrt(v / n) END AS sd,
         list_position(stages, stage) AS stage_no, maximize
     FROM tally t JOIN prior USING (run_no, problem, stage) JOIN problem USING (run_no, problem)
     LEFT JOIN far USING (run_no, problem, candidate, stage)
@@ -226,7 +231,8 @@ SELECT f.run, b.problem, b.candidate AS id,
     coalesce(b.c.island, 0) AS island,
     coalesce(d.status, CASE WHEN c.n_ok > 0 THEN 'ok' WHEN c.n_ok = 0 THEN 'evaluator_error' END) AS status,
     CASE WHEN d.status IS NULL THEN p.score END AS score,
-    CASE WHEN d.status IS NULL THEN (CASE WHEN p.maximize THEN 1 ELSE -1 END) * (p.score - z.score) END AS gain,
+    CASE WHEN d.status IS NULL THEN (CASE WHEN p.maximize THEN 1 ELSE -1 END)
+        * greatest(-{LARGEST!r}, least({LARGEST!r}, p.score - z.score)) END AS gain,
     CASE WHEN d.status IS NULL THEN p.sd END AS sd, coalesce(p.n, 0) AS n, p.stage,
     b.usd AS cost_usd, b.cpu_s + coalesce(c.cpu_s, 0) AS cost_cpu_s, b.seq,
     coalesce(b.c.generation, 0) AS generation, coalesce(b.c.summary, '') AS summary, coalesce(b.c.hypothesis, '') AS hypothesis,

@@ -22,6 +22,7 @@ from archive import (
 from evolve._confirming import suspicion
 from evolve._contract import Problem
 from evolve._search import Search
+from evolve.confirm import Vault
 
 OPEN, CONFIRMED, REFUSED, WITHDRAWN = "open", "confirmed", "not confirmed", "withdrawn"
 
@@ -32,9 +33,10 @@ class Card:
     no part in the decision; None where there were none.
 
     ``status`` is confirmed, not confirmed, withdrawn (found to cheat later) or open (its vault is at work).  ``e_value`` is that of
-    the search's own runs when the vault was opened, ``p_value`` the gate's on fresh seeds.  ``runs`` counts the candidate's
-    measurements by purpose, whoever they were made for.  ``suspect``: it descends from a retracted candidate, or was compared with
-    one (``suspicion`` says which).  ``retries`` and ``voids`` count blocks with it that were lost, and those that drift made void.
+    the search's own runs when the vault was opened, ``p_value`` the gate's on fresh seeds (None: the vault ended before its test).
+    ``runs`` counts the candidate's measurements by purpose, whoever they were made for.  ``suspect``: it descends from a retracted
+    candidate, or was compared with one (``suspicion`` says which).  ``retries`` and ``voids`` count blocks with it that were lost,
+    and those that drift made void.
     """
 
     vault: int
@@ -111,7 +113,7 @@ def report_cards(search: Search, problem: Problem, records: Iterable[Stamped]) -
     vaults = search.docket.vaults
     cards = [
         replace(
-            _card(one, claimed.get(number), seen.get(one.candidate, _Seen()), withdrawn=vaults[number].withdrawn),
+            _card(one, claimed.get(number), seen.get(one.candidate, _Seen()), vaults[number]),
             suspect=bool(why := suspicion(search, vaults[number])),
             suspicion=why,
         )
@@ -153,8 +155,8 @@ def _of_blocks(records: Iterable[Stamped], seen: dict[str, _Seen]) -> Iterator[R
         yield record
 
 
-def _card(opened: VaultOpened, claim: Claim | None, seen: _Seen, *, withdrawn: bool) -> Card:
-    status = WITHDRAWN if withdrawn else OPEN if claim is None else CONFIRMED if claim.confirmed else REFUSED
+def _card(opened: VaultOpened, claim: Claim | None, seen: _Seen, vault: Vault) -> Card:
+    status = WITHDRAWN if vault.withdrawn else OPEN if claim is None else CONFIRMED if claim.confirmed else REFUSED
     return Card(
         vault=opened.vault,
         candidate=opened.candidate,
@@ -165,7 +167,7 @@ def _card(opened: VaultOpened, claim: Claim | None, seen: _Seen, *, withdrawn: b
         ci_low=claim.ci_low if claim else None,
         ci_high=claim.ci_high if claim else None,
         e_value=claim.e_value if claim else 0.0,
-        p_value=claim.p_value if claim else None,
+        p_value=vault.gate_p if claim else None,
         gate=opened.gate,
         estimate=opened.estimate,
         paired=opened.paired,

@@ -6,7 +6,6 @@ evidence, then a vault of fresh seeds; on a deterministic problem an exact compa
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from evolve._rundir import find
 from evolve._search import Search
 from evolve._session import Announcement, start
 from evolve._summary import Summary
-from evolve.confirm import BAR_CLAIM, MIN_DF
+from evolve.confirm import BAR_CLAIM, MIN_DF, e_value_of
 
 RUNS = 250  # of both programs together, at most
 _REFERENCE_SHARE = 0.5  # two programs are compared best with as many runs of each
@@ -114,7 +113,7 @@ def _no_vault(search: Search, id_: str) -> Card:
     elif people.tally(number) is None:
         reason = f"it ended as {people.rows[number].status}"
     else:
-        e_value = math.exp(min(search.contest.evidence(number, people), 700.0))
+        e_value = e_value_of(search.contest.evidence(number, people))
         few = f"the noise is known to {people.df} degrees of freedom, expected {MIN_DF}"
         weak = f"the evidence is too weak for a vault: e = {e_value:.3g}, expected {BAR_CLAIM:g}"
         reason = few if people.df < MIN_DF and e_value >= BAR_CLAIM else weak

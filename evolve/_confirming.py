@@ -10,11 +10,11 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from archive import Champion, Claim, Entry, Measured, MeasureIssued, Purpose, Record, Start, Status, VaultOpened
+from archive import Champion, Claim, Entry, Measured, MeasureIssued, Purpose, Record, Start, Status, VaultOpened, tame
 from evolve._frames import SEED
 from evolve._rng import measurement_seed
 from evolve._spend import affordable, nearest_limit
-from evolve.confirm import BAR_CLAIM, FRESH, SIZES, Ruling, Sizes, Vault, choose_sizes, make_vault, ranked
+from evolve.confirm import BAR_CLAIM, FRESH, SIZES, Ruling, Sizes, Vault, choose_sizes, e_value_of, make_vault, ranked
 from evolve.confirm import MIN_DF as NOISE_DF
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _opening(search: Search, now: float, entropy: Entropy) -> VaultOpened | None
         seeds=own + (() if group else bank),
         bank=group[0].number if group else len(docket.vaults),
         paired=paired,
-        e_value=math.exp(min(now_known[number], 700.0)),
+        e_value=e_value_of(now_known[number]),
         over=over,
     )
 
@@ -283,15 +283,14 @@ def on_issued(search: Search, record: MeasureIssued) -> None:
 def on_measured(search: Search, number: int, record: Measured) -> None:
     """A run counts."""
     result, people = record.result, search.people
-    good = result.status is Status.OK and result.score is not None
-    if good and result.stage == search.contract.stages[-1].name and result.score is not None:
-        search.contest.observed(number, people.sign * result.score, people)
+    score = None if result.status is not Status.OK or result.score is None else people.sign * tame(result.score)
+    if score is not None and result.stage == search.contract.stages[-1].name:
+        search.contest.observed(number, score, people)
         if record.purpose is Purpose.REMEASURE:
-            search.contest.half(result.seed, number, people.sign * result.score)
-    elif not good and result.status is not Status.EVALUATOR_ERROR:
+            search.contest.half(result.seed, number, score)
+    elif score is None and result.status is not Status.EVALUATOR_ERROR:
         search.contest.failed(number, people)
     if record.purpose is Purpose.VAULT:
-        score = people.sign * result.score if good and result.score is not None else None
         search.docket.measured(number, result.seed, score, f"{result.status} in a vault: {result.reason}".rstrip(": "))
 
 

@@ -7,13 +7,14 @@ its own.  Without one, what stands behind a score is that two processes, one of 
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive import Measured, Status, find_records
+from archive import Measured, Status, difference, find_records
 from evolve._contract import Problem
 from evolve._frames import SEED
 from evolve._rundir import RunDir
@@ -52,7 +53,7 @@ def verify_best(run: RunDir, problem: Problem, search: Search) -> Exact:
         return Exact("measured", id_, told, None, _own(people.sign, seed), found)
     suffix = problem.contract.artifacts[artifact] if artifact else ""
     recomputed, said = _recomputed(script, blob, suffix)
-    good = recomputed is not None and abs(recomputed - told) <= TOLERANCE * max(1.0, abs(told))
+    good = recomputed is not None and abs(difference(recomputed, told)) <= TOLERANCE * max(1.0, abs(told))
     return Exact("verified" if good else "refuted", id_, told, recomputed, _own(people.sign, seed), said)
 
 
@@ -90,6 +91,7 @@ def _recomputed(script: Path, blob: bytes, suffix: str) -> tuple[float | None, s
             return None, f"{VERIFY} did not end within {TIME_S:.0f} s"
     lines = (done.stdout.strip() or done.stderr.strip() or f"{VERIFY} said nothing").splitlines()
     try:
-        return (float(lines[-1].split()[-1]) if done.returncode == 0 else None), lines[-1]
-    except ValueError:
+        score = float(lines[-1].split()[-1])
+    except (ValueError, IndexError):
         return None, f"{VERIFY} must end with the recomputed score, found {lines[-1]!r}"
+    return (score if done.returncode == 0 and math.isfinite(score) else None), lines[-1]

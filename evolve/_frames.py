@@ -27,6 +27,7 @@ CONFIDENCE = 0.95
 STOPPED = 0.998  # quantile of a run's cost, for a program that spends all it may, at which it is stopped
 MARKED = 0.90  # and above which runs are counted
 SHARE_LEVEL = 0.01
+_MAX_LOG = 700.0
 SEED = 0  # the seed program is always row 0
 _PRIOR_SD, _PRIOR_DF = 0.08, 4
 
@@ -64,7 +65,7 @@ def run_limit(costs: Sequence[float]) -> float:
     for cost in costs:
         if cost > 0.0:
             spent.add(math.log(cost), marked=False)
-    return math.exp(spent.line(STOPPED)) if spent.n else math.inf
+    return _exp(spent.line(STOPPED)) if spent.n else math.inf
 
 
 @dataclass(slots=True)
@@ -89,18 +90,18 @@ class CpuFrame:
     def seed_cpu_s(self) -> float | None:
         """What the seed program costs; None before it has run often enough to say."""
         seed = self._seed()
-        return None if seed is None else math.exp(seed.mean)
+        return None if seed is None else _exp(seed.mean)
 
     @property
     def kill_s(self) -> float | None:
         """CPU seconds at which one run is stopped; None before the seed's cost is known."""
         seed = self._seed()
-        return None if seed is None else math.exp(seed.line(STOPPED))
+        return None if seed is None else _exp(seed.line(STOPPED))
 
     def ratio(self, row: int) -> float | None:
         """The program's mean cost as a multiple of the seed's; None while either is unknown."""
         seed = self._seed()
-        return math.exp(self.by_row[row].mean - seed.mean) if seed is not None and row in self.by_row else None
+        return _exp(self.by_row[row].mean - seed.mean) if seed is not None and row in self.by_row else None
 
     def excess_with(self, row: int, cpu_s: float, *, vault: bool = False) -> str:
         """Why a program is over budget with one more run at this cost ("" if it is not); one of its vault is judged among those."""
@@ -122,7 +123,7 @@ class CpuFrame:
         seed, spent = self._seed(), self.in_vault.get(row)
         if row == SEED or seed is None or spent is None or spent.mean <= seed.mean + math.log(ALLOWANCE):
             return ""
-        ratio = math.exp(spent.mean - seed.mean)
+        ratio = _exp(spent.mean - seed.mean)
         return f"in its vault it took {ratio:.3g} x the seed program's CPU, at most {ALLOWANCE:g} x is allowed (runs: {spent.n})"
 
     def _seed(self) -> Spent | None:
@@ -138,8 +139,13 @@ def _excess(n: int, mean: float, marked: int, seed: Spent) -> str:
     from scipy.special import bdtrc
 
     if marked > 1 and float(bdtrc(marked - 1, n, 1 - MARKED)) < SHARE_LEVEL:
-        limit = math.exp(seed.line(MARKED))
+        limit = _exp(seed.line(MARKED))
         return f"{marked} of {n} runs{{whose}} took more than {limit:.3g} s of CPU, where noise explains one in ten"
     if mean > seed.line(CONFIDENCE, n=n):
         return f"the mean CPU of {n} runs{{whose}} is above {ALLOWANCE:g} x the seed program's, with 95 % confidence"
     return ""
+
+
+def _exp(value: float) -> float:
+    """``exp`` within the range of a float: a mean of logarithms may lie a rounding beyond all of them."""
+    return math.exp(max(-_MAX_LOG, min(_MAX_LOG, value)))

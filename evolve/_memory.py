@@ -7,13 +7,14 @@ untrusted wherever they are shown.
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from archive import Candidate, Curve, Measurement, Status
+from archive import Candidate, Curve, Measurement, Status, difference
 
 if TYPE_CHECKING:
     from evolve._search import Search
@@ -137,7 +138,7 @@ def effect_of(search: Search, number: int) -> ChangeEffect | None:
     if not parents or people.score(number) is None or people.score(parents[0]) is None:
         return None
     (mine, sd), (before, before_sd) = people.posterior(number), people.posterior(parents[0])
-    return ChangeEffect(mine - before, (sd**2 + before_sd**2) ** 0.5, number)
+    return ChangeEffect(difference(mine, before), math.hypot(sd, before_sd), number)
 
 
 def arm_name(search: Search, number: int) -> str:

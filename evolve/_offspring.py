@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archive import Placed, ProposalStatus, Proposed, ProposeIssued
+from archive import Placed, ProposalStatus, Proposed, ProposeIssued, difference
 from evolve._accounts import SIMPLIFY, seconds_of
 from evolve._policies import SEED_ARM, TUNE
 from evolve.confirm import BAR_CHAMPION, Runs, log_e_not_worse, shrunk_variance
@@ -115,12 +115,12 @@ def settle(search: Search, number: int) -> list[Placed]:
     operator = search.bandit.arms[row.arm].operator if row.arm >= 0 else TUNE
     if operator != TUNE:
         baseline = row.baseline if row.baseline is not None else score
-        gain = score - baseline if score is not None and baseline is not None else None
+        gain = difference(score, baseline) if score is not None and baseline is not None else None
         if operator == SIMPLIFY and score is not None and not search.contract.noisy:
             parent = row.parents[0]
             before = search.people.score(parent)
             if before is not None and score >= before:
-                gain = max(score - before, _SIMPLER)
+                gain = max(difference(score, before), _SIMPLER)
                 placed = search.people.succeed(number, parent)
         search.bandit.learn(row.arm, gain, row.cost_s)
     search.tuning.settled(number, score)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from archive import difference
 from evolve._confirming import allowance, claims_of, holds_a_vault
 from evolve._contract import Budget
 from evolve._due import final_runs
@@ -78,7 +79,7 @@ class Watch:
             seed=seed,
             best=best,
             best_operator=operator_of(search, number) if number is not None else "",
-            gain=people.sign * (best.score - seed.score) if best is not None and seed is not None else None,
+            gain=people.sign * difference(best.score, seed.score) if best is not None and seed is not None else None,
             candidates=search.spend.candidates,
             measurements=search.spend.evaluations,
             failures=dict(sorted(people.failures.items())),

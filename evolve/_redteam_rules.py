@@ -7,11 +7,10 @@ no trap sprang, the score is the seed program's, and the next measurement is wha
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from archive import Measurement, Status
+from archive import Measurement, Status, difference, mean_of, sd_of, tame
 from evolve._population import Seen, seed_insensitive, seen
 from evolve._redteam_cases import Expected, GeneralProgram, OwnProgram
 
@@ -91,9 +90,9 @@ def with_scatter(honest: Honest, twins: Sequence[Trace]) -> Honest:
     """``honest`` with the scatter of scores pooled over the seed program and every honest twin that ended well."""
     squares, df = 0.0, 0
     for runs in (honest.runs, *(trace.runs for trace in twins)):
-        scores = list({run.seed: run.score for run in runs if run.score is not None}.values())
+        scores = list({run.seed: tame(run.score) for run in runs if run.score is not None}.values())
         if len(scores) > 1:
-            squares += (len(scores) - 1) * statistics.variance(scores)
+            squares += (len(scores) - 1) * sd_of(scores) ** 2
             df += len(scores) - 1
     return Honest(honest.runs, honest.noisy, honest.maximize, math.sqrt(squares / df) if df else 0.0, df)
 
@@ -144,10 +143,12 @@ def _difference(runs: Sequence[Measurement], honest: Honest, *, any_change: bool
     On a deterministic problem every change counts, or with ``any_change`` off every gain.  On a noisy one only a gain does: what an
     attack costs may make a score worse.
     """
-    gains = [(run.score - honest.score(run.seed)) * (1 if honest.maximize else -1) for run in runs if run.score is not None]
+    gains = [
+        difference(run.score, honest.score(run.seed)) * (1 if honest.maximize else -1) for run in runs if run.score is not None
+    ]
     if not any(gains):
         return ""
-    mean = math.fsum(gains) / len(gains)
+    mean = mean_of(gains)
     if honest.noisy:
         changed = mean > _margin(honest, len(gains))
     else:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, stdev
 
+from archive import difference, mean_of, sd_of, tame
 from evolve._confirming import claims_of, suspicion
 from evolve._contract import Problem
 from evolve._frames import SEED
@@ -114,7 +114,7 @@ def best_of(search: Search) -> int | None:
     if final is None or search.finals is None or search.finals[1] > 0:
         return search.people.best_cold()
     finalist = search.people.by_id[final.candidate]
-    better = search.people.sign * (final.best_mean - final.seed_mean) > 0
+    better = search.people.sign * difference(final.best_mean, final.seed_mean) > 0
     return finalist if better and search.people.score(finalist) is not None else SEED
 
 
@@ -143,9 +143,9 @@ def _residuals(search: Search) -> list[float]:
     """Deviations of first scores from their candidate's mean, scaled to the spread of one run."""
     found: list[float] = []
     for row in search.people.rows:
-        scores = [seen.score for seen in row.seeds]
+        scores = [tame(seen.score) for seen in row.seeds]
         if len(scores) > 1:
-            scale, mean = math.sqrt(len(scores) / (len(scores) - 1)), fmean(scores)
+            scale, mean = math.sqrt(len(scores) / (len(scores) - 1)), mean_of(scores)
             found += [scale * (score - mean) for score in scores]
     return found
 
@@ -196,8 +196,10 @@ def _final(search: Search) -> FinalRuns | None:
     seed = [score for id_, score in search.final_scores if id_ != finalist]
     if not best or not seed:
         return None
-    return FinalRuns(finalist, fmean(best), len(best), fmean(seed), len(seed), _sd(best), _sd(seed))
+    held = any(search.people.rows[vault.candidate].id == finalist for vault in claims_of(search))
+    verdict = "confirmed by its vault" if held else "unconfirmed"
+    return FinalRuns(finalist, mean_of(best), len(best), mean_of(seed), len(seed), _sd(best), _sd(seed), verdict)
 
 
 def _sd(scores: Sequence[float]) -> float | None:
-    return stdev(scores) if len(scores) > 1 else None
+    return sd_of(scores) if len(scores) > 1 else None

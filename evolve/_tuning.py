@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archive import Literal, Sample
-from evolve.select import Tuner, inherit, open_tuner
+from archive import Literal, Sample, difference
+from evolve.select import Tuner, inherit, open_tuner, tunable
 
 if TYPE_CHECKING:
     from evolve._population import Population
@@ -81,6 +81,9 @@ class Tuning:
         """
         self.opening = False
         self.seen.add(base)
+        if not literals or not all(map(tunable, literals)):  # of a journal that another version wrote
+            self.spent.add(base)
+            return
         tuner, score = self.tuner, people.score(base)
         if tuner is not None and [literal.path for literal in literals] == [literal.path for literal in tuner.literals]:
             self.tuner = tuner if score is None else tuner.noted([literal.value for literal in literals], score)
@@ -94,7 +97,7 @@ class Tuning:
         bests = [best for best in tuner.history[-_LOOK_BACK:] if best is not None]
         if tuner.best is None or not bests:
             return True
-        return score - tuner.best[1] > max(bests) - bests[0]
+        return difference(score, tuner.best[1]) > difference(max(bests), bests[0])
 
     def refused(self, base: int) -> None:
         """There is nothing to tune in ``base``."""

@@ -7,14 +7,13 @@ Nothing here prints, and nothing is kept.
 
 from __future__ import annotations
 
-import math
 import queue
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive import Attempt, BlockStatus, Entry, Measurement, Start, Status
+from archive import Attempt, BlockStatus, Entry, Measurement, Start, Status, difference, mean_of, sd_of
 from evolve._build import build_operators
 from evolve._config import OPERATORS
 from evolve._contract import Problem
@@ -82,8 +81,8 @@ def validate_problem(problem: Problem, make_executor: MakeExecutor, files: Mappi
         problem.id,
         tuple(checks),
         tuple(results),
-        seed_score=statistics.fmean(_by_seed(cold).values()),
-        noise_sd=statistics.stdev(_by_seed(cold).values()) if problem.contract.noisy else None,
+        seed_score=mean_of([*_by_seed(cold).values()]),
+        noise_sd=sd_of([*_by_seed(cold).values()]) if problem.contract.noisy else None,
         cost_s=statistics.median(result.wall_s for result in cold),
     )
 
@@ -211,9 +210,8 @@ def _check_noise(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
         found = f"noise: noisy, but {len(scores)} measurement seeds gave the same score {repeats[0]:.10g}"
         return [Check("noise", False, found, "draw data and order from trial.seed, or write noise: deterministic")]
     if problem.contract.noisy:
-        sd = statistics.stdev(scores.values())
-        mean = abs(statistics.fmean(scores.values()))
-        share = f" ({100 * sd / mean:.2g} % of the mean)" if sd < mean else ""
+        sd, mean = sd_of([*scores.values()]), abs(mean_of([*scores.values()]))
+        share = f" ({100 * (sd / mean):.2g} % of the mean)" if sd < mean else ""
         again = "; one seed twice differed too, so a measurement cannot be repeated exactly" if within else ""
         return [Check("noise", True, f"sd {sd:.4g}{share} over {len(scores)} measurement seeds{again}")]
     if within:
@@ -324,9 +322,9 @@ def _comparison(problem: Problem, seed: float | None, score: float | None, n: in
     value = f"ok: {contract.metric} = {score:.10g} {contract.unit}".strip()
     if seed is None:
         return value
-    gain = score - seed if contract.maximize else seed - score
+    gain = difference(score, seed) if contract.maximize else difference(seed, score)
     much = "no different" if gain == 0 else f"{'better' if gain > 0 else 'worse'} by {abs(gain):.4g}"
-    runs = f"; {n} noisy runs each, unconfirmed" if contract.noisy else ""
+    runs = f"; a first look, {n} noisy runs each" if contract.noisy else ""
     return f"{value}, {much} than the seed program's {seed:.10g}{runs}"
 
 
@@ -344,7 +342,7 @@ def _by_seed(results: Sequence[Measurement]) -> dict[int, float]:
 
 def _mean(results: Sequence[Measurement]) -> float | None:
     scores = [result.score for result in results if result.score is not None]
-    return math.fsum(scores) / len(scores) if scores else None
+    return mean_of(scores) if scores else None
 
 
 def _worse(problem: Problem, score: float, bar: float) -> bool:

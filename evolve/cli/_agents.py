@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, UsageError
-from evolve.cli._say import clean, columns, gain, number, one_line, put, put_json, put_source, score
+from evolve.cli._say import clean, columns, gain, number, one_line, put, put_json, put_source, score, signed
 from evolve.cli._verb import JSON, RUN, Argument, Verb
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _result_rows(result: ResultAnswer) -> list[tuple[str, str]]:
         rows.append(("gain", f"{gain(result.gain, result.seed_score)} over the seed's {number(result.seed_score)}"))
     if result.effect_gain is not None and result.parent_score is not None:
         sd = f" ± {result.effect_sd:.2g}" if result.effect_sd else ""
-        rows.append(("", f"{result.effect_gain:+.5g}{sd} over the parent's {number(result.parent_score)} ({result.parent})"))
+        rows.append(("", f"{signed(result.effect_gain)}{sd} over the parent's {number(result.parent_score)} ({result.parent})"))
     if result.best_id is not None and result.score is not None:
         rows.append(("best", result.best_id))
     return rows

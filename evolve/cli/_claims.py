@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from archive import difference
 from evolve._errors import EXIT_DONE
 from evolve.cli._say import columns, gain, number, one_line, put, put_json
 from evolve.cli._verb import JSON, RUN, Argument, Verb
@@ -89,7 +90,8 @@ def card_text(card: Card, cards: Cards) -> str:
         rows.append(("evidence", f"{searching}; no vault was opened"))
     else:
         how = "pairs at equal seeds" if card.paired else "independent seeds"
-        p_value = f"p = {card.p_value:.3g} on fresh seeds" if card.p_value is not None else "its vault is at work"
+        untested = "its vault is at work" if card.status == "open" else "its vault ended before the test"
+        p_value = f"p = {card.p_value:.3g} on fresh seeds" if card.p_value is not None else untested
         rows.append(("evidence", f"{p_value} ({card.gate[0]} runs against {card.gate[1]}, {how}); {searching}"))
         rows.append(("estimate", f"from {card.estimate[0]} further runs against {card.estimate[1]}"))
     runs = ", ".join(f"{name} {count}" for name, count in card.runs.items())
@@ -106,7 +108,7 @@ def exact_text(exact: Exact) -> str:
     """What a deterministic problem's best program came to when it was verified again."""
     rows = [(exact.status, f"{exact.candidate or '-'}: {exact.found}")]
     if exact.score is not None and exact.seed_score is not None:
-        rows.append(("effect", gain(exact.score - exact.seed_score, exact.seed_score)))
+        rows.append(("effect", gain(difference(exact.score, exact.seed_score), exact.seed_score)))
     return columns(rows)
 
 

@@ -6,7 +6,7 @@ import math
 import shlex
 from pathlib import Path
 
-from archive import TextStore
+from archive import TextStore, difference
 from evolve._confirming import suspicion
 from evolve._frames import SEED
 from evolve._search import Search
@@ -31,7 +31,7 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
         elif best == SEED:
             rows.append(("best", "nothing better than the seed program was found"))
         else:
-            much = gain(sign * (summary.best_score - summary.seed_score), summary.seed_score)
+            much = gain(sign * difference(summary.best_score, summary.seed_score), summary.seed_score)
             claim = f"; {summary.word}" if noisy else ""
             gained = "" if summary.word == CONFIRMED else f", gain {much}"  # the vault's estimate stands below
             rows.append(("best", f"{number(summary.best_score)} {summary.metric}{gained}, {summary.best_id}{claim}"))
@@ -71,7 +71,7 @@ def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:
     def mean(value: float, sd: float | None, n: int) -> str:
         return f"{number(value)}, sd {sd:.3g}, n {n}" if sd is not None else f"{number(value)}, n {n}"
 
-    much = gain(sign * (final.best_mean - final.seed_mean), final.seed_mean, final.seed_sd or 0.0)
+    much = gain(sign * difference(final.best_mean, final.seed_mean), final.seed_mean, final.seed_sd or 0.0)
     if final.best_sd is not None and final.seed_sd is not None:
         much += f", standard error {math.hypot(final.best_sd / final.best_n**0.5, final.seed_sd / final.seed_n**0.5):.2g}"
     return [

@@ -293,8 +293,10 @@ def _best_text(seen: Progress, noisy: bool) -> str:
     if seen.best is None:
         return "the seed program is being measured"
     text = f"{score(seen.best.score, seen.best.sd, seen.best.n)}"
-    if seen.gain is None or seen.seed is None or seen.best.id == seen.seed.id:
+    if seen.best_operator == "seed":
         return f"{text}, the seed program"
+    if seen.gain is None or seen.seed is None:
+        return f"{text}, by {seen.best_operator}, {seen.best.id[:10]}"
     claim = f", {seen.word}" if noisy else ""
     if seen.word == CONFIRMED:
         return f"{text}  {CONFIRMED}, by {seen.best_operator}, {seen.best.id[:10]}"

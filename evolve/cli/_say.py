@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from archive import bounded
+
 if TYPE_CHECKING:
     from evolve._contract import Budget
     from evolve._summary import ModelUse
 
 _KEPT = "\n\t"
+_LONGEST_S = 1e15
 
 
 def put(text: str) -> None:
@@ -62,8 +66,12 @@ def one_line(text: str, width: int = 100) -> str:
 
 
 def number(value: float) -> str:
-    """Seven digits: enough to tell two scores apart."""
-    return f"{value:.7g}"
+    """Seven digits, and of larger numbers two behind the point: enough to tell two scores apart; never more than a float has."""
+    value += 0.0  # no minus before a zero
+    if abs(value) < 1e4 or not math.isfinite(value):
+        return f"{value:.7g}"
+    digits = math.floor(math.log10(abs(value))) + 3
+    return f"{value:.{max(digits, 7)}g}" if digits < 17 else repr(value).removesuffix(".0")
 
 
 def score(mean: float, sd: float, n: int, unit: str = "") -> str:
@@ -74,13 +82,24 @@ def score(mean: float, sd: float, n: int, unit: str = "") -> str:
 
 def gain(value: float, base: float, sd: float = 0.0) -> str:
     """A gain (higher is better) with its sign, and relative to the seed's score where that is known well enough to divide by."""
-    share = f" ({100 * value / abs(base) + 0.0:+.2f} %)" if abs(base) > 5 * sd else ""
-    return f"{value + 0.0:+.5g}{share}"
+    share = f" ({_percent(value, abs(base))})" if abs(base) > 5 * sd and math.isfinite(value / abs(base)) else ""
+    return f"{signed(value)}{share}"
+
+
+def signed(value: float) -> str:
+    """A difference: five digits, and of larger ones all that are whole."""
+    whole = 1e4 <= abs(value) < 1e17
+    return f"{'+' if value > 0 else ''}{number(value)}" if whole else f"{value + 0.0:+.5g}"
+
+
+def _percent(value: float, base: float) -> str:
+    share = bounded(100 * (value / base)) + 0.0
+    return f"{share:+.2f} %" if abs(share) < 1e7 else f"{share:+.3g} %"
 
 
 def duration(seconds: float) -> str:
     """``0:43``, ``12:05``, ``3:20:00``."""
-    whole = max(round(seconds), 0)
+    whole = max(round(min(seconds, _LONGEST_S)), 0)
     hours, rest = divmod(whole, 3600)
     minutes, s = divmod(rest, 60)
     return f"{hours}:{minutes:02}:{s:02}" if hours else f"{minutes}:{s:02}"

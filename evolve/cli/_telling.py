@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archive import BlockClosed, Follower, Measured
+from archive import BlockClosed, Follower, Measured, Status, difference, find_records
 from evolve._errand import errand
 from evolve._errors import RunLocked, UsageError
 from evolve._memory import effect_of
@@ -243,12 +243,19 @@ def result_of(path: str, candidate: str, why: str = "") -> ResultAnswer:
         sd=here.sd if here else None,
         n=here.n if here else 0,
         seed_score=seed.score if seed else None,
-        gain=people.sign * (here.score - seed.score) if here and seed else None,
+        gain=people.sign * difference(here.score, seed.score) if here and seed else None,
         parent=people.rows[parent].id,
         parent_score=before.score if before else None,
         effect_gain=effect.effect if effect else None,
         effect_sd=effect.sd if effect else None,
         best_id=people.rows[best].id if best is not None else None,
-        reason=why if not settled else told.reason if told else "",
+        reason=why if not settled else told.reason if told else _evaluator_said(path, candidate),
         feedback=told.feedback if told else "",
     )
+
+
+def _evaluator_said(path: str, candidate: str) -> str:
+    """Why a child that the evaluator could not judge has no score: the search remembers nothing of it."""
+    measured = (one.record for one in find_records(find(Path(path)).path, ("measured",), mention=candidate))
+    errors = [one.result for one in measured if isinstance(one, Measured) and one.result.candidate == candidate]
+    return next((one.reason for one in reversed(errors) if one.status is Status.EVALUATOR_ERROR), "")

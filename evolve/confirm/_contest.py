@@ -22,6 +22,7 @@ from evolve.confirm._evidence import (
     SPREAD_SD,
     WORTH_SD,
     Runs,
+    e_value_of,
     futile,
     log_e_value,
     log_ratio,
@@ -129,7 +130,7 @@ class Contest:
             if evidence >= math.log(BAR_CHAMPION) and (tally := known.tally(number)) is not None and tally.n >= REPEATED
         ]
         best = max(ready, key=lambda number: (self.alive[number], -number), default=None)
-        return None if best is None else (best, math.exp(self.alive[best]))
+        return None if best is None else (best, e_value_of(self.alive[best]))
 
     def crowned(self, number: int, known: Known) -> None:
         """The title changes hands."""

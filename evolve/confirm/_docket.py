@@ -25,11 +25,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What a vault came to, as it is to be recorded.  Higher is better; effect and interval are None where there is no estimate."""
+    """What a vault came to, as it is to be recorded.  Higher is better; effect and interval are None where there is no estimate,
+    and the p-value where the vault ended before its test."""
 
     vault: Vault
     confirmed: bool
-    p_value: float
+    p_value: float | None
     reason: str
 
 
@@ -122,7 +123,7 @@ class Docket:
         for vault, holds in zip(decided, held, strict=True):
             why = doubt(vault) if holds and vault.effect is not None and vault.effect.effect > 0 else _reason(vault)
             if vault.confirmed is not (not why):
-                found.append(Ruling(vault, not why, _p_value(vault), why))
+                found.append(Ruling(vault, not why, vault.gate_p, why))
         return found
 
     def ruled(self, number: int, confirmed: bool) -> None:
@@ -214,6 +215,7 @@ def make_vault(
 
 
 def _p_value(vault: Vault) -> float:
+    """As it counts among all openings: one that failed shows nothing."""
     return 1.0 if vault.failed or vault.gate_p is None else vault.gate_p
 
 

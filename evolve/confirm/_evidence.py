@@ -19,6 +19,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from archive import difference
+
 BAR_CHAMPION = 20.0  # steers the search, nothing else
 BAR_CLAIM = 300.0  # may enter a vault
 WORTH_SD = 1.25  # the difference worth finding, in standard deviations of one run
@@ -27,6 +29,9 @@ FUTILE = 0.2  # likelihood ratio at which a candidate is given up that was compa
 FUTILE_TITLE = 1 / 3  # and one that contends for the title: there will be others (benchmarks/planted_truth.py, docs/log.md)
 NOT_WORSE_SD = 0.25  # of one run: what a simplification may cost
 MAX_RUNS = 30  # of one candidate: a smaller difference than 30 runs show is left alone
+MAX_LOG = 1e300  # of the evidence: it is ordered by, so it stays a number however far off a program is
+_MAX_E = 700.0  # log of the largest e-value that is written down
+_FARTHEST = 1e145  # in standard deviations, so that squares of it stay within ``MAX_LOG``
 PRIOR_DF = 10.0  # how many runs of its own a candidate's variance must have to count as much as the pooled one
 
 
@@ -56,15 +61,26 @@ def log_e_value(candidate: Runs, reference: Runs, spread: float, margin: float =
     Returns:
         0 with no runs on one side, or without noise.
     """
-    from scipy.special import log_ndtr
+    from scipy.special import erfcx, log_ndtr
 
     variance = _variance(candidate, reference)
     if variance <= 0.0 or spread <= 0.0:
         return 0.0
-    score = (candidate.mean - reference.mean - margin) / variance
-    ratio = spread * spread / variance
-    tail = float(log_ndtr(score * spread / math.sqrt(1.0 + ratio)))
-    return math.log(2.0) - 0.5 * math.log1p(ratio) + (score * spread) ** 2 / (2.0 * (1.0 + ratio)) + tail
+    sd = math.sqrt(variance)
+    gap = difference(difference(candidate.mean, reference.mean), margin)
+    z, wide = (max(-_FARTHEST, min(_FARTHEST, length / sd)) for length in (gap, spread))
+    ratio = wide * wide
+    reach = z * (wide / math.sqrt(1.0 + ratio))
+    if reach < 0.0:  # reach^2 / 2 + log_ndtr(reach), whose parts cancel
+        bulk = math.log(0.5 * float(erfcx(-reach / math.sqrt(2.0))))
+    else:
+        bulk = 0.5 * reach * reach + float(log_ndtr(reach))
+    return math.log(2.0) - 0.5 * math.log1p(ratio) + bulk
+
+
+def e_value_of(log_e: float) -> float:
+    """The e-value of a logarithm, at most exp(700): to be written down and shown, never to be compared."""
+    return math.exp(min(log_e, _MAX_E))
 
 
 def log_e_not_worse(candidate: Runs, reference: Runs, noise_sd: float) -> float:
@@ -81,7 +97,11 @@ def log_ratio(candidate: Runs, reference: Runs, worth: float) -> float:
     variance = _variance(candidate, reference)
     if variance <= 0.0:
         return 0.0
-    return worth * (candidate.mean - reference.mean - 0.5 * worth) / variance
+    gap = difference(difference(candidate.mean, reference.mean), 0.5 * worth)
+    found = worth * gap / variance
+    if not -MAX_LOG < found < MAX_LOG:  # ran over, or out of it and back (inf * 0)
+        found = (worth / math.sqrt(variance)) * (gap / math.sqrt(variance))
+    return max(-MAX_LOG, min(MAX_LOG, found))
 
 
 def futile(candidate: Runs, reference: Runs, worth: float, bar: float = FUTILE) -> bool:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from archive import difference, mean_of
+
 MIN_DF = 20  # pooled degrees of freedom below which nothing is claimed
 HEAVY = 4.5  # kurtosis of the residuals above which tails are called heavy, once there are enough of them
 _ENOUGH = 40  # residuals
@@ -52,8 +54,12 @@ def describe_noise(variance: float, df: int, residuals: Sequence[float] = ()) ->
 
 
 def _kurtosis(values: Sequence[float]) -> float | None:
-    square = math.fsum(value**2 for value in values) / len(values)
-    return math.fsum(value**4 for value in values) / len(values) / square**2 if square > 0 else None
+    largest = max(map(abs, values))
+    if largest <= 0.0:
+        return None
+    near_one = [value / largest for value in values]
+    square = math.fsum(value**2 for value in near_one) / len(values)
+    return math.fsum(value**4 for value in near_one) / len(values) / square**2
 
 
 def resolvable(noise_sd: float, candidate_runs: int, reference_runs: int, *, level: float = 0.01, chance: float = 0.8) -> float:
@@ -76,14 +82,19 @@ def pair_correlation(pairs: Sequence[tuple[int, float, float]]) -> float | None:
     groups: dict[int, list[tuple[float, float]]] = {}
     for who, ours, theirs in pairs:
         groups.setdefault(who, []).append((ours, theirs))
-    xx = yy = xy = 0.0
+    x_gaps: list[float] = []
+    y_gaps: list[float] = []
     df = 0
     for group in groups.values():
-        mx, my = (math.fsum(column) / len(group) for column in zip(*group, strict=True))
-        xx += math.fsum((x - mx) ** 2 for x, _ in group)
-        yy += math.fsum((y - my) ** 2 for _, y in group)
-        xy += math.fsum((x - mx) * (y - my) for x, y in group)
+        mx, my = (mean_of(column) for column in zip(*group, strict=True))
+        dx, dy = (
+            [difference(one, mean) for one in column] for column, mean in zip(zip(*group, strict=True), (mx, my), strict=True)
+        )
+        x_gaps, y_gaps = x_gaps + dx, y_gaps + dy
         df += len(group) - 1
-    if df < _MIN_PAIRS or xx <= 0.0 or yy <= 0.0:
+    x_most, y_most = (max(map(abs, gaps), default=0.0) for gaps in (x_gaps, y_gaps))
+    if df < _MIN_PAIRS or x_most <= 0.0 or y_most <= 0.0:
         return None
-    return xy / math.sqrt(xx * yy)
+    xs, ys = [x / x_most for x in x_gaps], [y / y_most for y in y_gaps]
+    squares = math.fsum(x * x for x in xs), math.fsum(y * y for y in ys)
+    return math.fsum(x * y for x, y in zip(xs, ys, strict=True)) / math.sqrt(squares[0] * squares[1])

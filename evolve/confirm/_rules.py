@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from statistics import fmean, variance
+
+from archive import bounded, difference, mean_of, sd_of
 
 LEVEL = 0.01
 _MIN_RUNS = 5
 _MIN_LEVELS = 3
+_MAX_LOG = 700.0  # of a ratio: beyond it nothing is decided any more
 _SCALE = 1.0  # of the t mixture's prior on effect over sd
 
 
@@ -26,7 +28,7 @@ def beats_target(losses: Sequence[float], target: float) -> float:
     n = len(losses)
     if n < 2:
         return 1.0
-    gap, spread = target - fmean(losses), math.sqrt(variance(losses) / n)
+    gap, spread = difference(target, mean_of(losses)), sd_of(losses) / math.sqrt(n)
     return 1.0 if spread == 0.0 else float(stdtr(n - 1, -gap / spread))
 
 
@@ -46,12 +48,12 @@ def beats_target_any_time(losses: Sequence[float], target: float) -> float:
     n, levels = len(losses), sorted(set(losses))
     if n < _MIN_RUNS or len(levels) < _MIN_LEVELS:
         return 1.0
-    step = min(after - before for before, after in pairwise(levels))
-    gap, square = target - fmean(losses), max(variance(losses), step * step)
-    t = gap / math.sqrt(square / n)
+    step = min(difference(after, before) for before, after in pairwise(levels))
+    gap, spread = difference(target, mean_of(losses)), max(sd_of(losses), step)
+    t = bounded(gap / spread * math.sqrt(n))
     effects = (np.arange(250) + 0.5) * (6.0 / 250)  # in sds; the prior beyond 6 weighs nothing
     weights = np.exp(-0.5 * (effects / _SCALE) ** 2)
-    return float(np.sum(weights * np.exp(_log_t_ratio(t, n, effects))) / weights.sum())
+    return float(np.sum(weights * np.exp(np.minimum(_log_t_ratio(t, n, effects), _MAX_LOG))) / weights.sum())
 
 
 def _log_t_ratio(t: float, n: int, effects):  # type: ignore[no-untyped-def]
@@ -62,7 +64,7 @@ def _log_t_ratio(t: float, n: int, effects):  # type: ignore[no-untyped-def]
     import numpy as np
 
     nu = n - 1
-    u = t / math.sqrt(nu + t * t)
+    u = t / math.hypot(math.sqrt(nu), t)
     grid = np.linspace(1e-6, math.sqrt(nu) + 12.0, 500)
     base = nu * np.log(grid) - 0.5 * grid**2
     shift = np.sqrt(n) * effects[:, None] * u

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, variance
+
+from archive import bounded, difference, mean_of, sd_of
 
 LEVEL = 0.01
 RATE = 0.05  # expected share of false claims
@@ -80,8 +81,10 @@ def power(effect: float, noise_sd: float, n: int, m: int) -> float:
     if noise_sd <= 0.0:
         return 1.0 if effect > 0 else 0.0
     df = n + m - 2
-    shift = effect / (noise_sd * math.sqrt(1 / n + 1 / m))
-    return 1.0 if shift > 30 else 1.0 - float(nctdtr(df, shift, stdtrit(df, 1 - LEVEL)))
+    shift = effect / noise_sd / math.sqrt(1 / n + 1 / m)
+    if abs(shift) > 30:
+        return 1.0 if shift > 0 else 0.0
+    return 1.0 - float(nctdtr(df, shift, stdtrit(df, 1 - LEVEL)))
 
 
 def choose_sizes(effect: float, noise_sd: float, affordable: float, *, last: bool = False) -> Sizes | None:
@@ -99,10 +102,7 @@ def choose_sizes(effect: float, noise_sd: float, affordable: float, *, last: boo
 
 def gate(candidate: Sequence[float], reference: Sequence[float], *, paired: bool) -> float:
     """p-value of "the candidate is better", one-sided.  ``paired`` compares the first runs in order, as many as both have."""
-    if paired:
-        gaps = [ours - theirs for ours, theirs in zip(candidate, reference, strict=False)]
-        return _upper_tail(fmean(gaps), variance(gaps) / len(gaps), len(gaps) - 1)
-    gap, error, df = _welch(candidate, reference)
+    gap, error, df = _paired(candidate, reference) if paired else _welch(candidate, reference)
     return _upper_tail(gap, error, df)
 
 
@@ -110,13 +110,9 @@ def estimate(candidate: Sequence[float], reference: Sequence[float], *, paired: 
     """The difference of the means with its 95 % interval."""
     from scipy.special import stdtrit
 
-    if paired:
-        gaps = [ours - theirs for ours, theirs in zip(candidate, reference, strict=False)]
-        gap, error, df = fmean(gaps), variance(gaps) / len(gaps), float(len(gaps) - 1)
-    else:
-        gap, error, df = _welch(candidate, reference)
-    half = float(stdtrit(df, 0.975)) * math.sqrt(error) if error > 0 else 0.0
-    return Effect(gap, gap - half, gap + half)
+    gap, error, df = _paired(candidate, reference) if paired else _welch(candidate, reference)
+    half = bounded(float(stdtrit(df, 0.975)) * error)
+    return Effect(gap, difference(gap, half), difference(gap, -half))
 
 
 def holds_by(p_values: Sequence[float], rate: float = RATE) -> tuple[bool, ...]:
@@ -129,11 +125,21 @@ def holds_by(p_values: Sequence[float], rate: float = RATE) -> tuple[bool, ...]:
     return tuple(i in kept for i in range(m))
 
 
+def _paired(candidate: Sequence[float], reference: Sequence[float]) -> tuple[float, float, float]:
+    """Mean difference of the pairs, its standard error, degrees of freedom."""
+    gaps = [difference(ours, theirs) for ours, theirs in zip(candidate, reference, strict=False)]
+    return mean_of(gaps), sd_of(gaps) / math.sqrt(len(gaps)), float(len(gaps) - 1)
+
+
 def _welch(candidate: Sequence[float], reference: Sequence[float]) -> tuple[float, float, float]:
-    """Difference of means, its variance, Welch and Satterthwaite's degrees of freedom."""
-    a, b = variance(candidate) / len(candidate), variance(reference) / len(reference)
-    df = (a + b) ** 2 / (a**2 / (len(candidate) - 1) + b**2 / (len(reference) - 1)) if a + b > 0 else 1.0
-    return fmean(candidate) - fmean(reference), a + b, df
+    """Difference of means, its standard error, Welch and Satterthwaite's degrees of freedom."""
+    n, m = len(candidate), len(reference)
+    a, b = sd_of(candidate) / math.sqrt(n), sd_of(reference) / math.sqrt(m)
+    gap, error = difference(mean_of(candidate), mean_of(reference)), bounded(math.hypot(a, b))
+    if error <= 0.0:
+        return gap, 0.0, 1.0
+    df = 1.0 / ((a / error) ** 4 / (n - 1) + (b / error) ** 4 / (m - 1))
+    return gap, error, df
 
 
 def _upper_tail(gap: float, error: float, df: float) -> float:
@@ -141,4 +147,4 @@ def _upper_tail(gap: float, error: float, df: float) -> float:
 
     if error <= 0.0:
         return 0.0 if gap > 0 else 1.0
-    return float(stdtr(df, -gap / math.sqrt(error)))
+    return float(stdtr(df, -gap / error))

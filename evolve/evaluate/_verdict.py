@@ -22,6 +22,7 @@ MAX_FEEDBACK_CHARS = 4000
 MAX_REASON_CHARS = 400
 MAX_CURVE_POINTS = 4096
 _ZSTD_LEVEL = 3
+_EXACT = 2.0**53  # below it a float holds every whole number
 
 
 class OutcomeError(Exception):
@@ -140,7 +141,18 @@ def _number(what: str, value: object) -> float:
         raise OutcomeError(f"{what} is too large for a float") from error
     if not math.isfinite(number):
         raise OutcomeError(f"{what} is {number}, expected a finite number")
+    if abs(number) >= _EXACT and not _held(value, number):
+        raise OutcomeError(
+            f"{what} is {str(value)[:40]}, a whole number beyond 2**53 that a float does not hold exactly; return a smaller one"
+        )
     return number
+
+
+def _held(value: numbers.Real, number: float) -> bool:
+    """Whether ``number`` is ``value``, or ``value`` is no whole number, of which a float is the nearest."""
+    if isinstance(value, numbers.Integral):
+        return int(value) == int(number)  # numpy's own would compare as floats
+    return bool(value == number or value != value // 1)
 
 
 def positive(what: str, value: object) -> float:

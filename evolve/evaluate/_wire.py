@@ -259,7 +259,10 @@ def _reader(kind: typing.Any) -> _Reader:
 def _plain(kind: type) -> _Reader:
     def read(data: object) -> object:
         if kind is float and type(data) is int:
-            data = float(data)
+            try:
+                data = float(data)
+            except OverflowError as error:
+                raise WireError("expected a number that a float can hold") from error
         if type(data) is not kind or (type(data) is float and not math.isfinite(data)):
             raise WireError(f"expected {kind.__name__}, found {type(data).__name__}")
         return data

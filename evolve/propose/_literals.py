@@ -4,8 +4,8 @@ A number is named by where it stands, not by its position: ``file::scope/target/
 ``train.py::Model.step/opt/AdamW/lr=/0``.  The ordinal counts within exactly that context, so edits elsewhere leave the name alone.
 
 Skipped, because a change there breaks a program or cannot matter: indices and slices, shapes and axes, integer exponents and
-divisors, seeds, booleans, powers of two from 8 up, numbers below 1e-6; 0, 1 and -1 outside lists of numbers; numbers in f-strings;
-anything outside the editable regions.
+divisors, seeds, booleans, powers of two from 8 up, numbers below 1e-6 or about 1e80; 0, 1 and -1 outside lists of numbers; numbers
+in f-strings; anything outside the editable regions.
 
 A comment on the number's line overrides the guess: ``# tune: 1e-4..1e-1 log``, ``# tune: 1..8``, ``# tune: off``.
 """
@@ -31,6 +31,7 @@ _LOG_STEP = 0.3  # natural log: a third up or a quarter down
 _LOG_RANGE = 100.0  # factor to either side
 _INT_RANGE = 8.0
 _COMMENT_CHARS = 400  # of the end of a line are looked at for a comment, or a long line costs its square
+_LARGE = 1e80
 _GUARD = 1e-6  # smaller ones keep a division from failing and decide nothing else
 _SHARE_STEP = 0.3  # of the distance to 1
 
@@ -60,7 +61,7 @@ def literals_of(files: dict[str, str]) -> tuple[Literal, ...]:
             ends = (min(item.value for item in group), max(item.value for item in group)) if len(group) > 1 else None
             for item in group[:MAX_LITERALS]:
                 literal = _literal(path, item, ends, _override(files[path], item))
-                if literal is not None:
+                if literal is not None and _moderate(literal):
                     found.append((len(group), order * 10_000_000 + item.start, literal))
     found.sort(key=lambda entry: (-entry[0], entry[1]))
     return tuple(literal for _, _, literal in sorted(found[:MAX_LITERALS], key=lambda entry: entry[1]))
@@ -237,7 +238,7 @@ def _literal(path: str, item: Found, ends: tuple[float, float] | None, override:
         low, high, scale = override
         if scale == "off" or not low < high or (scale == "log" and low <= 0):
             return None
-        width = math.log(high / low) if scale == "log" else high - low
+        width = math.log(high) - math.log(low) if scale == "log" else high - low
         step = max(width / 6, 0.5 if kind == "int" and scale == "linear" else 0.0)
         return Literal(name, min(max(value, low), high), kind, scale, step, low, high)
     if ends is not None:
@@ -260,6 +261,16 @@ def _literal(path: str, item: Found, ends: tuple[float, float] | None, override:
         return Literal(name, value, kind, "log", _LOG_STEP, value / _LOG_RANGE, value * _LOG_RANGE)
     size = abs(value)
     return Literal(name, value, kind, "linear", 0.2 * size, -10 * size, 10 * size) if size else None
+
+
+def _moderate(literal: Literal) -> bool:
+    """Whether steps, bounds and their squares stay well within the range of a float."""
+    sizes = (abs(literal.low), abs(literal.high), literal.step)
+    return (
+        all(size <= _LARGE for size in sizes)
+        and literal.step >= 1 / _LARGE
+        and (literal.scale == "linear" or literal.low >= 1 / _LARGE)
+    )
 
 
 def _override(text: str, item: Found) -> tuple[float, float, str] | None:

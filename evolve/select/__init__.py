@@ -3,6 +3,6 @@
 from evolve.select._bandit import Bandit
 from evolve.select._novelty import Novelty, sketch
 from evolve.select._parents import inspirations, tournament
-from evolve.select._tuner import Tuner, inherit, open_tuner
+from evolve.select._tuner import Tuner, inherit, open_tuner, tunable
 
-__all__ = ["Bandit", "Novelty", "Tuner", "inherit", "inspirations", "open_tuner", "sketch", "tournament"]
+__all__ = ["Bandit", "Novelty", "Tuner", "inherit", "inspirations", "open_tuner", "sketch", "tournament", "tunable"]

@@ -28,6 +28,8 @@ _SD_FLOOR = 0.1  # of the initial step: what an inherited coordinate has at leas
 _CONDITION_MAX = 1e14
 _POPULATION = 4.0  # times the root of the dimension: rugged objectives need more than 4 + 3 ln n (docs/log.md has the comparison)
 _INT_SD = 0.4  # of one: draws of an integer keep at least this, so that it does not freeze by rounding
+_LARGE = 1e100  # bounds, and one over it a step: squares of what is computed from them are numbers
+_MOST_STEPS = 1e50  # between the bounds
 _DIGITS = 3  # of the standard deviation: values are written no finer than this
 
 
@@ -222,17 +224,28 @@ def open_tuner(literals: Sequence[Literal], *, sigma: float = 1.0, population: i
         population: results a generation; the larger of 4 + 3 ln n and 4 sqrt n when None.
 
     Raises:
-        ValueError: no literals, or one with an empty range, a step that is not positive, or a log scale at or below zero.
+        ValueError: no literals, or one that is not ``tunable``.
     """
     literals = tuple(literals)
     if not literals:
         raise ValueError("a tuner needs at least one literal; found none.")
     for literal in literals:
-        if not (literal.low <= literal.value <= literal.high and literal.step > 0) or (literal.scale == "log" and literal.low <= 0):
+        if not tunable(literal):
             raise ValueError(f"expected low <= value <= high, step > 0 and, on a log scale, low > 0; found {literal}.")
     n = len(literals)
     population = population or max(default_population(n), round(_POPULATION * math.sqrt(n)))
     return Tuner(literals, cma_start(np.zeros(n), sigma, population=population))
+
+
+def tunable(literal: Literal) -> bool:
+    """Whether a number can be moved: its range is not empty, its step positive, a log scale stays above zero, and all sizes are
+    moderate enough for what is computed from them to stay within the range of a float."""
+    low, high, step = literal.low, literal.high, literal.step
+    if not (-_LARGE <= low <= literal.value <= high <= _LARGE and 1.0 / _LARGE <= step <= _LARGE):
+        return False
+    if literal.scale == "log":
+        return low >= 1.0 / _LARGE and math.log(high / low) / step <= _MOST_STEPS
+    return (high - low) / step <= _MOST_STEPS
 
 
 def inherit(old: Tuner, literals: Sequence[Literal]) -> Tuner:

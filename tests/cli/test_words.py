@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from evolve.cli import main
 from evolve.cli._main import VERBS, overview
-from evolve.cli._say import clean, duration, one_line
+from evolve.cli._say import clean, duration, gain, number, one_line, score
 from evolve.cli._verb import reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
@@ -156,3 +156,34 @@ def test_clean_text_moves_no_cursor(text: str) -> None:
 
 def test_durations() -> None:
     assert [duration(s) for s in (-1, 0, 59.6, 754, 12000)] == ["0:00", "0:00", "1:00", "12:34", "3:20:00"]
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False), st.floats(0, 1e300))
+def test_any_score_and_gain_can_be_told(value: float, base: float, sd: float) -> None:
+    said = f"{score(value, sd, 3)} {gain(value, base, sd)} {number(base)} {duration(abs(value))}"
+    assert "inf" not in said
+    assert "nan" not in said
+    assert float(number(value)) == pytest.approx(value, rel=1e-6)
+
+
+@given(st.integers(-(2**53), 2**53))
+def test_whole_numbers_keep_all_their_digits(value: int) -> None:
+    assert float(number(float(value))) == value or abs(value) < 1e4
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (1e20, "1e+20"), (-0.0, "0"), (1.32, "1.32"), (2.6359830849176, "2.635983"), (123456789.0, "123456789"),
+        (1e14 + 0.5, "100000000000000.5"), (1234567.891, "1234567.89"), (1.7e308, "1.7e+308"), (5e-324, "4.940656e-324"),
+    ],
+)  # fmt: skip
+def test_scores_are_told_with_the_digits_that_matter(value: float, said: str) -> None:
+    assert number(value) == said
+
+
+def test_a_gain_is_told_in_percent_where_that_says_something() -> None:
+    assert gain(3.275e307, 3.325e307) == "+3.275e+307 (+98.50 %)"
+    assert gain(1.0, 0.0) == "+1"
+    assert gain(1.0, 1e-320) == "+1"
+    assert gain(1.0, 9007199254740994.0) == "+1 (+0.00 %)"

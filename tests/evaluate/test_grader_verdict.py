@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -190,3 +191,18 @@ def test_a_bomb_of_an_artifact_is_refused_without_unpacking_it() -> None:
         unpack_artifact(pack_artifact(bytes(50_000_000)), 1000)
     with pytest.raises(ValueError):
         unpack_artifact("nonsense!", 1000)
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, -(2**53) - 1, 10**30, np.int64(2**60 + 1), Fraction(2**53 + 1)])
+@pytest.mark.parametrize("where", ["score", "metrics", "descriptors"])
+def test_a_whole_number_that_a_float_would_round_is_refused_by_name(value: Any, where: str) -> None:
+    fields = {"score": value, "metrics": {"speed": value, "size": 1}, "descriptors": {"place": value}}
+    with pytest.raises(OutcomeError, match=f"{where}.* is -?\\d+, a whole number beyond 2..53 that a float does not hold exactly"):
+        _judge(**{where: fields[where]})
+
+
+@given(st.one_of(st.integers(-(2**53), 2**53), st.integers(0, 60).map(lambda power: 3 * 2**power), st.fractions()))
+def test_a_number_is_kept_as_the_nearest_float(value: Any) -> None:
+    if isinstance(value, Fraction) and abs(value) > 2**53:
+        return
+    assert _judge(score=value).score == float(value)

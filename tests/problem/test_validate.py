@@ -185,7 +185,7 @@ def test_noisy_candidates_are_measured_beside_the_seed_and_unconfirmed(tmp_path:
     )
     report = validate_problem(load_problem(folder), local, {"main.py": "def f():\n    return 9\n"})
     assert "better by" in report.checks[0].found
-    assert "3 noisy runs each, unconfirmed" in report.checks[0].found
+    assert "a first look, 3 noisy runs each" in report.checks[0].found
     assert [result.candidate for result in report.measurements] == ["seed", "candidate"] * 3
     assert len({result.seed for result in report.measurements}) == 3
 

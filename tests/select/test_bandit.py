@@ -130,3 +130,14 @@ def test_saved_and_loaded_it_goes_on_the_same(before, after):
         twin.learn(arm, gain, cost_s)
     assert twin.dump() == found.dump()
     assert (twin.probabilities([True] * 4) == found.probabilities([True] * 4)).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(allow_nan=False), st.floats(0, allow_infinity=False)), max_size=40), MASKS)
+def test_any_gain_at_any_cost_leaves_probabilities(results: list[tuple[int, float, float]], allowed: list[bool]) -> None:
+    one = bandit()
+    for arm, gain, cost_s in results:
+        one.learn(arm, gain, cost_s)
+    found = one.probabilities(allowed)
+    assert np.isfinite(found).all()
+    assert found.sum() == pytest.approx(1.0)
+    assert 0 <= one.choose(allowed, 0.999999)[0] < 4

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from archive import Literal, Sample
 from evolve._snapshot import _decode, _encode
-from evolve.select._tuner import Tuner, inherit, open_tuner
+from evolve.select._tuner import Tuner, inherit, open_tuner, tunable
 
 FLOAT = Literal("a.py::x/0", 1.0, "float", "linear", 0.5, -10.0, 10.0)
 LOG = Literal("a.py::lr/0", 1e-3, "float", "log", 0.3, 1e-5, 1e-1)
@@ -264,3 +264,47 @@ def test_impossible_literals_are_refused(literal: Literal) -> None:
 def test_no_literals_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one literal"):
         open_tuner(())
+
+
+def _literal(ends: tuple[float, float, float], step: float, kind: str, scale: str) -> Literal:
+    low, value, high = sorted(ends)
+    return Literal("a.py::x/0", value, kind, scale, step, low, high)
+
+
+EXTREME = st.one_of(st.floats(-1e308, 1e308), st.floats(-1e100, 1e100), st.floats(-1e3, 1e3))
+LITERALS = st.lists(
+    st.one_of(
+        st.builds(
+            _literal,
+            st.tuples(EXTREME, EXTREME, EXTREME),
+            st.floats(5e-324, 1e308) | st.floats(1e-6, 1e6),
+            st.sampled_from(["float", "int"]),
+            st.just("linear"),
+        ),
+        st.builds(
+            _literal,
+            st.tuples(*[st.floats(5e-324, 1e308) | st.floats(1e-100, 1e100)] * 3),
+            st.floats(5e-324, 1e3),
+            st.sampled_from(["float", "int"]),
+            st.just("log"),
+        ),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(LITERALS, st.lists(st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)), min_size=12, max_size=40))
+def test_any_numbers_of_a_program_and_any_scores_can_be_told(literals: list[Literal], scores: list[float | None]) -> None:
+    if not all(map(tunable, literals)):
+        with pytest.raises(ValueError, match="expected low"):
+            open_tuner(literals)
+        return
+    tuner = open_tuner(literals)
+    for seed, score in enumerate(scores):
+        sample = issue(tuner, seed)
+        assert all(math.isfinite(value) for value in sample.values)
+        tuner = tuner.told(sample, score)
+        tuner = tuner.restart() if tuner.stagnated else tuner
+    assert inherit(tuner, literals).sample(draws(0, tuner))

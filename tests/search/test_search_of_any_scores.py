@@ -1,0 +1,81 @@
+"""Any finite score will do: a search fed with extreme, tiny, equal and mixed ones decides, replays and can be read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, replace
+
+import numpy as np
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from simulation import Simulation, build, contract, hash_of, state
+
+from archive import Start, Status
+from evolve._compare import _no_vault
+from evolve._memory import notes
+from evolve._progress import Watch
+from evolve._summary import best_of, noise_of, word_of
+from evolve.cli._say import gain, score
+
+LARGEST = sys.float_info.max
+KINDS = st.sampled_from([contract(), contract(noisy=True), contract(start=Start.WARM, block=3), contract(stages=2)])
+POLICIES = st.sampled_from(["map_elites", "independent", "best_of_n", "hill_climb", "one_plus_one"])
+ODD = [0.0, -0.0, 1.0, 1.32, 5e-324, -5e-324, 1e-160, 1e-310, 2.0**53, 1e20, -1e20, 1e150, 1e155, 1e200, -1e200, LARGEST, -LARGEST]
+FINITE = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(ODD))
+
+
+class Odd(Simulation):
+    """A simulation whose scores are drawn from a list by candidate and, where the problem is noisy, by seed."""
+
+    scores: list[float]
+
+    def measure(self, issued, index):
+        entry = issued.entries[index]
+        made = super().measure(issued, index)
+        key = hash_of(entry.candidate) + (entry.seed if self.search.contract.noisy else 0)
+        value = self.scores[key % len(self.scores)]
+        return replace(made, score=value) if made.status is Status.OK else made
+
+
+def odd(kind, policy, scores, *, evaluations=60, **config):
+    run = Odd(build(kind, policy=policy, evaluations=evaluations, **config), np.random.default_rng(7))
+    run.scores = scores
+    run.begin()
+    return run
+
+
+def read(search):
+    """What the reading verbs compute; every number of it has to be one."""
+    seen = Watch(search).look(1e6)
+    number_ = best_of(search)
+    noise_of(search, tails=True)
+    notes(search)
+    for row in range(len(search.people.rows)):
+        if search.people.score(row) is not None:
+            _no_vault(search, search.people.rows[row].id)
+            word_of(search, row)
+    text = json.dumps(asdict(seen), allow_nan=False)
+    assert "inf" not in text.replace("confirm", "")
+    if seen.best is not None and seen.seed is not None:
+        said = score(seen.best.score, seen.best.sd, seen.best.n) + gain(seen.gain, seen.seed.score, seen.seed.sd)
+        assert "nan" not in said
+        assert "inf" not in said
+    return number_
+
+
+@settings(max_examples=60, deadline=None)
+@given(KINDS, POLICIES, st.lists(FINITE, min_size=1, max_size=7))
+@example(contract(noisy=True), "map_elites", [1.0, 1.01, 0.99, 1e200])
+@example(contract(noisy=True), "map_elites", [LARGEST, -LARGEST])
+@example(contract(noisy=True), "map_elites", [5e-324, 0.0, 1e-323])
+@example(contract(), "map_elites", [LARGEST, -LARGEST, 1.0])
+def test_any_finite_scores_can_be_searched_replayed_and_read(kind, policy, scores):
+    run = odd(kind, policy, scores)
+    run.run()
+    assert run.search.people.n_settled > 1 or run.search.failed or policy == "one_plus_one"
+    read(run.search)
+    again = build(kind, policy=policy)
+    for stamped in run.log:
+        again.apply(stamped)
+    assert state(again) == state(run.search)
