@@ -272,6 +272,9 @@ class CallSettled:
     wall_s: float = 0.0
     reason: str = ""
     reply: Text | None = None
+    tokens_assumed: int = 0  # charged beside those in and out, which the server counted
+    usd_assumed: float = 0.0  # the part of ``usd`` that rests on them
+    rest_s: float = 0.0  # for so long the server asks to be left alone, where nobody waits for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ RAW: dict[str, dict[str, str]] = {
         "price": "VARCHAR",
         "worst_usd": "DOUBLE",
         "batch": "VARCHAR",
+        "worst_tokens": "BIGINT",
     },
     "call_settled": {
         **_CALL,
@@ -107,6 +108,8 @@ RAW: dict[str, dict[str, str]] = {
         "tokens_cached": "BIGINT",
         "wall_s": "DOUBLE",
         "reason": "VARCHAR",
+        "tokens_assumed": "BIGINT",
+        "usd_assumed": "DOUBLE",
     },
     "requested": {**_HEAD, "verb": "VARCHAR", "accepted": "BOOLEAN"},
     "budget_set": {
@@ -293,10 +296,14 @@ JOIN raw.runs f USING (run_no) ORDER BY run_no, t.seq"""
 _LLM_CALLS = """
 SELECT f.run, r.attempt.ticket AS ticket, r.call, r.provider, r.model, r.price, r.worst_usd, coalesce(s.usd, r.worst_usd) AS usd,
     coalesce(s.outcome, 'open') AS outcome, coalesce(s.tokens_in, 0) AS tokens_in, coalesce(s.tokens_out, 0) AS tokens_out,
-    coalesce(s.tokens_cached, 0) AS tokens_cached, coalesce(s.wall_s, 0) AS wall_s, coalesce(s.reason, '') AS reason, r.batch,
+    coalesce(s.tokens_cached, 0) AS tokens_cached,
+    CASE WHEN s.outcome IS NULL THEN r.worst_tokens ELSE coalesce(s.tokens_assumed, 0) END AS tokens_assumed,
+    CASE WHEN s.outcome IS NULL THEN r.worst_usd ELSE coalesce(s.usd_assumed, 0) END AS usd_assumed,
+    coalesce(s.wall_s, 0) AS wall_s, coalesce(s.reason, '') AS reason, r.batch,
     r.seq, r."at" AS unix_s
 FROM (SELECT run_no, attempt, call, arg_min(provider, seq) AS provider, arg_min(model, seq) AS model, arg_min(price, seq) AS price,
-    arg_min(worst_usd, seq) AS worst_usd, coalesce(max(batch), '') AS batch, min(seq) AS seq, min("at") AS "at"
+    arg_min(worst_usd, seq) AS worst_usd, arg_min(worst_tokens, seq) AS worst_tokens, coalesce(max(batch), '') AS batch,
+    min(seq) AS seq, min("at") AS "at"
     FROM raw.call_reserved GROUP BY run_no, attempt, call) r JOIN raw.runs f USING (run_no)
 LEFT JOIN raw.call_settled s ON s.run_no = r.run_no AND s.attempt = r.attempt AND s.call = r.call
 ORDER BY run_no, r.seq"""

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from evolve._search import Search
 
 PARADIGM, REPAIR, CROSSOVER, SIMPLIFY = "llm_paradigm", "llm_repair", "llm_crossover", "llm_simplify"
-FINAL_OUTCOMES = frozenset({"auth", "payment", "permission", "not_found"})  # asking again is no use in this opening
+FINAL_OUTCOMES = frozenset({"auth", "payment", "permission", "not_found", "wrong_server"})  # asking again is no use in this opening
 OVER_BUDGET = "over_budget"  # outcome of a ticket whose call a cap forbade
-PASSING = frozenset(
-    {"rate_limited", "overloaded", "server_error", "unreachable", "timeout", "cut_stream", "no_stop_reason"}
-)  # outcomes that may pass by themselves
+PASSING = frozenset({  # outcomes that may pass by themselves
+    "rate_limited", "overloaded", "server_error", "unreachable", "timeout", "no_answer", "cut_stream", "garbled", "no_stop_reason",
+    "dialect",
+})  # fmt: skip
 MAX_FAILURES = 5  # tickets of a model in a row, after which it is left alone
 REST_S = 60.0  # for so long, doubled with each further failure, where they may pass
 LONGEST_REST_S = 1800.0
@@ -37,7 +38,7 @@ class Accounts:
         self.ledger = Ledger(caps_of(budget))
         self.offered: tuple[str, ...] = ()
         self.refused: dict[str, str] = {}  # model -> why it cannot be asked again in this opening
-        self.poor: dict[str, str] = {}  # model -> which cap left no room for a call of its
+        self.poor: dict[str, str] = {}  # model -> which limit left no room for a call of its
         self.failing: dict[str, int] = {}  # model -> tickets in a row that failed by its calls
         self.resting: dict[str, float] = {}  # model -> Unix time until which it is left alone
         self.tickets = 0  # of models, that ended
@@ -49,12 +50,18 @@ class Accounts:
         self.offered = record.models
         self.refused, self.poor, self.failing, self.resting = {}, {}, {}, {}
 
-    def apply(self, record: CallReserved | CallSettled) -> None:
-        """Take in a record of a call."""
+    def apply(self, record: CallReserved | CallSettled, at: float, left_s: float) -> None:
+        """Take in a record of a call, at this Unix time, with so many seconds left of the run."""
         reserved = self.ledger.reservation(record.attempt, record.call)
         self.ledger.apply(record)
-        if isinstance(record, CallSettled) and record.outcome in FINAL_OUTCOMES and reserved is not None:
+        if not isinstance(record, CallSettled) or reserved is None:
+            return
+        if record.outcome in FINAL_OUTCOMES:
             self.refused[reserved.model] = record.reason
+        if record.rest_s > left_s:
+            self.poor[reserved.model] = f"its server asks for {record.rest_s:.0f} s, and the run ends before: {record.reason}"
+        elif record.rest_s:
+            self.resting[reserved.model] = max(at + record.rest_s, self.resting.get(reserved.model, 0.0))
 
     def proposed(self, record: Proposed, model: str, at: float) -> None:
         """A ticket of a model ended, at this Unix time."""

@@ -5,6 +5,7 @@ Everything here runs in the main thread; only ``Desk`` speaks to the other one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from archive import Attempt, CallSettled, Event, ProposalStatus, ProposeIssued, Retraction
@@ -33,6 +34,7 @@ class Clerk:
         self._reviewed: set[str] = set()  # candidates that the judge was asked about
         self._reviewing: set[str] = set()  # those it has said nothing of yet
         self._told: set[str] = set()  # what people were told once
+        self.new_budget()
 
     @property
     def waits(self) -> bool:
@@ -63,8 +65,11 @@ class Clerk:
             self._desk.review(row.id, Attempt(search.tickets.epoch, row.ticket), self._workshop.case(search, number), rng)
 
     def new_budget(self) -> None:
-        """The desk's caps are those of the search from here on."""
-        self._desk.cap(self._search.accounts.ledger.caps)
+        """The desk's caps are those of the search from here on, and its end the run's."""
+        search = self._search
+        wall_s = search.budget.wall_s
+        left_s = math.inf if wall_s is None else wall_s - search.spend.elapsed(self._recorder.clock())
+        self._desk.cap(search.accounts.ledger.caps, left_s)
 
     def take(self, message: DeskMessage, *, waited_for: bool = True) -> None:
         """Write what a message brings.  ``waited_for``: somebody at the desk waits until a record is durable.

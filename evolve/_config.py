@@ -16,6 +16,7 @@ TIERS = ("strict", "none")
 PROVIDERS = ("none", "anthropic", "openai", "replay")
 MODEL_OPERATORS = ("llm_mutate", "llm_crossover", "llm_repair", "llm_simplify", "llm_paradigm")
 FORMATS = ("diff", "block", "file")
+DIALECT = ("no_stream", "no_stream_options", "no_system_role", "content_parts")
 EFFORTS = ("", "low", "medium", "high", "xhigh", "max")
 MAX_SLOTS = 1024
 
@@ -117,6 +118,8 @@ class LlmConfig:
         limit_field: With ``openai``: the field for ``max_tokens``; "" is what the server at ``base_url`` is known to want.
         thinking_field: With ``openai``: the field that the server takes ``thinking`` in: ``thinking``, ``reasoning`` or
             ``chat_template_kwargs``.
+        dialect: With ``openai``: what the server is known to lack or to want, out of ``no_stream``, ``no_stream_options``,
+            ``no_system_role``, ``content_parts``; what is not said is learnt from its refusals.
         prompt_tokens: Bound on one prompt.
         repairs: Further turns after an answer that cannot be applied.
         batch: Requests that are sent together for half the price, with answers within a day; 0 sends each at once.
@@ -153,6 +156,7 @@ class LlmConfig:
     thinking: str = ""
     limit_field: str = ""
     thinking_field: str = ""
+    dialect: Sequence[str] = ()
     prompt_tokens: int = 40000
     repairs: int = 2
     batch: int = 0
@@ -186,6 +190,7 @@ class LlmConfig:
         _require(room, "llm.thinking", f"less than llm.max_tokens ({self.max_tokens}), which it is part of", self.thinking)
         fields = ("", "thinking", "reasoning", "chat_template_kwargs")
         _require(self.thinking_field in fields, "llm.thinking_field", f"one of {', '.join(fields[1:])}", self.thinking_field)
+        _require(set(self.dialect) <= set(DIALECT), "llm.dialect", f"a list out of {', '.join(DIALECT)}", list(self.dialect))
         sent = self.provider != "openai" or not self.thinking or self.thinking_field
         _require(bool(sent), "llm.thinking_field", "the field that this server takes llm.thinking in", self.thinking_field)
         if self.base_url:

@@ -77,6 +77,9 @@ class Maker(Protocol):
             JudgeUnfit: the model does not tell cheats from honest programs.
         """
 
+    def until(self, left_s: float) -> None:
+        """The run ends in so many seconds."""
+
     async def close(self) -> None:
         """Close connections."""
 
@@ -123,9 +126,10 @@ class Desk:
 
         self._begin(judged())
 
-    def cap(self, caps: Caps) -> None:
-        """Other caps from here on."""
+    def cap(self, caps: Caps, left_s: float) -> None:
+        """Other caps from here on, and a run that ends in so many seconds."""
         self._loop.call_soon_threadsafe(setattr, self._ledger, "caps", caps)
+        self._loop.call_soon_threadsafe(self._maker.until, left_s)
 
     def close(self) -> None:
         """Give up what is in flight: each call is settled, in full, and its ticket stays open.  Idempotent."""

@@ -2,7 +2,8 @@
 
 A reservation is made before an HTTP request and settled after it.  What is settled and what is reserved never exceed a cap
 together, with any number of requests in flight, as long as no server charges more than the worst case that was reserved; what one
-charges beyond it is counted in ``overrun``.  The same records give the same ledger, so a reopened run reads it from the journal.
+charges beyond it is counted in ``overrun``, and what is charged because nobody counted it in ``assumed``.  The same records give
+the same ledger, so a reopened run reads it from the journal.
 """
 
 from __future__ import annotations
@@ -63,13 +64,14 @@ class Refusal:
 class Ledger:
     """What is settled and what is reserved, under caps that may change."""
 
-    __slots__ = ("_open", "caps", "overrun", "reserved", "settled")
+    __slots__ = ("_open", "assumed", "caps", "overrun", "reserved", "settled")
 
     def __init__(self, caps: Caps | None = None) -> None:
         self.caps = caps or Caps()
         self.settled = Amount()
         self.reserved = Amount()
         self.overrun = Amount()
+        self.assumed = Amount()
         self._open: dict[CallId, tuple[CallReserved, Amount]] = {}
 
     def refusal(self, record: CallReserved) -> Refusal | None:
@@ -106,9 +108,11 @@ class Ledger:
         if call not in self._open:
             raise ValueError(f"the call {call} is not reserved.")
         _, asked = self._open.pop(call)
-        charged = Amount(nano(record.usd), record.tokens_in + record.tokens_out, 1)
+        charged = Amount(nano(record.usd), record.tokens_in + record.tokens_out + record.tokens_assumed, 1)
         self.reserved -= asked
         self.settled += charged
+        if record.tokens_assumed or record.usd_assumed:
+            self.assumed += Amount(nano(record.usd_assumed), record.tokens_assumed, 1)
         beyond = charged - asked
         self.overrun += Amount(max(beyond.nano, 0), max(beyond.tokens, 0))
 
@@ -137,16 +141,17 @@ class Ledger:
     def copy(self) -> Ledger:
         """Another ledger in the same state, for another thread."""
         twin = Ledger(self.caps)
-        twin.settled, twin.reserved, twin.overrun, twin._open = self.settled, self.reserved, self.overrun, dict(self._open)
+        twin.settled, twin.reserved, twin.overrun, twin.assumed = self.settled, self.reserved, self.overrun, self.assumed
+        twin._open = dict(self._open)
         return twin
 
-    def dump(self) -> tuple[Amount, Amount, tuple[CallReserved, ...]]:
+    def dump(self) -> tuple[Amount, Amount, Amount, tuple[CallReserved, ...]]:
         """The state; ``load`` of it is exact."""
-        return self.settled, self.overrun, tuple(record for record, _ in self._open.values())
+        return self.settled, self.overrun, self.assumed, tuple(record for record, _ in self._open.values())
 
-    def load(self, dumped: tuple[Amount, Amount, tuple[CallReserved, ...]]) -> None:
+    def load(self, dumped: tuple[Amount, Amount, Amount, tuple[CallReserved, ...]]) -> None:
         """Take the state of ``dump``."""
-        self.settled, self.overrun, records = dumped
+        self.settled, self.overrun, self.assumed, records = dumped
         self._open = {(record.attempt, record.call): (record, _asked(record)) for record in records}
         self.reserved = sum((amount for _, amount in self._open.values()), Amount())
 
@@ -158,8 +163,9 @@ def in_full(record: CallReserved, outcome: str, reason: str) -> CallSettled:
         call=record.call,
         outcome=outcome,
         usd=record.worst_usd,
-        tokens_in=record.worst_tokens,
         reason=reason,
+        tokens_assumed=record.worst_tokens,
+        usd_assumed=record.worst_usd,
     )
 
 

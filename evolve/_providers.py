@@ -161,7 +161,9 @@ class Models:
         self._templates: Templates = Templates.load(run.prompts if run.prompts.is_dir() else None)
         self._manner = _manner(llm)
         plain = _provider(replace(llm, batch=0)) if llm.batch else self._provider  # a judge is not waited for by the day
-        self._judge_caller = Caller(plain, Limiter(llm.in_flight), purse, _prices(llm)) if llm.batch else self._caller
+        judging = Limiter(llm.in_flight)
+        self._limiters = (limiter, judging)
+        self._judge_caller = Caller(plain, judging, purse, _prices(llm)) if llm.batch else self._caller
         self._open: list[Closable] = [self._provider, *([plain] if llm.batch else [])]
         self._novelty = _novelty(llm, purse, self._open)
         self._judging, self._closing = llm.judge, False
@@ -248,6 +250,11 @@ class Models:
         if isinstance(answer, CallFailure):
             raise JudgeAway(f"the judge did not answer: {answer.sentence}")
         return answer.text
+
+    def until(self, left_s: float) -> None:
+        """The run ends in so many seconds: no longer wait is begun."""
+        for limiter in self._limiters:
+            limiter.until(left_s)
 
     async def close(self) -> None:
         """Close connections."""
@@ -338,6 +345,7 @@ def _provider(llm: LlmConfig) -> Provider:
             read_timeout_s=llm.silence_s,
             limit_field=llm.limit_field or ("max_completion_tokens" if OPENAI in (llm.base_url or "") else "max_tokens"),
             thinking_field=llm.thinking_field,  # type: ignore[arg-type]
+            dialect=llm.dialect,
         )
     return Recorder(provider, Path(llm.tape)) if llm.tape else provider
 

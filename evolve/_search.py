@@ -7,6 +7,7 @@ results are arguments, and every draw is keyed by (run seed, purpose, ticket).
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from archive import (
@@ -260,7 +261,8 @@ class Search:
             case RunCreated():
                 self.seed = record.seed
             case CallReserved() | CallSettled():
-                self.accounts.apply(record)
+                left_s = math.inf if self.budget.wall_s is None else self.budget.wall_s - self.spend.elapsed(stamped.at)
+                self.accounts.apply(record, stamped.at, left_s)
             case BudgetSet():
                 self._new_budget(record)
             case StopAsked():

@@ -40,7 +40,7 @@ class ModelUse:
     """What models cost: dollars settled; dollars reserved for calls in flight; dollars beyond what was reserved, where a server
     counted more tokens than it was allowed; tokens in and out; HTTP requests; which models cannot be asked any more, with the
     reason; how many tickets of models ended, and of these, those that gave no child, by what went wrong: a call's failure, a fault
-    of the edits, or a duplicate."""
+    of the edits, or a duplicate; and what of the dollars and tokens is assumed, for how many requests, as servers did not count."""
 
     usd: float = 0.0
     reserved_usd: float = 0.0
@@ -51,6 +51,9 @@ class ModelUse:
     refused: Mapping[str, str] = field(default_factory=dict)
     tickets: int = 0
     lost: Mapping[str, int] = field(default_factory=dict)
+    assumed_usd: float = 0.0
+    assumed_tokens: int = 0
+    assumed_calls: int = 0
 
 
 def model_use(search: Search) -> ModelUse:
@@ -67,6 +70,9 @@ def model_use(search: Search) -> ModelUse:
         refused={**accounts.poor, **accounts.refused},
         tickets=accounts.tickets,
         lost=dict(sorted(accounts.lost.items(), key=lambda item: (-item[1], item[0]))),
+        assumed_usd=usd(ledger.assumed.nano),
+        assumed_tokens=ledger.assumed.tokens,
+        assumed_calls=ledger.assumed.calls,
     )
 
 

@@ -123,7 +123,10 @@ def models_text(models: ModelUse, budget: Budget) -> str:
     cap = f" of ${budget.usd:g}" if budget.usd is not None else ""
     flying = f" and ${models.reserved_usd:.4f} reserved" if models.reserved_usd else ""
     flying += f", ${models.overrun_usd:.4f} of it beyond what was reserved" if models.overrun_usd else ""
-    text = f"${models.usd:.4f}{cap} spent{flying}, {models.calls} calls, {models.tokens} tokens"
+    text = f"${models.usd:.4f}{cap} spent{flying}, {models.calls} calls, {models.tokens - models.assumed_tokens} tokens"
+    if models.assumed_calls:
+        much = f"${models.assumed_usd:.4f} of it and {models.assumed_tokens} tokens more"
+        text += f"; {much} are assumed, as the server did not count {models.assumed_calls} calls"
     if models.lost:
         text += f"; {sum(models.lost.values())} of {models.tickets} answers gave no child: {counts(models.lost)}"
     return text + "".join(f"; {model} is not asked any more: {one_line(why, 160)}" for model, why in models.refused.items())

@@ -14,14 +14,19 @@ from typing import Any
 
 from evolve.models._anthropic_client import AnthropicClient
 from evolve.models._anthropic_list import anthropic_catalogue
-from evolve.models._draft import Draft, count, judge, mapping, text
-from evolve.models._failure import CallFailure, refused
+from evolve.models._bounds import whole
+from evolve.models._draft import Draft, count, is_odd, judge, mapping, parsed, text
+from evolve.models._failure import CallFailure, elsewhere, in_short, refused
 from evolve.models._http import read_rest
+from evolve.models._incoming import Incoming, Silence
 from evolve.models._model_info import ModelInfo
 from evolve.models._provider import Answer
 from evolve.models._reply import NOTHING, Usage
 from evolve.models._request import Block, CacheMark, ModelRequest, ThinkingBudget
 from evolve.models._sse import events
+from evolve.models._words import error_status, error_words, is_error, page_words
+
+_MOST_PAGE = 65536  # bytes
 
 
 class Anthropic:
@@ -47,6 +52,7 @@ class Anthropic:
         deadline_s: float = 1200.0,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
+        self._read_timeout_s = read_timeout_s
         self._client = AnthropicClient(
             self.name,
             base_url=base_url,
@@ -66,36 +72,59 @@ class Anthropic:
             body = messages_body(request)
             extra = body.pop("extra_body", None)
             async with await client.messages.create(**body, extra_body=extra, stream=True) as stream:
-                draft.request_id = stream.response.headers.get("request-id", "")
-                draft.hold_s = self._client.hold_s(stream.response)
-                return await self._read(events(stream.response.aiter_bytes()), request, draft)
+                response = stream.response
+                draft.request_id = response.headers.get("request-id", "")
+                draft.begun, draft.hold_s = True, self._client.hold_s(response)
+                silence = Silence(self._read_timeout_s)
+                incoming = Incoming(response.aiter_bytes(), silence)
+                form = await incoming.form()
+                if form == "page":
+                    return elsewhere(self.name, "a page", page_words(await incoming.begins(_MOST_PAGE)))
+                if form == "json":
+                    return self._whole(await whole(aiter(incoming)), request, draft)
+                return await self._read(events(aiter(incoming)), request, draft, silence)
 
         failure = await self._client.attempt(read, draft)
         return failure or judge(self.name, draft, request)
 
-    async def _read(self, coming: AsyncIterator[str], request: ModelRequest, draft: Draft) -> CallFailure | None:
+    async def _read(self, coming: AsyncIterator[str], request: ModelRequest, draft: Draft, silence: Silence) -> CallFailure | None:
         async for data in coming:
-            event = json.loads(data)
-            if not isinstance(event, dict):
-                raise ValueError("an event is no JSON object")
-            if event.get("type") == "error":
-                inner = mapping(event.get("error"))
-                return refused(
-                    self.name,
-                    200,
-                    text(inner.get("type")),
-                    text(inner.get("message")),
-                    usage=draft.usage,
-                    text=draft.text,
-                    request_id=draft.request_id,
-                    hold_s=draft.hold_s,
-                    midway=True,
-                )
+            event = parsed(data)
+            if is_error(event):
+                return self._refused_within(event, draft)
             _take(event, request, draft)
+            if event.get("type") != "ping":
+                silence.heard()
             if draft.ended:
                 await read_rest(coming)
                 break
         return None
+
+    def _whole(self, raw: bytes, request: ModelRequest, draft: Draft) -> CallFailure | None:
+        """An answer in one piece, of a server that does not stream; or the error that there is."""
+        body = parsed(raw.decode())
+        if is_error(body):
+            return self._refused_within(body, draft)
+        if not isinstance(body.get("content"), list):
+            return elsewhere(self.name, "JSON that is no message", in_short(json.dumps(body, ensure_ascii=False)))
+        take_whole(body, request.marks, draft)
+        return None
+
+    def _refused_within(self, body: Mapping[str, Any], draft: Draft) -> CallFailure:
+        """The failure that an error in an answer with status 200 is; where nothing came before it, it costs nothing."""
+        kind, words = error_words(body)
+        midway = bool(draft.texts or draft.tool_json or draft.usage)
+        return refused(
+            self.name,
+            200 if midway else error_status(body) or 200,
+            kind,
+            words,
+            usage=draft.usage if midway else NOTHING,
+            text=draft.text,
+            request_id=draft.request_id,
+            hold_s=draft.hold_s,
+            midway=midway,
+        )
 
     async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
         return await anthropic_catalogue(self._client)
@@ -172,13 +201,19 @@ def whole_draft(message: Mapping[str, Any], marks: tuple[CacheMark, ...]) -> Dra
         message: As the server sends it.
         marks: The cache marks of its request, or ``("1h",)`` where nobody knows them.
     """
-    draft = Draft(ended=True, stop=text(message.get("stop_reason")), model=text(message.get("model")))
+    draft = Draft()
+    take_whole(message, marks, draft)
+    return draft
+
+
+def take_whole(message: Mapping[str, Any], marks: tuple[CacheMark, ...], draft: Draft) -> None:
+    """Add a message that was not streamed.  Arguments as of ``whole_draft``."""
+    draft.ended, draft.stop, draft.model = True, text(message.get("stop_reason")), text(message.get("model"))
     draft.usage = _usage(mapping(message.get("usage")), marks, None, final=True)
     draft.refusal = text(mapping(message.get("stop_details")).get("explanation"))
     content = message.get("content")
     for index, block in enumerate(content if isinstance(content, list) else ()):
         _open_block(mapping(block), index, draft)
-    return draft
 
 
 def _open_block(block: Mapping[str, Any], index: int, draft: Draft) -> None:
@@ -211,6 +246,7 @@ def _usage(found: Mapping[str, Any], marks: tuple[CacheMark, ...], before: Usage
         output=_newer(found.get("output_tokens"), old.output),
         thinking=_newer(mapping(found.get("output_tokens_details")).get("thinking_tokens"), old.thinking),
         output_known=final,
+        sound=old.sound and not any(is_odd(found.get(name)) for name in ("input_tokens", "output_tokens")),
     )
 
 

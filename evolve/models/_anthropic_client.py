@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 from evolve._errors import UsageError, need
 from evolve.models._bounds import TooLong
 from evolve.models._clients import Clients
-from evolve.models._draft import Draft, mapping, text
+from evolve.models._draft import Draft
 from evolve.models._failure import CallFailure, FailureKind, broken, refused
 from evolve.models._headers import hold_s, retry_after_s
 from evolve.models._http import certificates, http, transport_errors, transport_failure
 from evolve.models._keys import key_in
 from evolve.models._reply import NOTHING
+from evolve.models._words import error_words, page_words
 
 T = TypeVar("T")
 
@@ -66,11 +67,11 @@ class AnthropicClient:
         except transport_errors() as error:
             return transport_failure(self.name, error, draft)
         except TooLong as error:
-            return broken(self.name, FailureKind.CUT_STREAM, str(error), draft.usage, draft.text)
+            return broken(self.name, FailureKind.TOO_LONG, str(error), draft.usage, draft.text)
         except UsageError as error:  # of the key
             return broken(self.name, FailureKind.AUTH, str(error).rstrip("."), NOTHING)
         except (ValueError, RecursionError, sdk.APIResponseValidationError) as error:
-            return broken(self.name, FailureKind.CUT_STREAM, f"the stream is garbled ({error})", draft.usage, draft.text)
+            return broken(self.name, FailureKind.GARBLED, f"the answer is garbled ({error})", draft.usage, draft.text)
         except TypeError as error:
             if "authentication" not in str(error):
                 raise
@@ -97,14 +98,16 @@ class AnthropicClient:
     def _refused(self, error: Any, draft: Draft) -> CallFailure:
         status = error.status_code
         headers = error.response.headers
-        inner = mapping(mapping(error.body).get("error"))
+        kind, words = error_words(error.body) if isinstance(error.body, dict) else ("", page_words(error.response.content))
+        if 300 <= status < 400:
+            words = f"it sends elsewhere: {headers.get('location', '').partition('?')[0]}"
         now = self._unix_time()
         return refused(
             self.name,
             status,
-            text(inner.get("type")),
-            text(inner.get("message")) or error.message,
-            usage=NOTHING if status >= 400 else draft.usage,
+            kind,
+            words or error.message,
+            usage=NOTHING if status >= 300 else draft.usage,
             retry_after_s=retry_after_s(headers, now),
             text=draft.text,
             request_id=headers.get("request-id", ""),

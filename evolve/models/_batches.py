@@ -273,7 +273,7 @@ class AnthropicBatches:
                 try:
                     return judge(self.name, whole_draft(mapping(result.get("message")), marks), request)
                 except TooLong as error:
-                    return broken(self.name, FailureKind.CUT_STREAM, str(error), None)
+                    return broken(self.name, FailureKind.TOO_LONG, str(error), None)
             case "errored":
                 outer = mapping(result.get("error"))
                 inner = mapping(outer.get("error"))

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from evolve._errors import UsageError
-from evolve.models._draft import Draft, count, judge, mapping, text
-from evolve.models._failure import CallFailure, refused
+from evolve.models._bounds import whole
+from evolve.models._dialect import Dialect, dialect_of
+from evolve.models._draft import Draft, count, is_odd, judge, mapping, parsed, text
+from evolve.models._failure import CallFailure, FailureKind, elsewhere
 from evolve.models._http import read_rest
+from evolve.models._incoming import Incoming, Silence
 from evolve.models._model_info import ModelInfo
-from evolve.models._openai_client import OpenAIClient, error_words
+from evolve.models._openai_client import OpenAIClient
 from evolve.models._provider import Answer
 from evolve.models._reply import Usage
 from evolve.models._request import Block, ModelRequest, Thinking, ThinkingBudget
 from evolve.models._sse import events
+from evolve.models._words import is_error, page_words
 
 ThinkingField = Literal["", "thinking", "reasoning", "chat_template_kwargs"]
 
 _THINKING_FIELDS = ("", "thinking", "reasoning", "chat_template_kwargs")
 _NO_ROUTE = frozenset({404, 405, 501})
+_TEACHES = frozenset({FailureKind.BAD_REQUEST, FailureKind.SERVER_ERROR})
+_FIELDS = (b":", b"data", b"event", b"id", b"retry")  # what a stream of events may begin with
+_PLAIN = Dialect()
 _LONGEST = ("max_model_len", "context_length")  # where vLLM and OpenRouter say how long a prompt may be
 
 
@@ -34,6 +42,8 @@ class ChatCompletions:
         limit_field: ``max_tokens``, or ``max_completion_tokens`` where the server wants that.
         thinking_field: Where the server takes thinking, which the protocol has no field for: ``thinking`` (DeepSeek, GLM),
             ``reasoning`` (OpenRouter), ``chat_template_kwargs`` (vLLM, llama.cpp; on or off, without a budget).  "" sends none.
+        dialect: What is known of the server's dialect, as ``llm.dialect`` names it; the rest is learnt from refusals,
+            for each model by itself.
         read_timeout_s: Longest silence within an answer.
         deadline_s: Longest time a whole call may take.
         unix_time: Gives Unix time, for headers that name a date.
@@ -51,6 +61,7 @@ class ChatCompletions:
         key_variable: str = "OPENAI_API_KEY",
         limit_field: str = "max_tokens",
         thinking_field: ThinkingField = "",
+        dialect: Sequence[str] = (),
         read_timeout_s: float = 120.0,
         deadline_s: float = 1200.0,
         unix_time: Callable[[], float] = time.time,
@@ -59,7 +70,8 @@ class ChatCompletions:
             expected = ", ".join(_THINKING_FIELDS[1:])
             raise UsageError(f"thinking_field must be one of {expected}, or empty; found {thinking_field!r}.")
         self.prices_from = base_url
-        self._limit_field = limit_field
+        self._first = dialect_of(dialect, limit_field)
+        self._dialects: dict[str, Dialect] = {}  # of each model, where it is not the first
         self._thinking_field = thinking_field
         self._client = OpenAIClient(
             self.name,
@@ -71,12 +83,14 @@ class ChatCompletions:
         )
 
     def request_bytes(self, request: ModelRequest) -> int:
-        return len(self._content(request))
+        return len(self._content(request, self._dialect(request.model)))
 
     async def call(self, request: ModelRequest) -> Answer:
-        draft = Draft()
-        failure = await self._client.attempt(lambda: self._read(self._content(request), draft), draft)
-        return failure or judge(self.name, draft, request)
+        draft, dialect = Draft(), self._dialect(request.model)
+        failure = await self._client.attempt(lambda: self._read(request, dialect, draft), draft)
+        if failure is None:
+            return judge(self.name, draft, request)
+        return self._learnt(request.model, dialect, failure) if failure.kind in _TEACHES and not failure.text else failure
 
     async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
         found = await self._client.fetch("GET", "/models")
@@ -88,44 +102,87 @@ class ChatCompletions:
     async def close(self) -> None:
         await self._client.close()
 
-    def _content(self, request: ModelRequest) -> bytes:
-        body = chat_body(request, self._limit_field, self._thinking_field)
+    def _dialect(self, model: str) -> Dialect:
+        return self._dialects.get(model, self._first)
+
+    def _learnt(self, model: str, spoken: Dialect, failure: CallFailure) -> CallFailure:
+        """A refusal; one that names what can be done otherwise is passing, as the next request does it otherwise."""
+        now = self._dialect(model)
+        if now != spoken:  # another call has learnt something while this one was under way
+            return replace(failure, kind=FailureKind.DIALECT)
+        learnt = spoken.after(failure.sentence)
+        if learnt is None:
+            return failure
+        self._dialects[model], how = learnt
+        return replace(failure, kind=FailureKind.DIALECT, sentence=f"{failure.sentence} From now on {model} is asked {how}.")
+
+    def _content(self, request: ModelRequest, dialect: Dialect) -> bytes:
+        body = chat_body(request, dialect, self._thinking_field)
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
-    async def _read(self, content: bytes, draft: Draft) -> CallFailure | None:
-        async with self._client.stream("POST", "/chat/completions", content, "text/event-stream") as response:
+    async def _read(self, request: ModelRequest, dialect: Dialect, draft: Draft) -> CallFailure | None:
+        content, accept = self._content(request, dialect), "text/event-stream" if dialect.stream else "application/json"
+        async with self._client.stream("POST", "/chat/completions", content, accept, patient=not dialect.stream) as response:
             draft.request_id = response.headers.get("x-request-id", "")
             if response.status_code != 200:
                 return await self._client.refused(response)
-            draft.hold_s = self._client.hold_s(response)
-            coming = events(response.aiter_bytes())
-            async for data in coming:
-                if data == "[DONE]":
-                    draft.ended = True
-                    await read_rest(coming)
-                    return None
-                chunk = json.loads(data)
-                if not isinstance(chunk, dict):
-                    raise ValueError("a chunk is no JSON object")
-                if chunk.get("error"):
-                    kind, words = error_words(chunk)
-                    return refused(self.name, 200, kind, words, usage=draft.usage, text=draft.text, midway=True)
-                _take(chunk, draft)
+            draft.begun, draft.hold_s = True, self._client.hold_s(response)
+            silence = self._client.silence()
+            incoming = self._client.incoming(response, silence)
+            form = await incoming.form()
+            if form == "page":
+                return await self._client.page(incoming)
+            if form == "json":
+                failure = await self._whole(response, incoming, draft)
+                if failure is None and dialect.stream:  # a server that streams nothing is waited for differently
+                    self._dialects[request.model] = replace(self._dialect(request.model), stream=False)
+                return failure
+            return await self._streamed(response, incoming, silence, draft)
+
+    async def _streamed(self, response: Any, incoming: Incoming, silence: Silence, draft: Draft) -> CallFailure | None:
+        coming, n_events = events(aiter(incoming)), 0
+        async for data in coming:
+            n_events += 1
+            if data == "[DONE]":
+                draft.ended = True
+                await read_rest(coming)
+                return None
+            chunk = parsed(data)
+            if is_error(chunk):
+                return self._client.refused_within(response, chunk, draft)
+            if _take(chunk, draft):
+                silence.heard()
+        if not n_events and not incoming.head.startswith(_FIELDS) and incoming.head:
+            return elsewhere(self.name, "a text that is no stream of events", page_words(incoming.head))
+        return None
+
+    async def _whole(self, response: Any, incoming: Incoming, draft: Draft) -> CallFailure | None:
+        """An answer in one piece: of a server that does not stream, or one that was asked not to; or the error that there is."""
+        body = parsed((await whole(aiter(incoming))).decode())
+        if is_error(body):
+            return self._client.refused_within(response, body, draft)
+        if not isinstance(body.get("choices"), list):
+            return self._client.other(body)
+        _take(body, draft, part="message")
+        draft.ended = True
         return None
 
 
-def chat_body(request: ModelRequest, limit_field: str = "max_tokens", thinking_field: ThinkingField = "") -> dict[str, Any]:
+def chat_body(request: ModelRequest, dialect: Dialect = _PLAIN, thinking_field: ThinkingField = "") -> dict[str, Any]:
     """The JSON body of a request."""
-    messages = [{"role": each.role, "content": _joined(each.blocks)} for each in request.messages]
-    if request.system:
-        messages.insert(0, {"role": "system", "content": _joined(request.system)})
+    messages: list[tuple[str, str]] = [(each.role, _joined(each.blocks)) for each in request.messages]
+    if request.system and dialect.system_role:
+        messages.insert(0, ("system", _joined(request.system)))
+    elif request.system:
+        messages[0] = ("user", f"{_joined(request.system)}\n\n{messages[0][1]}")
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": messages,
-        limit_field: request.max_tokens,
-        "stream": True,
-        "stream_options": {"include_usage": True},
+        "messages": [{"role": role, "content": _content_of(words, dialect)} for role, words in messages],
+        dialect.limit_field: request.max_tokens,
+        "stream": dialect.stream,
     }
+    if dialect.stream and dialect.stream_options:
+        body["stream_options"] = {"include_usage": True}
     if request.effort:
         body["reasoning_effort"] = request.effort
     if request.thinking and thinking_field:
@@ -162,20 +219,30 @@ def _joined(blocks: tuple[Block, ...]) -> str:
     return "\n\n".join(block.text for block in blocks)
 
 
-def _take(chunk: Mapping[str, Any], draft: Draft) -> None:
-    """Add one chunk of the stream.  The last one has usage and no choices."""
+def _content_of(words: str, dialect: Dialect) -> object:
+    return [{"type": "text", "text": words}] if dialect.content_parts else words
+
+
+def _take(chunk: Mapping[str, Any], draft: Draft, part: str = "delta") -> bool:
+    """Add one chunk of the stream, or with ``part="message"`` a whole answer; returns whether it says anything.
+
+    The last chunk has usage and no choices.
+    """
     draft.model = text(chunk.get("model")) or draft.model
-    if isinstance(chunk.get("usage"), Mapping):
+    said = isinstance(chunk.get("usage"), Mapping)
+    if said:
         draft.usage = _usage(chunk["usage"])
     for choice in _objects(chunk.get("choices")):
-        delta = mapping(choice.get("delta"))
+        delta = mapping(choice.get(part))
+        said = said or bool(choice.get("finish_reason")) or any(value for name, value in delta.items() if name != "role")
         draft.say(delta.get("content"))
         draft.refusal += text(delta.get("refusal"))
-        for call in _objects(delta.get("tool_calls")):
-            if count(call.get("index")) == 0:
+        for place, call in enumerate(_objects(delta.get("tool_calls"))):
+            if (place if part == "message" else count(call.get("index"))) == 0:
                 draft.tool_json = draft.tool_json or []
                 draft.say(mapping(call.get("function")).get("arguments"), draft.tool_json)
         draft.stop = text(choice.get("finish_reason")) or draft.stop
+    return said
 
 
 def _objects(value: object) -> list[Mapping[str, Any]]:
@@ -183,9 +250,10 @@ def _objects(value: object) -> list[Mapping[str, Any]]:
 
 
 def _usage(found: Mapping[str, Any]) -> Usage:
+    sound = not any(is_odd(found.get(name)) for name in ("prompt_tokens", "completion_tokens"))
     parts = mapping(found.get("prompt_tokens_details"))
     cached, written = count(parts.get("cached_tokens")), count(parts.get("cache_write_tokens"))
     thinking = count(mapping(found.get("completion_tokens_details")).get("reasoning_tokens"))
     fresh = max(count(found.get("prompt_tokens")) - cached - written, 0)
     output = count(found.get("completion_tokens"))
-    return Usage(input=fresh, cached=cached, written_5m=written, output=output, thinking=thinking)
+    return Usage(input=fresh, cached=cached, written_5m=written, output=output, thinking=thinking, sound=sound)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evolve.models._bounds import MOST_TEXT, TooLong
-from evolve.models._failure import CallFailure, FailureKind
+from evolve.models._failure import CallFailure, FailureKind, in_short
 from evolve.models._keys import hidden, shown
 from evolve.models._reply import ModelReply, Usage
 from evolve.models._request import ModelRequest
 
+_SHOWN = 100  # characters of what is garbled
 _FINE = frozenset({"end_turn", "stop_sequence", "tool_use", "stop", "tool_calls", "function_call", "eos", "eos_token"})
 _TOO_LONG = frozenset({"max_tokens", "model_context_window_exceeded", "length"})
 _REFUSED = frozenset({"refusal", "content_filter"})
@@ -33,13 +34,18 @@ class Draft:
     request_id: str = ""
     hold_s: float = 0.0
     n_said: int = 0
+    begun: bool = False  # whether an answer has begun: its headers were read
 
     def say(self, piece: object, into: list[str] | None = None) -> None:
-        """Add a piece of the text, or of a tool's input.
+        """Add a piece of the text, or of a tool's input; a list of parts is each part's text.
 
         Raises:
             TooLong: It has become longer than any that a model writes.
         """
+        if isinstance(piece, list):
+            for part in piece:
+                self.say(mapping(part).get("text") if isinstance(part, Mapping) else part, into)
+            return
         if not isinstance(piece, str):
             return
         self.n_said += len(piece)
@@ -54,12 +60,36 @@ class Draft:
 
 def count(value: object) -> int:
     """A server's number of tokens; what is no such number counts nothing."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def is_odd(value: object) -> bool:
+    """Whether a number of tokens is there and is none: below zero, a part of one, a text."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0)
 
 
 def mapping(value: object) -> Mapping[str, Any]:
     """A server's JSON object; what is none is an empty one."""
     return value if isinstance(value, Mapping) else {}
+
+
+def parsed(data: str) -> dict[str, Any]:
+    """An event of a stream, or a whole answer, as JSON.
+
+    Raises:
+        ValueError: It is no JSON object; the message shows how it begins.
+    """
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        raise ValueError(f"no JSON: {in_short(data)[:_SHOWN]}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"no JSON object: {in_short(data)[:_SHOWN]}")
+    return found
 
 
 def text(value: object) -> str:
@@ -81,6 +111,8 @@ def judge(server: str, draft: Draft, request: ModelRequest | None) -> ModelReply
 
     if not draft.stop:
         if not draft.ended:
+            if not draft.texts and draft.tool_json is None:
+                return fail(FailureKind.NO_ANSWER, "the connection ended before anything was said")
             return fail(FailureKind.CUT_STREAM, "the answer was cut off before its end")
         return fail(FailureKind.NO_STOP_REASON, "the answer ended without a stop reason and may be incomplete")
     if draft.stop in _TOO_LONG:

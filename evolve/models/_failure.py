@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from evolve.models._keys import hidden, shown
-from evolve.models._reply import Usage
+from evolve.models._reply import NOTHING, Usage
 
 _MOST_READ = 65536
 _LONGEST = 300  # characters of a server's own words that are passed on
@@ -18,7 +19,12 @@ class FailureKind(StrEnum):
     SERVER_ERROR = "server_error"
     UNREACHABLE = "unreachable"  # no connection: nothing was sent
     TIMEOUT = "timeout"
+    NO_ANSWER = "no_answer"  # the connection ended before anything was said
     CUT_STREAM = "cut_stream"  # the answer ended in the middle
+    GARBLED = "garbled"  # bytes that are no text, or text that is no JSON
+    TOO_LONG = "too_long"  # more than any model writes
+    WRONG_SERVER = "wrong_server"  # what answers is no server of models: a page, a redirection, another protocol
+    DIALECT = "dialect"  # a field was refused that can be left out: the next request does
     NO_STOP_REASON = "no_stop_reason"  # the answer ended in good order but does not say why
     BAD_REQUEST = "bad_request"
     AUTH = "auth"
@@ -34,7 +40,7 @@ class FailureKind(StrEnum):
 
 _AGAIN = frozenset({
     FailureKind.RATE_LIMITED, FailureKind.OVERLOADED, FailureKind.SERVER_ERROR, FailureKind.UNREACHABLE, FailureKind.TIMEOUT,
-    FailureKind.CUT_STREAM, FailureKind.NO_STOP_REASON,
+    FailureKind.NO_ANSWER, FailureKind.CUT_STREAM, FailureKind.GARBLED, FailureKind.NO_STOP_REASON, FailureKind.DIALECT,
 })  # fmt: skip
 
 
@@ -80,6 +86,7 @@ _BY_TYPE = {
     "authentication_error": FailureKind.AUTH,
     "permission_error": FailureKind.AUTH,
     "not_found_error": FailureKind.NOT_FOUND,
+    "model_not_found": FailureKind.NOT_FOUND,
     "invalid_request_error": FailureKind.BAD_REQUEST,
 }
 _BY_STATUS = {
@@ -87,8 +94,10 @@ _BY_STATUS = {
     402: FailureKind.PAYMENT,
     403: FailureKind.AUTH,
     404: FailureKind.NOT_FOUND,
+    405: FailureKind.WRONG_SERVER,
     408: FailureKind.TIMEOUT,
     409: FailureKind.SERVER_ERROR,  # a conflict on the server's side, gone a moment later
+    410: FailureKind.NOT_FOUND,
     429: FailureKind.RATE_LIMITED,
     504: FailureKind.TIMEOUT,
     529: FailureKind.OVERLOADED,
@@ -96,16 +105,30 @@ _BY_STATUS = {
 _ADVICE = {
     FailureKind.AUTH: "; check the key and what it may use",
     FailureKind.PAYMENT: "; the account cannot pay for the call",
-    FailureKind.NOT_FOUND: "; check the model's name and the address",
+    FailureKind.NOT_FOUND: "; check the model's name and llm.base_url, and that the server has loaded it",
+    FailureKind.WRONG_SERVER: "; check llm.base_url: it must lead to the API itself, with its version (.../v1)",
 }
+# a model that the server lacks, told with any status; one that is being loaded comes by itself
+_MISSING = re.compile(
+    r"\bmodels?\b.{0,100}?\b(not found|not loaded|is ?n['o]t loaded|not exist|is ?n['o]t available|unknown|not a valid)\b"
+    r"|\b(no such|unknown|invalid|no) models?\b|\bno models? (is |are )?loaded\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_LATER = re.compile(r"\bloading\b|\btry again\b|\bretry\b|\bbusy\b|\bwarming\b", re.IGNORECASE)
 
 
-def kind_of(status: int, error_type: str = "") -> FailureKind:
-    """The kind of an error answer.  ``error_type`` is the server's word for it and decides where the status does not."""
+def kind_of(status: int, error_type: str = "", words: str = "") -> FailureKind:
+    """The kind of an error answer.  ``error_type`` is the server's word for it and decides where the status does not; ``words`` may
+    say that the model is not there, which servers tell with any status."""
     if error_type in ("billing_error", "insufficient_quota"):
         return FailureKind.PAYMENT
     if status in _BY_STATUS:
         return _BY_STATUS[status]
+    missing = error_type == "model_not_found" or (_MISSING.search(words) and not _LATER.search(words))
+    if missing and (status < 300 or status >= 400):
+        return FailureKind.NOT_FOUND
+    if 300 <= status < 400:
+        return FailureKind.WRONG_SERVER
     if 400 <= status < 500:
         return FailureKind.BAD_REQUEST
     if status >= 500:
@@ -140,15 +163,33 @@ def refused(
         hold_s: As in ``CallFailure``.
         midway: Whether the request was taken and the error came in its answer: then it says nothing of the next request.
     """
-    kind = kind_of(status, error_type)
+    kind = kind_of(status, error_type, words[:_MOST_READ])
     if midway and kind in _ADVICE:
         kind = FailureKind.SERVER_ERROR
         words = f"{error_type}: {words}"
-    # what is cut off comes last: half a key would not be found
-    said = " ".join(hidden(words[:_MOST_READ]).split())[:_LONGEST].rstrip(".") or "no message"
+    said = in_short(words).rstrip(".") or "no message"
     named = f" (request {request_id})" if request_id else ""
     sentence = f"{server} answered {status} {kind}{named}: {said}{_ADVICE.get(kind, '')}."
     return CallFailure(kind, sentence, usage, text, retry_after_s, status, hold_s)
+
+
+def in_short(words: str) -> str:
+    """A server's words on one line, without keys, cut.  What is cut off comes last: half a key would not be found."""
+    return " ".join(hidden(words[:_MOST_READ]).split())[:_LONGEST]
+
+
+def elsewhere(server: str, what: str, words: str, status: int = 200) -> CallFailure:
+    """The failure of a request that something else than a server of models answered: nothing was worked on, and nothing will be.
+
+    Args:
+        server: The provider's name.
+        what: What came, for a sentence.
+        words: What it said.
+        status: HTTP status.
+    """
+    said = f": {in_short(words).rstrip('.')}" if words.strip() else ""
+    sentence = f"{server} answered {status} with {what}{said}{_ADVICE[FailureKind.WRONG_SERVER]}."
+    return CallFailure(FailureKind.WRONG_SERVER, sentence, NOTHING, status=status)
 
 
 def broken(server: str, kind: FailureKind, what: str, usage: Usage | None, text: str = "") -> CallFailure:

@@ -14,7 +14,8 @@ from typing import Any
 
 from evolve._errors import MissingPackage
 from evolve.models._draft import Draft
-from evolve.models._failure import CallFailure, FailureKind, broken
+from evolve.models._failure import CallFailure, FailureKind, broken, elsewhere
+from evolve.models._incoming import Silent
 from evolve.models._reply import NOTHING
 
 _REST_S = 0.25  # for what follows the end of an answer
@@ -56,9 +57,15 @@ def transport_failure(server: str, error: BaseException, draft: Draft) -> CallFa
         # the library's words show the header that it cannot send, the key among them
         what = "the request is no valid HTTP and was not sent; check the key and llm.base_url"
         return broken(server, FailureKind.BAD_REQUEST, what, NOTHING)
+    if isinstance(error, Silent):
+        return broken(server, FailureKind.TIMEOUT, str(error), draft.usage, draft.text)
     if isinstance(error, library.TimeoutException | TimeoutError):
         return broken(server, FailureKind.TIMEOUT, f"no answer in time ({what})", draft.usage, draft.text)
-    return broken(server, FailureKind.CUT_STREAM, f"the connection broke ({what})", draft.usage, draft.text)
+    if draft.begun:
+        return broken(server, FailureKind.CUT_STREAM, f"the connection broke in the answer ({what})", draft.usage, draft.text)
+    if isinstance(error, library.RemoteProtocolError) and "illegal" in str(error):
+        return elsewhere(server, "another protocol than HTTP", what, 0)
+    return broken(server, FailureKind.NO_ANSWER, f"the connection broke before an answer began ({what})", None)
 
 
 async def read_rest(coming: AsyncIterator[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -40,7 +41,8 @@ class Backoff:
         tries: HTTP requests a call, at most.
         first_s: Wait before the second request; doubled each time after it.
         longest_s: Bound on the doubling.
-        obey_s: Bound on what a server may ask for; it could park a worker for hours.
+        obey_s: Longest wait that a server may ask for within a call; one that asks for more could park a worker for hours, and is
+            left alone by whoever hands out tickets instead.
     """
 
     tries: int = 6
@@ -54,8 +56,8 @@ class Backoff:
         return self.asked_s(failure) + doubled * (0.5 + 0.5 * float(rng.random()))
 
     def asked_s(self, failure: CallFailure) -> float:
-        """What the server asks for, as far as it is obeyed; 0 where it asks for nothing."""
-        return min(failure.retry_after_s or 0.0, self.obey_s)
+        """What the server asks for; 0 where it asks for nothing."""
+        return failure.retry_after_s or 0.0
 
 
 class Limiter:
@@ -72,6 +74,20 @@ class Limiter:
         self.backoff = backoff or Backoff()
         self._slots = asyncio.Semaphore(in_flight)
         self._until = 0.0
+        self._end = math.inf
+
+    def until(self, left_s: float) -> None:
+        """The run ends in so many seconds: what would have to wait longer does not wait."""
+        self._end = self.clock.now() + left_s
+
+    def in_vain(self, failure: CallFailure) -> bool:
+        """Whether the server asks for more time than a call waits: the call ends with this failure."""
+        asked_s = self.backoff.asked_s(failure)
+        return failure.again and (asked_s > self.backoff.obey_s or (asked_s > 0 and self.too_late(asked_s)))
+
+    def too_late(self, wait_s: float) -> bool:
+        """Whether the run would be over after such a wait."""
+        return self.clock.now() + wait_s > self._end
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -90,7 +106,7 @@ class Limiter:
 
     def failed(self, failure: CallFailure) -> None:
         """Let everybody leave the provider alone as long as it asks for."""
-        if failure.kind in _ALONE:
+        if failure.kind in _ALONE and not self.in_vain(failure):
             self._leave(self.backoff.asked_s(failure))
         if failure.retry_after_s is None:
             self.held(failure.hold_s)

@@ -14,7 +14,8 @@ class Usage:
     """Tokens of one HTTP request as its server counted them.
 
     ``input`` is what was neither read from nor written to a cache; ``thinking`` is the part of ``output`` that was thought.
-    ``output_known`` is False where the stream broke before the count of the output came.
+    ``output_known`` is False where the stream broke before the count of the output came; ``sound`` where a count is no number of
+    tokens (below zero, a text): then none of them is believed.
     """
 
     input: int = 0
@@ -24,6 +25,7 @@ class Usage:
     output: int = 0
     thinking: int = 0
     output_known: bool = True
+    sound: bool = True
 
     @property
     def prompt(self) -> int:
@@ -32,8 +34,8 @@ class Usage:
 
     @property
     def absurd(self) -> bool:
-        """Whether more was counted than any request can have."""
-        return max(self.prompt, self.output, self.thinking) > MOST_TOKENS
+        """Whether something was counted that no request can have."""
+        return not self.sound or max(self.prompt, self.output, self.thinking) > MOST_TOKENS
 
 
 NOTHING = Usage()

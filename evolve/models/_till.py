@@ -18,6 +18,9 @@ from evolve.models._reply import NOTHING, Usage
 if TYPE_CHECKING:
     import numpy as np
 
+_ODD = {True: "more tokens than a request can have", False: "what is no number of tokens"}
+_IN_FULL = "the call is charged in full, as the most that it can have cost (assumed)"
+_NO_OUTPUT = "the server counted no tokens of its answer's text; llm.max_tokens of them are charged (assumed)"
 OK = "ok"  # outcome of a call that gave a reply; any other outcome is the failure's kind, or ``LOST``
 
 
@@ -111,7 +114,13 @@ class Till:
             failed += 1
             if not answer.again or failed >= limiter.backoff.tries:
                 return Outcome(answer, failed, usd(spent), isinstance(found, Unsettled))
-            await limiter.clock.sleep(limiter.backoff.wait_s(answer, failed, rng))
+            wait_s = limiter.backoff.wait_s(answer, failed, rng)
+            if limiter.in_vain(answer) or limiter.too_late(wait_s):
+                told = (
+                    f"{answer.sentence} Another try would have to wait {wait_s:.0f} s, too long for a call or past the run's end."
+                )
+                return Outcome(replace(answer, sentence=told), failed, usd(spent), isinstance(found, Unsettled))
+            await limiter.clock.sleep(wait_s)
 
     async def _once(
         self,
@@ -145,6 +154,8 @@ class Till:
             reply = text_of(found)
             wall_s = self.limiter.clock.now() - started
             settlement = settled(reserved, quote.row, found, order.max_tokens, wall_s, said=bool(reply))
+            if isinstance(found, CallFailure) and self.limiter.in_vain(found):
+                settlement = replace(settlement, rest_s=found.retry_after_s or 0.0)
         finally:
             ending = settlement or pending.if_given_up
             if ending is not None:
@@ -173,22 +184,26 @@ def settled(
     """
     outcome, reason = (str(answer.kind), answer.sentence) if isinstance(answer, CallFailure) else (OK, "")
     usage = answer.usage if row is not None else None
-    if usage is not None and said and not usage.prompt:
-        usage = None
-    elif usage is not None and usage.absurd:
-        usage, reason = None, reason or "the server counted more tokens than a request can have; the call is charged in full"
-    elif usage is not None and said and not usage.output:
-        usage = replace(usage, output_known=False) if max_tokens else None
+    if usage is not None and usage.absurd:
+        odd = _ODD[usage.sound]
+        usage, reason = None, reason or f"the server counted {odd}; {_IN_FULL}"
+    elif usage is None or (said and not usage.prompt):
+        usage, reason = None, reason or f"the server counted no tokens for its answer; {_IN_FULL}"
+    elif said and not usage.output:
+        usage, reason = (replace(usage, output_known=False) if max_tokens else None), reason or _NO_OUTPUT
     if usage is None or row is None:
         return replace(in_full(reserved, outcome, reason), wall_s=wall_s)
+    cost, counted = row.cost(usage, max_tokens), row.cost(replace(usage, output_known=True), max_tokens)
     return CallSettled(
         attempt=reserved.attempt,
         call=reserved.call,
         outcome=outcome,
-        usd=usd(row.cost(usage, max_tokens)),
+        usd=usd(cost),
         tokens_in=usage.prompt,
-        tokens_out=usage.output if usage.output_known else max(usage.output, max_tokens),
+        tokens_out=usage.output,
         tokens_cached=usage.cached,
         wall_s=wall_s,
         reason=reason,
+        tokens_assumed=0 if usage.output_known else max(max_tokens - usage.output, 0),
+        usd_assumed=usd(cost - counted),
     )

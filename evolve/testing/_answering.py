@@ -19,6 +19,7 @@ from evolve._desk import CallNote, DeskMessage, Drafted
 from evolve._ledger import Caps, Ledger
 from evolve.models import Caller, Limiter, PriceBook, Provider, Purse
 from evolve.propose import Assignment, Manner, ModelDraft, ModelOperator, Scope, Templates
+from evolve.testing._model_dialects import whole_chat
 from evolve.testing._model_says import Say, chat, finish, start, text_block
 from evolve.testing._model_server import Heard, ModelServer
 
@@ -105,7 +106,7 @@ class AnsweringServer(ModelServer):
         if heard.path == "/v1/chat/completions":
             usage: dict[str, Any] = {"prompt_tokens": len((system + " ".join(turns)).split()), "completion_tokens": output}
             self.counted.append((heard, usage))
-            return chat(said, usage=usage)
+            return chat(said, usage=usage) if self.streams(heard) else whole_chat(said, usage=usage)
         usage = self._usage(heard.body)
         self.counted.append((heard, usage | {"output_tokens": output}))
         return Say(events=(start(usage, heard.body["model"]), *text_block(said), *finish(output=output)))
@@ -171,8 +172,8 @@ class ScriptedDesk:
             for message in self._held.pop(self._random.randrange(len(self._held))):
                 self._post(message)
 
-    def cap(self, caps: Caps) -> None:
-        """Other caps from here on."""
+    def cap(self, caps: Caps, left_s: float) -> None:
+        """Other caps from here on; nothing here takes time."""
         self._ledger.caps = caps
 
     def close(self) -> None:

@@ -12,7 +12,8 @@ class Say:
     """What to do with one request.
 
     ``events`` are (name, data) pairs; ``end`` says what follows them: "whole" closes the stream in good order, "cut" drops the
-    connection, "stall" says nothing more until the client goes away.  ``body`` is sent as JSON, bytes as they are.
+    connection, "stall" says nothing more until the client goes away, "alive" sends ``alive`` again and again instead.  ``body`` is
+    sent as JSON, bytes as they are.
     """
 
     status: int = 200
@@ -20,6 +21,7 @@ class Say:
     body: Any = None
     events: tuple[tuple[str, Any], ...] | None = None
     end: str = "whole"
+    alive: str = ": keep-alive\n\n"
 
 
 def error(status: int, kind: str, message: str = "no", **headers: str) -> Say:

@@ -14,13 +14,14 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from evolve.testing._model_batches import ServerBatches, Verdict
+from evolve.testing._model_dialects import objection, whole_chat
 from evolve.testing._model_says import Say, chat, error, finish, model_info, start, text_block, tool_block
 
 _LIMITS = {
@@ -31,6 +32,7 @@ _LIMITS = {
 _POSTS = ("/v1/messages", "/v1/chat/completions", "/v1/embeddings", "/v1/messages/batches")
 _BACKLOG = 1024
 _DIMS = 8  # of embeddings
+_ALIVE_S = 0.02  # between two signs of life
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class ModelServer:
         verdict: The result of each call in a batch, from its place in the batch and its ``params``; None is a plain answer.
         polls: How often a batch is seen in progress before it has ended.
         key: What Anthropic's routes take as the key.
+        dialect: What the server lacks or wants of chat completions, out of ``_model_dialects.DIALECTS``.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class ModelServer:
         verdict: Verdict | None = None,
         polls: int = 1,
         key: str = "dummy-key",
+        dialect: Collection[str] = (),
     ) -> None:
         self.script = list(script)
         self.heard: list[Heard] = []
@@ -84,6 +88,7 @@ class ModelServer:
         self.models = list(models)
         self._delay_s = delay_s
         self._key = key
+        self._dialect = dialect
         self._kept: set[str] = set()
         self._connections: set[asyncio.Task[None]] = set()
         self._thread: threading.Thread | None = None
@@ -159,10 +164,16 @@ class ModelServer:
             return error(400, "invalid_request_error", "anthropic-version: header is required")
         if heard.path in _POSTS[:2]:
             missing = [name for name in ("model", "messages") if name not in heard.body]
-            if missing or heard.body.get("stream") is not True:
+            if missing or (heard.of_anthropic and heard.body.get("stream") is not True):
                 return error(400, "invalid_request_error", f"missing: {missing}")
+        if heard.path == "/v1/chat/completions":
+            return objection(self._dialect, heard.body)
         known = heard.path == "/v1/models" or heard.path in _POSTS or heard.path.startswith("/v1/messages/batches/")
         return None if known else error(404, "not_found_error", f"no such path {heard.path}")
+
+    def streams(self, heard: Heard) -> bool:
+        """Whether the answer to a question comes piece by piece."""
+        return bool(heard.body.get("stream")) and "ignores_stream" not in self._dialect
 
     def _answer(self, heard: Heard) -> Say:
         if heard.path == "/v1/models":
@@ -172,7 +183,7 @@ class ModelServer:
         if heard.path == "/v1/embeddings":
             return _embeddings(heard.body)
         if heard.path == "/v1/chat/completions":
-            return chat()
+            return chat() if self.streams(heard) else whole_chat()
         usage = self._usage(heard.body)
         tools = heard.body.get("tools")
         if tools:
@@ -258,6 +269,11 @@ async def _say(say: Say, reader: asyncio.StreamReader, writer: asyncio.StreamWri
         raw = event.encode()
         writer.write(b"%x\r\n%s\r\n" % (len(raw), raw))
         await writer.drain()
+    while say.end == "alive" and not reader.at_eof():
+        raw = say.alive.encode()
+        writer.write(b"%x\r\n%s\r\n" % (len(raw), raw))
+        await writer.drain()
+        await asyncio.sleep(_ALIVE_S)
     if say.end == "stall":
         await reader.read()
     if say.end != "whole":

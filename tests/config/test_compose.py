@@ -24,7 +24,7 @@ search.family_floor search.keep search.batch search.seed_runs search.final_runs 
 search.reference_share search.reference search.recheck_share
 llm.provider llm.models llm.large llm.base_url llm.key_variable llm.operators llm.formats llm.in_flight llm.tries llm.silence_s
 llm.max_tokens llm.effort
-llm.thinking llm.limit_field llm.thinking_field llm.prompt_tokens llm.repairs llm.batch llm.batch_wait_s llm.grace_s
+llm.thinking llm.limit_field llm.thinking_field llm.dialect llm.prompt_tokens llm.repairs llm.batch llm.batch_wait_s llm.grace_s
 llm.stagnation llm.hour_usd llm.prices llm.prompts llm.instructions llm.tape llm.judge llm.novelty llm.novelty_share
 budget.wall_s budget.cpu_s budget.evaluations budget.candidates budget.usd budget.tokens budget.calls budget.confirm
 stop.target stop.patience

@@ -122,7 +122,7 @@ def _lost_in_full(records: list[Record]) -> None:
     for one in of(records, CallSettled):
         if one.outcome == "lost" and one.reason != "never sent":
             asked = worst[one.attempt, one.call]
-            assert (one.usd, one.tokens_in) == (asked.worst_usd, asked.worst_tokens)
+            assert (one.usd, one.tokens_assumed) == (asked.worst_usd, asked.worst_tokens)
             assert tickets[one.attempt.ticket][1].status == "lost"
     assert all(end is not None for _, end in tickets.values()), "a ticket was left open"
 

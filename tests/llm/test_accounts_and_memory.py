@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -50,12 +51,12 @@ def opened(*models: str) -> Accounts:
     return book
 
 
-@pytest.mark.parametrize("outcome", ["auth", "payment", "not_found"])
+@pytest.mark.parametrize("outcome", ["auth", "payment", "not_found", "wrong_server"])
 def test_a_model_that_refuses_for_good_is_out_until_the_next_opening(outcome):
     book = opened("small", "other")
     call = CallReserved(Attempt("e", 1), 1, "anthropic", "small", "{}", 0.1)
-    book.apply(call)
-    book.apply(CallSettled(Attempt("e", 1), 1, outcome, 0.0, reason="why"))
+    book.apply(call, 10.0, math.inf)
+    book.apply(CallSettled(Attempt("e", 1), 1, outcome, 0.0, reason="why"), 10.0, math.inf)
     assert (book.may_ask("small"), book.may_ask("other")) == (False, True)
     book.opened(Opened("f", models=("small", "other")))
     assert book.may_ask("small")

@@ -10,8 +10,10 @@ import pytest
 from llm_world import MODEL, PRICES, ends, of, records_of, tickets_of_models
 
 from archive import CallReserved, CallSettled, Measured, Opened, Proposed, ProposeIssued
+from evolve._contract import Budget
 from evolve._ledger import nano
 from evolve._session import resume, start
+from evolve.cli._say import models_text
 from evolve.models import Usage
 from evolve.testing import AnsweringServer, Asked, Say, move_a_number
 from evolve.testing._model_says import block, chat, chunk, error, finish, message, text_block
@@ -233,3 +235,30 @@ def test_servers_of_chat_completions_fail_alike(near, say, outcome):
     end, _ = first_ticket(records)
     assert (end.status, end.outcome) == ("failed", outcome)
     assert summary.status == "done"
+
+
+def test_a_server_that_counts_nothing_is_charged_as_assumed_and_the_summary_says_so(near):
+    silent = chat(GOOD, usage=None)
+    summary, records = run(near, Plan(*[silent] * 4), provider="openai")
+    worst = sum(nano(one.worst_usd) for one in of(records, CallReserved))
+    use = summary.models
+    assert (nano(use.usd), nano(use.assumed_usd), use.assumed_calls, use.calls) == (worst, worst, 4, 4)
+    assert use.assumed_tokens == use.tokens == sum(one.worst_tokens for one in of(records, CallReserved))
+    assert "0 tokens; " in models_text(use, Budget(usd=1.0))
+    assert "are assumed, as the server did not count 4 calls" in models_text(use, Budget(usd=1.0))
+
+
+def test_a_server_that_wants_an_hour_is_not_waited_for_and_the_run_ends_without_it(near):
+    late = Say(429, {"retry-after": "3600"}, {"error": {"message": "quota", "type": "rate_limit_exceeded"}})
+    summary, records = run(near, Plan(late, late), provider="openai", wall_s=60.0, calls=50, evaluations=40)
+    assert [one.rest_s for one in of(records, CallSettled)] == [3600.0]  # one call, and no other after it
+    (why,) = summary.models.refused.values()
+    assert "asks for 3600 s, and the run ends before" in why
+    assert summary.reason != "budget.wall_s"
+
+
+def test_a_page_in_a_servers_place_stops_the_model_and_costs_nothing(near):
+    page = Say(headers={"content-type": "text/html"}, body=b"<html>Please log in")
+    summary, records = run(near, Plan(page, page), provider="openai", calls=50, evaluations=30)
+    assert [(one.outcome, one.usd) for one in of(records, CallSettled)] == [("wrong_server", 0.0)]
+    assert "Please log in; check llm.base_url" in next(iter(summary.models.refused.values()))

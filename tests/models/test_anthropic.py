@@ -193,7 +193,7 @@ def test_an_error_answer_says_what_the_server_said_and_when_to_come_back():
 
 CUT = (start(), *text_block("half of")[:3])
 STREAMS = {
-    "nothing at all": (PLAIN, Say(events=()), FailureKind.CUT_STREAM, None, ""),
+    "nothing at all": (PLAIN, Say(events=()), FailureKind.NO_ANSWER, None, ""),
     "dropped at once": (PLAIN, Say(events=(), end="cut"), FailureKind.CUT_STREAM, None, ""),
     "dropped in the middle": (PLAIN, Say(events=CUT, end="cut"), FailureKind.CUT_STREAM, STARTED, "half"[:3]),
     "closed in the middle": (PLAIN, Say(events=CUT), FailureKind.CUT_STREAM, STARTED, "half"[:3]),
@@ -225,7 +225,7 @@ STREAMS = {
         Usage(10, output=7),
         "",
     ),
-    "garbled event": (PLAIN, Say(events=(*CUT, ("message_delta", "{not json"))), FailureKind.CUT_STREAM, STARTED, "half"[:3]),
+    "garbled event": (PLAIN, Say(events=(*CUT, ("message_delta", "{not json"))), FailureKind.GARBLED, STARTED, "half"[:3]),
     "overloaded within": (
         PLAIN,
         Say(events=(*CUT, ("error", {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}))),

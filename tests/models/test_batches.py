@@ -106,7 +106,7 @@ def test_results_that_are_no_replies_are_settled_failures(result, kind, nano, to
     (settled,) = world.book.settlements
     worst = world.book.records[0]
     assert settled.usd == (worst.worst_usd if nano is None else nano / 1e9)
-    assert settled.tokens_in + settled.tokens_out == (worst.worst_tokens if tokens is None else tokens)
+    assert settled.tokens_in + settled.tokens_out + settled.tokens_assumed == (worst.worst_tokens if tokens is None else tokens)
     assert world.ledger.reserved == Amount()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -44,7 +45,18 @@ def test_a_model_without_a_price_is_an_error_before_anything_is_sent():
 def test_each_kind_is_final_or_tried_again(kind):
     world = World(Scripted([failure(kind), REPLY]))
     outcome = asyncio.run(world.ask())
-    again = kind in {"rate_limited", "overloaded", "server_error", "unreachable", "timeout", "cut_stream", "no_stop_reason"}
+    again = kind in {
+        "rate_limited",
+        "overloaded",
+        "server_error",
+        "unreachable",
+        "timeout",
+        "no_answer",
+        "cut_stream",
+        "garbled",
+        "dialect",
+        "no_stop_reason",
+    }
     assert (outcome.calls, isinstance(outcome.answer, ModelReply)) == ((2, True) if again else (1, False))
     outcomes = [record.outcome for record in world.book.records if isinstance(record, CallSettled)]
     assert outcomes == [kind, "ok"] if again else [kind]
@@ -86,18 +98,38 @@ def test_the_bounds_of_a_wait(failed, doubled, drawn, share):
     assert BACKOFF.wait_s(failure(FailureKind.SERVER_ERROR), failed, Draws()) == doubled * share
 
 
-@pytest.mark.parametrize(("asked", "least"), [(7, 7), (86_400, 50)])
-def test_a_server_is_obeyed_up_to_a_bound(asked, least):
-    world = World(Scripted([failure(FailureKind.RATE_LIMITED, retry_after_s=asked), REPLY]))
+def test_a_server_that_asks_for_time_gets_it():
+    world = World(Scripted([failure(FailureKind.RATE_LIMITED, retry_after_s=7), REPLY]))
     asyncio.run(world.ask())
-    assert least <= sum(world.time.slept) < least + 1
+    assert 7 <= sum(world.time.slept) < 8
+    assert [settled.rest_s for settled in world.book.settlements] == [0, 0]
+
+
+@pytest.mark.parametrize(("asked", "left_s"), [(86_400, math.inf), (51, math.inf), (20, 10.0), (50, 49.0)])
+def test_a_server_that_asks_for_more_than_a_call_or_the_run_has_is_not_waited_for(asked, left_s):
+    world = World(Scripted([failure(FailureKind.RATE_LIMITED, retry_after_s=asked), REPLY]))
+    world.limiter.until(left_s)
+    outcome = asyncio.run(world.ask())
+    assert (outcome.answer.kind, outcome.calls, world.time.slept) == (FailureKind.RATE_LIMITED, 1, [])
+    assert "Another try would have to wait" in outcome.answer.sentence
+    assert [settled.rest_s for settled in world.book.settlements] == [asked]
+    world.limiter.until(math.inf)
+    assert isinstance(asyncio.run(world.ask(4)).answer, ModelReply)  # and keeps nobody else away
+
+
+def test_no_try_is_waited_for_past_the_runs_end():
+    world = World(Scripted([failure(FailureKind.SERVER_ERROR), REPLY]))
+    world.limiter.until(0.2)
+    assert asyncio.run(world.ask()).answer.kind is FailureKind.SERVER_ERROR
+    assert (world.time.slept, [settled.rest_s for settled in world.book.settlements]) == ([], [0])
 
 
 @pytest.mark.parametrize(
     ("kind", "asked", "time"),
     [
         (FailureKind.OVERLOADED, 20, 20),
-        (FailureKind.RATE_LIMITED, 86_400, 50),
+        (FailureKind.RATE_LIMITED, 50, 50),
+        (FailureKind.RATE_LIMITED, 86_400, 0),
         (FailureKind.RATE_LIMITED, None, 0),
         (FailureKind.SERVER_ERROR, 20, 0),
     ],
@@ -168,7 +200,9 @@ def test_failures_are_charged_and_what_nobody_counted_in_full(answer, nano, toke
     reserved, settled = world.book.records[:2]
     assert settled.usd == (reserved.worst_usd if nano is None else nano / 1e9)
     worst = Scripted("").request_bytes(PLAIN) + 100
-    assert settled.tokens_in + settled.tokens_out == (worst if tokens is None else tokens)
+    assert settled.tokens_in + settled.tokens_out + settled.tokens_assumed == (worst if tokens is None else tokens)
+    if tokens is None:
+        assert (settled.tokens_in, settled.tokens_out, settled.usd_assumed) == (0, 0, settled.usd)
     assert world.ledger.overrun == Amount()
 
 
@@ -259,8 +293,9 @@ def test_over_the_wire(monkeypatch):
     world, outcome = asyncio.run(scene())
     assert (outcome.answer.text, outcome.calls) == ("whole", 3)
     settled = [
-        (record.outcome, record.tokens_in, record.tokens_out) for record in world.book.records if isinstance(record, CallSettled)
+        (record.outcome, record.tokens_in, record.tokens_out, record.tokens_assumed, record.usd_assumed)
+        for record in world.book.settlements
     ]
-    assert settled == [("rate_limited", 0, 0), ("cut_stream", 10, 100), ("ok", 10, 7)]
+    assert settled == [("rate_limited", 0, 0, 0, 0.0), ("cut_stream", 10, 1, 99, 990e-6), ("ok", 10, 7, 0, 0.0)]
     assert world.time.slept[0] >= 9
     assert outcome.usd == pytest.approx((10 + 1000 + 10 + 70) * 1e-6)

@@ -106,7 +106,7 @@ def test_a_server_without_a_list_has_an_empty_one(make, status):
     [
         (error(401, "authentication_error"), FailureKind.AUTH),
         (error(500, "api_error"), FailureKind.SERVER_ERROR),
-        (Say(body=b"<p>"), FailureKind.CUT_STREAM),
+        (Say(body=b"[}"), FailureKind.GARBLED),
     ],
 )
 def test_a_list_that_is_refused(make, say, kind):

@@ -144,8 +144,7 @@ def test_a_tool_call_in_pieces():
 
 
 STREAMS = {
-    "nothing at all": (PLAIN, Say(events=()), FailureKind.CUT_STREAM, None, ""),
-    "no stream": (PLAIN, Say(body={"choices": [{"message": {"content": "hi"}}]}), FailureKind.CUT_STREAM, None, ""),
+    "nothing at all": (PLAIN, Say(events=()), FailureKind.NO_ANSWER, None, ""),
     "dropped": (PLAIN, Say(events=(chunk({"content": "ha"}),), end="cut"), FailureKind.CUT_STREAM, None, "ha"),
     "closed": (PLAIN, chat("half", None, usage=None, done=False), FailureKind.CUT_STREAM, None, "half"),
     "no reason": (PLAIN, chat("half", None), FailureKind.NO_STOP_REASON, COUNTED, "half"),
@@ -162,8 +161,8 @@ STREAMS = {
     "text for a tool": (WITH_TOOL, chat("text"), FailureKind.WRONG_FORM, COUNTED, "text"),
     "garbled input": (WITH_TOOL, tool_call('{"value": ]'), FailureKind.WRONG_FORM, COUNTED, ""),
     "input cut": (WITH_TOOL, tool_call('{"value": ', finish="length"), FailureKind.MAX_TOKENS, COUNTED, ""),
-    "garbled chunk": (PLAIN, Say(events=(chunk({"content": "a"}), ("", "{no"))), FailureKind.CUT_STREAM, None, "a"),
-    "a chunk of another form": (PLAIN, Say(events=(("", ["a"]),)), FailureKind.CUT_STREAM, None, ""),
+    "garbled chunk": (PLAIN, Say(events=(chunk({"content": "a"}), ("", "{no"))), FailureKind.GARBLED, None, "a"),
+    "a chunk of another form": (PLAIN, Say(events=(("", ["a"]),)), FailureKind.GARBLED, None, ""),
     "odd parts": (PLAIN, Say(events=(("", {"choices": [3, {"delta": "x"}]}), DONE)), FailureKind.NO_STOP_REASON, None, ""),
     "error within": (
         PLAIN,
@@ -252,4 +251,4 @@ def test_events_in_any_dress():
 def test_data_that_is_no_text():
     raw = b"data: \xff\n\n"
     answer, _ = called(PLAIN, Say(headers={"content-type": "text/event-stream"}, body=raw))
-    assert answer.kind is FailureKind.CUT_STREAM
+    assert answer.kind is FailureKind.GARBLED

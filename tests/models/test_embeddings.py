@@ -153,7 +153,9 @@ def test_what_nobody_counted_is_charged_in_full():
     [
         (error(400, "invalid_request_error"), FailureKind.BAD_REQUEST),
         (error(404, "not_found_error"), FailureKind.NOT_FOUND),
-        (Say(body=b"{"), FailureKind.CUT_STREAM),
+        (Say(body=b"{"), FailureKind.GARBLED),
+        (Say(body=b"<html>log in"), FailureKind.WRONG_SERVER),
+        (Say(body={"error": {"message": "no such model"}}), FailureKind.NOT_FOUND),
     ],
 )
 def test_refusals_have_names(say, kind):

@@ -83,7 +83,10 @@ def test_what_is_open_when_a_run_is_reopened_is_charged_in_full():
     lost = ledger.lost()
     for record in lost:
         ledger.apply(record)
-    assert [(record.call, record.outcome, record.usd, record.tokens_in) for record in lost] == [(2, "lost", 0.25, 50)]
+    assert [(record.call, record.outcome, record.usd, record.tokens_assumed, record.tokens_in) for record in lost] == [
+        (2, "lost", 0.25, 50, 0)
+    ]
+    assert ledger.assumed == Amount(250_000_000, 50, 1)
     assert (ledger.reserved, ledger.settled) == (Amount(), Amount(350_000_000, 57, 2))
     assert ledger.lost() == ()
 
