@@ -1,7 +1,7 @@
 """What has been found and how: records, archives, the journal, queries.  Never imports ``evolve``."""
 
 from archive._cells import Added, AddStatus, Cells, CellsState, Change
-from archive._codec import decode_record, encode_record
+from archive._codec import decode_record, decode_value, encode_record, encode_value
 from archive._errors import (
     ArchiveError,
     JournalBroken,
@@ -156,8 +156,10 @@ __all__ = [
     "candidate_id",
     "changed_lines",
     "decode_record",
+    "decode_value",
     "difference",
     "encode_record",
+    "encode_value",
     "export_parquet",
     "find_records",
     "lineage",

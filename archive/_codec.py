@@ -21,6 +21,7 @@ from archive._errors import RecordError
 from archive._records import RECORD_TYPES, SCHEMA_VERSION, Record
 
 _Convert = Callable[[Any], Any]
+_Value = typing.TypeVar("_Value")
 _NO_DEFAULT = object()
 
 
@@ -132,6 +133,25 @@ def decode_record(kind: str, payload: dict[str, Any], schema: int = SCHEMA_VERSI
         raise RecordError(f"record kind {kind!r} has the unknown field or value {error}; {_UPGRADE}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise RecordError(f"record kind {kind!r} does not have the form this version writes ({error}); {_UPGRADE}") from error
+
+
+def encode_value(value: Any) -> dict[str, Any]:
+    """Any dataclass of plain values, in the form that records have."""
+    return _encoder(type(value))(value)
+
+
+def decode_value(cls: type[_Value], found: Any) -> _Value:
+    """The inverse of ``encode_value``.
+
+    Raises:
+        RecordError: an unknown or missing field, or a value of another form.
+    """
+    try:
+        return typing.cast(_Value, _decoder(cls)(found))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RecordError(
+            f"a {cls.__name__} in a record does not have the form this version reads ({error}); {_UPGRADE}"
+        ) from error
 
 
 _UPGRADE = "update this installation (pip install -U evolve-search-engine) to the version that wrote it"

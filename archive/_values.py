@@ -231,3 +231,4 @@ class ProblemInfo:
     stages: tuple[str, ...]
     axes: tuple[AxisInfo, ...] = ()
     params: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    recorded: str = ""  # everything else that reading and driving the run need of the problem, as JSON text

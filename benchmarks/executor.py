@@ -31,6 +31,7 @@ from functools import partial
 from pathlib import Path
 
 from archive import Attempt, Entry, Measurement, Status
+from evolve._bundle import scan
 from evolve._contract import Contract, Problem, Stage
 from evolve._errors import SandboxMissing
 from evolve.evaluate import View, open_launcher
@@ -94,7 +95,15 @@ def _problem(folder: Path) -> Problem:
     (folder / "evaluate.py").write_text(EVALUATE)
     contract = Contract(name="null", metric="m", goal="maximize", editable=("main.py",), stages=(Stage(name="full"),))
     return Problem(
-        folder=folder, assets=None, contract=contract, params={}, seed=FILES, statement="", id="null@1", evaluator="null"
+        folder=folder,
+        assets=None,
+        contract=contract,
+        params={},
+        seed=FILES,
+        statement="",
+        id="null@1",
+        evaluator="null",
+        pieces=scan(folder),
     )
 
 

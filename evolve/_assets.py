@@ -19,15 +19,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve._bundle import copy_files, hash_file, hash_lines
+from evolve._bundle import MANIFEST, hash_file, hash_lines
 from evolve._contract import Contract, Param
 from evolve._errors import EnvironmentFault, ProblemError
 
-MANIFEST = "manifest.json"
 ALL = "all"
 CANDIDATE = "candidate"
 Progress = Callable[[str], None]
@@ -119,7 +118,7 @@ def prepare_assets(
 
 def copy_assets(assets: Assets, target: Path) -> None:
     """Put a store's files at ``target``, as hard links where possible."""
-    copy_files(assets.folder, [MANIFEST, *_files(assets.folder)], target, link=True)
+    _link_files(assets.folder, [MANIFEST, *_files(assets.folder)], target)
     for name in (ALL, CANDIDATE):
         (target / name).mkdir(parents=True, exist_ok=True)
 
@@ -176,7 +175,17 @@ def _keep_declared(contract: Contract, store: Path) -> None:
             )
         (store / ALL / path).chmod(0o444)
     shown = [path for path in written if any(_covers(name, path) for name in contract.candidate_assets)]
-    copy_files(store / ALL, shown, store / CANDIDATE, link=True)
+    _link_files(store / ALL, shown, store / CANDIDATE)
+
+
+def _link_files(folder: Path, paths: Iterable[str], target: Path) -> None:
+    for path in paths:
+        place = target / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(folder / path, place)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(folder / path, place)
 
 
 def _covers(name: str, path: str) -> bool:

@@ -54,6 +54,20 @@ def n_slots(config: ExecutorConfig) -> int:
     return config.slots or len(os.sched_getaffinity(0))
 
 
+def need_machine(config: RunConfig, problem: Problem) -> None:
+    """Find out that this machine can run the problem's candidates, before anything is made or written.
+
+    Raises:
+        SandboxMissing: the tier asked for is not to be had here.
+        EnvironmentFault: what candidates may import cannot be shown to them.
+    """
+    from evolve._problem import candidate_assets_folder
+    from evolve.evaluate import View, open_launcher
+
+    view = View(imports=problem.contract.candidate_imports, assets=candidate_assets_folder(problem))
+    open_launcher(config.sandbox.tier, view).close()
+
+
 def build_executor(config: RunConfig, problem: Problem, sink: Sink) -> Executor:
     """The executor of a run.
 

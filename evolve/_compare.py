@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archive import candidate_id, read_journal
-from evolve._bundle import BUNDLE_FILE
 from evolve._cards import REFUSED, Card, Cards, report_cards
 from evolve._config import BudgetConfig, ProblemConfig, RunConfig
 from evolve._contract import Problem
@@ -82,7 +81,6 @@ def compare(
 def _with_seed(problem: Problem, seed: Mapping[str, str], target: Path) -> None:
     """A copy of the problem whose seed program is another one."""
     copy_problem(problem, target)
-    (target / BUNDLE_FILE).unlink()
     for path in problem.seed:
         (target / "seed" / path).unlink()
     for path, text in seed.items():

@@ -18,7 +18,8 @@ from typing import Any, get_args, get_type_hints
 from evolve._config import BudgetConfig, ProblemConfig, RunConfig
 from evolve._contract import Param
 from evolve._errors import ConfigError
-from evolve._problem import builtin_problems, load_problem
+from evolve._find import builtin_problems
+from evolve._problem import load_problem
 from evolve._resources import resource_folder
 
 PROBLEM = "problem"

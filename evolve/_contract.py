@@ -143,12 +143,27 @@ class Contract:
         return next(stage for stage in self.stages if stage.name == name)
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One thing in a problem folder that belongs to the problem.
+
+    ``kind`` is ``file``, ``link`` or ``folder`` (one with nothing in it: others follow from what they hold).  ``content`` is the
+    hash of a file's bytes, or where a link points, relative to its own folder.  ``executable`` is what the owner may do.
+    """
+
+    path: str  # relative, POSIX
+    kind: str = "file"
+    content: str = ""
+    executable: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """A problem folder, read and hashed.
 
-    ``folder`` is where its files lie now (for a run: the copy inside the run directory); ``assets`` is the folder that
-    ``prepare.py`` filled, content-addressed, or None when the contract declares none.  ``seed`` maps relative POSIX paths to texts.
+    ``folder`` is where its files lie now (for a run: the copy inside the run directory); ``pieces`` is what belongs to it there,
+    sorted by path.  ``assets`` is the folder that ``prepare.py`` filled, content-addressed, or None when the contract declares
+    none, and ``assets_digest`` names its contents.  ``seed`` maps relative POSIX paths to texts.
     ``id`` is ``name@`` and the contract's hash with the chosen params; ``evaluator`` hashes everything that decides a score.
     """
 
@@ -160,6 +175,8 @@ class Problem:
     statement: str
     id: str
     evaluator: str
+    pieces: tuple[Piece, ...] = ()
+    assets_digest: str = ""
 
     @property
     def info(self) -> ProblemInfo:

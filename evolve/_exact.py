@@ -16,7 +16,9 @@ from pathlib import Path
 
 from archive import Measured, Status, difference, find_records
 from evolve._contract import Problem
+from evolve._errors import ProblemError
 from evolve._frames import SEED
+from evolve._recorded import recorded_folder
 from evolve._rundir import RunDir
 from evolve._search import Search
 from evolve._summary import best_of
@@ -46,13 +48,17 @@ def verify_best(run: RunDir, problem: Problem, search: Search) -> Exact:
     if number is None or score is None or number == SEED:
         return Exact("nothing", None, None, None, _own(people.sign, seed), "nothing better than the seed program was found")
     id_, told = people.rows[number].id, people.sign * score
-    script, artifact = problem.folder / VERIFY, next(iter(problem.contract.artifacts), None)
+    artifact = next(iter(problem.contract.artifacts), None)
     blob = _artifact(run, id_, artifact, problem.contract.max_artifact_bytes) if artifact else None
-    if not script.is_file() or blob is None:
+    if blob is None or all(one.path != VERIFY for one in problem.pieces):
         found = f"{told!r} in a fresh process; the problem ships no {VERIFY} with an artifact that could be recomputed"
         return Exact("measured", id_, told, None, _own(people.sign, seed), found)
     suffix = problem.contract.artifacts[artifact] if artifact else ""
-    recomputed, said = _recomputed(script, blob, suffix)
+    try:
+        with recorded_folder(run, problem) as folder:
+            recomputed, said = _recomputed(folder / VERIFY, blob, suffix)
+    except ProblemError as error:
+        return Exact("measured", id_, told, None, _own(people.sign, seed), f"{VERIFY} cannot be run: {error}")
     good = recomputed is not None and abs(difference(recomputed, told)) <= TOLERANCE * max(1.0, abs(told))
     return Exact("verified" if good else "refuted", id_, told, recomputed, _own(people.sign, seed), said)
 

@@ -3,41 +3,47 @@
 A built-in problem is named; any other is a path.  Both are read the same way.  Identity:
 
 - ``id`` is ``name@`` and a hash of what ``problem.yaml`` means (not its comments, nor the default budget) with the chosen params;
-- ``evaluator`` hashes that, every file that can decide a score (evaluate.py and its helpers, the seed, the statement) and the
-  contents of the assets.
+- ``evaluator`` hashes that, everything that can decide a score (evaluate.py and its helpers, the seed, the statement, with links,
+  empty folders and what may be executed) and the contents of the assets.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from evolve._assets import ALL, CANDIDATE, MANIFEST, Assets, Progress, cache_folder, copy_assets, open_assets, prepare_assets
-from evolve._bundle import BUNDLE_FILE, CONTRACT_FILE, copy_files, decides_score, hash_files, hash_lines, problem_files
-from evolve._contract import Contract, Param, Problem
+from evolve._assets import ALL, CANDIDATE, Assets, Progress, cache_folder, copy_assets, open_assets, prepare_assets
+from evolve._bundle import (
+    BUNDLE_FILE,
+    CONTRACT_FILE,
+    MANIFEST,
+    OWN_ASSETS,
+    copy_pieces,
+    decides_score,
+    file_paths,
+    hash_lines,
+    hash_pieces,
+    read_bundle,
+    scan,
+)
+from evolve._contract import Contract, Param, Piece, Problem
 from evolve._errors import MissingPackage, ProblemError
+from evolve._find import find_problem
 from evolve._problem_yaml import ContractFile, read_contract
-from evolve._resources import resource_folder
 from evolve._yaml import hint
-
-OWN_ASSETS = ".assets"  # in a copy: its assets
-
-
-def builtin_problems() -> tuple[str, ...]:
-    """Names of the problems that ship with the engine, sorted."""
-    return tuple(sorted(path.parent.name for path in resource_folder("problems").glob(f"*/{CONTRACT_FILE}")))
 
 
 def load_problem(
     where: str | Path, params: Mapping[str, Param] | None = None, *, prepare: bool = True, progress: Progress | None = None
 ) -> Problem:
-    """Read a problem: ``where`` is the name of a built-in one, or a folder.
+    """Read a problem: ``where`` is the name of a built-in one, or a folder (see ``find_problem``).
+
+    A copy in a run has the params that the run has, where no others are given.
 
     With ``prepare`` the packages it names must be installed, and assets that do not lie in the cache are made by ``prepare.py``
     (its output goes to ``progress``, by default stderr).  Without, the folder is only read: ``assets`` may be None although some
@@ -49,19 +55,21 @@ def load_problem(
         MissingPackage: a distribution under ``requires`` or ``candidate_imports`` is not installed.
         EnvironmentFault: the cache folder cannot be written.
     """
-    folder = _find(where)
+    folder = find_problem(where)
     read = read_contract(folder / CONTRACT_FILE)
-    bundle = _read_bundle(folder)
+    bundle = read_bundle(folder) or {}
     chosen = _choose(read, params or {}, bundle)
-    paths = problem_files(folder)
+    pieces = scan(folder)
+    paths = file_paths(folder, pieces)
     seed = _read_seed(folder, paths)
     contract = _fit(read.contract, folder, seed)
     identity = f"{contract.name}@{_contract_hash(read, chosen)}"
     if prepare:
         _check_installed(contract)
-    assets = _assets(folder, contract, chosen, identity, paths, prepare, progress)
-    trusted = hash_files(folder, [path for path in paths if decides_score(path)])
-    problem = Problem(
+    key = _assets_key(contract, identity, pieces)
+    assets = _assets(folder, contract, chosen, key, bundle, prepare, progress)
+    trusted = hash_pieces(one for one in pieces if decides_score(one.path))
+    return Problem(
         folder=folder,
         assets=assets.all if assets else None,
         contract=contract,
@@ -70,9 +78,9 @@ def load_problem(
         statement=_text(folder / "statement.md") if "statement.md" in paths else "",
         id=identity,
         evaluator=hash_lines([identity, trusted, assets.digest if assets else ""]),
+        pieces=pieces,
+        assets_digest=assets.digest if assets else "",
     )
-    _check_bundle(problem, bundle)
-    return problem
 
 
 def candidate_assets_folder(problem: Problem) -> Path | None:
@@ -85,7 +93,7 @@ def candidate_assets_folder(problem: Problem) -> Path | None:
 def copy_problem(problem: Problem, target: Path) -> Problem:
     """A copy that needs nothing outside itself: files, chosen params, assets.  It appears whole or not at all.
 
-    ``load_problem(target)`` gives the same id and evaluator hash, or says that the copy was changed.
+    ``load_problem(target)`` gives the same id and evaluator hash as long as nobody changes the copy.
 
     Raises:
         ProblemError: ``target`` exists and is not an empty folder.
@@ -97,12 +105,11 @@ def copy_problem(problem: Problem, target: Path) -> Problem:
     work = Path(tempfile.mkdtemp(prefix=".copy-", dir=target.parent))
     try:
         work.chmod(0o755)
-        copy_files(problem.folder, [path for path in problem_files(problem.folder) if path != BUNDLE_FILE], work)
+        copy_pieces(problem.folder, problem.pieces, work)
         if problem.assets is not None:
             copy_assets(open_assets(problem.assets.parent), work / OWN_ASSETS)
-        bundle = {"schema": 1, "params": dict(problem.params), "id": problem.id, "evaluator": problem.evaluator}
-        (work / BUNDLE_FILE).write_text(json.dumps(bundle, indent=1), encoding="utf-8")
-        load_problem(work)
+        if not (work / BUNDLE_FILE).exists():  # not that the problem has a file of its own by that name
+            (work / BUNDLE_FILE).write_text(json.dumps(_bundle(problem), indent=1), encoding="utf-8")
         if target.exists():
             target.rmdir()
         work.rename(target)
@@ -114,32 +121,14 @@ def copy_problem(problem: Problem, target: Path) -> Problem:
 # ------------------------------------------------------------------------------------------------ parts of loading
 
 
-def _find(where: str | Path) -> Path:
-    if isinstance(where, str) and os.sep not in where and where not in (".", ".."):
-        builtin = resource_folder("problems") / where
-        if where and (builtin / CONTRACT_FILE).is_file():
-            return builtin
-        if not where or not Path(where).is_dir():
-            names = builtin_problems()
-            close = hint(where, names) or f"; the built-in ones are {', '.join(names)}."
-            raise ProblemError(f"expected the name of a built-in problem or a folder, found {where!r}{close}")
-    folder = Path(where).expanduser()
-    if not folder.is_dir():
-        raise ProblemError(
-            f"expected a problem folder at {folder}, found {'a file' if folder.exists() else 'nothing'}; make one: evolve new DIR"
-        )
-    return folder.resolve()
-
-
-def _choose(read: ContractFile, params: Mapping[str, Param], bundle: Mapping[str, object] | None) -> dict[str, Param]:
+def _choose(read: ContractFile, params: Mapping[str, Param], bundle: Mapping[str, object]) -> dict[str, Param]:
     for name in params:
         if name not in read.rules:
             known = ", ".join(read.rules) or "none"
             close = hint(name, read.rules) or f"; its params are {known}."
             raise ProblemError(f"problem.params.{name}: {read.contract.name} has no such param{close}")
-    fixed = bundle["params"] if bundle else {}
-    if not isinstance(fixed, dict) or fixed.keys() - read.rules.keys():
-        raise ProblemError(f"{BUNDLE_FILE}: expected the params of {read.contract.name}, found {fixed!r}; the copy was changed.")
+    fixed = bundle.get("params", {})
+    assert isinstance(fixed, dict)
     return {name: rule.check(params.get(name, fixed.get(name, rule.default))) for name, rule in read.rules.items()}
 
 
@@ -150,6 +139,9 @@ def _contract_hash(read: ContractFile, chosen: Mapping[str, Param]) -> str:
 
 def _read_seed(folder: Path, paths: tuple[str, ...]) -> dict[str, str]:
     seed = {path.removeprefix("seed/"): _text(folder / path) for path in paths if path.startswith("seed/")}
+    for path in seed:
+        if not path.isprintable():
+            raise ProblemError(f"{folder / 'seed'}: expected printable UTF-8 file names, found {path!r}; rename it.")
     if not seed:
         raise ProblemError(f"expected the seed program in {folder / 'seed'}, found no files; put the program to start from there.")
     if "evaluate.py" not in paths:
@@ -196,12 +188,20 @@ def _version(distribution: str) -> str | None:
         return None
 
 
+def _assets_key(contract: Contract, identity: str, pieces: tuple[Piece, ...]) -> str:
+    """A name for what ``prepare.py`` makes: params, versions of packages, and the code that makes it."""
+    versions = [f"{name}=={_version(name)}" for name in contract.requires]
+    others = ("seed/", "redteam/")
+    makers = [one for one in pieces if one.path.endswith(".py") and not one.path.startswith(others) and one.path != "evaluate.py"]
+    return f"{contract.name}-{hash_lines([identity, *versions, hash_pieces(makers)])}"
+
+
 def _assets(
     folder: Path,
     contract: Contract,
     chosen: Mapping[str, Param],
-    identity: str,
-    paths: tuple[str, ...],
+    key: str,
+    bundle: Mapping[str, object],
     prepare: bool,
     progress: Progress | None,
 ) -> Assets | None:
@@ -209,39 +209,16 @@ def _assets(
     if not (contract.candidate_assets or contract.grader_assets):
         return None
     own = folder / OWN_ASSETS
-    if (own / MANIFEST).is_file():
+    if (own / MANIFEST).is_file() and bundle.get("assets", key) == key:
         return open_assets(own)
-    versions = [f"{name}=={_version(name)}" for name in contract.requires]
-    makers = [
-        path for path in paths if path.endswith(".py") and not path.startswith(("seed/", "redteam/")) and path != "evaluate.py"
-    ]
-    place = cache_folder() / "assets" / f"{contract.name}-{hash_lines([identity, *versions, hash_files(folder, makers)])}"
+    place = cache_folder() / "assets" / key
     if place.is_dir():
         return open_assets(place)
     return prepare_assets(folder, contract, chosen, place, progress) if prepare else None
 
 
-def _read_bundle(folder: Path) -> dict[str, object] | None:
-    path = folder / BUNDLE_FILE
-    if not path.is_file():
-        return None
-    try:
-        bundle = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ProblemError(f"{path}: expected the record of a copied problem, found {error}; copy the problem again.") from error
-    if not isinstance(bundle, dict) or not {"params", "id", "evaluator"} <= bundle.keys():
-        raise ProblemError(
-            f"{path}: expected the record of a copied problem with params, id and evaluator; copy the problem again."
-        )
-    return bundle
-
-
-def _check_bundle(problem: Problem, bundle: Mapping[str, object] | None) -> None:
-    if bundle is None:
-        return
-    declared = problem.contract.candidate_assets or problem.contract.grader_assets
-    if problem.id != bundle["id"] or (problem.evaluator != bundle["evaluator"] and (problem.assets or not declared)):
-        raise ProblemError(
-            f"{problem.folder}: expected the copy of {bundle['id']}, evaluator {bundle['evaluator']}, found {problem.id}, "
-            f"evaluator {problem.evaluator}: files or params are not those it was made with; start a new run."
-        )
+def _bundle(problem: Problem) -> dict[str, object]:
+    """What a copy says of itself."""
+    identity = {"id": problem.id, "evaluator": problem.evaluator}
+    made = {"assets": _assets_key(problem.contract, problem.id, problem.pieces)} if problem.assets else {}
+    return {"schema": 1, "params": dict(problem.params), **identity, **made}

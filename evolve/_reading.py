@@ -6,8 +6,8 @@ from archive import JournalMissing, RunCreated, TextStore, read_journal
 from evolve._build import build_search
 from evolve._config import RunConfig
 from evolve._contract import Problem
-from evolve._errors import ProblemError, RunError
-from evolve._problem import load_problem
+from evolve._errors import RunError
+from evolve._recorded import recorded_problem
 from evolve._replay import replay
 from evolve._resolved import config_from_json
 from evolve._rundir import RunDir
@@ -25,9 +25,20 @@ def open_search(run: RunDir) -> tuple[RunConfig, Problem, Search, TextStore]:
 def read_run(run: RunDir) -> tuple[RunConfig, Problem]:
     """What the run was made from.
 
+    What lies in ``RUN/problem`` decides nothing here: see ``evolve._recorded``.
+
     Raises:
         RunError: it was killed before its first record.
-        ProblemError: its copy of the problem was changed: no result may stand beside those of another evaluator.
+    """
+    created = read_created(run)
+    return config_from_json(created.config), recorded_problem(run, created.problems[0])
+
+
+def read_created(run: RunDir) -> RunCreated:
+    """The first record of a run.
+
+    Raises:
+        RunError: it has none.
     """
     try:
         first = next(read_journal(run.path), None)
@@ -36,13 +47,5 @@ def read_run(run: RunDir) -> tuple[RunConfig, Problem]:
     if first is None or not isinstance(first.record, RunCreated):
         if run.checkpoint.with_suffix(".json").exists():
             raise RunError(f"{run.path} has a checkpoint but no records; restore {run.path / 'journal'} from a copy.")
-        raise RunError(f"{run.path} was killed before its first record; start it anew.")
-    problem = load_problem(run.problem)
-    recorded = {info.id: info.evaluator for info in first.record.problems}
-    if recorded.get(problem.id) != problem.evaluator:
-        expected = " or ".join(f"{id_}, evaluator {evaluator}" for id_, evaluator in recorded.items())
-        raise ProblemError(
-            f"{run.problem}: expected {expected}, by which this run's results were graded, found {problem.id}, evaluator "
-            f"{problem.evaluator}; restore the folder, or start a new run."
-        )
-    return config_from_json(first.record.config), problem
+        raise RunError(f"{run.path} was killed before its first record; start it anew: evolve run ... out={run.path}")
+    return first.record

@@ -2,6 +2,7 @@
 
 RUN/run.json      what this folder is
 RUN/problem/      a copy of the problem, so that the run is whole by itself
+RUN/problem.tar   the same once more, as it was recorded, whatever becomes of the copy
 RUN/journal/      the truth
 RUN/inbox/        requests of other processes
 RUN/checkpoint.*  the search's state at some record; may be deleted at any time
@@ -16,16 +17,21 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from archive import JournalError, JournalMissing, read_journal
+from evolve._bundle import RUN_FILE
 from evolve._errors import RunError, RunLocked, UsageError
 
 FORMAT = 1
-_RUN_FILE = "run.json"
 _LOOKS = 5
+_OURS = {RUN_FILE, "inbox", "problem", "problem.tar", "problem.part", "journal", "lock", "program.md", "prompts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,10 @@ class RunDir:
         return self.path / "problem"
 
     @property
+    def problem_tar(self) -> Path:
+        return self.path / "problem.tar"
+
+    @property
     def prompts(self) -> Path:
         return self.path / "prompts"
 
@@ -48,24 +58,69 @@ class RunDir:
         return self.path / "checkpoint"
 
 
-def create(out: str | None, problem: str) -> RunDir:
+@contextmanager
+def create(out: str | None, problem: str) -> Iterator[RunDir]:
     """Make a run's folder: ``out``, or ``runs/<problem>-<time>-<random>``.
+
+    If the context ends with an error before anything but the run's making is recorded, all that was made is removed again.
 
     Raises:
         UsageError: the folder exists and is not empty, or cannot be made.
     """
     name = f"{problem}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     path = Path(out).expanduser() if out else Path("runs") / name
+    made = [one for one in (path, *path.parents) if not one.exists()]
+    run = _make(path, problem)
+    try:
+        yield run
+    except BaseException:
+        if _n_records(path, 2) < 2:
+            _clear(path)
+            for folder in made:
+                with suppress(OSError):  # somebody put something there meanwhile
+                    folder.rmdir()
+        raise
+
+
+def _make(path: Path, problem: str) -> RunDir:
     try:
         if path.exists() and any(path.iterdir()):
-            raise UsageError(f"out={path} exists and is not empty; choose another folder, or type: evolve resume {path}")
+            if not _is_husk(path):
+                raise UsageError(f"out={path} exists and is not empty; choose another folder, or type: evolve resume {path}")
+            _clear(path)
         path.mkdir(parents=True, exist_ok=True)
         (path / "inbox").mkdir()
         run = RunDir(path, secrets.token_hex(8))
-        (path / _RUN_FILE).write_text(json.dumps({"format": FORMAT, "run": run.id, "problem": problem}) + "\n")
+        (path / RUN_FILE).write_text(json.dumps({"format": FORMAT, "run": run.id, "problem": problem}) + "\n")
     except OSError as error:
         raise UsageError(f"out={path} cannot be made ({error.strerror}); choose a folder that you may write.") from error
     return run
+
+
+def _is_husk(path: Path) -> bool:
+    """Whether a run was begun here and killed before its first record, with nothing else beside it."""
+    names = {one.name for one in path.iterdir() if not one.name.startswith(".copy-")}
+    return RUN_FILE in names <= _OURS and not is_driven(RunDir(path, "")) and _n_records(path, 1) == 0
+
+
+def _n_records(path: Path, most: int) -> int:
+    """How many records a run has, of the first ``most``; a journal that cannot be read counts as full."""
+    try:
+        return sum(1 for _ in islice(read_journal(path), most))
+    except JournalMissing:
+        return 0
+    except (JournalError, OSError):
+        return most
+
+
+def _clear(path: Path) -> None:
+    """Remove what a start makes."""
+    for one in list(path.iterdir()):
+        if one.name in _OURS or one.name.startswith(".copy-"):
+            if one.is_dir() and not one.is_symlink():
+                shutil.rmtree(one, ignore_errors=True)
+            else:
+                one.unlink(missing_ok=True)
 
 
 def find(path: Path) -> RunDir:
@@ -75,9 +130,9 @@ def find(path: Path) -> RunDir:
         RunError: it holds no run, or one of another format.
     """
     try:
-        found = json.loads((path / _RUN_FILE).read_text(encoding="utf-8"))
+        found = json.loads((path / RUN_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(f"expected a run's folder, found no {_RUN_FILE} in {path}; name a folder that evolve run made.") from error
+        raise RunError(f"expected a run's folder, found no {RUN_FILE} in {path}; name a folder that evolve run made.") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise RunError(f"{path} holds a run of another format than {FORMAT}; open it with the version of evolve that made it.")
     return RunDir(path, str(found["run"]))

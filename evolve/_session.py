@@ -29,7 +29,7 @@ from archive import (
     TextStore,
 )
 from evolve import _rundir, _snapshot
-from evolve._build import build_executor, build_operators, build_search, n_slots
+from evolve._build import build_executor, build_operators, build_search, n_slots, need_machine
 from evolve._clerk import Clerk
 from evolve._collector import rare_collections
 from evolve._config import RunConfig, SearchConfig
@@ -43,10 +43,11 @@ from evolve._policies import POLICIES
 from evolve._problem import copy_problem, load_problem
 from evolve._providers import NO_OFFER, Offer, check, copy_texts, instructions_of, offer
 from evolve._reach import KINDS, out_of_reach
-from evolve._reading import read_run
+from evolve._reading import read_created
+from evolve._recorded import keep, ready_problem
 from evolve._recorder import Hook, Recorder
 from evolve._replay import replay, unshown
-from evolve._resolved import config_to_json
+from evolve._resolved import config_from_json, config_to_json
 from evolve._search import Search
 from evolve._summary import Summary, summarise
 from evolve._verbs import INTERRUPTED, budget_record
@@ -90,13 +91,15 @@ def start(
     problem = load_problem(config.problem.name, config.problem.params)
     if config.llm.provider == "none" and not programs:
         _need_reach(problem, config.search)
-    run = _rundir.create(config.out, problem.contract.name)
-    copy = copy_problem(problem, run.problem)
-    copy_texts(config.llm, run)
-    with _rundir.RunLock(run), Journal.create(run.path) as journal:
-        created = RunCreated(run.id, config.seed, config_to_json(config), (copy.info,), engine=evolve.__version__)
-        journal.append(created, at=time.time())
-    return _drive(run, {}, hooks, announce, programs=programs, resumed=False)
+    need_machine(config, problem)
+    with _rundir.create(config.out, problem.contract.name) as run:
+        with _rundir.RunLock(run):
+            info = keep(copy_problem(problem, run.problem), run)
+            copy_texts(config.llm, run)
+            with Journal.create(run.path) as journal:
+                created = RunCreated(run.id, config.seed, config_to_json(config), (info,), engine=evolve.__version__)
+                journal.append(created, at=time.time())
+        return _drive(run, {}, hooks, announce, programs=programs, resumed=False)
 
 
 def _need_reach(problem: Problem, search: SearchConfig) -> None:
@@ -115,17 +118,22 @@ def resume(
     path: Path,
     budget: Mapping[str, object] | None = None,
     *,
+    as_recorded: bool = False,
     hooks: Sequence[Hook] = (),
     announce: Callable[[Announcement], None] | None = None,
 ) -> Summary:
     """Go on with a run, whatever ended it, with other limits if ``budget`` names some.
 
+    ``as_recorded`` puts back what was changed in the run's copy of the problem.
+
     Raises:
+        ProblemError: a file that counts was changed there: no result may stand beside those of another evaluator.
+        EnvironmentFault: no sandbox, a missing package, a full disk.
         RunError: ``path`` holds no run.
         RunLocked: it is being driven.
         JournalError: the journal is damaged; the message says where and what to do.
     """
-    return _drive(_rundir.find(path), budget or {}, hooks, announce, resumed=True)
+    return _drive(_rundir.find(path), budget or {}, hooks, announce, resumed=True, as_recorded=as_recorded)
 
 
 def measure_ready(path: Path) -> Summary:
@@ -145,11 +153,15 @@ def _drive(
     programs: Sequence[Mapping[str, str]] = (),
     resumed: bool,
     pausing: bool = False,
+    as_recorded: bool = False,
 ) -> Summary:
     with ExitStack() as stack:
         stack.enter_context(_rundir.RunLock(run))
         stack.enter_context(rare_collections())
-        config, problem = read_run(run)
+        created = read_created(run)
+        config, problem = config_from_json(created.config), ready_problem(run, created.problems[0], as_recorded=as_recorded)
+        if resumed:
+            need_machine(config, problem)
         mailbox: Mailbox = SimpleQueue()
         journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))
         search = build_search(config, problem)

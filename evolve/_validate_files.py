@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from evolve._bundle import problem_files
+from evolve._bundle import file_paths
 from evolve._contract import Problem
 from evolve._yaml import hint as suggestion
 from evolve.propose import AST_DESCRIPTORS
@@ -32,7 +32,7 @@ class Check:
 def check_files(problem: Problem) -> list[Check]:
     """The contract, the folder and the trusted code, as they read."""
     contract = problem.contract
-    paths = problem_files(problem.folder)
+    paths = file_paths(problem.folder, problem.pieces)
     stages = ", ".join(stage.name for stage in contract.stages)
     checks = [
         Check("contract", True, f"{problem.id}: {contract.goal} {contract.metric}; stages {stages}; evaluator {problem.evaluator}"),

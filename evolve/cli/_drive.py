@@ -28,8 +28,6 @@ def run(words: Namespace) -> int:
     from evolve._session import start
 
     config = compose(words.SETTING)
-    if config.sandbox.tier == "strict":
-        need_sandbox()
     return _driven(lambda view: start(config, hooks=[view.record], announce=view.announce), words.json)
 
 
@@ -43,7 +41,9 @@ def resume(words: Namespace) -> int:
     if changes and is_driven(found := find(path)):
         return _raise_budget(found, changes)
     try:
-        return _driven(lambda view: go_on(path, changes, hooks=[view.record], announce=view.announce), words.json)
+        return _driven(
+            lambda view: go_on(path, changes, as_recorded=words.recorded, hooks=[view.record], announce=view.announce), words.json
+        )
     except RunLocked as error:
         raise RunLocked(f"{error}; to give it more while it runs, type: evolve resume {path} budget.KEY=VALUE") from error
 
@@ -82,20 +82,7 @@ def _driven(drive: Callable[[View], Summary], as_json: bool) -> int:
         put_json(summary)
     else:
         put(ending(summary, view.search, view.texts))
-    code = _EXIT.get(summary.status, EXIT_NEGATIVE)
-    if code == EXIT_NEGATIVE and summary.tier == "strict" and summary.seed_score is None:
-        need_sandbox(tried=True)
-    return code
-
-
-def need_sandbox(*, tried: bool = False) -> None:
-    """Raise SandboxMissing if the strict tier is not to be had: a cheap look before a run, the real thing when one failed."""
-    from evolve.evaluate import View, open_launcher
-    from evolve.evaluate._bwrap import find
-
-    find()
-    if tried:
-        open_launcher("strict", View()).close()
+    return _EXIT.get(summary.status, EXIT_NEGATIVE)
 
 
 def _raise_budget(run: RunDir, changes: Mapping[str, object]) -> int:
@@ -144,7 +131,12 @@ A terminal that goes away (SIGHUP) ends it like one Ctrl-C; under nohup the run 
     Verb(
         "resume",
         "go on with a run, whatever ended it",
-        (RUN, Argument("SETTING", "budget.key=value: another limit, also of a run that is live", many="*"), JSON),
+        (
+            RUN,
+            Argument("SETTING", "budget.key=value: another limit, also of a run that is live", many="*"),
+            Argument("--recorded", "with the problem as recorded, although RUN/problem was changed (that is kept)"),
+            JSON,
+        ),
         resume,
         acts=True,
     ),

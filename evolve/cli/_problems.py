@@ -36,22 +36,20 @@ def new(words: Namespace) -> int:
 
 
 def validate(words: Namespace) -> int:
-    from evolve._build import build_executor
+    from evolve._build import build_executor, need_machine
     from evolve._compose import compose
     from evolve._problem import load_problem
     from evolve._validate import candidate_files, validate_problem
     from evolve.cli._answers import CheckAnswer, ValidateAnswer
-    from evolve.cli._drive import need_sandbox
 
     settings = [word for word in words.FILE if word.startswith(_SETTINGS) and "=" in word]
     files = [Path(word) for word in words.FILE if word not in settings]
     config = compose([f"problem={words.PROBLEM}", *settings])
-    if config.sandbox.tier == "strict":
-        need_sandbox()
     problem = load_problem(config.problem.name, config.problem.params)
     candidate = candidate_files(problem, files) if files else None
     if candidate is None and (words.against or words.quick or words.target is not None):
         raise UsageError("--against, --target and --quick are about a program; name its files: evolve validate PROBLEM FILE...")
+    need_machine(config, problem)
     one_slot = replace(config, executor=replace(config.executor, slots=1))
     report = validate_problem(problem, lambda _, sink: build_executor(one_slot, problem, sink), candidate)
     checks = tuple(CheckAnswer(one.name, one.ok, one.found, one.remedy, one.hint) for one in report.checks)
@@ -124,7 +122,8 @@ def list_(words: Namespace) -> int:
         put_json(ListAnswer(SCHEMA, problems, runs))
         return EXIT_DONE
     put("problems")
-    put(columns([(f"  {one.name}", f"{one.goal} {one.metric}", "noisy" if one.noisy else "deterministic") for one in problems]))
+    noise = {True: "noisy", False: "deterministic"}
+    put(columns([(f"  {one.name}", f"{one.goal} {one.metric}", noise[one.noisy], _two_meanings(one.name)) for one in problems]))
     put("\nruns")
     if not runs:
         put(f"  none below {words.DIR or 'runs'}")
@@ -151,11 +150,18 @@ def _of_run(one: RunLine) -> tuple[str, str]:
 
 
 def _problem_lines() -> tuple[ProblemLine, ...]:
-    from evolve._problem import builtin_problems, load_problem
+    from evolve._find import BUILT_IN, builtin_problems
+    from evolve._problem import load_problem
     from evolve.cli._answers import ProblemLine
 
-    contracts = (load_problem(name, prepare=False).contract for name in builtin_problems())
+    contracts = (load_problem(f"{BUILT_IN}{name}", prepare=False).contract for name in builtin_problems())
     return tuple(ProblemLine(one.name, one.metric, one.goal, one.noisy) for one in contracts)
+
+
+def _two_meanings(name: str) -> str:
+    from evolve._find import BUILT_IN, namesake
+
+    return f"type {BUILT_IN}{name}; there is a folder ./{name} too" if namesake(name) else ""
 
 
 def _run_lines(folder: Path) -> Iterable[RunLine]:

@@ -17,21 +17,19 @@ _SETTINGS = ("problem.params.", "sandbox=", "sandbox.tier=", "executor.slots=")
 
 
 def redteam(words: Namespace) -> int:
-    from evolve._build import n_slots
+    from evolve._build import n_slots, need_machine
     from evolve._compose import compose
     from evolve._errors import UsageError
     from evolve._problem import load_problem
     from evolve._redteam import redteam_problem
-    from evolve.cli._drive import need_sandbox
     from evolve.execute import LocalExecutor
 
     for word in words.SETTING:
         if not word.startswith(_SETTINGS) or "=" not in word:
             raise UsageError(f"evolve redteam takes problem.params.NAME=VALUE, sandbox=none and executor.slots=N, found {word!r}")
     config = compose([f"problem={words.PROBLEM}", *words.SETTING])
-    if config.sandbox.tier == "strict":
-        need_sandbox(tried=True)
     problem = load_problem(config.problem.name, config.problem.params)
+    need_machine(config, problem)
     report = redteam_problem(
         problem,
         lambda problems, sink: LocalExecutor(problems, slots=n_slots(config.executor), tier=config.sandbox.tier, sink=sink),

@@ -18,7 +18,7 @@ from archive import Attempt, BlockStatus
 from evolve._contract import Problem
 from evolve.execute._base import Block, BlockReport, EntryReport, Sink
 from evolve.execute._scratch import Scratch
-from evolve.execute._slot import Slot, SlotSettings
+from evolve.execute._slot import Slot, SlotSettings, copy_for_grader
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class LocalExecutor:
         machine: str = "",
         grace_s: float = 5.0,
     ) -> None:
-        """Start the slots' threads; a grader starts with its slot's first block.
+        """Copy the problems and start the slots' threads; a grader starts with its slot's first block, in a copy of its own.
 
         Args:
             problems: by id.
@@ -70,7 +70,7 @@ class LocalExecutor:
         self._machine = machine or platform.node()
         self._scratch = Scratch()
         settings = SlotSettings(
-            problems=dict(problems),
+            problems=self._snapshots(problems),
             tier=tier,
             machine=self._machine,
             scratch=self._scratch.path,
@@ -141,6 +141,21 @@ class LocalExecutor:
         for thread in self._threads:
             thread.join()
         self._scratch.close()
+
+    def _snapshots(self, problems: Mapping[str, Problem]) -> dict[str, Problem]:
+        """The problems, each in a copy that nobody changes while this executor lives.
+
+        Raises:
+            ProblemError: a folder changed since its problem was loaded.
+        """
+        copies = {}
+        try:
+            for number, (id_, problem) in enumerate(problems.items()):
+                copies[id_] = copy_for_grader(problem, self._scratch.path / f"problem-{number}")
+        except BaseException:
+            self._scratch.close()
+            raise
+        return copies
 
     # -------------------------------------------------------------------------------------------- slot threads
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import evolve
 from archive import BlockStatus, Entry, Measurement, Status
+from evolve._bundle import copy_pieces
 from evolve._contract import Problem
+from evolve._errors import ProblemError
 from evolve._problem import candidate_assets_folder
 from evolve.evaluate._wire import Prepare
 from evolve.execute._base import Block, BlockReport, EntryReport
@@ -44,6 +46,7 @@ class Slot:
         self._settings = settings
         self._number = number
         self._graders: dict[str, GraderProcess] = {}
+        self._copies: dict[str, Path] = {}  # what a grader may write beside evaluate.py stays with it
 
     def run(self, block: Block, report: Callable[[EntryReport], None]) -> BlockReport:
         """Run the block's entries in order; hand each to ``report`` when it ends; return how the block ended."""
@@ -93,11 +96,14 @@ class Slot:
         names = list(settings.problems)
         # Launchers name their control groups by number: no two graders may share one.
         number = self._number * len(names) + names.index(problem)
-        prepare = _prepare(settings.problems[problem], settings, number)
+        copy = self._copies[problem] = settings.scratch / f"{folder.name}-problem"
         try:
-            return GraderProcess(prepare, folder=folder, threads=settings.threads, wake=self.wake)
-        except (GraderRefused, GraderDied, Interrupted, OSError):
+            own = copy_for_grader(settings.problems[problem], copy)
+            return GraderProcess(_prepare(own, settings, number), folder=folder, threads=settings.threads, wake=self.wake)
+        except (ProblemError, GraderRefused, GraderDied, Interrupted, OSError) as error:
             shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, ProblemError):
+                raise GraderRefused(str(error)) from error
             raise
 
     def _drop(self, problem: str) -> None:
@@ -105,6 +111,8 @@ class Slot:
         if grader is not None:
             grader.kill()
             shutil.rmtree(grader.folder, ignore_errors=True)
+        if problem in self._copies:
+            shutil.rmtree(self._copies.pop(problem), ignore_errors=True)
 
 
 class _Lease:
@@ -180,6 +188,17 @@ class _Lease:
 
     def _closed(self, status: BlockStatus, drift: float | None = None, reason: str = "") -> BlockReport:
         return BlockReport(self._block.attempt, status, tuple(self.skipped), drift=drift, reason=reason)
+
+
+def copy_for_grader(problem: Problem, target: Path) -> Problem:
+    """The problem in a copy of its folder at ``target``; its assets are shared.
+
+    Raises:
+        ProblemError: the folder changed since the problem was loaded.
+    """
+    target.mkdir(exist_ok=True)
+    copy_pieces(problem.folder, problem.pieces, target)
+    return replace(problem, folder=target)
 
 
 def _prepare(problem: Problem, settings: SlotSettings, number: int) -> Prepare:

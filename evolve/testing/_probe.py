@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from evolve._bundle import scan
 from evolve._contract import Axis, Contract, Problem, Stage
 
 TIME_S = 2.0  # of a stage; enough for a null evaluation on a busy machine
@@ -130,14 +131,17 @@ class Probe:
         folder: Path,
         *,
         evaluate: str = _EVALUATE,
+        beside: Mapping[str, str] | None = None,
         name: str = "probe",
         calibrated: bool = False,
         time_s: float = TIME_S,
     ) -> None:
         home = folder / name
-        self.trace = home / "trace"
+        self.trace = folder / f"{name}-trace"
         self.trace.mkdir(parents=True)
-        (home / "evaluate.py").write_text(evaluate)
+        home.mkdir()
+        for path, text in {"evaluate.py": evaluate, **(beside or {})}.items():
+            (home / path).write_text(text)
         stage = Stage(name="full", time_s=time_s, calibrated=calibrated)
         self.problem = Problem(
             folder=home,
@@ -158,6 +162,7 @@ class Probe:
             statement="",
             id=f"{name}@1",
             evaluator="probe",
+            pieces=scan(home),
         )
 
     def marks(self, name: str = "", what: str = "") -> list[Mark]:

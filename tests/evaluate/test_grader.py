@@ -13,6 +13,8 @@ import pytest
 
 import evolve
 from archive import Start, Status
+from evolve._bundle import scan
+from evolve._errors import ProblemError
 from evolve.evaluate._grader import _allowed_start
 from evolve.execute import LocalExecutor
 from evolve.execute._process import GraderProcess, GraderRefused, Wake
@@ -53,7 +55,8 @@ def test_a_trial_carries_what_was_asked(tmp_path: Path) -> None:
     told = [json.loads(text) for text in (probe.trace / "told").read_text().splitlines()]
     for one in told:
         assert (one["stage"], one["seed"], one["start"]) == ("full", 2**62 + 1, "cold")
-        assert (one["fresh"], one["problem"], one["assets"], one["bytes"]) == (True, str(probe.problem.folder), None, 1 << 20)
+        assert (one["fresh"], one["assets"], one["bytes"]) == (True, None, 1 << 20)
+        assert Path(one["problem"]) != probe.problem.folder  # a copy
         assert one["files"] == dict(files)
         assert not Path(one["work"]).exists()
     assert told[0]["draw"] == told[1]["draw"]
@@ -62,11 +65,59 @@ def test_a_trial_carries_what_was_asked(tmp_path: Path) -> None:
 
 
 def test_helpers_beside_the_evaluator_are_importable_and_nothing_is_written_there(tmp_path: Path) -> None:
-    probe = Probe(tmp_path, evaluate=HEADER + f"import helper\ndef evaluate(trial):\n    assert helper.X == 5\n    return {OK}\n")
-    (probe.problem.folder / "helper.py").write_text("X = 5\n")
+    body = HEADER + f"import helper\ndef evaluate(trial):\n    assert helper.X == 5\n    return {OK}\n"
+    probe = Probe(tmp_path, evaluate=body, beside={"helper.py": "X = 5\n"})
     (result,) = _measure(probe)
     assert result.status is Status.OK, result.reason
-    assert sorted(path.name for path in probe.problem.folder.iterdir()) == ["evaluate.py", "helper.py", "trace"]
+    assert sorted(path.name for path in probe.problem.folder.iterdir()) == ["evaluate.py", "helper.py"]
+
+
+WRITES = HEADER + (
+    "BESIDE = Path(__file__).parent\n"
+    "def evaluate(trial):\n"
+    "    cache, own = BESIDE / 'cache.json', trial.problem / 'helper.py'\n"
+    "    told = {'folder': str(trial.problem), 'cached': cache.exists(), 'helper': own.read_text()}\n"
+    "    cache.write_text('1')\n"
+    "    own.write_text('X = 6\\n')\n"
+    "    (BESIDE / '__pycache__').mkdir(exist_ok=True)\n"
+    "    with open(Path(trial.params['trace']) / 'told', 'a') as file:\n        file.write(json.dumps(told) + '\\n')\n"
+    f"    return {OK}\n"
+)
+
+
+def test_an_evaluator_may_write_beside_itself_and_only_its_own_slot_sees_it(tmp_path: Path) -> None:
+    probe = Probe(tmp_path, evaluate=WRITES, beside={"helper.py": "X = 5\n"})
+    before = scan(probe.problem.folder)
+    with open_desk(_make, probe, slots=2) as desk:
+        blocks = [desk.block(action("score"), action("score")) for _ in range(8)]
+        for block in blocks:
+            desk.send(block)
+        for block in blocks:
+            desk.wait(block.attempt)
+            assert [report.result.status for report in desk.entries(block.attempt)] == [Status.OK] * 2
+    told = [json.loads(text) for text in (probe.trace / "told").read_text().splitlines()]
+    for folder in {one["folder"] for one in told}:
+        own = [(one["cached"], one["helper"]) for one in told if one["folder"] == folder]
+        assert own == [(False, "X = 5\n"), *[(True, "X = 6\n")] * (len(own) - 1)]
+        assert not Path(folder).exists()
+    assert scan(probe.problem.folder) == before
+
+
+def test_a_folder_that_is_edited_while_an_executor_lives_changes_nothing_for_its_graders(tmp_path: Path) -> None:
+    probe = Probe(tmp_path, evaluate=HEADER + f"import helper\ndef evaluate(trial):\n    return {OK}\n", beside={"helper.py": ""})
+    with open_desk(_make, probe) as desk:
+        (probe.problem.folder / "helper.py").write_text("raise ValueError('half a change')\n")
+        block = desk.block(action("score"))
+        desk.send(block)
+        desk.wait(block.attempt)
+        assert [report.result.status for report in desk.entries(block.attempt)] == [Status.OK]
+
+
+def test_a_problem_whose_folder_was_changed_after_it_was_loaded_is_not_graded(tmp_path: Path) -> None:
+    probe = Probe(tmp_path, beside={"helper.py": "X = 5\n"})
+    (probe.problem.folder / "helper.py").write_text("X = 6\n")
+    with pytest.raises(ProblemError, match=r"helper.py in .* was changed"):
+        _make({probe.problem.id: probe.problem}, slots=1, sink=print)
 
 
 @pytest.mark.parametrize(

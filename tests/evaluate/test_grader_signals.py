@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from archive import Status
 from evolve._contract import Contract, Stage
-from evolve._problem import builtin_problems, load_problem
+from evolve._find import builtin_problems
+from evolve._problem import load_problem
 from evolve.evaluate._screen import MAX_PARSE_CHARS, Screened, screen
 
 CONTRACT = Contract(

@@ -117,7 +117,7 @@ def test_a_killed_driver_leaves_nobody(tmp_path: Path) -> None:
     )
     root = Path(evolve.__file__).parent.parent
     driver = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env={**os.environ, "PYTHONPATH": str(root)})
-    trace = tmp_path / "probe" / "trace"
+    trace = tmp_path / "probe-trace"
     try:
         pids = [_wait(lambda name=name: _begun(trace, name)) for name in ("hang", "loop")]
         below = _wait(lambda: _descendants(pids[1]))

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from evolve._errors import ProblemError
-from evolve._problem import builtin_problems, load_problem
+from evolve._find import builtin_problems
+from evolve._problem import load_problem
 from evolve._redteam_cases import CORPUS, editable_python, general_programs, infected, own_programs
 
 GOOD = {"candidate": "good", "cheat": False, "expect": ["ok"]}

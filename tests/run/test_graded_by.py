@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,7 @@ def test_every_result_names_the_problem_and_the_evaluator_that_graded_it(parabol
     assert {(record.problem, record.result.evaluator) for record in results} == {(problem.id, problem.evaluator)}
 
 
-@pytest.mark.parametrize("name", ["evaluate.py", "problem.yaml", "seed/main.py", "bundle.json"])
+@pytest.mark.parametrize("name", ["evaluate.py", "problem.yaml", "seed/main.py"])
 def test_one_changed_byte_in_the_runs_copy_stops_a_resume(parabola, name: str) -> None:
     summary = start(parabola(evaluations=10))
     before = len(list(read_journal(Path(summary.run))))
@@ -38,20 +37,5 @@ def test_one_changed_byte_in_the_runs_copy_stops_a_resume(parabola, name: str) -
     with pytest.raises(ProblemError) as caught:
         resume(Path(summary.run), {"evaluations": 20})
     assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{name} in {summary.run}/problem is not what")
     assert len(list(read_journal(Path(summary.run)))) == before
-
-
-def test_a_copy_that_was_changed_together_with_its_own_record_is_refused_by_the_journal(parabola) -> None:
-    summary = start(parabola(evaluations=10))
-    copy = Path(summary.run) / "problem"
-    with (copy / "evaluate.py").open("a") as file:
-        file.write("# an honest remark\n")
-    bundle = json.loads((copy / "bundle.json").read_text())
-    (copy / "bundle.json").unlink()
-    bundle["evaluator"] = load_problem(copy).evaluator
-    (copy / "bundle.json").write_text(json.dumps(bundle))
-    load_problem(copy)
-    with pytest.raises(ProblemError, match="by which this run's results were graded") as caught:
-        resume(Path(summary.run), {"evaluations": 20})
-    assert bundle["evaluator"] in str(caught.value)
-    assert str(caught.value).endswith("restore the folder, or start a new run.")
