@@ -72,8 +72,8 @@ class Strict:
         return Places()
 
     def python(self, arguments: Sequence[str]) -> list[str]:
-        """Without ``site``, whose ``.pth`` files and user folder have no business here; ``PYTHONPATH`` names the packages."""
-        return [PYTHON, "-S", "-s", "-B", *arguments]
+        """Without a user folder; ``PYTHONPATH`` names the packages, and the folders that ``site`` looks into are covered."""
+        return [PYTHON, "-s", "-B", *arguments]
 
     def environment(self, limits: Limits, places: Places) -> dict[str, str]:
         """The environment of a command, the same as the stub's."""

@@ -44,7 +44,7 @@ class Bare:
             assets=str(self._view.assets or folder / "assets"),
             work=str(folder / "work"),
             output=str(folder / "output"),
-            path=(str(folder / "candidate"), *_site()),
+            path=tuple(_site()),
         )
 
     def python(self, arguments: Sequence[str]) -> list[str]:

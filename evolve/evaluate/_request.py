@@ -6,10 +6,10 @@ import marshal
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 import numpy as np
 
+from evolve.evaluate._entry import parse_entry
 from evolve.evaluate._trial import Array, JsonValue
 
 Returns = Mapping[str, Array | JsonValue]
@@ -24,7 +24,7 @@ class Places:
     assets: str = "/assets"
     work: str = "/work"
     output: str = "/output"
-    path: tuple[str, ...] = ("/candidate", "/site", "/meta")
+    path: tuple[str, ...] = ("/site", "/meta")  # after the standard library, as in a plain interpreter
 
     def env(self) -> dict[str, str]:
         """The same as environment variables, for programs that should run under both tiers."""
@@ -71,10 +71,11 @@ class Request:
 
         Raises:
             TypeError: an argument is neither JSON nor an array; the evaluator's mistake.
-            ValueError: ``entry`` is not ``"file.py:function"``; the evaluator's mistake.
+            ValueError: ``entry`` is of no form that ``parse_entry`` knows; the evaluator's mistake.
         """
         message = {
             "limits": [tuple(limit) for limit in self.limits],
+            "candidate": self.places.candidate,
             "path": list(self.places.path),
             "work": self.places.work,
             "output": self.places.output,
@@ -94,17 +95,8 @@ class Request:
         return len(data).to_bytes(8, "little") + data
 
     def _entry(self) -> tuple[str, str, str]:
-        path, colon, function = self.entry.partition(":")
-        if not colon or not path.endswith(".py") or not function.isidentifier() or not is_relative(path):
-            raise ValueError(f"an entry is 'file.py:function', not {self.entry!r}")
-        module = path.removesuffix(".py").replace("/", ".")
-        return f"{self.places.candidate}/{path}", module, function
-
-
-def is_relative(path: str) -> bool:
-    """Whether ``path`` is a plain relative POSIX path that stays where it is put."""
-    pure = PurePosixPath(path)
-    return bool(path) and "\0" not in path and not pure.is_absolute() and ".." not in pure.parts and str(pure) == path
+        entry = parse_entry(self.entry)
+        return entry.module, entry.file, entry.function
 
 
 def _argument(value: object) -> object:

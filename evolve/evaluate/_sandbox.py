@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from archive import Start, Status
 from evolve._contract import Stage
+from evolve.evaluate._entry import is_relative
 from evolve.evaluate._limits import Limits, limits_of
 from evolve.evaluate._readers import Frame, Unreadable, frame_limit, read_files, read_frame, read_values, reply_limit
-from evolve.evaluate._request import Request, Returns, is_relative
+from evolve.evaluate._request import Request, Returns
 from evolve.evaluate._start import Job, Started
 from evolve.evaluate._text import clean_log, clean_text
 from evolve.evaluate._trial import Reply, Usage

@@ -15,7 +15,7 @@ from evolve.evaluate._limits import Limits
 from evolve.evaluate._request import Places, Request, sealed
 from evolve.evaluate._watch import Measured, Running
 
-_STUBS = ("_stub", "_stub_server")
+_STUBS = ("_stub", "_stub_program", "_stub_server")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,27 @@ Descriptors: 0 the request, 1 and 2 the log, 3 the reply.  A request is 8 bytes 
 ``evolve.evaluate._request``; a reply is ``EVR1``, 4 bytes of header length, a JSON header, payloads.
 """
 
-from __future__ import annotations
-
 import marshal
 import os
 import sys
 
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(sys.argv[0]))
+    import _stub_program as program  # another file beside this one
+
+    del sys.path[0]
+elif __name__ == "_stub":
+    import _stub_program as program
+else:
+    from evolve.evaluate import _stub_program as program
+
+Refused = program.Refused
 REPLY_FD = 3
-_N_FLAGS = 4  # the interpreter and -S -s -B before the script, as the strict tier writes its command lines
+_N_FLAGS = 3  # the interpreter and -s -B before the script, as the strict tier writes its command lines
+# What an interpreter reads as it starts, which one that waits has done.
+_AT_START = {"PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONINSPECT", "PYTHONMALLOC", "PYTHONDEVMODE", "PYTHONFAULTHANDLER"}
 _CODES = {"<f8": "d", "<f4": "f", "<i8": "q", "<u8": "Q", "<i4": "i", "<u4": "I", "<i2": "h", "<u2": "H", "|i1": "b", "|u1": "B"}
 _MEMORY_CODES = {**_CODES, "|b1": "?"}
-
-
-class Refused(Exception):
-    """The candidate misses what was asked for: its reply is ``invalid``, not a crash."""
 
 
 # ---------------------------------------------------------------------------------------------------------------- frames
@@ -61,8 +68,7 @@ def write_frame(header: object, payloads: list[bytes]) -> None:
 
 def to_json(value: object) -> str:
     """``json.dumps`` without NaN or other keys than text.  The json module would cost each start 5 ms."""
-    from _json import encode_basestring_ascii as quoted
-
+    quoted = program.kept_module("_json").encode_basestring_ascii
     parts: list[str] = []
     _json_parts(value, parts.append, quoted)
     return "".join(parts)
@@ -110,8 +116,7 @@ def _array_bytes(value, dtype: str) -> tuple[str, list[int], bytes]:  # type: ig
         if array.dtype.byteorder == ">":
             array = array.astype(array.dtype.newbyteorder("<"))
         return array.dtype.str, list(array.shape), array.tobytes()
-    from array import array as packed
-
+    packed = program.kept_module("array").array
     if not isinstance(value, (list, tuple, int, float)):
         view = memoryview(value)
         if view.shape is None:
@@ -177,30 +182,6 @@ def preload(names: list) -> None:
             continue  # a hint only: the candidate will see for itself
 
 
-def load_entry(path: str, module: str, function: str):  # type: ignore[no-untyped-def]
-    """The candidate's function, from its file run as a module."""
-    try:
-        with open(path, "rb") as file:
-            source = file.read()
-    except OSError:
-        raise Refused(f"there is no file {path}") from None
-    try:
-        code = compile(source, path, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
-        raise Refused(f"{type(error).__name__}: {error}") from None
-    namespace = type(sys)(module)
-    namespace.__file__ = path
-    sys.modules[module] = namespace
-    try:
-        exec(code, namespace.__dict__)
-    except SyntaxError as error:
-        raise Refused(f"{type(error).__name__}: {error}") from None
-    found = namespace.__dict__.get(function)
-    if not callable(found):
-        raise Refused(f"{path} has no function {function}")
-    return found
-
-
 def _named(value, returns: list):  # type: ignore[no-untyped-def]
     """The returned values in declared order."""
     names = [entry[0] for entry in returns]
@@ -235,11 +216,16 @@ def answer_calls(request: dict) -> None:
     ``__main__`` is empty then, and the arguments name the program alone, however the process was started: what ``multiprocessing``
     spawns runs the file of ``__main__`` again, and that of a fork server is another than a stub's.
     """
-    sys.path[:0] = request["path"]
-    sys.modules["__main__"], sys.argv = type(sys)("__main__"), [request["entry"][0]]
+    candidate, (module, file, function) = request["candidate"], request["entry"]
+    sys.modules["__main__"] = type(sys)("__main__")
+    sys.argv = [f"{candidate}/{file}" if file else program.module_file(candidate, module)]
+    sys.path += request["path"]
     if any(isinstance(item, tuple) for arguments in request["calls"] for item in arguments.values()):
         _import_numpy()  # array arguments are arrays where the problem lets candidates import numpy, else nested lists
-    entry = load_entry(*request["entry"])
+    program.settle(candidate, request["work"])
+    program.give_way(candidate)
+    sys.path.insert(0, candidate)
+    entry = program.load_entry(candidate, module, file, function)
     header: list = []
     payloads: list[bytes] = []
     for arguments, returns in zip(request["calls"], request["returns"], strict=True):
@@ -287,8 +273,8 @@ def answer_command(request: dict) -> None:
     pid = os.fork()
     if pid == 0:
         os.close(REPLY_FD)  # the command's outputs are files: nothing in it has a reply to write
-        os.chdir(request["work"])
-        if request["spare"] and _is_script(request["argv"]):
+        program.settle(request["candidate"], request["work"])
+        if request["spare"] and _is_script(request["argv"]) and not _AT_START & request["env"].keys():
             run_script(request["argv"][_N_FLAGS:], request["env"])
             sys.exit(0)
         try:
@@ -319,7 +305,9 @@ def run_script(argv: list, env: dict) -> None:
     os.environ.clear()
     os.environ.update(env)
     sys.argv = argv
-    sys.path[:0] = [os.path.dirname(argv[0]), *env.get("PYTHONPATH", "").split(":")]
+    folder = os.path.dirname(os.path.abspath(argv[0]))
+    program.give_way(folder)
+    sys.path[:0] = [folder, *env.get("PYTHONPATH", "").split(":")]
     main_module = sys.modules["__main__"] = type(sys)("__main__")
     main_module.__file__ = argv[0]
     with open(argv[0], "rb") as file:
@@ -369,12 +357,13 @@ def _stream(file: int, size: int) -> None:
 def main(arguments: list) -> None:
     """``[]``: answer one request.  ``["spare", module, ...]``: import these first, say so with one byte, then wait for it."""
     sys.excepthook = report_uncaught
+    program.add_names_of_site()
     if arguments[:1] == ["spare"]:
         import gc
 
-        sys.path[:0] = ["/site"]
+        sys.path += ["/site", "/meta"]
         preload(arguments[1:])
-        sys.path.remove("/site")
+        del sys.path[-2:]
         gc.collect()
         gc.freeze()
         os.write(REPLY_FD, b"+")
@@ -385,7 +374,6 @@ def main(arguments: list) -> None:
     set_limits(request["limits"])
     if request["argv"]:
         answer_command(request)
-    os.chdir(request["work"])
     answer_calls(request)
 
 

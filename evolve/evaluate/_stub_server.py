@@ -10,7 +10,15 @@ once, then ``["ended", code, cpu_s, maxrss_kib]`` for each child.  What stays sh
 layout, hash seed, the memory limit of the slot.  Stands alone like ``_stub``.
 """
 
-from __future__ import annotations
+import sys
+
+if __name__ == "__main__":  # first of all: it notes what every interpreter has loaded
+    sys.path.insert(0, "/stub")
+    import _stub  # the other file beside this one
+
+    sys.path.remove("/stub")
+else:
+    from evolve.evaluate import _stub
 
 import ctypes
 import marshal
@@ -18,15 +26,6 @@ import os
 import select
 import signal
 import socket
-import sys
-
-if __name__ == "__main__":
-    sys.path.insert(0, "/stub")
-    import _stub  # the other file beside this one
-
-    sys.path.remove("/stub")
-else:
-    from evolve.evaluate import _stub
 
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x08000000, 0x10000000, 0x20000000, 0x40000000
 MS_NOSUID, MS_NODEV, MS_RDONLY, MS_REMOUNT = 2, 4, 1, 32
@@ -90,7 +89,6 @@ def be_child(fds: list, filter_bytes: bytes) -> None:
         _write_files(root, files)
     close_door(filter_bytes)
     _stub.set_limits(request["limits"])
-    os.chdir(request["work"])
     _reseed()
     import gc
 
@@ -209,9 +207,10 @@ def main(arguments: list) -> None:
     control = socket.socket(fileno=os.dup(0))
     with open(5, "rb") as file:
         filter_bytes = file.read()
-    sys.path[:0] = ["/site", "/meta"]
+    sys.path += ["/site", "/meta"]
     _stub.preload(arguments)
-    del sys.path[:2]
+    del sys.path[-2:]
+    _stub.program.add_names_of_site()
     must("dumpable", _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
     server = Server(control, filter_bytes)
     threads = len(os.listdir("/proc/self/task"))

@@ -24,7 +24,7 @@ _HTML = re.compile(
     r"(?:[\s/][^<>]*)?>|<!--|<!doctype[^<>]*>|<\?[^<>]*>",
     re.IGNORECASE,
 )
-_OURS = re.compile(r'^  File "_stub(?:_server)?\.py", line \d+, in .*\n', re.MULTILINE)
+_OURS = re.compile(r'^  File "_stub(?:_server|_program)?\.py", line \d+, in .*\n', re.MULTILINE)
 
 
 def clean_log(data: bytes) -> str:

@@ -98,8 +98,9 @@ class Sandbox(Protocol):
         inputs: Mapping[str, bytes | Path] | None = None,
         budgeted: bool = True,
     ) -> Reply:
-        """Call one function of the candidate, ``entry`` being ``"file.py:function"``.
+        """Call one function of the candidate, ``entry`` being ``"file.py:function"`` or ``"package.module:function"``.
 
+        It is imported as a plain interpreter started in the candidate's folder would import it.
         ``args`` are keyword arguments: JSON values and numpy arrays.  The function returns a mapping with the names in
         ``returns``, or a tuple in their order, or the bare value when there is one name.  ``inputs`` are files laid read-only
         under ``/input``.  ``budgeted=False`` counts the CPU as the scorer's, not the candidate's.
@@ -125,11 +126,12 @@ class Sandbox(Protocol):
         env: Mapping[str, str] | None = None,
         budgeted: bool = True,
     ) -> Reply:
-        """Run a command in the candidate's folder; ``"python"`` as its first word is the sandbox's interpreter.
+        """Run a command; ``"python"`` as its first word is the sandbox's interpreter.
 
-        Working folder: ``/work``, a size-capped tmpfs.  The candidate's files: ``/candidate`` (read-only), ``inputs`` under
-        ``/input``, candidate assets under ``/assets``.  ``outputs`` maps relative paths under ``/output`` to the greatest size in
-        bytes; a missing or larger one is ``invalid``.  Exit status other than 0 is ``crash``.
+        Working folder: ``/work``, a size-capped tmpfs with copies of the candidate's files, so that ``python -m`` and relative
+        paths find them.  The files themselves: ``/candidate`` (read-only), ``inputs`` under ``/input``, candidate assets under
+        ``/assets``.  ``outputs`` maps relative paths under ``/output`` to the greatest size in bytes; a missing or larger one is
+        ``invalid``.  Exit status other than 0 is ``crash``.
         """
 
 
