@@ -45,6 +45,7 @@ class RunCreated:
     config: str  # the resolved configuration, as JSON text
     problems: tuple[ProblemInfo, ...]
     engine: str = ""
+    secret: str = ""  # 256 bits, hexadecimal: what the seeds of measurements derive from; no reading verb shows it
 
 
 @dataclass(frozen=True, slots=True)

@@ -313,7 +313,7 @@ class RunConfig:
     """Everything a run is made from.
 
     Args:
-        seed: Decides every draw of the search.
+        seed: Decides every draw of the search itself; what measurements draw derives from a secret of the run.
         out: The run's folder; null makes one below ``runs/``.
     """
 

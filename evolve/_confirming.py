@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from archive import Champion, Claim, Entry, Measured, MeasureIssued, Purpose, Record, Start, Status, VaultOpened, tame
 from evolve._frames import SEED
-from evolve._rng import measurement_seed
 from evolve._spend import affordable, nearest_limit
 from evolve.confirm import BAR_CLAIM, FRESH, SIZES, Ruling, Sizes, Vault, choose_sizes, e_value_of, make_vault, ranked
 from evolve.confirm import MIN_DF as NOISE_DF
@@ -264,7 +263,7 @@ def _entry(search: Search, number: int, index: int, *, seed: int | None = None) 
     return Entry(
         candidate=row.id,
         stage=stage.name,
-        seed=measurement_seed(search.seed, row.id, "search", index) if seed is None else seed,
+        seed=search.measurement_seed(row.id, "search", index) if seed is None else seed,
         start=Start.COLD if stage.start is Start.WARM else stage.start,
         cpu_limit_s=frame.kill_s if frame is not None and number != SEED else None,
     )

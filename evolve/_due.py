@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from archive import Entry, Needs, Purpose, Start
 from evolve import _confirming as confirming
 from evolve._policies import SEED
-from evolve._rng import measurement_seed
 from evolve._spend import Reserve, exhausted
 from evolve.confirm import SIZES
 
@@ -156,7 +155,7 @@ def _entry(search: Search, number: int, stage: int, *, start: Start, stream: str
     return Entry(
         candidate=row.id,
         stage=declared.name,
-        seed=measurement_seed(search.seed, row.id, stream, index),
+        seed=search.measurement_seed(row.id, stream, index),
         start=start,
         cpu_limit_s=kill_s if stage == search.people.last_stage else None,
     )

@@ -17,7 +17,7 @@ from evolve._frames import run_limit
 from evolve._redteam_cases import GeneralProgram, OwnProgram, editable_python, general_programs, infected, own_programs
 from evolve._redteam_rules import Finding, Honest, Trace, judge_general, judge_own, with_scatter
 from evolve._redteam_traps import Outside, Traps, planted_environment
-from evolve._rng import measurement_seed
+from evolve._rng import fresh_seeds
 from evolve.execute import Block, BlockReport, EntryReport, Executor, Report, Sink
 
 SEED = "seed"
@@ -150,6 +150,7 @@ class _Bench:
         self._stage = problem.contract.stages[-1]
         self._starts = (Start.WARM, Start.COLD) if self._stage.start is Start.WARM else (Start.COLD,)
         self._noisy = problem.contract.noisy
+        self._seeds = fresh_seeds(max(SEED_RUNS, RUNS))
         self._cpu_limit_s: float | None = None
         self._blocks = 0
 
@@ -207,7 +208,7 @@ class _Bench:
     def _plan(self, program: _Program) -> list[tuple[int, Start]]:
         """Seeds and starts: of a noisy problem several seeds, of any every way to start that its stage allows."""
         n = (SEED_RUNS if program.key == SEED else RUNS) if self._noisy else len(self._starts)
-        seeds = [measurement_seed(0, SEED, "redteam", i if self._noisy else 0) for i in range(n)]
+        seeds = [self._seeds[i if self._noisy else 0] for i in range(n)]
         return [(seed, self._starts[i % len(self._starts)]) for i, seed in enumerate(seeds)]
 
 

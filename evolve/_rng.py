@@ -38,7 +38,20 @@ def fresh_seeds(n: int) -> tuple[int, ...]:
     return tuple(secrets.randbits(SEED_BITS) for _ in range(n))
 
 
-def measurement_seed(run_seed: int, candidate: str, stream: str, index: int) -> int:
-    """The seed of measurement ``index`` of ``candidate`` in a stream: 63 bits, fixed only once the candidate's text is fixed."""
-    digest = hashlib.blake2b(f"{run_seed}:{candidate}:{stream}:{index}".encode(), digest_size=8).digest()
+def fresh_secret() -> str:
+    """256 bits from the system's entropy, hexadecimal: what a run's measurement seeds derive from."""
+    return secrets.token_hex(32)
+
+
+def measurement_seed(key: int | str, candidate: str, stream: str, index: int) -> int:
+    """The seed of measurement ``index`` of ``candidate`` in a stream: 63 bits, fixed only once the candidate's text is fixed.
+
+    Args:
+        key: The run's secret, without which no seed can be worked out; of a run that was made before there were secrets its seed.
+    """
+    text = f"{candidate}:{stream}:{index}"
+    if isinstance(key, str):
+        digest = hashlib.blake2b(text.encode(), digest_size=8, key=bytes.fromhex(key)).digest()
+    else:
+        digest = hashlib.blake2b(f"{key}:{text}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> (64 - SEED_BITS)

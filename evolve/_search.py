@@ -53,7 +53,7 @@ from evolve._due import Due, final_runs
 from evolve._memory import Memory
 from evolve._policies import POLICIES, SEED, Draft
 from evolve._population import Population
-from evolve._rng import generator
+from evolve._rng import generator, measurement_seed
 from evolve._spend import Spend
 from evolve._tickets import MAX_LOSSES, Made, Tickets
 from evolve._tuning import Tuning
@@ -74,7 +74,7 @@ class Search:
         config: How to decide.
         stop: When to stop early.
         budget: What may be spent, until a ``BudgetSet`` record says otherwise.
-        seed: Keys every draw.
+        seed: Keys every draw of the search; what measurements draw hangs on a secret that the run's first record has.
         llm: Which models may be asked, and for what.
     """
 
@@ -92,6 +92,7 @@ class Search:
         self.contract, self.problem, self.config, self.stop = contract, problem, config, stop
         self.llm = llm or LlmConfig()
         self.budget, self.seed = budget, seed
+        self.secret = ""  # what measurement seeds derive from; a run of an older version has none
         self.slots, self.tier = 1, ""  # of the driver that has the run now
         self.people = Population(problem, contract, keep=config.keep)
         self.policy = POLICIES[config.policy]
@@ -148,6 +149,10 @@ class Search:
             if due is not None:
                 return self._block(due)
         return None if over or self.pausing else self._propose()
+
+    def measurement_seed(self, candidate: str, stream: str, index: int) -> int:
+        """The seed of a measurement; nobody who does not have the run's journal can work it out."""
+        return measurement_seed(self.secret or self.seed, candidate, stream, index)
 
     def over(self, now: float) -> str:
         """Why nothing new is searched for ("" while something is); final measurements may still be due."""
@@ -259,7 +264,7 @@ class Search:
                 self.closed = None
                 self.failed = self.failed if self.people.seed_failed else ""
             case RunCreated():
-                self.seed = record.seed
+                self.seed, self.secret = record.seed, record.secret
             case CallReserved() | CallSettled():
                 left_s = math.inf if self.budget.wall_s is None else self.budget.wall_s - self.spend.elapsed(stamped.at)
                 self.accounts.apply(record, stamped.at, left_s)

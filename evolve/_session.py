@@ -48,6 +48,7 @@ from evolve._recorded import keep, ready_problem
 from evolve._recorder import Hook, Recorder
 from evolve._replay import replay, unshown
 from evolve._resolved import config_from_json, config_to_json
+from evolve._rng import fresh_secret
 from evolve._search import Search
 from evolve._summary import Summary, summarise
 from evolve._verbs import INTERRUPTED, budget_record
@@ -74,6 +75,7 @@ def start(
     programs: Sequence[Mapping[str, str]] = (),
     hooks: Sequence[Hook] = (),
     announce: Callable[[Announcement], None] | None = None,
+    secret: str | None = None,
 ) -> Summary:
     """Make a run and drive it to its end.
 
@@ -82,6 +84,7 @@ def start(
         programs: Files of programs that take part besides those that operators make.
         hooks: Called after each record, in the main thread.
         announce: Called once, before anything is measured.
+        secret: What measurement seeds derive from, hexadecimal; drawn from the system where none is given.
 
     Raises:
         UsageError: the problem or the folder cannot be used as asked.
@@ -96,8 +99,9 @@ def start(
         with _rundir.RunLock(run):
             info = keep(copy_problem(problem, run.problem), run)
             copy_texts(config.llm, run)
+            config_text, key = config_to_json(config), fresh_secret() if secret is None else secret
             with Journal.create(run.path) as journal:
-                created = RunCreated(run.id, config.seed, config_to_json(config), (info,), engine=evolve.__version__)
+                created = RunCreated(run.id, config.seed, config_text, (info,), engine=evolve.__version__, secret=key)
                 journal.append(created, at=time.time())
         return _drive(run, {}, hooks, announce, programs=programs, resumed=False)
 

@@ -44,8 +44,8 @@ _PLAIN = {type(None), bool, int, float, str}
 _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VALUES.items() if is_dataclass(cls)}
 # What of each stateful object is state; the rest follows from the configuration.
 _SEARCH = (
-    "budget", "seed", "slots", "tier", "finals", "final_scores", "stopping", "failed", "evaluator_errors", "retracted", "suspects",
-    "requests", "incumbent", "tickets_of_round", "fruitless", "paused", "closed", "spend",
+    "budget", "seed", "secret", "slots", "tier", "finals", "final_scores", "stopping", "failed", "evaluator_errors",
+    "retracted", "suspects", "requests", "incumbent", "tickets_of_round", "fruitless", "paused", "closed", "spend",
 )  # fmt: skip
 _PEOPLE = (
     "rows",

@@ -20,7 +20,7 @@ from evolve._contract import Problem
 from evolve._errors import ProblemError
 from evolve._frames import ALLOWANCE, run_limit
 from evolve._reach import KINDS, out_of_reach
-from evolve._rng import measurement_seed
+from evolve._rng import fresh_seeds
 from evolve._validate_files import Check, check_files
 from evolve.execute import Block, BlockReport, EntryReport, Executor, Report, Sink
 
@@ -143,7 +143,7 @@ def _meant(problem: Problem, path: Path, *, alone: bool) -> str:
 def _seed_entries(problem: Problem) -> list[Entry]:
     """Every stage once; at the last one, the first seed twice, other seeds, and a warm start where the stage allows one."""
     *before, last = problem.contract.stages
-    seeds = [measurement_seed(0, SEED, "validate", i) for i in range(NOISE_RUNS if problem.contract.noisy else 2)]
+    seeds = fresh_seeds(NOISE_RUNS if problem.contract.noisy else 2)
     entries = [Entry(SEED, stage.name, seeds[0]) for stage in before]
     entries += [Entry(SEED, last.name, seed) for seed in (seeds[0], *seeds)]
     if last.start is Start.WARM:
@@ -278,7 +278,7 @@ def _check_cost(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
 
 def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Mapping[str, str]) -> ValidationReport:
     *before, last = (stage.name for stage in problem.contract.stages)
-    seeds = [measurement_seed(0, CANDIDATE, "validate", i) for i in range(COMPARED_RUNS if problem.contract.noisy else 1)]
+    seeds = fresh_seeds(COMPARED_RUNS if problem.contract.noisy else 1)
     entries = [Entry(CANDIDATE, stage, seeds[0]) for stage in before]
     entries += [Entry(who, last, seed) for seed in seeds for who in (SEED, CANDIDATE)]
     results, end = _measure(problem, make_executor, entries, {SEED: problem.seed, CANDIDATE: files})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve._rng import SEED_BITS, generator, measurement_seed
+from evolve._rng import SEED_BITS, fresh_secret, generator, measurement_seed
 
 SEEDS = st.integers(0, 2**64 - 1)
 
@@ -38,3 +39,18 @@ def test_measurement_seeds_have_63_bits_and_are_those_of_the_candidate(seed, str
     assert 0 <= found < 2**SEED_BITS
     assert found == measurement_seed(seed, "a" * 20, stream, index)
     assert found != measurement_seed(seed, "b" * 20, stream, index)
+
+
+@given(st.binary(min_size=16, max_size=64).map(bytes.hex), st.sampled_from(["search", "final"]), st.integers(0, 1000))
+def test_with_a_secret_they_hang_on_it_alone(secret, stream, index):
+    found = measurement_seed(secret, "a" * 20, stream, index)
+    assert 0 <= found < 2**SEED_BITS
+    assert found == measurement_seed(secret, "a" * 20, stream, index)
+    other = f"{int(secret, 16) ^ 1:0{len(secret)}x}"
+    assert found != measurement_seed(other, "a" * 20, stream, index)
+    assert len({measurement_seed(secret, who, stream, i) for who, i in itertools.product("ab", range(50))}) == 100
+
+
+def test_a_secret_has_256_bits_and_is_another_each_time():
+    assert len(bytes.fromhex(fresh_secret())) == 32
+    assert fresh_secret() != fresh_secret()

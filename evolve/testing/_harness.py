@@ -69,6 +69,7 @@ class Script:
     stop: StopConfig = field(default_factory=StopConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     seed: int = 0
+    secret: str = ""  # "" derives measurement seeds from the seed, as runs of older versions do
     slots: int = 2
     hold: int = 0
     clock: Clock = still
@@ -145,7 +146,7 @@ class Harness:
         operators = build_operators(script.config.search.operators)
         self.workshop = Workshop(self.problem, operators, self.texts, script.seed, clock=script.cpu_clock)
         if new:
-            self.recorder.write(RunCreated("scripted", script.seed, "{}", (self.problem.info,)))
+            self.recorder.write(RunCreated("scripted", script.seed, "{}", (self.problem.info,), secret=script.secret))
         written = self.journal.written
         self.epoch = epoch or f"epoch-{written.seq + 1 if written is not None else 0}"
         models = script.llm.asked if script.provider is not None else ()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cli_process import Cli
 
-from archive import candidate_id
+from archive import RunCreated, candidate_id, read_journal
 from evolve.cli import main
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -167,3 +167,21 @@ def test_a_damaged_journal_is_named_and_not_skipped(
     assert segment.name in err
     assert main(["list", str(tmp_path)]) == 0
     assert "unreadable" in capsys.readouterr().out
+
+
+LOOKS = [
+    *VERBS.values(), ["show", "RUN", "seed", "--log"], ["best", "RUN", "--source"], ["list", "RUNS"],
+    *(["query", "RUN", f"SELECT * FROM {table}"] for table in ("runs", "events", "raw.run_created", "measurements", "tickets")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", LOOKS, ids=" ".join)
+def test_no_reading_verb_shows_what_measurement_seeds_derive_from(words: list[str], ended, answer, tmp_path: Path) -> None:
+    created = next(one.record for one in read_journal(ended[0]) if isinstance(one.record, RunCreated))
+    assert len(created.secret) == 64
+    said = answer(*words) + (answer(*words, "--json") if "--source" not in words else "")
+    exported = b"".join(path.read_bytes() for path in tmp_path.rglob("*.parquet"))
+    assert said
+    assert created.secret not in said + ended[1] + ended[2]
+    assert created.secret.encode() not in exported
+    assert created.secret not in "".join(path.read_text() for path in (ended[0] / "problem").rglob("*.*") if path.is_file())

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from archive import Closed, JournalDamaged, Measured, MeasureIssued, Opened, Placed, Purpose, read_journal
+from archive import Closed, JournalDamaged, Measured, MeasureIssued, Opened, Placed, Purpose, RunCreated, read_journal
 from evolve import _rundir
 from evolve._errors import RunError, RunLocked, UsageError
 from evolve._inbox import inbox_folder, post
 from evolve._reading import open_search
+from evolve._rng import measurement_seed
 from evolve._session import resume, start
 from evolve._summary import best_of
 
@@ -195,3 +197,41 @@ def test_after_final_runs_the_run_stands_by_what_they_show(parabola):
     assert best_of(search) == 0
     search.final_scores = [(id_, 9.0 if id_ == finalist else 0.0) for id_, _ in search.final_scores]
     assert search.people.rows[best_of(search)].id == finalist
+
+
+def foreseen(summary):
+    """Seeds of measurements that who knows all but the secret would name."""
+    ids = {record.result.candidate for record in records(summary, Measured)}
+    key = records(summary, RunCreated)[0].seed
+    return {measurement_seed(key, id_, stream, i) for id_ in ids for stream in ("search", "final") for i in range(40)}
+
+
+def test_nobody_who_knows_the_programs_and_the_seed_foresees_a_measurement(parabola):
+    summary = start(parabola(noisy=True, evaluations=40))
+    seeds = {record.result.seed for record in records(summary, Measured)}
+    assert len(bytes.fromhex(records(summary, RunCreated)[0].secret)) == 32
+    assert not seeds & foreseen(summary)
+
+
+def test_a_secret_that_is_given_fixes_the_measurement_seeds(parabola):
+    config = parabola(noisy=True, evaluations=8)
+    runs = [start(replace(config, out=f"{config.out}-{i}"), secret=secret) for i, secret in enumerate(("ab" * 32, "ab" * 32, None))]
+    one, two, other = ({r.result.seed for r in records(run, Measured) if r.purpose is Purpose.SEED} for run in runs)
+    assert len(one) == 5
+    assert one == two
+    assert one.isdisjoint(other)
+
+
+def test_a_resumed_run_goes_on_with_its_secret(parabola):
+    first = start(parabola(noisy=True, evaluations=20))
+    second = resume(Path(first.run), {"evaluations": 30})
+    secret = records(second, RunCreated)[0].secret
+    ids = {r.result.candidate for r in records(second, Measured)}
+    known = {measurement_seed(secret, id_, stream, i) for id_ in ids for stream in ("search", "final") for i in range(60)}
+    assert {r.result.seed for r in records(second, Measured) if r.purpose is not Purpose.VAULT} <= known
+
+
+def test_a_run_of_before_there_were_secrets_derives_its_seeds_as_then(parabola):
+    summary = start(parabola(noisy=True, evaluations=12), secret="")
+    assert {record.result.seed for record in records(summary, Measured)} <= foreseen(summary)
+    assert resume(Path(summary.run), {"evaluations": 16}).measurements > summary.measurements
