@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -21,6 +22,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from evolve._errors import EnvironmentFault, MissingPackage
 from evolve.evaluate._markers import normalised, required_name
@@ -88,7 +91,7 @@ def resolve(view: View) -> Mounts:
         if not found and name in declared:
             raise EnvironmentFault(
                 f"the package {name} has no files in site-packages that a sandbox could show (an editable install?); "
-                f"run: pip install --force-reinstall {name}"
+                f"run: {_reinstall(distribution)}"
             )
         packages += found
     loaded = _loaded(_objects(packages))
@@ -140,10 +143,40 @@ def _files(distribution: metadata.Distribution) -> list[str]:
     record = distribution.read_text("RECORD")
     if record is None:
         name = distribution.metadata["Name"]
-        raise EnvironmentFault(
-            f"the package {name} was installed without a RECORD of its files; run: pip install --force-reinstall {name}"
-        )
+        raise EnvironmentFault(f"the package {name} was installed without a RECORD of its files; run: {_reinstall(distribution)}")
     return [path for line in record.splitlines() if (path := _recorded(line))]
+
+
+def _reinstall(distribution: metadata.Distribution) -> str:
+    """What to type so that the same distribution lies in site-packages with all its files.
+
+    Never a bare name where the package may be somebody's own: an index has whatever a stranger put there under that name.
+    """
+    name, version = distribution.metadata["Name"], distribution.version
+    if source := _source(distribution):
+        forced = "" if source.startswith("/") else "--force-reinstall --no-deps "  # pip installs a folder again in any case
+        return f"pip install {forced}{shlex.quote(source)}"
+    if Path(str(distribution.locate_file(""))).name in _PACKAGE_FOLDERS:
+        return f"pip install --force-reinstall --no-deps {name}=={version}"
+    return f"pip install PATH, with the folder that {name} {version} was made from (not -e)"
+
+
+def _source(distribution: metadata.Distribution) -> str:
+    """Where a distribution came from, other than an index: a folder, an archive or a repository; "" where nobody knows."""
+    try:
+        told = json.loads(distribution.read_text("direct_url.json") or "{}")
+        url = str(told.get("url", ""))
+        if url.startswith("file://"):
+            return url2pathname(urlsplit(url).path)
+        if vcs := told.get("vcs_info"):
+            return f"{distribution.metadata['Name']} @ {vcs['vcs']}+{url}@{vcs['commit_id']}"
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return ""
+    if "://" in url:
+        return f"{distribution.metadata['Name']} @ {url}"
+    root = Path(str(distribution.locate_file("")))  # where ``setup.py develop`` left it: beside setup.py, or in src/
+    made_from = (one for one in (root, root.parent) if (one / "pyproject.toml").is_file() or (one / "setup.py").is_file())
+    return "" if root.name in _PACKAGE_FOLDERS else str(next(made_from, ""))
 
 
 def _recorded(line: str) -> str:

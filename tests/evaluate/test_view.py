@@ -187,14 +187,56 @@ def test_a_folder_of_two_owners_is_split_to_what_is_ones_own(tmp_path: Path, mon
     assert both == {"/site/space"}
 
 
-def test_packages_that_cannot_be_shown_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    add_distribution(tmp_path, "norecord", {"norecord.py": ""}, record=False)
-    add_distribution(tmp_path, "editable", {"__editable___editable_1_0_finder.py": "", "editable.pth": ""})
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(EnvironmentFault, match="pip install --force-reinstall norecord"):
-        resolve(View(imports=("norecord",)))
-    with pytest.raises(EnvironmentFault, match="editable install"):
-        resolve(View(imports=("editable",)))
+def _refused(name: str) -> str:
+    with pytest.raises(EnvironmentFault) as caught:
+        resolve(View(imports=(name,)))
+    assert name in str(caught.value)
+    return str(caught.value).partition("; run: ")[2]
+
+
+_SOURCES = [
+    ('{"url": "file:///home/me/my%20lib", "dir_info": {"editable": true}}', "'/home/me/my lib'"),
+    ('{"url": "file:///home/me/mylib", "dir_info": {}}', "/home/me/mylib"),
+    ('{"url": "https://x.org/mine.whl", "archive_info": {}}', "'mine @ https://x.org/mine.whl'"),
+    (
+        '{"url": "https://x.org/r.git", "vcs_info": {"vcs": "git", "commit_id": "ab12"}}',
+        "'mine @ git+https://x.org/r.git@ab12'",
+    ),
+]
+
+
+@pytest.mark.parametrize("record", [True, False])
+@pytest.mark.parametrize(("told", "source"), _SOURCES)
+def test_a_package_that_cannot_be_shown_is_installed_again_from_where_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str, source: str, record: bool
+) -> None:
+    site = tmp_path / "site-packages"
+    add_distribution(site, "mine", {"__editable___mine_1_0_finder.py": "", "mine.pth": ""}, record=record)
+    (site / "mine-1.0.dist-info" / "direct_url.json").write_text(told)
+    monkeypatch.syspath_prepend(site)
+    forced = "" if "home/me" in source else "--force-reinstall --no-deps "
+    assert _refused("mine") == f"pip install {forced}{source}"
+
+
+@pytest.mark.parametrize("below", ["", "src"])
+def test_a_package_that_was_left_in_its_source_is_installed_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    (tmp_path / "setup.py").write_text("")
+    add_distribution(tmp_path / below, "mine", {"mine.py": ""}, record=False)
+    monkeypatch.syspath_prepend(tmp_path / below)
+    assert _refused("mine") == f"pip install {tmp_path}"
+
+
+@pytest.mark.parametrize("told", ["", "[]", "{", '{"url": 3}', '{"url": "", "vcs_info": 1}'])
+def test_a_bare_name_is_never_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    for number, folder in enumerate(("site-packages", "elsewhere")):
+        name = f"mine{number}"
+        add_distribution(tmp_path / folder, name, {f"{name}.py": ""}, record=False)
+        (tmp_path / folder / f"{name}-1.0.dist-info" / "direct_url.json").write_text(told)
+        monkeypatch.syspath_prepend(tmp_path / folder)
+    assert _refused("mine0") == "pip install --force-reinstall --no-deps mine0==1.0"
+    assert _refused("mine1") == "pip install PATH, with the folder that mine1 1.0 was made from (not -e)"
 
 
 def test_a_record_cannot_point_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
