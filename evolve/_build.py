@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from evolve._config import ExecutorConfig, RunConfig
 from evolve._contract import Budget, Problem
+from evolve._environment import check_environment
 from evolve._search import Search
 
 if TYPE_CHECKING:
@@ -59,11 +60,12 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
 
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
-        EnvironmentFault: what candidates may import cannot be shown to them.
+        EnvironmentFault: what candidates may import cannot be shown to them, or a variable that the evaluator needs is not set.
     """
     from evolve._problem import candidate_assets_folder
     from evolve.evaluate import View, open_launcher
 
+    check_environment(problem.contract)
     view = View(imports=problem.contract.candidate_imports, assets=candidate_assets_folder(problem))
     open_launcher(config.sandbox.tier, view).close()
 

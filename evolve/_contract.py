@@ -125,6 +125,7 @@ class Contract:
     meaningful_comments: tuple[str, ...] = ()
     candidate_imports: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()  # variables of the user's that reach the evaluator
     candidate_assets: tuple[str, ...] = ()
     grader_assets: tuple[str, ...] = ()
     stages: tuple[Stage, ...] = ()

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from archive import Start
 from evolve._contract import Axis, Budget, Contract, Gate, Param, Stage
+from evolve._environment import OWN
 from evolve._errors import ProblemError
 from evolve._yaml import Section, hint, read_yaml, show
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 GOALS = ("maximize", "minimize")
 FRAMES = ("none", "wall", "calls", "cpu_budget")
 MAX_CELLS = 10_000_000
@@ -29,7 +31,7 @@ WEEK_S = 7 * 24 * 3600.0
 
 TOP_KEYS = (
     "name", "metric", "goal", "unit", "secondary", "noise", "frame", "params", "editable", "may_add_files", "max_bytes",
-    "meaningful_comments", "candidate_imports", "requires", "assets", "stages", "descriptors", "cells_keep", "artifacts",
+    "candidate_imports", "requires", "environment", "assets", "stages", "descriptors", "cells_keep", "artifacts",
     "max_artifact_bytes", "budget", "gates",
 )  # fmt: skip
 STAGE_KEYS = (
@@ -115,6 +117,7 @@ def read_contract(path: Path) -> ContractFile:
         meaningful_comments=_meaningful_comments(top),
         candidate_imports=top.words("candidate_imports", DISTRIBUTION),
         requires=top.words("requires", DISTRIBUTION),
+        environment=_environment(top),
         candidate_assets=_assets(top, "candidate"),
         grader_assets=_assets(top, "grader"),
         stages=_stages(top),
@@ -201,6 +204,13 @@ def _axes(top: Section) -> tuple[Axis, ...]:
     if cells > MAX_CELLS:
         raise ProblemError(f"{top.file}: descriptors: expected at most {MAX_CELLS} cells in all, found {cells}; use fewer bins.")
     return tuple(axes)
+
+
+def _environment(top: Section) -> tuple[str, ...]:
+    names = top.words("environment", VARIABLE)
+    if own := [name for name in names if name in OWN]:
+        raise ProblemError(f"{top.file}: environment: {own[0]} is set for each grader and cannot be passed; remove it.")
+    return names
 
 
 def _assets(top: Section, role: str) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """The grader: the trusted process that measures candidates of one problem, one at a time.
 
-An executor starts it as ``python -P -m evolve.evaluate._grader FD PARENT`` with a socket as descriptor FD, in a session of its own
-with a cleared environment, and may kill it at any moment.  It imports the problem's ``evaluate.py``, never a candidate.  Messages:
-``evolve.evaluate._wire``.  It never writes to a terminal: stdout and stderr are the executor's log.
+An executor starts it as ``python -P -m evolve.evaluate._grader FD PARENT`` with a socket as descriptor FD, in a session of its own,
+with a cleared environment and a folder of its own to work in (``TMPDIR``), and may kill it at any moment.  It imports the problem's
+``evaluate.py``, never a candidate.  Messages: ``evolve.evaluate._wire``.  It never writes to a terminal: stdout and stderr are the
+executor's log.
 
 It dies with the thread that started it.  It is the reaper of everything below it, so that a daemon which left its process group
 and session is still found among its children.
@@ -11,7 +12,6 @@ and session is still found among its children.
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import os
 import platform
 import shutil
@@ -20,14 +20,18 @@ import socket
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, TracebackType
 
 from archive import Entry, Measurement, Start, Status
+from evolve._environment import without_values
+from evolve._errors import EnvironmentFault, EvolveError
 from evolve.evaluate import Launcher, TrialSandbox, View, open_launcher
+from evolve.evaluate._evaluator import fault, hide_main, load_evaluator, of_machine, passing
+from evolve.evaluate._lane import HelperDied
+from evolve.evaluate._leftovers import Leftovers
 from evolve.evaluate._screen import screen
 from evolve.evaluate._trial import Array, JsonValue, Outcome, Reply, Trial
 from evolve.evaluate._verdict import Judged, OutcomeError, clean, judge, line, positive
@@ -35,7 +39,6 @@ from evolve.evaluate._wire import Calibrate, Calibrated, Channel, Close, Closed,
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_MODULE = "_evolve_evaluate"  # a name that no evaluate.py imports
 _SLICES = 5  # the reference work is timed as the best of so many: interruptions only ever add
 
 
@@ -57,9 +60,13 @@ class Guard:
 
 
 class PhasedSandbox:
-    """The trial's sandbox; tells the executor when a candidate runs, so that an overrun can be laid at the right door."""
+    """The trial's sandbox; tells the executor when a candidate runs, so that an overrun can be laid at the right door.
+
+    ``fault`` is what the machine refused it: no verdict on the candidate stands then, whatever the evaluator makes of it.
+    """
 
     def __init__(self, sandbox: TrialSandbox, tell: Callable[[Phase], None]) -> None:
+        self.fault: EnvironmentFault | OSError | None = None
         self._sandbox = sandbox
         self._tell = tell
 
@@ -100,34 +107,66 @@ class PhasedSandbox:
         self._tell(Phase(inside=True, cpu_s=self._sandbox.usage.cpu_s))
         try:
             return call()
+        except (EnvironmentFault, OSError) as error:
+            if of_machine(error):
+                self.fault = error
+            raise
         finally:
             self._tell(Phase(inside=False, cpu_s=self._sandbox.usage.cpu_s))
 
 
 class Grader:
-    """One problem, loaded: its evaluator and a launcher of sandboxes."""
+    """One problem, loaded: its evaluator and a launcher of sandboxes, which ``launch`` opens, again when its helper was killed."""
 
-    def __init__(self, prepare: Prepare, evaluator: ModuleType, launcher: Launcher, tell: Callable[[Phase], None]) -> None:
+    def __init__(
+        self, prepare: Prepare, evaluator: ModuleType, launch: Callable[[], Launcher], tell: Callable[[Phase], None], home: Path
+    ) -> None:
         self._prepare = prepare
         self._contract = prepare.contract
         self._evaluator = evaluator
-        self._launcher = launcher
+        self._launch = launch
+        self._launcher = launch()
         self._tell = tell
         self._work: Path | None = None  # a folder that no trial has written to yet
+        self._leftovers = Leftovers(home, lambda: (self._launcher.lane.pid,))
+
+    @property
+    def launcher(self) -> Launcher:
+        """What runs the candidates now."""
+        return self._launcher
 
     def measure(self, entry: Entry, files: Mapping[str, str]) -> Measurement:
-        """Measure one candidate.  Never raises for what the candidate or the evaluator does."""
+        """Measure one candidate.  Never raises for what the candidate or the evaluator does.
+
+        Raises:
+            HelperDied: what runs the sandboxes was ended from outside; nothing is known of the candidate.
+        """
         wall, cpu = time.perf_counter(), time.process_time()
         screened = screen(files, self._contract, self._prepare.seed)
         finding = screened.finding
         if finding is not None:
             judged = Judged(status=finding.status, reason=line(finding.reason), feedback=clean(finding.reason, 1000))
             return self._measurement(entry, judged, wall, cpu, None)
+        if not self._launcher.alive:
+            self._relaunch()
         work = self._work or Path(tempfile.mkdtemp(prefix="trial-"))
         try:
             return replace(self._evaluate(entry, files, work, wall, cpu), signals=screened.signals)
         finally:
             self._work = _emptied(work)
+            self._end_leftovers()
+
+    def _relaunch(self) -> None:
+        """The helper was ended between two measurements: another takes its place, and nothing is lost."""
+        self._launcher.close()
+        try:
+            self._launcher = self._launch()
+        except (EvolveError, OSError) as error:
+            raise HelperDied(f"the sandbox's launcher was ended, and another does not start: {error}") from error
+        self._end_leftovers()
+
+    def _end_leftovers(self) -> None:
+        self._leftovers.end(keep=[self._launcher.folder, *([self._work] if self._work else [])])
 
     def calibrate(self) -> float:
         """Seconds the reference work takes now: what the evaluator's own ``calibrate()`` says or takes, where it has one.
@@ -139,6 +178,7 @@ class Grader:
         if own is None:
             return min(_timed(_matrix_work)[0] for _ in range(_SLICES))
         took, told = _timed(own)
+        self._end_leftovers()
         return took if told is None else positive("what calibrate() returned", told)
 
     def close(self) -> None:
@@ -149,17 +189,19 @@ class Grader:
         stage = self._contract.stage(entry.stage)
         start = _allowed_start(entry.start, stage.start)
         judged = Judged(status=Status.EVALUATOR_ERROR)
-        sandbox: TrialSandbox | None = None
-        with Guard() as guard:
-            sandbox = self._launcher.sandbox(files, stage, start=start, cpu_limit_s=entry.cpu_limit_s)
-            with sandbox:
-                outcome: Outcome = self._evaluator.evaluate(self._trial(entry, files, work, sandbox, start))
-                judged = judge(outcome, self._contract, entry.stage)
-        if guard.error is not None:
-            judged = _fault(guard.error, self._prepare.folder)
+        sandbox = self._launcher.sandbox(files, stage, start=start, cpu_limit_s=entry.cpu_limit_s)
+        phased = PhasedSandbox(sandbox, self._tell)
+        with Guard() as guard, sandbox:
+            outcome: Outcome = self._evaluator.evaluate(self._trial(entry, files, work, phased, start))
+            judged = judge(outcome, self._contract, entry.stage)
+        error = phased.fault or guard.error
+        if isinstance(error, HelperDied):
+            raise error
+        if error is not None:
+            judged = fault(error, self._prepare.folder)
         return self._measurement(entry, judged, wall, cpu, sandbox)
 
-    def _trial(self, entry: Entry, files: Mapping[str, str], work: Path, sandbox: TrialSandbox, start: Start) -> Trial:
+    def _trial(self, entry: Entry, files: Mapping[str, str], work: Path, sandbox: PhasedSandbox, start: Start) -> Trial:
         prepare = self._prepare
         return Trial(
             files=files,
@@ -169,7 +211,7 @@ class Grader:
             problem=Path(prepare.folder),
             assets=None if prepare.assets is None else Path(prepare.assets),
             work=work,
-            sandbox=PhasedSandbox(sandbox, self._tell),
+            sandbox=sandbox,
             start=start,
         )
 
@@ -181,10 +223,10 @@ class Grader:
             seed=entry.seed,
             status=judged.status,
             score=judged.score,
-            reason=judged.reason,
+            reason=self._without_keys(judged.reason),
             metrics=judged.metrics,
             descriptors=judged.descriptors,
-            feedback=judged.feedback,
+            feedback=self._without_keys(judged.feedback),
             curve=judged.curve,
             artifacts=judged.artifacts,
             output_hash=judged.output_hash or (sandbox.output_hash if sandbox else ""),
@@ -198,6 +240,10 @@ class Grader:
             memory_mib=sandbox.usage.memory_mib if sandbox else 0.0,
             evaluator=self._prepare.evaluator,
         )
+
+    def _without_keys(self, text: str) -> str:
+        """An evaluator that quotes what a service answered may quote its key."""
+        return without_values(text, self._contract.environment)
 
 
 def _emptied(work: Path) -> Path | None:
@@ -233,34 +279,6 @@ def _matrix_work() -> None:
         product /= np.abs(product).max()
 
 
-def _fault(error: BaseException, folder: str) -> Judged:
-    """An exception of the evaluator as an outcome: where it was raised in the problem's own files, and the innermost calls."""
-    if isinstance(error, OutcomeError):
-        return Judged(status=Status.EVALUATOR_ERROR, reason=line(str(error)), feedback=clean(str(error), 1000))
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename.startswith(folder)]
-    where = f"{Path(own[-1].filename).name}:{own[-1].lineno}: " if own else ""
-    what = "".join(traceback.format_exception_only(error)).strip()
-    calls = "".join(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}: {frame.line}\n" for frame in (own or frames)[-6:])
-    return Judged(status=Status.EVALUATOR_ERROR, reason=line(where + what), feedback=clean(calls + what, 2000))
-
-
-def _load_evaluator(folder: Path) -> ModuleType:
-    """Import ``evaluate.py`` by path.  Its folder joins the import path, last, for helpers beside it."""
-    path = folder / "evaluate.py"
-    spec = importlib.util.spec_from_file_location(_MODULE, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[_MODULE] = module  # dataclasses and typing look modules up by name
-    sys.path.append(str(folder))
-    sys.dont_write_bytecode = True  # the folder may be read-only, and its contents are hashed
-    spec.loader.exec_module(module)
-    if not callable(getattr(module, "evaluate", None)):
-        raise OutcomeError(f"{path} has no function evaluate(trial); define one that returns an evolve.Outcome")
-    return module
-
-
 def _self_test(evaluator: ModuleType, folder: str) -> None:
     """Run the evaluator's own ``selftest()``, where it has one: its parsers on known text, before they decide about anybody.
 
@@ -274,7 +292,7 @@ def _self_test(evaluator: ModuleType, folder: str) -> None:
     with Guard() as guard:
         told = own()
     if guard.error is not None:
-        raise OutcomeError(f"selftest() of evaluate.py failed: {_fault(guard.error, folder).reason}")
+        raise OutcomeError(f"selftest() of evaluate.py failed: {fault(guard.error, folder).reason}")
     if told is not None and not isinstance(told, str):
         raise OutcomeError(
             f"selftest() of evaluate.py returned {type(told).__name__}, expected None, or text that says what is wrong"
@@ -283,53 +301,58 @@ def _self_test(evaluator: ModuleType, folder: str) -> None:
         raise OutcomeError(f"selftest() of evaluate.py failed: {told}")
 
 
-def _open(prepare: Prepare, tell: Callable[[Phase], None]) -> tuple[Grader, Ready]:
-    """Load the problem; open its sandbox launcher."""
+def _open(prepare: Prepare, tell: Callable[[Phase], None], home: Path) -> tuple[Grader, Ready]:
+    """Load the problem; open its sandbox launcher.  ``home`` is the folder for the grader's temporary files."""
     from evolve import __version__
 
     if prepare.engine != __version__:
         raise OutcomeError(
             f"the driver is evolve {prepare.engine}, this grader {__version__}; install the same version on {prepare.machine}"
         )
-    evaluator = _load_evaluator(Path(prepare.folder))
+    evaluator = load_evaluator(Path(prepare.folder), home / "imports")
     _self_test(evaluator, prepare.folder)
     assets = None if prepare.candidate_assets is None else Path(prepare.candidate_assets)
     view = View(imports=prepare.contract.candidate_imports, assets=assets)
-    launcher = open_launcher(prepare.tier, view, slot=prepare.slot)
+    grader = Grader(prepare, evaluator, lambda: open_launcher(prepare.tier, view, slot=prepare.slot), tell, home)
     ready = Ready(
         engine=__version__,
         python=platform.python_version(),
-        tier=launcher.tier,
-        tier_hash=launcher.tier_hash,
+        tier=grader.launcher.tier,
+        tier_hash=grader.launcher.tier_hash,
         machine=prepare.machine,
     )
-    return Grader(prepare, evaluator, launcher, tell), ready
+    return grader, ready
 
 
-def _serve(channel: Channel) -> None:
+def _serve(channel: Channel, home: Path) -> None:
     """Answer until the other end is gone."""
     prepare = channel.receive()
     if not isinstance(prepare, Prepare):
         return
     with Guard() as guard:
-        grader, ready = _open(prepare, channel.send)
+        grader, ready = _open(prepare, channel.send, home)
     if guard.error is not None:
-        channel.send(Refused(reason=_fault(guard.error, prepare.folder).reason))
+        channel.send(_refused(prepare, guard.error))
         return
     channel.send(ready)
     while not isinstance(message := channel.receive(), Close | None):
         if isinstance(message, Measure):
-            channel.send(Verdict(result=grader.measure(message.entry, message.files)))
+            try:
+                channel.send(Verdict(result=grader.measure(message.entry, message.files)))
+            except HelperDied as error:
+                channel.send(Refused(reason=line(str(error))))
         elif isinstance(message, Calibrate):
             with Guard() as guard:
                 seconds = grader.calibrate()
-            if guard.error is None:
-                channel.send(Calibrated(seconds=seconds))
-            else:
-                channel.send(Refused(reason=_fault(guard.error, prepare.folder).reason))
+            channel.send(Calibrated(seconds=seconds) if guard.error is None else _refused(prepare, guard.error))
     grader.close()
     if message is not None:
         channel.send(Closed())
+
+
+def _refused(prepare: Prepare, error: BaseException) -> Refused:
+    reason = without_values(fault(error, prepare.folder).reason, prepare.contract.environment)
+    return Refused(reason=reason, passing=passing(error))
 
 
 def _bind_to(parent: int) -> bool:
@@ -344,10 +367,12 @@ def main(argv: Sequence[str]) -> int:
     """``FD PARENT``: the socket's descriptor and the pid that started this process."""
     fd, parent = int(argv[0]), int(argv[1])
     os.set_inheritable(fd, False)
-    if not _bind_to(parent):
+    home = Path.cwd()
+    if not _bind_to(parent) or not home.samefile(os.environ["TMPDIR"]):  # it removes what it finds there after each measurement
         return 1
+    hide_main()
     with socket.socket(fileno=fd) as sock:
-        _serve(Channel(sock))
+        _serve(Channel(sock), home)
     return 0
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evolve._environment import LIBRARIES, passed
 from evolve._errors import EnvironmentFault
 from evolve.evaluate._cgroup import Cgroup, find_layout
 from evolve.evaluate._tree import TreeMeter
@@ -31,6 +32,10 @@ class End:
     memory_mib: float
 
 
+class HelperDied(EnvironmentFault):
+    """A process that runs sandboxes was ended from outside, or does not answer: nothing is known of the candidate."""
+
+
 class Lane:
     """One spawner process and its control group."""
 
@@ -40,7 +45,7 @@ class Lane:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_SCRIPT)], stdin=theirs.fileno(), close_fds=True, env={}
+                [sys.executable, "-I", "-S", str(_SCRIPT)], stdin=theirs.fileno(), close_fds=True, env=passed(LIBRARIES)
             )
         self._socket = ours
         self._next = 0
@@ -48,6 +53,16 @@ class Lane:
         self.own_cpu_s = 0.0  # the spawner's, which the group counts too
         if self.cgroup:
             self.cgroup.add(self._process.pid)
+
+    @property
+    def pid(self) -> int:
+        """The spawner's."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the spawner runs."""
+        return self._process.poll() is None
 
     def fileno(self) -> int:
         """Readable when something ended."""
@@ -57,28 +72,32 @@ class Lane:
         """Start a program in its own session; it gets ``fds`` as 0, 1, 2, ... and nothing else.
 
         Raises:
-            EnvironmentFault: it could not be started, or the spawner is gone.
+            EnvironmentFault: it could not be started.
+            HelperDied: the spawner is gone.
         """
         self._next += 1
         number = self._next
         try:
             socket.send_fds(self._socket, [marshal.dumps(("start", number, list(argv), dict(env)))], list(fds))
         except OSError as error:
-            raise EnvironmentFault(f"the sandbox's launcher cannot be reached ({error.strerror}); start the run again") from error
+            raise HelperDied(f"the sandbox's launcher cannot be reached ({error.strerror})") from error
         while True:
             kind, what, detail = self._take(timeout_s=10.0)[:3]
             if what == number:
                 break
         if kind != "started":
             raise EnvironmentFault(f"cannot start {argv[0]}: {os.strerror(detail)}; run: evolve doctor")
-        return Child(self, number, detail)
+        return Child(self, number, detail, wrapped=os.path.basename(argv[0]) == "bwrap")
 
     def _take(self, timeout_s: float) -> tuple:
         """One message; ends are kept for their owners."""
         ready, _, _ = select.select([self._socket], [], [], timeout_s)
-        data = self._socket.recv(1 << 16) if ready else b""
+        try:
+            data = self._socket.recv(1 << 16) if ready else b""
+        except ConnectionError:
+            data = b""
         if not data:
-            raise EnvironmentFault("the sandbox's launcher died or does not answer; start the run again")
+            raise HelperDied("the sandbox's launcher died or does not answer")
         message = marshal.loads(data)
         self.own_cpu_s = message[-1]
         if message[0] == "ended":
@@ -94,7 +113,10 @@ class Lane:
 
     def kill(self, number: int, *, all_at_once: bool) -> None:
         """End a program; see ``_spawner``."""
-        self._socket.send(marshal.dumps(("kill", number, all_at_once)))
+        try:
+            self._socket.send(marshal.dumps(("kill", number, all_at_once)))
+        except OSError as error:
+            raise HelperDied(f"the sandbox's launcher cannot be reached ({error.strerror})") from error
 
     def close(self) -> None:
         """End everything started here, then the spawner.  Idempotent."""
@@ -119,8 +141,9 @@ def _group(layout: object, slot: int) -> Cgroup | None:
 class Child:
     """A started program."""
 
-    def __init__(self, lane: Lane, number: int, pid: int) -> None:
+    def __init__(self, lane: Lane, number: int, pid: int, *, wrapped: bool = False) -> None:
         self.pid = pid
+        self._wrapped = wrapped
         self._lane = lane
         self._number = number
         self._end: End | None = None
@@ -135,6 +158,11 @@ class Child:
             self._end = self._lane.ended(self._number)
         return self._end
 
+    @property
+    def lost(self) -> bool:
+        """Whether bubblewrap itself was ended by a signal: nothing inside can send it one."""
+        return self._wrapped and self._end is not None and self._end.code < 0
+
     def kill(self, *, all_at_once: bool = False) -> None:
         """End it and everything it started.  ``end`` tells when that is done."""
         if self._end is None:
@@ -144,7 +172,7 @@ class Child:
         """Kill and wait until it is gone.
 
         Raises:
-            EnvironmentFault: it is still there after ``timeout_s``.
+            HelperDied: it is still there after ``timeout_s``.
         """
         self.kill()
         for last in (False, True):
@@ -155,7 +183,7 @@ class Child:
             self.kill(all_at_once=True)
             if last:
                 break
-        raise EnvironmentFault(f"process {self.pid} of a sandbox did not end when killed; look for it and start the run again")
+        raise HelperDied(f"process {self.pid} of a sandbox did not end when killed")
 
 
 class Meter:

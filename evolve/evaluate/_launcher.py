@@ -111,6 +111,16 @@ class Launcher:
         self._spare: Spare | None = None
         self._modules = way.mounts.modules if isinstance(way, Strict) else ()
 
+    @property
+    def alive(self) -> bool:
+        """Whether sandboxes can be started: the slot's helper runs."""
+        return self.lane.alive
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self._private
+
     def sandbox(self, files: Mapping[str, str], stage: Stage, *, start: Start, cpu_limit_s: float | None = None) -> TrialSandbox:
         """A sandbox for one trial of the candidate ``files`` at ``stage``.
 

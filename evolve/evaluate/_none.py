@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from archive import Start
+from evolve._environment import LIBRARIES, passed
 from evolve._errors import EnvironmentFault
 from evolve.evaluate._lane import Lane, Meter
 from evolve.evaluate._limits import Limits
@@ -56,6 +57,7 @@ class Bare:
         from evolve.evaluate._bwrap import environment
 
         home = {"HOME": places.work, "TMPDIR": places.work, "PATH": os.defpath, "PYTHONPATH": os.pathsep.join(_site())}
+        home |= passed(LIBRARIES)  # the interpreter is the grader's own
         return environment(limits, extra_libraries=False) | home | places.env()
 
     def start(self, job: Job) -> Started:

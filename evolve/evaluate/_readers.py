@@ -346,20 +346,22 @@ def _value(entry: list[object], data: bytes, name: str, spec: Array | JsonValue)
         raise Unreadable(f"{name}: {error}") from None
 
 
-def read_files(frame: Frame, outputs: Mapping[str, int]) -> dict[str, bytes]:
-    """The output files of a command, by relative path.
+def read_files(frame: Frame, outputs: Mapping[str, int]) -> tuple[dict[str, bytes], str]:
+    """The output files of a command by relative path, and why the first of the others is not among them ("" where all are).
 
     Raises:
-        Unreadable: a declared file is missing, no regular file or too large, or the frame names others.
+        Unreadable: the frame names other files, or has other bytes than it says.
     """
     entries = frame.header.get("files")
     if not isinstance(entries, list) or len(entries) != len(outputs):
         raise Unreadable(f"expected {len(outputs)} output files")
     found: dict[str, bytes] = {}
+    lacking = ""
     at = 0
     for entry, (path, max_bytes) in zip(entries, outputs.items(), strict=True):
         if isinstance(entry, str):
-            raise Unreadable(f"output {path}: {entry[:80]}")
+            lacking = lacking or f"output {path}: {entry[:80]}"
+            continue
         if type(entry) is not int or entry < 0 or entry > max_bytes:
             raise Unreadable(f"output {path}: at most {max_bytes} bytes allowed")
         if at + entry > len(frame.body):
@@ -368,4 +370,4 @@ def read_files(frame: Frame, outputs: Mapping[str, int]) -> dict[str, bytes]:
         at += entry
     if at != len(frame.body):
         raise Unreadable("reply with bytes left over")
-    return found
+    return found, lacking

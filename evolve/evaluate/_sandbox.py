@@ -30,7 +30,7 @@ class TrialSandbox:
         usage: sum of the budgeted calls so far: wall, CPU of the candidate's process trees, greatest memory.
         scorer_usage: the same for calls with ``budgeted=False``.
         start: how candidates were actually started; COLD if any was.
-        output_hash: hash of the bytes of the last successful reply; empty before.
+        output_hash: hash of the bytes of the last reply that brought values or files; empty before.
     """
 
     def __init__(self, launcher: Launcher, files: Mapping[str, str], stage: Stage, start: Start, cpu_limit_s: float | None) -> None:
@@ -102,9 +102,12 @@ class TrialSandbox:
             code = frame.header.get("exit")
             if type(code) is not int:
                 raise Unreadable("reply of another form")
+            files, lacking = read_files(frame, wanted)
             if code != 0:
-                return Reply(status=Status.CRASH, reason=_exit_text(code), exit_code=code)
-            return Reply(status=Status.OK, files=read_files(frame, wanted), exit_code=0)
+                reason = "; ".join(part for part in (_exit_text(code), lacking) if part)
+                return Reply(status=Status.CRASH, reason=reason, files=files, exit_code=code)
+            status = Status.INVALID if lacking else Status.OK
+            return Reply(status=status, reason=lacking, files=files, exit_code=0)
 
         n_items = len(wanted) + 1
         start = Start.SPARE if self._wanted is Start.SPARE else Start.COLD
@@ -143,7 +146,7 @@ class TrialSandbox:
         self._starts.append(started.start)
         self._spend(watched.usage, budgeted)
         reply = _verdict(watched, limits, cpu_status, n_items, read)
-        if reply.ok:
+        if reply.output_hash:
             self.output_hash = reply.output_hash
         return reply
 
@@ -208,7 +211,7 @@ def _verdict(watched: Watched, limits: Limits, cpu_status: Status, n_items: int,
         log=clean_log(watched.log),
         exit_code=watched.code if reply.exit_code is None else reply.exit_code,
         usage=watched.usage,
-        output_hash=hashlib.blake2b(watched.reply, digest_size=16).hexdigest() if reply.ok else "",
+        output_hash=hashlib.blake2b(watched.reply, digest_size=16).hexdigest() if reply.ok or reply.files else "",
     )
 
 

@@ -58,7 +58,8 @@ class Reply:
     """The end of a sandbox call.
 
     ``values`` holds, for each call of ``call``/``call_many``, the returned values by name; empty unless ``status`` is OK.
-    ``files`` holds the output files of ``run``.  ``log`` is the tail of stdout and stderr: capped, cleaned, untrusted.
+    ``files`` holds those output files of ``run`` that were written, whatever ``exit_code`` is (below zero: minus the signal that
+    ended the command).  ``log`` is the tail of stdout and stderr: capped, cleaned, untrusted.
     ``output_hash`` is the hash over the bytes returned.
     """
 
@@ -131,7 +132,8 @@ class Sandbox(Protocol):
         Working folder: ``/work``, a size-capped tmpfs with copies of the candidate's files, so that ``python -m`` and relative
         paths find them.  The files themselves: ``/candidate`` (read-only), ``inputs`` under ``/input``, candidate assets under
         ``/assets``.  ``outputs`` maps relative paths under ``/output`` to the greatest size in bytes; a missing or larger one is
-        ``invalid``.  Exit status other than 0 is ``crash``.
+        ``invalid``.  Exit status other than 0 is ``crash``.  Both are what ``status`` says; what was written
+        comes back in ``files`` all the same, with ``exit_code`` and ``log``, for the evaluator to judge by.
         """
 
 

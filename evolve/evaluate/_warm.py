@@ -157,6 +157,11 @@ class WarmChild:
             self._end = self._server.child_end()
         return self._end
 
+    @property
+    def lost(self) -> bool:
+        """Whether the fork server ended."""
+        return self._server.dead
+
     def kill(self) -> None:
         """End it and everything it started."""
         self._server.kill_child()

@@ -8,8 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from evolve._errors import EnvironmentFault
-from evolve.evaluate._lane import End
+from evolve.evaluate._lane import End, HelperDied
 from evolve.evaluate._limits import CHECK_EVERY_S, KEPT_LOG_BYTES, MAX_LOG_BYTES, Limits
 from evolve.evaluate._trial import Usage
 
@@ -24,6 +23,10 @@ class Running(Protocol):
 
     def end(self) -> End | None:
         """How it ended; None while it runs."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether what it ran in ended before it, which neither the program nor its limits can have done."""
 
     def kill(self) -> None:
         """End all of it; ``end`` tells when that is done."""
@@ -102,7 +105,7 @@ class Watch:
         """Until it has ended, by itself or killed.
 
         Raises:
-            EnvironmentFault: it does not end when killed.
+            HelperDied: it does not end when killed, or what it ran in was ended from outside.
         """
         started = time.perf_counter()
         try:
@@ -116,6 +119,8 @@ class Watch:
         self._note_excess()
         if not self._broke and self._meter.was_killed_for_memory():
             self._broke, self._detail = "memory", f"memory limit of {self._limits.memory_mib} MiB"
+        if not self._broke and self._running.lost:
+            raise HelperDied("a process that a sandbox runs in was ended from outside")
         cpu_s = max(self._cpu_s, self._meter.cpu_s(end))
         if not self._broke and self._limits.cpu_s is not None and cpu_s > self._limits.cpu_s:
             self._broke = "cpu"
@@ -147,7 +152,7 @@ class Watch:
                 self._running.kill()
                 give_up = now + 10.0
             if give_up is not None and now > give_up:
-                raise EnvironmentFault("a sandbox did not end when killed; look for its processes and start the run again")
+                raise HelperDied("a sandbox did not end when killed")
             wait_s = (give_up if give_up is not None else min(deadline, look_at)) - now
             for fd, _ in poller.poll(max(0.0, wait_s) * 1000 + 1):
                 if fd == self._running.fileno():

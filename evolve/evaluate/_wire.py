@@ -67,9 +67,10 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """From the grader: what was asked cannot be done, and why."""
+    """From the grader: what was asked cannot be done, and why; ``passing`` where the machine is to blame and may recover."""
 
     reason: str
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

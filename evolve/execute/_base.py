@@ -54,8 +54,9 @@ class Executor(Protocol):
     """Runs blocks on its slots.  ``submit``, ``cancel`` and ``close`` are called from the main thread only.
 
     After an entry ends in a failure other than ``evaluator_error``, the later entries of the same candidate in that block are
-    skipped.  A grader that dies is ``BlockStatus.LOST`` with the running entry named; the executor starts another grader and goes
-    on with the next block.
+    skipped.  A grader that dies, or whose sandboxes' helper does, is ``BlockStatus.LOST`` with the running entry named; the
+    executor starts another grader and goes on with the next block.  A slot that cannot load a problem tries again for a while:
+    where nobody has loaded it yet the entries end as ``evaluator_error``, else the block is lost and no entry named.
     """
 
     @property

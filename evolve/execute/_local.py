@@ -10,15 +10,19 @@ import math
 import os
 import platform
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archive import Attempt, BlockStatus
 from evolve._contract import Problem
+from evolve._environment import check_environment
 from evolve.execute._base import Block, BlockReport, EntryReport, Sink
 from evolve.execute._scratch import Scratch
-from evolve.execute._slot import Slot, SlotSettings, copy_for_grader
+from evolve.execute._slot import PATIENCE_S, Slot, SlotSettings, copy_for_grader
+
+_TICK_S = 0.5
 
 
 @dataclass(slots=True)
@@ -49,6 +53,7 @@ class LocalExecutor:
         sink: Sink,
         machine: str = "",
         grace_s: float = 5.0,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         """Copy the problems and start the slots' threads; a grader starts with its slot's first block, in a copy of its own.
 
@@ -60,9 +65,16 @@ class LocalExecutor:
             machine: the name that stands in measurements; default: the host's.
             grace_s: how long a measurement may overrun its stage before its grader is killed.  The sandbox ends a candidate
                 that is too slow by itself; this is for evaluators that hang.
+            patience_s: how long a slot tries to load a problem that some slot has loaded before; then it rests as long, while
+                others can work.
+
+        Raises:
+            EnvironmentFault: an environment variable that a problem needs is not set.
         """
         if slots < 1:
             raise ValueError(f"slots is {slots}, expected at least 1")
+        for problem in problems.values():
+            check_environment(problem.contract)
         cores = len(os.sched_getaffinity(0))
         self._slots = slots
         self._share = max(1.0, cores / slots)
@@ -76,11 +88,13 @@ class LocalExecutor:
             scratch=self._scratch.path,
             grace_s=grace_s,
             threads=int(self._share),
+            patience_s=patience_s,
         )
         self._settings = settings
         self._state = threading.Condition(threading.RLock())
         self._queue: deque[_Work] = deque()
         self._running: list[_Work] = []
+        self._fleet: list[Slot] = []
         self._free = slots
         self._closing = False
         self._threads = [threading.Thread(target=self._work, args=(n,), name=f"slot-{n}", daemon=True) for n in range(slots)]
@@ -162,6 +176,8 @@ class LocalExecutor:
     def _work(self, number: int) -> None:
         """A slot's thread: it starts the slot's graders and outlives them."""
         slot = Slot(self._settings, number)
+        with self._state:
+            self._fleet.append(slot)
         try:
             while (work := self._take(slot)) is not None:
                 try:
@@ -176,16 +192,21 @@ class LocalExecutor:
     def _take(self, slot: Slot) -> _Work | None:
         """The next block, when there is one and room for it; None when closing and nothing is left to do."""
         with self._state:
-            while not self._queue or self._queue[0].width > self._free:
+            while not self._queue or self._queue[0].width > self._free or self._rests(slot):
                 if self._closing and not self._queue:
                     return None
-                self._state.wait()
+                self._state.wait(_TICK_S if self._rests(slot) else None)
             work = self._queue.popleft()
             work.slot = slot
             slot.wake.clear()
             self._running.append(work)
             self._free -= work.width
             return work
+
+    def _rests(self, slot: Slot) -> bool:
+        """Whether a slot that could not load a problem leaves its work to those that may."""
+        now = time.monotonic()
+        return slot.rests_until > now and any(other.rests_until <= now for other in self._fleet)
 
     def _finish(self, work: _Work, report: BlockReport) -> None:
         with self._state:

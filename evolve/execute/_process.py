@@ -10,14 +10,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import evolve
 from archive import Entry, Measurement, Status
 from evolve._contract import Stage
-from evolve.evaluate._verdict import clean
+from evolve._environment import ALWAYS, passed, without_values
+from evolve.evaluate._verdict import clean, line
 from evolve.evaluate._wire import (
     Calibrate,
     Calibrated,
@@ -46,11 +47,20 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class GraderDied(Exception):
-    """The process ended, or spoke nonsense and was killed; the message says how and shows the end of its log."""
+    """The process ended, or spoke nonsense and was killed; the message says how and shows the end of its log.  ``passing`` where
+    somebody else killed it."""
+
+    def __init__(self, reason: str, *, passing: bool = False) -> None:
+        super().__init__(reason)
+        self.passing = passing
 
 
 class GraderRefused(Exception):
-    """The grader is well and says why it cannot do what was asked."""
+    """The grader is well and says why it cannot do what was asked; ``passing`` where a later one may."""
+
+    def __init__(self, reason: str, *, passing: bool = False) -> None:
+        super().__init__(reason)
+        self.passing = passing
 
 
 class Interrupted(Exception):
@@ -133,7 +143,7 @@ class GraderProcess:
                 stdout=log_end,
                 stderr=log_end,
                 cwd=folder,
-                env=_environment(folder, threads),
+                env=_environment(folder, threads, prepare.contract.environment),
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
@@ -177,6 +187,8 @@ class GraderProcess:
                 message = self._receive(clock.began + stage.time_s + grace_s)
                 if isinstance(message, Verdict):
                     return message.result
+                if isinstance(message, Refused):
+                    raise self._died(f"gave up: {message.reason}")
                 if not isinstance(message, Phase):
                     raise self._died(f"answered with {type(message).__name__}")
                 clock.turn(message, time.monotonic())
@@ -202,7 +214,7 @@ class GraderProcess:
             self.kill()
             raise
         if isinstance(message, Refused):
-            raise GraderRefused(message.reason)
+            raise GraderRefused(message.reason, passing=message.passing)
         if not isinstance(message, Calibrated):
             raise self._died(f"answered with {type(message).__name__}")
         return message.seconds
@@ -235,7 +247,7 @@ class GraderProcess:
         except _Overrun:
             raise self._died(f"took more than {LOAD_LIMIT_S:g} s to load evaluate.py") from None
         if isinstance(message, Refused):
-            raise GraderRefused(message.reason)
+            raise GraderRefused(message.reason, passing=message.passing)
         if not isinstance(message, Ready):
             raise self._died(f"answered with {type(message).__name__}")
         return message
@@ -305,28 +317,31 @@ class GraderProcess:
 
     def _died(self, how: str) -> GraderDied:
         """Kill what is left; the error to raise."""
+        passing = self._process.poll() == -signal.SIGKILL
         self.kill()
         code = self._process.returncode
         end = (signal.strsignal(-code) or f"signal {-code}").lower() if code < 0 else f"exit status {code}"
+        return GraderDied(f"the grader {how} ({end}){self._last_words()}", passing=passing)
+
+    def _last_words(self) -> str:
         tail = clean(self._log.decode(errors="replace"), 600).strip()
-        return GraderDied(f"the grader {how} ({end})" + (f"; its log ends: {tail}" if tail else ""))
+        return without_values(f"; its log ends: {tail}", self.prepare.contract.environment) if tail else ""
 
     def _overrun(self, entry: Entry, stage: Stage, clock: _Clock) -> Measurement:
         now = time.monotonic()
         candidate = clock.blames_candidate(now)
         self.kill()
-        reason = (
-            f"ran longer than the {stage.time_s:g} s of stage {stage.name}"
-            if candidate
-            else f"evaluate() ran longer than the {stage.time_s:g} s of stage {stage.name} and was killed"
-        )
+        reason = feedback = f"ran longer than the {stage.time_s:g} s of stage {stage.name}"
+        if not candidate:
+            feedback = f"evaluate() {reason} and was killed{self._last_words()}"
+            reason = line(feedback)
         return Measurement(
             candidate=entry.candidate,
             stage=entry.stage,
             seed=entry.seed,
             status=Status.TIMEOUT if candidate else Status.EVALUATOR_ERROR,
             reason=reason,
-            feedback=reason,
+            feedback=feedback,
             start=entry.start,
             tier=self.ready.tier,
             machine=self.prepare.machine,
@@ -336,12 +351,12 @@ class GraderProcess:
         )
 
 
-def _environment(folder: Path, threads: int) -> dict[str, str]:
-    """All a grader inherits.  No home, no keys; one slot's share of the cores for numerical libraries."""
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LANG": "C.UTF-8",
-        "TMPDIR": str(folder),
-        "PYTHONPATH": str(_PACKAGES),
-        **{name: str(threads) for name in _THREADS},
-    }
+def _environment(folder: Path, threads: int, named: Sequence[str]) -> dict[str, str]:
+    """All a grader inherits: what an interpreter needs to start, one slot's share of the cores for numerical libraries, and what
+    the problem names.  No home and no keys but those."""
+    share = {name: str(threads) for name in _THREADS}
+    own = {"TMPDIR": str(folder), "PYTHONPATH": str(_PACKAGES)}
+    asked = passed(named)
+    if "PYTHONPATH" in asked:
+        own["PYTHONPATH"] = os.pathsep.join((str(_PACKAGES), asked["PYTHONPATH"]))
+    return {"PATH": os.defpath, "LANG": "C.UTF-8", **passed(ALWAYS), **share, **asked, **own}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import select
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
 import evolve
@@ -19,12 +22,22 @@ from evolve.execute._base import Block, BlockReport, EntryReport
 from evolve.execute._process import GraderDied, GraderProcess, GraderRefused, Interrupted, Wake
 
 VOID_DRIFT = 0.05  # above it the block is void; between TRUSTED_DRIFT and it, its times are marked (``BlockClosed.noisy_machine``)
+PATIENCE_S = 30.0  # for which a slot tries to load a problem that some slot has loaded before
+_FIRST_TRIES = 2  # at a problem that nobody could load yet
+_PAUSE_S = 0.5  # before the second try; it doubles
 MAX_DRIFT = 1e9  # a number that JSON can hold, whatever calibrate() says
+
+
+class SlotUnfit(Exception):
+    """This slot cannot load a problem that was loaded before: a fault of the machine, not of the problem or a candidate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotSettings:
-    """What all slots of an executor share.  ``threads`` is what numerical libraries in a grader may use."""
+    """What all slots of an executor share.
+
+    ``threads`` is what numerical libraries in a grader may use.  ``loaded`` are the problems that some slot has loaded.
+    """
 
     problems: Mapping[str, Problem]
     tier: str
@@ -32,6 +45,8 @@ class SlotSettings:
     scratch: Path
     grace_s: float
     threads: int
+    patience_s: float = PATIENCE_S
+    loaded: set[str] = field(default_factory=set)
 
 
 class Slot:
@@ -44,6 +59,7 @@ class Slot:
     def __init__(self, settings: SlotSettings, number: int) -> None:
         self.wake = Wake()
         self._settings = settings
+        self.rests_until = 0.0  # on the monotonic clock: it could not load a problem, others may be luckier
         self._number = number
         self._graders: dict[str, GraderProcess] = {}
         self._copies: dict[str, Path] = {}  # what a grader may write beside evaluate.py stays with it
@@ -56,27 +72,43 @@ class Slot:
         except Interrupted:
             self._drop(block.problem)
             return BlockReport(block.attempt, BlockStatus.CANCELLED, tuple(lease.skipped), reason="cancelled while it ran")
+        except SlotUnfit as error:
+            self.rests_until = time.monotonic() + self._settings.patience_s
+            return BlockReport(block.attempt, BlockStatus.LOST, tuple(lease.skipped), reason=str(error))
         except (GraderDied, OSError) as error:
             return BlockReport(block.attempt, BlockStatus.LOST, tuple(lease.skipped), reason=str(error), lost=lease.index)
 
     def grader(self, problem: str) -> GraderProcess:
-        """The slot's grader for ``problem``, started if there is none alive.
+        """The slot's grader for ``problem``, started if there is none alive; more than once where it does not load at first.
 
         Raises:
-            GraderRefused: it cannot serve the problem.
-            OSError: the machine refuses what a grader needs.
+            GraderRefused: it cannot serve the problem, which nobody has loaded yet.
+            SlotUnfit: the same, where it has been loaded before or the machine is to blame.
             Interrupted: ``wake`` was rung meanwhile.
         """
         grader = self._graders.get(problem)
         if grader is not None and grader.alive:
             return grader
         self._drop(problem)
-        try:
-            started = self._start(problem)
-        except GraderDied as error:
-            raise GraderRefused(str(error)) from error
-        self._graders[problem] = started
-        return started
+        give_up, pause = time.monotonic() + self._settings.patience_s, _PAUSE_S
+        for tries in count(1):
+            try:
+                self._graders[problem] = self._start(problem)
+            except (GraderDied, GraderRefused, OSError) as error:
+                known = problem in self._settings.loaded or not _blames_problem(error)
+                if time.monotonic() + pause > give_up if known else tries == _FIRST_TRIES:
+                    raise (SlotUnfit if known else GraderRefused)(str(error)) from error
+                self._pause(pause)
+                pause *= 2
+            else:
+                self._settings.loaded.add(problem)
+                break
+        return self._graders[problem]
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, unless ``wake`` is rung."""
+        if select.select([self.wake], [], [], seconds)[0]:
+            raise Interrupted
 
     def close(self) -> None:
         """End the graders and remove what they left."""
@@ -102,6 +134,7 @@ class Slot:
             return GraderProcess(_prepare(own, settings, number), folder=folder, threads=settings.threads, wake=self.wake)
         except (ProblemError, GraderRefused, GraderDied, Interrupted, OSError) as error:
             shutil.rmtree(folder, ignore_errors=True)
+            self._drop(problem)
             if isinstance(error, ProblemError):
                 raise GraderRefused(str(error)) from error
             raise
@@ -113,6 +146,11 @@ class Slot:
             shutil.rmtree(grader.folder, ignore_errors=True)
         if problem in self._copies:
             shutil.rmtree(self._copies.pop(problem), ignore_errors=True)
+
+
+def _blames_problem(error: Exception) -> bool:
+    """Whether what kept a grader from loading is the problem's own doing, as far as can be told."""
+    return isinstance(error, GraderDied | GraderRefused) and not error.passing
 
 
 class _Lease:
@@ -132,7 +170,8 @@ class _Lease:
         try:
             before = self._slot.grader(self._block.problem).calibrate() if calibrated else 0.0
         except GraderRefused as error:
-            return self._refused(str(error))
+            self._refused(0, str(error))
+            return self._closed(BlockStatus.OK)
         self._entries()
         if not calibrated:
             return self._closed(BlockStatus.OK)
@@ -151,25 +190,27 @@ class _Lease:
             if entry.candidate in self._failed:
                 self.skipped.append(index)
                 continue
-            self.index = index
-            result = self._measure(entry)
-            self.index = None
+            try:
+                result = self._measure(index, entry)
+            except GraderRefused as error:
+                self._refused(index, str(error))
+                return
             self._report(EntryReport(self._block.attempt, index, result))
             if result.status not in (Status.OK, Status.EVALUATOR_ERROR):
                 self._failed.add(entry.candidate)
 
-    def _measure(self, entry: Entry) -> Measurement:
-        try:
-            grader = self._slot.grader(self._block.problem)
-        except GraderRefused as error:
-            return self._error(entry, str(error))
+    def _measure(self, index: int, entry: Entry) -> Measurement:
+        grader = self._slot.grader(self._block.problem)
         stage = self._contract.stage(entry.stage)
-        return grader.measure(entry, self._block.files[entry.candidate], stage, self._slot.settings.grace_s)
+        self.index = index
+        result = grader.measure(entry, self._block.files[entry.candidate], stage, self._slot.settings.grace_s)
+        self.index = None
+        return result
 
-    def _refused(self, reason: str) -> BlockReport:
-        for index, entry in enumerate(self._block.entries):
+    def _refused(self, first: int, reason: str) -> None:
+        """The problem cannot be loaded: that is what becomes of this entry and all after it."""
+        for index, entry in enumerate(self._block.entries[first:], first):
             self._report(EntryReport(self._block.attempt, index, self._error(entry, reason)))
-        return self._closed(BlockStatus.OK)
 
     def _error(self, entry: Entry, reason: str) -> Measurement:
         settings = self._slot.settings

@@ -163,7 +163,55 @@ class ExecutorContract:
         assert "HOME" not in environment
         assert "secret" not in environment.values()
 
+    def test_evaluators_inherit_what_their_problem_names(self, make: Make, tmp_path: Path, monkeypatch: Any) -> None:
+        monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+        monkeypatch.setenv("JUDGE_API_KEY", "a-long-secret")
+        probe = Probe(tmp_path, environment=("JUDGE_API_KEY",))
+        with open_desk(make, probe) as desk:
+            desk.run(action("environment"))
+        environment = json.loads((probe.trace / "environment").read_text())
+        assert environment["LD_LIBRARY_PATH"] == str(tmp_path)
+        assert environment["JUDGE_API_KEY"] == "a-long-secret"
+
+    def test_what_an_evaluator_left_behind_is_gone_when_the_next_measurement_begins(self, make: Make, tmp_path: Path) -> None:
+        probe = Probe(tmp_path, time_s=20.0)
+        with open_desk(make, probe) as desk:
+            _, (report,) = desk.run(action("litter"))
+            assert report.result.status is Status.OK
+            daemon = probe.wait_for_child(probe.wait_for("litter").pid)
+            _, (report,) = desk.run(action("score"))
+            assert report.result.status is Status.OK
+            assert not is_running(daemon)
+            assert [path for path in json.loads((probe.trace / "left").read_text()) if Path(path).exists()] == []
+
+    def test_pools_over_functions_of_the_evaluator_work(self, make: Make, tmp_path: Path) -> None:
+        with open_desk(make, Probe(tmp_path, time_s=60.0)) as desk:
+            for method in ("spawn", "forkserver", "fork", "forkserver"):
+                _, (report,) = desk.run(action("pool", method=method))
+                assert (report.result.status, report.result.score) == (Status.OK, 50.0), (method, report.result.reason)
+
     # -------------------------------------------------------------------------------------------- what goes wrong
+
+    def test_a_sandbox_helper_that_is_killed_is_a_loss_and_no_verdict(self, make: Make, tmp_path: Path) -> None:
+        with open_desk(make, Probe(tmp_path)) as desk:
+            for quiet in (False, True):
+                closed, entries = desk.run(action("score"), action("lose", quiet=quiet), action("score", value=2.0))
+                assert (closed.status, closed.lost) == (BlockStatus.LOST, 1)
+                assert closed.reason
+                assert [report.index for report in entries] == [0]
+            closed, (report,) = desk.run(action("score"))
+            assert (closed.status, report.result.status) == (BlockStatus.OK, Status.OK)
+
+    def test_an_evaluator_that_does_not_load_at_first_is_tried_again(self, make: Make, tmp_path: Path) -> None:
+        place = tmp_path / "hiccup"
+        hiccup = f"import os\nif os.path.exists({str(place)!r}):\n    os.unlink({str(place)!r})\n    raise OSError('a hiccup')\n"
+        probe = Probe(tmp_path, first=hiccup)
+        with open_desk(make, probe) as desk:
+            for _ in range(2):
+                place.touch()
+                closed, (report,) = desk.run(action("score"))
+                assert (closed.status, report.result.status) == (BlockStatus.OK, Status.OK)
+                desk.run(action("die"))  # and so the evaluator is loaded again
 
     def test_the_evaluators_errors_are_not_the_candidates(self, make: Make, tmp_path: Path) -> None:
         with open_desk(make, Probe(tmp_path)) as desk:

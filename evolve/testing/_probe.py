@@ -78,6 +78,46 @@ def family(trial):
     time.sleep(3600)
 
 
+def litter(trial):
+    import tempfile
+    start = "import os, sys, time; os.setsid(); os.fork() and sys.exit()"
+    start += "; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(3600)"
+    place = str(Path(trial.params["trace"]) / f"child-{os.getpid()}")
+    subprocess.run([sys.executable, "-c", start, place])
+    while not os.path.exists(place) or not open(place).read():
+        time.sleep(0.01)
+    left = [tempfile.mkdtemp(), tempfile.mkstemp()[1], os.path.abspath("here.txt")]
+    Path(left[0], "file").touch()
+    Path("here.txt").touch()
+    Path(trial.params["trace"], "left").write_text(json.dumps(left))
+    return score(trial)
+
+
+def square(number):
+    return number * number
+
+
+def pool(trial, method="spawn"):
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+    context = multiprocessing.get_context(method)
+    with context.Pool(1) as workers, ProcessPoolExecutor(1, mp_context=context) as executor:
+        value = sum(workers.map(square, range(4))) + executor.submit(square, 6).result()
+    return score(trial, value)
+
+
+def lose(trial, quiet=False):
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+    try:
+        return loop(trial)
+    except Exception as error:
+        if quiet:
+            return Outcome.fail(Status.CHECKS_FAILED, "the evaluator makes the best of it")
+        raise
+
+
 def chatter(trial):
     for _ in range(200):
         print("x" * 10000)
@@ -105,7 +145,9 @@ def loop(trial):
 
 DO = {
     f.__name__: f
-    for f in (score, fail, error, leave, nothing, die, hang, family, chatter, bulk, environment, loop)
+    for f in (
+        score, fail, error, leave, nothing, die, hang, family, litter, pool, lose, chatter, bulk, environment, loop,
+    )
 }
 """
 
@@ -131,16 +173,18 @@ class Probe:
         folder: Path,
         *,
         evaluate: str = _EVALUATE,
+        first: str = "",
         beside: Mapping[str, str] | None = None,
         name: str = "probe",
         calibrated: bool = False,
         time_s: float = TIME_S,
+        environment: tuple[str, ...] = (),
     ) -> None:
         home = folder / name
         self.trace = folder / f"{name}-trace"
         self.trace.mkdir(parents=True)
         home.mkdir()
-        for path, text in {"evaluate.py": evaluate, **(beside or {})}.items():
+        for path, text in {"evaluate.py": first + evaluate, **(beside or {})}.items():
             (home / path).write_text(text)
         stage = Stage(name="full", time_s=time_s, calibrated=calibrated)
         self.problem = Problem(
@@ -151,6 +195,7 @@ class Probe:
                 metric="value",
                 goal="maximize",
                 secondary=("extra",),
+                environment=environment,
                 editable=("action.json",),
                 axes=(Axis(name="place", source="outcome", low=0.0, high=1.0, bins=4),),
                 artifacts={"blob": ".bin"},

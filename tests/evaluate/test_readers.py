@@ -267,10 +267,15 @@ def test_any_bytes_are_a_frame_with_the_declared_values_or_unreadable(before: by
 
 def test_output_files_are_bounded_one_by_one() -> None:
     good = frame({"exit": 0, "files": [2, 1]}, b"abc")
-    assert read_files(read_frame(good, 3), {"x": 2, "y": 1}) == {"x": b"ab", "y": b"c"}
+    assert read_files(read_frame(good, 3), {"x": 2, "y": 1}) == ({"x": b"ab", "y": b"c"}, "")
     for head, body in (([3, 0], b"abc"), ([2], b"ab"), ([2, 1], b"ab"), ([2, 1], b"abcd"), ([True, 1], b"ab"), ([-1, 1], b"a")):
         with pytest.raises(Unreadable):
             read_files(read_frame(frame({"exit": 0, "files": head}, body), 3), {"x": 2, "y": 1})
+
+
+def test_an_output_that_is_missing_does_not_cost_the_others() -> None:
+    some = frame({"exit": 1, "files": ["missing", 1, "9 bytes"]}, b"c")
+    assert read_files(read_frame(some, 4), {"x": 2, "y": 1, "z": 3}) == ({"y": b"c"}, "output x: missing")
 
 
 # --------------------------------------------------------------------------------------------------------------------- text

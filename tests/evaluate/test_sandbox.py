@@ -236,6 +236,24 @@ def test_a_command_that_fails_is_a_crash(launcher: Launcher, body: str, code: in
     assert why in reply.reason
 
 
+@pytest.mark.parametrize(
+    ("end", "code", "status"),
+    [("", 0, Status.INVALID), ("raise SystemExit(1)", 1, Status.CRASH), ("import os; os.kill(os.getpid(), 15)", -15, Status.CRASH)],
+)
+def test_what_a_command_wrote_comes_back_however_it_ended(launcher: Launcher, end: str, code: int, status: Status) -> None:
+    body = "import os\nO = os.environ['EVOLVE_OUTPUT']\nopen(O + '/r.xml', 'w').write('<3 tests>')\n"
+    body += f"print('one failed', flush=True)\n{end}\n"
+    with launcher.sandbox({"m.py": body}, STAGE, start=Start.COLD) as sandbox:
+        reply = sandbox.run(["python", "/candidate/m.py"], outputs={"r.xml": 100, "other": 10})
+        assert (reply.status, reply.exit_code) == (status, code)
+        assert reply.files == {"r.xml": b"<3 tests>"}
+        assert reply.log == "one failed\n"
+        assert "output other: missing" in reply.reason
+        assert sandbox.output_hash == reply.output_hash != ""
+    with launcher.sandbox({"m.py": body.replace("3 tests", "2 tests")}, STAGE, start=Start.COLD) as sandbox:
+        assert sandbox.run(["python", "/candidate/m.py"], outputs={"r.xml": 100}).output_hash != reply.output_hash
+
+
 def test_a_command_that_does_not_exist_is_a_crash(launcher: Launcher) -> None:
     with launcher.sandbox({}, STAGE, start=Start.COLD) as sandbox:
         assert sandbox.run(["/no/such/program"]).status is Status.CRASH

@@ -8,15 +8,17 @@ import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from problem_executor import local
 
+from archive import Status
 from evolve._problem import load_problem
 from evolve._problem_yaml import AXIS_KEYS, GATE_KEYS, STAGE_KEYS, TOP_KEYS
 from evolve._scaffold import scaffold
 from evolve._validate import candidate_files, validate_problem
-from evolve.evaluate import Outcome
+from evolve.evaluate import Outcome, Reply
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-problem.md"
 BETTER = """\
@@ -51,7 +53,15 @@ def tour(tmp_path: Path) -> Path:
 
 
 def test_every_fence_is_used_by_a_test() -> None:
-    used = {("yaml", ""), ("python", "prepare.py"), ("python", ""), ("python", "selftest"), ("bash", ""), ("", "")}
+    used = {
+        ("yaml", ""),
+        ("python", "prepare.py"),
+        ("python", ""),
+        ("python", "selftest"),
+        ("python", "tests"),
+        ("bash", ""),
+        ("", ""),
+    }
     assert {(fence.language, fence.path) for fence in FENCES if not fence.path.startswith("tour/")} == used
     assert [fence.path for fence in FENCES if fence.path.startswith("tour/")] == [
         "tour/problem.yaml",
@@ -107,6 +117,23 @@ def test_prepare_writes_what_is_declared(tour: Path, tmp_path: Path, monkeypatch
     assets = load_problem(tour).assets
     assert assets is not None
     assert sorted(path.name for path in assets.iterdir()) == ["hidden.npy", "sample.npy"]
+
+
+def test_the_environment_is_named_as_shown(tour: Path) -> None:
+    line = next(fence.text for fence in FENCES if fence.language == "yaml" and fence.text.startswith("environment"))
+    (tour / "problem.yaml").write_text((tour / "problem.yaml").read_text() + line)
+    assert load_problem(tour).contract.environment == ("CUDA_HOME", "JUDGE_API_KEY")
+
+
+@pytest.mark.parametrize(
+    ("code", "files", "judged"), [(1, {"report.xml": b""}, True), (1, {}, False), (2, {"report.xml": b""}, False)]
+)
+def test_a_test_runners_status_is_read_as_shown(code: int, files: dict[str, bytes], judged: bool) -> None:
+    body = next(fence.text for fence in FENCES if fence.path == "tests")
+    names: dict[str, Any] = {}
+    exec("def judge(reply):\n" + textwrap.indent(body, "    ") + "    return 'mine'\n", names)
+    found = names["judge"](Reply(status=Status.CRASH, exit_code=code, files=files))
+    assert (found == "mine") is judged
 
 
 @pytest.mark.parametrize(("seconds", "held"), [(0.5, True), (2.0, False)])
