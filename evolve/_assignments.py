@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archive import Arm, ProposeIssued, Status, TextStore
+from evolve._accounts import CROSSOVER, REPAIR
 from evolve._contract import Contract, Problem
+from evolve._ends import limits
 from evolve._frames import SEED
+from evolve._kinship import relation
+from evolve._ledger import usd
 from evolve._memory import effect_of
-from evolve.propose import Assignment, Attempted, FailureClass, Program, Removed, TaskSheet
+from evolve.propose import Assignment, Attempted, Cost, FailureClass, Program, Removed, TaskSheet, few_lines
 
 if TYPE_CHECKING:
     from evolve._search import Search
@@ -55,64 +60,145 @@ def _limits(contract: Contract) -> str:
 
 def assignment(search: Search, issued: ProposeIssued, texts: TextStore, sheet: TaskSheet) -> Assignment:
     """Everything that the maker of this ticket's child is told."""
-    people, memory, sign = search.people, search.memory, search.people.sign
+    people, memory = search.people, search.memory
     parents = tuple(people.by_id[id_] for id_ in issued.parents)
-    seed, leader = people.score(SEED), people.leader
-    best = people.score(leader) if leader is not None else None
+    seed, best = _score(search, SEED), _score(search, people.leader)
+    operator = issued.arm.operator
+    base = _working(search, parents[0]) if operator == REPAIR else None
     return Assignment(
         task=sheet,
-        arm=Arm(issued.arm.operator, issued.arm.model, issued.arm.format),
+        arm=Arm(operator, issued.arm.model, issued.arm.format),
         parents=tuple(_program(search, number, texts) for number in parents),
         inspirations=tuple(_program(search, people.by_id[id_], texts) for id_ in issued.inspirations),
-        seed_score=sign * seed if seed is not None else None,
-        best_score=sign * best if best is not None else None,
-        tried=_tried(search, parents[0]),
-        removed=_removed(search, parents[0], texts),
+        base=_program(search, base, texts) if base is not None else None,
+        relation=relation(search, *parents[:2]) if operator == CROSSOVER and len(parents) > 1 else "",
+        seed_score=seed.score,
+        seed_sd=seed.sd,
+        seed_n=seed.n,
+        best_score=best.score,
+        best_sd=best.sd,
+        best_n=best.n,
+        tried=_tried(search, parents[0], texts),
+        removed=_removed(search, parents[0], texts) if operator != REPAIR else (),
         failures=tuple(
             FailureClass(status=status, count=count, reason=reason) for status, (count, reason) in memory.failures.items()
         ),
         notes=memory.notes,
         stagnant=people.n_settled - people.leader_at,
+        ticket=issued.attempt.ticket,
+        siblings=_siblings(search, issued),
+        left=_left(search),
     )
 
 
-def _program(search: Search, number: int, texts: TextStore) -> Program:
+@dataclass(frozen=True, slots=True)
+class _Score:
+    """A posterior in the problem's own sign; the deviation is not a number where noise is not known yet."""
+
+    score: float | None
+    sd: float = 0.0
+    n: int = 0
+
+
+def _score(search: Search, number: int | None) -> _Score:
     people = search.people
-    row, told = people.rows[number], search.memory.told.get(number)
-    scored = people.score(number) is not None
-    mean, sd = people.posterior(number) if scored else (math.nan, 0.0)
+    if number is None or people.score(number) is None:
+        return _Score(None)
+    mean, sd = people.posterior(number)
+    return _Score(people.sign * mean, _spread(search, sd), people.n_measured(number))
+
+
+def _spread(search: Search, sd: float) -> float:
+    return math.nan if search.contract.noisy and not sd > 0 else sd
+
+
+def _working(search: Search, number: int) -> int | None:
+    """The nearest ancestor of a failed program that has a score."""
+    rows = search.people.rows
+    while rows[number].parents:
+        number = rows[number].parents[0]
+        if search.people.score(number) is not None:
+            return number
+    return None
+
+
+def _siblings(search: Search, issued: ProposeIssued) -> int:
+    """Open tickets before this one for a child of the same program, of whoever may think."""
+    return sum(
+        other.attempt.ticket < issued.attempt.ticket
+        and other.parents[:1] == issued.parents[:1]
+        and (bool(other.arm.model) or other.expires_at is not None)
+        for other in search.tickets.proposals.values()
+    )
+
+
+def _left(search: Search) -> str:
+    """What the limits leave, coarsely."""
+    budget, spend, ledger = limits(search), search.spend, search.accounts.ledger
+    parts = []
+    if budget.wall_s is not None:
+        seconds = max(budget.wall_s - spend.elapsed(max(search.now, spend.last_at)), 0.0)
+        parts.append(_time(seconds))
+    if budget.evaluations is not None:
+        parts.append(f"{max(budget.evaluations - spend.evaluations, 0)} measurements")
+    if budget.usd is not None:
+        parts.append(f"${max(budget.usd - usd(ledger.settled.nano), 0.0):.2f} for models")
+    if budget.calls is not None:
+        parts.append(f"{max(budget.calls - ledger.settled.calls, 0)} calls of models")
+    return ", ".join(parts)
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _program(search: Search, number: int, texts: TextStore) -> Program:
+    people, memory = search.people, search.memory
+    row, told, idea = people.rows[number], memory.told.get(number), memory.ideas.get(number)
+    score, effect = _score(search, number), effect_of(search, number)
     return Program(
         id=row.id,
         files=texts.files(row.id),
         status=str(row.status or ""),
-        score=people.sign * mean if scored else None,
-        sd=sd,
+        score=score.score,
+        sd=score.sd,
         n=people.n_measured(number),
         reason=told.reason if told else "",
         feedback=told.feedback if told else "",
         curve=told.curve if told else None,
         metrics=dict(told.metrics) if told else {},
         descriptors={axis.name: row.descriptors[axis.name] for axis in search.contract.axes if axis.name in row.descriptors},
-        summary=search.memory.summaries.get(number, ""),
+        summary=memory.summaries.get(number, ""),
+        hypothesis=idea.hypothesis if idea else "",
+        expected=idea.expected if idea else "",
+        effect=people.sign * effect.effect if effect else None,
+        effect_sd=_spread(search, effect.sd) if effect else 0.0,
+        cost=Cost(wall_s=told.wall_s, cpu_s=told.cpu_s, memory_mib=told.memory_mib) if told and told.wall_s else None,
     )
 
 
-def _tried(search: Search, parent: int) -> tuple[Attempted, ...]:
+def _tried(search: Search, parent: int, texts: TextStore) -> tuple[Attempted, ...]:
     """Children of the parent: the largest effects first, then failures, then what is still being measured is left out."""
     people, memory = search.people, search.memory
     found: list[tuple[float, Attempted]] = []
+    before = texts.files(people.rows[parent].id)
     for number in memory.children.get(parent, ()):
         row = people.rows[number]
         if row.status is None or not row.settled:
             continue
-        effect, told = effect_of(search, number), memory.told.get(number)
+        effect, told, idea = effect_of(search, number), memory.told.get(number), memory.ideas.get(number)
         attempted = Attempted(
             id=row.id,
             summary=memory.summaries.get(number, ""),
             effect=people.sign * effect.effect if effect else None,
-            sd=effect.sd if effect else 0.0,
+            sd=_spread(search, effect.sd) if effect else 0.0,
             status=str(row.status),
             reason=told.reason if told and row.status is not Status.OK else "",
+            lines=few_lines(before, texts.files(row.id)),
+            hypothesis=idea.hypothesis if idea else "",
+            expected=idea.expected if idea else "",
         )
         found.append((abs(effect.effect) if effect else -1.0, attempted))
     found.sort(key=lambda item: -item[0])
@@ -134,7 +220,12 @@ def _removed(search: Search, number: int, texts: TextStore) -> tuple[Removed, ..
             effect = effect_of(search, number)
             size = people.sign * effect.effect if effect else None
             removed.append(
-                Removed(lines=tuple(gone[:_LINES]), child=people.rows[number].id, effect=size, sd=effect.sd if effect else 0.0)
+                Removed(
+                    lines=tuple(gone[:_LINES]),
+                    child=people.rows[number].id,
+                    effect=size,
+                    sd=_spread(search, effect.sd) if effect else 0.0,
+                )
             )
         number = parents[0]
     return tuple(removed)

@@ -27,6 +27,7 @@ EFFECTS = 12  # each of the best and the worst
 NOTES_EVERY = 20  # settled children
 MAX_NOTES = 50  # lines
 _WORDS = 160  # characters of a summary or reason in a line
+_IDEA = 300
 _FEEDBACK = 4000
 BROKEN = 64
 _REPAIRABLE = frozenset({Status.INVALID, Status.CHECKS_FAILED, Status.CRASH, Status.TIMEOUT, Status.OVER_BUDGET})
@@ -41,6 +42,17 @@ class Told:
     feedback: str = ""
     curve: Curve | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    memory_mib: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Idea:
+    """What whoever made a child believed, and the effect that was expected, in own words."""
+
+    hypothesis: str
+    expected: str
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,6 +80,7 @@ class Memory:
     def __init__(self) -> None:
         self.told: dict[int, Told] = {}  # oldest first
         self.summaries: dict[int, str] = {}  # oldest first
+        self.ideas: dict[int, Idea] = {}  # oldest first; of those who said any
         self.children: dict[int, list[int]] = {}
         self.reasons: dict[str, str] = {}  # class of failure -> reason of the latest
         self.broken: deque[int] = deque(maxlen=BROKEN)  # failed children of models and people that nobody repaired, newest last
@@ -81,6 +94,8 @@ class Memory:
     def made(self, number: int, candidate: Candidate, parents: tuple[int, ...]) -> None:
         """A child was made."""
         _keep(self.summaries, number, _line(candidate.summary))
+        if candidate.hypothesis or candidate.expected:
+            _keep(self.ideas, number, Idea(_line(candidate.hypothesis, _IDEA), _line(candidate.expected, _IDEA)))
         for parent in parents[:1]:
             siblings = self.children.setdefault(parent, [])
             siblings.append(number)
@@ -92,7 +107,16 @@ class Memory:
         """A measurement ended."""
         if result.status is Status.EVALUATOR_ERROR:
             return
-        told = Told(result.status, _line(result.reason, 1000), result.feedback[:_FEEDBACK], result.curve, dict(result.metrics))
+        told = Told(
+            result.status,
+            _line(result.reason, 1000),
+            result.feedback[:_FEEDBACK],
+            result.curve,
+            dict(result.metrics),
+            result.wall_s,
+            result.cpu_s,
+            result.memory_mib,
+        )
         _keep(self.told, number, told)
         if result.status is not Status.OK:
             self.reasons[result.status] = _line(result.reason)
@@ -152,13 +176,13 @@ def arm_name(search: Search, number: int) -> str:
 
 def notes(search: Search) -> str:
     """The scratchpad: at most 50 lines of what was measured, in the problem's own sign."""
-    people, memory, sign = search.people, search.memory, search.people.sign
+    people, memory = search.people, search.memory
     lines = [f"After {people.n_settled} children."]
     seed, leader = people.score(0), people.leader
     if seed is not None and leader is not None:
-        best = people.posterior(leader)[0]
+        start, best = _told(search, 0), _told(search, leader)
         lines.append(
-            f"The seed program scores {sign * seed:.6g}, the best so far {sign * best:.6g} (by {arm_name(search, leader)}); "
+            f"The seed program scores {start}, the best so far {best} (by {arm_name(search, leader)}); "
             f"the best last changed {people.n_settled - people.leader_at} children ago."
         )
     lines.append("Children by who made them:")
@@ -172,6 +196,15 @@ def notes(search: Search) -> str:
         shown = [_effect_line(search, effect) for effect in effects if people.score(effect.number) is not None]
         lines += [title, *shown[:EFFECTS]] if shown else []
     return "\n".join(lines[:MAX_NOTES])
+
+
+def _told(search: Search, number: int) -> str:
+    """A score with its spread and how many measurements it rests on, in the problem's own sign."""
+    mean, sd = search.people.posterior(number)
+    n = search.people.n_measured(number)
+    if not search.contract.noisy:
+        return f"{search.people.sign * mean:.6g}"
+    return f"{search.people.sign * mean:.3g} ± {sd:.2g} ({n})" if sd > 0 else f"{search.people.sign * mean:.3g} ({n})"
 
 
 def _effect_line(search: Search, effect: ChangeEffect) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from archive import Arm, ProposeIssued, Sample
 from evolve import _accounts as accounts
 from evolve._frames import SEED
+from evolve._kinship import related
 from evolve._spend import affordable
 from evolve.select import inspirations, tournament
 
@@ -110,8 +111,12 @@ def _parents(search: Search, rng: np.random.Generator, arm: int) -> tuple[int, .
     first = _parent(search, rng, arm)
     if operator != accounts.CROSSOVER:
         return (first,)
-    others = (_parent(search, rng, arm) for _ in range(4))
-    return (first, next((one for one in others if one != first), _other(search, first)))
+    kin = None
+    for other in (_parent(search, rng, arm) for _ in range(4)):
+        if other != first and not related(search, first, other):  # a program has what its ancestor has to give
+            return (first, other)
+        kin = other if kin is None and other != first else kin
+    return (first, _other(search, first) if kin is None else kin)
 
 
 def _other(search: Search, first: int) -> int:

@@ -63,7 +63,9 @@ _PEOPLE = (
 )
 _TICKETS = ("next_ticket", "epoch", "proposals", "blocks", "again", "batched", "gone", "outside")
 _ACCOUNTS = ("offered", "refused", "poor", "failing", "resting", "tickets", "lost", "since")
-_MEMORY = ("told", "summaries", "children", "reasons", "broken", "counts", "gains", "losses", "notes", "failures", "noted_at")
+_MEMORY = (
+    "told", "summaries", "ideas", "children", "reasons", "broken", "counts", "gains", "losses", "notes", "failures", "noted_at",
+)  # fmt: skip
 _TUNING = ("tuner", "ticket", "base", "opening", "spent", "seen", "in_flight", "twins")
 _CONTEST = (
     "champion", "predecessor", "reference", "former", "champion_runs", "reference_runs", "alive", "qualified", "halves", "pairs",

@@ -93,7 +93,8 @@ class ModelOperator:
             UsageError: a tape or a script has no answer.
         """
         format = Format(assignment.arm.format)
-        prompt = render(assignment, format, self._templates, budget_tokens=self._manner.prompt_tokens)
+        manner = self._manner
+        prompt = render(assignment, format, self._templates, budget_tokens=manner.prompt_tokens, max_tokens=manner.max_tokens)
         if isinstance(prompt, PromptTooLong):
             return ModelDraft(status=ProposalStatus.FAILED, reason=prompt.reason, outcome="prompt_too_long")
         talk = _Talk(self._caller, attempt, self._request(assignment, prompt), rng)
@@ -107,7 +108,7 @@ class ModelOperator:
                 said = reading.statement
                 summary = said.summary or f"{assignment.arm.operator} at {_places(made)}"
                 return talk.draft(status=ProposalStatus.CHILD, files=made.files, statement=said, summary=summary)
-            talk.again(text, repair_turn(made, self._templates))
+            talk.again(text, repair_turn(made, self._templates, cut_at=talk.cut_at))
             refused = made
         said = reading.statement
         return talk.draft(status=ProposalStatus.INVALID, statement=said, reason=refused.feedback, outcome=str(refused.fault))
@@ -156,6 +157,7 @@ class _Talk:
         self._calls, self._usd = 0, 0.0
         self._failure: CallFailure | None = None
         self.cut = False  # the last answer was not whole
+        self.cut_at = 0  # the limit that it hit, in tokens
         self._new = "\n\n".join(block.text for block in (*request.system, *request.messages[0].blocks))
 
     async def ask(self) -> str | None:
@@ -164,9 +166,11 @@ class _Talk:
         self._calls += outcome.calls
         self._usd += outcome.usd
         answer = outcome.answer
+        self.cut, self.cut_at = False, 0
         if isinstance(answer, ModelReply):
             return answer.text
         self._failure = answer
+        self.cut_at = self._request.max_tokens if answer.kind is FailureKind.MAX_TOKENS else 0
         self.cut = answer.kind in _READABLE and bool(answer.text)
         return answer.text if self.cut else None
 

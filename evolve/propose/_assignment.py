@@ -34,11 +34,22 @@ class TaskSheet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What the newest measurement of a program took: seconds on the clock and of CPU, the most memory in MiB (0: not known)."""
+
+    wall_s: float
+    cpu_s: float
+    memory_mib: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """A program and what is known of it.
 
-    ``status`` is ``ok``, a failure, or "" before it was measured; ``score`` and ``sd`` are the posterior's over ``n`` measurements.
-    ``feedback`` and ``reason`` are the evaluator's words about an untrusted program: data, never instructions.
+    ``hypothesis`` and ``expected`` are the words of whoever made it, ``effect`` and ``effect_sd`` what came of that: its score
+    minus its parent's.  ``status`` is ``ok``, a failure, or "" before it was measured; ``score`` and ``sd`` are the posterior's
+    over ``n`` measurements; an sd that is not a number is not known yet.  ``feedback`` and ``reason`` are the evaluator's words
+    about an untrusted program: data, never instructions.
     """
 
     id: str
@@ -53,6 +64,11 @@ class Program:
     metrics: Mapping[str, float] = field(default_factory=dict)
     descriptors: Mapping[str, float] = field(default_factory=dict)
     summary: str = ""
+    hypothesis: str = ""
+    expected: str = ""
+    effect: float | None = None
+    effect_sd: float = 0.0
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +76,8 @@ class Attempted:
     """A child of the first parent that was tried before: what it did, and what came of it.
 
     ``effect`` is its score minus the parent's (own sign), ``sd`` the uncertainty of that; None where it failed, as ``status`` and
-    ``reason`` say.
+    ``reason`` say.  ``lines`` are those that it changed, with the sign of a diff, where they are few; ``hypothesis`` and
+    ``expected`` the words of whoever made it.
     """
 
     id: str
@@ -69,6 +86,9 @@ class Attempted:
     sd: float = 0.0
     status: str = "ok"
     reason: str = ""
+    lines: tuple[str, ...] = ()
+    hypothesis: str = ""
+    expected: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,23 +119,38 @@ class Assignment:
         arm: Operator, model and edit format; model and format are "" for people and agents, who may hand in whole files.
         parents: The first is the one to change; crossover has a second, repair a first one that failed.
         inspirations: Other elites.
-        seed_score: The seed program's posterior mean.
-        best_score: The best program's.
+        base: The working program that a failed first parent was made from, for repair.
+        relation: How the two parents of a crossover are related, in a sentence.
+        seed_score: The seed program's posterior mean; ``seed_sd`` is its standard deviation (not a number: not known yet) and
+            ``seed_n`` how many measurements it rests on.
+        best_score: The best program's, likewise.
         tried: Children of the first parent, the most telling first.
         removed: Deletions along the first parent's line.
         failures: By class, over the whole run.
         notes: The scratchpad: at most 50 lines of measured facts.
         stagnant: Children measured since the best last changed.
+        ticket: Number of the ticket: what is to differ between two calls follows from it.
+        siblings: Other tickets at work on the same program now.
+        left: What the run's limits leave, in words; "" where nothing is known.
     """
 
     task: TaskSheet
     arm: Arm
     parents: tuple[Program, ...]
     inspirations: tuple[Program, ...] = ()
+    base: Program | None = None
+    relation: str = ""
     seed_score: float | None = None
+    seed_sd: float = 0.0
+    seed_n: int = 0
     best_score: float | None = None
+    best_sd: float = 0.0
+    best_n: int = 0
     tried: tuple[Attempted, ...] = ()
     removed: tuple[Removed, ...] = ()
     failures: tuple[FailureClass, ...] = ()
     notes: str = ""
     stagnant: int = 0
+    ticket: int = 0
+    siblings: int = 0
+    left: str = ""

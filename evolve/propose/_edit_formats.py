@@ -253,6 +253,9 @@ def _replace(number: int, raw: Raw, *, cut: bool) -> Replace | BlockFault:
             return BlockFault(number, Fault.TRUNCATED, said)
         while lines and (not lines[-1].strip() or _WRAPPER.fullmatch(lines[-1])):
             lines.pop()
+        if raw.dividers[-1][1] != raw.width or len(lines) == raw.dividers[-1][0] + 1:
+            said = f"Block {number} ends with its line of equal signs; send the new lines, and '>>>>>>> REPLACE' after them."
+            return BlockFault(number, Fault.TRUNCATED, said)
         if any(_PROSE.fullmatch(line) for line in lines[raw.dividers[-1][0] + 1 :]):
             said = f"Block {number} has no line '>>>>>>> REPLACE' before the words that follow it."
             return BlockFault(number, Fault.TRUNCATED, said)

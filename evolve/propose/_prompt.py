@@ -1,8 +1,9 @@
 """From an assignment to what a model, a person or an agent is told.
 
-``render`` makes a prompt for a model: a system text that is the same for the whole run, what changes slowly, and what is asked for
-now, in this order, since providers keep what stands first and charge little for it.  ``repair_turn`` goes on when the edits of an
-answer had no place; ``as_text`` is the same for people.  How it is built, and what goes first: ``docs/how-to/prompts.md``.
+``render`` makes a prompt for a model: a system text that is the same for the whole run, what changes slowly, the form of the
+answer, and what is asked for now, in this order, since providers keep what stands first and charge little for it.  ``repair_turn``
+goes on when the edits of an answer had no place; ``as_text`` is the same for people.  How it is built, and what goes first:
+``docs/how-to/prompts.md``.
 
 All are pure, except that ``as_text`` reads the shipped templates when it is given none; equal input gives equal text anywhere.
 Whatever did not come from the task sheet or a template is untrusted and stands between marks (``_prompt_parts.compose``).
@@ -14,11 +15,23 @@ from dataclasses import dataclass
 
 from evolve.models import Block
 from evolve.propose._assignment import Assignment
-from evolve.propose._edits import EditFailure, Fault, Format
+from evolve.propose._edits import BlockFault, EditFailure, Fault, Format
 from evolve.propose._prompt_parts import compose, needed, wanted
-from evolve.propose._prompt_task import system_text, task_words
+from evolve.propose._prompt_task import form_text, system_text, task_words
 from evolve.propose._prompt_templates import OPERATORS, Templates
 from evolve.propose._prompt_text import n_bytes, n_tokens, number, one_line
+
+_UNRELATED = "They come from different lines of descent, so they probably owe their scores to different things."
+_FREE = frozenset({"llm_mutate", "llm_crossover", "llm_paradigm"})
+_PLACES = (  # where a child may differ from another of the same facts
+    "what the program spends most of its time on",
+    "how it represents the problem",
+    "how it begins: its start, its initial values, its order",
+    "what it does at the end: its last phase, what it stops by, what it keeps",
+    "a number or a schedule that was never questioned",
+    "what it does not use of what it is given or computes",
+    "a known method for a problem of this kind that it does not have",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +39,9 @@ class Prompt:
     """What to send.
 
     Args:
-        system: One block, marked to be kept for an hour; equal for equal task sheet, format and templates.
-        user: What changes slowly, marked to be kept for five minutes and missing while nothing is known; then what is asked for.
+        system: One block, marked to be kept for an hour; equal for equal task sheet and templates.
+        user: What changes slowly, marked to be kept for five minutes and missing while nothing is known; the form of the answer,
+            marked likewise; then the program, which calls for the same one have in common; then the rest and what is asked for.
         left_out: What did not fit, by name, the most important first.
         n_tokens: Estimate on the high side, at most the budget.
     """
@@ -54,7 +68,9 @@ class PromptTooLong:
         )
 
 
-def render(assignment: Assignment, format: Format, templates: Templates, *, budget_tokens: int) -> Prompt | PromptTooLong:
+def render(
+    assignment: Assignment, format: Format, templates: Templates, *, budget_tokens: int, max_tokens: int = 0
+) -> Prompt | PromptTooLong:
     """The prompt for one child.
 
     Args:
@@ -62,6 +78,7 @@ def render(assignment: Assignment, format: Format, templates: Templates, *, budg
         format: The form of the edits asked for.
         templates: The words.
         budget_tokens: Bound on the estimate of the whole prompt.
+        max_tokens: How long the answer may be, which is told; 0 tells nothing.
 
     Returns:
         The prompt, with as much in it as the budget takes; or how much is needed at least.
@@ -71,23 +88,27 @@ def render(assignment: Assignment, format: Format, templates: Templates, *, budg
     """
     _check(assignment)
     system = system_text(assignment.task, templates, format)
+    inside = templates.wants("system.md", "answer")  # a user's own words have it there
+    form = "" if inside else f"# Your answer\n\n{form_text(assignment.task, templates, format, max_tokens)}"
     request = _request(assignment, templates, assignment.arm.operator)
     chosen = {(piece.section, piece.place): piece.text for piece in needed(assignment)}
-    slow, child = compose(assignment, request, chosen)
-    size = n_tokens(n_bytes(system) + n_bytes(slow) + n_bytes(child))
+    texts = compose(assignment, request, chosen)
+    fixed = n_bytes(system) + n_bytes(form)
+    size = n_tokens(fixed + sum(map(n_bytes, texts)))
     if size > budget_tokens:
         return PromptTooLong(size, budget_tokens)
     left_out = []
     for piece in wanted(assignment):
         more = chosen | {(piece.section, piece.place): piece.text}
-        texts = compose(assignment, request, more)
-        n = n_tokens(n_bytes(system) + n_bytes(texts[0]) + n_bytes(texts[1]))
+        longer = compose(assignment, request, more)
+        n = n_tokens(fixed + sum(map(n_bytes, longer)))
         if n <= budget_tokens:
-            chosen, (slow, child), size = more, texts, n
+            chosen, texts, size = more, longer, n
         else:
             left_out.append(piece.name)
-    user = (*((Block(slow, "5m"),) if slow else ()), Block(child))
-    return Prompt((Block(system, "1h"),), user, tuple(left_out), size)
+    slow, program, child = texts
+    kept = tuple(Block(text, "5m") for text in (slow, form) if text)
+    return Prompt((Block(system, "1h"),), (*kept, Block(program), Block(child)), tuple(left_out), size)
 
 
 def as_text(assignment: Assignment, templates: Templates | None = None) -> str:
@@ -103,16 +124,28 @@ def as_text(assignment: Assignment, templates: Templates | None = None) -> str:
     words = templates or Templates.load(None)
     operator = assignment.arm.operator if assignment.arm.operator in OPERATORS else "llm_mutate"
     chosen = {(piece.section, piece.place): piece.text for piece in (*needed(assignment), *wanted(assignment))}
-    parts = (system_text(assignment.task, words, None), *compose(assignment, _request(assignment, words, operator), chosen))
+    parts = [system_text(assignment.task, words), *compose(assignment, _request(assignment, words, operator), chosen)]
+    if not words.wants("system.md", "answer"):
+        parts.append(f"# Your answer\n\n{form_text(assignment.task, words, None)}")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def repair_turn(failure: EditFailure, templates: Templates) -> str:
+def repair_turn(failure: EditFailure, templates: Templates, *, cut_at: int = 0) -> str:
     """The next turn of the same conversation after ``apply_edits`` or ``parse_answer`` made no child: what is wrong, what to send.
 
     Nothing of the program is repeated: the model has it above.  The edits in ``failure.fine`` are not asked for again, so the
     caller keeps them and applies them together with those of the next answer.
+
+    Args:
+        failure: What is wrong.
+        templates: The words.
+        cut_at: The limit in tokens at which the answer was cut off; 0 where it ended by itself.
     """
+    if cut_at:
+        others = tuple(fault for fault in failure.faults if fault.fault is not Fault.TRUNCATED)
+        said = f"Your answer was cut off at {cut_at:,} tokens, the most it may have, your thinking included."
+        cut = BlockFault(0, Fault.TRUNCATED, said)
+        failure = EditFailure((cut, *others), failure.fine)
     if failure.fine:
         resend = "Send only the edits that were wrong, corrected, in the same form; the others are kept."
     else:
@@ -121,7 +154,7 @@ def repair_turn(failure: EditFailure, templates: Templates) -> str:
     if faults & {Fault.NOT_FOUND, Fault.AMBIGUOUS}:
         resend += " Copy the old lines exactly from the program above, and enough of them that they occur once."
     if Fault.TRUNCATED in faults:
-        resend += " Where the answer became too long, make a smaller change."
+        resend += " Make a smaller change, or the same one in a shorter form." if cut_at else " See that it is whole this time."
     return templates.fill(
         "repair_turn.md", {"feedback": failure.feedback, "resend": f"{resend} Do not repeat the three first parts."}
     )
@@ -141,7 +174,20 @@ def _request(assignment: Assignment, templates: Templates, operator: str) -> str
     words = task_words(assignment.task) | {
         "status": one_line(assignment.parents[0].status, 40) or "not measured",
         "stagnant": str(assignment.stagnant),
-        "best": "unknown" if assignment.best_score is None else number(assignment.best_score),
-        "seed": "unknown" if assignment.seed_score is None else number(assignment.seed_score),
+        "best": "unknown" if assignment.best_score is None else number(assignment.best_score, assignment.best_sd),
+        "seed": "unknown" if assignment.seed_score is None else number(assignment.seed_score, assignment.seed_sd),
+        "relation": assignment.relation or _UNRELATED,
     }
-    return templates.fill(f"{operator}.md", words)
+    return "\n\n".join(part for part in (templates.fill(f"{operator}.md", words), _apart(assignment, operator)) if part)
+
+
+def _apart(assignment: Assignment, operator: str) -> str:
+    """What is to make this child another than those that are being made of the same program, or were just now."""
+    said = ""
+    if assignment.siblings:
+        n = assignment.siblings
+        others = "Another child of this program is" if n == 1 else f"{n} other children of this program are"
+        said = f"{others} being made at this moment, from the same facts; make yours differ (it is number {n + 1}). "
+    if operator in _FREE and (assignment.siblings or assignment.tried):
+        said += f"Look first at {_PLACES[assignment.ticket % len(_PLACES)]}; where that promises nothing, choose freely."
+    return said.strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from evolve.propose._assignment import Assignment, Attempted, Program, Removed
+from evolve.propose._assignment import Assignment, Attempted, Cost, Program, Removed
 from evolve.propose._prompt_text import (
     changes,
     clean,
@@ -20,9 +20,10 @@ from evolve.propose._prompt_text import (
     values,
 )
 
-SLOW = ("scores", "failures", "notes")
-CHILD = ("inspirations", "tried", "removed", "parent", "second", "request")
-MAX_FEEDBACK, MAX_REASON, MAX_SUMMARY, MAX_NOTE = 4000, 400, 200, 300  # characters
+SLOW = ("start", "failures", "notes")
+PROGRAM = ("base", "parent", "second")
+CHILD = ("tried", "removed", "inspirations", "stands", "request")
+MAX_FEEDBACK, MAX_REASON, MAX_SUMMARY, MAX_NOTE, MAX_IDEA = 4000, 400, 200, 300, 300  # characters
 MAX_NOTES, MAX_REMOVED = 50, 20  # lines; removed: of one change
 
 _INTRO = {
@@ -40,6 +41,7 @@ _INTRO = {
         "Removed on the way to this program",
         "Lines that earlier changes took out, and by how much these moved the score. Putting them back repeats a measurement.",
     ),
+    "base": ("The working program that the failed one was made from", "The fault is in what differs, or comes from it."),
     "parent": ("The program to change", ""),
     "second": ("The second program", "Take from it; do not change it."),
 }
@@ -59,9 +61,13 @@ class Piece:
 # --------------------------------------------------------------------------------------------------- together
 
 
-def compose(assignment: Assignment, request: str, pieces: Mapping[tuple[str, int], str]) -> tuple[str, str]:
-    """The text that changes slowly, and the text of this child, each with a mark of its own.  ``request``: what is asked for."""
-    return _joined(SLOW, assignment, request, pieces), _joined(CHILD, assignment, request, pieces)
+def compose(assignment: Assignment, request: str, pieces: Mapping[tuple[str, int], str]) -> tuple[str, str, str]:
+    """The text that changes slowly, that of the program to change, and that of this child, each with a mark of its own.
+
+    ``request`` is what is asked for.
+    """
+    slow, program, child = (_joined(sections, assignment, request, pieces) for sections in (SLOW, PROGRAM, CHILD))
+    return slow, program, child
 
 
 def _joined(sections: tuple[str, ...], assignment: Assignment, request: str, pieces: Mapping[tuple[str, int], str]) -> str:
@@ -69,8 +75,10 @@ def _joined(sections: tuple[str, ...], assignment: Assignment, request: str, pie
     mark = mark_for(text for section in sections for text in chosen[section])
     parts = []
     for section in sections:
-        if section == "scores":
-            parts.append(_scores(assignment))
+        if section == "start":
+            parts.append(_start(assignment))
+        elif section == "stands":
+            parts.append(_stands(assignment))
         elif section == "request":
             parts.append(f"# What to do now\n\n{request}")
         elif chosen[section]:
@@ -81,17 +89,27 @@ def _joined(sections: tuple[str, ...], assignment: Assignment, request: str, pie
     return encodable("\n\n".join(part for part in parts if part))
 
 
-def _scores(assignment: Assignment) -> str:
-    metric = assignment.task.metric
-    lines = [
-        f"- {who}: {metric} {number(score)}"
-        for who, score in (
-            ("Best so far", assignment.best_score),
-            ("The seed program, where the search began", assignment.seed_score),
-        )
-        if score is not None
-    ]
+def _start(assignment: Assignment) -> str:
+    """Where the search began: this does not move any more once it is measured."""
+    task, score = assignment.task, assignment.seed_score
+    if score is None:
+        return ""
+    said = f"{task.metric} {number(score, assignment.seed_sd)}{_times(assignment.seed_n)}"
+    return f"# Where the search began\n\nThe seed program: {said}"
+
+
+def _stands(assignment: Assignment) -> str:
+    lines = []
+    if assignment.best_score is not None:
+        said = number(assignment.best_score, assignment.best_sd)
+        lines.append(f"- Best so far: {assignment.task.metric} {said}{_times(assignment.best_n)}")
+    if assignment.left:
+        lines.append(f"- Left of the run: {assignment.left}")
     return "# Where the search stands\n\n" + "\n".join(lines) if lines else ""
+
+
+def _times(n: int) -> str:
+    return f" ({n} measurement{'' if n == 1 else 's'})" if n else ""
 
 
 # --------------------------------------------------------------------------------------------------- pieces
@@ -101,6 +119,8 @@ def needed(assignment: Assignment) -> list[Piece]:
     """What no prompt goes without: the first parent whole, and the second, whole or as a diff, whichever is shorter."""
     first, *others = assignment.parents
     pieces = [Piece("parent", 0, _about(first, assignment)), Piece("parent", 3, show_files(first.files))]
+    if assignment.base is not None:
+        pieces += [Piece("base", 0, _about(assignment.base, assignment)), Piece("base", 1, _base(assignment.base, first))]
     for second in others[:1]:
         whole, diff = _second(first, second)
         text = whole if diff is None or len(whole) <= len(diff) else diff
@@ -129,7 +149,7 @@ def wanted(assignment: Assignment) -> Iterator[Piece]:
         yield Piece("inspirations", i, _about(other, assignment), f"inspiration {_short(other.id)}")
     if curve := curve_line(first.curve):
         yield Piece("parent", 2, f"Learning curve: {curve}", "learning curve")
-    for i, removed in enumerate(assignment.removed):
+    for i, removed in enumerate(() if assignment.base is not None else assignment.removed):  # a repair has the whole difference
         yield Piece("removed", i, _removed(removed, assignment), f"removed at {_short(removed.child)}")
     if assignment.arm.operator != "llm_paradigm":  # which wants to know what there is, not how to change into it
         yield from _diffs(assignment)
@@ -143,6 +163,14 @@ def _diffs(assignment: Assignment) -> Iterator[Piece]:
         if diff and len(diff) < sum(len(text) for text in other.files.values()):
             text = f"{_about(other, assignment)}\n{fenced(diff, 'diff')}"
             yield Piece("inspirations", i, text, f"changes of inspiration {_short(other.id)}")
+
+
+def _base(base: Program, broken: Program) -> str:
+    """The working program, as what was changed of it or whole, whichever is shorter."""
+    whole, diff = show_files(base.files, leave=broken.files), changes(base.files, broken.files)
+    if not diff or len(whole) <= len(diff):
+        return whole
+    return f"What was changed of it, as a unified diff to the program that failed:\n{fenced(diff, 'diff')}"
 
 
 def _second(first: Program, second: Program) -> tuple[str, str | None]:
@@ -159,13 +187,20 @@ def _about(program: Program, assignment: Assignment) -> str:
     score = "no score" if program.status else "not measured"
     if program.score is not None:
         score = f"{task.metric} {number(program.score, program.sd)}"
-    times = f" ({program.n} measurement{'' if program.n == 1 else 's'})" if program.n else ""
+    times = _times(program.n)
     status = f", status {one_line(program.status, 40)}" if program.status not in ("", "ok") else ""
     lines = [f"Program {_short(program.id)}: {score}{times}{status}"]
     if program.reason:
         lines.append(f"Reason: {one_line(program.reason, MAX_REASON)}")
     if program.summary:
         lines.append(f"What its change was: {one_line(program.summary, MAX_SUMMARY)}")
+    if program.hypothesis:
+        lines.append(f"The idea of its change: {one_line(program.hypothesis, MAX_IDEA)}")
+    if program.expected:
+        came = effect(program.effect, program.effect_sd, task.goal == "maximize") if program.effect is not None else "no score"
+        lines.append(f"Expected of it: {one_line(program.expected, MAX_IDEA)}; measured: {came}")
+    if program.cost is not None:
+        lines.append(_cost(program.cost))
     if program.metrics:
         lines.append(f"Also measured: {values(program.metrics)}")
     if program.descriptors:
@@ -173,13 +208,24 @@ def _about(program: Program, assignment: Assignment) -> str:
     return "\n".join(lines)
 
 
+def _cost(cost: Cost) -> str:
+    parts = [f"{cost.wall_s:.3g} s on the clock", f"{cost.cpu_s:.3g} s of CPU"]
+    parts += [f"{cost.memory_mib:.0f} MiB of memory"] if cost.memory_mib else []
+    return f"Its last measurement took {', '.join(parts)}."
+
+
 def _tried(tried: Attempted, assignment: Assignment) -> str:
-    summary = one_line(tried.summary, MAX_SUMMARY) or "no summary"
+    idea = one_line(tried.hypothesis, MAX_IDEA)
+    summary = (idea if tried.lines else "") or one_line(tried.summary, MAX_SUMMARY) or "no summary"  # lines say what was done
     if tried.effect is not None:
         came = effect(tried.effect, tried.sd, assignment.task.goal == "maximize")
     else:
         came = f"no score, {one_line(tried.status, 40)}: {one_line(tried.reason, MAX_REASON)}".rstrip(": ")
-    return f"- {_short(tried.id)}: {summary} -> {came}"
+    expected = f"; expected: {one_line(tried.expected, MAX_IDEA)}" if tried.expected else ""
+    lines = [f"- {_short(tried.id)}: {summary} -> {came}{expected}"]
+    if idea and not tried.lines:
+        lines.append(f"  idea: {idea}")
+    return "\n".join([*lines, *(f"  {line[:1]}{_code_line(line[1:])}" for line in tried.lines)])
 
 
 def _removed(removed: Removed, assignment: Assignment) -> str:

@@ -17,7 +17,7 @@ OPERATORS = ("llm_mutate", "llm_crossover", "llm_repair", "llm_simplify", "llm_p
 
 _SHIPPED = Path(__file__).resolve().parent / "prompts"
 _TASK = ("problem", "metric", "unit", "measured", "goal", "better")
-_OPERATOR = (*_TASK, "status", "stagnant", "best", "seed")
+_OPERATOR = (*_TASK, "status", "stagnant", "best", "seed", "relation")
 _FORMAT = (*_TASK, "example_file")
 
 
@@ -33,7 +33,7 @@ class _Slots:
 _SLOTS: Mapping[str, _Slots] = {
     "system.md": _Slots(
         (*_TASK, "instructions", "statement", "measure", "contract", "data", "answer"),
-        ("statement", "measure", "contract", "data", "answer"),
+        ("statement", "measure", "contract", "data"),
     ),
     "research.md": _Slots(_TASK),
     "answer.md": _Slots((*_TASK, "format"), ("format",)),
@@ -78,6 +78,10 @@ class Templates:
         if folder is not None:
             texts.update(_own(folder))
         return cls(texts)
+
+    def wants(self, name: str, slot: str) -> bool:
+        """Whether a template has this placeholder."""
+        return slot in Template(self.texts[name]).get_identifiers()
 
     def fill(self, name: str, values: Mapping[str, str]) -> str:
         """A template with its placeholders filled.  Dollar signs in values mean nothing."""

@@ -16,6 +16,7 @@ CURVE_POINTS = 12
 DIFF_CONTEXT = 1  # lines; the parent stands whole beside the diff
 MAX_DIFF_LINES = 4000  # of both versions of a file; difflib is slow on more, hostile ones above all
 MAX_VALUES = 24
+FEW = 3  # lines of each side of a change that is shown as it is
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]?|\x1b.?")
 _DROPPED = frozenset(("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))  # controls, invisible formats, private use, surrogates, odd line ends
@@ -111,11 +112,33 @@ def changes(base: Files, other: Files) -> str | None:
     return "\n".join(lines)
 
 
+def few_lines(base: Files, other: Files) -> tuple[str, ...]:
+    """The lines that differ between two programs, with the sign of a diff before each; () where they are more than 3 of either, or
+    whole files."""
+    lines: list[str] = []
+    if base.keys() != other.keys():
+        return ()
+    for path in sorted(base):
+        old, new = base[path].split("\n"), other[path].split("\n")
+        if base[path] == other[path]:
+            continue
+        if len(old) + len(new) > MAX_DIFF_LINES or abs(len(old) - len(new)) > FEW:
+            return ()
+        found = list(difflib.unified_diff(old, new, lineterm="", n=0))[2:]
+        lines += [line for line in found if not line.startswith("@@")]
+    if any(sum(line[:1] == sign for line in lines) > FEW for sign in "-+"):
+        return ()
+    return tuple(lines)
+
+
 # --------------------------------------------------------------------------------------------------- numbers
 
 
 def number(value: float, sd: float = 0.0, sign: str = "") -> str:
-    """A value with as many digits as its standard deviation supports, or with 10 where there is none.  ``sign`` may be "+"."""
+    """A value with as many digits as its standard deviation supports; with 10 where there is none, and 3 where it is not known yet
+    (not a number).  ``sign`` may be "+"."""
+    if math.isnan(sd):
+        return f"{value:{sign}.3g} (spread not known yet)"
     if not (math.isfinite(sd) and sd > 0 and math.isfinite(value) and abs(value) < 1e15):
         return f"{value:{sign}.10g}"
     places = min(12, max(0, 1 - math.floor(math.log10(sd))))
@@ -124,6 +147,8 @@ def number(value: float, sd: float = 0.0, sign: str = "") -> str:
 
 def effect(value: float, sd: float, maximize: bool) -> str:
     """A difference of scores in words.  Less than two standard deviations is no clear difference."""
+    if math.isnan(sd):
+        return number(value, sd, "+")
     if not abs(value) > 2 * sd:
         said = "no clear difference" if sd > 0 else "no difference"
     else:

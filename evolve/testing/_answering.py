@@ -47,7 +47,8 @@ def asked(system: str, turns: list[str]) -> Asked:
     """What a conversation asks for; ``turns`` are the user's texts."""
     _, _, tail = turns[0].rpartition(_PROGRAM)
     files = {path: text for path, _, text in _FILE.findall(tail.partition(_OTHER)[0])}
-    format = "diff" if "<<<<<<< SEARCH" in system else "block" if "block 1\n```" in system else "file"
+    form = system + turns[0].partition(_PROGRAM)[0]
+    format = "diff" if "<<<<<<< SEARCH" in form else "block" if "block 1\n```" in form else "file"
     return Asked(files, format, len(turns), "\n\n".join([system, *turns]))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archive import Arm, Curve
-from evolve.propose._assignment import Assignment, Attempted, FailureClass, Program, Removed, TaskSheet
+from evolve.propose._assignment import Assignment, Attempted, Cost, FailureClass, Program, Removed, TaskSheet
 
 TASK = TaskSheet(
     problem="tiny",
@@ -55,6 +55,7 @@ FIRST = Program(
     metrics={"steps": 400.0},
     descriptors={"size": 3.0},
     summary="Raise the rate",
+    cost=Cost(wall_s=3.2, cpu_s=2.9, memory_mib=88.2),
 )
 SECOND = Program(
     id="bbbbbbbbbbbbbbbbbbbb",
@@ -80,9 +81,21 @@ FULL = Assignment(
     parents=(FIRST,),
     inspirations=(OTHER,),
     seed_score=1.5,
+    seed_sd=0.02,
+    seed_n=4,
     best_score=1.25,
+    best_sd=0.013,
+    best_n=3,
     tried=(
-        Attempted(id="dddddddddddd", summary="Halve the rate", effect=0.08, sd=0.02),
+        Attempted(
+            id="dddddddddddd",
+            summary="Halve the rate",
+            effect=0.08,
+            sd=0.02,
+            lines=("-RATE = 0.1", "+RATE = 0.05"),
+            hypothesis="smaller steps settle",
+            expected="0.1 better",
+        ),
         Attempted(id="eeeeeeeeeeee", summary="Use momentum", status="crash", reason="NameError: name 'v' is not defined"),
     ),
     removed=(Removed(lines=("    clip(g)", "    warm(i)"), child="ffffffffffff", effect=-0.01, sd=0.02),),
@@ -91,3 +104,20 @@ FULL = Assignment(
     stagnant=120,
 )
 CROSS = replace(FULL, arm=Arm("llm_crossover", "some-model", "diff"), parents=(FIRST, SECOND))
+BROKEN = replace(
+    FIRST,
+    id="9" * 20,
+    files={"train.py": PROGRAM.replace("a = b = 0.0", "a = b = v = 0.0").replace("np.mean(error * x)", "momentum(v, error * x)")},
+    status="crash",
+    score=None,
+    n=0,
+    reason="NameError: name 'momentum' is not defined",
+    feedback="",
+    curve=None,
+    metrics={},
+    summary="Use momentum",
+    hypothesis="momentum crosses the flat part",
+    expected="0.1 better",
+    cost=None,
+)
+REPAIR = replace(FULL, arm=Arm("llm_repair", "some-model", "diff"), parents=(BROKEN,), base=FIRST, removed=(), tried=())

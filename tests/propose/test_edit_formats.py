@@ -146,6 +146,8 @@ def test_a_last_marker_that_is_missing_at_a_clean_stop_is_put_there() -> None:
     assert parsed("<<<<<<< SEARCH\nc\n=======\nd").edits == (Replace(1, "", "c\n", "d\n"),)
     assert parsed("```python\nx = 1\n", Format.FILE).edits == (RewriteFile(1, "", "x = 1\n", ended=False),)
     assert refused("<<<<<<< SEARCH\nc\nd").fault is Fault.TRUNCATED
+    assert refused("<<<<<<< SEARCH\nc\n=======\n").fault is Fault.TRUNCATED  # not a deletion
+    assert refused("<<<<<<< SEARCH\nc\n=====\nd").fault is Fault.TRUNCATED
     assert refused("<<<<<<< SEARCH\nc\n=======\nd\nThis makes it faster than before.").fault is Fault.TRUNCATED
 
 

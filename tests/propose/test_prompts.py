@@ -5,12 +5,13 @@ The golden prompts are there to be read: run this file to write them again after
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from prompt_samples import CROSS, FIRST, FULL, OTHER, SECOND, TASK
+from prompt_samples import CROSS, FIRST, FULL, OTHER, REPAIR, SECOND, TASK
 
 from archive import Arm, Curve
 from evolve.models import Message, ModelRequest
@@ -22,7 +23,8 @@ from evolve.propose._edits import Answer, Applied, BlockFault, EditFailure, Faul
 from evolve.propose._prompt import Prompt, PromptTooLong, as_text, render, repair_turn
 from evolve.propose._prompt_task import system_text
 from evolve.propose._prompt_templates import OPERATORS, Templates
-from evolve.propose._prompt_text import n_bytes, n_tokens
+from evolve.propose._prompt_text import few_lines, n_bytes, n_tokens
+from evolve.propose._rules import rules
 from evolve.propose._statement import parse_statement
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "prompts"
@@ -47,10 +49,14 @@ def whole(made: Prompt) -> str:
 
 
 def goldens() -> dict[str, str]:
-    return {"crossover_diff.txt": whole(prompt(CROSS)), "people.txt": as_text(FULL)}
+    return {
+        "crossover_diff.txt": whole(prompt(CROSS)),
+        "repair_diff.txt": whole(prompt(REPAIR)),
+        "people.txt": as_text(FULL),
+    }
 
 
-@pytest.mark.parametrize("name", ["crossover_diff.txt", "people.txt"])
+@pytest.mark.parametrize("name", ["crossover_diff.txt", "repair_diff.txt", "people.txt"])
 def test_the_prompt_is_the_golden_one(name: str) -> None:
     assert goldens()[name] == (GOLDEN / name).read_text(encoding="utf-8")
 
@@ -72,36 +78,154 @@ def test_the_example_of_each_format_makes_a_child(format: Format) -> None:
 
 def test_the_parts_and_what_is_kept() -> None:
     made = prompt(FULL)
-    assert [block.cache for block in (*made.system, *made.user)] == ["1h", "5m", ""]
+    assert [block.cache for block in (*made.system, *made.user)] == ["1h", "5m", "5m", "", ""]
     ModelRequest("m", (Message("user", made.user),), 100, system=made.system)  # takes the marks
-    slow, child = (block.text for block in made.user)
-    assert "Best so far: loss 1.25" in slow
+    slow, form, program, child = (block.text for block in made.user)
+    assert "The seed program: loss 1.500 ± 0.02 (4 measurements)" in slow
+    assert "<<<<<<< SEARCH" in form
+    assert "Best so far: loss 1.250 ± 0.013 (3 measurements)" in child
     assert "timeout, 4 times: no result after 20 s" in slow
     assert "rates above 0.5 diverge" in slow
-    order = ["Three times the rate", "Halve the rate -> +0.080", "clip(g)", "import numpy as np\n\nRATE = 0.1", "# What to do now"]
+    order = ["smaller steps settle -> +0.080", "clip(g)", "Three times the rate", "Best so far", "# What to do now"]
     places = [child.index(words) for words in order]
     assert places == sorted(places)
-    assert "loss 1.250 ± 0.013 (3 measurements)" in child
-    assert "the loss rises after step 300" in child
+    assert "import numpy as np\n\nRATE = 0.1" in program
+    assert "loss 1.250 ± 0.013 (3 measurements)" in program
+    assert "the loss rises after step 300" in program
     assert made.left_out == ()
 
 
 def test_a_run_that_knows_nothing_yet_has_no_slow_block() -> None:
     made = prompt(Assignment(task=TASK, arm=Arm("llm_mutate"), parents=(FIRST,)))
-    assert [block.cache for block in made.user] == [""]
+    assert [block.cache for block in made.user] == ["5m", "", ""]
+    assert "# Your answer" in made.user[0].text
 
 
 @pytest.mark.parametrize("format", Format)
-def test_the_system_part_depends_on_problem_and_format_alone(format: Format) -> None:
+def test_the_system_part_depends_on_the_problem_alone_and_the_form_of_the_answer_on_the_format(format: Format) -> None:
     bare = Assignment(task=TASK, arm=Arm("llm_paradigm"), parents=(SECOND,))
     assert prompt(FULL, format).system == prompt(bare, format).system == prompt(CROSS, format).system
-    assert prompt(FULL, format).system[0].text == system_text(TASK, WORDS, format)
-    others = {prompt(FULL, other).system for other in Format}
-    assert len(others) == len(Format)
+    assert prompt(FULL, format).system[0].text == system_text(TASK, WORDS)
+    others = [prompt(FULL, other) for other in Format]
+    assert len({(made.system, made.user[0]) for made in others}) == 1  # what is told slowly too
+    assert len({made.user[1] for made in others}) == len(Format)
+    assert prompt(FULL, format).user[1] == prompt(CROSS, format).user[1] == prompt(bare, format).user[0]
+
+
+def test_what_moves_with_each_child_stands_after_what_stays() -> None:
+    """Providers charge little for a beginning that came before: two children of one program share all but the last part."""
+    first, later = prompt(FULL), prompt(replace(FULL, best_score=1.1, best_n=9, left="3 min", ticket=8, siblings=2, tried=()))
+    assert first.user[:-1] == later.user[:-1]
+    assert first.user[-1] != later.user[-1]
+
+
+def test_a_users_own_words_may_keep_the_form_of_the_answer_in_the_system_part() -> None:
+    words = Templates({**WORDS.texts, "system.md": WORDS.texts["system.md"] + "\n$answer"})
+    made = render(FULL, Format.DIFF, words, budget_tokens=100_000)
+    assert isinstance(made, Prompt)
+    assert "<<<<<<< SEARCH" in made.system[0].text
+    assert "# Your answer" not in said(made)
+
+
+def test_what_the_parent_costs_and_what_is_left_is_told() -> None:
+    text = said(prompt(replace(FULL, left="12 min, 40 measurements")))
+    assert "Its last measurement took 3.2 s on the clock, 2.9 s of CPU, 88 MiB of memory." in text
+    assert "- Left of the run: 12 min, 40 measurements" in text
+    assert "Left of the run" not in said(prompt(FULL))
+
+
+def test_scores_have_no_more_digits_than_the_noise_resolves() -> None:
+    unknown = replace(FULL, best_score=-0.03263444044, best_sd=math.nan, best_n=1)
+    assert "Best so far: loss -0.0326 (spread not known yet) (1 measurement)" in said(prompt(unknown))
+    known = replace(FULL, best_score=0.559920183, best_sd=0.67, best_n=4)
+    assert "Best so far: loss 0.56 ± 0.67 (4 measurements)" in said(prompt(known))
+    tried = (Attempted(id="1", summary="one", effect=-0.03263444044, sd=math.nan),)
+    assert "one -> -0.0326 (spread not known yet)" in said(prompt(replace(FULL, tried=tried)))
+
+
+def test_what_was_tried_is_shown_by_its_lines_and_beside_what_was_expected() -> None:
+    text = said(prompt(FULL))
+    line = "- dddddddddddd: smaller steps settle -> +0.080 ± 0.02 (worse); expected: 0.1 better\n"
+    assert line + "  -RATE = 0.1\n  +RATE = 0.05\n" in text
+    long = said(prompt(replace(FULL, tried=(replace(FULL.tried[0], lines=()),))))
+    assert "Halve the rate -> +0.080 ± 0.02 (worse); expected: 0.1 better\n  idea: smaller steps settle\n" in long
+    changed = replace(FIRST, hypothesis="the rate is low", expected="-0.3", effect=-0.02, effect_sd=0.01)
+    text = said(prompt(replace(FULL, parents=(changed,))))
+    assert "The idea of its change: the rate is low" in text
+    assert "Expected of it: -0.3; measured: -0.020 ± 0.01 (no clear difference)" in text
+
+
+def test_few_lines_are_those_of_short_changes_alone() -> None:
+    base = {"a.py": "a = 1\nb = 2\nc = 3\nd = 4\n", "b.py": ""}
+    assert few_lines(base, {**base, "a.py": "a = 1\nb = 9\nc = 3\nd = 4\n"}) == ("-b = 2", "+b = 9")
+    assert few_lines(base, {**base, "b.py": "x\n"}) == ("+x",)
+    assert few_lines(base, {**base, "a.py": "w\nx\ny\nz\n"}) == ()
+    assert few_lines(base, {"a.py": ""}) == ()
+    assert few_lines(base, base) == ()
+
+
+def test_a_repair_shows_the_working_program_and_the_idea_it_was_made_for() -> None:
+    text = said(prompt(REPAIR))
+    assert "# The working program that the failed one was made from" in text
+    assert "loss 1.250 ± 0.013 (3 measurements)" in text
+    assert "-    a = b = 0.0\n+    a = b = v = 0.0" in text
+    assert "The idea of its change: momentum crosses the flat part" in text
+    assert "# Removed on the way" not in text
+    assert text.count(REPAIR.parents[0].files["train.py"]) == 1
+    whole_base = replace(FIRST, files={"train.py": "import math\n\nRATE = 1\n"})
+    assert "import math\n\nRATE = 1\n" in said(prompt(replace(REPAIR, base=whole_base)))
+
+
+def test_calls_in_flight_differ() -> None:
+    prompts = [said(prompt(replace(FULL, ticket=n, siblings=n))) for n in range(8)]
+    assert len(set(prompts)) == 8
+    assert "being made at this moment" not in prompts[0]
+    assert "Another child of this program is being made at this moment" in prompts[1]
+    assert "3 other children of this program are being made" in prompts[3]
+    assert "(it is number 4)" in prompts[3]
+    calm = said(prompt(replace(FULL, tried=(), siblings=0)))
+    assert "Look first at" not in calm
+    assert "Look first at" not in said(prompt(replace(REPAIR, siblings=1, ticket=3)))
+
+
+def test_the_length_of_the_answer_is_told_before_and_after() -> None:
+    made = render(FULL, Format.DIFF, WORDS, budget_tokens=100_000, max_tokens=4000)
+    assert isinstance(made, Prompt)
+    assert "at most 4,000 tokens" in made.user[1].text
+    assert "tokens; what is cut" not in said(prompt(FULL))
+    faults = (
+        BlockFault(1, Fault.TRUNCATED, "Block 1 has no line '>>>>>>> REPLACE'."),
+        BlockFault(2, Fault.NOT_FOUND, "Block 2: no."),
+    )
+    turn = repair_turn(EditFailure(faults), WORDS, cut_at=4000)
+    assert "Your answer was cut off at 4,000 tokens" in turn
+    assert "has no line" not in turn
+    assert "Block 2: no." in turn
+    assert "make a smaller change" in turn.lower()
+
+
+def test_a_crossover_says_how_its_parents_are_related() -> None:
+    assert "They come from different lines of descent" in said(prompt(CROSS))
+    kin = replace(CROSS, relation="The second was made from the first: what differs is what was changed on the way.")
+    assert "The second was made from the first" in said(prompt(kin))
+    assert "different lines of descent" not in said(prompt(kin))
+
+
+def test_the_rules_are_told_and_are_the_same_for_people() -> None:
+    quiet = replace(TASK, noisy=False, may_add_files=True)
+    text = system_text(quiet, WORDS)
+    for words in ("must be the same whenever it is measured", "nothing depend on the clock", "New files may be added"):
+        assert words in text
+    assert "each measurement draws new seeds" in system_text(TASK, WORDS)
+    assert "may import numpy" in system_text(TASK, WORDS)
+    assert "What goes beyond one of them has no score" in system_text(TASK, WORDS)
+    for rule in rules(quiet):
+        assert rule in text
+        assert rule in as_text(replace(FULL, task=quiet))
 
 
 def test_the_system_part_tells_the_contract() -> None:
-    text = system_text(TASK, WORDS, Format.DIFF)
+    text = system_text(TASK, WORDS)
     for words in (
         "cost $5 of time",
         "`loss` in nats: lower is better",
@@ -118,7 +242,7 @@ def test_the_system_part_tells_the_contract() -> None:
     assert "Only change constants." in told
     assert "One child, one idea" not in told
     assert "higher is better" in system_text(replace(TASK, goal="maximize"), WORDS, Format.DIFF)
-    assert "noisy" not in system_text(replace(TASK, noisy=False), WORDS, Format.DIFF)
+    assert "noisy" not in system_text(replace(TASK, noisy=False), WORDS)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -227,6 +351,10 @@ def test_programs_cannot_speak_outside_of_their_marks() -> None:
     made = prompt(assignment)
     for block in made.user:
         marks = MARK.findall(block.text)
+        if not marks:
+            assert block.text.startswith("# Your answer")
+            assert "EVIL" not in block.text
+            continue
         own = marks[0]
         assert own != mark[0]
         pieces = re.split(f"^{own}$", block.text, flags=re.M)
@@ -274,7 +402,7 @@ def test_effects_have_a_direction_and_noise() -> None:
 
 def test_people_get_the_same_without_our_form_of_answer() -> None:
     text = as_text(replace(CROSS, arm=Arm("external")))
-    for words in ("Halve the rate", "rates above 0.5 diverge", "the loss rises", "hand them in whole", "cost $5 of time"):
+    for words in ("smaller steps settle", "rates above 0.5 diverge", "the loss rises", "hand them in whole", "cost $5 of time"):
         assert words in text
     assert text.count(FIRST.files["train.py"]) == 1
     assert SECOND.files["train.py"] in text
@@ -293,7 +421,7 @@ def test_a_repair_turn_says_what_is_wrong_and_no_more() -> None:
     assert len(some) < 600
     every = repair_turn(EditFailure((BlockFault(0, Fault.TRUNCATED, "It ends too early."),)), WORDS)
     assert "Send all edits again" in every
-    assert "make a smaller change" in every
+    assert "See that it is whole" in every
 
 
 def test_a_program_with_nothing_known() -> None:

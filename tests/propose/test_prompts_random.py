@@ -49,6 +49,10 @@ def programs(first: bool = False) -> st.SearchStrategy[Program]:
         metrics=st.dictionaries(EVIL, NUMBER, max_size=3),
         descriptors=st.dictionaries(EVIL, NUMBER, max_size=3),
         summary=EVIL,
+        hypothesis=EVIL,
+        expected=EVIL,
+        effect=SCORE,
+        effect_sd=NUMBER,
     )
 
 
@@ -60,8 +64,21 @@ ASSIGNMENTS = st.builds(
     inspirations=st.lists(programs(), max_size=3).map(tuple),
     seed_score=SCORE,
     best_score=SCORE,
+    best_sd=NUMBER,
     tried=st.lists(
-        st.builds(Attempted, id=EVIL, summary=EVIL, effect=SCORE, sd=NUMBER, status=st.just("crash"), reason=EVIL), max_size=3
+        st.builds(
+            Attempted,
+            id=EVIL,
+            summary=EVIL,
+            effect=SCORE,
+            sd=NUMBER,
+            status=st.just("crash"),
+            reason=EVIL,
+            lines=st.lists(EVIL.map("+".__add__), max_size=2).map(tuple),
+            hypothesis=EVIL,
+            expected=EVIL,
+        ),
+        max_size=3,
     ).map(tuple),
     removed=st.lists(
         st.builds(Removed, lines=st.lists(EVIL, max_size=3).map(tuple), child=EVIL, effect=SCORE, sd=NUMBER), max_size=2

@@ -1,0 +1,150 @@
+"""What a ticket's maker is told of noise, costs, ideas, kin and what is under way, from a search that runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from model_simulation import KIND, simulate
+
+from archive import Arm, Attempt, Candidate, Measurement, ProposeIssued, Status
+from evolve import _kinship as kinship
+from evolve import _policies as policies
+from evolve._assignments import _score, _siblings
+from evolve._contract import Budget
+from evolve._frames import SEED
+from evolve._memory import Idea, Memory, notes
+from evolve._snapshot import put_state, state_of
+from evolve.testing import Harness, Script, plain_contract, scored
+
+FILES = {"main.py": "X = 1.5\nY = 2.5\n\n\ndef point():\n    return X * Y\n"}
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory):
+    script = Script(
+        seed_files=FILES, answer=scored(lambda files, seed: 1.0 + len(files["main.py"]) / 50 + (seed % 7) * 0.01),
+        contract=plain_contract(("main.py",), noisy=True),
+    )  # fmt: skip
+    with Harness(script, tmp_path_factory.mktemp("noisy")) as run:
+        run.search.budget = Budget(evaluations=60, wall_s=3600.0)
+        run.drive()
+        yield run
+
+
+def asked(run, *parents: int, operator: str = "llm_mutate", ticket: int = 10_000):
+    ids = tuple(run.search.people.rows[number].id for number in parents)
+    return run.workshop.assignment(run.search, ProposeIssued(Attempt("e", ticket), "p", Arm(operator, "m", "diff"), ids))
+
+
+def test_scores_come_with_their_spread_and_number(noisy):
+    told = asked(noisy, SEED)
+    assert told.seed_n == noisy.search.people.n_measured(SEED) > 1
+    assert told.seed_sd > 0
+    assert told.best_n >= 1
+    assert all(attempted.sd > 0 for attempted in told.tried if attempted.effect is not None)
+    assert "measurements" in told.left
+    assert "min" in told.left or " s" in told.left
+    line = next(line for line in notes(noisy.search).splitlines() if line.startswith("The seed program scores"))
+    assert line.count("±") == 2
+
+
+def test_a_spread_that_is_not_known_yet_is_not_taken_for_none():
+    run = simulate(3, kind=replace(KIND, noisy=True), usd=None, evaluations=40)
+    while run.search.people.score(SEED) is None:
+        assert run.step()
+    assert math.isnan(_score(run.search, SEED).sd) == (run.search.people.posterior(SEED)[1] == 0)
+
+
+def test_what_was_tried_is_told_by_its_lines(noisy):
+    rows = noisy.search.people.rows
+    parent = max(range(len(rows)), key=lambda number: len(noisy.search.memory.children.get(number, ())))
+    tried = asked(noisy, parent).tried
+    assert tried
+    shown = [attempted for attempted in tried if attempted.lines]
+    assert shown
+    for attempted in shown:
+        files = noisy.texts.files(attempted.id)
+        assert all(line[1:] in files["main.py"].split("\n") for line in attempted.lines if line.startswith("+"))
+        assert len(attempted.lines) <= 6
+
+
+def test_ideas_expectations_and_costs_are_remembered():
+    memory = Memory()
+    child = Candidate("c", "c", None, hypothesis="h " * 400, expected="+0.3", summary="s")
+    memory.made(4, child, (0,))
+    memory.made(5, replace(child, hypothesis="", expected=""), (0,))
+    assert memory.ideas[4].expected == "+0.3"
+    assert len(memory.ideas[4].hypothesis) <= 300
+    assert 5 not in memory.ideas
+    memory.measured(4, Measurement("c", "s", 1, Status.OK, 1.0, wall_s=2.0, cpu_s=1.5, memory_mib=80.0))
+    assert (memory.told[4].wall_s, memory.told[4].cpu_s, memory.told[4].memory_mib) == (2.0, 1.5, 80.0)
+
+
+def test_a_repair_is_told_the_nearest_ancestor_that_works(noisy):
+    people = noisy.search.people
+    child = next(number for number, row in enumerate(people.rows) if row.parents)
+    told = asked(noisy, child, operator="llm_repair")
+    assert told.base is not None
+    assert told.base.id in {people.rows[parent].id for parent in people.rows[child].parents}
+    assert told.base.score is not None
+    assert told.removed == ()
+    assert asked(noisy, child).base is None
+    assert asked(noisy, SEED, operator="llm_repair").base is None
+
+
+def test_tickets_under_way_for_the_same_program_are_counted():
+    run = simulate(1, usd=None, evaluations=60)
+    while not run.search.people.elites:
+        run.step()
+    search = run.search
+    parent = (search.people.rows[search.people.elites[0]].id,)
+    before = [_siblings(search, ProposeIssued(Attempt("e", 10**6), "p", Arm("llm_mutate", "small", "diff"), parent))]
+    for model in ("small", "other", ""):
+        run.write(ProposeIssued(search.tickets.fresh(), search.problem, Arm("llm_mutate" if model else "ast_edit", model), parent))
+        before.append(_siblings(search, ProposeIssued(Attempt("e", 10**6), "p", Arm("llm_mutate", "small", "diff"), parent)))
+    assert [n - before[0] for n in before] == [0, 1, 2, 2]  # an operator without a model does not think
+    assert _siblings(search, ProposeIssued(Attempt("e", 0), "p", Arm("llm_mutate", "small", "diff"), parent)) == 0
+
+
+def test_kin_are_told_from_strangers(noisy):
+    search, rows = noisy.search, noisy.search.people.rows
+    child = next(number for number, row in enumerate(rows) if row.parents)
+    parent = rows[child].parents[0]
+    assert kinship.related(search, child, parent)
+    assert kinship.related(search, parent, child)
+    assert "The second was made from the first" in kinship.relation(search, parent, child)
+    assert "The first was made from the second" in kinship.relation(search, child, parent)
+    twins = [number for number, row in enumerate(rows) if row.parents == (SEED,)]
+    assert not kinship.related(search, *twins[:2])
+    assert "from the same program" in kinship.relation(search, *twins[:2])
+    assert asked(noisy, parent, child, operator="llm_crossover").relation == kinship.relation(search, parent, child)
+
+
+def test_a_program_is_not_crossed_with_its_own_kin_where_there_are_others(noisy, monkeypatch):
+    search, rows = noisy.search, noisy.search.people.rows
+    stranger = next(number for number, row in enumerate(rows) if row.parents == (SEED,))
+    child = next(n for n, row in enumerate(rows) if row.parents and row.parents[0] not in (SEED, stranger))
+    parent = rows[child].parents[0]
+    arm = len(search.bandit.arms)
+    monkeypatch.setattr(search.bandit, "arms", [*search.bandit.arms, Arm("llm_crossover", "m", "diff")])
+
+    def drawn(*numbers: int) -> tuple[int, ...]:
+        coming = iter(numbers)
+        monkeypatch.setattr(policies, "_parent", lambda search, rng, arm: next(coming))
+        return policies._parents(search, None, arm)
+
+    assert drawn(parent, child, stranger) == (parent, stranger)
+    assert drawn(parent, child, parent, child, child) == (parent, child)
+    assert drawn(stranger, child) == (stranger, child)
+
+
+def test_a_made_child_of_a_model_keeps_its_words_through_a_checkpoint(noisy):
+    search = noisy.search
+    search.memory.ideas[1] = Idea("h", "e")
+    arrays: list = []
+    tree = state_of(search, arrays)
+    search.memory.ideas = {}
+    put_state(search, tree, arrays)
+    assert search.memory.ideas[1].expected == "e"
