@@ -139,6 +139,11 @@ class Pooled:
         return self._scatter.own(candidate) if self._scatter.far(candidate) else self.noise
 
     @property
+    def typical(self) -> float:
+        """Variance of one measurement of most candidates, whatever a few of them do: the median; 0 while unknown."""
+        return self._scatter.typical
+
+    @property
     def prior(self) -> tuple[float, float] | None:
         """(m0, tau2), or None with fewer than two candidates."""
         k = self._first.n

@@ -235,6 +235,7 @@ class Claim:
     ci_high: float | None = None
     reason: str = ""
     e_value: float = 0.0  # what opened the vault
+    wants: int = 0  # runs of the candidate in all, after which a claim that is withheld may hold
 
 
 @dataclass(frozen=True, slots=True)

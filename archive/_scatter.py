@@ -71,6 +71,12 @@ class Scatter:
         df, m2 = self._by_id[candidate]
         return m2 / df
 
+    @property
+    def typical(self) -> float:
+        """The median of the candidates' own variances; 0 without any."""
+        k = len(self._own)
+        return (self._own[(k - 1) // 2] + self._own[k // 2]) / 2.0 if k else 0.0
+
     def restore(self, tallies: Iterable[tuple[str, int, float]], df: int, within: float) -> None:
         """Fill an empty one with (candidate, df, M2), as a dump has them, and the sums as they were, to the last bit."""
         self._by_id = {candidate: (own, m2) for candidate, own, m2 in tallies}

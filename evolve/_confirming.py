@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archive import Champion, Claim, Entry, Measured, MeasureIssued, Purpose, Record, Start, Status, VaultOpened, tame
+from evolve._doubts import Doubts
 from evolve._frames import SEED
+from evolve._rng import generator
 from evolve._spend import affordable, nearest_limit
 from evolve.confirm import BAR_CLAIM, FRESH, SIZES, Ruling, Sizes, Vault, choose_sizes, e_value_of, make_vault, ranked
 from evolve.confirm import MIN_DF as NOISE_DF
@@ -24,6 +26,7 @@ Entropy = Callable[[int], tuple[int, ...]]  # so many fresh seeds of 63 bits, fr
 MILESTONES = 5  # the last of them is the end of the search
 ENDLESS = 1000  # measurements between milestones of a run without a budget
 BLOCK = 8  # runs of a vault on one lease: as many as keep reference and candidates close in time
+_JUDGED_EVERY = 10  # runs
 _TITLE_DF = 4  # degrees of freedom of the noise before a title changes hands
 
 
@@ -31,7 +34,7 @@ def decision(search: Search, now: float, entropy: Entropy) -> Record | None:
     """The next thing to be recorded: a title that changes hands, a ruling, an opening."""
     if not search.contract.noisy:
         return None
-    found = _challenge(search) or _ruling(search)
+    found = _challenge(search) or _ruling(search, now)
     return found if found or search.pausing else _opening(search, now, entropy)
 
 
@@ -52,22 +55,41 @@ def _challenge(search: Search) -> Champion | None:
     return Champion(search.problem, rows[number].id, rows[search.contest.champion].id, e_value)
 
 
-def _ruling(search: Search) -> Claim | None:
-    rulings = search.docket.rulings(lambda vault: doubt(search, vault))
+def _ruling(search: Search, now: float) -> Claim | None:
+    doubts, again = Doubts(search), _again(search, now)
+    rulings = search.docket.rulings(doubts, again=again)
     if not rulings:
+        search.judged_at = _known(search) if again else search.judged_at
         return None
-    return _claim(search, min(rulings, key=lambda one: one.vault.effect.effect if one.vault.effect else -math.inf))
+    return _claim(search, doubts, min(rulings, key=lambda one: one.vault.effect.effect if one.vault.effect else -math.inf))
 
 
-def doubt(search: Search, vault: Vault) -> str:
-    """Why a claim is withheld although its vault speaks for it ("" if it is not)."""
-    frame = search.people.frame
-    return frame.claim_excess(vault.candidate) if frame is not None else ""
+def _again(search: Search, now: float) -> bool:
+    """Whether claims are judged again although no vault waits: now and then while one is withheld that more runs may clear, and
+    when everything has been measured."""
+    docket = search.docket
+    if search.judged_at == _known(search) or not any(vault.effect is not None for vault in docket.vaults):
+        return False
+    held_back = any(vault.wants for vault in docket.vaults) and search.repeats.count % _JUDGED_EVERY == 0
+    return held_back or bool(not search.tickets.blocks and search.over(now))
 
 
-def _claim(search: Search, ruling: Ruling) -> Claim:
+def _known(search: Search) -> tuple[int, int]:
+    return search.repeats.count, len(search.retracted)
+
+
+def held_back(search: Search) -> dict[int, int]:
+    """Candidates whose claims more runs of their own may clear, with how many."""
+    people, found = search.people, {}
+    for vault in search.docket.vaults:
+        if vault.wants and not vault.confirmed and not vault.failed and people.tally(vault.candidate) is not None:
+            found[vault.candidate] = max(vault.wants - people.n_measured(vault.candidate), 0)
+    return {number: runs for number, runs in found.items() if runs}
+
+
+def _claim(search: Search, doubts: Doubts, ruling: Ruling) -> Claim:
     rows, sign, vault = search.people.rows, search.people.sign, ruling.vault
-    effect = vault.effect
+    effect = doubts.effect(vault)
     low, high = sorted((sign * effect.low, sign * effect.high)) if effect else (None, None)
     return Claim(
         vault=vault.number,
@@ -81,6 +103,7 @@ def _claim(search: Search, ruling: Ruling) -> Claim:
         ci_high=high,
         reason=ruling.reason,
         e_value=vault.e_value,
+        wants=ruling.wants,
     )
 
 
@@ -205,6 +228,7 @@ def kept(search: Search) -> int:
         left = 0
     elif search.contest.titled and not _hopeful(search):
         left = smallest
+    left = max(left, min(sum(held_back(search).values()), math.ceil(allowance(search)) - search.docket.cost))
     return left + search.docket.outstanding
 
 
@@ -235,12 +259,14 @@ def remeasure_entries(search: Search, most: float, *, ending: bool) -> tuple[Ent
     stage = search.contract.stages[-1]
     busy = [number for number in (*contest.alive, contest.champion) if people.rows[number].pending]
     rich = search.spend.share_of_count(Purpose.REFERENCE, Purpose.SEED) < config.reference_share
-    picks = contest.due(busy, max(1, stage.block // 2), fresh=_fresh(search))
+    count = max(1, stage.block // 2)
+    picks = [number for number in held_back(search) if not people.rows[number].pending][:count]
+    picks += [number for number in contest.due(busy, count, fresh=_fresh(search)) if number not in picks][: count - len(picks)]
     if not picks:
         return ()
     entries = [_entry(search, number, people.rows[number].next_index) for number in picks]
     if contest.target not in picks and rich:
-        entries.insert(1, _entry(search, contest.target, 0, seed=entries[0].seed))
+        entries.insert(0, _entry(search, contest.target, 0, seed=entries[0].seed))  # first, as whoever has a block alone is
     return tuple(entries[: int(min(most, len(entries)))])
 
 
@@ -251,10 +277,12 @@ def _fresh(search: Search) -> int:
 
 
 def vault_entries(search: Search) -> tuple[Entry, ...]:
-    """The next stretch of the vaults that are open."""
+    """The next stretch of the vaults that are open, in drawn order: where in a block a run stands may matter."""
     wanted = search.docket.wanted()
     size = min(BLOCK, max(2, math.ceil(len(wanted) / search.slots)))
-    return tuple(_entry(search, one.candidate, 0, seed=one.seed) for one in wanted[:size])
+    entries = [_entry(search, one.candidate, 0, seed=one.seed) for one in wanted[:size]]
+    order = generator(search.seed, "order", search.tickets.next_ticket).permutation(len(entries))
+    return tuple(entries[i] for i in order)
 
 
 def _entry(search: Search, number: int, index: int, *, seed: int | None = None) -> Entry:
@@ -284,6 +312,7 @@ def on_measured(search: Search, number: int, record: Measured) -> None:
     result, people = record.result, search.people
     score = None if result.status is not Status.OK or result.score is None else people.sign * tame(result.score)
     if score is not None and result.stage == search.contract.stages[-1].name:
+        search.repeats.add(number, search.spend.evaluations, result.seed, score)
         search.contest.observed(number, score, people)
         if record.purpose is Purpose.REMEASURE:
             search.contest.half(result.seed, number, score)
@@ -333,7 +362,7 @@ def on_claim(search: Search, record: Claim) -> None:
     docket, contest, number = search.docket, search.contest, search.people.by_id[record.candidate]
     vault = docket.vaults[record.vault]
     before = vault.confirmed
-    docket.ruled(record.vault, record.confirmed)
+    docket.ruled(record.vault, record.confirmed, record.wants)
     if record.confirmed and search.config.reference == "last":
         contest.confirmed(number, docket.fresh_runs(vault), search.people)
     elif before and not record.confirmed:

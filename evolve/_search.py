@@ -57,7 +57,7 @@ from evolve._rng import generator, measurement_seed
 from evolve._spend import Spend
 from evolve._tickets import MAX_LOSSES, Made, Tickets
 from evolve._tuning import Tuning
-from evolve.confirm import Contest, Docket
+from evolve.confirm import Contest, Docket, Repeats
 from evolve.select import Bandit, Novelty
 
 FAMILIES = {"tune": "tune", "ast_edit": "edit", "crossover": "merge", "llm_paradigm": "paradigm"}  # else "model"
@@ -100,6 +100,7 @@ class Search:
         self.spend = Spend()
         self.tuning = Tuning()
         self.contest, self.docket = Contest(titled=self.policy.titled), Docket()
+        self.repeats = Repeats()
         self.accounts, self.memory = Accounts(budget), Memory()
         arms = [*(Arm(name) for name in config.operators), *arms_of(self.llm)]
         families = [FAMILIES.get(arm.operator, "model") for arm in arms]
@@ -119,6 +120,7 @@ class Search:
         self.paused = False  # the last driver measured what was ready and no more
         self.closed: tuple[str, str] | None = None  # how the last driver let go of the run, and why; None while one has it
         self.now = 0.0  # when ``ask`` was last asked: no state
+        self.judged_at = (-1, -1)  # runs and retractions at which claims were judged again and none changed: no state
         self.pausing = False  # only what is ready is measured: set by whoever drives, no state
 
     # ---------------------------------------------------------------------------------------------- deciding

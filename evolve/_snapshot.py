@@ -71,6 +71,7 @@ _CONTEST = (
     "champion", "predecessor", "reference", "former", "champion_runs", "reference_runs", "alive", "qualified", "halves", "pairs",
 )  # fmt: skip
 _DOCKET = ("vaults", "base", "handed", "ended_by")
+_REPEATS = ("by_row", "count")
 _STATE = {
     "search": _SEARCH,
     "people": _PEOPLE,
@@ -78,6 +79,7 @@ _STATE = {
     "tuning": _TUNING,
     "contest": _CONTEST,
     "docket": _DOCKET,
+    "repeats": _REPEATS,
     "accounts": _ACCOUNTS,
     "memory": _MEMORY,
     "novelty": ("kept", "recent"),
@@ -135,6 +137,7 @@ def _owners(search: Search) -> dict[str, object]:
         "tuning": search.tuning,
         "contest": search.contest,
         "docket": search.docket,
+        "repeats": search.repeats,
         "accounts": search.accounts,
         "memory": search.memory,
         "novelty": search.novelty,

@@ -1,7 +1,8 @@
 """When an improvement is real: noise, evidence that may be looked at any time, vaults of fresh seeds, claims.  Pure."""
 
+from evolve.confirm._age import Trend, trend
 from evolve.confirm._contest import FRESH, PROVEN, REPEATED, Contest, Known, ranked
-from evolve.confirm._docket import Docket, Ruling, Wanted, make_vault
+from evolve.confirm._docket import Docket, Ruling, Verdict, Wanted, by_its_gate, make_vault
 from evolve.confirm._evidence import (
     BAR_CHAMPION,
     BAR_CLAIM,
@@ -13,13 +14,31 @@ from evolve.confirm._evidence import (
     shrunk_variance,
 )
 from evolve.confirm._noise import MIN_DF, Noise, describe_noise, pair_correlation, resolvable
+from evolve.confirm._rare import Pool, Tails, margin, pool, runs_needed, tails
+from evolve.confirm._repeats import Repeats
 from evolve.confirm._rules import beats_target, beats_target_any_time
-from evolve.confirm._vault import SIZES, Effect, Sizes, Vault, choose_sizes, estimate, gate, holds_by, power
+from evolve.confirm._vault import (
+    LEVEL,
+    SIZES,
+    Effect,
+    Gap,
+    Sizes,
+    Vault,
+    choose_sizes,
+    compared,
+    estimate,
+    gate,
+    holds_by,
+    interval,
+    power,
+    upper_tail,
+)
 
 __all__ = [
     "BAR_CHAMPION",
     "BAR_CLAIM",
     "FRESH",
+    "LEVEL",
     "MIN_DF",
     "PROVEN",
     "REPEATED",
@@ -27,28 +46,43 @@ __all__ = [
     "Contest",
     "Docket",
     "Effect",
+    "Gap",
     "Known",
     "Noise",
+    "Pool",
+    "Repeats",
     "Ruling",
     "Runs",
     "Sizes",
+    "Tails",
+    "Trend",
     "Vault",
+    "Verdict",
     "Wanted",
     "beats_target",
     "beats_target_any_time",
+    "by_its_gate",
     "choose_sizes",
+    "compared",
     "describe_noise",
     "e_value_of",
     "estimate",
     "futile",
     "gate",
     "holds_by",
+    "interval",
     "log_e_not_worse",
     "log_e_value",
     "make_vault",
+    "margin",
     "pair_correlation",
+    "pool",
     "power",
     "ranked",
     "resolvable",
+    "runs_needed",
     "shrunk_variance",
+    "tails",
+    "trend",
+    "upper_tail",
 ]

@@ -24,6 +24,16 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is thought of a complete vault: its p-value, why its claim is withheld nevertheless ("" if it is not), and how many runs
+    of the candidate in all may change that (0: none)."""
+
+    p_value: float
+    why: str = ""
+    wants: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Ruling:
     """What a vault came to, as it is to be recorded.  Higher is better; effect and interval are None where there is no estimate,
     and the p-value where the vault ended before its test."""
@@ -32,6 +42,15 @@ class Ruling:
     confirmed: bool
     p_value: float | None
     reason: str
+    wants: int = 0
+
+
+Judge = Callable[[Vault], Verdict]
+
+
+def by_its_gate(vault: Vault) -> Verdict:
+    """A vault that is judged by its gate alone."""
+    return Verdict(1.0 if vault.failed or vault.gate_p is None else vault.gate_p)
 
 
 class Docket:
@@ -109,26 +128,52 @@ class Docket:
             if vault.candidate == candidate and not vault.failed:
                 vault.failed = reason
 
-    def rulings(self, doubt: Callable[[Vault], str] = lambda vault: "") -> list[Ruling]:
+    def rulings(self, judge: Judge = by_its_gate, *, again: bool = False) -> list[Ruling]:
         """What changes now that a group is complete: its own vaults, and earlier ones that no longer hold, or hold after all.
 
-        ``doubt`` says why a claim that its vault speaks for is withheld ("" if it is not).
+        Args:
+            judge: what is thought of a complete vault.
+            again: also where no vault waits for a ruling, because more is known than at the last one.
         """
         decided = [vault for vault in self.vaults if self._complete(vault)]
         groups = {vault.milestone for vault in self.undecided}
-        if not groups or any(vault not in decided for vault in self.undecided if vault.milestone == min(groups)):
+        if not groups and not again:
             return []
-        held = holds_by([_p_value(vault) for vault in decided])
+        if groups and any(vault not in decided for vault in self.undecided if vault.milestone == min(groups)):
+            return []
+        verdicts = [judge(vault) for vault in decided]
+        held = holds_by([verdict.p_value for verdict in verdicts])
         found = []
-        for vault, holds in zip(decided, held, strict=True):
-            why = doubt(vault) if holds and vault.effect is not None and vault.effect.effect > 0 else _reason(vault)
-            if vault.confirmed is not (not why):
-                found.append(Ruling(vault, not why, vault.gate_p, why))
+        for vault, verdict, holds in zip(decided, verdicts, held, strict=True):
+            speaks = holds and vault.effect is not None and vault.effect.effect > 0
+            why = verdict.why if speaks else _reason(vault, verdict)
+            wants = verdict.wants if speaks else 0
+            if vault.confirmed is not (not why) or vault.wants != wants:
+                found.append(
+                    Ruling(vault, not why, vault.gate_p if vault.failed or vault.gate_p is None else verdict.p_value, why, wants)
+                )
         return found
 
-    def ruled(self, number: int, confirmed: bool) -> None:
+    def ruled(self, number: int, confirmed: bool, wants: int = 0) -> None:
         """A ruling was recorded."""
-        self.vaults[number].confirmed = confirmed
+        self.vaults[number].confirmed, self.vaults[number].wants = confirmed, wants
+
+    def halves(self, vault: Vault, *, gate: bool) -> tuple[Sequence[int], Sequence[int]]:
+        """Seeds of a complete gate, or of a complete estimate: the candidate's and the reference's."""
+        bank = self.vaults[vault.bank]
+        n, m = vault.sizes.gate[0], bank.sizes.gate[1]
+        own, theirs = (vault.own_seeds[:n], bank.bank_seeds[:m]) if gate else (vault.own_seeds[n:], bank.bank_seeds[m:])
+        if vault.paired:
+            own = theirs = tuple(seed for seed in own if seed in bank.theirs)
+        return own, theirs
+
+    def gate_scores(self, vault: Vault) -> tuple[list[float], list[float]]:
+        """Scores of a complete gate: the candidate's and the reference's."""
+        return self._scores(vault, gate=True)
+
+    def estimate_scores(self, vault: Vault) -> tuple[list[float], list[float]]:
+        """Scores of a complete estimate."""
+        return self._scores(vault, gate=False)
 
     def fresh_runs(self, vault: Vault) -> Tally:
         """The candidate's runs of the estimate: it was not chosen for them."""
@@ -189,6 +234,10 @@ class Docket:
     def _was_handed(self, one: Wanted) -> bool:
         return one.seed in self.handed.get(one.candidate, ())
 
+    def _scores(self, vault: Vault, *, gate: bool) -> tuple[list[float], list[float]]:
+        own, theirs = self.halves(vault, gate=gate)
+        return _pick(own, vault.own), _pick(theirs, self.vaults[vault.bank].theirs)
+
     def _advance(self, vault: Vault) -> None:
         """Decide the gate, or the estimate, once its runs are complete."""
         bank = self.vaults[vault.bank]
@@ -197,11 +246,11 @@ class Docket:
         if vault.failed:
             return
         if vault.gate_p is None and _all_there(own[:n], vault.own) and _all_there(theirs[:m], bank.theirs):
-            vault.gate_p = gate(*_scores(vault, bank, own[:n], theirs[:m]), paired=vault.paired)
+            vault.gate_p = gate(*self.gate_scores(vault), paired=vault.paired)
         if vault.gate_p is None or vault.gate_p >= LEVEL or vault.effect is not None:
             return
         if _all_there(own[n:], vault.own) and _all_there(theirs[m:], bank.theirs):
-            vault.effect = estimate(*_scores(vault, bank, own[n:], theirs[m:]), paired=vault.paired)
+            vault.effect = estimate(*self.estimate_scores(vault), paired=vault.paired)
 
     def _complete(self, vault: Vault) -> bool:
         return bool(vault.failed) or vault.effect is not None or (vault.gate_p is not None and vault.gate_p >= LEVEL)
@@ -214,30 +263,20 @@ def make_vault(
     return Vault(number, candidate, reference, milestone, sizes, bank, paired, tuple(seeds[: sizes.own]), tuple(seeds[sizes.own :]))
 
 
-def _p_value(vault: Vault) -> float:
-    """As it counts among all openings: one that failed shows nothing."""
-    return 1.0 if vault.failed or vault.gate_p is None else vault.gate_p
-
-
-def _reason(vault: Vault) -> str:
+def _reason(vault: Vault, verdict: Verdict) -> str:
     if vault.failed:
         return vault.failed
     if vault.gate_p is not None and vault.gate_p >= LEVEL:
         return f"not better on fresh seeds: p = {vault.gate_p:.3g}, expected below {LEVEL:g}"
     if vault.effect is not None and vault.effect.effect <= 0:
         return "better in the gate's runs, not in those of the estimate"
+    if verdict.p_value >= LEVEL:
+        return verdict.why
     return "does not hold among all openings so far (Benjamini and Yekutieli, 0.05)"
 
 
 def _all_there(seeds: Sequence[int], scores: dict[int, float]) -> bool:
     return all(seed in scores for seed in seeds)
-
-
-def _scores(vault: Vault, bank: Vault, own: Sequence[int], theirs: Sequence[int]) -> tuple[list[float], list[float]]:
-    """The two samples, in order; of pairs only those both of whose runs are there."""
-    if vault.paired:
-        own = theirs = [seed for seed in own if seed in bank.theirs]
-    return _pick(own, vault.own), _pick(theirs, bank.theirs)
 
 
 def _pick(seeds: Sequence[int], scores: dict[int, float]) -> list[float]:

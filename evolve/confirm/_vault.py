@@ -48,6 +48,22 @@ class Effect:
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Difference of two means, its standard error, and the degrees of freedom of that."""
+
+    mean: float
+    error: float
+    df: float
+
+    def moved(self, by: float, error: float, df: float) -> Gap:
+        """With something added that has an error of its own (Satterthwaite's degrees of freedom)."""
+        total = bounded(math.hypot(self.error, error))
+        if error <= 0.0 or total <= 0.0:
+            return Gap(bounded(self.mean + by), total, self.df)
+        return Gap(bounded(self.mean + by), total, 1.0 / ((self.error / total) ** 4 / self.df + (error / total) ** 4 / df))
+
+
 @dataclass(slots=True)
 class Vault:
     """One opening.  ``bank`` is the vault whose reference runs it uses (its own number where it brought them).
@@ -72,6 +88,7 @@ class Vault:
     confirmed: bool | None = None  # as last recorded
     withdrawn: bool = False
     e_value: float = 0.0  # what opened it
+    wants: int = 0  # runs of the candidate in all, search included, after which a claim that is withheld may hold
 
 
 def power(effect: float, noise_sd: float, n: int, m: int) -> float:
@@ -102,17 +119,34 @@ def choose_sizes(effect: float, noise_sd: float, affordable: float, *, last: boo
 
 def gate(candidate: Sequence[float], reference: Sequence[float], *, paired: bool) -> float:
     """p-value of "the candidate is better", one-sided.  ``paired`` compares the first runs in order, as many as both have."""
-    gap, error, df = _paired(candidate, reference) if paired else _welch(candidate, reference)
-    return _upper_tail(gap, error, df)
+    return upper_tail(compared(candidate, reference, paired=paired))
 
 
 def estimate(candidate: Sequence[float], reference: Sequence[float], *, paired: bool) -> Effect:
     """The difference of the means with its 95 % interval."""
+    return interval(compared(candidate, reference, paired=paired))
+
+
+def compared(candidate: Sequence[float], reference: Sequence[float], *, paired: bool) -> Gap:
+    """The difference of the means: of the pairs, or by Welch."""
+    return _paired(candidate, reference) if paired else _welch(candidate, reference)
+
+
+def interval(gap: Gap) -> Effect:
+    """A difference with its 95 % interval."""
     from scipy.special import stdtrit
 
-    gap, error, df = _paired(candidate, reference) if paired else _welch(candidate, reference)
-    half = bounded(float(stdtrit(df, 0.975)) * error)
-    return Effect(gap, difference(gap, half), difference(gap, -half))
+    half = bounded(float(stdtrit(gap.df, 0.975)) * gap.error)
+    return Effect(gap.mean, difference(gap.mean, half), difference(gap.mean, -half))
+
+
+def upper_tail(gap: Gap) -> float:
+    """One-sided p-value of "the difference is positive"."""
+    from scipy.special import stdtr
+
+    if gap.error <= 0.0:
+        return 0.0 if gap.mean > 0 else 1.0
+    return float(stdtr(gap.df, -gap.mean / gap.error))
 
 
 def holds_by(p_values: Sequence[float], rate: float = RATE) -> tuple[bool, ...]:
@@ -125,26 +159,16 @@ def holds_by(p_values: Sequence[float], rate: float = RATE) -> tuple[bool, ...]:
     return tuple(i in kept for i in range(m))
 
 
-def _paired(candidate: Sequence[float], reference: Sequence[float]) -> tuple[float, float, float]:
-    """Mean difference of the pairs, its standard error, degrees of freedom."""
+def _paired(candidate: Sequence[float], reference: Sequence[float]) -> Gap:
     gaps = [difference(ours, theirs) for ours, theirs in zip(candidate, reference, strict=False)]
-    return mean_of(gaps), sd_of(gaps) / math.sqrt(len(gaps)), float(len(gaps) - 1)
+    return Gap(mean_of(gaps), sd_of(gaps) / math.sqrt(len(gaps)), float(len(gaps) - 1))
 
 
-def _welch(candidate: Sequence[float], reference: Sequence[float]) -> tuple[float, float, float]:
-    """Difference of means, its standard error, Welch and Satterthwaite's degrees of freedom."""
+def _welch(candidate: Sequence[float], reference: Sequence[float]) -> Gap:
+    """With Welch and Satterthwaite's degrees of freedom."""
     n, m = len(candidate), len(reference)
     a, b = sd_of(candidate) / math.sqrt(n), sd_of(reference) / math.sqrt(m)
     gap, error = difference(mean_of(candidate), mean_of(reference)), bounded(math.hypot(a, b))
     if error <= 0.0:
-        return gap, 0.0, 1.0
-    df = 1.0 / ((a / error) ** 4 / (n - 1) + (b / error) ** 4 / (m - 1))
-    return gap, error, df
-
-
-def _upper_tail(gap: float, error: float, df: float) -> float:
-    from scipy.special import stdtr
-
-    if error <= 0.0:
-        return 0.0 if gap > 0 else 1.0
-    return float(stdtr(df, -gap / error))
+        return Gap(gap, 0.0, 1.0)
+    return Gap(gap, error, 1.0 / ((a / error) ** 4 / (n - 1) + (b / error) ** 4 / (m - 1)))
