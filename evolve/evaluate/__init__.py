@@ -4,7 +4,7 @@ from evolve.evaluate._doctor import Check, doctor
 from evolve.evaluate._launcher import Launcher, open_launcher
 from evolve.evaluate._readers import Unreadable, read_json, read_npy, read_safetensors
 from evolve.evaluate._sandbox import TrialSandbox
-from evolve.evaluate._trial import Array, JsonValue, Outcome, Reply, Sandbox, Trial, Usage
+from evolve.evaluate._trial import Array, JsonValue, Outcome, Reply, Sandbox, Timing, Trial, Usage
 from evolve.evaluate._view import View
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Outcome",
     "Reply",
     "Sandbox",
+    "Timing",
     "Trial",
     "TrialSandbox",
     "Unreadable",

@@ -89,7 +89,8 @@ class Strict:
     def start(self, job: Job) -> Started:
         """A sandbox that begins with this request at once."""
         argv = [*self.command(job.limits, job.folder, job.lay(job.folder)), PYTHON, *FLAGS, "/stub/_stub.pyc"]
-        pipes = Pipes.of(job.request.pack())
+        packed = job.request.pack()
+        pipes = Pipes.taking_turns() if job.request.turns else Pipes.of(packed)
         filter_fd = os.open(self._filter, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self.set_limits(job.limits)
@@ -100,7 +101,8 @@ class Strict:
         finally:
             os.close(filter_fd)
             pipes.close_inner()
-        return Started(child, Meter(self.lane, child.pid), pipes.reply_r, pipes.log_r, Start.COLD)
+        pipes.send(packed)
+        return Started(child, Meter(self.lane, child.pid), pipes.reply_r, pipes.log_r, Start.COLD, request_w=pipes.request_w)
 
     def set_limits(self, limits: Limits, *, resident_mib: float = 0.0) -> None:
         """The group's limits, where there is a group; the spawner, bubblewrap and a fork server (``resident_mib``) count in it."""

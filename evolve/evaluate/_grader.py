@@ -92,6 +92,17 @@ class PhasedSandbox:
     ) -> Reply:
         return self._inside(lambda: self._sandbox.call_many(entry, calls, returns, inputs=inputs, budgeted=budgeted))
 
+    def time_calls(
+        self,
+        entry: str,
+        calls: Sequence[Mapping[str, object]],
+        returns: Sequence[Mapping[str, Array | JsonValue]],
+        *,
+        warm_up: int = 3,
+        inputs: Mapping[str, bytes | Path] | None = None,
+    ) -> Reply:
+        return self._inside(lambda: self._sandbox.time_calls(entry, calls, returns, warm_up=warm_up, inputs=inputs))
+
     def run(
         self,
         argv: Sequence[str],

@@ -69,7 +69,8 @@ class Bare:
             place.rmdir() if place.is_dir() else place.unlink()
             place.symlink_to(path)
         argv = [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(self._stub / "_stub.pyc")]
-        pipes = Pipes.of(job.request.pack())
+        packed = job.request.pack()
+        pipes = Pipes.taking_turns() if job.request.turns else Pipes.of(packed)
         try:
             if self.lane.cgroup:
                 self.lane.cgroup.limit(job.limits.memory_mib + 16, job.limits.pids + 4)
@@ -79,7 +80,8 @@ class Bare:
             raise
         finally:
             pipes.close_inner()
-        return Started(child, Meter(self.lane, child.pid), pipes.reply_r, pipes.log_r, Start.COLD)
+        pipes.send(packed)
+        return Started(child, Meter(self.lane, child.pid), pipes.reply_r, pipes.log_r, Start.COLD, request_w=pipes.request_w)
 
 
 def _site() -> list[str]:

@@ -42,7 +42,11 @@ class Places:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One thing to do: calls of an entry point, or (with ``argv``) a command.  ``returns`` belongs to the calls one by one."""
+    """One thing to do: calls of an entry point, or (with ``argv``) a command.  ``returns`` belongs to the calls one by one.
+
+    With ``turns`` the calls are not in it: they follow one by one (``pack_call``), after so many empty ones; ``arrays`` says
+    whether any of them has an array among its arguments.
+    """
 
     limits: Sequence[tuple[str, int]]
     places: Places
@@ -53,6 +57,8 @@ class Request:
     env: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, int] = field(default_factory=dict)
     first_process: bool = False
+    turns: int = 0
+    arrays: bool = False
 
     def pack(
         self,
@@ -90,6 +96,8 @@ class Request:
             "input_files": dict(inputs or {}),
             "scratch": scratch,
             "spare": spare,
+            "turns": self.turns,
+            "arrays": self.arrays,
         }
         data = marshal.dumps(message)
         return len(data).to_bytes(8, "little") + data
@@ -97,6 +105,15 @@ class Request:
     def _entry(self) -> tuple[str, str, str]:
         entry = parse_entry(self.entry)
         return entry.module, entry.file, entry.function
+
+
+def pack_call(arguments: Mapping[str, object]) -> bytes:
+    """The bytes of one call's arguments, without their length.
+
+    Raises:
+        TypeError: an argument is neither JSON nor an array; the evaluator's mistake.
+    """
+    return marshal.dumps({name: _argument(value) for name, value in arguments.items()})
 
 
 def _argument(value: object) -> object:

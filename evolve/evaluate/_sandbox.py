@@ -6,17 +6,21 @@ import hashlib
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import SystemRandom
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from archive import Start, Status
 from evolve._contract import Stage
 from evolve.evaluate._entry import is_relative
 from evolve.evaluate._limits import Limits, limits_of
 from evolve.evaluate._readers import Frame, Unreadable, frame_limit, read_files, read_frame, read_values, reply_limit
-from evolve.evaluate._request import Request, Returns
+from evolve.evaluate._request import Request, Returns, pack_call
 from evolve.evaluate._start import Job, Started
 from evolve.evaluate._text import clean_log, clean_text
-from evolve.evaluate._trial import Reply, Usage
+from evolve.evaluate._timed import N_EMPTY, TimedWatch, Turns
+from evolve.evaluate._trial import Reply, Timing, Usage
 from evolve.evaluate._watch import Watch, Watched
 
 if TYPE_CHECKING:
@@ -83,6 +87,34 @@ class TrialSandbox:
         n_items = sum(len(names) + 1 for names in specs)
         return self._do(request, self._wanted, inputs or {}, budgeted, n_items, reply_limit(specs), read)
 
+    def time_calls(
+        self,
+        entry: str,
+        calls: Sequence[Mapping[str, object]],
+        returns: Sequence[Returns],
+        *,
+        warm_up: int = 3,
+        inputs: Mapping[str, bytes | Path] | None = None,
+    ) -> Reply:
+        """Call one function several times in one process, timing each call; see ``evolve.evaluate.Sandbox``."""
+        if len(calls) != len(returns):
+            raise ValueError(f"{len(calls)} calls but {len(returns)} declarations of what they return; give one for each")
+        if not 0 <= warm_up < len(calls):
+            raise ValueError(f"{len(calls)} calls and a warm-up of {warm_up}: at least one call must be left to be timed")
+        messages = [pack_call(call) for call in calls]
+        if len(set(messages)) < len(messages):
+            raise ValueError("two of the calls to be timed are equal; an answer could be remembered, so draw distinct inputs")
+        order = [*range(warm_up), *SystemRandom().sample(range(warm_up, len(calls)), len(calls) - warm_up)]
+        specs = [returns[i] for i in order]
+        turns = Turns([messages[i] for i in order], [reply_limit([one]) for one in specs])
+        arrays = any(isinstance(value, np.ndarray) for call in calls for value in call.values())
+        request = {"entry": entry, "returns": specs, "turns": N_EMPTY, "arrays": arrays}
+
+        def read(watched: Watched) -> Reply:
+            return _timed(watched, turns, order, specs, warm_up)
+
+        return self._do(request, self._wanted, inputs or {}, True, 1, 0, read, turns)
+
     def run(
         self,
         argv: Sequence[str],
@@ -125,7 +157,9 @@ class TrialSandbox:
 
     # ------------------------------------------------------------------------------------------------------------------
 
-    def _do(self, what, wanted, inputs, budgeted, n_items, max_reply, read) -> Reply:  # type: ignore[no-untyped-def]
+    def _do(  # type: ignore[no-untyped-def]
+        self, what, wanted, inputs, budgeted, n_items, max_reply, read, turns: Turns | None = None
+    ) -> Reply:
         if bad := [name for name in inputs if not is_relative(name)]:
             raise ValueError(f"an input is a relative path below /input, not {bad[0]!r}")
         if self._defect:
@@ -138,14 +172,18 @@ class TrialSandbox:
         launcher = self._launcher
         started, folder = self._start(what, limits, wanted, inputs)
         try:
-            watched = Watch(started.running, started.meter, started.reply_fd, started.log_fd, limits, max_reply).run()
+            if turns is not None:
+                watched = TimedWatch(started, limits, turns).run()
+            else:
+                watched = Watch(started.running, started.meter, started.reply_fd, started.log_fd, limits, max_reply).run()
         finally:
             launcher.give_back(folder)
             if started.folder is not None:
                 launcher.give_back(started.folder)
         self._starts.append(started.start)
         self._spend(watched.usage, budgeted)
-        reply = _verdict(watched, limits, cpu_status, n_items, read)
+        said = _said if turns is None else _said_in_turns
+        reply = _verdict(watched, limits, cpu_status, n_items, read, said)
         if reply.output_hash:
             self.output_hash = reply.output_hash
         return reply
@@ -200,9 +238,9 @@ class TrialSandbox:
             self.scorer_usage = total
 
 
-def _verdict(watched: Watched, limits: Limits, cpu_status: Status, n_items: int, read) -> Reply:  # type: ignore[no-untyped-def]
+def _verdict(watched: Watched, limits: Limits, cpu_status: Status, n_items: int, read, said) -> Reply:  # type: ignore[no-untyped-def]
     """What the end of a process tree means.  Limits come first, then how it ended, then what it said."""
-    reply = _broken(watched, limits, cpu_status) or _said(watched, n_items, read)
+    reply = _broken(watched, limits, cpu_status) or said(watched, n_items, read)
     return Reply(
         status=reply.status,
         reason=clean_text(reply.reason.encode("utf-8", "replace"))[:1000],
@@ -211,8 +249,13 @@ def _verdict(watched: Watched, limits: Limits, cpu_status: Status, n_items: int,
         log=clean_log(watched.log),
         exit_code=watched.code if reply.exit_code is None else reply.exit_code,
         usage=watched.usage,
-        output_hash=hashlib.blake2b(watched.reply, digest_size=16).hexdigest() if reply.ok or reply.files else "",
+        output_hash=reply.output_hash or (_hash(watched.reply) if reply.ok or reply.files else ""),
+        timing=reply.timing,
     )
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def _broken(watched: Watched, limits: Limits, cpu_status: Status) -> Reply | None:
@@ -242,6 +285,32 @@ def _said(watched: Watched, n_items: int, read) -> Reply:  # type: ignore[no-unt
         if watched.code != 0:
             return Reply(status=Status.CRASH, reason=_exit_text(watched.code))
         return Reply(status=Status.INVALID, reason=str(error))
+
+
+def _said_in_turns(watched: Watched, n_items: int, read) -> Reply:  # type: ignore[no-untyped-def]
+    """As ``_said``: what is left at the end of turns is a failure, or nothing."""
+    if watched.reply or watched.code != 0:
+        return _said(watched, n_items, lambda _: Reply(status=Status.INVALID, reason="reply of another form"))
+    found: Reply = read(watched)
+    return found
+
+
+def _timed(watched: Watched, turns: Turns, order: Sequence[int], specs: Sequence[Returns], warm_up: int) -> Reply:
+    """The answers in the order in which the calls were given, and how long each took."""
+    if len(turns.frames) < len(order):
+        return Reply(status=Status.INVALID, reason=f"it ended after {len(turns.frames)} of {len(order)} calls")
+    values: list[Mapping[str, object]] = [{} for _ in order]
+    seconds = [0.0] * len(order)
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        for i, one, spec, frame in sorted(zip(order, turns.seconds, specs, turns.frames, strict=True), key=lambda found: found[0]):
+            (values[i],) = read_values(read_frame(frame, len(spec) + 1), [spec])
+            seconds[i] = one
+            digest.update(frame)
+    except Unreadable as error:
+        return Reply(status=Status.INVALID, reason=str(error))
+    timing = Timing(seconds=tuple(seconds[warm_up:]), overhead_s=min(turns.empty_s), load_s=turns.load_s)
+    return Reply(status=Status.OK, values=tuple(values), output_hash=digest.hexdigest(), timing=timing)
 
 
 def _failure(frame: Frame) -> Reply:

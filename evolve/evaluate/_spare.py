@@ -68,9 +68,11 @@ class Spare:
         except BrokenPipeError:
             self.close()
             return None
-        os.close(self._request_w)
-        self._request_w = -1
-        return Started(self._child, meter, self._pipes.reply_r, self._pipes.log_r, Start.SPARE, self._folder)
+        request_w, self._request_w = self._request_w, -1
+        if not job.request.turns:
+            os.close(request_w)
+            request_w = -1
+        return Started(self._child, meter, self._pipes.reply_r, self._pipes.log_r, Start.SPARE, self._folder, request_w=request_w)
 
     def close(self) -> None:
         """Give it up unused."""

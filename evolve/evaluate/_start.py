@@ -28,6 +28,7 @@ class Started:
     log_fd: int
     start: Start
     folder: Path | None = None  # a spare's own, to be given back at the end
+    request_w: int = -1  # where the calls of a request with turns are written, one by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,7 @@ class Pipes:
 
     def __init__(self, request_fd: int) -> None:
         self.request_fd = request_fd
+        self.request_w = -1
         self.reply_r, self.reply_w = os.pipe2(os.O_CLOEXEC)
         self.log_r, self.log_w = os.pipe2(os.O_CLOEXEC)
 
@@ -114,6 +116,23 @@ class Pipes:
     def of(cls, packed: bytes) -> Pipes:
         """With the whole request readable from the first moment."""
         return cls(sealed(packed))
+
+    @classmethod
+    def taking_turns(cls) -> Pipes:
+        """With a request that goes on: to be written to ``request_w`` once the program runs."""
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        pipes = cls(reading)
+        pipes.request_w = writing
+        return pipes
+
+    def send(self, packed: bytes) -> None:
+        """Write the request itself, where it is not readable already; a program that has ended does not read it."""
+        view = memoryview(packed)
+        try:
+            while self.request_w >= 0 and view:
+                view = view[os.write(self.request_w, view) :]
+        except BrokenPipeError:
+            return
 
     def inner(self, *more: int) -> list[int]:
         """What the program gets as 0, 1, 2, ..."""
@@ -126,8 +145,9 @@ class Pipes:
 
     def close_outer(self) -> None:
         """Ours, when nothing was started."""
-        os.close(self.reply_r)
-        os.close(self.log_r)
+        for fd in (self.reply_r, self.log_r, self.request_w):
+            if fd >= 0:
+                os.close(fd)
 
 
 class Folders:

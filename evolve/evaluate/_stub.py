@@ -211,30 +211,74 @@ def _encode_value(value, entry: tuple) -> tuple[list, bytes]:  # type: ignore[no
 
 
 def answer_calls(request: dict) -> None:
-    """Call the entry point as often as asked and write one reply with all values; ends the process.
+    """Call the entry point as often as asked and write one reply with all values; ends the process."""
+    arrays = any(isinstance(item, tuple) for arguments in request["calls"] for item in arguments.values())
+    _make_room(request, arrays)
+    entry = _load(request)
+    header: list = []
+    payloads: list[bytes] = []
+    for arguments, returns in zip(request["calls"], request["returns"], strict=True):
+        heads, data = _answer(entry, arguments, returns)
+        header.append(heads)
+        payloads += data
+    write_frame({"values": header}, payloads)
+    leave(0)
+
+
+def _make_room(request: dict, arrays: bool) -> None:
+    """What goes before the candidate's own files.
 
     ``__main__`` is empty then, and the arguments name the program alone, however the process was started: what ``multiprocessing``
     spawns runs the file of ``__main__`` again, and that of a fork server is another than a stub's.
     """
-    candidate, (module, file, function) = request["candidate"], request["entry"]
+    candidate, (module, file, _) = request["candidate"], request["entry"]
     sys.modules["__main__"] = type(sys)("__main__")
     sys.argv = [f"{candidate}/{file}" if file else program.module_file(candidate, module)]
     sys.path += request["path"]
-    if any(isinstance(item, tuple) for arguments in request["calls"] for item in arguments.values()):
+    if arrays:
         _import_numpy()  # array arguments are arrays where the problem lets candidates import numpy, else nested lists
+
+
+def _load(request: dict):  # type: ignore[no-untyped-def]
+    """The entry point."""
+    candidate = request["candidate"]
     program.settle(candidate, request["work"])
     program.give_way(candidate)
     sys.path.insert(0, candidate)
-    entry = program.load_entry(candidate, module, file, function)
-    header: list = []
-    payloads: list[bytes] = []
-    for arguments, returns in zip(request["calls"], request["returns"], strict=True):
-        value = entry(**{name: _decoded(item) for name, item in arguments.items()})
-        encoded = [_encode_value(item, spec) for item, spec in zip(_named(value, returns), returns, strict=True)]
-        header.append([head for head, _ in encoded])
-        payloads += [data for _, data in encoded]
-    write_frame({"values": header}, payloads)
+    return program.load_entry(candidate, *request["entry"])
+
+
+def _answer(entry, arguments: dict, returns: list) -> tuple[list, list[bytes]]:  # type: ignore[no-untyped-def]
+    """What one call gives: the heads of its values, and their bytes."""
+    value = entry(**{name: _decoded(item) for name, item in arguments.items()})
+    encoded = [_encode_value(item, spec) for item, spec in zip(_named(value, returns), returns, strict=True)]
+    return [head for head, _ in encoded], [data for _, data in encoded]
+
+
+def answer_turns(request: dict, fd: int) -> None:
+    """Answer the calls that come one by one, each as soon as it is done; ends the process.  First come empty ones, before the
+    candidate's files are looked at: what they take is not the candidate's."""
+    _make_room(request, request["arrays"])
+    for _ in range(request["turns"]):
+        _read_turn(fd)
+        _write_turn({}, [])
+    _read_turn(fd)
+    entry = _load(request)
+    _write_turn({}, [])
+    for returns in request["returns"]:
+        heads, data = _answer(entry, marshal.loads(_read_turn(fd)), returns)
+        _write_turn({"values": [heads]}, data)
     leave(0)
+
+
+def _read_turn(fd: int) -> bytes:
+    return _read_exactly(fd, int.from_bytes(_read_exactly(fd, 8), "little"))
+
+
+def _write_turn(header: object, payloads: list[bytes]) -> None:
+    text = to_json(header).encode()
+    frame = b"".join([b"EVR1", len(text).to_bytes(4, "little"), text, *payloads])
+    write_all(REPLY_FD, b"EVT1" + len(frame).to_bytes(8, "little") + frame)
 
 
 def _import_numpy() -> None:
@@ -368,12 +412,15 @@ def main(arguments: list) -> None:
         gc.freeze()
         os.write(REPLY_FD, b"+")
     request = read_request(0)
+    turns = os.dup2(0, REPLY_FD + 1, inheritable=False)
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
-    os.closerange(REPLY_FD + 1, 64)
+    os.closerange(turns + 1 if request["turns"] else turns, 64)
     set_limits(request["limits"])
     if request["argv"]:
         answer_command(request)
+    if request["turns"]:
+        answer_turns(request, turns)
     answer_calls(request)
 
 

@@ -83,7 +83,8 @@ def be_child(fds: list, filter_bytes: bytes) -> None:
     kept = os.dup2(request_fd, 4, inheritable=False)
     os.closerange(kept + 1, 1024)
     request = _stub.read_request(kept)
-    os.close(kept)
+    if not request["turns"]:
+        os.close(kept)
     shut_in(request["scratch"])
     for root, files in (("/candidate", request["files"]), ("/input", request["input_files"])):
         _write_files(root, files)
@@ -94,6 +95,8 @@ def be_child(fds: list, filter_bytes: bytes) -> None:
 
     gc.enable()
     sys.excepthook = _stub.report_uncaught
+    if request["turns"]:
+        _stub.answer_turns(request, kept)
     _stub.answer_calls(request)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Protocol
 
 from archive import Curve, Start, Status
@@ -54,13 +55,48 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long calls took that were timed one by one, by the grader's clock, in seconds.
+
+    Attributes:
+        seconds: Of each call that counts, in the order in which the calls were given, the way there and back included.
+        overhead_s: The least that empty calls of the same size took, before the candidate was loaded.
+        load_s: How long loading the candidate's file took, its imports included.
+    """
+
+    seconds: tuple[float, ...]
+    overhead_s: float
+    load_s: float
+
+    @property
+    def net(self) -> tuple[float, ...]:
+        """``seconds`` without the way there and back, at least 0."""
+        return tuple(max(one - self.overhead_s, 0.0) for one in self.seconds)
+
+    @property
+    def median_s(self) -> float:
+        """The median of ``net``."""
+        return median(self.net)
+
+    @property
+    def least_s(self) -> float:
+        """The least of ``net``: of inputs that differ in difficulty, that of the easiest."""
+        return min(self.net)
+
+    def quantile_s(self, share: float) -> float:
+        """What that share of the calls stayed within, of ``net``.  A machine with other work only ever adds: 0.25 sees less of that
+        than the median, and one lucky input decides it as little."""
+        return sorted(self.net)[min(int(share * len(self.seconds)), len(self.seconds) - 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """The end of a sandbox call.
 
     ``values`` holds, for each call of ``call``/``call_many``, the returned values by name; empty unless ``status`` is OK.
     ``files`` holds those output files of ``run`` that were written, whatever ``exit_code`` is (below zero: minus the signal that
     ended the command).  ``log`` is the tail of stdout and stderr: capped, cleaned, untrusted.
-    ``output_hash`` is the hash over the bytes returned.
+    ``output_hash`` is the hash over the bytes returned.  ``timing`` comes of ``time_calls`` alone, when ``status`` is OK.
     """
 
     status: Status
@@ -71,6 +107,7 @@ class Reply:
     exit_code: int | None = None
     usage: Usage = Usage()
     output_hash: str = ""
+    timing: Timing | None = None
 
     @property
     def ok(self) -> bool:
@@ -117,6 +154,25 @@ class Sandbox(Protocol):
         budgeted: bool = True,
     ) -> Reply:
         """As ``call``, several times in one process, in order; one failure fails the whole."""
+
+    def time_calls(
+        self,
+        entry: str,
+        calls: Sequence[Mapping[str, object]],
+        returns: Sequence[Mapping[str, Array | JsonValue]],
+        *,
+        warm_up: int = 3,
+        inputs: Mapping[str, bytes | Path] | None = None,
+    ) -> Reply:
+        """As ``call_many``, each call sent when the one before is answered, and timed: see ``Reply.timing``.
+
+        The first ``warm_up`` calls come first and are not timed; the others come in an order that nobody can foresee.  ``values``
+        are in the order given, those of the warm-up included: check them all, a wrong answer may be a fast one.  No two calls may
+        be equal, or an answer could be remembered; draw them from ``trial.rng``, so that they cannot be known before.
+
+        Raises:
+            ValueError: two equal calls, or none that is timed.
+        """
 
     def run(
         self,

@@ -84,7 +84,7 @@ class Warm:
         files = {path: text.encode("utf-8") for path, text in job.files.items()}
         inputs = {name: content if isinstance(content, bytes) else content.read_bytes() for name, content in job.inputs.items()}
         packed = job.request.pack(files=files, inputs=inputs, scratch=job.limits.scratch_bytes)
-        pipes = Pipes.of(packed)
+        pipes = Pipes.taking_turns() if job.request.turns else Pipes.of(packed)
         meter = Meter(self._lane, self._child.pid, resident_mib=self.resident_mib)
         try:
             self._strict.set_limits(job.limits, resident_mib=self.resident_mib)
@@ -95,7 +95,8 @@ class Warm:
             raise WarmUnavailable(f"the fork server is gone ({error.strerror})") from error
         finally:
             pipes.close_inner()
-        return Started(WarmChild(self), meter, pipes.reply_r, pipes.log_r, Start.WARM)
+        pipes.send(packed)
+        return Started(WarmChild(self), meter, pipes.reply_r, pipes.log_r, Start.WARM, request_w=pipes.request_w)
 
     def _receive(self, timeout_s: float) -> list:
         """The next message; an empty list when the server is gone or none came in time."""

@@ -100,6 +100,7 @@ class Watch:
         self._broke = ""
         self._detail = ""
         self._cpu_s = 0.0
+        self._poller = select.poll()
 
     def run(self) -> Watched:
         """Until it has ended, by itself or killed.
@@ -134,7 +135,7 @@ class Watch:
         )
 
     def _until_end(self, started: float) -> End:
-        poller = select.poll()
+        poller = self._poller
         for source in (self._running.fileno(), self._reply.fd, self._log.fd):
             poller.register(source, select.POLLIN)
         deadline = started + self._limits.wall_s
