@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from evolve._errors import ProblemError
@@ -94,11 +96,27 @@ def scaffold(folder: Path) -> Path:
         "statement.md": STATEMENT,
         "README.md": README.format(name=name, folder=folder.as_posix() if "/" in folder.as_posix() else f"./{folder}"),
     }
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         for path, text in texts.items():
             place = folder / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ProblemError(f"expected to write a new problem at {folder}, found {error}; choose another place.") from error
+    except BaseException as error:
+        _remove(folder, made)
+        if isinstance(error, OSError):
+            raise ProblemError(f"expected to write a new problem at {folder}, found {error}; choose another place.") from error
+        raise
     return folder
+
+
+def _remove(folder: Path, made: list[Path]) -> None:
+    """Empty a folder that was empty, and remove the folders that were made for it."""
+    with suppress(OSError):
+        for one in folder.iterdir():
+            if one.is_dir():
+                shutil.rmtree(one, ignore_errors=True)
+            else:
+                one.unlink()
+        for one in made:
+            one.rmdir()

@@ -43,6 +43,11 @@ def validate(words: Namespace) -> int:
     from evolve.cli._answers import CheckAnswer, ValidateAnswer
 
     settings = [word for word in words.FILE if word.startswith(_SETTINGS) and "=" in word]
+    for word in settings:
+        if Path(word).exists():
+            raise UsageError(
+                f"{word} is a setting and also a file here; type ./{word} for the file, or the setting from elsewhere."
+            )
     files = [Path(word) for word in words.FILE if word not in settings]
     config = compose([f"problem={words.PROBLEM}", *settings])
     problem = load_problem(config.problem.name, config.problem.params)

@@ -198,7 +198,7 @@ class Trial:
     """One measurement: what to evaluate, and with what.
 
     ``seed`` has 63 bits and decides everything random.  ``assets`` is the folder of all prepared assets (the grader's own
-    included), ``problem`` the problem folder, ``work`` a fresh private folder that is removed afterwards.
+    included), ``problem`` the grader's own copy of the problem folder, ``work`` a fresh private folder that is removed afterwards.
     """
 
     files: Mapping[str, str]

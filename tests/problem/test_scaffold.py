@@ -54,6 +54,28 @@ def test_odd_names(tmp_path: Path, name: str) -> None:
             scaffold(tmp_path / name)
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_a_problem_that_cannot_be_written_whole_is_not_left_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    folder, write, written = tmp_path / "deep" / "p", Path.write_text, []
+
+    def full(path: Path, text: str, encoding: str) -> int:
+        if len(written) == 2:
+            raise OSError(28, "No space left on device")
+        written.append(path)
+        return write(path, text, encoding=encoding)
+
+    if there:
+        folder.mkdir(parents=True)
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(ProblemError, match="No space left"):
+        scaffold(folder)
+    assert len(written) == 2
+    assert (folder.exists(), (tmp_path / "deep").exists()) == (there, there)
+    assert not there or list(folder.iterdir()) == []
+
+
 def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ProblemError, match="expected to write a new problem at"):

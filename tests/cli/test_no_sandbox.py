@@ -1,0 +1,73 @@
+"""A machine without a sandbox is told as such by every verb that needs one, with exit code 3, and nothing is made or written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cli_process import write_problem
+
+from archive import read_journal
+from evolve._errors import SandboxMissing
+from evolve.cli import main
+
+SAID = "no user namespaces here; see evolve doctor"
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a problem, on a machine that has no sandbox."""
+
+    def missing() -> Path:
+        raise SandboxMissing(SAID)
+
+    write_problem(tmp_path / "p")
+    (tmp_path / "main.py").write_text((tmp_path / "p" / "seed" / "main.py").read_text())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("evolve.evaluate._bwrap.find", missing)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "problem=./p"],
+        ["run", "problem=./p", "out=deep/r", "budget.evaluations=3"],
+        ["validate", "p"],
+        ["validate", "p", "main.py"],
+        ["validate", "p", "main.py", "--quick"],
+        ["validate", "p", "main.py", "--target", "3"],
+        ["redteam", "p"],
+        ["doctor", "p"],
+    ],
+)
+def test_every_verb_that_runs_programs_ends_with_3(words: list[str], bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(bare.rglob("*"))
+    assert main(words) == 3
+    told = capsys.readouterr()
+    assert SAID in told.out + told.err
+    assert not {"mend the candidate", "mend evaluate.py", "mend the seed program"} & {
+        line.partition("-> ")[2] for line in (told.out + told.err).splitlines()
+    }
+    assert sorted(bare.rglob("*")) == before
+
+
+def test_a_run_is_not_spoiled_by_a_machine_that_cannot_go_on_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_problem(tmp_path / "p")
+    monkeypatch.chdir(tmp_path)
+    words = ["run", "problem=./p", "out=r", "budget.evaluations=6", "executor.slots=1"]
+    if main(words) == 3:
+        pytest.skip("no sandbox on this machine")
+    before = list(read_journal(Path("r")))
+
+    def missing() -> Path:
+        raise SandboxMissing(SAID)
+
+    with monkeypatch.context() as there:
+        there.setattr("evolve.evaluate._bwrap.find", missing)
+        assert main(["resume", "r", "budget.evaluations=9"]) == 3
+    assert list(read_journal(Path("r"))) == before
+    assert main(["resume", "r", "budget.evaluations=9"]) == 0
+    assert SAID in capsys.readouterr().err
