@@ -140,8 +140,23 @@ class _Choice:
             if isinstance(block, tuple | Raw | Patch) or self._is_named(block):
                 chosen.append(block)
         if chosen:
-            return chosen
+            return [*chosen, *self._more(chosen, paired)]
         return self._bare([block for block in paired if isinstance(block, Fenced)])
+
+    def _more(
+        self, chosen: Sequence[Block | tuple[Fenced, Fenced] | str], paired: Sequence[Block | tuple[Fenced, Fenced]]
+    ) -> list[Fenced]:
+        """Fences without a name that can only be new versions of further files, beside whole files that have one."""
+        named = {self._path(block) for block in chosen if isinstance(block, Fenced)}
+        if len(named) != len(chosen) or len(self._names.texts) < 2:
+            return []
+        bare = [block for block in paired if isinstance(block, Fenced) and block not in chosen]
+        found = [(block, self._file_of(block)) for block in bare if not is_shell(block.info)]
+        return [
+            _headed(block, path)
+            for block, path in found
+            if path and path not in named and _text(_inside(block)).strip() != self._names.texts[path].strip()
+        ]
 
     def _is_named(self, block: Fenced) -> bool:
         """Whether a header says that the block is an edit; a name in a sentence says it only of a whole version."""
@@ -167,6 +182,8 @@ class _Choice:
                 out += [old] if old is not None else []
                 old = None
                 out.append(block)
+        if old is not None and any(isinstance(part, tuple) for part in out):
+            return [], f"Expected old and new lines in turn; no new ones come after {shown(_text(old.lines))}."
         return [*out, *([old] if old is not None else [])], ""
 
     def _path(self, block: Fenced) -> str:
@@ -194,6 +211,9 @@ class _Choice:
             return []
         if len(blocks) > 1:
             return [f"Expected one fenced block, or a line such as 'file: name' above each; found {len(blocks)} without."]
+        if self._expected is Format.FILE and blocks and len(self._names.texts) > 1:
+            names = ", ".join(sorted(self._names.texts)[:6])
+            return [f"The fenced block needs a line such as 'file: name' above it, with one of: {names}."]
         if self._expected is Format.FILE and blocks and len(self._names.texts) == 1:
             path, before = next(iter(self._names.texts.items()))
             if why := left_out(before, _text(_inside(blocks[0])), path):
@@ -231,6 +251,8 @@ class _Choice:
         text = _text(_inside(block))
         path = block.header.path if block.header else ""
         index = block.header.block if block.header else None
+        if not text.strip() and self._names.texts.get(self._path(block), "").strip():
+            return BlockFault(number, Fault.MALFORMED, f"Block {number} is empty; send all of the text that shall stand there.")
         if index is not None or self._expected is Format.BLOCK:
             return RewriteBlock(number, self._names.resolved(path) if path else "", index, text)
         if block.header is not None and path and self._may_be(path, text):

@@ -20,7 +20,7 @@ from evolve.propose._spans import is_python
 TOLERANT_LINES = 2_000  # a longer SEARCH is looked for as it is, or without trailing spaces
 RATIO, MARGIN = 0.9, 0.05  # of the similar tier: likeness, and distance to the next place
 LEAST_FUZZY = 24  # characters without spaces; less is alike by chance
-_LINE_RATIO = 0.6  # of each line: a window is not near because most of it is
+_LINE_RATIO = 0.8  # of each line: a window is not near because most of it is
 _NEAR_ENOUGH_TO_TELL = 0.4
 _HINT_SLACK = 2  # lines
 _LINE = 5_000  # cells that looking at one line of a place costs
@@ -155,7 +155,8 @@ def _readings(edit: Replace, sources: Sequence[Source]) -> list[Wanted]:
     for also in edit.also:
         found.append((cut_lines(also[0])[0], cut_lines(also[1])[0]))
     if (signless := without_signs(search, replace)) is not None:
-        found.append(signless)
+        added = signless[0] == search and not any(line[:1] == "+" for source in sources for line in source.lines)
+        found.insert(0 if added else len(found), signless)  # only new lines have signs
     wanted = [Wanted(old, new, edit.line, edit.within) for old, new in found]
     new = next((lines for lines, _ in numberless(replace)), None)
     for lines, gap in numberless(search):

@@ -17,7 +17,8 @@ _NEW = (
 _PATH = ("file", "path", "file_path", "filepath", "filename", "file_name", "target_file", "target", "name")
 _TEXT = ("content", "contents", "file_text", "new_content", "full_code", "code", "program", "source", "text", "new_file")
 _STARTS = re.compile(r"^[ \t]*[\[{]", re.MULTILINE)
-_MOST_STARTS = 8
+_MOST_FAILURES = 8
+_GOES_ON = frozenset(",]}:")  # after a value: it was part of another that cannot be read
 _DEPTH = 6
 _KINDS = {word: kind for kind, words in (("old", _OLD), ("new", _NEW), ("path", _PATH), ("text", _TEXT)) for word in words}
 _TAG = re.compile(
@@ -30,22 +31,25 @@ _FENCED = re.compile(r"\s*(`{3,})[^\n`]*\n(.*)\n[ \t]*\1\s*", re.DOTALL)
 
 
 def json_edits(text: str, names: Names) -> tuple[list[AnyEdit], list[str]]:
-    """The edits that JSON in a text describes, and patches that stand in its texts; neither where it describes none."""
+    """The edits that JSON in a text describes, and patches that stand in its texts; neither where it describes none, or where
+    only a part of it can be read."""
     decoder = json.JSONDecoder(strict=False)
-    at = 0
-    for _ in range(_MOST_STARTS):
-        found = _STARTS.search(text, at)
-        if found is None:
-            break
+    edits: list[AnyEdit] = []
+    patches: list[str] = []
+    at = failures = 0
+    while failures < _MOST_FAILURES and len(edits) <= MAX_EDITS and (found := _STARTS.search(text, at)) is not None:
         try:
             value, at = decoder.raw_decode(text, found.end() - 1)
         except (ValueError, RecursionError):
             at = found.end()
+            failures += 1
             continue
-        edits, patches = _of_value(value, names)
-        if edits or patches:
-            return edits, patches
-    return [], []
+        more, others = _of_value(value, names)
+        if (more or others) and text[at : at + 200].lstrip()[:1] in _GOES_ON and text[at : at + 200].strip():
+            return [], []
+        edits += more
+        patches += others
+    return [_numbered(edit, i) for i, edit in enumerate(edits, 1)], patches
 
 
 def _of_value(value: object, names: Names) -> tuple[list[AnyEdit], list[str]]:
@@ -56,7 +60,7 @@ def _of_value(value: object, names: Names) -> tuple[list[AnyEdit], list[str]]:
             patches.append(made)
         elif len(edits) <= MAX_EDITS:
             edits.append(made)
-    return [_numbered(edit, i) for i, edit in enumerate(edits, 1)], patches
+    return edits, patches
 
 
 def _walk(value: object, path: str, depth: int, names: Names) -> Iterator[AnyEdit | str]:
@@ -97,7 +101,7 @@ def _first(value: Mapping[str, object], keys: Sequence[str]) -> str | None:
 def tag_edits(text: str, names: Names) -> list[AnyEdit]:
     """The edits that tags describe: ``<search>`` and ``<replace>``, a tool's parameters, ``<file path="...">``.
 
-    A tag whose end is missing is skipped.
+    A tag whose end is missing is skipped; where old lines have no new ones, nothing is taken.
     """
     edits: list[AnyEdit] = []
     path, old = "", None
@@ -124,13 +128,15 @@ def tag_edits(text: str, names: Names) -> list[AnyEdit]:
         elif kind == "path":
             path = names.resolved(body.strip())
         elif kind == "old":
+            if old is not None:
+                return []
             old = _inner(body)
         elif kind == "new" and old is not None:
             edits.append(Replace(len(edits) + 1, path, old, _inner(body)))
             old = None
         elif kind == "text" and (path or len(names.paths) == 1):
             edits.append(RewriteFile(len(edits) + 1, path, _inner(body)))
-    return edits
+    return edits if old is None else []
 
 
 def _inner(body: str) -> str:

@@ -15,7 +15,8 @@ _SEARCH = re.compile(r"(<{5,9}|-{5,9}) ?(?:SEARCH|ORIGINAL|HEAD|OLD|CURRENT|BEFO
 _ANY_OPENING = re.compile(r"(<{7})(?: ?(?!SEARCH\b)[\w./-]{1,60})?()", re.IGNORECASE)
 _HINT = re.compile(r"[\s:@,(]*+(?:at )?(?:lines?|L)?[\s:@,(#]*+(\d{1,7})\b.*", re.IGNORECASE)
 _DIVIDER = re.compile(r"={5,9}")
-_REPLACE = re.compile(r"(?:>{5,9}|\+{5,9})(?: ?(?:REPLACE|UPDATED)\b.*)?", re.IGNORECASE)
+_REPLACE = re.compile(r"(?:>{5,9}|\+{5,9})(?: ?(?:REPLACE|UPDATED)\b.*)?|<{5,9} ?REPLACE", re.IGNORECASE)
+_LONE_CLOSING = re.compile(r">{5,9} ?(?:REPLACE|UPDATED)")
 _ANY_CLOSING = re.compile(r">{5,9} ?[\w./() :-]{0,80}")
 _FENCE = re.compile(r"(`{3,}|~{3,})([^`]*)")
 _START_LINE = re.compile(r"\s*:(?:start|end)_line:\s*(\d{1,7})\s*")
@@ -160,7 +161,7 @@ class Reader:
     def _in_raw(self, line: str, mark: str) -> None:
         raw = self._raw
         assert raw is not None
-        closing = mark[:1] in (">", "+") and (_REPLACE.fullmatch(mark) or (raw.dividers and _ANY_CLOSING.fullmatch(mark)))
+        closing = mark[:1] in (">", "+", "<") and (_REPLACE.fullmatch(mark) or (raw.dividers and _ANY_CLOSING.fullmatch(mark)))
         if closing:
             raw.closed = True
             self.found.append(raw)
@@ -227,6 +228,9 @@ class Reader:
                 return
             self._wrapped = ""
             self._fence = _Open(fence[1], _indent(line), info, self._names.in_info(info) or self._header, self._label)
+            return
+        if mark[:1] == ">" and _LONE_CLOSING.fullmatch(mark):
+            self.found.append(Raw(self._path, len(mark.split()[0]), None, closed=True))  # of a block whose first line is missing
             return
         if begins_patch(mark, self._before):
             self._patch = [self._before, line] if mark.startswith("+++ ") else [line]

@@ -85,8 +85,8 @@ def left_out(before: str, after: str, path: str) -> str:
         return f"uses {_list(missing)} and does not define {'it' if len(missing) == 1 else 'them'} any more"
     if old and (len(old) > 1 or new) and not old & new:
         return f"has none of the file's definitions ({_list(old)})"
-    few, least = (len(old & new) * 2 <= len(old), len(after) * 3 < len(before))
-    if gone and ((few and len(after) * 2 < len(before)) or least):
+    few, shorter = len(old & new) * 2 <= len(old), len(after) / len(before) if before else 1.0
+    if gone and ((few and shorter < (0.75 if new <= old else 0.5)) or shorter < 1 / 3):
         return f"has {len(old & new)} of the file's {len(old)} definitions; {_list(gone)} are missing"
     return ""
 
@@ -191,7 +191,7 @@ def stands_for_code(line: str, names: Collection[str]) -> bool:
     if not line.strip() or line.strip()[0] not in "#/-;%<" or len(line) > 200:
         return False
     found = _COMMENT.fullmatch(line)
-    body = found[1] if found else ""
+    body = found[1].strip("-=*_[]{}<> ") if found else ""
     if not body:
         return False
     if _STANDS.fullmatch(body):

@@ -17,7 +17,7 @@ from pathlib import Path
 from evolve.propose._edits import Fault, Format
 
 FOLDER = Path(__file__).parent / "answers"
-_FILLED = re.compile(r"\{\{(?:(html|numbered|json|indent \d) )?([\w.+/ -]+)\}\}")
+_FILLED = re.compile(r"\{\{(?:(html|quot|numbered|json|indent \d) )?([\w.+/ -]+)\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def programs() -> dict[str, dict[str, str]]:
             found.setdefault(name, {})[path] = body
         else:
             files = found.setdefault(name, dict(found[base]))
-            files[path] = _changed(files[path], body)
+            files[path] = _changed(files[path], body) if path in files else body
     return found
 
 
@@ -90,6 +90,7 @@ def _filled(body: str, known: Mapping[str, Mapping[str, str]]) -> str:
     ways: dict[str, Callable[[str], str]] = {
         "": lambda text: text,
         "html": lambda text: html.escape(text, quote=False),
+        "quot": lambda text: html.escape(text, quote=True),
         "json": lambda text: json.dumps(text + "\n"),
         "numbered": lambda text: "\n".join(f"{i}: {line}" for i, line in enumerate(text.split("\n"), 1)),
     }
