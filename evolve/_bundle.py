@@ -18,6 +18,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO
@@ -122,14 +123,20 @@ def write_pieces(pieces: Iterable[Piece], target: Path, read: Opener, source: st
 
 
 def difference(folder: Path, one: Piece) -> str:
-    """How what lies at the piece's path in ``folder`` differs from it: ``changed``, ``missing``, or "" for not at all."""
+    """How what lies at the piece's path in ``folder`` differs from it: ``changed``, ``missing``, or "" for not at all.
+
+    A file that only may not be executed any more is missing: many ways to move a folder lose that.
+    """
     place = folder / one.path
     if any((folder / parent).is_symlink() for parent in _parents(one.path)):
         return "changed"
     try:
         found = place.lstat()
         if stat.S_ISREG(found.st_mode):
-            same = Piece(one.path, FILE, hash_file(place), bool(found.st_mode & stat.S_IXUSR)) == one
+            here = Piece(one.path, FILE, hash_file(place), bool(found.st_mode & stat.S_IXUSR))
+            if replace(here, executable=True) == one and not here.executable:
+                return "missing"
+            same = here == one
         elif stat.S_ISLNK(found.st_mode):
             same = Piece(one.path, LINK, os.readlink(place)) == one
         else:

@@ -160,7 +160,8 @@ def _fit(contract: Contract, folder: Path, seed: Mapping[str, str]) -> Contract:
         raise ProblemError(
             f"{folder / 'seed'}: expected at most {contract.max_bytes} bytes, found {size}; raise max_bytes in {CONTRACT_FILE}."
         )
-    return contract if contract.editable else replace(contract, editable=tuple(sorted(seed)))
+    shown = [path for path in sorted(seed) if not any(part.startswith(".") for part in path.split("/"))]
+    return contract if contract.editable else replace(contract, editable=tuple(shown or sorted(seed)))
 
 
 def _text(path: Path) -> str:

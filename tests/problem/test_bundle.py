@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from problem_folders import write_problem
+from problem_folders import MINIMAL, write_problem
 
 from evolve._bundle import MAX_FOLDER_BYTES, Piece, copy_pieces, difference, hash_pieces, scan
 from evolve._contract import Problem
@@ -69,6 +69,14 @@ def test_hidden_files_belong_to_a_problem_and_decide_scores(tmp_path: Path, path
     assert problem.evaluator != before.evaluator
     _copied(problem, tmp_path / "copy")
     assert (tmp_path / "copy" / path).read_text() == "x = 1\n"
+
+
+def test_a_hidden_file_of_the_program_is_run_but_changed_only_where_the_contract_names_it(tmp_path: Path) -> None:
+    folder = write_problem(tmp_path / "p")
+    (folder / "seed" / ".rc").write_text("x = 1\n")
+    assert (load_problem(folder).contract.editable, sorted(load_problem(folder).seed)) == (("main.py",), [".rc", "main.py"])
+    write_problem(folder, MINIMAL + "editable: [.rc]\n")
+    assert load_problem(folder).contract.editable == (".rc",)
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,17 @@ def test_explanations_may_be_changed(parabola) -> None:
     assert (run / "problem" / "README.md").read_text() == "new"
 
 
+def test_a_permission_that_was_lost_on_the_way_is_given_back(parabola) -> None:
+    config = parabola(evaluations=10)
+    tool = Path(config.problem.name) / "tool.sh"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    run = Path(start(config).run)
+    (run / "problem" / "tool.sh").chmod(0o644)
+    assert resume(run, {"evaluations": 16}).measurements > 10
+    assert os.access(run / "problem" / "tool.sh", os.X_OK)
+
+
 def test_what_is_missing_is_put_back(parabola) -> None:
     run = Path(start(parabola(evaluations=10)).run)
     shutil.rmtree(run / "problem")
