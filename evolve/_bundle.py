@@ -174,7 +174,9 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, str]]:
     """(path, kind) of everything that belongs."""
     with os.scandir(folder / prefix) as scan:
         entries = list(scan)
-    if not entries and prefix:
+    if prefix and (any(entry.name == _VENV_FILE for entry in entries) or is_run(folder / prefix)):
+        return
+    if prefix and not entries:
         yield prefix.rstrip("/"), FOLDER
     for entry in entries:
         path = f"{prefix}{entry.name}"
@@ -187,7 +189,7 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, str]]:
             yield path, FILE
         elif not stat.S_ISDIR(mode):
             raise ProblemError(f"{folder / path}: expected a file or a folder, found a pipe, socket or device; remove it.")
-        elif not (is_run(Path(entry.path)) or (Path(entry.path) / _VENV_FILE).is_file()):
+        else:
             inside = list(_walk(folder, f"{path}/"))
             if path != "runs" or any(kind != FOLDER for _, kind in inside):
                 yield from inside
