@@ -42,7 +42,7 @@ class Names:
     def __init__(self, files: Collection[str]) -> None:
         self.paths = frozenset(files)
         self.texts: Mapping[str, str] = files if isinstance(files, Mapping) else {}
-        self._folders = {part for path in files for part in path.split("/")[:-1]}
+        self.lines = frozenset(line.strip() for text in self.texts.values() for line in text.split("\n"))
 
     def resolved(self, path: str) -> str:
         """The parent's file that ``path`` means, or ``path``, tidied, where it means none or several."""

@@ -7,7 +7,7 @@ around it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from evolve.propose._edit_names import Names
@@ -41,6 +41,14 @@ def is_patch(info: str, lines: Sequence[str]) -> bool:
         return True
     words = info.lower().split()
     return bool(words) and words[0] in DIFF_INFOS
+
+
+def is_signed(lines: Sequence[str], known: Collection[str]) -> bool:
+    """Whether all lines have the signs of a diff, and those taken out are lines of the parent; ``known`` has these, stripped."""
+    written = [line for line in lines if line.strip()]
+    old = [line[1:].strip() for line in written if line[0] == "-"]
+    new = [line for line in written if line[0] == "+"]
+    return bool(old and new) and all(line[0] in "+- " for line in written) and all(line in known for line in old)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass, field
 
 from evolve.propose._edit_names import LONGEST_MARK, Header, Names
-from evolve.propose._edit_patches import begins_patch, goes_on, is_patch
+from evolve.propose._edit_patches import begins_patch, goes_on, is_patch, is_signed
+from evolve.propose._edit_slips import dedented
 
 _SEARCH = re.compile(r"(<{5,9}|-{5,9}) ?(?:SEARCH|ORIGINAL|HEAD|OLD|CURRENT|BEFORE|UPDATED UPSTREAM|OURS)\b(.*)", re.IGNORECASE)
 _ANY_OPENING = re.compile(r"(<{7})(?: ?(?!SEARCH\b)[\w./-]{1,60})?()", re.IGNORECASE)
@@ -125,6 +126,8 @@ class Reader:
         if self._raw is not None:
             self._leave_raw(last=True)
         if self._fence is not None and any(line.strip() for line in self._fence.lines):
+            while not self._fence.lines[-1].strip():
+                self._fence.lines.pop()
             self._close(closed=False)
         self._end_patch()
 
@@ -252,7 +255,11 @@ class Reader:
         header, lines = fence.header, fence.lines
         if header is None and (named := self._in_first_line(lines)) is not None:
             header, lines = named, lines[1:]
-        if is_patch(fence.info, lines):
+        if not closed and lines and (last := lines[-1].rstrip()).endswith(fence.mark) and last.strip(fence.mark[0]).strip():
+            lines, closed = [*lines[:-1], last.rstrip(fence.mark[0])], True  # the closing fence stands in the last line
+        bare = dedented(lines, fence.indent)
+        if is_patch(fence.info, bare) or is_signed(bare, self._names.lines):
+            lines = bare
             path = self._names.resolved(header.path) if header and header.path else self._path
             self.found.append(Patch(path, tuple(lines), closed))
         else:

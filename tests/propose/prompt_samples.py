@@ -6,7 +6,11 @@ from dataclasses import replace
 
 from archive import Arm, Curve
 from evolve.propose._assignment import Assignment, Attempted, Cost, FailureClass, Program, Removed, TaskSheet
+from evolve.propose._edits import Format
+from evolve.propose._prompt import Prompt, render
+from evolve.propose._prompt_templates import Templates
 
+WORDS = Templates.load(None)
 TASK = TaskSheet(
     problem="tiny",
     statement="`train.py` fits a line. It may cost $5 of time.",
@@ -121,3 +125,13 @@ BROKEN = replace(
     cost=None,
 )
 REPAIR = replace(FULL, arm=Arm("llm_repair", "some-model", "diff"), parents=(BROKEN,), base=FIRST, removed=(), tried=())
+
+
+def prompt(assignment: Assignment, format: Format = Format.DIFF, budget: int = 100_000) -> Prompt:
+    made = render(assignment, format, WORDS, budget_tokens=budget)
+    assert isinstance(made, Prompt), made
+    return made
+
+
+def said(made: Prompt) -> str:
+    return "\n".join(block.text for block in made.user)

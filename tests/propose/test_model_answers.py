@@ -68,7 +68,7 @@ WAYS: dict[str, Callable[[list[str]], list[str]]] = {
 
 
 @given(name=st.sampled_from(sorted(BY_NAME)), at=PIECES, n=st.integers(1, 4), how=st.sampled_from(sorted(WAYS)))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_no_line_of_a_child_is_made_up(name: str, at: int, n: int, how: str) -> None:
     """Answers with lines lost, doubled, escaped or cut off give children of the parent's and the answer's own lines, or none."""
     answer = BY_NAME[name]
