@@ -12,6 +12,7 @@ from pathlib import Path
 from archive import AxisInfo, Needs, ProblemInfo, Start
 
 Param = float | int | str | bool
+MAX_BYTES = 1 << 24  # the most that a contract may allow a program, all files together
 CONFIRM_SHARE = 0.3  # of the budget
 
 

@@ -224,7 +224,13 @@ def _children(search: Search) -> Due | None:
     stage = contract.stages[first.stage]
     room = min(stage.block, _room(search, reserve(search).evaluations))
     batch = [due for due in ready if due.stage == first.stage][: max(int(room), 1)]
-    entries = tuple(_entry(search, due.row, due.stage, start=stage.start, index=people.rows[due.row].next_index) for due in batch)
+    starts = [
+        stage.start if people.rows[due.row].arm >= 0 else _fresh(search, due.stage) for due in batch
+    ]  # told ones count at once
+    entries = tuple(
+        _entry(search, due.row, due.stage, start=start, index=people.rows[due.row].next_index)
+        for due, start in zip(batch, starts, strict=True)
+    )
     return Due(Purpose.SEARCH, entries, stage.needs)
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 BARREN = 1000  # propose tickets without a new program, after which the operators have nothing left
 GIVEN = "everything that was given is measured"
+NO_MODEL = "no model can be asked any more, and search.operators names nothing else"
+NO_MODEL_NO_LIMIT = "no model can be asked any more, and the budget limits nothing else"
 TARGET, PATIENCE = "stop.target", "stop.patience"
 PAUSED = "paused"
 
@@ -40,9 +42,9 @@ def over(search: Search, now: float) -> str:
     mechanical = search.config.operators or search.policy.given
     measured = not people.ready and not search.tickets.blocks  # all that models made
     if not mechanical and measured and _models_over(search):
-        return "no model can be asked any more, and search.operators names nothing else"
+        return NO_MODEL
     if not budget.bounds_machine and budget.bounds_models and (mechanical or measured) and _models_over(search):
-        return "no model can be asked any more, and the budget limits nothing else"
+        return NO_MODEL_NO_LIMIT
     return spent(search, now) or search.docket.ended_by
 
 

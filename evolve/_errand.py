@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -24,34 +25,34 @@ ANSWER_S = 30.0  # how long a driver may take
 _EVERY_S = 0.1
 
 
-def errand(run: RunDir, verb: str, body: Mapping[str, object]) -> Mapping[str, Any]:
-    """Carry out a verb of ``evolve._verbs``, durably; returns its answer.
+def errand(run: RunDir, verb: str, body: Mapping[str, object], within_s: float = ANSWER_S) -> Mapping[str, Any]:
+    """Carry out a verb of ``evolve._verbs``, durably; returns its answer.  A driver has ``within_s`` seconds to give it.
 
     Raises:
         UsageError: it was refused; the message is the run's.
         RunLocked: a driver has the run and did not answer in time.
     """
     request = post(run.path, verb, json.dumps(dict(body)))
-    _until_taken(run, request)
+    _until_taken(run, request, within_s)
     for stamped in find_records(run.path, ("requested",), mention=request.id):
         if isinstance(stamped.record, Requested) and stamped.record.request == request.id:
             found: dict[str, Any] = json.loads(stamped.record.answer)
             if not stamped.record.accepted:
-                raise UsageError(found["error"])
+                raise UsageError(found["error"].replace("evolve resume RUN", f"evolve resume {shlex.quote(str(run.path))}"))
             return found
     raise RunLocked(f"{run.path} was let go before it answered; type the same again.")
 
 
-def _until_taken(run: RunDir, request: Request) -> None:
+def _until_taken(run: RunDir, request: Request, within_s: float) -> None:
     """Wait until a driver took the request; carry it out here as soon as there is none, one such process after another."""
-    file, end = inbox_folder(run.path) / f"{request.id}.json", time.monotonic() + ANSWER_S
+    file, end = inbox_folder(run.path) / f"{request.id}.json", time.monotonic() + within_s
     while file.exists():
         if not is_driven(run):
             with suppress(RunLocked):  # somebody was faster
                 _carry_out(run, request)
                 return
         elif time.monotonic() >= end and withdraw(run.path, request):
-            raise RunLocked(f"{run.path} is driven by a process that did not answer in {ANSWER_S:.0f} s; try again.")
+            raise RunLocked(f"{run.path} is driven by a process that did not answer in {within_s:.3g} s; try again.")
         time.sleep(_EVERY_S)
 
 
@@ -64,6 +65,7 @@ def _carry_out(run: RunDir, request: Request) -> None:
         journal = stack.enter_context(Journal.open(run.path))
         search, texts = build_search(config, problem), TextStore(run.path, lambda: journal.durable_seq)
         replay(run, search, texts)
+        search.driven = False
         recorder = Recorder(journal, search, texts, time.time)
         operators = build_operators(config.search.operators)
         workshop = Workshop(problem, operators, texts, search.seed, instructions=instructions_of(run, problem))

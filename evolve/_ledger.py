@@ -176,3 +176,8 @@ def _asked(record: CallReserved) -> Amount:
 def _sentence(name: str, cap: int, settled: int, reserved: int, more: int) -> str:
     shown = [f"${usd(value):.4f}" if name == "usd" else str(value) for value in (cap, settled, reserved, more)]
     return "the cap on {} is {}: {} spent, {} reserved, {} asked for".format(name, *shown)
+
+
+def cap_of(sentence: str) -> str:
+    """Which cap the sentence of a refusal names: usd, tokens or calls; "" where it is none."""
+    return next((cap for cap in ("usd", "tokens", "calls") if f"the cap on {cap} is " in sentence), "")

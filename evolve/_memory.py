@@ -26,6 +26,7 @@ CHILDREN = 16  # a parent
 EFFECTS = 12  # each of the best and the worst
 NOTES_EVERY = 20  # settled children
 MAX_NOTES = 50  # lines
+REMARKS = 10  # of people and agents
 _WORDS = 160  # characters of a summary or reason in a line
 _IDEA = 300
 _FEEDBACK = 4000
@@ -74,6 +75,14 @@ class Count:
     best: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What somebody noted with the run; untrusted."""
+
+    author: str
+    text: str
+
+
 class Memory:
     """Facts for prompts and people."""
 
@@ -90,6 +99,7 @@ class Memory:
         self.notes = ""
         self.failures: dict[str, tuple[int, str]] = {}  # as of the notes: class -> how many, the reason of the latest
         self.noted_at = 0
+        self.remarks: list[Remark] = []  # the latest, the newest last
 
     def made(self, number: int, candidate: Candidate, parents: tuple[int, ...]) -> None:
         """A child was made."""
@@ -102,6 +112,10 @@ class Memory:
             del siblings[:-CHILDREN]
             if parent in self.broken:
                 self.broken.remove(parent)
+
+    def remarked(self, author: str, text: str) -> None:
+        """Somebody noted something."""
+        self.remarks = [*self.remarks, Remark(author, text)][-REMARKS:]
 
     def measured(self, number: int, result: Measurement) -> None:
         """A measurement ended."""

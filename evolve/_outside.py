@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from archive import Arm, Candidate, ProposalStatus, Proposed, ProposeIssued, Record
 from evolve._errors import UsageError
+from evolve._frames import SEED
 from evolve._inbox import Request, body_of
+from evolve._outlook import outlook, spent_words
 from evolve._policies import external_parents
 from evolve._rng import generator
 from evolve._search import Search
@@ -37,7 +39,8 @@ def ask(search: Search, request: Request, workshop: Workshop, now: float) -> Des
     """A ticket: parents and inspirations are chosen as for any other child.
 
     Raises:
-        UsageError: nothing is measured yet, too many tickets are out, no such parent, or a time that is none.
+        UsageError: nothing is measured yet, the budget leaves no room for a child, too many tickets are out, no such parent, or a
+            time that is none.
     """
     body = body_of(request)
     expires_s = body.get("expires_s", EXPIRES_S)
@@ -49,6 +52,9 @@ def ask(search: Search, request: Request, workshop: Workshop, now: float) -> Des
         raise UsageError(f"{out} tickets are with people and agents already; tell a child, or wait until some expire.")
     if not search.people.rows:
         raise UsageError("the run has no program yet; type: evolve resume RUN")
+    at = now if search.driven else search.spend.last_at  # where nobody drives, the budget's clock stands still
+    if why := spent_words(search, outlook(search, at, run="RUN", driven=search.driven), "RUN"):
+        raise UsageError(f"no ticket is given, as no child would be measured: {why}")
     parent = str(body.get("parent", ""))
     if parent and parent not in search.people.by_id:
         raise UsageError(f"expected the whole id of a candidate as parent, found {parent!r}; list them with evolve query.")
@@ -82,7 +88,7 @@ def tell(search: Search, request: Request, workshop: Workshop, now: float) -> De
         raise UsageError("expected files as a mapping from path to text; type: evolve tell RUN TICKET FILES...")
     open_ = search.tickets.proposals.get(ticket)
     live = open_ is not None and open_.expires_at is not None and open_.expires_at > now
-    parents = open_.parents if open_ is not None and open_.expires_at is not None else search.tickets.outside.get(ticket)
+    parents = search.tickets.parents_of(ticket)
     if parents is None:
         raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask RUN")
     whole = {path: text for path, text in workshop.texts.files(parents[0]).items() if path not in removed} | files
@@ -92,10 +98,18 @@ def tell(search: Search, request: Request, workshop: Workshop, now: float) -> De
         return Desired(answer={"status": "invalid", "reason": str(error), "late": not live})
     twin = search.people.by_hash.get(child.code_hash)
     if twin is not None:
-        known = search.people.rows[twin].id
-        return Desired(answer={"status": "duplicate", "candidate": known, "reason": f"it is {known}", "late": not live})
+        known, again = search.people.rows[twin], search.people.rows[twin].id == child.id and _was_told(search, twin)
+        whose = "the parent, unchanged" if known.id == parents[0] else "the seed program" if twin == SEED else known.id
+        told = ", told before" if again else ""
+        answer = {"status": "duplicate", "candidate": known.id, "reason": f"it is {whose}{told}", "late": not live, "again": again}
+        return Desired(answer=answer)
     record = _record(search, ticket, live, _stated(child, body))
-    return Desired((record,), {"status": "accepted", "candidate": child.id, "late": not live})
+    return Desired((record,), {"status": "accepted", "candidate": child.id, "late": not live, "ticket": ticket})
+
+
+def _was_told(search: Search, number: int) -> bool:
+    """Whether a candidate came from people or agents: no arm of the search made it."""
+    return number != SEED and search.people.rows[number].arm < 0
 
 
 def _record(search: Search, ticket: int, live: bool, child: Candidate) -> Record:

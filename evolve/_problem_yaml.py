@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archive import Start
-from evolve._contract import Axis, Budget, Contract, Gate, Param, Stage
+from evolve._contract import MAX_BYTES, Axis, Budget, Contract, Gate, Param, Stage
 from evolve._environment import OWN
 from evolve._errors import ProblemError
 from evolve._yaml import Section, hint, read_yaml, show
@@ -113,7 +113,7 @@ def read_contract(path: Path) -> ContractFile:
         params={name: rule.default for name, rule in rules.items()},
         editable=top.paths("editable"),
         may_add_files=top.flag("may_add_files", False),
-        max_bytes=top.integer("max_bytes", 65536, 1, 1 << 24),
+        max_bytes=top.integer("max_bytes", 65536, 1, MAX_BYTES),
         meaningful_comments=_meaningful_comments(top),
         candidate_imports=top.words("candidate_imports", DISTRIBUTION),
         requires=top.words("requires", DISTRIBUTION),

@@ -8,7 +8,7 @@ results are arguments, and every draw is keyed by (run seed, purpose, ticket).
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from archive import (
     Arm,
@@ -121,6 +121,7 @@ class Search:
         self.closed: tuple[str, str] | None = None  # how the last driver let go of the run, and why; None while one has it
         self.now = 0.0  # when ``ask`` was last asked: no state
         self.judged_at = (-1, -1)  # runs and retractions at which claims were judged again and none changed: no state
+        self.driven = True  # its clock runs: not where a request is carried out and nobody drives; no state
         self.pausing = False  # only what is ready is measured: set by whoever drives, no state
 
     # ---------------------------------------------------------------------------------------------- deciding
@@ -265,6 +266,8 @@ class Search:
                 self.stopping, self.paused, self.evaluator_errors, self.fruitless = "", False, 0, {}
                 self.closed = None
                 self.failed = self.failed if self.people.seed_failed else ""
+            case Note():
+                self.memory.remarked(record.author, record.text)
             case RunCreated():
                 self.seed, self.secret = record.seed, record.secret
             case CallReserved() | CallSettled():
@@ -292,16 +295,7 @@ class Search:
 
     def _new_budget(self, record: BudgetSet) -> None:
         confirm = self.budget.confirm if record.confirm is None else record.confirm
-        self.budget = Budget(
-            wall_s=record.wall_s,
-            cpu_s=record.cpu_s,
-            evaluations=record.evaluations,
-            candidates=record.candidates,
-            confirm=confirm,
-            usd=record.usd,
-            tokens=record.tokens,
-            calls=record.calls,
-        )
+        self.budget = Budget(**{one.name: getattr(record, one.name) for one in fields(Budget)} | {"confirm": confirm})
         self.accounts.new_budget(self.budget, self.tickets.next_ticket)
         confirming.next_budget(self)
         self.finals, self.final_scores = None, []

@@ -65,6 +65,7 @@ _TICKETS = ("next_ticket", "epoch", "proposals", "blocks", "again", "batched", "
 _ACCOUNTS = ("offered", "refused", "poor", "failing", "resting", "tickets", "lost", "since")
 _MEMORY = (
     "told", "summaries", "ideas", "children", "reasons", "broken", "counts", "gains", "losses", "notes", "failures", "noted_at",
+    "remarks",
 )  # fmt: skip
 _TUNING = ("tuner", "ticket", "base", "opening", "spent", "seen", "in_flight", "twins")
 _CONTEST = (

@@ -110,6 +110,11 @@ class Tickets:
             self.outside = dict([*self.outside.items()][-OUTSIDE_KEPT:])
         return issued
 
+    def parents_of(self, ticket: int) -> tuple[str, ...] | None:
+        """The parents of a ticket that people or agents have or had; None where it is none of theirs."""
+        issued = self.proposals.get(ticket)
+        return issued.parents if issued is not None and issued.expires_at is not None else self.outside.get(ticket)
+
     @property
     def has_outside(self) -> bool:
         """Whether people or agents make children of this run."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evolve._outlook import Outlook
+
 
 @dataclass(frozen=True, slots=True)
 class TaskAnswer:
@@ -28,11 +30,26 @@ class TaskAnswer:
     imports: tuple[str, ...]
     limits: str
     params: Mapping[str, float | int | str | bool]
+    rules: tuple[str, ...] = ()  # all of the above that decides what a child may be, in sentences
+    time_s: float = 0.0  # limits of one evaluation at the last stage, as numbers
+    cpu_s: float | None = None
+    memory_mib: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CostAnswer:
+    """What one measurement takes: medians over ``runs``, and the most memory (None where that was not measured)."""
+
+    runs: int
+    wall_s: float
+    cpu_s: float
+    memory_mib: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramAnswer:
-    """A program and what is known of it: ``score`` and ``sd`` over ``n`` measurements, and what the evaluator said."""
+    """A program and what is known of it: ``score`` and ``sd`` over ``n`` measurements, and what the evaluator said.  ``cost`` is
+    there for the first parent."""
 
     id: str
     files: Mapping[str, str]
@@ -45,6 +62,7 @@ class ProgramAnswer:
     metrics: Mapping[str, float]
     descriptors: Mapping[str, float]
     summary: str
+    cost: CostAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +97,17 @@ class FailureAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class RemarkAnswer:
+    """What somebody noted with the run, the newest last; untrusted text."""
+
+    author: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class AskAnswer:
-    """``evolve ask``.  The first of ``parents`` is the program to change; ``tried`` are its children."""
+    """``evolve ask``.  The first of ``parents`` is the program to change; ``tried`` are its children.  ``remarks`` are the newest
+    that ``evolve note`` kept; ``outlook`` says how long the run goes on and what is in the queue."""
 
     schema: int
     run: str
@@ -97,6 +124,8 @@ class AskAnswer:
     failures: tuple[FailureAnswer, ...]
     notes: str
     stagnant: int
+    remarks: tuple[RemarkAnswer, ...] = ()
+    outlook: Outlook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +152,24 @@ class ResultAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class FateAnswer:
+    """Whether and when a child is measured.  ``will`` be, by whoever drives the run now, after ``ahead`` others and in about
+    ``about_s`` seconds; where nobody will, ``words`` say why and what to type."""
+
+    measured: bool
+    will: bool
+    ahead: int
+    about_s: float | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class TellAnswer:
     """``evolve tell``.  ``status`` is accepted, duplicate or invalid; ``candidate`` is the child or whom it repeats.
 
-    ``late``: the ticket had expired or was told before; an accepted child takes part all the same.  ``result`` is None unless it
-    was waited for.
+    ``late``: the ticket had expired or was told before; an accepted child takes part all the same.  ``again``: it is, letter for
+    letter, a child that was told before.  ``result`` is there if it was waited for, or is known already.  ``fate`` was looked at
+    before any waiting; None where nothing was taken.  ``left_out`` are files of the folder that are no part of the child.
     """
 
     schema: int
@@ -138,6 +180,26 @@ class TellAnswer:
     reason: str
     late: bool
     result: ResultAnswer | None = None
+    again: bool = False
+    fate: FateAnswer | None = None
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TicketAnswer:
+    """``evolve result``.  ``status`` of the ticket is open, told or expired; ``ticket`` is None where a candidate was named."""
+
+    schema: int
+    run: str
+    ticket: int | None
+    status: str
+    expires_at: str | None
+    candidate: str | None
+    summary: str
+    result: ResultAnswer | None
+    cost: CostAnswer | None
+    fate: FateAnswer | None
+    outlook: Outlook
 
 
 @dataclass(frozen=True, slots=True)

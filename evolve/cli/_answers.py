@@ -14,6 +14,7 @@ from evolve._cards import Card, Cards
 from evolve._config import RunConfig
 from evolve._contract import Budget
 from evolve._exact import Exact
+from evolve._outlook import Outlook
 from evolve._progress import Share
 from evolve._story import Step
 from evolve._summary import ModelUse
@@ -61,6 +62,7 @@ class StatusAnswer:
     cpu_s: float
     budget: Budget
     models: ModelUse
+    outlook: Outlook | None = None  # how long it goes on, what is in the queue, which command gives it more
 
 
 @dataclass(frozen=True, slots=True)

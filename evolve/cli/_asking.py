@@ -8,21 +8,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evolve._assignments import assignment, task_sheet
+from evolve._contract import Contract
 from evolve._errand import errand
 from evolve._errors import RunError, UsageError
+from evolve._memory import Remark
+from evolve._outlook import Outlook, outlook
 from evolve._providers import instructions_of
 from evolve._rundir import find
 from evolve._search import Search
 from evolve.cli._agent_answers import (
     AskAnswer,
+    CostAnswer,
     FailureAnswer,
     NoteAnswer,
     ProgramAnswer,
+    RemarkAnswer,
     RemovedAnswer,
     TaskAnswer,
     TriedAnswer,
 )
-from evolve.cli._opened import open_run
+from evolve.cli._opened import RUNNING, open_run
+from evolve.cli._results import cost_of
 from evolve.propose import Assignment, FailureClass, Program, TaskSheet
 
 SCHEMA = 1
@@ -37,6 +43,15 @@ class Asked:
     ticket: int
     expires_unix: float
     assignment: Assignment
+    contract: Contract
+    cost: CostAnswer | None
+    outlook: Outlook
+    remarks: tuple[Remark, ...]
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """What a child may be, in sentences; the first says how far a score depends on chance."""
+        return rules_of(self.contract, self.assignment.task)
 
     @property
     def expires_at(self) -> str:
@@ -57,8 +72,8 @@ class Asked:
             ticket=self.ticket,
             expires_at=self.expires_at,
             expires_unix=self.expires_unix,
-            task=_task(told.task),
-            parents=tuple(map(_program, told.parents)),
+            task=_task(told.task, self.contract),
+            parents=tuple(_program(one, None if i else self.cost) for i, one in enumerate(told.parents)),
             inspirations=tuple(map(_program, told.inspirations)),
             seed_score=told.seed_score,
             best_score=told.best_score,
@@ -67,6 +82,8 @@ class Asked:
             failures=tuple(FailureAnswer(one.status, one.count, one.reason) for one in told.failures),
             notes=told.notes,
             stagnant=told.stagnant,
+            remarks=tuple(RemarkAnswer(one.author, one.text) for one in self.remarks),
+            outlook=self.outlook,
         )
 
 
@@ -89,7 +106,17 @@ def ask_run(path: str, *, expires_s: float | None = None, parent: str = "") -> A
         raise RunError(f"ticket {ticket} expired before its task could be read; type: evolve ask {path} --expires 600")
     sheet = task_sheet(opened.problem, instructions_of(opened.run, opened.problem))
     told = assignment(opened.search, issued, opened.texts, sheet)
-    return Asked(path, ticket, float(found["expires_at"]), replace(told, failures=_failures(opened.search)))
+    run = str(opened.run.path.absolute())
+    return Asked(
+        run=run,
+        ticket=ticket,
+        expires_unix=float(found["expires_at"]),
+        assignment=replace(told, failures=_failures(opened.search)),
+        contract=opened.problem.contract,
+        cost=cost_of(opened, told.parents[0].id),
+        outlook=outlook(opened.search, opened.now, run=run, driven=opened.status == RUNNING),
+        remarks=tuple(opened.search.memory.remarks),
+    )
 
 
 def note_run(path: str, text: str, author: str = "") -> NoteAnswer:
@@ -114,7 +141,27 @@ def _failures(search: Search) -> tuple[FailureClass, ...]:
     )
 
 
-def _task(sheet: TaskSheet) -> TaskAnswer:
+def rules_of(contract: Contract, sheet: TaskSheet) -> tuple[str, ...]:
+    """What a child may be, in sentences."""
+    patterns = ", ".join(sheet.editable) or "none"
+    if contract.noisy:
+        chance = "Scores are noisy: each measurement draws new seeds, which a program cannot know; one score shows little."
+    else:
+        chance = (
+            "The problem is deterministic: the same program always gets the same score, so a program must not depend on chance."
+        )
+    added = "New files may be added, with plain relative paths." if sheet.may_add_files else "No file may be added."
+    return (
+        chance,
+        f"Files that may change: {patterns}. Between EVOLVE-BLOCK markers only, where a file has such lines. None may go.",
+        added,
+        f"All files together have at most {sheet.max_bytes} bytes.",
+        f"Besides the standard library of Python, a program may import {', '.join(sheet.imports) or 'nothing'}.",
+        f"Limits of one evaluation: {sheet.limits}.",
+    )
+
+
+def _task(sheet: TaskSheet, contract: Contract) -> TaskAnswer:
     return TaskAnswer(
         problem=sheet.problem,
         statement=sheet.statement,
@@ -130,10 +177,14 @@ def _task(sheet: TaskSheet) -> TaskAnswer:
         imports=sheet.imports,
         limits=sheet.limits,
         params=dict(sheet.params),
+        rules=rules_of(contract, sheet),
+        time_s=contract.stages[-1].time_s,
+        cpu_s=contract.stages[-1].cpu_s,
+        memory_mib=contract.stages[-1].memory_mib,
     )
 
 
-def _program(one: Program) -> ProgramAnswer:
+def _program(one: Program, cost: CostAnswer | None = None) -> ProgramAnswer:
     return ProgramAnswer(
         id=one.id,
         files=dict(one.files),
@@ -146,4 +197,5 @@ def _program(one: Program) -> ProgramAnswer:
         metrics=dict(one.metrics),
         descriptors=dict(one.descriptors),
         summary=one.summary,
+        cost=cost,
     )

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from archive import TextStore, difference
 from evolve._confirming import suspicion
+from evolve._ends import GIVEN
 from evolve._frames import SEED
+from evolve._outlook import ending_limits, raising
 from evolve._search import Search
 from evolve._story import Step, story
 from evolve._summary import CONFIRMED, FinalRuns, Summary, best_of
@@ -123,8 +125,8 @@ def _next(summary: Summary, search: Search) -> list[str]:
     commands.append(f'evolve query {run} "SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"')
     if summary.status in ("interrupted", "stopped"):
         commands.append(f"evolve resume {run}")
-    elif summary.models.refused and search.budget.usd is not None and summary.models.usd > search.budget.usd / 2:
-        commands.append(f"evolve resume {run} budget.usd={2 * search.budget.usd:g}")
-    elif summary.status == "done" and search.budget.wall_s is not None:
-        commands.append(f"evolve resume {run} budget.wall_s={2 * search.budget.wall_s:g}")
+    elif limits := ending_limits(search, summary.reason):
+        commands.append(raising(search, summary.run, *limits))
+    elif summary.reason == GIVEN:
+        commands.append(f"evolve ask {run} --out work/1")
     return commands

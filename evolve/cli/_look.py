@@ -110,7 +110,9 @@ def lineage(words: Namespace) -> int:
 
 def status_answer(opened: OpenedRun) -> StatusAnswer:
     """How an opened run stands."""
+    from evolve._outlook import outlook
     from evolve.cli._answers import StatusAnswer
+    from evolve.cli._opened import RUNNING
 
     seen, contract = opened.progress(), opened.problem.contract
     return StatusAnswer(
@@ -147,11 +149,14 @@ def status_answer(opened: OpenedRun) -> StatusAnswer:
         cpu_s=round(seen.cpu_s, 3),
         budget=seen.budget,
         models=seen.models,
+        outlook=outlook(opened.search, opened.now, run=str(opened.run.path), driven=opened.status == RUNNING),
     )
 
 
 def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
-    reason = f" ({one_line(answer.reason)})" if answer.reason else ""
+    from evolve.cli._agents import outlook_lines
+
+    reason = f" ({one_line(answer.reason, 300)})" if answer.reason else ""
     rows = [
         ("run", answer.run),
         ("status", f"{answer.status}{reason}"),
@@ -181,6 +186,9 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
     rows.append(("spent", f"{duration(answer.wall_s)} on the clock, {duration(answer.cpu_s)} of CPU"))
     if models := models_text(answer.models, answer.budget):
         rows.append(("models", models))
+    if answer.outlook is not None:
+        first, *more = outlook_lines(answer.outlook)
+        rows += [("outlook", first), *(("", line) for line in more)]
     return rows
 
 

@@ -6,9 +6,10 @@ written there, by a grader for instance, goes to stderr.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
@@ -25,7 +26,7 @@ from evolve.cli import _candidate, _claims, _look, _memory
 from evolve.cli._answers import LineageAnswer
 from evolve.cli._asking import ask_run, note_run
 from evolve.cli._opened import open_run
-from evolve.cli._telling import WAIT_S, program_of, tell_run, wait_result
+from evolve.cli._telling import WAIT_S, program_of, tell_run, waited
 
 SCHEMA = 1
 ROWS = 200
@@ -127,13 +128,11 @@ class Tools:
         wait_s: Annotated[float, Field(description="Wait so long for the score", ge=0, le=WAIT_S)] = 0.0,
     ) -> Json:
         with _refusals():
-            program, _ = program_of(self._run, ticket)
+            end = time.monotonic() + wait_s if wait_s > 0 else None
+            program = program_of(self._run, ticket).files
             changed = {path: text for path, text in files.items() if program.get(path) != text}
             said = {"summary": summary, "hypothesis": hypothesis, "expected": expected, "plan": plan}
-            answer = tell_run(self._run, ticket, changed, said)
-            if wait_s > 0 and answer.candidate is not None:
-                return asdict(replace(answer, result=wait_result(self._run, answer.candidate, wait_s)))
-            return asdict(answer)
+            return asdict(waited(tell_run(self._run, ticket, changed, said, wait_s or None), end))
 
     def note(self, text: str, author: str = "") -> Json:
         with _refusals():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,10 @@ from pathlib import Path
 from archive import TextStore
 from evolve._config import RunConfig
 from evolve._contract import Problem
+from evolve._ends import GIVEN
 from evolve._errors import RunError
+from evolve._frames import SEED
+from evolve._outlook import outlook, spent_words
 from evolve._progress import Progress, Watch
 from evolve._reading import open_search
 from evolve._rundir import RunDir, find, is_driven
@@ -18,6 +22,7 @@ from evolve._search import Search
 from evolve._summary import best_of
 
 RUNNING, KILLED = "running", "its driver ended without closing it"
+MEASURED = "what was told is measured; nobody drives it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +86,35 @@ def open_run(path: str) -> OpenedRun:
     driven = is_driven(run)
     config, problem, search, texts = open_search(run)
     last = search.spend.last_at
-    status, reason = (RUNNING, "") if driven else _ended(search, last)
+    status, reason = (RUNNING, "") if driven else _stands(search, last, str(run.path))
     return OpenedRun(run, config, problem, search, texts, status, reason, time.time() if driven else last)
 
 
+def _stands(search: Search, last: float, run: str) -> tuple[str, str]:
+    """How a run that nobody drives stands, as its records have it now: what was told since it was let go counts."""
+    status, reason = _ended(search, last)
+    rows = search.people.rows
+    told = [due.row for due in search.people.ready if due.row != SEED and rows[due.row].arm < 0]
+    if not told:
+        return status, reason
+    seen = outlook(search, last, run=run, driven=False)
+    waits = f"{len(told)} children wait" if len(told) > 1 else "1 child waits"
+    if seen.ended_by not in ("", "budget.candidates"):
+        words = f"{waits} to be measured: {spent_words(search, seen, run)}"
+    else:
+        first = f"evolve result {shlex.quote(run)} {rows[told[0]].id} --wait"
+        words = f"{waits} to be measured, and nobody drives the run; type: {first}"
+    return status, words if reason in (GIVEN, MEASURED, status) else f"{reason}; {words}"
+
+
 def _ended(search: Search, last: float) -> tuple[str, str]:
-    """How a run that nobody drives ended."""
+    """How the last driver let go of a run."""
     if search.failed:
         return "failed", search.failed
     if search.stopping:
         return search.stopping, search.stopping
     if search.paused:
-        return "stopped", "what was told is measured; nobody drives it"
+        return "stopped", MEASURED
     if search.closed is not None:
         return search.closed
     why = search.done(last) if search.people.rows else ""

@@ -3,79 +3,106 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from archive import BlockClosed, Follower, Measured, Status, difference, find_records
-from evolve._errand import errand
-from evolve._errors import RunLocked, UsageError
+from evolve._contract import MAX_BYTES
+from evolve._errand import ANSWER_S, errand
+from evolve._errors import UsageError
 from evolve._memory import effect_of
+from evolve._outlook import Fate, fate, outlook
 from evolve._population import standing
 from evolve._rundir import find, is_driven
 from evolve._summary import best_of
-from evolve.cli._agent_answers import ResultAnswer, TellAnswer
-from evolve.cli._opened import open_run
+from evolve.cli._agent_answers import FateAnswer, ResultAnswer, TellAnswer
+from evolve.cli._background import Background
+from evolve.cli._opened import RUNNING, OpenedRun, open_run
 from evolve.propose._scope import is_plain_path
-
-if TYPE_CHECKING:
-    from evolve._summary import Summary
 
 SCHEMA = 1
 WAIT_S = 3600.0
 NOT_MEASURED = "not measured"
-MAX_FILE_BYTES = 16 << 20
 MAX_FILES = 10_000
+MAX_NAMED = 20  # files that were left out
+HAND_IN_S = 2.0  # the least that handing in may take, whatever was asked
+CLOSING_S = 5.0  # how long whoever has its score waits for the run to be let go
+_WORDS = 2000  # characters of a statement: the run keeps no more
+_TOOLS = frozenset({"__pycache__", ".git", ".hg", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".venv", "node_modules"})
 _EVERY_S = 0.2
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+
+
+class TooLarge(UsageError):
+    """A file that no child of this problem may be as large as."""
 
 
 # ------------------------------------------------------------------------------------------------ which file is which
 
 
-def program_of(path: str, ticket: int) -> tuple[Mapping[str, str], bool]:
-    """The files of the program that a ticket is about, and whether a child may add some.
+@dataclass(frozen=True, slots=True)
+class TicketProgram:
+    """The program that a ticket is about, and what its problem allows of a child."""
+
+    files: Mapping[str, str]
+    may_add: bool
+    max_bytes: int
+
+
+def program_of(path: str, ticket: int) -> TicketProgram:
+    """The program that a ticket is about.
 
     Raises:
         UsageError: no such ticket was handed out to people or agents.
         RunError: no run in that folder.
     """
     opened = open_run(path)
-    tickets = opened.search.tickets
-    issued = tickets.proposals.get(ticket)
-    parents = issued.parents if issued is not None and issued.expires_at is not None else tickets.outside.get(ticket)
+    parents = opened.search.tickets.parents_of(ticket)
     if parents is None:
         raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask {path}")
-    return opened.texts.files(parents[0]), opened.problem.contract.may_add_files
+    contract = opened.problem.contract
+    return TicketProgram(opened.texts.files(parents[0]), contract.may_add_files, contract.max_bytes)
 
 
-def read_files(names: Sequence[str], folder: str | None, program: Mapping[str, str], *, may_add: bool) -> dict[str, str]:
+def read_files(
+    names: Sequence[str],
+    folder: str | None,
+    program: Mapping[str, str],
+    *,
+    may_add: bool,
+    max_bytes: int = MAX_BYTES,
+    ticket: int | None = None,
+) -> dict[str, str]:
     """The files handed in, by their path in the program.
 
     With a folder, a file is what its path below the folder says, and no names stand for all files of the program that lie there
-    (and, where files may be added, for others with a plain name).  Without, a file is named by its path, or by its last part where
-    exactly one file of the program is called that.
+    (and, where files may be added, for others with a plain name).  Without, a file below the folder that ``evolve ask --out`` made
+    for this ticket is named by where it lies in it; any other by its path, or by its last part where exactly one file of the
+    program is called that.
 
     Raises:
+        TooLarge: one of them has more than ``max_bytes`` bytes by itself.
         UsageError: nothing was named, or a file that is not clear, not there or not text.
     """
     if folder is not None and not Path(folder).is_dir():
         raise UsageError(f"expected a folder at {folder}, found {'a file' if Path(folder).exists() else 'nothing'}.")
     if folder is None and not names:
         raise UsageError("expected the files that you changed; type: evolve tell RUN TICKET FILES..., or --dir DIR for all in it")
-    places = [_below(name, folder) if folder is not None else (_meant(name, program), Path(name)) for name in names]
+    places = [_below(name, folder) if folder is not None else _meant(name, program, ticket) for name in names]
     if folder is not None and not names:
         places = _lying_in(Path(folder), program, may_add)
         if not places:
             raise UsageError(f"expected files of the program in {folder} ({', '.join(program)}), found none.")
     files: dict[str, str] = {}
-    most = max(MAX_FILE_BYTES, *(len(text.encode()) for text in program.values()))
     for path, place in places:
         if path in files:
             raise UsageError(f"two of the files are meant as {path}; name one, or give --dir DIR and paths below it.")
-        files[path] = _text(place, most)
+        files[path] = _text(place, max_bytes)
     return files
 
 
@@ -90,16 +117,29 @@ def _below(name: str, folder: str) -> tuple[str, Path]:
         raise UsageError(f"expected a file in {folder}, found {name}, which lies elsewhere.") from None
 
 
-def _meant(name: str, program: Mapping[str, str]) -> str:
-    path = Path(name).as_posix()
+def _meant(name: str, program: Mapping[str, str], ticket: int | None) -> tuple[str, Path]:
+    """A name without ``--dir``: by the ticket's own folder where it lies in that, else by the name."""
+    place = Path(name)
+    root = next((one for one in _real(place).parents if (one / task_name(ticket, program)).is_file()), None) if ticket else None
+    if root is not None:
+        return _real(place).relative_to(root).as_posix(), place
+    path = place.as_posix()
     if path in program:
-        return path
-    called = [one for one in program if one.rpartition("/")[2] == Path(name).name]
+        return path, place
+    called = [one for one in program if one.rpartition("/")[2] == place.name]
     if len(called) == 1:
-        return called[0]
+        return called[0], place
     if called:
         raise UsageError(f"{name} may be {' or '.join(called)}; give --dir DIR, and its path below that.")
-    raise UsageError(f"the program has {', '.join(program)} and no file {Path(name).name}; to add one give --dir DIR too.")
+    raise UsageError(f"the program has {', '.join(program)} and no file {place.name}; to add one give --dir DIR too.")
+
+
+def task_name(ticket: int, program: Mapping[str, str]) -> str:
+    """What the file with the task is called, beside the program: a name that no file of the program has."""
+    name = f"TASK@{ticket}.md"  # is_plain_path refuses @
+    while name in program:  # files of a seed program are called as they like
+        name = f"@{name}"
+    return name
 
 
 def _real(place: Path) -> Path:
@@ -113,6 +153,40 @@ def _lying_in(folder: Path, program: Mapping[str, str], may_add: bool) -> list[t
         return known
     added = ((one.relative_to(folder).as_posix(), one) for one in sorted(_below_folder(folder)))
     return known + [(path, one) for path, one in added if path not in program and is_plain_path(path) and one.is_file()]
+
+
+def left_out(folder: str, program: Mapping[str, str], taken: Collection[str]) -> tuple[str, ...]:
+    """Files below the folder that are no part of the child, by their path in it; those in folders of tools are not looked at.
+
+    At most ``MAX_NAMED``, and then how many more there are.
+    """
+    found: list[str] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in _TOOLS)
+        here = Path(place).relative_to(folder)
+        found += [(here / name).as_posix() for name in sorted(names) if not _is_task(name)]
+        if len(found) > MAX_FILES:
+            break
+    left = [path for path in found if path not in taken and path not in program]
+    return (*left[:MAX_NAMED], *([f"and {len(left) - MAX_NAMED} more"] if len(left) > MAX_NAMED else []))
+
+
+def _is_task(name: str) -> bool:
+    return re.fullmatch(r"@*TASK@\d+\.md", name) is not None
+
+
+def needed(left: Sequence[str], changed: Mapping[str, str], program: Mapping[str, str]) -> str:
+    """A file that was left out although the change imports or names it, so that the child could only fail; "" without any."""
+    before = "\n".join(program.values())
+    for path in left:
+        name = Path(path).name
+        said = [re.escape(name)]
+        if path.endswith(".py"):
+            said.append(rf"^[ \t]*(?:from|import)\b.*\b{re.escape(name.removesuffix('.py'))}\b")
+        pattern = re.compile("|".join(said), re.MULTILINE)
+        if not pattern.search(before) and any(pattern.search(text) for text in changed.values()):
+            return path
+    return ""
 
 
 def _below_folder(folder: Path) -> list[Path]:
@@ -141,7 +215,7 @@ def _text(place: Path, most: int) -> str:
         if not stat.S_ISREG(found):
             raise UsageError(f"expected a text file at {place}, found {_KINDS.get(stat.S_IFMT(found), 'a device')}.")
         if len(data) > most:
-            raise UsageError(f"expected a text file of at most {most} bytes at {place}, found more.")
+            raise TooLarge(f"at most {most} bytes are allowed in all files together; {place} alone has more.")
         return data.decode()
     except FileNotFoundError:
         raise UsageError(f"expected a file at {place}, found nothing.") from None
@@ -152,7 +226,9 @@ def _text(place: Path, most: int) -> str:
 # ------------------------------------------------------------------------------------------------ telling
 
 
-def tell_run(path: str, ticket: int, files: Mapping[str, str], statement: Mapping[str, str]) -> TellAnswer:
+def tell_run(
+    path: str, ticket: int, files: Mapping[str, str], statement: Mapping[str, str], within_s: float | None = None
+) -> TellAnswer:
     """Hand in a child; it goes through the gates before this returns.
 
     Args:
@@ -160,76 +236,108 @@ def tell_run(path: str, ticket: int, files: Mapping[str, str], statement: Mappin
         ticket: What ``ask`` gave.
         files: Those that differ from the parent's.
         statement: summary, hypothesis, expected, plan.
+        within_s: How long a driver may take to answer.
 
     Raises:
         UsageError: no such ticket, or files that are none.
         RunError: no run in that folder, or its driver does not answer.
     """
-    said = {key: text for key, text in statement.items() if text}
-    found = errand(find(Path(path)), "tell", {"ticket": ticket, "files": dict(files), **said})
-    return TellAnswer(
+    said = {key: text[:_WORDS] for key, text in statement.items() if text}
+    within_s = ANSWER_S if within_s is None else min(max(within_s, HAND_IN_S), ANSWER_S)
+    found = errand(find(Path(path)), "tell", {"ticket": ticket, "files": dict(files), **said}, within_s)
+    candidate = found.get("candidate")
+    answer = TellAnswer(
         schema=SCHEMA,
         run=path,
         ticket=ticket,
         status=str(found["status"]),
-        candidate=found.get("candidate"),
+        candidate=candidate,
         reason=str(found.get("reason", "")),
         late=bool(found.get("late", False)),
+        again=bool(found.get("again", False)),
     )
+    return answer if candidate is None else _with_fate(answer, candidate)
+
+
+def refused(path: str, ticket: int, reason: str) -> TellAnswer:
+    """The answer to what cannot be taken as it is; nothing was handed in, and the ticket is as it was."""
+    return TellAnswer(schema=SCHEMA, run=path, ticket=ticket, status="invalid", candidate=None, reason=reason, late=False)
+
+
+def _with_fate(answer: TellAnswer, candidate: str) -> TellAnswer:
+    """With what becomes of the child, and with what is known of one that was measured before."""
+    opened = open_run(answer.run)
+    found = fate_of(opened, candidate)
+    result = result_in(opened, candidate) if found.measured else None
+    return replace(answer, fate=FateAnswer(**asdict(found)), result=result)
+
+
+def fate_of(opened: OpenedRun, candidate: str) -> Fate:
+    """Whether and when a candidate of an opened run is measured."""
+    run = str(opened.run.path)
+    seen = outlook(opened.search, opened.now, run=run, driven=opened.status == RUNNING)
+    return fate(opened.search, opened.search.people.by_id[candidate], seen, run=run)
+
+
+def waited(answer: TellAnswer, end: float | None) -> TellAnswer:
+    """An answer with the child's score, waited for until this moment of the monotonic clock; None does not wait."""
+    known = answer.result is not None and answer.result.status != NOT_MEASURED
+    if end is None or answer.candidate is None or known:
+        return answer
+    return replace(answer, result=wait_result(answer.run, answer.candidate, max(end - time.monotonic(), 0.0)))
 
 
 def wait_result(path: str, candidate: str, wait_s: float) -> ResultAnswer:
-    """What becomes of a child, after at most about ``wait_s`` seconds.
+    """What becomes of a child, after at most ``wait_s`` seconds.
 
-    A live driver is watched; where there is none, this process drives the run just long enough to measure what is ready, which is
-    not cut short.
+    A live driver is watched; where there is none, a process of its own drives the run just long enough to measure what is ready.
+    That goes on when the time is over: what it measures counts, and the next to ask finds it.
 
     Raises:
-        RunError: no run in that folder.
+        RunError: no run in that folder, or one that cannot be opened.
         KeyboardInterrupt: measuring was interrupted; everything so far is kept.
     """
     run, end = find(Path(path)), time.monotonic() + wait_s
-    follower, seen, look = Follower(run.path), False, False
-    while True:
-        driven = is_driven(run)
-        for stamped in follower.poll():
-            record = stamped.record
-            mine = isinstance(record, Measured) and record.result.candidate == candidate
-            seen = seen or mine
-            look = look or mine or (seen and isinstance(record, BlockClosed))  # of some stages a result counts when its block ends
-        if (look or not driven) and (result := result_of(path, candidate)).status != NOT_MEASURED:
-            return result
-        look = False
-        if driven and time.monotonic() >= end:
-            return result_of(path, candidate, f"{wait_s:g} s are over; see: evolve show {path} {candidate}")
-        summary = None if driven else _measure(run.path)
-        if summary is not None:
-            result = result_of(path, candidate, _no_more(path, summary.reason))
-            if summary.status == "interrupted" and result.status == NOT_MEASURED:
-                raise KeyboardInterrupt
-            return result
-        time.sleep(_EVERY_S)
+    follower, seen, look, measuring = Follower(run.path), False, True, None
+    with ExitStack() as stack:
+        while True:
+            for stamped in follower.poll():
+                record = stamped.record
+                mine = isinstance(record, Measured) and record.result.candidate == candidate
+                seen = seen or mine
+                closed = seen and isinstance(record, BlockClosed)  # of some stages a result counts when its block ends
+                look = look or mine or closed
+            if look and (result := result_of(path, candidate)).status != NOT_MEASURED:
+                if measuring is not None:
+                    measuring.wait(min(end, time.monotonic() + CLOSING_S))
+                return result
+            look = False
+            if measuring is not None and measuring.ended:
+                measuring.check()
+                if not measuring.was_locked_out:
+                    return _found(path, candidate)
+                measuring = None
+            if time.monotonic() >= end:
+                return _found(path, candidate, "the wait is over, and ")
+            if measuring is None and not is_driven(run):
+                measuring, look = stack.enter_context(Background(run.path)), True
+            time.sleep(min(_EVERY_S, max(end - time.monotonic(), 0.0)))
 
 
-def _measure(run: Path) -> Summary | None:
-    """Measure what is ready; None where a driver was faster."""
-    from evolve._session import measure_ready
-
-    try:
-        return measure_ready(run)
-    except RunLocked:
-        return None
-
-
-def _no_more(path: str, reason: str) -> str:
-    if reason.startswith("budget."):
-        return f"the run's {reason} is spent; to go on, type: evolve resume {path} {reason}=MORE"
-    return f"the run measures no more: {reason}; see: evolve status {path}"
+def _found(path: str, candidate: str, before: str = "") -> ResultAnswer:
+    """What is known of a child now, and what will become of it."""
+    opened = open_run(path)
+    return result_in(opened, candidate, f"{before}{fate_of(opened, candidate).words}")
 
 
 def result_of(path: str, candidate: str, why: str = "") -> ResultAnswer:
     """What is known of a child now; ``why`` is the reason given where it is not measured."""
-    search = open_run(path).search
+    return result_in(open_run(path), candidate, why)
+
+
+def result_in(opened: OpenedRun, candidate: str, why: str = "") -> ResultAnswer:
+    """As ``result_of``, of a run that is open."""
+    search = opened.search
     people = search.people
     number, best = people.by_id[candidate], best_of(search)
     row = people.rows[number]
@@ -249,7 +357,7 @@ def result_of(path: str, candidate: str, why: str = "") -> ResultAnswer:
         effect_gain=effect.effect if effect else None,
         effect_sd=effect.sd if effect else None,
         best_id=people.rows[best].id if best is not None else None,
-        reason=why if not settled else told.reason if told else _evaluator_said(path, candidate),
+        reason=why if not settled else told.reason if told else _evaluator_said(str(opened.run.path), candidate),
         feedback=told.feedback if told else "",
     )
 

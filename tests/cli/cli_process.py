@@ -56,6 +56,7 @@ def evaluate(trial: Trial) -> Outcome:
     )
 """
 SETTINGS = ("sandbox=none", "executor.slots=2")
+Say = Callable[..., str]  # carries a verb out in this process; gives what it printed
 
 
 def write_problem(folder: Path, *, noisy: bool = False) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cli_process import SETTINGS, Cli, write_problem
+from cli_process import SETTINGS, Cli, Say, write_problem
+
+from evolve.cli import main
 
 
 @pytest.fixture
@@ -32,3 +34,26 @@ def ended(tmp_path_factory: pytest.TempPathFactory, problem: Path) -> tuple[Path
         once.close()
     assert code == 0, err
     return folder / "run", out, err
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    def call(*words: object, code: int = 0) -> str:
+        assert main([str(word) for word in words]) == code, capsys.readouterr().err
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return out if code != 2 else err
+
+    return call
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[[str], Path]:
+    """Writes a child's main.py."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "main.py"
+        path.write_text(text)
+        return path
+
+    return write

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli_process import SEED, SETTINGS, Cli, n_records, wait_for, write_problem
+from cli_process import SEED, SETTINGS, Cli, Say, n_records, wait_for, write_problem
 from test_looking import GOLDEN, skeleton
 
 from archive import (
@@ -35,7 +35,6 @@ from evolve.cli._main import VERBS
 from evolve.cli._telling import read_files
 
 BLOCKS = SEED.replace("X = 4.0\nY = 2.5\n", "# EVOLVE-BLOCK-START\nX = 4.0\nY = 2.5\n# EVOLVE-BLOCK-END\n")
-Say = Callable[..., str]
 
 
 def child(x: float, y: float = 2.5, seed: str = SEED) -> str:
@@ -70,32 +69,9 @@ def run(alone: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    def call(*words: object, code: int = 0) -> str:
-        assert main([str(word) for word in words]) == code, capsys.readouterr().err
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return out if code != 2 else err
-
-    return call
-
-
-@pytest.fixture
 def ticket(say: Say, run: Path, tmp_path: Path) -> Callable[..., str]:
     """Asks for a ticket and gives its number."""
     return lambda *words: str(json.loads(say("ask", run, "--json", *words))["ticket"])
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Callable[[str], Path]:
-    """Writes a child's main.py."""
-
-    def write(text: str) -> Path:
-        path = tmp_path / "main.py"
-        path.write_text(text)
-        return path
-
-    return write
 
 
 # ------------------------------------------------------------------------------------------------ nobody drives the run
@@ -132,7 +108,8 @@ def test_json_of_the_agents_verbs_keeps_its_form(say: Say, run: Path, file: Call
     asked = say("ask", run, "--parent", "seed", "--json")
     told = say("tell", run, json.loads(asked)["ticket"], file(child(2.0, seed=BLOCKS)), "--wait", "--json")
     noted = say("note", run, "mind the gap", "--author", "me", "--json")
-    for name, text in (("ask", asked), ("tell", told), ("note", noted)):
+    result = say("result", run, json.loads(asked)["ticket"], "--json")
+    for name, text in (("ask", asked), ("tell", told), ("note", noted), ("result", result)):
         assert next(iter(json.loads(text))) == "schema"
         assert skeleton(json.loads(text)) == json.loads((GOLDEN / f"{name}.json").read_text()), name
     found = json.loads(asked)
@@ -162,6 +139,8 @@ def test_what_is_no_child_is_refused_and_the_ticket_stays_open(
     comment = file(BLOCKS.replace("X = 4.0", "X = 4.0  # the same"))
     found = json.loads(say("tell", run, mine, comment, "--json", code=1))
     assert (found["status"], found["candidate"], found["late"]) == ("duplicate", before[0], False)
+    assert (found["reason"], found["again"], found["result"]["score"]) == ("it is the parent, unchanged", False, 3.5)
+    assert "it is the parent, unchanged" in say("tell", run, mine, file(BLOCKS), code=1)
     assert made(run) == before
     found = json.loads(say("tell", run, mine, file(child(3.0, seed=BLOCKS)), "--json"))
     assert (found["status"], found["late"]) == ("accepted", False)
@@ -172,7 +151,8 @@ def test_told_twice_and_told_late_it_takes_part_all_the_same(
 ) -> None:
     mine = ticket()
     first = json.loads(say("tell", run, mine, file(child(3.0, seed=BLOCKS)), "--json"))
-    assert json.loads(say("tell", run, mine, file(child(3.0, seed=BLOCKS)), "--json", code=1))["status"] == "duplicate"
+    again = json.loads(say("tell", run, mine, file(child(3.0, seed=BLOCKS)), "--json"))
+    assert (again["status"], again["again"], again["fate"]["measured"]) == ("duplicate", True, False)
     second = json.loads(say("tell", run, mine, file(child(2.5, seed=BLOCKS)), "--json"))
     assert (first["late"], second["status"], second["late"]) == (False, "accepted", True)
     short = ticket("--expires", "0.5")
@@ -183,15 +163,20 @@ def test_told_twice_and_told_late_it_takes_part_all_the_same(
     assert rows == [["seed", "ok"], *[["external", "ok"]] * 3]  # all that was told is measured
 
 
-def test_told_again_it_waits_for_what_was_told_first(
+def test_told_again_it_answers_with_what_is_known_or_waits_for_it(
     say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path]
 ) -> None:
     mine, path = ticket(), file(child(3.0, seed=BLOCKS))
     first = json.loads(say("tell", run, mine, path, "--json"))  # as if whoever waited for it had been killed
-    again = json.loads(say("tell", run, mine, path, "--wait", "--json", code=1))
-    assert (again["status"], again["candidate"]) == ("duplicate", first["candidate"])
+    again = json.loads(say("tell", run, mine, path, "--wait", "--json"))
+    assert (again["status"], again["candidate"], again["again"]) == ("duplicate", first["candidate"], True)
     assert again["result"]["status"] == "ok"
-    assert "score" in say("tell", run, mine, path, "--wait", code=1)
+    out = say("tell", run, mine, path)  # measured: nobody has to wait
+    assert out.startswith(f"told before: {first['candidate']}")
+    assert "score" in out
+    comment = file(child(3.0, seed=BLOCKS).replace("X = 3.0", "X = 3.0  # another text, the same program"))
+    other = json.loads(say("tell", run, ticket(), comment, "--json", code=1))
+    assert (other["status"], other["again"], other["result"]["score"]) == ("duplicate", False, 2.5)
 
 
 def test_a_child_that_fails_says_how(say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path]) -> None:
@@ -241,8 +226,8 @@ def test_a_teller_that_is_killed_loses_nothing_and_counts_once(
         assert time.monotonic() < end
     teller.send_signal(signal.SIGKILL)
     teller.wait()
-    again = json.loads(say("tell", run, mine, path, "--wait", "--json", code=1))
-    assert (again["status"], again["candidate"]) == ("duplicate", id_)
+    again = json.loads(say("tell", run, mine, path, "--wait", "--json"))
+    assert (again["status"], again["candidate"], again["again"]) == ("duplicate", id_, True)
     say("tell", run, ticket(), file(child(3.0, seed=BLOCKS)), "--wait")  # measures what is ready
     assert made(run).count(id_) == n_measured(run, id_) == 1
     assert not [left for left in inbox.iterdir() if left.suffix == ".json"]
@@ -268,13 +253,21 @@ def test_interrupted_while_it_measures_it_keeps_the_child(
     assert n_measured(run, id_) == 1
 
 
-def test_a_spent_budget_is_named(say: Say, ended: tuple[Path, str, str], tmp_path: Path, file: Callable[[str], Path]) -> None:
-    run = Path(shutil.copytree(ended[0], tmp_path / "run"))
-    mine = json.loads(say("ask", run, "--json"))["ticket"]
-    found = json.loads(say("tell", run, mine, file(child(1.25)), "--wait", "--json"))
+def test_a_spent_budget_is_named(say: Say, tmp_path: Path, problem: Path, file: Callable[[str], Path]) -> None:
+    run = tmp_path / "run"
+    say("run", "--json", f"problem={problem}", "search=given", f"out={run}", "budget.evaluations=2", *SETTINGS)
+    tickets = [json.loads(say("ask", run, "--json"))["ticket"] for _ in range(2)]
+    say("tell", run, tickets[0], file(child(2.0)), "--wait")
+    found = json.loads(say("tell", run, tickets[1], file(child(1.25)), "--wait", "--json"))
     assert (found["status"], found["result"]["status"]) == ("accepted", "not measured")
-    assert f"evolve resume {run} budget.evaluations=MORE" in found["result"]["reason"]
-    say("resume", run, "budget.evaluations=14", "--json")
+    way_on = f"evolve resume {run} budget.evaluations=4"
+    spent = "budget.evaluations leaves no room for another child (2 of 2 spent, 0 set aside)"
+    for words in (found["result"]["reason"], found["fate"]["words"], say("ask", run, code=2), say("status", run)):
+        assert spent in words
+        assert way_on in words
+    seen = json.loads(say("status", run, "--json"))["outlook"]
+    assert (seen["ended_by"], seen["command"], seen["measurements_left"]) == ("budget.evaluations", way_on, 0)
+    say(*shlex.split(way_on)[1:], "--json")
     assert json.loads(say("show", run, found["candidate"], "--json"))["score"] == pytest.approx(0.75)
 
 
@@ -306,7 +299,7 @@ def test_a_live_driver_takes_children_in(say: Say, cli: Cli, live: Path, file: C
     wait_for(lost)
     late = json.loads(say("tell", live, gone, file(child(1.375)), "--wait", "60", "--json"))
     assert (late["status"], late["late"], late["result"]["score"]) == ("accepted", True, 0.875)
-    assert json.loads(say("tell", live, mine, file(child(1.125)), "--json", code=1))["status"] == "duplicate"
+    assert json.loads(say("tell", live, mine, file(child(1.125)), "--json"))["again"] is True
     say("stop", live)
     assert cli.started[0].wait(timeout=30) == 0
     assert all(n_measured(live, one["candidate"]) == 1 for one in (told, late))
@@ -325,7 +318,7 @@ def test_a_driver_takes_what_a_killed_teller_left(say: Say, cli: Cli, live: Path
     driver.send_signal(signal.SIGCONT)
     id_ = candidate_id({"main.py": path.read_text()})
     wait_for(lambda: n_measured(live, id_) == 1)
-    assert json.loads(say("tell", live, mine, path, "--json", code=1))["status"] == "duplicate"
+    assert json.loads(say("tell", live, mine, path, "--json"))["again"] is True
     assert made(live).count(id_) == 1
 
 
@@ -409,12 +402,26 @@ def test_an_agents_mistake_is_one_sentence(
     assert err.count("\n") == 1
 
 
-def test_more_than_a_driver_reads_is_refused_at_once(
+def test_more_than_the_problem_allows_is_invalid_with_its_number(
     say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path]
 ) -> None:
     mine = ticket()
-    assert "a request may have" in say("tell", run, mine, file("#" * (1 << 21)), code=2)
+    assert "at most 65536 bytes are allowed in all files together" in say("tell", run, mine, file("#" * (1 << 21)), code=1)
+    near = BLOCKS.replace("X = 4.0", "X = 4.0\nA = 1" + "  " * 32700)
+    assert "at most 65536 bytes are allowed in all files together" in say("tell", run, mine, file(near), code=1)
     assert list((run / "inbox").iterdir()) == []
+
+
+def test_whatever_the_contract_allows_can_be_told(say: Say, tmp_path: Path, problem: Path, file: Callable[[str], Path]) -> None:
+    folder, run = Path(shutil.copytree(problem, tmp_path / "large")), tmp_path / "run"
+    yaml = folder / "problem.yaml"
+    yaml.write_text(f"{yaml.read_text()}max_bytes: 3000000\n")
+    say("run", "--json", f"problem={folder}", "search=given", f"out={run}", *SETTINGS)
+    mine = json.loads(say("ask", run, "--json"))["ticket"]
+    text = child(2.0)
+    table = f"TABLE = '{chr(7) * (2_990_000 - len(text))}'\n"  # escaped twice on its way
+    told = json.loads(say("tell", run, mine, file(f"{text}{table}"), "--json", "--summary", "a table"))
+    assert told["status"] == "accepted"
 
 
 def test_what_a_model_was_asked_and_answered_is_shown(ended: tuple[Path, str, str], tmp_path: Path, say: Say) -> None:

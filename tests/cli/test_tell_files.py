@@ -55,7 +55,7 @@ ODD: list[tuple[Lay, str]] = [
     (lambda path: path.symlink_to("main.py"), "expected a text file in UTF-8 at .*main.py, found none that can be read"),
     (lambda path: path.symlink_to("nowhere"), "expected a file at .*main.py, found nothing"),
     (lambda path: path.write_bytes(b"\xff"), "expected a text file in UTF-8 at .*main.py"),
-    (lay_much, "at most 16777216 bytes at .*main.py, found more"),
+    (lay_much, "at most 16777216 bytes are allowed in all files together; .*main.py alone has more"),
 ]
 
 

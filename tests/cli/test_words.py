@@ -30,6 +30,7 @@ NAMES = [
     "retract",
     "ask",
     "tell",
+    "result",
     "note",
     "mcp",
     "agent-guide",

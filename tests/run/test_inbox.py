@@ -11,8 +11,9 @@ from queue import Empty, SimpleQueue
 
 import pytest
 
+from evolve import _inbox
 from evolve._config import SearchConfig, StopConfig
-from evolve._contract import Budget, Contract, Stage
+from evolve._contract import MAX_BYTES, Budget, Contract, Stage
 from evolve._errors import RunLocked, UsageError
 from evolve._inbox import InboxWatcher, Request, inbox_folder, post, waiting, withdraw
 from evolve._rundir import RunDir, RunLock, is_driven
@@ -37,7 +38,8 @@ def test_requests_are_read_in_the_order_they_were_left(tmp_path):
 @pytest.mark.parametrize(
     "rubbish", [b"", b"{", b"[]", b'{"verb": "stop"}', b"\xff\xfe", b'{"verb":"note","body":"' + b"x" * (1 << 20) + b'"}']
 )
-def test_a_file_that_is_no_request_cannot_stop_a_run(tmp_path, rubbish):
+def test_a_file_that_is_no_request_cannot_stop_a_run(tmp_path, rubbish, monkeypatch):
+    monkeypatch.setattr(_inbox, "MAX_REQUEST_BYTES", 1 << 20)
     inbox_folder(tmp_path).mkdir()
     (inbox_folder(tmp_path) / "abc.json").write_bytes(rubbish)
     good = post(tmp_path, "stop", "{}")
@@ -53,10 +55,18 @@ def test_a_request_that_goes_while_it_is_looked_at_stops_nobody(tmp_path):
     assert list(looking) == [third]
 
 
-def test_what_is_larger_than_a_driver_reads_is_not_left(tmp_path):
+def test_what_is_larger_than_a_driver_reads_is_not_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(_inbox, "MAX_REQUEST_BYTES", 1 << 20)
     with pytest.raises(UsageError, match="a request may have"):
         post(tmp_path, "tell", "x" * (1 << 20))
     assert list(inbox_folder(tmp_path).iterdir()) == []
+
+
+@pytest.mark.parametrize("letter", ["\x01", "\\", '"', "\x7f", "é", "€", "\U0001f600"])
+def test_a_request_holds_what_a_contract_may_allow_however_it_is_escaped(letter):
+    text = letter * 1000
+    request = json.dumps({"verb": "tell", "body": json.dumps({"files": {"a": text}})})
+    assert len(request) / len(text.encode()) * MAX_BYTES < _inbox.MAX_REQUEST_BYTES
 
 
 def test_looking_whether_a_run_is_driven_keeps_nobody_from_driving_it(tmp_path):

@@ -1,0 +1,188 @@
+"""What is to come of a run: what its limits leave, whether and when a child is measured, which command gives more."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evolve._confirming import is_limit
+from evolve._due import reserve
+from evolve._ends import NO_MODEL, NO_MODEL_NO_LIMIT, limits, over, spent
+from evolve._frames import SEED
+from evolve._ledger import cap_of, usd
+
+if TYPE_CHECKING:
+    from evolve._search import Search
+
+_MORE = 2  # a limit that is raised is doubled
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLeft:
+    """One limit of the budget, in its own unit: seconds, dollars or a count.
+
+    ``set_aside`` is kept back for final measurements and claims, ``left`` is what children may still take.
+    """
+
+    name: str
+    limit: float
+    spent: float
+    set_aside: float
+    left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """How long a run still goes on.
+
+    ``over`` says why nothing new is searched for and ``ended_by`` which limit leaves no room for another child, "" where none;
+    ``command`` raises that limit.  ``waiting`` children are to be measured and ``running`` measurements are in hand, ``measure_s``
+    is what one has taken lately.  ``measurements_left`` is about how many more the limits allow, None without any limit; a driver
+    ends in about ``ends_in_s`` seconds by its clock, None where nobody drives or no limit of the machine is set.
+    """
+
+    driven: bool
+    over: str
+    ended_by: str
+    command: str
+    limits: tuple[LimitLeft, ...]
+    waiting: int
+    running: int
+    measure_s: float
+    measurements_left: int | None
+    ends_in_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """Whether and when a candidate is measured.  ``will`` be, by whoever drives the run now, after ``ahead`` others, in about
+    ``about_s`` seconds; where nobody will, ``words`` say why and what to type."""
+
+    measured: bool
+    will: bool
+    ahead: int
+    about_s: float | None
+    words: str
+
+
+def outlook(search: Search, now: float, *, run: str, driven: bool) -> Outlook:
+    """The outlook at Unix time ``now`` (of a run that nobody drives: of its last record)."""
+    ended_by = spent(search, now)
+    rows = tuple(_rows(search, now))
+    left = _measurements_left(search, rows)
+    in_s = None
+    if driven:
+        clock = next((row.left for row in rows if row.name == "budget.wall_s"), None)
+        counted = left * search.spend.measure_wall_s / search.slots if left is not None else None
+        in_s = min((each for each in (clock, counted) if each is not None), default=None)
+    return Outlook(
+        driven=driven,
+        over=search.failed or search.stopping or (over(search, now) if search.people.rows else ""),
+        ended_by=ended_by,
+        command=raising(search, run, ended_by) if ended_by else "",
+        limits=rows,
+        waiting=len(_waiting(search)),
+        running=sum(len(block.remaining()) for block in search.tickets.blocks.values()),
+        measure_s=round(search.spend.measure_wall_s, 3),
+        measurements_left=left,
+        ends_in_s=None if in_s is None else round(in_s, 1),
+    )
+
+
+def fate(search: Search, number: int, seen: Outlook, *, run: str) -> Fate:
+    """What becomes of a candidate, as things stand."""
+    row = search.people.rows[number]
+    if row.settled:
+        return Fate(measured=True, will=False, ahead=0, about_s=None, words="it is measured")
+    queue = _waiting(search)
+    ahead = (queue.index(number) if number in queue else 0) + seen.running
+    here = shlex.quote(run)
+    if search.failed:
+        return Fate(False, False, ahead, None, f"it is not measured: the run failed ({search.failed}); see: evolve status {here}")
+    if number in queue and seen.ended_by not in ("", "budget.candidates"):  # a candidate that is there is counted already
+        why = spent_words(search, seen, run)
+        return Fate(False, False, ahead, None, f"it is not measured: {why}")
+    if not seen.driven:
+        words = f"nobody drives the run, so it is not measured yet; to measure it, type: evolve result {here} {row.id} --wait"
+        return Fate(False, False, ahead, None, words)
+    slots = max(search.slots, 1)
+    about = (math.ceil((ahead + 1) / slots)) * search.spend.measure_wall_s
+    before = f"after {ahead} others, " if ahead else ""
+    return Fate(False, True, ahead, round(about, 1), f"it is measured {before}in about {about:.0f} s, by whoever drives the run")
+
+
+def spent_words(search: Search, seen: Outlook, run: str) -> str:
+    """Which limit leaves no room for another child, how much of it is spent, and what to type; "" where none does."""
+    name = seen.ended_by
+    if not name:
+        return ""
+    row = next((one for one in seen.limits if one.name == name), None)
+    much = f" ({_amount(row.spent)} of {_amount(row.limit)} spent, {_amount(row.set_aside)} set aside)" if row is not None else ""
+    return f"{name} leaves no room for another child{much}; to go on, type: {raising(search, run, name)}"
+
+
+def raising(search: Search, run: str, *names: str) -> str:
+    """The command that raises these limits, and no other."""
+    limits_, words = limits(search), []
+    for name in names:
+        limit = getattr(limits_, name.removeprefix("budget."))
+        words += [f"{name}={_amount(_MORE * limit)}"] if limit is not None else []
+    return " ".join(["evolve resume", shlex.quote(run), *words])
+
+
+def ending_limits(search: Search, why: str) -> tuple[str, ...]:
+    """The limits that a search ended by, whose raising lets it go on; none where it ended otherwise.
+
+    A search that has nothing but models ends by the caps that left no room for a call.
+    """
+    if is_limit(why):
+        return (why,)
+    if why not in (NO_MODEL, NO_MODEL_NO_LIMIT):
+        return ()
+    return tuple(f"budget.{cap}" for cap in sorted({cap_of(why) for why in search.accounts.poor.values()} - {""}))
+
+
+def _rows(search: Search, now: float) -> list[LimitLeft]:
+    budget, spend, kept = limits(search), search.spend, reserve(search)
+    ledger = search.accounts.ledger
+    known = (
+        ("wall_s", spend.elapsed(now), kept.wall_s),
+        ("cpu_s", spend.cpu_s, kept.cpu_s),
+        ("evaluations", spend.evaluations, kept.evaluations),
+        ("candidates", spend.candidates, 0),
+        ("usd", usd(ledger.settled.nano), 0),
+        ("tokens", ledger.settled.tokens, 0),
+        ("calls", ledger.settled.calls, 0),
+    )
+    rows = []
+    for key, much, aside in known:
+        limit = getattr(budget, key)
+        if limit is not None:
+            aside = min(aside, max(limit - much, 0))
+            left = max(limit - much - aside, 0)
+            rows.append(LimitLeft(f"budget.{key}", *(round(float(one), 6) for one in (limit, much, aside, left))))
+    return rows
+
+
+def _measurements_left(search: Search, rows: tuple[LimitLeft, ...]) -> int | None:
+    """About how many more measurements of children the limits allow, at what one has taken lately."""
+    spend = search.spend
+    cost = {
+        "budget.wall_s": spend.measure_wall_s / max(search.slots, 1),
+        "budget.cpu_s": spend.measure_cpu_s,
+        "budget.evaluations": 1.0,
+        "budget.candidates": 1.0,
+    }
+    counts = [row.left / cost[row.name] for row in rows if cost.get(row.name)]
+    return math.floor(min(counts)) if counts else None
+
+
+def _waiting(search: Search) -> list[int]:
+    """Children that wait for a measurement, in their order."""
+    return [due.row for due in search.people.ready if due.row != SEED]
+
+
+def _amount(value: float) -> str:
+    return f"{value:.0f}" if value == round(value) or value >= 100 else f"{value:.3g}"

@@ -1,0 +1,119 @@
+"""What became of a ticket, without its files: for ``evolve result`` and for the tool of that name."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from statistics import median
+
+from archive import Measured, Requested, find_records
+from evolve._errors import UsageError
+from evolve._outlook import outlook
+from evolve.cli._agent_answers import CostAnswer, FateAnswer, ResultAnswer, TicketAnswer
+from evolve.cli._opened import RUNNING, OpenedRun, open_run
+from evolve.cli._telling import NOT_MEASURED, fate_of, result_in, wait_result
+
+SCHEMA = 1
+_MOST_DIGITS = 9  # of a ticket's number; ids are longer
+OPEN, EXPIRED, TOLD = "open", "expired", "told"
+
+
+def result_answer(path: str, what: str, wait_s: float | None = None) -> TicketAnswer:
+    """What became of a ticket, or of a candidate, after at most ``wait_s`` seconds of waiting for its score.
+
+    Args:
+        path: The run.
+        what: A ticket's number, or a candidate's id or the beginning of it.
+        wait_s: None does not wait.
+
+    Raises:
+        UsageError: no such ticket.
+        RunError: no run in that folder, or no such candidate.
+    """
+    end = None if wait_s is None else time.monotonic() + wait_s
+    opened = open_run(path)
+    ticket = int(what) if what.isdecimal() and len(what) <= _MOST_DIGITS else None
+    status, candidate = _of_ticket(opened, ticket) if ticket is not None else (TOLD, _id_of(opened, what))
+    if candidate is None:
+        return _answer(opened, ticket, status, None)
+    answer = _answer(opened, ticket, status, candidate)
+    if end is not None and answer.result is not None and answer.result.status == NOT_MEASURED:
+        found = wait_result(path, candidate, max(end - time.monotonic(), 0.0))
+        answer = replace(_answer(open_run(path), ticket, status, candidate), result=found)
+    return answer
+
+
+def cost_of(opened: OpenedRun, candidate: str) -> CostAnswer | None:
+    """What one measurement of a candidate takes: the medians of its runs, the most memory; None where it has none."""
+    records = (stamped.record for stamped in find_records(opened.run.path, ("measured",), mention=candidate))
+    runs = [one.result for one in records if isinstance(one, Measured) and one.result.candidate == candidate]
+    if not runs:
+        return None
+    memory = max(run.memory_mib for run in runs)
+    return CostAnswer(
+        runs=len(runs),
+        wall_s=round(median(run.wall_s for run in runs), 4),
+        cpu_s=round(median(run.cpu_s for run in runs), 4),
+        memory_mib=round(memory, 1) if memory else None,
+    )
+
+
+def cost_text(cost: CostAnswer) -> str:
+    """In words."""
+    memory = f", at most {cost.memory_mib:.4g} MiB" if cost.memory_mib is not None else ""
+    return f"{cost.wall_s:.3g} s on the clock, {cost.cpu_s:.3g} s of CPU{memory} (n={cost.runs})"
+
+
+def _answer(opened: OpenedRun, ticket: int | None, status: str, candidate: str | None) -> TicketAnswer:
+    run = str(opened.run.path)
+    issued = opened.search.tickets.proposals.get(ticket) if ticket is not None else None
+    until = issued.expires_at if issued is not None else None
+    found: ResultAnswer | None = None
+    fate = None
+    if candidate is not None:
+        fate = FateAnswer(**asdict(fate_of(opened, candidate)))
+        found = result_in(opened, candidate, "" if fate.measured else fate.words)
+    return TicketAnswer(
+        schema=SCHEMA,
+        run=run,
+        ticket=ticket,
+        status=status,
+        expires_at=datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds") if until is not None else None,
+        candidate=candidate,
+        summary=opened.texts.candidate(candidate).summary if candidate is not None else "",
+        result=found,
+        cost=cost_of(opened, candidate) if candidate is not None else None,
+        fate=fate,
+        outlook=outlook(opened.search, opened.now, run=run, driven=opened.status == RUNNING),
+    )
+
+
+def _id_of(opened: OpenedRun, what: str) -> str:
+    return opened.search.people.rows[opened.candidate(what)].id
+
+
+def _of_ticket(opened: OpenedRun, ticket: int) -> tuple[str, str | None]:
+    """How a ticket stands, and the last child that was accepted for it."""
+    tickets = opened.search.tickets
+    if tickets.parents_of(ticket) is None:
+        raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask {shlex.quote(str(opened.run.path))}")
+    told = _told_for(opened, ticket)
+    if told is not None:
+        return TOLD, told
+    issued = tickets.proposals.get(ticket)
+    live = issued is not None and issued.expires_at is not None and issued.expires_at > time.time()
+    return (OPEN if live else EXPIRED), None
+
+
+def _told_for(opened: OpenedRun, ticket: int) -> str | None:
+    latest = next((row.id for row in reversed(opened.search.people.rows) if row.ticket == ticket and row.arm < 0), None)
+    for stamped in find_records(opened.run.path, ("requested",), mention=f'\\"ticket\\": {ticket}'):
+        record = stamped.record
+        if isinstance(record, Requested) and record.verb == "tell" and record.accepted:
+            found = json.loads(record.answer)
+            if found.get("ticket") == ticket and found.get("status") == "accepted":
+                latest = str(found["candidate"])
+    return latest

@@ -1,0 +1,200 @@
+"""What is said of a run's future: what is left, who measures what waits, which command gives more; and that a wait is bounded."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from cli_process import SEED, SETTINGS, Cli, Say, wait_for, write_problem
+from test_agents import child
+
+from evolve._contract import Budget
+from evolve._ends import NO_MODEL
+from evolve._errors import RunError, UsageError
+from evolve._outlook import ending_limits, raising
+from evolve._rundir import RunDir, is_driven
+from evolve._search import Search
+from evolve.cli._background import Background
+from evolve.cli._telling import left_out, needed, read_files
+
+
+@pytest.fixture
+def run(say: Say, problem: Path, tmp_path: Path) -> Path:
+    """A run that nobody drives, of the seed program alone."""
+    folder = tmp_path / "run"
+    say("run", "--json", f"problem={problem}", "search=given", f"out={folder}", *SETTINGS)
+    return folder
+
+
+def test_a_child_that_nobody_measures_says_so_and_what_measures_it(say: Say, run: Path, file) -> None:
+    mine = json.loads(say("ask", run, "--json"))["ticket"]
+    out = say("tell", run, mine, file(child(2.0)))
+    assert "nobody drives the run, so it is not measured yet" in out
+    command = next(line for line in out.splitlines() if "--wait" in line).partition("type: evolve ")[2]
+    stands = say("status", run)
+    assert "1 child waits to be measured, and nobody drives the run" in stands
+    assert "everything that was given is measured" not in stands
+    found = json.loads(say("result", run, mine, "--json"))
+    assert (found["status"], found["result"]["status"], found["fate"]["will"]) == ("told", "not measured", False)
+    assert found["outlook"]["waiting"] == 1
+    assert "1.5" in say(*command.split())
+    assert "waits" not in say("status", run)
+
+
+def test_the_result_of_a_ticket_is_told_without_its_files(say: Say, run: Path, file) -> None:
+    first, second, third = (json.loads(say("ask", run, "--json", "--expires", e))["ticket"] for e in ("600", "0.1", "600"))
+    assert json.loads(say("result", run, first, "--json"))["status"] == "open"
+    time.sleep(0.15)
+    assert json.loads(say("result", run, second, "--json"))["status"] == "expired"
+    say("tell", run, second, file(child(3.0)), "--wait", "--summary", "late")
+    say("tell", run, third, file(SEED.replace("X = 4.0", "X = 1 / 0")), "--wait", code=1)
+    found = json.loads(say("result", run, second, "--json"))
+    assert (found["status"], found["summary"], found["result"]["score"]) == ("told", "late", 2.5)
+    assert found["cost"]["runs"] == 1
+    assert found["cost"]["wall_s"] > 0
+    assert "def point" not in json.dumps(found)
+    assert json.loads(say("result", run, found["candidate"][:9], "--json"))["result"] == found["result"]
+    assert "ZeroDivisionError" in say("result", run, third, code=1)
+    assert "no ticket 77 was handed out" in say("result", run, 77, code=2)
+
+
+def test_the_task_has_rules_costs_budget_and_what_others_noted(say: Say, run: Path, tmp_path: Path) -> None:
+    say("note", run, "the y axis is done", "--author", "ann")
+    say("ask", run, "--out", tmp_path / "work")
+    text = next((tmp_path / "work").glob("TASK@*.md")).read_text()
+    for words in (
+        "deterministic",
+        "ann: the y axis is done",
+        "One measurement of the program takes",
+        "Budget: no limit",
+        "65,536 bytes",
+    ):
+        assert words in text
+    assert f"evolve tell {run}" in text
+    found = json.loads(say("ask", run, "--json"))
+    assert found["remarks"] == [{"author": "ann", "text": "the y axis is done"}]
+    assert found["parents"][0]["cost"]["runs"] == 1
+    rules = " ".join(found["task"]["rules"])
+    for words in (
+        "same score",
+        "main.py",
+        "No file may be added",
+        "65536 bytes",
+        "may import nothing",
+        "60 s on the clock",
+        "512 MiB",
+    ):
+        assert words in rules
+    assert (found["task"]["time_s"], found["task"]["memory_mib"]) == (60.0, 512)
+
+
+def test_the_paths_in_a_task_hold_wherever_one_stands(say: Say, run: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    say("ask", "run", "--out", "work")
+    work = tmp_path / "work"
+    command = next(line.strip() for line in next(work.glob("TASK@*.md")).read_text().splitlines() if "evolve tell" in line)
+    (work / "main.py").write_text(child(2.0))
+    monkeypatch.chdir(work)
+    assert say(*command.split()[1 : command.split().index("--summary")]).startswith("accepted")
+
+
+def test_a_file_of_a_tickets_folder_is_named_by_where_it_lies(tmp_path: Path, monkeypatch) -> None:
+    program = {"main.py": "", "lib/main.py": ""}
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "TASK@4.md").write_text("")
+    (tmp_path / "main.py").write_text("outer")
+    (tmp_path / "lib" / "main.py").write_text("inner")
+    for here, name, path in ((tmp_path, "main.py", "main.py"), (tmp_path / "lib", "main.py", "lib/main.py")):
+        monkeypatch.chdir(here)
+        assert list(read_files([name], None, program, may_add=False, ticket=4)) == [path]
+    with pytest.raises(UsageError, match=r"or lib/main\.py"):
+        read_files([str(tmp_path / "lib" / ".." / "other" / "main.py")], None, {"a/main.py": "", "lib/main.py": ""}, may_add=False)
+
+
+def test_what_is_no_part_of_a_child_is_named_and_refused_where_the_change_needs_it(
+    say: Say,
+    run: Path,
+    tmp_path: Path,
+) -> None:
+    work = tmp_path / "work"
+    mine = json.loads(say("ask", run, "--out", work, "--json"))["ticket"]
+    (work / "main.py").write_text(f"import helper\n{child(2.0)}")
+    (work / "helper.py").write_text("A = 1\n")
+    (work / "notes of mine.txt").write_text("")
+    (work / ".git").mkdir()
+    (work / ".git" / "HEAD").write_text("")
+    found = json.loads(say("tell", run, mine, "--dir", work, "--json", code=1))
+    assert (found["status"], found["left_out"]) == ("invalid", ["helper.py", "notes of mine.txt"])
+    assert "the change needs helper.py" in found["reason"]
+    (work / "main.py").write_text(child(2.0))
+    out = say("tell", run, mine, "--dir", work)
+    assert out.startswith("accepted")
+    assert "left out, no part of the child: helper.py, notes of mine.txt" in out
+
+
+def test_what_is_left_out_is_bounded_and_known_by_how_it_is_used(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"{number:02}.txt").write_text("")
+    named = left_out(str(tmp_path), {}, [])
+    assert (len(named), named[-1]) == (21, "and 10 more")
+    assert needed(["a b.json"], {"main.py": 'open("a b.json")'}, {}) == "a b.json"
+    assert needed(["lib/tool.py"], {"main.py": "from lib.tool import x"}, {}) == "lib/tool.py"
+    assert needed(["test.py", "x.txt"], {"main.py": "a test of x"}, {}) == ""
+    assert needed(["given.json"], {"main.py": 'open("given.json"); y = 1'}, {"main.py": 'open("given.json")'}) == ""
+
+
+def test_a_wait_is_over_when_its_seconds_are_and_measuring_goes_on(
+    say: Say,
+    cli: Cli,
+    run: Path,
+    file,
+) -> None:
+    go = cli.folder / "go"
+    waits = f"import os\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.02)\n"
+    mine = json.loads(say("ask", run, "--json"))["ticket"]
+    found = json.loads(
+        say("tell", run, mine, file(SEED.replace("\n\ndef", f"\n{waits}\n\ndef", 1).replace("4.0", "2.0")), "--wait", "1", "--json")
+    )
+    assert (found["status"], found["result"]["status"]) == ("accepted", "not measured")  # it could not have been waited for
+    assert "the wait is over" in found["result"]["reason"]
+    assert json.loads(say("result", run, mine, "--wait", "0.1", "--json"))["result"]["status"] == "not measured"
+    go.write_text("")
+    again = json.loads(say("result", run, mine, "--wait", "60", "--json"))
+    assert (again["result"]["status"], again["result"]["score"]) == ("ok", 1.5)
+    wait_for(lambda: not is_driven(RunDir(run, "")))
+
+
+def test_what_goes_wrong_while_a_run_is_opened_reaches_whoever_waits(say: Say, run: Path, file) -> None:
+    mine = json.loads(say("ask", run, "--json"))["ticket"]
+    told = json.loads(say("tell", run, mine, file(child(2.0)), "--json"))
+    (run / "run.json").write_text('{"format": 99}')
+    with Background(run) as opening:
+        opening.wait(time.monotonic() + 60)
+        with pytest.raises(RunError, match="holds a run of another format"):
+            opening.check()
+    assert told["status"] == "accepted"
+
+
+def test_the_hint_raises_the_limit_that_ended_the_run_and_no_other() -> None:
+    why = "openai: not sent, as the cap on calls is 6: 6 spent, 0 reserved, 1 asked for"
+    accounts = SimpleNamespace(poor={"m": why})
+    ended = cast(Search, SimpleNamespace(budget=Budget(wall_s=60.0, calls=6, evaluations=100), accounts=accounts))
+    assert ending_limits(ended, "budget.evaluations") == ("budget.evaluations",)
+    assert ending_limits(ended, NO_MODEL) == ("budget.calls",)
+    assert ending_limits(ended, "stop.target") == ()
+    assert raising(ended, "my run", "budget.calls") == "evolve resume 'my run' budget.calls=12"
+    assert raising(ended, "r", "budget.wall_s") == "evolve resume r budget.wall_s=120"
+
+
+def test_what_is_set_aside_is_told_beside_what_is_left(say: Say, tmp_path: Path, file) -> None:
+    problem, run = write_problem(tmp_path / "noisy", noisy=True), tmp_path / "run"
+    say("run", "--json", f"problem={problem}", "search=given", f"out={run}", "budget.evaluations=40", *SETTINGS)
+    (row,) = json.loads(say("status", run, "--json"))["outlook"]["limits"]
+    assert (row["name"], row["spent"], row["set_aside"], row["left"]) == ("budget.evaluations", 1.0, 0.0, 39.0)  # no vault fits in
+    say("resume", run, "budget.evaluations=100", "--json")
+    (row,) = json.loads(say("status", run, "--json"))["outlook"]["limits"]
+    assert (row["set_aside"], row["left"]) == (30.0, 69.0)
