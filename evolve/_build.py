@@ -66,7 +66,9 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
     from evolve.evaluate import View, open_launcher
 
     check_environment(problem.contract)
-    view = View(imports=problem.contract.candidate_imports, assets=candidate_assets_folder(problem))
+    view = View(
+        imports=problem.contract.candidate_imports, toolbox=problem.contract.toolbox, assets=candidate_assets_folder(problem)
+    )
     open_launcher(config.sandbox.tier, view).close()
 
 

@@ -125,6 +125,7 @@ class Contract:
     max_bytes: int = 65536
     meaningful_comments: tuple[str, ...] = ()
     candidate_imports: tuple[str, ...] = ()
+    toolbox: tuple[str, ...] = ()  # tools of the system that candidates are built with: cc, make
     requires: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()  # variables of the user's that reach the evaluator
     candidate_assets: tuple[str, ...] = ()

@@ -175,6 +175,10 @@ def _text(path: Path) -> str:
 
 
 def _check_installed(contract: Contract) -> None:
+    if contract.toolbox:
+        from evolve.evaluate._toolbox import check_tools
+
+        check_tools(contract.toolbox)
     missing = [name for name in dict.fromkeys((*contract.requires, *contract.candidate_imports)) if _version(name) is None]
     if missing:
         names = " ".join(missing)

@@ -22,6 +22,7 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+TOOL = re.compile(r"(cc|make)\Z")
 GOALS = ("maximize", "minimize")
 FRAMES = ("none", "wall", "calls", "cpu_budget")
 MAX_CELLS = 10_000_000
@@ -31,7 +32,7 @@ WEEK_S = 7 * 24 * 3600.0
 
 TOP_KEYS = (
     "name", "metric", "goal", "unit", "secondary", "noise", "frame", "params", "editable", "may_add_files", "max_bytes",
-    "candidate_imports", "requires", "environment", "assets", "stages", "descriptors", "cells_keep", "artifacts",
+    "candidate_imports", "toolbox", "requires", "environment", "assets", "stages", "descriptors", "cells_keep", "artifacts",
     "max_artifact_bytes", "budget", "gates",
 )  # fmt: skip
 STAGE_KEYS = (
@@ -116,6 +117,7 @@ def read_contract(path: Path) -> ContractFile:
         max_bytes=top.integer("max_bytes", 65536, 1, MAX_BYTES),
         meaningful_comments=_meaningful_comments(top),
         candidate_imports=top.words("candidate_imports", DISTRIBUTION),
+        toolbox=top.words("toolbox", TOOL),
         requires=top.words("requires", DISTRIBUTION),
         environment=_environment(top),
         candidate_assets=_assets(top, "candidate"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from contextlib import suppress
 from pathlib import Path
 
+from evolve import _scaffold_speed
 from evolve._errors import ProblemError
 
 PROBLEM_YAML = """\
@@ -75,8 +77,8 @@ Check it: `evolve validate {folder}`. Search: `evolve run problem={folder}`.
 """
 
 
-def scaffold(folder: Path) -> Path:
-    """Write a small working problem into ``folder`` and return the folder.
+def scaffold(folder: Path, *, speed: bool = False) -> Path:
+    """Write a small working problem into ``folder`` and return the folder; with ``speed`` it is about a function's time.
 
     Raises:
         ProblemError: ``folder`` exists and is not an empty folder, or cannot be written.
@@ -89,12 +91,13 @@ def scaffold(folder: Path) -> Path:
         raise ProblemError(
             f"expected a folder name that begins with a letter, found {folder.resolve().name!r}; choose another one."
         )
+    kind = _scaffold_speed if speed else sys.modules[__name__]
     texts = {
-        "problem.yaml": PROBLEM_YAML.format(name=name),
-        "seed/main.py": SEED,
-        "evaluate.py": EVALUATE,
-        "statement.md": STATEMENT,
-        "README.md": README.format(name=name, folder=folder.as_posix() if "/" in folder.as_posix() else f"./{folder}"),
+        "problem.yaml": kind.PROBLEM_YAML.format(name=name),
+        "seed/main.py": kind.SEED,
+        "evaluate.py": kind.EVALUATE,
+        "statement.md": kind.STATEMENT,
+        "README.md": kind.README.format(name=name, folder=folder.as_posix() if "/" in folder.as_posix() else f"./{folder}"),
     }
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:

@@ -28,7 +28,7 @@ _SETTINGS = ("problem.params.", "sandbox=", "sandbox.tier=", "budget.", "executo
 def new(words: Namespace) -> int:
     from evolve._scaffold import scaffold
 
-    folder = scaffold(Path(words.DIR))
+    folder = scaffold(Path(words.DIR), speed=words.speed)
     name = folder.as_posix() if "/" in folder.as_posix() else f"./{folder}"
     put(f"{folder}: a small working problem; make it yours, then")
     put(f"  evolve validate {name}\n  evolve run problem={name}")
@@ -187,7 +187,13 @@ def _run_lines(folder: Path) -> Iterable[RunLine]:
 
 
 VERBS = (
-    Verb("new", "make a small working problem to start from", (Argument("DIR", "a new folder"),), new, acts=True),
+    Verb(
+        "new",
+        "make a small working problem to start from",
+        (Argument("DIR", "a new folder"), Argument("--speed", "about a function that is to be made faster")),
+        new,
+        acts=True,
+    ),
     Verb(
         "validate",
         "what is wrong with a problem, or with a candidate for it",

@@ -77,7 +77,8 @@ class Strict:
 
     def environment(self, limits: Limits, places: Places) -> dict[str, str]:
         """The environment of a command, the same as the stub's."""
-        return _bwrap.environment(limits, extra_libraries=self.mounts.has_extra_libraries) | places.env()
+        path = {"PATH": "/py/bin:/usr/bin"} if self.mounts.has_tools else {}
+        return _bwrap.environment(limits, extra_libraries=self.mounts.has_extra_libraries) | path | places.env()
 
     def command(self, limits: Limits, folder: Path, files: Mapping[str, Path]) -> list[str]:
         """The command line up to the program."""

@@ -323,7 +323,7 @@ def _open(prepare: Prepare, tell: Callable[[Phase], None], home: Path) -> tuple[
     evaluator = load_evaluator(Path(prepare.folder), home / "imports")
     _self_test(evaluator, prepare.folder)
     assets = None if prepare.candidate_assets is None else Path(prepare.candidate_assets)
-    view = View(imports=prepare.contract.candidate_imports, assets=assets)
+    view = View(imports=prepare.contract.candidate_imports, assets=assets, toolbox=prepare.contract.toolbox)
     grader = Grader(prepare, evaluator, lambda: open_launcher(prepare.tier, view, slot=prepare.slot), tell, home)
     ready = Ready(
         engine=__version__,

@@ -22,6 +22,7 @@ from evolve.evaluate._lane import Lane, Meter
 from evolve.evaluate._limits import Limits
 from evolve.evaluate._request import Places
 from evolve.evaluate._start import Job, Pipes, Started, compile_stubs
+from evolve.evaluate._toolbox import check_tools
 from evolve.evaluate._view import View
 
 
@@ -33,6 +34,7 @@ class Bare:
     def __init__(self, lane: Lane, view: View, private: Path) -> None:
         self.lane = lane
         self._view = view
+        check_tools(view.toolbox)
         self._stub = private / "stub"
         compile_stubs(self._stub)
         self.policy = hashlib.blake2b(f"none 1 {sys.version}".encode(), digest_size=16).hexdigest()

@@ -27,6 +27,7 @@ from urllib.request import url2pathname
 
 from evolve._errors import EnvironmentFault, MissingPackage
 from evolve.evaluate._markers import normalised, required_name
+from evolve.evaluate._toolbox import toolbox
 
 PYTHON = f"/py/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
 _STDLIB = f"/py/{sys.platlibdir}/{os.path.basename(sysconfig.get_path('stdlib'))}"  # where getpath looks below the prefix
@@ -40,11 +41,12 @@ class View:
     """What a candidate may see besides its own files.
 
     ``imports`` are distributions, resolved with their requirements (markers evaluated, no extras); ``assets`` is a folder bound
-    read-only at ``/assets``, or None.
+    read-only at ``/assets``, or None.  ``toolbox`` names tools of the system that candidates are built with.
     """
 
     imports: tuple[str, ...] = ()
     assets: Path | None = None
+    toolbox: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Mounts:
     metadata: tuple[Path, ...]
     has_extra_libraries: bool
     description: str
+    has_tools: bool = False
 
     def covered(self) -> tuple[str, ...]:
         """The covered folders by their places outside."""
@@ -80,7 +83,7 @@ def resolve(view: View) -> Mounts:
     Raises:
         MissingPackage: a declared distribution is not installed.
         EnvironmentFault: a distribution has no RECORD, or brings nothing that can be bound (an editable install).
-        EnvironmentFault: the assets folder does not exist.
+        EnvironmentFault: the assets folder does not exist, or a tool of the toolbox.
     """
     declared = [normalised(name) for name in view.imports]
     chosen = _closure(declared)
@@ -101,15 +104,19 @@ def resolve(view: View) -> Mounts:
     extra = [(path, f"/py/lib/{name}") for name, path in sorted(libraries.items())]
     assets = [(str(_assets(view.assets)), "/assets")] if view.assets else []
     covers = _covers(python[1][0], system)
+    tools = toolbox(view.toolbox)
+    shown = [(place, place) for place in tools.binds if not any(place.startswith(f"{folder}/") for folder, _ in system)]
     versions = {name: distribution.version for name, distribution in sorted(chosen.items())}
-    description = json.dumps([sys.version, versions, sorted(inside for _, inside in packages), covers, [name for name, _ in extra]])
+    parts = [sys.version, versions, sorted(inside for _, inside in packages), covers, [name for name, _ in extra]]
+    description = json.dumps([*parts, tools.description] if view.toolbox else parts)
     return Mounts(
-        binds=(*python, *extra, *system, *packages, *assets),
+        binds=(*python, *extra, *system, *packages, *assets, *shown),
         covers=covers,
-        links=links,
+        links=(*links, *tools.links),
         modules=tuple(dict.fromkeys(module for name in declared for module in _modules(chosen[name]))),
         metadata=tuple(path for distribution in chosen.values() if (path := _metadata_folder(distribution))),
         has_extra_libraries=bool(extra),
+        has_tools=bool(view.toolbox),
         description=hashlib.blake2b(description.encode(), digest_size=16).hexdigest(),
     )
 

@@ -23,6 +23,22 @@ def test_a_new_problem_is_valid(tmp_path: Path) -> None:
     assert {check.name for check in report.checks if not check.ok} == {"redteam"}
 
 
+def test_a_new_problem_about_speed_is_valid_and_its_answers_are_checked(tmp_path: Path) -> None:
+    problem = load_problem(scaffold(tmp_path / "fast", speed=True))
+    report = validate_problem(problem, local)
+    assert report.ok, report.checks
+    assert report.seed_score is not None
+    assert report.seed_score > 1  # microseconds, of a loop over pairs
+    assert report.noise_sd is not None
+    assert report.noise_sd > 0
+    assert {check.name for check in report.checks if not check.ok} == {"redteam", "descriptors"}
+
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("def inversions(values):\n    return len(values) * (len(values) - 1) // 4\n")
+    (tmp_path / "fast" / "seed" / "main.py").write_text(wrong.read_text())
+    assert not validate_problem(load_problem(tmp_path / "fast"), local).ok
+
+
 def test_a_new_problem_is_short(tmp_path: Path) -> None:
     folder = scaffold(tmp_path / "p")
     texts = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}

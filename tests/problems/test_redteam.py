@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -45,6 +46,19 @@ def test_circle_packing_catches_its_own_cheats() -> None:
     report = tried("circle_packing", "own")
     assert wrong(report) == []
     assert sum(one.cheat for one in report.findings) > 20
+
+
+def test_a_function_to_be_made_faster_catches_who_only_looks_fast() -> None:
+    report = tried("edit_distance", "own")
+    assert wrong(report) == []
+    assert sum(one.cheat for one in report.findings) == 8
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no compiler on this machine")
+def test_a_function_in_c_catches_who_only_looks_fast() -> None:
+    report = tried("edit_distance_c", "own")
+    assert wrong(report) == []
+    assert sum(one.cheat for one in report.findings) == 5
 
 
 @pytest.mark.slow
