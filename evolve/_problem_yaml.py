@@ -32,8 +32,8 @@ WEEK_S = 7 * 24 * 3600.0
 
 TOP_KEYS = (
     "name", "metric", "goal", "unit", "secondary", "noise", "frame", "params", "editable", "may_add_files", "max_bytes",
-    "candidate_imports", "toolbox", "requires", "environment", "assets", "stages", "descriptors", "cells_keep", "artifacts",
-    "max_artifact_bytes", "budget", "gates",
+    "meaningful_comments", "candidate_imports", "toolbox", "requires", "environment", "assets", "stages", "descriptors",
+    "cells_keep", "artifacts", "max_artifact_bytes", "budget", "gates",
 )  # fmt: skip
 STAGE_KEYS = (
     "name", "time_s", "cpu_s", "memory_mib", "cpus", "gpus", "exclusive", "calibrated", "start", "block", "pass_score",

@@ -33,6 +33,8 @@ may_add_files: true
 max_bytes: 1000
 meaningful_comments: ["# tile", plan]
 candidate_imports: [numpy]
+toolbox: [cc, make]
+environment: [JUDGE_KEY]
 requires: [scipy]
 assets: {candidate: [tokenizer], grader: [a/b.bin]}
 stages:
@@ -90,6 +92,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         Gate(metric="tokens", floor=0.0, ceiling=1000.0, why="so many were served"),
     )
     assert contract.candidate_imports == ("numpy",)
+    assert (contract.toolbox, contract.environment) == (("cc", "make"), ("JUDGE_KEY",))
     assert contract.meaningful_comments == ("tile", "plan")
 
 
@@ -114,6 +117,7 @@ def test_all_comments_may_count(tmp_path: Path) -> None:
         ("editable: [../main.py]", r"editable: expected a list of relative paths inside the folder"),
         ("editable: [/etc/passwd]", r"editable: expected a list of relative paths inside the folder"),
         ("editable: [a.py, a.py]", r"editable: expected a list without repetitions"),
+        ("toolbox: [bash]", r"toolbox: expected a list of names"),
         ("candidate_imports: ['numpy>=1']", r"candidate_imports: expected a list of names"),
         ("stages: {name: full}", r"stages: expected a list of mappings"),
         ("stages: [full]", r"stages\[0\]: expected a mapping with keys such as name"),
