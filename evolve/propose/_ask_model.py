@@ -221,6 +221,11 @@ class Reading:
         answer = parse_answer(text, self._format, self._parent, cut=cut)
         if isinstance(answer, EditFailure):
             return answer
+        if cut and self.statement == Statement() and not answer.rejected and not self._kept:
+            said = (
+                "The answer was cut off and does not say what it does, so its edits may be a draft; think less, and send the edits."
+            )
+            return failure(Fault.TRUNCATED, said)
         new = {_place(edit) for edit in answer.edits}
         kept = (edit for edit in self._kept if _place(edit) not in new)
         edits = (*answer.edits, *(replace(edit, number=len(answer.edits) + i) for i, edit in enumerate(kept, 1)))

@@ -214,7 +214,9 @@ def _as_written(text: str, source: Source) -> str:
 
 
 def _unmarked(source: Source, text: str) -> list[list[str]] | None:
-    return unmarked(source, _lines(text)) if source.marked and source.regions and not _is_marked(text) else None
+    if not source.marked or not source.regions:
+        return None
+    return unmarked(source, [line for line in _lines(text) if "EVOLVE-BLOCK-" not in line])
 
 
 def _names_outside(source: Source) -> frozenset[str]:

@@ -33,6 +33,7 @@ from evolve.propose._edits import (
 )
 
 _ESCAPED_MARK = re.compile(r"^\s*&lt;&lt;&lt;&lt;&lt;(?:&lt;){0,4} ?\w", re.MULTILINE)
+_HARD_SPACES = re.compile(r"^[ \t]*\u00a0[ \t\u00a0]*+", re.MULTILINE)
 _PROSE = re.compile(r"[A-Z][\w'’]*,?(?: [\w'’`,()/-]+){2,}.*[.:!?]")
 _WRAPPER = re.compile(r"\s*</?[\w-]{1,40}>\s*")
 
@@ -60,6 +61,8 @@ def parse_answer(text: str, expected: Format, files: Collection[str], *, cut: bo
     known = "\n".join(names.texts.values())
     said = spoken(text.replace("\r\n", "\n"), known)
     body = said.text
+    if "\u00a0" in body and "\u00a0" not in known:  # what pages put for the spaces before a line
+        body = _HARD_SPACES.sub(lambda found: found[0].replace("\u00a0", " "), body)
     if _was_escaped(body, names):
         body = unescaped(body)
     lines = _unquoted(body.split("\n"))

@@ -9,9 +9,9 @@ from math import gcd
 def moved_alike(search: list[str], window: list[str], replace: list[str]) -> list[str] | None:
     """``replace`` moved as ``window`` is from ``search``; None when their lines are not moved alike.
 
-    Where the file indents with tabs and the edit with spaces, the edit's steps become tabs first.
+    Where the file indents with tabs and the edit with spaces, or the other way round, the edit's steps become the file's first.
     """
-    for old, new in (_tabbed(search, replace, window), (search, replace)):
+    for old, new in (_tabbed(search, replace, window), _spaced(search, replace, window), (search, replace)):
         a, b = margin(old), margin(window)
         same = all(
             x.strip() == y.strip() and x[len(a) :].rstrip() == y[len(b) :].rstrip() for x, y in zip(old, window, strict=True)
@@ -56,6 +56,19 @@ def _tabbed(search: list[str], replace: list[str], window: list[str]) -> tuple[l
         return "\t" * (len(spacing(line)) // unit) + line.lstrip() if line.strip() else line
 
     return [tabbed(line) for line in search], [tabbed(line) for line in replace]
+
+
+def _spaced(search: list[str], replace: list[str], window: list[str]) -> tuple[list[str], list[str]]:
+    """Tabs before lines as the spaces that the file has for a step."""
+    if not any("\t" in spacing(line) for line in search + replace) or any("\t" in spacing(line) for line in window):
+        return search, replace
+    unit = gcd(*(len(spacing(line)) for line in window if line.strip())) or 4
+    return [_filled(line, unit) for line in search], [_filled(line, unit) for line in replace]
+
+
+def _filled(line: str, unit: int) -> str:
+    own = spacing(line)
+    return own.replace("\t", " " * unit) + line[len(own) :]
 
 
 def spacing(line: str) -> str:
