@@ -236,6 +236,8 @@ class Claim:
     reason: str = ""
     e_value: float = 0.0  # what opened the vault
     wants: int = 0  # runs of the candidate in all, after which a claim that is withheld may hold
+    median: float | None = None  # difference of the medians of the runs that the effect is from
+    span_s: float | None = None  # from the end of the first to that of the last run of the vault: what it can speak for
 
 
 @dataclass(frozen=True, slots=True)

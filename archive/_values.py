@@ -34,6 +34,7 @@ class Purpose(StrEnum):
     REFERENCE = "reference"
     CONFIRM = "confirm"
     VAULT = "vault"
+    PANEL = "panel"  # the same few programs at several moments: whether they score as before
 
 
 class Start(StrEnum):

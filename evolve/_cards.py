@@ -37,6 +37,8 @@ class Card:
     ``runs`` counts the candidate's measurements by purpose, whoever they were made for.  ``suspect``: it descends from a retracted
     candidate, or was compared with one (``suspicion`` says which).  ``retries`` and ``voids`` count blocks with it that were lost,
     and those that drift made void.
+    ``median`` is the difference of the medians of the runs that the effect is from; ``span_s`` the time from the end of the
+    vault's first run to that of its last: what is slower than that, it cannot have seen.
     """
 
     vault: int
@@ -61,6 +63,8 @@ class Card:
     machines: tuple[str, ...]
     suspect: bool = False
     suspicion: str = ""
+    median: float | None = None
+    span_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,4 +182,6 @@ def _card(opened: VaultOpened, claim: Claim | None, seen: _Seen, vault: Vault) -
         voids=seen.voids,
         tiers=tuple(sorted(seen.tiers - {""})),
         machines=tuple(sorted(seen.machines - {""})),
+        median=claim.median if claim else None,
+        span_s=claim.span_s if claim else None,
     )

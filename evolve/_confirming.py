@@ -15,7 +15,7 @@ from evolve._doubts import Doubts
 from evolve._frames import SEED
 from evolve._rng import generator
 from evolve._spend import affordable, nearest_limit
-from evolve.confirm import BAR_CLAIM, FRESH, SIZES, Ruling, Sizes, Vault, choose_sizes, e_value_of, make_vault, ranked
+from evolve.confirm import BAR_CLAIM, FRESH, SIZES, Ruling, Sizes, Vault, choose_sizes, e_value_of, make_vault, panel_size, ranked
 from evolve.confirm import MIN_DF as NOISE_DF
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ def _claim(search: Search, doubts: Doubts, ruling: Ruling) -> Claim:
         reason=ruling.reason,
         e_value=vault.e_value,
         wants=ruling.wants,
+        median=None if (median := doubts.median(vault)) is None else sign * median,
+        span_s=doubts.span_s(vault),
     )
 
 
@@ -270,6 +272,23 @@ def remeasure_entries(search: Search, most: float, *, ending: bool) -> tuple[Ent
     return tuple(entries[: int(min(most, len(entries)))])
 
 
+def panel_entries(search: Search, now: float) -> tuple[Entry, ...]:
+    """The next round of the panel, in drawn order: first of all the seed program and whoever is best then."""
+    people, panel = search.people, search.panel
+    nearest = nearest_limit(search.budget, search.spend, now)
+    total = affordable(search.budget, search.spend, search.slots, repeated=True)
+    if nearest is None or search.docket.undecided or not panel.due(nearest[0], search.spend.evaluations, total):
+        return ()
+    members = [number for number in panel.members if people.tally(number) is not None]
+    if not panel.members:
+        size = panel_size(total)
+        able = [number for number in range(1, len(people.rows)) if people.tally(number) is not None] if size else []
+        able.sort(key=lambda number: (-people.posterior(number)[0], number))
+        members = [SEED, *able[: size - 1]] if len(able) >= size - 1 > 0 else []
+    order = generator(search.seed, "panel", search.tickets.next_ticket).permutation(len(members))
+    return tuple(_entry(search, members[i], people.rows[members[i]].next_index) for i in order)
+
+
 def _fresh(search: Search) -> int:
     """Runs that a new champion gets first: a fortieth of what the budget pays for, within bounds."""
     total = affordable(search.budget, search.spend, search.slots, repeated=True)
@@ -301,7 +320,11 @@ def _entry(search: Search, number: int, index: int, *, seed: int | None = None) 
 
 
 def on_issued(search: Search, record: MeasureIssued) -> None:
-    """Runs of a vault were handed out."""
+    """Runs of a vault, or of the panel, were handed out."""
+    if record.purpose is Purpose.PANEL:
+        search.panel.issued(
+            record.attempt.ticket, [search.people.by_id[entry.candidate] for entry in record.entries], search.spend.evaluations
+        )
     if record.purpose is Purpose.VAULT:
         for entry in record.entries:
             search.docket.issued(search.people.by_id[entry.candidate], entry.seed)
@@ -312,7 +335,9 @@ def on_measured(search: Search, number: int, record: Measured) -> None:
     result, people = record.result, search.people
     score = None if result.status is not Status.OK or result.score is None else people.sign * tame(result.score)
     if score is not None and result.stage == search.contract.stages[-1].name:
-        search.repeats.add(number, search.spend.evaluations, result.seed, score)
+        search.repeats.add(number, search.spend.last_at, result.seed, score)
+        if record.purpose is Purpose.PANEL:
+            search.panel.measured(record.attempt.ticket, number, score)
         search.contest.observed(number, score, people)
         if record.purpose is Purpose.REMEASURE:
             search.contest.half(result.seed, number, score)

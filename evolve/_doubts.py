@@ -1,4 +1,4 @@
-"""What speaks against a claim although its vault speaks for it: unequal compute, rare losses, age.  Reads the search only.
+"""What speaks against a claim although its vault speaks for it: unequal compute, rare losses, age, memory.  Reads the search only.
 
 See ``evolve.confirm`` for the statistics (``_rare``, ``_age``), docs/design/claims.md for what each is in practice.
 """
@@ -13,6 +13,7 @@ from evolve.confirm import (
     LEVEL,
     Effect,
     Gap,
+    Memory,
     Pool,
     Tails,
     Trend,
@@ -22,6 +23,7 @@ from evolve.confirm import (
     compared,
     interval,
     margin,
+    median_gap,
     pool,
     runs_needed,
     tails,
@@ -53,6 +55,10 @@ class Doubts:
         p_value = max(plain.p_value, upper_tail(aged))
         if p_value >= LEVEL:
             return Verdict(p_value, _too_old(gap, aged))
+        if self._memory is not None:
+            p_value = max(p_value, upper_tail(aged.moved(0.0, math.sqrt(2.0) * self._memory.sd, self._memory.df)))
+            if p_value >= LEVEL:
+                return Verdict(p_value, _too_short(self._memory))
         if frame is not None and (why := frame.claim_excess(vault.candidate)):
             return Verdict(p_value, why)
         return self._rare(vault, p_value)
@@ -64,6 +70,20 @@ class Doubts:
         gap = compared(*self.search.docket.estimate_scores(vault), paired=vault.paired)
         moved = self._at_equal_age(vault, gap, gate=False)
         return vault.effect if moved is gap else interval(moved)
+
+    def median(self, vault: Vault) -> float | None:
+        """Difference of the medians of the runs that the effect is from."""
+        if vault.effect is None:
+            return None
+        ours, theirs = self.search.docket.estimate_scores(vault)
+        return median_gap(ours, theirs, paired=vault.paired)
+
+    def span_s(self, vault: Vault) -> float | None:
+        """From the end of the vault's first run to that of its last; None while it has none."""
+        bank = self.search.docket.vaults[vault.bank]
+        times = [at for at, seed, _ in self.search.repeats.of(vault.candidate) if seed in vault.own]
+        times += [at for at, seed, _ in self.search.repeats.of(vault.reference) if seed in bank.theirs]
+        return max(times) - min(times) if times else None
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -83,6 +103,10 @@ class Doubts:
         typical = math.sqrt(self.search.people.pooled[-1].typical)
         repeats = self.search.repeats
         return {number: tails(repeats.scores(number), typical) for number, runs in repeats.by_row.items() if len(runs) > 1}
+
+    @cached_property
+    def _memory(self) -> Memory | None:
+        return self.search.panel.memory()
 
     @cached_property
     def _pool(self) -> Pool:
@@ -107,6 +131,14 @@ class Doubts:
 def _too_old(gap: Gap, aged: Gap) -> str:
     by = f"{gap.mean - aged.mean:.3g} of a difference of {gap.mean:.3g}"
     return f"the reference's scores change with how often it has run, which explains {by}: no difference is shown at equal age"
+
+
+def _too_short(memory: Memory) -> str:
+    seen = f"{memory.programs} programs at {memory.moments} moments"
+    return (
+        f"programs score differently at another moment, each for itself, by an sd of {memory.sd:.3g} (seen in {seen}): "
+        "the runs of its vault, close in time, do not show that the difference lasts"
+    )
 
 
 def _too_rare(ours: Tails, theirs: Tails, everyone: Pool, wants: int) -> str:

@@ -36,7 +36,8 @@ class Due:
 
 def next_block(search: Search) -> Due | None:
     """The next block of a search that is not over."""
-    return _seed_block(search) or _suspect(search) or _vault(search) or _remeasure(search) or _recheck(search) or _children(search)
+    doubted = _seed_block(search) or _suspect(search) or _vault(search) or _panel(search, search.now)
+    return doubted or _remeasure(search) or _recheck(search) or _children(search)
 
 
 def waiting_block(search: Search) -> Due | None:
@@ -51,7 +52,7 @@ def final_block(search: Search, now: float) -> Due | None:
     if search.suspects and not exhausted(search.budget, search.spend, now, Reserve(), queued=0.0):
         return _suspect(search)
     if search.contract.noisy:
-        return _vault(search) or _more_certainty(search, now) or _last_look(search)
+        return _vault(search) or _panel(search, now) or _more_certainty(search, now) or _last_look(search)
     limit = search.budget.evaluations
     if leader is None or people.rows[leader].cold or (limit is not None and search.spend.evaluations >= limit):
         return None
@@ -68,6 +69,15 @@ def _suspect(search: Search) -> Due | None:
 def _vault(search: Search) -> Due | None:
     entries = confirming.vault_entries(search) if search.contract.noisy else ()
     return Due(Purpose.VAULT, entries, search.contract.stages[-1].needs) if entries else None
+
+
+def _panel(search: Search, now: float) -> Due | None:
+    if not search.contract.noisy or search.people.rows[SEED].stage < search.people.last_stage:
+        return None
+    entries = confirming.panel_entries(search, now)
+    if len(entries) > _room(search, search.docket.outstanding):
+        return None
+    return Due(Purpose.PANEL, entries, search.contract.stages[-1].needs) if entries else None
 
 
 def _room(search: Search, kept: int) -> float:

@@ -114,6 +114,6 @@ def ready_block(search: Search, now: float) -> Due | None:
 
 def final(search: Search, now: float) -> Due | None:
     """What is due at the end; not before everything else has ended, since it decides who is best."""
-    ending = (Purpose.FINAL, Purpose.VAULT, Purpose.REMEASURE)
+    ending = (Purpose.FINAL, Purpose.VAULT, Purpose.REMEASURE, Purpose.PANEL)
     others = any(block.issued.purpose not in ending for block in search.tickets.blocks.values())
     return None if others or search.tickets.waiting() else final_block(search, now)

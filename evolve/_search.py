@@ -57,7 +57,7 @@ from evolve._rng import generator, measurement_seed
 from evolve._spend import Spend
 from evolve._tickets import MAX_LOSSES, Made, Tickets
 from evolve._tuning import Tuning
-from evolve.confirm import Contest, Docket, Repeats
+from evolve.confirm import Contest, Docket, Panel, Repeats
 from evolve.select import Bandit, Novelty
 
 FAMILIES = {"tune": "tune", "ast_edit": "edit", "crossover": "merge", "llm_paradigm": "paradigm"}  # else "model"
@@ -100,7 +100,7 @@ class Search:
         self.spend = Spend()
         self.tuning = Tuning()
         self.contest, self.docket = Contest(titled=self.policy.titled), Docket()
-        self.repeats = Repeats()
+        self.repeats, self.panel = Repeats(), Panel()
         self.accounts, self.memory = Accounts(budget), Memory()
         arms = [*(Arm(name) for name in config.operators), *arms_of(self.llm)]
         families = [FAMILIES.get(arm.operator, "model") for arm in arms]

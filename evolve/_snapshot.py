@@ -73,6 +73,7 @@ _CONTEST = (
 )  # fmt: skip
 _DOCKET = ("vaults", "base", "handed", "ended_by")
 _REPEATS = ("by_row", "count")
+_PANEL = ("members", "rounds", "began", "runs")
 _STATE = {
     "search": _SEARCH,
     "people": _PEOPLE,
@@ -81,6 +82,7 @@ _STATE = {
     "contest": _CONTEST,
     "docket": _DOCKET,
     "repeats": _REPEATS,
+    "panel": _PANEL,
     "accounts": _ACCOUNTS,
     "memory": _MEMORY,
     "novelty": ("kept", "recent"),
@@ -139,6 +141,7 @@ def _owners(search: Search) -> dict[str, object]:
         "contest": search.contest,
         "docket": search.docket,
         "repeats": search.repeats,
+        "panel": search.panel,
         "accounts": search.accounts,
         "memory": search.memory,
         "novelty": search.novelty,

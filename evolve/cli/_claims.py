@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archive import difference
 from evolve._errors import EXIT_DONE
-from evolve.cli._say import columns, gain, number, one_line, put, put_json
+from evolve.cli._say import columns, duration, gain, number, one_line, put, put_json
 from evolve.cli._verb import JSON, RUN, Argument, Verb
 
 if TYPE_CHECKING:
@@ -85,6 +85,9 @@ def card_text(card: Card, cards: Cards) -> str:
         unit = f" {cards.unit}" if cards.unit else ""
         spread = f"95 % interval {number(card.ci_low)} to {number(card.ci_high)}"
         rows.append(("effect", f"{card.effect:+.6g}{unit} {cards.metric}, {spread}"))
+        if card.median is not None:
+            other = ", the other way: a few runs make the difference of the means" if card.median * card.effect < 0 else ""
+            rows.append(("medians", f"differ by {card.median:+.6g}{unit}{other}"))
     searching = f"e = {card.e_value:.3g} while searching"
     if card.vault < 0:
         rows.append(("evidence", f"{searching}; no vault was opened"))
@@ -96,6 +99,8 @@ def card_text(card: Card, cards: Cards) -> str:
         rows.append(("estimate", f"from {card.estimate[0]} further runs against {card.estimate[1]}"))
     runs = ", ".join(f"{name} {count}" for name, count in card.runs.items())
     rows.append(("runs", f"{runs}; blocks lost {card.retries}, void {card.voids}"))
+    if card.span_s is not None:
+        rows.append(("span", f"{duration(card.span_s)} from the vault's first run to its last; what is slower it cannot have seen"))
     rows.append(("where", f"sandbox {', '.join(card.tiers) or '-'}; machine {', '.join(card.machines) or '-'}"))
     if card.suspect:
         rows.append(("suspect", card.suspicion))

@@ -14,6 +14,7 @@ from evolve.confirm._evidence import (
     shrunk_variance,
 )
 from evolve.confirm._noise import MIN_DF, Noise, describe_noise, pair_correlation, resolvable
+from evolve.confirm._panel import Memory, Panel, panel_size
 from evolve.confirm._rare import Pool, Tails, margin, pool, runs_needed, tails
 from evolve.confirm._repeats import Repeats
 from evolve.confirm._rules import beats_target, beats_target_any_time
@@ -30,6 +31,7 @@ from evolve.confirm._vault import (
     gate,
     holds_by,
     interval,
+    median_gap,
     power,
     upper_tail,
 )
@@ -48,7 +50,9 @@ __all__ = [
     "Effect",
     "Gap",
     "Known",
+    "Memory",
     "Noise",
+    "Panel",
     "Pool",
     "Repeats",
     "Ruling",
@@ -75,7 +79,9 @@ __all__ = [
     "log_e_value",
     "make_vault",
     "margin",
+    "median_gap",
     "pair_correlation",
+    "panel_size",
     "pool",
     "power",
     "ranked",

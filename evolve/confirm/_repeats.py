@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-Run = tuple[int, int, float]  # how many runs of all programs there had been; its seed; its score, higher is better
+Run = tuple[float, int, float]  # Unix time of its end; its seed; its score, higher is better
 
 
 class Repeats:
@@ -12,7 +12,7 @@ class Repeats:
         self.by_row: dict[int, list[Run]] = {}
         self.count = 0
 
-    def add(self, number: int, at: int, seed: int, score: float) -> None:
+    def add(self, number: int, at: float, seed: int, score: float) -> None:
         """A run ended ok."""
         self.by_row.setdefault(number, []).append((at, seed, score))
         self.count += 1

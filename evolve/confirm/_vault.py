@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from archive import bounded, difference, mean_of, sd_of
 
@@ -130,6 +131,13 @@ def estimate(candidate: Sequence[float], reference: Sequence[float], *, paired: 
 def compared(candidate: Sequence[float], reference: Sequence[float], *, paired: bool) -> Gap:
     """The difference of the means: of the pairs, or by Welch."""
     return _paired(candidate, reference) if paired else _welch(candidate, reference)
+
+
+def median_gap(candidate: Sequence[float], reference: Sequence[float], *, paired: bool) -> float:
+    """The difference of the medians, or the median difference of the pairs."""
+    if paired:
+        return median([difference(ours, theirs) for ours, theirs in zip(candidate, reference, strict=False)])
+    return difference(median(candidate), median(reference))
 
 
 def interval(gap: Gap) -> Effect:
