@@ -50,7 +50,7 @@ def look(hidden):
             "imported": [name for name in ("undeclared", "shared.theirs", "numpy", "pip", "evolve", "optional") if imports(name)],
             "site": sorted(os.listdir("/site")), "ssl": imports("_ssl") or imports("_ctypes"), "top": sorted(os.listdir("/"))}
 """
-hidden = sys.argv[1:] + [sys.prefix, sys.base_prefix, sys.executable]
+hidden = sys.argv[1:] + [sys.prefix, sys.executable] + [sys.base_prefix] * (sys.base_prefix != "/usr")  # whose lib is shown
 with open_launcher("strict", View(imports=("declared",))) as launcher:
     with launcher.sandbox({"m.py": SOURCE}, Stage(name="s", time_s=30), start=Start.COLD) as sandbox:
         reply = sandbox.call("m.py:look", {"hidden": hidden}, {"seen": JsonValue()})

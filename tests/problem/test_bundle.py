@@ -241,7 +241,7 @@ names = st.sampled_from(ODD_NAMES) | st.text(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(names, min_size=1, max_size=6), kinds=st.lists(st.sampled_from("fxdl"), min_size=6, max_size=6))
 def test_whatever_lies_in_a_folder_its_copy_is_the_same_to_the_last_byte(
     tmp_path: Path, names: list[str], kinds: list[str]

@@ -162,7 +162,7 @@ def test_missing_packages_are_told_unless_only_read(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------ copies
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(n=st.integers(-5, 5), rate=st.floats(-10, 10), kind=st.sampled_from("ab"))
 def test_a_copy_loads_to_the_same_problem(tmp_path: Path, n: int, rate: float, kind: str) -> None:
     folder, target = tmp_path / "p", tmp_path / "copy"
