@@ -33,7 +33,8 @@ VERBS = (
         (RUN,),
         mcp,
         notes="""\
-tools: ask, tell, status, best, show, lineage, query, note, claims; each answers what the verb prints with --json.
+tools: ask, tell, result, status, best, show, lineage, query, note, resume, validate, claims; each answers what the verb prints
+with --json.
 A client starts it itself; its configuration names the command evolve and the arguments mcp and RUN (an absolute path).""",
     ),
 )

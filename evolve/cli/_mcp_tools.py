@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
@@ -25,7 +26,9 @@ from evolve._story import story
 from evolve.cli import _candidate, _claims, _look, _memory
 from evolve.cli._answers import LineageAnswer
 from evolve.cli._asking import ask_run, note_run
+from evolve.cli._driving import VALIDATE_S, resume_run, validate_run
 from evolve.cli._opened import open_run
+from evolve.cli._results import result_answer
 from evolve.cli._telling import WAIT_S, program_of, tell_run, waited
 
 SCHEMA = 1
@@ -39,7 +42,9 @@ the parent's files, call tell with the changed files in full and wait_s=600, rea
 
 Gates: a child changes only the files named editable, and of a file with EVOLVE-BLOCK markers only what stands between them; it adds
 files only where may_add_files is true; the same program is never measured twice (duplicate); all files together stay below
-max_bytes. A sandboxed evaluator that you never see measures it.
+max_bytes; task.rules says all of it. A sandboxed evaluator that you never see measures it. outlook, in ask and status, says what is
+left of the budget; fate, in tell and result, whether and when your child is measured. A wait ends when its seconds are over and
+measuring goes on: call result with wait_s.
 
 Habits: one hypothesis a child, said before it is measured. Read failures and tried first. On a noisy problem a difference below two
 standard deviations is nothing, and only claims lists what is confirmed. Every ten children look back with query. Never work on the
@@ -59,6 +64,17 @@ One SELECT over the run's tables: candidates, measurements, elites, claims, tick
 To reflect: SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1; SELECT status, count(*) FROM candidates GROUP BY 1;
 SELECT id, score, summary FROM candidates WHERE operator = 'external' ORDER BY gain DESC. DESCRIBE candidates lists columns."""
 
+_RESULT = """\
+What became of a ticket or a candidate, without files: result with score, reason and feedback, cost, and fate: whether and when
+it is measured. With wait_s it waits for the score, and has it measured where nobody drives the run."""
+_RESUME = """\
+Raise limits of the budget and drive the run on: it measures what waits, on a noisy problem measures again what may be better and
+opens a vault where the evidence is strong, and, where it has operators of its own, searches until the budget is spent. It goes on
+after this call; answers the run's status. A run that somebody drives only gets the new limits."""
+_VALIDATE = """\
+Try a whole program with the run's evaluator without handing it in: does it run, with which score. Nothing is recorded, and
+nothing of the budget is spent. Without files the problem itself is checked."""
+
 Json = dict[str, Any]  # no schema a tool: together they are 7 000 tokens, and every agent would have to read them
 _Id = Annotated[str, Field(description="A candidate's id or the beginning of it; also: best, seed")]
 
@@ -74,14 +90,17 @@ def server_of(run: str) -> MCPServer[Any]:
     writing: list[tuple[Callable[..., object], str]] = [
         (tools.ask, _ASK),
         (tools.tell, _TELL),
-        (tools.note, "Keep a remark with the run, for whoever looks at it next; query finds it in the table events, kind 'note'."),
+        (tools.note, "Keep a remark with the run: the next tasks show it."),
+        (tools.resume, _RESUME),
     ]
     reading: list[tuple[Callable[..., object], str]] = [
-        (tools.status, "How the run stands: best and seed score, noise, failures by kind, budget, whether a driver has it."),
+        (tools.status, "How the run stands: best and seed score, noise, failures; outlook: what is left and when it ends."),
+        (tools.result, _RESULT),
         (tools.best, "The best program with its files, score and verdict; verdict says how well founded it is."),
         (tools.show, "One candidate: files, score, who made it and why, every measurement with reason and feedback."),
         (tools.lineage, "How a candidate came about: each ancestor with its summary and score, oldest first."),
         (tools.query, _QUERY),
+        (tools.validate, _VALIDATE),
         (tools.claims, "What the run claims, with evidence from seeds that did not exist before. Nothing else is an improvement."),
     ]
     writes, reads = ToolAnnotations(read_only_hint=False, destructive_hint=False), ToolAnnotations(read_only_hint=True)
@@ -107,7 +126,7 @@ class Tools:
     """The verbs on one run."""
 
     def __init__(self, run: str) -> None:
-        self._run = run
+        self._run = str(Path(run).absolute())  # what is told to type holds wherever one stands
 
     def ask(
         self,
@@ -133,6 +152,33 @@ class Tools:
             changed = {path: text for path, text in files.items() if program.get(path) != text}
             said = {"summary": summary, "hypothesis": hypothesis, "expected": expected, "plan": plan}
             return asdict(waited(tell_run(self._run, ticket, changed, said, wait_s or None), end))
+
+    def result(
+        self,
+        what: Annotated[str, Field(description="The number of a ticket, or the id of a candidate or its beginning")],
+        wait_s: Annotated[float, Field(description="Wait so long for the score", ge=0, le=WAIT_S)] = 0.0,
+    ) -> Json:
+        with _refusals():
+            return asdict(result_answer(self._run, what, wait_s or None))
+
+    def resume(
+        self,
+        budget: Annotated[dict[str, float] | None, Field(description="New limits, e.g. {'wall_s': 600}; others stay")] = None,
+        drive: Annotated[bool, Field(description="false only changes the budget")] = True,
+        wait_s: Annotated[float, Field(description="Wait so long for the end", ge=0, le=WAIT_S)] = 0.0,
+    ) -> Json:
+        with _refusals():
+            return asdict(resume_run(self._run, budget or {}, drive=drive, wait_s=wait_s))
+
+    def validate(
+        self,
+        files: Annotated[
+            dict[str, str] | None, Field(description="A whole program to try; without it the problem is checked")
+        ] = None,
+        wait_s: Annotated[float, Field(description="Give up after so long", gt=0, le=WAIT_S)] = VALIDATE_S,
+    ) -> Json:
+        with _refusals():
+            return validate_run(self._run, files or {}, wait_s)
 
     def note(self, text: str, author: str = "") -> Json:
         with _refusals():

@@ -17,7 +17,7 @@ from mcp import Client, StdioServerParameters
 
 from evolve.cli import main
 
-TOOLS = ["ask", "tell", "note", "status", "best", "show", "lineage", "query", "claims"]
+TOOLS = ["ask", "tell", "note", "resume", "status", "result", "best", "show", "lineage", "query", "validate", "claims"]
 Call = Callable[..., Awaitable[Any]]
 
 
@@ -56,7 +56,7 @@ def test_an_agent_asks_tells_and_looks_back(packing: Path, capfd: pytest.Capture
     async def use(client: Client, call: Call) -> None:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert list(tools) == TOOLS
-        assert [name for name, tool in tools.items() if tool.annotations.read_only_hint] == TOOLS[3:]
+        assert [name for name, tool in tools.items() if tool.annotations.read_only_hint] == TOOLS[4:]
         assert "duplicate" in (tools["tell"].description or "")
         assert "two\nstandard deviations" in (client.instructions or "")
 
@@ -72,6 +72,11 @@ def test_an_agent_asks_tells_and_looks_back(packing: Path, capfd: pytest.Capture
         assert told["result"]["effect_gain"] == pytest.approx(0.0)
 
         assert await call("best") == verb("best")
+        assert await call("result", what=str(asked["ticket"])) == verb("result", str(asked["ticket"]))
+        tried = await call("validate", files={path: loud})
+        assert tried["ok"]
+        assert (await call("resume", budget={"evaluations": 90}, drive=False))["budget"]["evaluations"] == 90
+        assert (await call("resume", wait_s=30))["status"] == "done"
         shown = await call("show", id=told["candidate"])
         assert shown == verb("show", told["candidate"])
         assert (shown["operator"], shown["hypothesis"], len(shown["measurements"])) == ("external", "loud", 1)

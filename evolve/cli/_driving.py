@@ -1,0 +1,76 @@
+"""Driving a run on and trying a program, for a server's tools: what takes long goes on, or is given up, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evolve._errand import errand
+from evolve._errors import EXIT_NEGATIVE, RunError, UsageError
+from evolve._rundir import find, is_driven
+from evolve.cli._answers import StatusAnswer
+from evolve.cli._background import Background
+from evolve.cli._look import status_answer
+from evolve.cli._opened import open_run
+from evolve.propose._scope import is_plain_path
+
+VALIDATE_S = 120.0
+_OPENING_S = 1.0  # how long an opening may take to be refused, whatever was asked
+
+
+def resume_run(path: str, budget: Mapping[str, float], *, drive: bool, wait_s: float) -> StatusAnswer:
+    """Change limits and drive a run on; returns its status, after at most about ``wait_s`` seconds of waiting for its end.
+
+    Raises:
+        UsageError: no such limit.
+        RunError: no run in that folder, or one that cannot be opened.
+    """
+    run = find(Path(path))
+    changes = {key.removeprefix("budget."): int(much) if float(much).is_integer() else much for key, much in budget.items()}
+    if changes:
+        errand(run, "budget", changes)
+    if drive and not is_driven(run):
+        with Background(run.path, []) as opening:
+            opening.wait(time.monotonic() + max(wait_s, _OPENING_S))
+            opening.check()
+    return status_answer(open_run(path))
+
+
+def validate_run(path: str, files: Mapping[str, str], wait_s: float) -> dict[str, Any]:
+    """What ``evolve validate --json`` says of the run's problem, or with files of that program: ``--quick``.
+
+    Raises:
+        UsageError: a path that is none, or a problem or program that cannot be tried.
+        RunError: no run in that folder, or it took longer than ``wait_s``.
+    """
+    opened = open_run(path)
+    odd = next((name for name in files if not is_plain_path(name)), None)
+    if odd is not None:
+        raise UsageError(f"expected plain relative paths with forward slashes, found {odd!r}.")
+    with tempfile.TemporaryDirectory(prefix="evolve-try-") as folder:
+        for name, text in files.items():
+            place = Path(folder, name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+        tier = f"sandbox={opened.config.sandbox.tier}"
+        words = [str(opened.run.problem), *([folder] if files else []), tier, *(["--quick"] if files else []), "--json"]
+        try:
+            done = subprocess.run(
+                [sys.executable, "-P", "-m", "evolve", "validate", *words],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=wait_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise RunError(f"not known after {wait_s:g} s; give wait_s more.") from None
+    if done.returncode > EXIT_NEGATIVE or not done.stdout.strip():
+        raise UsageError(done.stderr.decode(errors="replace").strip().removeprefix("evolve: "))
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
