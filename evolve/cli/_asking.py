@@ -29,7 +29,7 @@ from evolve.cli._agent_answers import (
 )
 from evolve.cli._opened import RUNNING, open_run
 from evolve.cli._results import cost_of
-from evolve.propose import Assignment, FailureClass, Program, TaskSheet
+from evolve.propose import Assignment, FailureClass, Program, TaskSheet, rules
 
 SCHEMA = 1
 MAX_NOTE = 4000  # characters
@@ -51,7 +51,7 @@ class Asked:
     @property
     def rules(self) -> tuple[str, ...]:
         """What a child may be, in sentences; the first says how far a score depends on chance."""
-        return rules_of(self.contract, self.assignment.task)
+        return rules(self.assignment.task)
 
     @property
     def expires_at(self) -> str:
@@ -141,26 +141,6 @@ def _failures(search: Search) -> tuple[FailureClass, ...]:
     )
 
 
-def rules_of(contract: Contract, sheet: TaskSheet) -> tuple[str, ...]:
-    """What a child may be, in sentences."""
-    patterns = ", ".join(sheet.editable) or "none"
-    if contract.noisy:
-        chance = "Scores are noisy: each measurement draws new seeds, which a program cannot know; one score shows little."
-    else:
-        chance = (
-            "The problem is deterministic: the same program always gets the same score, so a program must not depend on chance."
-        )
-    added = "New files may be added, with plain relative paths." if sheet.may_add_files else "No file may be added."
-    return (
-        chance,
-        f"Files that may change: {patterns}. Between EVOLVE-BLOCK markers only, where a file has such lines. None may go.",
-        added,
-        f"All files together have at most {sheet.max_bytes} bytes.",
-        f"Besides the standard library of Python, a program may import {', '.join(sheet.imports) or 'nothing'}.",
-        f"Limits of one evaluation: {sheet.limits}.",
-    )
-
-
 def _task(sheet: TaskSheet, contract: Contract) -> TaskAnswer:
     return TaskAnswer(
         problem=sheet.problem,
@@ -177,7 +157,7 @@ def _task(sheet: TaskSheet, contract: Contract) -> TaskAnswer:
         imports=sheet.imports,
         limits=sheet.limits,
         params=dict(sheet.params),
-        rules=rules_of(contract, sheet),
+        rules=rules(sheet),
         time_s=contract.stages[-1].time_s,
         cpu_s=contract.stages[-1].cpu_s,
         memory_mib=contract.stages[-1].memory_mib,

@@ -9,7 +9,8 @@ from evolve.propose._prompt_text import one_line
 
 
 def rules(task: TaskSheet) -> tuple[str, ...]:
-    """The rules that decide whether a child is taken and whether its score stands.  Pure; each is one or two sentences."""
+    """The rules that decide whether a child is taken and whether its score stands.  Pure; each is one or two sentences, the
+    first says how far a score depends on chance."""
     if task.noisy:
         chance = (
             "Scores are noisy: each measurement draws new seeds, which a program cannot know. What counts is its mean over many, "
@@ -17,8 +18,9 @@ def rules(task: TaskSheet) -> tuple[str, ...]:
         )
     else:
         chance = (
-            "The score of a program must be the same whenever it is measured, and it is measured again before anything is "
-            "reported. Fix the seed of every random number, and let nothing depend on the clock: count steps instead of seconds."
+            "The problem is deterministic: a program must get the same score whenever it is measured, and it is measured again "
+            "before anything is reported. Fix the seed of every random number, and let nothing depend on the clock: count steps "
+            "instead of seconds."
         )
     files = ", ".join(f"`{path}`" for path in task.editable) or "none"
     added = (
@@ -27,12 +29,12 @@ def rules(task: TaskSheet) -> tuple[str, ...]:
         else "No files may be added, and none may go."
     )
     said = [
+        chance,
         f"Files that may change: {files}. {added}",
         "Where a file has lines with EVOLVE-BLOCK-START and EVOLVE-BLOCK-END, only what stands between such a pair may change; "
         "the lines themselves stay.",
         f"All files together have at most {task.max_bytes:,} bytes.",
         f"Besides the standard library of Python, a program may import {', '.join(task.imports) or 'nothing'}.",
-        chance,
     ]
     if task.limits:
         said.append(f"Limits of one evaluation: {task.limits.strip().rstrip('.')}. What goes beyond one of them has no score.")

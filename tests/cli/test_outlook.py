@@ -82,8 +82,8 @@ def test_the_task_has_rules_costs_budget_and_what_others_noted(say: Say, run: Pa
     for words in (
         "same score",
         "main.py",
-        "No file may be added",
-        "65536 bytes",
+        "No files may be added",
+        "65,536 bytes",
         "may import nothing",
         "60 s on the clock",
         "512 MiB",

@@ -118,7 +118,7 @@ def test_a_crossover_says_how_its_parents_are_related() -> None:
 def test_the_rules_are_told_and_are_the_same_for_people() -> None:
     quiet = replace(TASK, noisy=False, may_add_files=True)
     text = system_text(quiet, WORDS)
-    for words in ("must be the same whenever it is measured", "nothing depend on the clock", "New files may be added"):
+    for words in ("must get the same score whenever it is measured", "nothing depend on the clock", "New files may be added"):
         assert words in text
     assert "each measurement draws new seeds" in system_text(TASK, WORDS)
     assert "may import numpy" in system_text(TASK, WORDS)
