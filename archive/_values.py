@@ -154,12 +154,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a block must be given.  ``machine`` pins it to one machine; "" leaves the choice to the executor."""
+    """What a block must be given.  ``machine`` pins it to one machine; "" leaves the choice to the executor.
+
+    ``elsewhere`` asks for another slot than the one that measured its first candidate last, where there is one.
+    """
 
     cpus: float = 1.0
     gpus: float = 0.0
     exclusive: bool = False
     machine: str = ""
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def compare(
     card = None
     if problem.contract.noisy:
         card = next((one for one in cards.cards if one.candidate == id_), None) or _no_vault(search, id_)
-    confirmed = card.confirmed if card is not None else exact is not None and exact.candidate == id_ and exact.status != "refuted"
+    confirmed = card.confirmed if card is not None else exact is not None and exact.candidate == id_ and exact.holds
     return Comparison(confirmed, summary, cards, card, exact)
 
 

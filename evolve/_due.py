@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from evolve._search import Search
 
 _FINAL_MARGIN = 1.15  # final runs take this much longer than the estimate before they are late
+_ENOUGH = 3  # programs that are measured again once scores are known not to repeat
+_STOOD = 50  # children that are measured while one leads
 _COLD_START_S = 2.0  # kept back for measuring the best of a warm run again cold
 
 
@@ -53,10 +55,15 @@ def final_block(search: Search, now: float) -> Due | None:
         return _suspect(search)
     if search.contract.noisy:
         return _vault(search) or _panel(search, now) or _more_certainty(search, now) or _last_look(search)
-    limit = search.budget.evaluations
-    if leader is None or people.rows[leader].cold or (limit is not None and search.spend.evaluations >= limit):
+    steadiness = search.steadiness
+    known = leader == SEED and not steadiness.rejected
+    if leader is None or known or (steadiness.doubtful and len(steadiness.scores) >= _ENOUGH):
         return None
-    return _again(search, leader, Purpose.RECHECK)
+    left = _room(search, 0)
+    for number in (SEED, leader)[-int(min(left, 2)) :] if left >= 1 else ():
+        if not (steadiness.has(number) or people.rows[number].pending):
+            return _again(search, number, Purpose.RECHECK)
+    return None
 
 
 def _suspect(search: Search) -> Due | None:
@@ -136,7 +143,10 @@ def reserve(search: Search) -> Reserve:
     """What has to be left when searching ends."""
     spend = search.spend
     if not search.contract.noisy:
-        return Reserve(wall_s=_COLD_START_S + spend.measure_wall_s, evaluations=1 if _warm(search) else 0)
+        owed = 1 + (not search.steadiness.has(SEED))
+        limit = search.budget.evaluations
+        held = owed if limit is None else min(owed, max(limit // 4, int(_warm(search))))
+        return Reserve(wall_s=owed * (_COLD_START_S + spend.measure_wall_s), evaluations=held)
     if search.finals is not None:
         owed = search.finals[1]
     else:
@@ -194,12 +204,17 @@ def _fresh(search: Search, stage: int) -> Start:
 
 
 def _again(search: Search, number: int, purpose: Purpose) -> Due:
-    """One more measurement of a known candidate, from a fresh process.  A deterministic score is asked for with the same seed."""
+    """One more measurement of a known candidate, from a fresh process and, where there are several, in another slot.
+
+    A deterministic score is asked for with the seed it was first measured with; of the seed program with another one, on which it
+    must not hang.
+    """
     people = search.people
     stage = people.last_stage
-    index = people.rows[number].next_index if search.contract.noisy else 0
-    entry = _entry(search, number, stage, start=_fresh(search, stage), index=index)
-    return Due(purpose, (entry,), search.contract.stages[stage].needs)
+    index = people.rows[number].next_index if search.contract.noisy else stage
+    stream = "again" if number == SEED and not search.contract.noisy else "search"
+    entry = _entry(search, number, stage, start=_fresh(search, stage), stream=stream, index=index)
+    return Due(purpose, (entry,), replace(search.contract.stages[stage].needs, elsewhere=True))
 
 
 def _remeasure(search: Search) -> Due | None:
@@ -213,13 +228,28 @@ def _recheck(search: Search) -> Due | None:
     people = search.people
     rows, leader = people.rows, people.leader
     if not _warm(search):
-        return None
+        return _stood(search)
     if search.spend.share_of_wall(Purpose.RECHECK) >= search.config.recheck_share and not on_target(search, leader):
         return None
     if leader is not None and not rows[leader].cold:
         return _again(search, leader, Purpose.RECHECK) if rows[leader].pending == 0 else None
     for number in reversed(people.warm_elites):
         if not rows[number].cold and rows[number].pending == 0 and number in people.archive.cells:
+            return _again(search, number, Purpose.RECHECK)
+    return _stood(search)
+
+
+def _stood(search: Search) -> Due | None:
+    """On a deterministic problem the seed program once, and whoever has led for a while: a score that does not repeat is better
+    known before all others descend from it."""
+    people, leader = search.people, search.people.leader
+    if search.contract.noisy or search.steadiness.doubtful or people.n_settled < _STOOD:
+        return None
+    if search.spend.share_of_wall(Purpose.RECHECK) >= search.config.recheck_share:
+        return None
+    stood = people.n_settled - people.leader_at >= _STOOD
+    for number in (SEED, leader) if stood else (SEED,):
+        if number is not None and not (search.steadiness.has(number) or people.rows[number].pending):
             return _again(search, number, Purpose.RECHECK)
     return None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archive import Purpose
+from archive import Event, Purpose
 from evolve import _accounts as accounts
 from evolve import _confirming as confirming
 from evolve._contract import Budget
@@ -22,6 +22,7 @@ NO_MODEL = "no model can be asked any more, and search.operators names nothing e
 NO_MODEL_NO_LIMIT = "no model can be asked any more, and the budget limits nothing else"
 TARGET, PATIENCE = "stop.target", "stop.patience"
 PAUSED = "paused"
+NOISY = "not_deterministic"  # of the event that says so
 
 
 def over(search: Search, now: float) -> str:
@@ -46,6 +47,12 @@ def over(search: Search, now: float) -> str:
     if not budget.bounds_machine and budget.bounds_models and (mechanical or measured) and _models_over(search):
         return NO_MODEL_NO_LIMIT
     return spent(search, now) or search.docket.ended_by
+
+
+def noise_found(search: Search) -> Event | None:
+    """What is to be recorded once a deterministic problem's scores are found not to repeat."""
+    said = "" if search.steadiness.told else search.steadiness.said(search.people)
+    return Event("warning", NOISY, said, search.problem) if said else None
 
 
 def _most_frequent(reasons: Mapping[str, int]) -> str:

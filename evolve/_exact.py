@@ -2,7 +2,8 @@
 
 A problem may ship ``verify.py``: ``python verify.py FILE`` reads an artifact as ``evolve best --artifact`` writes it, exits with 0
 where it is valid, and prints the recomputed score as the last word of its last line.  It is trusted code and runs as a program of
-its own.  Without one, what stands behind a score is that two processes, one of them fresh, gave it to the last bit.
+its own.  Without one, what stands behind a score is that two processes, one of them fresh, gave it to the last bit; a run in which
+scores do not repeat has nothing to stand on.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ from pathlib import Path
 
 from archive import Measured, Status, difference, find_records
 from evolve._contract import Problem
-from evolve._errors import ProblemError
 from evolve._frames import SEED
-from evolve._recorded import recorded_folder
 from evolve._rundir import RunDir
 from evolve._search import Search
-from evolve._summary import best_of
+from evolve._summary import ONCE, best_of, gain_of
 
 VERIFY = "verify.py"
+VERIFIED, MEASURED, NOISY = "verified", "measured", "noisy"
 TIME_S = 600.0
 TOLERANCE = 1e-9  # relative, between what was recorded and what is recomputed: they may add in another order
 
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """``status`` is verified (recomputed from the artifact), measured (in a fresh process, no verify.py), refuted or nothing."""
+    """``status`` is verified (recomputed from the artifact), measured (again, with the same score), measured once, noisy (scores of
+    this problem do not repeat), refuted or nothing.  ``gain`` is None where nothing is to be called one."""
 
     status: str
     candidate: str | None
@@ -38,6 +39,12 @@ class Exact:
     recomputed: float | None
     seed_score: float | None
     found: str
+    gain: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the program is shown to be better than the seed program."""
+        return self.status in (VERIFIED, MEASURED) and self.gain is not None and self.gain > 0
 
 
 def verify_best(run: RunDir, problem: Problem, search: Search) -> Exact:
@@ -45,22 +52,24 @@ def verify_best(run: RunDir, problem: Problem, search: Search) -> Exact:
     people, number = search.people, best_of(search)
     score = people.score(number) if number is not None else None
     seed = people.score(SEED) if people.rows else None
+    noise = search.steadiness.said(people)
     if number is None or score is None or number == SEED:
-        return Exact("nothing", None, None, None, _own(people.sign, seed), "nothing better than the seed program was found")
-    id_, told = people.rows[number].id, people.sign * score
-    artifact = next(iter(problem.contract.artifacts), None)
+        found = "nothing better than the seed program was found"
+        return Exact("nothing", None, None, None, _own(people.sign, seed), f"{found}; {noise}" if noise else found)
+    id_, told, gain = people.rows[number].id, people.sign * score, gain_of(search, number)
+    script, artifact = problem.folder / VERIFY, next(iter(problem.contract.artifacts), None)
     blob = _artifact(run, id_, artifact, problem.contract.max_artifact_bytes) if artifact else None
-    if blob is None or all(one.path != VERIFY for one in problem.pieces):
-        found = f"{told!r} in a fresh process; the problem ships no {VERIFY} with an artifact that could be recomputed"
-        return Exact("measured", id_, told, None, _own(people.sign, seed), found)
+    if not script.is_file() or blob is None:
+        again = search.steadiness.has(number)
+        status = NOISY if noise else MEASURED if again else ONCE
+        how = "more than once, the last time in a fresh process" if again else "once, and not again in another process"
+        found = f"{told!r}, measured {how}; the problem ships no {VERIFY} with an artifact that could be recomputed"
+        return Exact(status, id_, told, None, _own(people.sign, seed), noise or found, gain)
     suffix = problem.contract.artifacts[artifact] if artifact else ""
-    try:
-        with recorded_folder(run, problem) as folder:
-            recomputed, said = _recomputed(folder / VERIFY, blob, suffix)
-    except ProblemError as error:
-        return Exact("measured", id_, told, None, _own(people.sign, seed), f"{VERIFY} cannot be run: {error}")
+    recomputed, said = _recomputed(script, blob, suffix)
     good = recomputed is not None and abs(difference(recomputed, told)) <= TOLERANCE * max(1.0, abs(told))
-    return Exact("verified" if good else "refuted", id_, told, recomputed, _own(people.sign, seed), said)
+    found = f"{said}; {noise}" if noise else said
+    return Exact(VERIFIED if good else NOISY if noise else "refuted", id_, told, recomputed, _own(people.sign, seed), found, gain)
 
 
 def _own(sign: float, score: float | None) -> float | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from archive import difference
 from evolve._confirming import allowance, claims_of, holds_a_vault
 from evolve._contract import Budget
 from evolve._due import final_runs
@@ -13,7 +12,7 @@ from evolve._ends import limits
 from evolve._policies import SEED
 from evolve._population import Standing, standing
 from evolve._search import Search
-from evolve._summary import ModelUse, best_of, champion_of, model_use, noise_of, word_of
+from evolve._summary import ModelUse, best_of, champion_of, gain_of, model_use, noise_of, word_of
 from evolve.confirm import Noise
 
 
@@ -57,6 +56,7 @@ class Progress:
     budget: Budget
     reserved: int
     models: ModelUse
+    not_deterministic: str = ""  # what was found on a problem that calls itself deterministic
 
 
 class Watch:
@@ -79,7 +79,7 @@ class Watch:
             seed=seed,
             best=best,
             best_operator=operator_of(search, number) if number is not None else "",
-            gain=people.sign * difference(best.score, seed.score) if best is not None and seed is not None else None,
+            gain=gain_of(search, number),
             candidates=search.spend.candidates,
             measurements=search.spend.evaluations,
             failures=dict(sorted(people.failures.items())),
@@ -96,6 +96,7 @@ class Watch:
             cpu_s=search.spend.cpu_s,
             budget=limits(search),
             models=model_use(search),
+            not_deterministic=search.steadiness.said(people),
             reserved=(2 * final_runs(search) if search.finals is None else search.finals[1]) if search.contract.noisy else 0,
         )
 

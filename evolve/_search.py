@@ -21,6 +21,7 @@ from archive import (
     Champion,
     Claim,
     Closed,
+    Event,
     LateResult,
     Measured,
     MeasureIssued,
@@ -55,6 +56,7 @@ from evolve._policies import POLICIES, SEED, Draft
 from evolve._population import Population
 from evolve._rng import generator, measurement_seed
 from evolve._spend import Spend
+from evolve._steadiness import Steadiness
 from evolve._tickets import MAX_LOSSES, Made, Tickets
 from evolve._tuning import Tuning
 from evolve.confirm import Contest, Docket, Panel, Repeats
@@ -100,7 +102,7 @@ class Search:
         self.spend = Spend()
         self.tuning = Tuning()
         self.contest, self.docket = Contest(titled=self.policy.titled), Docket()
-        self.repeats, self.panel = Repeats(), Panel()
+        self.repeats, self.panel, self.steadiness = Repeats(), Panel(), Steadiness()
         self.accounts, self.memory = Accounts(budget), Memory()
         arms = [*(Arm(name) for name in config.operators), *arms_of(self.llm)]
         families = [FAMILIES.get(arm.operator, "model") for arm in arms]
@@ -144,7 +146,7 @@ class Search:
             return again if room > 0 or isinstance(again, ProposeIssued) else None
         if not self.people.rows:
             return None
-        if decision := confirming.decision(self, now, entropy):
+        if decision := confirming.decision(self, now, entropy) or ends.noise_found(self):
             return decision
         over = self.over(now)
         if room > 0:
@@ -216,7 +218,11 @@ class Search:
         if block is None or index in block.done or any(held.index == index for held in block.held):
             return LateResult(attempt, self.problem, f"measurement {index}: {result.status}")
         return Measured(
-            attempt, self.problem, index, block.issued.purpose, cross_checked(self.people, result, block.issued.purpose)
+            attempt,
+            self.problem,
+            index,
+            block.issued.purpose,
+            cross_checked(self.people, self.steadiness, result, block.issued.purpose),
         )
 
     def accept_block(
@@ -283,6 +289,8 @@ class Search:
                 return self.people.rebin(record.axes)
             case Retraction():
                 return self._retracted(record)
+            case Event(what=ends.NOISY):
+                self.steadiness.told = True
             case Champion():
                 self.contest.crowned(self.people.by_id[record.candidate], self.people)
             case VaultOpened():
@@ -379,6 +387,9 @@ class Search:
         row = self.people.rows[number]
         row.pending -= 1
         self.spend.measured(record.purpose, result)
+        self.steadiness.saw(self.people, number, record)
+        if self.steadiness.broke and number == SEED and record.purpose is Purpose.RECHECK:
+            return []  # it was good once, and the run stands on that
         placed = self.people.observe(number, result, vault=record.purpose is Purpose.VAULT)
         if self.contract.noisy:
             confirming.on_measured(self, number, record)

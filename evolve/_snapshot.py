@@ -85,6 +85,7 @@ _STATE = {
     "panel": _PANEL,
     "accounts": _ACCOUNTS,
     "memory": _MEMORY,
+    "steadiness": ("scores", "rejected", "broke", "told"),
     "novelty": ("kept", "recent"),
 }
 
@@ -144,6 +145,7 @@ def _owners(search: Search) -> dict[str, object]:
         "panel": search.panel,
         "accounts": search.accounts,
         "memory": search.memory,
+        "steadiness": search.steadiness,
         "novelty": search.novelty,
     }
 

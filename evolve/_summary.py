@@ -19,6 +19,7 @@ from evolve.confirm import Noise, describe_noise
 SCHEMA = 1
 CONFIRMED, CHAMPION, SO_FAR = "confirmed", "champion, unconfirmed", "better so far, unconfirmed"
 SUSPECT = "confirmed, but suspect"
+ONCE, WITHIN = "measured once", "no gain: within the noise that was found"  # of a deterministic problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class Summary:
     claims: int = 0  # that hold
     openings: int = 0
     noise: Noise | None = None
+    not_deterministic: str = ""  # what was found on a problem that calls itself deterministic, and what to type
     models: ModelUse = field(default_factory=ModelUse)
 
 
@@ -125,16 +127,29 @@ def best_of(search: Search) -> int | None:
 
 
 def word_of(search: Search, number: int) -> str:
-    """How well founded it is that a candidate is better than the seed program: confirmed, champion or better so far; "" where
-    there is no noise, and for the seed program."""
-    if not search.contract.noisy or number == SEED:
+    """How well founded it is that a candidate is better than the seed program: confirmed, champion or better so far; "" for the
+    seed program and, on a deterministic problem, where the score came again."""
+    if number == SEED:
         return ""
+    if not search.contract.noisy:
+        within = search.steadiness.doubtful and gain_of(search, number) is None
+        return WITHIN if within else "" if search.steadiness.has(number) else ONCE
     held = [vault for vault in claims_of(search) if vault.candidate == number]
     if held:
         return SUSPECT if all(suspicion(search, vault) for vault in held) else CONFIRMED
     if search.contest.titled and search.contest.champion == number:
         return CHAMPION
     return SO_FAR
+
+
+def gain_of(search: Search, number: int | None) -> float | None:
+    """By how much a candidate is better than the seed program; None where either has no score, and where that is no gain because
+    scores that were declared deterministic differ by as much."""
+    people = search.people
+    score, seed = (people.score(one) if one is not None and people.rows else None for one in (number, SEED))
+    if score is None or seed is None or search.steadiness.no_gain(difference(score, seed)):
+        return None
+    return difference(score, seed)
 
 
 def noise_of(search: Search, *, tails: bool = False) -> Noise | None:
@@ -184,6 +199,7 @@ def summarise(run: RunDir, problem: Problem, search: Search, status: str, why: s
         claims=len(claims_of(search)),
         openings=len(search.docket.vaults),
         noise=noise_of(search, tails=True),
+        not_deterministic=search.steadiness.said(people),
         models=model_use(search),
     )
 

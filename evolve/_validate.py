@@ -70,6 +70,10 @@ def validate_problem(problem: Problem, make_executor: MakeExecutor, files: Mappi
     checks = check_files(problem)
     entries = _seed_entries(problem)
     results, end = _measure(problem, make_executor, entries, {SEED: problem.seed})
+    if not problem.contract.noisy and end.status is BlockStatus.OK and all(result.status is Status.OK for result in results):
+        again = [one for one in entries if one.start is Start.COLD][-2:-1]  # in another grader, later, with a seed that it had
+        more, end = _measure(problem, make_executor, again, {SEED: problem.seed})
+        entries, results = [*entries, *again], [*results, *more]
     checks += _check_seed_runs(problem, entries, results, end)
     if any(not (check.ok or check.hint) for check in checks):
         return ValidationReport(problem.id, tuple(checks), tuple(results))
@@ -215,13 +219,13 @@ def _check_noise(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
         again = "; one seed twice differed too, so a measurement cannot be repeated exactly" if within else ""
         return [Check("noise", True, f"sd {sd:.4g}{share} over {len(scores)} measurement seeds{again}")]
     if within:
-        found = f"noise: deterministic, but one measurement seed gave {min(repeats):.10g} and {max(repeats):.10g}"
+        found = f"noise: deterministic, but one measurement seed gave {min(repeats)!r} and {max(repeats)!r}"
         return [Check("noise", False, found, "write noise: noisy, or take the randomness out of evaluate.py and the seed program")]
     if between:
-        found = f"noise: deterministic, but two measurement seeds gave {min(scores.values()):.10g} and {max(scores.values()):.10g}"
+        found = f"noise: deterministic, but two measurement seeds gave {min(scores.values())!r} and {max(scores.values())!r}"
         return [Check("noise", False, found, "write noise: noisy, or do not let trial.seed change the score")]
     starts = " and ".join(sorted({str(result.start) for result in final}))
-    return [Check("noise", True, f"deterministic: {len(final)} runs agree to the last bit (started {starts})")]
+    return [Check("noise", True, f"deterministic: {len(final)} runs in two graders agree to the last bit (started {starts})")]
 
 
 def _check_limits(problem: Problem, results: Sequence[Measurement]) -> list[Check]:

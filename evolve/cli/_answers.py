@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class StatusAnswer:
     """``evolve status``.  ``status`` is running, done, stopped, interrupted, degraded or failed; ``word`` says how well founded the
-    best is: confirmed, champion or better so far.  ``set_aside`` counts measurements kept back for vaults."""
+    best is: confirmed, champion or better so far; on a deterministic problem measured once, or within the noise that was found.
+    ``gain`` is None where the difference is not to be called one.  ``set_aside`` counts measurements kept back for vaults.
+    """
 
     schema: int
     run: str
@@ -63,6 +65,7 @@ class StatusAnswer:
     budget: Budget
     models: ModelUse
     outlook: Outlook | None = None  # how long it goes on, what is in the queue, which command gives it more
+    not_deterministic: str = ""
 
 
 @dataclass(frozen=True, slots=True)

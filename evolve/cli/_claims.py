@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from archive import difference
 from evolve._errors import EXIT_DONE
 from evolve.cli._say import columns, duration, gain, number, one_line, put, put_json
 from evolve.cli._verb import JSON, RUN, Argument, Verb
@@ -112,8 +111,8 @@ def card_text(card: Card, cards: Cards) -> str:
 def exact_text(exact: Exact) -> str:
     """What a deterministic problem's best program came to when it was verified again."""
     rows = [(exact.status, f"{exact.candidate or '-'}: {exact.found}")]
-    if exact.score is not None and exact.seed_score is not None:
-        rows.append(("effect", gain(difference(exact.score, exact.seed_score), exact.seed_score)))
+    if exact.gain is not None and exact.seed_score is not None:
+        rows.append(("gain", gain(exact.gain, exact.seed_score)))
     return columns(rows)
 
 

@@ -13,7 +13,7 @@ from evolve._frames import SEED
 from evolve._outlook import ending_limits, raising
 from evolve._search import Search
 from evolve._story import Step, story
-from evolve._summary import CONFIRMED, FinalRuns, Summary, best_of
+from evolve._summary import CONFIRMED, FinalRuns, Summary, best_of, gain_of
 from evolve.cli._live import noise_text
 from evolve.cli._say import columns, counts, duration, gain, models_text, number, one_line
 
@@ -23,7 +23,7 @@ _STEPS = 8  # of the lineage; the middle of a longer one is left out
 
 def ending(summary: Summary, search: Search, texts: TextStore) -> str:
     """Seed and best, how the best came about, where the run lies, and what to type next."""
-    noisy, sign, best = search.contract.noisy, search.people.sign, best_of(search)
+    sign, best = search.people.sign, best_of(search)
     rows = [("ended", _ended(summary, search))]
     if summary.seed_score is not None and summary.final is None:  # final runs bring a seed mean of their own
         rows.append(("seed", f"{number(summary.seed_score)} {summary.metric}"))
@@ -33,14 +33,17 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
         elif best == SEED:
             rows.append(("best", "nothing better than the seed program was found"))
         else:
-            much = gain(sign * difference(summary.best_score, summary.seed_score), summary.seed_score)
-            claim = f"; {summary.word}" if noisy else ""
-            gained = "" if summary.word == CONFIRMED else f", gain {much}"  # the vault's estimate stands below
+            more, base = gain_of(search, best), summary.seed_score
+            claim = f"; {summary.word}" if summary.word else ""
+            # of what is confirmed the vault's estimate stands below
+            gained = "" if summary.word == CONFIRMED or more is None else f", gain {gain(more, base)}"
             rows.append(("best", f"{number(summary.best_score)} {summary.metric}{gained}, {summary.best_id}{claim}"))
     if summary.openings:
         rows += _claim_rows(search)
     if summary.noise is not None:
         rows.append(("noise", noise_text(summary.noise)))
+    if summary.not_deterministic:
+        rows.append(("noise", f"NOTE: {summary.not_deterministic}"))
     rows.append(("tried", f"{summary.candidates} candidates, {summary.measurements} measurements{_failures(summary)}"))
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
     if models := models_text(summary.models, search.budget):

@@ -19,7 +19,7 @@ from evolve._confirming import allowance
 from evolve._progress import Progress, Watch
 from evolve._search import Search
 from evolve._session import Announcement
-from evolve._summary import CONFIRMED, noise_of
+from evolve._summary import CONFIRMED, ONCE, noise_of
 from evolve.cli._say import counts, duration, encodable, gain, models_text, number, one_line, say, score
 from evolve.confirm import SIZES, Noise, resolvable
 
@@ -114,7 +114,7 @@ class View:
 
     def show(self, seen: Progress, now: float) -> None:
         """How the run stands at Unix time ``now``."""
-        self.tell(plain_line(seen, self.rate(seen), self.search.contract.noisy))
+        self.tell(plain_line(seen, self.rate(seen)))
 
     def tell(self, line: str) -> None:
         say(line)
@@ -172,7 +172,7 @@ class Display(View):
         table.add_column(style="dim", no_wrap=True, min_width=8)
         plain = self._console.options.ascii_only
         table.add_column(overflow="crop" if plain else "ellipsis", no_wrap=True)
-        for name, text in rows(seen, rate, elapsed_s, self.search.contract.noisy):
+        for name, text in rows(seen, rate, elapsed_s):
             table.add_row(Text(name), Text(encodable(text, self._console.encoding), style="bold green" if name == "best" else ""))
         done = spent_share(seen, elapsed_s)
         if done is not None:
@@ -190,7 +190,7 @@ def header(announcement: Announcement) -> list[tuple[str, str]]:
     """What a person wants to know first: where the run lies, what it does, what it may spend, what confines it."""
     search = announcement.search
     contract, seen = search.contract, Watch(search).look(time.time())
-    noise = "noisy" if contract.noisy else "deterministic"
+    noise = "noisy" if contract.noisy else "declared deterministic" if seen.not_deterministic else "deterministic"
     lines = [
         ("run", f"{announcement.run}{' (resumed)' if announcement.resumed else ''}"),
         ("problem", f"{contract.name}: {contract.goal} {contract.metric}, {noise}"),
@@ -289,23 +289,24 @@ def claim_text(record: Claim) -> str:
     return f"not confirmed: {record.candidate[:10]}, {one_line(record.reason, 200)}"
 
 
-def _best_text(seen: Progress, noisy: bool) -> str:
+def _best_text(seen: Progress) -> str:
     if seen.best is None:
         return "the seed program is being measured"
     text = f"{score(seen.best.score, seen.best.sd, seen.best.n)}"
     if seen.best_operator == "seed":
         return f"{text}, the seed program"
     if seen.gain is None or seen.seed is None:
-        return f"{text}, by {seen.best_operator}, {seen.best.id[:10]}"
-    claim = f", {seen.word}" if noisy else ""
+        doubt = f"  {seen.word}" if seen.not_deterministic else ""
+        return f"{text}{doubt}, by {seen.best_operator}, {seen.best.id[:10]}"
+    claim = f", {seen.word}" if seen.word not in ("", ONCE) else ""
     if seen.word == CONFIRMED:
         return f"{text}  {CONFIRMED}, by {seen.best_operator}, {seen.best.id[:10]}"
     return f"{text}  gain {gain(seen.gain, seen.seed.score, seen.seed.sd)}{claim}, by {seen.best_operator}, {seen.best.id[:10]}"
 
 
-def rows(seen: Progress, rate: float, elapsed_s: float, noisy: bool) -> list[tuple[str, str]]:
+def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]:
     """The lines of the display."""
-    lines = [("best", _best_text(seen, noisy))]
+    lines = [("best", _best_text(seen))]
     if seen.seed is not None:
         lines.append(("seed", score(seen.seed.score, seen.seed.sd, seen.seed.n)))
     lines.append(("tried", f"{seen.candidates} candidates, {seen.measurements} measurements, {rate:.3g}/s"))
@@ -321,6 +322,8 @@ def rows(seen: Progress, rate: float, elapsed_s: float, noisy: bool) -> list[tup
         lines.append(("models", models))
     if seen.noise is not None:
         lines.append(("noise", noise_text(seen.noise)))
+    if seen.not_deterministic:
+        lines.append(("noise", seen.not_deterministic))
     if seen.openings:
         lines.append(("claims", f"{seen.claims} confirmed of {seen.openings} vaults"))
     words = {"seed": "measuring the seed program", "final": "final measurements", "draining": "ending"}
@@ -329,12 +332,12 @@ def rows(seen: Progress, rate: float, elapsed_s: float, noisy: bool) -> list[tup
     return lines
 
 
-def plain_line(seen: Progress, rate: float, noisy: bool) -> str:
+def plain_line(seen: Progress, rate: float) -> str:
     """One line for a log."""
     archive = f"{seen.filled}/{seen.cells} cells" if seen.cells is not None else f"{seen.filled} elites"
     parts = [
         f"{duration(seen.elapsed_s):>7}",
-        f"best {_best_text(seen, noisy)}",
+        f"best {_best_text(seen)}",
         f"{seen.candidates} candidates, {seen.measurements} measurements, {number(round(rate, 1))}/s",
         archive,
     ]
@@ -344,6 +347,8 @@ def plain_line(seen: Progress, rate: float, noisy: bool) -> str:
         parts.append(models)
     if seen.noise is not None:
         parts.append(f"noise sd {seen.noise.sd:.3g}")
+    if seen.not_deterministic:
+        parts.append("noisy although declared deterministic")
     if seen.openings:
         parts.append(f"{seen.claims} confirmed of {seen.openings} vaults")
     parts.append(f"left {left_text(seen, seen.elapsed_s)}")

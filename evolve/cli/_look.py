@@ -150,6 +150,7 @@ def status_answer(opened: OpenedRun) -> StatusAnswer:
         budget=seen.budget,
         models=seen.models,
         outlook=outlook(opened.search, opened.now, run=str(opened.run.path), driven=opened.status == RUNNING),
+        not_deterministic=seen.not_deterministic,
     )
 
 
@@ -170,6 +171,8 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
         rows.append(("best", f"{value}  {answer.best_id} by {answer.best_operator}"))
     if answer.gain is not None and answer.seed_score is not None and answer.word != CONFIRMED:  # claims has the estimate
         rows.append(("gain", gain(answer.gain, answer.seed_score) + (f", {answer.word}" if answer.word else "")))
+    elif answer.gain is None and answer.word:
+        rows.append(("gain", answer.word))
     rows.append(("tried", f"{answer.candidates} candidates, {answer.measurements} measurements"))
     if answer.failures:
         rows.append(("failures", counts(answer.failures)))
@@ -179,6 +182,8 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
         noise = answer.noise
         text = f"sd {noise.sd:.3g} of one measurement (90 % interval {noise.low:.3g} to {noise.high:.3g}, df {noise.df})"
         rows.append(("noise", text))
+    if answer.not_deterministic:
+        rows.append(("noise", f"NOTE: {answer.not_deterministic}"))
     if answer.champion_id is not None:
         rows.append(("champion", answer.champion_id))
     if answer.openings:

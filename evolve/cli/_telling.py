@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from archive import BlockClosed, Follower, Measured, Status, difference, find_records
+from archive import BlockClosed, Follower, Measured, Status, find_records
 from evolve._contract import MAX_BYTES
 from evolve._errand import ANSWER_S, errand
 from evolve._errors import UsageError
@@ -19,7 +19,7 @@ from evolve._memory import effect_of
 from evolve._outlook import Fate, fate, outlook
 from evolve._population import standing
 from evolve._rundir import find, is_driven
-from evolve._summary import best_of
+from evolve._summary import best_of, gain_of
 from evolve.cli._agent_answers import FateAnswer, ResultAnswer, TellAnswer
 from evolve.cli._background import Background
 from evolve.cli._opened import RUNNING, OpenedRun, open_run
@@ -351,7 +351,7 @@ def result_in(opened: OpenedRun, candidate: str, why: str = "") -> ResultAnswer:
         sd=here.sd if here else None,
         n=here.n if here else 0,
         seed_score=seed.score if seed else None,
-        gain=people.sign * difference(here.score, seed.score) if here and seed else None,
+        gain=gain_of(search, number),
         parent=people.rows[parent].id,
         parent_score=before.score if before else None,
         effect_gain=effect.effect if effect else None,

@@ -24,6 +24,8 @@ from evolve.execute._slot import PATIENCE_S, Slot, SlotSettings, copy_for_grader
 
 _TICK_S = 0.5
 
+_REMEMBERED = 4096  # candidates
+
 
 @dataclass(slots=True)
 class _Work:
@@ -95,6 +97,7 @@ class LocalExecutor:
         self._queue: deque[_Work] = deque()
         self._running: list[_Work] = []
         self._fleet: list[Slot] = []
+        self._where: dict[str, Slot] = {}  # candidate -> the slot that measured it last, newest last
         self._free = slots
         self._closing = False
         self._threads = [threading.Thread(target=self._work, args=(n,), name=f"slot-{n}", daemon=True) for n in range(slots)]
@@ -192,12 +195,17 @@ class LocalExecutor:
     def _take(self, slot: Slot) -> _Work | None:
         """The next block, when there is one and room for it; None when closing and nothing is left to do."""
         with self._state:
-            while not self._queue or self._queue[0].width > self._free or self._rests(slot):
+            while not self._queue or self._queue[0].width > self._free or self._rests(slot) or self._was_there(slot):
                 if self._closing and not self._queue:
                     return None
                 self._state.wait(_TICK_S if self._rests(slot) else None)
             work = self._queue.popleft()
             work.slot = slot
+            for entry in work.block.entries:
+                self._where.pop(entry.candidate, None)
+                self._where[entry.candidate] = slot
+            while len(self._where) > _REMEMBERED:
+                del self._where[next(iter(self._where))]
             slot.wake.clear()
             self._running.append(work)
             self._free -= work.width
@@ -207,6 +215,11 @@ class LocalExecutor:
         """Whether a slot that could not load a problem leaves its work to those that may."""
         now = time.monotonic()
         return slot.rests_until > now and any(other.rests_until <= now for other in self._fleet)
+
+    def _was_there(self, slot: Slot) -> bool:
+        """Whether the next block asks for another slot than this one, and is left to the others."""
+        block = self._queue[0].block
+        return block.needs.elsewhere and self._slots > 1 and self._where.get(block.entries[0].candidate) is slot
 
     def _finish(self, work: _Work, report: BlockReport) -> None:
         with self._state:

@@ -406,6 +406,18 @@ class ExecutorContract:
             assert closed.lost is None
             assert entries == []
 
+    def test_a_block_that_asks_for_another_slot_is_measured_by_another_grader(self, make: Make, tmp_path: Path) -> None:
+        probe = Probe(tmp_path)
+        with open_desk(make, probe, slots=2) as desk:
+            for _ in range(3):
+                desk.run(action("score", "again"), needs=Needs(elsewhere=True))
+            graders = [mark.pid for mark in probe.marks("again", "began")]
+            assert len(set(graders)) == 2
+            assert graders[0] != graders[1] != graders[2]
+        with open_desk(make, Probe(tmp_path, name="alone"), slots=1) as desk:
+            closed = [desk.run(action("score"), needs=Needs(elsewhere=True))[0] for _ in range(2)]
+            assert [one.status for one in closed] == [BlockStatus.OK, BlockStatus.OK]
+
     def test_an_exclusive_block_runs_alone_and_does_not_starve(self, make: Make, tmp_path: Path) -> None:
         probe = Probe(tmp_path)
         with open_desk(make, probe, slots=2) as desk:

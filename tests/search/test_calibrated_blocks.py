@@ -58,10 +58,14 @@ def machine(*, block: int = 2, evaluations: int = 30, **script: object) -> Machi
 
 
 def times_counted(driver: Machine) -> dict[str, int]:
-    """How often each candidate that was handed out counts."""
+    """How often each candidate that was handed out counts, but for what was asked again."""
     people = driver.search.people
     issued = [record for record in (stamped.record for stamped in driver.log) if isinstance(record, MeasureIssued)]
-    return {entry.candidate: people.n_measured(people.by_id[entry.candidate]) for one in issued for entry in one.entries}
+    again = Counter(
+        entry.candidate for one in issued for entry in one.entries if one.purpose is Purpose.RECHECK and one.attempt.n == 1
+    )
+    names = {entry.candidate for one in issued for entry in one.entries}
+    return {name: people.n_measured(people.by_id[name]) - again[name] for name in names}
 
 
 def issues(driver: Machine, ticket: int) -> list[MeasureIssued]:

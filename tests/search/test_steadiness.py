@@ -1,0 +1,182 @@
+"""A deterministic problem's scores are measured again: what does not repeat is said, and is not called a gain."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulation import Simulation, build, contract, state
+
+from archive import Event, Measured, MeasureIssued, Purpose, Start, Status
+from evolve._ends import NOISY
+from evolve._exact import Exact
+from evolve._population import Population
+from evolve._progress import Watch
+from evolve._steadiness import REMEDY, TIMES, TRUSTED, Steadiness
+from evolve._summary import ONCE, WITHIN, best_of, gain_of, word_of
+
+
+class Jittery(Simulation):
+    """A simulation in which ``jitters`` adds to a score: a function of candidate, seed and how many times it ran."""
+
+    def __init__(self, *args, jitters, **more):
+        super().__init__(*args, **more)
+        self.jitters, self.times = jitters, {}
+
+    def measure(self, issued, index):
+        made, entry = super().measure(issued, index), issued.entries[index]
+        self.times[entry.candidate] = n = self.times.get(entry.candidate, 0) + 1
+        return replace(made, score=made.score + self.jitters(entry.candidate, entry.seed, n)) if made.score is not None else made
+
+
+def driven(jitters, *, kind=None, evaluations=60):
+    run = Jittery(build(kind or contract(), evaluations=evaluations), np.random.default_rng(3), jitters=jitters)
+    run.begin()
+    run.run()
+    return run
+
+
+def records(run, kind):
+    return [stamped.record for stamped in run.log if isinstance(stamped.record, kind)]
+
+
+def draw(candidate, seed, n):
+    return float(np.random.default_rng([seed % 2**32, n]).normal(0, 5))
+
+
+def test_before_a_run_ends_its_best_and_the_seed_program_are_measured_again_in_another_slot():
+    run = driven(lambda *_: 0.0)
+    again = [issued for issued in records(run, MeasureIssued) if issued.purpose is Purpose.RECHECK]
+    best = run.search.people.rows[best_of(run.search)].id
+    assert [issued.entries[0].candidate for issued in again] == ["seed", best]
+    assert all(issued.needs.elsewhere for issued in again)
+    assert all(issued.entries[0].start is Start.COLD for issued in again)
+    first = {record.result.candidate: record.result.seed for record in reversed(records(run, Measured))}
+    assert again[0].entries[0].seed != first["seed"]  # a deterministic score hangs on none
+    assert again[1].entries[0].seed == first[best]
+    assert run.search.spend.evaluations <= 60
+    assert word_of(run.search, best_of(run.search)) == ""
+    assert gain_of(run.search, best_of(run.search)) > 0
+    assert not records(run, Event)
+
+
+@pytest.mark.parametrize("jitters", [draw, lambda candidate, seed, n: draw("", seed, 0)], ids=["of its own", "of the seed"])
+def test_noise_that_nobody_declared_is_said_with_what_to_type_and_is_no_gain(jitters):
+    run = driven(jitters)
+    search = run.search
+    said = search.steadiness.said(search.people)
+    assert "noisy although declared deterministic" in said
+    assert REMEDY in said
+    assert [(event.what, event.level) for event in records(run, Event)] == [(NOISY, "warning")]
+    seen = Watch(search).look(run.now)
+    assert seen.not_deterministic == said
+    assert seen.gain is None
+    assert seen.word == (WITHIN if best_of(search) else "")
+
+
+def test_a_tremor_far_below_the_gain_is_said_and_leaves_the_gain():
+    run = driven(lambda candidate, seed, n: 1e-9 * n)
+    assert run.search.steadiness.said(run.search.people)
+    assert gain_of(run.search, best_of(run.search)) > TIMES * 1e-9
+    assert word_of(run.search, best_of(run.search)) == ""
+
+
+def test_a_program_that_alone_does_not_repeat_is_rejected_and_the_next_best_is_looked_at():
+    own = {}
+
+    def jitters(candidate, seed, n):
+        own.setdefault(candidate, len(own) in (10, 150))
+        return 9.0 if own[candidate] and n == 1 else 0.0
+
+    run = driven(jitters, evaluations=400)
+    search = run.search
+    rejected = [one.result for one in records(run, Measured) if one.result.reason.startswith("not_reproducible")]
+    assert len(rejected) == search.steadiness.rejected == 2
+    assert all(own[result.candidate] and result.status is Status.REJECTED for result in rejected)
+    assert not search.steadiness.doubtful
+    assert not own[search.people.rows[best_of(search)].id]
+    assert word_of(search, best_of(search)) == ""
+    assert search.people.score(best_of(search)) < 2
+
+
+def test_where_many_programs_do_not_repeat_the_problem_is_at_fault():
+    run = driven(lambda candidate, seed, n: 0.0 if candidate == "seed" else 0.01 * n, evaluations=600)
+    assert run.search.steadiness.rejected == TRUSTED
+    assert run.search.steadiness.steady
+    assert run.search.steadiness.said(run.search.people)
+
+
+def test_a_seed_program_that_fails_when_it_is_measured_again_ends_nothing_and_nothing_is_called_a_gain():
+    run = Jittery(build(contract(), evaluations=60), np.random.default_rng(3), jitters=lambda *_: 0.0)
+    honest = run.measure
+
+    def measure(issued, index):
+        made = honest(issued, index)
+        broken = issued.purpose is Purpose.RECHECK and made.candidate == "seed"
+        return replace(made, status=Status.CRASH, score=None, reason="no luck") if broken else made
+
+    run.measure = measure
+    run.begin()
+    run.run()
+    assert not run.search.failed
+    assert run.search.people.score(0) is not None
+    assert "ended as crash when it was measured again: no luck" in run.search.steadiness.said(run.search.people)
+    assert gain_of(run.search, best_of(run.search)) is None
+    run.open()
+    assert not run.search.failed
+
+
+def test_whoever_leads_for_long_is_measured_again_while_the_search_goes_on():
+    run = driven(lambda *_: 0.0, evaluations=400)
+    order = [issued.purpose for issued in records(run, MeasureIssued)]
+    assert Purpose.RECHECK in order[:100]
+    assert order.count(Purpose.RECHECK) < 0.1 * len(order)
+
+
+def test_a_best_that_was_measured_once_is_called_so():
+    run = Jittery(build(contract(), evaluations=60), np.random.default_rng(3), jitters=lambda *_: 0.0)
+    run.begin()
+    run.run(60)
+    assert run.search.people.leader
+    assert word_of(run.search, run.search.people.leader) == ONCE
+
+
+@pytest.mark.parametrize("evaluations", [1, 2, 3, 5, 8])
+def test_a_small_budget_is_kept(evaluations):
+    run = driven(draw, evaluations=evaluations)
+    assert run.search.spend.evaluations == evaluations
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32), st.floats(0, 2), st.sampled_from([contract(), contract(start=Start.WARM), contract(stages=2)]))
+def test_a_replay_knows_what_was_found(arrivals, size, kind):
+    run = Jittery(build(kind), np.random.default_rng(arrivals), jitters=lambda c, seed, n: size * draw(c, arrivals, n))
+    run.begin()
+    run.run()
+    again = build(kind)
+    for stamped in run.log:
+        again.apply(stamped)
+    assert state(again) == state(run.search)
+    assert again.steadiness == run.search.steadiness
+    json.dumps(again.steadiness.said(again.people), allow_nan=False)
+
+
+def test_an_exact_claim_holds_only_for_a_gain_that_came_again():
+    good = Exact("measured", "c", 2.0, None, 1.0, "", 1.0)
+    assert good.holds
+    assert not replace(good, gain=None).holds
+    assert not any(replace(good, status=status).holds for status in ("noisy", ONCE, "refuted", "nothing"))
+
+
+@given(st.dictionaries(st.integers(0, 5), st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2), min_size=1))
+def test_any_scores_can_be_compared(scores):
+    steadiness = Steadiness(scores=scores)
+    people = Population("p", contract(), keep=8)
+    assert steadiness.doubtful == any(len({one + 0.0 for one in found}) > 1 for found in scores.values())
+    if all(number == 0 for number in scores):
+        assert "inf" not in steadiness.said(people)
+    assert steadiness.no_gain(0.0) == steadiness.doubtful
