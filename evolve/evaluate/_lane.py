@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import resource
 import select
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from evolve._errors import EnvironmentFault
 from evolve.evaluate._cgroup import Cgroup, find_layout
 from evolve.evaluate._tree import TreeMeter
 
+_MOST_FILES = 1 << 16
 _SCRIPT = Path(__file__).with_name("_spawner.py")
 
 
@@ -40,6 +42,7 @@ class Lane:
     """One spawner process and its control group."""
 
     def __init__(self, slot: int) -> None:
+        _raise_descriptors()
         layout = find_layout()
         self.cgroup = _group(layout, slot) if layout else None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -129,6 +132,14 @@ class Lane:
         if self.cgroup:
             self.cgroup.close()
             self.cgroup = None
+
+
+def _raise_descriptors() -> None:
+    """As many descriptors as this process may have: those on their way through sockets are counted over all of a user's processes,
+    and candidates, who may have fewer, must not use up what the engine needs to start anything."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = hard if hard != resource.RLIM_INFINITY else _MOST_FILES
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(most, _MOST_FILES)), hard))
 
 
 def _group(layout: object, slot: int) -> Cgroup | None:

@@ -9,6 +9,7 @@ from evolve._contract import Stage
 
 MIB = 1 << 20
 MAX_LOG_BYTES = 16 * MIB  # of stdout and stderr together; more ends the process
+MAX_FILES = 1024  # descriptors of a process
 KEPT_LOG_BYTES = 64 * 1024
 CHECK_EVERY_S = 0.05  # CPU and memory of the tree
 
@@ -33,10 +34,13 @@ class Limits:
         whose driver reserves enormous address ranges."""
         limits = [
             ("RLIMIT_CORE", 0),
-            ("RLIMIT_NOFILE", 4096),
+            ("RLIMIT_NOFILE", MAX_FILES if not gpus else 4096),
             ("RLIMIT_NPROC", self.pids),
             ("RLIMIT_FSIZE", 64 * 1024 * MIB),
-            ("RLIMIT_MEMLOCK", 8 * MIB),
+            # These are counted over all of a user's sandboxes, against what the engine itself may: a small share for each.
+            ("RLIMIT_MEMLOCK", MIB // 2 if not gpus else 8 * MIB),
+            ("RLIMIT_MSGQUEUE", 100 << 10),
+            ("RLIMIT_SIGPENDING", 1024),
         ]
         if self.cpu_s is not None:
             limits.append(("RLIMIT_CPU", math.ceil(self.cpu_s) + 1))  # of one process; the tree's is polled

@@ -8,6 +8,11 @@ It also takes away what asks or steers the page cache of files: pages of what ev
 which of them are in memory, and ask again, can leave word for the next sandbox (``_page_cache``).  These calls fail the way they do
 on kernels or file systems without them, for which callers are prepared: no such call, unknown advice, unsupported flag.
 
+And what marks an object that two sandboxes share, or a count that the kernel keeps for a user or for the machine: leases, write
+hints and notices of files (a lease on a library that a rival opens stalls it), inotify, the size of pipes, huge and merged pages,
+cookies of sockets, protocols that load a module, the block map of files, the syncing of disks (nothing a sandbox may write lies on
+one, so that syncing is done as soon as it is asked for).
+
 Numbers: the kernel's ``arch/x86/entry/syscalls/syscall_64.tbl`` and ``include/uapi/asm-generic/unistd.h`` (aarch64).
 """
 
@@ -20,11 +25,16 @@ ALLOW = 0x7FFF0000
 KILL_PROCESS = 0x80000000
 EPERM = 0x00050000 | 1
 ENOSYS = 0x00050000 | 38
+SUCCESS = 0x00050000  # answered without being carried out
 EINVAL = 0x00050000 | 22
+ENOMEM = 0x00050000 | 12
+ENOTTY = 0x00050000 | 25
+ENOPROTOOPT = 0x00050000 | 92
+EPROTONOSUPPORT = 0x00050000 | 93
 EOPNOTSUPP = 0x00050000 | 95
 EAFNOSUPPORT = 0x00050000 | 97
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-_LOAD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _JEQ, _JGE, _JSET, _RET, _AND = 0x20, 0x15, 0x35, 0x45, 0x06, 0x54
 _NAMESPACES = 0x7E020080  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET} and CLONE_NEWTIME
 _SETUID_BITS = 0o6000
 
@@ -65,6 +75,7 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "nfsservctl": (180, 42),
     "open_by_handle_at": (304, 265),
     "open_tree": (428, 428),
+    "open_tree_attr": (467, 467),
     "perf_event_open": (298, 241),
     "personality": (135, 92),
     "pidfd_getfd": (438, 438),
@@ -93,18 +104,42 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "ustat": (136, None),
     "vhangup": (153, 58),
 }
-# Calls about the page cache that kernels may be built without.  Legacy aio has one flag too many (RWF_NOWAIT) behind a pointer.
-_ABSENT: dict[str, tuple[int, int]] = {
+# Calls about the page cache and about other objects of the machine that kernels may be built without.  Legacy aio has one flag too
+# many (RWF_NOWAIT) behind a pointer.
+_ABSENT: dict[str, tuple[int | None, int | None]] = {
     "cachestat": (451, 451),
     "fadvise64": (221, 223),
+    "inotify_add_watch": (254, 27),
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
     "io_setup": (206, 0),
     "io_submit": (209, 2),
+    "listmount": (458, 458),
     "mincore": (27, 232),
     "readahead": (187, 213),
+    "statmount": (457, 457),
     "sync_file_range": (277, 84),
 }
+_DONE: dict[str, tuple[int, int]] = {"fdatasync": (75, 83), "fsync": (74, 82), "sync": (162, 81), "syncfs": (306, 267)}
 _MADVISE = (28, 233)
-_ADVICE = (20, 21, 25)  # MADV_COLD, MADV_PAGEOUT and MADV_COLLAPSE act on the pages of a file, not on the caller's view of them
+# MADV_COLD, MADV_PAGEOUT and MADV_COLLAPSE act on the pages of a file, not on the caller's view of them; MADV_MERGEABLE shares
+# equal pages with whoever else has them.
+_ADVICE = (12, 20, 21, 25)
+_FCNTL = (72, 25)
+# F_SETLEASE, F_GETLEASE, F_NOTIFY, F_SETPIPE_SZ; F_GET_RW_HINT to F_SET_FILE_RW_HINT.
+_COMMANDS = (1024, 1025, 1026, 1031, 1035, 1036, 1037, 1038)
+_PRCTL = (157, 167)
+_OPTIONS = (67, 68)  # PR_SET_MEMORY_MERGE, PR_GET_MEMORY_MERGE
+_IOCTL = (16, 29)
+_IOCTL_TYPES = (0x6600, 0x5800, 0x7600)  # 'f', 'X', 'v': file systems, their extent caches among them
+_GETSOCKOPT = (55, 209)
+_SOL_SOCKET = 1
+_COOKIES = (57, 71)  # SO_COOKIE, SO_NETNS_COOKIE: numbers counted over the machine
+_HUGE: dict[str, tuple[int, int, int, int, int]] = {  # numbers, argument, flag, answer: huge pages are a pool of the machine's
+    "memfd_create": (319, 279, 1, 0x4, EINVAL),
+    "mmap": (9, 222, 3, 0x40000, ENOMEM),
+    "shmget": (29, 194, 2, 0o4000, EPERM),
+}
 _RWF = {"preadv2": (327, 286), "pwritev2": (328, 287)}  # the flags, RWF_NOWAIT among them, are argument 5 (3 and 4 the offset)
 _CLONE = (56, 220)
 _CLONE3 = (435, 435)
@@ -120,6 +155,8 @@ _PRLIMIT = (302, 261)
 # reaches the hypervisor) or are surface nobody here needs (alg, packet, bluetooth, xdp).
 _SOCKET = (41, 198)
 _FAMILIES = (1, 2, 10, 16)
+_NETLINK = 16  # of it only protocol 0, routes and links of the own network namespace
+_PROTOCOLS = (0, 1, 6, 17, 58)  # the default, ICMP, TCP, UDP, ICMPv6; asking for another may load a module into the kernel
 _FORK_SERVER = frozenset({"unshare", "setns", "mount", "umount2", "seccomp", "sethostname"})
 
 
@@ -151,8 +188,10 @@ def program(machine: str | None = None, *, fork_server: bool = False) -> bytes:
         if number is None or (fork_server and name in _FORK_SERVER):
             continue
         lines += [_op(_JEQ, number, 0, 1), _op(_RET, EPERM)]
-    for _, numbers in sorted(_ABSENT.items()):
-        lines += [_op(_JEQ, numbers[column], 0, 1), _op(_RET, ENOSYS)]
+    answers = [(numbers[column], ENOSYS) for _, numbers in sorted(_ABSENT.items())]
+    answers += [(numbers[column], SUCCESS) for _, numbers in sorted(_DONE.items())]
+    for number, answer in answers:
+        lines += [] if number is None else [_op(_JEQ, number, 0, 1), _op(_RET, answer)]
     if not fork_server:
         lines += _arguments(column)
     lines.append(_op(_RET, ALLOW))
@@ -171,12 +210,36 @@ def _arguments(column: int) -> list[bytes]:
     lines += _flagged(_PRLIMIT[column], 0, 0xFFFFFFFF)
     for numbers in _RWF.values():
         lines += _flagged(numbers[column], 5, 0xFFFFFFFF, EOPNOTSUPP)
-    lines += [_op(_JEQ, _MADVISE[column], 0, len(_ADVICE) + 3), _op(_LOAD, _offset(2))]
-    lines += [_op(_JEQ, advice, len(_ADVICE) - n - 1, int(n == len(_ADVICE) - 1)) for n, advice in enumerate(_ADVICE)]
-    lines += [_op(_RET, EINVAL), _op(_LOAD, 0)]
-    lines += [_op(_JEQ, _SOCKET[column], 0, len(_FAMILIES) + 3), _op(_LOAD, _offset(0))]
-    lines += [_op(_JEQ, family, len(_FAMILIES) - n, 0) for n, family in enumerate(_FAMILIES)]
-    return [*lines, _op(_RET, EAFNOSUPPORT), _op(_LOAD, 0)]
+    lines += _one_of(_MADVISE[column], 2, _ADVICE, EINVAL)
+    lines += _one_of(_FCNTL[column], 1, _COMMANDS, EINVAL)
+    lines += _one_of(_PRCTL[column], 0, _OPTIONS, EINVAL)
+    lines += _one_of(_IOCTL[column], 1, _IOCTL_TYPES, ENOTTY, mask=0xFF00)
+    for huge in _HUGE.values():
+        lines += _flagged(huge[column], *huge[2:])
+    lines += _when(_GETSOCKOPT[column], 1, _SOL_SOCKET, _one_of(None, 2, _COOKIES, ENOPROTOOPT))
+    lines += _none_of(_SOCKET[column], 0, _FAMILIES, EAFNOSUPPORT)
+    lines += _none_of(_SOCKET[column], 2, _PROTOCOLS, EPROTONOSUPPORT)
+    return lines + _when(_SOCKET[column], 0, _NETLINK, _none_of(None, 2, (0,), EPROTONOSUPPORT))
+
+
+def _one_of(number: int | None, argument: int, values: tuple[int, ...], answer: int, *, mask: int = 0) -> list[bytes]:
+    """Refuse the call if an argument (its bits in ``mask``, where given) has one of these values; whatever the call if None."""
+    tests = [_op(_JEQ, value, len(values) - n - 1, int(n == len(values) - 1)) for n, value in enumerate(values)]
+    lines = [_op(_LOAD, _offset(argument)), *([_op(_AND, mask)] if mask else []), *tests, _op(_RET, answer), _op(_LOAD, 0)]
+    return lines if number is None else [_op(_JEQ, number, 0, len(lines)), *lines]
+
+
+def _none_of(number: int | None, argument: int, values: tuple[int, ...], answer: int) -> list[bytes]:
+    """Refuse the call unless an argument has one of these values."""
+    tests = [_op(_JEQ, value, len(values) - n, 0) for n, value in enumerate(values)]
+    lines = [_op(_LOAD, _offset(argument)), *tests, _op(_RET, answer), _op(_LOAD, 0)]
+    return lines if number is None else [_op(_JEQ, number, 0, len(lines)), *lines]
+
+
+def _when(number: int, argument: int, value: int, then: list[bytes]) -> list[bytes]:
+    """Further rules for a call one of whose arguments has this value."""
+    skip = [_op(_LOAD, _offset(argument)), _op(_JEQ, value, 0, len(then) - 1), *then]  # its last line loads the number again
+    return [_op(_JEQ, number, 0, len(skip)), *skip]
 
 
 def _offset(argument: int) -> int:

@@ -38,7 +38,7 @@ class Spare:
         filter_fd = os.open(strict.private / "seccomp", os.O_RDONLY | os.O_CLOEXEC)
         try:
             strict.set_limits(limits)
-            line = strict.command(limits, folder, {})
+            line = strict.command(limits, folder, {}, laid=False)
             argv = [*line, PYTHON, *FLAGS, "/stub/_stub.pyc", "spare", *modules]
             assert argv[argv.index("--seccomp") + 1] == str(SECCOMP_FD)
             self._child = self._lane.start(argv, {}, self._pipes.inner(filter_fd))

@@ -25,7 +25,15 @@ import time
 MAX_MESSAGE = 1 << 18
 MAX_FDS = 8
 _SWEEP_S = 2.0
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_CHILD_SUBREAPER, _PR_SET_DUMPABLE = 36, 4
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x20000, 0x10000000
+_MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_SLAVE = 1, 32, 4096, 16384, 1 << 19
+_KEPT_FLAGS = 2 | 4 | 8 | 1024 | 2048  # nosuid, nodev, noexec, noatime, nodiratime: what a mount has and may not lose
+_MNT_DETACH = 2
+_NEVER_SHOWN = frozenset(
+    {"cgroup", "cgroup2", "sysfs", "devpts", "mqueue", "debugfs", "tracefs", "securityfs", "configfs", "bpf", "pstore"}
+)
+_DEVICES = (b"/dev/null", b"/dev/zero", b"/dev/urandom")  # those that a sandbox has
 _RESET = (signal.SIGPIPE, signal.SIGINT, signal.SIGHUP, signal.SIGXFSZ)  # what Python and this process ignore
 
 
@@ -164,8 +172,37 @@ def _moved_up(fd: int) -> int:
     return high
 
 
+def close_devices() -> None:
+    """Make the nodes of devices read-only for everything that is started here, in a mount namespace of this process's own.
+
+    A sandbox has the host's nodes, and as root or by leave to write it could set their times, their mode, their access lists: marks
+    that stay.  On a read-only mount a device itself can be read and written as before.  bubblewrap has no word for that.  Where the
+    kernel refuses, the nodes stay as they are.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    uid, gid = os.geteuid(), os.getegid()
+    if libc.unshare(_CLONE_NEWNS) == -1:
+        if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS) == -1:
+            return
+        libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # else /proc/self is root's
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None)
+    with open("/proc/self/mountinfo") as file:
+        mounted = [(line.split()[4], line.partition(" - ")[2].split()[0]) for line in file]
+    for place, kind in reversed(mounted):
+        if kind in _NEVER_SHOWN:  # bubblewrap reads the list of all mounts for each that it makes
+            libc.umount2(place.encode(), _MNT_DETACH)
+    for node in _DEVICES:
+        if libc.mount(node, node, None, _MS_BIND, None) == 0:
+            kept = os.statvfs(node).f_flag & _KEPT_FLAGS
+            libc.mount(None, node, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY | kept, None)
+
+
 def main() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    close_devices()
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # Ctrl-C is the driver's to answer
     spawner = Spawner(socket.socket(fileno=os.dup(0)))

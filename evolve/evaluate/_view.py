@@ -15,11 +15,12 @@ import hashlib
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -119,6 +120,25 @@ def resolve(view: View) -> Mounts:
         has_tools=bool(view.toolbox),
         description=hashlib.blake2b(description.encode(), digest_size=16).hexdigest(),
     )
+
+
+def own_copies(mounts: Mounts, target: Path, inside: str) -> Mounts:
+    """The same with every single file copied below ``target``, which lies at ``inside``: no overlay shows a file by itself, and one
+    that several launchers show could be locked or marked by a candidate of any.  Links lead there, but for the interpreter, which
+    looks for its library from where it lies: it gets a folder."""
+    (target / "bin").mkdir(parents=True)
+    binds, links = [], list(mounts.links)
+    for number, (outside, place) in enumerate(mounts.binds):
+        if not os.path.isfile(outside) or place.startswith("/usr/"):  # a compiler looks for its parts from where it lies
+            binds.append((outside, place))
+        elif place == PYTHON:
+            shutil.copy(outside, target / "bin" / os.path.basename(PYTHON))
+            binds.append((str(target / "bin"), os.path.dirname(PYTHON)))
+        else:
+            name = f"{number}-{os.path.basename(outside)}"
+            shutil.copy(outside, target / name)
+            links.append((f"{inside}/{name}", place))
+    return replace(mounts, binds=tuple(binds), links=tuple(links))
 
 
 # ------------------------------------------------------------------------------------------------------------ distributions

@@ -60,14 +60,13 @@ class Warm:
 
     def _argv(self, limits: Limits) -> list[str]:
         strict = self._strict
-        own = {"/stub": strict.stub, "/meta": strict.meta, "/candidate": strict.empty, "/input": strict.empty}
+        own = [word for place in ("/candidate", "/input") for word in ("--ro-bind", str(strict.empty), place)]
         line = _bwrap.command(
             strict.binary,
-            strict.mounts,
+            strict.shown,
             limits,
             env=strict.environment(limits, Places()),
             own=own,
-            empty=strict.empty,
             seccomp_fd=SECCOMP_FD,
             uid=0,  # with another uid bubblewrap nests a second user namespace, out of which setns cannot go home
             keep=("CAP_SYS_ADMIN", "CAP_SETPCAP"),

@@ -7,7 +7,21 @@ import struct
 import pytest
 
 from evolve.evaluate import _seccomp
-from evolve.evaluate._seccomp import ALLOW, EAFNOSUPPORT, EINVAL, ENOSYS, EOPNOTSUPP, EPERM, KILL_PROCESS, program
+from evolve.evaluate._seccomp import (
+    ALLOW,
+    EAFNOSUPPORT,
+    EINVAL,
+    ENOMEM,
+    ENOPROTOOPT,
+    ENOSYS,
+    ENOTTY,
+    EOPNOTSUPP,
+    EPERM,
+    EPROTONOSUPPORT,
+    KILL_PROCESS,
+    SUCCESS,
+    program,
+)
 
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
@@ -26,6 +40,8 @@ def verdict(code: bytes, arch: int, number: int, *arguments: int) -> int:
                 at += yes if value == constant else no
             case 0x35:
                 at += yes if value >= constant else no
+            case 0x54:
+                value &= constant
             case 0x45:
                 at += yes if value & constant else no
             case 0x06:
@@ -39,7 +55,8 @@ def test_exactly_the_listed_calls_are_refused(machine: str, column: int) -> None
     code = program(machine)
     listed = {numbers[column] for numbers in _seccomp._DENIED.values()} - {None}
     special = {_seccomp._CLONE3[column]: ENOSYS, _seccomp._SOCKET[column]: EAFNOSUPPORT}
-    special |= {numbers[column]: ENOSYS for numbers in _seccomp._ABSENT.values()}
+    special |= {number: ENOSYS for numbers in _seccomp._ABSENT.values() if (number := numbers[column]) is not None}
+    special |= {numbers[column]: SUCCESS for numbers in _seccomp._DONE.values()}
     for number in range(600):
         expected = special.get(number, EPERM if number in listed else ALLOW)
         assert verdict(code, ARCH[machine], number) == expected, number
@@ -64,13 +81,40 @@ def test_arguments_decide_where_they_must(machine: str, column: int) -> None:
         assert verdict(code, arch, _seccomp._SOCKET[column], family, 1, 0) == wanted
     assert verdict(code, arch, _seccomp._PRLIMIT[column], 0) == ALLOW
     assert verdict(code, arch, _seccomp._PRLIMIT[column], 1) == EPERM
-    refused = {20, 21, 25}  # MADV_COLD, MADV_PAGEOUT, MADV_COLLAPSE
+    refused = {12, 20, 21, 25}  # MADV_MERGEABLE, MADV_COLD, MADV_PAGEOUT, MADV_COLLAPSE
     for advice in range(128):
         assert verdict(code, arch, _seccomp._MADVISE[column], 1, 2, advice) == (EINVAL if advice in refused else ALLOW), advice
     for numbers in _seccomp._RWF.values():
         assert verdict(code, arch, numbers[column], 3, 1, 1, 4096, 0, 0) == ALLOW
         for flag in range(16):
             assert verdict(code, arch, numbers[column], 3, 1, 1, 4096, 0, 1 << flag) == EOPNOTSUPP
+
+
+@pytest.mark.parametrize(("machine", "column"), [("x86_64", 0), ("aarch64", 1)])
+def test_what_marks_a_shared_object_is_refused_and_its_neighbours_are_not(machine: str, column: int) -> None:
+    code, arch = program(machine), ARCH[machine]
+    refused = {1024, 1025, 1026, 1031, 1035, 1036, 1037, 1038}  # leases, notices, the size of pipes, hints
+    for command in [*range(40), *range(1020, 1050)]:
+        assert verdict(code, arch, _seccomp._FCNTL[column], 3, command) == (EINVAL if command in refused else ALLOW), command
+    for command in range(1 << 16):  # file systems' own, whatever their number; the rest of the 32 bits is size and direction
+        kind = command >> 8
+        wanted = ENOTTY if kind in (ord("f"), ord("X"), ord("v")) else ALLOW
+        assert verdict(code, arch, _seccomp._IOCTL[column], 3, 0xC0200000 | command) == wanted, command
+    for level in range(4):
+        for option in range(80):
+            wanted = ENOPROTOOPT if level == 1 and option in (57, 71) else ALLOW
+            assert verdict(code, arch, _seccomp._GETSOCKOPT[column], 3, level, option) == wanted
+    for family in (1, 2, 10, 16):
+        for protocol in range(300):
+            fine = protocol == 0 if family == 16 else protocol in (0, 1, 6, 17, 58)
+            wanted = ALLOW if fine else EPROTONOSUPPORT
+            assert verdict(code, arch, _seccomp._SOCKET[column], family, 2, protocol) == wanted, (family, protocol)
+    for option in range(80):
+        assert verdict(code, arch, _seccomp._PRCTL[column], option) == (EINVAL if option in (67, 68) else ALLOW)
+    for name, answer in (("memfd_create", EINVAL), ("mmap", ENOMEM), ("shmget", EPERM)):
+        *numbers, argument, flag, _ = _seccomp._HUGE[name]
+        assert verdict(code, arch, numbers[column], *([0] * argument), flag | 2) == answer
+        assert verdict(code, arch, numbers[column], *([0] * argument), 0x22 & ~flag) == ALLOW
 
 
 def test_foreign_calling_conventions_end_the_process() -> None:

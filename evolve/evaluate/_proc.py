@@ -1,0 +1,53 @@
+"""``/proc`` as a sandbox sees it: its own processes, and of the machine no counter that another sandbox could set.
+
+What a sandbox does (locks memory, forks, locks a file) another reads in counters of the machine, and one that counts little else
+can be driven to any value.  Those that candidates can move are covered, where this process may read them: by an empty file, or by
+one without counters where programs learn from it how many processors there are.  ``/proc/sys`` is a folder with the few settings
+that runtimes ask for.  A cover costs every start a tenth of a millisecond, so what says no more than calls that no filter can take
+from a program (``sysinfo``), or what nothing inside can move, is left.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+COVERED = (
+    *("sys", "pressure", "stat", "vmstat", "zoneinfo", "locks", "interrupts", "softirqs", "schedstat", "diskstats"),
+    *("slabinfo", "timer_list", "vmallocinfo", "pagetypeinfo", "kpagecount", "kpageflags", "kpagecgroup"),
+    *("latency_stats", "sched_debug", "allocinfo"),
+)
+_SETTINGS = (
+    "fs/file-max",
+    "fs/nr_open",
+    "fs/pipe-max-size",
+    "kernel/cap_last_cap",
+    "kernel/ngroups_max",
+    "kernel/osrelease",
+    "kernel/ostype",
+    "kernel/pid_max",
+    "kernel/threads-max",
+    "kernel/version",
+    "vm/max_map_count",
+    "vm/overcommit_memory",
+)
+
+
+def cover(folder: Path) -> tuple[tuple[str, str], ...]:
+    """Write what is shown instead below ``folder``, and return it as (outside, inside)."""
+    (folder / "sys").mkdir(parents=True)
+    (folder / "pressure").mkdir()
+    (folder / "empty").touch()
+    for name in _SETTINGS:
+        with suppress(OSError):
+            text = Path("/proc/sys", name).read_text()
+            (folder / "sys" / name).parent.mkdir(exist_ok=True)
+            (folder / "sys" / name).write_text(text)
+    counters = re.compile(r"(?<= )\d+(?= |$)", re.MULTILINE)
+    began = re.compile(r"^btime \d+$", re.MULTILINE)
+    stat = Path("/proc/stat").read_text()
+    (folder / "stat").write_text(began.sub("".join(began.findall(stat)), counters.sub("0", stat)))
+    readable = [name for name in COVERED if os.access(f"/proc/{name}", os.R_OK)]
+    return tuple((str(place if (place := folder / name).exists() else folder / "empty"), f"/proc/{name}") for name in readable)
