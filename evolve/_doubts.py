@@ -136,7 +136,7 @@ def _too_old(gap: Gap, aged: Gap) -> str:
 def _too_short(memory: Memory) -> str:
     seen = f"{memory.programs} programs at {memory.moments} moments"
     return (
-        f"programs score differently at another moment, each for itself, by an sd of {memory.sd:.3g} (seen in {seen}): "
+        f"programs score differently at another moment, each for itself, by an sd of up to {memory.sd:.3g} (seen in {seen}): "
         "the runs of its vault, close in time, do not show that the difference lasts"
     )
 

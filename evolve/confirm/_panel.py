@@ -8,8 +8,9 @@ and 2 runs a cell, the two-way layout
     resid = y - (program's mean) - (moment's mean) + (mean),  MS = 2 sum resid^2 / ((R - 1) (G - 1)),  MS0 = variance within cells
 
 takes out what moves all programs alike; under no memory MS / MS0 is F.  Where that is significant, (MS - MS0) / 2 estimates the
-variance of a program's own slow part (one-way random effects in each row), and a comparison made at one moment has twice that added
-to its variance, with (R - 1) (G - 1) degrees of freedom.  What is slower than the whole search moves little in it and is not seen.
+variance of a program's own slow part (one-way random effects in each row); it is taken with MS at its upper 95 % bound, for moments
+are not quite independent.  A comparison made at one moment has twice that added to its variance.  What is slower than the whole
+search moves little in it and is not seen.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ LEVEL = 0.15  # of the F test; a low bar: what it costs is claims, what a high o
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Standard deviation of programs' own slow parts, the degrees of freedom of that, and what it was seen in."""
+    """Upper 95 % bound of the sd of programs' own slow parts, the degrees of freedom of that, and what it was seen in."""
 
     sd: float
     df: int
@@ -69,7 +70,7 @@ class Panel:
 
     def memory(self) -> Memory | None:
         """What the runs so far show; None where they show nothing."""
-        from scipy.special import fdtrc
+        from scipy.special import chdtri, fdtrc
 
         cells: dict[tuple[int, int], list[float]] = {}
         for number, moment, score in self.runs:
@@ -87,7 +88,8 @@ class Panel:
         found = math.hypot(*_residuals(y)) * math.sqrt(ROUNDS / df)
         if not 0.0 < base < math.inf or not found < math.inf or float(fdtrc(df, rows * columns, (found / base) ** 2)) >= LEVEL:
             return None
-        return Memory(found * math.sqrt(max(1.0 - (base / found) ** 2, 0.0) / ROUNDS), df, rows, columns)
+        most = found * math.sqrt(df / float(chdtri(df, 0.95)))
+        return Memory(most * math.sqrt(max(1.0 - (base / most) ** 2, 0.0) / ROUNDS), df, rows, columns)
 
 
 def panel_size(affordable: float) -> int:

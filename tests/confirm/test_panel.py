@@ -28,7 +28,8 @@ def test_memory_of_a_programs_own_is_seen_with_its_size():
     rng = np.random.default_rng(0)
     found = [run_panel(rng, memory=1.0).memory() for _ in range(100)]
     assert all(found)
-    assert np.mean([one.sd**2 for one in found]) == pytest.approx(1.0, abs=0.1)
+    assert sum(one.sd > 1.0 for one in found) >= 90
+    assert np.mean([one.sd for one in found]) < 1.5
     assert (found[0].programs, found[0].moments, found[0].df) == (10, 6, 45)
 
 
