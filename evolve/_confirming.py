@@ -259,7 +259,9 @@ def remeasure_entries(search: Search, most: float, *, ending: bool) -> tuple[Ent
     if not ending and search.spend.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE) >= config.remeasure_share:
         return ()
     stage = search.contract.stages[-1]
-    busy = [number for number in (*contest.alive, contest.champion) if people.rows[number].pending]
+    rows, faults = people.rows, search.faults
+    both = (*contest.alive, contest.champion)
+    busy = [one for one in both if rows[one].pending or one in faults.unjudged or faults.waits_for(rows[one].id)]
     rich = search.spend.share_of_count(Purpose.REFERENCE, Purpose.SEED) < config.reference_share
     count = max(1, stage.block // 2)
     picks = [number for number in held_back(search) if not people.rows[number].pending][:count]

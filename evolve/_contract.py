@@ -14,6 +14,7 @@ from archive import AxisInfo, Needs, ProblemInfo, Start
 Param = float | int | str | bool
 MAX_BYTES = 1 << 24  # the most that a contract may allow a program, all files together
 CONFIRM_SHARE = 0.3  # of the budget
+INCOMPLETE = "incomplete: "  # how the reason of an ok measurement begins that lacks a declared number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ may still be confirmed; where nothing could be, best against seed on fresh seeds
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -38,20 +39,39 @@ class Due:
 
 def next_block(search: Search) -> Due | None:
     """The next block of a search that is not over."""
-    doubted = _seed_block(search) or _suspect(search) or _vault(search) or _panel(search, search.now)
-    return doubted or _remeasure(search) or _recheck(search) or _children(search)
+    known = _seed_block(search) or _made_again(search)
+    doubted = known or _suspect(search) or _vault(search) or _panel(search, search.now)
+    return doubted or _remeasure(search) or _recheck(search) or _children(search) or _made_again(search, early=True)
 
 
 def waiting_block(search: Search) -> Due | None:
     """The seed program until it is known, then children that are there: no more than that."""
-    return _seed_block(search) or _children(search)
+    mine = (Purpose.SEED, Purpose.SEARCH)
+    return _seed_block(search) or _made_again(search, mine, early=True) or _children(search)
+
+
+def look(search: Search, now: float) -> Due | None:
+    """The seed program, which the evaluator judged before: can it still?  Nothing else is measured meanwhile."""
+    if search.tickets.blocks or now < search.faults.look_at:
+        return None
+    return _again(search, SEED, Purpose.SEED)
+
+
+def _made_again(search: Search, purposes: Sequence[Purpose] = tuple(Purpose), *, early: bool = False) -> Due | None:
+    """A measurement that the evaluator could not make, with the same seed."""
+    doubt = search.faults.due(purposes, early=early)
+    return None if doubt is None else Due(doubt.purpose, (doubt.entry,), search.contract.stage(doubt.entry.stage).needs)
 
 
 def final_block(search: Search, now: float) -> Due | None:
     """The next block once searching is over; None when nothing is left to be measured."""
     people = search.people
     leader = people.leader
-    if search.suspects and not exhausted(search.budget, search.spend, now, Reserve(), queued=0.0):
+    affordable = not exhausted(replace(search.budget, candidates=None), search.spend, now, Reserve(), queued=0.0)
+    again = _made_again(search, (Purpose.VAULT,), early=True)  # what was opened is brought to its end
+    if again or (affordable and (again := _made_again(search, early=True))):
+        return again
+    if search.suspects and affordable:
         return _suspect(search)
     if search.contract.noisy:
         return _vault(search) or _panel(search, now) or _more_certainty(search, now) or _last_look(search)
@@ -61,16 +81,22 @@ def final_block(search: Search, now: float) -> Due | None:
         return None
     left = _room(search, 0)
     for number in (SEED, leader)[-int(min(left, 2)) :] if left >= 1 else ():
-        if not (steadiness.has(number) or people.rows[number].pending):
+        if not (steadiness.has(number) or _busy(search, number)):
             return _again(search, number, Purpose.RECHECK)
     return None
 
 
 def _suspect(search: Search) -> Due | None:
     """A descendant of a retracted candidate that holds a place, the title or a claim: measured again, from a fresh process."""
-    idle = (number for number in search.suspects if not search.people.rows[number].pending)
+    idle = (number for number in search.suspects if not _busy(search, number))
     number = next(idle, None)
     return None if number is None else _again(search, number, Purpose.RECHECK)
+
+
+def _busy(search: Search, number: int) -> bool:
+    """Whether a candidate is being measured, or is to be measured again, or the evaluator cannot measure it."""
+    row = search.people.rows[number]
+    return row.pending > 0 or search.faults.waits_for(row.id) or number in search.faults.unjudged
 
 
 def _vault(search: Search) -> Due | None:
@@ -187,7 +213,7 @@ def _seed_block(search: Search) -> Due | None:
     row = people.rows[SEED]
     if row.stage < people.last_stage:
         stage = row.stage + 1
-        if row.pending:
+        if row.pending or search.faults.waits_for(row.id):
             return None
     else:
         stage = people.last_stage
@@ -232,9 +258,9 @@ def _recheck(search: Search) -> Due | None:
     if search.spend.share_of_wall(Purpose.RECHECK) >= search.config.recheck_share and not on_target(search, leader):
         return None
     if leader is not None and not rows[leader].cold:
-        return _again(search, leader, Purpose.RECHECK) if rows[leader].pending == 0 else None
+        return None if _busy(search, leader) else _again(search, leader, Purpose.RECHECK)
     for number in reversed(people.warm_elites):
-        if not rows[number].cold and rows[number].pending == 0 and number in people.archive.cells:
+        if not rows[number].cold and number in people.archive.cells and not _busy(search, number):
             return _again(search, number, Purpose.RECHECK)
     return _stood(search)
 
@@ -249,7 +275,7 @@ def _stood(search: Search) -> Due | None:
         return None
     stood = people.n_settled - people.leader_at >= _STOOD
     for number in (SEED, leader) if stood else (SEED,):
-        if number is not None and not (search.steadiness.has(number) or people.rows[number].pending):
+        if number is not None and not (search.steadiness.has(number) or _busy(search, number)):
             return _again(search, number, Purpose.RECHECK)
     return None
 

@@ -10,7 +10,7 @@ from archive import Event, Purpose
 from evolve import _accounts as accounts
 from evolve import _confirming as confirming
 from evolve._contract import Budget
-from evolve._due import Due, final_block, next_block, on_target, reserve, waiting_block
+from evolve._due import Due, final_block, look, next_block, on_target, reserve, waiting_block
 from evolve._spend import exhausted
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ def due(search: Search, now: float, why: str) -> Due | None:
     """The block to hand out now; ``why`` says why searching is over, "" while it is not."""
     if search.pausing:
         return ready_block(search, now)
-    return final(search, now) if why and not draining(search, now, why) else next_block(search)
+    if why and not draining(search, now, why):
+        return final(search, now)
+    return look(search, now) if search.faults.alarmed and search.people.leader is not None else next_block(search)
 
 
 def ready_block(search: Search, now: float) -> Due | None:

@@ -6,9 +6,11 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archive import Placed, ProposalStatus, Proposed, ProposeIssued, difference
+from archive import Placed, ProposalStatus, Proposed, ProposeIssued, Status, difference
 from evolve._accounts import SIMPLIFY, seconds_of
-from evolve._policies import SEED_ARM, TUNE
+from evolve._faults import CHANCES
+from evolve._policies import SEED, SEED_ARM, TUNE
+from evolve._population import Ready
 from evolve.confirm import BAR_CHAMPION, Runs, log_e_not_worse, shrunk_variance
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def on_issued(search: Search, record: ProposeIssued) -> None:
 def on_proposed(search: Search, record: Proposed, at: float) -> None:
     """A propose ticket ended at this Unix time; or a program came without one: the seed, or one that was told."""
     ticket = record.attempt.ticket
+    _ask_again(search, record)
     if search.tickets.waits_for_proposal(record.attempt) is None:
         if record.candidate is not None and record.candidate.id not in search.people.by_id:  # the seed, or a told child
             number = search.people.add(record.candidate, arm=SEED_ARM, ticket=ticket, tuner=-1, baseline=None)
@@ -87,6 +90,17 @@ def on_proposed(search: Search, record: Proposed, at: float) -> None:
         search.tuning.duplicate(sample, twin, search.people.score(twin) if twin is not None else None, settled=settled)
 
 
+def _ask_again(search: Search, record: Proposed) -> None:
+    """A child that is a known program, which the evaluator could not judge: it is measured again, a bounded number of times where
+    operators come by it, always where somebody tells it."""
+    number = search.people.by_id.get(record.duplicate_of)
+    if number is None:
+        return
+    issued = search.tickets.waits_for_proposal(record.attempt)
+    if issued is None or issued.expires_at is not None or search.faults.erred.get(number, 0) < CHANCES:
+        revive(search, number)
+
+
 def _count_fruitless(reasons: dict[str, int], record: Proposed) -> None:
     """Another ticket that gave no new program; one that did begins the count anew."""
     if record.candidate is not None or record.status is ProposalStatus.TUNER:
@@ -99,6 +113,29 @@ def _count_fruitless(reasons: dict[str, int], record: Proposed) -> None:
     reasons[reason] = reasons.get(reason, 0) + 1
 
 
+def unjudged_twin(search: Search, code_hash: str) -> int | None:
+    """The program of this hash that the evaluator could not judge, which nobody is about to measure: one may ask for it again."""
+    twin = search.people.by_hash.get(code_hash)
+    return twin if twin is not None and _is_unjudged(search, twin) else None
+
+
+def _is_unjudged(search: Search, number: int) -> bool:
+    row = search.people.rows[number]
+    return row.settled and row.status is Status.EVALUATOR_ERROR and not row.pending
+
+
+def revive(search: Search, number: int) -> None:
+    """A program that the evaluator could not judge is due again, as if nobody had measured it."""
+    if not _is_unjudged(search, number):
+        return
+    row = search.people.rows[number]
+    row.status, row.settled = None, False
+    search.people.n_settled -= 1
+    search.faults.unjudged.pop(number, None)
+    if number != SEED:
+        search.people.ready.append(Ready(number, row.stage + 1))
+
+
 def settle(search: Search, number: int) -> list[Placed]:
     """Tell the bandit, the tuner, the memory and the incumbent once it is known what became of a child.
 
@@ -106,7 +143,7 @@ def settle(search: Search, number: int) -> list[Placed]:
     """
     row = search.people.rows[number]
     score = search.people.score(number)
-    going_on = score is None and any(due.row == number for due in search.people.ready)
+    going_on = score is None and (any(due.row == number for due in search.people.ready) or search.faults.waits_for(row.id))
     if row.settled or row.status is None or going_on:
         return []
     row.settled = True

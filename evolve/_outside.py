@@ -13,6 +13,7 @@ from archive import Arm, Candidate, ProposalStatus, Proposed, ProposeIssued, Rec
 from evolve._errors import UsageError
 from evolve._frames import SEED
 from evolve._inbox import Request, body_of
+from evolve._offspring import unjudged_twin
 from evolve._outlook import outlook, spent_words
 from evolve._policies import external_parents
 from evolve._rng import generator
@@ -97,6 +98,8 @@ def tell(search: Search, request: Request, workshop: Workshop, now: float) -> De
     except UsageError as error:
         return Desired(answer={"status": "invalid", "reason": str(error), "late": not live})
     twin = search.people.by_hash.get(child.code_hash)
+    if twin is not None and unjudged_twin(search, child.code_hash) is not None:
+        return _told_again(search, ticket, live, search.people.rows[twin].id)
     if twin is not None:
         known, again = search.people.rows[twin], search.people.rows[twin].id == child.id and _was_told(search, twin)
         whose = "the parent, unchanged" if known.id == parents[0] else "the seed program" if twin == SEED else known.id
@@ -105,6 +108,13 @@ def tell(search: Search, request: Request, workshop: Workshop, now: float) -> De
         return Desired(answer=answer)
     record = _record(search, ticket, live, _stated(child, body))
     return Desired((record,), {"status": "accepted", "candidate": child.id, "late": not live, "ticket": ticket})
+
+
+def _told_again(search: Search, ticket: int, live: bool, known: str) -> Desired:
+    """A program that the evaluator could not judge: it is measured again."""
+    attempt = search.tickets.proposals[ticket].attempt if live else search.tickets.fresh()
+    record = Proposed(attempt, search.problem, ProposalStatus.DUPLICATE, duplicate_of=known, reason="told again")
+    return Desired((record,), {"status": "accepted", "candidate": known, "late": not live, "ticket": ticket})
 
 
 def _was_told(search: Search, number: int) -> bool:

@@ -301,6 +301,8 @@ class Population:
         if row.cold and (self.cold_best is None or mean > self.posterior(self.cold_best)[0]):
             self.cold_best = number
         if row.cell < 0:
+            low = {axis.name: axis.low for axis in self.contract.axes}  # where an evaluator that does not say puts it
+            row.descriptors = {**low, **row.descriptors}
             row.cell = self.archive.cell_of(row.descriptors)
         entered = number not in self.archive.cells
         placed = self._placed(self.archive.put(number, row.cell, mean, sd).changes)

@@ -12,7 +12,17 @@ from evolve._ends import limits
 from evolve._policies import SEED
 from evolve._population import Standing, standing
 from evolve._search import Search
-from evolve._summary import ModelUse, best_of, champion_of, gain_of, model_use, noise_of, word_of
+from evolve._summary import (
+    EvaluatorFaults,
+    ModelUse,
+    best_of,
+    champion_of,
+    evaluator_faults,
+    gain_of,
+    model_use,
+    noise_of,
+    word_of,
+)
 from evolve.confirm import Noise
 
 
@@ -56,6 +66,7 @@ class Progress:
     budget: Budget
     reserved: int
     models: ModelUse
+    evaluator: EvaluatorFaults
     not_deterministic: str = ""  # what was found on a problem that calls itself deterministic
 
 
@@ -97,6 +108,7 @@ class Watch:
             budget=limits(search),
             models=model_use(search),
             not_deterministic=search.steadiness.said(people),
+            evaluator=evaluator_faults(search),
             reserved=(2 * final_runs(search) if search.finals is None else search.finals[1]) if search.contract.noisy else 0,
         )
 

@@ -21,6 +21,7 @@ from archive import (
     Champion,
     Claim,
     Closed,
+    Entry,
     Event,
     LateResult,
     Measured,
@@ -51,6 +52,7 @@ from evolve._confirming import Entropy
 from evolve._contract import Budget, Contract
 from evolve._crosscheck import cross_checked
 from evolve._due import Due, final_runs
+from evolve._faults import Faults, heard, hopeless
 from evolve._memory import Memory
 from evolve._policies import POLICIES, SEED, Draft
 from evolve._population import Population
@@ -63,7 +65,6 @@ from evolve.confirm import Contest, Docket, Panel, Repeats
 from evolve.select import Bandit, Novelty
 
 FAMILIES = {"tune": "tune", "ast_edit": "edit", "crossover": "merge", "llm_paradigm": "paradigm"}  # else "model"
-MAX_EVALUATOR_ERRORS = 3
 _WORK = (MeasureIssued, Measured, BlockClosed, CallSettled, Closed)  # what only a driver writes: until then its time counts
 
 
@@ -112,7 +113,7 @@ class Search:
         self.final_scores: list[tuple[str, float]] = []  # of the finals in hand: candidate, score in the problem's own sign
         self.stopping = ""  # why nothing new is started
         self.failed = ""  # why the run cannot go on
-        self.evaluator_errors = 0
+        self.faults = Faults()
         self.retracted: list[int] = []  # found to cheat
         self.suspects: list[int] = []  # descend from one of those, hold a place, title or claim, and are to be measured again
         self.requests: set[str] = set()  # carried out or refused; never again
@@ -269,7 +270,9 @@ class Search:
                 self.tickets.opened(record.epoch, {call.attempt.ticket for call in self.accounts.ledger.batched()})
                 self.accounts.opened(record)
                 self.slots, self.tier = record.slots, record.tier
-                self.stopping, self.paused, self.evaluator_errors, self.fruitless = "", False, 0, {}
+                self.stopping, self.paused, self.fruitless = "", False, {}
+                for number in self.faults.opened():
+                    offspring.revive(self, number)
                 self.closed = None
                 self.failed = self.failed if self.people.seed_failed else ""
             case Note():
@@ -321,16 +324,19 @@ class Search:
     def _issued_block(self, record: MeasureIssued) -> None:
         if not self.tickets.issued(record):
             return
+        again = self.faults.issued(record)
         for entry in record.entries:
             number = self.people.by_id[entry.candidate]
             row = self.people.rows[number]
             row.pending += 1
-            row.next_index += record.purpose is not Purpose.RECHECK or self.contract.noisy
+            row.next_index += not again and (record.purpose is not Purpose.RECHECK or self.contract.noisy)
             target = row is self.people.rows[self.contest.target]
             compared = target and record.purpose is Purpose.REMEASURE and len(record.entries) > 1
             self.spend.issued(Purpose.REFERENCE if compared else record.purpose)
             if record.purpose is Purpose.RECHECK and number in self.suspects:
                 self.suspects.remove(number)
+        if again:
+            return
         confirming.on_issued(self, record)
         self.people.started(record.purpose, record.entries)
         if record.purpose is Purpose.FINAL:
@@ -346,7 +352,7 @@ class Search:
         if self.contract.stage(record.result.stage).calibrated:
             block.held.append(record)
             return []
-        return self._count(record)
+        return self._count(record, block.issued.entries[record.index])
 
     def _closed(self, record: BlockClosed) -> list[Placed]:
         block = self.tickets.waits_for_block(record.attempt)
@@ -360,7 +366,8 @@ class Search:
         if block.losses + 1 >= MAX_LOSSES and record.status is BlockStatus.LOST:
             self.failed = f"a block was lost {MAX_LOSSES} times: {record.reason}"
         open_before = block.remaining()
-        placed = [one for held in self.tickets.closed(record) for one in self._count(held)]
+        entries = block.issued.entries
+        placed = [one for held in self.tickets.closed(record) for one in self._count(held, entries[held.index])]
         if record.attempt.ticket not in self.tickets.blocks:
             self._given_up(record, block.issued, sorted({*open_before, *block.remaining()}))
         return placed
@@ -370,6 +377,7 @@ class Search:
         rows, by_id = self.people.rows, self.people.by_id
         for i in gone:
             rows[by_id[issued.entries[i].candidate]].pending -= 1
+            self.faults.dropped(issued.entries[i])
         void = record.status is BlockStatus.VOID
         if issued.purpose is Purpose.VAULT:
             dropped = tuple(issued.entries[i] for i in gone if i not in record.skipped)
@@ -381,7 +389,7 @@ class Search:
                 rows[number].status = Status.EVALUATOR_ERROR
                 offspring.settle(self, number)  # without a score nothing takes a place
 
-    def _count(self, record: Measured) -> list[Placed]:
+    def _count(self, record: Measured, entry: Entry) -> list[Placed]:
         result = record.result
         number = self.people.by_id[result.candidate]
         row = self.people.rows[number]
@@ -389,19 +397,15 @@ class Search:
         self.spend.measured(record.purpose, result)
         self.steadiness.saw(self.people, number, record)
         if self.steadiness.broke and number == SEED and record.purpose is Purpose.RECHECK:
+            self.faults.dropped(entry)
             return []  # it was good once, and the run stands on that
         placed = self.people.observe(number, result, vault=record.purpose is Purpose.VAULT)
-        if self.contract.noisy:
+        again = heard(self, number, record, entry)
+        if self.contract.noisy and not again:
             confirming.on_measured(self, number, record)
         if record.purpose is Purpose.FINAL and result.score is not None:
             self.final_scores.append((result.candidate, result.score))
-        if result.status is Status.EVALUATOR_ERROR:
-            self.evaluator_errors += 1
-            if number == SEED or self.evaluator_errors >= MAX_EVALUATOR_ERRORS:
-                self.failed = f"the evaluator failed: {result.reason}"
-        else:
-            self.evaluator_errors = 0
-            if number == SEED and result.status is not Status.OK:
-                self.failed = f"the seed program failed ({result.status}): {result.reason}"
         self.memory.measured(number, result)
-        return placed + offspring.settle(self, number) + offspring.simplified(self, number)
+        placed += offspring.settle(self, number)
+        self.failed = self.failed or hopeless(self, result)
+        return placed + offspring.simplified(self, number)

@@ -24,7 +24,7 @@ import numpy as np
 
 import archive
 from archive import Cells, GridArchive, Pooled, Position
-from evolve import _contract, _frames, _ledger, _memory, _population, _spend, _tickets
+from evolve import _contract, _faults, _frames, _ledger, _memory, _population, _spend, _tickets
 from evolve._accounts import caps_of
 from evolve._memory import BROKEN
 from evolve._search import Search
@@ -32,7 +32,7 @@ from evolve.confirm import _vault
 from evolve.select import _bandit, _cmaes, _tuner
 from evolve.select._novelty import RECENT
 
-_MODULES = (archive, _contract, _frames, _ledger, _memory, _population, _spend, _tickets, _bandit, _cmaes, _tuner, _vault)
+_MODULES = (archive, _contract, _faults, _frames, _ledger, _memory, _population, _spend, _tickets, _bandit, _cmaes, _tuner, _vault)
 _VALUES: dict[str, type] = {
     name: cls
     for module in _MODULES
@@ -44,7 +44,7 @@ _PLAIN = {type(None), bool, int, float, str}
 _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VALUES.items() if is_dataclass(cls)}
 # What of each stateful object is state; the rest follows from the configuration.
 _SEARCH = (
-    "budget", "seed", "secret", "slots", "tier", "finals", "final_scores", "stopping", "failed", "evaluator_errors",
+    "budget", "seed", "secret", "slots", "tier", "finals", "final_scores", "stopping", "failed",
     "retracted", "suspects", "requests", "incumbent", "tickets_of_round", "fruitless", "paused", "closed", "spend",
 )  # fmt: skip
 _PEOPLE = (
@@ -67,6 +67,10 @@ _MEMORY = (
     "told", "summaries", "ideas", "children", "reasons", "broken", "counts", "gains", "losses", "notes", "failures", "noted_at",
     "remarks",
 )  # fmt: skip
+_FAULTS = (
+    "results", "errors", "recovered", "first", "incomplete", "lacking", "waiting", "out", "unjudged", "erred", "in_row", "alarm",
+    "down_since", "looks", "look_at",
+)  # fmt: skip
 _TUNING = ("tuner", "ticket", "base", "opening", "spent", "seen", "in_flight", "twins")
 _CONTEST = (
     "champion", "predecessor", "reference", "former", "champion_runs", "reference_runs", "alive", "qualified", "halves", "pairs",
@@ -85,6 +89,7 @@ _STATE = {
     "panel": _PANEL,
     "accounts": _ACCOUNTS,
     "memory": _MEMORY,
+    "faults": _FAULTS,
     "steadiness": ("scores", "rejected", "broke", "told"),
     "novelty": ("kept", "recent"),
 }
@@ -145,6 +150,7 @@ def _owners(search: Search) -> dict[str, object]:
         "panel": search.panel,
         "accounts": search.accounts,
         "memory": search.memory,
+        "faults": search.faults,
         "steadiness": search.steadiness,
         "novelty": search.novelty,
     }

@@ -78,6 +78,32 @@ def model_use(search: Search) -> ModelUse:
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluatorFaults:
+    """What the evaluator could not do: errors, and the first of them; the programs that it could not judge however often it was
+    asked, or only not yet; ok results that lack a declared number, and the first of those."""
+
+    errors: int = 0
+    first: str = ""
+    unjudged: tuple[str, ...] = ()
+    waiting: int = 0
+    incomplete: int = 0
+    lacking: str = ""
+
+
+def evaluator_faults(search: Search) -> EvaluatorFaults:
+    """The evaluator's errors as they stand."""
+    faults, rows = search.faults, search.people.rows
+    return EvaluatorFaults(
+        errors=faults.errors,
+        first=faults.first,
+        unjudged=tuple(rows[number].id for number in faults.unjudged),
+        waiting=len(faults.waiting) + len(faults.out),
+        incomplete=faults.incomplete,
+        lacking=faults.lacking,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """A run's result.  ``status`` is one of done, stopped, interrupted, degraded, failed; ``failures`` counts candidates."""
 
@@ -104,6 +130,7 @@ class Summary:
     noise: Noise | None = None
     not_deterministic: str = ""  # what was found on a problem that calls itself deterministic, and what to type
     models: ModelUse = field(default_factory=ModelUse)
+    evaluator: EvaluatorFaults = EvaluatorFaults()
 
 
 def best_of(search: Search) -> int | None:
@@ -201,6 +228,7 @@ def summarise(run: RunDir, problem: Problem, search: Search, status: str, why: s
         noise=noise_of(search, tails=True),
         not_deterministic=search.steadiness.said(people),
         models=model_use(search),
+        evaluator=evaluator_faults(search),
     )
 
 

@@ -17,7 +17,7 @@ from evolve._exact import Exact
 from evolve._outlook import Outlook
 from evolve._progress import Share
 from evolve._story import Step
-from evolve._summary import ModelUse
+from evolve._summary import EvaluatorFaults, ModelUse
 from evolve.confirm import Noise
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class StatusAnswer:
     cpu_s: float
     budget: Budget
     models: ModelUse
+    evaluator: EvaluatorFaults
     outlook: Outlook | None = None  # how long it goes on, what is in the queue, which command gives it more
     not_deterministic: str = ""
 

@@ -15,7 +15,7 @@ from evolve._search import Search
 from evolve._story import Step, story
 from evolve._summary import CONFIRMED, FinalRuns, Summary, best_of, gain_of
 from evolve.cli._live import noise_text
-from evolve.cli._say import columns, counts, duration, gain, models_text, number, one_line
+from evolve.cli._say import columns, counts, duration, evaluator_rows, gain, models_text, number, one_line
 
 _SPENT = 0.95  # of the clock: what is left of it then is not worth a word
 _STEPS = 8  # of the lineage; the middle of a longer one is left out
@@ -45,6 +45,7 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
     if summary.not_deterministic:
         rows.append(("noise", f"NOTE: {summary.not_deterministic}"))
     rows.append(("tried", f"{summary.candidates} candidates, {summary.measurements} measurements{_failures(summary)}"))
+    rows += evaluator_rows(summary.evaluator, summary.run)
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
     if models := models_text(summary.models, search.budget):
         rows.append(("models", models))

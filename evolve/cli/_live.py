@@ -20,7 +20,7 @@ from evolve._progress import Progress, Watch
 from evolve._search import Search
 from evolve._session import Announcement
 from evolve._summary import CONFIRMED, ONCE, noise_of
-from evolve.cli._say import counts, duration, encodable, gain, models_text, number, one_line, say, score
+from evolve.cli._say import counts, duration, encodable, evaluator_rows, gain, models_text, number, one_line, say, score
 from evolve.confirm import SIZES, Noise, resolvable
 
 if TYPE_CHECKING:
@@ -312,6 +312,7 @@ def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]
     lines.append(("tried", f"{seen.candidates} candidates, {seen.measurements} measurements, {rate:.3g}/s"))
     if seen.failures:
         lines.append(("failed", counts(seen.failures)))
+    lines += evaluator_rows(seen.evaluator)
     archive = f"{seen.filled} of {seen.cells} cells" if seen.cells is not None else f"{seen.filled} elites"
     lines.append(("archive", archive))
     total = sum(one.children for one in seen.shares)
@@ -343,6 +344,7 @@ def plain_line(seen: Progress, rate: float) -> str:
     ]
     if seen.failures:
         parts.append(f"failed {sum(seen.failures.values())} ({counts(seen.failures)})")
+    parts += [f"{name} {text}" for name, text in evaluator_rows(seen.evaluator)]
     if models := models_text(seen.models, seen.budget):
         parts.append(models)
     if seen.noise is not None:

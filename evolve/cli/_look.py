@@ -5,9 +5,25 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from archive import Status
+from evolve._contract import INCOMPLETE
 from evolve._errors import EXIT_DONE, UsageError
 from evolve._summary import CONFIRMED
-from evolve.cli._say import clean, columns, counts, duration, gain, models_text, number, one_line, put, put_json, put_source, score
+from evolve.cli._say import (
+    clean,
+    columns,
+    counts,
+    duration,
+    evaluator_rows,
+    gain,
+    models_text,
+    number,
+    one_line,
+    put,
+    put_json,
+    put_source,
+    score,
+)
 from evolve.cli._verb import JSON, RUN, Argument, Verb
 
 if TYPE_CHECKING:
@@ -84,8 +100,8 @@ def show(words: Namespace) -> int:
     for each in answer.measurements:
         value = number(each.score) if each.score is not None else one_line(each.reason)
         cost = f"{each.wall_s:.3g} s, {each.cpu_s:.3g} s CPU"
-        put(f"{each.purpose:<10}{each.stage:<8}{each.start:<6}{each.status:<14}{value}  ({cost}, seed {each.seed})")
-        if words.log:
+        put(f"{each.purpose:<10}{each.stage:<8}{each.start:<6}{each.status:<16}{value}  ({cost}, seed {each.seed})")
+        if words.log or each.status == Status.EVALUATOR_ERROR or each.reason.startswith(INCOMPLETE):
             put("\n".join(f"    {line}" for text in (each.reason, each.feedback) for line in clean(text).splitlines()) or "    -")
     return EXIT_DONE
 
@@ -151,6 +167,7 @@ def status_answer(opened: OpenedRun) -> StatusAnswer:
         models=seen.models,
         outlook=outlook(opened.search, opened.now, run=str(opened.run.path), driven=opened.status == RUNNING),
         not_deterministic=seen.not_deterministic,
+        evaluator=seen.evaluator,
     )
 
 
@@ -176,6 +193,7 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
     rows.append(("tried", f"{answer.candidates} candidates, {answer.measurements} measurements"))
     if answer.failures:
         rows.append(("failures", counts(answer.failures)))
+    rows += evaluator_rows(answer.evaluator, answer.run)
     rows.append(("archive", f"{answer.filled} of {answer.cells} cells" if answer.cells else f"{answer.filled} elites"))
     rows.append(("children", counts({one.operator: one.children for one in answer.operators})))
     if answer.noise is not None:

@@ -11,10 +11,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from archive import bounded
+from evolve._faults import named
 
 if TYPE_CHECKING:
     from evolve._contract import Budget
-    from evolve._summary import ModelUse
+    from evolve._summary import EvaluatorFaults, ModelUse
 
 _KEPT = "\n\t"
 _LONGEST_S = 1e15
@@ -114,6 +115,21 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     """Rows as aligned columns."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def evaluator_rows(faults: EvaluatorFaults, run: str = "") -> list[tuple[str, str]]:
+    """What the evaluator could not do, with its first words; nothing where it could do everything."""
+    rows = []
+    if faults.errors:
+        some = faults.unjudged
+        which = f"; {len(some)} programs not judged ({named(some)})" if some else ""
+        which += f"; {faults.waiting} to be measured again" if faults.waiting else ""
+        how = f"; see: evolve show {run} {some[0]}" if run and some else ""
+        rows.append(("evaluator", f"failed {faults.errors} times{which}; first: {one_line(faults.first, 300)}{how}"))
+    if faults.incomplete:
+        lacking = one_line(faults.lacking, 300)
+        rows.append(("incomplete", f"{faults.incomplete} results lack a declared number; first: {lacking}"))
+    return rows
 
 
 def models_text(models: ModelUse, budget: Budget) -> str:

@@ -11,10 +11,11 @@ import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import zstandard
 
 from archive import Curve, Status
-from evolve._contract import Contract
+from evolve._contract import INCOMPLETE, Contract
 from evolve.evaluate._text import clean_text
 from evolve.evaluate._trial import QUARANTINED, Outcome
 
@@ -48,9 +49,10 @@ class Judged:
 def judge(outcome: object, contract: Contract, stage: str) -> Judged:
     """Check an outcome.
 
-    A score is finite and there exactly when the status is ``ok``.  Metrics, descriptors and artifacts must be declared; at the
-    contract's last stage, an ``ok`` outcome must have all declared metrics and descriptors.  An ``ok`` outcome beyond one of the
-    contract's gates becomes ``rejected``; no outcome becomes ``ok`` here.
+    A score is finite and there exactly when the status is ``ok``.  Metrics, descriptors and artifacts must be declared.  A metric
+    or descriptor that is not finite, or that an ``ok`` outcome at the contract's last stage lacks, is left out and named in
+    ``reason``, which then begins with ``incomplete: ``: that says nothing against the score, unless a gate looks at it.  An ``ok``
+    outcome beyond one of the contract's gates becomes ``rejected``; no outcome becomes ``ok`` here.
 
     Raises:
         OutcomeError: what the evaluator must mend.
@@ -62,12 +64,20 @@ def judge(outcome: object, contract: Contract, stage: str) -> Judged:
     ok = outcome.status is Status.OK
     complete = ok and stage == contract.stages[-1].name
     axes = tuple(axis.name for axis in contract.axes if axis.source == "outcome")
+    metrics, unmeasured = _named("metrics", outcome.metrics, contract.secondary, complete)
+    descriptors, unplaced = _named("descriptors", outcome.descriptors, axes, complete)
+    held = [unmeasured[gate.metric] for gate in contract.gates if ok and gate.metric in unmeasured]
+    if held:  # it might hide what the gate is there to stop
+        raise OutcomeError(f"{held[0]}, by which a gate holds results")
+    reason = line(_text("reason", outcome.reason))
+    if ok and (lacking := [*unmeasured.values(), *unplaced.values()]):
+        reason = line(INCOMPLETE + "; ".join(lacking))
     judged = Judged(
         status=outcome.status,
         score=_score(outcome, ok),
-        reason=line(_text("reason", outcome.reason)),
-        metrics=_named("metrics", outcome.metrics, contract.secondary, complete),
-        descriptors=_named("descriptors", outcome.descriptors, axes, complete),
+        reason=reason,
+        metrics=metrics,
+        descriptors=descriptors,
         feedback=clean(_text("feedback", outcome.feedback), MAX_FEEDBACK_CHARS),
         curve=None if outcome.curve is None else _curve(outcome.curve),
         artifacts=_artifacts(outcome.artifacts, contract),
@@ -167,7 +177,8 @@ def positive(what: str, value: object) -> float:
     return number
 
 
-def _named(what: str, values: object, declared: tuple[str, ...], complete: bool) -> dict[str, float]:
+def _named(what: str, values: object, declared: tuple[str, ...], complete: bool) -> tuple[dict[str, float], dict[str, str]]:
+    """The declared numbers that are there and finite, and of the others what is wrong, by name."""
     if not isinstance(values, Mapping):
         raise OutcomeError(f"{what} is {type(values).__name__}, expected a mapping of names to numbers")
     for name in values:
@@ -175,9 +186,21 @@ def _named(what: str, values: object, declared: tuple[str, ...], complete: bool)
             raise OutcomeError(
                 f"{what} has {name!r}, which problem.yaml does not declare (declared: {', '.join(declared) or 'none'})"
             )
-    if complete and (missing := [name for name in declared if name not in values]):
-        raise OutcomeError(f"{what} lacks {', '.join(missing)}, which problem.yaml declares")
-    return {name: _number(f"{what}.{name}", values[name]) for name in declared if name in values}
+    found: dict[str, float] = {}
+    wrong: dict[str, str] = {}
+    for name in declared:
+        if name not in values:
+            if complete:
+                wrong[name] = f"{what}.{name} is missing, which problem.yaml declares"
+        elif _is_infinite(values[name]):
+            wrong[name] = f"{what}.{name} is {float(values[name])}, expected a finite number"
+        else:
+            found[name] = _number(f"{what}.{name}", values[name])
+    return found, wrong
+
+
+def _is_infinite(value: object) -> bool:
+    return isinstance(value, float | np.floating) and not math.isfinite(value)
 
 
 def _text(what: str, value: object) -> str:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import Curve, Status
-from evolve._contract import Axis, Contract, Gate, Stage
+from evolve._contract import INCOMPLETE, Axis, Contract, Gate, Stage
 from evolve.evaluate import Outcome
 from evolve.evaluate._verdict import MAX_FEEDBACK_CHARS, OutcomeError, clean, judge, line, pack_artifact, unpack_artifact
 
@@ -59,14 +59,11 @@ def test_a_failure_has_no_score_and_needs_no_metrics(status: Status) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"metrics": {"speed": 1}},
-        {"metrics": {"speed": 1, "size": math.nan}},
         {"metrics": {"speed": 1, "size": 1, "other": 1}},
         {"metrics": {"speed": 1, "size": "1"}},
         {"metrics": [("speed", 1)]},
-        {"descriptors": {}},
         {"descriptors": {"place": 0.5, "loops": 1}},
-        {"descriptors": {"place": math.inf}},
+        {"descriptors": {"place": None}},
         {"artifacts": {"other": b""}},
         {"artifacts": {"blob": b"x" * 11}},
         {"artifacts": {"blob": np.zeros(2)}},
@@ -90,6 +87,28 @@ def test_what_the_contract_does_not_say_is_the_evaluators_error(fields: dict[str
 def test_only_an_outcome_is_an_outcome(other: object) -> None:
     with pytest.raises(OutcomeError):
         judge(other, CONTRACT, "full")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"metrics": {"speed": 1}}, "metrics.size is missing, which problem.yaml declares"),
+        ({"metrics": {"speed": 1, "size": np.float64("nan")}}, "metrics.size is nan, expected a finite number"),
+        ({"descriptors": {}}, "descriptors.place is missing, which problem.yaml declares"),
+        ({"descriptors": {"place": -math.inf}}, "descriptors.place is -inf, expected a finite number"),
+    ],
+)
+def test_a_declared_number_that_is_not_there_is_named_and_costs_no_score(fields: dict[str, Any], said: str) -> None:
+    judged = _judge(reason="mine", **fields)
+    assert (judged.status, judged.score, judged.reason) == (Status.OK, 1.0, f"{INCOMPLETE}{said}")
+    assert all(math.isfinite(value) for value in (*judged.metrics.values(), *judged.descriptors.values()))
+    assert _judge(reason="mine").reason == "mine"
+
+
+@pytest.mark.parametrize("metrics", [{"size": 1}, {"size": 1, "speed": math.nan}])
+def test_a_number_that_a_gate_looks_at_must_be_there(metrics: dict[str, float]) -> None:
+    with pytest.raises(OutcomeError, match=r"speed.*, by which a gate holds results"):
+        judge(Outcome(score=1.0, metrics=metrics, descriptors={"place": 0.5}), GATED, "full")
 
 
 def test_an_earlier_stage_may_leave_metrics_out_but_not_invent_them() -> None:
