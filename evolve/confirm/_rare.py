@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 GAP = 10.0  # typical standard deviations
 FEW = 4  # at most one run in so many is rare
-SEEN = 3  # rare runs of all programs from which on they are reckoned with
+SEEN = 3  # rare runs of all programs from which on they are reckoned with; of gains, one of the reference is enough
 COMMON = 5  # of the reference alone, to say that everyone has them
 UPPER, LOWER = 0.99, 0.95
 
@@ -92,7 +92,7 @@ def margin(candidate: Tails, reference: Tails, everyone: Pool) -> float:
         ours = rate_bound(candidate.low, candidate.n, UPPER, upper=True)
         theirs = rate_bound(reference.low, reference.n, LOWER, upper=False)
         found += everyone.loss * max(ours - theirs, 0.0)
-    if everyone.high >= SEEN and not _common(reference.high, reference.n, everyone.high, everyone.n):
+    if (everyone.high >= SEEN or reference.high) and not _common(reference.high, reference.n, everyone.high, everyone.n):
         theirs = rate_bound(reference.high, reference.n, UPPER, upper=True)
         ours = rate_bound(candidate.high, candidate.n, LOWER, upper=False)
         found += everyone.gain * max(theirs - ours, 0.0)

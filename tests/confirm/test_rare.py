@@ -53,6 +53,11 @@ def test_a_reference_that_is_rarely_lucky_is_taken_at_what_its_luck_may_be():
     assert 8.0 * 5 / 101 < asked < 8.0 * 0.15
 
 
+def test_one_rare_gain_of_the_reference_is_reckoned_with():
+    lucky = tails([*QUIET * 12, 8.0], 0.1)
+    assert margin(tails(QUIET, 0.1), lucky, pool([lucky, tails(QUIET, 0.1)])) > 8.0 / 97
+
+
 def test_losses_that_the_reference_has_as_often_are_everyones():
     rng = np.random.default_rng(0)
     everyone = [tails([float(-20.0 * (rng.random() < 0.05) + rng.standard_normal()) for _ in range(12)], 1.0) for _ in range(100)]
