@@ -12,6 +12,7 @@ from evolve.propose._base import Files, Scope
 from evolve.propose._canonical import canonical_hash
 from evolve.propose._edit_fuzzy import Budget
 from evolve.propose._edit_indent import margin, moved
+from evolve.propose._edit_links import unlinked
 from evolve.propose._edit_match import ESCAPES, NoMatch, is_lazy, locate
 from evolve.propose._edit_slips import is_escaped, without_numbers
 from evolve.propose._edit_source import Cut, Source, cut_lines, spliced
@@ -299,6 +300,8 @@ def _refused(parent: Files, child: Mapping[str, str], scope: Scope) -> BlockFaul
         if is_python(path) and text != parent.get(path, text) and (name := stub(parent[path], text)):
             said = f"The body of {name} in {path} was left out; write it out, or leave the function as it is."
             return BlockFault(0, Fault.ELIDED, said)
+    if lost := unlinked(parent, child):
+        return BlockFault(0, Fault.ELIDED, f"The edits leave something out: {lost}.")
     if canonical_hash(child, scope.comments) == canonical_hash(parent, scope.comments):
         return BlockFault(0, Fault.NO_OP, "The edits change nothing but comments and spacing; change what the program does.")
     return None

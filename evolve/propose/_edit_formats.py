@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
+from evolve.propose._edit_bare import bare_program
 from evolve.propose._edit_names import Header, Names, is_shell
 from evolve.propose._edit_objects import json_edits, tag_edits
 from evolve.propose._edit_patches import edits_of
@@ -72,7 +73,7 @@ def parse_answer(text: str, expected: Format, files: Collection[str], *, cut: bo
     reader.end()
     edits, rejected = _Choice(reader.found, expected, names, cut=cut).made()
     if not edits and not any(isinstance(block, Raw | Patch) for block in reader.found):
-        edits, rejected = _otherwise(body, names, rejected)
+        edits, rejected = _otherwise(body, names, rejected, cut=cut)
     if len(edits) + len(rejected) > MAX_EDITS:
         return failure(Fault.TOO_LARGE, f"At most {MAX_EDITS} edits are taken; found {len(edits) + len(rejected)}.")
     if edits:
@@ -96,7 +97,7 @@ def _was_escaped(body: str, names: Names) -> bool:
     )
 
 
-def _otherwise(body: str, names: Names, rejected: list[BlockFault]) -> tuple[list[AnyEdit], list[BlockFault]]:
+def _otherwise(body: str, names: Names, rejected: list[BlockFault], *, cut: bool) -> tuple[list[AnyEdit], list[BlockFault]]:
     """Edits in JSON or tags, or an answer that is nothing but the program."""
     edits, patches = json_edits(body, names) if "{" in body else ([], [])
     for patch in patches[:MAX_EDITS]:
@@ -107,9 +108,10 @@ def _otherwise(body: str, names: Names, rejected: list[BlockFault]) -> tuple[lis
         return edits, []
     if tagged := tag_edits(body, names) if "</" in body else []:
         return tagged, []
-    for path, text in names.texts.items():
-        if len(names.texts) == 1 and definitions(text, path) and is_whole(text, body, path):
-            return [RewriteFile(1, path, body.strip("\n") + "\n")], []
+    if len(names.texts) == 1 and not cut:
+        path, before = next(iter(names.texts.items()))
+        if text := bare_program(body, path, before):
+            return [RewriteFile(1, path, text)], []
     return [], rejected
 
 
@@ -143,7 +145,7 @@ class _Choice:
             if isinstance(block, tuple | Raw | Patch) or self._is_named(block):
                 chosen.append(block)
         if chosen:
-            return [*chosen, *self._more(chosen, paired)]
+            return [*chosen, *self._more(chosen, paired), *self._fresh(chosen, paired)]
         return self._bare([block for block in paired if isinstance(block, Fenced)])
 
     def _more(
@@ -160,6 +162,24 @@ class _Choice:
             for block, path in found
             if path and path not in named and _text(_inside(block)).strip() != self._names.texts[path].strip()
         ]
+
+    def _fresh(
+        self, chosen: Sequence[Block | tuple[Fenced, Fenced] | str], paired: Sequence[Block | tuple[Fenced, Fenced]]
+    ) -> Iterator[Fenced]:
+        """Fences under the name of a file that the parent lacks, when it is said to be new or what is meant speaks of it."""
+        words: set[str] | None = None
+        for block in paired:
+            if not isinstance(block, Fenced) or block.header is not None or is_shell(block.info) or not block.lines:
+                continue
+            path, new = self._names.fresh(block.label) or ("", False)
+            lines = block.lines
+            if not path and (named := self._names.fresh_in_comment(lines[0])):
+                (path, new), lines = named, lines[1:]
+            if path and not new:
+                words = words if words is not None else _words(chosen)
+                new = path.rpartition("/")[2].rpartition(".")[0] in words
+            if path and new:
+                yield Fenced(Header(path, None), block.info, lines, block.closed, block.indent, block.label, path)
 
     def _is_named(self, block: Fenced) -> bool:
         """Whether a header says that the block is an edit; a name in a sentence says it only of a whole version."""
@@ -307,6 +327,11 @@ def _unfenced(search: list[str], replace: list[str]) -> tuple[list[str], list[st
     if fenced(search) and (not replace or (fenced(replace) and search[0] == replace[0])):
         return search[1:-1], replace[1:-1]
     return search, replace
+
+
+def _words(blocks: Sequence[Block | tuple[Fenced, Fenced] | str]) -> set[str]:
+    parts = [part for block in blocks for part in (block if isinstance(block, tuple) else (block,)) if not isinstance(part, str)]
+    return {word for part in parts for line in part.lines for word in re.findall(r"\w+", line)}
 
 
 def _headed(block: Fenced, path: str) -> Fenced:

@@ -21,6 +21,10 @@ _RANGE = re.compile(r":\d+(?:-\d+)?\Z|\s*\((?:[a-z ]{1,40}|lines? \d+(?:-\d+)?)\
 _WORD = re.compile(r"[\w./\\+-]*[\w+-]\.\w{1,8}(?![\w/\\])|[\w+-]+(?:[/\\][\w.+-]+)+")
 _COMMENT = re.compile(r"\s*(?:#|//|--|;|%|/\*|<!--)+\s*(.*?)\s*(?:\*/|-->)?\s*")
 _DRIVE = re.compile(r"[a-zA-Z]:[/\\]")
+_NEW = frozenset(("new", "create", "created", "creating", "add", "added", "adding"))
+_ABOUT = frozenset(
+    ("a", "the", "file", "files", "module", "helper", "path", "filename", "and", "content", "contents", "of", "code")
+)
 _SHELL = frozenset((
     "bash", "sh", "shell", "console", "terminal", "powershell", "pwsh", "cmd", "zsh", "fish", "shell-session", "shellsession",
     "bat", "output", "stdout", "stderr", "log",
@@ -104,6 +108,20 @@ class Names:
         found = _COMMENT.fullmatch(line[:LONGEST_MARK]) if line.strip()[:1] in "#/-;%<" and line.strip() else None
         named = self.header(found[1]) if found and found[1] else None
         return named if named is not None and named.block is None and self._is_known(named.path) else None
+
+    def fresh(self, mark: str) -> tuple[str, bool] | None:
+        """The file that a line names and the parent lacks, and whether it says that the file is new; None where it says more."""
+        found = _WORD.findall(mark) if 0 < len(mark) <= LONGEST_MARK else []
+        path = _plain(found[0]) if len(found) == 1 else ""
+        if not re.fullmatch(r"(?!/)[\w./+-]*\w\.[A-Za-z]\w{0,7}", path) or ".." in path or self._is_known(path):
+            return None
+        others = {word.lower() for word in re.findall(r"[^\W\d_]+", mark.replace(found[0], " "))}
+        return (path, bool(others & _NEW)) if others <= _NEW | _ABOUT else None
+
+    def fresh_in_comment(self, line: str) -> tuple[str, bool] | None:
+        """The same for a comment."""
+        found = _COMMENT.fullmatch(line[:LONGEST_MARK]) if line.strip()[:1] in "#/-;%<" and line.strip() else None
+        return self.fresh(found[1]) if found else None
 
     def _is_known(self, path: str) -> bool:
         return self.resolved(path) in self.paths

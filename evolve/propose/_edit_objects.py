@@ -22,7 +22,7 @@ _GOES_ON = frozenset(",]}:")  # after a value: it was part of another that canno
 _DEPTH = 6
 _KINDS = {word: kind for kind, words in (("old", _OLD), ("new", _NEW), ("path", _PATH), ("text", _TEXT)) for word in words}
 _TAG = re.compile(
-    rf"<(?:(?P<tag>{'|'.join(sorted(_KINDS, key=len, reverse=True))})|parameter\s+name=[\"'](?P<name>\w+)[\"'])"
+    rf"<(?:(?P<tag>{'|'.join(sorted(_KINDS, key=len, reverse=True))})|parameter(?:\s+name)?=[\"']?(?P<name>\w+)[\"']?)"
     r"(?:\s+(?:(?:path|name|file)=[\"'](?P<path>[^\"'<>\n]{1,200})|[\w-]{1,40}=[\"'][^\"'<>\n]{0,200})[\"']){0,4}\s*>",
     re.IGNORECASE,
 )

@@ -12,14 +12,16 @@ from evolve.propose._edit_names import LONGEST_MARK, Header, Names
 from evolve.propose._edit_patches import begins_patch, goes_on, is_patch, is_signed
 from evolve.propose._edit_slips import dedented
 
-_SEARCH = re.compile(r"(<{5,9}|-{5,9}) ?(?:SEARCH|ORIGINAL|HEAD|OLD|CURRENT|BEFORE|UPDATED UPSTREAM|OURS)\b(.*)", re.IGNORECASE)
+_SEARCH = re.compile(r"(<{5,12}|-{5,12}) ?(?:SEARCH|ORIGINAL|HEAD|OLD|CURRENT|BEFORE|UPDATED UPSTREAM|OURS)\b(.*)", re.IGNORECASE)
 _ANY_OPENING = re.compile(r"(<{7})(?: ?(?!SEARCH\b)[\w./-]{1,60})?()", re.IGNORECASE)
 _HINT = re.compile(r"[\s:@,(]*+(?:at )?(?:lines?|L)?[\s:@,(#]*+(\d{1,7})\b.*", re.IGNORECASE)
-_DIVIDER = re.compile(r"={5,9}")
-_REPLACE = re.compile(r"(?:>{5,9}|\+{5,9})(?: ?(?:REPLACE|UPDATED)\b.*)?|<{5,9} ?REPLACE", re.IGNORECASE)
-_LONE_CLOSING = re.compile(r">{5,9} ?(?:REPLACE|UPDATED)")
-_ANY_CLOSING = re.compile(r">{5,9} ?[\w./() :-]{0,80}")
+_DIVIDER = re.compile(r"={5,12}(?: ?(?:REPLACE(?: WITH)?|NEW|UPDATED))?")
+_REPLACE = re.compile(r"(?:>{5,12}|\+{5,12})(?: ?(?:REPLACE|UPDATED)\b.*)?|<{5,12} ?REPLACE", re.IGNORECASE)
+_LONE_CLOSING = re.compile(r">{5,12} ?(?:REPLACE|UPDATED)")
+_ANY_CLOSING = re.compile(r">{5,12} ?[\w./() :-]{0,80}")
 _FENCE = re.compile(r"(`{3,}|~{3,})([^`]*)")
+_GLUED_FENCE = re.compile(r"([^`~]*`[^`]+`[^`]*|[^`~]*[\w:*.])\s*((`{3,})[\w+-]{0,20})")
+_DOCUMENT = frozenset(("markdown", "md"))
 _START_LINE = re.compile(r"\s*:(?:start|end)_line:\s*(\d{1,7})\s*")
 _OLD_LABEL = re.compile(
     r"(?:.{0,150}\b)?(?:search(?: for)?|find|replace|change|original|old|before|current(?:ly)?|existing|from)"
@@ -102,6 +104,7 @@ class Reader:
         self._fence: _Open | None = None
         self._wrapped = ""  # the fence around search/replace blocks
         self._raw: Raw | None = None
+        self._nested = False
         self._patch: list[str] | None = None
 
     def read(self, line: str) -> None:
@@ -172,12 +175,12 @@ class Reader:
             return
         if mark[:1] == "=" and _DIVIDER.fullmatch(mark):
             raw.dividers.append((len(raw.lines), len(mark) if line == mark or _indent(line) == raw.indent else 0))
-        elif mark[:1] == "|" and re.fullmatch(r"\|{5,9}(?: .*)?", mark):
+        elif mark[:1] == "|" and re.fullmatch(r"\|{5,12}(?: .*)?", mark):
             raw.bases += 1
         elif not raw.lines and (started := _START_LINE.fullmatch(line)):
             raw.hint = raw.hint or int(started[1])
             return
-        elif not raw.lines and raw.hint and re.fullmatch(r"-{5,9}", mark):
+        elif not raw.lines and raw.hint and re.fullmatch(r"-{5,12}", mark):
             return
         if raw.wrapped and raw.dividers and raw.fence_at is None and mark[:3] == raw.wrapped[:3] and not mark.strip(mark[0]):
             raw.fence_at = len(raw.lines)
@@ -224,6 +227,9 @@ class Reader:
 
     def _outside(self, line: str, mark: str) -> None:
         fence = _FENCE.fullmatch(mark) if mark[:1] in ("`", "~") else None
+        if fence is None and mark[-1:] and (glued := _GLUED_FENCE.fullmatch(mark)) and self._names.header(glued[1].strip()):
+            self._outside(glued[1], glued[1].strip())
+            fence = _FENCE.fullmatch(glued[2])
         if fence:
             info = fence[2].strip()
             if self._wrapped and not info:
@@ -253,6 +259,13 @@ class Reader:
         assert fence is not None
         self._fence = None
         header, lines = fence.header, fence.lines
+        if header is None and not self._nested and fence.info.lower() in _DOCUMENT and self._is_answer(lines):
+            self._nested = True  # an answer inside a fence; once, so that the cost stays linear
+            for line in lines:
+                self.read(line)
+            self.end()
+            self._nested = False
+            return
         if header is None and (named := self._in_first_line(lines)) is not None:
             header, lines = named, lines[1:]
         if not closed and lines and (last := lines[-1].rstrip()).endswith(fence.mark) and last.strip(fence.mark[0]).strip():
@@ -268,6 +281,11 @@ class Reader:
         if header and header.path and header.sure:
             self._take(header)
         self._header, self._label = None, ""
+
+    def _is_answer(self, lines: list[str]) -> bool:
+        """Whether a fenced document is an answer with fences of its own, rather than a file of the parent that has some."""
+        fences = any(map(_is_fence, lines))
+        return fences and bool(self._names.texts) and not any(map(_is_fence, self._names.lines))
 
     def _in_first_line(self, lines: list[str]) -> Header | None:
         """The file that a comment in the first line names, unless the file itself begins so."""
@@ -285,6 +303,10 @@ def label_kind(label: str, *, pending: bool) -> str:
     if pending and _NEW_LABEL.fullmatch(words):
         return "new"
     return "old" if _OLD_LABEL.fullmatch(words) else ""
+
+
+def _is_fence(line: str) -> bool:
+    return line.lstrip()[:3] in ("```", "~~~")
 
 
 def _indent(line: str) -> int:

@@ -39,9 +39,12 @@ _WORDED = (  # thinking between lines of words, at the start of an answer
 _THINKING_FENCE = re.compile(r"\s{0,12}(?:`{3,}|~{3,})\s?(?:think(?:ing)?|thoughts?|reasoning|scratchpad)>?\s*", re.IGNORECASE)
 _SUMMARY = re.compile(r"\s*(?:<details>\s*)?<summary>[^<>]{0,60}(?:think|thought|reason)[^<>]{0,60}</summary>\s*", re.IGNORECASE)
 _FENCE = re.compile(r"\s{0,40}(`{3,}|~{3,})([^`]{0,200})")
-_SEARCH = re.compile(r"\s*[<-]{5,9} ?(?:SEARCH|ORIGINAL|HEAD)\b.{0,180}", re.IGNORECASE)
-_INNER = re.compile(r"\s*(?:={5,9}|[>+]{5,9}(?: ?\w[^<>]{0,80})?)\s*")
+_SEARCH = re.compile(r"\s*[<-]{5,12} ?(?:SEARCH|ORIGINAL|HEAD)\b.{0,180}", re.IGNORECASE)
+_INNER = re.compile(r"\s*(?:={5,12}|[>+]{5,12}(?: ?\w[^<>]{0,80})?)\s*")
 _FINAL = re.compile(r"<\|channel\|>\s*final\s*(?:<\|message\|>)?|(?<=[.\w!?)\"'`}\s])assistantfinal(?=\S|\Z)")
+_CALL = re.compile(
+    r"<\|channel\|>\s*commentary[^<\n]{0,40} to=[\w.]{1,60}[^<\n]{0,40}(?:<\|constrain\|>\s*\w{0,20}\s*)?<\|message\|>"
+)
 _CHANNEL = re.compile(r"<\|channel\|>\s*(?:analysis|commentary)")
 _GLUED = re.compile(r"\s*analysis(?=[A-Z\"'])")
 _AFTER_FINAL = re.compile(r"<\|(?:end|return|start|call)\|>")
@@ -87,6 +90,9 @@ def _channels(text: str, known: str) -> Spoken:
         return Spoken(text[final.end() :]) if final else Spoken(text)
     finals = list(_FINAL.finditer(text))
     last = finals[-1] if finals else None
+    calls = list(_CALL.finditer(text)) if last is None else []
+    if calls and (end := text.find("<|call|>", calls[-1].end())) >= 0:  # a tool's call is what it says
+        return Spoken(text[calls[-1].end() : end])
     if last is None:
         return Spoken(text[: opens.start()] if own and opens is not None else "", unended=True)
     rest = text[last.end() :]
@@ -182,7 +188,7 @@ class _Scan:
                 self._raw, self._fence = False, None
                 return i, line[close.end() :]
         if self._raw:
-            self._raw = not re.fullmatch(r"\s*[>+]{5,9}(?: ?\w[^<>]{0,80})?\s*", line)
+            self._raw = not re.fullmatch(r"\s*[>+]{5,12}(?: ?\w[^<>]{0,80})?\s*", line)
         elif (fence := _FENCE.fullmatch(line)) is not None and self._fence is not None:
             mark, depth = self._fence
             if fence[1][0] == mark[0] and len(fence[1]) >= len(mark):

@@ -21,6 +21,14 @@ _C_LIKE = re.compile(
     r"^(?!else\b|if\b|for\b|while\b|switch\b)[A-Za-z_][\w\s*&:<>,~]{0,160}?\b(\w+)\s{0,9}\([^;{}]{0,400}\)[^;{}()]{0,60}\{",
     re.MULTILINE,
 )
+_KINDS = re.compile(
+    r"^(?:(?:export|default|pub(?:\(\w+\))?|public|abstract|final|static|async|unsafe) ){0,3}"
+    r"(?:class|struct|enum|trait|interface|union|(?:const|let|var)(?= \w+ = (?:async )?(?:\([^()\n]{0,200}\)|\w+) =>)|"
+    r"(?:const|let|var)(?= \w+ = (?:async )?function)) (\w+)",
+    re.MULTILINE,
+)
+_DATA = (".yaml", ".yml", ".toml", ".ini", ".cfg", ".json")
+_KEY = re.compile(r"^[ \t]*(?:- )?\[{0,2}\"?([\w.-]{1,80})\"?\]{0,2}[ \t]*(?:[:=]|$)|\"([\w.-]{1,80})\"[ \t]*:", re.MULTILINE)
 _AT_MARGIN = re.compile(
     r"(?:async\s+)?(?:def|class|fn|function|func|struct|const|let|var)\s+(\w+)|(\w+)\s*(?::[^=\n]{1,80})?=(?!=)"
 )
@@ -55,9 +63,12 @@ _MARKER = "EVOLVE-BLOCK-"
 
 @lru_cache(maxsize=32)
 def definitions(text: str, path: str) -> frozenset[str]:
-    """Names that a text defines at its first column: functions, classes and values of Python, functions of languages like C."""
+    """Names that a text defines at its first column: functions, classes and values of Python, functions and
+    types of languages like C, and the keys, at any depth, of settings."""
+    if path.endswith(_DATA):
+        return frozenset(found[1] or found[2] for found in _KEY.finditer(text[:200_000]))
     if not is_python(path):
-        return frozenset(_C_LIKE.findall(text[:200_000]))
+        return frozenset((*_C_LIKE.findall(text[:200_000]), *_KINDS.findall(text[:200_000])))
     tree = parse(text).tree
     if tree is None:
         return frozenset()
@@ -79,8 +90,8 @@ def left_out(before: str, after: str, path: str) -> str:
     gone = old - new
     missing = gone & _used(after, path)
     if is_python(path):
-        missing |= _imported(before) & _undefined(after)
-        missing |= old & _undefined(after)
+        missing |= _imported(before) & undefined(after)
+        missing |= old & undefined(after)
     if missing:
         return f"uses {_list(missing)} and does not define {'it' if len(missing) == 1 else 'them'} any more"
     if old and (len(old) > 1 or new) and not old & new:
@@ -93,35 +104,53 @@ def left_out(before: str, after: str, path: str) -> str:
 
 def _used(text: str, path: str) -> frozenset[str]:
     if is_python(path):
-        return _undefined(text)
+        return undefined(text)
     return frozenset(re.findall(r"\b(\w+)\s*\(", text)) - definitions(text, path)
 
 
-@lru_cache(maxsize=32)
-def _undefined(text: str) -> frozenset[str]:
+def undefined(text: str) -> frozenset[str]:
     """Names that a Python text reads and binds nowhere."""
+    found = _names(text)
+    return found[0] - found[1] - _BUILTINS if found is not None else frozenset()
+
+
+def bound(text: str) -> frozenset[str]:
+    """Names that a Python text binds anywhere, at any depth."""
+    found = _names(text)
+    return found[1] if found is not None else frozenset()
+
+
+def binds(text: str, name: str) -> bool:
+    """Whether a Python text binds a name, or may, in ways that cannot be read off it."""
+    found = _names(text)
+    return found is None or name in found[1] or "__getattr__" in found[1] or bool(found[0] & {"globals", "exec"})
+
+
+@lru_cache(maxsize=64)
+def _names(text: str) -> tuple[frozenset[str], frozenset[str]] | None:
+    """Names that are read, and names that are bound; None where not all can be known."""
     tree = parse(text).tree
     if tree is None:
-        return frozenset()
+        return None
     read: set[str] = set()
-    bound = set(_BUILTINS)
+    made: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
-            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+            (read if isinstance(node.ctx, ast.Load) else made).add(node.id)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            bound.add(node.name)
+            made.add(node.name)
         elif isinstance(node, ast.arg):
-            bound.add(node.arg)
+            made.add(node.arg)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             for alias in node.names:
                 if alias.name == "*":
-                    return frozenset()
-                bound.add((alias.asname or alias.name).partition(".")[0])
+                    return None
+                made.add((alias.asname or alias.name).partition(".")[0])
         elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-            bound.add(node.name)
+            made.add(node.name)
         elif isinstance(node, ast.MatchMapping) and node.rest:
-            bound.add(node.rest)
-    return frozenset(read - bound)
+            made.add(node.rest)
+    return frozenset(read), frozenset(made)
 
 
 @lru_cache(maxsize=32)

@@ -1,0 +1,120 @@
+"""Whether a child still holds together: names that its files read, and that the parent had and the child has not.
+
+A text that left something out often parses, and fails only when it runs.  What was lost shows in who still asks for it: the file
+itself, another file that imports it, or the caller outside, of whom the parent tells only that nothing in it calls its entries.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from functools import lru_cache
+
+from evolve.propose._edit_whole import binds, bound, undefined
+from evolve.propose._edits import shown
+from evolve.propose._spans import is_python, parse
+
+
+def unlinked(parent: Mapping[str, str], child: Mapping[str, str]) -> str:
+    """What of a child's program asks for what it lost, in a sentence without its end; "" when nothing does.
+
+    Only names count that the parent had, and modules beside the parent's own: what else is missing may come from anywhere.
+    """
+    changed = [path for path in child if is_python(path) and child[path] != parent.get(path)]
+    for path in changed:
+        before = parent.get(path, "")
+        for name in sorted(undefined(child[path]) & bound(before) - undefined(before)):
+            if not binds(child[path], name):
+                return f"{path} uses {shown(name, 60)}, which nothing in it defines any more"
+    if not changed:
+        return ""
+    modules = {_module(path): path for path in child if is_python(path)}
+    for path in child:
+        if is_python(path):
+            for module, name in _asked(child[path], _package(path)):
+                if said := _missing(module, name, modules, parent, child, path):
+                    return said
+    for path in changed:
+        entries = _entries(path, parent) if path in parent else frozenset()
+        if entries and not any(binds(child[path], name) for name in entries):
+            return f"{path} has lost {', '.join(shown(name, 60) for name in sorted(entries)[:3])}, which its caller needs"
+    return ""
+
+
+def _missing(
+    module: str, name: str, modules: Mapping[str, str], parent: Mapping[str, str], child: Mapping[str, str], path: str
+) -> str:
+    other = modules.get(module)
+    if other is None:
+        folder, _, last = module.rpartition(".")
+        beside = bool(folder) and any(known.startswith(folder + ".") for known in modules)
+        new = path not in parent or (module, name) not in _asked(parent[path], _package(path))
+        inside = folder in modules and binds(child[modules[folder]], last)
+        return f"{path} imports {shown(module, 60)}, and there is no such file" if beside and new and not inside else ""
+    if name in bound(parent.get(other, "")) and not binds(child[other], name) and f"{module}.{name}" not in modules:
+        return f"{path} needs {shown(name, 60)} of {other}, which does not define it any more"
+    return ""
+
+
+def _module(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _package(path: str) -> str:
+    return path.rpartition("/")[0].replace("/", ".")
+
+
+@lru_cache(maxsize=64)
+def _asked(text: str, package: str) -> frozenset[tuple[str, str]]:
+    """Modules that a text imports by a dotted name or from, and the names it takes of them: ``("lib.util", "scale")``."""
+    tree = parse(text).tree
+    asked: set[tuple[str, str]] = set()
+    aliases: dict[str, str] = {}
+    for node in tree.body if tree is not None else ():
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                asked.add((alias.name, ""))
+                if alias.asname or "." not in alias.name:
+                    aliases[alias.asname or alias.name] = alias.name
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level and package else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                asked.add((module, alias.name))
+                aliases[alias.asname or alias.name] = f"{module}.{alias.name}" if module else alias.name
+    for each in ast.walk(tree) if tree is not None and aliases else ():
+        if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and isinstance(each.ctx, ast.Load):
+            asked |= {(aliases[each.value.id], each.attr)} if each.value.id in aliases else set()
+    return frozenset(asked)
+
+
+def _entries(path: str, files: Mapping[str, str]) -> frozenset[str]:
+    """Functions and classes of a file that nothing in the program reads: those that only its caller can mean, or no one.
+
+    None of a file that others import, or that does something when it is imported: it may have no other caller.
+    """
+    tree = parse(files[path]).tree
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    quiet = kinds | ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign
+    if tree is None or any(not isinstance(node, quiet) for node in tree.body[ast.get_docstring(tree) is not None :]):
+        return frozenset()
+    python = {other: text for other, text in files.items() if is_python(other)}
+    if any(module == _module(path) for other, text in python.items() for module, _ in _asked(text, _package(other))):
+        return frozenset()
+    named = {node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")}
+    return frozenset(named - frozenset().union(*map(_read, python.values())))
+
+
+@lru_cache(maxsize=64)
+def _read(text: str) -> frozenset[str]:
+    """Names that a text reads, as names, attributes or imports."""
+    tree = parse(text).tree
+    read: set[str] = set()
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            read.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            read.add(node.attr)
+        elif isinstance(node, ast.ImportFrom):
+            read |= {alias.name for alias in node.names}
+    return frozenset(read)

@@ -1,0 +1,70 @@
+"""A child holds together: what its files read, and what its parent had, is still there."""
+
+from __future__ import annotations
+
+import pytest
+
+from evolve.propose._edit_links import unlinked
+
+PARENT = {
+    "main.py": "from lib import table\nfrom lib.util import scale\n\n\ndef solve(x):\n    return scale(x) + table.OFFSET\n",
+    "lib/__init__.py": "",
+    "lib/util.py": "def scale(x):\n    top = 2\n    return top * x\n\n\ndef spare(x):\n    return x\n",
+    "lib/table.py": "OFFSET = 3\nLIMIT = 4\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        ("lib/util.py", "def spare(x):\n    return x\n", "'scale' of lib/util.py"),
+        ("lib/table.py", "LIMIT = 4\n", "'OFFSET' of lib/table.py"),
+        ("lib/util.py", "def scale(x):\n    return top * x\n", "uses 'top'"),
+        (
+            "main.py",
+            "from lib.fast import scale\n\n\ndef solve(x):\n    return scale(x)\n",
+            "'lib.fast', and there is no such file",
+        ),
+        ("main.py", "from lib.util import scale\n\n\ndef solved(x):\n    return scale(x)\n", "lost 'solve'"),
+    ],
+)
+def test_what_a_program_still_asks_for_must_not_be_lost(path: str, text: str, said: str) -> None:
+    assert said in unlinked(PARENT, {**PARENT, path: text})
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("lib/util.py", "def scale(x):\n    return 3 * x\n"),  # nothing asks for the other function
+        ("lib/util.py", "from math import *\n\n\ndef scale(x):\n    return top * x\n"),
+        ("lib/table.py", "def __getattr__(name):\n    return 3\n"),
+        ("lib/table.py", "globals().update(OFFSET=3)\n"),
+        ("main.py", "import numpy.fft\nfrom lib import util\n\n\ndef solve(x):\n    return util.scale(x)\n"),
+        ("main.py", "from lib.util import *\n\n\ndef answer(x):\n    return scale(x)\n"),
+        (
+            "main.py",
+            "try:\n    from lib.fast import scale\nexcept ImportError:\n    scale = abs\n\n\ndef solve(x):\n    return scale(x)\n",
+        ),
+    ],
+)
+def test_what_cannot_be_known_to_be_lost_is_let_pass(path: str, text: str) -> None:
+    assert unlinked(PARENT, {**PARENT, path: text}) == ""
+
+
+def test_a_fault_that_the_parent_has_is_not_its_child_s() -> None:
+    parent = {"main.py": "from lib.gone import x\n\n\ndef solve(n):\n    return n + y\n", "lib/a.py": "z = 1\n"}
+    assert unlinked(parent, {**parent, "main.py": parent["main.py"] + "\n\ndef more():\n    return 1\n"}) == ""
+
+
+def test_a_program_that_is_run_rather_than_called_may_lose_a_function() -> None:
+    parent = {"main.py": "def spare():\n    return 1\n\n\nprint(2)\n"}
+    assert unlinked(parent, {"main.py": "print(3)\n"}) == ""
+
+
+def test_relative_imports_are_followed() -> None:
+    parent = {
+        "p/__init__.py": "",
+        "p/a.py": "from .b import f\n\n\ndef g():\n    return f()\n",
+        "p/b.py": "def f():\n    return 1\n",
+    }
+    assert "'f' of p/b.py" in unlinked(parent, {**parent, "p/b.py": "def h():\n    return 1\n"})
