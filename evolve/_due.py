@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from archive import Entry, Needs, Purpose, Start
 from evolve import _confirming as confirming
+from evolve import _evidence_runs as evidence
 from evolve._policies import SEED
 from evolve._spend import Reserve, exhausted
 from evolve.confirm import SIZES
@@ -100,14 +101,14 @@ def _busy(search: Search, number: int) -> bool:
 
 
 def _vault(search: Search) -> Due | None:
-    entries = confirming.vault_entries(search) if search.contract.noisy else ()
+    entries = evidence.vault_entries(search) if search.contract.noisy else ()
     return Due(Purpose.VAULT, entries, search.contract.stages[-1].needs) if entries else None
 
 
 def _panel(search: Search, now: float) -> Due | None:
     if not search.contract.noisy or search.people.rows[SEED].stage < search.people.last_stage:
         return None
-    entries = confirming.panel_entries(search, now)
+    entries = evidence.panel_entries(search, now)
     if len(entries) > _room(search, search.docket.outstanding):
         return None
     return Due(Purpose.PANEL, entries, search.contract.stages[-1].needs) if entries else None
@@ -135,7 +136,7 @@ def _more_certainty(search: Search, now: float) -> Due | None:
     queued = sum(len(block.remaining()) for block in search.tickets.blocks.values()) / search.slots
     if exhausted(limits, spend, now, kept, queued=queued) or (search.tickets.has_outside and _certain_enough(search, ahead)):
         return None
-    entries = confirming.remeasure_entries(search, _room(search, ahead), ending=True)
+    entries = evidence.remeasure_entries(search, _room(search, ahead), ending=True)
     return Due(Purpose.REMEASURE, entries, search.contract.stages[-1].needs) if entries else None
 
 
@@ -246,7 +247,7 @@ def _again(search: Search, number: int, purpose: Purpose) -> Due:
 def _remeasure(search: Search) -> Due | None:
     if not search.contract.noisy:
         return None
-    entries = confirming.remeasure_entries(search, _room(search, reserve(search).evaluations), ending=False)
+    entries = evidence.remeasure_entries(search, _room(search, reserve(search).evaluations), ending=False)
     return Due(Purpose.REMEASURE, entries, search.contract.stages[-1].needs) if entries else None
 
 

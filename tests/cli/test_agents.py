@@ -23,6 +23,7 @@ from archive import (
     Measured,
     Note,
     Proposed,
+    Purpose,
     TextStore,
     candidate_id,
     find_records,
@@ -49,7 +50,8 @@ def made(run: Path) -> list[str]:
 
 def n_measured(run: Path, id_: str) -> int:
     records = (stamped.record for stamped in find_records(run, ("measured",), mention=id_))
-    return sum(isinstance(one, Measured) and one.result.candidate == id_ for one in records)
+    found = [one for one in records if isinstance(one, Measured) and one.result.candidate == id_]
+    return sum(one.purpose is Purpose.SEARCH for one in found)  # the best is measured again before it is reported
 
 
 @pytest.fixture(scope="module")

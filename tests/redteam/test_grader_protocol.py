@@ -105,7 +105,7 @@ def test_a_command_that_ends_with_0_still_owes_every_file(launcher: Launcher) ->
     source = "import os\nopen('/output/a', 'w').write('1')\nprint('score: 1')\nos._exit(0)\n"
     with launcher.sandbox({"m.py": source}, Stage(name="s"), start=Start.COLD) as sandbox:
         reply = sandbox.run(["python", "/candidate/m.py"], outputs={"a": 10, "b": 10})
-    assert (reply.status, reply.reason, reply.files) == (Status.INVALID, "output b: missing", {})
+    assert (reply.status, reply.reason, reply.files) == (Status.INVALID, "output b: missing", {"a": b"1"})
 
 
 @pytest.mark.parametrize("end", ["", "import sys; sys.exit(0)", "import os; os._exit(0)"])
