@@ -16,7 +16,7 @@ from evolve.propose._edit_patches import edits_of
 from evolve.propose._edit_reader import Block, Fenced, Patch, Raw, Reader, label_kind
 from evolve.propose._edit_slips import dedented, has_escapes, is_escaped, unescaped, without_numbers
 from evolve.propose._edit_thinking import spoken
-from evolve.propose._edit_whole import definitions, is_whole, left_out
+from evolve.propose._edit_whole import definitions, is_whole, left_out, lost_entries
 from evolve.propose._edits import (
     MAX_ANSWER,
     MAX_EDITS,
@@ -222,7 +222,7 @@ class _Choice:
     def _bare(self, blocks: list[Fenced]) -> list[Block | tuple[Fenced, Fenced] | str]:
         """Of fences that name nothing, the one that is meant; several where each can only be one file."""
         blocks = list({block.lines: block for block in blocks if not is_shell(block.info)}.values())
-        versions = [(block, path) for block in blocks if (path := self._file_of(block))]
+        versions = [(block, path) for block in blocks if (path := self._file_of(block)) and not self._is_piece(block, path)]
         changed = [
             (block, path) for block, path in versions if _text(_inside(block)).strip() != self._names.texts.get(path, "").strip()
         ]
@@ -242,6 +242,13 @@ class _Choice:
             if why := left_out(before, _text(_inside(blocks[0])), path):
                 return [f"The fenced block {why}; send all of {shown(path)}, or SEARCH/REPLACE blocks for what changes."]
         return list(blocks)
+
+    def _is_piece(self, block: Fenced, path: str) -> bool:
+        """Whether a fence may be some of a file, where edits were asked for: it adds no definition, and lacks some entry."""
+        before, after = self._names.texts[path], _text(_inside(block))
+        if self._expected is not Format.DIFF or not definitions(after, path) <= definitions(before, path):
+            return False
+        return bool(lost_entries(before, after, path))
 
     def _file_of(self, block: Fenced) -> str:
         """The one file of which the block can be a version; "" where there is none."""

@@ -27,6 +27,8 @@ _KINDS = re.compile(
     r"(?:const|let|var)(?= \w+ = (?:async )?function)) (\w+)",
     re.MULTILINE,
 )
+_WORDS = re.compile(r"[^\W\d]\w*")
+_REMARK = re.compile(r"/\*[^*]{0,4000}\*/|//[^\n]*|#[^\n]*")
 _DATA = (".yaml", ".yml", ".toml", ".ini", ".cfg", ".json")
 _KEY = re.compile(r"^[ \t]*(?:- )?\[{0,2}\"?([\w.-]{1,80})\"?\]{0,2}[ \t]*(?:[:=]|$)|\"([\w.-]{1,80})\"[ \t]*:", re.MULTILINE)
 _AT_MARGIN = re.compile(
@@ -57,7 +59,9 @@ _STANDS = re.compile(
     r")[ .!:)]*",
     re.IGNORECASE,
 )
-_SAYS_KEPT = re.compile(rf"\b(?:remains?|stays?|kept|left|is|are) {_SAME}|\bunchanged\b", re.IGNORECASE)
+_SAYS_KEPT = re.compile(
+    rf"\b(?:remains?|stays?|kept|left|is|are) {_SAME}|\bunchanged\b|\bas (?:before|in the (?:original|parent))\b", re.IGNORECASE
+)
 _MARKER = "EVOLVE-BLOCK-"
 
 
@@ -96,10 +100,35 @@ def left_out(before: str, after: str, path: str) -> str:
         return f"uses {_list(missing)} and does not define {'it' if len(missing) == 1 else 'them'} any more"
     if old and (len(old) > 1 or new) and not old & new:
         return f"has none of the file's definitions ({_list(old)})"
+    lost = frozenset[str]() if is_python(path) or path.endswith(_DATA) else lost_entries(before, after, path)
+    if lost and lost == _entries(before, path):
+        return f"does not have {_list(lost)} of the file any more"
     few, shorter = len(old & new) * 2 <= len(old), len(after) / len(before) if before else 1.0
     if gone and ((few and shorter < (0.75 if new <= old else 0.5)) or shorter < 1 / 3):
         return f"has {len(old & new)} of the file's {len(old)} definitions; {_list(gone)} are missing"
     return ""
+
+
+def lost_entries(before: str, after: str, path: str) -> frozenset[str]:
+    """Definitions that no other one of the file reads, and that a text does not even name: who asks for them is outside."""
+    entries = _entries(before, path)
+    return entries - frozenset(_WORDS.findall(_REMARK.sub(" ", after))) if entries else entries
+
+
+@lru_cache(maxsize=32)
+def _entries(text: str, path: str) -> frozenset[str]:
+    names = definitions(text, path)
+    read: set[str] = set()
+    chunk: list[str] = []
+    for line in [*text.split("\n"), "end"]:
+        if line[:1].strip() and line[0] not in "})]#/*@" and chunk:
+            words = set(_WORDS.findall("\n".join(chunk)))
+            own = names & set(_WORDS.findall(chunk[0]))
+            read |= names & words - own if own else set()
+            chunk = []
+        if line.strip() and (chunk or line[0] not in "})]#/*@"):
+            chunk.append(line)
+    return names - read
 
 
 def _used(text: str, path: str) -> frozenset[str]:
