@@ -149,7 +149,7 @@ def test_a_port_that_nobody_listens_at_costs_nothing_and_is_given_up_after_five_
     records = records_of(Path(summary.run))
     assert ends(records) == [("failed", "unreachable")] * 5
     assert [one.usd for one in of(records, CallSettled)] == [0.0] * 5
-    assert summary.measurements == 120
+    assert 118 <= summary.measurements <= 120  # two are kept back for the seed program's and the best's second look
 
 
 def test_an_answer_that_was_too_long_is_used_as_far_as_it_holds_whole_edits(near):

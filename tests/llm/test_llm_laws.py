@@ -66,7 +66,7 @@ def test_checkpoint_and_tail_equal_full_replay(arrivals, kills, where):
 def test_such_runs_have_everything_in_them():
     """Else the laws above would say less than they seem to."""
     found = set()
-    for arrivals in range(6):
+    for arrivals in range(10):
         records = [stamped.record for stamped in lived(arrivals, [40, 30, 50]).log]
         operators = {record.attempt.ticket: record.arm.operator for record in records if isinstance(record, ProposeIssued)}
         for record in records:
