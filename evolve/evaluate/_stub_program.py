@@ -88,6 +88,8 @@ def load_entry(candidate: str, module: str, file: str, function: str):  # type: 
     path = f"{candidate}/{file}" if file else module_file(candidate, module)
     if not os.path.isfile(path):
         raise Refused(f"there is no file {path}")
+    if file:
+        _see_neighbours(candidate, path)
     try:
         found = None if file and _stands_alone(candidate, module) else _imported(module)
         if file and (found is None or _origin(found) not in (path, None)):
@@ -112,6 +114,15 @@ def module_file(candidate: str, module: str) -> str:
     place = f"{candidate}/{module.replace('.', '/')}"
     package = f"{place}/__init__.py"
     return package if os.path.isfile(package) else f"{place}.py"
+
+
+def _see_neighbours(candidate: str, path: str) -> None:
+    """A file outside packages imports what lies beside it, as a script does, and a package below ``src/`` is found by its name."""
+    folder = os.path.dirname(path)
+    while folder != candidate and os.path.isfile(f"{folder}/__init__.py"):
+        folder = os.path.dirname(folder)
+    if folder not in sys.path:
+        sys.path.insert(sys.path.index(candidate) + 1 if candidate in sys.path else 0, folder)
 
 
 def _stands_alone(candidate: str, module: str) -> bool:

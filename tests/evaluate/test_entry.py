@@ -84,6 +84,26 @@ FORMS = {
         "from a.b import f",
         ("a/b.py:f", "a.b:f"),
     ),
+    "a file beside which others lie": Form(
+        {
+            "src/run.py": "from lib import X\nimport pkg.m\ndef f():\n    from late import Y\n    return [X, Y, pkg.m.Z]\n",
+            "src/lib.py": "X = 1\n",
+            "src/late.py": "from lib import X\nY = X + 1\n",
+            "src/pkg/__init__.py": "",
+            "src/pkg/m.py": "Z = 3\n",
+        },
+        "import sys; sys.path.append('src'); from src.run import f",
+        ("src/run.py:f",),
+    ),
+    "a package below src": Form(
+        {
+            "src/pkg/__init__.py": "X = 1\n",
+            "src/pkg/m.py": "from pkg import X\nfrom pkg.other import Y\nfrom .other import Y as Z\ndef f():\n    return [X, Y, Z]\n",
+            "src/pkg/other.py": "Y = 2\n",
+        },
+        "import sys; sys.path.append('src'); from pkg.m import f",
+        ("src/pkg/m.py:f",),
+    ),
     "lazy": Form(
         {
             "m.py": "import importlib\ndef f():\n    from late import X\n    return [X, importlib.import_module('late').__name__, __import__('sub.leaf').leaf.Y]\n",
