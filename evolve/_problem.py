@@ -83,6 +83,15 @@ def load_problem(
     )
 
 
+def means_the_same(file: Path, problem: Problem) -> bool:
+    """Whether a ``problem.yaml`` says what the problem's says: other comments and another default budget are no difference."""
+    try:
+        read = read_contract(file)
+        return f"{read.contract.name}@{_contract_hash(read, _choose(read, problem.params, {}))}" == problem.id
+    except ProblemError:
+        return False
+
+
 def candidate_assets_folder(problem: Problem) -> Path | None:
     """The folder with the candidate's assets and nothing else, or None where it has none."""
     if problem.assets is None or not problem.contract.candidate_assets:

@@ -21,10 +21,10 @@ from typing import IO
 
 from archive import ProblemInfo, decode_value, encode_value
 from evolve._assets import ALL, copy_assets, open_assets
-from evolve._bundle import CONTRACT_FILE, FOLDER, LINK, MANIFEST, OWN_ASSETS, decides_score, difference, write_pieces
+from evolve._bundle import CONTRACT_FILE, FOLDER, LINK, MANIFEST, OWN_ASSETS, decides_score, difference, hash_file, write_pieces
 from evolve._contract import Contract, Piece, Problem
 from evolve._errors import ProblemError
-from evolve._problem import load_problem
+from evolve._problem import load_problem, means_the_same
 from evolve._rundir import RunDir
 
 _NAMED = 3  # of the files that differ
@@ -103,6 +103,9 @@ def ready_problem(run: RunDir, info: ProblemInfo, *, as_recorded: bool = False) 
     if not info.recorded:
         return _loaded(run, info)
     differing = {one.path: how for one in problem.pieces if (how := difference(run.problem, one))}
+    if differing.get(CONTRACT_FILE) == "changed" and means_the_same(run.problem / CONTRACT_FILE, problem):
+        del differing[CONTRACT_FILE]
+        problem = replace(problem, pieces=tuple(_as_found(run, one) for one in problem.pieces))
     changed = [path for path, how in differing.items() if how == "changed" and _counts(path)]
     if changed and not as_recorded:
         raise ProblemError(_told(run, changed))
@@ -181,6 +184,11 @@ def _counts(path: str) -> bool:
     return path == CONTRACT_FILE or decides_score(path)
 
 
+def _as_found(run: RunDir, one: Piece) -> Piece:
+    """The contract with the words that it has in the copy by now."""
+    return replace(one, content=hash_file(run.problem / one.path)) if one.path == CONTRACT_FILE else one
+
+
 def _told(run: RunDir, changed: list[str]) -> str:
     more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
     names = f"{', '.join(changed[:_NAMED])}{more}"
@@ -197,6 +205,9 @@ def _set_aside(run: RunDir) -> None:
     number, place = 1, run.path / "problem.changed"
     while place.exists():
         number, place = number + 1, run.path / f"problem.changed-{number + 1}"
+    if not run.problem.is_dir():
+        run.problem.rename(place)
+        return
     shutil.copytree(run.problem, place, symlinks=True, ignore=lambda _, names: [OWN_ASSETS] if OWN_ASSETS in names else [])
 
 

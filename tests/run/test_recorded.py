@@ -142,6 +142,29 @@ def test_a_mended_evaluator_is_named_kept_and_never_mixed_with(parabola, capsys:
     assert read_run(find(Path(other.run)))[1].evaluator not in evaluators
 
 
+def test_comments_and_the_default_budget_of_the_contract_may_be_changed(parabola) -> None:
+    run = Path(start(parabola(evaluations=10)).run)
+    file = run / "problem" / "problem.yaml"
+    before = file.read_text()
+    assert "budget:" not in before
+    file.write_text(f"# a remark\n{before}\nbudget: {{wall_s: 77}}\n")
+    assert resume(run, {"evaluations": 16}).measurements > 10
+    assert file.read_text().startswith("# a remark")
+    file.write_text(before.replace("maximize", "minimize") if "maximize" in before else before.replace("minimize", "maximize"))
+    with pytest.raises(ProblemError, match=r"problem\.yaml in"):
+        resume(run, {"evaluations": 20})
+
+
+def test_a_file_in_the_place_of_the_copy_is_kept_and_replaced(parabola) -> None:
+    run = Path(start(parabola(evaluations=10)).run)
+    _to_a_file(run / "problem")
+    with pytest.raises(ProblemError, match=r"--recorded"):
+        resume(run, {"evaluations": 16})
+    assert resume(run, {"evaluations": 16}, as_recorded=True).measurements > 10
+    assert (run / "problem.changed").read_text() == "x"
+    assert (run / "problem" / "evaluate.py").is_file()
+
+
 def test_restoring_writes_through_no_link(parabola, tmp_path: Path) -> None:
     run = Path(start(parabola(evaluations=10)).run)
     mine = tmp_path / "mine"
