@@ -68,9 +68,11 @@ def final_block(search: Search, now: float) -> Due | None:
     """The next block once searching is over; None when nothing is left to be measured."""
     people = search.people
     leader = people.leader
-    affordable = not exhausted(replace(search.budget, candidates=None), search.spend, now, Reserve(), queued=0.0)
+    budget = replace(search.budget, candidates=None)
+    affordable = not exhausted(budget, search.spend, now, Reserve(), queued=0.0)
+    spare = not exhausted(budget, search.spend, now, _last(search), queued=0.0)  # beside what the end itself is owed
     again = _made_again(search, (Purpose.VAULT,), early=True)  # what was opened is brought to its end
-    if again or (affordable and (again := _made_again(search, early=True))):
+    if again or (spare and (again := _made_again(search, early=True))):
         return again
     if search.suspects and affordable:
         return _suspect(search)
@@ -167,7 +169,13 @@ def final_runs(search: Search) -> int:
 
 
 def reserve(search: Search) -> Reserve:
-    """What has to be left when searching ends."""
+    """What has to be left when searching ends: for its last measurements, and for those that the evaluator could not make."""
+    last = _last(search)
+    return replace(last, evaluations=last.evaluations + len(search.faults.waiting))
+
+
+def _last(search: Search) -> Reserve:
+    """What has to be left for the measurements of the end itself."""
     spend = search.spend
     if not search.contract.noisy:
         owed = 1 + (not search.steadiness.has(SEED))
@@ -304,7 +312,7 @@ def _children(search: Search) -> Due | None:
 def _final(search: Search, finalist: str, owed: int) -> Due | None:
     """Pairs of (best, seed) on fresh seeds, alternating on one lease, shared out over the slots."""
     people = search.people
-    pairs = min(math.ceil(final_runs(search) / search.slots), owed // 2)
+    pairs = min(math.ceil(final_runs(search) / search.slots), owed // 2, int(min(_room(search, 0), owed)) // 2)
     if pairs < 1:
         return None
     best, stage = people.by_id[finalist], people.last_stage

@@ -27,6 +27,7 @@ from archive import (
     VaultOpened,
 )
 from evolve._contract import INCOMPLETE, Axis
+from evolve._due import final_runs
 from evolve._faults import ALARM, GAP, LEAST, OUTAGE_S, SHARE, TRIES, Faults, _lower
 from evolve._snapshot import put_state, state_of
 
@@ -324,3 +325,24 @@ def test_a_program_without_a_descriptor_keeps_its_score_and_stands_at_the_low_en
     assert {row.cell for row in people.rows if row.status is Status.OK} == {0}
     assert run.search.faults.incomplete == run.search.spend.evaluations
     assert run.search.faults.lacking == "descriptors.place is nan, expected a finite number"
+
+
+# ---------------------------------------------------------------------------------------------------- the end of a budget
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.booleans(), st.integers(0, 2**32), st.integers(20, 60), st.floats(0.1, 0.4))
+def test_measuring_again_neither_exceeds_the_budget_nor_takes_what_the_end_is_owed(noisy, arrivals, evaluations, share) -> None:
+    erring = {"search": True}
+
+    def rule(run: Simulation, issued: MeasureIssued, index: int) -> bool:
+        return erring["search"] and issued.purpose is Purpose.SEARCH and run.rng.random() < share
+
+    run = errs(simulate(contract(noisy=noisy), arrivals=arrivals, evaluations=evaluations), rule)
+    why = go_on(run)
+    search = run.search
+    assert search.spend.evaluations <= evaluations
+    if why == "budget.evaluations" and noisy and not search.docket.vaults and search.people.leader:
+        assert search.spend.count(Purpose.FINAL) == 2 * final_runs(search)
+    if why == "budget.evaluations" and not noisy and search.people.leader:
+        assert search.steadiness.has(search.people.leader)
