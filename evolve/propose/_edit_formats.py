@@ -14,7 +14,7 @@ from evolve.propose._edit_names import Header, Names, is_shell
 from evolve.propose._edit_objects import json_edits, tag_edits
 from evolve.propose._edit_patches import edits_of
 from evolve.propose._edit_reader import Block, Fenced, Patch, Raw, Reader, label_kind
-from evolve.propose._edit_slips import dedented, has_escapes, is_escaped, unescaped, without_numbers
+from evolve.propose._edit_slips import dedented, has_escapes, is_escaped, unescaped, unfenced, without_numbers
 from evolve.propose._edit_thinking import spoken
 from evolve.propose._edit_whole import definitions, is_whole, left_out, lost_entries
 from evolve.propose._edits import (
@@ -286,8 +286,15 @@ class _Choice:
         if index is not None or self._expected is Format.BLOCK:
             return RewriteBlock(number, self._names.resolved(path) if path else "", index, text)
         if block.header is not None and path and self._may_be(path, text):
-            path = self._names.resolved(path)
+            path = self._renamed(self._names.resolved(path), text)
         return RewriteFile(number, path, text, ended=block.closed)
+
+    def _renamed(self, path: str, text: str) -> str:
+        """The parent's only file, where an answer with nothing else has a new version of it under a name that is not there."""
+        if path in self._names.paths or len(self._found) != 1 or len(self._names.texts) != 1:
+            return path
+        known, before = next(iter(self._names.texts.items()))
+        return known if definitions(before, known) and is_whole(before, text, known) else path
 
     def _may_be(self, path: str, text: str) -> bool:
         """Whether a whole file under this name is the parent's file that the name resolves to, rather than a new one."""
@@ -321,19 +328,8 @@ def _replace(number: int, raw: Raw, *, cut: bool) -> Replace | BlockFault:
     parts = lines[: at[0][0]], lines[at[0][0] + 1 :]
     if dedented([*parts[0], *parts[1]], raw.indent) != [*parts[0], *parts[1]]:
         parts = dedented(parts[0], raw.indent), dedented(parts[1], raw.indent)
-    old, new = _unfenced(*parts)
+    old, new = unfenced(*parts)
     return Replace(number, raw.path, _text(old), _text(new), raw.hint, sure=raw.sure)
-
-
-def _unfenced(search: list[str], replace: list[str]) -> tuple[list[str], list[str]]:
-    """Both parts without fences around them, when both have the same; else both as they are."""
-
-    def fenced(lines: list[str]) -> bool:
-        return len(lines) > 1 and lines[0].startswith("```") and lines[-1].strip() == "```"
-
-    if fenced(search) and (not replace or (fenced(replace) and search[0] == replace[0])):
-        return search[1:-1], replace[1:-1]
-    return search, replace
 
 
 def _words(blocks: Sequence[Block | tuple[Fenced, Fenced] | str]) -> set[str]:

@@ -121,7 +121,9 @@ class _PatchReader:
 
     def _named(self, line: str) -> str:
         name = line[4:].split("\t")[0].strip()
-        return "" if not name or name == "/dev/null" else self._names.resolved(name)
+        path = "" if not name or name == "/dev/null" else self._names.resolved(name)
+        beside = path in self._names.paths or any(known.startswith(path[:2]) for known in self._names.paths)
+        return path[2:] if path[:2] in ("a/", "b/") and not beside else path  # git's sides, before a name that is new
 
 
 def _edit(hunk: _Hunk, number: int) -> AnyEdit | BlockFault:

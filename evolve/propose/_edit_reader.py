@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from evolve.propose._edit_names import LONGEST_MARK, Header, Names
 from evolve.propose._edit_patches import begins_patch, goes_on, is_patch, is_signed
 from evolve.propose._edit_slips import dedented
+from evolve.propose._edits import MAX_EDITS
 
 _SEARCH = re.compile(r"(<{5,12}|-{5,12}) ?(?:SEARCH|ORIGINAL|HEAD|OLD|CURRENT|BEFORE|UPDATED UPSTREAM|OURS)\b(.*)", re.IGNORECASE)
 _ANY_OPENING = re.compile(r"(<{7})(?: ?(?!SEARCH\b)[\w./-]{1,60})?()", re.IGNORECASE)
@@ -34,6 +35,7 @@ _NEW_LABEL = re.compile(
     re.IGNORECASE,
 )
 
+_LONGEST_ABROAD = 80  # characters of a label
 _OLD_ABROAD = re.compile(
     r"(?:.{0,100}\b)?(?:ersetzen?|remplace[rz]?|reemplaz(?:a|ar|ue)|substitu(?:a|ir)|sostituisci|замените?)\b.{0,80}"
     r"|vorher|alt(?:er code)?|avant|(?:ancien )?code(?: original)?|antes"
@@ -283,6 +285,10 @@ class Reader:
             return
         if header is None and (named := self._in_first_line(lines)) is not None:
             header, lines = named, lines[1:]
+            if closed and (starts := self._further_files(lines, named)):
+                for start, end in zip([0, *starts], [*starts, len(lines)], strict=True):
+                    self._close_part(fence, named if start == 0 else None, lines[start:end])
+                return
         if not closed and lines and (last := lines[-1].rstrip()).endswith(fence.mark) and last.strip(fence.mark[0]).strip():
             lines, closed = [*lines[:-1], last.rstrip(fence.mark[0])], True  # the closing fence stands in the last line
         bare = dedented(lines, fence.indent)
@@ -302,6 +308,25 @@ class Reader:
         fences = any(map(_is_fence, lines))
         return fences and bool(self._names.texts) and not any(map(_is_fence, self._names.lines))
 
+    def _close_part(self, fence: _Open, header: Header | None, lines: list[str]) -> None:
+        """One of several files in a fence."""
+        while lines and not lines[-1].strip():
+            lines.pop()
+        if header is None:
+            header, lines = self._in_first_line(lines), lines[1:]
+        self.found.append(Fenced(header, fence.info, tuple(lines), True, fence.indent, "", self._path))
+
+    def _further_files(self, lines: list[str], header: Header) -> list[int]:
+        """Where a fence that began with a comment with one file's name goes on with those of others."""
+        starts, path = [], header.path
+        for i, line in enumerate(lines):
+            if line[:1] in ("#", "/") and not lines[i - 1].strip() and line.strip() not in self._names.lines:
+                other = self._in_first_line([line])
+                if other is not None and other.path != path:
+                    starts.append(i)
+                    path = other.path
+        return starts if len(starts) < MAX_EDITS else []
+
     def _in_first_line(self, lines: list[str]) -> Header | None:
         """The file that a comment in the first line names, unless the file itself begins so."""
         named = self._names.in_comment(lines[0]) if lines else None
@@ -315,9 +340,10 @@ class Reader:
 def label_kind(label: str, *, pending: bool) -> str:
     """What the line above a fence says that it holds: ``old`` lines, ``new`` lines, or "".  ``pending``: old ones came before."""
     words = label.strip("#*_`:：.> -\t").rstrip(":：").strip("*_` ")
-    if pending and (_NEW_LABEL.fullmatch(words) or _NEW_ABROAD.fullmatch(words)):
+    short = words if len(words) <= _LONGEST_ABROAD else ""
+    if pending and (_NEW_LABEL.fullmatch(words) or _NEW_ABROAD.fullmatch(short)):
         return "new"
-    return "old" if _OLD_LABEL.fullmatch(words) or _OLD_ABROAD.fullmatch(words) else ""
+    return "old" if _OLD_LABEL.fullmatch(words) or _OLD_ABROAD.fullmatch(short) else ""
 
 
 def _is_fence(line: str) -> bool:

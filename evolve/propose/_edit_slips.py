@@ -92,3 +92,14 @@ def dedented(lines: Sequence[str], indent: int) -> list[str]:
     if not indent or any(line[:indent].strip() or len(line) < indent for line in lines if line.strip()):
         return list(lines)
     return [line[indent:] if line.strip() else "" for line in lines]
+
+
+def unfenced(search: list[str], replace: list[str]) -> tuple[list[str], list[str]]:
+    """Both parts without fences around them, when both have the same; else both as they are."""
+
+    def fenced(lines: list[str]) -> bool:
+        return len(lines) > 1 and lines[0].startswith("```") and lines[-1].strip() == "```"
+
+    if fenced(search) and (not replace or (fenced(replace) and search[0] == replace[0])):
+        return search[1:-1], replace[1:-1]
+    return search, replace

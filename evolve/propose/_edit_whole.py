@@ -29,6 +29,8 @@ _KINDS = re.compile(
 )
 _WORDS = re.compile(r"[^\W\d]\w*")
 _REMARK = re.compile(r"/\*[^*]{0,4000}\*/|//[^\n]*|#[^\n]*")
+_TEXT = (".txt", ".md", ".prompt", ".j2", ".jinja", ".tmpl")
+_SLOT = re.compile(r"\{\{? ?[A-Za-z_][\w.]{0,60} ?\}?\}|\$\{?[A-Za-z_]\w{0,60}\}?|\[\[\w{1,60}\]\]")  # places that a template fills
 _DATA = (".yaml", ".yml", ".toml", ".ini", ".cfg", ".json")
 _KEY = re.compile(r"^[ \t]*(?:- )?\[{0,2}\"?([\w.-]{1,80})\"?\]{0,2}[ \t]*(?:[:=]|$)|\"([\w.-]{1,80})\"[ \t]*:", re.MULTILINE)
 _AT_MARGIN = re.compile(
@@ -102,6 +104,10 @@ def left_out(before: str, after: str, path: str) -> str:
         return f"has none of the file's definitions ({_list(old)})"
     lost = frozenset[str]() if is_python(path) or path.endswith(_DATA) else lost_entries(before, after, path)
     if lost and lost == _entries(before, path):
+        return f"does not have {_list(lost)} of the file any more"
+    if path.endswith(_DATA) and gone and new <= old:
+        return f"does not have {_list(gone)} of the file any more"
+    if path.endswith(_TEXT) and (lost := frozenset(_SLOT.findall(before)) - frozenset(_SLOT.findall(after))):
         return f"does not have {_list(lost)} of the file any more"
     few, shorter = len(old & new) * 2 <= len(old), len(after) / len(before) if before else 1.0
     if gone and ((few and shorter < (0.75 if new <= old else 0.5)) or shorter < 1 / 3):
