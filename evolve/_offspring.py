@@ -56,6 +56,7 @@ def on_proposed(search: Search, record: Proposed, at: float) -> None:
         if record.candidate is not None and record.candidate.id not in search.people.by_id:  # the seed, or a told child
             number = search.people.add(record.candidate, arm=SEED_ARM, ticket=ticket, tuner=-1, baseline=None)
             search.memory.made(number, record.candidate, search.people.rows[number].parents)
+            search.spend.candidates += number != SEED
             search.tickets.next_ticket = max(search.tickets.next_ticket, ticket + 1)
         return
     issued = search.tickets.ended(ticket)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
 from evolve._confirming import is_limit
 from evolve._due import reserve
@@ -16,7 +17,8 @@ from evolve._ledger import cap_of, usd
 if TYPE_CHECKING:
     from evolve._search import Search
 
-_MORE = 2  # a limit that is raised is doubled
+_MORE = 2  # a limit that is raised is doubled, or more often
+_MOST_DOUBLINGS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def outlook(search: Search, now: float, *, run: str, driven: bool) -> Outlook:
         driven=driven,
         over=search.failed or search.stopping or (over(search, now) if search.people.rows else ""),
         ended_by=ended_by,
-        command=raising(search, run, ended_by) if ended_by else "",
+        command=raising(search, now, run, ended_by) if ended_by else "",
         limits=rows,
         waiting=len(_waiting(search)),
         running=sum(len(block.remaining()) for block in search.tickets.blocks.values()),
@@ -102,7 +104,7 @@ def fate(search: Search, number: int, seen: Outlook, *, run: str) -> Fate:
     if search.failed:
         return Fate(False, False, ahead, None, f"it is not measured: the run failed ({search.failed}); see: evolve status {here}")
     if number in queue and seen.ended_by not in ("", "budget.candidates"):  # a candidate that is there is counted already
-        why = spent_words(search, seen, run)
+        why = spent_words(seen)
         return Fate(False, False, ahead, None, f"it is not measured: {why}")
     if not seen.driven:
         words = f"nobody drives the run, so it is not measured yet; to measure it, type: evolve result {here} {row.id} --wait"
@@ -113,23 +115,37 @@ def fate(search: Search, number: int, seen: Outlook, *, run: str) -> Fate:
     return Fate(False, True, ahead, round(about, 1), f"it is measured {before}in about {about:.0f} s, by whoever drives the run")
 
 
-def spent_words(search: Search, seen: Outlook, run: str) -> str:
+def spent_words(seen: Outlook) -> str:
     """Which limit leaves no room for another child, how much of it is spent, and what to type; "" where none does."""
     name = seen.ended_by
     if not name:
         return ""
     row = next((one for one in seen.limits if one.name == name), None)
     much = f" ({_amount(row.spent)} of {_amount(row.limit)} spent, {_amount(row.set_aside)} set aside)" if row is not None else ""
-    return f"{name} leaves no room for another child{much}; to go on, type: {raising(search, run, name)}"
+    return f"{name} leaves no room for another child{much}; to go on, type: {seen.command}"
 
 
-def raising(search: Search, run: str, *names: str) -> str:
-    """The command that raises these limits, and no other."""
-    limits_, words = limits(search), []
+def raising(search: Search, now: float, run: str, *names: str) -> str:
+    """The command that raises these limits, and no other, so far that each leaves room for another child at Unix time ``now``."""
+    words = []
     for name in names:
-        limit = getattr(limits_, name.removeprefix("budget."))
-        words += [f"{name}={_amount(_MORE * limit)}"] if limit is not None else []
+        if getattr(limits(search), name.removeprefix("budget.")) is not None:
+            words.append(f"{name}={_raised(search, now, name)}")
     return " ".join(["evolve resume", shlex.quote(run), *words])
+
+
+def _raised(search: Search, now: float, name: str) -> str:
+    """A limit doubled until it is above what is spent and what would then be set aside, and would end nothing."""
+    key = name.removeprefix("budget.")
+    amount = _amount(_MORE * max(getattr(limits(search), key), _used(search, now).get(key, (0, 0))[0]))
+    for _ in range(_MOST_DOUBLINGS):
+        as_if = copy(search)  # what is set aside depends on the limits
+        as_if.budget = replace(limits(search), **cast("dict[str, Any]", {key: float(amount)}))
+        much, aside = _used(as_if, now)[key]
+        if float(amount) > much + aside and spent(as_if, now) != name:
+            break
+        amount = _amount(_MORE * float(amount))
+    return amount
 
 
 def ending_limits(search: Search, why: str) -> tuple[str, ...]:
@@ -145,25 +161,28 @@ def ending_limits(search: Search, why: str) -> tuple[str, ...]:
 
 
 def _rows(search: Search, now: float) -> list[LimitLeft]:
-    budget, spend, kept = limits(search), search.spend, reserve(search)
-    ledger = search.accounts.ledger
-    known = (
-        ("wall_s", spend.elapsed(now), kept.wall_s),
-        ("cpu_s", spend.cpu_s, kept.cpu_s),
-        ("evaluations", spend.evaluations, kept.evaluations),
-        ("candidates", spend.candidates, 0),
-        ("usd", usd(ledger.settled.nano), 0),
-        ("tokens", ledger.settled.tokens, 0),
-        ("calls", ledger.settled.calls, 0),
-    )
-    rows = []
-    for key, much, aside in known:
+    budget, rows = limits(search), []
+    for key, (much, aside) in _used(search, now).items():
         limit = getattr(budget, key)
         if limit is not None:
             aside = min(aside, max(limit - much, 0))
             left = max(limit - much - aside, 0)
             rows.append(LimitLeft(f"budget.{key}", *(round(float(one), 6) for one in (limit, much, aside, left))))
     return rows
+
+
+def _used(search: Search, now: float) -> dict[str, tuple[float, float]]:
+    """What is spent of each limit, and what is set aside."""
+    spend, kept, ledger = search.spend, reserve(search), search.accounts.ledger
+    return {
+        "wall_s": (spend.elapsed(now), kept.wall_s),
+        "cpu_s": (spend.cpu_s, kept.cpu_s),
+        "evaluations": (spend.evaluations, kept.evaluations),
+        "candidates": (spend.candidates, 0),
+        "usd": (usd(ledger.settled.nano), 0),
+        "tokens": (ledger.settled.tokens, 0),
+        "calls": (ledger.settled.calls, 0),
+    }
 
 
 def _measurements_left(search: Search, rows: tuple[LimitLeft, ...]) -> int | None:

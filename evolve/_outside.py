@@ -54,7 +54,7 @@ def ask(search: Search, request: Request, workshop: Workshop, now: float) -> Des
     if not search.people.rows:
         raise UsageError("the run has no program yet; type: evolve resume RUN")
     at = now if search.driven else search.spend.last_at  # where nobody drives, the budget's clock stands still
-    if why := spent_words(search, outlook(search, at, run="RUN", driven=search.driven), "RUN"):
+    if why := spent_words(outlook(search, at, run="RUN", driven=search.driven)):
         raise UsageError(f"no ticket is given, as no child would be measured: {why}")
     parent = str(body.get("parent", ""))
     if parent and parent not in search.people.by_id:
@@ -101,7 +101,8 @@ def tell(search: Search, request: Request, workshop: Workshop, now: float) -> De
     if twin is not None and unjudged_twin(search, child.code_hash) is not None:
         return _told_again(search, ticket, live, search.people.rows[twin].id)
     if twin is not None:
-        known, again = search.people.rows[twin], search.people.rows[twin].id == child.id and _was_told(search, twin)
+        known = search.people.rows[twin]
+        again = known.id == child.id and known.id != parents[0] and _was_told(search, twin)
         whose = "the parent, unchanged" if known.id == parents[0] else "the seed program" if twin == SEED else known.id
         told = ", told before" if again else ""
         answer = {"status": "duplicate", "candidate": known.id, "reason": f"it is {whose}{told}", "late": not live, "again": again}

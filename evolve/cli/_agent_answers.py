@@ -168,8 +168,9 @@ class TellAnswer:
     """``evolve tell``.  ``status`` is accepted, duplicate or invalid; ``candidate`` is the child or whom it repeats.
 
     ``late``: the ticket had expired or was told before; an accepted child takes part all the same.  ``again``: it is, letter for
-    letter, a child that was told before.  ``result`` is there if it was waited for, or is known already.  ``fate`` was looked at
-    before any waiting; None where nothing was taken.  ``left_out`` are files of the folder that are no part of the child.
+    letter, a child that was told before.  ``result`` is there if it was waited for, or is known already.  ``fate`` is of the same
+    state of the run, after any waiting; None where nothing was taken.  ``left_out`` are files of the folder that are no part of
+    the child.
     """
 
     schema: int

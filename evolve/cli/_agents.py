@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import shlex
+import sys
 import time
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, UsageError
-from evolve.cli._say import clean, columns, duration, gain, number, one_line, put, put_json, put_source, score, signed
+from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, EvolveError, UsageError
+from evolve.cli._say import clean, columns, duration, gain, number, one_line, put, put_json, put_source, say, score, signed
 from evolve.cli._verb import JSON, RUN, Argument, Verb
 
 if TYPE_CHECKING:
@@ -41,23 +42,55 @@ def ask(words: Namespace) -> int:
 
 
 def tell(words: Namespace) -> int:
-    from evolve.cli._telling import WAIT_S
+    from evolve.cli._telling import WAIT_S, is_known
 
     if not words.TICKET.isdecimal():
         raise UsageError(f"expected the number of a ticket that evolve ask gave, found {words.TICKET!r}.")
-    answer = _tell(words, int(words.TICKET), wait_of(words.wait, WAIT_S))
+    wait_s = wait_of(words.wait, WAIT_S)
+    end = None if wait_s is None else time.monotonic() + wait_s
+    answer = _hand_in(words, int(words.TICKET), wait_s)
+    if end is not None and not is_known(answer):
+        return _wait(words, answer, end)
     if words.json:
         put_json(answer)
     else:
-        put(_told_text(answer))
+        put("\n".join([*_taken_lines(answer), *_known_lines(answer)]))
     return EXIT_DONE if is_good(answer) else EXIT_NEGATIVE
 
 
-def _tell(words: Namespace, ticket: int, wait_s: float | None) -> TellAnswer:
-    """Hand in what the words name; all of it, waiting for others included, takes ``wait_s`` seconds at most."""
-    from evolve.cli._telling import TooLarge, left_out, needed, program_of, read_files, refused, tell_run, waited
+def _wait(words: Namespace, answer: TellAnswer, end: float) -> int:
+    """Wait for the score of a child that was taken.  That it was taken is said whatever becomes of the waiting."""
+    from archive import ArchiveError
+    from evolve.cli._telling import unmeasured, waited
 
-    end = None if wait_s is None else time.monotonic() + wait_s
+    later = f"evolve result {shlex.quote(answer.run)} {answer.candidate} --wait"
+
+    def interrupted() -> None:
+        if words.json:
+            put_json(unmeasured(answer, f"the wait was interrupted; to look later, type: {later}"))
+            sys.stdout.flush()
+        say(f"the wait is interrupted; {_taken(answer)}; to look later, type: {later}")
+
+    if not words.json:
+        put("\n".join(_taken_lines(answer)))
+        sys.stdout.flush()
+    try:
+        found = waited(answer, end, interrupted)
+    except (EvolveError, ArchiveError) as error:
+        if words.json:
+            put_json(unmeasured(answer, str(error)))
+        raise
+    if words.json:
+        put_json(found)
+    else:
+        put("\n".join(_known_lines(found)))
+    return EXIT_DONE if is_good(found) else EXIT_NEGATIVE
+
+
+def _hand_in(words: Namespace, ticket: int, wait_s: float | None) -> TellAnswer:
+    """Hand in what the words name; a driver has ``wait_s`` seconds at most to take it."""
+    from evolve.cli._telling import TooLarge, left_out, needed, program_of, read_files, refused, tell_run
+
     asked = program_of(words.RUN, ticket)
     try:
         files = read_files(words.FILES, words.dir, asked.files, may_add=asked.may_add, max_bytes=asked.max_bytes, ticket=ticket)
@@ -69,7 +102,7 @@ def _tell(words: Namespace, ticket: int, wait_s: float | None) -> TellAnswer:
         why = "this problem takes no new files" if not asked.may_add else "its name is no plain path, or it is no file of text"
         return replace(refused(words.RUN, ticket, f"the change needs {missing}, which is no part of it: {why}."), left_out=left)
     answer = tell_run(words.RUN, ticket, changed, {key: getattr(words, key) or "" for key in STATEMENT}, wait_s)
-    return replace(waited(answer, end), left_out=left)
+    return replace(answer, left_out=left)
 
 
 def wait_of(text: str | None, default: float) -> float | None:
@@ -169,19 +202,27 @@ def _write(asked: Asked, folder: Path) -> Path:
     return task
 
 
-def _told_text(answer: TellAnswer) -> str:
+def _taken_lines(answer: TellAnswer) -> list[str]:
+    """Whether a child was taken, and as what."""
     left = [f"left out, no part of the child: {one_line(', '.join(answer.left_out), 400)}"] if answer.left_out else []
     if answer.status == "invalid":
-        why = f"invalid: {one_line(answer.reason, 600)}"
-        return "\n".join([why, *left, "the ticket is still open: mend the files and tell it again."])
+        return [f"invalid: {one_line(answer.reason, 600)}", *left, "the ticket is still open: mend the files and tell it again."]
     lines = [_taken(answer), *left]
     if answer.late and answer.status == "accepted":
         lines.append("late: its ticket had expired or was told before; it takes part all the same")
+    if answer.status == "duplicate" and not answer.again and not answer.late:
+        lines.append("the ticket is still open: change the program and tell it again.")
+    return lines
+
+
+def _known_lines(answer: TellAnswer) -> list[str]:
+    """What is known of a child that was taken; nothing of what is none."""
     if answer.result is not None:
-        return "\n".join([*lines, columns(result_rows(answer.result)), *feedback_lines(answer.result)])
-    if answer.fate is not None:
-        lines.append(answer.fate.words)
-    return "\n".join([*lines, f"see: evolve result {shlex.quote(answer.run)} {answer.candidate}"])
+        return [columns(result_rows(answer.result)), *feedback_lines(answer.result)]
+    if answer.candidate is None:
+        return []
+    words = [answer.fate.words] if answer.fate is not None else []
+    return [*words, f"see: evolve result {shlex.quote(answer.run)} {answer.candidate}"]
 
 
 def _taken(answer: TellAnswer) -> str:

@@ -130,7 +130,7 @@ def _next(summary: Summary, search: Search) -> list[str]:
     if summary.status in ("interrupted", "stopped"):
         commands.append(f"evolve resume {run}")
     elif limits := ending_limits(search, summary.reason):
-        commands.append(raising(search, summary.run, *limits))
+        commands.append(raising(search, search.spend.last_at, summary.run, *limits))
     elif summary.reason == GIVEN:
         commands.append(f"evolve ask {run} --out work/1")
     return commands

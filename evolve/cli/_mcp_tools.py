@@ -29,7 +29,7 @@ from evolve.cli._asking import ask_run, note_run
 from evolve.cli._driving import VALIDATE_S, resume_run, validate_run
 from evolve.cli._opened import open_run
 from evolve.cli._results import result_answer
-from evolve.cli._telling import WAIT_S, program_of, tell_run, waited
+from evolve.cli._telling import WAIT_S, program_of, tell_run, unmeasured, waited
 
 SCHEMA = 1
 ROWS = 200
@@ -151,7 +151,11 @@ class Tools:
             program = program_of(self._run, ticket).files
             changed = {path: text for path, text in files.items() if program.get(path) != text}
             said = {"summary": summary, "hypothesis": hypothesis, "expected": expected, "plan": plan}
-            return asdict(waited(tell_run(self._run, ticket, changed, said, wait_s or None), end))
+            answer = tell_run(self._run, ticket, changed, said, wait_s or None)
+            try:
+                return asdict(waited(answer, end))
+            except (EvolveError, ArchiveError) as error:  # it was taken all the same
+                return asdict(unmeasured(answer, str(error)))
 
     def result(
         self,

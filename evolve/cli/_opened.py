@@ -100,7 +100,7 @@ def _stands(search: Search, last: float, run: str) -> tuple[str, str]:
     seen = outlook(search, last, run=run, driven=False)
     waits = f"{len(told)} children wait" if len(told) > 1 else "1 child waits"
     if seen.ended_by not in ("", "budget.candidates"):
-        words = f"{waits} to be measured: {spent_words(search, seen, run)}"
+        words = f"{waits} to be measured: {spent_words(seen)}"
     else:
         first = f"evolve result {shlex.quote(run)} {rows[told[0]].id} --wait"
         words = f"{waits} to be measured, and nobody drives the run; type: {first}"

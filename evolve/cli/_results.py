@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from statistics import median
 
 from archive import Measured, Requested, find_records
 from evolve._errors import UsageError
 from evolve._outlook import outlook
-from evolve.cli._agent_answers import CostAnswer, FateAnswer, ResultAnswer, TicketAnswer
+from evolve.cli._agent_answers import CostAnswer, TicketAnswer
 from evolve.cli._opened import RUNNING, OpenedRun, open_run
-from evolve.cli._telling import NOT_MEASURED, fate_of, result_in, wait_result
+from evolve.cli._telling import NOT_MEASURED, standing_of, wait_measured
 
 SCHEMA = 1
 _MOST_DIGITS = 9  # of a ticket's number; ids are longer
@@ -41,8 +40,8 @@ def result_answer(path: str, what: str, wait_s: float | None = None) -> TicketAn
         return _answer(opened, ticket, status, None)
     answer = _answer(opened, ticket, status, candidate)
     if end is not None and answer.result is not None and answer.result.status == NOT_MEASURED:
-        found = wait_result(path, candidate, max(end - time.monotonic(), 0.0))
-        answer = replace(_answer(open_run(path), ticket, status, candidate), result=found)
+        opened, before = wait_measured(path, candidate, max(end - time.monotonic(), 0.0))
+        answer = _answer(opened, ticket, status, candidate, before)
     return answer
 
 
@@ -67,15 +66,11 @@ def cost_text(cost: CostAnswer) -> str:
     return f"{cost.wall_s:.3g} s on the clock, {cost.cpu_s:.3g} s of CPU{memory} (n={cost.runs})"
 
 
-def _answer(opened: OpenedRun, ticket: int | None, status: str, candidate: str | None) -> TicketAnswer:
+def _answer(opened: OpenedRun, ticket: int | None, status: str, candidate: str | None, before: str = "") -> TicketAnswer:
     run = str(opened.run.path)
     issued = opened.search.tickets.proposals.get(ticket) if ticket is not None else None
     until = issued.expires_at if issued is not None else None
-    found: ResultAnswer | None = None
-    fate = None
-    if candidate is not None:
-        fate = FateAnswer(**asdict(fate_of(opened, candidate)))
-        found = result_in(opened, candidate, "" if fate.measured else fate.words)
+    fate, found = standing_of(opened, candidate, before) if candidate is not None else (None, None)
     return TicketAnswer(
         schema=SCHEMA,
         run=run,

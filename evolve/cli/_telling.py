@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -266,10 +266,8 @@ def refused(path: str, ticket: int, reason: str) -> TellAnswer:
 
 def _with_fate(answer: TellAnswer, candidate: str) -> TellAnswer:
     """With what becomes of the child, and with what is known of one that was measured before."""
-    opened = open_run(answer.run)
-    found = fate_of(opened, candidate)
-    result = result_in(opened, candidate) if found.measured else None
-    return replace(answer, fate=FateAnswer(**asdict(found)), result=result)
+    found, result = standing_of(open_run(answer.run), candidate)
+    return replace(answer, fate=found, result=result if found.measured else None)
 
 
 def fate_of(opened: OpenedRun, candidate: str) -> Fate:
@@ -279,64 +277,94 @@ def fate_of(opened: OpenedRun, candidate: str) -> Fate:
     return fate(opened.search, opened.search.people.by_id[candidate], seen, run=run)
 
 
-def waited(answer: TellAnswer, end: float | None) -> TellAnswer:
-    """An answer with the child's score, waited for until this moment of the monotonic clock; None does not wait."""
-    known = answer.result is not None and answer.result.status != NOT_MEASURED
-    if end is None or answer.candidate is None or known:
+def is_known(answer: TellAnswer) -> bool:
+    """Whether there is nothing to wait for: nothing was taken, or its score is there."""
+    return answer.candidate is None or (answer.result is not None and answer.result.status != NOT_MEASURED)
+
+
+def waited(answer: TellAnswer, end: float | None, interrupted: Callable[[], None] = lambda: None) -> TellAnswer:
+    """An answer with the child's score and fate, waited for until this moment of the monotonic clock; None does not wait.
+
+    Raises: as ``wait_measured``.
+    """
+    if end is None or answer.candidate is None or is_known(answer):
         return answer
-    return replace(answer, result=wait_result(answer.run, answer.candidate, max(end - time.monotonic(), 0.0)))
+    opened, before = wait_measured(answer.run, answer.candidate, max(end - time.monotonic(), 0.0), interrupted)
+    found, result = standing_of(opened, answer.candidate, before)
+    return replace(answer, fate=found, result=result)
 
 
-def wait_result(path: str, candidate: str, wait_s: float) -> ResultAnswer:
-    """What becomes of a child, after at most ``wait_s`` seconds.
+def unmeasured(answer: TellAnswer, why: str) -> TellAnswer:
+    """An answer to a child that was taken, where the wait for its score went wrong, with the reason."""
+    if answer.candidate is None:
+        return answer
+    return replace(answer, result=result_in(open_run(answer.run), answer.candidate, why))
+
+
+def standing_of(opened: OpenedRun, candidate: str, before: str = "") -> tuple[FateAnswer, ResultAnswer]:
+    """Fate and result of a child, both of one state of the run; ``before`` goes before the reason of one that is not measured."""
+    found = fate_of(opened, candidate)
+    return FateAnswer(**asdict(found)), result_in(opened, candidate, "" if found.measured else f"{before}{found.words}")
+
+
+def wait_measured(
+    path: str, candidate: str, wait_s: float, interrupted: Callable[[], None] = lambda: None
+) -> tuple[OpenedRun, str]:
+    """The run once a child is measured, or after ``wait_s`` seconds, with words that say so then.
 
     A live driver is watched; where there is none, a process of its own drives the run just long enough to measure what is ready.
     That goes on when the time is over: what it measures counts, and the next to ask finds it.
 
+    ``interrupted`` is called at once when the wait is, before what this call started is let go.
+
     Raises:
         RunError: no run in that folder, or one that cannot be opened.
+        EnvironmentFault: nothing can be measured on this machine.
         KeyboardInterrupt: measuring was interrupted; everything so far is kept.
     """
+    with ExitStack() as stack:
+        try:
+            return _wait_measured(path, candidate, wait_s, stack)
+        except KeyboardInterrupt:
+            interrupted()
+            raise
+
+
+def _wait_measured(path: str, candidate: str, wait_s: float, stack: ExitStack) -> tuple[OpenedRun, str]:
     run, end = find(Path(path)), time.monotonic() + wait_s
     follower, seen, look, measuring = Follower(run.path), False, True, None
-    with ExitStack() as stack:
-        while True:
-            for stamped in follower.poll():
-                record = stamped.record
-                mine = isinstance(record, Measured) and record.result.candidate == candidate
-                seen = seen or mine
-                closed = seen and isinstance(record, BlockClosed)  # of some stages a result counts when its block ends
-                look = look or mine or closed
-            if look and (result := result_of(path, candidate)).status != NOT_MEASURED:
-                if measuring is not None:
-                    measuring.wait(min(end, time.monotonic() + CLOSING_S))
-                return result
-            look = False
-            if measuring is not None and measuring.ended:
-                measuring.check()
-                if not measuring.was_locked_out:
-                    return _found(path, candidate)
-                measuring = None
-            if time.monotonic() >= end:
-                return _found(path, candidate, "the wait is over, and ")
-            if measuring is None and not is_driven(run):
-                measuring, look = stack.enter_context(Background(run.path)), True
-            time.sleep(min(_EVERY_S, max(end - time.monotonic(), 0.0)))
+    while True:
+        for stamped in follower.poll():
+            record = stamped.record
+            mine = isinstance(record, Measured) and record.result.candidate == candidate
+            seen = seen or mine
+            closed = seen and isinstance(record, BlockClosed)  # of some stages a result counts when its block ends
+            look = look or mine or closed
+        if look and is_settled(opened := open_run(path), candidate):
+            if measuring is not None:
+                measuring.wait(min(end, time.monotonic() + CLOSING_S))
+            return opened, ""
+        look = False
+        if measuring is not None and measuring.ended:
+            measuring.check()
+            if not measuring.was_locked_out:
+                return open_run(path), ""
+            measuring = None
+        if time.monotonic() >= end:
+            return open_run(path), "the wait is over, and "
+        if measuring is None and not is_driven(run):
+            measuring, look = stack.enter_context(Background(run.path)), True
+        time.sleep(min(_EVERY_S, max(end - time.monotonic(), 0.0)))
 
 
-def _found(path: str, candidate: str, before: str = "") -> ResultAnswer:
-    """What is known of a child now, and what will become of it."""
-    opened = open_run(path)
-    return result_in(opened, candidate, f"{before}{fate_of(opened, candidate).words}")
-
-
-def result_of(path: str, candidate: str, why: str = "") -> ResultAnswer:
-    """What is known of a child now; ``why`` is the reason given where it is not measured."""
-    return result_in(open_run(path), candidate, why)
+def is_settled(opened: OpenedRun, candidate: str) -> bool:
+    """Whether it is known what became of a candidate."""
+    people = opened.search.people
+    return people.rows[people.by_id[candidate]].settled
 
 
 def result_in(opened: OpenedRun, candidate: str, why: str = "") -> ResultAnswer:
-    """As ``result_of``, of a run that is open."""
+    """What is known of a child in this state of the run; ``why`` is the reason given where it is not measured."""
     search = opened.search
     people = search.people
     number, best = people.by_id[candidate], best_of(search)

@@ -248,8 +248,10 @@ def test_interrupted_while_it_measures_it_keeps_the_child(
     for _ in range(2):
         teller.send_signal(signal.SIGINT)
         time.sleep(0.2)
-    _, err = teller.communicate(timeout=30)
+    out, err = teller.communicate(timeout=30)
     assert (teller.returncode, "Traceback" in err) == (130, False), err
+    assert out.startswith(f"accepted: {id_}")
+    assert f"evolve result {run} {id_} --wait" in err
     assert made(run).count(id_) == 1
     say("resume", run, "--json")
     assert n_measured(run, id_) == 1
@@ -271,6 +273,52 @@ def test_a_spent_budget_is_named(say: Say, tmp_path: Path, problem: Path, file: 
     assert (seen["ended_by"], seen["command"], seen["measurements_left"]) == ("budget.evaluations", way_on, 0)
     say(*shlex.split(way_on)[1:], "--json")
     assert json.loads(say("show", run, found["candidate"], "--json"))["score"] == pytest.approx(0.75)
+
+
+def test_fate_and_result_are_of_one_state(say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path]) -> None:
+    found = json.loads(say("tell", run, ticket(), file(child(2.0, seed=BLOCKS)), "--wait", "--json"))
+    assert (found["result"]["status"], found["fate"]["measured"], found["fate"]["words"]) == ("ok", True, "it is measured")
+
+
+def test_a_told_parent_told_back_is_the_parent_unchanged(
+    say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path]
+) -> None:
+    parent = json.loads(say("tell", run, ticket(), file(child(2.0, seed=BLOCKS)), "--wait", "--json"))["candidate"]
+    mine = ticket("--parent", parent)
+    out = say("tell", run, mine, file(child(2.0, seed=BLOCKS)), code=1)
+    assert "it is the parent, unchanged" in out
+    assert "still open" in out
+    found = json.loads(say("tell", run, mine, file(child(2.0, seed=BLOCKS)), "--json", code=1))
+    assert (found["status"], found["again"], found["reason"]) == ("duplicate", False, "it is the parent, unchanged")
+
+
+def test_every_child_counts_once_also_the_late_ones(say: Say, tmp_path: Path, problem: Path, file: Callable[[str], Path]) -> None:
+    run = tmp_path / "run"
+    say("run", "--json", f"problem={problem}", "search=given", f"out={run}", "budget.candidates=2", *SETTINGS)
+    mine = json.loads(say("ask", run, "--json"))["ticket"]
+    for x in (3.0, 2.0):
+        assert json.loads(say("tell", run, mine, file(child(x)), "--json"))["status"] == "accepted"
+    (row,) = (one for one in json.loads(say("status", run, "--json"))["outlook"]["limits"] if one["name"] == "budget.candidates")
+    assert (json.loads(say("status", run, "--json"))["candidates"], row["spent"], row["left"]) == (2, 2.0, 0.0)
+    assert "budget.candidates leaves no room" in say("ask", run, code=2)
+
+
+def test_where_measuring_cannot_start_the_child_is_accepted_and_named(
+    say: Say, cli: Cli, run: Path, ticket: Callable[..., str], file: Callable[[str], Path]
+) -> None:
+    mine, other = ticket(), ticket()
+    (run / "problem" / "evaluate.py").write_text("raise SystemExit\n")
+    path = file(child(2.0, seed=BLOCKS))
+    teller = cli.start("tell", str(run), mine, str(path), "--wait")
+    out, err = teller.communicate(timeout=60)
+    assert teller.returncode == 2
+    assert out.startswith(f"accepted: {candidate_id({'main.py': path.read_text()})}")
+    assert "problem" in err
+    teller = cli.start("tell", str(run), other, str(file(child(1.5, seed=BLOCKS))), "--wait", "--json")
+    out, err = teller.communicate(timeout=60)
+    found = json.loads(out)
+    assert (teller.returncode, found["status"], found["result"]["status"]) == (2, "accepted", "not measured")
+    assert found["result"]["reason"] in err
 
 
 # ------------------------------------------------------------------------------------------------ a live driver

@@ -70,6 +70,7 @@ def test_an_agent_asks_tells_and_looks_back(packing: Path, capfd: pytest.Capture
         told = await call("tell", ticket=asked["ticket"], files={path: loud}, wait_s=60, **words)
         assert (told["status"], told["late"], told["result"]["status"]) == ("accepted", False, "ok")
         assert told["result"]["effect_gain"] == pytest.approx(0.0)
+        assert told["fate"]["measured"]
 
         assert await call("best") == verb("best")
         assert await call("result", what=str(asked["ticket"])) == verb("result", str(asked["ticket"]))

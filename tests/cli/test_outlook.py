@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -13,12 +14,13 @@ from cli_process import SEED, SETTINGS, Cli, Say, wait_for, write_problem
 from test_agents import child
 
 from evolve._contract import Budget
-from evolve._ends import NO_MODEL
+from evolve._ends import NO_MODEL, spent
 from evolve._errors import RunError, UsageError
 from evolve._outlook import ending_limits, raising
 from evolve._rundir import RunDir, is_driven
 from evolve._search import Search
 from evolve.cli._background import Background
+from evolve.cli._opened import open_run
 from evolve.cli._telling import left_out, needed, read_files
 
 
@@ -186,8 +188,20 @@ def test_the_hint_raises_the_limit_that_ended_the_run_and_no_other() -> None:
     assert ending_limits(ended, "budget.evaluations") == ("budget.evaluations",)
     assert ending_limits(ended, NO_MODEL) == ("budget.calls",)
     assert ending_limits(ended, "stop.target") == ()
-    assert raising(ended, "my run", "budget.calls") == "evolve resume 'my run' budget.calls=12"
-    assert raising(ended, "r", "budget.wall_s") == "evolve resume r budget.wall_s=120"
+
+
+def test_the_limit_that_is_named_is_above_what_is_spent_and_set_aside(run: Path) -> None:
+    search = open_run(str(run)).search
+    now = search.spend.last_at
+    search.budget = Budget(wall_s=60.0, calls=6, evaluations=1)
+    assert raising(search, now, "my run", "budget.calls") == "evolve resume 'my run' budget.calls=12"
+    assert raising(search, now, "r", "budget.wall_s") == "evolve resume r budget.wall_s=120"
+    search.spend.evaluations, search.spend.before_s = 131, 500.0
+    for name, much in (("evaluations", 131), ("wall_s", 500.0)):
+        named = raising(search, now, "r", f"budget.{name}").rpartition(f"budget.{name}=")[2]
+        assert float(named) > much
+        search.budget = replace(search.budget, **{name: float(named)})
+    assert spent(search, now) == ""
 
 
 def test_what_is_set_aside_is_told_beside_what_is_left(say: Say, tmp_path: Path, file) -> None:
