@@ -99,7 +99,8 @@ def shown(mounts: Mounts, empty: Path, *, overlay: bool, own: str = "", covers: 
     line: list[str] = []
     for target, place in (*mounts.links, *((f"own/{name}", f"/{name}") for name in ("stub", "meta"))):
         line += ["--symlink", target, place]
-    for outside, inside in (*mounts.binds, *([(own, "/own")] if own else []), *covers):
+    files = sorted(covers, key=lambda cover: os.path.isdir(cover[0]))  # binds first, while the list of mounts is short
+    for outside, inside in (*files, *mounts.binds, *([(own, "/own")] if own else [])):
         line += folder(outside, inside, empty, overlay=overlay) if os.path.isdir(outside) else ["--ro-bind", outside, inside]
     for place in mounts.covers:
         line += folder(str(empty.with_name("nothing")) if overlay else str(empty), place, empty, overlay=overlay)
@@ -155,9 +156,9 @@ def command(
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         line += ["--symlink", f"/proc/self/fd/{number}", f"/dev/{name}"]
     line += ["--symlink", "/proc/self/fd", "/dev/fd", "--symlink", "urandom", "/dev/random"]
+    line += shown
     for place in ("/dev/shm", "/tmp", "/work", "/output"):
         line += ["--perms", "1777", "--size", str(limits.scratch_bytes), "--tmpfs", place]
-    line += shown
     line += own
     line += ["--chdir", "/work", "--remount-ro", "/proc", "--remount-ro", "/"]
     line += ["--seccomp", str(seccomp_fd), "--"]

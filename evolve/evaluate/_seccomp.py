@@ -34,7 +34,8 @@ EPROTONOSUPPORT = 0x00050000 | 93
 EOPNOTSUPP = 0x00050000 | 95
 EAFNOSUPPORT = 0x00050000 | 97
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-_LOAD, _JEQ, _JGE, _JSET, _RET, _AND = 0x20, 0x15, 0x35, 0x45, 0x06, 0x54
+_LOAD, _JEQ, _JGE, _JSET, _RET, _AND, _JUMP = 0x20, 0x15, 0x35, 0x45, 0x06, 0x54, 0x05
+_FARTHEST = 255  # a conditional jump's
 _NAMESPACES = 0x7E020080  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET} and CLONE_NEWTIME
 _SETUID_BITS = 0o6000
 
@@ -180,66 +181,75 @@ def program(machine: str | None = None, *, fork_server: bool = False) -> bytes:
     if machine not in _AUDIT:
         raise ValueError(f"no system call table for {machine}; the strict tier knows x86_64 and aarch64")
     column = 0 if machine == "x86_64" else 1
-    lines = [_op(_LOAD, 4), _op(_JEQ, _AUDIT[machine], 1, 0), _op(_RET, KILL_PROCESS), _op(_LOAD, 0)]
-    if machine == "x86_64":
-        lines += [_op(_JGE, 0x40000000, 0, 1), _op(_RET, KILL_PROCESS)]
-    for name, numbers in sorted(_DENIED.items()):
-        number = numbers[column]
-        if number is None or (fork_server and name in _FORK_SERVER):
-            continue
-        lines += [_op(_JEQ, number, 0, 1), _op(_RET, EPERM)]
-    answers = [(numbers[column], ENOSYS) for _, numbers in sorted(_ABSENT.items())]
-    answers += [(numbers[column], SUCCESS) for _, numbers in sorted(_DONE.items())]
-    for number, answer in answers:
-        lines += [] if number is None else [_op(_JEQ, number, 0, 1), _op(_RET, answer)]
+    denied = {name: numbers for name, numbers in _DENIED.items() if not (fork_server and name in _FORK_SERVER)}
+    answers = ((denied, EPERM), (_ABSENT, ENOSYS), (_DONE, SUCCESS))
+    rules = {numbers[column]: [_op(_RET, answer)] for table, answer in answers for numbers in table.values()}
     if not fork_server:
-        lines += _arguments(column)
-    lines.append(_op(_RET, ALLOW))
-    return b"".join(lines)
+        rules |= _arguments(column)
+    head = [_op(_LOAD, 4), _op(_JEQ, _AUDIT[machine], 1, 0), _op(_RET, KILL_PROCESS), _op(_LOAD, 0)]
+    x32 = {0x40000000: [_op(_RET, KILL_PROCESS)]} if machine == "x86_64" else {}
+    return b"".join(head + _search(_ranges({number: rule for number, rule in rules.items() if number is not None}, x32)))
 
 
-def _arguments(column: int) -> list[bytes]:
-    """Rules that look at an argument.  Each block reloads the number before it falls through to the next."""
-    lines = [_op(_JEQ, _CLONE3[column], 0, 1), _op(_RET, ENOSYS)]  # its flags lie behind a pointer; libc falls back to clone
-    lines += _flagged(_CLONE[column], 0, _NAMESPACES)
+def _ranges(rules: dict[int, list[bytes]], above: dict[int, list[bytes]]) -> list[tuple[int, list[bytes]]]:
+    """(first number, what to do) of each range of numbers that are treated alike; ``above`` holds for all from its number on."""
+    allow = [_op(_RET, ALLOW)]
+    starts = {0: allow} | {number + 1: allow for number in rules} | rules | above
+    ranges: list[tuple[int, list[bytes]]] = []
+    for number, rule in sorted(starts.items(), key=lambda item: item[0]):
+        if not ranges or ranges[-1][1] != rule:
+            ranges.append((number, rule))
+    return ranges
+
+
+def _search(ranges: list[tuple[int, list[bytes]]]) -> list[bytes]:
+    """A binary search for the number.  Every call pays for the way to its rule, and the kernel goes all ways when a filter is set."""
+    if len(ranges) == 1:
+        return ranges[0][1]
+    middle = len(ranges) // 2
+    below, rest = _search(ranges[:middle]), _search(ranges[middle:])
+    if len(below) <= _FARTHEST:
+        return [_op(_JGE, ranges[middle][0], len(below), 0), *below, *rest]
+    return [_op(_JGE, ranges[middle][0], 0, 1), _op(_JUMP, len(below)), *below, *rest]
+
+
+def _arguments(column: int) -> dict[int | None, list[bytes]]:
+    """Rules that look at an argument, by number of the call."""
+    rules: dict[int | None, list[bytes]] = {_CLONE3[column]: [_op(_RET, ENOSYS)]}  # flags behind a pointer; libc falls back to clone
+    rules[_CLONE[column]] = _flagged(0, _NAMESPACES)
     for x86, arm, argument in _CHMOD.values():
-        number = (x86, arm)[column]
-        if number is not None:
-            lines += _flagged(number, argument, _SETUID_BITS)
+        rules[(x86, arm)[column]] = _flagged(argument, _SETUID_BITS)
     # prlimit of another process: pid is 0 or the caller's own; a non-zero pid is refused.
-    lines += _flagged(_PRLIMIT[column], 0, 0xFFFFFFFF)
+    rules[_PRLIMIT[column]] = _flagged(0, 0xFFFFFFFF)
     for numbers in _RWF.values():
-        lines += _flagged(numbers[column], 5, 0xFFFFFFFF, EOPNOTSUPP)
-    lines += _one_of(_MADVISE[column], 2, _ADVICE, EINVAL)
-    lines += _one_of(_FCNTL[column], 1, _COMMANDS, EINVAL)
-    lines += _one_of(_PRCTL[column], 0, _OPTIONS, EINVAL)
-    lines += _one_of(_IOCTL[column], 1, _IOCTL_TYPES, ENOTTY, mask=0xFF00)
+        rules[numbers[column]] = _flagged(5, 0xFFFFFFFF, EOPNOTSUPP)
+    rules[_MADVISE[column]] = _one_of(2, _ADVICE, EINVAL)
+    rules[_FCNTL[column]] = _one_of(1, _COMMANDS, EINVAL)
+    rules[_PRCTL[column]] = _one_of(0, _OPTIONS, EINVAL)
+    rules[_IOCTL[column]] = _one_of(1, _IOCTL_TYPES, ENOTTY, mask=0xFF00)
     for huge in _HUGE.values():
-        lines += _flagged(huge[column], *huge[2:])
-    lines += _when(_GETSOCKOPT[column], 1, _SOL_SOCKET, _one_of(None, 2, _COOKIES, ENOPROTOOPT))
-    lines += _none_of(_SOCKET[column], 0, _FAMILIES, EAFNOSUPPORT)
-    lines += _none_of(_SOCKET[column], 2, _PROTOCOLS, EPROTONOSUPPORT)
-    return lines + _when(_SOCKET[column], 0, _NETLINK, _none_of(None, 2, (0,), EPROTONOSUPPORT))
+        rules[huge[column]] = _flagged(*huge[2:])
+    rules[_GETSOCKOPT[column]] = _when(1, _SOL_SOCKET, _one_of(2, _COOKIES, ENOPROTOOPT))
+    family, protocol = _none_of(0, _FAMILIES, EAFNOSUPPORT), _none_of(2, _PROTOCOLS, EPROTONOSUPPORT)
+    rules[_SOCKET[column]] = family + protocol + _when(0, _NETLINK, _none_of(2, (0,), EPROTONOSUPPORT))
+    return {number: [*rule, _op(_RET, ALLOW)] for number, rule in rules.items()}
 
 
-def _one_of(number: int | None, argument: int, values: tuple[int, ...], answer: int, *, mask: int = 0) -> list[bytes]:
-    """Refuse the call if an argument (its bits in ``mask``, where given) has one of these values; whatever the call if None."""
+def _one_of(argument: int, values: tuple[int, ...], answer: int, *, mask: int = 0) -> list[bytes]:
+    """Refuse the call if an argument (its bits in ``mask``, where given) has one of these values."""
     tests = [_op(_JEQ, value, len(values) - n - 1, int(n == len(values) - 1)) for n, value in enumerate(values)]
-    lines = [_op(_LOAD, _offset(argument)), *([_op(_AND, mask)] if mask else []), *tests, _op(_RET, answer), _op(_LOAD, 0)]
-    return lines if number is None else [_op(_JEQ, number, 0, len(lines)), *lines]
+    return [_op(_LOAD, _offset(argument)), *([_op(_AND, mask)] if mask else []), *tests, _op(_RET, answer)]
 
 
-def _none_of(number: int | None, argument: int, values: tuple[int, ...], answer: int) -> list[bytes]:
+def _none_of(argument: int, values: tuple[int, ...], answer: int) -> list[bytes]:
     """Refuse the call unless an argument has one of these values."""
     tests = [_op(_JEQ, value, len(values) - n, 0) for n, value in enumerate(values)]
-    lines = [_op(_LOAD, _offset(argument)), *tests, _op(_RET, answer), _op(_LOAD, 0)]
-    return lines if number is None else [_op(_JEQ, number, 0, len(lines)), *lines]
+    return [_op(_LOAD, _offset(argument)), *tests, _op(_RET, answer)]
 
 
-def _when(number: int, argument: int, value: int, then: list[bytes]) -> list[bytes]:
+def _when(argument: int, value: int, then: list[bytes]) -> list[bytes]:
     """Further rules for a call one of whose arguments has this value."""
-    skip = [_op(_LOAD, _offset(argument)), _op(_JEQ, value, 0, len(then) - 1), *then]  # its last line loads the number again
-    return [_op(_JEQ, number, 0, len(skip)), *skip]
+    return [_op(_LOAD, _offset(argument)), _op(_JEQ, value, 0, len(then)), *then]
 
 
 def _offset(argument: int) -> int:
@@ -247,14 +257,9 @@ def _offset(argument: int) -> int:
     return 16 + 8 * argument
 
 
-def _flagged(number: int, argument: int, mask: int, answer: int = EPERM) -> list[bytes]:
-    return [
-        _op(_JEQ, number, 0, 4),
-        _op(_LOAD, _offset(argument)),
-        _op(_JSET, mask, 0, 1),
-        _op(_RET, answer),
-        _op(_LOAD, 0),
-    ]
+def _flagged(argument: int, mask: int, answer: int = EPERM) -> list[bytes]:
+    """Refuse the call if an argument has one of these bits."""
+    return [_op(_LOAD, _offset(argument)), _op(_JSET, mask, 0, 1), _op(_RET, answer)]
 
 
 def _op(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:

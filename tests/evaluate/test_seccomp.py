@@ -27,10 +27,16 @@ ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 
 def verdict(code: bytes, arch: int, number: int, *arguments: int) -> int:
-    """What the filter returns for a call; only the operations it uses."""
+    """What the filter returns for a call."""
+    return run(code, arch, number, *arguments)[0]
+
+
+def run(code: bytes, arch: int, number: int, *arguments: int) -> tuple[int, int]:
+    """What the filter returns for a call, and after how many steps; only the operations it uses."""
     data = struct.pack("<iIQ6Q", number if number < 1 << 31 else number - (1 << 32), arch, 0, *(arguments + (0,) * 6)[:6])
-    at, value = 0, 0
+    at, value, steps = 0, 0, 0
     while True:
+        steps += 1
         operation, yes, no, constant = struct.unpack_from("=HBBI", code, 8 * at)
         at += 1
         match operation:
@@ -44,8 +50,10 @@ def verdict(code: bytes, arch: int, number: int, *arguments: int) -> int:
                 value &= constant
             case 0x45:
                 at += yes if value & constant else no
+            case 0x05:
+                at += constant
             case 0x06:
-                return int(constant)
+                return int(constant), steps
             case _:
                 raise AssertionError(f"unexpected operation {operation:#x}")
 
@@ -115,6 +123,15 @@ def test_what_marks_a_shared_object_is_refused_and_its_neighbours_are_not(machin
         *numbers, argument, flag, _ = _seccomp._HUGE[name]
         assert verdict(code, arch, numbers[column], *([0] * argument), flag | 2) == answer
         assert verdict(code, arch, numbers[column], *([0] * argument), 0x22 & ~flag) == ALLOW
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_no_call_goes_through_a_long_list(machine: str) -> None:
+    """Every call of a candidate pays for it, and the kernel tries all numbers when it is given a filter."""
+    code = program(machine)
+    steps = [run(code, ARCH[machine], number)[1] for number in range(600)]
+    assert sum(steps) / len(steps) < 15
+    assert max(steps) < 40
 
 
 def test_foreign_calling_conventions_end_the_process() -> None:
