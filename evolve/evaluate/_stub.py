@@ -242,7 +242,7 @@ def _make_room(request: dict, arrays: bool) -> None:
 def _load(request: dict):  # type: ignore[no-untyped-def]
     """The entry point."""
     candidate = request["candidate"]
-    program.settle(candidate, request["work"])
+    program.settle(candidate, request["work"], laid_out=bool(request["files"]))
     program.give_way(candidate)
     sys.path.insert(0, candidate)
     return program.load_entry(candidate, *request["entry"])

@@ -24,11 +24,12 @@ def kept_module(name: str):  # type: ignore[no-untyped-def]
 # ---------------------------------------------------------------------------------------------------------------- surroundings
 
 
-def settle(candidate: str, work: str) -> None:
+def settle(candidate: str, work: str, *, laid_out: bool = False) -> None:
     """Go to the working folder, with copies of the candidate's files in it: a program may open them by relative paths, and write
-    where it likes, while those in ``candidate`` are read-only."""
+    where it likes, while those in ``candidate`` are read-only.  A fork server's child has ``laid_out`` both at once."""
     os.chdir(work)
-    _lay_out(candidate, ".")
+    if not laid_out:
+        _lay_out(candidate, ".")
 
 
 def _lay_out(source: str, target: str) -> None:
@@ -61,13 +62,15 @@ def give_way(folder: str) -> None:
 
     Looked up one by one: going through all that is loaded would touch, and so copy, many pages of a fork server.
     """
-    names = [name[:-3] if name.endswith(".py") else name for name in os.listdir(folder)]
-    taken = [name for name in names if name in sys.modules and name not in _AT_START and _is_module(f"{folder}/{name}")]
-    for name in _KEPT:
-        if name in names:
+    taken = set()
+    for name in os.listdir(folder):
+        name = name[:-3] if name.endswith(".py") else name
+        if name in _KEPT:
             _kept[name] = __import__(name)
-            taken.append(name)
-    if gone := set(taken).difference(sys.builtin_module_names):
+            taken.add(name)
+        elif name in sys.modules and name not in _AT_START and _is_module(f"{folder}/{name}"):
+            taken.add(name)
+    if gone := taken.difference(sys.builtin_module_names):
         for name in [name for name in sys.modules if name.partition(".")[0] in gone]:
             del sys.modules[name]
 

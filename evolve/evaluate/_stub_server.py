@@ -86,7 +86,7 @@ def be_child(fds: list, filter_bytes: bytes) -> None:
     if not request["turns"]:
         os.close(kept)
     shut_in(request["scratch"])
-    for root, files in (("/candidate", request["files"]), ("/input", request["input_files"])):
+    for root, files in (("/candidate", request["files"]), (request["work"], request["files"]), ("/input", request["input_files"])):
         _write_files(root, files)
     close_door(filter_bytes)
     _stub.set_limits(request["limits"])
