@@ -203,7 +203,7 @@ def _ranges(rules: dict[int, list[bytes]], above: dict[int, list[bytes]]) -> lis
 
 
 def _search(ranges: list[tuple[int, list[bytes]]]) -> list[bytes]:
-    """A binary search for the number.  Every call pays for the way to its rule, and the kernel goes all ways when a filter is set."""
+    """A binary search for the number: each call goes this way, and the kernel tries all numbers when it is given a filter."""
     if len(ranges) == 1:
         return ranges[0][1]
     middle = len(ranges) // 2
@@ -215,7 +215,8 @@ def _search(ranges: list[tuple[int, list[bytes]]]) -> list[bytes]:
 
 def _arguments(column: int) -> dict[int | None, list[bytes]]:
     """Rules that look at an argument, by number of the call."""
-    rules: dict[int | None, list[bytes]] = {_CLONE3[column]: [_op(_RET, ENOSYS)]}  # flags behind a pointer; libc falls back to clone
+    # The flags of clone3 lie behind a pointer; libc falls back to clone.
+    rules: dict[int | None, list[bytes]] = {_CLONE3[column]: [_op(_RET, ENOSYS)]}
     rules[_CLONE[column]] = _flagged(0, _NAMESPACES)
     for x86, arm, argument in _CHMOD.values():
         rules[(x86, arm)[column]] = _flagged(argument, _SETUID_BITS)
