@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _MORE = 2  # a limit that is raised is doubled, or more often
 _MOST_DOUBLINGS = 60
+_SOON_S = 1.0
+MACHINE = ("budget.wall_s", "budget.cpu_s", "budget.evaluations", "budget.candidates")  # limits of what is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,26 +95,54 @@ def outlook(search: Search, now: float, *, run: str, driven: bool) -> Outlook:
     )
 
 
-def fate(search: Search, number: int, seen: Outlook, *, run: str) -> Fate:
-    """What becomes of a candidate, as things stand."""
+def fate(search: Search, number: int, seen: Outlook, now: float, *, run: str, ran_s: float = 0.0) -> Fate:
+    """What becomes of a candidate, as things stand at Unix time ``now``; where it is being measured, since ``ran_s`` seconds."""
     row = search.people.rows[number]
     if row.settled:
         return Fate(measured=True, will=False, ahead=0, about_s=None, words="it is measured")
-    queue = _waiting(search)
-    ahead = (queue.index(number) if number in queue else 0) + seen.running
+    queue, in_hand = _waiting(search), is_in_hand(search, row.id)
+    ahead = 0 if in_hand else (queue.index(number) if number in queue else 0) + seen.running
     here = shlex.quote(run)
     if search.failed:
-        return Fate(False, False, ahead, None, f"it is not measured: the run failed ({search.failed}); see: evolve status {here}")
+        return Fate(False, False, ahead, None, f"the run failed ({search.failed}); see: evolve status {here}")
     if number in queue and seen.ended_by not in ("", "budget.candidates"):  # a candidate that is there is counted already
-        why = spent_words(seen)
-        return Fate(False, False, ahead, None, f"it is not measured: {why}")
+        return Fate(False, False, ahead, None, spent_words(seen))
+    why = crowded_words(search, seen, now, run, queue.index(number) + 1) if number in queue else ""
     if not seen.driven:
         words = f"nobody drives the run, so it is not measured yet; to measure it, type: evolve result {here} {row.id} --wait"
+        words += f"; but {why}" if why else ""
         return Fate(False, False, ahead, None, words)
     slots = max(search.slots, 1)
-    about = (math.ceil((ahead + 1) / slots)) * search.spend.measure_wall_s
-    before = f"after {ahead} others, " if ahead else ""
-    return Fate(False, True, ahead, round(about, 1), f"it is measured {before}in about {about:.0f} s, by whoever drives the run")
+    about = math.ceil((ahead + 1) / slots) * search.spend.measure_wall_s
+    if in_hand:
+        about = max(about - ran_s, 0.0)
+        if about < _SOON_S:
+            words = f"it is being measured, for {_amount(round(ran_s))} s already; one takes about {_amount(seen.measure_s)} s"
+        else:
+            words = f"it is being measured; its score is there in about {about:.0f} s"
+        return Fate(False, True, 0, round(about, 1), words)
+    if why:
+        return Fate(False, False, ahead, None, why)
+    before = f"after {ahead} other{'s' if ahead > 1 else ''}, " if ahead else ""
+    soon = f"about {about:.0f} s" if about >= _SOON_S else "less than a second"
+    return Fate(False, True, ahead, round(about, 1), f"it is measured {before}in {soon}, by whoever drives the run")
+
+
+def is_in_hand(search: Search, candidate: str) -> bool:
+    """Whether a candidate is being measured."""
+    blocks = search.tickets.blocks.values()
+    return any(block.issued.entries[i].candidate == candidate for block in blocks for i in block.remaining())
+
+
+def crowded_words(search: Search, seen: Outlook, now: float, run: str, n: int) -> str:
+    """Which limit has no room for ``n`` children that wait, and what to type; "" where they fit.  Those are counted already."""
+    rooms = {name: room for name, room in _rooms(search, seen.limits).items() if name != "budget.candidates"}
+    name = min(rooms, key=lambda one: rooms[one], default="")
+    if not name or rooms[name] >= n:
+        return ""
+    room, more = math.floor(rooms[name]), raising(search, now, run, name, room=n)
+    measurements = "measurement" if room == 1 else "measurements"
+    return f"{name} has room for about {room} more {measurements}, and with this child {n} wait; to make room, type: {more}"
 
 
 def spent_words(seen: Outlook) -> str:
@@ -125,16 +155,17 @@ def spent_words(seen: Outlook) -> str:
     return f"{name} leaves no room for another child{much}; to go on, type: {seen.command}"
 
 
-def raising(search: Search, now: float, run: str, *names: str) -> str:
-    """The command that raises these limits, and no other, so far that each leaves room for another child at Unix time ``now``."""
+def raising(search: Search, now: float, run: str, *names: str, room: int = 0) -> str:
+    """The command that raises these limits, and no other, so far that each leaves room for another child at Unix time ``now``, and
+    for ``room`` of them if that is more."""
     words = []
     for name in names:
         if getattr(limits(search), name.removeprefix("budget.")) is not None:
-            words.append(f"{name}={_raised(search, now, name)}")
+            words.append(f"{name}={_raised(search, now, name, room)}")
     return " ".join(["evolve resume", shlex.quote(run), *words])
 
 
-def _raised(search: Search, now: float, name: str) -> str:
+def _raised(search: Search, now: float, name: str, room: int) -> str:
     """A limit doubled until it is above what is spent and what would then be set aside, and would end nothing."""
     key = name.removeprefix("budget.")
     amount = _amount(_MORE * max(getattr(limits(search), key), _used(search, now).get(key, (0, 0))[0]))
@@ -142,7 +173,7 @@ def _raised(search: Search, now: float, name: str) -> str:
         as_if = copy(search)  # what is set aside depends on the limits
         as_if.budget = replace(limits(search), **cast("dict[str, Any]", {key: float(amount)}))
         much, aside = _used(as_if, now)[key]
-        if float(amount) > much + aside and spent(as_if, now) != name:
+        if float(amount) > much + aside + room * _cost(search).get(name, 0.0) and spent(as_if, now) != name:
             break
         amount = _amount(_MORE * float(amount))
     return amount
@@ -187,15 +218,25 @@ def _used(search: Search, now: float) -> dict[str, tuple[float, float]]:
 
 def _measurements_left(search: Search, rows: tuple[LimitLeft, ...]) -> int | None:
     """About how many more measurements of children the limits allow, at what one has taken lately."""
+    counts = _rooms(search, rows).values()
+    return math.floor(min(counts)) if counts else None
+
+
+def _rooms(search: Search, rows: tuple[LimitLeft, ...]) -> dict[str, float]:
+    """How many measurements each limit leaves room for; those that limit none are not named."""
+    cost = _cost(search)
+    return {row.name: row.left / cost[row.name] for row in rows if cost.get(row.name)}
+
+
+def _cost(search: Search) -> dict[str, float]:
+    """What one measurement takes of each limit, lately."""
     spend = search.spend
-    cost = {
+    return {
         "budget.wall_s": spend.measure_wall_s / max(search.slots, 1),
         "budget.cpu_s": spend.measure_cpu_s,
         "budget.evaluations": 1.0,
         "budget.candidates": 1.0,
     }
-    counts = [row.left / cost[row.name] for row in rows if cost.get(row.name)]
-    return math.floor(min(counts)) if counts else None
 
 
 def _waiting(search: Search) -> list[int]:

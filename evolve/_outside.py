@@ -14,7 +14,7 @@ from evolve._errors import UsageError
 from evolve._frames import SEED
 from evolve._inbox import Request, body_of
 from evolve._offspring import unjudged_twin
-from evolve._outlook import outlook, spent_words
+from evolve._outlook import crowded_words, outlook, spent_words
 from evolve._policies import external_parents
 from evolve._rng import generator
 from evolve._search import Search
@@ -54,7 +54,8 @@ def ask(search: Search, request: Request, workshop: Workshop, now: float) -> Des
     if not search.people.rows:
         raise UsageError("the run has no program yet; type: evolve resume RUN")
     at = now if search.driven else search.spend.last_at  # where nobody drives, the budget's clock stands still
-    if why := spent_words(outlook(search, at, run="RUN", driven=search.driven)):
+    seen = outlook(search, at, run="RUN", driven=search.driven)
+    if why := spent_words(seen) or (crowded_words(search, seen, at, "RUN", seen.waiting + 1) if seen.waiting else ""):
         raise UsageError(f"no ticket is given, as no child would be measured: {why}")
     parent = str(body.get("parent", ""))
     if parent and parent not in search.people.by_id:

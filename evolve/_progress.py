@@ -9,6 +9,7 @@ from evolve._confirming import allowance, claims_of, holds_a_vault
 from evolve._contract import Budget
 from evolve._due import final_runs
 from evolve._ends import limits
+from evolve._outside import EXTERNAL
 from evolve._policies import SEED
 from evolve._population import Standing, standing
 from evolve._search import Search
@@ -77,6 +78,7 @@ class Watch:
         self._search = search
         self._seen = 0
         self._children: dict[int, int] = dict.fromkeys(range(len(search.bandit.arms)), 0)
+        self._told = 0  # children of people and agents
 
     def look(self, now: float) -> Progress:
         """The search at Unix time ``now``.  To be called where the search may be read: in the thread that drives it."""
@@ -117,6 +119,7 @@ class Watch:
         for row in rows[self._seen :]:
             if row.arm >= 0:
                 self._children[row.arm] += 1
+        self._told += sum(row.arm < 0 for row in rows[max(self._seen, SEED + 1) :])
         self._seen = len(rows)
         elites = dict.fromkeys(self._children, 0)
         for number in search.people.elites:
@@ -127,13 +130,18 @@ class Watch:
             name = f"{arm.operator} {arm.model}".strip()
             old = shares.get(name, Share(name, 0, 0))
             shares[name] = Share(name, old.children + self._children[index], old.elites + elites[index])
+        if self._told or search.policy.given:
+            told = sum(rows[number].arm < 0 and number != SEED for number in search.people.elites)
+            shares[EXTERNAL] = Share(EXTERNAL, self._told, told)
+        if search.policy.given:  # no operator of its own runs
+            shares = {name: one for name, one in shares.items() if one.children or name == EXTERNAL}
         return tuple(shares.values())
 
 
 def operator_of(search: Search, number: int) -> str:
     """The operator that made a candidate; ``seed`` for the seed program."""
     arm = search.people.rows[number].arm
-    return search.bandit.arms[arm].operator if arm >= 0 else "seed" if number == SEED else "external"
+    return search.bandit.arms[arm].operator if arm >= 0 else "seed" if number == SEED else EXTERNAL
 
 
 def _standing(search: Search, number: int) -> Standing | None:

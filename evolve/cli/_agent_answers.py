@@ -188,7 +188,8 @@ class TellAnswer:
 
 @dataclass(frozen=True, slots=True)
 class TicketAnswer:
-    """``evolve result``.  ``status`` of the ticket is open, told or expired; ``ticket`` is None where a candidate was named."""
+    """``evolve result``.  ``status`` of the ticket is open, told or expired; ``ticket`` is None where a candidate was named.
+    ``candidates`` are all children that were accepted for the ticket, in their order; ``candidate`` is the last of them."""
 
     schema: int
     run: str
@@ -201,6 +202,7 @@ class TicketAnswer:
     cost: CostAnswer | None
     fate: FateAnswer | None
     outlook: Outlook
+    candidates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

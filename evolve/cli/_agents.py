@@ -120,6 +120,9 @@ def result(words: Namespace) -> int:
     else:
         rows = [("ticket", f"{answer.ticket} ({answer.status})")] if answer.ticket is not None else []
         rows += [("candidate", answer.candidate)] if answer.candidate is not None else []
+        rows += (
+            [("others", f"{', '.join(answer.candidates[:-1])} (told before for this ticket)")] if len(answer.candidates) > 1 else []
+        )
         rows += [("summary", one_line(answer.summary))] if answer.summary else []
         rows += result_rows(answer.result) if answer.result is not None else []
         rows += [("cost", cost_text(answer.cost))] if answer.cost is not None else []
@@ -171,9 +174,16 @@ def _run_text(asked: Asked) -> str:
 
 def outlook_lines(seen: Outlook) -> list[str]:
     """How long the run goes on, a line each."""
+    from evolve._outlook import MACHINE, spent_words
+
     rows = [f"{row.name}: {row.spent:.6g} of {row.limit:.6g} spent, {row.set_aside:.4g} set aside" for row in seen.limits]
     lines = [f"Budget: {'; '.join(rows) or 'no limit'}."]
-    if seen.measurements_left is not None:
+    if seen.ended_by:
+        lines.append(f"{spent_words(seen)}.")
+    elif seen.measurements_left == 0:
+        row = min((one for one in seen.limits if one.name in MACHINE), key=lambda one: one.left / one.limit)
+        lines.append(f"Less than one more measurement of a child fits in: {row.name} leaves {row.left:.4g} of {row.limit:.6g}.")
+    elif seen.measurements_left is not None:
         lines.append(f"About {seen.measurements_left} more measurements of children fit in.")
     queue = f"waiting: {seen.waiting}, in hand: {seen.running}"
     who = "A driver has the run" if seen.driven else "Nobody drives the run: what is told is measured by tell --wait"

@@ -17,7 +17,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
 from archive import ArchiveError
 from evolve import __version__
@@ -30,6 +30,7 @@ from evolve.cli._driving import VALIDATE_S, resume_run, validate_run
 from evolve.cli._opened import open_run
 from evolve.cli._results import result_answer
 from evolve.cli._telling import WAIT_S, program_of, tell_run, unmeasured, waited
+from evolve.cli._tool_words import argument_error, in_tools, named
 
 SCHEMA = 1
 ROWS = 200
@@ -119,7 +120,20 @@ def _strict(tool: Callable[..., object], description: str, annotations: ToolAnno
     Arguments.__name__ = made.fn_metadata.arg_model.__name__
     taken = made.fn_metadata.model_copy(update={"arg_model": Arguments})
     schema = {**Arguments.model_json_schema(by_alias=True), "title": made.parameters.get("title", "")}
-    return made.model_copy(update={"fn_metadata": taken, "parameters": schema})
+    return _Strict.model_construct(**{**dict(made), "fn_metadata": taken, "parameters": schema})
+
+
+class _Strict(Tool):
+    """A tool whose refusal of arguments is one sentence."""
+
+    async def run(self, arguments: dict[str, Any], context: Any, convert_result: bool = False) -> Any:
+        try:
+            return await super().run(arguments, context, convert_result)
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            said = argument_error(self.name, list(self.parameters.get("properties", {})), error.__cause__)
+            raise ToolError(said) from error.__cause__
 
 
 class Tools:
@@ -133,8 +147,8 @@ class Tools:
         parent: Annotated[str, Field(description="Id of the program to change; default: the search picks one")] = "",
         expires_s: Annotated[float, Field(description="Seconds until the ticket expires")] = 3600.0,
     ) -> Json:
-        with _refusals():
-            return asdict(ask_run(self._run, expires_s=expires_s, parent=parent).answer())
+        with self._refusals():
+            return self._told(asdict(ask_run(self._run, expires_s=expires_s, parent=parent).answer()))
 
     def tell(
         self,
@@ -146,24 +160,24 @@ class Tools:
         plan: Annotated[str, Field(description="How it was done")] = "",
         wait_s: Annotated[float, Field(description="Wait so long for the score", ge=0, le=WAIT_S)] = 0.0,
     ) -> Json:
-        with _refusals():
+        with self._refusals():
             end = time.monotonic() + wait_s if wait_s > 0 else None
             program = program_of(self._run, ticket).files
             changed = {path: text for path, text in files.items() if program.get(path) != text}
             said = {"summary": summary, "hypothesis": hypothesis, "expected": expected, "plan": plan}
             answer = tell_run(self._run, ticket, changed, said, wait_s or None)
             try:
-                return asdict(waited(answer, end))
+                return self._told(asdict(waited(answer, end)))
             except (EvolveError, ArchiveError) as error:  # it was taken all the same
-                return asdict(unmeasured(answer, str(error)))
+                return self._told(asdict(unmeasured(answer, str(error))))
 
     def result(
         self,
-        what: Annotated[str, Field(description="The number of a ticket, or the id of a candidate or its beginning")],
+        what: Annotated[int | str, Field(description="The number of a ticket, or the id of a candidate or its beginning")],
         wait_s: Annotated[float, Field(description="Wait so long for the score", ge=0, le=WAIT_S)] = 0.0,
     ) -> Json:
-        with _refusals():
-            return asdict(result_answer(self._run, what, wait_s or None))
+        with self._refusals():
+            return self._told(asdict(result_answer(self._run, str(what), wait_s or None)))
 
     def resume(
         self,
@@ -171,8 +185,8 @@ class Tools:
         drive: Annotated[bool, Field(description="false only changes the budget")] = True,
         wait_s: Annotated[float, Field(description="Wait so long for the end", ge=0, le=WAIT_S)] = 0.0,
     ) -> Json:
-        with _refusals():
-            return asdict(resume_run(self._run, budget or {}, drive=drive, wait_s=wait_s))
+        with self._refusals():
+            return self._told(asdict(resume_run(self._run, budget or {}, drive=drive, wait_s=wait_s)))
 
     def validate(
         self,
@@ -181,49 +195,52 @@ class Tools:
         ] = None,
         wait_s: Annotated[float, Field(description="Give up after so long", gt=0, le=WAIT_S)] = VALIDATE_S,
     ) -> Json:
-        with _refusals():
-            return validate_run(self._run, files or {}, wait_s)
+        with self._refusals():
+            return self._told(validate_run(self._run, files or {}, wait_s))
 
     def note(self, text: str, author: str = "") -> Json:
-        with _refusals():
-            return asdict(note_run(self._run, text, author))
+        with self._refusals():
+            return self._told(asdict(note_run(self._run, text, author)))
 
     def status(self) -> Json:
-        with _refusals():
-            return asdict(_look.status_answer(open_run(self._run)))
+        with self._refusals():
+            return self._told(asdict(_look.status_answer(open_run(self._run))))
 
     def best(self) -> Json:
-        with _refusals():
+        with self._refusals():
             opened = open_run(self._run)
-            return asdict(_candidate.describe(opened, opened.leader()))
+            return self._told(asdict(_candidate.describe(opened, opened.leader())))
 
     def show(self, id: _Id) -> Json:
-        with _refusals():
+        with self._refusals():
             opened = open_run(self._run)
-            return asdict(_candidate.describe(opened, opened.candidate(id), measurements=True))
+            return self._told(asdict(_candidate.describe(opened, opened.candidate(id), measurements=True)))
 
     def lineage(self, id: _Id = "best") -> Json:
-        with _refusals():
+        with self._refusals():
             opened = open_run(self._run)
             one = opened.candidate(id)
             steps = story(opened.search, opened.texts, one)
-            return asdict(LineageAnswer(SCHEMA, str(opened.run.path), opened.search.people.rows[one].id, steps))
+            return self._told(asdict(LineageAnswer(SCHEMA, str(opened.run.path), opened.search.people.rows[one].id, steps)))
 
     def query(self, sql: str, limit: Annotated[int, Field(description="Most rows", ge=1, le=10_000)] = ROWS) -> Json:
-        with _refusals():
-            return asdict(_memory.query_answer(_memory.table_of([self._run], sql, limit, QUERY_S, QUERY_BYTES)))
+        with self._refusals():
+            return self._told(asdict(_memory.query_answer(_memory.table_of([self._run], sql, limit, QUERY_S, QUERY_BYTES))))
 
     def claims(self) -> Json:
-        with _refusals():
-            return asdict(_claims.claims_answer(open_run(self._run)))
+        with self._refusals():
+            return self._told(asdict(_claims.claims_answer(open_run(self._run))))
 
+    def _told(self, answer: Json) -> Json:
+        told: Json = in_tools(answer, self._run)
+        return told
 
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Errors with a message for people become tool errors; anything else is a bug, which the server logs on stderr."""
-    try:
-        yield
-    except (EvolveError, ArchiveError) as error:
-        raise ToolError(str(error)) from error
-    except KeyboardInterrupt:
-        raise ToolError("measuring was interrupted; what was told is kept.") from None
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Errors with a message for people become tool errors; anything else is a bug, which the server logs on stderr."""
+        try:
+            yield
+        except (EvolveError, ArchiveError) as error:
+            raise ToolError(named(str(error), self._run)) from error
+        except KeyboardInterrupt:
+            raise ToolError("measuring was interrupted; what was told is kept.") from None

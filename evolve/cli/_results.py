@@ -35,6 +35,8 @@ def result_answer(path: str, what: str, wait_s: float | None = None) -> TicketAn
     end = None if wait_s is None else time.monotonic() + wait_s
     opened = open_run(path)
     ticket = int(what) if what.isdecimal() and len(what) <= _MOST_DIGITS else None
+    if ticket is not None and opened.search.tickets.parents_of(ticket) is None and _begins_an_id(opened, what):
+        ticket = None
     status, candidate = _of_ticket(opened, ticket) if ticket is not None else (TOLD, _id_of(opened, what))
     if candidate is None:
         return _answer(opened, ticket, status, None)
@@ -78,12 +80,17 @@ def _answer(opened: OpenedRun, ticket: int | None, status: str, candidate: str |
         status=status,
         expires_at=datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds") if until is not None else None,
         candidate=candidate,
+        candidates=_told_for(opened, ticket) if ticket is not None else (candidate,) if candidate is not None else (),
         summary=opened.texts.candidate(candidate).summary if candidate is not None else "",
         result=found,
         cost=cost_of(opened, candidate) if candidate is not None else None,
         fate=fate,
         outlook=outlook(opened.search, opened.now, run=run, driven=opened.status == RUNNING),
     )
+
+
+def _begins_an_id(opened: OpenedRun, what: str) -> bool:
+    return any(id_.startswith(what) for id_ in opened.search.people.by_id)
 
 
 def _id_of(opened: OpenedRun, what: str) -> str:
@@ -95,20 +102,20 @@ def _of_ticket(opened: OpenedRun, ticket: int) -> tuple[str, str | None]:
     tickets = opened.search.tickets
     if tickets.parents_of(ticket) is None:
         raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask {shlex.quote(str(opened.run.path))}")
-    told = _told_for(opened, ticket)
-    if told is not None:
-        return TOLD, told
+    if told := _told_for(opened, ticket):
+        return TOLD, told[-1]
     issued = tickets.proposals.get(ticket)
     live = issued is not None and issued.expires_at is not None and issued.expires_at > time.time()
     return (OPEN if live else EXPIRED), None
 
 
-def _told_for(opened: OpenedRun, ticket: int) -> str | None:
-    latest = next((row.id for row in reversed(opened.search.people.rows) if row.ticket == ticket and row.arm < 0), None)
+def _told_for(opened: OpenedRun, ticket: int) -> tuple[str, ...]:
+    """The children that were accepted for a ticket, in their order."""
+    told = dict.fromkeys(row.id for row in opened.search.people.rows if row.ticket == ticket and row.arm < 0)
     for stamped in find_records(opened.run.path, ("requested",), mention=f'\\"ticket\\": {ticket}'):
         record = stamped.record
         if isinstance(record, Requested) and record.verb == "tell" and record.accepted:
             found = json.loads(record.answer)
             if found.get("ticket") == ticket and found.get("status") == "accepted":
-                latest = str(found["candidate"])
-    return latest
+                told[str(found["candidate"])] = None
+    return tuple(told)

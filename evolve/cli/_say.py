@@ -125,7 +125,12 @@ def evaluator_rows(faults: EvaluatorFaults, run: str = "") -> list[tuple[str, st
         which = f"; {len(some)} programs not judged ({named(some)})" if some else ""
         which += f"; {faults.waiting} to be measured again" if faults.waiting else ""
         how = f"; see: evolve show {run} {some[0]}" if run and some else ""
-        rows.append(("evaluator", f"failed {faults.errors} times{which}; first: {one_line(faults.first, 300)}{how}"))
+        rows.append(
+            (
+                "evaluator",
+                f"failed {faults.errors} time{'s' if faults.errors != 1 else ''}{which}; first: {one_line(faults.first, 300)}{how}",
+            )
+        )
     if faults.incomplete:
         lacking = one_line(faults.lacking, 300)
         rows.append(("incomplete", f"{faults.incomplete} results lack a declared number; first: {lacking}"))

@@ -140,7 +140,8 @@ def wanted(assignment: Assignment) -> Iterator[Piece]:
     for i, tried in enumerate(assignment.tried):
         yield Piece("tried", i, _tried(tried, assignment), f"tried {_short(tried.id)}")
     for i, failed in enumerate(assignment.failures):
-        line = f"- {one_line(failed.status, 40)}, {failed.count} times: {one_line(failed.reason, MAX_REASON)}"
+        often = "once" if failed.count == 1 else f"{failed.count} times"
+        line = f"- {one_line(failed.status, 40)}, {often}: {one_line(failed.reason, MAX_REASON)}"
         yield Piece("failures", i, line, f"failures {one_line(failed.status, 40)}")
     notes = [line for line in clean(assignment.notes, MAX_NOTES * MAX_NOTE).split("\n") if line.strip()]
     for i, note in enumerate(notes[:MAX_NOTES]):

@@ -157,6 +157,9 @@ def test_told_twice_and_told_late_it_takes_part_all_the_same(
     assert (again["status"], again["again"], again["fate"]["measured"]) == ("duplicate", True, False)
     second = json.loads(say("tell", run, mine, file(child(2.5, seed=BLOCKS)), "--json"))
     assert (first["late"], second["status"], second["late"]) == (False, "accepted", True)
+    result = json.loads(say("result", run, mine, "--json"))
+    assert result["candidates"] == [first["candidate"], second["candidate"]]
+    assert first["candidate"] in say("result", run, mine)
     short = ticket("--expires", "0.5")
     time.sleep(0.6)
     third = json.loads(say("tell", run, short, file(child(2.0, seed=BLOCKS)), "--wait", "--json"))

@@ -73,7 +73,8 @@ def test_an_agent_asks_tells_and_looks_back(packing: Path, capfd: pytest.Capture
         assert told["fate"]["measured"]
 
         assert await call("best") == verb("best")
-        assert await call("result", what=str(asked["ticket"])) == verb("result", str(asked["ticket"]))
+        assert await call("result", what=asked["ticket"]) == await call("result", what=str(asked["ticket"]))
+        assert await call("result", what=asked["ticket"]) == verb("result", str(asked["ticket"]))
         tried = await call("validate", files={path: loud})
         assert tried["ok"]
         assert (await call("resume", budget={"evaluations": 90}, drive=False))["budget"]["evaluations"] == 90
@@ -95,7 +96,7 @@ def test_an_agent_asks_tells_and_looks_back(packing: Path, capfd: pytest.Capture
 @pytest.mark.parametrize(
     ("tool", "words", "said"),
     [
-        ("tell", {"ticket": 999, "files": {}}, "no ticket 999 was handed out by evolve ask"),
+        ("tell", {"ticket": 999, "files": {}}, "no ticket 999 was handed out by ask; call ask"),
         ("ask", {"expires_s": -1}, "a ticket expires after more than 0"),
         ("ask", {"parent": "zz"}, "has no candidate 'zz'"),
         ("show", {"id": "zz"}, "has no candidate 'zz'"),
@@ -108,9 +109,13 @@ def test_an_agent_asks_tells_and_looks_back(packing: Path, capfd: pytest.Capture
         ("query", {"sql": "SELECT repeat('a', 50000000)"}, "more than 1048576 bytes; ask for fewer rows or columns"),
         ("query", {"sql": "SELECT count(*) FROM range(1000000000000)"}, "given up after 0.5 s; ask for less"),
         ("note", {"text": "\ud800"}, "note takes Unicode text"),
-        ("tell", {"ticket": "one", "files": {}}, "valid integer"),
-        ("tell", {"ticket": 1, "files": {}, "wait": 600}, "wait\n  Extra inputs are not permitted"),
-        ("status", {"verbose": True}, "verbose\n  Extra inputs are not permitted"),
+        ("tell", {"ticket": "one", "files": {}}, "ticket of tell must be a valid integer, found 'one'."),
+        (
+            "tell",
+            {"ticket": 1, "files": {}, "wait": 600},
+            "tell takes ticket, files, summary, hypothesis, expected, plan, wait_s, found wait.",
+        ),
+        ("status", {"verbose": True}, "status takes no arguments, found verbose."),
     ],
 )
 def test_what_is_refused_is_a_tool_error_in_our_words(
@@ -130,6 +135,7 @@ def test_what_is_refused_is_a_tool_error_in_our_words(
     assert found.is_error
     assert said in found.content[0].text
     assert "Traceback" not in found.content[0].text
+    assert "https://" not in found.content[0].text
     assert not list(tmp_path.iterdir())
 
 
@@ -182,3 +188,14 @@ def test_without_the_package_it_says_what_to_type(packing: Path, tmp_path: Path)
     )
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == 'evolve: this needs the package mcp, which is not installed; run: pip install "mcp>=2"\n'
+
+
+def test_advice_names_tools_where_there_is_one() -> None:
+    from evolve.cli._tool_words import in_tools, named
+
+    told = "nobody drives the run; to measure it, type: evolve result '/a b/run' c0ffee --wait"
+    assert named(told, "/a b/run") == 'nobody drives the run; to measure it, call result with what="c0ffee" and wait_s=600'
+    more = "to go on, type: evolve resume /r budget.wall_s=262 budget.usd=0.5."
+    assert named(more, "/r") == 'to go on, call resume with budget={"wall_s": 262, "usd": 0.5}.'
+    answer = {"files": {"reason": 1, "a": "evolve ask /r"}, "rows": [{"command": "evolve resume /r"}], "feedback": "evolve ask /r"}
+    assert in_tools(answer, "/r") == {**answer, "rows": [{"command": "call resume"}]}

@@ -13,10 +13,11 @@ import pytest
 from cli_process import SEED, SETTINGS, Cli, Say, wait_for, write_problem
 from test_agents import child
 
+from archive import Attempt, Entry, MeasureIssued, Purpose
 from evolve._contract import Budget
 from evolve._ends import NO_MODEL, spent
 from evolve._errors import RunError, UsageError
-from evolve._outlook import ending_limits, raising
+from evolve._outlook import ending_limits, fate, outlook, raising
 from evolve._rundir import RunDir, is_driven
 from evolve._search import Search
 from evolve.cli._background import Background
@@ -202,6 +203,53 @@ def test_the_limit_that_is_named_is_above_what_is_spent_and_set_aside(run: Path)
         assert float(named) > much
         search.budget = replace(search.budget, **{name: float(named)})
     assert spent(search, now) == ""
+
+
+def test_what_waits_is_counted_where_room_is_short(say: Say, tmp_path: Path, problem: Path, file) -> None:
+    run = tmp_path / "run"
+    say("run", "--json", f"problem={problem}", "search=given", f"out={run}", "budget.evaluations=4", *SETTINGS)
+    tickets = [json.loads(say("ask", run, "--json"))["ticket"] for _ in range(4)]
+    room = json.loads(say("status", run, "--json"))["outlook"]["measurements_left"]
+    told = [json.loads(say("tell", run, one, file(child(3.0 - i / 4)), "--json")) for i, one in enumerate(tickets)]
+    assert ["room for about" in one["fate"]["words"] for one in told] == [i >= room for i in range(len(told))]
+    refused = say("ask", run, code=2)
+    assert f"budget.evaluations has room for about {room} more measurements, and with this child 5 wait" in refused
+    say("resume", run, refused.rpartition(f"resume {run} ")[2].strip(), "--json")
+    assert json.loads(say("show", run, told[-1]["candidate"], "--json"))["status"] == "ok"
+
+
+def test_a_child_in_hand_is_after_nobody_and_its_time_is_what_is_left(run: Path, say: Say, file) -> None:
+    mine = json.loads(say("ask", run, "--json"))["ticket"]
+    id_ = json.loads(say("tell", run, mine, file(child(2.0)), "--json"))["candidate"]
+    search = open_run(str(run)).search
+    now, number = search.spend.last_at, search.people.by_id[id_]
+    search.spend.measure_wall_s = 60.0
+    seen = outlook(search, now, run="r", driven=True)
+    assert "it is measured in about 60 s" in fate(search, number, seen, now, run="r").words
+    attempt = Attempt("e", search.tickets.next_ticket, 1)
+    search.tickets.issued(MeasureIssued(attempt, search.problem, Purpose.SEARCH, (Entry(id_, 0, 0),)))
+    search.people.ready.clear()
+    seen = outlook(search, now, run="r", driven=True)
+    found = fate(search, number, seen, now, run="r", ran_s=20.0)
+    assert (found.ahead, found.about_s, found.will) == (0, 40.0, True)
+    late = fate(search, number, seen, now, run="r", ran_s=90.0)
+    assert "for 90 s already" in late.words
+
+
+def test_status_of_a_spent_run_says_what_is_in_the_way_and_who_made_the_children(
+    say: Say, tmp_path: Path, problem: Path, file
+) -> None:
+    run = tmp_path / "run"
+    say("run", "--json", f"problem={problem}", "search=given", f"out={run}", "budget.evaluations=2", *SETTINGS)
+    say("tell", run, json.loads(say("ask", run, "--json"))["ticket"], file(child(2.0)), "--wait")
+    text = say("status", run)
+    assert (
+        f"budget.evaluations leaves no room for another child (2 of 2 spent, 0 set aside); to go on, type: evolve resume {run}"
+        in text
+    )
+    assert "children external 1 " in " ".join(text.split())
+    assert "ast_edit" not in text
+    assert "About 0" not in text
 
 
 def test_what_is_set_aside_is_told_beside_what_is_left(say: Say, tmp_path: Path, file) -> None:
