@@ -35,7 +35,7 @@ def result_answer(path: str, what: str, wait_s: float | None = None) -> TicketAn
     end = None if wait_s is None else time.monotonic() + wait_s
     opened = open_run(path)
     ticket = int(what) if what.isdecimal() and len(what) <= _MOST_DIGITS else None
-    if ticket is not None and opened.search.tickets.parents_of(ticket) is None and _begins_an_id(opened, what):
+    if ticket is not None and not _is_ticket(opened, what) and _begins_an_id(opened, what):
         ticket = None
     status, candidate = _of_ticket(opened, ticket) if ticket is not None else (TOLD, _id_of(opened, what))
     if candidate is None:
@@ -87,6 +87,10 @@ def _answer(opened: OpenedRun, ticket: int | None, status: str, candidate: str |
         fate=fate,
         outlook=outlook(opened.search, opened.now, run=run, driven=opened.status == RUNNING),
     )
+
+
+def _is_ticket(opened: OpenedRun, what: str) -> bool:
+    return what == str(int(what)) and opened.search.tickets.parents_of(int(what)) is not None
 
 
 def _begins_an_id(opened: OpenedRun, what: str) -> bool:

@@ -278,6 +278,16 @@ def test_a_spent_budget_is_named(say: Say, tmp_path: Path, problem: Path, file: 
     assert json.loads(say("show", run, found["candidate"], "--json"))["score"] == pytest.approx(0.75)
 
 
+def test_digits_that_are_no_ticket_are_the_beginning_of_an_id(
+    say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path]
+) -> None:
+    texts = (child(3.0 + i / 1000, seed=BLOCKS) for i in range(1000))
+    id_, text = next((id_, text) for text in texts if (id_ := candidate_id({"main.py": text}))[:3].isdecimal())
+    say("tell", run, ticket(), file(text))
+    found = json.loads(say("result", run, id_[:3], "--json"))
+    assert (found["ticket"], found["candidate"]) == (None, id_)
+
+
 def test_fate_and_result_are_of_one_state(say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path]) -> None:
     found = json.loads(say("tell", run, ticket(), file(child(2.0, seed=BLOCKS)), "--wait", "--json"))
     assert (found["result"]["status"], found["fate"]["measured"], found["fate"]["words"]) == ("ok", True, "it is measured")
