@@ -179,7 +179,7 @@ def outlook_lines(seen: Outlook) -> list[str]:
     rows = [f"{row.name}: {row.spent:.6g} of {row.limit:.6g} spent, {row.set_aside:.4g} set aside" for row in seen.limits]
     lines = [f"Budget: {'; '.join(rows) or 'no limit'}."]
     if seen.ended_by:
-        lines.append(f"{spent_words(seen)}.")
+        lines.append(spent_words(seen))
     elif seen.measurements_left == 0:
         row = min((one for one in seen.limits if one.name in MACHINE), key=lambda one: one.left / one.limit)
         lines.append(f"Less than one more measurement of a child fits in: {row.name} leaves {row.left:.4g} of {row.limit:.6g}.")

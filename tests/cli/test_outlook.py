@@ -249,6 +249,7 @@ def test_status_of_a_spent_run_says_what_is_in_the_way_and_who_made_the_children
     )
     assert "children external 1 " in " ".join(text.split())
     assert "ast_edit" not in text
+    assert "budget.evaluations=4\n" in text
     assert "About 0" not in text
 
 
