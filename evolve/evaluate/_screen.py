@@ -35,7 +35,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """``finding`` is None when the files may be run; ``signals`` is what their text shows then, which decides nothing."""
+    """``finding`` is None when the files may be run; ``signals`` is what the text of those that the search may
+    change shows then, which decides nothing."""
 
     finding: Finding | None = None
     signals: tuple[str, ...] = ()
@@ -53,8 +54,9 @@ def screen(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]
     parsed = _parse(files)
     if isinstance(parsed, Finding):
         return Screened(parsed)
-    unparsed = any(path.endswith(".py") and path not in parsed for path in files)
-    return Screened(None, signals_of(parsed, files, unparsed=unparsed))
+    own = {path: text for path, text in files.items() if path in contract.editable or seed.get(path) != text}
+    unparsed = any(path.endswith(".py") and path not in parsed for path in own)
+    return Screened(None, signals_of({path: parsed[path] for path in parsed if path in own}, own, unparsed=unparsed))
 
 
 def _rules(files: Mapping[str, str], contract: Contract, seed: Mapping[str, str]) -> Finding | None:

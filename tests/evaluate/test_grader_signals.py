@@ -102,6 +102,12 @@ def test_the_seed_programs_show_nothing(name: str) -> None:
     assert screen(problem.seed, problem.contract, problem.seed) == Screened(None, ())
 
 
+def test_files_of_the_problem_that_nobody_may_change_show_nothing() -> None:
+    seed = {"main.py": "x = 1\n", "build.py": "import subprocess\n"}
+    assert screen(seed, CONTRACT, seed).signals == ()
+    assert screen({**seed, "main.py": "import subprocess\n"}, CONTRACT, seed).signals == ("processes",)
+
+
 HOSTILE = {
     "nested displays": "x = " + "[" * 79 + "1" + "]" * 79 + "\n",
     "wide": "x = [" + "1," * 100_000 + "]",
