@@ -51,14 +51,14 @@ def test_circle_packing_catches_its_own_cheats() -> None:
 def test_a_function_to_be_made_faster_catches_who_only_looks_fast() -> None:
     report = tried("edit_distance", "own")
     assert wrong(report) == []
-    assert sum(one.cheat for one in report.findings) == 8
+    assert sum(one.cheat for one in report.findings) == 10
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no compiler on this machine")
 def test_a_function_in_c_catches_who_only_looks_fast() -> None:
     report = tried("edit_distance_c", "own")
     assert wrong(report) == []
-    assert sum(one.cheat for one in report.findings) == 5
+    assert sum(one.cheat for one in report.findings) == 10
 
 
 @pytest.mark.slow
