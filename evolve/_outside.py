@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from archive import Arm, Candidate, ProposalStatus, Proposed, ProposeIssued, Record
 from evolve._errors import UsageError
@@ -19,7 +20,9 @@ from evolve._policies import external_parents
 from evolve._rng import generator
 from evolve._search import Search
 from evolve._tickets import Made
-from evolve._workshop import Workshop
+
+if TYPE_CHECKING:
+    from evolve._workshop import Workshop
 
 EXTERNAL = "external"  # their operator
 MAX_OPEN = 64  # tickets with people and agents
