@@ -96,12 +96,12 @@ class Budget:
     @property
     def bounds_machine(self) -> bool:
         """Whether anything but model calls is limited."""
-        return any(limit is not None for limit in (self.wall_s, self.cpu_s, self.evaluations, self.candidates))
+        return not (self.wall_s is None and self.cpu_s is None and self.evaluations is None and self.candidates is None)
 
     @property
     def bounds_models(self) -> bool:
         """Whether model calls are limited."""
-        return any(limit is not None for limit in (self.usd, self.tokens, self.calls))
+        return not (self.usd is None and self.tokens is None and self.calls is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,7 +60,7 @@ def look(search: Search, now: float) -> Due | None:
 
 def _made_again(search: Search, purposes: Sequence[Purpose] = tuple(Purpose), *, early: bool = False) -> Due | None:
     """A measurement that the evaluator could not make, with the same seed."""
-    doubt = search.faults.due(purposes, early=early)
+    doubt = search.faults.due(purposes, early=early) if search.faults.waiting else None
     return None if doubt is None else Due(doubt.purpose, (doubt.entry,), search.contract.stage(doubt.entry.stage).needs)
 
 
@@ -170,8 +170,8 @@ def final_runs(search: Search) -> int:
 
 def reserve(search: Search) -> Reserve:
     """What has to be left when searching ends: for its last measurements, and for those that the evaluator could not make."""
-    last = _last(search)
-    return replace(last, evaluations=last.evaluations + len(search.faults.waiting))
+    last, waiting = _last(search), len(search.faults.waiting)
+    return replace(last, evaluations=last.evaluations + waiting) if waiting else last
 
 
 def _last(search: Search) -> Reserve:
@@ -280,13 +280,12 @@ def _stood(search: Search) -> Due | None:
     people, leader = search.people, search.people.leader
     if search.contract.noisy or search.steadiness.doubtful or people.n_settled < _STOOD:
         return None
-    if search.spend.share_of_wall(Purpose.RECHECK) >= search.config.recheck_share:
-        return None
     stood = people.n_settled - people.leader_at >= _STOOD
-    for number in (SEED, leader) if stood else (SEED,):
-        if number is not None and not (search.steadiness.has(number) or _busy(search, number)):
-            return _again(search, number, Purpose.RECHECK)
-    return None
+    wanted = [one for one in (SEED, leader if stood else None) if one is not None and not search.steadiness.has(one)]
+    number = next((one for one in wanted if not _busy(search, one)), None)
+    if number is None or search.spend.share_of_wall(Purpose.RECHECK) >= search.config.recheck_share:
+        return None
+    return _again(search, number, Purpose.RECHECK)
 
 
 def _children(search: Search) -> Due | None:

@@ -98,6 +98,8 @@ def done(search: Search, now: float) -> str:
     if search.pausing:
         return "" if tickets.blocks or tickets.again or ready_block(search, now) else _left(search, now)
     why = over(search, now)
+    if not why:
+        return ""
     busy = tickets.blocks or tickets.again or draining(search, now, why)
     return "" if busy or confirming.is_due(search, now) or final(search, now) is not None else why
 

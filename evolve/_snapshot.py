@@ -90,7 +90,7 @@ _STATE = {
     "accounts": _ACCOUNTS,
     "memory": _MEMORY,
     "faults": _FAULTS,
-    "steadiness": ("scores", "rejected", "broke", "told"),
+    "steadiness": ("scores", "rejected", "broke", "told", "widest"),
     "novelty": ("kept", "recent"),
 }
 

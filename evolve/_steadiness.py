@@ -39,6 +39,10 @@ class Steadiness:
     rejected: int = 0
     broke: str = ""
     told: bool = False
+    widest: tuple[int, float, float] | None = field(init=False)  # whose scores differ most, the least and the largest; None: equal
+
+    def __post_init__(self) -> None:
+        self._compare()
 
     def has(self, number: int) -> bool:
         """Whether a program was measured again."""
@@ -48,13 +52,6 @@ class Steadiness:
     def steady(self) -> bool:
         """Whether the seed program is known to give the same score again."""
         return SEED in self.scores and len(set(self.scores[SEED])) == 1
-
-    @property
-    def widest(self) -> tuple[int, float, float] | None:
-        """The program whose scores differ most, with the least and the largest of them; None while all are equal."""
-        ranges = [(difference(max(found), min(found)), number) for number, found in self.scores.items()]
-        gap, number = max(ranges, key=lambda item: (item[0], -item[1]), default=(0.0, SEED))
-        return (number, min(self.scores[number]), max(self.scores[number])) if gap > 0 else None
 
     @property
     def doubtful(self) -> bool:
@@ -78,6 +75,13 @@ class Steadiness:
             self.scores.pop(number, None)
             if number == SEED:
                 self.broke = f"the seed program ended as {result.status} when it was measured again: {result.reason}"
+        self._compare()
+
+    def _compare(self) -> None:
+        """What a search asks for at every step is found out once, when a score has come."""
+        ranges = [(difference(max(found), min(found)), number) for number, found in self.scores.items()]
+        gap, number = max(ranges, key=lambda item: (item[0], -item[1]), default=(0.0, SEED))
+        self.widest = (number, min(self.scores[number]), max(self.scores[number])) if gap > 0 else None
 
     def no_gain(self, gain: float) -> bool:
         """Whether a difference of scores lies within what is found between runs of one program."""

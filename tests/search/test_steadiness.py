@@ -16,6 +16,7 @@ from evolve._ends import NOISY
 from evolve._exact import Exact
 from evolve._population import Population
 from evolve._progress import Watch
+from evolve._snapshot import put_state, state_of
 from evolve._steadiness import REMEDY, TIMES, TRUSTED, Steadiness
 from evolve._summary import ONCE, WITHIN, best_of, gain_of, word_of
 
@@ -180,3 +181,12 @@ def test_any_scores_can_be_compared(scores):
     if all(number == 0 for number in scores):
         assert "inf" not in steadiness.said(people)
     assert steadiness.no_gain(0.0) == steadiness.doubtful
+
+
+def test_what_was_found_outlives_a_checkpoint():
+    found = Steadiness(scores={0: [1.0, 1.0], 3: [2.0, 2.5]})
+    search, again = build(contract()), build(contract())
+    search.steadiness = found
+    arrays: list = []
+    put_state(again, state_of(search, arrays), arrays)
+    assert (again.steadiness.widest, again.steadiness.doubtful) == ((3, 2.0, 2.5), True)
