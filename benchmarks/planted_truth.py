@@ -4,9 +4,11 @@
         [--candidates 1000] [--runs 4500] [--slots 2] [--set relaxation=300 ...] [--jobs 2] [--json]
 
 *Sieve*: 1,000 independent candidates, 3 % truly better by 0.003 at a noise sd of 0.0025, half of the others equal to the seed
-program and half worse; at most 4,500 runs; every claim against the seed program.  *Climb*: each candidate is a change of the best
-so far, 3 % of changes better by 0.003, 2,500 runs; beside it, on the same budget, keep-if-better and one re-run.  Search, records,
-journal and texts are the engine's; only the executor answers from a table.  The runs are counted by the engine.
+program and half worse; at most 4,500 runs; every claim against the seed program.  Said are the share of false ones among all claims
+of all searches, and the mean of that share over searches: the false discovery rate, which is what is controlled (0 where nothing is
+claimed).  *Climb*: each candidate is a change of the best so far, 3 % of changes better by 0.003, 2,500 runs; beside it, on that
+budget, keep-if-better and one re-run.  Search, records, journal and texts are the engine's; only the executor answers from a table.
+The runs are counted by the engine.
 
 Worlds: ``gauss``; ``t4`` (Student's t, 4 degrees of freedom); ``skew`` (a long tail of good luck); ``paired`` (half of the variance
 is the seed's, the same for all candidates); ``unequal`` (sd of a candidate between 0.6 and 1.65 of the seed program's); ``drift``
@@ -189,6 +191,7 @@ def sieve_row(world: str, found: list[Sieve]) -> dict[str, object]:
         "world": world,
         "repeats": len(found),
         "false_discoveries_%": 100 * sum(one.false for one in found) / max(claims, 1),
+        "fdr_%": 100 * fmean(one.false / max(one.found + one.false, 1) for one in found),
         "power_%": 100 * power,
         "power_se_%": 100 * error,
         "claims": claims / len(found),

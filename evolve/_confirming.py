@@ -310,6 +310,7 @@ def on_opened(search: Search, record: VaultOpened) -> None:
     vault.e_value = record.e_value
     docket = search.docket
     docket.opened(vault)
+    search.panel.opened(vault.number)
     if search.people.frame is not None:
         search.people.frame.opened(vault.candidate)
     if is_limit(record.over):

@@ -6,11 +6,14 @@ See ``evolve.confirm`` for the statistics (``_rare``, ``_age``), docs/design/cla
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from evolve.confirm import (
     LEVEL,
+    Cell,
+    Comparison,
     Effect,
     Gap,
     Memory,
@@ -21,9 +24,12 @@ from evolve.confirm import (
     Verdict,
     by_its_gate,
     compared,
+    fading,
     interval,
+    lasting,
     margin,
     median_gap,
+    memory,
     pool,
     runs_needed,
     tails,
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
     from evolve._search import Search
 
 MOST_RUNS = 150  # of one candidate, to exclude a rare loss
+_MEMORY_LEVEL = 0.1  # of the F test; a low bar: what it costs is claims, what a high one costs is truth
+_FADING_LEVEL = 0.02  # of differences that shrink after their vaults
 
 
 class Doubts:
@@ -56,19 +64,22 @@ class Doubts:
         if p_value >= LEVEL:
             return Verdict(p_value, _too_old(gap, aged))
         if self._memory is not None:
-            p_value = max(p_value, upper_tail(aged.moved(0.0, math.sqrt(2.0) * self._memory.sd, self._memory.df)))
+            runs = self._comparison(vault, gate=True)
+            p_value = max(p_value, upper_tail(lasting(aged, runs, self._memory)))
             if p_value >= LEVEL:
-                return Verdict(p_value, _too_short(self._memory))
+                return Verdict(p_value, _too_short(self._memory, len(runs.later)))
         if frame is not None and (why := frame.claim_excess(vault.candidate)):
             return Verdict(p_value, why)
         return self._rare(vault, p_value)
 
     def effect(self, vault: Vault) -> Effect | None:
-        """The effect of a vault as it is to be reported: as if both were of equal age."""
+        """The effect of a vault as it is to be reported: as if both were of equal age, and over all moments where that matters."""
         if vault.effect is None:
             return None
         gap = compared(*self.search.docket.estimate_scores(vault), paired=vault.paired)
         moved = self._at_equal_age(vault, gap, gate=False)
+        if self._memory is not None:
+            moved = lasting(moved, self._comparison(vault, gate=False), self._memory)
         return vault.effect if moved is gap else interval(moved)
 
     def median(self, vault: Vault) -> float | None:
@@ -106,7 +117,29 @@ class Doubts:
 
     @cached_property
     def _memory(self) -> Memory | None:
-        return self.search.panel.memory()
+        """What programs have of it, where it is seen."""
+        found = memory(self._cells())
+        return found if found is not None and (found.p_value < _MEMORY_LEVEL or self._fading < _FADING_LEVEL) else None
+
+    @cached_property
+    def _fading(self) -> float:
+        claims = [vault for vault in self.search.docket.vaults if vault.effect is not None and not vault.failed]
+        return fading([self._comparison(vault, gate=False) for vault in claims])
+
+    def _cells(self) -> dict[Cell, Sequence[float]]:
+        """The panel's, and the estimates' of vaults, which no test has chosen: those of one group are one moment."""
+        docket, cells = self.search.docket, self.search.panel.cells()
+        for vault in docket.vaults:
+            if vault.effect is not None and not vault.failed:
+                moment = f"vault {vault.bank}"
+                cells[vault.candidate, moment], cells[vault.reference, moment] = docket.estimate_scores(vault)
+        return cells
+
+    def _comparison(self, vault: Vault, *, gate: bool) -> Comparison:
+        docket = self.search.docket
+        ours, theirs = docket.gate_scores(vault) if gate else docket.estimate_scores(vault)
+        later = self.search.panel.after(vault.number, vault.candidate, vault.reference)
+        return Comparison(ours, theirs, later, vault.paired)
 
     @cached_property
     def _pool(self) -> Pool:
@@ -133,11 +166,12 @@ def _too_old(gap: Gap, aged: Gap) -> str:
     return f"the reference's scores change with how often it has run, which explains {by}: no difference is shown at equal age"
 
 
-def _too_short(memory: Memory) -> str:
+def _too_short(memory: Memory, later: int) -> str:
     seen = f"{memory.programs} programs at {memory.moments} moments"
+    looked = f"and the {later} moments after it" if later > 1 else "and the moment after it" if later else "(close in time)"
     return (
         f"programs score differently at another moment, each for itself, by an sd of up to {memory.sd:.3g} (seen in {seen}): "
-        "the runs of its vault, close in time, do not show that the difference lasts"
+        f"the runs of its vault {looked} do not show that the difference lasts"
     )
 
 

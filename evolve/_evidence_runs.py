@@ -13,7 +13,7 @@ from evolve import _confirming as confirming
 from evolve._frames import SEED
 from evolve._rng import generator
 from evolve._spend import affordable, nearest_limit
-from evolve.confirm import panel_size
+from evolve.confirm import GUESTS, panel_size
 
 if TYPE_CHECKING:
     from evolve._search import Search
@@ -46,7 +46,8 @@ def remeasure_entries(search: Search, most: float, *, ending: bool) -> tuple[Ent
 
 
 def panel_entries(search: Search, now: float) -> tuple[Entry, ...]:
-    """The next round of the panel, in drawn order: first of all the seed program and whoever is best then."""
+    """The next round of the panel, in drawn order: first of all the seed program and whoever is best then, with whose vaults have
+    found something as guests."""
     people, panel = search.people, search.panel
     nearest = nearest_limit(search.budget, search.spend, now)
     total = affordable(search.budget, search.spend, search.slots, repeated=True)
@@ -58,8 +59,17 @@ def panel_entries(search: Search, now: float) -> tuple[Entry, ...]:
         able = [number for number in range(1, len(people.rows)) if people.tally(number) is not None] if size else []
         able.sort(key=lambda number: (-people.posterior(number)[0], number))
         members = [SEED, *able[: size - 1]] if len(able) >= size - 1 > 0 else []
+    elif members:
+        members += [number for number in _found(search) if number not in members][:GUESTS]
     order = generator(search.seed, "panel", search.tickets.next_ticket).permutation(len(members))
     return tuple(_entry(search, members[i], people.rows[members[i]].next_index) for i in order)
+
+
+def _found(search: Search) -> list[int]:
+    """Candidates whose vaults have found something, and whom these were compared with, in order."""
+    vaults = [vault for vault in search.docket.vaults if vault.effect is not None and vault.effect.effect > 0 and not vault.failed]
+    both = dict.fromkeys(number for vault in vaults for number in (vault.candidate, vault.reference))
+    return [number for number in both if search.people.tally(number) is not None]
 
 
 def vault_entries(search: Search) -> tuple[Entry, ...]:

@@ -77,7 +77,7 @@ _CONTEST = (
 )  # fmt: skip
 _DOCKET = ("vaults", "base", "handed", "ended_by")
 _REPEATS = ("by_row", "count")
-_PANEL = ("members", "rounds", "began", "runs")
+_PANEL = ("members", "rounds", "began", "runs", "before")
 _STATE = {
     "search": _SEARCH,
     "people": _PEOPLE,

@@ -13,11 +13,13 @@ from evolve.confirm._evidence import (
     log_e_value,
     shrunk_variance,
 )
+from evolve.confirm._lasting import Comparison, fading, lasting
 from evolve.confirm._noise import MIN_DF, Noise, describe_noise, pair_correlation, resolvable
-from evolve.confirm._panel import Memory, Panel, panel_size
+from evolve.confirm._panel import GUESTS, Panel, panel_size
 from evolve.confirm._rare import Pool, Tails, margin, pool, runs_needed, tails
 from evolve.confirm._repeats import Repeats
 from evolve.confirm._rules import beats_target, beats_target_any_time
+from evolve.confirm._slow import Cell, Memory, memory
 from evolve.confirm._vault import (
     LEVEL,
     SIZES,
@@ -40,11 +42,14 @@ __all__ = [
     "BAR_CHAMPION",
     "BAR_CLAIM",
     "FRESH",
+    "GUESTS",
     "LEVEL",
     "MIN_DF",
     "PROVEN",
     "REPEATED",
     "SIZES",
+    "Cell",
+    "Comparison",
     "Contest",
     "Docket",
     "Effect",
@@ -71,15 +76,18 @@ __all__ = [
     "describe_noise",
     "e_value_of",
     "estimate",
+    "fading",
     "futile",
     "gate",
     "holds_by",
     "interval",
+    "lasting",
     "log_e_not_worse",
     "log_e_value",
     "make_vault",
     "margin",
     "median_gap",
+    "memory",
     "pair_correlation",
     "panel_size",
     "pool",

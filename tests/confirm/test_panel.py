@@ -1,55 +1,8 @@
-"""The panel: memory of a program's own is seen, what moves all programs alike is not taken for it."""
+"""The panel: who is run again at which moments."""
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from evolve.confirm import Panel, panel_size
-
-
-def run_panel(rng, *, programs=10, moments=6, memory=0.0, drift=0.0, sd=1.0):
-    panel = Panel()
-    values = rng.standard_normal(programs)
-    for moment in range(moments):
-        own, level = memory * rng.standard_normal(programs), drift * rng.standard_normal()
-        for round_ in range(2):
-            ticket = 100 + 2 * moment + round_
-            panel.issued(ticket, list(range(programs)), 100 * moment)
-            for number in map(int, rng.permutation(programs)):
-                score = values[number] + own[number] + level + sd * rng.standard_normal()
-                panel.measured(ticket, number, float(score))
-    return panel
-
-
-def test_memory_of_a_programs_own_is_seen_with_its_size():
-    rng = np.random.default_rng(0)
-    found = [run_panel(rng, memory=1.0).memory() for _ in range(100)]
-    assert all(found)
-    assert sum(one.sd > 1.0 for one in found) >= 90
-    assert np.mean([one.sd for one in found]) < 1.5
-    assert (found[0].programs, found[0].moments, found[0].df) == (10, 6, 45)
-
-
-@pytest.mark.parametrize("drift", [0.0, 5.0])
-def test_what_moves_all_programs_alike_is_no_memory(drift):
-    rng = np.random.default_rng(1)
-    assert sum(run_panel(rng, drift=drift).memory() is not None for _ in range(200)) <= 45  # 15 %
-
-
-def test_few_programs_or_moments_and_runs_without_noise_say_nothing():
-    rng = np.random.default_rng(2)
-    assert run_panel(rng, programs=3, memory=9.0).memory() is None
-    assert run_panel(rng, moments=2, memory=9.0).memory() is None
-    assert run_panel(rng, sd=0.0).memory() is None
-
-
-def test_a_program_that_failed_on_the_way_is_left_out():
-    panel = run_panel(np.random.default_rng(3), memory=1.0)
-    panel.runs = [run for run in panel.runs if run[:2] != (4, 5)]
-    assert panel.memory().programs == 9
 
 
 def test_moments_are_spread_over_the_whole_search_and_never_close_together():
@@ -67,13 +20,15 @@ def test_moments_are_spread_over_the_whole_search_and_never_close_together():
     assert [panel_size(runs) for runs in (100, 600, 4500)] == [0, 5, 12]
 
 
-@given(st.lists(st.floats(-1e150, 1e150), min_size=24, max_size=24))
-@settings(max_examples=40, deadline=None)
-def test_any_finite_scores_show_memory_or_none(scores):
+def test_after_a_vault_come_the_moments_at_which_both_were_run_twice():
     panel = Panel()
-    for i, score in enumerate(scores):
-        if i % 4 == 0:
-            panel.issued(i // 4, [0, 1, 2, 3], i)
-        panel.measured(i // 4, i % 4, score)
-    found = panel.memory()
-    assert found is None or found.sd >= 0.0
+    for ticket in range(6):  # three moments
+        if ticket == 3:
+            panel.opened(7)  # between the rounds of the second
+        panel.issued(ticket, [0, 1], ticket)
+        for number in (0, 1, 2):
+            if (number, ticket) != (2, 5):
+                panel.measured(ticket, number, float(10 * number + ticket))
+    assert panel.after(7, 1, 0) == [(1, [14.0, 15.0], [4.0, 5.0])]
+    assert panel.after(7, 2, 0) == []  # one run was lost
+    assert [moment for moment, _, _ in panel.after(8, 1, 0)] == [1, 2, 3]
