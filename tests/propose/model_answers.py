@@ -1,8 +1,8 @@
 """Answers as models write them, and the child that each means or the faults one of which it must get: read from ``answers/``.
 
-``parents.txt`` has parents, and children as lines that take the place of one of their parent's.  The other files have a heading for
-each answer (name, parent, format asked for, what is right: children and, after ``!``, faults; last, how it was sent), and in its
-text ``{{child}}`` for a whole file.
+``parents*.txt`` have parents with their entry, where there is one, and children as whole texts or as lines that take the place of one
+of their parent's.  The other files have a heading for each answer (name, parent, format asked for, what is right: children and, after
+``!``, faults, or ``refused`` for any; last, how it was sent), and in its text ``{{child}}`` for a whole file.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ class ModelAnswer:
     children: tuple[Mapping[str, str], ...]
     faults: frozenset[Fault]
     cut: bool
+    entry: str = ""
 
 
 def programs() -> dict[str, dict[str, str]]:
     """Parents and children by name."""
     found: dict[str, dict[str, str]] = {}
-    for head, body in _parts(FOLDER / "parents.txt"):
-        name, path = head.split()
+    for head, body in _programs():
+        name, path = head.split()[:2]
         base = name.partition("+")[0]
         if name == base:
             found.setdefault(name, {})[path] = body
@@ -47,12 +48,17 @@ def programs() -> dict[str, dict[str, str]]:
     return found
 
 
+def _programs() -> list[tuple[str, str]]:
+    return [part for path in sorted(FOLDER.glob("parents*.txt")) for part in _parts(path)]
+
+
 def model_answers() -> list[ModelAnswer]:
     """All answers, in the order of their files."""
     known = programs()
+    entries = {words[0]: words[2] for words in (head.split() for head, _ in _programs()) if len(words) > 2}
     found = []
     for path in sorted(FOLDER.glob("*.txt")):
-        if path.name == "parents.txt":
+        if path.name.startswith("parents"):
             continue
         for head, body in _parts(path):
             name, parent, asked, want, *how = (part.strip() for part in head.split("|"))
@@ -65,8 +71,9 @@ def model_answers() -> list[ModelAnswer]:
                     Format(asked),
                     text.replace("\n", "\r\n") if "crlf" in how else text,
                     tuple(known[word] for word in words if word in known),
-                    frozenset(Fault(word) for word in words if word not in known),
+                    frozenset(Fault) if "refused" in words else frozenset(Fault(word) for word in words if word not in known),
                     cut="cut" in how,
+                    entry=entries.get(parent, ""),
                 )
             )
     return found
@@ -78,6 +85,8 @@ def _parts(path: Path) -> list[tuple[str, str]]:
 
 
 def _changed(text: str, body: str) -> str:
+    if not body.startswith("@@ "):
+        return body
     lines = text.split("\n")
     for change in re.split(r"^@@ ", body, flags=re.MULTILINE)[1:]:
         old, _, new = change.partition("\n")
