@@ -18,7 +18,9 @@ _WRAPPERS = "\"'`*,;: \t"
 _TAGGED = re.compile(r"<(?:file|path|file_?path|filename|b|code|h\d)>\s*([^<>]+?)\s*</\w+>", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:\(?\d{1,3}[.)]|file\s+\d{1,3}\s*[:.)-])\s+", re.IGNORECASE)
 _RANGE = re.compile(r":\d+(?:-\d+)?\Z|\s*\((?:[a-z ]{1,40}|lines? \d+(?:-\d+)?)\)\Z", re.IGNORECASE)
-_WORD = re.compile(r"[\w./\\+-]*[\w+-]\.\w{1,8}(?![\w/\\])|[\w+-]+(?:[/\\][\w.+-]+)+")
+_RUN = re.compile(r"[\w./\\+-]++")  # what may hold a name; looked into once, so that the cost is linear
+_WITH_ENDING = re.compile(r".*[\w+-]\.\w{1,8}", re.DOTALL)
+_WITH_FOLDER = re.compile(r"[\w.+-]+(?:[/\\][\w.+-]+)+")
 _COMMENT = re.compile(r"\s*(?:#|//|--|;|%|/\*|<!--)+\s*(.*?)\s*(?:\*/|-->)?\s*")
 _DRIVE = re.compile(r"[a-zA-Z]:[/\\]")
 _NEW = frozenset(("new", "create", "created", "creating", "add", "added", "adding"))
@@ -90,7 +92,7 @@ class Names:
         """The one known file that a sentence names; None where it names none or several."""
         if len(mark) > LONGEST_MARK:
             return None
-        found = {self.resolved(word) for word in _WORD.findall(mark)} & self.paths
+        found = {self.resolved(word) for word in _words(mark)} & self.paths
         return Header(found.pop(), None, sure=False) if len(found) == 1 else None
 
     def in_info(self, info: str) -> Header | None:
@@ -111,7 +113,7 @@ class Names:
 
     def fresh(self, mark: str) -> tuple[str, bool] | None:
         """The file that a line names and the parent lacks, and whether it says that the file is new; None where it says more."""
-        found = _WORD.findall(mark) if 0 < len(mark) <= LONGEST_MARK else []
+        found = _words(mark) if 0 < len(mark) <= LONGEST_MARK else []
         path = _plain(found[0]) if len(found) == 1 else ""
         if not re.fullmatch(r"(?!/)[\w./+-]*\w\.[A-Za-z]\w{0,7}", path) or ".." in path or self._is_known(path):
             return None
@@ -131,6 +133,12 @@ def is_shell(info: str) -> bool:
     """Whether a fence holds commands or what they print."""
     words = info.lower().split()
     return bool(words) and words[0].strip("{.}") in _SHELL
+
+
+def _words(mark: str) -> list[str]:
+    """The names of files that a sentence may hold: with an ending, or with a folder."""
+    runs = (run.rstrip("./\\+-") for run in _RUN.findall(mark))
+    return [run for run in runs if _WITH_ENDING.fullmatch(run) or _WITH_FOLDER.fullmatch(run)]
 
 
 def _plain(path: str) -> str:

@@ -1,8 +1,8 @@
 """Answers as models write them, and the child that each means or the faults one of which it must get: read from ``answers/``.
 
-``parents*.txt`` have parents with their entry, where there is one, and children as whole texts or as lines that take the place of one
-of their parent's.  The other files have a heading for each answer (name, parent, format asked for, what is right: children and, after
-``!``, faults, or ``refused`` for any; last, how it was sent), and in its text ``{{child}}`` for a whole file.
+``parents*.txt`` have parents with their entry, where there is one, and children as whole texts or as lines that take the place of
+one of their parent's.  The other files have a heading for each answer (name, parent, format asked for, what is right: children and,
+after ``!``, faults, or ``refused`` for any; last, how it was sent), and in its text ``{{child}}`` for a whole file.
 """
 
 from __future__ import annotations
