@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from archive import ProposalStatus
 from evolve._contract import Problem
+from evolve._entries import scope_of
 from evolve._rng import generator
-from evolve.propose import Operator, Scope, Task
+from evolve.propose import Operator, Task
 
 KINDS = "Python, and numbers in JSON, TOML, YAML, INI and C-like files,"
 _TRIES = 3
@@ -19,9 +20,7 @@ def out_of_reach(problem: Problem, operators: Iterable[Operator]) -> str:
 
     An operator that needs a second program can change none alone.  Deterministic.
     """
-    contract = problem.contract
-    scope = Scope(contract.editable, contract.may_add_files, contract.max_bytes, contract.meaningful_comments)
-    task = Task((problem.seed,), (), scope)
+    task = Task((problem.seed,), (), scope_of(problem))
     reasons = []
     for operator in operators:
         tries = [operator.propose(task, generator(0, f"reach:{operator.name}", i)) for i in range(_TRIES)]

@@ -21,12 +21,13 @@ from archive import (
 from evolve._assignments import assignment, task_sheet
 from evolve._contract import Problem
 from evolve._desk import CallNote, Drafted
+from evolve._entries import scope_of
 from evolve._errors import UsageError
 from evolve._rng import generator
 from evolve._search import Search
 from evolve._tickets import Made
 from evolve.execute import Block
-from evolve.propose import Assignment, Files, Operator, Scope, Task, analyse, check_scope
+from evolve.propose import Assignment, Files, Operator, Task, analyse, check_scope
 
 if TYPE_CHECKING:
     from evolve._judge import Case
@@ -55,7 +56,7 @@ class Workshop:
     ) -> None:
         contract = problem.contract
         self.problem, self.operators, self.texts, self.seed, self.clock = problem, operators, texts, seed, clock
-        self.scope = Scope(contract.editable, contract.may_add_files, contract.max_bytes, contract.meaningful_comments)
+        self.scope = scope_of(problem)
         self.sheet = task_sheet(problem, instructions)
         self._static = tuple(axis.name for axis in contract.axes if axis.source == "ast")
 

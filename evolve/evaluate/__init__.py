@@ -1,6 +1,7 @@
 """Evaluation that cannot be fooled: trials, the sandbox, strict readers, the grader process."""
 
 from evolve.evaluate._doctor import Check, doctor
+from evolve.evaluate._entry import parse_entry
 from evolve.evaluate._launcher import Launcher, open_launcher
 from evolve.evaluate._readers import Unreadable, read_json, read_npy, read_safetensors
 from evolve.evaluate._sandbox import TrialSandbox
@@ -23,6 +24,7 @@ __all__ = [
     "View",
     "doctor",
     "open_launcher",
+    "parse_entry",
     "read_json",
     "read_npy",
     "read_safetensors",

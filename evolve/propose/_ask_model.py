@@ -106,7 +106,7 @@ class ModelOperator:
             made = reading.child(text, partial=turn == self._manner.repairs or talk.cut, cut=talk.cut)
             if isinstance(made, Applied):
                 said = reading.statement
-                summary = said.summary or f"{assignment.arm.operator} at {_places(made)}"
+                summary = _summary(said, made, assignment.arm.operator, cut=talk.cut)
                 return talk.draft(status=ProposalStatus.CHILD, files=made.files, statement=said, summary=summary)
             talk.again(text, repair_turn(made, self._templates, cut_at=talk.cut_at))
             refused = made
@@ -128,12 +128,13 @@ class ModelOperator:
             return ModelDraft(status=status, reason=answer.sentence, outcome=str(answer.kind), **cost)
         arm = assignment.arm
         reading = Reading(assignment.parents[0].files, Format(arm.format), scope, shorter=arm.operator == SIMPLIFY)
-        made = reading.child(answer.text, partial=True, cut=isinstance(answer, CallFailure))
+        cut = isinstance(answer, CallFailure)
+        made = reading.child(answer.text, partial=True, cut=cut)
         said = reading.statement
         if isinstance(made, EditFailure):
             status, fault = ProposalStatus.INVALID, str(made.fault)
             return ModelDraft(status=status, statement=said, reason=made.feedback, outcome=fault, **cost)
-        summary = said.summary or f"{arm.operator} at {_places(made)}"
+        summary = _summary(said, made, arm.operator, cut=cut)
         return ModelDraft(status=ProposalStatus.CHILD, files=made.files, statement=said, summary=summary, **cost)
 
     def _request(self, assignment: Assignment, prompt: Prompt) -> ModelRequest:
@@ -213,7 +214,8 @@ class Reading:
         Args:
             text: The answer, with or without what the model thought.
             partial: Take what can be had.
-            cut: The server says that the answer hit a limit.
+            cut: The server says that the answer hit a limit.  Then only edits that have their end count, and none where the answer
+                does not say what it does: they may be a draft.
         """
         if self.statement == Statement():
             known = "\n".join(self._parent.values())
@@ -221,7 +223,8 @@ class Reading:
         answer = parse_answer(text, self._format, self._parent, cut=cut)
         if isinstance(answer, EditFailure):
             return answer
-        if cut and self.statement == Statement() and not answer.rejected and not self._kept:
+        drafted = cut and self.statement == Statement()
+        if drafted and not answer.rejected and not self._kept:
             said = (
                 "The answer was cut off and does not say what it does, so its edits may be a draft; think less, and send the edits."
             )
@@ -229,7 +232,7 @@ class Reading:
         new = {_place(edit) for edit in answer.edits}
         kept = (edit for edit in self._kept if _place(edit) not in new)
         edits = (*answer.edits, *(replace(edit, number=len(answer.edits) + i) for i, edit in enumerate(kept, 1)))
-        if answer.rejected and not partial:
+        if answer.rejected and (drafted or not partial):
             self._kept = edits
             return EditFailure(answer.rejected, tuple(edit.number for edit in edits))
         made = apply_edits(self._parent, edits, self._scope, partial=partial)
@@ -251,6 +254,15 @@ def _place(edit: AnyEdit) -> tuple[str, str]:
 
 def _size(files: Files) -> int:
     return sum(len(text.encode()) for text in files.values())
+
+
+def _summary(said: Statement, made: Applied, operator: str, *, cut: bool) -> str:
+    """What a child is, in the model's words where it has some, and what of its answer is missing."""
+    summary = said.summary or f"{operator} at {_places(made)}"
+    left = f"{len(made.rejected)} of its edits left out" if made.rejected else ""
+    if cut:
+        return f"{summary} [answer cut off{', ' + left if left else ''}]"
+    return f"{summary} [{left}]" if left else summary
 
 
 def _places(made: Applied) -> str:

@@ -21,12 +21,14 @@ Files = Mapping[str, str]
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a child may change: the editable files, whether it may add some, its greatest size in bytes.  ``comments`` is what
-    comments begin with that make another program, besides directives (see ``canonical_hash``)."""
+    comments begin with that make another program, besides directives (see ``canonical_hash``).  ``entries`` are the functions that
+    the evaluator calls, as ``file.py:function``: a child that a model writes keeps them."""
 
     editable: tuple[str, ...]
     may_add_files: bool
     max_bytes: int
     comments: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

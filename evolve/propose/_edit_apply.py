@@ -14,6 +14,7 @@ from evolve.propose._edit_fuzzy import Budget
 from evolve.propose._edit_indent import margin, moved
 from evolve.propose._edit_links import unlinked
 from evolve.propose._edit_match import ESCAPES, NoMatch, is_lazy, locate
+from evolve.propose._edit_objects import not_json
 from evolve.propose._edit_slips import is_escaped, without_numbers
 from evolve.propose._edit_source import Cut, Source, cut_lines, spliced
 from evolve.propose._edit_whole import block_meant, definitions, left_out, names_at_margin, stands_for_code, stub, unmarked
@@ -294,13 +295,16 @@ def _refused(parent: Files, child: Mapping[str, str], scope: Scope) -> BlockFaul
     if reason := check_scope(parent, child, scope):
         return BlockFault(0, Fault.SCOPE, f"The edits are not allowed: {reason}")
     for path, text in child.items():
-        if is_python(path) and text != parent.get(path) and (error := parse(text).error) and not parse(parent.get(path, "")).error:
+        before = parent.get(path, "")
+        if is_python(path) and text != parent.get(path) and (error := parse(text).error) and not parse(before).error:
             return BlockFault(0, Fault.UNPARSABLE, f"The edits leave {path} unparsable: {error}.")
+        if path.endswith(".json") and before and text != before and (error := not_json(text)) and not not_json(before):
+            return BlockFault(0, Fault.UNPARSABLE, f"The edits leave {path} no JSON any more: {error}.")
     for path, text in child.items():
         if is_python(path) and text != parent.get(path, text) and (name := stub(parent[path], text)):
             said = f"The body of {name} in {path} was left out; write it out, or leave the function as it is."
             return BlockFault(0, Fault.ELIDED, said)
-    if lost := unlinked(parent, child):
+    if lost := unlinked(parent, child, scope.entries):
         return BlockFault(0, Fault.ELIDED, f"The edits leave something out: {lost}.")
     if canonical_hash(child, scope.comments) == canonical_hash(parent, scope.comments):
         return BlockFault(0, Fault.NO_OP, "The edits change nothing but comments and spacing; change what the program does.")

@@ -30,9 +30,18 @@ def bare_program(body: str, path: str, before: str) -> str:
     lines = body.strip("\n").split("\n")
     for part in (lines, _tagged(lines), _started(lines, path, before)):
         text = "\n".join(part) + "\n"
-        if part and is_whole(before, text, path) and not _has_two(part, before):
+        if part and is_whole(before, text, path) and not _has_two(part, before) and _is_bare(part, path, before):
             return text
     return ""
+
+
+def _is_bare(lines: list[str], path: str, before: str) -> bool:
+    """Whether nothing but a program stands there.  Of Python that is known once it parses; of others by its first and last line."""
+    own = {line.strip() for line in before.split("\n") if line.strip()}
+    if any(_FENCE.fullmatch(line) and line.strip() not in own for line in lines):
+        return False
+    written = [line.strip() for line in lines if line.strip()]
+    return is_python(path) or (written[0] in own and written[-1] in own)
 
 
 def _tagged(lines: list[str]) -> list[str]:

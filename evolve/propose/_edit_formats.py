@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from evolve.propose._edit_bare import bare_program
+from evolve.propose._edit_blocks import Maker, inside, joined
 from evolve.propose._edit_names import Header, Names, is_shell
 from evolve.propose._edit_objects import json_edits, tag_edits
 from evolve.propose._edit_patches import edits_of
 from evolve.propose._edit_reader import Block, Fenced, Patch, Raw, Reader, label_kind
-from evolve.propose._edit_slips import dedented, has_escapes, is_escaped, unescaped, unfenced, without_numbers
+from evolve.propose._edit_slips import has_escapes, is_escaped, unescaped, without_numbers
 from evolve.propose._edit_thinking import spoken
 from evolve.propose._edit_whole import definitions, is_whole, left_out, lost_entries
 from evolve.propose._edits import (
@@ -35,8 +36,6 @@ from evolve.propose._edits import (
 
 _ESCAPED_MARK = re.compile(r"^\s*&lt;&lt;&lt;&lt;&lt;(?:&lt;){0,4} ?\w", re.MULTILINE)
 _HARD_SPACES = re.compile(r"^[ \t]*\u00a0[ \t\u00a0]*+", re.MULTILINE)
-_PROSE = re.compile(r"[A-Z][\w'’]*,?(?: [\w'’`,()/-]+){2,}.*[.:!?]")
-_WRAPPER = re.compile(r"\s*</?[\w-]{1,40}>\s*")
 
 
 def parse_answer(text: str, expected: Format, files: Collection[str], *, cut: bool = False) -> Answer | EditFailure:
@@ -99,7 +98,7 @@ def _was_escaped(body: str, names: Names) -> bool:
 
 def _otherwise(body: str, names: Names, rejected: list[BlockFault], *, cut: bool) -> tuple[list[AnyEdit], list[BlockFault]]:
     """Edits in JSON or tags, or an answer that is nothing but the program."""
-    edits, patches = json_edits(body, names) if "{" in body else ([], [])
+    edits, patches = json_edits(body, names, cut=cut) if "{" in body else ([], [])
     for patch in patches[:MAX_EDITS]:
         made = edits_of(patch.split("\n"), "", names, len(edits) + 1)
         edits += [edit for edit in made if not isinstance(edit, BlockFault)]
@@ -120,6 +119,7 @@ class _Choice:
 
     def __init__(self, found: Sequence[Block], expected: Format, names: Names, *, cut: bool) -> None:
         self._found, self._expected, self._names, self._cut = found, expected, names, cut
+        self._maker = Maker(names, expected, cut=cut, alone=len(found) == 1)
 
     def made(self) -> tuple[list[AnyEdit], list[BlockFault]]:
         edits: list[AnyEdit] = []
@@ -128,7 +128,7 @@ class _Choice:
             if isinstance(part, str):
                 rejected.append(BlockFault(0, Fault.MALFORMED, part))
                 continue
-            for made in self._edits(part, len(edits) + len(rejected) + 1):
+            for made in self._maker.edits(part, len(edits) + len(rejected) + 1):
                 if isinstance(made, BlockFault):
                     rejected.append(made)
                 elif not any(_same(made, other) for other in edits[-MAX_EDITS:]):
@@ -152,7 +152,7 @@ class _Choice:
         self, chosen: Sequence[Block | tuple[Fenced, Fenced] | str], paired: Sequence[Block | tuple[Fenced, Fenced]]
     ) -> list[Fenced]:
         """Fences without a name that can only be new versions of further files, beside whole files that have one."""
-        named = {self._path(block) for block in chosen if isinstance(block, Fenced)}
+        named = {self._maker.path(block) for block in chosen if isinstance(block, Fenced)}
         if len(named) != len(chosen) or len(self._names.texts) < 2:
             return []
         bare = [block for block in paired if isinstance(block, Fenced) and block not in chosen]
@@ -160,7 +160,7 @@ class _Choice:
         return [
             _headed(block, path)
             for block, path in found
-            if path and path not in named and _text(_inside(block)).strip() != self._names.texts[path].strip()
+            if path and path not in named and joined(inside(block)).strip() != self._names.texts[path].strip()
         ]
 
     def _fresh(
@@ -185,7 +185,7 @@ class _Choice:
         """Whether a header says that the block is an edit; a name in a sentence says it only of a whole version."""
         if block.header is None:
             return False
-        return (block.header.sure and not is_shell(block.info)) or self._is_version(block, self._path(block))
+        return (block.header.sure and not is_shell(block.info)) or self._is_version(block, self._maker.path(block))
 
     def _pairs(self) -> tuple[list[Block | tuple[Fenced, Fenced]], str]:
         """Fences under words such as Search and Replace, together."""
@@ -194,39 +194,36 @@ class _Choice:
         for block in self._found:
             kind = label_kind(block.label, pending=old is not None) if isinstance(block, Fenced) and block.label else ""
             if kind == "new" and old is not None and isinstance(block, Fenced):
-                whole = self._is_version(block, self._path(block)) and not self._is_version(old, self._path(old))
+                whole = self._is_version(block, self._maker.path(block)) and not self._is_version(old, self._maker.path(old))
                 out.append(block if whole else (old, block))
                 old = None
             elif kind == "old" and isinstance(block, Fenced):
                 if old is not None:
-                    return [], f"Expected old and new lines in turn; no new ones come after {shown(_text(old.lines))}."
+                    return [], f"Expected old and new lines in turn; no new ones come after {shown(joined(old.lines))}."
                 old = block
             else:
                 out += [old] if old is not None else []
                 old = None
                 out.append(block)
         if old is not None and any(isinstance(part, tuple) for part in out):
-            return [], f"Expected old and new lines in turn; no new ones come after {shown(_text(old.lines))}."
+            return [], f"Expected old and new lines in turn; no new ones come after {shown(joined(old.lines))}."
         return [*out, *([old] if old is not None else [])], ""
-
-    def _path(self, block: Fenced) -> str:
-        path = block.header.path if block.header and block.header.path else block.path
-        path = self._names.resolved(path) if path else ""
-        return path or (next(iter(self._names.paths)) if len(self._names.paths) == 1 else "")
 
     def _is_version(self, block: Fenced, path: str) -> bool:
         before = self._names.texts.get(path)
-        lines = _inside(block)
-        return before is not None and is_whole(before, _text(without_numbers(lines) or lines), path)
+        lines = inside(block)
+        return before is not None and is_whole(before, joined(without_numbers(lines) or lines), path)
 
     def _bare(self, blocks: list[Fenced]) -> list[Block | tuple[Fenced, Fenced] | str]:
         """Of fences that name nothing, the one that is meant; several where each can only be one file."""
         blocks = list({block.lines: block for block in blocks if not is_shell(block.info)}.values())
         versions = [(block, path) for block in blocks if (path := self._file_of(block)) and not self._is_piece(block, path)]
         changed = [
-            (block, path) for block, path in versions if _text(_inside(block)).strip() != self._names.texts.get(path, "").strip()
+            (block, path) for block, path in versions if joined(inside(block)).strip() != self._names.texts.get(path, "").strip()
         ]
         if changed:
+            if self._cut and not all(block.closed for block in self._found if isinstance(block, Fenced)):
+                return ["The answer was cut off in one of several texts that name no file; send one, under a line 'file: name'."]
             if len({path for _, path in changed}) == len(changed):
                 return [_headed(block, path) for block, path in changed]
             return [f"Expected one version of a file; found {len(changed)} fenced blocks, each of which may be meant: send one."]
@@ -239,13 +236,13 @@ class _Choice:
             return [f"The fenced block needs a line such as 'file: name' above it, with one of: {names}."]
         if self._expected is Format.FILE and blocks and len(self._names.texts) == 1:
             path, before = next(iter(self._names.texts.items()))
-            if why := left_out(before, _text(_inside(blocks[0])), path):
+            if why := left_out(before, joined(inside(blocks[0])), path):
                 return [f"The fenced block {why}; send all of {shown(path)}, or SEARCH/REPLACE blocks for what changes."]
         return list(blocks)
 
     def _is_piece(self, block: Fenced, path: str) -> bool:
         """Whether a fence may be some of a file, where edits were asked for: it adds no definition, and lacks some entry."""
-        before, after = self._names.texts[path], _text(_inside(block))
+        before, after = self._names.texts[path], joined(inside(block))
         if self._expected is not Format.DIFF or not definitions(after, path) <= definitions(before, path):
             return False
         return bool(lost_entries(before, after, path))
@@ -256,80 +253,7 @@ class _Choice:
         if len(fits) != 1 or len(self._names.texts) == 1:
             return fits[0] if fits else ""
         old = definitions(self._names.texts[fits[0]], fits[0])
-        return fits[0] if old and old <= definitions(_text(_inside(block)), fits[0]) else ""
-
-    def _edits(self, part: Block | tuple[Fenced, Fenced], number: int) -> Iterator[AnyEdit | BlockFault]:
-        if isinstance(part, tuple):
-            old, new = part
-            header = new.header or old.header
-            path = self._names.resolved(header.path) if header else old.path
-            yield Replace(number, path, _text(_inside(old)), _text(_inside(new)), sure=False)
-        elif isinstance(part, Patch):
-            if not part.closed and self._cut:
-                yield BlockFault(number, Fault.TRUNCATED, f"Block {number} is a diff that was cut off; send a shorter one.")
-            else:
-                yield from edits_of(part.lines, part.path, self._names, number)
-        elif isinstance(part, Raw):
-            yield _replace(number, part, cut=self._cut)
-        else:
-            yield self._rewrite(number, part)
-
-    def _rewrite(self, number: int, block: Fenced) -> AnyEdit | BlockFault:
-        if not block.closed and self._cut:
-            said = f"Block {number} has no closing fence: the answer was cut off; send less, or edits instead of a whole file."
-            return BlockFault(number, Fault.TRUNCATED, said)
-        text = _text(_inside(block))
-        path = block.header.path if block.header else ""
-        index = block.header.block if block.header else None
-        if not text.strip() and self._names.texts.get(self._path(block), "").strip():
-            return BlockFault(number, Fault.MALFORMED, f"Block {number} is empty; send all of the text that shall stand there.")
-        if index is not None or self._expected is Format.BLOCK:
-            return RewriteBlock(number, self._names.resolved(path) if path else "", index, text)
-        if block.header is not None and path and self._may_be(path, text):
-            path = self._renamed(self._names.resolved(path), text)
-        return RewriteFile(number, path, text, ended=block.closed)
-
-    def _renamed(self, path: str, text: str) -> str:
-        """The parent's only file, where an answer with nothing else has a new version of it under a name that is not there."""
-        if path in self._names.paths or len(self._found) != 1 or len(self._names.texts) != 1:
-            return path
-        known, before = next(iter(self._names.texts.items()))
-        return known if definitions(before, known) and is_whole(before, text, known) else path
-
-    def _may_be(self, path: str, text: str) -> bool:
-        """Whether a whole file under this name is the parent's file that the name resolves to, rather than a new one."""
-        known = self._names.resolved(path)
-        if known not in self._names.paths or self._names.is_certain(path):
-            return True
-        return known not in self._names.texts or is_whole(self._names.texts[known], text, known)
-
-
-def _replace(number: int, raw: Raw, *, cut: bool) -> Replace | BlockFault:
-    lines = list(raw.lines)
-    if not raw.closed:
-        if cut or not raw.at_end or not raw.dividers:
-            said = f"Block {number} has no line '>>>>>>> REPLACE'; its last line is {shown(raw.lines[-1] if raw.lines else '')}."
-            return BlockFault(number, Fault.TRUNCATED, said)
-        while lines and (not lines[-1].strip() or _WRAPPER.fullmatch(lines[-1])):
-            lines.pop()
-        if raw.dividers[-1][1] != raw.width or len(lines) == raw.dividers[-1][0] + 1:
-            said = f"Block {number} ends with its line of equal signs; send the new lines, and '>>>>>>> REPLACE' after them."
-            return BlockFault(number, Fault.TRUNCATED, said)
-        if any(_PROSE.fullmatch(line) for line in lines[raw.dividers[-1][0] + 1 :]):
-            said = f"Block {number} has no line '>>>>>>> REPLACE' before the words that follow it."
-            return BlockFault(number, Fault.TRUNCATED, said)
-    at = raw.dividers
-    if len(at) > 1:  # texts have underlines of this form: the real one is as wide as the line that opens the block
-        at = [divider for divider in at if divider[1] == raw.width]
-    if len(at) != 1 or raw.bases:
-        found = f"{len(raw.dividers)}" + (" and a third part" if raw.bases else "")
-        said = f"Block {number} needs exactly one line '{'=' * raw.width}' between SEARCH and REPLACE; found {found}."
-        return BlockFault(number, Fault.MALFORMED, said)
-    parts = lines[: at[0][0]], lines[at[0][0] + 1 :]
-    if dedented([*parts[0], *parts[1]], raw.indent) != [*parts[0], *parts[1]]:
-        parts = dedented(parts[0], raw.indent), dedented(parts[1], raw.indent)
-    old, new = unfenced(*parts)
-    return Replace(number, raw.path, _text(old), _text(new), raw.hint, sure=raw.sure)
+        return fits[0] if old and old <= definitions(joined(inside(block)), fits[0]) else ""
 
 
 def _words(blocks: Sequence[Block | tuple[Fenced, Fenced] | str]) -> set[str]:
@@ -377,14 +301,3 @@ def _unquoted(lines: list[str]) -> list[str]:
 def _nothing(expected: Format, found: Sequence[Block]) -> str:
     wanted = "SEARCH/REPLACE blocks" if expected is Format.DIFF else "one fenced block with the new text"
     return f"Expected {wanted}; found {f'{len(found)} fenced blocks that name no file' if found else 'no edit at all'}."
-
-
-def _inside(block: Fenced) -> list[str]:
-    lines = dedented(block.lines, block.indent)
-    while not block.closed and lines and (not lines[-1].strip() or _WRAPPER.fullmatch(lines[-1])):
-        lines.pop()
-    return lines
-
-
-def _text(lines: Sequence[str]) -> str:
-    return "".join(line + "\n" for line in lines)

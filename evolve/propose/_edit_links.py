@@ -7,19 +7,23 @@ itself, another file that imports it, or the caller outside, of whom the parent 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
-from evolve.propose._edit_whole import binds, bound, undefined
+from evolve.propose._edit_whole import NO_CODE, binds, binds_outside, bound, definitions, undefined
 from evolve.propose._edits import shown
 from evolve.propose._spans import is_python, parse
 
 
-def unlinked(parent: Mapping[str, str], child: Mapping[str, str]) -> str:
-    """What of a child's program asks for what it lost, in a sentence without its end; "" when nothing does.
+def unlinked(parent: Mapping[str, str], child: Mapping[str, str], entries: Collection[str] = ()) -> str:
+    """What of a child's program, or which caller, asks for what it lost, in a sentence without its end; "" when nothing does.
 
     Only names count that the parent had, and modules beside the parent's own: what else is missing may come from anywhere.
+    ``entries`` are called from outside, as ``file.py:function``.
     """
+    if said := _uncalled(parent, child, entries) or _torn(parent, child):
+        return said
     changed = [path for path in child if is_python(path) and child[path] != parent.get(path)]
     for path in changed:
         before = parent.get(path, "")
@@ -35,10 +39,39 @@ def unlinked(parent: Mapping[str, str], child: Mapping[str, str]) -> str:
                 if said := _missing(module, name, modules, parent, child, path):
                     return said
     for path in changed:
-        entries = _entries(path, parent) if path in parent else frozenset()
-        if entries and not any(binds(child[path], name) for name in entries):
-            return f"{path} has lost {', '.join(shown(name, 60) for name in sorted(entries)[:3])}, which its caller needs"
+        own = _entries(path, parent) if path in parent else frozenset()
+        if own and not any(binds_outside(child[path], name) for name in own):
+            return f"{path} has lost {', '.join(shown(name, 60) for name in sorted(own)[:3])}, which its caller needs"
     return ""
+
+
+def _uncalled(parent: Mapping[str, str], child: Mapping[str, str], entries: Collection[str]) -> str:
+    """An entry that is gone."""
+    for entry in entries:
+        path, _, function = entry.partition(":")
+        name = function.partition(".")[0]
+        before, after = parent.get(path), child.get(path)
+        if before is not None and after != before and binds_outside(before, name) and not binds_outside(after or "", name):
+            return f"{path} has no {shown(name, 60)} at its first level any more, which the evaluator calls; send it as well"
+    return ""
+
+
+def _torn(parent: Mapping[str, str], child: Mapping[str, str]) -> str:
+    """A definition that a file in another language than Python lost, and that other files of the program name."""
+    for path, after in child.items():
+        before = parent.get(path, after)
+        if after == before or is_python(path) or path.endswith(NO_CODE):
+            continue
+        gone = definitions(before, path) - _words(after)
+        for other, text in child.items() if gone else ():
+            if other != path and (asked := gone & _words(text) & _words(parent.get(other, ""))):
+                return f"{other} needs {shown(min(asked), 60)} of {path}, which does not define it any more"
+    return ""
+
+
+@lru_cache(maxsize=64)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[^\W\d]\w*", text))
 
 
 def _missing(

@@ -16,7 +16,10 @@ _NEW = (
 )  # fmt: skip
 _PATH = ("file", "path", "file_path", "filepath", "filename", "file_name", "target_file", "target", "name")
 _TEXT = ("content", "contents", "file_text", "new_content", "full_code", "code", "program", "source", "text", "new_file")
-_STARTS = re.compile(r"^[ \t]*[\[{]", re.MULTILINE)
+_STARTS = re.compile(  # signs and names of calls may stand before a value
+    r"^[ \t]*(?:<[^<>\n]{1,80}>|\[[A-Z_]{1,40}\]|[\w.:]{1,60}+){0,6}+[ \t]*[\[{]", re.MULTILINE
+)
+_ARGUMENTS = ("arguments", "input", "parameters", "args")  # of a call, which may be JSON in a string
 _MOST_FAILURES = 8
 _GOES_ON = frozenset(",]}:")  # after a value: it was part of another that cannot be read
 _DEPTH = 6
@@ -26,13 +29,25 @@ _TAG = re.compile(
     r"(?:\s+(?:(?:path|name|file)=[\"'](?P<path>[^\"'<>\n]{1,200})|[\w-]{1,40}=[\"'][^\"'<>\n]{0,200})[\"']){0,4}\s*>",
     re.IGNORECASE,
 )
+_FILE = re.compile(r"[\w./\\+-]*\w\.\w{1,8}")
 _CDATA = re.compile(r"\s*<!\[CDATA\[(.*)\]\]>\s*", re.DOTALL)
 _FENCED = re.compile(r"\s*(`{3,})[^\n`]*\n(.*)\n[ \t]*\1\s*", re.DOTALL)
 
 
-def json_edits(text: str, names: Names) -> tuple[list[AnyEdit], list[str]]:
+def not_json(text: str) -> str:
+    """Why a text is no JSON, in a few words; "" when it is."""
+    try:
+        json.loads(text)
+    except ValueError as error:
+        return str(error)
+    except RecursionError:
+        return "it is nested too deeply"
+    return ""
+
+
+def json_edits(text: str, names: Names, *, cut: bool = False) -> tuple[list[AnyEdit], list[str]]:
     """The edits that JSON in a text describes, and patches that stand in its texts; neither where it describes none, or where
-    only a part of it can be read."""
+    only a part of it can be read: where the answer was ``cut``, what cannot be read may be around the rest."""
     decoder = json.JSONDecoder(strict=False)
     edits: list[AnyEdit] = []
     patches: list[str] = []
@@ -43,6 +58,8 @@ def json_edits(text: str, names: Names) -> tuple[list[AnyEdit], list[str]]:
         except (ValueError, RecursionError):
             at = found.end()
             failures += 1
+            if cut:
+                return [], []
             continue
         more, others = _of_value(value, names)
         if (more or others) and text[at : at + 200].lstrip()[:1] in _GOES_ON and text[at : at + 200].strip():
@@ -66,13 +83,15 @@ def _of_value(value: object, names: Names) -> tuple[list[AnyEdit], list[str]]:
 def _walk(value: object, path: str, depth: int, names: Names) -> Iterator[AnyEdit | str]:
     if depth == 0:
         return
-    if isinstance(value, str) and value.lstrip().startswith("*** Begin Patch"):
-        yield value
+    if isinstance(value, str):
+        at = value.find("*** Begin Patch")
+        if at >= 0 and (at == 0 or value[at - 1] == "\n"):
+            yield value[at:]
     elif isinstance(value, list):
         for each in value:
             yield from _walk(each, path, depth - 1, names)
     elif isinstance(value, dict):
-        path = _first(value, _PATH) or path
+        path = _named(value, names) or path
         old, new, text = _first(value, _OLD), _first(value, _NEW), _first(value, _TEXT)
         if old is not None and new is not None:
             yield Replace(1, names.resolved(path) if path else "", _ended(old), _ended(new))
@@ -82,9 +101,27 @@ def _walk(value: object, path: str, depth: int, names: Names) -> Iterator[AnyEdi
             for key, each in named.items():
                 yield RewriteFile(1, names.resolved(key), _ended(each))
         else:
-            for each in value.values():
+            for key, each in value.items():
                 if isinstance(each, dict | list | str):
-                    yield from _walk(each, path, depth - 1, names)
+                    yield from _walk(_decoded(each) if key.lower() in _ARGUMENTS else each, path, depth - 1, names)
+
+
+def _decoded(value: object) -> object:
+    """The value that a string holds as JSON, or the value."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+        return value
+    try:
+        return json.JSONDecoder(strict=False).decode(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _named(value: Mapping[str, object], names: Names) -> str:
+    """The file that an object names; what is called only a name may be a tool's."""
+    path = _first(value, _PATH) or ""
+    if path and path == _first(value, ("name",)) and names.resolved(path) not in names.paths and not _FILE.fullmatch(path):
+        return _first(value, _PATH[:-1]) or ""
+    return path
 
 
 def _first(value: Mapping[str, object], keys: Sequence[str]) -> str | None:

@@ -77,7 +77,7 @@ class _PatchReader:
         self.hunks: list[_Hunk] = []
         self.gone: set[str] = set()
         self._path, self._names = path, names
-        self._added = False
+        self._added = self._headed = False
 
     def read(self, line: str, after: str) -> None:
         if found := _FILE.match(line):
@@ -90,7 +90,9 @@ class _PatchReader:
                 self.hunks[-1].numbers = (0, 0, 0)
         elif line.startswith("--- ") and after.startswith("+++ "):
             self._path, self._added = self._named(line) or self._path, line.startswith("--- /dev/null")
-        elif line.startswith("+++ ") and not self._pending():
+            self._headed = True
+        elif line.startswith("+++ ") and (self._headed or not self._pending()):
+            self._headed = False
             self._path = self._named(line) or self._path
             self._open()
         elif line.startswith("@@"):

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from evolve.propose._edit_names import LONGEST_MARK, Header, Names
+from evolve.propose._edit_names import LONGEST_MARK, Header, Names, is_shell
 from evolve.propose._edit_patches import begins_patch, goes_on, is_patch, is_signed
+from evolve.propose._edit_shell import files_in, patch_in
 from evolve.propose._edit_slips import dedented
 from evolve.propose._edits import MAX_EDITS
 
@@ -149,7 +150,7 @@ class Reader:
             while not self._fence.lines[-1].strip():
                 self._fence.lines.pop()
             self._close(closed=False)
-        self._end_patch()
+        self._end_patch(closed=False)
 
     def _opening(self, line: str, mark: str) -> re.Match[str] | None:
         if mark[:1] not in ("<", "-"):
@@ -237,9 +238,9 @@ class Reader:
         else:
             self._patch.append(line)
 
-    def _end_patch(self) -> None:
+    def _end_patch(self, *, closed: bool = True) -> None:
         if self._patch is not None:
-            self.found.append(Patch(self._path, tuple(self._patch)))
+            self.found.append(Patch(self._path, tuple(self._patch), closed))
             self._patch = None
 
     def _outside(self, line: str, mark: str) -> None:
@@ -283,6 +284,8 @@ class Reader:
             self.end()
             self._nested = False
             return
+        if is_shell(fence.info) and self._commands(fence, lines):
+            return
         if header is None and (named := self._in_first_line(lines)) is not None:
             header, lines = named, lines[1:]
             if closed and (starts := self._further_files(lines, named)):
@@ -302,6 +305,20 @@ class Reader:
         if header and header.path and header.sure:
             self._take(header)
         self._header, self._label = None, ""
+
+    def _commands(self, fence: _Open, lines: list[str]) -> bool:
+        """Whether a fence holds commands that write files or hand over a patch, which are taken then."""
+        bare = dedented(lines, fence.indent)
+        written = files_in(bare)
+        for path, text in written:
+            self.found.append(Fenced(Header(path, None), "", tuple(text), True, path=path))
+        patch = patch_in(bare) if not written else None
+        if patch is not None:
+            self.found.append(Patch(self._path, tuple(patch)))
+        if not written and patch is None:
+            return False
+        self._header, self._label = None, ""
+        return True
 
     def _is_answer(self, lines: list[str]) -> bool:
         """Whether a fenced document is an answer with fences of its own, rather than a file of the parent that has some."""

@@ -18,7 +18,8 @@ from evolve.propose._spans import is_python, parse
 
 _BUILTINS = frozenset(dir(builtins)) | {"__file__", "__name__", "__doc__", "__builtins__", "__annotations__"}
 _C_LIKE = re.compile(
-    r"^(?!else\b|if\b|for\b|while\b|switch\b)[A-Za-z_][\w\s*&:<>,~]{0,160}?\b(\w+)\s{0,9}\([^;{}]{0,400}\)[^;{}()]{0,60}\{",
+    r"^(?!else\b|if\b|for\b|while\b|switch\b)(?:extern \"C\" )?+"
+    r"[A-Za-z_][\w\s*&:<>,~]{0,160}?\b(\w+)\s{0,9}\([^;{}]{0,400}\)[^;{}()]{0,60}\{",
     re.MULTILINE,
 )
 _KINDS = re.compile(
@@ -32,6 +33,7 @@ _REMARK = re.compile(r"/\*[^*]{0,4000}\*/|//[^\n]*|#[^\n]*")
 _TEXT = (".txt", ".md", ".prompt", ".j2", ".jinja", ".tmpl")
 _SLOT = re.compile(r"\{\{? ?[A-Za-z_][\w.]{0,60} ?\}?\}|\$\{?[A-Za-z_]\w{0,60}\}?|\[\[\w{1,60}\]\]")  # places that a template fills
 _DATA = (".yaml", ".yml", ".toml", ".ini", ".cfg", ".json")
+NO_CODE = (*_TEXT, *_DATA)  # files whose words are no program
 _KEY = re.compile(r"^[ \t]*(?:- )?\[{0,2}\"?([\w.-]{1,80})\"?\]{0,2}[ \t]*(?:[:=]|$)|\"([\w.-]{1,80})\"[ \t]*:", re.MULTILINE)
 _AT_MARGIN = re.compile(
     r"(?:async\s+)?(?:def|class|fn|function|func|struct|const|let|var)\s+(\w+)|(\w+)\s*(?::[^=\n]{1,80})?=(?!=)"
@@ -65,6 +67,7 @@ _SAYS_KEPT = re.compile(
     rf"\b(?:remains?|stays?|kept|left|is|are) {_SAME}|\bunchanged\b|\bas (?:before|in the (?:original|parent))\b", re.IGNORECASE
 )
 _MARKER = "EVOLVE-BLOCK-"
+_GOES_ON = "{})]#/*@"  # at the start of a line: it begins no definition
 
 
 @lru_cache(maxsize=32)
@@ -93,6 +96,8 @@ def left_out(before: str, after: str, path: str) -> str:
     if is_python(path) and parse(after).error:
         return ""
     old, new = definitions(before, path), definitions(after, path)
+    if is_python(path):
+        new |= old & _imported(after)  # what moved to another file and is named here still
     gone = old - new
     missing = gone & _used(after, path)
     if is_python(path):
@@ -127,12 +132,12 @@ def _entries(text: str, path: str) -> frozenset[str]:
     read: set[str] = set()
     chunk: list[str] = []
     for line in [*text.split("\n"), "end"]:
-        if line[:1].strip() and line[0] not in "})]#/*@" and chunk:
+        if line[:1].strip() and line[0] not in _GOES_ON and chunk:
             words = set(_WORDS.findall("\n".join(chunk)))
             own = names & set(_WORDS.findall(chunk[0]))
             read |= names & words - own if own else set()
             chunk = []
-        if line.strip() and (chunk or line[0] not in "})]#/*@"):
+        if line.strip() and (chunk or line[0] not in _GOES_ON):
             chunk.append(line)
     return names - read
 
@@ -159,6 +164,27 @@ def binds(text: str, name: str) -> bool:
     """Whether a Python text binds a name, or may, in ways that cannot be read off it."""
     found = _names(text)
     return found is None or name in found[1] or "__getattr__" in found[1] or bool(found[0] & {"globals", "exec"})
+
+
+def binds_outside(text: str, name: str) -> bool:
+    """Whether a Python text binds a name outside of functions and classes, or may, in ways that cannot be read off it."""
+    found = _names(text)
+    if found is None or "__getattr__" in found[1] or found[0] & {"globals", "exec", "setattr", "vars"}:
+        return True
+    waiting: list[ast.AST] = [parse(text).tree or ast.Module([], [])]
+    while waiting:
+        for node in ast.iter_child_nodes(waiting.pop()):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                if node.name == name:
+                    return True
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                if any((alias.asname or alias.name).partition(".")[0] == name for alias in node.names):
+                    return True
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == name:
+                return True
+            elif not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+                waiting.append(node)
+    return False
 
 
 @lru_cache(maxsize=64)

@@ -33,6 +33,49 @@ def test_what_a_program_still_asks_for_must_not_be_lost(path: str, text: str, sa
 
 
 @pytest.mark.parametrize(
+    ("path", "text", "entry"),
+    [
+        ("lib/util.py", "def scale(x):\n    return 2 * x\n", "lib/util.py:spare"),  # nothing in the program asks for it
+        (
+            "main.py",
+            "from lib.util import scale\n\n\nclass Solver:\n    def solve(self, x):\n        return scale(x)\n",
+            "main.py:solve",
+        ),
+        (
+            "main.py",
+            "from lib.util import scale\n\n\ndef other(x):\n    solve = scale(x)\n    return solve\n",
+            "main.py:solve.__call__",
+        ),
+    ],
+)
+def test_what_the_evaluator_calls_must_stay(path: str, text: str, entry: str) -> None:
+    name = entry.partition(":")[2].partition(".")[0]
+    assert f"{path} has no {name!r} at its first level" in unlinked(PARENT, {**PARENT, path: text}, (entry,))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from lib.util import spare as solve\n",
+        "from lib.util import scale\n\nsolve = scale\n",
+        "try:\n    from fast import solve\nexcept ImportError:\n    from lib.util import scale as solve\n",
+        "import lib.util\n\nglobals()['solve'] = lib.util.scale\n",
+    ],
+)
+def test_an_entry_may_be_bound_in_any_way(text: str) -> None:
+    assert unlinked(PARENT, {**PARENT, "main.py": text}, ("main.py:solve", "main.py:never", "gone.py:solve")) == ""
+
+
+def test_what_another_file_asks_of_a_file_in_c_must_stay() -> None:
+    parent = {
+        "main.py": "def f(lib):\n    return lib.twice(2)\n",
+        "a.c": "int once(int x)\n{\n    return x;\n}\nint twice(int x)\n{\n    return 2 * x;\n}\n",
+    }
+    assert "main.py needs 'twice' of a.c" in unlinked(parent, {**parent, "a.c": "int once(int x)\n{\n    return x;\n}\n"})
+    assert unlinked(parent, {**parent, "a.c": "int twice(int x)\n{\n    return x + x;\n}\n"}) == ""
+
+
+@pytest.mark.parametrize(
     ("path", "text"),
     [
         ("lib/util.py", "def scale(x):\n    return 3 * x\n"),  # nothing asks for the other function

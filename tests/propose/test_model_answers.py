@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -11,15 +11,17 @@ from model_answers import ModelAnswer, model_answers
 
 from evolve.propose import Scope
 from evolve.propose._ask_model import Reading
+from evolve.propose._edit_formats import parse_answer
 from evolve.propose._edit_slips import unescaped
-from evolve.propose._edits import Applied, EditFailure
+from evolve.propose._edits import Answer, AnyEdit, Applied, EditFailure, Replace
+from evolve.propose._statement import Statement
 
 ANSWERS = model_answers()
 BY_NAME = {answer.name: answer for answer in ANSWERS}
 
 
 def read(answer: ModelAnswer, text: str | None = None, *, partial: bool = False, cut: bool | None = None) -> Applied | EditFailure:
-    scope = Scope(tuple(answer.parent), may_add_files=True, max_bytes=1_000_000)
+    scope = Scope(tuple(answer.parent), may_add_files=True, max_bytes=1_000_000, entries=(answer.entry,) if answer.entry else ())
     reading = Reading(answer.parent, answer.format, scope)
     return reading.child(answer.text if text is None else text, partial=partial, cut=answer.cut if cut is None else cut)
 
@@ -53,6 +55,28 @@ def strange_lines(parent: Mapping[str, str], child: Mapping[str, str], text: str
     written = text + unescaped(text) + text.replace("\\n", "\n").replace('\\"', '"')  # the last: strings of JSON
     new = {line.strip() for part in child.values() for line in part.split("\n")} - known
     return [line for line in new if line not in written]
+
+
+def said(edits: Sequence[AnyEdit]) -> set[tuple[str, ...]]:
+    """What edits say, without their numbers."""
+    return {(each.path, *((each.search, each.replace) if isinstance(each, Replace) else (each.text,))) for each in edits}
+
+
+@given(name=st.sampled_from(sorted(BY_NAME)), share=st.floats(0, 1))
+@settings(max_examples=400, deadline=None)
+def test_an_answer_that_was_cut_gives_a_child_of_whole_edits_only(name: str, share: float) -> None:
+    """Wherever it is cut, each edit of the child is one of the whole answer's; none where it does not say what it does."""
+    answer = BY_NAME[name]
+    text = answer.text[: int(len(answer.text) * share)]
+    reading = Reading(answer.parent, answer.format, Scope(tuple(answer.parent), may_add_files=True, max_bytes=1_000_000))
+    if isinstance(reading.child(text, partial=True, cut=True), Applied):
+        part, whole = (
+            parse_answer(each, answer.format, answer.parent, cut=cut) for each, cut in ((text, True), (answer.text, False))
+        )
+        assert isinstance(part, Answer)
+        assert isinstance(whole, Answer)
+        assert said(part.edits) <= said(whole.edits)
+        assert reading.statement != Statement()
 
 
 PIECES = st.integers(0, 400)
