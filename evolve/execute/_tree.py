@@ -24,17 +24,14 @@ def kill_tree(pid: int) -> None:
     """
     os.kill(pid, signal.SIGSTOP)
     deadline = time.monotonic() + _PATIENCE_S
-    while _kill_children(pid) and time.monotonic() < deadline:
+    dead: set[int] = set()
+    # Done when all were dead before the list was read: who died while it was read has left its own children behind unlisted.
+    while not dead.issuperset(found := _children(pid)) and time.monotonic() < deadline:
+        dead = {child for child in found if _state(child) in ("Z", "X", "")}
+        for child in set(found) - dead:
+            os.kill(child, signal.SIGKILL)  # it is at worst a zombie: only the stopped parent could reap it
         time.sleep(_PAUSE_S)
     os.kill(pid, signal.SIGKILL)
-
-
-def _kill_children(pid: int) -> bool:
-    """Kill every living child; return whether there was one."""
-    living = [child for child in _children(pid) if _state(child) not in ("Z", "X", "")]
-    for child in living:
-        os.kill(child, signal.SIGKILL)  # it is at worst a zombie: only the stopped parent could reap it
-    return bool(living)
 
 
 def _children(pid: int) -> list[int]:

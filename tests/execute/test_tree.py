@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -52,6 +54,23 @@ def test_no_daemon_survives(tmp_path: Path, search: bool, monkeypatch: pytest.Mo
     kill_tree(root.pid)
     root.wait()
     assert [pid for pid in pids if is_running(pid)] == []
+
+
+def test_children_of_one_that_dies_between_the_look_at_the_list_and_the_look_at_it_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = _tree._children
+
+    def then_they_die(pid: int) -> list[int]:
+        found = listed(pid)
+        for child in found:
+            os.kill(child, signal.SIGKILL)
+        while any(is_running(child) for child in found):
+            time.sleep(0.001)
+        return found
+
+    monkeypatch.setattr(_tree, "_children", then_they_die)
+    test_no_daemon_survives(tmp_path, False, monkeypatch)
 
 
 def test_a_process_that_is_dead_already_is_no_error() -> None:
