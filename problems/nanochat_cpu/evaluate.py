@@ -16,7 +16,12 @@ from evolve import Array, Outcome, Status, Trial
 MAX_WEIGHTS_BYTES = 8 << 20
 CALL_ROWS = 16  # rows in one call of forward: 8 MiB of logits, which stay in cache better than more
 PREFIXES = 256  # positions looked at twice
+UNSHOWN = 512  # rows that only the second look sees, each at one position
 TOLERANCE = 1e-3  # nats, the largest difference of a log-probability between two looks; float32 stays below 1e-4
+CHANCE = 4.0  # standard errors: passed by chance once in 30,000 measurements
+MOST_BITS = (
+    20.0  # a target costs at most, where looks are compared: else one wild answer would make any difference look like chance
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,14 @@ class Losses:
 
     bits: np.ndarray
     entropy: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLook:
+    """Why it calls the model not causal, or ""; by how many bits a token rows cost more where the next token is not shown."""
+
+    reason: str
+    gap: float = 0.0
 
 
 def evaluate(trial: Trial) -> Outcome:
@@ -40,7 +53,8 @@ def evaluate(trial: Trial) -> Outcome:
     if not trained.ok:
         return trained.outcome()
     weights = trained.files["weights.npz"]
-    rows = draw_rows(trial)
+    drawn = draw(trial)
+    rows = np.load(trial.assets / "validation_rows.npy")[drawn]
     # Counted as the candidate's: else training could hide in forward, from training text kept in the weights.
     scored = forward(trial, weights, [*batches(rows[:, :-1]), probe(trial)], budgeted=True)
     if not scored.ok:
@@ -50,8 +64,9 @@ def evaluate(trial: Trial) -> Outcome:
     token_bytes = np.load(trial.assets / "token_bytes.npy")
     counted = token_bytes[rows[:, 1:]]
     bpb = bits_per_byte(losses.bits, counted)
-    if reason := find_dependence(trial, weights, rows, logits):
-        return Outcome.fail(Status.REJECTED, f"not causal: {reason}")
+    second = look_again(trial, weights, drawn, logits, losses)
+    if second.reason:
+        return Outcome.fail(Status.REJECTED, f"not causal: {second.reason}")
     ordinary = counted > 0
     return Outcome(
         score=bpb,
@@ -60,6 +75,7 @@ def evaluate(trial: Trial) -> Outcome:
             "scored_bytes": float(counted.sum()),
             "train_cpu_s": trained.usage.cpu_s,
             "forward_cpu_s": scored.usage.cpu_s,
+            "unshown_gap": second.gap * int((counted > 0).sum()) / int(counted.sum()),
         },
         descriptors={
             "log10_weights": math.log10(max(1.0, len(weights) / 4)),
@@ -87,19 +103,24 @@ def draw_training(trial: Trial) -> np.ndarray:
     return stream[:served]
 
 
-def draw_rows(trial: Trial) -> np.ndarray:
-    """(scored_rows, context + 1) validation rows of this seed, all different, in a drawn order.
+def draw(trial: Trial) -> np.ndarray:
+    """Which validation rows this seed scores, all different, in a drawn order.
 
-    Stratified: the pool is sorted by how hard a bigram model finds each row and cut into as many strata as rows are wanted; each
-    gives one.  The mean over seeds is that of rows drawn at random, the scatter much smaller.
+    At most half of them: the second look needs rows that the first has not seen.
     """
-    pool = np.load(trial.assets / "validation_rows.npy")
-    hardness = np.load(trial.assets / "validation_hardness.npy")
-    count = min(trial.params["scored_rows"], len(pool))
-    rng = trial.rng("validation")
-    edges = np.arange(count + 1) * len(pool) // count
-    drawn = np.argsort(hardness, kind="stable")[rng.integers(edges[:-1], edges[1:])]
-    return pool[rng.permutation(drawn)]
+    pool = np.load(trial.assets / "validation_hardness.npy")
+    return stratified(np.arange(len(pool)), pool, min(trial.params["scored_rows"], len(pool) // 2), trial.rng("validation"))
+
+
+def stratified(among: np.ndarray, hardness: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """``count`` of those rows in a drawn order.
+
+    They are sorted by how hard a bigram model finds each and cut into as many strata as are wanted; each gives one.  The mean
+    over draws is that of rows drawn at random, the scatter much smaller.
+    """
+    edges = np.arange(count + 1) * len(among) // count
+    chosen = np.argsort(hardness[among], kind="stable")[rng.integers(edges[:-1], edges[1:])]
+    return among[rng.permutation(chosen)]
 
 
 def probe(trial: Trial) -> np.ndarray:
@@ -149,30 +170,81 @@ def bits_per_byte(bits: np.ndarray, counted: np.ndarray) -> float:
     return float(bits[counted > 0].sum() / counted.sum())
 
 
-def find_dependence(trial: Trial, weights: bytes, rows: np.ndarray, logits: list[np.ndarray]) -> str:
-    """Look again at a sample of positions, each at the end of its own prefix, in a sandbox that shares nothing with the first.
+# ------------------------------------------------------------------------------------------------------------ the second look
 
-    Whoever looked ahead, at other rows of the batch or back at earlier calls now sees something else.  Returns why the two looks
-    differ, or "".
+
+def look_again(trial: Trial, weights: bytes, drawn: np.ndarray, logits: list[np.ndarray], losses: Losses) -> SecondLook:
+    """Ask for what stands behind prefixes, each alone, in a sandbox that shares nothing with the first.
+
+    At places of the first look both must answer alike: whoever looked ahead, at other rows of the batch or back at earlier calls
+    now sees something else.  A program that could leave itself a note would know what to say there.  It cannot where a row was
+    never shown: at such places a token must cost what it cost in the first look, or it was not the prefix that foretold it.
+
+    The places are drawn from the system's entropy, and only now: neither the seed nor anything the first look saw foretells them.
     """
-    rng = trial.rng("prefixes")
-    context = rows.shape[1] - 1
-    places = rng.choice(len(rows) * context, size=min(PREFIXES, len(rows) * context), replace=False)
+    rng = np.random.default_rng()
+    pool = np.load(trial.assets / "validation_rows.npy")
+    context = pool.shape[1] - 1
+    hardness = np.load(trial.assets / "validation_hardness.npy")
+    places = rng.choice(len(drawn) * context, size=min(PREFIXES, len(drawn) * context), replace=False)
     row, position = np.divmod(places, context)
-    lengths = rng.permutation(np.unique(position) + 1)
-    members = [np.flatnonzero(position + 1 == length) for length in lengths]
-    prefixes = [rows[row[member], :length].astype(np.int64) for member, length in zip(members, lengths, strict=True)]
+    others = np.setdiff1d(np.arange(len(pool)), drawn)
+    unshown = pool[stratified(others, hardness, min(UNSHOWN, len(others)), rng)]
+    cut = rng.integers(context, size=len(unshown))
+    answers = ask_behind(trial, weights, np.concatenate([pool[drawn[row]], unshown]), np.concatenate([position, cut]), rng)
+    if isinstance(answers, str):
+        return SecondLook(answers)
+    first = np.stack([logits[r // CALL_ROWS][r % CALL_ROWS, p] for r, p in zip(row, position, strict=True)])
+    worst = float(np.abs(log_softmax(first) - log_softmax(answers[: len(row)])).max())
+    if worst > TOLERANCE:
+        return SecondLook(
+            f"log-probabilities of a prefix change by {worst:.3g} nats when it is seen alone; at most {TOLERANCE:g} is allowed"
+        )
+    at = np.arange(len(unshown))
+    targets = unshown[at, cut + 1]
+    behind = read_off(answers[len(row) :, None], targets[:, None]).bits[:, 0]
+    return compare(
+        excess(trial, losses.bits, pool[drawn][:, :-1], pool[drawn][:, 1:]), excess(trial, behind, unshown[at, cut], targets)
+    )
+
+
+def ask_behind(trial: Trial, weights: bytes, rows: np.ndarray, positions: np.ndarray, rng: np.random.Generator) -> np.ndarray | str:
+    """(n, V): the logits behind each row's prefix up to its position, prefixes of one length together; or why there are none."""
+    lengths = rng.permutation(np.unique(positions) + 1)
+    members = [rng.permutation(np.flatnonzero(positions + 1 == length)) for length in lengths]
     forget_reads(trial)
-    again = forward(trial, weights, prefixes, budgeted=False)
+    again = forward(
+        trial,
+        weights,
+        [rows[member, :length].astype(np.int64) for member, length in zip(members, lengths, strict=True)],
+        budgeted=False,
+    )
     if not again.ok:
         return f"forward fails on a prefix alone ({again.status}: {again.reason})"
-    worst = 0.0
-    for member, value in zip(members, again.values, strict=True):
-        first = np.stack([logits[row[i] // CALL_ROWS][row[i] % CALL_ROWS, position[i]] for i in member])
-        worst = max(worst, float(np.abs(log_softmax(first) - log_softmax(value["logits"][:, -1])).max()))
-    if worst > TOLERANCE:
-        return f"log-probabilities of a prefix change by {worst:.3g} nats when it is seen alone; at most {TOLERANCE:g} is allowed"
-    return ""
+    last = np.concatenate([value["logits"][:, -1] for value in again.values])
+    return last[np.argsort(np.concatenate(members))]
+
+
+def excess(trial: Trial, bits: np.ndarray, before: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """By how many bits each target cost more than under the bigram model, which scatters half as much as the cost itself; NaN for
+    targets that stand for no text."""
+    bigram = np.load(trial.assets / "bigram_bits.npy", mmap_mode="r")
+    counted = np.load(trial.assets / "token_bytes.npy")[targets] > 0
+    return np.where(counted, np.minimum(bits, MOST_BITS) - bigram[before, targets], np.nan)
+
+
+def compare(shown: np.ndarray, unshown: np.ndarray) -> SecondLook:
+    """Whether what is shown costs less than chance explains: ``shown`` (rows, context), ``unshown`` (n,)."""
+    rows, unshown = np.nanmean(shown, axis=1), unshown[np.isfinite(unshown)]
+    gap = float(unshown.mean() - rows.mean())
+    error = math.sqrt(unshown.var(ddof=1) / len(unshown) + rows.var(ddof=1) / len(rows))
+    few = 1.0 + (CHANCE**2 + 1.0) / (4.0 * (len(unshown) - 1))  # Student's t where there are few
+    most = CHANCE * few * error + TOLERANCE / math.log(2)
+    if gap > most:
+        return SecondLook(
+            f"a token costs {gap:.3g} bits more in rows that were never shown with what follows; chance explains {most:.3g}", gap
+        )
+    return SecondLook("", gap)
 
 
 def forget_reads(trial: Trial) -> None:

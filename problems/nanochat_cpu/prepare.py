@@ -17,7 +17,8 @@ Written to OUT (who may see what is said in ``problem.yaml``):
     train_tokens.npy         (n,) uint16, documents one after another, each behind one BOS
     train_starts.npy         (documents + 1,) int64, where each document's BOS stands
     validation_rows.npy      (rows, CONTEXT + 1) uint16, the validation stream in rows: inputs, and targets one further
-    validation_hardness.npy  (rows,) float64, bits per byte of each row under a bigram model of the training part
+    bigram_bits.npy          (VOCABULARY, VOCABULARY) float32, bits of each token behind each under bigrams of the training part
+    validation_hardness.npy  (rows,) float64, bits per byte of each row under those bigrams
     token_bytes.npy          (VOCABULARY,) int32, bytes each token stands for; 0 for the special one
     corpus.json              which files went where, with counts
 """
@@ -72,7 +73,9 @@ def prepare(out: Path, corpus: Path, train_bytes: int = 0) -> None:
     np.save(out / "train_starts.npy", train_starts)
     np.save(out / "validation_rows.npy", rows)
     token_bytes = np.array([len(rank) for rank in ranks] + [0], dtype=np.int32)
-    np.save(out / "validation_hardness.npy", hardness(train_tokens, rows, token_bytes))
+    bits = bigram_bits(train_tokens)
+    np.save(out / "bigram_bits.npy", bits.astype(np.float32))
+    np.save(out / "validation_hardness.npy", hardness(bits, rows, token_bytes))
     np.save(out / "token_bytes.npy", token_bytes)
     tokenizer = {"pattern": PATTERN, "vocabulary": VOCABULARY, "bos": BOS, "ranks": [base64.b64encode(r).decode() for r in ranks]}
     (out / "tokenizer.json").write_text(json.dumps(tokenizer, indent=0) + "\n", encoding="utf-8")
@@ -205,17 +208,21 @@ def as_rows(tokens: np.ndarray) -> np.ndarray:
     return tokens[: count * (CONTEXT + 1)].reshape(count, CONTEXT + 1)
 
 
-def hardness(training: np.ndarray, rows: np.ndarray, token_bytes: np.ndarray) -> np.ndarray:
-    """Bits per byte of each row's targets under the training part's bigrams, smoothed with its unigrams."""
+def bigram_bits(training: np.ndarray) -> np.ndarray:
+    """(VOCABULARY, VOCABULARY): bits a token costs behind another, by the training part's bigrams smoothed with its unigrams."""
     unigram = np.bincount(training, minlength=VOCABULARY) + 1.0
     unigram /= unigram.sum()
     pairs = np.zeros((VOCABULARY, VOCABULARY))
     np.add.at(pairs, (training[:-1], training[1:]), 1.0)
     smooth = 512.0  # foretells best, of 32, 128 and 512, how hard the seed program finds a row
-    bigram = (pairs + smooth * unigram) / (pairs.sum(axis=1, keepdims=True) + smooth)
+    return -np.log2((pairs + smooth * unigram) / (pairs.sum(axis=1, keepdims=True) + smooth))
+
+
+def hardness(bits: np.ndarray, rows: np.ndarray, token_bytes: np.ndarray) -> np.ndarray:
+    """Bits per byte of each row's targets."""
     sizes = token_bytes[rows[:, 1:]]
-    bits = np.where(sizes > 0, -np.log2(bigram[rows[:, :-1], rows[:, 1:]]), 0.0)
-    return bits.sum(axis=1) / np.maximum(sizes.sum(axis=1), 1)
+    spent = np.where(sizes > 0, bits[rows[:, :-1], rows[:, 1:]], 0.0)
+    return spent.sum(axis=1) / np.maximum(sizes.sum(axis=1), 1)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import base64
 import importlib.util
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -83,6 +84,27 @@ class Calls:
 
 
 @dataclass
+class Leaky:
+    """A sandbox whose temporary folder outlives it: a program can leave itself any note."""
+
+    sandbox: object
+    text: str
+    folder: Path
+
+    def run(self, argv: Sequence[str], **rest: object) -> Reply:
+        return self.sandbox.run(argv, **rest)
+
+    def call_many(self, entry: str, calls: Sequence[Mapping], returns: object, *, inputs: Mapping, budgeted: bool) -> Reply:
+        (self.folder / "weights.npz").write_bytes(inputs["weights.npz"])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("EVOLVE_INPUT", str(self.folder))
+            patch.setattr(tempfile, "tempdir", str(self.folder))
+            program: dict = {"__name__": "train"}
+            exec(compile(self.text, "train.py", "exec"), program)
+            return Reply(status=Status.OK, values=tuple({"logits": program["forward"](call["tokens"])} for call in calls))
+
+
+@dataclass
 class Result:
     outcome: Outcome
     calls: Calls
@@ -95,11 +117,11 @@ Measure = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def measure(problem: Problem, evaluator: ModuleType, launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Measure:
-    def run(text: str, seed: int = 1, *, second_look: bool = True, cpu_limit_s: float = CPU_LIMIT_S) -> Result:
+    def run(text: str, seed: int = 1, *, second_look: bool = True, leaky: bool = False, cpu_limit_s: float = CPU_LIMIT_S) -> Result:
         files = {"train.py": text}
         stage = problem.contract.stage("full")
         with launcher.sandbox(files, stage, start=Start.COLD, cpu_limit_s=cpu_limit_s) as sandbox:
-            calls = Calls(sandbox)
+            calls = Calls(Leaky(sandbox, text, tmp_path_factory.mktemp("shared")) if leaky else sandbox)
             trial = Trial(
                 files=files,
                 stage="full",
@@ -112,7 +134,7 @@ def measure(problem: Problem, evaluator: ModuleType, launcher: Launcher, tmp_pat
             )
             with pytest.MonkeyPatch.context() as patch:
                 if not second_look:
-                    patch.setattr(evaluator, "find_dependence", lambda *_: "")
+                    patch.setattr(evaluator, "look_again", lambda *_: evaluator.SecondLook(""))
                 outcome = evaluator.evaluate(trial)
         return Result(outcome, calls, sandbox.usage.cpu_s, sandbox.scorer_usage.cpu_s)
 
@@ -252,10 +274,94 @@ def test_forward_counts_towards_the_budget(honest: Result) -> None:
     assert honest.cpu_s == pytest.approx(trained + scored)
 
 
-def test_neither_sandbox_is_shown_more_than_its_share(honest: Result) -> None:
+# --------------------------------------------------------------------------------------------------------- the second look
+
+
+def test_who_leaves_notes_of_all_it_was_shown_knows_nothing_of_what_it_was_not(measure: Measure, problem: Problem) -> None:
+    """The note works: at every place of the first look both agree, and the score is better than honest."""
+    cheat, twin = redteam(problem, "leaves_notes"), redteam(problem, "honest_notes")
+    unlooked, honest = measure(cheat, second_look=False, leaky=True), measure(twin, leaky=True)
+    assert unlooked.outcome.score < honest.outcome.score - 0.1
+    assert honest.outcome.status is Status.OK
+    outcome = measure(cheat, leaky=True).outcome
+    assert outcome.status is Status.REJECTED
+    assert "in rows that were never shown" in outcome.reason
+
+
+def test_what_is_asked_again_hangs_neither_on_the_seed_nor_on_the_program(
+    honest: Result, measure: Measure, problem: Problem
+) -> None:
+    again = measure(redteam(problem, "honest_bigram"))
+    (first, prefixes), (first_again, others) = ([tokens for tokens, _ in one.calls.asked] for one in (honest, again))
+    assert all(np.array_equal(a, b) for a, b in zip(first, first_again, strict=True))
+    assert {row.tobytes() for batch in prefixes for row in batch} != {row.tobytes() for batch in others for row in batch}
+    assert again.outcome.score == honest.outcome.score
+
+
+@pytest.fixture(scope="module")
+def bits_of_the_pool(seed_run: Result, problem: Problem, evaluator: ModuleType, seed_text: str, tmp_path_factory) -> np.ndarray:
+    """(rows, context): what each target of the pool costs under the seed program, in bits."""
+    folder = tmp_path_factory.mktemp("weights")
+    (folder / "weights.npz").write_bytes(seed_run.calls.asked[0][1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EVOLVE_INPUT", str(folder))
+        program: dict = {"__name__": "train"}
+        exec(compile(seed_text, "train.py", "exec"), program)
+        rows = np.load(problem.assets / "validation_rows.npy")
+        return evaluator.score([program["forward"](batch) for batch in evaluator.batches(rows[:, :-1])], rows).bits
+
+
+def test_the_gap_of_an_honest_program_is_chance_and_that_of_a_seeing_one_is_found(
+    problem: Problem, evaluator: ModuleType, bits_of_the_pool: np.ndarray, tmp_path: Path
+) -> None:
+    """Looks of the default size, at a program that has hardly learnt: honest gaps are centred and none of 200 is refused, where
+    4 standard errors pass once in 30,000; one bit a token for looking ahead is always found."""
+    rows = np.load(problem.assets / "validation_rows.npy")
+    hardness = np.load(problem.assets / "validation_hardness.npy")
+    gaps, reasons, seen = [], [], []
+    for seed in range(200):
+        trial = Trial(
+            files={},
+            stage="full",
+            seed=seed,
+            params={"scored_rows": 256},
+            problem=problem.folder,
+            assets=problem.assets,
+            work=tmp_path,
+            sandbox=None,
+        )
+        drawn, rng = evaluator.draw(trial), np.random.default_rng(seed)
+        unshown = evaluator.stratified(np.setdiff1d(np.arange(len(rows)), drawn), hardness, evaluator.UNSHOWN, rng)
+        assert not set(unshown) & set(drawn)
+        cut = rng.integers(rows.shape[1] - 1, size=len(unshown))
+        shown = evaluator.excess(trial, bits_of_the_pool[drawn], rows[drawn, :-1], rows[drawn, 1:])
+        behind = evaluator.excess(trial, bits_of_the_pool[unshown, cut], rows[unshown, cut], rows[unshown, cut + 1])
+        found = evaluator.compare(shown, behind)
+        gaps.append(found.gap)
+        reasons.append(found.reason)
+        seen.append(evaluator.compare(shown - 1.0, behind).reason)
+    assert abs(np.mean(gaps)) < 4 * np.std(gaps) / np.sqrt(len(gaps))
+    assert not any(reasons)
+    assert all(seen)
+
+
+def test_answers_as_wild_as_they_like_make_no_difference_look_like_chance(evaluator: ModuleType) -> None:
+    rng = np.random.default_rng(0)
+    shown, unshown = rng.normal(0.0, 1.4, (256, 128)), rng.normal(0.5, 1.4, 512)
+    assert evaluator.compare(shown, unshown).reason
+    unshown[:3] = evaluator.MOST_BITS
+    assert evaluator.compare(shown, unshown).reason
+    unshown[3:8] = np.nan
+    assert evaluator.compare(shown, unshown).reason
+
+
+def test_neither_sandbox_is_shown_more_than_its_share(honest: Result, evaluator: ModuleType) -> None:
     """Training sees the stream and a number; scoring sees the weights and inputs, never a row's last target."""
     assert set(honest.calls.trained[0]) == {"train.bin", "seed"}
     (full, _), (prefixes, _) = honest.calls.asked
     assert all(batch.shape[1] == 128 for batch in full)
-    assert sum(len(batch) for batch in prefixes) == 256
+    rows = np.concatenate(full)
+    known = sum(int((rows[:, : batch.shape[1]] == row).all(axis=1).any()) for batch in prefixes for row in batch)
+    assert sum(len(batch) for batch in prefixes) == evaluator.PREFIXES + evaluator.UNSHOWN
+    assert evaluator.PREFIXES <= known < evaluator.PREFIXES + 0.1 * evaluator.UNSHOWN  # a few begin with the same token
     assert [batch.shape[1] for batch in prefixes] != sorted(batch.shape[1] for batch in prefixes)
