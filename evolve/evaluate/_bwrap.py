@@ -145,7 +145,8 @@ def command(
         keep: capabilities to keep inside the sandbox's own user namespace (the fork server's).
     """
     line = [str(binary), *_NAMESPACES, "--uid", str(uid), "--gid", str(uid), "--hostname", "sandbox"]
-    line += ["--die-with-parent", "--as-pid-1", "--cap-drop", "ALL", "--clearenv"]
+    # a session of its own: bubblewrap, outside the PID namespace, would be of the candidate's process group, which it may signal
+    line += ["--die-with-parent", "--new-session", "--as-pid-1", "--cap-drop", "ALL", "--clearenv"]
     for capability in keep:
         line += ["--cap-add", capability]
     for name, value in env.items():

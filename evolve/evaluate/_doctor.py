@@ -15,6 +15,7 @@ from evolve._errors import EvolveError
 from evolve.evaluate import _bwrap, _seccomp
 from evolve.evaluate._cgroup import Cgroup, find_layout
 from evolve.evaluate._cold import Strict
+from evolve.evaluate._counter import CpuCounter
 from evolve.evaluate._launcher import Launcher, open_launcher
 from evolve.evaluate._view import View, interpreter, resolve
 
@@ -108,16 +109,23 @@ def _packages(imports: tuple[str, ...]) -> Check:
 def _group() -> Check:
     layout = find_layout()
     if layout is None:
-        return Check(
-            name="control group", ok=True, found="none: memory and processes of a tree are polled, best effort", remedy=_DELEGATE
-        )
+        return Check(name="control group", ok=True, found=f"none: {_polled()}", remedy=_DELEGATE)
     try:
         Cgroup(layout, 0).close()
     except OSError as error:
-        return Check(
-            name="control group", ok=True, found=f"{layout.kind}, refused ({error.strerror}): polled, best effort", remedy=_DELEGATE
-        )
+        found = f"{layout.kind}, refused ({error.strerror}): {_polled()}"
+        return Check(name="control group", ok=True, found=found, remedy=_DELEGATE)
     return Check(name="control group", ok=True, found=layout.kind)
+
+
+def _polled() -> str:
+    """What is not held by a group, and how it is known."""
+    polled = "memory and processes of a tree are polled, best effort"
+    try:
+        CpuCounter(os.getpid()).close()
+    except OSError as error:
+        return f"{polled}, and its CPU too (the kernel's counter: {error.strerror or error}): children of a moment spend unseen"
+    return f"{polled}; its CPU is counted"
 
 
 def _landlock() -> Check:

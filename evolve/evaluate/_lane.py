@@ -19,6 +19,7 @@ from pathlib import Path
 from evolve._environment import LIBRARIES, passed
 from evolve._errors import EnvironmentFault
 from evolve.evaluate._cgroup import Cgroup, find_layout
+from evolve.evaluate._counter import CpuCounter
 from evolve.evaluate._tree import TreeMeter
 
 _MOST_FILES = 1 << 16
@@ -39,7 +40,7 @@ class HelperDied(EnvironmentFault):
 
 
 class Lane:
-    """One spawner process and its control group."""
+    """One spawner process and its control group, or else a counter of its CPU where there may be one."""
 
     def __init__(self, slot: int) -> None:
         _raise_descriptors()
@@ -53,7 +54,8 @@ class Lane:
         self._socket = ours
         self._next = 0
         self._ended: dict[int, End] = {}
-        self.own_cpu_s = 0.0  # the spawner's, which the group counts too
+        self._own_cpu_s = 0.0  # the spawner's, which group and counter count too
+        self._counter = None if self.cgroup else _counter(self._process.pid)
         if self.cgroup:
             self.cgroup.add(self._process.pid)
 
@@ -102,11 +104,16 @@ class Lane:
         if not data:
             raise HelperDied("the sandbox's launcher died or does not answer")
         message = marshal.loads(data)
-        self.own_cpu_s = message[-1]
+        self._own_cpu_s = message[-1]
         if message[0] == "ended":
             _, number, code, cpu_s, maxrss_kib, _ = message
             self._ended[number] = End(code, cpu_s, maxrss_kib / 1024)
         return message
+
+    def cpu_s(self) -> float | None:
+        """CPU seconds of all that was ever started here, dead or alive, waited for or not; None where nobody counts."""
+        counts = self.cgroup or self._counter
+        return counts.cpu_s() - self._own_cpu_s if counts else None
 
     def ended(self, number: int) -> End | None:
         """How that program ended, or None while it runs."""
@@ -132,6 +139,9 @@ class Lane:
         if self.cgroup:
             self.cgroup.close()
             self.cgroup = None
+        if self._counter:
+            self._counter.close()
+            self._counter = None
 
 
 def _raise_descriptors() -> None:
@@ -147,6 +157,13 @@ def _group(layout: object, slot: int) -> Cgroup | None:
         return Cgroup(layout, slot)  # type: ignore[arg-type]
     except OSError:
         return None  # listed as writable, yet refused: poll instead, as ``evolve doctor`` says
+
+
+def _counter(pid: int) -> CpuCounter | None:
+    try:
+        return CpuCounter(pid)
+    except OSError:
+        return None  # the kernel or a container's filter refuses: look instead
 
 
 class Child:
@@ -198,30 +215,35 @@ class Child:
 
 
 class Meter:
-    """What a tree has used since the meter was made: from the control group where there is one, else by looking."""
+    """What a tree has used since the meter was made: from the control group where there is one, else by looking.  CPU without a
+    group is counted all the same where the kernel allows it."""
 
     def __init__(self, lane: Lane, pid: int, *, resident_mib: float = 0.0) -> None:
         """``resident_mib`` is what was there before and shall not count: a fork server's own memory."""
         self._lane = lane
         self._resident_mib = resident_mib
         self._tree = TreeMeter(pid) if lane.cgroup is None else None
-        self._cpu_base = self._group_cpu_s()
+        self._cpu_base = lane.cpu_s()
         self._ooms = lane.cgroup.oom_kills() if lane.cgroup else 0
         self._tree_base = self._tree.look() if self._tree else 0.0
         self.peak_mib = 0.0
 
-    def _group_cpu_s(self) -> float:
-        return self._lane.cgroup.cpu_s() - self._lane.own_cpu_s if self._lane.cgroup else 0.0
+    def _counted_s(self) -> float | None:
+        counted = self._lane.cpu_s()
+        return None if counted is None or self._cpu_base is None else max(0.0, counted - self._cpu_base)
 
     def look(self) -> float:
         """CPU seconds so far; notes the memory."""
+        spent = self._counted_s()
         if self._tree is None:
             assert self._lane.cgroup is not None
-            self.peak_mib = max(self.peak_mib, self._lane.cgroup.memory_mib() - self._resident_mib)
-            return self._group_cpu_s() - self._cpu_base
-        spent = self._tree.look() - self._tree_base
-        self.peak_mib = max(self.peak_mib, self._tree.memory_mib - self._resident_mib)
-        return spent
+            memory_mib = self._lane.cgroup.memory_mib()
+        else:
+            seen = self._tree.look() - self._tree_base
+            memory_mib = self._tree.memory_mib
+            spent = seen if spent is None else spent
+        self.peak_mib = max(self.peak_mib, memory_mib - self._resident_mib)
+        return spent or 0.0
 
     def resident_mib(self) -> float:
         """Memory of the tree now."""
@@ -240,9 +262,8 @@ class Meter:
 
     def cpu_s(self, end: End) -> float:
         """CPU seconds in all, once it has ended."""
-        if self._tree is None:
-            return max(0.0, self._group_cpu_s() - self._cpu_base)
-        return end.cpu_s  # ``Watch`` keeps the larger of this and the last look
+        counted = self._counted_s()
+        return end.cpu_s if counted is None else counted  # ``Watch`` keeps the larger of this and the last look
 
     def was_killed_for_memory(self) -> bool:
         """Whether the kernel killed a process of the group for memory since the meter was made."""

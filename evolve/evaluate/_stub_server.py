@@ -74,6 +74,7 @@ def close_door(filter_bytes: bytes) -> None:
 
 def be_child(fds: list, filter_bytes: bytes) -> None:
     """From the fork to the candidate's code; never returns."""
+    os.setsid()  # the server's process group is none that a candidate may signal, and a swarm of processes is one to the scheduler
     signal.set_wakeup_fd(-1)
     request_fd, log_fd, reply_fd = (_high(fd) for fd in fds)
     os.dup2(log_fd, 1)

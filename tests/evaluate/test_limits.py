@@ -84,6 +84,12 @@ def test_cpu_of_children_counts_even_when_nobody_waits_for_them(launcher: Launch
     assert 0.5 < reply.usage.cpu_s < 1.0
 
 
+def test_a_command_that_signals_its_group_ends_itself_and_nobody_outside(launcher: Launcher) -> None:
+    reply = ran(launcher, "import os, signal\nos.kill(0, signal.SIGKILL)\n")
+    assert (reply.status, reply.exit_code) == (Status.CRASH, -9)
+    assert called(launcher, "def f():\n    return 1\n").ok
+
+
 def test_peak_memory_is_seen(launcher: Launcher) -> None:
     reply = called(launcher, "def f():\n    return len(bytes(200 << 20).replace(b'\\0', b'x', 1))\n")
     assert reply.ok

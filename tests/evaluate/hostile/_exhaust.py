@@ -109,6 +109,17 @@ def attack(secret, port, marker):
     time.sleep(60)
 """
 
+OWN_GROUP = """
+def attack(secret, port, marker):
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+        os.kill(0, number)
+    os.kill(0, signal.SIGSTOP)  # the first process of a namespace hears neither of these from inside
+    os.kill(0, signal.SIGKILL)
+    os.killpg(0, signal.SIGKILL)
+    return [] if os.getpgid(0) == os.getsid(0) == os.getpid() else ["shares a session"]
+"""
+
 CPU_OF_CHILDREN = """
 def attack(secret, port, marker):
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -140,5 +151,6 @@ ATTACKS = (
     Attack(name="memory_of_children", source=PRELUDE + MEMORY_OF_CHILDREN, statuses=(Status.CRASH,), time_s=8.0),
     Attack(name="fill", source=PRELUDE + FILL, statuses=(Status.OK, Status.CRASH), value=_small),
     Attack(name="sleep", source=PRELUDE + SLEEP, statuses=(Status.TIMEOUT,), time_s=0.4),
+    Attack(name="own_group", source=PRELUDE + OWN_GROUP),
     Attack(name="cpu_of_children", source=PRELUDE + CPU_OF_CHILDREN, statuses=(Status.TIMEOUT,), time_s=0.8),
 )
