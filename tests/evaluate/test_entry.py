@@ -57,6 +57,12 @@ DATA = (
     "    return [r.files('pkg').joinpath('data/a.txt').read_text(), pkgutil.get_data('pkg', 'data/a.txt').decode(), beside, relative,\n"
     "            names, os.path.basename(__file__), os.path.isfile('pkg/data/a.txt')]\n"
 )
+# modules that an interpreter has built in cannot be shadowed, and which those are is up to who built it
+SHADOWED = [
+    name
+    for name in ("random", "statistics", "resource", "queue", "array", "select", "_json")
+    if name not in sys.builtin_module_names
+]
 TELLS = "import json\nprint(json.dumps({}))\n"
 
 FORMS = {
@@ -132,12 +138,8 @@ FORMS = {
     ),
     "named like the standard library": Form(
         {
-            "m.py": "import random, statistics, resource, queue, array, select\nfrom _json import X\n"
-            "def f():\n    return [random.X, statistics.X, resource.X, queue.X, array.X, select.X, X]\n",
-            **{
-                f"{name}.py": f"X = '{name}'\n"
-                for name in ("random", "statistics", "resource", "queue", "array", "select", "_json")
-            },
+            "m.py": f"import {', '.join(SHADOWED)}\ndef f():\n    return [{', '.join(f'{name}.X' for name in SHADOWED)}]\n",
+            **{f"{name}.py": f"X = '{name}'\n" for name in SHADOWED},
         }
     ),
     "entry named like the standard library": Form(

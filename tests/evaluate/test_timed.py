@@ -137,8 +137,11 @@ def f(x):
     threading.Thread(target=lambda: (time.sleep(0.02), found.append(x)), daemon=True).start()
     return found
 """
-    reply = timed(launcher, source)
-    assert [value["value"] for value in reply.values] == [[]] * 8
+    reply = timed(launcher, source, warm_up=0)
+    assert reply.timing is not None
+    told = [(value["value"], seconds) for value, seconds in zip(reply.values, reply.timing.seconds, strict=True)]
+    # on a busy machine the thread may come before the answer is on its way; then the wait is in its time
+    assert [one for one in told if one[0] != [] and one[1] < 0.9 * SLEEP_S] == []
 
 
 def test_no_call_can_be_read_before_it_is_due(launcher: Launcher) -> None:
