@@ -44,14 +44,14 @@ def ran(launcher: Launcher, source: str, stage: Stage = STAGE, **more: object) -
 
 def test_time_adds_up_against_the_stage(launcher: Launcher) -> None:
     with launcher.sandbox(
-        {"m.py": "import time\ndef f(s):\n    time.sleep(s)\n"}, Stage(name="s", time_s=1.5), start=Start.COLD
-    ) as sandbox:
+        {"m.py": "import time\ndef f(s):\n    time.sleep(s)\n"}, Stage(name="s", time_s=4.0), start=Start.COLD
+    ) as sandbox:  # the start of the first call is in its time, and a busy machine takes seconds for it
         first = sandbox.call("m.py:f", {"s": 0.6}, ONE)
-        second = sandbox.call("m.py:f", {"s": 5.0}, ONE)
+        second = sandbox.call("m.py:f", {"s": 60.0}, ONE)
         third = sandbox.call("m.py:f", {"s": 0.0}, ONE)
         wall_s = sandbox.usage.wall_s
     assert [first.status, second.status, third.status] == [Status.OK, Status.TIMEOUT, Status.TIMEOUT]
-    assert 1.4 < wall_s < 2.5
+    assert 3.9 < wall_s < 6.0
 
 
 def test_a_cpu_limit_is_a_timeout_of_the_stage_and_over_budget_of_the_entry(launcher: Launcher) -> None:
@@ -74,14 +74,18 @@ def test_the_scorers_calls_are_counted_apart(launcher: Launcher) -> None:
 
 
 def test_cpu_of_children_counts_even_when_nobody_waits_for_them(launcher: Launcher) -> None:
+    """To the end of the last of them, however long the machine takes: ``wait`` then says that there is none."""
+    if launcher.lane.cpu_s() is None:
+        pytest.skip("neither a control group nor a counter here: what is spent between the last look and the end is lost")
     source = (
         "import os, signal, time\ndef f():\n    signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n    for _ in range(2):\n"
         "        if os.fork() == 0:\n            end = time.process_time() + 0.3\n"
-        "            while time.process_time() < end: pass\n            os._exit(0)\n    time.sleep(2.0)\n"
+        "            while time.process_time() < end: pass\n            os._exit(0)\n"
+        "    try: os.wait()\n    except ChildProcessError: pass\n"
     )
     reply = called(launcher, source)
     assert reply.ok
-    assert 0.5 < reply.usage.cpu_s < 1.0
+    assert 0.6 < reply.usage.cpu_s < 1.0
 
 
 def test_a_command_that_signals_its_group_ends_itself_and_nobody_outside(launcher: Launcher) -> None:

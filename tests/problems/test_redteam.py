@@ -23,10 +23,10 @@ def strict(problems: Mapping[str, Problem], sink: Sink) -> Executor:
     return LocalExecutor(problems, slots=2, tier="strict", sink=sink)
 
 
-def tried(name: str, *only: str) -> RedteamReport:
+def tried(name: str, *only: str, time_s: float = TIME_S) -> RedteamReport:
     problem = load_problem(name)
     *before, last = problem.contract.stages
-    stages = (*before, replace(last, time_s=min(TIME_S, last.time_s)))
+    stages = (*before, replace(last, time_s=min(time_s, last.time_s)))
     return redteam_problem(replace(problem, contract=replace(problem.contract, stages=stages)), strict, only=only)
 
 
@@ -49,14 +49,14 @@ def test_circle_packing_catches_its_own_cheats() -> None:
 
 
 def test_a_function_to_be_made_faster_catches_who_only_looks_fast() -> None:
-    report = tried("edit_distance", "own")
+    report = tried("edit_distance", "own", time_s=60.0)  # one loads for longer than the evaluator allows, not than the stage does
     assert wrong(report) == []
     assert sum(one.cheat for one in report.findings) == 10
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no compiler on this machine")
 def test_a_function_in_c_catches_who_only_looks_fast() -> None:
-    report = tried("edit_distance_c", "own")
+    report = tried("edit_distance_c", "own", time_s=60.0)
     assert wrong(report) == []
     assert sum(one.cheat for one in report.findings) == 10
 
