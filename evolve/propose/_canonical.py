@@ -135,6 +135,7 @@ def _canonical(tokens: list[str], comments: tuple[str, ...]) -> list[str]:
     """The tokens that matter, indentation as steps in and out."""
     out: list[str] = []
     levels = [0]
+    widths: dict[str, int] = {}  # most line ends of a source are a few texts
     depth = 0
     for token in tokens:
         if not token:
@@ -155,7 +156,9 @@ def _canonical(tokens: list[str], comments: tuple[str, ...]) -> list[str]:
                 if out and out[-1] not in _LAYOUT:
                     out.append("\n")
                 depth = 0
-                _indent(token, levels, out)
+                width = widths[token] if token in widths else widths.setdefault(token, _width(token))
+                if width != levels[-1]:
+                    _indent(width, levels, out)
     return out
 
 
@@ -169,9 +172,13 @@ def _comments_that_count(token: str, comments: tuple[str, ...]) -> list[str]:
     return found
 
 
-def _indent(token: str, levels: list[int], out: list[str]) -> None:
-    """Steps from the level of the last line to that of the line that follows this line end."""
-    width = len(token[max(token.rfind("\n"), token.rfind("\r"), token.rfind("\f")) + 1 :].expandtabs(8))  # \f: column 0 again
+def _width(token: str) -> int:
+    """How far the line that follows this line end is indented."""
+    return len(token[max(token.rfind("\n"), token.rfind("\r"), token.rfind("\f")) + 1 :].expandtabs(8))  # \f: column 0 again
+
+
+def _indent(width: int, levels: list[int], out: list[str]) -> None:
+    """Steps from the level of the last line to another one."""
     if width > levels[-1]:
         levels.append(width)
         out.append(_INDENT)

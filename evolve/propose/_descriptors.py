@@ -17,10 +17,11 @@ _BRANCHES = (ast.If, ast.IfExp, ast.Try, ast.Match)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _DEEPENS = frozenset((*_LOOPS, *_BRANCHES, *_COMPREHENSIONS, *_FUNCTIONS, ast.ClassDef, ast.With, ast.AsyncWith))
+_NUMBERS = frozenset((int, float, complex))
 # Fields that hold no expression or statement: names, contexts, operators, import lists.
 _PLAIN = frozenset(
     {"ctx", "op", "ops", "id", "attr", "name", "names", "module", "level", "kind", "rest", "kwd_attrs", "conversion"}
-    | {"type_comment", "type_ignores"}
+    | {"type_comment", "type_ignores", "arg", "asname", "simple", "is_async"}
 )
 _FIELDS: Mapping[type, tuple[str, ...]] = {
     kind: tuple(name for name in kind._fields if name not in _PLAIN)
@@ -44,36 +45,39 @@ class TreeCounts:
 
 
 def count_trees(trees: Iterable[ast.Module]) -> TreeCounts:
-    """Walk the trees once, without recursion."""
+    """Walk the trees once, without recursion, one level of nesting after the other.  Every candidate is walked: hence the shortcuts."""
     seen: list[type] = []
     called: set[str] = set()
     imported: set[str] = set()
     numbers = nesting = 0
-    stack: list[tuple[ast.AST, int]] = [(tree, 0) for tree in trees]
-    while stack:
-        node, depth = stack.pop()
-        kind = type(node)
-        seen.append(kind)
-        if kind in _DEEPENS:
-            depth += 1
-            nesting = max(nesting, depth)
-        elif kind is ast.Constant:
-            numbers += type(node.value) in (int, float, complex)  # type: ignore[attr-defined]
-            continue
-        elif kind is ast.Name or kind is ast.MatchSingleton:
-            continue
-        elif kind is ast.Call:
-            called.add(_called_name(node.func))  # type: ignore[attr-defined]
-        elif kind is ast.Import:
-            imported.update(alias.name.split(".")[0] for alias in node.names)  # type: ignore[attr-defined]
-        elif kind is ast.ImportFrom:
-            imported.add((node.module or ".").split(".")[0])  # type: ignore[attr-defined]
-        for name in _FIELDS[kind]:
-            child = getattr(node, name, None)
-            if isinstance(child, list):
-                stack += [(item, depth) for item in child if item is not None]
-            elif isinstance(child, ast.AST):
-                stack.append((child, depth))
+    level: list[ast.AST] = list(trees)
+    deeper: list[ast.AST] = []
+    while level:
+        deepest = nesting + 1
+        for node in level:  # which grows meanwhile
+            kind = type(node)
+            seen.append(kind)
+            into = level
+            if kind in _DEEPENS:
+                nesting, into = deepest, deeper
+            elif kind is ast.Call:
+                called.add(_called_name(node.func))  # type: ignore[attr-defined]
+            elif kind is ast.Constant:
+                numbers += type(node.value) in _NUMBERS  # type: ignore[attr-defined]
+                continue
+            elif kind is ast.Import:
+                imported.update(alias.name.split(".")[0] for alias in node.names)  # type: ignore[attr-defined]
+            elif kind is ast.ImportFrom:
+                imported.add((node.module or ".").split(".")[0])  # type: ignore[attr-defined]
+            for name in _FIELDS[kind]:
+                child = getattr(node, name, None)
+                if type(child) is ast.Name:
+                    seen.append(ast.Name)
+                elif type(child) is list:
+                    into.extend(filter(None, child))  # a key may be none
+                elif isinstance(child, ast.AST):
+                    into.append(child)
+        level, deeper = deeper, []
     return TreeCounts(Counter(seen), nesting, numbers, frozenset(called), frozenset(imported))
 
 
