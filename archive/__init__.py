@@ -18,7 +18,7 @@ from archive._errors import (
 )
 from archive._export import export_parquet
 from archive._flat import FlatArchive
-from archive._floats import bounded, difference, mean_of, sd_of, tame
+from archive._floats import TAME, bounded, difference, mean_of, sd_of, tame
 from archive._follow import Follower
 from archive._grid import GridArchive
 from archive._journal import Journal
@@ -80,6 +80,7 @@ from archive._values import (
 __all__ = [
     "RECORD_TYPES",
     "SCHEMA_VERSION",
+    "TAME",
     "AddStatus",
     "Added",
     "ArchiveError",

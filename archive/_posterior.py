@@ -15,7 +15,8 @@ has the floor ``s2 / k``: a smaller spread cannot be told from none with k candi
 tie with no uncertainty left to explore.  With fewer than two candidates there is no prior and ``w`` is 1; with no replicate yet,
 or on a deterministic problem, the noise is 0 and the posterior is the plain mean.  A wild score (a hack, a diverged run) makes
 ``tau2`` large, and so only turns shrinkage off.  Who scatters far more than the others: ``archive._scatter``.  Scores of a noisy
-problem beyond 1e150 count as that, so that squares stay numbers.
+problem beyond 1e150 count as that, so that squares stay numbers; what people are shown of such candidates (``Pooled.shown``) is the
+plain mean of their scores as they were.
 
 What counts: every ``ok`` measurement at that stage, whatever its purpose, in the problem's own sign.  The formulas do not depend
 on the order, up to rounding.
@@ -23,11 +24,13 @@ on the order, up to rounding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, sqrt
 
-from archive._floats import LARGEST, bounded, tame
+from archive._floats import LARGEST, TAME, bounded, tame
 from archive._scatter import Scatter
+
+WILD_UNIT = 2.0**600  # scores beyond 1e150 are counted in this unit: their squares are numbers then
 
 
 def shrink(mean: float, n: int, noise: float, prior: tuple[float, float] | None) -> tuple[float, float]:
@@ -75,6 +78,7 @@ class PooledState:
     """``Pooled`` as plain lists and numbers, for a checkpoint.
 
     ``first`` is (k, mean, M2) of the first scores; ``df`` and ``within`` count those that are pooled.
+    ``wild`` is (id, n, mean, M2) of those with a score beyond 1e150, in ``WILD_UNIT``.
     """
 
     noisy: bool
@@ -85,16 +89,18 @@ class PooledState:
     counts: list[int]
     means: list[float]
     m2s: list[float]
+    wild: list[tuple[str, int, float, float]] = field(default_factory=list)
 
 
 class Pooled:
     """Scores of one problem at one stage, with O(1) updates.  Deterministic; not thread-safe."""
 
-    __slots__ = ("_by_id", "_first", "_scatter", "_shape", "noisy")
+    __slots__ = ("_by_id", "_first", "_scatter", "_shape", "_wild", "noisy")
 
     def __init__(self, noisy: bool) -> None:
         self.noisy = noisy
         self._by_id: dict[str, Tally] = {}
+        self._wild: dict[str, Tally] = {}  # of those with a score beyond 1e150, as they were, in WILD_UNIT
         self._first = Tally()
         self._scatter = Scatter()
         self._shape: tuple[float, tuple[float, float] | None] | None = None  # noise and prior until the next score
@@ -108,6 +114,8 @@ class Pooled:
     def add(self, candidate: str, score: float) -> None:
         """Count one ok measurement (a finite score; of a noisy problem as ``tame`` gives it)."""
         if self.noisy:
+            if self._wild or abs(score) > TAME:
+                self._count_wild(candidate, score)
             score = tame(score)
         tally = self._by_id.get(candidate)
         if tally is None:
@@ -117,6 +125,20 @@ class Pooled:
         if self.noisy and tally.n > 1:
             self._scatter.put(candidate, tally.n - 1, tally.m2)
         self._shape = None
+
+    def _count_wild(self, candidate: str, score: float) -> None:
+        wild = self._wild.get(candidate)
+        if wild is None:
+            if abs(score) <= TAME:
+                return
+            before = self._by_id.get(candidate, Tally())
+            wild = self._wild[candidate] = Tally(before.n, before.mean / WILD_UNIT)  # as good as equal beside what comes
+        wild.add(score / WILD_UNIT)
+
+    @property
+    def n_wild(self) -> int:
+        """How many candidates have a score that counts as 1e150, which it is not."""
+        return len(self._wild)
 
     def tally(self, candidate: str) -> Tally:
         """The candidate's own measurements; treat as read-only.  KeyError when it has none."""
@@ -160,6 +182,16 @@ class Pooled:
         noise, prior = self._shape
         return shrink(tally.mean, tally.n, self._scatter.own(candidate) if self._scatter.far(candidate) else noise, prior)
 
+    def shown(self, candidate: str) -> tuple[float, float]:
+        """(mean, sd) for people: where scores count as something else, those of the scores themselves.  KeyError without any."""
+        mean, sd = self.posterior(candidate)
+        wild = self._wild.get(candidate)
+        if wild is None:
+            return mean, sd
+        if wild.n > 1:
+            sd = bounded(sqrt(wild.m2 / (wild.n - 1) / wild.n) * WILD_UNIT)
+        return bounded(wild.mean * WILD_UNIT), sd
+
     def dump(self) -> PooledState:
         tallies = list(self._by_id.values())
         return PooledState(
@@ -171,6 +203,7 @@ class Pooled:
             counts=[tally.n for tally in tallies],
             means=[tally.mean for tally in tallies],
             m2s=[tally.m2 for tally in tallies],
+            wild=[(id_, tally.n, tally.mean, tally.m2) for id_, tally in self._wild.items()],
         )
 
     @classmethod
@@ -179,6 +212,7 @@ class Pooled:
         pooled = cls(state.noisy)
         pooled._first = Tally(*state.first)
         rows = zip(state.ids, state.counts, state.means, state.m2s, strict=True)
+        pooled._wild = {id_: Tally(n, mean, m2) for id_, n, mean, m2 in state.wild}
         pooled._by_id = {id_: Tally(n, mean, m2) for id_, n, mean, m2 in rows}
         repeated = ((id_, n - 1, m2) for id_, n, m2 in zip(state.ids, state.counts, state.m2s, strict=True) if n > 1)
         if state.noisy:

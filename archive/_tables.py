@@ -10,6 +10,7 @@ keyed by ``run_no``, the journal's place in the list that was opened; people see
 from __future__ import annotations
 
 from archive._floats import LARGEST, TAME
+from archive._posterior import WILD_UNIT
 from archive._records import TRUSTED_DRIFT
 from archive._scatter import FEW, TAIL, WILD
 
@@ -162,6 +163,7 @@ LEFT JOIN (SELECT run_no, attempt.ticket AS ticket, attempt, bool_or(status = 'v
 
 # First scores, means and sums of squares a candidate and stage.  ``tame`` as ``archive._floats`` has it: squares stay numbers.
 # Scores whose sum may not be one (of a deterministic problem; those of a noisy one are tame) are averaged after a division.
+# ``wild`` is what ``Pooled.shown`` tells people of a noisy problem's scores that are not tame.
 _POSTERIORS = f"""
 WITH problem AS (
     SELECT run_no, p.id AS problem, p.maximize, p.noisy, p.stages FROM (SELECT run_no, unnest(problems) AS p FROM raw.run_created)
@@ -173,13 +175,14 @@ WITH problem AS (
     GROUP BY run_no, problem, candidate
 ), scored AS (
     SELECT m.run_no, m.problem, m.candidate, m.stage, m.seq, greatest(-{TAME}, least({TAME}, m.score)) AS tame,
-        CASE WHEN noisy THEN tame ELSE m.score END AS score
+        CASE WHEN noisy THEN tame ELSE m.score END AS score, CASE WHEN noisy THEN m.score / {WILD_UNIT!r} END AS wild
     FROM raw.measurements m JOIN problem USING (run_no, problem) LEFT JOIN failed d USING (run_no, problem, candidate)
     WHERE m.counted AND m.status = 'ok' AND (d.seq IS NULL OR m.seq < d.seq)
 ), tally AS (
     SELECT run_no, problem, candidate, stage, count(*) AS n, var_pop(tame) * count(*) AS m2, arg_min(tame, seq) AS first,
         avg(CASE WHEN abs(score) > 1e290 THEN 0 ELSE score END)
-            + avg(CASE WHEN abs(score) > 1e290 THEN score / 2 ** 64 ELSE 0 END) * 2 ** 64 AS mean
+            + avg(CASE WHEN abs(score) > 1e290 THEN score / 2 ** 64 ELSE 0 END) * 2 ** 64 AS mean,
+        CASE WHEN max(abs(wild)) > {TAME / WILD_UNIT!r} THEN avg(wild) END AS wild_mean, stddev_samp(wild) AS wild_sd
     FROM scored GROUP BY run_no, problem, candidate, stage
 ), scatter AS (
     SELECT run_no, problem, candidate, stage, m2, m2 / (n - 1) / (1 - 2 / (9 * (n - 1))) ** 3 AS own,
@@ -201,9 +204,11 @@ WITH problem AS (
     SELECT *, greatest(v0 - s2, s2 / k) AS tau2 FROM noise
 ), posterior AS (
     SELECT t.*, CASE WHEN far AND s2 > 0 THEN m2 / (n - 1) ELSE s2 END AS v,
-        CASE WHEN v / n <= 0 OR k < 2 THEN mean WHEN tau2 / (tau2 + v / n) > 0.5 THEN mean - v / n / (tau2 + v / n) * (mean - m0)
+        CASE WHEN wild_mean IS NOT NULL THEN greatest(-{LARGEST!r}, least({LARGEST!r}, wild_mean * {WILD_UNIT!r}))
+            WHEN v / n <= 0 OR k < 2 THEN mean WHEN tau2 / (tau2 + v / n) > 0.5 THEN mean - v / n / (tau2 + v / n) * (mean - m0)
             ELSE m0 + tau2 / (tau2 + v / n) * (mean - m0) END AS score,
-        CASE WHEN v / n <= 0 THEN 0 WHEN k > 1 THEN sqrt(tau2 / (tau2 + v / n) * v / n) ELSE sqrt(v / n) END AS sd,
+        CASE WHEN wild_mean IS NOT NULL AND n > 1 THEN least({LARGEST!r}, wild_sd / sqrt(n) * {WILD_UNIT!r})
+            WHEN v / n <= 0 THEN 0 WHEN k > 1 THEN sqrt(tau2 / (tau2 + v / n) * v / n) ELSE sqrt(v / n) END AS sd,
         list_position(stages, stage) AS stage_no, maximize
     FROM tally t JOIN prior USING (run_no, problem, stage) JOIN problem USING (run_no, problem)
     LEFT JOIN far USING (run_no, problem, candidate, stage)
@@ -260,12 +265,22 @@ JOIN (SELECT run_no, problem, island, max(space) AS space FROM raw.placed GROUP 
     USING (run_no, problem, island, space)
 JOIN raw.runs f USING (run_no) WHERE e.candidate <> '' ORDER BY run_no, e.problem, e.island, e.cell, e.rank"""
 
-_CLAIMS = """
-SELECT f.run, c.problem, c.vault, c.candidate, c.reference, c.confirmed, r.candidate IS NOT NULL AS withdrawn, c.p_value, c.effect,
-    c.ci_low, c.ci_high, coalesce(c.e_value, 0) AS e_value, coalesce(c.reason, '') AS reason, c.seq
+# An effect of scores that count as something else is none.
+_WILD_VAULTS = f"""
+    SELECT v.run_no, v.problem, v.vault, any_value('no effect is shown: scores beyond {TAME:g} count as that') AS reason
+    FROM raw.vault_opened v JOIN raw.measured m ON m.run_no = v.run_no AND m.problem = v.problem AND m.purpose = 'vault'
+        AND m.result.candidate IN (v.candidate, v.reference)
+    WHERE abs(m.result.score) > {TAME} GROUP BY v.run_no, v.problem, v.vault"""
+
+_CLAIMS = f"""
+SELECT f.run, c.problem, c.vault, c.candidate, c.reference, c.confirmed, r.candidate IS NOT NULL AS withdrawn, c.p_value,
+    CASE WHEN w.reason IS NULL THEN c.effect END AS effect, CASE WHEN w.reason IS NULL THEN c.ci_low END AS ci_low,
+    CASE WHEN w.reason IS NULL THEN c.ci_high END AS ci_high, coalesce(c.e_value, 0) AS e_value,
+    concat_ws('; ', nullif(c.reason, ''), w.reason) AS reason, c.seq
 FROM (SELECT * FROM raw.claim QUALIFY row_number() OVER (PARTITION BY run_no, problem, vault ORDER BY seq DESC) = 1) c
 JOIN raw.runs f USING (run_no)
 LEFT JOIN (SELECT DISTINCT run_no, problem, candidate FROM raw.retraction) r USING (run_no, problem, candidate)
+LEFT JOIN ({_WILD_VAULTS}) w ON w.run_no = c.run_no AND w.problem = c.problem AND w.vault = c.vault
 ORDER BY run_no, c.seq"""
 
 _TICKETS = """

@@ -104,7 +104,7 @@ def _score(search: Search, number: int | None) -> _Score:
     people = search.people
     if number is None or people.score(number) is None:
         return _Score(None)
-    mean, sd = people.posterior(number)
+    mean, sd = people.shown(number)
     return _Score(people.sign * mean, _spread(search, sd), people.n_measured(number))
 
 

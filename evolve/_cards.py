@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from archive import (
+    TAME,
     BlockClosed,
     BlockStatus,
     Claim,
@@ -37,6 +38,7 @@ class Card:
     ``runs`` counts the candidate's measurements by purpose, whoever they were made for.  ``suspect``: it descends from a retracted
     candidate, or was compared with one (``suspicion`` says which).  ``retries`` and ``voids`` count blocks with it that were lost,
     and those that drift made void.
+    ``bound`` stands instead of the effect where scores of its vault are so large that they count as something else.
     ``median`` is the difference of the medians of the runs that the effect is from; ``span_s`` the time from the end of the
     vault's first run to that of its last: what is slower than that, it cannot have seen.
     """
@@ -65,6 +67,17 @@ class Card:
     suspicion: str = ""
     median: float | None = None
     span_s: float | None = None
+    bound: str = ""
+
+
+def bound_of(vault: Vault, sign: float) -> str:
+    """What can be said of the effect where runs of a vault scored beyond what is compared ("" where none did)."""
+    up = max(vault.own.values(), default=0.0) >= TAME or min(vault.theirs.values(), default=0.0) <= -TAME
+    down = min(vault.own.values(), default=0.0) <= -TAME or max(vault.theirs.values(), default=0.0) >= TAME
+    why = f"scores beyond {TAME:g} count as that"
+    if up and not down and vault.effect is not None:
+        return f"{sign * vault.effect.effect:+.4g} at least: {why}"
+    return f"not known: {why}" if up or down else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +130,7 @@ def report_cards(search: Search, problem: Problem, records: Iterable[Stamped]) -
     vaults = search.docket.vaults
     cards = [
         replace(
-            _card(one, claimed.get(number), seen.get(one.candidate, _Seen()), vaults[number]),
+            _card(one, claimed.get(number), seen.get(one.candidate, _Seen()), vaults[number], search.people.sign),
             suspect=bool(why := suspicion(search, vaults[number])),
             suspicion=why,
         )
@@ -159,7 +172,9 @@ def _of_blocks(records: Iterable[Stamped], seen: dict[str, _Seen]) -> Iterator[R
         yield record
 
 
-def _card(opened: VaultOpened, claim: Claim | None, seen: _Seen, vault: Vault) -> Card:
+def _card(opened: VaultOpened, claim: Claim | None, seen: _Seen, vault: Vault, sign: float) -> Card:
+    bound = bound_of(vault, sign)
+    told = claim if not bound else None  # whose numbers are shown
     status = WITHDRAWN if vault.withdrawn else OPEN if claim is None else CONFIRMED if claim.confirmed else REFUSED
     return Card(
         vault=opened.vault,
@@ -167,9 +182,9 @@ def _card(opened: VaultOpened, claim: Claim | None, seen: _Seen, vault: Vault) -
         reference=opened.reference,
         status=status,
         confirmed=status == CONFIRMED,
-        effect=claim.effect if claim else None,
-        ci_low=claim.ci_low if claim else None,
-        ci_high=claim.ci_high if claim else None,
+        effect=told.effect if told else None,
+        ci_low=told.ci_low if told else None,
+        ci_high=told.ci_high if told else None,
         e_value=claim.e_value if claim else 0.0,
         p_value=vault.gate_p if claim else None,
         gate=opened.gate,
@@ -182,6 +197,7 @@ def _card(opened: VaultOpened, claim: Claim | None, seen: _Seen, vault: Vault) -
         voids=seen.voids,
         tiers=tuple(sorted(seen.tiers - {""})),
         machines=tuple(sorted(seen.machines - {""})),
-        median=claim.median if claim else None,
+        median=told.median if told else None,
         span_s=claim.span_s if claim else None,
+        bound=bound,
     )

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from archive import Candidate, Curve, Measurement, Status, difference
+from archive import Candidate, Curve, Measurement, Status, bounded, difference
 
 if TYPE_CHECKING:
     from evolve._search import Search
@@ -175,8 +175,8 @@ def effect_of(search: Search, number: int) -> ChangeEffect | None:
     parents = people.rows[number].parents
     if not parents or people.score(number) is None or people.score(parents[0]) is None:
         return None
-    (mine, sd), (before, before_sd) = people.posterior(number), people.posterior(parents[0])
-    return ChangeEffect(difference(mine, before), math.hypot(sd, before_sd), number)
+    (mine, sd), (before, before_sd) = people.shown(number), people.shown(parents[0])
+    return ChangeEffect(difference(mine, before), bounded(math.hypot(sd, before_sd)), number)
 
 
 def arm_name(search: Search, number: int) -> str:
@@ -214,7 +214,7 @@ def notes(search: Search) -> str:
 
 def _told(search: Search, number: int) -> str:
     """A score with its spread and how many measurements it rests on, in the problem's own sign."""
-    mean, sd = search.people.posterior(number)
+    mean, sd = search.people.shown(number)
     n = search.people.n_measured(number)
     if not search.contract.noisy:
         return f"{search.people.sign * mean:.6g}"

@@ -165,6 +165,10 @@ class Population:
         """
         return self.pooled[-1].posterior(self.rows[number].id)
 
+    def shown(self, number: int) -> tuple[float, float]:
+        """The same for people: what was measured where that counts as something else.  KeyError as for ``posterior``."""
+        return self.pooled[-1].shown(self.rows[number].id)
+
     @property
     def noise(self) -> float:
         """Variance of one measurement at the last stage, pooled; 0 while unknown, and on a deterministic problem."""
@@ -364,7 +368,7 @@ class Population:
         place = Placed(problem=self.problem, island=0, space=self.archive.space, cell=cell, rank=rank, candidate="")
         if number is None:
             return place
-        mean, sd = self.posterior(number)
+        mean, sd = self.shown(number)
         return replace(place, candidate=self.rows[number].id, mean=self.sign * mean, sd=sd)
 
 
@@ -397,6 +401,6 @@ def standing(population: Population, number: int) -> Standing:
     Raises:
         KeyError: it has no ok measurement at the last stage.
     """
-    mean, sd = population.posterior(number)
+    mean, sd = population.shown(number)
     row = population.rows[number]
     return Standing(row.id, population.sign * mean, sd, population.n_measured(number), row.cold)

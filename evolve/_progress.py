@@ -17,6 +17,7 @@ from evolve._summary import (
     EvaluatorFaults,
     ModelUse,
     best_of,
+    beyond_words,
     champion_of,
     evaluator_faults,
     gain_of,
@@ -69,6 +70,7 @@ class Progress:
     models: ModelUse
     evaluator: EvaluatorFaults
     not_deterministic: str = ""  # what was found on a problem that calls itself deterministic
+    beyond: str = ""  # that scores are too large to be compared as they are
 
 
 class Watch:
@@ -110,6 +112,7 @@ class Watch:
             budget=limits(search),
             models=model_use(search),
             not_deterministic=search.steadiness.said(people),
+            beyond=beyond_words(search),
             evaluator=evaluator_faults(search),
             reserved=(2 * final_runs(search) if search.finals is None else search.finals[1]) if search.contract.noisy else 0,
         )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archive import difference, mean_of, sd_of, tame
+from archive import TAME, difference, mean_of, sd_of, tame
 from evolve._confirming import claims_of, suspicion
 from evolve._contract import Problem
 from evolve._frames import SEED
@@ -129,6 +129,7 @@ class Summary:
     openings: int = 0
     noise: Noise | None = None
     not_deterministic: str = ""  # what was found on a problem that calls itself deterministic, and what to type
+    beyond: str = ""  # that scores are so large that they are not compared as they are, and what to do
     models: ModelUse = field(default_factory=ModelUse)
     evaluator: EvaluatorFaults = EvaluatorFaults()
 
@@ -173,10 +174,18 @@ def gain_of(search: Search, number: int | None) -> float | None:
     """By how much a candidate is better than the seed program; None where either has no score, and where that is no gain because
     scores that were declared deterministic differ by as much."""
     people = search.people
-    score, seed = (people.score(one) if one is not None and people.rows else None for one in (number, SEED))
-    if score is None or seed is None or search.steadiness.no_gain(difference(score, seed)):
+    if number is None or not people.rows or people.score(number) is None or people.score(SEED) is None:
         return None
-    return difference(score, seed)
+    much = difference(people.shown(number)[0], people.shown(SEED)[0])
+    return None if search.steadiness.no_gain(much) else much
+
+
+def beyond_words(search: Search) -> str:
+    """That scores of a noisy problem are too large for its statistics, and what to do; "" while none is."""
+    n = search.people.pooled[-1].n_wild
+    who = "1 program has scores" if n == 1 else f"{n} programs have scores"
+    rule = f"which count as {TAME:g} where programs are compared"
+    return f"{who} beyond {TAME:g}, {rule}; write another unit, or the logarithm, in evaluate.py" if n else ""
 
 
 def noise_of(search: Search, *, tails: bool = False) -> Noise | None:
@@ -201,7 +210,7 @@ def _residuals(search: Search) -> list[float]:
 def summarise(run: RunDir, problem: Problem, search: Search, status: str, why: str, now: float) -> Summary:
     """The summary of a search as it stands."""
     people = search.people
-    seed = people.score(SEED) if people.rows else None
+    seed = standing(people, SEED) if people.rows and people.score(SEED) is not None else None
     number = best_of(search)
     best = standing(people, number) if number is not None else None
     return Summary(
@@ -210,7 +219,7 @@ def summarise(run: RunDir, problem: Problem, search: Search, status: str, why: s
         status=status,
         problem=problem.contract.name,
         metric=problem.contract.metric,
-        seed_score=people.sign * seed if seed is not None else None,
+        seed_score=seed.score if seed is not None else None,
         best_score=best.score if best is not None else None,
         best_id=best.id if best is not None else None,
         candidates=search.spend.candidates,
@@ -227,6 +236,7 @@ def summarise(run: RunDir, problem: Problem, search: Search, status: str, why: s
         openings=len(search.docket.vaults),
         noise=noise_of(search, tails=True),
         not_deterministic=search.steadiness.said(people),
+        beyond=beyond_words(search),
         models=model_use(search),
         evaluator=evaluator_faults(search),
     )

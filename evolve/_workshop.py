@@ -100,7 +100,7 @@ class Workshop:
         from evolve._judge import Case
 
         people, contract = search.people, self.problem.contract
-        row, score = people.rows[number], people.score(number)
+        row, score = people.rows[number], people.shown(number)[0] if people.score(number) is not None else None
         told = search.memory.told.get(number)
         facts = [f"{contract.metric} = {people.sign * score!r} (goal: {contract.goal})"] if score is not None else []
         facts += [f"{name} = {told.metrics[name]!r}" for name in contract.secondary if told is not None and name in told.metrics]

@@ -67,6 +67,7 @@ class StatusAnswer:
     evaluator: EvaluatorFaults
     outlook: Outlook | None = None  # how long it goes on, what is in the queue, which command gives it more
     not_deterministic: str = ""
+    beyond: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,8 @@ def card_text(card: Card, cards: Cards) -> str:
         if card.median is not None:
             other = ", the other way: a few runs make the difference of the means" if card.median * card.effect < 0 else ""
             rows.append(("medians", f"differ by {card.median:+.6g}{unit}{other}"))
+    elif card.bound:
+        rows.append(("effect", card.bound))
     searching = f"e = {card.e_value:.3g} while searching"
     if card.vault < 0:
         rows.append(("evidence", f"{searching}; no vault was opened"))

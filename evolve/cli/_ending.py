@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from archive import TextStore, difference
+from evolve._cards import bound_of
 from evolve._confirming import suspicion
 from evolve._ends import GIVEN
 from evolve._frames import SEED
@@ -44,6 +45,8 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
         rows.append(("noise", noise_text(summary.noise)))
     if summary.not_deterministic:
         rows.append(("noise", f"NOTE: {summary.not_deterministic}"))
+    if summary.beyond:
+        rows.append(("scores", f"NOTE: {summary.beyond}"))
     rows.append(("tried", f"{summary.candidates} candidates, {summary.measurements} measurements{_failures(summary)}"))
     rows += evaluator_rows(summary.evaluator, summary.run)
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
@@ -96,8 +99,9 @@ def _claim_rows(search: Search) -> list[tuple[str, str]]:
         if vault.confirmed and vault.effect is not None and not vault.withdrawn:
             low, high = sorted((sign * vault.effect.low, sign * vault.effect.high))
             effect = f"{sign * vault.effect.effect:+.4g} {unit}".strip()
+            effect = bound_of(vault, sign) or f"{effect}, 95 % interval {number(low)} to {number(high)}"
             doubt = f"; suspect: {why}" if (why := suspicion(search, vault)) else ""
-            rows.append(("confirmed", f"{id_}, effect {effect}, 95 % interval {number(low)} to {number(high)}{doubt}"))
+            rows.append(("confirmed", f"{id_}, effect {effect}{doubt}"))
         else:
             word = "withdrawn" if vault.withdrawn else "open" if vault.confirmed is None else "not confirmed"
             rows.append((word, id_))

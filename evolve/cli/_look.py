@@ -167,6 +167,7 @@ def status_answer(opened: OpenedRun) -> StatusAnswer:
         models=seen.models,
         outlook=outlook(opened.search, opened.now, run=str(opened.run.path), driven=opened.status == RUNNING),
         not_deterministic=seen.not_deterministic,
+        beyond=seen.beyond,
         evaluator=seen.evaluator,
     )
 
@@ -202,6 +203,8 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
         rows.append(("noise", text))
     if answer.not_deterministic:
         rows.append(("noise", f"NOTE: {answer.not_deterministic}"))
+    if answer.beyond:
+        rows.append(("scores", f"NOTE: {answer.beyond}"))
     if answer.champion_id is not None:
         rows.append(("champion", answer.champion_id))
     if answer.openings:

@@ -45,7 +45,7 @@ class TreeCounts:
 
 
 def count_trees(trees: Iterable[ast.Module]) -> TreeCounts:
-    """Walk the trees once, without recursion, one level of nesting after the other.  Every candidate is walked: hence the shortcuts."""
+    """Walk the trees once, without recursion, level of nesting after level: every candidate is walked."""
     seen: list[type] = []
     called: set[str] = set()
     imported: set[str] = set()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive import Pooled, PooledState, shrink
+from archive import Pooled, PooledState, mean_of, sd_of, shrink
 
 SCORES = st.lists(st.tuples(st.sampled_from("abcdefg"), st.floats(-1e6, 1e6)), min_size=1, max_size=40)
 
@@ -113,3 +114,25 @@ def test_without_replicates_the_noise_is_not_known() -> None:
     assert len(pooled) == 2
     with pytest.raises(KeyError):
         pooled.posterior("c")
+
+
+@given(
+    st.lists(st.floats(1e151, sys.float_info.max).flatmap(lambda x: st.sampled_from([x, -x])), min_size=1, max_size=6),
+    st.lists(st.floats(-1e9, 1e9), max_size=3),
+)
+def test_people_are_shown_scores_beyond_what_is_compared_as_they_were(wild: list[float], plain: list[float]) -> None:
+    pooled = Pooled(noisy=True)
+    for score in (*plain, *wild, 1.0):
+        pooled.add("a", score)
+        pooled.add("b", 1.0)
+    scores = [*plain, *wild, 1.0]
+    mean, sd = pooled.shown("a")
+    assert mean == pytest.approx(mean_of(scores), rel=1e-9, abs=1e-12 * max(map(abs, wild)))
+    assert sd == pytest.approx(min(sd_of(scores) / len(scores) ** 0.5, sys.float_info.max), rel=1e-9)
+    assert pooled.shown("b") == pooled.posterior("b")
+    assert pooled.n_wild == 1
+    again = Pooled.load(pooled.dump())
+    assert again.shown("a") == (mean, sd)
+    again.add("a", wild[0])
+    pooled.add("a", wild[0])
+    assert again.shown("a") == pooled.shown("a")

@@ -114,6 +114,8 @@ def test_scores_agree_with_the_formulas_of_the_search(tmp_path: Path, noisy: boo
             scores: list[float | None] = [rng.gauss(3, sd) for _ in range(rng.randrange(1, 4))]
             if name != seed and rng.random() < 0.1:
                 scores[-1] = None
+            elif name in names[7::20]:
+                scores[0] = rng.choice([1e200, -1e250, 1.5e308])
             run.measure(name, scores, stage, failure=Status.TIMEOUT)
             for score in scores:
                 if score is not None:
@@ -130,7 +132,7 @@ def test_scores_agree_with_the_formulas_of_the_search(tmp_path: Path, noisy: boo
         if status[name] != "ok":
             assert rows[name][:3] == (status[name], None, None)
             continue
-        mean, sd = pooled[stage].posterior(name)
+        mean, sd = pooled[stage].shown(name)
         gain = (1 if maximize else -1) * (mean - pooled[stage].posterior(seed)[0])
         assert rows[name][0] == "ok"
         assert rows[name][1:3] == pytest.approx((mean, sd), rel=1e-9)
@@ -250,6 +252,17 @@ def test_runs_say_how_they_stand(toy: ToyRun, tmp_path: Path) -> None:
         journal.append(Opened(EPOCH + "2", machine="other"), at=9_999.0)
     with open_query([toy.folder]) as opened:
         assert opened.sql(sql).rows == (("toy-1", "open", "", 2, "other", 1, True),)
+
+
+def test_an_effect_of_scores_that_count_as_something_else_is_none(toy: ToyRun) -> None:
+    toy.add(VaultOpened(1, PROBLEM, "c", "r", 1, (12, 18), (12, 12), (1, 2, 3)))
+    toy.add(Claim(1, PROBLEM, "c", "r", True, 0.001, 0.2, 0.1, 0.3))
+    toy.add(VaultOpened(3, PROBLEM, "w", "r", 1, (12, 18), (12, 12), (1, 2, 3)))
+    wild = Measurement("w", "full", 1, Status.OK, score=1e200)
+    toy.add(Measured(Attempt(EPOCH, 51), PROBLEM, 0, Purpose.VAULT, wild))
+    toy.add(Claim(3, PROBLEM, "w", "r", True, 0.001, 1e150, 1e150, 1e150))
+    told = ask(toy, "SELECT effect, ci_low, ci_high, reason FROM claims")
+    assert told == [(0.2, 0.1, 0.3, ""), (None, None, None, "no effect is shown: scores beyond 1e+150 count as that")]
 
 
 def test_claims_calls_and_events(toy: ToyRun) -> None:

@@ -7,16 +7,20 @@ import sys
 from dataclasses import asdict, replace
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from simulation import Simulation, build, contract, hash_of, state
 
-from archive import Start, Status
+from archive import Measured, Placed, Start, Status, tame
+from evolve._cards import bound_of
 from evolve._compare import _no_vault
 from evolve._memory import notes
+from evolve._population import standing
 from evolve._progress import Watch
 from evolve._summary import best_of, noise_of, word_of
 from evolve.cli._say import gain, score
+from evolve.confirm import SIZES, estimate, make_vault
 
 LARGEST = sys.float_info.max
 KINDS = st.sampled_from([contract(), contract(noisy=True), contract(start=Start.WARM, block=3), contract(stages=2)])
@@ -79,3 +83,37 @@ def test_any_finite_scores_can_be_searched_replayed_and_read(kind, policy, score
     for stamped in run.log:
         again.apply(stamped)
     assert state(again) == state(run.search)
+
+
+def test_a_score_beyond_what_is_compared_is_shown_as_it_is():
+    run = odd(contract(noisy=True), "map_elites", [3e200, 3e200, 7e250, 7e250])
+    run.run()
+    seen, people = Watch(run.search).look(1e6), run.search.people
+    assert seen.best.score > 1e199
+    assert seen.seed.score > 1e199
+    for row in people.rows:
+        if people.score(people.by_id[row.id]) is not None:
+            scores = [one.record.result.score for one in run.log if isinstance(one.record, Measured)]
+            place = standing(people, people.by_id[row.id])
+            assert min(scores) * 0.999 <= place.score <= max(scores) * 1.001
+            assert 1e150 not in (place.score, place.sd)
+    assert "which count as 1e+150 where programs are compared" in seen.beyond
+    assert all(record.record.mean != 1e150 for record in run.log if isinstance(record.record, Placed))
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "said"),
+    [
+        ([1.0, 2.0], [1.0, 3.0], ""),
+        ([1e200, 1e200], [1.0, 3.0], "+1e+150 at least: scores beyond 1e+150 count as that"),
+        ([1.0, 1.0], [-1e200, -1e200], "+1e+150 at least: scores beyond 1e+150 count as that"),
+        ([1e200, 1e200], [1e200, 1.0], "not known: scores beyond 1e+150 count as that"),
+        ([-1e200, 1.0], [1.0, 1.0], "not known: scores beyond 1e+150 count as that"),
+    ],
+)
+def test_an_effect_of_scores_that_count_as_something_else_is_a_bound_or_none(own, theirs, said):
+    vault = make_vault(0, 1, 0, 1, SIZES[0], 0, False, tuple(range(SIZES[0].own + SIZES[0].bank)))
+    vault.own, vault.theirs = (dict(enumerate(map(tame, scores))) for scores in (own, theirs))
+    vault.effect = estimate(list(vault.own.values()), list(vault.theirs.values()), paired=False)
+    assert bound_of(vault, 1.0) == said
+    assert bound_of(vault, -1.0) == said.replace("+1e+150", "-1e+150")
