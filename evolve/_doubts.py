@@ -128,10 +128,11 @@ class Doubts:
 
     def _cells(self) -> dict[Cell, Sequence[float]]:
         """The panel's, and the estimates' of vaults, which no test has chosen: those of one group are one moment."""
-        docket, cells = self.search.docket, self.search.panel.cells()
+        docket, panel = self.search.docket, self.search.panel
+        cells = panel.cells()
         for vault in docket.vaults:
             if vault.effect is not None and not vault.failed:
-                moment = f"vault {vault.bank}"
+                moment = panel.time_of(vault.bank), f"vault {vault.bank}"
                 cells[vault.candidate, moment], cells[vault.reference, moment] = docket.estimate_scores(vault)
         return cells
 

@@ -11,6 +11,7 @@ Whoever's vault has found something is a guest of the panel from then on: the co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from evolve.confirm._slow import FEWEST, Cell
@@ -57,16 +58,23 @@ class Panel:
         apart = done == 0 or evaluations - self.began >= _APART * affordable / MOMENTS
         return apart and done < MOMENTS * ROUNDS and spent >= (done // ROUNDS + 0.5) / MOMENTS
 
+    def time_of(self, vault: int) -> float:
+        """When a vault was opened, in moments: half a moment before the next."""
+        return -(-self.before.get(vault, 0) // ROUNDS) - 0.5
+
     def after(self, vault: int, candidate: int, reference: int) -> list[tuple[int, Sequence[float], Sequence[float]]]:
         """Moments after a vault at which both were run: which one (1 is the next), the candidate's scores, the reference's."""
-        cells, first = self.cells(), -(-self.before.get(vault, 0) // ROUNDS)
+        cells, first = self._scores(), math.ceil(self.time_of(vault))
         moments = range(first, -(-len(self.rounds) // ROUNDS))
         both = [one for one in moments if (candidate, one) in cells and (reference, one) in cells]
         return [(one - first + 1, cells[candidate, one], cells[reference, one]) for one in both]
 
     def cells(self) -> dict[Cell, Sequence[float]]:
         """Scores by program and moment, where none is missing."""
-        found: dict[Cell, list[float]] = {}
+        return {(number, (float(moment), "panel")): scores for (number, moment), scores in self._scores().items()}
+
+    def _scores(self) -> dict[tuple[int, int], list[float]]:
+        found: dict[tuple[int, int], list[float]] = {}
         for number, moment, score in self.runs:
             found.setdefault((number, moment), []).append(score)
         return {cell: scores for cell, scores in found.items() if len(scores) == ROUNDS}

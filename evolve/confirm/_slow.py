@@ -5,8 +5,10 @@ moment as factors of weighted least squares with weights n / s_i^2,
 
     Q = sum n (mean - fitted)^2 / s_i^2,    Q / df  is  F(df, df within)  where programs have no memory
 
-(the test of interaction of a two-way layout with unequal numbers, Searle 1971, ch. 7).  A slow part of variance v adds v trace(P)
-to Q, where Q = y' P y; v is taken with Q at its upper 95 % bound.  What moves all programs alike is the moments' factor.
+(the test of interaction of a two-way layout with unequal numbers, Searle 1971, ch. 7).  A slow part of variance v, of which a share
+``kept`` is left one moment later, adds v trace(P K) to Q = y' P y, with K = kept ** |time apart| within a program.  ``kept``
+is the likeliest of a few (restricted likelihood with v free, Patterson and Thompson 1971); v is then taken with Q at its upper 95 %
+bound.  What moves all programs alike is the moments' factor.
 """
 
 from __future__ import annotations
@@ -25,7 +27,11 @@ if TYPE_CHECKING:
 FEWEST = 4  # programs
 MIN_MOMENTS = 3
 
-Cell = tuple[int, Hashable]  # a program, a moment; the panel's moments are whole numbers
+KEPT = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75)  # what is slower is not told from the programs' means
+_VARIANCES = 40  # of slow parts, from a hundredth of that of a run to ten thousand times as much
+
+Moment = tuple[float, Hashable]  # its time, the panel's moments being 1 apart; and which one it is
+Cell = tuple[int, Moment]  # a program and a moment
 Cells = Mapping[Cell, Sequence[float]]
 
 
@@ -54,12 +60,12 @@ def memory(cells: Cells) -> Memory | None:
     base = math.hypot(*(sd_of(scores) * math.sqrt(len(scores) - 1) for scores in cells.values())) / math.sqrt(inside)
     if not 0.0 < base < math.inf:
         return None
-    table = _Table.of(cells, base)
-    q, trace, df = table.q, table.trace, table.df
-    if df < 1 or trace <= 0.0 or not math.isfinite(q):
+    z, spread = _contrasts(cells, base)
+    df, q = len(z), float(z @ z)
+    if df < 1 or not math.isfinite(q):
         return None
-    own = math.sqrt(max(q / float(chdtri(df, 0.95)) - 1.0, 0.0) * df / trace)
-    kept = _kept(cells, table, own)
+    kept, sizes = _likeliest(z, spread, cells)
+    own = math.sqrt(max(q * df / float(chdtri(df, 0.95)) - df, 0.0) / sizes)
     return Memory(own * base, df, kept, len(programs), len(moments), float(fdtrc(df, inside, q / df)))
 
 
@@ -73,38 +79,41 @@ def _joined(cells: Cells) -> Cells:
         cells = kept
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """Weighted least squares of the cells' means, in units of the sd within: what is left of each, and what that comes to."""
+def _contrasts(cells: Cells, base: float) -> tuple[np.ndarray, np.ndarray]:
+    """What programs and moments do not explain of the cells' means, as independent numbers of variance 1 without memory; and
+    (cells x contrasts) how much of each cell is in each."""
+    import numpy as np
 
-    left: np.ndarray  # a cell each
-    variance: np.ndarray  # of each cell's mean without memory
-    q: float
-    trace: float
-    df: int
+    programs = {number: i for i, number in enumerate(dict.fromkeys(number for number, _ in cells))}
+    moments = {moment: len(programs) + i for i, moment in enumerate(dict.fromkeys(moment for _, moment in cells))}
+    own = _variances(cells, base)
+    error = np.sqrt([own[number] / len(scores) for (number, _), scores in cells.items()])
+    design = np.zeros((len(cells), len(programs) + len(moments)))
+    for i, (number, moment) in enumerate(cells):
+        design[i, programs[number]] = design[i, moments[moment]] = 1.0 / error[i]
+    middle = mean_of([mean_of(scores) for scores in cells.values()])
+    y = np.array([difference(mean_of(scores), middle) / base for scores in cells.values()])
+    u, values, _ = np.linalg.svd(design)
+    rest = u[:, int(np.sum(values > 1e-9 * values[0])) :]
+    with np.errstate(all="ignore"):
+        return rest.T @ (y / error), rest / error[:, None]
 
-    @staticmethod
-    def of(cells: Cells, base: float) -> _Table:
-        import numpy as np
 
-        programs = {number: i for i, number in enumerate(dict.fromkeys(number for number, _ in cells))}
-        moments = {moment: len(programs) + i for i, moment in enumerate(dict.fromkeys(moment for _, moment in cells))}
-        means = [mean_of(scores) for scores in cells.values()]
-        middle = mean_of(means)
-        y = np.array([difference(one, middle) / base for one in means])
-        design = np.zeros((len(cells), len(programs) + len(moments)))
-        for i, (number, moment) in enumerate(cells):
-            design[i, programs[number]] = design[i, moments[moment]] = 1.0
-        own = _variances(cells, base)
-        variance = np.array([own[number] / len(scores) for (number, _), scores in cells.items()])
-        with np.errstate(all="ignore"):
-            root = design / np.sqrt(variance)[:, None]
-            u, values, _ = np.linalg.svd(root, full_matrices=False)
-            u = u[:, values > 1e-9 * values[0]]
-            z = y / np.sqrt(variance)
-            left = z - u @ (u.T @ z)
-            trace = float(np.sum((1.0 - np.sum(u * u, axis=1)) / variance))
-            return _Table(left * np.sqrt(variance), variance, float(left @ left), trace, len(cells) - u.shape[1])
+def _likeliest(z: np.ndarray, spread: np.ndarray, cells: Cells) -> tuple[float, float]:
+    """The likeliest ``kept``, and what a slow part of variance 1 adds to Q with it."""
+    import numpy as np
+
+    times = np.array([time for _, (time, _) in cells])
+    same = np.equal.outer(*2 * [np.array([number for number, _ in cells])])
+    apart, variances = np.abs(np.subtract.outer(times, times)), np.geomspace(0.01, 1e4, _VARIANCES)
+    found = []
+    for kept in KEPT:
+        sizes, turn = np.linalg.eigh(spread.T @ np.where(same, kept**apart, 0.0) @ spread)
+        total = 1.0 + np.outer(variances, np.maximum(sizes, 0.0))
+        fits = -np.sum(np.log(total) + (turn.T @ z) ** 2 / total, axis=1)
+        found.append((float(fits.max()), -kept, float(sizes.sum())))
+    _, kept, size = max(found)
+    return -kept, size
 
 
 def _variances(cells: Cells, base: float) -> dict[int, float]:
@@ -117,19 +126,3 @@ def _variances(cells: Cells, base: float) -> dict[int, float]:
     return {
         number: shrunk_variance(n, m2, 1.0) * (1.0 + 2.0 * (n - 1) / (PRIOR_DF + n - 1) ** 2) for number, (n, m2) in found.items()
     }
-
-
-def _kept(cells: Cells, table: _Table, own: float) -> float:
-    """Correlation of slow parts of that sd at two moments of the panel next to each other: their variogram at one step."""
-    place = {cell: i for i, cell in enumerate(cells)}
-    pairs = [
-        (i, place[number, moment + 1])
-        for (number, moment), i in place.items()
-        if isinstance(moment, int) and (number, moment + 1) in place
-    ]
-    if own <= 0.0 or not pairs:
-        return 0.0
-    moved = math.fsum((table.left[j] - table.left[i]) ** 2 for i, j in pairs) / len(pairs)
-    share = table.df / len(cells)  # of the variance that the fit has left
-    noise = math.fsum(table.variance[i] + table.variance[j] for i, j in pairs) / len(pairs)
-    return min(max(1.0 - (moved / share - noise) / (2.0 * own * own), 0.0), 1.0)
