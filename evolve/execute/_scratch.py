@@ -20,8 +20,11 @@ class Scratch:
         _sweep(parent)
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         # The kernel drops the lock with the last descriptor, however this process ends; graders do not inherit it.
-        self._lock = (self.path / _LOCK).open("w")
+        # It has its name only once it is locked: another owner, who sweeps at this moment, would take it for that of a dead one.
+        unnamed = self.path / f"{_LOCK}.new"
+        self._lock = unnamed.open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        unnamed.rename(self.path / _LOCK)
 
     def close(self) -> None:
         """Remove the folder.  Idempotent."""

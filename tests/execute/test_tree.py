@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.execute import _tree
+from evolve.execute import _scratch, _tree
 from evolve.execute._scratch import Scratch
 from evolve.execute._tree import kill_tree
 from evolve.testing import is_running
@@ -109,6 +110,26 @@ def test_scratch_of_the_dead_is_swept_and_of_the_living_kept(tmp_path: Path, mon
     living.close()
     living.close()
     assert [path.name for path in tmp_path.iterdir()] == [left.name]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_scratch_is_not_swept_while_its_owner_takes_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    """Another run that starts at the same moment sweeps before or after the lock is taken."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    flock = fcntl.flock
+
+    def with_another(file: object, how: int) -> None:
+        if how == fcntl.LOCK_EX and when == "before":
+            _scratch._sweep(tmp_path)
+        flock(file, how)  # type: ignore[arg-type]
+        if how == fcntl.LOCK_EX and when == "after":
+            _scratch._sweep(tmp_path)
+
+    monkeypatch.setattr(_scratch.fcntl, "flock", with_another)
+    scratch = Scratch()
+    assert scratch.path.is_dir()
+    scratch.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def _packages() -> str:
