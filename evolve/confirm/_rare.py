@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 GAP = 10.0  # typical standard deviations
 FEW = 4  # at most one run in so many is rare
-SEEN = 3  # rare runs of all programs from which on they are reckoned with; of gains, one of the reference is enough
+SEEN = 2  # rare runs of all programs from which on they are reckoned with; of gains, one of the reference is enough
 COMMON = 5  # of the reference alone, to say that everyone has them
 UPPER, LOWER = 0.99, 0.95
 

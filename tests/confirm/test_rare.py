@@ -45,6 +45,8 @@ def test_a_candidate_must_exclude_what_others_lost_and_more_quiet_runs_do():
     assert margin(tails(QUIET * (needed // 8 + 1), 0.1), reference, everyone) < 1.2
     assert runs_needed(quiet, reference, everyone, 0.1, 150) == 0
     assert margin(quiet, reference, pool([tails(QUIET, 0.1)] * 50)) == 0.0
+    assert margin(quiet, reference, pool([gambler] * 2 + [tails(QUIET, 0.1)] * 50)) > 0.0
+    assert margin(quiet, reference, pool([gambler] + [tails(QUIET, 0.1)] * 50)) == 0.0  # one in thousands of runs is chance
 
 
 def test_a_reference_that_is_rarely_lucky_is_taken_at_what_its_luck_may_be():
