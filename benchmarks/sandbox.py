@@ -1,10 +1,12 @@
 """Candidates a second through the strict sandbox: cold, spare and warm, with as many slots as asked for.
 
     python benchmarks/sandbox.py [--slots 2] [--rounds 3] [--json]
+    python benchmarks/sandbox.py --against CHECKOUT [--rounds 3]    # CPU, one slot, in turns with the code in another folder
 
 A process a slot, as in a run.  The cases take turns within each round, so that a disturbed minute hits all of them; reported are
 the median over rounds and the spread.  ``bare`` is the same interpreter started without any sandbox: what the walls are compared
-with.  CPU is what the control group (or the process tree) spent for one evaluation, without the grader's own.
+with.  CPU is what the control group spent for one evaluation, the slot's launcher with it, without the grader's own; of a spare
+(whose successor begins its imports meanwhile), and where there is no group, what the candidate is charged for.
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
+import evolve
 from archive import Start
 from evolve._contract import Stage
 from evolve.evaluate import Array, JsonValue, Launcher, View, open_launcher
 
+HERE = Path(__file__).resolve().parents[1]
 NULL = "def f():\n    return 1\n"
 NUMPY = "import numpy\n" + NULL
 SCIPY = "import numpy\nfrom scipy.optimize import linprog\n" + NULL
@@ -100,7 +105,8 @@ def report(case: Case, once: Callable[[], float]) -> None:
         cpu.append(once())
         calls.append(time.perf_counter() - at)
     wall = time.perf_counter() - began
-    print(json.dumps({"wall": wall, "call": statistics.median(calls), "cpu": statistics.median(cpu)}), flush=True)
+    found = {"wall": wall, "call": statistics.median(calls), "cpu": statistics.median(cpu), "code": evolve.__file__}
+    print(json.dumps(found), flush=True)
 
 
 def evaluate(launcher: Launcher, case: Case) -> float:
@@ -111,6 +117,8 @@ def evaluate(launcher: Launcher, case: Case) -> float:
     side = np.linspace(0.1, 0.9, 6)
     centers = np.array([(x, y) for x in side for y in side])[:26]
     returns = {"value": Array("float64", (26, 3)) if packing else JsonValue()}
+    group = launcher.lane.cgroup if case.start is not Start.SPARE else None
+    before = group.cpu_s() if group else 0.0
     with launcher.sandbox({"main.py": case.source}, Stage(name="bench"), start=case.start) as sandbox:
         reply = sandbox.call("main.py:f", {"centers": centers} if packing else {}, returns)
     if not reply.ok:
@@ -120,13 +128,14 @@ def evaluate(launcher: Launcher, case: Case) -> float:
         assert isinstance(table, np.ndarray)
         overlap = np.linalg.norm(table[:, None, :2] - table[None, :, :2], axis=-1) - table[:, None, 2] - table[None, :, 2]
         assert overlap[np.triu_indices(26, 1)].min() > -1e-9
-    return reply.usage.cpu_s
+    return group.cpu_s() - before if group else reply.usage.cpu_s
 
 
-def round_of(case: Case, slots: int) -> tuple[float, float, float]:
-    """(candidates a second over all slots, median seconds of one call, median CPU seconds)."""
+def round_of(case: Case, slots: int, checkout: Path = HERE) -> tuple[float, float, float]:
+    """(candidates a second over all slots, median seconds of one call, median CPU seconds), with the code in ``checkout``."""
     argv = [sys.executable, "-P", __file__, "--worker", case.name]
-    workers = [subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(slots)]
+    env = {**os.environ, "PYTHONPATH": str(checkout)}
+    workers = [subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) for _ in range(slots)]
     for process in workers:
         assert process.stdout is not None
         if process.stdout.readline() != "ready\n":
@@ -136,6 +145,8 @@ def round_of(case: Case, slots: int) -> tuple[float, float, float]:
         process.stdin.write("go\n")
         process.stdin.flush()
     told = [json.loads(process.communicate()[0]) for process in workers]
+    if any(Path(one["code"]).parents[1] != checkout for one in told):
+        raise SystemExit(f"the code that ran is {told[0]['code']}, not below {checkout}")
     rate = sum(case.n / one["wall"] for one in told)
     return rate, statistics.median(one["call"] for one in told), statistics.median(one["cpu"] for one in told)
 
@@ -156,15 +167,41 @@ def measure(slots: int, rounds: int) -> list[Result]:
     return results
 
 
+def compare(checkout: Path, rounds: int) -> None:
+    """CPU of an evaluation with this code and with another's, in turns; the ratio of each turn, its median and quartiles."""
+    cases = [case for case in CASES if not case.name.startswith("bare")]
+    found: dict[str, list[tuple[float, float]]] = {case.name: [] for case in cases}
+    for number in range(rounds):
+        for case in cases:
+            pair = [round_of(case, 1, folder)[2] for folder in ((checkout, HERE) if number % 2 else (HERE, checkout))]
+            found[case.name].append((pair[0], pair[1]) if number % 2 else (pair[1], pair[0]))
+    print(f"{rounds} rounds, {os.cpu_count()} cores, load now {os.getloadavg()[0]:.1f}")
+    print(f"{'case':24} {'before, ms':>20} {'now, ms':>20} {'now / before':>20}")
+    for case in cases:
+        before, now = ([1e3 * pair[side] for pair in found[case.name]] for side in (0, 1))
+        columns = [before, now, [after / first for first, after in zip(before, now, strict=True)]]
+        print(f"{case.name:24} " + " ".join(f"{spread(column):>20}" for column in columns))
+
+
+def spread(values: list[float]) -> str:
+    """Median and quartiles."""
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT")
     parser.add_argument("--worker", metavar="CASE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         worker(next(case for case in CASES if case.name == options.worker))
+        return
+    if options.against:
+        compare(options.against.resolve(), options.rounds)
         return
     load = os.getloadavg()[0]
     results = measure(options.slots, options.rounds)

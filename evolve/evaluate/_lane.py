@@ -1,6 +1,8 @@
 """The grader's side of its spawner: start a program with given descriptors, kill it, learn how it ended.
 
-A lane belongs to one slot and is used from one thread.  It carries the slot's control group where there is one.
+A lane belongs to one slot and is used from one thread.  It carries the slot's control group where there is one, and where root
+started it the number of a user that nobody else is: what the kernel counts for a user (descriptors on their way, pages in pipes,
+watches, processes) it then counts for this slot alone.
 """
 
 from __future__ import annotations
@@ -8,8 +10,10 @@ from __future__ import annotations
 import marshal
 import os
 import resource
+import secrets
 import select
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +27,7 @@ from evolve.evaluate._counter import CpuCounter
 from evolve.evaluate._tree import TreeMeter
 
 _MOST_FILES = 1 << 16
+_USERS = range(0x70000000, 0x7FFE0000)  # neither given to people nor to services nor to containers
 _SCRIPT = Path(__file__).with_name("_spawner.py")
 
 
@@ -40,7 +45,7 @@ class HelperDied(EnvironmentFault):
 
 
 class Lane:
-    """One spawner process and its control group, or else a counter of its CPU where there may be one."""
+    """One spawner process and its control group."""
 
     def __init__(self, slot: int) -> None:
         _raise_descriptors()
@@ -52,6 +57,7 @@ class Lane:
                 [sys.executable, "-I", "-S", str(_SCRIPT)], stdin=theirs.fileno(), close_fds=True, env=passed(LIBRARIES)
             )
         self._socket = ours
+        self.user = _USERS[secrets.randbelow(len(_USERS))] if os.geteuid() == 0 else 0  # 0: whoever started this
         self._next = 0
         self._ended: dict[int, End] = {}
         self._own_cpu_s = 0.0  # the spawner's, which group and counter count too
@@ -73,26 +79,46 @@ class Lane:
         """Readable when something ended."""
         return self._socket.fileno()
 
-    def start(self, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int]) -> Child:
-        """Start a program in its own session; it gets ``fds`` as 0, 1, 2, ... and nothing else.
+    def start(self, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int], *, user: int = 0) -> Child:
+        """Start a program in its own session, as ``user`` if not 0; it gets ``fds`` as 0, 1, 2, ... and nothing else.
 
         Raises:
             EnvironmentFault: it could not be started.
             HelperDied: the spawner is gone.
         """
+        hand(fds, user)
+        if self._next == 0:
+            self._ask("here", "reach the launcher", "ask")  # what it spends until it is there is nobody's
+        before = self._counted_s()
+        answer = self._ask("started", f"start {argv[0]}", "start", list(argv), dict(env), user, fds=fds)
+        _, number, pid, own_cpu_s = answer[:4]
+        since = None if before is None else before - own_cpu_s
+        return Child(self, number, pid, wrapped=os.path.basename(argv[0]) == "bwrap", since=since)
+
+    def show(self, root: Path, empty: Path, folders: list[str], links: list[tuple[str, str]], binds: list[tuple[str, str]]) -> None:
+        """Put together what sandboxes see at ``root``, for everything that is started afterwards; see ``_mounting.build``.
+
+        Raises:
+            EnvironmentFault: this machine does not let it be done.
+            HelperDied: the spawner is gone.
+        """
+        self._ask("shown", "put a view together", "show", [str(root), str(empty), folders, links, binds])
+
+    def _ask(self, answer: str, what: str, word: str, *arguments: object, fds: Sequence[int] = ()) -> tuple:
+        """One question and its answer."""
         self._next += 1
         number = self._next
         try:
-            socket.send_fds(self._socket, [marshal.dumps(("start", number, list(argv), dict(env)))], list(fds))
+            socket.send_fds(self._socket, [marshal.dumps([word, number, *arguments])], list(fds))
         except OSError as error:
             raise HelperDied(f"the sandbox's launcher cannot be reached ({error.strerror})") from error
         while True:
-            kind, what, detail = self._take(timeout_s=10.0)[:3]
-            if what == number:
+            told = self._take(timeout_s=10.0)
+            if told[1] == number and told[0] != "ended":
                 break
-        if kind != "started":
-            raise EnvironmentFault(f"cannot start {argv[0]}: {os.strerror(detail)}; run: evolve doctor")
-        return Child(self, number, detail, wrapped=os.path.basename(argv[0]) == "bwrap")
+        if told[0] != answer:
+            raise EnvironmentFault(f"cannot {what}: {os.strerror(told[2])}; run: evolve doctor")
+        return told
 
     def _take(self, timeout_s: float) -> tuple:
         """One message; ends are kept for their owners."""
@@ -110,10 +136,14 @@ class Lane:
             self._ended[number] = End(code, cpu_s, maxrss_kib / 1024)
         return message
 
+    def _counted_s(self) -> float | None:
+        counts = self.cgroup or self._counter
+        return counts.cpu_s() if counts else None
+
     def cpu_s(self) -> float | None:
         """CPU seconds of all that was ever started here, dead or alive, waited for or not; None where nobody counts."""
-        counts = self.cgroup or self._counter
-        return counts.cpu_s() - self._own_cpu_s if counts else None
+        counted = self._counted_s()
+        return None if counted is None else counted - self._own_cpu_s
 
     def ended(self, number: int) -> End | None:
         """How that program ended, or None while it runs."""
@@ -144,6 +174,13 @@ class Lane:
             self._counter = None
 
 
+def hand(fds: Sequence[int], user: int) -> None:
+    """Make pipes that a program gets its own: it may open them again by name (``/dev/stdout``)."""
+    for fd in fds if user else ():
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            os.fchown(fd, user, user)
+
+
 def _raise_descriptors() -> None:
     """As many descriptors as this process may have: those on their way through sockets are counted over all of a user's processes,
     and candidates, who may have fewer, must not use up what the engine needs to start anything."""
@@ -167,10 +204,11 @@ def _counter(pid: int) -> CpuCounter | None:
 
 
 class Child:
-    """A started program."""
+    """A started program.  ``since`` is what the lane's ``cpu_s`` was when it was asked for."""
 
-    def __init__(self, lane: Lane, number: int, pid: int, *, wrapped: bool = False) -> None:
+    def __init__(self, lane: Lane, number: int, pid: int, *, wrapped: bool, since: float | None) -> None:
         self.pid = pid
+        self.since = since
         self._wrapped = wrapped
         self._lane = lane
         self._number = number
@@ -218,14 +256,15 @@ class Meter:
     """What a tree has used since the meter was made: from the control group where there is one, else by looking.  CPU without a
     group is counted all the same where the kernel allows it."""
 
-    def __init__(self, lane: Lane, pid: int, *, resident_mib: float = 0.0) -> None:
-        """``resident_mib`` is what was there before and shall not count: a fork server's own memory."""
+    def __init__(self, lane: Lane, pid: int, *, resident_mib: float = 0.0, fresh: Child | None = None) -> None:
+        """``resident_mib`` is what was there before and shall not count: a fork server's own memory.  Of a ``fresh`` child all
+        counts: on a busy machine it may have run for long."""
         self._lane = lane
         self._resident_mib = resident_mib
         self._tree = TreeMeter(pid) if lane.cgroup is None else None
-        self._cpu_base = lane.cpu_s()
+        self._cpu_base = fresh.since if fresh else lane.cpu_s()
         self._ooms = lane.cgroup.oom_kills() if lane.cgroup else 0
-        self._tree_base = self._tree.look() if self._tree else 0.0
+        self._tree_base = self._tree.look() if self._tree and not fresh else 0.0
         self.peak_mib = 0.0
 
     def _counted_s(self) -> float | None:

@@ -83,7 +83,9 @@ class Bare:
         finally:
             pipes.close_inner()
         pipes.send(packed)
-        return Started(child, Meter(self.lane, child.pid), pipes.reply_r, pipes.log_r, Start.COLD, request_w=pipes.request_w)
+        return Started(
+            child, Meter(self.lane, child.pid, fresh=child), pipes.reply_r, pipes.log_r, Start.COLD, request_w=pipes.request_w
+        )
 
 
 def _site() -> list[str]:

@@ -38,10 +38,10 @@ class Spare:
         filter_fd = os.open(strict.private / "seccomp", os.O_RDONLY | os.O_CLOEXEC)
         try:
             strict.set_limits(limits)
-            line = strict.command(limits, folder, {}, laid=False)
+            line = strict.command(limits, folder, {}, laid=False, user=strict.user)
             argv = [*line, PYTHON, *FLAGS, "/stub/_stub.pyc", "spare", *modules]
             assert argv[argv.index("--seccomp") + 1] == str(SECCOMP_FD)
-            self._child = self._lane.start(argv, {}, self._pipes.inner(filter_fd))
+            self._child = self._lane.start(argv, {}, self._pipes.inner(filter_fd), user=strict.user)
         finally:
             os.close(filter_fd)
             self._pipes.close_inner()

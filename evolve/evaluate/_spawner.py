@@ -4,10 +4,11 @@ One helper a slot that lives in the slot's control group, so that what it starts
 each new process costs up to 10 ms), with a small memory image of its own and one thread, so that ``--die-with-parent`` and
 ``wait4`` mean what they say; it is also the reaper of everything below it.  It stands alone and runs as ``python -I -S``.
 
-Datagrams on descriptor 0, marshalled: ``("start", id, argv, env)`` with the descriptors the program gets as 0, 1, 2, ...;
-``("kill", id, all_at_once)``.  Answers: ``["started", id, pid]``, ``["failed", id, errno]``,
-``["ended", id, status, cpu_s, maxrss_kib]``, each with this process's own CPU seconds last.  When the socket closes, everything
-started is killed and the process ends.
+Datagrams on descriptor 0, marshalled: ``("start", id, argv, env, user)`` with the descriptors the program gets as 0, 1, 2, ...;
+``("kill", id, all_at_once)``; ``("show", id, arguments)`` with those of ``_mounting.build``; ``("ask", id)``.  Answers:
+``["started", id, pid, cpu_s]`` with what this process had spent before, ``["shown", id]``, ``["here", id]``,
+``["failed", id, errno]``, ``["ended", id, status, cpu_s, maxrss_kib]``, each with this process's own CPU seconds last.  When the
+socket closes, everything started is killed and the process ends.
 """
 
 from __future__ import annotations
@@ -21,19 +22,20 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import _mounting  # the other file beside this one
+
+    del sys.path[0]
+else:
+    from evolve.evaluate import _mounting
 
 MAX_MESSAGE = 1 << 18
 MAX_FDS = 8
 _SWEEP_S = 2.0
-_PR_SET_CHILD_SUBREAPER, _PR_SET_DUMPABLE = 36, 4
-_CLONE_NEWNS, _CLONE_NEWUSER = 0x20000, 0x10000000
-_MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_SLAVE = 1, 32, 4096, 16384, 1 << 19
-_KEPT_FLAGS = 2 | 4 | 8 | 1024 | 2048  # nosuid, nodev, noexec, noatime, nodiratime: what a mount has and may not lose
-_MNT_DETACH = 2
-_NEVER_SHOWN = frozenset(
-    {"cgroup", "cgroup2", "sysfs", "devpts", "mqueue", "debugfs", "tracefs", "securityfs", "configfs", "bpf", "pstore"}
-)
-_DEVICES = (b"/dev/null", b"/dev/zero", b"/dev/urandom")  # those that a sandbox has
+_PR_SET_CHILD_SUBREAPER = 36
 _RESET = (signal.SIGPIPE, signal.SIGINT, signal.SIGHUP, signal.SIGXFSZ)  # what Python and this process ignore
 
 
@@ -54,11 +56,13 @@ class Spawner:
     def say(self, *message: str | int | float) -> None:
         self.control.send(marshal.dumps([*message, time.process_time()]))
 
-    def start(self, number: int, argv: list, env: dict, fds: list) -> None:
+    def start(self, number: int, argv: list, env: dict, fds: list, user: int) -> None:
+        before = time.process_time()
         actions = [(os.POSIX_SPAWN_DUP2, fd, place) for place, fd in enumerate(fds)]
         try:
             self.offer(self.first_victim)
-            pid = os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigmask=[], setsigdef=_RESET)
+            with acting_as(user):
+                pid = os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigmask=[], setsigdef=_RESET)
         except OSError as error:
             self.say("failed", number, error.errno or 0)
             return
@@ -72,7 +76,15 @@ class Spawner:
             self.wrapped.add(pid)
         self.watched[pidfd] = number
         self.poller.register(pidfd, select.POLLIN)
-        self.say("started", number, pid)
+        self.say("started", number, pid, before)
+
+    def show(self, number: int, arguments: list) -> None:
+        try:
+            _mounting.build(*arguments)
+        except OSError as error:
+            self.say("failed", number, error.errno or 0)
+        else:
+            self.say("shown", number)
 
     def offer(self, badness: str) -> None:
         """How gladly the kernel kills this process, and what it starts now, when the slot's memory is used up.  A candidate's small
@@ -136,7 +148,11 @@ class Spawner:
         if message[0] == "start":
             # Away from 0..7, so that putting one in place never overwrites the next.
             high = [_moved_up(fd) for fd in fds]
-            self.start(message[1], message[2], message[3], high)
+            self.start(message[1], message[2], message[3], high, message[4])
+        elif message[0] == "show":
+            self.show(message[1], message[2])
+        elif message[0] == "ask":
+            self.say("here", message[1])
         else:
             self.kill(message[1], message[2])
         return True
@@ -146,6 +162,27 @@ class Spawner:
             os.killpg(pid, signal.SIGKILL)
         for pid in self.pids.values():
             os.waitpid(pid, 0)
+
+
+@contextlib.contextmanager
+def acting_as(user: int) -> Iterator[None]:
+    """What is started meanwhile is this user's, and of the group of the same number; 0 leaves things as they are.
+
+    The saved id stays root's and leads back; a program that is started loses it with every capability.
+
+    Raises:
+        OSError: this process may not.
+    """
+    if user == 0:
+        yield
+        return
+    try:
+        os.setresgid(user, user, 0)
+        os.setresuid(user, user, 0)
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+        os.setresgid(0, 0, 0)
 
 
 def _children(pid: int) -> list:
@@ -172,37 +209,9 @@ def _moved_up(fd: int) -> int:
     return high
 
 
-def close_devices() -> None:
-    """Make the nodes of devices read-only for everything that is started here, in a mount namespace of this process's own.
-
-    A sandbox has the host's nodes, and as root or by leave to write it could set their times, their mode, their access lists: marks
-    that stay.  On a read-only mount a device itself can be read and written as before.  bubblewrap has no word for that.  Where the
-    kernel refuses, the nodes stay as they are.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    uid, gid = os.geteuid(), os.getegid()
-    if libc.unshare(_CLONE_NEWNS) == -1:
-        if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS) == -1:
-            return
-        libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # else /proc/self is root's
-        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-            with open(f"/proc/self/{name}", "w") as file:
-                file.write(text)
-    libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None)
-    with open("/proc/self/mountinfo") as file:
-        mounted = [(line.split()[4], line.partition(" - ")[2].split()[0]) for line in file]
-    for place, kind in reversed(mounted):
-        if kind in _NEVER_SHOWN:  # bubblewrap reads the list of all mounts for each that it makes
-            libc.umount2(place.encode(), _MNT_DETACH)
-    for node in _DEVICES:
-        if libc.mount(node, node, None, _MS_BIND, None) == 0:
-            kept = os.statvfs(node).f_flag & _KEPT_FLAGS
-            libc.mount(None, node, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY | kept, None)
-
-
 def main() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    close_devices()
+    _mounting.own_namespace()
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # Ctrl-C is the driver's to answer
     spawner = Spawner(socket.socket(fileno=os.dup(0)))

@@ -15,7 +15,7 @@ from pathlib import Path
 from archive import Start
 from evolve.evaluate import _bwrap, _seccomp
 from evolve.evaluate._cold import SECCOMP_FD, Strict
-from evolve.evaluate._lane import End, Meter
+from evolve.evaluate._lane import End, Meter, hand
 from evolve.evaluate._limits import Limits
 from evolve.evaluate._request import Places
 from evolve.evaluate._start import Job, Pipes, Started
@@ -50,7 +50,7 @@ class Warm:
         with theirs, partial.open("rb") as outer, full.open("rb") as inner, open(os.devnull, "wb") as null:
             strict.set_limits(limits)
             fds = [theirs.fileno(), null.fileno(), null.fileno(), null.fileno(), outer.fileno(), inner.fileno()]
-            self._child = self._lane.start(self._argv(limits), {}, fds)
+            self._child = self._lane.start(self._argv(limits), {}, fds, user=strict.user)
         answer = self._receive(_START_S)
         if answer[:1] != ["ready"]:
             self.close()
@@ -63,7 +63,7 @@ class Warm:
         own = [word for place in ("/candidate", "/input") for word in ("--ro-bind", str(strict.empty), place)]
         line = _bwrap.command(
             strict.binary,
-            strict.shown,
+            strict.shown(strict.user),
             limits,
             env=strict.environment(limits, Places()),
             own=own,
@@ -87,7 +87,9 @@ class Warm:
         meter = Meter(self._lane, self._child.pid, resident_mib=self.resident_mib)
         try:
             self._strict.set_limits(job.limits, resident_mib=self.resident_mib)
-            socket.send_fds(self._control, [marshal.dumps(("run",))], [pipes.request_fd, pipes.log_w, pipes.reply_w])
+            fds = [pipes.request_fd, pipes.log_w, pipes.reply_w]
+            hand(fds, self._strict.user)
+            socket.send_fds(self._control, [marshal.dumps(("run",))], fds)
         except OSError as error:
             pipes.close_outer()
             self.dead = True

@@ -73,6 +73,20 @@ def test_the_scorers_calls_are_counted_apart(launcher: Launcher) -> None:
         assert sandbox.call("m.py:f", {}, ONE).status is Status.TIMEOUT
 
 
+def test_cpu_counts_from_the_first_moment_though_the_grader_looks_late(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a sandbox runs while the process that started it waits for its turn."""
+    start = launcher.lane.start
+
+    def late(*arguments: object, **options: object) -> object:
+        child = start(*arguments, **options)  # type: ignore[arg-type]
+        time.sleep(1.0)
+        return child
+
+    monkeypatch.setattr(launcher.lane, "start", late)
+    source = "import time\ndef f():\n    while time.process_time() < 0.2:\n        pass\n    return 1\n"
+    assert 0.2 <= called(launcher, source, Stage(name="s", time_s=9.0)).usage.cpu_s < 0.6
+
+
 def test_cpu_of_children_counts_even_when_nobody_waits_for_them(launcher: Launcher) -> None:
     """To the end of the last of them, however long the machine takes: ``wait`` then says that there is none."""
     if launcher.lane.cpu_s() is None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
-import shutil
-import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from hostile._experiment import open_up
+from hostile._ordinary import as_ordinary_user
 from hostile._shared import STAGE, enumerate_from_inside, locks_seen
 
 from archive import Start
@@ -42,20 +40,12 @@ def test_a_lock_on_a_file_that_all_are_shown_is_seen_by_nobody_else(slots: tuple
     assert locks_seen(*slots) == []
 
 
-def test_without_overlays_such_a_lock_is_seen(slots: tuple[Launcher, Launcher]) -> None:
+def test_without_overlays_such_a_lock_is_seen() -> None:
     """The test above looks where there is something to be seen."""
-    from evolve.evaluate import _bwrap
-
-    for launcher in slots:
-        way = launcher.way
-        kept = way.shown  # type: ignore[union-attr]
-        way.shown = tuple(_bwrap.shown(way.mounts, way.empty, overlay=False, own=str(way.own)))  # type: ignore[union-attr]
-        launcher.__dict__["kept"] = kept
-    try:
-        assert "flock" in locks_seen(*slots)
-    finally:
-        for launcher in slots:
-            launcher.way.shown = launcher.__dict__.pop("kept")  # type: ignore[union-attr]
+    with open_launcher("strict", View()) as one, open_launcher("strict", View(), slot=1) as two:
+        open_up(one)
+        open_up(two)
+        assert "flock" in locks_seen(one, two)
 
 
 HONEST = """
@@ -141,19 +131,7 @@ def test_descriptors_that_a_candidate_keeps_in_flight_do_not_stop_the_engine(slo
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user; the tests above ran as one")
-def test_an_ordinary_user_finds_no_more(tmp_path: Path) -> None:
-    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    python = next((path for folder in ("/usr/bin", "/usr/local/bin") if os.access(path := f"{folder}/{name}", os.X_OK)), None)
-    setpriv = shutil.which("setpriv")
-    if python is None or setpriv is None:
-        pytest.skip("no interpreter of this version outside the home, or no setpriv")
-    here = Path(__file__).parent
-    path = os.pathsep.join([str(here.parents[1]), str(here), sysconfig.get_path("purelib")])
-    argv = [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", python, "-B", "-m", "hostile._shared"]
-    done = subprocess.run(argv, env={"PYTHONPATH": path, "PATH": os.defpath}, cwd="/", capture_output=True, text=True, check=False)
-    if "ModuleNotFoundError" in done.stderr or "Permission denied" in done.stderr:
-        pytest.skip("the checkout or its packages cannot be read by other users")
-    told = json.loads(done.stdout)
-    assert told["uid"] == 65534
+def test_an_ordinary_user_finds_no_more() -> None:
+    told = as_ordinary_user("hostile._shared")
     assert told["found"] == NOTHING
     assert told["locks"] == [] or not told["own_files"]
