@@ -64,12 +64,13 @@ def verify_best(run: RunDir, problem: Problem, search: Search) -> Exact:
         status = NOISY if noise else MEASURED if again else ONCE
         how = "more than once, the last time in a fresh process" if again else "once, and not again in another process"
         found = f"{told!r}, measured {how}; the problem ships no {VERIFY} with an artifact that could be recomputed"
-        return Exact(status, id_, told, None, _own(people.sign, seed), noise or found, gain)
+        return Exact(status, id_, told, None, _own(people.sign, seed), noise or found, None if status == ONCE else gain)
     suffix = problem.contract.artifacts[artifact] if artifact else ""
     recomputed, said = _recomputed(script, blob, suffix)
     good = recomputed is not None and abs(difference(recomputed, told)) <= TOLERANCE * max(1.0, abs(told))
     found = f"{said}; {noise}" if noise else said
-    return Exact(VERIFIED if good else NOISY if noise else "refuted", id_, told, recomputed, _own(people.sign, seed), found, gain)
+    status = VERIFIED if good else NOISY if noise else "refuted"
+    return Exact(status, id_, told, recomputed, _own(people.sign, seed), found, gain if good else None)
 
 
 def _own(sign: float, score: float | None) -> float | None:

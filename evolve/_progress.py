@@ -20,9 +20,9 @@ from evolve._summary import (
     beyond_words,
     champion_of,
     evaluator_faults,
-    gain_of,
     model_use,
     noise_of,
+    stated_gain,
     word_of,
 )
 from evolve.confirm import Noise
@@ -39,7 +39,8 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A search as it stands.  Scores carry the problem's own sign; ``gain`` is over the seed program, higher is better.
+    """A search as it stands.  Scores carry the problem's own sign; ``gain`` is over the seed program, higher is better, None
+    where none is to be stated.
 
     ``cells`` is None where the archive has no descriptors, and ``filled`` then counts its elites.  ``noise`` is None
     until there are replicates.  ``word`` says how well founded the best is.  ``set_aside`` counts measurements kept back for vaults
@@ -94,7 +95,7 @@ class Watch:
             seed=seed,
             best=best,
             best_operator=operator_of(search, number) if number is not None else "",
-            gain=gain_of(search, number),
+            gain=stated_gain(search, number),
             candidates=search.spend.candidates,
             measurements=search.spend.evaluations,
             failures=dict(sorted(people.failures.items())),

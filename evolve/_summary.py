@@ -180,6 +180,11 @@ def gain_of(search: Search, number: int | None) -> float | None:
     return None if search.steadiness.no_gain(much) else much
 
 
+def stated_gain(search: Search, number: int | None) -> float | None:
+    """The same, to be stated of a program; None too where a deterministic problem's score has not come again."""
+    return None if number is not None and search.people.rows and word_of(search, number) == ONCE else gain_of(search, number)
+
+
 def beyond_words(search: Search) -> str:
     """That scores of a noisy problem are too large for its statistics, and what to do; "" while none is."""
     n = search.people.pooled[-1].n_wild

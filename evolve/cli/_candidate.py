@@ -11,7 +11,7 @@ from archive import CallReserved, CallSettled, Measured, Stamped, Status, find_r
 from evolve._errors import RunError, UsageError
 from evolve._population import standing
 from evolve._progress import operator_of
-from evolve._summary import gain_of, word_of
+from evolve._summary import stated_gain, word_of
 from evolve.cli._answers import CandidateAnswer, MeasurementAnswer
 from evolve.cli._opened import OpenedRun
 from evolve.cli._say import one_line, put_source, say
@@ -46,7 +46,7 @@ def describe(opened: OpenedRun, one: int, *, measurements: bool = False) -> Cand
         n=place.n if place else 0,
         cold=row.cold,
         seed_score=seed,
-        gain=gain_of(search, one),
+        gain=stated_gain(search, one),
         verdict=word_of(search, one),
         descriptors=dict(row.descriptors),
         files=opened.texts.files(row.id),

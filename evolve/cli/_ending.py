@@ -14,7 +14,7 @@ from evolve._frames import SEED
 from evolve._outlook import ending_limits, raising
 from evolve._search import Search
 from evolve._story import Step, story
-from evolve._summary import CONFIRMED, FinalRuns, Summary, best_of, gain_of
+from evolve._summary import CONFIRMED, FinalRuns, Summary, best_of, stated_gain
 from evolve.cli._live import noise_text
 from evolve.cli._say import columns, counts, duration, evaluator_rows, gain, models_text, number, one_line
 
@@ -34,7 +34,7 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
         elif best == SEED:
             rows.append(("best", "nothing better than the seed program was found"))
         else:
-            more, base = gain_of(search, best), summary.seed_score
+            more, base = stated_gain(search, best), summary.seed_score
             claim = f"; {summary.word}" if summary.word else ""
             # of what is confirmed the vault's estimate stands below
             gained = "" if summary.word == CONFIRMED or more is None else f", gain {gain(more, base)}"

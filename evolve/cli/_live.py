@@ -14,12 +14,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from archive import Champion, Claim, Event, Stamped, StopAsked, TextStore, VaultOpened
+from archive import TAME, Champion, Claim, Event, Stamped, StopAsked, TextStore, VaultOpened
 from evolve._confirming import allowance
 from evolve._progress import Progress, Watch
 from evolve._search import Search
 from evolve._session import Announcement
-from evolve._summary import CONFIRMED, ONCE, noise_of
+from evolve._summary import CONFIRMED, noise_of
 from evolve.cli._say import counts, duration, encodable, evaluator_rows, gain, models_text, number, one_line, say, score
 from evolve.confirm import SIZES, Noise, resolvable
 
@@ -285,7 +285,9 @@ def vault_text(record: VaultOpened) -> str:
 def claim_text(record: Claim) -> str:
     """A ruling in a line."""
     if record.confirmed and record.effect is not None:
-        return f"confirmed: {record.candidate[:10]}, effect {record.effect:+.4g} ({record.ci_low:.4g} to {record.ci_high:.4g})"
+        told = f"effect {record.effect:+.4g} ({record.ci_low:.4g} to {record.ci_high:.4g})"
+        compared = abs(record.effect) < TAME / 1e3  # else scores beyond it may have had a part, which count as something else
+        return f"confirmed: {record.candidate[:10]}, {told if compared else 'see evolve claims'}"
     return f"not confirmed: {record.candidate[:10]}, {one_line(record.reason, 200)}"
 
 
@@ -296,9 +298,9 @@ def _best_text(seen: Progress) -> str:
     if seen.best_operator == "seed":
         return f"{text}, the seed program"
     if seen.gain is None or seen.seed is None:
-        doubt = f"  {seen.word}" if seen.not_deterministic else ""
+        doubt = f"  {seen.word}" if seen.word else ""
         return f"{text}{doubt}, by {seen.best_operator}, {seen.best.id[:10]}"
-    claim = f", {seen.word}" if seen.word not in ("", ONCE) else ""
+    claim = f", {seen.word}" if seen.word else ""
     if seen.word == CONFIRMED:
         return f"{text}  {CONFIRMED}, by {seen.best_operator}, {seen.best.id[:10]}"
     return f"{text}  gain {gain(seen.gain, seen.seed.score, seen.seed.sd)}{claim}, by {seen.best_operator}, {seen.best.id[:10]}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from archive import Status
 from evolve._contract import INCOMPLETE
 from evolve._errors import EXIT_DONE, UsageError
-from evolve._summary import CONFIRMED
+from evolve._summary import CONFIRMED, ONCE
 from evolve.cli._say import (
     clean,
     columns,
@@ -190,7 +190,7 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
     if answer.gain is not None and answer.seed_score is not None and answer.word != CONFIRMED:  # claims has the estimate
         rows.append(("gain", gain(answer.gain, answer.seed_score) + (f", {answer.word}" if answer.word else "")))
     elif answer.gain is None and answer.word:
-        rows.append(("gain", answer.word))
+        rows.append(("gain", f"none is stated: {answer.word}" if answer.word == ONCE else answer.word))
     rows.append(("tried", f"{answer.candidates} candidates, {answer.measurements} measurements"))
     if answer.failures:
         rows.append(("failures", counts(answer.failures)))

@@ -161,4 +161,5 @@ def test_an_artifact_that_does_not_hold_what_was_scored_is_refuted(tmp_path: Pat
     (problem / "verify.py").write_text("print('distance 17.0')\n")
     run = tmp_path / "run"
     said(capsys, "run", "--json", f"problem={problem}", "budget.evaluations=30", f"out={run}", *SETTINGS)
-    assert json.loads(said(capsys, "claims", str(run), "--json"))["exact"]["status"] == "refuted"
+    exact = json.loads(said(capsys, "claims", str(run), "--json"))["exact"]
+    assert (exact["status"], exact["gain"]) == ("refuted", None)

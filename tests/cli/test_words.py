@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from cli_process import write_problem
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archive import Claim
 from evolve.cli import main
+from evolve.cli._live import claim_text
 from evolve.cli._main import VERBS, overview
 from evolve.cli._say import clean, duration, gain, number, one_line, score
 from evolve.cli._verb import reference
@@ -188,3 +191,9 @@ def test_a_gain_is_told_in_percent_where_that_says_something() -> None:
     assert gain(1.0, 0.0) == "+1"
     assert gain(1.0, 1e-320) == "+1"
     assert gain(1.0, 9007199254740994.0) == "+1 (+0.00 %)"
+
+
+def test_a_claim_of_scores_that_count_as_something_else_is_not_told_as_an_effect() -> None:
+    claim = Claim(0, "p", "c" * 12, "r", True, 0.001, 0.2, 0.1, 0.3)
+    assert claim_text(claim) == "confirmed: cccccccccc, effect +0.2 (0.1 to 0.3)"
+    assert claim_text(replace(claim, effect=1e150)) == "confirmed: cccccccccc, see evolve claims"

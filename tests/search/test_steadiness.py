@@ -18,7 +18,7 @@ from evolve._population import Population
 from evolve._progress import Watch
 from evolve._snapshot import put_state, state_of
 from evolve._steadiness import REMEDY, TIMES, TRUSTED, Steadiness
-from evolve._summary import ONCE, WITHIN, best_of, gain_of, word_of
+from evolve._summary import ONCE, WITHIN, best_of, gain_of, stated_gain, word_of
 
 
 class Jittery(Simulation):
@@ -143,7 +143,11 @@ def test_a_best_that_was_measured_once_is_called_so():
     run.begin()
     run.run(60)
     assert run.search.people.leader
-    assert word_of(run.search, run.search.people.leader) == ONCE
+    leader = run.search.people.leader
+    assert word_of(run.search, leader) == ONCE
+    assert gain_of(run.search, leader) > 0
+    assert stated_gain(run.search, leader) is None
+    assert Watch(run.search).look(run.now).gain is None
 
 
 @pytest.mark.parametrize("evaluations", [1, 2, 3, 5, 8])
