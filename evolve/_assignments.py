@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from archive import Arm, ProposeIssued, Status, TextStore
 from evolve._accounts import CROSSOVER, REPAIR
 from evolve._contract import Contract, Problem
+from evolve._counted import counted
 from evolve._ends import limits
 from evolve._frames import SEED
 from evolve._kinship import relation
@@ -140,11 +141,11 @@ def _left(search: Search) -> str:
         seconds = max(budget.wall_s - spend.elapsed(max(search.now, spend.last_at)), 0.0)
         parts.append(_time(seconds))
     if budget.evaluations is not None:
-        parts.append(f"{max(budget.evaluations - spend.evaluations, 0)} measurements")
+        parts.append(counted(max(budget.evaluations - spend.evaluations, 0), "measurement"))
     if budget.usd is not None:
         parts.append(f"${max(budget.usd - usd(ledger.settled.nano), 0.0):.2f} for models")
     if budget.calls is not None:
-        parts.append(f"{max(budget.calls - ledger.settled.calls, 0)} calls of models")
+        parts.append(counted(max(budget.calls - ledger.settled.calls, 0), "call of models", "calls of models"))
     return ", ".join(parts)
 
 

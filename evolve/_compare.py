@@ -15,6 +15,7 @@ from archive import candidate_id, read_journal
 from evolve._cards import REFUSED, Card, Cards, report_cards
 from evolve._config import BudgetConfig, ProblemConfig, RunConfig
 from evolve._contract import Problem
+from evolve._counted import counted
 from evolve._exact import Exact, verify_best
 from evolve._frames import SEED
 from evolve._problem import copy_problem
@@ -112,7 +113,7 @@ def _no_vault(search: Search, id_: str) -> Card:
         reason = f"it ended as {people.rows[number].status}"
     else:
         e_value = e_value_of(search.contest.evidence(number, people))
-        few = f"the noise is known to {people.df} degrees of freedom, expected {MIN_DF}"
+        few = f"the noise is known to {counted(people.df, 'degree')} of freedom, expected {MIN_DF}"
         weak = f"the evidence is too weak for a vault: e = {e_value:.3g}, expected {BAR_CLAIM:g}"
         reason = few if people.df < MIN_DF and e_value >= BAR_CLAIM else weak
     return Card(

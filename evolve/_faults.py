@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from archive import Entry, Measured, MeasureIssued, Measurement, Purpose, Status
 from evolve._contract import INCOMPLETE
+from evolve._counted import counted
 from evolve._frames import SEED
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def hopeless(search: Search, result: Measurement) -> str:
     if result.status is not Status.EVALUATOR_ERROR or not faults.hopeless(people.n_settled):
         return ""
     ids = named([people.rows[number].id for number in faults.unjudged])
-    return f"the evaluator could not judge {len(faults.unjudged)} of {people.n_settled} programs ({ids}): {faults.first}"
+    return f"the evaluator could not judge {len(faults.unjudged)} of {counted(people.n_settled, 'program')} ({ids}): {faults.first}"
 
 
 def named(ids: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from archive import Candidate, Curve, Measurement, Status, bounded, difference
+from evolve._counted import counted
 
 if TYPE_CHECKING:
     from evolve._search import Search
@@ -191,13 +192,13 @@ def arm_name(search: Search, number: int) -> str:
 def notes(search: Search) -> str:
     """The scratchpad: at most 50 lines of what was measured, in the problem's own sign."""
     people, memory = search.people, search.memory
-    lines = [f"After {people.n_settled} children."]
+    lines = [f"After {counted(people.n_settled, 'child', 'children')}."]
     seed, leader = people.score(0), people.leader
     if seed is not None and leader is not None:
         start, best = _told(search, 0), _told(search, leader)
         lines.append(
             f"The seed program scores {start}, the best so far {best} (by {arm_name(search, leader)}); "
-            f"the best last changed {people.n_settled - people.leader_at} children ago."
+            f"the best last changed {counted(people.n_settled - people.leader_at, 'child', 'children')} ago."
         )
     lines.append("Children by who made them:")
     ranked = sorted(memory.counts.items(), key=lambda item: (-item[1].children, item[0]))

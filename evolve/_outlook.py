@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from evolve._confirming import is_limit
+from evolve._counted import counted
 from evolve._due import reserve
 from evolve._ends import NO_MODEL, NO_MODEL_NO_LIMIT, limits, over, spent
 from evolve._frames import SEED
@@ -123,7 +124,7 @@ def fate(search: Search, number: int, seen: Outlook, now: float, *, run: str, ra
         return Fate(False, True, 0, round(about, 1), words)
     if why:
         return Fate(False, False, ahead, None, why)
-    before = f"after {ahead} other{'s' if ahead > 1 else ''}, " if ahead else ""
+    before = f"after {counted(ahead, 'other')}, " if ahead else ""
     soon = f"about {about:.0f} s" if about >= _SOON_S else "less than a second"
     return Fate(False, True, ahead, round(about, 1), f"it is measured {before}in {soon}, by whoever drives the run")
 
@@ -141,8 +142,8 @@ def crowded_words(search: Search, seen: Outlook, now: float, run: str, n: int) -
     if not name or rooms[name] >= n:
         return ""
     room, more = math.floor(rooms[name]), raising(search, now, run, name, room=n)
-    measurements = "measurement" if room == 1 else "measurements"
-    return f"{name} has room for about {room} more {measurements}, and with this child {n} wait; to make room, type: {more}"
+    much = counted(room, "more measurement")
+    return f"{name} has room for about {much}, and with this child {n} wait; to make room, type: {more}"
 
 
 def spent_words(seen: Outlook) -> str:

@@ -34,6 +34,7 @@ from evolve._clerk import Clerk
 from evolve._collector import rare_collections
 from evolve._config import RunConfig, SearchConfig
 from evolve._contract import Problem
+from evolve._counted import counted
 from evolve._desk import Desk
 from evolve._ends import PAUSED
 from evolve._errors import UsageError
@@ -249,7 +250,9 @@ def _open(
     while search.tickets.gone and (lost := search.tickets.lost(0.0)):
         recorder.write(lost)
     if cut_bytes:
-        recorder.write(Event("warning", "torn_tail", f"{cut_bytes} bytes of an unfinished record were cut off the journal"))
+        recorder.write(
+            Event("warning", "torn_tail", f"{counted(cut_bytes, 'byte')} of an unfinished record were cut off the journal")
+        )
     if not search.people.rows:
         attempt = Attempt(epoch, search.tickets.next_ticket)
         seed = workshop.seed_candidate()

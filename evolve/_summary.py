@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from archive import TAME, difference, mean_of, sd_of, tame
 from evolve._confirming import claims_of, suspicion
 from evolve._contract import Problem
+from evolve._counted import counted
 from evolve._frames import SEED
 from evolve._ledger import usd
 from evolve._population import standing
@@ -188,7 +189,7 @@ def stated_gain(search: Search, number: int | None) -> float | None:
 def beyond_words(search: Search) -> str:
     """That scores of a noisy problem are too large for its statistics, and what to do; "" while none is."""
     n = search.people.pooled[-1].n_wild
-    who = "1 program has scores" if n == 1 else f"{n} programs have scores"
+    who = f"{counted(n, 'program')} scored"
     rule = f"which count as {TAME:g} where programs are compared"
     return f"{who} beyond {TAME:g}, {rule}; write another unit, or the logarithm, in evaluate.py" if n else ""
 

@@ -17,6 +17,7 @@ from archive import Attempt, BlockStatus, Entry, Measurement, Start, Status, dif
 from evolve._build import build_operators
 from evolve._config import OPERATORS
 from evolve._contract import Problem
+from evolve._counted import counted
 from evolve._errors import ProblemError
 from evolve._frames import ALLOWANCE, run_limit
 from evolve._reach import KINDS, out_of_reach
@@ -185,7 +186,11 @@ def _check_seed_runs(problem: Problem, entries: Sequence[Entry], results: Sequen
             return [Check("evaluator", False, found, "mend evaluate.py")]
         return [Check("seed program", False, found, "mend the seed program, or its limits")]
     if len(results) != len(entries):
-        return [Check("seed program", False, f"{len(results)} of {len(entries)} measurements came back", "run `evolve doctor`")]
+        return [
+            Check(
+                "seed program", False, f"{len(results)} of {counted(len(entries), 'measurement')} came back", "run `evolve doctor`"
+            )
+        ]
     score = results[-1].score
     better = "higher" if problem.contract.maximize else "lower"
     value = f"{problem.contract.metric} = {score:.10g} {problem.contract.unit}".strip()
@@ -272,7 +277,9 @@ def _check_cost(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
     ]
     wall = problem.contract.budget.wall_s
     if wall is not None and wall < FEW_EVALUATIONS * min(costs.values()):
-        found = f"the default budget of {wall:g} s holds about {wall / min(costs.values()):.0f} measurements on one slot"
+        found = (
+            f"the default budget of {wall:g} s holds about {counted(round(wall / min(costs.values())), 'measurement')} on one slot"
+        )
         checks.append(Check("budget", False, found, "raise budget.wall_s, or make a measurement cheaper", hint=True))
     return checks
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evolve._counted import counted
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, EvolveError, UsageError
 from evolve.cli._say import clean, columns, duration, gain, number, one_line, put, put_json, put_source, say, score, signed
 from evolve.cli._verb import JSON, RUN, Argument, Verb
@@ -184,7 +185,7 @@ def outlook_lines(seen: Outlook) -> list[str]:
         row = min((one for one in seen.limits if one.name in MACHINE), key=lambda one: one.left / one.limit)
         lines.append(f"Less than one more measurement of a child fits in: {row.name} leaves {row.left:.4g} of {row.limit:.6g}.")
     elif seen.measurements_left is not None:
-        lines.append(f"About {seen.measurements_left} more measurements of children fit in.")
+        lines.append(f"Room for children: about {counted(seen.measurements_left, 'more measurement')}.")
     queue = f"waiting: {seen.waiting}, in hand: {seen.running}"
     who = "A driver has the run" if seen.driven else "Nobody drives the run: what is told is measured by tell --wait"
     ends = f"; it ends in about {duration(seen.ends_in_s)} if nobody gives it more" if seen.ends_in_s is not None else ""
@@ -195,7 +196,8 @@ def _how(asked: Asked, folder: Path | None) -> str:
     left = max(asked.expires_unix - time.time(), 0.0)
     files = f"--dir {shlex.quote(str(folder))}" if folder is not None else " ".join(map(shlex.quote, asked.program))
     command = f"evolve tell {shlex.quote(asked.run)} {asked.ticket} {files} --wait --summary TEXT --hypothesis TEXT --expected TEXT"
-    until = f"The ticket is good until {asked.expires_at} ({left / 60:.0f} minutes); a child told later is taken all the same."
+    minutes = counted(round(left / 60), "minute")
+    until = f"The ticket is good until {asked.expires_at} ({minutes}); a child told later is taken all the same."
     return f"When the files are changed, type\n\n    {command}\n\n{until}\n"
 
 

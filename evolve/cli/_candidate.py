@@ -8,6 +8,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 from archive import CallReserved, CallSettled, Measured, Stamped, Status, find_records
+from evolve._counted import counted
 from evolve._errors import RunError, UsageError
 from evolve._population import standing
 from evolve._progress import operator_of
@@ -119,9 +120,11 @@ def write_artifact(opened: OpenedRun, one: int, name: str, out: str | None) -> N
     data = unpack_artifact(blobs[-1], limit)
     if out is not None:
         Path(out).write_bytes(data)
-        say(f"wrote {len(data)} bytes to {out}")
+        say(f"wrote {counted(len(data), 'byte')} to {out}")
     elif sys.stdout.isatty():
-        raise UsageError(f"{name} is a file of {len(data)} bytes and stdout is a terminal; type: -o {name}{declared[name]}")
+        raise UsageError(
+            f"{name} is a file of {counted(len(data), 'byte')} and stdout is a terminal; type: -o {name}{declared[name]}"
+        )
     else:
         sys.stdout.buffer.write(data)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from evolve._counted import counted
 from evolve._errors import EXIT_DONE
 from evolve.cli._say import columns, duration, gain, number, one_line, put, put_json
 from evolve.cli._verb import JSON, RUN, Argument, Verb
@@ -48,7 +49,7 @@ def retract(words: Namespace) -> int:
         return EXIT_DONE
     put(f"{answer.candidate} is retracted: it has left the archive, and claims made for it stay visible as withdrawn.")
     if heirs:
-        put(f"{len(heirs)} descend from it; those that hold a place, the title or a claim are measured again when the run goes on:")
+        put(f"descended from it: {counted(len(heirs), 'program')}; what holds a place, title or claim is measured again next:")
         put("\n".join(f"  {heir}" for heir in heirs[:10]) + (f"\n  ... {len(heirs) - 10} more" if len(heirs) > 10 else ""))
         put(f"next: evolve resume {opened.run.path}")
     return EXIT_DONE
@@ -71,7 +72,7 @@ def cards_text(cards: Cards) -> str:
     rows = [
         ("problem", f"{cards.problem}, evaluator {cards.evaluator}, frame {cards.frame}"),
         ("engine", cards.engine),
-        ("tried", f"{cards.candidates} candidates, {cards.measurements} runs"),
+        ("tried", f"{counted(cards.candidates, 'candidate')}, {counted(cards.measurements, 'run')}"),
         ("vaults", f"{cards.openings} opened; false claims to be expected by chance: at most {cards.expected_false:.2g}"),
     ]
     return "\n\n".join([columns(rows), *(card_text(card, cards) for card in cards.cards)])
@@ -96,8 +97,8 @@ def card_text(card: Card, cards: Cards) -> str:
         how = "pairs at equal seeds" if card.paired else "independent seeds"
         untested = "its vault is at work" if card.status == "open" else "its vault ended before the test"
         p_value = f"p = {card.p_value:.3g} on fresh seeds" if card.p_value is not None else untested
-        rows.append(("evidence", f"{p_value} ({card.gate[0]} runs against {card.gate[1]}, {how}); {searching}"))
-        rows.append(("estimate", f"from {card.estimate[0]} further runs against {card.estimate[1]}"))
+        rows.append(("evidence", f"{p_value} ({counted(card.gate[0], 'run')} against {card.gate[1]}, {how}); {searching}"))
+        rows.append(("estimate", f"from {counted(card.estimate[0], 'further run')} against {card.estimate[1]}"))
     runs = ", ".join(f"{name} {count}" for name, count in card.runs.items())
     rows.append(("runs", f"{runs}; blocks lost {card.retries}, void {card.voids}"))
     if card.span_s is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from archive import TextStore, difference
 from evolve._cards import bound_of
 from evolve._confirming import suspicion
+from evolve._counted import counted
 from evolve._ends import GIVEN
 from evolve._frames import SEED
 from evolve._outlook import ending_limits, raising
@@ -47,7 +48,9 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
         rows.append(("noise", f"NOTE: {summary.not_deterministic}"))
     if summary.beyond:
         rows.append(("scores", f"NOTE: {summary.beyond}"))
-    rows.append(("tried", f"{summary.candidates} candidates, {summary.measurements} measurements{_failures(summary)}"))
+    rows.append(
+        ("tried", f"{counted(summary.candidates, 'candidate')}, {counted(summary.measurements, 'measurement')}{_failures(summary)}")
+    )
     rows += evaluator_rows(summary.evaluator, summary.run)
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
     if models := models_text(summary.models, search.budget):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from archive import TAME, Champion, Claim, Event, Stamped, StopAsked, TextStore, VaultOpened
 from evolve._confirming import allowance
+from evolve._counted import counted
 from evolve._progress import Progress, Watch
 from evolve._search import Search
 from evolve._session import Announcement
@@ -214,7 +215,7 @@ def _model_lines(announcement: Announcement) -> list[tuple[str, str]]:
     if not offered:
         return [("models", "none; with a key, from the next run on: llm=anthropic budget.usd=2 (docs/how-to/models.md)")]
     free = "" if search.budget.bounds_models else "; nothing limits what they cost: set budget.usd"
-    return [("models", f"{', '.join(offered)}, at most {search.llm.in_flight} calls at a time{free}")]
+    return [("models", f"{', '.join(offered)}, at most {counted(search.llm.in_flight, 'call')} at a time{free}")]
 
 
 def _limits(seen: Progress, elapsed_s: float) -> list[tuple[float, float, Callable[[float], str], str, str]]:
@@ -269,7 +270,9 @@ def resolvable_text(search: Search, noise: Noise) -> str:
     able = [sizes for sizes in SIZES if sizes.own + sizes.bank <= left]
     if not able:
         least = SIZES[0].own + SIZES[0].bank
-        return f"the budget does not hold one vault ({least} measurements, set aside: {left:.0f}): the run will end unconfirmed"
+        return (
+            f"the budget does not hold one vault ({counted(least, 'measurement')}, set aside: {left:.0f}): the run ends unconfirmed"
+        )
     n, m = able[-1].gate
     return f"a vault of {n} runs against {m} finds differences from {resolvable(noise.sd, n, m):.3g} up four times in five"
 
@@ -311,15 +314,15 @@ def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]
     lines = [("best", _best_text(seen))]
     if seen.seed is not None:
         lines.append(("seed", score(seen.seed.score, seen.seed.sd, seen.seed.n)))
-    lines.append(("tried", f"{seen.candidates} candidates, {seen.measurements} measurements, {rate:.3g}/s"))
+    lines.append(("tried", f"{counted(seen.candidates, 'candidate')}, {counted(seen.measurements, 'measurement')}, {rate:.3g}/s"))
     if seen.failures:
         lines.append(("failed", counts(seen.failures)))
     lines += evaluator_rows(seen.evaluator)
-    archive = f"{seen.filled} of {seen.cells} cells" if seen.cells is not None else f"{seen.filled} elites"
+    archive = f"{seen.filled} of {counted(seen.cells, 'cell')}" if seen.cells is not None else counted(seen.filled, "elite")
     lines.append(("archive", archive))
     total = sum(one.children for one in seen.shares)
     if total:
-        made = (f"{one.operator} {100 * one.children / total:.0f} % ({one.elites} elites)" for one in seen.shares)
+        made = (f"{one.operator} {100 * one.children / total:.0f} % ({counted(one.elites, 'elite')})" for one in seen.shares)
         lines.append(("children", ", ".join(made)))
     if models := models_text(seen.models, seen.budget):
         lines.append(("models", models))
@@ -328,7 +331,7 @@ def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]
     if seen.not_deterministic:
         lines.append(("noise", seen.not_deterministic))
     if seen.openings:
-        lines.append(("claims", f"{seen.claims} confirmed of {seen.openings} vaults"))
+        lines.append(("claims", f"{seen.claims} confirmed of {counted(seen.openings, 'vault')}"))
     words = {"seed": "measuring the seed program", "final": "final measurements", "draining": "ending"}
     phase = f"; {words[seen.phase]}" if seen.phase in words else ""
     lines.append(("left", f"{left_text(seen, elapsed_s)}{phase}"))
@@ -337,11 +340,11 @@ def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]
 
 def plain_line(seen: Progress, rate: float) -> str:
     """One line for a log."""
-    archive = f"{seen.filled}/{seen.cells} cells" if seen.cells is not None else f"{seen.filled} elites"
+    archive = f"{seen.filled}/{counted(seen.cells, 'cell')}" if seen.cells is not None else counted(seen.filled, "elite")
     parts = [
         f"{duration(seen.elapsed_s):>7}",
         f"best {_best_text(seen)}",
-        f"{seen.candidates} candidates, {seen.measurements} measurements, {number(round(rate, 1))}/s",
+        f"{counted(seen.candidates, 'candidate')}, {counted(seen.measurements, 'measurement')}, {number(round(rate, 1))}/s",
         archive,
     ]
     if seen.failures:
@@ -354,6 +357,6 @@ def plain_line(seen: Progress, rate: float) -> str:
     if seen.not_deterministic:
         parts.append("noisy although declared deterministic")
     if seen.openings:
-        parts.append(f"{seen.claims} confirmed of {seen.openings} vaults")
+        parts.append(f"{seen.claims} confirmed of {counted(seen.openings, 'vault')}")
     parts.append(f"left {left_text(seen, seen.elapsed_s)}")
     return " | ".join(parts)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from archive import Status
 from evolve._contract import INCOMPLETE
+from evolve._counted import counted
 from evolve._errors import EXIT_DONE, UsageError
 from evolve._summary import CONFIRMED, ONCE
 from evolve.cli._say import (
@@ -191,11 +192,13 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
         rows.append(("gain", gain(answer.gain, answer.seed_score) + (f", {answer.word}" if answer.word else "")))
     elif answer.gain is None and answer.word:
         rows.append(("gain", f"none is stated: {answer.word}" if answer.word == ONCE else answer.word))
-    rows.append(("tried", f"{answer.candidates} candidates, {answer.measurements} measurements"))
+    rows.append(("tried", f"{counted(answer.candidates, 'candidate')}, {counted(answer.measurements, 'measurement')}"))
     if answer.failures:
         rows.append(("failures", counts(answer.failures)))
     rows += evaluator_rows(answer.evaluator, answer.run)
-    rows.append(("archive", f"{answer.filled} of {answer.cells} cells" if answer.cells else f"{answer.filled} elites"))
+    rows.append(
+        ("archive", f"{answer.filled} of {counted(answer.cells, 'cell')}" if answer.cells else counted(answer.filled, "elite"))
+    )
     rows.append(("children", counts({one.operator: one.children for one in answer.operators})))
     if answer.noise is not None:
         noise = answer.noise
@@ -208,7 +211,9 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
     if answer.champion_id is not None:
         rows.append(("champion", answer.champion_id))
     if answer.openings:
-        rows.append(("claims", f"{answer.claims} confirmed of {answer.openings} vaults; see: evolve claims {answer.run}"))
+        rows.append(
+            ("claims", f"{answer.claims} confirmed of {counted(answer.openings, 'vault')}; see: evolve claims {answer.run}")
+        )
     rows.append(("spent", f"{duration(answer.wall_s)} on the clock, {duration(answer.cpu_s)} of CPU"))
     if models := models_text(answer.models, answer.budget):
         rows.append(("models", models))

@@ -11,6 +11,7 @@ from pathlib import Path
 from archive import TextStore
 from evolve._config import RunConfig
 from evolve._contract import Problem
+from evolve._counted import counted
 from evolve._ends import GIVEN
 from evolve._errors import RunError
 from evolve._frames import SEED
@@ -69,7 +70,7 @@ class OpenedRun:
             return found[0]
         if found:
             some = ", ".join(people.rows[number].id for number in found[:4])
-            raise RunError(f"{len(found)} candidates begin with {prefix!r} ({some}, ...); type more of the id.")
+            raise RunError(f"{counted(len(found), 'candidate')} begin with {prefix!r} ({some}, ...); type more of the id.")
         close = difflib.get_close_matches(prefix, people.by_id, n=1)
         more = f"did you mean {close[0]}?" if close else f'list them with: evolve query {self.run.path} "SELECT id FROM candidates"'
         raise RunError(f"{self.run.path} has no candidate {prefix!r}; {more}")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evolve._counted import counted
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, EvolveError, UsageError
 from evolve.cli._say import clean, columns, number, one_line, put, put_json, say
 from evolve.cli._verb import JSON, Argument, Verb
@@ -110,7 +111,7 @@ def _verdict_text(words: Namespace, answer: ValidateAnswer, what: str) -> str:
     if answer.race is not None:
         ran = answer.race
         verdict = "beats" if ran.beaten else "is not shown to beat"
-        how = ran.failed or f"{len(ran.scores)} runs, e = {ran.e_value:.3g} (expected 100), t-test p = {ran.p_value:.3g}"
+        how = ran.failed or f"{counted(len(ran.scores), 'run')}, e = {ran.e_value:.3g} (expected 100), t-test p = {ran.p_value:.3g}"
         return f"\n{what} {verdict} {ran.target:g}: {how}"
     card = card_text(answer.card, answer.claims) if answer.card and answer.claims else ""
     exact = exact_text(answer.exact) if answer.exact else ""
@@ -151,7 +152,7 @@ def check_text(checks: Iterable[CheckAnswer]) -> str:
 def _of_run(one: RunLine) -> tuple[str, str]:
     if one.error:
         return one_line(one.error, 120), ""
-    return f"best {number(one.best_score)}" if one.best_score is not None else "", f"{one.candidates} candidates"
+    return f"best {number(one.best_score)}" if one.best_score is not None else "", counted(one.candidates, "candidate")
 
 
 def _problem_lines() -> tuple[ProblemLine, ...]:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from archive import bounded
+from evolve._counted import counted
 from evolve._faults import named
 
 if TYPE_CHECKING:
@@ -122,18 +123,18 @@ def evaluator_rows(faults: EvaluatorFaults, run: str = "") -> list[tuple[str, st
     rows = []
     if faults.errors:
         some = faults.unjudged
-        which = f"; {len(some)} programs not judged ({named(some)})" if some else ""
+        which = f"; {counted(len(some), 'program')} not judged ({named(some)})" if some else ""
         which += f"; {faults.waiting} to be measured again" if faults.waiting else ""
         how = f"; see: evolve show {run} {some[0]}" if run and some else ""
         rows.append(
             (
                 "evaluator",
-                f"failed {faults.errors} time{'s' if faults.errors != 1 else ''}{which}; first: {one_line(faults.first, 300)}{how}",
+                f"failed {counted(faults.errors, 'time')}{which}; first: {one_line(faults.first, 300)}{how}",
             )
         )
     if faults.incomplete:
         lacking = one_line(faults.lacking, 300)
-        rows.append(("incomplete", f"{faults.incomplete} results lack a declared number; first: {lacking}"))
+        rows.append(("incomplete", f"{counted(faults.incomplete, 'result')} without a declared number; first: {lacking}"))
     return rows
 
 
@@ -144,10 +145,11 @@ def models_text(models: ModelUse, budget: Budget) -> str:
     cap = f" of ${budget.usd:g}" if budget.usd is not None else ""
     flying = f" and ${models.reserved_usd:.4f} reserved" if models.reserved_usd else ""
     flying += f", ${models.overrun_usd:.4f} of it beyond what was reserved" if models.overrun_usd else ""
-    text = f"${models.usd:.4f}{cap} spent{flying}, {models.calls} calls, {models.tokens - models.assumed_tokens} tokens"
+    tokens = counted(models.tokens - models.assumed_tokens, "token")
+    text = f"${models.usd:.4f}{cap} spent{flying}, {counted(models.calls, 'call')}, {tokens}"
     if models.assumed_calls:
-        much = f"${models.assumed_usd:.4f} of it and {models.assumed_tokens} tokens more"
-        text += f"; {much} are assumed, as the server did not count {models.assumed_calls} calls"
+        much = f"${models.assumed_usd:.4f} of it and {counted(models.assumed_tokens, 'more token')}"
+        text += f"; {much} are assumed, as the server did not count {counted(models.assumed_calls, 'call')}"
     if models.lost:
-        text += f"; {sum(models.lost.values())} of {models.tickets} answers gave no child: {counts(models.lost)}"
+        text += f"; {sum(models.lost.values())} of {counted(models.tickets, 'answer')} gave no child: {counts(models.lost)}"
     return text + "".join(f"; {model} is not asked any more: {one_line(why, 160)}" for model, why in models.refused.items())

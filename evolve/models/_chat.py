@@ -21,7 +21,7 @@ from evolve.models._provider import Answer
 from evolve.models._reply import Usage
 from evolve.models._request import Block, ModelRequest, Thinking, ThinkingBudget
 from evolve.models._sse import events
-from evolve.models._words import is_error, page_words
+from evolve.models._words import is_error, is_lines, page_words
 
 ThinkingField = Literal["", "thinking", "reasoning", "chat_template_kwargs"]
 
@@ -158,7 +158,10 @@ class ChatCompletions:
 
     async def _whole(self, response: Any, incoming: Incoming, draft: Draft) -> CallFailure | None:
         """An answer in one piece: of a server that does not stream, or one that was asked not to; or the error that there is."""
-        body = parsed((await whole(aiter(incoming))).decode())
+        said = (await whole(aiter(incoming))).decode()
+        if is_lines(said):
+            return elsewhere(self.name, "one JSON object a line, as Ollama's own endpoint (/api) streams", said[:200])
+        body = parsed(said)
         if is_error(body):
             return self._client.refused_within(response, body, draft)
         if not isinstance(body.get("choices"), list):

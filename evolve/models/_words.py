@@ -52,6 +52,16 @@ def is_error(body: object) -> bool:
     return bool(body.get("error") or body.get("errors") or body.get("detail")) or "error" in (body.get("object"), body.get("type"))
 
 
+def is_lines(said: str) -> bool:
+    """Whether an answer is two JSON objects or more, each on a line of its own."""
+    first, _, rest = said.strip().partition("\n")
+    second = rest.strip().partition("\n")[0]
+    try:
+        return bool(second) and isinstance(json.loads(first), dict) and isinstance(json.loads(second), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def page_words(raw: bytes) -> str:
     """What a person would read of a page, or of any text: its title, then its words, without tags, scripts and styles."""
     page = raw[:_MOST_PAGE].decode(errors="replace")

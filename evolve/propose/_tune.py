@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from archive import Literal, ProposalStatus, Sample
+from evolve._counted import counted
 from evolve.propose._base import Files, Proposal, Scope, Task
 from evolve.propose._literals import find, literals_of, short_name, write
 from evolve.propose._numbers import Found, may_hold_numbers
@@ -88,7 +89,7 @@ def _summary(literals: tuple[Literal, ...], values: tuple[float, ...]) -> str:
     )
     size, i = moves[0]
     name = short_name(literals[i].path)
-    return f"{len(values)} literals, most: {name} {literals[i].value:.4g} -> {values[i]:.4g} ({size:.2g} steps)"
+    return f"{counted(len(values), 'literal')}, most: {name} {literals[i].value:.4g} -> {values[i]:.4g} ({size:.2g} steps)"
 
 
 def _steps(literal: Literal, value: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import Claim
+from evolve import cli
+from evolve._counted import counted
 from evolve.cli import main
 from evolve.cli._live import claim_text
 from evolve.cli._main import VERBS, overview
@@ -197,3 +200,14 @@ def test_a_claim_of_scores_that_count_as_something_else_is_not_told_as_an_effect
     claim = Claim(0, "p", "c" * 12, "r", True, 0.001, 0.2, 0.1, 0.3)
     assert claim_text(claim) == "confirmed: cccccccccc, effect +0.2 (0.1 to 0.3)"
     assert claim_text(replace(claim, effect=1e150)) == "confirmed: cccccccccc, see evolve claims"
+
+
+_COUNTED = re.compile(r"\} (?:candidates|measurements|cells|elites|vaults|calls|tokens|answers|programs|literals)\b")
+
+
+def test_one_of_a_thing_is_told_in_the_singular() -> None:
+    assert [counted(n, "vault") for n in (0, 1, 2)] == ["0 vaults", "1 vault", "2 vaults"]
+    assert [counted(n, "child", "children") for n in (0, 1, 2)] == ["0 children", "1 child", "2 children"]
+    folder = Path(cli.__file__).parent
+    lines = [line for place in folder.glob("*.py") for line in place.read_text(encoding="utf-8").splitlines()]
+    assert not list(filter(_COUNTED.search, lines))

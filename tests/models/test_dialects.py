@@ -139,6 +139,14 @@ def test_a_message_that_is_not_streamed_is_an_answer_of_anthropics_protocol_too(
 PAGE = b"<!doctype html><html><head><title>Sign in</title><style>p{}</style></head><body>Please <b>log in</b><script>x()</script>"
 
 
+def test_one_json_object_a_line_is_named_as_the_form_of_another_endpoint():
+    said = b'{"message":{"content":"a"},"done":false}\n{"done":true}\n'
+    failure = called(Say(headers={"content-type": "application/x-ndjson"}, body=said))
+    assert (failure.kind, failure.again, failure.usage) == (FailureKind.WRONG_SERVER, False, Usage())
+    assert "one JSON object a line, as Ollama's own endpoint" in failure.sentence
+    assert "check llm.base_url: it must lead to the API itself, with its version (.../v1)" in failure.sentence
+
+
 @both
 @pytest.mark.parametrize("kind", ["text/html", "text/event-stream", "application/json"])
 def test_a_page_is_no_answer_costs_nothing_and_is_not_asked_for_again(make, kind):

@@ -188,7 +188,7 @@ def test_integers_are_rounded() -> None:
     text = "n = 20  # steps\n"
     child = sampled({"a.py": text}, opened(text), [31.0])
     assert child.files == {"a.py": "n = 31  # steps\n"}
-    assert child.summary == "1 literals, most: n 20 -> 31 (1.5 steps)"
+    assert child.summary == "1 literal, most: n 20 -> 31 (1.5 steps)"
 
 
 def test_the_parents_own_values_give_the_parent() -> None:
