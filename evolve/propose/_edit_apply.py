@@ -12,12 +12,13 @@ from evolve.propose._base import Files, Scope
 from evolve.propose._canonical import canonical_hash
 from evolve.propose._edit_fuzzy import Budget
 from evolve.propose._edit_indent import margin, moved
+from evolve.propose._edit_inline import places_inside, whole_lines
 from evolve.propose._edit_links import unlinked
-from evolve.propose._edit_match import ESCAPES, NoMatch, is_lazy, locate
+from evolve.propose._edit_match import ESCAPES, Match, NoMatch, is_lazy, locate
 from evolve.propose._edit_objects import not_json
 from evolve.propose._edit_slips import is_escaped, without_numbers
 from evolve.propose._edit_source import Cut, Source, cut_lines, spliced
-from evolve.propose._edit_whole import block_meant, definitions, left_out, names_at_margin, stands_for_code, stub, unmarked
+from evolve.propose._edit_whole import block_meant, definitions, left_out, members, names_at_margin, stands_for_code, stub, unmarked
 from evolve.propose._edits import (
     MAX_EDITS,
     AnyEdit,
@@ -132,7 +133,7 @@ class _Placer:
     def _replace(self, edit: Replace, sources: list[Source]) -> _Spot | BlockFault:
         if not edit.search.strip():
             return self._fill(edit, sources)
-        match = locate(edit, sources, self._budget)
+        match = self._located(edit, sources)
         if isinstance(match, NoMatch):
             return _fault(edit, match.fault, match.reason)
         source, cuts = match.hit.source, match.hit.cuts
@@ -144,6 +145,17 @@ class _Placer:
             )
         line = (cuts[0].start if cuts else match.hit.start) + 1
         return _Spot(Placed(edit.number, source.path, match.tier, line), cuts)
+
+    def _located(self, edit: Replace, sources: list[Source]) -> Match | NoMatch:
+        match = locate(edit, sources, self._budget)
+        if match.fault is not Fault.NOT_FOUND if isinstance(match, NoMatch) else match.tier is not Tier.FUZZY:
+            return match
+        inside = places_inside(edit, sources)
+        if len(inside) > 1:
+            return NoMatch(Fault.AMBIGUOUS, "SEARCH stands inside several lines; repeat all of the lines that shall change.")
+        whole = whole_lines(edit, *inside[0]) if inside else None
+        found = locate(whole, [inside[0][0]], self._budget) if whole is not None else match
+        return Match(Tier.INLINE, found.hit) if whole is not None and isinstance(found, Match) else found
 
     def _fill(self, edit: Replace, sources: list[Source]) -> _Spot | BlockFault:
         """An empty SEARCH means the one editable region that is blank."""
@@ -314,7 +326,7 @@ def _refused(parent: Files, child: Mapping[str, str], scope: Scope) -> BlockFaul
 def _lazy(lines: Sequence[str], source: Source) -> str:
     """A new comment that stands for lines left out, quoted; "" when there is none."""
     lazy = [line.strip() for line in lines if is_lazy(line)]
-    defined = definitions(source.text, source.path)
+    defined = definitions(source.text, source.path) | members(source.text, source.path)
     lazy += [line.strip() for line in lines if stands_for_code(line, defined)]
     if not is_python(source.path):
         lazy += [line.strip() for line in lines if line.strip() in ("...", "…")]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 from evolve.propose._edit_whole import NO_CODE, binds, binds_outside, bound, definitions, undefined
@@ -30,6 +31,8 @@ def unlinked(parent: Mapping[str, str], child: Mapping[str, str], entries: Colle
         for name in sorted(undefined(child[path]) & bound(before) - undefined(before)):
             if not binds(child[path], name):
                 return f"{path} uses {shown(name, 60)}, which nothing in it defines any more"
+        if lost := _bereft(before, child[path]):
+            return f"{path} uses {shown(lost, 60)}, which nothing in it defines any more"
     if not changed:
         return ""
     modules = {_module(path): path for path in child if is_python(path)}
@@ -51,8 +54,60 @@ def _uncalled(parent: Mapping[str, str], child: Mapping[str, str], entries: Coll
         path, _, function = entry.partition(":")
         name = function.partition(".")[0]
         before, after = parent.get(path), child.get(path)
-        if before is not None and after != before and binds_outside(before, name) and not binds_outside(after or "", name):
+        if before is None or after is None or after == before or not binds_outside(before, name):
+            continue
+        if not binds_outside(after, name):
             return f"{path} has no {shown(name, 60)} at its first level any more, which the evaluator calls; send it as well"
+        old, new = _classes(before).get(name), _classes(after).get(name)
+        method = function.partition(".")[2]
+        if old and new and method in old.bound and method not in new.bound and old.bases == new.bases:
+            return f"{path} has no {shown(function, 60)} any more, which the evaluator calls; send it as well"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Class:
+    """What a class binds, and what its methods read of ``self`` and ``cls``."""
+
+    bound: frozenset[str]
+    read: frozenset[str]
+    bases: str
+
+
+@lru_cache(maxsize=64)
+def _classes(text: str) -> dict[str, _Class]:
+    """The classes of a Python text by name, at any depth."""
+    tree = parse(text).tree
+    found: dict[str, _Class] = {}
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.ClassDef):
+            bound: set[str] = set(_bound_in(node))
+            read: set[str] = set()
+            for each in ast.walk(node):
+                if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id in ("self", "cls"):
+                    (read if isinstance(each.ctx, ast.Load) else bound).add(each.attr)
+            found[node.name] = _Class(frozenset(bound), frozenset(read), ", ".join(map(ast.unparse, node.bases)))
+    return found
+
+
+def _bound_in(node: ast.ClassDef) -> Iterator[str]:
+    for each in node.body:
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield each.name
+        elif isinstance(each, ast.stmt):
+            yield from (name.id for name in ast.walk(each) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store))
+
+
+def _bereft(before: str, after: str) -> str:
+    """What a class reads of itself and does not have any more, as ``Class.name``; "" when there is nothing."""
+    old, new = _classes(before), _classes(after)
+    known = frozenset[str]().union(*(each.bound for each in new.values()))
+    if known & {"__getattr__", "__getattribute__", "__dict__"} or not {"setattr", "vars"}.isdisjoint(_read(after)):
+        return ""
+    for name, now in new.items():
+        was = old.get(name)
+        if was is not None and was.bases == now.bases and (lost := now.read & was.bound - known):
+            return f"{name}.{min(lost)}"
     return ""
 
 

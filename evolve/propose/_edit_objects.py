@@ -17,7 +17,9 @@ _NEW = (
 _PATH = ("file", "path", "file_path", "filepath", "filename", "file_name", "target_file", "target", "name")
 _TEXT = ("content", "contents", "file_text", "new_content", "full_code", "code", "program", "source", "text", "new_file")
 _STARTS = re.compile(  # signs and names of calls may stand before a value
-    r"^[ \t]*(?:<[^<>\n]{1,80}>|\[[A-Z_]{1,40}\]|[\w.:]{1,60}+){0,6}+[ \t]*[\[{]", re.MULTILINE
+    r"^[ \t]*(?:<[^<>\n]{1,80}>|\[[A-Z_]{1,40}\]|[\w.:]{1,60}+){0,6}+[ \t]*[\[{]"
+    r"|(?:<\|[a-z_]{1,40}\|>|\[TOOL_CALLS\]|\[ARGS\]|<tool_call>)\s{0,9}[\[{]",
+    re.MULTILINE,
 )
 _ARGUMENTS = ("arguments", "input", "parameters", "args")  # of a call, which may be JSON in a string
 _MOST_FAILURES = 8
@@ -26,7 +28,7 @@ _DEPTH = 6
 _KINDS = {word: kind for kind, words in (("old", _OLD), ("new", _NEW), ("path", _PATH), ("text", _TEXT)) for word in words}
 _TAG = re.compile(
     rf"<(?:(?P<tag>{'|'.join(sorted(_KINDS, key=len, reverse=True))})|parameter(?:\s+name)?=[\"']?(?P<name>\w+)[\"']?)"
-    r"(?:\s+(?:(?:path|name|file)=[\"'](?P<path>[^\"'<>\n]{1,200})|[\w-]{1,40}=[\"'][^\"'<>\n]{0,200})[\"']){0,4}\s*>",
+    r"(?:\s+(?:(?:path|name|file)=[\"'](?P<path>[^\"'<>\n]{1,200})|[\w-]{1,40}=[\"'][^\"'<>\n]{0,200})[\"']|\s+[\w-]{1,40}=\d{1,9}){0,4}\s*>",
     re.IGNORECASE,
 )
 _FILE = re.compile(r"[\w./\\+-]*\w\.\w{1,8}")

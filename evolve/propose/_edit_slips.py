@@ -94,12 +94,24 @@ def dedented(lines: Sequence[str], indent: int) -> list[str]:
     return [line[indent:] if line.strip() else "" for line in lines]
 
 
+def _opens(lines: list[str]) -> bool:
+    """Whether lines end with the end of a fence that began before them."""
+    return len(lines) > 1 and lines[-1].strip() == "```" and sum(line.lstrip().startswith("```") for line in lines) % 2 == 1
+
+
+def _closes(lines: list[str]) -> bool:
+    """Whether lines begin with a fence that ends after them."""
+    return len(lines) > 1 and lines[0].startswith("```") and sum(line.lstrip().startswith("```") for line in lines) % 2 == 1
+
+
 def unfenced(search: list[str], replace: list[str]) -> tuple[list[str], list[str]]:
     """Both parts without fences around them, when both have the same; else both as they are."""
 
     def fenced(lines: list[str]) -> bool:
         return len(lines) > 1 and lines[0].startswith("```") and lines[-1].strip() == "```"
 
+    if _opens(search) and _closes(replace):  # one fence for each part, around the signs between them
+        search, replace = search[:-1], replace[1:]
     if fenced(search) and (not replace or (fenced(replace) and search[0] == replace[0])):
         return search[1:-1], replace[1:-1]
     return search, replace

@@ -28,6 +28,12 @@ _KINDS = re.compile(
     r"(?:const|let|var)(?= \w+ = (?:async )?function)) (\w+)",
     re.MULTILINE,
 )
+_WITH_METHODS = (".ts", ".tsx", ".js", ".jsx", ".mjs", ".java", ".cs", ".kt", ".scala", ".php", ".dart", ".cpp", ".hpp", ".cc")
+_METHOD = re.compile(
+    r"^[ \t]+(?!(?:else|if|for|while|switch|catch|return|function|new|throw|await|do|using|lock)\b)"
+    r"(?:[\w<>\[\],:*&?]{1,60} ){0,4}[#~]?(\w+)\s?\([^;{}]{0,400}\)[^;{}()=]{0,80}\{",
+    re.MULTILINE,
+)
 _WORDS = re.compile(r"[^\W\d]\w*")
 _REMARK = re.compile(r"/\*[^*]{0,4000}\*/|//[^\n]*|#[^\n]*")
 _TEXT = (".txt", ".md", ".prompt", ".j2", ".jinja", ".tmpl")
@@ -91,6 +97,14 @@ def definitions(text: str, path: str) -> frozenset[str]:
     return frozenset(names)
 
 
+@lru_cache(maxsize=32)
+def members(text: str, path: str) -> frozenset[str]:
+    """Names of the methods of a text's classes."""
+    if is_python(path):
+        return frozenset(name.rpartition(".")[2] for name in _functions(text))
+    return frozenset(found[1] for found in _METHOD.finditer(text[:200_000])) if path.endswith(_WITH_METHODS) else frozenset()
+
+
 def left_out(before: str, after: str, path: str) -> str:
     """What of a file its new text leaves out, in words that follow "the text "; "" when it is whole."""
     if is_python(path) and parse(after).error:
@@ -114,6 +128,9 @@ def left_out(before: str, after: str, path: str) -> str:
         return f"does not have {_list(gone)} of the file any more"
     if path.endswith(_TEXT) and (lost := frozenset(_SLOT.findall(before)) - frozenset(_SLOT.findall(after))):
         return f"does not have {_list(lost)} of the file any more"
+    old_members, new_members = members(before, path), members(after, path)
+    if not is_python(path) and new_members < old_members and len(new_members) * 2 <= len(old_members):
+        return f"has {len(new_members)} of the {len(old_members)} methods; {_list(old_members - new_members)} are missing"
     few, shorter = len(old & new) * 2 <= len(old), len(after) / len(before) if before else 1.0
     if gone and ((few and shorter < (0.75 if new <= old else 0.5)) or shorter < 1 / 3):
         return f"has {len(old & new)} of the file's {len(old)} definitions; {_list(gone)} are missing"

@@ -31,6 +31,7 @@ class Tier(StrEnum):
     INDENT = "indent"
     ELIDED = "elided"
     TOKENS = "tokens"
+    INLINE = "inline"
     FUZZY = "fuzzy"
 
 

@@ -66,6 +66,39 @@ def test_an_entry_may_be_bound_in_any_way(text: str) -> None:
     assert unlinked(PARENT, {**PARENT, "main.py": text}, ("main.py:solve", "main.py:never", "gone.py:solve")) == ""
 
 
+CLASS = """\
+class Walk:
+    step = 1
+
+    def __init__(self):
+        self.at = 0
+
+    def run(self):
+        self.at += self.step
+        return self.at
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "class Walk:\n    def __init__(self):\n        self.at = 0\n\n    def run(self):\n        return self.at + self.step\n",
+            "'Walk.step'",
+        ),
+        ("class Walk:\n    step = 1\n\n    def run(self):\n        return self.at + self.step\n", "'Walk.at'"),
+        ("class Walk:\n    def start(self):\n        return 1\n", "no 'Walk.run' any more"),
+        ("class Walk:\n    step = 1\n\n    def run(self):\n        return self.step\n", ""),
+        ("class Base:\n    at, step = 0, 1\n\n\nclass Walk(Base):\n    def run(self):\n        return self.at + self.step\n", ""),
+        ("class Walk:\n    def run(self):\n        return self.at\n\n    def __getattr__(self, name):\n        return 1\n", ""),
+        ("class Walk:\n    def go(self):\n        return 1\n\n    run = go\n", ""),
+    ],
+)
+def test_a_class_has_what_its_methods_read_and_what_the_evaluator_calls(text: str, said: str) -> None:
+    found = unlinked({"a.py": CLASS}, {"a.py": text}, ("a.py:Walk.run",))
+    assert said in found if said else found == ""
+
+
 def test_what_another_file_asks_of_a_file_in_c_must_stay() -> None:
     parent = {
         "main.py": "def f(lib):\n    return lib.twice(2)\n",

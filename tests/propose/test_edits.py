@@ -19,6 +19,7 @@ from evolve.propose._edits import (
     Tier,
 )
 
+LONG = "total = weigh(first) + weigh(second)\nlimit = weigh(first)\nratio = 0.125 * total\n"
 SCOPE = Scope(("a.py", "b.py", "a.txt"), may_add_files=False, max_bytes=10_000)
 MARKED = (
     "import os\n# EVOLVE-BLOCK-START\nx = 1\ny = 2\n# EVOLVE-BLOCK-END\nz = 3\n"
@@ -284,3 +285,34 @@ def test_deleting_the_last_line_keeps_how_the_file_ends() -> None:
     assert applied({"a.txt": "a\nb"}, Replace(1, "", "b\n", "")).files["a.txt"] == "a"
     assert applied({"a.txt": "a\nb"}, Replace(1, "", "b\n", "b\nc\n")).files["a.txt"] == "a\nb\nc"
     assert applied({"a.txt": "a\nb\n"}, Replace(1, "", "a\nb\n", "")).files["a.txt"] == ""
+
+
+@pytest.mark.parametrize(
+    ("search", "replace", "line"),
+    [
+        ("weigh(second)", "weigh(second, 2)", "total = weigh(first) + weigh(second, 2)\n"),
+        ("0.125 * total", "total / 8 - 1", "ratio = total / 8 - 1\n"),
+        ("weigh(second)\nlimit =", "1\nlimit = 2 *", "total = weigh(first) + 1\nlimit = 2 * weigh(first)\n"),
+    ],
+)
+def test_a_part_of_a_line_that_stands_once_is_replaced_in_its_line(search: str, replace: str, line: str) -> None:
+    made = apply_edits({"a.txt": LONG}, [Replace(1, "a.txt", search + "\n", replace + "\n")], SCOPE)
+    assert isinstance(made, Applied)
+    assert made.tier is Tier.INLINE
+    assert line in made.files["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("search", "replace", "fault"),
+    [
+        ("weigh(first)", "weigh(third)", Fault.AMBIGUOUS),  # inside two lines
+        ("eigh(second)", "eight(second)", Fault.NOT_FOUND),  # inside a word
+        ("0.125 * tot", "0.25 * tot", Fault.NOT_FOUND),
+        ("2 * t", "3 * t", Fault.NOT_FOUND),  # too short
+        ("weigh(second)", "total = weigh(second, 2)", Fault.NOT_FOUND),  # has more of the line than it replaces
+    ],
+)
+def test_a_part_of_a_line_that_is_no_part_of_it_or_of_several_is_refused(search: str, replace: str, fault: Fault) -> None:
+    made = apply_edits({"a.txt": LONG}, [Replace(1, "a.txt", search + "\n", replace + "\n")], SCOPE)
+    assert isinstance(made, EditFailure)
+    assert made.fault is fault
