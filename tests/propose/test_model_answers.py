@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
@@ -48,13 +49,21 @@ def test_what_was_cut_off_or_ends_in_another_way_gives_no_other_child(name: str)
 
 
 def strange_lines(parent: Mapping[str, str], child: Mapping[str, str], text: str) -> list[str]:
-    """Lines of a child that stand in neither parent nor answer, spacing at their ends and signs before them aside."""
+    """Lines of a child that stand in neither parent nor answer, nor are a line of the parent with text of the answer in it, spacing at
+    their ends and signs before them aside."""
     known = {line.strip() for part in parent.values() for line in part.split("\n")}
     said = [line.strip() for line in text.replace("\r\n", "\n").split("\n")]
     known |= {*said, *map(unescaped, said)}
     written = text + unescaped(text) + text.replace("\\n", "\n").replace('\\"', '"')  # the last: strings of JSON
     new = {line.strip() for part in child.values() for line in part.split("\n")} - known
-    return [line for line in new if line not in written]
+    return [line for line in new if line not in written and not any(_holds(line, own, written) for own in known)]
+
+
+def _holds(line: str, own: str, written: str) -> bool:
+    """Whether a line is one of the parent's with a part of it replaced by text of the answer."""
+    before = len(os.path.commonprefix([line, own]))
+    after = len(os.path.commonprefix([line[before:][::-1], own[before:][::-1]]))
+    return before + after > 0 and line[before : len(line) - after] in written
 
 
 def said(edits: Sequence[AnyEdit]) -> set[tuple[str, ...]]:
