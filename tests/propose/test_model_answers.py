@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
@@ -14,7 +13,7 @@ from evolve.propose import Scope
 from evolve.propose._ask_model import Reading
 from evolve.propose._edit_formats import parse_answer
 from evolve.propose._edit_slips import unescaped
-from evolve.propose._edits import Answer, AnyEdit, Applied, EditFailure, Replace
+from evolve.propose._edits import Answer, AnyEdit, Applied, EditFailure, Replace, Tier
 from evolve.propose._statement import Statement
 
 ANSWERS = model_answers()
@@ -48,22 +47,29 @@ def test_what_was_cut_off_or_ends_in_another_way_gives_no_other_child(name: str)
         assert isinstance(made, EditFailure) or dict(made.files) in [dict(child) for child in answer.children]
 
 
-def strange_lines(parent: Mapping[str, str], child: Mapping[str, str], text: str) -> list[str]:
-    """Lines of a child that stand in neither parent nor answer, nor are a line of the parent with text of the answer in it, spacing at
-    their ends and signs before them aside."""
-    known = {line.strip() for part in parent.values() for line in part.split("\n")}
+def strange_lines(parent: Mapping[str, str], made: Applied, text: str) -> list[str]:
+    """Lines of a child that stand in neither parent nor answer, spacing at their ends and signs before them aside.  Where part of a
+    line was replaced, lines of the parent with text of the answer in them are not strange."""
+    own = {line.strip() for part in parent.values() for line in part.split("\n")}
     said = [line.strip() for line in text.replace("\r\n", "\n").split("\n")]
-    known |= {*said, *map(unescaped, said)}
     written = text + unescaped(text) + text.replace("\\n", "\n").replace('\\"', '"')  # the last: strings of JSON
-    new = {line.strip() for part in child.values() for line in part.split("\n")} - known
-    return [line for line in new if line not in written and not any(_holds(line, own, written) for own in known)]
+    new = {line.strip() for part in made.files.values() for line in part.split("\n")} - own - {*said, *map(unescaped, said)}
+    strange = [line for line in new if line not in written]
+    if made.tier is Tier.INLINE:
+        return [line for line in strange if not any(_holds(line, each, written) for each in own)]
+    return strange
 
 
 def _holds(line: str, own: str, written: str) -> bool:
     """Whether a line is one of the parent's with a part of it replaced by text of the answer."""
-    before = len(os.path.commonprefix([line, own]))
-    after = len(os.path.commonprefix([line[before:][::-1], own[before:][::-1]]))
+    before = _alike(line, own)
+    after = _alike(line[before:][::-1], own[before:][::-1])
     return before + after > 0 and line[before : len(line) - after] in written
+
+
+def _alike(a: str, b: str) -> int:
+    """How many characters two texts have in common at their start."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def said(edits: Sequence[AnyEdit]) -> set[tuple[str, ...]]:
@@ -110,7 +116,7 @@ def test_no_line_of_a_child_is_made_up(name: str, at: int, n: int, how: str) -> 
     text = "\n".join([*lines[:at], *WAYS[how](lines[at : at + n]), *lines[at + n :]])
     made = read(answer, text)
     if isinstance(made, Applied):
-        assert strange_lines(answer.parent, made.files, text) == []
+        assert strange_lines(answer.parent, made, text) == []
         known = "".join(answer.parent.values())
         if "&lt;" not in known and "&lt;" not in answer.text:
             assert "&lt;" not in "".join(made.files.values())
