@@ -128,6 +128,8 @@ class _Placer:
         if isinstance(edit, RewriteBlock) or (isinstance(edit, Replace) and edit.search.strip()):
             return _fault(edit, Fault.UNKNOWN_FILE, f"there is no file {shown(path)}; {self._editable()}.")
         lines = _lines(edit.replace if isinstance(edit, Replace) else edit.text)
+        if lazy := _lazy(lines, Source(path, "", editable=True)):
+            return _fault(edit, Fault.ELIDED, f"{lazy} stands for text that is not there; write the whole file.")
         return _Spot(Placed(edit.number, path, Tier.EXACT, 1), (Cut(0, 0, tuple(lines)),), alone=True)
 
     def _replace(self, edit: Replace, sources: list[Source]) -> _Spot | BlockFault:
@@ -155,6 +157,8 @@ class _Placer:
             return NoMatch(Fault.AMBIGUOUS, "SEARCH stands inside several lines; repeat all of the lines that shall change.")
         whole = whole_lines(edit, *inside[0]) if inside else None
         found = locate(whole, [inside[0][0]], self._budget) if whole is not None else match
+        if whole is None and isinstance(match, Match) and not _as_far_in(edit, match):
+            return NoMatch(Fault.NOT_FOUND, "SEARCH must repeat lines of the file as they are, with the spaces before them.")
         return Match(Tier.INLINE, found.hit) if whole is not None and isinstance(found, Match) else found
 
     def _fill(self, edit: Replace, sources: list[Source]) -> _Spot | BlockFault:
@@ -172,9 +176,26 @@ class _Placer:
         return f"editable: {', '.join(self._scope.editable) or 'nothing'}"
 
 
+def _as_far_in(edit: Replace, match: Match) -> bool:
+    """Whether old lines begin in the column of those that are only like them: new lines come as they are sent."""
+    lines = match.hit.source.lines[match.hit.start :]
+    first = next((line for line in edit.search.split("\n") if line.strip()), "")
+    own = next((line for line in lines if line.strip()), "")
+    return margin([first]) == margin([own])
+
+
 def _rewrite_block(edit: RewriteBlock, source: Source) -> _Spot | BlockFault:
     regions = source.regions
     texts = _between_markers(edit.text)
+    if not source.marked and edit.block in (None, 1) and (why := left_out(source.text, edit.text, source.path)):
+        return _fault(edit, Fault.ELIDED, f"the text {why}; send all of {shown(source.path)}, which is one block.")
+    if (
+        len(texts) == 1
+        and not _is_marked(edit.text)
+        and _unmarked(source, edit.text) is None
+        and (said := _outside_named(source, texts[0]))
+    ):
+        return _fault(edit, Fault.IMMUTABLE, said)
     if edit.block is None and len(texts) == len(regions) > 0:
         return _rewritten(edit, source, regions, texts)
     if edit.block is None and (whole := _unmarked(source, edit.text)) is not None:
@@ -191,11 +212,16 @@ def _rewrite_block(edit: RewriteBlock, source: Source) -> _Spot | BlockFault:
         )
     if len(texts) != 1:
         return _fault(edit, Fault.MALFORMED, f"expected the text of one block; found {len(texts)} between markers.")
-    if outside := names_at_margin(texts[0]) & _names_outside(source):
-        named = ", ".join(sorted(outside)[:4])
-        said = f"it defines {named}, which stands outside the blocks; send only what is between the markers."
+    if said := _outside_named(source, texts[0]):
         return _fault(edit, Fault.IMMUTABLE, said)
     return _rewritten(edit, source, (regions[index],), texts)
+
+
+def _outside_named(source: Source, lines: Sequence[str]) -> str:
+    """What of a block's text stands outside the blocks, in a sentence; "" when nothing does."""
+    outside = names_at_margin(lines) & _names_outside(source)
+    named = ", ".join(sorted(outside)[:4])
+    return f"it defines {named}, which stands outside the blocks; send only what is between the markers." if outside else ""
 
 
 def _rewrite_file(edit: RewriteFile, source: Source) -> _Spot | BlockFault:

@@ -59,20 +59,21 @@ def parse_answer(text: str, expected: Format, files: Collection[str], *, cut: bo
         return failure(Fault.TOO_LARGE, f"An answer has at most {MAX_ANSWER} characters; this one has {len(text)}.")
     names = Names(files)
     known = "\n".join(names.texts.values())
-    said = spoken(text.replace("\r\n", "\n"), known)
+    raw = "\n".join(_unquoted(text.replace("\r\n", "\n").split("\n")))
+    said = spoken(raw, known)
     body = said.text
     if "\u00a0" in body and "\u00a0" not in known:  # what pages put for the spaces before a line
         body = _HARD_SPACES.sub(lambda found: found[0].replace("\u00a0", " "), body)
     if _was_escaped(body, names):
         body = unescaped(body)
-    lines = _unquoted(body.split("\n"))
+    lines = body.split("\n")
     reader = Reader(names)
     for line in lines:
         reader.read(line)
     reader.end()
     edits, rejected = _Choice(reader.found, expected, names, cut=cut).made()
     if not edits and not any(isinstance(block, Raw | Patch) for block in reader.found):
-        edits, rejected = _otherwise(body, names, rejected, cut=cut)
+        edits, rejected = _otherwise(body, raw, names, rejected, cut=cut)
     if len(edits) + len(rejected) > MAX_EDITS:
         return failure(Fault.TOO_LARGE, f"At most {MAX_EDITS} edits are taken; found {len(edits) + len(rejected)}.")
     if edits:
@@ -96,7 +97,9 @@ def _was_escaped(body: str, names: Names) -> bool:
     )
 
 
-def _otherwise(body: str, names: Names, rejected: list[BlockFault], *, cut: bool) -> tuple[list[AnyEdit], list[BlockFault]]:
+def _otherwise(
+    body: str, raw: str, names: Names, rejected: list[BlockFault], *, cut: bool
+) -> tuple[list[AnyEdit], list[BlockFault]]:
     """Edits in JSON or tags, or an answer that is nothing but the program."""
     edits, patches = json_edits(body, names, cut=cut) if "{" in body else ([], [])
     for patch in patches[:MAX_EDITS]:
@@ -106,6 +109,10 @@ def _otherwise(body: str, names: Names, rejected: list[BlockFault], *, cut: bool
     if edits:
         return edits, []
     if tagged := tag_edits(body, names) if "</" in body else []:
+        whole = tag_edits(raw, names) if raw != body else tagged
+        if len(whole) == len(tagged) and whole != tagged:
+            said = "The edits have tags like those around thinking in their text; send them as SEARCH/REPLACE blocks."
+            return [], [BlockFault(0, Fault.MALFORMED, said)]
         return tagged, []
     if len(names.texts) == 1 and not cut:
         path, before = next(iter(names.texts.items()))
@@ -217,6 +224,8 @@ class _Choice:
     def _bare(self, blocks: list[Fenced]) -> list[Block | tuple[Fenced, Fenced] | str]:
         """Of fences that name nothing, the one that is meant; several where each can only be one file."""
         blocks = list({block.lines: block for block in blocks if not is_shell(block.info)}.values())
+        if not any(path.endswith(".json") for path in self._names.paths):
+            blocks = [block for block in blocks if block.info.lower() != "json"]  # it says what to do, and is no program
         versions = [(block, path) for block in blocks if (path := self._file_of(block)) and not self._is_piece(block, path)]
         changed = [
             (block, path) for block, path in versions if joined(inside(block)).strip() != self._names.texts.get(path, "").strip()
@@ -224,6 +233,8 @@ class _Choice:
         if changed:
             if self._cut and not all(block.closed for block in self._found if isinstance(block, Fenced)):
                 return ["The answer was cut off in one of several texts that name no file; send one, under a line 'file: name'."]
+            if len(self._names.texts) > 1 and any(map(self._is_part, {*blocks} - {block for block, _ in versions})):
+                return ["Expected a line such as 'file: name' above each fenced block; found some that may be parts of files."]
             if len({path for _, path in changed}) == len(changed):
                 return [_headed(block, path) for block, path in changed]
             return [f"Expected one version of a file; found {len(changed)} fenced blocks, each of which may be meant: send one."]
@@ -231,6 +242,9 @@ class _Choice:
             return []
         if len(blocks) > 1:
             return [f"Expected one fenced block, or a line such as 'file: name' above each; found {len(blocks)} without."]
+        known = next(iter(self._names.texts.values())) if len(self._names.texts) == 1 else ""
+        if self._expected is Format.BLOCK and blocks and known.strip() and "EVOLVE-BLOCK-" not in known and not versions:
+            return []  # a file without markers is one block, and this is none
         if self._expected is Format.FILE and blocks and len(self._names.texts) > 1:
             names = ", ".join(sorted(self._names.texts)[:6])
             return [f"The fenced block needs a line such as 'file: name' above it, with one of: {names}."]
@@ -239,6 +253,12 @@ class _Choice:
             if why := left_out(before, joined(inside(blocks[0])), path):
                 return [f"The fenced block {why}; send all of {shown(path)}, or SEARCH/REPLACE blocks for what changes."]
         return list(blocks)
+
+    def _is_part(self, block: Fenced) -> bool:
+        """Whether half of a block's lines or more are the parent's, but not all: it is no quotation."""
+        lines = [line.strip() for line in inside(block) if line.strip()]
+        own = sum(line in self._names.lines for line in lines)
+        return len(lines) <= own * 2 and own < len(lines)
 
     def _is_piece(self, block: Fenced, path: str) -> bool:
         """Whether a fence may be some of a file, where edits were asked for: it adds no definition, and lacks some entry."""
@@ -250,10 +270,13 @@ class _Choice:
     def _file_of(self, block: Fenced) -> str:
         """The one file of which the block can be a version; "" where there is none."""
         fits = [path for path in self._names.texts if self._is_version(block, path)]
-        if len(fits) != 1 or len(self._names.texts) == 1:
+        if len(self._names.texts) == 1:
             return fits[0] if fits else ""
+        fits = [path for path in fits if len(self._names.texts[path].split()) > 2]  # anything is a version of nothing
+        if len(fits) != 1:
+            return ""
         old = definitions(self._names.texts[fits[0]], fits[0])
-        return fits[0] if old and old <= definitions(joined(inside(block)), fits[0]) else ""
+        return fits[0] if old <= definitions(joined(inside(block)), fits[0]) else ""
 
 
 def _words(blocks: Sequence[Block | tuple[Fenced, Fenced] | str]) -> set[str]:

@@ -58,11 +58,23 @@ def _uncalled(parent: Mapping[str, str], child: Mapping[str, str], entries: Coll
             continue
         if not binds_outside(after, name):
             return f"{path} has no {shown(name, 60)} at its first level any more, which the evaluator calls; send it as well"
+        if _returns(before, name) and not _returns(after, name):
+            return f"{shown(name, 60)} in {path}, which the evaluator calls, returns nothing any more; send all of it"
         old, new = _classes(before).get(name), _classes(after).get(name)
         method = function.partition(".")[2]
         if old and new and method in old.bound and method not in new.bound and old.bases == new.bases:
             return f"{path} has no {shown(function, 60)} any more, which the evaluator calls; send it as well"
     return ""
+
+
+def _returns(text: str, name: str) -> bool:
+    """Whether a function may return a value: it does somewhere, or it is no function of this text."""
+    tree = parse(text).tree
+    found = [node for node in (tree.body if tree is not None else ()) if isinstance(node, ast.FunctionDef) and node.name == name]
+    inside = [each for node in found for each in ast.walk(node)]
+    return not found or any(
+        isinstance(each, ast.Yield | ast.YieldFrom) or (isinstance(each, ast.Return) and each.value) for each in inside
+    )
 
 
 @dataclass(frozen=True, slots=True)

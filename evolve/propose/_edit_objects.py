@@ -99,9 +99,10 @@ def _walk(value: object, path: str, depth: int, names: Names) -> Iterator[AnyEdi
             yield Replace(1, names.resolved(path) if path else "", _ended(old), _ended(new))
         elif text is not None and (path or len(names.paths) == 1):
             yield RewriteFile(1, names.resolved(path) if path else "", _ended(text))
-        elif named := {key: each for key, each in value.items() if names.resolved(key) in names.paths and isinstance(each, str)}:
-            for key, each in named.items():
-                yield RewriteFile(1, names.resolved(key), _ended(each))
+        elif any(names.resolved(key) in names.paths and isinstance(each, str) for key, each in value.items()):
+            for key, each in value.items():
+                if isinstance(each, str) and (names.resolved(key) in names.paths or _FILE.fullmatch(key)):
+                    yield RewriteFile(1, names.resolved(key), _ended(each))
         else:
             for key, each in value.items():
                 if isinstance(each, dict | list | str):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 
@@ -34,6 +35,8 @@ _METHOD = re.compile(
     r"(?:[\w<>\[\],:*&?]{1,60} ){0,4}[#~]?(\w+)\s?\([^;{}]{0,400}\)[^;{}()=]{0,80}\{",
     re.MULTILINE,
 )
+_CALLED = re.compile(r"\b(\w+)\s{0,9}(?:<[^<>;{}()]{0,80}>)?(?:\(|<<<)")
+_QUIET = re.compile(r"\"(?:[^\"\\\n]|\\.)*+\"|'(?:[^'\\\n]|\\.)*+'|/\*[^*]{0,4000}\*/|//[^\n]*")  # strings and remarks
 _WORDS = re.compile(r"[^\W\d]\w*")
 _REMARK = re.compile(r"/\*[^*]{0,4000}\*/|//[^\n]*|#[^\n]*")
 _TEXT = (".txt", ".md", ".prompt", ".j2", ".jinja", ".tmpl")
@@ -72,6 +75,13 @@ _STANDS = re.compile(
 _SAYS_KEPT = re.compile(
     rf"\b(?:remains?|stays?|kept|left|is|are) {_SAME}|\bunchanged\b|\bas (?:before|in the (?:original|parent))\b", re.IGNORECASE
 )
+_HEADERS = (".h", ".hh", ".hpp", ".cuh")
+_DECLARED = re.compile(
+    r"^[ \t]*#[ \t]*define[ \t]+(\w+)|^typedef\b[^;]{0,400}?\b(\w+);"
+    r"|^(?!typedef\b)[A-Za-z_][\w\s*&]{0,160}?\b(\w+)\s?\([^;{}]{0,400}\);",
+    re.MULTILINE,
+)
+_OWN_INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*\"([^\"\n]{1,200})\"", re.MULTILINE)
 _MARKER = "EVOLVE-BLOCK-"
 _GOES_ON = "{})]#/*@"  # at the start of a line: it begins no definition
 
@@ -97,6 +107,31 @@ def definitions(text: str, path: str) -> frozenset[str]:
     return frozenset(names)
 
 
+def _declared(text: str) -> frozenset[str]:
+    """What a header declares."""
+    return frozenset(found[1] or found[2] or found[3] for found in _DECLARED.finditer(text[:200_000]))
+
+
+def _is_piece(before: str, after: str) -> bool:
+    """Whether two lines or more of a file's start or end are missing, before its next line or after the one before them."""
+    old, new = ([line.strip() for line in text.split("\n") if line.strip()] for text in (before, after))
+    for own, sent in ((old, new), (old[::-1], new[::-1])):
+        at = own.index(sent[0]) if sent and sent[0] in own else 0
+        if at > 1 and not set(own[:at]) & set(sent):
+            return True
+    return False
+
+
+def _keys(text: str) -> Counter[str]:
+    return Counter(found[1] or found[2] for found in _KEY.finditer(text[:200_000]))
+
+
+def _open(text: str) -> tuple[int, ...]:
+    """How many brackets of each kind a program leaves open."""
+    quiet = _QUIET.sub(" ", text)
+    return tuple(quiet.count(pair[0]) - quiet.count(pair[1]) for pair in ("()", "[]", "{}"))
+
+
 @lru_cache(maxsize=32)
 def members(text: str, path: str) -> frozenset[str]:
     """Names of the methods of a text's classes."""
@@ -119,13 +154,21 @@ def left_out(before: str, after: str, path: str) -> str:
         missing |= old & undefined(after)
     if missing:
         return f"uses {_list(missing)} and does not define {'it' if len(missing) == 1 else 'them'} any more"
-    if old and (len(old) > 1 or new) and not old & new:
+    if old and (len(old) > 1 or new or not is_python(path)) and not old & new:
         return f"has none of the file's definitions ({_list(old)})"
     lost = frozenset[str]() if is_python(path) or path.endswith(_DATA) else lost_entries(before, after, path)
     if lost and lost == _entries(before, path):
         return f"does not have {_list(lost)} of the file any more"
-    if path.endswith(_DATA) and gone and new <= old:
-        return f"does not have {_list(gone)} of the file any more"
+    if not is_python(path) and not path.endswith(NO_CODE) and _open(after) != _open(before):
+        return "does not close all brackets that it opens, or opens none of those that it closes"
+    if path.endswith(_HEADERS) and (lost := _declared(before) - _declared(after)) and _declared(after) <= _declared(before):
+        return f"does not have {_list(lost)} of the file any more"
+    if not old and not is_python(path) and _is_piece(before, after):
+        return "begins or ends in the middle of the file"
+    if path.endswith(_DATA) and new <= old and (fewer := _keys(before) - _keys(after)):
+        return f"does not have {_list(fewer)} of the file any more, or fewer times"
+    if not is_python(path) and (lost := frozenset(_OWN_INCLUDE.findall(before)) - frozenset(_OWN_INCLUDE.findall(after))):
+        return f"does not include {_list(lost)} any more"
     if path.endswith(_TEXT) and (lost := frozenset(_SLOT.findall(before)) - frozenset(_SLOT.findall(after))):
         return f"does not have {_list(lost)} of the file any more"
     old_members, new_members = members(before, path), members(after, path)
@@ -162,7 +205,7 @@ def _entries(text: str, path: str) -> frozenset[str]:
 def _used(text: str, path: str) -> frozenset[str]:
     if is_python(path):
         return undefined(text)
-    return frozenset(re.findall(r"\b(\w+)\s*\(", text)) - definitions(text, path)
+    return frozenset(_CALLED.findall(text)) - definitions(text, path)
 
 
 def undefined(text: str) -> frozenset[str]:

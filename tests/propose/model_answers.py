@@ -52,10 +52,15 @@ def _programs() -> list[tuple[str, str]]:
     return [part for path in sorted(FOLDER.glob("parents*.txt")) for part in _parts(path)]
 
 
+def entries() -> dict[str, str]:
+    """What is called of a parent from outside, where that is said."""
+    return {words[0]: words[2] for words in (head.split() for head, _ in _programs()) if len(words) > 2}
+
+
 def model_answers() -> list[ModelAnswer]:
     """All answers, in the order of their files."""
     known = programs()
-    entries = {words[0]: words[2] for words in (head.split() for head, _ in _programs()) if len(words) > 2}
+    called = entries()
     found = []
     for path in sorted(FOLDER.glob("*.txt")):
         if path.name.startswith("parents"):
@@ -73,7 +78,7 @@ def model_answers() -> list[ModelAnswer]:
                     tuple(known[word] for word in words if word in known),
                     frozenset(Fault) if "refused" in words else frozenset(Fault(word) for word in words if word not in known),
                     cut="cut" in how,
-                    entry=entries.get(parent, ""),
+                    entry=called.get(parent, ""),
                 )
             )
     return found
