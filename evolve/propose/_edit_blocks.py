@@ -14,6 +14,7 @@ from evolve.propose._edit_reader import Fenced, Patch, Raw
 from evolve.propose._edit_slips import dedented, unfenced
 from evolve.propose._edit_whole import definitions, is_whole
 from evolve.propose._edits import AnyEdit, BlockFault, Fault, Format, Replace, RewriteBlock, RewriteFile, shown
+from evolve.propose._spans import is_python
 
 _PROSE = re.compile(r"[A-Z][\w'’]*,?(?: [\w'’`,()/-]+){2,}.*[.:!?]")
 _WRAPPER = re.compile(r"\s*</?[\w-]{1,40}>\s*")
@@ -75,7 +76,7 @@ class Maker:
         index = block.header.block if block.header else None
         if not text.strip() and self._names.texts.get(self.path(block), "").strip():
             return BlockFault(number, Fault.MALFORMED, f"Block {number} is empty; send all of the text that shall stand there.")
-        if not block.closed and not _ends_like([], inside(block)):
+        if not block.closed and not (_ends_like([], inside(block)) and self._may_end(block)):
             said = f"Block {number} has no closing fence and stops in the middle; send it again, to its end."
             return BlockFault(number, Fault.TRUNCATED, said)
         if index is not None or self._expected is Format.BLOCK:
@@ -83,6 +84,15 @@ class Maker:
         if block.header is not None and path and self._may_be(path, text):
             path = self._renamed(self._names.resolved(path), text)
         return RewriteFile(number, path, text, ended=block.closed)
+
+    def _may_end(self, block: Fenced) -> bool:
+        """Whether a text without closing fence ends as its file does; where only some of a file is sent, that says nothing."""
+        path = self.path(block)
+        before = self._names.texts.get(path, "")
+        if self._expected is not Format.BLOCK or is_python(path) or "EVOLVE-BLOCK-" in before or not before.strip():
+            return True
+        last = [line for line in inside(block) if line.strip()][-1:]
+        return "".join(last).strip() == before.rstrip().rpartition("\n")[2].strip()
 
     def _renamed(self, path: str, text: str) -> str:
         """The parent's only file, where an answer with nothing else has a new version of it under a name that is not there."""

@@ -82,6 +82,7 @@ _DECLARED = re.compile(
     re.MULTILINE,
 )
 _OWN_INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*\"([^\"\n]{1,200})\"", re.MULTILINE)
+_FEW = 6  # lines: of less one cannot tell a piece from a text written anew
 _MARKER = "EVOLVE-BLOCK-"
 _GOES_ON = "{})]#/*@"  # at the start of a line: it begins no definition
 
@@ -117,7 +118,7 @@ def _is_piece(before: str, after: str) -> bool:
     old, new = ([line.strip() for line in text.split("\n") if line.strip()] for text in (before, after))
     for own, sent in ((old, new), (old[::-1], new[::-1])):
         at = own.index(sent[0]) if sent and sent[0] in own else 0
-        if at > 1 and not set(own[:at]) & set(sent):
+        if at > 1 and len(old) >= _FEW and not set(own[:at]) & set(sent):
             return True
     return False
 
