@@ -32,6 +32,12 @@ def test_memory_is_seen_with_its_size():
     assert (found[0].programs, found[0].moments, found[0].df) == (10, 6, 45)
 
 
+def test_what_moves_slowly_is_seen_too():
+    rng = np.random.default_rng(6)
+    found = [memory(table(rng, slow=1.0, kept=0.9)).p_value < 0.1 for _ in range(100)]
+    assert np.mean(found) > 0.55  # F alone: 0.45
+
+
 @pytest.mark.parametrize("kept", [0.0, 0.5])
 def test_how_much_is_kept_from_one_moment_to_the_next(kept):
     rng = np.random.default_rng(1)
