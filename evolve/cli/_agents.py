@@ -49,7 +49,11 @@ def tell(words: Namespace) -> int:
         raise UsageError(f"expected the number of a ticket that evolve ask gave, found {words.TICKET!r}.")
     wait_s = wait_of(words.wait, WAIT_S)
     end = None if wait_s is None else time.monotonic() + wait_s
-    answer = _hand_in(words, int(words.TICKET), wait_s)
+    try:
+        answer = _hand_in(words, int(words.TICKET), wait_s)
+    except KeyboardInterrupt:
+        say(f"interrupted while it was handed in; whether it was taken says: {_later(words.RUN, int(words.TICKET))}")
+        raise
     if end is not None and not is_known(answer):
         return _wait(words, answer, end)
     if words.json:
@@ -64,19 +68,18 @@ def _wait(words: Namespace, answer: TellAnswer, end: float) -> int:
     from archive import ArchiveError
     from evolve.cli._telling import unmeasured, waited
 
-    later = f"evolve result {shlex.quote(answer.run)} {answer.candidate} --wait"
-
-    def interrupted() -> None:
-        if words.json:
-            put_json(unmeasured(answer, f"the wait was interrupted; to look later, type: {later}"))
-            sys.stdout.flush()
-        say(f"the wait is interrupted; {_taken(answer)}; to look later, type: {later}")
-
+    later = _later(answer.run, answer.ticket if answer.status == "accepted" else answer.candidate, wait=True)
     if not words.json:
         put("\n".join(_taken_lines(answer)))
         sys.stdout.flush()
     try:
-        found = waited(answer, end, interrupted)
+        found = waited(answer, end)
+    except KeyboardInterrupt:
+        if words.json:
+            put_json(unmeasured(answer, f"the wait was interrupted; to look later, type: {later}"))
+            sys.stdout.flush()
+        say(f"the wait is over, measuring goes on; {_taken(answer)} (ticket {answer.ticket}); to look later, type: {later}")
+        raise
     except (EvolveError, ArchiveError) as error:
         if words.json:
             put_json(unmeasured(answer, str(error)))
@@ -86,6 +89,11 @@ def _wait(words: Namespace, answer: TellAnswer, end: float) -> int:
     else:
         put("\n".join(_known_lines(found)))
     return EXIT_DONE if is_good(found) else EXIT_NEGATIVE
+
+
+def _later(run: str, what: int | str | None, *, wait: bool = False) -> str:
+    """What to type to see what became of a ticket, or of a candidate."""
+    return f"evolve result {shlex.quote(run)} {what}{' --wait' if wait else ''}"
 
 
 def _hand_in(words: Namespace, ticket: int, wait_s: float | None) -> TellAnswer:
@@ -115,7 +123,13 @@ def result(words: Namespace) -> int:
     from evolve.cli._results import cost_text, result_answer
     from evolve.cli._telling import NOT_MEASURED, WAIT_S
 
-    answer = result_answer(words.RUN, words.TICKET, wait_of(words.wait, WAIT_S))
+    wait_s = wait_of(words.wait, WAIT_S)
+    try:
+        answer = result_answer(words.RUN, words.TICKET, wait_s)
+    except KeyboardInterrupt:
+        if wait_s is not None:
+            say(f"the wait is over, measuring goes on; to look later, type: {_later(words.RUN, words.TICKET, wait=True)}")
+        raise
     if words.json:
         put_json(answer)
     else:
@@ -311,7 +325,8 @@ VERBS = (
 The answer is accepted, duplicate (of whom) or invalid (why); a ticket stays open until a child is accepted.  It also says
 whether and when the child is measured, and which files of the folder are no part of it.
 With --wait also the score.  Where nobody drives the run, the child is measured, and what else is ready, by a process that this
-verb starts; it goes on when the seconds are over, and evolve result RUN TICKET --wait waits on.
+verb starts; it goes on when the seconds are over or at Ctrl-C, and evolve result RUN TICKET --wait waits on (evolve stop RUN
+ends it).
 Ends with 0 if the child was accepted, now or when it was told before; with 1 if not, or if it is known to fail.""",
     ),
     Verb(

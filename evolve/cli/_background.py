@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, EnvironmentFault, EvolveError, RunError
@@ -24,7 +22,7 @@ _WORDS = 2000  # of what it said last
 class Background:
     """A process that opens a run: measures what is ready, or drives it to its end with these limits changed.
 
-    It stays when whoever started it ends, and closes the run by itself.
+    It stays when whoever started it ends, is interrupted or waits no longer, and closes the run by itself.
     """
 
     def __init__(self, run: Path, resume: Sequence[str] | None = None) -> None:
@@ -43,10 +41,8 @@ class Background:
     def __enter__(self) -> Background:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Look at it no more; it goes on, unless whoever waited was interrupted: then it is too."""
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            self.interrupt()
+    def __exit__(self, *_: object) -> None:
+        """Look at it no more; it goes on, and a Ctrl-C does not reach it: it has a session of its own."""
         self._said.close()
 
     @property
@@ -59,20 +55,10 @@ class Background:
         """Whether somebody else was faster."""
         return self._process.poll() == _BUSY
 
-    def wait(self, until: float) -> None:
-        """Wait for its end, at most until this moment of the monotonic clock."""
+    def wait(self, until: float, pause: Callable[[float], None] = time.sleep) -> None:
+        """Wait for its end, at most until this moment of the monotonic clock; ``pause`` sleeps between two looks."""
         while not self.ended and time.monotonic() < until:
-            time.sleep(_EVERY_S)
-
-    def interrupt(self) -> None:
-        """As Ctrl-C does: it ends after the measurements in hand, a second time at once.  Returns at its end."""
-        while not self.ended:
-            with suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait()
-            except KeyboardInterrupt:
-                continue
+            pause(_EVERY_S)
 
     def check(self) -> None:
         """Raise what ended it, once it is over.

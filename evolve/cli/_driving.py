@@ -18,26 +18,30 @@ from evolve.cli._answers import StatusAnswer
 from evolve.cli._background import Background
 from evolve.cli._look import status_answer
 from evolve.cli._opened import open_run
+from evolve.cli._telling import Pause
 from evolve.propose._scope import is_plain_path
 
 VALIDATE_S = 120.0
 _OPENING_S = 1.0  # how long an opening may take to be refused, whatever was asked
 
 
-def resume_run(path: str, budget: Mapping[str, float], *, drive: bool, wait_s: float) -> StatusAnswer:
+def resume_run(path: str, budget: Mapping[str, float], *, drive: bool, wait_s: float, pause: Pause = time.sleep) -> StatusAnswer:
     """Change limits and drive a run on; returns its status, after at most about ``wait_s`` seconds of waiting for its end.
+
+    ``pause`` sleeps between two looks; what it raises ends the wait.
 
     Raises:
         UsageError: no such limit.
         RunError: no run in that folder, or one that cannot be opened.
     """
+    end = time.monotonic() + max(wait_s, _OPENING_S)
     run = find(Path(path))
     changes = {key.removeprefix("budget."): int(much) if float(much).is_integer() else much for key, much in budget.items()}
     if changes:
         errand(run, "budget", changes)
     if drive and not is_driven(run):
         with Background(run.path, []) as opening:
-            opening.wait(time.monotonic() + max(wait_s, _OPENING_S))
+            opening.wait(end, pause)
             opening.check()
     return status_answer(open_run(path))
 

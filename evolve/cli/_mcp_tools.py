@@ -6,6 +6,8 @@ written there, by a grader for instance, goes to stderr.
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+from anyio import from_thread
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
@@ -21,7 +24,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from archive import ArchiveError
 from evolve import __version__
-from evolve._errors import EvolveError
+from evolve._errors import EXIT_INTERRUPTED, EvolveError
 from evolve._story import story
 from evolve.cli import _candidate, _claims, _look, _memory
 from evolve.cli._answers import LineageAnswer
@@ -81,8 +84,19 @@ _Id = Annotated[str, Field(description="A candidate's id or the beginning of it;
 
 
 def serve(run: str) -> None:
-    """Serve a run until stdin ends."""
+    """Serve a run until stdin ends, or Ctrl-C.
+
+    That ends the process as it stands: its thread that reads stdin would otherwise be waited for.  What is measured goes on, and
+    what was told is in the journal or was not taken, as with any process that is killed.
+    """
+    signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
     server_of(run).run()
+
+
+def _pause(seconds: float) -> None:
+    """Sleep, unless the call was given up or the client has gone: the server waits for the threads of its tools."""
+    from_thread.check_cancelled()
+    time.sleep(seconds)
 
 
 def server_of(run: str) -> MCPServer[Any]:
@@ -167,7 +181,7 @@ class Tools:
             said = {"summary": summary, "hypothesis": hypothesis, "expected": expected, "plan": plan}
             answer = tell_run(self._run, ticket, changed, said, wait_s or None)
             try:
-                return self._told(asdict(waited(answer, end)))
+                return self._told(asdict(waited(answer, end, _pause)))
             except (EvolveError, ArchiveError) as error:  # it was taken all the same
                 return self._told(asdict(unmeasured(answer, str(error))))
 
@@ -177,7 +191,7 @@ class Tools:
         wait_s: Annotated[float, Field(description="Wait so long for the score", ge=0, le=WAIT_S)] = 0.0,
     ) -> Json:
         with self._refusals():
-            return self._told(asdict(result_answer(self._run, str(what), wait_s or None)))
+            return self._told(asdict(result_answer(self._run, str(what), wait_s or None, _pause)))
 
     def resume(
         self,
@@ -186,7 +200,7 @@ class Tools:
         wait_s: Annotated[float, Field(description="Wait so long for the end", ge=0, le=WAIT_S)] = 0.0,
     ) -> Json:
         with self._refusals():
-            return self._told(asdict(resume_run(self._run, budget or {}, drive=drive, wait_s=wait_s)))
+            return self._told(asdict(resume_run(self._run, budget or {}, drive=drive, wait_s=wait_s, pause=_pause)))
 
     def validate(
         self,

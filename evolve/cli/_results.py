@@ -13,20 +13,21 @@ from evolve._errors import UsageError
 from evolve._outlook import outlook
 from evolve.cli._agent_answers import CostAnswer, TicketAnswer
 from evolve.cli._opened import RUNNING, OpenedRun, open_run
-from evolve.cli._telling import NOT_MEASURED, standing_of, wait_measured
+from evolve.cli._telling import NOT_MEASURED, Pause, standing_of, wait_measured
 
 SCHEMA = 1
 _MOST_DIGITS = 9  # of a ticket's number; ids are longer
 OPEN, EXPIRED, TOLD = "open", "expired", "told"
 
 
-def result_answer(path: str, what: str, wait_s: float | None = None) -> TicketAnswer:
+def result_answer(path: str, what: str, wait_s: float | None = None, pause: Pause = time.sleep) -> TicketAnswer:
     """What became of a ticket, or of a candidate, after at most ``wait_s`` seconds of waiting for its score.
 
     Args:
         path: The run.
         what: A ticket's number, or a candidate's id or the beginning of it.
         wait_s: None does not wait.
+        pause: Sleeps between two looks; what it raises ends the wait.
 
     Raises:
         UsageError: no such ticket.
@@ -42,7 +43,7 @@ def result_answer(path: str, what: str, wait_s: float | None = None) -> TicketAn
         return _answer(opened, ticket, status, None)
     answer = _answer(opened, ticket, status, candidate)
     if end is not None and answer.result is not None and answer.result.status == NOT_MEASURED:
-        opened, before = wait_measured(path, candidate, max(end - time.monotonic(), 0.0))
+        opened, before = wait_measured(path, candidate, max(end - time.monotonic(), 0.0), pause)
         answer = _answer(opened, ticket, status, candidate, before)
     return answer
 

@@ -35,6 +35,7 @@ CLOSING_S = 5.0  # how long whoever has its score waits for the run to be let go
 _WORDS = 2000  # characters of a statement: the run keeps no more
 _TOOLS = frozenset({"__pycache__", ".git", ".hg", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".venv", "node_modules"})
 _EVERY_S = 0.2
+Pause = Callable[[float], None]
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
 
 
@@ -286,14 +287,14 @@ def is_known(answer: TellAnswer) -> bool:
     return answer.candidate is None or (answer.result is not None and answer.result.status != NOT_MEASURED)
 
 
-def waited(answer: TellAnswer, end: float | None, interrupted: Callable[[], None] = lambda: None) -> TellAnswer:
+def waited(answer: TellAnswer, end: float | None, pause: Pause = time.sleep) -> TellAnswer:
     """An answer with the child's score and fate, waited for until this moment of the monotonic clock; None does not wait.
 
     Raises: as ``wait_measured``.
     """
     if end is None or answer.candidate is None or is_known(answer):
         return answer
-    opened, before = wait_measured(answer.run, answer.candidate, max(end - time.monotonic(), 0.0), interrupted)
+    opened, before = wait_measured(answer.run, answer.candidate, max(end - time.monotonic(), 0.0), pause)
     found, result = standing_of(opened, answer.candidate, before)
     return replace(answer, fate=found, result=result)
 
@@ -311,15 +312,13 @@ def standing_of(opened: OpenedRun, candidate: str, before: str = "") -> tuple[Fa
     return FateAnswer(**asdict(found)), result_in(opened, candidate, "" if found.measured else f"{before}{found.words}")
 
 
-def wait_measured(
-    path: str, candidate: str, wait_s: float, interrupted: Callable[[], None] = lambda: None
-) -> tuple[OpenedRun, str]:
+def wait_measured(path: str, candidate: str, wait_s: float, pause: Pause = time.sleep) -> tuple[OpenedRun, str]:
     """The run once a child is measured, or after ``wait_s`` seconds, with words that say so then.
 
     A live driver is watched; where there is none, a process of its own drives the run just long enough to measure what is ready.
-    That goes on when the time is over: what it measures counts, and the next to ask finds it.
+    That goes on when the time is over, and when the wait is interrupted: what it measures counts, and the next to ask finds it.
 
-    ``interrupted`` is called at once when the wait is, before what this call started is let go.
+    ``pause`` sleeps between two looks; what it raises ends the wait.
 
     Raises:
         RunError: no run in that folder, or one that cannot be opened.
@@ -327,14 +326,10 @@ def wait_measured(
         KeyboardInterrupt: measuring was interrupted; everything so far is kept.
     """
     with ExitStack() as stack:
-        try:
-            return _wait_measured(path, candidate, wait_s, stack)
-        except KeyboardInterrupt:
-            interrupted()
-            raise
+        return _wait_measured(path, candidate, wait_s, stack, pause)
 
 
-def _wait_measured(path: str, candidate: str, wait_s: float, stack: ExitStack) -> tuple[OpenedRun, str]:
+def _wait_measured(path: str, candidate: str, wait_s: float, stack: ExitStack, pause: Pause) -> tuple[OpenedRun, str]:
     run, end = find(Path(path)), time.monotonic() + wait_s
     follower, seen, look, measuring = Follower(run.path), False, True, None
     while True:
@@ -346,7 +341,7 @@ def _wait_measured(path: str, candidate: str, wait_s: float, stack: ExitStack) -
             look = look or mine or closed
         if look and is_settled(opened := open_run(path), candidate):
             if measuring is not None:
-                measuring.wait(min(end, time.monotonic() + CLOSING_S))
+                measuring.wait(min(end, time.monotonic() + CLOSING_S), pause)
             return opened, ""
         look = False
         if measuring is not None and measuring.ended:
@@ -354,11 +349,11 @@ def _wait_measured(path: str, candidate: str, wait_s: float, stack: ExitStack) -
             if not measuring.was_locked_out:
                 return open_run(path), ""
             measuring = None
-        if time.monotonic() >= end:
-            return open_run(path), "the wait is over, and "
         if measuring is None and not is_driven(run):
             measuring, look = stack.enter_context(Background(run.path)), True
-        time.sleep(min(_EVERY_S, max(end - time.monotonic(), 0.0)))
+        if time.monotonic() >= end:
+            return open_run(path), "the wait is over, and "
+        pause(min(_EVERY_S, max(end - time.monotonic(), 0.0)))
 
 
 def is_settled(opened: OpenedRun, candidate: str) -> bool:

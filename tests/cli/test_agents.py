@@ -244,19 +244,18 @@ def test_interrupted_while_it_measures_it_keeps_the_child(
 ) -> None:
     path = file(BLOCKS.replace("X = 4.0", "X = 4.0 + time.sleep(1.5) if False else 2.0; time.sleep(2.5)"))
     id_ = candidate_id({"main.py": path.read_text()})
-    teller = cli.start("tell", str(run), ticket(), str(path), "--wait")
+    mine = ticket()
+    teller = cli.start("tell", str(run), mine, str(path), "--wait")
     before = n_records(run, "measure_issued")
     wait_for(lambda: n_records(run, "measure_issued") > before)
     time.sleep(0.3)
-    for _ in range(2):
-        teller.send_signal(signal.SIGINT)
-        time.sleep(0.2)
+    teller.send_signal(signal.SIGINT)
     out, err = teller.communicate(timeout=30)
     assert (teller.returncode, "Traceback" in err) == (130, False), err
     assert out.startswith(f"accepted: {id_}")
-    assert f"evolve result {run} {id_} --wait" in err
+    assert f"evolve result {run} {mine} --wait" in err
     assert made(run).count(id_) == 1
-    say("resume", run, "--json")
+    say("result", run, mine, "--wait")
     assert n_measured(run, id_) == 1
 
 
