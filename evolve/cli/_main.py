@@ -43,6 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if words is not None:
         return _carry_out(list(words))
     out = open_streams()
+    os.environ["PYTHONIOENCODING"] = "utf-8"  # of the processes that are started from here: what they say is read as that
     code = _carry_out(sys.argv[1:])
     sys.stdout.flush()
     return code if out.lost is None else _without_output(code, out.lost, sys.argv[1:])

@@ -16,10 +16,14 @@ import select
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from evolve.cli._say import say
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _ESCAPED = "evolve.escaped"
+_PLAIN = "".join(map(chr, range(32, 127))) + "\\u0041 \\n\t\n.." + "a" * 100 + "\n"  # idna: no empty labels, none of more than 63
+_ODD = "é → 点 \udcff\n"
 
 
 class Outlet(io.RawIOBase):
@@ -80,11 +84,14 @@ def open_streams() -> Outlet:
     missing = _fill()
     if 0 in missing:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
-    codecs.register_error(_ESCAPED, _escaped)
     out = Outlet(1, closed=1 in missing, whole=True)
     err = Outlet(2, closed=2 in missing, whole=False)
+    asked = [stream.encoding if stream is not None else "utf-8" for stream in (sys.stdout, sys.stderr)]
     sys.stdout = _text(out, sys.stdout, by_line=out.isatty())
     sys.stderr = _text(err, sys.stderr, by_line=True)
+    unfit = dict.fromkeys(encoding for encoding in asked if not is_fit(encoding))
+    if unfit:
+        say(f"evolve: {', '.join(unfit)} cannot write every text; this is UTF-8 (PYTHONIOENCODING=utf-8 says so)")
     return out
 
 
@@ -99,11 +106,26 @@ def _fill() -> frozenset[int]:
 
 
 def _text(outlet: Outlet, before: TextIO | None, *, by_line: bool) -> TextIO:
-    """The text stream over an outlet, in the encoding that the locale asks for; what that encoding lacks is escaped."""
+    """The text stream over an outlet, in the encoding that the locale asks for, or UTF-8 where that is none for all texts; what it
+    lacks is escaped."""
     if before is not None:
         before.flush()
-    encoding = before.encoding if before is not None else "utf-8"
+    encoding = before.encoding if before is not None and is_fit(before.encoding) else "utf-8"
     return io.TextIOWrapper(io.BufferedWriter(outlet), encoding, _ESCAPED, line_buffering=by_line)
+
+
+def is_fit(encoding: str) -> bool:
+    """Whether plain text in this encoding, written in pieces, is read as what was written, line by line, and no text raises.
+
+    idna and punycode are encodings of names, unicode_escape has no line ends; UTF-16 takes no name that is not Unicode.
+    """
+    try:
+        encoder = codecs.getincrementalencoder(encoding)(_ESCAPED)
+        written = b"".join([*(encoder.encode(line) for line in _PLAIN.splitlines(keepends=True)), encoder.encode("", final=True)])
+        codecs.getincrementalencoder(encoding)(_ESCAPED).encode(_ODD, final=True)
+        return written.decode(encoding) == _PLAIN and len("\n".encode(encoding)) == len("a".encode(encoding))
+    except UnicodeError:
+        return False
 
 
 def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -113,3 +135,6 @@ def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
         return error.object[error.start : error.end].encode("ascii", "surrogateescape"), error.end
     except UnicodeEncodeError:
         return codecs.backslashreplace_errors(error)
+
+
+codecs.register_error(_ESCAPED, _escaped)

@@ -22,7 +22,7 @@ from cli_process import SETTINGS, Cli, n_records, wait_for
 
 from archive import find_records
 from evolve.cli._main import VERBS
-from evolve.cli._streams import Outlet
+from evolve.cli._streams import Outlet, is_fit
 
 FULL = "/dev/full"
 
@@ -86,6 +86,7 @@ ODD = [
     {"PYTHONIOENCODING": "ascii"},
     {"PYTHONIOENCODING": "ascii:strict"},
     {"PYTHONIOENCODING": "latin-1"},
+    {"PYTHONIOENCODING": "idna"},
     {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 ]
 
@@ -121,6 +122,20 @@ def test_a_program_goes_into_a_pipe_byte_by_byte_in_any_locale(cli: Cli, accente
     cli.folder = accented
     done = shell(cli, "evolve best süß --source", **env)
     assert "Ein Pünktchen → “here” 点." in done.stdout.decode("utf-8")
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "undefined", "unicode_escape", "utf-16", "utf-8", "latin-1", "cp037"])
+def test_a_message_is_read_as_it_was_said_whatever_the_encoding(cli: Cli, encoding: str) -> None:
+    done = shell(cli, f"evolve status {'x' * 70}..nowhere", PYTHONIOENCODING=encoding)
+    plain = shell(cli, f"evolve status {'x' * 70}..nowhere").stderr.decode()
+    *told, last = done.stderr.decode("utf-8" if not is_fit(encoding) else encoding).splitlines(keepends=True)
+    assert (done.returncode, last) == (2, plain)
+    assert ["cannot write every text; this is UTF-8" in one for one in told] == [True] * (not is_fit(encoding))
+
+
+def test_encodings_of_texts_are_kept_and_others_are_not() -> None:
+    fit = {"utf-8", "ascii", "latin-1", "cp1252", "shift_jis", "gb18030", "cp037", "utf-8-sig"}
+    assert {one for one in (*fit, "idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape") if is_fit(one)} == fit
 
 
 def test_a_name_that_a_locale_cannot_read_can_still_be_typed(cli: Cli, accented: Path) -> None:
