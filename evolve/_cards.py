@@ -18,6 +18,7 @@ from archive import (
     Record,
     RunCreated,
     Stamped,
+    Status,
     VaultOpened,
 )
 from evolve._confirming import suspicion
@@ -25,6 +26,7 @@ from evolve._contract import Problem
 from evolve._search import Search
 from evolve.confirm import Vault
 
+APART_S = 3600.0  # between two runs: what a machine was at the first is likely over at the second
 OPEN, CONFIRMED, REFUSED, WITHDRAWN = "open", "confirmed", "not confirmed", "withdrawn"
 
 
@@ -38,6 +40,8 @@ class Card:
     ``runs`` counts the candidate's measurements by purpose, whoever they were made for.  ``suspect``: it descends from a retracted
     candidate, or was compared with one (``suspicion`` says which).  ``retries`` and ``voids`` count blocks with it that were lost,
     and those that drift made void.
+    ``occasions`` counts the separate occasions on which the candidate was run with success (another opening of the run, or an hour
+    without a run of it, begins a new one), ``over_s`` the time from the first of these runs to the last.
     ``bound`` stands instead of the effect where scores of its vault are so large that they count as something else.
     ``median`` is the difference of the medians of the runs that the effect is from; ``span_s`` the time from the end of the
     vault's first run to that of its last: what is slower than that, it cannot have seen.
@@ -68,6 +72,8 @@ class Card:
     median: float | None = None
     span_s: float | None = None
     bound: str = ""
+    occasions: int = 0
+    over_s: float = 0.0
 
 
 def bound_of(vault: Vault, sign: float) -> str:
@@ -109,6 +115,17 @@ class _Seen:
     voids: int = 0
     tiers: set[str] = field(default_factory=set)
     machines: set[str] = field(default_factory=set)
+    occasions: int = 0
+    first_at: float = 0.0
+    last_at: float = 0.0
+    opening: int = 0
+
+    def ran(self, at: float, opening: int) -> None:
+        """A run with success, at this moment and in this opening of the run."""
+        if not self.occasions:
+            self.first_at = at
+        self.occasions += not self.occasions or opening != self.opening or at - self.last_at > APART_S
+        self.last_at, self.opening = max(at, self.last_at), opening
 
 
 def report_cards(search: Search, problem: Problem, records: Iterable[Stamped]) -> Cards:
@@ -155,6 +172,7 @@ def report_cards(search: Search, problem: Problem, records: Iterable[Stamped]) -
 def _of_blocks(records: Iterable[Stamped], seen: dict[str, _Seen]) -> Iterator[Record]:
     """All records, counting on the way what concerns each candidate."""
     blocks: dict[int, set[str]] = {}
+    opening = 0
     for stamped in records:
         record = stamped.record
         if isinstance(record, MeasureIssued) and record.purpose is Purpose.VAULT:
@@ -164,6 +182,10 @@ def _of_blocks(records: Iterable[Stamped], seen: dict[str, _Seen]) -> Iterator[R
             one.runs[str(record.purpose)] += 1
             one.tiers.add(record.result.tier)
             one.machines.add(record.result.machine)
+            if record.result.status is Status.OK:
+                one.ran(stamped.at, opening)
+        elif isinstance(record, Opened):
+            opening += 1
         elif isinstance(record, BlockClosed) and record.status in (BlockStatus.LOST, BlockStatus.VOID):
             for candidate in blocks.get(record.attempt.ticket, ()):
                 one = seen.setdefault(candidate, _Seen())
@@ -200,4 +222,6 @@ def _card(opened: VaultOpened, claim: Claim | None, seen: _Seen, vault: Vault, s
         median=told.median if told else None,
         span_s=claim.span_s if claim else None,
         bound=bound,
+        occasions=seen.occasions,
+        over_s=seen.last_at - seen.first_at,
     )

@@ -101,6 +101,7 @@ def card_text(card: Card, cards: Cards) -> str:
         rows.append(("estimate", f"from {counted(card.estimate[0], 'further run')} against {card.estimate[1]}"))
     runs = ", ".join(f"{name} {count}" for name, count in card.runs.items())
     rows.append(("runs", f"{runs}; blocks lost {card.retries}, void {card.voids}"))
+    rows.append(("made", f"on {counted(card.occasions, 'separate occasion')}, over {duration(card.over_s)} in all"))
     if card.span_s is not None:
         rows.append(("span", f"{duration(card.span_s)} from the vault's first run to its last; what is slower it cannot have seen"))
     rows.append(("where", f"sandbox {', '.join(card.tiers) or '-'}; machine {', '.join(card.machines) or '-'}"))

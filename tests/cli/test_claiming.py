@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli_process import SEED, SETTINGS, write_problem
 
-from archive import Retraction, find_records
+from archive import Attempt, Measured, Measurement, Opened, Purpose, Retraction, Stamped, Status, find_records
+from evolve._cards import _of_blocks, _Seen
 from evolve.cli import main
+from evolve.cli._say import duration
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
@@ -49,12 +52,47 @@ def test_a_claim_has_a_report_card(claimed: Path, capsys: pytest.CaptureFixture[
     assert all(one["e_value"] >= 300 for one in found["cards"])  # what opened each vault
     assert card["runs"]["vault"] >= card["gate"][0] + card["estimate"][0]  # more where it was a reference later
     assert card["tiers"] == ["none"]
+    assert card["occasions"] == 1  # one opening, no gap
+    at = [one.at for one in find_records(claimed, ("measured",), mention=card["candidate"])]
+    assert 0 < card["over_s"] <= max(at) - min(at)
     text = said(capsys, "claims", str(claimed))
+    assert f"made on 1 separate occasion, over {duration(card['over_s'])} in all" in " ".join(text.split())
     assert "confirmed" in text
     assert found["evaluator"] in text
     status = json.loads(said(capsys, "status", str(claimed), "--json"))
     assert status["claims"] == sum(card["confirmed"] for card in found["cards"])
     assert status["word"] == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("moments", "occasions", "over_s"),
+    [
+        ([], 0, 0.0),
+        ([0.0], 1, 0.0),
+        ([0.0, 60.0, 3660.0], 1, 3660.0),  # an hour is no gap yet
+        ([0.0, 60.0, 3661.0], 2, 3661.0),
+        ([0.0, 60.0, None, 70.0], 2, 70.0),  # another opening
+        ([None, 5.0, None, None, 7.0], 2, 2.0),  # one without a run is none
+        ([0.0, -3661.0, 3662.0], 2, 3662.0),  # what failed in between is no run
+    ],
+)
+def test_occasions_are_openings_and_runs_an_hour_apart(moments: list[float | None], occasions: int, over_s: float) -> None:
+    """None is an opening of the run, a negative moment a run that failed."""
+    result = Measurement("c", "full", 1, Status.OK, score=1.0)
+    records = [
+        Stamped(i, 0.0, Opened(f"e{i}"))
+        if at is None
+        else Stamped(
+            i,
+            1e9 + abs(at),
+            Measured(Attempt("e", 0), "p", 0, Purpose.SEARCH, result if at >= 0 else replace(result, status=Status.CRASH)),
+        )
+        for i, at in enumerate(moments)
+    ]
+    seen: dict[str, _Seen] = {}
+    assert len(list(_of_blocks(records, seen))) == len(records)
+    one = seen.get("c", _Seen())
+    assert (one.occasions, one.last_at - one.first_at) == (occasions, over_s)
 
 
 def test_a_retracted_claim_stays_visible_as_withdrawn_and_the_next_best_moves_up(
