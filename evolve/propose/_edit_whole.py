@@ -164,7 +164,7 @@ def left_out(before: str, after: str, path: str) -> str:
         return "does not close all brackets that it opens, or opens none of those that it closes"
     if path.endswith(_HEADERS) and (lost := _declared(before) - _declared(after)) and _declared(after) <= _declared(before):
         return f"does not have {_list(lost)} of the file any more"
-    if not old and not is_python(path) and _is_piece(before, after):
+    if (path.endswith(_DATA) or (not old and not is_python(path))) and _is_piece(before, after):
         return "begins or ends in the middle of the file"
     if path.endswith(_DATA) and new <= old and (fewer := _keys(before) - _keys(after)):
         return f"does not have {_list(fewer)} of the file any more, or fewer times"

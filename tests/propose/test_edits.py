@@ -310,9 +310,25 @@ def test_a_part_of_a_line_that_stands_once_is_replaced_in_its_line(search: str, 
         ("0.125 * tot", "0.25 * tot", Fault.NOT_FOUND),
         ("2 * t", "3 * t", Fault.NOT_FOUND),  # too short
         ("weigh(second)", "total = weigh(second, 2)", Fault.NOT_FOUND),  # has more of the line than it replaces
+        ("total = weigh(first)", "total = weigh(third)", Fault.NOT_FOUND),  # all of the line, cut off, or a part of it
+        ("ratio = 0.", "ratio = 0.5", Fault.NOT_FOUND),  # inside a number
+        ("limit = weigh", "limit = weigh(first) - 1", Fault.NOT_FOUND),  # goes on as the line does
+        ("0.125 *", "0.125 * total * 2 *", Fault.NOT_FOUND),
+        ("+ weigh(second)\nlimit = weigh(first)", "    total = 1\nlimit = 2", Fault.NOT_FOUND),  # new lines are whole, old ones not
+        (" + weigh(second)", "s += weigh(second)", Fault.NOT_FOUND),  # would end a word
     ],
 )
 def test_a_part_of_a_line_that_is_no_part_of_it_or_of_several_is_refused(search: str, replace: str, fault: Fault) -> None:
     made = apply_edits({"a.txt": LONG}, [Replace(1, "a.txt", search + "\n", replace + "\n")], SCOPE)
     assert isinstance(made, EditFailure)
     assert made.fault is fault
+
+
+def test_the_half_of_a_file_of_settings_is_no_file_though_it_has_new_ones() -> None:
+    before = "model:\n  layers: 4\n  width: 256\nschedule:\n  kind: step\n  gamma: 0.1\ndata:\n  batch: 128\n"
+    scope = Scope(("a.yaml",), may_add_files=False, max_bytes=10_000)
+    half = before[before.index("  kind") :] + "  workers: 4\n"
+    made = apply_edits({"a.yaml": before}, [RewriteFile(1, "a.yaml", half)], scope)
+    assert isinstance(made, EditFailure)
+    assert made.fault is Fault.ELIDED
+    assert isinstance(apply_edits({"a.yaml": before}, [RewriteFile(1, "a.yaml", before + "  workers: 4\n")], scope), Applied)
