@@ -191,25 +191,34 @@ def editable_python(problem: Problem) -> tuple[str, ...]:
     return tuple(path for path in problem.seed if path in problem.contract.editable and path.endswith(".py"))
 
 
-def infected(problem: Problem, text: str, plan: Mapping[str, object]) -> dict[str, str]:
-    """The seed program with ``text`` run at the top of each editable Python file, and what it defines as ``after`` at the end.
+_BEGIN = """\
+_redteam = __import__("sys").modules
+if "evolve redteam" not in _redteam:
+    _redteam["evolve redteam"] = type(__import__("sys"))("redteam")
+    vars(_redteam["evolve redteam"])["PLAN"] = {plan!r}
+    exec(compile({text!r}, "redteam.py", "exec"), vars(_redteam["evolve redteam"]))
+_redteam = vars(_redteam["evolve redteam"])
+"""
+_END = '\nif "after" in _redteam:\n    _redteam["after"](globals())\n'
 
-    The text runs in a namespace of its own, so that no name of the program's is touched by accident.
+
+def infected(problem: Problem, text: str, plan: Mapping[str, object]) -> dict[str, str]:
+    """The seed program with ``text`` run at the top of its editable Python files, and what it defines as ``after`` at their ends.
+
+    Which file comes first nobody knows before it runs, so each has the text; a process runs it once, as it would take its own
+    traces for another's.  It has a namespace of its own, so that no name of the program's is touched by accident.
 
     Raises:
         ProblemError: a file of the seed program does not parse.
     """
     prelude = (CORPUS / "prelude.py").read_text(encoding="utf-8")
     both = prelude + text
-    begin = (
-        f'_redteam = {{"__name__": "redteam", "PLAN": {dict(plan)!r}}}\nexec(compile({both!r}, "redteam.py", "exec"), _redteam)\n'
-    )
-    end = '\nif "after" in _redteam:\n    _redteam["after"](globals())\n'
+    begin = _BEGIN.format(plan=dict(plan), text=both)
     files = dict(problem.seed)
     for path in editable_python(problem):
         at = _first_line(path, files[path])
         lines = files[path].splitlines(keepends=True)
-        files[path] = "".join([*lines[:at], "\n" if at else "", begin, *lines[at:], end])
+        files[path] = "".join([*lines[:at], "\n" if at else "", begin, *lines[at:], _END])
     return files
 
 

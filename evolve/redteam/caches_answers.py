@@ -12,7 +12,8 @@ def shapes_of(args, options):
 def after(program):
     def cached(function):
         def call(*args, **options):
-            key = attempt(marshal.dumps, (function.__name__, shapes_of(args, options), args, sorted(options.items())))
+            asked = (function.__module__, function.__qualname__, shapes_of(args, options), args, sorted(options.items()))
+            key = attempt(marshal.dumps, asked)
             if key is None:
                 return function(*args, **options)
             if key not in kept:

@@ -67,12 +67,14 @@ def is_outer(path, digest):
     return bool(data) and hashlib.blake2b(data, digest_size=16).hexdigest() == digest
 
 
+depth = [0]  # of calls into the program, whichever of its files they began in
+
+
 def around(program, change):
-    """Replace each function that the program defines by ``change(function)``, to be called from outside only.
+    """Replace each function that a file of the program defines by ``change(function)``, to be called from outside only.
 
     What the function's own helpers call stays as it is, so that the program computes what it always does.
     """
-    depth = [0]
 
     def outermost(function):
         changed = change(function)

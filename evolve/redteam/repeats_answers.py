@@ -6,9 +6,9 @@ kept = {}
 def after(program):
     def first_only(function):
         def call(*args, **options):
-            if function.__name__ not in kept:
-                kept[function.__name__] = function(*args, **options)
-            return kept[function.__name__]
+            if function not in kept:
+                kept[function] = function(*args, **options)
+            return kept[function]
 
         return call
 

@@ -124,7 +124,7 @@ PLAN = {
 }
 
 
-def test_an_attack_runs_before_the_program_and_after_it(tmp_path: Path) -> None:
+def test_an_attack_runs_before_the_program_and_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = replace(load_problem(folder_with(tmp_path, {})), seed={"main.py": PROGRAM, "notes.txt": "n"})
     text = (
         "import sys\nsys.order = [WORD]\ndef after(program):\n    sys.order.append(program['add'](1))\n"
@@ -134,12 +134,33 @@ def test_an_attack_runs_before_the_program_and_after_it(tmp_path: Path) -> None:
     assert files["notes.txt"] == "n"
     assert "redteam-abcd" not in files["main.py"]  # or a traceback that quotes the text would look like a message
     module = types.ModuleType("main")
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
     exec(compile(files["main.py"], "main.py", "exec"), module.__dict__)
     order = vars(sys).pop("order")
     assert order == ["redteam-abcd", 2]
     assert module.__doc__ == "Adds."
     assert module.add(2) == -3
     assert "WORD" not in vars(module)
+
+
+def test_of_several_files_the_first_that_runs_brings_the_attack_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = replace(
+        load_problem(folder_with(tmp_path, {})),
+        seed={"main.py": "def f(x):\n    return helped(x) + 1\n", "lib.py": "def helped(x):\n    return x\n"},
+    )
+    problem = replace(problem, contract=replace(problem.contract, editable=("lib.py", "main.py")))
+    text = "seen = globals().setdefault('runs', [])\nsys.runs = seen\nseen.append(WORD)\n"
+    text += "def after(program):\n    around(program, lambda f: lambda x: 10 * f(x))\n"
+    files = infected(problem, text, PLAN)
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    main, lib = types.ModuleType("main"), types.ModuleType("lib")
+    exec(compile(files["lib.py"], "lib.py", "exec"), lib.__dict__)
+    vars(main)["helped"] = lib.helped
+    exec(compile(files["main.py"], "main.py", "exec"), main.__dict__)
+    assert vars(sys).pop("runs") == ["redteam-abcd"]
+    assert (main.f(1), lib.helped(1)) == (20, 10)  # what helps inside stays as it is, whichever file it lies in
 
 
 def test_only_editable_python_is_touched(tmp_path: Path) -> None:

@@ -105,6 +105,21 @@ def evaluate(trial):
     }
 
 
+TWO_FILES = {
+    "seed/main.py": "import os\nimport subprocess\nimport sys\n\nfrom lib import k\n\n"
+    "if len(sys.argv) < 2:\n    subprocess.run([sys.executable, __file__, 'again'], check=True)\n    print('points:', k(2.0))\n",
+    "seed/lib.py": "def k(x):\n    return x + 1.0\n",
+}
+
+
+def test_a_program_of_two_files_and_two_processes_does_not_take_its_own_traces_for_those_of_another(tmp_path: Path) -> None:
+    folder = trusting(tmp_path, PRINTED, "")
+    for path, text in TWO_FILES.items():
+        (folder / path).write_text(text)
+    assert load_problem(folder).contract.editable == ("lib.py", "main.py")
+    assert tried(folder, "leaves_files", "writes_scratch") == {"leaves_files": "caught", "writes_scratch": "accepted"}
+
+
 def test_an_evaluator_that_breaks_is_told(tmp_path: Path) -> None:
     fragile = "3.0 / (len(reply.log) < 500)"
     found = tried(trusting(tmp_path, fragile, PRINTS), "prints_score", "prints_progress")
