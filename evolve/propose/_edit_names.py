@@ -22,6 +22,8 @@ _RUN = re.compile(r"[\w./\\+-]++")  # what may hold a name; looked into once, so
 _WITH_ENDING = re.compile(r".*[\w+-]\.\w{1,8}", re.DOTALL)
 _WITH_FOLDER = re.compile(r"[\w.+-]+(?:[/\\][\w.+-]+)+")
 _COMMENT = re.compile(r"\s*(?:#|//|--|;|%|/\*|<!--)+\s*(.*?)\s*(?:\*/|-->)?\s*")
+_BARS = " \t=-_*#~+<>[](){}|\"'"  # what tools and models draw around the name of a file in a comment
+_QUOTED = re.compile(r"\s*(\"\"\"|''')(.*)\1\s*")
 _DRIVE = re.compile(r"[a-zA-Z]:[/\\]")
 _NEW = frozenset(("new", "create", "created", "creating", "add", "added", "adding"))
 _ABOUT = frozenset(
@@ -106,10 +108,17 @@ class Names:
         return None
 
     def in_comment(self, line: str) -> Header | None:
-        """The known file that a comment names and does nothing else."""
-        found = _COMMENT.fullmatch(line[:LONGEST_MARK]) if line.strip()[:1] in "#/-;%<" and line.strip() else None
-        named = self.header(found[1]) if found and found[1] else None
-        return named if named is not None and named.block is None and self._is_known(named.path) else None
+        """The known file that a comment, or a string between three quotes, names and does nothing else, bars around it or not."""
+        start = line.strip()[:1]
+        found = _COMMENT.fullmatch(line[:LONGEST_MARK]) if start and start in "#/-;%<" else None
+        said = found[1] if found else ""
+        if start and start in "\"'" and (quoted := _QUOTED.fullmatch(line[:LONGEST_MARK])):
+            said = quoted[2]
+        for words in (said, said.strip(_BARS)):
+            named = self.header(words) if words else None
+            if named is not None and named.block is None and self._is_known(named.path):
+                return named
+        return None
 
     def fresh(self, mark: str) -> tuple[str, bool] | None:
         """The file that a line names and the parent lacks, and whether it says that the file is new; None where it says more."""

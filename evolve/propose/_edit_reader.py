@@ -23,6 +23,8 @@ _LONE_CLOSING = re.compile(r">{5,12} ?(?:REPLACE|UPDATED)")
 _ANY_CLOSING = re.compile(r">{5,12} ?[\w./() :-]{0,80}")
 _FENCE = re.compile(r"(`{3,}|~{3,})([^`]*)")
 _GLUED_FENCE = re.compile(r"([^`~]*`[^`]+`[^`]*|[^`~]*[\w:*.])\s*((`{3,})[\w+-]{0,20})")
+_BEFORE_NAMES = "#/-;%<\"'"  # what a line that separates the files in a fence begins with
+_BAR = re.compile(r"(?:#|//|--|/\*)[=*#~_/ -]{3,}")
 _DOCUMENT = frozenset(("markdown", "md"))
 _START_LINE = re.compile(r"\s*:(?:start|end)_line:\s*(\d{1,7})\s*")
 _OLD_LABEL = re.compile(
@@ -286,12 +288,13 @@ class Reader:
             return
         if is_shell(fence.info) and self._commands(fence, lines):
             return
-        if header is None and (named := self._in_first_line(lines)) is not None:
-            header, lines = named, lines[1:]
-            if closed and (starts := self._further_files(lines, named)):
-                for start, end in zip([0, *starts], [*starts, len(lines)], strict=True):
-                    self._close_part(fence, named if start == 0 else None, lines[start:end])
-                return
+        if header is None:
+            header, lines = self._named_inside(lines)
+        several = not is_patch(fence.info, fence.lines) and not is_signed(lines, self._names.lines)
+        if header is not None and several and (starts := self._further_files(lines, header)):
+            for start, end in zip([0, *starts], [*starts, len(lines)], strict=True):
+                self._close_part(fence, header if start == 0 else None, lines[start:end], closed or end < len(lines))
+            return
         if not closed and lines and (last := lines[-1].rstrip()).endswith(fence.mark) and last.strip(fence.mark[0]).strip():
             lines, closed = [*lines[:-1], last.rstrip(fence.mark[0])], True  # the closing fence stands in the last line
         bare = dedented(lines, fence.indent)
@@ -325,24 +328,36 @@ class Reader:
         fences = any(map(_is_fence, lines))
         return fences and bool(self._names.texts) and not any(map(_is_fence, self._names.lines))
 
-    def _close_part(self, fence: _Open, header: Header | None, lines: list[str]) -> None:
+    def _close_part(self, fence: _Open, header: Header | None, lines: list[str], closed: bool) -> None:
         """One of several files in a fence."""
-        while lines and not lines[-1].strip():
-            lines.pop()
         if header is None:
-            header, lines = self._in_first_line(lines), lines[1:]
-        self.found.append(Fenced(header, fence.info, tuple(lines), True, fence.indent, "", self._path))
+            header, lines = self._named_inside(lines)
+        while closed and lines and (not lines[-1].strip() or _BAR.fullmatch(lines[-1])):
+            lines.pop()
+        self.found.append(Fenced(header, fence.info, tuple(lines), closed, fence.indent, "", self._path))
 
     def _further_files(self, lines: list[str], header: Header) -> list[int]:
-        """Where a fence that began with a comment with one file's name goes on with those of others."""
-        starts, path = [], header.path
+        """Where a fence that is about one file goes on, after a comment that names it, with another."""
+        if not header.path or header.block is not None:
+            return []
+        starts, path = [], self._names.resolved(header.path)
         for i, line in enumerate(lines):
-            if line[:1] in ("#", "/") and not lines[i - 1].strip() and line.strip() not in self._names.lines:
+            if line[:1] and line[0] in _BEFORE_NAMES and line.strip() not in self._names.lines:
                 other = self._in_first_line([line])
                 if other is not None and other.path != path:
                     starts.append(i)
                     path = other.path
         return starts if len(starts) < MAX_EDITS else []
+
+    def _named_inside(self, lines: list[str]) -> tuple[Header | None, list[str]]:
+        """The file that the first line names, blank ones and bars aside, and the lines after it."""
+        at = 0
+        at = next((i for i, line in enumerate(lines) if line.strip() and not _BAR.fullmatch(line)), 0)
+        named = self._in_first_line(lines[at : at + 1])
+        if named is None:
+            return None, lines
+        rest = lines[at + 1 :]
+        return named, rest[1:] if rest and _BAR.fullmatch(rest[0]) else rest
 
     def _in_first_line(self, lines: list[str]) -> Header | None:
         """The file that a comment in the first line names, unless the file itself begins so."""
