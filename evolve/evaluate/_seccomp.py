@@ -10,8 +10,8 @@ on kernels or file systems without them, for which callers are prepared: no such
 
 And what marks an object that two sandboxes share, or a count that the kernel keeps for a user or for the machine: leases, write
 hints and notices of files (a lease on a library that a rival opens stalls it), inotify, the size of pipes, huge and merged pages,
-cookies of sockets, protocols that load a module, the block map of files, the syncing of disks (nothing a sandbox may write lies on
-one, so that syncing is done as soon as it is asked for).
+cookies of sockets, descriptors of events and of processes, protocols that load a module, the block map of files, the syncing of
+disks (nothing a sandbox may write lies on one, so that syncing is done as soon as it is asked for).
 
 Numbers: the kernel's ``arch/x86/entry/syscalls/syscall_64.tbl`` and ``include/uapi/asm-generic/unistd.h`` (aarch64).
 """
@@ -36,6 +36,7 @@ EAFNOSUPPORT = 0x00050000 | 97
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _LOAD, _JEQ, _JGE, _JSET, _RET, _AND, _JUMP = 0x20, 0x15, 0x35, 0x45, 0x06, 0x54, 0x05
 _FARTHEST = 255  # a conditional jump's
+_PIDFD = 0x1000  # CLONE_PIDFD
 _NAMESPACES = 0x7E020080  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET} and CLONE_NEWTIME
 _SETUID_BITS = 0o6000
 
@@ -109,6 +110,8 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
 # many (RWF_NOWAIT) behind a pointer.
 _ABSENT: dict[str, tuple[int | None, int | None]] = {
     "cachestat": (451, 451),
+    "eventfd": (284, None),  # each has the lowest number that is free on the machine, told in fdinfo
+    "eventfd2": (290, 19),
     "fadvise64": (221, 223),
     "inotify_add_watch": (254, 27),
     "inotify_init": (253, None),
@@ -117,6 +120,7 @@ _ABSENT: dict[str, tuple[int | None, int | None]] = {
     "io_submit": (209, 2),
     "listmount": (458, 458),
     "mincore": (27, 232),
+    "pidfd_open": (434, 434),  # its inode counts the processes of the machine; `_PIDFD` are the other ways to one
     "readahead": (187, 213),
     "statmount": (457, 457),
     "sync_file_range": (277, 84),
@@ -135,7 +139,9 @@ _IOCTL = (16, 29)
 _IOCTL_TYPES = (0x6600, 0x5800, 0x7600)  # 'f', 'X', 'v': file systems, their extent caches among them
 _GETSOCKOPT = (55, 209)
 _SOL_SOCKET = 1
-_COOKIES = (57, 71)  # SO_COOKIE, SO_NETNS_COOKIE: numbers counted over the machine
+_COUNTED = (57, 71, 77)  # SO_COOKIE, SO_NETNS_COOKIE, SO_PEERPIDFD: numbers counted over the machine
+_SETSOCKOPT = (54, 208)
+_PASSED = (76,)  # SO_PASSPIDFD
 _HUGE: dict[str, tuple[int, int, int, int, int]] = {  # numbers, argument, flag, answer: huge pages are a pool of the machine's
     "memfd_create": (319, 279, 1, 0x4, EINVAL),
     "mmap": (9, 222, 3, 0x40000, ENOMEM),
@@ -158,7 +164,7 @@ _SOCKET = (41, 198)
 _FAMILIES = (1, 2, 10, 16)
 _NETLINK = 16  # of it only protocol 0, routes and links of the own network namespace
 _PROTOCOLS = (0, 1, 6, 17, 58)  # the default, ICMP, TCP, UDP, ICMPv6; asking for another may load a module into the kernel
-_FORK_SERVER = frozenset({"unshare", "setns", "mount", "umount2", "seccomp", "sethostname"})
+_FORK_SERVER = frozenset({"unshare", "setns", "mount", "umount2", "seccomp", "sethostname", "pidfd_open"})
 
 
 def supported() -> bool:
@@ -181,9 +187,9 @@ def program(machine: str | None = None, *, fork_server: bool = False) -> bytes:
     if machine not in _AUDIT:
         raise ValueError(f"no system call table for {machine}; the strict tier knows x86_64 and aarch64")
     column = 0 if machine == "x86_64" else 1
-    denied = {name: numbers for name, numbers in _DENIED.items() if not (fork_server and name in _FORK_SERVER)}
-    answers = ((denied, EPERM), (_ABSENT, ENOSYS), (_DONE, SUCCESS))
-    rules = {numbers[column]: [_op(_RET, answer)] for table, answer in answers for numbers in table.values()}
+    answers = ((_DENIED, EPERM), (_ABSENT, ENOSYS), (_DONE, SUCCESS))
+    listed = {name: (numbers[column], answer) for table, answer in answers for name, numbers in table.items()}
+    rules = {number: [_op(_RET, answer)] for name, (number, answer) in listed.items() if not (fork_server and name in _FORK_SERVER)}
     if not fork_server:
         rules |= _arguments(column)
     head = [_op(_LOAD, 4), _op(_JEQ, _AUDIT[machine], 1, 0), _op(_RET, KILL_PROCESS), _op(_LOAD, 0)]
@@ -217,7 +223,7 @@ def _arguments(column: int) -> dict[int | None, list[bytes]]:
     """Rules that look at an argument, by number of the call."""
     # The flags of clone3 lie behind a pointer; libc falls back to clone.
     rules: dict[int | None, list[bytes]] = {_CLONE3[column]: [_op(_RET, ENOSYS)]}
-    rules[_CLONE[column]] = _flagged(0, _NAMESPACES)
+    rules[_CLONE[column]] = _flagged(0, _NAMESPACES) + _flagged(0, _PIDFD, EINVAL)
     for x86, arm, argument in _CHMOD.values():
         rules[(x86, arm)[column]] = _flagged(argument, _SETUID_BITS)
     # prlimit of another process: pid is 0 or the caller's own; a non-zero pid is refused.
@@ -230,7 +236,8 @@ def _arguments(column: int) -> dict[int | None, list[bytes]]:
     rules[_IOCTL[column]] = _one_of(1, _IOCTL_TYPES, ENOTTY, mask=0xFF00)
     for huge in _HUGE.values():
         rules[huge[column]] = _flagged(*huge[2:])
-    rules[_GETSOCKOPT[column]] = _when(1, _SOL_SOCKET, _one_of(2, _COOKIES, ENOPROTOOPT))
+    rules[_GETSOCKOPT[column]] = _when(1, _SOL_SOCKET, _one_of(2, _COUNTED, ENOPROTOOPT))
+    rules[_SETSOCKOPT[column]] = _when(1, _SOL_SOCKET, _one_of(2, _PASSED, ENOPROTOOPT))
     family, protocol = _none_of(0, _FAMILIES, EAFNOSUPPORT), _none_of(2, _PROTOCOLS, EPROTONOSUPPORT)
     rules[_SOCKET[column]] = family + protocol + _when(0, _NETLINK, _none_of(2, (0,), EPROTONOSUPPORT))
     return {number: [*rule, _op(_RET, ALLOW)] for number, rule in rules.items()}

@@ -22,8 +22,10 @@ OPEN = {
     "Futex SharedPages SharedPageMap": "the pages of a shown file are the machine's, and with them who waits on one and how often "
     "it is mapped; only a copy of the view in memory, a gigabyte a slot, would have others",
     "Sysinfo Processes": "sysinfo tells them of the machine; a filter can only refuse it, and honest programs ask it for memory",
-    "Packets TcpSockets": "counters of the machine's network below /proc/PID/net of each process, which no mount covers",
+    "Packets TcpSockets TcpMemory UdpMemory": "counters of the machine's network below /proc/PID/net of each process, which no "
+    "mount covers",
     "NumbersOfPipes": "inodes without a file are numbered over the machine",
+    "NumbersOfSessions": "told in /proc/PID/autogroup of each process; honest programs begin sessions (start_new_session)",
 }
 OF_ONE_USER = {"InFlight PipePages": "counted for a user, and only root can give each slot one of its own"}
 # What comes over where the walls are taken down, whatever else the machine does: the programs do send and read.
@@ -39,7 +41,7 @@ PROVEN = {
     "OpenFileLock",
     "Resident",
 }
-PROVEN |= {"ResidentByRead", "LockedNow", "Futex"}
+PROVEN |= {"ResidentByRead", "LockedNow", "Futex", "NumbersOfEvents", "NumbersOfProcesses"}
 
 
 def listed(*lists: dict[str, str]) -> set[str]:

@@ -78,6 +78,7 @@ def test_arguments_decide_where_they_must(machine: str, column: int) -> None:
     assert verdict(code, arch, clone, threads) == verdict(code, arch, clone, fork) == ALLOW
     for bit in (0x20000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000):
         assert verdict(code, arch, clone, bit | fork) == EPERM
+    assert verdict(code, arch, clone, 0x1000 | fork) == EINVAL  # a descriptor of the process
     for x86, arm, argument in _seccomp._CHMOD.values():
         number = (x86, arm)[column]
         if number is not None:
@@ -110,8 +111,10 @@ def test_what_marks_a_shared_object_is_refused_and_its_neighbours_are_not(machin
         assert verdict(code, arch, _seccomp._IOCTL[column], 3, 0xC0200000 | command) == wanted, command
     for level in range(4):
         for option in range(80):
-            wanted = ENOPROTOOPT if level == 1 and option in (57, 71) else ALLOW
+            wanted = ENOPROTOOPT if level == 1 and option in (57, 71, 77) else ALLOW
             assert verdict(code, arch, _seccomp._GETSOCKOPT[column], 3, level, option) == wanted
+            wanted = ENOPROTOOPT if level == 1 and option == 76 else ALLOW
+            assert verdict(code, arch, _seccomp._SETSOCKOPT[column], 3, level, option) == wanted
     for family in (1, 2, 10, 16):
         for protocol in range(300):
             fine = protocol == 0 if family == 16 else protocol in (0, 1, 6, 17, 58)
@@ -143,7 +146,10 @@ def test_foreign_calling_conventions_end_the_process() -> None:
 def test_the_server_keeps_only_what_it_needs_to_shut_children_in() -> None:
     server, child = program("x86_64", fork_server=True), program("x86_64")
     lifted = {n for n in range(600) if verdict(server, ARCH["x86_64"], n) != verdict(child, ARCH["x86_64"], n)}
-    wanted = {_seccomp._DENIED[name][0] for name in _seccomp._FORK_SERVER} | {_seccomp._CLONE3[0], _seccomp._SOCKET[0]}
+    wanted = {(_seccomp._DENIED | _seccomp._ABSENT)[name][0] for name in _seccomp._FORK_SERVER} | {
+        _seccomp._CLONE3[0],
+        _seccomp._SOCKET[0],
+    }
     assert lifted == wanted
 
 

@@ -49,11 +49,17 @@ def test_without_overlays_such_a_lock_is_seen() -> None:
 
 
 HONEST = """
-import concurrent.futures, logging, mmap, multiprocessing, os, sqlite3, subprocess, sys, tempfile
+import asyncio, concurrent.futures, logging, mmap, multiprocessing, os, sqlite3, subprocess, sys, tempfile
 def double(x):
     return 2 * x
+async def programs():
+    async def one(number):
+        how = {"stdout": asyncio.subprocess.PIPE, "start_new_session": True}
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", f"print({number})", **how)
+        return (await process.communicate())[0].decode()
+    return await asyncio.gather(one(7), one(8), asyncio.to_thread(str, 9))
 def f():
-    told = []
+    told = [asyncio.run(programs())]
     with sqlite3.connect("/work/a.db", isolation_level=None) as db:
         db.execute("pragma journal_mode=wal")
         db.execute("create table t (x)")
@@ -86,7 +92,7 @@ def test_honest_programs_miss_nothing_of_it(slots: tuple[Launcher, Launcher], st
     with slots[0].sandbox({"m.py": HONEST}, STAGE, start=start) as sandbox:
         reply = sandbox.call("m.py:f", {}, {"value": JsonValue()})
     assert reply.ok, (reply.reason, reply.log)
-    assert reply.value["value"] == [3, [2, 4], [6], "queued", "5\n", "x", True, [True, True, True], 6]
+    assert reply.value["value"] == [["7\n", "8\n", "9"], 3, [2, 4], [6], "queued", "5\n", "x", True, [True, True, True], 6]
 
 
 IN_FLIGHT = """

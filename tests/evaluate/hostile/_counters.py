@@ -228,6 +228,37 @@ class TcpSockets(Channel):
             return next(int(line.split()[8]) for line in file if line.startswith("TCP:"))
 
 
+class TcpMemory(Channel):
+    """What waits in sockets is counted for the protocol, whatever the network, in ``sockstat`` and ``protocols``."""
+
+    def mark(self, n):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            for _ in range(4):
+                one = socket.create_connection(server.getsockname())
+                self.held += [one, server.accept()[0]]
+                one.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        one.send(bytes(1 << 18))
+
+    def look(self, n):
+        with open("/proc/net/sockstat") as file:
+            return next(int(line.split()[-1]) for line in file if line.startswith("TCP:"))
+
+
+class UdpMemory(Channel):
+    def mark(self, n):
+        self.held = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(40)]
+        for one in self.held:
+            one.bind(("127.0.0.1", 0))
+            for _ in range(4):
+                one.sendto(bytes(50000), one.getsockname())
+
+    def look(self, n):
+        with open("/proc/net/protocols") as file:
+            return next(int(line.split()[3]) for line in file if line.startswith("UDP "))
+
+
 class Processes(Channel):
     def mark(self, n):
         self.end = threading.Event()
@@ -258,6 +289,67 @@ class NumbersOfPipes(Channel):
             for fd in pair:
                 os.close(fd)
         return self.change(max(found))
+
+
+class NumbersOfEvents(Channel):
+    """The lowest that is free on the machine."""
+
+    def mark(self, n):
+        self.held = [os.eventfd(0) for _ in range(400)]
+
+    def look(self, n):
+        pair = [os.eventfd(0) for _ in range(3)]
+        told = [number_in(f"/proc/self/fdinfo/{fd}", "eventfd-id:") for fd in pair]
+        for fd in pair:
+            os.close(fd)
+        return max(told)
+
+
+class NumbersOfSessions(Channel):
+    """Each has a number of its own for the scheduler, counted over the machine."""
+
+    def session(self):
+        told, tell = os.pipe()
+        if os.fork() == 0:
+            os.setsid()
+            with open("/proc/self/autogroup", "rb") as file:
+                os.write(tell, file.read())
+            os._exit(0)
+        os.wait()
+        said = os.read(told, 100)
+        os.close(told)
+        os.close(tell)
+        return int(said.split()[0].partition(b"-")[2])
+
+    def mark(self, n):
+        for _ in range(30):
+            if os.fork() == 0:
+                os.setsid()
+                os._exit(0)
+        for _ in range(30):
+            os.wait()
+
+    def look(self, n):
+        return self.change(self.session())
+
+
+class NumbersOfProcesses(Channel):
+    """The descriptor of a process has an inode, numbered as processes begin."""
+
+    def mark(self, n):
+        for _ in range(100):
+            threading.Thread(target=int).start()
+
+    def look(self, n):
+        if (child := os.fork()) == 0:
+            os._exit(0)
+        try:
+            fd = os.pidfd_open(child)
+        finally:
+            os.waitpid(child, 0)
+        number = os.fstat(fd).st_ino
+        os.close(fd)
+        return self.change(number)
 
 
 class QueuedSignals(Channel):

@@ -20,7 +20,29 @@ TOLD = {
     "kmsg kcore sysrq-trigger": "refused without a capability",
     "keys key-users cgroups": "no call that makes a key or a group is let through",
     "sys pressure stat meminfo": "covered by what stands still",
-    "fs bus irq tty acpi driver sysvipc net dynamic_debug asound scsi xen": "of devices and file systems that nothing inside reaches",
+    "fs bus irq tty acpi driver sysvipc dynamic_debug asound scsi xen": "of devices and file systems that nothing inside reaches",
+    "net": "a link to self/net",
+}
+# The same for a process's own folder, in which nothing can be covered: each process has another.
+TOLD_OF_A_PROCESS = {
+    "arch_status attr auxv cgroup clear_refs cmdline comm coredump_filter cpuset cwd environ exe fd io ksm_merging_pages ksm_stat limits "
+    "loginuid map_files maps mem oom_adj oom_score oom_score_adj personality root sched schedstat sessionid stack stat statm status "
+    "syscall task timers timerslack_ns wchan patch_state seccomp_cache latency cpu_resctrl_groups make-it-fail fail-nth": "of it alone",
+    "ns uid_map gid_map projid_map setgroups timens_offsets": "of its namespaces: nothing inside makes one",
+    "smaps smaps_rollup numa_maps pagemap": "a channel that is listed: who else maps a page of a shown file",
+    "fdinfo mountinfo mounts mountstats": "numbers of mounts and inodes are listed; of what descriptors say, those of events are refused",
+    "autogroup": "a channel that is listed: sessions of the machine are counted",
+    "net": "file by file, below",
+}
+TOLD_OF_THE_NETWORK = {
+    "anycast6 arp dev dev_mcast dev_snmp6 fib_trie fib_triestat icmp icmp6 if_inet6 igmp igmp6 ip6_flowlabel ip6_mr_cache ip6_mr_vif "
+    "ip_mr_cache ip_mr_vif ipv6_route mcfilter mcfilter6 netlink netstat packet raw raw6 route rt6_stats rt_cache snmp snmp6 tcp tcp6 udp "
+    "udp6 udplite udplite6 unix xfrm_stat": "of the network namespace",
+    "hci l2cap rfcomm sco vlan bonding wireless sctp rpc": "of sockets and devices that nothing inside makes",
+    "arp_tables_matches arp_tables_names arp_tables_targets ip6_tables_matches ip6_tables_names ip6_tables_targets ip6t_hashlimit "
+    "ip_tables_matches ip_tables_names ip_tables_targets ipt_hashlimit netfilter nf_conntrack nf_conntrack_expect xt_recent": "refused: no capability",
+    "connector ipconfig pnp psched ptype rt_acct": "still: of the machine, and nothing inside adds to it",
+    "sockstat sockstat6 protocols softnet_stat stat": "channels that are listed: memory, sockets and packets of the machine are counted",
 }
 
 ENUMERATE = """
@@ -58,6 +80,7 @@ def f():
                 told += works(name, lambda: len(os.listdir("/proc/" + name)) > 0)
             else:
                 told += works(name, lambda: len(open("/proc/" + name, "rb").read(4096)) > 0)
+    told += ["self/" + name for name in os.listdir("/proc/self")] + ["self/net/" + name for name in os.listdir("/proc/self/net")]
     counters = [line for line in open("/proc/stat").read().splitlines() if line.startswith(("cpu", "intr", "ctxt", "processes", "softirq"))]
     marks += [] if all(set("".join(line.split()[1:])) <= {"0"} for line in counters) else ["counters in /proc/stat"]
     with open(os.__file__) as file:
@@ -67,6 +90,10 @@ def f():
             marks += works(f"ioctl {command:#x}", lambda: fcntl.ioctl(file, command, bytearray(1024)) is not None)
     one, two = socket.socketpair()
     marks += works("cookie", lambda: one.getsockopt(socket.SOL_SOCKET, 57, 8))
+    marks += works("descriptor of the peer", lambda: one.getsockopt(socket.SOL_SOCKET, 77))
+    marks += works("descriptors of senders", lambda: one.setsockopt(socket.SOL_SOCKET, 76, 1) is None)
+    marks += works("descriptor of a process", lambda: os.pidfd_open(os.getpid()))
+    marks += works("event", lambda: os.eventfd(0))
     marks += works("netns cookie", lambda: one.getsockopt(socket.SOL_SOCKET, 71, 8))
     for protocol in range(1, 24):
         marks += works(f"netlink {protocol}", lambda: socket.socket(16, socket.SOCK_RAW, protocol))
@@ -120,7 +147,10 @@ def enumerate_from_inside(launcher: Launcher, start: Start) -> dict[str, list[st
     assert reply.ok, (reply.reason, reply.log)
     found = reply.value["value"]
     assert isinstance(found, dict)
-    found["told"] = sorted(set(found["told"]) - {name for names in TOLD for name in names.split()})
+    known = (("", TOLD), ("self/", TOLD_OF_A_PROCESS), ("self/net/", TOLD_OF_THE_NETWORK))
+    found["told"] = sorted(
+        set(found["told"]) - {folder + name for folder, told in known for names in told for name in names.split()}
+    )
     return found
 
 
