@@ -6,7 +6,7 @@ RUN/problem.tar   the same once more, as it was recorded, whatever becomes of th
 RUN/journal/      the truth
 RUN/inbox/        requests of other processes
 RUN/checkpoint.*  the search's state at some record; may be deleted at any time
-RUN/lock          held by the driver
+RUN/lock          held by the driver; says whose it is and how far that one is
 RUN/program.md    how to do research on the problem, where the run has its own instructions
 RUN/prompts/      templates of prompts, where the run has its own
 """
@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
@@ -138,10 +139,20 @@ def find(path: Path) -> RunDir:
     return RunDir(path, str(found["run"]))
 
 
+class Hold(StrEnum):
+    """Who has a run: nobody; whoever carries out a request and lets go; a driver that opens it, and whose first records are not
+    there yet; a driver that has opened it."""
+
+    NOBODY = "nobody"
+    ERRAND = "errand"
+    OPENING = "opening"
+    OPEN = "open"
+
+
 class RunLock:
     """Only one driver at a time.  The kernel lets go of the lock when its process ends, however it ends."""
 
-    def __init__(self, run: RunDir) -> None:
+    def __init__(self, run: RunDir, hold: Hold = Hold.ERRAND) -> None:
         """Take the lock.
 
         Raises:
@@ -156,13 +167,18 @@ class RunLock:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = os.pread(self._fd, 32, 0).decode(errors="replace").strip() or "unknown"
+            holder, _ = _said(self._fd)
             os.close(self._fd)
             raise RunLocked(
                 f"{run.path} is being driven by process {holder}; wait for it, or type: evolve stop {run.path}"
             ) from error
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        self.say(hold)
+
+    def say(self, hold: Hold) -> None:
+        """How far its holder is, for whoever looks."""
+        text = f"{os.getpid()} {hold}\n".encode()
+        os.pwrite(self._fd, text, 0)
+        os.ftruncate(self._fd, len(text))
 
     def __enter__(self) -> RunLock:
         return self
@@ -178,15 +194,27 @@ class RunLock:
 
 
 def is_driven(run: RunDir) -> bool:
-    """Whether a driver holds the run now."""
+    """Whether somebody holds the run now."""
+    return hold_of(run) is not Hold.NOBODY
+
+
+def hold_of(run: RunDir) -> Hold:
+    """Who has the run now.  Asked before its journal is read: of a driver that is ``OPEN`` the first records are there."""
     try:
         fd = os.open(run.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return False
+        return Hold.NOBODY
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        _, word = _said(fd)
+        return Hold(word) if word in tuple(Hold) else Hold.OPEN  # an older driver says its process alone
     finally:
         os.close(fd)
-    return False
+    return Hold.NOBODY
+
+
+def _said(fd: int) -> tuple[str, str]:
+    """The process that a lock names, and the word beside it."""
+    process, _, word = os.pread(fd, 64, 0).decode(errors="replace").strip().partition(" ")
+    return process or "unknown", word

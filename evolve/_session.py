@@ -97,7 +97,7 @@ def start(
         _need_reach(problem, config.search)
     need_machine(config, problem)
     with _rundir.create(config.out, problem.contract.name) as run:
-        with _rundir.RunLock(run):
+        with _rundir.RunLock(run, _rundir.Hold.OPENING):
             info = keep(copy_problem(problem, run.problem), run)
             copy_texts(config.llm, run)
             config_text, key = config_to_json(config), fresh_secret() if secret is None else secret
@@ -161,7 +161,7 @@ def _drive(
     as_recorded: bool = False,
 ) -> Summary:
     with ExitStack() as stack:
-        stack.enter_context(_rundir.RunLock(run))
+        lock = stack.enter_context(_rundir.RunLock(run, _rundir.Hold.OPENING))
         stack.enter_context(rare_collections())
         created = read_created(run)
         config, problem = config_from_json(created.config), ready_problem(run, created.problems[0], as_recorded=as_recorded)
@@ -182,6 +182,9 @@ def _drive(
         search.pausing = pausing
         epoch = _open(recorder, workshop, config, budget, journal.cut_bytes, models)
         _take_in(recorder, workshop, epoch, programs)
+        if journal.written is not None:
+            journal.wait_durable(journal.written.seq)
+        lock.say(_rundir.Hold.OPEN)
         for placed in unshown(search, shown):
             recorder.write(placed)
         if announce is not None:

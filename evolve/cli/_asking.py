@@ -27,7 +27,7 @@ from evolve.cli._agent_answers import (
     TaskAnswer,
     TriedAnswer,
 )
-from evolve.cli._opened import RUNNING, open_run
+from evolve.cli._opened import open_run
 from evolve.cli._results import cost_of
 from evolve.propose import Assignment, FailureClass, Program, TaskSheet, rules
 
@@ -114,7 +114,7 @@ def ask_run(path: str, *, expires_s: float | None = None, parent: str = "") -> A
         assignment=replace(told, failures=_failures(opened.search)),
         contract=opened.problem.contract,
         cost=cost_of(opened, told.parents[0].id),
-        outlook=outlook(opened.search, opened.now, run=run, driven=opened.status == RUNNING),
+        outlook=outlook(opened.search, opened.now, run=run, driven=opened.driven),
         remarks=tuple(opened.search.memory.remarks),
     )
 

@@ -8,25 +8,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evolve._errand import errand
 from evolve._errors import EXIT_NEGATIVE, RunError, UsageError
-from evolve._rundir import find, is_driven
+from evolve._rundir import Hold, RunDir, find, hold_of, is_driven
 from evolve.cli._answers import StatusAnswer
 from evolve.cli._background import Background
 from evolve.cli._look import status_answer
-from evolve.cli._opened import open_run
+from evolve.cli._opened import OPENS, STARTING, open_run
 from evolve.cli._telling import Pause
 from evolve.propose._scope import is_plain_path
 
 VALIDATE_S = 120.0
-_OPENING_S = 1.0  # how long an opening may take to be refused, whatever was asked
+_OPENING_S = 10.0  # how long an opening is waited for, whatever was asked: it may be refused
+_AT_ONCE_S = 1.0  # how long an end is, where there is little to do
+_EVERY_S = 0.05
 
 
 def resume_run(path: str, budget: Mapping[str, float], *, drive: bool, wait_s: float, pause: Pause = time.sleep) -> StatusAnswer:
     """Change limits and drive a run on; returns its status, after at most about ``wait_s`` seconds of waiting for its end.
+    Where the opening takes long the status says that it is starting.
 
     ``pause`` sleeps between two looks; what it raises ends the wait.
 
@@ -34,16 +38,33 @@ def resume_run(path: str, budget: Mapping[str, float], *, drive: bool, wait_s: f
         UsageError: no such limit.
         RunError: no run in that folder, or one that cannot be opened.
     """
-    end = time.monotonic() + max(wait_s, _OPENING_S)
+    asked = time.monotonic()
     run = find(Path(path))
     changes = {key.removeprefix("budget."): int(much) if float(much).is_integer() else much for key, much in budget.items()}
     if changes:
         errand(run, "budget", changes)
     if drive and not is_driven(run):
         with Background(run.path, []) as opening:
-            opening.wait(end, pause)
+            seen = _await_opening(run, opening, asked + max(wait_s, _OPENING_S), pause)
+            opening.wait(max(asked + wait_s, time.monotonic() + _AT_ONCE_S), pause)
+            begins = not (seen or opening.ended)
             opening.check()
+            answer = status_answer(open_run(path))
+            return _starting(answer) if begins else answer
     return status_answer(open_run(path))
+
+
+def _starting(answer: StatusAnswer) -> StatusAnswer:
+    """The same of a run whose driver is on its way."""
+    seen = answer.outlook
+    return replace(answer, status=STARTING, reason=OPENS, outlook=seen and replace(seen, driven=True))
+
+
+def _await_opening(run: RunDir, opening: Background, until: float, pause: Pause) -> bool:
+    """Wait until a driver has opened the run, or the process that was to do so ended.  Returns whether it was seen open."""
+    while (seen := hold_of(run)) is not Hold.OPEN and not opening.ended and time.monotonic() < until:
+        pause(_EVERY_S)
+    return seen is Hold.OPEN
 
 
 def validate_run(path: str, files: Mapping[str, str], wait_s: float) -> dict[str, Any]:

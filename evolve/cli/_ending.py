@@ -10,7 +10,7 @@ from archive import TextStore, difference
 from evolve._cards import bound_of
 from evolve._confirming import suspicion
 from evolve._counted import counted
-from evolve._ends import GIVEN
+from evolve._ends import GIVEN, spent
 from evolve._frames import SEED
 from evolve._outlook import ending_limits, raising
 from evolve._search import Search
@@ -125,6 +125,12 @@ def _story(steps: tuple[Step, ...]) -> str:
     return "\n".join([*lines[:half], f"... {len(lines) - _STEPS} more ...", *lines[-half:]])
 
 
+def _in_the_way(summary: Summary, search: Search) -> tuple[str, ...]:
+    """The limits that a further child needs raised.  Where people make the children they are not what ended the run."""
+    by = spent(search, search.spend.last_at) if summary.reason == GIVEN else ""
+    return (by,) if by else ending_limits(search, summary.reason)
+
+
 def _next(summary: Summary, search: Search) -> list[str]:
     commands, run = [], shlex.quote(summary.run)
     if summary.status == "failed":
@@ -136,7 +142,7 @@ def _next(summary: Summary, search: Search) -> list[str]:
     commands.append(f'evolve query {run} "SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"')
     if summary.status in ("interrupted", "stopped"):
         commands.append(f"evolve resume {run}")
-    elif limits := ending_limits(search, summary.reason):
+    elif limits := _in_the_way(summary, search):
         commands.append(raising(search, search.spend.last_at, summary.run, *limits))
     elif summary.reason == GIVEN:
         commands.append(f"evolve ask {run} --out work/1")

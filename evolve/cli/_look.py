@@ -127,9 +127,7 @@ def lineage(words: Namespace) -> int:
 
 def status_answer(opened: OpenedRun) -> StatusAnswer:
     """How an opened run stands."""
-    from evolve._outlook import outlook
     from evolve.cli._answers import StatusAnswer
-    from evolve.cli._opened import RUNNING
 
     seen, contract = opened.progress(), opened.problem.contract
     return StatusAnswer(
@@ -166,7 +164,7 @@ def status_answer(opened: OpenedRun) -> StatusAnswer:
         cpu_s=round(seen.cpu_s, 3),
         budget=seen.budget,
         models=seen.models,
-        outlook=outlook(opened.search, opened.now, run=str(opened.run.path), driven=opened.status == RUNNING),
+        outlook=opened.outlook(),
         not_deterministic=seen.not_deterministic,
         beyond=seen.beyond,
         evaluator=seen.evaluator,

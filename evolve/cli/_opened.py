@@ -15,20 +15,22 @@ from evolve._counted import counted
 from evolve._ends import GIVEN
 from evolve._errors import RunError
 from evolve._frames import SEED
-from evolve._outlook import outlook, spent_words
+from evolve._outlook import Outlook, outlook, spent_words
 from evolve._progress import Progress, Watch
 from evolve._reading import open_search
-from evolve._rundir import RunDir, find, is_driven
+from evolve._rundir import Hold, RunDir, find, hold_of
 from evolve._search import Search
 from evolve._summary import best_of
 
 RUNNING, KILLED = "running", "its driver ended without closing it"
+STARTING, OPENS = "starting", "a driver opens it; limits and what is spent are still those of the last opening"
 MEASURED = "what was told is measured; nobody drives it"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedRun:
-    """``now`` is Unix time for a live run, the time of its last record for one that nobody drives."""
+    """``now`` is Unix time for a live run, the time of its last record for one that nobody drives, or that a driver is opening:
+    the time between two openings is not spent."""
 
     run: RunDir
     config: RunConfig
@@ -38,6 +40,15 @@ class OpenedRun:
     status: str
     reason: str
     now: float
+
+    @property
+    def driven(self) -> bool:
+        """Whether a driver has it, or is opening it."""
+        return self.status in (RUNNING, STARTING)
+
+    def outlook(self) -> Outlook:
+        """How long it still goes on."""
+        return outlook(self.search, self.now, run=str(self.run.path), driven=self.driven)
 
     def progress(self) -> Progress:
         """What a person wants to know of it."""
@@ -84,11 +95,13 @@ def open_run(path: str) -> OpenedRun:
         ArchiveError: a damaged or foreign journal.
     """
     run = find(Path(path))
-    driven = is_driven(run)
+    hold = hold_of(run)
     config, problem, search, texts = open_search(run)
     last = search.spend.last_at
-    status, reason = (RUNNING, "") if driven else _stands(search, last, str(run.path))
-    return OpenedRun(run, config, problem, search, texts, status, reason, time.time() if driven else last)
+    if hold is Hold.OPEN:
+        return OpenedRun(run, config, problem, search, texts, RUNNING, "", time.time())
+    status, reason = (STARTING, OPENS) if hold is Hold.OPENING else _stands(search, last, str(run.path))
+    return OpenedRun(run, config, problem, search, texts, status, reason, last)
 
 
 def _stands(search: Search, last: float, run: str) -> tuple[str, str]:

@@ -10,9 +10,8 @@ from statistics import median
 
 from archive import Measured, Requested, find_records
 from evolve._errors import UsageError
-from evolve._outlook import outlook
 from evolve.cli._agent_answers import CostAnswer, TicketAnswer
-from evolve.cli._opened import RUNNING, OpenedRun, open_run
+from evolve.cli._opened import OpenedRun, open_run
 from evolve.cli._telling import NOT_MEASURED, Pause, standing_of, wait_measured
 
 SCHEMA = 1
@@ -86,7 +85,7 @@ def _answer(opened: OpenedRun, ticket: int | None, status: str, candidate: str |
         result=found,
         cost=cost_of(opened, candidate) if candidate is not None else None,
         fate=fate,
-        outlook=outlook(opened.search, opened.now, run=run, driven=opened.status == RUNNING),
+        outlook=opened.outlook(),
     )
 
 

@@ -16,13 +16,13 @@ from evolve._contract import MAX_BYTES
 from evolve._errand import ANSWER_S, errand
 from evolve._errors import UsageError
 from evolve._memory import effect_of
-from evolve._outlook import Fate, fate, is_in_hand, outlook
+from evolve._outlook import Fate, fate, is_in_hand
 from evolve._population import standing
 from evolve._rundir import find, is_driven
 from evolve._summary import best_of, gain_of
 from evolve.cli._agent_answers import FateAnswer, ResultAnswer, TellAnswer
 from evolve.cli._background import Background
-from evolve.cli._opened import RUNNING, OpenedRun, open_run
+from evolve.cli._opened import OpenedRun, open_run
 from evolve.propose._scope import is_plain_path
 
 SCHEMA = 1
@@ -273,13 +273,13 @@ def _with_fate(answer: TellAnswer, candidate: str) -> TellAnswer:
 
 def fate_of(opened: OpenedRun, candidate: str) -> Fate:
     """Whether and when a candidate of an opened run is measured."""
-    run = str(opened.run.path)
-    seen = outlook(opened.search, opened.now, run=run, driven=opened.status == RUNNING)
     ran_s = 0.0
     if is_in_hand(opened.search, candidate):
         began = [one.at for one in find_records(opened.run.path, ("measure_issued",), mention=candidate)]
         ran_s = max(opened.now - began[-1], 0.0) if began else 0.0
-    return fate(opened.search, opened.search.people.by_id[candidate], seen, opened.now, run=run, ran_s=ran_s)
+    return fate(
+        opened.search, opened.search.people.by_id[candidate], opened.outlook(), opened.now, run=str(opened.run.path), ran_s=ran_s
+    )
 
 
 def is_known(answer: TellAnswer) -> bool:

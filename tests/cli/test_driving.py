@@ -55,7 +55,7 @@ def test_a_noisy_run_ends_with_both_means_unconfirmed(cli: Cli) -> None:
     code, out, err = cli("run", f"problem={problem}", "out=run", *words, *SETTINGS)
     assert code == 0, err
     assert "30 % of the budget is set aside to confirm improvements" in err
-    assert "the budget does not hold one vault (20 measurements, set aside: 7): the run will end unconfirmed" in err
+    assert "the budget does not hold one vault (20 measurements, set aside: 7): the run ends unconfirmed" in err
     assert "unconfirmed" in out
     assert "improved" not in out + err
     if "nothing better" not in out:

@@ -18,9 +18,11 @@ from evolve._contract import Budget
 from evolve._ends import NO_MODEL, spent
 from evolve._errors import RunError, UsageError
 from evolve._outlook import ending_limits, fate, outlook, raising
-from evolve._rundir import RunDir, is_driven
+from evolve._rundir import Hold, RunDir, RunLock, is_driven
 from evolve._search import Search
+from evolve.cli import _driving
 from evolve.cli._background import Background
+from evolve.cli._driving import resume_run
 from evolve.cli._opened import open_run
 from evolve.cli._telling import left_out, needed, read_files
 
@@ -261,3 +263,46 @@ def test_what_is_set_aside_is_told_beside_what_is_left(say: Say, tmp_path: Path,
     say("resume", run, "budget.evaluations=100", "--json")
     (row,) = json.loads(say("status", run, "--json"))["outlook"]["limits"]
     assert (row["set_aside"], row["left"]) == (30.0, 69.0)
+
+
+def test_the_time_between_two_openings_is_not_spent_while_a_driver_opens_the_run(say: Say, run: Path) -> None:
+    before = json.loads(say("status", run, "--json"))
+    time.sleep(0.2)
+    with RunLock(RunDir(run, ""), Hold.OPENING):
+        seen = json.loads(say("status", run, "--json"))
+        assert (seen["status"], seen["outlook"]["driven"]) == ("starting", True)
+        assert (seen["wall_s"], seen["outlook"]["limits"]) == (before["wall_s"], before["outlook"]["limits"])
+        assert "a driver opens it" in say("status", run)
+    with RunLock(RunDir(run, "")):  # somebody carries out a request, and nobody drives
+        assert json.loads(say("status", run, "--json")) == before
+
+
+@pytest.mark.parametrize(("patience_s", "status"), [(30.0, "running"), (0.2, "starting")])
+def test_a_run_that_is_driven_on_says_so_at_once_however_long_its_opening_takes(
+    say: Say, problem: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience_s: float, status: str
+) -> None:
+    run = tmp_path / "run"
+    say("run", "--json", f"problem={problem}", f"out={run}", "budget.evaluations=3", "problem.params.sleep=0.05", *SETTINGS)
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "sitecustomize.py").write_text("import time\ntime.sleep(1.5)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "slow"))
+    monkeypatch.setattr(_driving, "_OPENING_S", patience_s)
+    found = resume_run(str(run), {"evaluations": 100_000}, drive=True, wait_s=0.0)
+    try:
+        assert found.outlook is not None
+        assert (found.status, found.outlook.driven, found.budget.evaluations) == (status, True, 100_000)
+    finally:
+        wait_for(lambda: is_driven(RunDir(run, "")))
+        say("stop", run)
+
+
+def test_no_program_is_offered_where_the_budget_is_spent(say: Say, problem: Path, tmp_path: Path, file) -> None:
+    words = ("run", f"problem={problem}", "search=given", *SETTINGS)
+    assert "evolve ask" in say(*words, f"out={tmp_path / 'room'}", "budget.evaluations=8")
+    run = tmp_path / "spent"
+    say(*words, f"out={run}", "budget.evaluations=2")
+    say("tell", run, json.loads(say("ask", run, "--json"))["ticket"], file(child(2.0)), "--wait")
+    out = say("resume", run)
+    assert "everything that was given is measured" in out
+    assert "evolve ask" not in out
+    assert f"evolve resume {run} budget.evaluations=4" in out

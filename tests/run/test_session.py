@@ -9,7 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from archive import Closed, JournalDamaged, Measured, MeasureIssued, Opened, Placed, Purpose, RunCreated, read_journal
+from archive import (
+    BudgetSet,
+    Closed,
+    JournalDamaged,
+    Measured,
+    MeasureIssued,
+    Opened,
+    Placed,
+    Purpose,
+    RunCreated,
+    find_records,
+    read_journal,
+)  # fmt: skip
 from evolve import _rundir
 from evolve._errors import RunError, RunLocked, UsageError
 from evolve._inbox import inbox_folder, post
@@ -112,6 +124,24 @@ def test_only_one_driver_at_a_time(parabola):
         assert _rundir.is_driven(run)
         with pytest.raises(RunLocked, match="evolve stop"):
             resume(Path(summary.run))
+
+
+def test_a_driver_is_known_to_have_opened_a_run_once_its_first_records_are_there(parabola):
+    summary = start(parabola(evaluations=10))
+    run, seen = _rundir.find(Path(summary.run)), []
+
+    def look(search, stamped):
+        seen.append((stamped.record.__class__, _rundir.hold_of(run)))
+
+    def opened(announcement):
+        last = [stamped.record for stamped in find_records(run.path, ("opened", "budget_set"))][-2:]
+        seen.append((tuple(map(type, last)), _rundir.hold_of(run)))
+
+    resume(run.path, {"evaluations": 12}, hooks=[look], announce=opened)
+    assert seen[0] == (Opened, _rundir.Hold.OPENING)
+    assert ((Opened, BudgetSet), _rundir.Hold.OPEN) in seen
+    assert seen[-1] == (Closed, _rundir.Hold.OPEN)
+    assert _rundir.hold_of(run) is _rundir.Hold.NOBODY
 
 
 def test_a_folder_that_is_taken_is_refused_and_nothing_is_lost(parabola):
