@@ -200,11 +200,11 @@ def next_budget(search: Search) -> None:
 
 
 def allowance(search: Search, milestone: int | None = None) -> float:
-    """Runs that vaults may have cost by a milestone, or in all."""
+    """Runs that vaults may have cost by a milestone, or in all.  Where nothing limits a run one more always fits."""
     fifths = MILESTONES if milestone is None else milestone - search.docket.base
     total = affordable(search.budget, search.spend, search.slots, repeated=True)
     if math.isinf(total):
-        return search.budget.confirm * search.spend.evaluations
+        return max(search.budget.confirm * search.spend.evaluations, search.docket.cost + SIZES[-1].own + SIZES[-1].bank)
     return search.budget.confirm * total * min(fifths, MILESTONES) / MILESTONES
 
 

@@ -17,7 +17,7 @@ from archive import Entry, Needs, Purpose, Start
 from evolve import _confirming as confirming
 from evolve import _evidence_runs as evidence
 from evolve._policies import SEED
-from evolve._spend import Reserve, exhausted
+from evolve._spend import Reserve, affordable, exhausted
 from evolve.confirm import SIZES
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def final_block(search: Search, now: float) -> Due | None:
         return None
     left = _room(search, 0)
     for number in (SEED, leader)[-int(min(left, 2)) :] if left >= 1 else ():
+        if number == leader and _awaited(search, Purpose.RECHECK):
+            return None  # another may lead by what is still measured
         if not (steadiness.has(number) or _busy(search, number)):
             return _again(search, number, Purpose.RECHECK)
     return None
@@ -143,16 +145,23 @@ def _more_certainty(search: Search, now: float) -> Due | None:
 
 
 def _certain_enough(search: Search, ahead: int) -> bool:
-    """Where people or agents make the children more of them may come: certainty takes no more than what is set aside for claims."""
+    """Where people or agents make the children more may come: certainty takes no more than what is set aside for claims, and all
+    that whoever is there takes where nothing limits the run."""
+    if math.isinf(affordable(search.budget, search.spend, search.slots, repeated=True)):
+        return False
     taken = search.spend.count(Purpose.REMEASURE, Purpose.REFERENCE)
     return taken + ahead + search.docket.cost >= confirming.allowance(search)
+
+
+def _awaited(search: Search, last: Purpose) -> bool:
+    """Whether anything but the last measurements themselves is in flight."""
+    return any(block.issued.purpose is not last for block in search.tickets.blocks.values())
 
 
 def _last_look(search: Search) -> Due | None:
     """Best and seed side by side, where no vault says more."""
     people, leader = search.people, search.people.leader
-    busy = any(block.issued.purpose is not Purpose.FINAL for block in search.tickets.blocks.values())
-    if busy or search.docket.vaults or search.policy.given:
+    if _awaited(search, Purpose.FINAL) or search.docket.vaults or search.policy.given:
         return None
     if search.finals is not None:
         return _final(search, search.finals[0], search.finals[1])

@@ -344,7 +344,7 @@ class Population:
 
     def _elect(self) -> None:
         worth = self.archive.cells.worth
-        best = max(self.elites, key=lambda number: (worth(number), -number), default=None)
+        best = max(self.elites, key=lambda number: (worth(number), number == self.leader, -number), default=None)
         if best != self.leader:
             self.leader, self.leader_at = best, self.n_settled
 

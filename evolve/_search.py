@@ -229,7 +229,8 @@ class Search:
     def accept_block(
         self, attempt: Attempt, status: BlockStatus, *, skipped: tuple[int, ...], drift: float | None, reason: str, lost: int | None
     ) -> tuple[Record, ...]:
-        """The records of a block's end.  A candidate with which graders were lost twice is taken to have crashed."""
+        """The records of a block's end.  A program with which graders were lost twice is one that the evaluator cannot judge: what
+        ended them is not known, and candidates cannot reach them."""
         block = self.tickets.waits_for_block(attempt)
         if block is None:
             return (LateResult(attempt, self.problem, f"block: {status}"),)
@@ -242,8 +243,9 @@ class Search:
         number = self.people.by_id[entry.candidate]
         if number == SEED or self.people.rows[number].losses == 0:
             return (closed,)
-        crash = Measurement(entry.candidate, entry.stage, entry.seed, Status.CRASH, reason=f"its grader was lost twice: {reason}")
-        return (Measured(attempt, self.problem, lost, block.issued.purpose, crash), closed)
+        why = f"its grader was lost twice: {reason}"
+        unjudged = Measurement(entry.candidate, entry.stage, entry.seed, Status.EVALUATOR_ERROR, reason=why)
+        return (Measured(attempt, self.problem, lost, block.issued.purpose, unjudged), closed)
 
     # ---------------------------------------------------------------------------------------------- applying
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from evolve.cli._opened import OpenedRun
 
 SCHEMA = 1
+_MOST_CONFIRM = 0.9  # a larger share is not advised: something has to be found first
 
 
 def claims(words: Namespace) -> int:
@@ -121,12 +122,18 @@ def exact_text(exact: Exact) -> str:
 
 
 def _none_text(opened: OpenedRun) -> str:
-    budget = opened.search.budget
-    return (
-        "no vault was opened: nothing is claimed.\n"
-        f"next: evolve status {opened.run.path}; with more to spend on it: "
-        f"evolve resume {opened.run.path} budget.confirm={min(budget.confirm + 0.2, 0.9):g}"
-    )
+    from evolve._spend import nearest_limit
+
+    search, run = opened.search, opened.run.path
+    nearest = nearest_limit(search.budget, search.spend, search.spend.last_at)
+    if nearest is None:
+        way = f"to go on: evolve resume {run}"
+    elif search.budget.confirm < _MOST_CONFIRM:
+        way = f"with more to spend on it: evolve resume {run} budget.confirm={min(search.budget.confirm + 0.2, _MOST_CONFIRM):g}"
+    else:
+        limit = getattr(search.budget, nearest[1].removeprefix("budget."))
+        way = f"with more to spend on it: evolve resume {run} {nearest[1]}={2 * limit:g}"
+    return f"no vault was opened: nothing is claimed.\nnext: evolve status {run}; {way}"
 
 
 VERBS = (

@@ -11,7 +11,6 @@ import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import zstandard
 
 from archive import Curve, Status
@@ -50,7 +49,7 @@ def judge(outcome: object, contract: Contract, stage: str) -> Judged:
     """Check an outcome.
 
     A score is finite and there exactly when the status is ``ok``.  Metrics, descriptors and artifacts must be declared.  A metric
-    or descriptor that is not finite, or that an ``ok`` outcome at the contract's last stage lacks, is left out and named in
+    or descriptor that is no finite number, or that an ``ok`` outcome at the contract's last stage lacks, is left out and named in
     ``reason``, which then begins with ``incomplete: ``: that says nothing against the score, unless a gate looks at it.  An ``ok``
     outcome beyond one of the contract's gates becomes ``rejected``; no outcome becomes ``ok`` here.
 
@@ -178,7 +177,7 @@ def positive(what: str, value: object) -> float:
 
 
 def _named(what: str, values: object, declared: tuple[str, ...], complete: bool) -> tuple[dict[str, float], dict[str, str]]:
-    """The declared numbers that are there and finite, and of the others what is wrong, by name."""
+    """The declared ones that are numbers a score could be, and of the others what is wrong, by name."""
     if not isinstance(values, Mapping):
         raise OutcomeError(f"{what} is {type(values).__name__}, expected a mapping of names to numbers")
     for name in values:
@@ -192,15 +191,12 @@ def _named(what: str, values: object, declared: tuple[str, ...], complete: bool)
         if name not in values:
             if complete:
                 wrong[name] = f"{what}.{name} is missing, which problem.yaml declares"
-        elif _is_infinite(values[name]):
-            wrong[name] = f"{what}.{name} is {float(values[name])}, expected a finite number"
-        else:
+            continue
+        try:
             found[name] = _number(f"{what}.{name}", values[name])
+        except OutcomeError as error:
+            wrong[name] = str(error)
     return found, wrong
-
-
-def _is_infinite(value: object) -> bool:
-    return isinstance(value, float | np.floating) and not math.isfinite(value)
 
 
 def _text(what: str, value: object) -> str:

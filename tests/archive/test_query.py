@@ -189,6 +189,7 @@ def test_what_does_not_count(toy: ToyRun) -> None:
         fresh: (None, True, 0),
     }
     assert ask(toy, "SELECT count(*), count(*) FILTER (counted) FROM measurements") == [(9, 8)]
+    assert ask(toy, "SELECT id FROM candidates WHERE gain IS NOT NULL ORDER BY seq") == [(seed,), (void,)]
 
 
 def test_an_absurd_score_breaks_no_query(toy: ToyRun) -> None:

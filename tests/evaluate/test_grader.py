@@ -164,7 +164,7 @@ def test_an_evaluator_whose_own_test_passes_measures(tmp_path: Path, body: str) 
     assert [result.status for result in _measure(Probe(tmp_path, evaluate=text))] == [Status.OK]
 
 
-def test_a_secondary_metric_that_is_missing_or_not_finite_is_named_and_one_of_another_type_is_an_error(tmp_path: Path) -> None:
+def test_a_secondary_metric_that_is_no_finite_number_is_named(tmp_path: Path) -> None:
     found = []
     for i, metrics in enumerate(("{}", "{'extra': float('nan')}", "{'extra': float('inf')}", "{'extra': None}")):
         text = HEADER + f"def evaluate(trial):\n    return Outcome(score=1.0, metrics={metrics}, descriptors={{'place': 0.1}})\n"
@@ -174,7 +174,7 @@ def test_a_secondary_metric_that_is_missing_or_not_finite_is_named_and_one_of_an
         (Status.OK, 1.0, "incomplete: metrics.extra is missing, which problem.yaml declares"),
         (Status.OK, 1.0, "incomplete: metrics.extra is nan, expected a finite number"),
         (Status.OK, 1.0, "incomplete: metrics.extra is inf, expected a finite number"),
-        (Status.EVALUATOR_ERROR, None, "metrics.extra is NoneType, expected a number"),
+        (Status.OK, 1.0, "incomplete: metrics.extra is NoneType, expected a number"),
     ]
 
 
@@ -191,6 +191,16 @@ def test_a_measurement_says_what_graded_it_and_what_was_seen(tmp_path: Path) -> 
         (Status.INVALID, ()),
     ]
     assert {result.evaluator for result in results} == {probe.problem.evaluator}
+
+
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "SystemExit(3)", "GeneratorExit", "asyncio.CancelledError()"])
+def test_whatever_an_evaluator_raises_is_its_error_and_the_next_is_measured(tmp_path: Path, raised: str) -> None:
+    body = HEADER + "import asyncio\ndef evaluate(trial):\n    if 'bad' in trial.files['action.json']:\n"
+    body += f"        raise {raised}\n    return {OK}\n"
+    first, second = _measure(Probe(tmp_path, evaluate=body), action("score", "bad"), action("score", "b"))
+    assert first.status is Status.EVALUATOR_ERROR
+    assert raised.removeprefix("asyncio.").partition("(")[0] in first.reason
+    assert second.status is Status.OK
 
 
 def test_an_exception_is_told_with_its_place_in_the_evaluator(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from simulation import PROBLEM, Simulation, build, contract, hash_of, state
+from simulation import PROBLEM, Simulation, _candidate, build, contract, hash_of, state
 
 from archive import (
+    Attempt,
     BlockClosed,
     BlockStatus,
     BudgetSet,
@@ -21,6 +22,7 @@ from archive import (
     Measured,
     MeasureIssued,
     Measurement,
+    ProposalStatus,
     Proposed,
     Purpose,
     Retraction,
@@ -74,6 +76,21 @@ def ended() -> Planted:
     run = planted()
     run.run()
     return run
+
+
+@pytest.mark.parametrize("children", [1, 3])
+def test_a_run_that_nothing_limits_brings_what_was_given_to_a_claim(children):
+    run = planted(evaluations=None, policy="given")
+    run.run()
+    for n in range(children):
+        child = _candidate(f"child{n}", f"child{n}", 0.6 + 0.15 * n, ("seed",), 1)
+        run.values[child.id] = 0.6 + 0.15 * n
+        run.write(Proposed(Attempt(run.epoch, 100 + n), PROBLEM, ProposalStatus.CHILD, candidate=child))
+        run.open()
+        run.run()
+        assert run.search.over(run.now)
+    assert len(claims_of(run.search)) == children
+    assert run.search.spend.evaluations < 150 * (children + 1)
 
 
 def test_a_real_improvement_is_confirmed_and_reported(ended):
