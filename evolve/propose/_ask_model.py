@@ -236,6 +236,9 @@ class Reading:
             self._kept = edits
             return EditFailure(answer.rejected, tuple(edit.number for edit in edits))
         made = apply_edits(self._parent, edits, self._scope, partial=partial)
+        if partial and isinstance(made, EditFailure) and (older := _overlapping(made, beyond=len(answer.edits))):
+            edits = tuple(edit for edit in edits if edit.number not in older)
+            made = apply_edits(self._parent, edits, self._scope, partial=True)
         if isinstance(made, EditFailure):
             self._kept = tuple(edit for edit in edits if edit.number in made.fine)
         elif self._shorter and _size(made.files) >= _size(self._parent):
@@ -250,6 +253,12 @@ def _place(edit: AnyEdit) -> tuple[str, str]:
     if isinstance(edit, Replace):
         return edit.path, edit.search
     return edit.path, f"block {edit.block}" if isinstance(edit, RewriteBlock) else "the file"
+
+
+def _overlapping(made: EditFailure, *, beyond: int) -> frozenset[int]:
+    """The edits kept from earlier answers, where they are all that overlaps: what the last answer says goes before them."""
+    numbers = frozenset(fault.number for fault in made.faults if fault.fault is Fault.OVERLAP)
+    return numbers if numbers and min(numbers) > beyond else frozenset()
 
 
 def _size(files: Files) -> int:

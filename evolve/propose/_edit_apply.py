@@ -16,7 +16,7 @@ from evolve.propose._edit_inline import places_inside, whole_lines
 from evolve.propose._edit_links import unlinked
 from evolve.propose._edit_match import ESCAPES, Match, NoMatch, is_lazy, locate
 from evolve.propose._edit_objects import not_json
-from evolve.propose._edit_slips import is_escaped, without_numbers
+from evolve.propose._edit_slips import is_escaped, without_numbers, writer
 from evolve.propose._edit_source import Cut, Source, cut_lines, spliced
 from evolve.propose._edit_whole import block_meant, definitions, left_out, members, names_at_margin, stands_for_code, stub, unmarked
 from evolve.propose._edits import (
@@ -54,7 +54,8 @@ def apply_edits(files: Files, edits: Sequence[AnyEdit], scope: Scope, *, partial
         files: the parent, path to text.
         edits: from ``parse_answer``.
         scope: what a child may change.
-        partial: make the edits that have their place even when others have none; for a second turn that failed too.
+        partial: make the edits that have their place even when others have none; for a second turn that failed too.  Of two
+            edits that change one place neither is made: the later one may take the earlier one back.
 
     Returns:
         A child that ``check_scope`` accepts, that parses where the parent did, and that differs from the parent by more than
@@ -69,9 +70,10 @@ def apply_edits(files: Files, edits: Sequence[AnyEdit], scope: Scope, *, partial
         return failure(Fault.TOO_LARGE if edits else Fault.EMPTY, f"Expected 1 to {MAX_EDITS} edits; found {len(edits)}.")
     placer = _Placer(files, scope)
     found = [placer.place(edit) for edit in edits]
+    found = [_of_another(edit, spot, edits) for edit, spot in zip(edits, found, strict=True)]
     spots, clashes = _apart([spot for spot in found if isinstance(spot, _Spot)])
     faults = sorted([fault for fault in found if isinstance(fault, BlockFault)] + clashes, key=lambda fault: fault.number)
-    if faults and not (partial and spots):
+    if faults and (not (partial and spots) or any(fault.fault is Fault.OVERLAP for fault in faults)):
         return EditFailure(tuple(faults), tuple(spot.placed.number for spot in spots))
     child = placer.child(spots)
     if reason := _refused(files, child, scope):
@@ -296,6 +298,13 @@ def _as_deep(lines: list[str], source: Source, start: int, end: int) -> list[str
     if not depth or first[:1].isspace() or start == 0 or margin(source.lines[start - 1 : start]) != depth:
         return lines
     return moved(lines, "", depth) or lines
+
+
+def _of_another(edit: AnyEdit, spot: _Spot | BlockFault, edits: Sequence[AnyEdit]) -> _Spot | BlockFault:
+    if isinstance(spot, _Spot) or spot.fault is not Fault.NOT_FOUND or (other := writer(edit, edits)) is None:
+        return spot
+    said = f"it changes what block {other} writes, and edits refer to the program as given; make one block of both."
+    return _fault(edit, Fault.OVERLAP, said)
 
 
 def _apart(spots: list[_Spot]) -> tuple[list[_Spot], list[BlockFault]]:

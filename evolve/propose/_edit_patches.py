@@ -16,7 +16,21 @@ from evolve.propose._edits import AnyEdit, BlockFault, Fault, Replace, RewriteFi
 DIFF_INFOS = frozenset(("diff", "patch", "udiff", "apply_patch"))
 _HUNK = re.compile(r"@@+ -(\d{1,7})(?:,(\d{1,7}))? \+(\d{1,7})(?:,(\d{1,7}))? @@+ ?(.*)")
 _FILE = re.compile(r"\*\*\* (Update|Add|Delete) File: *(.+)")
-_META = ("diff ", "index ", "new file", "deleted file", "similarity ", "rename ", "old mode", "new mode", "\\ No newline")
+_MOVED = re.compile(r"\*\*\* (move|rename|copy) to: *.+|(rename|copy) from (.+)", re.IGNORECASE)
+_MOVES = {"move": "moves", "rename": "moves", "copy": "copies"}
+_META = (
+    "diff ",
+    "index ",
+    "new file",
+    "deleted file",
+    "similarity ",
+    "rename ",
+    "copy from ",
+    "copy to ",
+    "old mode",
+    "new mode",
+    "\\ No newline",
+)
 _IN_PATCH = frozenset(" +-@\\")
 
 
@@ -65,8 +79,12 @@ def edits_of(lines: Sequence[str], path: str, names: Names, number: int) -> list
     for i, line in enumerate(lines):
         reader.read(line, lines[i + 1] if i + 1 < len(lines) else "")
     made: list[AnyEdit | BlockFault] = []
+    for path, what in reader.gone.items():
+        at = number + len(made)
+        made.append(BlockFault(at, Fault.SCOPE, f"Block {at} {what} {shown(path)}; files stay where they are."))
     for hunk in reader.hunks:
-        made += [_edit(hunk, number + len(made))] if any(line.strip() for line in hunk.lines) or hunk.path in reader.gone else []
+        if any(line.strip() for line in hunk.lines) and hunk.path not in reader.gone:
+            made.append(_edit(hunk, number + len(made)))
     if made:
         return made
     return [BlockFault(number, Fault.MALFORMED, f"Block {number} is a diff without lines that begin with + or -.")]
@@ -75,7 +93,7 @@ def edits_of(lines: Sequence[str], path: str, names: Names, number: int) -> list
 class _PatchReader:
     def __init__(self, path: str, names: Names) -> None:
         self.hunks: list[_Hunk] = []
-        self.gone: set[str] = set()
+        self.gone: dict[str, str] = {}  # files that a patch would not leave where they are, and what it does to them
         self._path, self._names = path, names
         self._added = self._headed = False
 
@@ -85,9 +103,11 @@ class _PatchReader:
             self._added = found[1] == "Add"
             self._open()
             if found[1] == "Delete":
-                self.gone.add(self._path)
+                self.gone[self._path] = "deletes"
             if self._added:
                 self.hunks[-1].numbers = (0, 0, 0)
+        elif found := _MOVED.fullmatch(line.rstrip()):
+            self.gone[self._names.resolved(found[3].strip()) if found[2] else self._path] = _MOVES[(found[1] or found[2]).lower()]
         elif line.startswith("--- ") and after.startswith("+++ "):
             self._path, self._added = self._named(line) or self._path, line.startswith("--- /dev/null")
             self._headed = True
@@ -95,6 +115,8 @@ class _PatchReader:
             self._headed = False
             self._path = self._named(line) or self._path
             self._open()
+            if line[4:].split("\t")[0].strip() == "/dev/null":
+                self.gone[self._path] = "deletes"
         elif line.startswith("@@"):
             self._at(line)
         elif line.startswith(("*** ", *_META)) or (not self.hunks and not line.strip()):
@@ -129,8 +151,6 @@ class _PatchReader:
 
 
 def _edit(hunk: _Hunk, number: int) -> AnyEdit | BlockFault:
-    if not hunk.lines:
-        return BlockFault(number, Fault.SCOPE, f"Block {number} deletes {shown(hunk.path)}, and no file may go.")
     if hunk.numbers == (0, 0, 0):
         lines = [line.removeprefix("+") for line in hunk.lines]
         return RewriteFile(number, hunk.path, _text(lines))

@@ -1,4 +1,5 @@
-"""Slips that leave a text readable: line numbers and signs before lines, escapes of HTML, lists that indent a block.
+"""Slips that leave a text readable: line numbers and signs before lines, escapes of HTML, lists that indent a block,
+old lines that another edit would have written.
 
 Each gives another reading of a text, or none.  A reading is used only where the text as it is fits nowhere.
 """
@@ -9,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from evolve.propose._edit_source import tokens_of
+from evolve.propose._edits import AnyEdit, Replace
 from evolve.propose._spans import is_python
 
 _GUTTER = re.compile(r"[ \t]*L?(\d{1,6})(?:[ \t]?[:|│]|\t|→| ?\|)(.*)")
@@ -115,3 +117,16 @@ def unfenced(search: list[str], replace: list[str]) -> tuple[list[str], list[str
     if fenced(search) and (not replace or (fenced(replace) and search[0] == replace[0])):
         return search[1:-1], replace[1:-1]
     return search, replace
+
+
+def writer(edit: AnyEdit, edits: Sequence[AnyEdit]) -> int | None:
+    """The number of another edit that would write the lines which this one takes for old ones; None where there is none."""
+    old = _as_lines(edit.search) if isinstance(edit, Replace) and edit.search.strip() else ""
+    for other in edits if old else ():
+        if isinstance(other, Replace) and other is not edit and other.path in ("", edit.path) and old in _as_lines(other.replace):
+            return other.number
+    return None
+
+
+def _as_lines(text: str) -> str:
+    return "\n" + "".join(line.strip() + "\n" for line in text.strip().split("\n"))

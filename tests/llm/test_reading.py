@@ -78,3 +78,32 @@ def test_a_simplification_that_was_too_long_starts_anew():
 
 def test_a_long_simplification_is_refused_in_the_last_turn_too():
     assert isinstance(reading(shorter=True).child(edit("A = 1.5", "A = 15.25"), partial=True), EditFailure)
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("second", [
+    edit("A = 1.5", "A = 4.5"),  # the same place again
+    edit("A = 9.5", "A = 4.5"),  # what the first one would have written
+])  # fmt: skip
+def test_of_two_versions_of_one_place_none_is_taken(second: str, partial: bool):
+    made = reading().child("PLAN: more\n\n" + edit("A = 1.5", "A = 9.5") + "Wait, corrected:\n\n" + second, partial=partial)
+    assert isinstance(made, EditFailure)
+    assert [fault.fault for fault in made.faults] == [Fault.OVERLAP]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_of_two_versions_of_a_file_none_is_taken(cut: bool):
+    text = "".join(
+        f"file: main.py\n```python\n{FILES['main.py'].replace('1.5', new)}```\nWait, corrected:\n\n" for new in ("9.5", "4.5")
+    )
+    made = reading().child("PLAN: more\n\n" + text, partial=True, cut=cut)
+    assert isinstance(made, EditFailure)
+    assert [fault.fault for fault in made.faults] == [Fault.OVERLAP]
+
+
+def test_what_the_last_turn_says_goes_before_what_was_kept():
+    read = reading()
+    read.child(edit("A = 1.5", "A = 9.5") + edit("C = 3.5\n", "C = 6.5\n") + edit("nowhere", "x"), partial=False)
+    made = read.child(edit("A = 1.5\nB = 2.5", "A = 4.5\nB = 2.25") + edit("nowhere", "x"), partial=True)
+    assert isinstance(made, Applied)
+    assert made.files["main.py"].startswith("A = 4.5\nB = 2.25\nC = 6.5\n")
