@@ -25,6 +25,7 @@ from evolve._summary import (
     stated_gain,
     word_of,
 )
+from evolve._unchecked import Unchecked, unchecked
 from evolve.confirm import Noise
 
 
@@ -72,6 +73,7 @@ class Progress:
     evaluator: EvaluatorFaults
     not_deterministic: str = ""  # what was found on a problem that calls itself deterministic
     beyond: str = ""  # that scores are too large to be compared as they are
+    unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
 
 
 class Watch:
@@ -114,6 +116,7 @@ class Watch:
             models=model_use(search),
             not_deterministic=search.steadiness.said(people),
             beyond=beyond_words(search),
+            unchecked=unchecked(search, number, now),
             evaluator=evaluator_faults(search),
             reserved=(2 * final_runs(search) if search.finals is None else search.finals[1]) if search.contract.noisy else 0,
         )

@@ -15,6 +15,7 @@ from evolve._ledger import usd
 from evolve._population import standing
 from evolve._rundir import RunDir
 from evolve._search import Search
+from evolve._unchecked import Unchecked, unchecked
 from evolve.confirm import Noise, describe_noise
 
 SCHEMA = 1
@@ -133,6 +134,7 @@ class Summary:
     beyond: str = ""  # that scores are so large that they are not compared as they are, and what to do
     models: ModelUse = field(default_factory=ModelUse)
     evaluator: EvaluatorFaults = EvaluatorFaults()
+    unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
 
 
 def best_of(search: Search) -> int | None:
@@ -245,6 +247,7 @@ def summarise(run: RunDir, problem: Problem, search: Search, status: str, why: s
         beyond=beyond_words(search),
         models=model_use(search),
         evaluator=evaluator_faults(search),
+        unchecked=unchecked(search, number, now, run=str(run.path)),
     )
 
 

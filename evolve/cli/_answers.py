@@ -18,6 +18,7 @@ from evolve._outlook import Outlook
 from evolve._progress import Share
 from evolve._story import Step
 from evolve._summary import EvaluatorFaults, ModelUse
+from evolve._unchecked import Unchecked
 from evolve.confirm import Noise
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class StatusAnswer:
     outlook: Outlook | None = None  # how long it goes on, what is in the queue, which command gives it more
     not_deterministic: str = ""
     beyond: str = ""
+    unchecked: Unchecked | None = None  # better scores that wait to be given by a fresh process, and what to type
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class CandidateAnswer:
     hypothesis: str = ""  # of whoever made it, before it was measured; untrusted
     expected: str = ""
     plan: str = ""
+    unchecked: Unchecked | None = None  # of the best: better scores that wait to be given by a fresh process
 
 
 @dataclass(frozen=True, slots=True)

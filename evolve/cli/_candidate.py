@@ -12,7 +12,7 @@ from evolve._counted import counted
 from evolve._errors import RunError, UsageError
 from evolve._population import standing
 from evolve._progress import operator_of
-from evolve._summary import stated_gain, word_of
+from evolve._summary import best_of, stated_gain, word_of
 from evolve.cli._answers import CandidateAnswer, MeasurementAnswer
 from evolve.cli._opened import OpenedRun
 from evolve.cli._say import one_line, put_source, say
@@ -52,6 +52,7 @@ def describe(opened: OpenedRun, one: int, *, measurements: bool = False) -> Cand
         descriptors=dict(row.descriptors),
         files=opened.texts.files(row.id),
         measurements=tuple(_measurement(stamped) for stamped in _measured(opened, row.id)) if measurements else (),
+        unchecked=opened.unchecked() if one == best_of(search) else None,
     )
 
 

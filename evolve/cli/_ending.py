@@ -17,7 +17,7 @@ from evolve._search import Search
 from evolve._story import Step, story
 from evolve._summary import CONFIRMED, FinalRuns, Summary, best_of, stated_gain
 from evolve.cli._live import noise_text
-from evolve.cli._say import columns, counts, duration, evaluator_rows, gain, models_text, number, one_line
+from evolve.cli._say import columns, counts, duration, evaluator_rows, gain, models_text, number, one_line, unchecked_text
 
 _SPENT = 0.95  # of the clock: what is left of it then is not worth a word
 _STEPS = 8  # of the lineage; the middle of a longer one is left out
@@ -40,6 +40,8 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
             # of what is confirmed the vault's estimate stands below
             gained = "" if summary.word == CONFIRMED or more is None else f", gain {gain(more, base)}"
             rows.append(("best", f"{number(summary.best_score)} {summary.metric}{gained}, {summary.best_id}{claim}"))
+    if summary.unchecked is not None:
+        rows.append(("", unchecked_text(summary.unchecked)))
     if summary.openings:
         rows += _claim_rows(search)
     if summary.noise is not None:

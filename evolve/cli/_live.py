@@ -21,7 +21,19 @@ from evolve._progress import Progress, Watch
 from evolve._search import Search
 from evolve._session import Announcement
 from evolve._summary import CONFIRMED, noise_of
-from evolve.cli._say import counts, duration, encodable, evaluator_rows, gain, models_text, number, one_line, say, score
+from evolve.cli._say import (
+    counts,
+    duration,
+    encodable,
+    evaluator_rows,
+    gain,
+    models_text,
+    number,
+    one_line,
+    say,
+    score,
+    unchecked_text,
+)
 from evolve.confirm import SIZES, Noise, resolvable
 
 if TYPE_CHECKING:
@@ -312,6 +324,8 @@ def _best_text(seen: Progress) -> str:
 def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]:
     """The lines of the display."""
     lines = [("best", _best_text(seen))]
+    if seen.unchecked is not None:
+        lines.append(("", unchecked_text(seen.unchecked)))
     if seen.seed is not None:
         lines.append(("seed", score(seen.seed.score, seen.seed.sd, seen.seed.n)))
     lines.append(("tried", f"{counted(seen.candidates, 'candidate')}, {counted(seen.measurements, 'measurement')}, {rate:.3g}/s"))
@@ -344,6 +358,7 @@ def plain_line(seen: Progress, rate: float) -> str:
     parts = [
         f"{duration(seen.elapsed_s):>7}",
         f"best {_best_text(seen)}",
+        *([unchecked_text(seen.unchecked)] if seen.unchecked is not None else []),
         f"{counted(seen.candidates, 'candidate')}, {counted(seen.measurements, 'measurement')}, {number(round(rate, 1))}/s",
         archive,
     ]

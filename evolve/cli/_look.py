@@ -24,6 +24,7 @@ from evolve.cli._say import (
     put_json,
     put_source,
     score,
+    unchecked_text,
 )
 from evolve.cli._verb import JSON, RUN, Argument, Verb
 
@@ -167,6 +168,7 @@ def status_answer(opened: OpenedRun) -> StatusAnswer:
         outlook=opened.outlook(),
         not_deterministic=seen.not_deterministic,
         beyond=seen.beyond,
+        unchecked=opened.unchecked(),
         evaluator=seen.evaluator,
     )
 
@@ -186,6 +188,8 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
     if answer.best_score is not None and answer.best_sd is not None:
         value = score(answer.best_score, answer.best_sd, answer.best_n, answer.unit)
         rows.append(("best", f"{value}  {answer.best_id} by {answer.best_operator}"))
+    if answer.unchecked is not None:
+        rows.append(("", unchecked_text(answer.unchecked)))
     if answer.gain is not None and answer.seed_score is not None and answer.word != CONFIRMED:  # claims has the estimate
         rows.append(("gain", gain(answer.gain, answer.seed_score) + (f", {answer.word}" if answer.word else "")))
     elif answer.gain is None and answer.word:
@@ -226,6 +230,8 @@ def _candidate_rows(opened: OpenedRun, answer: CandidateAnswer) -> list[tuple[st
     rows = [("candidate", answer.id), ("status", answer.status)]
     if answer.score is not None and answer.sd is not None:
         rows.append((answer.metric, score(answer.score, answer.sd, answer.n, unit)))
+    if answer.unchecked is not None:
+        rows.append(("better", unchecked_text(answer.unchecked)))
     if answer.gain is not None and answer.seed_score is not None and answer.operator != "seed" and answer.verdict != CONFIRMED:
         rows.append(("gain", f"{gain(answer.gain, answer.seed_score)} over the seed's {number(answer.seed_score)}"))
     if answer.verdict:

@@ -21,6 +21,7 @@ from evolve._reading import open_search
 from evolve._rundir import Hold, RunDir, find, hold_of
 from evolve._search import Search
 from evolve._summary import best_of
+from evolve._unchecked import Unchecked, unchecked
 
 RUNNING, KILLED = "running", "its driver ended without closing it"
 STARTING, OPENS = "starting", "a driver opens it; limits and what is spent are still those of the last opening"
@@ -49,6 +50,11 @@ class OpenedRun:
     def outlook(self) -> Outlook:
         """How long it still goes on."""
         return outlook(self.search, self.now, run=str(self.run.path), driven=self.driven)
+
+    def unchecked(self) -> Unchecked | None:
+        """Better scores than the best's that no fresh process has given yet."""
+        run = "" if self.driven else str(self.run.path)
+        return unchecked(self.search, best_of(self.search), self.now, run=run)
 
     def progress(self) -> Progress:
         """What a person wants to know of it."""

@@ -17,6 +17,7 @@ from evolve._faults import named
 if TYPE_CHECKING:
     from evolve._contract import Budget
     from evolve._summary import EvaluatorFaults, ModelUse
+    from evolve._unchecked import Unchecked
 
 _KEPT = "\n\t"
 _LONGEST_S = 1e15
@@ -136,6 +137,14 @@ def evaluator_rows(faults: EvaluatorFaults, run: str = "") -> list[tuple[str, st
         lacking = one_line(faults.lacking, 300)
         rows.append(("incomplete", f"{counted(faults.incomplete, 'result')} without a declared number; first: {lacking}"))
     return rows
+
+
+def unchecked_text(waits: Unchecked) -> str:
+    """That better scores wait for a fresh process, and what to type."""
+    who = "1 program with a better score, " if waits.programs == 1 else f"{waits.programs} programs with better scores, the best "
+    verb = "waits" if waits.programs == 1 else "wait"
+    type_ = f"; type: {waits.command}" if waits.command else ""
+    return f"{who}{number(waits.best_score)} ({waits.best_id[:10]}), {verb} to be measured from a fresh process{type_}"
 
 
 def models_text(models: ModelUse, budget: Budget) -> str:

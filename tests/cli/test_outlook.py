@@ -20,10 +20,16 @@ from evolve._errors import RunError, UsageError
 from evolve._outlook import ending_limits, fate, outlook, raising
 from evolve._rundir import Hold, RunDir, RunLock, is_driven
 from evolve._search import Search
-from evolve.cli import _driving
+from evolve._summary import summarise
+from evolve._unchecked import Unchecked
+from evolve.cli import _candidate, _driving
 from evolve.cli._background import Background
 from evolve.cli._driving import resume_run
+from evolve.cli._ending import ending
+from evolve.cli._live import plain_line, rows
+from evolve.cli._look import _candidate_rows, _status_rows, status_answer
 from evolve.cli._opened import open_run
+from evolve.cli._say import columns
 from evolve.cli._telling import left_out, needed, read_files
 
 
@@ -306,3 +312,23 @@ def test_no_program_is_offered_where_the_budget_is_spent(say: Say, problem: Path
     assert "everything that was given is measured" in out
     assert "evolve ask" not in out
     assert f"evolve resume {run} budget.evaluations=4" in out
+
+
+def test_a_better_score_that_no_fresh_process_has_given_is_told_wherever_the_best_is(say: Say, run: Path, file) -> None:
+    told = json.loads(say("tell", run, json.loads(say("ask", run, "--json"))["ticket"], file(child(2.0)), "--wait", "--json"))
+    opened = open_run(str(run))
+    assert opened.unchecked() is None
+    people = opened.search.people
+    people.rows[people.by_id[told["candidate"]]].cold, people.cold_best = False, 0  # as if it had been started warm
+    words = f"1 program with a better score, 1.5 ({told['candidate'][:10]}), waits to be measured from a fresh process"
+    way_on = f"{words}; type: evolve resume {run}"
+    seen, best = status_answer(opened), _candidate.describe(opened, opened.leader())
+    assert seen.best_score == best.score == 3.5
+    assert seen.unchecked == best.unchecked == Unchecked(1, told["candidate"], 1.5, f"evolve resume {run}")
+    assert way_on in columns(_status_rows(seen))
+    assert way_on in columns(_candidate_rows(opened, best))
+    summary = summarise(opened.run, opened.problem, opened.search, "stopped", "stopped", opened.now)
+    assert way_on in ending(summary, opened.search, opened.texts)
+    assert f"{words} | " in plain_line(opened.progress(), 1.0)
+    assert ("", words) in rows(opened.progress(), 1.0, 1.0)
+    assert _candidate.describe(opened, people.leader).unchecked is None

@@ -25,9 +25,12 @@ from archive import (
     Rebinned,
     Start,
     Status,
+    StopAsked,
 )
 from evolve._snapshot import put_state, state_of
+from evolve._summary import best_of
 from evolve._tickets import Made
+from evolve._unchecked import unchecked
 
 KINDS = st.sampled_from(
     [
@@ -259,6 +262,33 @@ def test_the_best_cold_result_is_reported_also_while_a_warm_one_holds_its_place(
             assert known[people.best_cold()] == max(known.values())
             pushed_out += people.best_cold() not in people.archive.cells
     assert pushed_out > 0  # or the test shows nothing
+
+
+def test_better_scores_that_wait_for_a_fresh_process_are_told_and_going_on_measures_them():
+    stopped = 0
+    for steps in range(10, 130, 10):
+        run = simulate(contract(start=Start.WARM), "map_elites", 7, evaluations=80)
+        run.run(steps)
+        search, people = run.search, run.search.people
+        if search.people.leader is None:
+            continue
+        run.write(StopAsked(reason="stopped"))
+        run.run()
+        best = best_of(search)
+        told = unchecked(search, best, run.now, run="my run")
+        better = [
+            people.score(one) for one in people.elites if not people.rows[one].cold and people.score(one) > people.score(best)
+        ]
+        assert (told is None) == (not better)
+        if told is None:
+            continue
+        stopped += 1
+        assert (told.programs, told.best_score, told.command) == (len(better), max(better), "evolve resume 'my run'")
+        run.open()
+        run.run()
+        assert unchecked(search, best_of(search), run.now, run="my run") is None
+        assert people.score(best_of(search)) >= told.best_score
+    assert stopped > 0  # or the test shows nothing
 
 
 def test_a_score_that_depends_on_how_the_process_was_started_is_rejected():
