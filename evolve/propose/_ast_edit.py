@@ -8,7 +8,9 @@ import numpy as np
 
 from archive import ProposalStatus
 from evolve.propose._base import Files, Proposal, Scope, Task
+from evolve.propose._bounds import overstepped
 from evolve.propose._canonical import canonical_hash
+from evolve.propose._literals import find
 from evolve.propose._moves import KINDS, Move
 from evolve.propose._numbers import may_hold_numbers
 from evolve.propose._scope import check_scope, is_editable
@@ -54,6 +56,10 @@ def why_not(parent: Files, child: Files, scope: Scope) -> str:
     for path, text in child.items():
         if is_python(path) and text != parent.get(path) and (error := parse(text).error):
             return f"the edit left {path} unparsable: {error}."
+        before = parent.get(path, "")
+        commented = text != before and ("tune:" in before or "tune:" in text)
+        if commented and (said := overstepped(before, text, find(path, before), find(path, text))):
+            return said
     if reason := check_scope(parent, child, scope):
         return reason
     return (

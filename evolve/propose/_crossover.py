@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from archive import ProposalStatus
 from evolve.propose._ast_edit import ATTEMPTS, why_not
 from evolve.propose._base import Files, Proposal, Scope, Task
+from evolve.propose._bounds import within
 from evolve.propose._literals import Found, find, short_name
 from evolve.propose._numbers import may_hold_numbers
 from evolve.propose._scope import editable_regions, is_editable
@@ -17,6 +18,8 @@ from evolve.propose._sites import bound_names, whole_lines
 from evolve.propose._spans import Edit, Parsed, apply_edits, inside, is_python, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
 _TAKE = 0.5  # chance of each differing number to come from the donor
@@ -126,7 +129,7 @@ def _mix_literals(parent: Files, donor: Files, scope: Scope, rng: np.random.Gene
     taken: list[str] = []
     for path in _common(parent, donor, scope):
         others = {item.path: item for item in find(path, donor[path])}
-        differing = [item for item in find(path, parent[path]) if item.path in others and others[item.path].value != item.value]
+        differing = [item for item in find(path, parent[path]) if item.path in others and _may_become(parent[path], item, others)]
         chosen = _choose(differing, rng)
         child[path] = apply_edits(
             parent[path],
@@ -137,6 +140,12 @@ def _mix_literals(parent: Files, donor: Files, scope: Scope, rng: np.random.Gene
         return None
     listed = ", ".join(taken[:4]) + (", ..." if len(taken) > 4 else "")
     return child, f"took {len(taken)} numbers from the donor: {listed}"
+
+
+def _may_become(text: str, item: Found, others: Mapping[str, Found]) -> bool:
+    """Whether the donor's number is another one, and one that the comment beside the parent's allows."""
+    value = others[item.path].value
+    return value != item.value and within(text, item.end, value, is_int=False) == value
 
 
 def _choose(items: list[Found], rng: np.random.Generator) -> list[Found]:

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from archive import Literal
+from evolve.propose._bounds import bounds_at
 from evolve.propose._numbers import SEED, Found, find_numbers
 from evolve.propose._scope import editable_regions
 from evolve.propose._spans import Edit, Parsed, inside, is_python, parse
@@ -30,17 +31,12 @@ _SPREAD_MARGIN = 0.5  # of the spread, beyond the smallest and the largest membe
 _LOG_STEP = 0.3  # natural log: a third up or a quarter down
 _LOG_RANGE = 100.0  # factor to either side
 _INT_RANGE = 8.0
-_COMMENT_CHARS = 400  # of the end of a line are looked at for a comment, or a long line costs its square
 _LARGE = 1e80
 _GUARD = 1e-6  # smaller ones keep a division from failing and decide nothing else
 _SHARE_STEP = 0.3  # of the distance to 1
 
 _STRUCTURAL = (ast.Pow, ast.FloorDiv, ast.Mod, ast.LShift, ast.RShift)  # an integer on the right of these shapes the program
 
-_TUNE = re.compile(
-    r"(?:\#|//|/\*)\s*tune:\s*(?:(?P<off>off)|(?P<low>[-+\d.eE]+)\s*\.\.\s*(?P<high>[-+\d.eE]+?)\s*(?P<scale>log|linear)?)\s*"
-    r"(?:\#.*|\*/.*|$)"
-)
 _SEEDERS = frozenset({"default_rng", "RandomState", "PRNGKey", "Random", "Philox", "PCG64", "SeedSequence", "key"})
 _SHAPED_CALL = re.compile(
     r"zeros|ones|empty|full|eye|identity|(zeros|ones|empty|full)_like|reshape|view|expand|permute|transpose|swapaxes|moveaxis|repeat|"
@@ -60,7 +56,7 @@ def literals_of(files: dict[str, str]) -> tuple[Literal, ...]:
         for group in _groups(find(path, files[path])):
             ends = (min(item.value for item in group), max(item.value for item in group)) if len(group) > 1 else None
             for item in group[:MAX_LITERALS]:
-                literal = _literal(path, item, ends, _override(files[path], item))
+                literal = _literal(path, item, ends, bounds_at(files[path], item.end))
                 if literal is not None and _moderate(literal):
                     found.append((len(group), order * 10_000_000 + item.start, literal))
     found.sort(key=lambda entry: (-entry[0], entry[1]))
@@ -271,23 +267,6 @@ def _moderate(literal: Literal) -> bool:
         and literal.step >= 1 / _LARGE
         and (literal.scale == "linear" or literal.low >= 1 / _LARGE)
     )
-
-
-def _override(text: str, item: Found) -> tuple[float, float, str] | None:
-    """The ``# tune:`` comment on the line where the number ends: (low, high, scale), scale ``off`` to leave it alone."""
-    end = text.find("\n", item.end)
-    end = end if end >= 0 else len(text)
-    line = text[max(item.end, end - _COMMENT_CHARS) : end].rstrip("\r")
-    match = _TUNE.search(line) if "tune:" in line else None
-    if match is None:
-        return None
-    if match["off"]:
-        return 0.0, 0.0, "off"
-    try:
-        low, high = float(match["low"]), float(match["high"])
-    except ValueError:
-        return None
-    return (low, high, match["scale"] or "linear") if math.isfinite(high - low) else None
 
 
 def _label(node: ast.stmt) -> str:

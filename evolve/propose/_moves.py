@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from evolve.propose._bounds import within
 from evolve.propose._literals import short_name, write
 from evolve.propose._numbers import Found
 from evolve.propose._sites import Sites, Statement
@@ -101,7 +102,11 @@ def loop_bound(sites: Sites, rng: np.random.Generator) -> Move | None:
     start, end = sites.parsed.span(node)
     old = sites.parsed.text[start:end]
     if isinstance(node, ast.Constant) and isinstance(node.value, int):
-        new = str(_pick((node.value * 2, node.value // 2, node.value + 1, max(0, node.value - 1)), rng))
+        drawn = _pick((node.value * 2, node.value // 2, node.value + 1, max(0, node.value - 1)), rng)
+        kept = within(sites.parsed.text, end, drawn, is_int=True)
+        if kept is None or kept == node.value:
+            return None
+        new = str(round(kept))
     else:
         new = _pick(("2 * ({})", "({}) // 2", "({}) + 1", "({}) - 1"), rng).format(old)
     return _move(sites, [Edit(start, end, new)], f"loop bound {_brief(old)} -> {_brief(new)}", start)
@@ -191,6 +196,10 @@ def _move(sites: Sites, edits: Sequence[Edit], text: str, at: int) -> Move:
 
 
 def _set_literal(sites: Sites, item: Found, value: float, *, is_int: bool) -> Move | None:
+    kept = within(sites.parsed.text, item.end, value, is_int=is_int)
+    if kept is None:
+        return None
+    value = kept
     edit = write(sites.parsed.text, item, value, is_int=is_int)
     old = sites.parsed.text[item.start : item.end]
     if (round(value) if is_int else value) == item.value:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from evolve.propose._bounds import is_off
 from evolve.propose._literals import find
 from evolve.propose._numbers import Found
 from evolve.propose._scope import editable_regions
@@ -59,7 +60,7 @@ class Sites:
 def sites_of(path: str, text: str) -> Sites:
     """All places of a file: of a source that does not parse none, of another language its numbers.  The last 8 are remembered."""
     parsed = parse(text) if is_python(path) else unparsed(text)
-    sites = Sites(parsed, find(path, text))
+    sites = Sites(parsed, tuple(item for item in find(path, text) if not is_off(text, item.end)))
     if parsed.tree is None:
         return sites
     sites.bound = bound_names(parsed.tree)
