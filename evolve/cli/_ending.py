@@ -33,7 +33,8 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
         if summary.final is not None:
             rows += _final_rows(summary.final, sign)
         elif best == SEED:
-            rows.append(("best", "nothing better than the seed program was found"))
+            known = "was found" if summary.unchecked is None else "is known for certain yet"
+            rows.append(("best", f"nothing better than the seed program {known}"))
         else:
             more, base = stated_gain(search, best), summary.seed_score
             claim = f"; {summary.word}" if summary.word else ""
