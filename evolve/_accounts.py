@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from archive import Arm, CallReserved, CallSettled, Opened, ProposalStatus, Proposed
 from evolve._config import LlmConfig
 from evolve._contract import Budget
-from evolve._ledger import Caps, Ledger
+from evolve._ledger import Caps, Ledger, cap_of
 from evolve._spend import affordable
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ PASSING = frozenset({  # outcomes that may pass by themselves
     "rate_limited", "overloaded", "server_error", "unreachable", "timeout", "no_answer", "cut_stream", "garbled", "no_stop_reason",
     "dialect",
 })  # fmt: skip
+UNANSWERED = (FINAL_OUTCOMES | PASSING | {OVER_BUDGET, "bad_request", "canceled", "expired", "prompt_too_long"}) - {
+    "cut_stream", "no_stop_reason",
+}  # outcomes of tickets that no answer came to, of those that a failed call ended  # fmt: skip
 MAX_FAILURES = 5  # tickets of a model in a row, after which it is left alone
 REST_S = 60.0  # for so long, doubled with each further failure, where they may pass
 LONGEST_REST_S = 1800.0
@@ -43,6 +46,7 @@ class Accounts:
         self.resting: dict[str, float] = {}  # model -> Unix time until which it is left alone
         self.tickets = 0  # of models, that ended
         self.lost: dict[str, int] = {}  # what went wrong -> tickets that ended without a child by it
+        self.unanswered: dict[str, int] = {}  # of these, those without any answer
         self.since = 0  # the first ticket under the caps of now
 
     def opened(self, record: Opened) -> None:
@@ -69,6 +73,9 @@ class Accounts:
         if record.status is not ProposalStatus.CHILD:
             cause = record.outcome or str(record.status)
             self.lost[cause] = self.lost.get(cause, 0) + 1
+            failed_call = record.status is ProposalStatus.FAILED and record.outcome in UNANSWERED
+            if failed_call or record.status is ProposalStatus.LOST:
+                self.unanswered[cause] = self.unanswered.get(cause, 0) + 1
         if record.outcome == OVER_BUDGET and record.attempt.ticket >= self.since:  # an older one may have met lower caps
             self.poor[model] = record.reason
         failed = record.status is ProposalStatus.FAILED
@@ -82,6 +89,15 @@ class Accounts:
             self.resting[model] = at + min(REST_S * 2.0 ** min(beyond, 10), LONGEST_REST_S)
         else:
             self.refused[model] = f"{MAX_FAILURES} tickets in a row failed, the last one so: {record.reason}"
+
+    @property
+    def answers(self) -> int:
+        """Tickets that an answer came to, whatever it was."""
+        return self.tickets - sum(self.unanswered.values())
+
+    def spent(self) -> tuple[str, ...]:
+        """The limits of the budget that left no room for a call."""
+        return tuple(f"budget.{cap}" for cap in sorted({cap_of(why) for why in self.poor.values()} - {""}))
 
     def new_budget(self, budget: Budget, next_ticket: int) -> None:
         """Other caps from here on: for ``next_ticket`` and later ones, and for what older ones have not asked yet."""

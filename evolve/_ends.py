@@ -104,6 +104,20 @@ def done(search: Search, now: float) -> str:
     return "" if busy or confirming.is_due(search, now) or final(search, now) is not None else why
 
 
+def verdict(search: Search, why: str) -> tuple[str, str]:
+    """Status and reason of a run that has come to its end, for the reason ``why``.
+
+    Where no model can be asked any more, what the budget allowed is spent, or it is the models' fault: then the run is degraded, as
+    it is where none ever answered.
+    """
+    if why not in (NO_MODEL, NO_MODEL_NO_LIMIT):
+        return "done", why
+    books = search.accounts
+    if books.answers and (spent := books.spent()):
+        return "done", spent[0]
+    return "done" if books.answers and not books.refused else "degraded", why
+
+
 def _left(search: Search, now: float) -> str:
     """Why an opening that only measures what is ready is done: nothing is, or a limit is in the way."""
     return (spent(search, now) if search.people.ready else "") or PAUSED

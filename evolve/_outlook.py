@@ -13,7 +13,7 @@ from evolve._counted import counted
 from evolve._due import reserve
 from evolve._ends import NO_MODEL, NO_MODEL_NO_LIMIT, limits, over, spent
 from evolve._frames import SEED
-from evolve._ledger import cap_of, usd
+from evolve._ledger import usd
 
 if TYPE_CHECKING:
     from evolve._search import Search
@@ -185,11 +185,9 @@ def ending_limits(search: Search, why: str) -> tuple[str, ...]:
 
     A search that has nothing but models ends by the caps that left no room for a call.
     """
-    if is_limit(why):
-        return (why,)
-    if why not in (NO_MODEL, NO_MODEL_NO_LIMIT):
-        return ()
-    return tuple(f"budget.{cap}" for cap in sorted({cap_of(why) for why in search.accounts.poor.values()} - {""}))
+    if why in (NO_MODEL, NO_MODEL_NO_LIMIT) or why in search.accounts.spent():
+        return search.accounts.spent()
+    return (why,) if is_limit(why) else ()
 
 
 def _rows(search: Search, now: float) -> list[LimitLeft]:

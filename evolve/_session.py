@@ -36,7 +36,7 @@ from evolve._config import RunConfig, SearchConfig
 from evolve._contract import Problem
 from evolve._counted import counted
 from evolve._desk import Desk
-from evolve._ends import PAUSED
+from evolve._ends import PAUSED, verdict
 from evolve._errors import UsageError
 from evolve._inbox import InboxWatcher, Request, withdraw
 from evolve._loop import Interrupt, Mailbox, Stopped, await_calls, run_loop
@@ -223,7 +223,7 @@ def _run(
         return "failed", why
     if why == PAUSED:
         return "stopped", why
-    return (why, why) if search.stopping else ("done", why)
+    return (why, why) if search.stopping else verdict(search, why)
 
 
 def _answered(run: Path, request: Request) -> None:

@@ -62,7 +62,7 @@ _PEOPLE = (
     "_judged_with",
 )
 _TICKETS = ("next_ticket", "epoch", "proposals", "blocks", "again", "batched", "gone", "outside")
-_ACCOUNTS = ("offered", "refused", "poor", "failing", "resting", "tickets", "lost", "since")
+_ACCOUNTS = ("offered", "refused", "poor", "failing", "resting", "tickets", "lost", "unanswered", "since")
 _MEMORY = (
     "told", "summaries", "ideas", "children", "reasons", "broken", "counts", "gains", "losses", "notes", "failures", "noted_at",
     "remarks",

@@ -43,7 +43,8 @@ class ModelUse:
     """What models cost: dollars settled; dollars reserved for calls in flight; dollars beyond what was reserved, where a server
     counted more tokens than it was allowed; tokens in and out; HTTP requests; which models cannot be asked any more, with the
     reason; how many tickets of models ended, and of these, those that gave no child, by what went wrong: a call's failure, a fault
-    of the edits, or a duplicate; and what of the dollars and tokens is assumed, for how many requests, as servers did not count."""
+    of the edits, or a duplicate; what of the dollars and tokens is assumed, for how many requests, as servers did not count; and of
+    the tickets without a child those that no answer came to at all."""
 
     usd: float = 0.0
     reserved_usd: float = 0.0
@@ -57,6 +58,7 @@ class ModelUse:
     assumed_usd: float = 0.0
     assumed_tokens: int = 0
     assumed_calls: int = 0
+    unanswered: Mapping[str, int] = field(default_factory=dict)
 
 
 def model_use(search: Search) -> ModelUse:
@@ -72,11 +74,16 @@ def model_use(search: Search) -> ModelUse:
         offered=accounts.offered,
         refused={**accounts.poor, **accounts.refused},
         tickets=accounts.tickets,
-        lost=dict(sorted(accounts.lost.items(), key=lambda item: (-item[1], item[0]))),
+        lost=_most_first(accounts.lost),
         assumed_usd=usd(ledger.assumed.nano),
         assumed_tokens=ledger.assumed.tokens,
         assumed_calls=ledger.assumed.calls,
+        unanswered=_most_first(accounts.unanswered),
     )
+
+
+def _most_first(numbers: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(numbers.items(), key=lambda item: (-item[1], item[0])))
 
 
 @dataclass(frozen=True, slots=True)

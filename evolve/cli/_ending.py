@@ -147,6 +147,8 @@ def _next(summary: Summary, search: Search) -> list[str]:
         commands.append(f"evolve resume {run}")
     elif limits := _in_the_way(summary, search):
         commands.append(raising(search, search.spend.last_at, summary.run, *limits))
+    elif summary.status == "degraded":
+        commands.append(f"evolve resume {run}")
     elif summary.reason == GIVEN:
         commands.append(f"evolve ask {run} --out work/1")
     return commands

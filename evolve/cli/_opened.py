@@ -12,7 +12,7 @@ from archive import TextStore
 from evolve._config import RunConfig
 from evolve._contract import Problem
 from evolve._counted import counted
-from evolve._ends import GIVEN
+from evolve._ends import GIVEN, verdict
 from evolve._errors import RunError
 from evolve._frames import SEED
 from evolve._outlook import Outlook, outlook, spent_words
@@ -138,4 +138,4 @@ def _ended(search: Search, last: float) -> tuple[str, str]:
     if search.closed is not None:
         return search.closed
     why = search.done(last) if search.people.rows else ""
-    return ("done", why) if why else ("interrupted", KILLED)
+    return verdict(search, why) if why else ("interrupted", KILLED)

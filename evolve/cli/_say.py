@@ -147,6 +147,22 @@ def unchecked_text(waits: Unchecked) -> str:
     return f"{who}{number(waits.best_score)} ({waits.best_id[:10]}), {verb} to be measured from a fresh process{type_}"
 
 
+_IN_WORDS = {"empty": "no edits in it", "over_budget": "not sent, as a limit of the budget was reached"}  # what only names a kind
+
+
+def _vain_text(models: ModelUse) -> str:
+    """Which answers gave no child, and which tickets got no answer."""
+    silent = models.unanswered
+    lost = {cause: n for cause, all_of_it in models.lost.items() if (n := all_of_it - silent.get(cause, 0))}
+    vain, asked = _in_words(lost), models.tickets - sum(silent.values())
+    text = f"; {sum(lost.values())} of {counted(asked, 'answer')} gave no child: {vain}" if lost else ""
+    return text + (f"; {counted(sum(silent.values()), 'ticket')} without an answer: {_in_words(silent)}" if silent else "")
+
+
+def _in_words(causes: Mapping[str, int]) -> str:
+    return counts({_IN_WORDS.get(cause, cause): n for cause, n in causes.items()})
+
+
 def models_text(models: ModelUse, budget: Budget) -> str:
     """What models have cost; "" where none was asked or offered."""
     if not models.offered and not models.calls:
@@ -159,6 +175,5 @@ def models_text(models: ModelUse, budget: Budget) -> str:
     if models.assumed_calls:
         much = f"${models.assumed_usd:.4f} of it and {counted(models.assumed_tokens, 'more token')}"
         text += f"; {much} are assumed, as the server did not count {counted(models.assumed_calls, 'call')}"
-    if models.lost:
-        text += f"; {sum(models.lost.values())} of {counted(models.tickets, 'answer')} gave no child: {counts(models.lost)}"
+    text += _vain_text(models)
     return text + "".join(f"; {model} is not asked any more: {one_line(why, 160)}" for model, why in models.refused.items())

@@ -99,8 +99,11 @@ class ModelOperator:
             return ModelDraft(status=ProposalStatus.FAILED, reason=prompt.reason, outcome="prompt_too_long")
         talk = _Talk(self._caller, attempt, self._request(assignment, prompt), rng)
         reading = Reading(assignment.parents[0].files, format, scope, shorter=assignment.arm.operator == SIMPLIFY)
+        refused: EditFailure | None = None
         for turn in range(self._manner.repairs + 1):
             text = await talk.ask()
+            if text is None and refused is not None and talk.over_budget:
+                break  # what came of the ticket is the answer that is there
             if text is None:
                 return talk.failed()
             made = reading.child(text, partial=turn == self._manner.repairs or talk.cut, cut=talk.cut)
@@ -110,6 +113,7 @@ class ModelOperator:
                 return talk.draft(status=ProposalStatus.CHILD, files=made.files, statement=said, summary=summary)
             talk.again(text, repair_turn(made, self._templates, cut_at=talk.cut_at))
             refused = made
+        assert refused is not None
         said = reading.statement
         return talk.draft(status=ProposalStatus.INVALID, statement=said, reason=refused.feedback, outcome=str(refused.fault))
 
@@ -183,6 +187,11 @@ class _Talk:
             Message("user", (Block(more),)),
         )
         self._request, self._new = replace(self._request, messages=messages), more
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether the last call was not sent, as a limit left no room for it."""
+        return self._failure is not None and self._failure.kind is FailureKind.OVER_BUDGET
 
     def failed(self) -> ModelDraft:
         """The draft where the last call gave nothing."""

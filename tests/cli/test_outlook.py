@@ -14,6 +14,7 @@ from cli_process import SEED, SETTINGS, Cli, Say, wait_for, write_problem
 from test_agents import child
 
 from archive import Attempt, Entry, MeasureIssued, Purpose
+from evolve._accounts import Accounts
 from evolve._contract import Budget
 from evolve._ends import NO_MODEL, spent
 from evolve._errors import RunError, UsageError
@@ -192,10 +193,11 @@ def test_what_goes_wrong_while_a_run_is_opened_reaches_whoever_waits(say: Say, r
 
 def test_the_hint_raises_the_limit_that_ended_the_run_and_no_other() -> None:
     why = "openai: not sent, as the cap on calls is 6: 6 spent, 0 reserved, 1 asked for"
-    accounts = SimpleNamespace(poor={"m": why})
+    accounts = Accounts(Budget(calls=6))
+    accounts.poor["m"] = why
     ended = cast(Search, SimpleNamespace(budget=Budget(wall_s=60.0, calls=6, evaluations=100), accounts=accounts))
     assert ending_limits(ended, "budget.evaluations") == ("budget.evaluations",)
-    assert ending_limits(ended, NO_MODEL) == ("budget.calls",)
+    assert ending_limits(ended, NO_MODEL) == ending_limits(ended, "budget.calls") == ("budget.calls",)
     assert ending_limits(ended, "stop.target") == ()
 
 

@@ -35,6 +35,7 @@ from evolve._ends import limits
 from evolve._summary import ModelUse
 from evolve._tickets import Made
 from evolve.cli._say import models_text
+from evolve.models._failure import FailureKind
 from evolve.select import Bandit
 from evolve.testing import Harness, Script, plain_contract, scored
 
@@ -92,6 +93,20 @@ def test_answers_without_a_child_are_counted_by_what_went_wrong():
     use = ModelUse(usd=0.5, calls=6, offered=("small",), tickets=book.tickets, lost=book.lost)
     assert "5 of 6 answers gave no child: not_found 2, elided 1, " in models_text(use, Budget(usd=1.0))
     assert "gave no child" not in models_text(replace(use, lost={}), Budget(usd=1.0))
+
+
+def test_a_ticket_without_an_answer_is_no_answer_without_a_child():
+    book = opened("small")
+    given_to(book, ("invalid", "empty"), ("invalid", "not_found"), *[("failed", "over_budget")] * 7, ("failed", "not_found"))
+    assert (book.tickets, book.answers, book.unanswered) == (10, 2, {"over_budget": 7, "not_found": 1})
+    use = ModelUse(calls=1, offered=("small",), tickets=book.tickets, lost=book.lost, unanswered=book.unanswered)
+    said = models_text(use, Budget(calls=1))
+    assert "; 2 of 2 answers gave no child: no edits in it 1, not_found 1; 8 tickets without an answer: not sent" in said
+
+
+def test_of_every_way_a_call_fails_it_is_known_whether_there_was_an_answer():
+    answered = {"cut_stream", "no_stop_reason", "too_long", "max_tokens", "refusal", "wrong_form"}
+    assert {str(kind) for kind in FailureKind} - accounts.UNANSWERED == answered
 
 
 def test_what_a_cap_forbade_may_be_asked_again_under_another():

@@ -223,6 +223,21 @@ def test_a_run_that_only_money_bounds_ends_by_itself_without_a_key(near, monkeyp
     assert len(of(records_of(Path(summary.run)), Measured)) == summary.measurements == 1
 
 
+def test_where_the_calls_are_spent_the_run_is_done_and_the_answer_counts_as_what_it_is(near):
+    summary, _ = run(near, Plan(*["I would rather not."] * 9), operators=(), calls=1, llm={"in_flight": 8})
+    assert (summary.status, summary.reason) == ("done", "budget.calls")
+    assert summary.models.lost["empty"] == 1
+    assert summary.models.tickets - sum(summary.models.unanswered.values()) == 1
+    assert "1 of 1 answer gave no child: no edits in it 1" in models_text(summary.models, Budget(calls=1))
+
+
+def test_a_run_of_models_alone_that_never_got_an_answer_is_degraded(near):
+    summary, _ = run(near, Plan(*[error(404, "not_found_error", "never")] * 60), operators=(), calls=20)
+    assert summary.status == "degraded"
+    assert summary.reason.startswith("no model can be asked any more")
+    assert "gave no child" not in models_text(summary.models, Budget())
+
+
 @pytest.mark.parametrize(("say", "outcome"), [
     (Say(events=(chunk({"content": "HYPOTHESIS"}),), end="cut"), "cut_stream"),
     (chat(GOOD, stop=None), "no_stop_reason"),
