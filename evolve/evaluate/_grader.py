@@ -384,7 +384,10 @@ def main(argv: Sequence[str]) -> int:
         return 1
     hide_main()
     with socket.socket(fileno=fd) as sock:
-        _serve(Channel(sock), home)
+        channel = Channel(sock)
+        _serve(channel, home)
+        while channel.receive() is not None:  # to be killed with all below it, which would be nobody's if it ended first
+            pass
     return 0
 
 

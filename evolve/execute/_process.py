@@ -170,7 +170,7 @@ class GraderProcess:
 
     @property
     def alive(self) -> bool:
-        return not self._closed and self._process.poll() is None
+        return not self._closed and self._ended() is None
 
     def measure(self, entry: Entry, files: Mapping[str, str], stage: Stage, grace_s: float) -> Measurement:
         """Measure one candidate.  A measurement that overruns its stage by ``grace_s`` ends with the grader's death and a
@@ -315,9 +315,14 @@ class GraderProcess:
 
     # -------------------------------------------------------------------------------------------- endings
 
+    def _ended(self) -> os.waitid_result | None:
+        """How it ended by itself, if it did.  It is not reaped: until then its number is no other's, and what it left is found."""
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+
     def _died(self, how: str) -> GraderDied:
         """Kill what is left; the error to raise."""
-        passing = self._process.poll() == -signal.SIGKILL
+        ended = self._ended()
+        passing = ended is not None and (ended.si_code, ended.si_status) == (os.CLD_KILLED, signal.SIGKILL)
         self.kill()
         code = self._process.returncode
         end = (signal.strsignal(-code) or f"signal {-code}").lower() if code < 0 else f"exit status {code}"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,8 @@ from evolve.evaluate._grader import _allowed_start
 from evolve.execute import LocalExecutor
 from evolve.execute._process import GraderProcess, GraderRefused, Wake
 from evolve.execute._slot import SlotSettings, _prepare
-from evolve.testing import Probe, action, open_desk
+from evolve.execute._tree import kill_tree
+from evolve.testing import Probe, action, is_running, open_desk
 
 HEADER = "import json\nfrom pathlib import Path\nfrom evolve import Outcome, Status\n"
 OK = "Outcome(score=1.0, metrics={'extra': 1.0}, descriptors={'place': 0.1})"
@@ -265,6 +269,38 @@ def test_another_version_of_the_engine_is_refused_by_name(tmp_path: Path) -> Non
     with pytest.raises(GraderRefused, match=r"0\.0\.0.*there"):
         GraderProcess(prepare, folder=tmp_path, threads=1, wake=wake)
     wake.close()
+
+
+ENDS = {
+    "is closed": "",
+    "refuses": "raise RuntimeError('no')\n",
+    "leaves": "import os\nos._exit(3)\n",
+    "breaks": "class Odd(BaseException):\n    pass\nraise Odd\n",
+    "is killed": "import os\nos.kill(os.getpid(), 9)\n",
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_what_evaluate_py_starts_when_loaded_ends_with_the_grader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Also where a busy machine lets the executor kill late, when the grader might have ended by itself."""
+
+    def late(pid: int) -> None:
+        give_up = time.monotonic() + 2.0
+        while is_running(pid) and time.monotonic() < give_up:
+            time.sleep(0.01)
+        kill_tree(pid)
+
+    monkeypatch.setattr("evolve.execute._process.kill_tree", late)
+    note = f"Path({str(tmp_path / 'pid')!r}).write_text(str(CHILD.pid))\n"
+    starts = f"import subprocess\nCHILD = subprocess.Popen(['sleep', '600'])\n{note}"
+    probe = Probe(tmp_path, evaluate=HEADER + starts + ENDS[how] + f"def evaluate(trial):\n    return {OK}\n")
+    _measure(probe)
+    left = int((tmp_path / "pid").read_text())
+    if running := is_running(left):
+        os.kill(left, signal.SIGKILL)
+    assert not running
 
 
 def test_a_tier_that_is_not_to_be_had_is_told(tmp_path: Path) -> None:
