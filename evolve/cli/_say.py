@@ -141,7 +141,9 @@ def evaluator_rows(faults: EvaluatorFaults, run: str = "") -> list[tuple[str, st
 
 def unchecked_text(waits: Unchecked) -> str:
     """That better scores wait for a fresh process, and what to type."""
-    who = "1 program with a better score, " if waits.programs == 1 else f"{waits.programs} programs with better scores, the best "
+    who = counted(waits.programs, "program") + (
+        " with a better score, " if waits.programs == 1 else " with better scores, the best "
+    )
     verb = "waits" if waits.programs == 1 else "wait"
     type_ = f"; type: {waits.command}" if waits.command else ""
     return f"{who}{number(waits.best_score)} ({waits.best_id[:10]}), {verb} to be measured from a fresh process{type_}"

@@ -48,7 +48,8 @@ def test_a_missing_package_is_named_with_the_command_that_mends_it() -> None:
 def test_a_binary_that_cannot_make_a_sandbox_is_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     from pathlib import Path
 
-    fake = Path(str(tmp_path)) / "bwrap"
+    fake = Path(str(tmp_path)) / "package" / "bin" / "bwrap"  # in folders of its own: they are copied
+    fake.parent.mkdir(parents=True)
     fake.write_text(
         "#!/bin/sh\n[ \"$1\" = --version ] && echo bubblewrap 0.11.0 && exit 0\necho 'bwrap: no permissions' >&2\nexit 1\n"
     )
