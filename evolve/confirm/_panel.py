@@ -20,7 +20,7 @@ MOMENTS = 6
 ROUNDS = 2  # runs of a program at a moment
 MOST = 12  # programs
 _APART = 0.6  # of the distance that moments have on average
-GUESTS = 12
+GUESTS = 12  # at most, beside the members
 
 
 class Panel:
