@@ -19,7 +19,12 @@ def scope_of(problem: Problem) -> Scope:
     """What a child of the problem's program may change, and what it must keep."""
     contract = problem.contract
     return Scope(
-        contract.editable, contract.may_add_files, contract.max_bytes, contract.meaningful_comments, entries=called(problem)
+        contract.editable,
+        contract.may_add_files,
+        contract.max_bytes,
+        contract.meaningful_comments,
+        entries=called(problem),
+        initial=tuple(problem.seed),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evolve._assignments import assignment, task_sheet
 from evolve._contract import Contract
+from evolve._entries import scope_of
 from evolve._errand import errand
 from evolve._errors import RunError, UsageError
 from evolve._memory import Remark
@@ -30,6 +31,7 @@ from evolve.cli._agent_answers import (
 from evolve.cli._opened import open_run
 from evolve.cli._results import cost_of
 from evolve.propose import Assignment, FailureClass, Program, TaskSheet, rules
+from evolve.propose._scope import editable_names
 
 SCHEMA = 1
 MAX_NOTE = 4000  # characters
@@ -104,7 +106,8 @@ def ask_run(path: str, *, expires_s: float | None = None, parent: str = "") -> A
     issued = opened.search.tickets.proposals.get(ticket)
     if issued is None:
         raise RunError(f"ticket {ticket} expired before its task could be read; type: evolve ask {path} --expires 600")
-    sheet = task_sheet(opened.problem, instructions_of(opened.run, opened.problem))
+    names = editable_names(opened.texts.files(issued.parents[0]), scope_of(opened.problem))
+    sheet = replace(task_sheet(opened.problem, instructions_of(opened.run, opened.problem)), editable=names)
     told = assignment(opened.search, issued, opened.texts, sheet)
     run = str(opened.run.path.absolute())
     return Asked(

@@ -45,10 +45,10 @@ evolve searches for a better program; its quality is one measured number. You ma
 the parent's files, call tell with the changed files in full and wait_s=600, read what came of it, and ask again.
 
 Gates: a child changes only the files named editable, and of a file with EVOLVE-BLOCK markers only what stands between them; it adds
-files only where may_add_files is true; the same program is never measured twice (duplicate); all files together stay below
-max_bytes; task.rules says all of it. A sandboxed evaluator that you never see measures it. outlook, in ask and status, says what is
-left of the budget; fate, in tell and result, whether and when your child is measured. A wait ends when its seconds are over and
-measuring goes on: call result with wait_s.
+files only where may_add_files is true (what a child added, its own children may change); the same program is never measured twice
+(duplicate); all files together stay below max_bytes; task.rules says all of it. A sandboxed evaluator that you never see measures
+it. outlook, in ask and status, says what is left of the budget; fate, in tell and result, whether and when your child is measured.
+A wait ends when its seconds are over and measuring goes on: call result with wait_s.
 
 Habits: one hypothesis a child, said before it is measured. Read failures and tried first. On a noisy problem a difference below two
 standard deviations is nothing, and only claims lists what is confirmed. Every ten children look back with query. Never work on the

@@ -34,7 +34,7 @@ from evolve.propose._edits import (
     failure,
     shown,
 )
-from evolve.propose._scope import check_scope, editable_regions, is_editable
+from evolve.propose._scope import check_scope, editable_names, editable_regions, is_editable
 from evolve.propose._spans import is_python, parse
 
 
@@ -175,7 +175,7 @@ class _Placer:
         return _Spot(Placed(edit.number, source.path, Tier.EXACT, start + 1), (Cut(start, end, tuple(_lines(edit.replace))),))
 
     def _editable(self) -> str:
-        return f"editable: {', '.join(self._scope.editable) or 'nothing'}"
+        return f"editable: {', '.join(editable_names(self._files, self._scope)) or 'nothing'}"
 
 
 def _as_far_in(edit: Replace, match: Match) -> bool:

@@ -24,7 +24,7 @@ def rules(task: TaskSheet) -> tuple[str, ...]:
         )
     files = ", ".join(f"`{path}`" for path in task.editable) or "none"
     added = (
-        "New files may be added, under plain relative paths; none may go."
+        "New files may be added, under plain relative paths; those that were added may change too. None may go."
         if task.may_add_files
         else "No files may be added, and none may go."
     )

@@ -19,13 +19,13 @@ _MARKER = re.compile(r"^[ \t]*(?:#|//|/\*|--|;|%|<!--)[ \t]*EVOLVE-BLOCK-(START|
 def check_scope(base: Mapping[str, str], child: Mapping[str, str], scope: Scope) -> str:
     """Why ``child`` is not an allowed change of ``base``; "" when it is.
 
-    ``base`` may be the seed's files or a parent's: files that ``base`` lacks count as added.  Held against the seed, a file that an
-    ancestor added stays editable; held against that ancestor, it is fixed unless ``scope.editable`` matches it.
+    ``base`` may be the seed's files or a parent's: files that ``base`` lacks count as added.
 
     Args:
         base: path to text, what the child is compared with.
         child: path to text.
-        scope: editable names (shell patterns allowed), whether files may be added, the greatest total size in bytes of UTF-8.
+        scope: editable names (shell patterns allowed), whether files may be added, the greatest total size in bytes of UTF-8, and
+            which files are the initial program's.
 
     Returns:
         One sentence: what was expected and what was found.  Deterministic; never raises for any texts.
@@ -36,7 +36,7 @@ def check_scope(base: Mapping[str, str], child: Mapping[str, str], scope: Scope)
         if child[path] == text:
             continue
         if not is_editable(path, scope):
-            return f"{path} must not change; editable: {', '.join(scope.editable) or 'nothing'}."
+            return f"{path} must not change; editable: {', '.join(editable_names(base, scope)) or 'nothing'}."
         if reason := _changed_outside(text, child[path]):
             return f"{path}: {reason}"
     for path in child:
@@ -68,7 +68,16 @@ def _clash(paths: Iterable[str]) -> tuple[str, str] | None:
 
 def is_editable(path: str, scope: Scope) -> bool:
     """Whether a file of this name may change at all."""
-    return any(path == pattern or fnmatchcase(path, pattern) for pattern in scope.editable)
+    return _is_added(path, scope) or any(path == pattern or fnmatchcase(path, pattern) for pattern in scope.editable)
+
+
+def editable_names(files: Iterable[str], scope: Scope) -> tuple[str, ...]:
+    """What may change in a program: the names that the problem gives, then those of ``files`` that an ancestor added."""
+    return (*scope.editable, *(path for path in files if path not in scope.editable and _is_added(path, scope)))
+
+
+def _is_added(path: str, scope: Scope) -> bool:
+    return scope.may_add_files and bool(scope.initial) and path not in scope.initial
 
 
 def is_plain_path(path: str) -> bool:

@@ -135,6 +135,18 @@ def test_other_files_are_left_alone() -> None:
         assert list(proposal.files) == list(files)
 
 
+def test_what_an_ancestor_added_is_edited_and_mixed() -> None:
+    files = {"a.py": "import os\n", "fixed.py": TRAIN, "added.py": TRAIN}
+    scope = Scope(("a.py",), may_add_files=True, max_bytes=1 << 20, initial=("a.py", "fixed.py"))
+    made = AstEdit().propose(Task((files,), (), scope), rng_of(0))
+    assert made.files is not None
+    assert made.files | {"added.py": TRAIN} == files
+    donor = {path: made.files["added.py"] if path == "added.py" else "" for path in files}
+    mixed = [Crossover().propose(Task((files, donor), (), scope), rng_of(seed)).files for seed in range(20)]
+    assert any(mixed)
+    assert all(each == files | {"added.py": each["added.py"]} for each in mixed if each is not None)
+
+
 def test_nothing_to_edit_is_said() -> None:
     for files in ({"m.txt": "let x = 2.5;"}, {"m.js": "let x = y;"}, {"a.py": "import os\n"}, {"a.py": "x = (\n"}, {}):
         proposal = AstEdit().propose(Task((files,), (), Scope(("*",), may_add_files=False, max_bytes=999)), rng_of(0))

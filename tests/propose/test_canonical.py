@@ -236,6 +236,14 @@ def test_descriptors_come_from_editable_files_only() -> None:
     assert analyse(files, Scope(("a.py",), may_add_files=False, max_bytes=999)).descriptors["loops"] == 1
 
 
+def test_what_an_ancestor_added_counts_in_descriptors_and_in_the_hash() -> None:
+    files = {"a.py": "for i in x:\n    pass\n", "fixed.py": "while x:\n    pass\n", "added.py": "while x:\n    pass\n"}
+    scope = Scope(("a.py",), may_add_files=True, max_bytes=999, initial=("a.py", "fixed.py"))
+    found = analyse(files, scope)
+    assert found.descriptors["loops"] == 2
+    assert analyse(files | {"added.py": "while y:\n    pass\n"}, scope).code_hash != found.code_hash
+
+
 @pytest.mark.parametrize("name", STDLIB)
 def test_descriptors_do_not_see_comments_or_values(name: str) -> None:
     tree = ast.parse(STDLIB[name])

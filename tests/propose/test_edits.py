@@ -228,6 +228,22 @@ def test_new_files() -> None:
     assert twice.fault is Fault.OVERLAP
 
 
+def test_a_file_that_an_ancestor_added_is_edited_like_any_other() -> None:
+    scope = Scope(("a.py",), may_add_files=True, max_bytes=100, initial=("a.py", "fixed.py"))
+    files = {"a.py": "x = 1\n", "fixed.py": "z = 1\n", "lib/n.py": "y = 1\n"}
+    for edit in (
+        RewriteFile(1, "lib/n.py", "y = 2\n"),
+        RewriteBlock(1, "lib/n.py", None, "y = 2\n"),
+        Replace(1, "lib/n.py", "y = 1\n", "y = 2\n"),
+        Replace(1, "", "y = 1\n", "y = 2\n"),
+    ):
+        assert applied(files, edit, scope=scope).files == files | {"lib/n.py": "y = 2\n"}
+    said = failed(files, RewriteFile(1, "fixed.py", "z = 2\n"), scope=scope)
+    assert (said.fault, "editable: a.py, lib/n.py." in said.feedback) == (Fault.IMMUTABLE, True)
+    unnamed = failed(files, RewriteFile(1, "", "y = 2\n"), scope=scope)  # which of the two it is, is not said
+    assert unnamed.fault is Fault.UNKNOWN_FILE
+
+
 def test_edits_refer_to_the_parent_and_must_not_overlap() -> None:
     text = "a = 1\nb = 2\nc = 3\n"
     swap = Replace(1, "", "a = 1\n", "c = 3\n"), Replace(2, "", "c = 3\n", "a = 1\n")

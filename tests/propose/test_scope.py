@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.propose import Scope, check_scope
-from evolve.propose._scope import editable_regions
+from evolve.propose._scope import editable_names, editable_regions
 
 MARKED = (
     "import os\n# EVOLVE-BLOCK-START\nx = 1\n# EVOLVE-BLOCK-END\ny = 2\n    # EVOLVE-BLOCK-START here\nz = 3\n# EVOLVE-BLOCK-END\n"
@@ -92,9 +94,36 @@ def test_reasons(child: dict[str, str], scope: Scope, reason: str) -> None:
     assert bool(found) == bool(reason)
 
 
-def test_held_against_the_seed_an_added_file_stays_editable() -> None:
-    scope = Scope(("a.py",), may_add_files=True, max_bytes=99)
-    seed = {"a.py": "x"}
-    assert check_scope(seed, {"a.py": "x", "b.py": "1"}, scope) == ""
-    assert check_scope(seed, {"a.py": "x", "b.py": "2"}, scope) == ""
-    assert check_scope(seed, {"a.py": "x"}, scope) == ""
+def test_an_added_file_is_editable_held_against_the_seed_and_against_the_ancestor_that_added_it() -> None:
+    scope = Scope(("a.py",), may_add_files=True, max_bytes=99, initial=("a.py", "fixed.py"))
+    seed, parent = {"a.py": "x", "fixed.py": ""}, {"a.py": "x", "fixed.py": "", "b.py": "1"}
+    for base in (seed, parent):
+        assert check_scope(base, parent | {"b.py": "2"}, scope) == ""
+    said = "fixed.py must not change; editable: a.py, b.py."
+    assert check_scope(parent, parent | {"fixed.py": "2"}, scope) == said
+    assert check_scope(parent, seed, scope) == "b.py must stay, but the child lacks it."
+    fixed = replace(scope, may_add_files=False)
+    assert check_scope(parent, parent | {"b.py": "2"}, fixed) == "b.py must not change; editable: a.py."
+
+
+names = st.sampled_from(["a.py", "b.py", "lib/c.py", "lib/d.txt", "e.json"])
+programs = st.dictionaries(names, st.sampled_from(["", "x = 1\n", "x = 2\n"]))
+
+
+@given(seed=programs.filter(bool), steps=st.lists(programs, max_size=4), editable=st.sets(names), may_add=st.booleans())
+def test_along_any_line_of_descent_just_the_initial_files_that_are_not_named_stay(
+    seed: dict[str, str], steps: list[dict[str, str]], editable: set[str], may_add: bool
+) -> None:
+    scope = Scope(tuple(sorted(editable & set(seed))), may_add, 999, initial=tuple(seed))
+    parent = seed
+    for changes in steps:
+        child = parent | changes
+        changed = {path for path in child if parent.get(path) != child[path]}
+        wrong = {path for path in changed if path in seed and path not in editable}
+        wrong |= {path for path in changed if path not in seed and not may_add}
+        assert bool(check_scope(parent, child, scope)) == bool(wrong)
+        if wrong:
+            continue
+        assert check_scope(seed, child, scope) == ""
+        assert set(editable_names(child, scope)) == {path for path in child if path not in seed or path in editable}
+        parent = child

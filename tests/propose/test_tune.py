@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,6 +132,13 @@ def test_only_editable_files_of_a_known_kind() -> None:
     scope = Scope(("a.py", "c.js", "e.txt"), may_add_files=False, max_bytes=99)
     proposal = ConstantTuner().propose(Task((files,), (), scope), RNG)
     assert [literal.path for literal in proposal.literals] == ["a.py::x/0", "c.js::x/0"]
+    scope = replace(scope, may_add_files=True, initial=("a.py", "b.py", "c.js", "e.txt"))  # an ancestor added d.js
+    proposal = ConstantTuner().propose(Task((files,), (), scope), RNG)
+    assert [literal.path for literal in proposal.literals] == ["a.py::x/0", "c.js::x/0", "d.js::x/0"]
+    made = ConstantTuner().propose(
+        Task((files,), (), scope, Sample(1, 0, (0.0, 0.0, 1.0), (2.5, 2.5, 3.5)), proposal.literals), RNG
+    )
+    assert made.files == files | {"d.js": "x = 3.5\n"}
 
 
 def test_the_largest_groups_come_first_when_there_are_too_many() -> None:

@@ -1,0 +1,107 @@
+"""A file that a child added is its descendants' to change: people's and agents', models' and mechanical operators'."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_process import SETTINGS, Cli, write_problem
+
+from archive import Proposed, TextStore, find_records
+from evolve.testing import ModelServer
+from evolve.testing._model_says import chat
+
+MAIN = "from helper import X, Y\n\n\ndef point(sleep):\n    return [X, Y]\n"
+
+
+@pytest.fixture
+def open_run(cli: Cli, tmp_path: Path) -> Path:
+    """A run, of the seed program alone, of a problem whose programs may grow; a second file of it may not change."""
+    problem = write_problem(tmp_path / "grows")
+    (problem / "seed" / "fixed.py").write_text("Z = 1.5\n")
+    yaml = problem / "problem.yaml"
+    yaml.write_text(f"{yaml.read_text()}editable: [main.py]\nmay_add_files: true\n")
+    code, _, err = cli("run", "problem=grows", "search=given", "out=run", *SETTINGS)
+    assert code == 0, err
+    return tmp_path / "run"
+
+
+def asked(cli: Cli, folder: str, *words: str) -> dict[str, Any]:
+    code, out, err = cli("ask", "run", "--json", *words)
+    assert code == 0, err
+    found: dict[str, Any] = json.loads(out)
+    place = cli.folder / folder
+    for path, text in found["parents"][0]["files"].items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_text(text)
+    return found
+
+
+def told(cli: Cli, ticket: int, *words: str, code: int = 0) -> dict[str, Any]:
+    ended, out, err = cli("tell", "run", str(ticket), *words, "--wait", "--json")
+    assert ended == code, err + out
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def grown(cli: Cli) -> str:
+    """Adds helper.py, from which main.py has its numbers; gives the child's id."""
+    first = asked(cli, "first")
+    assert first["task"]["editable"] == ["main.py"]
+    (cli.folder / "first" / "helper.py").write_text("X = 3.0\nY = 2.5\n")
+    (cli.folder / "first" / "main.py").write_text(MAIN)
+    found = told(cli, first["ticket"], "--dir", "first")
+    assert (found["status"], found["result"]["score"]) == ("accepted", 2.5)
+    return str(found["candidate"])
+
+
+def test_an_agent_changes_what_its_parent_added(cli: Cli, open_run: Path) -> None:
+    parent = grown(cli)
+    second = asked(cli, "second", "--parent", parent)
+    assert second["task"]["editable"] == ["main.py", "helper.py"]
+    assert any("Files that may change: `main.py`, `helper.py`." in rule for rule in second["task"]["rules"])
+    helper = cli.folder / "second" / "helper.py"
+    helper.write_text("X = 1.0\nY = 2.5\n")
+    found = told(cli, second["ticket"], "second/helper.py")
+    assert (found["status"], found["result"]["score"], found["result"]["effect_gain"]) == ("accepted", 0.5, 2.0)
+    code, _, err = cli("best", "run", "--source", "-o", "best")
+    assert code == 0, err
+    assert {path.name: path.read_text() for path in (cli.folder / "best").iterdir()} == {
+        "main.py": MAIN,
+        "fixed.py": "Z = 1.5\n",
+        "helper.py": "X = 1.0\nY = 2.5\n",
+    }
+    third = asked(cli, "third", "--parent", found["candidate"])
+    (cli.folder / "third" / "fixed.py").write_text("Z = 2.5\n")
+    refused = told(cli, third["ticket"], "third/fixed.py", code=1)
+    assert refused["reason"].endswith("fixed.py must not change; editable: main.py, helper.py.")
+
+
+def test_a_model_and_operators_without_one_change_what_an_ancestor_added(cli: Cli, tmp_path: Path) -> None:
+    problem = write_problem(tmp_path / "grows")
+    (problem / "problem.yaml").write_text((problem / "problem.yaml").read_text() + "may_add_files: true\n")
+    answers = [
+        f"PLAN: nearer\n\nfile: helper.py\n```\nX = {3 - i / 9}\nY = 2.5\n```\n\nfile: main.py\n```\n{MAIN}```\n" for i in range(12)
+    ]
+    with ModelServer(*map(chat, answers)) as server:
+        words = (
+            "llm=openai",
+            f"llm.base_url={server.url}/v1",
+            "llm.models=[local-test]",
+            "llm.prices=[*=0/0]",
+            "llm.formats=[file]",
+        )
+        code, _, err = cli("run", "problem=grows", *words, "budget.calls=12", "budget.evaluations=60", "out=run", *SETTINGS)
+    assert code == 0, err
+    code, out, err = cli("query", "run", "SELECT id, operator FROM candidates WHERE status = 'ok'", "--json")
+    assert code == 0, err
+    operators: dict[str, str] = dict(json.loads(out)["rows"])
+    texts, changed = TextStore.of_run(tmp_path / "run"), set()
+    for record in (one.record for one in find_records(tmp_path / "run", ("proposed",))):
+        if isinstance(record, Proposed) and (made := record.candidate) is not None and made.parents and made.id in operators:
+            before, after = texts.files(made.parents[0]), texts.files(made.id)
+            if "helper.py" in before and before["helper.py"] != after["helper.py"]:
+                changed.add(operators[made.id].startswith("llm"))
+    assert changed == {True, False}
