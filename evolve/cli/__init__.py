@@ -5,7 +5,7 @@
     _drive      run, resume, stop
     _look       status, best, show, lineage
     _memory     query, export
-    _agents     ask, tell, note; their values are made by _asking and _telling
+    _agents     ask, tell, note; their values are made by _asking and _telling, of files that _handed_in reads
     _mcp        mcp; its tools are in _mcp_tools
     _agent_guide  agent-guide; its text is agent_guide.md
     _problems   new, validate, list

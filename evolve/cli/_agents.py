@@ -17,9 +17,12 @@ from evolve.cli._say import clean, columns, duration, gain, number, one_line, pu
 from evolve.cli._verb import JSON, RUN, Argument, Verb
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evolve._outlook import Outlook
     from evolve.cli._agent_answers import ResultAnswer, TellAnswer
     from evolve.cli._asking import Asked
+    from evolve.cli._handed_in import HandedIn
 
 STATEMENT = ("summary", "hypothesis", "expected", "plan")
 
@@ -98,7 +101,9 @@ def _later(run: str, what: int | str | None, *, wait: bool = False) -> str:
 
 def _hand_in(words: Namespace, ticket: int, wait_s: float | None) -> TellAnswer:
     """Hand in what the words name; a driver has ``wait_s`` seconds at most to take it."""
-    from evolve.cli._telling import TooLarge, left_out, needed, program_of, read_files, refused, tell_run
+    from evolve.cli._handed_in import TooLarge, handed_in, left_out, needed, read_files
+    from evolve.cli._neighbours import lacking
+    from evolve.cli._telling import program_of, refused, tell_run
 
     asked = program_of(words.RUN, ticket)
     try:
@@ -106,12 +111,29 @@ def _hand_in(words: Namespace, ticket: int, wait_s: float | None) -> TellAnswer:
     except TooLarge as error:
         return refused(words.RUN, ticket, str(error))
     changed = {path: text for path, text in files.items() if asked.files.get(path) != text}
-    left = left_out(words.dir, asked.files, files) if words.dir is not None and not words.FILES else ()
-    if missing := needed(left, changed, asked.files):
-        why = "this problem takes no new files" if not asked.may_add else "its name is no plain path, or it is no file of text"
-        return replace(refused(words.RUN, ticket, f"the change needs {missing}, which is no part of it: {why}."), left_out=left)
+    handed = handed_in(words.FILES, words.dir, asked.files, may_add=asked.may_add, ticket=ticket)
+    beside = lacking(handed, files, asked.files, asked.max_bytes)
+    left = left_out(words.dir, asked.files, files) if words.dir is not None and not words.FILES else beside
+    if missing := next(iter(beside), "") or needed(left, changed, asked.files):
+        why = _why_left_out(words, ticket, handed, beside, may_add=asked.may_add)
+        return replace(refused(words.RUN, ticket, f"the change needs {missing}, which is no part of it: {why}"), left_out=left)
     answer = tell_run(words.RUN, ticket, changed, {key: getattr(words, key) or "" for key in STATEMENT}, wait_s)
     return replace(answer, left_out=left)
+
+
+def _why_left_out(words: Namespace, ticket: int, handed: Sequence[HandedIn], beside: Sequence[str], *, may_add: bool) -> str:
+    """Why a file that a change needs is no part of it, and what to type where that mends it."""
+    from evolve.propose._scope import is_plain_path
+
+    if not may_add:
+        return "this problem takes no new files."
+    if not words.FILES or not all(map(is_plain_path, beside)):
+        return "its name is no plain path, or it is no file of text."
+    folders = {one.folder for one in handed if not one.within}
+    known = len(folders) == 1 and not any(one.within for one in handed)
+    names = " ".join(map(shlex.quote, [*(one.path for one in handed), *beside]))
+    command = f"evolve tell {shlex.quote(words.RUN)} {ticket} --dir {shlex.quote(str(folders.pop())) if known else 'DIR'} {names}"
+    return f"it was not handed in; {'' if known else 'lay them into a folder as they lie in the program and '}type: {command}"
 
 
 def wait_of(text: str | None, default: float) -> float | None:
@@ -217,7 +239,7 @@ def _how(asked: Asked, folder: Path | None) -> str:
 
 def _write(asked: Asked, folder: Path) -> Path:
     """The program's files, and beside them the task under a name that no file of a program can have."""
-    from evolve.cli._telling import task_name
+    from evolve.cli._handed_in import task_name
 
     for path, text in asked.program.items():
         place = folder / path
@@ -323,7 +345,8 @@ VERBS = (
         tell,
         notes="""\
 The answer is accepted, duplicate (of whom) or invalid (why); a ticket stays open until a child is accepted.  It also says
-whether and when the child is measured, and which files of the folder are no part of it.
+whether and when the child is measured, and which files of the folder are no part of it.  A module that a changed file imports
+and that lies beside it is handed in too: name it as well, with --dir.
 With --wait also the score.  Where nobody drives the run, the child is measured, and what else is ready, by a process that this
 verb starts; it goes on when the seconds are over or at Ctrl-C, and evolve result RUN TICKET --wait waits on (evolve stop RUN
 ends it).

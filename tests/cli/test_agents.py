@@ -32,8 +32,8 @@ from evolve import _outside as outside
 from evolve._errors import UsageError
 from evolve.cli import main
 from evolve.cli._agent_guide import BEGIN, guide
+from evolve.cli._handed_in import read_files
 from evolve.cli._main import VERBS
-from evolve.cli._telling import read_files
 
 BLOCKS = SEED.replace("X = 4.0\nY = 2.5\n", "# EVOLVE-BLOCK-START\nX = 4.0\nY = 2.5\n# EVOLVE-BLOCK-END\n")
 

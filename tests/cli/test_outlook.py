@@ -27,11 +27,11 @@ from evolve.cli import _candidate, _driving
 from evolve.cli._background import Background
 from evolve.cli._driving import resume_run
 from evolve.cli._ending import ending
+from evolve.cli._handed_in import left_out, needed, read_files
 from evolve.cli._live import plain_line, rows
 from evolve.cli._look import _candidate_rows, _status_rows, status_answer
 from evolve.cli._opened import open_run
 from evolve.cli._say import columns
-from evolve.cli._telling import left_out, needed, read_files
 
 
 @pytest.fixture

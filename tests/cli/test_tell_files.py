@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from evolve._errors import UsageError
-from evolve.cli import _telling
-from evolve.cli._telling import read_files
+from evolve.cli import _handed_in
+from evolve.cli._handed_in import read_files
 
 PROGRAM = {"main.py": "x = 1\n", "other.py": ""}
 Lay = Callable[[Path], object]
@@ -95,7 +95,7 @@ def test_what_is_odd_and_no_file_of_the_program_is_passed_over(tmp_path: Path) -
 
 
 def test_a_folder_of_too_many_files_is_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_telling, "MAX_FILES", 5)
+    monkeypatch.setattr(_handed_in, "MAX_FILES", 5)
     for number in range(6):
         (tmp_path / f"{number}.py").write_text("")
     (tmp_path / "main.py").write_text("")
