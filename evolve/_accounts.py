@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from archive import Arm, CallReserved, CallSettled, Opened, ProposalStatus, Proposed
 from evolve._config import LlmConfig
 from evolve._contract import Budget
-from evolve._ledger import Caps, Ledger, cap_of
+from evolve._ledger import LOST, Caps, Ledger, cap_of
 from evolve._spend import affordable
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ PASSING = frozenset({  # outcomes that may pass by themselves
 UNANSWERED = (FINAL_OUTCOMES | PASSING | {OVER_BUDGET, "bad_request", "canceled", "expired", "prompt_too_long"}) - {
     "cut_stream", "no_stop_reason",
 }  # outcomes of tickets that no answer came to, of those that a failed call ended  # fmt: skip
+NO_USE = UNANSWERED | {"cut_stream", "no_stop_reason", LOST}  # outcomes of calls that gave nothing whole to read
+ASKS_FOR_TIME = frozenset({"rate_limited", "overloaded"})  # outcomes that only a server of models has
 MAX_FAILURES = 5  # tickets of a model in a row, after which it is left alone
 REST_S = 60.0  # for so long, doubled with each further failure, where they may pass
 LONGEST_REST_S = 1800.0
@@ -44,6 +46,9 @@ class Accounts:
         self.poor: dict[str, str] = {}  # model -> which limit left no room for a call of its
         self.failing: dict[str, int] = {}  # model -> tickets in a row that failed by its calls
         self.resting: dict[str, float] = {}  # model -> Unix time until which it is left alone
+        self.rested: dict[str, int] = {}  # model -> the first ticket after its last rest began
+        self.heard = False  # whether any answer ever came that could be read
+        self.found: dict[str, tuple[str, str]] = {}  # model -> how its last failed call of this opening ended, and why
         self.tickets = 0  # of models, that ended
         self.lost: dict[str, int] = {}  # what went wrong -> tickets that ended without a child by it
         self.unanswered: dict[str, int] = {}  # of these, those without any answer
@@ -53,6 +58,7 @@ class Accounts:
         """A new driver offers models anew."""
         self.offered = record.models
         self.refused, self.poor, self.failing, self.resting = {}, {}, {}, {}
+        self.rested, self.found = {}, {}
 
     def apply(self, record: CallReserved | CallSettled, at: float, left_s: float) -> None:
         """Take in a record of a call, at this Unix time, with so many seconds left of the run."""
@@ -60,6 +66,9 @@ class Accounts:
         self.ledger.apply(record)
         if not isinstance(record, CallSettled) or reserved is None:
             return
+        self.heard = self.heard or record.outcome not in NO_USE
+        if record.outcome in NO_USE and record.outcome != LOST:
+            self.found[reserved.model] = (record.outcome, record.reason)
         if record.outcome in FINAL_OUTCOMES:
             self.refused[reserved.model] = record.reason
         if record.rest_s > left_s:
@@ -67,8 +76,8 @@ class Accounts:
         elif record.rest_s:
             self.resting[reserved.model] = max(at + record.rest_s, self.resting.get(reserved.model, 0.0))
 
-    def proposed(self, record: Proposed, model: str, at: float) -> None:
-        """A ticket of a model ended, at this Unix time."""
+    def proposed(self, record: Proposed, model: str, at: float, next_ticket: int) -> None:
+        """A ticket of a model ended, at this Unix time, when ``next_ticket`` was still to be handed out."""
         self.tickets += 1
         if record.status is not ProposalStatus.CHILD:
             cause = record.outcome or str(record.status)
@@ -79,14 +88,20 @@ class Accounts:
         if record.outcome == OVER_BUDGET and record.attempt.ticket >= self.since:  # an older one may have met lower caps
             self.poor[model] = record.reason
         failed = record.status is ProposalStatus.FAILED
+        self.heard = self.heard or not (failed or record.status is ProposalStatus.LOST)
+        if failed and record.outcome in NO_USE and record.outcome != OVER_BUDGET:
+            self.found[model] = (record.outcome, record.reason)
         if failed and record.outcome in FINAL_OUTCOMES:
             self.refused[model] = record.reason
+        if failed and record.attempt.ticket < self.rested.get(model, 0):
+            return  # asked before its rest began: that it failed says nothing new
         self.failing[model] = self.failing.get(model, 0) + 1 if failed else 0
         beyond = self.failing[model] - MAX_FAILURES
         if beyond < 0 or record.outcome == OVER_BUDGET:
             return
         if record.outcome in PASSING:
             self.resting[model] = at + min(REST_S * 2.0 ** min(beyond, 10), LONGEST_REST_S)
+            self.rested[model] = next_ticket
         else:
             self.refused[model] = f"{MAX_FAILURES} tickets in a row failed, the last one so: {record.reason}"
 
@@ -107,6 +122,16 @@ class Accounts:
     def may_ask(self, model: str) -> bool:
         """Whether this model can be asked now."""
         return model in self.offered and model not in self.refused and model not in self.poor
+
+    def in_vain(self, model: str) -> bool:
+        """Whether a model had its rest and failed again in a run that no model ever answered: another rest is no use."""
+        asks_for_time = self.found.get(model, ("", ""))[0] in ASKS_FOR_TIME
+        return not self.heard and self.failing.get(model, 0) > MAX_FAILURES and not asks_for_time
+
+    @property
+    def silent(self) -> bool:
+        """Whether models were asked in this opening, and no model ever answered in this run."""
+        return bool(self.found) and not self.heard
 
 
 def caps_of(budget: Budget) -> Caps:
@@ -161,7 +186,7 @@ def in_flight(search: Search) -> int:
 def able(search: Search) -> bool:
     """Whether any model can be asked, now or later: the large one only where others' children have led to stagnation, or may."""
     accounts = search.accounts
-    left = [model for model in accounts.offered if accounts.may_ask(model)]
+    left = [model for model in accounts.offered if accounts.may_ask(model) and not accounts.in_vain(model)]
     others = bool(search.config.operators) or any(not _is_large(search, model) for model in left)
     return bool(left) and (others or _stagnant(search))
 

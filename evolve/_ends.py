@@ -40,7 +40,7 @@ def over(search: Search, now: float) -> str:
     if sum(search.fruitless.values()) >= BARREN:
         return f"exhausted: the last {BARREN} attempts gave no new program ({_most_frequent(search.fruitless)})"
     budget = limits(search)
-    mechanical = search.config.operators or search.policy.given
+    mechanical = not only_models(search)
     measured = not people.ready and not search.tickets.blocks  # all that models made
     if not mechanical and measured and _models_over(search):
         return NO_MODEL
@@ -85,6 +85,11 @@ def limits(search: Search) -> Budget:
     return replace(search.budget, wall_s=own.wall_s, cpu_s=own.cpu_s, evaluations=own.evaluations, candidates=own.candidates)
 
 
+def only_models(search: Search) -> bool:
+    """Whether nothing but models makes children."""
+    return not (search.config.operators or search.policy.given)
+
+
 def _models_over(search: Search) -> bool:
     """Whether no model can be asked any more, and none has still to answer."""
     return not accounts.able(search) and not accounts.in_flight(search)
@@ -102,20 +107,6 @@ def done(search: Search, now: float) -> str:
         return ""
     busy = tickets.blocks or tickets.again or draining(search, now, why)
     return "" if busy or confirming.is_due(search, now) or final(search, now) is not None else why
-
-
-def verdict(search: Search, why: str) -> tuple[str, str]:
-    """Status and reason of a run that has come to its end, for the reason ``why``.
-
-    Where no model can be asked any more, what the budget allowed is spent, or it is the models' fault: then the run is degraded, as
-    it is where none ever answered.
-    """
-    if why not in (NO_MODEL, NO_MODEL_NO_LIMIT):
-        return "done", why
-    books = search.accounts
-    if books.answers and (spent := books.spent()):
-        return "done", spent[0]
-    return "done" if books.answers and not books.refused else "degraded", why
 
 
 def _left(search: Search, now: float) -> str:

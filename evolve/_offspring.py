@@ -64,7 +64,7 @@ def on_proposed(search: Search, record: Proposed, at: float) -> None:
     external = issued.expires_at is not None
     arm, sample = SEED_ARM if external else search.bandit.arms.index(issued.arm), issued.sample
     if issued.arm.model:
-        search.accounts.proposed(record, issued.arm.model, at)
+        search.accounts.proposed(record, issued.arm.model, at, search.tickets.next_ticket)
     if record.similarity is not None:
         search.novelty.saw(record.similarity)
     cost_s = record.cpu_s + seconds_of(search, record.usd)

@@ -36,7 +36,7 @@ from evolve._config import RunConfig, SearchConfig
 from evolve._contract import Problem
 from evolve._counted import counted
 from evolve._desk import Desk
-from evolve._ends import PAUSED, verdict
+from evolve._ends import PAUSED
 from evolve._errors import UsageError
 from evolve._inbox import InboxWatcher, Request, withdraw
 from evolve._loop import Interrupt, Mailbox, Stopped, await_calls, run_loop
@@ -53,6 +53,7 @@ from evolve._rng import fresh_secret
 from evolve._search import Search
 from evolve._summary import Summary, summarise
 from evolve._verbs import INTERRUPTED, budget_record
+from evolve._verdict import verdict, with_advice
 from evolve._workshop import Workshop
 from evolve.execute import Executor
 
@@ -201,7 +202,7 @@ def _drive(
             clerk.close(_lying_in(mailbox))
         recorder.write(Closed(epoch, status, why))
         checkpoints.save(search)
-        return summarise(run, problem, search, status, why, time.time())
+        return summarise(run, problem, search, status, with_advice(search, status, why, str(run.path)), time.time())
 
 
 def _run(

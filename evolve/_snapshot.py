@@ -62,7 +62,9 @@ _PEOPLE = (
     "_judged_with",
 )
 _TICKETS = ("next_ticket", "epoch", "proposals", "blocks", "again", "batched", "gone", "outside")
-_ACCOUNTS = ("offered", "refused", "poor", "failing", "resting", "tickets", "lost", "unanswered", "since")
+_ACCOUNTS = (
+    "offered", "refused", "poor", "failing", "resting", "rested", "heard", "found", "tickets", "lost", "unanswered", "since",
+)  # fmt: skip
 _MEMORY = (
     "told", "summaries", "ideas", "children", "reasons", "broken", "counts", "gains", "losses", "notes", "failures", "noted_at",
     "remarks",

@@ -16,6 +16,7 @@ from evolve._outlook import ending_limits, raising
 from evolve._search import Search
 from evolve._story import Step, story
 from evolve._summary import CONFIRMED, FinalRuns, Summary, best_of, stated_gain
+from evolve._verdict import DEGRADED, going_on
 from evolve.cli._live import noise_text
 from evolve.cli._say import columns, counts, duration, evaluator_rows, gain, models_text, number, one_line, unchecked_text
 
@@ -145,10 +146,10 @@ def _next(summary: Summary, search: Search) -> list[str]:
     commands.append(f'evolve query {run} "SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"')
     if summary.status in ("interrupted", "stopped"):
         commands.append(f"evolve resume {run}")
+    elif summary.status == DEGRADED:
+        commands.append(going_on(search, summary.run))
     elif limits := _in_the_way(summary, search):
         commands.append(raising(search, search.spend.last_at, summary.run, *limits))
-    elif summary.status == "degraded":
-        commands.append(f"evolve resume {run}")
     elif summary.reason == GIVEN:
         commands.append(f"evolve ask {run} --out work/1")
     return commands

@@ -176,7 +176,7 @@ def status_answer(opened: OpenedRun) -> StatusAnswer:
 def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
     from evolve.cli._agents import outlook_lines
 
-    reason = f" ({one_line(answer.reason, 300)})" if answer.reason not in ("", answer.status) else ""
+    reason = f" ({one_line(answer.reason, 400)})" if answer.reason not in ("", answer.status) else ""
     rows = [
         ("run", answer.run),
         ("status", f"{answer.status}{reason}"),

@@ -12,7 +12,7 @@ from archive import TextStore
 from evolve._config import RunConfig
 from evolve._contract import Problem
 from evolve._counted import counted
-from evolve._ends import GIVEN, verdict
+from evolve._ends import GIVEN
 from evolve._errors import RunError
 from evolve._frames import SEED
 from evolve._outlook import Outlook, outlook, spent_words
@@ -22,6 +22,7 @@ from evolve._rundir import Hold, RunDir, find, hold_of
 from evolve._search import Search
 from evolve._summary import best_of
 from evolve._unchecked import Unchecked, unchecked
+from evolve._verdict import verdict, with_advice
 
 RUNNING, KILLED = "running", "its driver ended without closing it"
 STARTING, OPENS = "starting", "a driver opens it; limits and what is spent are still those of the last opening"
@@ -113,6 +114,7 @@ def open_run(path: str) -> OpenedRun:
 def _stands(search: Search, last: float, run: str) -> tuple[str, str]:
     """How a run that nobody drives stands, as its records have it now: what was told since it was let go counts."""
     status, reason = _ended(search, last)
+    reason = with_advice(search, status, reason, run)
     rows = search.people.rows
     told = [due.row for due in search.people.ready if due.row != SEED and rows[due.row].arm < 0]
     if not told:

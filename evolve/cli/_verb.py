@@ -107,7 +107,7 @@ def reference(overview: str, verbs: Sequence[Verb]) -> str:
 | code | meaning |
 |---|---|
 | 0 | done, also when nothing was confirmed |
-| 1 | a negative verdict (`validate`), or a run that failed or was degraded |
+| 1 | a negative verdict (`validate`), or a run that failed or was degraded: see below |
 | 2 | usage or configuration: the message says what to type |
 | 3 | the machine lacks something: a sandbox, a package, room on the disk, a stdout that takes the answer |
 | 130 | interrupted, or its terminal went away, after a clean commit |
@@ -115,7 +115,13 @@ def reference(overview: str, verbs: Sequence[Verb]) -> str:
 
 Data goes to stdout, progress and errors to stderr.  Neither ends a run when it cannot be written: `run`, `resume`, `stop`,
 `note`, `retract` and `new` end with the code of what they did, whatever could be told of it.  What `--json` prints has `schema` as
-its first field; scores carry the problem's own sign, and `gain` is over the seed program, higher is better."""
+its first field; scores carry the problem's own sign, and `gain` is over the seed program, higher is better.
+
+A run whose children come from models alone (`search.operators=[]`) is *degraded* (1) where no model ever answered, whatever limit
+it reached, and where models refuse for good before a limit; its reason says what was found in a model's place and what to type.  It
+is *done* (0) once a model has answered and a limit is reached.  In JSON of `run`, `resume` and `status`, `models.tickets` counts
+what models were asked for, `models.lost` what gave no child, by what went wrong, and `models.unanswered` those of them that no
+answer came to at all."""
     return "\n\n".join([head, *blocks, codes]) + "\n"
 
 

@@ -69,6 +69,7 @@ class ModelServer:
         polls: How often a batch is seen in progress before it has ended.
         key: What Anthropic's routes take as the key.
         dialect: What the server lacks or wants of chat completions, out of ``_model_dialects.DIALECTS``.
+        port: Where it listens; 0 is any that is free.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class ModelServer:
         polls: int = 1,
         key: str = "dummy-key",
         dialect: Collection[str] = (),
+        port: int = 0,
     ) -> None:
         self.script = list(script)
         self.heard: list[Heard] = []
@@ -89,6 +91,7 @@ class ModelServer:
         self._delay_s = delay_s
         self._key = key
         self._dialect = dialect
+        self._port = port
         self._kept: set[str] = set()
         self._connections: set[asyncio.Task[None]] = set()
         self._thread: threading.Thread | None = None
@@ -99,7 +102,7 @@ class ModelServer:
         return sum((heard.path, heard.method) == (path, method) for heard in self.heard)
 
     async def __aenter__(self) -> ModelServer:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=_BACKLOG)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, backlog=_BACKLOG)
         self.url = self.batches.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 

@@ -43,7 +43,7 @@ from evolve.testing import Harness, Script, plain_contract, scored
 def given_to(book: Accounts, *ends: tuple[str, str], first: int = 0) -> None:
     for ticket, (status, outcome) in enumerate(ends, first):
         ended = Proposed(Attempt("e", ticket), "p", ProposalStatus(status), reason=f"{outcome}.", outcome=outcome)
-        book.proposed(ended, "small", 100.0 + ticket)
+        book.proposed(ended, "small", 100.0 + ticket, ticket + 1)
 
 
 def opened(*models: str) -> Accounts:
@@ -82,6 +82,34 @@ def test_an_outage_gives_a_model_a_rest_that_grows_and_ends_with_an_answer():
     assert book.resting == {"small": 125.0 + accounts.LONGEST_REST_S}
     given_to(book, ("child", ""), *[("failed", "timeout")] * 4, first=30)
     assert book.resting == {"small": 125.0 + accounts.LONGEST_REST_S}  # four are not enough for another
+
+
+def test_tickets_that_were_asked_before_a_rest_began_do_not_lengthen_it():
+    book = opened("small")
+    for ticket in range(8):  # eight in flight
+        ended = Proposed(Attempt("e", ticket), "p", ProposalStatus.FAILED, reason="no.", outcome="unreachable")
+        book.proposed(ended, "small", 100.0 + ticket, 8)
+    assert book.resting == {"small": 104.0 + accounts.REST_S}
+    assert not book.in_vain("small")
+    given_to(book, ("failed", "unreachable"), first=8)
+    assert book.resting == {"small": 108.0 + 2 * accounts.REST_S}
+    assert book.in_vain("small")
+
+
+@pytest.mark.parametrize(("ends", "vain"), [
+    ([("failed", "unreachable")] * 6, True),
+    ([("failed", "unreachable")] * 5, False),
+    ([("failed", "cut_stream")] * 6, True),
+    ([("failed", "overloaded")] * 6, False),  # a server of models asks for time
+    ([("invalid", "empty"), *[("failed", "unreachable")] * 60], False),  # it has answered once
+    ([("child", ""), *[("failed", "unreachable")] * 60], False),
+])  # fmt: skip
+def test_a_model_is_asked_in_vain_after_one_rest_if_no_model_ever_answered(ends, vain):
+    book = opened("small")
+    given_to(book, *ends)
+    assert book.in_vain("small") == vain
+    book.opened(Opened("f", models=("small",)))
+    assert (book.in_vain("small"), book.silent) == (False, False)  # whoever mended the server may go on
 
 
 def test_answers_without_a_child_are_counted_by_what_went_wrong():

@@ -234,7 +234,7 @@ def test_where_the_calls_are_spent_the_run_is_done_and_the_answer_counts_as_what
 def test_a_run_of_models_alone_that_never_got_an_answer_is_degraded(near):
     summary, _ = run(near, Plan(*[error(404, "not_found_error", "never")] * 60), operators=(), calls=20)
     assert summary.status == "degraded"
-    assert summary.reason.startswith("no model can be asked any more")
+    assert summary.reason.startswith("no model ever answered; found at ")
     assert "gave no child" not in models_text(summary.models, Budget())
 
 
