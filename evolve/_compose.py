@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import shlex
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -121,7 +122,7 @@ def close_key(key: str) -> str:
 def _bare(word: str) -> str:
     """What somebody who typed a word without ``=`` may have meant."""
     if word in builtin_problems() or Path(word).is_dir():
-        return f"did you mean problem={word}?"
+        return f"did you mean problem={shlex.quote(word)}?"
     for group, options in groups().items():
         if word in options:
             return f"did you mean {group}={word}?"

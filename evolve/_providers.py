@@ -7,6 +7,7 @@ before a run is made.
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import CancelledError, Future
@@ -143,7 +144,9 @@ def offer(llm: LlmConfig, run: RunDir) -> Offer:
         return NO_OFFER
     if llm.provider == "anthropic" and llm.base_url is None and not any(_keys(llm)):
         variable = llm.key_variable or KEYS[llm.provider]
-        return Offer((), f"{variable} is not set, so no model is asked; set it and type: evolve resume {run.path}")
+        return Offer(
+            (), f"{variable} is not set, so no model is asked; set it and type: evolve resume {shlex.quote(str(run.path))}"
+        )
     check(replace(llm, prompts=None, instructions=None))  # the run has copies of both
     return Offer(llm.asked, open=lambda purse: Models(llm, run, purse))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from archive import JournalMissing, RunCreated, TextStore, read_journal
 from evolve._build import build_search
 from evolve._config import RunConfig
@@ -47,5 +49,7 @@ def read_created(run: RunDir) -> RunCreated:
     if first is None or not isinstance(first.record, RunCreated):
         if run.checkpoint.with_suffix(".json").exists():
             raise RunError(f"{run.path} has a checkpoint but no records; restore {run.path / 'journal'} from a copy.")
-        raise RunError(f"{run.path} was killed before its first record; start it anew: evolve run ... out={run.path}")
+        raise RunError(
+            f"{run.path} was killed before its first record; start it anew: evolve run ... out={shlex.quote(str(run.path))}"
+        )
     return first.record

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import stat
 import tarfile
@@ -195,8 +196,8 @@ def _told(run: RunDir, changed: list[str]) -> str:
     verb = "is" if len(changed) == 1 else "are"
     return (
         f"{names} in {run.problem} {verb} not what this run's results were graded with; to go on with the problem as recorded, "
-        f"type: evolve resume {run.path} --recorded (yours is kept in {run.path / 'problem.changed'}); "
-        f"to search with yours, start another run: evolve run problem={run.problem}"
+        f"type: evolve resume {shlex.quote(str(run.path))} --recorded (yours is kept in {run.path / 'problem.changed'}); "
+        f"to search with yours, start another run: evolve run problem={shlex.quote(str(run.problem))}"
     )
 
 
@@ -238,7 +239,7 @@ def _restore_assets(run: RunDir, problem: Problem) -> None:
     if found != problem.assets_digest:
         raise ProblemError(
             f"expected in {own} the prepared assets that this run's results rest on, and prepare.py makes others by now; "
-            f"restore that folder from a copy, or start another run: evolve run problem={run.problem}"
+            f"restore that folder from a copy, or start another run: evolve run problem={shlex.quote(str(run.problem))}"
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -162,7 +163,7 @@ class _Bench:
         """
         (trace,) = self.measure([_Program(SEED, self._problem.seed)], {}).values()
         bad = [run for run in trace.runs if run.status is not Status.OK]
-        again = f"run `evolve validate {self._problem.folder}` first"
+        again = f"run `evolve validate {shlex.quote(str(self._problem.folder))}` first"
         if bad or trace.lost or not trace.runs:
             why = f"{bad[0].status}: {bad[0].reason}" if bad else trace.lost
             raise ProblemError(f"{self._problem.contract.name}: expected a seed program that works, found {why}; {again}.")

@@ -17,6 +17,7 @@ import fcntl
 import json
 import os
 import secrets
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -87,7 +88,9 @@ def _make(path: Path, problem: str) -> RunDir:
     try:
         if path.exists() and any(path.iterdir()):
             if not _is_husk(path):
-                raise UsageError(f"out={path} exists and is not empty; choose another folder, or type: evolve resume {path}")
+                raise UsageError(
+                    f"out={path} exists and is not empty; choose another folder, or type: evolve resume {shlex.quote(str(path))}"
+                )
             _clear(path)
         path.mkdir(parents=True, exist_ok=True)
         (path / "inbox").mkdir()
@@ -170,7 +173,7 @@ class RunLock:
             holder, _ = _said(self._fd)
             os.close(self._fd)
             raise RunLocked(
-                f"{run.path} is being driven by process {holder}; wait for it, or type: evolve stop {run.path}"
+                f"{run.path} is being driven by process {holder}; wait for it, or type: evolve stop {shlex.quote(str(run.path))}"
             ) from error
         self.say(hold)
 

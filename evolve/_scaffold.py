@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import sys
 from contextlib import suppress
@@ -97,7 +98,9 @@ def scaffold(folder: Path, *, speed: bool = False) -> Path:
         "seed/main.py": kind.SEED,
         "evaluate.py": kind.EVALUATE,
         "statement.md": kind.STATEMENT,
-        "README.md": kind.README.format(name=name, folder=folder.as_posix() if "/" in folder.as_posix() else f"./{folder}"),
+        "README.md": kind.README.format(
+            name=name, folder=shlex.quote(folder.as_posix() if "/" in folder.as_posix() else f"./{folder}")
+        ),
     }
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:

@@ -8,6 +8,7 @@ Nothing here prints, and nothing is kept.
 from __future__ import annotations
 
 import queue
+import shlex
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -296,14 +297,16 @@ def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Ma
     if end.status is not BlockStatus.OK:
         found = f"the grader did not finish: {end.reason}"
         return ValidationReport(
-            problem.id, (Check("grader", False, found, f"run `evolve validate {problem.folder}`"),), tuple(results)
+            problem.id,
+            (Check("grader", False, found, f"run `evolve validate {shlex.quote(str(problem.folder))}`"),),
+            tuple(results),
         )
     ours = [result for result in results if result.candidate == CANDIDATE]
     theirs = [result for result in results if result.candidate == SEED]
     checks = _check_cascade(problem, "candidate", ours)
     if any(result.status is not Status.OK for result in theirs):
         found = f"the seed program itself ends as {theirs[-1].status}: {theirs[-1].reason}"
-        checks.append(Check("seed program", False, found, f"run `evolve validate {problem.folder}`"))
+        checks.append(Check("seed program", False, found, f"run `evolve validate {shlex.quote(str(problem.folder))}`"))
     failed = [result for result in ours if result.status is not Status.OK]
     if failed:
         checks.append(Check("candidate", False, f"{failed[0].status}: {_said(failed[0])}", "mend the candidate"))

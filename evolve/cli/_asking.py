@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -105,7 +106,7 @@ def ask_run(path: str, *, expires_s: float | None = None, parent: str = "") -> A
     opened = open_run(path)
     issued = opened.search.tickets.proposals.get(ticket)
     if issued is None:
-        raise RunError(f"ticket {ticket} expired before its task could be read; type: evolve ask {path} --expires 600")
+        raise RunError(f"ticket {ticket} expired before its task could be read; type: evolve ask {shlex.quote(path)} --expires 600")
     names = editable_names(opened.texts.files(issued.parents[0]), scope_of(opened.problem))
     sheet = replace(task_sheet(opened.problem, instructions_of(opened.run, opened.problem)), editable=names)
     told = assignment(opened.search, issued, opened.texts, sheet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from difflib import unified_diff
@@ -114,7 +115,7 @@ def write_artifact(opened: OpenedRun, one: int, name: str, out: str | None) -> N
         and name in stamped.record.result.artifacts
     ]
     if not blobs:
-        raise RunError(f"no measurement of {id_} kept {name}; see: evolve show {opened.run.path} {id_}")
+        raise RunError(f"no measurement of {id_} kept {name}; see: evolve show {shlex.quote(str(opened.run.path))} {id_}")
     from evolve.evaluate._verdict import unpack_artifact
 
     limit = opened.problem.contract.max_artifact_bytes
@@ -150,7 +151,9 @@ def conversation(opened: OpenedRun, one: int) -> str:
             parts.append(f"==== {title}\n\n{opened.texts.unpack(text) if text is not None else ''}".rstrip())
     if not parts:
         by = operator_of(opened.search, one)
-        raise RunError(f"no model was asked for {row.id}, which {by} made; see: evolve show {opened.run.path} {row.id}")
+        raise RunError(
+            f"no model was asked for {row.id}, which {by} made; see: evolve show {shlex.quote(str(opened.run.path))} {row.id}"
+        )
     return "\n\n".join(parts)
 
 

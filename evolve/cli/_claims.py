@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def retract(words: Namespace) -> int:
     if heirs:
         put(f"descended from it: {counted(len(heirs), 'program')}; what holds a place, title or claim is measured again next:")
         put("\n".join(f"  {heir}" for heir in heirs[:10]) + (f"\n  ... {len(heirs) - 10} more" if len(heirs) > 10 else ""))
-        put(f"next: evolve resume {opened.run.path}")
+        put(f"next: evolve resume {shlex.quote(str(opened.run.path))}")
     return EXIT_DONE
 
 
@@ -124,7 +125,7 @@ def exact_text(exact: Exact) -> str:
 def _none_text(opened: OpenedRun) -> str:
     from evolve._spend import nearest_limit
 
-    search, run = opened.search, opened.run.path
+    search, run = opened.search, shlex.quote(str(opened.run.path))
     nearest = nearest_limit(search.budget, search.spend, search.spend.last_at)
     if nearest is None:
         way = f"to go on: evolve resume {run}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -45,7 +46,9 @@ def resume(words: Namespace) -> int:
             lambda view: go_on(path, changes, as_recorded=words.recorded, hooks=[view.record], announce=view.announce), words.json
         )
     except RunLocked as error:
-        raise RunLocked(f"{error}; to give it more while it runs, type: evolve resume {path} budget.KEY=VALUE") from error
+        raise RunLocked(
+            f"{error}; to give it more while it runs, type: evolve resume {shlex.quote(str(path))} budget.KEY=VALUE"
+        ) from error
 
 
 def stop(words: Namespace) -> int:

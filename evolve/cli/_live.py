@@ -7,6 +7,7 @@ the last of them, so that the clock goes on while nothing is recorded.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections import deque
@@ -215,7 +216,7 @@ def header(announcement: Announcement) -> list[tuple[str, str]]:
     if contract.noisy:
         lines.append(("confirm", f"{100 * search.budget.confirm:.0f} % of the budget is set aside to confirm improvements"))
     lines.append(("sandbox", "strict" if search.tier == "strict" else _NO_WALLS))
-    lines.append(("end", f"Ctrl-C, or from elsewhere: evolve stop {announcement.run}"))
+    lines.append(("end", f"Ctrl-C, or from elsewhere: evolve stop {shlex.quote(str(announcement.run))}"))
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ def best(words: Namespace) -> int:
     else:
         put(columns(_candidate_rows(opened, _candidate.describe(opened, leader))))
         put(f"\nhow it came about\n{_line(opened, leader)}")
-        put(f"\nnext: evolve best {opened.run.path} --diff | --source{_artifact_hint(opened)}")
+        put(f"\nnext: evolve best {shlex.quote(str(opened.run.path))} --diff | --source{_artifact_hint(opened)}")
     return EXIT_DONE
 
 
@@ -214,7 +215,10 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
         rows.append(("champion", answer.champion_id))
     if answer.openings:
         rows.append(
-            ("claims", f"{answer.claims} confirmed of {counted(answer.openings, 'vault')}; see: evolve claims {answer.run}")
+            (
+                "claims",
+                f"{answer.claims} confirmed of {counted(answer.openings, 'vault')}; see: evolve claims {shlex.quote(answer.run)}",
+            )
         )
     rows.append(("spent", f"{duration(answer.wall_s)} on the clock, {duration(answer.cpu_s)} of CPU"))
     if models := models_text(answer.models, answer.budget):
@@ -235,7 +239,7 @@ def _candidate_rows(opened: OpenedRun, answer: CandidateAnswer) -> list[tuple[st
     if answer.gain is not None and answer.seed_score is not None and answer.operator != "seed" and answer.verdict != CONFIRMED:
         rows.append(("gain", f"{gain(answer.gain, answer.seed_score)} over the seed's {number(answer.seed_score)}"))
     if answer.verdict:
-        more = f"; its effect: evolve claims {opened.run.path}" if answer.verdict == CONFIRMED else ""
+        more = f"; its effect: evolve claims {shlex.quote(str(opened.run.path))}" if answer.verdict == CONFIRMED else ""
         rows.append(("verdict", f"{answer.verdict}{more}"))
     rows.append(("made by", f"{answer.operator}: {one_line(answer.summary)}" if answer.summary else answer.operator))
     said = (("hypothesis", answer.hypothesis), ("expected", answer.expected), ("plan", answer.plan))

@@ -69,7 +69,7 @@ class OpenedRun:
         """
         best = best_of(self.search)
         if best is None:
-            raise RunError(f"{self.run.path} has no measured candidate yet; see: evolve status {self.run.path}")
+            raise RunError(f"{self.run.path} has no measured candidate yet; see: evolve status {shlex.quote(str(self.run.path))}")
         return best
 
     def candidate(self, prefix: str) -> int:
@@ -90,7 +90,11 @@ class OpenedRun:
             some = ", ".join(people.rows[number].id for number in found[:4])
             raise RunError(f"{counted(len(found), 'candidate')} begin with {prefix!r} ({some}, ...); type more of the id.")
         close = difflib.get_close_matches(prefix, people.by_id, n=1)
-        more = f"did you mean {close[0]}?" if close else f'list them with: evolve query {self.run.path} "SELECT id FROM candidates"'
+        more = (
+            f"did you mean {close[0]}?"
+            if close
+            else f'list them with: evolve query {shlex.quote(str(self.run.path))} "SELECT id FROM candidates"'
+        )
         raise RunError(f"{self.run.path} has no candidate {prefix!r}; {more}")
 
 

@@ -30,7 +30,7 @@ def new(words: Namespace) -> int:
     from evolve._scaffold import scaffold
 
     folder = scaffold(Path(words.DIR), speed=words.speed)
-    name = folder.as_posix() if "/" in folder.as_posix() else f"./{folder}"
+    name = shlex.quote(folder.as_posix() if "/" in folder.as_posix() else f"./{folder}")
     put(f"{folder}: a small working problem; make it yours, then")
     put(f"  evolve validate {name}\n  evolve run problem={name}")
     return EXIT_DONE

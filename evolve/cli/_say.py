@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -126,7 +127,7 @@ def evaluator_rows(faults: EvaluatorFaults, run: str = "") -> list[tuple[str, st
         some = faults.unjudged
         which = f"; {counted(len(some), 'program')} not judged ({named(some)})" if some else ""
         which += f"; {faults.waiting} to be measured again" if faults.waiting else ""
-        how = f"; see: evolve show {run} {some[0]}" if run and some else ""
+        how = f"; see: evolve show {shlex.quote(run)} {some[0]}" if run and some else ""
         rows.append(
             (
                 "evaluator",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -52,7 +53,7 @@ def program_of(path: str, ticket: int) -> TicketProgram:
     opened = open_run(path)
     parents = opened.search.tickets.parents_of(ticket)
     if parents is None:
-        raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask {path}")
+        raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask {shlex.quote(path)}")
     contract = opened.problem.contract
     return TicketProgram(opened.texts.files(parents[0]), contract.may_add_files, contract.max_bytes)
 
