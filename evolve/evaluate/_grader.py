@@ -34,6 +34,7 @@ from evolve.evaluate._lane import HelperDied
 from evolve.evaluate._leftovers import Leftovers
 from evolve.evaluate._screen import screen
 from evolve.evaluate._trial import Array, JsonValue, Outcome, Reply, Trial
+from evolve.evaluate._umask import plain_umask
 from evolve.evaluate._verdict import Judged, OutcomeError, clean, judge, line, positive
 from evolve.evaluate._wire import Calibrate, Calibrated, Channel, Close, Closed, Measure, Phase, Prepare, Ready, Refused, Verdict
 
@@ -140,7 +141,8 @@ class Grader:
         self._launcher = launch()
         self._tell = tell
         self._work: Path | None = None  # a folder that no trial has written to yet
-        self._leftovers = Leftovers(home, lambda: (self._launcher.lane.pid,))
+        with plain_umask():
+            self._leftovers = Leftovers(home, lambda: (self._launcher.lane.pid,))
 
     @property
     def launcher(self) -> Launcher:
@@ -161,7 +163,8 @@ class Grader:
             return self._measurement(entry, judged, wall, cpu, None)
         if not self._launcher.alive:
             self._relaunch()
-        work = self._work or Path(tempfile.mkdtemp(prefix="trial-"))
+        with plain_umask():
+            work = self._work or Path(tempfile.mkdtemp(prefix="trial-"))
         try:
             return replace(self._evaluate(entry, files, work, wall, cpu), signals=screened.signals)
         finally:

@@ -21,6 +21,7 @@ from evolve.evaluate._none import Bare
 from evolve.evaluate._sandbox import TrialSandbox
 from evolve.evaluate._spare import Spare
 from evolve.evaluate._start import Folders, Job, Started, remove
+from evolve.evaluate._umask import plain_umask
 from evolve.evaluate._view import View
 from evolve.evaluate._warm import Warm, WarmUnavailable, sendable
 
@@ -30,6 +31,7 @@ _STALE_S = 60.0  # a folder this old is locked if its launcher lives
 _MAX_SERVERS = 16  # fork servers that one launcher starts because candidates import ever more modules
 
 
+@plain_umask()
 def open_launcher(tier: str, view: View, *, slot: int = 0) -> Launcher:
     """A launcher for one slot.
 

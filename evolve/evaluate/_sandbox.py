@@ -21,6 +21,7 @@ from evolve.evaluate._start import Job, Started
 from evolve.evaluate._text import clean_log, clean_text
 from evolve.evaluate._timed import N_EMPTY, TimedWatch, Turns
 from evolve.evaluate._trial import Reply, Timing, Usage
+from evolve.evaluate._umask import plain_umask
 from evolve.evaluate._watch import Watch, Watched
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ class TrialSandbox:
         start = Start.SPARE if self._wanted is Start.SPARE else Start.COLD
         return self._do(request, start, inputs or {}, budgeted, n_items, frame_limit(sum(wanted.values()), n_items), read)
 
+    @plain_umask()
     def close(self) -> None:
         """No process of this trial is left after any call; this gives the launcher back."""
         self._launcher.trial_closed(self._files, self._stage, self._wanted)
@@ -157,6 +159,7 @@ class TrialSandbox:
 
     # ------------------------------------------------------------------------------------------------------------------
 
+    @plain_umask()
     def _do(  # type: ignore[no-untyped-def]
         self, what, wanted, inputs, budgeted, n_items, max_reply, read, turns: Turns | None = None
     ) -> Reply:
