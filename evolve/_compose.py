@@ -56,7 +56,10 @@ def compose(words: Sequence[str]) -> RunConfig:
         section, _, name = key.rpartition(".")
         (sections.setdefault(section, {}) if section else sections)[name] = value
     built: dict[str, Any] = {name: _build(kind, sections[name]) for name, kind in _kinds().items() if name in sections}
-    return RunConfig(**built, problem=_problem(settings))
+    config = RunConfig(**built, problem=_problem(settings))
+    if config.seed < 0:  # not a rule of RunConfig: runs that were made with one still open
+        raise ConfigError(f"seed must be a whole number from 0, found {config.seed}; type for example seed=8")
+    return config
 
 
 def budget_changes(words: Sequence[str]) -> dict[str, object]:
@@ -69,6 +72,8 @@ def budget_changes(words: Sequence[str]) -> dict[str, object]:
     for word in words:
         key = word.partition("=")[0]
         if "=" in word and not key.startswith("budget."):
+            if (close := close_key(key)).startswith("budget."):
+                raise ConfigError(f"expected a known key, found {key!r}; did you mean {close}?")
             known = ", ".join(f"budget.{field.name}" for field in fields(BudgetConfig))
             raise ConfigError(f"a run keeps its configuration; expected one of {known}, found {key}.")
         setting = _take_apart(word)

@@ -11,6 +11,7 @@ from typing import NoReturn
 from evolve._errors import UsageError
 
 _HELP_WIDTH = 26
+_PATHS = frozenset({"RUN", "DIR", "FILE", "FILES"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,16 @@ class Argument:
     @property
     def is_option(self) -> bool:
         return self.name.startswith("-")
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it is a file or folder of this machine; a problem may be a name too."""
+        return (self.value or self.name) in _PATHS
+
+    def found(self, words: argparse.Namespace) -> list[str]:
+        """What was typed for it."""
+        given = getattr(words, self.name.lstrip("-").replace("-", "_"))
+        return given if isinstance(given, list) else [given] if isinstance(given, str) else []
 
     @property
     def usage(self) -> str:
@@ -75,7 +86,7 @@ class Verb:
         """The words after the verb.
 
         Raises:
-            UsageError: an unknown option, too few words or too many.
+            UsageError: an unknown option, too few words or too many, or an empty path.
         """
         parser = _Parser(self)
         for one in self.arguments:
@@ -83,6 +94,9 @@ class Verb:
         found, rest = parser.parse_known_intermixed_args(list(words))
         if rest:
             self._unknown(rest[0])
+        for one in self.arguments:
+            if one.is_path and "" in one.found(found):  # a variable of the shell that is not set; it would be read as .
+                raise UsageError(f"evolve {self.name} takes no empty {one.value or one.name}, found ''; type: {self.usage}")
         return found
 
     def _unknown(self, word: str) -> NoReturn:

@@ -132,6 +132,7 @@ def test_plain_values_only_leave_the_loader() -> None:
         ("hydra.run.dir=x", "expected a known key"),
         ("seed=x", "seed must be a whole number, found 'x'"),
         ("seed=1.5", "seed must be a whole number, found '1.5'"),
+        ("seed=-1", "seed must be a whole number from 0, found -1"),
         ("budget.wall_s=soon", "budget.wall_s must be a number, found 'soon'"),
         ("budget.wall_s=inf", "budget.wall_s must be a number, found 'inf'"),
         ("budget.wall_s=-3", "budget.wall_s must be above 0, found -3.0"),
@@ -178,6 +179,12 @@ def test_only_the_budget_of_a_run_can_change() -> None:
             budget_changes([word])
     with pytest.raises(ConfigError, match=r"did you mean budget\.evaluations"):
         budget_changes(["budget.evaluation=1"])
+    for word in ("bugdet.wall_s=1", "wall_s=1", "budgets.wall_s=1"):
+        with pytest.raises(ConfigError, match=r"did you mean budget\.wall_s\?$"):
+            budget_changes([word])
+    for word in ("seeed=1", "xyzzy=1", "stop.patience=1", "problem.params.n=1"):
+        with pytest.raises(ConfigError, match="a run keeps its configuration"):
+            budget_changes([word])
     with pytest.raises(ConfigError, match="above 0"):
         budget_changes(["budget.wall_s=0"])
 
@@ -190,6 +197,10 @@ def test_whatever_is_typed_is_a_configuration_or_a_sentence(key: str, value: str
     except EvolveError as error:
         found = str(error)
     assert isinstance(found, RunConfig) or (isinstance(found, str) and "\n" not in found)
+
+
+def test_a_run_that_was_made_with_a_seed_below_0_still_opens() -> None:
+    assert config_from_json(config_to_json(RunConfig(seed=-1))).seed == -1
 
 
 def test_a_run_of_a_version_with_other_keys_still_opens() -> None:
