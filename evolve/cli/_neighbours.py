@@ -68,16 +68,18 @@ def _missing_of(path: str, text: str, one: HandedIn, have: Mapping[str, str]) ->
 
 def _imports(nodes: Iterable[ast.AST]) -> Iterator[ast.Import | ast.ImportFrom]:
     """Import statements that are carried out when the program is, and must not fail."""
-    for node in nodes:
+    waiting = list(nodes)  # no recursion: each elif is one level
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield node
         elif isinstance(node, ast.Try | ast.TryStar) and any(map(_forgives, node.handlers)):
-            yield from _imports([*node.orelse, *node.finalbody])
+            waiting += [*node.orelse, *node.finalbody]
         elif isinstance(node, ast.If) and _ELSEWHERE & _names(node.test):
-            yield from _imports(node.orelse)
+            waiting += node.orelse
         else:
             inner = ast.stmt | ast.ExceptHandler | ast.match_case
-            yield from _imports(child for child in ast.iter_child_nodes(node) if isinstance(child, inner))
+            waiting += [child for child in ast.iter_child_nodes(node) if isinstance(child, inner)]
 
 
 def _forgives(handler: ast.ExceptHandler) -> bool:

@@ -60,6 +60,7 @@ def lacks(work: Path, path: str, text: str, *more: str, folder: str | None = Non
         ("lib/a.py", "import b\n", ("lib/b.py",)),
         ("main.py", "try:\n    import helper\nexcept ValueError:\n    pass\n", ("helper.py",)),
         ("main.py", "try:\n    import x\nexcept ImportError:\n    pass\nelse:\n    import helper\n", ("helper.py",)),
+        ("main.py", "if a:\n    pass\n" + "elif b:\n    pass\n" * 2000 + "else:\n    import helper\n", ("helper.py",)),
         ("main.py", "import lib.a, names.data, os.path, gone, gone.more\n", ()),
         ("main.py", "import random\n", ()),  # Python's own
         ("main.py", "from ..helper import x\n", ()),  # above the program
