@@ -21,19 +21,20 @@ from evolve._rundir import RunDir, RunLock, is_driven
 from evolve._verbs import answer
 from evolve._workshop import Workshop
 
-ANSWER_S = 30.0  # how long a driver may take
+ANSWER_S = 30.0  # how long a driver may take at most
 _EVERY_S = 0.1
 
 
-def errand(run: RunDir, verb: str, body: Mapping[str, object], within_s: float = ANSWER_S) -> Mapping[str, Any]:
-    """Carry out a verb of ``evolve._verbs``, durably; returns its answer.  A driver has ``within_s`` seconds to give it.
+def errand(run: RunDir, verb: str, body: Mapping[str, object], within_s: float | None = None) -> Mapping[str, Any]:
+    """Carry out a verb of ``evolve._verbs``, durably; returns its answer.  A driver has ``within_s`` seconds to give it, never more
+    than ``ANSWER_S``, and as many where nothing is said.
 
     Raises:
         UsageError: it was refused; the message is the run's.
         RunLocked: a driver has the run and did not answer in time.
     """
     request = post(run.path, verb, json.dumps(dict(body)))
-    _until_taken(run, request, within_s)
+    _until_taken(run, request, ANSWER_S if within_s is None else min(within_s, ANSWER_S))
     for stamped in find_records(run.path, ("requested",), mention=request.id):
         if isinstance(stamped.record, Requested) and stamped.record.request == request.id:
             found: dict[str, Any] = json.loads(stamped.record.answer)

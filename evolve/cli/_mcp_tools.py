@@ -30,6 +30,7 @@ from evolve.cli import _candidate, _claims, _look, _memory
 from evolve.cli._answers import LineageAnswer
 from evolve.cli._asking import ask_run, note_run
 from evolve.cli._driving import VALIDATE_S, resume_run, validate_run
+from evolve.cli._mcp_stdin import mend
 from evolve.cli._opened import open_run
 from evolve.cli._results import result_answer
 from evolve.cli._telling import WAIT_S, program_of, tell_run, unmeasured, waited
@@ -89,6 +90,7 @@ def serve(run: str) -> None:
     That ends the process as it stands: its thread that reads stdin would otherwise be waited for.  What is measured goes on, and
     what was told is in the journal or was not taken, as with any process that is killed.
     """
+    mend()
     signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
     server_of(run).run()
 

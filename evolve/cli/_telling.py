@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from archive import BlockClosed, Follower, Measured, Status, find_records
-from evolve._errand import ANSWER_S, errand
+from evolve._errand import errand
 from evolve._errors import UsageError
 from evolve._memory import effect_of
 from evolve._outlook import Fate, fate, is_in_hand
@@ -78,8 +78,8 @@ def tell_run(
         RunError: no run in that folder, or its driver does not answer.
     """
     said = {key: text[:_WORDS] for key, text in statement.items() if text}
-    within_s = ANSWER_S if within_s is None else min(max(within_s, HAND_IN_S), ANSWER_S)
-    found = errand(find(Path(path)), "tell", {"ticket": ticket, "files": dict(files), **said}, within_s)
+    long_enough_s = None if within_s is None else max(within_s, HAND_IN_S)
+    found = errand(find(Path(path)), "tell", {"ticket": ticket, "files": dict(files), **said}, long_enough_s)
     candidate = found.get("candidate")
     answer = TellAnswer(
         schema=SCHEMA,

@@ -280,7 +280,7 @@ def interpreter() -> Path:
 def _assets(folder: Path) -> Path:
     if not folder.is_dir():
         raise EnvironmentFault(
-            f"the candidate's assets should lie in {folder}, which is not a folder; run: evolve validate on the problem"
+            f"the candidate's assets should lie in {folder}, which is not a folder: the problem must be validated"
         )
     return folder.resolve()
 

@@ -96,7 +96,7 @@ def test_an_agent_asks_tells_and_looks_back(packing: Path, capfd: pytest.Capture
 @pytest.mark.parametrize(
     ("tool", "words", "said"),
     [
-        ("tell", {"ticket": 999, "files": {}}, "no ticket 999 was handed out by ask; call ask"),
+        ("tell", {"ticket": 999, "files": {}}, "no ticket 999 was handed out by the tool ask; call ask"),
         ("ask", {"expires_s": -1}, "a ticket expires after more than 0"),
         ("ask", {"parent": "zz"}, "has no candidate 'zz'"),
         ("show", {"id": "zz"}, "has no candidate 'zz'"),
@@ -197,5 +197,5 @@ def test_advice_names_tools_where_there_is_one() -> None:
     assert named(told, "/a b/run") == 'nobody drives the run; to measure it, call result with what="c0ffee" and wait_s=600'
     more = "to go on, type: evolve resume /r budget.wall_s=262 budget.usd=0.5."
     assert named(more, "/r") == 'to go on, call resume with budget={"wall_s": 262, "usd": 0.5}.'
-    answer = {"files": {"reason": 1, "a": "evolve ask /r"}, "rows": [{"command": "evolve resume /r"}], "feedback": "evolve ask /r"}
-    assert in_tools(answer, "/r") == {**answer, "rows": [{"command": "call resume"}]}
+    answer = {"files": {"reason": 1, "a": "evolve ask /r"}, "more": [{"command": "evolve resume /r"}], "feedback": "evolve ask /r"}
+    assert in_tools(answer, "/r") == {**answer, "more": [{"command": "call resume"}]}
