@@ -289,8 +289,14 @@ def result_rows(result: ResultAnswer) -> list[tuple[str, str]]:
     if result.gain is not None and result.seed_score is not None:
         rows.append(("gain", f"{gain(result.gain, result.seed_score)} over the seed's {number(result.seed_score)}"))
     if result.effect_gain is not None and result.parent_score is not None:
+        much = signed(result.effect_gain, result.effect_sd or 0.0)
         sd = f" ± {result.effect_sd:.2g}" if result.effect_sd else ""
-        rows.append(("", f"{signed(result.effect_gain)}{sd} over the parent's {number(result.parent_score)} ({result.parent})"))
+        rows.append(
+            (
+                "",
+                f"{much}{sd} over the parent's {number(result.parent_score)} ({result.parent})",
+            )
+        )
     if result.best_id is not None and result.score is not None:
         rows.append(("best", result.best_id))
     return rows

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE
-from evolve.cli._say import columns, duration, gain, number, one_line, put, put_json
+from evolve.cli._say import columns, duration, gain, number, one_line, put, put_json, signed
 from evolve.cli._verb import JSON, RUN, Argument, Verb
 
 if TYPE_CHECKING:
@@ -85,8 +85,9 @@ def card_text(card: Card, cards: Cards) -> str:
     rows = [(card.status, f"{card.candidate} against {card.reference}")]
     if card.effect is not None and card.ci_low is not None and card.ci_high is not None:
         unit = f" {cards.unit}" if cards.unit else ""
-        spread = f"95 % interval {number(card.ci_low)} to {number(card.ci_high)}"
-        rows.append(("effect", f"{card.effect:+.6g}{unit} {cards.metric}, {spread}"))
+        width = card.ci_high - card.ci_low
+        spread = f"95 % interval {number(card.ci_low, width)} to {number(card.ci_high, width)}"
+        rows.append(("effect", f"{signed(card.effect, width)}{unit} {cards.metric}, {spread}"))
         if card.median is not None:
             other = ", the other way: a few runs make the difference of the means" if card.median * card.effect < 0 else ""
             rows.append(("medians", f"differ by {card.median:+.6g}{unit}{other}"))

@@ -18,7 +18,7 @@ from evolve._story import Step, story
 from evolve._summary import CONFIRMED, FinalRuns, Summary, best_of, stated_gain
 from evolve._verdict import DEGRADED, going_on
 from evolve.cli._live import noise_text
-from evolve.cli._say import columns, counts, duration, evaluator_rows, gain, models_text, number, one_line, unchecked_text
+from evolve.cli._say import columns, counts, duration, evaluator_rows, gain, models_text, number, one_line, signed, unchecked_text
 
 _SPENT = 0.95  # of the clock: what is left of it then is not worth a word
 _STEPS = 8  # of the lineage; the middle of a longer one is left out
@@ -85,11 +85,14 @@ def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:
     """Both means of the final measurements.  Whether their difference is real nobody has tested."""
 
     def mean(value: float, sd: float | None, n: int) -> str:
-        return f"{number(value)}, sd {sd:.3g}, n {n}" if sd is not None else f"{number(value)}, n {n}"
+        return f"{number(value, sd)}, sd {sd:.3g}, n {n}" if sd is not None else f"{number(value)}, n {n}"
 
-    much = gain(sign * difference(final.best_mean, final.seed_mean), final.seed_mean, final.seed_sd or 0.0)
+    error = 0.0
     if final.best_sd is not None and final.seed_sd is not None:
-        much += f", standard error {math.hypot(final.best_sd / final.best_n**0.5, final.seed_sd / final.seed_n**0.5):.2g}"
+        error = math.hypot(final.best_sd / final.best_n**0.5, final.seed_sd / final.seed_n**0.5)
+    much = gain(sign * difference(final.best_mean, final.seed_mean), final.seed_mean, final.seed_sd or 0.0, error)
+    if final.best_sd is not None and final.seed_sd is not None:
+        much += f", standard error {error:.2g}"
     return [
         ("final", "best and seed measured in turn, on fresh seeds"),
         ("  best", f"{mean(final.best_mean, final.best_sd, final.best_n)}  ({final.candidate})"),
@@ -105,8 +108,8 @@ def _claim_rows(search: Search) -> list[tuple[str, str]]:
         id_ = search.people.rows[vault.candidate].id
         if vault.confirmed and vault.effect is not None and not vault.withdrawn:
             low, high = sorted((sign * vault.effect.low, sign * vault.effect.high))
-            effect = f"{sign * vault.effect.effect:+.4g} {unit}".strip()
-            effect = bound_of(vault, sign) or f"{effect}, 95 % interval {number(low)} to {number(high)}"
+            effect = f"{signed(sign * vault.effect.effect, high - low)} {unit}".strip()
+            effect = bound_of(vault, sign) or f"{effect}, 95 % interval {number(low, high - low)} to {number(high, high - low)}"
             doubt = f"; suspect: {why}" if (why := suspicion(search, vault)) else ""
             rows.append(("confirmed", f"{id_}, effect {effect}{doubt}"))
         else:

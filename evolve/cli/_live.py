@@ -33,6 +33,7 @@ from evolve.cli._say import (
     one_line,
     say,
     score,
+    signed,
     unchecked_text,
 )
 from evolve.confirm import SIZES, Noise, resolvable
@@ -301,7 +302,8 @@ def vault_text(record: VaultOpened) -> str:
 def claim_text(record: Claim) -> str:
     """A ruling in a line."""
     if record.confirmed and record.effect is not None:
-        told = f"effect {record.effect:+.4g} ({record.ci_low:.4g} to {record.ci_high:.4g})"
+        low, high = record.ci_low or 0.0, record.ci_high or 0.0
+        told = f"effect {signed(record.effect, high - low)} ({number(low, high - low)} to {number(high, high - low)})"
         compared = abs(record.effect) < TAME / 1e3  # else scores beyond it may have had a part, which count as something else
         return f"confirmed: {record.candidate[:10]}, {told if compared else 'see evolve claims'}"
     return f"not confirmed: {record.candidate[:10]}, {one_line(record.reason, 200)}"

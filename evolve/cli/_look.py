@@ -25,6 +25,7 @@ from evolve.cli._say import (
     put_json,
     put_source,
     score,
+    signed,
     unchecked_text,
 )
 from evolve.cli._verb import JSON, RUN, Argument, Verb
@@ -264,7 +265,7 @@ def _did(opened: OpenedRun, answer: CandidateAnswer) -> str:
     if found is None:
         return text
     spread = f" ± {found.sd:.2g}" if found.sd else ""
-    return f"{text}; {answer.metric} {people.sign * found.effect:+.4g}{spread}"
+    return f"{text}; {answer.metric} {signed(people.sign * found.effect, found.sd or 0.0)}{spread}"
 
 
 def _line(opened: OpenedRun, one: int, *, all_parents: bool = False) -> str:

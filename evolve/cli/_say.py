@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _KEPT = "\n\t"
 _LONGEST_S = 1e15
+_MOST_DIGITS = 17  # of a float
 
 
 def put(text: str) -> None:
@@ -69,31 +70,41 @@ def one_line(text: str, width: int = 100) -> str:
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
-def number(value: float) -> str:
-    """Seven digits, and of larger numbers two behind the point: enough to tell two scores apart; never more than a float has."""
+def number(value: float, error: float = 0.0) -> str:
+    """Seven digits, and of larger numbers two behind the point: enough to tell two scores apart; beside an ``error`` as many as its
+    second digit needs; never more than a float has."""
     value += 0.0  # no minus before a zero
-    if abs(value) < 1e4 or not math.isfinite(value):
-        return f"{value:.7g}"
-    digits = math.floor(math.log10(abs(value))) + 3
-    return f"{value:.{max(digits, 7)}g}" if digits < 17 else repr(value).removesuffix(".0")
+    whole = math.floor(math.log10(abs(value))) + 3 if abs(value) >= 1e4 and math.isfinite(value) else 0
+    digits = max(whole, 7, _digits(value, error))
+    return f"{value:.{digits}g}" if digits < _MOST_DIGITS else repr(value).removesuffix(".0")
+
+
+def _digits(value: float, error: float) -> int:
+    """How many digits of a value the second digit of its error needs."""
+    if not value or not math.isfinite(value) or not 0 < error < math.inf:
+        return 0
+    return math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 2
 
 
 def score(mean: float, sd: float, n: int, unit: str = "") -> str:
     """A score with what is known of its uncertainty."""
     spread = f" ± {sd:.2g} (n={n})" if sd > 0 else ""
-    return f"{number(mean)}{f' {unit}' if unit else ''}{spread}"
+    return f"{number(mean, sd)}{f' {unit}' if unit else ''}{spread}"
 
 
-def gain(value: float, base: float, sd: float = 0.0) -> str:
-    """A gain (higher is better) with its sign, and relative to the seed's score where that is known well enough to divide by."""
+def gain(value: float, base: float, sd: float = 0.0, error: float = 0.0) -> str:
+    """A gain (higher is better) with its sign, and relative to the seed's score where that is known well enough to divide by.
+    ``sd`` is the seed's, ``error`` the gain's own where it stands beside it."""
     share = f" ({_percent(value, abs(base))})" if abs(base) > 5 * sd and math.isfinite(value / abs(base)) else ""
-    return f"{signed(value)}{share}"
+    return f"{signed(value, error)}{share}"
 
 
-def signed(value: float) -> str:
-    """A difference: five digits, and of larger ones all that are whole."""
-    whole = 1e4 <= abs(value) < 1e17
-    return f"{'+' if value > 0 else ''}{number(value)}" if whole else f"{value + 0.0:+.5g}"
+def signed(value: float, error: float = 0.0) -> str:
+    """A difference: five digits, and of larger ones all that are whole; beside an ``error`` as many as its second digit needs."""
+    digits = _digits(value, error)
+    if 1e4 <= abs(value) < 1e17 or digits >= _MOST_DIGITS:
+        return f"{'+' if value > 0 else ''}{number(value, error)}"
+    return f"{value + 0.0:+.{max(digits, 5)}g}"
 
 
 def _percent(value: float, base: float) -> str:

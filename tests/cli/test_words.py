@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from evolve._counted import counted
 from evolve.cli import main
 from evolve.cli._live import claim_text
 from evolve.cli._main import VERBS, overview
-from evolve.cli._say import clean, duration, gain, number, one_line, score
+from evolve.cli._say import clean, duration, gain, number, one_line, score, signed
 from evolve.cli._verb import reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
@@ -220,3 +221,18 @@ def test_one_of_a_thing_is_told_in_the_singular() -> None:
     folder = Path(cli.__file__).parent
     lines = [line for place in folder.glob("*.py") for line in place.read_text(encoding="utf-8").splitlines()]
     assert not list(filter(_COUNTED.search, lines))
+
+
+@given(st.floats(-1e12, 1e12), st.floats(1e-9, 1e6))
+def test_a_mean_has_the_digits_that_its_error_needs(mean: float, error: float) -> None:
+    step = 10.0 ** (math.floor(math.log10(error)) - 1)  # of the error's second digit
+    near = max(step, 4 * math.ulp(mean))  # no more digits than a float has
+    for text in (score(mean, error, 3).partition(" ")[0], number(mean, error), signed(mean, error)):
+        assert abs(float(text) - mean) <= near
+        assert len(re.sub(r"e.*|[-+.]", "", text).lstrip("0")) <= 17
+
+
+def test_a_large_mean_with_a_small_error_is_shown_to_that_error() -> None:
+    assert score(1e9 + 0.0012, 0.001, 9) == "1000000000.0012 ± 0.001 (n=9)"
+    assert signed(-3.14159265358, 1e-9) == "-3.1415926536"
+    assert (number(0.5), number(12345.678), signed(0.5)) == ("0.5", "12345.68", "+0.5")
