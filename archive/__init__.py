@@ -1,7 +1,5 @@
 """What has been found and how: records, archives, the journal, queries.  Never imports ``evolve``."""
 
-from archive._cells import Added, AddStatus, Cells, CellsState, Change
-from archive._codec import decode_record, decode_value, encode_record, encode_value
 from archive._errors import (
     ArchiveError,
     JournalBroken,
@@ -16,17 +14,21 @@ from archive._errors import (
     SegmentForeign,
     SegmentMissing,
 )
-from archive._export import export_parquet
-from archive._flat import FlatArchive
 from archive._floats import TAME, bounded, difference, mean_of, sd_of, tame
-from archive._follow import Follower
-from archive._grid import GridArchive
-from archive._journal import Journal
 from archive._lineage import LineageStep, changed_lines, lineage
-from archive._posterior import Pooled, PooledState, Tally, shrink
-from archive._query import Query, Table, open_query
-from archive._reader import JournalReader, find_records, read_journal
-from archive._records import (
+from archive.elites._cells import Added, AddStatus, Cells, CellsState, Change
+from archive.elites._grid import GridArchive
+from archive.elites._posterior import Pooled, PooledState, Tally, shrink
+from archive.elites._topk import FlatArchive
+from archive.journal._follow import Follower
+from archive.journal._journal import Journal
+from archive.journal._reader import JournalReader, find_records, read_journal
+from archive.journal._segments import Position
+from archive.journal._texts import TextStore, candidate_id
+from archive.query._parquet import export_parquet
+from archive.query._query import Query, Table, open_query
+from archive.records._codec import decode_record, decode_value, encode_record, encode_value
+from archive.records._records import (
     RECORD_TYPES,
     SCHEMA_VERSION,
     BlockClosed,
@@ -55,9 +57,7 @@ from archive._records import (
     StopAsked,
     VaultOpened,
 )
-from archive._segments import Position
-from archive._texts import TextStore, candidate_id
-from archive._values import (
+from archive.records._values import (
     Arm,
     Attempt,
     AxisInfo,

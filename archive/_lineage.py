@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from archive._posterior import Pooled
-from archive._reader import read_journal
-from archive._records import (
+from archive.elites._posterior import Pooled
+from archive.journal._reader import read_journal
+from archive.journal._texts import TextStore
+from archive.records._records import (
     BlockClosed,
     Measured,
     Proposed,
@@ -17,8 +18,7 @@ from archive._records import (
     Retraction,
     RunCreated,
 )
-from archive._texts import TextStore
-from archive._values import (
+from archive.records._values import (
     Arm,
     BlockStatus,
     Candidate,

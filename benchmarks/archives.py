@@ -28,9 +28,9 @@ import numpy as np
 from _common import Spread, hardware
 
 from archive import AxisInfo, Candidate, GridArchive, Measurement, Status, Text
-from evolve._contract import Axis
-from evolve._population import Population
 from evolve._rng import generator
+from evolve.problem._contract import Axis
+from evolve.search._population import Population
 from evolve.select import inspirations, tournament
 from evolve.testing import plain_contract
 

@@ -29,9 +29,9 @@ from pathlib import Path
 from _common import hardware, program
 
 from archive import Stamped
-from evolve._config import BudgetConfig
-from evolve._contract import Axis
-from evolve._search import Search
+from evolve.config._schema import BudgetConfig
+from evolve.problem._contract import Axis
+from evolve.search._search import Search
 from evolve.testing import Harness, Script, plain_contract, scored
 
 TENTHS = 10

@@ -31,12 +31,12 @@ from functools import partial
 from pathlib import Path
 
 from archive import Attempt, Entry, Measurement, Status
-from evolve._bundle import scan
-from evolve._contract import Contract, Problem, Stage
 from evolve._errors import SandboxMissing
 from evolve.evaluate import View, open_launcher
 from evolve.evaluate._wire import Measure, Verdict, encode
 from evolve.execute import Block, BlockReport, LocalExecutor
+from evolve.problem._contract import Contract, Problem, Stage
+from evolve.problem._files import scan
 from evolve.testing import Probe, action, open_desk
 
 FILES = {"main.py": "x = 1\n" * 170}  # 1 kB

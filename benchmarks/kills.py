@@ -27,9 +27,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from archive import Closed, Follower, JournalMissing, LateResult, Measured, Note, Opened, Proposed, Record, read_journal
-from evolve._inbox import Request, post
-from evolve._reading import open_search
-from evolve._rundir import find
+from evolve.runs._folder import find
+from evolve.runs._inbox import Request, post
+from evolve.runs._open import open_search
 
 CONTRACT = """
 name: kills
@@ -72,9 +72,9 @@ def height(values):
 DRIVER = """
 import json, sys
 from pathlib import Path
-from evolve._config import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig
+from evolve.config._schema import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig
 from evolve import _session
-from evolve._session import resume, start
+from evolve.engine._session import resume, start
 
 _session.CHECKPOINT_EVERY = 150  # records: checkpoints are among what is killed
 run, problem, trace, tier, more = sys.argv[1:]

@@ -26,10 +26,10 @@ from pathlib import Path
 from _common import Spread, hardware, program
 
 from archive import Arm, Attempt, CallSettled, ProposeIssued
-from evolve._config import BudgetConfig, LlmConfig
-from evolve._desk import CallNote, Desk, Drafted
-from evolve._providers import Models
 from evolve._rng import generator
+from evolve.config._schema import BudgetConfig, LlmConfig
+from evolve.engine._model_thread import CallNote, Desk, Drafted
+from evolve.engine._models import Models
 from evolve.testing import AnsweringServer, Harness, Script, scored
 
 MODEL = "claude-test"

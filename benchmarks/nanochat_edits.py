@@ -26,9 +26,9 @@ from types import ModuleType
 
 from archive import Start, Status
 from evolve import Trial
-from evolve._contract import Problem
-from evolve._problem import candidate_assets_folder, load_problem
 from evolve.evaluate import Launcher, View, open_launcher
+from evolve.problem._contract import Problem
+from evolve.problem._load import candidate_assets_folder, load_problem
 
 VARIANTS = (
     "MATRIX_LR=0.04",

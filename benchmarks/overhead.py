@@ -24,8 +24,8 @@ from pathlib import Path
 from _common import Spread, hardware
 
 from archive import Attempt, Entry, Status
-from evolve._problem import load_problem
 from evolve.execute import Block, EntryReport, LocalExecutor
+from evolve.problem._load import load_problem
 
 CONTRACT = "name: second\nmetric: value\ngoal: maximize\ncandidate_imports: [numpy]\nstages:\n  - {name: full, time_s: 60}\n"
 PROGRAM = """

@@ -34,8 +34,8 @@ from _common import hardware
 from _worlds import SHAPES, WORLDS, Noise, Traits, draw
 
 from archive import Entry, MeasureIssued, Measurement, Proposed, Stamped, Status, candidate_id
-from evolve._config import BudgetConfig, SearchConfig
-from evolve._search import Search
+from evolve.config._schema import BudgetConfig, SearchConfig
+from evolve.search._search import Search
 from evolve.testing import Harness, Script, plain_contract
 
 SD, GAIN, SHARE, HARM = 0.0025, 0.003, 0.03, 0.004

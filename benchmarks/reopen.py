@@ -45,7 +45,7 @@ from archive import (
     open_query,
     read_journal,
 )
-from archive._segments import Cursor
+from archive.journal._segments import Cursor
 
 PROBLEM = "circle_packing@1a2b3c4d5e6f"
 INFO = ProblemInfo(PROBLEM, "circle_packing", "9f8e7d6c5b4a3f2e", "sum of radii", True, "", True, "none", ("full",))

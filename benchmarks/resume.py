@@ -23,16 +23,16 @@ from pathlib import Path
 from _common import Spread, hardware
 
 from archive import BudgetSet, Journal, Literal, MeasureIssued, Opened, Position, ProposalStatus, ProposeIssued, Stamped, TextStore
-from evolve import _snapshot
-from evolve._build import build_search
-from evolve._config import BudgetConfig, SearchConfig
-from evolve._contract import Axis
-from evolve._replay import replay
 from evolve._rng import fresh_seeds
-from evolve._rundir import RunDir
-from evolve._search import Search
-from evolve._tickets import Made
+from evolve.config._schema import BudgetConfig, SearchConfig
+from evolve.engine._registry import build_search
 from evolve.execute import Block
+from evolve.problem._contract import Axis
+from evolve.runs import _checkpoint
+from evolve.runs._folder import RunDir
+from evolve.runs._replay import replay
+from evolve.search._search import Search
+from evolve.search._tickets import Made
 from evolve.testing import Harness, Script, plain_contract, scored
 
 TARGET_S = 2.0
@@ -143,7 +143,7 @@ def once(folder: Path, candidates: int) -> dict[str, float]:
         return search
 
     def checkpoint() -> None:
-        found = _snapshot.load(run.checkpoint)
+        found = _checkpoint.load(run.checkpoint)
         assert found is not None
         found.put(build_search(what.config, problem))
 
@@ -153,7 +153,7 @@ def once(folder: Path, candidates: int) -> dict[str, float]:
         "of which reading the checkpoint": timed(checkpoint),
     }
     position = read_position(folder)
-    spent["save a checkpoint"] = timed(lambda: _snapshot.save(folder / "aside", kept[0], {}, position))
+    spent["save a checkpoint"] = timed(lambda: _checkpoint.save(folder / "aside", kept[0], {}, position))
     with set_aside(run):
         spent["take up: everything from the start"] = timed(take_up)
     return spent

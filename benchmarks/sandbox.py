@@ -24,8 +24,8 @@ from pathlib import Path
 
 import evolve
 from archive import Start
-from evolve._contract import Stage
 from evolve.evaluate import Array, JsonValue, Launcher, View, open_launcher
+from evolve.problem._contract import Stage
 
 HERE = Path(__file__).resolve().parents[1]
 NULL = "def f():\n    return 1\n"

@@ -32,8 +32,9 @@ def loaded_by(statement: str) -> set[str]:
 def test_every_public_name_is_there(name):
     package = importlib.import_module(name)
     assert package.__doc__
-    assert len(set(package.__all__)) == len(package.__all__)
-    missing = [public for public in package.__all__ if not hasattr(package, public)]
+    names = getattr(package, "__all__", [])  # a room without them has nothing to offer but its modules
+    assert len(set(names)) == len(names)
+    missing = [public for public in names if not hasattr(package, public)]
     assert missing == []
 
 
@@ -41,11 +42,11 @@ def test_every_public_name_is_there(name):
 def test_a_star_import_gives_exactly_the_public_names(name):
     space: dict[str, object] = {}
     exec(f"from {name} import *", space)
-    assert set(space) - {"__builtins__"} == set(importlib.import_module(name).__all__)
+    assert set(space) - {"__builtins__"} == set(getattr(importlib.import_module(name), "__all__", []))
 
 
 def test_every_module_is_private():
-    modules = [path for path in MODULES if path.parent.name != "redteam"]  # attacks: texts that nothing imports
+    modules = [path for path in MODULES if path.parent.name != "programs"]  # attacks: texts that nothing imports
     public = [
         str(path.relative_to(ROOT)) for path in modules if not path.name.startswith("_") and not path.parent.name.startswith("_")
     ]
@@ -58,7 +59,7 @@ def test_importing_the_engine_loads_nothing_heavy():
 
 def test_the_python_api_needs_numpy_and_zstandard_alone():
     heavy = HEAVY - {"numpy", "zstandard", "asyncio"}
-    found = loaded_by("import evolve._session, evolve.evaluate, evolve.execute, evolve.propose, evolve.testing, archive")
+    found = loaded_by("import evolve.engine._session, evolve.evaluate, evolve.execute, evolve.propose, evolve.testing, archive")
     assert found & heavy == set()
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from evolve._source import MAX_DOTS, MAX_PARSE_CHARS, other_encoding, parses_safely, python_text, why_not_parsed
-from evolve.propose._spans import Wide, parse
+from evolve.problem._source import MAX_DOTS, MAX_PARSE_CHARS, other_encoding, parses_safely, python_text, why_not_parsed
+from evolve.propose._python import Wide, parse
 
 BITS = [
     "\ufeff", "#", "\r", "\n", "\r\n", "\x0c", "\x0b", "\x1c", "\u2028", "\x85", " ", "\t", "x = 1", "y = 'é'", "'+AG4-'", '"""',

@@ -6,8 +6,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from evolve._errors import EXIT_DONE, EnvironmentFault, UsageError
-from evolve.cli._say import put
-from evolve.cli._verb import Argument, Verb
+from evolve.cli._command import Argument, Verb
+from evolve.cli.show._text import put
 
 SKILL = Path(".claude/skills/evolve/SKILL.md")
 AGENTS = Path("AGENTS.md")

@@ -8,17 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evolve._assignments import assignment, task_sheet
-from evolve._contract import Contract
-from evolve._entries import scope_of
-from evolve._errand import errand
 from evolve._errors import RunError, UsageError
-from evolve._memory import Remark
-from evolve._outlook import Outlook, outlook
-from evolve._providers import instructions_of
-from evolve._rundir import find
-from evolve._search import Search
-from evolve.cli._agent_answers import (
+from evolve.cli._opened import open_run
+from evolve.cli._results import cost_of
+from evolve.cli.show._json_external import (
     AskAnswer,
     CostAnswer,
     FailureAnswer,
@@ -29,10 +22,17 @@ from evolve.cli._agent_answers import (
     TaskAnswer,
     TriedAnswer,
 )
-from evolve.cli._opened import open_run
-from evolve.cli._results import cost_of
+from evolve.engine._client import errand
+from evolve.engine._models import instructions_of
+from evolve.problem._contract import Contract
 from evolve.propose import Assignment, FailureClass, Program, TaskSheet, rules
+from evolve.propose._entries import scope_of
 from evolve.propose._scope import editable_names
+from evolve.runs._folder import find
+from evolve.search._memory import Remark
+from evolve.search._search import Search
+from evolve.views._outlook import Outlook, outlook
+from evolve.views._proposal_context import assignment, task_sheet
 
 SCHEMA = 1
 MAX_NOTE = 4000  # characters

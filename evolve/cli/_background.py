@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, EnvironmentFault, EvolveError, RunError
-from evolve.cli._say import say
+from evolve.cli.show._text import say
 
 _BUSY = 75  # another process holds the run
 _EVERY_S = 0.05
@@ -81,9 +81,9 @@ class Background:
 def main(words: Sequence[str]) -> int:
     """``RUN measure``, or ``RUN resume [budget.KEY=VALUE ...]``; returns the exit code."""
     from archive import ArchiveError
-    from evolve._compose import budget_changes
     from evolve._errors import RunLocked
-    from evolve._session import measure_ready, resume
+    from evolve.config._compose import budget_changes
+    from evolve.engine._session import measure_ready, resume
 
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     run, act, *settings = words

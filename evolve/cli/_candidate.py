@@ -11,12 +11,12 @@ from pathlib import Path
 from archive import CallReserved, CallSettled, Measured, Stamped, Status, find_records
 from evolve._counted import counted
 from evolve._errors import RunError, UsageError
-from evolve._population import standing
-from evolve._progress import operator_of
-from evolve._summary import best_of, stated_gain, word_of
-from evolve.cli._answers import CandidateAnswer, MeasurementAnswer
 from evolve.cli._opened import OpenedRun
-from evolve.cli._say import one_line, put_source, say
+from evolve.cli.show._json import CandidateAnswer, MeasurementAnswer
+from evolve.cli.show._text import one_line, put_source, say
+from evolve.search._population import standing
+from evolve.views._progress import operator_of
+from evolve.views._summary import best_of, stated_gain, word_of
 
 SCHEMA = 1
 
@@ -116,7 +116,7 @@ def write_artifact(opened: OpenedRun, one: int, name: str, out: str | None) -> N
     ]
     if not blobs:
         raise RunError(f"no measurement of {id_} kept {name}; see: evolve show {shlex.quote(str(opened.run.path))} {id_}")
-    from evolve.evaluate._verdict import unpack_artifact
+    from evolve.evaluate._outcome import unpack_artifact
 
     limit = opened.problem.contract.max_artifact_bytes
     data = unpack_artifact(blobs[-1], limit)

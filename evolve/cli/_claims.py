@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE
-from evolve.cli._say import columns, duration, gain, number, one_line, put, put_json, signed
-from evolve.cli._verb import JSON, RUN, Argument, Verb
+from evolve.cli._command import JSON, RUN, Argument, Verb
+from evolve.cli.show._text import columns, duration, gain, number, one_line, put, put_json, signed
 
 if TYPE_CHECKING:
-    from evolve._cards import Card, Cards
-    from evolve._exact import Exact
-    from evolve.cli._answers import ClaimsAnswer
     from evolve.cli._opened import OpenedRun
+    from evolve.cli.show._json import ClaimsAnswer
+    from evolve.views._report_cards import Card, Cards
+    from evolve.views._verify import Exact
 
 SCHEMA = 1
 _MOST_CONFIRM = 0.9  # a larger share is not advised: something has to be found first
@@ -36,9 +36,9 @@ def claims(words: Namespace) -> int:
 
 
 def retract(words: Namespace) -> int:
-    from evolve._errand import errand
-    from evolve.cli._answers import RetractAnswer
     from evolve.cli._opened import open_run
+    from evolve.cli.show._json import RetractAnswer
+    from evolve.engine._client import errand
 
     opened = open_run(words.RUN)
     people = opened.search.people
@@ -60,9 +60,9 @@ def retract(words: Namespace) -> int:
 def claims_answer(opened: OpenedRun) -> ClaimsAnswer:
     """All report cards; for a deterministic problem, the best program re-verified."""
     from archive import read_journal
-    from evolve._cards import report_cards
-    from evolve._exact import verify_best
-    from evolve.cli._answers import ClaimsAnswer
+    from evolve.cli.show._json import ClaimsAnswer
+    from evolve.views._report_cards import report_cards
+    from evolve.views._verify import verify_best
 
     cards = report_cards(opened.search, opened.problem, read_journal(opened.run.path))
     exact = None if opened.problem.contract.noisy else verify_best(opened.run, opened.problem, opened.search)
@@ -124,7 +124,7 @@ def exact_text(exact: Exact) -> str:
 
 
 def _none_text(opened: OpenedRun) -> str:
-    from evolve._spend import nearest_limit
+    from evolve.budget._usage import nearest_limit
 
     search, run = opened.search, shlex.quote(str(opened.run.path))
     nearest = nearest_limit(search.budget, search.spend, search.spend.last_at)

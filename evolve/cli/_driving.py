@@ -12,15 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evolve._errand import errand
 from evolve._errors import EXIT_NEGATIVE, RunError, UsageError
-from evolve._rundir import Hold, RunDir, find, hold_of, is_driven
-from evolve.cli._answers import StatusAnswer
 from evolve.cli._background import Background
-from evolve.cli._look import status_answer
+from evolve.cli._inspect import status_answer
 from evolve.cli._opened import OPENS, STARTING, open_run
 from evolve.cli._telling import Pause
+from evolve.cli.show._json import StatusAnswer
+from evolve.engine._client import errand
 from evolve.propose._scope import is_plain_path
+from evolve.runs._folder import Hold, RunDir, find, hold_of, is_driven
 
 VALIDATE_S = 120.0
 _OPENING_S = 10.0  # how long an opening is waited for, whatever was asked: it may be refused

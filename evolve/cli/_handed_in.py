@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve._contract import MAX_BYTES
 from evolve._errors import UsageError
+from evolve.problem._contract import MAX_BYTES
 from evolve.propose._scope import is_plain_path
 
 MAX_FILES = 10_000

@@ -10,21 +10,21 @@ from collections.abc import Sequence
 
 from evolve import __version__
 from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, EvolveError, UsageError
-from evolve.cli import _agent_guide, _agents, _claims, _drive, _look, _mcp, _memory, _problems, _redteam, _setup
-from evolve.cli._say import put, say
+from evolve.cli import _agent_guide, _claims, _external, _inspect, _mcp, _problems, _query, _redteam, _run, _setup
+from evolve.cli._command import Verb
 from evolve.cli._streams import open_streams
-from evolve.cli._verb import Verb
+from evolve.cli.show._text import put, say
 
 EXIT_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 
 VERBS: tuple[Verb, ...] = (
-    *_drive.VERBS,
-    *_look.VERBS,
+    *_run.VERBS,
+    *_inspect.VERBS,
     *_claims.VERBS,
-    *_agents.VERBS,
+    *_external.VERBS,
     *_mcp.VERBS,
     *_agent_guide.VERBS,
-    *_memory.VERBS,
+    *_query.VERBS,
     *_problems.VERBS,
     *_redteam.VERBS,
     *_setup.VERBS,

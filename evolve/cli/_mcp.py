@@ -6,13 +6,13 @@ from argparse import Namespace
 from pathlib import Path
 
 from evolve._errors import EXIT_DONE, MissingPackage, need
-from evolve.cli._verb import RUN, Verb
+from evolve.cli._command import RUN, Verb
 
 PACKAGE = '"mcp>=2"'
 
 
 def mcp(words: Namespace) -> int:
-    from evolve._rundir import find
+    from evolve.runs._folder import find
 
     find(Path(words.RUN))
     need("mcp", PACKAGE)

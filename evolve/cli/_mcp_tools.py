@@ -25,9 +25,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from archive import ArchiveError
 from evolve import __version__
 from evolve._errors import EXIT_INTERRUPTED, EvolveError
-from evolve._story import story
-from evolve.cli import _candidate, _claims, _look, _memory
-from evolve.cli._answers import LineageAnswer
+from evolve.cli import _candidate, _claims, _inspect, _query
 from evolve.cli._asking import ask_run, note_run
 from evolve.cli._driving import VALIDATE_S, resume_run, validate_run
 from evolve.cli._mcp_stdin import mend
@@ -35,6 +33,8 @@ from evolve.cli._opened import open_run
 from evolve.cli._results import result_answer
 from evolve.cli._telling import WAIT_S, program_of, tell_run, unmeasured, waited
 from evolve.cli._tool_words import argument_error, in_tools, named
+from evolve.cli.show._json import LineageAnswer
+from evolve.views._lineage import story
 
 SCHEMA = 1
 ROWS = 200
@@ -220,7 +220,7 @@ class Tools:
 
     def status(self) -> Json:
         with self._refusals():
-            return self._told(asdict(_look.status_answer(open_run(self._run))))
+            return self._told(asdict(_inspect.status_answer(open_run(self._run))))
 
     def best(self) -> Json:
         with self._refusals():
@@ -241,7 +241,7 @@ class Tools:
 
     def query(self, sql: str, limit: Annotated[int, Field(description="Most rows", ge=1, le=10_000)] = ROWS) -> Json:
         with self._refusals():
-            return self._told(asdict(_memory.query_answer(_memory.table_of([self._run], sql, limit, QUERY_S, QUERY_BYTES))))
+            return self._told(asdict(_query.query_answer(_query.table_of([self._run], sql, limit, QUERY_S, QUERY_BYTES))))
 
     def claims(self) -> Json:
         with self._refusals():

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from evolve._errors import UsageError
 from evolve.cli._handed_in import HandedIn, text_in
-from evolve.propose._edit_whole import binds
-from evolve.propose._spans import is_python, parse
+from evolve.propose._python import is_python, parse
+from evolve.propose.edits._whole import binds
 
 _FORGIVING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _ELSEWHERE = frozenset({"__name__", "TYPE_CHECKING"})  # what is imported only then is not there when the program is measured

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archive import TextStore
-from evolve._config import RunConfig
-from evolve._contract import Problem
 from evolve._counted import counted
-from evolve._ends import GIVEN
 from evolve._errors import RunError
-from evolve._frames import SEED
-from evolve._outlook import Outlook, outlook, spent_words
-from evolve._progress import Progress, Watch
-from evolve._reading import open_search
-from evolve._rundir import Hold, RunDir, find, hold_of
-from evolve._search import Search
-from evolve._summary import best_of
-from evolve._unchecked import Unchecked, unchecked
-from evolve._verdict import verdict, with_advice
+from evolve.budget._cpu_budget import SEED
+from evolve.config._schema import RunConfig
+from evolve.problem._contract import Problem
+from evolve.runs._folder import Hold, RunDir, find, hold_of
+from evolve.runs._open import open_search
+from evolve.search._search import Search
+from evolve.search._stopping import GIVEN
+from evolve.views._outlook import Outlook, outlook, spent_words
+from evolve.views._progress import Progress, Watch
+from evolve.views._summary import best_of
+from evolve.views._unchecked import Unchecked, unchecked
+from evolve.views._verdict import verdict, with_advice
 
 RUNNING, KILLED = "running", "its driver ended without closing it"
 STARTING, OPENS = "starting", "a driver opens it; limits and what is spent are still those of the last opening"

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, EvolveError, UsageError
-from evolve.cli._say import clean, columns, number, one_line, put, put_json, say
-from evolve.cli._verb import JSON, Argument, Verb
+from evolve.cli._command import JSON, Argument, Verb
+from evolve.cli.show._text import clean, columns, number, one_line, put, put_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from evolve._compare import Comparison
-    from evolve._config import RunConfig
-    from evolve._contract import Problem
-    from evolve._race import Race
-    from evolve.cli._answers import CheckAnswer, ProblemLine, RunLine, ValidateAnswer
+    from evolve.cli.show._json import CheckAnswer, ProblemLine, RunLine, ValidateAnswer
+    from evolve.config._schema import RunConfig
+    from evolve.problem._contract import Problem
+    from evolve.validation._compare import Comparison
+    from evolve.validation._target import Race
 
 SCHEMA = 1
 _SETTINGS = ("problem.params.", "sandbox=", "sandbox.tier=", "budget.", "executor.slots=", "seed=")
 
 
 def new(words: Namespace) -> int:
-    from evolve._scaffold import scaffold
+    from evolve.problem._scaffold import scaffold
 
     folder = scaffold(Path(words.DIR), speed=words.speed)
     name = shlex.quote(folder.as_posix() if "/" in folder.as_posix() else f"./{folder}")
@@ -37,11 +37,11 @@ def new(words: Namespace) -> int:
 
 
 def validate(words: Namespace) -> int:
-    from evolve._build import build_executor, need_machine
-    from evolve._compose import compose
-    from evolve._problem import load_problem
-    from evolve._validate import candidate_files, validate_problem
-    from evolve.cli._answers import CheckAnswer, ValidateAnswer
+    from evolve.cli.show._json import CheckAnswer, ValidateAnswer
+    from evolve.config._compose import compose
+    from evolve.engine._registry import build_executor, need_machine
+    from evolve.problem._load import load_problem
+    from evolve.validation._problem import candidate_files, validate_problem
 
     settings = [word for word in words.FILE if word.startswith(_SETTINGS) and "=" in word]
     for word in settings:
@@ -78,8 +78,8 @@ def validate(words: Namespace) -> int:
 
 def _compared(problem: Problem, files: Mapping[str, str], against: Mapping[str, str], config: RunConfig) -> Comparison:
     """The comparison, shown on stderr as a run is."""
-    from evolve._compare import compare
-    from evolve.cli._live import View
+    from evolve.cli.show._live import View
+    from evolve.validation._compare import compare
 
     view = View()
     return compare(problem, files, against, config, hooks=[view.record], announce=view.announce)
@@ -93,8 +93,8 @@ def _target(text: str) -> float:
 
 
 def _raced(problem: Problem, files: Mapping[str, str], target: float, config: RunConfig) -> Race:
-    from evolve._build import build_executor
-    from evolve._race import RUNS, race
+    from evolve.engine._registry import build_executor
+    from evolve.validation._target import RUNS, race
 
     runs = config.budget.evaluations or RUNS
     return race(problem, files, target, lambda _, sink: build_executor(config, problem, sink), runs=runs, tell=say)
@@ -119,7 +119,7 @@ def _verdict_text(words: Namespace, answer: ValidateAnswer, what: str) -> str:
 
 
 def list_(words: Namespace) -> int:
-    from evolve.cli._answers import ListAnswer
+    from evolve.cli.show._json import ListAnswer
 
     if words.DIR and not Path(words.DIR).is_dir():
         raise UsageError(f"expected a folder of runs, found {'a file' if Path(words.DIR).exists() else 'nothing'} at {words.DIR}.")
@@ -156,16 +156,16 @@ def _of_run(one: RunLine) -> tuple[str, str]:
 
 
 def _problem_lines() -> tuple[ProblemLine, ...]:
-    from evolve._find import BUILT_IN, builtin_problems
-    from evolve._problem import load_problem
-    from evolve.cli._answers import ProblemLine
+    from evolve.cli.show._json import ProblemLine
+    from evolve.problem._find import BUILT_IN, builtin_problems
+    from evolve.problem._load import load_problem
 
     contracts = (load_problem(f"{BUILT_IN}{name}", prepare=False).contract for name in builtin_problems())
     return tuple(ProblemLine(one.name, one.metric, one.goal, one.noisy) for one in contracts)
 
 
 def _two_meanings(name: str) -> str:
-    from evolve._find import BUILT_IN, namesake
+    from evolve.problem._find import BUILT_IN, namesake
 
     return f"type {BUILT_IN}{name}; there is a folder ./{name} too" if namesake(name) else ""
 
@@ -173,8 +173,8 @@ def _two_meanings(name: str) -> str:
 def _run_lines(folder: Path) -> Iterable[RunLine]:
     """One line a run; a run that cannot be read is listed with the reason."""
     from archive import ArchiveError
-    from evolve.cli._answers import RunLine
     from evolve.cli._opened import open_run
+    from evolve.cli.show._json import RunLine
 
     for path in sorted(one.parent for one in folder.glob("*/run.json")):
         try:

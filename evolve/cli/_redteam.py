@@ -6,23 +6,23 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE
-from evolve.cli._say import clean, columns, one_line, put, put_json, say
-from evolve.cli._verb import JSON, Argument, Verb
+from evolve.cli._command import JSON, Argument, Verb
+from evolve.cli.show._text import clean, columns, one_line, put, put_json, say
 
 if TYPE_CHECKING:
-    from evolve._redteam import RedteamReport
+    from evolve.redteam._bench import RedteamReport
 
 SCHEMA = 1
 _SETTINGS = ("problem.params.", "sandbox=", "sandbox.tier=", "executor.slots=")
 
 
 def redteam(words: Namespace) -> int:
-    from evolve._build import n_slots, need_machine
-    from evolve._compose import compose
     from evolve._errors import UsageError
-    from evolve._problem import load_problem
-    from evolve._redteam import redteam_problem
+    from evolve.config._compose import compose
+    from evolve.engine._registry import n_slots, need_machine
     from evolve.execute import LocalExecutor
+    from evolve.problem._load import load_problem
+    from evolve.redteam._bench import redteam_problem
 
     for word in words.SETTING:
         if not word.startswith(_SETTINGS) or "=" not in word:
@@ -44,7 +44,7 @@ def redteam(words: Namespace) -> int:
 
 
 def _answer(report: RedteamReport) -> object:
-    from evolve.cli._answers import RedteamAnswer, RedteamLine
+    from evolve.cli.show._json import RedteamAnswer, RedteamLine
 
     lines = tuple(
         RedteamLine(one.name, one.source, one.cheat, one.good, one.verdict, one.by, one.status, one.score)

@@ -2,8 +2,8 @@
 
 import sys
 
+from evolve.cli._command import reference
 from evolve.cli._main import VERBS, overview
-from evolve.cli._verb import reference
 
 if __name__ == "__main__":
     sys.stdout.write(reference(overview(), VERBS))

@@ -10,9 +10,9 @@ from statistics import median
 
 from archive import Measured, Requested, find_records
 from evolve._errors import UsageError
-from evolve.cli._agent_answers import CostAnswer, TicketAnswer
 from evolve.cli._opened import OpenedRun, open_run
 from evolve.cli._telling import NOT_MEASURED, Pause, standing_of, wait_measured
+from evolve.cli.show._json_external import CostAnswer, TicketAnswer
 
 SCHEMA = 1
 _MOST_DIGITS = 9  # of a ticket's number; ids are longer

@@ -8,20 +8,20 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT
-from evolve.cli._say import put, put_json
-from evolve.cli._verb import JSON, Argument, Verb
+from evolve.cli._command import JSON, Argument, Verb
+from evolve.cli.show._text import put, put_json
 
 if TYPE_CHECKING:
-    from evolve._config import RunConfig
-    from evolve.cli._answers import CheckAnswer
+    from evolve.cli.show._json import CheckAnswer
+    from evolve.config._schema import RunConfig
 
 SCHEMA = 1
 _USED = {"duckdb": "evolve query", "hydra-core": "evolve run", "rich": "the live display", "scipy": "noisy problems"}
 
 
 def config(words: Namespace) -> int:
-    from evolve._compose import compose, groups
-    from evolve.cli._answers import ConfigAnswer
+    from evolve.cli.show._json import ConfigAnswer
+    from evolve.config._compose import compose, groups
 
     resolved = _resolved(compose(words.SETTING))
     if words.json:
@@ -41,10 +41,10 @@ def config(words: Namespace) -> int:
 
 
 def doctor(words: Namespace) -> int:
-    from evolve._problem import load_problem
-    from evolve.cli._answers import CheckAnswer, DoctorAnswer
     from evolve.cli._problems import check_text
+    from evolve.cli.show._json import CheckAnswer, DoctorAnswer
     from evolve.evaluate import doctor as examine
+    from evolve.problem._load import load_problem
 
     imports = load_problem(words.PROBLEM, prepare=False).contract.candidate_imports if words.PROBLEM else ()
     checks = (_engine(), *(CheckAnswer(one.name, one.ok, one.found, one.remedy) for one in examine(imports)))
@@ -59,9 +59,9 @@ def doctor(words: Namespace) -> int:
 
 def _resolved(config: RunConfig) -> RunConfig:
     """With the problem's params and default budget filled in."""
-    from evolve._build import build_budget
-    from evolve._config import BudgetConfig
-    from evolve._problem import load_problem
+    from evolve.config._schema import BudgetConfig
+    from evolve.engine._registry import build_budget
+    from evolve.problem._load import load_problem
 
     problem = load_problem(config.problem.name, config.problem.params, prepare=False)
     budget = BudgetConfig(**asdict(build_budget(config, problem)))
@@ -70,7 +70,7 @@ def _resolved(config: RunConfig) -> RunConfig:
 
 def _engine() -> CheckAnswer:
     from evolve import __version__
-    from evolve.cli._answers import CheckAnswer
+    from evolve.cli.show._json import CheckAnswer
 
     missing = [f"{name} ({use})" for name, use in _USED.items() if not _installed(name)]
     found = f"evolve {__version__}, Python {platform.python_version()}"

@@ -16,7 +16,7 @@ import select
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from evolve.cli._say import say
+from evolve.cli.show._text import say
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -10,16 +10,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from archive import BlockClosed, Follower, Measured, Status, find_records
-from evolve._errand import errand
 from evolve._errors import UsageError
-from evolve._memory import effect_of
-from evolve._outlook import Fate, fate, is_in_hand
-from evolve._population import standing
-from evolve._rundir import find, is_driven
-from evolve._summary import best_of, gain_of
-from evolve.cli._agent_answers import FateAnswer, ResultAnswer, TellAnswer
 from evolve.cli._background import Background
 from evolve.cli._opened import OpenedRun, open_run
+from evolve.cli.show._json_external import FateAnswer, ResultAnswer, TellAnswer
+from evolve.engine._client import errand
+from evolve.runs._folder import find, is_driven
+from evolve.search._memory import effect_of
+from evolve.search._population import standing
+from evolve.views._outlook import Fate, fate, is_in_hand
+from evolve.views._summary import best_of, gain_of
 
 SCHEMA = 1
 WAIT_S = 3600.0

@@ -1,8 +1,8 @@
 """When an improvement is real: noise, evidence that may be looked at any time, vaults of fresh seeds, claims.  Pure."""
 
 from evolve.confirm._age import Trend, trend
-from evolve.confirm._contest import FRESH, PROVEN, REPEATED, Contest, Known, ranked
-from evolve.confirm._docket import Docket, Ruling, Verdict, Wanted, by_its_gate, make_vault
+from evolve.confirm._champion import FRESH, PROVEN, REPEATED, Contest, Known, ranked
+from evolve.confirm._confirmations import Docket, Ruling, Verdict, Wanted, by_its_gate, make_vault
 from evolve.confirm._evidence import (
     BAR_CHAMPION,
     BAR_CLAIM,
@@ -13,14 +13,7 @@ from evolve.confirm._evidence import (
     log_e_value,
     shrunk_variance,
 )
-from evolve.confirm._lasting import Comparison, fading, lasting
-from evolve.confirm._noise import MIN_DF, Noise, describe_noise, pair_correlation, resolvable
-from evolve.confirm._panel import GUESTS, Panel, panel_size
-from evolve.confirm._rare import Pool, Tails, margin, pool, runs_needed, tails
-from evolve.confirm._repeats import Repeats
-from evolve.confirm._rules import beats_target, beats_target_any_time
-from evolve.confirm._slow import Cell, Memory, memory
-from evolve.confirm._vault import (
+from evolve.confirm._holdout import (
     LEVEL,
     SIZES,
     Effect,
@@ -37,6 +30,13 @@ from evolve.confirm._vault import (
     power,
     upper_tail,
 )
+from evolve.confirm._lasting import Comparison, fading, lasting
+from evolve.confirm._noise import MIN_DF, Noise, describe_noise, pair_correlation, resolvable
+from evolve.confirm._panel import GUESTS, Panel, panel_size
+from evolve.confirm._rare import Pool, Tails, margin, pool, runs_needed, tails
+from evolve.confirm._repeats import Repeats
+from evolve.confirm._slow import Cell, Memory, memory
+from evolve.confirm._target import beats_target, beats_target_any_time
 
 __all__ = [
     "BAR_CHAMPION",

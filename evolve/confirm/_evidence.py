@@ -11,7 +11,7 @@ Under "not better" the expectation of either is at most 1 whenever one stops, so
 1970 for the mixture).
 
 Variances are estimated, each candidate's own shrunk towards the pooled one, so the bound holds approximately; what is claimed is
-decided on fresh seeds besides (``evolve.confirm._vault``).  Scores are turned so that higher is better.
+decided on fresh seeds besides (``evolve.confirm._holdout``).  Scores are turned so that higher is better.
 """
 
 from __future__ import annotations

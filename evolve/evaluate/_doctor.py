@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evolve._errors import EvolveError
-from evolve.evaluate import _bwrap, _seccomp
-from evolve.evaluate._cgroup import Cgroup, find_layout
-from evolve.evaluate._cold import Strict
-from evolve.evaluate._counter import CpuCounter
-from evolve.evaluate._launcher import Launcher, open_launcher
-from evolve.evaluate._view import View, interpreter, resolve
+from evolve.evaluate.isolation import _bwrap, _seccomp
+from evolve.evaluate.isolation._cgroup import Cgroup, find_layout
+from evolve.evaluate.isolation._cpu_counter import CpuCounter
+from evolve.evaluate.isolation._mounts import View, interpreter, resolve
+from evolve.evaluate.sandbox._cold import Strict
+from evolve.evaluate.sandbox._factory import Launcher, open_launcher
 
 _LANDLOCK_CREATE_RULESET = 444  # the same number on every architecture
 _CLONE_NEWUSER = 0x10000000
@@ -179,8 +179,8 @@ def _counts(launcher: Launcher) -> Check:
 
 def _warm(launcher: Launcher) -> Check:
     from archive import Start
-    from evolve._contract import Stage
     from evolve.evaluate._trial import JsonValue
+    from evolve.problem._contract import Stage
 
     with launcher.sandbox({"m.py": "def f():\n    return 1\n"}, Stage(name="check"), start=Start.WARM) as sandbox:
         reply = sandbox.call("m.py:f", {}, {"one": JsonValue()})

@@ -12,8 +12,8 @@ from types import ModuleType
 
 from archive import Status
 from evolve._errors import EnvironmentFault, EvolveError
-from evolve.evaluate._lane import HelperDied
-from evolve.evaluate._verdict import Judged, OutcomeError, clean, line
+from evolve.evaluate._outcome import Judged, OutcomeError, clean, line
+from evolve.evaluate.child._spawn import HelperDied
 
 MODULE = "_evolve_evaluate"  # a name that no evaluate.py imports
 _MACHINE = frozenset(

@@ -26,17 +26,17 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 
 from archive import Entry, Measurement, Start, Status
-from evolve._environment import without_values
 from evolve._errors import EnvironmentFault, EvolveError
 from evolve.evaluate import Launcher, TrialSandbox, View, open_launcher
 from evolve.evaluate._evaluator import fault, hide_main, load_evaluator, of_machine, passing
-from evolve.evaluate._lane import HelperDied
 from evolve.evaluate._leftovers import Leftovers
-from evolve.evaluate._screen import screen
+from evolve.evaluate._outcome import Judged, OutcomeError, clean, judge, line, positive
 from evolve.evaluate._trial import Array, JsonValue, Outcome, Reply, Trial
 from evolve.evaluate._umask import plain_umask
-from evolve.evaluate._verdict import Judged, OutcomeError, clean, judge, line, positive
 from evolve.evaluate._wire import Calibrate, Calibrated, Channel, Close, Closed, Measure, Phase, Prepare, Ready, Refused, Verdict
+from evolve.evaluate.child._spawn import HelperDied
+from evolve.evaluate.screen._screen import screen
+from evolve.problem._environment import without_values
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36

@@ -22,7 +22,7 @@ from multiprocessing import active_children
 from multiprocessing.process import BaseProcess, current_process
 from pathlib import Path
 
-from evolve.evaluate._tree import children
+from evolve.evaluate.isolation._process_tree import children
 
 _PATIENCE_S = 2.0  # for what forks faster than it can be killed
 _PAUSE_S = 0.001

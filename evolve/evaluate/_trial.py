@@ -14,7 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Protocol
 
 from archive import Curve, Start, Status
-from evolve.evaluate import _page_cache
+from evolve.evaluate.isolation import _page_cache
 
 if TYPE_CHECKING:
     import numpy as np

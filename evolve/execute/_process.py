@@ -16,9 +16,7 @@ from pathlib import Path
 
 import evolve
 from archive import Entry, Measurement, Status
-from evolve._contract import Stage
-from evolve._environment import ALWAYS, passed, without_values
-from evolve.evaluate._verdict import clean, line
+from evolve.evaluate._outcome import clean, line
 from evolve.evaluate._wire import (
     Calibrate,
     Calibrated,
@@ -35,6 +33,8 @@ from evolve.evaluate._wire import (
     encode,
 )
 from evolve.execute._tree import kill_tree
+from evolve.problem._contract import Stage
+from evolve.problem._environment import ALWAYS, passed, without_values
 
 LOAD_LIMIT_S = 300.0  # importing evaluate.py with a large framework on a busy machine
 CALIBRATE_LIMIT_S = 300.0

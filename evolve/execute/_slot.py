@@ -13,13 +13,13 @@ from pathlib import Path
 
 import evolve
 from archive import BlockStatus, Entry, Measurement, Status
-from evolve._bundle import copy_pieces
-from evolve._contract import Problem
 from evolve._errors import ProblemError
-from evolve._problem import candidate_assets_folder
 from evolve.evaluate._wire import Prepare
 from evolve.execute._base import Block, BlockReport, EntryReport
 from evolve.execute._process import GraderDied, GraderProcess, GraderRefused, Interrupted, Wake
+from evolve.problem._contract import Problem
+from evolve.problem._files import copy_pieces
+from evolve.problem._load import candidate_assets_folder
 
 VOID_DRIFT = 0.05  # above it the block is void; between TRUSTED_DRIFT and it, its times are marked (``BlockClosed.noisy_machine``)
 PATIENCE_S = 30.0  # for which a slot tries to load a problem that some slot has loaded before

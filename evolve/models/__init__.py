@@ -7,25 +7,25 @@ and ``HashedNgrams`` make vectors of texts, the first through an ``EmbeddingCall
 call.
 """
 
-from evolve.models._anthropic import Anthropic
-from evolve.models._batches import AnthropicBatches
-from evolve.models._caller import Caller
-from evolve.models._chat import ChatCompletions
-from evolve.models._embedder import Embedder, EmbeddingCaller, Embeddings, Vectors
 from evolve.models._failure import CallFailure, FailureKind
-from evolve.models._keys import key_in
-from evolve.models._limiter import Backoff, Clock, Limiter
+from evolve.models._hashed_ngrams import HashedNgrams
 from evolve.models._model_info import Fitted, ModelInfo, find, fitted, unavailable
-from evolve.models._ngrams import HashedNgrams
-from evolve.models._price_text import price_rows
-from evolve.models._prices import PriceBook, PriceRow, Quote, Rate
 from evolve.models._provider import FREE, Answer, BatchProvider, Provider
-from evolve.models._purse import Book, Purse
 from evolve.models._reply import ModelReply, Usage
 from evolve.models._request import Block, Effort, Message, ModelRequest, Thinking, ThinkingBudget, Tool, ask, thinking_of
 from evolve.models._scripted import Scripted
+from evolve.models._secrets import key_in
 from evolve.models._tape import Recorder, Replay
-from evolve.models._till import Outcome
+from evolve.models.anthropic._batches import AnthropicBatches
+from evolve.models.anthropic._messages import Anthropic
+from evolve.models.billing._billed import Outcome
+from evolve.models.billing._caller import Caller
+from evolve.models.billing._limiter import Backoff, Clock, Limiter
+from evolve.models.billing._price_text import price_rows
+from evolve.models.billing._prices import PriceBook, PriceRow, Quote, Rate
+from evolve.models.billing._reservations import Book, Purse
+from evolve.models.openai._chat import ChatCompletions
+from evolve.models.openai._embeddings import Embedder, EmbeddingCaller, Embeddings, Vectors
 
 __all__ = [
     "FREE",

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from evolve.models._keys import hidden, shown
 from evolve.models._reply import NOTHING, Usage
+from evolve.models._secrets import hidden, shown
 
 _MOST_READ = 65536
 _LONGEST = 300  # characters of a server's own words that are passed on

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evolve.models._bounds import MOST_TOKENS
-from evolve.models._keys import shown
+from evolve.models._secrets import shown
+from evolve.models._size_limits import MOST_TOKENS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from evolve._errors import UsageError
-from evolve.models._draft import Draft, judge
 from evolve.models._failure import CallFailure
 from evolve.models._model_info import ModelInfo
 from evolve.models._provider import FREE, Answer
 from evolve.models._reply import ModelReply, Usage
 from evolve.models._request import ModelRequest
+from evolve.models.transport._stream import Draft, judge
 
 Line = str | ModelReply | CallFailure
 Script = Line | Sequence[Line] | Callable[[ModelRequest], Line]

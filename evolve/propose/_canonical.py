@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
-from evolve._source import MARK
-from evolve.propose._base import Scope
+from evolve.problem._source import MARK
 from evolve.propose._descriptors import static_descriptors
+from evolve.propose._operator import Scope
+from evolve.propose._python import Edit, Parsed, apply_edits, is_python, parse
 from evolve.propose._scope import is_editable
-from evolve.propose._spans import Edit, Parsed, apply_edits, is_python, parse
 
 # Possessive quantifiers (new in Python 3.11) keep it linear on hostile texts: nothing is tried twice.  Frequent tokens stand first.
 _TOKEN = re.compile(

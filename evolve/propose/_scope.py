@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from evolve.propose._base import Scope
+from evolve.propose._operator import Scope
 
 _MARKER = re.compile(r"^[ \t]*(?:#|//|/\*|--|;|%|<!--)[ \t]*EVOLVE-BLOCK-(START|END)\b[^\n]*(?:\n|\Z)", re.MULTILINE)
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from archive import CallReserved, CallSettled, ProposeIssued
-from evolve._desk import CallNote, DeskMessage, Drafted
-from evolve._ledger import Caps, Ledger
+from evolve.budget._ledger import Caps, Ledger
+from evolve.engine._model_thread import CallNote, DeskMessage, Drafted
 from evolve.models import Caller, Limiter, PriceBook, Provider, Purse
 from evolve.propose import Assignment, Manner, ModelDraft, ModelOperator, Scope, Templates
 from evolve.testing._model_dialects import whole_chat

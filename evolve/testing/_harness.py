@@ -15,24 +15,24 @@ from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
 from archive import Attempt, Closed, Entry, Journal, Measurement, Opened, ProposalStatus, Proposed, RunCreated, Status, TextStore
-from evolve import _snapshot
-from evolve._build import build_operators, build_search
-from evolve._clerk import Clerk
-from evolve._collector import rare_collections
-from evolve._config import BudgetConfig, LlmConfig, ProblemConfig, RunConfig, SearchConfig, StopConfig
-from evolve._contract import Contract, Problem, Stage
-from evolve._loop import Mailbox, run_loop
-from evolve._recorder import Hook, Recorder
-from evolve._replay import replay, unshown
-from evolve._rundir import RunDir
-from evolve._workshop import Workshop
+from evolve.config._schema import BudgetConfig, LlmConfig, ProblemConfig, RunConfig, SearchConfig, StopConfig
+from evolve.engine._collector import rare_collections
+from evolve.engine._loop import Mailbox, run_loop
+from evolve.engine._model_dispatch import Clerk
+from evolve.engine._proposer import Workshop
+from evolve.engine._registry import build_operators, build_search
 from evolve.models import PriceBook, Provider, price_rows
+from evolve.problem._contract import Contract, Problem, Stage
 from evolve.propose import Manner
+from evolve.runs import _checkpoint
+from evolve.runs._folder import RunDir
+from evolve.runs._recorder import Hook, Recorder
+from evolve.runs._replay import replay, unshown
 from evolve.testing._answering import ScriptedDesk
 from evolve.testing._scripted import Answer, ScriptedExecutor
 
 if TYPE_CHECKING:
-    from evolve._desk import Desk
+    from evolve.engine._model_thread import Desk
 
 Clock = Callable[[], float]
 
@@ -183,7 +183,7 @@ class Harness:
         position = self.journal.written
         if position is not None:
             self.journal.wait_durable(position.seq)
-            _snapshot.save(self.run.checkpoint, self.search, self.texts.places(), position)
+            _checkpoint.save(self.run.checkpoint, self.search, self.texts.places(), position)
 
     def close(self) -> None:
         """Make all records durable and let go of the folder, without a last record, as one does who is killed.  Idempotent."""

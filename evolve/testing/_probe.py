@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve._bundle import scan
-from evolve._contract import Axis, Contract, Problem, Stage
+from evolve.problem._contract import Axis, Contract, Problem, Stage
+from evolve.problem._files import scan
 
 TIME_S = 2.0  # of a stage; enough for a null evaluation on a busy machine
 

@@ -480,8 +480,8 @@ def test_parts_and_many_batches_make_one_table(toy: ToyRun, monkeypatch: pytest.
     seed = toy.propose({"m.py": "0"})
     for number in range(200):
         toy.measure(seed, [float(number)])
-    monkeypatch.setattr("archive._query._PART_BYTES", 1_000)
-    monkeypatch.setattr("archive._segments._CHUNK", 1_500)
+    monkeypatch.setattr("archive.query._query._PART_BYTES", 1_000)
+    monkeypatch.setattr("archive.journal._segments._CHUNK", 1_500)
     sql = "SELECT count(*), count(DISTINCT seq), sum(score), (SELECT count(*) FROM tickets WHERE status = 'ok') FROM measurements"
     assert ask(toy, sql) == [(200, 200, sum(range(200)), 200)]
 
@@ -504,14 +504,14 @@ def test_no_room_for_temporary_files_is_a_sentence(toy: ToyRun, monkeypatch: pyt
 def test_every_kind_of_record_is_read() -> None:
     """A new record kind must be placed in a table, or left out here by name."""
     from archive import RECORD_TYPES
-    from archive._tables import RAW
+    from archive.query._tables import RAW
 
     assert {cls.kind for cls in RECORD_TYPES} == RAW.keys()
 
 
 def test_raw_columns_are_fields_of_their_records() -> None:
     from archive import RECORD_TYPES
-    from archive._tables import RAW
+    from archive.query._tables import RAW
 
     fields = {cls.kind: {field.name for field in dataclasses.fields(cls)} for cls in RECORD_TYPES}
     for kind, columns in RAW.items():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from archive._scatter import Scatter, far_bound, median_of
+from archive.elites._noise import Scatter, far_bound, median_of
 
 GROUPS = st.lists(st.tuples(st.integers(1, 30), st.one_of(st.floats(0, 1e3), st.floats(1e3, 1e9), st.just(0.0))), max_size=60)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from journal_records import TEXT, ToyRun
 
 from archive import Candidate, Journal, JournalDamaged, ProposalStatus, Proposed, TextStore, candidate_id, read_journal
-from archive._texts import MAX_DEPTH, pack_files, unpack_files
+from archive.journal._texts import MAX_DEPTH, pack_files, unpack_files
 
 FILES = st.dictionaries(TEXT, st.text(st.characters(codec="utf-8"), max_size=60), max_size=4)
 

@@ -28,12 +28,12 @@ from archive import (
     candidate_id,
     find_records,
 )  # fmt: skip
-from evolve import _outside as outside
 from evolve._errors import UsageError
 from evolve.cli import main
 from evolve.cli._agent_guide import BEGIN, guide
 from evolve.cli._handed_in import read_files
 from evolve.cli._main import VERBS
+from evolve.engine import _external as outside
 
 BLOCKS = SEED.replace("X = 4.0\nY = 2.5\n", "# EVOLVE-BLOCK-START\nX = 4.0\nY = 2.5\n# EVOLVE-BLOCK-END\n")
 

@@ -11,9 +11,9 @@ import pytest
 from cli_process import SEED, SETTINGS, write_problem
 
 from archive import Attempt, Measured, Measurement, Opened, Purpose, Retraction, Stamped, Status, find_records
-from evolve._cards import _of_blocks, _Seen
 from evolve.cli import main
-from evolve.cli._say import duration
+from evolve.cli.show._text import duration
+from evolve.views._report_cards import _of_blocks, _Seen
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from evolve._contract import Budget
-from evolve._summary import ModelUse
-from evolve.cli._live import budget_text, left_text, spent_share
+from evolve.cli.show._live import budget_text, left_text, spent_share
+from evolve.problem._contract import Budget
+from evolve.views._summary import ModelUse
 
 
 def seen(**limits: float) -> SimpleNamespace:

@@ -24,7 +24,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_problem(tmp_path / "p")
     (tmp_path / "main.py").write_text((tmp_path / "p" / "seed" / "main.py").read_text())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("evolve.evaluate._bwrap.find", missing)
+    monkeypatch.setattr("evolve.evaluate.isolation._bwrap.find", missing)
     return tmp_path
 
 
@@ -66,7 +66,7 @@ def test_a_run_is_not_spoiled_by_a_machine_that_cannot_go_on_with_it(
         raise SandboxMissing(SAID)
 
     with monkeypatch.context() as there:
-        there.setattr("evolve.evaluate._bwrap.find", missing)
+        there.setattr("evolve.evaluate.isolation._bwrap.find", missing)
         assert main(["resume", "r", "budget.evaluations=9"]) == 3
     assert list(read_journal(Path("r"))) == before
     assert main(["resume", "r", "budget.evaluations=9"]) == 0

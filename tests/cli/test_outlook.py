@@ -14,24 +14,24 @@ from cli_process import SEED, SETTINGS, Cli, Say, wait_for, write_problem
 from test_agents import child
 
 from archive import Attempt, Entry, MeasureIssued, Purpose
-from evolve._accounts import Accounts
-from evolve._contract import Budget
-from evolve._ends import NO_MODEL, spent
 from evolve._errors import RunError, UsageError
-from evolve._outlook import ending_limits, fate, outlook, raising
-from evolve._rundir import Hold, RunDir, RunLock, is_driven
-from evolve._search import Search
-from evolve._summary import summarise
-from evolve._unchecked import Unchecked
+from evolve.budget._model_limits import Accounts
 from evolve.cli import _candidate, _driving
 from evolve.cli._background import Background
 from evolve.cli._driving import resume_run
-from evolve.cli._ending import ending
 from evolve.cli._handed_in import left_out, needed, read_files
-from evolve.cli._live import plain_line, rows
-from evolve.cli._look import _candidate_rows, _status_rows, status_answer
+from evolve.cli._inspect import _candidate_rows, _status_rows, status_answer
 from evolve.cli._opened import open_run
-from evolve.cli._say import columns
+from evolve.cli.show._ending import ending
+from evolve.cli.show._live import plain_line, rows
+from evolve.cli.show._text import columns
+from evolve.problem._contract import Budget
+from evolve.runs._folder import Hold, RunDir, RunLock, is_driven
+from evolve.search._search import Search
+from evolve.search._stopping import NO_MODEL, spent
+from evolve.views._outlook import ending_limits, fate, outlook, raising
+from evolve.views._summary import summarise
+from evolve.views._unchecked import Unchecked
 
 
 @pytest.fixture

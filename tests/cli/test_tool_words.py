@@ -16,14 +16,14 @@ import pytest
 from cli_process import EVALUATE, SEED, SETTINGS, YAML, Cli, write_problem
 from mcp import Client
 
-from evolve import _errand
 from evolve._errors import RunLocked
-from evolve._rundir import Hold, RunLock, find
 from evolve.cli import main
 from evolve.cli._mcp_stdin import whole
 from evolve.cli._mcp_tools import server_of
 from evolve.cli._tool_words import TOOLS, in_tools, named
-from evolve.evaluate import _view
+from evolve.engine import _client
+from evolve.evaluate.isolation import _mounts
+from evolve.runs._folder import Hold, RunLock, find
 
 QUOTED = "type: evolve ask RUN; see: `evolve status RUN`"  # what an evaluator says, not we
 SHAKY = EVALUATE.replace('trial.rng("noise")', "np.random.default_rng()")
@@ -157,12 +157,12 @@ def test_a_driver_that_does_not_answer_is_told_of_as_soon_as_the_constant_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = made(tmp_path, write(tmp_path / "problem", EVALUATE), GIVEN, "budget.evaluations=20")
-    monkeypatch.setattr(_errand, "ANSWER_S", 0.25)
+    monkeypatch.setattr(_client, "ANSWER_S", 0.25)
     with RunLock(find(run), Hold.OPEN):
         with pytest.raises(RunLocked, match=r"did not answer in 0\.25 s; try again"):
-            _errand.errand(find(run), "note", {"text": "x"})
+            _client.errand(find(run), "note", {"text": "x"})
         with pytest.raises(RunLocked, match=r"did not answer in 0\.1 s; try again"):
-            _errand.errand(find(run), "note", {"text": "x"}, 0.1)
+            _client.errand(find(run), "note", {"text": "x"}, 0.1)
         calls: list[tuple[str, dict[str, object]]] = [("ask", {}), ("note", {"text": "x"}), ("tell", {"ticket": 1, "files": {}})]
         found = answers(run, calls)
     assert ["did not answer in 0.25 s" in said for _, said in found[:2]] == [True, True]
@@ -198,7 +198,7 @@ def test_what_others_wrote_stays_as_it_is() -> None:
 
 
 def test_what_an_engine_error_says_in_an_evaluators_place_names_no_command() -> None:
-    assert not COMMAND.search(Path(_view.__file__).read_text())
+    assert not COMMAND.search(Path(_mounts.__file__).read_text())
 
 
 @pytest.mark.parametrize(("line", "read"), [

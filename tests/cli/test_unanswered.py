@@ -13,10 +13,10 @@ import pytest
 from cli_process import SETTINGS, Cli, Say, n_records, wait_for
 
 from archive import read_journal
-from evolve import _accounts as accounts
-from evolve import _snapshot
-from evolve._rundir import find
+from evolve.budget import _model_limits as accounts
 from evolve.cli._opened import open_run
+from evolve.runs import _checkpoint
+from evolve.runs._folder import find
 from evolve.testing import AnsweringServer, Asked, move_a_number
 from evolve.testing import Say as Answer
 
@@ -166,7 +166,7 @@ def test_what_was_found_is_part_of_a_checkpoint(say: Say, words: Start, port: in
     say(*words(f"http://127.0.0.1:{port}", "budget.usd=1"), code=1)
     books = open_run(str(run)).search.accounts
     assert books.found == {"m": ("unreachable", "openai-compatible: no connection (ConnectError All connection attempts failed).")}
-    assert _snapshot.load(find(run).checkpoint) is not None
+    assert _checkpoint.load(find(run).checkpoint) is not None
     before = (books.found, books.rested, books.resting, books.heard)
     replayed(run)
     after = open_run(str(run)).search.accounts

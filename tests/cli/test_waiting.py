@@ -13,8 +13,8 @@ import pytest
 from cli_process import SEED, SETTINGS, Cli, Say, n_records, wait_for
 from test_agents import n_measured
 
-from evolve._rundir import RunDir, RunLock, is_driven
 from evolve.cli import main
+from evolve.runs._folder import RunDir, RunLock, is_driven
 
 AT_ONCE_S = 10  # on a loaded machine; nothing that is waited for here ends before the test lets it
 HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}

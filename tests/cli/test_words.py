@@ -19,10 +19,10 @@ from archive import Claim
 from evolve import cli
 from evolve._counted import counted
 from evolve.cli import main
-from evolve.cli._live import claim_text
+from evolve.cli._command import reference
 from evolve.cli._main import VERBS, overview
-from evolve.cli._say import clean, duration, gain, number, one_line, score, signed
-from evolve.cli._verb import reference
+from evolve.cli.show._live import claim_text
+from evolve.cli.show._text import clean, duration, gain, number, one_line, score, signed
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 NAMES = [

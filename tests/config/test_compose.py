@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve._compose import budget_changes, compose, groups, known_keys
-from evolve._config import POLICIES, PROVIDERS, TIERS, RunConfig
 from evolve._errors import ConfigError, EvolveError, ProblemError
-from evolve._resolved import config_from_json, config_to_json
+from evolve.config._compose import budget_changes, compose, groups, known_keys
+from evolve.config._json import config_from_json, config_to_json
+from evolve.config._schema import POLICIES, PROVIDERS, TIERS, RunConfig
 
 WRITTEN = """
 problem problem.params.NAME

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from evolve.evaluate import _cgroup
-from evolve.evaluate._cgroup import Cgroup, Layout, find_layout
-from evolve.evaluate._tree import TreeMeter
+from evolve.evaluate.isolation import _cgroup
+from evolve.evaluate.isolation._cgroup import Cgroup, Layout, find_layout
+from evolve.evaluate.isolation._process_tree import TreeMeter
 
 MEGABYTES = "import sys; kept = b'x' * (64 << 20); sys.stdout.write('ready\\n'); sys.stdout.flush(); sys.stdin.read()"
 

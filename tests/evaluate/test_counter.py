@@ -11,9 +11,11 @@ from collections.abc import Iterator
 import pytest
 
 from archive import Start
-from evolve._contract import Stage
-from evolve.evaluate import JsonValue, Launcher, View, _counter, _lane, open_launcher
-from evolve.evaluate._counter import CpuCounter
+from evolve.evaluate import JsonValue, Launcher, View, open_launcher
+from evolve.evaluate.child import _spawn
+from evolve.evaluate.isolation import _cpu_counter
+from evolve.evaluate.isolation._cpu_counter import CpuCounter
+from evolve.problem._contract import Stage
 
 BUSY = "import time\nend = time.process_time() + {s}\nwhile time.process_time() < end: pass\n"
 HIDES = """
@@ -44,7 +46,7 @@ def counts() -> None:
 @pytest.fixture(scope="module", params=["strict", "none"])
 def ungrouped(request: pytest.FixtureRequest, counts: None) -> Iterator[Launcher]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_lane, "find_layout", lambda: None)
+        patch.setattr(_spawn, "find_layout", lambda: None)
         with open_launcher(request.param, View()) as launcher:
             yield launcher
 
@@ -75,8 +77,8 @@ def test_where_the_kernel_refuses_there_are_looks(monkeypatch: pytest.MonkeyPatc
     def refused(pid: int) -> CpuCounter:
         raise OSError(errno.EACCES, "refused")
 
-    monkeypatch.setattr(_lane, "find_layout", lambda: None)
-    monkeypatch.setattr(_lane, "CpuCounter", refused)
+    monkeypatch.setattr(_spawn, "find_layout", lambda: None)
+    monkeypatch.setattr(_spawn, "CpuCounter", refused)
     with open_launcher("none", View()) as launcher:
         with launcher.sandbox({"m.py": HIDES}, Stage(name="s", time_s=20.0), start=Start.COLD) as sandbox:
             reply = sandbox.call("m.py:f", {"n": 1, "s": 0.5}, {"value": JsonValue()})
@@ -85,6 +87,6 @@ def test_where_the_kernel_refuses_there_are_looks(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_machine_whose_call_is_not_known_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_counter, "_SYSCALL", None)
+    monkeypatch.setattr(_cpu_counter, "_SYSCALL", None)
     with pytest.raises(OSError, match="not known"):
         CpuCounter(os.getpid())

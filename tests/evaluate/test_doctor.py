@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from evolve._errors import SandboxMissing
-from evolve.evaluate import View, _bwrap, doctor, open_launcher
+from evolve.evaluate import View, doctor, open_launcher
+from evolve.evaluate.isolation import _bwrap
 
 
 def test_every_check_that_fails_has_a_remedy() -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from archive import Start, Status
-from evolve._contract import Stage
 from evolve.evaluate import JsonValue, Launcher, Reply, View, open_launcher
 from evolve.evaluate._entry import EntryPoint, parse_entry
+from evolve.problem._contract import Stage
 
 STAGE = Stage(name="s", time_s=20.0, memory_mib=512)
 ONE = {"value": JsonValue()}

@@ -16,13 +16,13 @@ import pytest
 
 import evolve
 from archive import Start, Status
-from evolve._bundle import scan
 from evolve._errors import ProblemError
 from evolve.evaluate._grader import _allowed_start
 from evolve.execute import LocalExecutor
 from evolve.execute._process import GraderProcess, GraderRefused, Wake
 from evolve.execute._slot import SlotSettings, _prepare
 from evolve.execute._tree import kill_tree
+from evolve.problem._files import scan
 from evolve.testing import Probe, action, is_running, open_desk
 
 HEADER = "import json\nfrom pathlib import Path\nfrom evolve import Outcome, Status\n"

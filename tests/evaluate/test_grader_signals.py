@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import Status
-from evolve._contract import Contract, Stage
-from evolve._find import builtin_problems
-from evolve._problem import load_problem
-from evolve.evaluate._screen import MAX_PARSE_CHARS, Screened, screen
+from evolve.evaluate.screen._screen import MAX_PARSE_CHARS, Screened, screen
+from evolve.problem._contract import Contract, Stage
+from evolve.problem._find import builtin_problems
+from evolve.problem._load import load_problem
 
 CONTRACT = Contract(
     name="p",

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import Curve, Status
-from evolve._contract import INCOMPLETE, Axis, Contract, Gate, Stage
 from evolve.evaluate import Outcome
-from evolve.evaluate._verdict import MAX_FEEDBACK_CHARS, OutcomeError, clean, judge, line, pack_artifact, unpack_artifact
+from evolve.evaluate._outcome import MAX_FEEDBACK_CHARS, OutcomeError, clean, judge, line, pack_artifact, unpack_artifact
+from evolve.problem._contract import INCOMPLETE, Axis, Contract, Gate, Stage
 
 CONTRACT = Contract(
     name="p",

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import Curve, Entry, Measurement, Start, Status
-from evolve._contract import Axis, Budget, Contract, Gate, Stage
 from evolve.evaluate import _wire
 from evolve.evaluate._wire import (
     Calibrate,
@@ -30,6 +29,7 @@ from evolve.evaluate._wire import (
     WireError,
     encode,
 )
+from evolve.problem._contract import Axis, Budget, Contract, Gate, Stage
 
 _finite = st.floats(allow_nan=False, allow_infinity=False)
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -21,8 +21,8 @@ from hostile._run import ATTACKS, carry_out
 from hostile._sources import SOURCES
 
 from archive import Start
-from evolve._contract import Stage
 from evolve.evaluate import JsonValue, Launcher, View, open_launcher
+from evolve.problem._contract import Stage
 
 REPO = Path(__file__).parents[2]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from archive import BlockStatus, Status
-from evolve.evaluate._tree import children
+from evolve.evaluate.isolation._process_tree import children
 from evolve.execute import LocalExecutor
 from evolve.testing import Probe, action, is_running, open_desk
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evolve.evaluate._markers import normalised, required_name
+from evolve.evaluate.isolation._requirements import normalised, required_name
 
 packaging_markers = pytest.importorskip("packaging.markers")
 

@@ -16,8 +16,9 @@ import pytest
 
 from archive import Start
 from evolve import Trial
-from evolve._contract import Stage
-from evolve.evaluate import JsonValue, Launcher, View, _page_cache, _seccomp, open_launcher
+from evolve.evaluate import JsonValue, Launcher, View, open_launcher
+from evolve.evaluate.isolation import _page_cache, _seccomp
+from evolve.problem._contract import Stage
 
 STAGE = Stage(name="s", time_s=20.0, memory_mib=512)
 COLUMN = 0 if platform.machine() == "x86_64" else 1

@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from evolve.evaluate import _seccomp
-from evolve.evaluate._seccomp import (
+from evolve.evaluate.isolation import _seccomp
+from evolve.evaluate.isolation._seccomp import (
     ALLOW,
     EAFNOSUPPORT,
     EINVAL,

@@ -18,7 +18,7 @@ from hostile._shared import STAGE, enumerate_from_inside, locks_seen
 
 from archive import Start
 from evolve.evaluate import JsonValue, Launcher, View, open_launcher
-from evolve.evaluate._limits import MAX_FILES
+from evolve.evaluate.isolation._limits import MAX_FILES
 
 NOTHING = {"changed": [], "told": [], "marks": []}
 

@@ -20,8 +20,8 @@ from hostile._attack import Attack
 from hostile._run import carry_out
 
 from archive import Start, Status
-from evolve._contract import Stage
 from evolve.evaluate import Array, JsonValue, Launcher, Reply, View, doctor, open_launcher
+from evolve.problem._contract import Stage
 
 STAGE = Stage(name="s", time_s=10.0, memory_mib=256)
 ONE = {"value": JsonValue()}
@@ -215,7 +215,7 @@ def test_tier_none_is_never_warm() -> None:
 
 def test_everything_ends_with_the_process_that_opened_it() -> None:
     script = (
-        "import sys, time\nfrom archive import Start\nfrom evolve._contract import Stage\nfrom evolve.evaluate import *\n"
+        "import sys, time\nfrom archive import Start\nfrom evolve.problem._contract import Stage\nfrom evolve.evaluate import *\n"
         "L = open_launcher('strict', View())\n"
         "files = {'m.py': 'import time\\ndef f(): return 1\\ndef g(): time.sleep(60)\\n'}\n"
         "with L.sandbox(files, Stage(name='s', time_s=60), start=Start.WARM) as s:\n"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from archive import Start, Status
-from evolve._contract import Stage
 from evolve.evaluate import Array, JsonValue, Launcher, Reply, Timing, View, open_launcher
+from evolve.problem._contract import Stage
 
 STAGE = Stage(name="s", time_s=10.0, memory_mib=512)
 ONE = {"value": JsonValue()}

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from archive import Start
-from evolve._contract import Stage
 from evolve._errors import EnvironmentFault
-from evolve._problem import load_problem
 from evolve.evaluate import JsonValue, View, open_launcher
-from evolve.evaluate import _toolbox as toolbox_module
-from evolve.evaluate._toolbox import Toolbox, toolbox
+from evolve.problem import _toolbox as toolbox_module
+from evolve.problem._contract import Stage
+from evolve.problem._load import load_problem
+from evolve.problem._toolbox import Toolbox, toolbox
 
 STAGE = Stage(name="s", time_s=30.0, memory_mib=512)
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None or shutil.which("make") is None, reason="no compiler on this machine")

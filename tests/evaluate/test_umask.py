@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from archive import Start, Status
-from evolve._contract import Stage
 from evolve.evaluate import JsonValue, View, open_launcher
 from evolve.execute import LocalExecutor
+from evolve.problem._contract import Stage
 from evolve.testing import Probe, action, open_desk
 
 STAGE = Stage(name="s", time_s=10.0, memory_mib=512)

@@ -17,8 +17,8 @@ import pytest
 
 from evolve._errors import EnvironmentFault
 from evolve.evaluate import View
-from evolve.evaluate._imports import mentioned
-from evolve.evaluate._view import resolve
+from evolve.evaluate.isolation._mounts import resolve
+from evolve.evaluate.sandbox._imports import mentioned
 
 REPO = Path(__file__).parents[2]
 VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
@@ -26,7 +26,7 @@ VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 PROBE = '''
 import json, sys
 from archive import Start
-from evolve._contract import Stage
+from evolve.problem._contract import Stage
 from evolve.evaluate import JsonValue, View, open_launcher
 SOURCE = """
 import os, sys

@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import Measurement, Status
-from evolve._contract import Contract
-from evolve._judge import (
+from evolve.evaluate.screen._llm_judge import (
     CANARIES,
     MAX_SHOWN_CHARS,
     Case,
@@ -28,6 +27,7 @@ from evolve._judge import (
     quarantined,
     show_code,
 )
+from evolve.problem._contract import Contract
 
 CHEAT = re.compile(r"^.*(?:perf_counter =|_getframe).*$", re.MULTILINE)
 CODE = "import time\n\ndef f(x):\n    time.perf_counter = g\n    return x"

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve._config import BudgetConfig, ExecutorConfig, LlmConfig, ProblemConfig, RunConfig, SandboxConfig, SearchConfig
+from evolve.config._schema import BudgetConfig, ExecutorConfig, LlmConfig, ProblemConfig, RunConfig, SandboxConfig, SearchConfig
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "search")]

@@ -25,9 +25,9 @@ from archive import (
     Record,
     TextStore,
 )
-from evolve._ledger import nano
-from evolve._reading import open_search
-from evolve._rundir import find
+from evolve.budget._ledger import nano
+from evolve.runs._folder import find
+from evolve.runs._open import open_search
 from evolve.testing import AnsweringServer
 from evolve.testing._answering import conversation
 
@@ -35,8 +35,8 @@ DRIVER = """
 import json, sys
 from pathlib import Path
 from evolve import _session
-from evolve._resolved import config_from_json
-from evolve._session import resume, start
+from evolve.config._json import config_from_json
+from evolve.engine._session import resume, start
 
 _session.CHECKPOINT_EVERY = 150  # records: checkpoints are among what is killed
 run, config, more = sys.argv[1:]

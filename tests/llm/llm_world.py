@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from archive import Arm, BudgetSet, CallReserved, CallSettled, Proposed, ProposeIssued, Record, RunCreated, read_journal
-from evolve._accounts import caps_of
-from evolve._contract import Budget
-from evolve._ledger import Caps, Ledger, nano
-from evolve._resolved import config_from_json
+from evolve.budget._ledger import Caps, Ledger, nano
+from evolve.budget._model_limits import caps_of
+from evolve.config._json import config_from_json
 from evolve.models import PriceBook, Usage, price_rows
+from evolve.problem._contract import Budget
 
 R = TypeVar("R")
 PRICES = PriceBook(price_rows(["*=1/5"]))

@@ -8,11 +8,11 @@ import numpy as np
 from simulation import PROBLEM, Simulation, contract
 
 from archive import Arm, BudgetSet, CallReserved, MeasureIssued, Opened, ProposalStatus, ProposeIssued
-from evolve._config import LlmConfig, SearchConfig, StopConfig
-from evolve._contract import Budget, Contract
-from evolve._ledger import in_full, nano, usd
-from evolve._search import Search
-from evolve._tickets import Made
+from evolve.budget._ledger import in_full, nano, usd
+from evolve.config._schema import LlmConfig, SearchConfig, StopConfig
+from evolve.problem._contract import Budget, Contract
+from evolve.search._search import Search
+from evolve.search._tickets import Made
 
 LLM = LlmConfig(provider="anthropic", models=("small", "other"), large="big", in_flight=4, stagnation=5, hour_usd=1.0)
 OUTCOMES = ("ok", "ok", "ok", "ok", "ok", "refusal", "cut_stream", "not_found", "auth")

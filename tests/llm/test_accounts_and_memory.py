@@ -26,18 +26,18 @@ from archive import (
     Text,
     TextStore,
 )  # fmt: skip
-from evolve import _accounts as accounts
-from evolve import _memory as memory
-from evolve._accounts import Accounts, arms_of, hour_usd, seconds_of
-from evolve._config import LlmConfig
-from evolve._contract import Budget
-from evolve._ends import limits
-from evolve._summary import ModelUse
-from evolve._tickets import Made
-from evolve.cli._say import models_text
+from evolve.budget import _model_limits as accounts
+from evolve.budget._model_limits import Accounts, arms_of, hour_usd, seconds_of
+from evolve.cli.show._text import models_text
+from evolve.config._schema import LlmConfig
 from evolve.models._failure import FailureKind
+from evolve.problem._contract import Budget
+from evolve.search import _memory as memory
+from evolve.search._stopping import limits
+from evolve.search._tickets import Made
 from evolve.select import Bandit
 from evolve.testing import Harness, Script, plain_contract, scored
+from evolve.views._summary import ModelUse
 
 
 def given_to(book: Accounts, *ends: tuple[str, str], first: int = 0) -> None:

@@ -9,14 +9,14 @@ import pytest
 from model_simulation import KIND, simulate
 
 from archive import Arm, Attempt, Candidate, Measurement, ProposeIssued, Status
-from evolve import _kinship as kinship
-from evolve import _policies as policies
-from evolve._assignments import _score, _siblings
-from evolve._contract import Budget
-from evolve._frames import SEED
-from evolve._memory import Idea, Memory, notes
-from evolve._snapshot import put_state, state_of
+from evolve.budget._cpu_budget import SEED
+from evolve.problem._contract import Budget
+from evolve.runs._checkpoint import put_state, state_of
+from evolve.search import _kinship as kinship
+from evolve.search import _policies as policies
+from evolve.search._memory import Idea, Memory, notes
 from evolve.testing import Harness, Script, plain_contract, scored
+from evolve.views._proposal_context import _score, _siblings
 
 FILES = {"main.py": "X = 1.5\nY = 2.5\n\n\ndef point():\n    return X * Y\n"}
 

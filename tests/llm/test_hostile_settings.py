@@ -11,10 +11,10 @@ import pytest
 from llm_world import ends, of, records_of
 
 from archive import CallReserved, CallSettled, Event
-from evolve import _providers
-from evolve._config import LlmConfig
 from evolve._errors import ConfigError, UsageError
-from evolve._session import start
+from evolve.config._schema import LlmConfig
+from evolve.engine import _models
+from evolve.engine._session import start
 from evolve.testing import AnsweringServer, Say
 from evolve.testing._model_says import block, chat, finish
 from evolve.testing._model_says import start as begun
@@ -50,15 +50,15 @@ def test_a_tape_that_cannot_be_written(tape, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "sealed").symlink_to("/proc/version")
     with pytest.raises(UsageError, match=r"^llm.tape must be a file that can be written, found "):
-        _providers.check(chat_config(tape=str(tmp_path / tape)))
+        _models.check(chat_config(tape=str(tmp_path / tape)))
 
 
 def test_looking_at_a_tape_leaves_it_as_it_was(tmp_path):
     tape = tmp_path / "tape"
-    _providers.check(chat_config(tape=str(tape)))
+    _models.check(chat_config(tape=str(tape)))
     assert not tape.exists()
     tape.write_text("old\n")
-    _providers.check(chat_config(tape=str(tape)))
+    _models.check(chat_config(tape=str(tape)))
     assert tape.read_text() == "old\n"
 
 
@@ -67,7 +67,7 @@ def test_a_key_that_no_header_can_carry_is_told_before_a_run_is_made(variable, m
     monkeypatch.setenv(variable, SECRET + "\r\n" + SECRET)
     config = chat_config(key_variable=None if variable == "OPENAI_API_KEY" else variable)
     with pytest.raises(UsageError, match=f"^{variable} holds a character that no key has") as refused:
-        _providers.check(config)
+        _models.check(config)
     assert SECRET not in str(refused.value)
 
 

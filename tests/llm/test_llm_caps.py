@@ -9,9 +9,9 @@ import pytest
 from llm_world import audited, bill, ends, of, records_of, tickets_of_models
 
 from archive import BudgetSet, CallReserved, CallSettled
-from evolve._inbox import post
-from evolve._ledger import nano
-from evolve._session import resume, start
+from evolve.budget._ledger import nano
+from evolve.engine._session import resume, start
+from evolve.runs._inbox import post
 from evolve.testing import AnsweringServer
 
 MANY = {"in_flight": 64, "max_tokens": 400}

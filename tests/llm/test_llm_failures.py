@@ -10,11 +10,11 @@ import pytest
 from llm_world import MODEL, PRICES, ends, of, records_of, tickets_of_models
 
 from archive import CallReserved, CallSettled, Measured, Opened, Proposed, ProposeIssued
-from evolve._contract import Budget
-from evolve._ledger import nano
-from evolve._session import resume, start
-from evolve.cli._say import models_text
+from evolve.budget._ledger import nano
+from evolve.cli.show._text import models_text
+from evolve.engine._session import resume, start
 from evolve.models import Usage
+from evolve.problem._contract import Budget
 from evolve.testing import AnsweringServer, Asked, Say, move_a_number
 from evolve.testing._model_says import block, chat, chunk, error, finish, message, text_block
 from evolve.testing._model_says import start as begun

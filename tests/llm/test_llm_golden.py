@@ -10,7 +10,7 @@ import pytest
 from llm_world import records_of
 
 from archive import CallSettled, Proposed, ProposeIssued, Record
-from evolve._config import BudgetConfig, LlmConfig, SearchConfig
+from evolve.config._schema import BudgetConfig, LlmConfig, SearchConfig
 from evolve.models import ModelReply, ModelRequest, Scripted, Usage
 from evolve.testing import Asked, Harness, Script, move_a_number, plain_contract, scored
 from evolve.testing._answering import asked

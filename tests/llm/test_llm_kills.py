@@ -9,8 +9,8 @@ from llm_kills import Chaos, judge
 from llm_world import of, records_of, tickets_of_models
 
 from archive import CallReserved, CallSettled, Closed
-from evolve._resolved import config_to_json
-from evolve._session import measure_ready, resume, start
+from evolve.config._json import config_to_json
+from evolve.engine._session import measure_ready, resume, start
 from evolve.testing import AnsweringServer
 
 

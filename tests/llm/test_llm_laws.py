@@ -11,9 +11,9 @@ from model_simulation import build, simulate
 from simulation import state
 
 from archive import CallReserved, CallSettled, Proposed, ProposeIssued
-from evolve import _snapshot
-from evolve._accounts import in_flight
-from evolve._snapshot import put_state, state_of
+from evolve.budget._model_limits import in_flight
+from evolve.runs import _checkpoint
+from evolve.runs._checkpoint import put_state, state_of
 
 
 def lived(arrivals: int, kills: list[int], **more):
@@ -126,9 +126,9 @@ def test_every_attribute_of_accounts_and_memory_is_state_or_configuration():
     """A new attribute that a checkpoint forgets would be lost on resume."""
     search = build()
     for part, kept, derived in (
-        (search.accounts, _snapshot._ACCOUNTS, {"ledger"}),
-        (search.memory, _snapshot._MEMORY, set()),
-        (search.tickets, _snapshot._TICKETS, set()),
+        (search.accounts, _checkpoint._ACCOUNTS, {"ledger"}),
+        (search.memory, _checkpoint._MEMORY, set()),
+        (search.tickets, _checkpoint._TICKETS, set()),
     ):
         assert set(vars(part)) == {*kept, *derived}
 

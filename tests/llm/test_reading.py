@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from evolve.propose import Scope
-from evolve.propose._ask_model import Reading
-from evolve.propose._edits import Applied, EditFailure, Fault, Format
+from evolve.propose._model_operator import Reading
+from evolve.propose.edits._edits import Applied, EditFailure, Fault, Format
 
 FILES = {"main.py": "A = 1.5\nB = 2.5\nC = 3.5\nC2 = 3.5\n\n\ndef one():\n    return 1\n\n\ndef two():\n    return 1\n"}
 SCOPE = Scope(("main.py",), False, 1000)

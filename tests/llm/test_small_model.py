@@ -19,9 +19,9 @@ import pytest
 from llm_world import audited, ends, of, records_of
 
 from archive import CallReserved, CallSettled
-from evolve._session import start
+from evolve.engine._session import start
 from evolve.models import FailureKind
-from evolve.propose._edits import Fault
+from evolve.propose.edits._edits import Fault
 
 SERVER = """
 import sys, time

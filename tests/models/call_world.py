@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from archive import Attempt, CallReserved, CallSettled
-from evolve._ledger import Caps, Ledger
+from evolve.budget._ledger import Caps, Ledger
 from evolve.models import Backoff, Caller, CallFailure, Clock, FailureKind, Limiter, Outcome, PriceBook, Purse, Usage, ask
 
 ATTEMPT = Attempt("epoch", 3)

@@ -12,9 +12,9 @@ from call_world import PLAIN, until
 
 from archive import CallReserved
 from evolve._errors import UsageError
-from evolve._ledger import Amount
+from evolve.budget._ledger import Amount
 from evolve.models import AnthropicBatches, CallFailure, FailureKind, ModelReply, Recorder, Tool, Usage, ask
-from evolve.models._caller import custom_id
+from evolve.models.billing._caller import custom_id
 from evolve.testing import Say
 from evolve.testing._model_says import error, errored, succeeded
 
@@ -233,7 +233,7 @@ def test_without_a_caller():
 
 
 def test_a_batch_has_no_more_bytes_than_are_taken(monkeypatch):
-    monkeypatch.setattr("evolve.models._batches._MOST_BYTES", 2 * AnthropicBatches().request_bytes(PLAIN))
+    monkeypatch.setattr("evolve.models.anthropic._batches._MOST_BYTES", 2 * AnthropicBatches().request_bytes(PLAIN))
 
     async def scene(world, server):
         await asyncio.gather(*(world.ask(n) for n in range(5)))

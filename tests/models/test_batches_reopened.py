@@ -12,9 +12,9 @@ from batch_world import COST, CREATE, batches, echo, given_up, ids_at, played, r
 from call_world import ATTEMPT, PLAIN, World, until
 
 from archive import CallReserved, CallSettled
-from evolve._ledger import Amount
+from evolve.budget._ledger import Amount
 from evolve.models import FailureKind, ModelReply, Scripted, Tool
-from evolve.models._caller import custom_id
+from evolve.models.billing._caller import custom_id
 from evolve.testing import ModelServer
 
 

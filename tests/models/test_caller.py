@@ -12,7 +12,7 @@ from call_world import ATTEMPT, BACKOFF, PLAIN, PRICES, World, failure
 
 from archive import CallSettled
 from evolve._errors import ConfigError
-from evolve._ledger import Amount, Caps
+from evolve.budget._ledger import Amount, Caps
 from evolve.models import Anthropic, CallFailure, FailureKind, ModelReply, Outcome, Scripted, Usage, ask
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import error, message

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 
-from evolve.models._clients import MOST, Clients
+from evolve.models.transport._pool import MOST, Clients
 
 
 class Client:

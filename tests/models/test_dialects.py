@@ -10,10 +10,10 @@ from call_world import World
 
 from archive import CallSettled
 from evolve.models import Anthropic, CallFailure, ChatCompletions, FailureKind, ModelReply, Usage, ask
-from evolve.models._dialect import Dialect, dialect_of
-from evolve.models._incoming import Silence, Silent
 from evolve.models._request import Block, Message, ModelRequest
-from evolve.models._words import error_words, page_words
+from evolve.models.openai._dialect import Dialect, dialect_of
+from evolve.models.transport._incoming import Silence, Silent
+from evolve.models.transport._words import error_words, page_words
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_dialects import DIALECTS, refusal, whole_chat
 from evolve.testing._model_says import CHAT_USAGE, DONE, block, chat, chunk, start, text_block, whole_message

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from archive import CallReserved, CallSettled
 from evolve._errors import ConfigError, UsageError
-from evolve._ledger import Amount, Caps, Ledger
+from evolve.budget._ledger import Amount, Caps, Ledger
 from evolve.models import (
     CallFailure,
     Embedder,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.models import Anthropic, ChatCompletions, FailureKind, ModelReply, Recorder, Replay, Scripted, Usage
-from evolve.models._headers import hold_s
+from evolve.models.transport._headers import hold_s
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import anthropic_limits, chat, error, message, openai_limits
 

@@ -10,8 +10,8 @@ import pytest
 from call_world import World
 
 from evolve.models import Anthropic, AnthropicBatches, CallFailure, ChatCompletions, Embeddings, FailureKind, ModelReply, Usage, ask
-from evolve.models import _bounds as bounds
-from evolve.models import _sse as sse
+from evolve.models import _size_limits as bounds
+from evolve.models.transport import _sse as sse
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import DONE, block, chat, chunk, error, finish, message, start, succeeded, text_block, whole_message
 
@@ -145,7 +145,7 @@ def test_a_stream_that_never_ends(make, monkeypatch):
 
 
 def test_a_batch_with_an_endless_answer(monkeypatch):
-    monkeypatch.setattr("evolve.models._draft.MOST_TEXT", 1000)
+    monkeypatch.setattr("evolve.models.transport._stream.MOST_TEXT", 1000)
 
     async def scene():
         async with ModelServer(verdict=lambda n, params: succeeded("x" * 2000), polls=0) as server:

@@ -20,7 +20,7 @@ from evolve.models import (
     ask,
     key_in,
 )
-from evolve.models._keys import shown
+from evolve.models._secrets import shown
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import chat, chunk, error, errored, finish, start, text_block
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from archive import Attempt, CallReserved, CallSettled
-from evolve._ledger import Amount, Caps, Ledger, Refusal
+from evolve.budget._ledger import Amount, Caps, Ledger, Refusal
 
 ATTEMPT = Attempt("epoch", 1)
 NANO = 1_000_000_000

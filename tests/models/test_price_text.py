@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from evolve._errors import ConfigError
 from evolve.models import FREE, PriceBook, PriceRow, Rate, Usage, ask, price_rows
-from evolve.models._prices import read_row
+from evolve.models.billing._prices import read_row
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from evolve.models import (
     ask,
     thinking_of,
 )
-from evolve.models._headers import retry_after_s
+from evolve.models.transport._headers import retry_after_s
 
 PLAIN = ask("m", "x", 100)
 USER = (Message("user", (Block("x"),)),)

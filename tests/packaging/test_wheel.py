@@ -15,12 +15,12 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-HOMES = {"evolve": "evolve", "archive": "archive", "problems": "evolve/problems", "configs": "evolve/configs"}
+HOMES = {"evolve": "evolve", "archive": "archive", "problems": "evolve/_data/problems", "configs": "evolve/_data/configs"}
 BASE = ("numpy", "scipy", "zstandard")
 SEARCH = """
 import json, sys
-from evolve._config import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig
-from evolve._session import start
+from evolve.config._schema import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig
+from evolve.engine._session import start
 
 config = RunConfig(
     problem=ProblemConfig(name="./packing", params={"n": 5}),

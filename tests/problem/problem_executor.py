@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from evolve._contract import Problem
 from evolve.execute import Executor, Sink
 from evolve.execute._local import LocalExecutor
+from evolve.problem._contract import Problem
 
 
 def local(problems: Mapping[str, Problem], sink: Sink) -> Executor:

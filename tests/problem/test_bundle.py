@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from problem_folders import MINIMAL, write_problem
 
-from evolve._bundle import MAX_FOLDER_BYTES, Piece, copy_pieces, difference, hash_pieces, scan
-from evolve._contract import Problem
 from evolve._errors import ProblemError
-from evolve._problem import copy_problem, load_problem
+from evolve.problem._contract import Problem
+from evolve.problem._files import MAX_FOLDER_BYTES, Piece, copy_pieces, difference, hash_pieces, scan
+from evolve.problem._load import copy_problem, load_problem
 
 ODD_NAMES = [
     "a b",

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from problem_folders import write_problem
 
-from evolve._entries import called, scope_of
 from evolve._errors import MissingPackage
-from evolve._problem import load_problem
-from evolve.propose._edit_apply import apply_edits
-from evolve.propose._edits import EditFailure, RewriteFile
+from evolve.problem._load import load_problem
+from evolve.propose._entries import called, scope_of
+from evolve.propose.edits._apply import apply_edits
+from evolve.propose.edits._edits import EditFailure, RewriteFile
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
 EVALUATOR = """

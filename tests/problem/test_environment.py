@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from archive import Status
-from evolve._environment import OWN, check_environment, without_values
 from evolve._errors import EnvironmentFault, ProblemError
-from evolve._problem import load_problem
 from evolve.execute import LocalExecutor
+from evolve.problem._environment import OWN, check_environment, without_values
+from evolve.problem._load import load_problem
 from evolve.testing import Probe, action, open_desk
 
 SECRET = "sk-verysecret-0123456789"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from evolve._errors import ProblemError
-from evolve._find import builtin_problems, find_problem
-from evolve._resources import resource_folder
 from evolve.cli import main
+from evolve.problem._find import builtin_problems, find_problem
+from evolve.problem._packaged import resource_folder
 
 NAME = "circle_packing"
 

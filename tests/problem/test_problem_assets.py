@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from problem_folders import ASSETS, MINIMAL, PREPARE, write_problem
 
-from evolve._assets import cache_folder
 from evolve._errors import EnvironmentFault, ProblemError
-from evolve._problem import candidate_assets_folder, copy_problem, load_problem
+from evolve.problem._assets import cache_folder
+from evolve.problem._load import candidate_assets_folder, copy_problem, load_problem
 
 
 @pytest.fixture(autouse=True)

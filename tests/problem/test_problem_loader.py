@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from problem_folders import MINIMAL, write_problem
 
-from evolve._contract import Param
 from evolve._errors import MissingPackage, ProblemError
-from evolve._find import builtin_problems
-from evolve._problem import copy_problem, load_problem
-from evolve._resources import resource_folder
+from evolve.problem._contract import Param
+from evolve.problem._find import builtin_problems
+from evolve.problem._load import copy_problem, load_problem
+from evolve.problem._packaged import resource_folder
 
 PARAMS = MINIMAL + "params: {n: 3, rate: 0.5, kind: {default: a, choices: [a, b]}, on_top: false}\n"
 

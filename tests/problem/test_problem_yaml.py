@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from problem_folders import MINIMAL
 
 from archive import Start
-from evolve._contract import Contract, Gate
 from evolve._errors import MissingPackage, ProblemError
-from evolve._problem_yaml import TOP_KEYS, ParamRule, read_contract
+from evolve.problem._contract import Contract, Gate
+from evolve.problem._contract_yaml import TOP_KEYS, ParamRule, read_contract
 
 FULL = """\
 name: full-one

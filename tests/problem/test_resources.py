@@ -6,25 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from evolve import _resources
 from evolve._errors import EnvironmentFault
-from evolve._resources import resource_folder
+from evolve.problem import _packaged
+from evolve.problem._packaged import resource_folder
 
 
 def test_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "evolve").mkdir()
     (tmp_path / "problems").mkdir()
-    monkeypatch.setattr(_resources, "__file__", str(tmp_path / "evolve" / "_resources.py"))
+    monkeypatch.setattr(_packaged, "__file__", str(tmp_path / "evolve" / "problem" / "_packaged.py"))
     assert resource_folder("problems") == tmp_path / "problems"
     with pytest.raises(EnvironmentFault, match="expected a folder configs in or beside"):
         resource_folder("configs")
 
 
 def test_a_wheel_prefers_what_it_carries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "evolve" / "problems").mkdir(parents=True)
+    (tmp_path / "evolve" / "_data" / "problems").mkdir(parents=True)
     (tmp_path / "problems").mkdir()  # another distribution's, in the same site-packages
-    monkeypatch.setattr(_resources, "__file__", str(tmp_path / "evolve" / "_resources.py"))
-    assert resource_folder("problems") == tmp_path / "evolve" / "problems"
+    monkeypatch.setattr(_packaged, "__file__", str(tmp_path / "evolve" / "problem" / "_packaged.py"))
+    assert resource_folder("problems") == tmp_path / "evolve" / "_data" / "problems"
 
 
 def test_this_installation_has_problems() -> None:

@@ -8,9 +8,9 @@ import pytest
 from problem_executor import local
 
 from evolve._errors import ProblemError
-from evolve._problem import load_problem
-from evolve._scaffold import scaffold
-from evolve._validate import validate_problem
+from evolve.problem._load import load_problem
+from evolve.problem._scaffold import scaffold
+from evolve.validation._problem import validate_problem
 
 
 def test_a_new_problem_is_valid(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from problem_folders import MINIMAL, write_problem
 
 from archive import Start, Status
 from evolve._errors import ProblemError
-from evolve._problem import load_problem
-from evolve._validate import ValidationReport, candidate_files, validate_problem
+from evolve.problem._load import load_problem
+from evolve.validation._problem import ValidationReport, candidate_files, validate_problem
 
 IMPORTS = "from evolve import JsonValue, Outcome, Status\n"
 CALLS = IMPORTS + (

@@ -14,11 +14,11 @@ import pytest
 from problem_executor import local
 
 from archive import Status
-from evolve._problem import load_problem
-from evolve._problem_yaml import AXIS_KEYS, GATE_KEYS, STAGE_KEYS, TOP_KEYS
-from evolve._scaffold import scaffold
-from evolve._validate import candidate_files, validate_problem
 from evolve.evaluate import Outcome, Reply
+from evolve.problem._contract_yaml import AXIS_KEYS, GATE_KEYS, STAGE_KEYS, TOP_KEYS
+from evolve.problem._load import load_problem
+from evolve.problem._scaffold import scaffold
+from evolve.validation._problem import candidate_files, validate_problem
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-problem.md"
 BETTER = """\

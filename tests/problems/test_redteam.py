@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from evolve._contract import Problem
-from evolve._problem import load_problem
-from evolve._redteam import RedteamReport, redteam_problem
 from evolve.execute import Executor, Sink
 from evolve.execute._local import LocalExecutor
+from evolve.problem._contract import Problem
+from evolve.problem._load import load_problem
+from evolve.redteam._bench import RedteamReport, redteam_problem
 
 TIME_S = 6  # instead of the contract's 20 s, so that the endless one ends soon
 BROKEN = re.compile(r"NameError|AttributeError: module|SyntaxError")  # an attack that fails of itself shows nothing

@@ -14,11 +14,11 @@ import pytest
 import zstandard
 
 from archive import Measurement
-from evolve._contract import Problem
-from evolve._problem import load_problem
-from evolve._validate import ValidationReport, validate_problem
 from evolve.execute import Executor, Sink
 from evolve.execute._local import LocalExecutor
+from evolve.problem._contract import Problem
+from evolve.problem._load import load_problem
+from evolve.validation._problem import ValidationReport, validate_problem
 
 
 def local(problems: Mapping[str, Problem], sink: Sink) -> Executor:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve.propose._edits import Fault, Format
+from evolve.propose.edits._edits import Fault, Format
 
 FOLDER = Path(__file__).parent / "answers"
 _FILLED = re.compile(r"\{\{(?:(html|quot|numbered|json|indent \d) )?([\w.+/ -]+)\}\}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archive import Arm, Curve
-from evolve.propose._assignment import Assignment, Attempted, Cost, FailureClass, Program, Removed, TaskSheet
-from evolve.propose._edits import Format
-from evolve.propose._prompt import Prompt, render
-from evolve.propose._prompt_templates import Templates
+from evolve.propose.edits._edits import Format
+from evolve.propose.prompts._context import Assignment, Attempted, Cost, FailureClass, Program, Removed, TaskSheet
+from evolve.propose.prompts._prompt import Prompt, render
+from evolve.propose.prompts._templates import Templates
 
 WORDS = Templates.load(None)
 TASK = TaskSheet(

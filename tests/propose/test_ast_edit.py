@@ -16,9 +16,9 @@ from propose_sources import HOSTILE, STDLIB, TRAIN
 
 from archive import ProposalStatus
 from evolve.propose import AstEdit, Crossover, Proposal, Scope, Task, canonical_hash, check_scope
-from evolve.propose._moves import KINDS
-from evolve.propose._sites import sites_of
-from evolve.propose._spans import apply_edits
+from evolve.propose._python import apply_edits
+from evolve.propose.mutate._moves import KINDS
+from evolve.propose.mutate._sites import sites_of
 
 SCOPE = Scope(("*.py",), may_add_files=False, max_bytes=1 << 20)
 TAIL = "# EVOLVE-BLOCK-END\nlimit = 2.5  # out\n\ndef main():\n    return limit * 3.5\n"

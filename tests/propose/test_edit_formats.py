@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.propose._edit_formats import parse_answer
-from evolve.propose._edits import (
+from evolve.propose.answers._formats import parse_answer
+from evolve.propose.edits._edits import (
     MAX_ANSWER,
     MAX_EDITS,
     MAX_FEEDBACK,

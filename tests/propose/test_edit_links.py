@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evolve.propose._edit_links import unlinked
+from evolve.propose.edits._links import unlinked
 
 PARENT = {
     "main.py": "from lib import table\nfrom lib.util import scale\n\n\ndef solve(x):\n    return scale(x) + table.OFFSET\n",

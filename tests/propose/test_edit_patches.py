@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evolve.propose._edit_formats import parse_answer
-from evolve.propose._edits import EditFailure, Fault, Format
+from evolve.propose.answers._formats import parse_answer
+from evolve.propose.edits._edits import EditFailure, Fault, Format
 
 FILES = {"main.py": "from cost import W\n", "cost.py": "W = 2.0\n"}
 UPDATE = "*** Begin Patch\n*** Update File: cost.py\n{}@@\n-W = 2.0\n+W = 2.5\n*** End Patch\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from evolve.propose import Scope
-from evolve.propose._edit_apply import apply_edits
-from evolve.propose._edit_formats import parse_answer
-from evolve.propose._edits import Answer, Applied, EditFailure, Format, RewriteFile
+from evolve.propose.answers._formats import parse_answer
+from evolve.propose.edits._apply import apply_edits
+from evolve.propose.edits._edits import Answer, Applied, EditFailure, Format, RewriteFile
 
 COST = "WEIGHT = 2.0\n\n\ndef cost(job):\n    return WEIGHT * job\n"
 ORDER = "def by_length(jobs):\n    return sorted(jobs)\n\n\ndef by_setup(jobs):\n    return jobs\n"

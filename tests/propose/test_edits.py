@@ -6,8 +6,8 @@ import pytest
 from propose_sources import TRAIN
 
 from evolve.propose import Scope, check_scope
-from evolve.propose._edit_apply import apply_edits
-from evolve.propose._edits import (
+from evolve.propose.edits._apply import apply_edits
+from evolve.propose.edits._edits import (
     MAX_EDITS,
     AnyEdit,
     Applied,

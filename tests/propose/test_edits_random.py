@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 from propose_sources import HOSTILE, TRAIN
 
 from evolve.propose import Scope, canonical_hash, check_scope
-from evolve.propose._edit_apply import apply_edits
-from evolve.propose._edit_formats import parse_answer
-from evolve.propose._edit_fuzzy import Budget, common, nearest
-from evolve.propose._edit_source import Cut, Source, View, cut_lines, spliced
-from evolve.propose._edits import (
+from evolve.propose.answers._formats import parse_answer
+from evolve.propose.edits._apply import apply_edits
+from evolve.propose.edits._edits import (
     Answer,
     AnyEdit,
     Applied,
@@ -26,6 +24,8 @@ from evolve.propose._edits import (
     RewriteFile,
     Tier,
 )
+from evolve.propose.edits._fuzzy import Budget, common, nearest
+from evolve.propose.edits._source import Cut, Source, View, cut_lines, spliced
 
 SCOPE = Scope(("a.py", "b.py", "a.txt"), may_add_files=False, max_bytes=10_000)
 MARKED = (

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from model_answers import ModelAnswer, model_answers
 
 from evolve.propose import Scope
-from evolve.propose._ask_model import Reading
-from evolve.propose._edit_formats import parse_answer
-from evolve.propose._edit_slips import unescaped
-from evolve.propose._edits import Answer, AnyEdit, Applied, EditFailure, Replace, Tier
-from evolve.propose._statement import Statement
+from evolve.propose._model_operator import Reading
+from evolve.propose.answers._formats import parse_answer
+from evolve.propose.edits._edits import Answer, AnyEdit, Applied, EditFailure, Replace, Tier
+from evolve.propose.edits._slips import unescaped
+from evolve.propose.prompts._statement import Statement
 
 ANSWERS = model_answers()
 BY_NAME = {answer.name: answer for answer in ANSWERS}

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from archive import ProposalStatus, Sample
 from evolve.propose import AstEdit, ConstantTuner, Crossover, Scope, Task
-from evolve.propose._literals import literals_of
-from evolve.propose._numbers import Found, find_numbers
+from evolve.propose.mutate._literals import literals_of
+from evolve.propose.mutate._numbers import Found, find_numbers
 
 SCOPE = Scope(("*",), may_add_files=False, max_bytes=1 << 16)
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from prompt_samples import CROSS, FIRST, FULL, REPAIR, TASK, WORDS, prompt, said
 
-from evolve.propose._assignment import Attempted
-from evolve.propose._edits import BlockFault, EditFailure, Fault, Format
-from evolve.propose._prompt import Prompt, as_text, render, repair_turn
-from evolve.propose._prompt_task import system_text
-from evolve.propose._prompt_templates import Templates
-from evolve.propose._prompt_text import few_lines
-from evolve.propose._rules import rules
+from evolve.propose.edits._edits import BlockFault, EditFailure, Fault, Format
+from evolve.propose.prompts._context import Attempted
+from evolve.propose.prompts._prompt import Prompt, as_text, render, repair_turn
+from evolve.propose.prompts._rules import rules
+from evolve.propose.prompts._task import system_text
+from evolve.propose.prompts._templates import Templates
+from evolve.propose.prompts._text import few_lines
 
 
 def test_what_moves_with_each_child_stands_after_what_stays() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.propose._statement import MAX_EXPECTED, MAX_HYPOTHESIS, MAX_PLAN, MAX_SUMMARY, Statement, parse_statement
+from evolve.propose.prompts._statement import MAX_EXPECTED, MAX_HYPOTHESIS, MAX_PLAN, MAX_SUMMARY, Statement, parse_statement
 
 EDIT = "<<<<<<< SEARCH\nPLAN: of the code\n=======\nx\n>>>>>>> REPLACE\n"
 MEANT = Statement("A smaller rate settles.", "-0.02 nats", "Halve it.")

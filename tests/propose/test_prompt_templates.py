@@ -8,13 +8,13 @@ import pytest
 from prompt_samples import TASK
 
 from evolve._errors import UsageError
-from evolve.propose._edits import Format
-from evolve.propose._prompt_task import system_text
-from evolve.propose._prompt_templates import NAMES, Templates
+from evolve.propose.edits._edits import Format
+from evolve.propose.prompts._task import system_text
+from evolve.propose.prompts._templates import NAMES, Templates
 
 
 def test_every_shipped_file_is_a_template() -> None:
-    import evolve.propose._prompt_templates as module
+    import evolve.propose.prompts._templates as module
 
     shipped = {path.name for path in (Path(module.__file__).parent / "prompts").iterdir()}
     assert shipped == set(NAMES)
@@ -67,7 +67,7 @@ def test_a_set_that_is_not_whole_is_refused() -> None:
 
 
 def test_the_page_lists_every_template_and_placeholder() -> None:
-    from evolve.propose._prompt_templates import _SLOTS
+    from evolve.propose.prompts._templates import _SLOTS
 
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "prompts.md").read_text(encoding="utf-8")
     for name, slots in _SLOTS.items():

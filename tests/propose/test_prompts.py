@@ -15,15 +15,15 @@ from prompt_samples import CROSS, FIRST, FULL, OTHER, REPAIR, SECOND, TASK, WORD
 from archive import Arm, Curve
 from evolve.models import Message, ModelRequest
 from evolve.propose import Scope
-from evolve.propose._assignment import Assignment, Attempted, Program
-from evolve.propose._edit_apply import apply_edits
-from evolve.propose._edit_formats import parse_answer
-from evolve.propose._edits import Answer, Applied, BlockFault, EditFailure, Fault, Format
-from evolve.propose._prompt import Prompt, PromptTooLong, as_text, render, repair_turn
-from evolve.propose._prompt_task import system_text
-from evolve.propose._prompt_templates import OPERATORS
-from evolve.propose._prompt_text import n_bytes, n_tokens
-from evolve.propose._statement import parse_statement
+from evolve.propose.answers._formats import parse_answer
+from evolve.propose.edits._apply import apply_edits
+from evolve.propose.edits._edits import Answer, Applied, BlockFault, EditFailure, Fault, Format
+from evolve.propose.prompts._context import Assignment, Attempted, Program
+from evolve.propose.prompts._prompt import Prompt, PromptTooLong, as_text, render, repair_turn
+from evolve.propose.prompts._statement import parse_statement
+from evolve.propose.prompts._task import system_text
+from evolve.propose.prompts._templates import OPERATORS
+from evolve.propose.prompts._text import n_bytes, n_tokens
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "prompts"
 MARK = re.compile(r"^DATA-[0-9a-f]{24}$", re.M)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from prompt_samples import TASK
 
 from archive import Arm, Curve
-from evolve.propose._assignment import Assignment, Attempted, FailureClass, Program, Removed
-from evolve.propose._edits import Format
-from evolve.propose._prompt import Prompt, PromptTooLong, render
-from evolve.propose._prompt_task import system_text
-from evolve.propose._prompt_templates import OPERATORS, Templates
-from evolve.propose._prompt_text import n_bytes, n_tokens
+from evolve.propose.edits._edits import Format
+from evolve.propose.prompts._context import Assignment, Attempted, FailureClass, Program, Removed
+from evolve.propose.prompts._prompt import Prompt, PromptTooLong, render
+from evolve.propose.prompts._task import system_text
+from evolve.propose.prompts._templates import OPERATORS, Templates
+from evolve.propose.prompts._text import n_bytes, n_tokens
 
 WORDS = Templates.load(None)
 SYSTEMS = {format: system_text(TASK, WORDS, format) for format in Format}

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from evolve.propose import Scope
-from evolve.propose._ask_model import Reading
-from evolve.propose._edit_names import LONGEST_MARK, Names
-from evolve.propose._edit_reader import label_kind
-from evolve.propose._edits import Format
+from evolve.propose._model_operator import Reading
+from evolve.propose.answers._names import LONGEST_MARK, Names
+from evolve.propose.answers._reader import label_kind
+from evolve.propose.edits._edits import Format
 
 ONE = {"main.py": "import math\n\n\ndef f(x):\n    return x\n\n\ndef solve(x):\n    return f(x)\n"}
 TWO = {**ONE, "lib/a.c": "int f(int x)\n{\n    return x;\n}\n"}

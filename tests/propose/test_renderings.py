@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from model_answers import entries, programs
 
 from evolve.propose import Scope
-from evolve.propose._ask_model import Reading
-from evolve.propose._edits import Applied, Format
+from evolve.propose._model_operator import Reading
+from evolve.propose.edits._edits import Applied, Format
 
 Files = Mapping[str, str]
 KNOWN = programs()

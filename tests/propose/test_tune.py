@@ -15,7 +15,7 @@ from propose_sources import HOSTILE, STDLIB, TRAIN
 
 from archive import Literal, ProposalStatus, Sample
 from evolve.propose import ConstantTuner, Files, Proposal, Scope, Task, canonical_hash
-from evolve.propose._literals import MAX_LITERALS, find
+from evolve.propose.mutate._literals import MAX_LITERALS, find
 from evolve.select import open_tuner
 
 SCOPE = Scope(("*.py",), may_add_files=False, max_bytes=1 << 20)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from archive import Attempt, Entry, Measurement, Start, Status
-from evolve._contract import Problem, Stage
-from evolve._problem import load_problem
 from evolve.evaluate import Array, JsonValue, Launcher, Reply, View, open_launcher
 from evolve.execute import Block, EntryReport
 from evolve.execute._local import LocalExecutor
+from evolve.problem._contract import Problem, Stage
+from evolve.problem._load import load_problem
 
 STARTS = (Start.COLD, Start.WARM)
 

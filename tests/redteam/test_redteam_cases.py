@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from evolve._errors import ProblemError
-from evolve._find import builtin_problems
-from evolve._problem import load_problem
-from evolve._redteam_cases import CORPUS, editable_python, general_programs, infected, own_programs
+from evolve.problem._find import builtin_problems
+from evolve.problem._load import load_problem
+from evolve.redteam._cases import CORPUS, editable_python, general_programs, infected, own_programs
 
 GOOD = {"candidate": "good", "cheat": False, "expect": ["ok"]}
 BAD = {"candidate": "bad", "cheat": True, "expect": ["crash"], "twin": "good"}

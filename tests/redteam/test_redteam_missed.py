@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from evolve._contract import Problem
 from evolve._errors import ProblemError, SandboxMissing, UsageError
-from evolve._problem import load_problem
-from evolve._redteam import RedteamReport, redteam_problem
-from evolve._redteam_traps import Outside, Traps, planted_environment
 from evolve.cli import main
 from evolve.execute import Executor, Sink
 from evolve.execute._local import LocalExecutor
+from evolve.problem._contract import Problem
+from evolve.problem._load import load_problem
+from evolve.redteam._bench import RedteamReport, redteam_problem
+from evolve.redteam._traps import Outside, Traps, planted_environment
 
 CONTRACT = "name: leaky\nmetric: points\ngoal: maximize\nstages: [{name: full, time_s: 10, memory_mib: 256}]\n"
 RUNS = """\
@@ -194,7 +194,7 @@ def test_a_machine_without_a_sandbox_is_told(tmp_path: Path, monkeypatch: pytest
     def find() -> Path:
         raise SandboxMissing("no bubblewrap here")
 
-    monkeypatch.setattr("evolve.evaluate._bwrap.find", find)
+    monkeypatch.setattr("evolve.evaluate.isolation._bwrap.find", find)
     assert main(["redteam", str(write(tmp_path, NOISY, "x = 1\n"))]) == 3
 
 

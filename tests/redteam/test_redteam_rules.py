@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from archive import Measurement, Status
-from evolve._redteam_cases import Expected, GeneralProgram, OwnProgram
-from evolve._redteam_rules import Honest, Trace, end_of, judge_general, judge_own, with_scatter
+from evolve.redteam._cases import Expected, GeneralProgram, OwnProgram
+from evolve.redteam._rules import Honest, Trace, end_of, judge_general, judge_own, with_scatter
 
 ATTACK = GeneralProgram(name="a", cheat=True, text="", twin="t")
 TWIN = GeneralProgram(name="t", cheat=False, text="")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evolve._config import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig
+from evolve.config._schema import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig
 
 CONTRACT = """
 name: parabola

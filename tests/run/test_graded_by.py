@@ -8,8 +8,8 @@ import pytest
 
 from archive import Measured, RunCreated, read_journal
 from evolve._errors import ProblemError
-from evolve._problem import load_problem
-from evolve._session import resume, start
+from evolve.engine._session import resume, start
+from evolve.problem._load import load_problem
 
 
 def _flip(path: Path) -> None:

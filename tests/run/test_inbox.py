@@ -11,14 +11,14 @@ from queue import Empty, SimpleQueue
 
 import pytest
 
-from evolve import _inbox
-from evolve._config import SearchConfig, StopConfig
-from evolve._contract import MAX_BYTES, Budget, Contract, Stage
 from evolve._errors import RunLocked, UsageError
-from evolve._inbox import InboxWatcher, Request, inbox_folder, post, waiting, withdraw
-from evolve._rundir import RunDir, RunLock, is_driven
-from evolve._search import Search
-from evolve._verbs import answer, budget_record
+from evolve.config._schema import SearchConfig, StopConfig
+from evolve.engine._requests import answer, budget_record
+from evolve.problem._contract import MAX_BYTES, Budget, Contract, Stage
+from evolve.runs import _inbox
+from evolve.runs._folder import RunDir, RunLock, is_driven
+from evolve.runs._inbox import InboxWatcher, Request, inbox_folder, post, waiting, withdraw
+from evolve.search._search import Search
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from archive import CallReserved, Event, Proposed, Retraction, read_journal
-from evolve._config import LlmConfig
-from evolve._session import start
+from evolve.config._schema import LlmConfig
+from evolve.engine._session import start
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import error, finish, text_block
 from evolve.testing._model_says import start as begin

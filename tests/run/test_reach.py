@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from archive import Attempt, ProposalStatus, Proposed
-from evolve._build import build_operators
-from evolve._config import OPERATORS, ProblemConfig, RunConfig
 from evolve._errors import UsageError
-from evolve._offspring import _count_fruitless
-from evolve._problem import load_problem
-from evolve._reach import out_of_reach
-from evolve._session import start
+from evolve.config._schema import OPERATORS, ProblemConfig, RunConfig
+from evolve.engine._reach import out_of_reach
+from evolve.engine._registry import build_operators
+from evolve.engine._session import start
+from evolve.problem._load import load_problem
+from evolve.search._results import _count_fruitless
 
 CONTRACT = "name: tiny\nmetric: score\ngoal: maximize\n"
 EVALUATE = "from evolve import Outcome\n\n\ndef evaluate(trial):\n    return Outcome(score=1.0)\n"

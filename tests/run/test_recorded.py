@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from archive import read_journal
-from evolve._config import ProblemConfig
 from evolve._errors import ProblemError, UsageError
-from evolve._problem import load_problem
-from evolve._reading import read_run
-from evolve._recorded import ready_problem, recorded_folder, recorded_problem
-from evolve._rundir import RunLock, create, find
-from evolve._session import resume, start
 from evolve.cli import main
+from evolve.config._schema import ProblemConfig
+from evolve.engine._session import resume, start
+from evolve.problem._load import load_problem
+from evolve.runs._folder import RunLock, create, find
+from evolve.runs._open import read_run
+from evolve.runs._recorded_problem import ready_problem, recorded_folder, recorded_problem
 
 READING = (
     ["status"],
@@ -241,7 +241,7 @@ def test_a_start_that_fails_leaves_nothing(parabola, there: bool, tmp_path: Path
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("evolve._session.keep", full)
+    monkeypatch.setattr("evolve.engine._session.keep", full)
     with pytest.raises(OSError, match="No space"):
         start(config)
     assert out.exists() == there
@@ -263,7 +263,7 @@ def test_a_run_may_lie_inside_its_problem(parabola, monkeypatch: pytest.MonkeyPa
 def test_a_start_that_was_killed_before_its_first_record_is_started_anew_in_the_same_folder(parabola, tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\n"
-        "from evolve._rundir import RunLock, create\n"
+        "from evolve.runs._folder import RunLock, create\n"
         "with create(sys.argv[1], 'parabola') as run, RunLock(run):\n"
         "    run.problem.mkdir()\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -22,13 +22,13 @@ from archive import (
     find_records,
     read_journal,
 )  # fmt: skip
-from evolve import _rundir
 from evolve._errors import RunError, RunLocked, UsageError
-from evolve._inbox import inbox_folder, post
-from evolve._reading import open_search
 from evolve._rng import measurement_seed
-from evolve._session import resume, start
-from evolve._summary import best_of
+from evolve.engine._session import resume, start
+from evolve.runs import _folder
+from evolve.runs._inbox import inbox_folder, post
+from evolve.runs._open import open_search
+from evolve.views._summary import best_of
 
 
 def records(summary, kind):
@@ -67,7 +67,7 @@ def test_resume_with_a_larger_budget_goes_on_where_the_run_was(parabola):
 
 def test_resume_without_a_checkpoint_gives_the_same_state(parabola):
     summary = start(parabola(evaluations=25))
-    run = _rundir.find(Path(summary.run))
+    run = _folder.find(Path(summary.run))
     assert run.checkpoint.with_suffix(".json").exists()
     with_checkpoint = open_search(run)[2]
     run.checkpoint.with_suffix(".json").unlink()
@@ -80,7 +80,7 @@ def test_resume_without_a_checkpoint_gives_the_same_state(parabola):
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"tie":"0","state":{}}'])
 def test_a_damaged_checkpoint_is_ignored(parabola, damage):
     summary = start(parabola(evaluations=15))
-    run = _rundir.find(Path(summary.run))
+    run = _folder.find(Path(summary.run))
     whole = open_search(run)[2]
     run.checkpoint.with_suffix(".json").write_bytes(damage)
     assert open_search(run)[2].spend == whole.spend
@@ -118,30 +118,30 @@ def test_a_budget_request_reaches_a_live_run(parabola):
 
 def test_only_one_driver_at_a_time(parabola):
     summary = start(parabola(evaluations=10))
-    run = _rundir.find(Path(summary.run))
-    assert not _rundir.is_driven(run)
-    with _rundir.RunLock(run):
-        assert _rundir.is_driven(run)
+    run = _folder.find(Path(summary.run))
+    assert not _folder.is_driven(run)
+    with _folder.RunLock(run):
+        assert _folder.is_driven(run)
         with pytest.raises(RunLocked, match="evolve stop"):
             resume(Path(summary.run))
 
 
 def test_a_driver_is_known_to_have_opened_a_run_once_its_first_records_are_there(parabola):
     summary = start(parabola(evaluations=10))
-    run, seen = _rundir.find(Path(summary.run)), []
+    run, seen = _folder.find(Path(summary.run)), []
 
     def look(search, stamped):
-        seen.append((stamped.record.__class__, _rundir.hold_of(run)))
+        seen.append((stamped.record.__class__, _folder.hold_of(run)))
 
     def opened(announcement):
         last = [stamped.record for stamped in find_records(run.path, ("opened", "budget_set"))][-2:]
-        seen.append((tuple(map(type, last)), _rundir.hold_of(run)))
+        seen.append((tuple(map(type, last)), _folder.hold_of(run)))
 
     resume(run.path, {"evaluations": 12}, hooks=[look], announce=opened)
-    assert seen[0] == (Opened, _rundir.Hold.OPENING)
-    assert ((Opened, BudgetSet), _rundir.Hold.OPEN) in seen
-    assert seen[-1] == (Closed, _rundir.Hold.OPEN)
-    assert _rundir.hold_of(run) is _rundir.Hold.NOBODY
+    assert seen[0] == (Opened, _folder.Hold.OPENING)
+    assert ((Opened, BudgetSet), _folder.Hold.OPEN) in seen
+    assert seen[-1] == (Closed, _folder.Hold.OPEN)
+    assert _folder.hold_of(run) is _folder.Hold.NOBODY
 
 
 def test_a_folder_that_is_taken_is_refused_and_nothing_is_lost(parabola):
@@ -160,7 +160,7 @@ def test_what_is_no_run_is_refused(tmp_path):
 
 def test_a_flipped_byte_is_a_named_error_and_changes_nothing(parabola):
     summary = start(parabola(evaluations=10))
-    run = _rundir.find(Path(summary.run))
+    run = _folder.find(Path(summary.run))
     for suffix in (".json", ".npz"):
         run.checkpoint.with_suffix(suffix).unlink()
     segment = next((run.path / "journal").iterdir())
@@ -189,7 +189,7 @@ def test_a_broken_evaluator_ends_the_run_as_failed(parabola):
 
 def test_readers_catch_up_after_a_kill_between_a_measurement_and_its_places(parabola):
     summary = start(parabola(evaluations=20))
-    run = _rundir.find(Path(summary.run))
+    run = _folder.find(Path(summary.run))
     for suffix in (".json", ".npz"):
         run.checkpoint.with_suffix(suffix).unlink()
     segment = next((run.path / "journal").iterdir())
@@ -213,7 +213,7 @@ def test_a_checkpoint_of_another_journal_is_ignored(parabola, tmp_path):
     second = start(config)
     for suffix in (".json", ".npz"):
         shutil.copy(Path(first.run, "checkpoint").with_suffix(suffix), Path(second.run, "checkpoint").with_suffix(suffix))
-    assert open_search(_rundir.find(Path(second.run)))[2].spend.evaluations == second.measurements
+    assert open_search(_folder.find(Path(second.run)))[2].spend.evaluations == second.measurements
 
 
 def test_after_final_runs_the_run_stands_by_what_they_show(parabola):
@@ -221,7 +221,7 @@ def test_after_final_runs_the_run_stands_by_what_they_show(parabola):
     summary = start(config)
     if summary.final.best_mean > summary.final.seed_mean:
         assert summary.best_id == summary.final.candidate
-    search = open_search(_rundir.find(Path(summary.run)))[2]
+    search = open_search(_folder.find(Path(summary.run)))[2]
     finalist = summary.final.candidate
     search.final_scores = [(id_, -9.0 if id_ == finalist else 0.0) for id_, _ in search.final_scores]
     assert best_of(search) == 0

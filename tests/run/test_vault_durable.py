@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from archive import MeasureIssued, Measurement, Purpose, Status, VaultOpened, read_journal
-from evolve._config import BudgetConfig, SearchConfig
 from evolve._rng import generator
+from evolve.config._schema import BudgetConfig, SearchConfig
 from evolve.testing import Harness, Script, plain_contract
 
 

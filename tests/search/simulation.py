@@ -26,11 +26,11 @@ from archive import (
     Status,
     Text,
 )
-from evolve._config import SearchConfig, StopConfig
-from evolve._contract import Axis, Budget, Contract, Stage
-from evolve._search import Search
-from evolve._snapshot import state_of
-from evolve._tickets import Made
+from evolve.config._schema import SearchConfig, StopConfig
+from evolve.problem._contract import Axis, Budget, Contract, Stage
+from evolve.runs._checkpoint import state_of
+from evolve.search._search import Search
+from evolve.search._tickets import Made
 
 PROBLEM = "planted@0"
 

@@ -9,7 +9,7 @@ import pytest
 from simulation import Simulation, build, contract
 
 from archive import Attempt, BlockClosed, BlockStatus, Entry, Measured, MeasureIssued, Measurement, Purpose, Status
-from evolve._tickets import MAX_REPEATS, Tickets
+from evolve.search._tickets import MAX_REPEATS, Tickets
 
 STILL, NOISY, WILD = 0.01, 0.03, 0.4
 

@@ -30,11 +30,11 @@ from archive import (
     Status,
     VaultOpened,
 )
-from evolve._confirming import claims_of, suspicion
-from evolve._doubts import Doubts
-from evolve._snapshot import put_state, state_of
-from evolve._summary import best_of, word_of
 from evolve.confirm import SIZES, Docket
+from evolve.runs._checkpoint import put_state, state_of
+from evolve.search._claims import claims_of, suspicion
+from evolve.search._doubts import Doubts
+from evolve.views._summary import best_of, word_of
 
 
 class Planted(Simulation):

@@ -26,10 +26,10 @@ from archive import (
     Status,
     VaultOpened,
 )
-from evolve._contract import INCOMPLETE, Axis
-from evolve._due import final_runs
-from evolve._faults import ALARM, GAP, LEAST, OUTAGE_S, SHARE, TRIES, Faults, _lower
-from evolve._snapshot import put_state, state_of
+from evolve.problem._contract import INCOMPLETE, Axis
+from evolve.runs._checkpoint import put_state, state_of
+from evolve.search._faults import ALARM, GAP, LEAST, OUTAGE_S, SHARE, TRIES, Faults, _lower
+from evolve.search._schedule import final_runs
 
 KINDS = st.sampled_from([contract(), contract(noisy=True), contract(start=Start.WARM, block=3), contract(stages=2)])
 Rule = Callable[[Simulation, MeasureIssued, int], bool]  # whether the evaluator errs

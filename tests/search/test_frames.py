@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evolve._frames import ALLOWANCE, SEED, CpuFrame, run_limit
+from evolve.budget._cpu_budget import ALLOWANCE, SEED, CpuFrame, run_limit
 
 
 def frame(rng, *, sd=0.06, seed_runs=5):

@@ -27,10 +27,10 @@ from archive import (
     Status,
     StopAsked,
 )
-from evolve._snapshot import put_state, state_of
-from evolve._summary import best_of
-from evolve._tickets import Made
-from evolve._unchecked import unchecked
+from evolve.runs._checkpoint import put_state, state_of
+from evolve.search._tickets import Made
+from evolve.views._summary import best_of
+from evolve.views._unchecked import unchecked
 
 KINDS = st.sampled_from(
     [

@@ -23,11 +23,11 @@ from archive import (
     StopAsked,
     VaultOpened,
 )
-from evolve import _ends as ends
-from evolve._contract import CONFIRM_SHARE, Budget
-from evolve._ends import GIVEN, PAUSED
-from evolve._snapshot import put_state, state_of
-from evolve._tickets import Made
+from evolve.problem._contract import CONFIRM_SHARE, Budget
+from evolve.runs._checkpoint import put_state, state_of
+from evolve.search import _stopping as ends
+from evolve.search._stopping import GIVEN, PAUSED
+from evolve.search._tickets import Made
 
 CONCLUDES = {VaultOpened, Purpose.FINAL, Purpose.VAULT, Purpose.REMEASURE, Purpose.REFERENCE, Purpose.RECHECK}
 MARGIN = 16  # runs of final measurements and of those in hand

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from archive import Entry, Measured, Measurement, Placed, Status, read_journal
-from evolve._config import BudgetConfig
-from evolve._contract import Gate
+from evolve.config._schema import BudgetConfig
 from evolve.evaluate import Outcome
-from evolve.evaluate._verdict import judge
+from evolve.evaluate._outcome import judge
+from evolve.problem._contract import Gate
 from evolve.testing import Harness, Script, plain_contract
 
 CEILING = 0.5

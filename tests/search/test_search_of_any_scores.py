@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from simulation import Simulation, build, contract, hash_of, state
 
 from archive import Measured, Placed, Start, Status, tame
-from evolve._cards import bound_of
-from evolve._compare import _no_vault
-from evolve._memory import notes
-from evolve._population import standing
-from evolve._progress import Watch
-from evolve._summary import best_of, noise_of, word_of
-from evolve.cli._say import gain, score
+from evolve.cli.show._text import gain, score
 from evolve.confirm import SIZES, estimate, make_vault
+from evolve.search._memory import notes
+from evolve.search._population import standing
+from evolve.validation._compare import _no_vault
+from evolve.views._progress import Watch
+from evolve.views._report_cards import bound_of
+from evolve.views._summary import best_of, noise_of, word_of
 
 LARGEST = sys.float_info.max
 KINDS = st.sampled_from([contract(), contract(noisy=True), contract(start=Start.WARM, block=3), contract(stages=2)])

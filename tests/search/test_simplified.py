@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from archive import Tally
-from evolve import _offspring as offspring
+from evolve.search import _results as offspring
 
 
 class Row:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from simulation import Simulation, build, contract, state
 
 from archive import Event, Measured, MeasureIssued, Purpose, Start, Status
-from evolve._ends import NOISY
-from evolve._exact import Exact
-from evolve._population import Population
-from evolve._progress import Watch
-from evolve._snapshot import put_state, state_of
-from evolve._steadiness import REMEDY, TIMES, TRUSTED, Steadiness
-from evolve._summary import ONCE, WITHIN, best_of, gain_of, stated_gain, word_of
+from evolve.runs._checkpoint import put_state, state_of
+from evolve.search._population import Population
+from evolve.search._steadiness import REMEDY, TIMES, TRUSTED, Steadiness
+from evolve.search._stopping import NOISY
+from evolve.views._progress import Watch
+from evolve.views._summary import ONCE, WITHIN, best_of, gain_of, stated_gain, word_of
+from evolve.views._verify import Exact
 
 
 class Jittery(Simulation):

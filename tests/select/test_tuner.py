@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archive import Literal, Sample
-from evolve._snapshot import _decode, _encode
+from evolve.runs._checkpoint import _decode, _encode
 from evolve.select._tuner import Tuner, inherit, open_tuner, tunable
 
 FLOAT = Literal("a.py::x/0", 1.0, "float", "linear", 0.5, -10.0, 10.0)

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from archive import Start
-from evolve._contract import Stage
 from evolve.evaluate import JsonValue, Launcher, View, open_launcher
-from evolve.evaluate._cold import Strict
+from evolve.evaluate.sandbox._cold import Strict
+from evolve.problem._contract import Stage
 
 PARTS = ("_turns", "_marks", "_counters", "_channel")
 PROGRAM = {f"{name}.py": Path(__file__).with_name(f"{name}.py").read_text() for name in PARTS}
@@ -73,7 +73,7 @@ def _right(bits: list[int], readings: list[float]) -> int:
 
 def open_up(launcher: Launcher) -> None:
     """Take down what keeps two sandboxes apart, but for the namespaces."""
-    from evolve.evaluate import _bwrap
+    from evolve.evaluate.isolation import _bwrap
 
     way = launcher.way
     assert isinstance(way, Strict)

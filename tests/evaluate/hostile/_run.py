@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from archive import Start
-from evolve._contract import Stage
 from evolve.evaluate import JsonValue, Launcher, Reply, View, open_launcher
+from evolve.problem._contract import Stage
 from hostile import _exhaust, _forge, _reach
 from hostile._attack import Attack, survivors
 

@@ -8,8 +8,8 @@ import os
 import threading
 
 from archive import Start
-from evolve._contract import Stage
 from evolve.evaluate import JsonValue, Launcher, View, open_launcher
+from evolve.problem._contract import Stage
 
 # Files of /proc that may say something, and why that is no channel: kept apart by a namespace, or still while the machine runs, or no
 # more than sysinfo says, or moved by nothing that a sandbox can do.

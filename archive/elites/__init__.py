@@ -1,0 +1,1 @@
+"""Archives of elites: cells, grids, posteriors.  Know no journal."""

@@ -1,0 +1,1 @@
+"""Journals as tables: SQL and Parquet."""

@@ -1,0 +1,367 @@
+"""The journal's vocabulary: one frozen dataclass a record kind, and the list of statuses.
+
+A record is a *decision* (a ticket, the parameters that were drawn, a seed) or an *observation* (a child, a measurement).
+Everything else that a run knows - elites, posteriors, the bandit, the tuners - is derived from records by ``apply`` and is
+never written as truth.  ``Placed`` is the one exception: it is written for readers and ignored by replay.
+
+The kinds and the statuses are final: kinds that nothing writes yet (champions, vaults, claims, model calls) are fixed here so
+that a journal written today can be read by the code that fills them.  A new field needs a default; a change of meaning needs a
+new ``SCHEMA_VERSION`` and a migration.
+
+Scores in records carry the problem's own sign and unit; only the search turns them so that higher is better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from archive.records._values import (
+    Arm,
+    Attempt,
+    AxisInfo,
+    BlockStatus,
+    Candidate,
+    Entry,
+    Literal,
+    Measurement,
+    Needs,
+    ProblemInfo,
+    ProposalStatus,
+    Purpose,
+    Sample,
+    Text,
+)
+
+SCHEMA_VERSION = 1
+TRUSTED_DRIFT = 0.02  # of the reference work around a block, up to which its times may be compared with those of others
+
+
+@dataclass(frozen=True, slots=True)
+class RunCreated:
+    kind: ClassVar[str] = "run_created"
+    run: str
+    seed: int
+    config: str  # the resolved configuration, as JSON text
+    problems: tuple[ProblemInfo, ...]
+    engine: str = ""
+    secret: str = ""  # 256 bits, hexadecimal: what the seeds of measurements derive from; no reading verb shows it
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A driver took the run.  The epoch is random: results of an earlier driver cannot be mistaken for this one's."""
+
+    kind: ClassVar[str] = "opened"
+    epoch: str
+    engine: str = ""
+    state_hash: str = ""
+    python: str = ""
+    machine: str = ""
+    tier: str = ""
+    tier_hash: str = ""
+    slots: int = 1
+    pid: int = 0
+    models: tuple[str, ...] = ()  # that can be asked, as provider/model
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeIssued:
+    """A decision to make a child.  ``baseline`` is the score (higher is better) that the arm's reward is measured from."""
+
+    kind: ClassVar[str] = "propose_issued"
+    attempt: Attempt
+    problem: str
+    arm: Arm
+    parents: tuple[str, ...]
+    island: int = 0
+    inspirations: tuple[str, ...] = ()
+    propensity: float = 1.0
+    baseline: float | None = None
+    sample: Sample | None = None
+    expires_at: float | None = None  # Unix time, for tickets handed out to people and agents
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """How a propose ticket ended: with a child, a duplicate of ``duplicate_of``, an opened tuner (its literals), or nothing."""
+
+    kind: ClassVar[str] = "proposed"
+    attempt: Attempt
+    problem: str
+    status: ProposalStatus
+    candidate: Candidate | None = None
+    duplicate_of: str = ""
+    literals: tuple[Literal, ...] = ()
+    reason: str = ""
+    cpu_s: float = 0.0
+    usd: float = 0.0
+    outcome: str = ""  # of a model's ticket without a child: its last call's, or its edits' fault
+    similarity: float | None = None  # to the nearest known program, where that was looked at
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureIssued:
+    """A block: measurements in order on one lease of one machine."""
+
+    kind: ClassVar[str] = "measure_issued"
+    attempt: Attempt
+    problem: str
+    purpose: Purpose
+    entries: tuple[Entry, ...]
+    needs: Needs = field(default_factory=Needs)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Entry ``index`` of the block ended."""
+
+    kind: ClassVar[str] = "measured"
+    attempt: Attempt
+    problem: str
+    index: int
+    purpose: Purpose
+    result: Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class BlockClosed:
+    """The block ended.  ``skipped`` are entries not run because their candidate had failed; ``lost`` is the entry that ran when the
+    grader died; ``drift`` is by how much the reference work changed from before the block to after it."""
+
+    kind: ClassVar[str] = "block_closed"
+    attempt: Attempt
+    problem: str
+    status: BlockStatus
+    skipped: tuple[int, ...] = ()
+    drift: float | None = None
+    reason: str = ""
+    lost: int | None = None
+
+    @property
+    def noisy_machine(self) -> bool:
+        """Whether the machine changed its speed so much that the block's times prove nothing; its other results stand."""
+        return self.drift is not None and self.drift > TRUSTED_DRIFT
+
+
+@dataclass(frozen=True, slots=True)
+class LateResult:
+    """A result that no open attempt waits for: counted nowhere, kept for the reader."""
+
+    kind: ClassVar[str] = "late_result"
+    attempt: Attempt
+    problem: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An archive changed: who stands at place ``rank`` of ``cell`` now ("" = nobody); a newcomer takes the place of whoever left.
+
+    For readers; replay ignores it.
+    """
+
+    kind: ClassVar[str] = "placed"
+    problem: str
+    island: int
+    space: int  # version of the descriptor space
+    cell: int
+    rank: int
+    candidate: str
+    mean: float | None = None
+    sd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rebinned:
+    """The descriptor space of an archive changed; every elite was placed anew."""
+
+    kind: ClassVar[str] = "rebinned"
+    problem: str
+    space: int
+    axes: tuple[AxisInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    kind: ClassVar[str] = "migrated"
+    problem: str
+    candidate: str
+    source: int
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    kind: ClassVar[str] = "champion"
+    problem: str
+    candidate: str
+    predecessor: str
+    e_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class VaultOpened:
+    """Sizes and seeds, durable before the first run."""
+
+    kind: ClassVar[str] = "vault_opened"
+    vault: int
+    problem: str
+    candidate: str
+    reference: str
+    milestone: int
+    gate: tuple[int, int]
+    estimate: tuple[int, int]
+    seeds: tuple[int, ...]  # the candidate's, then those of the reference where this vault brings the bank
+    bank: int = 0  # the vault whose reference runs this one uses
+    paired: bool = False
+    e_value: float = 0.0  # of the search's own runs, against the reference: what opened it
+    over: str = ""  # why searching was over by then; "" while it went on
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a vault came to, in the problem's own sign.  The latest record of a vault counts: openings that follow may change it."""
+
+    kind: ClassVar[str] = "claim"
+    vault: int
+    problem: str
+    candidate: str
+    reference: str
+    confirmed: bool
+    p_value: float | None  # of the test on fresh seeds; None where the vault ended before it (before: 1)
+    effect: float | None = None  # candidate minus reference; None where the gate was not passed
+    ci_low: float | None = None
+    ci_high: float | None = None
+    reason: str = ""
+    e_value: float = 0.0  # what opened the vault
+    wants: int = 0  # runs of the candidate in all, after which a claim that is withheld may hold
+    median: float | None = None  # difference of the medians of the runs that the effect is from
+    span_s: float | None = None  # from the end of the first to that of the last run of the vault: what it can speak for
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    kind: ClassVar[str] = "retraction"
+    problem: str
+    candidate: str
+    why: str
+    request: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallReserved:
+    kind: ClassVar[str] = "call_reserved"
+    attempt: Attempt
+    call: int
+    provider: str
+    model: str
+    price: str
+    worst_usd: float
+    batch: str = ""  # the batch's id at the provider; a second record of the same call tells it
+    worst_tokens: int = 0
+    prompt: Text | None = None  # what is new in the conversation: of the first call everything
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettled:
+    kind: ClassVar[str] = "call_settled"
+    attempt: Attempt
+    call: int
+    outcome: str
+    usd: float
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    wall_s: float = 0.0
+    reason: str = ""
+    reply: Text | None = None
+    tokens_assumed: int = 0  # charged beside those in and out, which the server counted
+    usd_assumed: float = 0.0  # the part of ``usd`` that rests on them
+    rest_s: float = 0.0  # for so long the server asks to be left alone, where nobody waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A request from the inbox that was carried out (or refused); its id is never carried out again."""
+
+    kind: ClassVar[str] = "requested"
+    request: str
+    verb: str
+    body: str  # JSON text
+    answer: str  # JSON text
+    accepted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSet:
+    """The budget from here on.  ``None`` is no limit."""
+
+    kind: ClassVar[str] = "budget_set"
+    wall_s: float | None = None
+    cpu_s: float | None = None
+    evaluations: int | None = None
+    candidates: int | None = None
+    usd: float | None = None
+    request: str = ""
+    confirm: float | None = None  # share set aside for vaults; None is as before
+    tokens: int | None = None
+    calls: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    kind: ClassVar[str] = "stop_asked"
+    reason: str
+    request: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    kind: ClassVar[str] = "note"
+    text: str
+    author: str = ""
+    request: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a reader of the run wants to know and no decision rests on."""
+
+    kind: ClassVar[str] = "event"
+    level: str
+    what: str
+    text: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The driver let go of the run in good order."""
+
+    kind: ClassVar[str] = "closed"
+    epoch: str
+    status: str  # done | stopped | interrupted | degraded | failed
+    reason: str = ""
+
+
+Record = (
+    RunCreated | Opened | ProposeIssued | Proposed | MeasureIssued | Measured | BlockClosed | LateResult | Placed | Rebinned
+    | Migrated | Champion | VaultOpened | Claim | Retraction | CallReserved | CallSettled | Requested | BudgetSet | StopAsked
+    | Note | Event | Closed
+)  # fmt: skip
+
+RECORD_TYPES: tuple[type[Record], ...] = (
+    RunCreated, Opened, ProposeIssued, Proposed, MeasureIssued, Measured, BlockClosed, LateResult, Placed, Rebinned,
+    Migrated, Champion, VaultOpened, Claim, Retraction, CallReserved, CallSettled, Requested, BudgetSet, StopAsked,
+    Note, Event, Closed,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """A record in its place: ``seq`` counts from 0 without gaps, ``at`` is Unix time when it was written."""
+
+    seq: int
+    at: float
+    record: Record

@@ -1,0 +1,240 @@
+"""What records are made of: statuses, purposes, candidates, measurements, tickets' parts.
+
+The lists of statuses are final; see ``archive.records._records`` for the rules of change.  Scores carry the problem's own sign and
+unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How a measurement ended.  Only ``OK`` carries a score; a failure is never a number."""
+
+    OK = "ok"
+    INVALID = "invalid"  # does not parse, misses the entry point, or returned something of another form than declared
+    CHECKS_FAILED = "checks_failed"  # ran, and its output is wrong
+    TIMEOUT = "timeout"
+    CRASH = "crash"  # died: exception, signal, memory limit
+    OVER_BUDGET = "over_budget"
+    REJECTED = "rejected"  # broke a rule of the problem; the reason says which
+    EVALUATOR_ERROR = "evaluator_error"  # the evaluator's own fault, never the candidate's
+
+
+class Purpose(StrEnum):
+    """Why a block of measurements was issued.  A candidate never learns it."""
+
+    SEED = "seed"
+    SEARCH = "search"
+    REMEASURE = "remeasure"
+    RECHECK = "recheck"  # a warm result, measured again cold
+    FINAL = "final"
+    REFERENCE = "reference"
+    CONFIRM = "confirm"
+    VAULT = "vault"
+    PANEL = "panel"  # the same few programs at several moments: whether they score as before
+
+
+class Start(StrEnum):
+    """How the candidate's process came to life."""
+
+    COLD = "cold"
+    SPARE = "spare"
+    WARM = "warm"
+
+
+class ProposalStatus(StrEnum):
+    """How a propose ticket ended."""
+
+    CHILD = "child"
+    DUPLICATE = "duplicate"
+    TUNER = "tuner"  # opened a constant tuner instead of making a child
+    INVALID = "invalid"  # the operator could not make an acceptable child; the reason says why
+    FAILED = "failed"  # the operator itself broke (a model call that failed, say)
+    LOST = "lost"  # open when the run was killed, and not safe to repeat
+
+
+class BlockStatus(StrEnum):
+    OK = "ok"
+    VOID = "void"  # calibration drifted; repeated with the same seeds
+    LOST = "lost"  # the infrastructure lost it; repeated with the same seeds
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Names one execution of a ticket.  A result that carries another attempt than the open one is logged only."""
+
+    epoch: str
+    ticket: int
+    n: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What the bandit chooses between."""
+
+    operator: str
+    model: str = ""
+    format: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Files or another long text as the journal stores them: zstd, base64, against the files of ``base`` where that helps.
+
+    ``depth`` counts the links to the nearest full text; ``n_bytes`` is the size of the files as UTF-8.
+    """
+
+    data: str
+    base: str = ""
+    depth: int = 0
+    n_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A number in a program that a tuner may move.
+
+    ``path`` is the normalised AST path (``file::scope/statement/...``), which survives edits elsewhere in the file.
+    ``kind`` is ``float`` or ``int``; ``scale`` is ``linear`` or ``log``; ``step`` is the initial step in the scale's unit
+    (a difference when linear, a natural-log difference when log).  ``low`` and ``high`` are inclusive.
+    """
+
+    path: str
+    value: float
+    kind: str
+    scale: str
+    step: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A program: what it is (``id`` is the hash of its files), where it came from, what is known without running it."""
+
+    id: str
+    code_hash: str  # canonical: equal for files that differ only in comments and spacing
+    text: Text
+    parents: tuple[str, ...] = ()
+    generation: int = 0
+    island: int = 0
+    descriptors: Mapping[str, float] = field(default_factory=dict)  # static ones, from the syntax tree
+    summary: str = ""  # what the operator did, for people and prompts
+    hypothesis: str = ""
+    plan: str = ""
+    expected: str = ""  # the effect that whoever made it expected, in its own words
+    sketch: str = ""  # where it stands in an embedding, base85; for novelty
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A point drawn from a tuner: ``z`` are the standard normal draws, ``values`` the literals' new values, in the order of
+    the tuner's literals."""
+
+    tuner: int  # the ticket that opened it
+    generation: int
+    z: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One measurement of a block.  ``start`` of ``cold`` forbids a warm start; ``warm`` allows what the stage declares."""
+
+    candidate: str
+    stage: str
+    seed: int
+    start: Start = Start.COLD
+    cpu_limit_s: float | None = None  # tightens the stage's own limit (frame cpu_budget)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a block must be given.  ``machine`` pins it to one machine; "" leaves the choice to the executor.
+
+    ``elsewhere`` asks for another slot than the one that measured its first candidate last, where there is one.
+    """
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    exclusive: bool = False
+    machine: str = ""
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A learning curve: ``y`` at each ``x``."""
+
+    x: tuple[float, ...] = ()
+    y: tuple[float, ...] = ()
+    x_name: str = ""
+    y_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one evaluation of one candidate at one stage with one seed gave.
+
+    ``cpu_s`` is what the budget counts: the candidate's own process tree, measured from outside.  ``scorer_cpu_s`` is what
+    evaluating it cost on top.  ``output_hash`` names the bytes the candidate produced, and ``probe_hash`` what it answered to a
+    question that is the same for every seed: one that ignores its seed can be told by them.  ``artifacts`` are small blobs, base85
+    of zstd.  ``signals`` name what the candidate's text shows and decide nothing.  ``evaluator`` is the hash of the evaluator that
+    graded it; "" where none did.
+    """
+
+    candidate: str
+    stage: str
+    seed: int
+    status: Status
+    score: float | None = None
+    reason: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    descriptors: Mapping[str, float] = field(default_factory=dict)
+    feedback: str = ""
+    curve: Curve | None = None
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+    output_hash: str = ""
+    probe_hash: str = ""
+    start: Start = Start.COLD
+    tier: str = ""
+    machine: str = ""
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    scorer_cpu_s: float = 0.0
+    memory_mib: float = 0.0
+    signals: tuple[str, ...] = ()
+    evaluator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AxisInfo:
+    """A descriptor axis: ``bins`` equal cells over [low, high]; values outside are clipped."""
+
+    name: str
+    low: float
+    high: float
+    bins: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemInfo:
+    """What the search and the readers of a journal need to know of a problem."""
+
+    id: str  # name@hash of the contract
+    name: str
+    evaluator: str  # hash over the contract, evaluator, statement, seed and assets
+    metric: str
+    maximize: bool
+    unit: str
+    noisy: bool
+    frame: str
+    stages: tuple[str, ...]
+    axes: tuple[AxisInfo, ...] = ()
+    params: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    recorded: str = ""  # everything else that reading and driving the run need of the problem, as JSON text

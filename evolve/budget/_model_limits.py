@@ -1,0 +1,208 @@
+"""What model calls cost, and which models can be asked: the part of the search that knows of models, by name only.
+
+State is what records made: the ledger, the models that this opening offered, those that refused for good.  Limits in flight and the
+worth of money in seconds follow from configuration and budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from archive import Arm, CallReserved, CallSettled, Opened, ProposalStatus, Proposed
+from evolve.budget._ledger import LOST, Caps, Ledger, cap_of
+from evolve.budget._usage import affordable
+from evolve.config._schema import LlmConfig
+from evolve.problem._contract import Budget
+
+if TYPE_CHECKING:
+    from evolve.search._search import Search
+
+PARADIGM, REPAIR, CROSSOVER, SIMPLIFY = "llm_paradigm", "llm_repair", "llm_crossover", "llm_simplify"
+FINAL_OUTCOMES = frozenset({"auth", "payment", "permission", "not_found", "wrong_server"})  # asking again is no use in this opening
+OVER_BUDGET = "over_budget"  # outcome of a ticket whose call a cap forbade
+PASSING = frozenset({  # outcomes that may pass by themselves
+    "rate_limited", "overloaded", "server_error", "unreachable", "timeout", "no_answer", "cut_stream", "garbled", "no_stop_reason",
+    "dialect",
+})  # fmt: skip
+UNANSWERED = (FINAL_OUTCOMES | PASSING | {OVER_BUDGET, "bad_request", "canceled", "expired", "prompt_too_long"}) - {
+    "cut_stream", "no_stop_reason",
+}  # outcomes of tickets that no answer came to, of those that a failed call ended  # fmt: skip
+NO_USE = UNANSWERED | {"cut_stream", "no_stop_reason", LOST}  # outcomes of calls that gave nothing whole to read
+ASKS_FOR_TIME = frozenset({"rate_limited", "overloaded"})  # outcomes that only a server of models has
+MAX_FAILURES = 5  # tickets of a model in a row, after which it is left alone
+REST_S = 60.0  # for so long, doubled with each further failure, where they may pass
+LONGEST_REST_S = 1800.0
+_HOUR_USD = 1.0  # of a slot, where no budget says what an hour is worth
+
+
+class Accounts:
+    """Money, tokens and calls of a run, and the models of this opening."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.ledger = Ledger(caps_of(budget))
+        self.offered: tuple[str, ...] = ()
+        self.refused: dict[str, str] = {}  # model -> why it cannot be asked again in this opening
+        self.poor: dict[str, str] = {}  # model -> which limit left no room for a call of its
+        self.failing: dict[str, int] = {}  # model -> tickets in a row that failed by its calls
+        self.resting: dict[str, float] = {}  # model -> Unix time until which it is left alone
+        self.rested: dict[str, int] = {}  # model -> the first ticket after its last rest began
+        self.heard = False  # whether any answer ever came that could be read
+        self.found: dict[str, tuple[str, str]] = {}  # model -> how its last failed call of this opening ended, and why
+        self.tickets = 0  # of models, that ended
+        self.lost: dict[str, int] = {}  # what went wrong -> tickets that ended without a child by it
+        self.unanswered: dict[str, int] = {}  # of these, those without any answer
+        self.since = 0  # the first ticket under the caps of now
+
+    def opened(self, record: Opened) -> None:
+        """A new driver offers models anew."""
+        self.offered = record.models
+        self.refused, self.poor, self.failing, self.resting = {}, {}, {}, {}
+        self.rested, self.found = {}, {}
+
+    def apply(self, record: CallReserved | CallSettled, at: float, left_s: float) -> None:
+        """Take in a record of a call, at this Unix time, with so many seconds left of the run."""
+        reserved = self.ledger.reservation(record.attempt, record.call)
+        self.ledger.apply(record)
+        if not isinstance(record, CallSettled) or reserved is None:
+            return
+        self.heard = self.heard or record.outcome not in NO_USE
+        if record.outcome in NO_USE and record.outcome != LOST:
+            self.found[reserved.model] = (record.outcome, record.reason)
+        if record.outcome in FINAL_OUTCOMES:
+            self.refused[reserved.model] = record.reason
+        if record.rest_s > left_s:
+            self.poor[reserved.model] = f"its server asks for {record.rest_s:.0f} s, and the run ends before: {record.reason}"
+        elif record.rest_s:
+            self.resting[reserved.model] = max(at + record.rest_s, self.resting.get(reserved.model, 0.0))
+
+    def proposed(self, record: Proposed, model: str, at: float, next_ticket: int) -> None:
+        """A ticket of a model ended, at this Unix time, when ``next_ticket`` was still to be handed out."""
+        self.tickets += 1
+        if record.status is not ProposalStatus.CHILD:
+            cause = record.outcome or str(record.status)
+            self.lost[cause] = self.lost.get(cause, 0) + 1
+            failed_call = record.status is ProposalStatus.FAILED and record.outcome in UNANSWERED
+            if failed_call or record.status is ProposalStatus.LOST:
+                self.unanswered[cause] = self.unanswered.get(cause, 0) + 1
+        if record.outcome == OVER_BUDGET and record.attempt.ticket >= self.since:  # an older one may have met lower caps
+            self.poor[model] = record.reason
+        failed = record.status is ProposalStatus.FAILED
+        self.heard = self.heard or not (failed or record.status is ProposalStatus.LOST)
+        if failed and record.outcome in NO_USE and record.outcome != OVER_BUDGET:
+            self.found[model] = (record.outcome, record.reason)
+        if failed and record.outcome in FINAL_OUTCOMES:
+            self.refused[model] = record.reason
+        if failed and record.attempt.ticket < self.rested.get(model, 0):
+            return  # asked before its rest began: that it failed says nothing new
+        self.failing[model] = self.failing.get(model, 0) + 1 if failed else 0
+        beyond = self.failing[model] - MAX_FAILURES
+        if beyond < 0 or record.outcome == OVER_BUDGET:
+            return
+        if record.outcome in PASSING:
+            self.resting[model] = at + min(REST_S * 2.0 ** min(beyond, 10), LONGEST_REST_S)
+            self.rested[model] = next_ticket
+        else:
+            self.refused[model] = f"{MAX_FAILURES} tickets in a row failed, the last one so: {record.reason}"
+
+    @property
+    def answers(self) -> int:
+        """Tickets that an answer came to, whatever it was."""
+        return self.tickets - sum(self.unanswered.values())
+
+    def spent(self) -> tuple[str, ...]:
+        """The limits of the budget that left no room for a call."""
+        return tuple(f"budget.{cap}" for cap in sorted({cap_of(why) for why in self.poor.values()} - {""}))
+
+    def new_budget(self, budget: Budget, next_ticket: int) -> None:
+        """Other caps from here on: for ``next_ticket`` and later ones, and for what older ones have not asked yet."""
+        self.ledger.caps = caps_of(budget)
+        self.poor, self.since = {}, next_ticket
+
+    def may_ask(self, model: str) -> bool:
+        """Whether this model can be asked now."""
+        return model in self.offered and model not in self.refused and model not in self.poor
+
+    def in_vain(self, model: str) -> bool:
+        """Whether a model had its rest and failed again in a run that no model ever answered: another rest is no use."""
+        asks_for_time = self.found.get(model, ("", ""))[0] in ASKS_FOR_TIME
+        return not self.heard and self.failing.get(model, 0) > MAX_FAILURES and not asks_for_time
+
+    @property
+    def silent(self) -> bool:
+        """Whether models were asked in this opening, and no model ever answered in this run."""
+        return bool(self.found) and not self.heard
+
+
+def caps_of(budget: Budget) -> Caps:
+    """The part of a budget that limits model calls."""
+    return Caps(budget.usd, budget.tokens, budget.calls)
+
+
+def arms_of(llm: LlmConfig) -> list[Arm]:
+    """What the bandit may choose: operator x model x format.  A repair is a small edit, a new paradigm a whole program."""
+    arms: list[Arm] = []
+    for operator in llm.operators if llm.provider != "none" else ():
+        for model in llm.asked:
+            if operator == PARADIGM:
+                formats: Sequence[str] = ("file",)
+                if llm.large and model != llm.large:
+                    continue
+            elif operator == REPAIR and "diff" in llm.formats:
+                formats = ("diff",)
+            else:
+                formats = llm.formats
+            arms += [Arm(operator, model, format) for format in formats]
+    return arms
+
+
+def hour_usd(search: Search) -> float:
+    """What an hour of one slot is worth in dollars: as configured; else what makes the money last as long as the machine's time."""
+    if search.llm.hour_usd is not None:
+        return search.llm.hour_usd
+    budget, spend = search.budget, search.spend
+    hours = affordable(budget, spend, search.slots) * spend.measure_wall_s / 3600
+    if budget.usd is None or not 0 < hours < float("inf"):
+        return _HOUR_USD
+    return budget.usd / hours
+
+
+def awaited(search: Search) -> int:
+    """Propose tickets whose answer may still come in this opening: not those in batches."""
+    batched = {record.attempt.ticket for record in search.accounts.ledger.batched()}
+    return sum(bool(issued.arm.model) and ticket not in batched for ticket, issued in search.tickets.proposals.items())
+
+
+def seconds_of(search: Search, usd: float) -> float:
+    """Money as seconds of a slot, for comparing what children cost."""
+    return 3600 * usd / hour_usd(search) if usd else 0.0
+
+
+def in_flight(search: Search) -> int:
+    """Propose tickets that wait for a model."""
+    return sum(bool(ticket.arm.model) for ticket in search.tickets.proposals.values())
+
+
+def able(search: Search) -> bool:
+    """Whether any model can be asked, now or later: the large one only where others' children have led to stagnation, or may."""
+    accounts = search.accounts
+    left = [model for model in accounts.offered if accounts.may_ask(model) and not accounts.in_vain(model)]
+    others = bool(search.config.operators) or any(not _is_large(search, model) for model in left)
+    return bool(left) and (others or _stagnant(search))
+
+
+def _is_large(search: Search, model: str) -> bool:
+    return model == search.llm.large and model not in search.llm.models
+
+
+def _stagnant(search: Search) -> bool:
+    return search.people.n_settled - search.people.leader_at >= search.llm.stagnation
+
+
+def allowed(search: Search, arm: Arm) -> bool:
+    """Whether a model's arm may get a ticket now, whatever its operator needs of the archive."""
+    if not search.accounts.may_ask(arm.model) or in_flight(search) >= search.llm.in_flight:
+        return False
+    if search.accounts.resting.get(arm.model, 0.0) > search.now:
+        return False
+    return _stagnant(search) or not (_is_large(search, arm.model) or arm.operator == PARADIGM)

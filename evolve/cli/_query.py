@@ -1,0 +1,164 @@
+"""Everything that was tried, as tables: query, export."""
+
+from __future__ import annotations
+
+import math
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evolve._errors import EXIT_DONE, RunError, UsageError
+from evolve.cli._command import JSON, Argument, Verb
+from evolve.cli.show._text import columns, number, one_line, put, put_json
+
+if TYPE_CHECKING:
+    from archive import Table
+    from evolve.cli.show._json import QueryAnswer
+
+SCHEMA = 1
+LIMIT = 1000
+MOST_BYTES = 1 << 28  # of an answer; evolve export has no such bound
+MOST_S = 86400.0
+_CELL = 60
+_EXAMPLE = '"SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"'
+
+
+def query(words: Namespace) -> int:
+    *paths, sql = words.WORD
+    if not paths or Path(sql).is_dir():
+        raise UsageError(f"expected runs and then one SELECT, found {' '.join(words.WORD)!r}; type: evolve query RUN {_EXAMPLE}")
+    limit = _limit(words.limit)
+    table = table_of(paths, sql, limit, _seconds(words.seconds))
+    if words.json:
+        put_json(query_answer(table))
+        return EXIT_DONE
+    rows = [table.columns, *([_cell(cell) for cell in row] for row in table.rows)]
+    put(columns(rows))
+    if table.more:
+        put(f"... more than {limit} rows; type --limit 0 for all")
+    return EXIT_DONE
+
+
+def table_of(paths: Sequence[str], sql: str, limit: int, seconds: float | None, most_bytes: int = MOST_BYTES) -> Table:
+    """What one SELECT gives over these runs, at most ``limit`` rows (0: all).
+
+    Raises:
+        RunError: there is no run in one of the paths.
+        QueryError: the statement is none that reads, or it takes longer than ``seconds`` or gives more than ``most_bytes``.
+    """
+    from archive import open_query
+
+    with open_query(find_runs(paths)) as tables:
+        return tables.sql(sql, limit=limit or None, seconds=seconds, most_bytes=most_bytes)
+
+
+def query_answer(table: Table) -> QueryAnswer:
+    """A table as JSON can hold it."""
+    from evolve.cli.show._json import QueryAnswer
+
+    return QueryAnswer(SCHEMA, table.columns, tuple(tuple(_plain(cell) for cell in row) for row in table.rows), table.more)
+
+
+def export(words: Namespace) -> int:
+    runs = find_runs(words.RUN)
+    out = Path(words.out) if words.out else (runs[0] / "export" if len(runs) == 1 else Path("export"))
+    from archive import export_parquet
+    from evolve.cli.show._json import ExportAnswer
+
+    files = tuple(str(path) for path in export_parquet(runs, out))
+    if words.json:
+        put_json(ExportAnswer(SCHEMA, files))
+    else:
+        put("\n".join(files))
+    return EXIT_DONE
+
+
+def find_runs(paths: Sequence[str]) -> list[Path]:
+    """The runs that are meant: a run's folder, or a folder of runs, which stands for all in it.
+
+    Raises:
+        RunError: there is no run in one of them.
+    """
+    from evolve.runs._folder import find
+
+    runs: list[Path] = []
+    for path in map(Path, paths):
+        inside = sorted(one.parent for one in path.glob("*/run.json"))
+        if not (path / "run.json").exists() and inside:
+            runs += inside
+        elif path.is_dir():
+            runs.append(find(path).path)
+        else:
+            raise RunError(f"expected a run's folder, found {'a file' if path.exists() else 'nothing'} at {path}; see: evolve list")
+    return list(dict.fromkeys(runs))
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return LIMIT
+    if not text.isdigit():
+        raise UsageError(f"--limit takes a whole number (0: no limit), found {text!r}; type for example --limit 20")
+    return int(text)
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= MOST_S:
+        raise UsageError(f"--seconds takes a time above 0, at most {MOST_S:.0f}, found {text!r}; type for example --seconds 60")
+    return value
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "NULL"
+    return number(value) if isinstance(value, float) else one_line(str(value), _CELL)
+
+
+def _plain(value: object) -> object:
+    """A value of DuckDB's as JSON can hold it."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value)
+
+
+VERBS = (
+    Verb(
+        "query",
+        "SQL over one or many runs, also while they are going on",
+        (
+            Argument("WORD", "runs (or folders of runs), then one SELECT", many="+"),
+            Argument("--limit", f"rows to print (default {LIMIT}, 0: all)", value="N"),
+            Argument("--seconds", "give up after so long (default: never)", value="N"),
+            JSON,
+        ),
+        query,
+        notes=f"""\
+tables: runs, problems, candidates, measurements, elites, claims, tickets, llm_calls, events
+examples:
+  evolve query RUN {_EXAMPLE}
+  evolve query runs "SELECT run, max(gain) FROM candidates GROUP BY 1 ORDER BY 2 DESC"
+""",
+    ),
+    Verb(
+        "export",
+        "the same tables as Parquet files",
+        (
+            Argument("RUN", "runs, or folders of runs", many="+"),
+            Argument("--out", "the folder (default: RUN/export, or ./export for several)", short="-o", value="DIR"),
+            JSON,
+        ),
+        export,
+    ),
+)

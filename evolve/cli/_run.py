@@ -1,0 +1,153 @@
+"""Driving runs: run, resume, stop."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evolve._errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NEGATIVE, RunLocked, UsageError
+from evolve.cli._command import JSON, RUN, Argument, Verb
+from evolve.cli.show._text import put, put_json, say
+
+if TYPE_CHECKING:
+    from evolve.cli.show._live import View
+    from evolve.runs._folder import RunDir
+    from evolve.views._summary import Summary
+
+SCHEMA = 1
+DRAIN_S = 600.0  # and to drain
+_EVERY_S = 0.1
+_EXIT = {"done": EXIT_DONE, "stopped": EXIT_DONE, "interrupted": EXIT_INTERRUPTED}
+
+
+def run(words: Namespace) -> int:
+    from evolve.config._compose import compose
+    from evolve.engine._session import start
+
+    config = compose(words.SETTING)
+    return _driven(lambda view: start(config, hooks=[view.record], announce=view.announce), words.json)
+
+
+def resume(words: Namespace) -> int:
+    from evolve.config._compose import budget_changes
+    from evolve.engine._session import resume as go_on
+    from evolve.runs._folder import find, is_driven
+
+    changes = budget_changes(words.SETTING)
+    path = Path(words.RUN)
+    if changes and is_driven(found := find(path)):
+        return _raise_budget(found, changes)
+    try:
+        return _driven(
+            lambda view: go_on(path, changes, as_recorded=words.recorded, hooks=[view.record], announce=view.announce), words.json
+        )
+    except RunLocked as error:
+        raise RunLocked(
+            f"{error}; to give it more while it runs, type: evolve resume {shlex.quote(str(path))} budget.KEY=VALUE"
+        ) from error
+
+
+def stop(words: Namespace) -> int:
+    from evolve.cli.show._json import StopAnswer
+    from evolve.runs._folder import find, is_driven
+    from evolve.runs._inbox import post, withdraw
+
+    found, wait_s = find(Path(words.RUN)), _seconds(words.wait)
+    answer = "not running"
+    if is_driven(found):
+        request = post(found.path, "stop", "{}")
+        if _wait(lambda: not is_driven(found), wait_s):
+            # A driver that ended by itself meanwhile has not seen the request: nothing may be left behind.
+            answer = "stopped by itself" if withdraw(found.path, request) else "stopped"
+        else:
+            answer = "draining"
+    if words.json:
+        put_json(StopAnswer(SCHEMA, str(found.path), answer.replace(" ", "_")))
+    elif answer == "draining":
+        put(f"{found.path}: draining; it ends when the measurements in hand have ended.")
+    else:
+        put(f"{found.path}: {answer}")
+    return EXIT_DONE
+
+
+def _driven(drive: Callable[[View], Summary], as_json: bool) -> int:
+    """Drive a run under a live view, then say what came of it."""
+    from evolve.cli.show._ending import ending
+    from evolve.cli.show._live import open_view
+
+    with open_view() as view:
+        summary = drive(view)
+    if as_json:
+        put_json(summary)
+    else:
+        put(ending(summary, view.search, view.texts))
+    return _EXIT.get(summary.status, EXIT_NEGATIVE)
+
+
+def _raise_budget(run: RunDir, changes: Mapping[str, object]) -> int:
+    """Ask the live driver for another budget.  Raises as ``errand``."""
+    from evolve.engine._client import errand
+
+    errand(run, "budget", changes)
+    say(f"{run.path} is running; its budget is now changed: {', '.join(f'{key}={value}' for key, value in changes.items())}")
+    return EXIT_DONE
+
+
+def _seconds(text: str | None) -> float:
+    if text is None:
+        return DRAIN_S
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--wait takes seconds, found {text!r}; type for example --wait 10") from None
+
+
+def _wait(done: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_EVERY_S)
+    return True
+
+
+VERBS = (
+    Verb(
+        "run",
+        "search for a better program; alone: circle_packing, three minutes",
+        (Argument("SETTING", "key=value; all keys: evolve config", many="*"), JSON),
+        run,
+        acts=True,
+        notes="""\
+examples:
+  evolve run
+  evolve run problem=./my_problem budget.wall_s=600 out=runs/first
+  evolve run problem=circle_packing problem.params.n=32 search=hill_climb seed=3
+Ctrl-C (or SIGTERM) ends the run after the measurements in hand, a second one at once; nothing is lost either way.
+A terminal that goes away (SIGHUP) ends it like one Ctrl-C; under nohup the run goes on, and what nobody can read is dropped.
+--json prints one object when the run has ended.""",
+    ),
+    Verb(
+        "resume",
+        "go on with a run, whatever ended it",
+        (
+            RUN,
+            Argument("SETTING", "budget.key=value: another limit, also of a run that is live", many="*"),
+            Argument("--recorded", "with the problem as recorded, although RUN/problem was changed (that is kept)"),
+            JSON,
+        ),
+        resume,
+        acts=True,
+    ),
+    Verb(
+        "stop",
+        "let a live run end in good order",
+        (RUN, Argument("--wait", "how long to wait for its end (default 600)", value="SECONDS"), JSON),
+        stop,
+        acts=True,
+    ),
+)

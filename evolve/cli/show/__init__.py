@@ -1,0 +1,1 @@
+"""What commands print: progress, endings, text and JSON.  Opens and changes nothing."""

@@ -1,0 +1,169 @@
+"""What a person reads when a run has ended."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from pathlib import Path
+
+from archive import TextStore, difference
+from evolve._counted import counted
+from evolve.budget._cpu_budget import SEED
+from evolve.cli.show._live import noise_text
+from evolve.cli.show._text import (
+    columns,
+    counts,
+    duration,
+    evaluator_rows,
+    gain,
+    models_text,
+    number,
+    one_line,
+    signed,
+    unchecked_text,
+)
+from evolve.search._claims import suspicion
+from evolve.search._search import Search
+from evolve.search._stopping import GIVEN, spent
+from evolve.views._lineage import Step, story
+from evolve.views._outlook import ending_limits, raising
+from evolve.views._report_cards import bound_of
+from evolve.views._summary import CONFIRMED, FinalRuns, Summary, best_of, stated_gain
+from evolve.views._verdict import DEGRADED, going_on
+
+_SPENT = 0.95  # of the clock: what is left of it then is not worth a word
+_STEPS = 8  # of the lineage; the middle of a longer one is left out
+
+
+def ending(summary: Summary, search: Search, texts: TextStore) -> str:
+    """Seed and best, how the best came about, where the run lies, and what to type next."""
+    sign, best = search.people.sign, best_of(search)
+    rows = [("ended", _ended(summary, search))]
+    if summary.seed_score is not None and summary.final is None:  # final runs bring a seed mean of their own
+        rows.append(("seed", f"{number(summary.seed_score)} {summary.metric}"))
+    if summary.best_score is not None and summary.seed_score is not None:
+        if summary.final is not None:
+            rows += _final_rows(summary.final, sign)
+        elif best == SEED:
+            known = "was found" if summary.unchecked is None else "is known for certain yet"
+            rows.append(("best", f"nothing better than the seed program {known}"))
+        else:
+            more, base = stated_gain(search, best), summary.seed_score
+            claim = f"; {summary.word}" if summary.word else ""
+            # of what is confirmed the vault's estimate stands below
+            gained = "" if summary.word == CONFIRMED or more is None else f", gain {gain(more, base)}"
+            rows.append(("best", f"{number(summary.best_score)} {summary.metric}{gained}, {summary.best_id}{claim}"))
+    if summary.unchecked is not None:
+        rows.append(("", unchecked_text(summary.unchecked)))
+    if summary.openings:
+        rows += _claim_rows(search)
+    if summary.noise is not None:
+        rows.append(("noise", noise_text(summary.noise)))
+    if summary.not_deterministic:
+        rows.append(("noise", f"NOTE: {summary.not_deterministic}"))
+    if summary.beyond:
+        rows.append(("scores", f"NOTE: {summary.beyond}"))
+    rows.append(
+        ("tried", f"{counted(summary.candidates, 'candidate')}, {counted(summary.measurements, 'measurement')}{_failures(summary)}")
+    )
+    rows += evaluator_rows(summary.evaluator, summary.run)
+    rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
+    if models := models_text(summary.models, search.budget):
+        rows.append(("models", models))
+    if summary.tier != "strict":
+        rows.append(("sandbox", "none: nothing kept the candidates from reaching the score"))
+    rows.append(("run", summary.run))
+    text = [columns(rows)]
+    if best not in (None, SEED):
+        text.append(f"\nhow it came about\n{_story(story(search, texts, best))}")
+    return "\n".join([*text, "\nnext", *(f"  {command}" for command in _next(summary, search))])
+
+
+def _ended(summary: Summary, search: Search) -> str:
+    if summary.status == "done" and summary.reason.startswith("budget."):
+        limit = search.budget.evaluations if summary.reason == "budget.evaluations" else None
+        if limit is not None and summary.measurements < limit:
+            return f"done: {summary.reason}, with {limit - summary.measurements} of {limit} left that were set aside and not needed"
+        wall_s = search.budget.wall_s if summary.reason == "budget.wall_s" else None
+        if wall_s is not None and search.contract.noisy and summary.wall_s < _SPENT * wall_s:
+            left = f"{duration(wall_s - summary.wall_s)} of {duration(wall_s)}"
+            return f"done: {summary.reason}, with {left} left that was set aside for claims and not needed"
+        return f"done: {summary.reason} is spent"
+    return f"{summary.status}: {one_line(summary.reason, 400)}" if summary.reason != summary.status else summary.status
+
+
+def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:
+    """Both means of the final measurements.  Whether their difference is real nobody has tested."""
+
+    def mean(value: float, sd: float | None, n: int) -> str:
+        return f"{number(value, sd)}, sd {sd:.3g}, n {n}" if sd is not None else f"{number(value)}, n {n}"
+
+    error = 0.0
+    if final.best_sd is not None and final.seed_sd is not None:
+        error = math.hypot(final.best_sd / final.best_n**0.5, final.seed_sd / final.seed_n**0.5)
+    much = gain(sign * difference(final.best_mean, final.seed_mean), final.seed_mean, final.seed_sd or 0.0, error)
+    if final.best_sd is not None and final.seed_sd is not None:
+        much += f", standard error {error:.2g}"
+    return [
+        ("final", "best and seed measured in turn, on fresh seeds"),
+        ("  best", f"{mean(final.best_mean, final.best_sd, final.best_n)}  ({final.candidate})"),
+        ("  seed", mean(final.seed_mean, final.seed_sd, final.seed_n)),
+        ("  gain", f"{much}, {final.verdict}"),
+    ]
+
+
+def _claim_rows(search: Search) -> list[tuple[str, str]]:
+    """What the vaults came to."""
+    rows, sign, unit = [], search.people.sign, search.contract.unit
+    for vault in search.docket.vaults:
+        id_ = search.people.rows[vault.candidate].id
+        if vault.confirmed and vault.effect is not None and not vault.withdrawn:
+            low, high = sorted((sign * vault.effect.low, sign * vault.effect.high))
+            effect = f"{signed(sign * vault.effect.effect, high - low)} {unit}".strip()
+            effect = bound_of(vault, sign) or f"{effect}, 95 % interval {number(low, high - low)} to {number(high, high - low)}"
+            doubt = f"; suspect: {why}" if (why := suspicion(search, vault)) else ""
+            rows.append(("confirmed", f"{id_}, effect {effect}{doubt}"))
+        else:
+            word = "withdrawn" if vault.withdrawn else "open" if vault.confirmed is None else "not confirmed"
+            rows.append((word, id_))
+    return rows[:_STEPS]
+
+
+def _failures(summary: Summary) -> str:
+    return f"; failed: {counts(summary.failures)}" if summary.failures else ""
+
+
+def _story(steps: tuple[Step, ...]) -> str:
+    from evolve.cli._inspect import story_text
+
+    if len(steps) <= _STEPS:
+        return story_text(steps)
+    half = _STEPS // 2
+    lines = story_text(steps).splitlines()
+    return "\n".join([*lines[:half], f"... {len(lines) - _STEPS} more ...", *lines[-half:]])
+
+
+def _in_the_way(summary: Summary, search: Search) -> tuple[str, ...]:
+    """The limits that a further child needs raised.  Where people make the children they are not what ended the run."""
+    by = spent(search, search.spend.last_at) if summary.reason == GIVEN else ""
+    return (by,) if by else ending_limits(search, summary.reason)
+
+
+def _next(summary: Summary, search: Search) -> list[str]:
+    commands, run = [], shlex.quote(summary.run)
+    if summary.status == "failed":
+        commands.append(f"evolve validate {shlex.quote(str(Path(summary.run) / 'problem'))}")
+    if summary.best_id is not None:
+        commands += [f"evolve best {run} --diff", f"evolve lineage {run}"]
+    if summary.openings:
+        commands.append(f"evolve claims {run}")
+    commands.append(f'evolve query {run} "SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"')
+    if summary.status in ("interrupted", "stopped"):
+        commands.append(f"evolve resume {run}")
+    elif summary.status == DEGRADED:
+        commands.append(going_on(search, summary.run))
+    elif limits := _in_the_way(summary, search):
+        commands.append(raising(search, search.spend.last_at, summary.run, *limits))
+    elif summary.reason == GIVEN:
+        commands.append(f"evolve ask {run} --out work/1")
+    return commands

@@ -1,0 +1,380 @@
+"""Progress on stderr: a display that stays in place on a terminal, plain lines elsewhere.
+
+A view is called in the thread that drives the run and makes frozen ``Progress`` values there; the display's own thread only reads
+the last of them, so that the clock goes on while nothing is recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from archive import TAME, Champion, Claim, Event, Stamped, StopAsked, TextStore, VaultOpened
+from evolve._counted import counted
+from evolve.cli.show._text import (
+    counts,
+    duration,
+    encodable,
+    evaluator_rows,
+    gain,
+    models_text,
+    number,
+    one_line,
+    say,
+    score,
+    signed,
+    unchecked_text,
+)
+from evolve.confirm import SIZES, Noise, resolvable
+from evolve.engine._session import Announcement
+from evolve.search._claims import allowance
+from evolve.search._search import Search
+from evolve.views._progress import Progress, Watch
+from evolve.views._summary import CONFIRMED, noise_of
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+LINE_S = 5.0
+BEST_S = 1.0
+DISPLAY_S = 0.25
+_RATE_S = 20.0  # the rate is that of the last so many seconds
+_NO_WALLS = "none: candidates run as you, with your files and your network"
+
+
+def open_view() -> View:
+    """The view that suits stderr."""
+    terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    if terminal:
+        try:
+            return Display()
+        except ModuleNotFoundError:  # rich is a convenience here
+            pass
+    return View()
+
+
+class View:
+    """Plain lines: every few seconds, on each new best, and what a person must not miss.
+
+    ``search`` and ``texts`` are the run's, from the announcement on.
+    """
+
+    search: Search
+    texts: TextStore
+
+    def __init__(self) -> None:
+        self.every_s = LINE_S
+        self._due = 0.0
+        self._soon = 0.0
+        self._leader: int | None = None
+        self._noise_told = False
+        self._watch: Watch | None = None
+        self._rates: deque[tuple[float, int]] = deque()
+
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+    def announce(self, announcement: Announcement) -> None:
+        """The first lines."""
+        self.search, self.texts = announcement.search, announcement.texts
+        self._watch = Watch(self.search)
+        self._due = time.time() + self.every_s
+        for name, text in header(announcement):
+            self.tell(f"{name:<9}{text}")
+
+    def record(self, search: Search, stamped: Stamped) -> None:
+        """After each record."""
+        match stamped.record:
+            case Event(level="warning" | "error", text=text):
+                self.tell(f"note: {one_line(text, 400)}")
+            case Champion(candidate=candidate, e_value=e_value):
+                self.tell(f"champion: {candidate[:10]} takes the title (e = {e_value:.3g})")
+            case VaultOpened():
+                self.tell(vault_text(stamped.record))
+            case Claim():
+                self.tell(claim_text(stamped.record))
+            case StopAsked():
+                self.tell("ending: waiting for the measurements in hand; another Ctrl-C stops at once")
+            case _:
+                pass
+        if self._watch is None:
+            return
+        self._tell_noise()
+        now = stamped.at
+        new = search.people.leader != self._leader
+        if now < self._due and not (new and now >= self._soon):
+            return
+        self._leader = search.people.leader
+        self._due, self._soon = now + self.every_s, now + min(BEST_S, self.every_s)
+        self.show(self._watch.look(now), now)
+
+    def _tell_noise(self) -> None:
+        """Once it is known: how noisy the problem is, and what the budget set aside can resolve."""
+        pooled = self.search.people.pooled[-1]
+        if self._noise_told or not self.search.contract.noisy or pooled.df < self.search.config.seed_runs - 1:
+            return
+        self._noise_told = True
+        noise = noise_of(self.search)
+        if noise is not None:
+            self.tell(f"noise: {noise_text(noise)}; {resolvable_text(self.search, noise)}")
+
+    def show(self, seen: Progress, now: float) -> None:
+        """How the run stands at Unix time ``now``."""
+        self.tell(plain_line(seen, self.rate(seen)))
+
+    def tell(self, line: str) -> None:
+        say(line)
+
+    def rate(self, seen: Progress) -> float:
+        """Measurements a second, lately."""
+        self._rates.append((seen.elapsed_s, seen.measurements))
+        while len(self._rates) > 2 and self._rates[0][0] < seen.elapsed_s - _RATE_S:
+            self._rates.popleft()
+        (start, before), (end, after) = self._rates[0], self._rates[-1]
+        return (after - before) / (end - start) if end > start else 0.0
+
+
+class Display(View):
+    """A display in place, drawn by rich four times a second."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        super().__init__()
+        self.every_s = DISPLAY_S
+        self._state: tuple[Progress, float, float] | None = None  # what was seen, when, the rate
+        self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self._live = Live(console=self._console, get_renderable=self._render, transient=True, redirect_stdout=False)
+
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._live.stop()
+
+    def announce(self, announcement: Announcement) -> None:
+        super().announce(announcement)
+        self._live.start()
+
+    def show(self, seen: Progress, now: float) -> None:
+        self._state = (seen, now, self.rate(seen))
+
+    def tell(self, line: str) -> None:
+        from rich.text import Text
+
+        loud = _NO_WALLS in line or line.startswith("note:")
+        self._console.print(Text(encodable(line, self._console.encoding), style="bold red" if loud else "", overflow="fold"))
+
+    def _render(self) -> RenderableType:
+        from rich.table import Table
+        from rich.text import Text
+
+        if self._state is None:
+            return Text("starting", style="dim")
+        seen, at, rate = self._state
+        elapsed_s = seen.elapsed_s + max(time.time() - at, 0.0)
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", no_wrap=True, min_width=8)
+        plain = self._console.options.ascii_only
+        table.add_column(overflow="crop" if plain else "ellipsis", no_wrap=True)
+        for name, text in rows(seen, rate, elapsed_s):
+            table.add_row(Text(name), Text(encodable(text, self._console.encoding), style="bold green" if name == "best" else ""))
+        done = spent_share(seen, elapsed_s)
+        if done is not None:
+            width = max(min(self._console.width - 14, 60), 10)
+            filled = round(done * width)
+            full, empty = ("#", "-") if plain else ("━", "━")
+            table.add_row(Text(""), Text.assemble((full * filled, "green"), (empty * (width - filled), "dim")))
+        return table
+
+
+# ------------------------------------------------------------------------------------------------ words
+
+
+def header(announcement: Announcement) -> list[tuple[str, str]]:
+    """What a person wants to know first: where the run lies, what it does, what it may spend, what confines it."""
+    search = announcement.search
+    contract, seen = search.contract, Watch(search).look(time.time())
+    noise = "noisy" if contract.noisy else "declared deterministic" if seen.not_deterministic else "deterministic"
+    lines = [
+        ("run", f"{announcement.run}{' (resumed)' if announcement.resumed else ''}"),
+        ("problem", f"{contract.name}: {contract.goal} {contract.metric}, {noise}"),
+    ]
+    if seen.seed is not None:
+        lines.append(("seed", score(seen.seed.score, seen.seed.sd, seen.seed.n, contract.unit)))
+    lines.append(("budget", budget_text(seen)))
+    lines += _model_lines(announcement)
+    if contract.noisy:
+        lines.append(("confirm", f"{100 * search.budget.confirm:.0f} % of the budget is set aside to confirm improvements"))
+    lines.append(("sandbox", "strict" if search.tier == "strict" else _NO_WALLS))
+    lines.append(("end", f"Ctrl-C, or from elsewhere: evolve stop {shlex.quote(str(announcement.run))}"))
+    return lines
+
+
+def _model_lines(announcement: Announcement) -> list[tuple[str, str]]:
+    """Which models are asked, or why none is."""
+    search, offered = announcement.search, announcement.search.accounts.offered
+    if announcement.no_models:
+        return [("models", f"note: {announcement.no_models}")]
+    if not offered:
+        return [("models", "none; with a key, from the next run on: llm=anthropic budget.usd=2 (docs/how-to/models.md)")]
+    free = "" if search.budget.bounds_models else "; nothing limits what they cost: set budget.usd"
+    return [("models", f"{', '.join(offered)}, at most {counted(search.llm.in_flight, 'call')} at a time{free}")]
+
+
+def _limits(seen: Progress, elapsed_s: float) -> list[tuple[float, float, Callable[[float], str], str, str]]:
+    """Each limit that there is: its amount, what is spent of it, how to write an amount, its words in full and in short."""
+    budget, models = seen.budget, seen.models
+    every = (
+        (budget.wall_s, elapsed_s, duration, "on the clock", ""),
+        (budget.cpu_s, seen.cpu_s, duration, "of CPU", "CPU"),
+        (budget.evaluations, seen.measurements, str, "measurements", "measurements"),
+        (budget.candidates, seen.candidates, str, "candidates", "candidates"),
+        (budget.usd, models.usd, _dollars, "for models", "for models"),
+        (budget.tokens, models.tokens, str, "tokens of models", "tokens"),
+        (budget.calls, models.calls, str, "calls of models", "calls"),
+    )
+    return [(limit, spent, write, full, short) for limit, spent, write, full, short in every if limit is not None]
+
+
+def _dollars(amount: float) -> str:
+    return f"${amount:.4g}"
+
+
+def budget_text(seen: Progress) -> str:
+    """The limits, or that there are none."""
+    limits = [f"{write(limit)} {full}" for limit, _, write, full, _ in _limits(seen, 0.0)]
+    return ", ".join(limits) or "none: it goes on until it is stopped"
+
+
+def left_text(seen: Progress, elapsed_s: float) -> str:
+    """What is left of each limit."""
+    left = [
+        f"{write(max(limit - spent, 0))} of {write(limit)} {short}".rstrip()
+        for limit, spent, write, _, short in _limits(seen, elapsed_s)
+    ]
+    return ", ".join(left) or f"no limit, {duration(elapsed_s)} so far"
+
+
+def spent_share(seen: Progress, elapsed_s: float) -> float | None:
+    """The share spent of the limit that is nearest, in [0, 1]; None without any."""
+    shares = [spent / limit for limit, spent, *_ in _limits(seen, elapsed_s)]
+    return min(max(shares), 1.0) if shares else None
+
+
+def noise_text(noise: Noise) -> str:
+    """The noise floor with its interval."""
+    tails = "; outliers are more frequent than under normal noise" if noise.heavy else ""
+    return f"sd {noise.sd:.3g} of one measurement (90 % interval {noise.low:.3g} to {noise.high:.3g}, df {noise.df}){tails}"
+
+
+def resolvable_text(search: Search, noise: Noise) -> str:
+    """What the budget set aside can find, or that it holds no vault."""
+    left = allowance(search)
+    able = [sizes for sizes in SIZES if sizes.own + sizes.bank <= left]
+    if not able:
+        least = SIZES[0].own + SIZES[0].bank
+        return (
+            f"the budget does not hold one vault ({counted(least, 'measurement')}, set aside: {left:.0f}): the run ends unconfirmed"
+        )
+    n, m = able[-1].gate
+    return f"a vault of {n} runs against {m} finds differences from {resolvable(noise.sd, n, m):.3g} up four times in five"
+
+
+def vault_text(record: VaultOpened) -> str:
+    """An opening in a line."""
+    (n, m), (k, j) = record.gate, record.estimate
+    seeds = "paired with the reference's" if record.paired else "fresh"
+    pair = f"{record.candidate[:10]} against {record.reference[:10]}"
+    return f"vault {record.vault}: {pair}, {n} + {k} runs against {m} + {j}, seeds {seeds}"
+
+
+def claim_text(record: Claim) -> str:
+    """A ruling in a line."""
+    if record.confirmed and record.effect is not None:
+        low, high = record.ci_low or 0.0, record.ci_high or 0.0
+        told = f"effect {signed(record.effect, high - low)} ({number(low, high - low)} to {number(high, high - low)})"
+        compared = abs(record.effect) < TAME / 1e3  # else scores beyond it may have had a part, which count as something else
+        return f"confirmed: {record.candidate[:10]}, {told if compared else 'see evolve claims'}"
+    return f"not confirmed: {record.candidate[:10]}, {one_line(record.reason, 200)}"
+
+
+def _best_text(seen: Progress) -> str:
+    if seen.best is None:
+        return "the seed program is being measured"
+    text = f"{score(seen.best.score, seen.best.sd, seen.best.n)}"
+    if seen.best_operator == "seed":
+        return f"{text}, the seed program"
+    if seen.gain is None or seen.seed is None:
+        doubt = f"  {seen.word}" if seen.word else ""
+        return f"{text}{doubt}, by {seen.best_operator}, {seen.best.id[:10]}"
+    claim = f", {seen.word}" if seen.word else ""
+    if seen.word == CONFIRMED:
+        return f"{text}  {CONFIRMED}, by {seen.best_operator}, {seen.best.id[:10]}"
+    return f"{text}  gain {gain(seen.gain, seen.seed.score, seen.seed.sd)}{claim}, by {seen.best_operator}, {seen.best.id[:10]}"
+
+
+def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]:
+    """The lines of the display."""
+    lines = [("best", _best_text(seen))]
+    if seen.unchecked is not None:
+        lines.append(("", unchecked_text(seen.unchecked)))
+    if seen.seed is not None:
+        lines.append(("seed", score(seen.seed.score, seen.seed.sd, seen.seed.n)))
+    lines.append(("tried", f"{counted(seen.candidates, 'candidate')}, {counted(seen.measurements, 'measurement')}, {rate:.3g}/s"))
+    if seen.failures:
+        lines.append(("failed", counts(seen.failures)))
+    lines += evaluator_rows(seen.evaluator)
+    archive = f"{seen.filled} of {counted(seen.cells, 'cell')}" if seen.cells is not None else counted(seen.filled, "elite")
+    lines.append(("archive", archive))
+    total = sum(one.children for one in seen.shares)
+    if total:
+        made = (f"{one.operator} {100 * one.children / total:.0f} % ({counted(one.elites, 'elite')})" for one in seen.shares)
+        lines.append(("children", ", ".join(made)))
+    if models := models_text(seen.models, seen.budget):
+        lines.append(("models", models))
+    if seen.noise is not None:
+        lines.append(("noise", noise_text(seen.noise)))
+    if seen.not_deterministic:
+        lines.append(("noise", seen.not_deterministic))
+    if seen.openings:
+        lines.append(("claims", f"{seen.claims} confirmed of {counted(seen.openings, 'vault')}"))
+    words = {"seed": "measuring the seed program", "final": "final measurements", "draining": "ending"}
+    phase = f"; {words[seen.phase]}" if seen.phase in words else ""
+    lines.append(("left", f"{left_text(seen, elapsed_s)}{phase}"))
+    return lines
+
+
+def plain_line(seen: Progress, rate: float) -> str:
+    """One line for a log."""
+    archive = f"{seen.filled}/{counted(seen.cells, 'cell')}" if seen.cells is not None else counted(seen.filled, "elite")
+    parts = [
+        f"{duration(seen.elapsed_s):>7}",
+        f"best {_best_text(seen)}",
+        *([unchecked_text(seen.unchecked)] if seen.unchecked is not None else []),
+        f"{counted(seen.candidates, 'candidate')}, {counted(seen.measurements, 'measurement')}, {number(round(rate, 1))}/s",
+        archive,
+    ]
+    if seen.failures:
+        parts.append(f"failed {sum(seen.failures.values())} ({counts(seen.failures)})")
+    parts += [f"{name} {text}" for name, text in evaluator_rows(seen.evaluator)]
+    if models := models_text(seen.models, seen.budget):
+        parts.append(models)
+    if seen.noise is not None:
+        parts.append(f"noise sd {seen.noise.sd:.3g}")
+    if seen.not_deterministic:
+        parts.append("noisy although declared deterministic")
+    if seen.openings:
+        parts.append(f"{seen.claims} confirmed of {counted(seen.openings, 'vault')}")
+    parts.append(f"left {left_text(seen, seen.elapsed_s)}")
+    return " | ".join(parts)

@@ -1,0 +1,193 @@
+"""Numbers and untrusted text for people, and the two ways out: ``put`` for data, ``say`` for everything else."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from archive import bounded
+from evolve._counted import counted
+from evolve.search._faults import named
+
+if TYPE_CHECKING:
+    from evolve.problem._contract import Budget
+    from evolve.views._summary import EvaluatorFaults, ModelUse
+    from evolve.views._unchecked import Unchecked
+
+_KEPT = "\n\t"
+_LONGEST_S = 1e15
+_MOST_DIGITS = 17  # of a float
+
+
+def put(text: str) -> None:
+    """Data, on stdout."""
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+def put_source(text: str) -> None:
+    """Programs and what was said of them, on stdout: cleaned onto a terminal, as they are and in UTF-8 into a pipe or a file."""
+    if sys.stdout.isatty():
+        put(clean(text))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write((text if text.endswith("\n") else f"{text}\n").encode())
+    sys.stdout.buffer.flush()
+
+
+def put_json(answer: object) -> None:
+    """A frozen dataclass as one JSON object on stdout."""
+    put(json.dumps(asdict(answer), indent=2))  # type: ignore[call-overload]
+
+
+def say(text: str) -> None:
+    """Progress or an error, on stderr."""
+    sys.stderr.write(text if text.endswith("\n") else f"{text}\n")
+    sys.stderr.flush()
+
+
+def clean(text: str) -> str:
+    """Text that a candidate or a model may have written, without what could move a cursor, colour a screen or turn a line around.
+
+    Drops control and format characters (escape sequences, bidirectional overrides, zero-width ones) except newline and tab.
+    """
+    return "".join(c for c in text if c in _KEPT or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+
+
+def encodable(text: str, encoding: str) -> str:
+    """As a stream of this encoding shows it, escaped where it has no such character: its width is known before it is written."""
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def one_line(text: str, width: int = 100) -> str:
+    """Cleaned, on one line, cut."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def number(value: float, error: float = 0.0) -> str:
+    """Seven digits, and of larger numbers two behind the point: enough to tell two scores apart; beside an ``error`` as many as its
+    second digit needs; never more than a float has."""
+    value += 0.0  # no minus before a zero
+    whole = math.floor(math.log10(abs(value))) + 3 if abs(value) >= 1e4 and math.isfinite(value) else 0
+    digits = max(whole, 7, _digits(value, error))
+    return f"{value:.{digits}g}" if digits < _MOST_DIGITS else repr(value).removesuffix(".0")
+
+
+def _digits(value: float, error: float) -> int:
+    """How many digits of a value the second digit of its error needs."""
+    if not value or not math.isfinite(value) or not 0 < error < math.inf:
+        return 0
+    return math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 2
+
+
+def score(mean: float, sd: float, n: int, unit: str = "") -> str:
+    """A score with what is known of its uncertainty."""
+    spread = f" ± {sd:.2g} (n={n})" if sd > 0 else ""
+    return f"{number(mean, sd)}{f' {unit}' if unit else ''}{spread}"
+
+
+def gain(value: float, base: float, sd: float = 0.0, error: float = 0.0) -> str:
+    """A gain (higher is better) with its sign, and relative to the seed's score where that is known well enough to divide by.
+    ``sd`` is the seed's, ``error`` the gain's own where it stands beside it."""
+    share = f" ({_percent(value, abs(base))})" if abs(base) > 5 * sd and math.isfinite(value / abs(base)) else ""
+    return f"{signed(value, error)}{share}"
+
+
+def signed(value: float, error: float = 0.0) -> str:
+    """A difference: five digits, and of larger ones all that are whole; beside an ``error`` as many as its second digit needs."""
+    digits = _digits(value, error)
+    if 1e4 <= abs(value) < 1e17 or digits >= _MOST_DIGITS:
+        return f"{'+' if value > 0 else ''}{number(value, error)}"
+    return f"{value + 0.0:+.{max(digits, 5)}g}"
+
+
+def _percent(value: float, base: float) -> str:
+    share = bounded(100 * (value / base)) + 0.0
+    return f"{share:+.2f} %" if abs(share) < 1e7 else f"{share:+.3g} %"
+
+
+def duration(seconds: float) -> str:
+    """``0:43``, ``12:05``, ``3:20:00``."""
+    whole = max(round(min(seconds, _LONGEST_S)), 0)
+    hours, rest = divmod(whole, 3600)
+    minutes, s = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{s:02}" if hours else f"{minutes}:{s:02}"
+
+
+def counts(numbers: Mapping[str, int]) -> str:
+    """``timeout 3, crash 1``, most first."""
+    return ", ".join(f"{name} {n}" for name, n in sorted(numbers.items(), key=lambda item: -item[1]))
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as aligned columns."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def evaluator_rows(faults: EvaluatorFaults, run: str = "") -> list[tuple[str, str]]:
+    """What the evaluator could not do, with its first words; nothing where it could do everything."""
+    rows = []
+    if faults.errors:
+        some = faults.unjudged
+        which = f"; {counted(len(some), 'program')} not judged ({named(some)})" if some else ""
+        which += f"; {faults.waiting} to be measured again" if faults.waiting else ""
+        how = f"; see: evolve show {shlex.quote(run)} {some[0]}" if run and some else ""
+        rows.append(
+            (
+                "evaluator",
+                f"failed {counted(faults.errors, 'time')}{which}; first: {one_line(faults.first, 300)}{how}",
+            )
+        )
+    if faults.incomplete:
+        lacking = one_line(faults.lacking, 300)
+        rows.append(("incomplete", f"{counted(faults.incomplete, 'result')} without a declared number; first: {lacking}"))
+    return rows
+
+
+def unchecked_text(waits: Unchecked) -> str:
+    """That better scores wait for a fresh process, and what to type."""
+    who = counted(waits.programs, "program") + (
+        " with a better score, " if waits.programs == 1 else " with better scores, the best "
+    )
+    verb = "waits" if waits.programs == 1 else "wait"
+    type_ = f"; type: {waits.command}" if waits.command else ""
+    return f"{who}{number(waits.best_score)} ({waits.best_id[:10]}), {verb} to be measured from a fresh process{type_}"
+
+
+_IN_WORDS = {"empty": "no edits in it", "over_budget": "not sent, as a limit of the budget was reached"}  # what only names a kind
+
+
+def _vain_text(models: ModelUse) -> str:
+    """Which answers gave no child, and which tickets got no answer."""
+    silent = models.unanswered
+    lost = {cause: n for cause, all_of_it in models.lost.items() if (n := all_of_it - silent.get(cause, 0))}
+    vain, asked = _in_words(lost), models.tickets - sum(silent.values())
+    text = f"; {sum(lost.values())} of {counted(asked, 'answer')} gave no child: {vain}" if lost else ""
+    return text + (f"; {counted(sum(silent.values()), 'ticket')} without an answer: {_in_words(silent)}" if silent else "")
+
+
+def _in_words(causes: Mapping[str, int]) -> str:
+    return counts({_IN_WORDS.get(cause, cause): n for cause, n in causes.items()})
+
+
+def models_text(models: ModelUse, budget: Budget) -> str:
+    """What models have cost; "" where none was asked or offered."""
+    if not models.offered and not models.calls:
+        return ""
+    cap = f" of ${budget.usd:g}" if budget.usd is not None else ""
+    flying = f" and ${models.reserved_usd:.4f} reserved" if models.reserved_usd else ""
+    flying += f", ${models.overrun_usd:.4f} of it beyond what was reserved" if models.overrun_usd else ""
+    tokens = counted(models.tokens - models.assumed_tokens, "token")
+    text = f"${models.usd:.4f}{cap} spent{flying}, {counted(models.calls, 'call')}, {tokens}"
+    if models.assumed_calls:
+        much = f"${models.assumed_usd:.4f} of it and {counted(models.assumed_tokens, 'more token')}"
+        text += f"; {much} are assumed, as the server did not count {counted(models.assumed_calls, 'call')}"
+    text += _vain_text(models)
+    return text + "".join(f"; {model} is not asked any more: {one_line(why, 160)}" for model, why in models.refused.items())

@@ -1,0 +1,237 @@
+"""From ``key=value`` words to a typed configuration.
+
+Our own parser stands in front: it knows every key and its type from the dataclasses of ``evolve.config._schema``, so that a mistake
+is one sentence with a suggestion.  Hydra then composes the chosen options of the groups under ``configs/``, and the values that
+were typed go on top.  Nothing of Hydra's or OmegaConf's leaves this module, and neither touches the working folder, the logs or any
+file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import shlex
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from evolve._errors import ConfigError
+from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
+from evolve.problem._contract import Param
+from evolve.problem._find import builtin_problems
+from evolve.problem._load import load_problem
+from evolve.problem._packaged import resource_folder
+
+PROBLEM = "problem"
+PARAMS = "problem.params."
+_NOTHING = ("null", "none", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One word, taken apart."""
+
+    key: str
+    text: str
+
+
+def compose(words: Sequence[str]) -> RunConfig:
+    """The configuration that these ``key=value`` words ask for.  The problem is only read if it has params to be typed.
+
+    Raises:
+        ConfigError: a word that is no ``key=value``, an unknown key, a key given twice, or a value of another type or range.
+        ProblemError: params are given and there is no such problem, or it has no such param.
+        MissingPackage: Hydra is not installed.
+    """
+    settings = [_take_apart(word) for word in words]
+    twice = next((one.key for i, one in enumerate(settings) if one.key in {other.key for other in settings[:i]}), None)
+    if twice is not None:
+        raise ConfigError(f"{twice} is given twice; keep one of the two.")
+    options = groups()
+    chosen = {one.key: _option(one, options[one.key]) for one in settings if one.key in options}
+    typed = {one.key: _typed(one) for one in settings if one.key not in options and not one.key.startswith(PROBLEM)}
+    sections: dict[str, Any] = _compose_groups(chosen)
+    for key, value in typed.items():
+        section, _, name = key.rpartition(".")
+        (sections.setdefault(section, {}) if section else sections)[name] = value
+    built: dict[str, Any] = {name: _build(kind, sections[name]) for name, kind in _kinds().items() if name in sections}
+    config = RunConfig(**built, problem=_problem(settings))
+    if config.seed < 0:  # not a rule of RunConfig: runs that were made with one still open
+        raise ConfigError(f"seed must be a whole number from 0, found {config.seed}; type for example seed=8")
+    return config
+
+
+def budget_changes(words: Sequence[str]) -> dict[str, object]:
+    """The limits that ``budget.key=value`` words change.
+
+    Raises:
+        ConfigError: any other word, or a value of another type.
+    """
+    changes: dict[str, object] = {}
+    for word in words:
+        key = word.partition("=")[0]
+        if "=" in word and not key.startswith("budget."):
+            if (close := close_key(key)).startswith("budget."):
+                raise ConfigError(f"expected a known key, found {key!r}; did you mean {close}?")
+            known = ", ".join(f"budget.{field.name}" for field in fields(BudgetConfig))
+            raise ConfigError(f"a run keeps its configuration; expected one of {known}, found {key}.")
+        setting = _take_apart(word)
+        changes[setting.key.removeprefix("budget.")] = _typed(setting)
+    BudgetConfig(**changes)  # type: ignore[arg-type]
+    return changes
+
+
+def known_keys() -> tuple[str, ...]:
+    """Every key with a value, in order.  ``problem.params.NAME`` stands for the params of the problem."""
+    keys = [PROBLEM, f"{PARAMS}NAME"]
+    for name, kind in _kinds().items():
+        if name != PROBLEM:
+            keys += [f"{name}.{field.name}" for field in fields(kind)] if is_dataclass(kind) else [name]
+    return tuple(keys)
+
+
+def groups() -> dict[str, tuple[str, ...]]:
+    """The options of each group, by its name."""
+    folders = sorted(path for path in resource_folder("configs").iterdir() if path.is_dir())
+    return {folder.name: tuple(sorted(path.stem for path in folder.glob("*.yaml"))) for folder in folders}
+
+
+# ------------------------------------------------------------------------------------------------ words
+
+
+def _take_apart(word: str) -> Setting:
+    """A word with a known key."""
+    key, equals, text = word.partition("=")
+    if not equals:
+        raise ConfigError(f"expected key=value, found {word!r}; {_bare(word)}")
+    if key.startswith(PARAMS) and len(key) > len(PARAMS):
+        return Setting(key, _unquoted(text))
+    known = (*groups(), *known_keys())
+    if key not in known or key.startswith(PARAMS):
+        close = close_key(key)
+        more = f"did you mean {close}?" if close else "the keys are listed by: evolve config"
+        raise ConfigError(f"expected a known key, found {key!r}; {more}")
+    return Setting(key, _unquoted(text))
+
+
+def close_key(key: str) -> str:
+    """The known key that ``key`` resembles most, or ""."""
+    known = (*groups(), *known_keys())
+    last = {one.rpartition(".")[2]: one for one in reversed(known)}
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    tail = difflib.get_close_matches(key.rpartition(".")[2], last, n=1, cutoff=0.75)
+    return near[0] if near else last[tail[0]] if tail else ""
+
+
+def _bare(word: str) -> str:
+    """What somebody who typed a word without ``=`` may have meant."""
+    if word in builtin_problems() or Path(word).is_dir():
+        return f"did you mean problem={shlex.quote(word)}?"
+    for group, options in groups().items():
+        if word in options:
+            return f"did you mean {group}={word}?"
+    return "type for example problem=circle_packing"
+
+
+def _unquoted(text: str) -> str:
+    quoted = len(text) >= 2 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if quoted else text
+
+
+def _option(setting: Setting, options: tuple[str, ...]) -> str:
+    if setting.text in options:
+        return setting.text
+    close = difflib.get_close_matches(setting.text, options, n=1)
+    more = f"did you mean {setting.key}={close[0]}?" if close else f"type for example {setting.key}={options[0]}"
+    raise ConfigError(f"{setting.key} must be one of {', '.join(options)}, found {setting.text!r}; {more}")
+
+
+# ------------------------------------------------------------------------------------------------ values
+
+
+def _build(kind: Any, found: Any) -> Any:
+    """A section as its dataclass, which checks the ranges."""
+    return kind(**found) if isinstance(found, dict) else found
+
+
+def _kinds() -> dict[str, Any]:
+    return get_type_hints(RunConfig)
+
+
+def _typed(setting: Setting) -> object:
+    """The value of a known key, of the type its dataclass declares."""
+    section, _, name = setting.key.rpartition(".")
+    owner = _kinds()[section] if section else RunConfig
+    hint = get_type_hints(owner)[name]
+    if isinstance(hint, types.UnionType):
+        if setting.text.lower() in _NOTHING:
+            return None
+        hint = next(one for one in get_args(hint) if one is not type(None))
+    if hint is int:
+        return _whole(setting)
+    if hint is float:
+        return _number(setting)
+    if hint is str:
+        return setting.text
+    return tuple(part.strip() for part in setting.text.strip("[]").split(",") if part.strip())
+
+
+def _whole(setting: Setting) -> int:
+    try:
+        return int(setting.text)
+    except ValueError:
+        raise ConfigError(
+            f"{setting.key} must be a whole number, found {setting.text!r}; type for example {setting.key}=8"
+        ) from None
+
+
+def _number(setting: Setting) -> float:
+    try:
+        value = float(setting.text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ConfigError(f"{setting.key} must be a number, found {setting.text!r}; type for example {setting.key}=0.5")
+    return value
+
+
+def _problem(settings: Sequence[Setting]) -> ProblemConfig:
+    name = next((one.text for one in settings if one.key == PROBLEM), ProblemConfig().name)
+    texts = {one.key.removeprefix(PARAMS): one.text for one in settings if one.key.startswith(PARAMS)}
+    if not texts:
+        return ProblemConfig(name=name)
+    declared = load_problem(name, prepare=False).params
+    params = {key: _param(text, declared.get(key)) for key, text in texts.items()}
+    checked = load_problem(name, params, prepare=False).params
+    return ProblemConfig(name=name, params={key: checked[key] for key in params})
+
+
+def _param(text: str, default: Param | None) -> Param:
+    """``text`` as the type of the param's default; left as text where it is not of that type, for the contract to refuse."""
+    if isinstance(default, bool):
+        return {"true": True, "false": False}.get(text.lower(), text)
+    try:
+        return type(default)(text) if isinstance(default, int | float) else text
+    except ValueError:
+        return text
+
+
+# ------------------------------------------------------------------------------------------------ Hydra
+
+
+def _compose_groups(chosen: Mapping[str, str]) -> dict[str, Any]:
+    """``configs/config.yaml`` with these options, as plain values."""
+    from evolve._errors import need
+
+    need("hydra", "hydra-core")
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from omegaconf import OmegaConf
+
+    with initialize_config_dir(config_dir=str(resource_folder("configs")), version_base="1.3"):
+        composed = hydra_compose(config_name="config", overrides=[f"{group}={option}" for group, option in chosen.items()])
+    plain = OmegaConf.to_container(composed, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}

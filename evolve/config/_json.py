@@ -1,0 +1,47 @@
+"""The resolved configuration as JSON text, as a run keeps it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
+
+from evolve.config._schema import (
+    BudgetConfig,
+    ExecutorConfig,
+    LlmConfig,
+    ProblemConfig,
+    RunConfig,
+    SandboxConfig,
+    SearchConfig,
+    StopConfig,
+)
+
+Section = TypeVar("Section")
+
+
+def config_to_json(config: RunConfig) -> str:
+    """The configuration as one line of JSON."""
+    return json.dumps(asdict(config), separators=(",", ":"))
+
+
+def config_from_json(text: str) -> RunConfig:
+    """The inverse of ``config_to_json``.  Keys that this version does not have any more say nothing to it and are left out."""
+    found = json.loads(text)
+    return RunConfig(
+        problem=_made(ProblemConfig, found["problem"]),
+        search=_made(SearchConfig, found["search"]),
+        llm=_made(LlmConfig, found.get("llm", {})),
+        budget=_made(BudgetConfig, found["budget"]),
+        stop=_made(StopConfig, found["stop"]),
+        executor=_made(ExecutorConfig, found["executor"]),
+        sandbox=_made(SandboxConfig, found["sandbox"]),
+        seed=found["seed"],
+        out=found["out"],
+    )
+
+
+def _made(section: type[Section], found: Mapping[str, Any]) -> Section:
+    known = {field.name for field in fields(section)}  # type: ignore[arg-type]
+    return section(**{key: value for key, value in found.items() if key in known})

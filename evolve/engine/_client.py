@@ -1,0 +1,82 @@
+"""A request to a run, whoever has it: its driver carries it out, or this process does while it holds the lock itself."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from archive import Journal, Requested, TextStore, find_records
+from evolve._errors import RunLocked, UsageError
+from evolve.engine._models import instructions_of
+from evolve.engine._proposer import Workshop
+from evolve.engine._registry import build_operators, build_search
+from evolve.engine._requests import answer
+from evolve.runs._folder import RunDir, RunLock, is_driven
+from evolve.runs._inbox import Request, inbox_folder, post, waiting, withdraw
+from evolve.runs._open import read_run
+from evolve.runs._recorder import Recorder
+from evolve.runs._replay import replay
+
+ANSWER_S = 30.0  # how long a driver may take at most
+_EVERY_S = 0.1
+
+
+def errand(run: RunDir, verb: str, body: Mapping[str, object], within_s: float | None = None) -> Mapping[str, Any]:
+    """Carry out a verb of ``evolve.engine._requests``, durably; returns its answer.  A driver has ``within_s`` seconds to give it,
+    never more than ``ANSWER_S``, and as many where nothing is said.
+
+    Raises:
+        UsageError: it was refused; the message is the run's.
+        RunLocked: a driver has the run and did not answer in time.
+    """
+    request = post(run.path, verb, json.dumps(dict(body)))
+    _until_taken(run, request, ANSWER_S if within_s is None else min(within_s, ANSWER_S))
+    for stamped in find_records(run.path, ("requested",), mention=request.id):
+        if isinstance(stamped.record, Requested) and stamped.record.request == request.id:
+            found: dict[str, Any] = json.loads(stamped.record.answer)
+            if not stamped.record.accepted:
+                raise UsageError(found["error"].replace("evolve resume RUN", f"evolve resume {shlex.quote(str(run.path))}"))
+            return found
+    raise RunLocked(f"{run.path} was let go before it answered; type the same again.")
+
+
+def _until_taken(run: RunDir, request: Request, within_s: float) -> None:
+    """Wait until a driver took the request; carry it out here as soon as there is none, one such process after another."""
+    file, end = inbox_folder(run.path) / f"{request.id}.json", time.monotonic() + within_s
+    while file.exists():
+        if not is_driven(run):
+            with suppress(RunLocked):  # somebody was faster
+                _carry_out(run, request)
+                return
+        elif time.monotonic() >= end and withdraw(run.path, request):
+            raise RunLocked(f"{run.path} is driven by a process that did not answer in {within_s:.3g} s; try again.")
+        time.sleep(_EVERY_S)
+
+
+def _carry_out(run: RunDir, request: Request) -> None:
+    """Nobody drives the run: take its lock, bring a search up to date, write what the waiting requests do, this one among them."""
+    with ExitStack() as stack:
+        stack.enter_context(RunLock(run))
+        stack.callback(withdraw, run.path, request)
+        config, problem = read_run(run)
+        journal = stack.enter_context(Journal.open(run.path))
+        search, texts = build_search(config, problem), TextStore(run.path, lambda: journal.durable_seq)
+        replay(run, search, texts)
+        search.driven = False
+        recorder = Recorder(journal, search, texts, time.time)
+        operators = build_operators(config.search.operators)
+        workshop = Workshop(problem, operators, texts, search.seed, instructions=instructions_of(run, problem))
+        taken = [one for one in waiting(run.path) if one.verb != "stop"]  # others may have been left by whoever was killed
+        for one in taken:
+            if one.id in search.requests:  # a driver recorded it and was killed before it removed the file
+                continue
+            for record in answer(search, one, workshop, time.time()):
+                recorder.write(record)
+        if journal.written is not None:
+            journal.wait_durable(journal.written.seq)
+        for one in taken:
+            withdraw(run.path, one)

@@ -1,0 +1,199 @@
+"""Where models are asked: one asyncio loop in one thread, for every call of a run.
+
+The main thread submits assignments and gets messages back through its mailbox: records of calls, which it writes (a reservation is
+sent on only when that is durable), and drafts, of which it makes children.  Nothing here touches the search.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from archive import Attempt, CallReserved, CallSettled, ProposalStatus, ProposeIssued
+from evolve._errors import EvolveError
+from evolve.budget._ledger import Caps, Ledger
+from evolve.models import Purse
+from evolve.propose import Assignment, ModelDraft, Scope
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from evolve.evaluate.screen._llm_judge import Case
+
+
+@dataclass(frozen=True, slots=True)
+class CallNote:
+    """A record of a call, with the text to be kept in it."""
+
+    record: CallReserved | CallSettled
+    text: str = ""
+    on_durable: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """What became of a propose ticket with a model."""
+
+    issued: ProposeIssued
+    draft: ModelDraft
+
+
+@dataclass(frozen=True, slots=True)
+class DeskBroken:
+    """The thread met an error of ours."""
+
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What the judge said of a candidate: ``why`` it is held back, "" where it is not; ``unfit`` where there is no judge."""
+
+    candidate: str
+    why: str = ""
+    unfit: str = ""
+
+
+DeskMessage = CallNote | Drafted | Reviewed | DeskBroken
+
+
+class Maker(Protocol):
+    """Makes drafts with models."""
+
+    async def make(self, attempt: Attempt, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
+        """One draft."""
+
+    async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope) -> ModelDraft | None:
+        """The draft of a ticket whose call waits in a batch that an earlier driver sent; None where that cannot be asked now."""
+
+    async def review(self, attempt: Attempt, case: Case, rng: np.random.Generator) -> str:
+        """Why a candidate is to be held back; "" where it is not.
+
+        Raises:
+            JudgeUnfit: the model does not tell cheats from honest programs.
+        """
+
+    def until(self, left_s: float) -> None:
+        """The run ends in so many seconds."""
+
+    async def close(self) -> None:
+        """Close connections."""
+
+    def stop(self) -> None:
+        """What waits in threads waits no longer.  Safe from any thread."""
+
+
+class Desk:
+    """Asks models in a thread of its own.
+
+    Args:
+        open_maker: Builds what makes drafts, from a purse; called in the thread.
+        ledger: What is spent already; the desk has it to itself.
+        scope: What a child may change.
+        post: Takes messages; called from the thread.
+    """
+
+    def __init__(
+        self, open_maker: Callable[[Purse], Maker], ledger: Ledger, scope: Scope, post: Callable[[DeskMessage], None]
+    ) -> None:
+        self._post, self._scope, self._ledger = post, scope, ledger
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._maker = open_maker(Purse(ledger, _Book(self._loop, post)))
+        self._thread = threading.Thread(target=self._loop.run_forever, name="models", daemon=True)
+        self._thread.start()
+
+    def submit(self, issued: ProposeIssued, assignment: Assignment, rng: np.random.Generator) -> None:
+        """Make a draft; it comes as a message."""
+        self._start(issued, self._maker.make(issued.attempt, assignment, self._scope, rng))
+
+    def recover(self, issued: ProposeIssued, record: CallReserved, assignment: Assignment) -> None:
+        """Fetch the answer of a call in a batch, and go on from there."""
+        self._start(issued, self._maker.recover(record, assignment, self._scope))
+
+    def review(self, candidate: str, attempt: Attempt, case: Case, rng: np.random.Generator) -> None:
+        """Ask the judge about a candidate; what it says comes as a message."""
+
+        async def judged() -> None:
+            try:
+                self._post(Reviewed(candidate, await self._maker.review(attempt, case, rng)))
+            except EvolveError as error:
+                self._post(Reviewed(candidate, unfit=str(error)))
+
+        self._begin(judged())
+
+    def cap(self, caps: Caps, left_s: float) -> None:
+        """Other caps from here on, and a run that ends in so many seconds."""
+        self._loop.call_soon_threadsafe(setattr, self._ledger, "caps", caps)
+        self._loop.call_soon_threadsafe(self._maker.until, left_s)
+
+    def close(self) -> None:
+        """Give up what is in flight: each call is settled, in full, and its ticket stays open.  Idempotent."""
+        if self._thread.is_alive():
+            self._maker.stop()
+            asyncio.run_coroutine_threadsafe(self._cancel(), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def _start(self, issued: ProposeIssued, work: Coroutine[Any, Any, ModelDraft | None]) -> None:
+        async def drafted() -> None:
+            draft: ModelDraft | None
+            try:
+                draft = await work
+            except EvolveError as error:
+                draft = ModelDraft(status=ProposalStatus.FAILED, reason=str(error), outcome="usage")
+            if draft is not None:
+                self._post(Drafted(issued, draft))
+
+        self._begin(drafted())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        def start() -> None:
+            task = self._loop.create_task(work)
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+        self._loop.call_soon_threadsafe(start)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """An error of ours in the thread is raised by the main one."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._post(DeskBroken(error))
+
+    async def _cancel(self) -> None:
+        while tasks := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:  # a judge's thread adds some
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._maker.close()
+
+
+class _Book:
+    """Writes through the main thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, post: Callable[[DeskMessage], None]) -> None:
+        self._loop, self._post = loop, post
+
+    async def reserved(self, record: CallReserved, prompt: str) -> None:
+        durable: asyncio.Future[None] = self._loop.create_future()
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+                self._loop.call_soon_threadsafe(_done, durable)
+
+        self._post(CallNote(record, prompt, tell))
+        await durable
+
+    def settled(self, record: CallSettled, reply: str) -> None:
+        self._post(CallNote(record, reply))
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():  # given up meanwhile
+        future.set_result(None)

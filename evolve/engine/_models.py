@@ -1,0 +1,369 @@
+"""From configuration to models that can be asked: keys, prices, templates, and what a server reports of its models.
+
+The one place where providers are named.  Nothing is sent before the first ticket; what can be known without a network is checked
+before a run is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import shutil
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from archive import Attempt, CallReserved, ProposalStatus
+from evolve._errors import UsageError
+from evolve.config._schema import LlmConfig
+from evolve.problem._contract import Problem
+from evolve.runs._folder import RunDir
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from evolve.evaluate.screen._llm_judge import Case
+    from evolve.models import Caller, ModelInfo, PriceBook, Provider, Purse
+    from evolve.propose import Assignment, Manner, ModelDraft, Scope, Templates
+
+Sketcher = Callable[["ModelDraft", Attempt, "np.random.Generator"], Awaitable["ModelDraft"]]
+
+OPENAI = "://api.openai.com/"
+KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+INSTRUCTIONS = "program.md"
+JUDGE_CALLS = 1000  # the first number of a judge's calls on the ticket of the candidate that it reads
+JUDGE_TRIES = 100  # numbers kept for the tries of each
+JUDGE_TOKENS = 4000
+MAX_INSTRUCTIONS = 64 << 10
+
+
+class Closable(Protocol):
+    """What has connections."""
+
+    async def close(self) -> None:
+        """Close them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Models that can be asked in this opening of a run (none: ``why`` says so in a sentence), and how to ask them."""
+
+    models: tuple[str, ...]
+    why: str = ""
+    open: Callable[[Purse], Models] | None = None
+
+
+NO_OFFER = Offer(())
+
+
+def check(llm: LlmConfig) -> None:
+    """Find out, before a run is made, what would stop every call.
+
+    Raises:
+        ConfigError: a model without a price, or a price that is none.
+        UsageError: no tape, instructions or templates where they should be, templates that are none, a tape that cannot be written,
+            or a key that no header can carry.
+        MissingPackage: what the provider needs is not installed.
+    """
+    if llm.provider == "none":
+        return
+    from evolve.propose import Templates
+
+    _keys(llm)
+    if llm.tape and llm.provider != "replay":
+        _writable(Path(llm.tape))
+    provider, prices = _provider(llm), _prices(llm)
+    for model in (*llm.asked, *([llm.judge] if llm.judge else [])):
+        prices.row(provider.prices_from, model)
+    if llm.novelty not in ("ast", "tokens"):
+        prices.row(llm.base_url or "", llm.novelty, embeds=True)
+    Templates.load(Path(llm.prompts) if llm.prompts else None)
+    if llm.instructions:
+        _read(Path(llm.instructions))
+
+
+def _keys(llm: LlmConfig) -> tuple[str, ...]:
+    """The keys that are set for the provider; "" where one is not.
+
+    Raises:
+        UsageError: one that no header can carry.
+    """
+    from evolve.models import key_in
+
+    if llm.provider not in KEYS:
+        return ()
+    variable = llm.key_variable or KEYS[llm.provider]
+    names = (variable, "ANTHROPIC_AUTH_TOKEN") if llm.provider == "anthropic" else (variable,)
+    return tuple(key_in(name) for name in names)
+
+
+def _writable(tape: Path) -> None:
+    """Find out that answers can be added to a tape; one that is not there is not made.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    there = tape.exists()
+    if there and not tape.is_file():
+        raise UsageError(f"llm.tape must be a file that can be written, found {tape} (not a plain file).")
+    try:
+        with tape.open("a", encoding="utf-8"):
+            pass
+        if not there:
+            tape.unlink()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise UsageError(f"llm.tape must be a file that can be written, found {tape} ({why}).") from error
+
+
+def copy_texts(llm: LlmConfig, run: RunDir) -> None:
+    """Put instructions and templates into the run, so that it is whole by itself."""
+    if llm.instructions:
+        (run.path / INSTRUCTIONS).write_text(_read(Path(llm.instructions)), encoding="utf-8")
+    if llm.prompts:
+        shutil.copytree(llm.prompts, run.prompts)
+
+
+def instructions_of(run: RunDir, problem: Problem) -> str:
+    """How to do research on the problem: the run's own instructions, else the problem's, else ""."""
+    for path in (run.path / INSTRUCTIONS, problem.folder / INSTRUCTIONS):
+        if path.is_file():
+            return _read(path)
+    return ""
+
+
+def offer(llm: LlmConfig, run: RunDir) -> Offer:
+    """What can be asked now.  A missing key is no error: the mechanical operators carry the run.
+
+    Raises: as ``check``.
+    """
+    if llm.provider == "none":
+        return NO_OFFER
+    if llm.provider == "anthropic" and llm.base_url is None and not any(_keys(llm)):
+        variable = llm.key_variable or KEYS[llm.provider]
+        return Offer(
+            (), f"{variable} is not set, so no model is asked; set it and type: evolve resume {shlex.quote(str(run.path))}"
+        )
+    check(replace(llm, prompts=None, instructions=None))  # the run has copies of both
+    return Offer(llm.asked, open=lambda purse: Models(llm, run, purse))
+
+
+class Models:
+    """Makes drafts with the models of one provider; for the thread of a desk."""
+
+    def __init__(self, llm: LlmConfig, run: RunDir, purse: Purse) -> None:
+        from evolve.models import Backoff, Caller, Limiter
+        from evolve.propose import Templates
+
+        self._provider = _provider(llm)
+        limiter = Limiter(llm.in_flight, backoff=Backoff(tries=llm.tries))
+        self._caller: Caller = Caller(self._provider, limiter, purse, _prices(llm))
+        self._templates: Templates = Templates.load(run.prompts if run.prompts.is_dir() else None)
+        self._manner = _manner(llm)
+        plain = _provider(replace(llm, batch=0)) if llm.batch else self._provider  # a judge is not waited for by the day
+        judging = Limiter(llm.in_flight)
+        self._limiters = (limiter, judging)
+        self._judge_caller = Caller(plain, judging, purse, _prices(llm)) if llm.batch else self._caller
+        self._open: list[Closable] = [self._provider, *([plain] if llm.batch else [])]
+        self._novelty = _novelty(llm, purse, self._open)
+        self._judging, self._closing = llm.judge, False
+        self._judge: str | None = None  # why it is unfit, "" where it is fit, None before it was tried
+        self._trying = asyncio.Lock()
+        self._own_server = llm.base_url is not None
+        self._asking: asyncio.Task[Mapping[str, ModelInfo]] | None = None
+
+    async def make(self, attempt: Attempt, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
+        """One draft; a model that the server does not have fails with the reason."""
+        from evolve.models import BatchProvider, unavailable
+        from evolve.propose import ModelDraft, ModelOperator
+
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._known())
+        known = await asyncio.shield(self._asking)
+        batches = isinstance(self._provider, BatchProvider)
+        why = unavailable(assignment.arm.model, known, self._provider.name, in_batches=batches)
+        if why and not self._own_server:  # a gateway may know more models than it lists: it will say so itself
+            return ModelDraft(status=ProposalStatus.FAILED, reason=why, outcome="not_found")
+        operator = ModelOperator(self._caller, known, self._templates, self._manner)
+        draft = await operator.make(attempt, assignment, scope, rng)
+        return draft if draft.files is None else await self._novelty(draft, attempt, rng)
+
+    async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope) -> ModelDraft | None:
+        """The draft of a ticket whose call waits in a batch; None where that cannot be asked now."""
+        from evolve.propose import ModelOperator
+
+        operator = ModelOperator(self._caller, {}, self._templates, self._manner)
+        return await operator.recover(record, assignment, scope)
+
+    async def review(self, attempt: Attempt, case: Case, rng: np.random.Generator) -> str:
+        """Why the judge holds a candidate back; "" where it does not.  The judge is tried on known programs first.
+
+        Raises:
+            JudgeUnfit: it does not tell them apart; it is not asked again.
+            JudgeAway: it did not answer; a later review tries again.
+        """
+        from evolve.evaluate.screen._llm_judge import Judge, JudgeUnfit, Verdict, quarantine_reason
+
+        loop, calls = asyncio.get_running_loop(), count(JUDGE_CALLS, JUDGE_TRIES)
+
+        def model(prompt: str) -> str:
+            return self._waited(asyncio.run_coroutine_threadsafe(self._answer(attempt, prompt, rng, next(calls)), loop))
+
+        async with self._trying:
+            if self._judge is None:
+                try:
+                    await asyncio.to_thread(Judge, model)
+                    self._judge = ""
+                except JudgeUnfit as error:
+                    self._judge = str(error)
+        if self._judge:
+            raise JudgeUnfit(self._judge)
+        opinion = await asyncio.to_thread(Judge(model, tried=True).review, case)
+        cheats = opinion is not None and opinion.verdict is Verdict.CHEATING
+        return quarantine_reason(opinion) if opinion is not None and cheats else ""
+
+    def _waited(self, asked: Future[str]) -> str:
+        """What the loop comes to, for a thread that must not wait for a loop that has stopped."""
+        from evolve.evaluate.screen._llm_judge import JudgeAway
+
+        while not self._closing:
+            try:
+                return asked.result(timeout=0.2)
+            except TimeoutError:
+                continue
+            except CancelledError:
+                break
+        asked.cancel()
+        raise JudgeAway("the run ended before the judge answered.")
+
+    async def _answer(self, attempt: Attempt, prompt: str, rng: np.random.Generator, call: int) -> str:
+        """What the judge's model says.
+
+        Raises:
+            JudgeAway: the call failed.
+        """
+        from evolve.evaluate.screen._llm_judge import JudgeAway
+        from evolve.models import CallFailure, ask
+
+        request = ask(self._judging, prompt, JUDGE_TOKENS)
+        answer = (await self._judge_caller.ask(attempt, request, rng, prompt=prompt, first_call=call)).answer
+        if isinstance(answer, CallFailure):
+            raise JudgeAway(f"the judge did not answer: {answer.sentence}")
+        return answer.text
+
+    def until(self, left_s: float) -> None:
+        """The run ends in so many seconds: no longer wait is begun."""
+        for limiter in self._limiters:
+            limiter.until(left_s)
+
+    async def close(self) -> None:
+        """Close connections."""
+        for each in self._open:
+            await each.close()
+
+    def stop(self) -> None:
+        """What waits in threads waits no longer.  Safe from any thread."""
+        self._closing = True
+
+    async def _known(self) -> Mapping[str, ModelInfo]:
+        """What the server reports; nothing where it does not say: then nothing is held back."""
+        from evolve.models import CallFailure
+
+        found = await self._provider.catalogue()
+        return {} if isinstance(found, CallFailure) else found
+
+
+def _novelty(llm: LlmConfig, purse: Purse, opened: list[Closable]) -> Sketcher:
+    """What makes sketches of children, as ``llm.novelty`` says; what it opens is added to ``opened``."""
+    from evolve.models import EmbeddingCaller, Embeddings, HashedNgrams, Limiter, Vectors
+    from evolve.select import sketch
+
+    if llm.novelty == "ast":
+        return _no_sketch
+    if llm.novelty == "tokens":
+        ngrams = HashedNgrams()
+
+        async def local(draft: ModelDraft, attempt: Attempt, rng: np.random.Generator) -> ModelDraft:
+            return replace(draft, sketch=sketch(ngrams.vectors([_joined(draft)])[0]))
+
+        return local
+    embedder = Embeddings(llm.base_url or "", llm.novelty, key_variable=llm.key_variable or KEYS["openai"])
+    opened.append(embedder)
+    caller = EmbeddingCaller(embedder, Limiter(llm.in_flight), purse, _prices(llm))
+
+    async def remote(draft: ModelDraft, attempt: Attempt, rng: np.random.Generator) -> ModelDraft:
+        found = await caller.embed(attempt, [_joined(draft)], rng, first_call=draft.calls + 1)
+        paid = replace(draft, usd=draft.usd + found.usd, calls=draft.calls + found.calls)
+        if isinstance(found.answer, Vectors):
+            return replace(paid, sketch=sketch(found.answer.vectors[0]))
+        return paid  # an embedding that failed holds no child back
+
+    return remote
+
+
+async def _no_sketch(draft: ModelDraft, attempt: Attempt, rng: np.random.Generator) -> ModelDraft:
+    return draft
+
+
+def _joined(draft: ModelDraft) -> str:
+    return "\n".join(text for _, text in sorted((draft.files or {}).items()))
+
+
+def _manner(llm: LlmConfig) -> Manner:
+    from evolve.propose import Manner
+
+    return Manner(
+        max_tokens=llm.max_tokens,
+        effort=llm.effort,
+        thinking=llm.thinking,
+        prompt_tokens=llm.prompt_tokens,
+        repairs=llm.repairs,
+    )
+
+
+def _provider(llm: LlmConfig) -> Provider:
+    from evolve.models import Anthropic, AnthropicBatches, ChatCompletions, Recorder, Replay
+
+    provider: Provider
+    variable = llm.key_variable or KEYS.get(llm.provider, "")
+    if llm.provider == "replay":
+        return Replay(Path(llm.tape or ""), in_order=True)
+    if llm.provider == "anthropic" and llm.batch:
+        return AnthropicBatches(
+            most=llm.batch,
+            wait_s=llm.batch_wait_s,
+            base_url=llm.base_url,
+            key_variable=variable,
+            read_timeout_s=llm.silence_s,
+        )
+    if llm.provider == "anthropic":
+        provider = Anthropic(base_url=llm.base_url, key_variable=variable, read_timeout_s=llm.silence_s)
+    else:
+        provider = ChatCompletions(
+            llm.base_url or "",
+            key_variable=variable,
+            read_timeout_s=llm.silence_s,
+            limit_field=llm.limit_field or ("max_completion_tokens" if OPENAI in (llm.base_url or "") else "max_tokens"),
+            thinking_field=llm.thinking_field,  # type: ignore[arg-type]
+            dialect=llm.dialect,
+        )
+    return Recorder(provider, Path(llm.tape)) if llm.tape else provider
+
+
+def _prices(llm: LlmConfig) -> PriceBook:
+    from evolve.models import PriceBook, price_rows
+
+    return PriceBook(price_rows(llm.prices))
+
+
+def _read(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"expected a text file with instructions at {path}, found none that can be read ({error}).") from error
+    if len(text.encode()) > MAX_INSTRUCTIONS:
+        raise UsageError(f"{path}: expected at most {MAX_INSTRUCTIONS} bytes of instructions, found {len(text.encode())}.")
+    return text

@@ -1,0 +1,167 @@
+"""Where children are made: propose tickets in, candidates out.  Holds operators and texts; scores it has from the search."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from archive import (
+    CallReserved,
+    CallSettled,
+    Candidate,
+    Literal,
+    MeasureIssued,
+    ProposalStatus,
+    ProposeIssued,
+    TextStore,
+    candidate_id,
+)
+from evolve._errors import UsageError
+from evolve._rng import generator
+from evolve.engine._model_thread import CallNote, Drafted
+from evolve.execute import Block
+from evolve.problem._contract import Problem
+from evolve.propose import Assignment, Files, Operator, Task, analyse, check_scope
+from evolve.propose._entries import scope_of
+from evolve.search._search import Search
+from evolve.search._tickets import Made
+from evolve.views._proposal_context import assignment, task_sheet
+
+if TYPE_CHECKING:
+    from evolve.evaluate.screen._llm_judge import Case
+
+
+class Workshop:
+    """Makes children for one problem.
+
+    Args:
+        problem: The problem; its contract says what a child may change.
+        operators: By name.
+        texts: The run's texts.
+        seed: The run's seed.
+        clock: CPU seconds of this thread, for what a proposal cost.
+        instructions: How to do research on the problem, for models and people.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        operators: Mapping[str, Operator],
+        texts: TextStore,
+        seed: int,
+        clock: Callable[[], float] = time.thread_time,
+        instructions: str = "",
+    ) -> None:
+        contract = problem.contract
+        self.problem, self.operators, self.texts, self.seed, self.clock = problem, operators, texts, seed, clock
+        self.scope = scope_of(problem)
+        self.sheet = task_sheet(problem, instructions)
+        self._static = tuple(axis.name for axis in contract.axes if axis.source == "ast")
+
+    def seed_candidate(self) -> Candidate:
+        """The seed program as a candidate."""
+        return self._candidate(self.problem.seed, (), 0, "the seed program")
+
+    def given_candidate(self, files: Files, parent: str) -> Candidate:
+        """A program that somebody gave, kept against ``parent``'s text."""
+        return self._candidate(files, (parent,), 1, "given")
+
+    def make(self, issued: ProposeIssued, literals: Sequence[Literal], generation: int) -> Made:
+        """Carry out a propose ticket.  The same ticket gives the same child, in any process.
+
+        Args:
+            issued: The ticket.
+            literals: What the tuner in hand moves, for its samples.
+            generation: The first parent's generation.
+        """
+        started = self.clock()
+        parents = tuple(self.texts.files(parent) for parent in issued.parents)
+        inspirations = tuple(self.texts.files(other) for other in issued.inspirations)
+        task = Task(parents, inspirations, self.scope, issued.sample, tuple(literals))
+        operator = self.operators[issued.arm.operator]
+        proposal = operator.propose(task, generator(self.seed, f"make:{operator.name}", issued.attempt.ticket))
+        status, reason, candidate = proposal.status, proposal.reason, None
+        if status is ProposalStatus.CHILD and proposal.files is not None:
+            reason = check_scope(parents[0], proposal.files, self.scope)
+            if reason:
+                status = ProposalStatus.INVALID
+            else:
+                candidate = self._candidate(proposal.files, issued.parents, generation + 1, proposal.summary)
+        return Made(issued.attempt, status, candidate, proposal.literals, reason, cpu_s=self.clock() - started)
+
+    def assignment(self, search: Search, issued: ProposeIssued) -> Assignment:
+        """What the maker of this ticket's child is told."""
+        return assignment(search, issued, self.texts, self.sheet)
+
+    def case(self, search: Search, number: int) -> Case:
+        """What a judge is asked about a candidate."""
+        from evolve.evaluate.screen._llm_judge import Case
+
+        people, contract = search.people, self.problem.contract
+        row, score = people.rows[number], people.shown(number)[0] if people.score(number) is not None else None
+        told = search.memory.told.get(number)
+        facts = [f"{contract.metric} = {people.sign * score!r} (goal: {contract.goal})"] if score is not None else []
+        facts += [f"{name} = {told.metrics[name]!r}" for name in contract.secondary if told is not None and name in told.metrics]
+        parent = self.texts.files(people.rows[row.parents[0]].id) if row.parents else None
+        return Case(files=self.texts.files(row.id), statement=self.problem.statement, facts=tuple(facts), parent=parent)
+
+    def finish(self, search: Search, drafted: Drafted) -> Made:
+        """What a model's draft becomes."""
+        started = self.clock()
+        issued, draft, candidate = drafted.issued, drafted.draft, None
+        if draft.files is not None:
+            generation = search.people.rows[search.people.by_id[issued.parents[0]]].generation
+            child = self._candidate(draft.files, issued.parents, generation + 1, draft.summary)
+            said = draft.statement
+            candidate = replace(child, hypothesis=said.hypothesis, plan=said.plan, expected=said.expected, sketch=draft.sketch)
+        return Made(
+            issued.attempt,
+            draft.status,
+            candidate,
+            reason=draft.reason,
+            cpu_s=self.clock() - started,
+            usd=draft.usd,
+            outcome=draft.outcome,
+        )
+
+    def told_candidate(self, search: Search, files: Files, parents: tuple[str, ...], summary: str) -> Candidate:
+        """A program that a person or an agent made of these parents.
+
+        Raises:
+            UsageError: it is not what a child may be; the message says why.
+        """
+        reason = check_scope(self.texts.files(parents[0]), files, self.scope)
+        if reason:
+            raise UsageError(f"the program cannot be taken: {reason}")
+        generation = search.people.rows[search.people.by_id[parents[0]]].generation
+        return self._candidate(files, parents, generation + 1, summary)
+
+    def kept(self, search: Search, note: CallNote) -> CallReserved | CallSettled:
+        """A call's record with what was asked or answered."""
+        if not note.text:
+            return note.record
+        issued = search.tickets.proposals.get(note.record.attempt.ticket)
+        packed = self.texts.pack(note.text, issued.parents[0] if issued is not None else "")
+        if isinstance(note.record, CallReserved):
+            return replace(note.record, prompt=packed)
+        return replace(note.record, reply=packed)
+
+    def block(self, issued: MeasureIssued) -> Block:
+        """A measure ticket with the texts it needs."""
+        files = {entry.candidate: self.texts.files(entry.candidate) for entry in issued.entries}
+        return Block(issued.attempt, issued.problem, issued.entries, files, issued.needs)
+
+    def _candidate(self, files: Files, parents: tuple[str, ...], generation: int, summary: str) -> Candidate:
+        known = analyse(files, self.scope)
+        id_ = candidate_id(files)
+        return Candidate(
+            id=id_,
+            code_hash=known.code_hash,
+            text=self.texts.encode(id_, files, base=parents[0] if parents else ""),
+            parents=parents,
+            generation=generation,
+            descriptors={name: known.descriptors.get(name, 0.0) for name in self._static},
+            summary=summary,
+        )

@@ -1,0 +1,83 @@
+"""The one place where names become classes.  What makes and runs candidates is imported when it is built: readers need neither."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from evolve.config._schema import ExecutorConfig, RunConfig
+from evolve.problem._contract import Budget, Problem
+from evolve.problem._environment import check_environment
+from evolve.search._search import Search
+
+if TYPE_CHECKING:
+    from evolve.execute import Executor, Sink
+    from evolve.propose import Operator
+
+
+def build_operators(names: Iterable[str]) -> dict[str, Operator]:
+    """The operators of these names, by name."""
+    from evolve.propose import AstEdit, ConstantTuner, Crossover
+
+    operators: Mapping[str, type[Operator]] = {"tune": ConstantTuner, "ast_edit": AstEdit, "crossover": Crossover}
+    return {name: operators[name]() for name in names}
+
+
+def build_search(config: RunConfig, problem: Problem) -> Search:
+    """A search that knows nothing yet."""
+    return Search(
+        contract=problem.contract,
+        problem=problem.id,
+        config=config.search,
+        stop=config.stop,
+        budget=build_budget(config, problem),
+        seed=config.seed,
+        llm=config.llm,
+    )
+
+
+def build_budget(config: RunConfig, problem: Problem) -> Budget:
+    """The run's limits: what was asked for; where nothing at all was, the problem's defaults."""
+    asked = config.budget
+    given = problem.contract.budget
+    confirm = given.confirm if asked.confirm is None else asked.confirm
+    models = {"usd": asked.usd, "tokens": asked.tokens, "calls": asked.calls}
+    machine = {"wall_s": asked.wall_s, "cpu_s": asked.cpu_s, "evaluations": asked.evaluations, "candidates": asked.candidates}
+    if any(limit is not None for limit in (*machine.values(), *models.values())):
+        return Budget(**machine, **models, confirm=confirm)  # type: ignore[arg-type]
+    return replace(given, confirm=confirm)
+
+
+def n_slots(config: ExecutorConfig) -> int:
+    """Blocks at once: as configured, else one for each CPU this process may use."""
+    return config.slots or len(os.sched_getaffinity(0))
+
+
+def need_machine(config: RunConfig, problem: Problem) -> None:
+    """Find out that this machine can run the problem's candidates, before anything is made or written.
+
+    Raises:
+        SandboxMissing: the tier asked for is not to be had here.
+        EnvironmentFault: what candidates may import cannot be shown to them, or a variable that the evaluator needs is not set.
+    """
+    from evolve.evaluate import View, open_launcher
+    from evolve.problem._load import candidate_assets_folder
+
+    check_environment(problem.contract)
+    view = View(
+        imports=problem.contract.candidate_imports, toolbox=problem.contract.toolbox, assets=candidate_assets_folder(problem)
+    )
+    open_launcher(config.sandbox.tier, view).close()
+
+
+def build_executor(config: RunConfig, problem: Problem, sink: Sink) -> Executor:
+    """The executor of a run.
+
+    Raises:
+        SandboxMissing: the tier asked for is not to be had here.
+    """
+    from evolve.execute import LocalExecutor
+
+    return LocalExecutor({problem.id: problem}, slots=n_slots(config.executor), tier=config.sandbox.tier, sink=sink)

@@ -1,0 +1,101 @@
+"""What a request to a run does: stop, note, budget, retract.  Each verb turns a body into records and an answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from archive import BudgetSet, Note, Record, Requested, Retraction, StopAsked
+from evolve._errors import EvolveError, UsageError
+from evolve.config._schema import BudgetConfig
+from evolve.engine import _external as outside
+from evolve.engine._external import Desired
+from evolve.engine._proposer import Workshop
+from evolve.runs._inbox import Request, body_of
+from evolve.search._search import Search
+
+STOPPED = "stopped"
+INTERRUPTED = "interrupted"
+MAX_WHY = 1000
+
+
+def stop(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
+    """Drain the run: nothing new is started."""
+    return Desired((StopAsked(reason=STOPPED, request=request.id),))
+
+
+def note(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
+    """Keep a remark with the run."""
+    body = body_of(request)
+    return Desired((Note(text=str(body.get("text", "")), author=str(body.get("author", "")), request=request.id),))
+
+
+def budget(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
+    """Change limits of the budget; those not named stay."""
+    return Desired((budget_record(search, body_of(request), request.id),))
+
+
+def budget_record(search: Search, changes: Mapping[str, object], request: str = "") -> BudgetSet:
+    """The record that changes these limits.
+
+    Raises:
+        UsageError: an unknown limit, or a value that is not a positive number.
+    """
+    known: dict[str, Any] = {field.name: getattr(search.budget, field.name) for field in fields(BudgetConfig)}
+    for key, value in changes.items():
+        if key not in known:
+            raise UsageError(f"expected one of {', '.join(f'budget.{name}' for name in known)}, found budget.{key}.")
+        if key == "confirm":
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
+                raise UsageError(f"budget.confirm must be a number from 0 to below 1, found {value!r}.")
+        elif value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0):
+            raise UsageError(f"budget.{key} must be a number above 0, found {value!r}.")
+        if isinstance(value, float) and key in ("evaluations", "candidates", "tokens", "calls"):
+            raise UsageError(f"budget.{key} must be a whole number, found {value!r}.")
+        known[key] = value
+    return BudgetSet(**known, request=request)
+
+
+def retract(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
+    """Take a candidate out that was found to cheat.
+
+    Raises:
+        UsageError: no such candidate, the seed program, one that failed by itself, or no reason.
+    """
+    body = body_of(request)
+    id_, why = str(body.get("candidate", "")), str(body.get("why", "")).strip()
+    number = search.people.by_id.get(id_)
+    if number is None:
+        raise UsageError(f"expected the id of a candidate of this run, found {id_!r}; list them with evolve query.")
+    if number == 0:
+        raise UsageError("the seed program cannot be retracted; mend the problem and start a new run.")
+    if number in search.retracted:
+        raise UsageError(f"{id_} was retracted already.")
+    if not why:
+        raise UsageError("a retraction needs its reason; type --why TEXT.")
+    return Desired((Retraction(problem=search.problem, candidate=id_, why=why[:MAX_WHY], request=request.id),))
+
+
+VERBS: Mapping[str, Callable[[Search, Request, Workshop, float], Desired]] = {
+    "stop": stop,
+    "note": note,
+    "budget": budget,
+    "retract": retract,
+    "ask": outside.ask,
+    "tell": outside.tell,
+}
+
+
+def answer(search: Search, request: Request, workshop: Workshop, now: float) -> tuple[Record, ...]:
+    """The records of a request: its effects, then the answer.  A request that cannot be carried out is answered with the reason."""
+    verb = VERBS.get(request.verb)
+    try:
+        if verb is None:
+            raise UsageError(f"expected one of {', '.join(VERBS)}, found {request.verb!r}.")
+        found = verb(search, request, workshop, now)
+    except EvolveError as error:
+        return (Requested(request.id, request.verb, request.body, json.dumps({"error": str(error)}), accepted=False),)
+    body = "" if request.verb == "tell" else request.body  # its files are in the candidate's record
+    return (*found.records, Requested(request.id, request.verb, body, json.dumps({"ok": True, **found.answer})))

@@ -1,0 +1,339 @@
+"""One opening of a run: lock, replay, drive, close.  ``start`` makes a run and opens it; ``resume`` opens an existing one."""
+
+from __future__ import annotations
+
+import platform
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from types import FrameType
+
+import evolve
+from archive import (
+    Attempt,
+    Closed,
+    Event,
+    Journal,
+    Opened,
+    Placed,
+    ProposalStatus,
+    Proposed,
+    RunCreated,
+    Stamped,
+    TextStore,
+)
+from evolve._counted import counted
+from evolve._errors import UsageError
+from evolve._rng import fresh_secret
+from evolve.config._json import config_from_json, config_to_json
+from evolve.config._schema import RunConfig, SearchConfig
+from evolve.engine._collector import rare_collections
+from evolve.engine._loop import Interrupt, Mailbox, Stopped, await_calls, run_loop
+from evolve.engine._model_dispatch import Clerk
+from evolve.engine._model_thread import Desk
+from evolve.engine._models import NO_OFFER, Offer, check, copy_texts, instructions_of, offer
+from evolve.engine._proposer import Workshop
+from evolve.engine._reach import KINDS, out_of_reach
+from evolve.engine._registry import build_executor, build_operators, build_search, n_slots, need_machine
+from evolve.engine._requests import INTERRUPTED, budget_record
+from evolve.execute import Executor
+from evolve.problem._contract import Problem
+from evolve.problem._load import copy_problem, load_problem
+from evolve.runs import _checkpoint, _folder
+from evolve.runs._inbox import InboxWatcher, Request, withdraw
+from evolve.runs._open import read_created
+from evolve.runs._recorded_problem import keep, ready_problem
+from evolve.runs._recorder import Hook, Recorder
+from evolve.runs._replay import replay, unshown
+from evolve.search._policies import POLICIES
+from evolve.search._search import Search
+from evolve.search._stopping import PAUSED
+from evolve.views._summary import Summary, summarise
+from evolve.views._verdict import verdict, with_advice
+
+CHECKPOINT_EVERY = 25_000  # records
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a person wants to know before the first result: where the run lies, and what it may spend."""
+
+    run: Path
+    search: Search
+    texts: TextStore
+    resumed: bool
+    no_models: str = ""  # why no model is asked although some are configured
+
+
+def start(
+    config: RunConfig,
+    *,
+    programs: Sequence[Mapping[str, str]] = (),
+    hooks: Sequence[Hook] = (),
+    announce: Callable[[Announcement], None] | None = None,
+    secret: str | None = None,
+) -> Summary:
+    """Make a run and drive it to its end.
+
+    Args:
+        config: Everything the run is made from.
+        programs: Files of programs that take part besides those that operators make.
+        hooks: Called after each record, in the main thread.
+        announce: Called once, before anything is measured.
+        secret: What measurement seeds derive from, hexadecimal; drawn from the system where none is given.
+
+    Raises:
+        UsageError: the problem or the folder cannot be used as asked.
+        EnvironmentFault: no sandbox, a missing package, a full disk.
+    """
+    check(config.llm)
+    problem = load_problem(config.problem.name, config.problem.params)
+    if config.llm.provider == "none" and not programs:
+        _need_reach(problem, config.search)
+    need_machine(config, problem)
+    with _folder.create(config.out, problem.contract.name) as run:
+        with _folder.RunLock(run, _folder.Hold.OPENING):
+            info = keep(copy_problem(problem, run.problem), run)
+            copy_texts(config.llm, run)
+            config_text, key = config_to_json(config), fresh_secret() if secret is None else secret
+            with Journal.create(run.path) as journal:
+                created = RunCreated(run.id, config.seed, config_text, (info,), engine=evolve.__version__, secret=key)
+                journal.append(created, at=time.time())
+        return _drive(run, {}, hooks, announce, programs=programs, resumed=False)
+
+
+def _need_reach(problem: Problem, search: SearchConfig) -> None:
+    policy = POLICIES[search.policy]
+    names = [name for name in search.operators if not policy.operators or name in policy.operators]
+    if policy.given or not (reason := out_of_reach(problem, build_operators(names).values())):
+        return
+    raise UsageError(
+        f"expected an operator that can change the seed program of {problem.contract.name}, found none ({reason}); without a model "
+        f"{KINDS} can be changed; "
+        "add a model (llm=anthropic), or let an agent or a person make the children (search=given, then evolve ask RUN)."
+    )
+
+
+def resume(
+    path: Path,
+    budget: Mapping[str, object] | None = None,
+    *,
+    as_recorded: bool = False,
+    hooks: Sequence[Hook] = (),
+    announce: Callable[[Announcement], None] | None = None,
+) -> Summary:
+    """Go on with a run, whatever ended it, with other limits if ``budget`` names some.
+
+    ``as_recorded`` puts back what was changed in the run's copy of the problem.
+
+    Raises:
+        ProblemError: a file that counts was changed there: no result may stand beside those of another evaluator.
+        EnvironmentFault: no sandbox, a missing package, a full disk.
+        RunError: ``path`` holds no run.
+        RunLocked: it is being driven.
+        JournalError: the journal is damaged; the message says where and what to do.
+    """
+    return _drive(_folder.find(path), budget or {}, hooks, announce, resumed=True, as_recorded=as_recorded)
+
+
+def measure_ready(path: Path) -> Summary:
+    """Measure what is ready, and no more: no child is made, no model is asked, nothing is concluded.
+
+    Raises: as ``resume``.
+    """
+    return _drive(_folder.find(path), {}, (), None, resumed=True, pausing=True)
+
+
+def _drive(
+    run: _folder.RunDir,
+    budget: Mapping[str, object],
+    hooks: Sequence[Hook],
+    announce: Callable[[Announcement], None] | None,
+    *,
+    programs: Sequence[Mapping[str, str]] = (),
+    resumed: bool,
+    pausing: bool = False,
+    as_recorded: bool = False,
+) -> Summary:
+    with ExitStack() as stack:
+        lock = stack.enter_context(_folder.RunLock(run, _folder.Hold.OPENING))
+        stack.enter_context(rare_collections())
+        created = read_created(run)
+        config, problem = config_from_json(created.config), ready_problem(run, created.problems[0], as_recorded=as_recorded)
+        if resumed:
+            need_machine(config, problem)
+        mailbox: Mailbox = SimpleQueue()
+        journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))
+        search = build_search(config, problem)
+        texts = TextStore(run.path, lambda: journal.durable_seq)
+        shown = replay(run, search, texts)
+        executor = build_executor(config, problem, mailbox.put)
+        stack.callback(lambda: executor.close(drain=False))
+        checkpoints = _Checkpoints(run, texts, journal)
+        recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
+        instructions = instructions_of(run, problem)
+        workshop = Workshop(problem, build_operators(config.search.operators), texts, search.seed, instructions=instructions)
+        models = NO_OFFER if pausing else offer(config.llm, run)
+        search.pausing = pausing
+        epoch = _open(recorder, workshop, config, budget, journal.cut_bytes, models)
+        _take_in(recorder, workshop, epoch, programs)
+        if journal.written is not None:
+            journal.wait_durable(journal.written.seq)
+        lock.say(_folder.Hold.OPEN)
+        for placed in unshown(search, shown):
+            recorder.write(placed)
+        if announce is not None:
+            announce(Announcement(run.path, search, texts, resumed, models.why))
+        clerk = _open_clerk(models, search, workshop, recorder, mailbox)
+        if clerk is not None:
+            stack.callback(clerk.give_up)
+        watcher = InboxWatcher(run.path, mailbox.put)
+        stack.callback(watcher.close)
+        stack.enter_context(_Signals(mailbox))
+        status, why = _run(search, executor, workshop, recorder, mailbox, lambda request: _answered(run.path, request), clerk)
+        executor.close(drain=False)
+        if clerk is not None:
+            clerk.close(_lying_in(mailbox))
+        recorder.write(Closed(epoch, status, why))
+        checkpoints.save(search)
+        return summarise(run, problem, search, status, with_advice(search, status, why, str(run.path)), time.time())
+
+
+def _run(
+    search: Search,
+    executor: Executor,
+    workshop: Workshop,
+    recorder: Recorder,
+    mailbox: Mailbox,
+    answered: Callable[[Request], None],
+    clerk: Clerk | None,
+) -> tuple[str, str]:
+    try:
+        why = run_loop(search, executor, workshop, recorder, mailbox, answered, clerk=clerk)
+        if clerk is not None:
+            await_calls(search, workshop, recorder, mailbox, answered, clerk)
+    except Stopped:
+        why = INTERRUPTED
+    if search.failed:
+        return "failed", why
+    if why == PAUSED:
+        return "stopped", why
+    return (why, why) if search.stopping else verdict(search, why)
+
+
+def _answered(run: Path, request: Request) -> None:
+    withdraw(run, request)
+
+
+def _open(
+    recorder: Recorder, workshop: Workshop, config: RunConfig, budget: Mapping[str, object], cut_bytes: int, models: Offer
+) -> str:
+    """The first records of an opening: who drives, the seed program if it is not there yet, new limits."""
+    search = recorder.search
+    epoch = secrets.token_hex(8)
+    recorder.write(
+        Opened(
+            epoch,
+            engine=evolve.__version__,
+            state_hash=_checkpoint.code_hash(),
+            python=platform.python_version(),
+            machine=platform.node(),
+            tier=config.sandbox.tier,
+            slots=n_slots(config.executor),
+            models=models.models,
+        )
+    )
+    for settled in search.accounts.ledger.lost():
+        recorder.write(settled)
+    while search.tickets.gone and (lost := search.tickets.lost(0.0)):
+        recorder.write(lost)
+    if cut_bytes:
+        recorder.write(
+            Event("warning", "torn_tail", f"{counted(cut_bytes, 'byte')} of an unfinished record were cut off the journal")
+        )
+    if not search.people.rows:
+        attempt = Attempt(epoch, search.tickets.next_ticket)
+        seed = workshop.seed_candidate()
+        recorder.write(Proposed(attempt, search.problem, ProposalStatus.CHILD, candidate=seed))
+    if budget:
+        recorder.write(budget_record(search, budget))
+    return epoch
+
+
+def _open_clerk(models: Offer, search: Search, workshop: Workshop, recorder: Recorder, mailbox: Mailbox) -> Clerk | None:
+    """Has models asked, if any can be; it goes on with what waits in batches."""
+    if models.open is None:
+        return None
+    clerk = Clerk(Desk(models.open, search.accounts.ledger.copy(), workshop.scope, mailbox.put), search, workshop, recorder)
+    clerk.recover()
+    return clerk
+
+
+def _lying_in(mailbox: Mailbox) -> Iterator[object]:
+    while not mailbox.empty():
+        yield mailbox.get()
+
+
+def _take_in(recorder: Recorder, workshop: Workshop, epoch: str, programs: Sequence[Mapping[str, str]]) -> None:
+    """Programs that somebody gave, as children of the seed program that no operator made."""
+    search = recorder.search
+    for files in programs:
+        attempt = Attempt(epoch, search.tickets.next_ticket)
+        given = workshop.given_candidate(files, search.people.rows[0].id)
+        if given.id not in search.people.by_id:
+            recorder.write(Proposed(attempt, search.problem, ProposalStatus.CHILD, candidate=given))
+
+
+class _Checkpoints:
+    """A hook that saves the state every so many records, once they are durable.  A disk that is full costs the checkpoint alone."""
+
+    def __init__(self, run: _folder.RunDir, texts: TextStore, journal: Journal) -> None:
+        self._run, self._texts, self._journal = run, texts, journal
+        self._due = CHECKPOINT_EVERY
+
+    def __call__(self, search: Search, stamped: Stamped) -> None:
+        self._due -= 1
+        if self._due <= 0 and not isinstance(stamped.record, Placed):  # between those, readers lag behind the state
+            self.save(search)
+
+    def save(self, search: Search) -> None:
+        """Save the state now."""
+        self._due = CHECKPOINT_EVERY
+        position = self._journal.written
+        if position is not None:
+            self._journal.wait_durable(position.seq)
+            with suppress(OSError):
+                _checkpoint.save(self._run.checkpoint, search, self._texts.places(), position)
+
+
+class _Signals:
+    """SIGINT, SIGTERM and SIGHUP become messages while the loop runs; elsewhere than in the main thread nothing is changed.
+
+    A hang-up that is ignored already (``nohup``) stays ignored, and after a first one all others are: a terminal that goes sends
+    several, and the last must not kill a command that is telling how it ended.
+    """
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            for number in (signal.SIGINT, signal.SIGTERM, *(() if ignored else (signal.SIGHUP,))):
+                self._before[number] = signal.signal(number, self._post)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _post(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            self._before[number] = signal.SIG_IGN
+        self._mailbox.put(Interrupt(hang_up=number == signal.SIGHUP))

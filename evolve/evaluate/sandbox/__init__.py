@@ -1,0 +1,1 @@
+"""The sandbox of one trial: starts, requests, and what ends mean."""

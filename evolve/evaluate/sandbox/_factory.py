@@ -1,0 +1,223 @@
+"""One launcher a slot: resolves the view once, keeps the spawner and its control group, hands out trial sandboxes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from archive import Start
+from evolve._errors import EvolveError, SandboxMissing, UsageError
+from evolve.evaluate._umask import plain_umask
+from evolve.evaluate.child._spawn import Lane
+from evolve.evaluate.isolation._limits import limits_of
+from evolve.evaluate.isolation._mounts import View
+from evolve.evaluate.sandbox._cold import Strict, check
+from evolve.evaluate.sandbox._imports import mentioned
+from evolve.evaluate.sandbox._none import Bare
+from evolve.evaluate.sandbox._sandbox import TrialSandbox
+from evolve.evaluate.sandbox._spare import Spare
+from evolve.evaluate.sandbox._start import Folders, Job, Started, remove
+from evolve.evaluate.sandbox._warm import Warm, WarmUnavailable, sendable
+from evolve.problem._contract import Stage
+
+TIERS = ("strict", "none")
+_PREFIX = "evolve-sandbox-"
+_STALE_S = 60.0  # a folder this old is locked if its launcher lives
+_MAX_SERVERS = 16  # fork servers that one launcher starts because candidates import ever more modules
+
+
+@plain_umask()
+def open_launcher(tier: str, view: View, *, slot: int = 0) -> Launcher:
+    """A launcher for one slot.
+
+    Args:
+        tier: ``strict``, or ``none``, which has no walls and must be asked for by name.
+        view: what candidates may see besides their own files.
+        slot: number of the slot, for names only.
+
+    Raises:
+        SandboxMissing: the tier is not to be had here; the message says what is missing and what to type.
+        MissingPackage: a declared distribution is not installed.
+        EnvironmentFault: a declared distribution cannot be shown.
+        UsageError: there is no such tier.
+    """
+    if tier not in TIERS:
+        raise UsageError(f"a tier is one of {', '.join(TIERS)}, not {tier!r}")
+    private, lock = _private_folder()
+    try:
+        lane = Lane(slot)
+    except BaseException:
+        os.close(lock)
+        remove(private)
+        raise
+    try:
+        way = Strict(lane, view, private) if tier == "strict" else Bare(lane, view, private)
+        if isinstance(way, Strict) and (wrong := check(way, private / "check")):
+            raise SandboxMissing(f"the strict tier does not start here ({wrong}); run: evolve doctor")
+    except BaseException:
+        lane.close()
+        os.close(lock)
+        remove(private)
+        raise
+    return Launcher(way, lane, private, lock)
+
+
+def _private_folder() -> tuple[Path, int]:
+    """A fresh folder and a descriptor that holds its lock; folders of launchers that were killed are removed on the way."""
+    for stale in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if stale.stat().st_uid == os.geteuid() and time.time() - stale.stat().st_mtime > _STALE_S:
+                _remove_unlocked(stale)
+    private = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    lock = os.open(private, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return private, lock
+
+
+def _remove_unlocked(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its launcher lives
+        remove(folder)
+    finally:
+        os.close(fd)
+
+
+class Launcher:
+    """Starts candidates of one slot, one at a time.  Used from one thread; ``close`` leaves no process and no file.
+
+    Attributes:
+        tier: the tier's name, recorded with every measurement.
+        tier_hash: hash of the policy: command line, filter, view, kind of control group.
+        no_warm: why warm starts are no longer tried; empty while they are.
+        last_refusal: why the last warm start that did not work did not.
+    """
+
+    def __init__(self, way: Strict | Bare, lane: Lane, private: Path, lock: int) -> None:
+        self.way = way
+        self.lane = lane
+        self.tier = way.name
+        self.tier_hash = way.policy
+        self.folders = Folders(private)
+        self.no_warm = "" if isinstance(way, Strict) else "tier none has no fork server"
+        self.last_refusal = self.no_warm
+        self._private = private
+        self._lock = lock
+        self._servers = 0
+        self._warm: Warm | None = None
+        self._spare: Spare | None = None
+        self._modules = way.mounts.modules if isinstance(way, Strict) else ()
+
+    @property
+    def alive(self) -> bool:
+        """Whether sandboxes can be started: the slot's helper runs."""
+        return self.lane.alive
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self._private
+
+    def sandbox(self, files: Mapping[str, str], stage: Stage, *, start: Start, cpu_limit_s: float | None = None) -> TrialSandbox:
+        """A sandbox for one trial of the candidate ``files`` at ``stage``.
+
+        Args:
+            start: the fastest way to start that the problem allows; ``TrialSandbox.start`` tells what was used.
+            cpu_limit_s: a tighter bound than the stage's on the candidate's CPU; breaking it is ``over_budget``.
+        """
+        return TrialSandbox(self, files, stage, start, cpu_limit_s)
+
+    def give_back(self, folder: Path) -> None:
+        """A folder of ``folders`` that a launch is done with."""
+        self.folders.give(folder, again=isinstance(self.way, Strict))
+
+    def start(self, job: Job, wanted: Start) -> Started:
+        """Start a job, as ``wanted`` if that is to be had, else cold.
+
+        Raises:
+            EnvironmentFault: not even cold.
+        """
+        if isinstance(self.way, Strict):
+            if wanted is Start.WARM and not job.request.argv and sendable(job) and (started := self._start_warm(job)):
+                return started
+            if wanted is Start.SPARE and sendable(job) and (started := self._start_spare(job)):
+                return started
+        return self.way.start(job)
+
+    def _start_warm(self, job: Job) -> Started | None:
+        assert isinstance(self.way, Strict)
+        modules = mentioned(job.files, self.way.mounts.modules)
+        try:
+            if self._warm is None or not self._warm.fits(job, modules):
+                self._new_server(job, modules)
+            return self._warm.start(job) if self._warm else None
+        except WarmUnavailable as error:
+            self._close_warm()
+            self._servers += 1
+            self.last_refusal = str(error)
+            self.no_warm = str(error) if self._servers >= _MAX_SERVERS else self.no_warm
+            return None
+
+    def _new_server(self, job: Job, modules: tuple[str, ...]) -> None:
+        """Another server, with what earlier candidates imported and what this one does.  A server that died is replaced freely."""
+        assert isinstance(self.way, Strict)
+        died = self._warm is not None and self._warm.dead
+        grown = tuple(dict.fromkeys((*self._modules, *modules)))
+        if self._warm is not None and not died and self._servers >= _MAX_SERVERS and self._warm.fits(job, ()):
+            return  # it will import the rest itself, every time
+        self._close_warm()
+        if self.no_warm:
+            return
+        self._servers += 0 if died else 1
+        self._modules = grown
+        self._warm = Warm(self.way, job.limits, grown)
+
+    def _start_spare(self, job: Job) -> Started | None:
+        spare, self._spare = self._spare, None
+        if spare is None:
+            return None
+        if not spare.fits(job, ()):
+            spare.close()
+            return None
+        return spare.start(job)
+
+    def trial_closed(self, files: Mapping[str, str], stage: Stage, start: Start) -> None:
+        """The slot is idle now: time to prepare what the next trial of this stage will want."""
+        if start is not Start.SPARE or not isinstance(self.way, Strict) or self._spare is not None:
+            return
+        self._modules = tuple(dict.fromkeys((*self._modules, *mentioned(files, self.way.mounts.modules))))
+        self._close_warm()  # its memory would count against the spare's
+        try:
+            self._spare = Spare(
+                self.way, limits_of(stage, wall_s=stage.time_s, cpu_s=stage.cpu_s), self._modules, self.folders.take()
+            )
+        except EvolveError:
+            self._spare = None  # the next trial starts cold and says why that fails, if it does
+
+    def _close_warm(self) -> None:
+        warm, self._warm = self._warm, None
+        if warm is not None:
+            warm.close()
+
+    def close(self) -> None:
+        """End everything and remove the slot's files.  Idempotent."""
+        warm, self._warm, spare, self._spare = self._warm, None, self._spare, None
+        self.lane.close()
+        for waiting in (warm, spare):
+            if waiting is not None:
+                waiting.release()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+        remove(self._private)
+
+    def __enter__(self) -> Launcher:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

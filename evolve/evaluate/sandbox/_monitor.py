@@ -1,0 +1,195 @@
+"""Watch one started process tree to its end: collect reply and log, hold the limits, kill what breaks them."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from evolve.evaluate._trial import Usage
+from evolve.evaluate.child._spawn import End, HelperDied
+from evolve.evaluate.isolation._limits import CHECK_EVERY_S, KEPT_LOG_BYTES, MAX_LOG_BYTES, Limits
+
+_CHUNK = 1 << 18
+
+
+class Running(Protocol):
+    """A process tree that was started: cold, spare, warm or bare."""
+
+    def fileno(self) -> int:
+        """Readable when it may have ended."""
+
+    def end(self) -> End | None:
+        """How it ended; None while it runs."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether what it ran in ended before it, which neither the program nor its limits can have done."""
+
+    def kill(self) -> None:
+        """End all of it; ``end`` tells when that is done."""
+
+
+class Measured(Protocol):
+    """What the tree uses; ``evolve.evaluate.child._spawn.Meter`` says more."""
+
+    peak_mib: float
+
+    def look(self) -> float: ...
+
+    def over(self, memory_mib: int, pids: int) -> str: ...
+
+    def cpu_s(self, end: End) -> float: ...
+
+    def was_killed_for_memory(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What a process tree did.  ``broke`` names the limit it was killed for: wall, cpu, log, reply, memory, pids, or nothing."""
+
+    code: int
+    reply: bytes
+    log: bytes
+    usage: Usage
+    broke: str = ""
+    detail: str = ""
+
+
+class _Pipe:
+    """The reading end of a pipe, non-blocking."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.total = 0
+        self.parts: list[bytes] = []
+        os.set_blocking(fd, False)
+
+    def drain(self, most: int = 1 << 62) -> bool:
+        """Read what there is, ``most`` bytes at most; False at the end of the pipe."""
+        while most > 0:
+            try:
+                data = os.read(self.fd, min(_CHUNK, most))
+            except BlockingIOError:
+                return True
+            if not data:
+                return False
+            most -= len(data)
+            self.total += len(data)
+            self.parts.append(data)
+        return True
+
+    def keep_tail(self, size: int) -> None:
+        """Forget all but about the last ``size`` bytes."""
+        while len(self.parts) > 1 and sum(map(len, self.parts[1:])) >= size:
+            self.parts.pop(0)
+
+
+class Watch:
+    """One use: ``Watch(...).run()``.  Closes both descriptors."""
+
+    def __init__(self, running: Running, meter: Measured, reply_fd: int, log_fd: int, limits: Limits, max_reply: int) -> None:
+        self._running = running
+        self._meter = meter
+        self._reply = _Pipe(reply_fd)
+        self._log = _Pipe(log_fd)
+        self._limits = limits
+        self._max_reply = max_reply
+        self._broke = ""
+        self._detail = ""
+        self._cpu_s = 0.0
+        self._poller = select.poll()
+
+    def run(self) -> Watched:
+        """Until it has ended, by itself or killed.
+
+        Raises:
+            HelperDied: it does not end when killed, or what it ran in was ended from outside.
+        """
+        started = time.perf_counter()
+        try:
+            end = self._until_end(started)
+            wall_s = time.perf_counter() - started
+            self._reply.drain(self._max_reply + 1 - self._reply.total)
+            self._log.drain(MAX_LOG_BYTES)
+        finally:
+            os.close(self._reply.fd)
+            os.close(self._log.fd)
+        self._note_excess()
+        if not self._broke and self._meter.was_killed_for_memory():
+            self._broke, self._detail = "memory", f"memory limit of {self._limits.memory_mib} MiB"
+        if not self._broke and self._running.lost:
+            raise HelperDied("a process that a sandbox runs in was ended from outside")
+        cpu_s = max(self._cpu_s, self._meter.cpu_s(end))
+        if not self._broke and self._limits.cpu_s is not None and cpu_s > self._limits.cpu_s:
+            self._broke = "cpu"
+        return Watched(
+            code=end.code,
+            reply=b"".join(self._reply.parts),
+            log=b"".join(self._log.parts)[-KEPT_LOG_BYTES:],
+            usage=Usage(wall_s=wall_s, cpu_s=cpu_s, memory_mib=max(self._meter.peak_mib, end.memory_mib)),
+            broke=self._broke,
+            detail=self._detail,
+        )
+
+    def _until_end(self, started: float) -> End:
+        poller = self._poller
+        for source in (self._running.fileno(), self._reply.fd, self._log.fd):
+            poller.register(source, select.POLLIN)
+        deadline = started + self._limits.wall_s
+        look_at = started + CHECK_EVERY_S
+        give_up = None
+        if (early := self._running.end()) is not None:
+            return early
+        while True:
+            now = time.perf_counter()
+            if not self._broke and now >= deadline:
+                self._broke = "wall"
+            if not self._broke and now >= look_at:
+                look_at = now + self._look()
+            if self._broke and give_up is None:
+                self._running.kill()
+                give_up = now + 10.0
+            if give_up is not None and now > give_up:
+                raise HelperDied("a sandbox did not end when killed")
+            wait_s = (give_up if give_up is not None else min(deadline, look_at)) - now
+            for fd, _ in poller.poll(max(0.0, wait_s) * 1000 + 1):
+                if fd == self._running.fileno():
+                    end = self._running.end()
+                    if end is not None:
+                        return end
+                elif not self._collect(fd):
+                    poller.unregister(fd)
+
+    def _look(self) -> float:
+        """CPU and memory now; how long until the next look."""
+        self._cpu_s = max(self._cpu_s, self._meter.look())
+        self._detail = self._meter.over(self._limits.memory_mib, self._limits.pids)
+        if self._detail:
+            self._broke = "memory"
+        left_s = CHECK_EVERY_S
+        if self._limits.cpu_s is not None:
+            if self._cpu_s > self._limits.cpu_s:
+                self._broke = self._broke or "cpu"
+            left_s = (self._limits.cpu_s - self._cpu_s) / max(1, os.cpu_count() or 1)
+        return min(CHECK_EVERY_S, max(0.002, left_s))
+
+    def _collect(self, fd: int) -> bool:
+        """Read one pipe; False at its end or when it has had enough."""
+        if fd == self._log.fd:
+            going = self._log.drain(1 << 20)
+            self._log.keep_tail(KEPT_LOG_BYTES)
+        else:
+            going = self._reply.drain(self._max_reply + 1 - self._reply.total)
+        self._note_excess()
+        return going and not self._broke
+
+    def _note_excess(self) -> None:
+        if self._broke:
+            return
+        if self._log.total > MAX_LOG_BYTES:
+            self._broke, self._detail = "log", f"output flood: more than {MAX_LOG_BYTES >> 20} MiB printed"
+        elif self._reply.total > self._max_reply:
+            self._broke, self._detail = "reply", f"a reply of more than {self._max_reply} bytes"

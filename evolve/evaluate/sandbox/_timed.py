@@ -1,0 +1,163 @@
+"""Calls that are timed one by one, by a clock that the candidate cannot reach.
+
+The candidate's process is sent one call at a time, and the next only when the answer to the one before is whole: what it has not
+been sent it cannot work on.  A call's time is from before its arguments are written to after its answer has been read, by the clock
+of this process.  Before the candidate's files are loaded the stub, which alone is in that process then, answers empty calls of the
+same size: what those take is the price of the way there and back.
+
+What a candidate can still do: remember answers (no two calls are equal), guess a call before it comes (it cannot be known, and a
+wrong answer is seen), work in threads (bound by the stage's ``cpus`` and CPU time), load slowly and answer fast (``load_s``; tables
+made while loading are not timed), leave work for after an answer (it delays the next call, which is timed from its sending).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Sequence
+
+from evolve.evaluate.child._spawn import End
+from evolve.evaluate.isolation._limits import Limits
+from evolve.evaluate.sandbox._monitor import Watch, Watched
+from evolve.evaluate.sandbox._start import Started
+
+MAGIC = b"EVT1"  # begins the answer to one call: then its length in 8 bytes, then a frame as of any reply
+_HEAD = len(MAGIC) + 8
+N_EMPTY = 25
+
+
+class Turns:
+    """What is sent, and what came back when.
+
+    Args:
+        messages: One for each call, as it is sent.
+        most: The greatest length of each answer.
+
+    Attributes:
+        frames: The answers so far.
+        seconds: How long each took.
+        empty_s: How long each empty call took.
+        load_s: How long the candidate took from there to being loaded.
+    """
+
+    def __init__(self, messages: Sequence[bytes], most: Sequence[int]) -> None:
+        padding = sorted(map(len, messages))[len(messages) // 2]
+        empty = padding.to_bytes(8, "little") + bytes(padding)
+        self._messages = [*[empty] * N_EMPTY, bytes(8), *(len(one).to_bytes(8, "little") + one for one in messages)]
+        self._most = [*[4096] * (N_EMPTY + 1), *most]
+        self._answered: list[tuple[bytes, float]] = []
+
+    @property
+    def next(self) -> bytes | None:
+        """What is to be sent now; None when all is done."""
+        at = len(self._answered)
+        return self._messages[at] if at < len(self._messages) else None
+
+    @property
+    def most(self) -> int:
+        """The greatest length of the answer that is due."""
+        return self._most[len(self._answered)]
+
+    def answered(self, frame: bytes, seconds: float) -> None:
+        """The answer that was due, and how long it took."""
+        self._answered.append((frame, seconds))
+
+    @property
+    def frames(self) -> list[bytes]:
+        return [frame for frame, _ in self._answered[N_EMPTY + 1 :]]
+
+    @property
+    def seconds(self) -> list[float]:
+        return [seconds for _, seconds in self._answered[N_EMPTY + 1 :]]
+
+    @property
+    def empty_s(self) -> list[float]:
+        return [seconds for _, seconds in self._answered[:N_EMPTY]]
+
+    @property
+    def load_s(self) -> float:
+        return self._answered[N_EMPTY][1] if len(self._answered) > N_EMPTY else 0.0
+
+
+class TimedWatch(Watch):
+    """Watches one process tree and takes turns with it.  ``Watched.reply`` is the failure that the stub tells, or nothing."""
+
+    def __init__(self, started: Started, limits: Limits, turns: Turns) -> None:
+        super().__init__(started.running, started.meter, started.reply_fd, started.log_fd, limits, 1 << 62)
+        self._turns = turns
+        self._request_w = started.request_w
+        self._unsent = memoryview(b"")
+        self._buffer = bytearray()
+        self._begun = 0.0
+        os.set_blocking(self._request_w, False)
+
+    def run(self) -> Watched:
+        try:
+            return super().run()
+        finally:
+            os.close(self._request_w)
+
+    def _until_end(self, started: float) -> End:
+        self._send()
+        end, before = super()._until_end(started), -1
+        while before < self._reply.total:  # what came with the end
+            before = self._reply.total
+            self._collect(self._reply.fd)
+        self._reply.parts.append(bytes(self._buffer))  # the failure that it told at its end
+        return end
+
+    def _send(self) -> None:
+        message = self._turns.next
+        self._unsent = memoryview(message or b"")
+        self._begun = time.perf_counter()
+        self._write()
+
+    def _write(self) -> None:
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[os.write(self._request_w, self._unsent) :]
+        except BlockingIOError:
+            self._poller.register(self._request_w, select.POLLOUT)  # again is no error
+        except BrokenPipeError:
+            self._unsent = memoryview(b"")  # it has ended, as will be seen
+
+    def _collect(self, fd: int) -> bool:
+        if fd == self._request_w:
+            self._write()
+            return bool(self._unsent)
+        if fd != self._reply.fd:
+            return super()._collect(fd)
+        going = self._reply.drain(1 << 20)
+        now = time.perf_counter()
+        for part in self._reply.parts:
+            self._buffer += part
+        self._reply.parts.clear()
+        self._take(now)
+        return going and not self._broke
+
+    def _take(self, now: float) -> None:
+        """Look at what has come: an answer that is whole, or bytes that are none."""
+        buffer = self._buffer
+        if not buffer:
+            return
+        if not MAGIC.startswith(bytes(buffer[: len(MAGIC)])) or self._turns.next is None:
+            if len(buffer) > 1 << 16 or self._turns.next is None:
+                self._refuse("more than was asked for")
+            return  # a failure is told in another form, at the end
+        if len(buffer) < _HEAD:
+            return
+        size = int.from_bytes(buffer[len(MAGIC) : _HEAD], "little")
+        if size > self._turns.most:
+            self._refuse(f"an answer of more than {self._turns.most} bytes")
+        elif len(buffer) - _HEAD > size:
+            self._refuse("an answer to a call that was not made yet")
+        elif len(buffer) - _HEAD == size:
+            self._turns.answered(bytes(buffer[_HEAD:]), now - self._begun)
+            buffer.clear()
+            if self._turns.next is not None:
+                self._send()
+
+    def _refuse(self, what: str) -> None:
+        if not self._broke:
+            self._broke, self._detail = "reply", what

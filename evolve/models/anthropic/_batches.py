@@ -1,0 +1,309 @@
+"""Anthropic's message batches: half the price, and answers within a day.
+
+Calls are gathered until there are enough of them or the first has waited long enough; then one batch is created for all.  One task
+a batch asks whether it has ended, at growing intervals, and reads the results once for all who wait for them, those of an earlier
+run among them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evolve.models._failure import CallFailure, FailureKind, broken, refused
+from evolve.models._model_info import ModelInfo
+from evolve.models._provider import Answer, Unsettled
+from evolve.models._reply import NOTHING
+from evolve.models._request import CacheMark, ModelRequest
+from evolve.models._size_limits import TooLong
+from evolve.models.anthropic._catalogue import anthropic_catalogue
+from evolve.models.anthropic._client import AnthropicClient
+from evolve.models.anthropic._messages import messages_body, whole_draft
+from evolve.models.transport._stream import Draft, judge, mapping, text
+
+_MOST = 100_000  # calls, and
+_MOST_BYTES = 200_000_000  # bytes that a batch may have, with room for what goes around the requests: 256 MB are taken
+_GROWTH = 1.5  # of the interval between two questions
+
+Results = Mapping[str, Mapping[str, Any]]  # what became of each call, by custom id
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A call that is gathered, or in a batch that is being created."""
+
+    custom_id: str
+    params: dict[str, Any]
+    n_bytes: int
+    filed: asyncio.Future[str | CallFailure]
+    gathering: _Gathering
+
+    def withdraw(self) -> bool:
+        return self.gathering.remove(self)
+
+
+class _Gathering:
+    """Calls that wait for others, and their bytes."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, _Entry] = {}
+        self.n_bytes = 0
+
+    def add(self, entry: _Entry) -> None:
+        self.entries[entry.custom_id] = entry
+        self.n_bytes += entry.n_bytes
+
+    def remove(self, entry: _Entry) -> bool:
+        """Whether it was there."""
+        if self.entries.pop(entry.custom_id, None) is None:
+            return False
+        self.n_bytes -= entry.n_bytes
+        return True
+
+    def take(self) -> list[_Entry]:
+        """All, which are gathered no longer."""
+        entries = list(self.entries.values())
+        self.entries.clear()
+        self.n_bytes = 0
+        return entries
+
+
+@dataclass(slots=True, eq=False)
+class _Watch:
+    """Who waits for the results of one batch, and the task that asks for them."""
+
+    waiting: list[asyncio.Future[Results | CallFailure]]
+    task: asyncio.Task[Results | CallFailure]
+
+
+class AnthropicBatches:
+    """Messages in batches; a ``BatchProvider``.
+
+    Its limiter must let as many calls at a time through as shall wait for batches: ``Limiter(in_flight=...)`` of ``most`` or more.
+    Closing it cancels those who still wait.
+
+    Args:
+        most: Calls of one batch, at most; as soon as there are so many the batch is created.
+        wait_s: How long the first call of a batch may wait for others.
+        poll_first_s: Wait after the first question whether a batch has ended; it grows by half each time.
+        poll_longest_s: Bound on that growth.
+        base_url: Address of the server; None is the client's default.
+        key_variable: Environment variable that holds the key; without it the client looks where it usually does.
+        read_timeout_s: Longest silence within an answer.
+        deadline_s: Longest time one HTTP request may take.
+        unix_time: Gives Unix time, for headers that name a date.
+
+    Raises:
+        ValueError: ``most`` is not 1 to 100 000.
+    """
+
+    name = "anthropic-batches"
+    prices_from = "anthropic"
+
+    def __init__(
+        self,
+        *,
+        most: int = 1000,
+        wait_s: float = 30.0,
+        poll_first_s: float = 5.0,
+        poll_longest_s: float = 300.0,
+        base_url: str | None = None,
+        key_variable: str = "ANTHROPIC_API_KEY",
+        read_timeout_s: float = 120.0,
+        deadline_s: float = 1200.0,
+        unix_time: Callable[[], float] = time.time,
+    ) -> None:
+        if not 1 <= most <= _MOST:
+            raise ValueError(f"most is {most}, expected 1 to {_MOST} calls a batch.")
+        self._most = most
+        self._wait_s = wait_s
+        self._poll_first_s = poll_first_s
+        self._poll_longest_s = poll_longest_s
+        self._client = AnthropicClient(
+            self.name,
+            base_url=base_url,
+            key_variable=key_variable,
+            read_timeout_s=read_timeout_s,
+            deadline_s=deadline_s,
+            unix_time=unix_time,
+        )
+        self._gathering = _Gathering()
+        self._timer: asyncio.TimerHandle | None = None
+        self._creating: set[asyncio.Task[str | CallFailure]] = set()
+        self._watches: dict[str, _Watch] = {}
+
+    def request_bytes(self, request: ModelRequest) -> int:
+        return len(json.dumps(_params(request), ensure_ascii=False).encode())
+
+    async def call(self, request: ModelRequest) -> Answer:
+        custom_id = secrets.token_hex(16)
+        entry = self.enter(custom_id, request)
+        try:
+            filed = await entry.filed
+        except asyncio.CancelledError:
+            entry.withdraw()
+            raise
+        if isinstance(filed, CallFailure):
+            return filed
+        found = await self.result(filed, custom_id, request)
+        return found.failure if isinstance(found, Unsettled) else found
+
+    async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
+        return await anthropic_catalogue(self._client)
+
+    def enter(self, custom_id: str, request: ModelRequest) -> _Entry:
+        loop = asyncio.get_running_loop()
+        entry = _Entry(custom_id, _params(request), self.request_bytes(request), loop.create_future(), self._gathering)
+        if self._gathering.n_bytes + entry.n_bytes > _MOST_BYTES:
+            self._send()
+        self._gathering.add(entry)
+        if len(self._gathering.entries) >= self._most:
+            self._send()
+        elif self._timer is None:
+            self._timer = loop.call_later(self._wait_s, self._send)
+        return entry
+
+    async def result(self, batch: str, custom_id: str, request: ModelRequest | None) -> Answer | Unsettled:
+        found = await self._results(batch)
+        if isinstance(found, CallFailure):
+            return found if found.kind is FailureKind.NOT_FOUND else Unsettled(found)
+        if custom_id not in found:
+            return CallFailure(FailureKind.NOT_FOUND, f"{self.name}: the batch {batch} has no result for this call.", None)
+        return self._judged(found[custom_id], request)
+
+    async def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for entry in self._gathering.take():
+            entry.filed.cancel()
+        tasks = [*self._creating, *(watch.task for watch in self._watches.values())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._client.close()
+
+    def _send(self) -> None:
+        """Create a batch of what is gathered."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        entries = self._gathering.take()
+        if not entries:
+            return
+        task = asyncio.get_running_loop().create_task(self._create(entries))
+        self._creating.add(task)
+        task.add_done_callback(lambda done: _hand_out(done, [entry.filed for entry in entries]))
+        task.add_done_callback(self._creating.discard)
+
+    async def _create(self, entries: list[_Entry]) -> str | CallFailure:
+        requests = [{"custom_id": entry.custom_id, "params": entry.params} for entry in entries]
+
+        async def create(client: Any) -> str:
+            return text(getattr(await client.messages.batches.create(requests=requests), "id", None))
+
+        name = await self._client.attempt(create, Draft())
+        if name:
+            return name
+        return CallFailure(FailureKind.SERVER_ERROR, f"{self.name}: a batch was created and has no id.", None)
+
+    async def _results(self, batch: str) -> Results | CallFailure:
+        """Wait for a batch together with all others who do."""
+        loop = asyncio.get_running_loop()
+        watch = self._watches.get(batch)
+        if watch is None:
+            watch = self._watches[batch] = _Watch([], loop.create_task(self._watch(batch)))
+            watch.task.add_done_callback(lambda done: self._watched(batch, done))
+        future: asyncio.Future[Results | CallFailure] = loop.create_future()
+        watch.waiting.append(future)
+        try:
+            return await future
+        finally:
+            watch.waiting.remove(future)
+            if not watch.waiting and not watch.task.done():
+                watch.task.cancel()
+                self._watches.pop(batch, None)
+
+    def _watched(self, batch: str, done: asyncio.Task[Results | CallFailure]) -> None:
+        watch = self._watches.get(batch)
+        if watch is not None and watch.task is done:
+            del self._watches[batch]
+            _hand_out(done, watch.waiting)
+
+    async def _watch(self, batch: str) -> Results | CallFailure:
+        """Ask until the batch has ended, is gone, or may not be asked for."""
+
+        async def read(client: Any) -> Results | None:
+            state = await client.messages.batches.retrieve(batch)
+            if isinstance(state, str) or state is None:
+                raise ValueError("the state of a batch is no JSON object")
+            if state.processing_status != "ended":
+                return None
+            if not state.results_url:
+                return {}  # kept for a month only
+            lines = await client.messages.batches.results(batch)
+            # as Python's values: half a pair of surrogates is no JSON to the client
+            found = [mapping(line.to_dict(mode="python", warnings=False)) async for line in lines if hasattr(line, "to_dict")]
+            return {text(line.get("custom_id")): mapping(line.get("result")) for line in found}
+
+        wait_s = self._poll_first_s
+        while True:
+            found = await self._client.attempt(read, Draft())
+            asked_s = 0.0
+            if isinstance(found, CallFailure):
+                if found.status == 404:
+                    return CallFailure(found.kind, found.sentence, None, status=404)
+                if not found.again:
+                    return found
+                asked_s = min(found.retry_after_s or 0.0, self._poll_longest_s)
+            elif found is not None:
+                return found
+            await asyncio.sleep(max(wait_s, asked_s))
+            wait_s = min(wait_s * _GROWTH, self._poll_longest_s)
+
+    def _judged(self, result: Mapping[str, Any], request: ModelRequest | None) -> Answer:
+        match result.get("type"):
+            case "succeeded":
+                marks: tuple[CacheMark, ...] = request.marks if request is not None else ("1h",)
+                try:
+                    return judge(self.name, whole_draft(mapping(result.get("message")), marks), request)
+                except TooLong as error:
+                    return broken(self.name, FailureKind.TOO_LONG, str(error), None)
+            case "errored":
+                outer = mapping(result.get("error"))
+                inner = mapping(outer.get("error"))
+                named = text(outer.get("request_id"))
+                words = text(inner.get("message"))
+                return refused(self.name, 200, text(inner.get("type")), words, usage=NOTHING, request_id=named)
+            case "canceled":
+                return CallFailure(
+                    FailureKind.CANCELED, f"{self.name}: the batch was cancelled before the call's turn came.", NOTHING
+                )
+            case "expired":
+                return CallFailure(FailureKind.EXPIRED, f"{self.name}: the batch expired before the call's turn came.", NOTHING)
+        return CallFailure(FailureKind.WRONG_FORM, f"{self.name}: a result of no known type ({result.get('type')!r}).", None)
+
+
+def _params(request: ModelRequest) -> dict[str, Any]:
+    body = messages_body(request)
+    extra = body.pop("extra_body", None)
+    return body | (extra or {})
+
+
+def _hand_out(done: asyncio.Task[Any], futures: list[asyncio.Future[Any]]) -> None:
+    """Give everybody who still waits what came of a task."""
+    error = None if done.cancelled() else done.exception()
+    for future in futures:
+        if future.done():
+            continue
+        if done.cancelled():
+            future.cancel()
+        elif error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(done.result())

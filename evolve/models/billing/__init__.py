@@ -1,0 +1,1 @@
+"""What calls cost and when they may go out: prices, reservations, retries, settlements."""

@@ -1,0 +1,209 @@
+"""Requests that are paid for: slots, reservations, tries, settlements; the same for questions and for embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from archive import Attempt, CallReserved, CallSettled
+from evolve.budget._ledger import LOST, in_full, nano, usd
+from evolve.models._failure import CallFailure, FailureKind
+from evolve.models._provider import Unsettled
+from evolve.models._reply import NOTHING, Usage
+from evolve.models.billing._limiter import Limiter
+from evolve.models.billing._prices import PriceRow, Quote
+from evolve.models.billing._reservations import Purse
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_ODD = {True: "more tokens than a request can have", False: "what is no number of tokens"}
+_IN_FULL = "the call is charged in full, as the most that it can have cost (assumed)"
+_NO_OUTPUT = "the server counted no tokens of its answer's text; llm.max_tokens of them are charged (assumed)"
+OK = "ok"  # outcome of a call that gave a reply; any other outcome is the failure's kind, or ``LOST``
+
+
+class Good(Protocol):
+    """What a request is answered with when it goes well."""
+
+    @property
+    def usage(self) -> Usage | None: ...
+
+    @property
+    def hold_s(self) -> float: ...
+
+
+A = TypeVar("A", bound=Good)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[A]):
+    """How a question ended: the last answer, HTTP requests made for it, dollars they cost.
+
+    ``still_open``: the last call waits in a batch that cannot be asked now; it is not settled, and its ticket need not be given up.
+    """
+
+    answer: A | CallFailure
+    calls: int
+    usd: float
+    still_open: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is reserved for each try of one question.
+
+    ``max_tokens`` bounds the output where nobody counted it; ``prompt`` is what the journal keeps of the question, once.
+    """
+
+    attempt: Attempt
+    first_call: int
+    provider: str
+    model: str
+    quote: Quote
+    max_tokens: int
+    prompt: str
+
+
+@dataclass(slots=True)
+class Pending:
+    """A reservation while its request is under way.
+
+    ``if_given_up`` settles it where no answer comes; None leaves it open, as its answer can still be had later.
+    """
+
+    reserved: CallReserved
+    if_given_up: CallSettled | None
+
+
+class Till:
+    """One provider's: everything that is sent to it goes through here."""
+
+    def __init__(self, limiter: Limiter, purse: Purse) -> None:
+        self.limiter = limiter
+        self.purse = purse
+
+    async def tried(
+        self,
+        order: Order,
+        rng: np.random.Generator,
+        send: Callable[[Pending], Awaitable[A | CallFailure | Unsettled]],
+        text_of: Callable[[A | CallFailure], str],
+    ) -> Outcome[A]:
+        """Send until there is an answer, a final failure, or no try left.
+
+        Args:
+            order: What is reserved.
+            rng: Draws the jitter of waits.
+            send: Makes one HTTP request, or hands one to a batch.
+            text_of: What the journal keeps of an answer.
+        """
+        limiter = self.limiter
+        spent = failed = 0
+        while True:
+            async with limiter.slot():
+                found, cost = await self._once(order, failed, send, text_of)
+                answer = found.failure if isinstance(found, Unsettled) else found
+                limiter.answered(answer)
+            spent += cost
+            if not isinstance(answer, CallFailure):
+                return Outcome(answer, failed + 1, usd(spent))
+            if answer.kind is FailureKind.OVER_BUDGET:
+                return Outcome(answer, failed, usd(spent))
+            failed += 1
+            if not answer.again or failed >= limiter.backoff.tries:
+                return Outcome(answer, failed, usd(spent), isinstance(found, Unsettled))
+            wait_s = limiter.backoff.wait_s(answer, failed, rng)
+            if limiter.in_vain(answer) or limiter.too_late(wait_s):
+                told = (
+                    f"{answer.sentence} Another try would have to wait {wait_s:.0f} s, too long for a call or past the run's end."
+                )
+                return Outcome(replace(answer, sentence=told), failed, usd(spent), isinstance(found, Unsettled))
+            await limiter.clock.sleep(wait_s)
+
+    async def _once(
+        self,
+        order: Order,
+        failed: int,
+        send: Callable[[Pending], Awaitable[A | CallFailure | Unsettled]],
+        text_of: Callable[[A | CallFailure], str],
+    ) -> tuple[A | CallFailure | Unsettled, int]:
+        """One HTTP request: the answer and its nano-dollars.  However it ends, its reservation is settled or can be later."""
+        quote = order.quote
+        reserved = CallReserved(
+            order.attempt,
+            order.first_call + failed,
+            order.provider,
+            order.model,
+            quote.row.text(),
+            usd(quote.worst),
+            worst_tokens=quote.worst_tokens,
+        )
+        refusal = await self.purse.reserve(reserved, "" if failed else order.prompt)
+        if refusal is not None:
+            return CallFailure(FailureKind.OVER_BUDGET, f"{order.provider}: not sent, as {refusal.sentence}.", NOTHING), 0
+        pending = Pending(reserved, in_full(reserved, LOST, "given up while in flight"))
+        started = self.limiter.clock.now()
+        settlement: CallSettled | None = None
+        reply = ""
+        try:
+            found = await send(pending)
+            if isinstance(found, Unsettled):
+                return found, 0
+            reply = text_of(found)
+            wall_s = self.limiter.clock.now() - started
+            settlement = settled(reserved, quote.row, found, order.max_tokens, wall_s, said=bool(reply))
+            if isinstance(found, CallFailure) and self.limiter.in_vain(found):
+                settlement = replace(settlement, rest_s=found.retry_after_s or 0.0)
+        finally:
+            ending = settlement or pending.if_given_up
+            if ending is not None:
+                self.purse.settle(ending, reply)
+        return found, nano(settlement.usd)
+
+
+def settled(
+    reserved: CallReserved,
+    row: PriceRow | None,
+    answer: Good | CallFailure,
+    max_tokens: int,
+    wall_s: float,
+    *,
+    said: bool = False,
+) -> CallSettled:
+    """What an answer costs.  Failures are charged too: by their usage, and in full where nobody counted.
+
+    Args:
+        reserved: The reservation.
+        row: The prices; None, where nobody knows them any more, charges in full.
+        answer: The answer.
+        max_tokens: Bounds the output where nobody counted it.
+        wall_s: How long it took.
+        said: Whether there is text: then a count of no tokens counts nothing.
+    """
+    outcome, reason = (str(answer.kind), answer.sentence) if isinstance(answer, CallFailure) else (OK, "")
+    usage = answer.usage if row is not None else None
+    if usage is not None and usage.absurd:
+        odd = _ODD[usage.sound]
+        usage, reason = None, reason or f"the server counted {odd}; {_IN_FULL}"
+    elif usage is None or (said and not usage.prompt):
+        usage, reason = None, reason or f"the server counted no tokens for its answer; {_IN_FULL}"
+    elif said and not usage.output:
+        usage, reason = (replace(usage, output_known=False) if max_tokens else None), reason or _NO_OUTPUT
+    if usage is None or row is None:
+        return replace(in_full(reserved, outcome, reason), wall_s=wall_s)
+    cost, counted = row.cost(usage, max_tokens), row.cost(replace(usage, output_known=True), max_tokens)
+    return CallSettled(
+        attempt=reserved.attempt,
+        call=reserved.call,
+        outcome=outcome,
+        usd=usd(cost),
+        tokens_in=usage.prompt,
+        tokens_out=usage.output,
+        tokens_cached=usage.cached,
+        wall_s=wall_s,
+        reason=reason,
+        tokens_assumed=0 if usage.output_known else max(max_tokens - usage.output, 0),
+        usd_assumed=usd(cost - counted),
+    )

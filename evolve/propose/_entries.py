@@ -1,0 +1,62 @@
+"""Which functions of a program its evaluator calls, so that a child without one is refused in a sentence before it is measured.
+
+The contract has no key for them: the evaluator's own files name them, where they call them, in the form ``parse_entry`` reads.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from evolve.evaluate import parse_entry
+from evolve.problem._contract import Problem
+from evolve.propose import Scope
+
+_LARGEST = 1 << 20  # bytes of an evaluator's file that is looked into
+_NOT_THE_EVALUATOR = ("seed/", "redteam/")
+
+
+def scope_of(problem: Problem) -> Scope:
+    """What a child of the problem's program may change, and what it must keep."""
+    contract = problem.contract
+    return Scope(
+        contract.editable,
+        contract.may_add_files,
+        contract.max_bytes,
+        contract.meaningful_comments,
+        entries=called(problem),
+        initial=tuple(problem.seed),
+    )
+
+
+def called(problem: Problem) -> tuple[str, ...]:
+    """The functions of the seed program that texts in the evaluator's files name, as ``file.py:function``, sorted."""
+    found: set[str] = set()
+    for piece in problem.pieces:
+        if piece.kind == "file" and piece.path.endswith(".py") and not piece.path.startswith(_NOT_THE_EVALUATOR):
+            found |= _named(problem, piece.path)
+    return tuple(sorted(found))
+
+
+def _named(problem: Problem, path: str) -> set[str]:
+    try:
+        data = (problem.folder / path).read_bytes()
+        tree = ast.parse(data) if len(data) <= _LARGEST else None
+    except (OSError, SyntaxError, ValueError, RecursionError):  # validate says what is wrong with it
+        tree = None
+    texts = (
+        {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)} if tree else ()
+    )
+    return {entry for text in texts if (entry := _entry(text, problem))}
+
+
+def _entry(text: str, problem: Problem) -> str:
+    """``file.py:function`` of the seed program; "" where the text names none."""
+    if ":" not in text or len(text) > 300:
+        return ""
+    try:
+        entry = parse_entry(text)
+    except ValueError:
+        return ""
+    base = entry.module.replace(".", "/")
+    path = entry.file or next((each for each in (f"{base}/__init__.py", f"{base}.py") if each in problem.seed), "")
+    return f"{path}:{entry.function}" if path in problem.seed else ""

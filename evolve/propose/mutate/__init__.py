@@ -1,0 +1,1 @@
+"""Mechanical operators: constants, syntax trees, crossover.  They ask no model."""

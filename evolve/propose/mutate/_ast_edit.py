@@ -1,0 +1,107 @@
+"""AST edits: small typed changes of a program's text, one mostly, sometimes two or three."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archive import ProposalStatus
+from evolve.propose._canonical import canonical_hash
+from evolve.propose._operator import Files, Proposal, Scope, Task
+from evolve.propose._python import Edit, apply_edits, is_python, parse
+from evolve.propose._scope import check_scope, is_editable
+from evolve.propose.mutate._bounds import overstepped
+from evolve.propose.mutate._literals import find
+from evolve.propose.mutate._moves import KINDS, Move
+from evolve.propose.mutate._numbers import may_hold_numbers
+from evolve.propose.mutate._sites import Sites, sites_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ATTEMPTS = 8
+_ANOTHER = 0.25  # chance of one more edit, at most three
+
+
+class AstEdit:
+    """Moves numbers, names, signs, loop bounds, keywords, terms and statements of the first parent (see ``_moves.KINDS``).
+
+    The child parses, differs from its parent by more than spacing, and keeps every character outside the edits.  A kind is drawn
+    by its weight, then a place uniformly over all editable files.  In other languages than Python only numbers move.
+    """
+
+    name = "ast_edit"
+    family = "edit"
+
+    def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
+        """A child of the first parent, or ``INVALID`` when eight draws gave none."""
+        if not task.parents:
+            return Proposal(ProposalStatus.INVALID, reason="an edit needs one parent; found none.")
+        parent = task.parents[0]
+        reason = "the parent has nothing in its editable regions that an edit knows how to change."
+        for _ in range(ATTEMPTS):
+            draft = _draft(parent, task.scope, rng)
+            if draft is None:
+                continue
+            files, summary = draft
+            reason = why_not(parent, files, task.scope)
+            if not reason:
+                return Proposal(ProposalStatus.CHILD, files=files, summary=summary)
+        return Proposal(ProposalStatus.INVALID, reason=reason)
+
+
+def why_not(parent: Files, child: Files, scope: Scope) -> str:
+    """Why a mechanical child is no use: broken, out of scope, or the same program; "" when it is fine."""
+    for path, text in child.items():
+        if is_python(path) and text != parent.get(path) and (error := parse(text).error):
+            return f"the edit left {path} unparsable: {error}."
+        before = parent.get(path, "")
+        commented = text != before and ("tune:" in before or "tune:" in text)
+        if commented and (said := overstepped(before, text, find(path, before), find(path, text))):
+            return said
+    if reason := check_scope(parent, child, scope):
+        return reason
+    return (
+        "the edit changed nothing that matters."
+        if canonical_hash(child, scope.comments) == canonical_hash(parent, scope.comments)
+        else ""
+    )
+
+
+def _draft(parent: Files, scope: Scope, rng: np.random.Generator) -> tuple[Files, str] | None:
+    """One to three moves, all drawn on the parent; one that overlaps an earlier one is dropped."""
+    sites = {path: sites_of(path, parent[path]) for path in sorted(parent) if may_hold_numbers(path) and is_editable(path, scope)}
+    edits: dict[str, list[Edit]] = {}
+    summaries: list[str] = []
+    moves = 1
+    while moves < 3 and rng.random() < _ANOTHER:
+        moves += 1
+    for _ in range(moves):
+        drawn = _draw(sites, rng)
+        if drawn is None:
+            continue
+        path, move = drawn
+        made = edits.setdefault(path, [])
+        if any(new.start < old.end and old.start < new.end for new in move.edits for old in made):
+            continue
+        made += move.edits
+        summaries.append(f"{move.text} ({path}:{move.line})")
+    if not summaries:
+        return None
+    return {**parent, **{path: apply_edits(parent[path], made) for path, made in edits.items()}}, "; ".join(summaries)
+
+
+def _draw(sites: Mapping[str, Sites], rng: np.random.Generator) -> tuple[str, Move] | None:
+    counts = [[count(of_file) for of_file in sites.values()] for _, count, _ in KINDS]
+    weights = np.array([weight if sum(row) else 0.0 for (weight, _, _), row in zip(KINDS, counts, strict=True)])
+    if not weights.any():
+        return None
+    kind = int(rng.choice(len(KINDS), p=weights / weights.sum()))
+    at = int(rng.integers(sum(counts[kind])))
+    for (path, of_file), count in zip(sites.items(), counts[kind], strict=True):
+        if at < count:
+            move = KINDS[kind][2](of_file, rng)
+            return None if move is None else (path, move)
+        at -= count
+    return None

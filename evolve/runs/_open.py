@@ -1,0 +1,55 @@
+"""A run as its journal has it now, for reading: nothing is locked, cut or written, and nothing that runs candidates is imported."""
+
+from __future__ import annotations
+
+import shlex
+
+from archive import JournalMissing, RunCreated, TextStore, read_journal
+from evolve._errors import RunError
+from evolve.config._json import config_from_json
+from evolve.config._schema import RunConfig
+from evolve.engine._registry import build_search
+from evolve.problem._contract import Problem
+from evolve.runs._folder import RunDir
+from evolve.runs._recorded_problem import recorded_problem
+from evolve.runs._replay import replay
+from evolve.search._search import Search
+
+
+def open_search(run: RunDir) -> tuple[RunConfig, Problem, Search, TextStore]:
+    """The run's configuration, problem, search and texts.  Raises as ``read_run`` and ``read_journal``."""
+    config, problem = read_run(run)
+    search, texts = build_search(config, problem), TextStore(run.path)
+    replay(run, search, texts)
+    return config, problem, search, texts
+
+
+def read_run(run: RunDir) -> tuple[RunConfig, Problem]:
+    """What the run was made from.
+
+    What lies in ``RUN/problem`` decides nothing here: see ``evolve.runs._recorded_problem``.
+
+    Raises:
+        RunError: it was killed before its first record.
+    """
+    created = read_created(run)
+    return config_from_json(created.config), recorded_problem(run, created.problems[0])
+
+
+def read_created(run: RunDir) -> RunCreated:
+    """The first record of a run.
+
+    Raises:
+        RunError: it has none.
+    """
+    try:
+        first = next(read_journal(run.path), None)
+    except JournalMissing:
+        first = None
+    if first is None or not isinstance(first.record, RunCreated):
+        if run.checkpoint.with_suffix(".json").exists():
+            raise RunError(f"{run.path} has a checkpoint but no records; restore {run.path / 'journal'} from a copy.")
+        raise RunError(
+            f"{run.path} was killed before its first record; start it anew: evolve run ... out={shlex.quote(str(run.path))}"
+        )
+    return first.record

@@ -1,0 +1,1 @@
+"""The search as a pure state machine: what it knows, what it asks for next, what a record changes.  Runs nothing."""

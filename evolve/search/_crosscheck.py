@@ -1,0 +1,28 @@
+"""Rules that need more than one measurement, applied to each result before it is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from archive import Measurement, Purpose, Status
+from evolve.budget._cpu_budget import SEED
+from evolve.search._population import Population
+from evolve.search._steadiness import Steadiness, not_reproducible, reproduced
+
+
+def cross_checked(people: Population, steadiness: Steadiness, result: Measurement, purpose: Purpose) -> Measurement:
+    """The result, or its failure: a candidate must not ignore its seed nor spend more than the frame allows, and a deterministic
+    score must be the same again."""
+    number = people.by_id[result.candidate]
+    if people.ignores_its_seed(number, result):
+        reason = "seed_insensitive: two seeds gave the same, while the seed program's results differ"
+        return replace(result, status=Status.REJECTED, score=None, reason=reason)
+    if reason := people.over_budget(number, result, vault=purpose is Purpose.VAULT):
+        return replace(result, status=Status.OVER_BUDGET, score=None, reason=reason)
+    if purpose is not Purpose.RECHECK or people.contract.noisy or result.score is None or number == SEED:
+        return result
+    first, warm = people.sign * people.posterior(number)[0], not people.rows[number].cold
+    blamed = warm or (steadiness.steady and steadiness.rejects)
+    if not blamed or reproduced(first, result.score, warm=warm):
+        return result
+    return replace(result, status=Status.REJECTED, score=None, reason=not_reproducible(first, result.score, warm=warm))

@@ -1,0 +1,41 @@
+"""How two programs are related: who comes from whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evolve.search._search import Search
+
+_MOST = 4096  # programs looked at
+
+
+def is_ancestor(search: Search, elder: int, younger: int) -> bool:
+    """Whether ``younger`` comes from ``elder``, by any of its parents; rows are numbered in the order in which they were made."""
+    rows, waiting, seen = search.people.rows, [younger], {younger}
+    while waiting and len(seen) < _MOST:
+        for parent in rows[waiting.pop()].parents:
+            if parent == elder:
+                return True
+            if parent > elder and parent not in seen:
+                seen.add(parent)
+                waiting.append(parent)
+    return False
+
+
+def related(search: Search, one: int, other: int) -> bool:
+    """Whether one of the two comes from the other."""
+    return is_ancestor(search, min(one, other), max(one, other))
+
+
+def relation(search: Search, first: int, second: int) -> str:
+    """What the two parents of a crossover are to each other, in a sentence."""
+    rows = search.people.rows
+    elder, younger = min(first, second), max(first, second)
+    if is_ancestor(search, elder, younger):
+        names = ("The second", "the first") if elder == first else ("The first", "the second")
+        how = "was made from" if elder in rows[younger].parents else "comes, by several changes, from"
+        return f"{names[0]} {how} {names[1]}: what differs is what was changed on the way."
+    if set(rows[first].parents) & set(rows[second].parents):
+        return "Both were made from the same program, by different changes."
+    return "They come from different lines of descent, so they probably owe their scores to different things."

@@ -1,0 +1,111 @@
+"""Whether a deterministic problem's scores repeat: its leader and its seed program are measured again, each in a fresh process.
+
+The seed program is measured again with another seed, since a deterministic score must not hang on one; every other program with the
+seed of its first measurement, so that a difference is its own.  What follows from a difference:
+
+- A program whose score in a fresh process is not that in a warm one is ``rejected``: how it was started is no property of it.
+- So is one that differs between fresh processes while the seed program's scores are equal to the last bit: its own clock or
+  randomness decides its score.  Three times; after that the evaluator is the likelier cause.
+- Otherwise the problem is not deterministic, and the run says so from then on.  Two runs tell a standard deviation no better than
+  Student's t with one degree of freedom has it, so a gain within ``TIMES`` the largest difference is not called one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from archive import Measured, Purpose, Status, difference
+from evolve.budget._cpu_budget import SEED
+
+if TYPE_CHECKING:
+    from evolve.search._population import Population
+
+NOT_REPRODUCIBLE = "not_reproducible"
+TIMES = 12.7  # two-sided 95 % quantile of Student's t with one degree of freedom
+TRUSTED = 3  # programs that are rejected before the evaluator is suspected
+REMEDY = "write `noise: noisy` in problem.yaml and start a new run"
+
+
+@dataclass(slots=True)
+class Steadiness:
+    """What measuring again came to.
+
+    ``scores`` of each program that was measured again at the last stage, higher is better, the first score first.  ``broke`` says
+    how the seed program failed when it was.  ``told`` is set once the journal has an event that says so.
+    """
+
+    scores: dict[int, list[float]] = field(default_factory=dict)
+    rejected: int = 0
+    broke: str = ""
+    told: bool = False
+    widest: tuple[int, float, float] | None = field(init=False)  # whose scores differ most, the least and the largest; None: equal
+
+    def __post_init__(self) -> None:
+        self._compare()
+
+    def has(self, number: int) -> bool:
+        """Whether a program was measured again."""
+        return number in self.scores or (number == SEED and bool(self.broke))
+
+    @property
+    def steady(self) -> bool:
+        """Whether the seed program is known to give the same score again."""
+        return SEED in self.scores and len(set(self.scores[SEED])) == 1
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the problem, not a program, is taken not to be deterministic."""
+        return self.widest is not None or bool(self.broke)
+
+    @property
+    def rejects(self) -> bool:
+        """Whether a program whose score differs is still taken to be the cause itself."""
+        return not self.doubtful and self.rejected < TRUSTED
+
+    def saw(self, people: Population, number: int, record: Measured) -> None:
+        """A program was measured again; to be called before the population counts the result."""
+        result, tally = record.result, people.tally(number)
+        if people.contract.noisy or record.purpose is not Purpose.RECHECK or result.stage != people.contract.stages[-1].name:
+            return
+        self.rejected += result.status is Status.REJECTED and result.reason.startswith(NOT_REPRODUCIBLE)
+        if result.status is Status.OK and result.score is not None and tally is not None:
+            self.scores.setdefault(number, [tally.mean]).append(people.sign * result.score)
+        elif result.status not in (Status.OK, Status.EVALUATOR_ERROR):
+            self.scores.pop(number, None)
+            if number == SEED:
+                self.broke = f"the seed program ended as {result.status} when it was measured again: {result.reason}"
+        self._compare()
+
+    def _compare(self) -> None:
+        """What a search asks for at every step is found out once, when a score has come."""
+        ranges = [(difference(max(found), min(found)), number) for number, found in self.scores.items()]
+        gap, number = max(ranges, key=lambda item: (item[0], -item[1]), default=(0.0, SEED))
+        self.widest = (number, min(self.scores[number]), max(self.scores[number])) if gap > 0 else None
+
+    def no_gain(self, gain: float) -> bool:
+        """Whether a difference of scores lies within what is found between runs of one program."""
+        widest = self.widest
+        return bool(self.broke) or (widest is not None and abs(gain) <= TIMES * difference(widest[2], widest[1]))
+
+    def said(self, people: Population) -> str:
+        """What was found, in words, and what to type; "" while scores repeat."""
+        widest = self.widest
+        if widest is None:
+            return f"not deterministic: {self.broke}; {REMEDY}" if self.broke else ""
+        number, *ends = widest
+        low, high = sorted(people.sign * end for end in ends)
+        who = "the seed program" if number == SEED else people.rows[number].id
+        found = f"{who} scored {low!r} and {high!r}, a difference of {difference(high, low):.4g}"
+        return f"noisy although declared deterministic: {found}; {REMEDY}"
+
+
+def reproduced(first: float, score: float, *, warm: bool) -> bool:
+    """Whether a score is the first one: to the last bit, or up to rounding where the first came from a warm process."""
+    return score == first or (warm and abs(difference(score, first)) <= 1e-9 * max(1.0, abs(first)))
+
+
+def not_reproducible(first: float, score: float, *, warm: bool) -> str:
+    """The reason of a rejection."""
+    before = "in a warm process" if warm else "at first"
+    return f"{NOT_REPRODUCIBLE}: scored {first!r} {before} and {score!r} in a fresh one, with the same seed"

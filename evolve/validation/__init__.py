@@ -1,0 +1,1 @@
+"""Whether a problem is sound and a program better, outside of any run.  Keeps nothing."""

@@ -1,0 +1,140 @@
+"""``evolve validate PROBLEM FILES``: the treatment that a run gives its candidates, for one program against another.
+
+The program and the reference are measured in a run of their own, in a temporary folder, with the ``given`` policy: sequential
+evidence, then a vault of fresh seeds; on a deterministic problem an exact comparison.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from archive import candidate_id, read_journal
+from evolve._counted import counted
+from evolve.budget._cpu_budget import SEED
+from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
+from evolve.confirm import BAR_CLAIM, MIN_DF, e_value_of
+from evolve.engine._session import Announcement, start
+from evolve.problem._contract import Problem
+from evolve.problem._load import copy_problem
+from evolve.runs._folder import find
+from evolve.runs._open import open_search
+from evolve.runs._recorder import Hook
+from evolve.search._search import Search
+from evolve.views._report_cards import REFUSED, Card, Cards, report_cards
+from evolve.views._summary import Summary
+from evolve.views._verify import Exact, verify_best
+
+RUNS = 250  # of both programs together, at most
+_REFERENCE_SHARE = 0.5  # two programs are compared best with as many runs of each
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What became of it.  ``card`` is None on a deterministic problem, ``exact`` on a noisy one."""
+
+    confirmed: bool
+    summary: Summary
+    cards: Cards
+    card: Card | None
+    exact: Exact | None
+
+
+def compare(
+    problem: Problem,
+    files: Mapping[str, str],
+    against: Mapping[str, str],
+    config: RunConfig,
+    *,
+    hooks: Sequence[Hook] = (),
+    announce: Callable[[Announcement], None] | None = None,
+) -> Comparison:
+    """Whether ``files`` are better than ``against``.
+
+    Args:
+        problem: loaded with its assets.
+        files: the program, whole.
+        against: what it is compared with, whole.
+        config: tier, slots, seed and budget (without one: at most 250 runs) of the comparison.
+        hooks, announce: as ``evolve.engine._session.start`` has them.
+
+    Raises:
+        EnvironmentFault: no sandbox, a full disk.
+    """
+    with tempfile.TemporaryDirectory(prefix="evolve-validate-") as folder:
+        place = Path(folder)
+        _with_seed(problem, against, place / "problem")
+        summary = start(_configured(config, problem, place), programs=[files], hooks=hooks, announce=announce)
+        run = find(place / "run")
+        _, copy, search, _ = open_search(run)
+        cards = report_cards(search, copy, read_journal(run.path))
+        exact = None if problem.contract.noisy else verify_best(run, copy, search)
+    id_ = candidate_id(files)
+    card = None
+    if problem.contract.noisy:
+        card = next((one for one in cards.cards if one.candidate == id_), None) or _no_vault(search, id_)
+    confirmed = card.confirmed if card is not None else exact is not None and exact.candidate == id_ and exact.holds
+    return Comparison(confirmed, summary, cards, card, exact)
+
+
+def _with_seed(problem: Problem, seed: Mapping[str, str], target: Path) -> None:
+    """A copy of the problem whose seed program is another one."""
+    copy_problem(problem, target)
+    for path in problem.seed:
+        (target / "seed" / path).unlink()
+    for path, text in seed.items():
+        file = target / "seed" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+
+def _configured(config: RunConfig, problem: Problem, place: Path) -> RunConfig:
+    asked = config.budget
+    limited = any(limit is not None for limit in (asked.wall_s, asked.cpu_s, asked.evaluations))
+    return replace(
+        config,
+        problem=ProblemConfig(name=str(place / "problem"), params=dict(problem.params)),
+        search=replace(config.search, policy="given", reference="seed", reference_share=_REFERENCE_SHARE),
+        budget=asked if limited else BudgetConfig(evaluations=RUNS, confirm=asked.confirm),
+        out=str(place / "run"),
+    )
+
+
+def _no_vault(search: Search, id_: str) -> Card:
+    """The card of a program whose evidence opened no vault."""
+    people = search.people
+    number = people.by_id.get(id_)
+    e_value = 0.0
+    if number is None or number == SEED:
+        reason = "it is the reference itself"
+    elif people.tally(number) is None:
+        reason = f"it ended as {people.rows[number].status}"
+    else:
+        e_value = e_value_of(search.contest.evidence(number, people))
+        few = f"the noise is known to {counted(people.df, 'degree')} of freedom, expected {MIN_DF}"
+        weak = f"the evidence is too weak for a vault: e = {e_value:.3g}, expected {BAR_CLAIM:g}"
+        reason = few if people.df < MIN_DF and e_value >= BAR_CLAIM else weak
+    return Card(
+        vault=-1,
+        candidate=id_,
+        reference=people.rows[0].id,
+        status=REFUSED,
+        confirmed=False,
+        effect=None,
+        ci_low=None,
+        ci_high=None,
+        e_value=e_value,
+        p_value=None,
+        gate=(0, 0),
+        estimate=(0, 0),
+        paired=False,
+        milestone=0,
+        reason=reason,
+        runs={"all": people.n_measured(number)} if number is not None else {},
+        retries=0,
+        voids=0,
+        tiers=(search.tier,),
+        machines=(),
+    )

@@ -1,0 +1,373 @@
+"""``evolve validate``: what is wrong with a problem, or with a candidate for it, in words.
+
+A problem is judged by running its seed program through the real grader and sandbox: does it work, is it as deterministic or as
+noisy as its contract says, what does it cost.  A candidate is measured beside the seed program, on the same measurement seeds.
+Nothing here prints, and nothing is kept.
+"""
+
+from __future__ import annotations
+
+import queue
+import shlex
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from archive import Attempt, BlockStatus, Entry, Measurement, Start, Status, difference, mean_of, sd_of
+from evolve._counted import counted
+from evolve._errors import ProblemError
+from evolve._rng import fresh_seeds
+from evolve.budget._cpu_budget import ALLOWANCE, run_limit
+from evolve.config._schema import OPERATORS
+from evolve.engine._reach import KINDS, out_of_reach
+from evolve.engine._registry import build_operators
+from evolve.execute import Block, BlockReport, EntryReport, Executor, Report, Sink
+from evolve.problem._contract import Problem
+from evolve.validation._static import Check, check_files
+
+SEED, CANDIDATE = "seed", "candidate"
+NOISE_RUNS = 5
+COMPARED_RUNS = 3
+NEAR_LIMIT = 0.5  # of a stage's time or memory: other machines are slower, and children are not smaller
+FEW_EVALUATIONS = 30
+
+MakeExecutor = Callable[[Mapping[str, Problem], Sink], Executor]
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationReport:
+    """All checks in order, and the measurements they rest on.
+
+    ``noise_sd`` is the seed program's standard deviation over measurement seeds (None: deterministic, or not measured);
+    ``cost_s`` is wall time of one measurement at the last stage, the sandbox's start included.
+    """
+
+    problem: str
+    checks: tuple[Check, ...]
+    measurements: tuple[Measurement, ...] = ()
+    seed_score: float | None = None
+    noise_sd: float | None = None
+    cost_s: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed; hints do not count."""
+        return all(check.ok or check.hint for check in self.checks)
+
+
+def validate_problem(problem: Problem, make_executor: MakeExecutor, files: Mapping[str, str] | None = None) -> ValidationReport:
+    """Check a problem, or with ``files`` a candidate for it.
+
+    Args:
+        problem: loaded with its assets.
+        make_executor: makes an executor with at least one slot; it is closed again.
+        files: the candidate's files by relative path (see ``candidate_files``).
+
+    Raises:
+        EnvironmentFault: what the executor raises where this machine cannot run a sandbox.
+    """
+    if files is not None:
+        return _validate_candidate(problem, make_executor, files)
+    checks = check_files(problem)
+    entries = _seed_entries(problem)
+    results, end = _measure(problem, make_executor, entries, {SEED: problem.seed})
+    if not problem.contract.noisy and end.status is BlockStatus.OK and all(result.status is Status.OK for result in results):
+        again = [one for one in entries if one.start is Start.COLD][-2:-1]  # in another grader, later, with a seed that it had
+        more, end = _measure(problem, make_executor, again, {SEED: problem.seed})
+        entries, results = [*entries, *again], [*results, *more]
+    checks += _check_seed_runs(problem, entries, results, end)
+    if any(not (check.ok or check.hint) for check in checks):
+        return ValidationReport(problem.id, tuple(checks), tuple(results))
+    final = [result for result in results if result.stage == problem.contract.stages[-1].name]
+    cold = [result for result in final if result.start is not Start.WARM]
+    checks += [*_check_noise(problem, final), *_check_limits(problem, results), *_check_outcome(problem, final[0])]
+    checks += [*_check_cost(problem, final), _check_operators(problem)]
+    return ValidationReport(
+        problem.id,
+        tuple(checks),
+        tuple(results),
+        seed_score=mean_of([*_by_seed(cold).values()]),
+        noise_sd=sd_of([*_by_seed(cold).values()]) if problem.contract.noisy else None,
+        cost_s=statistics.median(result.wall_s for result in cold),
+    )
+
+
+def _check_operators(problem: Problem) -> Check:
+    reason = out_of_reach(problem, build_operators(OPERATORS).values())
+    if not reason:
+        return Check("operators", True, "the operators that need no model can change the seed program")
+    remedy = f"they change {KINDS} so a run needs a model (llm=...) or an agent (search=given, evolve ask)"
+    return Check("operators", False, f"no operator without a model can change the seed program ({reason})", remedy, hint=True)
+
+
+def candidate_files(problem: Problem, paths: Sequence[Path]) -> dict[str, str]:
+    """The seed program's files with those at ``paths`` in place of the ones they are named after.
+
+    A folder stands for all files in it.  A file is matched by the end of its path; the only file of a problem with one
+    editable file is matched whatever its name.
+
+    Raises:
+        ProblemError: a path cannot be read as text, or no file of the program is meant by it.
+    """
+    files = dict(problem.seed)
+    for path in paths:
+        if path.is_dir():
+            inside = {
+                one.relative_to(path).as_posix(): one
+                for one in sorted(path.rglob("*"))
+                if one.is_file() and "__pycache__" not in one.parts
+            }
+        else:
+            inside = {_meant(problem, path, alone=len(paths) == 1): path}
+        for name, one in inside.items():
+            if not one.is_file():
+                raise ProblemError(
+                    f"expected a file or a folder at {one}, found {'something else' if one.exists() else 'nothing'}."
+                )
+            try:
+                files[name] = one.read_bytes().decode()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ProblemError(f"expected a readable UTF-8 file at {one}, found {error}.") from error
+    return files
+
+
+def _meant(problem: Problem, path: Path, *, alone: bool) -> str:
+    parts = path.absolute().as_posix()
+    named = [name for name in problem.seed if parts.endswith(f"/{name}")]
+    if named:
+        return max(named, key=len)
+    editable = problem.contract.editable
+    if alone and len(editable) == 1:
+        return editable[0]
+    raise ProblemError(f"expected a file named after one of {', '.join(problem.seed)}, found {path}; rename it or give a folder.")
+
+
+# ------------------------------------------------------------------------------------------------ measuring
+
+
+def _seed_entries(problem: Problem) -> list[Entry]:
+    """Every stage once; at the last one, the first seed twice, other seeds, and a warm start where the stage allows one."""
+    *before, last = problem.contract.stages
+    seeds = fresh_seeds(NOISE_RUNS if problem.contract.noisy else 2)
+    entries = [Entry(SEED, stage.name, seeds[0]) for stage in before]
+    entries += [Entry(SEED, last.name, seed) for seed in (seeds[0], *seeds)]
+    if last.start is Start.WARM:
+        entries += [Entry(SEED, last.name, seeds[0], start=Start.WARM)] * 2  # the first also pays for the server
+    return entries
+
+
+def _measure(
+    problem: Problem, make_executor: MakeExecutor, entries: Sequence[Entry], files: Mapping[str, Mapping[str, str]]
+) -> tuple[list[Measurement], BlockReport]:
+    """Run the entries as one block; the measurements that came, in order, and how the block ended."""
+    reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+    executor = make_executor({problem.id: problem}, reports.put)
+    results = []
+    try:
+        attempt = Attempt("validate", 0)
+        executor.submit(Block(attempt, problem.id, tuple(entries), files, problem.contract.stages[-1].needs))
+        while isinstance(report := reports.get(), EntryReport):
+            results.append(report.result)
+    finally:
+        executor.close(drain=False)
+    return results, report
+
+
+# ------------------------------------------------------------------------------------------------ a problem
+
+
+def _check_seed_runs(problem: Problem, entries: Sequence[Entry], results: Sequence[Measurement], end: BlockReport) -> list[Check]:
+    if end.status is not BlockStatus.OK:
+        return [Check("grader", False, f"the grader did not finish: {end.reason}", "mend evaluate.py; it must import and return")]
+    failed = [result for result in results if result.status is not Status.OK]
+    if failed:
+        found = f"stage {failed[0].stage} ended as {failed[0].status}: {_said(failed[0])}"
+        if failed[0].status is Status.EVALUATOR_ERROR:
+            return [Check("evaluator", False, found, "mend evaluate.py")]
+        return [Check("seed program", False, found, "mend the seed program, or its limits")]
+    if len(results) != len(entries):
+        return [
+            Check(
+                "seed program", False, f"{len(results)} of {counted(len(entries), 'measurement')} came back", "run `evolve doctor`"
+            )
+        ]
+    score = results[-1].score
+    better = "higher" if problem.contract.maximize else "lower"
+    value = f"{problem.contract.metric} = {score:.10g} {problem.contract.unit}".strip()
+    told = Check("seed program", True, f"{value}; {better} is better (goal: {problem.contract.goal})")
+    return [told, *_check_cascade(problem, "seed program", results)]
+
+
+def _check_cascade(problem: Problem, who: str, results: Sequence[Measurement]) -> list[Check]:
+    """Stages whose ``pass_score`` the program does not reach."""
+    checks = []
+    for stage in problem.contract.stages:
+        scores = [result.score for result in results if result.stage == stage.name and result.score is not None]
+        if stage.pass_score is not None and scores and _worse(problem, scores[0], stage.pass_score):
+            found = f"the {who} scores {scores[0]:.6g} at stage {stage.name} and must reach {stage.pass_score:.6g}"
+            remedy = "set pass_score to what the seed program reaches" if who != "candidate" else "it goes no further in a run"
+            checks.append(Check("cascade", False, found, remedy))
+    return checks
+
+
+def _check_noise(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
+    scores = _by_seed(final)
+    repeats = [result.score for result in final if result.seed == final[0].seed and result.score is not None]
+    between = len(set(scores.values())) > 1
+    within = len(set(repeats)) > 1
+    if problem.contract.noisy and not between:
+        found = f"noise: noisy, but {len(scores)} measurement seeds gave the same score {repeats[0]:.10g}"
+        return [Check("noise", False, found, "draw data and order from trial.seed, or write noise: deterministic")]
+    if problem.contract.noisy:
+        sd, mean = sd_of([*scores.values()]), abs(mean_of([*scores.values()]))
+        share = f" ({100 * (sd / mean):.2g} % of the mean)" if sd < mean else ""
+        again = "; one seed twice differed too, so a measurement cannot be repeated exactly" if within else ""
+        return [Check("noise", True, f"sd {sd:.4g}{share} over {len(scores)} measurement seeds{again}")]
+    if within:
+        found = f"noise: deterministic, but one measurement seed gave {min(repeats)!r} and {max(repeats)!r}"
+        return [Check("noise", False, found, "write noise: noisy, or take the randomness out of evaluate.py and the seed program")]
+    if between:
+        found = f"noise: deterministic, but two measurement seeds gave {min(scores.values())!r} and {max(scores.values())!r}"
+        return [Check("noise", False, found, "write noise: noisy, or do not let trial.seed change the score")]
+    starts = " and ".join(sorted({str(result.start) for result in final}))
+    return [Check("noise", True, f"deterministic: {len(final)} runs in two graders agree to the last bit (started {starts})")]
+
+
+def _check_limits(problem: Problem, results: Sequence[Measurement]) -> list[Check]:
+    checks = []
+    for stage in problem.contract.stages:
+        runs = [result for result in results if result.stage == stage.name]
+        wall, memory = max(run.wall_s for run in runs), max(run.memory_mib for run in runs)
+        if wall > NEAR_LIMIT * stage.time_s:
+            found = f"stage {stage.name}: the seed program takes {wall:.3g} s of {stage.time_s:g} s"
+            checks.append(Check("limits", False, found, "raise time_s: slower machines and children need room", hint=True))
+        if memory > NEAR_LIMIT * stage.memory_mib:
+            found = f"stage {stage.name}: the seed program takes {memory:.0f} MiB of {stage.memory_mib} MiB"
+            checks.append(Check("limits", False, found, "raise memory_mib", hint=True))
+    return checks or [Check("limits", True, "the seed program stays below half of every stage's time and memory")]
+
+
+def _check_outcome(problem: Problem, result: Measurement) -> list[Check]:
+    checks = []
+    for axis in problem.contract.axes:
+        value = result.descriptors.get(axis.name)
+        if value is not None and not axis.low <= value <= axis.high:
+            found = f"the seed program's {axis.name} is {value:.4g}, outside {axis.low:g} to {axis.high:g}"
+            checks.append(Check("descriptors", False, found, "widen the axis; values outside fall into its end cells", hint=True))
+    for name in problem.contract.artifacts:
+        if name not in result.artifacts:
+            found = f"the seed program's outcome has no artifact {name}, which problem.yaml declares"
+            checks.append(
+                Check("artifacts", False, found, f"return Outcome(..., artifacts={{{name!r}: ...}}), or do not declare it")
+            )
+    if not result.feedback:
+        remedy = "return Outcome(..., feedback=...): what a person would want to know before the next try"
+        checks.append(Check("feedback", False, "evaluate.py says nothing about the seed program", remedy, hint=True))
+    return checks
+
+
+def _check_cost(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
+    starts = sorted({result.start for result in final})
+    costs = {start: min(run.wall_s for run in final if run.start is start) for start in starts}  # what disturbs only adds
+    said = ", ".join(f"{_duration(cost)} {start}" for start, cost in costs.items())
+    cpu = statistics.median(run.cpu_s for run in final)
+    scorer = statistics.median(run.scorer_cpu_s for run in final)
+    checks = [
+        Check("cost", True, f"one measurement: {said}; CPU {_duration(cpu)} of the candidate, {_duration(scorer)} of the scorer")
+    ]
+    wall = problem.contract.budget.wall_s
+    if wall is not None and wall < FEW_EVALUATIONS * min(costs.values()):
+        found = (
+            f"the default budget of {wall:g} s holds about {counted(round(wall / min(costs.values())), 'measurement')} on one slot"
+        )
+        checks.append(Check("budget", False, found, "raise budget.wall_s, or make a measurement cheaper", hint=True))
+    return checks
+
+
+# ------------------------------------------------------------------------------------------------ a candidate
+
+
+def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Mapping[str, str]) -> ValidationReport:
+    *before, last = (stage.name for stage in problem.contract.stages)
+    seeds = fresh_seeds(COMPARED_RUNS if problem.contract.noisy else 1)
+    entries = [Entry(CANDIDATE, stage, seeds[0]) for stage in before]
+    entries += [Entry(who, last, seed) for seed in seeds for who in (SEED, CANDIDATE)]
+    results, end = _measure(problem, make_executor, entries, {SEED: problem.seed, CANDIDATE: files})
+    if end.status is not BlockStatus.OK:
+        found = f"the grader did not finish: {end.reason}"
+        return ValidationReport(
+            problem.id,
+            (Check("grader", False, found, f"run `evolve validate {shlex.quote(str(problem.folder))}`"),),
+            tuple(results),
+        )
+    ours = [result for result in results if result.candidate == CANDIDATE]
+    theirs = [result for result in results if result.candidate == SEED]
+    checks = _check_cascade(problem, "candidate", ours)
+    if any(result.status is not Status.OK for result in theirs):
+        found = f"the seed program itself ends as {theirs[-1].status}: {theirs[-1].reason}"
+        checks.append(Check("seed program", False, found, f"run `evolve validate {shlex.quote(str(problem.folder))}`"))
+    failed = [result for result in ours if result.status is not Status.OK]
+    if failed:
+        checks.append(Check("candidate", False, f"{failed[0].status}: {_said(failed[0])}", "mend the candidate"))
+    else:
+        final = [result for result in ours if result.stage == last]
+        checks.insert(0, Check("candidate", True, _comparison(problem, _mean(theirs), _mean(final), len(seeds))))
+        if problem.contract.frame == "cpu_budget":
+            checks.append(_check_cpu(theirs, final))
+        if final[0].feedback:
+            checks.append(Check("feedback", True, final[0].feedback))
+    return ValidationReport(problem.id, tuple(checks), tuple(results), seed_score=_mean(theirs))
+
+
+def _check_cpu(theirs: Sequence[Measurement], ours: Sequence[Measurement]) -> Check:
+    """A few runs cannot decide 1.10 x, which is within the noise of CPU time; what a single run is stopped at they can."""
+    spent = statistics.fmean(result.cpu_s for result in ours)
+    allowed = ALLOWANCE * statistics.fmean(result.cpu_s for result in theirs)
+    found = f"{_duration(spent)} of CPU; allowed are {_duration(allowed)}, {ALLOWANCE:g} times what the seed program spends"
+    return Check(
+        "cpu budget", spent <= allowed, found, "make it cheaper", hint=spent <= run_limit([result.cpu_s for result in theirs])
+    )
+
+
+def _comparison(problem: Problem, seed: float | None, score: float | None, n: int) -> str:
+    assert score is not None
+    contract = problem.contract
+    value = f"ok: {contract.metric} = {score:.10g} {contract.unit}".strip()
+    if seed is None:
+        return value
+    gain = difference(score, seed) if contract.maximize else difference(seed, score)
+    much = "no different" if gain == 0 else f"{'better' if gain > 0 else 'worse'} by {abs(gain):.4g}"
+    runs = f"; a first look, {n} noisy runs each" if contract.noisy else ""
+    return f"{value}, {much} than the seed program's {seed:.10g}{runs}"
+
+
+# ------------------------------------------------------------------------------------------------ words and numbers
+
+
+def _by_seed(results: Sequence[Measurement]) -> dict[int, float]:
+    """The first score of each measurement seed."""
+    scores: dict[int, float] = {}
+    for result in results:
+        if result.score is not None:
+            scores.setdefault(result.seed, result.score)
+    return scores
+
+
+def _mean(results: Sequence[Measurement]) -> float | None:
+    scores = [result.score for result in results if result.score is not None]
+    return mean_of(scores) if scores else None
+
+
+def _worse(problem: Problem, score: float, bar: float) -> bool:
+    return score < bar if problem.contract.maximize else score > bar
+
+
+def _duration(seconds: float) -> str:
+    return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def _said(result: Measurement) -> str:
+    """Why a measurement failed: the reason, and what the feedback adds to it."""
+    more = [] if result.feedback.strip() == result.reason.strip() else result.feedback.strip().splitlines()[-12:]
+    return "\n    ".join([result.reason or "no reason given", *more])

@@ -1,0 +1,67 @@
+"""How a candidate came about: its ancestors in a search that is open, with what each changed and scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archive import Status, TextStore, changed_lines
+from evolve.search._population import standing
+from evolve.search._search import Search
+from evolve.views._progress import operator_of
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One ancestor, or the candidate itself.
+
+    ``score``, ``sd`` and ``n`` are those of the last stage, in the problem's own sign; None and 0 without an ok measurement there.
+    ``added`` and ``removed`` count lines against the first parent.  ``summary`` may be a model's words: untrusted.
+    """
+
+    id: str
+    parents: tuple[str, ...]
+    operator: str
+    summary: str
+    generation: int
+    status: Status | None
+    score: float | None
+    sd: float | None
+    n: int
+    added: int
+    removed: int
+
+
+def story(search: Search, texts: TextStore, number: int, *, all_parents: bool = False) -> tuple[Step, ...]:
+    """The ancestors of a candidate, oldest first, ending with itself; along first parents only, unless ``all_parents``.
+
+    Reads the ancestors' records from the journal and nothing else, so it costs as much as the line is long.
+    """
+    line, todo = {number}, [number]
+    while todo:
+        parents = search.people.rows[todo.pop()].parents
+        for parent in parents if all_parents else parents[:1]:
+            if parent not in line:
+                line.add(parent)
+                todo.append(parent)
+    return tuple(_step(search, texts, one) for one in sorted(line))
+
+
+def _step(search: Search, texts: TextStore, number: int) -> Step:
+    people = search.people
+    row = people.rows[number]
+    place = standing(people, number) if people.score(number) is not None else None
+    before = texts.files(people.rows[row.parents[0]].id) if row.parents else {}
+    added, removed = changed_lines(before, texts.files(row.id))
+    return Step(
+        id=row.id,
+        parents=tuple(people.rows[parent].id for parent in row.parents),
+        operator=operator_of(search, number),
+        summary=texts.candidate(row.id).summary,
+        generation=row.generation,
+        status=row.status,
+        score=place.score if place else None,
+        sd=place.sd if place else None,
+        n=place.n if place else 0,
+        added=added,
+        removed=removed,
+    )

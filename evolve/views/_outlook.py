@@ -1,0 +1,247 @@
+"""What is to come of a run: what its limits leave, whether and when a child is measured, which command gives more."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from evolve._counted import counted
+from evolve.budget._cpu_budget import SEED
+from evolve.budget._ledger import usd
+from evolve.search._claims import is_limit
+from evolve.search._schedule import reserve
+from evolve.search._stopping import NO_MODEL, NO_MODEL_NO_LIMIT, limits, over, spent
+
+if TYPE_CHECKING:
+    from evolve.search._search import Search
+
+_MORE = 2  # a limit that is raised is doubled, or more often
+_MOST_DOUBLINGS = 60
+_SOON_S = 1.0
+MACHINE = ("budget.wall_s", "budget.cpu_s", "budget.evaluations", "budget.candidates")  # limits of what is measured
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLeft:
+    """One limit of the budget, in its own unit: seconds, dollars or a count.
+
+    ``set_aside`` is kept back for final measurements and claims, ``left`` is what children may still take.
+    """
+
+    name: str
+    limit: float
+    spent: float
+    set_aside: float
+    left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """How long a run still goes on.
+
+    ``over`` says why nothing new is searched for and ``ended_by`` which limit leaves no room for another child, "" where none;
+    ``command`` raises that limit.  ``waiting`` children are to be measured and ``running`` measurements are in hand, ``measure_s``
+    is what one has taken lately.  ``measurements_left`` is about how many more the limits allow, None without any limit; a driver
+    ends in about ``ends_in_s`` seconds by its clock, None where nobody drives or no limit of the machine is set.
+    """
+
+    driven: bool
+    over: str
+    ended_by: str
+    command: str
+    limits: tuple[LimitLeft, ...]
+    waiting: int
+    running: int
+    measure_s: float
+    measurements_left: int | None
+    ends_in_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """Whether and when a candidate is measured.  ``will`` be, by whoever drives the run now, after ``ahead`` others, in about
+    ``about_s`` seconds; where nobody will, ``words`` say why and what to type."""
+
+    measured: bool
+    will: bool
+    ahead: int
+    about_s: float | None
+    words: str
+
+
+def outlook(search: Search, now: float, *, run: str, driven: bool) -> Outlook:
+    """The outlook at Unix time ``now`` (of a run that nobody drives: of its last record)."""
+    ended_by = spent(search, now)
+    rows = tuple(_rows(search, now))
+    left = _measurements_left(search, rows)
+    in_s = None
+    if driven:
+        clock = next((row.left for row in rows if row.name == "budget.wall_s"), None)
+        counted = left * search.spend.measure_wall_s / search.slots if left is not None else None
+        in_s = min((each for each in (clock, counted) if each is not None), default=None)
+    return Outlook(
+        driven=driven,
+        over=search.failed or search.stopping or (over(search, now) if search.people.rows else ""),
+        ended_by=ended_by,
+        command=raising(search, now, run, ended_by) if ended_by else "",
+        limits=rows,
+        waiting=len(_waiting(search)),
+        running=sum(len(block.remaining()) for block in search.tickets.blocks.values()),
+        measure_s=round(search.spend.measure_wall_s, 3),
+        measurements_left=left,
+        ends_in_s=None if in_s is None else round(in_s, 1),
+    )
+
+
+def fate(search: Search, number: int, seen: Outlook, now: float, *, run: str, ran_s: float = 0.0) -> Fate:
+    """What becomes of a candidate, as things stand at Unix time ``now``; where it is being measured, since ``ran_s`` seconds."""
+    row = search.people.rows[number]
+    if row.settled:
+        return Fate(measured=True, will=False, ahead=0, about_s=None, words="it is measured")
+    queue, in_hand = _waiting(search), is_in_hand(search, row.id)
+    ahead = 0 if in_hand else (queue.index(number) if number in queue else 0) + seen.running
+    here = shlex.quote(run)
+    if search.failed:
+        return Fate(False, False, ahead, None, f"the run failed ({search.failed}); see: evolve status {here}")
+    if number in queue and seen.ended_by not in ("", "budget.candidates"):  # a candidate that is there is counted already
+        return Fate(False, False, ahead, None, spent_words(seen))
+    why = crowded_words(search, seen, now, run, queue.index(number) + 1) if number in queue else ""
+    if not seen.driven:
+        words = f"nobody drives the run, so it is not measured yet; to measure it, type: evolve result {here} {row.id} --wait"
+        words += f"; but {why}" if why else ""
+        return Fate(False, False, ahead, None, words)
+    slots = max(search.slots, 1)
+    about = math.ceil((ahead + 1) / slots) * search.spend.measure_wall_s
+    if in_hand:
+        about = max(about - ran_s, 0.0)
+        if about < _SOON_S:
+            words = f"it is being measured, for {_amount(round(ran_s))} s already; one takes about {_amount(seen.measure_s)} s"
+        else:
+            words = f"it is being measured; its score is there in about {about:.0f} s"
+        return Fate(False, True, 0, round(about, 1), words)
+    if why:
+        return Fate(False, False, ahead, None, why)
+    before = f"after {counted(ahead, 'other')}, " if ahead else ""
+    soon = f"about {about:.0f} s" if about >= _SOON_S else "less than a second"
+    return Fate(False, True, ahead, round(about, 1), f"it is measured {before}in {soon}, by whoever drives the run")
+
+
+def is_in_hand(search: Search, candidate: str) -> bool:
+    """Whether a candidate is being measured."""
+    blocks = search.tickets.blocks.values()
+    return any(block.issued.entries[i].candidate == candidate for block in blocks for i in block.remaining())
+
+
+def crowded_words(search: Search, seen: Outlook, now: float, run: str, n: int) -> str:
+    """Which limit has no room for ``n`` children that wait, and what to type; "" where they fit.  Those are counted already."""
+    rooms = {name: room for name, room in _rooms(search, seen.limits).items() if name != "budget.candidates"}
+    name = min(rooms, key=lambda one: rooms[one], default="")
+    if not name or rooms[name] >= n:
+        return ""
+    room, more = math.floor(rooms[name]), raising(search, now, run, name, room=n)
+    much = counted(room, "more measurement")
+    return f"{name} has room for about {much}, and with this child {n} wait; to make room, type: {more}"
+
+
+def spent_words(seen: Outlook) -> str:
+    """Which limit leaves no room for another child, how much of it is spent, and what to type; "" where none does."""
+    name = seen.ended_by
+    if not name:
+        return ""
+    row = next((one for one in seen.limits if one.name == name), None)
+    much = f" ({_amount(row.spent)} of {_amount(row.limit)} spent, {_amount(row.set_aside)} set aside)" if row is not None else ""
+    return f"{name} leaves no room for another child{much}; to go on, type: {seen.command}"
+
+
+def raising(search: Search, now: float, run: str, *names: str, room: int = 0) -> str:
+    """The command that raises these limits, and no other, so far that each leaves room for another child at Unix time ``now``, and
+    for ``room`` of them if that is more."""
+    words = []
+    for name in names:
+        if getattr(limits(search), name.removeprefix("budget.")) is not None:
+            words.append(f"{name}={_raised(search, now, name, room)}")
+    return " ".join(["evolve resume", shlex.quote(run), *words])
+
+
+def _raised(search: Search, now: float, name: str, room: int) -> str:
+    """A limit doubled until it is above what is spent and what would then be set aside, and would end nothing."""
+    key = name.removeprefix("budget.")
+    amount = _amount(_MORE * max(getattr(limits(search), key), _used(search, now).get(key, (0, 0))[0]))
+    for _ in range(_MOST_DOUBLINGS):
+        as_if = copy(search)  # what is set aside depends on the limits
+        as_if.budget = replace(limits(search), **cast("dict[str, Any]", {key: float(amount)}))
+        much, aside = _used(as_if, now)[key]
+        if float(amount) > much + aside + room * _cost(search).get(name, 0.0) and spent(as_if, now) != name:
+            break
+        amount = _amount(_MORE * float(amount))
+    return amount
+
+
+def ending_limits(search: Search, why: str) -> tuple[str, ...]:
+    """The limits that a search ended by, whose raising lets it go on; none where it ended otherwise.
+
+    A search that has nothing but models ends by the caps that left no room for a call.
+    """
+    if why in (NO_MODEL, NO_MODEL_NO_LIMIT) or why in search.accounts.spent():
+        return search.accounts.spent()
+    return (why,) if is_limit(why) else ()
+
+
+def _rows(search: Search, now: float) -> list[LimitLeft]:
+    budget, rows = limits(search), []
+    for key, (much, aside) in _used(search, now).items():
+        limit = getattr(budget, key)
+        if limit is not None:
+            aside = min(aside, max(limit - much, 0))
+            left = max(limit - much - aside, 0)
+            rows.append(LimitLeft(f"budget.{key}", *(round(float(one), 6) for one in (limit, much, aside, left))))
+    return rows
+
+
+def _used(search: Search, now: float) -> dict[str, tuple[float, float]]:
+    """What is spent of each limit, and what is set aside."""
+    spend, kept, ledger = search.spend, reserve(search), search.accounts.ledger
+    return {
+        "wall_s": (spend.elapsed(now), kept.wall_s),
+        "cpu_s": (spend.cpu_s, kept.cpu_s),
+        "evaluations": (spend.evaluations, kept.evaluations),
+        "candidates": (spend.candidates, 0),
+        "usd": (usd(ledger.settled.nano), 0),
+        "tokens": (ledger.settled.tokens, 0),
+        "calls": (ledger.settled.calls, 0),
+    }
+
+
+def _measurements_left(search: Search, rows: tuple[LimitLeft, ...]) -> int | None:
+    """About how many more measurements of children the limits allow, at what one has taken lately."""
+    counts = _rooms(search, rows).values()
+    return math.floor(min(counts)) if counts else None
+
+
+def _rooms(search: Search, rows: tuple[LimitLeft, ...]) -> dict[str, float]:
+    """How many measurements each limit leaves room for; those that limit none are not named."""
+    cost = _cost(search)
+    return {row.name: row.left / cost[row.name] for row in rows if cost.get(row.name)}
+
+
+def _cost(search: Search) -> dict[str, float]:
+    """What one measurement takes of each limit, lately."""
+    spend = search.spend
+    return {
+        "budget.wall_s": spend.measure_wall_s / max(search.slots, 1),
+        "budget.cpu_s": spend.measure_cpu_s,
+        "budget.evaluations": 1.0,
+        "budget.candidates": 1.0,
+    }
+
+
+def _waiting(search: Search) -> list[int]:
+    """Children that wait for a measurement, in their order."""
+    return [due.row for due in search.people.ready if due.row != SEED]
+
+
+def _amount(value: float) -> str:
+    return f"{value:.0f}" if value == round(value) or value >= 100 else f"{value:.3g}"

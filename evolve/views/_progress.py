@@ -1,0 +1,163 @@
+"""What a person wants to know of a run, as plain values: for the live view, for ``evolve status``, for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evolve.confirm import Noise
+from evolve.engine._external import EXTERNAL
+from evolve.problem._contract import Budget
+from evolve.search._claims import allowance, claims_of, holds_a_vault
+from evolve.search._policies import SEED
+from evolve.search._population import Standing, standing
+from evolve.search._schedule import final_runs
+from evolve.search._search import Search
+from evolve.search._stopping import limits
+from evolve.views._summary import (
+    EvaluatorFaults,
+    ModelUse,
+    best_of,
+    beyond_words,
+    champion_of,
+    evaluator_faults,
+    model_use,
+    noise_of,
+    stated_gain,
+    word_of,
+)
+from evolve.views._unchecked import Unchecked, unchecked
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many of the measured or waiting children an operator made, and how many of the archive's places are held by them."""
+
+    operator: str
+    children: int
+    elites: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A search as it stands.  Scores carry the problem's own sign; ``gain`` is over the seed program, higher is better, None
+    where none is to be stated.
+
+    ``cells`` is None where the archive has no descriptors, and ``filled`` then counts its elites.  ``noise`` is None
+    until there are replicates.  ``word`` says how well founded the best is.  ``set_aside`` counts measurements kept back for vaults
+    (0 where they do not pay for one), ``reserved`` final runs.  ``phase`` is seed, search, final or draining.
+    """
+
+    phase: str
+    seed: Standing | None
+    best: Standing | None
+    best_operator: str
+    gain: float | None
+    candidates: int
+    measurements: int
+    failures: Mapping[str, int]
+    filled: int
+    cells: int | None
+    shares: tuple[Share, ...]
+    noise: Noise | None
+    word: str
+    champion_id: str | None
+    openings: int
+    claims: int
+    set_aside: int
+    elapsed_s: float
+    cpu_s: float
+    budget: Budget
+    reserved: int
+    models: ModelUse
+    evaluator: EvaluatorFaults
+    not_deterministic: str = ""  # what was found on a problem that calls itself deterministic
+    beyond: str = ""  # that scores are too large to be compared as they are
+    unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
+
+
+class Watch:
+    """Makes ``Progress`` of one search again and again; a call costs what is new since the last one, and the number of elites."""
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._seen = 0
+        self._children: dict[int, int] = dict.fromkeys(range(len(search.bandit.arms)), 0)
+        self._told = 0  # children of people and agents
+
+    def look(self, now: float) -> Progress:
+        """The search at Unix time ``now``.  To be called where the search may be read: in the thread that drives it."""
+        search, people = self._search, self._search.people
+        seed = _standing(search, SEED) if people.rows else None
+        number = best_of(search)
+        best = _standing(search, number) if number is not None else None
+        archive = people.archive
+        return Progress(
+            phase=_phase(search, now),
+            seed=seed,
+            best=best,
+            best_operator=operator_of(search, number) if number is not None else "",
+            gain=stated_gain(search, number),
+            candidates=search.spend.candidates,
+            measurements=search.spend.evaluations,
+            failures=dict(sorted(people.failures.items())),
+            filled=archive.cells.n_filled if search.contract.axes else len(archive.cells),
+            cells=archive.n_cells if search.contract.axes else None,
+            shares=self._shares(),
+            noise=noise_of(search),
+            word=word_of(search, number) if number is not None else "",
+            champion_id=champion_of(search),
+            openings=len(search.docket.vaults),
+            claims=len(claims_of(search)),
+            set_aside=int(allowance(search)) if search.contract.noisy and holds_a_vault(search) else 0,
+            elapsed_s=search.spend.elapsed(now),
+            cpu_s=search.spend.cpu_s,
+            budget=limits(search),
+            models=model_use(search),
+            not_deterministic=search.steadiness.said(people),
+            beyond=beyond_words(search),
+            unchecked=unchecked(search, number, now),
+            evaluator=evaluator_faults(search),
+            reserved=(2 * final_runs(search) if search.finals is None else search.finals[1]) if search.contract.noisy else 0,
+        )
+
+    def _shares(self) -> tuple[Share, ...]:
+        search, rows = self._search, self._search.people.rows
+        for row in rows[self._seen :]:
+            if row.arm >= 0:
+                self._children[row.arm] += 1
+        self._told += sum(row.arm < 0 for row in rows[max(self._seen, SEED + 1) :])
+        self._seen = len(rows)
+        elites = dict.fromkeys(self._children, 0)
+        for number in search.people.elites:
+            if rows[number].arm >= 0:
+                elites[rows[number].arm] += 1
+        shares: dict[str, Share] = {}
+        for index, arm in enumerate(search.bandit.arms):
+            name = f"{arm.operator} {arm.model}".strip()
+            old = shares.get(name, Share(name, 0, 0))
+            shares[name] = Share(name, old.children + self._children[index], old.elites + elites[index])
+        if self._told or search.policy.given:
+            told = sum(rows[number].arm < 0 and number != SEED for number in search.people.elites)
+            shares[EXTERNAL] = Share(EXTERNAL, self._told, told)
+        if search.policy.given:  # no operator of its own runs
+            shares = {name: one for name, one in shares.items() if one.children or name == EXTERNAL}
+        return tuple(shares.values())
+
+
+def operator_of(search: Search, number: int) -> str:
+    """The operator that made a candidate; ``seed`` for the seed program."""
+    arm = search.people.rows[number].arm
+    return search.bandit.arms[arm].operator if arm >= 0 else "seed" if number == SEED else EXTERNAL
+
+
+def _standing(search: Search, number: int) -> Standing | None:
+    return standing(search.people, number) if search.people.score(number) is not None else None
+
+
+def _phase(search: Search, now: float) -> str:
+    if search.stopping or search.failed:
+        return "draining"
+    if search.people.leader is None:
+        return "seed"
+    return "final" if search.over(now) else "search"

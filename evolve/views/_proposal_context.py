@@ -1,0 +1,236 @@
+"""Assignments: what the search knows, gathered for whoever makes a child.  Reads the search and the texts, changes neither."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archive import Arm, ProposeIssued, Status, TextStore
+from evolve._counted import counted
+from evolve.budget._cpu_budget import SEED
+from evolve.budget._ledger import usd
+from evolve.budget._model_limits import CROSSOVER, REPAIR
+from evolve.problem._contract import Contract, Problem
+from evolve.propose import Assignment, Attempted, Cost, FailureClass, Program, Removed, TaskSheet, few_lines
+from evolve.search._kinship import relation
+from evolve.search._memory import effect_of
+from evolve.search._stopping import limits
+
+if TYPE_CHECKING:
+    from evolve.search._search import Search
+
+_TRIED = 10
+_ANCESTORS = 4
+_LINES = 12  # of one deletion
+
+
+def task_sheet(problem: Problem, instructions: str) -> TaskSheet:
+    """The problem, as it may be told."""
+    contract = problem.contract
+    return TaskSheet(
+        problem=contract.name,
+        statement=problem.statement,
+        instructions=instructions,
+        metric=contract.metric,
+        goal=contract.goal,
+        unit=contract.unit,
+        noisy=contract.noisy,
+        secondary=contract.secondary,
+        editable=contract.editable or tuple(sorted(problem.seed)),
+        may_add_files=contract.may_add_files,
+        max_bytes=contract.max_bytes,
+        imports=contract.candidate_imports,
+        limits=_limits(contract),
+        params=dict(problem.params),
+    )
+
+
+def _limits(contract: Contract) -> str:
+    stage = contract.stages[-1]
+    parts = [f"{stage.time_s:g} s on the clock, scoring included"]
+    if stage.cpu_s is not None:
+        parts.append(f"{stage.cpu_s:g} s of CPU")
+    parts.append(f"{stage.cpus:g} CPU" + (f", {stage.gpus:g} GPU" if stage.gpus else ""))
+    parts.append(f"{stage.memory_mib} MiB of memory")
+    if contract.frame == "cpu_budget":
+        parts.append("CPU at most 1.10 times what the seed program takes")
+    return ", ".join(parts)
+
+
+def assignment(search: Search, issued: ProposeIssued, texts: TextStore, sheet: TaskSheet) -> Assignment:
+    """Everything that the maker of this ticket's child is told."""
+    people, memory = search.people, search.memory
+    parents = tuple(people.by_id[id_] for id_ in issued.parents)
+    seed, best = _score(search, SEED), _score(search, people.leader)
+    operator = issued.arm.operator
+    base = _working(search, parents[0]) if operator == REPAIR else None
+    return Assignment(
+        task=sheet,
+        arm=Arm(operator, issued.arm.model, issued.arm.format),
+        parents=tuple(_program(search, number, texts) for number in parents),
+        inspirations=tuple(_program(search, people.by_id[id_], texts) for id_ in issued.inspirations),
+        base=_program(search, base, texts) if base is not None else None,
+        relation=relation(search, *parents[:2]) if operator == CROSSOVER and len(parents) > 1 else "",
+        seed_score=seed.score,
+        seed_sd=seed.sd,
+        seed_n=seed.n,
+        best_score=best.score,
+        best_sd=best.sd,
+        best_n=best.n,
+        tried=_tried(search, parents[0], texts),
+        removed=_removed(search, parents[0], texts) if operator != REPAIR else (),
+        failures=tuple(
+            FailureClass(status=status, count=count, reason=reason) for status, (count, reason) in memory.failures.items()
+        ),
+        notes=memory.notes,
+        stagnant=people.n_settled - people.leader_at,
+        ticket=issued.attempt.ticket,
+        siblings=_siblings(search, issued),
+        left=_left(search),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Score:
+    """A posterior in the problem's own sign; the deviation is not a number where noise is not known yet."""
+
+    score: float | None
+    sd: float = 0.0
+    n: int = 0
+
+
+def _score(search: Search, number: int | None) -> _Score:
+    people = search.people
+    if number is None or people.score(number) is None:
+        return _Score(None)
+    mean, sd = people.shown(number)
+    return _Score(people.sign * mean, _spread(search, sd), people.n_measured(number))
+
+
+def _spread(search: Search, sd: float) -> float:
+    return math.nan if search.contract.noisy and not sd > 0 else sd
+
+
+def _working(search: Search, number: int) -> int | None:
+    """The nearest ancestor of a failed program that has a score."""
+    rows = search.people.rows
+    while rows[number].parents:
+        number = rows[number].parents[0]
+        if search.people.score(number) is not None:
+            return number
+    return None
+
+
+def _siblings(search: Search, issued: ProposeIssued) -> int:
+    """Open tickets before this one for a child of the same program, of whoever may think."""
+    return sum(
+        other.attempt.ticket < issued.attempt.ticket
+        and other.parents[:1] == issued.parents[:1]
+        and (bool(other.arm.model) or other.expires_at is not None)
+        for other in search.tickets.proposals.values()
+    )
+
+
+def _left(search: Search) -> str:
+    """What the limits leave, coarsely."""
+    budget, spend, ledger = limits(search), search.spend, search.accounts.ledger
+    parts = []
+    if budget.wall_s is not None:
+        seconds = max(budget.wall_s - spend.elapsed(max(search.now, spend.last_at)), 0.0)
+        parts.append(_time(seconds))
+    if budget.evaluations is not None:
+        parts.append(counted(max(budget.evaluations - spend.evaluations, 0), "measurement"))
+    if budget.usd is not None:
+        parts.append(f"${max(budget.usd - usd(ledger.settled.nano), 0.0):.2f} for models")
+    if budget.calls is not None:
+        parts.append(counted(max(budget.calls - ledger.settled.calls, 0), "call of models", "calls of models"))
+    return ", ".join(parts)
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _program(search: Search, number: int, texts: TextStore) -> Program:
+    people, memory = search.people, search.memory
+    row, told, idea = people.rows[number], memory.told.get(number), memory.ideas.get(number)
+    score, effect = _score(search, number), effect_of(search, number)
+    return Program(
+        id=row.id,
+        files=texts.files(row.id),
+        status=str(row.status or ""),
+        score=score.score,
+        sd=score.sd,
+        n=people.n_measured(number),
+        reason=told.reason if told else "",
+        feedback=told.feedback if told else "",
+        curve=told.curve if told else None,
+        metrics=dict(told.metrics) if told else {},
+        descriptors={axis.name: row.descriptors[axis.name] for axis in search.contract.axes if axis.name in row.descriptors},
+        summary=memory.summaries.get(number, ""),
+        hypothesis=idea.hypothesis if idea else "",
+        expected=idea.expected if idea else "",
+        effect=people.sign * effect.effect if effect else None,
+        effect_sd=_spread(search, effect.sd) if effect else 0.0,
+        cost=Cost(wall_s=told.wall_s, cpu_s=told.cpu_s, memory_mib=told.memory_mib) if told and told.wall_s else None,
+    )
+
+
+def _tried(search: Search, parent: int, texts: TextStore) -> tuple[Attempted, ...]:
+    """Children of the parent: the largest effects first, then failures, then what is still being measured is left out."""
+    people, memory = search.people, search.memory
+    found: list[tuple[float, Attempted]] = []
+    before = texts.files(people.rows[parent].id)
+    for number in memory.children.get(parent, ()):
+        row = people.rows[number]
+        if row.status is None or not row.settled:
+            continue
+        effect, told, idea = effect_of(search, number), memory.told.get(number), memory.ideas.get(number)
+        attempted = Attempted(
+            id=row.id,
+            summary=memory.summaries.get(number, ""),
+            effect=people.sign * effect.effect if effect else None,
+            sd=_spread(search, effect.sd) if effect else 0.0,
+            status=str(row.status),
+            reason=told.reason if told and row.status is not Status.OK else "",
+            lines=few_lines(before, texts.files(row.id)),
+            hypothesis=idea.hypothesis if idea else "",
+            expected=idea.expected if idea else "",
+        )
+        found.append((abs(effect.effect) if effect else -1.0, attempted))
+    found.sort(key=lambda item: -item[0])
+    return tuple(attempted for _, attempted in found[:_TRIED])
+
+
+def _removed(search: Search, number: int, texts: TextStore) -> tuple[Removed, ...]:
+    """Lines that the last few changes along the line took out and that have not come back."""
+    people = search.people
+    now = {line.strip() for text in texts.files(people.rows[number].id).values() for line in text.splitlines()}
+    removed: list[Removed] = []
+    for _ in range(_ANCESTORS):
+        parents = people.rows[number].parents
+        if not parents:
+            break
+        before, after = (Counter(_lines(texts, people.rows[one].id)) for one in (parents[0], number))
+        gone = [line for line in (before - after) if line.strip() and line.strip() not in now]
+        if gone:
+            effect = effect_of(search, number)
+            size = people.sign * effect.effect if effect else None
+            removed.append(
+                Removed(
+                    lines=tuple(gone[:_LINES]),
+                    child=people.rows[number].id,
+                    effect=size,
+                    sd=_spread(search, effect.sd) if effect else 0.0,
+                )
+            )
+        number = parents[0]
+    return tuple(removed)
+
+
+def _lines(texts: TextStore, id_: str) -> list[str]:
+    return [line for _, text in sorted(texts.files(id_).items()) for line in text.splitlines()]

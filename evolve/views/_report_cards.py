@@ -1,0 +1,227 @@
+"""Report cards: what was claimed, against what, by which evidence.  Everything is read from the journal's records again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from archive import (
+    TAME,
+    BlockClosed,
+    BlockStatus,
+    Claim,
+    Measured,
+    MeasureIssued,
+    Opened,
+    Purpose,
+    Record,
+    RunCreated,
+    Stamped,
+    Status,
+    VaultOpened,
+)
+from evolve.confirm import Vault
+from evolve.problem._contract import Problem
+from evolve.search._claims import suspicion
+from evolve.search._search import Search
+
+APART_S = 3600.0  # between two runs: what a machine was at the first is likely over at the second
+OPEN, CONFIRMED, REFUSED, WITHDRAWN = "open", "confirmed", "not confirmed", "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One claim.  Effect and interval (95 %) are candidate minus reference, in the problem's own unit and sign, from runs that had
+    no part in the decision; None where there were none.
+
+    ``status`` is confirmed, not confirmed, withdrawn (found to cheat later) or open (its vault is at work).  ``e_value`` is that of
+    the search's own runs when the vault was opened, ``p_value`` the gate's on fresh seeds (None: the vault ended before its test).
+    ``runs`` counts the candidate's measurements by purpose, whoever they were made for.  ``suspect``: it descends from a retracted
+    candidate, or was compared with one (``suspicion`` says which).  ``retries`` and ``voids`` count blocks with it that were lost,
+    and those that drift made void.
+    ``occasions`` counts the separate occasions on which the candidate was run with success (another opening of the run, or an hour
+    without a run of it, begins a new one), ``over_s`` the time from the first of these runs to the last.
+    ``bound`` stands instead of the effect where scores of its vault are so large that they count as something else.
+    ``median`` is the difference of the medians of the runs that the effect is from; ``span_s`` the time from the end of the
+    vault's first run to that of its last: what is slower than that, it cannot have seen.
+    """
+
+    vault: int
+    candidate: str
+    reference: str
+    status: str
+    confirmed: bool
+    effect: float | None
+    ci_low: float | None
+    ci_high: float | None
+    e_value: float
+    p_value: float | None
+    gate: tuple[int, int]
+    estimate: tuple[int, int]
+    paired: bool
+    milestone: int
+    reason: str
+    runs: Mapping[str, int]
+    retries: int
+    voids: int
+    tiers: tuple[str, ...]
+    machines: tuple[str, ...]
+    suspect: bool = False
+    suspicion: str = ""
+    median: float | None = None
+    span_s: float | None = None
+    bound: str = ""
+    occasions: int = 0
+    over_s: float = 0.0
+
+
+def bound_of(vault: Vault, sign: float) -> str:
+    """What can be said of the effect where runs of a vault scored beyond what is compared ("" where none did)."""
+    up = max(vault.own.values(), default=0.0) >= TAME or min(vault.theirs.values(), default=0.0) <= -TAME
+    down = min(vault.own.values(), default=0.0) <= -TAME or max(vault.theirs.values(), default=0.0) >= TAME
+    why = f"scores beyond {TAME:g} count as that"
+    if up and not down and vault.effect is not None:
+        return f"{sign * vault.effect.effect:+.4g} at least: {why}"
+    return f"not known: {why}" if up or down else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """All claims of a run, and what they have in common.
+
+    ``expected_false`` bounds how many claims the gate's level lets through by chance, over all openings so far.
+    """
+
+    problem: str
+    evaluator: str
+    engine: str
+    metric: str
+    unit: str
+    frame: str
+    candidates: int
+    measurements: int
+    openings: int
+    expected_false: float
+    cards: tuple[Card, ...]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the records say of one candidate."""
+
+    runs: Counter[str] = field(default_factory=Counter)
+    retries: int = 0
+    voids: int = 0
+    tiers: set[str] = field(default_factory=set)
+    machines: set[str] = field(default_factory=set)
+    occasions: int = 0
+    first_at: float = 0.0
+    last_at: float = 0.0
+    opening: int = 0
+
+    def ran(self, at: float, opening: int) -> None:
+        """A run with success, at this moment and in this opening of the run."""
+        if not self.occasions:
+            self.first_at = at
+        self.occasions += not self.occasions or opening != self.opening or at - self.last_at > APART_S
+        self.last_at, self.opening = max(at, self.last_at), opening
+
+
+def report_cards(search: Search, problem: Problem, records: Iterable[Stamped]) -> Cards:
+    """The cards of a search, whose journal gave ``records``."""
+    opened: dict[int, VaultOpened] = {}
+    claimed: dict[int, Claim] = {}
+    seen: dict[str, _Seen] = {}
+    engines: list[str] = []
+    for record in _of_blocks(records, seen):
+        match record:
+            case VaultOpened():
+                opened[record.vault] = record
+            case Claim():
+                claimed[record.vault] = record
+            case RunCreated(engine=engine) | Opened(engine=engine) if engine and engine not in engines:
+                engines.append(engine)
+            case _:
+                pass
+    vaults = search.docket.vaults
+    cards = [
+        replace(
+            _card(one, claimed.get(number), seen.get(one.candidate, _Seen()), vaults[number], search.people.sign),
+            suspect=bool(why := suspicion(search, vaults[number])),
+            suspicion=why,
+        )
+        for number, one in opened.items()
+    ]
+    contract = problem.contract
+    return Cards(
+        problem=problem.id,
+        evaluator=problem.evaluator,
+        engine=", ".join(engines),
+        metric=contract.metric,
+        unit=contract.unit,
+        frame=contract.frame,
+        candidates=search.spend.candidates,
+        measurements=search.spend.evaluations,
+        openings=len(opened),
+        expected_false=search.docket.expected_false,
+        cards=tuple(cards),
+    )
+
+
+def _of_blocks(records: Iterable[Stamped], seen: dict[str, _Seen]) -> Iterator[Record]:
+    """All records, counting on the way what concerns each candidate."""
+    blocks: dict[int, set[str]] = {}
+    opening = 0
+    for stamped in records:
+        record = stamped.record
+        if isinstance(record, MeasureIssued) and record.purpose is Purpose.VAULT:
+            blocks[record.attempt.ticket] = {entry.candidate for entry in record.entries}
+        elif isinstance(record, Measured):
+            one = seen.setdefault(record.result.candidate, _Seen())
+            one.runs[str(record.purpose)] += 1
+            one.tiers.add(record.result.tier)
+            one.machines.add(record.result.machine)
+            if record.result.status is Status.OK:
+                one.ran(stamped.at, opening)
+        elif isinstance(record, Opened):
+            opening += 1
+        elif isinstance(record, BlockClosed) and record.status in (BlockStatus.LOST, BlockStatus.VOID):
+            for candidate in blocks.get(record.attempt.ticket, ()):
+                one = seen.setdefault(candidate, _Seen())
+                one.retries += record.status is BlockStatus.LOST
+                one.voids += record.status is BlockStatus.VOID
+        yield record
+
+
+def _card(opened: VaultOpened, claim: Claim | None, seen: _Seen, vault: Vault, sign: float) -> Card:
+    bound = bound_of(vault, sign)
+    told = claim if not bound else None  # whose numbers are shown
+    status = WITHDRAWN if vault.withdrawn else OPEN if claim is None else CONFIRMED if claim.confirmed else REFUSED
+    return Card(
+        vault=opened.vault,
+        candidate=opened.candidate,
+        reference=opened.reference,
+        status=status,
+        confirmed=status == CONFIRMED,
+        effect=told.effect if told else None,
+        ci_low=told.ci_low if told else None,
+        ci_high=told.ci_high if told else None,
+        e_value=claim.e_value if claim else 0.0,
+        p_value=vault.gate_p if claim else None,
+        gate=opened.gate,
+        estimate=opened.estimate,
+        paired=opened.paired,
+        milestone=opened.milestone,
+        reason=claim.reason if claim else "",
+        runs=dict(sorted(seen.runs.items())),
+        retries=seen.retries,
+        voids=seen.voids,
+        tiers=tuple(sorted(seen.tiers - {""})),
+        machines=tuple(sorted(seen.machines - {""})),
+        median=told.median if told else None,
+        span_s=claim.span_s if claim else None,
+        bound=bound,
+        occasions=seen.occasions,
+        over_s=seen.last_at - seen.first_at,
+    )

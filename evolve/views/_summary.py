@@ -1,0 +1,281 @@
+"""What a run came to, in the problem's own sign and unit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from archive import TAME, difference, mean_of, sd_of, tame
+from evolve._counted import counted
+from evolve.budget._cpu_budget import SEED
+from evolve.budget._ledger import usd
+from evolve.confirm import Noise, describe_noise
+from evolve.problem._contract import Problem
+from evolve.runs._folder import RunDir
+from evolve.search._claims import claims_of, suspicion
+from evolve.search._population import standing
+from evolve.search._search import Search
+from evolve.views._unchecked import Unchecked, unchecked
+
+SCHEMA = 1
+CONFIRMED, CHAMPION, SO_FAR = "confirmed", "champion, unconfirmed", "better so far, unconfirmed"
+SUSPECT = "confirmed, but suspect"
+ONCE, WITHIN = "measured once", "no gain: within the noise that was found"  # of a deterministic problem
+
+
+@dataclass(frozen=True, slots=True)
+class FinalRuns:
+    """The reserved measurements at the end of a noisy run: best and seed, interleaved, each on fresh seeds.  Unconfirmed."""
+
+    candidate: str
+    best_mean: float
+    best_n: int
+    seed_mean: float
+    seed_n: int
+    best_sd: float | None = None  # of one measurement; None with fewer than two
+    seed_sd: float | None = None
+    verdict: str = "unconfirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """What models cost: dollars settled; dollars reserved for calls in flight; dollars beyond what was reserved, where a server
+    counted more tokens than it was allowed; tokens in and out; HTTP requests; which models cannot be asked any more, with the
+    reason; how many tickets of models ended, and of these, those that gave no child, by what went wrong: a call's failure, a fault
+    of the edits, or a duplicate; what of the dollars and tokens is assumed, for how many requests, as servers did not count; and of
+    the tickets without a child those that no answer came to at all."""
+
+    usd: float = 0.0
+    reserved_usd: float = 0.0
+    overrun_usd: float = 0.0
+    tokens: int = 0
+    calls: int = 0
+    offered: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    tickets: int = 0
+    lost: Mapping[str, int] = field(default_factory=dict)
+    assumed_usd: float = 0.0
+    assumed_tokens: int = 0
+    assumed_calls: int = 0
+    unanswered: Mapping[str, int] = field(default_factory=dict)
+
+
+def model_use(search: Search) -> ModelUse:
+    """The accounts of a search as they stand."""
+    accounts = search.accounts
+    ledger = accounts.ledger
+    return ModelUse(
+        usd=usd(ledger.settled.nano),
+        reserved_usd=usd(ledger.reserved.nano),
+        overrun_usd=usd(ledger.overrun.nano),
+        tokens=ledger.settled.tokens,
+        calls=ledger.settled.calls,
+        offered=accounts.offered,
+        refused={**accounts.poor, **accounts.refused},
+        tickets=accounts.tickets,
+        lost=_most_first(accounts.lost),
+        assumed_usd=usd(ledger.assumed.nano),
+        assumed_tokens=ledger.assumed.tokens,
+        assumed_calls=ledger.assumed.calls,
+        unanswered=_most_first(accounts.unanswered),
+    )
+
+
+def _most_first(numbers: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(numbers.items(), key=lambda item: (-item[1], item[0])))
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorFaults:
+    """What the evaluator could not do: errors, and the first of them; the programs that it could not judge however often it was
+    asked, or only not yet; ok results that lack a declared number, and the first of those."""
+
+    errors: int = 0
+    first: str = ""
+    unjudged: tuple[str, ...] = ()
+    waiting: int = 0
+    incomplete: int = 0
+    lacking: str = ""
+
+
+def evaluator_faults(search: Search) -> EvaluatorFaults:
+    """The evaluator's errors as they stand."""
+    faults, rows = search.faults, search.people.rows
+    return EvaluatorFaults(
+        errors=faults.errors,
+        first=faults.first,
+        unjudged=tuple(rows[number].id for number in faults.unjudged),
+        waiting=len(faults.waiting) + len(faults.out),
+        incomplete=faults.incomplete,
+        lacking=faults.lacking,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run's result.  ``status`` is one of done, stopped, interrupted, degraded, failed; ``failures`` counts candidates."""
+
+    schema: int
+    run: str
+    status: str
+    problem: str
+    metric: str
+    seed_score: float | None
+    best_score: float | None
+    best_id: str | None
+    candidates: int
+    measurements: int
+    failures: Mapping[str, int]
+    wall_s: float
+    cpu_s: float
+    reason: str
+    tier: str
+    final: FinalRuns | None
+    word: str = ""  # of the best: confirmed, champion or better so far
+    champion_id: str | None = None
+    claims: int = 0  # that hold
+    openings: int = 0
+    noise: Noise | None = None
+    not_deterministic: str = ""  # what was found on a problem that calls itself deterministic, and what to type
+    beyond: str = ""  # that scores are so large that they are not compared as they are, and what to do
+    models: ModelUse = field(default_factory=ModelUse)
+    evaluator: EvaluatorFaults = EvaluatorFaults()
+    unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
+
+
+def best_of(search: Search) -> int | None:
+    """The candidate a run stands by: what was confirmed last; else the champion; else the best so far.
+
+    The best so far is the leader, or the best that was measured in a fresh process where the leader only has a warm result.  Once a
+    noisy run has made its final measurements it is the program they were made of, if its mean was better than the seed program's,
+    and otherwise the seed program: another one's lucky score is no better founded than it was.
+    """
+    held = claims_of(search)
+    if held:
+        return max(held, key=lambda vault: (vault.milestone, vault.effect.effect if vault.effect else 0.0)).candidate
+    final = _final(search)
+    if final is None and search.contract.noisy and search.contest.titled and search.contest.champion != SEED:
+        return search.contest.champion
+    if final is None or search.finals is None or search.finals[1] > 0:
+        return search.people.best_cold()
+    finalist = search.people.by_id[final.candidate]
+    better = search.people.sign * difference(final.best_mean, final.seed_mean) > 0
+    return finalist if better and search.people.score(finalist) is not None else SEED
+
+
+def word_of(search: Search, number: int) -> str:
+    """How well founded it is that a candidate is better than the seed program: confirmed, champion or better so far; "" for the
+    seed program and, on a deterministic problem, where the score came again."""
+    if number == SEED:
+        return ""
+    if not search.contract.noisy:
+        within = search.steadiness.doubtful and gain_of(search, number) is None
+        return WITHIN if within else "" if search.steadiness.has(number) else ONCE
+    held = [vault for vault in claims_of(search) if vault.candidate == number]
+    if held:
+        return SUSPECT if all(suspicion(search, vault) for vault in held) else CONFIRMED
+    if search.contest.titled and search.contest.champion == number:
+        return CHAMPION
+    return SO_FAR
+
+
+def gain_of(search: Search, number: int | None) -> float | None:
+    """By how much a candidate is better than the seed program; None where either has no score, and where that is no gain because
+    scores that were declared deterministic differ by as much."""
+    people = search.people
+    if number is None or not people.rows or people.score(number) is None or people.score(SEED) is None:
+        return None
+    much = difference(people.shown(number)[0], people.shown(SEED)[0])
+    return None if search.steadiness.no_gain(much) else much
+
+
+def stated_gain(search: Search, number: int | None) -> float | None:
+    """The same, to be stated of a program; None too where a deterministic problem's score has not come again."""
+    return None if number is not None and search.people.rows and word_of(search, number) == ONCE else gain_of(search, number)
+
+
+def beyond_words(search: Search) -> str:
+    """That scores of a noisy problem are too large for its statistics, and what to do; "" while none is."""
+    n = search.people.pooled[-1].n_wild
+    who = f"{counted(n, 'program')} scored"
+    rule = f"which count as {TAME:g} where programs are compared"
+    return f"{who} beyond {TAME:g}, {rule}; write another unit, or the logarithm, in evaluate.py" if n else ""
+
+
+def noise_of(search: Search, *, tails: bool = False) -> Noise | None:
+    """The noise floor as far as it is known; None on a deterministic problem.  ``tails`` looks at the residuals too."""
+    if not search.contract.noisy:
+        return None
+    pooled = search.people.pooled[-1]
+    return describe_noise(pooled.noise, pooled.df, _residuals(search) if tails else ())
+
+
+def _residuals(search: Search) -> list[float]:
+    """Deviations of first scores from their candidate's mean, scaled to the spread of one run."""
+    found: list[float] = []
+    for row in search.people.rows:
+        scores = [tame(seen.score) for seen in row.seeds]
+        if len(scores) > 1:
+            scale, mean = math.sqrt(len(scores) / (len(scores) - 1)), mean_of(scores)
+            found += [scale * (score - mean) for score in scores]
+    return found
+
+
+def summarise(run: RunDir, problem: Problem, search: Search, status: str, why: str, now: float) -> Summary:
+    """The summary of a search as it stands."""
+    people = search.people
+    seed = standing(people, SEED) if people.rows and people.score(SEED) is not None else None
+    number = best_of(search)
+    best = standing(people, number) if number is not None else None
+    return Summary(
+        schema=SCHEMA,
+        run=str(run.path),
+        status=status,
+        problem=problem.contract.name,
+        metric=problem.contract.metric,
+        seed_score=seed.score if seed is not None else None,
+        best_score=best.score if best is not None else None,
+        best_id=best.id if best is not None else None,
+        candidates=search.spend.candidates,
+        measurements=search.spend.evaluations,
+        failures=dict(sorted(people.failures.items())),
+        wall_s=round(search.spend.elapsed(now), 3),
+        cpu_s=round(search.spend.cpu_s, 3),
+        reason=why,
+        tier=search.tier,
+        final=_final(search),
+        word=word_of(search, number) if number is not None else "",
+        champion_id=champion_of(search),
+        claims=len(claims_of(search)),
+        openings=len(search.docket.vaults),
+        noise=noise_of(search, tails=True),
+        not_deterministic=search.steadiness.said(people),
+        beyond=beyond_words(search),
+        models=model_use(search),
+        evaluator=evaluator_faults(search),
+        unchecked=unchecked(search, number, now, run=str(run.path)),
+    )
+
+
+def champion_of(search: Search) -> str | None:
+    """The id of the program that has shown to be better than the seed program while searching; None while nobody has."""
+    contest = search.contest
+    return search.people.rows[contest.champion].id if contest.titled and contest.champion != SEED else None
+
+
+def _final(search: Search) -> FinalRuns | None:
+    if search.finals is None:
+        return None
+    finalist = search.finals[0]
+    best = [score for id_, score in search.final_scores if id_ == finalist]
+    seed = [score for id_, score in search.final_scores if id_ != finalist]
+    if not best or not seed:
+        return None
+    held = any(search.people.rows[vault.candidate].id == finalist for vault in claims_of(search))
+    verdict = "confirmed by its vault" if held else "unconfirmed"
+    return FinalRuns(finalist, mean_of(best), len(best), mean_of(seed), len(seed), _sd(best), _sd(seed), verdict)
+
+
+def _sd(scores: Sequence[float]) -> float | None:
+    return sd_of(scores) if len(scores) > 1 else None

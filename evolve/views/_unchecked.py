@@ -1,0 +1,49 @@
+"""Programs whose better score comes from a warm start alone: no best is called by it before a fresh process has given it again."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evolve.search._population import standing
+from evolve.search._schedule import final_block
+from evolve.search._stopping import over
+from evolve.views._outlook import ending_limits, raising
+
+if TYPE_CHECKING:
+    from evolve.search._search import Search
+
+
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """How many programs score better than the best that is reported, and wait to be measured from a fresh process; the best of
+    them, its score in the problem's own sign; and what to type to have them measured ("" where a driver does it, or none would)."""
+
+    programs: int
+    best_id: str
+    best_score: float
+    command: str = ""
+
+
+def unchecked(search: Search, best: int | None, now: float, *, run: str = "") -> Unchecked | None:
+    """Those of a search that reports ``best``, at Unix time ``now``; None without any.  ``run`` is its folder if nobody drives."""
+    people = search.people
+    leader = people.leader
+    if leader is None or best is None or people.rows[leader].cold or best != people.best_cold():
+        return None
+    bar = people.score(best)
+    scores = {one: people.score(one) for one in people.elites if not people.rows[one].cold}
+    better = {one: score for one, score in scores.items() if score is not None and (bar is None or score > bar)}
+    if not better:
+        return None
+    first = standing(people, max(better, key=lambda one: (better[one], -one)))
+    return Unchecked(len(better), first.id, first.score, _command(search, now, run) if run else "")
+
+
+def _command(search: Search, now: float, run: str) -> str:
+    why = over(search, now)
+    if not why or search.tickets.blocks or final_block(search, now) is not None:
+        return f"evolve resume {shlex.quote(run)}"
+    names = ending_limits(search, why)
+    return raising(search, now, run, *names) if names else ""

@@ -1,0 +1,113 @@
+"""What a deterministic run claims: its best program's artifact, recomputed by code that shares nothing with the evaluator.
+
+A problem may ship ``verify.py``: ``python verify.py FILE`` reads an artifact as ``evolve best --artifact`` writes it, exits with 0
+where it is valid, and prints the recomputed score as the last word of its last line.  It is trusted code and runs as a program of
+its own.  Without one, what stands behind a score is that two processes, one of them fresh, gave it to the last bit; a run in which
+scores do not repeat has nothing to stand on.
+"""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from archive import Measured, Status, difference, find_records
+from evolve.budget._cpu_budget import SEED
+from evolve.problem._contract import Problem
+from evolve.runs._folder import RunDir
+from evolve.search._search import Search
+from evolve.views._summary import ONCE, best_of, gain_of
+
+VERIFY = "verify.py"
+VERIFIED, MEASURED, NOISY = "verified", "measured", "noisy"
+TIME_S = 600.0
+TOLERANCE = 1e-9  # relative, between what was recorded and what is recomputed: they may add in another order
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """``status`` is verified (recomputed from the artifact), measured (again, with the same score), measured once, noisy (scores of
+    this problem do not repeat), refuted or nothing.  ``gain`` is None where nothing is to be called one."""
+
+    status: str
+    candidate: str | None
+    score: float | None
+    recomputed: float | None
+    seed_score: float | None
+    found: str
+    gain: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the program is shown to be better than the seed program."""
+        return self.status in (VERIFIED, MEASURED) and self.gain is not None and self.gain > 0
+
+
+def verify_best(run: RunDir, problem: Problem, search: Search) -> Exact:
+    """Verify the best program of a run again."""
+    people, number = search.people, best_of(search)
+    score = people.score(number) if number is not None else None
+    seed = people.score(SEED) if people.rows else None
+    noise = search.steadiness.said(people)
+    if number is None or score is None or number == SEED:
+        found = "nothing better than the seed program was found"
+        return Exact("nothing", None, None, None, _own(people.sign, seed), f"{found}; {noise}" if noise else found)
+    id_, told, gain = people.rows[number].id, people.sign * score, gain_of(search, number)
+    script, artifact = problem.folder / VERIFY, next(iter(problem.contract.artifacts), None)
+    blob = _artifact(run, id_, artifact, problem.contract.max_artifact_bytes) if artifact else None
+    if not script.is_file() or blob is None:
+        again = search.steadiness.has(number)
+        status = NOISY if noise else MEASURED if again else ONCE
+        how = "more than once, the last time in a fresh process" if again else "once, and not again in another process"
+        found = f"{told!r}, measured {how}; the problem ships no {VERIFY} with an artifact that could be recomputed"
+        return Exact(status, id_, told, None, _own(people.sign, seed), noise or found, None if status == ONCE else gain)
+    suffix = problem.contract.artifacts[artifact] if artifact else ""
+    recomputed, said = _recomputed(script, blob, suffix)
+    good = recomputed is not None and abs(difference(recomputed, told)) <= TOLERANCE * max(1.0, abs(told))
+    found = f"{said}; {noise}" if noise else said
+    status = VERIFIED if good else NOISY if noise else "refuted"
+    return Exact(status, id_, told, recomputed, _own(people.sign, seed), found, gain if good else None)
+
+
+def _own(sign: float, score: float | None) -> float | None:
+    return None if score is None else sign * score
+
+
+def _artifact(run: RunDir, id_: str, name: str, limit: int) -> bytes | None:
+    """The artifact of the candidate's last good measurement."""
+    from evolve.evaluate._outcome import unpack_artifact
+
+    found = None
+    for stamped in find_records(run.path, ("measured",), mention=id_):
+        record = stamped.record
+        if isinstance(record, Measured) and record.result.candidate == id_ and record.result.status is Status.OK:
+            found = record.result.artifacts.get(name, found)
+    return None if found is None else unpack_artifact(found, limit)
+
+
+def _recomputed(script: Path, blob: bytes, suffix: str) -> tuple[float | None, str]:
+    """The score that ``verify.py`` gives (None: it refuses), and the last line it printed."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"artifact{suffix}"
+        file.write_bytes(blob)
+        try:
+            done = subprocess.run(
+                [sys.executable, str(script), str(file)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=TIME_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return None, f"{VERIFY} did not end within {TIME_S:.0f} s"
+    lines = (done.stdout.strip() or done.stderr.strip() or f"{VERIFY} said nothing").splitlines()
+    try:
+        score = float(lines[-1].split()[-1])
+    except (ValueError, IndexError):
+        return None, f"{VERIFY} must end with the recomputed score, found {lines[-1]!r}"
+    return (score if done.returncode == 0 and math.isfinite(score) else None), lines[-1]
