@@ -52,7 +52,7 @@ class Marks:
     aside_s: float = 0.0  # spent measuring the yardstick
 
     def __call__(self, search: Search, stamped: Stamped) -> None:
-        if search.spend.candidates >= len(self.cpu_s) * self.every:
+        if search.run.usage.candidates >= len(self.cpu_s) * self.every:
             self.cpu_s.append(time.process_time() - self.aside_s)
             self.made_s.append(self.making_s)
             self.parse_s.append(self._yardstick())
@@ -134,16 +134,19 @@ def measure(size: int, candidates: int, *, flat: bool, folder: Path, profile: bo
         else:
             harness.drive()
         search, written = harness.search, harness.journal.written
-        sizes = [sum(map(len, harness.texts.files(search.people.rows[i].id).values())) for i in search.people.elites[:200]]
+        sizes = [
+            sum(map(len, harness.texts.files(search.state.population.rows[i].id).values()))
+            for i in search.state.population.elites[:200]
+        ]
     bytes_ = sum(path.stat().st_size for path in (folder / "journal").iterdir())
-    n = search.spend.candidates
+    n = search.run.usage.candidates
     per = 1000.0 / marks.every
     tenths = [
         Tenth((b - a) * per, (d - c) * per, parse * 1000)
         for a, b, c, d, parse in zip(marks.cpu_s, marks.cpu_s[1:], marks.made_s, marks.made_s[1:], marks.parse_s[1:], strict=False)
     ]
     records = written.seq + 1 if written is not None else 0
-    return Result(size, n, tenths, bytes_ / n, records / n, len(search.people.elites), statistics.fmean(sizes))
+    return Result(size, n, tenths, bytes_ / n, records / n, len(search.state.population.elites), statistics.fmean(sizes))
 
 
 def show(result: Result) -> None:

@@ -73,7 +73,7 @@ DRIVER = """
 import json, sys
 from pathlib import Path
 from evolve.config._schema import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig
-from evolve import _session
+from evolve.engine import _session
 from evolve.engine._session import resume, start
 
 _session.CHECKPOINT_EVERY = 150  # records: checkpoints are among what is killed
@@ -191,7 +191,9 @@ class Battery:
         outcome.counted_twice = sum(n - 1 for counted in (results, Counter(children), notes) for n in counted.values())
         outcome.unexecuted = (need - executions).total()
         outcome.miscounted = (
-            (search.spend.evaluations != len(measured)) + (len(search.people.rows) != len(children)) + bool(search.tickets.blocks)
+            (search.run.usage.evaluations != len(measured))
+            + (len(search.state.population.rows) != len(children))
+            + bool(search.run.tickets.blocks)
         )
         if not isinstance(records[len(records) - 1], Closed):
             outcome.messages.append("the last record does not close the run")

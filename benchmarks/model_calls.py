@@ -70,16 +70,16 @@ class World:
         self.mail: queue.SimpleQueue = queue.SimpleQueue()
         run = harness.run
         self.desk = Desk(
-            lambda purse: Models(llm, run, purse), self.search.accounts.ledger.copy(), self.workshop.scope, self.mail.put
+            lambda purse: Models(llm, run, purse), self.search.run.model_limits.ledger.copy(), self.workshop.scope, self.mail.put
         )
 
     def submit(self, ticket: int) -> None:
         attempt = Attempt(self.harness.epoch, ticket, 1)
         arm = Arm("llm_mutate", MODEL, "diff")
-        issued = ProposeIssued(attempt, self.search.problem, arm, (self.search.people.rows[0].id,))
+        issued = ProposeIssued(attempt, self.search.state.problem, arm, (self.search.state.population.rows[0].id,))
         self.harness.journal.append(issued, at=0.0)
-        self.search.tickets.proposals[ticket] = issued
-        self.desk.submit(issued, self.workshop.assignment(self.search, issued), generator(0, "model", ticket))
+        self.search.run.tickets.proposals[ticket] = issued
+        self.desk.submit(issued, self.workshop.assignment(self.search.state, issued, 0.0), generator(0, "model", ticket))
 
     def close(self) -> None:
         self.desk.close()
@@ -93,14 +93,14 @@ class World:
         while len(seen) < n:
             message = self.mail.get()
             if isinstance(message, CallNote):
-                record = self.workshop.kept(self.search, message)
+                record = self.workshop.kept(self.search.state, message)
                 self.harness.journal.append(record, at=0.0, on_durable=message.on_durable)
                 if isinstance(record, CallSettled):
                     seen.append((time.perf_counter(), time.process_time(), record.outcome == "ok"))
             elif isinstance(message, Drafted):
-                made = self.workshop.finish(self.search, message)
+                made = self.workshop.finish(self.search.state, message)
                 self.harness.journal.append(self.search.accept_proposal(made), at=0.0)
-                del self.search.tickets.proposals[message.issued.attempt.ticket]
+                del self.search.run.tickets.proposals[message.issued.attempt.ticket]
                 due += 1
                 self.submit(due)
             else:

@@ -123,17 +123,17 @@ class Sieve:
 
 def sieve(world: World, repeat: int, candidates: int, runs: int) -> Sieve:
     search, truth = run("independent", world, repeat, BudgetConfig(evaluations=runs, candidates=candidates))
-    rows = search.people.rows
-    held = [vault for vault in search.docket.vaults if vault.confirmed and vault.effect is not None]
+    rows = search.state.population.rows
+    held = [vault for vault in search.state.docket.vaults if vault.confirmed and vault.effect is not None]
     values = [truth.values[rows[vault.candidate].id] for vault in held]
     gaps = [vault.effect.effect - value for vault, value in zip(held, values, strict=True) if vault.effect is not None]
     return Sieve(
         better=sum(value > 0 for value in truth.values.values()),
         found=sum(value > 0 for value in values),
         false=sum(value <= 0 for value in values),
-        openings=len(search.docket.vaults),
-        runs=search.spend.evaluations,
-        candidates=search.spend.candidates,
+        openings=len(search.state.docket.vaults),
+        runs=search.run.usage.evaluations,
+        candidates=search.run.usage.candidates,
         bias=fmean(gaps) if gaps else 0.0,
     )
 
@@ -153,14 +153,14 @@ class Climb:
 
 def climb(world: World, repeat: int) -> Climb:
     search, truth = run("hill_climb", world, repeat, BudgetConfig(evaluations=CLIMB_RUNS, confirm=ONE_VAULT))
-    rows = search.people.rows
-    held = [vault for vault in search.docket.vaults if vault.confirmed and vault.effect is not None]
+    rows = search.state.population.rows
+    held = [vault for vault in search.state.docket.vaults if vault.confirmed and vault.effect is not None]
     last = held[-1] if held else None
     best = rows[last.candidate if last is not None else 0].id
     keep, keep_said = naive(world, repeat, runs_each=1)
     rerun, rerun_said = naive(world, repeat, runs_each=2)
     said = last.effect.effect if last is not None and last.effect is not None else None
-    return Climb(truth.values[best], said, keep, keep_said, rerun, rerun_said, search.spend.evaluations)
+    return Climb(truth.values[best], said, keep, keep_said, rerun, rerun_said, search.run.usage.evaluations)
 
 
 def naive(world: World, repeat: int, *, runs_each: int) -> tuple[float, float]:

@@ -25,7 +25,6 @@ from _common import Spread, hardware
 from archive import BudgetSet, Journal, Literal, MeasureIssued, Opened, Position, ProposalStatus, ProposeIssued, Stamped, TextStore
 from evolve._rng import fresh_seeds
 from evolve.config._schema import BudgetConfig, SearchConfig
-from evolve.engine._registry import build_search
 from evolve.execute import Block
 from evolve.problem._contract import Axis
 from evolve.runs import _checkpoint
@@ -134,18 +133,18 @@ def once(folder: Path, candidates: int) -> dict[str, float]:
 
     def take_up() -> Search:
         with Journal.open(folder):
-            search, texts = build_search(what.config, problem), TextStore(folder)
+            search, texts = Search.of(what.config, problem), TextStore(folder)
             replay(run, search, texts)
             for record in (Opened("another"), BudgetSet()):
                 search.apply(Stamped(0, 0.0, record))
             assert search.ask(0.0, room=1, entropy=fresh_seeds) is not None
-        assert search.spend.candidates == candidates
+        assert search.run.usage.candidates == candidates
         return search
 
     def checkpoint() -> None:
         found = _checkpoint.load(run.checkpoint)
         assert found is not None
-        found.put(build_search(what.config, problem))
+        found.put(Search.of(what.config, problem))
 
     kept: list[Search] = []
     spent = {

@@ -30,7 +30,7 @@ from evolve.cli import _live, main
 class Enough(Exception): pass
 class Until(_live.View):
     def record(self, search, stamped):
-        super().record(search, stamped)
+        super().record(search.state, stamped)
         if isinstance(stamped.record, MeasureIssued):
             raise Enough(time.process_time())
 _live.open_view = Until

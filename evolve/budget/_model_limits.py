@@ -1,24 +1,12 @@
-"""What model calls cost, and which models can be asked: the part of the search that knows of models, by name only.
-
-State is what records made: the ledger, the models that this opening offered, those that refused for good.  Limits in flight and the
-worth of money in seconds follow from configuration and budget.
-"""
+"""What model calls cost, and which models can be asked, by name only: the ledger, the models that this opening offered, those that
+refused for good.  Pure: records in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from archive import Arm, CallReserved, CallSettled, Opened, ProposalStatus, Proposed
+from archive import CallReserved, CallSettled, Opened, ProposalStatus, Proposed
 from evolve.budget._ledger import LOST, Caps, Ledger, cap_of
-from evolve.budget._usage import affordable
-from evolve.config._schema import LlmConfig
 from evolve.problem._contract import Budget
 
-if TYPE_CHECKING:
-    from evolve.search._search import Search
-
-PARADIGM, REPAIR, CROSSOVER, SIMPLIFY = "llm_paradigm", "llm_repair", "llm_crossover", "llm_simplify"
 FINAL_OUTCOMES = frozenset({"auth", "payment", "permission", "not_found", "wrong_server"})  # asking again is no use in this opening
 OVER_BUDGET = "over_budget"  # outcome of a ticket whose call a cap forbade
 PASSING = frozenset({  # outcomes that may pass by themselves
@@ -33,7 +21,6 @@ ASKS_FOR_TIME = frozenset({"rate_limited", "overloaded"})  # outcomes that only 
 MAX_FAILURES = 5  # tickets of a model in a row, after which it is left alone
 REST_S = 60.0  # for so long, doubled with each further failure, where they may pass
 LONGEST_REST_S = 1800.0
-_HOUR_USD = 1.0  # of a slot, where no budget says what an hour is worth
 
 
 class Accounts:
@@ -137,72 +124,3 @@ class Accounts:
 def caps_of(budget: Budget) -> Caps:
     """The part of a budget that limits model calls."""
     return Caps(budget.usd, budget.tokens, budget.calls)
-
-
-def arms_of(llm: LlmConfig) -> list[Arm]:
-    """What the bandit may choose: operator x model x format.  A repair is a small edit, a new paradigm a whole program."""
-    arms: list[Arm] = []
-    for operator in llm.operators if llm.provider != "none" else ():
-        for model in llm.asked:
-            if operator == PARADIGM:
-                formats: Sequence[str] = ("file",)
-                if llm.large and model != llm.large:
-                    continue
-            elif operator == REPAIR and "diff" in llm.formats:
-                formats = ("diff",)
-            else:
-                formats = llm.formats
-            arms += [Arm(operator, model, format) for format in formats]
-    return arms
-
-
-def hour_usd(search: Search) -> float:
-    """What an hour of one slot is worth in dollars: as configured; else what makes the money last as long as the machine's time."""
-    if search.llm.hour_usd is not None:
-        return search.llm.hour_usd
-    budget, spend = search.budget, search.spend
-    hours = affordable(budget, spend, search.slots) * spend.measure_wall_s / 3600
-    if budget.usd is None or not 0 < hours < float("inf"):
-        return _HOUR_USD
-    return budget.usd / hours
-
-
-def awaited(search: Search) -> int:
-    """Propose tickets whose answer may still come in this opening: not those in batches."""
-    batched = {record.attempt.ticket for record in search.accounts.ledger.batched()}
-    return sum(bool(issued.arm.model) and ticket not in batched for ticket, issued in search.tickets.proposals.items())
-
-
-def seconds_of(search: Search, usd: float) -> float:
-    """Money as seconds of a slot, for comparing what children cost."""
-    return 3600 * usd / hour_usd(search) if usd else 0.0
-
-
-def in_flight(search: Search) -> int:
-    """Propose tickets that wait for a model."""
-    return sum(bool(ticket.arm.model) for ticket in search.tickets.proposals.values())
-
-
-def able(search: Search) -> bool:
-    """Whether any model can be asked, now or later: the large one only where others' children have led to stagnation, or may."""
-    accounts = search.accounts
-    left = [model for model in accounts.offered if accounts.may_ask(model) and not accounts.in_vain(model)]
-    others = bool(search.config.operators) or any(not _is_large(search, model) for model in left)
-    return bool(left) and (others or _stagnant(search))
-
-
-def _is_large(search: Search, model: str) -> bool:
-    return model == search.llm.large and model not in search.llm.models
-
-
-def _stagnant(search: Search) -> bool:
-    return search.people.n_settled - search.people.leader_at >= search.llm.stagnation
-
-
-def allowed(search: Search, arm: Arm) -> bool:
-    """Whether a model's arm may get a ticket now, whatever its operator needs of the archive."""
-    if not search.accounts.may_ask(arm.model) or in_flight(search) >= search.llm.in_flight:
-        return False
-    if search.accounts.resting.get(arm.model, 0.0) > search.now:
-        return False
-    return _stagnant(search) or not (_is_large(search, arm.model) or arm.operator == PARADIGM)

@@ -30,7 +30,7 @@ from evolve.propose._entries import scope_of
 from evolve.propose._scope import editable_names
 from evolve.runs._folder import find
 from evolve.search._memory import Remark
-from evolve.search._search import Search
+from evolve.search._state import ProblemState
 from evolve.views._outlook import Outlook, outlook
 from evolve.views._proposal_context import assignment, task_sheet
 
@@ -100,26 +100,26 @@ def ask_run(path: str, *, expires_s: float | None = None, parent: str = "") -> A
     body: dict[str, object] = {} if expires_s is None else {"expires_s": expires_s}
     if parent:
         opened = open_run(path)
-        body["parent"] = opened.search.people.rows[opened.candidate(parent)].id
+        body["parent"] = opened.state.population.rows[opened.candidate(parent)].id
     found = errand(find(Path(path)), "ask", body)
     ticket = int(found["ticket"])
     opened = open_run(path)
-    issued = opened.search.tickets.proposals.get(ticket)
+    issued = opened.state.run.tickets.proposals.get(ticket)
     if issued is None:
         raise RunError(f"ticket {ticket} expired before its task could be read; type: evolve ask {shlex.quote(path)} --expires 600")
     names = editable_names(opened.texts.files(issued.parents[0]), scope_of(opened.problem))
     sheet = replace(task_sheet(opened.problem, instructions_of(opened.run, opened.problem)), editable=names)
-    told = assignment(opened.search, issued, opened.texts, sheet)
+    told = assignment(opened.state, issued, opened.texts, sheet, opened.state.run.usage.last_at)
     run = str(opened.run.path.absolute())
     return Asked(
         run=run,
         ticket=ticket,
         expires_unix=float(found["expires_at"]),
-        assignment=replace(told, failures=_failures(opened.search)),
+        assignment=replace(told, failures=_failures(opened.state)),
         contract=opened.problem.contract,
         cost=cost_of(opened, told.parents[0].id),
-        outlook=outlook(opened.search, opened.now, run=run, driven=opened.driven),
-        remarks=tuple(opened.search.memory.remarks),
+        outlook=outlook(opened.state, opened.now, run=run, driven=opened.driven),
+        remarks=tuple(opened.state.memory.remarks),
     )
 
 
@@ -136,12 +136,12 @@ def note_run(path: str, text: str, author: str = "") -> NoteAnswer:
     return NoteAnswer(SCHEMA, path, author, text)
 
 
-def _failures(search: Search) -> tuple[FailureClass, ...]:
+def _failures(state: ProblemState) -> tuple[FailureClass, ...]:
     """As they are now: prompts have those of the last notes, so that providers can keep them, which nobody needs here."""
-    reasons = search.memory.reasons
+    reasons = state.memory.reasons
     return tuple(
         FailureClass(status=str(status), count=count, reason=reasons.get(status, ""))
-        for status, count in sorted(search.people.failures.items())
+        for status, count in sorted(state.population.failures.items())
     )
 
 

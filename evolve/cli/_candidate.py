@@ -23,8 +23,8 @@ SCHEMA = 1
 
 def describe(opened: OpenedRun, one: int, *, measurements: bool = False) -> CandidateAnswer:
     """What is known of a candidate."""
-    search = opened.search
-    people = search.people
+    state = opened.state
+    people = state.population
     row = people.rows[one]
     candidate = opened.texts.candidate(row.id)
     place = standing(people, one) if people.score(one) is not None else None
@@ -32,11 +32,11 @@ def describe(opened: OpenedRun, one: int, *, measurements: bool = False) -> Cand
     return CandidateAnswer(
         schema=SCHEMA,
         run=str(opened.run.path),
-        problem=search.contract.name,
-        metric=search.contract.metric,
+        problem=state.contract.name,
+        metric=state.contract.metric,
         id=row.id,
         status=str(row.status or "not measured"),
-        operator=operator_of(search, one),
+        operator=operator_of(state, one),
         parents=tuple(people.rows[parent].id for parent in row.parents),
         generation=row.generation,
         summary=candidate.summary,
@@ -48,18 +48,18 @@ def describe(opened: OpenedRun, one: int, *, measurements: bool = False) -> Cand
         n=place.n if place else 0,
         cold=row.cold,
         seed_score=seed,
-        gain=stated_gain(search, one),
-        verdict=word_of(search, one),
+        gain=stated_gain(state, one),
+        verdict=word_of(state, one),
         descriptors=dict(row.descriptors),
         files=opened.texts.files(row.id),
         measurements=tuple(_measurement(stamped) for stamped in _measured(opened, row.id)) if measurements else (),
-        unchecked=opened.unchecked() if one == best_of(search) else None,
+        unchecked=opened.unchecked() if one == best_of(state) else None,
     )
 
 
 def diff(opened: OpenedRun, before: int | None, after: int) -> str:
     """A unified diff of two candidates' files; ``before`` of None is nothing at all."""
-    rows, texts = opened.search.people.rows, opened.texts
+    rows, texts = opened.state.population.rows, opened.texts
     old = texts.files(rows[before].id) if before is not None else {}
     new = texts.files(rows[after].id)
     lines: list[str] = []
@@ -76,7 +76,7 @@ def write_source(opened: OpenedRun, one: int, out: str | None) -> None:
     Raises:
         UsageError: several files cannot go into one.
     """
-    files = opened.texts.files(opened.search.people.rows[one].id)
+    files = opened.texts.files(opened.state.population.rows[one].id)
     if out is None:
         single = len(files) == 1
         put_source("\n".join(text if single else f"# ==== {path}\n{text}" for path, text in sorted(files.items())))
@@ -106,7 +106,7 @@ def write_artifact(opened: OpenedRun, one: int, name: str, out: str | None) -> N
     if (name and name not in declared) or (not name and len(declared) != 1):
         raise UsageError(f"expected the name of an artifact ({known}), found {name!r}; type: --artifact NAME")
     name = name or next(iter(declared))
-    id_ = opened.search.people.rows[one].id
+    id_ = opened.state.population.rows[one].id
     blobs = [
         stamped.record.result.artifacts[name]
         for stamped in _measured(opened, id_)
@@ -137,7 +137,7 @@ def conversation(opened: OpenedRun, one: int) -> str:
     Raises:
         RunError: no model was asked for it.
     """
-    row, parts = opened.search.people.rows[one], []
+    row, parts = opened.state.population.rows[one], []
     for stamped in find_records(opened.run.path, ("call_reserved", "call_settled")):
         record = stamped.record
         if not isinstance(record, CallReserved | CallSettled) or record.attempt.ticket != row.ticket:
@@ -150,7 +150,7 @@ def conversation(opened: OpenedRun, one: int) -> str:
         if text is not None or isinstance(record, CallSettled):  # a call in a batch is reserved twice, the second time without it
             parts.append(f"==== {title}\n\n{opened.texts.unpack(text) if text is not None else ''}".rstrip())
     if not parts:
-        by = operator_of(opened.search, one)
+        by = operator_of(opened.state, one)
         raise RunError(
             f"no model was asked for {row.id}, which {by} made; see: evolve show {shlex.quote(str(opened.run.path))} {row.id}"
         )

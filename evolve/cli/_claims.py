@@ -41,7 +41,7 @@ def retract(words: Namespace) -> int:
     from evolve.engine._client import errand
 
     opened = open_run(words.RUN)
-    people = opened.search.people
+    people = opened.state.population
     one = opened.candidate(words.ID)
     heirs = tuple(people.rows[heir].id for heir in people.descendants(one))
     errand(opened.run, "retract", {"candidate": people.rows[one].id, "why": words.why or ""})
@@ -64,8 +64,8 @@ def claims_answer(opened: OpenedRun) -> ClaimsAnswer:
     from evolve.views._report_cards import report_cards
     from evolve.views._verify import verify_best
 
-    cards = report_cards(opened.search, opened.problem, read_journal(opened.run.path))
-    exact = None if opened.problem.contract.noisy else verify_best(opened.run, opened.problem, opened.search)
+    cards = report_cards(opened.state, opened.problem, read_journal(opened.run.path))
+    exact = None if opened.problem.contract.noisy else verify_best(opened.run, opened.problem, opened.state)
     return ClaimsAnswer(SCHEMA, str(opened.run.path), cards, exact)
 
 
@@ -126,14 +126,14 @@ def exact_text(exact: Exact) -> str:
 def _none_text(opened: OpenedRun) -> str:
     from evolve.budget._usage import nearest_limit
 
-    search, run = opened.search, shlex.quote(str(opened.run.path))
-    nearest = nearest_limit(search.budget, search.spend, search.spend.last_at)
+    spent, run = opened.state.run, shlex.quote(str(opened.run.path))
+    nearest = nearest_limit(spent.budget, spent.usage, spent.usage.last_at)
     if nearest is None:
         way = f"to go on: evolve resume {run}"
-    elif search.budget.confirm < _MOST_CONFIRM:
-        way = f"with more to spend on it: evolve resume {run} budget.confirm={min(search.budget.confirm + 0.2, _MOST_CONFIRM):g}"
+    elif spent.budget.confirm < _MOST_CONFIRM:
+        way = f"with more to spend on it: evolve resume {run} budget.confirm={min(spent.budget.confirm + 0.2, _MOST_CONFIRM):g}"
     else:
-        limit = getattr(search.budget, nearest[1].removeprefix("budget."))
+        limit = getattr(spent.budget, nearest[1].removeprefix("budget."))
         way = f"with more to spend on it: evolve resume {run} {nearest[1]}={2 * limit:g}"
     return f"no vault was opened: nothing is claimed.\nnext: evolve status {run}; {way}"
 

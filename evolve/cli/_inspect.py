@@ -89,7 +89,7 @@ def show(words: Namespace) -> int:
         put_source(_candidate.conversation(opened, one))
         return EXIT_DONE
     if words.diff:
-        parents = opened.search.people.rows[one].parents
+        parents = opened.state.population.rows[one].parents
         put_source(_candidate.diff(opened, parents[0] if parents else None, one))
         return EXIT_DONE
     answer = _candidate.describe(opened, one, measurements=True)
@@ -118,8 +118,8 @@ def lineage(words: Namespace) -> int:
     opened = open_run(words.RUN)
     one = opened.candidate(words.ID or "best")
     if words.json:
-        steps = story(opened.search, opened.texts, one, all_parents=words.all)
-        put_json(LineageAnswer(SCHEMA, str(opened.run.path), opened.search.people.rows[one].id, steps))
+        steps = story(opened.state, opened.texts, one, all_parents=words.all)
+        put_json(LineageAnswer(SCHEMA, str(opened.run.path), opened.state.population.rows[one].id, steps))
     else:
         put(_line(opened, one, all_parents=words.all))
     return EXIT_DONE
@@ -143,7 +143,7 @@ def status_answer(opened: OpenedRun) -> StatusAnswer:
         goal=contract.goal,
         unit=contract.unit,
         noisy=contract.noisy,
-        tier=opened.search.tier or opened.config.sandbox.tier,
+        tier=opened.state.run.tier or opened.config.sandbox.tier,
         seed_score=seen.seed.score if seen.seed else None,
         best_score=seen.best.score if seen.best else None,
         best_sd=seen.best.sd if seen.best else None,
@@ -256,12 +256,12 @@ def _candidate_rows(opened: OpenedRun, answer: CandidateAnswer) -> list[tuple[st
 def _did(opened: OpenedRun, answer: CandidateAnswer) -> str:
     """What a child changed and what that came to: to be read beside what was planned and expected."""
     from archive import changed_lines
-    from evolve.search._memory import effect_of
+    from evolve.search._notes import effect_of
 
-    people = opened.search.people
+    people = opened.state.population
     added, removed = changed_lines(opened.texts.files(answer.parents[0]), answer.files)
     text = f"+{added} -{removed} lines against its parent"
-    found = effect_of(opened.search, people.by_id[answer.id])
+    found = effect_of(opened.state, people.by_id[answer.id])
     if found is None:
         return text
     spread = f" ± {found.sd:.2g}" if found.sd else ""
@@ -271,7 +271,7 @@ def _did(opened: OpenedRun, answer: CandidateAnswer) -> str:
 def _line(opened: OpenedRun, one: int, *, all_parents: bool = False) -> str:
     from evolve.views._lineage import story
 
-    return story_text(story(opened.search, opened.texts, one, all_parents=all_parents))
+    return story_text(story(opened.state, opened.texts, one, all_parents=all_parents))
 
 
 def story_text(steps: tuple[Step, ...]) -> str:

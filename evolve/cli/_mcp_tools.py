@@ -236,8 +236,8 @@ class Tools:
         with self._refusals():
             opened = open_run(self._run)
             one = opened.candidate(id)
-            steps = story(opened.search, opened.texts, one)
-            return self._told(asdict(LineageAnswer(SCHEMA, str(opened.run.path), opened.search.people.rows[one].id, steps)))
+            steps = story(opened.state, opened.texts, one)
+            return self._told(asdict(LineageAnswer(SCHEMA, str(opened.run.path), opened.state.population.rows[one].id, steps)))
 
     def query(self, sql: str, limit: Annotated[int, Field(description="Most rows", ge=1, le=10_000)] = ROWS) -> Json:
         with self._refusals():

@@ -16,8 +16,8 @@ from evolve.config._schema import RunConfig
 from evolve.problem._contract import Problem
 from evolve.runs._folder import Hold, RunDir, find, hold_of
 from evolve.runs._open import open_search
-from evolve.search._search import Search
-from evolve.search._stopping import GIVEN
+from evolve.search._state import Phase, ProblemState
+from evolve.search._stopping import GIVEN, done
 from evolve.views._outlook import Outlook, outlook, spent_words
 from evolve.views._progress import Progress, Watch
 from evolve.views._summary import best_of
@@ -37,7 +37,7 @@ class OpenedRun:
     run: RunDir
     config: RunConfig
     problem: Problem
-    search: Search
+    state: ProblemState
     texts: TextStore
     status: str
     reason: str
@@ -50,16 +50,16 @@ class OpenedRun:
 
     def outlook(self) -> Outlook:
         """How long it still goes on."""
-        return outlook(self.search, self.now, run=str(self.run.path), driven=self.driven)
+        return outlook(self.state, self.now, run=str(self.run.path), driven=self.driven)
 
     def unchecked(self) -> Unchecked | None:
         """Better scores than the best's that no fresh process has given yet."""
         run = "" if self.driven else str(self.run.path)
-        return unchecked(self.search, best_of(self.search), self.now, run=run)
+        return unchecked(self.state, best_of(self.state), self.now, run=run)
 
     def progress(self) -> Progress:
         """What a person wants to know of it."""
-        return Watch(self.search).look(self.now)
+        return Watch(self.state).look(self.now)
 
     def leader(self) -> int:
         """The best candidate.
@@ -67,7 +67,7 @@ class OpenedRun:
         Raises:
             RunError: nothing was measured yet.
         """
-        best = best_of(self.search)
+        best = best_of(self.state)
         if best is None:
             raise RunError(f"{self.run.path} has no measured candidate yet; see: evolve status {shlex.quote(str(self.run.path))}")
         return best
@@ -78,7 +78,7 @@ class OpenedRun:
         Raises:
             RunError: no candidate, or more than one.
         """
-        people = self.search.people
+        people = self.state.population
         if prefix == "best":
             return self.leader()
         if prefix == "seed" and people.rows:
@@ -108,22 +108,23 @@ def open_run(path: str) -> OpenedRun:
     run = find(Path(path))
     hold = hold_of(run)
     config, problem, search, texts = open_search(run)
-    last = search.spend.last_at
+    state = search.state
+    last = state.run.usage.last_at
     if hold is Hold.OPEN:
-        return OpenedRun(run, config, problem, search, texts, RUNNING, "", time.time())
-    status, reason = (STARTING, OPENS) if hold is Hold.OPENING else _stands(search, last, str(run.path))
-    return OpenedRun(run, config, problem, search, texts, status, reason, last)
+        return OpenedRun(run, config, problem, state, texts, RUNNING, "", time.time())
+    status, reason = (STARTING, OPENS) if hold is Hold.OPENING else _stands(state, last, str(run.path))
+    return OpenedRun(run, config, problem, state, texts, status, reason, last)
 
 
-def _stands(search: Search, last: float, run: str) -> tuple[str, str]:
+def _stands(state: ProblemState, last: float, run: str) -> tuple[str, str]:
     """How a run that nobody drives stands, as its records have it now: what was told since it was let go counts."""
-    status, reason = _ended(search, last)
-    reason = with_advice(search, status, reason, run)
-    rows = search.people.rows
-    told = [due.row for due in search.people.ready if due.row != SEED and rows[due.row].arm < 0]
+    status, reason = _ended(state, last)
+    reason = with_advice(state, status, reason, run)
+    rows = state.population.rows
+    told = [due.row for due in state.population.ready if due.row != SEED and rows[due.row].arm < 0]
     if not told:
         return status, reason
-    seen = outlook(search, last, run=run, driven=False)
+    seen = outlook(state, last, run=run, driven=False)
     waits = f"{len(told)} children wait" if len(told) > 1 else "1 child waits"
     if seen.ended_by not in ("", "budget.candidates"):
         words = f"{waits} to be measured: {spent_words(seen)}"
@@ -133,15 +134,12 @@ def _stands(search: Search, last: float, run: str) -> tuple[str, str]:
     return status, words if reason in (GIVEN, MEASURED, status) else f"{reason}; {words}"
 
 
-def _ended(search: Search, last: float) -> tuple[str, str]:
+def _ended(state: ProblemState, last: float) -> tuple[str, str]:
     """How the last driver let go of a run."""
-    if search.failed:
-        return "failed", search.failed
-    if search.stopping:
-        return search.stopping, search.stopping
-    if search.paused:
+    end = state.run.end
+    if end.phase is Phase.PAUSED:
         return "stopped", MEASURED
-    if search.closed is not None:
-        return search.closed
-    why = search.done(last) if search.people.rows else ""
-    return verdict(search, why) if why else ("interrupted", KILLED)
+    if end.phase is not Phase.RUNNING:
+        return end.status, end.why
+    why = done(state, last) if state.population.rows else ""
+    return verdict(state, why) if why else ("interrupted", KILLED)

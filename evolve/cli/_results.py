@@ -70,7 +70,7 @@ def cost_text(cost: CostAnswer) -> str:
 
 def _answer(opened: OpenedRun, ticket: int | None, status: str, candidate: str | None, before: str = "") -> TicketAnswer:
     run = str(opened.run.path)
-    issued = opened.search.tickets.proposals.get(ticket) if ticket is not None else None
+    issued = opened.state.run.tickets.proposals.get(ticket) if ticket is not None else None
     until = issued.expires_at if issued is not None else None
     fate, found = standing_of(opened, candidate, before) if candidate is not None else (None, None)
     return TicketAnswer(
@@ -90,20 +90,20 @@ def _answer(opened: OpenedRun, ticket: int | None, status: str, candidate: str |
 
 
 def _is_ticket(opened: OpenedRun, what: str) -> bool:
-    return what == str(int(what)) and opened.search.tickets.parents_of(int(what)) is not None
+    return what == str(int(what)) and opened.state.run.tickets.parents_of(int(what)) is not None
 
 
 def _begins_an_id(opened: OpenedRun, what: str) -> bool:
-    return any(id_.startswith(what) for id_ in opened.search.people.by_id)
+    return any(id_.startswith(what) for id_ in opened.state.population.by_id)
 
 
 def _id_of(opened: OpenedRun, what: str) -> str:
-    return opened.search.people.rows[opened.candidate(what)].id
+    return opened.state.population.rows[opened.candidate(what)].id
 
 
 def _of_ticket(opened: OpenedRun, ticket: int) -> tuple[str, str | None]:
     """How a ticket stands, and the last child that was accepted for it."""
-    tickets = opened.search.tickets
+    tickets = opened.state.run.tickets
     if tickets.parents_of(ticket) is None:
         raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask {shlex.quote(str(opened.run.path))}")
     if told := _told_for(opened, ticket):
@@ -115,7 +115,7 @@ def _of_ticket(opened: OpenedRun, ticket: int) -> tuple[str, str | None]:
 
 def _told_for(opened: OpenedRun, ticket: int) -> tuple[str, ...]:
     """The children that were accepted for a ticket, in their order."""
-    told = dict.fromkeys(row.id for row in opened.search.people.rows if row.ticket == ticket and row.arm < 0)
+    told = dict.fromkeys(row.id for row in opened.state.population.rows if row.ticket == ticket and row.arm < 0)
     for stamped in find_records(opened.run.path, ("requested",), mention=f'\\"ticket\\": {ticket}'):
         record = stamped.record
         if isinstance(record, Requested) and record.verb == "tell" and record.accepted:

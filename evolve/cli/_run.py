@@ -84,7 +84,7 @@ def _driven(drive: Callable[[View], Summary], as_json: bool) -> int:
     if as_json:
         put_json(summary)
     else:
-        put(ending(summary, view.search, view.texts))
+        put(ending(summary, view.state, view.texts))
     return _EXIT.get(summary.status, EXIT_NEGATIVE)
 
 

@@ -60,11 +60,11 @@ def doctor(words: Namespace) -> int:
 def _resolved(config: RunConfig) -> RunConfig:
     """With the problem's params and default budget filled in."""
     from evolve.config._schema import BudgetConfig
-    from evolve.engine._registry import build_budget
     from evolve.problem._load import load_problem
+    from evolve.search._search import budget_of
 
     problem = load_problem(config.problem.name, config.problem.params, prepare=False)
-    budget = BudgetConfig(**asdict(build_budget(config, problem)))
+    budget = BudgetConfig(**asdict(budget_of(config, problem)))
     return replace(config, problem=replace(config.problem, params=dict(problem.params)), budget=budget)
 
 

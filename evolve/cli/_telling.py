@@ -16,7 +16,7 @@ from evolve.cli._opened import OpenedRun, open_run
 from evolve.cli.show._json_external import FateAnswer, ResultAnswer, TellAnswer
 from evolve.engine._client import errand
 from evolve.runs._folder import find, is_driven
-from evolve.search._memory import effect_of
+from evolve.search._notes import effect_of
 from evolve.search._population import standing
 from evolve.views._outlook import Fate, fate, is_in_hand
 from evolve.views._summary import best_of, gain_of
@@ -51,7 +51,7 @@ def program_of(path: str, ticket: int) -> TicketProgram:
         RunError: no run in that folder.
     """
     opened = open_run(path)
-    parents = opened.search.tickets.parents_of(ticket)
+    parents = opened.state.run.tickets.parents_of(ticket)
     if parents is None:
         raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask {shlex.quote(path)}")
     contract = opened.problem.contract
@@ -108,11 +108,11 @@ def _with_fate(answer: TellAnswer, candidate: str) -> TellAnswer:
 def fate_of(opened: OpenedRun, candidate: str) -> Fate:
     """Whether and when a candidate of an opened run is measured."""
     ran_s = 0.0
-    if is_in_hand(opened.search, candidate):
+    if is_in_hand(opened.state, candidate):
         began = [one.at for one in find_records(opened.run.path, ("measure_issued",), mention=candidate)]
         ran_s = max(opened.now - began[-1], 0.0) if began else 0.0
     return fate(
-        opened.search, opened.search.people.by_id[candidate], opened.outlook(), opened.now, run=str(opened.run.path), ran_s=ran_s
+        opened.state, opened.state.population.by_id[candidate], opened.outlook(), opened.now, run=str(opened.run.path), ran_s=ran_s
     )
 
 
@@ -192,19 +192,19 @@ def _wait_measured(path: str, candidate: str, wait_s: float, stack: ExitStack, p
 
 def is_settled(opened: OpenedRun, candidate: str) -> bool:
     """Whether it is known what became of a candidate."""
-    people = opened.search.people
+    people = opened.state.population
     return people.rows[people.by_id[candidate]].settled
 
 
 def result_in(opened: OpenedRun, candidate: str, why: str = "") -> ResultAnswer:
     """What is known of a child in this state of the run; ``why`` is the reason given where it is not measured."""
-    search = opened.search
-    people = search.people
-    number, best = people.by_id[candidate], best_of(search)
+    state = opened.state
+    people = state.population
+    number, best = people.by_id[candidate], best_of(state)
     row = people.rows[number]
     parent = row.parents[0] if row.parents else 0
     here, before, seed = (standing(people, one) if people.score(one) is not None else None for one in (number, parent, 0))
-    told, effect = search.memory.told.get(number), effect_of(search, number)
+    told, effect = state.memory.told.get(number), effect_of(state, number)
     settled = row.settled
     return ResultAnswer(
         status=str(row.status) if settled and row.status is not None else NOT_MEASURED,
@@ -212,7 +212,7 @@ def result_in(opened: OpenedRun, candidate: str, why: str = "") -> ResultAnswer:
         sd=here.sd if here else None,
         n=here.n if here else 0,
         seed_score=seed.score if seed else None,
-        gain=gain_of(search, number),
+        gain=gain_of(state, number),
         parent=people.rows[parent].id,
         parent_score=before.score if before else None,
         effect_gain=effect.effect if effect else None,

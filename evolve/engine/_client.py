@@ -13,13 +13,14 @@ from archive import Journal, Requested, TextStore, find_records
 from evolve._errors import RunLocked, UsageError
 from evolve.engine._models import instructions_of
 from evolve.engine._proposer import Workshop
-from evolve.engine._registry import build_operators, build_search
+from evolve.engine._registry import build_operators
 from evolve.engine._requests import answer
 from evolve.runs._folder import RunDir, RunLock, is_driven
 from evolve.runs._inbox import Request, inbox_folder, post, waiting, withdraw
 from evolve.runs._open import read_run
 from evolve.runs._recorder import Recorder
 from evolve.runs._replay import replay
+from evolve.search._search import Search
 
 ANSWER_S = 30.0  # how long a driver may take at most
 _EVERY_S = 0.1
@@ -64,17 +65,16 @@ def _carry_out(run: RunDir, request: Request) -> None:
         stack.callback(withdraw, run.path, request)
         config, problem = read_run(run)
         journal = stack.enter_context(Journal.open(run.path))
-        search, texts = build_search(config, problem), TextStore(run.path, lambda: journal.durable_seq)
+        search, texts = Search.of(config, problem), TextStore(run.path, lambda: journal.durable_seq)
         replay(run, search, texts)
-        search.driven = False
         recorder = Recorder(journal, search, texts, time.time)
         operators = build_operators(config.search.operators)
-        workshop = Workshop(problem, operators, texts, search.seed, instructions=instructions_of(run, problem))
+        workshop = Workshop(problem, operators, texts, search.run.seed, instructions=instructions_of(run, problem))
         taken = [one for one in waiting(run.path) if one.verb != "stop"]  # others may have been left by whoever was killed
         for one in taken:
-            if one.id in search.requests:  # a driver recorded it and was killed before it removed the file
+            if one.id in search.run.handled_requests:  # a driver recorded it and was killed before it removed the file
                 continue
-            for record in answer(search, one, workshop, time.time()):
+            for record in answer(search, one, workshop, time.time(), driven=False):
                 recorder.write(record)
         if journal.written is not None:
             journal.wait_durable(journal.written.seq)

@@ -15,7 +15,7 @@ from evolve._errors import UsageError
 from evolve._rng import generator
 from evolve.budget._cpu_budget import SEED
 from evolve.runs._inbox import Request, body_of
-from evolve.search._policies import external_parents
+from evolve.search._policies import EXTERNAL, external_parents
 from evolve.search._results import unjudged_twin
 from evolve.search._search import Search
 from evolve.search._tickets import Made
@@ -24,7 +24,6 @@ from evolve.views._outlook import crowded_words, outlook, spent_words
 if TYPE_CHECKING:
     from evolve.engine._proposer import Workshop
 
-EXTERNAL = "external"  # their operator
 MAX_OPEN = 64  # tickets with people and agents
 EXPIRES_S = 3600.0
 MAX_EXPIRES_S = 7 * 86400.0
@@ -39,8 +38,8 @@ class Desired:
     answer: Mapping[str, object] = field(default_factory=dict)
 
 
-def ask(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
-    """A ticket: parents and inspirations are chosen as for any other child.
+def ask(search: Search, request: Request, workshop: Workshop, now: float, *, driven: bool) -> Desired:
+    """A ticket: parents and inspirations are chosen as for any other child.  ``driven`` where a driver has the run.
 
     Raises:
         UsageError: nothing is measured yet, the budget leaves no room for a child, too many tickets are out, no such parent, or a
@@ -50,25 +49,25 @@ def ask(search: Search, request: Request, workshop: Workshop, now: float) -> Des
     expires_s = body.get("expires_s", EXPIRES_S)
     if isinstance(expires_s, bool) or not isinstance(expires_s, int | float) or not 0 < expires_s <= MAX_EXPIRES_S:
         raise UsageError(f"a ticket expires after more than 0 and at most {MAX_EXPIRES_S:.0f} seconds, found {expires_s!r}.")
-    tickets = search.tickets
+    tickets = search.run.tickets
     out = sum(issued.expires_at is not None and issued.expires_at > now for issued in tickets.proposals.values())
     if out >= MAX_OPEN:
         raise UsageError(f"{out} tickets are with people and agents already; tell a child, or wait until some expire.")
-    if not search.people.rows:
+    if not search.state.population.rows:
         raise UsageError("the run has no program yet; type: evolve resume RUN")
-    at = now if search.driven else search.spend.last_at  # where nobody drives, the budget's clock stands still
-    seen = outlook(search, at, run="RUN", driven=search.driven)
-    if why := spent_words(seen) or (crowded_words(search, seen, at, "RUN", seen.waiting + 1) if seen.waiting else ""):
+    at = now if driven else search.run.usage.last_at  # where nobody drives, the budget's clock stands still
+    seen = outlook(search.state, at, run="RUN", driven=driven)
+    if why := spent_words(seen) or (crowded_words(search.state, seen, at, "RUN", seen.waiting + 1) if seen.waiting else ""):
         raise UsageError(f"no ticket is given, as no child would be measured: {why}")
     parent = str(body.get("parent", ""))
-    if parent and parent not in search.people.by_id:
+    if parent and parent not in search.state.population.by_id:
         raise UsageError(f"expected the whole id of a candidate as parent, found {parent!r}; list them with evolve query.")
-    rng = generator(search.seed, "ask", tickets.next_ticket)
-    parents, inspirations = external_parents(search, rng, search.people.by_id.get(parent))
-    rows = search.people.rows
+    rng = generator(search.run.seed, "ask", tickets.next_ticket)
+    parents, inspirations = external_parents(search.state, rng, search.state.population.by_id.get(parent))
+    rows = search.state.population.rows
     issued = ProposeIssued(
         attempt=tickets.fresh(),
-        problem=search.problem,
+        problem=search.state.problem,
         arm=Arm(EXTERNAL),
         parents=tuple(rows[number].id for number in parents),
         inspirations=tuple(rows[number].id for number in inspirations),
@@ -91,21 +90,21 @@ def tell(search: Search, request: Request, workshop: Workshop, now: float) -> De
         raise UsageError(f"expected the number of a ticket that evolve ask gave, found {ticket!r}.")
     if not isinstance(files, dict) or not all(isinstance(text, str) for text in files.values()) or not isinstance(removed, list):
         raise UsageError("expected files as a mapping from path to text; type: evolve tell RUN TICKET FILES...")
-    open_ = search.tickets.proposals.get(ticket)
+    open_ = search.run.tickets.proposals.get(ticket)
     live = open_ is not None and open_.expires_at is not None and open_.expires_at > now
-    parents = search.tickets.parents_of(ticket)
+    parents = search.run.tickets.parents_of(ticket)
     if parents is None:
         raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask RUN")
     whole = {path: text for path, text in workshop.texts.files(parents[0]).items() if path not in removed} | files
     try:
-        child = workshop.told_candidate(search, whole, parents, _words(body, "summary") or "told")
+        child = workshop.told_candidate(search.state, whole, parents, _words(body, "summary") or "told")
     except UsageError as error:
         return Desired(answer={"status": "invalid", "reason": str(error), "late": not live})
-    twin = search.people.by_hash.get(child.code_hash)
-    if twin is not None and unjudged_twin(search, child.code_hash) is not None:
-        return _told_again(search, ticket, live, search.people.rows[twin].id)
+    twin = search.state.population.by_hash.get(child.code_hash)
+    if twin is not None and unjudged_twin(search.state, child.code_hash) is not None:
+        return _told_again(search, ticket, live, search.state.population.rows[twin].id)
     if twin is not None:
-        known = search.people.rows[twin]
+        known = search.state.population.rows[twin]
         again = known.id == child.id and known.id != parents[0] and _was_told(search, twin)
         whose = "the parent, unchanged" if known.id == parents[0] else "the seed program" if twin == SEED else known.id
         told = ", told before" if again else ""
@@ -117,20 +116,20 @@ def tell(search: Search, request: Request, workshop: Workshop, now: float) -> De
 
 def _told_again(search: Search, ticket: int, live: bool, known: str) -> Desired:
     """A program that the evaluator could not judge: it is measured again."""
-    attempt = search.tickets.proposals[ticket].attempt if live else search.tickets.fresh()
-    record = Proposed(attempt, search.problem, ProposalStatus.DUPLICATE, duplicate_of=known, reason="told again")
+    attempt = search.run.tickets.proposals[ticket].attempt if live else search.run.tickets.fresh()
+    record = Proposed(attempt, search.state.problem, ProposalStatus.DUPLICATE, duplicate_of=known, reason="told again")
     return Desired((record,), {"status": "accepted", "candidate": known, "late": not live, "ticket": ticket})
 
 
 def _was_told(search: Search, number: int) -> bool:
     """Whether a candidate came from people or agents: no arm of the search made it."""
-    return number != SEED and search.people.rows[number].arm < 0
+    return number != SEED and search.state.population.rows[number].arm < 0
 
 
 def _record(search: Search, ticket: int, live: bool, child: Candidate) -> Record:
     if live:
-        return search.accept_proposal(Made(search.tickets.proposals[ticket].attempt, ProposalStatus.CHILD, child))
-    return Proposed(search.tickets.fresh(), search.problem, ProposalStatus.CHILD, candidate=child)
+        return search.accept_proposal(Made(search.run.tickets.proposals[ticket].attempt, ProposalStatus.CHILD, child))
+    return Proposed(search.run.tickets.fresh(), search.state.problem, ProposalStatus.CHILD, candidate=child)
 
 
 def _stated(child: Candidate, body: Mapping[str, object]) -> Candidate:

@@ -20,6 +20,7 @@ from evolve.runs._inbox import Request
 from evolve.runs._recorder import Recorder
 from evolve.search._claims import Entropy
 from evolve.search._search import Search
+from evolve.search._state import Phase
 
 _TICK_S = 0.5  # how late the end of the wall budget may be noticed
 
@@ -48,6 +49,7 @@ def run_loop(
     answered: Callable[[Request], None],
     entropy: Entropy = fresh_seeds,
     clerk: Clerk | None = None,
+    measure_only: bool = False,
 ) -> str:
     """Drive a search until its budget, a stop condition, a request or an interrupt ends it.  Returns why it ended.
 
@@ -59,21 +61,23 @@ def run_loop(
         mailbox: Everything that happens.
         entropy: Where the seeds of vaults come from.
         clerk: Has models asked; None where none was offered.
+        measure_only: Only what is ready is measured, and nothing new is begun.
         answered: Called from the journal's thread when a request's answer is durable.
 
     Raises:
         Stopped: a second interrupt.
         JournalError: the journal cannot be written; everything acknowledged is intact.
     """
-    while not (why := search.done(recorder.clock())) or executor.pending:
-        issued = search.ask(recorder.clock(), room=executor.room, entropy=entropy)
+    while not (why := search.done(recorder.clock(), measure_only=measure_only)) or executor.pending:
+        now = recorder.clock()
+        issued = search.ask(now, room=executor.room, entropy=entropy, measure_only=measure_only)
         if issued is not None:
             recorder.write(issued)
         if isinstance(issued, ProposeIssued) and issued.arm.model and clerk is not None:
-            clerk.submit(issued)
+            clerk.submit(issued, now)
         elif isinstance(issued, ProposeIssued):
-            generation = search.people.rows[search.people.by_id[issued.parents[0]]].generation
-            made = workshop.make(issued, search.tuning.literals_of(issued.sample), generation)
+            generation = search.state.population.rows[search.state.population.by_id[issued.parents[0]]].generation
+            made = workshop.make(issued, search.state.tuning.literals_of(issued.sample), generation)
             recorder.write(search.accept_proposal(made))
         elif isinstance(issued, MeasureIssued):
             executor.submit(workshop.block(issued))
@@ -96,7 +100,7 @@ def await_calls(
 
     Raises: as ``run_loop``.
     """
-    end = recorder.clock() + search.llm.grace_s
+    end = recorder.clock() + search.run.llm.grace_s
     while clerk.waits and recorder.clock() < end:
         for message in _arrived(mailbox, wait=True):
             _handle(message, search, recorder, answered, workshop, clerk)
@@ -131,7 +135,7 @@ def _handle(
             for record in search.accept_block(attempt, status, skipped=skipped, drift=drift, reason=reason, lost=lost):
                 recorder.write(record)
         case Request():
-            if message.id in search.requests:
+            if message.id in search.run.handled_requests:
                 answered(message)
                 return
             *effects, reply = answer(search, message, workshop, recorder.clock())
@@ -141,7 +145,7 @@ def _handle(
             if clerk is not None:
                 clerk.new_budget()
         case Interrupt(hang_up=hang_up):
-            if search.stopping:
+            if search.run.end.phase is Phase.STOPPING:
                 if hang_up:
                     return
                 raise Stopped

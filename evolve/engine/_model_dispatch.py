@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from archive import Attempt, CallSettled, Event, ProposalStatus, ProposeIssued, Retraction
 from evolve._rng import generator
 from evolve.budget._ledger import LOST, usd
-from evolve.budget._model_limits import awaited
 from evolve.engine._model_thread import CallNote, Desk, DeskBroken, DeskMessage, Drafted, Reviewed
 from evolve.engine._proposer import Workshop
 from evolve.runs._recorder import Recorder
+from evolve.search._arms import awaited
 from evolve.search._search import Search
 from evolve.search._tickets import Made
 
@@ -39,37 +39,39 @@ class Clerk:
     @property
     def waits(self) -> bool:
         """Whether an answer may still come in this opening."""
-        return bool(awaited(self._search) or self._reviewing)
+        return bool(awaited(self._search.state) or self._reviewing)
 
-    def submit(self, issued: ProposeIssued) -> None:
-        """Have a model make a draft for a ticket; it comes as a message."""
-        rng = generator(self._search.seed, "model", issued.attempt.ticket)
-        self._desk.submit(issued, self._workshop.assignment(self._search, issued), rng)
+    def submit(self, issued: ProposeIssued, now: float) -> None:
+        """Have a model make a draft for a ticket at Unix time ``now``; it comes as a message."""
+        rng = generator(self._search.run.seed, "model", issued.attempt.ticket)
+        self._desk.submit(issued, self._workshop.assignment(self._search.state, issued, now), rng)
 
     def recover(self) -> None:
         """Go on with the tickets whose calls wait in batches that an earlier driver sent."""
-        for record in self._search.accounts.ledger.batched():
-            issued = self._search.tickets.proposals[record.attempt.ticket]  # only tickets are asked in batches
-            self._desk.recover(issued, record, self._workshop.assignment(self._search, issued))
+        for record in self._search.run.model_limits.ledger.batched():
+            issued = self._search.run.tickets.proposals[record.attempt.ticket]  # only tickets are asked in batches
+            last = self._search.run.usage.last_at
+            self._desk.recover(issued, record, self._workshop.assignment(self._search.state, issued, last))
 
     def review(self) -> None:
         """Have the judge read whoever is best: by score, or by title."""
         search = self._search
-        for number in dict.fromkeys((search.people.leader, search.contest.champion)) if search.llm.judge else ():
-            if not number or search.people.rows[number].id in self._reviewed:
+        best = dict.fromkeys((search.state.population.leader, search.state.contest.champion))
+        for number in best if search.run.llm.judge else ():
+            if not number or search.state.population.rows[number].id in self._reviewed:
                 continue
-            row = search.people.rows[number]
+            row = search.state.population.rows[number]
             self._reviewed.add(row.id)
             self._reviewing.add(row.id)
-            rng = generator(search.seed, "judge", row.ticket)
-            self._desk.review(row.id, Attempt(search.tickets.epoch, row.ticket), self._workshop.case(search, number), rng)
+            rng = generator(search.run.seed, "judge", row.ticket)
+            self._desk.review(row.id, Attempt(search.run.tickets.epoch, row.ticket), self._workshop.case(search.state, number), rng)
 
     def new_budget(self) -> None:
         """The desk's caps are those of the search from here on, and its end the run's."""
         search = self._search
-        wall_s = search.budget.wall_s
-        left_s = math.inf if wall_s is None else wall_s - search.spend.elapsed(self._recorder.clock())
-        self._desk.cap(search.accounts.ledger.caps, left_s)
+        wall_s = search.run.budget.wall_s
+        left_s = math.inf if wall_s is None else wall_s - search.run.usage.elapsed(self._recorder.clock())
+        self._desk.cap(search.run.model_limits.ledger.caps, left_s)
 
     def take(self, message: DeskMessage, *, waited_for: bool = True) -> None:
         """Write what a message brings.  ``waited_for``: somebody at the desk waits until a record is durable.
@@ -79,12 +81,12 @@ class Clerk:
         """
         match message:
             case CallNote():
-                record = self._workshop.kept(self._search, message)
+                record = self._workshop.kept(self._search.state, message)
                 self._recorder.write(record, on_durable=message.on_durable if waited_for else None)
                 if isinstance(record, CallSettled):
                     self._tell(record)
             case Drafted():
-                self._recorder.write(self._search.accept_proposal(self._workshop.finish(self._search, message)))
+                self._recorder.write(self._search.accept_proposal(self._workshop.finish(self._search.state, message)))
             case Reviewed():
                 self._ruled(message)
             case DeskBroken():
@@ -102,8 +104,8 @@ class Clerk:
             if isinstance(message, CallNote | Drafted):
                 self.take(message, waited_for=False)
         search = self._search
-        batched = {record.attempt.ticket for record in search.accounts.ledger.batched()}
-        for ticket, issued in sorted(search.tickets.proposals.items()):
+        batched = {record.attempt.ticket for record in search.run.model_limits.ledger.batched()}
+        for ticket, issued in sorted(search.run.tickets.proposals.items()):
             if issued.arm.model and ticket not in batched:
                 made = Made(issued.attempt, ProposalStatus.LOST, reason="the run ended before the answer")
                 self._recorder.write(search.accept_proposal(made))
@@ -113,8 +115,8 @@ class Clerk:
         self._reviewing.discard(message.candidate)
         if message.unfit:
             self._warn("judge", message.unfit, key=message.unfit)
-        elif message.why and search.people.by_id[message.candidate] not in search.retracted:
-            self._recorder.write(Retraction(problem=search.problem, candidate=message.candidate, why=message.why))
+        elif message.why and search.state.population.by_id[message.candidate] not in search.state.retracted:
+            self._recorder.write(Retraction(problem=search.state.problem, candidate=message.candidate, why=message.why))
 
     def _tell(self, record: CallSettled) -> None:
         """The first failure of each kind, and a server that counts more tokens than were reserved, are worth a line."""
@@ -122,7 +124,7 @@ class Clerk:
             self._warn("model", record.reason, key=record.outcome)
         elif record.outcome != LOST and record.reason:  # what is wrong with a count
             self._warn("model", record.reason, key="uncounted")
-        beyond = self._search.accounts.ledger.overrun
+        beyond = self._search.run.model_limits.ledger.overrun
         if beyond.nano or beyond.tokens:
             much = f"${usd(beyond.nano):.4f} and {beyond.tokens} tokens"
             text = f"a server counted {much} more than its call was allowed: it is charged all the same"

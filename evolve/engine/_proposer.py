@@ -25,7 +25,7 @@ from evolve.execute import Block
 from evolve.problem._contract import Problem
 from evolve.propose import Assignment, Files, Operator, Task, analyse, check_scope
 from evolve.propose._entries import scope_of
-from evolve.search._search import Search
+from evolve.search._state import ProblemState
 from evolve.search._tickets import Made
 from evolve.views._proposal_context import assignment, task_sheet
 
@@ -91,28 +91,28 @@ class Workshop:
                 candidate = self._candidate(proposal.files, issued.parents, generation + 1, proposal.summary)
         return Made(issued.attempt, status, candidate, proposal.literals, reason, cpu_s=self.clock() - started)
 
-    def assignment(self, search: Search, issued: ProposeIssued) -> Assignment:
-        """What the maker of this ticket's child is told."""
-        return assignment(search, issued, self.texts, self.sheet)
+    def assignment(self, state: ProblemState, issued: ProposeIssued, now: float) -> Assignment:
+        """What the maker of this ticket's child is told at Unix time ``now``."""
+        return assignment(state, issued, self.texts, self.sheet, now)
 
-    def case(self, search: Search, number: int) -> Case:
+    def case(self, state: ProblemState, number: int) -> Case:
         """What a judge is asked about a candidate."""
         from evolve.evaluate.screen._llm_judge import Case
 
-        people, contract = search.people, self.problem.contract
+        people, contract = state.population, self.problem.contract
         row, score = people.rows[number], people.shown(number)[0] if people.score(number) is not None else None
-        told = search.memory.told.get(number)
+        told = state.memory.told.get(number)
         facts = [f"{contract.metric} = {people.sign * score!r} (goal: {contract.goal})"] if score is not None else []
         facts += [f"{name} = {told.metrics[name]!r}" for name in contract.secondary if told is not None and name in told.metrics]
         parent = self.texts.files(people.rows[row.parents[0]].id) if row.parents else None
         return Case(files=self.texts.files(row.id), statement=self.problem.statement, facts=tuple(facts), parent=parent)
 
-    def finish(self, search: Search, drafted: Drafted) -> Made:
+    def finish(self, state: ProblemState, drafted: Drafted) -> Made:
         """What a model's draft becomes."""
         started = self.clock()
         issued, draft, candidate = drafted.issued, drafted.draft, None
         if draft.files is not None:
-            generation = search.people.rows[search.people.by_id[issued.parents[0]]].generation
+            generation = state.population.rows[state.population.by_id[issued.parents[0]]].generation
             child = self._candidate(draft.files, issued.parents, generation + 1, draft.summary)
             said = draft.statement
             candidate = replace(child, hypothesis=said.hypothesis, plan=said.plan, expected=said.expected, sketch=draft.sketch)
@@ -126,7 +126,7 @@ class Workshop:
             outcome=draft.outcome,
         )
 
-    def told_candidate(self, search: Search, files: Files, parents: tuple[str, ...], summary: str) -> Candidate:
+    def told_candidate(self, state: ProblemState, files: Files, parents: tuple[str, ...], summary: str) -> Candidate:
         """A program that a person or an agent made of these parents.
 
         Raises:
@@ -135,14 +135,14 @@ class Workshop:
         reason = check_scope(self.texts.files(parents[0]), files, self.scope)
         if reason:
             raise UsageError(f"the program cannot be taken: {reason}")
-        generation = search.people.rows[search.people.by_id[parents[0]]].generation
+        generation = state.population.rows[state.population.by_id[parents[0]]].generation
         return self._candidate(files, parents, generation + 1, summary)
 
-    def kept(self, search: Search, note: CallNote) -> CallReserved | CallSettled:
+    def kept(self, state: ProblemState, note: CallNote) -> CallReserved | CallSettled:
         """A call's record with what was asked or answered."""
         if not note.text:
             return note.record
-        issued = search.tickets.proposals.get(note.record.attempt.ticket)
+        issued = state.run.tickets.proposals.get(note.record.attempt.ticket)
         packed = self.texts.pack(note.text, issued.parents[0] if issued is not None else "")
         if isinstance(note.record, CallReserved):
             return replace(note.record, prompt=packed)

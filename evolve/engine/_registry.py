@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evolve.config._schema import ExecutorConfig, RunConfig
-from evolve.problem._contract import Budget, Problem
+from evolve.problem._contract import Problem
 from evolve.problem._environment import check_environment
-from evolve.search._search import Search
 
 if TYPE_CHECKING:
     from evolve.execute import Executor, Sink
@@ -23,31 +21,6 @@ def build_operators(names: Iterable[str]) -> dict[str, Operator]:
 
     operators: Mapping[str, type[Operator]] = {"tune": ConstantTuner, "ast_edit": AstEdit, "crossover": Crossover}
     return {name: operators[name]() for name in names}
-
-
-def build_search(config: RunConfig, problem: Problem) -> Search:
-    """A search that knows nothing yet."""
-    return Search(
-        contract=problem.contract,
-        problem=problem.id,
-        config=config.search,
-        stop=config.stop,
-        budget=build_budget(config, problem),
-        seed=config.seed,
-        llm=config.llm,
-    )
-
-
-def build_budget(config: RunConfig, problem: Problem) -> Budget:
-    """The run's limits: what was asked for; where nothing at all was, the problem's defaults."""
-    asked = config.budget
-    given = problem.contract.budget
-    confirm = given.confirm if asked.confirm is None else asked.confirm
-    models = {"usd": asked.usd, "tokens": asked.tokens, "calls": asked.calls}
-    machine = {"wall_s": asked.wall_s, "cpu_s": asked.cpu_s, "evaluations": asked.evaluations, "candidates": asked.candidates}
-    if any(limit is not None for limit in (*machine.values(), *models.values())):
-        return Budget(**machine, **models, confirm=confirm)  # type: ignore[arg-type]
-    return replace(given, confirm=confirm)
 
 
 def n_slots(config: ExecutorConfig) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 from archive import BudgetSet, Note, Record, Requested, Retraction, StopAsked
@@ -19,6 +20,7 @@ from evolve.search._search import Search
 STOPPED = "stopped"
 INTERRUPTED = "interrupted"
 MAX_WHY = 1000
+ASK = "ask"
 
 
 def stop(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
@@ -43,7 +45,7 @@ def budget_record(search: Search, changes: Mapping[str, object], request: str = 
     Raises:
         UsageError: an unknown limit, or a value that is not a positive number.
     """
-    known: dict[str, Any] = {field.name: getattr(search.budget, field.name) for field in fields(BudgetConfig)}
+    known: dict[str, Any] = {field.name: getattr(search.run.budget, field.name) for field in fields(BudgetConfig)}
     for key, value in changes.items():
         if key not in known:
             raise UsageError(f"expected one of {', '.join(f'budget.{name}' for name in known)}, found budget.{key}.")
@@ -66,16 +68,16 @@ def retract(search: Search, request: Request, workshop: Workshop, now: float) ->
     """
     body = body_of(request)
     id_, why = str(body.get("candidate", "")), str(body.get("why", "")).strip()
-    number = search.people.by_id.get(id_)
+    number = search.state.population.by_id.get(id_)
     if number is None:
         raise UsageError(f"expected the id of a candidate of this run, found {id_!r}; list them with evolve query.")
     if number == 0:
         raise UsageError("the seed program cannot be retracted; mend the problem and start a new run.")
-    if number in search.retracted:
+    if number in search.state.retracted:
         raise UsageError(f"{id_} was retracted already.")
     if not why:
         raise UsageError("a retraction needs its reason; type --why TEXT.")
-    return Desired((Retraction(problem=search.problem, candidate=id_, why=why[:MAX_WHY], request=request.id),))
+    return Desired((Retraction(problem=search.state.problem, candidate=id_, why=why[:MAX_WHY], request=request.id),))
 
 
 VERBS: Mapping[str, Callable[[Search, Request, Workshop, float], Desired]] = {
@@ -83,17 +85,19 @@ VERBS: Mapping[str, Callable[[Search, Request, Workshop, float], Desired]] = {
     "note": note,
     "budget": budget,
     "retract": retract,
-    "ask": outside.ask,
     "tell": outside.tell,
 }
 
 
-def answer(search: Search, request: Request, workshop: Workshop, now: float) -> tuple[Record, ...]:
-    """The records of a request: its effects, then the answer.  A request that cannot be carried out is answered with the reason."""
-    verb = VERBS.get(request.verb)
+def answer(search: Search, request: Request, workshop: Workshop, now: float, *, driven: bool = True) -> tuple[Record, ...]:
+    """The records of a request: its effects, then the answer.  A request that cannot be carried out is answered with the reason.
+
+    ``driven`` is false where nobody drives the run and this request is all that is done: its clock stands still.
+    """
+    verb = partial(outside.ask, driven=driven) if request.verb == ASK else VERBS.get(request.verb)
     try:
         if verb is None:
-            raise UsageError(f"expected one of {', '.join(VERBS)}, found {request.verb!r}.")
+            raise UsageError(f"expected one of {', '.join([*VERBS, ASK])}, found {request.verb!r}.")
         found = verb(search, request, workshop, now)
     except EvolveError as error:
         return (Requested(request.id, request.verb, request.body, json.dumps({"error": str(error)}), accepted=False),)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
@@ -40,7 +41,7 @@ from evolve.engine._model_thread import Desk
 from evolve.engine._models import NO_OFFER, Offer, check, copy_texts, instructions_of, offer
 from evolve.engine._proposer import Workshop
 from evolve.engine._reach import KINDS, out_of_reach
-from evolve.engine._registry import build_executor, build_operators, build_search, n_slots, need_machine
+from evolve.engine._registry import build_executor, build_operators, n_slots, need_machine
 from evolve.engine._requests import INTERRUPTED, budget_record
 from evolve.execute import Executor
 from evolve.problem._contract import Problem
@@ -53,6 +54,7 @@ from evolve.runs._recorder import Hook, Recorder
 from evolve.runs._replay import replay, unshown
 from evolve.search._policies import POLICIES
 from evolve.search._search import Search
+from evolve.search._state import Phase, ProblemState
 from evolve.search._stopping import PAUSED
 from evolve.views._summary import Summary, summarise
 from evolve.views._verdict import verdict, with_advice
@@ -65,7 +67,7 @@ class Announcement:
     """What a person wants to know before the first result: where the run lies, and what it may spend."""
 
     run: Path
-    search: Search
+    state: ProblemState
     texts: TextStore
     resumed: bool
     no_models: str = ""  # why no model is asked although some are configured
@@ -170,17 +172,16 @@ def _drive(
             need_machine(config, problem)
         mailbox: Mailbox = SimpleQueue()
         journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))
-        search = build_search(config, problem)
+        search = Search.of(config, problem)
         texts = TextStore(run.path, lambda: journal.durable_seq)
         shown = replay(run, search, texts)
         executor = build_executor(config, problem, mailbox.put)
         stack.callback(lambda: executor.close(drain=False))
-        checkpoints = _Checkpoints(run, texts, journal)
+        checkpoints = _Checkpoints(run, search, texts, journal)
         recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
         instructions = instructions_of(run, problem)
-        workshop = Workshop(problem, build_operators(config.search.operators), texts, search.seed, instructions=instructions)
+        workshop = Workshop(problem, build_operators(config.search.operators), texts, search.run.seed, instructions=instructions)
         models = NO_OFFER if pausing else offer(config.llm, run)
-        search.pausing = pausing
         epoch = _open(recorder, workshop, config, budget, journal.cut_bytes, models)
         _take_in(recorder, workshop, epoch, programs)
         if journal.written is not None:
@@ -189,20 +190,22 @@ def _drive(
         for placed in unshown(search, shown):
             recorder.write(placed)
         if announce is not None:
-            announce(Announcement(run.path, search, texts, resumed, models.why))
+            announce(Announcement(run.path, search.state, texts, resumed, models.why))
         clerk = _open_clerk(models, search, workshop, recorder, mailbox)
         if clerk is not None:
             stack.callback(clerk.give_up)
         watcher = InboxWatcher(run.path, mailbox.put)
         stack.callback(watcher.close)
         stack.enter_context(_Signals(mailbox))
-        status, why = _run(search, executor, workshop, recorder, mailbox, lambda request: _answered(run.path, request), clerk)
+        answered = partial(_answered, run.path)
+        status, why = _run(search, executor, workshop, recorder, mailbox, answered, clerk, measure_only=pausing)
         executor.close(drain=False)
         if clerk is not None:
             clerk.close(_lying_in(mailbox))
         recorder.write(Closed(epoch, status, why))
-        checkpoints.save(search)
-        return summarise(run, problem, search, status, with_advice(search, status, why, str(run.path)), time.time())
+        checkpoints.save()
+        why = with_advice(search.state, status, why, str(run.path))
+        return summarise(run, problem, search.state, status, why, time.time())
 
 
 def _run(
@@ -213,18 +216,21 @@ def _run(
     mailbox: Mailbox,
     answered: Callable[[Request], None],
     clerk: Clerk | None,
+    *,
+    measure_only: bool,
 ) -> tuple[str, str]:
     try:
-        why = run_loop(search, executor, workshop, recorder, mailbox, answered, clerk=clerk)
+        why = run_loop(search, executor, workshop, recorder, mailbox, answered, clerk=clerk, measure_only=measure_only)
         if clerk is not None:
             await_calls(search, workshop, recorder, mailbox, answered, clerk)
     except Stopped:
         why = INTERRUPTED
-    if search.failed:
+    phase = search.run.end.phase
+    if phase is Phase.FAILED:
         return "failed", why
     if why == PAUSED:
         return "stopped", why
-    return (why, why) if search.stopping else verdict(search, why)
+    return (why, why) if phase is Phase.STOPPING else verdict(search.state, why)
 
 
 def _answered(run: Path, request: Request) -> None:
@@ -249,18 +255,18 @@ def _open(
             models=models.models,
         )
     )
-    for settled in search.accounts.ledger.lost():
+    for settled in search.run.model_limits.ledger.lost():
         recorder.write(settled)
-    while search.tickets.gone and (lost := search.tickets.lost(0.0)):
+    while search.run.tickets.gone and (lost := search.run.tickets.lost(0.0)):
         recorder.write(lost)
     if cut_bytes:
         recorder.write(
             Event("warning", "torn_tail", f"{counted(cut_bytes, 'byte')} of an unfinished record were cut off the journal")
         )
-    if not search.people.rows:
-        attempt = Attempt(epoch, search.tickets.next_ticket)
+    if not search.state.population.rows:
+        attempt = Attempt(epoch, search.run.tickets.next_ticket)
         seed = workshop.seed_candidate()
-        recorder.write(Proposed(attempt, search.problem, ProposalStatus.CHILD, candidate=seed))
+        recorder.write(Proposed(attempt, search.state.problem, ProposalStatus.CHILD, candidate=seed))
     if budget:
         recorder.write(budget_record(search, budget))
     return epoch
@@ -270,7 +276,7 @@ def _open_clerk(models: Offer, search: Search, workshop: Workshop, recorder: Rec
     """Has models asked, if any can be; it goes on with what waits in batches."""
     if models.open is None:
         return None
-    clerk = Clerk(Desk(models.open, search.accounts.ledger.copy(), workshop.scope, mailbox.put), search, workshop, recorder)
+    clerk = Clerk(Desk(models.open, search.run.model_limits.ledger.copy(), workshop.scope, mailbox.put), search, workshop, recorder)
     clerk.recover()
     return clerk
 
@@ -284,32 +290,32 @@ def _take_in(recorder: Recorder, workshop: Workshop, epoch: str, programs: Seque
     """Programs that somebody gave, as children of the seed program that no operator made."""
     search = recorder.search
     for files in programs:
-        attempt = Attempt(epoch, search.tickets.next_ticket)
-        given = workshop.given_candidate(files, search.people.rows[0].id)
-        if given.id not in search.people.by_id:
-            recorder.write(Proposed(attempt, search.problem, ProposalStatus.CHILD, candidate=given))
+        attempt = Attempt(epoch, search.run.tickets.next_ticket)
+        given = workshop.given_candidate(files, search.state.population.rows[0].id)
+        if given.id not in search.state.population.by_id:
+            recorder.write(Proposed(attempt, search.state.problem, ProposalStatus.CHILD, candidate=given))
 
 
 class _Checkpoints:
     """A hook that saves the state every so many records, once they are durable.  A disk that is full costs the checkpoint alone."""
 
-    def __init__(self, run: _folder.RunDir, texts: TextStore, journal: Journal) -> None:
-        self._run, self._texts, self._journal = run, texts, journal
+    def __init__(self, run: _folder.RunDir, search: Search, texts: TextStore, journal: Journal) -> None:
+        self._run, self._search, self._texts, self._journal = run, search, texts, journal
         self._due = CHECKPOINT_EVERY
 
-    def __call__(self, search: Search, stamped: Stamped) -> None:
+    def __call__(self, state: ProblemState, stamped: Stamped) -> None:
         self._due -= 1
         if self._due <= 0 and not isinstance(stamped.record, Placed):  # between those, readers lag behind the state
-            self.save(search)
+            self.save()
 
-    def save(self, search: Search) -> None:
+    def save(self) -> None:
         """Save the state now."""
         self._due = CHECKPOINT_EVERY
         position = self._journal.written
         if position is not None:
             self._journal.wait_durable(position.seq)
             with suppress(OSError):
-                _checkpoint.save(self._run.checkpoint, search, self._texts.places(), position)
+                _checkpoint.save(self._run.checkpoint, self._search, self._texts.places(), position)
 
 
 class _Signals:

@@ -12,27 +12,33 @@ import io
 import json
 import os
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 import archive
-from archive import Cells, GridArchive, Pooled, Position
+from archive import Cells, FlatArchive, GridArchive, Pooled, Position
 from evolve.budget import _cpu_budget, _ledger, _usage
-from evolve.budget._model_limits import caps_of
-from evolve.confirm import _holdout
+from evolve.budget._ledger import Ledger
+from evolve.budget._model_limits import Accounts, caps_of
+from evolve.confirm import Contest, Docket, Panel, Repeats, _holdout
 from evolve.problem import _contract
-from evolve.search import _faults, _memory, _population, _tickets
-from evolve.search._memory import BROKEN
+from evolve.search import _faults, _memory, _population, _state, _tickets
+from evolve.search._faults import Faults
+from evolve.search._memory import Memory
+from evolve.search._population import Population
 from evolve.search._search import Search
-from evolve.select import _bandit, _cmaes, _tuner
-from evolve.select._novelty import RECENT
+from evolve.search._state import ProblemState, RunState
+from evolve.search._steadiness import Steadiness
+from evolve.search._tickets import Tickets
+from evolve.search._tuning import Tuning
+from evolve.select import Bandit, Novelty, _bandit, _cmaes, _tuner
 
 _MODULES = (
     archive,
@@ -44,6 +50,7 @@ _MODULES = (
     _population,
     _usage,
     _tickets,
+    _state,
     _bandit,
     _cmaes,
     _tuner,
@@ -58,58 +65,17 @@ _VALUES: dict[str, type] = {
 assert all(getattr(module, name, cls) is cls for name, cls in _VALUES.items() for module in _MODULES), "two classes of one name"
 _PLAIN = {type(None), bool, int, float, str}
 _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VALUES.items() if is_dataclass(cls)}
-# What of each stateful object is state; the rest follows from the configuration.
-_SEARCH = (
-    "budget", "seed", "secret", "slots", "tier", "finals", "final_scores", "stopping", "failed",
-    "retracted", "suspects", "requests", "incumbent", "tickets_of_round", "fruitless", "paused", "closed", "spend",
+# Every attribute of these is state, but for what follows from the configuration or can be found out again.
+_COMPONENTS = (
+    RunState, ProblemState, Population, Tickets, Accounts, Memory, Faults, Tuning, Contest, Docket, Repeats, Panel, Steadiness,
+    Novelty,
 )  # fmt: skip
-_PEOPLE = (
-    "rows",
-    "by_id",
-    "by_hash",
-    "frame",
-    "ready",
-    "warm_elites",
-    "leader",
-    "cold_best",
-    "leader_at",
-    "n_settled",
-    "failures",
-    "_judged_with",
-)
-_TICKETS = ("next_ticket", "epoch", "proposals", "blocks", "again", "batched", "gone", "outside")
-_ACCOUNTS = (
-    "offered", "refused", "poor", "failing", "resting", "rested", "heard", "found", "tickets", "lost", "unanswered", "since",
-)  # fmt: skip
-_MEMORY = (
-    "told", "summaries", "ideas", "children", "reasons", "broken", "counts", "gains", "losses", "notes", "failures", "noted_at",
-    "remarks",
-)  # fmt: skip
-_FAULTS = (
-    "results", "errors", "recovered", "first", "incomplete", "lacking", "waiting", "out", "unjudged", "erred", "in_row", "alarm",
-    "down_since", "looks", "look_at",
-)  # fmt: skip
-_TUNING = ("tuner", "ticket", "base", "opening", "spent", "seen", "in_flight", "twins")
-_CONTEST = (
-    "champion", "predecessor", "reference", "former", "champion_runs", "reference_runs", "alive", "qualified", "halves", "pairs",
-)  # fmt: skip
-_DOCKET = ("vaults", "base", "handed", "ended_by")
-_REPEATS = ("by_row", "count")
-_PANEL = ("members", "rounds", "began", "runs", "before")
-_STATE = {
-    "search": _SEARCH,
-    "people": _PEOPLE,
-    "tickets": _TICKETS,
-    "tuning": _TUNING,
-    "contest": _CONTEST,
-    "docket": _DOCKET,
-    "repeats": _REPEATS,
-    "panel": _PANEL,
-    "accounts": _ACCOUNTS,
-    "memory": _MEMORY,
-    "faults": _FAULTS,
-    "steadiness": ("scores", "rejected", "broke", "told", "widest"),
-    "novelty": ("kept", "recent"),
+_DERIVED: Mapping[type, frozenset[str]] = {
+    RunState: frozenset({"config", "stop", "llm"}),
+    ProblemState: frozenset({"run", "contract", "problem", "judged_at"}),
+    Population: frozenset({"problem", "contract", "sign", "keep"}),
+    Contest: frozenset({"titled"}),
+    Novelty: frozenset({"share", "_vectors"}),
 }
 _STATEFUL = ("runs", "search", "budget", "select", "confirm", "config", "problem")  # rooms whose code says what the state means
 
@@ -128,51 +94,70 @@ def code_hash() -> str:
 
 def state_of(search: Search, arrays: list[np.ndarray]) -> dict[str, Any]:
     """The whole state as a JSON tree; its arrays are appended to ``arrays``.  Equal states give equal trees and arrays."""
-    people = search.people
-    return {
-        **{part: {name: _encode(getattr(owner, name), arrays) for name in _STATE[part]} for part, owner in _owners(search).items()},
-        "pooled": [_encode(pooled.dump(), arrays) for pooled in people.pooled],
-        "space": [people.archive.space, _encode(getattr(people.archive, "axes", ()), arrays)],
-        "cells": _encode(people.archive.cells.dump(), arrays),
-        "bandit": search.bandit.dump(),
-        "ledger": _encode(search.accounts.ledger.dump(), arrays),
-    }
+    return {"run": _dump(search.run, arrays), "problems": {id_: _dump(state, arrays) for id_, state in search.problems.items()}}
 
 
 def put_state(search: Search, tree: dict[str, Any], arrays: list[np.ndarray]) -> None:
     """The inverse of ``state_of``, on a search that was built from the same configuration."""
-    people = search.people
-    for part, owner in _owners(search).items():
-        for name in _STATE[part]:
-            setattr(owner, name, _decode(tree[part][name], arrays))
-    people.pooled = [Pooled.load(_decode(pooled, arrays)) for pooled in tree["pooled"]]
-    space, axes = tree["space"]
-    if isinstance(people.archive, GridArchive):
-        people.archive = GridArchive(axes=_decode(axes, arrays), keep=people.archive.cells.keep, space=space)
-    people.archive.cells = Cells.load(_decode(tree["cells"], arrays), keep=people.archive.cells.keep)
-    search.bandit.load(tree["bandit"])
-    search.accounts.ledger.load(_decode(tree["ledger"], arrays))
-    search.accounts.ledger.caps = caps_of(search.budget)
-    search.memory.broken = deque(search.memory.broken, maxlen=BROKEN)
-    search.novelty.recent = deque(search.novelty.recent, maxlen=RECENT)
+    _load(search.run, tree["run"], arrays)
+    for id_, state in search.problems.items():
+        _load(state, tree["problems"][id_], arrays)
+    search.run.model_limits.ledger.caps = caps_of(search.run.budget)
 
 
-def _owners(search: Search) -> dict[str, object]:
-    return {
-        "search": search,
-        "people": search.people,
-        "tickets": search.tickets,
-        "tuning": search.tuning,
-        "contest": search.contest,
-        "docket": search.docket,
-        "repeats": search.repeats,
-        "panel": search.panel,
-        "accounts": search.accounts,
-        "memory": search.memory,
-        "faults": search.faults,
-        "steadiness": search.steadiness,
-        "novelty": search.novelty,
-    }
+def _names(owner: object) -> list[str]:
+    """The attributes that are state."""
+    found = [one.name for one in fields(owner)] if is_dataclass(owner) else vars(owner)
+    return [name for name in found if name not in _DERIVED.get(type(owner), ())]
+
+
+def _dump(owner: object, arrays: list[np.ndarray]) -> dict[str, Any]:
+    return {name: _dump_value(getattr(owner, name), arrays) for name in _names(owner)}
+
+
+def _dump_value(value: object, arrays: list[np.ndarray]) -> Any:
+    match value:
+        case Bandit():
+            return value.dump()
+        case Ledger():
+            return _encode(value.dump(), arrays)
+        case GridArchive() | FlatArchive():
+            axes = _encode(getattr(value, "axes", ()), arrays)
+            return {"space": value.space, "axes": axes, "cells": _encode(value.cells.dump(), arrays)}
+        case [Pooled(), *_]:
+            return [_encode(pooled.dump(), arrays) for pooled in cast("list[Pooled]", value)]
+        case _ if isinstance(value, _COMPONENTS):
+            return _dump(value, arrays)
+        case _:
+            return _encode(value, arrays)
+
+
+def _load(owner: object, tree: dict[str, Any], arrays: list[np.ndarray]) -> None:
+    for name in _names(owner):
+        setattr(owner, name, _load_value(getattr(owner, name), tree[name], arrays))
+
+
+def _load_value(fresh: object, tree: Any, arrays: list[np.ndarray]) -> object:
+    """The value of a tree, where ``fresh`` is that of a search of which nothing is known."""
+    match fresh:
+        case Bandit() | Ledger():
+            fresh.load(tree if isinstance(fresh, Bandit) else _decode(tree, arrays))
+            return fresh
+        case GridArchive() | FlatArchive():
+            keep = fresh.cells.keep
+            grid = isinstance(fresh, GridArchive)
+            archive = GridArchive(axes=_decode(tree["axes"], arrays), keep=keep, space=tree["space"]) if grid else fresh
+            archive.cells = Cells.load(_decode(tree["cells"], arrays), keep=keep)
+            return archive
+        case [Pooled(), *_]:
+            return [Pooled.load(_decode(pooled, arrays)) for pooled in tree]
+        case deque():
+            return deque(_decode(tree, arrays), maxlen=fresh.maxlen)
+        case _ if isinstance(fresh, _COMPONENTS):
+            _load(fresh, tree, arrays)
+            return fresh
+        case _:
+            return _decode(tree, arrays)
 
 
 def save(stem: Path, search: Search, places: dict[str, int], position: Position) -> None:

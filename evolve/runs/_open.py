@@ -8,7 +8,6 @@ from archive import JournalMissing, RunCreated, TextStore, read_journal
 from evolve._errors import RunError
 from evolve.config._json import config_from_json
 from evolve.config._schema import RunConfig
-from evolve.engine._registry import build_search
 from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.runs._recorded_problem import recorded_problem
@@ -19,7 +18,7 @@ from evolve.search._search import Search
 def open_search(run: RunDir) -> tuple[RunConfig, Problem, Search, TextStore]:
     """The run's configuration, problem, search and texts.  Raises as ``read_run`` and ``read_journal``."""
     config, problem = read_run(run)
-    search, texts = build_search(config, problem), TextStore(run.path)
+    search, texts = Search.of(config, problem), TextStore(run.path)
     replay(run, search, texts)
     return config, problem, search, texts
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 from archive import Journal, Proposed, Record, Stamped, TextStore, VaultOpened
 from evolve.search._search import Search
+from evolve.search._state import ProblemState
 
-Hook = Callable[[Search, Stamped], None]
+Hook = Callable[[ProblemState, Stamped], None]
 
 
 class Recorder:
@@ -41,5 +42,5 @@ class Recorder:
         for placed in self.search.apply(stamped):
             self.write(placed)
         for hook in self.hooks:
-            hook(self.search, stamped)
+            hook(self.search.state, stamped)
         return stamped

@@ -34,7 +34,9 @@ def replay(run: RunDir, search: Search, texts: TextStore) -> Shown:
     if checkpoint is not None:
         checkpoint.put(search)
         texts.restore(checkpoint.places)
-        shown = {(cell, rank): search.people.rows[key].id for cell, rank, key in search.people.archive.cells.items()}
+        shown = {
+            (cell, rank): search.state.population.rows[key].id for cell, rank, key in search.state.population.archive.cells.items()
+        }
     for stamped in records:
         record = stamped.record
         if isinstance(record, Placed):
@@ -47,7 +49,7 @@ def replay(run: RunDir, search: Search, texts: TextStore) -> Shown:
 
 def unshown(search: Search, shown: Shown) -> list[Placed]:
     """The records that bring readers up to date with the archive."""
-    people = search.people
+    people = search.state.population
     now = {(cell, rank): key for cell, rank, key in people.archive.cells.items()}
     places = [(place, now.get(place)) for place in sorted(shown.keys() | now.keys())]
     return [

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from evolve.confirm import (
     LEVEL,
@@ -36,9 +35,7 @@ from evolve.confirm import (
     trend,
     upper_tail,
 )
-
-if TYPE_CHECKING:
-    from evolve.search._search import Search
+from evolve.search._state import ProblemState
 
 MOST_RUNS = 150  # of one candidate, to exclude a rare loss
 _MEMORY_LEVEL = 0.1  # of the F test; a low bar: what it costs is claims, what a high one costs is truth
@@ -48,8 +45,8 @@ _FADING_LEVEL = 0.02  # of differences that shrink after their vaults
 class Doubts:
     """The judge of vaults, at one moment of a search."""
 
-    def __init__(self, search: Search) -> None:
-        self.search = search
+    def __init__(self, state: ProblemState) -> None:
+        self._state = state
         self._trends: dict[int, Trend | None] = {}
 
     def __call__(self, vault: Vault) -> Verdict:
@@ -57,7 +54,7 @@ class Doubts:
         plain = by_its_gate(vault)
         if plain.p_value >= LEVEL or vault.effect is None:
             return plain
-        docket, frame = self.search.docket, self.search.people.frame
+        docket, frame = self._state.docket, self._state.population.frame
         gap = compared(*docket.gate_scores(vault), paired=vault.paired)
         aged = self._at_equal_age(vault, gap, gate=True)
         p_value = max(plain.p_value, upper_tail(aged))
@@ -76,7 +73,7 @@ class Doubts:
         """The effect of a vault as it is to be reported: as if both were of equal age, and over all moments where that matters."""
         if vault.effect is None:
             return None
-        gap = compared(*self.search.docket.estimate_scores(vault), paired=vault.paired)
+        gap = compared(*self._state.docket.estimate_scores(vault), paired=vault.paired)
         moved = self._at_equal_age(vault, gap, gate=False)
         if self._memory is not None:
             moved = lasting(moved, self._comparison(vault, gate=False), self._memory)
@@ -86,33 +83,33 @@ class Doubts:
         """Difference of the medians of the runs that the effect is from."""
         if vault.effect is None:
             return None
-        ours, theirs = self.search.docket.estimate_scores(vault)
+        ours, theirs = self._state.docket.estimate_scores(vault)
         return median_gap(ours, theirs, paired=vault.paired)
 
     def span_s(self, vault: Vault) -> float | None:
         """From the end of the vault's first run to that of its last; None while it has none."""
-        bank = self.search.docket.vaults[vault.bank]
-        times = [at for at, seed, _ in self.search.repeats.of(vault.candidate) if seed in vault.own]
-        times += [at for at, seed, _ in self.search.repeats.of(vault.reference) if seed in bank.theirs]
+        bank = self._state.docket.vaults[vault.bank]
+        times = [at for at, seed, _ in self._state.repeats.of(vault.candidate) if seed in vault.own]
+        times += [at for at, seed, _ in self._state.repeats.of(vault.reference) if seed in bank.theirs]
         return max(times) - min(times) if times else None
 
     # ------------------------------------------------------------------------------------------------ inside
 
     def _at_equal_age(self, vault: Vault, gap: Gap, *, gate: bool) -> Gap:
         if vault.reference not in self._trends:
-            self._trends[vault.reference] = trend(self.search.repeats.scores(vault.reference))
+            self._trends[vault.reference] = trend(self._state.repeats.scores(vault.reference))
         slope = self._trends[vault.reference]
         if slope is None:
             return gap
-        repeats, (own, bank) = self.search.repeats, self.search.docket.halves(vault, gate=gate)
+        repeats, (own, bank) = self._state.repeats, self._state.docket.halves(vault, gate=gate)
         ours, theirs = repeats.ages(vault.candidate), repeats.ages(vault.reference)
         by, error = slope.shift([theirs[seed] for seed in bank], [ours[seed] for seed in own])
         return gap.moved(by, error, slope.df) if by < 0.0 else gap
 
     @cached_property
     def _tails(self) -> dict[int, Tails]:
-        typical = math.sqrt(self.search.people.pooled[-1].typical)
-        repeats = self.search.repeats
+        typical = math.sqrt(self._state.population.pooled[-1].typical)
+        repeats = self._state.repeats
         return {number: tails(repeats.scores(number), typical) for number, runs in repeats.by_row.items() if len(runs) > 1}
 
     @cached_property
@@ -123,12 +120,12 @@ class Doubts:
 
     @cached_property
     def _fading(self) -> float:
-        claims = [vault for vault in self.search.docket.vaults if vault.effect is not None and not vault.failed]
+        claims = [vault for vault in self._state.docket.vaults if vault.effect is not None and not vault.failed]
         return fading([self._comparison(vault, gate=False) for vault in claims])
 
     def _cells(self) -> dict[Cell, Sequence[float]]:
         """The panel's, and the estimates' of vaults, which no test has chosen: those of one group are one moment."""
-        docket, panel = self.search.docket, self.search.panel
+        docket, panel = self._state.docket, self._state.panel
         cells = panel.cells()
         for vault in docket.vaults:
             if vault.effect is not None and not vault.failed:
@@ -137,9 +134,9 @@ class Doubts:
         return cells
 
     def _comparison(self, vault: Vault, *, gate: bool) -> Comparison:
-        docket = self.search.docket
+        docket = self._state.docket
         ours, theirs = docket.gate_scores(vault) if gate else docket.estimate_scores(vault)
-        later = self.search.panel.after(vault.number, vault.candidate, vault.reference)
+        later = self._state.panel.after(vault.number, vault.candidate, vault.reference)
         return Comparison(ours, theirs, later, vault.paired)
 
     @cached_property
@@ -152,7 +149,7 @@ class Doubts:
         asked = margin(ours, theirs, everyone)
         if asked <= 0.0:
             return Verdict(p_value)
-        docket = self.search.docket
+        docket = self._state.docket
         own, bank = (a + b for a, b in zip(docket.gate_scores(vault), docket.estimate_scores(vault), strict=True))
         own, bank = [one for one in own if ours.holds(one)], [one for one in bank if theirs.holds(one)]
         low = interval(compared(own, bank, paired=False)).low if min(len(own), len(bank)) > 1 else -math.inf

@@ -6,7 +6,6 @@ Reads the search and changes nothing; ``evolve.search._claims`` says what the ru
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from archive import Entry, Purpose, Start
 from evolve._rng import generator
@@ -14,44 +13,42 @@ from evolve.budget._cpu_budget import SEED
 from evolve.budget._usage import affordable, nearest_limit
 from evolve.confirm import GUESTS, panel_size
 from evolve.search import _claims as confirming
-
-if TYPE_CHECKING:
-    from evolve.search._search import Search
+from evolve.search._state import ProblemState
 
 BLOCK = 8  # runs of a vault on one lease: as many as keep reference and candidates close in time
 
 
-def remeasure_entries(search: Search, most: float, *, ending: bool) -> tuple[Entry, ...]:
+def remeasure_entries(state: ProblemState, most: float, *, ending: bool) -> tuple[Entry, ...]:
     """Another run for whoever may still be best; now and then one of whom they are compared with beside it, at the same seed.
     ``most`` bounds how many there may be."""
-    config, contest, people = search.config, search.contest, search.people
-    if not ending and search.spend.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE) >= config.remeasure_share:
+    config, contest, people = state.run.config, state.contest, state.population
+    if not ending and state.run.usage.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE) >= config.remeasure_share:
         return ()
-    stage = search.contract.stages[-1]
-    rows, faults = people.rows, search.faults
+    stage = state.contract.stages[-1]
+    rows, faults = people.rows, state.faults
     both = (*contest.alive, contest.champion)
     busy = [one for one in both if rows[one].pending or one in faults.unjudged or faults.waits_for(rows[one].id)]
-    rich = search.spend.share_of_count(Purpose.REFERENCE, Purpose.SEED) < config.reference_share
+    rich = state.run.usage.share_of_count(Purpose.REFERENCE, Purpose.SEED) < config.reference_share
     count = max(1, stage.block // 2)
-    picks = [number for number in confirming.held_back(search) if not people.rows[number].pending][:count]
-    picks += [number for number in contest.due(busy, count, fresh=confirming.first_runs(search)) if number not in picks][
+    picks = [number for number in confirming.held_back(state) if not people.rows[number].pending][:count]
+    picks += [number for number in contest.due(busy, count, fresh=confirming.first_runs(state)) if number not in picks][
         : count - len(picks)
     ]
     if not picks:
         return ()
-    entries = [_entry(search, number, people.rows[number].next_index) for number in picks]
+    entries = [_entry(state, number, people.rows[number].next_index) for number in picks]
     if contest.target not in picks and rich:
-        entries.insert(0, _entry(search, contest.target, 0, seed=entries[0].seed))  # first, as whoever has a block alone is
+        entries.insert(0, _entry(state, contest.target, 0, seed=entries[0].seed))  # first, as whoever has a block alone is
     return tuple(entries[: int(min(most, len(entries)))])
 
 
-def panel_entries(search: Search, now: float) -> tuple[Entry, ...]:
+def panel_entries(state: ProblemState, now: float) -> tuple[Entry, ...]:
     """The next round of the panel, in drawn order: first of all the seed program and whoever is best then, with whose vaults have
     found something as guests."""
-    people, panel = search.people, search.panel
-    nearest = nearest_limit(search.budget, search.spend, now)
-    total = affordable(search.budget, search.spend, search.slots, repeated=True)
-    if nearest is None or search.docket.undecided or not panel.due(nearest[0], search.spend.evaluations, total):
+    people, panel = state.population, state.panel
+    nearest = nearest_limit(state.run.budget, state.run.usage, now)
+    total = affordable(state.run.budget, state.run.usage, state.run.slots, repeated=True)
+    if nearest is None or state.docket.undecided or not panel.due(nearest[0], state.run.usage.evaluations, total):
         return ()
     members = [number for number in panel.members if people.tally(number) is not None]
     if not panel.members:
@@ -60,34 +57,34 @@ def panel_entries(search: Search, now: float) -> tuple[Entry, ...]:
         able.sort(key=lambda number: (-people.posterior(number)[0], number))
         members = [SEED, *able[: size - 1]] if len(able) >= size - 1 > 0 else []
     elif members:
-        members += [number for number in _found(search) if number not in members][:GUESTS]
-    order = generator(search.seed, "panel", search.tickets.next_ticket).permutation(len(members))
-    return tuple(_entry(search, members[i], people.rows[members[i]].next_index) for i in order)
+        members += [number for number in _found(state) if number not in members][:GUESTS]
+    order = generator(state.run.seed, "panel", state.run.tickets.next_ticket).permutation(len(members))
+    return tuple(_entry(state, members[i], people.rows[members[i]].next_index) for i in order)
 
 
-def _found(search: Search) -> list[int]:
+def _found(state: ProblemState) -> list[int]:
     """Candidates whose vaults have found something, and whom these were compared with, in order."""
-    vaults = [vault for vault in search.docket.vaults if vault.effect is not None and vault.effect.effect > 0 and not vault.failed]
+    vaults = [vault for vault in state.docket.vaults if vault.effect is not None and vault.effect.effect > 0 and not vault.failed]
     both = dict.fromkeys(number for vault in vaults for number in (vault.candidate, vault.reference))
-    return [number for number in both if search.people.tally(number) is not None]
+    return [number for number in both if state.population.tally(number) is not None]
 
 
-def vault_entries(search: Search) -> tuple[Entry, ...]:
+def vault_entries(state: ProblemState) -> tuple[Entry, ...]:
     """The next stretch of the vaults that are open, in drawn order: where in a block a run stands may matter."""
-    wanted = search.docket.wanted()
-    size = min(BLOCK, max(2, math.ceil(len(wanted) / search.slots)))
-    entries = [_entry(search, one.candidate, 0, seed=one.seed) for one in wanted[:size]]
-    order = generator(search.seed, "order", search.tickets.next_ticket).permutation(len(entries))
+    wanted = state.docket.wanted()
+    size = min(BLOCK, max(2, math.ceil(len(wanted) / state.run.slots)))
+    entries = [_entry(state, one.candidate, 0, seed=one.seed) for one in wanted[:size]]
+    order = generator(state.run.seed, "order", state.run.tickets.next_ticket).permutation(len(entries))
     return tuple(entries[i] for i in order)
 
 
-def _entry(search: Search, number: int, index: int, *, seed: int | None = None) -> Entry:
+def _entry(state: ProblemState, number: int, index: int, *, seed: int | None = None) -> Entry:
     """A run at the last stage from a fresh process."""
-    row, stage, frame = search.people.rows[number], search.contract.stages[-1], search.people.frame
+    row, stage, frame = state.population.rows[number], state.contract.stages[-1], state.population.frame
     return Entry(
         candidate=row.id,
         stage=stage.name,
-        seed=search.measurement_seed(row.id, "search", index) if seed is None else seed,
+        seed=state.run.measurement_seed(row.id, "search", index) if seed is None else seed,
         start=Start.COLD if stage.start is Start.WARM else stage.start,
         cpu_limit_s=frame.kill_s if frame is not None and number != SEED else None,
     )

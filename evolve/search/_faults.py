@@ -11,15 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from archive import Entry, Measured, MeasureIssued, Measurement, Purpose, Status
-from evolve._counted import counted
-from evolve.budget._cpu_budget import SEED
+from archive import Entry, MeasureIssued, Measurement, Purpose, Status
 from evolve.problem._contract import INCOMPLETE
-
-if TYPE_CHECKING:
-    from evolve.search._search import Search
 
 TRIES = 3  # of one measurement
 CHANCES = 2 * TRIES  # errors of one program, after which only being told again measures it
@@ -147,35 +141,6 @@ class Faults:
         if found is not None:
             self.out.remove(found)
         return found
-
-
-def heard(search: Search, number: int, record: Measured, entry: Entry) -> bool:
-    """Take in what the evaluator said, and whether the run can go on; returns whether it is asked again."""
-    result, faults = record.result, search.faults
-    erred = result.status is Status.EVALUATOR_ERROR
-    if faults.alarmed and record.purpose is Purpose.SEED and search.people.leader is not None:
-        search.failed = faults.looked(erred, search.spend.last_at, result.reason)
-        if erred:
-            faults.errors += 1
-            return False
-    if not erred:
-        faults.judged(number, entry, result)
-        if number == SEED and result.status is not Status.OK:
-            search.failed = f"the seed program failed ({result.status}): {result.reason}"
-        return False
-    again = faults.failed(number, entry, record.purpose, result.reason)
-    if number == SEED and not again and search.people.rows[SEED].status is not Status.OK:
-        search.failed = f"the evaluator failed on the seed program, {TRIES} times: {result.reason}"
-    return again
-
-
-def hopeless(search: Search, result: Measurement) -> str:
-    """After an error: why the evaluator is given up, which can judge too few programs ("" while it is not)."""
-    faults, people = search.faults, search.people
-    if result.status is not Status.EVALUATOR_ERROR or not faults.hopeless(people.n_settled):
-        return ""
-    ids = named([people.rows[number].id for number in faults.unjudged])
-    return f"the evaluator could not judge {len(faults.unjudged)} of {counted(people.n_settled, 'program')} ({ids}): {faults.first}"
 
 
 def named(ids: Sequence[str]) -> str:

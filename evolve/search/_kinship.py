@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from evolve.search._search import Search
+from evolve.search._state import ProblemState
 
 _MOST = 4096  # programs looked at
 
 
-def is_ancestor(search: Search, elder: int, younger: int) -> bool:
+def is_ancestor(state: ProblemState, elder: int, younger: int) -> bool:
     """Whether ``younger`` comes from ``elder``, by any of its parents; rows are numbered in the order in which they were made."""
-    rows, waiting, seen = search.people.rows, [younger], {younger}
+    rows, waiting, seen = state.population.rows, [younger], {younger}
     while waiting and len(seen) < _MOST:
         for parent in rows[waiting.pop()].parents:
             if parent == elder:
@@ -23,16 +20,16 @@ def is_ancestor(search: Search, elder: int, younger: int) -> bool:
     return False
 
 
-def related(search: Search, one: int, other: int) -> bool:
+def related(state: ProblemState, one: int, other: int) -> bool:
     """Whether one of the two comes from the other."""
-    return is_ancestor(search, min(one, other), max(one, other))
+    return is_ancestor(state, min(one, other), max(one, other))
 
 
-def relation(search: Search, first: int, second: int) -> str:
+def relation(state: ProblemState, first: int, second: int) -> str:
     """What the two parents of a crossover are to each other, in a sentence."""
-    rows = search.people.rows
+    rows = state.population.rows
     elder, younger = min(first, second), max(first, second)
-    if is_ancestor(search, elder, younger):
+    if is_ancestor(state, elder, younger):
         names = ("The second", "the first") if elder == first else ("The first", "the second")
         how = "was made from" if elder in rows[younger].parents else "comes, by several changes, from"
         return f"{names[0]} {how} {names[1]}: what differs is what was changed on the way."

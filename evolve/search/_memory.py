@@ -7,18 +7,12 @@ untrusted wherever they are shown.
 
 from __future__ import annotations
 
-import math
-from bisect import insort
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from archive import Candidate, Curve, Measurement, Status, bounded, difference
-from evolve._counted import counted
-
-if TYPE_CHECKING:
-    from evolve.search._search import Search
+from archive import Candidate, Curve, Measurement, Status
 
 Value = TypeVar("Value")
 
@@ -135,97 +129,6 @@ class Memory:
         _keep(self.told, number, told)
         if result.status is not Status.OK:
             self.reasons[result.status] = _line(result.reason)
-
-    def settled(self, search: Search, number: int, score: float | None) -> None:
-        """It is known what became of a child."""
-        people = search.people
-        row = people.rows[number]
-        if not row.parents:
-            return
-        count = self.counts.setdefault(arm_name(search, number), Count())
-        count.children += 1
-        if score is None:
-            made_by_hand = row.arm < 0 or bool(search.bandit.arms[row.arm].model)
-            if made_by_hand and row.status in _REPAIRABLE and row.bred == 0:
-                self.broken.append(number)
-        else:
-            count.ok += 1
-            self._effect(search, number, count)
-        if people.n_settled - self.noted_at >= NOTES_EVERY:
-            self.notes, self.noted_at = notes(search), people.n_settled
-            self.failures = {str(status): (n, self.reasons.get(status, "")) for status, n in sorted(people.failures.items())}
-
-    def _effect(self, search: Search, number: int, count: Count) -> None:
-        found = effect_of(search, number)
-        if found is None:
-            return
-        if found.effect > 0:
-            count.better += 1
-            count.best = max(count.best, found.effect)
-        if found.effect > 0 and (len(self.gains) < EFFECTS or found > self.gains[0]):
-            insort(self.gains, found)
-            del self.gains[: -EFFECTS or None]
-        if found.effect < 0 and (len(self.losses) < EFFECTS or found < self.losses[-1]):
-            insort(self.losses, found)
-            del self.losses[EFFECTS:]
-
-
-def effect_of(search: Search, number: int) -> ChangeEffect | None:
-    """What a child's change did, as it is known now; None while child or parent have no score."""
-    people = search.people
-    parents = people.rows[number].parents
-    if not parents or people.score(number) is None or people.score(parents[0]) is None:
-        return None
-    (mine, sd), (before, before_sd) = people.shown(number), people.shown(parents[0])
-    return ChangeEffect(difference(mine, before), bounded(math.hypot(sd, before_sd)), number)
-
-
-def arm_name(search: Search, number: int) -> str:
-    """The arm that made a candidate, in words."""
-    arm = search.people.rows[number].arm
-    if arm < 0:
-        return "external"
-    found = search.bandit.arms[arm]
-    return " ".join(part for part in (found.operator, found.model, found.format) if part)
-
-
-def notes(search: Search) -> str:
-    """The scratchpad: at most 50 lines of what was measured, in the problem's own sign."""
-    people, memory = search.people, search.memory
-    lines = [f"After {counted(people.n_settled, 'child', 'children')}."]
-    seed, leader = people.score(0), people.leader
-    if seed is not None and leader is not None:
-        start, best = _told(search, 0), _told(search, leader)
-        lines.append(
-            f"The seed program scores {start}, the best so far {best} (by {arm_name(search, leader)}); "
-            f"the best last changed {counted(people.n_settled - people.leader_at, 'child', 'children')} ago."
-        )
-    lines.append("Children by who made them:")
-    ranked = sorted(memory.counts.items(), key=lambda item: (-item[1].children, item[0]))
-    lines += [
-        f"- {name}: {count.children}, ok {count.ok}, better than their parent {count.better}"
-        + (f", at most by {count.best:.3g}" if count.better else "")
-        for name, count in ranked[:12]
-    ]
-    for title, effects in (("What helped most:", memory.gains[::-1]), ("What hurt most:", memory.losses)):
-        shown = [_effect_line(search, effect) for effect in effects if people.score(effect.number) is not None]
-        lines += [title, *shown[:EFFECTS]] if shown else []
-    return "\n".join(lines[:MAX_NOTES])
-
-
-def _told(search: Search, number: int) -> str:
-    """A score with its spread and how many measurements it rests on, in the problem's own sign."""
-    mean, sd = search.people.shown(number)
-    n = search.people.n_measured(number)
-    if not search.contract.noisy:
-        return f"{search.people.sign * mean:.6g}"
-    return f"{search.people.sign * mean:.3g} ± {sd:.2g} ({n})" if sd > 0 else f"{search.people.sign * mean:.3g} ({n})"
-
-
-def _effect_line(search: Search, effect: ChangeEffect) -> str:
-    summary = search.memory.summaries.get(effect.number, "")
-    size = f"{search.people.sign * effect.effect:+.3g}" + (f" ± {effect.sd:.2g}" if effect.sd else "")
-    return f"- {size}  {search.people.rows[effect.number].id[:10]}  {summary}"
 
 
 def _keep(kept: dict[int, Value], number: int, value: Value) -> None:

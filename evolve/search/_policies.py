@@ -9,21 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from archive import Arm, ProposeIssued, Sample
-from evolve.budget import _model_limits as accounts
 from evolve.budget._cpu_budget import SEED
 from evolve.budget._usage import affordable
+from evolve.search import _arms as accounts
 from evolve.search._kinship import related
+from evolve.search._state import ProblemState
 from evolve.select import inspirations, tournament
 
-if TYPE_CHECKING:
-    from evolve.search._search import Search
-
 TUNE = "tune"
+EXTERNAL = "external"  # the operator of people and agents
 SEED_ARM = -1  # of what no arm made
 EVALUATIONS_PER_LITERAL = 100  # below this, changing one number at a time learns more than changing all
 
@@ -46,125 +44,125 @@ class Policy:
     time, and when it is known what became of a child.  What it remembers lies in the search (``incumbent``, ``tickets_of_round``),
     whose ``apply`` is the only one to call these two."""
 
-    draft: Callable[[Search, np.random.Generator], Draft | None]
+    draft: Callable[[ProblemState, np.random.Generator, float], Draft | None]
     operators: tuple[str, ...] = ()  # which of the configured operators it uses without a model; none named: all
     given: bool = False  # makes no children, and is over when what was given has been measured
     titled: bool = True  # on noisy problems: whether the search has an incumbent, whom children must beat
-    issued: Callable[[Search, ProposeIssued], None] = lambda search, issued: None
-    settled: Callable[[Search, int, float | None], None] = lambda search, number, score: None
+    issued: Callable[[ProblemState, ProposeIssued], None] = lambda state, issued: None
+    settled: Callable[[ProblemState, int, float | None], None] = lambda state, number, score: None
 
 
-def map_elites(search: Search, rng: np.random.Generator) -> Draft | None:
+def map_elites(state: ProblemState, rng: np.random.Generator, now: float) -> Draft | None:
     """The tuner has a share of its own; the bandit chooses between the others, a tournament of posterior draws their parent.
 
     The share is fixed because a tuner's first samples earn nothing: they learn the shape of the problem that later ones use, and
     a bandit that pays for gains would never see those.
     """
-    people, config = search.people, search.config
+    people, config = state.population, state.run.config
     if not people.elites:
         return None
-    arms, share = search.bandit.arms, tune_share(search)
-    tune = next((i for i, arm in enumerate(arms) if arm.operator == TUNE), None) if _may_tune(search) else None
-    allowed = [arm.operator != TUNE and _has_parents(search, arm) for arm in arms]
+    arms, share = state.bandit.arms, tune_share(state)
+    tune = next((i for i, arm in enumerate(arms) if arm.operator == TUNE), None) if _may_tune(state) else None
+    allowed = [arm.operator != TUNE and _has_parents(state, arm, now) for arm in arms]
     if tune is not None and (not any(allowed) or rng.random() < share):
-        draft = _tune(search, rng, tune, share if any(allowed) else 1.0)
+        draft = _tune(state, rng, tune, share if any(allowed) else 1.0)
         if draft is not None:
             return draft
     if not any(allowed):
         return None
-    arm, propensity = search.bandit.choose(allowed, rng.random())
-    parents = _parents(search, rng, arm)
-    others = inspirations(people.elites, _leader(search), parents[0], rng, count=config.inspirations)
+    arm, propensity = state.bandit.choose(allowed, rng.random())
+    parents = _parents(state, rng, arm)
+    others = inspirations(people.elites, _leader(state), parents[0], rng, count=config.inspirations)
     others = tuple(one for one in others if one not in parents)
-    return Draft(arm, parents, others, propensity * (1.0 - share if tune is not None else 1.0), people.score(_leader(search)))
+    return Draft(arm, parents, others, propensity * (1.0 - share if tune is not None else 1.0), people.score(_leader(state)))
 
 
-def external_parents(search: Search, rng: np.random.Generator, parent: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def external_parents(state: ProblemState, rng: np.random.Generator, parent: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Parents and inspirations for a person or an agent; ``parent`` where it was named."""
-    people = search.people
+    people = state.population
     if parent is None:
-        parent = _parent(search, rng, SEED_ARM) if people.elites else SEED
-    others = inspirations(people.elites, _leader(search), parent, rng, count=search.config.inspirations) if people.elites else ()
+        parent = _parent(state, rng, SEED_ARM) if people.elites else SEED
+    others = inspirations(people.elites, _leader(state), parent, rng, count=state.run.config.inspirations) if people.elites else ()
     return (parent,), others
 
 
-def _has_parents(search: Search, arm: Arm) -> bool:
+def _has_parents(state: ProblemState, arm: Arm, now: float) -> bool:
     """Whether the archive has what an operator needs, and its model may be asked."""
-    if arm.model and not accounts.allowed(search, arm):
+    if arm.model and not accounts.allowed(state, arm, now):
         return False
     if arm.operator == accounts.REPAIR:
-        return bool(search.memory.broken)
+        return bool(state.memory.broken)
     if arm.operator == accounts.SIMPLIFY:
-        return _leader(search) != SEED and search.people.rows[_leader(search)].cold
+        return _leader(state) != SEED and state.population.rows[_leader(state)].cold
     if arm.operator == accounts.CROSSOVER:
-        return len(list(islice((one for one in search.people.elites if search.people.rows[one].cold), 2))) > 1
-    return arm.operator != "crossover" or len(search.people.elites) > 1
+        return len(list(islice((one for one in state.population.elites if state.population.rows[one].cold), 2))) > 1
+    return arm.operator != "crossover" or len(state.population.elites) > 1
 
 
-def _parents(search: Search, rng: np.random.Generator, arm: int) -> tuple[int, ...]:
+def _parents(state: ProblemState, rng: np.random.Generator, arm: int) -> tuple[int, ...]:
     """Whom an operator works on: a failed child, the best, a pair, or whoever wins a tournament."""
-    operator = search.bandit.arms[arm].operator
+    operator = state.bandit.arms[arm].operator
     if operator == accounts.REPAIR:
-        return (search.memory.broken[-1],)
+        return (state.memory.broken[-1],)
     if operator == accounts.SIMPLIFY:
-        return (_leader(search),)
-    first = _parent(search, rng, arm)
+        return (_leader(state),)
+    first = _parent(state, rng, arm)
     if operator != accounts.CROSSOVER:
         return (first,)
     kin = None
-    for other in (_parent(search, rng, arm) for _ in range(4)):
-        if other != first and not related(search, first, other):  # a program has what its ancestor has to give
+    for other in (_parent(state, rng, arm) for _ in range(4)):
+        if other != first and not related(state, first, other):  # a program has what its ancestor has to give
             return (first, other)
         kin = other if kin is None and other != first else kin
-    return (first, _other(search, first) if kin is None else kin)
+    return (first, _other(state, first) if kin is None else kin)
 
 
-def _other(search: Search, first: int) -> int:
+def _other(state: ProblemState, first: int) -> int:
     """Some elite that may breed and is not this one."""
-    return next(one for one in search.people.elites if one != first and search.people.rows[one].cold)
+    return next(one for one in state.population.elites if one != first and state.population.rows[one].cold)
 
 
-def independent(search: Search, rng: np.random.Generator) -> Draft | None:
+def independent(state: ProblemState, rng: np.random.Generator, now: float) -> Draft | None:
     """Independent sampling: every child is one edit of the seed program."""
-    return _child_of(search, rng, SEED)
+    return _child_of(state, rng, SEED, now)
 
 
-def hill_climb(search: Search, rng: np.random.Generator) -> Draft | None:
+def hill_climb(state: ProblemState, rng: np.random.Generator, now: float) -> Draft | None:
     """Sequential hill climb: every child is an edit of the best so far."""
-    return _child_of(search, rng, _leader(search))
+    return _child_of(state, rng, _leader(state), now)
 
 
-def best_of_n(search: Search, rng: np.random.Generator) -> Draft | None:
+def best_of_n(state: ProblemState, rng: np.random.Generator, now: float) -> Draft | None:
     """Rounds of ``search.batch`` children of the incumbent; the best of a round, if better, is the next incumbent."""
-    made = search.tickets_of_round
-    if made >= search.config.batch:
-        if search.tickets.proposals or search.tickets.blocks or search.people.ready:
+    made = state.tickets_of_round
+    if made >= state.run.config.batch:
+        if state.run.tickets.proposals or state.run.tickets.blocks or state.population.ready:
             return None
-        return _child_of(search, rng, _leader(search))
-    return _child_of(search, rng, search.incumbent)
+        return _child_of(state, rng, _leader(state), now)
+    return _child_of(state, rng, state.incumbent, now)
 
 
-def _begin_round(search: Search, issued: ProposeIssued) -> None:
+def _begin_round(state: ProblemState, issued: ProposeIssued) -> None:
     """Count the tickets of a round; the first of the next one says who its incumbent is."""
-    if search.tickets_of_round >= search.config.batch:
-        search.tickets_of_round, search.incumbent = 0, search.people.by_id[issued.parents[0]]
-    search.tickets_of_round += 1
+    if state.tickets_of_round >= state.run.config.batch:
+        state.tickets_of_round, state.incumbent = 0, state.population.by_id[issued.parents[0]]
+    state.tickets_of_round += 1
 
 
-def one_plus_one(search: Search, rng: np.random.Generator) -> Draft | None:
+def one_plus_one(state: ProblemState, rng: np.random.Generator, now: float) -> Draft | None:
     """(1+1): one child at a time; it replaces its parent unless it is worse."""
-    if search.tickets.proposals or search.tickets.blocks or search.people.ready:
+    if state.run.tickets.proposals or state.run.tickets.blocks or state.population.ready:
         return None
-    return _child_of(search, rng, search.incumbent)
+    return _child_of(state, rng, state.incumbent, now)
 
 
-def _replace_unless_worse(search: Search, number: int, score: float | None) -> None:
-    best = search.people.score(search.incumbent)
+def _replace_unless_worse(state: ProblemState, number: int, score: float | None) -> None:
+    best = state.population.score(state.incumbent)
     if score is not None and (best is None or score >= best):
-        search.incumbent = number
+        state.incumbent = number
 
 
-def given(search: Search, rng: np.random.Generator) -> Draft | None:
+def given(state: ProblemState, rng: np.random.Generator, now: float) -> Draft | None:
     """No children: the programs that were given are all there is."""
     return None
 
@@ -180,29 +178,34 @@ POLICIES: Mapping[str, Policy] = {
 }
 
 
-def _leader(search: Search) -> int:
+def policy_of(state: ProblemState) -> Policy:
+    """The policy of the run."""
+    return POLICIES[state.run.config.policy]
+
+
+def _leader(state: ProblemState) -> int:
     """Whom the search builds on: the best so far or, on a noisy problem, who has shown to be the best."""
-    if search.contract.noisy and search.policy.titled:
-        return search.contest.champion
-    return search.people.leader if search.people.leader is not None else SEED
+    if state.contract.noisy and policy_of(state).titled:
+        return state.contest.champion
+    return state.population.leader if state.population.leader is not None else SEED
 
 
-def tune_share(search: Search) -> float:
+def tune_share(state: ProblemState) -> float:
     """The tuner's share: what is configured, less where the budget is too small for an evolution strategy in so many numbers."""
-    tuner = search.tuning.tuner
+    tuner = state.tuning.tuner
     if tuner is None:
-        return search.config.tune_share
+        return state.run.config.tune_share
     enough = EVALUATIONS_PER_LITERAL * len(tuner.literals)
-    return search.config.tune_share * min(1.0, affordable(search.budget, search.spend, search.slots) / enough)
+    return state.run.config.tune_share * min(1.0, affordable(state.run.budget, state.run.usage, state.run.slots) / enough)
 
 
-def _may_tune(search: Search) -> bool:
-    return search.tuning.can_sample or (not search.tuning.opening and search.people.rows[_leader(search)].cold)
+def _may_tune(state: ProblemState) -> bool:
+    return state.tuning.can_sample or (not state.tuning.opening and state.population.rows[_leader(state)].cold)
 
 
-def _parent(search: Search, rng: np.random.Generator, arm: int) -> int:
+def _parent(state: ProblemState, rng: np.random.Generator, arm: int) -> int:
     """A parent that this arm may use: what came from a warm start breeds only by the operator that made it."""
-    people, config = search.people, search.config
+    people, config = state.population, state.run.config
     rows = people.rows
     parent = tournament(
         people.elites,
@@ -216,23 +219,23 @@ def _parent(search: Search, rng: np.random.Generator, arm: int) -> int:
     return SEED if parent is None else parent
 
 
-def _tune(search: Search, rng: np.random.Generator, arm: int, propensity: float) -> Draft | None:
-    tuning = search.tuning
-    if tuning.can_sample and not tuning.wants(search.people.leader, search.people):
+def _tune(state: ProblemState, rng: np.random.Generator, arm: int, propensity: float) -> Draft | None:
+    tuning = state.tuning
+    if tuning.can_sample and not tuning.wants(state.population.leader, state.population):
         sample = tuning.draw(rng)
-        return Draft(arm, (tuning.base,), (), propensity, search.people.score(_leader(search)), sample)
-    for parent in (_leader(search), _parent(search, rng, arm), SEED):
-        if search.people.rows[parent].cold and not tuning.spent_on(parent):
+        return Draft(arm, (tuning.base,), (), propensity, state.population.score(_leader(state)), sample)
+    for parent in (_leader(state), _parent(state, rng, arm), SEED):
+        if state.population.rows[parent].cold and not tuning.spent_on(parent):
             return Draft(arm, (parent,), (), propensity)
     return None
 
 
-def _child_of(search: Search, rng: np.random.Generator, parent: int) -> Draft | None:
+def _child_of(state: ProblemState, rng: np.random.Generator, parent: int, now: float) -> Draft | None:
     """A child of a given parent; the operators that only edit, equally often: models where there are any."""
-    arms = [i for i, arm in enumerate(search.bandit.arms) if arm.operator == "llm_mutate" and accounts.allowed(search, arm)]
-    if not arms and any(search.accounts.may_ask(arm.model) for arm in search.bandit.arms if arm.model):
+    arms = [i for i, arm in enumerate(state.bandit.arms) if arm.operator == "llm_mutate" and accounts.allowed(state, arm, now)]
+    if not arms and any(state.run.model_limits.may_ask(arm.model) for arm in state.bandit.arms if arm.model):
         return None  # they are all busy
-    arms = arms or [i for i, arm in enumerate(search.bandit.arms) if arm.operator in _EDITS]
+    arms = arms or [i for i, arm in enumerate(state.bandit.arms) if arm.operator in _EDITS]
     if not arms:
         return None
-    return Draft(arms[int(rng.integers(len(arms)))], (parent,), (), 1.0 / len(arms), search.people.score(parent))
+    return Draft(arms[int(rng.integers(len(arms)))], (parent,), (), 1.0 / len(arms), state.population.score(parent))

@@ -4,102 +4,100 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from archive import Placed, ProposalStatus, Proposed, ProposeIssued, Status, difference
-from evolve.budget._model_limits import SIMPLIFY, seconds_of
 from evolve.confirm import BAR_CHAMPION, Runs, log_e_not_worse, shrunk_variance
+from evolve.search._arms import SIMPLIFY, seconds_of
 from evolve.search._faults import CHANCES
-from evolve.search._policies import SEED, SEED_ARM, TUNE
+from evolve.search._notes import remember
+from evolve.search._policies import SEED, SEED_ARM, TUNE, policy_of
 from evolve.search._population import Ready
-
-if TYPE_CHECKING:
-    from evolve.search._search import Search
+from evolve.search._state import ProblemState
 
 _MAX_REASONS, _MAX_REASON_CHARS = 8, 160
 _SIMPLER = 1e-300  # the least gain: what is as good and shorter is worth something
 
 
-def gated(search: Search, record: Proposed) -> Proposed:
+def gated(state: ProblemState, record: Proposed) -> Proposed:
     """The record of a child as the gates leave it: a known program becomes a duplicate; one too like a known one is invalid."""
-    candidate, rows = record.candidate, search.people.rows
+    candidate, rows = record.candidate, state.population.rows
     if candidate is None:
         return record
-    known = search.people.by_hash.get(candidate.code_hash)
+    known = state.population.by_hash.get(candidate.code_hash)
     if known is not None:
         return replace(record, status=ProposalStatus.DUPLICATE, candidate=None, duplicate_of=rows[known].id)
-    near = search.novelty.nearest(candidate.sketch) if candidate.sketch else None
+    near = state.novelty.nearest(candidate.sketch) if candidate.sketch else None
     if near is None:
         return record
     number, similarity = near
-    if similarity <= search.novelty.threshold:
+    if similarity <= state.novelty.threshold:
         return replace(record, similarity=similarity)
     reason = f"its text is too like {rows[number].id} (cosine {similarity:.4f})"
     refused = replace(record, status=ProposalStatus.INVALID, candidate=None, reason=reason, outcome="too_similar")
     return replace(refused, similarity=similarity)
 
 
-def on_issued(search: Search, record: ProposeIssued) -> None:
+def on_issued(state: ProblemState, record: ProposeIssued) -> None:
     """A propose ticket was handed out."""
-    new = search.tickets.issued(record)
+    new = state.run.tickets.issued(record)
     if new and record.arm.operator == TUNE and record.sample is None:
-        search.tuning.opening = True
+        state.tuning.opening = True
     if new:
-        search.policy.issued(search, record)
+        policy_of(state).issued(state, record)
 
 
-def on_proposed(search: Search, record: Proposed, at: float) -> None:
+def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
     """A propose ticket ended at this Unix time; or a program came without one: the seed, or one that was told."""
     ticket = record.attempt.ticket
-    _ask_again(search, record)
-    if search.tickets.waits_for_proposal(record.attempt) is None:
-        if record.candidate is not None and record.candidate.id not in search.people.by_id:  # the seed, or a told child
-            number = search.people.add(record.candidate, arm=SEED_ARM, ticket=ticket, tuner=-1, baseline=None)
-            search.memory.made(number, record.candidate, search.people.rows[number].parents)
-            search.spend.candidates += number != SEED
-            search.tickets.next_ticket = max(search.tickets.next_ticket, ticket + 1)
+    _ask_again(state, record)
+    if state.run.tickets.waits_for_proposal(record.attempt) is None:
+        if record.candidate is not None and record.candidate.id not in state.population.by_id:  # the seed, or a told child
+            number = state.population.add(record.candidate, arm=SEED_ARM, ticket=ticket, tuner=-1, baseline=None)
+            state.memory.made(number, record.candidate, state.population.rows[number].parents)
+            state.run.usage.candidates += number != SEED
+            state.run.tickets.next_ticket = max(state.run.tickets.next_ticket, ticket + 1)
         return
-    issued = search.tickets.ended(ticket)
-    _count_fruitless(search.fruitless, record)
+    issued = state.run.tickets.ended(ticket)
+    _count_fruitless(state.fruitless, record)
     external = issued.expires_at is not None
-    arm, sample = SEED_ARM if external else search.bandit.arms.index(issued.arm), issued.sample
+    arm, sample = SEED_ARM if external else state.bandit.arms.index(issued.arm), issued.sample
     if issued.arm.model:
-        search.accounts.proposed(record, issued.arm.model, at, search.tickets.next_ticket)
+        state.run.model_limits.proposed(record, issued.arm.model, at, state.run.tickets.next_ticket)
     if record.similarity is not None:
-        search.novelty.saw(record.similarity)
-    cost_s = record.cpu_s + seconds_of(search, record.usd)
+        state.novelty.saw(record.similarity)
+    cost_s = record.cpu_s + seconds_of(state, record.usd)
     if record.candidate is not None:
         tuner = sample.tuner if sample is not None else -1
-        number = search.people.add(record.candidate, arm=arm, ticket=ticket, tuner=tuner, baseline=issued.baseline)
-        search.people.rows[number].cost_s += cost_s
-        search.memory.made(number, record.candidate, search.people.rows[number].parents)
+        number = state.population.add(record.candidate, arm=arm, ticket=ticket, tuner=tuner, baseline=issued.baseline)
+        state.population.rows[number].cost_s += cost_s
+        state.memory.made(number, record.candidate, state.population.rows[number].parents)
         if record.candidate.sketch:
-            search.novelty.add(number, record.candidate.sketch)
-        search.spend.candidates += 1
+            state.novelty.add(number, record.candidate.sketch)
+        state.run.usage.candidates += 1
         if sample is not None:
-            search.tuning.sampled(number, sample)
+            state.tuning.sampled(number, sample)
         return
     if issued.arm.operator != TUNE and not external and record.status is not ProposalStatus.LOST:
-        search.bandit.learn(arm, None, cost_s)
+        state.bandit.learn(arm, None, cost_s)
     if record.status is ProposalStatus.TUNER:
-        search.tuning.opened(ticket, search.people.by_id[issued.parents[0]], record.literals, search.people)
+        state.tuning.opened(ticket, state.population.by_id[issued.parents[0]], record.literals, state.population)
     elif issued.arm.operator == TUNE and sample is None:
-        search.tuning.refused(search.people.by_id[issued.parents[0]])
+        state.tuning.refused(state.population.by_id[issued.parents[0]])
     elif sample is not None:
-        twin = search.people.by_id.get(record.duplicate_of)
-        settled = twin is None or search.people.rows[twin].settled
-        search.tuning.duplicate(sample, twin, search.people.score(twin) if twin is not None else None, settled=settled)
+        twin = state.population.by_id.get(record.duplicate_of)
+        settled = twin is None or state.population.rows[twin].settled
+        state.tuning.duplicate(sample, twin, state.population.score(twin) if twin is not None else None, settled=settled)
 
 
-def _ask_again(search: Search, record: Proposed) -> None:
+def _ask_again(state: ProblemState, record: Proposed) -> None:
     """A child that is a known program, which the evaluator could not judge: it is measured again, a bounded number of times where
     operators come by it, always where somebody tells it."""
-    number = search.people.by_id.get(record.duplicate_of)
+    number = state.population.by_id.get(record.duplicate_of)
     if number is None:
         return
-    issued = search.tickets.waits_for_proposal(record.attempt)
-    if issued is None or issued.expires_at is not None or search.faults.erred.get(number, 0) < CHANCES:
-        revive(search, number)
+    issued = state.run.tickets.waits_for_proposal(record.attempt)
+    if issued is None or issued.expires_at is not None or state.faults.erred.get(number, 0) < CHANCES:
+        revive(state, number)
 
 
 def _count_fruitless(reasons: dict[str, int], record: Proposed) -> None:
@@ -114,64 +112,64 @@ def _count_fruitless(reasons: dict[str, int], record: Proposed) -> None:
     reasons[reason] = reasons.get(reason, 0) + 1
 
 
-def unjudged_twin(search: Search, code_hash: str) -> int | None:
+def unjudged_twin(state: ProblemState, code_hash: str) -> int | None:
     """The program of this hash that the evaluator could not judge, which nobody is about to measure: one may ask for it again."""
-    twin = search.people.by_hash.get(code_hash)
-    return twin if twin is not None and _is_unjudged(search, twin) else None
+    twin = state.population.by_hash.get(code_hash)
+    return twin if twin is not None and _is_unjudged(state, twin) else None
 
 
-def _is_unjudged(search: Search, number: int) -> bool:
-    row = search.people.rows[number]
+def _is_unjudged(state: ProblemState, number: int) -> bool:
+    row = state.population.rows[number]
     return row.settled and row.status is Status.EVALUATOR_ERROR and not row.pending
 
 
-def revive(search: Search, number: int) -> None:
+def revive(state: ProblemState, number: int) -> None:
     """A program that the evaluator could not judge is due again, as if nobody had measured it."""
-    if not _is_unjudged(search, number):
+    if not _is_unjudged(state, number):
         return
-    row = search.people.rows[number]
+    row = state.population.rows[number]
     row.status, row.settled = None, False
-    search.people.n_settled -= 1
-    search.faults.unjudged.pop(number, None)
+    state.population.n_settled -= 1
+    state.faults.unjudged.pop(number, None)
     if number != SEED:
-        search.people.ready.append(Ready(number, row.stage + 1))
+        state.population.ready.append(Ready(number, row.stage + 1))
 
 
-def settle(search: Search, number: int) -> list[Placed]:
+def settle(state: ProblemState, number: int) -> list[Placed]:
     """Tell the bandit, the tuner, the memory and the incumbent once it is known what became of a child.
 
     Returns what changed in the archive: a simplification that is no worse takes the place of what it simplifies.
     """
-    row = search.people.rows[number]
-    score = search.people.score(number)
-    going_on = score is None and (any(due.row == number for due in search.people.ready) or search.faults.waits_for(row.id))
+    row = state.population.rows[number]
+    score = state.population.score(number)
+    going_on = score is None and (any(due.row == number for due in state.population.ready) or state.faults.waits_for(row.id))
     if row.settled or row.status is None or going_on:
         return []
     row.settled = True
-    search.people.n_settled += 1
+    state.population.n_settled += 1
     placed: list[Placed] = []
-    operator = search.bandit.arms[row.arm].operator if row.arm >= 0 else TUNE
+    operator = state.bandit.arms[row.arm].operator if row.arm >= 0 else TUNE
     if operator != TUNE:
         baseline = row.baseline if row.baseline is not None else score
         gain = difference(score, baseline) if score is not None and baseline is not None else None
-        if operator == SIMPLIFY and score is not None and not search.contract.noisy:
+        if operator == SIMPLIFY and score is not None and not state.contract.noisy:
             parent = row.parents[0]
-            before = search.people.score(parent)
+            before = state.population.score(parent)
             if before is not None and score >= before:
                 gain = max(difference(score, before), _SIMPLER)
-                placed = search.people.succeed(number, parent)
-        search.bandit.learn(row.arm, gain, row.cost_s)
-    search.tuning.settled(number, score)
-    search.policy.settled(search, number, score)
-    search.memory.settled(search, number, score)
+                placed = state.population.succeed(number, parent)
+        state.bandit.learn(row.arm, gain, row.cost_s)
+    state.tuning.settled(number, score)
+    policy_of(state).settled(state, number, score)
+    remember(state, number, score)
     return placed
 
 
-def simplified(search: Search, number: int) -> list[Placed]:
+def simplified(state: ProblemState, number: int) -> list[Placed]:
     """On a noisy problem a simplification takes its parent's place once its runs have shown that it is not worse."""
-    people = search.people
+    people = state.population
     row, noise = people.rows[number], people.noise
-    if row.arm < 0 or search.bandit.arms[row.arm].operator != SIMPLIFY or not search.contract.noisy:
+    if row.arm < 0 or state.bandit.arms[row.arm].operator != SIMPLIFY or not state.contract.noisy:
         return []
     mine, before = people.tally(number), people.tally(row.parents[0])
     if mine is None or before is None or noise <= 0.0:

@@ -13,13 +13,10 @@ seed of its first measurement, so that a difference is its own.  What follows fr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from archive import Measured, Purpose, Status, difference
 from evolve.budget._cpu_budget import SEED
-
-if TYPE_CHECKING:
-    from evolve.search._population import Population
+from evolve.search._population import Population
 
 NOT_REPRODUCIBLE = "not_reproducible"
 TIMES = 12.7  # two-sided 95 % quantile of Student's t with one degree of freedom

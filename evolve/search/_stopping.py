@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from archive import Event, Purpose
-from evolve.budget import _model_limits as accounts
 from evolve.budget._usage import exhausted
 from evolve.problem._contract import Budget
+from evolve.search import _arms as accounts
 from evolve.search import _claims as confirming
+from evolve.search._policies import policy_of
 from evolve.search._schedule import Due, final_block, look, next_block, on_target, reserve, waiting_block
-
-if TYPE_CHECKING:
-    from evolve.search._search import Search
+from evolve.search._state import ProblemState
 
 BARREN = 1000  # propose tickets without a new program, after which the operators have nothing left
 GIVEN = "everything that was given is measured"
@@ -25,34 +23,35 @@ PAUSED = "paused"
 NOISY = "not_deterministic"  # of the event that says so
 
 
-def over(search: Search, now: float) -> str:
+def over(state: ProblemState, now: float) -> str:
     """Why nothing new is searched for ("" while something is); children that are there and final measurements may still be due."""
-    people, stop = search.people, search.stop
+    people, stop = state.population, state.run.stop
     leader = people.leader
     if leader is None:
         return ""  # the seed program is measured whatever the budget
-    if people.rows[leader].cold and on_target(search, leader):
+    if people.rows[leader].cold and on_target(state, leader):
         return TARGET
     if stop.patience is not None and people.n_settled - people.leader_at >= stop.patience:
         return PATIENCE
-    if search.policy.given and not people.ready:
+    given = policy_of(state).given
+    if given and not people.ready:
         return GIVEN
-    if sum(search.fruitless.values()) >= BARREN:
-        return f"exhausted: the last {BARREN} attempts gave no new program ({_most_frequent(search.fruitless)})"
-    budget = limits(search)
-    mechanical = not only_models(search)
-    measured = not people.ready and not search.tickets.blocks  # all that models made
-    if not mechanical and measured and _models_over(search):
+    if sum(state.fruitless.values()) >= BARREN:
+        return f"exhausted: the last {BARREN} attempts gave no new program ({_most_frequent(state.fruitless)})"
+    budget = limits(state)
+    mechanical = not only_models(state)
+    measured = not people.ready and not state.run.tickets.blocks  # all that models made
+    if not mechanical and measured and _models_over(state):
         return NO_MODEL
-    if not budget.bounds_machine and budget.bounds_models and (mechanical or measured) and _models_over(search):
+    if not budget.bounds_machine and budget.bounds_models and (mechanical or measured) and _models_over(state):
         return NO_MODEL_NO_LIMIT
-    return spent(search, now) or search.docket.ended_by
+    return spent(state, now) or state.docket.ended_by
 
 
-def noise_found(search: Search) -> Event | None:
+def noise_found(state: ProblemState) -> Event | None:
     """What is to be recorded once a deterministic problem's scores are found not to repeat."""
-    said = "" if search.steadiness.told else search.steadiness.said(search.people)
-    return Event("warning", NOISY, said, search.problem) if said else None
+    said = "" if state.steadiness.told else state.steadiness.said(state.population)
+    return Event("warning", NOISY, said, state.problem) if said else None
 
 
 def _most_frequent(reasons: Mapping[str, int]) -> str:
@@ -60,76 +59,76 @@ def _most_frequent(reasons: Mapping[str, int]) -> str:
     return "; ".join(f"{count} x {reason}" for reason, count in ordered)
 
 
-def spent(search: Search, now: float) -> str:
+def spent(state: ProblemState, now: float) -> str:
     """The limit that leaves no room for another measurement once what is set aside is kept back ("" if none does)."""
-    if search.people.leader is None:
+    if state.population.leader is None:
         return ""
-    queued = sum(len(block.remaining()) for block in search.tickets.blocks.values())
-    return exhausted(limits(search), search.spend, now, reserve(search), queued=queued / search.slots)
+    queued = sum(len(block.remaining()) for block in state.run.tickets.blocks.values())
+    return exhausted(limits(state), state.run.usage, now, reserve(state), queued=queued / state.run.slots)
 
 
-def draining(search: Search, now: float, why: str) -> bool:
+def draining(state: ProblemState, now: float, why: str) -> bool:
     """Whether children that are there are still measured although nothing new is searched for, for the reason ``why``."""
-    return bool(why and search.people.ready) and why not in (TARGET, PATIENCE) and _room_for_ready(search, now)
+    return bool(why and state.population.ready) and why not in (TARGET, PATIENCE) and _room_for_ready(state, now)
 
 
-def _room_for_ready(search: Search, now: float) -> bool:
-    return spent(search, now) in ("", "budget.candidates")  # those that are there are counted already
+def _room_for_ready(state: ProblemState, now: float) -> bool:
+    return spent(state, now) in ("", "budget.candidates")  # those that are there are counted already
 
 
-def limits(search: Search) -> Budget:
+def limits(state: ProblemState) -> Budget:
     """The budget; where it limits nothing but models and none can be asked, the problem's own limits beside it."""
-    if search.budget.bounds_machine or not search.budget.bounds_models or not _models_over(search):
-        return search.budget
-    own = search.contract.budget
-    return replace(search.budget, wall_s=own.wall_s, cpu_s=own.cpu_s, evaluations=own.evaluations, candidates=own.candidates)
+    if state.run.budget.bounds_machine or not state.run.budget.bounds_models or not _models_over(state):
+        return state.run.budget
+    own = state.contract.budget
+    return replace(state.run.budget, wall_s=own.wall_s, cpu_s=own.cpu_s, evaluations=own.evaluations, candidates=own.candidates)
 
 
-def only_models(search: Search) -> bool:
+def only_models(state: ProblemState) -> bool:
     """Whether nothing but models makes children."""
-    return not (search.config.operators or search.policy.given)
+    return not (state.run.config.operators or policy_of(state).given)
 
 
-def _models_over(search: Search) -> bool:
+def _models_over(state: ProblemState) -> bool:
     """Whether no model can be asked any more, and none has still to answer."""
-    return not accounts.able(search) and not accounts.in_flight(search)
+    return not accounts.able(state) and not accounts.in_flight(state)
 
 
-def done(search: Search, now: float) -> str:
+def done(state: ProblemState, now: float, *, measure_only: bool = False) -> str:
     """Why nothing more will be asked for ("" while something will, or is under way)."""
-    if search.failed or search.stopping:
-        return search.failed or search.stopping
-    tickets = search.tickets
-    if search.pausing:
-        return "" if tickets.blocks or tickets.again or ready_block(search, now) else _left(search, now)
-    why = over(search, now)
+    if state.run.end.ends:
+        return state.run.end.ends
+    tickets = state.run.tickets
+    if measure_only:
+        return "" if tickets.blocks or tickets.again or ready_block(state, now) else _left(state, now)
+    why = over(state, now)
     if not why:
         return ""
-    busy = tickets.blocks or tickets.again or draining(search, now, why)
-    return "" if busy or confirming.is_due(search, now) or final(search, now) is not None else why
+    busy = tickets.blocks or tickets.again or draining(state, now, why)
+    return "" if busy or confirming.is_due(state, now, why) or final(state, now) is not None else why
 
 
-def _left(search: Search, now: float) -> str:
+def _left(state: ProblemState, now: float) -> str:
     """Why an opening that only measures what is ready is done: nothing is, or a limit is in the way."""
-    return (spent(search, now) if search.people.ready else "") or PAUSED
+    return (spent(state, now) if state.population.ready else "") or PAUSED
 
 
-def due(search: Search, now: float, why: str) -> Due | None:
+def due(state: ProblemState, now: float, why: str, *, measure_only: bool = False) -> Due | None:
     """The block to hand out now; ``why`` says why searching is over, "" while it is not."""
-    if search.pausing:
-        return ready_block(search, now)
-    if why and not draining(search, now, why):
-        return final(search, now)
-    return look(search, now) if search.faults.alarmed and search.people.leader is not None else next_block(search)
+    if measure_only:
+        return ready_block(state, now)
+    if why and not draining(state, now, why):
+        return final(state, now)
+    return look(state, now) if state.faults.alarmed and state.population.leader is not None else next_block(state, now)
 
 
-def ready_block(search: Search, now: float) -> Due | None:
+def ready_block(state: ProblemState, now: float) -> Due | None:
     """Of what is due what nobody has to decide on: the seed program, then children.  All else belongs to the whole run."""
-    return waiting_block(search) if _room_for_ready(search, now) else None
+    return waiting_block(state) if _room_for_ready(state, now) else None
 
 
-def final(search: Search, now: float) -> Due | None:
+def final(state: ProblemState, now: float) -> Due | None:
     """What is due at the end; not before everything else has ended, since it decides who is best."""
     ending = (Purpose.FINAL, Purpose.VAULT, Purpose.REMEASURE, Purpose.PANEL)
-    others = any(block.issued.purpose not in ending for block in search.tickets.blocks.values())
-    return None if others or search.tickets.waiting() else final_block(search, now)
+    others = any(block.issued.purpose not in ending for block in state.run.tickets.blocks.values())
+    return None if others or state.run.tickets.waiting() else final_block(state, now)

@@ -8,15 +8,11 @@ stagnates restarts around its best while that gains, else from where it began; a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from archive import Literal, Sample, difference
+from evolve.search._population import Population
 from evolve.select import Tuner, inherit, open_tuner, tunable
-
-if TYPE_CHECKING:
-    from evolve.search._population import Population
 
 MAX_RESTARTS = 8
 _LOOK_BACK = 6  # generations

@@ -20,7 +20,7 @@ from evolve.engine._collector import rare_collections
 from evolve.engine._loop import Mailbox, run_loop
 from evolve.engine._model_dispatch import Clerk
 from evolve.engine._proposer import Workshop
-from evolve.engine._registry import build_operators, build_search
+from evolve.engine._registry import build_operators
 from evolve.models import PriceBook, Provider, price_rows
 from evolve.problem._contract import Contract, Problem, Stage
 from evolve.propose import Manner
@@ -28,6 +28,7 @@ from evolve.runs import _checkpoint
 from evolve.runs._folder import RunDir
 from evolve.runs._recorder import Hook, Recorder
 from evolve.runs._replay import replay, unshown
+from evolve.search._search import Search
 from evolve.testing._answering import ScriptedDesk
 from evolve.testing._scripted import Answer, ScriptedExecutor
 
@@ -134,7 +135,7 @@ class Harness:
         new = not (self.run.path / "journal").exists()
         make = Journal.create if new else Journal.open
         self.journal = self._stack.enter_context(make(self.run.path, on_error=self.mailbox.put))
-        self.search = build_search(script.config, self.problem)
+        self.search = Search.of(script.config, self.problem)
         self.texts = TextStore(self.run.path, lambda: self.journal.durable_seq)
         shown = {}
         if not new:
@@ -151,12 +152,12 @@ class Harness:
         self.epoch = epoch or f"epoch-{written.seq + 1 if written is not None else 0}"
         models = script.llm.asked if script.provider is not None else ()
         self.recorder.write(Opened(self.epoch, tier="scripted", slots=script.slots, models=models))
-        for settled in self.search.accounts.ledger.lost():
+        for settled in self.search.run.model_limits.ledger.lost():
             self.recorder.write(settled)
-        if not self.search.people.rows:
-            attempt = Attempt(self.epoch, self.search.tickets.next_ticket)
+        if not self.search.state.population.rows:
+            attempt = Attempt(self.epoch, self.search.run.tickets.next_ticket)
             child = ProposalStatus.CHILD
-            self.recorder.write(Proposed(attempt, self.search.problem, child, candidate=self.workshop.seed_candidate()))
+            self.recorder.write(Proposed(attempt, self.search.state.problem, child, candidate=self.workshop.seed_candidate()))
         for placed in unshown(self.search, shown):
             self.recorder.write(placed)
         self.desk = self._open_desk()
@@ -200,7 +201,7 @@ class Harness:
             script.provider,
             self.workshop.scope,
             self.mailbox.put,
-            ledger=self.search.accounts.ledger.copy(),
+            ledger=self.search.run.model_limits.ledger.copy(),
             prices=PriceBook(price_rows(llm.prices)),
             manner=manner,
             hold=script.talks,

@@ -69,8 +69,8 @@ def compare(
         summary = start(_configured(config, problem, place), programs=[files], hooks=hooks, announce=announce)
         run = find(place / "run")
         _, copy, search, _ = open_search(run)
-        cards = report_cards(search, copy, read_journal(run.path))
-        exact = None if problem.contract.noisy else verify_best(run, copy, search)
+        cards = report_cards(search.state, copy, read_journal(run.path))
+        exact = None if problem.contract.noisy else verify_best(run, copy, search.state)
     id_ = candidate_id(files)
     card = None
     if problem.contract.noisy:
@@ -104,7 +104,7 @@ def _configured(config: RunConfig, problem: Problem, place: Path) -> RunConfig:
 
 def _no_vault(search: Search, id_: str) -> Card:
     """The card of a program whose evidence opened no vault."""
-    people = search.people
+    people = search.state.population
     number = people.by_id.get(id_)
     e_value = 0.0
     if number is None or number == SEED:
@@ -112,7 +112,7 @@ def _no_vault(search: Search, id_: str) -> Card:
     elif people.tally(number) is None:
         reason = f"it ended as {people.rows[number].status}"
     else:
-        e_value = e_value_of(search.contest.evidence(number, people))
+        e_value = e_value_of(search.state.contest.evidence(number, people))
         few = f"the noise is known to {counted(people.df, 'degree')} of freedom, expected {MIN_DF}"
         weak = f"the evidence is too weak for a vault: e = {e_value:.3g}, expected {BAR_CLAIM:g}"
         reason = few if people.df < MIN_DF and e_value >= BAR_CLAIM else weak
@@ -135,6 +135,6 @@ def _no_vault(search: Search, id_: str) -> Card:
         runs={"all": people.n_measured(number)} if number is not None else {},
         retries=0,
         voids=0,
-        tiers=(search.tier,),
+        tiers=(search.run.tier,),
         machines=(),
     )

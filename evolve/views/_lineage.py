@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from archive import Status, TextStore, changed_lines
 from evolve.search._population import standing
-from evolve.search._search import Search
+from evolve.search._state import ProblemState
 from evolve.views._progress import operator_of
 
 
@@ -31,23 +31,23 @@ class Step:
     removed: int
 
 
-def story(search: Search, texts: TextStore, number: int, *, all_parents: bool = False) -> tuple[Step, ...]:
+def story(state: ProblemState, texts: TextStore, number: int, *, all_parents: bool = False) -> tuple[Step, ...]:
     """The ancestors of a candidate, oldest first, ending with itself; along first parents only, unless ``all_parents``.
 
     Reads the ancestors' records from the journal and nothing else, so it costs as much as the line is long.
     """
     line, todo = {number}, [number]
     while todo:
-        parents = search.people.rows[todo.pop()].parents
+        parents = state.population.rows[todo.pop()].parents
         for parent in parents if all_parents else parents[:1]:
             if parent not in line:
                 line.add(parent)
                 todo.append(parent)
-    return tuple(_step(search, texts, one) for one in sorted(line))
+    return tuple(_step(state, texts, one) for one in sorted(line))
 
 
-def _step(search: Search, texts: TextStore, number: int) -> Step:
-    people = search.people
+def _step(state: ProblemState, texts: TextStore, number: int) -> Step:
+    people = state.population
     row = people.rows[number]
     place = standing(people, number) if people.score(number) is not None else None
     before = texts.files(people.rows[row.parents[0]].id) if row.parents else {}
@@ -55,7 +55,7 @@ def _step(search: Search, texts: TextStore, number: int) -> Step:
     return Step(
         id=row.id,
         parents=tuple(people.rows[parent].id for parent in row.parents),
-        operator=operator_of(search, number),
+        operator=operator_of(state, number),
         summary=texts.candidate(row.id).summary,
         generation=row.generation,
         status=row.status,

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 import shlex
-from copy import copy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from evolve._counted import counted
 from evolve.budget._cpu_budget import SEED
 from evolve.budget._ledger import usd
 from evolve.search._claims import is_limit
 from evolve.search._schedule import reserve
+from evolve.search._state import Phase, ProblemState
 from evolve.search._stopping import NO_MODEL, NO_MODEL_NO_LIMIT, limits, over, spent
-
-if TYPE_CHECKING:
-    from evolve.search._search import Search
 
 _MORE = 2  # a limit that is raised is doubled, or more often
 _MOST_DOUBLINGS = 60
@@ -72,49 +69,49 @@ class Fate:
     words: str
 
 
-def outlook(search: Search, now: float, *, run: str, driven: bool) -> Outlook:
+def outlook(state: ProblemState, now: float, *, run: str, driven: bool) -> Outlook:
     """The outlook at Unix time ``now`` (of a run that nobody drives: of its last record)."""
-    ended_by = spent(search, now)
-    rows = tuple(_rows(search, now))
-    left = _measurements_left(search, rows)
+    ended_by = spent(state, now)
+    rows = tuple(_rows(state, now))
+    left = _measurements_left(state, rows)
     in_s = None
     if driven:
         clock = next((row.left for row in rows if row.name == "budget.wall_s"), None)
-        counted = left * search.spend.measure_wall_s / search.slots if left is not None else None
+        counted = left * state.run.usage.measure_wall_s / state.run.slots if left is not None else None
         in_s = min((each for each in (clock, counted) if each is not None), default=None)
     return Outlook(
         driven=driven,
-        over=search.failed or search.stopping or (over(search, now) if search.people.rows else ""),
+        over=state.run.end.ends or (over(state, now) if state.population.rows else ""),
         ended_by=ended_by,
-        command=raising(search, now, run, ended_by) if ended_by else "",
+        command=raising(state, now, run, ended_by) if ended_by else "",
         limits=rows,
-        waiting=len(_waiting(search)),
-        running=sum(len(block.remaining()) for block in search.tickets.blocks.values()),
-        measure_s=round(search.spend.measure_wall_s, 3),
+        waiting=len(_waiting(state)),
+        running=sum(len(block.remaining()) for block in state.run.tickets.blocks.values()),
+        measure_s=round(state.run.usage.measure_wall_s, 3),
         measurements_left=left,
         ends_in_s=None if in_s is None else round(in_s, 1),
     )
 
 
-def fate(search: Search, number: int, seen: Outlook, now: float, *, run: str, ran_s: float = 0.0) -> Fate:
+def fate(state: ProblemState, number: int, seen: Outlook, now: float, *, run: str, ran_s: float = 0.0) -> Fate:
     """What becomes of a candidate, as things stand at Unix time ``now``; where it is being measured, since ``ran_s`` seconds."""
-    row = search.people.rows[number]
+    row = state.population.rows[number]
     if row.settled:
         return Fate(measured=True, will=False, ahead=0, about_s=None, words="it is measured")
-    queue, in_hand = _waiting(search), is_in_hand(search, row.id)
+    queue, in_hand = _waiting(state), is_in_hand(state, row.id)
     ahead = 0 if in_hand else (queue.index(number) if number in queue else 0) + seen.running
     here = shlex.quote(run)
-    if search.failed:
-        return Fate(False, False, ahead, None, f"the run failed ({search.failed}); see: evolve status {here}")
+    if state.run.end.phase is Phase.FAILED:
+        return Fate(False, False, ahead, None, f"the run failed ({state.run.end.why}); see: evolve status {here}")
     if number in queue and seen.ended_by not in ("", "budget.candidates"):  # a candidate that is there is counted already
         return Fate(False, False, ahead, None, spent_words(seen))
-    why = crowded_words(search, seen, now, run, queue.index(number) + 1) if number in queue else ""
+    why = crowded_words(state, seen, now, run, queue.index(number) + 1) if number in queue else ""
     if not seen.driven:
         words = f"nobody drives the run, so it is not measured yet; to measure it, type: evolve result {here} {row.id} --wait"
         words += f"; but {why}" if why else ""
         return Fate(False, False, ahead, None, words)
-    slots = max(search.slots, 1)
-    about = math.ceil((ahead + 1) / slots) * search.spend.measure_wall_s
+    slots = max(state.run.slots, 1)
+    about = math.ceil((ahead + 1) / slots) * state.run.usage.measure_wall_s
     if in_hand:
         about = max(about - ran_s, 0.0)
         if about < _SOON_S:
@@ -129,19 +126,19 @@ def fate(search: Search, number: int, seen: Outlook, now: float, *, run: str, ra
     return Fate(False, True, ahead, round(about, 1), f"it is measured {before}in {soon}, by whoever drives the run")
 
 
-def is_in_hand(search: Search, candidate: str) -> bool:
+def is_in_hand(state: ProblemState, candidate: str) -> bool:
     """Whether a candidate is being measured."""
-    blocks = search.tickets.blocks.values()
+    blocks = state.run.tickets.blocks.values()
     return any(block.issued.entries[i].candidate == candidate for block in blocks for i in block.remaining())
 
 
-def crowded_words(search: Search, seen: Outlook, now: float, run: str, n: int) -> str:
+def crowded_words(state: ProblemState, seen: Outlook, now: float, run: str, n: int) -> str:
     """Which limit has no room for ``n`` children that wait, and what to type; "" where they fit.  Those are counted already."""
-    rooms = {name: room for name, room in _rooms(search, seen.limits).items() if name != "budget.candidates"}
+    rooms = {name: room for name, room in _rooms(state, seen.limits).items() if name != "budget.candidates"}
     name = min(rooms, key=lambda one: rooms[one], default="")
     if not name or rooms[name] >= n:
         return ""
-    room, more = math.floor(rooms[name]), raising(search, now, run, name, room=n)
+    room, more = math.floor(rooms[name]), raising(state, now, run, name, room=n)
     much = counted(room, "more measurement")
     return f"{name} has room for about {much}, and with this child {n} wait; to make room, type: {more}"
 
@@ -156,43 +153,43 @@ def spent_words(seen: Outlook) -> str:
     return f"{name} leaves no room for another child{much}; to go on, type: {seen.command}"
 
 
-def raising(search: Search, now: float, run: str, *names: str, room: int = 0) -> str:
+def raising(state: ProblemState, now: float, run: str, *names: str, room: int = 0) -> str:
     """The command that raises these limits, and no other, so far that each leaves room for another child at Unix time ``now``, and
     for ``room`` of them if that is more."""
     words = []
     for name in names:
-        if getattr(limits(search), name.removeprefix("budget.")) is not None:
-            words.append(f"{name}={_raised(search, now, name, room)}")
+        if getattr(limits(state), name.removeprefix("budget.")) is not None:
+            words.append(f"{name}={_raised(state, now, name, room)}")
     return " ".join(["evolve resume", shlex.quote(run), *words])
 
 
-def _raised(search: Search, now: float, name: str, room: int) -> str:
+def _raised(state: ProblemState, now: float, name: str, room: int) -> str:
     """A limit doubled until it is above what is spent and what would then be set aside, and would end nothing."""
     key = name.removeprefix("budget.")
-    amount = _amount(_MORE * max(getattr(limits(search), key), _used(search, now).get(key, (0, 0))[0]))
+    amount = _amount(_MORE * max(getattr(limits(state), key), _used(state, now).get(key, (0, 0))[0]))
     for _ in range(_MOST_DOUBLINGS):
-        as_if = copy(search)  # what is set aside depends on the limits
-        as_if.budget = replace(limits(search), **cast("dict[str, Any]", {key: float(amount)}))
+        budget = replace(limits(state), **cast("dict[str, Any]", {key: float(amount)}))
+        as_if = replace(state, run=replace(state.run, budget=budget))  # what is set aside depends on the limits
         much, aside = _used(as_if, now)[key]
-        if float(amount) > much + aside + room * _cost(search).get(name, 0.0) and spent(as_if, now) != name:
+        if float(amount) > much + aside + room * _cost(state).get(name, 0.0) and spent(as_if, now) != name:
             break
         amount = _amount(_MORE * float(amount))
     return amount
 
 
-def ending_limits(search: Search, why: str) -> tuple[str, ...]:
+def ending_limits(state: ProblemState, why: str) -> tuple[str, ...]:
     """The limits that a search ended by, whose raising lets it go on; none where it ended otherwise.
 
     A search that has nothing but models ends by the caps that left no room for a call.
     """
-    if why in (NO_MODEL, NO_MODEL_NO_LIMIT) or why in search.accounts.spent():
-        return search.accounts.spent()
+    if why in (NO_MODEL, NO_MODEL_NO_LIMIT) or why in state.run.model_limits.spent():
+        return state.run.model_limits.spent()
     return (why,) if is_limit(why) else ()
 
 
-def _rows(search: Search, now: float) -> list[LimitLeft]:
-    budget, rows = limits(search), []
-    for key, (much, aside) in _used(search, now).items():
+def _rows(state: ProblemState, now: float) -> list[LimitLeft]:
+    budget, rows = limits(state), []
+    for key, (much, aside) in _used(state, now).items():
         limit = getattr(budget, key)
         if limit is not None:
             aside = min(aside, max(limit - much, 0))
@@ -201,9 +198,9 @@ def _rows(search: Search, now: float) -> list[LimitLeft]:
     return rows
 
 
-def _used(search: Search, now: float) -> dict[str, tuple[float, float]]:
+def _used(state: ProblemState, now: float) -> dict[str, tuple[float, float]]:
     """What is spent of each limit, and what is set aside."""
-    spend, kept, ledger = search.spend, reserve(search), search.accounts.ledger
+    spend, kept, ledger = state.run.usage, reserve(state), state.run.model_limits.ledger
     return {
         "wall_s": (spend.elapsed(now), kept.wall_s),
         "cpu_s": (spend.cpu_s, kept.cpu_s),
@@ -215,32 +212,32 @@ def _used(search: Search, now: float) -> dict[str, tuple[float, float]]:
     }
 
 
-def _measurements_left(search: Search, rows: tuple[LimitLeft, ...]) -> int | None:
+def _measurements_left(state: ProblemState, rows: tuple[LimitLeft, ...]) -> int | None:
     """About how many more measurements of children the limits allow, at what one has taken lately."""
-    counts = _rooms(search, rows).values()
+    counts = _rooms(state, rows).values()
     return math.floor(min(counts)) if counts else None
 
 
-def _rooms(search: Search, rows: tuple[LimitLeft, ...]) -> dict[str, float]:
+def _rooms(state: ProblemState, rows: tuple[LimitLeft, ...]) -> dict[str, float]:
     """How many measurements each limit leaves room for; those that limit none are not named."""
-    cost = _cost(search)
+    cost = _cost(state)
     return {row.name: row.left / cost[row.name] for row in rows if cost.get(row.name)}
 
 
-def _cost(search: Search) -> dict[str, float]:
+def _cost(state: ProblemState) -> dict[str, float]:
     """What one measurement takes of each limit, lately."""
-    spend = search.spend
+    spend = state.run.usage
     return {
-        "budget.wall_s": spend.measure_wall_s / max(search.slots, 1),
+        "budget.wall_s": spend.measure_wall_s / max(state.run.slots, 1),
         "budget.cpu_s": spend.measure_cpu_s,
         "budget.evaluations": 1.0,
         "budget.candidates": 1.0,
     }
 
 
-def _waiting(search: Search) -> list[int]:
+def _waiting(state: ProblemState) -> list[int]:
     """Children that wait for a measurement, in their order."""
-    return [due.row for due in search.people.ready if due.row != SEED]
+    return [due.row for due in state.population.ready if due.row != SEED]
 
 
 def _amount(value: float) -> str:

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evolve.confirm import Noise
-from evolve.engine._external import EXTERNAL
 from evolve.problem._contract import Budget
 from evolve.search._claims import allowance, claims_of, holds_a_vault
-from evolve.search._policies import SEED
+from evolve.search._policies import EXTERNAL, SEED, policy_of
 from evolve.search._population import Standing, standing
 from evolve.search._schedule import final_runs
-from evolve.search._search import Search
-from evolve.search._stopping import limits
+from evolve.search._state import ProblemState
+from evolve.search._stopping import limits, over
 from evolve.views._summary import (
     EvaluatorFaults,
     ModelUse,
@@ -79,85 +78,85 @@ class Progress:
 class Watch:
     """Makes ``Progress`` of one search again and again; a call costs what is new since the last one, and the number of elites."""
 
-    def __init__(self, search: Search) -> None:
-        self._search = search
+    def __init__(self, state: ProblemState) -> None:
+        self._state = state
         self._seen = 0
-        self._children: dict[int, int] = dict.fromkeys(range(len(search.bandit.arms)), 0)
+        self._children: dict[int, int] = dict.fromkeys(range(len(state.bandit.arms)), 0)
         self._told = 0  # children of people and agents
 
     def look(self, now: float) -> Progress:
         """The search at Unix time ``now``.  To be called where the search may be read: in the thread that drives it."""
-        search, people = self._search, self._search.people
-        seed = _standing(search, SEED) if people.rows else None
-        number = best_of(search)
-        best = _standing(search, number) if number is not None else None
+        state, people = self._state, self._state.population
+        seed = _standing(state, SEED) if people.rows else None
+        number = best_of(state)
+        best = _standing(state, number) if number is not None else None
         archive = people.archive
         return Progress(
-            phase=_phase(search, now),
+            phase=_phase(state, now),
             seed=seed,
             best=best,
-            best_operator=operator_of(search, number) if number is not None else "",
-            gain=stated_gain(search, number),
-            candidates=search.spend.candidates,
-            measurements=search.spend.evaluations,
+            best_operator=operator_of(state, number) if number is not None else "",
+            gain=stated_gain(state, number),
+            candidates=state.run.usage.candidates,
+            measurements=state.run.usage.evaluations,
             failures=dict(sorted(people.failures.items())),
-            filled=archive.cells.n_filled if search.contract.axes else len(archive.cells),
-            cells=archive.n_cells if search.contract.axes else None,
+            filled=archive.cells.n_filled if state.contract.axes else len(archive.cells),
+            cells=archive.n_cells if state.contract.axes else None,
             shares=self._shares(),
-            noise=noise_of(search),
-            word=word_of(search, number) if number is not None else "",
-            champion_id=champion_of(search),
-            openings=len(search.docket.vaults),
-            claims=len(claims_of(search)),
-            set_aside=int(allowance(search)) if search.contract.noisy and holds_a_vault(search) else 0,
-            elapsed_s=search.spend.elapsed(now),
-            cpu_s=search.spend.cpu_s,
-            budget=limits(search),
-            models=model_use(search),
-            not_deterministic=search.steadiness.said(people),
-            beyond=beyond_words(search),
-            unchecked=unchecked(search, number, now),
-            evaluator=evaluator_faults(search),
-            reserved=(2 * final_runs(search) if search.finals is None else search.finals[1]) if search.contract.noisy else 0,
+            noise=noise_of(state),
+            word=word_of(state, number) if number is not None else "",
+            champion_id=champion_of(state),
+            openings=len(state.docket.vaults),
+            claims=len(claims_of(state)),
+            set_aside=int(allowance(state)) if state.contract.noisy and holds_a_vault(state) else 0,
+            elapsed_s=state.run.usage.elapsed(now),
+            cpu_s=state.run.usage.cpu_s,
+            budget=limits(state),
+            models=model_use(state),
+            not_deterministic=state.steadiness.said(people),
+            beyond=beyond_words(state),
+            unchecked=unchecked(state, number, now),
+            evaluator=evaluator_faults(state),
+            reserved=(2 * final_runs(state) if state.finals is None else state.finals[1]) if state.contract.noisy else 0,
         )
 
     def _shares(self) -> tuple[Share, ...]:
-        search, rows = self._search, self._search.people.rows
+        state, rows = self._state, self._state.population.rows
         for row in rows[self._seen :]:
             if row.arm >= 0:
                 self._children[row.arm] += 1
         self._told += sum(row.arm < 0 for row in rows[max(self._seen, SEED + 1) :])
         self._seen = len(rows)
         elites = dict.fromkeys(self._children, 0)
-        for number in search.people.elites:
+        for number in state.population.elites:
             if rows[number].arm >= 0:
                 elites[rows[number].arm] += 1
         shares: dict[str, Share] = {}
-        for index, arm in enumerate(search.bandit.arms):
+        for index, arm in enumerate(state.bandit.arms):
             name = f"{arm.operator} {arm.model}".strip()
             old = shares.get(name, Share(name, 0, 0))
             shares[name] = Share(name, old.children + self._children[index], old.elites + elites[index])
-        if self._told or search.policy.given:
-            told = sum(rows[number].arm < 0 and number != SEED for number in search.people.elites)
+        if self._told or policy_of(state).given:
+            told = sum(rows[number].arm < 0 and number != SEED for number in state.population.elites)
             shares[EXTERNAL] = Share(EXTERNAL, self._told, told)
-        if search.policy.given:  # no operator of its own runs
+        if policy_of(state).given:  # no operator of its own runs
             shares = {name: one for name, one in shares.items() if one.children or name == EXTERNAL}
         return tuple(shares.values())
 
 
-def operator_of(search: Search, number: int) -> str:
+def operator_of(state: ProblemState, number: int) -> str:
     """The operator that made a candidate; ``seed`` for the seed program."""
-    arm = search.people.rows[number].arm
-    return search.bandit.arms[arm].operator if arm >= 0 else "seed" if number == SEED else EXTERNAL
+    arm = state.population.rows[number].arm
+    return state.bandit.arms[arm].operator if arm >= 0 else "seed" if number == SEED else EXTERNAL
 
 
-def _standing(search: Search, number: int) -> Standing | None:
-    return standing(search.people, number) if search.people.score(number) is not None else None
+def _standing(state: ProblemState, number: int) -> Standing | None:
+    return standing(state.population, number) if state.population.score(number) is not None else None
 
 
-def _phase(search: Search, now: float) -> str:
-    if search.stopping or search.failed:
+def _phase(state: ProblemState, now: float) -> str:
+    if state.run.end.ends:
         return "draining"
-    if search.people.leader is None:
+    if state.population.leader is None:
         return "seed"
-    return "final" if search.over(now) else "search"
+    return "final" if over(state, now) else "search"

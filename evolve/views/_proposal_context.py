@@ -5,21 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from archive import Arm, ProposeIssued, Status, TextStore
 from evolve._counted import counted
 from evolve.budget._cpu_budget import SEED
 from evolve.budget._ledger import usd
-from evolve.budget._model_limits import CROSSOVER, REPAIR
 from evolve.problem._contract import Contract, Problem
 from evolve.propose import Assignment, Attempted, Cost, FailureClass, Program, Removed, TaskSheet, few_lines
+from evolve.search._arms import CROSSOVER, REPAIR
 from evolve.search._kinship import relation
-from evolve.search._memory import effect_of
+from evolve.search._notes import effect_of
+from evolve.search._state import ProblemState
 from evolve.search._stopping import limits
-
-if TYPE_CHECKING:
-    from evolve.search._search import Search
 
 _TRIED = 10
 _ANCESTORS = 4
@@ -59,36 +56,36 @@ def _limits(contract: Contract) -> str:
     return ", ".join(parts)
 
 
-def assignment(search: Search, issued: ProposeIssued, texts: TextStore, sheet: TaskSheet) -> Assignment:
-    """Everything that the maker of this ticket's child is told."""
-    people, memory = search.people, search.memory
+def assignment(state: ProblemState, issued: ProposeIssued, texts: TextStore, sheet: TaskSheet, now: float) -> Assignment:
+    """Everything that the maker of this ticket's child is told at Unix time ``now``."""
+    people, memory = state.population, state.memory
     parents = tuple(people.by_id[id_] for id_ in issued.parents)
-    seed, best = _score(search, SEED), _score(search, people.leader)
+    seed, best = _score(state, SEED), _score(state, people.leader)
     operator = issued.arm.operator
-    base = _working(search, parents[0]) if operator == REPAIR else None
+    base = _working(state, parents[0]) if operator == REPAIR else None
     return Assignment(
         task=sheet,
         arm=Arm(operator, issued.arm.model, issued.arm.format),
-        parents=tuple(_program(search, number, texts) for number in parents),
-        inspirations=tuple(_program(search, people.by_id[id_], texts) for id_ in issued.inspirations),
-        base=_program(search, base, texts) if base is not None else None,
-        relation=relation(search, *parents[:2]) if operator == CROSSOVER and len(parents) > 1 else "",
+        parents=tuple(_program(state, number, texts) for number in parents),
+        inspirations=tuple(_program(state, people.by_id[id_], texts) for id_ in issued.inspirations),
+        base=_program(state, base, texts) if base is not None else None,
+        relation=relation(state, *parents[:2]) if operator == CROSSOVER and len(parents) > 1 else "",
         seed_score=seed.score,
         seed_sd=seed.sd,
         seed_n=seed.n,
         best_score=best.score,
         best_sd=best.sd,
         best_n=best.n,
-        tried=_tried(search, parents[0], texts),
-        removed=_removed(search, parents[0], texts) if operator != REPAIR else (),
+        tried=_tried(state, parents[0], texts),
+        removed=_removed(state, parents[0], texts) if operator != REPAIR else (),
         failures=tuple(
             FailureClass(status=status, count=count, reason=reason) for status, (count, reason) in memory.failures.items()
         ),
         notes=memory.notes,
         stagnant=people.n_settled - people.leader_at,
         ticket=issued.attempt.ticket,
-        siblings=_siblings(search, issued),
-        left=_left(search),
+        siblings=_siblings(state, issued),
+        left=_left(state, now),
     )
 
 
@@ -101,44 +98,44 @@ class _Score:
     n: int = 0
 
 
-def _score(search: Search, number: int | None) -> _Score:
-    people = search.people
+def _score(state: ProblemState, number: int | None) -> _Score:
+    people = state.population
     if number is None or people.score(number) is None:
         return _Score(None)
     mean, sd = people.shown(number)
-    return _Score(people.sign * mean, _spread(search, sd), people.n_measured(number))
+    return _Score(people.sign * mean, _spread(state, sd), people.n_measured(number))
 
 
-def _spread(search: Search, sd: float) -> float:
-    return math.nan if search.contract.noisy and not sd > 0 else sd
+def _spread(state: ProblemState, sd: float) -> float:
+    return math.nan if state.contract.noisy and not sd > 0 else sd
 
 
-def _working(search: Search, number: int) -> int | None:
+def _working(state: ProblemState, number: int) -> int | None:
     """The nearest ancestor of a failed program that has a score."""
-    rows = search.people.rows
+    rows = state.population.rows
     while rows[number].parents:
         number = rows[number].parents[0]
-        if search.people.score(number) is not None:
+        if state.population.score(number) is not None:
             return number
     return None
 
 
-def _siblings(search: Search, issued: ProposeIssued) -> int:
+def _siblings(state: ProblemState, issued: ProposeIssued) -> int:
     """Open tickets before this one for a child of the same program, of whoever may think."""
     return sum(
         other.attempt.ticket < issued.attempt.ticket
         and other.parents[:1] == issued.parents[:1]
         and (bool(other.arm.model) or other.expires_at is not None)
-        for other in search.tickets.proposals.values()
+        for other in state.run.tickets.proposals.values()
     )
 
 
-def _left(search: Search) -> str:
+def _left(state: ProblemState, now: float) -> str:
     """What the limits leave, coarsely."""
-    budget, spend, ledger = limits(search), search.spend, search.accounts.ledger
+    budget, spend, ledger = limits(state), state.run.usage, state.run.model_limits.ledger
     parts = []
     if budget.wall_s is not None:
-        seconds = max(budget.wall_s - spend.elapsed(max(search.now, spend.last_at)), 0.0)
+        seconds = max(budget.wall_s - spend.elapsed(max(now, spend.last_at)), 0.0)
         parts.append(_time(seconds))
     if budget.evaluations is not None:
         parts.append(counted(max(budget.evaluations - spend.evaluations, 0), "measurement"))
@@ -155,10 +152,10 @@ def _time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _program(search: Search, number: int, texts: TextStore) -> Program:
-    people, memory = search.people, search.memory
+def _program(state: ProblemState, number: int, texts: TextStore) -> Program:
+    people, memory = state.population, state.memory
     row, told, idea = people.rows[number], memory.told.get(number), memory.ideas.get(number)
-    score, effect = _score(search, number), effect_of(search, number)
+    score, effect = _score(state, number), effect_of(state, number)
     return Program(
         id=row.id,
         files=texts.files(row.id),
@@ -170,31 +167,31 @@ def _program(search: Search, number: int, texts: TextStore) -> Program:
         feedback=told.feedback if told else "",
         curve=told.curve if told else None,
         metrics=dict(told.metrics) if told else {},
-        descriptors={axis.name: row.descriptors[axis.name] for axis in search.contract.axes if axis.name in row.descriptors},
+        descriptors={axis.name: row.descriptors[axis.name] for axis in state.contract.axes if axis.name in row.descriptors},
         summary=memory.summaries.get(number, ""),
         hypothesis=idea.hypothesis if idea else "",
         expected=idea.expected if idea else "",
         effect=people.sign * effect.effect if effect else None,
-        effect_sd=_spread(search, effect.sd) if effect else 0.0,
+        effect_sd=_spread(state, effect.sd) if effect else 0.0,
         cost=Cost(wall_s=told.wall_s, cpu_s=told.cpu_s, memory_mib=told.memory_mib) if told and told.wall_s else None,
     )
 
 
-def _tried(search: Search, parent: int, texts: TextStore) -> tuple[Attempted, ...]:
+def _tried(state: ProblemState, parent: int, texts: TextStore) -> tuple[Attempted, ...]:
     """Children of the parent: the largest effects first, then failures, then what is still being measured is left out."""
-    people, memory = search.people, search.memory
+    people, memory = state.population, state.memory
     found: list[tuple[float, Attempted]] = []
     before = texts.files(people.rows[parent].id)
     for number in memory.children.get(parent, ()):
         row = people.rows[number]
         if row.status is None or not row.settled:
             continue
-        effect, told, idea = effect_of(search, number), memory.told.get(number), memory.ideas.get(number)
+        effect, told, idea = effect_of(state, number), memory.told.get(number), memory.ideas.get(number)
         attempted = Attempted(
             id=row.id,
             summary=memory.summaries.get(number, ""),
             effect=people.sign * effect.effect if effect else None,
-            sd=_spread(search, effect.sd) if effect else 0.0,
+            sd=_spread(state, effect.sd) if effect else 0.0,
             status=str(row.status),
             reason=told.reason if told and row.status is not Status.OK else "",
             lines=few_lines(before, texts.files(row.id)),
@@ -206,9 +203,9 @@ def _tried(search: Search, parent: int, texts: TextStore) -> tuple[Attempted, ..
     return tuple(attempted for _, attempted in found[:_TRIED])
 
 
-def _removed(search: Search, number: int, texts: TextStore) -> tuple[Removed, ...]:
+def _removed(state: ProblemState, number: int, texts: TextStore) -> tuple[Removed, ...]:
     """Lines that the last few changes along the line took out and that have not come back."""
-    people = search.people
+    people = state.population
     now = {line.strip() for text in texts.files(people.rows[number].id).values() for line in text.splitlines()}
     removed: list[Removed] = []
     for _ in range(_ANCESTORS):
@@ -218,14 +215,14 @@ def _removed(search: Search, number: int, texts: TextStore) -> tuple[Removed, ..
         before, after = (Counter(_lines(texts, people.rows[one].id)) for one in (parents[0], number))
         gone = [line for line in (before - after) if line.strip() and line.strip() not in now]
         if gone:
-            effect = effect_of(search, number)
+            effect = effect_of(state, number)
             size = people.sign * effect.effect if effect else None
             removed.append(
                 Removed(
                     lines=tuple(gone[:_LINES]),
                     child=people.rows[number].id,
                     effect=size,
-                    sd=_spread(search, effect.sd) if effect else 0.0,
+                    sd=_spread(state, effect.sd) if effect else 0.0,
                 )
             )
         number = parents[0]

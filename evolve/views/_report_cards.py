@@ -24,7 +24,7 @@ from archive import (
 from evolve.confirm import Vault
 from evolve.problem._contract import Problem
 from evolve.search._claims import suspicion
-from evolve.search._search import Search
+from evolve.search._state import ProblemState
 
 APART_S = 3600.0  # between two runs: what a machine was at the first is likely over at the second
 OPEN, CONFIRMED, REFUSED, WITHDRAWN = "open", "confirmed", "not confirmed", "withdrawn"
@@ -128,7 +128,7 @@ class _Seen:
         self.last_at, self.opening = max(at, self.last_at), opening
 
 
-def report_cards(search: Search, problem: Problem, records: Iterable[Stamped]) -> Cards:
+def report_cards(state: ProblemState, problem: Problem, records: Iterable[Stamped]) -> Cards:
     """The cards of a search, whose journal gave ``records``."""
     opened: dict[int, VaultOpened] = {}
     claimed: dict[int, Claim] = {}
@@ -144,11 +144,11 @@ def report_cards(search: Search, problem: Problem, records: Iterable[Stamped]) -
                 engines.append(engine)
             case _:
                 pass
-    vaults = search.docket.vaults
+    vaults = state.docket.vaults
     cards = [
         replace(
-            _card(one, claimed.get(number), seen.get(one.candidate, _Seen()), vaults[number], search.people.sign),
-            suspect=bool(why := suspicion(search, vaults[number])),
+            _card(one, claimed.get(number), seen.get(one.candidate, _Seen()), vaults[number], state.population.sign),
+            suspect=bool(why := suspicion(state, vaults[number])),
             suspicion=why,
         )
         for number, one in opened.items()
@@ -161,10 +161,10 @@ def report_cards(search: Search, problem: Problem, records: Iterable[Stamped]) -
         metric=contract.metric,
         unit=contract.unit,
         frame=contract.frame,
-        candidates=search.spend.candidates,
-        measurements=search.spend.evaluations,
+        candidates=state.run.usage.candidates,
+        measurements=state.run.usage.evaluations,
         openings=len(opened),
-        expected_false=search.docket.expected_false,
+        expected_false=state.docket.expected_false,
         cards=tuple(cards),
     )
 

@@ -15,7 +15,7 @@ from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.search._claims import claims_of, suspicion
 from evolve.search._population import standing
-from evolve.search._search import Search
+from evolve.search._state import ProblemState
 from evolve.views._unchecked import Unchecked, unchecked
 
 SCHEMA = 1
@@ -61,9 +61,9 @@ class ModelUse:
     unanswered: Mapping[str, int] = field(default_factory=dict)
 
 
-def model_use(search: Search) -> ModelUse:
+def model_use(state: ProblemState) -> ModelUse:
     """The accounts of a search as they stand."""
-    accounts = search.accounts
+    accounts = state.run.model_limits
     ledger = accounts.ledger
     return ModelUse(
         usd=usd(ledger.settled.nano),
@@ -99,9 +99,9 @@ class EvaluatorFaults:
     lacking: str = ""
 
 
-def evaluator_faults(search: Search) -> EvaluatorFaults:
+def evaluator_faults(state: ProblemState) -> EvaluatorFaults:
     """The evaluator's errors as they stand."""
-    faults, rows = search.faults, search.people.rows
+    faults, rows = state.faults, state.population.rows
     return EvaluatorFaults(
         errors=faults.errors,
         first=faults.first,
@@ -144,77 +144,77 @@ class Summary:
     unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
 
 
-def best_of(search: Search) -> int | None:
+def best_of(state: ProblemState) -> int | None:
     """The candidate a run stands by: what was confirmed last; else the champion; else the best so far.
 
     The best so far is the leader, or the best that was measured in a fresh process where the leader only has a warm result.  Once a
     noisy run has made its final measurements it is the program they were made of, if its mean was better than the seed program's,
     and otherwise the seed program: another one's lucky score is no better founded than it was.
     """
-    held = claims_of(search)
+    held = claims_of(state)
     if held:
         return max(held, key=lambda vault: (vault.milestone, vault.effect.effect if vault.effect else 0.0)).candidate
-    final = _final(search)
-    if final is None and search.contract.noisy and search.contest.titled and search.contest.champion != SEED:
-        return search.contest.champion
-    if final is None or search.finals is None or search.finals[1] > 0:
-        return search.people.best_cold()
-    finalist = search.people.by_id[final.candidate]
-    better = search.people.sign * difference(final.best_mean, final.seed_mean) > 0
-    return finalist if better and search.people.score(finalist) is not None else SEED
+    final = _final(state)
+    if final is None and state.contract.noisy and state.contest.titled and state.contest.champion != SEED:
+        return state.contest.champion
+    if final is None or state.finals is None or state.finals[1] > 0:
+        return state.population.best_cold()
+    finalist = state.population.by_id[final.candidate]
+    better = state.population.sign * difference(final.best_mean, final.seed_mean) > 0
+    return finalist if better and state.population.score(finalist) is not None else SEED
 
 
-def word_of(search: Search, number: int) -> str:
+def word_of(state: ProblemState, number: int) -> str:
     """How well founded it is that a candidate is better than the seed program: confirmed, champion or better so far; "" for the
     seed program and, on a deterministic problem, where the score came again."""
     if number == SEED:
         return ""
-    if not search.contract.noisy:
-        within = search.steadiness.doubtful and gain_of(search, number) is None
-        return WITHIN if within else "" if search.steadiness.has(number) else ONCE
-    held = [vault for vault in claims_of(search) if vault.candidate == number]
+    if not state.contract.noisy:
+        within = state.steadiness.doubtful and gain_of(state, number) is None
+        return WITHIN if within else "" if state.steadiness.has(number) else ONCE
+    held = [vault for vault in claims_of(state) if vault.candidate == number]
     if held:
-        return SUSPECT if all(suspicion(search, vault) for vault in held) else CONFIRMED
-    if search.contest.titled and search.contest.champion == number:
+        return SUSPECT if all(suspicion(state, vault) for vault in held) else CONFIRMED
+    if state.contest.titled and state.contest.champion == number:
         return CHAMPION
     return SO_FAR
 
 
-def gain_of(search: Search, number: int | None) -> float | None:
+def gain_of(state: ProblemState, number: int | None) -> float | None:
     """By how much a candidate is better than the seed program; None where either has no score, and where that is no gain because
     scores that were declared deterministic differ by as much."""
-    people = search.people
+    people = state.population
     if number is None or not people.rows or people.score(number) is None or people.score(SEED) is None:
         return None
     much = difference(people.shown(number)[0], people.shown(SEED)[0])
-    return None if search.steadiness.no_gain(much) else much
+    return None if state.steadiness.no_gain(much) else much
 
 
-def stated_gain(search: Search, number: int | None) -> float | None:
+def stated_gain(state: ProblemState, number: int | None) -> float | None:
     """The same, to be stated of a program; None too where a deterministic problem's score has not come again."""
-    return None if number is not None and search.people.rows and word_of(search, number) == ONCE else gain_of(search, number)
+    return None if number is not None and state.population.rows and word_of(state, number) == ONCE else gain_of(state, number)
 
 
-def beyond_words(search: Search) -> str:
+def beyond_words(state: ProblemState) -> str:
     """That scores of a noisy problem are too large for its statistics, and what to do; "" while none is."""
-    n = search.people.pooled[-1].n_wild
+    n = state.population.pooled[-1].n_wild
     who = f"{counted(n, 'program')} scored"
     rule = f"which count as {TAME:g} where programs are compared"
     return f"{who} beyond {TAME:g}, {rule}; write another unit, or the logarithm, in evaluate.py" if n else ""
 
 
-def noise_of(search: Search, *, tails: bool = False) -> Noise | None:
+def noise_of(state: ProblemState, *, tails: bool = False) -> Noise | None:
     """The noise floor as far as it is known; None on a deterministic problem.  ``tails`` looks at the residuals too."""
-    if not search.contract.noisy:
+    if not state.contract.noisy:
         return None
-    pooled = search.people.pooled[-1]
-    return describe_noise(pooled.noise, pooled.df, _residuals(search) if tails else ())
+    pooled = state.population.pooled[-1]
+    return describe_noise(pooled.noise, pooled.df, _residuals(state) if tails else ())
 
 
-def _residuals(search: Search) -> list[float]:
+def _residuals(state: ProblemState) -> list[float]:
     """Deviations of first scores from their candidate's mean, scaled to the spread of one run."""
     found: list[float] = []
-    for row in search.people.rows:
+    for row in state.population.rows:
         scores = [tame(seen.score) for seen in row.seeds]
         if len(scores) > 1:
             scale, mean = math.sqrt(len(scores) / (len(scores) - 1)), mean_of(scores)
@@ -222,11 +222,11 @@ def _residuals(search: Search) -> list[float]:
     return found
 
 
-def summarise(run: RunDir, problem: Problem, search: Search, status: str, why: str, now: float) -> Summary:
+def summarise(run: RunDir, problem: Problem, state: ProblemState, status: str, why: str, now: float) -> Summary:
     """The summary of a search as it stands."""
-    people = search.people
+    people = state.population
     seed = standing(people, SEED) if people.rows and people.score(SEED) is not None else None
-    number = best_of(search)
+    number = best_of(state)
     best = standing(people, number) if number is not None else None
     return Summary(
         schema=SCHEMA,
@@ -237,42 +237,42 @@ def summarise(run: RunDir, problem: Problem, search: Search, status: str, why: s
         seed_score=seed.score if seed is not None else None,
         best_score=best.score if best is not None else None,
         best_id=best.id if best is not None else None,
-        candidates=search.spend.candidates,
-        measurements=search.spend.evaluations,
+        candidates=state.run.usage.candidates,
+        measurements=state.run.usage.evaluations,
         failures=dict(sorted(people.failures.items())),
-        wall_s=round(search.spend.elapsed(now), 3),
-        cpu_s=round(search.spend.cpu_s, 3),
+        wall_s=round(state.run.usage.elapsed(now), 3),
+        cpu_s=round(state.run.usage.cpu_s, 3),
         reason=why,
-        tier=search.tier,
-        final=_final(search),
-        word=word_of(search, number) if number is not None else "",
-        champion_id=champion_of(search),
-        claims=len(claims_of(search)),
-        openings=len(search.docket.vaults),
-        noise=noise_of(search, tails=True),
-        not_deterministic=search.steadiness.said(people),
-        beyond=beyond_words(search),
-        models=model_use(search),
-        evaluator=evaluator_faults(search),
-        unchecked=unchecked(search, number, now, run=str(run.path)),
+        tier=state.run.tier,
+        final=_final(state),
+        word=word_of(state, number) if number is not None else "",
+        champion_id=champion_of(state),
+        claims=len(claims_of(state)),
+        openings=len(state.docket.vaults),
+        noise=noise_of(state, tails=True),
+        not_deterministic=state.steadiness.said(people),
+        beyond=beyond_words(state),
+        models=model_use(state),
+        evaluator=evaluator_faults(state),
+        unchecked=unchecked(state, number, now, run=str(run.path)),
     )
 
 
-def champion_of(search: Search) -> str | None:
+def champion_of(state: ProblemState) -> str | None:
     """The id of the program that has shown to be better than the seed program while searching; None while nobody has."""
-    contest = search.contest
-    return search.people.rows[contest.champion].id if contest.titled and contest.champion != SEED else None
+    contest = state.contest
+    return state.population.rows[contest.champion].id if contest.titled and contest.champion != SEED else None
 
 
-def _final(search: Search) -> FinalRuns | None:
-    if search.finals is None:
+def _final(state: ProblemState) -> FinalRuns | None:
+    if state.finals is None:
         return None
-    finalist = search.finals[0]
-    best = [score for id_, score in search.final_scores if id_ == finalist]
-    seed = [score for id_, score in search.final_scores if id_ != finalist]
+    finalist = state.finals[0]
+    best = [score for id_, score in state.final_scores if id_ == finalist]
+    seed = [score for id_, score in state.final_scores if id_ != finalist]
     if not best or not seed:
         return None
-    held = any(search.people.rows[vault.candidate].id == finalist for vault in claims_of(search))
+    held = any(state.population.rows[vault.candidate].id == finalist for vault in claims_of(state))
     verdict = "confirmed by its vault" if held else "unconfirmed"
     return FinalRuns(finalist, mean_of(best), len(best), mean_of(seed), len(seed), _sd(best), _sd(seed), verdict)
 

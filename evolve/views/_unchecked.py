@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from evolve.search._population import standing
 from evolve.search._schedule import final_block
+from evolve.search._state import ProblemState
 from evolve.search._stopping import over
 from evolve.views._outlook import ending_limits, raising
-
-if TYPE_CHECKING:
-    from evolve.search._search import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +23,9 @@ class Unchecked:
     command: str = ""
 
 
-def unchecked(search: Search, best: int | None, now: float, *, run: str = "") -> Unchecked | None:
+def unchecked(state: ProblemState, best: int | None, now: float, *, run: str = "") -> Unchecked | None:
     """Those of a search that reports ``best``, at Unix time ``now``; None without any.  ``run`` is its folder if nobody drives."""
-    people = search.people
+    people = state.population
     leader = people.leader
     if leader is None or best is None or people.rows[leader].cold or best != people.best_cold():
         return None
@@ -38,12 +35,12 @@ def unchecked(search: Search, best: int | None, now: float, *, run: str = "") ->
     if not better:
         return None
     first = standing(people, max(better, key=lambda one: (better[one], -one)))
-    return Unchecked(len(better), first.id, first.score, _command(search, now, run) if run else "")
+    return Unchecked(len(better), first.id, first.score, _command(state, now, run) if run else "")
 
 
-def _command(search: Search, now: float, run: str) -> str:
-    why = over(search, now)
-    if not why or search.tickets.blocks or final_block(search, now) is not None:
+def _command(state: ProblemState, now: float, run: str) -> str:
+    why = over(state, now)
+    if not why or state.run.tickets.blocks or final_block(state, now) is not None:
         return f"evolve resume {shlex.quote(run)}"
-    names = ending_limits(search, why)
-    return raising(search, now, run, *names) if names else ""
+    names = ending_limits(state, why)
+    return raising(state, now, run, *names) if names else ""

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evolve.search._stopping import NO_MODEL, NO_MODEL_NO_LIMIT, only_models
+from evolve.search._stopping import NO_MODEL, NO_MODEL_NO_LIMIT, only_models, over
 from evolve.views._outlook import ending_limits, raising
 
 if TYPE_CHECKING:
-    from evolve.search._search import Search
+    from evolve.search._state import ProblemState
 
 DEGRADED = "degraded"
 _LONGEST = 160  # characters of a server's words
 
 
-def verdict(search: Search, why: str) -> tuple[str, str]:
+def verdict(state: ProblemState, why: str) -> tuple[str, str]:
     """Status and reason of a run that has come to its end, for the reason ``why``.
 
     Where no model can be asked any more, what the budget allowed is spent, or it is the models' fault: then the run is degraded, as
     it is where none ever answered.
     """
-    books, at_models = search.accounts, why in (NO_MODEL, NO_MODEL_NO_LIMIT)
-    if books.silent and (at_models or (only_models(search) and why.startswith("budget."))):
-        return DEGRADED, _found(search)
+    books, at_models = state.run.model_limits, why in (NO_MODEL, NO_MODEL_NO_LIMIT)
+    if books.silent and (at_models or (only_models(state) and why.startswith("budget."))):
+        return DEGRADED, _found(state)
     if not at_models:
         return "done", why
     if books.answers and (spent := books.spent()):
@@ -30,31 +30,31 @@ def verdict(search: Search, why: str) -> tuple[str, str]:
     return "done" if books.answers and not books.refused else DEGRADED, why
 
 
-def going_on(search: Search, run: str) -> str:
+def going_on(state: ProblemState, run: str) -> str:
     """The command that a degraded run goes on by."""
-    last = search.spend.last_at
-    return raising(search, last, run, *ending_limits(search, search.over(last)))
+    last = state.run.usage.last_at
+    return raising(state, last, run, *ending_limits(state, over(state, last)))
 
 
-def with_advice(search: Search, status: str, reason: str, run: str) -> str:
+def with_advice(state: ProblemState, status: str, reason: str, run: str) -> str:
     """The reason of a run's status, with what to type where no model ever answered."""
-    if status != DEGRADED or not search.accounts.silent:
+    if status != DEGRADED or not state.run.model_limits.silent:
         return reason
-    elsewhere = " (another llm.base_url needs a new run)" if search.llm.base_url else ""
-    mend = "start the server" if _kind(search) == "unreachable" else "mend that"
-    return f"{reason}; {mend}{elsewhere} and type: {going_on(search, run)}"
+    elsewhere = " (another llm.base_url needs a new run)" if state.run.llm.base_url else ""
+    mend = "start the server" if _kind(state) == "unreachable" else "mend that"
+    return f"{reason}; {mend}{elsewhere} and type: {going_on(state, run)}"
 
 
-def _kind(search: Search) -> str:
-    return next(iter(search.accounts.found.values()))[0]
+def _kind(state: ProblemState) -> str:
+    return next(iter(state.run.model_limits.found.values()))[0]
 
 
-def _found(search: Search) -> str:
+def _found(state: ProblemState) -> str:
     """What was found in the place of a model."""
-    outcome, reason = next(iter(search.accounts.found.values()))
+    outcome, reason = next(iter(state.run.model_limits.found.values()))
     what = reason.rstrip(".")
     what = what if len(what) <= _LONGEST else f"{what[: _LONGEST - 1]}…"
-    there = f" at {search.llm.base_url}" if search.llm.base_url else ""
+    there = f" at {state.run.llm.base_url}" if state.run.llm.base_url else ""
     if outcome == "unreachable":
         return f"no model ever answered: nothing listens{there} ({what})"
     return f"no model ever answered; found{there}: {what}"

@@ -19,7 +19,7 @@ from archive import Measured, Status, difference, find_records
 from evolve.budget._cpu_budget import SEED
 from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
-from evolve.search._search import Search
+from evolve.search._state import ProblemState
 from evolve.views._summary import ONCE, best_of, gain_of
 
 VERIFY = "verify.py"
@@ -47,20 +47,20 @@ class Exact:
         return self.status in (VERIFIED, MEASURED) and self.gain is not None and self.gain > 0
 
 
-def verify_best(run: RunDir, problem: Problem, search: Search) -> Exact:
+def verify_best(run: RunDir, problem: Problem, state: ProblemState) -> Exact:
     """Verify the best program of a run again."""
-    people, number = search.people, best_of(search)
+    people, number = state.population, best_of(state)
     score = people.score(number) if number is not None else None
     seed = people.score(SEED) if people.rows else None
-    noise = search.steadiness.said(people)
+    noise = state.steadiness.said(people)
     if number is None or score is None or number == SEED:
         found = "nothing better than the seed program was found"
         return Exact("nothing", None, None, None, _own(people.sign, seed), f"{found}; {noise}" if noise else found)
-    id_, told, gain = people.rows[number].id, people.sign * score, gain_of(search, number)
+    id_, told, gain = people.rows[number].id, people.sign * score, gain_of(state, number)
     script, artifact = problem.folder / VERIFY, next(iter(problem.contract.artifacts), None)
     blob = _artifact(run, id_, artifact, problem.contract.max_artifact_bytes) if artifact else None
     if not script.is_file() or blob is None:
-        again = search.steadiness.has(number)
+        again = state.steadiness.has(number)
         status = NOISY if noise else MEASURED if again else ONCE
         how = "more than once, the last time in a fresh process" if again else "once, and not again in another process"
         found = f"{told!r}, measured {how}; the problem ships no {VERIFY} with an artifact that could be recomputed"

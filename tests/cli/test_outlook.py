@@ -27,7 +27,7 @@ from evolve.cli.show._live import plain_line, rows
 from evolve.cli.show._text import columns
 from evolve.problem._contract import Budget
 from evolve.runs._folder import Hold, RunDir, RunLock, is_driven
-from evolve.search._search import Search
+from evolve.search._state import ProblemState
 from evolve.search._stopping import NO_MODEL, spent
 from evolve.views._outlook import ending_limits, fate, outlook, raising
 from evolve.views._summary import summarise
@@ -195,24 +195,27 @@ def test_the_hint_raises_the_limit_that_ended_the_run_and_no_other() -> None:
     why = "openai: not sent, as the cap on calls is 6: 6 spent, 0 reserved, 1 asked for"
     accounts = Accounts(Budget(calls=6))
     accounts.poor["m"] = why
-    ended = cast(Search, SimpleNamespace(budget=Budget(wall_s=60.0, calls=6, evaluations=100), accounts=accounts))
+    ended = cast(
+        ProblemState,
+        SimpleNamespace(run=SimpleNamespace(budget=Budget(wall_s=60.0, calls=6, evaluations=100), model_limits=accounts)),
+    )
     assert ending_limits(ended, "budget.evaluations") == ("budget.evaluations",)
     assert ending_limits(ended, NO_MODEL) == ending_limits(ended, "budget.calls") == ("budget.calls",)
     assert ending_limits(ended, "stop.target") == ()
 
 
 def test_the_limit_that_is_named_is_above_what_is_spent_and_set_aside(run: Path) -> None:
-    search = open_run(str(run)).search
-    now = search.spend.last_at
-    search.budget = Budget(wall_s=60.0, calls=6, evaluations=1)
-    assert raising(search, now, "my run", "budget.calls") == "evolve resume 'my run' budget.calls=12"
-    assert raising(search, now, "r", "budget.wall_s") == "evolve resume r budget.wall_s=120"
-    search.spend.evaluations, search.spend.before_s = 131, 500.0
+    state = open_run(str(run)).state
+    now = state.run.usage.last_at
+    state.run.budget = Budget(wall_s=60.0, calls=6, evaluations=1)
+    assert raising(state, now, "my run", "budget.calls") == "evolve resume 'my run' budget.calls=12"
+    assert raising(state, now, "r", "budget.wall_s") == "evolve resume r budget.wall_s=120"
+    state.run.usage.evaluations, state.run.usage.before_s = 131, 500.0
     for name, much in (("evaluations", 131), ("wall_s", 500.0)):
-        named = raising(search, now, "r", f"budget.{name}").rpartition(f"budget.{name}=")[2]
+        named = raising(state, now, "r", f"budget.{name}").rpartition(f"budget.{name}=")[2]
         assert float(named) > much
-        search.budget = replace(search.budget, **{name: float(named)})
-    assert spent(search, now) == ""
+        state.run.budget = replace(state.run.budget, **{name: float(named)})
+    assert spent(state, now) == ""
 
 
 def test_what_waits_is_counted_where_room_is_short(say: Say, tmp_path: Path, problem: Path, file) -> None:
@@ -231,18 +234,18 @@ def test_what_waits_is_counted_where_room_is_short(say: Say, tmp_path: Path, pro
 def test_a_child_in_hand_is_after_nobody_and_its_time_is_what_is_left(run: Path, say: Say, file) -> None:
     mine = json.loads(say("ask", run, "--json"))["ticket"]
     id_ = json.loads(say("tell", run, mine, file(child(2.0)), "--json"))["candidate"]
-    search = open_run(str(run)).search
-    now, number = search.spend.last_at, search.people.by_id[id_]
-    search.spend.measure_wall_s = 60.0
-    seen = outlook(search, now, run="r", driven=True)
-    assert "it is measured in about 60 s" in fate(search, number, seen, now, run="r").words
-    attempt = Attempt("e", search.tickets.next_ticket, 1)
-    search.tickets.issued(MeasureIssued(attempt, search.problem, Purpose.SEARCH, (Entry(id_, 0, 0),)))
-    search.people.ready.clear()
-    seen = outlook(search, now, run="r", driven=True)
-    found = fate(search, number, seen, now, run="r", ran_s=20.0)
+    state = open_run(str(run)).state
+    now, number = state.run.usage.last_at, state.population.by_id[id_]
+    state.run.usage.measure_wall_s = 60.0
+    seen = outlook(state, now, run="r", driven=True)
+    assert "it is measured in about 60 s" in fate(state, number, seen, now, run="r").words
+    attempt = Attempt("e", state.run.tickets.next_ticket, 1)
+    state.run.tickets.issued(MeasureIssued(attempt, state.problem, Purpose.SEARCH, (Entry(id_, 0, 0),)))
+    state.population.ready.clear()
+    seen = outlook(state, now, run="r", driven=True)
+    found = fate(state, number, seen, now, run="r", ran_s=20.0)
     assert (found.ahead, found.about_s, found.will) == (0, 40.0, True)
-    late = fate(search, number, seen, now, run="r", ran_s=90.0)
+    late = fate(state, number, seen, now, run="r", ran_s=90.0)
     assert "for 90 s already" in late.words
 
 
@@ -320,7 +323,7 @@ def test_a_better_score_that_no_fresh_process_has_given_is_told_wherever_the_bes
     told = json.loads(say("tell", run, json.loads(say("ask", run, "--json"))["ticket"], file(child(2.0)), "--wait", "--json"))
     opened = open_run(str(run))
     assert opened.unchecked() is None
-    people = opened.search.people
+    people = opened.state.population
     people.rows[people.by_id[told["candidate"]]].cold, people.cold_best = False, 0  # as if it had been started warm
     words = f"1 program with a better score, 1.5 ({told['candidate'][:10]}), waits to be measured from a fresh process"
     way_on = f"{words}; type: evolve resume {run}"
@@ -329,8 +332,8 @@ def test_a_better_score_that_no_fresh_process_has_given_is_told_wherever_the_bes
     assert seen.unchecked == best.unchecked == Unchecked(1, told["candidate"], 1.5, f"evolve resume {run}")
     assert way_on in columns(_status_rows(seen))
     assert way_on in columns(_candidate_rows(opened, best))
-    summary = summarise(opened.run, opened.problem, opened.search, "stopped", "stopped", opened.now)
-    assert way_on in (text := ending(summary, opened.search, opened.texts))
+    summary = summarise(opened.run, opened.problem, opened.state, "stopped", "stopped", opened.now)
+    assert way_on in (text := ending(summary, opened.state, opened.texts))
     assert "nothing better than the seed program is known for certain yet" in text
     assert f"{words} | " in plain_line(opened.progress(), 1.0)
     assert ("", words) in rows(opened.progress(), 1.0, 1.0)

@@ -34,7 +34,7 @@ from evolve.testing._answering import conversation
 DRIVER = """
 import json, sys
 from pathlib import Path
-from evolve import _session
+from evolve.engine import _session
 from evolve.config._json import config_from_json
 from evolve.engine._session import resume, start
 
@@ -146,5 +146,5 @@ def _money(run: Path, records: list[Record], server: AnsweringServer) -> None:
     assert ledger.reserved.calls == 0
     ok = sum(nano(one.usd) for one in of(records, CallSettled) if one.outcome == "ok")
     assert ok <= bill(server.counted) <= ledger.settled.nano
-    live = open_search(find(run))[2].accounts.ledger
+    live = open_search(find(run))[2].run.model_limits.ledger
     assert (live.settled, live.reserved) == (ledger.settled, ledger.reserved)

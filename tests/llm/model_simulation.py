@@ -43,8 +43,8 @@ class ModelSimulation(Simulation):
         self.epochs += 1
         self.in_hand.clear()
         self.asked.clear()
-        self.write(Opened(self.epoch, slots=2, models=self.search.llm.asked))
-        for settled in self.search.accounts.ledger.lost():
+        self.write(Opened(self.epoch, slots=2, models=self.search.run.llm.asked))
+        for settled in self.search.run.model_limits.ledger.lost():
             self.write(settled)
 
     def step(self) -> bool:
@@ -53,7 +53,7 @@ class ModelSimulation(Simulation):
         if self.asked and draw < 0.3:
             self.answer(self.asked.pop(int(self.rng.integers(len(self.asked)))))
             return True
-        if draw > 0.97 and self.search.people.elites:
+        if draw > 0.97 and self.search.state.population.elites:
             self.hand_out()
         elif self.outside and draw > 0.94:
             self.tell(self.outside.pop())
@@ -78,7 +78,7 @@ class ModelSimulation(Simulation):
 
     def reserve(self, issued: ProposeIssued) -> None:
         record = CallReserved(issued.attempt, 1, "anthropic", issued.arm.model, "{}", usd(nano(0.01)), worst_tokens=1000)
-        if (refusal := self.search.accounts.ledger.refusal(record)) is not None:
+        if (refusal := self.search.run.model_limits.ledger.refusal(record)) is not None:
             made = Made(issued.attempt, ProposalStatus.FAILED, reason=refusal.sentence, outcome="over_budget")
             self.write(self.search.accept_proposal(made))
             return
@@ -101,8 +101,8 @@ class ModelSimulation(Simulation):
 
     def hand_out(self) -> None:
         """A ticket for people."""
-        attempt = self.search.tickets.fresh()
-        parent = self.search.people.rows[self.search.people.elites[0]].id
+        attempt = self.search.run.tickets.fresh()
+        parent = self.search.state.population.rows[self.search.state.population.elites[0]].id
         issued = ProposeIssued(
             attempt, PROBLEM, Arm("external"), (parent,), expires_at=self.now + float(self.rng.uniform(0.05, 2.0))
         )

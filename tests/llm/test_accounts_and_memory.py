@@ -26,13 +26,14 @@ from archive import (
     Text,
     TextStore,
 )  # fmt: skip
-from evolve.budget import _model_limits as accounts
-from evolve.budget._model_limits import Accounts, arms_of, hour_usd, seconds_of
+from evolve.budget._model_limits import LONGEST_REST_S, REST_S, UNANSWERED, Accounts
 from evolve.cli.show._text import models_text
 from evolve.config._schema import LlmConfig
 from evolve.models._failure import FailureKind
 from evolve.problem._contract import Budget
+from evolve.search import _arms as accounts
 from evolve.search import _memory as memory
+from evolve.search._arms import arms_of, hour_usd, seconds_of
 from evolve.search._stopping import limits
 from evolve.search._tickets import Made
 from evolve.select import Bandit
@@ -79,9 +80,9 @@ def test_an_outage_gives_a_model_a_rest_that_grows_and_ends_with_an_answer():
     assert book.resting == {"small": 105.0 + 120.0}
     assert book.may_ask("small")  # it is not given up
     given_to(book, *[("failed", "unreachable")] * 20, first=6)
-    assert book.resting == {"small": 125.0 + accounts.LONGEST_REST_S}
+    assert book.resting == {"small": 125.0 + LONGEST_REST_S}
     given_to(book, ("child", ""), *[("failed", "timeout")] * 4, first=30)
-    assert book.resting == {"small": 125.0 + accounts.LONGEST_REST_S}  # four are not enough for another
+    assert book.resting == {"small": 125.0 + LONGEST_REST_S}  # four are not enough for another
 
 
 def test_tickets_that_were_asked_before_a_rest_began_do_not_lengthen_it():
@@ -89,10 +90,10 @@ def test_tickets_that_were_asked_before_a_rest_began_do_not_lengthen_it():
     for ticket in range(8):  # eight in flight
         ended = Proposed(Attempt("e", ticket), "p", ProposalStatus.FAILED, reason="no.", outcome="unreachable")
         book.proposed(ended, "small", 100.0 + ticket, 8)
-    assert book.resting == {"small": 104.0 + accounts.REST_S}
+    assert book.resting == {"small": 104.0 + REST_S}
     assert not book.in_vain("small")
     given_to(book, ("failed", "unreachable"), first=8)
-    assert book.resting == {"small": 108.0 + 2 * accounts.REST_S}
+    assert book.resting == {"small": 108.0 + 2 * REST_S}
     assert book.in_vain("small")
 
 
@@ -134,7 +135,7 @@ def test_a_ticket_without_an_answer_is_no_answer_without_a_child():
 
 def test_of_every_way_a_call_fails_it_is_known_whether_there_was_an_answer():
     answered = {"cut_stream", "no_stop_reason", "too_long", "max_tokens", "refusal", "wrong_form"}
-    assert {str(kind) for kind in FailureKind} - accounts.UNANSWERED == answered
+    assert {str(kind) for kind in FailureKind} - UNANSWERED == answered
 
 
 def test_what_a_cap_forbade_may_be_asked_again_under_another():
@@ -157,21 +158,21 @@ def test_arms_are_operators_times_models_times_formats():
 
 def test_money_is_worth_the_time_that_the_budget_gives_it():
     search = build(usd=6.0, evaluations=None, llm=LlmConfig(provider="anthropic", models=("small",)))
-    assert (hour_usd(search), seconds_of(search, 0.5), seconds_of(search, 0.0)) == (1.0, 1800.0, 0.0)
-    search.budget = replace(search.budget, wall_s=7200.0)
-    search.spend.measure_wall_s = 10.0
-    assert hour_usd(search) == pytest.approx(6.0 / 2.0)
+    assert (hour_usd(search.state), seconds_of(search.state, 0.5), seconds_of(search.state, 0.0)) == (1.0, 1800.0, 0.0)
+    search.run.budget = replace(search.run.budget, wall_s=7200.0)
+    search.run.usage.measure_wall_s = 10.0
+    assert hour_usd(search.state) == pytest.approx(6.0 / 2.0)
 
 
 def test_a_budget_of_money_alone_gives_way_to_the_problems_own_where_no_model_can_be_asked():
     own = Budget(evaluations=7)
     run = simulate(0, kind=replace(KIND, budget=own), evaluations=None)
-    assert accounts.able(run.search)
-    assert limits(run.search) == run.search.budget
-    run.search.accounts.refused = dict.fromkeys(("small", "other", "big"), "no")
-    assert limits(run.search) == replace(run.search.budget, evaluations=7)
-    run.search.budget = replace(run.search.budget, evaluations=50)
-    assert limits(run.search).evaluations == 50
+    assert accounts.able(run.search.state)
+    assert limits(run.search.state) == run.search.run.budget
+    run.search.run.model_limits.refused = dict.fromkeys(("small", "other", "big"), "no")
+    assert limits(run.search.state) == replace(run.search.run.budget, evaluations=7)
+    run.search.run.budget = replace(run.search.run.budget, evaluations=50)
+    assert limits(run.search.state).evaluations == 50
 
 
 @settings(max_examples=100, deadline=None)
@@ -197,8 +198,8 @@ def test_large_models_and_new_paradigms_are_asked_only_while_the_search_stagnate
     for arrivals in range(4):
         run = simulate(arrivals, usd=None, evaluations=120)
         for _ in range(3000):
-            people, before = run.search.people, len(run.log)
-            stagnant = people.n_settled - people.leader_at >= run.search.llm.stagnation
+            people, before = run.search.state.population, len(run.log)
+            stagnant = people.n_settled - people.leader_at >= run.search.run.llm.stagnation
             if not run.step():
                 break
             arms = (s.record.arm for s in run.log[before:] if s.record.kind == "propose_issued")
@@ -213,12 +214,12 @@ def test_a_repair_works_on_a_failed_child_of_a_model_and_on_each_once():
     for arrivals in range(6):
         run = simulate(arrivals, usd=None, evaluations=150)
         run.run()
-        rows, by_id = run.search.people.rows, run.search.people.by_id
+        rows, by_id = run.search.state.population.rows, run.search.state.population.by_id
         issued = [s.record for s in run.log if s.record.kind == "propose_issued" and s.record.arm.operator == "llm_repair"]
         for record in issued:
             row = rows[by_id[record.parents[0]]]
             assert row.status == "crash"
-            assert row.arm < 0 or run.search.bandit.arms[row.arm].model
+            assert row.arm < 0 or run.search.state.bandit.arms[row.arm].model
             repaired.append(record)
         made = {s.record.attempt.ticket for s in run.log if s.record.kind == "proposed" and s.record.candidate}
         done = [record.parents[0] for record in issued if record.attempt.ticket in made]
@@ -230,7 +231,7 @@ def test_a_repair_works_on_a_failed_child_of_a_model_and_on_each_once():
 def test_memory_is_bounded_and_speaks_in_the_problems_own_sign():
     run = simulate(5, kind=replace(KIND, goal="minimize"), usd=None, evaluations=900)
     run.run()
-    kept, people = run.search.memory, run.search.people
+    kept, people = run.search.state.memory, run.search.state.population
     assert people.n_settled > 500
     lines = kept.notes.splitlines()
     assert 10 < len(lines) <= memory.MAX_NOTES
@@ -270,8 +271,8 @@ def _store(factory, cache=[]):  # noqa: B006
         script = Script(seed_files={"main.py": "X = 1.5\n" * 50}, answer=scored(lambda files, seed: 1.0))
         run = Harness(script, factory.mktemp("packed"))
         store = run.texts
-        store._places["seed"] = store._places[run.search.people.rows[0].id]
-        store._cache["seed"] = store._content(run.search.people.rows[0].id)
+        store._places["seed"] = store._places[run.search.state.population.rows[0].id]
+        store._cache["seed"] = store._content(run.search.state.population.rows[0].id)
         cache += [store, run]
     return cache[0]
 
@@ -287,11 +288,11 @@ def test_an_assignment_holds_no_seed_no_vault_and_nothing_of_the_evaluator(tmp_p
         contract=plain_contract(("main.py",), noisy=True), llm=LlmConfig(),
     )  # fmt: skip
     with Harness(script, tmp_path / "run") as run:
-        run.search.budget = Budget(evaluations=60)
+        run.search.run.budget = Budget(evaluations=60)
         run.drive()
-        people = run.search.people
+        people = run.search.state.population
         issued = ProposeIssued(Attempt("e", 10_000), "p", Arm("llm_mutate", "m", "diff"), (people.rows[-1].id,), baseline=1.25)
-        told = repr(run.workshop.assignment(run.search, issued))
+        told = repr(run.workshop.assignment(run.search.state, issued, 0.0))
         seeds = {str(one.seed) for row in people.rows for one in row.seeds}
         assert seeds
         assert not [seed for seed in seeds if seed in told]
@@ -305,11 +306,13 @@ def simplified(gain: float):
     run = simulate(1, usd=None, evaluations=30)
     run.run()
     run.raise_budget(9.0, 90)
-    search, people = run.search, run.search.people
+    search, people = run.search, run.search.state.population
     leader = people.leader
     assert leader
-    arm = next(arm for arm in search.bandit.arms if arm.operator == accounts.SIMPLIFY)
-    issued = ProposeIssued(search.tickets.fresh(), search.problem, arm, (people.rows[leader].id,), baseline=people.score(leader))
+    arm = next(arm for arm in search.state.bandit.arms if arm.operator == accounts.SIMPLIFY)
+    issued = ProposeIssued(
+        search.run.tickets.fresh(), search.state.problem, arm, (people.rows[leader].id,), baseline=people.score(leader)
+    )
     run.write(issued)
     child = Candidate("short", "short", Text(""), issued.parents, 5, descriptors=people.rows[leader].descriptors)
     run.write(search.accept_proposal(Made(issued.attempt, ProposalStatus.CHILD, candidate=child)))
@@ -326,14 +329,14 @@ def simplified(gain: float):
 
 def test_a_shorter_child_that_is_as_good_takes_the_place_of_its_parent():
     search, parent, child = simplified(0.0)
-    cells = search.people.archive.cells
-    assert (parent in cells, child in cells, search.people.leader) == (False, True, child)
+    cells = search.state.population.archive.cells
+    assert (parent in cells, child in cells, search.state.population.leader) == (False, True, child)
 
 
 def test_a_shorter_child_that_is_worse_does_not():
     search, parent, child = simplified(-0.01)
-    cells = search.people.archive.cells
-    assert (parent in cells, child in cells, search.people.leader) == (True, False, parent)
+    cells = search.state.population.archive.cells
+    assert (parent in cells, child in cells, search.state.population.leader) == (True, False, parent)
 
 
 def test_a_ticket_of_an_earlier_budget_does_not_say_that_the_new_one_is_used_up():
@@ -344,4 +347,4 @@ def test_a_ticket_of_an_earlier_budget_does_not_say_that_the_new_one_is_used_up(
     issued, _ = run.asked.pop()
     run.raise_budget(5.0, 90)
     run.write(search.accept_proposal(Made(issued.attempt, ProposalStatus.FAILED, reason="cap", outcome="over_budget")))
-    assert search.accounts.may_ask(issued.arm.model)
+    assert search.run.model_limits.may_ask(issued.arm.model)

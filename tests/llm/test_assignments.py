@@ -14,7 +14,8 @@ from evolve.problem._contract import Budget
 from evolve.runs._checkpoint import put_state, state_of
 from evolve.search import _kinship as kinship
 from evolve.search import _policies as policies
-from evolve.search._memory import Idea, Memory, notes
+from evolve.search._memory import Idea, Memory
+from evolve.search._notes import notes
 from evolve.testing import Harness, Script, plain_contract, scored
 from evolve.views._proposal_context import _score, _siblings
 
@@ -28,38 +29,39 @@ def noisy(tmp_path_factory):
         contract=plain_contract(("main.py",), noisy=True),
     )  # fmt: skip
     with Harness(script, tmp_path_factory.mktemp("noisy")) as run:
-        run.search.budget = Budget(evaluations=60, wall_s=3600.0)
+        run.search.run.budget = Budget(evaluations=60, wall_s=3600.0)
         run.drive()
         yield run
 
 
 def asked(run, *parents: int, operator: str = "llm_mutate", ticket: int = 10_000):
-    ids = tuple(run.search.people.rows[number].id for number in parents)
-    return run.workshop.assignment(run.search, ProposeIssued(Attempt("e", ticket), "p", Arm(operator, "m", "diff"), ids))
+    ids = tuple(run.search.state.population.rows[number].id for number in parents)
+    issued = ProposeIssued(Attempt("e", ticket), "p", Arm(operator, "m", "diff"), ids)
+    return run.workshop.assignment(run.search.state, issued, 0.0)
 
 
 def test_scores_come_with_their_spread_and_number(noisy):
     told = asked(noisy, SEED)
-    assert told.seed_n == noisy.search.people.n_measured(SEED) > 1
+    assert told.seed_n == noisy.search.state.population.n_measured(SEED) > 1
     assert told.seed_sd > 0
     assert told.best_n >= 1
     assert all(attempted.sd > 0 for attempted in told.tried if attempted.effect is not None)
     assert "measurements" in told.left
     assert "min" in told.left or " s" in told.left
-    line = next(line for line in notes(noisy.search).splitlines() if line.startswith("The seed program scores"))
+    line = next(line for line in notes(noisy.search.state).splitlines() if line.startswith("The seed program scores"))
     assert line.count("±") == 2
 
 
 def test_a_spread_that_is_not_known_yet_is_not_taken_for_none():
     run = simulate(3, kind=replace(KIND, noisy=True), usd=None, evaluations=40)
-    while run.search.people.score(SEED) is None:
+    while run.search.state.population.score(SEED) is None:
         assert run.step()
-    assert math.isnan(_score(run.search, SEED).sd) == (run.search.people.posterior(SEED)[1] == 0)
+    assert math.isnan(_score(run.search.state, SEED).sd) == (run.search.state.population.posterior(SEED)[1] == 0)
 
 
 def test_what_was_tried_is_told_by_its_lines(noisy):
-    rows = noisy.search.people.rows
-    parent = max(range(len(rows)), key=lambda number: len(noisy.search.memory.children.get(number, ())))
+    rows = noisy.search.state.population.rows
+    parent = max(range(len(rows)), key=lambda number: len(noisy.search.state.memory.children.get(number, ())))
     tried = asked(noisy, parent).tried
     assert tried
     shown = [attempted for attempted in tried if attempted.lines]
@@ -83,7 +85,7 @@ def test_ideas_expectations_and_costs_are_remembered():
 
 
 def test_a_repair_is_told_the_nearest_ancestor_that_works(noisy):
-    people = noisy.search.people
+    people = noisy.search.state.population
     child = next(number for number, row in enumerate(people.rows) if row.parents)
     told = asked(noisy, child, operator="llm_repair")
     assert told.base is not None
@@ -96,44 +98,48 @@ def test_a_repair_is_told_the_nearest_ancestor_that_works(noisy):
 
 def test_tickets_under_way_for_the_same_program_are_counted():
     run = simulate(1, usd=None, evaluations=60)
-    while not run.search.people.elites:
+    while not run.search.state.population.elites:
         run.step()
     search = run.search
-    parent = (search.people.rows[search.people.elites[0]].id,)
-    before = [_siblings(search, ProposeIssued(Attempt("e", 10**6), "p", Arm("llm_mutate", "small", "diff"), parent))]
+    parent = (search.state.population.rows[search.state.population.elites[0]].id,)
+    before = [_siblings(search.state, ProposeIssued(Attempt("e", 10**6), "p", Arm("llm_mutate", "small", "diff"), parent))]
     for model in ("small", "other", ""):
-        run.write(ProposeIssued(search.tickets.fresh(), search.problem, Arm("llm_mutate" if model else "ast_edit", model), parent))
-        before.append(_siblings(search, ProposeIssued(Attempt("e", 10**6), "p", Arm("llm_mutate", "small", "diff"), parent)))
+        run.write(
+            ProposeIssued(
+                search.run.tickets.fresh(), search.state.problem, Arm("llm_mutate" if model else "ast_edit", model), parent
+            )
+        )
+        before.append(_siblings(search.state, ProposeIssued(Attempt("e", 10**6), "p", Arm("llm_mutate", "small", "diff"), parent)))
     assert [n - before[0] for n in before] == [0, 1, 2, 2]  # an operator without a model does not think
-    assert _siblings(search, ProposeIssued(Attempt("e", 0), "p", Arm("llm_mutate", "small", "diff"), parent)) == 0
+    assert _siblings(search.state, ProposeIssued(Attempt("e", 0), "p", Arm("llm_mutate", "small", "diff"), parent)) == 0
 
 
 def test_kin_are_told_from_strangers(noisy):
-    search, rows = noisy.search, noisy.search.people.rows
+    search, rows = noisy.search, noisy.search.state.population.rows
     child = next(number for number, row in enumerate(rows) if row.parents)
     parent = rows[child].parents[0]
-    assert kinship.related(search, child, parent)
-    assert kinship.related(search, parent, child)
-    assert "The second was made from the first" in kinship.relation(search, parent, child)
-    assert "The first was made from the second" in kinship.relation(search, child, parent)
+    assert kinship.related(search.state, child, parent)
+    assert kinship.related(search.state, parent, child)
+    assert "The second was made from the first" in kinship.relation(search.state, parent, child)
+    assert "The first was made from the second" in kinship.relation(search.state, child, parent)
     twins = [number for number, row in enumerate(rows) if row.parents == (SEED,)]
-    assert not kinship.related(search, *twins[:2])
-    assert "from the same program" in kinship.relation(search, *twins[:2])
-    assert asked(noisy, parent, child, operator="llm_crossover").relation == kinship.relation(search, parent, child)
+    assert not kinship.related(search.state, *twins[:2])
+    assert "from the same program" in kinship.relation(search.state, *twins[:2])
+    assert asked(noisy, parent, child, operator="llm_crossover").relation == kinship.relation(search.state, parent, child)
 
 
 def test_a_program_is_not_crossed_with_its_own_kin_where_there_are_others(noisy, monkeypatch):
-    search, rows = noisy.search, noisy.search.people.rows
+    search, rows = noisy.search, noisy.search.state.population.rows
     stranger = next(number for number, row in enumerate(rows) if row.parents == (SEED,))
     child = next(n for n, row in enumerate(rows) if row.parents and row.parents[0] not in (SEED, stranger))
     parent = rows[child].parents[0]
-    arm = len(search.bandit.arms)
-    monkeypatch.setattr(search.bandit, "arms", [*search.bandit.arms, Arm("llm_crossover", "m", "diff")])
+    arm = len(search.state.bandit.arms)
+    monkeypatch.setattr(search.state.bandit, "arms", [*search.state.bandit.arms, Arm("llm_crossover", "m", "diff")])
 
     def drawn(*numbers: int) -> tuple[int, ...]:
         coming = iter(numbers)
         monkeypatch.setattr(policies, "_parent", lambda search, rng, arm: next(coming))
-        return policies._parents(search, None, arm)
+        return policies._parents(search.state, None, arm)
 
     assert drawn(parent, child, stranger) == (parent, stranger)
     assert drawn(parent, child, parent, child, child) == (parent, child)
@@ -142,9 +148,9 @@ def test_a_program_is_not_crossed_with_its_own_kin_where_there_are_others(noisy,
 
 def test_a_made_child_of_a_model_keeps_its_words_through_a_checkpoint(noisy):
     search = noisy.search
-    search.memory.ideas[1] = Idea("h", "e")
+    search.state.memory.ideas[1] = Idea("h", "e")
     arrays: list = []
     tree = state_of(search, arrays)
-    search.memory.ideas = {}
+    search.state.memory.ideas = {}
     put_state(search, tree, arrays)
-    assert search.memory.ideas[1].expected == "e"
+    assert search.state.memory.ideas[1].expected == "e"

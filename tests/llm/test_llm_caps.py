@@ -68,7 +68,7 @@ def test_a_cap_is_raised_on_a_live_run_and_on_resume(near):
     posted = []
 
     def raise_cap(search, stamped):
-        if isinstance(stamped.record, CallSettled) and search.accounts.ledger.settled.calls >= 5 and not posted:
+        if isinstance(stamped.record, CallSettled) and search.run.model_limits.ledger.settled.calls >= 5 and not posted:
             posted.append(post(Path(config.out), "budget", '{"calls": 30}'))
             threading.Event().wait(0.6)  # let the watcher see it before the calls are used up
 

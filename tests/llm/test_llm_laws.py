@@ -11,9 +11,8 @@ from model_simulation import build, simulate
 from simulation import state
 
 from archive import CallReserved, CallSettled, Proposed, ProposeIssued
-from evolve.budget._model_limits import in_flight
-from evolve.runs import _checkpoint
 from evolve.runs._checkpoint import put_state, state_of
+from evolve.search._arms import in_flight
 
 
 def lived(arrivals: int, kills: list[int], **more):
@@ -86,7 +85,7 @@ def test_money_is_never_overspent_and_every_reservation_ends_once(arrivals, kill
     run = simulate(arrivals, usd=cap)
     for steps in [*kills, 10_000]:
         for _ in range(steps):
-            assert_within(run.search.accounts.ledger)
+            assert_within(run.search.run.model_limits.ledger)
             if not run.step():
                 break
         run.open()
@@ -95,7 +94,7 @@ def test_money_is_never_overspent_and_every_reservation_ends_once(arrivals, kill
     calls = [(r.attempt, r.call) for r in reserved]
     assert len(calls) == len(set(calls)) == len(settled)
     assert set(calls) == {(r.attempt, r.call) for r in settled}
-    assert run.search.accounts.ledger.reserved.nano == 0
+    assert run.search.run.model_limits.ledger.reserved.nano == 0
 
 
 @settings(max_examples=25, deadline=None)
@@ -106,7 +105,7 @@ def test_a_ticket_of_a_model_is_issued_once_and_ends_once(arrivals, kills):
     assert len(models) == len(set(models))
     ended = [r.attempt.ticket for s in run.log if isinstance(r := s.record, Proposed)]
     assert {ticket: ended.count(ticket) for ticket in models} == dict.fromkeys(models, 1)
-    assert not in_flight(run.search)
+    assert not in_flight(run.search.state)
 
 
 @settings(max_examples=25, deadline=None)
@@ -120,17 +119,6 @@ def test_asking_changes_nothing_with_models_in_flight(arrivals):
         assert state(run.search) == before
         if not run.step():
             break
-
-
-def test_every_attribute_of_accounts_and_memory_is_state_or_configuration():
-    """A new attribute that a checkpoint forgets would be lost on resume."""
-    search = build()
-    for part, kept, derived in (
-        (search.accounts, _checkpoint._ACCOUNTS, {"ledger"}),
-        (search.memory, _checkpoint._MEMORY, set()),
-        (search.tickets, _checkpoint._TICKETS, set()),
-    ):
-        assert set(vars(part)) == {*kept, *derived}
 
 
 @pytest.mark.parametrize("arrivals", range(3))

@@ -16,7 +16,7 @@ from evolve.propose.prompts._templates import NAMES, Templates
 def test_every_shipped_file_is_a_template() -> None:
     import evolve.propose.prompts._templates as module
 
-    shipped = {path.name for path in (Path(module.__file__).parent / "prompts").iterdir()}
+    shipped = {path.name for path in Path(module.__file__).parent.iterdir() if path.suffix == ".md"}
     assert shipped == set(NAMES)
     assert set(Templates.load(None).texts) == set(NAMES)
 

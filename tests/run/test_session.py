@@ -72,9 +72,9 @@ def test_resume_without_a_checkpoint_gives_the_same_state(parabola):
     with_checkpoint = open_search(run)[2]
     run.checkpoint.with_suffix(".json").unlink()
     without = open_search(run)[2]
-    assert [row.id for row in with_checkpoint.people.rows] == [row.id for row in without.people.rows]
-    assert with_checkpoint.spend == without.spend
-    assert with_checkpoint.people.leader == without.people.leader
+    assert [row.id for row in with_checkpoint.state.population.rows] == [row.id for row in without.state.population.rows]
+    assert with_checkpoint.run.usage == without.run.usage
+    assert with_checkpoint.state.population.leader == without.state.population.leader
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"tie":"0","state":{}}'])
@@ -83,7 +83,7 @@ def test_a_damaged_checkpoint_is_ignored(parabola, damage):
     run = _folder.find(Path(summary.run))
     whole = open_search(run)[2]
     run.checkpoint.with_suffix(".json").write_bytes(damage)
-    assert open_search(run)[2].spend == whole.spend
+    assert open_search(run)[2].run.usage == whole.run.usage
 
 
 def test_a_stop_request_drains_the_run_and_is_carried_out_once(parabola):
@@ -91,7 +91,7 @@ def test_a_stop_request_drains_the_run_and_is_carried_out_once(parabola):
     asked = []
 
     def ask_to_stop(search, stamped):
-        if search.spend.evaluations > 10 and not asked:
+        if search.run.usage.evaluations > 10 and not asked:
             asked.append(post(Path(config.out), "stop", "{}"))
 
     summary = start(config, hooks=[ask_to_stop])
@@ -130,7 +130,7 @@ def test_a_driver_is_known_to_have_opened_a_run_once_its_first_records_are_there
     summary = start(parabola(evaluations=10))
     run, seen = _folder.find(Path(summary.run)), []
 
-    def look(search, stamped):
+    def look(state, stamped):
         seen.append((stamped.record.__class__, _folder.hold_of(run)))
 
     def opened(announcement):
@@ -201,7 +201,7 @@ def test_readers_catch_up_after_a_kill_between_a_measurement_and_its_places(para
     for stamped in read_journal(run.path):
         if isinstance(stamped.record, Placed):
             shown[stamped.record.cell, stamped.record.rank] = stamped.record.candidate
-    people = open_search(run)[2].people
+    people = open_search(run)[2].state.population
     held = {(cell, rank): people.rows[key].id for cell, rank, key in people.archive.cells.items()}
     assert {place: id_ for place, id_ in shown.items() if id_} == held
 
@@ -213,7 +213,7 @@ def test_a_checkpoint_of_another_journal_is_ignored(parabola, tmp_path):
     second = start(config)
     for suffix in (".json", ".npz"):
         shutil.copy(Path(first.run, "checkpoint").with_suffix(suffix), Path(second.run, "checkpoint").with_suffix(suffix))
-    assert open_search(_folder.find(Path(second.run)))[2].spend.evaluations == second.measurements
+    assert open_search(_folder.find(Path(second.run)))[2].run.usage.evaluations == second.measurements
 
 
 def test_after_final_runs_the_run_stands_by_what_they_show(parabola):
@@ -223,10 +223,10 @@ def test_after_final_runs_the_run_stands_by_what_they_show(parabola):
         assert summary.best_id == summary.final.candidate
     search = open_search(_folder.find(Path(summary.run)))[2]
     finalist = summary.final.candidate
-    search.final_scores = [(id_, -9.0 if id_ == finalist else 0.0) for id_, _ in search.final_scores]
-    assert best_of(search) == 0
-    search.final_scores = [(id_, 9.0 if id_ == finalist else 0.0) for id_, _ in search.final_scores]
-    assert search.people.rows[best_of(search)].id == finalist
+    search.state.final_scores = [(id_, -9.0 if id_ == finalist else 0.0) for id_, _ in search.state.final_scores]
+    assert best_of(search.state) == 0
+    search.state.final_scores = [(id_, 9.0 if id_ == finalist else 0.0) for id_, _ in search.state.final_scores]
+    assert search.state.population.rows[best_of(search.state)].id == finalist
 
 
 def foreseen(summary):

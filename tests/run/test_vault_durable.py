@@ -35,7 +35,7 @@ def test_an_opening_is_durable_before_its_first_run(tmp_path):
         hooks=(watch,),
     )
     with Harness(script, tmp_path / "run") as harness:
-        seed = harness.search.people.rows[0].id
+        seed = harness.search.state.population.rows[0].id
         harness.drive()
-        assert harness.search.docket.vaults
+        assert harness.search.state.docket.vaults
     assert sum(seen) >= 20

@@ -86,6 +86,7 @@ class Simulation:
     log: list[Stamped] = field(default_factory=list)
     values: dict[str, float] = field(default_factory=dict)
     in_hand: list[MeasureIssued] = field(default_factory=list)
+    measure_only: bool = False
     executed: list[tuple[int, str, int]] = field(default_factory=list)
 
     def write(self, record: Record) -> None:
@@ -95,7 +96,7 @@ class Simulation:
 
     def begin(self) -> None:
         """The first records of a run."""
-        self.write(RunCreated("run", self.search.seed, "{}", ()))
+        self.write(RunCreated("run", self.search.run.seed, "{}", ()))
         self.open()
         self.values["seed"] = 0.3
         self.write(Proposed(Attempt(self.epoch, 0), PROBLEM, ProposalStatus.CHILD, candidate=_candidate("seed", "seed", 0.3, ())))
@@ -113,7 +114,7 @@ class Simulation:
     def step(self) -> bool:
         """Ask once, or let one block in hand end; False when there was nothing to do."""
         self.now += 0.01
-        issued = self.search.ask(self.now, room=3 - len(self.in_hand), entropy=self.entropy)
+        issued = self.search.ask(self.now, room=3 - len(self.in_hand), entropy=self.entropy, measure_only=self.measure_only)
         if isinstance(issued, ProposeIssued):
             self.write(issued)
             self.write(self.search.accept_proposal(self.make(issued)))
@@ -149,7 +150,7 @@ class Simulation:
             value = round(parent + 0.1 * rng.standard_normal(), 2)
         name = f"c{value!r}"
         self.values[name] = value
-        row = self.search.people.rows[self.search.people.by_id[issued.parents[0]]]
+        row = self.search.state.population.rows[self.search.state.population.by_id[issued.parents[0]]]
         return Made(
             issued.attempt,
             ProposalStatus.CHILD,

@@ -59,7 +59,7 @@ def machine(*, block: int = 2, evaluations: int = 30, **script: object) -> Machi
 
 def times_counted(driver: Machine) -> dict[str, int]:
     """How often each candidate that was handed out counts, but for what was asked again."""
-    people = driver.search.people
+    people = driver.search.state.population
     issued = [record for record in (stamped.record for stamped in driver.log) if isinstance(record, MeasureIssued)]
     again = Counter(
         entry.candidate for one in issued for entry in one.entries if one.purpose is Purpose.RECHECK and one.attempt.n == 1
@@ -74,7 +74,7 @@ def issues(driver: Machine, ticket: int) -> list[MeasureIssued]:
 
 
 def nothing_is_owed(driver: Machine) -> bool:
-    return not any(row.pending for row in driver.search.people.rows)
+    return not any(row.pending for row in driver.search.state.population.rows)
 
 
 @pytest.mark.parametrize("voids", [1, MAX_REPEATS])

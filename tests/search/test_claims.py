@@ -34,6 +34,7 @@ from evolve.confirm import SIZES, Docket
 from evolve.runs._checkpoint import put_state, state_of
 from evolve.search._claims import claims_of, suspicion
 from evolve.search._doubts import Doubts
+from evolve.search._stopping import over
 from evolve.views._summary import best_of, word_of
 
 
@@ -88,19 +89,19 @@ def test_a_run_that_nothing_limits_brings_what_was_given_to_a_claim(children):
         run.write(Proposed(Attempt(run.epoch, 100 + n), PROBLEM, ProposalStatus.CHILD, candidate=child))
         run.open()
         run.run()
-        assert run.search.over(run.now)
-    assert len(claims_of(run.search)) == children
-    assert run.search.spend.evaluations < 150 * (children + 1)
+        assert over(run.search.state, run.now)
+    assert len(claims_of(run.search.state)) == children
+    assert run.search.run.usage.evaluations < 150 * (children + 1)
 
 
 def test_a_real_improvement_is_confirmed_and_reported(ended):
-    held = claims_of(ended.search)
+    held = claims_of(ended.search.state)
     assert held
-    best = best_of(ended.search)
-    assert word_of(ended.search, best) == "confirmed"
-    assert ended.search.contest.reference == best
+    best = best_of(ended.search.state)
+    assert word_of(ended.search.state, best) == "confirmed"
+    assert ended.search.state.contest.reference == best
     truth = {name: math.cos(3 * (value - 1)) for name, value in ended.values.items()}
-    assert truth[ended.search.people.rows[best].id] > truth["seed"] + 0.3
+    assert truth[ended.search.state.population.rows[best].id] > truth["seed"] + 0.3
 
 
 def test_sizes_and_seeds_are_on_record_before_a_vaults_first_run(ended):
@@ -147,7 +148,7 @@ def test_a_claims_numbers_follow_from_the_records_alone(ended):
 def test_what_vaults_cost_stays_within_what_was_set_aside(ended):
     spent = sum(len(record.entries) for record in of(ended, MeasureIssued) if record.purpose is Purpose.VAULT)
     assert 0 < spent <= 0.3 * 400
-    assert ended.search.spend.evaluations <= 400
+    assert ended.search.run.usage.evaluations <= 400
 
 
 def test_blocks_of_a_vault_hold_reference_and_candidate(ended):
@@ -162,7 +163,7 @@ def test_the_title_goes_to_whom_the_record_names(ended):
     assert titles
     assert all(record.e_value >= 20 for record in titles)
     assert all(before.candidate == after.predecessor for before, after in pairwise(titles))
-    assert ended.search.people.rows[ended.search.contest.champion].id == titles[-1].candidate
+    assert ended.search.state.population.rows[ended.search.state.contest.champion].id == titles[-1].candidate
 
 
 @settings(max_examples=8, deadline=None)
@@ -186,17 +187,17 @@ def test_replay_and_snapshots_keep_titles_and_vaults(seed, policy):
     last = build(contract(noisy=True), policy=policy, evaluations=300, seed=seed)
     put_state(last, state_of(run.search, arrays), arrays)
     assert state(last) == state(run.search)
-    assert last.contest.former == run.search.contest.former
+    assert last.state.contest.former == run.search.state.contest.former
 
 
 def test_a_run_killed_while_a_vault_is_at_work_goes_on_with_it():
     run = planted(seed=3)
-    while not (run.search.docket.undecided and any(block.purpose is Purpose.VAULT for block in run.in_hand)):
+    while not (run.search.state.docket.undecided and any(block.purpose is Purpose.VAULT for block in run.in_hand)):
         assert run.step()
-    seeds = {seed for vault in run.search.docket.vaults for seed in (*vault.own_seeds, *vault.bank_seeds)}
+    seeds = {seed for vault in run.search.state.docket.vaults for seed in (*vault.own_seeds, *vault.bank_seeds)}
     run.open()
     run.run()
-    assert not run.search.docket.undecided
+    assert not run.search.state.docket.undecided
     measured = [r.result.seed for r in of(run, Measured) if r.purpose is Purpose.VAULT and r.result.seed in seeds]
     assert len(measured) == len(set(measured))
 
@@ -207,18 +208,21 @@ def test_where_nothing_is_better_nothing_is_claimed(noise):
     for seed in range(12):
         run = planted(seed=seed, flat=True, noise=noise, evaluations=250)
         run.run()
-        claims += len(claims_of(run.search))
+        claims += len(claims_of(run.search.state))
     assert claims == 0
 
 
 def test_a_machine_that_drifts_makes_no_false_claims():
+    claims = 0
     for seed in range(8):
         run = planted(seed=seed, noise=0.1, drift=0.5, evaluations=300)
         run.run()
         truth = {name: math.cos(3 * (value - 1)) for name, value in run.values.items()}
-        for vault in claims_of(run.search):
-            rows = run.search.people.rows
+        for vault in claims_of(run.search.state):
+            rows = run.search.state.population.rows
+            claims += 1
             assert truth[rows[vault.candidate].id] > truth[rows[vault.reference].id]
+    assert claims > 5
 
 
 class Odd(Planted):
@@ -249,9 +253,9 @@ def test_what_only_rare_losses_or_age_explain_is_hardly_ever_claimed(world):
         run.world, run.noise, run.ages = world, 0.0, {}
         run.begin()
         run.run()
-        claims += len(claims_of(search))
+        claims += len(claims_of(search.state))
         withheld += sum(
-            vault.effect is not None and vault.effect.effect > 0 and not vault.confirmed for vault in search.docket.vaults
+            vault.effect is not None and vault.effect.effect > 0 and not vault.confirmed for vault in search.state.docket.vaults
         )
     assert claims <= 1  # before three programs have shown a loss nobody knows of any
     assert withheld >= 2
@@ -265,10 +269,10 @@ def large() -> Planted:
 
 
 def test_the_panel_is_the_same_programs_at_moments_over_the_search_and_whose_vault_found_something(large):
-    search, rows = large.search, large.search.people.rows
+    search, rows = large.search, large.search.state.population.rows
     rounds = [record for record in of(large, MeasureIssued) if record.purpose is Purpose.PANEL]
-    members = {rows[number].id for number in search.panel.members}
-    found = {rows[vault.candidate].id for vault in search.docket.vaults if vault.effect is not None}
+    members = {rows[number].id for number in search.state.panel.members}
+    found = {rows[vault.candidate].id for vault in search.state.docket.vaults if vault.effect is not None}
     seen = [{entry.candidate for entry in record.entries} for record in rounds]
     assert len(rounds) >= 6
     assert "seed" in members
@@ -280,8 +284,8 @@ def test_the_panel_is_the_same_programs_at_moments_over_the_search_and_whose_vau
 
 def test_the_comparison_of_a_vault_is_made_again_at_every_later_moment(large):
     search = large.search
-    vault = next(vault for vault in search.docket.vaults if vault.effect is not None)
-    later = search.panel.after(vault.number, vault.candidate, vault.reference)
+    vault = next(vault for vault in search.state.docket.vaults if vault.effect is not None)
+    later = search.state.panel.after(vault.number, vault.candidate, vault.reference)
     assert [moment for moment, _, _ in later] == list(range(1, len(later) + 1))
     assert len(later) >= 2
     assert all(len(ours) == len(theirs) == 2 for _, ours, theirs in later)
@@ -289,16 +293,16 @@ def test_the_comparison_of_a_vault_is_made_again_at_every_later_moment(large):
 
 def test_a_claim_is_withheld_where_programs_score_differently_at_another_moment(large):
     search = large.search
-    vault = claims_of(search)[0]
-    assert Doubts(search)(vault).why == ""
-    before = search.panel.runs
+    vault = claims_of(search.state)[0]
+    assert Doubts(search.state)(vault).why == ""
+    before = search.state.panel.runs
     rng = np.random.default_rng(0)
     own = {(number, moment): 9.0 * rng.standard_normal() for number, moment, _ in before}  # memory, of programs and moments
-    search.panel.runs = [(number, moment, score + own[number, moment]) for number, moment, score in before]
+    search.state.panel.runs = [(number, moment, score + own[number, moment]) for number, moment, score in before]
     try:
-        assert "score differently at another moment" in Doubts(search)(vault).why
+        assert "score differently at another moment" in Doubts(search.state)(vault).why
     finally:
-        search.panel.runs = before
+        search.state.panel.runs = before
 
 
 def test_a_block_that_compares_measures_the_reference_first_as_whoever_has_a_block_alone(ended):
@@ -318,8 +322,8 @@ def test_runs_of_a_vault_are_in_drawn_order(ended):
 def test_a_candidate_that_ignores_its_seed_is_never_claimed():
     run = planted(flat=True, ignores_seed=True, noise=1.0)
     run.run()
-    assert claims_of(run.search) == []
-    assert run.search.people.failures.get(Status.REJECTED, 0) > 0
+    assert claims_of(run.search.state) == []
+    assert run.search.state.population.failures.get(Status.REJECTED, 0) > 0
 
 
 def test_a_lost_run_of_a_vault_loses_the_claim():
@@ -327,8 +331,8 @@ def test_a_lost_run_of_a_vault_loses_the_claim():
     lost = 0
     while run.step():
         for block in list(run.in_hand):
-            vaults = [vault for vault in run.search.docket.undecided if vault.candidate]
-            names = {run.search.people.rows[vault.candidate].id for vault in vaults}
+            vaults = [vault for vault in run.search.state.docket.undecided if vault.candidate]
+            names = {run.search.state.population.rows[vault.candidate].id for vault in vaults}
             index = next((i for i, entry in enumerate(block.entries) if entry.candidate in names), None)
             if block.purpose is Purpose.VAULT and index is not None and not lost:
                 run.in_hand.remove(block)
@@ -362,16 +366,16 @@ def test_a_retracted_candidate_leaves_its_title_its_place_and_its_claim():
     run = planted()
     run.run()
     search = run.search
-    best = best_of(search)
-    id_ = search.people.rows[best].id
-    heirs = [heir for heir in search.people.descendants(best) if heir in search.people.archive.cells]
+    best = best_of(search.state)
+    id_ = search.state.population.rows[best].id
+    heirs = [heir for heir in search.state.population.descendants(best) if heir in search.state.population.archive.cells]
     run.open()
     run.write(Retraction(problem=PROBLEM, candidate=id_, why="it read the answer"))
-    assert search.contest.reference != best != search.contest.champion
-    assert best not in search.people.archive.cells
-    assert best_of(search) != best
-    assert [vault.withdrawn for vault in search.docket.vaults if vault.candidate == best] == [True]
-    assert set(heirs) <= set(search.suspects) <= set(search.people.descendants(best))
+    assert search.state.contest.reference != best != search.state.contest.champion
+    assert best not in search.state.population.archive.cells
+    assert best_of(search.state) != best
+    assert [vault.withdrawn for vault in search.state.docket.vaults if vault.candidate == best] == [True]
+    assert set(heirs) <= set(search.state.to_reverify) <= set(search.state.population.descendants(best))
 
 
 def test_who_descends_from_a_cheat_or_was_compared_with_one_is_suspect_and_measured_again():
@@ -381,24 +385,27 @@ def test_who_descends_from_a_cheat_or_was_compared_with_one_is_suspect_and_measu
         run = planted(evaluations=900, seed=seed, noise=0.3, policy=("hill_climb", "independent")[seed % 2])
         run.run()
         search = run.search
-        for vault in claims_of(search):
-            ancestors = [one for one in range(1, vault.candidate) if vault.candidate in search.people.descendants(one)]
+        for vault in claims_of(search.state):
+            ancestors = [one for one in range(1, vault.candidate) if vault.candidate in search.state.population.descendants(one)]
             cheats = {vault.reference, *ancestors[-1:]} - {0}
-            twice = sum(one.candidate == vault.candidate for one in claims_of(search)) > 1
+            twice = sum(one.candidate == vault.candidate for one in claims_of(search.state)) > 1
             if not cheats or twice:  # against another reference its claim holds
                 continue
             cheat = min(cheats)
             run.open()
-            run.write(Retraction(problem=PROBLEM, candidate=search.people.rows[cheat].id, why="it read the answer"))
-            seen.add(suspicion(search, vault))
-            assert word_of(search, vault.candidate) == "confirmed, but suspect"
-            if "descends" in suspicion(search, vault):
-                before = search.people.n_measured(vault.candidate)
-                assert vault.candidate in search.suspects
+            run.write(Retraction(problem=PROBLEM, candidate=search.state.population.rows[cheat].id, why="it read the answer"))
+            seen.add(suspicion(search.state, vault))
+            assert word_of(search.state, vault.candidate) == "confirmed, but suspect"
+            if "descends" in suspicion(search.state, vault):
+                before = search.state.population.n_measured(vault.candidate)
+                assert vault.candidate in search.state.to_reverify
                 run.write(BudgetSet(evaluations=1000))
                 run.run()
-                assert vault.candidate not in search.suspects
-                assert search.people.n_measured(vault.candidate) > before or search.people.score(vault.candidate) is None
+                assert vault.candidate not in search.state.to_reverify
+                assert (
+                    search.state.population.n_measured(vault.candidate) > before
+                    or search.state.population.score(vault.candidate) is None
+                )
             break
     assert seen == {"descends from a retracted candidate", "was compared with a candidate that is retracted now"}
 
@@ -410,7 +417,7 @@ def test_evidence_is_that_of_the_moment_when_a_vault_opens(ended):
     for stamped in ended.log:
         record = stamped.record
         if isinstance(record, VaultOpened):
-            evidence = search.contest.evidence(search.people.by_id[record.candidate], search.people)
+            evidence = search.state.contest.evidence(search.state.population.by_id[record.candidate], search.state.population)
             assert record.e_value == pytest.approx(math.exp(min(evidence, 700.0)), rel=1e-9)
             compared += 1
         search.apply(stamped)
@@ -420,7 +427,7 @@ def test_evidence_is_that_of_the_moment_when_a_vault_opens(ended):
 def test_a_lucky_elite_loses_its_cell_when_it_is_measured_again():
     run = planted(noise=0.3, evaluations=30, seed=5)
     run.run()
-    people = run.search.people
+    people = run.search.state.population
     cell, _, steady = next(iter(people.archive.cells.items()))
     row = people.rows[steady]
     lucky = people.add(
@@ -448,9 +455,9 @@ def people_candidate(run, id_):
 def test_a_budget_without_room_for_a_vault_ends_unconfirmed_with_final_runs():
     run = planted(evaluations=60)
     run.run()
-    assert run.search.docket.vaults == []
-    assert len(run.search.final_scores) == 10
-    assert word_of(run.search, best_of(run.search)) in ("champion, unconfirmed", "better so far, unconfirmed", "")
+    assert run.search.state.docket.vaults == []
+    assert len(run.search.state.final_scores) == 10
+    assert word_of(run.search.state, best_of(run.search.state)) in ("champion, unconfirmed", "better so far, unconfirmed", "")
 
 
 def test_what_was_set_aside_and_is_of_no_use_goes_back_to_the_search():
@@ -459,9 +466,9 @@ def test_what_was_set_aside_and_is_of_no_use_goes_back_to_the_search():
     for seed in range(24):
         run = planted(evaluations=160, noise=0.3, seed=seed)
         run.run()
-        assert run.search.spend.evaluations <= 160
-        if not run.search.docket.vaults:
-            assert run.search.spend.evaluations >= 160 - smallest
+        assert run.search.run.usage.evaluations <= 160
+        if not run.search.state.docket.vaults:
+            assert run.search.run.usage.evaluations >= 160 - smallest
 
 
 def test_an_empty_docket_expects_nothing():

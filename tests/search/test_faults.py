@@ -59,7 +59,7 @@ def simulate(kind=None, *, evaluations: int = 150, arrivals: int = 1, losses: fl
 def go_on(run: Simulation, steps: int = 20_000) -> str:
     """Until the search says that it is done, the clock going on where it waits."""
     for _ in range(steps):
-        if why := run.search.done(run.now):
+        if why := run.search.done(run.now, measure_only=run.measure_only):
             return why
         if not run.step():
             run.now += 0.5
@@ -105,10 +105,10 @@ def test_replay_and_checkpoint_know_of_errors_what_the_search_knew(kind, arrival
 def test_an_evaluator_that_hiccups_ends_no_run_and_costs_no_program(kind, arrivals, share) -> None:
     run = errs(simulate(kind, arrivals=arrivals, evaluations=80), lambda run, *_: run.rng.random() < share)
     why = go_on(run)
-    assert not run.search.failed
+    assert not run.search.run.failure
     assert why.startswith("budget.")
-    rows = run.search.people.rows
-    unjudged = set(run.search.faults.unjudged)
+    rows = run.search.state.population.rows
+    unjudged = set(run.search.state.faults.unjudged)
     lasting = [n for n, row in enumerate(rows) if row.settled and row.status is Status.EVALUATOR_ERROR]
     assert set(lasting) <= unjudged
     assert len(unjudged) <= 3
@@ -138,9 +138,9 @@ def test_what_errs_is_measured_again_with_its_seed_as_often_as_said_and_last_aft
         one.record.attempt.ticket for one in run.log if isinstance(one.record, Measured) and one.record.result.candidate == victim
     }
     assert len(tickets) == TRIES
-    number = run.search.people.by_id[victim]
-    assert list(run.search.faults.unjudged) == [number]
-    assert run.search.people.rows[number].settled
+    number = run.search.state.population.by_id[victim]
+    assert list(run.search.state.faults.unjudged) == [number]
+    assert run.search.state.population.rows[number].settled
 
 
 def test_one_error_leaves_no_trace_on_the_program() -> None:
@@ -160,9 +160,13 @@ def test_one_error_leaves_no_trace_on_the_program() -> None:
         )
 
     go_on(errs(run, rule))
-    assert run.search.faults.errors > 5
-    assert run.search.faults.unjudged == {}
-    names = {run.search.people.rows[n].status for n in range(len(run.search.people.rows)) if run.search.people.rows[n].settled}
+    assert run.search.state.faults.errors > 5
+    assert run.search.state.faults.unjudged == {}
+    names = {
+        run.search.state.population.rows[n].status
+        for n in range(len(run.search.state.population.rows))
+        if run.search.state.population.rows[n].settled
+    }
     assert names == {Status.OK}
 
 
@@ -177,8 +181,8 @@ def test_a_vault_is_not_lost_by_an_error_that_passes() -> None:
 
     go_on(errs(run, rule))
     assert any(isinstance(one.record, VaultOpened) for one in run.log)
-    assert run.search.faults.errors > 0
-    assert any(vault.confirmed for vault in run.search.docket.vaults)
+    assert run.search.state.faults.errors > 0
+    assert any(vault.confirmed for vault in run.search.state.docket.vaults)
     claims = [one.record for one in run.log if isinstance(one.record, Claim)]
     assert claims
     assert not any("evaluator_error" in claim.reason for claim in claims)
@@ -199,10 +203,10 @@ def test_a_service_that_is_down_for_a_minute_is_waited_for(noisy: bool) -> None:
 
     why = go_on(errs(run, rule))
     assert why.startswith("budget.")
-    assert not run.search.failed
+    assert not run.search.run.failure
     assert run.now > down[0]
-    assert run.search.faults.unjudged == {}
-    assert run.search.faults.errors < 30, "an outage must not eat the budget"
+    assert run.search.state.faults.unjudged == {}
+    assert run.search.state.faults.errors < 30, "an outage must not eat the budget"
 
 
 def test_an_evaluator_that_never_recovers_ends_the_run_in_words_and_spends_little() -> None:
@@ -215,27 +219,27 @@ def test_an_evaluator_that_never_recovers_ends_the_run_in_words_and_spends_littl
         return bool(began)
 
     go_on(errs(run, rule))
-    assert run.search.failed.startswith("the evaluator has failed for ")
-    assert run.search.failed.endswith("on the seed program too: evaluate.py:1: the service is down")
+    assert run.search.run.failure.startswith("the evaluator has failed for ")
+    assert run.search.run.failure.endswith("on the seed program too: evaluate.py:1: the service is down")
     assert OUTAGE_S <= run.now - began[0] < 2 * OUTAGE_S
-    assert run.search.faults.errors < 40
+    assert run.search.state.faults.errors < 40
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6])
 def test_an_evaluator_that_cannot_judge_some_programs_goes_on_to_the_budget(share: float) -> None:
     run = errs(simulate(evaluations=400), lambda run, issued, index: _unlucky(issued.entries[index].candidate, share))
     assert go_on(run).startswith("budget.")
-    assert not run.search.failed
-    assert len(run.search.faults.unjudged) > 5
+    assert not run.search.run.failure
+    assert len(run.search.state.faults.unjudged) > 5
 
 
 def test_an_evaluator_that_can_judge_hardly_any_program_ends_the_run_and_names_them() -> None:
     run = errs(simulate(evaluations=2000), lambda run, issued, index: _unlucky(issued.entries[index].candidate, 1.0))
     go_on(run)
-    assert run.search.failed.startswith("the evaluator could not judge ")
-    first = run.search.people.rows[next(iter(run.search.faults.unjudged))].id
-    assert f"({first}, " in run.search.failed
-    assert run.search.spend.evaluations < 200
+    assert run.search.run.failure.startswith("the evaluator could not judge ")
+    first = run.search.state.population.rows[next(iter(run.search.state.faults.unjudged))].id
+    assert f"({first}, " in run.search.run.failure
+    assert run.search.run.usage.evaluations < 200
 
 
 def _unlucky(candidate: str, share: float) -> bool:
@@ -273,7 +277,7 @@ def _run_with_an_unjudged_program() -> tuple[Simulation, str, list[bool]]:
         return down[0] and name in victims
 
     go_on(errs(run, rule))
-    assert run.search.people.rows[run.search.people.by_id[victims[0]]].status is Status.EVALUATOR_ERROR
+    assert run.search.state.population.rows[run.search.state.population.by_id[victims[0]]].status is Status.EVALUATOR_ERROR
     run.write(Closed(run.epoch, "done", ""))
     down[0] = False
     return run, victims[0], down
@@ -281,12 +285,12 @@ def _run_with_an_unjudged_program() -> tuple[Simulation, str, list[bool]]:
 
 def test_an_opening_of_the_run_gives_a_program_another_chance_once() -> None:
     run, victim, down = _run_with_an_unjudged_program()
-    row = run.search.people.rows[run.search.people.by_id[victim]]
+    row = run.search.state.population.rows[run.search.state.population.by_id[victim]]
     down[0] = True
-    run.search.pausing = True
+    run.measure_only = True
     for errors in (2 * TRIES, 2 * TRIES):
         run.open()
-        run.search.budget = replace(run.search.budget, evaluations=200)
+        run.search.run.budget = replace(run.search.run.budget, evaluations=200)
         go_on(run)
         assert len(entries_of(run, victim)) == errors
         assert (row.status, row.settled) == (Status.EVALUATOR_ERROR, True)
@@ -294,16 +298,16 @@ def test_an_opening_of_the_run_gives_a_program_another_chance_once() -> None:
 
 def test_a_known_program_that_could_not_be_judged_is_measured_when_it_comes_again() -> None:
     run, victim, _ = _run_with_an_unjudged_program()
-    run.search.faults.erred[run.search.people.by_id[victim]] = 100  # no opening gives it a chance any more
-    run.search.faults.unjudged[run.search.people.by_id[victim]] = 100
+    run.search.state.faults.erred[run.search.state.population.by_id[victim]] = 100  # no opening gives it a chance any more
+    run.search.state.faults.unjudged[run.search.state.population.by_id[victim]] = 100
     run.open()
-    run.search.budget = replace(run.search.budget, evaluations=200)
-    row = run.search.people.rows[run.search.people.by_id[victim]]
+    run.search.run.budget = replace(run.search.run.budget, evaluations=200)
+    row = run.search.state.population.rows[run.search.state.population.by_id[victim]]
     assert row.status is Status.EVALUATOR_ERROR
-    run.write(Proposed(run.search.tickets.fresh(), PROBLEM, ProposalStatus.DUPLICATE, duplicate_of=victim, reason="told again"))
+    run.write(Proposed(run.search.run.tickets.fresh(), PROBLEM, ProposalStatus.DUPLICATE, duplicate_of=victim, reason="told again"))
     go_on(run)
     assert row.status is Status.OK
-    assert run.search.people.score(run.search.people.by_id[victim]) is not None
+    assert run.search.state.population.score(run.search.state.population.by_id[victim]) is not None
     run.write(Proposed(Attempt(run.epoch, 10**6), PROBLEM, ProposalStatus.DUPLICATE, duplicate_of=victim))
     assert row.status is Status.OK, "a program that was judged stays judged"
 
@@ -319,12 +323,12 @@ def test_a_program_without_a_descriptor_keeps_its_score_and_stands_at_the_low_en
         honest(issued, index), reason=f"{INCOMPLETE}descriptors.place is nan, expected a finite number"
     )
     go_on(run)
-    people = run.search.people
+    people = run.search.state.population
     assert people.leader is not None
     assert people.score(people.leader) == max(people.score(n) or -9.0 for n in range(len(people.rows)))
     assert {row.cell for row in people.rows if row.status is Status.OK} == {0}
-    assert run.search.faults.incomplete == run.search.spend.evaluations
-    assert run.search.faults.lacking == "descriptors.place is nan, expected a finite number"
+    assert run.search.state.faults.incomplete == run.search.run.usage.evaluations
+    assert run.search.state.faults.lacking == "descriptors.place is nan, expected a finite number"
 
 
 # ---------------------------------------------------------------------------------------------------- the end of a budget
@@ -342,8 +346,8 @@ def test_measuring_again_neither_exceeds_the_budget_nor_takes_what_the_end_is_ow
     run = errs(simulate(contract(noisy=noisy), arrivals=arrivals, evaluations=evaluations), rule)
     why = go_on(run)
     search = run.search
-    assert search.spend.evaluations <= evaluations
-    if why == "budget.evaluations" and noisy and not search.docket.vaults and search.people.leader:
-        assert search.spend.count(Purpose.FINAL) == 2 * final_runs(search)
-    if why == "budget.evaluations" and not noisy and search.people.leader:
-        assert search.steadiness.has(search.people.leader)
+    assert search.run.usage.evaluations <= evaluations
+    if why == "budget.evaluations" and noisy and not search.state.docket.vaults and search.state.population.leader:
+        assert search.run.usage.count(Purpose.FINAL) == 2 * final_runs(search.state)
+    if why == "budget.evaluations" and not noisy and search.state.population.leader:
+        assert search.state.steadiness.has(search.state.population.leader)

@@ -28,6 +28,7 @@ from archive import (
     StopAsked,
 )
 from evolve.runs._checkpoint import put_state, state_of
+from evolve.search._stopping import over
 from evolve.search._tickets import Made
 from evolve.views._summary import best_of
 from evolve.views._unchecked import unchecked
@@ -63,7 +64,7 @@ def test_replay_gives_the_same_state_at_every_record(kind, policy, arrivals, los
             replayed.apply(stamped)
         done = len(run.log)
         assert state(replayed) == state(run.search)
-    assert run.search.failed or len(run.log) > 30
+    assert run.search.run.failure or len(run.log) > 30
 
 
 @settings(max_examples=25, deadline=None)
@@ -115,28 +116,30 @@ def test_killed_drivers_lose_nothing_and_count_nothing_twice(kind, arrivals, kil
         for stamped in run.log:
             fresh.apply(stamped)
         run.search = fresh
-        owed = {ticket: block.remaining() for ticket, block in fresh.tickets.blocks.items()}
-        seeds = {ticket: [block.issued.entries[i] for i in owed[ticket]] for ticket, block in fresh.tickets.blocks.items()}
+        owed = {ticket: block.remaining() for ticket, block in fresh.run.tickets.blocks.items()}
+        seeds = {ticket: [block.issued.entries[i] for i in owed[ticket]] for ticket, block in fresh.run.tickets.blocks.items()}
         run.open()
         for issued in stale:  # a result of the killed driver's, delivered late
             record = run.search.accept_entry(issued.attempt, 0, run.measure(issued, 0))
             assert isinstance(record, LateResult)
             run.write(record)
-        for ticket in owed:
-            again = next(r for r in iter(lambda: run.search.tickets.reissue(), None) if r is not None)
+        reissued = set()
+        while run.search.run.tickets.again:
+            again = run.search.run.tickets.reissue()
             run.write(again)
             assert again.attempt.n >= 2
             if isinstance(again, MeasureIssued):
                 assert list(again.entries) == seeds[again.attempt.ticket]
+                reissued.add(again.attempt.ticket)
                 run.in_hand.append(again)
-            assert ticket in owed
+        assert reissued == set(owed)
     run.run()
     counted = [
         (s.record.attempt.ticket, s.record.result.candidate, s.record.result.seed) for s in run.log if type(s.record) is Measured
     ]
     assert len(counted) == len(set(counted))
-    assert run.search.failed or not run.search.tickets.blocks  # three losses of one block end the run as failed
-    assert run.search.spend.evaluations <= 60
+    assert run.search.run.failure or not run.search.run.tickets.blocks  # three losses of one block end the run as failed
+    assert run.search.run.usage.evaluations <= 60
 
 
 @settings(max_examples=40, deadline=None)
@@ -164,7 +167,7 @@ def test_the_budget_is_never_exceeded(kind, policy, arrivals, limit):
 def test_a_failure_is_never_an_elite_and_scores_are_never_invented(kind, arrivals):
     run = simulate(kind, "map_elites", arrivals)
     while run.step():
-        people = run.search.people
+        people = run.search.state.population
         for number in people.elites:
             row = people.rows[number]
             assert row.status is Status.OK
@@ -179,11 +182,11 @@ def test_results_are_told_once_whatever_is_delivered_again():
     issued = run.in_hand[0]
     first = run.search.accept_entry(issued.attempt, 0, run.measure(issued, 0))
     run.write(first)
-    before = run.search.spend.cpu_s
+    before = run.search.run.usage.cpu_s
     again = run.search.accept_entry(issued.attempt, 0, run.measure(issued, 0))
     assert isinstance(again, LateResult)
     run.write(first)  # even a journal that held it twice would count it once
-    assert run.search.spend.cpu_s == before
+    assert run.search.run.usage.cpu_s == before
 
 
 def test_the_final_runs_alternate_and_are_reserved():
@@ -191,7 +194,7 @@ def test_the_final_runs_alternate_and_are_reserved():
     run.run()
     finals = [s.record for s in run.log if isinstance(s.record, MeasureIssued) and s.record.purpose is Purpose.FINAL]
     entries = [entry for block in finals for entry in block.entries]
-    finalist = run.search.finals[0]
+    finalist = run.search.state.finals[0]
     assert len(entries) == 10
     assert sum(entry.candidate == finalist for entry in entries) == 5
     assert len({(entry.candidate, entry.seed) for entry in entries}) == 10
@@ -201,19 +204,19 @@ def test_the_final_runs_alternate_and_are_reserved():
     earlier = {entry.seed for s in run.log if isinstance(s.record, MeasureIssued) for entry in s.record.entries
                if s.record.purpose is not Purpose.FINAL}  # fmt: skip
     assert not earlier & {entry.seed for entry in entries}
-    assert len(run.search.final_scores) == 10
+    assert len(run.search.state.final_scores) == 10
 
 
 def test_a_raised_budget_goes_on_and_ends_with_final_runs_of_its_own():
     run = simulate(contract(noisy=True), "map_elites", 4, evaluations=40)
     run.run()
-    first = run.search.spend.evaluations
+    first = run.search.run.usage.evaluations
     run.open()
     run.write(BudgetSet(evaluations=80))
     run.run()
-    assert first <= 40 < run.search.spend.evaluations <= 80
+    assert first <= 40 < run.search.run.usage.evaluations <= 80
     ruled = [s.record for s in run.log if isinstance(s.record, Claim)]
-    assert len(run.search.final_scores) == 10 or ruled  # a vault says more than final runs
+    assert len(run.search.state.final_scores) == 10 or ruled  # a vault says more than final runs
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5])
@@ -222,28 +225,30 @@ def test_no_more_than_their_share_goes_to_candidates_measured_already_while_ther
     run = Simulation(search, np.random.default_rng(6), noise=0.3)
     run.begin()
     most = 0.0
-    while run.step() and not search.over(run.now):
-        if search.spend.evaluations > 30:
-            most = max(most, search.spend.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE))
+    while run.step() and not over(search.state, run.now):
+        if search.run.usage.evaluations > 30:
+            most = max(most, search.run.usage.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE))
     assert share - 0.05 < most < share + 0.05
 
 
 def test_only_who_may_still_be_better_is_measured_again():
     run = simulate(contract(noisy=True), "map_elites", 6, evaluations=300)
-    search = run.search
+    search, seen = run.search, 0
     while run.step():
         record = run.log[-1].record
         if isinstance(record, MeasureIssued) and record.purpose is Purpose.REMEASURE:
             for entry in record.entries:
-                number = search.people.by_id[entry.candidate]
-                assert number in search.contest.alive or number == search.contest.champion
+                number = search.state.population.by_id[entry.candidate]
+                seen += number != search.state.contest.champion
+                assert number in search.state.contest.alive or number == search.state.contest.champion
+    assert seen > 10
 
 
 def test_what_came_from_a_warm_start_is_measured_again_cold_before_it_is_reported():
     run = simulate(contract(start=Start.WARM), "map_elites", 7, evaluations=80)
     run.run()
-    rows = run.search.people.rows
-    assert rows[run.search.people.best_cold()].cold
+    rows = run.search.state.population.rows
+    assert rows[run.search.state.population.best_cold()].cold
     used = {
         row.parents[0] for row in rows
         if row.parents and row.arm != rows[row.parents[0]].arm and rows[row.parents[0]].arm >= 0 and row.tuner < 0
@@ -255,7 +260,7 @@ def test_the_best_cold_result_is_reported_also_while_a_warm_one_holds_its_place(
     run = simulate(contract(start=Start.WARM), "map_elites", 7, evaluations=80)
     pushed_out = 0
     while run.step():
-        people = run.search.people
+        people = run.search.state.population
         scores = {number: people.score(number) for number, row in enumerate(people.rows) if row.cold}
         known = {number: score for number, score in scores.items() if score is not None}
         if known:
@@ -269,13 +274,13 @@ def test_better_scores_that_wait_for_a_fresh_process_are_told_and_going_on_measu
     for steps in range(10, 130, 10):
         run = simulate(contract(start=Start.WARM), "map_elites", 7, evaluations=80)
         run.run(steps)
-        search, people = run.search, run.search.people
-        if search.people.leader is None:
+        search, people = run.search, run.search.state.population
+        if search.state.population.leader is None:
             continue
         run.write(StopAsked(reason="stopped"))
         run.run()
-        best = best_of(search)
-        told = unchecked(search, best, run.now, run="my run")
+        best = best_of(search.state)
+        told = unchecked(search.state, best, run.now, run="my run")
         better = [
             people.score(one) for one in people.elites if not people.rows[one].cold and people.score(one) > people.score(best)
         ]
@@ -286,8 +291,8 @@ def test_better_scores_that_wait_for_a_fresh_process_are_told_and_going_on_measu
         assert (told.programs, told.best_score, told.command) == (len(better), max(better), "evolve resume 'my run'")
         run.open()
         run.run()
-        assert unchecked(search, best_of(search), run.now, run="my run") is None
-        assert people.score(best_of(search)) >= told.best_score
+        assert unchecked(search.state, best_of(search.state), run.now, run="my run") is None
+        assert people.score(best_of(search.state)) >= told.best_score
     assert stopped > 0  # or the test shows nothing
 
 
@@ -303,7 +308,7 @@ def test_a_score_that_depends_on_how_the_process_was_started_is_rejected():
 
     run.measure = cheat
     run.run()
-    people = run.search.people
+    people = run.search.state.population
     assert people.failures.get(Status.REJECTED, 0) > 0
     assert people.rows[people.best_cold()].cold
     assert people.score(people.best_cold()) <= 1.0
@@ -319,13 +324,13 @@ def test_after_two_losses_with_the_same_candidate_the_evaluator_cannot_judge_it(
         for record in run.search.accept_block(issued.attempt, BlockStatus.LOST, skipped=(), drift=None, reason="died", lost=0):
             run.write(record)
         if expected == 1:
-            issued = run.search.tickets.reissue()
+            issued = run.search.run.tickets.reissue()
             run.write(issued)
-    row = run.search.people.rows[run.search.people.by_id[victim]]
+    row = run.search.state.population.rows[run.search.state.population.by_id[victim]]
     assert row.status is not Status.CRASH  # what ended the graders is not known, and the program cannot have reached them
-    assert "its grader was lost twice: died" in str(run.search.faults.first)
-    assert run.search.faults.waits_for(victim)
-    assert issued.attempt.ticket not in run.search.tickets.blocks
+    assert "its grader was lost twice: died" in str(run.search.state.faults.first)
+    assert run.search.state.faults.waits_for(victim)
+    assert issued.attempt.ticket not in run.search.run.tickets.blocks
 
 
 @pytest.mark.parametrize("status", [Status.CRASH, Status.EVALUATOR_ERROR])
@@ -334,7 +339,7 @@ def test_a_seed_program_that_fails_ends_the_run(status):
     honest = run.measure
     run.measure = lambda issued, index: type(honest(issued, index))("seed", "stage0", 1, status, reason="boom")
     run.run()
-    assert "boom" in run.search.failed
+    assert "boom" in run.search.run.failure
     assert run.search.done(run.now)
 
 
@@ -345,7 +350,7 @@ def test_a_duplicate_never_reaches_an_evaluator():
     twins = [record for record in proposed if record.duplicate_of]
     assert twins
     assert all(record.candidate is None for record in twins)
-    hashes = [row.code_hash for row in run.search.people.rows]
+    hashes = [row.code_hash for row in run.search.state.population.rows]
     assert len(hashes) == len(set(hashes))
 
 
@@ -375,7 +380,7 @@ def test_a_candidate_that_ignores_its_seed_is_rejected_the_second_time(how):
 
     run.measure = measure
     run.run()
-    people = run.search.people
+    people = run.search.state.population
     again = [row for number, row in enumerate(people.rows) if row.id != "seed" and people.n_measured(number) > 1]
     assert people.failures[Status.REJECTED] > 0
     assert again
@@ -387,16 +392,16 @@ def test_equal_outputs_are_no_fault_where_the_seed_program_has_them_too():
     honest = run.measure
     run.measure = lambda issued, index: replace(honest(issued, index), output_hash="same", probe_hash="same")
     run.run()
-    assert Status.REJECTED not in run.search.people.failures
+    assert Status.REJECTED not in run.search.state.population.failures
 
 
 def test_other_axes_are_another_space_and_survive_a_checkpoint():
     run = simulate(contract(), "map_elites", 15, evaluations=80)
     for _ in range(100):
         run.step()
-    leader = run.search.people.leader
-    run.write(Rebinned(run.search.problem, 2, (AxisInfo("where", 0.0, 1.0, 3),)))
-    people = run.search.people
+    leader = run.search.state.population.leader
+    run.write(Rebinned(run.search.state.problem, 2, (AxisInfo("where", 0.0, 1.0, 3),)))
+    people = run.search.state.population
     assert people.archive.space == 2
     assert people.archive.cells.n_filled <= 3
     assert people.leader == leader
@@ -423,20 +428,20 @@ def test_the_time_between_two_openings_does_not_count():
     run = simulate(contract(), "map_elites", 16)
     for _ in range(50):
         run.step()
-    before = run.search.spend.elapsed(run.now)
+    before = run.search.run.usage.elapsed(run.now)
     run.now += 3600.0
     run.open()
-    assert run.search.spend.elapsed(run.now) == pytest.approx(before)
+    assert run.search.run.usage.elapsed(run.now) == pytest.approx(before)
     run.now += 5.0
-    assert run.search.spend.elapsed(run.now) == pytest.approx(before + 5.0)
+    assert run.search.run.usage.elapsed(run.now) == pytest.approx(before + 5.0)
 
 
 def test_a_warm_result_on_target_is_checked_at_once():
     search = build(contract(start=Start.WARM), evaluations=400)
-    search.stop.target = 0.9
+    search.run.stop.target = 0.9
     run = Simulation(search, np.random.default_rng(3))
     run.begin()
     run.run()
     assert search.done(run.now) == "stop.target"
-    crossed = next(i for i, row in enumerate(search.people.rows) if (search.people.score(i) or 0.0) >= 0.9)
-    assert len(search.people.rows) - crossed < 12
+    crossed = next(i for i, row in enumerate(search.state.population.rows) if (search.state.population.score(i) or 0.0) >= 0.9)
+    assert len(search.state.population.rows) - crossed < 12

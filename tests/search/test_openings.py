@@ -47,9 +47,9 @@ class Fed(Simulation):
 
     def tell(self, gain: float) -> None:
         search = self.search
-        leader = search.people.leader or 0
-        parent = search.people.rows[leader].id
-        issued = ProposeIssued(search.tickets.fresh(), PROBLEM, Arm("external"), (parent,), expires_at=self.now + 1e9)
+        leader = search.state.population.leader or 0
+        parent = search.state.population.rows[leader].id
+        issued = ProposeIssued(search.run.tickets.fresh(), PROBLEM, Arm("external"), (parent,), expires_at=self.now + 1e9)
         self.write(issued)
         self.told += 1
         value = self.values[parent] + gain + self.told * 1e-6
@@ -61,34 +61,36 @@ class Fed(Simulation):
     def opening(self, *, pausing: bool, most: int | None = None, stop: bool = False) -> str:
         """Open, drive for at most so many steps, close; returns why it ended.  Between openings a day passes."""
         self.now += 86_400.0
-        self.search.pausing = pausing
+        self.measure_only = pausing
         self.open()
-        why, steps = self.search.done(self.now), 0
+        why, steps = self.search.done(self.now, measure_only=self.measure_only), 0
         while not why or self.in_hand:
             if stop and most is not None and steps == most:
                 self.write(StopAsked("stopped"))
             elif most is not None and steps >= most and not stop:
-                self.search.pausing = False
+                self.measure_only = False
                 return ""  # killed: nothing is closed
-            assert self.step() or self.in_hand or self.search.done(self.now), "nothing to do, and not done"
+            assert self.step() or self.in_hand or self.search.done(self.now, measure_only=self.measure_only), (
+                "nothing to do, and not done"
+            )
             steps += 1
-            why = self.search.done(self.now)
+            why = self.search.done(self.now, measure_only=self.measure_only)
         self.write(Closed(self.epoch, "stopped" if why == PAUSED else "done", why))
-        self.search.pausing = False
+        self.measure_only = False
         return why
 
     @property
     def share(self) -> float:
         """Of the nearest limit, what is spent."""
-        budget, spend = self.search.budget, self.search.spend
+        budget, spend = self.search.run.budget, self.search.run.usage
         shares = [spend.elapsed(self.now) / budget.wall_s] if budget.wall_s is not None else []
         shares += [spend.evaluations / budget.evaluations] if budget.evaluations is not None else []
         return max(shares)
 
     def truly_reached(self) -> bool:
         """Whether a limit is reached once what is set aside for claims is taken off."""
-        budget, spend = self.search.budget, self.search.spend
-        free = 1.0 - (CONFIRM_SHARE if self.search.contract.noisy else 0.0)
+        budget, spend = self.search.run.budget, self.search.run.usage
+        free = 1.0 - (CONFIRM_SHARE if self.search.state.contract.noisy else 0.0)
         if budget.evaluations is not None and spend.evaluations >= free * budget.evaluations - MARGIN:
             return True
         margin_s = 1.2 * MARGIN * max(spend.measure_wall_s, 0.1) + 2.0
@@ -97,7 +99,7 @@ class Fed(Simulation):
 
 def fed(*, noisy: bool = True, policy: str = "given", arrivals: int = 0, noise: float = 0.05, **limits: float | int) -> Fed:
     search = build(contract(noisy=noisy), policy=policy, evaluations=None)
-    search.budget = Budget(**limits)  # type: ignore[arg-type]
+    search.run.budget = Budget(**limits)  # type: ignore[arg-type]
     run = Fed(search, np.random.default_rng(arrivals), wrongs=0.05, noise=noise if noisy else 0.0)
     run.begin()
     run.opening(pausing=policy == "given")
@@ -141,7 +143,7 @@ def test_nothing_is_over_before_a_limit_is_reached_and_what_is_due_is_measured(n
             run.tell(float(much))
             continue
         if act == "raise":
-            budget = search.budget
+            budget = search.run.budget
             more = {key: type(getattr(budget, key))(getattr(budget, key) * much) for key in limits}
             run.write(BudgetSet(**dict.fromkeys(("wall_s", "cpu_s", "evaluations", "candidates")) | more))
             continue
@@ -150,10 +152,10 @@ def test_nothing_is_over_before_a_limit_is_reached_and_what_is_due_is_measured(n
             assert not begun_since(run, start) & CONCLUDES
         if why.startswith("budget."):
             assert run.truly_reached(), (why, run.share)
-        if act in ("measure", "drive") and search.people.ready:
+        if act in ("measure", "drive") and search.state.population.ready:
             assert run.truly_reached(), run.share
     again = build(contract(noisy=noisy), policy=policy, evaluations=None)
-    again.budget = Budget(**limits)
+    again.run.budget = Budget(**limits)
     for stamped in run.log:
         again.apply(stamped)
     assert state(again) == state(run.search)
@@ -171,10 +173,10 @@ def test_children_are_measured_one_opening_each_until_the_budget_less_what_is_se
         run.tell(gain)
         if run.opening(pausing=True) != PAUSED:
             break
-    assert run.search.over(run.now) == "budget.evaluations"
-    assert run.search.spend.evaluations == 70  # 0.3 of the budget is set aside for claims
-    assert run.search.people.ready
-    assert not run.search.docket.vaults
+    assert ends.over(run.search.state, run.now) == "budget.evaluations"
+    assert run.search.run.usage.evaluations == 70  # 0.3 of the budget is set aside for claims
+    assert run.search.state.population.ready
+    assert not run.search.state.docket.vaults
 
 
 def test_a_driver_concludes_when_nothing_is_left_and_the_run_goes_on():
@@ -183,16 +185,16 @@ def test_a_driver_concludes_when_nothing_is_left_and_the_run_goes_on():
         run.tell(0.15)
         run.opening(pausing=True)
     assert run.opening(pausing=False) == GIVEN
-    first = list(run.search.docket.vaults)
+    first = list(run.search.state.docket.vaults)
     assert first
     assert first[0].confirmed
-    assert run.search.spend.evaluations < 200  # what certainty takes is what is set aside, no more
+    assert run.search.run.usage.evaluations < 200  # what certainty takes is what is set aside, no more
     run.tell(0.15)
     assert run.opening(pausing=True) == PAUSED
-    assert not run.search.people.ready
+    assert not run.search.state.population.ready
     run.opening(pausing=False)
-    assert len(run.search.docket.vaults) > len(first)  # better than what is confirmed: a vault of its own
-    assert run.search.docket.vaults[-1].milestone > first[-1].milestone
+    assert len(run.search.state.docket.vaults) > len(first)  # better than what is confirmed: a vault of its own
+    assert run.search.state.docket.vaults[-1].milestone > first[-1].milestone
 
 
 def test_a_vault_of_an_older_record_is_not_taken_for_the_end_of_the_budget():
@@ -209,17 +211,17 @@ def test_a_vault_of_an_older_record_is_not_taken_for_the_end_of_the_budget():
     run.search = again
     run.tell(0.1)
     assert run.opening(pausing=True) == PAUSED
-    assert not again.people.ready
+    assert not again.state.population.ready
 
 
 def test_the_limit_that_ended_a_search_goes_on_to_be_named_until_the_budget_is_changed():
     run = fed(policy="hill_climb", evaluations=200, noise=0.02)
-    assert run.search.docket.ended_by == "budget.evaluations"
+    assert run.search.state.docket.ended_by == "budget.evaluations"
     assert run.opening(pausing=False) == "budget.evaluations"
-    left = 200 - run.search.spend.evaluations
+    left = 200 - run.search.run.usage.evaluations
     run.tell(0.1)
     if left > 1:  # what was set aside and not needed is there for children
         assert run.opening(pausing=True) == PAUSED
     run.write(BudgetSet(wall_s=None, cpu_s=None, evaluations=300, candidates=None))
-    assert run.search.docket.ended_by == ""
-    assert run.search.over(run.now) == ""
+    assert run.search.state.docket.ended_by == ""
+    assert ends.over(run.search.state, run.now) == ""

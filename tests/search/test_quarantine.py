@@ -31,9 +31,9 @@ def test_what_is_quarantined_is_never_placed_and_never_leads(tmp_path: Path, see
     script = Script(seed_files={"main.py": "X = 0.3\n"}, answer=_answer, contract=CONTRACT, budget=budget, seed=seed)
     with Harness(script, tmp_path) as run:
         run.drive()
-        leader = run.search.people.leader
+        leader = run.search.state.population.leader
         assert leader is not None
-        assert 0.3 < (run.search.people.score(leader) or 0.0) <= CEILING
+        assert 0.3 < (run.search.state.population.score(leader) or 0.0) <= CEILING
     records = [stamped.record for stamped in read_journal(tmp_path)]
     held = {one.result.candidate for one in records if isinstance(one, Measured) and one.result.status is Status.REJECTED}
     assert held, "the search never came to the bound: the test shows nothing"

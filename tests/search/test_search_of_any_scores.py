@@ -15,7 +15,7 @@ from simulation import Simulation, build, contract, hash_of, state
 from archive import Measured, Placed, Start, Status, tame
 from evolve.cli.show._text import gain, score
 from evolve.confirm import SIZES, estimate, make_vault
-from evolve.search._memory import notes
+from evolve.search._notes import notes
 from evolve.search._population import standing
 from evolve.validation._compare import _no_vault
 from evolve.views._progress import Watch
@@ -37,7 +37,7 @@ class Odd(Simulation):
     def measure(self, issued, index):
         entry = issued.entries[index]
         made = super().measure(issued, index)
-        key = hash_of(entry.candidate) + (entry.seed if self.search.contract.noisy else 0)
+        key = hash_of(entry.candidate) + (entry.seed if self.search.state.contract.noisy else 0)
         value = self.scores[key % len(self.scores)]
         return replace(made, score=value) if made.status is Status.OK else made
 
@@ -51,14 +51,14 @@ def odd(kind, policy, scores, *, evaluations=60, **config):
 
 def read(search):
     """What the reading verbs compute; every number of it has to be one."""
-    seen = Watch(search).look(1e6)
-    number_ = best_of(search)
-    noise_of(search, tails=True)
-    notes(search)
-    for row in range(len(search.people.rows)):
-        if search.people.score(row) is not None:
-            _no_vault(search, search.people.rows[row].id)
-            word_of(search, row)
+    seen = Watch(search.state).look(1e6)
+    number_ = best_of(search.state)
+    noise_of(search.state, tails=True)
+    notes(search.state)
+    for row in range(len(search.state.population.rows)):
+        if search.state.population.score(row) is not None:
+            _no_vault(search, search.state.population.rows[row].id)
+            word_of(search.state, row)
     text = json.dumps(asdict(seen), allow_nan=False)
     assert "inf" not in text.replace("confirm", "")
     if seen.best is not None and seen.seed is not None:
@@ -77,7 +77,7 @@ def read(search):
 def test_any_finite_scores_can_be_searched_replayed_and_read(kind, policy, scores):
     run = odd(kind, policy, scores)
     run.run()
-    assert run.search.people.n_settled > 1 or run.search.failed or policy == "one_plus_one"
+    assert run.search.state.population.n_settled > 1 or run.search.run.failure or policy == "one_plus_one"
     read(run.search)
     again = build(kind, policy=policy)
     for stamped in run.log:
@@ -88,7 +88,7 @@ def test_any_finite_scores_can_be_searched_replayed_and_read(kind, policy, score
 def test_a_score_beyond_what_is_compared_is_shown_as_it_is():
     run = odd(contract(noisy=True), "map_elites", [3e200, 3e200, 7e250, 7e250])
     run.run()
-    seen, people = Watch(run.search).look(1e6), run.search.people
+    seen, people = Watch(run.search.state).look(1e6), run.search.state.population
     assert seen.best.score > 1e199
     assert seen.seed.score > 1e199
     for row in people.rows:

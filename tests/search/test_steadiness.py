@@ -52,16 +52,16 @@ def draw(candidate, seed, n):
 def test_before_a_run_ends_its_best_and_the_seed_program_are_measured_again_in_another_slot():
     run = driven(lambda *_: 0.0)
     again = [issued for issued in records(run, MeasureIssued) if issued.purpose is Purpose.RECHECK]
-    best = run.search.people.rows[best_of(run.search)].id
+    best = run.search.state.population.rows[best_of(run.search.state)].id
     assert [issued.entries[0].candidate for issued in again] == ["seed", best]
     assert all(issued.needs.elsewhere for issued in again)
     assert all(issued.entries[0].start is Start.COLD for issued in again)
     first = {record.result.candidate: record.result.seed for record in reversed(records(run, Measured))}
     assert again[0].entries[0].seed != first["seed"]  # a deterministic score hangs on none
     assert again[1].entries[0].seed == first[best]
-    assert run.search.spend.evaluations <= 60
-    assert word_of(run.search, best_of(run.search)) == ""
-    assert gain_of(run.search, best_of(run.search)) > 0
+    assert run.search.run.usage.evaluations <= 60
+    assert word_of(run.search.state, best_of(run.search.state)) == ""
+    assert gain_of(run.search.state, best_of(run.search.state)) > 0
     assert not records(run, Event)
 
 
@@ -69,21 +69,21 @@ def test_before_a_run_ends_its_best_and_the_seed_program_are_measured_again_in_a
 def test_noise_that_nobody_declared_is_said_with_what_to_type_and_is_no_gain(jitters):
     run = driven(jitters)
     search = run.search
-    said = search.steadiness.said(search.people)
+    said = search.state.steadiness.said(search.state.population)
     assert "noisy although declared deterministic" in said
     assert REMEDY in said
     assert [(event.what, event.level) for event in records(run, Event)] == [(NOISY, "warning")]
-    seen = Watch(search).look(run.now)
+    seen = Watch(search.state).look(run.now)
     assert seen.not_deterministic == said
     assert seen.gain is None
-    assert seen.word == (WITHIN if best_of(search) else "")
+    assert seen.word == (WITHIN if best_of(search.state) else "")
 
 
 def test_a_tremor_far_below_the_gain_is_said_and_leaves_the_gain():
     run = driven(lambda candidate, seed, n: 1e-9 * n)
-    assert run.search.steadiness.said(run.search.people)
-    assert gain_of(run.search, best_of(run.search)) > TIMES * 1e-9
-    assert word_of(run.search, best_of(run.search)) == ""
+    assert run.search.state.steadiness.said(run.search.state.population)
+    assert gain_of(run.search.state, best_of(run.search.state)) > TIMES * 1e-9
+    assert word_of(run.search.state, best_of(run.search.state)) == ""
 
 
 def test_a_program_that_alone_does_not_repeat_is_rejected_and_the_next_best_is_looked_at():
@@ -96,19 +96,19 @@ def test_a_program_that_alone_does_not_repeat_is_rejected_and_the_next_best_is_l
     run = driven(jitters, evaluations=400)
     search = run.search
     rejected = [one.result for one in records(run, Measured) if one.result.reason.startswith("not_reproducible")]
-    assert len(rejected) == search.steadiness.rejected == 2
+    assert len(rejected) == search.state.steadiness.rejected == 2
     assert all(own[result.candidate] and result.status is Status.REJECTED for result in rejected)
-    assert not search.steadiness.doubtful
-    assert not own[search.people.rows[best_of(search)].id]
-    assert word_of(search, best_of(search)) == ""
-    assert search.people.score(best_of(search)) < 2
+    assert not search.state.steadiness.doubtful
+    assert not own[search.state.population.rows[best_of(search.state)].id]
+    assert word_of(search.state, best_of(search.state)) == ""
+    assert search.state.population.score(best_of(search.state)) < 2
 
 
 def test_where_many_programs_do_not_repeat_the_problem_is_at_fault():
     run = driven(lambda candidate, seed, n: 0.0 if candidate == "seed" else 0.01 * n, evaluations=600)
-    assert run.search.steadiness.rejected == TRUSTED
-    assert run.search.steadiness.steady
-    assert run.search.steadiness.said(run.search.people)
+    assert run.search.state.steadiness.rejected == TRUSTED
+    assert run.search.state.steadiness.steady
+    assert run.search.state.steadiness.said(run.search.state.population)
 
 
 def test_a_seed_program_that_fails_when_it_is_measured_again_ends_nothing_and_nothing_is_called_a_gain():
@@ -123,12 +123,12 @@ def test_a_seed_program_that_fails_when_it_is_measured_again_ends_nothing_and_no
     run.measure = measure
     run.begin()
     run.run()
-    assert not run.search.failed
-    assert run.search.people.score(0) is not None
-    assert "ended as crash when it was measured again: no luck" in run.search.steadiness.said(run.search.people)
-    assert gain_of(run.search, best_of(run.search)) is None
+    assert not run.search.run.failure
+    assert run.search.state.population.score(0) is not None
+    assert "ended as crash when it was measured again: no luck" in run.search.state.steadiness.said(run.search.state.population)
+    assert gain_of(run.search.state, best_of(run.search.state)) is None
     run.open()
-    assert not run.search.failed
+    assert not run.search.run.failure
 
 
 def test_whoever_leads_for_long_is_measured_again_while_the_search_goes_on():
@@ -142,18 +142,18 @@ def test_a_best_that_was_measured_once_is_called_so():
     run = Jittery(build(contract(), evaluations=60), np.random.default_rng(3), jitters=lambda *_: 0.0)
     run.begin()
     run.run(60)
-    assert run.search.people.leader
-    leader = run.search.people.leader
-    assert word_of(run.search, leader) == ONCE
-    assert gain_of(run.search, leader) > 0
-    assert stated_gain(run.search, leader) is None
-    assert Watch(run.search).look(run.now).gain is None
+    assert run.search.state.population.leader
+    leader = run.search.state.population.leader
+    assert word_of(run.search.state, leader) == ONCE
+    assert gain_of(run.search.state, leader) > 0
+    assert stated_gain(run.search.state, leader) is None
+    assert Watch(run.search.state).look(run.now).gain is None
 
 
 @pytest.mark.parametrize("evaluations", [1, 2, 3, 5, 8])
 def test_a_small_budget_is_kept(evaluations):
     run = driven(draw, evaluations=evaluations)
-    assert run.search.spend.evaluations == evaluations
+    assert run.search.run.usage.evaluations == evaluations
 
 
 @settings(max_examples=20, deadline=None)
@@ -166,8 +166,8 @@ def test_a_replay_knows_what_was_found(arrivals, size, kind):
     for stamped in run.log:
         again.apply(stamped)
     assert state(again) == state(run.search)
-    assert again.steadiness == run.search.steadiness
-    json.dumps(again.steadiness.said(again.people), allow_nan=False)
+    assert again.state.steadiness == run.search.state.steadiness
+    json.dumps(again.state.steadiness.said(again.state.population), allow_nan=False)
 
 
 def test_an_exact_claim_holds_only_for_a_gain_that_came_again():
@@ -190,7 +190,7 @@ def test_any_scores_can_be_compared(scores):
 def test_what_was_found_outlives_a_checkpoint():
     found = Steadiness(scores={0: [1.0, 1.0], 3: [2.0, 2.5]})
     search, again = build(contract()), build(contract())
-    search.steadiness = found
+    search.state.steadiness = found
     arrays: list = []
     put_state(again, state_of(search, arrays), arrays)
-    assert (again.steadiness.widest, again.steadiness.doubtful) == ((3, 2.0, 2.5), True)
+    assert (again.state.steadiness.widest, again.state.steadiness.doubtful) == ((3, 2.0, 2.5), True)

@@ -23,7 +23,7 @@ from evolve.cli.show._text import (
     unchecked_text,
 )
 from evolve.search._claims import suspicion
-from evolve.search._search import Search
+from evolve.search._state import ProblemState
 from evolve.search._stopping import GIVEN, spent
 from evolve.views._lineage import Step, story
 from evolve.views._outlook import ending_limits, raising
@@ -35,10 +35,10 @@ _SPENT = 0.95  # of the clock: what is left of it then is not worth a word
 _STEPS = 8  # of the lineage; the middle of a longer one is left out
 
 
-def ending(summary: Summary, search: Search, texts: TextStore) -> str:
+def ending(summary: Summary, state: ProblemState, texts: TextStore) -> str:
     """Seed and best, how the best came about, where the run lies, and what to type next."""
-    sign, best = search.people.sign, best_of(search)
-    rows = [("ended", _ended(summary, search))]
+    sign, best = state.population.sign, best_of(state)
+    rows = [("ended", _ended(summary, state))]
     if summary.seed_score is not None and summary.final is None:  # final runs bring a seed mean of their own
         rows.append(("seed", f"{number(summary.seed_score)} {summary.metric}"))
     if summary.best_score is not None and summary.seed_score is not None:
@@ -48,7 +48,7 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
             known = "was found" if summary.unchecked is None else "is known for certain yet"
             rows.append(("best", f"nothing better than the seed program {known}"))
         else:
-            more, base = stated_gain(search, best), summary.seed_score
+            more, base = stated_gain(state, best), summary.seed_score
             claim = f"; {summary.word}" if summary.word else ""
             # of what is confirmed the vault's estimate stands below
             gained = "" if summary.word == CONFIRMED or more is None else f", gain {gain(more, base)}"
@@ -56,7 +56,7 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
     if summary.unchecked is not None:
         rows.append(("", unchecked_text(summary.unchecked)))
     if summary.openings:
-        rows += _claim_rows(search)
+        rows += _claim_rows(state)
     if summary.noise is not None:
         rows.append(("noise", noise_text(summary.noise)))
     if summary.not_deterministic:
@@ -68,24 +68,24 @@ def ending(summary: Summary, search: Search, texts: TextStore) -> str:
     )
     rows += evaluator_rows(summary.evaluator, summary.run)
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
-    if models := models_text(summary.models, search.budget):
+    if models := models_text(summary.models, state.run.budget):
         rows.append(("models", models))
     if summary.tier != "strict":
         rows.append(("sandbox", "none: nothing kept the candidates from reaching the score"))
     rows.append(("run", summary.run))
     text = [columns(rows)]
     if best not in (None, SEED):
-        text.append(f"\nhow it came about\n{_story(story(search, texts, best))}")
-    return "\n".join([*text, "\nnext", *(f"  {command}" for command in _next(summary, search))])
+        text.append(f"\nhow it came about\n{_story(story(state, texts, best))}")
+    return "\n".join([*text, "\nnext", *(f"  {command}" for command in _next(summary, state))])
 
 
-def _ended(summary: Summary, search: Search) -> str:
+def _ended(summary: Summary, state: ProblemState) -> str:
     if summary.status == "done" and summary.reason.startswith("budget."):
-        limit = search.budget.evaluations if summary.reason == "budget.evaluations" else None
+        limit = state.run.budget.evaluations if summary.reason == "budget.evaluations" else None
         if limit is not None and summary.measurements < limit:
             return f"done: {summary.reason}, with {limit - summary.measurements} of {limit} left that were set aside and not needed"
-        wall_s = search.budget.wall_s if summary.reason == "budget.wall_s" else None
-        if wall_s is not None and search.contract.noisy and summary.wall_s < _SPENT * wall_s:
+        wall_s = state.run.budget.wall_s if summary.reason == "budget.wall_s" else None
+        if wall_s is not None and state.contract.noisy and summary.wall_s < _SPENT * wall_s:
             left = f"{duration(wall_s - summary.wall_s)} of {duration(wall_s)}"
             return f"done: {summary.reason}, with {left} left that was set aside for claims and not needed"
         return f"done: {summary.reason} is spent"
@@ -112,16 +112,16 @@ def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:
     ]
 
 
-def _claim_rows(search: Search) -> list[tuple[str, str]]:
+def _claim_rows(state: ProblemState) -> list[tuple[str, str]]:
     """What the vaults came to."""
-    rows, sign, unit = [], search.people.sign, search.contract.unit
-    for vault in search.docket.vaults:
-        id_ = search.people.rows[vault.candidate].id
+    rows, sign, unit = [], state.population.sign, state.contract.unit
+    for vault in state.docket.vaults:
+        id_ = state.population.rows[vault.candidate].id
         if vault.confirmed and vault.effect is not None and not vault.withdrawn:
             low, high = sorted((sign * vault.effect.low, sign * vault.effect.high))
             effect = f"{signed(sign * vault.effect.effect, high - low)} {unit}".strip()
             effect = bound_of(vault, sign) or f"{effect}, 95 % interval {number(low, high - low)} to {number(high, high - low)}"
-            doubt = f"; suspect: {why}" if (why := suspicion(search, vault)) else ""
+            doubt = f"; suspect: {why}" if (why := suspicion(state, vault)) else ""
             rows.append(("confirmed", f"{id_}, effect {effect}{doubt}"))
         else:
             word = "withdrawn" if vault.withdrawn else "open" if vault.confirmed is None else "not confirmed"
@@ -143,13 +143,13 @@ def _story(steps: tuple[Step, ...]) -> str:
     return "\n".join([*lines[:half], f"... {len(lines) - _STEPS} more ...", *lines[-half:]])
 
 
-def _in_the_way(summary: Summary, search: Search) -> tuple[str, ...]:
+def _in_the_way(summary: Summary, state: ProblemState) -> tuple[str, ...]:
     """The limits that a further child needs raised.  Where people make the children they are not what ended the run."""
-    by = spent(search, search.spend.last_at) if summary.reason == GIVEN else ""
-    return (by,) if by else ending_limits(search, summary.reason)
+    by = spent(state, state.run.usage.last_at) if summary.reason == GIVEN else ""
+    return (by,) if by else ending_limits(state, summary.reason)
 
 
-def _next(summary: Summary, search: Search) -> list[str]:
+def _next(summary: Summary, state: ProblemState) -> list[str]:
     commands, run = [], shlex.quote(summary.run)
     if summary.status == "failed":
         commands.append(f"evolve validate {shlex.quote(str(Path(summary.run) / 'problem'))}")
@@ -161,9 +161,9 @@ def _next(summary: Summary, search: Search) -> list[str]:
     if summary.status in ("interrupted", "stopped"):
         commands.append(f"evolve resume {run}")
     elif summary.status == DEGRADED:
-        commands.append(going_on(search, summary.run))
-    elif limits := _in_the_way(summary, search):
-        commands.append(raising(search, search.spend.last_at, summary.run, *limits))
+        commands.append(going_on(state, summary.run))
+    elif limits := _in_the_way(summary, state):
+        commands.append(raising(state, state.run.usage.last_at, summary.run, *limits))
     elif summary.reason == GIVEN:
         commands.append(f"evolve ask {run} --out work/1")
     return commands

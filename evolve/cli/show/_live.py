@@ -34,7 +34,7 @@ from evolve.cli.show._text import (
 from evolve.confirm import SIZES, Noise, resolvable
 from evolve.engine._session import Announcement
 from evolve.search._claims import allowance
-from evolve.search._search import Search
+from evolve.search._state import ProblemState
 from evolve.views._progress import Progress, Watch
 from evolve.views._summary import CONFIRMED, noise_of
 
@@ -62,10 +62,10 @@ def open_view() -> View:
 class View:
     """Plain lines: every few seconds, on each new best, and what a person must not miss.
 
-    ``search`` and ``texts`` are the run's, from the announcement on.
+    ``state`` and ``texts`` are the run's, from the announcement on.
     """
 
-    search: Search
+    state: ProblemState
     texts: TextStore
 
     def __init__(self) -> None:
@@ -85,13 +85,13 @@ class View:
 
     def announce(self, announcement: Announcement) -> None:
         """The first lines."""
-        self.search, self.texts = announcement.search, announcement.texts
-        self._watch = Watch(self.search)
+        self.state, self.texts = announcement.state, announcement.texts
+        self._watch = Watch(self.state)
         self._due = time.time() + self.every_s
         for name, text in header(announcement):
             self.tell(f"{name:<9}{text}")
 
-    def record(self, search: Search, stamped: Stamped) -> None:
+    def record(self, state: ProblemState, stamped: Stamped) -> None:
         """After each record."""
         match stamped.record:
             case Event(level="warning" | "error", text=text):
@@ -110,22 +110,22 @@ class View:
             return
         self._tell_noise()
         now = stamped.at
-        new = search.people.leader != self._leader
+        new = state.population.leader != self._leader
         if now < self._due and not (new and now >= self._soon):
             return
-        self._leader = search.people.leader
+        self._leader = state.population.leader
         self._due, self._soon = now + self.every_s, now + min(BEST_S, self.every_s)
         self.show(self._watch.look(now), now)
 
     def _tell_noise(self) -> None:
         """Once it is known: how noisy the problem is, and what the budget set aside can resolve."""
-        pooled = self.search.people.pooled[-1]
-        if self._noise_told or not self.search.contract.noisy or pooled.df < self.search.config.seed_runs - 1:
+        pooled = self.state.population.pooled[-1]
+        if self._noise_told or not self.state.contract.noisy or pooled.df < self.state.run.config.seed_runs - 1:
             return
         self._noise_told = True
-        noise = noise_of(self.search)
+        noise = noise_of(self.state)
         if noise is not None:
-            self.tell(f"noise: {noise_text(noise)}; {resolvable_text(self.search, noise)}")
+            self.tell(f"noise: {noise_text(noise)}; {resolvable_text(self.state, noise)}")
 
     def show(self, seen: Progress, now: float) -> None:
         """How the run stands at Unix time ``now``."""
@@ -203,8 +203,8 @@ class Display(View):
 
 def header(announcement: Announcement) -> list[tuple[str, str]]:
     """What a person wants to know first: where the run lies, what it does, what it may spend, what confines it."""
-    search = announcement.search
-    contract, seen = search.contract, Watch(search).look(time.time())
+    state = announcement.state
+    contract, seen = state.contract, Watch(state).look(time.time())
     noise = "noisy" if contract.noisy else "declared deterministic" if seen.not_deterministic else "deterministic"
     lines = [
         ("run", f"{announcement.run}{' (resumed)' if announcement.resumed else ''}"),
@@ -215,21 +215,21 @@ def header(announcement: Announcement) -> list[tuple[str, str]]:
     lines.append(("budget", budget_text(seen)))
     lines += _model_lines(announcement)
     if contract.noisy:
-        lines.append(("confirm", f"{100 * search.budget.confirm:.0f} % of the budget is set aside to confirm improvements"))
-    lines.append(("sandbox", "strict" if search.tier == "strict" else _NO_WALLS))
+        lines.append(("confirm", f"{100 * state.run.budget.confirm:.0f} % of the budget is set aside to confirm improvements"))
+    lines.append(("sandbox", "strict" if state.run.tier == "strict" else _NO_WALLS))
     lines.append(("end", f"Ctrl-C, or from elsewhere: evolve stop {shlex.quote(str(announcement.run))}"))
     return lines
 
 
 def _model_lines(announcement: Announcement) -> list[tuple[str, str]]:
     """Which models are asked, or why none is."""
-    search, offered = announcement.search, announcement.search.accounts.offered
+    state, offered = announcement.state, announcement.state.run.model_limits.offered
     if announcement.no_models:
         return [("models", f"note: {announcement.no_models}")]
     if not offered:
         return [("models", "none; with a key, from the next run on: llm=anthropic budget.usd=2 (docs/how-to/models.md)")]
-    free = "" if search.budget.bounds_models else "; nothing limits what they cost: set budget.usd"
-    return [("models", f"{', '.join(offered)}, at most {counted(search.llm.in_flight, 'call')} at a time{free}")]
+    free = "" if state.run.budget.bounds_models else "; nothing limits what they cost: set budget.usd"
+    return [("models", f"{', '.join(offered)}, at most {counted(state.run.llm.in_flight, 'call')} at a time{free}")]
 
 
 def _limits(seen: Progress, elapsed_s: float) -> list[tuple[float, float, Callable[[float], str], str, str]]:
@@ -278,9 +278,9 @@ def noise_text(noise: Noise) -> str:
     return f"sd {noise.sd:.3g} of one measurement (90 % interval {noise.low:.3g} to {noise.high:.3g}, df {noise.df}){tails}"
 
 
-def resolvable_text(search: Search, noise: Noise) -> str:
+def resolvable_text(state: ProblemState, noise: Noise) -> str:
     """What the budget set aside can find, or that it holds no vault."""
-    left = allowance(search)
+    left = allowance(state)
     able = [sizes for sizes in SIZES if sizes.own + sizes.bank <= left]
     if not able:
         least = SIZES[0].own + SIZES[0].bank

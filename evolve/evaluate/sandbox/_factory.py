@@ -21,7 +21,7 @@ from evolve.evaluate.sandbox._imports import mentioned
 from evolve.evaluate.sandbox._none import Bare
 from evolve.evaluate.sandbox._sandbox import TrialSandbox
 from evolve.evaluate.sandbox._spare import Spare
-from evolve.evaluate.sandbox._start import Folders, Job, Started, remove
+from evolve.evaluate.sandbox._start import Folders, Job, Started, Tier, remove
 from evolve.evaluate.sandbox._warm import Warm, WarmUnavailable, sendable
 from evolve.problem._contract import Stage
 
@@ -99,7 +99,7 @@ class Launcher:
     """
 
     def __init__(self, way: Strict | Bare, lane: Lane, private: Path, lock: int) -> None:
-        self.way = way
+        self.way: Tier = way
         self.lane = lane
         self.tier = way.name
         self.tier_hash = way.policy

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import SystemRandom
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,12 +19,9 @@ from evolve.evaluate._umask import plain_umask
 from evolve.evaluate.isolation._limits import Limits, limits_of
 from evolve.evaluate.sandbox._monitor import Watch, Watched
 from evolve.evaluate.sandbox._request import Request, Returns, pack_call
-from evolve.evaluate.sandbox._start import Job, Started
+from evolve.evaluate.sandbox._start import Job, Started, Starts
 from evolve.evaluate.sandbox._timed import N_EMPTY, TimedWatch, Turns
 from evolve.problem._contract import Stage
-
-if TYPE_CHECKING:
-    from evolve.evaluate.sandbox._factory import Launcher
 
 
 class TrialSandbox:
@@ -38,7 +34,7 @@ class TrialSandbox:
         output_hash: hash of the bytes of the last reply that brought values or files; empty before.
     """
 
-    def __init__(self, launcher: Launcher, files: Mapping[str, str], stage: Stage, start: Start, cpu_limit_s: float | None) -> None:
+    def __init__(self, launcher: Starts, files: Mapping[str, str], stage: Stage, start: Start, cpu_limit_s: float | None) -> None:
         self.usage = Usage()
         self.scorer_usage = Usage()
         self.output_hash = ""

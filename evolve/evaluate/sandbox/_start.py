@@ -12,9 +12,11 @@ from typing import Protocol
 
 from archive import Start
 from evolve.evaluate.child import _stub
+from evolve.evaluate.child._spawn import Lane
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.sandbox._monitor import Measured, Running
 from evolve.evaluate.sandbox._request import Places, Request, sealed
+from evolve.problem._contract import Stage
 
 _STUBS = ("_stub", "_stub_program", "_stub_server")
 
@@ -77,7 +79,10 @@ class Tier(Protocol):
     """A way to run candidates."""
 
     name: str
-    policy: str  # hash of everything that decides what a candidate can reach
+
+    @property
+    def policy(self) -> str:
+        """A hash of everything that decides what a candidate can reach."""
 
     def places(self, folder: Path) -> Places:
         """Where things will lie for a candidate whose trial uses ``folder`` outside."""
@@ -184,3 +189,23 @@ class Folders:
 def remove(folder: Path) -> None:
     """Remove a folder, whatever a candidate without walls may have done in it."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+class Starts(Protocol):
+    """What a trial needs of its slot: where a candidate is started, and in which folder."""
+
+    lane: Lane
+    folders: Folders
+
+    @property
+    def way(self) -> Tier:
+        """How candidates are run there."""
+
+    def start(self, job: Job, wanted: Start) -> Started:
+        """Start a candidate as asked for, or colder where that is not to be had."""
+
+    def give_back(self, folder: Path) -> None:
+        """A folder that nobody uses any more."""
+
+    def trial_closed(self, files: Mapping[str, str], stage: Stage, start: Start) -> None:
+        """A trial of these files is over."""

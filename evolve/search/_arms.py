@@ -1,0 +1,82 @@
+"""Arms, by name only: operator x model x format, whether one may get a ticket now, and what its money is worth in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archive import Arm
+from evolve.budget._usage import affordable
+from evolve.config._schema import LlmConfig
+from evolve.search._state import ProblemState
+
+PARADIGM, REPAIR, CROSSOVER, SIMPLIFY = "llm_paradigm", "llm_repair", "llm_crossover", "llm_simplify"
+_HOUR_USD = 1.0  # of a slot, where no budget says what an hour is worth
+
+
+def arms_of(llm: LlmConfig) -> list[Arm]:
+    """What the bandit may choose: operator x model x format.  A repair is a small edit, a new paradigm a whole program."""
+    arms: list[Arm] = []
+    for operator in llm.operators if llm.provider != "none" else ():
+        for model in llm.asked:
+            if operator == PARADIGM:
+                formats: Sequence[str] = ("file",)
+                if llm.large and model != llm.large:
+                    continue
+            elif operator == REPAIR and "diff" in llm.formats:
+                formats = ("diff",)
+            else:
+                formats = llm.formats
+            arms += [Arm(operator, model, format) for format in formats]
+    return arms
+
+
+def hour_usd(state: ProblemState) -> float:
+    """What an hour of one slot is worth in dollars: as configured; else what makes the money last as long as the machine's time."""
+    if state.run.llm.hour_usd is not None:
+        return state.run.llm.hour_usd
+    budget, spend = state.run.budget, state.run.usage
+    hours = affordable(budget, spend, state.run.slots) * spend.measure_wall_s / 3600
+    if budget.usd is None or not 0 < hours < float("inf"):
+        return _HOUR_USD
+    return budget.usd / hours
+
+
+def awaited(state: ProblemState) -> int:
+    """Propose tickets whose answer may still come in this opening: not those in batches."""
+    batched = {record.attempt.ticket for record in state.run.model_limits.ledger.batched()}
+    return sum(bool(issued.arm.model) and ticket not in batched for ticket, issued in state.run.tickets.proposals.items())
+
+
+def seconds_of(state: ProblemState, usd: float) -> float:
+    """Money as seconds of a slot, for comparing what children cost."""
+    return 3600 * usd / hour_usd(state) if usd else 0.0
+
+
+def in_flight(state: ProblemState) -> int:
+    """Propose tickets that wait for a model."""
+    return sum(bool(ticket.arm.model) for ticket in state.run.tickets.proposals.values())
+
+
+def able(state: ProblemState) -> bool:
+    """Whether any model can be asked, now or later: the large one only where others' children have led to stagnation, or may."""
+    accounts = state.run.model_limits
+    left = [model for model in accounts.offered if accounts.may_ask(model) and not accounts.in_vain(model)]
+    others = bool(state.run.config.operators) or any(not _is_large(state, model) for model in left)
+    return bool(left) and (others or _stagnant(state))
+
+
+def _is_large(state: ProblemState, model: str) -> bool:
+    return model == state.run.llm.large and model not in state.run.llm.models
+
+
+def _stagnant(state: ProblemState) -> bool:
+    return state.population.n_settled - state.population.leader_at >= state.run.llm.stagnation
+
+
+def allowed(state: ProblemState, arm: Arm, now: float) -> bool:
+    """Whether a model's arm may get a ticket now, whatever its operator needs of the archive."""
+    if not state.run.model_limits.may_ask(arm.model) or in_flight(state) >= state.run.llm.in_flight:
+        return False
+    if state.run.model_limits.resting.get(arm.model, 0.0) > now:
+        return False
+    return _stagnant(state) or not (_is_large(state, arm.model) or arm.operator == PARADIGM)

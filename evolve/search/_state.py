@@ -1,0 +1,134 @@
+"""What a search knows: exactly what records make of it, and what a checkpoint keeps.  Only ``Search.apply`` changes it.
+
+``RunState`` is the run's, whatever it works on; ``ProblemState`` one problem's, with the run beside it.  There is no clock and no
+generator in either: time and what is measured only are arguments of whoever decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from archive import Arm
+from evolve._rng import measurement_seed
+from evolve.budget._cpu_budget import SEED
+from evolve.budget._model_limits import Accounts
+from evolve.budget._usage import Spend
+from evolve.config._schema import LlmConfig, SearchConfig, StopConfig
+from evolve.confirm import Contest, Docket, Panel, Repeats
+from evolve.problem._contract import Budget, Contract
+from evolve.search._faults import Faults
+from evolve.search._memory import Memory
+from evolve.search._population import Population
+from evolve.search._steadiness import Steadiness
+from evolve.search._tickets import Tickets
+from evolve.search._tuning import Tuning
+from evolve.select import Bandit, Novelty
+
+
+class Phase(StrEnum):
+    """How far a run has come, by its records."""
+
+    RUNNING = "running"
+    STOPPING = "stopping"  # nothing new is started
+    FAILED = "failed"  # it cannot go on
+    PAUSED = "paused"  # its last driver measured what was ready and no more
+    CLOSED = "closed"  # its last driver let go of it
+
+
+@dataclass(frozen=True, slots=True)
+class StopReason:
+    """Why a run does not go on: the status it ends with, and the reason in words; both "" while it runs."""
+
+    phase: Phase = Phase.RUNNING
+    status: str = ""
+    why: str = ""
+
+    @property
+    def ends(self) -> str:
+        """Why nothing more is asked for ("" while something may be)."""
+        return self.why if self.phase in (Phase.STOPPING, Phase.FAILED) else ""
+
+
+@dataclass(slots=True)
+class RunState:
+    """What belongs to a run as a whole."""
+
+    config: SearchConfig
+    stop: StopConfig
+    llm: LlmConfig
+    budget: Budget
+    seed: int
+    model_limits: Accounts
+    secret: str = ""  # what measurement seeds derive from; a run of an older version has none
+    slots: int = 1
+    tier: str = ""  # of the driver that has the run now
+    usage: Spend = field(default_factory=Spend)
+    tickets: Tickets = field(default_factory=Tickets)
+    end: StopReason = StopReason()
+    handled_requests: set[str] = field(default_factory=set)  # carried out or refused; never again
+
+    @property
+    def failure(self) -> str:
+        """Why the run cannot go on ("" if it can)."""
+        return self.end.why if self.end.phase is Phase.FAILED else ""
+
+    def measurement_seed(self, candidate: str, stream: str, index: int) -> int:
+        """The seed of a measurement; nobody who does not have the run's journal can work it out."""
+        return measurement_seed(self.secret or self.seed, candidate, stream, index)
+
+    def fail(self, why: str) -> None:
+        """The run cannot go on; the first reason is the one that is kept, and "" is none."""
+        if why and self.end.phase is not Phase.FAILED:
+            self.end = StopReason(Phase.FAILED, "failed", why)
+
+
+@dataclass(slots=True)
+class ProblemState:
+    """What belongs to one problem of a run, whose own state is ``run``."""
+
+    run: RunState
+    contract: Contract
+    problem: str
+    population: Population
+    bandit: Bandit
+    contest: Contest
+    novelty: Novelty
+    docket: Docket = field(default_factory=Docket)
+    repeats: Repeats = field(default_factory=Repeats)
+    panel: Panel = field(default_factory=Panel)
+    steadiness: Steadiness = field(default_factory=Steadiness)
+    tuning: Tuning = field(default_factory=Tuning)
+    memory: Memory = field(default_factory=Memory)
+    faults: Faults = field(default_factory=Faults)
+    finals: tuple[str, int] | None = None  # the finalist and the number of final entries still owed
+    final_scores: list[tuple[str, float]] = field(
+        default_factory=list
+    )  # of the finals in hand: candidate, score in the problem's sign
+    retracted: list[int] = field(default_factory=list)  # found to cheat
+    to_reverify: list[int] = field(default_factory=list)  # descend from one of those, hold a place, title or claim
+    incumbent: int = SEED  # of the baselines that keep one
+    tickets_of_round: int = 0
+    fruitless: dict[str, int] = field(
+        default_factory=dict
+    )  # tickets since the last that gave a new program, by what became of them
+    judged_at: tuple[int, int] = (-1, -1)  # runs and retractions when claims were judged in vain
+
+
+FAMILIES = {"tune": "tune", "ast_edit": "edit", "crossover": "merge", "llm_paradigm": "paradigm"}  # else "model"
+
+
+def problem_state(run: RunState, contract: Contract, problem: str, arms: Sequence[Arm], *, titled: bool) -> ProblemState:
+    """The state of a problem of which nothing is known yet; ``titled`` where a champion is kept that children must beat."""
+    families = [FAMILIES.get(arm.operator, "model") for arm in arms]
+    config = run.config
+    return ProblemState(
+        run=run,
+        contract=contract,
+        problem=problem,
+        population=Population(problem, contract, keep=config.keep),
+        bandit=Bandit(arms, families, discount=config.discount, family_floor=config.family_floor),
+        contest=Contest(titled=titled),
+        novelty=Novelty(run.llm.novelty_share),
+    )
