@@ -1,0 +1,47 @@
+"""The house as it stands on disk: the README's tree, what each room says of itself, how many doors there are."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = sorted(path.parent for top in ("evolve", "archive") for path in (ROOT / top).rglob("__init__.py"))
+
+
+def tree_of_readme() -> set[str]:
+    """The folders that the README's tree names, by path."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## The tree")[2].split("```")[1]
+    found, top = set(), ""
+    for line in text.strip().splitlines():
+        indent, name = re.match(r"( *)(\S+)/", line).groups()
+        top = top if indent else name
+        found.add(f"{top}/{name}" if indent else name)
+    return found
+
+
+def test_the_tree_in_the_readme_is_the_tree_on_disk():
+    packages = {str(room.relative_to(ROOT)) for room in ROOMS if len(room.relative_to(ROOT).parts) <= 2}
+    data = {name for name in ("problems", "configs", "benchmarks") if (ROOT / name).is_dir()}
+    assert tree_of_readme() == packages | data
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: str(room.relative_to(ROOT)))
+def test_every_room_says_what_lives_there(room):
+    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8")))
+    assert said
+    assert said.splitlines()[0].endswith((".", "``"))
+
+
+def test_few_modules_stand_outside_of_all_rooms():
+    assert len(list((ROOT / "evolve").glob("*.py"))) <= 8
+
+
+def test_the_page_of_the_house_names_files_that_are_there():
+    page = (ROOT / "docs" / "design" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\b((?:evolve|archive|engine|search|execute|evaluate|confirm|runs)/[\w/]+\.py)\b", page))
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not any((ROOT / base / name).is_file() for base in ("", "evolve"))] == []
