@@ -340,6 +340,8 @@ SELECT f.run, e.seq, e."at" AS unix_s, e.kind, e.level, e.problem, e.what, e.tex
     UNION ALL SELECT run_no, seq, "at", 'migrated', 'info', problem, candidate, source || ' -> ' || target FROM raw.migrated
     UNION ALL SELECT run_no, seq, "at", 'champion', 'info', problem, candidate, 'e = ' || e_value FROM raw.champion
     UNION ALL SELECT run_no, seq, "at", 'vault_opened', 'info', problem, candidate, 'against ' || reference FROM raw.vault_opened
+    UNION ALL SELECT run_no, seq, "at", 'claim', 'info', problem, candidate,
+        CASE WHEN confirmed THEN 'confirmed against ' || reference ELSE 'not confirmed: ' || coalesce(reason, '') END FROM raw.claim
     UNION ALL SELECT run_no, seq, "at", 'retraction', 'warning', problem, candidate, why FROM raw.retraction) e
 JOIN raw.runs f USING (run_no) ORDER BY run_no, e.seq"""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from evolve._counted import counted
@@ -14,7 +16,7 @@ from evolve.cli.show._text import columns, duration, gain, number, one_line, put
 if TYPE_CHECKING:
     from evolve.cli._opened import OpenedRun
     from evolve.cli.show._json import ClaimsAnswer
-    from evolve.views._report_cards import Card, Cards
+    from evolve.views._report_cards import Card, Cards, RulingMade
     from evolve.views._verify import Exact
 
 SCHEMA = 1
@@ -112,7 +114,20 @@ def card_text(card: Card, cards: Cards) -> str:
         rows.append(("suspect", card.suspicion))
     if card.reason:
         rows.append(("reason", one_line(card.reason, 300)))
+    if not card.confirmed and any(one.confirmed for one in card.rulings):
+        rows.append(("history", "; ".join(_history(card.rulings))))
     return columns(rows)
+
+
+def _history(rulings: Sequence[RulingMade]) -> Iterator[str]:
+    """What was ruled of a claim, one after the other; a second refusal in a row says nothing new."""
+    before: RulingMade | None = None
+    for one in rulings:
+        if before is None or one.confirmed != before.confirmed:
+            when = datetime.fromtimestamp(one.at, UTC).isoformat(timespec="seconds")
+            word = "confirmed" if one.confirmed else "taken back" if before else "not confirmed"
+            yield f"{when} {word}" + (f": {one_line(one.reason, 160)}" if one.reason else "")
+        before = one
 
 
 def exact_text(exact: Exact) -> str:

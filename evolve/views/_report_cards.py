@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from archive import (
@@ -16,6 +16,7 @@ from archive import (
     Opened,
     Purpose,
     Record,
+    Retraction,
     RunCreated,
     Stamped,
     Status,
@@ -27,7 +28,16 @@ from evolve.search._claims import suspicion
 from evolve.search._state import ProblemState
 
 APART_S = 3600.0  # between two runs: what a machine was at the first is likely over at the second
-OPEN, CONFIRMED, REFUSED, WITHDRAWN = "open", "confirmed", "not confirmed", "withdrawn"
+OPEN, CONFIRMED, REFUSED, WITHDRAWN, TAKEN_BACK = "open", "confirmed", "not confirmed", "withdrawn", "taken back"
+
+
+@dataclass(frozen=True, slots=True)
+class RulingMade:
+    """What was ruled of a claim at a moment (Unix time), and why it was not confirmed ("" where it was)."""
+
+    at: float
+    confirmed: bool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +45,9 @@ class Card:
     """One claim.  Effect and interval (95 %) are candidate minus reference, in the problem's own unit and sign, from runs that had
     no part in the decision; None where there were none.
 
-    ``status`` is confirmed, not confirmed, withdrawn (found to cheat later) or open (its vault is at work).  ``e_value`` is that of
-    the search's own runs when the vault was opened, ``p_value`` the gate's on fresh seeds (None: the vault ended before its test).
+    ``status`` is confirmed, not confirmed, taken back (confirmed once, and not any more), withdrawn (found to cheat later) or open
+    (its vault is at work); ``rulings`` are all that were made, the newest last.  ``e_value`` is that of the search's own runs when
+    the vault was opened, ``p_value`` the gate's on fresh seeds (None: the vault ended before its test).
     ``runs`` counts the candidate's measurements by purpose, whoever they were made for.  ``suspect``: it descends from a retracted
     candidate, or was compared with one (``suspicion`` says which).  ``retries`` and ``voids`` count blocks with it that were lost,
     and those that drift made void.
@@ -74,6 +85,7 @@ class Card:
     bound: str = ""
     occasions: int = 0
     over_s: float = 0.0
+    rulings: tuple[RulingMade, ...] = ()
 
 
 def bound_of(vault: Vault, sign: float) -> str:
@@ -132,14 +144,20 @@ def report_cards(state: ProblemState, problem: Problem, records: Iterable[Stampe
     """The cards of a search, whose journal gave ``records``."""
     opened: dict[int, VaultOpened] = {}
     claimed: dict[int, Claim] = {}
+    rulings: dict[int, list[RulingMade]] = {}
     seen: dict[str, _Seen] = {}
     engines: list[str] = []
-    for record in _of_blocks(records, seen):
+    for at, record in _of_blocks(records, seen):
         match record:
             case VaultOpened():
                 opened[record.vault] = record
             case Claim():
                 claimed[record.vault] = record
+                rulings.setdefault(record.vault, []).append(RulingMade(at, record.confirmed, record.reason))
+            case Retraction():
+                for one in opened.values():
+                    if one.candidate == record.candidate and one.vault in rulings:
+                        rulings[one.vault].append(RulingMade(at, False, f"retracted: {record.why}"))
             case RunCreated(engine=engine) | Opened(engine=engine) if engine and engine not in engines:
                 engines.append(engine)
             case _:
@@ -148,6 +166,8 @@ def report_cards(state: ProblemState, problem: Problem, records: Iterable[Stampe
     cards = [
         replace(
             _card(one, claimed.get(number), seen.get(one.candidate, _Seen()), vaults[number], state.population.sign),
+            rulings=tuple(made := rulings.get(number, [])),
+            status=_status(vaults[number], made),
             suspect=bool(why := suspicion(state, vaults[number])),
             suspicion=why,
         )
@@ -169,8 +189,8 @@ def report_cards(state: ProblemState, problem: Problem, records: Iterable[Stampe
     )
 
 
-def _of_blocks(records: Iterable[Stamped], seen: dict[str, _Seen]) -> Iterator[Record]:
-    """All records, counting on the way what concerns each candidate."""
+def _of_blocks(records: Iterable[Stamped], seen: dict[str, _Seen]) -> Iterator[tuple[float, Record]]:
+    """All records with their time, counting on the way what concerns each candidate."""
     blocks: dict[int, set[str]] = {}
     opening = 0
     for stamped in records:
@@ -191,19 +211,28 @@ def _of_blocks(records: Iterable[Stamped], seen: dict[str, _Seen]) -> Iterator[R
                 one = seen.setdefault(candidate, _Seen())
                 one.retries += record.status is BlockStatus.LOST
                 one.voids += record.status is BlockStatus.VOID
-        yield record
+        yield stamped.at, record
+
+
+def _status(vault: Vault, rulings: Sequence[RulingMade]) -> str:
+    if vault.withdrawn:
+        return WITHDRAWN
+    if not rulings:
+        return OPEN
+    if rulings[-1].confirmed:
+        return CONFIRMED
+    return TAKEN_BACK if any(one.confirmed for one in rulings) else REFUSED
 
 
 def _card(opened: VaultOpened, claim: Claim | None, seen: _Seen, vault: Vault, sign: float) -> Card:
     bound = bound_of(vault, sign)
     told = claim if not bound else None  # whose numbers are shown
-    status = WITHDRAWN if vault.withdrawn else OPEN if claim is None else CONFIRMED if claim.confirmed else REFUSED
     return Card(
         vault=opened.vault,
         candidate=opened.candidate,
         reference=opened.reference,
-        status=status,
-        confirmed=status == CONFIRMED,
+        status=OPEN,
+        confirmed=claim is not None and claim.confirmed and not vault.withdrawn,
         effect=told.effect if told else None,
         ci_low=told.ci_low if told else None,
         ci_high=told.ci_high if told else None,

@@ -289,6 +289,7 @@ def test_claims_calls_and_events(toy: ToyRun) -> None:
     assert rows == [
         ("opened", "info", EPOCH, "box"),
         ("vault_opened", "info", "c", "against r"),
+        ("claim", "info", "c", "confirmed against r"),
         ("retraction", "warning", "d", "a hack"),
         ("note", "info", "me", "look here"),
         ("event", "warning", "torn_tail", "10 bytes"),
