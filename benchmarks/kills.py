@@ -27,6 +27,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from archive import Closed, Follower, JournalMissing, LateResult, Measured, Note, Opened, Proposed, Record, read_journal
+from evolve.engine._registry import parts_of
 from evolve.runs._folder import find
 from evolve.runs._inbox import Request, post
 from evolve.runs._open import open_search
@@ -180,7 +181,7 @@ class Battery:
         results = Counter((one.result.candidate, one.result.stage, one.result.seed, one.purpose) for one in measured)
         executions = Counter(tuple(line.split()) for line in self.trace.read_text().splitlines())
         need = Counter((candidate, stage, str(seed)) for candidate, stage, seed, _ in results.elements())
-        search = open_search(find(self.run))[2]
+        search = open_search(find(self.run), parts_of)[2]
         outcome.openings = sum(isinstance(record, Opened) for record in records.values())
         outcome.executions, outcome.measured = executions.total(), len(measured)
         outcome.late = sum(isinstance(record, LateResult) for record in records.values())

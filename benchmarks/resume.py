@@ -25,6 +25,7 @@ from _common import Spread, hardware
 from archive import BudgetSet, Journal, Literal, MeasureIssued, Opened, Position, ProposalStatus, ProposeIssued, Stamped, TextStore
 from evolve._rng import fresh_seeds
 from evolve.config._schema import BudgetConfig, SearchConfig
+from evolve.engine._registry import parts_of
 from evolve.execute import Block
 from evolve.problem._contract import Axis
 from evolve.runs import _checkpoint
@@ -133,7 +134,7 @@ def once(folder: Path, candidates: int) -> dict[str, float]:
 
     def take_up() -> Search:
         with Journal.open(folder):
-            search, texts = Search.of(what.config, problem), TextStore(folder)
+            search, texts = Search.of(what.config, problem, parts_of(what.config)), TextStore(folder)
             replay(run, search, texts)
             for record in (Opened("another"), BudgetSet()):
                 search.apply(Stamped(0, 0.0, record))
@@ -144,7 +145,7 @@ def once(folder: Path, candidates: int) -> dict[str, float]:
     def checkpoint() -> None:
         found = _checkpoint.load(run.checkpoint)
         assert found is not None
-        found.put(Search.of(what.config, problem))
+        found.put(Search.of(what.config, problem, parts_of(what.config)))
 
     kept: list[Search] = []
     spent = {

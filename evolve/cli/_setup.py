@@ -22,8 +22,11 @@ _USED = {"duckdb": "evolve query", "hydra-core": "evolve run", "rich": "the live
 def config(words: Namespace) -> int:
     from evolve.cli.show._json import ConfigAnswer
     from evolve.config._compose import compose, groups
+    from evolve.engine._registry import check_names
 
-    resolved = _resolved(compose(words.SETTING))
+    asked = compose(words.SETTING)
+    check_names(asked)
+    resolved = _resolved(asked)
     if words.json:
         put_json(ConfigAnswer(SCHEMA, resolved))
         return EXIT_DONE

@@ -81,7 +81,7 @@ class Workshop:
         inspirations = tuple(self.texts.files(other) for other in issued.inspirations)
         task = Task(parents, inspirations, self.scope, issued.sample, tuple(literals))
         operator = self.operators[issued.arm.operator]
-        proposal = operator.propose(task, generator(self.seed, f"make:{operator.name}", issued.attempt.ticket))
+        proposal = operator.propose(task, generator(self.seed, f"make:{operator.spec.name}", issued.attempt.ticket))
         status, reason, candidate = proposal.status, proposal.reason, None
         if status is ProposalStatus.CHILD and proposal.files is not None:
             reason = check_scope(parents[0], proposal.files, self.scope)

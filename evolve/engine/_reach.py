@@ -23,8 +23,8 @@ def out_of_reach(problem: Problem, operators: Iterable[Operator]) -> str:
     task = Task((problem.seed,), (), scope_of(problem))
     reasons = []
     for operator in operators:
-        tries = [operator.propose(task, generator(0, f"reach:{operator.name}", i)) for i in range(_TRIES)]
+        tries = [operator.propose(task, generator(0, f"reach:{operator.spec.name}", i)) for i in range(_TRIES)]
         if any(proposal.status in _MADE for proposal in tries):
             return ""
-        reasons.append(f"{operator.name}: {tries[0].reason.rstrip('.')}")
+        reasons.append(f"{operator.spec.name}: {tries[0].reason.rstrip('.')}")
     return "; ".join(reasons)

@@ -2,25 +2,62 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from evolve._errors import ConfigError
 from evolve.config._schema import ExecutorConfig, RunConfig
 from evolve.problem._contract import Problem
 from evolve.problem._environment import check_environment
+from evolve.propose._registry import OPERATORS, make_operator
+from evolve.search._parts import Parts
+from evolve.search._policies import POLICIES
 
 if TYPE_CHECKING:
     from evolve.execute import Executor, Sink
     from evolve.propose import Operator
 
 
+def check_names(config: RunConfig) -> None:
+    """Find out that there is something of every name in a configuration, and that the operators can serve the policy.
+
+    Raises:
+        ConfigError: there is not.
+    """
+    mechanical = [name for name, spec in OPERATORS.items() if not spec.model]
+    _check_list("search.operators", config.search.operators, mechanical)
+    asked = list(config.search.operators)
+    if config.llm.provider != "none":
+        _check_list("llm.operators", config.llm.operators, [name for name in OPERATORS if name not in mechanical])
+        asked += config.llm.operators
+    policy = POLICIES[config.search.policy]
+    if policy.given or any(OPERATORS[name].edits or not policy.edits_only for name in asked):
+        return
+    used = [name for name in mechanical if OPERATORS[name].edits or not policy.edits_only]
+    raise ConfigError(
+        f"search.operators must be a list out of {', '.join(used)} for the policy {config.search.policy}, found "
+        f"{list(config.search.operators)!r}; type for example search.operators=[{used[0]}]"
+    )
+
+
+def _check_list(key: str, found: Iterable[str], known: Sequence[str]) -> None:
+    for name in found:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            more = f"did you mean {close[0]}?" if close else f"type for example {key}=[{known[0]}]"
+            raise ConfigError(f"{key} must be a list out of {', '.join(known)}, found {name!r}; {more}")
+
+
+def parts_of(config: RunConfig) -> Parts:
+    """What the search of this configuration is put together from."""
+    return Parts({name: OPERATORS[name] for name in (*config.search.operators, *config.llm.operators)})
+
+
 def build_operators(names: Iterable[str]) -> dict[str, Operator]:
     """The operators of these names, by name."""
-    from evolve.propose import AstEdit, ConstantTuner, Crossover
-
-    operators: Mapping[str, type[Operator]] = {"tune": ConstantTuner, "ast_edit": AstEdit, "crossover": Crossover}
-    return {name: operators[name]() for name in names}
+    return {name: make_operator(name) for name in names}
 
 
 def n_slots(config: ExecutorConfig) -> int:

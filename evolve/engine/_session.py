@@ -33,7 +33,7 @@ from evolve._counted import counted
 from evolve._errors import UsageError
 from evolve._rng import fresh_secret
 from evolve.config._json import config_from_json, config_to_json
-from evolve.config._schema import RunConfig, SearchConfig
+from evolve.config._schema import RunConfig
 from evolve.engine._collector import rare_collections
 from evolve.engine._loop import Interrupt, Mailbox, Stopped, await_calls, run_loop
 from evolve.engine._model_dispatch import Clerk
@@ -41,7 +41,7 @@ from evolve.engine._model_thread import Desk
 from evolve.engine._models import NO_OFFER, Offer, check, copy_texts, instructions_of, offer
 from evolve.engine._proposer import Workshop
 from evolve.engine._reach import KINDS, out_of_reach
-from evolve.engine._registry import build_executor, build_operators, n_slots, need_machine
+from evolve.engine._registry import build_executor, build_operators, check_names, n_slots, need_machine, parts_of
 from evolve.engine._requests import INTERRUPTED, budget_record
 from evolve.execute import Executor
 from evolve.problem._contract import Problem
@@ -91,13 +91,14 @@ def start(
         secret: What measurement seeds derive from, hexadecimal; drawn from the system where none is given.
 
     Raises:
-        UsageError: the problem or the folder cannot be used as asked.
+        UsageError: the problem or the folder cannot be used as asked, or there is nothing of a name in the configuration.
         EnvironmentFault: no sandbox, a missing package, a full disk.
     """
+    check_names(config)
     check(config.llm)
     problem = load_problem(config.problem.name, config.problem.params)
     if config.llm.provider == "none" and not programs:
-        _need_reach(problem, config.search)
+        _need_reach(problem, config)
     need_machine(config, problem)
     with _folder.create(config.out, problem.contract.name) as run:
         with _folder.RunLock(run, _folder.Hold.OPENING):
@@ -110,9 +111,10 @@ def start(
         return _drive(run, {}, hooks, announce, programs=programs, resumed=False)
 
 
-def _need_reach(problem: Problem, search: SearchConfig) -> None:
-    policy = POLICIES[search.policy]
-    names = [name for name in search.operators if not policy.operators or name in policy.operators]
+def _need_reach(problem: Problem, config: RunConfig) -> None:
+    policy = POLICIES[config.search.policy]
+    specs = parts_of(config).operators
+    names = [name for name in config.search.operators if specs[name].edits or not policy.edits_only]
     if policy.given or not (reason := out_of_reach(problem, build_operators(names).values())):
         return
     raise UsageError(
@@ -172,7 +174,7 @@ def _drive(
             need_machine(config, problem)
         mailbox: Mailbox = SimpleQueue()
         journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))
-        search = Search.of(config, problem)
+        search = Search.of(config, problem, parts_of(config))
         texts = TextStore(run.path, lambda: journal.durable_seq)
         shown = replay(run, search, texts)
         executor = build_executor(config, problem, mailbox.put)

@@ -30,13 +30,13 @@ from evolve.propose.edits._apply import apply_edits
 from evolve.propose.edits._edits import MAX_ANSWER, AnyEdit, Applied, EditFailure, Fault, Format, Replace, RewriteBlock, failure
 from evolve.propose.prompts._context import Assignment
 from evolve.propose.prompts._prompt import Prompt, PromptTooLong, render, repair_turn
+from evolve.propose.prompts._specs import SIMPLIFY
 from evolve.propose.prompts._statement import Statement, parse_statement
 from evolve.propose.prompts._templates import Templates
 
 if TYPE_CHECKING:
     import numpy as np
 
-SIMPLIFY = "llm_simplify"
 _READABLE = frozenset({FailureKind.MAX_TOKENS, FailureKind.WRONG_FORM})  # what was written may hold whole edits all the same
 
 
@@ -98,7 +98,7 @@ class ModelOperator:
         if isinstance(prompt, PromptTooLong):
             return ModelDraft(status=ProposalStatus.FAILED, reason=prompt.reason, outcome="prompt_too_long")
         talk = _Talk(self._caller, attempt, self._request(assignment, prompt), rng)
-        reading = Reading(assignment.parents[0].files, format, scope, shorter=assignment.arm.operator == SIMPLIFY)
+        reading = Reading(assignment.parents[0].files, format, scope, shorter=assignment.arm.operator == SIMPLIFY.name)
         refused: EditFailure | None = None
         for turn in range(self._manner.repairs + 1):
             text = await talk.ask()
@@ -131,7 +131,7 @@ class ModelOperator:
             status = ProposalStatus.FAILED
             return ModelDraft(status=status, reason=answer.sentence, outcome=str(answer.kind), **cost)
         arm = assignment.arm
-        reading = Reading(assignment.parents[0].files, Format(arm.format), scope, shorter=arm.operator == SIMPLIFY)
+        reading = Reading(assignment.parents[0].files, Format(arm.format), scope, shorter=arm.operator == SIMPLIFY.name)
         cut = isinstance(answer, CallFailure)
         made = reading.child(answer.text, partial=True, cut=cut)
         said = reading.statement

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from archive import Literal, ProposalStatus, Sample
+from evolve.search._operators import OperatorSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,8 +59,7 @@ class Proposal:
 class Operator(Protocol):
     """Stateless; safe to call from any thread."""
 
-    name: str
-    family: str  # the bandit keeps a floor for each family
+    spec: OperatorSpec  # what the search is told of it
 
     def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
         """Make a child.  Never raises for what the parents contain: an unusable parent is ``INVALID`` with a reason."""

@@ -72,7 +72,7 @@ _COMPONENTS = (
 )  # fmt: skip
 _DERIVED: Mapping[type, frozenset[str]] = {
     RunState: frozenset({"config", "stop", "llm"}),
-    ProblemState: frozenset({"run", "contract", "problem", "judged_at"}),
+    ProblemState: frozenset({"run", "contract", "problem", "operators", "judged_at"}),
     Population: frozenset({"problem", "contract", "sign", "keep"}),
     Contest: frozenset({"titled"}),
     Novelty: frozenset({"share", "_vectors"}),

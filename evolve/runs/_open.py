@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 
 from archive import JournalMissing, RunCreated, TextStore, read_journal
 from evolve._errors import RunError
@@ -12,13 +13,14 @@ from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.runs._recorded_problem import recorded_problem
 from evolve.runs._replay import replay
+from evolve.search._parts import Parts
 from evolve.search._search import Search
 
 
-def open_search(run: RunDir) -> tuple[RunConfig, Problem, Search, TextStore]:
+def open_search(run: RunDir, parts_of: Callable[[RunConfig], Parts]) -> tuple[RunConfig, Problem, Search, TextStore]:
     """The run's configuration, problem, search and texts.  Raises as ``read_run`` and ``read_journal``."""
     config, problem = read_run(run)
-    search, texts = Search.of(config, problem), TextStore(run.path)
+    search, texts = Search.of(config, problem, parts_of(config)), TextStore(run.path)
     replay(run, search, texts)
     return config, problem, search, texts
 

@@ -1,32 +1,27 @@
-"""Arms, by name only: operator x model x format, whether one may get a ticket now, and what its money is worth in seconds."""
+"""Arms: operator x model x format, whether one may get a ticket now, and what its money is worth in seconds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from archive import Arm
 from evolve.budget._usage import affordable
-from evolve.config._schema import LlmConfig
+from evolve.config._schema import LlmConfig, SearchConfig
+from evolve.search._operators import OperatorSpec
 from evolve.search._state import ProblemState
 
-PARADIGM, REPAIR, CROSSOVER, SIMPLIFY = "llm_paradigm", "llm_repair", "llm_crossover", "llm_simplify"
 _HOUR_USD = 1.0  # of a slot, where no budget says what an hour is worth
 
 
-def arms_of(llm: LlmConfig) -> list[Arm]:
-    """What the bandit may choose: operator x model x format.  A repair is a small edit, a new paradigm a whole program."""
-    arms: list[Arm] = []
+def arms_of(config: SearchConfig, llm: LlmConfig, operators: Mapping[str, OperatorSpec]) -> list[Arm]:
+    """What the bandit may choose: the operators that ask no model, then operator x model x format."""
+    arms = [Arm(name) for name in config.operators]
     for operator in llm.operators if llm.provider != "none" else ():
+        spec = operators[operator]
+        formats: Sequence[str] = (spec.prefers,) if spec.prefers in llm.formats else spec.formats or llm.formats
         for model in llm.asked:
-            if operator == PARADIGM:
-                formats: Sequence[str] = ("file",)
-                if llm.large and model != llm.large:
-                    continue
-            elif operator == REPAIR and "diff" in llm.formats:
-                formats = ("diff",)
-            else:
-                formats = llm.formats
-            arms += [Arm(operator, model, format) for format in formats]
+            if not spec.when_stuck or model == (llm.large or model):
+                arms += [Arm(operator, model, format) for format in formats]
     return arms
 
 
@@ -79,4 +74,4 @@ def allowed(state: ProblemState, arm: Arm, now: float) -> bool:
         return False
     if state.run.model_limits.resting.get(arm.model, 0.0) > now:
         return False
-    return _stagnant(state) or not (_is_large(state, arm.model) or arm.operator == PARADIGM)
+    return _stagnant(state) or not (_is_large(state, arm.model) or state.operators[arm.operator].when_stuck)

@@ -17,10 +17,10 @@ from evolve.budget._cpu_budget import SEED
 from evolve.budget._usage import affordable
 from evolve.search import _arms as accounts
 from evolve.search._kinship import related
+from evolve.search._operators import Parent
 from evolve.search._state import ProblemState
 from evolve.select import inspirations, tournament
 
-TUNE = "tune"
 EXTERNAL = "external"  # the operator of people and agents
 SEED_ARM = -1  # of what no arm made
 EVALUATIONS_PER_LITERAL = 100  # below this, changing one number at a time learns more than changing all
@@ -45,7 +45,7 @@ class Policy:
     whose ``apply`` is the only one to call these two."""
 
     draft: Callable[[ProblemState, np.random.Generator, float], Draft | None]
-    operators: tuple[str, ...] = ()  # which of the configured operators it uses without a model; none named: all
+    edits_only: bool = False  # of the operators it uses those that make a child of any one parent
     given: bool = False  # makes no children, and is over when what was given has been measured
     titled: bool = True  # on noisy problems: whether the search has an incumbent, whom children must beat
     issued: Callable[[ProblemState, ProposeIssued], None] = lambda state, issued: None
@@ -62,8 +62,8 @@ def map_elites(state: ProblemState, rng: np.random.Generator, now: float) -> Dra
     if not people.elites:
         return None
     arms, share = state.bandit.arms, tune_share(state)
-    tune = next((i for i, arm in enumerate(arms) if arm.operator == TUNE), None) if _may_tune(state) else None
-    allowed = [arm.operator != TUNE and _has_parents(state, arm, now) for arm in arms]
+    tune = next((i for i, arm in enumerate(arms) if state.tunes(arm)), None) if _may_tune(state) else None
+    allowed = [_has_parents(state, arm, now) for arm in arms]
     if tune is not None and (not any(allowed) or rng.random() < share):
         draft = _tune(state, rng, tune, share if any(allowed) else 1.0)
         if draft is not None:
@@ -87,27 +87,33 @@ def external_parents(state: ProblemState, rng: np.random.Generator, parent: int 
 
 
 def _has_parents(state: ProblemState, arm: Arm, now: float) -> bool:
-    """Whether the archive has what an operator needs, and its model may be asked."""
+    """Whether the bandit may choose an operator: the archive has what it needs, and its model may be asked."""
+    spec = state.operators[arm.operator]
     if arm.model and not accounts.allowed(state, arm, now):
         return False
-    if arm.operator == accounts.REPAIR:
-        return bool(state.memory.broken)
-    if arm.operator == accounts.SIMPLIFY:
-        return _leader(state) != SEED and state.population.rows[_leader(state)].cold
-    if arm.operator == accounts.CROSSOVER:
-        return len(list(islice((one for one in state.population.elites if state.population.rows[one].cold), 2))) > 1
-    return arm.operator != "crossover" or len(state.population.elites) > 1
+    match spec.parent:
+        case Parent.TUNED:
+            return False  # the tuner's share is not the bandit's to give
+        case Parent.FAILED:
+            return bool(state.memory.broken)
+        case Parent.LEADER:
+            return _leader(state) != SEED and state.population.rows[_leader(state)].cold
+        case Parent.AMONG_ELITES:
+            return len(state.population.elites) > 1
+        case Parent.ELITE if spec.n_parents > 1:
+            return len(list(islice((one for one in state.population.elites if state.population.rows[one].cold), 2))) > 1
+    return True
 
 
 def _parents(state: ProblemState, rng: np.random.Generator, arm: int) -> tuple[int, ...]:
     """Whom an operator works on: a failed child, the best, a pair, or whoever wins a tournament."""
-    operator = state.bandit.arms[arm].operator
-    if operator == accounts.REPAIR:
+    spec = state.operators[state.bandit.arms[arm].operator]
+    if spec.parent is Parent.FAILED:
         return (state.memory.broken[-1],)
-    if operator == accounts.SIMPLIFY:
+    if spec.parent is Parent.LEADER:
         return (_leader(state),)
     first = _parent(state, rng, arm)
-    if operator != accounts.CROSSOVER:
+    if spec.n_parents == 1:
         return (first,)
     kin = None
     for other in (_parent(state, rng, arm) for _ in range(4)):
@@ -167,14 +173,13 @@ def given(state: ProblemState, rng: np.random.Generator, now: float) -> Draft | 
     return None
 
 
-_EDITS = ("ast_edit",)  # what only edits, one parent at a time
 POLICIES: Mapping[str, Policy] = {
     "map_elites": Policy(map_elites),
-    "independent": Policy(independent, _EDITS, titled=False),
-    "best_of_n": Policy(best_of_n, _EDITS, issued=_begin_round),
-    "hill_climb": Policy(hill_climb, _EDITS),
+    "independent": Policy(independent, edits_only=True, titled=False),
+    "best_of_n": Policy(best_of_n, edits_only=True, issued=_begin_round),
+    "hill_climb": Policy(hill_climb, edits_only=True),
     "given": Policy(given, titled=False, given=True),
-    "one_plus_one": Policy(one_plus_one, _EDITS, settled=_replace_unless_worse),
+    "one_plus_one": Policy(one_plus_one, edits_only=True, settled=_replace_unless_worse),
 }
 
 
@@ -232,10 +237,11 @@ def _tune(state: ProblemState, rng: np.random.Generator, arm: int, propensity: f
 
 def _child_of(state: ProblemState, rng: np.random.Generator, parent: int, now: float) -> Draft | None:
     """A child of a given parent; the operators that only edit, equally often: models where there are any."""
-    arms = [i for i, arm in enumerate(state.bandit.arms) if arm.operator == "llm_mutate" and accounts.allowed(state, arm, now)]
+    edits = [(i, arm) for i, arm in enumerate(state.bandit.arms) if state.operators[arm.operator].edits]
+    arms = [i for i, arm in edits if arm.model and accounts.allowed(state, arm, now)]
     if not arms and any(state.run.model_limits.may_ask(arm.model) for arm in state.bandit.arms if arm.model):
         return None  # they are all busy
-    arms = arms or [i for i, arm in enumerate(state.bandit.arms) if arm.operator in _EDITS]
+    arms = arms or [i for i, arm in edits if not arm.model]
     if not arms:
         return None
     return Draft(arms[int(rng.integers(len(arms)))], (parent,), (), 1.0 / len(arms), state.population.score(parent))

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from archive import Placed, ProposalStatus, Proposed, ProposeIssued, Status, difference
 from evolve.confirm import BAR_CHAMPION, Runs, log_e_not_worse, shrunk_variance
-from evolve.search._arms import SIMPLIFY, seconds_of
+from evolve.search._arms import seconds_of
 from evolve.search._faults import CHANCES
 from evolve.search._notes import remember
-from evolve.search._policies import SEED, SEED_ARM, TUNE, policy_of
+from evolve.search._policies import SEED, SEED_ARM, policy_of
 from evolve.search._population import Ready
 from evolve.search._state import ProblemState
 
@@ -40,7 +40,7 @@ def gated(state: ProblemState, record: Proposed) -> Proposed:
 def on_issued(state: ProblemState, record: ProposeIssued) -> None:
     """A propose ticket was handed out."""
     new = state.run.tickets.issued(record)
-    if new and record.arm.operator == TUNE and record.sample is None:
+    if new and record.sample is None and state.tunes(record.arm):
         state.tuning.opening = True
     if new:
         policy_of(state).issued(state, record)
@@ -77,11 +77,11 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
         if sample is not None:
             state.tuning.sampled(number, sample)
         return
-    if issued.arm.operator != TUNE and not external and record.status is not ProposalStatus.LOST:
+    if not external and record.status is not ProposalStatus.LOST and not state.tunes(issued.arm):
         state.bandit.learn(arm, None, cost_s)
     if record.status is ProposalStatus.TUNER:
         state.tuning.opened(ticket, state.population.by_id[issued.parents[0]], record.literals, state.population)
-    elif issued.arm.operator == TUNE and sample is None:
+    elif sample is None and state.tunes(issued.arm):
         state.tuning.refused(state.population.by_id[issued.parents[0]])
     elif sample is not None:
         twin = state.population.by_id.get(record.duplicate_of)
@@ -148,11 +148,11 @@ def settle(state: ProblemState, number: int) -> list[Placed]:
     row.settled = True
     state.population.n_settled += 1
     placed: list[Placed] = []
-    operator = state.bandit.arms[row.arm].operator if row.arm >= 0 else TUNE
-    if operator != TUNE:
+    maker = state.maker(number)
+    if maker is not None and not maker.tunes:
         baseline = row.baseline if row.baseline is not None else score
         gain = difference(score, baseline) if score is not None and baseline is not None else None
-        if operator == SIMPLIFY and score is not None and not state.contract.noisy:
+        if maker.replaces and score is not None and not state.contract.noisy:
             parent = row.parents[0]
             before = state.population.score(parent)
             if before is not None and score >= before:
@@ -169,7 +169,8 @@ def simplified(state: ProblemState, number: int) -> list[Placed]:
     """On a noisy problem a simplification takes its parent's place once its runs have shown that it is not worse."""
     people = state.population
     row, noise = people.rows[number], people.noise
-    if row.arm < 0 or state.bandit.arms[row.arm].operator != SIMPLIFY or not state.contract.noisy:
+    maker = state.maker(number)
+    if maker is None or not maker.replaces or not state.contract.noisy:
         return []
     mine, before = people.tally(number), people.tally(row.parents[0])
     if mine is None or before is None or noise <= 0.0:

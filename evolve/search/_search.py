@@ -11,7 +11,6 @@ import math
 from dataclasses import fields, replace
 
 from archive import (
-    Arm,
     Attempt,
     BlockClosed,
     BlockStatus,
@@ -53,6 +52,7 @@ from evolve.search import _stopping as ends
 from evolve.search._arms import arms_of
 from evolve.search._claims import Entropy
 from evolve.search._crosscheck import cross_checked
+from evolve.search._parts import Parts
 from evolve.search._policies import POLICIES, SEED, Draft, policy_of
 from evolve.search._schedule import Due
 from evolve.search._state import Phase, ProblemState, RunState, StopReason, problem_state
@@ -71,6 +71,7 @@ class Search:
         stop: When to stop early.
         budget: What may be spent, until a ``BudgetSet`` record says otherwise.
         seed: Keys every draw of the search; what measurements draw hangs on a secret that the run's first record has.
+        parts: What it is put together from.
         llm: Which models may be asked, and for what.
     """
 
@@ -83,14 +84,15 @@ class Search:
         stop: StopConfig,
         budget: Budget,
         seed: int,
+        parts: Parts,
         llm: LlmConfig | None = None,
     ) -> None:
         self.run = RunState(config, stop, llm or LlmConfig(), budget, seed, Accounts(budget))
-        arms = [*(Arm(name) for name in config.operators), *arms_of(self.run.llm)]
-        self.problems = {problem: problem_state(self.run, contract, problem, arms, titled=POLICIES[config.policy].titled)}
+        arms, titled = arms_of(config, self.run.llm, parts.operators), POLICIES[config.policy].titled
+        self.problems = {problem: problem_state(self.run, contract, problem, arms, parts, titled=titled)}
 
     @classmethod
-    def of(cls, config: RunConfig, problem: Problem) -> Search:
+    def of(cls, config: RunConfig, problem: Problem, parts: Parts) -> Search:
         """The search of a run that knows nothing yet."""
         return cls(
             contract=problem.contract,
@@ -99,6 +101,7 @@ class Search:
             stop=config.stop,
             budget=budget_of(config, problem),
             seed=config.seed,
+            parts=parts,
             llm=config.llm,
         )
 

@@ -6,7 +6,7 @@ generator in either: time and what is measured only are arguments of whoever dec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -20,6 +20,8 @@ from evolve.confirm import Contest, Docket, Panel, Repeats
 from evolve.problem._contract import Budget, Contract
 from evolve.search._faults import Faults
 from evolve.search._memory import Memory
+from evolve.search._operators import OperatorSpec
+from evolve.search._parts import Parts
 from evolve.search._population import Population
 from evolve.search._steadiness import Steadiness
 from evolve.search._tickets import Tickets
@@ -95,6 +97,7 @@ class ProblemState:
     bandit: Bandit
     contest: Contest
     novelty: Novelty
+    operators: Mapping[str, OperatorSpec]  # those of the arms, by name
     docket: Docket = field(default_factory=Docket)
     repeats: Repeats = field(default_factory=Repeats)
     panel: Panel = field(default_factory=Panel)
@@ -115,13 +118,22 @@ class ProblemState:
     )  # tickets since the last that gave a new program, by what became of them
     judged_at: tuple[int, int] = (-1, -1)  # runs and retractions when claims were judged in vain
 
+    def maker(self, number: int) -> OperatorSpec | None:
+        """The operator that made a candidate; None for the seed program and for what people and agents told."""
+        arm = self.population.rows[number].arm
+        return self.operators[self.bandit.arms[arm].operator] if arm >= 0 else None
 
-FAMILIES = {"tune": "tune", "ast_edit": "edit", "crossover": "merge", "llm_paradigm": "paradigm"}  # else "model"
+    def tunes(self, arm: Arm) -> bool:
+        """Whether a ticket of this arm is the constant tuner's."""
+        spec = self.operators.get(arm.operator)
+        return spec is not None and spec.tunes
 
 
-def problem_state(run: RunState, contract: Contract, problem: str, arms: Sequence[Arm], *, titled: bool) -> ProblemState:
+def problem_state(
+    run: RunState, contract: Contract, problem: str, arms: Sequence[Arm], parts: Parts, *, titled: bool
+) -> ProblemState:
     """The state of a problem of which nothing is known yet; ``titled`` where a champion is kept that children must beat."""
-    families = [FAMILIES.get(arm.operator, "model") for arm in arms]
+    families = [parts.operators[arm.operator].family for arm in arms]
     config = run.config
     return ProblemState(
         run=run,
@@ -131,4 +143,5 @@ def problem_state(run: RunState, contract: Contract, problem: str, arms: Sequenc
         bandit=Bandit(arms, families, discount=config.discount, family_floor=config.family_floor),
         contest=Contest(titled=titled),
         novelty=Novelty(run.llm.novelty_share),
+        operators=parts.operators,
     )

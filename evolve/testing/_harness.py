@@ -20,7 +20,7 @@ from evolve.engine._collector import rare_collections
 from evolve.engine._loop import Mailbox, run_loop
 from evolve.engine._model_dispatch import Clerk
 from evolve.engine._proposer import Workshop
-from evolve.engine._registry import build_operators
+from evolve.engine._registry import build_operators, parts_of
 from evolve.models import PriceBook, Provider, price_rows
 from evolve.problem._contract import Contract, Problem, Stage
 from evolve.propose import Manner
@@ -135,7 +135,7 @@ class Harness:
         new = not (self.run.path / "journal").exists()
         make = Journal.create if new else Journal.open
         self.journal = self._stack.enter_context(make(self.run.path, on_error=self.mailbox.put))
-        self.search = Search.of(script.config, self.problem)
+        self.search = Search.of(script.config, self.problem, parts_of(script.config))
         self.texts = TextStore(self.run.path, lambda: self.journal.durable_seq)
         shown = {}
         if not new:

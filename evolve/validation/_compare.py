@@ -16,6 +16,7 @@ from evolve._counted import counted
 from evolve.budget._cpu_budget import SEED
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
 from evolve.confirm import BAR_CLAIM, MIN_DF, e_value_of
+from evolve.engine._registry import parts_of
 from evolve.engine._session import Announcement, start
 from evolve.problem._contract import Problem
 from evolve.problem._load import copy_problem
@@ -68,7 +69,7 @@ def compare(
         _with_seed(problem, against, place / "problem")
         summary = start(_configured(config, problem, place), programs=[files], hooks=hooks, announce=announce)
         run = find(place / "run")
-        _, copy, search, _ = open_search(run)
+        _, copy, search, _ = open_search(run, parts_of)
         cards = report_cards(search.state, copy, read_journal(run.path))
         exact = None if problem.contract.noisy else verify_best(run, copy, search.state)
     id_ = candidate_id(files)

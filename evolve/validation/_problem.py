@@ -19,7 +19,7 @@ from evolve._counted import counted
 from evolve._errors import ProblemError
 from evolve._rng import fresh_seeds
 from evolve.budget._cpu_budget import ALLOWANCE, run_limit
-from evolve.config._schema import OPERATORS
+from evolve.config._schema import SearchConfig
 from evolve.engine._reach import KINDS, out_of_reach
 from evolve.engine._registry import build_operators
 from evolve.execute import Block, BlockReport, EntryReport, Executor, Report, Sink
@@ -94,7 +94,7 @@ def validate_problem(problem: Problem, make_executor: MakeExecutor, files: Mappi
 
 
 def _check_operators(problem: Problem) -> Check:
-    reason = out_of_reach(problem, build_operators(OPERATORS).values())
+    reason = out_of_reach(problem, build_operators(SearchConfig().operators).values())
     if not reason:
         return Check("operators", True, "the operators that need no model can change the seed program")
     remedy = f"they change {KINDS} so a run needs a model (llm=...) or an agent (search=given, evolve ask)"

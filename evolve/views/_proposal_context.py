@@ -12,9 +12,9 @@ from evolve.budget._cpu_budget import SEED
 from evolve.budget._ledger import usd
 from evolve.problem._contract import Contract, Problem
 from evolve.propose import Assignment, Attempted, Cost, FailureClass, Program, Removed, TaskSheet, few_lines
-from evolve.search._arms import CROSSOVER, REPAIR
 from evolve.search._kinship import relation
 from evolve.search._notes import effect_of
+from evolve.search._operators import Parent
 from evolve.search._state import ProblemState
 from evolve.search._stopping import limits
 
@@ -61,15 +61,16 @@ def assignment(state: ProblemState, issued: ProposeIssued, texts: TextStore, she
     people, memory = state.population, state.memory
     parents = tuple(people.by_id[id_] for id_ in issued.parents)
     seed, best = _score(state, SEED), _score(state, people.leader)
-    operator = issued.arm.operator
-    base = _working(state, parents[0]) if operator == REPAIR else None
+    spec = state.operators.get(issued.arm.operator)  # none: a person's or an agent's ticket
+    mends = spec is not None and spec.parent is Parent.FAILED
+    base = _working(state, parents[0]) if mends else None
     return Assignment(
         task=sheet,
-        arm=Arm(operator, issued.arm.model, issued.arm.format),
+        arm=Arm(issued.arm.operator, issued.arm.model, issued.arm.format),
         parents=tuple(_program(state, number, texts) for number in parents),
         inspirations=tuple(_program(state, people.by_id[id_], texts) for id_ in issued.inspirations),
         base=_program(state, base, texts) if base is not None else None,
-        relation=relation(state, *parents[:2]) if operator == CROSSOVER and len(parents) > 1 else "",
+        relation=relation(state, *parents[:2]) if len(parents) > 1 else "",
         seed_score=seed.score,
         seed_sd=seed.sd,
         seed_n=seed.n,
@@ -77,7 +78,7 @@ def assignment(state: ProblemState, issued: ProposeIssued, texts: TextStore, she
         best_sd=best.sd,
         best_n=best.n,
         tried=_tried(state, parents[0], texts),
-        removed=_removed(state, parents[0], texts) if operator != REPAIR else (),
+        removed=_removed(state, parents[0], texts) if not mends else (),
         failures=tuple(
             FailureClass(status=status, count=count, reason=reason) for status, (count, reason) in memory.failures.items()
         ),

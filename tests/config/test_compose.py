@@ -16,6 +16,7 @@ from evolve._errors import ConfigError, EvolveError, ProblemError
 from evolve.config._compose import budget_changes, compose, groups, known_keys
 from evolve.config._json import config_from_json, config_to_json
 from evolve.config._schema import POLICIES, PROVIDERS, TIERS, RunConfig
+from evolve.engine._registry import check_names
 
 WRITTEN = """
 problem problem.params.NAME
@@ -138,7 +139,6 @@ def test_plain_values_only_leave_the_loader() -> None:
         ("budget.wall_s=-3", "budget.wall_s must be above 0, found -3.0"),
         ("search=hillclimb", "did you mean search=hill_climb?"),
         ("search.policy=nope", "search.policy must be one of map_elites"),
-        ("search.operators=[]", "search.operators must be a list out of tune"),
         ("search.tournament=0", "search.tournament must be at least 1, found 0"),
         ("executor.slots=0", "executor.slots must be from 1 to 1024, found 0"),
         ("sandbox.tier=weak", "sandbox.tier must be one of strict, none, found 'weak'"),
@@ -149,6 +149,34 @@ def test_a_mistake_is_one_sentence(word: str, said: str) -> None:
         compose([word])
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("search.operators=[]", "search.operators must be a list out of tune, ast_edit, crossover for the policy map_elites"),
+        ("search.operators=[tune,ast_edt]", "list out of tune, ast_edit, crossover, found 'ast_edt'; did you mean ast_edit?"),
+        ("search.operators=[llm_mutate]", "list out of tune, ast_edit, crossover, found 'llm_mutate'"),
+        ("search=hill_climb search.operators=[tune]", "a list out of ast_edit for the policy hill_climb, found ['tune']"),
+        ("llm=anthropic llm.operators=[llm_mutat]", "llm.operators must be a list out of llm_mutate"),
+        ("llm=anthropic search=hill_climb search.operators=[tune] llm.operators=[llm_repair]", "for the policy hill_climb"),
+    ],
+)
+def test_a_name_of_nothing_is_one_sentence(words: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_names(compose(words.split()))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_baseline_needs_an_operator_that_edits_of_whichever_kind() -> None:
+    for words in (
+        "search=given search.operators=[]",
+        "search=hill_climb search.operators=[tune,ast_edit]",
+        "llm=anthropic search=hill_climb search.operators=[]",
+        "llm=anthropic search.operators=[]",
+    ):
+        check_names(compose(words.split()))
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from archive import (
     TextStore,
 )
 from evolve.budget._ledger import nano
+from evolve.engine._registry import parts_of
 from evolve.runs._folder import find
 from evolve.runs._open import open_search
 from evolve.testing import AnsweringServer
@@ -146,5 +147,5 @@ def _money(run: Path, records: list[Record], server: AnsweringServer) -> None:
     assert ledger.reserved.calls == 0
     ok = sum(nano(one.usd) for one in of(records, CallSettled) if one.outcome == "ok")
     assert ok <= bill(server.counted) <= ledger.settled.nano
-    live = open_search(find(run))[2].run.model_limits.ledger
+    live = open_search(find(run), parts_of)[2].run.model_limits.ledger
     assert (live.settled, live.reserved) == (ledger.settled, ledger.reserved)

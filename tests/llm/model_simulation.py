@@ -9,7 +9,8 @@ from simulation import PROBLEM, Simulation, contract
 
 from archive import Arm, BudgetSet, CallReserved, MeasureIssued, Opened, ProposalStatus, ProposeIssued
 from evolve.budget._ledger import in_full, nano, usd
-from evolve.config._schema import LlmConfig, SearchConfig, StopConfig
+from evolve.config._schema import LlmConfig, RunConfig, SearchConfig, StopConfig
+from evolve.engine._registry import parts_of
 from evolve.problem._contract import Budget, Contract
 from evolve.search._search import Search
 from evolve.search._tickets import Made
@@ -22,8 +23,9 @@ KIND = contract()
 def build(
     kind: Contract = KIND, *, usd: float | None = 1.0, evaluations: int | None = 60, seed: int = 1, llm=LLM, **config
 ) -> Search:
+    search = SearchConfig(**config)
     return Search(
-        contract=kind, problem=PROBLEM, config=SearchConfig(**config), stop=StopConfig(),
+        contract=kind, problem=PROBLEM, config=search, stop=StopConfig(), parts=parts_of(RunConfig(search=search, llm=llm)),
         budget=Budget(evaluations=evaluations, usd=usd), seed=seed, llm=llm,
     )  # fmt: skip
 

@@ -28,9 +28,10 @@ from archive import (
 )  # fmt: skip
 from evolve.budget._model_limits import LONGEST_REST_S, REST_S, UNANSWERED, Accounts
 from evolve.cli.show._text import models_text
-from evolve.config._schema import LlmConfig
+from evolve.config._schema import LlmConfig, SearchConfig
 from evolve.models._failure import FailureKind
 from evolve.problem._contract import Budget
+from evolve.propose._registry import OPERATORS
 from evolve.search import _arms as accounts
 from evolve.search import _memory as memory
 from evolve.search._arms import arms_of, hour_usd, seconds_of
@@ -149,11 +150,11 @@ def test_what_a_cap_forbade_may_be_asked_again_under_another():
 
 def test_arms_are_operators_times_models_times_formats():
     llm = LlmConfig(provider="anthropic", models=("a", "b"), large="c", formats=("diff", "file"))
-    found = arms_of(llm)
+    found = arms_of(SearchConfig(operators=()), llm, OPERATORS)
     assert len(found) == len(set(found)) == 3 * 3 * 2 + 3 + 1
     assert [arm for arm in found if arm.operator == "llm_paradigm"] == [Arm("llm_paradigm", "c", "file")]
     assert {arm.format for arm in found if arm.operator == "llm_repair"} == {"diff"}
-    assert arms_of(replace(llm, provider="none", models=())) == []
+    assert arms_of(SearchConfig(operators=()), replace(llm, provider="none", models=()), OPERATORS) == []
 
 
 def test_money_is_worth_the_time_that_the_budget_gives_it():
@@ -309,7 +310,7 @@ def simplified(gain: float):
     search, people = run.search, run.search.state.population
     leader = people.leader
     assert leader
-    arm = next(arm for arm in search.state.bandit.arms if arm.operator == accounts.SIMPLIFY)
+    arm = next(arm for arm in search.state.bandit.arms if arm.operator == "llm_simplify")
     issued = ProposeIssued(
         search.run.tickets.fresh(), search.state.problem, arm, (people.rows[leader].id,), baseline=people.score(leader)
     )

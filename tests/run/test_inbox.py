@@ -12,7 +12,8 @@ from queue import Empty, SimpleQueue
 import pytest
 
 from evolve._errors import RunLocked, UsageError
-from evolve.config._schema import SearchConfig, StopConfig
+from evolve.config._schema import RunConfig, SearchConfig, StopConfig
+from evolve.engine._registry import parts_of
 from evolve.engine._requests import answer, budget_record
 from evolve.problem._contract import MAX_BYTES, Budget, Contract, Stage
 from evolve.runs import _inbox
@@ -24,7 +25,8 @@ from evolve.search._search import Search
 @pytest.fixture
 def search():
     contract = Contract(name="p", metric="m", goal="maximize", stages=(Stage(name="full"),))
-    return Search(contract=contract, problem="p@0", config=SearchConfig(), stop=StopConfig(), budget=Budget(evaluations=5), seed=0)
+    parts, budget = parts_of(RunConfig()), Budget(evaluations=5)
+    return Search(contract=contract, problem="p@0", config=SearchConfig(), stop=StopConfig(), budget=budget, seed=0, parts=parts)
 
 
 def test_requests_are_read_in_the_order_they_were_left(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from archive import Attempt, ProposalStatus, Proposed
 from evolve._errors import UsageError
-from evolve.config._schema import OPERATORS, ProblemConfig, RunConfig
+from evolve.config._schema import ProblemConfig, RunConfig, SearchConfig
 from evolve.engine._reach import out_of_reach
 from evolve.engine._registry import build_operators
 from evolve.engine._session import start
@@ -45,7 +45,7 @@ def folder(tmp_path: Path, name: str, text: str) -> Path:
 @pytest.mark.parametrize("name", REACHED)
 def test_what_operators_can_change_is_reached(tmp_path: Path, name: str) -> None:
     problem = load_problem(folder(tmp_path, name, REACHED[name]))
-    assert out_of_reach(problem, build_operators(OPERATORS).values()) == ""
+    assert out_of_reach(problem, build_operators(SearchConfig().operators).values()) == ""
 
 
 @pytest.mark.parametrize("name", NOT_REACHED)

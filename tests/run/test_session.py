@@ -24,6 +24,7 @@ from archive import (
 )  # fmt: skip
 from evolve._errors import RunError, RunLocked, UsageError
 from evolve._rng import measurement_seed
+from evolve.engine._registry import parts_of
 from evolve.engine._session import resume, start
 from evolve.runs import _folder
 from evolve.runs._inbox import inbox_folder, post
@@ -69,9 +70,9 @@ def test_resume_without_a_checkpoint_gives_the_same_state(parabola):
     summary = start(parabola(evaluations=25))
     run = _folder.find(Path(summary.run))
     assert run.checkpoint.with_suffix(".json").exists()
-    with_checkpoint = open_search(run)[2]
+    with_checkpoint = open_search(run, parts_of)[2]
     run.checkpoint.with_suffix(".json").unlink()
-    without = open_search(run)[2]
+    without = open_search(run, parts_of)[2]
     assert [row.id for row in with_checkpoint.state.population.rows] == [row.id for row in without.state.population.rows]
     assert with_checkpoint.run.usage == without.run.usage
     assert with_checkpoint.state.population.leader == without.state.population.leader
@@ -81,9 +82,9 @@ def test_resume_without_a_checkpoint_gives_the_same_state(parabola):
 def test_a_damaged_checkpoint_is_ignored(parabola, damage):
     summary = start(parabola(evaluations=15))
     run = _folder.find(Path(summary.run))
-    whole = open_search(run)[2]
+    whole = open_search(run, parts_of)[2]
     run.checkpoint.with_suffix(".json").write_bytes(damage)
-    assert open_search(run)[2].run.usage == whole.run.usage
+    assert open_search(run, parts_of)[2].run.usage == whole.run.usage
 
 
 def test_a_stop_request_drains_the_run_and_is_carried_out_once(parabola):
@@ -201,7 +202,7 @@ def test_readers_catch_up_after_a_kill_between_a_measurement_and_its_places(para
     for stamped in read_journal(run.path):
         if isinstance(stamped.record, Placed):
             shown[stamped.record.cell, stamped.record.rank] = stamped.record.candidate
-    people = open_search(run)[2].state.population
+    people = open_search(run, parts_of)[2].state.population
     held = {(cell, rank): people.rows[key].id for cell, rank, key in people.archive.cells.items()}
     assert {place: id_ for place, id_ in shown.items() if id_} == held
 
@@ -213,7 +214,7 @@ def test_a_checkpoint_of_another_journal_is_ignored(parabola, tmp_path):
     second = start(config)
     for suffix in (".json", ".npz"):
         shutil.copy(Path(first.run, "checkpoint").with_suffix(suffix), Path(second.run, "checkpoint").with_suffix(suffix))
-    assert open_search(_folder.find(Path(second.run)))[2].run.usage.evaluations == second.measurements
+    assert open_search(_folder.find(Path(second.run)), parts_of)[2].run.usage.evaluations == second.measurements
 
 
 def test_after_final_runs_the_run_stands_by_what_they_show(parabola):
@@ -221,7 +222,7 @@ def test_after_final_runs_the_run_stands_by_what_they_show(parabola):
     summary = start(config)
     if summary.final.best_mean > summary.final.seed_mean:
         assert summary.best_id == summary.final.candidate
-    search = open_search(_folder.find(Path(summary.run)))[2]
+    search = open_search(_folder.find(Path(summary.run)), parts_of)[2]
     finalist = summary.final.candidate
     search.state.final_scores = [(id_, -9.0 if id_ == finalist else 0.0) for id_, _ in search.state.final_scores]
     assert best_of(search.state) == 0

@@ -26,9 +26,11 @@ from archive import (
     Status,
     Text,
 )
-from evolve.config._schema import SearchConfig, StopConfig
+from evolve.config._schema import RunConfig, SearchConfig, StopConfig
+from evolve.engine._registry import parts_of
 from evolve.problem._contract import Axis, Budget, Contract, Stage
 from evolve.runs._checkpoint import state_of
+from evolve.search._parts import Parts
 from evolve.search._search import Search
 from evolve.search._tickets import Made
 
@@ -49,13 +51,21 @@ def contract(*, noisy: bool = False, start: Start = Start.COLD, stages: int = 1,
 
 
 def build(
-    contract_: Contract, *, policy: str = "map_elites", evaluations: int | None = 60, seed: int = 1, **config: object
+    contract_: Contract,
+    *,
+    policy: str = "map_elites",
+    evaluations: int | None = 60,
+    seed: int = 1,
+    parts: Parts | None = None,
+    **config: object,
 ) -> Search:
     """A search with the same configuration every time."""
+    search = SearchConfig(policy=policy, **config)
     return Search(
         contract=contract_,
         problem=PROBLEM,
-        config=SearchConfig(policy=policy, **config),
+        config=search,
+        parts=parts or parts_of(RunConfig(search=search)),
         stop=StopConfig(),
         budget=Budget(evaluations=evaluations),
         seed=seed,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from archive import Tally
+from evolve.propose._registry import OPERATORS
 from evolve.search import _results as offspring
 
 
@@ -24,8 +25,11 @@ class World:
         for tally, mean in zip(self.tallies, (0.0, difference), strict=True):
             for z in rng.standard_normal(runs):
                 tally.add(mean + float(z))
-        self.people, self.bandit, self.contract = self, self, self
-        self.noisy, self.arms = noisy, [type("Arm", (), {"operator": operator})]
+        self.population, self.contract, self.operator = self, self, OPERATORS[operator]
+        self.noisy = noisy
+
+    def maker(self, number):
+        return self.operator if self.rows[number].arm >= 0 else None
 
     def noise_of(self, number):
         return self.noise

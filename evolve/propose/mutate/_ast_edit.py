@@ -16,6 +16,7 @@ from evolve.propose.mutate._literals import find
 from evolve.propose.mutate._moves import KINDS, Move
 from evolve.propose.mutate._numbers import may_hold_numbers
 from evolve.propose.mutate._sites import Sites, sites_of
+from evolve.propose.mutate._specs import AST_EDIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +32,7 @@ class AstEdit:
     by its weight, then a place uniformly over all editable files.  In other languages than Python only numbers move.
     """
 
-    name = "ast_edit"
-    family = "edit"
+    spec = AST_EDIT
 
     def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
         """A child of the first parent, or ``INVALID`` when eight draws gave none."""

@@ -16,6 +16,7 @@ from evolve.propose.mutate._bounds import within
 from evolve.propose.mutate._literals import Found, find, short_name
 from evolve.propose.mutate._numbers import may_hold_numbers
 from evolve.propose.mutate._sites import bound_names, whole_lines
+from evolve.propose.mutate._specs import CROSSOVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +33,7 @@ class Crossover:
     every character outside the exchanged parts.
     """
 
-    name = "crossover"
-    family = "merge"
+    spec = CROSSOVER
 
     def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
         """A child of the first parent and one donor, or ``INVALID`` when there is no donor or eight draws gave no child."""

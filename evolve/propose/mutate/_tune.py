@@ -16,6 +16,7 @@ from evolve.propose._python import apply_edits
 from evolve.propose._scope import check_scope, is_editable
 from evolve.propose.mutate._literals import find, literals_of, short_name, write
 from evolve.propose.mutate._numbers import Found, may_hold_numbers
+from evolve.propose.mutate._specs import TUNE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 class ConstantTuner:
     """Opens a tuner (``task.sample`` is None) or makes the child that a sample stands for.  Uses no randomness."""
 
-    name = "tune"
-    family = "tune"
+    spec = TUNE
 
     def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
         """Literals of the first parent as ``TUNER``; with a sample, the first parent with ``sample.values`` as ``CHILD``."""

@@ -12,8 +12,9 @@ from pathlib import Path
 from string import Template
 
 from evolve._errors import UsageError
+from evolve.propose.prompts._specs import REQUESTS
 
-OPERATORS = ("llm_mutate", "llm_crossover", "llm_repair", "llm_simplify", "llm_paradigm")
+OPERATORS = tuple(spec.name for spec in REQUESTS)
 
 _SHIPPED = Path(__file__).resolve().parent
 _TASK = ("problem", "metric", "unit", "measured", "goal", "better")

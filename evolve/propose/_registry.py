@@ -1,0 +1,28 @@
+"""The operators of this package, by name.  One more is a file with its spec, and a line here.
+
+Whoever only reads a run imports this and none of the code that makes children.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from evolve.propose.mutate._specs import AST_EDIT, CROSSOVER, TUNE
+from evolve.propose.prompts._specs import REQUESTS
+from evolve.search._operators import OperatorSpec
+
+if TYPE_CHECKING:
+    from evolve.propose._operator import Operator
+
+OPERATORS: Mapping[str, OperatorSpec] = {spec.name: spec for spec in (TUNE, AST_EDIT, CROSSOVER, *REQUESTS)}
+
+
+def make_operator(name: str) -> Operator:
+    """The operator of this name, which asks no model."""
+    from evolve.propose.mutate._ast_edit import AstEdit
+    from evolve.propose.mutate._crossover import Crossover
+    from evolve.propose.mutate._tune import ConstantTuner
+
+    made: tuple[type[Operator], ...] = (ConstantTuner, AstEdit, Crossover)
+    return next(operator for operator in made if operator.spec.name == name)()

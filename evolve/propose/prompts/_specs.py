@@ -1,0 +1,12 @@
+"""What the search is told of the operators that ask a model: one for each template of this folder that is a request."""
+
+from __future__ import annotations
+
+from evolve.search._operators import OperatorSpec, Parent
+
+MUTATE = OperatorSpec("llm_mutate", family="model", model=True)
+CROSSOVER = OperatorSpec("llm_crossover", family="model", model=True, n_parents=2)
+REPAIR = OperatorSpec("llm_repair", family="model", model=True, parent=Parent.FAILED, prefers="diff")
+SIMPLIFY = OperatorSpec("llm_simplify", family="model", model=True, parent=Parent.LEADER, replaces=True)
+PARADIGM = OperatorSpec("llm_paradigm", family="paradigm", model=True, formats=("file",), when_stuck=True)
+REQUESTS = (MUTATE, CROSSOVER, REPAIR, SIMPLIFY, PARADIGM)

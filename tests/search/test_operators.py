@@ -1,0 +1,80 @@
+"""The search knows operators by their specs: it names none, and what a spec says decides who gets which ticket."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+from simulation import Simulation, build, contract
+
+from archive import ProposeIssued
+from evolve.config._schema import LlmConfig, SearchConfig
+from evolve.propose._registry import OPERATORS, make_operator
+from evolve.search._operators import OperatorSpec, Parent
+from evolve.search._parts import Parts
+
+ROOT = Path(__file__).parents[2] / "evolve"
+ROOMS = ("search", "config", "select", "confirm", "budget", "runs", "views")
+
+
+def named_in(path: Path) -> set[str]:
+    """The operators that a module names, but for the defaults of a configuration's fields."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    defaults = {
+        id(node) for owner in ast.walk(tree) if isinstance(owner, ast.AnnAssign) and owner.value for node in ast.walk(owner.value)
+    }
+    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return {node.value for node in texts if node.value in OPERATORS and id(node) not in defaults}
+
+
+def test_no_room_below_the_engine_names_an_operator() -> None:
+    found = {str(path): names for room in ROOMS for path in (ROOT / room).rglob("*.py") if (names := named_in(path))}
+    assert found == {}
+    assert named_in(ROOT / "propose" / "mutate" / "_specs.py") >= {"tune", "ast_edit", "crossover"}  # what is looked for is seen
+
+
+def test_everything_shipped_is_on_by_default() -> None:
+    assert [*SearchConfig().operators, *LlmConfig().operators] == list(OPERATORS)
+    for name, spec in OPERATORS.items():
+        assert spec.name == name
+        assert spec.model or make_operator(name).spec is spec
+
+
+@pytest.mark.parametrize(
+    ("spec", "parents"),
+    [
+        (OperatorSpec("one", family="new"), 1),
+        (OperatorSpec("two", family="new", n_parents=2), 2),
+        (OperatorSpec("best", family="new", parent=Parent.LEADER), 1),
+    ],
+)
+def test_an_operator_that_the_search_never_heard_of_gets_what_its_spec_asks_for(spec: OperatorSpec, parents: int) -> None:
+    search = build(contract(), operators=("ast_edit", spec.name), parts=Parts({"ast_edit": OPERATORS["ast_edit"], spec.name: spec}))
+    world = Simulation(search, np.random.default_rng(3), wrongs=0.3)
+    world.begin()
+    given: list[ProposeIssued] = []
+    people = search.state.population
+    for _ in range(400):
+        before = len(world.log)
+        if not world.step():
+            break
+        for stamped in world.log[before:]:
+            record = stamped.record
+            if isinstance(record, ProposeIssued) and record.arm.operator == spec.name:
+                given.append(record)
+    assert given
+    rows = [[people.rows[people.by_id[id_]] for id_ in record.parents] for record in given]
+    assert {len(found) for found in rows} == {parents}
+    if spec.parent is Parent.LEADER:
+        assert all(found[0].generation > 0 and found[0].cold for found in rows)
+    assert search.state.bandit.families == ("edit", "new")
+
+
+def test_a_spec_that_contradicts_itself_is_refused() -> None:
+    for wrong in ({"n_parents": 3}, {"n_parents": 2, "parent": Parent.FAILED}, {"n_parents": 0}):
+        with pytest.raises(ValueError, match="parents"):
+            OperatorSpec("x", family="y", **wrong)
+    with pytest.raises(ValueError, match="a name and a family"):
+        OperatorSpec("", family="y")
