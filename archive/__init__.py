@@ -16,6 +16,7 @@ from archive._errors import (
 )
 from archive._floats import TAME, bounded, difference, mean_of, sd_of, tame
 from archive._lineage import LineageStep, changed_lines, lineage
+from archive.elites._archive import Archive, ArchiveMaker, CellArchive
 from archive.elites._cells import Added, AddStatus, Cells, CellsState, Change
 from archive.elites._grid import GridArchive
 from archive.elites._posterior import Pooled, PooledState, Tally, shrink
@@ -83,7 +84,9 @@ __all__ = [
     "TAME",
     "AddStatus",
     "Added",
+    "Archive",
     "ArchiveError",
+    "ArchiveMaker",
     "Arm",
     "Attempt",
     "AxisInfo",
@@ -93,6 +96,7 @@ __all__ = [
     "CallReserved",
     "CallSettled",
     "Candidate",
+    "CellArchive",
     "Cells",
     "CellsState",
     "Champion",

@@ -108,7 +108,8 @@ def population(n: int) -> Population:
     """A noisy problem's population with ``n`` elites on a grid, each measured once, some twice."""
     side = math.isqrt(n - 1) + 1
     axes = tuple(Axis(name=name, source="outcome", low=0.0, high=float(side), bins=side) for name in ("x", "y"))
-    people = Population("benchmark", plain_contract(noisy=True, axes=axes), keep=1)
+    grid = GridArchive(axes=[axis.info for axis in axes])
+    people = Population("benchmark", plain_contract(noisy=True, axes=axes), grid)
     people._judged_with = (math.inf, math.inf, math.inf)  # judge all places again once, below, not after every candidate
     rng = np.random.default_rng(0)
     for i in range(n):

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
-from archive.elites._cells import Added, Cells
+from archive.elites._archive import CellArchive
 from archive.records._values import AxisInfo
 
 _INFINITY = math.inf
 _MAX_CELLS = 2**63 - 1
 
 
-class GridArchive:
+class GridArchive(CellArchive):
     """Elites of a grid over behaviour space, judged by posterior lower bounds, ties keeping the incumbent.
 
     Args:
@@ -42,11 +43,8 @@ class GridArchive:
                 raise ValueError(
                     f"axis {axis.name} runs from {axis.low} to {axis.high} in {axis.bins} bins; expected high > low, bins >= 1."
                 )
+        super().__init__(n_cells=math.prod(axis.bins for axis in axes), keep=keep, caution=caution, space=space)
         self.axes = tuple(axes)
-        self.caution = caution
-        self.space = space
-        self.cells = Cells(keep=keep)
-        self.n_cells = math.prod(axis.bins for axis in axes)
         if self.n_cells > _MAX_CELLS:
             raise ValueError(
                 f"the axes make {self.n_cells} cells but at most {_MAX_CELLS} can be numbered; use fewer bins or axes."
@@ -96,23 +94,6 @@ class GridArchive:
         steps = np.minimum((np.clip(descriptors, low, high) - low) * bins / (high - low), bins - 1).astype(np.int64)
         return np.asarray(np.ravel_multi_index(tuple(steps.T), tuple(bins)), dtype=np.int64)
 
-    def worth(self, mean: float, sd: float) -> float:
-        """Lower bound of a posterior: what occupants are compared by."""
-        return mean - self.caution * sd
-
-    def would_enter(self, cell: int, mean: float, sd: float) -> bool:
-        """Whether a posterior like this would take a place in ``cell`` now."""
-        return self.cells.would_enter(cell, self.worth(mean, sd))
-
-    def put(self, key: int, cell: int, mean: float, sd: float) -> Added:
-        """Add ``key`` to ``cell``, or judge it again if it is known (its cell stays)."""
-        worth = self.worth(mean, sd)
-        return self.cells.update(key, worth) if self.cells.knows(key) else self.cells.add(key, cell, worth)
-
-    def retract(self, key: int) -> Added:
-        """Forget ``key`` and promote the cell's next best."""
-        return self.cells.retract(key)
-
     def rebin(self, axes: Sequence[AxisInfo], descriptors_of: Callable[[int], Mapping[str, float]]) -> GridArchive:
         """The same candidates, occupants and bench, judged again in order of arrival on other axes (space counts up)."""
         grid = GridArchive(axes=axes, keep=self.cells.keep, caution=self.caution, space=self.space + 1)
@@ -120,3 +101,13 @@ class GridArchive:
         for _, key, worth in sorted(zip(state.orders, state.keys, state.worths, strict=True)):
             grid.cells.add(key, grid.cell_of(descriptors_of(key)), worth)
         return grid
+
+    def dump(self) -> Mapping[str, object]:
+        """The state, for a checkpoint; other axes may have been put in force."""
+        return {**super().dump(), "axes": self.axes}
+
+    def load(self, state: Mapping[str, object]) -> None:
+        """Take the state of ``dump``."""
+        axes = cast("tuple[AxisInfo, ...]", state["axes"])
+        GridArchive.__init__(self, axes=axes, keep=self.cells.keep, caution=self.caution)
+        super().load(state)

@@ -49,6 +49,8 @@ class SearchConfig:
         policy: ``map_elites``; or a baseline: ``independent`` sampling of the seed's children, ``best_of_n`` (batches from the
             incumbent), ``hill_climb`` (any better child replaces the incumbent), ``one_plus_one`` (one child at a time); or
             ``given``, which makes no children: programs that were given are measured and, on a noisy problem, confirmed.
+        archive: Where the elites stand: ``grid``, cells along the problem's descriptors; ``topk``, the best of all; ``auto``, the
+            grid where there are descriptors.
         operators: Which mechanical operators may make children; none at all where models do.
         tournament: Draws of a parent tournament.
         inspirations: Other elites handed to an operator.
@@ -57,7 +59,7 @@ class SearchConfig:
             affords few measurements for so many numbers.
         discount: What a result is worth to the bandit after each further one.
         family_floor: Least probability of each family of operators.
-        keep: Most candidates of an archive without descriptors.
+        keep: Most candidates of an archive of one cell.
         batch: Children a round of ``best_of_n``.
         seed_runs: Measurements of the seed program of a noisy problem.
         final_runs: Measurements each of best and seed at the end of a noisy run.
@@ -69,6 +71,7 @@ class SearchConfig:
     """
 
     policy: str = "map_elites"
+    archive: str = "auto"
     operators: Sequence[str] = ("tune", "ast_edit", "crossover")
     tournament: int = 16
     inspirations: int = 5

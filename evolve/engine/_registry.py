@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from archive import Archive, ArchiveMaker, AxisInfo, FlatArchive, GridArchive
 from evolve._errors import ConfigError
-from evolve.config._schema import ExecutorConfig, RunConfig
-from evolve.problem._contract import Problem
+from evolve.config._schema import ExecutorConfig, RunConfig, SearchConfig
+from evolve.problem._contract import Contract, Problem
 from evolve.problem._environment import check_environment
 from evolve.propose._registry import OPERATORS, make_operator
 from evolve.search._parts import Parts
@@ -26,11 +27,14 @@ def check_names(config: RunConfig) -> None:
     Raises:
         ConfigError: there is not.
     """
+    _check_known("search.archive", config.search.archive, (AUTO, *ARCHIVES))
     mechanical = [name for name, spec in OPERATORS.items() if not spec.model]
-    _check_list("search.operators", config.search.operators, mechanical)
+    for name in config.search.operators:
+        _check_known("search.operators", name, mechanical, many=True)
     asked = list(config.search.operators)
     if config.llm.provider != "none":
-        _check_list("llm.operators", config.llm.operators, [name for name in OPERATORS if name not in mechanical])
+        for name in config.llm.operators:
+            _check_known("llm.operators", name, [name for name in OPERATORS if name not in mechanical], many=True)
         asked += config.llm.operators
     policy = POLICIES[config.search.policy]
     if policy.given or any(OPERATORS[name].edits or not policy.edits_only for name in asked):
@@ -42,17 +46,44 @@ def check_names(config: RunConfig) -> None:
     )
 
 
-def _check_list(key: str, found: Iterable[str], known: Sequence[str]) -> None:
-    for name in found:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            more = f"did you mean {close[0]}?" if close else f"type for example {key}=[{known[0]}]"
-            raise ConfigError(f"{key} must be a list out of {', '.join(known)}, found {name!r}; {more}")
+def _check_known(key: str, name: str, known: Sequence[str], *, many: bool = False) -> None:
+    if name in known:
+        return
+    close = difflib.get_close_matches(name, known, n=1)
+    example = f"[{known[0]}]" if many else known[0]
+    more = f"did you mean {close[0]}?" if close else f"type for example {key}={example}"
+    raise ConfigError(f"{key} must be {'a list out' if many else 'one'} of {', '.join(known)}, found {name!r}; {more}")
 
 
 def parts_of(config: RunConfig) -> Parts:
     """What the search of this configuration is put together from."""
-    return Parts({name: OPERATORS[name] for name in (*config.search.operators, *config.llm.operators)})
+    return Parts({name: OPERATORS[name] for name in (*config.search.operators, *config.llm.operators)}, make_archive)
+
+
+def make_archive(contract: Contract, config: SearchConfig) -> Archive:
+    """An empty archive of the configured name.
+
+    Raises:
+        ConfigError: there can be none of this name for the problem.
+    """
+    axes = tuple(axis.info for axis in contract.axes)
+    name = config.archive if config.archive != AUTO else "grid" if axes else "topk"
+    try:
+        return ARCHIVES[name](axes=axes, keep=config.keep, cells_keep=contract.cells_keep)
+    except ValueError as error:
+        raise ConfigError(f"search.archive={name} cannot be used with {contract.name}: {error}") from error
+
+
+def _grid(*, axes: Sequence[AxisInfo], keep: int, cells_keep: int) -> Archive:
+    return GridArchive(axes=axes, keep=cells_keep)
+
+
+def _topk(*, axes: Sequence[AxisInfo], keep: int, cells_keep: int) -> Archive:
+    return FlatArchive(keep=keep)
+
+
+AUTO = "auto"  # an archive by what the problem has
+ARCHIVES: Mapping[str, ArchiveMaker] = {"grid": _grid, "topk": _topk}
 
 
 def build_operators(names: Iterable[str]) -> dict[str, Operator]:

@@ -41,7 +41,7 @@ from evolve.engine._model_thread import Desk
 from evolve.engine._models import NO_OFFER, Offer, check, copy_texts, instructions_of, offer
 from evolve.engine._proposer import Workshop
 from evolve.engine._reach import KINDS, out_of_reach
-from evolve.engine._registry import build_executor, build_operators, check_names, n_slots, need_machine, parts_of
+from evolve.engine._registry import build_executor, build_operators, check_names, make_archive, n_slots, need_machine, parts_of
 from evolve.engine._requests import INTERRUPTED, budget_record
 from evolve.execute import Executor
 from evolve.problem._contract import Problem
@@ -97,6 +97,7 @@ def start(
     check_names(config)
     check(config.llm)
     problem = load_problem(config.problem.name, config.problem.params)
+    make_archive(problem.contract, config.search)
     if config.llm.provider == "none" and not programs:
         _need_reach(problem, config)
     need_machine(config, problem)

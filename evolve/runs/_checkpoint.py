@@ -23,7 +23,7 @@ from typing import Any, cast
 import numpy as np
 
 import archive
-from archive import Cells, FlatArchive, GridArchive, Pooled, Position
+from archive import Archive, Pooled, Position
 from evolve.budget import _cpu_budget, _ledger, _usage
 from evolve.budget._ledger import Ledger
 from evolve.budget._model_limits import Accounts, caps_of
@@ -73,7 +73,7 @@ _COMPONENTS = (
 _DERIVED: Mapping[type, frozenset[str]] = {
     RunState: frozenset({"config", "stop", "llm"}),
     ProblemState: frozenset({"run", "contract", "problem", "operators", "judged_at"}),
-    Population: frozenset({"problem", "contract", "sign", "keep"}),
+    Population: frozenset({"problem", "contract", "sign"}),
     Contest: frozenset({"titled"}),
     Novelty: frozenset({"share", "_vectors"}),
 }
@@ -119,17 +119,14 @@ def _dump_value(value: object, arrays: list[np.ndarray]) -> Any:
     match value:
         case Bandit():
             return value.dump()
-        case Ledger():
-            return _encode(value.dump(), arrays)
-        case GridArchive() | FlatArchive():
-            axes = _encode(getattr(value, "axes", ()), arrays)
-            return {"space": value.space, "axes": axes, "cells": _encode(value.cells.dump(), arrays)}
+        case Ledger() | Archive():
+            return encoded(value.dump(), arrays)
         case [Pooled(), *_]:
-            return [_encode(pooled.dump(), arrays) for pooled in cast("list[Pooled]", value)]
+            return [encoded(pooled.dump(), arrays) for pooled in cast("list[Pooled]", value)]
         case _ if isinstance(value, _COMPONENTS):
             return _dump(value, arrays)
         case _:
-            return _encode(value, arrays)
+            return encoded(value, arrays)
 
 
 def _load(owner: object, tree: dict[str, Any], arrays: list[np.ndarray]) -> None:
@@ -140,30 +137,24 @@ def _load(owner: object, tree: dict[str, Any], arrays: list[np.ndarray]) -> None
 def _load_value(fresh: object, tree: Any, arrays: list[np.ndarray]) -> object:
     """The value of a tree, where ``fresh`` is that of a search of which nothing is known."""
     match fresh:
-        case Bandit() | Ledger():
-            fresh.load(tree if isinstance(fresh, Bandit) else _decode(tree, arrays))
+        case Bandit() | Ledger() | Archive():
+            fresh.load(tree if isinstance(fresh, Bandit) else decoded(tree, arrays))
             return fresh
-        case GridArchive() | FlatArchive():
-            keep = fresh.cells.keep
-            grid = isinstance(fresh, GridArchive)
-            archive = GridArchive(axes=_decode(tree["axes"], arrays), keep=keep, space=tree["space"]) if grid else fresh
-            archive.cells = Cells.load(_decode(tree["cells"], arrays), keep=keep)
-            return archive
         case [Pooled(), *_]:
-            return [Pooled.load(_decode(pooled, arrays)) for pooled in tree]
+            return [Pooled.load(decoded(pooled, arrays)) for pooled in tree]
         case deque():
-            return deque(_decode(tree, arrays), maxlen=fresh.maxlen)
+            return deque(decoded(tree, arrays), maxlen=fresh.maxlen)
         case _ if isinstance(fresh, _COMPONENTS):
             _load(fresh, tree, arrays)
             return fresh
         case _:
-            return _decode(tree, arrays)
+            return decoded(tree, arrays)
 
 
 def save(stem: Path, search: Search, places: dict[str, int], position: Position) -> None:
     """Write the state after the record at ``position``, which must be durable.  Appears whole or not at all."""
     arrays: list[np.ndarray] = []
-    tree = {**state_of(search, arrays), "places": places, "position": _encode(position, arrays), "code": code_hash()}
+    tree = {**state_of(search, arrays), "places": places, "position": encoded(position, arrays), "code": code_hash()}
     buffer = io.BytesIO()
     np.savez(buffer, *arrays)
     text = json.dumps(tree, separators=(",", ":")).encode()
@@ -203,13 +194,13 @@ def load(stem: Path) -> Checkpoint | None:
         return None
     with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         arrays = [stored[f"arr_{i}"] for i in range(len(stored.files))]
-    return Checkpoint(_decode(tree["position"], arrays), tree["places"], tree, arrays)
+    return Checkpoint(decoded(tree["position"], arrays), tree["places"], tree, arrays)
 
 
 # Many values of one class are kept as columns, one a field: a hundred thousand rows are then a few long lists of plain values.
 
 
-def _encode(value: Any, arrays: list[np.ndarray]) -> Any:
+def encoded(value: Any, arrays: list[np.ndarray]) -> Any:
     """One value as JSON: plain values as they are, everything else as a mapping with one letter that says what it is."""
     kind = type(value)
     if kind in _PLAIN:
@@ -217,7 +208,7 @@ def _encode(value: Any, arrays: list[np.ndarray]) -> Any:
     if isinstance(value, Enum):
         return {"e": kind.__name__, "v": value.value}
     if kind.__name__ in _FIELDS:
-        return {"c": kind.__name__, "f": [_encode(getattr(value, field), arrays) for field in _FIELDS[kind.__name__]]}
+        return {"c": kind.__name__, "f": [encoded(getattr(value, field), arrays) for field in _FIELDS[kind.__name__]]}
     if isinstance(value, np.ndarray):
         arrays.append(value)
         return {"a": len(arrays) - 1}
@@ -239,7 +230,7 @@ def _encode_all(values: Collection[Any], arrays: list[np.ndarray]) -> Any:
         return {"o": there, "v": _encode_all([value for value in values if value is not None], arrays)}
     kind = kinds.pop()
     if kinds or kind in (np.ndarray, set, deque):
-        return {"x": [_encode(value, arrays) for value in values]}
+        return {"x": [encoded(value, arrays) for value in values]}
     if kind in (tuple, list):
         tag = "t" if kind is tuple else "l"
         return {tag: [len(value) for value in values], "v": _encode_all(list(chain.from_iterable(values)), arrays)}
@@ -252,12 +243,13 @@ def _encode_all(values: Collection[Any], arrays: list[np.ndarray]) -> Any:
     return {"c": kind.__name__, "f": [_encode_all([getattr(value, field) for value in values], arrays) for field in fields]}
 
 
-def _decode(value: Any, arrays: list[np.ndarray]) -> Any:
+def decoded(value: Any, arrays: list[np.ndarray]) -> Any:
+    """The inverse of ``encoded``."""
     if not isinstance(value, dict):
         return value
     if "c" in value:
         name = value["c"]
-        return _VALUES[name](**{field: _decode(item, arrays) for field, item in zip(_FIELDS[name], value["f"], strict=True)})
+        return _VALUES[name](**{field: decoded(item, arrays) for field, item in zip(_FIELDS[name], value["f"], strict=True)})
     if "e" in value:
         return _VALUES[value["e"]](value["v"])
     if "a" in value:
@@ -277,7 +269,7 @@ def _decode_all(values: Any, arrays: list[np.ndarray]) -> list[Any]:
         present = iter(_decode_all(values["v"], arrays))
         return [next(present) if there else None for there in values["o"]]
     if "x" in values:
-        return [_decode(value, arrays) for value in values["x"]]
+        return [decoded(value, arrays) for value in values["x"]]
     for tag, make_row in (("t", tuple), ("l", list)):
         if tag in values:
             items = iter(_decode_all(values["v"], arrays))

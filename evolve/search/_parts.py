@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from archive import Archive
+from evolve.config._schema import SearchConfig
+from evolve.problem._contract import Contract
 from evolve.search._operators import OperatorSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """``operators`` has a spec for each name in the configuration."""
+    """``operators`` has a spec for each name in the configuration; ``archive`` makes an empty one for a problem."""
 
     operators: Mapping[str, OperatorSpec]
+    archive: Callable[[Contract, SearchConfig], Archive]

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from archive import (
+    Archive,
     AxisInfo,
     Candidate,
     Change,
     Entry,
-    FlatArchive,
-    GridArchive,
     Measurement,
     Placed,
     Pooled,
@@ -93,18 +92,14 @@ class Population:
     Args:
         problem: The problem's id, for the records of what changed.
         contract: What decides stages, axes, noise and frame.
-        keep: Most candidates of a flat archive.
+        archive: Where they stand; empty.
     """
 
-    def __init__(self, problem: str, contract: Contract, *, keep: int) -> None:
+    def __init__(self, problem: str, contract: Contract, archive: Archive) -> None:
         self.problem = problem
         self.contract = contract
         self.sign = 1.0 if contract.maximize else -1.0
-        self.keep = keep
-        axes = [axis.info for axis in contract.axes]
-        self.archive: GridArchive | FlatArchive = (
-            GridArchive(axes=axes, keep=contract.cells_keep) if axes else FlatArchive(keep=keep)
-        )
+        self.archive = archive
         self.rows: list[Row] = []
         self.by_id: dict[str, int] = {}
         self.by_hash: dict[str, int] = {}
@@ -353,8 +348,6 @@ class Population:
 
     def rebin(self, axes: Sequence[AxisInfo]) -> list[Placed]:
         """Judge every candidate again on other axes; the descriptor space counts up."""
-        if isinstance(self.archive, FlatArchive):
-            raise ValueError("a flat archive has no axes; expected a problem with descriptors.")
         before = {(cell, rank) for cell, rank, _ in self.archive.cells.items()}
         self.archive = self.archive.rebin(axes, lambda number: self.rows[number].descriptors)
         for number, cell in self.archive.cells.placed_cells():

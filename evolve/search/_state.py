@@ -139,7 +139,7 @@ def problem_state(
         run=run,
         contract=contract,
         problem=problem,
-        population=Population(problem, contract, keep=config.keep),
+        population=Population(problem, contract, parts.archive(contract, config)),
         bandit=Bandit(arms, families, discount=config.discount, family_floor=config.family_floor),
         contest=Contest(titled=titled),
         novelty=Novelty(run.llm.novelty_share),

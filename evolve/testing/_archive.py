@@ -11,12 +11,15 @@ and of ``ArchiveOracle``, which holds everything in lists and looks at all of th
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Mapping
 
-from archive import Added, AddStatus, FlatArchive, GridArchive
+import numpy as np
 
-Archive = GridArchive | FlatArchive
+from archive import Added, AddStatus, Archive
+from evolve.runs import _checkpoint
+
 Make = Callable[..., Archive]
 
 
@@ -202,6 +205,31 @@ class ArchiveContract:
         archive.retract(3)
         assert archive.cells.occupants(cell) == ()
         assert archive.cells.n_filled == 0
+
+    def test_it_is_all_that_a_search_asks_for(self, make: Make) -> None:
+        archive = make(keep=1)
+        assert isinstance(archive, Archive)
+        rng = random.Random(0)
+        for _ in range(100):
+            cell = self._a_cell(archive, rng)
+            assert type(cell) is int
+            assert 0 <= cell < archive.n_cells
+
+    def test_a_checkpoint_keeps_it_whole(self, make: Make) -> None:
+        rng, archive = random.Random(1), make(keep=2)
+        for key in range(60):
+            archive.put(key, self._a_cell(archive, rng), float(rng.randrange(9)), 0.5)
+        for key in range(0, 60, 7):
+            archive.retract(key)
+        arrays: list[np.ndarray] = []
+        text = json.dumps(_checkpoint.encoded(archive.dump(), arrays))
+        again = make(keep=2)
+        again.load(_checkpoint.decoded(json.loads(text), arrays))
+        for key in range(60, 90):
+            cell = self._a_cell(archive, rng)
+            assert again.put(key, cell, float(key % 9), 0.0) == archive.put(key, cell, float(key % 9), 0.0)
+        assert again.cells.dump() == archive.cells.dump()
+        assert again.space == archive.space
 
     def test_a_worth_that_is_no_number_is_refused(self, make: Make) -> None:
         archive = make(keep=1)

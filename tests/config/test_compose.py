@@ -20,7 +20,8 @@ from evolve.engine._registry import check_names
 
 WRITTEN = """
 problem problem.params.NAME
-search.policy search.operators search.tournament search.inspirations search.uniform_share search.tune_share search.discount
+search.policy search.archive search.operators search.tournament search.inspirations search.uniform_share search.tune_share
+search.discount
 search.family_floor search.keep search.batch search.seed_runs search.final_runs search.remeasure_share
 search.reference_share search.reference search.recheck_share
 llm.provider llm.models llm.large llm.base_url llm.key_variable llm.operators llm.formats llm.in_flight llm.tries llm.silence_s
@@ -158,6 +159,8 @@ def test_a_mistake_is_one_sentence(word: str, said: str) -> None:
         ("search.operators=[tune,ast_edt]", "list out of tune, ast_edit, crossover, found 'ast_edt'; did you mean ast_edit?"),
         ("search.operators=[llm_mutate]", "list out of tune, ast_edit, crossover, found 'llm_mutate'"),
         ("search=hill_climb search.operators=[tune]", "a list out of ast_edit for the policy hill_climb, found ['tune']"),
+        ("search.archive=gird", "search.archive must be one of auto, grid, topk, found 'gird'; did you mean grid?"),
+        ("search.archive=tree", "search.archive must be one of auto, grid, topk, found 'tree'; type for example"),
         ("llm=anthropic llm.operators=[llm_mutat]", "llm.operators must be a list out of llm_mutate"),
         ("llm=anthropic search=hill_climb search.operators=[tune] llm.operators=[llm_repair]", "for the policy hill_climb"),
     ],

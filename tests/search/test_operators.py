@@ -11,6 +11,7 @@ from simulation import Simulation, build, contract
 
 from archive import ProposeIssued
 from evolve.config._schema import LlmConfig, SearchConfig
+from evolve.engine._registry import make_archive
 from evolve.propose._registry import OPERATORS, make_operator
 from evolve.search._operators import OperatorSpec, Parent
 from evolve.search._parts import Parts
@@ -51,7 +52,11 @@ def test_everything_shipped_is_on_by_default() -> None:
     ],
 )
 def test_an_operator_that_the_search_never_heard_of_gets_what_its_spec_asks_for(spec: OperatorSpec, parents: int) -> None:
-    search = build(contract(), operators=("ast_edit", spec.name), parts=Parts({"ast_edit": OPERATORS["ast_edit"], spec.name: spec}))
+    search = build(
+        contract(),
+        operators=("ast_edit", spec.name),
+        parts=Parts({"ast_edit": OPERATORS["ast_edit"], spec.name: spec}, make_archive),
+    )
     world = Simulation(search, np.random.default_rng(3), wrongs=0.3)
     world.begin()
     given: list[ProposeIssued] = []

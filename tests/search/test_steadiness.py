@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import Simulation, build, contract, state
 
-from archive import Event, Measured, MeasureIssued, Purpose, Start, Status
+from archive import Event, FlatArchive, Measured, MeasureIssued, Purpose, Start, Status
 from evolve.runs._checkpoint import put_state, state_of
 from evolve.search._population import Population
 from evolve.search._steadiness import REMEDY, TIMES, TRUSTED, Steadiness
@@ -180,7 +180,7 @@ def test_an_exact_claim_holds_only_for_a_gain_that_came_again():
 @given(st.dictionaries(st.integers(0, 5), st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2), min_size=1))
 def test_any_scores_can_be_compared(scores):
     steadiness = Steadiness(scores=scores)
-    people = Population("p", contract(), keep=8)
+    people = Population("p", contract(), FlatArchive(keep=8))
     assert steadiness.doubtful == any(len({one + 0.0 for one in found}) > 1 for found in scores.values())
     if all(number == 0 for number in scores):
         assert "inf" not in steadiness.said(people)

@@ -1,0 +1,83 @@
+"""Which archive a search has is told by its configuration, and neither search nor checkpoint knows which it is."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from simulation import PROBLEM, Simulation, build, contract, state
+
+from archive import CellArchive, FlatArchive, GridArchive
+from evolve._errors import ConfigError
+from evolve.config._schema import RunConfig, SearchConfig
+from evolve.engine._registry import make_archive, parts_of
+from evolve.runs._checkpoint import put_state, state_of
+from evolve.search._parts import Parts
+from evolve.testing import plain_contract
+
+
+class Halves(CellArchive):
+    """Two cells, and how often somebody was put into each: state of its own."""
+
+    def __init__(self, keep):
+        super().__init__(n_cells=2, keep=keep)
+        self.puts = np.zeros(2)
+
+    def cell_of(self, descriptors):
+        return int(descriptors["where"] > 0.5)
+
+    def put(self, key, cell, mean, sd):
+        self.puts[cell] += 1
+        return super().put(key, cell, mean, sd)
+
+    def dump(self):
+        return {**super().dump(), "puts": self.puts}
+
+    def load(self, state):
+        super().load(state)
+        self.puts = state["puts"].copy()
+
+
+def halves() -> Parts:
+    shipped = parts_of(RunConfig())
+    return Parts(shipped.operators, lambda contract, config: Halves(config.keep))
+
+
+def test_the_name_says_which():
+    with_axes, without = contract(), plain_contract()
+    found = {
+        (name, bool(of.axes)): type(make_archive(of, SearchConfig(archive=name)))
+        for name, of in (("auto", with_axes), ("auto", without), ("grid", with_axes), ("topk", with_axes), ("topk", without))
+    }
+    assert found == {
+        ("auto", True): GridArchive, ("auto", False): FlatArchive, ("grid", True): GridArchive, ("topk", True): FlatArchive,
+        ("topk", False): FlatArchive,
+    }  # fmt: skip
+    assert make_archive(with_axes, SearchConfig(archive="topk", keep=3)).cells.keep == 3
+    with pytest.raises(ConfigError, match=r"search.archive=grid cannot be used with scripted: axes is empty"):
+        make_archive(without, SearchConfig(archive="grid"))
+
+
+def test_a_search_over_the_best_of_all_goes_through_on_a_problem_with_axes():
+    world = Simulation(build(contract(), archive="topk", keep=4), np.random.default_rng(0))
+    world.begin()
+    world.run()
+    people = world.search.state.population
+    assert 1 < len(people.elites) <= 4
+    assert {people.rows[number].cell for number in people.elites} == {0}
+
+
+def test_an_archive_that_the_checkpoint_never_heard_of_survives_it():
+    world = Simulation(build(contract(), parts=halves(), keep=4), np.random.default_rng(0))
+    world.begin()
+    for _ in range(120):
+        world.step()
+    archive = world.search.state.population.archive
+    assert archive.puts.min() > 0
+    arrays: list[np.ndarray] = []
+    tree = json.loads(json.dumps(state_of(world.search, arrays)))
+    resumed = build(contract(), parts=halves(), keep=4)
+    put_state(resumed, tree, arrays)
+    assert state(resumed) == state(world.search)
+    assert list(resumed.problems[PROBLEM].population.archive.puts) == list(archive.puts)
