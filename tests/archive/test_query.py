@@ -290,6 +290,7 @@ def test_claims_calls_and_events(toy: ToyRun) -> None:
         ("opened", "info", EPOCH, "box"),
         ("vault_opened", "info", "c", "against r"),
         ("claim", "info", "c", "confirmed against r"),
+        ("claim", "info", "d", "confirmed against r"),
         ("retraction", "warning", "d", "a hack"),
         ("note", "info", "me", "look here"),
         ("event", "warning", "torn_tail", "10 bytes"),
