@@ -15,7 +15,6 @@ from archive._errors import (
     SegmentMissing,
 )
 from archive._floats import TAME, bounded, difference, mean_of, sd_of, tame
-from archive._lineage import LineageStep, changed_lines, lineage
 from archive.elites._archive import Archive, ArchiveMaker, CellArchive
 from archive.elites._cells import Added, AddStatus, Cells, CellsState, Change
 from archive.elites._grid import GridArchive
@@ -25,7 +24,7 @@ from archive.journal._follow import Follower
 from archive.journal._journal import Journal
 from archive.journal._reader import JournalReader, find_records, read_journal
 from archive.journal._segments import Position
-from archive.journal._texts import TextStore, candidate_id
+from archive.journal._texts import TextStore, candidate_id, changed_lines
 from archive.query._parquet import export_parquet
 from archive.query._query import Query, Table, open_query
 from archive.records._codec import decode_record, decode_value, encode_record, encode_value
@@ -118,7 +117,6 @@ __all__ = [
     "JournalReader",
     "JournalSchema",
     "LateResult",
-    "LineageStep",
     "Literal",
     "MeasureIssued",
     "Measured",
@@ -167,7 +165,6 @@ __all__ = [
     "encode_value",
     "export_parquet",
     "find_records",
-    "lineage",
     "mean_of",
     "open_query",
     "read_journal",

@@ -11,6 +11,7 @@ import json
 from base64 import b64decode, b64encode
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
+from difflib import SequenceMatcher
 from hashlib import blake2b
 from pathlib import Path
 
@@ -232,3 +233,15 @@ def _decompress(packed: bytes, base: bytes | None) -> bytes:
 
 def _dictionary(base: bytes | None) -> zstandard.ZstdCompressionDict | None:
     return zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT) if base else None
+
+
+def changed_lines(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[int, int]:
+    """Lines added and removed over all files."""
+    added = removed = 0
+    for path in before.keys() | after.keys():
+        old, new = before.get(path, "").splitlines(), after.get(path, "").splitlines()
+        for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+            if tag != "equal":
+                removed += j - i
+                added += m - k
+    return added, removed

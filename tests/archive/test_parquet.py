@@ -1,4 +1,4 @@
-"""How a candidate came about, and the Parquet export."""
+"""The Parquet export, and how many lines a change has."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from journal_records import ToyRun
 
-from archive import JournalMissing, QueryError, Status, export_parquet, lineage, open_query
-from archive._lineage import changed_lines
+from archive import QueryError, Status, changed_lines, export_parquet, open_query
 
 
 @pytest.fixture
@@ -24,40 +23,6 @@ def family(tmp_path: Path) -> tuple[ToyRun, list[str]]:
     run.measure(child, [5.0], "tiny")
     run.close()
     return run, [seed, left, right, child]
-
-
-def test_first_parents_oldest_first(family: tuple[ToyRun, list[str]]) -> None:
-    run, (seed, left, _, child) = family
-    steps = lineage(run.folder, child)
-    assert [step.id for step in steps] == [seed, left, child]
-    assert [step.operator for step in steps] == ["seed", "edit", "crossover"]
-    assert [(step.added, step.removed) for step in steps] == [(3, 0), (1, 1), (1, 1)]
-    assert [step.stage for step in steps] == ["full", "full", "tiny"]
-    assert steps[1].summary == "b to B"
-    assert [step.generation for step in steps] == [0, 1, 2]
-
-
-def test_all_parents_and_failures(family: tuple[ToyRun, list[str]]) -> None:
-    run, (seed, left, right, child) = family
-    steps = {step.id: step for step in lineage(run.folder, child, all_parents=True)}
-    assert list(steps) == [seed, left, right, child]
-    assert (steps[right].status, steps[right].score) == (Status.CRASH, None)
-
-
-def test_scores_agree_with_the_query(family: tuple[ToyRun, list[str]]) -> None:
-    run, names = family
-    with open_query([run.folder]) as query:
-        rows = {row[0]: row[1:] for row in query.sql("SELECT id, status, score, sd, n, stage FROM candidates").rows}
-    for step in lineage(run.folder, names[-1], all_parents=True):
-        assert (step.status, step.n, step.stage or None) == (rows[step.id][0], rows[step.id][3], rows[step.id][4])
-        assert (step.score, step.sd) == (pytest.approx(rows[step.id][1]), pytest.approx(rows[step.id][2]))
-
-
-def test_unknown_candidates_and_runs(family: tuple[ToyRun, list[str]], tmp_path: Path) -> None:
-    with pytest.raises(KeyError):
-        lineage(family[0].folder, "nobody")
-    with pytest.raises(JournalMissing):
-        lineage(tmp_path, "nobody")
 
 
 def test_changed_lines_counts_added_and_removed_files() -> None:
