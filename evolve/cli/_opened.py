@@ -12,8 +12,9 @@ from archive import TextStore
 from evolve._counted import counted
 from evolve._errors import RunError
 from evolve.budget._cpu_budget import SEED
+from evolve.cli.show._text import say
 from evolve.config._schema import RunConfig
-from evolve.engine._registry import parts_of
+from evolve.engine._registry import parts_of, stand_in_words
 from evolve.problem._contract import Problem
 from evolve.runs._folder import Hold, RunDir, find, hold_of
 from evolve.runs._open import open_search
@@ -109,6 +110,8 @@ def open_run(path: str) -> OpenedRun:
     run = find(Path(path))
     hold = hold_of(run)
     config, problem, search, texts = open_search(run, parts_of)
+    if missing := stand_in_words(config):
+        say(missing)
     state = search.state
     last = state.run.usage.last_at
     if hold is Hold.OPEN:

@@ -22,11 +22,11 @@ _USED = {"duckdb": "evolve query", "hydra-core": "evolve run", "rich": "the live
 def config(words: Namespace) -> int:
     from evolve.cli.show._json import ConfigAnswer
     from evolve.config._compose import compose, groups
-    from evolve.engine._registry import check_names
+    from evolve.engine._registry import check_names, plugins_of
 
     asked = compose(words.SETTING)
     check_names(asked)
-    resolved = _resolved(asked)
+    resolved = replace(_resolved(asked), plugins=plugins_of(asked))
     if words.json:
         put_json(ConfigAnswer(SCHEMA, resolved))
         return EXIT_DONE
@@ -36,8 +36,11 @@ def config(words: Namespace) -> int:
     tree["search"]["operators"] = list(resolved.search.operators)
     name, params = tree.pop("problem").values()
     put(f"problem: {name}")
+    plugins = tree.pop("plugins")
     put("".join(f"problem.params.{key}: {value}\n" for key, value in params.items()) or "# this problem has no params")
     put(yaml.safe_dump(tree, sort_keys=False))
+    for part, package in plugins.items():
+        put(f"# {part}: of the package {package}")
     for group, options in groups().items():
         put(f"# {group}={' | '.join(options)}")
     return EXIT_DONE

@@ -87,7 +87,7 @@ def known_keys() -> tuple[str, ...]:
     """Every key with a value, in order.  ``problem.params.NAME`` stands for the params of the problem."""
     keys = [PROBLEM, f"{PARAMS}NAME"]
     for name, kind in _kinds().items():
-        if name != PROBLEM:
+        if name not in (PROBLEM, "plugins"):
             keys += [f"{name}.{field.name}" for field in fields(kind)] if is_dataclass(kind) else [name]
     return tuple(keys)
 

@@ -39,6 +39,7 @@ def config_from_json(text: str) -> RunConfig:
         sandbox=_made(SandboxConfig, found["sandbox"]),
         seed=found["seed"],
         out=found["out"],
+        plugins=found.get("plugins", {}),
     )
 
 

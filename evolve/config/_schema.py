@@ -13,9 +13,7 @@ from urllib.parse import urlsplit
 from evolve._errors import ConfigError
 from evolve.problem._contract import Param
 
-POLICIES = ("map_elites", "independent", "best_of_n", "hill_climb", "one_plus_one", "given")
 TIERS = ("strict", "none")
-PROVIDERS = ("none", "anthropic", "openai", "replay")
 FORMATS = ("diff", "block", "file")
 DIALECT = ("no_stream", "no_stream_options", "no_system_role", "content_parts")
 EFFORTS = ("", "low", "medium", "high", "xhigh", "max")
@@ -50,8 +48,8 @@ class SearchConfig:
             incumbent), ``hill_climb`` (any better child replaces the incumbent), ``one_plus_one`` (one child at a time); or
             ``given``, which makes no children: programs that were given are measured and, on a noisy problem, confirmed.
         archive: Where the elites stand: ``grid``, cells along the problem's descriptors; ``topk``, the best of all; ``auto``, the
-            grid where there are descriptors.
-        operators: Which mechanical operators may make children; none at all where models do.
+            grid where there are descriptors; or one of an installed package.
+        operators: Which mechanical operators may make children, also those of installed packages; none at all where models do.
         tournament: Draws of a parent tournament.
         inspirations: Other elites handed to an operator.
         uniform_share: Probability that a parent is drawn uniformly from the archive.
@@ -89,7 +87,6 @@ class SearchConfig:
     recheck_share: float = 0.1
 
     def __post_init__(self) -> None:
-        _require(self.policy in POLICIES, "search.policy", f"one of {', '.join(POLICIES)}", self.policy)
         for key in ("tournament", "keep", "batch", "seed_runs", "final_runs"):
             _require(getattr(self, key) >= 1, f"search.{key}", "at least 1", getattr(self, key))
         _require(self.inspirations >= 0, "search.inspirations", "at least 0", self.inspirations)
@@ -175,7 +172,6 @@ class LlmConfig:
     novelty_share: float = 0.1
 
     def __post_init__(self) -> None:
-        _require(self.provider in PROVIDERS, "llm.provider", f"one of {', '.join(PROVIDERS)}", self.provider)
         if self.provider != "none":
             _require(bool(self.models), "llm.models", "the names of one model or several", list(self.models))
         if self.provider == "openai":
@@ -271,7 +267,7 @@ class ExecutorConfig:
     """Where blocks run.
 
     Args:
-        kind: ``local``: grader processes on this machine.
+        kind: ``local``: grader processes on this machine; or one of an installed package.
         slots: Blocks at once; null is one for each CPU this process may use.
     """
 
@@ -279,7 +275,6 @@ class ExecutorConfig:
     slots: int | None = None
 
     def __post_init__(self) -> None:
-        _require(self.kind == "local", "executor", "local", self.kind)
         _require(self.slots is None or 1 <= self.slots <= MAX_SLOTS, "executor.slots", f"from 1 to {MAX_SLOTS}", self.slots)
 
 
@@ -317,6 +312,7 @@ class RunConfig:
     Args:
         seed: Decides every draw of the search itself; what measurements draw derives from a secret of the run.
         out: The run's folder; null makes one below ``runs/``.
+        plugins: Which packages those of its parts are of that are not shipped, by kind and name; filled in when a run is made.
     """
 
     problem: ProblemConfig = field(default_factory=ProblemConfig)
@@ -328,6 +324,7 @@ class RunConfig:
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     seed: int = 0
     out: str | None = None
+    plugins: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         models = self.llm.provider != "none"

@@ -13,7 +13,7 @@ from archive import Journal, Requested, TextStore, find_records
 from evolve._errors import RunLocked, UsageError
 from evolve.engine._models import instructions_of
 from evolve.engine._proposer import Workshop
-from evolve.engine._registry import build_operators, parts_of
+from evolve.engine._registry import build_operators, need_named, parts_of
 from evolve.engine._requests import answer
 from evolve.runs._folder import RunDir, RunLock, is_driven
 from evolve.runs._inbox import Request, inbox_folder, post, waiting, withdraw
@@ -64,6 +64,7 @@ def _carry_out(run: RunDir, request: Request) -> None:
         stack.enter_context(RunLock(run))
         stack.callback(withdraw, run.path, request)
         config, problem = read_run(run)
+        need_named(config)
         journal = stack.enter_context(Journal.open(run.path))
         search, texts = Search.of(config, problem, parts_of(config)), TextStore(run.path, lambda: journal.durable_seq)
         replay(run, search, texts)

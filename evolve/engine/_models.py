@@ -325,32 +325,56 @@ def _manner(llm: LlmConfig) -> Manner:
 
 
 def _provider(llm: LlmConfig) -> Provider:
-    from evolve.models import Anthropic, AnthropicBatches, ChatCompletions, Recorder, Replay
+    """The provider of this name; what it answers is recorded where a tape is to be made."""
+    from evolve.models import Recorder
 
-    provider: Provider
-    variable = llm.key_variable or KEYS.get(llm.provider, "")
-    if llm.provider == "replay":
-        return Replay(Path(llm.tape or ""), in_order=True)
-    if llm.provider == "anthropic" and llm.batch:
-        return AnthropicBatches(
-            most=llm.batch,
-            wait_s=llm.batch_wait_s,
-            base_url=llm.base_url,
-            key_variable=variable,
-            read_timeout_s=llm.silence_s,
-        )
-    if llm.provider == "anthropic":
-        provider = Anthropic(base_url=llm.base_url, key_variable=variable, read_timeout_s=llm.silence_s)
-    else:
-        provider = ChatCompletions(
-            llm.base_url or "",
-            key_variable=variable,
-            read_timeout_s=llm.silence_s,
-            limit_field=llm.limit_field or ("max_completion_tokens" if OPENAI in (llm.base_url or "") else "max_tokens"),
-            thinking_field=llm.thinking_field,  # type: ignore[arg-type]
-            dialect=llm.dialect,
-        )
-    return Recorder(provider, Path(llm.tape)) if llm.tape else provider
+    provider = PROVIDERS[llm.provider](llm, llm.key_variable or KEYS.get(llm.provider, ""))
+    return Recorder(provider, Path(llm.tape)) if llm.tape and llm.provider != "replay" else provider
+
+
+def _no_provider(llm: LlmConfig, key_variable: str) -> Provider:
+    raise ValueError("no model is asked; expected the name of a provider.")
+
+
+def _anthropic(llm: LlmConfig, key_variable: str) -> Provider:
+    from evolve.models import Anthropic, AnthropicBatches
+
+    if not llm.batch:
+        return Anthropic(base_url=llm.base_url, key_variable=key_variable, read_timeout_s=llm.silence_s)
+    return AnthropicBatches(
+        most=llm.batch,
+        wait_s=llm.batch_wait_s,
+        base_url=llm.base_url,
+        key_variable=key_variable,
+        read_timeout_s=llm.silence_s,
+    )
+
+
+def _openai(llm: LlmConfig, key_variable: str) -> Provider:
+    from evolve.models import ChatCompletions
+
+    return ChatCompletions(
+        llm.base_url or "",
+        key_variable=key_variable,
+        read_timeout_s=llm.silence_s,
+        limit_field=llm.limit_field or ("max_completion_tokens" if OPENAI in (llm.base_url or "") else "max_tokens"),
+        thinking_field=llm.thinking_field,  # type: ignore[arg-type]
+        dialect=llm.dialect,
+    )
+
+
+def _replay(llm: LlmConfig, key_variable: str) -> Provider:
+    from evolve.models import Replay
+
+    return Replay(Path(llm.tape or ""), in_order=True)
+
+
+PROVIDERS: Mapping[str, Callable[[LlmConfig, str], Provider]] = {
+    "none": _no_provider,
+    "anthropic": _anthropic,
+    "openai": _openai,
+    "replay": _replay,
+}
 
 
 def _prices(llm: LlmConfig) -> PriceBook:

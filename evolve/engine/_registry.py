@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archive import Archive, ArchiveMaker, AxisInfo, FlatArchive, GridArchive
-from evolve._errors import ConfigError
+from evolve._errors import ConfigError, EvolveError
 from evolve.config._schema import ExecutorConfig, RunConfig, SearchConfig
+from evolve.engine._plugins import load_archive, load_executor, load_operator, need_plugin, offered, source_of
 from evolve.problem._contract import Contract, Problem
 from evolve.problem._environment import check_environment
 from evolve.propose._registry import OPERATORS, make_operator
+from evolve.search._operators import OperatorSpec
 from evolve.search._parts import Parts
 from evolve.search._policies import POLICIES
 
@@ -20,58 +22,7 @@ if TYPE_CHECKING:
     from evolve.execute import Executor, Sink
     from evolve.propose import Operator
 
-
-def check_names(config: RunConfig) -> None:
-    """Find out that there is something of every name in a configuration, and that the operators can serve the policy.
-
-    Raises:
-        ConfigError: there is not.
-    """
-    _check_known("search.archive", config.search.archive, (AUTO, *ARCHIVES))
-    mechanical = [name for name, spec in OPERATORS.items() if not spec.model]
-    for name in config.search.operators:
-        _check_known("search.operators", name, mechanical, many=True)
-    asked = list(config.search.operators)
-    if config.llm.provider != "none":
-        for name in config.llm.operators:
-            _check_known("llm.operators", name, [name for name in OPERATORS if name not in mechanical], many=True)
-        asked += config.llm.operators
-    policy = POLICIES[config.search.policy]
-    if policy.given or any(OPERATORS[name].edits or not policy.edits_only for name in asked):
-        return
-    used = [name for name in mechanical if OPERATORS[name].edits or not policy.edits_only]
-    raise ConfigError(
-        f"search.operators must be a list out of {', '.join(used)} for the policy {config.search.policy}, found "
-        f"{list(config.search.operators)!r}; type for example search.operators=[{used[0]}]"
-    )
-
-
-def _check_known(key: str, name: str, known: Sequence[str], *, many: bool = False) -> None:
-    if name in known:
-        return
-    close = difflib.get_close_matches(name, known, n=1)
-    example = f"[{known[0]}]" if many else known[0]
-    more = f"did you mean {close[0]}?" if close else f"type for example {key}={example}"
-    raise ConfigError(f"{key} must be {'a list out' if many else 'one'} of {', '.join(known)}, found {name!r}; {more}")
-
-
-def parts_of(config: RunConfig) -> Parts:
-    """What the search of this configuration is put together from."""
-    return Parts({name: OPERATORS[name] for name in (*config.search.operators, *config.llm.operators)}, make_archive)
-
-
-def make_archive(contract: Contract, config: SearchConfig) -> Archive:
-    """An empty archive of the configured name.
-
-    Raises:
-        ConfigError: there can be none of this name for the problem.
-    """
-    axes = tuple(axis.info for axis in contract.axes)
-    name = config.archive if config.archive != AUTO else "grid" if axes else "topk"
-    try:
-        return ARCHIVES[name](axes=axes, keep=config.keep, cells_keep=contract.cells_keep)
-    except ValueError as error:
-        raise ConfigError(f"search.archive={name} cannot be used with {contract.name}: {error}") from error
+STAND_IN = "stand-in"  # the source of an archive that is another one's
 
 
 def _grid(*, axes: Sequence[AxisInfo], keep: int, cells_keep: int) -> Archive:
@@ -82,13 +33,146 @@ def _topk(*, axes: Sequence[AxisInfo], keep: int, cells_keep: int) -> Archive:
     return FlatArchive(keep=keep)
 
 
-AUTO = "auto"  # an archive by what the problem has
-ARCHIVES: Mapping[str, ArchiveMaker] = {"grid": _grid, "topk": _topk}
+def _auto(*, axes: Sequence[AxisInfo], keep: int, cells_keep: int) -> Archive:
+    return (_grid if axes else _topk)(axes=axes, keep=keep, cells_keep=cells_keep)
+
+
+def _local(problems: Mapping[str, Problem], *, slots: int, tier: str, sink: Sink) -> Executor:
+    from evolve.execute import LocalExecutor
+
+    return LocalExecutor(problems, slots=slots, tier=tier, sink=sink)
+
+
+# What is shipped, by name; operators stand in evolve.propose, policies in evolve.search, providers in evolve.engine._models.
+ARCHIVES: Mapping[str, ArchiveMaker] = {"auto": _auto, "grid": _grid, "topk": _topk}
+EXECUTORS: Mapping[str, Callable[..., Executor]] = {"local": _local}
+
+
+def check_names(config: RunConfig) -> None:
+    """Find out that there is something of every name in a configuration, and that the operators can serve the policy.
+
+    Raises:
+        ConfigError: there is not.
+        PluginBroken: there is, and it cannot be used.
+    """
+    from evolve.engine._models import PROVIDERS
+
+    search, llm = config.search, config.llm
+    _check_known("search.policy", search.policy, POLICIES)
+    _check_known("search.archive", search.archive, ARCHIVES, "archive")
+    _check_known("executor.kind", config.executor.kind, EXECUTORS, "executor")
+    _check_known("llm.provider", llm.provider, PROVIDERS)
+    models = [name for name, spec in OPERATORS.items() if spec.model]
+    mechanical = [name for name in OPERATORS if name not in models]
+    for name in search.operators:
+        _check_known("search.operators", name, mechanical, "operator", many=True)
+    for name in llm.operators:
+        _check_known("llm.operators", name, models, many=True)
+    need_named(config)
+    policy, specs = POLICIES[search.policy], parts_of(config).operators
+    asked = (*search.operators, *(llm.operators if llm.provider != "none" else ()))
+    if policy.given or any(specs[name].edits or not policy.edits_only for name in asked):
+        return
+    used = [name for name in mechanical if OPERATORS[name].edits or not policy.edits_only]
+    raise ConfigError(
+        f"search.operators must be a list out of {', '.join(used)} for the policy {search.policy}, found "
+        f"{list(search.operators)!r}; type for example search.operators=[{used[0]}]"
+    )
+
+
+def _check_known(key: str, name: str, shipped: Iterable[str], kind: str = "", *, many: bool = False) -> None:
+    if name in shipped:
+        return
+    known = [*shipped, *(offered(kind) if kind else ())]
+    if name in known:
+        return
+    close = difflib.get_close_matches(name, known, n=1)
+    example = f"[{known[0]}]" if many else known[0]
+    more = f"did you mean {close[0]}?" if close else f"type for example {key}={example}"
+    raise ConfigError(f"{key} must be {'a list out' if many else 'one'} of {', '.join(known)}, found {name!r}; {more}")
+
+
+def need_named(config: RunConfig) -> None:
+    """Find out that what a configuration names of other people's packages can be used.
+
+    Raises:
+        MissingPackage: it is not installed.
+        PluginBroken: it is, and cannot be used.
+        UsageError: two packages offer it.
+    """
+    load = {"operator": load_operator, "archive": load_archive, "executor": load_executor}
+    for kind, name in _not_shipped(config):
+        load[kind](need_plugin(kind, name, config.plugins.get(f"{kind} {name}", "")))
+
+
+def plugins_of(config: RunConfig) -> dict[str, str]:
+    """The packages that what a configuration names is of, where it is not shipped: for whoever finds it missing some day."""
+    return {f"{kind} {name}": need_plugin(kind, name, "").package for kind, name in _not_shipped(config)}
+
+
+def _not_shipped(config: RunConfig) -> list[tuple[str, str]]:
+    named = [*(("operator", name) for name in config.search.operators), ("archive", config.search.archive)]
+    shipped = {"operator": OPERATORS, "archive": ARCHIVES, "executor": EXECUTORS}
+    return [(kind, name) for kind, name in (*named, ("executor", config.executor.kind)) if name not in shipped[kind]]
+
+
+def parts_of(config: RunConfig) -> Parts:
+    """What the search of this configuration is put together from.
+
+    What is not installed any more, or cannot be used, has a stand-in: good enough to read a run, and ``need_named`` comes before
+    driving one.
+    """
+    names = (*config.search.operators, *config.llm.operators)
+    maker, source = _archive_of(config)
+
+    def make(contract: Contract, config: SearchConfig) -> Archive:
+        axes = tuple(axis.info for axis in contract.axes)
+        try:
+            return maker(axes=axes, keep=config.keep, cells_keep=contract.cells_keep)
+        except ValueError as error:
+            raise ConfigError(f"search.archive={config.archive} cannot be used with {contract.name}: {error}") from error
+
+    return Parts({name: OPERATORS.get(name) or _own_spec(name) for name in names}, make, source)
+
+
+def _own_spec(name: str) -> OperatorSpec:
+    """The spec of somebody else's operator; of one that is not there as much as a search needs that hands it no ticket."""
+    try:
+        return load_operator(need_plugin("operator", name, "")).spec
+    except EvolveError:
+        return OperatorSpec(name, family=name)
+
+
+def _archive_of(config: RunConfig) -> tuple[ArchiveMaker, str]:
+    """What makes the archive, and what says that its code is another."""
+    name = config.search.archive
+    if name in ARCHIVES:
+        return ARCHIVES[name], ""
+    try:
+        plugin = need_plugin("archive", name, "")
+        return load_archive(plugin), source_of(plugin)
+    except EvolveError:
+        return ARCHIVES["auto"], STAND_IN
+
+
+def stand_in_words(config: RunConfig) -> str:
+    """What whoever reads a run must know of parts that are not there ("" where all are)."""
+    if _archive_of(config)[1] != STAND_IN:
+        return ""
+    name = config.search.archive
+    try:
+        load_archive(need_plugin("archive", name, config.plugins.get(f"archive {name}", "")))
+    except EvolveError as error:
+        return f"the elites stand here as a shipped archive would have them: {error}"
+    return ""
 
 
 def build_operators(names: Iterable[str]) -> dict[str, Operator]:
-    """The operators of these names, by name."""
-    return {name: make_operator(name) for name in names}
+    """The operators of these names, by name.
+
+    Raises: as ``need_named``.
+    """
+    return {name: make_operator(name) if name in OPERATORS else load_operator(need_plugin("operator", name, "")) for name in names}
 
 
 def n_slots(config: ExecutorConfig) -> int:
@@ -118,7 +202,8 @@ def build_executor(config: RunConfig, problem: Problem, sink: Sink) -> Executor:
 
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
+        MissingPackage, PluginBroken: the executor is somebody else's, and not there or not to be used.
     """
-    from evolve.execute import LocalExecutor
-
-    return LocalExecutor({problem.id: problem}, slots=n_slots(config.executor), tier=config.sandbox.tier, sink=sink)
+    kind, problems = config.executor.kind, {problem.id: problem}
+    make = EXECUTORS[kind] if kind in EXECUTORS else load_executor(need_plugin("executor", kind, ""))
+    return make(problems, slots=n_slots(config.executor), tier=config.sandbox.tier, sink=sink)

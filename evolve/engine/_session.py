@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -41,7 +41,16 @@ from evolve.engine._model_thread import Desk
 from evolve.engine._models import NO_OFFER, Offer, check, copy_texts, instructions_of, offer
 from evolve.engine._proposer import Workshop
 from evolve.engine._reach import KINDS, out_of_reach
-from evolve.engine._registry import build_executor, build_operators, check_names, make_archive, n_slots, need_machine, parts_of
+from evolve.engine._registry import (
+    build_executor,
+    build_operators,
+    check_names,
+    n_slots,
+    need_machine,
+    need_named,
+    parts_of,
+    plugins_of,
+)
 from evolve.engine._requests import INTERRUPTED, budget_record
 from evolve.execute import Executor
 from evolve.problem._contract import Problem
@@ -95,9 +104,10 @@ def start(
         EnvironmentFault: no sandbox, a missing package, a full disk.
     """
     check_names(config)
+    config = replace(config, plugins=plugins_of(config))
     check(config.llm)
     problem = load_problem(config.problem.name, config.problem.params)
-    make_archive(problem.contract, config.search)
+    parts_of(config).archive(problem.contract, config.search)
     if config.llm.provider == "none" and not programs:
         _need_reach(problem, config)
     need_machine(config, problem)
@@ -172,6 +182,7 @@ def _drive(
         created = read_created(run)
         config, problem = config_from_json(created.config), ready_problem(run, created.problems[0], as_recorded=as_recorded)
         if resumed:
+            need_named(config)
             need_machine(config, problem)
         mailbox: Mailbox = SimpleQueue()
         journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))

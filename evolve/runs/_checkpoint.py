@@ -154,7 +154,12 @@ def _load_value(fresh: object, tree: Any, arrays: list[np.ndarray]) -> object:
 def save(stem: Path, search: Search, places: dict[str, int], position: Position) -> None:
     """Write the state after the record at ``position``, which must be durable.  Appears whole or not at all."""
     arrays: list[np.ndarray] = []
-    tree = {**state_of(search, arrays), "places": places, "position": encoded(position, arrays), "code": code_hash()}
+    tree = {
+        **state_of(search, arrays),
+        "places": places,
+        "position": encoded(position, arrays),
+        "code": [code_hash(), search.source],
+    }
     buffer = io.BytesIO()
     np.savez(buffer, *arrays)
     text = json.dumps(tree, separators=(",", ":")).encode()
@@ -179,8 +184,8 @@ class Checkpoint:
         put_state(search, self.tree, self.arrays)
 
 
-def load(stem: Path) -> Checkpoint | None:
-    """The checkpoint, or None where there is none that is whole and of this code."""
+def load(stem: Path, source: str = "") -> Checkpoint | None:
+    """The checkpoint, or None where there is none that is whole and of this code, other people's (``Parts.source``) included."""
     try:
         head, _, text = stem.with_suffix(".json").read_bytes().partition(b',"state":')
         data, text = stem.with_suffix(".npz").read_bytes(), text[:-1]
@@ -190,7 +195,7 @@ def load(stem: Path) -> Checkpoint | None:
     if head != f'{{"tie":"{tie}"'.encode():
         return None
     tree = json.loads(text)
-    if tree["code"] != code_hash():
+    if tree["code"] != [code_hash(), source]:
         return None
     with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         arrays = [stored[f"arr_{i}"] for i in range(len(stored.files))]

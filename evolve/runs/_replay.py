@@ -20,7 +20,7 @@ def replay(run: RunDir, search: Search, texts: TextStore) -> Shown:
     Raises:
         JournalError: as ``read_journal``.
     """
-    checkpoint = _checkpoint.load(run.checkpoint)
+    checkpoint = _checkpoint.load(run.checkpoint, search.source)
     records = read_journal(run.path)
     if checkpoint is not None:
         try:

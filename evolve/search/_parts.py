@@ -13,7 +13,9 @@ from evolve.search._operators import OperatorSpec
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """``operators`` has a spec for each name in the configuration; ``archive`` makes an empty one for a problem."""
+    """``operators`` has a spec for each name in the configuration; ``archive`` makes an empty one for a problem, and ``source``
+    says which code of somebody else's its state is of ("" for what is shipped)."""
 
     operators: Mapping[str, OperatorSpec]
     archive: Callable[[Contract, SearchConfig], Archive]
+    source: str = ""

@@ -88,6 +88,7 @@ class Search:
         llm: LlmConfig | None = None,
     ) -> None:
         self.run = RunState(config, stop, llm or LlmConfig(), budget, seed, Accounts(budget))
+        self.source = parts.source
         arms, titled = arms_of(config, self.run.llm, parts.operators), POLICIES[config.policy].titled
         self.problems = {problem: problem_state(self.run, contract, problem, arms, parts, titled=titled)}
 

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from evolve._errors import ConfigError, EvolveError, ProblemError
 from evolve.config._compose import budget_changes, compose, groups, known_keys
 from evolve.config._json import config_from_json, config_to_json
-from evolve.config._schema import POLICIES, PROVIDERS, TIERS, RunConfig
-from evolve.engine._registry import check_names
+from evolve.config._schema import TIERS, RunConfig
+from evolve.engine._models import PROVIDERS
+from evolve.engine._registry import EXECUTORS, check_names
+from evolve.search._policies import POLICIES
 
 WRITTEN = """
 problem problem.params.NAME
@@ -71,6 +73,7 @@ def test_options_set_what_they_are_called() -> None:
     assert set(GROUPS["search"]) == set(POLICIES)
     assert set(GROUPS["sandbox"]) == set(TIERS)
     assert set(GROUPS["llm"]) == set(PROVIDERS)
+    assert set(GROUPS["executor"]) == set(EXECUTORS)
     for policy in POLICIES:
         assert compose([f"search={policy}"]).search.policy == policy
     for tier in TIERS:
@@ -139,7 +142,6 @@ def test_plain_values_only_leave_the_loader() -> None:
         ("budget.wall_s=inf", "budget.wall_s must be a number, found 'inf'"),
         ("budget.wall_s=-3", "budget.wall_s must be above 0, found -3.0"),
         ("search=hillclimb", "did you mean search=hill_climb?"),
-        ("search.policy=nope", "search.policy must be one of map_elites"),
         ("search.tournament=0", "search.tournament must be at least 1, found 0"),
         ("executor.slots=0", "executor.slots must be from 1 to 1024, found 0"),
         ("sandbox.tier=weak", "sandbox.tier must be one of strict, none, found 'weak'"),
@@ -155,6 +157,10 @@ def test_a_mistake_is_one_sentence(word: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        ("search.policy=nope", "search.policy must be one of map_elites"),
+        ("search.policy=hillclimb", "found 'hillclimb'; did you mean hill_climb?"),
+        ("executor.kind=cloud", "executor.kind must be one of local, found 'cloud'; type for example executor.kind=local"),
+        ("llm.provider=antropic llm.models=[m]", "found 'antropic'; did you mean anthropic?"),
         ("search.operators=[]", "search.operators must be a list out of tune, ast_edit, crossover for the policy map_elites"),
         ("search.operators=[tune,ast_edt]", "list out of tune, ast_edit, crossover, found 'ast_edt'; did you mean ast_edit?"),
         ("search.operators=[llm_mutate]", "list out of tune, ast_edit, crossover, found 'llm_mutate'"),

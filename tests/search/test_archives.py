@@ -11,7 +11,7 @@ from simulation import PROBLEM, Simulation, build, contract, state
 from archive import CellArchive, FlatArchive, GridArchive
 from evolve._errors import ConfigError
 from evolve.config._schema import RunConfig, SearchConfig
-from evolve.engine._registry import make_archive, parts_of
+from evolve.engine._registry import parts_of
 from evolve.runs._checkpoint import put_state, state_of
 from evolve.search._parts import Parts
 from evolve.testing import plain_contract
@@ -44,19 +44,24 @@ def halves() -> Parts:
     return Parts(shipped.operators, lambda contract, config: Halves(config.keep))
 
 
+def archive_of(of, **search):
+    config = RunConfig(search=SearchConfig(**search))
+    return parts_of(config).archive(of, config.search)
+
+
 def test_the_name_says_which():
     with_axes, without = contract(), plain_contract()
     found = {
-        (name, bool(of.axes)): type(make_archive(of, SearchConfig(archive=name)))
+        (name, bool(of.axes)): type(archive_of(of, archive=name))
         for name, of in (("auto", with_axes), ("auto", without), ("grid", with_axes), ("topk", with_axes), ("topk", without))
     }
     assert found == {
         ("auto", True): GridArchive, ("auto", False): FlatArchive, ("grid", True): GridArchive, ("topk", True): FlatArchive,
         ("topk", False): FlatArchive,
     }  # fmt: skip
-    assert make_archive(with_axes, SearchConfig(archive="topk", keep=3)).cells.keep == 3
+    assert archive_of(with_axes, archive="topk", keep=3).cells.keep == 3
     with pytest.raises(ConfigError, match=r"search.archive=grid cannot be used with scripted: axes is empty"):
-        make_archive(without, SearchConfig(archive="grid"))
+        archive_of(without, archive="grid")
 
 
 def test_a_search_over_the_best_of_all_goes_through_on_a_problem_with_axes():

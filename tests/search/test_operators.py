@@ -10,8 +10,8 @@ import pytest
 from simulation import Simulation, build, contract
 
 from archive import ProposeIssued
-from evolve.config._schema import LlmConfig, SearchConfig
-from evolve.engine._registry import make_archive
+from evolve.config._schema import LlmConfig, RunConfig, SearchConfig
+from evolve.engine._registry import parts_of
 from evolve.propose._registry import OPERATORS, make_operator
 from evolve.search._operators import OperatorSpec, Parent
 from evolve.search._parts import Parts
@@ -55,7 +55,7 @@ def test_an_operator_that_the_search_never_heard_of_gets_what_its_spec_asks_for(
     search = build(
         contract(),
         operators=("ast_edit", spec.name),
-        parts=Parts({"ast_edit": OPERATORS["ast_edit"], spec.name: spec}, make_archive),
+        parts=Parts({"ast_edit": OPERATORS["ast_edit"], spec.name: spec}, parts_of(RunConfig()).archive),
     )
     world = Simulation(search, np.random.default_rng(3), wrongs=0.3)
     world.begin()

@@ -1,0 +1,217 @@
+"""Operators, archives and executors of other people's packages, by the names of their entry points.
+
+Nothing of such a package is imported before somebody names what it offers, and what is wrong with one is nobody else's trouble: it
+is said in a sentence where it is named.  What a package's code does when it is called is its own; an operator that raises has
+failed at one ticket, and the run goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from archive import Archive, ArchiveMaker, AxisInfo, ProposalStatus
+from evolve._errors import EnvironmentFault, EvolveError, MissingPackage, UsageError
+from evolve.search._operators import OperatorSpec
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    import numpy as np
+
+    from evolve.execute import Executor
+    from evolve.propose import Operator, Proposal, Task
+
+GROUPS: Mapping[str, str] = {"operator": "evolve.operators", "archive": "evolve.archives", "executor": "evolve.executors"}
+_MOST_CHARS = 200  # of what somebody else's code says
+_MAY_END = (ProposalStatus.CHILD, ProposalStatus.INVALID, ProposalStatus.FAILED)
+
+
+class PluginBroken(EnvironmentFault):
+    """What a package offers cannot be used; the message says which, why, and what to type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One entry point of an installed package."""
+
+    kind: str  # as in GROUPS
+    name: str
+    package: str
+    version: str
+    entry: EntryPoint
+
+    def __str__(self) -> str:
+        return f"the {self.kind} {self.name} of the package {self.package} {self.version}"
+
+    def broken(self, why: str) -> PluginBroken:
+        """The error that says so."""
+        typed = f"type: pip install --upgrade {self.package}, or leave {self.name} out"
+        return PluginBroken(f"{self} cannot be used: {why}; {typed}")
+
+    def load(self) -> object:
+        """What the entry point stands for; its package is imported now.
+
+        Raises:
+            PluginBroken: it cannot be loaded.
+        """
+        try:
+            return self.entry.load()
+        except (Exception, SystemExit) as error:
+            raise self.broken(_said(error)) from error
+
+
+def _said(error: BaseException) -> str:
+    """What was raised, on one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:_MOST_CHARS] if text else type(error).__name__
+
+
+def _offered(kind: str) -> tuple[Plugin, ...]:
+    from importlib.metadata import entry_points
+
+    found = []
+    for entry in entry_points(group=GROUPS[kind]):
+        package = entry.dist
+        name, version = (package.name, package.version) if package is not None else ("?", "")
+        found.append(Plugin(kind, entry.name, name, version, entry))
+    return tuple(found)
+
+
+def offered(kind: str) -> tuple[str, ...]:
+    """The names that installed packages offer; nothing is imported."""
+    return tuple(dict.fromkeys(plugin.name for plugin in _offered(kind)))
+
+
+def plugin_of(kind: str, name: str) -> Plugin | None:
+    """What an installed package offers by this name; None where none does.
+
+    Raises:
+        UsageError: two packages do.
+    """
+    found = [plugin for plugin in _offered(kind) if plugin.name == name]
+    packages = sorted({plugin.package for plugin in found})
+    if len(packages) > 1:
+        one, other = packages[:2]
+        raise UsageError(f"the {kind} {name} is offered by two packages, {one} and {other}; type: pip uninstall {other}")
+    return found[0] if found else None
+
+
+def need_plugin(kind: str, name: str, package: str) -> Plugin:
+    """The same, where it must be there; ``package`` is where it came from, "" where that is not known.
+
+    Raises:
+        MissingPackage: no package offers it.
+        UsageError: two do.
+    """
+    plugin = plugin_of(kind, name)
+    if plugin is None:
+        what = f"of the package {package}, which" if package else "of a package that"
+        typed = f"type: pip install {package}" if package else "install it"
+        raise MissingPackage(f"the {kind} {name} is {what} is not installed; {typed}")
+    return plugin
+
+
+def load_operator(plugin: Plugin) -> Operator:
+    """An operator of somebody else, ready to be asked.
+
+    Raises:
+        PluginBroken: it is none, or one that only this package can have.
+    """
+    made = plugin.load()
+    try:
+        operator = made() if callable(made) else made
+        spec = getattr(operator, "spec", None)
+    except (Exception, SystemExit) as error:
+        raise plugin.broken(_said(error)) from error
+    if not isinstance(spec, OperatorSpec) or not callable(getattr(operator, "propose", None)):
+        raise plugin.broken("an operator has a spec (evolve.propose.OperatorSpec) and a method propose, and it has not")
+    if spec.name != plugin.name:
+        raise plugin.broken(f"its spec calls it {spec.name}")
+    if spec.model or spec.tunes or spec.replaces:
+        raise plugin.broken("asking models, tuning and replacing parents are for the shipped operators")
+    return _Guarded(cast("Operator", operator), spec, plugin)
+
+
+class _Guarded:
+    """An operator that never raises, whatever it is made of."""
+
+    def __init__(self, operator: Operator, spec: OperatorSpec, plugin: Plugin) -> None:
+        self._operator, self._plugin, self.spec = operator, plugin, spec
+
+    def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
+        """What the operator makes, if it is something that can be taken."""
+        from evolve.propose import Proposal
+
+        try:
+            made: object = self._operator.propose(task, rng)
+        except Exception as error:  # noqa: BLE001 - other people's code raises anything
+            return Proposal(ProposalStatus.FAILED, reason=f"{self._plugin} raised {_said(error)}")
+        if isinstance(made, Proposal) and made.status in _MAY_END and _are_files(made):
+            return made
+        return Proposal(ProposalStatus.FAILED, reason=f"{self._plugin} gave no child and no reason")
+
+
+def _are_files(made: Proposal) -> bool:
+    if made.status is not ProposalStatus.CHILD:
+        return True
+    found = made.files
+    return isinstance(found, Mapping) and all(isinstance(part, str) for pair in found.items() for part in pair)
+
+
+def source_of(plugin: Plugin) -> str:
+    """What says that a plugin's code is another: its version, and a hash of the file that its entry point names."""
+    import hashlib
+    from pathlib import Path
+
+    file = getattr(import_module(plugin.entry.module), "__file__", None)
+    text = Path(file).read_bytes() if file else b""
+    return f"{plugin.package} {plugin.version} {hashlib.blake2b(text, digest_size=8).hexdigest()}"
+
+
+def load_archive(plugin: Plugin) -> ArchiveMaker:
+    """What makes an archive of somebody else.
+
+    Raises:
+        PluginBroken: nothing does.
+    """
+    maker = plugin.load()
+    if not callable(maker):
+        raise plugin.broken("an archive is made by a call with axes, keep and cells_keep, and it cannot be called")
+
+    def made(*, axes: Sequence[AxisInfo], keep: int, cells_keep: int) -> Archive:
+        try:
+            archive: object = maker(axes=axes, keep=keep, cells_keep=cells_keep)
+        except ValueError:
+            raise  # the axes do not suit it
+        except (Exception, SystemExit) as error:
+            raise plugin.broken(_said(error)) from error
+        if not isinstance(archive, Archive):
+            raise plugin.broken("what it makes is no archive.Archive")
+        return archive
+
+    return made
+
+
+def load_executor(plugin: Plugin) -> Callable[..., Executor]:
+    """What makes an executor of somebody else.
+
+    Raises:
+        PluginBroken: nothing does.
+    """
+    maker = plugin.load()
+    if not callable(maker):
+        raise plugin.broken("an executor is made by a call with problems, slots, tier and sink, and it cannot be called")
+
+    def made(*arguments: object, **named: object) -> Executor:
+        try:
+            executor: Executor = maker(*arguments, **named)
+        except EvolveError:
+            raise  # what it lacks here, in its own words
+        except (Exception, SystemExit) as error:
+            raise plugin.broken(_said(error)) from error
+        return executor
+
+    return made

@@ -1,0 +1,15 @@
+"""The archive keeps the laws that every archive keeps."""
+
+import pytest
+from evolve_voronoi.voronoi import Voronoi
+
+from archive import AxisInfo
+from evolve.testing import ArchiveContract
+
+AXES = (AxisInfo("x", 0.0, 1.0, 10), AxisInfo("y", 0.0, 1.0, 10))
+
+
+class TestVoronoi(ArchiveContract):
+    @pytest.fixture
+    def make(self):
+        return lambda *, keep: Voronoi(axes=AXES, keep=keep, cells_keep=keep)
