@@ -66,7 +66,7 @@ def redteam_problem(
     Args:
         problem: loaded with its assets.
         make_executor: makes an executor; it is closed again.
-        only: names of programs, ``own`` or ``general``; nothing means all.
+        only: names of programs, also as the report has them (``own/NAME``), ``own`` or ``general``; nothing means all.
         tell: takes a line when a program has been measured.
 
     Raises:
@@ -99,12 +99,14 @@ def _chosen(problem: Problem, only: Sequence[str]) -> tuple[list[OwnProgram], li
         general = []
         notes.append("no editable file is Python: what can be tried on any Python program was not tried")
     names = {*SOURCES, *(one.name for one in own), *(one.name for one in general)}
-    if unknown := [name for name in only if name not in names]:
+    whole = {f"own/{one.name}" for one in own} | {f"general/{one.name}" for one in general}  # as the report has them
+    if unknown := [name for name in only if name not in names | whole]:
         raise UsageError(f"expected one of {', '.join(sorted(names))}, found {unknown[0]!r}.")
     if only:
-        compared = {name for one in own if one.name in only for name in one.expected.compared}
-        own = [one for one in own if "own" in only or one.name in only or one.name in compared]
-        general = [one for one in general if "general" in only or one.name in only]
+        asked = {one.name for one in own if {"own", one.name, f"own/{one.name}"} & {*only}}
+        compared = {name for one in own if one.name in asked for name in one.expected.compared}
+        own = [one for one in own if one.name in asked | compared]
+        general = [one for one in general if {"general", one.name, f"general/{one.name}"} & {*only}]
         notes = []
     if not (own or general):
         raise UsageError(

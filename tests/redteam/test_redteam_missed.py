@@ -177,7 +177,7 @@ def test_without_walls_the_verb_says_what_was_reached_and_ends_with_1(tmp_path: 
 
 def test_with_walls_the_verb_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write(tmp_path, NOISY, "def f(told):\n    return 1\n")
-    words = ["redteam", str(folder), "executor.slots=1", "--only", "reads_files,reads_own_files"]
+    words = ["redteam", str(folder), "executor.slots=1", "--only", "general/reads_files,reads_own_files"]  # by either name
     assert main(words) == 0
     assert "1 of 1 cheats caught, 1 of 1 honest programs accepted (tier strict)" in capsys.readouterr().out
 
