@@ -1,76 +1,58 @@
-"""One candidate of an opened run: its description, source, differences and artifacts."""
+"""One candidate of an opened run: its description as ``--json`` has it, source, artifacts, conversation."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
-from difflib import unified_diff
 from pathlib import Path
 
 from archive import CallReserved, CallSettled, Measured, Stamped, Status, find_records
 from evolve._counted import counted
 from evolve._errors import RunError, UsageError
-from evolve.cli._opened import OpenedRun
 from evolve.cli.show._json import CandidateAnswer, MeasurementAnswer
 from evolve.cli.show._text import one_line, put_source, say
 from evolve.search._population import standing
+from evolve.views._candidate import candidate, measured
 from evolve.views._progress import operator_of
-from evolve.views._summary import best_of, stated_gain, word_of
+from evolve.views._run_view import RunView
+from evolve.views._summary import best_of
 
 SCHEMA = 1
 
 
-def describe(opened: OpenedRun, one: int, *, measurements: bool = False) -> CandidateAnswer:
+def describe(opened: RunView, one: int, *, measurements: bool = False) -> CandidateAnswer:
     """What is known of a candidate."""
     state = opened.state
-    people = state.population
-    row = people.rows[one]
-    candidate = opened.texts.candidate(row.id)
-    place = standing(people, one) if people.score(one) is not None else None
-    seed = standing(people, 0).score if people.score(0) is not None else None
+    found, people = candidate(opened, one), state.population
     return CandidateAnswer(
         schema=SCHEMA,
         run=str(opened.run.path),
         problem=state.contract.name,
         metric=state.contract.metric,
-        id=row.id,
-        status=str(row.status or "not measured"),
-        operator=operator_of(state, one),
-        parents=tuple(people.rows[parent].id for parent in row.parents),
-        generation=row.generation,
-        summary=candidate.summary,
-        hypothesis=candidate.hypothesis,
-        expected=candidate.expected,
-        plan=candidate.plan,
-        score=place.score if place else None,
-        sd=place.sd if place else None,
-        n=place.n if place else 0,
-        cold=row.cold,
-        seed_score=seed,
-        gain=stated_gain(state, one),
-        verdict=word_of(state, one),
-        descriptors=dict(row.descriptors),
-        files=opened.texts.files(row.id),
-        measurements=tuple(_measurement(stamped) for stamped in _measured(opened, row.id)) if measurements else (),
+        id=found.id,
+        status=found.status,
+        operator=found.operator,
+        parents=found.parents,
+        generation=found.generation,
+        summary=found.summary,
+        hypothesis=found.hypothesis,
+        expected=found.expected,
+        plan=found.plan,
+        score=found.score,
+        sd=found.sd,
+        n=found.n,
+        cold=found.cold,
+        seed_score=standing(people, 0).score if people.score(0) is not None else None,
+        gain=found.gain,
+        verdict=found.verdict,
+        descriptors=found.descriptors,
+        files=found.files,
+        measurements=tuple(_measurement(stamped) for stamped in measured(opened, found.id)) if measurements else (),
         unchecked=opened.unchecked() if one == best_of(state) else None,
     )
 
 
-def diff(opened: OpenedRun, before: int | None, after: int) -> str:
-    """A unified diff of two candidates' files; ``before`` of None is nothing at all."""
-    rows, texts = opened.state.population.rows, opened.texts
-    old = texts.files(rows[before].id) if before is not None else {}
-    new = texts.files(rows[after].id)
-    lines: list[str] = []
-    for path in sorted(old.keys() | new.keys()):
-        a, b = (texts.get(path, "").splitlines(keepends=True) for texts in (old, new))
-        for line in unified_diff(a, b, f"a/{path}" if path in old else "/dev/null", f"b/{path}" if path in new else "/dev/null"):
-            lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
-    return "".join(lines)
-
-
-def write_source(opened: OpenedRun, one: int, out: str | None) -> None:
+def write_source(opened: RunView, one: int, out: str | None) -> None:
     """The files: the only one as it is, several below headers; with ``out`` into that file, or into a folder.
 
     Raises:
@@ -94,7 +76,7 @@ def write_source(opened: OpenedRun, one: int, out: str | None) -> None:
     say(f"wrote {', '.join(sorted(files))} to {target}")
 
 
-def write_artifact(opened: OpenedRun, one: int, name: str, out: str | None) -> None:
+def write_artifact(opened: RunView, one: int, name: str, out: str | None) -> None:
     """An artifact of the latest measurement that has it, as bytes; ``name`` of "" is the only one there is.
 
     Raises:
@@ -109,7 +91,7 @@ def write_artifact(opened: OpenedRun, one: int, name: str, out: str | None) -> N
     id_ = opened.state.population.rows[one].id
     blobs = [
         stamped.record.result.artifacts[name]
-        for stamped in _measured(opened, id_)
+        for stamped in measured(opened, id_)
         if isinstance(stamped.record, Measured)
         and stamped.record.result.status is Status.OK
         and name in stamped.record.result.artifacts
@@ -131,7 +113,7 @@ def write_artifact(opened: OpenedRun, one: int, name: str, out: str | None) -> N
         sys.stdout.buffer.write(data)
 
 
-def conversation(opened: OpenedRun, one: int) -> str:
+def conversation(opened: RunView, one: int) -> str:
     """What a model was asked for a candidate and what it answered, one call after the other, retries and repairs too.
 
     Raises:
@@ -155,12 +137,6 @@ def conversation(opened: OpenedRun, one: int) -> str:
             f"no model was asked for {row.id}, which {by} made; see: evolve show {shlex.quote(str(opened.run.path))} {row.id}"
         )
     return "\n\n".join(parts)
-
-
-def _measured(opened: OpenedRun, id_: str) -> Iterator[Stamped]:
-    for stamped in find_records(opened.run.path, ("measured",), mention=id_):
-        if isinstance(stamped.record, Measured) and stamped.record.result.candidate == id_:
-            yield stamped
 
 
 def _measurement(stamped: Stamped) -> MeasurementAnswer:

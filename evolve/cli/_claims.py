@@ -14,9 +14,9 @@ from evolve.cli._command import JSON, RUN, Argument, Verb
 from evolve.cli.show._text import columns, duration, gain, number, one_line, put, put_json, signed
 
 if TYPE_CHECKING:
-    from evolve.cli._opened import OpenedRun
     from evolve.cli.show._json import ClaimsAnswer
     from evolve.views._report_cards import Card, Cards, RulingMade
+    from evolve.views._run_view import RunView
     from evolve.views._verify import Exact
 
 SCHEMA = 1
@@ -24,9 +24,9 @@ _MOST_CONFIRM = 0.9  # a larger share is not advised: something has to be found 
 
 
 def claims(words: Namespace) -> int:
-    from evolve.cli._opened import open_run
+    from evolve.engine._reading import view_run
 
-    opened = open_run(words.RUN)
+    opened = view_run(words.RUN)
     answer = claims_answer(opened)
     if words.json:
         put_json(answer)
@@ -38,11 +38,11 @@ def claims(words: Namespace) -> int:
 
 
 def retract(words: Namespace) -> int:
-    from evolve.cli._opened import open_run
     from evolve.cli.show._json import RetractAnswer
     from evolve.engine._client import errand
+    from evolve.engine._reading import view_run
 
-    opened = open_run(words.RUN)
+    opened = view_run(words.RUN)
     people = opened.state.population
     one = opened.candidate(words.ID)
     heirs = tuple(people.rows[heir].id for heir in people.descendants(one))
@@ -59,16 +59,13 @@ def retract(words: Namespace) -> int:
     return EXIT_DONE
 
 
-def claims_answer(opened: OpenedRun) -> ClaimsAnswer:
+def claims_answer(opened: RunView) -> ClaimsAnswer:
     """All report cards; for a deterministic problem, the best program re-verified."""
-    from archive import read_journal
     from evolve.cli.show._json import ClaimsAnswer
-    from evolve.views._report_cards import report_cards
-    from evolve.views._verify import verify_best
+    from evolve.views._claims import claims
 
-    cards = report_cards(opened.state, opened.problem, read_journal(opened.run.path))
-    exact = None if opened.problem.contract.noisy else verify_best(opened.run, opened.problem, opened.state)
-    return ClaimsAnswer(SCHEMA, str(opened.run.path), cards, exact)
+    found = claims(opened)
+    return ClaimsAnswer(SCHEMA, str(opened.run.path), found.cards, found.exact)
 
 
 def cards_text(cards: Cards) -> str:
@@ -138,7 +135,7 @@ def exact_text(exact: Exact) -> str:
     return columns(rows)
 
 
-def _none_text(opened: OpenedRun) -> str:
+def _none_text(opened: RunView) -> str:
     from evolve.budget._usage import nearest_limit
 
     spent, run = opened.state.run, shlex.quote(str(opened.run.path))

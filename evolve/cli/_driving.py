@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from evolve._errors import EXIT_NEGATIVE, RunError, UsageError
-from evolve.cli._background import Background
 from evolve.cli._inspect import status_answer
-from evolve.cli._opened import OPENS, STARTING, open_run
-from evolve.cli._telling import Pause
 from evolve.cli.show._json import StatusAnswer
+from evolve.engine._background import Background
 from evolve.engine._client import errand
+from evolve.engine._reading import view_run
+from evolve.engine._telling import Pause
 from evolve.propose._scope import is_plain_path
 from evolve.runs._folder import Hold, RunDir, find, hold_of, is_driven
+from evolve.views._run_view import OPENS, STARTING
 
 VALIDATE_S = 120.0
 _OPENING_S = 10.0  # how long an opening is waited for, whatever was asked: it may be refused
@@ -49,9 +50,9 @@ def resume_run(path: str, budget: Mapping[str, float], *, drive: bool, wait_s: f
             opening.wait(max(asked + wait_s, time.monotonic() + _AT_ONCE_S), pause)
             begins = not (seen or opening.ended)
             opening.check()
-            answer = status_answer(open_run(path))
+            answer = status_answer(view_run(path))
             return _starting(answer) if begins else answer
-    return status_answer(open_run(path))
+    return status_answer(view_run(path))
 
 
 def _starting(answer: StatusAnswer) -> StatusAnswer:
@@ -74,7 +75,7 @@ def validate_run(path: str, files: Mapping[str, str], wait_s: float) -> dict[str
         UsageError: a path that is none, or a problem or program that cannot be tried.
         RunError: no run in that folder, or it took longer than ``wait_s``.
     """
-    opened = open_run(path)
+    opened = view_run(path)
     odd = next((name for name in files if not is_plain_path(name)), None)
     if odd is not None:
         raise UsageError(f"expected plain relative paths with forward slashes, found {odd!r}.")

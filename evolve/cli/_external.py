@@ -19,16 +19,18 @@ from evolve.cli.show._text import clean, columns, duration, gain, number, one_li
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evolve.cli._asking import Asked
     from evolve.cli._handed_in import HandedIn
-    from evolve.cli.show._json_external import ResultAnswer, TellAnswer
+    from evolve.cli.show._json_external import TellAnswer
+    from evolve.engine._asking import Ticket
     from evolve.views._outlook import Outlook
+    from evolve.views._result import Result
 
 STATEMENT = ("summary", "hypothesis", "expected", "plan")
 
 
 def ask(words: Namespace) -> int:
-    from evolve.cli._asking import ask_run
+    from evolve.cli._asking import ask_answer
+    from evolve.engine._asking import ask as ask_run
 
     out = Path(words.out).absolute() if words.out is not None else None
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -37,16 +39,17 @@ def ask(words: Namespace) -> int:
     asked = ask_run(words.RUN, expires_s=expires_s, parent=words.parent or "")
     task = _write(asked, out) if out is not None else None
     if words.json:
-        put_json(asked.answer())
+        put_json(ask_answer(asked))
     elif task is not None:
-        put(f"ticket {asked.ticket}: the program is in {out}, what to know in {task}\n{_how(asked, out)}")
+        put(f"ticket {asked.number}: the program is in {out}, what to know in {task}\n{_how(asked, out)}")
     else:
         put_source(text_of(asked))
     return EXIT_DONE
 
 
 def tell(words: Namespace) -> int:
-    from evolve.cli._telling import WAIT_S, is_known
+    from evolve.cli._telling import is_known
+    from evolve.engine._telling import WAIT_S
 
     if not words.TICKET.isdecimal():
         raise UsageError(f"expected the number of a ticket that evolve ask gave, found {words.TICKET!r}.")
@@ -143,7 +146,8 @@ def wait_of(text: str | None, default: float) -> float | None:
 
 def result(words: Namespace) -> int:
     from evolve.cli._results import cost_text, result_answer
-    from evolve.cli._telling import NOT_MEASURED, WAIT_S
+    from evolve.engine._telling import WAIT_S
+    from evolve.views._result import NOT_MEASURED
 
     wait_s = wait_of(words.wait, WAIT_S)
     try:
@@ -169,9 +173,9 @@ def result(words: Namespace) -> int:
 
 
 def note(words: Namespace) -> int:
-    from evolve.cli._asking import note_run
+    from evolve.cli._asking import note_answer
 
-    answer = note_run(words.RUN, words.TEXT, words.author or "")
+    answer = note_answer(words.RUN, words.TEXT, words.author or "")
     if words.json:
         put_json(answer)
     else:
@@ -188,14 +192,14 @@ def is_good(answer: TellAnswer) -> bool:
 # ------------------------------------------------------------------------------------------------ words
 
 
-def text_of(asked: Asked, folder: Path | None = None) -> str:
+def text_of(asked: Ticket, folder: Path | None = None) -> str:
     """All that the holder of a ticket is told, and what to type at the end."""
     from evolve.propose import as_text
 
     return f"{as_text(asked.assignment)}\n{_run_text(asked)}\n# Hand it in\n\n{_how(asked, folder)}"
 
 
-def _run_text(asked: Asked) -> str:
+def _run_text(asked: Ticket) -> str:
     """How measuring goes here, what the program costs, how long the run goes on, and what others noted."""
     from evolve.cli._results import cost_text
 
@@ -228,24 +232,24 @@ def outlook_lines(seen: Outlook) -> list[str]:
     return [*lines, f"{who}{ends}; {queue}; one takes about {seen.measure_s:.3g} s."]
 
 
-def _how(asked: Asked, folder: Path | None) -> str:
+def _how(asked: Ticket, folder: Path | None) -> str:
     left = max(asked.expires_unix - time.time(), 0.0)
-    files = f"--dir {shlex.quote(str(folder))}" if folder is not None else " ".join(map(shlex.quote, asked.program))
-    command = f"evolve tell {shlex.quote(asked.run)} {asked.ticket} {files} --wait --summary TEXT --hypothesis TEXT --expected TEXT"
+    files = f"--dir {shlex.quote(str(folder))}" if folder is not None else " ".join(map(shlex.quote, asked.files))
+    command = f"evolve tell {shlex.quote(asked.run)} {asked.number} {files} --wait --summary TEXT --hypothesis TEXT --expected TEXT"
     minutes = counted(round(left / 60), "minute")
     until = f"The ticket is good until {asked.expires_at} ({minutes}); a child told later is taken all the same."
     return f"When the files are changed, type\n\n    {command}\n\n{until}\n"
 
 
-def _write(asked: Asked, folder: Path) -> Path:
+def _write(asked: Ticket, folder: Path) -> Path:
     """The program's files, and beside them the task under a name that no file of a program can have."""
     from evolve.cli._handed_in import task_name
 
-    for path, text in asked.program.items():
+    for path, text in asked.files.items():
         place = folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(text.encode())
-    task = folder / task_name(asked.ticket, asked.program)
+    task = folder / task_name(asked.number, asked.files)
     task.write_text(text_of(asked, folder), encoding="utf-8")
     return task
 
@@ -281,7 +285,7 @@ def _taken(answer: TellAnswer) -> str:
     return f"duplicate: the same program as {answer.candidate}; {one_line(answer.reason)}"
 
 
-def result_rows(result: ResultAnswer) -> list[tuple[str, str]]:
+def result_rows(result: Result) -> list[tuple[str, str]]:
     """A result as rows of name and value."""
     rows = [("status", f"{result.status}{f': {one_line(result.reason, 400)}' if result.reason else ''}")]
     if result.score is not None:
@@ -302,7 +306,7 @@ def result_rows(result: ResultAnswer) -> list[tuple[str, str]]:
     return rows
 
 
-def feedback_lines(result: ResultAnswer) -> list[str]:
+def feedback_lines(result: Result) -> list[str]:
     """What the evaluator said, as lines below such rows; none where it said no more than the reason."""
     text = clean(result.feedback).strip("\n")
     text = "" if text == clean(result.reason).strip() else text

@@ -31,17 +31,17 @@ from evolve.problem._contract import INCOMPLETE
 from evolve.views._summary import CONFIRMED, ONCE
 
 if TYPE_CHECKING:
-    from evolve.cli._opened import OpenedRun
     from evolve.cli.show._json import CandidateAnswer, StatusAnswer
     from evolve.views._lineage import Step
+    from evolve.views._run_view import RunView
 
 SCHEMA = 1
 
 
 def status(words: Namespace) -> int:
-    from evolve.cli._opened import open_run
+    from evolve.engine._reading import view_run
 
-    answer = status_answer(open_run(words.RUN))
+    answer = status_answer(view_run(words.RUN))
     if words.json:
         put_json(answer)
     else:
@@ -51,14 +51,15 @@ def status(words: Namespace) -> int:
 
 def best(words: Namespace) -> int:
     from evolve.cli import _candidate
-    from evolve.cli._opened import open_run
+    from evolve.engine._reading import view_run
+    from evolve.views._candidate import diff
 
     asked = [name for name in ("source", "diff") if getattr(words, name)] + (["artifact"] if words.artifact is not None else [])
     if len(asked) > 1:
         raise UsageError(f"--{asked[0]} and --{asked[1]} are two questions; ask one.")
     if asked and words.json:
         raise UsageError(f"--{asked[0]} and --json are two forms; evolve best RUN --json holds the files too.")
-    opened = open_run(words.RUN)
+    opened = view_run(words.RUN)
     leader = opened.leader()
     if words.artifact is not None:
         _candidate.write_artifact(opened, leader, words.artifact, words.out)
@@ -67,7 +68,7 @@ def best(words: Namespace) -> int:
     elif words.out is not None:
         raise UsageError("-o says where --source or --artifact go; name one of the two.")
     elif words.diff:
-        put_source(_candidate.diff(opened, 0, leader))
+        put_source(diff(opened, 0, leader))
     elif words.json:
         put_json(_candidate.describe(opened, leader))
     else:
@@ -79,9 +80,10 @@ def best(words: Namespace) -> int:
 
 def show(words: Namespace) -> int:
     from evolve.cli import _candidate
-    from evolve.cli._opened import open_run
+    from evolve.engine._reading import view_run
+    from evolve.views._candidate import diff
 
-    opened = open_run(words.RUN)
+    opened = view_run(words.RUN)
     one = opened.candidate(words.ID)
     if words.prompt:
         if words.json:
@@ -90,7 +92,7 @@ def show(words: Namespace) -> int:
         return EXIT_DONE
     if words.diff:
         parents = opened.state.population.rows[one].parents
-        put_source(_candidate.diff(opened, parents[0] if parents else None, one))
+        put_source(diff(opened, parents[0] if parents else None, one))
         return EXIT_DONE
     answer = _candidate.describe(opened, one, measurements=True)
     if words.json:
@@ -111,11 +113,11 @@ def show(words: Namespace) -> int:
 
 
 def lineage(words: Namespace) -> int:
-    from evolve.cli._opened import open_run
     from evolve.cli.show._json import LineageAnswer
+    from evolve.engine._reading import view_run
     from evolve.views._lineage import story
 
-    opened = open_run(words.RUN)
+    opened = view_run(words.RUN)
     one = opened.candidate(words.ID or "best")
     if words.json:
         steps = story(opened.state, opened.texts, one, all_parents=words.all)
@@ -128,7 +130,7 @@ def lineage(words: Namespace) -> int:
 # ------------------------------------------------------------------------------------------------ words
 
 
-def status_answer(opened: OpenedRun) -> StatusAnswer:
+def status_answer(opened: RunView) -> StatusAnswer:
     """How an opened run stands."""
     from evolve.cli.show._json import StatusAnswer
 
@@ -230,7 +232,7 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
     return rows
 
 
-def _candidate_rows(opened: OpenedRun, answer: CandidateAnswer) -> list[tuple[str, str]]:
+def _candidate_rows(opened: RunView, answer: CandidateAnswer) -> list[tuple[str, str]]:
     unit = opened.problem.contract.unit
     rows = [("candidate", answer.id), ("status", answer.status)]
     if answer.score is not None and answer.sd is not None:
@@ -253,7 +255,7 @@ def _candidate_rows(opened: OpenedRun, answer: CandidateAnswer) -> list[tuple[st
     return rows
 
 
-def _did(opened: OpenedRun, answer: CandidateAnswer) -> str:
+def _did(opened: RunView, answer: CandidateAnswer) -> str:
     """What a child changed and what that came to: to be read beside what was planned and expected."""
     from archive import changed_lines
     from evolve.search._notes import effect_of
@@ -268,7 +270,7 @@ def _did(opened: OpenedRun, answer: CandidateAnswer) -> str:
     return f"{text}; {answer.metric} {signed(people.sign * found.effect, found.sd or 0.0)}{spread}"
 
 
-def _line(opened: OpenedRun, one: int, *, all_parents: bool = False) -> str:
+def _line(opened: RunView, one: int, *, all_parents: bool = False) -> str:
     from evolve.views._lineage import story
 
     return story_text(story(opened.state, opened.texts, one, all_parents=all_parents))
@@ -284,7 +286,7 @@ def story_text(steps: tuple[Step, ...]) -> str:
     return columns(rows)
 
 
-def _artifact_hint(opened: OpenedRun) -> str:
+def _artifact_hint(opened: RunView) -> str:
     return " | --artifact -o FILE" if opened.problem.contract.artifacts else ""
 
 

@@ -26,14 +26,16 @@ from archive import ArchiveError
 from evolve import __version__
 from evolve._errors import EXIT_INTERRUPTED, EvolveError
 from evolve.cli import _candidate, _claims, _inspect, _query
-from evolve.cli._asking import ask_run, note_run
+from evolve.cli._asking import ask_answer, note_answer
 from evolve.cli._driving import VALIDATE_S, resume_run, validate_run
 from evolve.cli._mcp_stdin import mend
-from evolve.cli._opened import open_run
 from evolve.cli._results import result_answer
-from evolve.cli._telling import WAIT_S, program_of, tell_run, unmeasured, waited
+from evolve.cli._telling import program_of, tell_run, unmeasured, waited
 from evolve.cli._tool_words import argument_error, in_tools, named
 from evolve.cli.show._json import LineageAnswer
+from evolve.engine._asking import ask
+from evolve.engine._reading import view_run
+from evolve.engine._telling import WAIT_S
 from evolve.views._lineage import story
 
 SCHEMA = 1
@@ -164,7 +166,7 @@ class Tools:
         expires_s: Annotated[float, Field(description="Seconds until the ticket expires")] = 3600.0,
     ) -> Json:
         with self._refusals():
-            return self._told(asdict(ask_run(self._run, expires_s=expires_s, parent=parent).answer()))
+            return self._told(asdict(ask_answer(ask(self._run, expires_s=expires_s, parent=parent))))
 
     def tell(
         self,
@@ -216,25 +218,25 @@ class Tools:
 
     def note(self, text: str, author: str = "") -> Json:
         with self._refusals():
-            return self._told(asdict(note_run(self._run, text, author)))
+            return self._told(asdict(note_answer(self._run, text, author)))
 
     def status(self) -> Json:
         with self._refusals():
-            return self._told(asdict(_inspect.status_answer(open_run(self._run))))
+            return self._told(asdict(_inspect.status_answer(view_run(self._run))))
 
     def best(self) -> Json:
         with self._refusals():
-            opened = open_run(self._run)
+            opened = view_run(self._run)
             return self._told(asdict(_candidate.describe(opened, opened.leader())))
 
     def show(self, id: _Id) -> Json:
         with self._refusals():
-            opened = open_run(self._run)
+            opened = view_run(self._run)
             return self._told(asdict(_candidate.describe(opened, opened.candidate(id), measurements=True)))
 
     def lineage(self, id: _Id = "best") -> Json:
         with self._refusals():
-            opened = open_run(self._run)
+            opened = view_run(self._run)
             one = opened.candidate(id)
             steps = story(opened.state, opened.texts, one)
             return self._told(asdict(LineageAnswer(SCHEMA, str(opened.run.path), opened.state.population.rows[one].id, steps)))
@@ -245,7 +247,7 @@ class Tools:
 
     def claims(self) -> Json:
         with self._refusals():
-            return self._told(asdict(_claims.claims_answer(open_run(self._run))))
+            return self._told(asdict(_claims.claims_answer(view_run(self._run))))
 
     def _told(self, answer: Json) -> Json:
         told: Json = in_tools(answer, self._run)

@@ -173,12 +173,12 @@ def _two_meanings(name: str) -> str:
 def _run_lines(folder: Path) -> Iterable[RunLine]:
     """One line a run; a run that cannot be read is listed with the reason."""
     from archive import ArchiveError
-    from evolve.cli._opened import open_run
     from evolve.cli.show._json import RunLine
+    from evolve.engine._reading import view_run
 
     for path in sorted(one.parent for one in folder.glob("*/run.json")):
         try:
-            opened = open_run(str(path))
+            opened = view_run(str(path))
         except (EvolveError, ArchiveError) as error:
             yield RunLine(str(path), "?", "unreadable", None, 0, str(error))
             continue

@@ -6,13 +6,14 @@ import json
 import shlex
 import time
 from datetime import UTC, datetime
-from statistics import median
 
-from archive import Measured, Requested, find_records
+from archive import Requested, find_records
 from evolve._errors import UsageError
-from evolve.cli._opened import OpenedRun, open_run
-from evolve.cli._telling import NOT_MEASURED, Pause, standing_of, wait_measured
-from evolve.cli.show._json_external import CostAnswer, TicketAnswer
+from evolve.cli.show._json_external import TicketAnswer
+from evolve.engine._reading import view_run
+from evolve.engine._telling import Pause, wait_measured
+from evolve.views._result import NOT_MEASURED, MeasureCost, cost_of, standing_of
+from evolve.views._run_view import RunView
 
 SCHEMA = 1
 _MOST_DIGITS = 9  # of a ticket's number; ids are longer
@@ -33,7 +34,7 @@ def result_answer(path: str, what: str, wait_s: float | None = None, pause: Paus
         RunError: no run in that folder, or no such candidate.
     """
     end = None if wait_s is None else time.monotonic() + wait_s
-    opened = open_run(path)
+    opened = view_run(path)
     ticket = int(what) if what.isdecimal() and len(what) <= _MOST_DIGITS else None
     if ticket is not None and not _is_ticket(opened, what) and _begins_an_id(opened, what):
         ticket = None
@@ -47,28 +48,13 @@ def result_answer(path: str, what: str, wait_s: float | None = None, pause: Paus
     return answer
 
 
-def cost_of(opened: OpenedRun, candidate: str) -> CostAnswer | None:
-    """What one measurement of a candidate takes: the medians of its runs, the most memory; None where it has none."""
-    records = (stamped.record for stamped in find_records(opened.run.path, ("measured",), mention=candidate))
-    runs = [one.result for one in records if isinstance(one, Measured) and one.result.candidate == candidate]
-    if not runs:
-        return None
-    memory = max(run.memory_mib for run in runs)
-    return CostAnswer(
-        runs=len(runs),
-        wall_s=round(median(run.wall_s for run in runs), 4),
-        cpu_s=round(median(run.cpu_s for run in runs), 4),
-        memory_mib=round(memory, 1) if memory else None,
-    )
-
-
-def cost_text(cost: CostAnswer) -> str:
+def cost_text(cost: MeasureCost) -> str:
     """In words."""
     memory = f", at most {cost.memory_mib:.4g} MiB" if cost.memory_mib is not None else ""
     return f"{cost.wall_s:.3g} s on the clock, {cost.cpu_s:.3g} s of CPU{memory} (n={cost.runs})"
 
 
-def _answer(opened: OpenedRun, ticket: int | None, status: str, candidate: str | None, before: str = "") -> TicketAnswer:
+def _answer(opened: RunView, ticket: int | None, status: str, candidate: str | None, before: str = "") -> TicketAnswer:
     run = str(opened.run.path)
     issued = opened.state.run.tickets.proposals.get(ticket) if ticket is not None else None
     until = issued.expires_at if issued is not None else None
@@ -89,19 +75,19 @@ def _answer(opened: OpenedRun, ticket: int | None, status: str, candidate: str |
     )
 
 
-def _is_ticket(opened: OpenedRun, what: str) -> bool:
+def _is_ticket(opened: RunView, what: str) -> bool:
     return what == str(int(what)) and opened.state.run.tickets.parents_of(int(what)) is not None
 
 
-def _begins_an_id(opened: OpenedRun, what: str) -> bool:
+def _begins_an_id(opened: RunView, what: str) -> bool:
     return any(id_.startswith(what) for id_ in opened.state.population.by_id)
 
 
-def _id_of(opened: OpenedRun, what: str) -> str:
+def _id_of(opened: RunView, what: str) -> str:
     return opened.state.population.rows[opened.candidate(what)].id
 
 
-def _of_ticket(opened: OpenedRun, ticket: int) -> tuple[str, str | None]:
+def _of_ticket(opened: RunView, ticket: int) -> tuple[str, str | None]:
     """How a ticket stands, and the last child that was accepted for it."""
     tickets = opened.state.run.tickets
     if tickets.parents_of(ticket) is None:
@@ -113,7 +99,7 @@ def _of_ticket(opened: OpenedRun, ticket: int) -> tuple[str, str | None]:
     return (OPEN if live else EXPIRED), None
 
 
-def _told_for(opened: OpenedRun, ticket: int) -> tuple[str, ...]:
+def _told_for(opened: RunView, ticket: int) -> tuple[str, ...]:
     """The children that were accepted for a ticket, in their order."""
     told = dict.fromkeys(row.id for row in opened.state.population.rows if row.ticket == ticket and row.arm < 0)
     for stamped in find_records(opened.run.path, ("requested",), mention=f'\\"ticket\\": {ticket}'):

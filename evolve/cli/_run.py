@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from evolve.views._summary import Summary
 
 SCHEMA = 1
-DRAIN_S = 600.0  # and to drain
-_EVERY_S = 0.1
 _EXIT = {"done": EXIT_DONE, "stopped": EXIT_DONE, "interrupted": EXIT_INTERRUPTED}
 
 
@@ -53,18 +50,11 @@ def resume(words: Namespace) -> int:
 
 def stop(words: Namespace) -> int:
     from evolve.cli.show._json import StopAnswer
-    from evolve.runs._folder import find, is_driven
-    from evolve.runs._inbox import post, withdraw
+    from evolve.engine._client import DRAIN_S, stop_run
+    from evolve.runs._folder import find
 
     found, wait_s = find(Path(words.RUN)), _seconds(words.wait)
-    answer = "not running"
-    if is_driven(found):
-        request = post(found.path, "stop", "{}")
-        if _wait(lambda: not is_driven(found), wait_s):
-            # A driver that ended by itself meanwhile has not seen the request: nothing may be left behind.
-            answer = "stopped by itself" if withdraw(found.path, request) else "stopped"
-        else:
-            answer = "draining"
+    answer = stop_run(found, DRAIN_S if wait_s is None else wait_s)
     if words.json:
         put_json(StopAnswer(SCHEMA, str(found.path), answer.replace(" ", "_")))
     elif answer == "draining":
@@ -97,22 +87,13 @@ def _raise_budget(run: RunDir, changes: Mapping[str, object]) -> int:
     return EXIT_DONE
 
 
-def _seconds(text: str | None) -> float:
+def _seconds(text: str | None) -> float | None:
     if text is None:
-        return DRAIN_S
+        return None
     try:
         return float(text)
     except ValueError:
         raise UsageError(f"--wait takes seconds, found {text!r}; type for example --wait 10") from None
-
-
-def _wait(done: Callable[[], bool], seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() >= end:
-            return False
-        time.sleep(_EVERY_S)
-    return True
 
 
 VERBS = (

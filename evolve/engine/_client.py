@@ -13,7 +13,7 @@ from archive import Journal, Requested, TextStore, find_records
 from evolve._errors import RunLocked, UsageError
 from evolve.engine._models import instructions_of
 from evolve.engine._proposer import Workshop
-from evolve.engine._registry import build_operators, need_named, parts_of
+from evolve.engine._registry import need_named, parts_of
 from evolve.engine._requests import answer
 from evolve.runs._folder import RunDir, RunLock, is_driven
 from evolve.runs._inbox import Request, inbox_folder, post, waiting, withdraw
@@ -23,6 +23,7 @@ from evolve.runs._replay import replay
 from evolve.search._search import Search
 
 ANSWER_S = 30.0  # how long a driver may take at most
+DRAIN_S = 600.0  # and to drain
 _EVERY_S = 0.1
 
 
@@ -43,6 +44,20 @@ def errand(run: RunDir, verb: str, body: Mapping[str, object], within_s: float |
                 raise UsageError(found["error"].replace("evolve resume RUN", f"evolve resume {shlex.quote(str(run.path))}"))
             return found
     raise RunLocked(f"{run.path} was let go before it answered; type the same again.")
+
+
+def stop_run(run: RunDir, wait_s: float) -> str:
+    """Let a live run end in good order: ``not running``, ``stopped``, ``stopped by itself``, or ``draining`` when the wait was over
+    first."""
+    if not is_driven(run):
+        return "not running"
+    request, end = post(run.path, "stop", "{}"), time.monotonic() + wait_s
+    while is_driven(run):
+        if time.monotonic() >= end:
+            return "draining"
+        time.sleep(_EVERY_S)
+    # A driver that ended by itself meanwhile has not seen the request: nothing may be left behind.
+    return "stopped by itself" if withdraw(run.path, request) else "stopped"
 
 
 def _until_taken(run: RunDir, request: Request, within_s: float) -> None:
@@ -69,8 +84,7 @@ def _carry_out(run: RunDir, request: Request) -> None:
         search, texts = Search.of(config, problem, parts_of(config)), TextStore(run.path, lambda: journal.durable_seq)
         replay(run, search, texts)
         recorder = Recorder(journal, search, texts, time.time)
-        operators = build_operators(config.search.operators)
-        workshop = Workshop(problem, operators, texts, search.run.seed, instructions=instructions_of(run, problem))
+        workshop = Workshop(problem, {}, texts, search.run.seed, instructions=instructions_of(run, problem))
         taken = [one for one in waiting(run.path) if one.verb != "stop"]  # others may have been left by whoever was killed
         for one in taken:
             if one.id in search.run.handled_requests:  # a driver recorded it and was killed before it removed the file

@@ -17,14 +17,14 @@ from archive import Attempt, Entry, MeasureIssued, Purpose
 from evolve._errors import RunError, UsageError
 from evolve.budget._model_limits import Accounts
 from evolve.cli import _candidate, _driving
-from evolve.cli._background import Background
 from evolve.cli._driving import resume_run
 from evolve.cli._handed_in import left_out, needed, read_files
 from evolve.cli._inspect import _candidate_rows, _status_rows, status_answer
-from evolve.cli._opened import open_run
 from evolve.cli.show._ending import ending
 from evolve.cli.show._live import plain_line, rows
 from evolve.cli.show._text import columns
+from evolve.engine._background import Background
+from evolve.engine._reading import view_run
 from evolve.problem._contract import Budget
 from evolve.runs._folder import Hold, RunDir, RunLock, is_driven
 from evolve.search._state import ProblemState
@@ -205,7 +205,7 @@ def test_the_hint_raises_the_limit_that_ended_the_run_and_no_other() -> None:
 
 
 def test_the_limit_that_is_named_is_above_what_is_spent_and_set_aside(run: Path) -> None:
-    state = open_run(str(run)).state
+    state = view_run(str(run)).state
     now = state.run.usage.last_at
     state.run.budget = Budget(wall_s=60.0, calls=6, evaluations=1)
     assert raising(state, now, "my run", "budget.calls") == "evolve resume 'my run' budget.calls=12"
@@ -234,7 +234,7 @@ def test_what_waits_is_counted_where_room_is_short(say: Say, tmp_path: Path, pro
 def test_a_child_in_hand_is_after_nobody_and_its_time_is_what_is_left(run: Path, say: Say, file) -> None:
     mine = json.loads(say("ask", run, "--json"))["ticket"]
     id_ = json.loads(say("tell", run, mine, file(child(2.0)), "--json"))["candidate"]
-    state = open_run(str(run)).state
+    state = view_run(str(run)).state
     now, number = state.run.usage.last_at, state.population.by_id[id_]
     state.run.usage.measure_wall_s = 60.0
     seen = outlook(state, now, run="r", driven=True)
@@ -321,7 +321,7 @@ def test_no_program_is_offered_where_the_budget_is_spent(say: Say, problem: Path
 
 def test_a_better_score_that_no_fresh_process_has_given_is_told_wherever_the_best_is(say: Say, run: Path, file) -> None:
     told = json.loads(say("tell", run, json.loads(say("ask", run, "--json"))["ticket"], file(child(2.0)), "--wait", "--json"))
-    opened = open_run(str(run))
+    opened = view_run(str(run))
     assert opened.unchecked() is None
     people = opened.state.population
     people.rows[people.by_id[told["candidate"]]].cold, people.cold_best = False, 0  # as if it had been started warm

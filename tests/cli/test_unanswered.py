@@ -14,7 +14,7 @@ from cli_process import SETTINGS, Cli, Say, n_records, wait_for
 
 from archive import read_journal
 from evolve.budget import _model_limits as accounts
-from evolve.cli._opened import open_run
+from evolve.engine._reading import view_run
 from evolve.runs import _checkpoint
 from evolve.runs._folder import find
 from evolve.testing import AnsweringServer, Asked, move_a_number
@@ -55,7 +55,7 @@ def replayed(run: Path) -> tuple[str, str]:
     found = find(run)
     for path in (found.checkpoint.with_suffix(suffix) for suffix in (".json", ".npz")):
         path.unlink(missing_ok=True)
-    opened = open_run(str(run))
+    opened = view_run(str(run))
     return opened.status, opened.reason
 
 
@@ -164,11 +164,11 @@ def test_a_limit_that_is_reached_before_any_answer_is_no_success(
 def test_what_was_found_is_part_of_a_checkpoint(say: Say, words: Start, port: int, tmp_path: Path, short: None) -> None:
     run = tmp_path / "run"
     say(*words(f"http://127.0.0.1:{port}", "budget.usd=1"), code=1)
-    books = open_run(str(run)).state.run.model_limits
+    books = view_run(str(run)).state.run.model_limits
     assert books.found == {"m": ("unreachable", "openai-compatible: no connection (ConnectError All connection attempts failed).")}
     assert _checkpoint.load(find(run).checkpoint) is not None
     before = (books.found, books.rested, books.resting, books.heard)
     replayed(run)
-    after = open_run(str(run)).state.run.model_limits
+    after = view_run(str(run)).state.run.model_limits
     assert before == (after.found, after.rested, after.resting, after.heard)
     assert list(read_journal(run))[-1].record.status == "degraded"  # type: ignore[attr-defined]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evolve.views._outlook import Outlook
+from evolve.views._outlook import Fate, Outlook
+from evolve.views._result import MeasureCost, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,6 @@ class TaskAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class CostAnswer:
-    """What one measurement takes: medians over ``runs``, and the most memory (None where that was not measured)."""
-
-    runs: int
-    wall_s: float
-    cpu_s: float
-    memory_mib: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class ProgramAnswer:
     """A program and what is known of it: ``score`` and ``sd`` over ``n`` measurements, and what the evaluator said.  ``cost`` is
     there for the first parent."""
@@ -62,7 +53,7 @@ class ProgramAnswer:
     metrics: Mapping[str, float]
     descriptors: Mapping[str, float]
     summary: str
-    cost: CostAnswer | None = None
+    cost: MeasureCost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,41 +120,6 @@ class AskAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class ResultAnswer:
-    """What became of a told child.  ``status`` is ok, a failure, or "not measured" with the reason.
-
-    ``gain`` is over the seed program and ``effect_gain`` over the parent, both higher is better; ``effect_sd`` is the uncertainty
-    of the latter, 0 on a deterministic problem.
-    """
-
-    status: str
-    score: float | None
-    sd: float | None
-    n: int
-    seed_score: float | None
-    gain: float | None
-    parent: str
-    parent_score: float | None
-    effect_gain: float | None
-    effect_sd: float | None
-    best_id: str | None
-    reason: str
-    feedback: str
-
-
-@dataclass(frozen=True, slots=True)
-class FateAnswer:
-    """Whether and when a child is measured.  ``will`` be, by whoever drives the run now, after ``ahead`` others and in about
-    ``about_s`` seconds; where nobody will, ``words`` say why and what to type."""
-
-    measured: bool
-    will: bool
-    ahead: int
-    about_s: float | None
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
 class TellAnswer:
     """``evolve tell``.  ``status`` is accepted, duplicate or invalid; ``candidate`` is the child or whom it repeats.
 
@@ -180,9 +136,9 @@ class TellAnswer:
     candidate: str | None
     reason: str
     late: bool
-    result: ResultAnswer | None = None
+    result: Result | None = None
     again: bool = False
-    fate: FateAnswer | None = None
+    fate: Fate | None = None
     left_out: tuple[str, ...] = ()
 
 
@@ -198,9 +154,9 @@ class TicketAnswer:
     expires_at: str | None
     candidate: str | None
     summary: str
-    result: ResultAnswer | None
-    cost: CostAnswer | None
-    fate: FateAnswer | None
+    result: Result | None
+    cost: MeasureCost | None
+    fate: Fate | None
     outlook: Outlook
     candidates: tuple[str, ...] = ()
 

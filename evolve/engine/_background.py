@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, EnvironmentFault, EvolveError, RunError
-from evolve.cli.show._text import say
 
 _BUSY = 75  # another process holds the run
 _EVERY_S = 0.05
@@ -30,7 +29,7 @@ class Background:
         words = ["measure"] if resume is None else ["resume", *resume]
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # a pipe would break when nobody reads it any more
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "evolve.cli._background", str(run), *words],
+            [sys.executable, "-P", "-m", "evolve.engine._background", str(run), *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._said,
@@ -92,7 +91,7 @@ def main(words: Sequence[str]) -> int:
     except RunLocked:
         return _BUSY
     except (EvolveError, ArchiveError) as error:
-        say(str(error))
+        sys.stderr.write(f"{error}\n")
         return error.exit_code if isinstance(error, EvolveError) else EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import shlex
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +13,11 @@ from archive import TextStore
 from evolve._counted import counted
 from evolve._errors import RunError
 from evolve.budget._cpu_budget import SEED
-from evolve.cli.show._text import say
 from evolve.config._schema import RunConfig
-from evolve.engine._registry import parts_of, stand_in_words
 from evolve.problem._contract import Problem
 from evolve.runs._folder import Hold, RunDir, find, hold_of
 from evolve.runs._open import open_search
+from evolve.search._parts import Parts
 from evolve.search._state import Phase, ProblemState
 from evolve.search._stopping import GIVEN, done
 from evolve.views._outlook import Outlook, outlook, spent_words
@@ -26,13 +26,14 @@ from evolve.views._summary import best_of
 from evolve.views._unchecked import Unchecked, unchecked
 from evolve.views._verdict import verdict, with_advice
 
+CREATED, NOBODY_YET = "created", "nobody has driven it yet"
 RUNNING, KILLED = "running", "its driver ended without closing it"
 STARTING, OPENS = "starting", "a driver opens it; limits and what is spent are still those of the last opening"
 MEASURED = "what was told is measured; nobody drives it"
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedRun:
+class RunView:
     """``now`` is Unix time for a live run, the time of its last record for one that nobody drives, or that a driver is opening:
     the time between two openings is not spent."""
 
@@ -100,8 +101,8 @@ class OpenedRun:
         raise RunError(f"{self.run.path} has no candidate {prefix!r}; {more}")
 
 
-def open_run(path: str) -> OpenedRun:
-    """Open a run for reading.
+def view_of(path: str, parts_of: Callable[[RunConfig], Parts]) -> RunView:
+    """Open a run for reading; ``parts_of`` says what its search is put together from.
 
     Raises:
         RunError: no run in that folder, or one that was killed before its first record.
@@ -110,14 +111,12 @@ def open_run(path: str) -> OpenedRun:
     run = find(Path(path))
     hold = hold_of(run)
     config, problem, search, texts = open_search(run, parts_of)
-    if missing := stand_in_words(config):
-        say(missing)
     state = search.state
     last = state.run.usage.last_at
     if hold is Hold.OPEN:
-        return OpenedRun(run, config, problem, state, texts, RUNNING, "", time.time())
+        return RunView(run, config, problem, state, texts, RUNNING, "", time.time())
     status, reason = (STARTING, OPENS) if hold is Hold.OPENING else _stands(state, last, str(run.path))
-    return OpenedRun(run, config, problem, state, texts, status, reason, last)
+    return RunView(run, config, problem, state, texts, status, reason, last)
 
 
 def _stands(state: ProblemState, last: float, run: str) -> tuple[str, str]:
@@ -141,6 +140,8 @@ def _stands(state: ProblemState, last: float, run: str) -> tuple[str, str]:
 def _ended(state: ProblemState, last: float) -> tuple[str, str]:
     """How the last driver let go of a run."""
     end = state.run.end
+    if state.run.usage.opened_at is None and state.population.rows:
+        return CREATED, NOBODY_YET
     if end.phase is Phase.PAUSED:
         return "stopped", MEASURED
     if end.phase is not Phase.RUNNING:

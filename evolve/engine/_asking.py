@@ -1,0 +1,115 @@
+"""A ticket and what its holder is told: for Python, for ``evolve ask`` and for the tool of that name.  Prints nothing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from evolve._errors import RunError, UsageError
+from evolve.engine._client import errand
+from evolve.engine._models import instructions_of
+from evolve.engine._reading import view_run
+from evolve.problem._contract import Contract
+from evolve.propose import Assignment, FailureClass, rules
+from evolve.propose._entries import scope_of
+from evolve.propose._scope import editable_names
+from evolve.runs._folder import find
+from evolve.search._memory import Remark
+from evolve.search._state import ProblemState
+from evolve.views._outlook import Outlook, outlook
+from evolve.views._proposal_context import assignment, task_sheet
+from evolve.views._result import MeasureCost, cost_of
+
+MAX_NOTE = 4000  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Leave to make one child, and all that its maker is told.
+
+    ``number`` is what ``tell`` wants to know; ``files`` is the program to change, by path.  ``rules`` say what a child may be;
+    ``assignment`` holds the task, the other programs, what was tried and how children fail, ``cost`` what one measurement of the
+    program takes, ``outlook`` how long the run goes on, ``remarks`` what others noted.  It expires at ``expires_unix`` (seconds);
+    a child that is told later takes part all the same.
+    """
+
+    run: str
+    number: int
+    expires_unix: float
+    assignment: Assignment
+    contract: Contract
+    cost: MeasureCost | None
+    outlook: Outlook
+    remarks: tuple[Remark, ...]
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """What a child may be, in sentences; the first says how far a score depends on chance."""
+        return rules(self.assignment.task)
+
+    @property
+    def expires_at(self) -> str:
+        """ISO 8601, UTC."""
+        return datetime.fromtimestamp(self.expires_unix, UTC).isoformat(timespec="seconds")
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """The files to change."""
+        return self.assignment.parents[0].files
+
+
+def ask(path: str, *, expires_s: float | None = None, parent: str = "") -> Ticket:
+    """A ticket of a run, live or not.
+
+    Raises:
+        UsageError: the run refused; the message is its own.
+        RunError: no run in that folder, no such parent, or a ticket that expired before its assignment was put together.
+    """
+    body: dict[str, object] = {} if expires_s is None else {"expires_s": expires_s}
+    if parent:
+        view = view_run(path)
+        body["parent"] = view.state.population.rows[view.candidate(parent)].id
+    found = errand(find(Path(path)), "ask", body)
+    ticket = int(found["ticket"])
+    view = view_run(path)
+    issued = view.state.run.tickets.proposals.get(ticket)
+    if issued is None:
+        raise RunError(f"ticket {ticket} expired before its task could be read; type: evolve ask {shlex.quote(path)} --expires 600")
+    names = editable_names(view.texts.files(issued.parents[0]), scope_of(view.problem))
+    sheet = replace(task_sheet(view.problem, instructions_of(view.run, view.problem)), editable=names)
+    told = assignment(view.state, issued, view.texts, sheet, view.state.run.usage.last_at)
+    run = str(view.run.path.absolute())
+    return Ticket(
+        run=run,
+        number=ticket,
+        expires_unix=float(found["expires_at"]),
+        assignment=replace(told, failures=_failures(view.state)),
+        contract=view.problem.contract,
+        cost=cost_of(view, told.parents[0].id),
+        outlook=outlook(view.state, view.now, run=run, driven=view.driven),
+        remarks=tuple(view.state.memory.remarks),
+    )
+
+
+def note(path: str, text: str, author: str = "") -> None:
+    """Keep a remark with a run, live or not.
+
+    Raises:
+        UsageError: nothing in it, or too much.
+        RunError: no run in that folder.
+    """
+    if not text.strip() or len(text) > MAX_NOTE or len(author) > 100:
+        raise UsageError(f"expected a note of 1 to {MAX_NOTE} characters (its author at most 100), found {len(text)}.")
+    errand(find(Path(path)), "note", {"text": text, "author": author})
+
+
+def _failures(state: ProblemState) -> tuple[FailureClass, ...]:
+    """As they are now: prompts have those of the last notes, so that providers can keep them, which nobody needs here."""
+    reasons = state.memory.reasons
+    return tuple(
+        FailureClass(status=str(status), count=count, reason=reasons.get(status, ""))
+        for status, count in sorted(state.population.failures.items())
+    )

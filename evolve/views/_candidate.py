@@ -1,0 +1,102 @@
+"""One candidate of a run: what it is, who made it, how it scored, and how it differs from another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import unified_diff
+
+from archive import Measured, Stamped, find_records
+from evolve.search._population import standing
+from evolve.views._progress import operator_of
+from evolve.views._run_view import RunView
+from evolve.views._summary import stated_gain, word_of
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A program of a run and what is known of it.
+
+    ``files`` are its texts by relative path.  ``score`` and ``sd`` are in the problem's own sign and unit, over ``n`` measurements
+    of the last stage (None and 0 without an ok one); ``gain`` is over the initial program, higher is better, None where none is to
+    be stated; ``verdict`` says how well founded that is (``confirmed``, ``champion, unconfirmed``, ..., or "").  ``status`` is
+    ``ok``, a failure, or ``not measured``; ``cold``: measured in a process of its own.  ``summary``, ``hypothesis``, ``expected``
+    and ``plan`` are the words of whoever made it: untrusted, like the files.
+
+    Example:
+        >>> print(run.best.score, run.best.operator, run.best.files["main.py"])
+    """
+
+    id: str
+    status: str
+    operator: str
+    parents: tuple[str, ...]
+    generation: int
+    summary: str
+    score: float | None
+    sd: float | None
+    n: int
+    cold: bool
+    gain: float | None
+    verdict: str
+    descriptors: Mapping[str, float]
+    files: Mapping[str, str] = field(repr=False)
+    hypothesis: str = ""
+    expected: str = ""
+    plan: str = ""
+
+
+def candidate(view: RunView, number: int) -> Candidate:
+    """What is known of a candidate."""
+    state = view.state
+    people = state.population
+    row = people.rows[number]
+    made = view.texts.candidate(row.id)
+    place = standing(people, number) if people.score(number) is not None else None
+    return Candidate(
+        id=row.id,
+        status=str(row.status or "not measured"),
+        operator=operator_of(state, number),
+        parents=tuple(people.rows[parent].id for parent in row.parents),
+        generation=row.generation,
+        summary=made.summary,
+        score=place.score if place else None,
+        sd=place.sd if place else None,
+        n=place.n if place else 0,
+        cold=row.cold,
+        gain=stated_gain(state, number),
+        verdict=word_of(state, number),
+        descriptors=dict(row.descriptors),
+        files=view.texts.files(row.id),
+        hypothesis=made.hypothesis,
+        expected=made.expected,
+        plan=made.plan,
+    )
+
+
+def elites(view: RunView) -> tuple[Candidate, ...]:
+    """The candidates that hold a place in the archive, the best first."""
+    people = view.state.population
+    scored = [(people.score(number), number) for number in people.elites]
+    order = sorted(scored, key=lambda one: (one[0] is None, -(one[0] or 0.0), one[1]))
+    return tuple(candidate(view, number) for _, number in order)
+
+
+def diff(view: RunView, before: int | None, after: int) -> str:
+    """A unified diff of two candidates' files; ``before`` of None is nothing at all."""
+    rows, texts = view.state.population.rows, view.texts
+    old = texts.files(rows[before].id) if before is not None else {}
+    new = texts.files(rows[after].id)
+    lines: list[str] = []
+    for path in sorted(old.keys() | new.keys()):
+        a, b = (texts.get(path, "").splitlines(keepends=True) for texts in (old, new))
+        for line in unified_diff(a, b, f"a/{path}" if path in old else "/dev/null", f"b/{path}" if path in new else "/dev/null"):
+            lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+    return "".join(lines)
+
+
+def measured(view: RunView, id_: str) -> Iterator[Stamped]:
+    """The records of a candidate's measurements, oldest first."""
+    for stamped in find_records(view.run.path, ("measured",), mention=id_):
+        if isinstance(stamped.record, Measured) and stamped.record.result.candidate == id_:
+            yield stamped
