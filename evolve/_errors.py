@@ -24,7 +24,18 @@ EXIT_INTERRUPTED = 130
 
 
 class EvolveError(Exception):
-    """Base of all errors with a message for people.  ``exit_code`` is what the command line ends with."""
+    """Base of all errors with a message for people, in a sentence or two: what was expected, what was found, what to type.
+
+    ``UsageError`` (with ``ConfigError`` and ``ProblemError``): an argument, a key or a problem folder.  ``EnvironmentFault`` (with
+    ``MissingPackage`` and ``SandboxMissing``): the machine.  ``RunError`` (with ``RunLocked``): a run that cannot be opened so.
+    ``exit_code`` is what the command line ends with.  Errors of journals and queries are ``archive.ArchiveError``.
+
+    Example:
+        >>> try:
+        ...     run.optimize()
+        ... except evolve.EvolveError as error:
+        ...     print(error)
+    """
 
     exit_code = EXIT_USAGE
 

@@ -12,7 +12,11 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How a measurement ended.  Only ``OK`` carries a score; a failure is never a number."""
+    """How a measurement ended.  Only ``OK`` carries a score; a failure is never a number.
+
+    Example:
+        >>> result.status is Status.OK, str(Status.TIMEOUT)
+    """
 
     OK = "ok"
     INVALID = "invalid"  # does not parse, misses the entry point, or returned something of another form than declared
@@ -185,7 +189,11 @@ class Measurement:
     evaluating it cost on top.  ``output_hash`` names the bytes the candidate produced, and ``probe_hash`` what it answered to a
     question that is the same for every seed: one that ignores its seed can be told by them.  ``artifacts`` are small blobs, base85
     of zstd.  ``signals`` name what the candidate's text shows and decide nothing.  ``evaluator`` is the hash of the evaluator that
-    graded it; "" where none did.
+    graded it; "" where none did.  Times are seconds, memory is MiB, the score is in the problem's own sign and unit.
+
+    Example:
+        >>> for result in evolve.measure("circle_packing", seeds=[1, 2]):
+        ...     print(result.status, result.score, result.reason, f"{result.wall_s:.2f} s")
     """
 
     candidate: str

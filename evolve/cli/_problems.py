@@ -39,9 +39,10 @@ def new(words: Namespace) -> int:
 def validate(words: Namespace) -> int:
     from evolve.cli.show._json import CheckAnswer, ValidateAnswer
     from evolve.config._compose import compose
-    from evolve.engine._registry import build_executor, need_machine
+    from evolve.engine._registry import need_machine
     from evolve.problem._load import load_problem
-    from evolve.validation._problem import candidate_files, validate_problem
+    from evolve.validation._problem import candidate_files
+    from evolve.validation._validate import report_on
 
     settings = [word for word in words.FILE if word.startswith(_SETTINGS) and "=" in word]
     for word in settings:
@@ -56,13 +57,13 @@ def validate(words: Namespace) -> int:
     if candidate is None and (words.against or words.quick or words.target is not None):
         raise UsageError("--against, --target and --quick are about a program; name its files: evolve validate PROBLEM FILE...")
     need_machine(config, problem)
-    one_slot = replace(config, executor=replace(config.executor, slots=1))
-    report = validate_problem(problem, lambda _, sink: build_executor(one_slot, problem, sink), candidate)
+    report = report_on(problem, config, candidate)
     checks = tuple(CheckAnswer(one.name, one.ok, one.found, one.remedy, one.hint) for one in report.checks)
     answer = ValidateAnswer(SCHEMA, report.problem, report.ok, checks, report.seed_score, report.noise_sd, report.cost_s)
     if not words.json:
         put(check_text(checks))
     if candidate is not None and report.ok and words.target is not None:
+        one_slot = replace(config, executor=replace(config.executor, slots=1))
         ran = _raced(problem, candidate, _target(words.target), one_slot)
         answer = replace(answer, confirmed=ran.beaten, race=ran)
     elif candidate is not None and report.ok and not words.quick:

@@ -14,15 +14,21 @@ from evolve._errors import ConfigError
 from evolve.problem._contract import Param
 
 TIERS = ("strict", "none")
+GIVEN = "given"  # the provider of models that somebody gave as an object
 FORMATS = ("diff", "block", "file")
 DIALECT = ("no_stream", "no_stream_options", "no_system_role", "content_parts")
 EFFORTS = ("", "low", "medium", "high", "xhigh", "max")
 MAX_SLOTS = 1024
+_OWN = re.compile(r"([a-z][a-z0-9_]*):([a-z][a-z0-9_]*):([12])")
 
 
 def _require(ok: bool, key: str, expected: str, found: object) -> None:
     if not ok:
         raise ConfigError(f"{key} must be {expected}, found {found!r}; type {key}=VALUE with such a value.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _plain_address(url: str) -> bool:
@@ -37,6 +43,24 @@ def _plain_address(url: str) -> bool:
 
 def _without_secrets(url: str) -> str:
     return re.sub(r"[?#].*", "?...", re.sub(r"//.*@", "//...@", url, flags=re.DOTALL), flags=re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOperator:
+    """An operator that somebody gave as an object, as ``search.operators`` keeps it: ``name:family:parents``, 1 or 2 of them."""
+
+    name: str
+    family: str
+    n_parents: int
+
+    @classmethod
+    def of(cls, text: str) -> OwnOperator | None:
+        """The operator that ``search.operators`` names so; None where it is one of the engine's, or none."""
+        found = _OWN.fullmatch(text)
+        return cls(found[1], found[2], int(found[3])) if found else None
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.family}:{self.n_parents}"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -95,13 +119,25 @@ class SearchConfig:
         _require(self.reference in ("last", "seed"), "search.reference", "last or seed", self.reference)
         _require(0 < self.discount <= 1, "search.discount", "above 0 and at most 1", self.discount)
 
+    @property
+    def own_operators(self) -> dict[str, OwnOperator]:
+        """Operators that are not the engine's, by name."""
+        found = map(OwnOperator.of, self.operators)
+        return {own.name: own for own in found if own is not None}
+
+    @property
+    def operator_names(self) -> tuple[str, ...]:
+        """The names of all operators, in order."""
+        return tuple(text.partition(":")[0] for text in self.operators)
+
 
 @dataclass(kw_only=True, slots=True)
 class LlmConfig:
     """Language models that make children.
 
     Args:
-        provider: ``none``; ``anthropic``; ``openai``: any server that speaks chat completions; or ``replay``: a tape.
+        provider: ``none``; ``anthropic``; ``openai``: any server that speaks chat completions; ``replay``: a tape; or ``given``: an
+            object, in Python.
         models: Which are asked; the search learns which pays.
         large: Asked too while the search stagnates; "" is none.
         base_url: Address of the server; null is the provider's own.
@@ -217,7 +253,7 @@ class LlmConfig:
 
 @dataclass(kw_only=True, slots=True)
 class BudgetConfig:
-    """What a run may spend; null takes the problem's default, and without one there is no limit.
+    """What a run may spend: ``evolve.Budget``.  A limit that is not given is none; without any, the problem's defaults hold.
 
     Args:
         wall_s: Seconds on the clock, final runs included.
@@ -228,6 +264,12 @@ class BudgetConfig:
         tokens: Tokens of model calls, in and out.
         calls: HTTP requests to models.
         confirm: Share of the budget that a noisy problem's vaults may cost; it is kept back while the search goes on.
+
+    Raises:
+        ConfigError: a limit that is no number above 0; ``evaluations``, ``candidates``, ``tokens`` and ``calls`` are whole ones.
+
+    Example:
+        >>> evolve.Budget(wall_s=600, usd=2)
     """
 
     wall_s: float | None = None
@@ -242,8 +284,13 @@ class BudgetConfig:
     def __post_init__(self) -> None:
         for key in ("wall_s", "cpu_s", "evaluations", "candidates", "usd", "tokens", "calls"):
             value = getattr(self, key)
+            _require(value is None or _is_number(value), f"budget.{key}", "a number", value)
             _require(value is None or value > 0, f"budget.{key}", "above 0", value)
-        _require(self.confirm is None or 0 <= self.confirm < 1, "budget.confirm", "at least 0 and below 1", self.confirm)
+        for key in ("evaluations", "candidates", "tokens", "calls"):
+            value = getattr(self, key)
+            _require(value is None or isinstance(value, int), f"budget.{key}", "a whole number", value)
+        confirm = self.confirm
+        _require(confirm is None or (_is_number(confirm) and 0 <= confirm < 1), "budget.confirm", "at least 0 and below 1", confirm)
 
 
 @dataclass(kw_only=True, slots=True)

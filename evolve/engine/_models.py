@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from archive import Attempt, CallReserved, ProposalStatus
 from evolve._errors import UsageError
-from evolve.config._schema import LlmConfig
+from evolve.config._schema import GIVEN, LlmConfig
 from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
 
@@ -59,10 +59,11 @@ class Offer:
 NO_OFFER = Offer(())
 
 
-def check(llm: LlmConfig) -> None:
-    """Find out, before a run is made, what would stop every call.
+def check(llm: LlmConfig, given: Provider | None = None) -> None:
+    """Find out, before a run is made, what would stop every call; ``given`` is the provider where somebody gave one as an object.
 
     Raises:
+        UsageError: none was given although the configuration says so.
         ConfigError: a model without a price, or a price that is none.
         UsageError: no tape, instructions or templates where they should be, templates that are none, a tape that cannot be written,
             or a key that no header can carry.
@@ -72,10 +73,12 @@ def check(llm: LlmConfig) -> None:
         return
     from evolve.propose import Templates
 
+    if llm.provider == GIVEN and given is None:
+        raise UsageError("llm.provider=given is an object in Python: evolve.create_run(PROBLEM, models=...); type llm=anthropic.")
     _keys(llm)
     if llm.tape and llm.provider != "replay":
         _writable(Path(llm.tape))
-    provider, prices = _provider(llm), _prices(llm)
+    provider, prices = given or _provider(llm), _prices(llm)
     for model in (*llm.asked, *([llm.judge] if llm.judge else [])):
         prices.row(provider.prices_from, model)
     if llm.novelty not in ("ast", "tokens"):
@@ -135,8 +138,9 @@ def instructions_of(run: RunDir, problem: Problem) -> str:
     return ""
 
 
-def offer(llm: LlmConfig, run: RunDir) -> Offer:
-    """What can be asked now.  A missing key is no error: the mechanical operators carry the run.
+def offer(llm: LlmConfig, run: RunDir, given: Provider | None = None) -> Offer:
+    """What can be asked now.  A missing key is no error, nor is an object that was not given again: the mechanical operators carry
+    the run.
 
     Raises: as ``check``.
     """
@@ -147,18 +151,21 @@ def offer(llm: LlmConfig, run: RunDir) -> Offer:
         return Offer(
             (), f"{variable} is not set, so no model is asked; set it and type: evolve resume {shlex.quote(str(run.path))}"
         )
-    check(replace(llm, prompts=None, instructions=None))  # the run has copies of both
-    return Offer(llm.asked, open=lambda purse: Models(llm, run, purse))
+    if llm.provider == GIVEN and given is None:
+        again = f"evolve.open_run({str(run.path)!r}, models=...)"
+        return Offer((), f"the run's models were given as an object, so none is asked; give it again: {again}")
+    check(replace(llm, prompts=None, instructions=None), given)  # the run has copies of both
+    return Offer(llm.asked, open=lambda purse: Models(llm, run, purse, given))
 
 
 class Models:
     """Makes drafts with the models of one provider; for the thread of a desk."""
 
-    def __init__(self, llm: LlmConfig, run: RunDir, purse: Purse) -> None:
+    def __init__(self, llm: LlmConfig, run: RunDir, purse: Purse, given: Provider | None = None) -> None:
         from evolve.models import Backoff, Caller, Limiter
         from evolve.propose import Templates
 
-        self._provider = _provider(llm)
+        self._provider = given or _provider(llm)
         limiter = Limiter(llm.in_flight, backoff=Backoff(tries=llm.tries))
         self._caller: Caller = Caller(self._provider, limiter, purse, _prices(llm))
         self._templates: Templates = Templates.load(run.prompts if run.prompts.is_dir() else None)
@@ -337,10 +344,10 @@ def _no_provider(llm: LlmConfig, key_variable: str) -> Provider:
 
 
 def _anthropic(llm: LlmConfig, key_variable: str) -> Provider:
-    from evolve.models import Anthropic, AnthropicBatches
+    from evolve.models import AnthropicBatches, AnthropicProvider
 
     if not llm.batch:
-        return Anthropic(base_url=llm.base_url, key_variable=key_variable, read_timeout_s=llm.silence_s)
+        return AnthropicProvider(base_url=llm.base_url, key_variable=key_variable, read_timeout_s=llm.silence_s)
     return AnthropicBatches(
         most=llm.batch,
         wait_s=llm.batch_wait_s,
@@ -351,9 +358,9 @@ def _anthropic(llm: LlmConfig, key_variable: str) -> Provider:
 
 
 def _openai(llm: LlmConfig, key_variable: str) -> Provider:
-    from evolve.models import ChatCompletions
+    from evolve.models import ChatProvider
 
-    return ChatCompletions(
+    return ChatProvider(
         llm.base_url or "",
         key_variable=key_variable,
         read_timeout_s=llm.silence_s,

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archive import Archive, ArchiveMaker, AxisInfo, FlatArchive, GridArchive
-from evolve._errors import ConfigError, EvolveError
-from evolve.config._schema import ExecutorConfig, RunConfig, SearchConfig
+from evolve._errors import ConfigError, EvolveError, UsageError
+from evolve.config._schema import GIVEN, ExecutorConfig, OwnOperator, RunConfig, SearchConfig
 from evolve.engine._plugins import load_archive, load_executor, load_operator, need_plugin, offered, source_of
 from evolve.problem._contract import Contract, Problem
 from evolve.problem._environment import check_environment
@@ -19,6 +19,7 @@ from evolve.search._parts import Parts
 from evolve.search._policies import POLICIES
 
 if TYPE_CHECKING:
+    from evolve.engine._own_operators import GivenOperator
     from evolve.execute import Executor, Sink
     from evolve.propose import Operator
 
@@ -61,16 +62,17 @@ def check_names(config: RunConfig) -> None:
     _check_known("search.policy", search.policy, POLICIES)
     _check_known("search.archive", search.archive, ARCHIVES, "archive")
     _check_known("executor.kind", config.executor.kind, EXECUTORS, "executor")
-    _check_known("llm.provider", llm.provider, PROVIDERS)
+    if llm.provider != GIVEN:
+        _check_known("llm.provider", llm.provider, PROVIDERS)
     models = [name for name, spec in OPERATORS.items() if spec.model]
     mechanical = [name for name in OPERATORS if name not in models]
-    for name in search.operators:
+    for name in _named_operators(search):
         _check_known("search.operators", name, mechanical, "operator", many=True)
     for name in llm.operators:
         _check_known("llm.operators", name, models, many=True)
     need_named(config)
     policy, specs = POLICIES[search.policy], parts_of(config).operators
-    asked = (*search.operators, *(llm.operators if llm.provider != "none" else ()))
+    asked = (*search.operator_names, *(llm.operators if llm.provider != "none" else ()))
     if policy.given or any(specs[name].edits or not policy.edits_only for name in asked):
         return
     used = [name for name in mechanical if OPERATORS[name].edits or not policy.edits_only]
@@ -110,8 +112,13 @@ def plugins_of(config: RunConfig) -> dict[str, str]:
     return {f"{kind} {name}": need_plugin(kind, name, "").package for kind, name in _not_shipped(config)}
 
 
+def _named_operators(config: SearchConfig) -> list[str]:
+    """The operators that go by a name alone: not those that somebody gave as objects."""
+    return [name for name in config.operators if OwnOperator.of(name) is None]
+
+
 def _not_shipped(config: RunConfig) -> list[tuple[str, str]]:
-    named = [*(("operator", name) for name in config.search.operators), ("archive", config.search.archive)]
+    named = [*(("operator", name) for name in _named_operators(config.search)), ("archive", config.search.archive)]
     shipped = {"operator": OPERATORS, "archive": ARCHIVES, "executor": EXECUTORS}
     return [(kind, name) for kind, name in (*named, ("executor", config.executor.kind)) if name not in shipped[kind]]
 
@@ -122,7 +129,8 @@ def parts_of(config: RunConfig) -> Parts:
     What is not installed any more, or cannot be used, has a stand-in: good enough to read a run, and ``need_named`` comes before
     driving one.
     """
-    names = (*config.search.operators, *config.llm.operators)
+    names = (*config.search.operator_names, *config.llm.operators)
+    given = {own.name: OperatorSpec(own.name, own.family, n_parents=own.n_parents) for own in config.search.own_operators.values()}
     maker, source = _archive_of(config)
 
     def make(contract: Contract, config: SearchConfig) -> Archive:
@@ -132,7 +140,7 @@ def parts_of(config: RunConfig) -> Parts:
         except ValueError as error:
             raise ConfigError(f"search.archive={config.archive} cannot be used with {contract.name}: {error}") from error
 
-    return Parts({name: OPERATORS.get(name) or _own_spec(name) for name in names}, make, source)
+    return Parts({name: OPERATORS.get(name) or given.get(name) or _own_spec(name) for name in names}, make, source)
 
 
 def _own_spec(name: str) -> OperatorSpec:
@@ -173,6 +181,26 @@ def build_operators(names: Iterable[str]) -> dict[str, Operator]:
     Raises: as ``need_named``.
     """
     return {name: make_operator(name) if name in OPERATORS else load_operator(need_plugin("operator", name, "")) for name in names}
+
+
+def operators_of(config: SearchConfig, own: Sequence[GivenOperator], run: str = "") -> dict[str, Operator]:
+    """All operators of a run by name; ``own`` are those that somebody gave as objects, ``run`` is its folder.
+
+    Raises:
+        UsageError: one is missing among ``own``.
+    """
+    from evolve.engine._own_operators import Absent, Checked
+
+    given = {one.name: one if isinstance(one, Absent) else Checked(one) for one in own}
+    missing = [name for name in config.own_operators if name not in given]
+    if missing:
+        where = repr(run) if run else "RUN"
+        raise UsageError(
+            f"the run has an operator of its own, {missing[0]}, that was not given; in Python: "
+            f"evolve.open_run({where}, operators=[...]).optimize(), with all of {', '.join(config.own_operators)}."
+        )
+    built = build_operators(_named_operators(config))
+    return {name: built[name] if name in built else given[name] for name in config.operator_names}
 
 
 def n_slots(config: ExecutorConfig) -> int:

@@ -8,14 +8,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
+from typing import TYPE_CHECKING
 
-import evolve
 from archive import (
     Attempt,
     Closed,
@@ -32,6 +32,7 @@ from archive import (
 from evolve._counted import counted
 from evolve._errors import UsageError
 from evolve._rng import fresh_secret
+from evolve._version import __version__
 from evolve.config._json import config_from_json, config_to_json
 from evolve.config._schema import RunConfig
 from evolve.engine._collector import rare_collections
@@ -39,15 +40,16 @@ from evolve.engine._loop import Interrupt, Mailbox, Stopped, await_calls, run_lo
 from evolve.engine._model_dispatch import Clerk
 from evolve.engine._model_thread import Desk
 from evolve.engine._models import NO_OFFER, Offer, check, copy_texts, instructions_of, offer
+from evolve.engine._own_operators import GivenOperator, absent_operators
 from evolve.engine._proposer import Workshop
 from evolve.engine._reach import KINDS, out_of_reach
 from evolve.engine._registry import (
     build_executor,
-    build_operators,
     check_names,
     n_slots,
     need_machine,
     need_named,
+    operators_of,
     parts_of,
     plugins_of,
 )
@@ -55,9 +57,10 @@ from evolve.engine._requests import INTERRUPTED, budget_record
 from evolve.execute import Executor
 from evolve.problem._contract import Problem
 from evolve.problem._load import copy_problem, load_problem
+from evolve.propose import Operator
 from evolve.runs import _checkpoint, _folder
 from evolve.runs._inbox import InboxWatcher, Request, withdraw
-from evolve.runs._open import read_created
+from evolve.runs._open import read_created, read_run
 from evolve.runs._recorded_problem import keep, ready_problem
 from evolve.runs._recorder import Hook, Recorder
 from evolve.runs._replay import replay, unshown
@@ -67,6 +70,9 @@ from evolve.search._state import Phase, ProblemState
 from evolve.search._stopping import PAUSED
 from evolve.views._summary import Summary, summarise
 from evolve.views._verdict import verdict, with_advice
+
+if TYPE_CHECKING:
+    from evolve.models import Provider
 
 CHECKPOINT_EVERY = 25_000  # records
 
@@ -85,6 +91,7 @@ class Announcement:
 def start(
     config: RunConfig,
     *,
+    operators: Sequence[GivenOperator] = (),
     programs: Sequence[Mapping[str, str]] = (),
     hooks: Sequence[Hook] = (),
     announce: Callable[[Announcement], None] | None = None,
@@ -94,6 +101,7 @@ def start(
 
     Args:
         config: Everything the run is made from.
+        operators: The objects behind those operators of ``config`` that are not the engine's.
         programs: Files of programs that take part besides those that operators make.
         hooks: Called after each record, in the main thread.
         announce: Called once, before anything is measured.
@@ -103,13 +111,40 @@ def start(
         UsageError: the problem or the folder cannot be used as asked, or there is nothing of a name in the configuration.
         EnvironmentFault: no sandbox, a missing package, a full disk.
     """
+    with _made(config, operators, given=bool(programs), secret=secret) as run:
+        return _drive(run, {}, hooks, announce, programs=programs, operators=operators, resumed=False)
+
+
+def create(config: RunConfig, *, operators: Sequence[GivenOperator] = (), provider: Provider | None = None) -> _folder.RunDir:
+    """Make a run and let go of it: its seed program is there, and nothing is measured.  Arguments and errors are ``start``'s;
+    ``provider`` answers for its models where they were given as an object."""
+    with _made(config, operators, provider=provider) as run, _folder.RunLock(run), Journal.open(run.path) as journal:
+        config, problem = read_run(run)
+        search, texts = Search.of(config, problem, parts_of(config)), TextStore(run.path, lambda: journal.durable_seq)
+        replay(run, search, texts)
+        recorder = Recorder(journal, search, texts, time.time)
+        _write_seed(recorder, Workshop(problem, {}, texts, search.run.seed), run.id)
+    return run
+
+
+@contextmanager
+def _made(
+    config: RunConfig,
+    operators: Sequence[GivenOperator],
+    *,
+    given: bool = False,
+    secret: str | None = None,
+    provider: Provider | None = None,
+) -> Iterator[_folder.RunDir]:
+    """A run with its first record; ``given`` where programs take part that no operator makes."""
     check_names(config)
     config = replace(config, plugins=plugins_of(config))
-    check(config.llm)
+    check(config.llm, provider)
+    made = operators_of(config.search, operators)
     problem = load_problem(config.problem.name, config.problem.params)
     parts_of(config).archive(problem.contract, config.search)
-    if config.llm.provider == "none" and not programs:
-        _need_reach(problem, config)
+    if config.llm.provider == "none" and not given and not operators:
+        _need_reach(problem, config, made)
     need_machine(config, problem)
     with _folder.create(config.out, problem.contract.name) as run:
         with _folder.RunLock(run, _folder.Hold.OPENING):
@@ -117,16 +152,15 @@ def start(
             copy_texts(config.llm, run)
             config_text, key = config_to_json(config), fresh_secret() if secret is None else secret
             with Journal.create(run.path) as journal:
-                created = RunCreated(run.id, config.seed, config_text, (info,), engine=evolve.__version__, secret=key)
+                created = RunCreated(run.id, config.seed, config_text, (info,), engine=__version__, secret=key)
                 journal.append(created, at=time.time())
-        return _drive(run, {}, hooks, announce, programs=programs, resumed=False)
+        yield run
 
 
-def _need_reach(problem: Problem, config: RunConfig) -> None:
+def _need_reach(problem: Problem, config: RunConfig, operators: Mapping[str, Operator]) -> None:
     policy = POLICIES[config.search.policy]
-    specs = parts_of(config).operators
-    names = [name for name in config.search.operators if specs[name].edits or not policy.edits_only]
-    if policy.given or not (reason := out_of_reach(problem, build_operators(names).values())):
+    used = [one for one in operators.values() if one.spec.edits or not policy.edits_only]
+    if policy.given or not (reason := out_of_reach(problem, used)):
         return
     raise UsageError(
         f"expected an operator that can change the seed program of {problem.contract.name}, found none ({reason}); without a model "
@@ -139,22 +173,27 @@ def resume(
     path: Path,
     budget: Mapping[str, object] | None = None,
     *,
+    operators: Sequence[GivenOperator] = (),
+    provider: Provider | None = None,
     as_recorded: bool = False,
     hooks: Sequence[Hook] = (),
     announce: Callable[[Announcement], None] | None = None,
 ) -> Summary:
     """Go on with a run, whatever ended it, with other limits if ``budget`` names some.
 
+    ``operators`` are the objects behind its operators that are not the engine's, ``provider`` that behind its models.
     ``as_recorded`` puts back what was changed in the run's copy of the problem.
 
     Raises:
+        UsageError: one of its operators is missing.
         ProblemError: a file that counts was changed there: no result may stand beside those of another evaluator.
         EnvironmentFault: no sandbox, a missing package, a full disk.
         RunError: ``path`` holds no run.
         RunLocked: it is being driven.
         JournalError: the journal is damaged; the message says where and what to do.
     """
-    return _drive(_folder.find(path), budget or {}, hooks, announce, resumed=True, as_recorded=as_recorded)
+    run = _folder.find(path)
+    return _drive(run, budget or {}, hooks, announce, operators=operators, provider=provider, resumed=True, as_recorded=as_recorded)
 
 
 def measure_ready(path: Path) -> Summary:
@@ -172,6 +211,8 @@ def _drive(
     announce: Callable[[Announcement], None] | None,
     *,
     programs: Sequence[Mapping[str, str]] = (),
+    operators: Sequence[GivenOperator] = (),
+    provider: Provider | None = None,
     resumed: bool,
     pausing: bool = False,
     as_recorded: bool = False,
@@ -183,6 +224,9 @@ def _drive(
         config, problem = config_from_json(created.config), ready_problem(run, created.problems[0], as_recorded=as_recorded)
         if resumed:
             need_named(config)
+        given = [*operators, *absent_operators(config.search, operators)] if pausing else operators
+        made = operators_of(config.search, given, str(run.path))
+        if resumed:
             need_machine(config, problem)
         mailbox: Mailbox = SimpleQueue()
         journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))
@@ -194,8 +238,8 @@ def _drive(
         checkpoints = _Checkpoints(run, search, texts, journal)
         recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
         instructions = instructions_of(run, problem)
-        workshop = Workshop(problem, build_operators(config.search.operators), texts, search.run.seed, instructions=instructions)
-        models = NO_OFFER if pausing else offer(config.llm, run)
+        workshop = Workshop(problem, made, texts, search.run.seed, instructions=instructions)
+        models = NO_OFFER if pausing else offer(config.llm, run, provider)
         epoch = _open(recorder, workshop, config, budget, journal.cut_bytes, models)
         _take_in(recorder, workshop, epoch, programs)
         if journal.written is not None:
@@ -260,7 +304,7 @@ def _open(
     recorder.write(
         Opened(
             epoch,
-            engine=evolve.__version__,
+            engine=__version__,
             state_hash=_checkpoint.code_hash(),
             python=platform.python_version(),
             machine=platform.node(),
@@ -278,12 +322,16 @@ def _open(
             Event("warning", "torn_tail", f"{counted(cut_bytes, 'byte')} of an unfinished record were cut off the journal")
         )
     if not search.state.population.rows:
-        attempt = Attempt(epoch, search.run.tickets.next_ticket)
-        seed = workshop.seed_candidate()
-        recorder.write(Proposed(attempt, search.state.problem, ProposalStatus.CHILD, candidate=seed))
+        _write_seed(recorder, workshop, epoch)
     if budget:
         recorder.write(budget_record(search, budget))
     return epoch
+
+
+def _write_seed(recorder: Recorder, workshop: Workshop, epoch: str) -> None:
+    search = recorder.search
+    attempt, seed = Attempt(epoch, search.run.tickets.next_ticket), workshop.seed_candidate()
+    recorder.write(Proposed(attempt, search.state.problem, ProposalStatus.CHILD, candidate=seed))
 
 
 def _open_clerk(models: Offer, search: Search, workshop: Workshop, recorder: Recorder, mailbox: Mailbox) -> Clerk | None:

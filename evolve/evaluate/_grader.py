@@ -318,7 +318,7 @@ def _self_test(evaluator: ModuleType, folder: str) -> None:
 
 def _open(prepare: Prepare, tell: Callable[[Phase], None], home: Path) -> tuple[Grader, Ready]:
     """Load the problem; open its sandbox launcher.  ``home`` is the folder for the grader's temporary files."""
-    from evolve import __version__
+    from evolve._version import __version__
 
     if prepare.engine != __version__:
         raise OutcomeError(

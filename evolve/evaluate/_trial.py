@@ -30,6 +30,9 @@ class Array:
     """An array a candidate must return: exact dtype, exact shape (None: any length up to ``max_items`` in all).
 
     Floats must be finite unless ``finite`` is False.
+
+    Example:
+        >>> reply = trial.sandbox.call("main.py:pack", {"n": 26}, {"circles": Array("float64", (26, 3))})
     """
 
     dtype: str
@@ -40,7 +43,11 @@ class Array:
 
 @dataclass(frozen=True, slots=True)
 class JsonValue:
-    """A JSON value a candidate must return: at most ``max_bytes`` of UTF-8, no NaN, infinities or duplicate keys."""
+    """A JSON value a candidate must return: at most ``max_bytes`` of UTF-8, no NaN, infinities or duplicate keys.
+
+    Example:
+        >>> reply = trial.sandbox.call("main.py:point", {}, {"point": JsonValue(max_bytes=1000)})
+    """
 
     max_bytes: int = 65536
 
@@ -199,6 +206,14 @@ class Trial:
 
     ``seed`` has 63 bits and decides everything random.  ``assets`` is the folder of all prepared assets (the grader's own
     included), ``problem`` the grader's own copy of the problem folder, ``work`` a fresh private folder that is removed afterwards.
+    ``files`` is the program; it runs by ``sandbox.call`` alone.
+
+    Example:
+        >>> def evaluate(trial):  # in evaluate.py
+        ...     reply = trial.sandbox.call("main.py:point", {"x": 1.5}, {"point": JsonValue()})
+        ...     if not reply.ok:
+        ...         return reply.outcome()
+        ...     return Outcome(score=float(reply.value["point"]))
     """
 
     files: Mapping[str, str]
@@ -243,6 +258,10 @@ class Outcome:
     ``probe_hash`` is for noisy problems whose scores differ between seeds for the evaluator's reasons too (it scores other rows,
     say): the hash of the candidate's answer to one question that is the same for every seed.  A candidate that learnt from what
     its seed served answers differently; one that gives the same answer twice, where the seed program does not, ignores its seed.
+
+    Example:
+        >>> Outcome(score=2.5, metrics={"parameters": 120}, feedback="two discs touch")
+        >>> Outcome(status=Status.CHECKS_FAILED, reason="the matrix is not orthogonal")
     """
 
     status: Status = Status.OK

@@ -44,6 +44,11 @@ class LocalExecutor:
 
     A block that needs more CPUs than one slot's share of the machine takes several slots (at most all), one with
     ``exclusive`` takes all.  A block for another machine is reported lost, and so is one that needs GPUs: this executor lends none.
+
+    Example:
+        >>> reports = queue.SimpleQueue()
+        >>> executor = evolve.LocalExecutor({problem.id: problem}, slots=2, tier="strict", sink=reports.put)
+        >>> executor.close(drain=False)
     """
 
     def __init__(

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import evolve
 from archive import Entry, Measurement, Status
 from evolve.evaluate._outcome import clean, line
 from evolve.evaluate._wire import (
@@ -42,7 +41,7 @@ CLOSE_LIMIT_S = 5.0
 SEND_LIMIT_S = 60.0  # an idle grader always reads
 LOG_TAIL_BYTES = 8192
 _CHUNK = 1 << 18
-_PACKAGES = Path(evolve.__file__).parent.parent  # where `evolve` and `archive` are imported from
+_PACKAGES = Path(__file__).parents[2]  # where `evolve` and `archive` are imported from
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
-import evolve
 from archive import BlockStatus, Entry, Measurement, Status
 from evolve._errors import ProblemError
+from evolve._version import __version__
 from evolve.evaluate._wire import Prepare
 from evolve.execute._base import Block, BlockReport, EntryReport
 from evolve.execute._process import GraderDied, GraderProcess, GraderRefused, Interrupted, Wake
@@ -245,7 +245,7 @@ def copy_for_grader(problem: Problem, target: Path) -> Problem:
 def _prepare(problem: Problem, settings: SlotSettings, number: int) -> Prepare:
     candidate_assets = candidate_assets_folder(problem)
     return Prepare(
-        engine=evolve.__version__,
+        engine=__version__,
         slot=number,
         tier=settings.tier,
         machine=settings.machine,

@@ -47,13 +47,31 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What an operator gives back: ``files`` for a child, ``literals`` for an opened tuner, ``reason`` for neither."""
+    """What an operator gives back; made by ``Proposal.child`` or ``Proposal.none``.
+
+    ``files`` is the child, whole, by relative path; ``summary`` says in a line what was done; ``reason`` says why there is none.
+    (``literals`` are of an opened tuner.)
+
+    Example:
+        >>> evolve.Proposal.child({"main.py": "x = 2\\n"}, summary="doubled x")
+        >>> evolve.Proposal.none("the parent has no loop")
+    """
 
     status: ProposalStatus
     files: Files | None = None
     literals: tuple[Literal, ...] = ()
     reason: str = ""
     summary: str = ""
+
+    @classmethod
+    def child(cls, files: Files, summary: str = "") -> Proposal:
+        """A child of these files: all of the program, not only what changed."""
+        return cls(ProposalStatus.CHILD, files=files, summary=summary)
+
+    @classmethod
+    def none(cls, reason: str) -> Proposal:
+        """No child, and why."""
+        return cls(ProposalStatus.INVALID, reason=reason)
 
 
 class Operator(Protocol):

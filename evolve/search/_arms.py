@@ -15,7 +15,7 @@ _HOUR_USD = 1.0  # of a slot, where no budget says what an hour is worth
 
 def arms_of(config: SearchConfig, llm: LlmConfig, operators: Mapping[str, OperatorSpec]) -> list[Arm]:
     """What the bandit may choose: the operators that ask no model, then operator x model x format."""
-    arms = [Arm(name) for name in config.operators]
+    arms = [Arm(name) for name in config.operator_names]
     for operator in llm.operators if llm.provider != "none" else ():
         spec = operators[operator]
         formats: Sequence[str] = (spec.prefers,) if spec.prefers in llm.formats else spec.formats or llm.formats

@@ -7,14 +7,13 @@ Nothing here prints, and nothing is kept.
 
 from __future__ import annotations
 
-import queue
 import shlex
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive import Attempt, BlockStatus, Entry, Measurement, Start, Status, difference, mean_of, sd_of
+from archive import BlockStatus, Entry, Measurement, Start, Status, difference, mean_of, sd_of
 from evolve._counted import counted
 from evolve._errors import ProblemError
 from evolve._rng import fresh_seeds
@@ -22,8 +21,9 @@ from evolve.budget._cpu_budget import ALLOWANCE, run_limit
 from evolve.config._schema import SearchConfig
 from evolve.engine._reach import KINDS, out_of_reach
 from evolve.engine._registry import build_operators
-from evolve.execute import Block, BlockReport, EntryReport, Executor, Report, Sink
+from evolve.execute import BlockReport
 from evolve.problem._contract import Problem
+from evolve.validation._measure import MakeExecutor, measure_block
 from evolve.validation._static import Check, check_files
 
 SEED, CANDIDATE = "seed", "candidate"
@@ -31,8 +31,6 @@ NOISE_RUNS = 5
 COMPARED_RUNS = 3
 NEAR_LIMIT = 0.5  # of a stage's time or memory: other machines are slower, and children are not smaller
 FEW_EVALUATIONS = 30
-
-MakeExecutor = Callable[[Mapping[str, Problem], Sink], Executor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +69,10 @@ def validate_problem(problem: Problem, make_executor: MakeExecutor, files: Mappi
         return _validate_candidate(problem, make_executor, files)
     checks = check_files(problem)
     entries = _seed_entries(problem)
-    results, end = _measure(problem, make_executor, entries, {SEED: problem.seed})
+    results, end = measure_block(problem, make_executor, entries, {SEED: problem.seed})
     if not problem.contract.noisy and end.status is BlockStatus.OK and all(result.status is Status.OK for result in results):
         again = [one for one in entries if one.start is Start.COLD][-2:-1]  # in another grader, later, with a seed that it had
-        more, end = _measure(problem, make_executor, again, {SEED: problem.seed})
+        more, end = measure_block(problem, make_executor, again, {SEED: problem.seed})
         entries, results = [*entries, *again], [*results, *more]
     checks += _check_seed_runs(problem, entries, results, end)
     if any(not (check.ok or check.hint) for check in checks):
@@ -155,23 +153,6 @@ def _seed_entries(problem: Problem) -> list[Entry]:
     if last.start is Start.WARM:
         entries += [Entry(SEED, last.name, seeds[0], start=Start.WARM)] * 2  # the first also pays for the server
     return entries
-
-
-def _measure(
-    problem: Problem, make_executor: MakeExecutor, entries: Sequence[Entry], files: Mapping[str, Mapping[str, str]]
-) -> tuple[list[Measurement], BlockReport]:
-    """Run the entries as one block; the measurements that came, in order, and how the block ended."""
-    reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
-    executor = make_executor({problem.id: problem}, reports.put)
-    results = []
-    try:
-        attempt = Attempt("validate", 0)
-        executor.submit(Block(attempt, problem.id, tuple(entries), files, problem.contract.stages[-1].needs))
-        while isinstance(report := reports.get(), EntryReport):
-            results.append(report.result)
-    finally:
-        executor.close(drain=False)
-    return results, report
 
 
 # ------------------------------------------------------------------------------------------------ a problem
@@ -293,7 +274,7 @@ def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Ma
     seeds = fresh_seeds(COMPARED_RUNS if problem.contract.noisy else 1)
     entries = [Entry(CANDIDATE, stage, seeds[0]) for stage in before]
     entries += [Entry(who, last, seed) for seed in seeds for who in (SEED, CANDIDATE)]
-    results, end = _measure(problem, make_executor, entries, {SEED: problem.seed, CANDIDATE: files})
+    results, end = measure_block(problem, make_executor, entries, {SEED: problem.seed, CANDIDATE: files})
     if end.status is not BlockStatus.OK:
         found = f"the grader did not finish: {end.reason}"
         return ValidationReport(

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from archive import Attempt, Entry, Measurement, Status
 from evolve._rng import fresh_seeds
 from evolve.confirm import beats_target, beats_target_any_time
-from evolve.execute import Block, EntryReport, Executor, Report, Sink
+from evolve.execute import Block, EntryReport, Report
 from evolve.problem._contract import Problem
+from evolve.validation._measure import MakeExecutor
 
 RUNS = 20
 LEVEL = 0.01
 BAR = 100.0  # the e-value of the same level
 _PROGRAM = "candidate"
-
-MakeExecutor = Callable[[Mapping[str, Problem], Sink], Executor]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from evolve.models import (
-    Anthropic,
+    AnthropicProvider,
     Block,
     CallFailure,
     FailureKind,
@@ -41,7 +41,7 @@ def called(request: ModelRequest, *script: Say, calls: int = 1, **settings) -> t
 
     async def scene():
         async with ModelServer(*script) as server:
-            provider = Anthropic(base_url=server.url, **settings)
+            provider = AnthropicProvider(base_url=server.url, **settings)
             try:
                 return [await provider.call(request) for _ in range(calls)], server
             finally:
@@ -103,7 +103,7 @@ def test_thinking_with_a_budget():
     request = replace(PLAIN, max_tokens=4096, thinking=ThinkingBudget(2048))
     _, server = called(request)
     assert server.heard[0].body["thinking"] == {"type": "enabled", "budget_tokens": 2048}
-    assert Anthropic().request_bytes(request) >= int(server.heard[0].headers["content-length"])
+    assert AnthropicProvider().request_bytes(request) >= int(server.heard[0].headers["content-length"])
 
 
 @pytest.mark.parametrize("request_", [PLAIN, WITH_TOOL, ask("claude-test", 'ünïcode ✓ \\ " \n', 5)])
@@ -111,7 +111,7 @@ def test_no_fewer_bytes_are_counted_than_are_sent(request_):
     _, server = called(request_)
     (heard,) = server.heard
     sent = json.dumps(heard.body, ensure_ascii=False, separators=(",", ":")).encode()
-    assert Anthropic().request_bytes(request_) >= len(sent)
+    assert AnthropicProvider().request_bytes(request_) >= len(sent)
 
 
 def test_a_marked_prompt_is_written_and_then_read():
@@ -267,7 +267,7 @@ def test_nobody_listens():
     async def scene():
         async with ModelServer() as server:
             url = server.url
-        provider = Anthropic(base_url=url)
+        provider = AnthropicProvider(base_url=url)
         answer = await provider.call(PLAIN)
         await provider.close()
         return answer
@@ -291,7 +291,7 @@ def test_a_wrong_key_and_no_key(monkeypatch, tmp_path):
 def test_many_calls_at_a_time_keep_apart():
     async def scene():
         async with ModelServer(*(message(str(n)) for n in range(40))) as server:
-            provider = Anthropic(base_url=server.url)
+            provider = AnthropicProvider(base_url=server.url)
             answers = await asyncio.gather(*(provider.call(PLAIN) for _ in range(40)))
             await provider.close()
             return {answer.text for answer in answers}

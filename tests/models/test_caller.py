@@ -13,7 +13,7 @@ from call_world import ATTEMPT, BACKOFF, PLAIN, PRICES, World, failure
 from archive import CallSettled
 from evolve._errors import ConfigError
 from evolve.budget._ledger import Amount, Caps
-from evolve.models import Anthropic, CallFailure, FailureKind, ModelReply, Outcome, Scripted, Usage, ask
+from evolve.models import AnthropicProvider, CallFailure, FailureKind, ModelReply, Outcome, Scripted, Usage, ask
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import error, message
 
@@ -284,7 +284,7 @@ def test_over_the_wire(monkeypatch):
 
     async def scene():
         async with ModelServer(error(429, "rate_limit_error", retry_after="9"), cut, message("whole")) as server:
-            provider = Anthropic(base_url=server.url)
+            provider = AnthropicProvider(base_url=server.url)
             world = World(provider)
             outcome = await world.ask()
             await provider.close()

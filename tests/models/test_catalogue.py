@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.models import (
-    Anthropic,
     AnthropicBatches,
+    AnthropicProvider,
     CallFailure,
-    ChatCompletions,
+    ChatProvider,
     FailureKind,
     ModelInfo,
     Recorder,
@@ -56,7 +56,7 @@ def catalogue(make, *script: Say, models=MODELS):
 
 
 def anthropic(server):
-    return Anthropic(base_url=server.url)
+    return AnthropicProvider(base_url=server.url)
 
 
 @pytest.mark.parametrize("make", [anthropic, lambda server: AnthropicBatches(base_url=server.url)])
@@ -88,19 +88,19 @@ def test_a_list_of_an_older_server():
 
 def test_a_chat_server_tells_little_more_than_ids():
     say = Say(body={"data": [{"id": "qwen", "max_model_len": 4096}, {"id": "other"}, {"object": "x"}, 3]})
-    found, server = catalogue(lambda server: ChatCompletions(server.url + "/v1/"), say)
+    found, server = catalogue(lambda server: ChatProvider(server.url + "/v1/"), say)
     assert found == {"qwen": ModelInfo("qwen", 4096), "other": ModelInfo("other")}
     assert server.count("/v1/models", "GET") == 1
-    assert list(catalogue(lambda server: ChatCompletions(server.url + "/v1"))[0]) == [each["id"] for each in MODELS]
+    assert list(catalogue(lambda server: ChatProvider(server.url + "/v1"))[0]) == [each["id"] for each in MODELS]
 
 
 @pytest.mark.parametrize("status", [404, 405])
-@pytest.mark.parametrize("make", [anthropic, lambda server: ChatCompletions(server.url + "/v1")], ids=["anthropic", "openai"])
+@pytest.mark.parametrize("make", [anthropic, lambda server: ChatProvider(server.url + "/v1")], ids=["anthropic", "openai"])
 def test_a_server_without_a_list_has_an_empty_one(make, status):
     assert catalogue(make, error(status, "not_found_error"))[0] == {}
 
 
-@pytest.mark.parametrize("make", [anthropic, lambda server: ChatCompletions(server.url + "/v1")], ids=["anthropic", "openai"])
+@pytest.mark.parametrize("make", [anthropic, lambda server: ChatProvider(server.url + "/v1")], ids=["anthropic", "openai"])
 @pytest.mark.parametrize(
     ("say", "kind"),
     [

@@ -12,7 +12,7 @@ from evolve._errors import UsageError
 from evolve.models import (
     Block,
     CallFailure,
-    ChatCompletions,
+    ChatProvider,
     FailureKind,
     Message,
     ModelReply,
@@ -39,7 +39,7 @@ def _environment(monkeypatch):
 def called(request: ModelRequest, *script: Say, **settings) -> tuple[ModelReply | CallFailure, ModelServer]:
     async def scene():
         async with ModelServer(*script) as server:
-            provider = ChatCompletions(server.url + "/v1", **settings)
+            provider = ChatProvider(server.url + "/v1", **settings)
             try:
                 return await provider.call(request), server
             finally:
@@ -116,7 +116,7 @@ def test_thinking_goes_where_the_server_takes_it(field, thinking, sent):
 
 def test_a_field_for_thinking_that_nobody_knows():
     with pytest.raises(UsageError, match="found 'thoughts'"):
-        ChatCompletions("http://x/v1", thinking_field="thoughts")
+        ChatProvider("http://x/v1", thinking_field="thoughts")
 
 
 def test_without_a_key_none_is_sent():
@@ -127,7 +127,7 @@ def test_without_a_key_none_is_sent():
 def test_the_bytes_counted_are_the_bytes_sent():
     request = ask("m", 'ünïcode ✓ \\ " \n', 5)
     _, server = called(request)
-    assert ChatCompletions("http://x").request_bytes(request) == int(server.heard[0].headers["content-length"])
+    assert ChatProvider("http://x").request_bytes(request) == int(server.heard[0].headers["content-length"])
 
 
 def test_a_format_is_asked_for_and_checked():
@@ -226,7 +226,7 @@ def test_a_server_that_stalls_is_given_up(settings):
 
 def test_nobody_listens_and_an_address_that_is_none():
     async def scene(url):
-        provider = ChatCompletions(url)
+        provider = ChatProvider(url)
         answer = await provider.call(PLAIN)
         await provider.close()
         return answer

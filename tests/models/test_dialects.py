@@ -9,7 +9,7 @@ import pytest
 from call_world import World
 
 from archive import CallSettled
-from evolve.models import Anthropic, CallFailure, ChatCompletions, FailureKind, ModelReply, Usage, ask
+from evolve.models import AnthropicProvider, CallFailure, ChatProvider, FailureKind, ModelReply, Usage, ask
 from evolve.models._request import Block, Message, ModelRequest
 from evolve.models.openai._dialect import Dialect, dialect_of
 from evolve.models.transport._incoming import Silence, Silent
@@ -22,8 +22,8 @@ PLAIN = ask("m", "improve this", 100)
 WITH_SYSTEM = ModelRequest("m", (Message("user", (Block("improve this"),)),), 100, system=(Block("be brief"),))
 COUNTED = Usage(input=5, cached=12, written_5m=3, output=5, thinking=2)
 MAKES = {
-    "anthropic": lambda url, **settings: Anthropic(base_url=url, **settings),
-    "openai": lambda url, **settings: ChatCompletions(url + "/v1", **settings),
+    "anthropic": lambda url, **settings: AnthropicProvider(base_url=url, **settings),
+    "openai": lambda url, **settings: ChatProvider(url + "/v1", **settings),
 }
 both = pytest.mark.parametrize("make", MAKES)
 
@@ -82,7 +82,7 @@ def test_a_server_with_every_oddity_is_learnt_one_by_one():
 def test_what_one_call_learns_the_others_in_flight_try_again():
     async def scene():
         async with ModelServer(dialect=["no_stream_options"], delay_s=0.05) as server:
-            provider = ChatCompletions(server.url + "/v1")
+            provider = ChatProvider(server.url + "/v1")
             first = await asyncio.gather(*(provider.call(PLAIN) for _ in range(3)))
             then = await provider.call(PLAIN)
             await provider.close()
@@ -256,7 +256,7 @@ def test_a_connection_that_breaks_before_an_answer_begins():
             writer.transport.abort()
 
         server = await asyncio.start_server(drop, "127.0.0.1", 0)
-        provider = ChatCompletions(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        provider = ChatProvider(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
         answer = await provider.call(PLAIN)
         await provider.close()
         server.close()
@@ -276,7 +276,7 @@ def test_another_protocol_than_http():
             writer.close()
 
         server = await asyncio.start_server(greet, "127.0.0.1", 0)
-        provider = ChatCompletions(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        provider = ChatProvider(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
         answer = await provider.call(PLAIN)
         await provider.close()
         server.close()
@@ -295,7 +295,7 @@ def test_bytes_that_are_no_text_have_a_name_of_their_own(make):
 def settled(*script: Say) -> CallSettled:
     async def scene():
         async with ModelServer(*script) as server:
-            provider = ChatCompletions(server.url + "/v1")
+            provider = ChatProvider(server.url + "/v1")
             world = World(provider)
             await world.ask()
             await provider.close()

@@ -9,7 +9,7 @@ from call_world import PLAIN, World, failure
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.models import Anthropic, ChatCompletions, FailureKind, ModelReply, Recorder, Replay, Scripted, Usage
+from evolve.models import AnthropicProvider, ChatProvider, FailureKind, ModelReply, Recorder, Replay, Scripted, Usage
 from evolve.models.transport._headers import hold_s
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import anthropic_limits, chat, error, message, openai_limits
@@ -83,12 +83,12 @@ def held_back(provider_of, *script: Say, **settings) -> tuple[float, World]:
     return asyncio.run(scene())
 
 
-def anthropic(server: ModelServer) -> Anthropic:
-    return Anthropic(base_url=server.url)
+def anthropic(server: ModelServer) -> AnthropicProvider:
+    return AnthropicProvider(base_url=server.url)
 
 
-def openai(server: ModelServer) -> ChatCompletions:
-    return ChatCompletions(server.url + "/v1")
+def openai(server: ModelServer) -> ChatProvider:
+    return ChatProvider(server.url + "/v1")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,17 @@ import time
 import pytest
 from call_world import World
 
-from evolve.models import Anthropic, AnthropicBatches, CallFailure, ChatCompletions, Embeddings, FailureKind, ModelReply, Usage, ask
+from evolve.models import (
+    AnthropicBatches,
+    AnthropicProvider,
+    CallFailure,
+    ChatProvider,
+    Embeddings,
+    FailureKind,
+    ModelReply,
+    Usage,
+    ask,
+)
 from evolve.models import _size_limits as bounds
 from evolve.models.transport import _sse as sse
 from evolve.testing import ModelServer, Say
@@ -17,8 +27,8 @@ from evolve.testing._model_says import DONE, block, chat, chunk, error, finish, 
 
 PLAIN = ask("m", "improve this", 100)
 MAKES = {
-    "anthropic": lambda url, **settings: Anthropic(base_url=url, **settings),
-    "openai": lambda url, **settings: ChatCompletions(url + "/v1", **settings),
+    "anthropic": lambda url, **settings: AnthropicProvider(base_url=url, **settings),
+    "openai": lambda url, **settings: ChatProvider(url + "/v1", **settings),
 }  # fmt: skip
 both = pytest.mark.parametrize("make", MAKES)
 
@@ -265,7 +275,7 @@ def test_pages_that_go_in_circles_and_pages_without_end():
 
     async def scene(pages):
         async with ModelServer(*pages) as server:
-            provider = Anthropic(base_url=server.url)
+            provider = AnthropicProvider(base_url=server.url)
             found = await provider.catalogue()
             await provider.close()
             return found, server.count("/v1/models", "GET")

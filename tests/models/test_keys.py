@@ -8,10 +8,10 @@ import pytest
 
 from evolve._errors import UsageError
 from evolve.models import (
-    Anthropic,
     AnthropicBatches,
+    AnthropicProvider,
     CallFailure,
-    ChatCompletions,
+    ChatProvider,
     Embeddings,
     FailureKind,
     ModelReply,
@@ -27,8 +27,8 @@ from evolve.testing._model_says import chat, chunk, error, errored, finish, star
 SECRET = "sk-ant-0123456789abcdef"
 PLAIN = ask("m", "improve this", 100)
 MAKES = {
-    "anthropic": lambda url: Anthropic(base_url=url),
-    "openai": lambda url: ChatCompletions(url + "/v1"),
+    "anthropic": lambda url: AnthropicProvider(base_url=url),
+    "openai": lambda url: ChatProvider(url + "/v1"),
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from evolve.models import Anthropic, ChatCompletions, Limiter, ModelReply, ask
+from evolve.models import AnthropicProvider, ChatProvider, Limiter, ModelReply, ask
 from evolve.testing import ModelServer
 from evolve.testing._model_says import error, succeeded
 
@@ -101,7 +101,7 @@ def test_the_official_client_reads_the_list_of_models():
 def test_it_keeps_a_journal_of_what_it_was_asked():
     async def scene():
         async with ModelServer(None, error(500, "api_error")) as server:
-            provider = ChatCompletions(server.url + "/v1")
+            provider = ChatProvider(server.url + "/v1")
             answers = [await provider.call(PLAIN) for _ in range(3)]
             await provider.catalogue()
             await provider.close()
@@ -119,7 +119,7 @@ def test_it_keeps_a_journal_of_what_it_was_asked():
 def test_hundreds_of_calls_wait_at_a_time_without_a_thread_for_each():
     async def scene():
         async with ModelServer(delay_s=2.0) as server:
-            provider = Anthropic(base_url=server.url)
+            provider = AnthropicProvider(base_url=server.url)
             limiter = Limiter(256)
 
             async def call():

@@ -29,7 +29,7 @@ from evolve.models.transport._words import error_status, error_words, is_error, 
 _MOST_PAGE = 65536  # bytes
 
 
-class Anthropic:
+class AnthropicProvider:
     """The Messages API of Anthropic or of a server that speaks it.
 
     Args:

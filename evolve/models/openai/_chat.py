@@ -33,7 +33,7 @@ _PLAIN = Dialect()
 _LONGEST = ("max_model_len", "context_length")  # where vLLM and OpenRouter say how long a prompt may be
 
 
-class ChatCompletions:
+class ChatProvider:
     """An OpenAI-compatible server.  Cache marks are left to it; effort becomes ``reasoning_effort``.
 
     Args:

@@ -1,0 +1,95 @@
+"""Runs made, and opened: what gives a ``Run``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evolve._errors import UsageError
+from evolve.config._schema import BudgetConfig
+from evolve.engine import _session
+from evolve.engine._arguments import models_config, run_config
+from evolve.engine._own_operators import GivenOperator, own_operators
+from evolve.engine._run import Run
+from evolve.problem._contract import Problem
+
+if TYPE_CHECKING:
+    from evolve.models import Models, Provider
+
+
+def create_run(
+    problem: str | Path | Problem,
+    *,
+    out: str | Path | None = None,
+    seed: int = 0,
+    budget: BudgetConfig | None = None,
+    operators: Sequence[str | GivenOperator] | None = None,
+    models: Models | Provider | None = None,
+    policy: str = "map_elites",
+    target: float | None = None,
+    patience: int | None = None,
+    slots: int | None = None,
+    sandbox: str = "strict",
+) -> Run:
+    """Make a run.  Its initial program is there; nothing is measured before ``optimize``, or before a child is told and waited for.
+
+    Args:
+        problem: A built-in problem's name, the path of a problem folder, or what ``load_problem`` gives.
+        out: The run's folder; by default a new one below ``runs/``.
+        seed: Decides every draw of the search itself.
+        budget: What it may spend; by default the problem's own.
+        operators: Names out of ``tune``, ``ast_edit``, ``crossover``, and objects that are an ``Operator``; by default those three.
+            A run with an object can be gone on with only where it is given again: ``open_run(path, operators=[...])``.
+        models: Language models: ``evolve.models.Anthropic([...])``, ``evolve.models.ChatCompletions([...], base_url=...)``, or a
+            provider object as ``evolve.models.Scripted(...)``.
+        policy: ``map_elites``; ``given``, which makes no children of its own; or a baseline: ``independent``, ``best_of_n``,
+            ``hill_climb``, ``one_plus_one``.
+        target: A score, in the problem's own sign, that ends the search.
+        patience: Measured children since the best last changed that end it.
+        slots: Measurements at once; by default one for each CPU.
+        sandbox: ``strict``, or ``none``, which confines nothing.
+
+    Raises:
+        UsageError: an argument that is none, a folder that is not empty, or no operator that can change the initial program.
+        ProblemError: no such problem, or it breaks its contract.
+        EnvironmentFault: no sandbox, a missing package.
+
+    Example:
+        >>> run = evolve.create_run("circle_packing", out="runs/first", budget=evolve.Budget(evaluations=500))
+    """
+    llm, provider = models_config(models)
+    config, own = run_config(
+        problem,
+        out=out,
+        seed=seed,
+        budget=budget,
+        operators=operators,
+        llm=llm,
+        policy=policy,
+        target=target,
+        patience=patience,
+        slots=slots,
+        sandbox=sandbox,
+    )
+    return Run(_session.create(config, operators=own, provider=provider).path, own, provider)
+
+
+def open_run(path: str | Path, *, operators: Sequence[GivenOperator] = (), models: Provider | None = None) -> Run:
+    """Open a run that is there, live or ended, to read it or to go on with it.  Locks nothing.
+
+    Args:
+        path: Its folder.
+        operators: The objects it was made with, where it is to be gone on with.
+        models: The provider object it was made with, likewise.
+
+    Raises:
+        RunError: no run in that folder.
+        UsageError: an operator that is none.
+
+    Example:
+        >>> print(evolve.open_run("runs/first").best.score)
+    """
+    if not isinstance(path, str | Path):
+        raise UsageError(f"expected the path of a run's folder, found {path!r}.")
+    return Run(Path(path), own_operators(operators), models)

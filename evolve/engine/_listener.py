@@ -1,0 +1,33 @@
+"""Who is told how a search goes while it is driven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archive import Stamped
+from evolve.engine._session import Announcement
+from evolve.search._state import ProblemState
+from evolve.views._progress import Progress, Watch
+
+OnProgress = Callable[[Progress], None]
+
+
+class Listener:
+    """Tells somebody how a search stands: on each new best and every so many seconds."""
+
+    def __init__(self, tell: OnProgress, every_s: float) -> None:
+        self._tell, self._every_s = tell, every_s
+        self._watch: Watch | None = None
+        self._leader: int | None = None
+        self._due = 0.0
+
+    def announce(self, announcement: Announcement) -> None:
+        """The run is open."""
+        self._watch = Watch(announcement.state)
+
+    def record(self, state: ProblemState, stamped: Stamped) -> None:
+        """After each record."""
+        new = state.population.leader != self._leader
+        if self._watch is not None and (new or stamped.at >= self._due):
+            self._leader, self._due = state.population.leader, stamped.at + self._every_s
+            self._tell(self._watch.look(stamped.at))

@@ -1,0 +1,358 @@
+"""A run as Python has it: made, driven, asked, told and read through one object.  Each call opens what it needs and lets go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archive import Table
+from evolve._errors import UsageError
+from evolve.config._schema import BudgetConfig
+from evolve.engine import _asking, _session, _telling
+from evolve.engine._arguments import budget_changes, files_of, need_number, text_of
+from evolve.engine._asking import Ticket
+from evolve.engine._client import DRAIN_S, errand, stop_run
+from evolve.engine._listener import Listener, OnProgress
+from evolve.engine._own_operators import GivenOperator
+from evolve.engine._reading import view_run
+from evolve.engine._telling import Told
+from evolve.problem._contract import Problem
+from evolve.runs._folder import find, hold_of, is_driven
+from evolve.views import _candidate, _claims
+from evolve.views._candidate import Candidate
+from evolve.views._claims import Claims
+from evolve.views._lineage import Step, story
+from evolve.views._progress import Progress
+from evolve.views._result import Result, standing_of
+from evolve.views._run_view import RunView
+from evolve.views._summary import Summary, summarise
+
+if TYPE_CHECKING:
+    from evolve.models import Provider
+
+
+class Run:
+    """A run: its folder on disk, and everything that can be done with it.  Made by ``create_run`` and ``open_run``.
+
+    Reading locks nothing, and sees a run as its journal has it now, whoever drives it.  Candidates are named by a ``Candidate``, by
+    an id or its beginning, or by ``"best"`` and ``"seed"``.  Scores are in the problem's own sign and unit.
+
+    Example:
+        >>> run = evolve.create_run("circle_packing", budget=evolve.Budget(wall_s=180))
+        >>> run.optimize()
+        >>> print(run.best.score, run.best.files["main.py"], run.claims())
+    """
+
+    def __init__(self, path: Path, operators: Sequence[GivenOperator] = (), provider: Provider | None = None) -> None:
+        """Use ``create_run`` or ``open_run``."""
+        self._run = find(path)
+        self._operators, self._provider = tuple(operators), provider
+        self._seen: tuple[object, RunView] | None = None
+
+    def __repr__(self) -> str:
+        return f"<evolve.Run {str(self.path)!r}>"
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self._run.path
+
+    @property
+    def problem(self) -> Problem:
+        """The problem, as the run has it."""
+        return self._view().problem
+
+    @property
+    def status(self) -> str:
+        """How it stands: ``created``, ``starting``, ``running``, or how its last driver let go of it: ``done``, ``stopped``, ..."""
+        return self._view().status
+
+    # ---------------------------------------------------------------------------------------------- driving
+
+    def optimize(self, on_progress: OnProgress | None = None, *, every_s: float = 1.0) -> Summary:
+        """Search until the budget, a stop condition, ``stop`` or Ctrl-C ends it; goes on with a run that was driven before.
+
+        Ctrl-C lets the measurements in hand end, a second one stops at once; nothing is lost either way.
+
+        Args:
+            on_progress: Called with a ``Progress`` on each new best and every ``every_s`` seconds, in this thread, between two
+                steps of the search: it may not ask or tell.  What it raises ends the call; the run can be gone on with.
+            every_s: Seconds.
+
+        Raises:
+            UsageError: an operator that was given as an object is missing, or breaks its contract.
+            RunLocked: somebody drives it already.
+            ProblemError: the run's copy of the problem was changed.
+            EnvironmentFault: no sandbox, a missing package, a full disk.
+
+        Example:
+            >>> run.optimize(on_progress=lambda progress: print(progress.best))
+        """
+        return self._drive({}, on_progress, every_s)
+
+    def resume(self, budget: BudgetConfig, on_progress: OnProgress | None = None, *, every_s: float = 1.0) -> Summary:
+        """Change limits and go on.  Where somebody drives the run, that driver gets the limits, and this returns at once.
+
+        Args:
+            budget: The limits that change; the others stay.
+            on_progress, every_s: As ``optimize`` has them.
+
+        Raises:
+            UsageError: no budget, or the run refused it; and what ``optimize`` raises.
+
+        Example:
+            >>> run.resume(evolve.Budget(wall_s=600))
+        """
+        changes = budget_changes(budget)
+        if is_driven(self._run):
+            errand(self._run, "budget", changes)
+            return self.summary()
+        return self._drive(changes, on_progress, every_s)
+
+    def stop(self, wait_s: float = DRAIN_S) -> str:
+        """Let a run that is being driven, here in another thread or elsewhere, end in good order.
+
+        Args:
+            wait_s: How long to wait for its end, in seconds.
+
+        Returns:
+            ``stopped``, ``stopped by itself``, ``not running``, or ``draining`` where the wait was over first.
+
+        Example:
+            >>> threading.Timer(60, run.stop).start(); run.optimize()
+        """
+        need_number("wait_s", wait_s)
+        return stop_run(self._run, wait_s)
+
+    # ---------------------------------------------------------------------------------------------- making children
+
+    def ask(self, parent: Candidate | str = "", *, expires_s: float | None = None) -> Ticket:
+        """A ticket: a program to change, with all that is known of it.  Works whether or not somebody drives the run.
+
+        Args:
+            parent: The program to change; by default the search chooses.
+            expires_s: Seconds until the ticket expires (an hour); a child that is told later takes part all the same.
+
+        Raises:
+            UsageError: the budget leaves no room for a child, or too many tickets are out.
+            RunError: no such parent.
+            RunLocked: a driver does not answer.
+
+        Example:
+            >>> ticket = run.ask(); print(ticket.files["main.py"], ticket.rules)
+        """
+        return _asking.ask(str(self.path), expires_s=expires_s, parent=_id_of(parent))
+
+    def tell(
+        self,
+        ticket: Ticket | int,
+        files: Mapping[str, str],
+        *,
+        summary: str = "",
+        hypothesis: str = "",
+        expected: str = "",
+        plan: str = "",
+    ) -> Told:
+        """Hand in a child for a ticket, through the gates that every child passes.  It is measured by whoever drives the run, or by
+        ``wait``.
+
+        Args:
+            ticket: From ``ask``.
+            files: The changed files, whole, by relative path; the others stay the parent's.
+            summary, hypothesis, expected, plan: What was done, why it should help, by how much, and how; kept with the child.
+
+        Returns:
+            Whether it was ``accepted``, is a ``duplicate`` or ``invalid``, with the reason; the ticket stays open after a refusal.
+
+        Raises:
+            UsageError: no such ticket, or files that are none.
+            RunLocked: a driver does not answer.
+
+        Example:
+            >>> child = run.tell(ticket, {"main.py": text}, hypothesis="fewer branches")
+        """
+        number = ticket.number if isinstance(ticket, Ticket) else ticket
+        statement = {"summary": summary, "hypothesis": hypothesis, "expected": expected, "plan": plan}
+        said = {name: text_of(name, text) for name, text in statement.items()}
+        return _telling.tell(str(self.path), number, files_of(files), said)
+
+    def wait(self, child: Told | Candidate | str, within_s: float = _telling.WAIT_S) -> Result:
+        """The score of a child, once it is known.  Where nobody drives the run, a process of its own measures what is ready.
+
+        Args:
+            child: What ``tell`` gave, or a candidate.
+            within_s: Seconds; measuring goes on when they are over.
+
+        Returns:
+            Its status, score, gain over the initial program and over its parent, and the evaluator's feedback; ``not measured``
+            with the reason where the wait was over first, or where nobody will measure it.
+
+        Raises:
+            UsageError: the child was not accepted.
+            RunError: no such candidate.
+            EnvironmentFault: nothing can be measured on this machine.
+
+        Example:
+            >>> print(run.wait(child).score)
+        """
+        need_number("within_s", within_s)
+        if isinstance(child, Told) and child.candidate is None:
+            raise UsageError(f"there is nothing to wait for, as the child was not taken: {child.reason}")
+        view = self._view()
+        one = view.state.population.rows[view.candidate(_id_of(child))].id
+        view, before = _telling.wait_measured(str(self.path), one, within_s)
+        return standing_of(view, one, before)[1]
+
+    def note(self, text: str, author: str = "") -> None:
+        """Keep a remark with the run: the next tickets show it.
+
+        Args:
+            text: 1 to 4000 characters.
+            author: At most 100.
+
+        Raises:
+            UsageError: longer ones, or nothing.
+
+        Example:
+            >>> run.note("rings waste the corners", author="ann")
+        """
+        _asking.note(str(self.path), text_of("a note", text), text_of("author", author))
+
+    def retract(self, candidate: Candidate | str, why: str) -> tuple[str, ...]:
+        """Take a candidate out that was found to cheat; the next best takes its place, and claims for it stay visible as withdrawn.
+
+        Args:
+            candidate: Which.
+            why: The reason, kept with the run.
+
+        Returns:
+            The ids of its descendants, which are measured again.
+
+        Raises:
+            UsageError: the initial program, one that is retracted already or failed by itself, or no reason.
+            RunError: no such candidate.
+
+        Example:
+            >>> run.retract(run.best, why="it reads the answer from a cache")
+        """
+        view = self._view()
+        number, people = view.candidate(_id_of(candidate)), view.state.population
+        heirs = tuple(people.rows[heir].id for heir in people.descendants(number))
+        errand(self._run, "retract", {"candidate": people.rows[number].id, "why": text_of("why", why)})
+        return heirs
+
+    # ---------------------------------------------------------------------------------------------- reading
+
+    @property
+    def best(self) -> Candidate:
+        """The program the run stands by: what was confirmed last, else the best so far (``verdict`` says which).
+
+        Raises:
+            RunError: nothing is measured yet.
+        """
+        view = self._view()
+        return _candidate.candidate(view, view.leader())
+
+    @property
+    def initial(self) -> Candidate:
+        """The program that the search started from."""
+        return self.candidate("seed")
+
+    def candidate(self, id: Candidate | str) -> Candidate:
+        """One candidate.
+
+        Raises:
+            RunError: no such candidate, or several whose id begins so.
+
+        Example:
+            >>> run.candidate("3f2a").files
+        """
+        view = self._view()
+        return _candidate.candidate(view, view.candidate(_id_of(id)))
+
+    def elites(self) -> tuple[Candidate, ...]:
+        """The candidates that hold a place in the archive, the best first."""
+        return _candidate.elites(self._view())
+
+    def lineage(self, id: Candidate | str = "best", *, all_parents: bool = False) -> tuple[Step, ...]:
+        """How a candidate came about: its ancestors, oldest first, and itself; along first parents.
+
+        Args:
+            id: The candidate.
+            all_parents: Along all parents.
+
+        Raises:
+            RunError: no such candidate.
+
+        Example:
+            >>> for step in run.lineage(run.best):
+            ...     print(step.generation, step.operator, step.score, f"+{step.added} -{step.removed}")
+        """
+        view = self._view()
+        return story(view.state, view.texts, view.candidate(_id_of(id)), all_parents=all_parents)
+
+    def claims(self) -> Claims:
+        """What the run claims, with the evidence; of a deterministic problem the best program is verified again (which may take as
+        long as the problem's ``verify.py`` does)."""
+        return _claims.claims(self._view())
+
+    @property
+    def progress(self) -> Progress:
+        """How the search stands: best, seed, counts, noise, what is spent."""
+        return self._view().progress()
+
+    def summary(self) -> Summary:
+        """What the run came to so far; what ``optimize`` returns."""
+        view = self._view()
+        return summarise(view.run, view.problem, view.state, view.status, view.reason, view.now)
+
+    def query(self, sql: str, *, limit: int | None = None, seconds: float | None = None) -> Table:
+        """What one SELECT gives over everything that was tried.
+
+        Args:
+            sql: Over the tables runs, problems, candidates, measurements, elites, claims, tickets, llm_calls, events.
+            limit: Most rows; None: all.
+            seconds: After which it is given up; None: never.
+
+        Raises:
+            QueryError: no single SELECT, one that DuckDB refuses or that takes too long, or duckdb is not installed.
+
+        Example:
+            >>> run.query("SELECT operator, count(*), avg(gain) FROM candidates GROUP BY 1").rows
+        """
+        from archive import open_query
+
+        with open_query([self.path]) as tables:
+            return tables.sql(text_of("sql", sql), limit, seconds=seconds)
+
+    # ---------------------------------------------------------------------------------------------- inside
+
+    def _drive(self, changes: Mapping[str, object], on_progress: OnProgress | None, every_s: float) -> Summary:
+        need_number("every_s", every_s)
+        listener = Listener(on_progress, every_s) if on_progress is not None else None
+        return _session.resume(
+            self.path,
+            changes,
+            operators=self._operators,
+            provider=self._provider,
+            hooks=[listener.record] if listener is not None else [],
+            announce=listener.announce if listener is not None else None,
+        )
+
+    def _view(self) -> RunView:
+        """The run as its journal has it now; what was read last where nothing was written since."""
+        now = (hold_of(self._run), tuple(_sizes(self.path / "journal")))
+        if self._seen is None or self._seen[0] != now or self._seen[1].driven:
+            self._seen = (now, view_run(str(self.path)))
+        return self._seen[1]
+
+
+def _id_of(one: Candidate | Told | str) -> str:
+    if isinstance(one, Told):
+        return one.candidate or ""
+    return one.id if isinstance(one, Candidate) else text_of("a candidate", one)
+
+
+def _sizes(folder: Path) -> list[tuple[str, int]]:
+    return sorted((one.name, one.stat().st_size) for one in folder.iterdir()) if folder.is_dir() else []

@@ -1,0 +1,112 @@
+"""A run made, driven and read in Python, with walls and without."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from conftest import SEED, Make
+
+import evolve
+from evolve._errors import RunLocked
+
+
+def test_three_lines_improve_a_packing_in_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = evolve.create_run("circle_packing", budget=evolve.Budget(evaluations=40), seed=1)
+    summary = run.optimize()
+    assert (summary.status, summary.tier) == ("done", "strict")
+    assert run.path.parent == Path("runs")
+    assert run.best.score > run.initial.score
+    assert (run.best.id, run.best.score) == (summary.best_id, summary.best_score)
+    assert "def " in run.best.files["main.py"]
+    assert run.claims().confirmed  # recomputed by the problem's verify.py
+
+
+def test_a_run_that_was_made_has_its_initial_program_and_nothing_else(make: Make) -> None:
+    run = make()
+    assert run.status == "created"
+    assert (run.initial.files, run.initial.status, run.initial.score) == ({"main.py": SEED}, "not measured", None)
+    assert run.summary().measurements == 0
+    run.optimize()
+    assert run.status == "done"
+
+
+def test_what_create_and_optimize_do_is_what_start_does(make: Make, tmp_path: Path) -> None:
+    """A run that was made first goes the way of one that is made and driven at once."""
+    from evolve.config._json import config_from_json
+    from evolve.engine._session import start
+    from evolve.runs._folder import find
+    from evolve.runs._open import read_created
+
+    run = make(seed=5)
+    run.optimize()
+    created = read_created(find(run.path))
+    config = config_from_json(created.config)
+    config.out = str(tmp_path / "other")
+    start(config, secret=created.secret)
+    other = evolve.open_run(tmp_path / "other")
+    sql = "SELECT id, operator, score FROM candidates ORDER BY ticket, id"
+    assert run.query(sql) == other.query(sql)
+    assert len(run.query(sql).rows) > 10
+
+
+def test_progress_is_told_on_each_new_best_and_is_what_the_run_says(make: Make) -> None:
+    seen: list = []
+    run = make()
+    run.optimize(on_progress=seen.append, every_s=1000)
+    bests = [one.best.score for one in seen if one.best is not None]
+    assert bests == sorted(bests)
+    assert bests[-1] == run.best.score == run.progress.best.score
+    assert len(bests) > 1
+
+
+def test_what_a_listener_raises_ends_the_call_and_the_run_goes_on(make: Make) -> None:
+    run = make()
+
+    def fail(progress: object) -> None:
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        run.optimize(on_progress=fail)
+    assert run.status == "interrupted"
+    assert run.optimize().status == "done"
+
+
+def test_resume_changes_the_limits_it_names_and_goes_on(make: Make) -> None:
+    run = make()
+    run.optimize()
+    assert run.resume(evolve.Budget(evaluations=30)).measurements > 20
+    assert run.progress.budget.evaluations == 30
+
+
+def test_a_run_is_stopped_and_given_more_from_another_thread(make: Make) -> None:
+    run, told = make(budget=evolve.Budget(wall_s=60)), threading.Event()
+    found: list = []
+    driver = threading.Thread(target=lambda: found.append(run.optimize(on_progress=lambda _: told.set())))
+    driver.start()
+    assert told.wait(30)
+    assert run.status == "running"
+    with pytest.raises(RunLocked, match="is being driven by process"):
+        evolve.open_run(run.path).optimize()
+    assert run.resume(evolve.Budget(wall_s=50)).status == "running"
+    assert run.progress.budget.wall_s == 50
+    assert run.stop(30) == "stopped"
+    driver.join(30)
+    assert found[0].status == run.status == "stopped"
+    assert run.stop() == "not running"
+
+
+def test_a_problem_that_was_loaded_is_the_one_that_is_searched(tmp_path: Path) -> None:
+    problem = evolve.load_problem("circle_packing", n=4)
+    run = evolve.create_run(problem, out=tmp_path / "run", budget=evolve.Budget(evaluations=3))
+    assert run.problem.id == problem.id
+    assert run.problem.params["n"] == 4
+
+
+def test_a_target_ends_the_search(make: Make) -> None:
+    run = make(target=-0.12, budget=evolve.Budget(evaluations=500))
+    summary = run.optimize()
+    assert summary.reason == "stop.target"
+    assert run.best.score >= -0.12
