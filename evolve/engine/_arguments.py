@@ -91,7 +91,7 @@ def budget_changes(budget: object) -> dict[str, object]:
     return {one.name: value for one in fields(BudgetConfig) if (value := getattr(found, one.name)) is not None}
 
 
-def search_config(operators: object, policy: str) -> tuple[SearchConfig, tuple[GivenOperator, ...]]:
+def search_config(operators: object, policy: str, archive: str) -> tuple[SearchConfig, tuple[GivenOperator, ...]]:
     """How to search with these operators (None: all that need no model), and those that are objects.
 
     Raises:
@@ -102,7 +102,7 @@ def search_config(operators: object, policy: str) -> tuple[SearchConfig, tuple[G
         raise UsageError(f'expected a list of operators, as ["tune", "crossover"], found {_said(given)}.')
     own = own_operators(given)
     texts = tuple(operator_text(one) for one in given)
-    return SearchConfig(policy=policy, operators=texts), own
+    return SearchConfig(policy=policy, archive=archive, operators=texts), own
 
 
 def models_config(models: object) -> tuple[LlmConfig, Provider | None]:
@@ -132,6 +132,7 @@ def run_config(
     operators: object = None,
     llm: LlmConfig | None = None,
     policy: str = "map_elites",
+    archive: str = "auto",
     target: float | None = None,
     patience: int | None = None,
     slots: int | None = None,
@@ -146,7 +147,7 @@ def run_config(
         raise UsageError(f"out must be the path of a folder, found {_said(out)}.")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ConfigError(f"seed must be a whole number from 0, found {seed!r}.")
-    search, own = search_config(operators, policy)
+    search, own = search_config(operators, policy, text_of("archive", archive))
     for name, value in (("target", target), ("patience", patience), ("slots", slots)):
         need_number(name, value, whole=name != "target")
     config = RunConfig(

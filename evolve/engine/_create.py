@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolve._errors import UsageError
-from evolve.config._schema import BudgetConfig
+from evolve.config._schema import BudgetConfig as Budget
 from evolve.engine import _session
 from evolve.engine._arguments import models_config, run_config
-from evolve.engine._own_operators import GivenOperator, own_operators
+from evolve.engine._own_operators import GivenOperator as Operator
+from evolve.engine._own_operators import own_operators
 from evolve.engine._run import Run
 from evolve.problem._contract import Problem
 
@@ -23,10 +24,11 @@ def create_run(
     *,
     out: str | Path | None = None,
     seed: int = 0,
-    budget: BudgetConfig | None = None,
-    operators: Sequence[str | GivenOperator] | None = None,
+    budget: Budget | None = None,
+    operators: Sequence[str | Operator] | None = None,
     models: Models | Provider | None = None,
     policy: str = "map_elites",
+    archive: str = "auto",
     target: float | None = None,
     patience: int | None = None,
     slots: int | None = None,
@@ -45,6 +47,8 @@ def create_run(
             provider object as ``evolve.models.Scripted(...)``.
         policy: ``map_elites``; ``given``, which makes no children of its own; or a baseline: ``independent``, ``best_of_n``,
             ``hill_climb``, ``one_plus_one``.
+        archive: Where the elites stand: ``grid``, cells along the problem's descriptors; ``topk``, the best of all; ``auto``, the
+            grid where there are descriptors.
         target: A score, in the problem's own sign, that ends the search.
         patience: Measured children since the best last changed that end it.
         slots: Measurements at once; by default one for each CPU.
@@ -67,6 +71,7 @@ def create_run(
         operators=operators,
         llm=llm,
         policy=policy,
+        archive=archive,
         target=target,
         patience=patience,
         slots=slots,
@@ -75,7 +80,7 @@ def create_run(
     return Run(_session.create(config, operators=own, provider=provider).path, own, provider)
 
 
-def open_run(path: str | Path, *, operators: Sequence[GivenOperator] = (), models: Provider | None = None) -> Run:
+def open_run(path: str | Path, *, operators: Sequence[Operator] = (), models: Provider | None = None) -> Run:
     """Open a run that is there, live or ended, to read it or to go on with it.  Locks nothing.
 
     Args:

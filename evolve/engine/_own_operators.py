@@ -22,7 +22,7 @@ _GIVEN = (ProposalStatus.CHILD, ProposalStatus.INVALID)
 
 
 class GivenOperator(Protocol):
-    """What makes a child from parents: any object with these attributes and this method (``evolve.Operator``).
+    """What makes a child from parents: any object with these attributes and this method.
 
     ``name`` is a word of small letters, digits and underscores that no other operator of the run has; ``family`` another: each
     family keeps a share of the tickets; ``n_parents`` is 1 or 2.  It is stateless, and safe to call from any thread.

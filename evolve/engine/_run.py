@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from archive import Table
 from evolve._errors import UsageError
-from evolve.config._schema import BudgetConfig
+from evolve.config._schema import BudgetConfig as Budget
 from evolve.engine import _asking, _session, _telling
 from evolve.engine._arguments import budget_changes, files_of, need_number, text_of
 from evolve.engine._asking import Ticket
 from evolve.engine._client import DRAIN_S, errand, stop_run
 from evolve.engine._listener import Listener, OnProgress
-from evolve.engine._own_operators import GivenOperator
+from evolve.engine._own_operators import GivenOperator as Operator
 from evolve.engine._reading import view_run
 from evolve.engine._telling import Told
 from evolve.problem._contract import Problem
@@ -44,7 +44,7 @@ class Run:
         >>> print(run.best.score, run.best.files["main.py"], run.claims())
     """
 
-    def __init__(self, path: Path, operators: Sequence[GivenOperator] = (), provider: Provider | None = None) -> None:
+    def __init__(self, path: Path, operators: Sequence[Operator] = (), provider: Provider | None = None) -> None:
         """Use ``create_run`` or ``open_run``."""
         self._run = find(path)
         self._operators, self._provider = tuple(operators), provider
@@ -91,7 +91,7 @@ class Run:
         """
         return self._drive({}, on_progress, every_s)
 
-    def resume(self, budget: BudgetConfig, on_progress: OnProgress | None = None, *, every_s: float = 1.0) -> Summary:
+    def resume(self, budget: Budget, on_progress: OnProgress | None = None, *, every_s: float = 1.0) -> Summary:
         """Change limits and go on.  Where somebody drives the run, that driver gets the limits, and this returns at once.
 
         Args:

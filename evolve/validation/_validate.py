@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evolve._errors import UsageError
-from evolve.config._schema import BudgetConfig, RunConfig
+from evolve.config._schema import BudgetConfig as Budget
+from evolve.config._schema import RunConfig
 from evolve.engine._arguments import files_of, loaded, run_config
 from evolve.engine._registry import build_executor, need_machine
 from evolve.problem._contract import Problem
@@ -49,7 +50,7 @@ def validate(
     *,
     against: Mapping[str, str] | None = None,
     quick: bool = False,
-    budget: BudgetConfig | None = None,
+    budget: Budget | None = None,
     seed: int = 0,
     slots: int | None = None,
     sandbox: str = "strict",

@@ -91,6 +91,7 @@ def test_a_budget_that_is_none_is_refused(words: dict, said: str) -> None:
         ({"seed": "8"}, "seed must be a whole number from 0, found '8'"),
         ({"out": 3}, "out must be the path of a folder, found 3"),
         ({"budget": {"wall_s": 3}}, "expected a budget, as evolve.Budget"),
+        ({"archive": "gird"}, "search.archive must be one of .*did you mean grid"),
         ({"policy": "best"}, "search.policy must be one of"),
         ({"sandbox": "weak"}, "sandbox.tier must be one of strict, none"),
         ({"slots": 0}, "executor.slots must be from 1"),
@@ -114,3 +115,10 @@ def test_a_problem_that_is_none_and_a_folder_that_is_taken_are_refused(make: Mak
     make()
     with pytest.raises(UsageError, match="exists and is not empty"):
         make()
+
+
+def test_the_reference_page_is_what_the_docstrings_say() -> None:
+    from evolve.cli._api_reference import page
+
+    written = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
+    assert written.read_text() == page(), "write it anew: python -m evolve.cli._api_reference > docs/reference/api.md"

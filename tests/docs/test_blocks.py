@@ -18,7 +18,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks" / "README.md"]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "docs" / "how-to" / "python-api.md",
+    ROOT / "benchmarks" / "README.md",
+]
 FENCE = re.compile(r"^(<!-- slow -->\n)?```(\w*)\n(.*?)^```$", re.M | re.S)
 SMALL = ("problem=circle_packing", "problem.params.n=3", "executor.slots=1", "sandbox=none", "stop.target=0.1")
 NO_SANDBOX = 3
