@@ -63,6 +63,11 @@ def test_the_python_api_needs_numpy_and_zstandard_alone():
     assert found & heavy == set()
 
 
+def test_what_import_evolve_offers_needs_no_more():
+    names = "create_run, open_run, load_problem, measure, validate, Run, Budget, Operator, LocalExecutor"
+    assert loaded_by(f"from evolve import {names}") & (HEAVY - {"numpy", "zstandard", "asyncio"}) == set()
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no_such_name"):
         importlib.import_module("evolve").no_such_name  # noqa: B018

@@ -39,15 +39,12 @@ def claims(words: Namespace) -> int:
 
 def retract(words: Namespace) -> int:
     from evolve.cli.show._json import RetractAnswer
-    from evolve.engine._client import errand
-    from evolve.engine._reading import view_run
+    from evolve.engine._create import open_run
 
-    opened = view_run(words.RUN)
-    people = opened.state.population
-    one = opened.candidate(words.ID)
-    heirs = tuple(people.rows[heir].id for heir in people.descendants(one))
-    errand(opened.run, "retract", {"candidate": people.rows[one].id, "why": words.why or ""})
-    answer = RetractAnswer(SCHEMA, str(opened.run.path), people.rows[one].id, heirs)
+    run = open_run(words.RUN)
+    one = run.candidate(words.ID)
+    heirs = run.retract(one, words.why or "")
+    answer = RetractAnswer(SCHEMA, str(run.path), one.id, heirs)
     if words.json:
         put_json(answer)
         return EXIT_DONE
@@ -55,7 +52,7 @@ def retract(words: Namespace) -> int:
     if heirs:
         put(f"descended from it: {counted(len(heirs), 'program')}; what holds a place, title or claim is measured again next:")
         put("\n".join(f"  {heir}" for heir in heirs[:10]) + (f"\n  ... {len(heirs) - 10} more" if len(heirs) > 10 else ""))
-        put(f"next: evolve resume {shlex.quote(str(opened.run.path))}")
+        put(f"next: evolve resume {shlex.quote(str(run.path))}")
     return EXIT_DONE
 
 

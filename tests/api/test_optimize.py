@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -29,6 +31,8 @@ def test_a_run_that_was_made_has_its_initial_program_and_nothing_else(make: Make
     assert run.status == "created"
     assert (run.initial.files, run.initial.status, run.initial.score) == ({"main.py": SEED}, "not measured", None)
     assert run.summary().measurements == 0
+    typed = [sys.executable, "-m", "evolve", "status", str(run.path)]
+    assert "created (nobody has driven it yet)" in subprocess.run(typed, capture_output=True, text=True, check=True).stdout
     run.optimize()
     assert run.status == "done"
 

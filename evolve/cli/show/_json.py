@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StatusAnswer:
-    """``evolve status``.  ``status`` is starting (a driver opens it), running, done, stopped, interrupted, degraded or failed;
-    ``word`` says how well founded the best is: confirmed, champion or better so far; on a deterministic problem measured once, or
-    within the noise that was found.
+    """``evolve status``.  ``status`` is created (nobody has driven it yet), starting (a driver opens it), running, done, stopped,
+    interrupted, degraded or failed; ``word`` says how well founded the best is: confirmed, champion or better so far; on a
+    deterministic problem measured once, or within the noise that was found.
     ``gain`` is None where the difference is not to be called one.  ``set_aside`` counts measurements kept back for vaults.
     """
 
