@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from conftest import SEED, Make
+from api_problem import SEED, Make
 
 import evolve
 from evolve._errors import RunError, UsageError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import SEED
+from api_problem import SEED
 
 import evolve
 from evolve._errors import ProblemError, UsageError

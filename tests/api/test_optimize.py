@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import SEED, Make
+from api_problem import SEED, Make
 
 import evolve
 from evolve._errors import RunLocked

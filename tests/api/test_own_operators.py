@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import Make
+from api_problem import Make
 
 import evolve
 from evolve._errors import UsageError

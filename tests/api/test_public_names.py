@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Make
+from api_problem import Make
 
 import evolve
 from evolve._errors import ConfigError, UsageError
