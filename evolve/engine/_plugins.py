@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from archive import Archive, ArchiveMaker, AxisInfo, ProposalStatus
+from archive import Archive, ArchiveMaker, AxisInfo, Cells, ProposalStatus
 from evolve._errors import EnvironmentFault, EvolveError, MissingPackage, UsageError
 from evolve.search._operators import OperatorSpec
 
@@ -147,7 +148,7 @@ class _Guarded:
 
         try:
             made: object = self._operator.propose(task, rng)
-        except Exception as error:  # noqa: BLE001 - other people's code raises anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - other people's code raises anything
             return Proposal(ProposalStatus.FAILED, reason=f"{self._plugin} raised {_said(error)}")
         if isinstance(made, Proposal) and made.status in _MAY_END and _are_files(made):
             return made
@@ -190,9 +191,50 @@ def load_archive(plugin: Plugin) -> ArchiveMaker:
             raise plugin.broken(_said(error)) from error
         if not isinstance(archive, Archive):
             raise plugin.broken("what it makes is no archive.Archive")
-        return archive
+        return cast(Archive, _GuardedArchive(archive, plugin))
 
     return made
+
+
+class _GuardedArchive:
+    """An archive whose every mistake is a sentence: a record that it cannot take stands in the journal already, and whoever opens
+    the run meets it again until the package is mended."""
+
+    def __init__(self, archive: Archive, plugin: Plugin) -> None:
+        self._archive, self._plugin = archive, plugin
+        self.would_enter = partial(self._call, "would_enter")
+        self.worth = partial(self._call, "worth")
+        self.put = partial(self._call, "put")
+        self.retract = partial(self._call, "retract")
+        self.dump = partial(self._call, "dump")
+        self.load = partial(self._call, "load")
+
+    @property
+    def cells(self) -> Cells:
+        return self._archive.cells
+
+    @property
+    def space(self) -> int:
+        return self._archive.space
+
+    @property
+    def n_cells(self) -> int:
+        return self._archive.n_cells
+
+    def cell_of(self, descriptors: Mapping[str, float]) -> int:
+        cell: object = self._call("cell_of", descriptors)
+        if not isinstance(cell, int) or not 0 <= cell < self.n_cells:
+            raise self._plugin.broken(f"it has {self.n_cells} cells and put a candidate into {cell!r}")
+        return cell
+
+    def rebin(self, axes: Sequence[AxisInfo], descriptors_of: Callable[[int], Mapping[str, float]]) -> _GuardedArchive:
+        return _GuardedArchive(self._call("rebin", axes, descriptors_of), self._plugin)
+
+    def _call(self, name: str, *arguments: object) -> Any:
+        try:
+            return getattr(self._archive, name)(*arguments)
+        except (Exception, SystemExit) as error:
+            raise self._plugin.broken(f"{name} raised {_said(error)}") from error
 
 
 def load_executor(plugin: Plugin) -> Callable[..., Executor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 
 from evolve.engine._registry import parts_of, stand_in_words
 from evolve.views._run_view import RunView, view_of
@@ -18,5 +19,11 @@ def view_run(path: str) -> RunView:
     """
     view = view_of(path, parts_of)
     if missing := stand_in_words(view.config):
-        sys.stderr.write(f"{missing}\n")
+        _say_once(missing)
     return view
+
+
+@cache
+def _say_once(words: str) -> None:
+    """Say it on stderr; who waits for something opens the run again and again."""
+    sys.stderr.write(f"{words}\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import subprocess
 import sys
 from itertools import count
@@ -15,8 +17,9 @@ from evolve._errors import ConfigError, EvolveError, MissingPackage, UsageError
 from evolve.config._schema import BudgetConfig, ExecutorConfig, RunConfig, SearchConfig
 from evolve.engine._plugins import PluginBroken, need_plugin, offered
 from evolve.engine._registry import build_executor, build_operators, check_names, need_named, parts_of, plugins_of, stand_in_words
+from evolve.problem._contract import Axis
 from evolve.propose import Scope, Task
-from evolve.testing import Harness, Script, scored
+from evolve.testing import Harness, Script, plain_contract, scored
 
 ROOT = Path(__file__).parents[2]
 VORONOI = ROOT / "tests" / "packaging" / "evolve_voronoi" / "evolve_voronoi" / "voronoi.py"
@@ -137,6 +140,7 @@ def test_what_is_not_there_any_more_is_told_with_what_to_type():
     ("body", "reason"),
     [
         ("raise KeyError(task.parents)", "raised KeyError"),
+        ("raise SystemExit", "raised SystemExit"),
         ("return 5", "gave no child and no reason"),
         ("return Proposal(ProposalStatus.TUNER)", "gave no child and no reason"),
         ("return Proposal(ProposalStatus.CHILD)", "gave no child and no reason"),
@@ -196,8 +200,6 @@ def test_a_checkpoint_of_an_archive_counts_for_the_code_that_wrote_it_alone(pack
 
 
 def test_an_archive_that_does_not_suit_a_problem_says_so_before_anything_is_made(package):
-    from evolve.testing import plain_contract
-
     text = VORONOI.read_text()
     package(text, "voronoi = MODULE:Voronoi", "broken = MODULE:np", "other = builtins:dict", group="archives")
     config = named(archive="voronoi")
@@ -222,3 +224,36 @@ def test_an_executor_of_somebody_else_is_made_with_what_ours_is(package):
 
     assert build_executor(config, Problem, print) == ({"p": Problem}, 3, "strict", print)
     assert plugins_of(config) == {"executor far": "theirs"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ("raise KeyError('x')", "cell_of raised KeyError: 'x'"),
+        ("return 64", "it has 64 cells and put a candidate into 64"),
+        ("return -1", "put a candidate into -1"),
+        ("return 0.5", "put a candidate into 0.5"),
+        ("raise SystemExit", "cell_of raised SystemExit"),
+    ],
+)
+def test_an_archive_that_goes_wrong_is_a_sentence_and_goes_on_once_it_is_mended(package, tmp_path, wrong, why):
+    text = VORONOI.read_text().replace("return int(", f"{wrong}\n        return int(")
+    package(text, "voronoi = MODULE:Voronoi", group="archives")
+    axes = (Axis(name="size", source="ast", low=0.0, high=10.0, bins=4),)
+    script = Script(
+        seed_files={"main.py": "x = 1.5 + 2 * 3\ny = x * 4\n"}, answer=scored(lambda files, seed: float(len(files["main.py"]))),
+        search=named(archive="voronoi").search, budget=BudgetConfig(evaluations=10), contract=plain_contract(axes=axes),
+    )  # fmt: skip
+    words = f"^the archive voronoi of the package theirs 1.0 cannot be used: .*{re.escape(why)}; type: pip install --upgrade theirs"
+    with pytest.raises(PluginBroken, match=words), Harness(script, tmp_path / "run") as run:
+        run.drive()
+    with pytest.raises(PluginBroken, match=words), Harness(script, tmp_path / "run"):
+        pass  # the record that it could not take is met again
+    (module,) = tmp_path.glob("theirs_*.py")
+    module.write_text(VORONOI.read_text())
+    for name in [name for name in sys.modules if name == module.stem]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    with Harness(script, tmp_path / "run") as run:
+        run.drive()
+        assert run.search.run.usage.evaluations == 10
