@@ -19,11 +19,13 @@ from evolve.engine._plugins import PluginBroken, need_plugin, offered
 from evolve.engine._registry import build_executor, build_operators, check_names, need_named, parts_of, plugins_of, stand_in_words
 from evolve.problem._contract import Axis
 from evolve.propose import Scope, Task
+from evolve.runs._checkpoint import Checkpoint, put_state
 from evolve.testing import Harness, Script, plain_contract, scored
 
 ROOT = Path(__file__).parents[2]
 VORONOI = ROOT / "tests" / "packaging" / "evolve_voronoi" / "evolve_voronoi" / "voronoi.py"
 NUMBERS = count()
+AXES = (Axis(name="size", source="ast", low=0.0, high=10.0, bins=4),)
 OPERATOR = """
 from archive import ProposalStatus
 from evolve.propose import OperatorSpec, Proposal
@@ -188,11 +190,23 @@ def test_a_search_knows_what_became_of_tickets_of_an_operator_that_is_gone(packa
         assert (state.bandit.dump(), state.population.leader, [*state.population.elites]) == before
 
 
-def test_a_checkpoint_of_an_archive_counts_for_the_code_that_wrote_it_alone(package, tmp_path):
+def test_a_checkpoint_of_an_archive_counts_for_the_code_that_wrote_it_alone(package, tmp_path, monkeypatch):
     text = VORONOI.read_text()
     package(text, "voronoi = MODULE:Voronoi", group="archives")
     one = parts_of(named(archive="voronoi")).source
     assert one.startswith("theirs 1.0 ")
+    script = Script(
+        seed_files={"main.py": "x = 1.5 + 2 * 3\ny = x * 4\n"}, answer=scored(lambda files, seed: float(len(files["main.py"]))),
+        search=named(archive="voronoi").search, budget=BudgetConfig(evaluations=10), contract=plain_contract(axes=AXES),
+    )  # fmt: skip
+    with Harness(script, tmp_path / "run") as run:
+        run.drive()
+        run.checkpoint()
+    taken = []
+    monkeypatch.setattr(Checkpoint, "put", lambda self, search: taken.append(put_state(search, self.tree, self.arrays)))
+    with Harness(script, tmp_path / "run") as run:
+        assert taken == [None]
+        assert run.search.state.population.archive.n_cells == 64
     (module,) = tmp_path.glob("theirs_*.py")
     module.write_text(text.replace("64", "32"))
     assert parts_of(named(archive="voronoi")).source not in (one, "")
@@ -239,10 +253,9 @@ def test_an_executor_of_somebody_else_is_made_with_what_ours_is(package):
 def test_an_archive_that_goes_wrong_is_a_sentence_and_goes_on_once_it_is_mended(package, tmp_path, wrong, why):
     text = VORONOI.read_text().replace("return int(", f"{wrong}\n        return int(")
     package(text, "voronoi = MODULE:Voronoi", group="archives")
-    axes = (Axis(name="size", source="ast", low=0.0, high=10.0, bins=4),)
     script = Script(
         seed_files={"main.py": "x = 1.5 + 2 * 3\ny = x * 4\n"}, answer=scored(lambda files, seed: float(len(files["main.py"]))),
-        search=named(archive="voronoi").search, budget=BudgetConfig(evaluations=10), contract=plain_contract(axes=axes),
+        search=named(archive="voronoi").search, budget=BudgetConfig(evaluations=10), contract=plain_contract(axes=AXES),
     )  # fmt: skip
     words = f"^the archive voronoi of the package theirs 1.0 cannot be used: .*{re.escape(why)}; type: pip install --upgrade theirs"
     with pytest.raises(PluginBroken, match=words), Harness(script, tmp_path / "run") as run:
