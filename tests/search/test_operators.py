@@ -52,29 +52,20 @@ def test_everything_shipped_is_on_by_default() -> None:
     ],
 )
 def test_an_operator_that_the_search_never_heard_of_gets_what_its_spec_asks_for(spec: OperatorSpec, parents: int) -> None:
-    search = build(
-        contract(),
-        operators=("ast_edit", spec.name),
-        parts=Parts({"ast_edit": OPERATORS["ast_edit"], spec.name: spec}, parts_of(RunConfig()).archive),
-    )
-    world = Simulation(search, np.random.default_rng(3), wrongs=0.3)
-    world.begin()
-    given: list[ProposeIssued] = []
-    people = search.state.population
-    for _ in range(400):
-        before = len(world.log)
-        if not world.step():
-            break
-        for stamped in world.log[before:]:
-            record = stamped.record
-            if isinstance(record, ProposeIssued) and record.arm.operator == spec.name:
-                given.append(record)
-    assert given
-    rows = [[people.rows[people.by_id[id_]] for id_ in record.parents] for record in given]
-    assert {len(found) for found in rows} == {parents}
-    if spec.parent is Parent.LEADER:
-        assert all(found[0].id != "seed" and found[0].cold for found in rows)
-    assert search.state.bandit.families == ("edit", "new")
+    parts = Parts({"ast_edit": OPERATORS["ast_edit"], spec.name: spec}, parts_of(RunConfig()).archive)
+    for seed in range(6):
+        search = build(contract(), seed=seed, operators=("ast_edit", spec.name), parts=parts)
+        assert search.state.bandit.families == ("edit", "new")
+        world = Simulation(search, np.random.default_rng(seed), wrongs=0.3)
+        world.begin()
+        world.run()
+        people = search.state.population
+        given = [one.record for one in world.log if isinstance(one.record, ProposeIssued) and one.record.arm.operator == spec.name]
+        assert given
+        rows = [[people.rows[people.by_id[id_]] for id_ in record.parents] for record in given]
+        assert {len(found) for found in rows} == {parents}
+        if spec.parent is Parent.LEADER:
+            assert all(found[0].id != "seed" and found[0].cold for found in rows)
 
 
 def test_a_spec_that_contradicts_itself_is_refused() -> None:
