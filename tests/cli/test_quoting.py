@@ -45,7 +45,8 @@ def unquoted(path: Path) -> Iterator[str]:
 
 
 def test_what_stands_in_a_command_is_quoted() -> None:
-    found = [each for path in sorted((ROOT / "evolve").rglob("*.py")) for each in unquoted(path)]
+    told = (path for path in sorted((ROOT / "evolve").rglob("*.py")) if path.name != "_tool_words.py")  # that one reads commands
+    found = [each for path in told for each in unquoted(path)]
     assert found == []
 
 
