@@ -45,3 +45,13 @@ def test_the_page_of_the_house_names_files_that_are_there():
     named = set(re.findall(r"\b((?:evolve|archive|engine|search|execute|evaluate|confirm|runs)/[\w/]+\.py)\b", page))
     assert len(named) > 10
     assert [name for name in sorted(named) if not any((ROOT / base / name).is_file() for base in ("", "evolve"))] == []
+
+
+def test_what_is_said_to_be_renamed_is_there_by_its_new_name_and_not_by_its_old_one():
+    page = (ROOT / "docs" / "reference" / "renamed.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w.]+)` \| `([\w.]+)` \|$", page, re.MULTILINE)
+    places = [(ROOT / f"{old.replace('.', '/')}.py", ROOT / f"{new.replace('.', '/')}.py") for old, new in rows]
+    assert len(rows) > 100
+    assert [str(new) for _, new in places if not new.is_file()] == []
+    taken = {str(new) for _, new in places}  # a name that another module has taken since
+    assert [str(old) for old, _ in places if old.is_file() and str(old) not in taken] == []
