@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archive import Literal, Sample
-from evolve.runs._checkpoint import _decode, _encode
+from evolve.runs._checkpoint import decoded, encoded
 from evolve.select._tuner import Tuner, inherit, open_tuner, tunable
 
 FLOAT = Literal("a.py::x/0", 1.0, "float", "linear", 0.5, -10.0, 10.0)
@@ -34,7 +34,7 @@ def issue(tuner: Tuner, seed: int) -> Sample:
 def dumped(tuner: Tuner) -> object:
     """Everything a tuner holds; equal exactly when two are."""
     arrays: list[np.ndarray] = []
-    return _encode(tuner, arrays), [array.tolist() for array in arrays]
+    return encoded(tuner, arrays), [array.tolist() for array in arrays]
 
 
 def drive(tuner: Tuner, objective: object, evaluations: int, *, late: int = 0, seed: int = 0) -> Tuner:
@@ -63,7 +63,7 @@ def test_stored_and_read_back_it_is_the_same_and_goes_on_the_same(scores: list[f
     for i, score in enumerate(scores):
         tuner = tuner.told(issue(tuner, seed + i), score)
     arrays: list[np.ndarray] = []
-    again = _decode(json.loads(json.dumps(_encode(tuner, arrays))), arrays)
+    again = decoded(json.loads(json.dumps(encoded(tuner, arrays))), arrays)
     assert dumped(again) == dumped(tuner)
     assert again.literals == tuner.literals
     for i in range(12):
