@@ -54,7 +54,7 @@ def slots() -> Iterator[tuple[Launcher, Launcher]]:
         yield one, two
 
 
-@pytest.mark.parametrize("start", [Start.COLD, Start.SPARE, Start.WARM])
+@pytest.mark.parametrize("start", [Start.COLD, pytest.param(Start.SPARE, marks=pytest.mark.slow), Start.WARM])
 def test_nothing_comes_over_but_what_is_listed(slots: tuple[Launcher, Launcher], start: Start) -> None:
     for launcher in slots if start is Start.SPARE else ():
         prepare(launcher)

@@ -242,6 +242,7 @@ def honest(measure: Measure, problem: Problem) -> Result:
     return measure(redteam(problem, "honest_bigram"))
 
 
+@pytest.mark.slow
 def test_every_cheat_is_caught_and_every_honest_program_accepted(problem: Problem) -> None:
     """With a bigram model for a seed program, which sets the budget: seconds instead of minutes."""
     cheap = replace(problem, seed={"train.py": redteam(problem, "honest_bigram")})
