@@ -31,6 +31,14 @@ _WORDS = 2000  # characters of each statement
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """When a request is carried out, in Unix time, and whether a driver has the run: where none has, its clock stands still."""
+
+    now: float
+    driven: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """What a request comes to: records, and what is answered besides that it was carried out."""
 
@@ -38,8 +46,8 @@ class Desired:
     answer: Mapping[str, object] = field(default_factory=dict)
 
 
-def ask(search: Search, request: Request, workshop: Workshop, now: float, *, driven: bool) -> Desired:
-    """A ticket: parents and inspirations are chosen as for any other child.  ``driven`` where a driver has the run.
+def ask(search: Search, request: Request, workshop: Workshop, moment: Moment) -> Desired:
+    """A ticket: parents and inspirations are chosen as for any other child.
 
     Raises:
         UsageError: nothing is measured yet, the budget leaves no room for a child, too many tickets are out, no such parent, or a
@@ -50,13 +58,13 @@ def ask(search: Search, request: Request, workshop: Workshop, now: float, *, dri
     if isinstance(expires_s, bool) or not isinstance(expires_s, int | float) or not 0 < expires_s <= MAX_EXPIRES_S:
         raise UsageError(f"a ticket expires after more than 0 and at most {MAX_EXPIRES_S:.0f} seconds, found {expires_s!r}.")
     tickets = search.run.tickets
-    out = sum(issued.expires_at is not None and issued.expires_at > now for issued in tickets.proposals.values())
+    out = sum(issued.expires_at is not None and issued.expires_at > moment.now for issued in tickets.proposals.values())
     if out >= MAX_OPEN:
         raise UsageError(f"{out} tickets are with people and agents already; tell a child, or wait until some expire.")
     if not search.state.population.rows:
         raise UsageError("the run has no program yet; type: evolve resume RUN")
-    at = now if driven else search.run.usage.last_at  # where nobody drives, the budget's clock stands still
-    seen = outlook(search.state, at, run="RUN", driven=driven)
+    at = moment.now if moment.driven else search.run.usage.last_at  # where nobody drives, the budget's clock stands still
+    seen = outlook(search.state, at, run="RUN", driven=moment.driven)
     if why := spent_words(seen) or (crowded_words(search.state, seen, at, "RUN", seen.waiting + 1) if seen.waiting else ""):
         raise UsageError(f"no ticket is given, as no child would be measured: {why}")
     parent = str(body.get("parent", ""))
@@ -71,12 +79,12 @@ def ask(search: Search, request: Request, workshop: Workshop, now: float, *, dri
         arm=Arm(EXTERNAL),
         parents=tuple(rows[number].id for number in parents),
         inspirations=tuple(rows[number].id for number in inspirations),
-        expires_at=now + expires_s,
+        expires_at=moment.now + expires_s,
     )
     return Desired((issued,), {"ticket": issued.attempt.ticket, "expires_at": issued.expires_at})
 
 
-def tell(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
+def tell(search: Search, request: Request, workshop: Workshop, moment: Moment) -> Desired:
     """A child for a ticket.  ``files`` go on top of the parent's; the answer says accepted, duplicate or invalid.
 
     A child that is not accepted leaves its ticket open: it may be told better.
@@ -91,7 +99,7 @@ def tell(search: Search, request: Request, workshop: Workshop, now: float) -> De
     if not isinstance(files, dict) or not all(isinstance(text, str) for text in files.values()) or not isinstance(removed, list):
         raise UsageError("expected files as a mapping from path to text; type: evolve tell RUN TICKET FILES...")
     open_ = search.run.tickets.proposals.get(ticket)
-    live = open_ is not None and open_.expires_at is not None and open_.expires_at > now
+    live = open_ is not None and open_.expires_at is not None and open_.expires_at > moment.now
     parents = search.run.tickets.parents_of(ticket)
     if parents is None:
         raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask RUN")

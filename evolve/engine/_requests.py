@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from functools import partial
 from typing import Any
 
 from archive import BudgetSet, Note, Record, Requested, Retraction, StopAsked
 from evolve._errors import EvolveError, UsageError
 from evolve.config._schema import BudgetConfig
 from evolve.engine import _external as outside
-from evolve.engine._external import Desired
+from evolve.engine._external import Desired, Moment
 from evolve.engine._proposer import Workshop
 from evolve.runs._inbox import Request, body_of
 from evolve.search._search import Search
@@ -20,21 +19,20 @@ from evolve.search._search import Search
 STOPPED = "stopped"
 INTERRUPTED = "interrupted"
 MAX_WHY = 1000
-ASK = "ask"
 
 
-def stop(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
+def stop(search: Search, request: Request, workshop: Workshop, moment: Moment) -> Desired:
     """Drain the run: nothing new is started."""
     return Desired((StopAsked(reason=STOPPED, request=request.id),))
 
 
-def note(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
+def note(search: Search, request: Request, workshop: Workshop, moment: Moment) -> Desired:
     """Keep a remark with the run."""
     body = body_of(request)
     return Desired((Note(text=str(body.get("text", "")), author=str(body.get("author", "")), request=request.id),))
 
 
-def budget(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
+def budget(search: Search, request: Request, workshop: Workshop, moment: Moment) -> Desired:
     """Change limits of the budget; those not named stay."""
     return Desired((budget_record(search, body_of(request), request.id),))
 
@@ -60,7 +58,7 @@ def budget_record(search: Search, changes: Mapping[str, object], request: str = 
     return BudgetSet(**known, request=request)
 
 
-def retract(search: Search, request: Request, workshop: Workshop, now: float) -> Desired:
+def retract(search: Search, request: Request, workshop: Workshop, moment: Moment) -> Desired:
     """Take a candidate out that was found to cheat.
 
     Raises:
@@ -80,11 +78,12 @@ def retract(search: Search, request: Request, workshop: Workshop, now: float) ->
     return Desired((Retraction(problem=search.state.problem, candidate=id_, why=why[:MAX_WHY], request=request.id),))
 
 
-VERBS: Mapping[str, Callable[[Search, Request, Workshop, float], Desired]] = {
+VERBS: Mapping[str, Callable[[Search, Request, Workshop, Moment], Desired]] = {
     "stop": stop,
     "note": note,
     "budget": budget,
     "retract": retract,
+    "ask": outside.ask,
     "tell": outside.tell,
 }
 
@@ -94,11 +93,11 @@ def answer(search: Search, request: Request, workshop: Workshop, now: float, *, 
 
     ``driven`` is false where nobody drives the run and this request is all that is done: its clock stands still.
     """
-    verb = partial(outside.ask, driven=driven) if request.verb == ASK else VERBS.get(request.verb)
+    verb = VERBS.get(request.verb)
     try:
         if verb is None:
-            raise UsageError(f"expected one of {', '.join([*VERBS, ASK])}, found {request.verb!r}.")
-        found = verb(search, request, workshop, now)
+            raise UsageError(f"expected one of {', '.join(VERBS)}, found {request.verb!r}.")
+        found = verb(search, request, workshop, Moment(now, driven))
     except EvolveError as error:
         return (Requested(request.id, request.verb, request.body, json.dumps({"error": str(error)}), accepted=False),)
     body = "" if request.verb == "tell" else request.body  # its files are in the candidate's record
