@@ -115,12 +115,23 @@ def _dump(owner: object, arrays: list[np.ndarray]) -> dict[str, Any]:
     return {name: _dump_value(getattr(owner, name), arrays) for name in _names(owner)}
 
 
+_ARCHIVES: dict[type, bool] = {}
+
+
+def _is_archive(value: object) -> bool:
+    """Whether it keeps to the protocol; each class is asked once, for asking is slow and nearly every value would be asked."""
+    kind = type(value)
+    if kind not in _ARCHIVES:
+        _ARCHIVES[kind] = isinstance(value, Archive)
+    return _ARCHIVES[kind]
+
+
 def _dump_value(value: object, arrays: list[np.ndarray]) -> Any:
     match value:
         case Bandit():
             return value.dump()
-        case Ledger() | Archive():
-            return encoded(value.dump(), arrays)
+        case _ if isinstance(value, Ledger) or _is_archive(value):
+            return encoded(cast("Ledger | Archive", value).dump(), arrays)
         case [Pooled(), *_]:
             return [encoded(pooled.dump(), arrays) for pooled in cast("list[Pooled]", value)]
         case _ if isinstance(value, _COMPONENTS):
@@ -137,8 +148,11 @@ def _load(owner: object, tree: dict[str, Any], arrays: list[np.ndarray]) -> None
 def _load_value(fresh: object, tree: Any, arrays: list[np.ndarray]) -> object:
     """The value of a tree, where ``fresh`` is that of a search of which nothing is known."""
     match fresh:
-        case Bandit() | Ledger() | Archive():
-            fresh.load(tree if isinstance(fresh, Bandit) else decoded(tree, arrays))
+        case Bandit():
+            fresh.load(tree)
+            return fresh
+        case _ if isinstance(fresh, Ledger) or _is_archive(fresh):
+            cast("Ledger | Archive", fresh).load(decoded(tree, arrays))
             return fresh
         case [Pooled(), *_]:
             return [Pooled.load(decoded(pooled, arrays)) for pooled in tree]
