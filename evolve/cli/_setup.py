@@ -21,7 +21,7 @@ _USED = {"duckdb": "evolve query", "hydra-core": "evolve run", "rich": "the live
 
 def config(words: Namespace) -> int:
     from evolve.cli.show._json import ConfigAnswer
-    from evolve.config._compose import compose, groups
+    from evolve.config._compose import compose, groups, options_of
     from evolve.engine._registry import check_names, plugins_of
 
     asked = compose(words.SETTING)
@@ -41,8 +41,8 @@ def config(words: Namespace) -> int:
     put(yaml.safe_dump(tree, sort_keys=False))
     for part, package in plugins.items():
         put(f"# {part}: of the package {package}")
-    for group, options in groups().items():
-        put(f"# {group}={' | '.join(options)}")
+    for group in groups():
+        put(f"# {group}={' | '.join(options_of(group))}")
     return EXIT_DONE
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from evolve._errors import ConfigError
+from evolve._plugins import offered
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
 from evolve.problem._contract import Param
 from evolve.problem._find import builtin_problems
@@ -26,6 +27,7 @@ from evolve.problem._packaged import resource_folder
 
 PROBLEM = "problem"
 PARAMS = "problem.params."
+_OPEN = {"executor": "executor.kind"}  # groups in which a package's name may stand, and the key that takes it
 _NOTHING = ("null", "none", "")
 
 
@@ -50,7 +52,8 @@ def compose(words: Sequence[str]) -> RunConfig:
     if twice is not None:
         raise ConfigError(f"{twice} is given twice; keep one of the two.")
     options = groups()
-    chosen = {one.key: _option(one, options[one.key]) for one in settings if one.key in options}
+    settings = [_named(one, options, settings) for one in settings]
+    chosen = {one.key: _option(one, options_of(one.key)) for one in settings if one.key in options}
     typed = {one.key: _typed(one) for one in settings if one.key not in options and not one.key.startswith(PROBLEM)}
     sections: dict[str, Any] = _compose_groups(chosen)
     for key, value in typed.items():
@@ -98,7 +101,22 @@ def groups() -> dict[str, tuple[str, ...]]:
     return {folder.name: tuple(sorted(path.stem for path in folder.glob("*.yaml"))) for folder in folders}
 
 
+def options_of(group: str) -> tuple[str, ...]:
+    """The options of a group, and what installed packages offer by a name that may stand there."""
+    return (*groups()[group], *(name for name in (offered(group) if group in _OPEN else ()) if name not in groups()[group]))
+
+
 # ------------------------------------------------------------------------------------------------ words
+
+
+def _named(setting: Setting, options: Mapping[str, tuple[str, ...]], settings: Sequence[Setting]) -> Setting:
+    """``executor=NAME`` as ``executor.kind=NAME``, where a package offers that name and none of ours has it."""
+    key = _OPEN.get(setting.key, "")
+    if not key or setting.text in options[setting.key] or setting.text not in options_of(setting.key):
+        return setting
+    if any(one.key == key for one in settings):
+        raise ConfigError(f"{setting.key} and {key} say the same; keep one of the two.")
+    return Setting(key, setting.text)
 
 
 def _take_apart(word: str) -> Setting:

@@ -1,118 +1,27 @@
-"""Operators, archives and executors of other people's packages, by the names of their entry points.
+"""Operators, archives and executors of other people's packages, made from their entry points (``evolve._plugins``).
 
-Nothing of such a package is imported before somebody names what it offers, and what is wrong with one is nobody else's trouble: it
-is said in a sentence where it is named.  What a package's code does when it is called is its own; an operator that raises has
-failed at one ticket, and the run goes on.
+What a package's code does when it is called is its own; an operator that raises has failed at one ticket, and the run goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from archive import Archive, ArchiveMaker, AxisInfo, Cells, ProposalStatus
-from evolve._errors import EnvironmentFault, EvolveError, MissingPackage, UsageError
+from evolve._errors import EvolveError
+from evolve._plugins import Plugin, said
 from evolve.search._operators import OperatorSpec
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     import numpy as np
 
     from evolve.execute import Executor
     from evolve.propose import Operator, Proposal, Task
 
-GROUPS: Mapping[str, str] = {"operator": "evolve.operators", "archive": "evolve.archives", "executor": "evolve.executors"}
-_MOST_CHARS = 200  # of what somebody else's code says
 _MAY_END = (ProposalStatus.CHILD, ProposalStatus.INVALID, ProposalStatus.FAILED)
-
-
-class PluginBroken(EnvironmentFault):
-    """What a package offers cannot be used; the message says which, why, and what to type."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plugin:
-    """One entry point of an installed package."""
-
-    kind: str  # as in GROUPS
-    name: str
-    package: str
-    version: str
-    entry: EntryPoint
-
-    def __str__(self) -> str:
-        return f"the {self.kind} {self.name} of the package {self.package} {self.version}"
-
-    def broken(self, why: str) -> PluginBroken:
-        """The error that says so."""
-        typed = f"type: pip install --upgrade {self.package}, or leave {self.name} out"
-        return PluginBroken(f"{self} cannot be used: {why}; {typed}")
-
-    def load(self) -> object:
-        """What the entry point stands for; its package is imported now.
-
-        Raises:
-            PluginBroken: it cannot be loaded.
-        """
-        try:
-            return self.entry.load()
-        except (Exception, SystemExit) as error:
-            raise self.broken(_said(error)) from error
-
-
-def _said(error: BaseException) -> str:
-    """What was raised, on one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:_MOST_CHARS] if text else type(error).__name__
-
-
-def _offered(kind: str) -> tuple[Plugin, ...]:
-    from importlib.metadata import entry_points
-
-    found = []
-    for entry in entry_points(group=GROUPS[kind]):
-        package = entry.dist
-        name, version = (package.name, package.version) if package is not None else ("?", "")
-        found.append(Plugin(kind, entry.name, name, version, entry))
-    return tuple(found)
-
-
-def offered(kind: str) -> tuple[str, ...]:
-    """The names that installed packages offer; nothing is imported."""
-    return tuple(dict.fromkeys(plugin.name for plugin in _offered(kind)))
-
-
-def plugin_of(kind: str, name: str) -> Plugin | None:
-    """What an installed package offers by this name; None where none does.
-
-    Raises:
-        UsageError: two packages do.
-    """
-    found = [plugin for plugin in _offered(kind) if plugin.name == name]
-    packages = sorted({plugin.package for plugin in found})
-    if len(packages) > 1:
-        one, other = packages[:2]
-        raise UsageError(f"the {kind} {name} is offered by two packages, {one} and {other}; type: pip uninstall {other}")
-    return found[0] if found else None
-
-
-def need_plugin(kind: str, name: str, package: str) -> Plugin:
-    """The same, where it must be there; ``package`` is where it came from, "" where that is not known.
-
-    Raises:
-        MissingPackage: no package offers it.
-        UsageError: two do.
-    """
-    plugin = plugin_of(kind, name)
-    if plugin is None:
-        what = f"of the package {package}, which" if package else "of a package that"
-        typed = f"type: pip install {package}" if package else "install it"
-        raise MissingPackage(f"the {kind} {name} is {what} is not installed; {typed}")
-    return plugin
 
 
 def load_operator(plugin: Plugin) -> Operator:
@@ -126,7 +35,7 @@ def load_operator(plugin: Plugin) -> Operator:
         operator = made() if callable(made) else made
         spec = getattr(operator, "spec", None)
     except (Exception, SystemExit) as error:
-        raise plugin.broken(_said(error)) from error
+        raise plugin.broken(said(error)) from error
     if not isinstance(spec, OperatorSpec) or not callable(getattr(operator, "propose", None)):
         raise plugin.broken("an operator has a spec (evolve.propose.OperatorSpec) and a method propose, and it has not")
     if spec.name != plugin.name:
@@ -149,7 +58,7 @@ class _Guarded:
         try:
             made: object = self._operator.propose(task, rng)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - other people's code raises anything
-            return Proposal(ProposalStatus.FAILED, reason=f"{self._plugin} raised {_said(error)}")
+            return Proposal(ProposalStatus.FAILED, reason=f"{self._plugin} raised {said(error)}")
         if isinstance(made, Proposal) and made.status in _MAY_END and _are_files(made):
             return made
         return Proposal(ProposalStatus.FAILED, reason=f"{self._plugin} gave no child and no reason")
@@ -188,7 +97,7 @@ def load_archive(plugin: Plugin) -> ArchiveMaker:
         except ValueError:
             raise  # the axes do not suit it
         except (Exception, SystemExit) as error:
-            raise plugin.broken(_said(error)) from error
+            raise plugin.broken(said(error)) from error
         if not isinstance(archive, Archive):
             raise plugin.broken("what it makes is no archive.Archive")
         return cast(Archive, _GuardedArchive(archive, plugin))
@@ -234,7 +143,7 @@ class _GuardedArchive:
         try:
             return getattr(self._archive, name)(*arguments)
         except (Exception, SystemExit) as error:
-            raise self._plugin.broken(f"{name} raised {_said(error)}") from error
+            raise self._plugin.broken(f"{name} raised {said(error)}") from error
 
 
 def load_executor(plugin: Plugin) -> Callable[..., Executor]:
@@ -253,7 +162,7 @@ def load_executor(plugin: Plugin) -> Callable[..., Executor]:
         except EvolveError:
             raise  # what it lacks here, in its own words
         except (Exception, SystemExit) as error:
-            raise plugin.broken(_said(error)) from error
+            raise plugin.broken(said(error)) from error
         return executor
 
     return made

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from archive import Archive, ArchiveMaker, AxisInfo, FlatArchive, GridArchive
 from evolve._errors import ConfigError, EvolveError, UsageError
+from evolve._plugins import need_plugin, offered
 from evolve.config._schema import GIVEN, ExecutorConfig, OwnOperator, RunConfig, SearchConfig
-from evolve.engine._plugins import load_archive, load_executor, load_operator, need_plugin, offered, source_of
+from evolve.engine._plugins import load_archive, load_executor, load_operator, source_of
 from evolve.problem._contract import Contract, Problem
 from evolve.problem._environment import check_environment
 from evolve.propose._registry import OPERATORS, make_operator

@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archive import ProposalStatus
+from archive import Measured, ProposalStatus, read_journal
 from evolve._errors import ConfigError, EvolveError, MissingPackage, UsageError
+from evolve._plugins import PluginBroken, need_plugin, offered
+from evolve.config._compose import compose
 from evolve.config._schema import BudgetConfig, ExecutorConfig, RunConfig, SearchConfig
-from evolve.engine._plugins import PluginBroken, need_plugin, offered
 from evolve.engine._registry import build_executor, build_operators, check_names, need_named, parts_of, plugins_of, stand_in_words
+from evolve.engine._session import resume, start
 from evolve.problem._contract import Axis
 from evolve.propose import Scope, Task
 from evolve.runs._checkpoint import Checkpoint, put_state
@@ -27,7 +29,7 @@ VORONOI = ROOT / "tests" / "packaging" / "evolve_voronoi" / "evolve_voronoi" / "
 NUMBERS = count()
 AXES = (Axis(name="size", source="ast", low=0.0, high=10.0, bins=4),)
 OPERATOR = """
-from archive import ProposalStatus
+from archive import Measured, ProposalStatus, read_journal
 from evolve.propose import OperatorSpec, Proposal
 class Op:
     spec = OperatorSpec({spec})
@@ -238,6 +240,38 @@ def test_an_executor_of_somebody_else_is_made_with_what_ours_is(package):
 
     assert build_executor(config, Problem, print) == ({"p": Problem}, 3, "strict", print)
     assert plugins_of(config) == {"executor far": "theirs"}
+
+
+ELSEWHERE = """
+from evolve import LocalExecutor
+def make(problems, *, slots, tier, sink):
+    return LocalExecutor(problems, slots=slots, tier=tier, sink=sink, machine="elsewhere")
+"""
+
+
+def test_a_run_measures_where_the_named_executor_says(package, tmp_path):
+    package(ELSEWHERE, "far = MODULE:make", group="executors")
+    words = ["problem=circle_packing", "problem.params.n=3", "executor=far", "executor.slots=1", "sandbox=none"]
+    config = compose([*words, "budget.evaluations=4", f"out={tmp_path / 'run'}"])
+    assert config.executor == ExecutorConfig(kind="far", slots=1)
+    assert start(config).measurements >= 3
+    results = [one.record.result for one in read_journal(tmp_path / "run") if isinstance(one.record, Measured)]
+    assert {result.machine for result in results} == {"elsewhere"}
+    assert {result.status for result in results} == {"ok"}
+    path = tmp_path / "run"
+    assert resume(path, {"evaluations": 6}).measurements >= 5
+    (tmp_path / "theirs-1.0.dist-info" / "entry_points.txt").unlink()
+    with pytest.raises(MissingPackage, match="the executor far is of the package theirs, which is not installed"):
+        resume(path, {"evaluations": 8})
+
+
+def test_an_executors_name_that_nobody_offers_is_one_sentence_with_those_that_are(package):
+    package(ELSEWHERE, "far = MODULE:make", "local = MODULE:make", group="executors")
+    with pytest.raises(ConfigError, match=r"^executor must be one of local, far, found 'fra'; did you mean executor=far\?$"):
+        compose(["executor=fra"])
+    with pytest.raises(ConfigError, match=r"^executor and executor\.kind say the same; keep one of the two\.$"):
+        compose(["executor=far", "executor.kind=local"])
+    assert compose(["executor=local"]).executor.kind == "local"
 
 
 @pytest.mark.parametrize(
