@@ -86,7 +86,7 @@ def card_text(card: Card, cards: Cards) -> str:
         rows.append(("effect", f"{signed(card.effect, width)}{unit} {cards.metric}, {spread}"))
         if card.median is not None:
             other = ", the other way: a few runs make the difference of the means" if card.median * card.effect < 0 else ""
-            rows.append(("medians", f"differ by {card.median:+.6g}{unit}{other}"))
+            rows.append(("medians", f"differ by {signed(card.median, width)}{unit}{other}"))
     elif card.bound:
         rows.append(("effect", card.bound))
     searching = f"e = {card.e_value:.3g} while searching"

@@ -113,7 +113,7 @@ def _verdict_text(words: Namespace, answer: ValidateAnswer, what: str) -> str:
         ran = answer.race
         verdict = "beats" if ran.beaten else "is not shown to beat"
         how = ran.failed or f"{counted(len(ran.scores), 'run')}, e = {ran.e_value:.3g} (expected 100), t-test p = {ran.p_value:.3g}"
-        return f"\n{what} {verdict} {ran.target:g}: {how}"
+        return f"\n{what} {verdict} {number(ran.target)}: {how}"
     card = card_text(answer.card, answer.claims) if answer.card and answer.claims else ""
     exact = exact_text(answer.exact) if answer.exact else ""
     return f"\n{card or exact}\n\n{what} is {'confirmed' if answer.confirmed else 'not confirmed'} to be better."

@@ -75,17 +75,28 @@ def final_block(state: ProblemState, now: float) -> Due | None:
         return _suspect(state)
     if state.contract.noisy:
         return _vault(state) or _panel(state, now) or _more_certainty(state, now) or _last_look(state)
+    return None if leader is None else _checked(state, leader) or (_once_more(state, leader) if affordable else None)
+
+
+def _checked(state: ProblemState, leader: int) -> Due | None:
+    """On a deterministic problem the seed program and the leader, each measured again once."""
     steadiness = state.steadiness
     known = leader == SEED and not steadiness.rejected
-    if leader is None or known or (steadiness.doubtful and len(steadiness.scores) >= _ENOUGH):
-        return None
     left = _room(state, 0)
-    for number in (SEED, leader)[-int(min(left, 2)) :] if left >= 1 else ():
+    if known or left < 1 or (steadiness.doubtful and len(steadiness.scores) >= _ENOUGH):
+        return None
+    for number in (SEED, leader)[-int(min(left, 2)) :]:
         if number == leader and _awaited(state, Purpose.RECHECK):
             return None  # another may lead by what is still measured
         if not (steadiness.has(number) or _busy(state, number)):
             return _again(state, number, Purpose.RECHECK)
     return None
+
+
+def _once_more(state: ProblemState, leader: int) -> Due | None:
+    """What was kept back to check a leader that was checked before: it is measured once more, rather than nothing."""
+    kept = 1 <= _room(state, 0) <= _last(state).evaluations
+    return _again(state, leader, Purpose.RECHECK) if kept and not state.run.tickets.blocks and not _busy(state, leader) else None
 
 
 def _suspect(state: ProblemState) -> Due | None:

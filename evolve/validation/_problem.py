@@ -186,7 +186,7 @@ def _check_cascade(problem: Problem, who: str, results: Sequence[Measurement]) -
     for stage in problem.contract.stages:
         scores = [result.score for result in results if result.stage == stage.name and result.score is not None]
         if stage.pass_score is not None and scores and _worse(problem, scores[0], stage.pass_score):
-            found = f"the {who} scores {scores[0]:.6g} at stage {stage.name} and must reach {stage.pass_score:.6g}"
+            found = f"the {who} scores {scores[0]!r} at stage {stage.name} and must reach {stage.pass_score!r}"
             remedy = "set pass_score to what the seed program reaches" if who != "candidate" else "it goes no further in a run"
             checks.append(Check("cascade", False, found, remedy))
     return checks

@@ -65,7 +65,7 @@ def race(
             return Race(target, False, 0.0, 1.0, tuple(scores), f"{result.status}: {result.reason}")
         scores.append(result.score)
         e_value = beats_target_any_time([sign * score for score in scores], sign * target)
-        tell(f"run {len(scores)}: {result.score:.6g}, e = {e_value:.3g}")
+        tell(f"run {len(scores)}: {result.score:.10g}, e = {e_value:.3g}")
         if e_value >= BAR:
             break
     p_value = beats_target([sign * score for score in scores], sign * target)

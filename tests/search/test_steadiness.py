@@ -156,6 +156,20 @@ def test_a_small_budget_is_kept(evaluations):
     assert run.search.run.usage.evaluations == evaluations
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.integers(4, 140),
+    st.sampled_from([contract(), contract(start=Start.WARM), contract(stages=2)]),
+    st.sampled_from([lambda *_: 0.0, draw, lambda candidate, seed, n: 0.0 if candidate == "seed" else -100.0]),
+)
+def test_what_is_kept_back_for_the_end_is_spent_whoever_leads_then(arrivals, evaluations, kind, jitters):
+    run = Jittery(build(kind, evaluations=evaluations), np.random.default_rng(arrivals), jitters=jitters)
+    run.begin()
+    run.run()
+    assert run.search.run.usage.evaluations == evaluations
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32), st.floats(0, 2), st.sampled_from([contract(), contract(start=Start.WARM), contract(stages=2)]))
 def test_a_replay_knows_what_was_found(arrivals, size, kind):
