@@ -16,12 +16,10 @@ import numpy as np
 import pytest
 
 from archive import Start, Status
-from evolve import Outcome, Trial
+from evolve import LocalExecutor, Outcome, Problem, Trial
 from evolve.evaluate import Launcher, Reply, View, open_launcher
 from evolve.evaluate._outcome import judge
 from evolve.execute import Executor, Sink
-from evolve.execute._local import LocalExecutor
-from evolve.problem._contract import Problem
 from evolve.problem._load import candidate_assets_folder, load_problem
 from evolve.redteam._bench import redteam_problem
 

@@ -15,9 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import Status
-from evolve import Trial
+from evolve import Trial, load_problem
 from evolve.evaluate import Reply
-from evolve.problem._load import load_problem
 from evolve.problem._packaged import resource_folder
 
 FOLDER = resource_folder("problems") / "planted"

@@ -9,10 +9,8 @@ from dataclasses import replace
 
 import pytest
 
+from evolve import LocalExecutor, Problem, load_problem
 from evolve.execute import Executor, Sink
-from evolve.execute._local import LocalExecutor
-from evolve.problem._contract import Problem
-from evolve.problem._load import load_problem
 from evolve.redteam._bench import RedteamReport, redteam_problem
 
 TIME_S = 6  # instead of the contract's 20 s, so that the endless one ends soon

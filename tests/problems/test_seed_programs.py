@@ -14,10 +14,8 @@ import pytest
 import zstandard
 
 from archive import Measurement
+from evolve import LocalExecutor, Problem, load_problem
 from evolve.execute import Executor, Sink
-from evolve.execute._local import LocalExecutor
-from evolve.problem._contract import Problem
-from evolve.problem._load import load_problem
 from evolve.validation._problem import ValidationReport, validate_problem
 
 
@@ -30,7 +28,7 @@ def artifact(result: Measurement, name: str) -> bytes:
 
 
 def report_of(name: str, **params: float | str) -> tuple[Problem, ValidationReport]:
-    problem = load_problem(name, params)
+    problem = load_problem(name, **params)
     report = validate_problem(problem, local)
     assert report.ok, [check for check in report.checks if not check.ok]
     return problem, report

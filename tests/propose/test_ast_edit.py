@@ -157,10 +157,9 @@ def test_nothing_to_edit_is_said() -> None:
 
 def test_the_size_limit_holds() -> None:
     scope = Scope(("*.py",), may_add_files=False, max_bytes=len(TRAIN.encode()))
-    for seed in range(40):
-        proposal = edited(TRAIN, seed, scope)
-        if proposal.files is not None:
-            assert len(proposal.files["a.py"].encode()) <= scope.max_bytes
+    free, held = ([edited(TRAIN, seed, one).files for seed in range(40)] for one in (SCOPE, scope))
+    assert max(len(files["a.py"].encode()) for files in free if files) > scope.max_bytes  # or the test shows nothing
+    assert max(len(files["a.py"].encode()) for files in held if files) <= scope.max_bytes
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -253,5 +252,5 @@ def test_crossover_keeps_to_the_markers() -> None:
     donor = MARKED.replace("0.02", "0.05").replace("limit = 2.5", "limit = 9.5").replace("3.5", "7.5").replace("300", "500")
     for seed in range(30):
         proposal = crossed(MARKED, donor, seed)
-        if proposal.files is not None:
-            assert proposal.files["a.py"].endswith(MARKED.split(TRAIN)[1])
+        assert proposal.files is not None
+        assert proposal.files["a.py"].endswith(MARKED.split(TRAIN)[1])

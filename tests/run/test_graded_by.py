@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from archive import Measured, RunCreated, read_journal
+from evolve import load_problem
 from evolve._errors import ProblemError
 from evolve.engine._session import resume, start
-from evolve.problem._load import load_problem
 
 
 def _flip(path: Path) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from archive import Attempt, ProposalStatus, Proposed
+from evolve import load_problem
 from evolve._errors import UsageError
 from evolve.config._schema import ProblemConfig, RunConfig, SearchConfig
 from evolve.engine._reach import out_of_reach
 from evolve.engine._registry import build_operators
 from evolve.engine._session import start
-from evolve.problem._load import load_problem
 from evolve.search._results import _count_fruitless
 
 CONTRACT = "name: tiny\nmetric: score\ngoal: maximize\n"

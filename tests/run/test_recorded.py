@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from archive import read_journal
+from evolve import load_problem
 from evolve._errors import ProblemError, UsageError
 from evolve.cli import main
 from evolve.config._schema import ProblemConfig
 from evolve.engine._session import resume, start
-from evolve.problem._load import load_problem
 from evolve.runs._folder import RunLock, create, find
 from evolve.runs._open import read_run
 from evolve.runs._recorded_problem import ready_problem, recorded_folder, recorded_problem
@@ -118,7 +118,7 @@ def test_what_is_missing_is_put_back(parabola) -> None:
     shutil.rmtree(run / "problem")
     assert resume(run, {"evaluations": 16}).measurements > 10
     problem = read_run(find(run))[1]
-    assert load_problem(run / "problem", problem.params).evaluator == problem.evaluator
+    assert load_problem(run / "problem", **problem.params).evaluator == problem.evaluator
 
 
 def test_a_mended_evaluator_is_named_kept_and_never_mixed_with(parabola, capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,9 +211,9 @@ def test_a_problem_with_everything_in_it_is_ready_again_after_its_copy_was_delet
     created = next(iter(read_journal(run.path))).record
     shutil.rmtree(run.problem)
     ready = ready_problem(run, created.problems[0])
-    original = load_problem(folder, ready.params)
+    original = load_problem(folder, **ready.params)
     assert (ready.pieces, ready.contract, ready.seed) == (original.pieces, original.contract, original.seed)
-    assert load_problem(run.problem, ready.params).pieces == original.pieces
+    assert load_problem(run.problem, **ready.params).pieces == original.pieces
 
 
 def test_a_run_of_a_version_that_recorded_less_is_read_although_a_file_was_added(parabola) -> None:
