@@ -10,6 +10,14 @@ from hypothesis import HealthCheck, settings
 _SETTINGS = ("EVOLVE_", "HYDRA_", "ANTHROPIC_", "OPENAI_", "RAY_", "PYTHONWARNINGS", "PYTHONHASHSEED", "COLUMNS", "LINES")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """The whole suite runs in two processes, each with half of it in order; what is named runs in this one, as does ``-n 0``."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.usepdb
+    if whole and config.pluginmanager.hasplugin("xdist") and config.option.numprocesses is None:
+        config.option.numprocesses, config.option.dist = 2, "worksteal"
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch):
     for name in list(os.environ):

@@ -83,9 +83,7 @@ def test_a_run_is_worth_what_it_did_and_not_what_could_be_told_of_it(cli: Cli, p
 
 
 ODD = [
-    {"PYTHONIOENCODING": "ascii"},
     {"PYTHONIOENCODING": "ascii:strict"},
-    {"PYTHONIOENCODING": "latin-1"},
     {"PYTHONIOENCODING": "idna"},
     {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 ]

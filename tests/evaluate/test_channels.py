@@ -54,7 +54,9 @@ def slots() -> Iterator[tuple[Launcher, Launcher]]:
         yield one, two
 
 
-@pytest.mark.parametrize("start", [Start.COLD, pytest.param(Start.SPARE, marks=pytest.mark.slow), Start.WARM])
+@pytest.mark.parametrize(
+    "start", [Start.COLD, *(pytest.param(start, marks=pytest.mark.slow) for start in (Start.SPARE, Start.WARM))]
+)
 def test_nothing_comes_over_but_what_is_listed(slots: tuple[Launcher, Launcher], start: Start) -> None:
     for launcher in slots if start is Start.SPARE else ():
         prepare(launcher)
@@ -78,6 +80,7 @@ def test_where_the_walls_are_down_the_same_programs_bring_bits_over() -> None:
     assert missing == set()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user; the tests above ran as one")
 def test_an_ordinary_user_brings_over_no_more() -> None:
     assert as_ordinary_user("hostile._experiment", *listed(OPEN, OF_ONE_USER))["found"] == []

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ PACKAGE = Path(__file__).parent / "evolve_voronoi"
 ROOT = Path(__file__).parents[2]
 RUN = (
     "problem=circle_packing", "problem.params.n=4", "search.operators=[swap_lines,ast_edit]", "search.archive=voronoi",
-    "budget.evaluations=40", "executor.slots=1", "sandbox=none", "seed=3", "out=run",
+    "budget.evaluations=16", "executor.slots=1", "sandbox=none", "seed=3", "out=run",
 )  # fmt: skip
 
 
@@ -27,8 +28,8 @@ def site(tmp_path_factory):
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(dist)]
     subprocess.run(build, cwd=source, check=True, capture_output=True)
     (wheel,) = dist.glob("*.whl")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(target), str(wheel)]
-    subprocess.run(pip, check=True, capture_output=True)
+    with zipfile.ZipFile(wheel) as packed:  # all that installing it would do, in a tenth of the time
+        packed.extractall(target)
     return target
 
 
@@ -55,7 +56,7 @@ def folder(with_it, tmp_path_factory):
     place = tmp_path_factory.mktemp("runs")
     done = evolve("run", *RUN, "--json", cwd=place, env=with_it)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["measurements"] >= 39  # one may be kept back for the best
+    assert json.loads(done.stdout)["measurements"] >= 15  # one may be kept back for the best
     return place
 
 
@@ -86,7 +87,7 @@ def test_the_run_is_read_where_the_package_is_not(folder, with_it, without_it):
     assert answer("query", sql, cwd=folder, env=without_it) == answer("query", sql, cwd=folder, env=with_it)
 
 
-@pytest.mark.parametrize("words", [("resume", "run", "budget.evaluations=50"), ("ask", "run")])
+@pytest.mark.parametrize("words", [("resume", "run", "budget.evaluations=20"), ("ask", "run")])
 def test_who_would_drive_it_is_told_what_to_install(words, folder, without_it):
     before = sorted((path, path.stat().st_size) for path in (folder / "run" / "journal").iterdir())
     done = evolve(*words, cwd=folder, env=without_it)
@@ -98,9 +99,9 @@ def test_who_would_drive_it_is_told_what_to_install(words, folder, without_it):
 def test_it_goes_on_where_the_package_is_back(folder, with_it, without_it, tmp_path):
     copy = shutil.copytree(folder / "run", tmp_path / "run")
     assert evolve("status", str(copy), cwd=tmp_path, env=without_it).returncode == 0
-    done = evolve("resume", str(copy), "budget.evaluations=60", "--json", cwd=tmp_path, env=with_it)
+    done = evolve("resume", str(copy), "budget.evaluations=24", "--json", cwd=tmp_path, env=with_it)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["measurements"] >= 59
+    assert json.loads(done.stdout)["measurements"] >= 23
     assert json.loads(evolve("status", str(copy), "--json", cwd=tmp_path, env=with_it).stdout)["cells"] == 64
 
 

@@ -52,6 +52,7 @@ def test_a_function_to_be_made_faster_catches_who_only_looks_fast() -> None:
     assert sum(one.cheat for one in report.findings) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no compiler on this machine")
 def test_a_function_in_c_catches_who_only_looks_fast() -> None:
     report = tried("edit_distance_c", "own", time_s=60.0)
