@@ -49,6 +49,7 @@ def describe(opened: RunView, one: int, *, measurements: bool = False) -> Candid
         files=found.files,
         measurements=tuple(_measurement(stamped) for stamped in measured(opened, found.id)) if measurements else (),
         unchecked=opened.unchecked() if one == best_of(state) else None,
+        caveat=state.contract.caveat,
     )
 
 

@@ -103,6 +103,8 @@ def card_text(card: Card, cards: Cards) -> str:
     rows.append(("made", f"on {counted(card.occasions, 'separate occasion')}, over {duration(card.over_s)} in all"))
     if card.span_s is not None:
         rows.append(("span", f"{duration(card.span_s)} from the vault's first run to its last; what is slower it cannot have seen"))
+    if cards.caveat:
+        rows.append(("score", cards.caveat))
     rows.append(("where", f"sandbox {', '.join(card.tiers) or '-'}; machine {', '.join(card.machines) or '-'}"))
     if card.suspect:
         rows.append(("suspect", card.suspicion))
@@ -129,6 +131,8 @@ def exact_text(exact: Exact) -> str:
     rows = [(exact.status, f"{exact.candidate or '-'}: {exact.found}")]
     if exact.gain is not None and exact.seed_score is not None:
         rows.append(("gain", gain(exact.gain, exact.seed_score)))
+    if exact.caveat:
+        rows.append(("score", exact.caveat))
     return columns(rows)
 
 

@@ -174,6 +174,7 @@ def status_answer(opened: RunView) -> StatusAnswer:
         beyond=seen.beyond,
         unchecked=opened.unchecked(),
         evaluator=seen.evaluator,
+        caveat=contract.caveat,
     )
 
 
@@ -187,6 +188,8 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
         ("problem", f"{answer.problem}: {answer.goal} {answer.metric}"),
         ("sandbox", answer.tier),
     ]
+    if answer.caveat:
+        rows.append(("score", answer.caveat))
     if answer.seed_score is not None:
         rows.append(("seed", f"{number(answer.seed_score)} {answer.unit}".strip()))
     if answer.best_score is not None and answer.best_sd is not None:
@@ -237,6 +240,8 @@ def _candidate_rows(opened: RunView, answer: CandidateAnswer) -> list[tuple[str,
     rows = [("candidate", answer.id), ("status", answer.status)]
     if answer.score is not None and answer.sd is not None:
         rows.append((answer.metric, score(answer.score, answer.sd, answer.n, unit)))
+    if answer.caveat:
+        rows.append(("score", answer.caveat))
     if answer.unchecked is not None:
         rows.append(("better", unchecked_text(answer.unchecked)))
     if answer.gain is not None and answer.seed_score is not None and answer.operator != "seed" and answer.verdict != CONFIRMED:

@@ -37,10 +37,10 @@ def new(words: Namespace) -> int:
 
 
 def validate(words: Namespace) -> int:
+    from evolve.adapters._choose import adapter_notes, load_problem
     from evolve.cli.show._json import CheckAnswer, ValidateAnswer
     from evolve.config._compose import compose
     from evolve.engine._registry import need_machine
-    from evolve.problem._load import load_problem
     from evolve.validation._problem import candidate_files
     from evolve.validation._validate import report_on
 
@@ -53,6 +53,8 @@ def validate(words: Namespace) -> int:
     files = [Path(word) for word in words.FILE if word not in settings]
     config = compose([f"problem={words.PROBLEM}", *settings])
     problem = load_problem(config.problem.name, config.problem.params)
+    for note in adapter_notes(config.problem.name):
+        say(note)
     candidate = candidate_files(problem, files) if files else None
     if candidate is None and (words.against or words.quick or words.target is not None):
         raise UsageError("--against, --target and --quick are about a program; name its files: evolve validate PROBLEM FILE...")
@@ -60,6 +62,7 @@ def validate(words: Namespace) -> int:
     report = report_on(problem, config, candidate)
     checks = tuple(CheckAnswer(one.name, one.ok, one.found, one.remedy, one.hint) for one in report.checks)
     answer = ValidateAnswer(SCHEMA, report.problem, report.ok, checks, report.seed_score, report.noise_sd, report.cost_s)
+    answer = replace(answer, caveat=problem.contract.caveat)
     if not words.json:
         put(check_text(checks))
     if candidate is not None and report.ok and words.target is not None:
@@ -113,7 +116,7 @@ def _verdict_text(words: Namespace, answer: ValidateAnswer, what: str) -> str:
         ran = answer.race
         verdict = "beats" if ran.beaten else "is not shown to beat"
         how = ran.failed or f"{counted(len(ran.scores), 'run')}, e = {ran.e_value:.3g} (expected 100), t-test p = {ran.p_value:.3g}"
-        return f"\n{what} {verdict} {number(ran.target)}: {how}"
+        return f"\n{what} {verdict} {number(ran.target)}: {how}" + (f"; the score is {answer.caveat}" if answer.caveat else "")
     card = card_text(answer.card, answer.claims) if answer.card and answer.claims else ""
     exact = exact_text(answer.exact) if answer.exact else ""
     return f"\n{card or exact}\n\n{what} is {'confirmed' if answer.confirmed else 'not confirmed'} to be better."

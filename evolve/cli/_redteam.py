@@ -18,10 +18,10 @@ _SETTINGS = ("problem.params.", "sandbox=", "sandbox.tier=", "executor.slots=")
 
 def redteam(words: Namespace) -> int:
     from evolve._errors import UsageError
+    from evolve.adapters._choose import load_problem
     from evolve.config._compose import compose
     from evolve.engine._registry import n_slots, need_machine
     from evolve.execute import LocalExecutor
-    from evolve.problem._load import load_problem
     from evolve.redteam._bench import redteam_problem
 
     for word in words.SETTING:

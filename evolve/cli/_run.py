@@ -22,10 +22,13 @@ _EXIT = {"done": EXIT_DONE, "stopped": EXIT_DONE, "interrupted": EXIT_INTERRUPTE
 
 
 def run(words: Namespace) -> int:
+    from evolve.adapters._choose import adapter_notes
     from evolve.config._compose import compose
     from evolve.engine._session import start
 
     config = compose(words.SETTING)
+    for note in adapter_notes(config.problem.name):
+        say(note)
     return _driven(lambda view: start(config, hooks=[view.record], announce=view.announce), words.json)
 
 

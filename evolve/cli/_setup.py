@@ -47,10 +47,10 @@ def config(words: Namespace) -> int:
 
 
 def doctor(words: Namespace) -> int:
+    from evolve.adapters._choose import load_problem
     from evolve.cli._problems import check_text
     from evolve.cli.show._json import CheckAnswer, DoctorAnswer
     from evolve.evaluate import doctor as examine
-    from evolve.problem._load import load_problem
 
     imports = load_problem(words.PROBLEM, prepare=False).contract.candidate_imports if words.PROBLEM else ()
     checks = (_engine(), *(CheckAnswer(one.name, one.ok, one.found, one.remedy) for one in examine(imports)))
@@ -65,8 +65,8 @@ def doctor(words: Namespace) -> int:
 
 def _resolved(config: RunConfig) -> RunConfig:
     """With the problem's params and default budget filled in."""
+    from evolve.adapters._choose import load_problem
     from evolve.config._schema import BudgetConfig
-    from evolve.problem._load import load_problem
     from evolve.search._search import budget_of
 
     problem = load_problem(config.problem.name, config.problem.params, prepare=False)

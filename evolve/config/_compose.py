@@ -19,10 +19,10 @@ from typing import Any, get_args, get_type_hints
 
 from evolve._errors import ConfigError
 from evolve._plugins import offered
+from evolve.adapters._choose import load_problem
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
 from evolve.problem._contract import Param
 from evolve.problem._find import builtin_problems
-from evolve.problem._load import load_problem
 from evolve.problem._packaged import resource_folder
 
 PROBLEM = "problem"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolve._errors import ConfigError, UsageError
+from evolve.adapters._choose import load_problem as read_problem
 from evolve.config._schema import (
     GIVEN,
     BudgetConfig,
@@ -21,7 +22,6 @@ from evolve.config._schema import (
 )
 from evolve.engine._own_operators import GivenOperator, operator_text, own_operators
 from evolve.problem._contract import Param, Problem
-from evolve.problem._load import load_problem as read_problem
 
 if TYPE_CHECKING:
     from evolve.models import Provider
@@ -49,7 +49,8 @@ def load_problem(where: str | Path, /, **params: Param) -> Problem:
     """Read a problem: the folder, its contract, the packages and assets it needs.
 
     Args:
-        where: The name of a built-in problem, or a folder's path.
+        where: The name of a built-in problem, a folder's path, or ``ADAPTER:PATH``.  A folder that another engine's problem lies in
+            is converted.
         params: Values for its params; the others keep their defaults.
 
     Raises:

@@ -103,7 +103,7 @@ class Workshop:
         row, score = people.rows[number], people.shown(number)[0] if people.score(number) is not None else None
         told = state.memory.told.get(number)
         facts = [f"{contract.metric} = {people.sign * score!r} (goal: {contract.goal})"] if score is not None else []
-        facts += [f"{name} = {told.metrics[name]!r}" for name in contract.secondary if told is not None and name in told.metrics]
+        facts += [f"{name} = {told.metrics[name]!r}" for name in contract.metrics_of(told.metrics)] if told is not None else []
         parent = self.texts.files(people.rows[row.parents[0]].id) if row.parents else None
         return Case(files=self.texts.files(row.id), statement=self.problem.statement, facts=tuple(facts), parent=parent)
 

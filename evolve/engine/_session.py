@@ -33,6 +33,7 @@ from evolve._counted import counted
 from evolve._errors import UsageError
 from evolve._rng import fresh_secret
 from evolve._version import __version__
+from evolve.adapters._choose import load_problem
 from evolve.config._json import config_from_json, config_to_json
 from evolve.config._schema import RunConfig
 from evolve.engine._collector import rare_collections
@@ -56,7 +57,7 @@ from evolve.engine._registry import (
 from evolve.engine._requests import INTERRUPTED, budget_record
 from evolve.execute import Executor
 from evolve.problem._contract import Problem
-from evolve.problem._load import copy_problem, load_problem
+from evolve.problem._load import copy_problem
 from evolve.propose import Operator
 from evolve.runs import _checkpoint, _folder
 from evolve.runs._inbox import InboxWatcher, Request, withdraw

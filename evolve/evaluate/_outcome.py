@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import math
 import numbers
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -21,7 +22,9 @@ from evolve.problem._contract import INCOMPLETE, Contract
 MAX_FEEDBACK_CHARS = 4000
 MAX_REASON_CHARS = 400
 MAX_CURVE_POINTS = 4096
+MAX_METRICS = 64  # of any names
 _ZSTD_LEVEL = 3
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _EXACT = 2.0**53  # below it a float holds every whole number
 
 
@@ -63,7 +66,8 @@ def judge(outcome: object, contract: Contract, stage: str) -> Judged:
     ok = outcome.status is Status.OK
     complete = ok and stage == contract.stages[-1].name
     axes = tuple(axis.name for axis in contract.axes if axis.source == "outcome")
-    metrics, unmeasured = _named("metrics", outcome.metrics, contract.secondary, complete)
+    declared = _own_names(outcome.metrics) if contract.any_metrics else contract.secondary
+    metrics, unmeasured = _named("metrics", outcome.metrics, declared, complete)
     descriptors, unplaced = _named("descriptors", outcome.descriptors, axes, complete)
     held = [unmeasured[gate.metric] for gate in contract.gates if ok and gate.metric in unmeasured]
     if held:  # it might hide what the gate is there to stop
@@ -197,6 +201,16 @@ def _named(what: str, values: object, declared: tuple[str, ...], complete: bool)
         except OutcomeError as error:
             wrong[name] = str(error)
     return found, wrong
+
+
+def _own_names(values: object) -> tuple[str, ...]:
+    """The names that an evaluator chose itself, where any may be: words, and not too many."""
+    names = tuple(values) if isinstance(values, Mapping) else ()
+    if bad := [name for name in names if not isinstance(name, str) or not _WORD.match(name)]:
+        raise OutcomeError(f"metrics has {bad[0]!r}, expected names of letters, digits and _")
+    if len(names) > MAX_METRICS:
+        raise OutcomeError(f"metrics has {len(names)} numbers, expected at most {MAX_METRICS}")
+    return names
 
 
 def _text(what: str, value: object) -> str:

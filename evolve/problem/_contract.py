@@ -14,6 +14,7 @@ from archive import AxisInfo, Needs, ProblemInfo, Start
 Param = float | int | str | bool
 MAX_BYTES = 1 << 24  # the most that a contract may allow a program, all files together
 CONFIRM_SHARE = 0.3  # of the budget
+PRINTED = "printed by code that shares a process with the candidate"
 INCOMPLETE = "incomplete: "  # how the reason of an ok measurement begins that lacks a declared number
 
 
@@ -110,7 +111,8 @@ class Contract:
 
     ``frame`` is ``none`` (the score does not depend on what was spent), ``wall``, ``calls`` or ``cpu_budget`` (CPU at most 1.10 x
     the seed program's).  ``max_artifact_bytes`` bounds one artifact.  ``meaningful_comments`` is what comments begin with that make
-    another program, besides directives; "" makes all count.
+    another program, besides directives; "" makes all count.  ``any_metrics``: the evaluator returns further numbers by any name.
+    ``scored_inside`` is a folder of the problem whose code runs in the sandbox alone, and gives the score there.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Contract:
     goal: str  # maximize | minimize
     unit: str = ""
     secondary: tuple[str, ...] = ()
+    any_metrics: bool = False
     noisy: bool = False
     frame: str = "none"
     params: Mapping[str, Param] = field(default_factory=dict)
@@ -138,10 +141,20 @@ class Contract:
     max_artifact_bytes: int = 65536
     budget: Budget = Budget()
     gates: tuple[Gate, ...] = ()
+    scored_inside: str = ""
 
     @property
     def maximize(self) -> bool:
         return self.goal == "maximize"
+
+    @property
+    def caveat(self) -> str:
+        """What must stand beside every score of the problem; "" where nothing must."""
+        return PRINTED if self.scored_inside else ""
+
+    def metrics_of(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
+        """The names in ``metrics`` that are the problem's, in its order."""
+        return tuple(sorted(metrics)) if self.any_metrics else tuple(name for name in self.secondary if name in metrics)
 
     def stage(self, name: str) -> Stage:
         return next(stage for stage in self.stages if stage.name == name)

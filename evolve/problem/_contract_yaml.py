@@ -23,6 +23,7 @@ WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 TOOL = re.compile(r"(cc|make)\Z")
+ANY = "any"  # secondary: any
 GOALS = ("maximize", "minimize")
 FRAMES = ("none", "wall", "calls", "cpu_budget")
 MAX_CELLS = 10_000_000
@@ -33,7 +34,7 @@ WEEK_S = 7 * 24 * 3600.0
 TOP_KEYS = (
     "name", "metric", "goal", "unit", "secondary", "noise", "frame", "params", "editable", "may_add_files", "max_bytes",
     "meaningful_comments", "candidate_imports", "toolbox", "requires", "environment", "assets", "stages", "descriptors",
-    "cells_keep", "artifacts", "max_artifact_bytes", "budget", "gates",
+    "cells_keep", "artifacts", "max_artifact_bytes", "budget", "gates", "scored_inside",
 )  # fmt: skip
 STAGE_KEYS = (
     "name", "time_s", "cpu_s", "memory_mib", "cpus", "gpus", "exclusive", "calibrated", "start", "block", "pass_score",
@@ -108,7 +109,8 @@ def read_contract(path: Path) -> ContractFile:
         metric=top.word("metric", WORD, "the score's name (letters, digits and _)", "metric: score"),
         goal=top.choice("goal", GOALS),
         unit=top.text("unit", ""),
-        secondary=top.words("secondary", WORD),
+        secondary=_secondary(top),
+        any_metrics=top.values.get("secondary") == ANY,
         noisy=top.choice("noise", ("deterministic", "noisy"), "deterministic") == "noisy",
         frame=top.choice("frame", FRAMES, "none"),
         params={name: rule.default for name, rule in rules.items()},
@@ -129,6 +131,7 @@ def read_contract(path: Path) -> ContractFile:
         max_artifact_bytes=top.integer("max_artifact_bytes", 65536, 1, 1 << 24),
         budget=_budget(top),
         gates=_gates(top),
+        scored_inside=_scored_inside(top),
     )
     _cross_check(top, contract)
     return ContractFile(contract, rules, document)
@@ -208,6 +211,17 @@ def _axes(top: Section) -> tuple[Axis, ...]:
     return tuple(axes)
 
 
+def _secondary(top: Section) -> tuple[str, ...]:
+    return () if top.values.get("secondary") == ANY else top.words("secondary", WORD)
+
+
+def _scored_inside(top: Section) -> str:
+    value = top.values.get("scored_inside", "")
+    if value and (not isinstance(value, str) or not NAME.match(value) or value in ("seed", "redteam")):
+        raise top.error("scored_inside", "a folder of the problem whose code scores inside the sandbox", "write for example inside")
+    return str(value or "")
+
+
 def _environment(top: Section) -> tuple[str, ...]:
     names = top.words("environment", VARIABLE)
     if own := [name for name in names if name in OWN]:
@@ -253,7 +267,7 @@ def _budget(top: Section) -> Budget:
 
 def _gates(top: Section) -> tuple[Gate, ...]:
     """Bounds on measured numbers.  Several may name one metric, each with its own reason."""
-    metrics = (top.values.get("metric"), *top.words("secondary", WORD))
+    metrics = (top.values.get("metric"), *_secondary(top))
     gates = []
     for one in top.sections("gates", GATE_KEYS):
         floor, ceiling = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -46,7 +46,11 @@ def check_files(problem: Problem) -> list[Check]:
     if not any(path.startswith("redteam/") for path in paths):
         found = "no redteam/ folder"
         checks.append(Check("redteam", False, found, "add a program that cheats, and see that it is refused", hint=True))
-    faults = [check for path in paths if _is_trusted_code(path) for check in _check_trust(problem, path, paths)]
+    if contract.caveat:
+        remedy = "write an evaluate.py that computes the score from what the candidate returns; docs/how-to/write-a-problem.md"
+        checks.append(Check("score", False, f"{contract.caveat}: one that forges it is not seen", remedy, hint=True))
+    trusted = [path for path in paths if _is_trusted_code(problem, path)]
+    faults = [check for path in trusted for check in _check_trust(problem, path, trusted)]
     return checks + (faults or [Check("trust", True, "the trusted code neither imports the seed program nor runs text or pickles")])
 
 
@@ -63,18 +67,19 @@ def _check_axes(problem: Problem) -> list[Check]:
     return checks or [Check("descriptors", True, ", ".join(f"{axis.name} ({axis.bins} bins)" for axis in axes))]
 
 
-def _is_trusted_code(path: str) -> bool:
-    return path.endswith(".py") and not path.startswith(("seed/", "redteam/"))
+def _is_trusted_code(problem: Problem, path: str) -> bool:
+    inside = problem.contract.scored_inside
+    return path.endswith(".py") and not path.startswith(("seed/", "redteam/", *([f"{inside}/"] if inside else ())))
 
 
-def _check_trust(problem: Problem, path: str, paths: tuple[str, ...]) -> Iterator[Check]:
+def _check_trust(problem: Problem, path: str, trusted: Sequence[str]) -> Iterator[Check]:
     """Places where trusted code might run what a candidate wrote."""
     try:
         tree = ast.parse((problem.folder / path).read_bytes())
     except (SyntaxError, ValueError) as error:
         yield Check("trust", False, f"{path} does not parse: {error}", "mend it")
         return
-    own = {PurePosixPath(one).stem for one in paths if _is_trusted_code(one)}
+    own = {PurePosixPath(one).stem for one in trusted}
     theirs = {PurePosixPath(name).parts[0].removesuffix(".py") for name in problem.seed} - own
     for node in ast.walk(tree):
         where = f"{path}, line {getattr(node, 'lineno', 0)}"

@@ -103,6 +103,7 @@ class Cards:
     """All claims of a run, and what they have in common.
 
     ``expected_false`` bounds how many claims the gate's level lets through by chance, over all openings so far.
+    ``caveat`` is what must stand beside every one: that the score is not computed by trusted code ("" where it is).
     """
 
     problem: str
@@ -116,6 +117,7 @@ class Cards:
     openings: int
     expected_false: float
     cards: tuple[Card, ...]
+    caveat: str = ""
 
 
 @dataclass(slots=True)
@@ -186,6 +188,7 @@ def report_cards(state: ProblemState, problem: Problem, records: Iterable[Stampe
         openings=len(opened),
         expected_false=state.docket.expected_false,
         cards=tuple(cards),
+        caveat=contract.caveat,
     )
 
 

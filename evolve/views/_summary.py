@@ -142,6 +142,7 @@ class Summary:
     models: ModelUse = field(default_factory=ModelUse)
     evaluator: EvaluatorFaults = EvaluatorFaults()
     unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
+    caveat: str = ""  # what must stand beside every score: that it is not computed by trusted code
 
 
 def best_of(state: ProblemState) -> int | None:
@@ -255,6 +256,7 @@ def summarise(run: RunDir, problem: Problem, state: ProblemState, status: str, w
         models=model_use(state),
         evaluator=evaluator_faults(state),
         unchecked=unchecked(state, number, now, run=str(run.path)),
+        caveat=state.contract.caveat,
     )
 
 

@@ -12,7 +12,7 @@ import math
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archive import Measured, Status, difference, find_records
@@ -40,6 +40,7 @@ class Exact:
     seed_score: float | None
     found: str
     gain: float | None = None
+    caveat: str = ""  # what must stand beside it: that the score is not computed by trusted code
 
     @property
     def holds(self) -> bool:
@@ -49,6 +50,10 @@ class Exact:
 
 def verify_best(run: RunDir, problem: Problem, state: ProblemState) -> Exact:
     """Verify the best program of a run again."""
+    return replace(_verified(run, problem, state), caveat=problem.contract.caveat)
+
+
+def _verified(run: RunDir, problem: Problem, state: ProblemState) -> Exact:
     people, number = state.population, best_of(state)
     score = people.score(number) if number is not None else None
     seed = people.score(SEED) if people.rows else None

@@ -51,6 +51,7 @@ budget: {wall_s: 60, evaluations: 10}
 gates:
   - {metric: loss, floor: 0.5, why: entropy of the text}
   - {metric: tokens, floor: 0, ceiling: 1000, why: so many were served}
+scored_inside: inside
 """
 
 
@@ -63,6 +64,23 @@ def test_name_metric_and_goal_are_enough(tmp_path: Path) -> None:
     contract = contract_of(MINIMAL, tmp_path)
     assert (contract.name, contract.metric, contract.maximize, contract.noisy) == ("tiny", "score", True, False)
     assert [stage.name for stage in contract.stages] == ["full"]
+
+
+def test_who_computes_the_score_is_said_where_it_is_not_trusted_code(tmp_path: Path) -> None:
+    assert contract_of(FULL, tmp_path).caveat == "printed by code that shares a process with the candidate"
+    assert contract_of(MINIMAL, tmp_path).caveat == ""
+    for wrong in ("seed", "../x", "[a]", "redteam"):
+        with pytest.raises(ProblemError, match="scored_inside: expected a folder of the problem"):
+            contract_of(f"{MINIMAL}scored_inside: {wrong}\n", tmp_path)
+
+
+def test_further_numbers_may_have_any_names(tmp_path: Path) -> None:
+    some, any_ = contract_of(FULL, tmp_path), contract_of(f"{MINIMAL}secondary: any\n", tmp_path)
+    found = {"size": 1.0, "params": 2.0, "tokens": 3.0}
+    assert some.metrics_of(found) == ("tokens", "params")
+    assert any_.metrics_of(found) == ("params", "size", "tokens")
+    with pytest.raises(ProblemError, match="gates"):
+        contract_of(f"{MINIMAL}secondary: any\ngates: [{{metric: size, floor: 0, why: x}}]\n", tmp_path)
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:

@@ -70,6 +70,8 @@ def ending(summary: Summary, state: ProblemState, texts: TextStore) -> str:
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
     if models := models_text(summary.models, state.run.budget):
         rows.append(("models", models))
+    if summary.caveat:
+        rows.append(("score", summary.caveat))
     if summary.tier != "strict":
         rows.append(("sandbox", "none: nothing kept the candidates from reaching the score"))
     rows.append(("run", summary.run))

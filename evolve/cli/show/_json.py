@@ -71,6 +71,7 @@ class StatusAnswer:
     not_deterministic: str = ""
     beyond: str = ""
     unchecked: Unchecked | None = None  # better scores that wait to be given by a fresh process, and what to type
+    caveat: str = ""  # what must stand beside every score
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class CandidateAnswer:
     expected: str = ""
     plan: str = ""
     unchecked: Unchecked | None = None  # of the best: better scores that wait to be given by a fresh process
+    caveat: str = ""  # what must stand beside every score
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,7 @@ class ValidateAnswer:
     claims: Cards | None = None
     exact: Exact | None = None
     race: Race | None = None
+    caveat: str = ""  # what must stand beside every score
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,6 +216,8 @@ def header(announcement: Announcement) -> list[tuple[str, str]]:
     lines += _model_lines(announcement)
     if contract.noisy:
         lines.append(("confirm", f"{100 * state.run.budget.confirm:.0f} % of the budget is set aside to confirm improvements"))
+    if contract.caveat:
+        lines.append(("score", contract.caveat))
     lines.append(("sandbox", "strict" if state.run.tier == "strict" else _NO_WALLS))
     lines.append(("end", f"Ctrl-C, or from elsewhere: evolve stop {shlex.quote(str(announcement.run))}"))
     return lines

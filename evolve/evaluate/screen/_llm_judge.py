@@ -116,7 +116,7 @@ def quarantine_reason(opinion: Opinion) -> str:
 def facts_of(result: Measurement, contract: Contract) -> tuple[str, ...]:
     """What was measured, in lines for a case.  No text of the candidate's is among them."""
     facts = [f"{contract.metric} = {result.score!r} {contract.unit}".strip() + f" (goal: {contract.goal})"]
-    facts += [f"{name} = {result.metrics[name]!r}" for name in contract.secondary if name in result.metrics]
+    facts += [f"{name} = {result.metrics[name]!r}" for name in contract.metrics_of(result.metrics)]
     facts.append(f"it took {result.wall_s:.4g} s, {result.cpu_s:.4g} s of CPU and {result.memory_mib:.4g} MiB")
     return (*facts, f"its text shows: {', '.join(result.signals) or 'nothing unusual'}")
 

@@ -1,0 +1,99 @@
+"""Scores a program by an OpenEvolve evaluator, which runs in the sandbox and in the candidate's process, as it does there.
+
+Nothing of the folder inside/theirs is imported here.  What comes back is bytes of a process that the candidate is part of: it is
+read strictly, and the score is what that process says, no more.
+"""
+
+import json
+import math
+import re
+
+from evolve import Outcome, Status, Trial
+
+MOST_BYTES = 1 << 18
+MOST_METRICS = 64
+SCORE = "combined_score"
+WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+NO_RESULT = {"error", "timeout", "stage1_passed", "stage2_passed", "stage3_passed"}  # what stands in a failure's place
+MISSING = re.compile(r"No module named '([\w.]+)'")
+
+
+def evaluate(trial: Trial) -> Outcome:
+    inside = trial.problem / "inside"
+    options = json.loads((inside / "options.json").read_text(encoding="utf-8"))
+    functions = options["stages"][trial.stage]
+    reply = trial.sandbox.run(
+        ["python", "/input/runner.py", f"/work/{options['program']}", ",".join(functions), str(trial.seed)],
+        inputs={path.relative_to(inside).as_posix(): path for path in sorted(inside.rglob("*")) if path.is_file()},
+        outputs={"result.json": MOST_BYTES},
+    )
+    if not reply.ok:
+        return reply.outcome()
+    answer = read(reply.files["result.json"])
+    if answer is None:
+        return Outcome.fail(Status.INVALID, "what came back of the evaluator is of no form that its runner writes")
+    if answer["unloaded"]:
+        raise RuntimeError(f"evaluator.py cannot be loaded in the sandbox: {answer['unloaded']}{advice(answer['unloaded'])}")
+    if answer["raised"]:
+        return Outcome.fail(Status.CRASH, answer["raised"] + advice(answer["raised"]), answer["trace"])
+    return outcome_of(answer, options, last=trial.stage == list(options["stages"])[-1])
+
+
+def outcome_of(answer, options, *, last):
+    """The score as OpenEvolve computes it, and the other numbers; what it takes for a failure is one here."""
+    metrics, texts, ignored = answer["metrics"], answer["texts"], answer["ignored"]
+    feedback = "\n".join(
+        [*(f"{name}: {text}" for name, text in texts.items()), *(f"{name} is {kind}, no number" for name, kind in ignored.items())]
+    )
+    error = texts.get("error", "").strip()
+    if SCORE in ignored:
+        return Outcome.fail(Status.INVALID, f"{SCORE} is of type {ignored[SCORE]}, expected a float", feedback)
+    if not metrics.keys() - NO_RESULT:
+        return Outcome.fail(Status.CHECKS_FAILED, error or "the evaluator returned no metric", feedback)
+    score = fitness(metrics, options["features"] if last else ["error"])
+    if not math.isfinite(score):
+        return Outcome.fail(Status.INVALID, f"the score is {score}", feedback)
+    if error and score <= 0:  # evaluators that catch everything say so with a zero
+        return Outcome.fail(Status.CHECKS_FAILED, error + advice(error), feedback)
+    told = {name: value for name, value in metrics.items() if name != SCORE and WORD.match(name) and math.isfinite(value)}
+    return Outcome(score=score, metrics=dict(list(told.items())[:MOST_METRICS]), feedback=feedback)
+
+
+def fitness(metrics, left_out):
+    """``combined_score``; without one, the mean of all numbers but those left out (of all, where that leaves none)."""
+    if SCORE in metrics:
+        return metrics[SCORE]
+    counted = [value for name, value in metrics.items() if name not in left_out and not math.isnan(value)]
+    counted = counted or [value for value in metrics.values() if not math.isnan(value)]
+    return sum(counted) / len(counted) if counted else 0.0
+
+
+def advice(text):
+    found = MISSING.search(text)
+    return f"; type: pip install {found[1].partition('.')[0]}" if found else ""
+
+
+def read(data):
+    """The answer, checked; the numbers of several stages laid over each other as OpenEvolve does.  None where it is of no form."""
+    try:
+        found = json.loads(data.decode("utf-8"))
+        calls = found["calls"]
+        answer = {key: text_of(found.get(key, "")) for key in ("unloaded", "raised", "trace")}
+        answer |= {"metrics": {}, "texts": {}, "ignored": {}}
+        for at, call in enumerate(calls):
+            if "wrong" in call:
+                answer["texts"]["error"] = f"the evaluator returned {text_of(call['wrong'])}, expected a mapping"
+                continue
+            numbers = {text_of(name): float(text_of(value)) for name, value in call["metrics"].items()}
+            answer["metrics"] |= {name: value for name, value in numbers.items() if name != "error" or not at}
+            for key in ("texts", "ignored"):
+                answer[key] |= {text_of(name): text_of(value) for name, value in call[key].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return answer
+
+
+def text_of(value):
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
