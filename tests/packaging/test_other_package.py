@@ -1,4 +1,4 @@
-"""A package of somebody else adds an operator and an archive: installed, named in a run, taken away again."""
+"""A package of somebody else adds an operator, an archive, an executor, an adapter: installed, named in a run, taken away again."""
 
 from __future__ import annotations
 
@@ -114,6 +114,31 @@ def test_who_names_none_of_it_has_no_part_of_it(folder, with_it, tmp_path):
     done = evolve("config", *RUN[:-1], "--json", cwd=tmp_path, env=with_it)
     plugins = {"operator swap_lines": "evolve-voronoi", "archive voronoi": "evolve-voronoi"}
     assert json.loads(done.stdout)["config"]["plugins"] == plugins
+
+
+def test_a_problem_of_its_own_form_is_searched_and_outlives_the_package(with_it, without_it, tmp_path):
+    form = tmp_path / "halves"
+    form.mkdir()
+    (form / "fit.py").write_text("def f(x):\n    return 0.2 * x + 0.9\n")
+    (form / "table.csv").write_text("0,1\n1,1.5\n2,2\n")
+    words = ("problem=halves", "executor=named", "executor.slots=1", "sandbox=none", "budget.evaluations=20", "out=run")
+    env = {"EVOLVE_CACHE": str(tmp_path / "cache"), "MACHINE": "theirs"}
+    done = evolve("run", *words, "--json", cwd=tmp_path, env=with_it | env)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["best_score"] < found["seed_score"] == pytest.approx(0.7)
+    assert done.stderr.startswith("halves is read as a table to fit.\n")
+    machines = answer("query", "SELECT DISTINCT machine FROM measurements", cwd=tmp_path, env=with_it)
+    assert machines["rows"] == [["theirs"]]
+    done = evolve("validate", "halves", cwd=tmp_path, env=without_it | env)
+    assert (done.returncode, "Other forms that are understood: openevolve;" in done.stderr) == (2, True)
+    shutil.rmtree(form)
+    shutil.rmtree(tmp_path / "cache")
+    done = evolve("resume", "run", "budget.evaluations=25", "--json", cwd=tmp_path, env=with_it | env)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["measurements"] > found["measurements"]
+    done = evolve("validate", "run/problem", "sandbox=none", "--json", cwd=tmp_path, env=without_it | env)
+    assert json.loads(done.stdout)["ok"]
 
 
 def test_the_packages_own_tests_pass(with_it, tmp_path):
