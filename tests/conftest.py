@@ -14,6 +14,8 @@ _SETTINGS = ("EVOLVE_", "HYDRA_", "ANTHROPIC_", "OPENAI_", "RAY_", "PYTHONWARNIN
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """The whole suite runs in two processes, each with half of it in order; what is named runs in this one, as does ``-n 0``."""
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.usepdb
+    if "PYTEST_XDIST_WORKER" in os.environ:  # this is one of the two, and must not start two more
+        return
     if whole and config.pluginmanager.hasplugin("xdist") and config.option.numprocesses is None:
         config.option.numprocesses, config.option.dist = 2, "worksteal"
 
