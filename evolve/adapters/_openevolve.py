@@ -23,9 +23,9 @@ from evolve.problem._strict_yaml import read_yaml
 EVALUATOR, OWN_KEYS = "evaluator.py", "evolve.yaml"
 _TEXTS = Path(__file__).parent / "texts"
 _KEPT_KEYS = ("name", "metric", "goal", "scored_inside")  # what evolve.yaml does not decide
-_LEFT_OUT = ("openevolve_output", "output", "checkpoints")  # what runs of OpenEvolve leave beside it
+_LEFT_OUT = "openevolve_output"  # what runs of OpenEvolve leave beside it
 _MOST_LOOKED = 1 << 20
-_MEMORY_MIB = 2048
+_MEMORY_MIB, _LEAST_BYTES = 2048, 65536
 
 
 class OpenEvolve:
@@ -56,30 +56,24 @@ class OpenEvolve:
         config, evaluator = read_config(path / CONFIG_FILE), read_python(path / EVALUATOR)
         if "evaluate" not in evaluator.functions:
             raise ProblemError(f"{path / EVALUATOR}: expected a function evaluate(program_path), found none; define it.")
-        theirs = into / "inside" / "theirs"
-        theirs.mkdir(parents=True)
-        copy_pieces(path, [one for one in scan(path) if one.path.split("/", 1)[0] not in _LEFT_OUT], theirs)
         stages = _stages(config, evaluator)
         parts = [evaluator, *([read_python(program)] if program.suffix == ".py" else [])]
-        needed, optional, notes = _packages(path, parts)
+        needed, optional, absent = _packages(path, parts)
         options = {
             "program": program.name,
             "stages": {name: functions for name, (functions, _) in stages.items()},
             "features": config.features,
             "arguments": config.arguments,
             "numpy": "numpy" in {*needed, *optional},
+            "absent": absent,
         }
-        (into / "inside" / "options.json").write_text(json.dumps(options, indent=1), encoding="utf-8")
-        shutil.copyfile(_TEXTS / "openevolve_runner.py", into / "inside" / "runner.py")
-        shutil.copyfile(_TEXTS / "openevolve_evaluate.py", into / "evaluate.py")
-        (into / "seed").mkdir()
-        shutil.copyfile(program, into / "seed" / program.name)
-        contract = {
+        contract: dict[str, object] = {
             "name": _name(path),
             "metric": "combined_score",
             "goal": "maximize",
             "secondary": "any",
             "noise": "noisy" if any(one.drawn for one in parts) else "deterministic",
+            "max_bytes": max(_LEAST_BYTES, 2 * program.stat().st_size),
             "candidate_imports": [*needed, *optional],
             "stages": [
                 {"name": name, "time_s": config.timeout_s * len(functions), "memory_mib": _MEMORY_MIB, **limit}
@@ -87,11 +81,24 @@ class OpenEvolve:
             ],
             "scored_inside": "inside",
         }
-        own = _own_keys(path)
-        (into / "problem.yaml").write_text(json.dumps({**contract, **own}, indent=1), encoding="utf-8")
+        contract |= _own_keys(path, list(stages))
+        _write(into, path, program, options, contract)
         (into / "statement.md").write_text(_statement(config, program.name), encoding="utf-8")
-        write_notes(into, [*_said(path, {**contract, **own}), *notes, *config.hints, *_unused(config)])
+        write_notes(into, [*_said(path, contract, absent), *config.hints, *_unused(config)])
         return into
+
+
+def _write(into: Path, path: Path, program: Path, options: Mapping[str, object], contract: Mapping[str, object]) -> None:
+    """The files, but for what is said of them.  JSON is YAML."""
+    theirs = into / "inside" / "theirs"
+    theirs.mkdir(parents=True)
+    copy_pieces(path, [one for one in scan(path) if one.path.split("/", 1)[0] != _LEFT_OUT], theirs)
+    shutil.copyfile(_TEXTS / "openevolve_runner.py", into / "inside" / "runner.py")
+    shutil.copyfile(_TEXTS / "openevolve_evaluate.py", into / "evaluate.py")
+    (into / "seed").mkdir()
+    shutil.copyfile(program, into / "seed" / program.name)
+    for place, values in (("inside/options.json", options), ("problem.yaml", contract)):
+        (into / place).write_text(json.dumps(values, indent=1), encoding="utf-8")
 
 
 def _initial_program(path: Path) -> Path | None:
@@ -118,8 +125,8 @@ def _stages(config: OpenEvolveConfig, evaluator: PythonFile) -> dict[str, tuple[
     return {f"stage{at + 1}": (staged[: at + 1], limits[at] if at < n - 1 else {}) for at in range(n)}
 
 
-def _packages(path: Path, parts: list[PythonFile]) -> tuple[list[str], list[str], list[str]]:
-    """Distributions that the sandbox must show, those it shows because they are here, and what is to be said of the others."""
+def _packages(path: Path, parts: list[PythonFile]) -> tuple[list[str], list[str], dict[str, str]]:
+    """Distributions that the sandbox must show, those it shows because they are here, and what to install for other modules."""
     local = {one.stem for one in path.glob("*.py")} | {one.name for one in path.iterdir() if one.is_dir()} | {"openevolve"}
     needed = frozenset().union(*(one.needed for one in parts)) - local
     imported = frozenset().union(*(one.imported for one in parts)) - local - needed
@@ -128,8 +135,7 @@ def _packages(path: Path, parts: list[PythonFile]) -> tuple[list[str], list[str]
             imported |= _imported_by(one) - local - needed
     there, lacking = distributions(needed)
     optional, absent = distributions(imported)
-    notes = [f"{name} is imported somewhere and not installed: pip install {package}." for name, package in absent.items()]
-    return [*there, *lacking.values()], [one for one in optional if one not in there], notes
+    return [*there, *lacking.values()], [one for one in optional if one not in there], absent
 
 
 def _imported_by(path: Path) -> frozenset[str]:
@@ -139,8 +145,8 @@ def _imported_by(path: Path) -> frozenset[str]:
         return frozenset()
 
 
-def _own_keys(path: Path) -> dict[str, object]:
-    """What ``evolve.yaml`` says of the contract.
+def _own_keys(path: Path, stages: list[str]) -> dict[str, object]:
+    """What ``evolve.yaml`` says of the contract; its stages must be those that there are.
 
     Raises:
         ProblemError: it decides what is OpenEvolve's, or what this form is.
@@ -150,6 +156,9 @@ def _own_keys(path: Path) -> dict[str, object]:
     found = read_yaml(path / OWN_KEYS)
     if taken := [key for key in found if key in _KEPT_KEYS]:
         raise ProblemError(f"{OWN_KEYS}: {taken[0]} is not to be chosen for an OpenEvolve problem; remove it.")
+    own = found.get("stages")
+    if isinstance(own, list) and [one.get("name") if isinstance(one, dict) else one for one in own] != stages:
+        raise ProblemError(f"{OWN_KEYS}: stages: expected those of the evaluator, {', '.join(stages)}, found others; name these.")
     return found
 
 
@@ -161,10 +170,14 @@ def _statement(config: OpenEvolveConfig, program: str) -> str:
     return f"{config.system_message.strip()}\n\n{rule}" if config.system_message.strip() else rule
 
 
-def _said(path: Path, contract: Mapping[str, object]) -> Iterator[str]:
+def _said(path: Path, contract: Mapping[str, object], absent: Mapping[str, str]) -> Iterator[str]:
     yield f"{path.name} is read as an OpenEvolve problem; the score is printed by code that shares a process with the candidate."
     other = f"write the other (noise: ...) into {OWN_KEYS} beside it"
     yield f"Its scores are taken to be {contract['noise']}; if they are not, {other}."
+    if (path / _LEFT_OUT).exists():
+        yield f"{_LEFT_OUT} in it is left out."
+    for name, package in absent.items():
+        yield f"{name} is imported somewhere and not installed: pip install {package}."
 
 
 def _unused(config: OpenEvolveConfig) -> Iterator[str]:

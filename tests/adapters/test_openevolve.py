@@ -104,6 +104,8 @@ def test_a_cascade_becomes_stages(tmp_path: Path, config: str, stages: list[obje
         ({"evaluator": WHOLE + "(\n"}, "evaluator.py: expected Python, found a mistake"),
         ({"evaluator": "def evaluate(\n" + "(" * 500}, "evaluator.py: expected Python that nests as people write it"),
         ({"evolve__yaml": "scored_inside: x\n"}, "evolve.yaml: scored_inside is not to be chosen for an OpenEvolve problem"),
+        ({"evolve__yaml": "stages: [{name: one}]\n"}, "evolve.yaml: stages: expected those of the evaluator, full, found others"),
+        ({"program": "x = 1\n(\n"}, "initial_program.py: expected Python, found a mistake"),
         ({"evolve__yaml": "nois: noisy\n"}, "did you mean noise?"),
     ],
 )
@@ -152,14 +154,16 @@ def test_noise_is_read_from_the_files_and_may_be_said(tmp_path: Path, drawn: str
 # ------------------------------------------------------------------------------------------------ the score
 
 
-def outcome(scoring, *calls: dict[str, object], features: tuple[str, ...] = (), last: bool = True):
+def outcome(scoring, *calls: dict[str, object], features: tuple[str, ...] = (), **more: object):
     whole = [{"metrics": {}, "texts": {}, "ignored": {}, **call} for call in calls]
     answer = scoring.read(
         json.dumps(
             {"calls": [{**call, "metrics": {name: repr(value) for name, value in call["metrics"].items()}} for call in whole]}
         ).encode()
     )
-    return scoring.outcome_of(answer, {"features": list(features)}, last=last)
+    return scoring.outcome_of(
+        answer, {"features": list(features), "absent": more.get("absent", {})}, last=True, log=more.get("log", "")
+    )
 
 
 @pytest.mark.parametrize(
@@ -207,6 +211,32 @@ def test_what_is_no_score_is_a_failure_and_never_a_number(scoring, call: dict[st
     found = outcome(scoring, call)
     assert (found.status, found.score) == (status, None)
     assert found.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("score", "more", "reason"),
+    [
+        (0.0, {"log": "Error: No module named 'jax'\n"}, "No module named 'jax'; type: pip install jax"),
+        (
+            0.0,
+            {"absent": {"cv2": "opencv-python"}},
+            "the score is 0, and cv2 is not installed, which it imports; type: pip install opencv-python",
+        ),
+        (0.5, {"log": "No module named 'jax'", "absent": {"jax": "jax"}}, ""),
+        (-1.0, {"absent": {"jax": "jax"}}, ""),
+        (0.0, {}, ""),
+    ],
+)
+def test_a_zero_of_a_missing_package_is_no_score_and_a_true_one_is(
+    scoring, score: float, more: dict[str, object], reason: str
+) -> None:
+    found = outcome(scoring, {"metrics": {"combined_score": score}}, **more)
+    assert (found.score, found.reason) == (None if reason else score, reason)
+
+
+def test_what_is_not_kept_is_named(scoring) -> None:
+    found = outcome(scoring, {"metrics": {"combined_score": 1.0, "odd name": 1.0, "a": math.inf}, "ignored": {"list": "list"}})
+    assert (found.metrics, found.feedback) == ({}, "list is of type list\nnot kept as metrics: a, odd name")
 
 
 def test_a_score_above_zero_stands_beside_words_of_an_error(scoring) -> None:

@@ -83,7 +83,7 @@ def test_results_and_artifacts_arguments_and_coroutines(tmp_path: Path, sandbox:
     config = "evaluator: {evaluator_args: {bonus: 2.0}}\n"
     found = measured(write_form(tmp_path / "p", evaluator=LOAD + RESULT, config=config), sandbox)
     assert (found.status, found.score, found.metrics) == (Status.OK, 2 / 4.5, {"distance": 3.5})
-    assert found.feedback == "artifact where: far away by 3.5\nartifact raw: bytes"
+    assert found.feedback == "artifact where: far away by 3.5\nartifact raw: bytes\nnot kept as metrics: odd name"
 
 
 def test_the_stages_of_a_cascade_are_run_one_after_the_other(tmp_path: Path) -> None:
@@ -92,6 +92,28 @@ def test_the_stages_of_a_cascade_are_run_one_after_the_other(tmp_path: Path) -> 
     run.optimize()
     results = [one.record.result for one in read_journal(tmp_path / "r") if isinstance(one.record, Measured)]
     assert {(one.stage, one.score) for one in results if one.candidate == run.initial.id} == {("stage1", 1.0), ("stage2", 1 / 4.5)}
+
+
+def test_an_initial_program_that_a_threshold_stops_is_told(tmp_path: Path, said) -> None:
+    config = "evaluator: {cascade_thresholds: [1.5]}\n"
+    form = write_form(tmp_path / "p", evaluator=STAGED, config=config)
+    told = said("validate", str(form), "sandbox=none", code=1)
+    assert "the seed program scores 1.0 at stage stage1 and must reach 1.5" in told
+    words = (f"problem={form}", "sandbox=none", "budget.evaluations=5", "executor.slots=1", f"out={tmp_path / 'r'}", "--json")
+    found = json.loads(said("run", *words))
+    assert (found["seed_score"], found["best_score"]) == (1 / 4.5, 1 / 4.5)
+    results = [one.record.result for one in read_journal(tmp_path / "r") if isinstance(one.record, Measured)]
+    assert {one.stage for one in results if one.candidate != results[0].candidate} == {"stage1"}
+
+
+def test_a_program_in_another_language_is_text_for_its_evaluator(tmp_path: Path) -> None:
+    evaluator = (
+        "def evaluate(path):\n    return {'combined_score': float(len(open(path).read())), 'rs': float(path.endswith('.rs'))}\n"
+    )
+    form = write_form(tmp_path / "p", evaluator=evaluator)
+    (form / "initial_program.py").rename(form / "initial_program.rs")
+    found = measured(form)
+    assert (found.score, found.metrics) == (float(len(PROGRAM)), {"rs": 1.0})
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ MOST_BYTES = 1 << 18
 MOST_METRICS = 64
 SCORE = "combined_score"
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
-NO_RESULT = {"error", "timeout", "stage1_passed", "stage2_passed", "stage3_passed"}  # what stands in a failure's place
+NO_RESULT = {"error", "timeout"}  # what stands in the place of metrics where there are none
 MISSING = re.compile(r"No module named '([\w.]+)'")
 
 
@@ -36,27 +36,41 @@ def evaluate(trial: Trial) -> Outcome:
         raise RuntimeError(f"evaluator.py cannot be loaded in the sandbox: {answer['unloaded']}{advice(answer['unloaded'])}")
     if answer["raised"]:
         return Outcome.fail(Status.CRASH, answer["raised"] + advice(answer["raised"]), answer["trace"])
-    return outcome_of(answer, options, last=trial.stage == list(options["stages"])[-1])
+    return outcome_of(answer, options, last=trial.stage == list(options["stages"])[-1], log=reply.log)
 
 
-def outcome_of(answer, options, *, last):
+def outcome_of(answer, options, *, last, log=""):
     """The score as OpenEvolve computes it, and the other numbers; what it takes for a failure is one here."""
     metrics, texts, ignored = answer["metrics"], answer["texts"], answer["ignored"]
-    feedback = "\n".join(
-        [*(f"{name}: {text}" for name, text in texts.items()), *(f"{name} is {kind}, no number" for name, kind in ignored.items())]
-    )
+    told = {name: value for name, value in metrics.items() if name != SCORE and WORD.match(name) and math.isfinite(value)}
+    told = dict(list(told.items())[:MOST_METRICS])
+    left_out = sorted(metrics.keys() - told.keys() - {SCORE})
+    said = [f"{name}: {text}" for name, text in texts.items()] + [f"{name} is of type {kind}" for name, kind in ignored.items()]
+    feedback = "\n".join([*said, *([f"not kept as metrics: {', '.join(left_out)}"] if left_out else [])])
     error = texts.get("error", "").strip()
     if SCORE in ignored:
         return Outcome.fail(Status.INVALID, f"{SCORE} is of type {ignored[SCORE]}, expected a float", feedback)
     if not metrics.keys() - NO_RESULT:
-        return Outcome.fail(Status.CHECKS_FAILED, error or "the evaluator returned no metric", feedback)
+        return Outcome.fail(Status.CHECKS_FAILED, (error or "the evaluator returned no metric") + advice(error), feedback)
     score = fitness(metrics, options["features"] if last else ["error"])
     if not math.isfinite(score):
         return Outcome.fail(Status.INVALID, f"the score is {score}", feedback)
-    if error and score <= 0:  # evaluators that catch everything say so with a zero
-        return Outcome.fail(Status.CHECKS_FAILED, error + advice(error), feedback)
-    told = {name: value for name, value in metrics.items() if name != SCORE and WORD.match(name) and math.isfinite(value)}
-    return Outcome(score=score, metrics=dict(list(told.items())[:MOST_METRICS]), feedback=feedback)
+    if score <= 0 and (why := swallowed(error, log, options["absent"] if score == 0 else {})):
+        return Outcome.fail(Status.CHECKS_FAILED, why, feedback)
+    return Outcome(score=score, metrics=told, feedback=feedback)
+
+
+def swallowed(error, log, absent):
+    """Why a score that is no better than nothing is a failure ("" where it may be a true one): evaluators that catch everything
+    say so with a zero."""
+    if error:
+        return error + advice(error)
+    if found := MISSING.search(log):
+        return found[0] + advice(found[0])
+    return "".join(
+        f"the score is 0, and {name} is not installed, which it imports; type: pip install {absent[name]}"
+        for name in list(absent)[:1]
+    )
 
 
 def fitness(metrics, left_out):
