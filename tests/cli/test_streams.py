@@ -122,10 +122,17 @@ def test_a_program_goes_into_a_pipe_byte_by_byte_in_any_locale(cli: Cli, accente
     assert "Ein Pünktchen → “here” 点." in done.stdout.decode("utf-8")
 
 
+NOWHERE = f"evolve status {'x' * 70}..nowhere"
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return shell(Cli(tmp_path_factory.mktemp("plain")), NOWHERE).stderr.decode()
+
+
 @pytest.mark.parametrize("encoding", ["idna", "punycode", "undefined", "unicode_escape", "utf-16", "utf-8", "latin-1", "cp037"])
-def test_a_message_is_read_as_it_was_said_whatever_the_encoding(cli: Cli, encoding: str) -> None:
-    done = shell(cli, f"evolve status {'x' * 70}..nowhere", PYTHONIOENCODING=encoding)
-    plain = shell(cli, f"evolve status {'x' * 70}..nowhere").stderr.decode()
+def test_a_message_is_read_as_it_was_said_whatever_the_encoding(cli: Cli, plain: str, encoding: str) -> None:
+    done = shell(cli, NOWHERE, PYTHONIOENCODING=encoding)
     *told, last = done.stderr.decode("utf-8" if not is_fit(encoding) else encoding).splitlines(keepends=True)
     assert (done.returncode, last) == (2, plain)
     assert ["cannot write every text; this is UTF-8" in one for one in told] == [True] * (not is_fit(encoding))

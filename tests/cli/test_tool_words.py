@@ -107,8 +107,10 @@ KINDS: dict[str, tuple[str, bool, tuple[str, ...]]] = {
     "no model": (EVALUATE, False, (*MODELS, "budget.calls=4")),
 }  # fmt: skip
 
+LONG = ("noisy and given", "spent", "errors")  # each has most of its words from a kind that is always run
 
-@pytest.mark.parametrize("kind", KINDS)
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in LONG)) for kind in KINDS])
 def test_no_text_of_an_answer_names_a_command_that_is_a_tool(kind: str, tmp_path: Path) -> None:
     evaluate, noisy, words = KINDS[kind]
     more = (f"llm.base_url=http://127.0.0.1:{closed_port()}/v1",) if "llm=openai" in words else ()
