@@ -62,10 +62,11 @@ class OpenEvolve:
         options = {
             "program": program.name,
             "stages": {name: functions for name, (functions, _) in stages.items()},
+            "thresholds": {name: bar for name, (_, bar) in stages.items() if bar is not None},
             "features": config.features,
             "arguments": config.arguments,
             "numpy": "numpy" in {*needed, *optional},
-            "absent": absent,
+            "absent": {name: absent[name] for one in parts for name in one.imported & absent.keys()},
         }
         contract: dict[str, object] = {
             "name": _name(path),
@@ -76,8 +77,8 @@ class OpenEvolve:
             "max_bytes": max(_LEAST_BYTES, 2 * program.stat().st_size),
             "candidate_imports": [*needed, *optional],
             "stages": [
-                {"name": name, "time_s": config.timeout_s * len(functions), "memory_mib": _MEMORY_MIB, **limit}
-                for name, (functions, limit) in stages.items()
+                {"name": name, "time_s": config.timeout_s * len(functions) * (1 if bar is None else 2), "memory_mib": _MEMORY_MIB}
+                for name, (functions, bar) in stages.items()
             ],
             "scored_inside": "inside",
         }
@@ -114,15 +115,18 @@ def _name(path: Path) -> str:
     return name if name[:1].isalpha() else f"openevolve_{name}".rstrip("_")
 
 
-def _stages(config: OpenEvolveConfig, evaluator: PythonFile) -> dict[str, tuple[list[str], Mapping[str, float]]]:
-    """Our stages by name: the functions called in each, one after the other, and what is to be reached to go on."""
+def _stages(config: OpenEvolveConfig, evaluator: PythonFile) -> dict[str, tuple[list[str], float | None]]:
+    """Our stages by name: the functions called in each, one after the other, and the threshold to go on by.
+
+    A threshold is no ``pass_score``: many an initial program does not reach it (there it keeps the score of the stage), and then
+    whoever is as good as that one goes on too, for which ``evaluate.py`` may measure the initial program beside it.
+    """
     staged = [f"evaluate_stage{n}" for n in (1, 2, 3)]
     n = next((at for at, name in enumerate(staged) if name not in evaluator.functions), 3)
     if not config.cascade or n == 0:
-        return {"full": (["evaluate"], {})}
+        return {"full": (["evaluate"], None)}
     n = min(n, len(config.thresholds) + 1)
-    limits = [{"pass_score": one} for one in config.thresholds[: n - 1]]
-    return {f"stage{at + 1}": (staged[: at + 1], limits[at] if at < n - 1 else {}) for at in range(n)}
+    return {f"stage{at + 1}": (staged[: at + 1], config.thresholds[at] if at < n - 1 else None) for at in range(n)}
 
 
 def _packages(path: Path, parts: list[PythonFile]) -> tuple[list[str], list[str], dict[str, str]]:
@@ -176,6 +180,9 @@ def _said(path: Path, contract: Mapping[str, object], absent: Mapping[str, str])
     yield f"Its scores are taken to be {contract['noise']}; if they are not, {other}."
     if (path / _LEFT_OUT).exists():
         yield f"{_LEFT_OUT} in it is left out."
+    for one in sorted(path.glob("*.y*ml")):
+        if one.name not in (CONFIG_FILE, OWN_KEYS):
+            yield f"{one.name} is not read: what counts is {CONFIG_FILE}."
     for name, package in absent.items():
         yield f"{name} is imported somewhere and not installed: pip install {package}."
 

@@ -108,6 +108,8 @@ def _chosen(problem: Problem, only: Sequence[str]) -> tuple[list[OwnProgram], li
         own = [one for one in own if one.name in asked | compared]
         general = [one for one in general if {"general", one.name, f"general/{one.name}"} & {*only}]
         notes = []
+    if problem.contract.caveat:
+        notes.append(f"the score is {problem.contract.caveat}: who forges it in a way that is not tried here is not caught")
     if not (own or general):
         raise UsageError(
             f"{problem.contract.name}: expected something to try, found no redteam/ folder and no editable Python file."

@@ -76,16 +76,17 @@ def test_what_it_becomes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "stages"),
     [
-        ("", [("stage1", 300.0, 0.5, 1), ("stage2", 600.0, None, 2)]),
-        ("evaluator: {cascade_thresholds: [0.25], timeout: 10}", [("stage1", 10.0, 0.25, 1), ("stage2", 20.0, None, 2)]),
+        ("", [("stage1", 600.0, 0.5, 1), ("stage2", 600.0, None, 2)]),
+        ("evaluator: {cascade_thresholds: [0.25], timeout: 10}", [("stage1", 20.0, 0.25, 1), ("stage2", 20.0, None, 2)]),
         ("evaluator: {cascade_thresholds: []}", [("stage1", 300.0, None, 1)]),
         ("evaluator: {cascade_evaluation: false}", [("full", 300.0, None, 1)]),
     ],
 )
 def test_a_cascade_becomes_stages(tmp_path: Path, config: str, stages: list[object]) -> None:
     problem = load_problem(write_form(tmp_path / "p", evaluator=STAGED, config=config))
-    called = json.loads((problem.folder / "inside" / "options.json").read_text())["stages"]
-    found = [(one.name, one.time_s, one.pass_score, len(called[one.name])) for one in problem.contract.stages]
+    options = json.loads((problem.folder / "inside" / "options.json").read_text())
+    called, bars = options["stages"], options["thresholds"]
+    found = [(one.name, one.time_s, bars.get(one.name), len(called[one.name])) for one in problem.contract.stages]
     assert found == stages
 
 
@@ -130,7 +131,13 @@ def test_a_package_that_is_needed_and_not_here_is_named_before_anything_runs(tmp
         + WHOLE,
     )
     assert load_problem(folder).contract.candidate_imports == ("numpy",)
-    assert "no_such_thing is imported somewhere and not installed: pip install no_such_thing." in adapter_notes(folder)
+    said = "no_such_thing is imported somewhere and not installed: pip install no_such_thing."
+    assert said in adapter_notes(folder)
+    absent = json.loads((load_problem(folder).folder / "inside" / "options.json").read_text())["absent"]
+    assert absent == {"no_such_thing": "no_such_thing"}
+    write_form(folder, helper__py="import no_such_thing\n", config_2__yaml="{}")  # a zero is none of a helper's fault
+    assert json.loads((load_problem(folder).folder / "inside" / "options.json").read_text())["absent"] == {}
+    assert {said, "config_2.yaml is not read: what counts is config.yaml."} <= {*adapter_notes(folder)}
 
 
 @pytest.mark.parametrize(
@@ -196,9 +203,9 @@ def test_later_stages_lie_over_earlier_ones(scoring) -> None:
         ({"wrong": "list"}, Status.CHECKS_FAILED, "the evaluator returned list, expected a mapping"),
         ({"metrics": {"combined_score": math.inf}}, Status.INVALID, "the score is inf"),
         (
-            {"metrics": {"a": 1.0}, "ignored": {"combined_score": "float32"}},
+            {"metrics": {"a": 1.0}, "ignored": {"combined_score": "list"}},
             Status.INVALID,
-            "combined_score is of type float32",
+            "combined_score is of type list",
         ),
         (
             {"metrics": {"combined_score": 0.0}, "texts": {"error": "No module named 'jax.numpy'"}},

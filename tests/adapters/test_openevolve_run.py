@@ -94,16 +94,40 @@ def test_the_stages_of_a_cascade_are_run_one_after_the_other(tmp_path: Path) -> 
     assert {(one.stage, one.score) for one in results if one.candidate == run.initial.id} == {("stage1", 1.0), ("stage2", 1 / 4.5)}
 
 
-def test_an_initial_program_that_a_threshold_stops_is_told(tmp_path: Path, said) -> None:
-    config = "evaluator: {cascade_thresholds: [1.5]}\n"
-    form = write_form(tmp_path / "p", evaluator=STAGED, config=config)
-    told = said("validate", str(form), "sandbox=none", code=1)
-    assert "the seed program scores 1.0 at stage stage1 and must reach 1.5" in told
-    words = (f"problem={form}", "sandbox=none", "budget.evaluations=5", "executor.slots=1", f"out={tmp_path / 'r'}", "--json")
-    found = json.loads(said("run", *words))
-    assert (found["seed_score"], found["best_score"]) == (1 / 4.5, 1 / 4.5)
-    results = [one.record.result for one in read_journal(tmp_path / "r") if isinstance(one.record, Measured)]
-    assert {one.stage for one in results if one.candidate != results[0].candidate} == {"stage1"}
+@pytest.mark.parametrize(
+    ("threshold", "x", "status"),
+    [(0.5, "9.0", Status.CHECKS_FAILED), (0.5, "3.9", Status.OK), (0.5, "1.0", Status.OK), (0.01, "9.0", Status.OK)],
+)
+def test_a_threshold_stops_whoever_is_below_it_and_below_the_initial_program(
+    tmp_path: Path, threshold: float, x: str, status: Status
+) -> None:
+    evaluator = STAGED.replace('{"runs": 1.0}', '{"combined_score": 1.0 / (1.0 + distance(program_path))}')
+    problem = evolve.load_problem(
+        write_form(tmp_path / "p", evaluator=evaluator, config=f"evaluator: {{cascade_thresholds: [{threshold}]}}\n")
+    )
+    found = evolve.measure(problem, {"initial_program.py": PROGRAM.replace("4.0", x)}, stage="stage1", sandbox="none")[0]
+    assert found.status is status
+    if status is Status.CHECKS_FAILED:
+        assert found.reason == "stage1 gives 0.105263: the threshold is 0.5, and the initial program has 0.222222"
+    initial = evolve.measure(problem, dict(problem.seed), stage="stage1", sandbox="none")[0]
+    assert (initial.status, initial.score) == (Status.OK, 1 / 4.5)
+
+
+def test_the_red_team_says_what_it_cannot_show(tmp_path: Path, said) -> None:
+    form = write_form(tmp_path / "p")
+    told = said("redteam", str(form), "sandbox=none", "executor.slots=1", "--only", "exits_at_once")
+    assert f"note: the score is {PRINTED}: who forges it in a way that is not tried here is not caught\n" in told
+
+
+def test_numbers_count_as_they_do_there(tmp_path: Path) -> None:
+    evaluator = """
+import numpy as np
+def evaluate(path):
+    return {"combined_score": np.float32(0.5), "a": np.float64(2.0), "b": np.float32(3.0), "timeout": True, "n": 4}
+"""
+    found = measured(write_form(tmp_path / "p", evaluator=evaluator), "none")
+    assert (found.score, found.metrics) == (0.5, {"a": 2.0, "n": 4.0})
+    assert found.feedback == "b is of type float32\ntimeout is of type bool"
 
 
 def test_a_program_in_another_language_is_text_for_its_evaluator(tmp_path: Path) -> None:

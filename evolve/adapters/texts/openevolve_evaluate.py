@@ -7,6 +7,7 @@ read strictly, and the score is what that process says, no more.
 import json
 import math
 import re
+from dataclasses import replace
 
 from evolve import Outcome, Status, Trial
 
@@ -18,12 +19,34 @@ NO_RESULT = {"error", "timeout"}  # what stands in the place of metrics where th
 MISSING = re.compile(r"No module named '([\w.]+)'")
 
 
+REACHED: dict[str, float] = {}  # what the initial program reaches, by stage: asked once, where it is needed
+
+
 def evaluate(trial: Trial) -> Outcome:
-    inside = trial.problem / "inside"
-    options = json.loads((inside / "options.json").read_text(encoding="utf-8"))
-    functions = options["stages"][trial.stage]
+    options = json.loads((trial.problem / "inside" / "options.json").read_text(encoding="utf-8"))
+    outcome, bar = scored(trial, options, f"/work/{options['program']}"), options["thresholds"].get(trial.stage)
+    if bar is None or outcome.score is None or outcome.score >= bar:
+        return outcome
+    initial = (trial.problem / "seed" / options["program"]).read_text(encoding="utf-8")
+    if trial.files[options["program"]] == initial:
+        return outcome
+    if trial.stage not in REACHED:
+        again = scored(trial, options, f"/input/theirs/{options['program']}")
+        if again.score is None:
+            return outcome
+        REACHED[trial.stage] = again.score
+    if outcome.score >= REACHED[trial.stage]:
+        return outcome
+    why = (
+        f"{trial.stage} gives {outcome.score:.6g}: the threshold is {bar:g}, and the initial program has {REACHED[trial.stage]:.6g}"
+    )
+    return Outcome.fail(Status.CHECKS_FAILED, why, f"{why}\n{outcome.feedback}")
+
+
+def scored(trial: Trial, options, program: str) -> Outcome:
+    inside, functions = trial.problem / "inside", options["stages"][trial.stage]
     reply = trial.sandbox.run(
-        ["python", "/input/runner.py", f"/work/{options['program']}", ",".join(functions), str(trial.seed)],
+        ["python", "/input/runner.py", program, ",".join(functions), str(trial.seed)],
         inputs={path.relative_to(inside).as_posix(): path for path in sorted(inside.rglob("*")) if path.is_file()},
         outputs={"result.json": MOST_BYTES},
     )
@@ -36,7 +59,8 @@ def evaluate(trial: Trial) -> Outcome:
         raise RuntimeError(f"evaluator.py cannot be loaded in the sandbox: {answer['unloaded']}{advice(answer['unloaded'])}")
     if answer["raised"]:
         return Outcome.fail(Status.CRASH, answer["raised"] + advice(answer["raised"]), answer["trace"])
-    return outcome_of(answer, options, last=trial.stage == list(options["stages"])[-1], log=reply.log)
+    last = trial.stage == list(options["stages"])[-1]
+    return replace(outcome_of(answer, options, last=last, log=reply.log), output_hash=reply.output_hash)
 
 
 def outcome_of(answer, options, *, last, log=""):

@@ -60,7 +60,8 @@ def told(result):
         metrics = result
     numbers, texts, ignored = {}, {}, {}
     for name, value in metrics.items():
-        if isinstance(value, (int, float)):  # numpy's own but float64 are neither, there too
+        counted = isinstance(value, (int, float)) and not isinstance(value, bool)  # numpy's float32 is neither, there too
+        if counted or (name == "combined_score" and hasattr(value, "__float__")):
             numbers[str(name)] = float(value)
         elif isinstance(value, str):
             texts[str(name)] = value[:MOST_CHARS]
