@@ -31,6 +31,7 @@ def test_each_takes_under_40_lines(path):
     assert len(FILES[path].splitlines()) < 40
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_work(tmp_path):
     package = tmp_path / "package"
     for path, text in {**FILES, "evolve_voronoi/__init__.py": ""}.items():

@@ -40,6 +40,7 @@ def test_planted_catches_its_own_cheats_and_every_general_one() -> None:
     assert "fixes_seeds" in {one.name for one in report.findings}
 
 
+@pytest.mark.slow
 def test_circle_packing_catches_its_own_cheats() -> None:
     report = tried("circle_packing", "own")
     assert wrong(report) == []
