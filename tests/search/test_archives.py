@@ -75,7 +75,7 @@ def test_a_search_over_the_best_of_all_goes_through_on_a_problem_with_axes():
 
 
 def test_a_checkpoint_asks_each_class_once_whether_it_is_an_archive(monkeypatch):
-    """Asked of every value it was three quarters of the time that a checkpoint takes."""
+    """Asked of every value it was three quarters of the time that a small run's checkpoint takes."""
     asked = []
 
     class Protocol(type):
