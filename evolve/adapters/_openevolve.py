@@ -93,13 +93,22 @@ def _write(into: Path, path: Path, program: Path, options: Mapping[str, object],
     """The files, but for what is said of them.  JSON is YAML."""
     theirs = into / "inside" / "theirs"
     theirs.mkdir(parents=True)
-    copy_pieces(path, [one for one in scan(path) if one.path.split("/", 1)[0] != _LEFT_OUT], theirs)
+    copy_pieces(path, [one for one in scan(path) if _is_shown(path, one.path)], theirs)
     shutil.copyfile(_TEXTS / "openevolve_runner.py", into / "inside" / "runner.py")
     shutil.copyfile(_TEXTS / "openevolve_evaluate.py", into / "evaluate.py")
     (into / "seed").mkdir()
     shutil.copyfile(program, into / "seed" / program.name)
     for place, values in (("inside/options.json", options), ("problem.yaml", contract)):
         (into / place).write_text(json.dumps(values, indent=1), encoding="utf-8")
+
+
+def _is_shown(path: Path, name: str) -> bool:
+    """Whether a file goes into the sandbox, where the candidate can read it: no hidden one, and no configuration, which may hold
+    keys, but where the evaluator reads it."""
+    if name == CONFIG_FILE:
+        return CONFIG_FILE.encode() in (path / EVALUATOR).read_bytes()
+    parts = name.split("/")
+    return parts[0] != _LEFT_OUT and not any(part.startswith(".") for part in parts)
 
 
 def _initial_program(path: Path) -> Path | None:
@@ -178,8 +187,8 @@ def _said(path: Path, contract: Mapping[str, object], absent: Mapping[str, str])
     yield f"{path.name} is read as an OpenEvolve problem; the score is printed by code that shares a process with the candidate."
     other = f"write the other (noise: ...) into {OWN_KEYS} beside it"
     yield f"Its scores are taken to be {contract['noise']}; if they are not, {other}."
-    if (path / _LEFT_OUT).exists():
-        yield f"{_LEFT_OUT} in it is left out."
+    if hidden := sorted(one.name for one in path.iterdir() if one.name == _LEFT_OUT or one.name.startswith(".")):
+        yield f"Left out of the sandbox, where the candidate could read it: {', '.join(hidden)}."
     for one in sorted(path.glob("*.y*ml")):
         if one.name not in (CONFIG_FILE, OWN_KEYS):
             yield f"{one.name} is not read: what counts is {CONFIG_FILE}."

@@ -73,6 +73,21 @@ def test_what_it_becomes(tmp_path: Path) -> None:
     )
 
 
+def test_keys_do_not_come_where_the_candidate_reads(tmp_path: Path) -> None:
+    secret = "sk-1234567890"
+    folder = write_form(tmp_path / "p", config=f"llm: {{api_key: {secret}}}\n")
+    (folder / ".env").write_text(secret)
+    (folder / "openevolve_output").mkdir()
+    (folder / "openevolve_output" / "log.txt").write_text(secret)
+    made = load_problem(folder).folder
+    assert [one for one in made.rglob("*") if one.is_file() and secret in one.read_text()] == []
+    notes = adapter_notes(folder)
+    assert "Left out of the sandbox, where the candidate could read it: .env, openevolve_output." in notes
+    assert notes[-1] == "Not used of config.yaml: llm.api_key."
+    reads = write_form(tmp_path / "q", evaluator="SETTINGS = 'config.yaml'\n" + WHOLE)
+    assert (load_problem(reads).folder / "inside" / "theirs" / "config.yaml").is_file()
+
+
 @pytest.mark.parametrize(
     ("config", "stages"),
     [
