@@ -27,7 +27,7 @@ from functools import partial
 import numpy as np
 from _common import Spread, hardware
 
-from archive import AxisInfo, Candidate, GridArchive, Measurement, Status, Text
+from archive import AxisInfo, Candidate, GridArchive, Measurement, PackedText, Status
 from evolve._rng import generator
 from evolve.problem._contract import Axis
 from evolve.search._population import Population
@@ -63,13 +63,13 @@ class Ours:
         self.grid = GridArchive(axes=[AxisInfo("x", 0.0, 1.0, side), AxisInfo("y", 0.0, 1.0, side)])
         self.n = 0
         for cell in range(0, side * side, 2):
-            self.grid.put(self.n, cell, float(rng.random()), 0.01)
+            self.grid.add_or_update(self.n, cell, float(rng.random()), 0.01)
             self.n += 1
 
     def add(self, xs: list[list[float]], scores: list[float]) -> None:
         grid, key = self.grid, self.n
         for (x, y), score in zip(xs, scores, strict=True):
-            grid.put(key, grid.cell_of({"x": x, "y": y}), score, 0.01)
+            grid.add_or_update(key, grid.cell_of({"x": x, "y": y}), score, 0.01)
             key += 1
         self.n = key
 
@@ -104,27 +104,27 @@ def adds(rounds: int, sides: tuple[int, ...]) -> list[Row]:
     return [Row(f"{name}: add, {side * side:.0e} cells", Spread.of(found)) for (name, side), found in times.items()]
 
 
-def population(n: int) -> Population:
+def filled(n: int) -> Population:
     """A noisy problem's population with ``n`` elites on a grid, each measured once, some twice."""
     side = math.isqrt(n - 1) + 1
     axes = tuple(Axis(name=name, source="outcome", low=0.0, high=float(side), bins=side) for name in ("x", "y"))
     grid = GridArchive(axes=[axis.info for axis in axes])
-    people = Population("benchmark", plain_contract(noisy=True, axes=axes), grid)
-    people._judged_with = (math.inf, math.inf, math.inf)  # judge all places again once, below, not after every candidate
+    population = Population("benchmark", plain_contract(noisy=True, axes=axes), grid)
+    population._placed_with = (math.inf, math.inf, math.inf)  # judge all places again once, below, not after every candidate
     rng = np.random.default_rng(0)
     for i in range(n):
         name = f"{i:020x}"
-        people.add(Candidate(name, name, Text("")), arm=0, ticket=i, tuner=-1, baseline=None)
+        population.add(Candidate(name, name, PackedText("")), arm=0, ticket=i, tuner=-1, baseline=None)
         where = {"x": i // side + 0.5, "y": i % side + 0.5}
         for seed in range(1 + (i % 50 == 0)):
             result = Measurement(name, "full", seed, Status.OK, score=float(rng.normal()), descriptors=where)
-            people.observe(i, result)
-    return people
+            population.add_measurement(i, result)
+    return population
 
 
 def parents(rounds: int, n: int) -> Row:
-    people = population(n)
-    rows = people.rows
+    population = filled(n)
+    rows = population.candidates
     ticket = 0
 
     def draw() -> None:
@@ -133,18 +133,20 @@ def parents(rounds: int, n: int) -> Row:
             rng = generator(1, "propose", ticket)
             ticket += 1
             parent = tournament(
-                people.elites,
-                people.posterior,
-                lambda number: rows[number].bred,
+                population.elites,
+                population.posterior,
+                lambda number: rows[number].n_children,
                 rng,
                 size=16,
                 uniform_share=0.1,
-                eligible=lambda number: rows[number].cold or rows[number].arm == 0,
+                eligible=lambda number: rows[number].measured_cold or rows[number].arm == 0,
             )
             assert parent is not None
-            inspirations(people.elites, people.leader or 0, parent, rng, count=5)
+            inspirations(population.elites, population.leader or 0, parent, rng, count=5)
 
-    return Row(f"parent and 5 inspirations of {len(people.elites)} elites", Spread.of([cpu_us(draw, 500) for _ in range(rounds)]))
+    return Row(
+        f"parent and 5 inspirations of {len(population.elites)} elites", Spread.of([cpu_us(draw, 500) for _ in range(rounds)])
+    )
 
 
 def openevolve(rounds: int, n: int) -> list[Row]:

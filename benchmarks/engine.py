@@ -28,7 +28,7 @@ from pathlib import Path
 
 from _common import hardware, program
 
-from archive import Stamped
+from archive import LogEntry
 from evolve.config._schema import BudgetConfig
 from evolve.problem._contract import Axis
 from evolve.search._search import Search
@@ -51,7 +51,7 @@ class Marks:
     making_s: float = 0.0
     aside_s: float = 0.0  # spent measuring the yardstick
 
-    def __call__(self, search: Search, stamped: Stamped) -> None:
+    def __call__(self, search: Search, stamped: LogEntry) -> None:
         if search.run.usage.candidates >= len(self.cpu_s) * self.every:
             self.cpu_s.append(time.process_time() - self.aside_s)
             self.made_s.append(self.making_s)
@@ -118,7 +118,7 @@ def _calls(size: int) -> Axis:
 def measure(size: int, candidates: int, *, flat: bool, folder: Path, profile: bool = False) -> Result:
     marks = Marks(max(candidates // TENTHS, 1), program(size))
     with Harness(script(size, candidates, flat=flat, marks=marks), folder) as harness:
-        make = harness.workshop.make
+        make = harness.workshop.propose
 
         def timed(*args: object) -> object:
             start = time.thread_time()
@@ -126,7 +126,7 @@ def measure(size: int, candidates: int, *, flat: bool, folder: Path, profile: bo
             marks.making_s += time.thread_time() - start
             return made
 
-        harness.workshop.make = timed  # type: ignore[method-assign, assignment]
+        harness.workshop.propose = timed  # type: ignore[method-assign, assignment]
         profiler = cProfile.Profile(time.thread_time) if profile else None
         if profiler is not None:
             profiler.runcall(harness.drive)
@@ -135,7 +135,7 @@ def measure(size: int, candidates: int, *, flat: bool, folder: Path, profile: bo
             harness.drive()
         search, written = harness.search, harness.journal.written
         sizes = [
-            sum(map(len, harness.texts.files(search.state.population.rows[i].id).values()))
+            sum(map(len, harness.texts.files(search.state.population.candidates[i].id).values()))
             for i in search.state.population.elites[:200]
         ]
     bytes_ = sum(path.stat().st_size for path in (folder / "journal").iterdir())

@@ -30,10 +30,10 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from archive import Attempt, Entry, Measurement, Status
+from archive import Attempt, BlockEntry, Measurement, Status
 from evolve._errors import SandboxMissing
-from evolve.evaluate import View, open_launcher
-from evolve.evaluate._wire import Measure, Verdict, encode
+from evolve.evaluate import VisibleFiles, open_sandbox_factory
+from evolve.evaluate._wire import Measure, MeasureDone, encode
 from evolve.execute import Block, BlockReport, LocalExecutor
 from evolve.problem._contract import Contract, Problem, Stage
 from evolve.problem._files import scan
@@ -125,7 +125,7 @@ def _executor_cpu(problem: Problem, slots: int, entries: int, blocks: int) -> tu
     def run(count: int) -> float:
         began = time.perf_counter()
         for _ in range(count):
-            work = tuple(Entry("c", "full", seed) for seed in range(entries))
+            work = tuple(BlockEntry("c", "full", seed) for seed in range(entries))
             executor.submit(Block(Attempt("e", next(tickets)), problem.id, work, {"c": FILES}))
         left = count
         while left:
@@ -140,9 +140,9 @@ def _executor_cpu(problem: Problem, slots: int, entries: int, blocks: int) -> tu
 
 def echo_round(n: int) -> Round:
     """The same bytes, one request in flight, no executor."""
-    entry = Entry("c", "full", 1)
+    entry = BlockEntry("c", "full", 1)
     request = encode(Measure(entry=entry, files=FILES))
-    reply = len(encode(Verdict(result=Measurement("c", "full", 1, Status.OK, 1.0, tier="none", machine="m"))))
+    reply = len(encode(MeasureDone(result=Measurement("c", "full", 1, Status.OK, 1.0, tier="none", machine="m"))))
     ours, theirs = socket.socketpair()
     others = _cpu(resource.RUSAGE_CHILDREN)
     child = subprocess.Popen(
@@ -177,7 +177,7 @@ def kill_ms(tier: str, what: str) -> float:
 
 def tiers() -> list[str]:
     try:
-        open_launcher("strict", View()).close()
+        open_sandbox_factory("strict", VisibleFiles()).close()
     except SandboxMissing:
         return ["none"]
     return ["none", "strict"]

@@ -134,7 +134,7 @@ class Children:
         )
         append(self.journal, Proposed(ATTEMPT, "bench@0123456789ab", ProposalStatus.CHILD, child, cpu_s=0.001), acks)
         if self.journal.written is not None:
-            self.store.note(name, self.journal.written, text)
+            self.store.locate(name, self.journal.written, text)
         self.recent = [*self.recent[-31:], (name, lines)]
         self.n += 1
 

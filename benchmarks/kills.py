@@ -26,11 +26,11 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from archive import Closed, Follower, JournalMissing, LateResult, Measured, Note, Opened, Proposed, Record, read_journal
+from archive import Follower, JournalMissing, LateResult, Measured, Note, Proposed, Record, RunClosed, RunOpened, read_journal
 from evolve.engine._registry import parts_of
-from evolve.runs._folder import find
+from evolve.runs._folder import open_folder
 from evolve.runs._inbox import Request, post
-from evolve.runs._open import open_search
+from evolve.runs._open import load_run
 
 CONTRACT = """
 name: kills
@@ -139,7 +139,7 @@ class Battery:
         """Start a driver and kill it."""
         driver = self._driver({})
         try:
-            await_first = self.rng.choices((None, Opened, Measured), (1, 1, 3))[0]
+            await_first = self.rng.choices((None, RunOpened, Measured), (1, 1, 3))[0]
             before, deadline = self.counts[await_first], time.monotonic() + PATIENCE_S
             while await_first and self.counts[await_first] == before and driver.poll() is None and time.monotonic() < deadline:
                 self._watch(driver, 0.02)
@@ -181,8 +181,8 @@ class Battery:
         results = Counter((one.result.candidate, one.result.stage, one.result.seed, one.purpose) for one in measured)
         executions = Counter(tuple(line.split()) for line in self.trace.read_text().splitlines())
         need = Counter((candidate, stage, str(seed)) for candidate, stage, seed, _ in results.elements())
-        search = open_search(find(self.run), parts_of)[2]
-        outcome.openings = sum(isinstance(record, Opened) for record in records.values())
+        search = load_run(open_folder(self.run), parts_of)[2]
+        outcome.openings = sum(isinstance(record, RunOpened) for record in records.values())
         outcome.executions, outcome.measured = executions.total(), len(measured)
         outcome.late = sum(isinstance(record, LateResult) for record in records.values())
         outcome.records, outcome.notes = len(records), len(notes)
@@ -193,10 +193,10 @@ class Battery:
         outcome.unexecuted = (need - executions).total()
         outcome.miscounted = (
             (search.run.usage.evaluations != len(measured))
-            + (len(search.state.population.rows) != len(children))
+            + (len(search.state.population.candidates) != len(children))
             + bool(search.run.tickets.blocks)
         )
-        if not isinstance(records[len(records) - 1], Closed):
+        if not isinstance(records[len(records) - 1], RunClosed):
             outcome.messages.append("the last record does not close the run")
 
     def _driver(self, more: dict[str, int]) -> subprocess.Popen[str]:

@@ -28,8 +28,8 @@ from _common import Spread, hardware, program
 from archive import Arm, Attempt, CallSettled, ProposeIssued
 from evolve._rng import generator
 from evolve.config._schema import BudgetConfig, LlmConfig
-from evolve.engine._model_thread import CallNote, Desk, Drafted
-from evolve.engine._models import Models
+from evolve.engine._model_thread import CallRecorded, DraftReady, ModelThread
+from evolve.engine._models import ModelStack
 from evolve.testing import AnsweringServer, Harness, Script, scored
 
 MODEL = "claude-test"
@@ -69,17 +69,20 @@ class World:
         self.search, self.workshop, self.recorder = harness.search, harness.workshop, harness.recorder
         self.mail: queue.SimpleQueue = queue.SimpleQueue()
         run = harness.run
-        self.desk = Desk(
-            lambda purse: Models(llm, run, purse), self.search.run.model_limits.ledger.copy(), self.workshop.scope, self.mail.put
+        self.desk = ModelThread(
+            lambda purse: ModelStack(llm, run, purse),
+            self.search.run.model_limits.ledger.copy(),
+            self.workshop.scope,
+            self.mail.put,
         )
 
     def submit(self, ticket: int) -> None:
         attempt = Attempt(self.harness.epoch, ticket, 1)
         arm = Arm("llm_mutate", MODEL, "diff")
-        issued = ProposeIssued(attempt, self.search.state.problem, arm, (self.search.state.population.rows[0].id,))
+        issued = ProposeIssued(attempt, self.search.state.problem, arm, (self.search.state.population.candidates[0].id,))
         self.harness.journal.append(issued, at=0.0)
         self.search.run.tickets.proposals[ticket] = issued
-        self.desk.submit(issued, self.workshop.assignment(self.search.state, issued, 0.0), generator(0, "model", ticket))
+        self.desk.submit(issued, self.workshop.context(self.search.state, issued, 0.0), generator(0, "model", ticket))
 
     def close(self) -> None:
         self.desk.close()
@@ -92,13 +95,13 @@ class World:
             self.submit(due)
         while len(seen) < n:
             message = self.mail.get()
-            if isinstance(message, CallNote):
-                record = self.workshop.kept(self.search.state, message)
+            if isinstance(message, CallRecorded):
+                record = self.workshop.packed(self.search.state, message)
                 self.harness.journal.append(record, at=0.0, on_durable=message.on_durable)
                 if isinstance(record, CallSettled):
                     seen.append((time.perf_counter(), time.process_time(), record.outcome == "ok"))
-            elif isinstance(message, Drafted):
-                made = self.workshop.finish(self.search.state, message)
+            elif isinstance(message, DraftReady):
+                made = self.workshop.from_draft(self.search.state, message)
                 self.harness.journal.append(self.search.accept_proposal(made), at=0.0)
                 del self.search.run.tickets.proposals[message.issued.attempt.ticket]
                 due += 1

@@ -24,9 +24,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from archive import Start, Status
+from archive import StartMode, Status
 from evolve import Trial
-from evolve.evaluate import Launcher, View, open_launcher
+from evolve.evaluate import SandboxFactory, VisibleFiles, open_sandbox_factory
 from evolve.problem._contract import Problem
 from evolve.problem._load import candidate_assets_folder, load_problem
 
@@ -52,8 +52,8 @@ def main() -> None:
     options = parser.parse_args()
     problem = load_problem("nanochat_cpu")
     evaluator = load(problem.folder / "evaluate.py")
-    view = View(imports=problem.contract.candidate_imports, assets=candidate_assets_folder(problem))
-    launcher = open_launcher(options.tier, view, slot=0)
+    view = VisibleFiles(imports=problem.contract.candidate_imports, assets=candidate_assets_folder(problem))
+    launcher = open_sandbox_factory(options.tier, view, slot=0)
     names = ["", *options.variants]
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for seed in range(options.seeds):
@@ -82,11 +82,11 @@ def edited(text: str, variant: str) -> str:
     return text
 
 
-def measure(problem: Problem, evaluator: ModuleType, launcher: Launcher, text: str, seed: int) -> dict[str, float]:
+def measure(problem: Problem, evaluator: ModuleType, launcher: SandboxFactory, text: str, seed: int) -> dict[str, float]:
     """One measurement; ``second_s`` is what the second look alone cost."""
     files = {"train.py": text}
     stage = problem.contract.stages[-1]
-    with tempfile.TemporaryDirectory() as work, launcher.sandbox(files, stage, start=Start.COLD, cpu_limit_s=None) as sandbox:
+    with tempfile.TemporaryDirectory() as work, launcher.sandbox(files, stage, start=StartMode.COLD, cpu_limit_s=None) as sandbox:
         began = time.process_time()
         trial = Trial(
             files=files,

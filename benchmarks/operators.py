@@ -28,11 +28,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads cost
 
 import numpy as np
 
-from archive import Literal, Sample
-from evolve.propose import AstEdit, ConstantTuner, Crossover, Scope, Task, analyse, canonical_hash
+from archive import Literal, TunerSample
+from evolve.propose import AstEdit, ConstantTuner, Crossover, EditScope, ProposalTask, analyse, canonical_hash
 from evolve.select import Tuner, open_tuner
 
-SCOPE = Scope(("main.py",), may_add_files=False, max_bytes=1 << 20)
+SCOPE = EditScope(("main.py",), may_add_files=False, max_bytes=1 << 20)
 RINGS = Path(__file__).parent.parent / "problems" / "circle_packing" / "seed" / "main.py"
 MARKS = (500, 1000, 2000, 4000, 6000, 8000, 10_000, 12_000, 15_000)
 
@@ -92,22 +92,22 @@ def text_cases(size: int) -> dict[str, Callable[[], object]]:
     fresh = Fresh(program(size))
     parent = {"main.py": fresh()}
     donor = {"main.py": fresh().replace("2.5", "3.5").replace("0.9", "0.8")}
-    literals = ConstantTuner().propose(Task((parent,), (), SCOPE), rng_of(0)).literals
+    literals = ConstantTuner().propose(ProposalTask((parent,), (), SCOPE), rng_of(0)).literals
     tuner = open_tuner(literals)
     draws = rng_of(1)
 
     def tune() -> object:
         values, generation = tuner.sample(draws.standard_normal(tuner.n))
-        sample = Sample(1, generation, (), values)
-        return ConstantTuner().propose(Task((parent,), (), SCOPE, sample, literals), draws)
+        sample = TunerSample(1, generation, (), values)
+        return ConstantTuner().propose(ProposalTask((parent,), (), SCOPE, sample, literals), draws)
 
     return {
         f"ast.parse, {size // 1000} kB": lambda: ast.parse(fresh()),
         f"canonical_hash, {size // 1000} kB": lambda: canonical_hash({"main.py": fresh()}),
         f"analyse: parse, hash, descriptors, {size // 1000} kB": lambda: analyse({"main.py": fresh()}, SCOPE),
         f"tune: a sample of {len(literals)} literals, {size // 1000} kB": tune,
-        f"ast_edit, {size // 1000} kB": lambda: AstEdit().propose(Task((parent,), (), SCOPE), draws),
-        f"crossover, {size // 1000} kB": lambda: Crossover().propose(Task((parent,), (donor,), SCOPE), draws),
+        f"ast_edit, {size // 1000} kB": lambda: AstEdit().propose(ProposalTask((parent,), (), SCOPE), draws),
+        f"crossover, {size // 1000} kB": lambda: Crossover().propose(ProposalTask((parent,), (donor,), SCOPE), draws),
     }
 
 
@@ -128,7 +128,7 @@ def tell_cases(n: int = 52) -> dict[str, Callable[[], object]]:
         for _ in range(box[0].population):
             z = tuple(draws.standard_normal(n).tolist())
             values, generation = box[0].sample(z)
-            box[0] = box[0].told(Sample(1, generation, z, values), -sum(value * value for value in values))
+            box[0] = box[0].tell(TunerSample(1, generation, z, values), -sum(value * value for value in values))
 
     def theirs() -> None:
         points = [peer.ask() for _ in range(peer.population_size)]
@@ -181,7 +181,7 @@ def packing(seed: int, evaluations: int) -> Curve:
     radii: Callable[[np.ndarray], np.ndarray] = module["largest_radii"]  # type: ignore[assignment]
     literals = tuple(
         literal
-        for literal in ConstantTuner().propose(Task(({"main.py": text},), (), SCOPE), rng_of(0)).literals
+        for literal in ConstantTuner().propose(ProposalTask(({"main.py": text},), (), SCOPE), rng_of(0)).literals
         if "CENTRES" in literal.path
     )
 
@@ -191,17 +191,17 @@ def packing(seed: int, evaluations: int) -> Curve:
     start = time.process_time()
     rng = rng_of(seed)
     tuner: Tuner = open_tuner(literals)
-    flight: list[Sample] = []
+    flight: list[TunerSample] = []
     best: list[float] = []
     marks = [mark for mark in MARKS if mark <= evaluations] or [evaluations]
     for done in range(1, marks[-1] + 1):
         while len(flight) < 6:
             z = tuple(rng.standard_normal(tuner.n).round(4).tolist())
             values, generation = tuner.sample(z)
-            flight.append(Sample(1, generation, z, values))
+            flight.append(TunerSample(1, generation, z, values))
         sample = flight.pop(int(rng.integers(2)))
-        tuner = tuner.told(sample, score(sample.values))
-        if tuner.stagnated:
+        tuner = tuner.tell(sample, score(sample.values))
+        if tuner.is_stagnant:
             tuner = tuner.restart()
         if done in marks and tuner.best is not None:
             best.append(tuner.best[1])

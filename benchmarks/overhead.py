@@ -23,7 +23,7 @@ from pathlib import Path
 
 from _common import Spread, hardware
 
-from archive import Attempt, Entry, Status
+from archive import Attempt, BlockEntry, Status
 from evolve.execute import Block, EntryReport, LocalExecutor
 from evolve.problem._load import load_problem
 
@@ -85,7 +85,9 @@ def main() -> int:
             for number in range(words.rounds + 1):
                 wall, cpu = bare(program)
                 start = time.perf_counter()
-                block = Block(Attempt("overhead", number), problem.id, (Entry("c", "full", number),), {"c": dict(problem.seed)})
+                block = Block(
+                    Attempt("overhead", number), problem.id, (BlockEntry("c", "full", number),), {"c": dict(problem.seed)}
+                )
                 executor.submit(block)
                 result = None
                 while isinstance(report := reports.get(), EntryReport):

@@ -33,7 +33,7 @@ from statistics import fmean, stdev
 from _common import hardware
 from _worlds import SHAPES, WORLDS, Noise, Traits, draw
 
-from archive import Entry, MeasureIssued, Measurement, Proposed, Stamped, Status, candidate_id
+from archive import BlockEntry, LogEntry, MeasureIssued, Measurement, Proposed, Status, candidate_id
 from evolve.config._schema import BudgetConfig, SearchConfig
 from evolve.search._search import Search
 from evolve.testing import Harness, Script, plain_contract
@@ -59,7 +59,7 @@ class Truth:
         self.repeat, self.cumulative = repeat, cumulative
         self.values = {SEED_ID: 0.0}
 
-    def __call__(self, search: Search, stamped: Stamped) -> None:
+    def __call__(self, search: Search, stamped: LogEntry) -> None:
         record = stamped.record
         if isinstance(record, Proposed) and record.candidate is not None and record.candidate.parents:
             base = self.values[record.candidate.parents[0]] if self.cumulative else 0.0
@@ -82,12 +82,12 @@ def run(policy: str, world: World, repeat: int, budget: BudgetConfig) -> tuple[S
     """One search to its end."""
     truth, noise = Truth(repeat, cumulative=policy != "independent"), world.noise(repeat, budget.evaluations or 1)
 
-    def opens(search: Search, stamped: Stamped) -> None:
+    def opens(search: Search, stamped: LogEntry) -> None:
         if isinstance(stamped.record, MeasureIssued):
             entry = stamped.record.entries[0]
             noise.first.add((entry.candidate, entry.seed))
 
-    def answer(entry: Entry, files: Mapping[str, str]) -> Measurement:
+    def answer(entry: BlockEntry, files: Mapping[str, str]) -> Measurement:
         score = truth.values[entry.candidate] + noise(entry.candidate, entry.seed)
         output = f"{entry.candidate}:{entry.seed}"
         return Measurement(entry.candidate, entry.stage, entry.seed, Status.OK, score=score, output_hash=output, start=entry.start)
@@ -123,15 +123,15 @@ class Sieve:
 
 def sieve(world: World, repeat: int, candidates: int, runs: int) -> Sieve:
     search, truth = run("independent", world, repeat, BudgetConfig(evaluations=runs, candidates=candidates))
-    rows = search.state.population.rows
-    held = [vault for vault in search.state.docket.vaults if vault.confirmed and vault.effect is not None]
+    rows = search.state.population.candidates
+    held = [vault for vault in search.state.confirmations.confirmations if vault.confirmed and vault.effect is not None]
     values = [truth.values[rows[vault.candidate].id] for vault in held]
     gaps = [vault.effect.effect - value for vault, value in zip(held, values, strict=True) if vault.effect is not None]
     return Sieve(
         better=sum(value > 0 for value in truth.values.values()),
         found=sum(value > 0 for value in values),
         false=sum(value <= 0 for value in values),
-        openings=len(search.state.docket.vaults),
+        openings=len(search.state.confirmations.confirmations),
         runs=search.run.usage.evaluations,
         candidates=search.run.usage.candidates,
         bias=fmean(gaps) if gaps else 0.0,
@@ -153,8 +153,8 @@ class Climb:
 
 def climb(world: World, repeat: int) -> Climb:
     search, truth = run("hill_climb", world, repeat, BudgetConfig(evaluations=CLIMB_RUNS, confirm=ONE_VAULT))
-    rows = search.state.population.rows
-    held = [vault for vault in search.state.docket.vaults if vault.confirmed and vault.effect is not None]
+    rows = search.state.population.candidates
+    held = [vault for vault in search.state.confirmations.confirmations if vault.confirmed and vault.effect is not None]
     last = held[-1] if held else None
     best = rows[last.candidate if last is not None else 0].id
     keep, keep_said = naive(world, repeat, runs_each=1)
@@ -205,7 +205,7 @@ def sieve_row(world: str, found: list[Sieve]) -> dict[str, object]:
 
 def climb_row(world: str, found: list[Climb]) -> dict[str, object]:
     said = [one for one in found if one.ours_said is not None]
-    ours, error = spread([one.ours for one in found])
+    ours, error = spread([one.candidate for one in found])
     keep = fmean(one.keep for one in found)
     return {
         "world": world,
@@ -213,7 +213,7 @@ def climb_row(world: str, found: list[Climb]) -> dict[str, object]:
         "true_gain": ours,
         "se": error,
         "claimed": fmean(one.ours_said or 0.0 for one in said) if said else 0.0,
-        "claimed/true": sum(one.ours_said or 0.0 for one in said) / sum(one.ours for one in said) if said else 0.0,
+        "claimed/true": sum(one.ours_said or 0.0 for one in said) / sum(one.candidate for one in said) if said else 0.0,
         "keep_true": keep,
         "keep_said": fmean(one.keep_said for one in found),
         "rerun_true": fmean(one.rerun for one in found),

@@ -25,22 +25,22 @@ from archive import (
     Arm,
     Attempt,
     BlockClosed,
+    BlockEntry,
     BlockStatus,
     Candidate,
-    Entry,
     Journal,
     Measured,
     MeasureIssued,
     Measurement,
-    Opened,
+    PackedText,
     ProblemInfo,
     ProposalStatus,
     Proposed,
     ProposeIssued,
     Purpose,
     RunCreated,
+    RunOpened,
     Status,
-    Text,
     TextStore,
     open_query,
     read_journal,
@@ -59,14 +59,14 @@ def write(folder: Path, n: int) -> None:
     names: list[str] = []
     with Journal.create(folder) as journal:
         journal.append(RunCreated("bench", 1, "{}", (INFO,)), at=0.0)
-        journal.append(Opened(EPOCH), at=0.0)
+        journal.append(RunOpened(EPOCH), at=0.0)
         for number in range(n):
             at = 1.7e9 + number * 0.01
             name = f"{rng.getrandbits(80):020x}"
             parents = (names[rng.randrange(max(number - 1000, 0), number)],) if names else ()
             made, measured = Attempt(EPOCH, 2 * number), Attempt(EPOCH, 2 * number + 1)
             start = rng.randrange(2_000)
-            text = Text(
+            text = PackedText(
                 blob[start : start + (140 if number % 16 else 700)], "" if number % 16 == 0 else parents[0], number % 16, 1_100
             )
             child = Candidate(
@@ -76,7 +76,9 @@ def write(folder: Path, n: int) -> None:
             journal.append(ProposeIssued(made, PROBLEM, Arm(rng.choice(("tune", "edit"))), parents, baseline=1.5), at=at)
             journal.append(Proposed(made, PROBLEM, ProposalStatus.CHILD, child, cpu_s=0.0012), at=at)
             purpose = Purpose.SEARCH if names else Purpose.SEED
-            journal.append(MeasureIssued(measured, PROBLEM, purpose, tuple(Entry(name, "full", seed) for seed in seeds)), at=at)
+            journal.append(
+                MeasureIssued(measured, PROBLEM, purpose, tuple(BlockEntry(name, "full", seed) for seed in seeds)), at=at
+            )
             for index, seed in enumerate(seeds):
                 ok = index < 4 or rng.random() < 0.9
                 status, score = (Status.OK, rng.gauss(2.0, 0.3)) if ok else (Status.TIMEOUT, None)

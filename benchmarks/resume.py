@@ -22,7 +22,18 @@ from pathlib import Path
 
 from _common import Spread, hardware
 
-from archive import BudgetSet, Journal, Literal, MeasureIssued, Opened, Position, ProposalStatus, ProposeIssued, Stamped, TextStore
+from archive import (
+    BudgetSet,
+    Journal,
+    Literal,
+    LogEntry,
+    MeasureIssued,
+    Position,
+    ProposalStatus,
+    ProposeIssued,
+    RunOpened,
+    TextStore,
+)
 from evolve._rng import fresh_seeds
 from evolve.config._schema import BudgetConfig, SearchConfig
 from evolve.engine._registry import parts_of
@@ -32,7 +43,7 @@ from evolve.runs import _checkpoint
 from evolve.runs._folder import RunDir
 from evolve.runs._replay import replay
 from evolve.search._search import Search
-from evolve.search._tickets import Made
+from evolve.search._tickets import ProposalResult
 from evolve.testing import Harness, Script, plain_contract, scored
 
 TARGET_S = 2.0
@@ -61,17 +72,17 @@ class Placeholders:
     """A workshop that makes numbered children of no text, with descriptors from a hash."""
 
     def __init__(self, harness: Harness) -> None:
-        self.seed = harness.workshop.seed_candidate()
+        self.seed = harness.workshop.initial_candidate()
         self.names = [axis.name for axis in harness.problem.contract.axes]
 
-    def make(self, issued: ProposeIssued, literals: Sequence[Literal], generation: int) -> Made:
+    def make(self, issued: ProposeIssued, literals: Sequence[Literal], generation: int) -> ProposalResult:
         digest = blake2b(str(issued.attempt.ticket).encode(), digest_size=16).digest()
         where = {name: digest[i] / 255 for i, name in enumerate(self.names)}
         name = digest[:10].hex()
         child = replace(
             self.seed, id=name, code_hash=digest.hex(), parents=issued.parents, generation=generation + 1, descriptors=where
         )
-        return Made(issued.attempt, ProposalStatus.CHILD, child)
+        return ProposalResult(issued.attempt, ProposalStatus.CHILD, child)
 
     def block(self, issued: MeasureIssued) -> Block:
         nothing: Mapping[str, str] = {}
@@ -83,7 +94,7 @@ def write(folder: Path, candidates: int, tail: int) -> None:
     for stop in (candidates - tail, candidates):
         with Harness(script(stop), folder) as harness:
             placeholders = Placeholders(harness)
-            harness.workshop.make = placeholders.make  # type: ignore[method-assign]
+            harness.workshop.propose = placeholders.make  # type: ignore[method-assign]
             harness.workshop.block = placeholders.block  # type: ignore[method-assign]
             harness.recorder.write(BudgetSet(candidates=stop))
             harness.drive()
@@ -136,8 +147,8 @@ def once(folder: Path, candidates: int) -> dict[str, float]:
         with Journal.open(folder):
             search, texts = Search.of(what.config, problem, parts_of(what.config)), TextStore(folder)
             replay(run, search, texts)
-            for record in (Opened("another"), BudgetSet()):
-                search.apply(Stamped(0, 0.0, record))
+            for record in (RunOpened("another"), BudgetSet()):
+                search.apply(LogEntry(0, 0.0, record))
             assert search.ask(0.0, room=1, entropy=fresh_seeds) is not None
         assert search.run.usage.candidates == candidates
         return search
@@ -145,7 +156,7 @@ def once(folder: Path, candidates: int) -> dict[str, float]:
     def checkpoint() -> None:
         found = _checkpoint.load(run.checkpoint)
         assert found is not None
-        found.put(Search.of(what.config, problem, parts_of(what.config)))
+        found.restore(Search.of(what.config, problem, parts_of(what.config)))
 
     kept: list[Search] = []
     spent = {

@@ -23,8 +23,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import evolve
-from archive import Start
-from evolve.evaluate import Array, JsonValue, Launcher, View, open_launcher
+from archive import StartMode
+from evolve.evaluate import Array, JsonValue, SandboxFactory, VisibleFiles, open_sandbox_factory
 from evolve.problem._contract import Stage
 
 HERE = Path(__file__).resolve().parents[1]
@@ -54,20 +54,20 @@ class Case:
     name: str
     source: str
     imports: tuple[str, ...]
-    start: Start
+    start: StartMode
     n: int
     target: float = 0.0
 
 
 CASES = (
-    Case("bare python", "", (), Start.COLD, 60),
-    Case("bare python + numpy", "import numpy", ("numpy",), Start.COLD, 20),
-    Case("cold", NULL, (), Start.COLD, 100, 100.0),
-    Case("cold, numpy", NUMPY, ("numpy",), Start.COLD, 30, 25.0),
-    Case("spare, numpy + scipy", SCIPY, ("numpy", "scipy"), Start.SPARE, 8),
-    Case("warm, numpy", NUMPY, ("numpy",), Start.WARM, 300, 400.0),
-    Case("warm, numpy + scipy", SCIPY, ("numpy", "scipy"), Start.WARM, 200, 220.0),
-    Case("warm, packing", PACKING, ("numpy", "scipy"), Start.WARM, 100, 110.0),
+    Case("bare python", "", (), StartMode.COLD, 60),
+    Case("bare python + numpy", "import numpy", ("numpy",), StartMode.COLD, 20),
+    Case("cold", NULL, (), StartMode.COLD, 100, 100.0),
+    Case("cold, numpy", NUMPY, ("numpy",), StartMode.COLD, 30, 25.0),
+    Case("spare, numpy + scipy", SCIPY, ("numpy", "scipy"), StartMode.SPARE, 8),
+    Case("warm, numpy", NUMPY, ("numpy",), StartMode.WARM, 300, 400.0),
+    Case("warm, numpy + scipy", SCIPY, ("numpy", "scipy"), StartMode.WARM, 200, 220.0),
+    Case("warm, packing", PACKING, ("numpy", "scipy"), StartMode.WARM, 100, 110.0),
 )
 
 
@@ -90,7 +90,7 @@ def worker(case: Case) -> None:
         argv = [sys.executable, "-c", case.source] if case.source else [sys.executable, "-I", "-S", "-c", "pass"]
         report(case, lambda: (subprocess.run(argv, check=True), 0.0)[1])
         return
-    with open_launcher("strict", View(imports=case.imports), slot=os.getpid()) as launcher:
+    with open_sandbox_factory("strict", VisibleFiles(imports=case.imports), slot=os.getpid()) as launcher:
         report(case, lambda: evaluate(launcher, case))
 
 
@@ -109,7 +109,7 @@ def report(case: Case, once: Callable[[], float]) -> None:
     print(json.dumps(found), flush=True)
 
 
-def evaluate(launcher: Launcher, case: Case) -> float:
+def evaluate(launcher: SandboxFactory, case: Case) -> float:
     """One evaluation, checked; its CPU seconds."""
     import numpy as np
 
@@ -117,7 +117,7 @@ def evaluate(launcher: Launcher, case: Case) -> float:
     side = np.linspace(0.1, 0.9, 6)
     centers = np.array([(x, y) for x in side for y in side])[:26]
     returns = {"value": Array("float64", (26, 3)) if packing else JsonValue()}
-    group = launcher.lane.cgroup if case.start is not Start.SPARE else None
+    group = launcher.spawner.cgroup if case.start is not StartMode.SPARE else None
     before = group.cpu_s() if group else 0.0
     with launcher.sandbox({"main.py": case.source}, Stage(name="bench"), start=case.start) as sandbox:
         reply = sandbox.call("main.py:f", {"centers": centers} if packing else {}, returns)

@@ -1,4 +1,4 @@
-"""What an archive is: it says in which cell a candidate stands and what it is worth; ``Cells`` says who occupies a cell.
+"""What an archive is: it says in which cell a candidate stands and what it is worth; ``CellStore`` says who occupies a cell.
 
 ``Archive`` is all that a search asks of one, ``CellArchive`` what archives have in common: one more is a subclass with ``cell_of``.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from archive.elites._cells import Added, Cells, CellsState
+from archive.elites._cells import AddResult, CellsState, CellStore
 from archive.records._values import AxisInfo
 
 Descriptors = Mapping[str, float]
@@ -21,23 +21,23 @@ class Archive(Protocol):
     Keys are non-negative integers.  ``space`` is the version of the descriptor space, ``n_cells`` how many cells there can be.
     """
 
-    cells: Cells
+    cells: CellStore
     space: int
     n_cells: int
 
     def cell_of(self, descriptors: Descriptors) -> int:
         """The cell of a candidate with these descriptors, below ``n_cells``.  It is asked once for each candidate and space."""
 
-    def worth(self, mean: float, sd: float) -> float:
+    def value(self, mean: float, sd: float) -> float:
         """What a posterior is worth: occupants are compared by it."""
 
     def would_enter(self, cell: int, mean: float, sd: float) -> bool:
         """Whether a posterior like this would take a place in ``cell`` now."""
 
-    def put(self, key: int, cell: int, mean: float, sd: float) -> Added:
+    def add_or_update(self, key: int, cell: int, mean: float, sd: float) -> AddResult:
         """Add ``key`` to ``cell``, or judge it again if it is known (its cell stays)."""
 
-    def retract(self, key: int) -> Added:
+    def retract(self, key: int) -> AddResult:
         """Forget ``key`` and promote the cell's next best."""
 
     def rebin(self, axes: Sequence[AxisInfo], descriptors_of: Callable[[int], Descriptors]) -> Archive:
@@ -48,7 +48,7 @@ class Archive(Protocol):
         """
 
     def dump(self) -> Mapping[str, object]:
-        """The state, for a checkpoint: numbers, texts, tuples, arrays, axes and what ``Cells.dump`` gives."""
+        """The state, for a checkpoint: numbers, texts, tuples, arrays, axes and what ``CellStore.dump`` gives."""
 
     def load(self, state: Mapping[str, object]) -> None:
         """Take the state of ``dump``, on an archive that was made with the same arguments."""
@@ -57,8 +57,8 @@ class Archive(Protocol):
 class ArchiveMaker(Protocol):
     """Makes an empty archive, for a problem with these axes or with none."""
 
-    def __call__(self, *, axes: Sequence[AxisInfo], keep: int, cells_keep: int) -> Archive:
-        """An archive of at most ``keep`` candidates if it has one cell only, of ``cells_keep`` in each if it has several.
+    def __call__(self, *, axes: Sequence[AxisInfo], capacity: int, elites_per_cell: int) -> Archive:
+        """An archive of at most ``capacity`` candidates if it has one cell only, of ``elites_per_cell`` in each if it has several.
 
         Raises:
             ValueError: there can be none for these axes; the message says why.
@@ -71,37 +71,37 @@ class CellArchive:
 
     Args:
         n_cells: Number of cells.
-        keep: Most occupants of one cell.
-        caution: A candidate is worth its posterior mean less this many posterior standard deviations.
+        capacity: Most occupants of one cell.
+        lcb_sds: A candidate is worth its posterior mean less this many posterior standard deviations.
         space: Version of the descriptor space.
 
     Adding is O(1) in the number of cells.  Not safe to share between threads.
     """
 
-    def __init__(self, *, n_cells: int, keep: int, caution: float = 1.0, space: int = 1) -> None:
-        self.cells = Cells(keep=keep)
+    def __init__(self, *, n_cells: int, capacity: int, lcb_sds: float = 1.0, space: int = 1) -> None:
+        self.cells = CellStore(capacity=capacity)
         self.n_cells = n_cells
-        self.caution = caution
+        self.lcb_sds = lcb_sds
         self.space = space
 
     def cell_of(self, descriptors: Descriptors) -> int:
         """The cell of a candidate with these descriptors."""
         raise NotImplementedError
 
-    def worth(self, mean: float, sd: float) -> float:
+    def value(self, mean: float, sd: float) -> float:
         """Lower bound of a posterior: what occupants are compared by."""
-        return mean - self.caution * sd
+        return mean - self.lcb_sds * sd
 
     def would_enter(self, cell: int, mean: float, sd: float) -> bool:
         """Whether a posterior like this would take a place in ``cell`` now."""
-        return self.cells.would_enter(cell, self.worth(mean, sd))
+        return self.cells.would_enter(cell, self.value(mean, sd))
 
-    def put(self, key: int, cell: int, mean: float, sd: float) -> Added:
+    def add_or_update(self, key: int, cell: int, mean: float, sd: float) -> AddResult:
         """Add ``key`` to ``cell``, or judge it again if it is known (its cell stays)."""
-        worth = self.worth(mean, sd)
-        return self.cells.update(key, worth) if self.cells.knows(key) else self.cells.add(key, cell, worth)
+        worth = self.value(mean, sd)
+        return self.cells.update(key, worth) if self.cells.is_known(key) else self.cells.add(key, cell, worth)
 
-    def retract(self, key: int) -> Added:
+    def retract(self, key: int) -> AddResult:
         """Forget ``key`` and promote the cell's next best."""
         return self.cells.retract(key)
 
@@ -122,4 +122,4 @@ class CellArchive:
         space, cells = state["space"], state["cells"]
         assert isinstance(space, int)
         assert isinstance(cells, CellsState)
-        self.space, self.cells = space, Cells.load(cells, keep=self.cells.keep)
+        self.space, self.cells = space, CellStore.load(cells, capacity=self.cells.capacity)

@@ -1,8 +1,8 @@
-"""Who stands where: up to ``keep`` occupants a cell, and a bench from which a vacant place is filled.
+"""Who stands where: up to ``capacity`` occupants a cell, and a reserve from which a vacant place is filled.
 
-Judgement is in the order of calls: a place is taken only by what is strictly worth more, so ties keep the incumbent.  Of equals on
-the bench the one that was added first is promoted.  Nothing here is random, and an operation costs O(keep + log of the cell's own
-entries), whatever the number of cells.
+Judgement is in the order of calls: a place is taken only by what is strictly worth more, so ties keep the incumbent.  Of equals in
+the reserve the one that was added first is promoted.  Nothing here is random, and an operation costs O(capacity + log of the cell's
+own entries), whatever the number of cells.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-_SWEEP_AT = 64  # entries of a bench below which stale ones are not worth looking for
+_COMPACT_AT = 64  # entries of a bench below which stale ones are not worth looking for
 
 
 class AddStatus(IntEnum):
@@ -31,12 +31,12 @@ class Change:
     """
 
     cell: int
-    rank: int
+    slot: int
     key: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class AddResult:
     """What an operation did: its status, and each place whose occupant changed."""
 
     status: AddStatus
@@ -46,7 +46,7 @@ class Added:
         return bool(self.status)
 
 
-_UNCHANGED = Added(AddStatus.NOT_ADDED)
+_UNCHANGED = AddResult(AddStatus.NOT_ADDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class CellsState:
 
     keys: tuple[int, ...]
     cells: tuple[int, ...]
-    worths: tuple[float, ...]
+    values: tuple[float, ...]
     orders: tuple[int, ...]
     occupants: tuple[tuple[int, tuple[int, ...]], ...]
     elites: tuple[int, ...]
@@ -66,21 +66,21 @@ class CellsState:
     next_order: int
 
 
-class Cells:
+class CellStore:
     """Occupants and bench of numbered cells.
 
     Args:
-        keep: Most occupants of one cell, >= 1.
+        capacity: Most occupants of one cell, >= 1.
 
     Keys are non-negative integers, unique; a key belongs to one cell for good.  Deterministic; not safe to share between threads.
     """
 
-    def __init__(self, *, keep: int = 1) -> None:
-        if keep < 1:
-            raise ValueError(f"keep is {keep} but a cell must hold at least one occupant; pass keep >= 1.")
-        self.keep = keep
+    def __init__(self, *, capacity: int = 1) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity is {capacity} but a cell must hold at least one occupant; pass capacity >= 1.")
+        self.capacity = capacity
         self._occupants: dict[int, list[int]] = {}  # best first
-        self._bench: dict[int, list[tuple[float, int, int]]] = {}  # heaps of (-worth, order, key), some entries stale
+        self._reserve: dict[int, list[tuple[float, int, int]]] = {}  # heaps of (-worth, order, key), some entries stale
         self._place: dict[int, tuple[int, float, int]] = {}  # key -> cell, worth, order
         self._elites: list[int] = []  # for O(1) uniform draws
         self._elite_slot: dict[int, int] = {}
@@ -128,7 +128,7 @@ class Cells:
         """
         return self._place[key][0]
 
-    def worth(self, key: int) -> float:
+    def value(self, key: int) -> float:
         """What ``key`` is worth.
 
         Raises:
@@ -136,16 +136,16 @@ class Cells:
         """
         return self._place[key][1]
 
-    def knows(self, key: int) -> bool:
+    def is_known(self, key: int) -> bool:
         """Whether ``key`` was added and not retracted, occupant or not."""
         return key in self._place
 
     def would_enter(self, cell: int, worth: float) -> bool:
         """Whether something new of this worth would take a place in ``cell`` now."""
         keys = self._occupants.get(cell)
-        return keys is None or len(keys) < self.keep or worth > self._place[keys[-1]][1]
+        return keys is None or len(keys) < self.capacity or worth > self._place[keys[-1]][1]
 
-    def add(self, key: int, cell: int, worth: float) -> Added:
+    def add(self, key: int, cell: int, worth: float) -> AddResult:
         """Judge ``key`` against the occupants of ``cell``; the loser goes to the bench.
 
         Raises:
@@ -161,15 +161,15 @@ class Cells:
         self._next_order += 1
         if keys is None:
             self._occupants[cell] = keys = []
-            return Added(AddStatus.NEW, (self._enter(key, cell, keys),))
-        if len(keys) < self.keep:
-            return Added(AddStatus.IMPROVED, (self._enter(key, cell, keys),))
+            return AddResult(AddStatus.NEW, (self._occupy(key, cell, keys),))
+        if len(keys) < self.capacity:
+            return AddResult(AddStatus.IMPROVED, (self._occupy(key, cell, keys),))
         if worth > self._place[keys[-1]][1]:
-            return Added(AddStatus.IMPROVED, (self._replace(keys.pop(), key, cell, keys),))
-        self._sit(key)
+            return AddResult(AddStatus.IMPROVED, (self._swap(keys.pop(), key, cell, keys),))
+        self._push_reserve(key)
         return _UNCHANGED
 
-    def update(self, key: int, worth: float) -> Added:
+    def update(self, key: int, worth: float) -> AddResult:
         """Judge ``key`` again after its worth changed: it may lose its place to the bench's best, or win one.
 
         Raises:
@@ -185,17 +185,17 @@ class Cells:
         keys = self._occupants[cell]
         if key not in self._elite_slot:  # somebody sits on the bench, so the cell is full
             if worth > self._place[keys[-1]][1]:
-                return Added(AddStatus.IMPROVED, (self._replace(keys.pop(), key, cell, keys),))
-            self._sit(key)
+                return AddResult(AddStatus.IMPROVED, (self._swap(keys.pop(), key, cell, keys),))
+            self._push_reserve(key)
             return _UNCHANGED
         keys.remove(key)
-        rival = self._best_of_bench(cell)
+        rival = self._best_reserve(cell)
         if rival is not None and self._place[rival][1] > worth:
-            return Added(AddStatus.IMPROVED, (self._replace(key, rival, cell, keys),))
-        self._seat(key, keys)
+            return AddResult(AddStatus.IMPROVED, (self._swap(key, rival, cell, keys),))
+        self._insert_sorted(key, keys)
         return _UNCHANGED
 
-    def retract(self, key: int) -> Added:
+    def retract(self, key: int) -> AddResult:
         """Forget ``key``; if it was an occupant, the best of the bench takes the free place.  Unknown keys change nothing."""
         if key not in self._place:
             return _UNCHANGED
@@ -205,16 +205,16 @@ class Cells:
             return _UNCHANGED
         keys = self._occupants[cell]
         keys.remove(key)
-        rival = self._best_of_bench(cell)
+        rival = self._best_reserve(cell)
         if rival is not None:
-            change = self._replace(key, rival, cell, keys)
+            change = self._swap(key, rival, cell, keys)
         else:
-            self._delist(key)
+            self._remove_elite(key)
             change = Change(cell, self._rank.pop(key, 0), None)
             if not keys:
                 del self._occupants[cell]
         del self._place[key]
-        return Added(AddStatus.IMPROVED, (change,))
+        return AddResult(AddStatus.IMPROVED, (change,))
 
     def dump(self) -> CellsState:
         """The state as columns; ``load`` of it behaves the same from here on."""
@@ -222,19 +222,19 @@ class Cells:
         return CellsState(
             keys=tuple(places),
             cells=tuple(place[0] for place in places.values()),
-            worths=tuple(place[1] for place in places.values()),
+            values=tuple(place[1] for place in places.values()),
             orders=tuple(place[2] for place in places.values()),
             occupants=tuple((cell, tuple(keys)) for cell, keys in self._occupants.items()),
             elites=tuple(self._elites),
-            ranks=tuple(self._rank[key] for key in self._elites) if self.keep > 1 else (),
+            ranks=tuple(self._rank[key] for key in self._elites) if self.capacity > 1 else (),
             next_order=self._next_order,
         )
 
     @classmethod
-    def load(cls, state: CellsState, *, keep: int) -> Cells:
+    def load(cls, state: CellsState, *, capacity: int) -> CellStore:
         """Rebuild from ``dump``."""
-        cells = cls(keep=keep)
-        cells._place = dict(zip(state.keys, zip(state.cells, state.worths, state.orders, strict=True), strict=True))
+        cells = cls(capacity=capacity)
+        cells._place = dict(zip(state.keys, zip(state.cells, state.values, state.orders, strict=True), strict=True))
         cells._occupants = {cell: list(keys) for cell, keys in state.occupants}
         cells._elites = list(state.elites)
         cells._elite_slot = {key: slot for slot, key in enumerate(state.elites)}
@@ -242,66 +242,66 @@ class Cells:
         cells._next_order = state.next_order
         for key in state.keys:
             if key not in cells._elite_slot:
-                cells._sit(key)
+                cells._push_reserve(key)
         return cells
 
-    def _enter(self, key: int, cell: int, keys: list[int]) -> Change:
+    def _occupy(self, key: int, cell: int, keys: list[int]) -> Change:
         """Take a free place."""
         rank = 0
-        if self.keep > 1:
+        if self.capacity > 1:
             taken = {self._rank[other] for other in keys}
             while rank in taken:
                 rank += 1
             self._rank[key] = rank
-        self._enlist(key)
-        self._seat(key, keys)
+        self._add_elite(key)
+        self._insert_sorted(key, keys)
         return Change(cell, rank, key)
 
-    def _replace(self, leaver: int, key: int, cell: int, keys: list[int]) -> Change:
+    def _swap(self, leaver: int, key: int, cell: int, keys: list[int]) -> Change:
         """``key`` takes the place of ``leaver``, who is not in ``keys`` any more and goes to the bench."""
         rank = 0
-        if self.keep > 1:
+        if self.capacity > 1:
             rank = self._rank[key] = self._rank.pop(leaver)
-        self._delist(leaver)
-        self._sit(leaver)
-        self._enlist(key)
-        self._seat(key, keys)
+        self._remove_elite(leaver)
+        self._push_reserve(leaver)
+        self._add_elite(key)
+        self._insert_sorted(key, keys)
         return Change(cell, rank, key)
 
-    def _seat(self, key: int, keys: list[int]) -> None:
+    def _insert_sorted(self, key: int, keys: list[int]) -> None:
         worth = self._place[key][1]
         at = len(keys)
         while at and worth > self._place[keys[at - 1]][1]:
             at -= 1
         keys.insert(at, key)
 
-    def _sit(self, key: int) -> None:
+    def _push_reserve(self, key: int) -> None:
         """Put ``key`` on the bench.  What else is there of it goes stale, and is dropped when met or when the heap has doubled."""
         cell, worth, order = self._place[key]
-        bench = self._bench.setdefault(cell, [])
+        bench = self._reserve.setdefault(cell, [])
         heapq.heappush(bench, (-worth, order, key))
-        if len(bench) >= _SWEEP_AT and len(bench) & (len(bench) - 1) == 0:
-            bench[:] = {entry for entry in bench if self._sits(entry)}
+        if len(bench) >= _COMPACT_AT and len(bench) & (len(bench) - 1) == 0:
+            bench[:] = {entry for entry in bench if self._is_current(entry)}
             heapq.heapify(bench)
 
-    def _sits(self, entry: tuple[float, int, int]) -> bool:
+    def _is_current(self, entry: tuple[float, int, int]) -> bool:
         worth, order, key = entry
         place = self._place.get(key)
         return place is not None and place[1] == -worth and place[2] == order and key not in self._elite_slot
 
-    def _best_of_bench(self, cell: int) -> int | None:
-        bench = self._bench.get(cell)
+    def _best_reserve(self, cell: int) -> int | None:
+        bench = self._reserve.get(cell)
         while bench:
-            if self._sits(bench[0]):
+            if self._is_current(bench[0]):
                 return bench[0][2]
             heapq.heappop(bench)
         return None
 
-    def _enlist(self, key: int) -> None:
+    def _add_elite(self, key: int) -> None:
         self._elite_slot[key] = len(self._elites)
         self._elites.append(key)
 
-    def _delist(self, key: int) -> None:
+    def _remove_elite(self, key: int) -> None:
         slot = self._elite_slot.pop(key)
         last = self._elites.pop()
         if last != key:

@@ -24,8 +24,8 @@ class GridArchive(CellArchive):
 
     Args:
         axes: One entry a descriptor; values outside an axis are clipped to its range, so every finite descriptor has a cell.
-        keep: Most occupants of one cell.
-        caution: A candidate is worth its posterior mean less this many posterior standard deviations.
+        capacity: Most occupants of one cell.
+        lcb_sds: A candidate is worth its posterior mean less this many posterior standard deviations.
         space: Version of the descriptor space; ``rebin`` counts it up.
 
     Raises:
@@ -35,7 +35,7 @@ class GridArchive(CellArchive):
     Adding is O(1) in the number of cells.  Deterministic; not safe to share between threads.
     """
 
-    def __init__(self, *, axes: Sequence[AxisInfo], keep: int = 1, caution: float = 1.0, space: int = 1) -> None:
+    def __init__(self, *, axes: Sequence[AxisInfo], capacity: int = 1, lcb_sds: float = 1.0, space: int = 1) -> None:
         if not axes:
             raise ValueError("axes is empty but a grid needs at least one; use FlatArchive for none.")
         for axis in axes:
@@ -43,7 +43,7 @@ class GridArchive(CellArchive):
                 raise ValueError(
                     f"axis {axis.name} runs from {axis.low} to {axis.high} in {axis.bins} bins; expected high > low, bins >= 1."
                 )
-        super().__init__(n_cells=math.prod(axis.bins for axis in axes), keep=keep, caution=caution, space=space)
+        super().__init__(n_cells=math.prod(axis.bins for axis in axes), capacity=capacity, lcb_sds=lcb_sds, space=space)
         self.axes = tuple(axes)
         if self.n_cells > _MAX_CELLS:
             raise ValueError(
@@ -95,10 +95,10 @@ class GridArchive(CellArchive):
         return np.asarray(np.ravel_multi_index(tuple(steps.T), tuple(bins)), dtype=np.int64)
 
     def rebin(self, axes: Sequence[AxisInfo], descriptors_of: Callable[[int], Mapping[str, float]]) -> GridArchive:
-        """The same candidates, occupants and bench, judged again in order of arrival on other axes (space counts up)."""
-        grid = GridArchive(axes=axes, keep=self.cells.keep, caution=self.caution, space=self.space + 1)
+        """The same candidates, occupants and reserve, judged again in order of arrival on other axes (space counts up)."""
+        grid = GridArchive(axes=axes, capacity=self.cells.capacity, lcb_sds=self.lcb_sds, space=self.space + 1)
         state = self.cells.dump()
-        for _, key, worth in sorted(zip(state.orders, state.keys, state.worths, strict=True)):
+        for _, key, worth in sorted(zip(state.orders, state.keys, state.values, strict=True)):
             grid.cells.add(key, grid.cell_of(descriptors_of(key)), worth)
         return grid
 
@@ -109,5 +109,5 @@ class GridArchive(CellArchive):
     def load(self, state: Mapping[str, object]) -> None:
         """Take the state of ``dump``."""
         axes = cast("tuple[AxisInfo, ...]", state["axes"])
-        GridArchive.__init__(self, axes=axes, keep=self.cells.keep, caution=self.caution)
+        GridArchive.__init__(self, axes=axes, capacity=self.cells.capacity, lcb_sds=self.lcb_sds)
         super().load(state)

@@ -36,7 +36,7 @@ def median_of(df: int) -> float:
     return df * (1.0 - 2.0 / (9.0 * df)) ** 3
 
 
-class Scatter:
+class RobustNoise:
     """Sums of squares by candidate, and their pooled variance, with O(log k) comparisons an update.  Not thread-safe."""
 
     __slots__ = ("_by_id", "_excess", "_far", "_own", "df", "within")
@@ -52,7 +52,7 @@ class Scatter:
     def __contains__(self, candidate: str) -> bool:
         return candidate in self._by_id
 
-    def put(self, candidate: str, df: int, m2: float) -> None:
+    def update(self, candidate: str, df: int, m2: float) -> None:
         """A candidate has ``df`` (from 1) measurements beyond its first, and this sum of squares: new, or in place of its last."""
         if candidate in self._by_id:
             self._take_out(candidate)
@@ -62,11 +62,11 @@ class Scatter:
         self._far.add(candidate)  # not counted yet
         self._settle()
 
-    def far(self, candidate: str) -> bool:
+    def is_outlier(self, candidate: str) -> bool:
         """Whether a candidate scatters so much more than the others that it is not counted."""
         return candidate in self._far
 
-    def own(self, candidate: str) -> float:
+    def own_variance(self, candidate: str) -> float:
         """A candidate's own variance.  KeyError when it was not measured twice."""
         df, m2 = self._by_id[candidate]
         return m2 / df
@@ -77,7 +77,7 @@ class Scatter:
         k = len(self._own)
         return (self._own[(k - 1) // 2] + self._own[k // 2]) / 2.0 if k else 0.0
 
-    def restore(self, tallies: Iterable[tuple[str, int, float]], df: int, within: float) -> None:
+    def load(self, tallies: Iterable[tuple[str, int, float]], df: int, within: float) -> None:
         """Fill an empty one with (candidate, df, M2), as a dump has them, and the sums as they were, to the last bit."""
         self._by_id = {candidate: (own, m2) for candidate, own, m2 in tallies}
         self._own = sorted(m2 / median_of(own) for own, m2 in self._by_id.values())

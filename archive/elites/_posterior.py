@@ -15,8 +15,8 @@ has the floor ``s2 / k``: a smaller spread cannot be told from none with k candi
 tie with no uncertainty left to explore.  With fewer than two candidates there is no prior and ``w`` is 1; with no replicate yet,
 or on a deterministic problem, the noise is 0 and the posterior is the plain mean.  A wild score (a hack, a diverged run) makes
 ``tau2`` large, and so only turns shrinkage off.  Who scatters far more than the others: ``archive.elites._noise``.  Scores of a
-noisy problem beyond 1e150 count as that, so that squares stay numbers; what people are shown of such candidates (``Pooled.shown``)
-is the plain mean of their scores as they were.
+noisy problem beyond 1e150 count as that, so that squares stay numbers; what people are shown of such
+candidates (``PooledPosterior.as_measured``) is the plain mean of their scores as they were.
 
 What counts: every ``ok`` measurement at that stage, whatever its purpose, in the problem's own sign.  The formulas do not depend
 on the order, up to rounding.
@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from math import inf, sqrt
 
 from archive._floats import LARGEST, TAME, bounded, tame
-from archive.elites._noise import Scatter
+from archive.elites._noise import RobustNoise
 
 WILD_UNIT = 2.0**600  # scores beyond 1e150 are counted in this unit: their squares are numbers then
 
@@ -54,7 +54,7 @@ def shrink(mean: float, n: int, noise: float, prior: tuple[float, float] | None)
 
 
 @dataclass(slots=True)
-class Tally:
+class RunningStats:
     """The measurements of one candidate: how many, their mean, the sum of squared differences from it."""
 
     n: int = 0
@@ -74,8 +74,8 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class PooledState:
-    """``Pooled`` as plain lists and numbers, for a checkpoint.
+class PooledPosteriorState:
+    """``PooledPosterior`` as plain lists and numbers, for a checkpoint.
 
     ``first`` is (k, mean, M2) of the first scores; ``df`` and ``within`` count those that are pooled.
     ``wild`` is (id, n, mean, M2) of those with a score beyond 1e150, in ``WILD_UNIT``.
@@ -92,17 +92,17 @@ class PooledState:
     wild: list[tuple[str, int, float, float]] = field(default_factory=list)
 
 
-class Pooled:
+class PooledPosterior:
     """Scores of one problem at one stage, with O(1) updates.  Deterministic; not thread-safe."""
 
     __slots__ = ("_by_id", "_first", "_scatter", "_shape", "_wild", "noisy")
 
     def __init__(self, noisy: bool) -> None:
         self.noisy = noisy
-        self._by_id: dict[str, Tally] = {}
-        self._wild: dict[str, Tally] = {}  # of those with a score beyond 1e150, as they were, in WILD_UNIT
-        self._first = Tally()
-        self._scatter = Scatter()
+        self._by_id: dict[str, RunningStats] = {}
+        self._wild: dict[str, RunningStats] = {}  # of those with a score beyond 1e150, as they were, in WILD_UNIT
+        self._first = RunningStats()
+        self._scatter = RobustNoise()
         self._shape: tuple[float, tuple[float, float] | None] | None = None  # noise and prior until the next score
 
     def __contains__(self, candidate: str) -> bool:
@@ -119,11 +119,11 @@ class Pooled:
             score = tame(score)
         tally = self._by_id.get(candidate)
         if tally is None:
-            tally = self._by_id[candidate] = Tally()
+            tally = self._by_id[candidate] = RunningStats()
             self._first.add(score)
         tally.add(score)
         if self.noisy and tally.n > 1:
-            self._scatter.put(candidate, tally.n - 1, tally.m2)
+            self._scatter.update(candidate, tally.n - 1, tally.m2)
         self._shape = None
 
     def _count_wild(self, candidate: str, score: float) -> None:
@@ -131,8 +131,8 @@ class Pooled:
         if wild is None:
             if abs(score) <= TAME:
                 return
-            before = self._by_id.get(candidate, Tally())
-            wild = self._wild[candidate] = Tally(before.n, before.mean / WILD_UNIT)  # as good as equal beside what comes
+            before = self._by_id.get(candidate, RunningStats())
+            wild = self._wild[candidate] = RunningStats(before.n, before.mean / WILD_UNIT)  # as good as equal beside what comes
         wild.add(score / WILD_UNIT)
 
     @property
@@ -140,7 +140,7 @@ class Pooled:
         """How many candidates have a score that counts as 1e150, which it is not."""
         return len(self._wild)
 
-    def tally(self, candidate: str) -> Tally:
+    def stats(self, candidate: str) -> RunningStats:
         """The candidate's own measurements; treat as read-only.  KeyError when it has none."""
         return self._by_id[candidate]
 
@@ -158,7 +158,7 @@ class Pooled:
 
     def noise_of(self, candidate: str) -> float:
         """The same for one candidate: its own variance where it scatters far more than the others."""
-        return self._scatter.own(candidate) if self._scatter.far(candidate) else self.noise
+        return self._scatter.own_variance(candidate) if self._scatter.is_outlier(candidate) else self.noise
 
     @property
     def typical(self) -> float:
@@ -180,9 +180,11 @@ class Pooled:
         if self._shape is None:
             self._shape = self.noise, self.prior
         noise, prior = self._shape
-        return shrink(tally.mean, tally.n, self._scatter.own(candidate) if self._scatter.far(candidate) else noise, prior)
+        return shrink(
+            tally.mean, tally.n, self._scatter.own_variance(candidate) if self._scatter.is_outlier(candidate) else noise, prior
+        )
 
-    def shown(self, candidate: str) -> tuple[float, float]:
+    def as_measured(self, candidate: str) -> tuple[float, float]:
         """(mean, sd) for people: where scores count as something else, those of the scores themselves.  KeyError without any."""
         mean, sd = self.posterior(candidate)
         wild = self._wild.get(candidate)
@@ -192,9 +194,9 @@ class Pooled:
             sd = bounded(sqrt(wild.m2 / (wild.n - 1) / wild.n) * WILD_UNIT)
         return bounded(wild.mean * WILD_UNIT), sd
 
-    def dump(self) -> PooledState:
+    def dump(self) -> PooledPosteriorState:
         tallies = list(self._by_id.values())
-        return PooledState(
+        return PooledPosteriorState(
             noisy=self.noisy,
             df=self._scatter.df,
             within=self._scatter.within,
@@ -207,14 +209,14 @@ class Pooled:
         )
 
     @classmethod
-    def load(cls, state: PooledState) -> Pooled:
+    def load(cls, state: PooledPosteriorState) -> PooledPosterior:
         """The inverse of ``dump``, exactly."""
         pooled = cls(state.noisy)
-        pooled._first = Tally(*state.first)
+        pooled._first = RunningStats(*state.first)
         rows = zip(state.ids, state.counts, state.means, state.m2s, strict=True)
-        pooled._wild = {id_: Tally(n, mean, m2) for id_, n, mean, m2 in state.wild}
-        pooled._by_id = {id_: Tally(n, mean, m2) for id_, n, mean, m2 in rows}
+        pooled._wild = {id_: RunningStats(n, mean, m2) for id_, n, mean, m2 in state.wild}
+        pooled._by_id = {id_: RunningStats(n, mean, m2) for id_, n, mean, m2 in rows}
         repeated = ((id_, n - 1, m2) for id_, n, m2 in zip(state.ids, state.counts, state.m2s, strict=True) if n > 1)
         if state.noisy:
-            pooled._scatter.restore(repeated, state.df, state.within)
+            pooled._scatter.load(repeated, state.df, state.within)
         return pooled

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from archive.journal._reader import records
 from archive.journal._segments import Cursor, Position
-from archive.records._records import Stamped
+from archive.records._records import LogEntry
 
 
 class Follower:
@@ -24,7 +24,7 @@ class Follower:
         """The place of the record handed out last."""
         return self._cursor.position
 
-    def poll(self) -> list[Stamped]:
+    def poll(self) -> list[LogEntry]:
         """The records written since the last call, up to the last newline there is now.
 
         Raises:

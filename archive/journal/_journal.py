@@ -38,7 +38,7 @@ from archive.journal._segments import (
     segment_path,
 )
 from archive.records._codec import decode_record, encode_record
-from archive.records._records import SCHEMA_VERSION, Record, RunCreated, Stamped
+from archive.records._records import SCHEMA_VERSION, LogEntry, Record, RunCreated
 
 SEGMENT_BYTES = 64 << 20
 _GROUP_BYTES = 8 << 20  # of one write
@@ -155,7 +155,7 @@ class Journal:
             journal._learn(first.record)
         return journal._started()
 
-    def append(self, record: Record, *, at: float, on_durable: Callable[[], None] | None = None) -> Stamped:
+    def append(self, record: Record, *, at: float, on_durable: Callable[[], None] | None = None) -> LogEntry:
         """Queue a record written at Unix time ``at``; returns at once, with its sequence number.
 
         ``on_durable`` is called from the commit thread, in order, once the record is durable; it must be quick and not raise.  The
@@ -188,7 +188,7 @@ class Journal:
         self._size += len(data)
         self._seq += 1
         self._queue.put(_Line(data, self._written, header, on_durable))
-        return Stamped(seq, at, record)
+        return LogEntry(seq, at, record)
 
     @property
     def written(self) -> Position | None:

@@ -9,12 +9,12 @@ from pathlib import Path
 from archive._errors import RecordError
 from archive.journal._segments import Cursor, Position, segment_path
 from archive.records._codec import decode_record
-from archive.records._records import Stamped
+from archive.records._records import LogEntry
 
 _parse = json.JSONDecoder().raw_decode  # json.loads without its search for blanks and encodings
 
 
-class JournalReader(Iterator[Stamped]):
+class JournalReader(Iterator[LogEntry]):
     """Records in order; ``position`` names the one yielded last, ``torn`` is the size of a torn tail once the end is reached."""
 
     def __init__(self, run: Path, after: Position | None = None) -> None:
@@ -24,7 +24,7 @@ class JournalReader(Iterator[Stamped]):
     def __iter__(self) -> JournalReader:
         return self
 
-    def __next__(self) -> Stamped:
+    def __next__(self) -> LogEntry:
         return next(self._records)
 
     @property
@@ -48,7 +48,7 @@ def read_journal(run: Path, *, after: Position | None = None) -> JournalReader:
     return JournalReader(run, after)
 
 
-def find_records(run: Path, kinds: Collection[str], *, mention: str = "") -> Iterator[Stamped]:
+def find_records(run: Path, kinds: Collection[str], *, mention: str = "") -> Iterator[LogEntry]:
     """The records of these kinds whose line holds the text ``mention``, in order; the others are verified but not decoded.
 
     Raises as ``read_journal``.
@@ -60,7 +60,7 @@ def find_records(run: Path, kinds: Collection[str], *, mention: str = "") -> Ite
             yield found
 
 
-def records(cursor: Cursor) -> Iterator[Stamped]:
+def records(cursor: Cursor) -> Iterator[LogEntry]:
     """The records on the lines ahead of ``cursor``.  Raises as ``read_journal``."""
     for body in cursor.lines():
         try:
@@ -69,9 +69,9 @@ def records(cursor: Cursor) -> Iterator[Stamped]:
             raise RecordError(f"{error} (record {cursor.seq - 1} of {segment_path(cursor.run, cursor.segment)})") from error
 
 
-def decode_line(body: bytes) -> Stamped:
+def decode_line(body: bytes) -> LogEntry:
     """The record in the verified bytes of ``r``.  RecordError as ``decode_record``."""
     found, _ = _parse(body.decode())
     seq, at, kind, schema = found.pop("seq"), found.pop("at"), found.pop("kind"), found.pop("v")
     found.pop("ev", None)
-    return Stamped(seq, at, decode_record(kind, found, schema))
+    return LogEntry(seq, at, decode_record(kind, found, schema))

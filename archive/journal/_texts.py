@@ -21,7 +21,7 @@ from archive._errors import JournalDamaged
 from archive.journal._reader import decode_line, read_journal
 from archive.journal._segments import Position, segment_path, unframe
 from archive.records._records import Proposed
-from archive.records._values import Candidate, Text
+from archive.records._values import Candidate, PackedText
 
 MAX_DEPTH = 16  # links to the nearest whole text: bounds the cost of reading one
 _LEVEL = 3  # level 9 takes ten times as long for a few bytes
@@ -61,8 +61,8 @@ def unpack_files(content: bytes) -> dict[str, str]:
 class TextStore:
     """The texts of one run.  Used by one thread.
 
-    The writer of a run calls ``encode`` for a new candidate, appends its record, and tells ``note`` where it lies; a replay or a
-    reader only calls ``note``.  ``files`` works as soon as ``note`` has been called, durable or not.
+    The writer of a run calls ``encode`` for a new candidate, appends its record, and tells ``locate`` where it lies; a replay or a
+    reader only calls ``locate``.  ``files`` works as soon as ``locate`` has been called, durable or not.
     """
 
     def __init__(self, run: Path, durable_seq: Callable[[], int] | None = None, *, cache_bytes: int = _CACHE_BYTES) -> None:
@@ -73,7 +73,7 @@ class TextStore:
         self.run = Path(run)
         self._durable_seq = durable_seq
         self._places: dict[str, int] = {}
-        self._queued: dict[str, Text] = {}
+        self._queued: dict[str, PackedText] = {}
         self._newest: dict[str, int] = {}  # of each queued text: its record's number
         self._order: deque[tuple[int, str]] = deque()
         self._cache: OrderedDict[str, tuple[bytes, int]] = OrderedDict()
@@ -88,7 +88,7 @@ class TextStore:
         for stamped in records:
             record = stamped.record
             if isinstance(record, Proposed) and record.candidate is not None and records.position is not None:
-                store.note(record.candidate.id, records.position)
+                store.locate(record.candidate.id, records.position)
         return store
 
     def __contains__(self, candidate: str) -> bool:
@@ -97,7 +97,7 @@ class TextStore:
     def __len__(self) -> int:
         return len(self._places)
 
-    def encode(self, candidate: str, files: Mapping[str, str], base: str = "") -> Text:
+    def encode(self, candidate: str, files: Mapping[str, str], base: str = "") -> PackedText:
         """The text for the record of a new candidate, against the files of ``base`` (usually its first parent) where that helps.
 
         A candidate that is known already (a duplicate, which is not recorded) gets a whole text: others may rest on the one it has.
@@ -119,16 +119,18 @@ class TextStore:
                 packed, depth = alone, 0
         if not known:
             self._keep(candidate, content, depth)
-        return Text(b64encode(packed).decode(), base if depth else "", depth, sum(len(text.encode()) for text in files.values()))
+        return PackedText(
+            b64encode(packed).decode(), base if depth else "", depth, sum(len(text.encode()) for text in files.values())
+        )
 
-    def pack(self, text: str, base: str = "") -> Text:
+    def pack(self, text: str, base: str = "") -> PackedText:
         """Any text for a record, against the files of candidate ``base`` if that is known: a prompt quotes most of a program."""
         content = text.encode("utf-8", "replace")
         known = base in self._places
         packed = _compress(content, self._content(base)[0] if known else None)
-        return Text(b64encode(packed).decode(), base if known else "", 0, len(content))
+        return PackedText(b64encode(packed).decode(), base if known else "", 0, len(content))
 
-    def unpack(self, text: Text) -> str:
+    def unpack(self, text: PackedText) -> str:
         """The inverse of ``pack``.
 
         Raises:
@@ -136,7 +138,7 @@ class TextStore:
         """
         return _decompress(b64decode(text.data), self._content(text.base)[0] if text.base else None).decode()
 
-    def note(self, candidate: str, position: Position, text: Text | None = None) -> None:
+    def locate(self, candidate: str, position: Position, text: PackedText | None = None) -> None:
         """The candidate's record lies at ``position``; ``text`` is kept in memory until that is durable."""
         self._places[candidate] = position.segment << _OFFSET_BITS | position.offset
         if text is not None and candidate in self._cache:  # of two equal children in hand, the recorded one says how deep it lies
@@ -153,11 +155,11 @@ class TextStore:
             self._newest[candidate] = position.seq
             self._order.append((position.seq, candidate))
 
-    def places(self) -> dict[str, int]:
-        """Where every text lies, for a checkpoint; ``restore`` takes it."""
+    def locations(self) -> dict[str, int]:
+        """Where every text lies, for a checkpoint; ``load`` takes it."""
         return self._places
 
-    def restore(self, places: dict[str, int]) -> None:
+    def load(self, places: dict[str, int]) -> None:
         """Know the texts of a checkpoint, all of them durable."""
         self._places.update(places)
 
@@ -190,7 +192,7 @@ class TextStore:
 
     def _content(self, candidate: str) -> tuple[bytes, int]:
         """The packed files and the depth."""
-        chain: list[tuple[str, Text]] = []
+        chain: list[tuple[str, PackedText]] = []
         found = self._cache.get(candidate)
         name = candidate
         while found is None:

@@ -163,7 +163,7 @@ LEFT JOIN (SELECT run_no, attempt.ticket AS ticket, attempt, bool_or(status = 'v
 
 # First scores, means and sums of squares a candidate and stage.  ``tame`` as ``archive._floats`` has it: squares stay numbers.
 # Scores whose sum may not be one (of a deterministic problem; those of a noisy one are tame) are averaged after a division.
-# ``wild`` is what ``Pooled.shown`` tells people of a noisy problem's scores that are not tame.
+# ``wild`` is what ``PooledPosterior.as_measured`` tells people of a noisy problem's scores that are not tame.
 _POSTERIORS = f"""
 WITH problem AS (
     SELECT run_no, p.id AS problem, p.maximize, p.noisy, p.stages FROM (SELECT run_no, unnest(problems) AS p FROM raw.run_created)

@@ -2,7 +2,7 @@
 
 A record is a *decision* (a ticket, the parameters that were drawn, a seed) or an *observation* (a child, a measurement).
 Everything else that a run knows - elites, posteriors, the bandit, the tuners - is derived from records by ``apply`` and is
-never written as truth.  ``Placed`` is the one exception: it is written for readers and ignored by replay.
+never written as truth.  ``ElitePlaced`` is the one exception: it is written for readers and ignored by replay.
 
 The kinds and the statuses are final: kinds that nothing writes yet (champions, vaults, claims, model calls) are fixed here so
 that a journal written today can be read by the code that fills them.  A new field needs a default; a change of meaning needs a
@@ -20,17 +20,17 @@ from archive.records._values import (
     Arm,
     Attempt,
     AxisInfo,
+    BlockEntry,
     BlockStatus,
     Candidate,
-    Entry,
     Literal,
     Measurement,
-    Needs,
+    PackedText,
     ProblemInfo,
     ProposalStatus,
     Purpose,
-    Sample,
-    Text,
+    Resources,
+    TunerSample,
 )
 
 SCHEMA_VERSION = 1
@@ -49,7 +49,7 @@ class RunCreated:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class RunOpened:
     """A driver took the run.  The epoch is random: results of an earlier driver cannot be mistaken for this one's."""
 
     kind: ClassVar[str] = "opened"
@@ -78,7 +78,7 @@ class ProposeIssued:
     inspirations: tuple[str, ...] = ()
     propensity: float = 1.0
     baseline: float | None = None
-    sample: Sample | None = None
+    sample: TunerSample | None = None
     expires_at: float | None = None  # Unix time, for tickets handed out to people and agents
 
 
@@ -108,8 +108,8 @@ class MeasureIssued:
     attempt: Attempt
     problem: str
     purpose: Purpose
-    entries: tuple[Entry, ...]
-    needs: Needs = field(default_factory=Needs)
+    entries: tuple[BlockEntry, ...]
+    needs: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class LateResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class ElitePlaced:
     """An archive changed: who stands at place ``rank`` of ``cell`` now ("" = nobody); a newcomer takes the place of whoever left.
 
     For readers; replay ignores it.
@@ -192,7 +192,7 @@ class Migrated:
 
 
 @dataclass(frozen=True, slots=True)
-class Champion:
+class ChampionChanged:
     kind: ClassVar[str] = "champion"
     problem: str
     candidate: str
@@ -201,7 +201,7 @@ class Champion:
 
 
 @dataclass(frozen=True, slots=True)
-class VaultOpened:
+class ConfirmationOpened:
     """Sizes and seeds, durable before the first run."""
 
     kind: ClassVar[str] = "vault_opened"
@@ -260,7 +260,7 @@ class CallReserved:
     worst_usd: float
     batch: str = ""  # the batch's id at the provider; a second record of the same call tells it
     worst_tokens: int = 0
-    prompt: Text | None = None  # what is new in the conversation: of the first call everything
+    prompt: PackedText | None = None  # what is new in the conversation: of the first call everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,14 +275,14 @@ class CallSettled:
     tokens_cached: int = 0
     wall_s: float = 0.0
     reason: str = ""
-    reply: Text | None = None
+    reply: PackedText | None = None
     tokens_assumed: int = 0  # charged beside those in and out, which the server counted
     usd_assumed: float = 0.0  # the part of ``usd`` that rests on them
     rest_s: float = 0.0  # for so long the server asks to be left alone, where nobody waits for it
 
 
 @dataclass(frozen=True, slots=True)
-class Requested:
+class RequestHandled:
     """A request from the inbox that was carried out (or refused); its id is never carried out again."""
 
     kind: ClassVar[str] = "requested"
@@ -310,7 +310,7 @@ class BudgetSet:
 
 
 @dataclass(frozen=True, slots=True)
-class StopAsked:
+class StopRequested:
     kind: ClassVar[str] = "stop_asked"
     reason: str
     request: str = ""
@@ -336,7 +336,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class RunClosed:
     """The driver let go of the run in good order."""
 
     kind: ClassVar[str] = "closed"
@@ -346,20 +346,20 @@ class Closed:
 
 
 Record = (
-    RunCreated | Opened | ProposeIssued | Proposed | MeasureIssued | Measured | BlockClosed | LateResult | Placed | Rebinned
-    | Migrated | Champion | VaultOpened | Claim | Retraction | CallReserved | CallSettled | Requested | BudgetSet | StopAsked
-    | Note | Event | Closed
+    RunCreated | RunOpened | ProposeIssued | Proposed | MeasureIssued | Measured | BlockClosed | LateResult | ElitePlaced | Rebinned
+    | Migrated | ChampionChanged | ConfirmationOpened | Claim | Retraction | CallReserved | CallSettled | RequestHandled | BudgetSet
+    | StopRequested | Note | Event | RunClosed
 )  # fmt: skip
 
 RECORD_TYPES: tuple[type[Record], ...] = (
-    RunCreated, Opened, ProposeIssued, Proposed, MeasureIssued, Measured, BlockClosed, LateResult, Placed, Rebinned,
-    Migrated, Champion, VaultOpened, Claim, Retraction, CallReserved, CallSettled, Requested, BudgetSet, StopAsked,
-    Note, Event, Closed,
+    RunCreated, RunOpened, ProposeIssued, Proposed, MeasureIssued, Measured, BlockClosed, LateResult, ElitePlaced, Rebinned,
+    Migrated, ChampionChanged, ConfirmationOpened, Claim, Retraction, CallReserved, CallSettled, RequestHandled, BudgetSet,
+    StopRequested, Note, Event, RunClosed,
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Stamped:
+class LogEntry:
     """A record in its place: ``seq`` counts from 0 without gaps, ``at`` is Unix time when it was written."""
 
     seq: int

@@ -42,7 +42,7 @@ class Purpose(StrEnum):
     PANEL = "panel"  # the same few programs at several moments: whether they score as before
 
 
-class Start(StrEnum):
+class StartMode(StrEnum):
     """How the candidate's process came to life."""
 
     COLD = "cold"
@@ -87,7 +87,7 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class PackedText:
     """Files or another long text as the journal stores them: zstd, base64, against the files of ``base`` where that helps.
 
     ``depth`` counts the links to the nearest full text; ``n_bytes`` is the size of the files as UTF-8.
@@ -123,7 +123,7 @@ class Candidate:
 
     id: str
     code_hash: str  # canonical: equal for files that differ only in comments and spacing
-    text: Text
+    text: PackedText
     parents: tuple[str, ...] = ()
     generation: int = 0
     island: int = 0
@@ -136,7 +136,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class TunerSample:
     """A point drawn from a tuner: ``z`` are the standard normal draws, ``values`` the literals' new values, in the order of
     the tuner's literals."""
 
@@ -147,18 +147,18 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BlockEntry:
     """One measurement of a block.  ``start`` of ``cold`` forbids a warm start; ``warm`` allows what the stage declares."""
 
     candidate: str
     stage: str
     seed: int
-    start: Start = Start.COLD
+    start: StartMode = StartMode.COLD
     cpu_limit_s: float | None = None  # tightens the stage's own limit (frame cpu_budget)
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class Resources:
     """What a block must be given.  ``machine`` pins it to one machine; "" leaves the choice to the executor.
 
     ``elsewhere`` asks for another slot than the one that measured its first candidate last, where there is one.
@@ -209,7 +209,7 @@ class Measurement:
     artifacts: Mapping[str, str] = field(default_factory=dict)
     output_hash: str = ""
     probe_hash: str = ""
-    start: Start = Start.COLD
+    start: StartMode = StartMode.COLD
     tier: str = ""
     machine: str = ""
     wall_s: float = 0.0

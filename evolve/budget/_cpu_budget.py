@@ -21,7 +21,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-ALLOWANCE = 1.10
+CPU_ALLOWANCE = 1.10
 SEED_RUNS = 5
 CONFIDENCE = 0.95
 STOPPED = 0.998  # quantile of a run's cost, for a program that spends all it may, at which it is stopped
@@ -56,7 +56,7 @@ class Spent:
 
         df = _PRIOR_DF + max(self.n - 1, 0)
         sd = math.sqrt((_PRIOR_DF * _PRIOR_SD**2 + self.squares) / df)
-        return self.mean + math.log(ALLOWANCE) + float(stdtrit(df, quantile)) * sd * math.sqrt(1 / n + 1 / self.n)
+        return self.mean + math.log(CPU_ALLOWANCE) + float(stdtrit(df, quantile)) * sd * math.sqrt(1 / n + 1 / self.n)
 
 
 def run_limit(costs: Sequence[float]) -> float:
@@ -69,7 +69,7 @@ def run_limit(costs: Sequence[float]) -> float:
 
 
 @dataclass(slots=True)
-class CpuFrame:
+class CpuBudget:
     """What each program spent: in all its runs, and in those of its latest vault."""
 
     by_row: dict[int, Spent] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class CpuFrame:
         if vault:
             self.in_vault.setdefault(row, Spent()).add(value, marked=marked)
 
-    def opened(self, row: int) -> None:
+    def on_vault_opened(self, row: int) -> None:
         """A vault was opened for a program: what it spent in an earlier one counts for that one only."""
         self.in_vault.pop(row, None)
 
@@ -121,10 +121,12 @@ class CpuFrame:
     def claim_excess(self, row: int) -> str:
         """Why a claim cannot be made at equal compute ("" if it can): by the runs of its vault."""
         seed, spent = self._seed(), self.in_vault.get(row)
-        if row == SEED or seed is None or spent is None or spent.mean <= seed.mean + math.log(ALLOWANCE):
+        if row == SEED or seed is None or spent is None or spent.mean <= seed.mean + math.log(CPU_ALLOWANCE):
             return ""
         ratio = _exp(spent.mean - seed.mean)
-        return f"in its vault it took {ratio:.3g} x the seed program's CPU, at most {ALLOWANCE:g} x is allowed (runs: {spent.n})"
+        return (
+            f"in its vault it took {ratio:.3g} x the seed program's CPU, at most {CPU_ALLOWANCE:g} x is allowed (runs: {spent.n})"
+        )
 
     def _seed(self) -> Spent | None:
         seed = self.by_row.get(SEED)
@@ -142,7 +144,7 @@ def _excess(n: int, mean: float, marked: int, seed: Spent) -> str:
         limit = _exp(seed.line(MARKED))
         return f"{marked} of {n} runs{{whose}} took more than {limit:.3g} s of CPU, where noise explains one in ten"
     if mean > seed.line(CONFIDENCE, n=n):
-        return f"the mean CPU of {n} runs{{whose}} is above {ALLOWANCE:g} x the seed program's, with 95 % confidence"
+        return f"the mean CPU of {n} runs{{whose}} is above {CPU_ALLOWANCE:g} x the seed program's, with 95 % confidence"
     return ""
 
 

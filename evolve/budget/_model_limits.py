@@ -3,7 +3,7 @@ refused for good.  Pure: records in."""
 
 from __future__ import annotations
 
-from archive import CallReserved, CallSettled, Opened, ProposalStatus, Proposed
+from archive import CallReserved, CallSettled, ProposalStatus, Proposed, RunOpened
 from evolve.budget._ledger import LOST, Caps, Ledger, cap_of
 from evolve.problem._contract import Budget
 
@@ -23,28 +23,28 @@ REST_S = 60.0  # for so long, doubled with each further failure, where they may 
 LONGEST_REST_S = 1800.0
 
 
-class Accounts:
+class ModelLimits:
     """Money, tokens and calls of a run, and the models of this opening."""
 
     def __init__(self, budget: Budget) -> None:
         self.ledger = Ledger(caps_of(budget))
-        self.offered: tuple[str, ...] = ()
-        self.refused: dict[str, str] = {}  # model -> why it cannot be asked again in this opening
-        self.poor: dict[str, str] = {}  # model -> which limit left no room for a call of its
-        self.failing: dict[str, int] = {}  # model -> tickets in a row that failed by its calls
-        self.resting: dict[str, float] = {}  # model -> Unix time until which it is left alone
+        self.available: tuple[str, ...] = ()
+        self.disabled: dict[str, str] = {}  # model -> why it cannot be asked again in this opening
+        self.over_cap: dict[str, str] = {}  # model -> which limit left no room for a call of its
+        self.consecutive_failures: dict[str, int] = {}  # model -> tickets in a row that failed by its calls
+        self.backoff_until: dict[str, float] = {}  # model -> Unix time until which it is left alone
         self.rested: dict[str, int] = {}  # model -> the first ticket after its last rest began
         self.heard = False  # whether any answer ever came that could be read
         self.found: dict[str, tuple[str, str]] = {}  # model -> how its last failed call of this opening ended, and why
         self.tickets = 0  # of models, that ended
         self.lost: dict[str, int] = {}  # what went wrong -> tickets that ended without a child by it
         self.unanswered: dict[str, int] = {}  # of these, those without any answer
-        self.since = 0  # the first ticket under the caps of now
+        self.caps_since = 0  # the first ticket under the caps of now
 
-    def opened(self, record: Opened) -> None:
+    def on_run_opened(self, record: RunOpened) -> None:
         """A new driver offers models anew."""
-        self.offered = record.models
-        self.refused, self.poor, self.failing, self.resting = {}, {}, {}, {}
+        self.available = record.models
+        self.disabled, self.over_cap, self.consecutive_failures, self.backoff_until = {}, {}, {}, {}
         self.rested, self.found = {}, {}
 
     def apply(self, record: CallReserved | CallSettled, at: float, left_s: float) -> None:
@@ -57,13 +57,13 @@ class Accounts:
         if record.outcome in NO_USE and record.outcome != LOST:
             self.found[reserved.model] = (record.outcome, record.reason)
         if record.outcome in FINAL_OUTCOMES:
-            self.refused[reserved.model] = record.reason
+            self.disabled[reserved.model] = record.reason
         if record.rest_s > left_s:
-            self.poor[reserved.model] = f"its server asks for {record.rest_s:.0f} s, and the run ends before: {record.reason}"
+            self.over_cap[reserved.model] = f"its server asks for {record.rest_s:.0f} s, and the run ends before: {record.reason}"
         elif record.rest_s:
-            self.resting[reserved.model] = max(at + record.rest_s, self.resting.get(reserved.model, 0.0))
+            self.backoff_until[reserved.model] = max(at + record.rest_s, self.backoff_until.get(reserved.model, 0.0))
 
-    def proposed(self, record: Proposed, model: str, at: float, next_ticket: int) -> None:
+    def on_proposed(self, record: Proposed, model: str, at: float, next_ticket: int) -> None:
         """A ticket of a model ended, at this Unix time, when ``next_ticket`` was still to be handed out."""
         self.tickets += 1
         if record.status is not ProposalStatus.CHILD:
@@ -72,25 +72,25 @@ class Accounts:
             failed_call = record.status is ProposalStatus.FAILED and record.outcome in UNANSWERED
             if failed_call or record.status is ProposalStatus.LOST:
                 self.unanswered[cause] = self.unanswered.get(cause, 0) + 1
-        if record.outcome == OVER_BUDGET and record.attempt.ticket >= self.since:  # an older one may have met lower caps
-            self.poor[model] = record.reason
+        if record.outcome == OVER_BUDGET and record.attempt.ticket >= self.caps_since:  # an older one may have met lower caps
+            self.over_cap[model] = record.reason
         failed = record.status is ProposalStatus.FAILED
         self.heard = self.heard or not (failed or record.status is ProposalStatus.LOST)
         if failed and record.outcome in NO_USE and record.outcome != OVER_BUDGET:
             self.found[model] = (record.outcome, record.reason)
         if failed and record.outcome in FINAL_OUTCOMES:
-            self.refused[model] = record.reason
+            self.disabled[model] = record.reason
         if failed and record.attempt.ticket < self.rested.get(model, 0):
             return  # asked before its rest began: that it failed says nothing new
-        self.failing[model] = self.failing.get(model, 0) + 1 if failed else 0
-        beyond = self.failing[model] - MAX_FAILURES
+        self.consecutive_failures[model] = self.consecutive_failures.get(model, 0) + 1 if failed else 0
+        beyond = self.consecutive_failures[model] - MAX_FAILURES
         if beyond < 0 or record.outcome == OVER_BUDGET:
             return
         if record.outcome in PASSING:
-            self.resting[model] = at + min(REST_S * 2.0 ** min(beyond, 10), LONGEST_REST_S)
+            self.backoff_until[model] = at + min(REST_S * 2.0 ** min(beyond, 10), LONGEST_REST_S)
             self.rested[model] = next_ticket
         else:
-            self.refused[model] = f"{MAX_FAILURES} tickets in a row failed, the last one so: {record.reason}"
+            self.disabled[model] = f"{MAX_FAILURES} tickets in a row failed, the last one so: {record.reason}"
 
     @property
     def answers(self) -> int:
@@ -99,21 +99,21 @@ class Accounts:
 
     def spent(self) -> tuple[str, ...]:
         """The limits of the budget that left no room for a call."""
-        return tuple(f"budget.{cap}" for cap in sorted({cap_of(why) for why in self.poor.values()} - {""}))
+        return tuple(f"budget.{cap}" for cap in sorted({cap_of(why) for why in self.over_cap.values()} - {""}))
 
-    def new_budget(self, budget: Budget, next_ticket: int) -> None:
+    def on_budget(self, budget: Budget, next_ticket: int) -> None:
         """Other caps from here on: for ``next_ticket`` and later ones, and for what older ones have not asked yet."""
         self.ledger.caps = caps_of(budget)
-        self.poor, self.since = {}, next_ticket
+        self.over_cap, self.caps_since = {}, next_ticket
 
-    def may_ask(self, model: str) -> bool:
+    def is_available(self, model: str) -> bool:
         """Whether this model can be asked now."""
-        return model in self.offered and model not in self.refused and model not in self.poor
+        return model in self.available and model not in self.disabled and model not in self.over_cap
 
     def in_vain(self, model: str) -> bool:
         """Whether a model had its rest and failed again in a run that no model ever answered: another rest is no use."""
         asks_for_time = self.found.get(model, ("", ""))[0] in ASKS_FOR_TIME
-        return not self.heard and self.failing.get(model, 0) > MAX_FAILURES and not asks_for_time
+        return not self.heard and self.consecutive_failures.get(model, 0) > MAX_FAILURES and not asks_for_time
 
     @property
     def silent(self) -> bool:

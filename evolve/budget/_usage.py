@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from archive import Measurement, Opened, Purpose
+from archive import Measurement, Purpose, RunOpened
 from evolve.problem._contract import Budget
 
 _RECENT = 0.2  # weight of the newest measurement in the running estimate of one's wall time
 
 
 @dataclass(slots=True)
-class Spend:
+class Usage:
     """Counters.  ``evaluations`` counts measurements handed out, each once, however often it was attempted."""
 
     opened_at: float | None = None
@@ -30,19 +30,19 @@ class Spend:
         """Seconds this run has been open, over all its openings."""
         return self.before_s + (max(now - self.opened_at, 0.0) if self.opened_at is not None else 0.0)
 
-    def opened(self, record: Opened, at: float) -> None:
+    def on_run_opened(self, record: RunOpened, at: float) -> None:
         """A driver took the run; what passed since the last one's last record does not count."""
         if self.opened_at is not None:
             self.before_s += max(self.last_at - self.opened_at, 0.0)
         self.opened_at = at
         self.last_at = at
 
-    def issued(self, purpose: Purpose, n: int = 1) -> None:
+    def on_issued(self, purpose: Purpose, n: int = 1) -> None:
         """``n`` measurements were handed out for the first time."""
         self.evaluations += n
         self.count_by_purpose[purpose] = self.count_by_purpose.get(purpose, 0) + n
 
-    def measured(self, purpose: Purpose, result: Measurement) -> None:
+    def on_measured(self, purpose: Purpose, result: Measurement) -> None:
         """A measurement ended."""
         cpu_s = result.cpu_s + result.scorer_cpu_s
         self.cpu_s += cpu_s
@@ -65,7 +65,7 @@ class Spend:
         return self.count(*purposes) / max(self.evaluations, 1)
 
 
-def affordable(budget: Budget, spend: Spend, slots: int, *, repeated: bool = False) -> float:
+def affordable_evaluations(budget: Budget, spend: Usage, slots: int, *, repeated: bool = False) -> float:
     """About how many measurements the whole budget pays for, at what they have cost lately; infinite without limits.
 
     ``repeated`` says that a candidate may be measured many times: their number then limits nothing, unless it is the only limit.
@@ -79,7 +79,7 @@ def affordable(budget: Budget, spend: Spend, slots: int, *, repeated: bool = Fal
     return min((float(limit) for limit in limits if limit is not None), default=math.inf)
 
 
-def nearest_limit(budget: Budget, spend: Spend, now: float) -> tuple[float, str] | None:
+def nearest_limit(budget: Budget, spend: Usage, now: float) -> tuple[float, str] | None:
     """The share spent of the limit that is nearest, and its name; None without any."""
     pairs = (
         (spend.elapsed(now), budget.wall_s, "budget.wall_s"),
@@ -91,7 +91,7 @@ def nearest_limit(budget: Budget, spend: Spend, now: float) -> tuple[float, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Reserve:
+class Reservation:
     """What must be left when searching ends."""
 
     wall_s: float = 0.0
@@ -99,7 +99,7 @@ class Reserve:
     evaluations: int = 0
 
 
-def exhausted(budget: Budget, spend: Spend, now: float, reserve: Reserve, *, queued: float) -> str:
+def exhausted(budget: Budget, spend: Usage, now: float, reserve: Reservation, *, queued: float) -> str:
     """Which limit leaves no room for another search step once ``reserve`` is kept back ("" if none does).
 
     ``queued`` measurements a slot are under way or promised: the next one starts after them.

@@ -13,11 +13,11 @@ import evolve
 from archive import Table
 from evolve.engine._asking import Ticket
 from evolve.engine._telling import Told
-from evolve.models import Anthropic, ChatCompletions, Models, Replay, Scripted
-from evolve.propose import Scope, Task
+from evolve.models import Anthropic, ChatCompletions, Models, ReplayProvider, Scripted
+from evolve.propose import EditScope, ProposalTask
 from evolve.validation._validate import Validation
 from evolve.views._claims import Claims
-from evolve.views._lineage import Step
+from evolve.views._lineage import LineageStep
 from evolve.views._progress import Progress
 from evolve.views._result import Result
 from evolve.views._summary import Summary
@@ -29,8 +29,8 @@ GROUPS = (
     ("Write an evaluate.py", ("Trial", "Outcome", "Array", "JsonValue", "Status")),
     ("Fail", ("EvolveError",)),
 )
-MODELS = (Anthropic, ChatCompletions, Scripted, Replay)
-VALUES = (Summary, Progress, Ticket, Told, Result, Step, Claims, Validation, Table, Task, Scope)
+MODELS = (Anthropic, ChatCompletions, Scripted, ReplayProvider)
+VALUES = (Summary, Progress, Ticket, Told, Result, LineageStep, Claims, Validation, Table, ProposalTask, EditScope)
 _LONGEST = 40  # of a default that is shown
 HEAD = """\
 # Python API

@@ -14,7 +14,7 @@ from evolve.cli.show._json_external import (
 )
 from evolve.engine._asking import Ticket, note
 from evolve.problem._contract import Contract
-from evolve.propose import Program, TaskSheet, rules
+from evolve.propose import ProblemBrief, ProgramView, rules
 from evolve.views._result import MeasureCost
 
 SCHEMA = 1
@@ -50,7 +50,7 @@ def note_answer(path: str, text: str, author: str = "") -> NoteAnswer:
     return NoteAnswer(SCHEMA, path, author, text)
 
 
-def _task(sheet: TaskSheet, contract: Contract) -> TaskAnswer:
+def _task(sheet: ProblemBrief, contract: Contract) -> TaskAnswer:
     return TaskAnswer(
         problem=sheet.problem,
         statement=sheet.statement,
@@ -73,7 +73,7 @@ def _task(sheet: TaskSheet, contract: Contract) -> TaskAnswer:
     )
 
 
-def _program(one: Program, cost: MeasureCost | None = None) -> ProgramAnswer:
+def _program(one: ProgramView, cost: MeasureCost | None = None) -> ProgramAnswer:
     return ProgramAnswer(
         id=one.id,
         files=dict(one.files),

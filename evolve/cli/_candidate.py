@@ -6,24 +6,24 @@ import shlex
 import sys
 from pathlib import Path
 
-from archive import CallReserved, CallSettled, Measured, Stamped, Status, find_records
+from archive import CallReserved, CallSettled, LogEntry, Measured, Status, find_records
 from evolve._counted import counted
 from evolve._errors import RunError, UsageError
 from evolve.cli.show._json import CandidateAnswer, MeasurementAnswer
 from evolve.cli.show._text import one_line, put_source, say
-from evolve.search._population import standing
+from evolve.search._population import score_of
 from evolve.views._candidate import candidate, measured
 from evolve.views._progress import operator_of
 from evolve.views._run_view import RunView
-from evolve.views._summary import best_of
+from evolve.views._summary import best_candidate
 
 SCHEMA = 1
 
 
-def describe(opened: RunView, one: int, *, measurements: bool = False) -> CandidateAnswer:
+def candidate_view(opened: RunView, one: int, *, measurements: bool = False) -> CandidateAnswer:
     """What is known of a candidate."""
     state = opened.state
-    found, people = candidate(opened, one), state.population
+    found, population = candidate(opened, one), state.population
     return CandidateAnswer(
         schema=SCHEMA,
         run=str(opened.run.path),
@@ -42,13 +42,13 @@ def describe(opened: RunView, one: int, *, measurements: bool = False) -> Candid
         sd=found.sd,
         n=found.n,
         cold=found.cold,
-        seed_score=standing(people, 0).score if people.score(0) is not None else None,
+        seed_score=score_of(population, 0).score if population.score(0) is not None else None,
         gain=found.gain,
         verdict=found.verdict,
         descriptors=found.descriptors,
         files=found.files,
         measurements=tuple(_measurement(stamped) for stamped in measured(opened, found.id)) if measurements else (),
-        unchecked=opened.unchecked() if one == best_of(state) else None,
+        unchecked=opened.unchecked() if one == best_candidate(state) else None,
         caveat=state.contract.caveat,
     )
 
@@ -59,7 +59,7 @@ def write_source(opened: RunView, one: int, out: str | None) -> None:
     Raises:
         UsageError: several files cannot go into one.
     """
-    files = opened.texts.files(opened.state.population.rows[one].id)
+    files = opened.texts.files(opened.state.population.candidates[one].id)
     if out is None:
         single = len(files) == 1
         put_source("\n".join(text if single else f"# ==== {path}\n{text}" for path, text in sorted(files.items())))
@@ -89,7 +89,7 @@ def write_artifact(opened: RunView, one: int, name: str, out: str | None) -> Non
     if (name and name not in declared) or (not name and len(declared) != 1):
         raise UsageError(f"expected the name of an artifact ({known}), found {name!r}; type: --artifact NAME")
     name = name or next(iter(declared))
-    id_ = opened.state.population.rows[one].id
+    id_ = opened.state.population.candidates[one].id
     blobs = [
         stamped.record.result.artifacts[name]
         for stamped in measured(opened, id_)
@@ -120,7 +120,7 @@ def conversation(opened: RunView, one: int) -> str:
     Raises:
         RunError: no model was asked for it.
     """
-    row, parts = opened.state.population.rows[one], []
+    row, parts = opened.state.population.candidates[one], []
     for stamped in find_records(opened.run.path, ("call_reserved", "call_settled")):
         record = stamped.record
         if not isinstance(record, CallReserved | CallSettled) or record.attempt.ticket != row.ticket:
@@ -140,7 +140,7 @@ def conversation(opened: RunView, one: int) -> str:
     return "\n\n".join(parts)
 
 
-def _measurement(stamped: Stamped) -> MeasurementAnswer:
+def _measurement(stamped: LogEntry) -> MeasurementAnswer:
     assert isinstance(stamped.record, Measured)
     result = stamped.record.result
     return MeasurementAnswer(

@@ -15,9 +15,9 @@ from evolve.cli.show._text import columns, duration, gain, number, one_line, put
 
 if TYPE_CHECKING:
     from evolve.cli.show._json import ClaimsAnswer
-    from evolve.views._report_cards import Card, Cards, RulingMade
+    from evolve.views._report_cards import ReportCard, ReportCards, RulingMade
     from evolve.views._run_view import RunView
-    from evolve.views._verify import Exact
+    from evolve.views._verify import Verification
 
 SCHEMA = 1
 _MOST_CONFIRM = 0.9  # a larger share is not advised: something has to be found first
@@ -65,7 +65,7 @@ def claims_answer(opened: RunView) -> ClaimsAnswer:
     return ClaimsAnswer(SCHEMA, str(opened.run.path), found.cards, found.exact)
 
 
-def cards_text(cards: Cards) -> str:
+def cards_text(cards: ReportCards) -> str:
     """The report cards for people."""
     rows = [
         ("problem", f"{cards.problem}, evaluator {cards.evaluator}, frame {cards.frame}"),
@@ -76,7 +76,7 @@ def cards_text(cards: Cards) -> str:
     return "\n\n".join([columns(rows), *(card_text(card, cards) for card in cards.cards)])
 
 
-def card_text(card: Card, cards: Cards) -> str:
+def card_text(card: ReportCard, cards: ReportCards) -> str:
     """One report card."""
     rows = [(card.status, f"{card.candidate} against {card.reference}")]
     if card.effect is not None and card.ci_low is not None and card.ci_high is not None:
@@ -126,7 +126,7 @@ def _history(rulings: Sequence[RulingMade]) -> Iterator[str]:
         before = one
 
 
-def exact_text(exact: Exact) -> str:
+def exact_text(exact: Verification) -> str:
     """What a deterministic problem's best program came to when it was verified again."""
     rows = [(exact.status, f"{exact.candidate or '-'}: {exact.found}")]
     if exact.gain is not None and exact.seed_score is not None:

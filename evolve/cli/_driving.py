@@ -16,11 +16,11 @@ from evolve._errors import EXIT_NEGATIVE, RunError, UsageError
 from evolve.cli._inspect import status_answer
 from evolve.cli.show._json import StatusAnswer
 from evolve.engine._background import Background
-from evolve.engine._client import errand
+from evolve.engine._client import send_request
 from evolve.engine._reading import view_run
 from evolve.engine._telling import Pause
 from evolve.propose._scope import is_plain_path
-from evolve.runs._folder import Hold, RunDir, find, hold_of, is_driven
+from evolve.runs._folder import Hold, RunDir, hold_of, is_driven, open_folder
 from evolve.views._run_view import OPENS, STARTING
 
 VALIDATE_S = 120.0
@@ -40,10 +40,10 @@ def resume_run(path: str, budget: Mapping[str, float], *, drive: bool, wait_s: f
         RunError: no run in that folder, or one that cannot be opened.
     """
     asked = time.monotonic()
-    run = find(Path(path))
+    run = open_folder(Path(path))
     changes = {key.removeprefix("budget."): int(much) if float(much).is_integer() else much for key, much in budget.items()}
     if changes:
-        errand(run, "budget", changes)
+        send_request(run, "budget", changes)
     if drive and not is_driven(run):
         with Background(run.path, []) as opening:
             seen = _await_opening(run, opening, asked + max(wait_s, _OPENING_S), pause)

@@ -32,7 +32,7 @@ from evolve.views._summary import CONFIRMED, ONCE
 
 if TYPE_CHECKING:
     from evolve.cli.show._json import CandidateAnswer, StatusAnswer
-    from evolve.views._lineage import Step
+    from evolve.views._lineage import LineageStep
     from evolve.views._run_view import RunView
 
 SCHEMA = 1
@@ -70,9 +70,9 @@ def best(words: Namespace) -> int:
     elif words.diff:
         put_source(diff(opened, 0, leader))
     elif words.json:
-        put_json(_candidate.describe(opened, leader))
+        put_json(_candidate.candidate_view(opened, leader))
     else:
-        put(columns(_candidate_rows(opened, _candidate.describe(opened, leader))))
+        put(columns(_candidate_rows(opened, _candidate.candidate_view(opened, leader))))
         put(f"\nhow it came about\n{_line(opened, leader)}")
         put(f"\nnext: evolve best {shlex.quote(str(opened.run.path))} --diff | --source{_artifact_hint(opened)}")
     return EXIT_DONE
@@ -91,10 +91,10 @@ def show(words: Namespace) -> int:
         put_source(_candidate.conversation(opened, one))
         return EXIT_DONE
     if words.diff:
-        parents = opened.state.population.rows[one].parents
+        parents = opened.state.population.candidates[one].parents
         put_source(diff(opened, parents[0] if parents else None, one))
         return EXIT_DONE
-    answer = _candidate.describe(opened, one, measurements=True)
+    answer = _candidate.candidate_view(opened, one, measurements=True)
     if words.json:
         put_json(answer)
         return EXIT_DONE
@@ -115,13 +115,13 @@ def show(words: Namespace) -> int:
 def lineage(words: Namespace) -> int:
     from evolve.cli.show._json import LineageAnswer
     from evolve.engine._reading import view_run
-    from evolve.views._lineage import story
+    from evolve.views._lineage import lineage
 
     opened = view_run(words.RUN)
     one = opened.candidate(words.ID or "best")
     if words.json:
-        steps = story(opened.state, opened.texts, one, all_parents=words.all)
-        put_json(LineageAnswer(SCHEMA, str(opened.run.path), opened.state.population.rows[one].id, steps))
+        steps = lineage(opened.state, opened.texts, one, all_parents=words.all)
+        put_json(LineageAnswer(SCHEMA, str(opened.run.path), opened.state.population.candidates[one].id, steps))
     else:
         put(_line(opened, one, all_parents=words.all))
     return EXIT_DONE
@@ -265,23 +265,23 @@ def _did(opened: RunView, answer: CandidateAnswer) -> str:
     from archive import changed_lines
     from evolve.search._notes import effect_of
 
-    people = opened.state.population
+    population = opened.state.population
     added, removed = changed_lines(opened.texts.files(answer.parents[0]), answer.files)
     text = f"+{added} -{removed} lines against its parent"
-    found = effect_of(opened.state, people.by_id[answer.id])
+    found = effect_of(opened.state, population.by_id[answer.id])
     if found is None:
         return text
     spread = f" ± {found.sd:.2g}" if found.sd else ""
-    return f"{text}; {answer.metric} {signed(people.sign * found.effect, found.sd or 0.0)}{spread}"
+    return f"{text}; {answer.metric} {signed(population.sign * found.effect, found.sd or 0.0)}{spread}"
 
 
 def _line(opened: RunView, one: int, *, all_parents: bool = False) -> str:
-    from evolve.views._lineage import story
+    from evolve.views._lineage import lineage
 
-    return story_text(story(opened.state, opened.texts, one, all_parents=all_parents))
+    return story_text(lineage(opened.state, opened.texts, one, all_parents=all_parents))
 
 
-def story_text(steps: tuple[Step, ...]) -> str:
+def story_text(steps: tuple[LineageStep, ...]) -> str:
     """A lineage as aligned lines, oldest first."""
     rows = []
     for step in steps:

@@ -12,9 +12,9 @@ PACKAGE = '"mcp>=2"'
 
 
 def mcp(words: Namespace) -> int:
-    from evolve.runs._folder import find
+    from evolve.runs._folder import open_folder
 
-    find(Path(words.RUN))
+    open_folder(Path(words.RUN))
     need("mcp", PACKAGE)
     try:
         from evolve.cli._mcp_tools import serve

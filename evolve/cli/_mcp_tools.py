@@ -36,7 +36,7 @@ from evolve.cli.show._json import LineageAnswer
 from evolve.engine._asking import ask
 from evolve.engine._reading import view_run
 from evolve.engine._telling import WAIT_S
-from evolve.views._lineage import story
+from evolve.views._lineage import lineage
 
 SCHEMA = 1
 ROWS = 200
@@ -227,19 +227,21 @@ class Tools:
     def best(self) -> Json:
         with self._refusals():
             opened = view_run(self._run)
-            return self._told(asdict(_candidate.describe(opened, opened.leader())))
+            return self._told(asdict(_candidate.candidate_view(opened, opened.leader())))
 
     def show(self, id: _Id) -> Json:
         with self._refusals():
             opened = view_run(self._run)
-            return self._told(asdict(_candidate.describe(opened, opened.candidate(id), measurements=True)))
+            return self._told(asdict(_candidate.candidate_view(opened, opened.candidate(id), measurements=True)))
 
     def lineage(self, id: _Id = "best") -> Json:
         with self._refusals():
             opened = view_run(self._run)
             one = opened.candidate(id)
-            steps = story(opened.state, opened.texts, one)
-            return self._told(asdict(LineageAnswer(SCHEMA, str(opened.run.path), opened.state.population.rows[one].id, steps)))
+            steps = lineage(opened.state, opened.texts, one)
+            return self._told(
+                asdict(LineageAnswer(SCHEMA, str(opened.run.path), opened.state.population.candidates[one].id, steps))
+            )
 
     def query(self, sql: str, limit: Annotated[int, Field(description="Most rows", ge=1, le=10_000)] = ROWS) -> Json:
         with self._refusals():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evolve.config._schema import RunConfig
     from evolve.problem._contract import Problem
     from evolve.validation._compare import Comparison
-    from evolve.validation._target import Race
+    from evolve.validation._target import TargetTest
 
 SCHEMA = 1
 _SETTINGS = ("problem.params.", "sandbox=", "sandbox.tier=", "budget.", "executor.slots=", "seed=")
@@ -82,11 +82,11 @@ def validate(words: Namespace) -> int:
 
 def _compared(problem: Problem, files: Mapping[str, str], against: Mapping[str, str], config: RunConfig) -> Comparison:
     """The comparison, shown on stderr as a run is."""
-    from evolve.cli.show._live import View
+    from evolve.cli.show._live import LiveView
     from evolve.validation._compare import compare
 
-    view = View()
-    return compare(problem, files, against, config, hooks=[view.record], announce=view.announce)
+    view = LiveView()
+    return compare(problem, files, against, config, hooks=[view.record], announce=view.on_started)
 
 
 def _target(text: str) -> float:
@@ -96,12 +96,12 @@ def _target(text: str) -> float:
         raise UsageError(f"--target takes a score, found {text!r}; type for example --target 3.28") from None
 
 
-def _raced(problem: Problem, files: Mapping[str, str], target: float, config: RunConfig) -> Race:
+def _raced(problem: Problem, files: Mapping[str, str], target: float, config: RunConfig) -> TargetTest:
     from evolve.engine._registry import build_executor
-    from evolve.validation._target import RUNS, race
+    from evolve.validation._target import RUNS, compare_with_target
 
     runs = config.budget.evaluations or RUNS
-    return race(problem, files, target, lambda _, sink: build_executor(config, problem, sink), runs=runs, tell=say)
+    return compare_with_target(problem, files, target, lambda _, sink: build_executor(config, problem, sink), runs=runs, tell=say)
 
 
 def _verdict_text(words: Namespace, answer: ValidateAnswer, what: str) -> str:

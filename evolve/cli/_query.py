@@ -80,7 +80,7 @@ def find_runs(paths: Sequence[str]) -> list[Path]:
     Raises:
         RunError: there is no run in one of them.
     """
-    from evolve.runs._folder import find
+    from evolve.runs._folder import open_folder
 
     runs: list[Path] = []
     for path in map(Path, paths):
@@ -88,7 +88,7 @@ def find_runs(paths: Sequence[str]) -> list[Path]:
         if not (path / "run.json").exists() and inside:
             runs += inside
         elif path.is_dir():
-            runs.append(find(path).path)
+            runs.append(open_folder(path).path)
         else:
             raise RunError(f"expected a run's folder, found {'a file' if path.exists() else 'nothing'} at {path}; see: evolve list")
     return list(dict.fromkeys(runs))

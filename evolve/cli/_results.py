@@ -7,7 +7,7 @@ import shlex
 import time
 from datetime import UTC, datetime
 
-from archive import Requested, find_records
+from archive import RequestHandled, find_records
 from evolve._errors import UsageError
 from evolve.cli.show._json_external import TicketAnswer
 from evolve.engine._reading import view_run
@@ -84,7 +84,7 @@ def _begins_an_id(opened: RunView, what: str) -> bool:
 
 
 def _id_of(opened: RunView, what: str) -> str:
-    return opened.state.population.rows[opened.candidate(what)].id
+    return opened.state.population.candidates[opened.candidate(what)].id
 
 
 def _of_ticket(opened: RunView, ticket: int) -> tuple[str, str | None]:
@@ -101,10 +101,10 @@ def _of_ticket(opened: RunView, ticket: int) -> tuple[str, str | None]:
 
 def _told_for(opened: RunView, ticket: int) -> tuple[str, ...]:
     """The children that were accepted for a ticket, in their order."""
-    told = dict.fromkeys(row.id for row in opened.state.population.rows if row.ticket == ticket and row.arm < 0)
+    told = dict.fromkeys(row.id for row in opened.state.population.candidates if row.ticket == ticket and row.arm < 0)
     for stamped in find_records(opened.run.path, ("requested",), mention=f'\\"ticket\\": {ticket}'):
         record = stamped.record
-        if isinstance(record, Requested) and record.verb == "tell" and record.accepted:
+        if isinstance(record, RequestHandled) and record.verb == "tell" and record.accepted:
             found = json.loads(record.answer)
             if found.get("ticket") == ticket and found.get("status") == "accepted":
                 told[str(found["candidate"])] = None

@@ -13,7 +13,7 @@ from evolve.cli._command import JSON, RUN, Argument, Verb
 from evolve.cli.show._text import put, put_json, say
 
 if TYPE_CHECKING:
-    from evolve.cli.show._live import View
+    from evolve.cli.show._live import LiveView
     from evolve.runs._folder import RunDir
     from evolve.views._summary import Summary
 
@@ -29,21 +29,21 @@ def run(words: Namespace) -> int:
     config = compose(words.SETTING)
     for note in adapter_notes(config.problem.name):
         say(note)
-    return _driven(lambda view: start(config, hooks=[view.record], announce=view.announce), words.json)
+    return _driven(lambda view: start(config, hooks=[view.record], announce=view.on_started), words.json)
 
 
 def resume(words: Namespace) -> int:
     from evolve.config._compose import budget_changes
     from evolve.engine._session import resume as go_on
-    from evolve.runs._folder import find, is_driven
+    from evolve.runs._folder import is_driven, open_folder
 
     changes = budget_changes(words.SETTING)
     path = Path(words.RUN)
-    if changes and is_driven(found := find(path)):
+    if changes and is_driven(found := open_folder(path)):
         return _raise_budget(found, changes)
     try:
         return _driven(
-            lambda view: go_on(path, changes, as_recorded=words.recorded, hooks=[view.record], announce=view.announce), words.json
+            lambda view: go_on(path, changes, as_recorded=words.recorded, hooks=[view.record], announce=view.on_started), words.json
         )
     except RunLocked as error:
         raise RunLocked(
@@ -54,9 +54,9 @@ def resume(words: Namespace) -> int:
 def stop(words: Namespace) -> int:
     from evolve.cli.show._json import StopAnswer
     from evolve.engine._client import DRAIN_S, stop_run
-    from evolve.runs._folder import find
+    from evolve.runs._folder import open_folder
 
-    found, wait_s = find(Path(words.RUN)), _seconds(words.wait)
+    found, wait_s = open_folder(Path(words.RUN)), _seconds(words.wait)
     answer = stop_run(found, DRAIN_S if wait_s is None else wait_s)
     if words.json:
         put_json(StopAnswer(SCHEMA, str(found.path), answer.replace(" ", "_")))
@@ -67,7 +67,7 @@ def stop(words: Namespace) -> int:
     return EXIT_DONE
 
 
-def _driven(drive: Callable[[View], Summary], as_json: bool) -> int:
+def _driven(drive: Callable[[LiveView], Summary], as_json: bool) -> int:
     """Drive a run under a live view, then say what came of it."""
     from evolve.cli.show._ending import ending
     from evolve.cli.show._live import open_view
@@ -82,10 +82,10 @@ def _driven(drive: Callable[[View], Summary], as_json: bool) -> int:
 
 
 def _raise_budget(run: RunDir, changes: Mapping[str, object]) -> int:
-    """Ask the live driver for another budget.  Raises as ``errand``."""
-    from evolve.engine._client import errand
+    """Ask the live driver for another budget.  Raises as ``send_request``."""
+    from evolve.engine._client import send_request
 
-    errand(run, "budget", changes)
+    send_request(run, "budget", changes)
     say(f"{run.path} is running; its budget is now changed: {', '.join(f'{key}={value}' for key, value in changes.items())}")
     return EXIT_DONE
 

@@ -12,16 +12,16 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from archive import Tally
+from archive import RunningStats
 from evolve.confirm._evidence import (
-    BAR_CHAMPION,
-    BAR_CLAIM,
+    E_CHAMPION,
+    E_CLAIM,
     FUTILE,
     FUTILE_TITLE,
     MAX_RUNS,
     SPREAD_SD,
     WORTH_SD,
-    Runs,
+    SampleStats,
     e_value_of,
     futile,
     log_e_value,
@@ -30,16 +30,19 @@ from evolve.confirm._evidence import (
 )
 from evolve.confirm._noise import MIN_DF, PAIRED_FROM, pair_correlation
 
-FRESH = (4, 16)  # runs that a new champion gets before anyone else: at least, for anyone can take its title then; and at most
+FIRST_CHAMPION_RUNS = (
+    4,
+    16,
+)  # runs that a new champion gets before anyone else: at least, for anyone can take its title then; and at most
 FAR_BEHIND = 1e-3  # likelihood ratio at which a candidate is given up even while the champion is new: some ten sd of one run
-REPEATED = 2  # runs of its own before a candidate takes the title: what scatters more than the others shows by then
-PROVEN = 4  # and before one enters a vault, which costs ten times as many
+MIN_RUNS_CHAMPION = 2  # runs of its own before a candidate takes the title: what scatters more than the others shows by then
+MIN_RUNS_CLAIM = 4  # and before one enters a vault, which costs ten times as many
 _PAIRS_KEPT = 256
 _HALVES_KEPT = 64
 NOBODY = -1
 
 
-class Known(Protocol):
+class CandidateStats(Protocol):
     """What the contest asks about candidates.  Scores are turned so that higher is better."""
 
     @property
@@ -53,42 +56,42 @@ class Known(Protocol):
     def noise_of(self, number: int) -> float:
         """Variance of one run of a candidate: pooled, or its own where it scatters far more than the others."""
 
-    def tally(self, number: int) -> Tally | None:
+    def tally(self, number: int) -> RunningStats | None:
         """All runs of a candidate at the last stage; None while it has none, or once it failed."""
 
 
-class Contest:
+class ChampionTest:
     """Champion, reference, and the candidates that may still be better.
 
     Args:
-        titled: whether there is a champion; without, candidates are compared with the reference only.
+        keeps_champion: whether there is a champion; without, candidates are compared with the reference only.
     """
 
-    def __init__(self, *, titled: bool) -> None:
-        self.titled = titled
+    def __init__(self, *, keeps_champion: bool) -> None:
+        self.keeps_champion = keeps_champion
         self.champion = 0
-        self.predecessor = NOBODY
+        self.previous_champion = NOBODY
         self.reference = 0
-        self.former: list[tuple[int, Tally]] = []  # earlier references with their runs, the newest last
-        self.champion_runs = Tally()  # since it took the title
-        self.reference_runs = Tally()  # since it was confirmed
-        self.alive: dict[int, float] = {}  # may still be better -> log of its e-value when last looked at
+        self.earlier_references: list[tuple[int, RunningStats]] = []  # earlier references with their runs, the newest last
+        self.champion_runs = RunningStats()  # since it took the title
+        self.reference_runs = RunningStats()  # since it was confirmed
+        self.contenders: dict[int, float] = {}  # may still be better -> log of its e-value when last looked at
         self.qualified: dict[int, float] = {}  # may enter a vault -> log of its e-value against the reference
-        self.halves: dict[int, tuple[int, float]] = {}  # seed -> who ran at it last, and its score
+        self.unpaired_runs: dict[int, tuple[int, float]] = {}  # seed -> who ran at it last, and its score
         self.pairs: list[tuple[int, float, float]] = []  # (candidate, its score, the reference's) at equal seeds
 
     @property
     def target(self) -> int:
         """Whom candidates are compared with while the search goes on."""
-        return self.champion if self.titled else self.reference
+        return self.champion if self.keeps_champion else self.reference
 
     @property
-    def paired(self) -> bool:
+    def is_paired(self) -> bool:
         """Whether scores at equal seeds are known to go together well enough to be compared in pairs."""
         correlation = pair_correlation(self.pairs)
         return correlation is not None and correlation >= PAIRED_FROM
 
-    def observed(self, number: int, score: float, known: Known) -> None:
+    def on_measured(self, number: int, score: float, known: CandidateStats) -> None:
         """A run of a candidate ended ok."""
         if number == self.champion:
             self.champion_runs.add(score)
@@ -98,75 +101,75 @@ class Contest:
             self._look_at_all(known)
         self._look(number, known)
 
-    def half(self, seed: int, number: int, score: float) -> None:
+    def add_paired_run(self, seed: int, number: int, score: float) -> None:
         """A run that may be half of a pair: with the other one at the same seed they are kept."""
-        other = self.halves.pop(seed, None)
+        other = self.unpaired_runs.pop(seed, None)
         if other is None:
-            self.halves = dict([*self.halves.items()][1 - _HALVES_KEPT :])
-            self.halves[seed] = (number, score)
+            self.unpaired_runs = dict([*self.unpaired_runs.items()][1 - _HALVES_KEPT :])
+            self.unpaired_runs[seed] = (number, score)
         elif self.target in (number, other[0]):
             (who, ours), theirs = (other, score) if number == self.target else ((number, score), other[1])
             self.pairs = [*self.pairs[1 - _PAIRS_KEPT :], (who, ours, theirs)]
 
-    def failed(self, number: int, known: Known) -> None:
+    def on_failed(self, number: int, known: CandidateStats) -> None:
         """A candidate failed or was retracted: it is out, and what it held goes back to whom it had it from."""
-        self.alive.pop(number, None)
+        self.contenders.pop(number, None)
         self.qualified.pop(number, None)
-        self.unconfirmed(number, known)
-        if number == self.predecessor:
-            self.predecessor = NOBODY
+        self.on_unconfirmed(number, known)
+        if number == self.previous_champion:
+            self.previous_champion = NOBODY
         if number == self.champion:
-            heir = self.predecessor if self.predecessor != NOBODY else self.reference
-            self.predecessor = NOBODY
-            self._crown(heir, known)
+            heir = self.previous_champion if self.previous_champion != NOBODY else self.reference
+            self.previous_champion = NOBODY
+            self._promote(heir, known)
 
-    def challenger(self, known: Known) -> tuple[int, float] | None:
+    def challenger(self, known: CandidateStats) -> tuple[int, float] | None:
         """Who takes the title now, with the e-value of its claim to it."""
-        if not self.titled or self.champion_runs.n < FRESH[0]:
+        if not self.keeps_champion or self.champion_runs.n < FIRST_CHAMPION_RUNS[0]:
             return None
         ready = [
             number
-            for number, evidence in self.alive.items()
-            if evidence >= math.log(BAR_CHAMPION) and (tally := known.tally(number)) is not None and tally.n >= REPEATED
+            for number, evidence in self.contenders.items()
+            if evidence >= math.log(E_CHAMPION) and (tally := known.tally(number)) is not None and tally.n >= MIN_RUNS_CHAMPION
         ]
-        best = max(ready, key=lambda number: (self.alive[number], -number), default=None)
-        return None if best is None else (best, e_value_of(self.alive[best]))
+        best = max(ready, key=lambda number: (self.contenders[number], -number), default=None)
+        return None if best is None else (best, e_value_of(self.contenders[best]))
 
-    def crowned(self, number: int, known: Known) -> None:
+    def promote(self, number: int, known: CandidateStats) -> None:
         """The title changes hands."""
-        self.predecessor = self.champion
-        self._crown(number, known)
+        self.previous_champion = self.champion
+        self._promote(number, known)
 
-    def confirmed(self, number: int, runs: Tally, known: Known) -> None:
+    def on_confirmed(self, number: int, runs: RunningStats, known: CandidateStats) -> None:
         """A claim holds: later claims are made against this program, by ``runs`` that it was not chosen for."""
-        self.former.append((self.reference, self.reference_runs))
+        self.earlier_references.append((self.reference, self.reference_runs))
         self.reference, self.reference_runs = number, runs
-        self.alive.pop(number, None)
+        self.contenders.pop(number, None)
         self.qualified.clear()
         self._look_at_all(known)
 
-    def unconfirmed(self, number: int, known: Known) -> None:
+    def on_unconfirmed(self, number: int, known: CandidateStats) -> None:
         """A claim holds no more: the reference before it takes its place again."""
-        if number == self.reference and self.former:
-            self.reference, self.reference_runs = self.former.pop()
-        self.former = [one for one in self.former if one[0] != number]
+        if number == self.reference and self.earlier_references:
+            self.reference, self.reference_runs = self.earlier_references.pop()
+        self.earlier_references = [one for one in self.earlier_references if one[0] != number]
         self._look_at_all(known)
 
-    def due(self, busy: Collection[int], count: int, *, fresh: int) -> list[int]:
+    def next_to_measure(self, busy: Collection[int], count: int, *, fresh: int) -> list[int]:
         """Up to ``count`` candidates worth another run now, the most promising first; before them the champion, until it has
         ``fresh`` runs that it was not chosen for."""
         first = []
-        if self.titled and self.champion not in busy and self.champion_runs.n < fresh:
+        if self.keeps_champion and self.champion not in busy and self.champion_runs.n < fresh:
             first.append(self.champion)
-        waiting = [number for number in self.alive if number not in busy and number != self.champion]
-        waiting.sort(key=lambda number: (-self.alive[number], number))
+        waiting = [number for number in self.contenders if number not in busy and number != self.champion]
+        waiting.sort(key=lambda number: (-self.contenders[number], number))
         return (first + waiting)[:count]
 
-    def undecided(self, *, fresh: int) -> bool:
-        """Whether ``due`` has or will have somebody to measure again."""
-        return (self.titled and self.champion_runs.n < fresh) or any(number != self.champion for number in self.alive)
+    def has_contenders(self, *, fresh: int) -> bool:
+        """Whether ``next_to_measure`` has or will have somebody to measure again."""
+        return (self.keeps_champion and self.champion_runs.n < fresh) or any(number != self.champion for number in self.contenders)
 
-    def evidence(self, number: int, known: Known) -> float:
+    def evidence(self, number: int, known: CandidateStats) -> float:
         """Log of the e-value of "better than the reference", from all runs of the candidate and the reference's fresh ones."""
         tally = known.tally(number)
         if tally is None or known.noise <= 0.0:
@@ -176,50 +179,52 @@ class Contest:
 
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _crown(self, number: int, known: Known) -> None:
-        before, self.champion, self.champion_runs = self.champion, number, Tally()
+    def _promote(self, number: int, known: CandidateStats) -> None:
+        before, self.champion, self.champion_runs = self.champion, number, RunningStats()
         if number == self.reference:
-            self.champion_runs = Tally(self.reference_runs.n, self.reference_runs.mean, self.reference_runs.m2)
-        self.alive.pop(number, None)
+            self.champion_runs = RunningStats(self.reference_runs.n, self.reference_runs.mean, self.reference_runs.m2)
+        self.contenders.pop(number, None)
         if before != number and known.tally(before) is not None:
-            self.alive[before] = 0.0
+            self.contenders[before] = 0.0
         self._look_at_all(known)
 
-    def _look_at_all(self, known: Known) -> None:
-        for number in dict.fromkeys((*self.alive, *self.qualified, self.champion)):
+    def _look_at_all(self, known: CandidateStats) -> None:
+        for number in dict.fromkeys((*self.contenders, *self.qualified, self.champion)):
             self._look(number, known)
 
-    def _look(self, number: int, known: Known) -> None:
+    def _look(self, number: int, known: CandidateStats) -> None:
         """Judge a candidate anew: still in the contest, or not; ready for a vault, or not."""
         tally = known.tally(number)
         if tally is None:
-            self.alive.pop(number, None)
+            self.contenders.pop(number, None)
             return
         evidence = self.evidence(number, known)
-        if evidence >= math.log(BAR_CLAIM) and tally.n >= PROVEN and number != self.reference:
+        if evidence >= math.log(E_CLAIM) and tally.n >= MIN_RUNS_CLAIM and number != self.reference:
             self.qualified[number] = evidence
         else:
             self.qualified.pop(number, None)
         if number == self.target:
             return
-        target = self.champion_runs if self.titled else self.reference_runs
-        done = not self.titled and number in self.qualified and known.df >= MIN_DF
+        target = self.champion_runs if self.keeps_champion else self.reference_runs
+        done = not self.keeps_champion and number in self.qualified and known.df >= MIN_DF
         if done or self._hopeless(number, tally, target, known):
-            self.alive.pop(number, None)
-        elif self.titled and target.n:
+            self.contenders.pop(number, None)
+        elif self.keeps_champion and target.n:
             ours, theirs = _runs(number, tally, known), _runs(self.target, target, known)
-            self.alive[number] = log_ratio(ours, theirs, WORTH_SD * math.sqrt(known.noise))
+            self.contenders[number] = log_ratio(ours, theirs, WORTH_SD * math.sqrt(known.noise))
         else:
-            self.alive[number] = 0.0 if self.titled else evidence
+            self.contenders[number] = 0.0 if self.keeps_champion else evidence
 
-    def _hopeless(self, number: int, tally: Tally, target: Tally, known: Known) -> bool:
-        limit = 2 * MAX_RUNS if number == self.predecessor else MAX_RUNS
+    def _hopeless(self, number: int, tally: RunningStats, target: RunningStats, known: CandidateStats) -> bool:
+        limit = 2 * MAX_RUNS if number == self.previous_champion else MAX_RUNS
         if tally.n >= limit or known.noise <= 0.0:
             return tally.n >= limit
-        bar = FUTILE_TITLE if self.titled else FUTILE
+        bar = FUTILE_TITLE if self.keeps_champion else FUTILE
         # A champion's first few runs say little about it, and its predecessor is not given up before all of them are there; but
         # who is far behind all that is known of it is not measured again for that.
-        if self.titled and target.n < (FRESH[1] if number == self.predecessor else FRESH[0]):
+        if self.keeps_champion and target.n < (
+            FIRST_CHAMPION_RUNS[1] if number == self.previous_champion else FIRST_CHAMPION_RUNS[0]
+        ):
             target, bar = known.tally(self.champion) or target, FAR_BEHIND
         if target.n == 0:
             return False
@@ -227,10 +232,10 @@ class Contest:
         return futile(ours, theirs, WORTH_SD * math.sqrt(known.noise), bar)
 
 
-def _runs(number: int, tally: Tally, known: Known) -> Runs:
-    return Runs(tally.n, tally.mean, shrunk_variance(tally.n, tally.m2, known.noise_of(number)))
+def _runs(number: int, tally: RunningStats, known: CandidateStats) -> SampleStats:
+    return SampleStats(tally.n, tally.mean, shrunk_variance(tally.n, tally.m2, known.noise_of(number)))
 
 
-def ranked(qualified: Mapping[int, float]) -> list[int]:
+def rank(qualified: Mapping[int, float]) -> list[int]:
     """Candidates by their evidence, the strongest first."""
     return sorted(qualified, key=lambda number: (-qualified[number], number))

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from archive import Tally
-from evolve.confirm._holdout import LEVEL, Sizes, Vault, estimate, gate, holds_by
+from archive import RunningStats
+from evolve.confirm._holdout import LEVEL, Confirmation, Sizes, benjamini_yekutieli, estimate, welch_p_value
 
 _MISSED_MAX = 2  # runs of a bank that may fail
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RunRequest:
     """A run that a vault waits for."""
 
     candidate: int
@@ -34,115 +34,121 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class Decision:
     """What a vault came to, as it is to be recorded.  Higher is better; effect and interval are None where there is no estimate,
     and the p-value where the vault ended before its test."""
 
-    vault: Vault
+    confirmation: Confirmation
     confirmed: bool
     p_value: float | None
     reason: str
     wants: int = 0
 
 
-Judge = Callable[[Vault], Verdict]
+Judge = Callable[[Confirmation], Verdict]
 
 
-def by_its_gate(vault: Vault) -> Verdict:
+def decide_by_test(vault: Confirmation) -> Verdict:
     """A vault that is judged by its gate alone."""
-    return Verdict(1.0 if vault.failed or vault.gate_p is None else vault.gate_p)
+    return Verdict(1.0 if vault.failed or vault.test_p is None else vault.test_p)
 
 
-class Docket:
+class Confirmations:
     """All openings, in order."""
 
     def __init__(self) -> None:
-        self.vaults: list[Vault] = []
-        self.base = 0  # milestones that do not count for what is left of the budget
+        self.confirmations: list[Confirmation] = []
+        self.first_interim = 0  # milestones that do not count for what is left of the budget
         self.ended_by = ""  # the limit that the last vaults of this budget were opened at: from then on nothing new is searched for
-        self.handed: dict[int, list[int]] = {}  # candidate -> seeds handed out
+        self.issued_seeds: dict[int, list[int]] = {}  # candidate -> seeds handed out
 
-    def opened(self, vault: Vault) -> None:
+    def on_opened(self, vault: Confirmation) -> None:
         """A vault was opened."""
-        self.vaults.append(vault)
+        self.confirmations.append(vault)
 
-    def group(self, milestone: int) -> list[Vault]:
+    def at_interim(self, milestone: int) -> list[Confirmation]:
         """The openings of one milestone."""
-        return [vault for vault in self.vaults if vault.milestone == milestone]
+        return [vault for vault in self.confirmations if vault.interim == milestone]
 
-    def started(self, milestone: int) -> bool:
+    def on_started(self, milestone: int) -> bool:
         """Whether a run of that group was handed out."""
         return any(
-            seed in self.handed.get(vault.candidate, ()) for vault in self.group(milestone) for seed in vault.own_seeds
-        ) or any(seed in self.handed.get(vault.reference, ()) for vault in self.group(milestone) for seed in vault.bank_seeds)
+            seed in self.issued_seeds.get(vault.candidate, ())
+            for vault in self.at_interim(milestone)
+            for seed in vault.candidate_seeds
+        ) or any(
+            seed in self.issued_seeds.get(vault.reference, ())
+            for vault in self.at_interim(milestone)
+            for seed in vault.control_seeds
+        )
 
     def was_opened(self, candidate: int, reference: int) -> bool:
         """Whether this claim has had its vault."""
-        return any(vault.candidate == candidate and vault.reference == reference for vault in self.vaults)
+        return any(vault.candidate == candidate and vault.reference == reference for vault in self.confirmations)
 
     @property
-    def undecided(self) -> list[Vault]:
+    def has_open(self) -> list[Confirmation]:
         """Vaults that no ruling has been recorded for."""
-        return [vault for vault in self.vaults if vault.confirmed is None]
+        return [vault for vault in self.confirmations if vault.confirmed is None]
 
-    def wanted(self) -> list[Wanted]:
+    def next_runs(self) -> list[RunRequest]:
         """Runs to be handed out now, reference and candidates in turn, so that any stretch of them holds its share of each."""
-        for milestone in sorted({vault.milestone for vault in self.undecided}):
-            group = self.group(milestone)
-            lists = [list(self._own(vault)) for vault in group if not vault.failed]
-            lists += [list(self._bank(vault, group)) for vault in group if vault.bank_seeds]
-            found = _interleaved([[one for one in items if not self._was_handed(one)] for items in lists])
+        for milestone in sorted({vault.interim for vault in self.has_open}):
+            group = self.at_interim(milestone)
+            lists = [list(self._candidate_runs(vault)) for vault in group if not vault.failed]
+            lists += [list(self._control_runs(vault, group)) for vault in group if vault.control_seeds]
+            found = _interleaved([[one for one in items if not self._was_issued(one)] for items in lists])
             if found:
                 return found
         return []
 
-    def issued(self, candidate: int, seed: int) -> None:
+    def on_issued(self, candidate: int, seed: int) -> None:
         """A run was handed out."""
-        self.handed.setdefault(candidate, []).append(seed)
+        self.issued_seeds.setdefault(candidate, []).append(seed)
 
-    def returned(self, candidate: int, seed: int) -> None:
+    def on_returned(self, candidate: int, seed: int) -> None:
         """A run was taken back before it ran: it is wanted again."""
-        if seed in self.handed.get(candidate, ()):
-            self.handed[candidate].remove(seed)
+        if seed in self.issued_seeds.get(candidate, ()):
+            self.issued_seeds[candidate].remove(seed)
 
-    def measured(self, candidate: int, seed: int, score: float | None, reason: str) -> None:
+    def on_measured(self, candidate: int, seed: int, score: float | None, reason: str) -> None:
         """A run ended; ``score`` is None where it failed.  A vault whose candidate fails is lost; a bank does without the run."""
-        for vault in self.vaults:
-            if vault.candidate == candidate and seed in vault.own_seeds and not vault.failed:
+        for vault in self.confirmations:
+            if vault.candidate == candidate and seed in vault.candidate_seeds and not vault.failed:
                 if score is None:
                     vault.failed = reason
                 else:
-                    vault.own[seed] = score
-            if vault.reference == candidate and seed in vault.bank_seeds:
+                    vault.candidate_scores[seed] = score
+            if vault.reference == candidate and seed in vault.control_seeds:
                 if score is None:
-                    vault.bank_seeds = tuple(one for one in vault.bank_seeds if one != seed)
-                    self._check_bank(vault)
+                    vault.control_seeds = tuple(one for one in vault.control_seeds if one != seed)
+                    self._check_control(vault)
                 else:
-                    vault.theirs[seed] = score
-        for vault in self.undecided:
+                    vault.control_scores[seed] = score
+        for vault in self.has_open:
             self._advance(vault)
 
-    def lost(self, candidate: int, reason: str) -> None:
+    def on_lost(self, candidate: int, reason: str) -> None:
         """A run of this candidate was lost, or cannot be made: its open vaults fail.  A run bought again would be a re-roll."""
-        for vault in self.undecided:
+        for vault in self.has_open:
             if vault.candidate == candidate and not vault.failed:
                 vault.failed = reason
 
-    def rulings(self, judge: Judge = by_its_gate, *, again: bool = False) -> list[Ruling]:
+    def decisions(self, judge: Judge = decide_by_test, *, again: bool = False) -> list[Decision]:
         """What changes now that a group is complete: its own vaults, and earlier ones that no longer hold, or hold after all.
 
         Args:
             judge: what is thought of a complete vault.
             again: also where no vault waits for a ruling, because more is known than at the last one.
         """
-        decided = [vault for vault in self.vaults if self._complete(vault)]
-        groups = {vault.milestone for vault in self.undecided}
+        decided = [vault for vault in self.confirmations if self._complete(vault)]
+        groups = {vault.interim for vault in self.has_open}
         if not groups and not again:
             return []
-        if groups and any(vault not in decided for vault in self.undecided if vault.milestone == min(groups)):
+        if groups and any(vault not in decided for vault in self.has_open if vault.interim == min(groups)):
             return []
         verdicts = [judge(vault) for vault in decided]
-        held = holds_by([verdict.p_value for verdict in verdicts])
+        held = benjamini_yekutieli([verdict.p_value for verdict in verdicts])
         found = []
         for vault, verdict, holds in zip(decided, verdicts, held, strict=True):
             speaks = holds and vault.effect is not None and vault.effect.effect > 0
@@ -150,42 +156,44 @@ class Docket:
             wants = verdict.wants if speaks else 0
             if vault.confirmed is not (not why) or vault.wants != wants:
                 found.append(
-                    Ruling(vault, not why, vault.gate_p if vault.failed or vault.gate_p is None else verdict.p_value, why, wants)
+                    Decision(vault, not why, vault.test_p if vault.failed or vault.test_p is None else verdict.p_value, why, wants)
                 )
         return found
 
-    def ruled(self, number: int, confirmed: bool, wants: int = 0) -> None:
+    def on_decided(self, number: int, confirmed: bool, wants: int = 0) -> None:
         """A ruling was recorded."""
-        self.vaults[number].confirmed, self.vaults[number].wants = confirmed, wants
+        self.confirmations[number].confirmed, self.confirmations[number].wants = confirmed, wants
 
-    def halves(self, vault: Vault, *, gate: bool) -> tuple[Sequence[int], Sequence[int]]:
+    def unpaired_runs(self, vault: Confirmation, *, gate: bool) -> tuple[Sequence[int], Sequence[int]]:
         """Seeds of a complete gate, or of a complete estimate: the candidate's and the reference's."""
-        bank = self.vaults[vault.bank]
-        n, m = vault.sizes.gate[0], bank.sizes.gate[1]
-        own, theirs = (vault.own_seeds[:n], bank.bank_seeds[:m]) if gate else (vault.own_seeds[n:], bank.bank_seeds[m:])
+        bank = self.confirmations[vault.control]
+        n, m = vault.sizes.test[0], bank.sizes.test[1]
+        own, theirs = (
+            (vault.candidate_seeds[:n], bank.control_seeds[:m]) if gate else (vault.candidate_seeds[n:], bank.control_seeds[m:])
+        )
         if vault.paired:
-            own = theirs = tuple(seed for seed in own if seed in bank.theirs)
+            own = theirs = tuple(seed for seed in own if seed in bank.control_scores)
         return own, theirs
 
-    def gate_scores(self, vault: Vault) -> tuple[list[float], list[float]]:
+    def test_scores(self, vault: Confirmation) -> tuple[list[float], list[float]]:
         """Scores of a complete gate: the candidate's and the reference's."""
         return self._scores(vault, gate=True)
 
-    def estimate_scores(self, vault: Vault) -> tuple[list[float], list[float]]:
+    def estimate_scores(self, vault: Confirmation) -> tuple[list[float], list[float]]:
         """Scores of a complete estimate."""
         return self._scores(vault, gate=False)
 
-    def fresh_runs(self, vault: Vault) -> Tally:
+    def fresh_runs(self, vault: Confirmation) -> RunningStats:
         """The candidate's runs of the estimate: it was not chosen for them."""
-        tally = Tally()
-        for seed in vault.own_seeds[vault.sizes.gate[0] :]:
-            if seed in vault.own:
-                tally.add(vault.own[seed])
+        tally = RunningStats()
+        for seed in vault.candidate_seeds[vault.sizes.test[0] :]:
+            if seed in vault.candidate_scores:
+                tally.add(vault.candidate_scores[seed])
         return tally
 
-    def retracted(self, candidate: int) -> None:
+    def on_retracted(self, candidate: int) -> None:
         """A candidate was found to cheat: what was claimed for it is withdrawn and stays visible."""
-        for vault in self.vaults:
+        for vault in self.confirmations:
             if vault.candidate == candidate:
                 vault.withdrawn = True
                 vault.failed = vault.failed or "retracted"
@@ -194,80 +202,91 @@ class Docket:
     def cost(self) -> int:
         """Runs that the vaults so far have taken, or will."""
         return sum(
-            (vault.sizes.own if self._goes_on(vault) else vault.sizes.gate[0]) + len(vault.bank_seeds) for vault in self.vaults
+            (vault.sizes.n_candidate if self._goes_on(vault) else vault.sizes.test[0]) + len(vault.control_seeds)
+            for vault in self.confirmations
         )
 
     @property
     def outstanding(self) -> int:
         """Runs that open vaults will still take."""
-        return max(self.cost - sum(map(len, self.handed.values())), 0) if self.undecided else 0
+        return max(self.cost - sum(map(len, self.issued_seeds.values())), 0) if self.has_open else 0
 
     @property
     def expected_false(self) -> float:
         """How many of the openings so far a gate at its level lets through by chance, at most."""
-        return LEVEL * len(self.vaults)
+        return LEVEL * len(self.confirmations)
 
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _goes_on(self, vault: Vault) -> bool:
+    def _goes_on(self, vault: Confirmation) -> bool:
         """Whether the estimate was made, or may still be."""
-        return not vault.failed and (vault.gate_p is None or vault.gate_p < LEVEL)
+        return not vault.failed and (vault.test_p is None or vault.test_p < LEVEL)
 
-    def _own(self, vault: Vault) -> Sequence[Wanted]:
+    def _candidate_runs(self, vault: Confirmation) -> Sequence[RunRequest]:
         """The candidate's runs that its vault waits for: those of the gate, then those of the estimate."""
-        n = vault.sizes.gate[0] if vault.gate_p is None else len(vault.own_seeds) if vault.gate_p < LEVEL else 0
-        return [Wanted(vault.candidate, seed) for seed in vault.own_seeds[:n]]
+        n = vault.sizes.test[0] if vault.test_p is None else len(vault.candidate_seeds) if vault.test_p < LEVEL else 0
+        return [RunRequest(vault.candidate, seed) for seed in vault.candidate_seeds[:n]]
 
-    def _bank(self, vault: Vault, group: Sequence[Vault]) -> Sequence[Wanted]:
-        passed = any(one.gate_p is not None and one.gate_p < LEVEL and not one.failed for one in group)
-        waits = any(not one.failed and one.gate_p is None for one in group)
-        n = len(vault.bank_seeds) if passed and not waits else vault.sizes.gate[1] if waits else 0
-        return [Wanted(vault.reference, seed) for seed in vault.bank_seeds[:n]]
+    def _control_runs(self, vault: Confirmation, group: Sequence[Confirmation]) -> Sequence[RunRequest]:
+        passed = any(one.test_p is not None and one.test_p < LEVEL and not one.failed for one in group)
+        waits = any(not one.failed and one.test_p is None for one in group)
+        n = len(vault.control_seeds) if passed and not waits else vault.sizes.test[1] if waits else 0
+        return [RunRequest(vault.reference, seed) for seed in vault.control_seeds[:n]]
 
-    def _check_bank(self, bank: Vault) -> None:
+    def _check_control(self, bank: Confirmation) -> None:
         """A reference that keeps failing cannot be compared with."""
-        if len(bank.bank_seeds) < bank.sizes.bank - _MISSED_MAX:
-            for vault in self.undecided:
-                if vault.bank == bank.number and not vault.failed:
+        if len(bank.control_seeds) < bank.sizes.n_control - _MISSED_MAX:
+            for vault in self.has_open:
+                if vault.control == bank.number and not vault.failed:
                     vault.failed = "the reference failed in its own runs"
 
-    def _was_handed(self, one: Wanted) -> bool:
-        return one.seed in self.handed.get(one.candidate, ())
+    def _was_issued(self, one: RunRequest) -> bool:
+        return one.seed in self.issued_seeds.get(one.candidate, ())
 
-    def _scores(self, vault: Vault, *, gate: bool) -> tuple[list[float], list[float]]:
-        own, theirs = self.halves(vault, gate=gate)
-        return _pick(own, vault.own), _pick(theirs, self.vaults[vault.bank].theirs)
+    def _scores(self, vault: Confirmation, *, gate: bool) -> tuple[list[float], list[float]]:
+        own, theirs = self.unpaired_runs(vault, gate=gate)
+        return _pick(own, vault.candidate_scores), _pick(theirs, self.confirmations[vault.control].control_scores)
 
-    def _advance(self, vault: Vault) -> None:
+    def _advance(self, vault: Confirmation) -> None:
         """Decide the gate, or the estimate, once its runs are complete."""
-        bank = self.vaults[vault.bank]
-        own, theirs = vault.own_seeds, bank.bank_seeds
-        n, m = vault.sizes.gate[0], bank.sizes.gate[1]
+        bank = self.confirmations[vault.control]
+        own, theirs = vault.candidate_seeds, bank.control_seeds
+        n, m = vault.sizes.test[0], bank.sizes.test[1]
         if vault.failed:
             return
-        if vault.gate_p is None and _all_there(own[:n], vault.own) and _all_there(theirs[:m], bank.theirs):
-            vault.gate_p = gate(*self.gate_scores(vault), paired=vault.paired)
-        if vault.gate_p is None or vault.gate_p >= LEVEL or vault.effect is not None:
+        if vault.test_p is None and _all_there(own[:n], vault.candidate_scores) and _all_there(theirs[:m], bank.control_scores):
+            vault.test_p = welch_p_value(*self.test_scores(vault), paired=vault.paired)
+        if vault.test_p is None or vault.test_p >= LEVEL or vault.effect is not None:
             return
-        if _all_there(own[n:], vault.own) and _all_there(theirs[m:], bank.theirs):
+        if _all_there(own[n:], vault.candidate_scores) and _all_there(theirs[m:], bank.control_scores):
             vault.effect = estimate(*self.estimate_scores(vault), paired=vault.paired)
 
-    def _complete(self, vault: Vault) -> bool:
-        return bool(vault.failed) or vault.effect is not None or (vault.gate_p is not None and vault.gate_p >= LEVEL)
+    def _complete(self, vault: Confirmation) -> bool:
+        return bool(vault.failed) or vault.effect is not None or (vault.test_p is not None and vault.test_p >= LEVEL)
 
 
-def make_vault(
+def make_confirmation(
     number: int, candidate: int, reference: int, milestone: int, sizes: Sizes, bank: int, paired: bool, seeds: Sequence[int]
-) -> Vault:
+) -> Confirmation:
     """A vault from what its opening recorded: the candidate's seeds first, then the bank's where it brought one."""
-    return Vault(number, candidate, reference, milestone, sizes, bank, paired, tuple(seeds[: sizes.own]), tuple(seeds[sizes.own :]))
+    return Confirmation(
+        number,
+        candidate,
+        reference,
+        milestone,
+        sizes,
+        bank,
+        paired,
+        tuple(seeds[: sizes.n_candidate]),
+        tuple(seeds[sizes.n_candidate :]),
+    )
 
 
-def _reason(vault: Vault, verdict: Verdict) -> str:
+def _reason(vault: Confirmation, verdict: Verdict) -> str:
     if vault.failed:
         return vault.failed
-    if vault.gate_p is not None and vault.gate_p >= LEVEL:
-        return f"not better on fresh seeds: p = {vault.gate_p:.3g}, expected below {LEVEL:g}"
+    if vault.test_p is not None and vault.test_p >= LEVEL:
+        return f"not better on fresh seeds: p = {vault.test_p:.3g}, expected below {LEVEL:g}"
     if vault.effect is not None and vault.effect.effect <= 0:
         return "better in the gate's runs, not in those of the estimate"
     if verdict.p_value >= LEVEL:
@@ -283,7 +302,7 @@ def _pick(seeds: Sequence[int], scores: dict[int, float]) -> list[float]:
     return [scores[seed] for seed in seeds]
 
 
-def _interleaved(lists: Sequence[Sequence[Wanted]]) -> list[Wanted]:
+def _interleaved(lists: Sequence[Sequence[RunRequest]]) -> list[RunRequest]:
     """Each list spread evenly over the whole."""
     placed = [((i + 0.5) / len(items), number, one) for number, items in enumerate(lists) for i, one in enumerate(items)]
     return [one for _, _, one in sorted(placed, key=lambda item: item[:2])]

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 from archive import difference
 
-BAR_CHAMPION = 20.0  # steers the search, nothing else
-BAR_CLAIM = 300.0  # may enter a vault
+E_CHAMPION = 20.0  # steers the search, nothing else
+E_CLAIM = 300.0  # may enter a vault
 WORTH_SD = 1.25  # the difference worth finding, in standard deviations of one run
 SPREAD_SD = 1.0  # of the differences that are expected, in the same unit
 FUTILE = 0.2  # likelihood ratio at which a candidate is given up that was compared with the reference, for a claim of its own
@@ -36,7 +36,7 @@ PRIOR_DF = 10.0  # how many runs of its own a candidate's variance must have to 
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
+class SampleStats:
     """What is known of a program's runs: how many, their mean, and the variance of one."""
 
     n: int
@@ -49,7 +49,7 @@ def shrunk_variance(n: int, m2: float, noise: float) -> float:
     return (PRIOR_DF * noise + m2) / (PRIOR_DF + max(n - 1, 0))
 
 
-def log_e_value(candidate: Runs, reference: Runs, spread: float, margin: float = 0.0) -> float:
+def log_e_value(candidate: SampleStats, reference: SampleStats, spread: float, margin: float = 0.0) -> float:
     """Log of the e-value of "the candidate's mean exceeds the reference's by more than ``margin``".
 
     Args:
@@ -83,7 +83,7 @@ def e_value_of(log_e: float) -> float:
     return math.exp(min(log_e, _MAX_E))
 
 
-def log_e_not_worse(candidate: Runs, reference: Runs, noise_sd: float) -> float:
+def log_e_not_worse(candidate: SampleStats, reference: SampleStats, noise_sd: float) -> float:
     """Log of the e-value of "not worse by a quarter of a standard deviation of one run": for simplifications, which need not gain.
 
     So fine a difference takes some two hundred runs of each where the two are equal.
@@ -92,7 +92,7 @@ def log_e_not_worse(candidate: Runs, reference: Runs, noise_sd: float) -> float:
     return log_e_value(candidate, reference, spread=margin, margin=-margin)
 
 
-def log_ratio(candidate: Runs, reference: Runs, worth: float) -> float:
+def log_ratio(candidate: SampleStats, reference: SampleStats, worth: float) -> float:
     """Log of the likelihood ratio of a difference of ``worth`` against none; 0 with no runs on one side, or without noise."""
     variance = _variance(candidate, reference)
     if variance <= 0.0:
@@ -104,12 +104,12 @@ def log_ratio(candidate: Runs, reference: Runs, worth: float) -> float:
     return max(-MAX_LOG, min(MAX_LOG, found))
 
 
-def futile(candidate: Runs, reference: Runs, worth: float, bar: float = FUTILE) -> bool:
+def futile(candidate: SampleStats, reference: SampleStats, worth: float, bar: float = FUTILE) -> bool:
     """Whether the runs speak against a difference of ``worth``, by a likelihood ratio of ``bar`` to 1."""
     return log_ratio(candidate, reference, worth) <= math.log(bar)
 
 
-def _variance(candidate: Runs, reference: Runs) -> float:
+def _variance(candidate: SampleStats, reference: SampleStats) -> float:
     """Of the difference of the means; 0 while it cannot be known."""
     if candidate.n == 0 or reference.n == 0:
         return 0.0

@@ -23,18 +23,18 @@ POWER = 0.9  # at which a smaller vault is enough
 class Sizes:
     """Runs of the candidate and of the reference: for the gate, and for the estimate."""
 
-    gate: tuple[int, int]
+    test: tuple[int, int]
     estimate: tuple[int, int]
 
     @property
-    def own(self) -> int:
+    def n_candidate(self) -> int:
         """Runs of the candidate."""
-        return self.gate[0] + self.estimate[0]
+        return self.test[0] + self.estimate[0]
 
     @property
-    def bank(self) -> int:
+    def n_control(self) -> int:
         """Runs of the reference."""
-        return self.gate[1] + self.estimate[1]
+        return self.test[1] + self.estimate[1]
 
 
 SIZES = (Sizes((4, 8), (4, 4)), Sizes((6, 12), (6, 6)), Sizes((12, 18), (12, 12)))  # smallest first
@@ -66,25 +66,25 @@ class Gap:
 
 
 @dataclass(slots=True)
-class Vault:
+class Confirmation:
     """One opening.  ``bank`` is the vault whose reference runs it uses (its own number where it brought them).
 
-    Scores are kept by seed.  ``failed`` says why there can be no claim; ``gate_p`` is known once the gate's runs are complete.
+    Scores are kept by seed.  ``failed`` says why there can be no claim; ``test_p`` is known once the gate's runs are complete.
     """
 
     number: int
     candidate: int
     reference: int
-    milestone: int
+    interim: int
     sizes: Sizes
-    bank: int
+    control: int
     paired: bool
-    own_seeds: tuple[int, ...]
-    bank_seeds: tuple[int, ...]  # empty where the bank is another's
-    own: dict[int, float] = field(default_factory=dict)
-    theirs: dict[int, float] = field(default_factory=dict)
+    candidate_seeds: tuple[int, ...]
+    control_seeds: tuple[int, ...]  # empty where the bank is another's
+    candidate_scores: dict[int, float] = field(default_factory=dict)
+    control_scores: dict[int, float] = field(default_factory=dict)
     failed: str = ""
-    gate_p: float | None = None
+    test_p: float | None = None
     effect: Effect | None = None
     confirmed: bool | None = None  # as last recorded
     withdrawn: bool = False
@@ -111,14 +111,14 @@ def choose_sizes(effect: float, noise_sd: float, affordable: float, *, last: boo
     With ``last`` there will be no other chance: then the largest that they do hold.
     """
     for sizes in SIZES:
-        enough = sizes is SIZES[-1] or power(effect, noise_sd, *sizes.gate) >= POWER
+        enough = sizes is SIZES[-1] or power(effect, noise_sd, *sizes.test) >= POWER
         if enough:
-            held = [one for one in SIZES if one.own + one.bank <= affordable]
+            held = [one for one in SIZES if one.n_candidate + one.n_control <= affordable]
             return sizes if sizes in held else held[-1] if held and last else None
     return None
 
 
-def gate(candidate: Sequence[float], reference: Sequence[float], *, paired: bool) -> float:
+def welch_p_value(candidate: Sequence[float], reference: Sequence[float], *, paired: bool) -> float:
     """p-value of "the candidate is better", one-sided.  ``paired`` compares the first runs in order, as many as both have."""
     return upper_tail(compared(candidate, reference, paired=paired))
 
@@ -157,7 +157,7 @@ def upper_tail(gap: Gap) -> float:
     return float(stdtr(gap.df, -gap.mean / gap.error))
 
 
-def holds_by(p_values: Sequence[float], rate: float = RATE) -> tuple[bool, ...]:
+def benjamini_yekutieli(p_values: Sequence[float], rate: float = RATE) -> tuple[bool, ...]:
     """Which hypotheses are rejected at a false discovery rate of ``rate`` under any dependence (Benjamini and Yekutieli 2001)."""
     m = len(p_values)
     harmonic = math.fsum(1 / i for i in range(1, m + 1))

@@ -27,15 +27,15 @@ Group = tuple[int, Sequence[float], Sequence[float]]  # which moment after the v
 class Comparison:
     """One vault: runs of the candidate and of the reference in it, and at later moments."""
 
-    ours: Sequence[float]
-    theirs: Sequence[float]
+    candidate: Sequence[float]
+    control: Sequence[float]
     later: list[Group]
     paired: bool = False
 
 
 def lasting(gap: Gap, runs: Comparison, memory: Memory) -> Gap:
     """The difference over all moments, for programs with memory; ``gap`` is that of the vault."""
-    scatter = sd_of(runs.ours), sd_of(runs.theirs)
+    scatter = sd_of(runs.candidate), sd_of(runs.control)
     at = [0, *(moment for moment, _, _ in runs.later)]
     means = [gap.mean, *(difference(mean_of(ours), mean_of(theirs)) for _, ours, theirs in runs.later)]
     errors = [gap.error, *(_error(scatter, ours, theirs) for _, ours, theirs in runs.later)]
@@ -59,19 +59,19 @@ def fading(vaults: Sequence[Comparison]) -> float:
 
     Candidates count as independent, the reference as the same in all, so that its error does not average out.
     """
-    seen = [one for one in vaults if one.later and min(len(one.ours), len(one.theirs)) > 1]
+    seen = [one for one in vaults if one.later and min(len(one.candidate), len(one.control)) > 1]
     if not seen:
         return 1.0
     lost = mean_of([_lost(one) for one in seen])
-    own = math.hypot(*(_own_error(one.ours, [ours for _, ours, _ in one.later]) for one in seen)) / len(seen)
-    shared = max(_own_error(one.theirs, [theirs for _, _, theirs in one.later]) for one in seen)
-    df = math.fsum(len(one.ours) - 1 for one in seen)
+    own = math.hypot(*(_own_error(one.candidate, [ours for _, ours, _ in one.later]) for one in seen)) / len(seen)
+    shared = max(_own_error(one.control, [theirs for _, _, theirs in one.later]) for one in seen)
+    df = math.fsum(len(one.candidate) - 1 for one in seen)
     return upper_tail(Gap(lost, bounded(math.hypot(own, shared)), df))
 
 
 def _lost(one: Comparison) -> float:
     later = mean_of([difference(mean_of(ours), mean_of(theirs)) for _, ours, theirs in one.later])
-    return difference(compared(one.ours, one.theirs, paired=one.paired).mean, later)
+    return difference(compared(one.candidate, one.control, paired=one.paired).mean, later)
 
 
 def _own_error(scores: Sequence[float], later: Sequence[Sequence[float]]) -> float:

@@ -29,12 +29,12 @@ class Noise:
     kurtosis: float | None = None
 
     @property
-    def heavy(self) -> bool:
+    def heavy_tailed(self) -> bool:
         """Whether outliers are more frequent than under normal noise."""
         return self.kurtosis is not None and self.kurtosis > HEAVY
 
     @property
-    def enough(self) -> bool:
+    def is_sufficient(self) -> bool:
         """Whether it is known well enough to claim anything."""
         return self.df >= MIN_DF
 

@@ -33,23 +33,23 @@ class Panel:
         self.runs: list[tuple[int, int, float]] = []  # program, moment, score (higher is better)
         self.before: dict[int, int] = {}  # vault -> rounds that had been handed out when it opened
 
-    def issued(self, ticket: int, members: list[int], evaluations: int) -> None:
+    def on_issued(self, ticket: int, members: list[int], evaluations: int) -> None:
         """A round was handed out after so many measurements; the first says who is on the panel."""
         self.members = self.members or members
         if len(self.rounds) % ROUNDS == 0:
             self.began = evaluations
         self.rounds[ticket] = len(self.rounds)
 
-    def opened(self, vault: int) -> None:
+    def on_run_opened(self, vault: int) -> None:
         """A vault was opened."""
         self.before[vault] = len(self.rounds)
 
-    def measured(self, ticket: int, number: int, score: float) -> None:
+    def on_measured(self, ticket: int, number: int, score: float) -> None:
         """A run ended ok."""
         if ticket in self.rounds:
             self.runs.append((number, self.rounds[ticket] // ROUNDS, score))
 
-    def due(self, spent: float, evaluations: int, affordable: float) -> bool:
+    def next_to_measure(self, spent: float, evaluations: int, affordable: float) -> bool:
         """Whether a round is due once a share of the search is spent: two at each moment, the moments evenly over the whole and
         never close together, though one was late."""
         done = len(self.rounds)

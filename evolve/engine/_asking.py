@@ -9,18 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evolve._errors import RunError, UsageError
-from evolve.engine._client import errand
+from evolve.engine._client import send_request
 from evolve.engine._models import instructions_of
 from evolve.engine._reading import view_run
 from evolve.problem._contract import Contract
-from evolve.propose import Assignment, FailureClass, rules
+from evolve.propose import FailureSummary, ProposalContext, rules
 from evolve.propose._entries import scope_of
 from evolve.propose._scope import editable_names
-from evolve.runs._folder import find
+from evolve.runs._folder import open_folder
 from evolve.search._memory import Remark
 from evolve.search._state import ProblemState
 from evolve.views._outlook import Outlook, outlook
-from evolve.views._proposal_context import assignment, task_sheet
+from evolve.views._proposal_context import problem_brief, proposal_context
 from evolve.views._result import MeasureCost, cost_of
 
 MAX_NOTE = 4000  # characters
@@ -39,7 +39,7 @@ class Ticket:
     run: str
     number: int
     expires_unix: float
-    assignment: Assignment
+    assignment: ProposalContext
     contract: Contract
     cost: MeasureCost | None
     outlook: Outlook
@@ -71,16 +71,16 @@ def ask(path: str, *, expires_s: float | None = None, parent: str = "") -> Ticke
     body: dict[str, object] = {} if expires_s is None else {"expires_s": expires_s}
     if parent:
         view = view_run(path)
-        body["parent"] = view.state.population.rows[view.candidate(parent)].id
-    found = errand(find(Path(path)), "ask", body)
+        body["parent"] = view.state.population.candidates[view.candidate(parent)].id
+    found = send_request(open_folder(Path(path)), "ask", body)
     ticket = int(found["ticket"])
     view = view_run(path)
     issued = view.state.run.tickets.proposals.get(ticket)
     if issued is None:
         raise RunError(f"ticket {ticket} expired before its task could be read; type: evolve ask {shlex.quote(path)} --expires 600")
     names = editable_names(view.texts.files(issued.parents[0]), scope_of(view.problem))
-    sheet = replace(task_sheet(view.problem, instructions_of(view.run, view.problem)), editable=names)
-    told = assignment(view.state, issued, view.texts, sheet, view.state.run.usage.last_at)
+    sheet = replace(problem_brief(view.problem, instructions_of(view.run, view.problem)), editable=names)
+    told = proposal_context(view.state, issued, view.texts, sheet, view.state.run.usage.last_at)
     run = str(view.run.path.absolute())
     return Ticket(
         run=run,
@@ -103,13 +103,13 @@ def note(path: str, text: str, author: str = "") -> None:
     """
     if not text.strip() or len(text) > MAX_NOTE or len(author) > 100:
         raise UsageError(f"expected a note of 1 to {MAX_NOTE} characters (its author at most 100), found {len(text)}.")
-    errand(find(Path(path)), "note", {"text": text, "author": author})
+    send_request(open_folder(Path(path)), "note", {"text": text, "author": author})
 
 
-def _failures(state: ProblemState) -> tuple[FailureClass, ...]:
+def _failures(state: ProblemState) -> tuple[FailureSummary, ...]:
     """As they are now: prompts have those of the last notes, so that providers can keep them, which nobody needs here."""
     reasons = state.memory.reasons
     return tuple(
-        FailureClass(status=str(status), count=count, reason=reasons.get(status, ""))
+        FailureSummary(status=str(status), count=count, reason=reasons.get(status, ""))
         for status, count in sorted(state.population.failures.items())
     )

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from archive import Journal, Requested, TextStore, find_records
+from archive import Journal, RequestHandled, TextStore, find_records
 from evolve._errors import RunLocked, UsageError
 from evolve.engine._models import instructions_of
-from evolve.engine._proposer import Workshop
+from evolve.engine._proposer import Proposer
 from evolve.engine._registry import need_named, parts_of
-from evolve.engine._requests import answer
+from evolve.engine._requests import handle
 from evolve.runs._folder import RunDir, RunLock, is_driven
-from evolve.runs._inbox import Request, inbox_folder, post, waiting, withdraw
-from evolve.runs._open import read_run
+from evolve.runs._inbox import Request, inbox_folder, pending, post, withdraw
+from evolve.runs._open import read_config_and_problem
 from evolve.runs._recorder import Recorder
 from evolve.runs._replay import replay
 from evolve.search._search import Search
@@ -27,7 +27,7 @@ DRAIN_S = 600.0  # and to drain
 _EVERY_S = 0.1
 
 
-def errand(run: RunDir, verb: str, body: Mapping[str, object], within_s: float | None = None) -> Mapping[str, Any]:
+def send_request(run: RunDir, verb: str, body: Mapping[str, object], within_s: float | None = None) -> Mapping[str, Any]:
     """Carry out a verb of ``evolve.engine._requests``, durably; returns its answer.  A driver has ``within_s`` seconds to give it,
     never more than ``ANSWER_S``, and as many where nothing is said.
 
@@ -36,9 +36,9 @@ def errand(run: RunDir, verb: str, body: Mapping[str, object], within_s: float |
         RunLocked: a driver has the run and did not answer in time.
     """
     request = post(run.path, verb, json.dumps(dict(body)))
-    _until_taken(run, request, ANSWER_S if within_s is None else min(within_s, ANSWER_S))
+    _wait_until_taken(run, request, ANSWER_S if within_s is None else min(within_s, ANSWER_S))
     for stamped in find_records(run.path, ("requested",), mention=request.id):
-        if isinstance(stamped.record, Requested) and stamped.record.request == request.id:
+        if isinstance(stamped.record, RequestHandled) and stamped.record.request == request.id:
             found: dict[str, Any] = json.loads(stamped.record.answer)
             if not stamped.record.accepted:
                 raise UsageError(found["error"].replace("evolve resume RUN", f"evolve resume {shlex.quote(str(run.path))}"))
@@ -60,36 +60,36 @@ def stop_run(run: RunDir, wait_s: float) -> str:
     return "stopped by itself" if withdraw(run.path, request) else "stopped"
 
 
-def _until_taken(run: RunDir, request: Request, within_s: float) -> None:
+def _wait_until_taken(run: RunDir, request: Request, within_s: float) -> None:
     """Wait until a driver took the request; carry it out here as soon as there is none, one such process after another."""
     file, end = inbox_folder(run.path) / f"{request.id}.json", time.monotonic() + within_s
     while file.exists():
         if not is_driven(run):
             with suppress(RunLocked):  # somebody was faster
-                _carry_out(run, request)
+                _handle_here(run, request)
                 return
         elif time.monotonic() >= end and withdraw(run.path, request):
             raise RunLocked(f"{run.path} is driven by a process that did not answer in {within_s:.3g} s; try again.")
         time.sleep(_EVERY_S)
 
 
-def _carry_out(run: RunDir, request: Request) -> None:
+def _handle_here(run: RunDir, request: Request) -> None:
     """Nobody drives the run: take its lock, bring a search up to date, write what the waiting requests do, this one among them."""
     with ExitStack() as stack:
         stack.enter_context(RunLock(run))
         stack.callback(withdraw, run.path, request)
-        config, problem = read_run(run)
+        config, problem = read_config_and_problem(run)
         need_named(config)
         journal = stack.enter_context(Journal.open(run.path))
         search, texts = Search.of(config, problem, parts_of(config)), TextStore(run.path, lambda: journal.durable_seq)
         replay(run, search, texts)
         recorder = Recorder(journal, search, texts, time.time)
-        workshop = Workshop(problem, {}, texts, search.run.seed, instructions=instructions_of(run, problem))
-        taken = [one for one in waiting(run.path) if one.verb != "stop"]  # others may have been left by whoever was killed
+        workshop = Proposer(problem, {}, texts, search.run.seed, instructions=instructions_of(run, problem))
+        taken = [one for one in pending(run.path) if one.verb != "stop"]  # others may have been left by whoever was killed
         for one in taken:
             if one.id in search.run.handled_requests:  # a driver recorded it and was killed before it removed the file
                 continue
-            for record in answer(search, one, workshop, time.time(), driven=False):
+            for record in handle(search, one, workshop, time.time(), driven=False):
                 recorder.write(record)
         if journal.written is not None:
             journal.wait_durable(journal.written.seq)

@@ -14,7 +14,7 @@ _THRESHOLDS = (50_000, 20, 50)
 
 
 @contextmanager
-def rare_collections() -> Iterator[None]:
+def infrequent_gc() -> Iterator[None]:
     """Within the context the collector looks rarely; afterwards as before."""
     before = gc.get_threshold()
     gc.set_threshold(*_THRESHOLDS)

@@ -18,11 +18,11 @@ from evolve.runs._inbox import Request, body_of
 from evolve.search._policies import EXTERNAL, external_parents
 from evolve.search._results import unjudged_twin
 from evolve.search._search import Search
-from evolve.search._tickets import Made
+from evolve.search._tickets import ProposalResult
 from evolve.views._outlook import crowded_words, outlook, spent_words
 
 if TYPE_CHECKING:
-    from evolve.engine._proposer import Workshop
+    from evolve.engine._proposer import Proposer
 
 MAX_OPEN = 64  # tickets with people and agents
 EXPIRES_S = 3600.0
@@ -39,14 +39,14 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Desired:
+class Handled:
     """What a request comes to: records, and what is answered besides that it was carried out."""
 
     records: tuple[Record, ...] = ()
     answer: Mapping[str, object] = field(default_factory=dict)
 
 
-def ask(search: Search, request: Request, workshop: Workshop, moment: Moment) -> Desired:
+def ask(search: Search, request: Request, workshop: Proposer, moment: Moment) -> Handled:
     """A ticket: parents and inspirations are chosen as for any other child.
 
     Raises:
@@ -61,7 +61,7 @@ def ask(search: Search, request: Request, workshop: Workshop, moment: Moment) ->
     out = sum(issued.expires_at is not None and issued.expires_at > moment.now for issued in tickets.proposals.values())
     if out >= MAX_OPEN:
         raise UsageError(f"{out} tickets are with people and agents already; tell a child, or wait until some expire.")
-    if not search.state.population.rows:
+    if not search.state.population.candidates:
         raise UsageError("the run has no program yet; type: evolve resume RUN")
     at = moment.now if moment.driven else search.run.usage.last_at  # where nobody drives, the budget's clock stands still
     seen = outlook(search.state, at, run="RUN", driven=moment.driven)
@@ -72,19 +72,19 @@ def ask(search: Search, request: Request, workshop: Workshop, moment: Moment) ->
         raise UsageError(f"expected the whole id of a candidate as parent, found {parent!r}; list them with evolve query.")
     rng = generator(search.run.seed, "ask", tickets.next_ticket)
     parents, inspirations = external_parents(search.state, rng, search.state.population.by_id.get(parent))
-    rows = search.state.population.rows
+    rows = search.state.population.candidates
     issued = ProposeIssued(
-        attempt=tickets.fresh(),
+        attempt=tickets.next_attempt(),
         problem=search.state.problem,
         arm=Arm(EXTERNAL),
         parents=tuple(rows[number].id for number in parents),
         inspirations=tuple(rows[number].id for number in inspirations),
         expires_at=moment.now + expires_s,
     )
-    return Desired((issued,), {"ticket": issued.attempt.ticket, "expires_at": issued.expires_at})
+    return Handled((issued,), {"ticket": issued.attempt.ticket, "expires_at": issued.expires_at})
 
 
-def tell(search: Search, request: Request, workshop: Workshop, moment: Moment) -> Desired:
+def tell(search: Search, request: Request, workshop: Proposer, moment: Moment) -> Handled:
     """A child for a ticket.  ``files`` go on top of the parent's; the answer says accepted, duplicate or invalid.
 
     A child that is not accepted leaves its ticket open: it may be told better.
@@ -105,39 +105,39 @@ def tell(search: Search, request: Request, workshop: Workshop, moment: Moment) -
         raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask RUN")
     whole = {path: text for path, text in workshop.texts.files(parents[0]).items() if path not in removed} | files
     try:
-        child = workshop.told_candidate(search.state, whole, parents, _words(body, "summary") or "told")
+        child = workshop.external_candidate(search.state, whole, parents, _words(body, "summary") or "told")
     except UsageError as error:
-        return Desired(answer={"status": "invalid", "reason": str(error), "late": not live})
+        return Handled(answer={"status": "invalid", "reason": str(error), "late": not live})
     twin = search.state.population.by_hash.get(child.code_hash)
     if twin is not None and unjudged_twin(search.state, child.code_hash) is not None:
-        return _told_again(search, ticket, live, search.state.population.rows[twin].id)
+        return _told_again(search, ticket, live, search.state.population.candidates[twin].id)
     if twin is not None:
-        known = search.state.population.rows[twin]
+        known = search.state.population.candidates[twin]
         again = known.id == child.id and known.id != parents[0] and _was_told(search, twin)
         whose = "the parent, unchanged" if known.id == parents[0] else "the seed program" if twin == SEED else known.id
         told = ", told before" if again else ""
         answer = {"status": "duplicate", "candidate": known.id, "reason": f"it is {whose}{told}", "late": not live, "again": again}
-        return Desired(answer=answer)
+        return Handled(answer=answer)
     record = _record(search, ticket, live, _stated(child, body))
-    return Desired((record,), {"status": "accepted", "candidate": child.id, "late": not live, "ticket": ticket})
+    return Handled((record,), {"status": "accepted", "candidate": child.id, "late": not live, "ticket": ticket})
 
 
-def _told_again(search: Search, ticket: int, live: bool, known: str) -> Desired:
+def _told_again(search: Search, ticket: int, live: bool, known: str) -> Handled:
     """A program that the evaluator could not judge: it is measured again."""
-    attempt = search.run.tickets.proposals[ticket].attempt if live else search.run.tickets.fresh()
+    attempt = search.run.tickets.proposals[ticket].attempt if live else search.run.tickets.next_attempt()
     record = Proposed(attempt, search.state.problem, ProposalStatus.DUPLICATE, duplicate_of=known, reason="told again")
-    return Desired((record,), {"status": "accepted", "candidate": known, "late": not live, "ticket": ticket})
+    return Handled((record,), {"status": "accepted", "candidate": known, "late": not live, "ticket": ticket})
 
 
 def _was_told(search: Search, number: int) -> bool:
     """Whether a candidate came from people or agents: no arm of the search made it."""
-    return number != SEED and search.state.population.rows[number].arm < 0
+    return number != SEED and search.state.population.candidates[number].arm < 0
 
 
 def _record(search: Search, ticket: int, live: bool, child: Candidate) -> Record:
     if live:
-        return search.accept_proposal(Made(search.run.tickets.proposals[ticket].attempt, ProposalStatus.CHILD, child))
-    return Proposed(search.run.tickets.fresh(), search.state.problem, ProposalStatus.CHILD, candidate=child)
+        return search.accept_proposal(ProposalResult(search.run.tickets.proposals[ticket].attempt, ProposalStatus.CHILD, child))
+    return Proposed(search.run.tickets.next_attempt(), search.state.problem, ProposalStatus.CHILD, candidate=child)
 
 
 def _stated(child: Candidate, body: Mapping[str, object]) -> Candidate:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from archive import Stamped
-from evolve.engine._session import Announcement
+from archive import LogEntry
+from evolve.engine._session import RunStarted
 from evolve.search._state import ProblemState
-from evolve.views._progress import Progress, Watch
+from evolve.views._progress import Progress, ProgressTracker
 
 OnProgress = Callable[[Progress], None]
 
@@ -17,17 +17,17 @@ class Listener:
 
     def __init__(self, tell: OnProgress, every_s: float) -> None:
         self._tell, self._every_s = tell, every_s
-        self._watch: Watch | None = None
+        self._watch: ProgressTracker | None = None
         self._leader: int | None = None
         self._due = 0.0
 
-    def announce(self, announcement: Announcement) -> None:
+    def on_started(self, announcement: RunStarted) -> None:
         """The run is open."""
-        self._watch = Watch(announcement.state)
+        self._watch = ProgressTracker(announcement.state)
 
-    def record(self, state: ProblemState, stamped: Stamped) -> None:
+    def record(self, state: ProblemState, stamped: LogEntry) -> None:
         """After each record."""
         new = state.population.leader != self._leader
         if self._watch is not None and (new or stamped.at >= self._due):
             self._leader, self._due = state.population.leader, stamped.at + self._every_s
-            self._tell(self._watch.look(stamped.at))
+            self._tell(self._watch.snapshot(stamped.at))

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from archive import JournalError, MeasureIssued, ProposeIssued, StopAsked
+from archive import JournalError, MeasureIssued, ProposeIssued, StopRequested
 from evolve._rng import fresh_seeds
-from evolve.engine._model_dispatch import Clerk
-from evolve.engine._model_thread import CallNote, DeskBroken, DeskMessage, Drafted, Reviewed
-from evolve.engine._proposer import Workshop
-from evolve.engine._requests import INTERRUPTED, answer
+from evolve.engine._model_dispatch import ModelDispatcher
+from evolve.engine._model_thread import CallRecorded, DraftReady, ModelMessage, ModelThreadFailed, ReviewReady
+from evolve.engine._proposer import Proposer
+from evolve.engine._requests import INTERRUPTED, handle
 from evolve.execute import BlockReport, EntryReport, Executor
 from evolve.runs._inbox import Request
 from evolve.runs._recorder import Recorder
-from evolve.search._claims import Entropy
+from evolve.search._claims import FreshSeeds
 from evolve.search._search import Search
 from evolve.search._state import Phase
 
@@ -32,8 +32,8 @@ class Interrupt:
     hang_up: bool = False
 
 
-Message = EntryReport | BlockReport | Request | Interrupt | JournalError | DeskMessage
-Mailbox = SimpleQueue[Message]
+LoopMessage = EntryReport | BlockReport | Request | Interrupt | JournalError | ModelMessage
+Mailbox = SimpleQueue[LoopMessage]
 
 
 class Stopped(Exception):
@@ -43,12 +43,12 @@ class Stopped(Exception):
 def run_loop(
     search: Search,
     executor: Executor,
-    workshop: Workshop,
+    workshop: Proposer,
     recorder: Recorder,
     mailbox: Mailbox,
     answered: Callable[[Request], None],
-    entropy: Entropy = fresh_seeds,
-    clerk: Clerk | None = None,
+    entropy: FreshSeeds = fresh_seeds,
+    clerk: ModelDispatcher | None = None,
     measure_only: bool = False,
 ) -> str:
     """Drive a search until its budget, a stop condition, a request or an interrupt ends it.  Returns why it ended.
@@ -76,38 +76,38 @@ def run_loop(
         if isinstance(issued, ProposeIssued) and issued.arm.model and clerk is not None:
             clerk.submit(issued, now)
         elif isinstance(issued, ProposeIssued):
-            generation = search.state.population.rows[search.state.population.by_id[issued.parents[0]]].generation
-            made = workshop.make(issued, search.state.tuning.literals_of(issued.sample), generation)
+            generation = search.state.population.candidates[search.state.population.by_id[issued.parents[0]]].generation
+            made = workshop.propose(issued, search.state.tuner_session.literals_of(issued.sample), generation)
             recorder.write(search.accept_proposal(made))
         elif isinstance(issued, MeasureIssued):
             executor.submit(workshop.block(issued))
         if clerk is not None:
-            clerk.review()
+            clerk.review_leaders()
         for message in _arrived(mailbox, wait=issued is None):
             _handle(message, search, recorder, answered, workshop, clerk)
     return why
 
 
-def await_calls(
+def drain_model_calls(
     search: Search,
-    workshop: Workshop,
+    workshop: Proposer,
     recorder: Recorder,
     mailbox: Mailbox,
     answered: Callable[[Request], None],
-    clerk: Clerk,
+    clerk: ModelDispatcher,
 ) -> None:
     """Let calls that are in flight when a run ends be answered, for ``llm.grace_s``: they are paid for.
 
     Raises: as ``run_loop``.
     """
     end = recorder.clock() + search.run.llm.grace_s
-    while clerk.waits and recorder.clock() < end:
+    while clerk.is_waiting and recorder.clock() < end:
         for message in _arrived(mailbox, wait=True):
             _handle(message, search, recorder, answered, workshop, clerk)
-        clerk.review()
+        clerk.review_leaders()
 
 
-def _arrived(mailbox: Mailbox, *, wait: bool) -> Iterator[Message]:
+def _arrived(mailbox: Mailbox, *, wait: bool) -> Iterator[LoopMessage]:
     """What lies in the mailbox; with ``wait``, after waiting for the first, but never longer than a tick."""
     try:
         yield mailbox.get(block=wait, timeout=_TICK_S)
@@ -118,17 +118,17 @@ def _arrived(mailbox: Mailbox, *, wait: bool) -> Iterator[Message]:
 
 
 def _handle(
-    message: Message,
+    message: LoopMessage,
     search: Search,
     recorder: Recorder,
     answered: Callable[[Request], None],
-    workshop: Workshop,
-    clerk: Clerk | None,
+    workshop: Proposer,
+    clerk: ModelDispatcher | None,
 ) -> None:
     match message:
-        case CallNote() | Drafted() | Reviewed() | DeskBroken():
+        case CallRecorded() | DraftReady() | ReviewReady() | ModelThreadFailed():
             assert clerk is not None  # they come from its desk
-            clerk.take(message)
+            clerk.handle(message)
         case EntryReport(attempt, index, result):
             recorder.write(search.accept_entry(attempt, index, result))
         case BlockReport(attempt, status, skipped, drift, reason, lost):
@@ -138,7 +138,7 @@ def _handle(
             if message.id in search.run.handled_requests:
                 answered(message)
                 return
-            *effects, reply = answer(search, message, workshop, recorder.clock())
+            *effects, reply = handle(search, message, workshop, recorder.clock())
             for record in effects:
                 recorder.write(record)
             recorder.write(reply, on_durable=lambda: answered(message))
@@ -149,6 +149,6 @@ def _handle(
                 if hang_up:
                     return
                 raise Stopped
-            recorder.write(StopAsked(reason=INTERRUPTED))
+            recorder.write(StopRequested(reason=INTERRUPTED))
         case _:
             raise message

@@ -1,6 +1,6 @@
 """The main thread's side of the desk: what it submits, what it writes of the answers, what it tells people.
 
-Everything here runs in the main thread; only ``Desk`` speaks to the other one.
+Everything here runs in the main thread; only ``ModelThread`` speaks to the other one.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Iterable
 from archive import Attempt, CallSettled, Event, ProposalStatus, ProposeIssued, Retraction
 from evolve._rng import generator
 from evolve.budget._ledger import LOST, usd
-from evolve.engine._model_thread import CallNote, Desk, DeskBroken, DeskMessage, Drafted, Reviewed
-from evolve.engine._proposer import Workshop
+from evolve.engine._model_thread import CallRecorded, DraftReady, ModelMessage, ModelThread, ModelThreadFailed, ReviewReady
+from evolve.engine._proposer import Proposer
 from evolve.runs._recorder import Recorder
-from evolve.search._arms import awaited
+from evolve.search._arms import n_awaited
 from evolve.search._search import Search
-from evolve.search._tickets import Made
+from evolve.search._tickets import ProposalResult
 
 
-class Clerk:
+class ModelDispatcher:
     """Keeps a desk busy and its books.
 
     Args:
@@ -29,88 +29,90 @@ class Clerk:
         recorder: Writes.
     """
 
-    def __init__(self, desk: Desk, search: Search, workshop: Workshop, recorder: Recorder) -> None:
-        self._desk, self._search, self._workshop, self._recorder = desk, search, workshop, recorder
+    def __init__(self, desk: ModelThread, search: Search, workshop: Proposer, recorder: Recorder) -> None:
+        self._thread, self._search, self._workshop, self._recorder = desk, search, workshop, recorder
         self._reviewed: set[str] = set()  # candidates that the judge was asked about
         self._reviewing: set[str] = set()  # those it has said nothing of yet
-        self._told: set[str] = set()  # what people were told once
+        self._warned: set[str] = set()  # what people were told once
         self.new_budget()
 
     @property
-    def waits(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether an answer may still come in this opening."""
-        return bool(awaited(self._search.state) or self._reviewing)
+        return bool(n_awaited(self._search.state) or self._reviewing)
 
     def submit(self, issued: ProposeIssued, now: float) -> None:
         """Have a model make a draft for a ticket at Unix time ``now``; it comes as a message."""
         rng = generator(self._search.run.seed, "model", issued.attempt.ticket)
-        self._desk.submit(issued, self._workshop.assignment(self._search.state, issued, now), rng)
+        self._thread.submit(issued, self._workshop.context(self._search.state, issued, now), rng)
 
     def recover(self) -> None:
         """Go on with the tickets whose calls wait in batches that an earlier driver sent."""
         for record in self._search.run.model_limits.ledger.batched():
             issued = self._search.run.tickets.proposals[record.attempt.ticket]  # only tickets are asked in batches
             last = self._search.run.usage.last_at
-            self._desk.recover(issued, record, self._workshop.assignment(self._search.state, issued, last))
+            self._thread.recover(issued, record, self._workshop.context(self._search.state, issued, last))
 
-    def review(self) -> None:
+    def review_leaders(self) -> None:
         """Have the judge read whoever is best: by score, or by title."""
         search = self._search
-        best = dict.fromkeys((search.state.population.leader, search.state.contest.champion))
+        best = dict.fromkeys((search.state.population.leader, search.state.champion_test.champion))
         for number in best if search.run.llm.judge else ():
-            if not number or search.state.population.rows[number].id in self._reviewed:
+            if not number or search.state.population.candidates[number].id in self._reviewed:
                 continue
-            row = search.state.population.rows[number]
+            row = search.state.population.candidates[number]
             self._reviewed.add(row.id)
             self._reviewing.add(row.id)
             rng = generator(search.run.seed, "judge", row.ticket)
-            self._desk.review(row.id, Attempt(search.run.tickets.epoch, row.ticket), self._workshop.case(search.state, number), rng)
+            self._thread.review(
+                row.id, Attempt(search.run.tickets.epoch, row.ticket), self._workshop.judge_input(search.state, number), rng
+            )
 
     def new_budget(self) -> None:
         """The desk's caps are those of the search from here on, and its end the run's."""
         search = self._search
         wall_s = search.run.budget.wall_s
         left_s = math.inf if wall_s is None else wall_s - search.run.usage.elapsed(self._recorder.clock())
-        self._desk.cap(search.run.model_limits.ledger.caps, left_s)
+        self._thread.cap(search.run.model_limits.ledger.caps, left_s)
 
-    def take(self, message: DeskMessage, *, waited_for: bool = True) -> None:
+    def handle(self, message: ModelMessage, *, waited_for: bool = True) -> None:
         """Write what a message brings.  ``waited_for``: somebody at the desk waits until a record is durable.
 
         Raises:
             Exception: an error of ours in the desk's thread.
         """
         match message:
-            case CallNote():
-                record = self._workshop.kept(self._search.state, message)
+            case CallRecorded():
+                record = self._workshop.packed(self._search.state, message)
                 self._recorder.write(record, on_durable=message.on_durable if waited_for else None)
                 if isinstance(record, CallSettled):
                     self._tell(record)
-            case Drafted():
-                self._recorder.write(self._search.accept_proposal(self._workshop.finish(self._search.state, message)))
-            case Reviewed():
-                self._ruled(message)
-            case DeskBroken():
+            case DraftReady():
+                self._recorder.write(self._search.accept_proposal(self._workshop.from_draft(self._search.state, message)))
+            case ReviewReady():
+                self._on_review(message)
+            case ModelThreadFailed():
                 raise message.error
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         """Give up everything in flight and write nothing: for when nothing can be written.  Idempotent."""
-        self._desk.close()
+        self._thread.close()
 
     def close(self, left: Iterable[object]) -> None:
         """Give up the calls that are still in flight: each is settled, and its ticket lost.  ``left`` is what lies in the mailbox,
         looked at once the desk is closed."""
-        self._desk.close()
+        self._thread.close()
         for message in left:
-            if isinstance(message, CallNote | Drafted):
-                self.take(message, waited_for=False)
+            if isinstance(message, CallRecorded | DraftReady):
+                self.handle(message, waited_for=False)
         search = self._search
         batched = {record.attempt.ticket for record in search.run.model_limits.ledger.batched()}
         for ticket, issued in sorted(search.run.tickets.proposals.items()):
             if issued.arm.model and ticket not in batched:
-                made = Made(issued.attempt, ProposalStatus.LOST, reason="the run ended before the answer")
+                made = ProposalResult(issued.attempt, ProposalStatus.LOST, reason="the run ended before the answer")
                 self._recorder.write(search.accept_proposal(made))
 
-    def _ruled(self, message: Reviewed) -> None:
+    def _on_review(self, message: ReviewReady) -> None:
         search = self._search
         self._reviewing.discard(message.candidate)
         if message.unfit:
@@ -131,6 +133,6 @@ class Clerk:
             self._warn("overrun", text, key="overrun")
 
     def _warn(self, what: str, text: str, *, key: str) -> None:
-        if key not in self._told:
-            self._told.add(key)
+        if key not in self._warned:
+            self._warned.add(key)
             self._recorder.write(Event("warning", what, text))

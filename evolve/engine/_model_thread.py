@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 from archive import Attempt, CallReserved, CallSettled, ProposalStatus, ProposeIssued
 from evolve._errors import EvolveError
 from evolve.budget._ledger import Caps, Ledger
-from evolve.models import Purse
-from evolve.propose import Assignment, ModelDraft, Scope
+from evolve.models import Reservations
+from evolve.propose import EditScope, ModelDraft, ProposalContext
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from evolve.evaluate.screen._llm_judge import Case
+    from evolve.evaluate.screen._llm_judge import JudgeInput
 
 
 @dataclass(frozen=True, slots=True)
-class CallNote:
+class CallRecorded:
     """A record of a call, with the text to be kept in it."""
 
     record: CallReserved | CallSettled
@@ -35,7 +35,7 @@ class CallNote:
 
 
 @dataclass(frozen=True, slots=True)
-class Drafted:
+class DraftReady:
     """What became of a propose ticket with a model."""
 
     issued: ProposeIssued
@@ -43,14 +43,14 @@ class Drafted:
 
 
 @dataclass(frozen=True, slots=True)
-class DeskBroken:
+class ModelThreadFailed:
     """The thread met an error of ours."""
 
     error: BaseException
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed:
+class ReviewReady:
     """What the judge said of a candidate: ``why`` it is held back, "" where it is not; ``unfit`` where there is no judge."""
 
     candidate: str
@@ -58,19 +58,19 @@ class Reviewed:
     unfit: str = ""
 
 
-DeskMessage = CallNote | Drafted | Reviewed | DeskBroken
+ModelMessage = CallRecorded | DraftReady | ReviewReady | ModelThreadFailed
 
 
-class Maker(Protocol):
+class DraftMaker(Protocol):
     """Makes drafts with models."""
 
-    async def make(self, attempt: Attempt, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
+    async def make(self, attempt: Attempt, assignment: ProposalContext, scope: EditScope, rng: np.random.Generator) -> ModelDraft:
         """One draft."""
 
-    async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope) -> ModelDraft | None:
+    async def recover(self, record: CallReserved, assignment: ProposalContext, scope: EditScope) -> ModelDraft | None:
         """The draft of a ticket whose call waits in a batch that an earlier driver sent; None where that cannot be asked now."""
 
-    async def review(self, attempt: Attempt, case: Case, rng: np.random.Generator) -> str:
+    async def review(self, attempt: Attempt, case: JudgeInput, rng: np.random.Generator) -> str:
         """Why a candidate is to be held back; "" where it is not.
 
         Raises:
@@ -87,7 +87,7 @@ class Maker(Protocol):
         """What waits in threads waits no longer.  Safe from any thread."""
 
 
-class Desk:
+class ModelThread:
     """Asks models in a thread of its own.
 
     Args:
@@ -98,31 +98,35 @@ class Desk:
     """
 
     def __init__(
-        self, open_maker: Callable[[Purse], Maker], ledger: Ledger, scope: Scope, post: Callable[[DeskMessage], None]
+        self,
+        open_maker: Callable[[Reservations], DraftMaker],
+        ledger: Ledger,
+        scope: EditScope,
+        post: Callable[[ModelMessage], None],
     ) -> None:
         self._post, self._scope, self._ledger = post, scope, ledger
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._maker = open_maker(Purse(ledger, _Book(self._loop, post)))
+        self._maker = open_maker(Reservations(ledger, _CallLog(self._loop, post)))
         self._thread = threading.Thread(target=self._loop.run_forever, name="models", daemon=True)
         self._thread.start()
 
-    def submit(self, issued: ProposeIssued, assignment: Assignment, rng: np.random.Generator) -> None:
+    def submit(self, issued: ProposeIssued, assignment: ProposalContext, rng: np.random.Generator) -> None:
         """Make a draft; it comes as a message."""
         self._start(issued, self._maker.make(issued.attempt, assignment, self._scope, rng))
 
-    def recover(self, issued: ProposeIssued, record: CallReserved, assignment: Assignment) -> None:
+    def recover(self, issued: ProposeIssued, record: CallReserved, assignment: ProposalContext) -> None:
         """Fetch the answer of a call in a batch, and go on from there."""
         self._start(issued, self._maker.recover(record, assignment, self._scope))
 
-    def review(self, candidate: str, attempt: Attempt, case: Case, rng: np.random.Generator) -> None:
+    def review(self, candidate: str, attempt: Attempt, case: JudgeInput, rng: np.random.Generator) -> None:
         """Ask the judge about a candidate; what it says comes as a message."""
 
         async def judged() -> None:
             try:
-                self._post(Reviewed(candidate, await self._maker.review(attempt, case, rng)))
+                self._post(ReviewReady(candidate, await self._maker.review(attempt, case, rng)))
             except EvolveError as error:
-                self._post(Reviewed(candidate, unfit=str(error)))
+                self._post(ReviewReady(candidate, unfit=str(error)))
 
         self._begin(judged())
 
@@ -148,7 +152,7 @@ class Desk:
             except EvolveError as error:
                 draft = ModelDraft(status=ProposalStatus.FAILED, reason=str(error), outcome="usage")
             if draft is not None:
-                self._post(Drafted(issued, draft))
+                self._post(DraftReady(issued, draft))
 
         self._begin(drafted())
 
@@ -164,7 +168,7 @@ class Desk:
         """An error of ours in the thread is raised by the main one."""
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._post(DeskBroken(error))
+            self._post(ModelThreadFailed(error))
 
     async def _cancel(self) -> None:
         while tasks := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:  # a judge's thread adds some
@@ -174,10 +178,10 @@ class Desk:
         await self._maker.close()
 
 
-class _Book:
+class _CallLog:
     """Writes through the main thread."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, post: Callable[[DeskMessage], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, post: Callable[[ModelMessage], None]) -> None:
         self._loop, self._post = loop, post
 
     async def reserved(self, record: CallReserved, prompt: str) -> None:
@@ -187,11 +191,11 @@ class _Book:
             with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
                 self._loop.call_soon_threadsafe(_done, durable)
 
-        self._post(CallNote(record, prompt, tell))
+        self._post(CallRecorded(record, prompt, tell))
         await durable
 
     def settled(self, record: CallSettled, reply: str) -> None:
-        self._post(CallNote(record, reply))
+        self._post(CallRecorded(record, reply))
 
 
 def _done(future: asyncio.Future[None]) -> None:

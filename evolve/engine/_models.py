@@ -25,11 +25,11 @@ from evolve.runs._folder import RunDir
 if TYPE_CHECKING:
     import numpy as np
 
-    from evolve.evaluate.screen._llm_judge import Case
-    from evolve.models import Caller, ModelInfo, PriceBook, Provider, Purse
-    from evolve.propose import Assignment, Manner, ModelDraft, Scope, Templates
+    from evolve.evaluate.screen._llm_judge import JudgeInput
+    from evolve.models import Caller, ModelInfo, PriceBook, Provider, Reservations
+    from evolve.propose import EditScope, ModelDraft, ProposalContext, SamplingSettings, Templates
 
-Sketcher = Callable[["ModelDraft", Attempt, "np.random.Generator"], Awaitable["ModelDraft"]]
+NoveltySketch = Callable[["ModelDraft", Attempt, "np.random.Generator"], Awaitable["ModelDraft"]]
 
 OPENAI = "://api.openai.com/"
 KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
@@ -48,18 +48,18 @@ class Closable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class AvailableModels:
     """Models that can be asked in this opening of a run (none: ``why`` says so in a sentence), and how to ask them."""
 
     models: tuple[str, ...]
     why: str = ""
-    open: Callable[[Purse], Models] | None = None
+    open: Callable[[Reservations], ModelStack] | None = None
 
 
-NO_OFFER = Offer(())
+NO_MODELS = AvailableModels(())
 
 
-def check(llm: LlmConfig, given: Provider | None = None) -> None:
+def check_models(llm: LlmConfig, given: Provider | None = None) -> None:
     """Find out, before a run is made, what would stop every call; ``given`` is the provider where somebody gave one as an object.
 
     Raises:
@@ -138,30 +138,30 @@ def instructions_of(run: RunDir, problem: Problem) -> str:
     return ""
 
 
-def offer(llm: LlmConfig, run: RunDir, given: Provider | None = None) -> Offer:
+def available_models(llm: LlmConfig, run: RunDir, given: Provider | None = None) -> AvailableModels:
     """What can be asked now.  A missing key is no error, nor is an object that was not given again: the mechanical operators carry
     the run.
 
-    Raises: as ``check``.
+    Raises: as ``check_models``.
     """
     if llm.provider == "none":
-        return NO_OFFER
+        return NO_MODELS
     if llm.provider == "anthropic" and llm.base_url is None and not any(_keys(llm)):
         variable = llm.key_variable or KEYS[llm.provider]
-        return Offer(
+        return AvailableModels(
             (), f"{variable} is not set, so no model is asked; set it and type: evolve resume {shlex.quote(str(run.path))}"
         )
     if llm.provider == GIVEN and given is None:
         again = f"evolve.open_run({str(run.path)!r}, models=...)"
-        return Offer((), f"the run's models were given as an object, so none is asked; give it again: {again}")
-    check(replace(llm, prompts=None, instructions=None), given)  # the run has copies of both
-    return Offer(llm.asked, open=lambda purse: Models(llm, run, purse, given))
+        return AvailableModels((), f"the run's models were given as an object, so none is asked; give it again: {again}")
+    check_models(replace(llm, prompts=None, instructions=None), given)  # the run has copies of both
+    return AvailableModels(llm.asked, open=lambda purse: ModelStack(llm, run, purse, given))
 
 
-class Models:
+class ModelStack:
     """Makes drafts with the models of one provider; for the thread of a desk."""
 
-    def __init__(self, llm: LlmConfig, run: RunDir, purse: Purse, given: Provider | None = None) -> None:
+    def __init__(self, llm: LlmConfig, run: RunDir, purse: Reservations, given: Provider | None = None) -> None:
         from evolve.models import Backoff, Caller, Limiter
         from evolve.propose import Templates
 
@@ -182,37 +182,37 @@ class Models:
         self._own_server = llm.base_url is not None
         self._asking: asyncio.Task[Mapping[str, ModelInfo]] | None = None
 
-    async def make(self, attempt: Attempt, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
+    async def make(self, attempt: Attempt, assignment: ProposalContext, scope: EditScope, rng: np.random.Generator) -> ModelDraft:
         """One draft; a model that the server does not have fails with the reason."""
-        from evolve.models import BatchProvider, unavailable
+        from evolve.models import BatchProvider, unavailable_reason
         from evolve.propose import ModelDraft, ModelOperator
 
         if self._asking is None:
             self._asking = asyncio.create_task(self._known())
         known = await asyncio.shield(self._asking)
         batches = isinstance(self._provider, BatchProvider)
-        why = unavailable(assignment.arm.model, known, self._provider.name, in_batches=batches)
+        why = unavailable_reason(assignment.arm.model, known, self._provider.name, in_batches=batches)
         if why and not self._own_server:  # a gateway may know more models than it lists: it will say so itself
             return ModelDraft(status=ProposalStatus.FAILED, reason=why, outcome="not_found")
         operator = ModelOperator(self._caller, known, self._templates, self._manner)
         draft = await operator.make(attempt, assignment, scope, rng)
         return draft if draft.files is None else await self._novelty(draft, attempt, rng)
 
-    async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope) -> ModelDraft | None:
+    async def recover(self, record: CallReserved, assignment: ProposalContext, scope: EditScope) -> ModelDraft | None:
         """The draft of a ticket whose call waits in a batch; None where that cannot be asked now."""
         from evolve.propose import ModelOperator
 
         operator = ModelOperator(self._caller, {}, self._templates, self._manner)
         return await operator.recover(record, assignment, scope)
 
-    async def review(self, attempt: Attempt, case: Case, rng: np.random.Generator) -> str:
+    async def review(self, attempt: Attempt, case: JudgeInput, rng: np.random.Generator) -> str:
         """Why the judge holds a candidate back; "" where it does not.  The judge is tried on known programs first.
 
         Raises:
             JudgeUnfit: it does not tell them apart; it is not asked again.
             JudgeAway: it did not answer; a later review tries again.
         """
-        from evolve.evaluate.screen._llm_judge import Judge, JudgeUnfit, Verdict, quarantine_reason
+        from evolve.evaluate.screen._llm_judge import Judge, JudgeUnreliable, Verdict, quarantine_reason
 
         loop, calls = asyncio.get_running_loop(), count(JUDGE_CALLS, JUDGE_TRIES)
 
@@ -224,17 +224,17 @@ class Models:
                 try:
                     await asyncio.to_thread(Judge, model)
                     self._judge = ""
-                except JudgeUnfit as error:
+                except JudgeUnreliable as error:
                     self._judge = str(error)
         if self._judge:
-            raise JudgeUnfit(self._judge)
+            raise JudgeUnreliable(self._judge)
         opinion = await asyncio.to_thread(Judge(model, tried=True).review, case)
         cheats = opinion is not None and opinion.verdict is Verdict.CHEATING
         return quarantine_reason(opinion) if opinion is not None and cheats else ""
 
     def _waited(self, asked: Future[str]) -> str:
         """What the loop comes to, for a thread that must not wait for a loop that has stopped."""
-        from evolve.evaluate.screen._llm_judge import JudgeAway
+        from evolve.evaluate.screen._llm_judge import JudgeUnavailable
 
         while not self._closing:
             try:
@@ -244,7 +244,7 @@ class Models:
             except CancelledError:
                 break
         asked.cancel()
-        raise JudgeAway("the run ended before the judge answered.")
+        raise JudgeUnavailable("the run ended before the judge answered.")
 
     async def _answer(self, attempt: Attempt, prompt: str, rng: np.random.Generator, call: int) -> str:
         """What the judge's model says.
@@ -252,13 +252,13 @@ class Models:
         Raises:
             JudgeAway: the call failed.
         """
-        from evolve.evaluate.screen._llm_judge import JudgeAway
+        from evolve.evaluate.screen._llm_judge import JudgeUnavailable
         from evolve.models import CallFailure, ask
 
         request = ask(self._judging, prompt, JUDGE_TOKENS)
         answer = (await self._judge_caller.ask(attempt, request, rng, prompt=prompt, first_call=call)).answer
         if isinstance(answer, CallFailure):
-            raise JudgeAway(f"the judge did not answer: {answer.sentence}")
+            raise JudgeUnavailable(f"the judge did not answer: {answer.sentence}")
         return answer.text
 
     def until(self, left_s: float) -> None:
@@ -283,7 +283,7 @@ class Models:
         return {} if isinstance(found, CallFailure) else found
 
 
-def _novelty(llm: LlmConfig, purse: Purse, opened: list[Closable]) -> Sketcher:
+def _novelty(llm: LlmConfig, purse: Reservations, opened: list[Closable]) -> NoveltySketch:
     """What makes sketches of children, as ``llm.novelty`` says; what it opens is added to ``opened``."""
     from evolve.models import EmbeddingCaller, Embeddings, HashedNgrams, Limiter, Vectors
     from evolve.select import sketch
@@ -319,10 +319,10 @@ def _joined(draft: ModelDraft) -> str:
     return "\n".join(text for _, text in sorted((draft.files or {}).items()))
 
 
-def _manner(llm: LlmConfig) -> Manner:
-    from evolve.propose import Manner
+def _manner(llm: LlmConfig) -> SamplingSettings:
+    from evolve.propose import SamplingSettings
 
-    return Manner(
+    return SamplingSettings(
         max_tokens=llm.max_tokens,
         effort=llm.effort,
         thinking=llm.thinking,
@@ -333,10 +333,10 @@ def _manner(llm: LlmConfig) -> Manner:
 
 def _provider(llm: LlmConfig) -> Provider:
     """The provider of this name; what it answers is recorded where a tape is to be made."""
-    from evolve.models import Recorder
+    from evolve.models import RecordingProvider
 
     provider = PROVIDERS[llm.provider](llm, llm.key_variable or KEYS.get(llm.provider, ""))
-    return Recorder(provider, Path(llm.tape)) if llm.tape and llm.provider != "replay" else provider
+    return RecordingProvider(provider, Path(llm.tape)) if llm.tape and llm.provider != "replay" else provider
 
 
 def _no_provider(llm: LlmConfig, key_variable: str) -> Provider:
@@ -371,9 +371,9 @@ def _openai(llm: LlmConfig, key_variable: str) -> Provider:
 
 
 def _replay(llm: LlmConfig, key_variable: str) -> Provider:
-    from evolve.models import Replay
+    from evolve.models import ReplayProvider
 
-    return Replay(Path(llm.tape or ""), in_order=True)
+    return ReplayProvider(Path(llm.tape or ""), in_order=True)
 
 
 PROVIDERS: Mapping[str, Callable[[LlmConfig, str], Provider]] = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from archive import ProposalStatus
 from evolve._errors import UsageError
 from evolve.config._schema import OwnOperator, SearchConfig
-from evolve.propose._operator import Proposal, Task
+from evolve.propose._operator import Proposal, ProposalTask
 from evolve.propose._registry import OPERATORS
 from evolve.search._operators import OperatorSpec
 
@@ -46,7 +46,7 @@ class GivenOperator(Protocol):
     family: str
     n_parents: int
 
-    def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
+    def propose(self, task: ProposalTask, rng: np.random.Generator) -> Proposal:
         """Make a child.  Never raises for what the parents contain: an unusable parent is ``Proposal.none(reason)``.
 
         What it raises all the same ends ``Run.optimize``; the run can be gone on with."""
@@ -99,7 +99,7 @@ class Checked:
         self.spec = OperatorSpec(self.name, self.family, n_parents=self.n_parents)
         self._operator = operator
 
-    def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
+    def propose(self, task: ProposalTask, rng: np.random.Generator) -> Proposal:
         """What it gives back.
 
         Raises:
@@ -129,7 +129,7 @@ class Absent:
         self.name, self.family = own.name, own.family
         self.spec = OperatorSpec(own.name, own.family)
 
-    def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
+    def propose(self, task: ProposalTask, rng: np.random.Generator) -> Proposal:
         return Proposal(ProposalStatus.LOST, reason=f"the operator {self.name} was not given when the run was opened to measure")
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from archive import Archive, ArchiveMaker, AxisInfo, Cells, ProposalStatus
+from archive import Archive, ArchiveMaker, AxisInfo, CellStore, ProposalStatus
 from evolve._errors import EvolveError
 from evolve._plugins import Plugin, said
 from evolve.search._operators import OperatorSpec
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from evolve.execute import Executor
-    from evolve.propose import Operator, Proposal, Task
+    from evolve.propose import Operator, Proposal, ProposalTask
 
 _MAY_END = (ProposalStatus.CHILD, ProposalStatus.INVALID, ProposalStatus.FAILED)
 
@@ -51,7 +51,7 @@ class _Guarded:
     def __init__(self, operator: Operator, spec: OperatorSpec, plugin: Plugin) -> None:
         self._operator, self._plugin, self.spec = operator, plugin, spec
 
-    def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
+    def propose(self, task: ProposalTask, rng: np.random.Generator) -> Proposal:
         """What the operator makes, if it is something that can be taken."""
         from evolve.propose import Proposal
 
@@ -89,11 +89,11 @@ def load_archive(plugin: Plugin) -> ArchiveMaker:
     """
     maker = plugin.load()
     if not callable(maker):
-        raise plugin.broken("an archive is made by a call with axes, keep and cells_keep, and it cannot be called")
+        raise plugin.broken("an archive is made by a call with axes, capacity and elites_per_cell, and it cannot be called")
 
-    def made(*, axes: Sequence[AxisInfo], keep: int, cells_keep: int) -> Archive:
+    def made(*, axes: Sequence[AxisInfo], capacity: int, elites_per_cell: int) -> Archive:
         try:
-            archive: object = maker(axes=axes, keep=keep, cells_keep=cells_keep)
+            archive: object = maker(axes=axes, capacity=capacity, elites_per_cell=elites_per_cell)
         except ValueError:
             raise  # the axes do not suit it
         except (Exception, SystemExit) as error:
@@ -112,14 +112,14 @@ class _GuardedArchive:
     def __init__(self, archive: Archive, plugin: Plugin) -> None:
         self._archive, self._plugin = archive, plugin
         self.would_enter = partial(self._call, "would_enter")
-        self.worth = partial(self._call, "worth")
-        self.put = partial(self._call, "put")
+        self.value = partial(self._call, "value")
+        self.add_or_update = partial(self._call, "add_or_update")
         self.retract = partial(self._call, "retract")
         self.dump = partial(self._call, "dump")
         self.load = partial(self._call, "load")
 
     @property
-    def cells(self) -> Cells:
+    def cells(self) -> CellStore:
         return self._archive.cells
 
     @property

@@ -20,20 +20,20 @@ from archive import (
 )
 from evolve._errors import UsageError
 from evolve._rng import generator
-from evolve.engine._model_thread import CallNote, Drafted
+from evolve.engine._model_thread import CallRecorded, DraftReady
 from evolve.execute import Block
 from evolve.problem._contract import Problem
-from evolve.propose import Assignment, Files, Operator, Task, analyse, check_scope
+from evolve.propose import Files, Operator, ProposalContext, ProposalTask, analyse, check_scope
 from evolve.propose._entries import scope_of
 from evolve.search._state import ProblemState
-from evolve.search._tickets import Made
-from evolve.views._proposal_context import assignment, task_sheet
+from evolve.search._tickets import ProposalResult
+from evolve.views._proposal_context import problem_brief, proposal_context
 
 if TYPE_CHECKING:
-    from evolve.evaluate.screen._llm_judge import Case
+    from evolve.evaluate.screen._llm_judge import JudgeInput
 
 
-class Workshop:
+class Proposer:
     """Makes children for one problem.
 
     Args:
@@ -57,18 +57,18 @@ class Workshop:
         contract = problem.contract
         self.problem, self.operators, self.texts, self.seed, self.clock = problem, operators, texts, seed, clock
         self.scope = scope_of(problem)
-        self.sheet = task_sheet(problem, instructions)
+        self.sheet = problem_brief(problem, instructions)
         self._static = tuple(axis.name for axis in contract.axes if axis.source == "ast")
 
-    def seed_candidate(self) -> Candidate:
+    def initial_candidate(self) -> Candidate:
         """The seed program as a candidate."""
         return self._candidate(self.problem.seed, (), 0, "the seed program")
 
-    def given_candidate(self, files: Files, parent: str) -> Candidate:
+    def supplied_candidate(self, files: Files, parent: str) -> Candidate:
         """A program that somebody gave, kept against ``parent``'s text."""
         return self._candidate(files, (parent,), 1, "given")
 
-    def make(self, issued: ProposeIssued, literals: Sequence[Literal], generation: int) -> Made:
+    def propose(self, issued: ProposeIssued, literals: Sequence[Literal], generation: int) -> ProposalResult:
         """Carry out a propose ticket.  The same ticket gives the same child, in any process.
 
         Args:
@@ -79,7 +79,7 @@ class Workshop:
         started = self.clock()
         parents = tuple(self.texts.files(parent) for parent in issued.parents)
         inspirations = tuple(self.texts.files(other) for other in issued.inspirations)
-        task = Task(parents, inspirations, self.scope, issued.sample, tuple(literals))
+        task = ProposalTask(parents, inspirations, self.scope, issued.sample, tuple(literals))
         operator = self.operators[issued.arm.operator]
         proposal = operator.propose(task, generator(self.seed, f"make:{operator.spec.name}", issued.attempt.ticket))
         status, reason, candidate = proposal.status, proposal.reason, None
@@ -89,34 +89,37 @@ class Workshop:
                 status = ProposalStatus.INVALID
             else:
                 candidate = self._candidate(proposal.files, issued.parents, generation + 1, proposal.summary)
-        return Made(issued.attempt, status, candidate, proposal.literals, reason, cpu_s=self.clock() - started)
+        return ProposalResult(issued.attempt, status, candidate, proposal.literals, reason, cpu_s=self.clock() - started)
 
-    def assignment(self, state: ProblemState, issued: ProposeIssued, now: float) -> Assignment:
+    def context(self, state: ProblemState, issued: ProposeIssued, now: float) -> ProposalContext:
         """What the maker of this ticket's child is told at Unix time ``now``."""
-        return assignment(state, issued, self.texts, self.sheet, now)
+        return proposal_context(state, issued, self.texts, self.sheet, now)
 
-    def case(self, state: ProblemState, number: int) -> Case:
+    def judge_input(self, state: ProblemState, number: int) -> JudgeInput:
         """What a judge is asked about a candidate."""
-        from evolve.evaluate.screen._llm_judge import Case
+        from evolve.evaluate.screen._llm_judge import JudgeInput
 
-        people, contract = state.population, self.problem.contract
-        row, score = people.rows[number], people.shown(number)[0] if people.score(number) is not None else None
-        told = state.memory.told.get(number)
-        facts = [f"{contract.metric} = {people.sign * score!r} (goal: {contract.goal})"] if score is not None else []
+        population, contract = state.population, self.problem.contract
+        row, score = (
+            population.candidates[number],
+            population.posterior_as_measured(number)[0] if population.score(number) is not None else None,
+        )
+        told = state.memory.feedback.get(number)
+        facts = [f"{contract.metric} = {population.sign * score!r} (goal: {contract.goal})"] if score is not None else []
         facts += [f"{name} = {told.metrics[name]!r}" for name in contract.metrics_of(told.metrics)] if told is not None else []
-        parent = self.texts.files(people.rows[row.parents[0]].id) if row.parents else None
-        return Case(files=self.texts.files(row.id), statement=self.problem.statement, facts=tuple(facts), parent=parent)
+        parent = self.texts.files(population.candidates[row.parents[0]].id) if row.parents else None
+        return JudgeInput(files=self.texts.files(row.id), statement=self.problem.statement, facts=tuple(facts), parent=parent)
 
-    def finish(self, state: ProblemState, drafted: Drafted) -> Made:
+    def from_draft(self, state: ProblemState, drafted: DraftReady) -> ProposalResult:
         """What a model's draft becomes."""
         started = self.clock()
         issued, draft, candidate = drafted.issued, drafted.draft, None
         if draft.files is not None:
-            generation = state.population.rows[state.population.by_id[issued.parents[0]]].generation
+            generation = state.population.candidates[state.population.by_id[issued.parents[0]]].generation
             child = self._candidate(draft.files, issued.parents, generation + 1, draft.summary)
             said = draft.statement
             candidate = replace(child, hypothesis=said.hypothesis, plan=said.plan, expected=said.expected, sketch=draft.sketch)
-        return Made(
+        return ProposalResult(
             issued.attempt,
             draft.status,
             candidate,
@@ -126,7 +129,7 @@ class Workshop:
             outcome=draft.outcome,
         )
 
-    def told_candidate(self, state: ProblemState, files: Files, parents: tuple[str, ...], summary: str) -> Candidate:
+    def external_candidate(self, state: ProblemState, files: Files, parents: tuple[str, ...], summary: str) -> Candidate:
         """A program that a person or an agent made of these parents.
 
         Raises:
@@ -135,10 +138,10 @@ class Workshop:
         reason = check_scope(self.texts.files(parents[0]), files, self.scope)
         if reason:
             raise UsageError(f"the program cannot be taken: {reason}")
-        generation = state.population.rows[state.population.by_id[parents[0]]].generation
+        generation = state.population.candidates[state.population.by_id[parents[0]]].generation
         return self._candidate(files, parents, generation + 1, summary)
 
-    def kept(self, state: ProblemState, note: CallNote) -> CallReserved | CallSettled:
+    def packed(self, state: ProblemState, note: CallRecorded) -> CallReserved | CallSettled:
         """A call's record with what was asked or answered."""
         if not note.text:
             return note.record

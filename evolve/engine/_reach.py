@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from archive import ProposalStatus
 from evolve._rng import generator
 from evolve.problem._contract import Problem
-from evolve.propose import Operator, Task
+from evolve.propose import Operator, ProposalTask
 from evolve.propose._entries import scope_of
 
 KINDS = "Python, and numbers in JSON, TOML, YAML, INI and C-like files,"
@@ -20,7 +20,7 @@ def out_of_reach(problem: Problem, operators: Iterable[Operator]) -> str:
 
     An operator that needs a second program can change none alone.  Deterministic.
     """
-    task = Task((problem.seed,), (), scope_of(problem))
+    task = ProposalTask((problem.seed,), (), scope_of(problem))
     reasons = []
     for operator in operators:
         tries = [operator.propose(task, generator(0, f"reach:{operator.spec.name}", i)) for i in range(_TRIES)]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from archive import Archive, ArchiveMaker, AxisInfo, FlatArchive, GridArchive
+from archive import Archive, ArchiveMaker, AxisInfo, GridArchive, TopKArchive
 from evolve._errors import ConfigError, EvolveError, UsageError
 from evolve._plugins import need_plugin, offered
 from evolve.config._schema import GIVEN, ExecutorConfig, OwnOperator, RunConfig, SearchConfig
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from evolve.propose import Operator
 
 
-def _grid(*, axes: Sequence[AxisInfo], keep: int, cells_keep: int) -> Archive:
-    return GridArchive(axes=axes, keep=cells_keep)
+def _grid(*, axes: Sequence[AxisInfo], capacity: int, elites_per_cell: int) -> Archive:
+    return GridArchive(axes=axes, capacity=elites_per_cell)
 
 
-def _topk(*, axes: Sequence[AxisInfo], keep: int, cells_keep: int) -> Archive:
-    return FlatArchive(keep=keep)
+def _topk(*, axes: Sequence[AxisInfo], capacity: int, elites_per_cell: int) -> Archive:
+    return TopKArchive(capacity=capacity)
 
 
-def _auto(*, axes: Sequence[AxisInfo], keep: int, cells_keep: int) -> Archive:
-    return (_grid if axes else _topk)(axes=axes, keep=keep, cells_keep=cells_keep)
+def _auto(*, axes: Sequence[AxisInfo], capacity: int, elites_per_cell: int) -> Archive:
+    return (_grid if axes else _topk)(axes=axes, capacity=capacity, elites_per_cell=elites_per_cell)
 
 
 def _local(problems: Mapping[str, Problem], *, slots: int, tier: str, sink: Sink) -> Executor:
@@ -72,7 +72,7 @@ def check_names(config: RunConfig) -> None:
     need_named(config)
     policy, specs = POLICIES[search.policy], parts_of(config).operators
     asked = (*search.operator_names, *(llm.operators if llm.provider != "none" else ()))
-    if policy.given or any(specs[name].edits or not policy.edits_only for name in asked):
+    if policy.fixed_candidates or any(specs[name].edits or not policy.edits_only for name in asked):
         return
     used = [name for name in mechanical if OPERATORS[name].edits or not policy.edits_only]
     raise ConfigError(
@@ -135,7 +135,7 @@ def parts_of(config: RunConfig) -> Parts:
     def make(contract: Contract, config: SearchConfig) -> Archive:
         axes = tuple(axis.info for axis in contract.axes)
         try:
-            return maker(axes=axes, keep=config.keep, cells_keep=contract.cells_keep)
+            return maker(axes=axes, capacity=config.keep, elites_per_cell=contract.cells_keep)
         except ValueError as error:
             raise ConfigError(f"search.archive={config.archive} cannot be used with {contract.name}: {error}") from error
 
@@ -213,14 +213,14 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
         SandboxMissing: the tier asked for is not to be had here.
         EnvironmentFault: what candidates may import cannot be shown to them, or a variable that the evaluator needs is not set.
     """
-    from evolve.evaluate import View, open_launcher
+    from evolve.evaluate import VisibleFiles, open_sandbox_factory
     from evolve.problem._load import candidate_assets_folder
 
     check_environment(problem.contract)
-    view = View(
+    view = VisibleFiles(
         imports=problem.contract.candidate_imports, toolbox=problem.contract.toolbox, assets=candidate_assets_folder(problem)
     )
-    open_launcher(config.sandbox.tier, view).close()
+    open_sandbox_factory(config.sandbox.tier, view).close()
 
 
 def build_executor(config: RunConfig, problem: Problem, sink: Sink) -> Executor:

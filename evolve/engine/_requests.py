@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from archive import BudgetSet, Note, Record, Requested, Retraction, StopAsked
+from archive import BudgetSet, Note, Record, RequestHandled, Retraction, StopRequested
 from evolve._errors import EvolveError, UsageError
 from evolve.config._schema import BudgetConfig
 from evolve.engine import _external as outside
-from evolve.engine._external import Desired, Moment
-from evolve.engine._proposer import Workshop
+from evolve.engine._external import Handled, Moment
+from evolve.engine._proposer import Proposer
 from evolve.runs._inbox import Request, body_of
 from evolve.search._search import Search
 
@@ -21,20 +21,20 @@ INTERRUPTED = "interrupted"
 MAX_WHY = 1000
 
 
-def stop(search: Search, request: Request, workshop: Workshop, moment: Moment) -> Desired:
+def stop(search: Search, request: Request, workshop: Proposer, moment: Moment) -> Handled:
     """Drain the run: nothing new is started."""
-    return Desired((StopAsked(reason=STOPPED, request=request.id),))
+    return Handled((StopRequested(reason=STOPPED, request=request.id),))
 
 
-def note(search: Search, request: Request, workshop: Workshop, moment: Moment) -> Desired:
+def note(search: Search, request: Request, workshop: Proposer, moment: Moment) -> Handled:
     """Keep a remark with the run."""
     body = body_of(request)
-    return Desired((Note(text=str(body.get("text", "")), author=str(body.get("author", "")), request=request.id),))
+    return Handled((Note(text=str(body.get("text", "")), author=str(body.get("author", "")), request=request.id),))
 
 
-def budget(search: Search, request: Request, workshop: Workshop, moment: Moment) -> Desired:
+def budget(search: Search, request: Request, workshop: Proposer, moment: Moment) -> Handled:
     """Change limits of the budget; those not named stay."""
-    return Desired((budget_record(search, body_of(request), request.id),))
+    return Handled((budget_record(search, body_of(request), request.id),))
 
 
 def budget_record(search: Search, changes: Mapping[str, object], request: str = "") -> BudgetSet:
@@ -58,7 +58,7 @@ def budget_record(search: Search, changes: Mapping[str, object], request: str = 
     return BudgetSet(**known, request=request)
 
 
-def retract(search: Search, request: Request, workshop: Workshop, moment: Moment) -> Desired:
+def retract(search: Search, request: Request, workshop: Proposer, moment: Moment) -> Handled:
     """Take a candidate out that was found to cheat.
 
     Raises:
@@ -75,10 +75,10 @@ def retract(search: Search, request: Request, workshop: Workshop, moment: Moment
         raise UsageError(f"{id_} was retracted already.")
     if not why:
         raise UsageError("a retraction needs its reason; type --why TEXT.")
-    return Desired((Retraction(problem=search.state.problem, candidate=id_, why=why[:MAX_WHY], request=request.id),))
+    return Handled((Retraction(problem=search.state.problem, candidate=id_, why=why[:MAX_WHY], request=request.id),))
 
 
-VERBS: Mapping[str, Callable[[Search, Request, Workshop, Moment], Desired]] = {
+HANDLERS: Mapping[str, Callable[[Search, Request, Proposer, Moment], Handled]] = {
     "stop": stop,
     "note": note,
     "budget": budget,
@@ -88,17 +88,17 @@ VERBS: Mapping[str, Callable[[Search, Request, Workshop, Moment], Desired]] = {
 }
 
 
-def answer(search: Search, request: Request, workshop: Workshop, now: float, *, driven: bool = True) -> tuple[Record, ...]:
+def handle(search: Search, request: Request, workshop: Proposer, now: float, *, driven: bool = True) -> tuple[Record, ...]:
     """The records of a request: its effects, then the answer.  A request that cannot be carried out is answered with the reason.
 
     ``driven`` is false where nobody drives the run and this request is all that is done: its clock stands still.
     """
-    verb = VERBS.get(request.verb)
+    verb = HANDLERS.get(request.verb)
     try:
         if verb is None:
-            raise UsageError(f"expected one of {', '.join(VERBS)}, found {request.verb!r}.")
+            raise UsageError(f"expected one of {', '.join(HANDLERS)}, found {request.verb!r}.")
         found = verb(search, request, workshop, Moment(now, driven))
     except EvolveError as error:
-        return (Requested(request.id, request.verb, request.body, json.dumps({"error": str(error)}), accepted=False),)
+        return (RequestHandled(request.id, request.verb, request.body, json.dumps({"error": str(error)}), accepted=False),)
     body = "" if request.verb == "tell" else request.body  # its files are in the candidate's record
-    return (*found.records, Requested(request.id, request.verb, body, json.dumps({"ok": True, **found.answer})))
+    return (*found.records, RequestHandled(request.id, request.verb, body, json.dumps({"ok": True, **found.answer})))

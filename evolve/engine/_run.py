@@ -12,17 +12,17 @@ from evolve.config._schema import BudgetConfig as Budget
 from evolve.engine import _asking, _session, _telling
 from evolve.engine._arguments import budget_changes, files_of, need_number, text_of
 from evolve.engine._asking import Ticket
-from evolve.engine._client import DRAIN_S, errand, stop_run
+from evolve.engine._client import DRAIN_S, send_request, stop_run
 from evolve.engine._listener import Listener, OnProgress
 from evolve.engine._own_operators import GivenOperator as Operator
 from evolve.engine._reading import view_run
 from evolve.engine._telling import Told
 from evolve.problem._contract import Problem
-from evolve.runs._folder import find, hold_of, is_driven
+from evolve.runs._folder import hold_of, is_driven, open_folder
 from evolve.views import _candidate, _claims
 from evolve.views._candidate import Candidate
 from evolve.views._claims import Claims
-from evolve.views._lineage import Step, story
+from evolve.views._lineage import LineageStep, lineage
 from evolve.views._progress import Progress
 from evolve.views._result import Result, standing_of
 from evolve.views._run_view import RunView
@@ -46,7 +46,7 @@ class Run:
 
     def __init__(self, path: Path, operators: Sequence[Operator] = (), provider: Provider | None = None) -> None:
         """Use ``create_run`` or ``open_run``."""
-        self._run = find(path)
+        self._run = open_folder(path)
         self._operators, self._provider = tuple(operators), provider
         self._seen: tuple[object, RunView] | None = None
 
@@ -106,7 +106,7 @@ class Run:
         """
         changes = budget_changes(budget)
         if is_driven(self._run):
-            errand(self._run, "budget", changes)
+            send_request(self._run, "budget", changes)
             return self.summary()
         return self._drive(changes, on_progress, every_s)
 
@@ -200,7 +200,7 @@ class Run:
         if isinstance(child, Told) and child.candidate is None:
             raise UsageError(f"there is nothing to wait for, as the child was not taken: {child.reason}")
         view = self._view()
-        one = view.state.population.rows[view.candidate(_id_of(child))].id
+        one = view.state.population.candidates[view.candidate(_id_of(child))].id
         view, before = _telling.wait_measured(str(self.path), one, within_s)
         return standing_of(view, one, before)[1]
 
@@ -237,9 +237,9 @@ class Run:
             >>> run.retract(run.best, why="it reads the answer from a cache")
         """
         view = self._view()
-        number, people = view.candidate(_id_of(candidate)), view.state.population
-        heirs = tuple(people.rows[heir].id for heir in people.descendants(number))
-        errand(self._run, "retract", {"candidate": people.rows[number].id, "why": text_of("why", why)})
+        number, population = view.candidate(_id_of(candidate)), view.state.population
+        heirs = tuple(population.candidates[heir].id for heir in population.descendants(number))
+        send_request(self._run, "retract", {"candidate": population.candidates[number].id, "why": text_of("why", why)})
         return heirs
 
     # ---------------------------------------------------------------------------------------------- reading
@@ -275,7 +275,7 @@ class Run:
         """The candidates that hold a place in the archive, the best first."""
         return _candidate.elites(self._view())
 
-    def lineage(self, id: Candidate | str = "best", *, all_parents: bool = False) -> tuple[Step, ...]:
+    def lineage(self, id: Candidate | str = "best", *, all_parents: bool = False) -> tuple[LineageStep, ...]:
         """How a candidate came about: its ancestors, oldest first, and itself; along first parents.
 
         Args:
@@ -290,7 +290,7 @@ class Run:
             ...     print(step.generation, step.operator, step.score, f"+{step.added} -{step.removed}")
         """
         view = self._view()
-        return story(view.state, view.texts, view.candidate(_id_of(id)), all_parents=all_parents)
+        return lineage(view.state, view.texts, view.candidate(_id_of(id)), all_parents=all_parents)
 
     def claims(self) -> Claims:
         """What the run claims, with the evidence; of a deterministic problem the best program is verified again (which may take as
@@ -337,7 +337,7 @@ class Run:
             operators=self._operators,
             provider=self._provider,
             hooks=[listener.record] if listener is not None else [],
-            announce=listener.announce if listener is not None else None,
+            announce=listener.on_started if listener is not None else None,
         )
 
     def _view(self) -> RunView:

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 
 from archive import (
     Attempt,
-    Closed,
+    ElitePlaced,
     Event,
     Journal,
-    Opened,
-    Placed,
+    LogEntry,
     ProposalStatus,
     Proposed,
+    RunClosed,
     RunCreated,
-    Stamped,
+    RunOpened,
     TextStore,
 )
 from evolve._counted import counted
@@ -36,13 +36,13 @@ from evolve._version import __version__
 from evolve.adapters._choose import load_problem
 from evolve.config._json import config_from_json, config_to_json
 from evolve.config._schema import RunConfig
-from evolve.engine._collector import rare_collections
-from evolve.engine._loop import Interrupt, Mailbox, Stopped, await_calls, run_loop
-from evolve.engine._model_dispatch import Clerk
-from evolve.engine._model_thread import Desk
-from evolve.engine._models import NO_OFFER, Offer, check, copy_texts, instructions_of, offer
+from evolve.engine._collector import infrequent_gc
+from evolve.engine._loop import Interrupt, Mailbox, Stopped, drain_model_calls, run_loop
+from evolve.engine._model_dispatch import ModelDispatcher
+from evolve.engine._model_thread import ModelThread
+from evolve.engine._models import NO_MODELS, AvailableModels, available_models, check_models, copy_texts, instructions_of
 from evolve.engine._own_operators import GivenOperator, absent_operators
-from evolve.engine._proposer import Workshop
+from evolve.engine._proposer import Proposer
 from evolve.engine._reach import KINDS, out_of_reach
 from evolve.engine._registry import (
     build_executor,
@@ -61,10 +61,10 @@ from evolve.problem._load import copy_problem
 from evolve.propose import Operator
 from evolve.runs import _checkpoint, _folder
 from evolve.runs._inbox import InboxWatcher, Request, withdraw
-from evolve.runs._open import read_created, read_run
+from evolve.runs._open import read_config_and_problem, read_created
 from evolve.runs._recorded_problem import keep, ready_problem
 from evolve.runs._recorder import Hook, Recorder
-from evolve.runs._replay import replay, unshown
+from evolve.runs._replay import missing_placements, replay
 from evolve.search._policies import POLICIES
 from evolve.search._search import Search
 from evolve.search._state import Phase, ProblemState
@@ -79,7 +79,7 @@ CHECKPOINT_EVERY = 25_000  # records
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
+class RunStarted:
     """What a person wants to know before the first result: where the run lies, and what it may spend."""
 
     run: Path
@@ -95,7 +95,7 @@ def start(
     operators: Sequence[GivenOperator] = (),
     programs: Sequence[Mapping[str, str]] = (),
     hooks: Sequence[Hook] = (),
-    announce: Callable[[Announcement], None] | None = None,
+    announce: Callable[[RunStarted], None] | None = None,
     secret: str | None = None,
 ) -> Summary:
     """Make a run and drive it to its end.
@@ -120,11 +120,11 @@ def create(config: RunConfig, *, operators: Sequence[GivenOperator] = (), provid
     """Make a run and let go of it: its seed program is there, and nothing is measured.  Arguments and errors are ``start``'s;
     ``provider`` answers for its models where they were given as an object."""
     with _made(config, operators, provider=provider) as run, _folder.RunLock(run), Journal.open(run.path) as journal:
-        config, problem = read_run(run)
+        config, problem = read_config_and_problem(run)
         search, texts = Search.of(config, problem, parts_of(config)), TextStore(run.path, lambda: journal.durable_seq)
         replay(run, search, texts)
         recorder = Recorder(journal, search, texts, time.time)
-        _write_seed(recorder, Workshop(problem, {}, texts, search.run.seed), run.id)
+        _write_initial(recorder, Proposer(problem, {}, texts, search.run.seed), run.id)
     return run
 
 
@@ -140,7 +140,7 @@ def _made(
     """A run with its first record; ``given`` where programs take part that no operator makes."""
     check_names(config)
     config = replace(config, plugins=plugins_of(config))
-    check(config.llm, provider)
+    check_models(config.llm, provider)
     made = operators_of(config.search, operators)
     problem = load_problem(config.problem.name, config.problem.params)
     parts_of(config).archive(problem.contract, config.search)
@@ -161,7 +161,7 @@ def _made(
 def _need_reach(problem: Problem, config: RunConfig, operators: Mapping[str, Operator]) -> None:
     policy = POLICIES[config.search.policy]
     used = [one for one in operators.values() if one.spec.edits or not policy.edits_only]
-    if policy.given or not (reason := out_of_reach(problem, used)):
+    if policy.fixed_candidates or not (reason := out_of_reach(problem, used)):
         return
     raise UsageError(
         f"expected an operator that can change the seed program of {problem.contract.name}, found none ({reason}); without a model "
@@ -178,7 +178,7 @@ def resume(
     provider: Provider | None = None,
     as_recorded: bool = False,
     hooks: Sequence[Hook] = (),
-    announce: Callable[[Announcement], None] | None = None,
+    announce: Callable[[RunStarted], None] | None = None,
 ) -> Summary:
     """Go on with a run, whatever ended it, with other limits if ``budget`` names some.
 
@@ -193,7 +193,7 @@ def resume(
         RunLocked: it is being driven.
         JournalError: the journal is damaged; the message says where and what to do.
     """
-    run = _folder.find(path)
+    run = _folder.open_folder(path)
     return _drive(run, budget or {}, hooks, announce, operators=operators, provider=provider, resumed=True, as_recorded=as_recorded)
 
 
@@ -202,14 +202,14 @@ def measure_ready(path: Path) -> Summary:
 
     Raises: as ``resume``.
     """
-    return _drive(_folder.find(path), {}, (), None, resumed=True, pausing=True)
+    return _drive(_folder.open_folder(path), {}, (), None, resumed=True, pausing=True)
 
 
 def _drive(
     run: _folder.RunDir,
     budget: Mapping[str, object],
     hooks: Sequence[Hook],
-    announce: Callable[[Announcement], None] | None,
+    announce: Callable[[RunStarted], None] | None,
     *,
     programs: Sequence[Mapping[str, str]] = (),
     operators: Sequence[GivenOperator] = (),
@@ -220,7 +220,7 @@ def _drive(
 ) -> Summary:
     with ExitStack() as stack:
         lock = stack.enter_context(_folder.RunLock(run, _folder.Hold.OPENING))
-        stack.enter_context(rare_collections())
+        stack.enter_context(infrequent_gc())
         created = read_created(run)
         config, problem = config_from_json(created.config), ready_problem(run, created.problems[0], as_recorded=as_recorded)
         if resumed:
@@ -239,20 +239,20 @@ def _drive(
         checkpoints = _Checkpoints(run, search, texts, journal)
         recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
         instructions = instructions_of(run, problem)
-        workshop = Workshop(problem, made, texts, search.run.seed, instructions=instructions)
-        models = NO_OFFER if pausing else offer(config.llm, run, provider)
+        workshop = Proposer(problem, made, texts, search.run.seed, instructions=instructions)
+        models = NO_MODELS if pausing else available_models(config.llm, run, provider)
         epoch = _open(recorder, workshop, config, budget, journal.cut_bytes, models)
         _take_in(recorder, workshop, epoch, programs)
         if journal.written is not None:
             journal.wait_durable(journal.written.seq)
         lock.say(_folder.Hold.OPEN)
-        for placed in unshown(search, shown):
+        for placed in missing_placements(search, shown):
             recorder.write(placed)
         if announce is not None:
-            announce(Announcement(run.path, search.state, texts, resumed, models.why))
-        clerk = _open_clerk(models, search, workshop, recorder, mailbox)
+            announce(RunStarted(run.path, search.state, texts, resumed, models.why))
+        clerk = _open_dispatcher(models, search, workshop, recorder, mailbox)
         if clerk is not None:
-            stack.callback(clerk.give_up)
+            stack.callback(clerk.abort)
         watcher = InboxWatcher(run.path, mailbox.put)
         stack.callback(watcher.close)
         stack.enter_context(_Signals(mailbox))
@@ -261,7 +261,7 @@ def _drive(
         executor.close(drain=False)
         if clerk is not None:
             clerk.close(_lying_in(mailbox))
-        recorder.write(Closed(epoch, status, why))
+        recorder.write(RunClosed(epoch, status, why))
         checkpoints.save()
         why = with_advice(search.state, status, why, str(run.path))
         return summarise(run, problem, search.state, status, why, time.time())
@@ -270,18 +270,18 @@ def _drive(
 def _run(
     search: Search,
     executor: Executor,
-    workshop: Workshop,
+    workshop: Proposer,
     recorder: Recorder,
     mailbox: Mailbox,
     answered: Callable[[Request], None],
-    clerk: Clerk | None,
+    clerk: ModelDispatcher | None,
     *,
     measure_only: bool,
 ) -> tuple[str, str]:
     try:
         why = run_loop(search, executor, workshop, recorder, mailbox, answered, clerk=clerk, measure_only=measure_only)
         if clerk is not None:
-            await_calls(search, workshop, recorder, mailbox, answered, clerk)
+            drain_model_calls(search, workshop, recorder, mailbox, answered, clerk)
     except Stopped:
         why = INTERRUPTED
     phase = search.run.end.phase
@@ -297,16 +297,16 @@ def _answered(run: Path, request: Request) -> None:
 
 
 def _open(
-    recorder: Recorder, workshop: Workshop, config: RunConfig, budget: Mapping[str, object], cut_bytes: int, models: Offer
+    recorder: Recorder, workshop: Proposer, config: RunConfig, budget: Mapping[str, object], cut_bytes: int, models: AvailableModels
 ) -> str:
     """The first records of an opening: who drives, the seed program if it is not there yet, new limits."""
     search = recorder.search
     epoch = secrets.token_hex(8)
     recorder.write(
-        Opened(
+        RunOpened(
             epoch,
             engine=__version__,
-            state_hash=_checkpoint.code_hash(),
+            state_hash=_checkpoint.state_code_hash(),
             python=platform.python_version(),
             machine=platform.node(),
             tier=config.sandbox.tier,
@@ -316,30 +316,34 @@ def _open(
     )
     for settled in search.run.model_limits.ledger.lost():
         recorder.write(settled)
-    while search.run.tickets.gone and (lost := search.run.tickets.lost(0.0)):
+    while search.run.tickets.orphaned and (lost := search.run.tickets.expired(0.0)):
         recorder.write(lost)
     if cut_bytes:
         recorder.write(
             Event("warning", "torn_tail", f"{counted(cut_bytes, 'byte')} of an unfinished record were cut off the journal")
         )
-    if not search.state.population.rows:
-        _write_seed(recorder, workshop, epoch)
+    if not search.state.population.candidates:
+        _write_initial(recorder, workshop, epoch)
     if budget:
         recorder.write(budget_record(search, budget))
     return epoch
 
 
-def _write_seed(recorder: Recorder, workshop: Workshop, epoch: str) -> None:
+def _write_initial(recorder: Recorder, workshop: Proposer, epoch: str) -> None:
     search = recorder.search
-    attempt, seed = Attempt(epoch, search.run.tickets.next_ticket), workshop.seed_candidate()
+    attempt, seed = Attempt(epoch, search.run.tickets.next_ticket), workshop.initial_candidate()
     recorder.write(Proposed(attempt, search.state.problem, ProposalStatus.CHILD, candidate=seed))
 
 
-def _open_clerk(models: Offer, search: Search, workshop: Workshop, recorder: Recorder, mailbox: Mailbox) -> Clerk | None:
+def _open_dispatcher(
+    models: AvailableModels, search: Search, workshop: Proposer, recorder: Recorder, mailbox: Mailbox
+) -> ModelDispatcher | None:
     """Has models asked, if any can be; it goes on with what waits in batches."""
     if models.open is None:
         return None
-    clerk = Clerk(Desk(models.open, search.run.model_limits.ledger.copy(), workshop.scope, mailbox.put), search, workshop, recorder)
+    clerk = ModelDispatcher(
+        ModelThread(models.open, search.run.model_limits.ledger.copy(), workshop.scope, mailbox.put), search, workshop, recorder
+    )
     clerk.recover()
     return clerk
 
@@ -349,12 +353,12 @@ def _lying_in(mailbox: Mailbox) -> Iterator[object]:
         yield mailbox.get()
 
 
-def _take_in(recorder: Recorder, workshop: Workshop, epoch: str, programs: Sequence[Mapping[str, str]]) -> None:
+def _take_in(recorder: Recorder, workshop: Proposer, epoch: str, programs: Sequence[Mapping[str, str]]) -> None:
     """Programs that somebody gave, as children of the seed program that no operator made."""
     search = recorder.search
     for files in programs:
         attempt = Attempt(epoch, search.run.tickets.next_ticket)
-        given = workshop.given_candidate(files, search.state.population.rows[0].id)
+        given = workshop.supplied_candidate(files, search.state.population.candidates[0].id)
         if given.id not in search.state.population.by_id:
             recorder.write(Proposed(attempt, search.state.problem, ProposalStatus.CHILD, candidate=given))
 
@@ -366,9 +370,9 @@ class _Checkpoints:
         self._run, self._search, self._texts, self._journal = run, search, texts, journal
         self._due = CHECKPOINT_EVERY
 
-    def __call__(self, state: ProblemState, stamped: Stamped) -> None:
+    def __call__(self, state: ProblemState, stamped: LogEntry) -> None:
         self._due -= 1
-        if self._due <= 0 and not isinstance(stamped.record, Placed):  # between those, readers lag behind the state
+        if self._due <= 0 and not isinstance(stamped.record, ElitePlaced):  # between those, readers lag behind the state
             self.save()
 
     def save(self) -> None:
@@ -378,7 +382,7 @@ class _Checkpoints:
         if position is not None:
             self._journal.wait_durable(position.seq)
             with suppress(OSError):
-                _checkpoint.save(self._run.checkpoint, self._search, self._texts.places(), position)
+                _checkpoint.save(self._run.checkpoint, self._search, self._texts.locations(), position)
 
 
 class _Signals:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from archive import BlockClosed, Follower, Measured
 from evolve.engine._background import Background
-from evolve.engine._client import errand
+from evolve.engine._client import send_request
 from evolve.engine._reading import view_run
-from evolve.runs._folder import find, is_driven
+from evolve.runs._folder import is_driven, open_folder
 from evolve.views._outlook import Fate
 from evolve.views._result import Result, is_settled, standing_of
 from evolve.views._run_view import RunView
@@ -61,7 +61,7 @@ def tell(path: str, ticket: int, files: Mapping[str, str], statement: Mapping[st
     """
     said = {key: text[:_WORDS] for key, text in statement.items() if text}
     long_enough_s = None if within_s is None else max(within_s, HAND_IN_S)
-    found = errand(find(Path(path)), "tell", {"ticket": ticket, "files": dict(files), **said}, long_enough_s)
+    found = send_request(open_folder(Path(path)), "tell", {"ticket": ticket, "files": dict(files), **said}, long_enough_s)
     candidate = found.get("candidate")
     fate, result = standing_of(view_run(path), candidate) if candidate is not None else (None, None)
     return Told(
@@ -94,7 +94,7 @@ def wait_measured(path: str, candidate: str, wait_s: float, pause: Pause = time.
 
 
 def _wait_measured(path: str, candidate: str, wait_s: float, stack: ExitStack, pause: Pause) -> tuple[RunView, str]:
-    run, end = find(Path(path)), time.monotonic() + wait_s
+    run, end = open_folder(Path(path)), time.monotonic() + wait_s
     follower, seen, look, measuring = Follower(run.path), False, True, None
     while True:
         for stamped in follower.poll():

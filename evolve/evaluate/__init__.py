@@ -3,27 +3,27 @@
 from evolve.evaluate._doctor import Check, doctor
 from evolve.evaluate._entry import parse_entry
 from evolve.evaluate._readers import Unreadable, read_json, read_npy, read_safetensors
-from evolve.evaluate._trial import Array, JsonValue, Outcome, Reply, Sandbox, Timing, Trial, Usage
-from evolve.evaluate.isolation._mounts import View
-from evolve.evaluate.sandbox._factory import Launcher, open_launcher
+from evolve.evaluate._trial import Array, JsonValue, Outcome, ProcessUsage, Reply, Sandbox, Timing, Trial
+from evolve.evaluate.isolation._mounts import VisibleFiles
+from evolve.evaluate.sandbox._factory import SandboxFactory, open_sandbox_factory
 from evolve.evaluate.sandbox._sandbox import TrialSandbox
 
 __all__ = [
     "Array",
     "Check",
     "JsonValue",
-    "Launcher",
     "Outcome",
+    "ProcessUsage",
     "Reply",
     "Sandbox",
+    "SandboxFactory",
     "Timing",
     "Trial",
     "TrialSandbox",
     "Unreadable",
-    "Usage",
-    "View",
+    "VisibleFiles",
     "doctor",
-    "open_launcher",
+    "open_sandbox_factory",
     "parse_entry",
     "read_json",
     "read_npy",

@@ -15,9 +15,9 @@ from evolve._errors import EvolveError
 from evolve.evaluate.isolation import _bwrap, _seccomp
 from evolve.evaluate.isolation._cgroup import Cgroup, find_layout
 from evolve.evaluate.isolation._cpu_counter import CpuCounter
-from evolve.evaluate.isolation._mounts import View, interpreter, resolve
-from evolve.evaluate.sandbox._cold import Strict
-from evolve.evaluate.sandbox._factory import Launcher, open_launcher
+from evolve.evaluate.isolation._mounts import VisibleFiles, interpreter, resolve
+from evolve.evaluate.sandbox._cold import Bubblewrap
+from evolve.evaluate.sandbox._factory import SandboxFactory, open_sandbox_factory
 
 _LANDLOCK_CREATE_RULESET = 444  # the same number on every architecture
 _CLONE_NEWUSER = 0x10000000
@@ -99,7 +99,7 @@ def _interpreter() -> Check:
 
 def _packages(imports: tuple[str, ...]) -> Check:
     try:
-        mounts = resolve(View(imports=imports))
+        mounts = resolve(VisibleFiles(imports=imports))
     except EvolveError as error:
         return Check(name="packages", ok=False, found=str(error), remedy=str(error).rpartition("; ")[2])
     shown = sorted({inside.split("/")[2] for _, inside in mounts.binds if inside.startswith("/site/")})
@@ -142,7 +142,7 @@ def _user() -> Check:
 def _launches(imports: tuple[str, ...]) -> tuple[Check, ...]:
     """A sandbox for real, cold and warm."""
     try:
-        with open_launcher("strict", View(imports=imports)) as launcher:
+        with open_sandbox_factory("strict", VisibleFiles(imports=imports)) as launcher:
             return (
                 Check(name="launch", ok=True, found=f"a candidate ran (policy {launcher.tier_hash[:12]})"),
                 _files(launcher),
@@ -158,8 +158,8 @@ def _launches(imports: tuple[str, ...]) -> tuple[Check, ...]:
         )
 
 
-def _files(launcher: Launcher) -> Check:
-    if isinstance(launcher.way, Strict) and launcher.way.own_files:
+def _files(launcher: SandboxFactory) -> Check:
+    if isinstance(launcher.isolation, Bubblewrap) and launcher.isolation.own_files:
         return Check(name="files", ok=True, found="each slot has its own (overlays)")
     found = "locks on shown files are the machine's: candidates in two slots can see each other's"
     newest = ".".join(map(str, _bwrap.OVERLAYS))
@@ -167,24 +167,24 @@ def _files(launcher: Launcher) -> Check:
     return Check(name="files", ok=True, found=found, remedy=remedy)
 
 
-def _counts(launcher: Launcher) -> Check:
+def _counts(launcher: SandboxFactory) -> Check:
     """Of what the kernel counts for a user."""
-    way = launcher.way
-    if not isinstance(way, Strict) or way.user:
+    way = launcher.isolation
+    if not isinstance(way, Bubblewrap) or way.user:
         return Check(name="counts", ok=True, found="each slot has a user of its own")
     found = "descriptors in flight and pages in pipes are counted for all slots together"
     remedy = f"an ordinary user is better than root here, for {way.shared_user}" if os.geteuid() == 0 else ""
     return Check(name="counts", ok=True, found=found, remedy=remedy)
 
 
-def _warm(launcher: Launcher) -> Check:
-    from archive import Start
+def _warm(launcher: SandboxFactory) -> Check:
+    from archive import StartMode
     from evolve.evaluate._trial import JsonValue
     from evolve.problem._contract import Stage
 
-    with launcher.sandbox({"m.py": "def f():\n    return 1\n"}, Stage(name="check"), start=Start.WARM) as sandbox:
+    with launcher.sandbox({"m.py": "def f():\n    return 1\n"}, Stage(name="check"), start=StartMode.WARM) as sandbox:
         reply = sandbox.call("m.py:f", {}, {"one": JsonValue()})
-    if reply.ok and sandbox.start is Start.WARM:
+    if reply.ok and sandbox.start is StartMode.WARM:
         return Check(name="warm start", ok=True, found="works")
     why = launcher.last_refusal or reply.reason
     return Check(name="warm start", ok=True, found=f"not to be had ({why}): such stages start cold")

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from archive import Status
 from evolve._errors import EnvironmentFault, EvolveError
-from evolve.evaluate._outcome import Judged, OutcomeError, clean, line
+from evolve.evaluate._outcome import CheckedOutcome, OutcomeError, clean, line
 from evolve.evaluate.child._spawn import HelperDied
 
 MODULE = "_evolve_evaluate"  # a name that no evaluate.py imports
@@ -72,10 +72,10 @@ def passing(error: BaseException | None) -> bool:
     return isinstance(error, HelperDied) or (isinstance(error, OSError) and error.errno in _MACHINE)
 
 
-def fault(error: BaseException, folder: str) -> Judged:
+def fault(error: BaseException, folder: str) -> CheckedOutcome:
     """An exception of the evaluator as an outcome: where it was raised in the problem's own files, and the innermost calls."""
     if isinstance(error, OutcomeError):
-        return Judged(status=Status.EVALUATOR_ERROR, reason=line(str(error)), feedback=clean(str(error), 1000))
+        return CheckedOutcome(status=Status.EVALUATOR_ERROR, reason=line(str(error)), feedback=clean(str(error), 1000))
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename.startswith(folder)]
     where = f"{Path(own[-1].filename).name}:{own[-1].lineno}: " if own else ""
@@ -85,7 +85,7 @@ def fault(error: BaseException, folder: str) -> Judged:
     if of_machine(error):
         where = f"the machine, not the evaluator: {where}"
     calls = "".join(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}: {frame.line}\n" for frame in (own or frames)[-8:])
-    return Judged(status=Status.EVALUATOR_ERROR, reason=line(where + what), feedback=clean(calls + what, 3000))
+    return CheckedOutcome(status=Status.EVALUATOR_ERROR, reason=line(where + what), feedback=clean(calls + what, 3000))
 
 
 def _advice(error: BaseException) -> str:

@@ -25,15 +25,27 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, TracebackType
 
-from archive import Entry, Measurement, Start, Status
+from archive import BlockEntry, Measurement, StartMode, Status
 from evolve._errors import EnvironmentFault, EvolveError
-from evolve.evaluate import Launcher, TrialSandbox, View, open_launcher
+from evolve.evaluate import SandboxFactory, TrialSandbox, VisibleFiles, open_sandbox_factory
 from evolve.evaluate._evaluator import fault, hide_main, load_evaluator, of_machine, passing
 from evolve.evaluate._leftovers import Leftovers
-from evolve.evaluate._outcome import Judged, OutcomeError, clean, judge, line, positive
+from evolve.evaluate._outcome import CheckedOutcome, OutcomeError, check_outcome, clean, line, positive
 from evolve.evaluate._trial import Array, JsonValue, Outcome, Reply, Trial
 from evolve.evaluate._umask import plain_umask
-from evolve.evaluate._wire import Calibrate, Calibrated, Channel, Close, Closed, Measure, Phase, Prepare, Ready, Refused, Verdict
+from evolve.evaluate._wire import (
+    Calibrate,
+    Calibrated,
+    Channel,
+    Close,
+    GraderClosed,
+    GraderReady,
+    Measure,
+    MeasureDone,
+    Phase,
+    Prepare,
+    Rejected,
+)
 from evolve.evaluate.child._spawn import HelperDied
 from evolve.evaluate.screen._screen import screen
 from evolve.problem._environment import without_values
@@ -43,7 +55,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _SLICES = 5  # the reference work is timed as the best of so many: interruptions only ever add
 
 
-class Guard:
+class CatchAll:
     """Runs other people's trusted code: what it raises is caught and kept, whatever it is.
 
     A context manager, because nothing may escape here: an evaluator's ``sys.exit``, or a ``CancelledError`` of its loop, is as
@@ -53,7 +65,7 @@ class Guard:
     def __init__(self) -> None:
         self.error: BaseException | None = None
 
-    def __enter__(self) -> Guard:
+    def __enter__(self) -> CatchAll:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
@@ -132,7 +144,12 @@ class Grader:
     """One problem, loaded: its evaluator and a launcher of sandboxes, which ``launch`` opens, again when its helper was killed."""
 
     def __init__(
-        self, prepare: Prepare, evaluator: ModuleType, launch: Callable[[], Launcher], tell: Callable[[Phase], None], home: Path
+        self,
+        prepare: Prepare,
+        evaluator: ModuleType,
+        launch: Callable[[], SandboxFactory],
+        tell: Callable[[Phase], None],
+        home: Path,
     ) -> None:
         self._prepare = prepare
         self._contract = prepare.contract
@@ -142,14 +159,14 @@ class Grader:
         self._tell = tell
         self._work: Path | None = None  # a folder that no trial has written to yet
         with plain_umask():
-            self._leftovers = Leftovers(home, lambda: (self._launcher.lane.pid,))
+            self._leftovers = Leftovers(home, lambda: (self._launcher.spawner.pid,))
 
     @property
-    def launcher(self) -> Launcher:
+    def launcher(self) -> SandboxFactory:
         """What runs the candidates now."""
         return self._launcher
 
-    def measure(self, entry: Entry, files: Mapping[str, str]) -> Measurement:
+    def measure(self, entry: BlockEntry, files: Mapping[str, str]) -> Measurement:
         """Measure one candidate.  Never raises for what the candidate or the evaluator does.
 
         Raises:
@@ -159,7 +176,7 @@ class Grader:
         screened = screen(files, self._contract, self._prepare.seed)
         finding = screened.finding
         if finding is not None:
-            judged = Judged(status=finding.status, reason=line(finding.reason), feedback=clean(finding.reason, 1000))
+            judged = CheckedOutcome(status=finding.status, reason=line(finding.reason), feedback=clean(finding.reason, 1000))
             return self._measurement(entry, judged, wall, cpu, None)
         if not self._launcher.alive:
             self._relaunch()
@@ -200,15 +217,15 @@ class Grader:
         """End the sandboxes."""
         self._launcher.close()
 
-    def _evaluate(self, entry: Entry, files: Mapping[str, str], work: Path, wall: float, cpu: float) -> Measurement:
+    def _evaluate(self, entry: BlockEntry, files: Mapping[str, str], work: Path, wall: float, cpu: float) -> Measurement:
         stage = self._contract.stage(entry.stage)
         start = _allowed_start(entry.start, stage.start)
-        judged = Judged(status=Status.EVALUATOR_ERROR)
+        judged = CheckedOutcome(status=Status.EVALUATOR_ERROR)
         sandbox = self._launcher.sandbox(files, stage, start=start, cpu_limit_s=entry.cpu_limit_s)
         phased = PhasedSandbox(sandbox, self._tell)
-        with Guard() as guard, sandbox:
+        with CatchAll() as guard, sandbox:
             outcome: Outcome = self._evaluator.evaluate(self._trial(entry, files, work, phased, start))
-            judged = judge(outcome, self._contract, entry.stage)
+            judged = check_outcome(outcome, self._contract, entry.stage)
         error = phased.fault or guard.error
         if isinstance(error, HelperDied):
             raise error
@@ -216,7 +233,7 @@ class Grader:
             judged = fault(error, self._prepare.folder)
         return self._measurement(entry, judged, wall, cpu, sandbox)
 
-    def _trial(self, entry: Entry, files: Mapping[str, str], work: Path, sandbox: PhasedSandbox, start: Start) -> Trial:
+    def _trial(self, entry: BlockEntry, files: Mapping[str, str], work: Path, sandbox: PhasedSandbox, start: StartMode) -> Trial:
         prepare = self._prepare
         return Trial(
             files=files,
@@ -230,7 +247,9 @@ class Grader:
             start=start,
         )
 
-    def _measurement(self, entry: Entry, judged: Judged, wall: float, cpu: float, sandbox: TrialSandbox | None) -> Measurement:
+    def _measurement(
+        self, entry: BlockEntry, judged: CheckedOutcome, wall: float, cpu: float, sandbox: TrialSandbox | None
+    ) -> Measurement:
         own = time.process_time() - cpu
         return Measurement(
             candidate=entry.candidate,
@@ -246,7 +265,7 @@ class Grader:
             artifacts=judged.artifacts,
             output_hash=judged.output_hash or (sandbox.output_hash if sandbox else ""),
             probe_hash=judged.probe_hash,
-            start=sandbox.start if sandbox else Start.COLD,
+            start=sandbox.start if sandbox else StartMode.COLD,
             tier=self._launcher.tier,
             machine=self._prepare.machine,
             wall_s=time.perf_counter() - wall,
@@ -269,9 +288,9 @@ def _emptied(work: Path) -> Path | None:
     return None
 
 
-def _allowed_start(asked: Start, declared: Start) -> Start:
+def _allowed_start(asked: StartMode, declared: StartMode) -> StartMode:
     """The stage's start; only a warm one needs the entry's leave, for a spare counts as cold."""
-    return asked if declared is Start.WARM and asked is not Start.WARM else declared
+    return asked if declared is StartMode.WARM and asked is not StartMode.WARM else declared
 
 
 def _timed(work: Callable[[], object]) -> tuple[float, object]:
@@ -304,7 +323,7 @@ def _self_test(evaluator: ModuleType, folder: str) -> None:
     if own is None:
         return
     told: object = None
-    with Guard() as guard:
+    with CatchAll() as guard:
         told = own()
     if guard.error is not None:
         raise OutcomeError(f"selftest() of evaluate.py failed: {fault(guard.error, folder).reason}")
@@ -316,7 +335,7 @@ def _self_test(evaluator: ModuleType, folder: str) -> None:
         raise OutcomeError(f"selftest() of evaluate.py failed: {told}")
 
 
-def _open(prepare: Prepare, tell: Callable[[Phase], None], home: Path) -> tuple[Grader, Ready]:
+def _open(prepare: Prepare, tell: Callable[[Phase], None], home: Path) -> tuple[Grader, GraderReady]:
     """Load the problem; open its sandbox launcher.  ``home`` is the folder for the grader's temporary files."""
     from evolve._version import __version__
 
@@ -327,9 +346,9 @@ def _open(prepare: Prepare, tell: Callable[[Phase], None], home: Path) -> tuple[
     evaluator = load_evaluator(Path(prepare.folder), home / "imports")
     _self_test(evaluator, prepare.folder)
     assets = None if prepare.candidate_assets is None else Path(prepare.candidate_assets)
-    view = View(imports=prepare.contract.candidate_imports, assets=assets, toolbox=prepare.contract.toolbox)
-    grader = Grader(prepare, evaluator, lambda: open_launcher(prepare.tier, view, slot=prepare.slot), tell, home)
-    ready = Ready(
+    view = VisibleFiles(imports=prepare.contract.candidate_imports, assets=assets, toolbox=prepare.contract.toolbox)
+    grader = Grader(prepare, evaluator, lambda: open_sandbox_factory(prepare.tier, view, slot=prepare.slot), tell, home)
+    ready = GraderReady(
         engine=__version__,
         python=platform.python_version(),
         tier=grader.launcher.tier,
@@ -344,7 +363,7 @@ def _serve(channel: Channel, home: Path) -> None:
     prepare = channel.receive()
     if not isinstance(prepare, Prepare):
         return
-    with Guard() as guard:
+    with CatchAll() as guard:
         grader, ready = _open(prepare, channel.send, home)
     if guard.error is not None:
         channel.send(_refused(prepare, guard.error))
@@ -353,21 +372,21 @@ def _serve(channel: Channel, home: Path) -> None:
     while not isinstance(message := channel.receive(), Close | None):
         if isinstance(message, Measure):
             try:
-                channel.send(Verdict(result=grader.measure(message.entry, message.files)))
+                channel.send(MeasureDone(result=grader.measure(message.entry, message.files)))
             except HelperDied as error:
-                channel.send(Refused(reason=line(str(error))))
+                channel.send(Rejected(reason=line(str(error))))
         elif isinstance(message, Calibrate):
-            with Guard() as guard:
+            with CatchAll() as guard:
                 seconds = grader.calibrate()
             channel.send(Calibrated(seconds=seconds) if guard.error is None else _refused(prepare, guard.error))
     grader.close()
     if message is not None:
-        channel.send(Closed())
+        channel.send(GraderClosed())
 
 
-def _refused(prepare: Prepare, error: BaseException) -> Refused:
+def _refused(prepare: Prepare, error: BaseException) -> Rejected:
     reason = without_values(fault(error, prepare.folder).reason, prepare.contract.environment)
-    return Refused(reason=reason, passing=passing(error))
+    return Rejected(reason=reason, passing=passing(error))
 
 
 def _bind_to(parent: int) -> bool:

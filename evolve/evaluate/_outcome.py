@@ -33,7 +33,7 @@ class OutcomeError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class CheckedOutcome:
     """A checked outcome: plain numbers, capped text, packed artifacts."""
 
     status: Status
@@ -48,7 +48,7 @@ class Judged:
     probe_hash: str = ""
 
 
-def judge(outcome: object, contract: Contract, stage: str) -> Judged:
+def check_outcome(outcome: object, contract: Contract, stage: str) -> CheckedOutcome:
     """Check an outcome.
 
     A score is finite and there exactly when the status is ``ok``.  Metrics, descriptors and artifacts must be declared.  A metric
@@ -75,7 +75,7 @@ def judge(outcome: object, contract: Contract, stage: str) -> Judged:
     reason = line(_text("reason", outcome.reason))
     if ok and (lacking := [*unmeasured.values(), *unplaced.values()]):
         reason = line(INCOMPLETE + "; ".join(lacking))
-    judged = Judged(
+    judged = CheckedOutcome(
         status=outcome.status,
         score=_score(outcome, ok),
         reason=reason,
@@ -125,7 +125,7 @@ def unpack_artifact(text: str, max_bytes: int) -> bytes:
     return data
 
 
-def _gated(judged: Judged, contract: Contract) -> Judged:
+def _gated(judged: CheckedOutcome, contract: Contract) -> CheckedOutcome:
     """A quarantined result keeps its metrics, descriptors and artifacts, by which it can be looked into, and loses its score."""
     for gate in contract.gates:
         value = judged.score if gate.metric == contract.metric else judged.metrics.get(gate.metric)

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Protocol
 
-from archive import Curve, Start, Status
+from archive import Curve, StartMode, Status
 from evolve.evaluate.isolation import _page_cache
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class JsonValue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class ProcessUsage:
     """What the candidate's process tree spent, measured from outside it."""
 
     wall_s: float = 0.0
@@ -112,7 +112,7 @@ class Reply:
     files: Mapping[str, bytes] = field(default_factory=dict)
     log: str = ""
     exit_code: int | None = None
-    usage: Usage = Usage()
+    usage: ProcessUsage = ProcessUsage()
     output_hash: str = ""
     timing: Timing | None = None
 
@@ -224,7 +224,7 @@ class Trial:
     assets: Path | None
     work: Path
     sandbox: Sandbox
-    start: Start = Start.COLD
+    start: StartMode = StartMode.COLD
 
     def rng(self, purpose: str = "") -> np.random.Generator:
         """A generator keyed by (seed, purpose): equal arguments give equal draws, on any machine."""

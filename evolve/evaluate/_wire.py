@@ -21,7 +21,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
 
-from archive import Entry, Measurement
+from archive import BlockEntry, Measurement
 from evolve.problem._contract import Contract, Param
 
 MAX_FRAME_BYTES = 256 << 20  # 64 candidates of 1 MiB, or a dozen artifacts of the greatest size a contract may allow
@@ -55,7 +55,7 @@ class Prepare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
+class GraderReady:
     """From the grader: it can measure."""
 
     engine: str
@@ -66,7 +66,7 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Rejected:
     """From the grader: what was asked cannot be done, and why; ``passing`` where the machine is to blame and may recover."""
 
     reason: str
@@ -77,7 +77,7 @@ class Refused:
 class Measure:
     """To the grader: measure one candidate."""
 
-    entry: Entry
+    entry: BlockEntry
     files: Mapping[str, str]
 
 
@@ -93,7 +93,7 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class MeasureDone:
     """From the grader: the measurement."""
 
     result: Measurement
@@ -117,11 +117,11 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Closed:
+class GraderClosed:
     """From the grader: nothing of the sandboxes is left; it ends."""
 
 
-Message = Prepare | Ready | Refused | Measure | Phase | Verdict | Calibrate | Calibrated | Close | Closed
+Message = Prepare | GraderReady | Rejected | Measure | Phase | MeasureDone | Calibrate | Calibrated | Close | GraderClosed
 _MESSAGES: dict[str, type] = {kind.__name__: kind for kind in typing.get_args(Message)}
 
 

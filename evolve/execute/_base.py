@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from archive import Attempt, BlockStatus, Entry, Measurement, Needs
+from archive import Attempt, BlockEntry, BlockStatus, Measurement, Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class Block:
 
     attempt: Attempt
     problem: str
-    entries: tuple[Entry, ...]
+    entries: tuple[BlockEntry, ...]
     files: Mapping[str, Mapping[str, str]]
-    needs: Needs = field(default_factory=Needs)
+    needs: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True, slots=True)

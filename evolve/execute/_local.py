@@ -149,7 +149,7 @@ class LocalExecutor:
                 self._sink(BlockReport(attempt, BlockStatus.CANCELLED, reason="cancelled before it ran"))
             for work in self._running:
                 if work.block.attempt == attempt and work.slot is not None:
-                    work.slot.wake.ring()
+                    work.slot.wake.set()
             self._state.notify_all()
 
     def close(self, *, drain: bool) -> None:

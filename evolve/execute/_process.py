@@ -14,20 +14,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive import Entry, Measurement, Status
+from archive import BlockEntry, Measurement, Status
 from evolve.evaluate._outcome import clean, line
 from evolve.evaluate._wire import (
     Calibrate,
     Calibrated,
     Close,
     Frames,
+    GraderReady,
     Measure,
+    MeasureDone,
     Message,
     Phase,
     Prepare,
-    Ready,
-    Refused,
-    Verdict,
+    Rejected,
     WireError,
     encode,
 )
@@ -63,14 +63,14 @@ class GraderRefused(Exception):
 
 
 class Interrupted(Exception):
-    """The wait was given up because ``Wake.ring`` was called."""
+    """The wait was given up because ``CancelEvent.set`` was called."""
 
 
 class _Overrun(Exception):
     """The deadline passed."""
 
 
-class Wake:
+class CancelEvent:
     """Ends a wait from another thread.  Rung once, it stays rung until ``clear``."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class Wake:
     def fileno(self) -> int:
         return self._fd
 
-    def ring(self) -> None:
+    def set(self) -> None:
         os.eventfd_write(self._fd, 1)
 
     def clear(self) -> None:
@@ -91,7 +91,7 @@ class Wake:
 
 
 @dataclass(slots=True)
-class _Clock:
+class _TimeAccount:
     """Whose time it is within one measurement: the candidate's (inside a sandbox call) or the evaluator's."""
 
     began: float
@@ -116,7 +116,7 @@ class _Clock:
 class GraderProcess:
     """One grader.  Owned by one thread, which must live as long as the process: the kernel kills it when that thread ends."""
 
-    def __init__(self, prepare: Prepare, *, folder: Path, threads: int, wake: Wake) -> None:
+    def __init__(self, prepare: Prepare, *, folder: Path, threads: int, wake: CancelEvent) -> None:
         """Start the process and wait until it has loaded the problem.
 
         Raises:
@@ -171,7 +171,7 @@ class GraderProcess:
     def alive(self) -> bool:
         return not self._closed and self._ended() is None
 
-    def measure(self, entry: Entry, files: Mapping[str, str], stage: Stage, grace_s: float) -> Measurement:
+    def measure(self, entry: BlockEntry, files: Mapping[str, str], stage: Stage, grace_s: float) -> Measurement:
         """Measure one candidate.  A measurement that overruns its stage by ``grace_s`` ends with the grader's death and a
         verdict on whoever was running.
 
@@ -179,14 +179,14 @@ class GraderProcess:
             GraderDied: the infrastructure failed.
             Interrupted: ``wake`` was rung; the grader is killed.
         """
-        clock = _Clock(time.monotonic())
+        clock = _TimeAccount(time.monotonic())
         try:
             self._send(Measure(entry=entry, files=files))
             while True:
                 message = self._receive(clock.began + stage.time_s + grace_s)
-                if isinstance(message, Verdict):
+                if isinstance(message, MeasureDone):
                     return message.result
-                if isinstance(message, Refused):
+                if isinstance(message, Rejected):
                     raise self._died(f"gave up: {message.reason}")
                 if not isinstance(message, Phase):
                     raise self._died(f"answered with {type(message).__name__}")
@@ -212,7 +212,7 @@ class GraderProcess:
         except Interrupted:
             self.kill()
             raise
-        if isinstance(message, Refused):
+        if isinstance(message, Rejected):
             raise GraderRefused(message.reason, passing=message.passing)
         if not isinstance(message, Calibrated):
             raise self._died(f"answered with {type(message).__name__}")
@@ -240,14 +240,14 @@ class GraderProcess:
 
     # -------------------------------------------------------------------------------------------- talking
 
-    def _load(self) -> Ready:
+    def _load(self) -> GraderReady:
         try:
             message = self._ask(self.prepare, LOAD_LIMIT_S)
         except _Overrun:
             raise self._died(f"took more than {LOAD_LIMIT_S:g} s to load evaluate.py") from None
-        if isinstance(message, Refused):
+        if isinstance(message, Rejected):
             raise GraderRefused(message.reason, passing=message.passing)
-        if not isinstance(message, Ready):
+        if not isinstance(message, GraderReady):
             raise self._died(f"answered with {type(message).__name__}")
         return message
 
@@ -331,7 +331,7 @@ class GraderProcess:
         tail = clean(self._log.decode(errors="replace"), 600).strip()
         return without_values(f"; its log ends: {tail}", self.prepare.contract.environment) if tail else ""
 
-    def _overrun(self, entry: Entry, stage: Stage, clock: _Clock) -> Measurement:
+    def _overrun(self, entry: BlockEntry, stage: Stage, clock: _TimeAccount) -> Measurement:
         now = time.monotonic()
         candidate = clock.blames_candidate(now)
         self.kill()

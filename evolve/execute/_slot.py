@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
-from archive import BlockStatus, Entry, Measurement, Status
+from archive import BlockEntry, BlockStatus, Measurement, Status
 from evolve._errors import ProblemError
 from evolve._version import __version__
 from evolve.evaluate._wire import Prepare
 from evolve.execute._base import Block, BlockReport, EntryReport
-from evolve.execute._process import GraderDied, GraderProcess, GraderRefused, Interrupted, Wake
+from evolve.execute._process import CancelEvent, GraderDied, GraderProcess, GraderRefused, Interrupted
 from evolve.problem._contract import Problem
 from evolve.problem._files import copy_pieces
 from evolve.problem._load import candidate_assets_folder
@@ -57,7 +57,7 @@ class Slot:
     """
 
     def __init__(self, settings: SlotSettings, number: int) -> None:
-        self.wake = Wake()
+        self.wake = CancelEvent()
         self._settings = settings
         self.rests_until = 0.0  # on the monotonic clock: it could not load a problem, others may be luckier
         self._number = number
@@ -66,7 +66,7 @@ class Slot:
 
     def run(self, block: Block, report: Callable[[EntryReport], None]) -> BlockReport:
         """Run the block's entries in order; hand each to ``report`` when it ends; return how the block ended."""
-        lease = _Lease(self, block, report)
+        lease = _BlockRun(self, block, report)
         try:
             return lease.run()
         except Interrupted:
@@ -153,7 +153,7 @@ def _blames_problem(error: Exception) -> bool:
     return isinstance(error, GraderDied | GraderRefused) and not error.passing
 
 
-class _Lease:
+class _BlockRun:
     """One run of one block."""
 
     def __init__(self, slot: Slot, block: Block, report: Callable[[EntryReport], None]) -> None:
@@ -199,7 +199,7 @@ class _Lease:
             if result.status not in (Status.OK, Status.EVALUATOR_ERROR):
                 self._failed.add(entry.candidate)
 
-    def _measure(self, index: int, entry: Entry) -> Measurement:
+    def _measure(self, index: int, entry: BlockEntry) -> Measurement:
         grader = self._slot.grader(self._block.problem)
         stage = self._contract.stage(entry.stage)
         self.index = index
@@ -212,7 +212,7 @@ class _Lease:
         for index, entry in enumerate(self._block.entries[first:], first):
             self._report(EntryReport(self._block.attempt, index, self._error(entry, reason)))
 
-    def _error(self, entry: Entry, reason: str) -> Measurement:
+    def _error(self, entry: BlockEntry, reason: str) -> Measurement:
         settings = self._slot.settings
         return Measurement(
             candidate=entry.candidate,

@@ -1,35 +1,36 @@
 """Language models: requests and replies, providers, and the money that calls cost.
 
 ``Anthropic`` and ``ChatCompletions`` say which models a run asks.  ``AnthropicProvider``, ``AnthropicBatches`` and ``ChatProvider``
-speak to their servers, ``Scripted`` and ``Replay`` need none, ``Recorder`` makes the tape.  A ``Caller`` asks one of them: it waits
-for its ``Limiter``, reserves the worst case in the ledger before each HTTP request and settles it afterwards.  ``fitted`` makes a
-request into one that a model of a server's catalogue takes.  ``Embeddings`` and ``HashedNgrams`` make vectors of texts, the first
-through an ``EmbeddingCaller``.  Nothing heavy is imported before the first call.
+speak to their servers, ``Scripted`` and ``ReplayProvider`` need none, ``RecordingProvider`` makes the tape.  A ``Caller`` asks one
+of them: it waits for its ``Limiter``, reserves the worst case in the ledger before each HTTP request and settles it afterwards.
+``adapt_request`` makes a request into one that a model of a server's catalogue takes.  ``Embeddings`` and
+``HashedNgrams`` make vectors of texts, the first through an ``EmbeddingCaller``.  Nothing heavy is imported before the first call.
 """
 
 from evolve.models._choice import Anthropic, ChatCompletions, Models
 from evolve.models._failure import CallFailure, FailureKind
 from evolve.models._hashed_ngrams import HashedNgrams
-from evolve.models._model_info import Fitted, ModelInfo, find, fitted, unavailable
+from evolve.models._model_info import AdaptedRequest, ModelInfo, adapt_request, find_model, unavailable_reason
 from evolve.models._provider import FREE, Answer, BatchProvider, Provider
-from evolve.models._reply import ModelReply, Usage
+from evolve.models._reply import ModelReply, TokenUsage
 from evolve.models._request import Block, Effort, Message, ModelRequest, Thinking, ThinkingBudget, Tool, ask, thinking_of
 from evolve.models._scripted import Scripted
 from evolve.models._secrets import key_in
-from evolve.models._tape import Recorder, Replay
+from evolve.models._tape import RecordingProvider, ReplayProvider
 from evolve.models.anthropic._batches import AnthropicBatches
 from evolve.models.anthropic._messages import AnthropicProvider
-from evolve.models.billing._billed import Outcome
+from evolve.models.billing._billed import CallResult
 from evolve.models.billing._caller import Caller
 from evolve.models.billing._limiter import Backoff, Clock, Limiter
 from evolve.models.billing._price_text import price_rows
 from evolve.models.billing._prices import PriceBook, PriceRow, Quote, Rate
-from evolve.models.billing._reservations import Book, Purse
+from evolve.models.billing._reservations import CallLog, Reservations
 from evolve.models.openai._chat import ChatProvider
 from evolve.models.openai._embeddings import Embedder, EmbeddingCaller, Embeddings, Vectors
 
 __all__ = [
     "FREE",
+    "AdaptedRequest",
     "Answer",
     "Anthropic",
     "AnthropicBatches",
@@ -37,8 +38,9 @@ __all__ = [
     "Backoff",
     "BatchProvider",
     "Block",
-    "Book",
     "CallFailure",
+    "CallLog",
+    "CallResult",
     "Caller",
     "ChatCompletions",
     "ChatProvider",
@@ -48,7 +50,6 @@ __all__ = [
     "EmbeddingCaller",
     "Embeddings",
     "FailureKind",
-    "Fitted",
     "HashedNgrams",
     "Limiter",
     "Message",
@@ -56,26 +57,25 @@ __all__ = [
     "ModelReply",
     "ModelRequest",
     "Models",
-    "Outcome",
     "PriceBook",
     "PriceRow",
     "Provider",
-    "Purse",
     "Quote",
     "Rate",
-    "Recorder",
-    "Replay",
+    "RecordingProvider",
+    "ReplayProvider",
+    "Reservations",
     "Scripted",
     "Thinking",
     "ThinkingBudget",
+    "TokenUsage",
     "Tool",
-    "Usage",
     "Vectors",
+    "adapt_request",
     "ask",
-    "find",
-    "fitted",
+    "find_model",
     "key_in",
     "price_rows",
     "thinking_of",
-    "unavailable",
+    "unavailable_reason",
 ]

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from evolve.models._reply import NOTHING, Usage
-from evolve.models._secrets import hidden, shown
+from evolve.models._reply import NOTHING, TokenUsage
+from evolve.models._secrets import redact, redact_and_repair
 
 _MOST_READ = 65536
 _LONGEST = 300  # characters of a server's own words that are passed on
@@ -60,7 +60,7 @@ class CallFailure:
 
     kind: FailureKind
     sentence: str
-    usage: Usage | None
+    usage: TokenUsage | None
     text: str = ""
     retry_after_s: float | None = None
     status: int = 0
@@ -68,7 +68,7 @@ class CallFailure:
 
     def __post_init__(self) -> None:
         for name in ("sentence", "text"):
-            object.__setattr__(self, name, shown(getattr(self, name)))
+            object.__setattr__(self, name, redact_and_repair(getattr(self, name)))
 
     @property
     def again(self) -> bool:
@@ -136,13 +136,13 @@ def kind_of(status: int, error_type: str = "", words: str = "") -> FailureKind:
     return _BY_TYPE.get(error_type, FailureKind.SERVER_ERROR)
 
 
-def refused(
+def server_error(
     server: str,
     status: int,
     error_type: str,
     words: str,
     *,
-    usage: Usage | None,
+    usage: TokenUsage | None,
     retry_after_s: float | None = None,
     text: str = "",
     request_id: str = "",
@@ -175,7 +175,7 @@ def refused(
 
 def in_short(words: str) -> str:
     """A server's words on one line, without keys, cut.  What is cut off comes last: half a key would not be found."""
-    return " ".join(hidden(words[:_MOST_READ]).split())[:_LONGEST]
+    return " ".join(redact(words[:_MOST_READ]).split())[:_LONGEST]
 
 
 def elsewhere(server: str, what: str, words: str, status: int = 200) -> CallFailure:
@@ -192,6 +192,6 @@ def elsewhere(server: str, what: str, words: str, status: int = 200) -> CallFail
     return CallFailure(FailureKind.WRONG_SERVER, sentence, NOTHING, status=status)
 
 
-def broken(server: str, kind: FailureKind, what: str, usage: Usage | None, text: str = "") -> CallFailure:
+def transport_fault(server: str, kind: FailureKind, what: str, usage: TokenUsage | None, text: str = "") -> CallFailure:
     """The failure of a connection or of a stream."""
     return CallFailure(kind, f"{server}: {what}.", usage, text)

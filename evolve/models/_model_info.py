@@ -42,14 +42,14 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class AdaptedRequest:
     """A request as a model takes it, and what had to be changed: one sentence each."""
 
     request: ModelRequest
     changes: tuple[str, ...]
 
 
-def find(model: str, catalogue: Mapping[str, ModelInfo]) -> ModelInfo | None:
+def find_model(model: str, catalogue: Mapping[str, ModelInfo]) -> ModelInfo | None:
     """A model by its id, or by a name without the date that ids end with: then the latest."""
     if model in catalogue:
         return catalogue[model]
@@ -58,7 +58,7 @@ def find(model: str, catalogue: Mapping[str, ModelInfo]) -> ModelInfo | None:
     return catalogue[max(dated)] if dated else None
 
 
-def unavailable(model: str, catalogue: Mapping[str, ModelInfo], server: str, *, in_batches: bool = False) -> str:
+def unavailable_reason(model: str, catalogue: Mapping[str, ModelInfo], server: str, *, in_batches: bool = False) -> str:
     """Why a model cannot be asked, in one sentence; "" where it can, or where the server has no list.
 
     Args:
@@ -69,7 +69,7 @@ def unavailable(model: str, catalogue: Mapping[str, ModelInfo], server: str, *, 
     """
     if not catalogue:
         return ""
-    info = find(model, catalogue)
+    info = find_model(model, catalogue)
     if info is not None and info.lifecycle != "retired":
         return f"{server} cannot ask the model {model} in batches." if in_batches and info.batch is False else ""
     what = "has no model" if info is None else "has retired the model"
@@ -78,7 +78,7 @@ def unavailable(model: str, catalogue: Mapping[str, ModelInfo], server: str, *, 
     return f"{server} {what} {model}{'; it has ' + ', '.join(close) if close else ''}."
 
 
-def fitted(request: ModelRequest, info: ModelInfo) -> Fitted:
+def adapt_request(request: ModelRequest, info: ModelInfo) -> AdaptedRequest:
     """The request with what the model does not take lowered to the nearest that it takes, or left out.
 
     The length of the prompt is not looked at: bytes are no tokens.
@@ -92,7 +92,7 @@ def fitted(request: ModelRequest, info: ModelInfo) -> Fitted:
     if request.format and info.structured_outputs is False:
         changes.append(f"{info.id} takes no JSON schema for its text; it is asked without.")
         request = replace(request, format="")
-    return Fitted(request, tuple(changes))
+    return AdaptedRequest(request, tuple(changes))
 
 
 def _shortened(request: ModelRequest, max_tokens: int) -> ModelRequest:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evolve.models._secrets import shown
+from evolve.models._secrets import redact_and_repair
 from evolve.models._size_limits import MOST_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class TokenUsage:
     """Tokens of one HTTP request as its server counted them.
 
     ``input`` is what was neither read from nor written to a cache; ``thinking`` is the part of ``output`` that was thought.
@@ -38,7 +38,7 @@ class Usage:
         return not self.sound or max(self.prompt, self.output, self.thinking) > MOST_TOKENS
 
 
-NOTHING = Usage()
+NOTHING = TokenUsage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class ModelReply:
 
     text: str
     stop: str
-    usage: Usage | None
+    usage: TokenUsage | None
     tool_input: Mapping[str, object] | None = None
     model: str = ""
     request_id: str = ""
@@ -65,4 +65,4 @@ class ModelReply:
 
     def __post_init__(self) -> None:
         for name in ("text", "stop", "model", "request_id"):
-            object.__setattr__(self, name, shown(getattr(self, name)))
+            object.__setattr__(self, name, redact_and_repair(getattr(self, name)))

@@ -8,9 +8,9 @@ from evolve._errors import UsageError
 from evolve.models._failure import CallFailure
 from evolve.models._model_info import ModelInfo
 from evolve.models._provider import FREE, Answer
-from evolve.models._reply import ModelReply, Usage
+from evolve.models._reply import ModelReply, TokenUsage
 from evolve.models._request import ModelRequest
-from evolve.models.transport._stream import Draft, judge
+from evolve.models.transport._stream import PartialReply, finalize
 
 Line = str | ModelReply | CallFailure
 Script = Line | Sequence[Line] | Callable[[ModelRequest], Line]
@@ -45,12 +45,12 @@ class Scripted:
             return line
         written = line.encode()
         fits = len(written) <= request.max_tokens
-        usage = Usage(input=self.request_bytes(request), output=min(len(written), request.max_tokens))
+        usage = TokenUsage(input=self.request_bytes(request), output=min(len(written), request.max_tokens))
         text = line if fits else written[: request.max_tokens].decode(errors="ignore")
         called = request.tool is not None and text.lstrip().startswith("{")
-        draft = Draft([text], [text] if called else None, usage=usage, ended=True, model=request.model)
+        draft = PartialReply([text], [text] if called else None, usage=usage, ended=True, model=request.model)
         draft.stop = "end_turn" if fits else "max_tokens"
-        return judge(self.name, draft, request)
+        return finalize(self.name, draft, request)
 
     async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
         """Empty: it answers as any model."""

@@ -1,7 +1,7 @@
 """Keys: read from the environment at this one place, and kept out of every text that leaves the package.
 
 A server may echo the key that it refuses, and an HTTP library the header that it cannot send; what is told of a call goes to the
-terminal, into the journal and onto tapes.  So ``ModelReply`` and ``CallFailure`` pass their texts through ``hidden``.
+terminal, into the journal and onto tapes.  So ``ModelReply`` and ``CallFailure`` pass their texts through ``redact``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def key_in(variable: str) -> str:
     return key
 
 
-def hidden(text: str) -> str:
+def redact(text: str) -> str:
     """The text without the keys that were read."""
     for key in sorted(_read, key=len, reverse=True):
         if key in text:
@@ -36,11 +36,11 @@ def hidden(text: str) -> str:
     return text
 
 
-def shown(text: str) -> str:
+def redact_and_repair(text: str) -> str:
     """A server's text as it may be passed on: without keys, and without halves of surrogate pairs, which are in no UTF-8.  Two
     halves that lie together become their character."""
     try:
         text.encode()
     except UnicodeEncodeError:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return hidden(text)
+    return redact(text)

@@ -17,11 +17,11 @@ from evolve._errors import UsageError
 from evolve.models._failure import CallFailure, FailureKind
 from evolve.models._model_info import ModelInfo
 from evolve.models._provider import FREE, Answer, BatchProvider, Provider
-from evolve.models._reply import NOTHING, ModelReply, Usage
+from evolve.models._reply import NOTHING, ModelReply, TokenUsage
 from evolve.models._request import ModelRequest
 
 
-class Recorder:
+class RecordingProvider:
     """A provider that writes down what another one answers.  Failures too: a played-back run meets them again.
 
     Raises:
@@ -54,7 +54,7 @@ class Recorder:
         await self._provider.close()
 
 
-class Replay:
+class ReplayProvider:
     """A provider that answers from a tape.
 
     Args:
@@ -123,7 +123,7 @@ def _encode(answer: Answer) -> dict[str, Any]:
 
 def _decode(found: Mapping[str, Any]) -> Answer:
     answer = dict(found["reply"] if "reply" in found else found["failure"])
-    answer["usage"] = Usage(**answer["usage"]) if answer["usage"] is not None else None
+    answer["usage"] = TokenUsage(**answer["usage"]) if answer["usage"] is not None else None
     if "reply" in found:
         return ModelReply(**answer)
     return CallFailure(**(answer | {"kind": FailureKind(answer["kind"])}))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from archive import AxisInfo, Needs, ProblemInfo, Start
+from archive import AxisInfo, ProblemInfo, Resources, StartMode
 
 Param = float | int | str | bool
 MAX_BYTES = 1 << 24  # the most that a contract may allow a program, all files together
@@ -36,13 +36,13 @@ class Stage:
     gpus: float = 0.0
     exclusive: bool = False
     calibrated: bool = False
-    start: Start = Start.COLD
+    start: StartMode = StartMode.COLD
     block: int = 1
     pass_score: float | None = None
 
     @property
-    def needs(self) -> Needs:
-        return Needs(cpus=self.cpus, gpus=self.gpus, exclusive=self.exclusive)
+    def needs(self) -> Resources:
+        return Resources(cpus=self.cpus, gpus=self.gpus, exclusive=self.exclusive)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive import Start
+from archive import StartMode
 from evolve._errors import ProblemError
 from evolve.problem._contract import MAX_BYTES, Axis, Budget, Contract, Gate, Param, Stage
 from evolve.problem._environment import OWN
@@ -179,7 +179,7 @@ def _stages(top: Section) -> tuple[Stage, ...]:
             gpus=one.number("gpus", 0.0, 0, 64),
             exclusive=one.flag("exclusive", False),
             calibrated=one.flag("calibrated", False),
-            start=Start(one.choice("start", tuple(Start), Start.COLD)),
+            start=StartMode(one.choice("start", tuple(StartMode), StartMode.COLD)),
             block=one.integer("block", 1, 1, MAX_BLOCK),
             pass_score=None if one.values.get("pass_score") is None else one.number("pass_score", None, -math.inf, math.inf),
         )

@@ -10,16 +10,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evolve.propose._canonical import Analysis, analyse, canonical_hash
     from evolve.propose._descriptors import AST_DESCRIPTORS, static_descriptors
-    from evolve.propose._model_operator import Manner, ModelDraft, ModelOperator
-    from evolve.propose._operator import Files, Operator, Proposal, Scope, Task
+    from evolve.propose._model_operator import ModelDraft, ModelOperator, SamplingSettings
+    from evolve.propose._operator import EditScope, Files, Operator, Proposal, ProposalTask
     from evolve.propose._scope import check_scope
     from evolve.propose.mutate._ast_edit import AstEdit
     from evolve.propose.mutate._crossover import Crossover
     from evolve.propose.mutate._tune import ConstantTuner
-    from evolve.propose.prompts._context import Assignment, Attempted, Cost, FailureClass, Program, Removed, TaskSheet
+    from evolve.propose.prompts._context import (
+        Cost,
+        FailureSummary,
+        PriorAttempt,
+        ProblemBrief,
+        ProgramView,
+        ProposalContext,
+        RemovedCode,
+    )
     from evolve.propose.prompts._prompt import as_text
     from evolve.propose.prompts._rules import rules
-    from evolve.propose.prompts._statement import Statement
+    from evolve.propose.prompts._statement import Rationale
     from evolve.propose.prompts._templates import Templates
     from evolve.propose.prompts._text import few_lines
     from evolve.search._operators import OperatorSpec, Parent
@@ -27,27 +35,27 @@ if TYPE_CHECKING:
 __all__ = [
     "AST_DESCRIPTORS",
     "Analysis",
-    "Assignment",
     "AstEdit",
-    "Attempted",
     "ConstantTuner",
     "Cost",
     "Crossover",
-    "FailureClass",
+    "EditScope",
+    "FailureSummary",
     "Files",
-    "Manner",
     "ModelDraft",
     "ModelOperator",
     "Operator",
     "OperatorSpec",
     "Parent",
-    "Program",
+    "PriorAttempt",
+    "ProblemBrief",
+    "ProgramView",
     "Proposal",
-    "Removed",
-    "Scope",
-    "Statement",
-    "Task",
-    "TaskSheet",
+    "ProposalContext",
+    "ProposalTask",
+    "Rationale",
+    "RemovedCode",
+    "SamplingSettings",
     "Templates",
     "analyse",
     "as_text",
@@ -61,27 +69,27 @@ __all__ = [
 _HOMES = {
     "AST_DESCRIPTORS": "evolve.propose._descriptors",
     "Analysis": "evolve.propose._canonical",
-    "Assignment": "evolve.propose.prompts._context",
+    "ProposalContext": "evolve.propose.prompts._context",
     "AstEdit": "evolve.propose.mutate._ast_edit",
-    "Attempted": "evolve.propose.prompts._context",
+    "PriorAttempt": "evolve.propose.prompts._context",
     "ConstantTuner": "evolve.propose.mutate._tune",
     "Cost": "evolve.propose.prompts._context",
     "Crossover": "evolve.propose.mutate._crossover",
-    "FailureClass": "evolve.propose.prompts._context",
+    "FailureSummary": "evolve.propose.prompts._context",
     "Files": "evolve.propose._operator",
-    "Manner": "evolve.propose._model_operator",
+    "SamplingSettings": "evolve.propose._model_operator",
     "ModelDraft": "evolve.propose._model_operator",
     "ModelOperator": "evolve.propose._model_operator",
     "Operator": "evolve.propose._operator",
     "OperatorSpec": "evolve.search._operators",
     "Parent": "evolve.search._operators",
-    "Program": "evolve.propose.prompts._context",
+    "ProgramView": "evolve.propose.prompts._context",
     "Proposal": "evolve.propose._operator",
-    "Removed": "evolve.propose.prompts._context",
-    "Scope": "evolve.propose._operator",
-    "Statement": "evolve.propose.prompts._statement",
-    "Task": "evolve.propose._operator",
-    "TaskSheet": "evolve.propose.prompts._context",
+    "RemovedCode": "evolve.propose.prompts._context",
+    "EditScope": "evolve.propose._operator",
+    "Rationale": "evolve.propose.prompts._statement",
+    "ProposalTask": "evolve.propose._operator",
+    "ProblemBrief": "evolve.propose.prompts._context",
     "Templates": "evolve.propose.prompts._templates",
     "analyse": "evolve.propose._canonical",
     "as_text": "evolve.propose.prompts._prompt",

@@ -19,7 +19,7 @@ from hashlib import blake2b
 
 from evolve.problem._source import MARK
 from evolve.propose._descriptors import static_descriptors
-from evolve.propose._operator import Scope
+from evolve.propose._operator import EditScope
 from evolve.propose._python import Edit, Parsed, apply_edits, is_python, parse
 from evolve.propose._scope import is_editable
 
@@ -72,7 +72,7 @@ class Analysis:
     parse_error: str
 
 
-def analyse(files: Mapping[str, str], scope: Scope) -> Analysis:
+def analyse(files: Mapping[str, str], scope: EditScope) -> Analysis:
     """Hash, descriptors and parse errors of a candidate, each file parsed once.
 
     Deterministic, thread-safe, and safe on hostile sources: raises nothing that a text can cause.

@@ -9,16 +9,16 @@ import ast
 
 from evolve.evaluate import parse_entry
 from evolve.problem._contract import Problem
-from evolve.propose import Scope
+from evolve.propose import EditScope
 
 _LARGEST = 1 << 20  # bytes of an evaluator's file that is looked into
 _NOT_THE_EVALUATOR = ("seed/", "redteam/")
 
 
-def scope_of(problem: Problem) -> Scope:
+def scope_of(problem: Problem) -> EditScope:
     """What a child of the problem's program may change, and what it must keep."""
     contract = problem.contract
-    return Scope(
+    return EditScope(
         contract.editable,
         contract.may_add_files,
         contract.max_bytes,

@@ -19,19 +19,19 @@ from evolve.models import (
     ModelInfo,
     ModelReply,
     ModelRequest,
-    find,
-    fitted,
+    adapt_request,
+    find_model,
     thinking_of,
 )  # fmt: skip
-from evolve.propose._operator import Files, Scope
+from evolve.propose._operator import EditScope, Files
 from evolve.propose.answers._formats import parse_answer
 from evolve.propose.answers._thinking import spoken
 from evolve.propose.edits._apply import apply_edits
 from evolve.propose.edits._edits import MAX_ANSWER, AnyEdit, Applied, EditFailure, Fault, Format, Replace, RewriteBlock, failure
-from evolve.propose.prompts._context import Assignment
+from evolve.propose.prompts._context import ProposalContext
 from evolve.propose.prompts._prompt import Prompt, PromptTooLong, render, repair_turn
 from evolve.propose.prompts._specs import SIMPLIFY
-from evolve.propose.prompts._statement import Statement, parse_statement
+from evolve.propose.prompts._statement import Rationale, parse_rationale
 from evolve.propose.prompts._templates import Templates
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _READABLE = frozenset({FailureKind.MAX_TOKENS, FailureKind.WRONG_FORM})  # what 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class SamplingSettings:
     """How models are asked."""
 
     max_tokens: int = 16000
@@ -57,7 +57,7 @@ class ModelDraft:
 
     status: ProposalStatus
     files: Files | None = None
-    statement: Statement = field(default_factory=Statement)
+    statement: Rationale = field(default_factory=Rationale)
     summary: str = ""
     reason: str = ""
     outcome: str = ""
@@ -76,10 +76,10 @@ class ModelOperator:
         manner: How to ask.
     """
 
-    def __init__(self, caller: Caller, known: Mapping[str, ModelInfo], templates: Templates, manner: Manner) -> None:
+    def __init__(self, caller: Caller, known: Mapping[str, ModelInfo], templates: Templates, manner: SamplingSettings) -> None:
         self._caller, self._known, self._templates, self._manner = caller, known, templates, manner
 
-    async def make(self, attempt: Attempt, assignment: Assignment, scope: Scope, rng: np.random.Generator) -> ModelDraft:
+    async def make(self, attempt: Attempt, assignment: ProposalContext, scope: EditScope, rng: np.random.Generator) -> ModelDraft:
         """A child of the assignment's first parent.
 
         Args:
@@ -97,8 +97,8 @@ class ModelOperator:
         prompt = render(assignment, format, self._templates, budget_tokens=manner.prompt_tokens, max_tokens=manner.max_tokens)
         if isinstance(prompt, PromptTooLong):
             return ModelDraft(status=ProposalStatus.FAILED, reason=prompt.reason, outcome="prompt_too_long")
-        talk = _Talk(self._caller, attempt, self._request(assignment, prompt), rng)
-        reading = Reading(assignment.parents[0].files, format, scope, shorter=assignment.arm.operator == SIMPLIFY.name)
+        talk = _Conversation(self._caller, attempt, self._request(assignment, prompt), rng)
+        reading = AnswerParser(assignment.parents[0].files, format, scope, shorter=assignment.arm.operator == SIMPLIFY.name)
         refused: EditFailure | None = None
         for turn in range(self._manner.repairs + 1):
             text = await talk.ask()
@@ -106,18 +106,18 @@ class ModelOperator:
                 break  # what came of the ticket is the answer that is there
             if text is None:
                 return talk.failed()
-            made = reading.child(text, partial=turn == self._manner.repairs or talk.cut, cut=talk.cut)
+            made = reading.apply(text, partial=turn == self._manner.repairs or talk.truncated, cut=talk.truncated)
             if isinstance(made, Applied):
                 said = reading.statement
-                summary = _summary(said, made, assignment.arm.operator, cut=talk.cut)
+                summary = _summary(said, made, assignment.arm.operator, cut=talk.truncated)
                 return talk.draft(status=ProposalStatus.CHILD, files=made.files, statement=said, summary=summary)
-            talk.again(text, repair_turn(made, self._templates, cut_at=talk.cut_at))
+            talk.follow_up(text, repair_turn(made, self._templates, cut_at=talk.cut_at))
             refused = made
         assert refused is not None
         said = reading.statement
         return talk.draft(status=ProposalStatus.INVALID, statement=said, reason=refused.feedback, outcome=str(refused.fault))
 
-    async def recover(self, record: CallReserved, assignment: Assignment, scope: Scope) -> ModelDraft | None:
+    async def recover(self, record: CallReserved, assignment: ProposalContext, scope: EditScope) -> ModelDraft | None:
         """The child of a call that waits in a batch which an earlier driver sent; there are no further turns.
 
         None where the batch cannot be asked now: call and ticket stay open for the next opening of the run.
@@ -131,9 +131,9 @@ class ModelOperator:
             status = ProposalStatus.FAILED
             return ModelDraft(status=status, reason=answer.sentence, outcome=str(answer.kind), **cost)
         arm = assignment.arm
-        reading = Reading(assignment.parents[0].files, Format(arm.format), scope, shorter=arm.operator == SIMPLIFY.name)
+        reading = AnswerParser(assignment.parents[0].files, Format(arm.format), scope, shorter=arm.operator == SIMPLIFY.name)
         cut = isinstance(answer, CallFailure)
-        made = reading.child(answer.text, partial=True, cut=cut)
+        made = reading.apply(answer.text, partial=True, cut=cut)
         said = reading.statement
         if isinstance(made, EditFailure):
             status, fault = ProposalStatus.INVALID, str(made.fault)
@@ -141,7 +141,7 @@ class ModelOperator:
         summary = _summary(said, made, arm.operator, cut=cut)
         return ModelDraft(status=ProposalStatus.CHILD, files=made.files, statement=said, summary=summary, **cost)
 
-    def _request(self, assignment: Assignment, prompt: Prompt) -> ModelRequest:
+    def _request(self, assignment: ProposalContext, prompt: Prompt) -> ModelRequest:
         request = ModelRequest(
             model=assignment.arm.model,
             messages=(Message("user", prompt.user),),
@@ -150,18 +150,18 @@ class ModelOperator:
             effort=self._manner.effort,  # type: ignore[arg-type]
             thinking=thinking_of(self._manner.thinking),
         )
-        info = find(assignment.arm.model, self._known)
-        return fitted(request, info).request if info is not None else request
+        info = find_model(assignment.arm.model, self._known)
+        return adapt_request(request, info).request if info is not None else request
 
 
-class _Talk:
+class _Conversation:
     """One conversation about one ticket: what was asked, what it cost, how the last call failed."""
 
     def __init__(self, caller: Caller, attempt: Attempt, request: ModelRequest, rng: np.random.Generator) -> None:
         self._caller, self._attempt, self._request, self._rng = caller, attempt, request, rng
         self._calls, self._usd = 0, 0.0
         self._failure: CallFailure | None = None
-        self.cut = False  # the last answer was not whole
+        self.truncated = False  # the last answer was not whole
         self.cut_at = 0  # the limit that it hit, in tokens
         self._new = "\n\n".join(block.text for block in (*request.system, *request.messages[0].blocks))
 
@@ -171,15 +171,15 @@ class _Talk:
         self._calls += outcome.calls
         self._usd += outcome.usd
         answer = outcome.answer
-        self.cut, self.cut_at = False, 0
+        self.truncated, self.cut_at = False, 0
         if isinstance(answer, ModelReply):
             return answer.text
         self._failure = answer
         self.cut_at = self._request.max_tokens if answer.kind is FailureKind.MAX_TOKENS else 0
-        self.cut = answer.kind in _READABLE and bool(answer.text)
-        return answer.text if self.cut else None
+        self.truncated = answer.kind in _READABLE and bool(answer.text)
+        return answer.text if self.truncated else None
 
-    def again(self, said: str, more: str) -> None:
+    def follow_up(self, said: str, more: str) -> None:
         """A further turn in the same conversation."""
         messages = (
             *self._request.messages,
@@ -202,7 +202,7 @@ class _Talk:
         return ModelDraft(usd=self._usd, calls=self._calls, **found)  # type: ignore[arg-type]
 
 
-class Reading:
+class AnswerParser:
     """The answers of one conversation as edits of one parent.  Edits that had their place in an earlier answer are kept.
 
     Args:
@@ -212,12 +212,12 @@ class Reading:
         shorter: Whether the child must have fewer bytes than its parent.
     """
 
-    def __init__(self, parent: Files, format: Format, scope: Scope, *, shorter: bool = False) -> None:
+    def __init__(self, parent: Files, format: Format, scope: EditScope, *, shorter: bool = False) -> None:
         self._parent, self._format, self._scope, self._shorter = parent, format, scope, shorter
         self._kept: tuple[AnyEdit, ...] = ()
-        self.statement = Statement()
+        self.statement = Rationale()
 
-    def child(self, text: str, *, partial: bool, cut: bool = False) -> Applied | EditFailure:
+    def apply(self, text: str, *, partial: bool, cut: bool = False) -> Applied | EditFailure:
         """The child that this answer and what was kept describe.
 
         Args:
@@ -226,13 +226,13 @@ class Reading:
             cut: The server says that the answer hit a limit.  Then only edits that have their end count, and none where the answer
                 does not say what it does: they may be a draft.
         """
-        if self.statement == Statement():
+        if self.statement == Rationale():
             known = "\n".join(self._parent.values())
-            self.statement = parse_statement(spoken(text.replace("\r\n", "\n")[:MAX_ANSWER], known).text)
+            self.statement = parse_rationale(spoken(text.replace("\r\n", "\n")[:MAX_ANSWER], known).text)
         answer = parse_answer(text, self._format, self._parent, cut=cut)
         if isinstance(answer, EditFailure):
             return answer
-        drafted = cut and self.statement == Statement()
+        drafted = cut and self.statement == Rationale()
         if drafted and not answer.rejected and not self._kept:
             said = (
                 "The answer was cut off and does not say what it does, so its edits may be a draft; think less, and send the edits."
@@ -274,7 +274,7 @@ def _size(files: Files) -> int:
     return sum(len(text.encode()) for text in files.values())
 
 
-def _summary(said: Statement, made: Applied, operator: str, *, cut: bool) -> str:
+def _summary(said: Rationale, made: Applied, operator: str, *, cut: bool) -> str:
     """What a child is, in the model's words where it has some, and what of its answer is missing."""
     summary = said.summary or f"{operator} at {_places(made)}"
     left = f"{len(made.rejected)} of its edits left out" if made.rejected else ""

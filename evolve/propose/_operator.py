@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from archive import Literal, ProposalStatus, Sample
+from archive import Literal, ProposalStatus, TunerSample
 from evolve.search._operators import OperatorSpec
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Files = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class EditScope:
     """What a child may change: the editable files, whether it may add some, its greatest size in bytes.  ``comments`` is what
     comments begin with that make another program, besides directives (see ``canonical_hash``).  ``entries`` are the functions that
     the evaluator calls, as ``file.py:function``: a child that a model writes keeps them.  ``initial`` are the seed program's files:
@@ -35,13 +35,13 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ProposalTask:
     """One propose ticket as an operator sees it.  ``literals`` and ``sample`` are set for the constant tuner's samples."""
 
     parents: tuple[Files, ...]
     inspirations: tuple[Files, ...]
-    scope: Scope
-    sample: Sample | None = None
+    scope: EditScope
+    sample: TunerSample | None = None
     literals: tuple[Literal, ...] = ()
 
 
@@ -79,5 +79,5 @@ class Operator(Protocol):
 
     spec: OperatorSpec  # what the search is told of it
 
-    def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
+    def propose(self, task: ProposalTask, rng: np.random.Generator) -> Proposal:
         """Make a child.  Never raises for what the parents contain: an unusable parent is ``INVALID`` with a reason."""

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from evolve.propose._operator import Scope
+from evolve.propose._operator import EditScope
 
 _MARKER = re.compile(r"^[ \t]*(?:#|//|/\*|--|;|%|<!--)[ \t]*EVOLVE-BLOCK-(START|END)\b[^\n]*(?:\n|\Z)", re.MULTILINE)
 
 
-def check_scope(base: Mapping[str, str], child: Mapping[str, str], scope: Scope) -> str:
+def check_scope(base: Mapping[str, str], child: Mapping[str, str], scope: EditScope) -> str:
     """Why ``child`` is not an allowed change of ``base``; "" when it is.
 
     ``base`` may be the seed's files or a parent's: files that ``base`` lacks count as added.
@@ -66,17 +66,17 @@ def _clash(paths: Iterable[str]) -> tuple[str, str] | None:
     return next(((path, within[path]) for path in paths if path in within), None)
 
 
-def is_editable(path: str, scope: Scope) -> bool:
+def is_editable(path: str, scope: EditScope) -> bool:
     """Whether a file of this name may change at all."""
     return _is_added(path, scope) or any(path == pattern or fnmatchcase(path, pattern) for pattern in scope.editable)
 
 
-def editable_names(files: Iterable[str], scope: Scope) -> tuple[str, ...]:
+def editable_names(files: Iterable[str], scope: EditScope) -> tuple[str, ...]:
     """What may change in a program: the names that the problem gives, then those of ``files`` that an ancestor added."""
     return (*scope.editable, *(path for path in files if path not in scope.editable and _is_added(path, scope)))
 
 
-def _is_added(path: str, scope: Scope) -> bool:
+def _is_added(path: str, scope: EditScope) -> bool:
     return scope.may_add_files and bool(scope.initial) and path not in scope.initial
 
 

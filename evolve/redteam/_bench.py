@@ -11,15 +11,15 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archive import Attempt, BlockStatus, Entry, Measurement, Start, Status
+from archive import Attempt, BlockEntry, BlockStatus, Measurement, StartMode, Status
 from evolve._errors import ProblemError, UsageError
 from evolve._rng import fresh_seeds
 from evolve.budget._cpu_budget import run_limit
 from evolve.execute import Block, BlockReport, EntryReport, Executor, Report, Sink
 from evolve.problem._contract import Problem
-from evolve.redteam._cases import GeneralProgram, OwnProgram, editable_python, general_programs, infected, own_programs
-from evolve.redteam._rules import Finding, Honest, Trace, judge_general, judge_own, with_scatter
-from evolve.redteam._traps import Outside, Traps, planted_environment
+from evolve.redteam._cases import GeneralProgram, OwnProgram, editable_python, general_programs, own_programs, splice_attack
+from evolve.redteam._rules import Baseline, Finding, ProgramRuns, judge_general, judge_own, with_scatter
+from evolve.redteam._traps import Canaries, HostState, planted_environment
 
 SEED = "seed"
 SOURCES = ("own", "general")
@@ -54,8 +54,8 @@ class _Program:
 
     key: str
     files: Mapping[str, str]
-    roomy: bool = False
-    lasting: bool = False
+    relaxed_limits: bool = False
+    outlives_call: bool = False
 
 
 def redteam_problem(
@@ -82,10 +82,10 @@ def redteam_problem(
         honest = bench.measure_seed()
         traces = bench.measure([_Program(f"own/{one.name}", one.files) for one in own], {})
         with contextlib.ExitStack() as stack:
-            outside = Outside.of(problem)
-            traps = {f"general/{one.name}": stack.enter_context(Traps(outside, problem, planted)) for one in general}
-            texts = {one.name: infected(problem, one.text, traps[f"general/{one.name}"].plan) for one in general}
-            programs = [_Program(f"general/{one.name}", texts[one.name], True, one.lasting) for one in general]
+            outside = HostState.of(problem)
+            traps = {f"general/{one.name}": stack.enter_context(Canaries(outside, problem, planted)) for one in general}
+            texts = {one.name: splice_attack(problem, one.text, traps[f"general/{one.name}"].plan) for one in general}
+            programs = [_Program(f"general/{one.name}", texts[one.name], True, one.outlives_call) for one in general]
             traces |= bench.measure(programs, traps)
     return RedteamReport(problem.id, bench.tier, _judge(own, general, traces, honest), tuple(notes))
 
@@ -118,7 +118,7 @@ def _chosen(problem: Problem, only: Sequence[str]) -> tuple[list[OwnProgram], li
 
 
 def _judge(
-    own: Sequence[OwnProgram], general: Sequence[GeneralProgram], traces: Mapping[str, Trace], honest: Honest
+    own: Sequence[OwnProgram], general: Sequence[GeneralProgram], traces: Mapping[str, ProgramRuns], honest: Baseline
 ) -> tuple[Finding, ...]:
     honest = with_scatter(honest, [traces[f"general/{one.name}"] for one in general if not one.cheat])
     others = {one.name: traces[f"own/{one.name}"] for one in own}
@@ -131,16 +131,16 @@ def _judge(
 
 
 @contextlib.contextmanager
-def _bench(problem: Problem, roomy: Problem, make_executor: MakeExecutor, tell: Tell) -> Iterator[_Bench]:
+def _bench(problem: Problem, roomy: Problem, make_executor: MakeExecutor, tell: Tell) -> Iterator[_Harness]:
     reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
     executor = make_executor({problem.id: problem, roomy.id: roomy}, reports.put)
     try:
-        yield _Bench(problem, roomy, executor, reports, tell)
+        yield _Harness(problem, roomy, executor, reports, tell)
     finally:
         executor.close(drain=False)
 
 
-class _Bench:
+class _Harness:
     """Measures programs at the problem's last stage: one block each, on the same seeds as the seed program."""
 
     def __init__(
@@ -153,13 +153,13 @@ class _Bench:
         self._reports = reports
         self._tell = tell
         self._stage = problem.contract.stages[-1]
-        self._starts = (Start.WARM, Start.COLD) if self._stage.start is Start.WARM else (Start.COLD,)
+        self._starts = (StartMode.WARM, StartMode.COLD) if self._stage.start is StartMode.WARM else (StartMode.COLD,)
         self._noisy = problem.contract.noisy
         self._seeds = fresh_seeds(max(SEED_RUNS, RUNS))
         self._cpu_limit_s: float | None = None
         self._blocks = 0
 
-    def measure_seed(self) -> Honest:
+    def measure_seed(self) -> Baseline:
         """The seed program, as the others will be measured.
 
         Raises:
@@ -177,9 +177,9 @@ class _Bench:
         self.tier = trace.runs[0].tier
         if self._problem.contract.frame == "cpu_budget":
             self._cpu_limit_s = run_limit([run.cpu_s for run in trace.runs])
-        return Honest(trace.runs, self._noisy, self._problem.contract.maximize)
+        return Baseline(trace.runs, self._noisy, self._problem.contract.maximize)
 
-    def measure(self, programs: Sequence[_Program], traps: Mapping[str, Traps]) -> dict[str, Trace]:
+    def measure(self, programs: Sequence[_Program], traps: Mapping[str, Canaries]) -> dict[str, ProgramRuns]:
         """Every program, however it ends, with the traps of those that have some."""
         blocks = {}
         for program in programs:
@@ -187,7 +187,7 @@ class _Bench:
             blocks[block.attempt] = (program, block)
             self._executor.submit(block)
         results: dict[Attempt, dict[int, Measurement]] = {attempt: {} for attempt in blocks}
-        traces: dict[str, Trace] = {}
+        traces: dict[str, ProgramRuns] = {}
         while len(traces) < len(programs):
             report = self._reports.get()
             program, block = blocks[report.attempt]
@@ -200,26 +200,28 @@ class _Bench:
 
     def _block(self, program: _Program) -> Block:
         limit = None if program.key == SEED else self._cpu_limit_s
-        limit = limit + ROOM_CPU_S if limit is not None and program.roomy else limit
+        limit = limit + ROOM_CPU_S if limit is not None and program.relaxed_limits else limit
         entries = []
         for seed, start in self._plan(program):
-            one = Entry(program.key, self._stage.name, seed, start, limit)
-            entries += [one, one, replace(one, candidate=SEED, cpu_limit_s=None)] if program.lasting else [one]
-        problem = self._roomy if program.roomy else self._problem
+            one = BlockEntry(program.key, self._stage.name, seed, start, limit)
+            entries += [one, one, replace(one, candidate=SEED, cpu_limit_s=None)] if program.outlives_call else [one]
+        problem = self._roomy if program.relaxed_limits else self._problem
         self._blocks += 1
         files = {program.key: program.files, SEED: self._problem.seed}
         return Block(Attempt("redteam", self._blocks), problem.id, tuple(entries), files, self._stage.needs)
 
-    def _plan(self, program: _Program) -> list[tuple[int, Start]]:
+    def _plan(self, program: _Program) -> list[tuple[int, StartMode]]:
         """Seeds and starts: of a noisy problem several seeds, of any every way to start that its stage allows."""
         n = (SEED_RUNS if program.key == SEED else RUNS) if self._noisy else len(self._starts)
         seeds = [self._seeds[i if self._noisy else 0] for i in range(n)]
         return [(seed, self._starts[i % len(self._starts)]) for i, seed in enumerate(seeds)]
 
 
-def _trace(program: _Program, block: Block, results: Mapping[int, Measurement], end: BlockReport, traps: Traps | None) -> Trace:
+def _trace(
+    program: _Program, block: Block, results: Mapping[int, Measurement], end: BlockReport, traps: Canaries | None
+) -> ProgramRuns:
     ran = [results[index] for index in sorted(results)]
     runs = tuple(result for result in ran if result.candidate == program.key)
     victims = tuple(result for result in ran if result.candidate != program.key)
     lost = "" if end.status is BlockStatus.OK else end.reason or str(end.status)
-    return Trace(runs, victims, lost, traps.sprung(runs) if traps is not None else ())
+    return ProgramRuns(runs, victims, lost, traps.tripped(runs) if traps is not None else ())

@@ -58,16 +58,16 @@ class OwnProgram:
 class GeneralProgram:
     """A text to be put into any seed program.
 
-    ``lasting``: what it does may show only in the next measurement.  ``computes``: it changes what the program computes, so that
-    another score is nothing; a better one is.  ``idle``: it ends before the program has done anything, so that any score at all
-    is too much.  ``noisy_only``: it has a meaning only where the score depends on the seed.
+    ``outlives_call``: what it does may show only in the next measurement.  ``computes``: it changes what the program computes, so
+    that another score is nothing; a better one is.  ``idle``: it ends before the program has done anything, so that any score at
+    all is too much.  ``noisy_only``: it has a meaning only where the score depends on the seed.
     """
 
     name: str
     cheat: bool
     text: str
     twin: str = ""
-    lasting: bool = False
+    outlives_call: bool = False
     computes: bool = False
     idle: bool = False
     noisy_only: bool = False
@@ -202,7 +202,7 @@ _redteam = vars(_redteam["evolve redteam"])
 _END = '\nif "after" in _redteam:\n    _redteam["after"](globals())\n'
 
 
-def infected(problem: Problem, text: str, plan: Mapping[str, object]) -> dict[str, str]:
+def splice_attack(problem: Problem, text: str, plan: Mapping[str, object]) -> dict[str, str]:
     """The seed program with ``text`` run at the top of its editable Python files, and what it defines as ``after`` at their ends.
 
     Which file comes first nobody knows before it runs, so each has the text; a process runs it once, as it would take its own

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from archive import Measurement, Status, difference, mean_of, sd_of, tame
 from evolve.redteam._cases import Expected, GeneralProgram, OwnProgram
-from evolve.search._population import Seen, seed_insensitive, seen
+from evolve.search._population import SeedFingerprint, fingerprint, seed_insensitive
 
 SAME = 1e-4  # relative, for ``same_score_as``: rounding, and nothing that could be called a gain
 LUCK = 1e-4  # how often noise alone may look like a gain, in one comparison
@@ -20,7 +20,7 @@ INSENSITIVE = "seed_insensitive: two seeds gave the same, while the seed program
 
 
 @dataclass(frozen=True, slots=True)
-class Honest:
+class Baseline:
     """What the seed program gave; of a noisy problem, how much honest scores scatter (``sd`` with ``df`` degrees of freedom)."""
 
     runs: tuple[Measurement, ...]
@@ -35,14 +35,14 @@ class Honest:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class ProgramRuns:
     """What one program did: its measurements in order, those of the seed program right after it, how the grader ended ("" : well),
     and which traps sprang."""
 
     runs: tuple[Measurement, ...]
     victims: tuple[Measurement, ...] = ()
     lost: str = ""
-    sprung: tuple[str, ...] = ()
+    tripped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class FinalStatus:
     """How a program's measurements ended: the status that counts, why, and the scores by seed where all was well."""
 
     status: Status
@@ -73,20 +73,22 @@ class End:
     feedback: str = ""
 
 
-def end_of(trace: Trace, honest: Honest) -> End:
+def end_of(trace: ProgramRuns, honest: Baseline) -> FinalStatus:
     """The first failure; else rejected where the program ignores its seed; else ok."""
-    before: list[Seen] = []
+    before: list[SeedFingerprint] = []
     for run in trace.runs:
         if run.status is not Status.OK or run.score is None:
-            return End(run.status, run.reason, {}, run.feedback)
-        now = seen(run, run.score)
-        if honest.noisy and seed_insensitive([seen(one, one.score) for one in honest.runs if one.score is not None], before, now):
-            return End(Status.REJECTED, INSENSITIVE, {})
+            return FinalStatus(run.status, run.reason, {}, run.feedback)
+        now = fingerprint(run, run.score)
+        if honest.noisy and seed_insensitive(
+            [fingerprint(one, one.score) for one in honest.runs if one.score is not None], before, now
+        ):
+            return FinalStatus(Status.REJECTED, INSENSITIVE, {})
         before.append(now)
-    return End(Status.OK, "", {run.seed: run.score for run in trace.runs if run.score is not None})
+    return FinalStatus(Status.OK, "", {run.seed: run.score for run in trace.runs if run.score is not None})
 
 
-def with_scatter(honest: Honest, twins: Sequence[Trace]) -> Honest:
+def with_scatter(honest: Baseline, twins: Sequence[ProgramRuns]) -> Baseline:
     """``honest`` with the scatter of scores pooled over the seed program and every honest twin that ended well."""
     squares, df = 0.0, 0
     for runs in (honest.runs, *(trace.runs for trace in twins)):
@@ -94,13 +96,13 @@ def with_scatter(honest: Honest, twins: Sequence[Trace]) -> Honest:
         if len(scores) > 1:
             squares += (len(scores) - 1) * sd_of(scores) ** 2
             df += len(scores) - 1
-    return Honest(honest.runs, honest.noisy, honest.maximize, math.sqrt(squares / df) if df else 0.0, df)
+    return Baseline(honest.runs, honest.noisy, honest.maximize, math.sqrt(squares / df) if df else 0.0, df)
 
 
 # ------------------------------------------------------------------------------------------------------- for any problem
 
 
-def judge_general(program: GeneralProgram, trace: Trace, honest: Honest) -> Finding:
+def judge_general(program: GeneralProgram, trace: ProgramRuns, honest: Baseline) -> Finding:
     """The verdict on a general attack, or on its twin, put into the seed program."""
     cheat = program.cheat
     end = end_of(trace, honest)
@@ -121,10 +123,10 @@ def judge_general(program: GeneralProgram, trace: Trace, honest: Honest) -> Find
     return found(good, "achieved nothing: scores as the seed program does" if cheat else "scores as the seed program does")
 
 
-def _harm(trace: Trace, end: End, honest: Honest) -> str:
+def _harm(trace: ProgramRuns, end: FinalStatus, honest: Baseline) -> str:
     """What a program did that no score shows; "" for nothing."""
-    if trace.sprung:
-        return "; ".join(trace.sprung)
+    if trace.tripped:
+        return "; ".join(trace.tripped)
     if trace.lost or not trace.runs:
         return f"the grader did not survive it: {trace.lost or 'nothing came back'}"
     if end.status is Status.EVALUATOR_ERROR:
@@ -137,7 +139,7 @@ def _harm(trace: Trace, end: End, honest: Honest) -> str:
     return ""
 
 
-def _difference(runs: Sequence[Measurement], honest: Honest, *, any_change: bool) -> str:
+def _difference(runs: Sequence[Measurement], honest: Baseline, *, any_change: bool) -> str:
     """How scores differ from the seed program's on the same seeds beyond noise; "" where they do not.
 
     On a deterministic problem every change counts, or with ``any_change`` off every gain.  On a noisy one only a gain does: what an
@@ -157,7 +159,7 @@ def _difference(runs: Sequence[Measurement], honest: Honest, *, any_change: bool
     return f"the score became {scores}; the seed program's is {honest.score(runs[0].seed):.6g}" if changed else ""
 
 
-def _margin(honest: Honest, n: int) -> float:
+def _margin(honest: Baseline, n: int) -> float:
     """What the mean of ``n`` gains may reach by luck."""
     if honest.sd == 0.0:
         return 0.0
@@ -169,7 +171,7 @@ def _margin(honest: Honest, n: int) -> float:
 # ------------------------------------------------------------------------------------------------------ the problem's own
 
 
-def judge_own(program: OwnProgram, trace: Trace, honest: Honest, others: Mapping[str, Trace]) -> Finding:
+def judge_own(program: OwnProgram, trace: ProgramRuns, honest: Baseline, others: Mapping[str, ProgramRuns]) -> Finding:
     """The verdict on a program of the problem's folder: what its line in ``verdicts.json`` says, or why not."""
     cheat, expected = program.cheat, program.expected
     end = end_of(trace, honest)
@@ -193,7 +195,7 @@ def judge_own(program: OwnProgram, trace: Trace, honest: Honest, others: Mapping
     return found("caught" if cheat else "accepted", said if end.status is not Status.OK else _bounds(end, expected))
 
 
-def _outside(end: End, expected: Expected, others: Mapping[str, Trace], *, maximize: bool) -> str:
+def _outside(end: FinalStatus, expected: Expected, others: Mapping[str, ProgramRuns], *, maximize: bool) -> str:
     """Which bound of ``verdicts.json`` a score breaks; "" for none."""
     for seed, score in end.scores.items():
         if expected.score_at_least is not None and score < expected.score_at_least:
@@ -211,7 +213,7 @@ def _outside(end: End, expected: Expected, others: Mapping[str, Trace], *, maxim
     return ""
 
 
-def _bounds(end: End, expected: Expected) -> str:
+def _bounds(end: FinalStatus, expected: Expected) -> str:
     score = f"score {next(iter(end.scores.values())):.6g}"
     if expected.same_score_as:
         return f"{score}, no other than that of {expected.same_score_as}"

@@ -49,14 +49,14 @@ def planted_environment() -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class HostState:
     """What lies outside and no program may read: files as (what, path, digest), folders as (what, path, names in it)."""
 
     files: tuple[tuple[str, str, str], ...]
     folders: tuple[tuple[str, str, tuple[str, ...]], ...]
 
     @classmethod
-    def of(cls, problem: Problem) -> Outside:
+    def of(cls, problem: Problem) -> HostState:
         """The evaluator, the contract, assets of the grader's, the engine; the problem folder, the engine's, the home."""
         engine, home = Path(__file__).parents[1], Path.home()
         files = [("the evaluator", problem.folder / "evaluate.py"), ("the contract", problem.folder / "problem.yaml")]
@@ -90,10 +90,10 @@ def _names(folder: Path) -> tuple[str, ...]:
         return ()
 
 
-class Traps:
+class Canaries:
     """The traps of one attack, set while the context is open.  ``plan`` is what the attack is told."""
 
-    def __init__(self, outside: Outside, problem: Problem, planted: str) -> None:
+    def __init__(self, outside: HostState, problem: Problem, planted: str) -> None:
         halves = secrets.token_hex(4), secrets.token_hex(4)
         self.word = f"redteam-{''.join(halves)}"
         self._secrets = (planted, secret())
@@ -123,13 +123,13 @@ class Traps:
             "better": better,
         }
 
-    def __enter__(self) -> Traps:
+    def __enter__(self) -> Canaries:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def sprung(self, results: Iterable[Measurement]) -> tuple[str, ...]:
+    def tripped(self, results: Iterable[Measurement]) -> tuple[str, ...]:
         """What the attack reached, in words; nothing where the walls held.  To be asked once its processes must be gone."""
         found = [f"wrote to a folder outside: {_short(text)}" for text in self._markers()]
         found += ["connected to a socket outside"] * (_called(self._tcp) or _called(self._abstract))

@@ -23,11 +23,11 @@ from typing import Any, cast
 import numpy as np
 
 import archive
-from archive import Archive, Pooled, Position
+from archive import Archive, PooledPosterior, Position
 from evolve.budget import _cpu_budget, _ledger, _usage
 from evolve.budget._ledger import Ledger
-from evolve.budget._model_limits import Accounts, caps_of
-from evolve.confirm import Contest, Docket, Panel, Repeats, _holdout
+from evolve.budget._model_limits import ModelLimits, caps_of
+from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats, _holdout
 from evolve.problem import _contract
 from evolve.search import _faults, _memory, _population, _state, _tickets
 from evolve.search._faults import Faults
@@ -37,7 +37,7 @@ from evolve.search._search import Search
 from evolve.search._state import ProblemState, RunState
 from evolve.search._steadiness import Steadiness
 from evolve.search._tickets import Tickets
-from evolve.search._tuning import Tuning
+from evolve.search._tuning import TunerSession
 from evolve.select import Bandit, Novelty, _bandit, _cmaes, _tuner
 
 _MODULES = (
@@ -67,21 +67,21 @@ _PLAIN = {type(None), bool, int, float, str}
 _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VALUES.items() if is_dataclass(cls)}
 # Every attribute of these is state, but for what follows from the configuration or can be found out again.
 _COMPONENTS = (
-    RunState, ProblemState, Population, Tickets, Accounts, Memory, Faults, Tuning, Contest, Docket, Repeats, Panel, Steadiness,
-    Novelty,
+    RunState, ProblemState, Population, Tickets, ModelLimits, Memory, Faults, TunerSession, ChampionTest, Confirmations, Repeats,
+    Panel, Steadiness, Novelty,
 )  # fmt: skip
 _DERIVED: Mapping[type, frozenset[str]] = {
     RunState: frozenset({"config", "stop", "llm"}),
     ProblemState: frozenset({"run", "contract", "problem", "operators", "judged_at"}),
     Population: frozenset({"problem", "contract", "sign"}),
-    Contest: frozenset({"titled"}),
+    ChampionTest: frozenset({"keeps_champion"}),
     Novelty: frozenset({"share", "_vectors"}),
 }
 _STATEFUL = ("runs", "search", "budget", "select", "confirm", "config", "problem")  # rooms whose code says what the state means
 
 
 @cache
-def code_hash() -> str:
+def state_code_hash() -> str:
     """A hash of the code that decides what the state means, as it was when first asked: what is installed while a driver runs is
     not its code."""
     engine = Path(__file__).parents[1]
@@ -92,13 +92,13 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def state_of(search: Search, arrays: list[np.ndarray]) -> dict[str, Any]:
+def dump_state(search: Search, arrays: list[np.ndarray]) -> dict[str, Any]:
     """The whole state as a JSON tree; its arrays are appended to ``arrays``.  Equal states give equal trees and arrays."""
     return {"run": _dump(search.run, arrays), "problems": {id_: _dump(state, arrays) for id_, state in search.problems.items()}}
 
 
-def put_state(search: Search, tree: dict[str, Any], arrays: list[np.ndarray]) -> None:
-    """The inverse of ``state_of``, on a search that was built from the same configuration."""
+def load_state(search: Search, tree: dict[str, Any], arrays: list[np.ndarray]) -> None:
+    """The inverse of ``dump_state``, on a search that was built from the same configuration."""
     _load(search.run, tree["run"], arrays)
     for id_, state in search.problems.items():
         _load(state, tree["problems"][id_], arrays)
@@ -132,8 +132,8 @@ def _dump_value(value: object, arrays: list[np.ndarray]) -> Any:
             return value.dump()
         case _ if isinstance(value, Ledger) or _is_archive(value):
             return encoded(cast("Ledger | Archive", value).dump(), arrays)
-        case [Pooled(), *_]:
-            return [encoded(pooled.dump(), arrays) for pooled in cast("list[Pooled]", value)]
+        case [PooledPosterior(), *_]:
+            return [encoded(pooled.dump(), arrays) for pooled in cast("list[PooledPosterior]", value)]
         case _ if isinstance(value, _COMPONENTS):
             return _dump(value, arrays)
         case _:
@@ -154,8 +154,8 @@ def _load_value(fresh: object, tree: Any, arrays: list[np.ndarray]) -> object:
         case _ if isinstance(fresh, Ledger) or _is_archive(fresh):
             cast("Ledger | Archive", fresh).load(decoded(tree, arrays))
             return fresh
-        case [Pooled(), *_]:
-            return [Pooled.load(decoded(pooled, arrays)) for pooled in tree]
+        case [PooledPosterior(), *_]:
+            return [PooledPosterior.load(decoded(pooled, arrays)) for pooled in tree]
         case deque():
             return deque(decoded(tree, arrays), maxlen=fresh.maxlen)
         case _ if isinstance(fresh, _COMPONENTS):
@@ -169,10 +169,10 @@ def save(stem: Path, search: Search, places: dict[str, int], position: Position)
     """Write the state after the record at ``position``, which must be durable.  Appears whole or not at all."""
     arrays: list[np.ndarray] = []
     tree = {
-        **state_of(search, arrays),
+        **dump_state(search, arrays),
         "places": places,
         "position": encoded(position, arrays),
-        "code": [code_hash(), search.source],
+        "code": [state_code_hash(), search.source],
     }
     buffer = io.BytesIO()
     np.savez(buffer, *arrays)
@@ -193,9 +193,9 @@ class Checkpoint:
     tree: dict[str, Any]
     arrays: list[np.ndarray]
 
-    def put(self, search: Search) -> None:
+    def restore(self, search: Search) -> None:
         """Put a fresh search, built from the same configuration, into this state."""
-        put_state(search, self.tree, self.arrays)
+        load_state(search, self.tree, self.arrays)
 
 
 def load(stem: Path, source: str = "") -> Checkpoint | None:
@@ -209,7 +209,7 @@ def load(stem: Path, source: str = "") -> Checkpoint | None:
     if head != f'{{"tie":"{tie}"'.encode():
         return None
     tree = json.loads(text)
-    if tree["code"] != [code_hash(), source]:
+    if tree["code"] != [state_code_hash(), source]:
         return None
     with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         arrays = [stored[f"arr_{i}"] for i in range(len(stored.files))]

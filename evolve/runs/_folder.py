@@ -127,7 +127,7 @@ def _clear(path: Path) -> None:
                 one.unlink(missing_ok=True)
 
 
-def find(path: Path) -> RunDir:
+def open_folder(path: Path) -> RunDir:
     """The run in an existing folder.
 
     Raises:

@@ -68,7 +68,7 @@ def withdraw(run: Path, request: Request) -> bool:
     return True
 
 
-def waiting(run: Path) -> Iterator[Request]:
+def pending(run: Path) -> Iterator[Request]:
     """Requests that lie in the inbox, oldest first.
 
     Whatever else is called like a request is taken out of the way, so that it can neither stop nor hang the run: a file or link is
@@ -84,7 +84,7 @@ def waiting(run: Path) -> Iterator[Request]:
         try:
             request = _read(path)
             if request is None:
-                _put_aside(path)
+                _quarantine(path)
         except OSError:  # answered or taken back a moment ago, or not for us to read
             continue
         if request is not None:
@@ -121,7 +121,7 @@ def _read(path: Path) -> Request | None:
         return None
 
 
-def _put_aside(path: Path) -> None:
+def _quarantine(path: Path) -> None:
     """Raises OSError where that is not possible."""
     try:
         path.unlink()
@@ -155,7 +155,7 @@ class InboxWatcher:
     def _watch(self) -> None:
         while not self._stop.wait(self._every_s):
             with suppress(OSError):  # a folder that cannot be read now may be read the next time
-                for request in waiting(self._run):
+                for request in pending(self._run):
                     if request.id not in self._seen:
                         self._seen.add(request.id)
                         self._sink(request)

@@ -17,15 +17,15 @@ from evolve.search._parts import Parts
 from evolve.search._search import Search
 
 
-def open_search(run: RunDir, parts_of: Callable[[RunConfig], Parts]) -> tuple[RunConfig, Problem, Search, TextStore]:
-    """The run's configuration, problem, search and texts.  Raises as ``read_run`` and ``read_journal``."""
-    config, problem = read_run(run)
+def load_run(run: RunDir, parts_of: Callable[[RunConfig], Parts]) -> tuple[RunConfig, Problem, Search, TextStore]:
+    """The run's configuration, problem, search and texts.  Raises as ``read_config_and_problem`` and ``read_journal``."""
+    config, problem = read_config_and_problem(run)
     search, texts = Search.of(config, problem, parts_of(config)), TextStore(run.path)
     replay(run, search, texts)
     return config, problem, search, texts
 
 
-def read_run(run: RunDir) -> tuple[RunConfig, Problem]:
+def read_config_and_problem(run: RunDir) -> tuple[RunConfig, Problem]:
     """What the run was made from.
 
     What lies in ``RUN/problem`` decides nothing here: see ``evolve.runs._recorded_problem``.

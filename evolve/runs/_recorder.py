@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from archive import Journal, Proposed, Record, Stamped, TextStore, VaultOpened
+from archive import ConfirmationOpened, Journal, LogEntry, Proposed, Record, TextStore
 from evolve.search._search import Search
 from evolve.search._state import ProblemState
 
-Hook = Callable[[ProblemState, Stamped], None]
+Hook = Callable[[ProblemState, LogEntry], None]
 
 
 class Recorder:
@@ -27,18 +27,18 @@ class Recorder:
     ) -> None:
         self.journal, self.search, self.texts, self.clock, self.hooks = journal, search, texts, clock, tuple(hooks)
 
-    def write(self, record: Record, *, on_durable: Callable[[], None] | None = None) -> Stamped:
+    def write(self, record: Record, *, on_durable: Callable[[], None] | None = None) -> LogEntry:
         """Append, apply, and write what the archive did about it.
 
         Raises:
             JournalFull, JournalBroken: the journal cannot be written; everything acknowledged is intact.
         """
         stamped = self.journal.append(record, at=self.clock(), on_durable=on_durable)
-        if isinstance(record, VaultOpened):  # sizes and seeds stand fixed before the first run
+        if isinstance(record, ConfirmationOpened):  # sizes and seeds stand fixed before the first run
             self.journal.wait_durable(stamped.seq)
         position = self.journal.written
         if isinstance(record, Proposed) and record.candidate is not None and position is not None:
-            self.texts.note(record.candidate.id, position, record.candidate.text)
+            self.texts.locate(record.candidate.id, position, record.candidate.text)
         for placed in self.search.apply(stamped):
             self.write(placed)
         for hook in self.hooks:

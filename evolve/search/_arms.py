@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from archive import Arm
-from evolve.budget._usage import affordable
+from evolve.budget._usage import affordable_evaluations
 from evolve.config._schema import LlmConfig, SearchConfig
 from evolve.search._operators import OperatorSpec
 from evolve.search._state import ProblemState
@@ -25,37 +25,37 @@ def arms_of(config: SearchConfig, llm: LlmConfig, operators: Mapping[str, Operat
     return arms
 
 
-def hour_usd(state: ProblemState) -> float:
+def slot_usd_per_hour(state: ProblemState) -> float:
     """What an hour of one slot is worth in dollars: as configured; else what makes the money last as long as the machine's time."""
     if state.run.llm.hour_usd is not None:
         return state.run.llm.hour_usd
     budget, spend = state.run.budget, state.run.usage
-    hours = affordable(budget, spend, state.run.slots) * spend.measure_wall_s / 3600
+    hours = affordable_evaluations(budget, spend, state.run.slots) * spend.measure_wall_s / 3600
     if budget.usd is None or not 0 < hours < float("inf"):
         return _HOUR_USD
     return budget.usd / hours
 
 
-def awaited(state: ProblemState) -> int:
+def n_awaited(state: ProblemState) -> int:
     """Propose tickets whose answer may still come in this opening: not those in batches."""
     batched = {record.attempt.ticket for record in state.run.model_limits.ledger.batched()}
     return sum(bool(issued.arm.model) and ticket not in batched for ticket, issued in state.run.tickets.proposals.items())
 
 
-def seconds_of(state: ProblemState, usd: float) -> float:
+def usd_to_seconds(state: ProblemState, usd: float) -> float:
     """Money as seconds of a slot, for comparing what children cost."""
-    return 3600 * usd / hour_usd(state) if usd else 0.0
+    return 3600 * usd / slot_usd_per_hour(state) if usd else 0.0
 
 
-def in_flight(state: ProblemState) -> int:
+def n_in_flight(state: ProblemState) -> int:
     """Propose tickets that wait for a model."""
     return sum(bool(ticket.arm.model) for ticket in state.run.tickets.proposals.values())
 
 
-def able(state: ProblemState) -> bool:
+def any_available(state: ProblemState) -> bool:
     """Whether any model can be asked, now or later: the large one only where others' children have led to stagnation, or may."""
     accounts = state.run.model_limits
-    left = [model for model in accounts.offered if accounts.may_ask(model) and not accounts.in_vain(model)]
+    left = [model for model in accounts.available if accounts.is_available(model) and not accounts.in_vain(model)]
     others = bool(state.run.config.operators) or any(not _is_large(state, model) for model in left)
     return bool(left) and (others or _stagnant(state))
 
@@ -65,13 +65,13 @@ def _is_large(state: ProblemState, model: str) -> bool:
 
 
 def _stagnant(state: ProblemState) -> bool:
-    return state.population.n_settled - state.population.leader_at >= state.run.llm.stagnation
+    return state.population.n_credited - state.population.leader_since >= state.run.llm.stagnation
 
 
-def allowed(state: ProblemState, arm: Arm, now: float) -> bool:
+def may_draw(state: ProblemState, arm: Arm, now: float) -> bool:
     """Whether a model's arm may get a ticket now, whatever its operator needs of the archive."""
-    if not state.run.model_limits.may_ask(arm.model) or in_flight(state) >= state.run.llm.in_flight:
+    if not state.run.model_limits.is_available(arm.model) or n_in_flight(state) >= state.run.llm.in_flight:
         return False
-    if state.run.model_limits.resting.get(arm.model, 0.0) > now:
+    if state.run.model_limits.backoff_until.get(arm.model, 0.0) > now:
         return False
     return _stagnant(state) or not (_is_large(state, arm.model) or state.operators[arm.operator].when_stuck)

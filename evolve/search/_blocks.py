@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archive import BlockClosed, BlockStatus, Entry, Measured, MeasureIssued, Measurement, Placed, Purpose, Status
+from archive import BlockClosed, BlockEntry, BlockStatus, ElitePlaced, Measured, MeasureIssued, Measurement, Purpose, Status
 from evolve._counted import counted
 from evolve.search import _claims as confirming
 from evolve.search import _results as offspring
@@ -13,54 +13,54 @@ from evolve.search._tickets import MAX_LOSSES
 
 
 def on_issued(state: ProblemState, record: MeasureIssued) -> None:
-    if not state.run.tickets.issued(record):
+    if not state.run.tickets.on_issued(record):
         return
-    again = state.faults.issued(record)
+    again = state.faults.on_issued(record)
     for entry in record.entries:
         number = state.population.by_id[entry.candidate]
-        row = state.population.rows[number]
-        row.pending += 1
-        row.next_index += not again and (record.purpose is not Purpose.RECHECK or state.contract.noisy)
-        target = row is state.population.rows[state.contest.target]
+        row = state.population.candidates[number]
+        row.n_in_flight += 1
+        row.next_seed_index += not again and (record.purpose is not Purpose.RECHECK or state.contract.noisy)
+        target = row is state.population.candidates[state.champion_test.target]
         compared = target and record.purpose is Purpose.REMEASURE and len(record.entries) > 1
-        state.run.usage.issued(Purpose.REFERENCE if compared else record.purpose)
+        state.run.usage.on_issued(Purpose.REFERENCE if compared else record.purpose)
         if record.purpose is Purpose.RECHECK and number in state.to_reverify:
             state.to_reverify.remove(number)
     if again:
         return
     confirming.on_issued(state, record)
-    state.population.started(record.purpose, record.entries)
+    state.population.on_block_issued(record.purpose, record.entries)
     if record.purpose is Purpose.FINAL:
-        finalist = next(entry.candidate for entry in record.entries if entry.candidate != state.population.rows[SEED].id)
-        owed = state.finals[1] if state.finals is not None else 2 * final_runs(state)
-        state.finals = (finalist, owed - len(record.entries))
+        finalist = next(entry.candidate for entry in record.entries if entry.candidate != state.population.candidates[SEED].id)
+        owed = state.final_comparison[1] if state.final_comparison is not None else 2 * final_runs(state)
+        state.final_comparison = (finalist, owed - len(record.entries))
 
 
-def on_measured(state: ProblemState, record: Measured) -> list[Placed]:
-    block = state.run.tickets.waits_for_block(record.attempt)
+def on_measured(state: ProblemState, record: Measured) -> list[ElitePlaced]:
+    block = state.run.tickets.open_block(record.attempt)
     if block is None or record.index in block.done:
         return []
     block.done.add(record.index)
     if state.contract.stage(record.result.stage).calibrated:
-        block.held.append(record)
+        block.uncalibrated.append(record)
         return []
     return _count(state, record, block.issued.entries[record.index])
 
 
-def on_closed(state: ProblemState, record: BlockClosed) -> list[Placed]:
-    block = state.run.tickets.waits_for_block(record.attempt)
+def on_closed(state: ProblemState, record: BlockClosed) -> list[ElitePlaced]:
+    block = state.run.tickets.open_block(record.attempt)
     if block is None:
         return []
     if record.lost is not None:
         lost = block.issued.entries[record.lost]
-        state.population.rows[state.population.by_id[lost.candidate]].losses += 1
+        state.population.candidates[state.population.by_id[lost.candidate]].n_losses += 1
         if block.issued.purpose is Purpose.VAULT:
             confirming.on_dropped(state, (lost,), "a run of its vault was lost", cancelled=False)
-    if block.losses + 1 >= MAX_LOSSES and record.status is BlockStatus.LOST:
+    if block.n_lost + 1 >= MAX_LOSSES and record.status is BlockStatus.LOST:
         state.run.fail(f"a block was lost {MAX_LOSSES} times: {record.reason}")
     open_before = block.remaining()
     entries = block.issued.entries
-    placed = [one for held in state.run.tickets.closed(record) for one in _count(state, held, entries[held.index])]
+    placed = [one for held in state.run.tickets.on_block_closed(record) for one in _count(state, held, entries[held.index])]
     if record.attempt.ticket not in state.run.tickets.blocks:
         _given_up(state, record, block.issued, sorted({*open_before, *block.remaining()}))
     return placed
@@ -68,10 +68,10 @@ def on_closed(state: ProblemState, record: BlockClosed) -> list[Placed]:
 
 def _given_up(state: ProblemState, record: BlockClosed, issued: MeasureIssued, gone: list[int]) -> None:
     """A block is closed for good: entries that were skipped, cancelled, or void too often will not end any more."""
-    rows, by_id = state.population.rows, state.population.by_id
+    rows, by_id = state.population.candidates, state.population.by_id
     for i in gone:
-        rows[by_id[issued.entries[i].candidate]].pending -= 1
-        state.faults.dropped(issued.entries[i])
+        rows[by_id[issued.entries[i].candidate]].n_in_flight -= 1
+        state.faults.on_dropped(issued.entries[i])
     void = record.status is BlockStatus.VOID
     if issued.purpose is Purpose.VAULT:
         dropped = tuple(issued.entries[i] for i in gone if i not in record.skipped)
@@ -81,55 +81,56 @@ def _given_up(state: ProblemState, record: BlockClosed, issued: MeasureIssued, g
             state.run.fail(f"the machine never stood still for the seed program: {record.reason}")
         if rows[number].status is None:  # it could not be measured, which is no fault of its own
             rows[number].status = Status.EVALUATOR_ERROR
-            offspring.settle(state, number)  # without a score nothing takes a place
+            offspring.assign_credit(state, number)  # without a score nothing takes a place
 
 
-def _count(state: ProblemState, record: Measured, entry: Entry) -> list[Placed]:
+def _count(state: ProblemState, record: Measured, entry: BlockEntry) -> list[ElitePlaced]:
     result = record.result
     number = state.population.by_id[result.candidate]
-    row = state.population.rows[number]
-    row.pending -= 1
-    state.run.usage.measured(record.purpose, result)
-    state.steadiness.saw(state.population, number, record)
-    if state.steadiness.broke and number == SEED and record.purpose is Purpose.RECHECK:
-        state.faults.dropped(entry)
+    row = state.population.candidates[number]
+    row.n_in_flight -= 1
+    state.run.usage.on_measured(record.purpose, result)
+    state.steadiness.on_measured(state.population, number, record)
+    if state.steadiness.initial_failure and number == SEED and record.purpose is Purpose.RECHECK:
+        state.faults.on_dropped(entry)
         return []  # it was good once, and the run stands on that
-    placed = state.population.observe(number, result, vault=record.purpose is Purpose.VAULT)
+    placed = state.population.add_measurement(number, result, vault=record.purpose is Purpose.VAULT)
     again = _heard(state, number, record, entry)
     if state.contract.noisy and not again:
         confirming.on_measured(state, number, record)
     if record.purpose is Purpose.FINAL and result.score is not None:
         state.final_scores.append((result.candidate, result.score))
-    state.memory.measured(number, result)
-    placed += offspring.settle(state, number)
+    state.memory.on_measured(number, result)
+    placed += offspring.assign_credit(state, number)
     state.run.fail(_hopeless(state, result))
-    return placed + offspring.simplified(state, number)
+    return placed + offspring.try_replace_parent(state, number)
 
 
-def _heard(state: ProblemState, number: int, record: Measured, entry: Entry) -> bool:
+def _heard(state: ProblemState, number: int, record: Measured, entry: BlockEntry) -> bool:
     """Take in what the evaluator said, and whether the run can go on; returns whether it is asked again."""
     result, faults = record.result, state.faults
     erred = result.status is Status.EVALUATOR_ERROR
-    if faults.alarmed and record.purpose is Purpose.SEED and state.population.leader is not None:
-        state.run.fail(faults.looked(erred, state.run.usage.last_at, result.reason))
+    if faults.is_alarmed and record.purpose is Purpose.SEED and state.population.leader is not None:
+        state.run.fail(faults.on_probed(erred, state.run.usage.last_at, result.reason))
         if erred:
             faults.errors += 1
             return False
     if not erred:
-        faults.judged(number, entry, result)
+        faults.on_measured(number, entry, result)
         if number == SEED and result.status is not Status.OK:
             state.run.fail(f"the seed program failed ({result.status}): {result.reason}")
         return False
-    again = faults.failed(number, entry, record.purpose, result.reason)
-    if number == SEED and not again and state.population.rows[SEED].status is not Status.OK:
+    again = faults.on_fault(number, entry, record.purpose, result.reason)
+    if number == SEED and not again and state.population.candidates[SEED].status is not Status.OK:
         state.run.fail(f"the evaluator failed on the seed program, {TRIES} times: {result.reason}")
     return again
 
 
 def _hopeless(state: ProblemState, result: Measurement) -> str:
     """After an error: why the evaluator is given up, which can judge too few programs ("" while it is not)."""
-    faults, people = state.faults, state.population
-    if result.status is not Status.EVALUATOR_ERROR or not faults.hopeless(people.n_settled):
+    faults, population = state.faults, state.population
+    if result.status is not Status.EVALUATOR_ERROR or not faults.hopeless(population.n_credited):
         return ""
-    ids = named([people.rows[number].id for number in faults.unjudged])
-    return f"the evaluator could not judge {len(faults.unjudged)} of {counted(people.n_settled, 'program')} ({ids}): {faults.first}"
+    ids = named([population.candidates[number].id for number in faults.unjudged])
+    tried = counted(population.n_credited, "program")
+    return f"the evaluator could not judge {len(faults.unjudged)} of {tried} ({ids}): {faults.first}"

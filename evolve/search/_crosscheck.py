@@ -10,18 +10,18 @@ from evolve.search._population import Population
 from evolve.search._steadiness import Steadiness, not_reproducible, reproduced
 
 
-def cross_checked(people: Population, steadiness: Steadiness, result: Measurement, purpose: Purpose) -> Measurement:
+def apply_cross_checks(population: Population, steadiness: Steadiness, result: Measurement, purpose: Purpose) -> Measurement:
     """The result, or its failure: a candidate must not ignore its seed nor spend more than the frame allows, and a deterministic
     score must be the same again."""
-    number = people.by_id[result.candidate]
-    if people.ignores_its_seed(number, result):
+    number = population.by_id[result.candidate]
+    if population.is_seed_insensitive(number, result):
         reason = "seed_insensitive: two seeds gave the same, while the seed program's results differ"
         return replace(result, status=Status.REJECTED, score=None, reason=reason)
-    if reason := people.over_budget(number, result, vault=purpose is Purpose.VAULT):
+    if reason := population.over_budget(number, result, vault=purpose is Purpose.VAULT):
         return replace(result, status=Status.OVER_BUDGET, score=None, reason=reason)
-    if purpose is not Purpose.RECHECK or people.contract.noisy or result.score is None or number == SEED:
+    if purpose is not Purpose.RECHECK or population.contract.noisy or result.score is None or number == SEED:
         return result
-    first, warm = people.sign * people.posterior(number)[0], not people.rows[number].cold
+    first, warm = population.sign * population.posterior(number)[0], not population.candidates[number].measured_cold
     blamed = warm or (steadiness.steady and steadiness.rejects)
     if not blamed or reproduced(first, result.score, warm=warm):
         return result

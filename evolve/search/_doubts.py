@@ -13,16 +13,16 @@ from evolve.confirm import (
     LEVEL,
     Cell,
     Comparison,
+    Confirmation,
     Effect,
     Gap,
     Memory,
     Pool,
     Tails,
     Trend,
-    Vault,
     Verdict,
-    by_its_gate,
     compared,
+    decide_by_test,
     fading,
     interval,
     lasting,
@@ -49,13 +49,13 @@ class Doubts:
         self._state = state
         self._trends: dict[int, Trend | None] = {}
 
-    def __call__(self, vault: Vault) -> Verdict:
+    def __call__(self, vault: Confirmation) -> Verdict:
         """What is thought of a complete vault."""
-        plain = by_its_gate(vault)
+        plain = decide_by_test(vault)
         if plain.p_value >= LEVEL or vault.effect is None:
             return plain
-        docket, frame = self._state.docket, self._state.population.frame
-        gap = compared(*docket.gate_scores(vault), paired=vault.paired)
+        docket, frame = self._state.confirmations, self._state.population.cpu_budget
+        gap = compared(*docket.test_scores(vault), paired=vault.paired)
         aged = self._at_equal_age(vault, gap, gate=True)
         p_value = max(plain.p_value, upper_tail(aged))
         if p_value >= LEVEL:
@@ -69,39 +69,39 @@ class Doubts:
             return Verdict(p_value, why)
         return self._rare(vault, p_value)
 
-    def effect(self, vault: Vault) -> Effect | None:
+    def effect(self, vault: Confirmation) -> Effect | None:
         """The effect of a vault as it is to be reported: as if both were of equal age, and over all moments where that matters."""
         if vault.effect is None:
             return None
-        gap = compared(*self._state.docket.estimate_scores(vault), paired=vault.paired)
+        gap = compared(*self._state.confirmations.estimate_scores(vault), paired=vault.paired)
         moved = self._at_equal_age(vault, gap, gate=False)
         if self._memory is not None:
             moved = lasting(moved, self._comparison(vault, gate=False), self._memory)
         return vault.effect if moved is gap else interval(moved)
 
-    def median(self, vault: Vault) -> float | None:
+    def median(self, vault: Confirmation) -> float | None:
         """Difference of the medians of the runs that the effect is from."""
         if vault.effect is None:
             return None
-        ours, theirs = self._state.docket.estimate_scores(vault)
+        ours, theirs = self._state.confirmations.estimate_scores(vault)
         return median_gap(ours, theirs, paired=vault.paired)
 
-    def span_s(self, vault: Vault) -> float | None:
+    def span_s(self, vault: Confirmation) -> float | None:
         """From the end of the vault's first run to that of its last; None while it has none."""
-        bank = self._state.docket.vaults[vault.bank]
-        times = [at for at, seed, _ in self._state.repeats.of(vault.candidate) if seed in vault.own]
-        times += [at for at, seed, _ in self._state.repeats.of(vault.reference) if seed in bank.theirs]
+        bank = self._state.confirmations.confirmations[vault.control]
+        times = [at for at, seed, _ in self._state.repeats.of(vault.candidate) if seed in vault.candidate_scores]
+        times += [at for at, seed, _ in self._state.repeats.of(vault.reference) if seed in bank.control_scores]
         return max(times) - min(times) if times else None
 
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _at_equal_age(self, vault: Vault, gap: Gap, *, gate: bool) -> Gap:
+    def _at_equal_age(self, vault: Confirmation, gap: Gap, *, gate: bool) -> Gap:
         if vault.reference not in self._trends:
             self._trends[vault.reference] = trend(self._state.repeats.scores(vault.reference))
         slope = self._trends[vault.reference]
         if slope is None:
             return gap
-        repeats, (own, bank) = self._state.repeats, self._state.docket.halves(vault, gate=gate)
+        repeats, (own, bank) = self._state.repeats, self._state.confirmations.unpaired_runs(vault, gate=gate)
         ours, theirs = repeats.ages(vault.candidate), repeats.ages(vault.reference)
         by, error = slope.shift([theirs[seed] for seed in bank], [ours[seed] for seed in own])
         return gap.moved(by, error, slope.df) if by < 0.0 else gap
@@ -120,22 +120,22 @@ class Doubts:
 
     @cached_property
     def _fading(self) -> float:
-        claims = [vault for vault in self._state.docket.vaults if vault.effect is not None and not vault.failed]
+        claims = [vault for vault in self._state.confirmations.confirmations if vault.effect is not None and not vault.failed]
         return fading([self._comparison(vault, gate=False) for vault in claims])
 
     def _cells(self) -> dict[Cell, Sequence[float]]:
         """The panel's, and the estimates' of vaults, which no test has chosen: those of one group are one moment."""
-        docket, panel = self._state.docket, self._state.panel
+        docket, panel = self._state.confirmations, self._state.panel
         cells = panel.cells()
-        for vault in docket.vaults:
+        for vault in docket.confirmations:
             if vault.effect is not None and not vault.failed:
-                moment = panel.time_of(vault.bank), f"vault {vault.bank}"
+                moment = panel.time_of(vault.control), f"vault {vault.control}"
                 cells[vault.candidate, moment], cells[vault.reference, moment] = docket.estimate_scores(vault)
         return cells
 
-    def _comparison(self, vault: Vault, *, gate: bool) -> Comparison:
-        docket = self._state.docket
-        ours, theirs = docket.gate_scores(vault) if gate else docket.estimate_scores(vault)
+    def _comparison(self, vault: Confirmation, *, gate: bool) -> Comparison:
+        docket = self._state.confirmations
+        ours, theirs = docket.test_scores(vault) if gate else docket.estimate_scores(vault)
         later = self._state.panel.after(vault.number, vault.candidate, vault.reference)
         return Comparison(ours, theirs, later, vault.paired)
 
@@ -143,14 +143,14 @@ class Doubts:
     def _pool(self) -> Pool:
         return pool(self._tails.values())
 
-    def _rare(self, vault: Vault, p_value: float) -> Verdict:
+    def _rare(self, vault: Confirmation, p_value: float) -> Verdict:
         """Whether the rest of the runs are better by more than rare ones may take away."""
         ours, theirs, everyone = self._tails[vault.candidate], self._tails[vault.reference], self._pool
         asked = margin(ours, theirs, everyone)
         if asked <= 0.0:
             return Verdict(p_value)
-        docket = self._state.docket
-        own, bank = (a + b for a, b in zip(docket.gate_scores(vault), docket.estimate_scores(vault), strict=True))
+        docket = self._state.confirmations
+        own, bank = (a + b for a, b in zip(docket.test_scores(vault), docket.estimate_scores(vault), strict=True))
         own, bank = [one for one in own if ours.holds(one)], [one for one in bank if theirs.holds(one)]
         low = interval(compared(own, bank, paired=False)).low if min(len(own), len(bank)) > 1 else -math.inf
         if low > asked:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 
-from archive import Entry, Purpose, Start
+from archive import BlockEntry, Purpose, StartMode
 from evolve._rng import generator
 from evolve.budget._cpu_budget import SEED
-from evolve.budget._usage import affordable, nearest_limit
+from evolve.budget._usage import affordable_evaluations, nearest_limit
 from evolve.confirm import GUESTS, panel_size
 from evolve.search import _claims as confirming
 from evolve.search._state import ProblemState
@@ -18,73 +18,77 @@ from evolve.search._state import ProblemState
 BLOCK = 8  # runs of a vault on one lease: as many as keep reference and candidates close in time
 
 
-def remeasure_entries(state: ProblemState, most: float, *, ending: bool) -> tuple[Entry, ...]:
+def replication_entries(state: ProblemState, most: float, *, ending: bool) -> tuple[BlockEntry, ...]:
     """Another run for whoever may still be best; now and then one of whom they are compared with beside it, at the same seed.
     ``most`` bounds how many there may be."""
-    config, contest, people = state.run.config, state.contest, state.population
+    config, contest, population = state.run.config, state.champion_test, state.population
     if not ending and state.run.usage.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE) >= config.remeasure_share:
         return ()
     stage = state.contract.stages[-1]
-    rows, faults = people.rows, state.faults
-    both = (*contest.alive, contest.champion)
-    busy = [one for one in both if rows[one].pending or one in faults.unjudged or faults.waits_for(rows[one].id)]
+    rows, faults = population.candidates, state.faults
+    both = (*contest.contenders, contest.champion)
+    busy = [one for one in both if rows[one].n_in_flight or one in faults.unjudged or faults.waits_for(rows[one].id)]
     rich = state.run.usage.share_of_count(Purpose.REFERENCE, Purpose.SEED) < config.reference_share
     count = max(1, stage.block // 2)
-    picks = [number for number in confirming.held_back(state) if not people.rows[number].pending][:count]
-    picks += [number for number in contest.due(busy, count, fresh=confirming.first_runs(state)) if number not in picks][
+    picks = [number for number in confirming.without_confirmation(state) if not population.candidates[number].n_in_flight][:count]
+    picks += [number for number in contest.next_to_measure(busy, count, fresh=confirming.first_runs(state)) if number not in picks][
         : count - len(picks)
     ]
     if not picks:
         return ()
-    entries = [_entry(state, number, people.rows[number].next_index) for number in picks]
+    entries = [_entry(state, number, population.candidates[number].next_seed_index) for number in picks]
     if contest.target not in picks and rich:
         entries.insert(0, _entry(state, contest.target, 0, seed=entries[0].seed))  # first, as whoever has a block alone is
     return tuple(entries[: int(min(most, len(entries)))])
 
 
-def panel_entries(state: ProblemState, now: float) -> tuple[Entry, ...]:
+def panel_entries(state: ProblemState, now: float) -> tuple[BlockEntry, ...]:
     """The next round of the panel, in drawn order: first of all the seed program and whoever is best then, with whose vaults have
     found something as guests."""
-    people, panel = state.population, state.panel
+    population, panel = state.population, state.panel
     nearest = nearest_limit(state.run.budget, state.run.usage, now)
-    total = affordable(state.run.budget, state.run.usage, state.run.slots, repeated=True)
-    if nearest is None or state.docket.undecided or not panel.due(nearest[0], state.run.usage.evaluations, total):
+    total = affordable_evaluations(state.run.budget, state.run.usage, state.run.slots, repeated=True)
+    if nearest is None or state.confirmations.has_open or not panel.next_to_measure(nearest[0], state.run.usage.evaluations, total):
         return ()
-    members = [number for number in panel.members if people.tally(number) is not None]
+    members = [number for number in panel.members if population.tally(number) is not None]
     if not panel.members:
         size = panel_size(total)
-        able = [number for number in range(1, len(people.rows)) if people.tally(number) is not None] if size else []
-        able.sort(key=lambda number: (-people.posterior(number)[0], number))
+        able = [number for number in range(1, len(population.candidates)) if population.tally(number) is not None] if size else []
+        able.sort(key=lambda number: (-population.posterior(number)[0], number))
         members = [SEED, *able[: size - 1]] if len(able) >= size - 1 > 0 else []
     elif members:
         members += [number for number in _found(state) if number not in members][:GUESTS]
     order = generator(state.run.seed, "panel", state.run.tickets.next_ticket).permutation(len(members))
-    return tuple(_entry(state, members[i], people.rows[members[i]].next_index) for i in order)
+    return tuple(_entry(state, members[i], population.candidates[members[i]].next_seed_index) for i in order)
 
 
 def _found(state: ProblemState) -> list[int]:
     """Candidates whose vaults have found something, and whom these were compared with, in order."""
-    vaults = [vault for vault in state.docket.vaults if vault.effect is not None and vault.effect.effect > 0 and not vault.failed]
+    vaults = [
+        vault
+        for vault in state.confirmations.confirmations
+        if vault.effect is not None and vault.effect.effect > 0 and not vault.failed
+    ]
     both = dict.fromkeys(number for vault in vaults for number in (vault.candidate, vault.reference))
     return [number for number in both if state.population.tally(number) is not None]
 
 
-def vault_entries(state: ProblemState) -> tuple[Entry, ...]:
+def confirmation_entries(state: ProblemState) -> tuple[BlockEntry, ...]:
     """The next stretch of the vaults that are open, in drawn order: where in a block a run stands may matter."""
-    wanted = state.docket.wanted()
+    wanted = state.confirmations.next_runs()
     size = min(BLOCK, max(2, math.ceil(len(wanted) / state.run.slots)))
     entries = [_entry(state, one.candidate, 0, seed=one.seed) for one in wanted[:size]]
     order = generator(state.run.seed, "order", state.run.tickets.next_ticket).permutation(len(entries))
     return tuple(entries[i] for i in order)
 
 
-def _entry(state: ProblemState, number: int, index: int, *, seed: int | None = None) -> Entry:
+def _entry(state: ProblemState, number: int, index: int, *, seed: int | None = None) -> BlockEntry:
     """A run at the last stage from a fresh process."""
-    row, stage, frame = state.population.rows[number], state.contract.stages[-1], state.population.frame
-    return Entry(
+    row, stage, frame = state.population.candidates[number], state.contract.stages[-1], state.population.cpu_budget
+    return BlockEntry(
         candidate=row.id,
         stage=stage.name,
         seed=state.run.measurement_seed(row.id, "search", index) if seed is None else seed,
-        start=Start.COLD if stage.start is Start.WARM else stage.start,
+        start=StartMode.COLD if stage.start is StartMode.WARM else stage.start,
         cpu_limit_s=frame.kill_s if frame is not None and number != SEED else None,
     )

@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from archive import Entry, MeasureIssued, Measurement, Purpose, Status
+from archive import BlockEntry, MeasureIssued, Measurement, Purpose, Status
 from evolve.problem._contract import INCOMPLETE
 
 TRIES = 3  # of one measurement
@@ -31,7 +31,7 @@ _LESSON = 5  # programs given up
 class Doubt:
     """A measurement that erred ``tries`` times and is due again once there are ``after`` results."""
 
-    entry: Entry
+    entry: BlockEntry
     purpose: Purpose
     tries: int
     after: int
@@ -63,7 +63,7 @@ class Faults:
         return TRIES if self.recovered or len(self.unjudged) < _LESSON else TRIES - 1
 
     @property
-    def alarmed(self) -> bool:
+    def is_alarmed(self) -> bool:
         """Whether nothing but errors came of late: the seed program is to be looked at before anything else."""
         return self.in_row >= self.alarm
 
@@ -75,7 +75,7 @@ class Faults:
         """The next measurement to be made again; with ``early`` although other work was to come between."""
         return next((one for one in self.waiting if one.purpose in purposes and (early or one.after <= self.results)), None)
 
-    def issued(self, record: MeasureIssued) -> bool:
+    def on_issued(self, record: MeasureIssued) -> bool:
         """A block was handed out; returns whether it is one that is made again."""
         found = [one for one in self.waiting if (one.entry,) == record.entries and one.purpose is record.purpose]
         if not found:
@@ -84,7 +84,7 @@ class Faults:
         self.out.append(found[0])
         return True
 
-    def judged(self, number: int, entry: Entry, result: Measurement) -> None:
+    def on_measured(self, number: int, entry: BlockEntry, result: Measurement) -> None:
         """A measurement that says something of its program."""
         self.results += 1
         self.in_row, self.down_since, self.looks = 0, None, 0
@@ -95,7 +95,7 @@ class Faults:
             self.incomplete += 1
             self.lacking = self.lacking or result.reason.removeprefix(INCOMPLETE)
 
-    def failed(self, number: int, entry: Entry, purpose: Purpose, reason: str) -> bool:
+    def on_fault(self, number: int, entry: BlockEntry, purpose: Purpose, reason: str) -> bool:
         """The evaluator erred; returns whether it will be tried again."""
         self.results += 1
         self.errors += 1
@@ -110,11 +110,11 @@ class Faults:
         self.waiting.append(Doubt(entry, purpose, tries, self.results + (GAP if tries == self.tries - 1 else 0)))
         return True
 
-    def dropped(self, entry: Entry) -> None:
+    def on_dropped(self, entry: BlockEntry) -> None:
         """A measurement that was handed out again will not be made."""
         self._take(entry)
 
-    def looked(self, erred: bool, at: float, reason: str) -> str:
+    def on_probed(self, erred: bool, at: float, reason: str) -> str:
         """The seed program was looked at; why the run cannot go on ("" if it can)."""
         if not erred:
             self.in_row, self.down_since, self.looks = 0, None, 0
@@ -126,7 +126,7 @@ class Faults:
         down_s = at - self.down_since
         return f"the evaluator has failed for {down_s:.0f} s, on the seed program too: {reason}" if down_s >= OUTAGE_S else ""
 
-    def opened(self) -> list[int]:
+    def on_run_opened(self) -> list[int]:
         """A new driver: what waits is tried at once; returns the programs that were given up and get another chance."""
         self.waiting = [Doubt(one.entry, one.purpose, one.tries, 0) for one in self.waiting]
         self.in_row, self.down_since, self.looks, self.look_at = 0, None, 0, 0.0
@@ -136,7 +136,7 @@ class Faults:
         """Whether the evaluator can judge too few programs for a search: with 95 % confidence less than a quarter."""
         return n_settled >= LEAST and _lower(len(self.unjudged), n_settled) > SHARE
 
-    def _take(self, entry: Entry) -> Doubt | None:
+    def _take(self, entry: BlockEntry) -> Doubt | None:
         found = next((one for one in self.out if one.entry == entry), None)
         if found is not None:
             self.out.remove(found)

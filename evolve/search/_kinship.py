@@ -9,7 +9,7 @@ _MOST = 4096  # programs looked at
 
 def is_ancestor(state: ProblemState, elder: int, younger: int) -> bool:
     """Whether ``younger`` comes from ``elder``, by any of its parents; rows are numbered in the order in which they were made."""
-    rows, waiting, seen = state.population.rows, [younger], {younger}
+    rows, waiting, seen = state.population.candidates, [younger], {younger}
     while waiting and len(seen) < _MOST:
         for parent in rows[waiting.pop()].parents:
             if parent == elder:
@@ -27,7 +27,7 @@ def related(state: ProblemState, one: int, other: int) -> bool:
 
 def relation(state: ProblemState, first: int, second: int) -> str:
     """What the two parents of a crossover are to each other, in a sentence."""
-    rows = state.population.rows
+    rows = state.population.candidates
     elder, younger = min(first, second), max(first, second)
     if is_ancestor(state, elder, younger):
         names = ("The second", "the first") if elder == first else ("The first", "the second")

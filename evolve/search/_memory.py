@@ -30,7 +30,7 @@ _REPAIRABLE = frozenset({Status.INVALID, Status.CHECKS_FAILED, Status.CRASH, Sta
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Feedback:
     """What the newest measurement of a candidate said besides its score."""
 
     status: Status
@@ -61,7 +61,7 @@ class ChangeEffect:
 
 
 @dataclass(slots=True)
-class Count:
+class ArmStats:
     """Children of one arm: made, measured ok, better than their parent; the largest effect."""
 
     children: int = 0
@@ -82,21 +82,21 @@ class Memory:
     """Facts for prompts and people."""
 
     def __init__(self) -> None:
-        self.told: dict[int, Told] = {}  # oldest first
+        self.feedback: dict[int, Feedback] = {}  # oldest first
         self.summaries: dict[int, str] = {}  # oldest first
         self.ideas: dict[int, Idea] = {}  # oldest first; of those who said any
         self.children: dict[int, list[int]] = {}
         self.reasons: dict[str, str] = {}  # class of failure -> reason of the latest
-        self.broken: deque[int] = deque(maxlen=BROKEN)  # failed children of models and people that nobody repaired, newest last
-        self.counts: dict[str, Count] = {}  # by arm
-        self.gains: list[ChangeEffect] = []  # ascending
-        self.losses: list[ChangeEffect] = []  # ascending
+        self.repairable: deque[int] = deque(maxlen=BROKEN)  # failed children of models and people that nobody repaired, newest last
+        self.arm_stats: dict[str, ArmStats] = {}  # by arm
+        self.best_changes: list[ChangeEffect] = []  # ascending
+        self.worst_changes: list[ChangeEffect] = []  # ascending
         self.notes = ""
         self.failures: dict[str, tuple[int, str]] = {}  # as of the notes: class -> how many, the reason of the latest
         self.noted_at = 0
         self.remarks: list[Remark] = []  # the latest, the newest last
 
-    def made(self, number: int, candidate: Candidate, parents: tuple[int, ...]) -> None:
+    def on_candidate(self, number: int, candidate: Candidate, parents: tuple[int, ...]) -> None:
         """A child was made."""
         _keep(self.summaries, number, _line(candidate.summary))
         if candidate.hypothesis or candidate.expected:
@@ -105,18 +105,18 @@ class Memory:
             siblings = self.children.setdefault(parent, [])
             siblings.append(number)
             del siblings[:-CHILDREN]
-            if parent in self.broken:
-                self.broken.remove(parent)
+            if parent in self.repairable:
+                self.repairable.remove(parent)
 
-    def remarked(self, author: str, text: str) -> None:
+    def on_remark(self, author: str, text: str) -> None:
         """Somebody noted something."""
         self.remarks = [*self.remarks, Remark(author, text)][-REMARKS:]
 
-    def measured(self, number: int, result: Measurement) -> None:
+    def on_measured(self, number: int, result: Measurement) -> None:
         """A measurement ended."""
         if result.status is Status.EVALUATOR_ERROR:
             return
-        told = Told(
+        told = Feedback(
             result.status,
             _line(result.reason, 1000),
             result.feedback[:_FEEDBACK],
@@ -126,7 +126,7 @@ class Memory:
             result.cpu_s,
             result.memory_mib,
         )
-        _keep(self.told, number, told)
+        _keep(self.feedback, number, told)
         if result.status is not Status.OK:
             self.reasons[result.status] = _line(result.reason)
 

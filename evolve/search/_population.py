@@ -15,18 +15,18 @@ from itertools import combinations
 from archive import (
     Archive,
     AxisInfo,
+    BlockEntry,
     Candidate,
     Change,
-    Entry,
+    ElitePlaced,
     Measurement,
-    Placed,
-    Pooled,
+    PooledPosterior,
     Purpose,
-    Start,
+    RunningStats,
+    StartMode,
     Status,
-    Tally,
 )
-from evolve.budget._cpu_budget import SEED, CpuFrame
+from evolve.budget._cpu_budget import SEED, CpuBudget
 from evolve.problem._contract import Contract
 
 SEEDS_KEPT = 5  # runs of a candidate that later ones are compared with
@@ -34,7 +34,7 @@ _STALE = 0.05  # relative change of noise or prior after which the places of all
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeedFingerprint:
     """What one seed gave: enough to tell a candidate that ignores its seed."""
 
     seed: int
@@ -42,7 +42,7 @@ class Seen:
     output: str
     probe: str
 
-    def same(self, other: Seen) -> bool:
+    def matches(self, other: SeedFingerprint) -> bool:
         """Whether two different seeds gave the same: one answer to the same question, or equal outputs and equal scores."""
         if self.seed == other.seed:
             return False
@@ -52,9 +52,9 @@ class Seen:
 
 
 @dataclass(slots=True)
-class Row:
+class CandidateState:
     """One candidate.  ``stage`` is the highest stage with an ok measurement (-1: none); ``cold`` says that one of them did not come
-    from a warm start; ``gain`` was told to the bandit when ``settled``."""
+    from a warm start; ``gain`` was told to the bandit when ``credited``."""
 
     id: str
     code_hash: str
@@ -67,22 +67,22 @@ class Row:
     baseline: float | None = None
     status: Status | None = None
     stage: int = -1
-    cold: bool = False
-    settled: bool = False
-    bred: int = 0
-    pending: int = 0
-    next_index: int = 0
+    measured_cold: bool = False
+    credited: bool = False
+    n_children: int = 0
+    n_in_flight: int = 0
+    next_seed_index: int = 0
     cell: int = -1
     cost_s: float = 0.0
-    losses: int = 0
-    seeds: list[Seen] = field(default_factory=list)  # of a noisy problem: what its first runs gave
+    n_losses: int = 0
+    fingerprints: list[SeedFingerprint] = field(default_factory=list)  # of a noisy problem: what its first runs gave
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class PendingStage:
     """A measurement that is due."""
 
-    row: int
+    index: int
     stage: int
 
 
@@ -100,19 +100,21 @@ class Population:
         self.contract = contract
         self.sign = 1.0 if contract.maximize else -1.0
         self.archive = archive
-        self.rows: list[Row] = []
+        self.candidates: list[CandidateState] = []
         self.by_id: dict[str, int] = {}
         self.by_hash: dict[str, int] = {}
-        self.pooled = [Pooled(contract.noisy) for _ in contract.stages]
-        self.frame = CpuFrame() if contract.frame == "cpu_budget" else None
-        self.ready: deque[Ready] = deque()
-        self.warm_elites: list[int] = []  # newest last
+        self.pooled = [PooledPosterior(contract.noisy) for _ in contract.stages]
+        self.cpu_budget = CpuBudget() if contract.frame == "cpu_budget" else None
+        self.queue: deque[PendingStage] = deque()
+        self.unverified_elites: list[int] = []  # newest last
         self.leader: int | None = None
-        self.cold_best: int | None = None  # the best by posterior mean, when last measured, of those with a cold measurement
-        self.leader_at = 0  # candidates measured when the leader last changed
-        self.n_settled = 0
+        self.best_measured_cold: int | None = (
+            None  # the best by posterior mean, when last measured, of those with a cold measurement
+        )
+        self.leader_since = 0  # candidates measured when the leader last changed
+        self.n_credited = 0
         self.failures: dict[str, int] = {}
-        self._judged_with = (0.0, 0.0, 0.0)
+        self._placed_with = (0.0, 0.0, 0.0)
 
     @property
     def last_stage(self) -> int:
@@ -125,10 +127,10 @@ class Population:
 
     def add(self, candidate: Candidate, *, arm: int, ticket: int, tuner: int, baseline: float | None) -> int:
         """A new candidate; it is due for its first stage.  Returns its row number."""
-        number = len(self.rows)
+        number = len(self.candidates)
         parents = tuple(self.by_id[parent] for parent in candidate.parents)
-        self.rows.append(
-            Row(
+        self.candidates.append(
+            CandidateState(
                 id=candidate.id,
                 code_hash=candidate.code_hash,
                 parents=parents,
@@ -143,13 +145,13 @@ class Population:
         self.by_id[candidate.id] = number
         self.by_hash.setdefault(candidate.code_hash, number)
         for parent in parents:
-            self.rows[parent].bred += 1
-        self.ready.append(Ready(number, 0))
+            self.candidates[parent].n_children += 1
+        self.queue.append(PendingStage(number, 0))
         return number
 
     def score(self, number: int) -> float | None:
         """Posterior mean at the last stage, higher is better; None while there is none."""
-        row = self.rows[number]
+        row = self.candidates[number]
         return self.posterior(number)[0] if row.status is Status.OK and row.stage == self.last_stage else None
 
     def posterior(self, number: int) -> tuple[float, float]:
@@ -158,11 +160,11 @@ class Population:
         Raises:
             KeyError: it has no ok measurement there.
         """
-        return self.pooled[-1].posterior(self.rows[number].id)
+        return self.pooled[-1].posterior(self.candidates[number].id)
 
-    def shown(self, number: int) -> tuple[float, float]:
+    def posterior_as_measured(self, number: int) -> tuple[float, float]:
         """The same for people: what was measured where that counts as something else.  KeyError as for ``posterior``."""
-        return self.pooled[-1].shown(self.rows[number].id)
+        return self.pooled[-1].as_measured(self.candidates[number].id)
 
     @property
     def noise(self) -> float:
@@ -176,209 +178,218 @@ class Population:
 
     def noise_of(self, number: int) -> float:
         """The same for one candidate: its own variance where it scatters far more than the others."""
-        return self.pooled[-1].noise_of(self.rows[number].id)
+        return self.pooled[-1].noise_of(self.candidates[number].id)
 
-    def tally(self, number: int) -> Tally | None:
+    def tally(self, number: int) -> RunningStats | None:
         """All ok measurements of a candidate at the last stage, higher is better; None while it has none, or once it failed."""
-        row = self.rows[number]
-        return self.pooled[-1].tally(row.id) if row.status is Status.OK and row.stage == self.last_stage else None
+        row = self.candidates[number]
+        return self.pooled[-1].stats(row.id) if row.status is Status.OK and row.stage == self.last_stage else None
 
     def n_measured(self, number: int) -> int:
         """Ok measurements at the last stage."""
-        id_ = self.rows[number].id
-        return self.pooled[-1].tally(id_).n if id_ in self.pooled[-1] else 0
+        id_ = self.candidates[number].id
+        return self.pooled[-1].stats(id_).n if id_ in self.pooled[-1] else 0
 
-    def observe(self, number: int, result: Measurement, *, vault: bool = False) -> list[Placed]:
+    def add_measurement(self, number: int, result: Measurement, *, vault: bool = False) -> list[ElitePlaced]:
         """Take one measurement in, of a vault or not; returns what changed in the archive."""
-        row = self.rows[number]
+        row = self.candidates[number]
         row.cost_s += result.cpu_s + result.scorer_cpu_s
         if result.status is Status.EVALUATOR_ERROR:
             row.status = row.status or Status.EVALUATOR_ERROR
             return []
-        if self.frame is not None and result.cpu_s > 0 and result.stage == self.contract.stages[-1].name:
-            self.frame.add(number, result.cpu_s, vault=vault)
+        if self.cpu_budget is not None and result.cpu_s > 0 and result.stage == self.contract.stages[-1].name:
+            self.cpu_budget.add(number, result.cpu_s, vault=vault)
         if result.status is not Status.OK or result.score is None:
-            return self.fail(number, result.status)
-        return self._scored(number, result, result.score)
+            return self.mark_failed(number, result.status)
+        return self._add_score(number, result, result.score)
 
-    def fail(self, number: int, status: Status) -> list[Placed]:
+    def mark_failed(self, number: int, status: Status) -> list[ElitePlaced]:
         """The candidate failed, or was retracted: it leaves the archive and the next best of its cell takes the place."""
-        row = self.rows[number]
+        row = self.candidates[number]
         if row.status not in (None, Status.OK, Status.EVALUATOR_ERROR):
             return []
         row.status = status
-        if number == self.cold_best:
-            able = (one for one, row in enumerate(self.rows) if row.cold and self.score(one) is not None)
-            self.cold_best = max(able, key=lambda one: (self.posterior(one)[0], -one), default=None)
+        if number == self.best_measured_cold:
+            able = (one for one, row in enumerate(self.candidates) if row.measured_cold and self.score(one) is not None)
+            self.best_measured_cold = max(able, key=lambda one: (self.posterior(one)[0], -one), default=None)
         self.failures[status] = self.failures.get(status, 0) + 1
-        placed = self._placed(self.archive.retract(number).changes)
+        placed = self._placement_records(self.archive.retract(number).changes)
         if number == self.leader:
-            self._elect()
+            self._elect_leader()
         return placed
 
-    def succeed(self, number: int, parent: int) -> list[Placed]:
+    def replace_parent(self, number: int, parent: int) -> list[ElitePlaced]:
         """A program that is as good as its parent and shorter takes the parent's place in the archive, where both stand in one
         cell.  The seed program keeps its own."""
-        cell = self.rows[number].cell
-        if parent == SEED or number in self.archive.cells or parent not in self.archive.cells or self.rows[parent].cell != cell:
+        cell = self.candidates[number].cell
+        if (
+            parent == SEED
+            or number in self.archive.cells
+            or parent not in self.archive.cells
+            or self.candidates[parent].cell != cell
+        ):
             return []
-        placed = self._placed(self.archive.retract(parent).changes)
-        placed += self._placed(self.archive.put(number, cell, *self.posterior(number)).changes)
+        placed = self._placement_records(self.archive.retract(parent).changes)
+        placed += self._placement_records(self.archive.add_or_update(number, cell, *self.posterior(number)).changes)
         if parent == self.leader:
-            self._elect()
+            self._elect_leader()
         return placed
 
     def descendants(self, number: int) -> list[int]:
         """Everything that came of a candidate, oldest first."""
         found = {number}
-        for child in range(number + 1, len(self.rows)):
-            if not found.isdisjoint(self.rows[child].parents):
+        for child in range(number + 1, len(self.candidates)):
+            if not found.isdisjoint(self.candidates[child].parents):
                 found.add(child)
         return sorted(found - {number})
 
     @property
     def seed_failed(self) -> bool:
         """Whether a measurement of the seed program failed: then there is nothing to search from."""
-        return bool(self.rows) and self.rows[SEED].status not in (None, Status.OK, Status.EVALUATOR_ERROR)
+        return bool(self.candidates) and self.candidates[SEED].status not in (None, Status.OK, Status.EVALUATOR_ERROR)
 
-    def started(self, purpose: Purpose, entries: Sequence[Entry]) -> None:
+    def on_block_issued(self, purpose: Purpose, entries: Sequence[BlockEntry]) -> None:
         """A block was handed out: what it measures is no longer due."""
         names = [stage.name for stage in self.contract.stages]
         taken = {(self.by_id[entry.candidate], names.index(entry.stage)) for entry in entries}
-        if any((due.row, due.stage) in taken for due in self.ready):
-            self.ready = deque(due for due in self.ready if (due.row, due.stage) not in taken)
-        while purpose is Purpose.RECHECK and self.warm_elites and not self._wants_recheck(self.warm_elites[-1]):
-            self.warm_elites.pop()
+        if any((due.index, due.stage) in taken for due in self.queue):
+            self.queue = deque(due for due in self.queue if (due.index, due.stage) not in taken)
+        while purpose is Purpose.RECHECK and self.unverified_elites and not self._wants_recheck(self.unverified_elites[-1]):
+            self.unverified_elites.pop()
 
     def _wants_recheck(self, number: int) -> bool:
-        return not self.rows[number].cold and number in self.archive.cells
+        return not self.candidates[number].measured_cold and number in self.archive.cells
 
-    def best_cold(self) -> int | None:
+    def best_verified(self) -> int | None:
         """The leader, if it was measured in a fresh process; else the best that was, in the archive or pushed out of it by a
         warm result that nobody has measured again."""
-        if self.leader is None or self.rows[self.leader].cold:
+        if self.leader is None or self.candidates[self.leader].measured_cold:
             return self.leader
-        return SEED if self.cold_best is None else self.cold_best
+        return SEED if self.best_measured_cold is None else self.best_measured_cold
 
-    def ignores_its_seed(self, number: int, result: Measurement) -> bool:
+    def is_seed_insensitive(self, number: int, result: Measurement) -> bool:
         """Whether a result equals that of another seed, although the seed program's results all differ."""
         if not self.contract.noisy or result.score is None or number == SEED:
             return False
         if result.stage != self.contract.stages[-1].name:
             return False
-        return seed_insensitive(self.rows[SEED].seeds, self.rows[number].seeds, seen(result, result.score))
+        return seed_insensitive(
+            self.candidates[SEED].fingerprints, self.candidates[number].fingerprints, fingerprint(result, result.score)
+        )
 
     def over_budget(self, number: int, result: Measurement, *, vault: bool) -> str:
         """Why, with this result, the candidate's CPU exceeds what the frame allows ("" if it does not, as far as is known)."""
-        if self.frame is None or result.score is None or result.stage != self.contract.stages[-1].name:
+        if self.cpu_budget is None or result.score is None or result.stage != self.contract.stages[-1].name:
             return ""
-        return self.frame.excess_with(number, result.cpu_s, vault=vault)
+        return self.cpu_budget.excess_with(number, result.cpu_s, vault=vault)
 
-    def _scored(self, number: int, result: Measurement, score: float) -> list[Placed]:
-        row = self.rows[number]
+    def _add_score(self, number: int, result: Measurement, score: float) -> list[ElitePlaced]:
+        row = self.candidates[number]
         stage = next(i for i, stage in enumerate(self.contract.stages) if stage.name == result.stage)
         if row.status not in (None, Status.OK, Status.EVALUATOR_ERROR):
             return []
         row.status = Status.OK
-        row.cold = row.cold or result.start is not Start.WARM
+        row.measured_cold = row.measured_cold or result.start is not StartMode.WARM
         self.pooled[stage].add(row.id, self.sign * score)
-        if self.contract.noisy and stage == self.last_stage and len(row.seeds) < SEEDS_KEPT:
-            row.seeds.append(seen(result, score))
+        if self.contract.noisy and stage == self.last_stage and len(row.fingerprints) < SEEDS_KEPT:
+            row.fingerprints.append(fingerprint(result, score))
         if stage > row.stage:
             row.stage = stage
             row.descriptors = {**row.descriptors, **result.descriptors}
         if stage < self.last_stage:
             bar = self.contract.stages[stage].pass_score
             if stage == row.stage and (bar is None or self.sign * score >= self.sign * bar):
-                self.ready.append(Ready(number, stage + 1))
+                self.queue.append(PendingStage(number, stage + 1))
             return []
-        return self._judge(number) + self._refresh()
+        return self._place(number) + self._replace_all()
 
-    def _judge(self, number: int) -> list[Placed]:
-        row = self.rows[number]
+    def _place(self, number: int) -> list[ElitePlaced]:
+        row = self.candidates[number]
         mean, sd = self.posterior(number)
-        if row.cold and (self.cold_best is None or mean > self.posterior(self.cold_best)[0]):
-            self.cold_best = number
+        if row.measured_cold and (self.best_measured_cold is None or mean > self.posterior(self.best_measured_cold)[0]):
+            self.best_measured_cold = number
         if row.cell < 0:
             low = {axis.name: axis.low for axis in self.contract.axes}  # where an evaluator that does not say puts it
             row.descriptors = {**low, **row.descriptors}
             row.cell = self.archive.cell_of(row.descriptors)
         entered = number not in self.archive.cells
-        placed = self._placed(self.archive.put(number, row.cell, mean, sd).changes)
-        if entered and number in self.archive.cells and not row.cold:
-            self.warm_elites.append(number)
-        self._follow(number)
+        placed = self._placement_records(self.archive.add_or_update(number, row.cell, mean, sd).changes)
+        if entered and number in self.archive.cells and not row.measured_cold:
+            self.unverified_elites.append(number)
+        self._update_leader(number)
         return placed
 
-    def _refresh(self) -> list[Placed]:
+    def _replace_all(self) -> list[ElitePlaced]:
         """Judge every elite again once noise or prior have moved: their worths were computed with other numbers."""
         pooled = self.pooled[-1]
         if not self.contract.noisy or pooled.prior is None:
             return []
         now = (pooled.noise, *pooled.prior)
-        before = self._judged_with
+        before = self._placed_with
         scale = math.sqrt(now[0] + now[2]) or 1.0
         moved = abs(now[1] - before[1]) / scale > _STALE or any(
             abs(now[i] - before[i]) > _STALE * max(now[i], before[i]) for i in (0, 2)
         )
         if not moved:
             return []
-        self._judged_with = now
-        placed: list[Placed] = []
+        self._placed_with = now
+        placed: list[ElitePlaced] = []
         for number in list(self.elites):
-            placed += self._placed(self.archive.put(number, self.rows[number].cell, *self.posterior(number)).changes)
-        self._elect()
+            placed += self._placement_records(
+                self.archive.add_or_update(number, self.candidates[number].cell, *self.posterior(number)).changes
+            )
+        self._elect_leader()
         return placed
 
-    def _follow(self, number: int) -> None:
-        worth = self.archive.cells.worth
+    def _update_leader(self, number: int) -> None:
+        worth = self.archive.cells.value
         if number == self.leader:
-            self._elect()
+            self._elect_leader()
         elif number in self.archive.cells and (self.leader is None or worth(number) > worth(self.leader)):
-            self.leader, self.leader_at = number, self.n_settled
+            self.leader, self.leader_since = number, self.n_credited
 
-    def _elect(self) -> None:
-        worth = self.archive.cells.worth
+    def _elect_leader(self) -> None:
+        worth = self.archive.cells.value
         best = max(self.elites, key=lambda number: (worth(number), number == self.leader, -number), default=None)
         if best != self.leader:
-            self.leader, self.leader_at = best, self.n_settled
+            self.leader, self.leader_since = best, self.n_credited
 
-    def _placed(self, changes: tuple[Change, ...]) -> list[Placed]:
-        return [self.placed(change.cell, change.rank, change.key) for change in changes]
+    def _placement_records(self, changes: tuple[Change, ...]) -> list[ElitePlaced]:
+        return [self.placement_record(change.cell, change.slot, change.key) for change in changes]
 
-    def rebin(self, axes: Sequence[AxisInfo]) -> list[Placed]:
+    def rebin(self, axes: Sequence[AxisInfo]) -> list[ElitePlaced]:
         """Judge every candidate again on other axes; the descriptor space counts up."""
         before = {(cell, rank) for cell, rank, _ in self.archive.cells.items()}
-        self.archive = self.archive.rebin(axes, lambda number: self.rows[number].descriptors)
+        self.archive = self.archive.rebin(axes, lambda number: self.candidates[number].descriptors)
         for number, cell in self.archive.cells.placed_cells():
-            self.rows[number].cell = cell
+            self.candidates[number].cell = cell
         now = {(cell, rank): key for cell, rank, key in self.archive.cells.items()}
-        self._elect()
-        return [self.placed(*place, now.get(place)) for place in sorted(before | now.keys())]
+        self._elect_leader()
+        return [self.placement_record(*place, now.get(place)) for place in sorted(before | now.keys())]
 
-    def placed(self, cell: int, rank: int, number: int | None) -> Placed:
+    def placement_record(self, cell: int, rank: int, number: int | None) -> ElitePlaced:
         """The record for readers: who stands at a place now."""
-        place = Placed(problem=self.problem, island=0, space=self.archive.space, cell=cell, rank=rank, candidate="")
+        place = ElitePlaced(problem=self.problem, island=0, space=self.archive.space, cell=cell, rank=rank, candidate="")
         if number is None:
             return place
-        mean, sd = self.shown(number)
-        return replace(place, candidate=self.rows[number].id, mean=self.sign * mean, sd=sd)
+        mean, sd = self.posterior_as_measured(number)
+        return replace(place, candidate=self.candidates[number].id, mean=self.sign * mean, sd=sd)
 
 
-def seen(result: Measurement, score: float) -> Seen:
+def fingerprint(result: Measurement, score: float) -> SeedFingerprint:
     """What a measurement with this score shows of its seed."""
-    return Seen(result.seed, score, result.output_hash, result.probe_hash)
+    return SeedFingerprint(result.seed, score, result.output_hash, result.probe_hash)
 
 
-def seed_insensitive(seed_program: Sequence[Seen], before: Sequence[Seen], now: Seen) -> bool:
+def seed_insensitive(seed_program: Sequence[SeedFingerprint], before: Sequence[SeedFingerprint], now: SeedFingerprint) -> bool:
     """Whether a run gave the same as one before it with another seed, although the seed program's runs (two or more) all differ."""
-    if len(seed_program) < 2 or any(a.same(b) for a, b in combinations(seed_program, 2)):
+    if len(seed_program) < 2 or any(a.matches(b) for a, b in combinations(seed_program, 2)):
         return False
-    return any(now.same(one) for one in before)
+    return any(now.matches(one) for one in before)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CandidateScore:
     """A candidate's standing, in the problem's own sign."""
 
     id: str
@@ -388,12 +399,12 @@ class Standing:
     cold: bool
 
 
-def standing(population: Population, number: int) -> Standing:
+def score_of(population: Population, number: int) -> CandidateScore:
     """How a measured candidate stands.
 
     Raises:
         KeyError: it has no ok measurement at the last stage.
     """
-    mean, sd = population.shown(number)
-    row = population.rows[number]
-    return Standing(row.id, population.sign * mean, sd, population.n_measured(number), row.cold)
+    mean, sd = population.posterior_as_measured(number)
+    row = population.candidates[number]
+    return CandidateScore(row.id, population.sign * mean, sd, population.n_measured(number), row.measured_cold)

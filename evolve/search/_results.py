@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from archive import Placed, ProposalStatus, Proposed, ProposeIssued, Status, difference
-from evolve.confirm import BAR_CHAMPION, Runs, log_e_not_worse, shrunk_variance
-from evolve.search._arms import seconds_of
+from archive import ElitePlaced, ProposalStatus, Proposed, ProposeIssued, Status, difference
+from evolve.confirm import E_CHAMPION, SampleStats, log_e_not_worse, shrunk_variance
+from evolve.search._arms import usd_to_seconds
 from evolve.search._faults import CHANCES
 from evolve.search._notes import remember
-from evolve.search._policies import SEED, SEED_ARM, policy_of
-from evolve.search._population import Ready
+from evolve.search._policies import NO_ARM, SEED, policy_of
+from evolve.search._population import PendingStage
 from evolve.search._state import ProblemState
 
 _MAX_REASONS, _MAX_REASON_CHARS = 8, 160
-_SIMPLER = 1e-300  # the least gain: what is as good and shorter is worth something
+_TINY_GAIN = 1e-300  # the least gain: what is as good and shorter is worth something
 
 
-def gated(state: ProblemState, record: Proposed) -> Proposed:
+def deduplicated(state: ProblemState, record: Proposed) -> Proposed:
     """The record of a child as the gates leave it: a known program becomes a duplicate; one too like a known one is invalid."""
-    candidate, rows = record.candidate, state.population.rows
+    candidate, rows = record.candidate, state.population.candidates
     if candidate is None:
         return record
     known = state.population.by_hash.get(candidate.code_hash)
@@ -39,54 +39,54 @@ def gated(state: ProblemState, record: Proposed) -> Proposed:
 
 def on_issued(state: ProblemState, record: ProposeIssued) -> None:
     """A propose ticket was handed out."""
-    new = state.run.tickets.issued(record)
+    new = state.run.tickets.on_issued(record)
     if new and record.sample is None and state.tunes(record.arm):
-        state.tuning.opening = True
+        state.tuner_session.opening = True
     if new:
-        policy_of(state).issued(state, record)
+        policy_of(state).on_issued(state, record)
 
 
 def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
     """A propose ticket ended at this Unix time; or a program came without one: the seed, or one that was told."""
     ticket = record.attempt.ticket
     _ask_again(state, record)
-    if state.run.tickets.waits_for_proposal(record.attempt) is None:
+    if state.run.tickets.open_proposal(record.attempt) is None:
         if record.candidate is not None and record.candidate.id not in state.population.by_id:  # the seed, or a told child
-            number = state.population.add(record.candidate, arm=SEED_ARM, ticket=ticket, tuner=-1, baseline=None)
-            state.memory.made(number, record.candidate, state.population.rows[number].parents)
+            number = state.population.add(record.candidate, arm=NO_ARM, ticket=ticket, tuner=-1, baseline=None)
+            state.memory.on_candidate(number, record.candidate, state.population.candidates[number].parents)
             state.run.usage.candidates += number != SEED
             state.run.tickets.next_ticket = max(state.run.tickets.next_ticket, ticket + 1)
         return
-    issued = state.run.tickets.ended(ticket)
+    issued = state.run.tickets.on_proposed(ticket)
     _count_fruitless(state.fruitless, record)
     external = issued.expires_at is not None
-    arm, sample = SEED_ARM if external else state.bandit.arms.index(issued.arm), issued.sample
+    arm, sample = NO_ARM if external else state.bandit.arms.index(issued.arm), issued.sample
     if issued.arm.model:
-        state.run.model_limits.proposed(record, issued.arm.model, at, state.run.tickets.next_ticket)
+        state.run.model_limits.on_proposed(record, issued.arm.model, at, state.run.tickets.next_ticket)
     if record.similarity is not None:
-        state.novelty.saw(record.similarity)
-    cost_s = record.cpu_s + seconds_of(state, record.usd)
+        state.novelty.record_similarity(record.similarity)
+    cost_s = record.cpu_s + usd_to_seconds(state, record.usd)
     if record.candidate is not None:
         tuner = sample.tuner if sample is not None else -1
         number = state.population.add(record.candidate, arm=arm, ticket=ticket, tuner=tuner, baseline=issued.baseline)
-        state.population.rows[number].cost_s += cost_s
-        state.memory.made(number, record.candidate, state.population.rows[number].parents)
+        state.population.candidates[number].cost_s += cost_s
+        state.memory.on_candidate(number, record.candidate, state.population.candidates[number].parents)
         if record.candidate.sketch:
             state.novelty.add(number, record.candidate.sketch)
         state.run.usage.candidates += 1
         if sample is not None:
-            state.tuning.sampled(number, sample)
+            state.tuner_session.on_sampled(number, sample)
         return
     if not external and record.status is not ProposalStatus.LOST and not state.tunes(issued.arm):
         state.bandit.learn(arm, None, cost_s)
     if record.status is ProposalStatus.TUNER:
-        state.tuning.opened(ticket, state.population.by_id[issued.parents[0]], record.literals, state.population)
+        state.tuner_session.on_opened(ticket, state.population.by_id[issued.parents[0]], record.literals, state.population)
     elif sample is None and state.tunes(issued.arm):
-        state.tuning.refused(state.population.by_id[issued.parents[0]])
+        state.tuner_session.on_refused(state.population.by_id[issued.parents[0]])
     elif sample is not None:
         twin = state.population.by_id.get(record.duplicate_of)
-        settled = twin is None or state.population.rows[twin].settled
-        state.tuning.duplicate(sample, twin, state.population.score(twin) if twin is not None else None, settled=settled)
+        settled = twin is None or state.population.candidates[twin].credited
+        state.tuner_session.on_duplicate(sample, twin, state.population.score(twin) if twin is not None else None, settled=settled)
 
 
 def _ask_again(state: ProblemState, record: Proposed) -> None:
@@ -95,7 +95,7 @@ def _ask_again(state: ProblemState, record: Proposed) -> None:
     number = state.population.by_id.get(record.duplicate_of)
     if number is None:
         return
-    issued = state.run.tickets.waits_for_proposal(record.attempt)
+    issued = state.run.tickets.open_proposal(record.attempt)
     if issued is None or issued.expires_at is not None or state.faults.erred.get(number, 0) < CHANCES:
         revive(state, number)
 
@@ -119,35 +119,35 @@ def unjudged_twin(state: ProblemState, code_hash: str) -> int | None:
 
 
 def _is_unjudged(state: ProblemState, number: int) -> bool:
-    row = state.population.rows[number]
-    return row.settled and row.status is Status.EVALUATOR_ERROR and not row.pending
+    row = state.population.candidates[number]
+    return row.credited and row.status is Status.EVALUATOR_ERROR and not row.n_in_flight
 
 
 def revive(state: ProblemState, number: int) -> None:
     """A program that the evaluator could not judge is due again, as if nobody had measured it."""
     if not _is_unjudged(state, number):
         return
-    row = state.population.rows[number]
-    row.status, row.settled = None, False
-    state.population.n_settled -= 1
+    row = state.population.candidates[number]
+    row.status, row.credited = None, False
+    state.population.n_credited -= 1
     state.faults.unjudged.pop(number, None)
     if number != SEED:
-        state.population.ready.append(Ready(number, row.stage + 1))
+        state.population.queue.append(PendingStage(number, row.stage + 1))
 
 
-def settle(state: ProblemState, number: int) -> list[Placed]:
+def assign_credit(state: ProblemState, number: int) -> list[ElitePlaced]:
     """Tell the bandit, the tuner, the memory and the incumbent once it is known what became of a child.
 
     Returns what changed in the archive: a simplification that is no worse takes the place of what it simplifies.
     """
-    row = state.population.rows[number]
+    row = state.population.candidates[number]
     score = state.population.score(number)
-    going_on = score is None and (any(due.row == number for due in state.population.ready) or state.faults.waits_for(row.id))
-    if row.settled or row.status is None or going_on:
+    going_on = score is None and (any(due.index == number for due in state.population.queue) or state.faults.waits_for(row.id))
+    if row.credited or row.status is None or going_on:
         return []
-    row.settled = True
-    state.population.n_settled += 1
-    placed: list[Placed] = []
+    row.credited = True
+    state.population.n_credited += 1
+    placed: list[ElitePlaced] = []
     maker = state.maker(number)
     if maker is not None and not maker.tunes:
         baseline = row.baseline if row.baseline is not None else score
@@ -156,27 +156,29 @@ def settle(state: ProblemState, number: int) -> list[Placed]:
             parent = row.parents[0]
             before = state.population.score(parent)
             if before is not None and score >= before:
-                gain = max(difference(score, before), _SIMPLER)
-                placed = state.population.succeed(number, parent)
+                gain = max(difference(score, before), _TINY_GAIN)
+                placed = state.population.replace_parent(number, parent)
         state.bandit.learn(row.arm, gain, row.cost_s)
-    state.tuning.settled(number, score)
-    policy_of(state).settled(state, number, score)
+    state.tuner_session.on_credited(number, score)
+    policy_of(state).on_credited(state, number, score)
     remember(state, number, score)
     return placed
 
 
-def simplified(state: ProblemState, number: int) -> list[Placed]:
+def try_replace_parent(state: ProblemState, number: int) -> list[ElitePlaced]:
     """On a noisy problem a simplification takes its parent's place once its runs have shown that it is not worse."""
-    people = state.population
-    row, noise = people.rows[number], people.noise
+    population = state.population
+    row, noise = population.candidates[number], population.noise
     maker = state.maker(number)
     if maker is None or not maker.replaces or not state.contract.noisy:
         return []
-    mine, before = people.tally(number), people.tally(row.parents[0])
+    mine, before = population.tally(number), population.tally(row.parents[0])
     if mine is None or before is None or noise <= 0.0:
         return []
     both = ((number, mine), (row.parents[0], before))
-    ours, theirs = (Runs(tally.n, tally.mean, shrunk_variance(tally.n, tally.m2, people.noise_of(who))) for who, tally in both)
-    if log_e_not_worse(ours, theirs, math.sqrt(noise)) < math.log(BAR_CHAMPION):
+    ours, theirs = (
+        SampleStats(tally.n, tally.mean, shrunk_variance(tally.n, tally.m2, population.noise_of(who))) for who, tally in both
+    )
+    if log_e_not_worse(ours, theirs, math.sqrt(noise)) < math.log(E_CHAMPION):
         return []
-    return people.succeed(number, row.parents[0])
+    return population.replace_parent(number, row.parents[0])

@@ -17,32 +17,32 @@ from archive import (
     BudgetSet,
     CallReserved,
     CallSettled,
-    Champion,
+    ChampionChanged,
     Claim,
-    Closed,
+    ConfirmationOpened,
+    ElitePlaced,
     Event,
     LateResult,
+    LogEntry,
     Measured,
     MeasureIssued,
     Measurement,
     Note,
-    Opened,
-    Placed,
     Proposed,
     ProposeIssued,
     Purpose,
     Rebinned,
     Record,
-    Requested,
+    RequestHandled,
     Retraction,
+    RunClosed,
     RunCreated,
-    Stamped,
+    RunOpened,
     Status,
-    StopAsked,
-    VaultOpened,
+    StopRequested,
 )  # fmt: skip
 from evolve._rng import generator
-from evolve.budget._model_limits import Accounts
+from evolve.budget._model_limits import ModelLimits
 from evolve.config._schema import LlmConfig, RunConfig, SearchConfig, StopConfig
 from evolve.problem._contract import Budget, Contract, Problem
 from evolve.search import _blocks as blocks
@@ -50,15 +50,15 @@ from evolve.search import _claims as confirming
 from evolve.search import _results as offspring
 from evolve.search import _stopping as ends
 from evolve.search._arms import arms_of
-from evolve.search._claims import Entropy
-from evolve.search._crosscheck import cross_checked
+from evolve.search._claims import FreshSeeds
+from evolve.search._crosscheck import apply_cross_checks
 from evolve.search._parts import Parts
-from evolve.search._policies import POLICIES, SEED, Draft, policy_of
-from evolve.search._schedule import Due
+from evolve.search._policies import POLICIES, SEED, PlannedProposal, policy_of
+from evolve.search._schedule import PlannedBlock
 from evolve.search._state import Phase, ProblemState, RunState, StopReason, problem_state
-from evolve.search._tickets import Made
+from evolve.search._tickets import ProposalResult
 
-_WORK = (MeasureIssued, Measured, BlockClosed, CallSettled, Closed)  # what only a driver writes: until then its time counts
+_WORK = (MeasureIssued, Measured, BlockClosed, CallSettled, RunClosed)  # what only a driver writes: until then its time counts
 
 
 class Search:
@@ -87,10 +87,10 @@ class Search:
         parts: Parts,
         llm: LlmConfig | None = None,
     ) -> None:
-        self.run = RunState(config, stop, llm or LlmConfig(), budget, seed, Accounts(budget))
+        self.run = RunState(config, stop, llm or LlmConfig(), budget, seed, ModelLimits(budget))
         self.source = parts.source
-        arms, titled = arms_of(config, self.run.llm, parts.operators), POLICIES[config.policy].titled
-        self.problems = {problem: problem_state(self.run, contract, problem, arms, parts, titled=titled)}
+        arms, keeps = arms_of(config, self.run.llm, parts.operators), POLICIES[config.policy].keeps_champion
+        self.problems = {problem: problem_state(self.run, contract, problem, arms, parts, keeps_champion=keeps)}
 
     @classmethod
     def of(cls, config: RunConfig, problem: Problem, parts: Parts) -> Search:
@@ -118,7 +118,7 @@ class Search:
 
     # ---------------------------------------------------------------------------------------------- deciding
 
-    def ask(self, now: float, *, room: int, entropy: Entropy, measure_only: bool = False) -> Record | None:
+    def ask(self, now: float, *, room: int, entropy: FreshSeeds, measure_only: bool = False) -> Record | None:
         """The next thing to do or to record, or None.
 
         Args:
@@ -130,45 +130,49 @@ class Search:
         state, tickets = self.state, self.run.tickets
         if self.run.end.ends:
             return None
-        if lost := tickets.lost(now):
+        if lost := tickets.expired(now):
             return lost
-        if tickets.again:
+        if tickets.to_reissue:
             again = tickets.reissue()
             return again if room > 0 or isinstance(again, ProposeIssued) else None
-        if not state.population.rows:
+        if not state.population.candidates:
             return None
-        over = ends.over(state, now)
+        over = ends.search_is_over(state, now)
         opening = None if measure_only else entropy
-        if decision := confirming.decision(state, now, over, opening) or ends.noise_found(state):
+        if decision := confirming.next_record(state, now, over, opening) or ends.noise_found(state):
             return decision
         if room > 0:
-            due = ends.due(state, now, over, measure_only=measure_only)
+            due = ends.planned_block(state, now, over, measure_only=measure_only)
             if due is not None:
                 return self._block(state, due)
         return None if over or measure_only else self._propose(state, now)
 
     def done(self, now: float, *, measure_only: bool = False) -> str:
         """Why nothing more will be asked for ("" while something will, or is under way)."""
-        return ends.done(self.state, now, measure_only=measure_only)
+        return ends.run_is_over(self.state, now, measure_only=measure_only)
 
-    def _block(self, state: ProblemState, due: Due) -> MeasureIssued:
+    def _block(self, state: ProblemState, due: PlannedBlock) -> MeasureIssued:
         return MeasureIssued(
-            attempt=self.run.tickets.fresh(), problem=state.problem, purpose=due.purpose, entries=due.entries, needs=due.needs
+            attempt=self.run.tickets.next_attempt(),
+            problem=state.problem,
+            purpose=due.purpose,
+            entries=due.entries,
+            needs=due.needs,
         )
 
     def _propose(self, state: ProblemState, now: float) -> ProposeIssued | None:
         tickets, population = self.run.tickets, state.population
-        waiting = len(population.ready) + tickets.waiting()
-        known = population.rows[SEED].stage >= population.last_stage
+        waiting = len(population.queue) + tickets.n_local_proposals()
+        known = population.candidates[SEED].stage >= population.last_stage
         if not known or waiting >= 2 * self.run.slots * state.contract.stages[0].block:
             return None
-        draft = policy_of(state).draft(state, generator(self.run.seed, "propose", tickets.next_ticket), now)
+        draft = policy_of(state).plan(state, generator(self.run.seed, "propose", tickets.next_ticket), now)
         return None if draft is None else self._proposal(state, draft)
 
-    def _proposal(self, state: ProblemState, draft: Draft) -> ProposeIssued:
-        rows = state.population.rows
+    def _proposal(self, state: ProblemState, draft: PlannedProposal) -> ProposeIssued:
+        rows = state.population.candidates
         return ProposeIssued(
-            attempt=self.run.tickets.fresh(),
+            attempt=self.run.tickets.next_attempt(),
             problem=state.problem,
             arm=state.bandit.arms[draft.arm],
             parents=tuple(rows[number].id for number in draft.parents),
@@ -180,9 +184,9 @@ class Search:
 
     # ---------------------------------------------------------------------------------------------- accepting
 
-    def accept_proposal(self, made: Made) -> Proposed | LateResult:
+    def accept_proposal(self, made: ProposalResult) -> Proposed | LateResult:
         """The record of a propose ticket's end, after the gates."""
-        issued = self.run.tickets.waits_for_proposal(made.attempt)
+        issued = self.run.tickets.open_proposal(made.attempt)
         if issued is None:
             return LateResult(made.attempt, self.state.problem, "proposal")
         state = self._state_of(issued)
@@ -197,15 +201,15 @@ class Search:
             usd=made.usd,
             outcome=made.outcome,
         )
-        return offspring.gated(state, record)
+        return offspring.deduplicated(state, record)
 
     def accept_entry(self, attempt: Attempt, index: int, result: Measurement) -> Measured | LateResult:
         """The record of a measurement; one that no open attempt waits for is only logged."""
-        block = self.run.tickets.waits_for_block(attempt)
-        if block is None or index in block.done or any(held.index == index for held in block.held):
+        block = self.run.tickets.open_block(attempt)
+        if block is None or index in block.done or any(held.index == index for held in block.uncalibrated):
             return LateResult(attempt, self.state.problem, f"measurement {index}: {result.status}")
         state, purpose = self._state_of(block.issued), block.issued.purpose
-        checked = cross_checked(state.population, state.steadiness, result, purpose)
+        checked = apply_cross_checks(state.population, state.steadiness, result, purpose)
         return Measured(attempt, state.problem, index, purpose, checked)
 
     def accept_block(
@@ -213,7 +217,7 @@ class Search:
     ) -> tuple[Record, ...]:
         """The records of a block's end.  A program with which graders were lost twice is one that the evaluator cannot judge: what
         ended them is not known, and candidates cannot reach them."""
-        block = self.run.tickets.waits_for_block(attempt)
+        block = self.run.tickets.open_block(attempt)
         if block is None:
             return (LateResult(attempt, self.state.problem, f"block: {status}"),)
         state = self._state_of(block.issued)
@@ -224,7 +228,7 @@ class Search:
             return (closed,)
         entry = block.issued.entries[lost]
         number = state.population.by_id[entry.candidate]
-        if number == SEED or state.population.rows[number].losses == 0:
+        if number == SEED or state.population.candidates[number].n_losses == 0:
             return (closed,)
         why = f"its grader was lost twice: {reason}"
         unjudged = Measurement(entry.candidate, entry.stage, entry.seed, Status.EVALUATOR_ERROR, reason=why)
@@ -232,15 +236,15 @@ class Search:
 
     # ---------------------------------------------------------------------------------------------- applying
 
-    def apply(self, stamped: Stamped) -> list[Placed]:
+    def apply(self, stamped: LogEntry) -> list[ElitePlaced]:
         """Take one record in, in its order; returns what changed in the archive, to be written for readers."""
         record, run = stamped.record, self.run
         if isinstance(record, _WORK):
             run.usage.last_at = stamped.at
-        if isinstance(record, BudgetSet | StopAsked | Retraction | Note | Requested) and record.request:
+        if isinstance(record, BudgetSet | StopRequested | Retraction | Note | RequestHandled) and record.request:
             run.handled_requests.add(record.request)
         match record:
-            case Opened():
+            case RunOpened():
                 self._opened(record, stamped.at)
             case RunCreated():
                 run.seed, run.secret = record.seed, record.secret
@@ -249,10 +253,10 @@ class Search:
                 run.model_limits.apply(record, stamped.at, left_s)
             case BudgetSet():
                 self._new_budget(record)
-            case StopAsked():
+            case StopRequested():
                 if run.end.phase is not Phase.FAILED:
                     run.end = StopReason(Phase.STOPPING, record.reason, record.reason)
-            case Closed():
+            case RunClosed():
                 if not run.end.ends:
                     phase = Phase.PAUSED if record.reason == ends.PAUSED else Phase.CLOSED
                     run.end = StopReason(phase, record.status, record.reason)
@@ -260,7 +264,7 @@ class Search:
                 return self._apply_to(self._state_of(record), record, stamped.at)
         return []
 
-    def _apply_to(self, state: ProblemState, record: Record, at: float) -> list[Placed]:
+    def _apply_to(self, state: ProblemState, record: Record, at: float) -> list[ElitePlaced]:
         """Take in a record that is about one problem."""
         match record:
             case Measured():
@@ -274,16 +278,16 @@ class Search:
             case BlockClosed():
                 return blocks.on_closed(state, record)
             case Note():
-                state.memory.remarked(record.author, record.text)
+                state.memory.on_remark(record.author, record.text)
             case Rebinned():
                 return state.population.rebin(record.axes)
             case Retraction():
                 return confirming.on_retracted(state, record)
             case Event(what=ends.NOISY):
-                state.steadiness.told = True
-            case Champion():
-                state.contest.crowned(state.population.by_id[record.candidate], state.population)
-            case VaultOpened():
+                state.steadiness.reported = True
+            case ChampionChanged():
+                state.champion_test.promote(state.population.by_id[record.candidate], state.population)
+            case ConfirmationOpened():
                 confirming.on_opened(state, record)
             case Claim():
                 confirming.on_claim(state, record)
@@ -291,15 +295,15 @@ class Search:
                 pass
         return []
 
-    def _opened(self, record: Opened, at: float) -> None:
+    def _opened(self, record: RunOpened, at: float) -> None:
         run = self.run
-        run.usage.opened(record, at)
-        run.tickets.opened(record.epoch, {call.attempt.ticket for call in run.model_limits.ledger.batched()})
-        run.model_limits.opened(record)
+        run.usage.on_run_opened(record, at)
+        run.tickets.on_run_opened(record.epoch, {call.attempt.ticket for call in run.model_limits.ledger.batched()})
+        run.model_limits.on_run_opened(record)
         run.slots, run.tier = record.slots, record.tier
         for state in self.problems.values():
             state.fruitless = {}
-            for number in state.faults.opened():
+            for number in state.faults.on_run_opened():
                 offspring.revive(state, number)
         failed = any(state.population.seed_failed for state in self.problems.values())
         if not (failed and run.end.phase is Phase.FAILED):
@@ -309,10 +313,10 @@ class Search:
         run = self.run
         confirm = run.budget.confirm if record.confirm is None else record.confirm
         run.budget = Budget(**{one.name: getattr(record, one.name) for one in fields(Budget)} | {"confirm": confirm})
-        run.model_limits.new_budget(run.budget, run.tickets.next_ticket)
+        run.model_limits.on_budget(run.budget, run.tickets.next_ticket)
         for state in self.problems.values():
             confirming.next_budget(state)
-            state.finals, state.final_scores = None, []
+            state.final_comparison, state.final_scores = None, []
 
 
 def budget_of(config: RunConfig, problem: Problem) -> Budget:

@@ -13,10 +13,10 @@ from enum import StrEnum
 from archive import Arm
 from evolve._rng import measurement_seed
 from evolve.budget._cpu_budget import SEED
-from evolve.budget._model_limits import Accounts
-from evolve.budget._usage import Spend
+from evolve.budget._model_limits import ModelLimits
+from evolve.budget._usage import Usage
 from evolve.config._schema import LlmConfig, SearchConfig, StopConfig
-from evolve.confirm import Contest, Docket, Panel, Repeats
+from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats
 from evolve.problem._contract import Budget, Contract
 from evolve.search._faults import Faults
 from evolve.search._memory import Memory
@@ -25,7 +25,7 @@ from evolve.search._parts import Parts
 from evolve.search._population import Population
 from evolve.search._steadiness import Steadiness
 from evolve.search._tickets import Tickets
-from evolve.search._tuning import Tuning
+from evolve.search._tuning import TunerSession
 from evolve.select import Bandit, Novelty
 
 
@@ -62,11 +62,11 @@ class RunState:
     llm: LlmConfig
     budget: Budget
     seed: int
-    model_limits: Accounts
+    model_limits: ModelLimits
     secret: str = ""  # what measurement seeds derive from; a run of an older version has none
     slots: int = 1
     tier: str = ""  # of the driver that has the run now
-    usage: Spend = field(default_factory=Spend)
+    usage: Usage = field(default_factory=Usage)
     tickets: Tickets = field(default_factory=Tickets)
     end: StopReason = StopReason()
     handled_requests: set[str] = field(default_factory=set)  # carried out or refused; never again
@@ -95,24 +95,24 @@ class ProblemState:
     problem: str
     population: Population
     bandit: Bandit
-    contest: Contest
+    champion_test: ChampionTest
     novelty: Novelty
     operators: Mapping[str, OperatorSpec]  # those of the arms, by name
-    docket: Docket = field(default_factory=Docket)
+    confirmations: Confirmations = field(default_factory=Confirmations)
     repeats: Repeats = field(default_factory=Repeats)
     panel: Panel = field(default_factory=Panel)
     steadiness: Steadiness = field(default_factory=Steadiness)
-    tuning: Tuning = field(default_factory=Tuning)
+    tuner_session: TunerSession = field(default_factory=TunerSession)
     memory: Memory = field(default_factory=Memory)
     faults: Faults = field(default_factory=Faults)
-    finals: tuple[str, int] | None = None  # the finalist and the number of final entries still owed
+    final_comparison: tuple[str, int] | None = None  # the finalist and the number of final entries still owed
     final_scores: list[tuple[str, float]] = field(
         default_factory=list
     )  # of the finals in hand: candidate, score in the problem's sign
     retracted: list[int] = field(default_factory=list)  # found to cheat
     to_reverify: list[int] = field(default_factory=list)  # descend from one of those, hold a place, title or claim
     incumbent: int = SEED  # of the baselines that keep one
-    tickets_of_round: int = 0
+    round_size: int = 0
     fruitless: dict[str, int] = field(
         default_factory=dict
     )  # tickets since the last that gave a new program, by what became of them
@@ -120,7 +120,7 @@ class ProblemState:
 
     def maker(self, number: int) -> OperatorSpec | None:
         """The operator that made a candidate; None for the seed program and for what people and agents told."""
-        arm = self.population.rows[number].arm
+        arm = self.population.candidates[number].arm
         return self.operators[self.bandit.arms[arm].operator] if arm >= 0 else None
 
     def tunes(self, arm: Arm) -> bool:
@@ -130,9 +130,9 @@ class ProblemState:
 
 
 def problem_state(
-    run: RunState, contract: Contract, problem: str, arms: Sequence[Arm], parts: Parts, *, titled: bool
+    run: RunState, contract: Contract, problem: str, arms: Sequence[Arm], parts: Parts, *, keeps_champion: bool
 ) -> ProblemState:
-    """The state of a problem of which nothing is known yet; ``titled`` where a champion is kept that children must beat."""
+    """The state of a problem of which nothing is known yet; ``keeps_champion`` where a champion is kept that children must beat."""
     families = [parts.operators[arm.operator].family for arm in arms]
     config = run.config
     return ProblemState(
@@ -141,7 +141,7 @@ def problem_state(
         problem=problem,
         population=Population(problem, contract, parts.archive(contract, config)),
         bandit=Bandit(arms, families, discount=config.discount, family_floor=config.family_floor),
-        contest=Contest(titled=titled),
+        champion_test=ChampionTest(keeps_champion=keeps_champion),
         novelty=Novelty(run.llm.novelty_share),
         operators=parts.operators,
     )

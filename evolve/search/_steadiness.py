@@ -28,22 +28,23 @@ REMEDY = "write `noise: noisy` in problem.yaml and start a new run"
 class Steadiness:
     """What measuring again came to.
 
-    ``scores`` of each program that was measured again at the last stage, higher is better, the first score first.  ``broke`` says
-    how the seed program failed when it was.  ``told`` is set once the journal has an event that says so.
+    ``scores`` of each program that was measured again at the last stage, higher is better, the first score first.
+    ``initial_failure`` says how the seed program failed when it was.  ``reported`` is set once the journal has an event that says
+    so.
     """
 
     scores: dict[int, list[float]] = field(default_factory=dict)
     rejected: int = 0
-    broke: str = ""
-    told: bool = False
+    initial_failure: str = ""
+    reported: bool = False
     widest: tuple[int, float, float] | None = field(init=False)  # whose scores differ most, the least and the largest; None: equal
 
     def __post_init__(self) -> None:
         self._compare()
 
-    def has(self, number: int) -> bool:
+    def was_repeated(self, number: int) -> bool:
         """Whether a program was measured again."""
-        return number in self.scores or (number == SEED and bool(self.broke))
+        return number in self.scores or (number == SEED and bool(self.initial_failure))
 
     @property
     def steady(self) -> bool:
@@ -53,25 +54,29 @@ class Steadiness:
     @property
     def doubtful(self) -> bool:
         """Whether the problem, not a program, is taken not to be deterministic."""
-        return self.widest is not None or bool(self.broke)
+        return self.widest is not None or bool(self.initial_failure)
 
     @property
     def rejects(self) -> bool:
         """Whether a program whose score differs is still taken to be the cause itself."""
         return not self.doubtful and self.rejected < TRUSTED
 
-    def saw(self, people: Population, number: int, record: Measured) -> None:
+    def on_measured(self, population: Population, number: int, record: Measured) -> None:
         """A program was measured again; to be called before the population counts the result."""
-        result, tally = record.result, people.tally(number)
-        if people.contract.noisy or record.purpose is not Purpose.RECHECK or result.stage != people.contract.stages[-1].name:
+        result, tally = record.result, population.tally(number)
+        if (
+            population.contract.noisy
+            or record.purpose is not Purpose.RECHECK
+            or result.stage != population.contract.stages[-1].name
+        ):
             return
         self.rejected += result.status is Status.REJECTED and result.reason.startswith(NOT_REPRODUCIBLE)
         if result.status is Status.OK and result.score is not None and tally is not None:
-            self.scores.setdefault(number, [tally.mean]).append(people.sign * result.score)
+            self.scores.setdefault(number, [tally.mean]).append(population.sign * result.score)
         elif result.status not in (Status.OK, Status.EVALUATOR_ERROR):
             self.scores.pop(number, None)
             if number == SEED:
-                self.broke = f"the seed program ended as {result.status} when it was measured again: {result.reason}"
+                self.initial_failure = f"the seed program ended as {result.status} when it was measured again: {result.reason}"
         self._compare()
 
     def _compare(self) -> None:
@@ -83,16 +88,16 @@ class Steadiness:
     def no_gain(self, gain: float) -> bool:
         """Whether a difference of scores lies within what is found between runs of one program."""
         widest = self.widest
-        return bool(self.broke) or (widest is not None and abs(gain) <= TIMES * difference(widest[2], widest[1]))
+        return bool(self.initial_failure) or (widest is not None and abs(gain) <= TIMES * difference(widest[2], widest[1]))
 
-    def said(self, people: Population) -> str:
+    def message(self, population: Population) -> str:
         """What was found, in words, and what to type; "" while scores repeat."""
         widest = self.widest
         if widest is None:
-            return f"not deterministic: {self.broke}; {REMEDY}" if self.broke else ""
+            return f"not deterministic: {self.initial_failure}; {REMEDY}" if self.initial_failure else ""
         number, *ends = widest
-        low, high = sorted(people.sign * end for end in ends)
-        who = "the seed program" if number == SEED else people.rows[number].id
+        low, high = sorted(population.sign * end for end in ends)
+        who = "the seed program" if number == SEED else population.candidates[number].id
         found = f"{who} scored {low!r} and {high!r}, a difference of {difference(high, low):.4g}"
         return f"noisy although declared deterministic: {found}; {REMEDY}"
 

@@ -11,10 +11,10 @@ from evolve.problem._contract import Budget
 from evolve.search import _arms as accounts
 from evolve.search import _claims as confirming
 from evolve.search._policies import policy_of
-from evolve.search._schedule import Due, final_block, look, next_block, on_target, reserve, waiting_block
+from evolve.search._schedule import PlannedBlock, final_block, next_block, on_target, probe_initial, reserved, waiting_block
 from evolve.search._state import ProblemState
 
-BARREN = 1000  # propose tickets without a new program, after which the operators have nothing left
+MAX_FRUITLESS = 1000  # propose tickets without a new program, after which the operators have nothing left
 GIVEN = "everything that was given is measured"
 NO_MODEL = "no model can be asked any more, and search.operators names nothing else"
 NO_MODEL_NO_LIMIT = "no model can be asked any more, and the budget limits nothing else"
@@ -23,34 +23,34 @@ PAUSED = "paused"
 NOISY = "not_deterministic"  # of the event that says so
 
 
-def over(state: ProblemState, now: float) -> str:
+def search_is_over(state: ProblemState, now: float) -> str:
     """Why nothing new is searched for ("" while something is); children that are there and final measurements may still be due."""
-    people, stop = state.population, state.run.stop
-    leader = people.leader
+    population, stop = state.population, state.run.stop
+    leader = population.leader
     if leader is None:
         return ""  # the seed program is measured whatever the budget
-    if people.rows[leader].cold and on_target(state, leader):
+    if population.candidates[leader].measured_cold and on_target(state, leader):
         return TARGET
-    if stop.patience is not None and people.n_settled - people.leader_at >= stop.patience:
+    if stop.patience is not None and population.n_credited - population.leader_since >= stop.patience:
         return PATIENCE
-    given = policy_of(state).given
-    if given and not people.ready:
+    given = policy_of(state).fixed_candidates
+    if given and not population.queue:
         return GIVEN
-    if sum(state.fruitless.values()) >= BARREN:
-        return f"exhausted: the last {BARREN} attempts gave no new program ({_most_frequent(state.fruitless)})"
-    budget = limits(state)
+    if sum(state.fruitless.values()) >= MAX_FRUITLESS:
+        return f"exhausted: the last {MAX_FRUITLESS} attempts gave no new program ({_most_frequent(state.fruitless)})"
+    budget = effective_budget(state)
     mechanical = not only_models(state)
-    measured = not people.ready and not state.run.tickets.blocks  # all that models made
+    measured = not population.queue and not state.run.tickets.blocks  # all that models made
     if not mechanical and measured and _models_over(state):
         return NO_MODEL
     if not budget.bounds_machine and budget.bounds_models and (mechanical or measured) and _models_over(state):
         return NO_MODEL_NO_LIMIT
-    return spent(state, now) or state.docket.ended_by
+    return exhausted_limit(state, now) or state.confirmations.ended_by
 
 
 def noise_found(state: ProblemState) -> Event | None:
     """What is to be recorded once a deterministic problem's scores are found not to repeat."""
-    said = "" if state.steadiness.told else state.steadiness.said(state.population)
+    said = "" if state.steadiness.reported else state.steadiness.message(state.population)
     return Event("warning", NOISY, said, state.problem) if said else None
 
 
@@ -59,24 +59,24 @@ def _most_frequent(reasons: Mapping[str, int]) -> str:
     return "; ".join(f"{count} x {reason}" for reason, count in ordered)
 
 
-def spent(state: ProblemState, now: float) -> str:
+def exhausted_limit(state: ProblemState, now: float) -> str:
     """The limit that leaves no room for another measurement once what is set aside is kept back ("" if none does)."""
     if state.population.leader is None:
         return ""
     queued = sum(len(block.remaining()) for block in state.run.tickets.blocks.values())
-    return exhausted(limits(state), state.run.usage, now, reserve(state), queued=queued / state.run.slots)
+    return exhausted(effective_budget(state), state.run.usage, now, reserved(state), queued=queued / state.run.slots)
 
 
-def draining(state: ProblemState, now: float, why: str) -> bool:
+def is_draining(state: ProblemState, now: float, why: str) -> bool:
     """Whether children that are there are still measured although nothing new is searched for, for the reason ``why``."""
-    return bool(why and state.population.ready) and why not in (TARGET, PATIENCE) and _room_for_ready(state, now)
+    return bool(why and state.population.queue) and why not in (TARGET, PATIENCE) and _room_for_ready(state, now)
 
 
 def _room_for_ready(state: ProblemState, now: float) -> bool:
-    return spent(state, now) in ("", "budget.candidates")  # those that are there are counted already
+    return exhausted_limit(state, now) in ("", "budget.candidates")  # those that are there are counted already
 
 
-def limits(state: ProblemState) -> Budget:
+def effective_budget(state: ProblemState) -> Budget:
     """The budget; where it limits nothing but models and none can be asked, the problem's own limits beside it."""
     if state.run.budget.bounds_machine or not state.run.budget.bounds_models or not _models_over(state):
         return state.run.budget
@@ -86,49 +86,49 @@ def limits(state: ProblemState) -> Budget:
 
 def only_models(state: ProblemState) -> bool:
     """Whether nothing but models makes children."""
-    return not (state.run.config.operators or policy_of(state).given)
+    return not (state.run.config.operators or policy_of(state).fixed_candidates)
 
 
 def _models_over(state: ProblemState) -> bool:
     """Whether no model can be asked any more, and none has still to answer."""
-    return not accounts.able(state) and not accounts.in_flight(state)
+    return not accounts.any_available(state) and not accounts.n_in_flight(state)
 
 
-def done(state: ProblemState, now: float, *, measure_only: bool = False) -> str:
+def run_is_over(state: ProblemState, now: float, *, measure_only: bool = False) -> str:
     """Why nothing more will be asked for ("" while something will, or is under way)."""
     if state.run.end.ends:
         return state.run.end.ends
     tickets = state.run.tickets
     if measure_only:
-        return "" if tickets.blocks or tickets.again or ready_block(state, now) else _left(state, now)
-    why = over(state, now)
+        return "" if tickets.blocks or tickets.to_reissue or ready_block(state, now) else _why_paused(state, now)
+    why = search_is_over(state, now)
     if not why:
         return ""
-    busy = tickets.blocks or tickets.again or draining(state, now, why)
-    return "" if busy or confirming.is_due(state, now, why) or final(state, now) is not None else why
+    busy = tickets.blocks or tickets.to_reissue or is_draining(state, now, why)
+    return "" if busy or confirming.has_next_record(state, now, why) or last_block(state, now) is not None else why
 
 
-def _left(state: ProblemState, now: float) -> str:
+def _why_paused(state: ProblemState, now: float) -> str:
     """Why an opening that only measures what is ready is done: nothing is, or a limit is in the way."""
-    return (spent(state, now) if state.population.ready else "") or PAUSED
+    return (exhausted_limit(state, now) if state.population.queue else "") or PAUSED
 
 
-def due(state: ProblemState, now: float, why: str, *, measure_only: bool = False) -> Due | None:
+def planned_block(state: ProblemState, now: float, why: str, *, measure_only: bool = False) -> PlannedBlock | None:
     """The block to hand out now; ``why`` says why searching is over, "" while it is not."""
     if measure_only:
         return ready_block(state, now)
-    if why and not draining(state, now, why):
-        return final(state, now)
-    return look(state, now) if state.faults.alarmed and state.population.leader is not None else next_block(state, now)
+    if why and not is_draining(state, now, why):
+        return last_block(state, now)
+    return probe_initial(state, now) if state.faults.is_alarmed and state.population.leader is not None else next_block(state, now)
 
 
-def ready_block(state: ProblemState, now: float) -> Due | None:
+def ready_block(state: ProblemState, now: float) -> PlannedBlock | None:
     """Of what is due what nobody has to decide on: the seed program, then children.  All else belongs to the whole run."""
     return waiting_block(state) if _room_for_ready(state, now) else None
 
 
-def final(state: ProblemState, now: float) -> Due | None:
+def last_block(state: ProblemState, now: float) -> PlannedBlock | None:
     """What is due at the end; not before everything else has ended, since it decides who is best."""
     ending = (Purpose.FINAL, Purpose.VAULT, Purpose.REMEASURE, Purpose.PANEL)
     others = any(block.issued.purpose not in ending for block in state.run.tickets.blocks.values())
-    return None if others or state.run.tickets.waiting() else final_block(state, now)
+    return None if others or state.run.tickets.n_local_proposals() else final_block(state, now)

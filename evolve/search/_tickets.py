@@ -19,13 +19,13 @@ from archive import (
     ProposeIssued,
 )  # fmt: skip
 
-MAX_REPEATS = 3  # of a void block
-OUTSIDE_KEPT = 1000
+MAX_VOID_RETRIES = 3  # of a void block
+EXTERNAL_KEPT = 1000
 MAX_LOSSES = 3  # of one ticket: after that the machine is at fault, not chance
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ProposalResult:
     """What an operator made of a propose ticket, on its way to becoming a record."""
 
     attempt: Attempt
@@ -45,18 +45,18 @@ class OpenBlock:
 
     issued: MeasureIssued
     done: set[int] = field(default_factory=set)
-    held: list[Measured] = field(default_factory=list)
-    voids: int = 0
-    losses: int = 0
+    uncalibrated: list[Measured] = field(default_factory=list)
+    n_voided: int = 0
+    n_lost: int = 0
 
     def remaining(self) -> tuple[int, ...]:
         return tuple(i for i in range(len(self.issued.entries)) if i not in self.done)
 
-    def drop_held(self) -> set[str]:
+    def drop_uncalibrated(self) -> set[str]:
         """No calibration will follow what is held: it has to be measured again.  Returns the candidates that it was of."""
-        dropped = {held.result.candidate for held in self.held}
-        self.done -= {held.index for held in self.held}
-        self.held = []
+        dropped = {held.result.candidate for held in self.uncalibrated}
+        self.done -= {held.index for held in self.uncalibrated}
+        self.uncalibrated = []
         return dropped
 
 
@@ -68,81 +68,81 @@ class Tickets:
         self.epoch = ""
         self.proposals: dict[int, ProposeIssued] = {}
         self.blocks: dict[int, OpenBlock] = {}
-        self.again: deque[int] = deque()
-        self.outside: dict[int, tuple[str, ...]] = {}  # parents of tickets that people had, the newest last
-        self.batched: set[int] = set()  # propose tickets of earlier drivers whose answers are still to come
-        self.gone: list[int] = []  # propose tickets that waited for a model when a driver died: never sent again
+        self.to_reissue: deque[int] = deque()
+        self.external_parents: dict[int, tuple[str, ...]] = {}  # parents of tickets that people had, the newest last
+        self.in_provider_batch: set[int] = set()  # propose tickets of earlier drivers whose answers are still to come
+        self.orphaned: list[int] = []  # propose tickets that waited for a model when a driver died: never sent again
 
-    def fresh(self) -> Attempt:
+    def next_attempt(self) -> Attempt:
         """The attempt a new ticket starts with."""
         return Attempt(self.epoch, self.next_ticket, 1)
 
-    def opened(self, epoch: str, batched: Collection[int] = ()) -> None:
+    def on_run_opened(self, epoch: str, batched: Collection[int] = ()) -> None:
         """A new driver: everything open is handed out again, but for what waits for people (it goes on waiting) and for models (it
         is lost, unless its call is in a batch whose answers can still be fetched)."""
         self.epoch = epoch
         for block in self.blocks.values():
-            block.drop_held()
+            block.drop_uncalibrated()
         models = [ticket for ticket, issued in self.proposals.items() if issued.arm.model]
-        self.batched = {ticket for ticket in models if ticket in batched}
-        self.gone = [ticket for ticket in models if ticket not in batched]
+        self.in_provider_batch = {ticket for ticket in models if ticket in batched}
+        self.orphaned = [ticket for ticket in models if ticket not in batched]
         own = [ticket for ticket, issued in self.proposals.items() if not issued.arm.model and issued.expires_at is None]
-        self.again = deque(sorted([*own, *self.blocks]))
+        self.to_reissue = deque(sorted([*own, *self.blocks]))
 
-    def lost(self, now: float) -> Proposed | None:
+    def expired(self, now: float) -> Proposed | None:
         """The end of a propose ticket that nobody will come back for: one that waited for a model when a driver died, one that
         expired."""
-        if self.gone:
-            issued, reason = self.proposals[self.gone[0]], "its driver ended while the model was asked; it is not asked again"
+        if self.orphaned:
+            issued, reason = self.proposals[self.orphaned[0]], "its driver ended while the model was asked; it is not asked again"
             return Proposed(issued.attempt, issued.problem, ProposalStatus.LOST, reason=reason)
         for issued in self.proposals.values():
             if issued.expires_at is not None and issued.expires_at <= now:
                 return Proposed(issued.attempt, issued.problem, ProposalStatus.LOST, reason="nobody told a child in time")
         return None
 
-    def ended(self, ticket: int) -> ProposeIssued:
+    def on_proposed(self, ticket: int) -> ProposeIssued:
         """A propose ticket is over."""
-        self.batched.discard(ticket)
-        self.gone = [one for one in self.gone if one != ticket]
+        self.in_provider_batch.discard(ticket)
+        self.orphaned = [one for one in self.orphaned if one != ticket]
         issued = self.proposals.pop(ticket)
         if issued.expires_at is not None:
-            self.outside[ticket] = issued.parents
-            self.outside = dict([*self.outside.items()][-OUTSIDE_KEPT:])
+            self.external_parents[ticket] = issued.parents
+            self.external_parents = dict([*self.external_parents.items()][-EXTERNAL_KEPT:])
         return issued
 
     def parents_of(self, ticket: int) -> tuple[str, ...] | None:
         """The parents of a ticket that people or agents have or had; None where it is none of theirs."""
         issued = self.proposals.get(ticket)
-        return issued.parents if issued is not None and issued.expires_at is not None else self.outside.get(ticket)
+        return issued.parents if issued is not None and issued.expires_at is not None else self.external_parents.get(ticket)
 
     @property
-    def has_outside(self) -> bool:
+    def has_external(self) -> bool:
         """Whether people or agents make children of this run."""
-        return bool(self.outside) or any(issued.expires_at is not None for issued in self.proposals.values())
+        return bool(self.external_parents) or any(issued.expires_at is not None for issued in self.proposals.values())
 
-    def waiting(self) -> int:
+    def n_local_proposals(self) -> int:
         """Open propose tickets that are neither with a model nor with people."""
         return sum(not issued.arm.model and issued.expires_at is None for issued in self.proposals.values())
 
-    def issued(self, record: ProposeIssued | MeasureIssued) -> bool:
+    def on_issued(self, record: ProposeIssued | MeasureIssued) -> bool:
         """Open (or open again) a ticket; returns whether it is a new one."""
         ticket = record.attempt.ticket
         new = ticket >= self.next_ticket
         self.next_ticket = max(self.next_ticket, ticket + 1)
-        if not new and ticket in self.again:
-            self.again.remove(ticket)
+        if not new and ticket in self.to_reissue:
+            self.to_reissue.remove(ticket)
         if isinstance(record, ProposeIssued):
             self.proposals[ticket] = record
         else:
             old = self.blocks.get(ticket)
-            self.blocks[ticket] = OpenBlock(record, voids=old.voids if old else 0, losses=old.losses if old else 0)
+            self.blocks[ticket] = OpenBlock(record, n_voided=old.n_voided if old else 0, n_lost=old.n_lost if old else 0)
         return new
 
     def reissue(self) -> ProposeIssued | MeasureIssued | None:
         """The next ticket to hand out again, as the record to write: the entries that have not ended, in order, seeds unchanged."""
-        if not self.again:
+        if not self.to_reissue:
             return None
-        ticket = self.again[0]
+        ticket = self.to_reissue[0]
         proposal = self.proposals.get(ticket)
         if proposal is not None:
             return replace(proposal, attempt=Attempt(self.epoch, ticket, proposal.attempt.n + 1))
@@ -150,32 +150,32 @@ class Tickets:
         entries = tuple(block.issued.entries[i] for i in block.remaining())
         return replace(block.issued, attempt=Attempt(self.epoch, ticket, block.issued.attempt.n + 1), entries=entries)
 
-    def waits_for_proposal(self, attempt: Attempt) -> ProposeIssued | None:
+    def open_proposal(self, attempt: Attempt) -> ProposeIssued | None:
         """The open propose ticket of exactly this attempt."""
         issued = self.proposals.get(attempt.ticket)
         if issued is None or issued.attempt != attempt:
             return None
-        kept = issued.expires_at is not None or attempt.ticket in self.batched or attempt.ticket in self.gone
+        kept = issued.expires_at is not None or attempt.ticket in self.in_provider_batch or attempt.ticket in self.orphaned
         return issued if kept or attempt.epoch == self.epoch else None
 
-    def waits_for_block(self, attempt: Attempt) -> OpenBlock | None:
+    def open_block(self, attempt: Attempt) -> OpenBlock | None:
         """The open measure ticket of exactly this attempt."""
         block = self.blocks.get(attempt.ticket)
         return block if block is not None and block.issued.attempt == attempt and attempt.epoch == self.epoch else None
 
-    def closed(self, record: BlockClosed) -> list[Measured]:
+    def on_block_closed(self, record: BlockClosed) -> list[Measured]:
         """Close a block, or queue what is left of it; returns the held results that count now."""
         ticket = record.attempt.ticket
         block = self.blocks[ticket]
-        block.voids += record.status is BlockStatus.VOID
-        block.losses += record.status is BlockStatus.LOST
+        block.n_voided += record.status is BlockStatus.VOID
+        block.n_lost += record.status is BlockStatus.LOST
         # What was skipped because of a failure that does not count is to be run, like that which failed.
-        again = block.drop_held() if record.status is not BlockStatus.OK else set()
+        again = block.drop_uncalibrated() if record.status is not BlockStatus.OK else set()
         block.done.update(i for i in record.skipped if block.issued.entries[i].candidate not in again)
-        over = record.status in (BlockStatus.OK, BlockStatus.CANCELLED) or block.voids > MAX_REPEATS
+        over = record.status in (BlockStatus.OK, BlockStatus.CANCELLED) or block.n_voided > MAX_VOID_RETRIES
         if over or not block.remaining():
             del self.blocks[ticket]
-            return block.held
-        if ticket not in self.again:
-            self.again.append(ticket)
+            return block.uncalibrated
+        if ticket not in self.to_reissue:
+            self.to_reissue.append(ticket)
         return []

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from archive import Literal, Sample, difference
+from archive import Literal, TunerSample, difference
 from evolve.search._population import Population
 from evolve.select import Tuner, inherit, open_tuner, tunable
 
@@ -19,7 +19,7 @@ _LOOK_BACK = 6  # generations
 _Z_DIGITS = 4  # of a standard normal draw: more would only lengthen the journal
 
 
-class Tuning:
+class TunerSession:
     """The tuner in hand and what it waits for."""
 
     def __init__(self) -> None:
@@ -27,10 +27,12 @@ class Tuning:
         self.ticket = -1  # that opened it
         self.base = -1  # row of the program whose literals it moves
         self.opening = False
-        self.spent: set[int] = set()  # bases on which a tuner has nothing left to gain, or which have nothing to tune
+        self.exhausted: set[int] = set()  # bases on which a tuner has nothing left to gain, or which have nothing to tune
         self.seen: set[int] = set()  # leaders that were looked at
-        self.in_flight: dict[int, Sample] = {}  # row of the child -> its sample
-        self.twins: dict[int, list[Sample]] = {}  # row of a child in flight -> samples that gave the same program
+        self.in_flight: dict[int, TunerSample] = {}  # row of the child -> its sample
+        self.duplicates_in_flight: dict[
+            int, list[TunerSample]
+        ] = {}  # row of a child in flight -> samples that gave the same program
 
     @property
     def can_sample(self) -> bool:
@@ -42,22 +44,22 @@ class Tuning:
         """The best score told to the tuner in hand, higher is better."""
         return self.tuner.best[1] if self.tuner is not None and self.tuner.best is not None else None
 
-    def literals_of(self, sample: Sample | None) -> tuple[Literal, ...]:
+    def literals_of(self, sample: TunerSample | None) -> tuple[Literal, ...]:
         """What a sample's values stand for; nothing when its tuner is no longer in hand."""
         return self.tuner.literals if self.tuner is not None and sample is not None and sample.tuner == self.ticket else ()
 
-    def wants(self, leader: int | None, people: Population) -> bool:
+    def should_reopen_on(self, leader: int | None, population: Population) -> bool:
         """Whether to look at the leader: a program that is not of this tuner, once the tuner has had a generation of its own."""
-        if self.tuner is None or leader is None or leader == self.base or leader in self.seen or leader in self.spent:
+        if self.tuner is None or leader is None or leader == self.base or leader in self.seen or leader in self.exhausted:
             return False
-        row = people.rows[leader]
-        return row.cold and row.tuner != self.ticket and self.tuner.told_count >= self.tuner.population
+        row = population.candidates[leader]
+        return row.measured_cold and row.tuner != self.ticket and self.tuner.told_count >= self.tuner.population
 
-    def spent_on(self, row: int) -> bool:
+    def is_exhausted(self, row: int) -> bool:
         """Whether there is nothing left to gain from tuning this program."""
-        return row in self.spent
+        return row in self.exhausted
 
-    def draw(self, rng: np.random.Generator) -> Sample:
+    def draw(self, rng: np.random.Generator) -> TunerSample:
         """A sample of the tuner in hand.
 
         Raises:
@@ -67,9 +69,9 @@ class Tuning:
             raise RuntimeError("draw was called without a tuner; ask can_sample first.")
         z = tuple(rng.standard_normal(self.tuner.n).round(_Z_DIGITS).tolist())
         values, generation = self.tuner.sample(z)
-        return Sample(self.ticket, generation, z, values)
+        return TunerSample(self.ticket, generation, z, values)
 
-    def opened(self, ticket: int, base: int, literals: tuple[Literal, ...], people: Population) -> None:
+    def on_opened(self, ticket: int, base: int, literals: tuple[Literal, ...], population: Population) -> None:
         """A propose ticket found literals to tune in ``base``: they become a point for the tuner in hand, or a tuner of their own.
 
         A program with the same literals is where the next restart begins.  One with others replaces the base if it leads by more
@@ -78,56 +80,56 @@ class Tuning:
         self.opening = False
         self.seen.add(base)
         if not literals or not all(map(tunable, literals)):  # of a journal that another version wrote
-            self.spent.add(base)
+            self.exhausted.add(base)
             return
-        tuner, score = self.tuner, people.score(base)
+        tuner, score = self.tuner, population.score(base)
         if tuner is not None and [literal.path for literal in literals] == [literal.path for literal in tuner.literals]:
-            self.tuner = tuner if score is None else tuner.noted([literal.value for literal in literals], score)
-        elif tuner is None or (score is not None and self._outrun(tuner, score)):
+            self.tuner = tuner if score is None else tuner.hint([literal.value for literal in literals], score)
+        elif tuner is None or (score is not None and self._is_overtaken(tuner, score)):
             self.tuner = open_tuner(literals) if tuner is None else inherit(tuner, literals)
             self.ticket, self.base = ticket, base
             self.in_flight.clear()
-            self.twins.clear()
+            self.duplicates_in_flight.clear()
 
-    def _outrun(self, tuner: Tuner, score: float) -> bool:
+    def _is_overtaken(self, tuner: Tuner, score: float) -> bool:
         bests = [best for best in tuner.history[-_LOOK_BACK:] if best is not None]
         if tuner.best is None or not bests:
             return True
         return difference(score, tuner.best[1]) > difference(max(bests), bests[0])
 
-    def refused(self, base: int) -> None:
+    def on_refused(self, base: int) -> None:
         """There is nothing to tune in ``base``."""
         self.opening = False
-        self.spent.add(base)
+        self.exhausted.add(base)
 
-    def sampled(self, row: int, sample: Sample) -> None:
+    def on_sampled(self, row: int, sample: TunerSample) -> None:
         """A sample became the child ``row``."""
         if sample.tuner == self.ticket:
             self.in_flight[row] = sample
 
-    def duplicate(self, sample: Sample, twin: int | None, score: float | None, *, settled: bool) -> None:
+    def on_duplicate(self, sample: TunerSample, twin: int | None, score: float | None, *, settled: bool) -> None:
         """A sample gave no new program: its twin's score is its own, once that is known; without a twin it failed."""
         if sample.tuner != self.ticket:
             return
         if settled or twin is None:
             self._tell(sample, score)
         else:
-            self.twins.setdefault(twin, []).append(sample)
+            self.duplicates_in_flight.setdefault(twin, []).append(sample)
 
-    def settled(self, row: int, score: float | None) -> None:
+    def on_credited(self, row: int, score: float | None) -> None:
         """It is known what became of a child (None: it failed)."""
         samples = [self.in_flight.pop(row)] if row in self.in_flight else []
-        for sample in samples + self.twins.pop(row, []):
+        for sample in samples + self.duplicates_in_flight.pop(row, []):
             self._tell(sample, score)
 
-    def _tell(self, sample: Sample, score: float | None) -> None:
+    def _tell(self, sample: TunerSample, score: float | None) -> None:
         if self.tuner is None:
             return
-        self.tuner = self.tuner.told(sample, score)
-        if not self.tuner.stagnated:
+        self.tuner = self.tuner.tell(sample, score)
+        if not self.tuner.is_stagnant:
             return
         if self.tuner.restarts < MAX_RESTARTS:
             self.tuner = self.tuner.restart()
         else:
-            self.spent.add(self.base)
+            self.exhausted.add(self.base)
             self.tuner = None

@@ -76,7 +76,7 @@ class Novelty:
             return 2.0
         return max(LEAST, float(np.quantile(np.array(self.recent), 1.0 - self.share)))
 
-    def saw(self, similarity: float) -> None:
+    def record_similarity(self, similarity: float) -> None:
         """A child was compared."""
         self.recent.append(similarity)
 

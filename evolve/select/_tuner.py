@@ -1,6 +1,6 @@
 """The constant tuner's state: which numbers move, how, and what has been learnt.
 
-``Tuner`` is a value.  ``sample`` turns standard normal draws into numbers for the program and changes nothing; ``told`` gives the
+``Tuner`` is a value.  ``sample`` turns standard normal draws into numbers for the program and changes nothing; ``tell`` gives the
 tuner after one more result, in record order.  All of it follows from the literals and the results, so a replay gives the same
 state bit for bit on one machine.
 
@@ -19,7 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from archive import Literal, Sample
+from archive import Literal, TunerSample
 from evolve.select._cmaes import CmaState, cma_start, default_population, draw, shorten, update
 
 _SIGMA_AGAIN = 0.5  # of a restart around the best, in initial steps: it looks about, but not everywhere
@@ -131,7 +131,7 @@ class Tuner:
         high = np.where(domain.is_int, np.floor(domain.high), domain.high)
         return tuple(np.minimum(np.maximum(rounded, low), high).tolist()), self.generation
 
-    def told(self, sample: Sample, score: float | None) -> Tuner:
+    def tell(self, sample: TunerSample, score: float | None) -> Tuner:
         """The tuner after the result of a sample.
 
         Args:
@@ -156,7 +156,7 @@ class Tuner:
         tuner = replace(self, pending=(*self.pending, (point, score)), best=best, told_count=self.told_count + 1)
         return tuner if len(tuner.pending) < tuner.population else tuner._closed()
 
-    def noted(self, values: Sequence[float], score: float) -> Tuner:
+    def hint(self, values: Sequence[float], score: float) -> Tuner:
         """The tuner after hearing of a point that it did not draw: a restart may begin there, the distribution stays as it is.
 
         Telling it as a sample instead (Hansen 2011) made packings converge early to worse optima (docs/log.md).
@@ -166,7 +166,7 @@ class Tuner:
         return replace(self, best=(tuple(self.domain.encode(np.array(values)).tolist()), score))
 
     @property
-    def stagnated(self) -> bool:
+    def is_stagnant(self) -> bool:
         """Whether more samples of this distribution are unlikely to gain anything.
 
         So it is when every standard deviation is below a hundredth of the initial step, the covariance has degenerated, or the

@@ -16,9 +16,9 @@ from typing import Any
 
 from archive import CallReserved, CallSettled, ProposeIssued
 from evolve.budget._ledger import Caps, Ledger
-from evolve.engine._model_thread import CallNote, DeskMessage, Drafted
-from evolve.models import Caller, Limiter, PriceBook, Provider, Purse
-from evolve.propose import Assignment, Manner, ModelDraft, ModelOperator, Scope, Templates
+from evolve.engine._model_thread import CallRecorded, DraftReady, ModelMessage
+from evolve.models import Caller, Limiter, PriceBook, Provider, Reservations
+from evolve.propose import EditScope, ModelDraft, ModelOperator, ProposalContext, SamplingSettings, Templates
 from evolve.testing._model_dialects import whole_chat
 from evolve.testing._model_says import Say, chat, finish, start, text_block
 from evolve.testing._model_server import Heard, ModelServer
@@ -140,29 +140,29 @@ class ScriptedDesk:
     def __init__(
         self,
         provider: Provider,
-        scope: Scope,
-        post: Callable[[DeskMessage], None],
+        scope: EditScope,
+        post: Callable[[ModelMessage], None],
         *,
         ledger: Ledger | None = None,
         prices: PriceBook | None = None,
-        manner: Manner | None = None,
+        manner: SamplingSettings | None = None,
         hold: int = 0,
         seed: int = 0,
     ) -> None:
         self._scope, self._post, self._hold = scope, post, hold
         self._ledger = ledger or Ledger()
         self._random = random.Random(seed)
-        self._notes: list[DeskMessage] = []
-        self._held: list[list[DeskMessage]] = []
-        caller = Caller(provider, Limiter(1), Purse(self._ledger, _Notes(self._notes)), prices or PriceBook())
-        self._operator = ModelOperator(caller, {}, Templates.load(None), manner or Manner())
+        self._notes: list[ModelMessage] = []
+        self._held: list[list[ModelMessage]] = []
+        caller = Caller(provider, Limiter(1), Reservations(self._ledger, _Notes(self._notes)), prices or PriceBook())
+        self._operator = ModelOperator(caller, {}, Templates.load(None), manner or SamplingSettings())
 
-    def submit(self, issued: ProposeIssued, assignment: Assignment, rng: Any) -> None:
+    def submit(self, issued: ProposeIssued, assignment: ProposalContext, rng: Any) -> None:
         """Make a draft; its messages are posted before this returns, unless they are held."""
         draft = _finished(self._operator.make(issued.attempt, assignment, self._scope, rng))
-        talk: list[DeskMessage] = [*self._notes, Drafted(issued, draft)]
+        talk: list[ModelMessage] = [*self._notes, DraftReady(issued, draft)]
         self._notes.clear()
-        if self._hold and isinstance(talk[0], CallNote):
+        if self._hold and isinstance(talk[0], CallRecorded):
             self._post(talk.pop(0))
         self._held.append(talk)
         self.release(self._hold)
@@ -185,14 +185,14 @@ class ScriptedDesk:
 class _Notes:
     """A book in memory: everything is durable at once."""
 
-    def __init__(self, notes: list[DeskMessage]) -> None:
+    def __init__(self, notes: list[ModelMessage]) -> None:
         self._notes = notes
 
     async def reserved(self, record: CallReserved, prompt: str) -> None:
-        self._notes.append(CallNote(record, prompt))
+        self._notes.append(CallRecorded(record, prompt))
 
     def settled(self, record: CallSettled, reply: str) -> None:
-        self._notes.append(CallNote(record, reply))
+        self._notes.append(CallRecorded(record, reply))
 
 
 def _finished(work: Coroutine[Any, Any, ModelDraft]) -> ModelDraft:

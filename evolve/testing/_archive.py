@@ -3,7 +3,7 @@
     class TestMine(ArchiveContract):
         @pytest.fixture
         def make(self):
-            return lambda *, keep: MyArchive(keep=keep)
+            return lambda *, capacity: MyArchive(capacity=capacity)
 
 ``make`` gives an empty archive; ``descriptors`` may be overridden where its axes have other names.  The same calls are made of it
 and of ``ArchiveOracle``, which holds everything in lists and looks at all of them each time.
@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from archive import Added, AddStatus, Archive
+from archive import AddResult, AddStatus, Archive
 from evolve.runs import _checkpoint
 
 Make = Callable[..., Archive]
@@ -30,8 +30,8 @@ class ArchiveOracle:
     latest to take a place).  A free place goes to the best of the bench (of equals, the first that was added).
     """
 
-    def __init__(self, keep: int) -> None:
-        self.keep = keep
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
         self.worth: dict[int, float] = {}
         self.cell: dict[int, int] = {}
         self.added: list[int] = []
@@ -46,7 +46,7 @@ class ArchiveOracle:
 
     def would_enter(self, cell: int, worth: float) -> bool:
         held = self.occupants(cell)
-        return len(held) < self.keep or worth > self.worth[held[-1]]
+        return len(held) < self.capacity or worth > self.worth[held[-1]]
 
     def add(self, key: int, cell: int, worth: float) -> None:
         enters = self.would_enter(cell, worth)
@@ -82,7 +82,7 @@ class ArchiveOracle:
 
     def _seat(self, key: int, cell: int) -> None:
         seated = self.seated.setdefault(cell, [])
-        if len(seated) == self.keep:
+        if len(seated) == self.capacity:
             seated.remove(self.occupants(cell)[-1])
         seated.append(key)
 
@@ -95,18 +95,18 @@ class Watched:
 
     def __init__(self, archive: Archive) -> None:
         self.archive = archive
-        self.oracle = ArchiveOracle(archive.cells.keep)
+        self.oracle = ArchiveOracle(archive.cells.capacity)
         self.shown: dict[tuple[int, int], int] = {}
 
     def put(self, key: int, cell: int, mean: float, sd: float) -> None:
-        worth = self.archive.worth(mean, sd)
-        if self.archive.cells.knows(key):
-            self._took(self.archive.put(key, cell, mean, sd))
+        worth = self.archive.value(mean, sd)
+        if self.archive.cells.is_known(key):
+            self._took(self.archive.add_or_update(key, cell, mean, sd))
             self.oracle.update(key, worth)
             return
         enters = self.archive.would_enter(cell, mean, sd)
         empty = not self.archive.cells.occupants(cell)
-        added = self.archive.put(key, cell, mean, sd)
+        added = self.archive.add_or_update(key, cell, mean, sd)
         assert bool(added) == enters == self.oracle.would_enter(cell, worth)
         assert added.status is (AddStatus.NEW if empty else AddStatus.IMPROVED if enters else AddStatus.NOT_ADDED)
         self._took(added)
@@ -120,14 +120,14 @@ class Watched:
         else:
             assert not added
 
-    def _took(self, added: Added) -> None:
+    def _took(self, added: AddResult) -> None:
         assert len(added.changes) == bool(added)
         for change in added.changes:
-            assert 0 <= change.rank < self.archive.cells.keep
+            assert 0 <= change.slot < self.archive.cells.capacity
             if change.key is None:
-                del self.shown[change.cell, change.rank]
+                del self.shown[change.cell, change.slot]
             else:
-                self.shown[change.cell, change.rank] = change.key
+                self.shown[change.cell, change.slot] = change.key
 
     def check(self) -> None:
         cells, oracle = self.archive.cells, self.oracle
@@ -140,10 +140,10 @@ class Watched:
         for cell in {*oracle.cell.values(), *oracle.seated}:
             held, bench = cells.occupants(cell), oracle.bench(cell)
             assert list(held) == oracle.occupants(cell)
-            assert len(held) == min(cells.keep, len(held) + len(bench))
-            assert all(cells.worth(key) == oracle.worth[key] for key in (*held, *bench))
+            assert len(held) == min(cells.capacity, len(held) + len(bench))
+            assert all(cells.value(key) == oracle.worth[key] for key in (*held, *bench))
             if bench:  # an elite is never worse than anything else known in its cell
-                assert min(map(cells.worth, held)) >= max(map(cells.worth, bench))
+                assert min(map(cells.value, held)) >= max(map(cells.value, bench))
             assert not any(key in cells for key in bench)
 
 
@@ -155,12 +155,12 @@ class ArchiveContract:
         return {"x": value, "y": value}
 
     def test_whatever_the_order_it_agrees_with_the_oracle(self, make: Make) -> None:
-        for seed, keep in enumerate((1, 1, 2, 5)):
+        for seed, capacity in enumerate((1, 1, 2, 5)):
             rng = random.Random(seed)
-            watched = Watched(make(keep=keep))
+            watched = Watched(make(capacity=capacity))
             for step in range(400):
                 key = rng.randrange(60)
-                known = watched.archive.cells.knows(key)
+                known = watched.archive.cells.is_known(key)
                 if rng.random() < 0.25:
                     watched.retract(key)
                 else:
@@ -171,34 +171,34 @@ class ArchiveContract:
             watched.check()
 
     def test_adding_twice_changes_nothing(self, make: Make) -> None:
-        archive = make(keep=2)
+        archive = make(capacity=2)
         cell = archive.cell_of(self.descriptors(0.5))
-        assert archive.put(1, cell, 1.0, 0.1)
+        assert archive.add_or_update(1, cell, 1.0, 0.1)
         before = archive.cells.dump()
-        assert not archive.put(1, cell, 1.0, 0.1)
+        assert not archive.add_or_update(1, cell, 1.0, 0.1)
         assert archive.cells.dump() == before
 
     def test_a_tie_keeps_the_incumbent(self, make: Make) -> None:
-        archive = make(keep=1)
+        archive = make(capacity=1)
         cell = archive.cell_of(self.descriptors(0.5))
-        archive.put(1, cell, 1.0, 0.0)
-        assert not archive.put(2, cell, 1.0, 0.0)
-        archive.put(3, cell, 2.0, 0.0)
-        assert not archive.put(3, cell, 1.0, 0.0)
+        archive.add_or_update(1, cell, 1.0, 0.0)
+        assert not archive.add_or_update(2, cell, 1.0, 0.0)
+        archive.add_or_update(3, cell, 2.0, 0.0)
+        assert not archive.add_or_update(3, cell, 1.0, 0.0)
         assert archive.cells.occupants(cell) == (3,)
 
     def test_uncertainty_counts_against_a_candidate(self, make: Make) -> None:
-        archive = make(keep=1)
+        archive = make(capacity=1)
         cell = archive.cell_of(self.descriptors(0.5))
-        archive.put(1, cell, 1.0, 0.0)
+        archive.add_or_update(1, cell, 1.0, 0.0)
         assert not archive.would_enter(cell, 1.5, 2.0)
         assert archive.would_enter(cell, 1.5, 0.1)
 
     def test_retraction_promotes_the_next_best(self, make: Make) -> None:
-        archive = make(keep=1)
+        archive = make(capacity=1)
         cell = archive.cell_of(self.descriptors(0.5))
         for key, mean in enumerate((1.0, 3.0, 2.0, -5.0)):
-            archive.put(key, cell, mean, 0.0)
+            archive.add_or_update(key, cell, mean, 0.0)
         for expected in (2, 0, 3):
             archive.retract(archive.cells.occupants(cell)[0])
             assert archive.cells.occupants(cell) == (expected,)
@@ -207,7 +207,7 @@ class ArchiveContract:
         assert archive.cells.n_filled == 0
 
     def test_it_is_all_that_a_search_asks_for(self, make: Make) -> None:
-        archive = make(keep=1)
+        archive = make(capacity=1)
         assert isinstance(archive, Archive)
         rng = random.Random(0)
         for _ in range(100):
@@ -216,28 +216,28 @@ class ArchiveContract:
             assert 0 <= cell < archive.n_cells
 
     def test_a_checkpoint_keeps_it_whole(self, make: Make) -> None:
-        rng, archive = random.Random(1), make(keep=2)
+        rng, archive = random.Random(1), make(capacity=2)
         for key in range(60):
-            archive.put(key, self._a_cell(archive, rng), float(rng.randrange(9)), 0.5)
+            archive.add_or_update(key, self._a_cell(archive, rng), float(rng.randrange(9)), 0.5)
         for key in range(0, 60, 7):
             archive.retract(key)
         arrays: list[np.ndarray] = []
         text = json.dumps(_checkpoint.encoded(archive.dump(), arrays))
-        again = make(keep=2)
+        again = make(capacity=2)
         again.load(_checkpoint.decoded(json.loads(text), arrays))
         for key in range(60, 90):
             cell = self._a_cell(archive, rng)
-            assert again.put(key, cell, float(key % 9), 0.0) == archive.put(key, cell, float(key % 9), 0.0)
+            assert again.add_or_update(key, cell, float(key % 9), 0.0) == archive.add_or_update(key, cell, float(key % 9), 0.0)
         assert again.cells.dump() == archive.cells.dump()
         assert again.space == archive.space
 
     def test_a_worth_that_is_no_number_is_refused(self, make: Make) -> None:
-        archive = make(keep=1)
+        archive = make(capacity=1)
         cell = archive.cell_of(self.descriptors(0.5))
         before = archive.cells.dump()
         for mean, sd in ((float("nan"), 0.0), (1.0, float("nan"))):
             try:
-                archive.put(1, cell, mean, sd)
+                archive.add_or_update(1, cell, mean, sd)
             except ValueError:
                 continue
             raise AssertionError("a NaN entered the archive")

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from archive import Attempt, BlockStatus, Entry, Needs, Start, Status
+from archive import Attempt, BlockEntry, BlockStatus, Resources, StartMode, Status
 from evolve.execute import Block, BlockReport, EntryReport, Executor, Report
 from evolve.testing._probe import Probe, action, is_running
 
@@ -39,15 +39,15 @@ class Desk:
         self._default = probes[0].problem.id
         self.executor = make({probe.problem.id: probe.problem for probe in probes}, slots=slots, sink=self._incoming.put)
 
-    def submit(self, *files: Mapping[str, str], problem: str = "", needs: Needs | None = None, seed: int = 0) -> Attempt:
+    def submit(self, *files: Mapping[str, str], problem: str = "", needs: Resources | None = None, seed: int = 0) -> Attempt:
         """One block with an entry for each of ``files``; equal files are one candidate."""
         return self.send(self.block(*files, problem=problem, needs=needs, seed=seed))
 
-    def block(self, *files: Mapping[str, str], problem: str = "", needs: Needs | None = None, seed: int = 0) -> Block:
+    def block(self, *files: Mapping[str, str], problem: str = "", needs: Resources | None = None, seed: int = 0) -> Block:
         names = {text["action.json"]: f"c{i}" for i, text in reversed(list(enumerate(files)))}
-        entries = tuple(Entry(names[text["action.json"]], "full", seed) for text in files)
+        entries = tuple(BlockEntry(names[text["action.json"]], "full", seed) for text in files)
         texts = {names[text["action.json"]]: text for text in files}
-        return Block(Attempt("epoch", next(self._tickets)), problem or self._default, entries, texts, needs or Needs())
+        return Block(Attempt("epoch", next(self._tickets)), problem or self._default, entries, texts, needs or Resources())
 
     def send(self, block: Block) -> Attempt:
         self.executor.submit(block)
@@ -108,7 +108,7 @@ class ExecutorContract:
         with open_desk(make, probe) as desk:
             closed, (report,) = desk.run(action("score", value=2.5), seed=40)
             result = report.result
-            assert (result.candidate, result.stage, result.seed, result.start) == ("c0", "full", 40, Start.COLD)
+            assert (result.candidate, result.stage, result.seed, result.start) == ("c0", "full", 40, StartMode.COLD)
             assert (result.status, result.score) == (Status.OK, 42.5)
             assert (result.metrics, result.descriptors) == ({"extra": 2.0}, {"place": 0.5})
             assert result.tier
@@ -398,9 +398,9 @@ class ExecutorContract:
     def test_a_block_pinned_to_this_machine_runs_and_one_pinned_elsewhere_is_lost(self, make: Make, tmp_path: Path) -> None:
         with open_desk(make, Probe(tmp_path)) as desk:
             _, (report,) = desk.run(action("score"))
-            closed, _ = desk.run(action("score"), needs=Needs(machine=report.result.machine))
+            closed, _ = desk.run(action("score"), needs=Resources(machine=report.result.machine))
             assert closed.status is BlockStatus.OK
-            closed, entries = desk.run(action("score"), needs=Needs(machine="a-machine-that-is-not-here"))
+            closed, entries = desk.run(action("score"), needs=Resources(machine="a-machine-that-is-not-here"))
             assert closed.status is BlockStatus.LOST
             assert "a-machine-that-is-not-here" in closed.reason
             assert closed.lost is None
@@ -410,19 +410,19 @@ class ExecutorContract:
         probe = Probe(tmp_path)
         with open_desk(make, probe, slots=2) as desk:
             for _ in range(3):
-                desk.run(action("score", "again"), needs=Needs(elsewhere=True))
+                desk.run(action("score", "again"), needs=Resources(elsewhere=True))
             graders = [mark.pid for mark in probe.marks("again", "began")]
             assert len(set(graders)) == 2
             assert graders[0] != graders[1] != graders[2]
         with open_desk(make, Probe(tmp_path, name="alone"), slots=1) as desk:
-            closed = [desk.run(action("score"), needs=Needs(elsewhere=True))[0] for _ in range(2)]
+            closed = [desk.run(action("score"), needs=Resources(elsewhere=True))[0] for _ in range(2)]
             assert [one.status for one in closed] == [BlockStatus.OK, BlockStatus.OK]
 
     def test_an_exclusive_block_runs_alone_and_does_not_starve(self, make: Make, tmp_path: Path) -> None:
         probe = Probe(tmp_path)
         with open_desk(make, probe, slots=2) as desk:
             before = [desk.submit(action("score", f"before{i}", sleep_s=0.1)) for i in range(3)]
-            alone = desk.submit(action("score", "alone", sleep_s=0.2), needs=Needs(exclusive=True))
+            alone = desk.submit(action("score", "alone", sleep_s=0.2), needs=Resources(exclusive=True))
             after = [desk.submit(action("score", f"after{i}", sleep_s=0.1)) for i in range(8)]
             desk.wait(*before, alone, *after)
             (began,), (ended,) = probe.marks("alone", "began"), probe.marks("alone", "ended")

@@ -14,26 +14,38 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
-from archive import Attempt, Closed, Entry, Journal, Measurement, Opened, ProposalStatus, Proposed, RunCreated, Status, TextStore
+from archive import (
+    Attempt,
+    BlockEntry,
+    Journal,
+    Measurement,
+    ProposalStatus,
+    Proposed,
+    RunClosed,
+    RunCreated,
+    RunOpened,
+    Status,
+    TextStore,
+)
 from evolve.config._schema import BudgetConfig, LlmConfig, ProblemConfig, RunConfig, SearchConfig, StopConfig
-from evolve.engine._collector import rare_collections
+from evolve.engine._collector import infrequent_gc
 from evolve.engine._loop import Mailbox, run_loop
-from evolve.engine._model_dispatch import Clerk
-from evolve.engine._proposer import Workshop
+from evolve.engine._model_dispatch import ModelDispatcher
+from evolve.engine._proposer import Proposer
 from evolve.engine._registry import build_operators, parts_of
 from evolve.models import PriceBook, Provider, price_rows
 from evolve.problem._contract import Contract, Problem, Stage
-from evolve.propose import Manner
+from evolve.propose import SamplingSettings
 from evolve.runs import _checkpoint
 from evolve.runs._folder import RunDir
 from evolve.runs._recorder import Hook, Recorder
-from evolve.runs._replay import replay, unshown
+from evolve.runs._replay import missing_placements, replay
 from evolve.search._search import Search
 from evolve.testing._answering import ScriptedDesk
 from evolve.testing._scripted import Answer, ScriptedExecutor
 
 if TYPE_CHECKING:
-    from evolve.engine._model_thread import Desk
+    from evolve.engine._model_thread import ModelThread
 
 Clock = Callable[[], float]
 
@@ -46,7 +58,7 @@ def still() -> float:
 def scored(score: Callable[[Mapping[str, str], int], float | None]) -> Answer:
     """Answers from ``score(files, seed)``; None is a crash."""
 
-    def answer(entry: Entry, files: Mapping[str, str]) -> Measurement:
+    def answer(entry: BlockEntry, files: Mapping[str, str]) -> Measurement:
         value = score(files, entry.seed)
         status = Status.CRASH if value is None else Status.OK
         return Measurement(entry.candidate, entry.stage, entry.seed, status, score=value, start=entry.start, tier="scripted")
@@ -145,20 +157,20 @@ class Harness:
         )
         self.recorder = Recorder(self.journal, self.search, self.texts, script.clock, script.hooks)
         operators = build_operators(script.config.search.operators)
-        self.workshop = Workshop(self.problem, operators, self.texts, script.seed, clock=script.cpu_clock)
+        self.workshop = Proposer(self.problem, operators, self.texts, script.seed, clock=script.cpu_clock)
         if new:
             self.recorder.write(RunCreated("scripted", script.seed, "{}", (self.problem.info,), secret=script.secret))
         written = self.journal.written
         self.epoch = epoch or f"epoch-{written.seq + 1 if written is not None else 0}"
         models = script.llm.asked if script.provider is not None else ()
-        self.recorder.write(Opened(self.epoch, tier="scripted", slots=script.slots, models=models))
+        self.recorder.write(RunOpened(self.epoch, tier="scripted", slots=script.slots, models=models))
         for settled in self.search.run.model_limits.ledger.lost():
             self.recorder.write(settled)
-        if not self.search.state.population.rows:
+        if not self.search.state.population.candidates:
             attempt = Attempt(self.epoch, self.search.run.tickets.next_ticket)
             child = ProposalStatus.CHILD
-            self.recorder.write(Proposed(attempt, self.search.state.problem, child, candidate=self.workshop.seed_candidate()))
-        for placed in unshown(self.search, shown):
+            self.recorder.write(Proposed(attempt, self.search.state.problem, child, candidate=self.workshop.initial_candidate()))
+        for placed in missing_placements(self.search, shown):
             self.recorder.write(placed)
         self.desk = self._open_desk()
 
@@ -170,21 +182,21 @@ class Harness:
 
     def drive(self) -> str:
         """Run the loop to its end; returns why it ended."""
-        with rare_collections():
-            desk = cast("Desk", self.desk)  # what a clerk needs of one
-            clerk = Clerk(desk, self.search, self.workshop, self.recorder) if self.desk is not None else None
+        with infrequent_gc():
+            desk = cast("ModelThread", self.desk)  # what a clerk needs of one
+            clerk = ModelDispatcher(desk, self.search, self.workshop, self.recorder) if self.desk is not None else None
             return run_loop(self.search, self.executor, self.workshop, self.recorder, self.mailbox, lambda _: None, clerk=clerk)
 
     def finish(self, status: str = "done") -> None:
         """Write the last record of this opening."""
-        self.recorder.write(Closed(self.epoch, status))
+        self.recorder.write(RunClosed(self.epoch, status))
 
     def checkpoint(self) -> None:
         """Make all records durable and save the state after the last."""
         position = self.journal.written
         if position is not None:
             self.journal.wait_durable(position.seq)
-            _checkpoint.save(self.run.checkpoint, self.search, self.texts.places(), position)
+            _checkpoint.save(self.run.checkpoint, self.search, self.texts.locations(), position)
 
     def close(self) -> None:
         """Make all records durable and let go of the folder, without a last record, as one does who is killed.  Idempotent."""
@@ -196,7 +208,7 @@ class Harness:
         if script.provider is None:
             return None
         llm = script.llm
-        manner = Manner(max_tokens=llm.max_tokens, prompt_tokens=llm.prompt_tokens, repairs=llm.repairs)
+        manner = SamplingSettings(max_tokens=llm.max_tokens, prompt_tokens=llm.prompt_tokens, repairs=llm.repairs)
         return ScriptedDesk(
             script.provider,
             self.workshop.scope,

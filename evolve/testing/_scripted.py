@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 
-from archive import Attempt, BlockStatus, Entry, Measurement, Status
+from archive import Attempt, BlockEntry, BlockStatus, Measurement, Status
 from evolve.execute._base import Block, BlockReport, EntryReport, Report, Sink
 
-Answer = Callable[[Entry, Mapping[str, str]], Measurement]
+Answer = Callable[[BlockEntry, Mapping[str, str]], Measurement]
 
 
 class ScriptedExecutor:

@@ -15,18 +15,18 @@ from archive import candidate_id, read_journal
 from evolve._counted import counted
 from evolve.budget._cpu_budget import SEED
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
-from evolve.confirm import BAR_CLAIM, MIN_DF, e_value_of
+from evolve.confirm import E_CLAIM, MIN_DF, e_value_of
 from evolve.engine._registry import parts_of
-from evolve.engine._session import Announcement, start
+from evolve.engine._session import RunStarted, start
 from evolve.problem._contract import Problem
 from evolve.problem._load import copy_problem
-from evolve.runs._folder import find
-from evolve.runs._open import open_search
+from evolve.runs._folder import open_folder
+from evolve.runs._open import load_run
 from evolve.runs._recorder import Hook
 from evolve.search._search import Search
-from evolve.views._report_cards import REFUSED, Card, Cards, report_cards
+from evolve.views._report_cards import REFUSED, ReportCard, ReportCards, report_cards
 from evolve.views._summary import Summary
-from evolve.views._verify import Exact, verify_best
+from evolve.views._verify import Verification, verify_best
 
 RUNS = 250  # of both programs together, at most
 _REFERENCE_SHARE = 0.5  # two programs are compared best with as many runs of each
@@ -38,9 +38,9 @@ class Comparison:
 
     confirmed: bool
     summary: Summary
-    cards: Cards
-    card: Card | None
-    exact: Exact | None
+    cards: ReportCards
+    card: ReportCard | None
+    exact: Verification | None
 
 
 def compare(
@@ -50,7 +50,7 @@ def compare(
     config: RunConfig,
     *,
     hooks: Sequence[Hook] = (),
-    announce: Callable[[Announcement], None] | None = None,
+    announce: Callable[[RunStarted], None] | None = None,
 ) -> Comparison:
     """Whether ``files`` are better than ``against``.
 
@@ -68,8 +68,8 @@ def compare(
         place = Path(folder)
         _with_seed(problem, against, place / "problem")
         summary = start(_configured(config, problem, place), programs=[files], hooks=hooks, announce=announce)
-        run = find(place / "run")
-        _, copy, search, _ = open_search(run, parts_of)
+        run = open_folder(place / "run")
+        _, copy, search, _ = load_run(run, parts_of)
         cards = report_cards(search.state, copy, read_journal(run.path))
         exact = None if problem.contract.noisy else verify_best(run, copy, search.state)
     id_ = candidate_id(files)
@@ -103,24 +103,24 @@ def _configured(config: RunConfig, problem: Problem, place: Path) -> RunConfig:
     )
 
 
-def _no_vault(search: Search, id_: str) -> Card:
+def _no_vault(search: Search, id_: str) -> ReportCard:
     """The card of a program whose evidence opened no vault."""
-    people = search.state.population
-    number = people.by_id.get(id_)
+    population = search.state.population
+    number = population.by_id.get(id_)
     e_value = 0.0
     if number is None or number == SEED:
         reason = "it is the reference itself"
-    elif people.tally(number) is None:
-        reason = f"it ended as {people.rows[number].status}"
+    elif population.tally(number) is None:
+        reason = f"it ended as {population.candidates[number].status}"
     else:
-        e_value = e_value_of(search.state.contest.evidence(number, people))
-        few = f"the noise is known to {counted(people.df, 'degree')} of freedom, expected {MIN_DF}"
-        weak = f"the evidence is too weak for a vault: e = {e_value:.3g}, expected {BAR_CLAIM:g}"
-        reason = few if people.df < MIN_DF and e_value >= BAR_CLAIM else weak
-    return Card(
+        e_value = e_value_of(search.state.champion_test.evidence(number, population))
+        few = f"the noise is known to {counted(population.df, 'degree')} of freedom, expected {MIN_DF}"
+        weak = f"the evidence is too weak for a vault: e = {e_value:.3g}, expected {E_CLAIM:g}"
+        reason = few if population.df < MIN_DF and e_value >= E_CLAIM else weak
+    return ReportCard(
         vault=-1,
         candidate=id_,
-        reference=people.rows[0].id,
+        reference=population.candidates[0].id,
         status=REFUSED,
         confirmed=False,
         effect=None,
@@ -133,7 +133,7 @@ def _no_vault(search: Search, id_: str) -> Card:
         paired=False,
         milestone=0,
         reason=reason,
-        runs={"all": people.n_measured(number)} if number is not None else {},
+        runs={"all": population.n_measured(number)} if number is not None else {},
         retries=0,
         voids=0,
         tiers=(search.run.tier,),

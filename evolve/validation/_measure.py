@@ -6,7 +6,7 @@ import queue
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from archive import Attempt, BlockStatus, Entry, Measurement
+from archive import Attempt, BlockEntry, BlockStatus, Measurement
 from evolve._errors import EnvironmentFault, UsageError
 from evolve._rng import fresh_seeds
 from evolve.engine._arguments import files_of, loaded, need_number, run_config
@@ -61,7 +61,7 @@ def measure(
         raise UsageError(f"expected at least one measurement, found n={n}, seeds={seeds!r}.")
     config, _ = run_config(known, slots=1, sandbox=sandbox)
     need_machine(config, known)
-    entries = [Entry(_PROGRAM, name, seed) for seed in drawn]
+    entries = [BlockEntry(_PROGRAM, name, seed) for seed in drawn]
     program = known.seed if files is None else files_of(files)
     results, end = measure_block(known, lambda _, sink: build_executor(config, known, sink), entries, {_PROGRAM: program})
     if end.status is not BlockStatus.OK:
@@ -70,7 +70,7 @@ def measure(
 
 
 def measure_block(
-    problem: Problem, make_executor: MakeExecutor, entries: Sequence[Entry], files: Mapping[str, Mapping[str, str]]
+    problem: Problem, make_executor: MakeExecutor, entries: Sequence[BlockEntry], files: Mapping[str, Mapping[str, str]]
 ) -> tuple[list[Measurement], BlockReport]:
     """Run the entries as one block; the measurements that came, in order, and how the block ended."""
     reports: queue.SimpleQueue[Report] = queue.SimpleQueue()

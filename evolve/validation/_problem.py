@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive import BlockStatus, Entry, Measurement, Start, Status, difference, mean_of, sd_of
+from archive import BlockEntry, BlockStatus, Measurement, StartMode, Status, difference, mean_of, sd_of
 from evolve._counted import counted
 from evolve._errors import ProblemError
 from evolve._rng import fresh_seeds
-from evolve.budget._cpu_budget import ALLOWANCE, run_limit
+from evolve.budget._cpu_budget import CPU_ALLOWANCE, run_limit
 from evolve.config._schema import SearchConfig
 from evolve.engine._reach import KINDS, out_of_reach
 from evolve.engine._registry import build_operators
@@ -71,14 +71,14 @@ def validate_problem(problem: Problem, make_executor: MakeExecutor, files: Mappi
     entries = _seed_entries(problem)
     results, end = measure_block(problem, make_executor, entries, {SEED: problem.seed})
     if not problem.contract.noisy and end.status is BlockStatus.OK and all(result.status is Status.OK for result in results):
-        again = [one for one in entries if one.start is Start.COLD][-2:-1]  # in another grader, later, with a seed that it had
+        again = [one for one in entries if one.start is StartMode.COLD][-2:-1]  # in another grader, later, with a seed that it had
         more, end = measure_block(problem, make_executor, again, {SEED: problem.seed})
         entries, results = [*entries, *again], [*results, *more]
     checks += _check_seed_runs(problem, entries, results, end)
     if any(not (check.ok or check.hint) for check in checks):
         return ValidationReport(problem.id, tuple(checks), tuple(results))
     final = [result for result in results if result.stage == problem.contract.stages[-1].name]
-    cold = [result for result in final if result.start is not Start.WARM]
+    cold = [result for result in final if result.start is not StartMode.WARM]
     checks += [*_check_noise(problem, final), *_check_limits(problem, results), *_check_outcome(problem, final[0])]
     checks += [*_check_cost(problem, final), _check_operators(problem)]
     return ValidationReport(
@@ -144,21 +144,23 @@ def _meant(problem: Problem, path: Path, *, alone: bool) -> str:
 # ------------------------------------------------------------------------------------------------ measuring
 
 
-def _seed_entries(problem: Problem) -> list[Entry]:
+def _seed_entries(problem: Problem) -> list[BlockEntry]:
     """Every stage once; at the last one, the first seed twice, other seeds, and a warm start where the stage allows one."""
     *before, last = problem.contract.stages
     seeds = fresh_seeds(NOISE_RUNS if problem.contract.noisy else 2)
-    entries = [Entry(SEED, stage.name, seeds[0]) for stage in before]
-    entries += [Entry(SEED, last.name, seed) for seed in (seeds[0], *seeds)]
-    if last.start is Start.WARM:
-        entries += [Entry(SEED, last.name, seeds[0], start=Start.WARM)] * 2  # the first also pays for the server
+    entries = [BlockEntry(SEED, stage.name, seeds[0]) for stage in before]
+    entries += [BlockEntry(SEED, last.name, seed) for seed in (seeds[0], *seeds)]
+    if last.start is StartMode.WARM:
+        entries += [BlockEntry(SEED, last.name, seeds[0], start=StartMode.WARM)] * 2  # the first also pays for the server
     return entries
 
 
 # ------------------------------------------------------------------------------------------------ a problem
 
 
-def _check_seed_runs(problem: Problem, entries: Sequence[Entry], results: Sequence[Measurement], end: BlockReport) -> list[Check]:
+def _check_seed_runs(
+    problem: Problem, entries: Sequence[BlockEntry], results: Sequence[Measurement], end: BlockReport
+) -> list[Check]:
     if end.status is not BlockStatus.OK:
         return [Check("grader", False, f"the grader did not finish: {end.reason}", "mend evaluate.py; it must import and return")]
     failed = [result for result in results if result.status is not Status.OK]
@@ -272,8 +274,8 @@ def _check_cost(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
 def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Mapping[str, str]) -> ValidationReport:
     *before, last = (stage.name for stage in problem.contract.stages)
     seeds = fresh_seeds(COMPARED_RUNS if problem.contract.noisy else 1)
-    entries = [Entry(CANDIDATE, stage, seeds[0]) for stage in before]
-    entries += [Entry(who, last, seed) for seed in seeds for who in (SEED, CANDIDATE)]
+    entries = [BlockEntry(CANDIDATE, stage, seeds[0]) for stage in before]
+    entries += [BlockEntry(who, last, seed) for seed in seeds for who in (SEED, CANDIDATE)]
     results, end = measure_block(problem, make_executor, entries, {SEED: problem.seed, CANDIDATE: files})
     if end.status is not BlockStatus.OK:
         found = f"the grader did not finish: {end.reason}"
@@ -304,8 +306,8 @@ def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Ma
 def _check_cpu(theirs: Sequence[Measurement], ours: Sequence[Measurement]) -> Check:
     """A few runs cannot decide 1.10 x, which is within the noise of CPU time; what a single run is stopped at they can."""
     spent = statistics.fmean(result.cpu_s for result in ours)
-    allowed = ALLOWANCE * statistics.fmean(result.cpu_s for result in theirs)
-    found = f"{_duration(spent)} of CPU; allowed are {_duration(allowed)}, {ALLOWANCE:g} times what the seed program spends"
+    allowed = CPU_ALLOWANCE * statistics.fmean(result.cpu_s for result in theirs)
+    found = f"{_duration(spent)} of CPU; allowed are {_duration(allowed)}, {CPU_ALLOWANCE:g} times what the seed program spends"
     return Check(
         "cpu budget", spent <= allowed, found, "make it cheaper", hint=spent <= run_limit([result.cpu_s for result in theirs])
     )

@@ -10,7 +10,7 @@ import queue
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from archive import Attempt, Entry, Measurement, Status
+from archive import Attempt, BlockEntry, Measurement, Status
 from evolve._rng import fresh_seeds
 from evolve.confirm import beats_target, beats_target_any_time
 from evolve.execute import Block, EntryReport, Report
@@ -24,7 +24,7 @@ _PROGRAM = "candidate"
 
 
 @dataclass(frozen=True, slots=True)
-class Race:
+class TargetTest:
     """``beaten`` by the rule that may be looked at any time (``e_value``); ``p_value`` is the race's own t-test."""
 
     target: float
@@ -35,7 +35,7 @@ class Race:
     failed: str = ""
 
 
-def race(
+def compare_with_target(
     problem: Problem,
     files: Mapping[str, str],
     target: float,
@@ -43,7 +43,7 @@ def race(
     *,
     runs: int = RUNS,
     tell: Callable[[str], None],
-) -> Race:
+) -> TargetTest:
     """Measure a program against a target, in the problem's own sign.
 
     Args:
@@ -62,14 +62,14 @@ def race(
     e_value = 1.0
     for result in _measured(problem, files, make_executor, runs):
         if result.status is not Status.OK or result.score is None:
-            return Race(target, False, 0.0, 1.0, tuple(scores), f"{result.status}: {result.reason}")
+            return TargetTest(target, False, 0.0, 1.0, tuple(scores), f"{result.status}: {result.reason}")
         scores.append(result.score)
         e_value = beats_target_any_time([sign * score for score in scores], sign * target)
         tell(f"run {len(scores)}: {result.score:.10g}, e = {e_value:.3g}")
         if e_value >= BAR:
             break
     p_value = beats_target([sign * score for score in scores], sign * target)
-    return Race(target, e_value >= BAR, e_value, p_value, tuple(scores))
+    return TargetTest(target, e_value >= BAR, e_value, p_value, tuple(scores))
 
 
 def _measured(problem: Problem, files: Mapping[str, str], make_executor: MakeExecutor, runs: int) -> Iterator[Measurement]:
@@ -79,7 +79,7 @@ def _measured(problem: Problem, files: Mapping[str, str], make_executor: MakeExe
     try:
         for number, seed in enumerate(fresh_seeds(runs)):
             attempt = Attempt("race", number)
-            executor.submit(Block(attempt, problem.id, (Entry(_PROGRAM, stage.name, seed),), {_PROGRAM: files}, stage.needs))
+            executor.submit(Block(attempt, problem.id, (BlockEntry(_PROGRAM, stage.name, seed),), {_PROGRAM: files}, stage.needs))
             result = None
             while isinstance(report := reports.get(), EntryReport):
                 result = report.result

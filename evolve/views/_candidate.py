@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import unified_diff
 
-from archive import Measured, Stamped, find_records
-from evolve.search._population import standing
+from archive import LogEntry, Measured, find_records
+from evolve.search._population import score_of
 from evolve.views._progress import operator_of
 from evolve.views._run_view import RunView
-from evolve.views._summary import stated_gain, word_of
+from evolve.views._summary import evidence_label, stated_gain
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +49,23 @@ class Candidate:
 def candidate(view: RunView, number: int) -> Candidate:
     """What is known of a candidate."""
     state = view.state
-    people = state.population
-    row = people.rows[number]
+    population = state.population
+    row = population.candidates[number]
     made = view.texts.candidate(row.id)
-    place = standing(people, number) if people.score(number) is not None else None
+    place = score_of(population, number) if population.score(number) is not None else None
     return Candidate(
         id=row.id,
         status=str(row.status or "not measured"),
         operator=operator_of(state, number),
-        parents=tuple(people.rows[parent].id for parent in row.parents),
+        parents=tuple(population.candidates[parent].id for parent in row.parents),
         generation=row.generation,
         summary=made.summary,
         score=place.score if place else None,
         sd=place.sd if place else None,
         n=place.n if place else 0,
-        cold=row.cold,
+        cold=row.measured_cold,
         gain=stated_gain(state, number),
-        verdict=word_of(state, number),
+        verdict=evidence_label(state, number),
         descriptors=dict(row.descriptors),
         files=view.texts.files(row.id),
         hypothesis=made.hypothesis,
@@ -76,15 +76,15 @@ def candidate(view: RunView, number: int) -> Candidate:
 
 def elites(view: RunView) -> tuple[Candidate, ...]:
     """The candidates that hold a place in the archive, the best first."""
-    people = view.state.population
-    scored = [(people.score(number), number) for number in people.elites]
+    population = view.state.population
+    scored = [(population.score(number), number) for number in population.elites]
     order = sorted(scored, key=lambda one: (one[0] is None, -(one[0] or 0.0), one[1]))
     return tuple(candidate(view, number) for _, number in order)
 
 
 def diff(view: RunView, before: int | None, after: int) -> str:
     """A unified diff of two candidates' files; ``before`` of None is nothing at all."""
-    rows, texts = view.state.population.rows, view.texts
+    rows, texts = view.state.population.candidates, view.texts
     old = texts.files(rows[before].id) if before is not None else {}
     new = texts.files(rows[after].id)
     lines: list[str] = []
@@ -95,7 +95,7 @@ def diff(view: RunView, before: int | None, after: int) -> str:
     return "".join(lines)
 
 
-def measured(view: RunView, id_: str) -> Iterator[Stamped]:
+def measured(view: RunView, id_: str) -> Iterator[LogEntry]:
     """The records of a candidate's measurements, oldest first."""
     for stamped in find_records(view.run.path, ("measured",), mention=id_):
         if isinstance(stamped.record, Measured) and stamped.record.result.candidate == id_:

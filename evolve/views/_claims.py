@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archive import read_journal
-from evolve.views._report_cards import Cards, report_cards
+from evolve.views._report_cards import ReportCards, report_cards
 from evolve.views._run_view import RunView
-from evolve.views._verify import Exact, verify_best
+from evolve.views._verify import Verification, verify_best
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class Claims:
     before.  ``exact`` is there for a deterministic problem instead: its best program, verified again.
     """
 
-    cards: Cards
-    exact: Exact | None
+    cards: ReportCards
+    exact: Verification | None
 
     @property
     def confirmed(self) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archive import Status, TextStore, changed_lines
-from evolve.search._population import standing
+from evolve.search._population import score_of
 from evolve.search._state import ProblemState
 from evolve.views._progress import operator_of
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LineageStep:
     """One ancestor, or the candidate itself.
 
     ``score``, ``sd`` and ``n`` are those of the last stage, in the problem's own sign; None and 0 without an ok measurement there.
@@ -31,14 +31,14 @@ class Step:
     removed: int
 
 
-def story(state: ProblemState, texts: TextStore, number: int, *, all_parents: bool = False) -> tuple[Step, ...]:
+def lineage(state: ProblemState, texts: TextStore, number: int, *, all_parents: bool = False) -> tuple[LineageStep, ...]:
     """The ancestors of a candidate, oldest first, ending with itself; along first parents only, unless ``all_parents``.
 
     Reads the ancestors' records from the journal and nothing else, so it costs as much as the line is long.
     """
     line, todo = {number}, [number]
     while todo:
-        parents = state.population.rows[todo.pop()].parents
+        parents = state.population.candidates[todo.pop()].parents
         for parent in parents if all_parents else parents[:1]:
             if parent not in line:
                 line.add(parent)
@@ -46,15 +46,15 @@ def story(state: ProblemState, texts: TextStore, number: int, *, all_parents: bo
     return tuple(_step(state, texts, one) for one in sorted(line))
 
 
-def _step(state: ProblemState, texts: TextStore, number: int) -> Step:
-    people = state.population
-    row = people.rows[number]
-    place = standing(people, number) if people.score(number) is not None else None
-    before = texts.files(people.rows[row.parents[0]].id) if row.parents else {}
+def _step(state: ProblemState, texts: TextStore, number: int) -> LineageStep:
+    population = state.population
+    row = population.candidates[number]
+    place = score_of(population, number) if population.score(number) is not None else None
+    before = texts.files(population.candidates[row.parents[0]].id) if row.parents else {}
     added, removed = changed_lines(before, texts.files(row.id))
-    return Step(
+    return LineageStep(
         id=row.id,
-        parents=tuple(people.rows[parent].id for parent in row.parents),
+        parents=tuple(population.candidates[parent].id for parent in row.parents),
         operator=operator_of(state, number),
         summary=texts.candidate(row.id).summary,
         generation=row.generation,

@@ -11,9 +11,9 @@ from evolve._counted import counted
 from evolve.budget._cpu_budget import SEED
 from evolve.budget._ledger import usd
 from evolve.search._claims import is_limit
-from evolve.search._schedule import reserve
+from evolve.search._schedule import reserved
 from evolve.search._state import Phase, ProblemState
-from evolve.search._stopping import NO_MODEL, NO_MODEL_NO_LIMIT, limits, over, spent
+from evolve.search._stopping import NO_MODEL, NO_MODEL_NO_LIMIT, effective_budget, exhausted_limit, search_is_over
 
 _MORE = 2  # a limit that is raised is doubled, or more often
 _MOST_DOUBLINGS = 60
@@ -71,7 +71,7 @@ class Fate:
 
 def outlook(state: ProblemState, now: float, *, run: str, driven: bool) -> Outlook:
     """The outlook at Unix time ``now`` (of a run that nobody drives: of its last record)."""
-    ended_by = spent(state, now)
+    ended_by = exhausted_limit(state, now)
     rows = tuple(_rows(state, now))
     left = _measurements_left(state, rows)
     in_s = None
@@ -81,7 +81,7 @@ def outlook(state: ProblemState, now: float, *, run: str, driven: bool) -> Outlo
         in_s = min((each for each in (clock, counted) if each is not None), default=None)
     return Outlook(
         driven=driven,
-        over=state.run.end.ends or (over(state, now) if state.population.rows else ""),
+        over=state.run.end.ends or (search_is_over(state, now) if state.population.candidates else ""),
         ended_by=ended_by,
         command=raising(state, now, run, ended_by) if ended_by else "",
         limits=rows,
@@ -95,8 +95,8 @@ def outlook(state: ProblemState, now: float, *, run: str, driven: bool) -> Outlo
 
 def fate(state: ProblemState, number: int, seen: Outlook, now: float, *, run: str, ran_s: float = 0.0) -> Fate:
     """What becomes of a candidate, as things stand at Unix time ``now``; where it is being measured, since ``ran_s`` seconds."""
-    row = state.population.rows[number]
-    if row.settled:
+    row = state.population.candidates[number]
+    if row.credited:
         return Fate(measured=True, will=False, ahead=0, about_s=None, words="it is measured")
     queue, in_hand = _waiting(state), is_in_hand(state, row.id)
     ahead = 0 if in_hand else (queue.index(number) if number in queue else 0) + seen.running
@@ -158,7 +158,7 @@ def raising(state: ProblemState, now: float, run: str, *names: str, room: int = 
     for ``room`` of them if that is more."""
     words = []
     for name in names:
-        if getattr(limits(state), name.removeprefix("budget.")) is not None:
+        if getattr(effective_budget(state), name.removeprefix("budget.")) is not None:
             words.append(f"{name}={_raised(state, now, name, room)}")
     return " ".join(["evolve resume", shlex.quote(run), *words])
 
@@ -166,12 +166,12 @@ def raising(state: ProblemState, now: float, run: str, *names: str, room: int = 
 def _raised(state: ProblemState, now: float, name: str, room: int) -> str:
     """A limit doubled until it is above what is spent and what would then be set aside, and would end nothing."""
     key = name.removeprefix("budget.")
-    amount = _amount(_MORE * max(getattr(limits(state), key), _used(state, now).get(key, (0, 0))[0]))
+    amount = _amount(_MORE * max(getattr(effective_budget(state), key), _used(state, now).get(key, (0, 0))[0]))
     for _ in range(_MOST_DOUBLINGS):
-        budget = replace(limits(state), **cast("dict[str, Any]", {key: float(amount)}))
+        budget = replace(effective_budget(state), **cast("dict[str, Any]", {key: float(amount)}))
         as_if = replace(state, run=replace(state.run, budget=budget))  # what is set aside depends on the limits
         much, aside = _used(as_if, now)[key]
-        if float(amount) > much + aside + room * _cost(state).get(name, 0.0) and spent(as_if, now) != name:
+        if float(amount) > much + aside + room * _cost(state).get(name, 0.0) and exhausted_limit(as_if, now) != name:
             break
         amount = _amount(_MORE * float(amount))
     return amount
@@ -188,7 +188,7 @@ def ending_limits(state: ProblemState, why: str) -> tuple[str, ...]:
 
 
 def _rows(state: ProblemState, now: float) -> list[LimitLeft]:
-    budget, rows = limits(state), []
+    budget, rows = effective_budget(state), []
     for key, (much, aside) in _used(state, now).items():
         limit = getattr(budget, key)
         if limit is not None:
@@ -200,7 +200,7 @@ def _rows(state: ProblemState, now: float) -> list[LimitLeft]:
 
 def _used(state: ProblemState, now: float) -> dict[str, tuple[float, float]]:
     """What is spent of each limit, and what is set aside."""
-    spend, kept, ledger = state.run.usage, reserve(state), state.run.model_limits.ledger
+    spend, kept, ledger = state.run.usage, reserved(state), state.run.model_limits.ledger
     return {
         "wall_s": (spend.elapsed(now), kept.wall_s),
         "cpu_s": (spend.cpu_s, kept.cpu_s),
@@ -237,7 +237,7 @@ def _cost(state: ProblemState) -> dict[str, float]:
 
 def _waiting(state: ProblemState) -> list[int]:
     """Children that wait for a measurement, in their order."""
-    return [due.row for due in state.population.ready if due.row != SEED]
+    return [due.index for due in state.population.queue if due.index != SEED]
 
 
 def _amount(value: float) -> str:

@@ -7,29 +7,29 @@ from dataclasses import dataclass
 
 from evolve.confirm import Noise
 from evolve.problem._contract import Budget
-from evolve.search._claims import allowance, claims_of, holds_a_vault
+from evolve.search._claims import affords_one, claims_of, confirm_budget
 from evolve.search._policies import EXTERNAL, SEED, policy_of
-from evolve.search._population import Standing, standing
+from evolve.search._population import CandidateScore, score_of
 from evolve.search._schedule import final_runs
 from evolve.search._state import ProblemState
-from evolve.search._stopping import limits, over
+from evolve.search._stopping import effective_budget, search_is_over
 from evolve.views._summary import (
     EvaluatorFaults,
     ModelUse,
-    best_of,
+    best_candidate,
     beyond_words,
     champion_of,
     evaluator_faults,
+    evidence_label,
     model_use,
     noise_of,
     stated_gain,
-    word_of,
 )
 from evolve.views._unchecked import Unchecked, unchecked
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class OperatorShare:
     """How many of the measured or waiting children an operator made, and how many of the archive's places are held by them."""
 
     operator: str
@@ -48,8 +48,8 @@ class Progress:
     """
 
     phase: str
-    seed: Standing | None
-    best: Standing | None
+    seed: CandidateScore | None
+    best: CandidateScore | None
     best_operator: str
     gain: float | None
     candidates: int
@@ -57,7 +57,7 @@ class Progress:
     failures: Mapping[str, int]
     filled: int
     cells: int | None
-    shares: tuple[Share, ...]
+    shares: tuple[OperatorShare, ...]
     noise: Noise | None
     word: str
     champion_id: str | None
@@ -75,7 +75,7 @@ class Progress:
     unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
 
 
-class Watch:
+class ProgressTracker:
     """Makes ``Progress`` of one search again and again; a call costs what is new since the last one, and the number of elites."""
 
     def __init__(self, state: ProblemState) -> None:
@@ -84,13 +84,13 @@ class Watch:
         self._children: dict[int, int] = dict.fromkeys(range(len(state.bandit.arms)), 0)
         self._told = 0  # children of people and agents
 
-    def look(self, now: float) -> Progress:
+    def snapshot(self, now: float) -> Progress:
         """The search at Unix time ``now``.  To be called where the search may be read: in the thread that drives it."""
-        state, people = self._state, self._state.population
-        seed = _standing(state, SEED) if people.rows else None
-        number = best_of(state)
+        state, population = self._state, self._state.population
+        seed = _standing(state, SEED) if population.candidates else None
+        number = best_candidate(state)
         best = _standing(state, number) if number is not None else None
-        archive = people.archive
+        archive = population.archive
         return Progress(
             phase=_phase(state, now),
             seed=seed,
@@ -99,29 +99,31 @@ class Watch:
             gain=stated_gain(state, number),
             candidates=state.run.usage.candidates,
             measurements=state.run.usage.evaluations,
-            failures=dict(sorted(people.failures.items())),
+            failures=dict(sorted(population.failures.items())),
             filled=archive.cells.n_filled if archive.n_cells > 1 else len(archive.cells),
             cells=archive.n_cells if archive.n_cells > 1 else None,
             shares=self._shares(),
             noise=noise_of(state),
-            word=word_of(state, number) if number is not None else "",
+            word=evidence_label(state, number) if number is not None else "",
             champion_id=champion_of(state),
-            openings=len(state.docket.vaults),
+            openings=len(state.confirmations.confirmations),
             claims=len(claims_of(state)),
-            set_aside=int(allowance(state)) if state.contract.noisy and holds_a_vault(state) else 0,
+            set_aside=int(confirm_budget(state)) if state.contract.noisy and affords_one(state) else 0,
             elapsed_s=state.run.usage.elapsed(now),
             cpu_s=state.run.usage.cpu_s,
-            budget=limits(state),
+            budget=effective_budget(state),
             models=model_use(state),
-            not_deterministic=state.steadiness.said(people),
+            not_deterministic=state.steadiness.message(population),
             beyond=beyond_words(state),
             unchecked=unchecked(state, number, now),
             evaluator=evaluator_faults(state),
-            reserved=(2 * final_runs(state) if state.finals is None else state.finals[1]) if state.contract.noisy else 0,
+            reserved=(2 * final_runs(state) if state.final_comparison is None else state.final_comparison[1])
+            if state.contract.noisy
+            else 0,
         )
 
-    def _shares(self) -> tuple[Share, ...]:
-        state, rows = self._state, self._state.population.rows
+    def _shares(self) -> tuple[OperatorShare, ...]:
+        state, rows = self._state, self._state.population.candidates
         for row in rows[self._seen :]:
             if row.arm >= 0:
                 self._children[row.arm] += 1
@@ -131,27 +133,27 @@ class Watch:
         for number in state.population.elites:
             if rows[number].arm >= 0:
                 elites[rows[number].arm] += 1
-        shares: dict[str, Share] = {}
+        shares: dict[str, OperatorShare] = {}
         for index, arm in enumerate(state.bandit.arms):
             name = f"{arm.operator} {arm.model}".strip()
-            old = shares.get(name, Share(name, 0, 0))
-            shares[name] = Share(name, old.children + self._children[index], old.elites + elites[index])
-        if self._told or policy_of(state).given:
+            old = shares.get(name, OperatorShare(name, 0, 0))
+            shares[name] = OperatorShare(name, old.children + self._children[index], old.elites + elites[index])
+        if self._told or policy_of(state).fixed_candidates:
             told = sum(rows[number].arm < 0 and number != SEED for number in state.population.elites)
-            shares[EXTERNAL] = Share(EXTERNAL, self._told, told)
-        if policy_of(state).given:  # no operator of its own runs
+            shares[EXTERNAL] = OperatorShare(EXTERNAL, self._told, told)
+        if policy_of(state).fixed_candidates:  # no operator of its own runs
             shares = {name: one for name, one in shares.items() if one.children or name == EXTERNAL}
         return tuple(shares.values())
 
 
 def operator_of(state: ProblemState, number: int) -> str:
     """The operator that made a candidate; ``seed`` for the seed program."""
-    arm = state.population.rows[number].arm
+    arm = state.population.candidates[number].arm
     return state.bandit.arms[arm].operator if arm >= 0 else "seed" if number == SEED else EXTERNAL
 
 
-def _standing(state: ProblemState, number: int) -> Standing | None:
-    return standing(state.population, number) if state.population.score(number) is not None else None
+def _standing(state: ProblemState, number: int) -> CandidateScore | None:
+    return score_of(state.population, number) if state.population.score(number) is not None else None
 
 
 def _phase(state: ProblemState, now: float) -> str:
@@ -159,4 +161,4 @@ def _phase(state: ProblemState, now: float) -> str:
         return "draining"
     if state.population.leader is None:
         return "seed"
-    return "final" if over(state, now) else "search"
+    return "final" if search_is_over(state, now) else "search"

@@ -11,22 +11,22 @@ from evolve._counted import counted
 from evolve.budget._cpu_budget import SEED
 from evolve.budget._ledger import usd
 from evolve.problem._contract import Contract, Problem
-from evolve.propose import Assignment, Attempted, Cost, FailureClass, Program, Removed, TaskSheet, few_lines
+from evolve.propose import Cost, FailureSummary, PriorAttempt, ProblemBrief, ProgramView, ProposalContext, RemovedCode, few_lines
 from evolve.search._kinship import relation
 from evolve.search._notes import effect_of
 from evolve.search._operators import Parent
 from evolve.search._state import ProblemState
-from evolve.search._stopping import limits
+from evolve.search._stopping import effective_budget
 
 _TRIED = 10
 _ANCESTORS = 4
 _LINES = 12  # of one deletion
 
 
-def task_sheet(problem: Problem, instructions: str) -> TaskSheet:
+def problem_brief(problem: Problem, instructions: str) -> ProblemBrief:
     """The problem, as it may be told."""
     contract = problem.contract
-    return TaskSheet(
+    return ProblemBrief(
         problem=contract.name,
         statement=problem.statement,
         instructions=instructions,
@@ -56,19 +56,21 @@ def _limits(contract: Contract) -> str:
     return ", ".join(parts)
 
 
-def assignment(state: ProblemState, issued: ProposeIssued, texts: TextStore, sheet: TaskSheet, now: float) -> Assignment:
+def proposal_context(
+    state: ProblemState, issued: ProposeIssued, texts: TextStore, sheet: ProblemBrief, now: float
+) -> ProposalContext:
     """Everything that the maker of this ticket's child is told at Unix time ``now``."""
-    people, memory = state.population, state.memory
-    parents = tuple(people.by_id[id_] for id_ in issued.parents)
-    seed, best = _score(state, SEED), _score(state, people.leader)
+    population, memory = state.population, state.memory
+    parents = tuple(population.by_id[id_] for id_ in issued.parents)
+    seed, best = _score(state, SEED), _score(state, population.leader)
     spec = state.operators.get(issued.arm.operator)  # none: a person's or an agent's ticket
     mends = spec is not None and spec.parent is Parent.FAILED
     base = _working(state, parents[0]) if mends else None
-    return Assignment(
+    return ProposalContext(
         task=sheet,
         arm=Arm(issued.arm.operator, issued.arm.model, issued.arm.format),
         parents=tuple(_program(state, number, texts) for number in parents),
-        inspirations=tuple(_program(state, people.by_id[id_], texts) for id_ in issued.inspirations),
+        inspirations=tuple(_program(state, population.by_id[id_], texts) for id_ in issued.inspirations),
         base=_program(state, base, texts) if base is not None else None,
         relation=relation(state, *parents[:2]) if len(parents) > 1 else "",
         seed_score=seed.score,
@@ -80,10 +82,10 @@ def assignment(state: ProblemState, issued: ProposeIssued, texts: TextStore, she
         tried=_tried(state, parents[0], texts),
         removed=_removed(state, parents[0], texts) if not mends else (),
         failures=tuple(
-            FailureClass(status=status, count=count, reason=reason) for status, (count, reason) in memory.failures.items()
+            FailureSummary(status=status, count=count, reason=reason) for status, (count, reason) in memory.failures.items()
         ),
         notes=memory.notes,
-        stagnant=people.n_settled - people.leader_at,
+        stagnant=population.n_credited - population.leader_since,
         ticket=issued.attempt.ticket,
         siblings=_siblings(state, issued),
         left=_left(state, now),
@@ -100,11 +102,11 @@ class _Score:
 
 
 def _score(state: ProblemState, number: int | None) -> _Score:
-    people = state.population
-    if number is None or people.score(number) is None:
+    population = state.population
+    if number is None or population.score(number) is None:
         return _Score(None)
-    mean, sd = people.shown(number)
-    return _Score(people.sign * mean, _spread(state, sd), people.n_measured(number))
+    mean, sd = population.posterior_as_measured(number)
+    return _Score(population.sign * mean, _spread(state, sd), population.n_measured(number))
 
 
 def _spread(state: ProblemState, sd: float) -> float:
@@ -113,7 +115,7 @@ def _spread(state: ProblemState, sd: float) -> float:
 
 def _working(state: ProblemState, number: int) -> int | None:
     """The nearest ancestor of a failed program that has a score."""
-    rows = state.population.rows
+    rows = state.population.candidates
     while rows[number].parents:
         number = rows[number].parents[0]
         if state.population.score(number) is not None:
@@ -133,7 +135,7 @@ def _siblings(state: ProblemState, issued: ProposeIssued) -> int:
 
 def _left(state: ProblemState, now: float) -> str:
     """What the limits leave, coarsely."""
-    budget, spend, ledger = limits(state), state.run.usage, state.run.model_limits.ledger
+    budget, spend, ledger = effective_budget(state), state.run.usage, state.run.model_limits.ledger
     parts = []
     if budget.wall_s is not None:
         seconds = max(budget.wall_s - spend.elapsed(max(now, spend.last_at)), 0.0)
@@ -153,17 +155,17 @@ def _time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _program(state: ProblemState, number: int, texts: TextStore) -> Program:
-    people, memory = state.population, state.memory
-    row, told, idea = people.rows[number], memory.told.get(number), memory.ideas.get(number)
+def _program(state: ProblemState, number: int, texts: TextStore) -> ProgramView:
+    population, memory = state.population, state.memory
+    row, told, idea = population.candidates[number], memory.feedback.get(number), memory.ideas.get(number)
     score, effect = _score(state, number), effect_of(state, number)
-    return Program(
+    return ProgramView(
         id=row.id,
         files=texts.files(row.id),
         status=str(row.status or ""),
         score=score.score,
         sd=score.sd,
-        n=people.n_measured(number),
+        n=population.n_measured(number),
         reason=told.reason if told else "",
         feedback=told.feedback if told else "",
         curve=told.curve if told else None,
@@ -172,26 +174,26 @@ def _program(state: ProblemState, number: int, texts: TextStore) -> Program:
         summary=memory.summaries.get(number, ""),
         hypothesis=idea.hypothesis if idea else "",
         expected=idea.expected if idea else "",
-        effect=people.sign * effect.effect if effect else None,
+        effect=population.sign * effect.effect if effect else None,
         effect_sd=_spread(state, effect.sd) if effect else 0.0,
         cost=Cost(wall_s=told.wall_s, cpu_s=told.cpu_s, memory_mib=told.memory_mib) if told and told.wall_s else None,
     )
 
 
-def _tried(state: ProblemState, parent: int, texts: TextStore) -> tuple[Attempted, ...]:
+def _tried(state: ProblemState, parent: int, texts: TextStore) -> tuple[PriorAttempt, ...]:
     """Children of the parent: the largest effects first, then failures, then what is still being measured is left out."""
-    people, memory = state.population, state.memory
-    found: list[tuple[float, Attempted]] = []
-    before = texts.files(people.rows[parent].id)
+    population, memory = state.population, state.memory
+    found: list[tuple[float, PriorAttempt]] = []
+    before = texts.files(population.candidates[parent].id)
     for number in memory.children.get(parent, ()):
-        row = people.rows[number]
-        if row.status is None or not row.settled:
+        row = population.candidates[number]
+        if row.status is None or not row.credited:
             continue
-        effect, told, idea = effect_of(state, number), memory.told.get(number), memory.ideas.get(number)
-        attempted = Attempted(
+        effect, told, idea = effect_of(state, number), memory.feedback.get(number), memory.ideas.get(number)
+        attempted = PriorAttempt(
             id=row.id,
             summary=memory.summaries.get(number, ""),
-            effect=people.sign * effect.effect if effect else None,
+            effect=population.sign * effect.effect if effect else None,
             sd=_spread(state, effect.sd) if effect else 0.0,
             status=str(row.status),
             reason=told.reason if told and row.status is not Status.OK else "",
@@ -204,24 +206,24 @@ def _tried(state: ProblemState, parent: int, texts: TextStore) -> tuple[Attempte
     return tuple(attempted for _, attempted in found[:_TRIED])
 
 
-def _removed(state: ProblemState, number: int, texts: TextStore) -> tuple[Removed, ...]:
+def _removed(state: ProblemState, number: int, texts: TextStore) -> tuple[RemovedCode, ...]:
     """Lines that the last few changes along the line took out and that have not come back."""
-    people = state.population
-    now = {line.strip() for text in texts.files(people.rows[number].id).values() for line in text.splitlines()}
-    removed: list[Removed] = []
+    population = state.population
+    now = {line.strip() for text in texts.files(population.candidates[number].id).values() for line in text.splitlines()}
+    removed: list[RemovedCode] = []
     for _ in range(_ANCESTORS):
-        parents = people.rows[number].parents
+        parents = population.candidates[number].parents
         if not parents:
             break
-        before, after = (Counter(_lines(texts, people.rows[one].id)) for one in (parents[0], number))
+        before, after = (Counter(_lines(texts, population.candidates[one].id)) for one in (parents[0], number))
         gone = [line for line in (before - after) if line.strip() and line.strip() not in now]
         if gone:
             effect = effect_of(state, number)
-            size = people.sign * effect.effect if effect else None
+            size = population.sign * effect.effect if effect else None
             removed.append(
-                Removed(
+                RemovedCode(
                     lines=tuple(gone[:_LINES]),
-                    child=people.rows[number].id,
+                    child=population.candidates[number].id,
                     effect=size,
                     sd=_spread(state, effect.sd) if effect else 0.0,
                 )

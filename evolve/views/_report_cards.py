@@ -11,20 +11,20 @@ from archive import (
     BlockClosed,
     BlockStatus,
     Claim,
+    ConfirmationOpened,
+    LogEntry,
     Measured,
     MeasureIssued,
-    Opened,
     Purpose,
     Record,
     Retraction,
     RunCreated,
-    Stamped,
+    RunOpened,
     Status,
-    VaultOpened,
 )
-from evolve.confirm import Vault
+from evolve.confirm import Confirmation
 from evolve.problem._contract import Problem
-from evolve.search._claims import suspicion
+from evolve.search._claims import doubt
 from evolve.search._state import ProblemState
 
 APART_S = 3600.0  # between two runs: what a machine was at the first is likely over at the second
@@ -41,7 +41,7 @@ class RulingMade:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ReportCard:
     """One claim.  Effect and interval (95 %) are candidate minus reference, in the problem's own unit and sign, from runs that had
     no part in the decision; None where there were none.
 
@@ -88,10 +88,10 @@ class Card:
     rulings: tuple[RulingMade, ...] = ()
 
 
-def bound_of(vault: Vault, sign: float) -> str:
+def bound_of(vault: Confirmation, sign: float) -> str:
     """What can be said of the effect where runs of a vault scored beyond what is compared ("" where none did)."""
-    up = max(vault.own.values(), default=0.0) >= TAME or min(vault.theirs.values(), default=0.0) <= -TAME
-    down = min(vault.own.values(), default=0.0) <= -TAME or max(vault.theirs.values(), default=0.0) >= TAME
+    up = max(vault.candidate_scores.values(), default=0.0) >= TAME or min(vault.control_scores.values(), default=0.0) <= -TAME
+    down = min(vault.candidate_scores.values(), default=0.0) <= -TAME or max(vault.control_scores.values(), default=0.0) >= TAME
     why = f"scores beyond {TAME:g} count as that"
     if up and not down and vault.effect is not None:
         return f"{sign * vault.effect.effect:+.4g} at least: {why}"
@@ -99,7 +99,7 @@ def bound_of(vault: Vault, sign: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Cards:
+class ReportCards:
     """All claims of a run, and what they have in common.
 
     ``expected_false`` bounds how many claims the gate's level lets through by chance, over all openings so far.
@@ -116,7 +116,7 @@ class Cards:
     measurements: int
     openings: int
     expected_false: float
-    cards: tuple[Card, ...]
+    cards: tuple[ReportCard, ...]
     caveat: str = ""
 
 
@@ -142,16 +142,16 @@ class _Seen:
         self.last_at, self.opening = max(at, self.last_at), opening
 
 
-def report_cards(state: ProblemState, problem: Problem, records: Iterable[Stamped]) -> Cards:
+def report_cards(state: ProblemState, problem: Problem, records: Iterable[LogEntry]) -> ReportCards:
     """The cards of a search, whose journal gave ``records``."""
-    opened: dict[int, VaultOpened] = {}
+    opened: dict[int, ConfirmationOpened] = {}
     claimed: dict[int, Claim] = {}
     rulings: dict[int, list[RulingMade]] = {}
     seen: dict[str, _Seen] = {}
     engines: list[str] = []
     for at, record in _of_blocks(records, seen):
         match record:
-            case VaultOpened():
+            case ConfirmationOpened():
                 opened[record.vault] = record
             case Claim():
                 claimed[record.vault] = record
@@ -160,23 +160,23 @@ def report_cards(state: ProblemState, problem: Problem, records: Iterable[Stampe
                 for one in opened.values():
                     if one.candidate == record.candidate and one.vault in rulings:
                         rulings[one.vault].append(RulingMade(at, False, f"retracted: {record.why}"))
-            case RunCreated(engine=engine) | Opened(engine=engine) if engine and engine not in engines:
+            case RunCreated(engine=engine) | RunOpened(engine=engine) if engine and engine not in engines:
                 engines.append(engine)
             case _:
                 pass
-    vaults = state.docket.vaults
+    vaults = state.confirmations.confirmations
     cards = [
         replace(
             _card(one, claimed.get(number), seen.get(one.candidate, _Seen()), vaults[number], state.population.sign),
             rulings=tuple(made := rulings.get(number, [])),
             status=_status(vaults[number], made),
-            suspect=bool(why := suspicion(state, vaults[number])),
+            suspect=bool(why := doubt(state, vaults[number])),
             suspicion=why,
         )
         for number, one in opened.items()
     ]
     contract = problem.contract
-    return Cards(
+    return ReportCards(
         problem=problem.id,
         evaluator=problem.evaluator,
         engine=", ".join(engines),
@@ -186,13 +186,13 @@ def report_cards(state: ProblemState, problem: Problem, records: Iterable[Stampe
         candidates=state.run.usage.candidates,
         measurements=state.run.usage.evaluations,
         openings=len(opened),
-        expected_false=state.docket.expected_false,
+        expected_false=state.confirmations.expected_false,
         cards=tuple(cards),
         caveat=contract.caveat,
     )
 
 
-def _of_blocks(records: Iterable[Stamped], seen: dict[str, _Seen]) -> Iterator[tuple[float, Record]]:
+def _of_blocks(records: Iterable[LogEntry], seen: dict[str, _Seen]) -> Iterator[tuple[float, Record]]:
     """All records with their time, counting on the way what concerns each candidate."""
     blocks: dict[int, set[str]] = {}
     opening = 0
@@ -207,7 +207,7 @@ def _of_blocks(records: Iterable[Stamped], seen: dict[str, _Seen]) -> Iterator[t
             one.machines.add(record.result.machine)
             if record.result.status is Status.OK:
                 one.ran(stamped.at, opening)
-        elif isinstance(record, Opened):
+        elif isinstance(record, RunOpened):
             opening += 1
         elif isinstance(record, BlockClosed) and record.status in (BlockStatus.LOST, BlockStatus.VOID):
             for candidate in blocks.get(record.attempt.ticket, ()):
@@ -217,7 +217,7 @@ def _of_blocks(records: Iterable[Stamped], seen: dict[str, _Seen]) -> Iterator[t
         yield stamped.at, record
 
 
-def _status(vault: Vault, rulings: Sequence[RulingMade]) -> str:
+def _status(vault: Confirmation, rulings: Sequence[RulingMade]) -> str:
     if vault.withdrawn:
         return WITHDRAWN
     if not rulings:
@@ -227,10 +227,10 @@ def _status(vault: Vault, rulings: Sequence[RulingMade]) -> str:
     return TAKEN_BACK if any(one.confirmed for one in rulings) else REFUSED
 
 
-def _card(opened: VaultOpened, claim: Claim | None, seen: _Seen, vault: Vault, sign: float) -> Card:
+def _card(opened: ConfirmationOpened, claim: Claim | None, seen: _Seen, vault: Confirmation, sign: float) -> ReportCard:
     bound = bound_of(vault, sign)
     told = claim if not bound else None  # whose numbers are shown
-    return Card(
+    return ReportCard(
         vault=opened.vault,
         candidate=opened.candidate,
         reference=opened.reference,
@@ -240,7 +240,7 @@ def _card(opened: VaultOpened, claim: Claim | None, seen: _Seen, vault: Vault, s
         ci_low=told.ci_low if told else None,
         ci_high=told.ci_high if told else None,
         e_value=claim.e_value if claim else 0.0,
-        p_value=vault.gate_p if claim else None,
+        p_value=vault.test_p if claim else None,
         gate=opened.gate,
         estimate=opened.estimate,
         paired=opened.paired,

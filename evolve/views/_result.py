@@ -7,10 +7,10 @@ from statistics import median
 
 from archive import Measured, Status, find_records
 from evolve.search._notes import effect_of
-from evolve.search._population import standing
+from evolve.search._population import score_of
 from evolve.views._outlook import Fate, fate, is_in_hand
 from evolve.views._run_view import RunView
-from evolve.views._summary import best_of, gain_of
+from evolve.views._summary import best_candidate, gain_of
 
 NOT_MEASURED = "not measured"
 
@@ -50,8 +50,8 @@ class MeasureCost:
 
 def is_settled(view: RunView, candidate: str) -> bool:
     """Whether it is known what became of a candidate."""
-    people = view.state.population
-    return people.rows[people.by_id[candidate]].settled
+    population = view.state.population
+    return population.candidates[population.by_id[candidate]].credited
 
 
 def fate_of(view: RunView, candidate: str) -> Fate:
@@ -67,13 +67,13 @@ def fate_of(view: RunView, candidate: str) -> Fate:
 def result_of(view: RunView, candidate: str, why: str = "") -> Result:
     """What is known of a child in this state of the run; ``why`` is the reason given where it is not measured."""
     state = view.state
-    people = state.population
-    number, best = people.by_id[candidate], best_of(state)
-    row = people.rows[number]
+    population = state.population
+    number, best = population.by_id[candidate], best_candidate(state)
+    row = population.candidates[number]
     parent = row.parents[0] if row.parents else 0
-    here, before, seed = (standing(people, one) if people.score(one) is not None else None for one in (number, parent, 0))
-    told, effect = state.memory.told.get(number), effect_of(state, number)
-    settled = row.settled
+    here, before, seed = (score_of(population, one) if population.score(one) is not None else None for one in (number, parent, 0))
+    told, effect = state.memory.feedback.get(number), effect_of(state, number)
+    settled = row.credited
     return Result(
         status=str(row.status) if settled and row.status is not None else NOT_MEASURED,
         score=here.score if here else None,
@@ -81,11 +81,11 @@ def result_of(view: RunView, candidate: str, why: str = "") -> Result:
         n=here.n if here else 0,
         seed_score=seed.score if seed else None,
         gain=gain_of(state, number),
-        parent=people.rows[parent].id,
+        parent=population.candidates[parent].id,
         parent_score=before.score if before else None,
         effect_gain=effect.effect if effect else None,
         effect_sd=effect.sd if effect else None,
-        best_id=people.rows[best].id if best is not None else None,
+        best_id=population.candidates[best].id if best is not None else None,
         reason=why if not settled else told.reason if told else _evaluator_said(view, candidate),
         feedback=told.feedback if told else "",
     )

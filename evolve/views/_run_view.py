@@ -15,14 +15,14 @@ from evolve._errors import RunError
 from evolve.budget._cpu_budget import SEED
 from evolve.config._schema import RunConfig
 from evolve.problem._contract import Problem
-from evolve.runs._folder import Hold, RunDir, find, hold_of
-from evolve.runs._open import open_search
+from evolve.runs._folder import Hold, RunDir, hold_of, open_folder
+from evolve.runs._open import load_run
 from evolve.search._parts import Parts
 from evolve.search._state import Phase, ProblemState
-from evolve.search._stopping import GIVEN, done
+from evolve.search._stopping import GIVEN, run_is_over
 from evolve.views._outlook import Outlook, outlook, spent_words
-from evolve.views._progress import Progress, Watch
-from evolve.views._summary import best_of
+from evolve.views._progress import Progress, ProgressTracker
+from evolve.views._summary import best_candidate
 from evolve.views._unchecked import Unchecked, unchecked
 from evolve.views._verdict import verdict, with_advice
 
@@ -58,11 +58,11 @@ class RunView:
     def unchecked(self) -> Unchecked | None:
         """Better scores than the best's that no fresh process has given yet."""
         run = "" if self.driven else str(self.run.path)
-        return unchecked(self.state, best_of(self.state), self.now, run=run)
+        return unchecked(self.state, best_candidate(self.state), self.now, run=run)
 
     def progress(self) -> Progress:
         """What a person wants to know of it."""
-        return Watch(self.state).look(self.now)
+        return ProgressTracker(self.state).snapshot(self.now)
 
     def leader(self) -> int:
         """The best candidate.
@@ -70,7 +70,7 @@ class RunView:
         Raises:
             RunError: nothing was measured yet.
         """
-        best = best_of(self.state)
+        best = best_candidate(self.state)
         if best is None:
             raise RunError(f"{self.run.path} has no measured candidate yet; see: evolve status {shlex.quote(str(self.run.path))}")
         return best
@@ -81,18 +81,18 @@ class RunView:
         Raises:
             RunError: no candidate, or more than one.
         """
-        people = self.state.population
+        population = self.state.population
         if prefix == "best":
             return self.leader()
-        if prefix == "seed" and people.rows:
+        if prefix == "seed" and population.candidates:
             return 0
-        found = [number for id_, number in people.by_id.items() if id_.startswith(prefix)] if prefix else []
+        found = [number for id_, number in population.by_id.items() if id_.startswith(prefix)] if prefix else []
         if len(found) == 1:
             return found[0]
         if found:
-            some = ", ".join(people.rows[number].id for number in found[:4])
+            some = ", ".join(population.candidates[number].id for number in found[:4])
             raise RunError(f"{counted(len(found), 'candidate')} begin with {prefix!r} ({some}, ...); type more of the id.")
-        close = difflib.get_close_matches(prefix, people.by_id, n=1)
+        close = difflib.get_close_matches(prefix, population.by_id, n=1)
         more = (
             f"did you mean {close[0]}?"
             if close
@@ -108,9 +108,9 @@ def view_of(path: str, parts_of: Callable[[RunConfig], Parts]) -> RunView:
         RunError: no run in that folder, or one that was killed before its first record.
         ArchiveError: a damaged or foreign journal.
     """
-    run = find(Path(path))
+    run = open_folder(Path(path))
     hold = hold_of(run)
-    config, problem, search, texts = open_search(run, parts_of)
+    config, problem, search, texts = load_run(run, parts_of)
     state = search.state
     last = state.run.usage.last_at
     if hold is Hold.OPEN:
@@ -123,8 +123,8 @@ def _stands(state: ProblemState, last: float, run: str) -> tuple[str, str]:
     """How a run that nobody drives stands, as its records have it now: what was told since it was let go counts."""
     status, reason = _ended(state, last)
     reason = with_advice(state, status, reason, run)
-    rows = state.population.rows
-    told = [due.row for due in state.population.ready if due.row != SEED and rows[due.row].arm < 0]
+    rows = state.population.candidates
+    told = [due.index for due in state.population.queue if due.index != SEED and rows[due.index].arm < 0]
     if not told:
         return status, reason
     seen = outlook(state, last, run=run, driven=False)
@@ -140,11 +140,11 @@ def _stands(state: ProblemState, last: float, run: str) -> tuple[str, str]:
 def _ended(state: ProblemState, last: float) -> tuple[str, str]:
     """How the last driver let go of a run."""
     end = state.run.end
-    if state.run.usage.opened_at is None and state.population.rows:
+    if state.run.usage.opened_at is None and state.population.candidates:
         return CREATED, NOBODY_YET
     if end.phase is Phase.PAUSED:
         return "stopped", MEASURED
     if end.phase is not Phase.RUNNING:
         return end.status, end.why
-    why = done(state, last) if state.population.rows else ""
+    why = run_is_over(state, last) if state.population.candidates else ""
     return verdict(state, why) if why else ("interrupted", KILLED)

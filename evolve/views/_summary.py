@@ -13,8 +13,8 @@ from evolve.budget._ledger import usd
 from evolve.confirm import Noise, describe_noise
 from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
-from evolve.search._claims import claims_of, suspicion
-from evolve.search._population import standing
+from evolve.search._claims import claims_of, doubt
+from evolve.search._population import score_of
 from evolve.search._state import ProblemState
 from evolve.views._unchecked import Unchecked, unchecked
 
@@ -71,8 +71,8 @@ def model_use(state: ProblemState) -> ModelUse:
         overrun_usd=usd(ledger.overrun.nano),
         tokens=ledger.settled.tokens,
         calls=ledger.settled.calls,
-        offered=accounts.offered,
-        refused={**accounts.poor, **accounts.refused},
+        offered=accounts.available,
+        refused={**accounts.over_cap, **accounts.disabled},
         tickets=accounts.tickets,
         lost=_most_first(accounts.lost),
         assumed_usd=usd(ledger.assumed.nano),
@@ -101,7 +101,7 @@ class EvaluatorFaults:
 
 def evaluator_faults(state: ProblemState) -> EvaluatorFaults:
     """The evaluator's errors as they stand."""
-    faults, rows = state.faults, state.population.rows
+    faults, rows = state.faults, state.population.candidates
     return EvaluatorFaults(
         errors=faults.errors,
         first=faults.first,
@@ -145,7 +145,7 @@ class Summary:
     caveat: str = ""  # what must stand beside every score: that it is not computed by trusted code
 
 
-def best_of(state: ProblemState) -> int | None:
+def best_candidate(state: ProblemState) -> int | None:
     """The candidate a run stands by: what was confirmed last; else the champion; else the best so far.
 
     The best so far is the leader, or the best that was measured in a fresh process where the leader only has a warm result.  Once a
@@ -154,29 +154,29 @@ def best_of(state: ProblemState) -> int | None:
     """
     held = claims_of(state)
     if held:
-        return max(held, key=lambda vault: (vault.milestone, vault.effect.effect if vault.effect else 0.0)).candidate
+        return max(held, key=lambda vault: (vault.interim, vault.effect.effect if vault.effect else 0.0)).candidate
     final = _final(state)
-    if final is None and state.contract.noisy and state.contest.titled and state.contest.champion != SEED:
-        return state.contest.champion
-    if final is None or state.finals is None or state.finals[1] > 0:
-        return state.population.best_cold()
+    if final is None and state.contract.noisy and state.champion_test.keeps_champion and state.champion_test.champion != SEED:
+        return state.champion_test.champion
+    if final is None or state.final_comparison is None or state.final_comparison[1] > 0:
+        return state.population.best_verified()
     finalist = state.population.by_id[final.candidate]
     better = state.population.sign * difference(final.best_mean, final.seed_mean) > 0
     return finalist if better and state.population.score(finalist) is not None else SEED
 
 
-def word_of(state: ProblemState, number: int) -> str:
+def evidence_label(state: ProblemState, number: int) -> str:
     """How well founded it is that a candidate is better than the seed program: confirmed, champion or better so far; "" for the
     seed program and, on a deterministic problem, where the score came again."""
     if number == SEED:
         return ""
     if not state.contract.noisy:
         within = state.steadiness.doubtful and gain_of(state, number) is None
-        return WITHIN if within else "" if state.steadiness.has(number) else ONCE
+        return WITHIN if within else "" if state.steadiness.was_repeated(number) else ONCE
     held = [vault for vault in claims_of(state) if vault.candidate == number]
     if held:
-        return SUSPECT if all(suspicion(state, vault) for vault in held) else CONFIRMED
-    if state.contest.titled and state.contest.champion == number:
+        return SUSPECT if all(doubt(state, vault) for vault in held) else CONFIRMED
+    if state.champion_test.keeps_champion and state.champion_test.champion == number:
         return CHAMPION
     return SO_FAR
 
@@ -184,16 +184,20 @@ def word_of(state: ProblemState, number: int) -> str:
 def gain_of(state: ProblemState, number: int | None) -> float | None:
     """By how much a candidate is better than the seed program; None where either has no score, and where that is no gain because
     scores that were declared deterministic differ by as much."""
-    people = state.population
-    if number is None or not people.rows or people.score(number) is None or people.score(SEED) is None:
+    population = state.population
+    if number is None or not population.candidates or population.score(number) is None or population.score(SEED) is None:
         return None
-    much = difference(people.shown(number)[0], people.shown(SEED)[0])
+    much = difference(population.posterior_as_measured(number)[0], population.posterior_as_measured(SEED)[0])
     return None if state.steadiness.no_gain(much) else much
 
 
 def stated_gain(state: ProblemState, number: int | None) -> float | None:
     """The same, to be stated of a program; None too where a deterministic problem's score has not come again."""
-    return None if number is not None and state.population.rows and word_of(state, number) == ONCE else gain_of(state, number)
+    return (
+        None
+        if number is not None and state.population.candidates and evidence_label(state, number) == ONCE
+        else gain_of(state, number)
+    )
 
 
 def beyond_words(state: ProblemState) -> str:
@@ -215,8 +219,8 @@ def noise_of(state: ProblemState, *, tails: bool = False) -> Noise | None:
 def _residuals(state: ProblemState) -> list[float]:
     """Deviations of first scores from their candidate's mean, scaled to the spread of one run."""
     found: list[float] = []
-    for row in state.population.rows:
-        scores = [tame(seen.score) for seen in row.seeds]
+    for row in state.population.candidates:
+        scores = [tame(seen.score) for seen in row.fingerprints]
         if len(scores) > 1:
             scale, mean = math.sqrt(len(scores) / (len(scores) - 1)), mean_of(scores)
             found += [scale * (score - mean) for score in scores]
@@ -225,10 +229,10 @@ def _residuals(state: ProblemState) -> list[float]:
 
 def summarise(run: RunDir, problem: Problem, state: ProblemState, status: str, why: str, now: float) -> Summary:
     """The summary of a search as it stands."""
-    people = state.population
-    seed = standing(people, SEED) if people.rows and people.score(SEED) is not None else None
-    number = best_of(state)
-    best = standing(people, number) if number is not None else None
+    population = state.population
+    seed = score_of(population, SEED) if population.candidates and population.score(SEED) is not None else None
+    number = best_candidate(state)
+    best = score_of(population, number) if number is not None else None
     return Summary(
         schema=SCHEMA,
         run=str(run.path),
@@ -240,18 +244,18 @@ def summarise(run: RunDir, problem: Problem, state: ProblemState, status: str, w
         best_id=best.id if best is not None else None,
         candidates=state.run.usage.candidates,
         measurements=state.run.usage.evaluations,
-        failures=dict(sorted(people.failures.items())),
+        failures=dict(sorted(population.failures.items())),
         wall_s=round(state.run.usage.elapsed(now), 3),
         cpu_s=round(state.run.usage.cpu_s, 3),
         reason=why,
         tier=state.run.tier,
         final=_final(state),
-        word=word_of(state, number) if number is not None else "",
+        word=evidence_label(state, number) if number is not None else "",
         champion_id=champion_of(state),
         claims=len(claims_of(state)),
-        openings=len(state.docket.vaults),
+        openings=len(state.confirmations.confirmations),
         noise=noise_of(state, tails=True),
-        not_deterministic=state.steadiness.said(people),
+        not_deterministic=state.steadiness.message(population),
         beyond=beyond_words(state),
         models=model_use(state),
         evaluator=evaluator_faults(state),
@@ -262,19 +266,19 @@ def summarise(run: RunDir, problem: Problem, state: ProblemState, status: str, w
 
 def champion_of(state: ProblemState) -> str | None:
     """The id of the program that has shown to be better than the seed program while searching; None while nobody has."""
-    contest = state.contest
-    return state.population.rows[contest.champion].id if contest.titled and contest.champion != SEED else None
+    contest = state.champion_test
+    return state.population.candidates[contest.champion].id if contest.keeps_champion and contest.champion != SEED else None
 
 
 def _final(state: ProblemState) -> FinalRuns | None:
-    if state.finals is None:
+    if state.final_comparison is None:
         return None
-    finalist = state.finals[0]
+    finalist = state.final_comparison[0]
     best = [score for id_, score in state.final_scores if id_ == finalist]
     seed = [score for id_, score in state.final_scores if id_ != finalist]
     if not best or not seed:
         return None
-    held = any(state.population.rows[vault.candidate].id == finalist for vault in claims_of(state))
+    held = any(state.population.candidates[vault.candidate].id == finalist for vault in claims_of(state))
     verdict = "confirmed by its vault" if held else "unconfirmed"
     return FinalRuns(finalist, mean_of(best), len(best), mean_of(seed), len(seed), _sd(best), _sd(seed), verdict)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from evolve.search._population import standing
+from evolve.search._population import score_of
 from evolve.search._schedule import final_block
 from evolve.search._state import ProblemState
-from evolve.search._stopping import over
+from evolve.search._stopping import search_is_over
 from evolve.views._outlook import ending_limits, raising
 
 
@@ -25,21 +25,21 @@ class Unchecked:
 
 def unchecked(state: ProblemState, best: int | None, now: float, *, run: str = "") -> Unchecked | None:
     """Those of a search that reports ``best``, at Unix time ``now``; None without any.  ``run`` is its folder if nobody drives."""
-    people = state.population
-    leader = people.leader
-    if leader is None or best is None or people.rows[leader].cold or best != people.best_cold():
+    population = state.population
+    leader = population.leader
+    if leader is None or best is None or population.candidates[leader].measured_cold or best != population.best_verified():
         return None
-    bar = people.score(best)
-    scores = {one: people.score(one) for one in people.elites if not people.rows[one].cold}
+    bar = population.score(best)
+    scores = {one: population.score(one) for one in population.elites if not population.candidates[one].measured_cold}
     better = {one: score for one, score in scores.items() if score is not None and (bar is None or score > bar)}
     if not better:
         return None
-    first = standing(people, max(better, key=lambda one: (better[one], -one)))
+    first = score_of(population, max(better, key=lambda one: (better[one], -one)))
     return Unchecked(len(better), first.id, first.score, _command(state, now, run) if run else "")
 
 
 def _command(state: ProblemState, now: float, run: str) -> str:
-    why = over(state, now)
+    why = search_is_over(state, now)
     if not why or state.run.tickets.blocks or final_block(state, now) is not None:
         return f"evolve resume {shlex.quote(run)}"
     names = ending_limits(state, why)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evolve.search._stopping import NO_MODEL, NO_MODEL_NO_LIMIT, only_models, over
+from evolve.search._stopping import NO_MODEL, NO_MODEL_NO_LIMIT, only_models, search_is_over
 from evolve.views._outlook import ending_limits, raising
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ def verdict(state: ProblemState, why: str) -> tuple[str, str]:
         return "done", why
     if books.answers and (spent := books.spent()):
         return "done", spent[0]
-    return "done" if books.answers and not books.refused else DEGRADED, why
+    return "done" if books.answers and not books.disabled else DEGRADED, why
 
 
 def going_on(state: ProblemState, run: str) -> str:
     """The command that a degraded run goes on by."""
     last = state.run.usage.last_at
-    return raising(state, last, run, *ending_limits(state, over(state, last)))
+    return raising(state, last, run, *ending_limits(state, search_is_over(state, last)))
 
 
 def with_advice(state: ProblemState, status: str, reason: str, run: str) -> str:

@@ -20,7 +20,7 @@ from evolve.budget._cpu_budget import SEED
 from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.search._state import ProblemState
-from evolve.views._summary import ONCE, best_of, gain_of
+from evolve.views._summary import ONCE, best_candidate, gain_of
 
 VERIFY = "verify.py"
 VERIFIED, MEASURED, NOISY = "verified", "measured", "noisy"
@@ -29,7 +29,7 @@ TOLERANCE = 1e-9  # relative, between what was recorded and what is recomputed: 
 
 
 @dataclass(frozen=True, slots=True)
-class Exact:
+class Verification:
     """``status`` is verified (recomputed from the artifact), measured (again, with the same score), measured once, noisy (scores of
     this problem do not repeat), refuted or nothing.  ``gain`` is None where nothing is to be called one."""
 
@@ -48,34 +48,34 @@ class Exact:
         return self.status in (VERIFIED, MEASURED) and self.gain is not None and self.gain > 0
 
 
-def verify_best(run: RunDir, problem: Problem, state: ProblemState) -> Exact:
+def verify_best(run: RunDir, problem: Problem, state: ProblemState) -> Verification:
     """Verify the best program of a run again."""
     return replace(_verified(run, problem, state), caveat=problem.contract.caveat)
 
 
-def _verified(run: RunDir, problem: Problem, state: ProblemState) -> Exact:
-    people, number = state.population, best_of(state)
-    score = people.score(number) if number is not None else None
-    seed = people.score(SEED) if people.rows else None
-    noise = state.steadiness.said(people)
+def _verified(run: RunDir, problem: Problem, state: ProblemState) -> Verification:
+    population, number = state.population, best_candidate(state)
+    score = population.score(number) if number is not None else None
+    seed = population.score(SEED) if population.candidates else None
+    noise = state.steadiness.message(population)
     if number is None or score is None or number == SEED:
         found = "nothing better than the seed program was found"
-        return Exact("nothing", None, None, None, _own(people.sign, seed), f"{found}; {noise}" if noise else found)
-    id_, told, gain = people.rows[number].id, people.sign * score, gain_of(state, number)
+        return Verification("nothing", None, None, None, _own(population.sign, seed), f"{found}; {noise}" if noise else found)
+    id_, told, gain = population.candidates[number].id, population.sign * score, gain_of(state, number)
     script, artifact = problem.folder / VERIFY, next(iter(problem.contract.artifacts), None)
     blob = _artifact(run, id_, artifact, problem.contract.max_artifact_bytes) if artifact else None
     if not script.is_file() or blob is None:
-        again = state.steadiness.has(number)
+        again = state.steadiness.was_repeated(number)
         status = NOISY if noise else MEASURED if again else ONCE
         how = "more than once, the last time in a fresh process" if again else "once, and not again in another process"
         found = f"{told!r}, measured {how}; the problem ships no {VERIFY} with an artifact that could be recomputed"
-        return Exact(status, id_, told, None, _own(people.sign, seed), noise or found, None if status == ONCE else gain)
+        return Verification(status, id_, told, None, _own(population.sign, seed), noise or found, None if status == ONCE else gain)
     suffix = problem.contract.artifacts[artifact] if artifact else ""
     recomputed, said = _recomputed(script, blob, suffix)
     good = recomputed is not None and abs(difference(recomputed, told)) <= TOLERANCE * max(1.0, abs(told))
     found = f"{said}; {noise}" if noise else said
     status = VERIFIED if good else NOISY if noise else "refuted"
-    return Exact(status, id_, told, recomputed, _own(people.sign, seed), found, gain if good else None)
+    return Verification(status, id_, told, recomputed, _own(population.sign, seed), found, gain if good else None)
 
 
 def _own(sign: float, score: float | None) -> float | None:

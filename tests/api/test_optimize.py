@@ -41,12 +41,12 @@ def test_what_create_and_optimize_do_is_what_start_does(make: Make, tmp_path: Pa
     """A run that was made first goes the way of one that is made and driven at once."""
     from evolve.config._json import config_from_json
     from evolve.engine._session import start
-    from evolve.runs._folder import find
+    from evolve.runs._folder import open_folder
     from evolve.runs._open import read_created
 
     run = make(seed=5)
     run.optimize()
-    created = read_created(find(run.path))
+    created = read_created(open_folder(run.path))
     config = config_from_json(created.config)
     config.out = str(tmp_path / "other")
     start(config, secret=created.secret)

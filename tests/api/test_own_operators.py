@@ -189,11 +189,11 @@ def test_a_provider_object_answers_for_the_runs_models(make: Make) -> None:
 
 
 def test_models_by_name_are_what_the_command_line_calls_llm(make: Make) -> None:
-    from evolve.runs._folder import find
-    from evolve.runs._open import read_run
+    from evolve.runs._folder import open_folder
+    from evolve.runs._open import read_config_and_problem
 
     run = make(models=evolve.models.ChatCompletions(["m"], base_url="http://localhost:1/v1", prices=["*=0/0"], in_flight=2))
-    config, _ = read_run(find(run.path))
+    config, _ = read_config_and_problem(open_folder(run.path))
     assert (config.llm.provider, config.llm.models, config.llm.in_flight) == ("openai", ["m"], 2)
 
 

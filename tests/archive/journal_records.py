@@ -17,24 +17,24 @@ from archive import (
     Arm,
     Attempt,
     BlockClosed,
+    BlockEntry,
     BlockStatus,
     Candidate,
-    Closed,
-    Entry,
+    ElitePlaced,
     Event,
     Journal,
+    LogEntry,
     Measured,
     MeasureIssued,
     Measurement,
-    Opened,
-    Placed,
     ProblemInfo,
     ProposalStatus,
     Proposed,
     ProposeIssued,
     Purpose,
+    RunClosed,
     RunCreated,
-    Stamped,
+    RunOpened,
     Status,
     TextStore,
     candidate_id,
@@ -95,12 +95,12 @@ class ToyRun:
         self.ticket = 0
         self.at = 1_000.0
         self.scores: dict[tuple[str, str], list[float]] = {}
-        self.stamped: list[Stamped] = []
+        self.stamped: list[LogEntry] = []
         self.info = info
         self.add(RunCreated(name, 7, "{}", (info,), "0.1"))
-        self.add(Opened(EPOCH, "0.1", machine="box", tier="strict", slots=2))
+        self.add(RunOpened(EPOCH, "0.1", machine="box", tier="strict", slots=2))
 
-    def add(self, record: Any) -> Stamped:
+    def add(self, record: Any) -> LogEntry:
         self.at += 0.5
         self.stamped.append(self.journal.append(record, at=self.at))
         return self.stamped[-1]
@@ -117,7 +117,7 @@ class ToyRun:
         child = Candidate(name, "h" + name, text, parents, generation=generation, descriptors={"loops": 1.0}, summary=summary)
         self.add(Proposed(attempt, self.info.id, ProposalStatus.CHILD, child, cpu_s=0.25, usd=0.5))
         assert self.journal.written is not None
-        self.texts.note(name, self.journal.written, text)
+        self.texts.locate(name, self.journal.written, text)
         return name
 
     def measure(
@@ -132,7 +132,7 @@ class ToyRun:
     ) -> None:
         """A block with one entry a score; None is a failure."""
         attempt = self._attempt()
-        self.add(MeasureIssued(attempt, self.info.id, purpose, tuple(Entry(candidate, stage, i) for i in range(len(scores)))))
+        self.add(MeasureIssued(attempt, self.info.id, purpose, tuple(BlockEntry(candidate, stage, i) for i in range(len(scores)))))
         for i, score in enumerate(scores):
             status = Status.OK if score is not None else failure
             result = Measurement(candidate, stage, i, status, score, metrics={"aux": 0.5}, wall_s=2.0, cpu_s=1.0, scorer_cpu_s=0.5)
@@ -143,10 +143,10 @@ class ToyRun:
             self.add(BlockClosed(attempt, self.info.id, closed))
 
     def place(self, cell: int, candidate: str, *, rank: int = 0, space: int = 0) -> None:
-        self.add(Placed(self.info.id, 0, space, cell, rank, candidate, 1.0 if candidate else None, 0.1 if candidate else None))
+        self.add(ElitePlaced(self.info.id, 0, space, cell, rank, candidate, 1.0 if candidate else None, 0.1 if candidate else None))
 
     def close(self) -> None:
-        self.add(Closed(EPOCH, "done", "budget"))
+        self.add(RunClosed(EPOCH, "done", "budget"))
         self.journal.close()
 
     def _attempt(self) -> Attempt:

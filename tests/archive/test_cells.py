@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from archive import AddStatus, Cells, FlatArchive
+from archive import AddStatus, CellStore, TopKArchive
 from evolve.testing import Watched
 
 WORTHS = st.sampled_from([-2.0, -1.0, -0.0, 0.0, 1.0, 1.5, 2.0, float("inf"), float("-inf")])
@@ -16,11 +16,11 @@ WORTHS = st.sampled_from([-2.0, -1.0, -0.0, 0.0, 1.0, 1.5, 2.0, float("inf"), fl
 class Laws(RuleBasedStateMachine):
     """Any order of adding, judging again, retracting, saving and loading."""
 
-    keep = 1
+    capacity = 1
 
     def __init__(self) -> None:
         super().__init__()
-        self.watched = Watched(FlatArchive(keep=self.keep, caution=0.0))
+        self.watched = Watched(TopKArchive(capacity=self.capacity, lcb_sds=0.0))
         self.next_key = 0
 
     @rule(cell=st.integers(0, 2), worth=WORTHS)
@@ -43,7 +43,7 @@ class Laws(RuleBasedStateMachine):
     @rule(data=st.data(), cell=st.integers(0, 2), worth=WORTHS)
     def come_back(self, data, cell, worth):
         key = data.draw(st.integers(0, self.next_key - 1))
-        if not self.watched.archive.cells.knows(key):
+        if not self.watched.archive.cells.is_known(key):
             self.watched.put(key, cell, worth, 0.0)
 
     @precondition(lambda self: self.watched.oracle.added)
@@ -64,7 +64,7 @@ class Laws(RuleBasedStateMachine):
     def save_and_load(self):
         cells = self.watched.archive.cells
         state = cells.dump()
-        self.watched.archive.cells = Cells.load(state, keep=self.keep)
+        self.watched.archive.cells = CellStore.load(state, capacity=self.capacity)
         assert self.watched.archive.cells.dump() == state
 
     @invariant()
@@ -73,7 +73,7 @@ class Laws(RuleBasedStateMachine):
 
 
 class LawsOfThree(Laws):
-    keep = 3
+    capacity = 3
 
 
 TestOneOccupant = Laws.TestCase
@@ -82,12 +82,12 @@ TestOneOccupant.settings = TestThreeOccupants.settings = settings(max_examples=6
 
 
 def test_both_halves_of_a_loaded_copy_go_the_same_way():
-    cells = Cells(keep=2)
+    cells = CellStore(capacity=2)
     for key in range(60):
         cells.add(key, key % 3, float(key * 7 % 11))
         if key % 4 == 0:
             cells.update(key, float(key % 5))
-    twin = Cells.load(cells.dump(), keep=2)
+    twin = CellStore.load(cells.dump(), capacity=2)
     for key in range(0, 60, 2):
         assert cells.retract(key) == twin.retract(key)
         assert cells.update(key + 1, 3.0) == twin.update(key + 1, 3.0)
@@ -96,16 +96,16 @@ def test_both_halves_of_a_loaded_copy_go_the_same_way():
 
 
 def test_a_bench_does_not_grow_with_updates():
-    cells = Cells()
+    cells = CellStore()
     for key in range(100):
         cells.add(key, 0, float(key))
     for step in range(20_000):
         cells.update(step * 37 % 100, float(step * 13 % 1009))
-    assert sum(map(len, cells._bench.values())) <= 512
+    assert sum(map(len, cells._reserve.values())) <= 512
 
 
 def test_entries_left_behind_by_a_key_that_came_back_elsewhere_are_not_promoted():
-    cells = Cells()
+    cells = CellStore()
     cells.add(1, 0, 1.0)
     cells.add(2, 0, 1.0)  # bench of cell 0
     cells.retract(2)
@@ -121,18 +121,18 @@ def test_statuses_are_ordered_and_truthy_when_something_changed():
     assert AddStatus.NOT_ADDED < AddStatus.IMPROVED < AddStatus.NEW
 
 
-@pytest.mark.parametrize("keep", [0, -1])
-def test_no_place_at_all_is_an_error(keep):
+@pytest.mark.parametrize("capacity", [0, -1])
+def test_no_place_at_all_is_an_error(capacity):
     with pytest.raises(ValueError, match="at least one occupant"):
-        Cells(keep=keep)
+        CellStore(capacity=capacity)
 
 
-@pytest.mark.parametrize("ask", ["cell", "worth"])
+@pytest.mark.parametrize("ask", ["cell", "value"])
 def test_asking_for_a_stranger_is_an_error(ask):
     with pytest.raises(KeyError):
-        getattr(Cells(), ask)(7)
+        getattr(CellStore(), ask)(7)
 
 
 def test_judging_a_stranger_again_is_an_error():
     with pytest.raises(KeyError):
-        Cells().update(7, 1.0)
+        CellStore().update(7, 1.0)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from archive import Pooled, Tally, bounded, difference, mean_of, sd_of, shrink, tame
+from archive import PooledPosterior, RunningStats, bounded, difference, mean_of, sd_of, shrink, tame
 
 LARGEST = sys.float_info.max
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -61,10 +61,10 @@ def test_a_posterior_lies_between_the_mean_and_where_it_started(
 
 @given(st.booleans(), st.lists(st.tuples(st.sampled_from("abcd"), FINITE), min_size=1, max_size=30))
 def test_any_scores_have_posteriors_whose_state_can_be_kept(noisy: bool, scores: list[tuple[str, float]]) -> None:
-    pooled = Pooled(noisy)
+    pooled = PooledPosterior(noisy)
     for name, score in scores:
         pooled.add(name, score)
-    again = Pooled.load(pooled.dump())
+    again = PooledPosterior.load(pooled.dump())
     for name, _ in scores:
         mean, sd = pooled.posterior(name)
         assert math.isfinite(mean)
@@ -74,7 +74,7 @@ def test_any_scores_have_posteriors_whose_state_can_be_kept(noisy: bool, scores:
 
 @given(st.lists(FINITE, min_size=1, max_size=20))
 def test_a_tally_of_any_scores_is_made_of_numbers(scores: list[float]) -> None:
-    tally = Tally()
+    tally = RunningStats()
     for score in scores:
         tally.add(score)
     assert math.isfinite(tally.mean)
@@ -83,7 +83,7 @@ def test_a_tally_of_any_scores_is_made_of_numbers(scores: list[float]) -> None:
 
 @pytest.mark.parametrize("wild", [1e14, 1e20, 1e150, 1e200, -1e300, LARGEST])
 def test_one_wild_score_leaves_the_others_their_digits(wild: float) -> None:
-    pooled = Pooled(noisy=True)
+    pooled = PooledPosterior(noisy=True)
     for name, center in (("a", 1.32), ("b", 1.5), ("c", 2.0)):
         for step in range(12):
             pooled.add(name, center + 0.01 * (-1) ** step)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive import AxisInfo, FlatArchive, GridArchive
+from archive import AxisInfo, GridArchive, TopKArchive
 from evolve.testing import ArchiveContract, Watched
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -19,13 +19,13 @@ SQUARE = (AxisInfo("x", 0.0, 1.0, 4), AxisInfo("y", -1.0, 1.0, 3))
 class TestGrid(ArchiveContract):
     @pytest.fixture
     def make(self):
-        return lambda *, keep: GridArchive(axes=SQUARE, keep=keep)
+        return lambda *, capacity: GridArchive(axes=SQUARE, capacity=capacity)
 
 
 class TestFlat(ArchiveContract):
     @pytest.fixture
     def make(self):
-        return lambda *, keep: FlatArchive(keep=keep)
+        return lambda *, capacity: TopKArchive(capacity=capacity)
 
 
 @st.composite
@@ -124,12 +124,12 @@ def test_axes_that_make_no_grid_are_refused(wrong):
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(-3, 3)), max_size=30))
 def test_other_axes_judge_all_candidates_again_in_order_of_arrival(found):
     where = {key: {"x": x, "y": x - 0.5} for key, (x, _) in enumerate(found)}
-    old = GridArchive(axes=SQUARE, keep=2)
+    old = GridArchive(axes=SQUARE, capacity=2)
     for key, (_, mean) in enumerate(found):
-        old.put(key, old.cell_of(where[key]), float(mean), 0.0)
+        old.add_or_update(key, old.cell_of(where[key]), float(mean), 0.0)
     other = (AxisInfo("y", -0.5, 0.5, 2),)
     new = old.rebin(other, where.__getitem__)
-    fresh = Watched(GridArchive(axes=other, keep=2))
+    fresh = Watched(GridArchive(axes=other, capacity=2))
     for key, (_, mean) in enumerate(found):
         fresh.put(key, fresh.archive.cell_of(where[key]), float(mean), 0.0)
     fresh.check()
@@ -139,8 +139,8 @@ def test_other_axes_judge_all_candidates_again_in_order_of_arrival(found):
 
 
 def test_a_flat_archive_has_one_cell():
-    flat = FlatArchive(keep=3)
+    flat = TopKArchive(capacity=3)
     assert flat.cell_of({}) == flat.cell_of({"anything": math.nan}) == 0
     for key in range(10):
-        flat.put(key, 0, float(key), 0.0)
+        flat.add_or_update(key, 0, float(key), 0.0)
     assert flat.cells.occupants(0) == (9, 8, 7)

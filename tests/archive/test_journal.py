@@ -25,9 +25,9 @@ from archive import (
     JournalFull,
     JournalMissing,
     Note,
-    Opened,
     RecordError,
     RunCreated,
+    RunOpened,
     read_journal,
 )
 
@@ -172,11 +172,11 @@ def test_lone_surrogates_are_replaced_in_the_record_that_is_handed_back(tmp_path
 
 @pytest.mark.parametrize("number", [math.nan, math.inf])
 def test_a_number_that_is_not_finite_is_refused_and_leaves_no_trace(tmp_path: Path, number: float) -> None:
-    from archive import Champion
+    from archive import ChampionChanged
 
     with Journal.create(tmp_path) as journal:
         with pytest.raises(RecordError, match="champion"):
-            journal.append(Champion("p", "c", "b", number), at=0.0)
+            journal.append(ChampionChanged("p", "c", "b", number), at=0.0)
         journal.append(event("next"), at=0.0)
     assert texts(tmp_path) == ["next"]
 
@@ -316,7 +316,7 @@ print(len(acknowledged))
 def test_the_first_record_teaches_the_evaluators_however_many_runs_share_it(tmp_path: Path) -> None:
     with Journal.create(tmp_path) as journal:
         journal.append(RunCreated("r", 1, "{}", (INFO,)), at=0.0)
-        journal.append(Opened(EPOCH), at=0.0)
+        journal.append(RunOpened(EPOCH), at=0.0)
         journal.append(Event("info", "w", "t", problem="another@1"), at=0.0)
     lines = segments(tmp_path)[0].read_text().splitlines()
     assert '"ev"' not in lines[-1]

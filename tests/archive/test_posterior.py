@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive import Pooled, PooledState, mean_of, sd_of, shrink
+from archive import PooledPosterior, PooledPosteriorState, mean_of, sd_of, shrink
 
 SCORES = st.lists(st.tuples(st.sampled_from("abcdefg"), st.floats(-1e6, 1e6)), min_size=1, max_size=40)
 
@@ -37,7 +37,7 @@ def reference(scores: list[tuple[str, float]], candidate: str) -> tuple[float, f
 
 @given(SCORES)
 def test_posteriors_equal_the_formulas(scores: list[tuple[str, float]]) -> None:
-    pooled = Pooled(noisy=True)
+    pooled = PooledPosterior(noisy=True)
     for name, score in scores:
         pooled.add(name, score)
     scale = max(abs(score) for _, score in scores) or 1.0
@@ -50,7 +50,7 @@ def test_posteriors_equal_the_formulas(scores: list[tuple[str, float]]) -> None:
 
 @given(SCORES)
 def test_a_deterministic_problem_has_the_plain_mean(scores: list[tuple[str, float]]) -> None:
-    pooled = Pooled(noisy=False)
+    pooled = PooledPosterior(noisy=False)
     for name, score in scores:
         pooled.add(name, score)
     for name, _ in scores:
@@ -62,12 +62,12 @@ def test_a_deterministic_problem_has_the_plain_mean(scores: list[tuple[str, floa
 @given(SCORES, st.booleans())
 @settings(max_examples=50)
 def test_a_dump_through_json_is_the_identity_and_goes_on_alike(scores: list[tuple[str, float]], noisy: bool) -> None:
-    pooled = Pooled(noisy)
+    pooled = PooledPosterior(noisy)
     for name, score in scores[::2]:
         pooled.add(name, score)
     found = json.loads(json.dumps(dataclasses.asdict(pooled.dump())))
     found["first"] = tuple(found["first"])
-    again = Pooled.load(PooledState(**found))
+    again = PooledPosterior.load(PooledPosteriorState(**found))
     for name, score in scores[1::2]:
         pooled.add(name, score)
         again.add(name, score)
@@ -86,7 +86,7 @@ def test_shrinking_moves_toward_the_prior_and_never_past_it(mean: float, n: int,
 
 def test_a_lucky_single_run_ranks_below_an_equal_mean_of_many() -> None:
     rng = np.random.default_rng(1)
-    pooled = Pooled(noisy=True)
+    pooled = PooledPosterior(noisy=True)
     for name in range(40):
         pooled.add(str(name), float(rng.normal()))
         pooled.add(str(name), float(rng.normal()))
@@ -97,7 +97,7 @@ def test_a_lucky_single_run_ranks_below_an_equal_mean_of_many() -> None:
 
 
 def test_an_absurd_score_turns_shrinkage_off_and_breaks_nothing() -> None:
-    pooled = Pooled(noisy=True)
+    pooled = PooledPosterior(noisy=True)
     for name, score in (("a", 1.0), ("a", 1.2), ("b", 2.0), ("hack", 1e200), ("hack", -1e200)):
         pooled.add(name, score)
     for name in ("a", "b", "hack"):
@@ -105,7 +105,7 @@ def test_an_absurd_score_turns_shrinkage_off_and_breaks_nothing() -> None:
 
 
 def test_without_replicates_the_noise_is_not_known() -> None:
-    pooled = Pooled(noisy=True)
+    pooled = PooledPosterior(noisy=True)
     pooled.add("a", 1.0)
     pooled.add("b", 3.0)
     assert (pooled.df, pooled.noise) == (0, 0.0)
@@ -121,18 +121,18 @@ def test_without_replicates_the_noise_is_not_known() -> None:
     st.lists(st.floats(-1e9, 1e9), max_size=3),
 )
 def test_people_are_shown_scores_beyond_what_is_compared_as_they_were(wild: list[float], plain: list[float]) -> None:
-    pooled = Pooled(noisy=True)
+    pooled = PooledPosterior(noisy=True)
     for score in (*plain, *wild, 1.0):
         pooled.add("a", score)
         pooled.add("b", 1.0)
     scores = [*plain, *wild, 1.0]
-    mean, sd = pooled.shown("a")
+    mean, sd = pooled.as_measured("a")
     assert mean == pytest.approx(mean_of(scores), rel=1e-9, abs=1e-12 * max(map(abs, wild)))
     assert sd == pytest.approx(min(sd_of(scores) / len(scores) ** 0.5, sys.float_info.max), rel=1e-9)
-    assert pooled.shown("b") == pooled.posterior("b")
+    assert pooled.as_measured("b") == pooled.posterior("b")
     assert pooled.n_wild == 1
-    again = Pooled.load(pooled.dump())
-    assert again.shown("a") == (mean, sd)
+    again = PooledPosterior.load(pooled.dump())
+    assert again.as_measured("a") == (mean, sd)
     again.add("a", wild[0])
     pooled.add("a", wild[0])
-    assert again.shown("a") == pooled.shown("a")
+    assert again.as_measured("a") == pooled.as_measured("a")

@@ -18,8 +18,9 @@ from archive import (
     BudgetSet,
     CallReserved,
     CallSettled,
-    Champion,
+    ChampionChanged,
     Claim,
+    ConfirmationOpened,
     Event,
     Journal,
     JournalDamaged,
@@ -29,19 +30,18 @@ from archive import (
     Measurement,
     Migrated,
     Note,
-    Opened,
-    Pooled,
+    PooledPosterior,
     ProposalStatus,
     Proposed,
     Purpose,
     Query,
     QueryError,
     Rebinned,
-    Requested,
+    RequestHandled,
     Retraction,
+    RunOpened,
     Status,
-    StopAsked,
-    VaultOpened,
+    StopRequested,
     open_query,
 )
 
@@ -98,7 +98,7 @@ def test_scores_agree_with_the_formulas_of_the_search(tmp_path: Path, noisy: boo
     rng = random.Random(4)
     info = dataclasses.replace(INFO, noisy=noisy, maximize=maximize)
     run = ToyRun(tmp_path / "run", info=info)
-    pooled = {stage: Pooled(noisy) for stage in ("tiny", "full")}
+    pooled = {stage: PooledPosterior(noisy) for stage in ("tiny", "full")}
     seed = run.propose({"m.py": "x = 0"})
     names = [seed]
     status = {seed: "ok"}
@@ -132,11 +132,11 @@ def test_scores_agree_with_the_formulas_of_the_search(tmp_path: Path, noisy: boo
         if status[name] != "ok":
             assert rows[name][:3] == (status[name], None, None)
             continue
-        mean, sd = pooled[stage].shown(name)
+        mean, sd = pooled[stage].as_measured(name)
         gain = (1 if maximize else -1) * (mean - pooled[stage].posterior(seed)[0])
         assert rows[name][0] == "ok"
         assert rows[name][1:3] == pytest.approx((mean, sd), rel=1e-9)
-        assert rows[name][3:5] == (pooled[stage].tally(name).n, stage)
+        assert rows[name][3:5] == (pooled[stage].stats(name).n, stage)
         assert rows[name][5] == pytest.approx(gain, rel=1e-9, abs=1e-9)
 
 
@@ -250,15 +250,15 @@ def test_runs_say_how_they_stand(toy: ToyRun, tmp_path: Path) -> None:
     with open_query([toy.folder]) as opened:
         assert opened.sql(sql).rows == (("toy-1", "done", "budget", 1, "box", 2, True),)
     with Journal.open(toy.folder) as journal:
-        journal.append(Opened(EPOCH + "2", machine="other"), at=9_999.0)
+        journal.append(RunOpened(EPOCH + "2", machine="other"), at=9_999.0)
     with open_query([toy.folder]) as opened:
         assert opened.sql(sql).rows == (("toy-1", "open", "", 2, "other", 1, True),)
 
 
 def test_an_effect_of_scores_that_count_as_something_else_is_none(toy: ToyRun) -> None:
-    toy.add(VaultOpened(1, PROBLEM, "c", "r", 1, (12, 18), (12, 12), (1, 2, 3)))
+    toy.add(ConfirmationOpened(1, PROBLEM, "c", "r", 1, (12, 18), (12, 12), (1, 2, 3)))
     toy.add(Claim(1, PROBLEM, "c", "r", True, 0.001, 0.2, 0.1, 0.3))
-    toy.add(VaultOpened(3, PROBLEM, "w", "r", 1, (12, 18), (12, 12), (1, 2, 3)))
+    toy.add(ConfirmationOpened(3, PROBLEM, "w", "r", 1, (12, 18), (12, 12), (1, 2, 3)))
     wild = Measurement("w", "full", 1, Status.OK, score=1e200)
     toy.add(Measured(Attempt(EPOCH, 51), PROBLEM, 0, Purpose.VAULT, wild))
     toy.add(Claim(3, PROBLEM, "w", "r", True, 0.001, 1e150, 1e150, 1e150))
@@ -272,7 +272,7 @@ def test_claims_calls_and_events(toy: ToyRun) -> None:
     toy.add(CallSettled(call, 0, "ok", 0.1, tokens_in=10, tokens_out=5))
     toy.add(CallReserved(call, 1, "anthropic", "m", "p1", 0.5))
     assert ask(toy, "SELECT call, outcome, usd, tokens_in FROM llm_calls") == [(0, "ok", 0.1, 10), (1, "open", 0.5, 0)]
-    toy.add(VaultOpened(1, PROBLEM, "c", "r", 1, (12, 18), (12, 12), (1, 2, 3)))
+    toy.add(ConfirmationOpened(1, PROBLEM, "c", "r", 1, (12, 18), (12, 12), (1, 2, 3)))
     toy.add(Claim(1, PROBLEM, "c", "r", True, 0.001, 0.2, 0.1, 0.3))
     toy.add(Claim(2, PROBLEM, "d", "r", True, 0.001, 0.2, 0.1, 0.3))
     toy.add(Retraction(PROBLEM, "d", "a hack"))
@@ -280,9 +280,9 @@ def test_claims_calls_and_events(toy: ToyRun) -> None:
     toy.add(Note("look here", author="me"))
     toy.add(Event("warning", "torn_tail", "10 bytes", PROBLEM))
     toy.add(BudgetSet(wall_s=60.0, evaluations=5))
-    toy.add(StopAsked("enough"))
-    toy.add(Requested("r1", "stop", "{}", "{}", accepted=False))
-    toy.add(Champion(PROBLEM, "c", "b", 25.0))
+    toy.add(StopRequested("enough"))
+    toy.add(RequestHandled("r1", "stop", "{}", "{}", accepted=False))
+    toy.add(ChampionChanged(PROBLEM, "c", "b", 25.0))
     toy.add(Migrated(PROBLEM, "c", 0, 1))
     toy.add(LateResult(call, PROBLEM, "too late"))
     rows = ask(toy, "SELECT kind, level, what, text FROM events")
@@ -378,7 +378,7 @@ def test_a_wrong_query_is_one_sentence(query: Query, sql: str, said: str) -> Non
 
 
 def test_what_no_table_can_hold_is_a_sentence(toy: ToyRun) -> None:
-    toy.add(Opened(EPOCH, slots=2**40))
+    toy.add(RunOpened(EPOCH, slots=2**40))
     with pytest.raises(QueryError, match=r"records of kind opened cannot be read into a table \(.*leave that run out") as caught:
         ask(toy, "SELECT 1")
     assert "\n" not in str(caught.value)

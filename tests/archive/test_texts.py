@@ -171,7 +171,7 @@ def test_places_survive_a_checkpoint(tmp_path: Path) -> None:
     names = [run.propose({"m.py": f"x = {n}"}) for n in range(5)]
     run.close()
     store = TextStore(run.folder)
-    store.restore(dict(run.texts.places()))
+    store.load(dict(run.texts.locations()))
     assert [store.files(name)["m.py"] for name in names] == [f"x = {n}" for n in range(5)]
     with pytest.raises(KeyError):
         store.files("unknown")
@@ -186,7 +186,7 @@ def test_a_flipped_byte_under_a_text_is_named_when_it_is_read(tmp_path: Path) ->
     place = data.index(b'"data":"') + 12
     path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
     store = TextStore(run.folder)
-    store.restore(dict(run.texts.places()))
+    store.load(dict(run.texts.locations()))
     with pytest.raises(JournalDamaged, match=name):
         store.files(name)
 
@@ -196,7 +196,7 @@ def test_a_place_that_holds_another_record_is_refused(tmp_path: Path) -> None:
     one, two = run.propose({"m.py": "1"}), run.propose({"m.py": "2"})
     run.close()
     store = TextStore(run.folder)
-    store.restore({one: run.texts.places()[two]})
+    store.load({one: run.texts.locations()[two]})
     with pytest.raises(JournalDamaged, match=one):
         store.files(one)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli_process import SEED, SETTINGS, write_problem
 
-from archive import Attempt, Measured, Measurement, Opened, Purpose, Retraction, Stamped, Status, find_records
+from archive import Attempt, LogEntry, Measured, Measurement, Purpose, Retraction, RunOpened, Status, find_records
 from evolve.cli import main
 from evolve.cli.show._text import duration
 from evolve.views._report_cards import _of_blocks, _Seen
@@ -80,9 +80,9 @@ def test_occasions_are_openings_and_runs_an_hour_apart(moments: list[float | Non
     """None is an opening of the run, a negative moment a run that failed."""
     result = Measurement("c", "full", 1, Status.OK, score=1.0)
     records = [
-        Stamped(i, 0.0, Opened(f"e{i}"))
+        LogEntry(i, 0.0, RunOpened(f"e{i}"))
         if at is None
-        else Stamped(
+        else LogEntry(
             i,
             1e9 + abs(at),
             Measured(Attempt("e", 0), "p", 0, Purpose.SEARCH, result if at >= 0 else replace(result, status=Status.CRASH)),

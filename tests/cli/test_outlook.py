@@ -13,9 +13,9 @@ import pytest
 from cli_process import SEED, SETTINGS, Cli, Say, wait_for, write_problem
 from test_agents import child
 
-from archive import Attempt, Entry, MeasureIssued, Purpose
+from archive import Attempt, BlockEntry, MeasureIssued, Purpose
 from evolve._errors import RunError, UsageError
-from evolve.budget._model_limits import Accounts
+from evolve.budget._model_limits import ModelLimits
 from evolve.cli import _candidate, _driving
 from evolve.cli._driving import resume_run
 from evolve.cli._handed_in import left_out, needed, read_files
@@ -28,7 +28,7 @@ from evolve.engine._reading import view_run
 from evolve.problem._contract import Budget
 from evolve.runs._folder import Hold, RunDir, RunLock, is_driven
 from evolve.search._state import ProblemState
-from evolve.search._stopping import NO_MODEL, spent
+from evolve.search._stopping import NO_MODEL, exhausted_limit
 from evolve.views._outlook import ending_limits, fate, outlook, raising
 from evolve.views._summary import summarise
 from evolve.views._unchecked import Unchecked
@@ -193,8 +193,8 @@ def test_what_goes_wrong_while_a_run_is_opened_reaches_whoever_waits(say: Say, r
 
 def test_the_hint_raises_the_limit_that_ended_the_run_and_no_other() -> None:
     why = "openai: not sent, as the cap on calls is 6: 6 spent, 0 reserved, 1 asked for"
-    accounts = Accounts(Budget(calls=6))
-    accounts.poor["m"] = why
+    accounts = ModelLimits(Budget(calls=6))
+    accounts.over_cap["m"] = why
     ended = cast(
         ProblemState,
         SimpleNamespace(run=SimpleNamespace(budget=Budget(wall_s=60.0, calls=6, evaluations=100), model_limits=accounts)),
@@ -215,7 +215,7 @@ def test_the_limit_that_is_named_is_above_what_is_spent_and_set_aside(run: Path)
         named = raising(state, now, "r", f"budget.{name}").rpartition(f"budget.{name}=")[2]
         assert float(named) > much
         state.run.budget = replace(state.run.budget, **{name: float(named)})
-    assert spent(state, now) == ""
+    assert exhausted_limit(state, now) == ""
 
 
 def test_what_waits_is_counted_where_room_is_short(say: Say, tmp_path: Path, problem: Path, file) -> None:
@@ -240,8 +240,8 @@ def test_a_child_in_hand_is_after_nobody_and_its_time_is_what_is_left(run: Path,
     seen = outlook(state, now, run="r", driven=True)
     assert "it is measured in about 60 s" in fate(state, number, seen, now, run="r").words
     attempt = Attempt("e", state.run.tickets.next_ticket, 1)
-    state.run.tickets.issued(MeasureIssued(attempt, state.problem, Purpose.SEARCH, (Entry(id_, 0, 0),)))
-    state.population.ready.clear()
+    state.run.tickets.on_issued(MeasureIssued(attempt, state.problem, Purpose.SEARCH, (BlockEntry(id_, 0, 0),)))
+    state.population.queue.clear()
     seen = outlook(state, now, run="r", driven=True)
     found = fate(state, number, seen, now, run="r", ran_s=20.0)
     assert (found.ahead, found.about_s, found.will) == (0, 40.0, True)
@@ -323,11 +323,14 @@ def test_a_better_score_that_no_fresh_process_has_given_is_told_wherever_the_bes
     told = json.loads(say("tell", run, json.loads(say("ask", run, "--json"))["ticket"], file(child(2.0)), "--wait", "--json"))
     opened = view_run(str(run))
     assert opened.unchecked() is None
-    people = opened.state.population
-    people.rows[people.by_id[told["candidate"]]].cold, people.cold_best = False, 0  # as if it had been started warm
+    population = opened.state.population
+    population.candidates[population.by_id[told["candidate"]]].measured_cold, population.best_measured_cold = (
+        False,
+        0,
+    )  # as if it had been started warm
     words = f"1 program with a better score, 1.5 ({told['candidate'][:10]}), waits to be measured from a fresh process"
     way_on = f"{words}; type: evolve resume {run}"
-    seen, best = status_answer(opened), _candidate.describe(opened, opened.leader())
+    seen, best = status_answer(opened), _candidate.candidate_view(opened, opened.leader())
     assert seen.best_score == best.score == 3.5
     assert seen.unchecked == best.unchecked == Unchecked(1, told["candidate"], 1.5, f"evolve resume {run}")
     assert way_on in columns(_status_rows(seen))
@@ -337,4 +340,4 @@ def test_a_better_score_that_no_fresh_process_has_given_is_told_wherever_the_bes
     assert "nothing better than the seed program is known for certain yet" in text
     assert f"{words} | " in plain_line(opened.progress(), 1.0)
     assert ("", words) in rows(opened.progress(), 1.0, 1.0)
-    assert _candidate.describe(opened, people.leader).unchecked is None
+    assert _candidate.candidate_view(opened, population.leader).unchecked is None

@@ -23,7 +23,7 @@ from evolve.cli._mcp_tools import server_of
 from evolve.cli._tool_words import TOOLS, in_tools, named
 from evolve.engine import _client
 from evolve.evaluate.isolation import _mounts
-from evolve.runs._folder import Hold, RunLock, find
+from evolve.runs._folder import Hold, RunLock, open_folder
 
 QUOTED = "type: evolve ask RUN; see: `evolve status RUN`"  # what an evaluator says, not we
 SHAKY = EVALUATE.replace('trial.rng("noise")', "np.random.default_rng()")
@@ -160,11 +160,11 @@ def test_a_driver_that_does_not_answer_is_told_of_as_soon_as_the_constant_says(
 ) -> None:
     run = made(tmp_path, write(tmp_path / "problem", EVALUATE), GIVEN, "budget.evaluations=20")
     monkeypatch.setattr(_client, "ANSWER_S", 0.25)
-    with RunLock(find(run), Hold.OPEN):
+    with RunLock(open_folder(run), Hold.OPEN):
         with pytest.raises(RunLocked, match=r"did not answer in 0\.25 s; try again"):
-            _client.errand(find(run), "note", {"text": "x"})
+            _client.send_request(open_folder(run), "note", {"text": "x"})
         with pytest.raises(RunLocked, match=r"did not answer in 0\.1 s; try again"):
-            _client.errand(find(run), "note", {"text": "x"}, 0.1)
+            _client.send_request(open_folder(run), "note", {"text": "x"}, 0.1)
         calls: list[tuple[str, dict[str, object]]] = [("ask", {}), ("note", {"text": "x"}), ("tell", {"ticket": 1, "files": {}})]
         found = answers(run, calls)
     assert ["did not answer in 0.25 s" in said for _, said in found[:2]] == [True, True]

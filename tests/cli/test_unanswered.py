@@ -16,7 +16,7 @@ from archive import read_journal
 from evolve.budget import _model_limits as accounts
 from evolve.engine._reading import view_run
 from evolve.runs import _checkpoint
-from evolve.runs._folder import find
+from evolve.runs._folder import open_folder
 from evolve.testing import AnsweringServer, Asked, move_a_number
 from evolve.testing import Say as Answer
 
@@ -52,7 +52,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def replayed(run: Path) -> tuple[str, str]:
     """How a run stands where nothing but its records is read."""
-    found = find(run)
+    found = open_folder(run)
     for path in (found.checkpoint.with_suffix(suffix) for suffix in (".json", ".npz")):
         path.unlink(missing_ok=True)
     opened = view_run(str(run))
@@ -166,9 +166,9 @@ def test_what_was_found_is_part_of_a_checkpoint(say: Say, words: Start, port: in
     say(*words(f"http://127.0.0.1:{port}", "budget.usd=1"), code=1)
     books = view_run(str(run)).state.run.model_limits
     assert books.found == {"m": ("unreachable", "openai-compatible: no connection (ConnectError All connection attempts failed).")}
-    assert _checkpoint.load(find(run).checkpoint) is not None
-    before = (books.found, books.rested, books.resting, books.heard)
+    assert _checkpoint.load(open_folder(run).checkpoint) is not None
+    before = (books.found, books.rested, books.backoff_until, books.heard)
     replayed(run)
     after = view_run(str(run)).state.run.model_limits
-    assert before == (after.found, after.rested, after.resting, after.heard)
+    assert before == (after.found, after.rested, after.backoff_until, after.heard)
     assert list(read_journal(run))[-1].record.status == "degraded"  # type: ignore[attr-defined]

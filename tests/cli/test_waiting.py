@@ -167,7 +167,7 @@ def test_a_server_does_not_stay_for_a_wait_that_nobody_waits_for(
     elif how == "left":
         server.leave()
     else:
-        server.give_up()
+        server.abort()
         assert server.call("status")["status"] == "running"
         server.leave()
     assert server.process.wait(timeout=AT_ONCE_S) == (130 if how == "interrupted" else 0)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive import Tally
-from evolve.confirm import BAR_CHAMPION, BAR_CLAIM, PROVEN, REPEATED, Contest, ranked
+from archive import RunningStats
+from evolve.confirm import E_CHAMPION, E_CLAIM, MIN_RUNS_CHAMPION, MIN_RUNS_CLAIM, ChampionTest, rank
 
 
 class World:
@@ -19,9 +19,9 @@ class World:
     def __init__(self, values, *, titled=True, sd=1.0, seed=0, df=100):
         self.values, self.sd, self.df, self.noise = values, sd, df, sd * sd
         self.rng = np.random.default_rng(seed)
-        self.tallies: dict[int, Tally] = {}
+        self.tallies: dict[int, RunningStats] = {}
         self.failed: set[int] = set()
-        self.contest = Contest(titled=titled)
+        self.champion_test = ChampionTest(keeps_champion=titled)
 
     def noise_of(self, number):
         return self.noise
@@ -32,20 +32,20 @@ class World:
     def run(self, number, times=1):
         for _ in range(times):
             score = self.values[number] + self.sd * float(self.rng.standard_normal())
-            self.tallies.setdefault(number, Tally()).add(score)
-            self.contest.observed(number, score, self)
+            self.tallies.setdefault(number, RunningStats()).add(score)
+            self.champion_test.on_measured(number, score, self)
 
     def fail(self, number):
         self.failed.add(number)
-        self.contest.failed(number, self)
+        self.champion_test.on_failed(number, self)
 
     def step(self, fresh=16):
-        due = self.contest.due((), 1, fresh=fresh)
+        due = self.champion_test.next_to_measure((), 1, fresh=fresh)
         for number in due:
             self.run(number)
-        found = self.contest.challenger(self)
+        found = self.champion_test.challenger(self)
         if found is not None:
-            self.contest.crowned(found[0], self)
+            self.champion_test.promote(found[0], self)
         return bool(due)
 
 
@@ -54,14 +54,14 @@ def test_a_better_program_takes_the_title_and_everyones_evidence_restarts():
     world.run(0, 6)
     world.run(2)
     world.run(1, 5)
-    number, e_value = world.contest.challenger(world)
+    number, e_value = world.champion_test.challenger(world)
     assert number == 1
-    assert e_value >= BAR_CHAMPION
-    world.contest.crowned(1, world)
-    assert (world.contest.champion, world.contest.predecessor) == (1, 0)
-    assert world.contest.champion_runs.n == 0  # those it was chosen for do not count
-    assert world.contest.challenger(world) is None
-    assert all(value == 0.0 for value in world.contest.alive.values())
+    assert e_value >= E_CHAMPION
+    world.champion_test.promote(1, world)
+    assert (world.champion_test.champion, world.champion_test.previous_champion) == (1, 0)
+    assert world.champion_test.champion_runs.n == 0  # those it was chosen for do not count
+    assert world.champion_test.challenger(world) is None
+    assert all(value == 0.0 for value in world.champion_test.contenders.values())
 
 
 def test_a_lucky_champion_loses_the_title_to_its_predecessor():
@@ -70,10 +70,10 @@ def test_a_lucky_champion_loses_the_title_to_its_predecessor():
         world = World({0: 0.0, 1: -1.5}, seed=seed)
         world.run(0, 8)
         world.run(1)
-        world.contest.crowned(1, world)
+        world.champion_test.promote(1, world)
         while world.step():
             pass
-        lost += world.contest.champion == 0
+        lost += world.champion_test.champion == 0
     assert lost >= 27
 
 
@@ -81,20 +81,20 @@ def test_the_champion_is_measured_before_anyone_else():
     world = World({0: 0.0, 1: 0.5})
     world.run(0, 2)
     world.run(1)
-    assert world.contest.due((), 2, fresh=8) == [0, 1]
-    assert world.contest.due((0,), 2, fresh=8) == [1]
+    assert world.champion_test.next_to_measure((), 2, fresh=8) == [0, 1]
+    assert world.champion_test.next_to_measure((0,), 2, fresh=8) == [1]
     world.run(0, 6)
-    assert 0 not in world.contest.due((), 2, fresh=8)
+    assert 0 not in world.champion_test.next_to_measure((), 2, fresh=8)
 
 
 @pytest.mark.parametrize("titled", [True, False])
 def test_one_lucky_run_is_not_enough_for_a_title_or_a_vault(titled):
     world = World({0: 0.0, 1: 30.0}, titled=titled)
     world.run(0, 20)
-    for n in range(1, PROVEN + 1):
+    for n in range(1, MIN_RUNS_CLAIM + 1):
         world.run(1)
-        assert (world.contest.challenger(world) is not None) == (titled and n >= REPEATED)
-        assert (1 in world.contest.qualified) == (n >= PROVEN)
+        assert (world.champion_test.challenger(world) is not None) == (titled and n >= MIN_RUNS_CHAMPION)
+        assert (1 in world.champion_test.qualified) == (n >= MIN_RUNS_CLAIM)
 
 
 def test_what_scatters_far_more_than_others_is_judged_by_its_own_noise():
@@ -106,8 +106,8 @@ def test_what_scatters_far_more_than_others_is_judged_by_its_own_noise():
     world.run(0, 20)
     world.run(1, 6)
     world.run(2, 6)
-    assert 2 in world.contest.qualified
-    assert 1 not in world.contest.qualified
+    assert 2 in world.champion_test.qualified
+    assert 1 not in world.champion_test.qualified
 
 
 def test_who_is_worse_is_given_up_and_not_measured_again():
@@ -118,32 +118,32 @@ def test_who_is_worse_is_given_up_and_not_measured_again():
     spent = 0
     while world.step():
         spent += 1
-    assert world.contest.alive == {}
+    assert world.champion_test.contenders == {}
     assert spent < 40
-    assert world.contest.champion == 0
+    assert world.champion_test.champion == 0
 
 
 def test_who_is_far_behind_is_given_up_even_while_the_champion_is_new():
     world = World({0: 0.0, 1: 3.0, 2: -60.0, 3: 2.5})
     world.run(0, 6)
     world.run(1, 5)
-    world.contest.crowned(1, world)
+    world.champion_test.promote(1, world)
     world.run(2)
     world.run(3)
-    assert 2 not in world.contest.alive
-    assert 3 in world.contest.alive  # a few sd say little about so new a champion
+    assert 2 not in world.champion_test.contenders
+    assert 3 in world.champion_test.contenders  # a few sd say little about so new a champion
 
 
 def test_the_champion_itself_qualifies_by_the_runs_it_makes_as_champion():
     world = World({0: 0.0, 1: 2.0})
     world.run(0, 12)
     world.run(1)
-    world.contest.crowned(1, world)
-    assert world.contest.qualified == {}
+    world.champion_test.promote(1, world)
+    assert world.champion_test.qualified == {}
     world.run(1, 10)
-    assert list(world.contest.qualified) == [1]
+    assert list(world.champion_test.qualified) == [1]
     world.run(0, 2)  # the reference's runs count too
-    assert world.contest.qualified[1] == world.contest.evidence(1, world)
+    assert world.champion_test.qualified[1] == world.champion_test.evidence(1, world)
 
 
 @pytest.mark.parametrize("titled", [True, False])
@@ -154,9 +154,9 @@ def test_only_who_has_evidence_of_300_against_the_reference_qualifies(titled):
         world.run(1)
         world.run(2)
         for number in (1, 2):
-            evident = world.contest.evidence(number, world) >= math.log(BAR_CLAIM)
-            assert (number in world.contest.qualified) == (evident and world.tally(number).n >= PROVEN)
-    assert ranked(world.contest.qualified) == [1]
+            evident = world.champion_test.evidence(number, world) >= math.log(E_CLAIM)
+            assert (number in world.champion_test.qualified) == (evident and world.tally(number).n >= MIN_RUNS_CLAIM)
+    assert rank(world.champion_test.qualified) == [1]
 
 
 def test_a_qualified_candidate_goes_on_until_the_noise_is_known_well_enough():
@@ -164,8 +164,8 @@ def test_a_qualified_candidate_goes_on_until_the_noise_is_known_well_enough():
         world = World({0: 0.0, 1: 6.0}, titled=False, df=df)
         world.run(0, 10)
         world.run(1, 6)
-        assert 1 in world.contest.qualified
-        assert (1 in world.contest.alive) is waits
+        assert 1 in world.champion_test.qualified
+        assert (1 in world.champion_test.contenders) is waits
 
 
 def test_what_is_confirmed_is_what_others_must_beat():
@@ -173,38 +173,38 @@ def test_what_is_confirmed_is_what_others_must_beat():
     world.run(0, 20)
     world.run(1, 12)
     world.run(2, 12)
-    assert set(world.contest.qualified) == {1, 2}
-    fresh = Tally()
+    assert set(world.champion_test.qualified) == {1, 2}
+    fresh = RunningStats()
     for _ in range(12):
         fresh.add(3.0)
-    world.contest.confirmed(1, fresh, world)
-    assert world.contest.reference == 1
-    assert world.contest.qualified == {}
+    world.champion_test.on_confirmed(1, fresh, world)
+    assert world.champion_test.reference == 1
+    assert world.champion_test.qualified == {}
 
 
 def test_a_reference_found_to_cheat_gives_way_to_the_one_before_with_its_runs():
     world = World({0: 0.0, 1: 3.0})
     world.run(0, 20)
     world.run(1, 12)
-    world.contest.crowned(1, world)
-    world.contest.confirmed(1, Tally(12, 3.0, 11.0), world)
+    world.champion_test.promote(1, world)
+    world.champion_test.on_confirmed(1, RunningStats(12, 3.0, 11.0), world)
     world.fail(1)
-    assert (world.contest.reference, world.contest.champion) == (0, 0)
-    assert world.contest.reference_runs.n == 20
-    assert world.contest.alive == {}
+    assert (world.champion_test.reference, world.champion_test.champion) == (0, 0)
+    assert world.champion_test.reference_runs.n == 20
+    assert world.champion_test.contenders == {}
 
 
 def test_two_runs_at_one_seed_make_a_pair():
     world = World({0: 0.0, 1: 0.0})
-    contest = world.contest
+    contest = world.champion_test
     for i in range(40):
         shared = float(world.rng.standard_normal())
-        contest.half(i, 1, shared + 0.1)
-        contest.half(i, 0, shared)
+        contest.add_paired_run(i, 1, shared + 0.1)
+        contest.add_paired_run(i, 0, shared)
     assert contest.pairs[0][0] == 1
-    assert contest.paired
-    contest.half(99, 5, 0.0)
-    contest.half(99, 6, 0.0)  # neither is whom candidates are compared with
+    assert contest.is_paired
+    contest.add_paired_run(99, 5, 0.0)
+    contest.add_paired_run(99, 6, 0.0)  # neither is whom candidates are compared with
     assert all(who == 1 for who, _, _ in contest.pairs)
 
 
@@ -219,9 +219,9 @@ def test_failed_candidates_are_out_for_good(seed, titled):
             world.fail(number)
         elif number not in world.failed:
             world.run(number)
-        found = world.contest.challenger(world)
+        found = world.champion_test.challenger(world)
         if found is not None:
-            world.contest.crowned(found[0], world)
-        contest = world.contest
-        assert not world.failed & {*contest.alive, *contest.qualified, contest.champion, contest.reference}
-        assert contest.champion not in contest.alive
+            world.champion_test.promote(found[0], world)
+        contest = world.champion_test
+        assert not world.failed & {*contest.contenders, *contest.qualified, contest.champion, contest.reference}
+        assert contest.champion not in contest.contenders

@@ -9,39 +9,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.confirm import SIZES, Docket, Sizes, make_vault
+from evolve.confirm import SIZES, Confirmations, Sizes, make_confirmation
 
 SMALL, LARGE = SIZES[0], SIZES[-1]
 REFERENCE = 0
 
 
-def open_group(docket: Docket, candidates, sizes: Sizes = SMALL, milestone: int = 1, *, paired: bool = False) -> None:
+def open_group(docket: Confirmations, candidates, sizes: Sizes = SMALL, milestone: int = 1, *, paired: bool = False) -> None:
     """One vault a candidate; the first brings the bank."""
-    fresh, first = count(1000 * (len(docket.vaults) + 1)), len(docket.vaults)
+    fresh, first = count(1000 * (len(docket.confirmations) + 1)), len(docket.confirmations)
     for candidate in candidates:
-        number = len(docket.vaults)
-        n = sizes.own + (sizes.bank if number == first else 0)
+        number = len(docket.confirmations)
+        n = sizes.n_candidate + (sizes.n_control if number == first else 0)
         seeds = [next(fresh) for _ in range(n)]
-        docket.opened(make_vault(number, candidate, REFERENCE, milestone, sizes, first, paired, seeds))
+        docket.on_opened(make_confirmation(number, candidate, REFERENCE, milestone, sizes, first, paired, seeds))
 
 
-def carry_out(docket: Docket, score) -> list[tuple[int, int]]:
+def carry_out(docket: Confirmations, score) -> list[tuple[int, int]]:
     """Hand out and measure everything that is wanted; what was, in order."""
     done = []
-    while wanted := docket.wanted():
+    while wanted := docket.next_runs():
         one = wanted[0]
-        docket.issued(one.candidate, one.seed)
+        docket.on_issued(one.candidate, one.seed)
         done.append((one.candidate, one.seed))
-        docket.measured(one.candidate, one.seed, score(one.candidate, one.seed), "crash")
+        docket.on_measured(one.candidate, one.seed, score(one.candidate, one.seed), "crash")
     return done
 
 
-def record(docket: Docket) -> dict[int, bool]:
+def record(docket: Confirmations) -> dict[int, bool]:
     found = {}
-    while rulings := docket.rulings():
+    while rulings := docket.decisions():
         for ruling in rulings:
-            docket.ruled(ruling.vault.number, ruling.confirmed)
-            found[ruling.vault.number] = ruling.confirmed
+            docket.on_decided(ruling.confirmation.number, ruling.confirmed)
+            found[ruling.confirmation.number] = ruling.confirmed
     return found
 
 
@@ -52,55 +52,55 @@ def noisy(better, sd=1.0):
 
 
 def test_a_clear_improvement_is_confirmed_and_its_effect_comes_from_the_other_half():
-    docket = Docket()
+    docket = Confirmations()
     open_group(docket, [7])
     done = carry_out(docket, noisy({7: 8.0}))
-    assert len(done) == SMALL.own + SMALL.bank == docket.cost
-    vault = docket.vaults[0]
-    ours = [vault.own[seed] for seed in vault.own_seeds[4:]]
-    theirs = [vault.theirs[seed] for seed in vault.bank_seeds[8:]]
+    assert len(done) == SMALL.n_candidate + SMALL.n_control == docket.cost
+    vault = docket.confirmations[0]
+    ours = [vault.candidate_scores[seed] for seed in vault.candidate_seeds[4:]]
+    theirs = [vault.control_scores[seed] for seed in vault.control_seeds[8:]]
     assert vault.effect.effect == pytest.approx(np.mean(ours) - np.mean(theirs))
     assert record(docket) == {0: True}
     assert docket.fresh_runs(vault).n == 4
 
 
 def test_without_improvement_the_estimate_is_not_paid_for():
-    docket = Docket()
+    docket = Confirmations()
     open_group(docket, [7], LARGE)
     done = carry_out(docket, noisy({}))
-    assert len(done) == LARGE.gate[0] + LARGE.gate[1]
+    assert len(done) == LARGE.test[0] + LARGE.test[1]
     assert record(docket) == {0: False}
-    assert docket.vaults[0].effect is None
-    assert docket.cost == LARGE.gate[0] + LARGE.bank
+    assert docket.confirmations[0].effect is None
+    assert docket.cost == LARGE.test[0] + LARGE.n_control
     assert docket.outstanding == 0
 
 
 def test_openings_of_one_milestone_share_one_bank_and_run_in_turn_with_it():
-    docket = Docket()
+    docket = Confirmations()
     open_group(docket, [3, 4, 5])
-    order = [one.candidate for one in docket.wanted()]
-    assert order.count(REFERENCE) == SMALL.gate[1]
-    assert [order.count(candidate) for candidate in (3, 4, 5)] == [SMALL.gate[0]] * 3
+    order = [one.candidate for one in docket.next_runs()]
+    assert order.count(REFERENCE) == SMALL.test[1]
+    assert [order.count(candidate) for candidate in (3, 4, 5)] == [SMALL.test[0]] * 3
     for start in range(0, len(order) - 9, 5):
         assert set(order[start : start + 10]) >= {REFERENCE, 3, 4, 5}
 
 
 def test_pairs_run_at_the_references_own_seeds():
-    docket = Docket()
+    docket = Confirmations()
     bank = list(range(100, 112))
     own = [*bank[:4], *bank[8:12]]
-    docket.opened(make_vault(0, 7, REFERENCE, 1, SMALL, 0, True, own + bank))
+    docket.on_opened(make_confirmation(0, 7, REFERENCE, 1, SMALL, 0, True, own + bank))
     shared = {seed: 10.0 * float(np.random.default_rng(seed).standard_normal()) for seed in bank}
     carry_out(docket, lambda candidate, seed: shared[seed] + (1.0 if candidate == 7 else 0.0) + 0.01 * (seed % 3))
-    assert docket.vaults[0].gate_p < 1e-3  # independent runs with this noise would show nothing
-    assert docket.vaults[0].effect.effect == pytest.approx(1.0)
+    assert docket.confirmations[0].test_p < 1e-3  # independent runs with this noise would show nothing
+    assert docket.confirmations[0].effect.effect == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("failing", [0, 2, 9])
 def test_a_pair_without_its_reference_run_is_left_out_and_the_others_stay_together(failing):
-    docket = Docket()
+    docket = Confirmations()
     bank = list(range(100, 112))
-    docket.opened(make_vault(0, 7, REFERENCE, 1, SMALL, 0, True, [*bank[:4], *bank[8:12], *bank]))
+    docket.on_opened(make_confirmation(0, 7, REFERENCE, 1, SMALL, 0, True, [*bank[:4], *bank[8:12], *bank]))
     shared = {seed: 10.0 * float(np.random.default_rng(seed).standard_normal()) for seed in bank}
 
     def score(candidate, seed):
@@ -109,64 +109,67 @@ def test_a_pair_without_its_reference_run_is_left_out_and_the_others_stay_togeth
         return shared[seed] + (1.0 if candidate == 7 else 0.0) + 0.01 * (seed % 3)
 
     carry_out(docket, score)
-    assert docket.vaults[0].gate_p < 0.01
-    assert docket.vaults[0].effect.effect == pytest.approx(1.0)
-    assert docket.vaults[0].effect.high - docket.vaults[0].effect.low < 0.1
+    assert docket.confirmations[0].test_p < 0.01
+    assert docket.confirmations[0].effect.effect == pytest.approx(1.0)
+    assert docket.confirmations[0].effect.high - docket.confirmations[0].effect.low < 0.1
 
 
 def test_one_lost_run_loses_the_claim_and_so_does_a_failing_one():
-    docket = Docket()
+    docket = Confirmations()
     open_group(docket, [7, 8, 9])
-    docket.lost(7, "a run of its vault was lost")
+    docket.on_lost(7, "a run of its vault was lost")
     carry_out(docket, lambda candidate, seed: None if candidate == 8 else noisy({9: 9.0})(candidate, seed))
     assert record(docket) == {0: False, 1: False, 2: True}
-    assert [vault.failed for vault in docket.vaults] == ["a run of its vault was lost", "crash", ""]
+    assert [vault.failed for vault in docket.confirmations] == ["a run of its vault was lost", "crash", ""]
 
 
 def test_a_bank_does_without_a_run_that_failed_and_not_without_many():
     for failing, held in ((1, True), (4, False)):
-        docket = Docket()
+        docket = Confirmations()
         open_group(docket, [7])
-        bad = set(docket.vaults[0].bank_seeds[:failing])
+        bad = set(docket.confirmations[0].control_seeds[:failing])
         carry_out(docket, lambda who, seed, bad=bad: None if who == REFERENCE and seed in bad else noisy({7: 9.0})(who, seed))
         assert record(docket) == {0: held}
 
 
 def test_what_was_returned_is_wanted_again():
-    docket = Docket()
+    docket = Confirmations()
     open_group(docket, [7])
-    first = docket.wanted()[0]
-    docket.issued(first.candidate, first.seed)
-    assert first not in docket.wanted()
-    assert docket.started(1)
-    docket.returned(first.candidate, first.seed)
-    assert first in docket.wanted()
+    first = docket.next_runs()[0]
+    docket.on_issued(first.candidate, first.seed)
+    assert first not in docket.next_runs()
+    assert docket.on_started(1)
+    docket.on_returned(first.candidate, first.seed)
+    assert first in docket.next_runs()
 
 
 def test_later_openings_can_take_a_claim_back():
     """Under Benjamini and Yekutieli the bar falls with every opening that finds nothing."""
-    docket = Docket()
+    docket = Confirmations()
     open_group(docket, [7])
     carry_out(docket, noisy({7: 2.2}, sd=1.0))
-    vault = docket.vaults[0]
-    vault.gate_p = 0.009
+    vault = docket.confirmations[0]
+    vault.test_p = 0.009
     vault.effect = vault.effect or type("E", (), {"effect": 1.0})()
     assert record(docket) == {0: True}
     open_group(docket, range(20, 30), milestone=2)
     carry_out(docket, noisy({}))
     found = record(docket)
     assert found[0] is False
-    assert "all openings" in next(r for r in [*docket.vaults] if r.number == 0).failed or docket.vaults[0].confirmed is False
+    assert (
+        "all openings" in next(r for r in [*docket.confirmations] if r.number == 0).failed
+        or docket.confirmations[0].confirmed is False
+    )
 
 
 @given(st.integers(0, 2**32), st.integers(1, 6))
 def test_no_run_is_handed_out_twice_and_every_vault_is_ruled_on(seed, n):
     rng = np.random.default_rng(seed)
-    docket = Docket()
+    docket = Confirmations()
     better = {candidate: float(rng.choice([0.0, 4.0])) for candidate in range(1, n + 1)}
     open_group(docket, better)
     done = carry_out(docket, noisy(better))
     assert len(done) == len(set(done))
     assert set(record(docket)) == set(range(n))
-    assert not docket.undecided
+    assert not docket.has_open
     assert len(done) <= docket.cost

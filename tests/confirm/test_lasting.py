@@ -32,7 +32,7 @@ def test_the_error_of_a_difference_over_moments_is_what_it_says(kept, later):
     gaps = []
     for _ in range(400):
         one = comparison(rng, slow=1.0, kept=kept, later=later)
-        gaps.append(lasting(compared(one.ours, one.theirs, paired=False), one, known(1.0, kept)))
+        gaps.append(lasting(compared(one.candidate, one.control, paired=False), one, known(1.0, kept)))
     assert np.std([gap.mean / gap.error for gap in gaps]) == pytest.approx(1.0, abs=0.12)
     assert 0.025 <= np.mean([upper_tail(gap) < 0.05 for gap in gaps]) <= 0.08
 
@@ -42,10 +42,10 @@ def test_more_moments_show_more():
     errors = []
     for later in (0, 2, 5):
         one = comparison(rng, slow=1.0, later=later)
-        errors.append(lasting(compared(one.ours, one.theirs, paired=False), one, known(1.0)).error)
+        errors.append(lasting(compared(one.candidate, one.control, paired=False), one, known(1.0)).error)
     assert errors[0] > 1.3 * errors[1] > 1.5 * errors[2]
     one = comparison(rng, later=5)
-    gap = compared(one.ours, one.theirs, paired=False)
+    gap = compared(one.candidate, one.control, paired=False)
     assert lasting(gap, one, known(0.0)).error < gap.error
 
 
@@ -57,7 +57,7 @@ def test_differences_that_shrink_are_seen_and_those_that_last_are_not():
         found = []
         while len(found) < 5:
             one = comparison(rng, effect=0.0 if slow else 1.2, slow=slow, later=3)
-            if np.mean(one.ours) - np.mean(one.theirs) > 1.0 or not slow:
+            if np.mean(one.candidate) - np.mean(one.control) > 1.0 or not slow:
                 found.append(one)
         return fading(found)
 
@@ -71,7 +71,7 @@ def test_differences_that_shrink_are_seen_and_those_that_last_are_not():
 @settings(max_examples=60, deadline=None)
 def test_any_finite_scores_give_a_difference(scores, sd, kept):
     one = Comparison(scores[:4], scores[4:8], [(2, scores[8:10], scores[10:12])])
-    gap = lasting(compared(one.ours, one.theirs, paired=False), one, known(sd, kept, 9))
+    gap = lasting(compared(one.candidate, one.control, paired=False), one, known(sd, kept, 9))
     assert np.isfinite([gap.mean, gap.error]).all()
     assert 0.0 <= upper_tail(gap) <= 1.0
     assert 0.0 <= fading([one]) <= 1.0

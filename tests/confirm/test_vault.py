@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from evolve.confirm import SIZES, choose_sizes, describe_noise, estimate, gate, holds_by, pair_correlation, power, resolvable
+from evolve.confirm import (
+    SIZES,
+    benjamini_yekutieli,
+    choose_sizes,
+    describe_noise,
+    estimate,
+    pair_correlation,
+    power,
+    resolvable,
+    welch_p_value,
+)
 from evolve.confirm._noise import MIN_DF
 
 rngs = st.integers(0, 2**32).map(np.random.default_rng)
@@ -18,7 +28,7 @@ rngs = st.integers(0, 2**32).map(np.random.default_rng)
 def test_the_gate_is_welchs_test(rng, n, m, shift, factor):
     ours, theirs = shift + factor * rng.standard_normal(n), rng.standard_normal(m)
     expected = stats.ttest_ind(ours, theirs, equal_var=False, alternative="greater")
-    assert gate(ours.tolist(), theirs.tolist(), paired=False) == pytest.approx(expected.pvalue, rel=1e-9)
+    assert welch_p_value(ours.tolist(), theirs.tolist(), paired=False) == pytest.approx(expected.pvalue, rel=1e-9)
     both = stats.ttest_ind(ours, theirs, equal_var=False)
     low, high = both.confidence_interval(0.95)
     found = estimate(ours.tolist(), theirs.tolist(), paired=False)
@@ -29,24 +39,24 @@ def test_the_gate_is_welchs_test(rng, n, m, shift, factor):
 def test_pairs_are_compared_in_order_as_many_as_both_have(rng, n, more):
     ours, theirs = rng.standard_normal(n), rng.standard_normal(n + more)
     expected = stats.ttest_rel(ours, theirs[:n], alternative="greater")
-    assert gate(ours.tolist(), theirs.tolist(), paired=True) == pytest.approx(expected.pvalue, rel=1e-9)
+    assert welch_p_value(ours.tolist(), theirs.tolist(), paired=True) == pytest.approx(expected.pvalue, rel=1e-9)
 
 
 def test_without_noise_a_difference_is_certain():
-    assert gate([1.0, 1.0], [0.5, 0.5], paired=False) == 0.0
-    assert gate([0.5, 0.5], [0.5, 0.5], paired=False) == 1.0
+    assert welch_p_value([1.0, 1.0], [0.5, 0.5], paired=False) == 0.0
+    assert welch_p_value([0.5, 0.5], [0.5, 0.5], paired=False) == 1.0
 
 
 @given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=30))
 def test_claims_hold_under_benjamini_and_yekutieli(p_values):
     adjusted = stats.false_discovery_control(p_values, method="by")
     close = np.abs(adjusted - 0.05) < 1e-12
-    assert all(close | (np.array(holds_by(p_values)) == (adjusted <= 0.05)))
+    assert all(close | (np.array(benjamini_yekutieli(p_values)) == (adjusted <= 0.05)))
 
 
 @pytest.mark.parametrize("sizes", SIZES)
 def test_power_is_that_of_the_noncentral_t(sizes):
-    n, m = sizes.gate
+    n, m = sizes.test
     shift = 1.2 / np.sqrt(1 / n + 1 / m)
     expected = stats.nct.sf(stats.t.ppf(0.99, n + m - 2), n + m - 2, shift)
     assert power(1.2, 1.0, n, m) == pytest.approx(expected, abs=1e-6)
@@ -58,13 +68,13 @@ def test_the_smallest_vault_that_is_strong_enough_is_opened_if_the_budget_holds_
     assert choose_sizes(5.0, 1.0, 1000) is small
     assert choose_sizes(2.0, 1.0, 1000) is middle
     assert choose_sizes(0.5, 1.0, 1000) is large
-    assert choose_sizes(0.5, 1.0, large.own + large.bank - 1) is None
+    assert choose_sizes(0.5, 1.0, large.n_candidate + large.n_control - 1) is None
     assert choose_sizes(5.0, 1.0, 20) is small
-    assert choose_sizes(0.5, 1.0, large.own + large.bank - 1, last=True) is middle
+    assert choose_sizes(0.5, 1.0, large.n_candidate + large.n_control - 1, last=True) is middle
     assert choose_sizes(0.5, 1.0, 1000, last=True) is large
-    assert choose_sizes(0.5, 1.0, small.own + small.bank - 1, last=True) is None
+    assert choose_sizes(0.5, 1.0, small.n_candidate + small.n_control - 1, last=True) is None
     for sizes in (small, middle):
-        assert choose_sizes(2.0, 1.0, 1000) is sizes or power(2.0, 1.0, *sizes.gate) < 0.9
+        assert choose_sizes(2.0, 1.0, 1000) is sizes or power(2.0, 1.0, *sizes.test) < 0.9
 
 
 @given(st.floats(0.1, 10), st.integers(1, 200))
@@ -72,13 +82,13 @@ def test_the_noise_floor_has_the_chi_square_interval(sd, df):
     found = describe_noise(sd**2, df)
     low, high = (sd * np.sqrt(df / stats.chi2.ppf(q, df)) for q in (0.95, 0.05))
     assert (found.sd, found.low, found.high) == pytest.approx((sd, low, high), rel=1e-6)
-    assert found.enough is (df >= MIN_DF)
+    assert found.is_sufficient is (df >= MIN_DF)
 
 
 def test_heavy_tails_are_told_from_normal_ones():
     rng = np.random.default_rng(0)
-    assert not describe_noise(1.0, 500, rng.standard_normal(500).tolist()).heavy
-    assert describe_noise(1.0, 500, rng.standard_t(3, 500).tolist()).heavy
+    assert not describe_noise(1.0, 500, rng.standard_normal(500).tolist()).heavy_tailed
+    assert describe_noise(1.0, 500, rng.standard_t(3, 500).tolist()).heavy_tailed
     assert describe_noise(1.0, 10, rng.standard_t(3, 10).tolist()).kurtosis is None
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from evolve.evaluate.isolation import _cgroup
 from evolve.evaluate.isolation._cgroup import Cgroup, Layout, find_layout
-from evolve.evaluate.isolation._process_tree import TreeMeter
+from evolve.evaluate.isolation._process_tree import ProcMeter
 
 MEGABYTES = "import sys; kept = b'x' * (64 << 20); sys.stdout.write('ready\\n'); sys.stdout.flush(); sys.stdin.read()"
 
@@ -106,7 +106,7 @@ def test_a_tree_is_looked_at_with_its_children() -> None:
     child = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     child.stdout.readline()
-    meter = TreeMeter(child.pid)
+    meter = ProcMeter(child.pid)
     spent = meter.look()
     assert meter.n_processes == 2
     assert 64 < meter.memory_mib < 200

@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from hostile._experiment import STAGE, leaks, names, open_up, prepare, sent
 from hostile._ordinary import as_ordinary_user
 
-from archive import Start
-from evolve.evaluate import JsonValue, Launcher, View, open_launcher
+from archive import StartMode
+from evolve.evaluate import JsonValue, SandboxFactory, VisibleFiles, open_sandbox_factory
 
 OPEN = {
     "Futex SharedPages SharedPageMap": "the pages of a shown file are the machine's, and with them who waits on one and how often "
@@ -49,18 +49,18 @@ def listed(*lists: dict[str, str]) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def slots() -> Iterator[tuple[Launcher, Launcher]]:
-    with open_launcher("strict", View()) as one, open_launcher("strict", View(), slot=1) as two:
+def slots() -> Iterator[tuple[SandboxFactory, SandboxFactory]]:
+    with open_sandbox_factory("strict", VisibleFiles()) as one, open_sandbox_factory("strict", VisibleFiles(), slot=1) as two:
         yield one, two
 
 
 @pytest.mark.parametrize(
-    "start", [Start.COLD, *(pytest.param(start, marks=pytest.mark.slow) for start in (Start.SPARE, Start.WARM))]
+    "start", [StartMode.COLD, *(pytest.param(start, marks=pytest.mark.slow) for start in (StartMode.SPARE, StartMode.WARM))]
 )
-def test_nothing_comes_over_but_what_is_listed(slots: tuple[Launcher, Launcher], start: Start) -> None:
-    for launcher in slots if start is Start.SPARE else ():
+def test_nothing_comes_over_but_what_is_listed(slots: tuple[SandboxFactory, SandboxFactory], start: StartMode) -> None:
+    for launcher in slots if start is StartMode.SPARE else ():
         prepare(launcher)
-    shared = all(launcher.way.user for launcher in slots)  # type: ignore[union-attr]
+    shared = all(launcher.isolation.user for launcher in slots)  # type: ignore[union-attr]
     known = listed(OPEN) if shared else listed(OPEN, OF_ONE_USER)
     assert leaks(*slots, start, known) == set()
 
@@ -71,11 +71,11 @@ def test_what_is_listed_is_a_channel() -> None:
 
 def test_where_the_walls_are_down_the_same_programs_bring_bits_over() -> None:
     missing = PROVEN
-    with open_launcher("strict", View()) as one, open_launcher("strict", View(), slot=1) as two:
+    with open_sandbox_factory("strict", VisibleFiles()) as one, open_sandbox_factory("strict", VisibleFiles(), slot=1) as two:
         open_up(one)
         open_up(two)
         for step_s in (0.04, 0.1, 0.2, 0.2):  # a busy machine misses moments
-            right = sent(one, two, Start.COLD, sorted(missing), 16, step_s) if missing else {}
+            right = sent(one, two, StartMode.COLD, sorted(missing), 16, step_s) if missing else {}
             missing = {name for name, bits in right.items() if bits < 14}
     assert missing == set()
 
@@ -93,10 +93,10 @@ def f():
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a slot a user of its own")
-def test_root_gives_each_slot_a_user_that_nobody_else_is(slots: tuple[Launcher, Launcher]) -> None:
+def test_root_gives_each_slot_a_user_that_nobody_else_is(slots: tuple[SandboxFactory, SandboxFactory]) -> None:
     whoever = []
     for launcher in slots:
-        with launcher.sandbox({"m.py": WHO}, STAGE, start=Start.COLD) as sandbox:
+        with launcher.sandbox({"m.py": WHO}, STAGE, start=StartMode.COLD) as sandbox:
             whoever.append(int(str(sandbox.call("m.py:f", {}, {"value": JsonValue()}).value["value"])))
     assert 0 not in whoever
     assert len(set(whoever)) == 2
@@ -113,7 +113,10 @@ def f():
 def test_numbers_of_files_do_not_tell_what_was_looked_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """An overlay numbers folders in the order in which they are first seen, unless told to take the numbers below."""
     monkeypatch.setattr("tempfile.tempdir", "/dev/shm")  # another file system than the library's, as a rule
-    with open_launcher("strict", View()) as launcher, launcher.sandbox({"m.py": NUMBERS}, STAGE, start=Start.COLD) as sandbox:
+    with (
+        open_sandbox_factory("strict", VisibleFiles()) as launcher,
+        launcher.sandbox({"m.py": NUMBERS}, STAGE, start=StartMode.COLD) as sandbox,
+    ):
         found = sandbox.call("m.py:f", {}, {"value": JsonValue()}).value["value"]
     library = Path(os.__file__).parent
     assert isinstance(found, list)

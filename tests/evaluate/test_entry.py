@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from archive import Start, Status
-from evolve.evaluate import JsonValue, Launcher, Reply, View, open_launcher
+from archive import StartMode, Status
+from evolve.evaluate import JsonValue, Reply, SandboxFactory, VisibleFiles, open_sandbox_factory
 from evolve.evaluate._entry import EntryPoint, parse_entry
 from evolve.problem._contract import Stage
 
@@ -233,14 +233,17 @@ FORMS = {
 
 
 @pytest.fixture(scope="module")
-def launchers() -> Iterator[dict[str, Launcher]]:
-    with open_launcher("strict", View(imports=("numpy",))) as strict, open_launcher("none", View(imports=("numpy",))) as none:
+def launchers() -> Iterator[dict[str, SandboxFactory]]:
+    with (
+        open_sandbox_factory("strict", VisibleFiles(imports=("numpy",))) as strict,
+        open_sandbox_factory("none", VisibleFiles(imports=("numpy",))) as none,
+    ):
         yield {"cold": strict, "spare": strict, "warm": strict, "none": none}
 
 
-def asked(launcher: Launcher, mode: str, form: Form, entry: str) -> Reply:
+def asked(launcher: SandboxFactory, mode: str, form: Form, entry: str) -> Reply:
     """One form in one mode; the start is what it should be, but for a machine that has no warm one."""
-    start = Start.COLD if mode == "none" else Start(mode)
+    start = StartMode.COLD if mode == "none" else StartMode(mode)
     if mode == "spare":
         with launcher.sandbox({"m.py": AHEAD}, STAGE, start=start):
             pass  # the slot is idle: a spare is made
@@ -268,7 +271,9 @@ def plainly(form: Form, folder: Path) -> object:
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_what_a_plain_interpreter_runs_a_sandbox_runs_alike(launchers: dict[str, Launcher], name: str, tmp_path: Path) -> None:
+def test_what_a_plain_interpreter_runs_a_sandbox_runs_alike(
+    launchers: dict[str, SandboxFactory], name: str, tmp_path: Path
+) -> None:
     form = FORMS[name]
     expected = plainly(form, tmp_path)
     for mode in MODES:
@@ -297,7 +302,7 @@ FAILURES = {
 
 @pytest.mark.parametrize("name", FAILURES)
 @pytest.mark.parametrize("mode", MODES)
-def test_an_entry_that_cannot_be_had_says_why(launchers: dict[str, Launcher], mode: str, name: str) -> None:
+def test_an_entry_that_cannot_be_had_says_why(launchers: dict[str, SandboxFactory], mode: str, name: str) -> None:
     files, entry, status, why = FAILURES[name]
     reply = asked(launchers[mode], mode, Form(files), entry)
     assert reply.status is status, (reply.reason, reply.log)
@@ -305,14 +310,14 @@ def test_an_entry_that_cannot_be_had_says_why(launchers: dict[str, Launcher], mo
 
 
 @pytest.mark.parametrize("entry", ["math.py:f", "os.py:f", "my-prog/v1.2.py:f", "json/x.py:f", "runpy.py:f"])
-def test_a_file_is_loaded_even_where_python_would_not_find_it(launchers: dict[str, Launcher], entry: str) -> None:
+def test_a_file_is_loaded_even_where_python_would_not_find_it(launchers: dict[str, SandboxFactory], entry: str) -> None:
     for mode in MODES:
         reply = asked(launchers[mode], mode, Form({entry.partition(":")[0]: "def f():\n    return 8\n"}), entry)
         assert reply.ok, (mode, reply.reason, reply.log)
         assert reply.value["value"] == 8
 
 
-def test_packages_come_after_the_standard_library(launchers: dict[str, Launcher]) -> None:
+def test_packages_come_after_the_standard_library(launchers: dict[str, SandboxFactory]) -> None:
     source = "import sys\ndef f():\n    names = [p.rpartition('/')[2] for p in sys.path]\n    return [sys.path[0].rpartition('/')[2], names]\n"
     for mode in MODES:
         first, names = asked(launchers[mode], mode, Form({"m.py": source}), "m.py:f").value["value"]

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 import evolve
-from archive import Start, Status
+from archive import StartMode, Status
 from evolve._errors import ProblemError
 from evolve.evaluate._grader import _allowed_start
 from evolve.execute import LocalExecutor
-from evolve.execute._process import GraderProcess, GraderRefused, Wake
+from evolve.execute._process import CancelEvent, GraderProcess, GraderRefused
 from evolve.execute._slot import SlotSettings, _prepare
 from evolve.execute._tree import kill_tree
 from evolve.problem._files import scan
@@ -253,10 +253,10 @@ def test_costs_are_laid_to_the_candidate_and_to_the_scorer(tmp_path: Path) -> No
 
 
 def test_the_start_of_an_entry_bounds_the_stages() -> None:
-    table = {(asked, declared): _allowed_start(asked, declared) for asked in Start for declared in Start}
-    assert [table[Start.COLD, declared] for declared in Start] == [Start.COLD, Start.SPARE, Start.COLD]
-    assert [table[Start.SPARE, declared] for declared in Start] == [Start.COLD, Start.SPARE, Start.SPARE]
-    assert [table[Start.WARM, declared] for declared in Start] == [Start.COLD, Start.SPARE, Start.WARM]
+    table = {(asked, declared): _allowed_start(asked, declared) for asked in StartMode for declared in StartMode}
+    assert [table[StartMode.COLD, declared] for declared in StartMode] == [StartMode.COLD, StartMode.SPARE, StartMode.COLD]
+    assert [table[StartMode.SPARE, declared] for declared in StartMode] == [StartMode.COLD, StartMode.SPARE, StartMode.SPARE]
+    assert [table[StartMode.WARM, declared] for declared in StartMode] == [StartMode.COLD, StartMode.SPARE, StartMode.WARM]
 
 
 def test_another_version_of_the_engine_is_refused_by_name(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_another_version_of_the_engine_is_refused_by_name(tmp_path: Path) -> Non
         problems={probe.problem.id: probe.problem}, tier="none", machine="there", scratch=tmp_path, grace_s=1.0, threads=1
     )
     prepare = replace(_prepare(probe.problem, settings, 0), engine="0.0.0")
-    wake = Wake()
+    wake = CancelEvent()
     with pytest.raises(GraderRefused, match=r"0\.0\.0.*there"):
         GraderProcess(prepare, folder=tmp_path, threads=1, wake=wake)
     wake.close()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from archive import Curve, Status
 from evolve.evaluate import Outcome
-from evolve.evaluate._outcome import MAX_FEEDBACK_CHARS, OutcomeError, clean, judge, line, pack_artifact, unpack_artifact
+from evolve.evaluate._outcome import MAX_FEEDBACK_CHARS, OutcomeError, check_outcome, clean, line, pack_artifact, unpack_artifact
 from evolve.problem._contract import INCOMPLETE, Axis, Contract, Gate, Stage
 
 CONTRACT = Contract(
@@ -32,7 +32,7 @@ GOOD: dict[str, Any] = {"score": 1, "metrics": {"speed": 2, "size": np.float32(3
 
 
 def _judge(stage: str = "full", **fields: Any) -> Any:
-    return judge(Outcome(**(GOOD | fields)), CONTRACT, stage)
+    return check_outcome(Outcome(**(GOOD | fields)), CONTRACT, stage)
 
 
 def test_a_whole_outcome_becomes_plain_numbers() -> None:
@@ -51,10 +51,10 @@ def test_an_ok_outcome_has_a_finite_number_as_its_score(score: object) -> None:
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
 def test_a_failure_has_no_score_and_needs_no_metrics(status: Status) -> None:
-    judged = judge(Outcome.fail(status, "why"), CONTRACT, "full")
+    judged = check_outcome(Outcome.fail(status, "why"), CONTRACT, "full")
     assert (judged.status, judged.score, judged.reason, judged.feedback) == (status, None, "why", "why")
     with pytest.raises(OutcomeError):
-        judge(Outcome(status=status, score=1.0), CONTRACT, "full")
+        check_outcome(Outcome(status=status, score=1.0), CONTRACT, "full")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_what_the_contract_does_not_say_is_the_evaluators_error(fields: dict[str
 @pytest.mark.parametrize("other", [None, 1.0, {"score": 1.0}, "ok"])
 def test_only_an_outcome_is_an_outcome(other: object) -> None:
     with pytest.raises(OutcomeError):
-        judge(other, CONTRACT, "full")
+        check_outcome(other, CONTRACT, "full")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_declared_number_that_is_none_is_named_and_costs_no_score(fields: dict
 @pytest.mark.parametrize("metrics", [{"size": 1}, {"size": 1, "speed": math.nan}])
 def test_a_number_that_a_gate_looks_at_must_be_there(metrics: dict[str, float]) -> None:
     with pytest.raises(OutcomeError, match=r"speed.*, by which a gate holds results"):
-        judge(Outcome(score=1.0, metrics=metrics, descriptors={"place": 0.5}), GATED, "full")
+        check_outcome(Outcome(score=1.0, metrics=metrics, descriptors={"place": 0.5}), GATED, "full")
 
 
 def test_an_earlier_stage_may_leave_metrics_out_but_not_invent_them() -> None:
@@ -144,7 +144,7 @@ GATED = replace(
 @pytest.mark.parametrize("stage", ["tiny", "full"])
 def test_what_is_impossible_is_quarantined(score: float, speed: float, reason: str, stage: str) -> None:
     outcome = Outcome(score=score, metrics={"speed": speed, "size": 1}, descriptors={"place": 0.5}, artifacts={"blob": b"x"})
-    judged = judge(outcome, GATED, stage)
+    judged = check_outcome(outcome, GATED, stage)
     assert judged.reason == reason
     assert (judged.status, judged.score) == ((Status.REJECTED, None) if reason else (Status.OK, score))
     assert judged.metrics == {"speed": speed, "size": 1.0}  # what it is held for can be looked into
@@ -152,11 +152,11 @@ def test_what_is_impossible_is_quarantined(score: float, speed: float, reason: s
 
 
 def test_a_gate_looks_only_at_what_was_measured() -> None:
-    assert judge(Outcome(score=1), GATED, "tiny").status is Status.OK
+    assert check_outcome(Outcome(score=1), GATED, "tiny").status is Status.OK
 
 
 def test_an_evaluators_own_bound_is_a_quarantine() -> None:
-    judged = judge(Outcome.quarantine("1 s for 9 GB, above 8 GB/s"), GATED, "full")
+    judged = check_outcome(Outcome.quarantine("1 s for 9 GB, above 8 GB/s"), GATED, "full")
     assert (judged.status, judged.score) == (Status.REJECTED, None)
     assert judged.reason == judged.feedback == "quarantined: 1 s for 9 GB, above 8 GB/s"
 
@@ -172,12 +172,12 @@ def test_gates_only_lower(status: Status, score: float | None, speed: float, bou
     outcome = Outcome(status=status, score=score, metrics={"speed": speed, "size": 1}, descriptors={"place": 0.5})
     gated = replace(CONTRACT, gates=(Gate(metric="speed", floor=bound, why="w"), Gate(metric="m", ceiling=bound, why="w")))
     try:
-        before = judge(outcome, CONTRACT, "full")
+        before = check_outcome(outcome, CONTRACT, "full")
     except OutcomeError:
         with pytest.raises(OutcomeError):
-            judge(outcome, gated, "full")
+            check_outcome(outcome, gated, "full")
         return
-    after = judge(outcome, gated, "full")
+    after = check_outcome(outcome, gated, "full")
     held = before.score is not None and (speed < bound or before.score > bound)
     assert (after.status, after.score) == ((Status.REJECTED, None) if held else (before.status, before.score))
     assert held or after == before

@@ -11,21 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive import Curve, Entry, Measurement, Start, Status
+from archive import BlockEntry, Curve, Measurement, StartMode, Status
 from evolve.evaluate import _wire
 from evolve.evaluate._wire import (
     Calibrate,
     Calibrated,
     Channel,
-    Closed,
     Frames,
+    GraderClosed,
+    GraderReady,
     Measure,
+    MeasureDone,
     Message,
     Phase,
     Prepare,
-    Ready,
-    Refused,
-    Verdict,
+    Rejected,
     WireError,
     encode,
 )
@@ -46,7 +46,7 @@ _measurements = st.builds(
     descriptors=_numbers,
     curve=st.none() | st.builds(Curve, x=st.lists(_finite).map(tuple), y=st.lists(_finite).map(tuple), x_name=_text, y_name=_text),
     artifacts=st.dictionaries(_text, _text, max_size=2),
-    start=st.sampled_from(Start),
+    start=st.sampled_from(StartMode),
     wall_s=_finite,
     signals=st.lists(_text, max_size=3).map(tuple),
 )
@@ -57,7 +57,9 @@ _contracts = st.builds(
     goal=st.sampled_from(["maximize", "minimize"]),
     params=st.dictionaries(_text, st.booleans() | st.integers() | _finite | _text, max_size=4),
     stages=st.lists(
-        st.builds(Stage, name=_text, time_s=_finite, cpu_s=st.none() | _finite, start=st.sampled_from(Start), block=st.integers()),
+        st.builds(
+            Stage, name=_text, time_s=_finite, cpu_s=st.none() | _finite, start=st.sampled_from(StartMode), block=st.integers()
+        ),
         max_size=2,
     ).map(tuple),
     axes=st.lists(st.builds(Axis, name=_text, source=_text, low=_finite, high=_finite, bins=st.integers()), max_size=2).map(tuple),
@@ -80,18 +82,18 @@ _messages: st.SearchStrategy[Message] = st.one_of(
         seed=st.dictionaries(_text, _text, max_size=2),
         evaluator=_text,
     ),
-    st.builds(Ready, engine=_text, python=_text, tier=_text, tier_hash=_text, machine=_text),
-    st.builds(Refused, reason=_text),
+    st.builds(GraderReady, engine=_text, python=_text, tier=_text, tier_hash=_text, machine=_text),
+    st.builds(Rejected, reason=_text),
     st.builds(
         Measure,
-        entry=st.builds(Entry, candidate=_text, stage=_text, seed=st.integers(), cpu_limit_s=st.none() | _finite),
+        entry=st.builds(BlockEntry, candidate=_text, stage=_text, seed=st.integers(), cpu_limit_s=st.none() | _finite),
         files=st.dictionaries(_text, _text, max_size=2),
     ),
     st.builds(Phase, inside=st.booleans(), cpu_s=_finite),
-    st.builds(Verdict, result=_measurements),
+    st.builds(MeasureDone, result=_measurements),
     st.builds(Calibrated, seconds=_finite),
     st.just(Calibrate()),
-    st.just(Closed()),
+    st.just(GraderClosed()),
 )
 
 
@@ -127,15 +129,15 @@ def test_junk_is_an_error_or_nothing_yet(junk: bytes) -> None:
     "value",
     [
         {"Nonsense": {}},
-        {"Refused": {}},
-        {"Refused": {"reason": 3}},
-        {"Refused": {"reason": "a", "more": 1}},
-        {"Refused": []},
-        {"Refused": {"reason": "a"}, "Calibrate": {}},
+        {"Rejected": {}},
+        {"Rejected": {"reason": 3}},
+        {"Rejected": {"reason": "a", "more": 1}},
+        {"Rejected": []},
+        {"Rejected": {"reason": "a"}, "Calibrate": {}},
         {"Phase": {"inside": 1}},
         {"Calibrated": {"seconds": "1"}},
-        {"Verdict": {"result": {"candidate": "a", "stage": "s", "seed": 1, "status": "fine"}}},
-        {"Verdict": {"result": {"candidate": "a", "stage": "s", "seed": 1.5, "status": "ok"}}},
+        {"MeasureDone": {"result": {"candidate": "a", "stage": "s", "seed": 1, "status": "fine"}}},
+        {"MeasureDone": {"result": {"candidate": "a", "stage": "s", "seed": 1.5, "status": "ok"}}},
         {"Measure": {"entry": {"candidate": "a", "stage": "s", "seed": 1}, "files": {"a": 1}}},
         [],
         "Calibrate",
@@ -160,7 +162,7 @@ def test_numbers_that_are_not_finite_do_not_travel() -> None:
 def test_a_frame_above_the_limit_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_wire, "MAX_FRAME_BYTES", 100)
     with pytest.raises(WireError):
-        encode(Refused(reason="x" * 200))
+        encode(Rejected(reason="x" * 200))
     frames = Frames()
     frames.feed(struct.pack(">I", 101))
     with pytest.raises(WireError):
@@ -170,9 +172,9 @@ def test_a_frame_above_the_limit_is_refused_before_it_is_read(monkeypatch: pytes
 def test_a_channel_ends_with_its_other_end() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        Channel(theirs).send(Refused(reason="x" * 100_000))
+        Channel(theirs).send(Rejected(reason="x" * 100_000))
         theirs.send(b"\0\0")
         theirs.close()
         channel = Channel(ours)
-        assert channel.receive() == Refused(reason="x" * 100_000)
+        assert channel.receive() == Rejected(reason="x" * 100_000)
         assert channel.receive() is None

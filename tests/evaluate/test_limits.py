@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from archive import Start, Status
+from archive import StartMode, Status
 from evolve._errors import EnvironmentFault
-from evolve.evaluate import JsonValue, Launcher, Reply, View, open_launcher
+from evolve.evaluate import JsonValue, Reply, SandboxFactory, VisibleFiles, open_sandbox_factory
 from evolve.problem._contract import Stage
 
 STAGE = Stage(name="s", time_s=10.0, memory_mib=512)
@@ -21,30 +21,30 @@ ONE = {"value": JsonValue()}
 
 
 @pytest.fixture(scope="module", params=["strict", "none"])
-def launcher(request: pytest.FixtureRequest) -> Iterator[Launcher]:
-    with open_launcher(request.param, View(imports=("numpy",))) as launcher:
+def launcher(request: pytest.FixtureRequest) -> Iterator[SandboxFactory]:
+    with open_sandbox_factory(request.param, VisibleFiles(imports=("numpy",))) as launcher:
         yield launcher
 
 
 @pytest.fixture(scope="module")
-def bare_view() -> Iterator[Launcher]:
-    with open_launcher("strict", View()) as launcher:
+def bare_view() -> Iterator[SandboxFactory]:
+    with open_sandbox_factory("strict", VisibleFiles()) as launcher:
         yield launcher
 
 
-def called(launcher: Launcher, source: str, stage: Stage = STAGE, **arguments: object) -> Reply:
-    with launcher.sandbox({"m.py": source}, stage, start=Start.COLD) as sandbox:
+def called(launcher: SandboxFactory, source: str, stage: Stage = STAGE, **arguments: object) -> Reply:
+    with launcher.sandbox({"m.py": source}, stage, start=StartMode.COLD) as sandbox:
         return sandbox.call("m.py:f", arguments, ONE)
 
 
-def ran(launcher: Launcher, source: str, stage: Stage = STAGE, **more: object) -> Reply:
-    with launcher.sandbox({"m.py": source}, stage, start=Start.COLD) as sandbox:
+def ran(launcher: SandboxFactory, source: str, stage: Stage = STAGE, **more: object) -> Reply:
+    with launcher.sandbox({"m.py": source}, stage, start=StartMode.COLD) as sandbox:
         return sandbox.run(["python", "/candidate/m.py"], **more)  # type: ignore[arg-type]
 
 
-def test_time_adds_up_against_the_stage(launcher: Launcher) -> None:
+def test_time_adds_up_against_the_stage(launcher: SandboxFactory) -> None:
     with launcher.sandbox(
-        {"m.py": "import time\ndef f(s):\n    time.sleep(s)\n"}, Stage(name="s", time_s=4.0), start=Start.COLD
+        {"m.py": "import time\ndef f(s):\n    time.sleep(s)\n"}, Stage(name="s", time_s=4.0), start=StartMode.COLD
     ) as sandbox:  # the start of the first call is in its time, and a busy machine takes seconds for it
         first = sandbox.call("m.py:f", {"s": 0.6}, ONE)
         second = sandbox.call("m.py:f", {"s": 60.0}, ONE)
@@ -54,18 +54,18 @@ def test_time_adds_up_against_the_stage(launcher: Launcher) -> None:
     assert 3.9 < wall_s < 6.0
 
 
-def test_a_cpu_limit_is_a_timeout_of_the_stage_and_over_budget_of_the_entry(launcher: Launcher) -> None:
+def test_a_cpu_limit_is_a_timeout_of_the_stage_and_over_budget_of_the_entry(launcher: SandboxFactory) -> None:
     files = {"m.py": "def f():\n    while True: pass\n"}
     for limit, status in ((None, Status.TIMEOUT), (0.3, Status.OVER_BUDGET), (5.0, Status.TIMEOUT)):
-        with launcher.sandbox(files, Stage(name="s", time_s=9.0, cpu_s=0.4), start=Start.COLD, cpu_limit_s=limit) as sandbox:
+        with launcher.sandbox(files, Stage(name="s", time_s=9.0, cpu_s=0.4), start=StartMode.COLD, cpu_limit_s=limit) as sandbox:
             reply = sandbox.call("m.py:f", {}, ONE)
         assert reply.status is status
         assert 0.25 < reply.usage.cpu_s < 0.8
 
 
-def test_the_scorers_calls_are_counted_apart(launcher: Launcher) -> None:
+def test_the_scorers_calls_are_counted_apart(launcher: SandboxFactory) -> None:
     files = {"m.py": "def f():\n    for _ in range(3_000_000): pass\n"}
-    with launcher.sandbox(files, Stage(name="s", time_s=9.0, cpu_s=0.02), start=Start.COLD) as sandbox:
+    with launcher.sandbox(files, Stage(name="s", time_s=9.0, cpu_s=0.02), start=StartMode.COLD) as sandbox:
         reply = sandbox.call("m.py:f", {}, ONE, budgeted=False)
         assert reply.ok
         assert sandbox.usage.cpu_s == 0.0
@@ -73,23 +73,25 @@ def test_the_scorers_calls_are_counted_apart(launcher: Launcher) -> None:
         assert sandbox.call("m.py:f", {}, ONE).status is Status.TIMEOUT
 
 
-def test_cpu_counts_from_the_first_moment_though_the_grader_looks_late(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cpu_counts_from_the_first_moment_though_the_grader_looks_late(
+    launcher: SandboxFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On a busy machine a sandbox runs while the process that started it waits for its turn."""
-    start = launcher.lane.start
+    start = launcher.spawner.start
 
     def late(*arguments: object, **options: object) -> object:
         child = start(*arguments, **options)  # type: ignore[arg-type]
         time.sleep(1.0)
         return child
 
-    monkeypatch.setattr(launcher.lane, "start", late)
+    monkeypatch.setattr(launcher.spawner, "start", late)
     source = "import time\ndef f():\n    while time.process_time() < 0.2:\n        pass\n    return 1\n"
     assert 0.2 <= called(launcher, source, Stage(name="s", time_s=9.0)).usage.cpu_s < 0.6
 
 
-def test_cpu_of_children_counts_even_when_nobody_waits_for_them(launcher: Launcher) -> None:
+def test_cpu_of_children_counts_even_when_nobody_waits_for_them(launcher: SandboxFactory) -> None:
     """To the end of the last of them, however long the machine takes: ``wait`` then says that there is none."""
-    if launcher.lane.cpu_s() is None:
+    if launcher.spawner.cpu_s() is None:
         pytest.skip("neither a control group nor a counter here: what is spent between the last look and the end is lost")
     source = (
         "import os, signal, time\ndef f():\n    signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n    for _ in range(2):\n"
@@ -102,19 +104,19 @@ def test_cpu_of_children_counts_even_when_nobody_waits_for_them(launcher: Launch
     assert 0.6 < reply.usage.cpu_s < 1.0
 
 
-def test_a_command_that_signals_its_group_ends_itself_and_nobody_outside(launcher: Launcher) -> None:
+def test_a_command_that_signals_its_group_ends_itself_and_nobody_outside(launcher: SandboxFactory) -> None:
     reply = ran(launcher, "import os, signal\nos.kill(0, signal.SIGKILL)\n")
     assert (reply.status, reply.exit_code) == (Status.CRASH, -9)
     assert called(launcher, "def f():\n    return 1\n").ok
 
 
-def test_peak_memory_is_seen(launcher: Launcher) -> None:
+def test_peak_memory_is_seen(launcher: SandboxFactory) -> None:
     reply = called(launcher, "def f():\n    return len(bytes(200 << 20).replace(b'\\0', b'x', 1))\n")
     assert reply.ok
     assert 200 < reply.usage.memory_mib < 500
 
 
-def test_a_timeout_leaves_nobody_and_takes_little_longer(launcher: Launcher) -> None:
+def test_a_timeout_leaves_nobody_and_takes_little_longer(launcher: SandboxFactory) -> None:
     source = (
         "import subprocess, sys, time\n"
         "sleep = [sys.executable, '-I', '-S', '-c', 'import time; time.sleep(60)', 'left-by-timeout']\n"
@@ -135,7 +137,7 @@ def _cmdline(pid: str) -> bytes:
         return b""
 
 
-def test_logs_are_capped_and_cleaned(launcher: Launcher) -> None:
+def test_logs_are_capped_and_cleaned(launcher: SandboxFactory) -> None:
     source = "def f():\n    print('first'); print('x' * 200000)\n"
     source += "    print('\\x1b[31mred\\x1b[0m [bold]rich[/bold] <b>html</b> \\x07\\u202e[1, 2] <module>')\n"
     reply = called(launcher, source)
@@ -153,12 +155,12 @@ def test_assets_are_shown_read_only(tmp_path: Path) -> None:
         "import os\ndef f():\n    place = os.environ['EVOLVE_ASSETS'] + '/tokens'\n    try:\n        open(place, 'a').write('x')\n"
         "    except OSError as error:\n        return [open(place).read(), error.errno]\n"
     )
-    with open_launcher("strict", View(assets=tmp_path)) as launcher:
+    with open_sandbox_factory("strict", VisibleFiles(assets=tmp_path)) as launcher:
         assert called(launcher, source).value["value"] == ["abc", 30]
     assert (tmp_path / "tokens").read_text() == "abc"
 
 
-def test_threads_are_as_many_as_the_stage_has_cpus(bare_view: Launcher) -> None:
+def test_threads_are_as_many_as_the_stage_has_cpus(bare_view: SandboxFactory) -> None:
     source = "import os\ndef f():\n    return sorted({v for k, v in os.environ.items() if k.endswith('_NUM_THREADS')})\n"
     for cpus, threads in ((0.5, "1"), (1.0, "1"), (3.0, "3")):
         assert called(bare_view, source, Stage(name="s", cpus=cpus)).value["value"] == [threads]
@@ -166,7 +168,7 @@ def test_threads_are_as_many_as_the_stage_has_cpus(bare_view: Launcher) -> None:
 
 def test_two_launchers_work_side_by_side() -> None:
     def work(slot: int) -> None:
-        with open_launcher("strict", View(), slot=slot) as launcher:
+        with open_sandbox_factory("strict", VisibleFiles(), slot=slot) as launcher:
             for n in range(10):
                 found.append(called(launcher, "def f(n):\n    return n\n", n=n).value["value"])
 
@@ -180,8 +182,8 @@ def test_two_launchers_work_side_by_side() -> None:
 
 
 def test_closing_leaves_no_process_no_folder_and_no_group() -> None:
-    launcher = open_launcher("strict", View())
-    pid, folder, group = launcher.lane._process.pid, launcher._private, launcher.lane.cgroup
+    launcher = open_sandbox_factory("strict", VisibleFiles())
+    pid, folder, group = launcher.spawner._process.pid, launcher._private, launcher.spawner.cgroup
     groups = list(group._folders.values()) if group else []
     called(launcher, "def f():\n    return 1\n")
     launcher.close()
@@ -193,12 +195,12 @@ def test_closing_leaves_no_process_no_folder_and_no_group() -> None:
 
 def test_the_policys_hash_tells_tiers_and_views_apart() -> None:
     with (
-        open_launcher("strict", View()) as one,
-        open_launcher("strict", View(), slot=1) as two,
-        open_launcher("none", View()) as none,
+        open_sandbox_factory("strict", VisibleFiles()) as one,
+        open_sandbox_factory("strict", VisibleFiles(), slot=1) as two,
+        open_sandbox_factory("none", VisibleFiles()) as none,
     ):
         assert one.tier_hash == two.tier_hash != none.tier_hash
-    with open_launcher("strict", View(imports=("numpy",))) as other:
+    with open_sandbox_factory("strict", VisibleFiles(imports=("numpy",))) as other:
         assert other.tier_hash != one.tier_hash
 
 
@@ -209,25 +211,25 @@ def test_folders_of_killed_launchers_are_removed_and_those_of_living_ones_are_no
     stale, young, foreign = (tmp_path / name for name in ("evolve-sandbox-stale", "evolve-sandbox-young", "something-else"))
     for folder in (stale, young, foreign):
         (folder / "candidate").mkdir(parents=True)
-    with open_launcher("strict", View()) as living:
+    with open_sandbox_factory("strict", VisibleFiles()) as living:
         for folder in (stale, foreign, living._private):
             os.utime(folder, (1.0, 1.0))
-        with open_launcher("strict", View()):
+        with open_sandbox_factory("strict", VisibleFiles()):
             assert not stale.exists()
             assert young.exists()
             assert foreign.exists()
             assert living._private.exists()
 
 
-def test_a_dead_spawner_is_a_fault_of_the_machine_not_an_endless_wait(bare_view: Launcher) -> None:
-    with open_launcher("strict", View()) as launcher:
-        launcher.lane._process.kill()
-        launcher.lane._process.wait()
+def test_a_dead_spawner_is_a_fault_of_the_machine_not_an_endless_wait(bare_view: SandboxFactory) -> None:
+    with open_sandbox_factory("strict", VisibleFiles()) as launcher:
+        launcher.spawner._process.kill()
+        launcher.spawner._process.wait()
         with pytest.raises(EnvironmentFault, match="launcher"):
             called(launcher, "def f():\n    return 1\n")
 
 
-def test_a_candidate_that_eats_the_memory_in_small_bites_does_not_take_the_spawner_along(bare_view: Launcher) -> None:
+def test_a_candidate_that_eats_the_memory_in_small_bites_does_not_take_the_spawner_along(bare_view: SandboxFactory) -> None:
     source = (
         "import os, time\ndef f():\n    for _ in range(60):\n        if os.fork() == 0:\n            kept = []\n"
         "            while True:\n                kept.append(b'x' * 300_000); time.sleep(0.01)\n    time.sleep(60)\n"

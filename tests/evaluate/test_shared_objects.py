@@ -16,33 +16,33 @@ from hostile._experiment import open_up
 from hostile._ordinary import as_ordinary_user
 from hostile._shared import STAGE, enumerate_from_inside, locks_seen
 
-from archive import Start
-from evolve.evaluate import JsonValue, Launcher, View, open_launcher
+from archive import StartMode
+from evolve.evaluate import JsonValue, SandboxFactory, VisibleFiles, open_sandbox_factory
 from evolve.evaluate.isolation._limits import MAX_FILES
 
 NOTHING = {"changed": [], "told": [], "marks": []}
 
 
 @pytest.fixture(scope="module")
-def slots() -> Iterator[tuple[Launcher, Launcher]]:
-    with open_launcher("strict", View()) as one, open_launcher("strict", View(), slot=1) as two:
+def slots() -> Iterator[tuple[SandboxFactory, SandboxFactory]]:
+    with open_sandbox_factory("strict", VisibleFiles()) as one, open_sandbox_factory("strict", VisibleFiles(), slot=1) as two:
         yield one, two
 
 
-@pytest.mark.parametrize("start", [Start.COLD, Start.WARM])
-def test_nothing_of_the_host_can_be_changed_read_or_marked(slots: tuple[Launcher, Launcher], start: Start) -> None:
+@pytest.mark.parametrize("start", [StartMode.COLD, StartMode.WARM])
+def test_nothing_of_the_host_can_be_changed_read_or_marked(slots: tuple[SandboxFactory, SandboxFactory], start: StartMode) -> None:
     assert enumerate_from_inside(slots[0], start) == NOTHING
 
 
-def test_a_lock_on_a_file_that_all_are_shown_is_seen_by_nobody_else(slots: tuple[Launcher, Launcher]) -> None:
-    if not slots[0].way.own_files:  # type: ignore[union-attr]
+def test_a_lock_on_a_file_that_all_are_shown_is_seen_by_nobody_else(slots: tuple[SandboxFactory, SandboxFactory]) -> None:
+    if not slots[0].isolation.own_files:  # type: ignore[union-attr]
         pytest.skip("no overlays on this machine: `evolve doctor` says so")
     assert locks_seen(*slots) == []
 
 
 def test_without_overlays_such_a_lock_is_seen() -> None:
     """The test above looks where there is something to be seen."""
-    with open_launcher("strict", View()) as one, open_launcher("strict", View(), slot=1) as two:
+    with open_sandbox_factory("strict", VisibleFiles()) as one, open_sandbox_factory("strict", VisibleFiles(), slot=1) as two:
         open_up(one)
         open_up(two)
         assert "flock" in locks_seen(one, two)
@@ -87,8 +87,8 @@ def f():
 """
 
 
-@pytest.mark.parametrize("start", [Start.COLD, Start.WARM])
-def test_honest_programs_miss_nothing_of_it(slots: tuple[Launcher, Launcher], start: Start) -> None:
+@pytest.mark.parametrize("start", [StartMode.COLD, StartMode.WARM])
+def test_honest_programs_miss_nothing_of_it(slots: tuple[SandboxFactory, SandboxFactory], start: StartMode) -> None:
     with slots[0].sandbox({"m.py": HONEST}, STAGE, start=start) as sandbox:
         reply = sandbox.call("m.py:f", {}, {"value": JsonValue()})
     assert reply.ok, (reply.reason, reply.log)
@@ -114,7 +114,7 @@ def f():
 """
 
 
-def test_descriptors_that_a_candidate_keeps_in_flight_do_not_stop_the_engine(slots: tuple[Launcher, Launcher]) -> None:
+def test_descriptors_that_a_candidate_keeps_in_flight_do_not_stop_the_engine(slots: tuple[SandboxFactory, SandboxFactory]) -> None:
     import threading
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -124,13 +124,13 @@ def test_descriptors_that_a_candidate_keeps_in_flight_do_not_stop_the_engine(slo
     sent: list[object] = []
 
     def exhaust() -> None:
-        with slots[0].sandbox({"m.py": IN_FLIGHT}, STAGE, start=Start.COLD) as sandbox:
+        with slots[0].sandbox({"m.py": IN_FLIGHT}, STAGE, start=StartMode.COLD) as sandbox:
             sent.append(sandbox.call("m.py:f", {}, {"value": JsonValue()}).value["value"])
 
     thread = threading.Thread(target=exhaust)
     thread.start()
     while thread.is_alive():
-        with slots[1].sandbox({"m.py": "def f():\n    return 1\n"}, STAGE, start=Start.COLD) as sandbox:
+        with slots[1].sandbox({"m.py": "def f():\n    return 1\n"}, STAGE, start=StartMode.COLD) as sandbox:
             assert sandbox.call("m.py:f", {}, {"value": JsonValue()}).ok
     assert isinstance(sent[0], int)
     assert MAX_FILES - 200 <= sent[0] <= MAX_FILES + 400

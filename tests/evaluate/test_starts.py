@@ -19,8 +19,8 @@ from hostile import _exhaust, _forge, _reach
 from hostile._attack import Attack
 from hostile._run import carry_out
 
-from archive import Start, Status
-from evolve.evaluate import Array, JsonValue, Launcher, Reply, View, doctor, open_launcher
+from archive import StartMode, Status
+from evolve.evaluate import Array, JsonValue, Reply, SandboxFactory, VisibleFiles, doctor, open_sandbox_factory
 from evolve.problem._contract import Stage
 
 STAGE = Stage(name="s", time_s=10.0, memory_mib=256)
@@ -32,14 +32,16 @@ CONDITION = (
 
 
 @pytest.fixture(scope="module")
-def launcher() -> Iterator[Launcher]:
-    with open_launcher("strict", View(imports=("numpy",))) as launcher:
+def launcher() -> Iterator[SandboxFactory]:
+    with open_sandbox_factory("strict", VisibleFiles(imports=("numpy",))) as launcher:
         if "works" not in {check.name: check.found for check in doctor()}["warm start"]:
             pytest.skip("this machine has no warm starts")
         yield launcher
 
 
-def called(launcher: Launcher, source: str, start: Start = Start.WARM, stage: Stage = STAGE, **arguments: object) -> Reply:
+def called(
+    launcher: SandboxFactory, source: str, start: StartMode = StartMode.WARM, stage: Stage = STAGE, **arguments: object
+) -> Reply:
     with launcher.sandbox({"m.py": source}, stage, start=start) as sandbox:
         reply = sandbox.call("m.py:f", arguments, ONE)
         assert sandbox.start is start
@@ -49,23 +51,25 @@ def called(launcher: Launcher, source: str, start: Start = Start.WARM, stage: St
 @pytest.mark.parametrize(
     "attack", [*_reach.ATTACKS, _reach.SERVER_ATTACK, *_exhaust.ATTACKS, *_forge.ATTACKS[::4]], ids=lambda attack: attack.name
 )
-def test_an_attack_on_a_warm_child_achieves_nothing_and_leaves_nothing(launcher: Launcher, attack: Attack, tmp_path: Path) -> None:
+def test_an_attack_on_a_warm_child_achieves_nothing_and_leaves_nothing(
+    launcher: SandboxFactory, attack: Attack, tmp_path: Path
+) -> None:
     secret = tmp_path / "secret"
     secret.write_text("the answer")
-    _, problem = carry_out(launcher, attack, secret, Start.WARM)
+    _, problem = carry_out(launcher, attack, secret, StartMode.WARM)
     assert problem == ""
     after = called(launcher, CONDITION)
     assert after.value["value"] == [0, len(os.sched_getaffinity(0)), 0, []], f"{attack.name} left something for the next child"
 
 
-def test_warm_children_give_what_cold_ones_give(launcher: Launcher) -> None:
+def test_warm_children_give_what_cold_ones_give(launcher: SandboxFactory) -> None:
     files = {
         "m.py": "from pkg import a\nimport numpy as np\ndef f(x, k):\n    return np.sort(x) + a.ONE, {k: open('/input/i').read()}\n"
     }
     files |= {"pkg/__init__.py": "", "pkg/a.py": "ONE = 1\n"}
     returns = {"x": Array("float64", (None,)), "k": JsonValue()}
     replies = []
-    for start in (Start.COLD, Start.WARM, Start.SPARE, Start.SPARE):
+    for start in (StartMode.COLD, StartMode.WARM, StartMode.SPARE, StartMode.SPARE):
         with launcher.sandbox(files, STAGE, start=start) as sandbox:
             replies.append(sandbox.call("m.py:f", {"x": np.array([3.0, 1.0]), "k": "é"}, returns, inputs={"i": b"text"}))
     assert [reply.status for reply in replies] == [Status.OK] * 4
@@ -73,7 +77,7 @@ def test_warm_children_give_what_cold_ones_give(launcher: Launcher) -> None:
     np.testing.assert_array_equal(replies[1].value["x"], [2.0, 4.0])
 
 
-def test_generators_differ_between_children(launcher: Launcher) -> None:
+def test_generators_differ_between_children(launcher: SandboxFactory) -> None:
     source = (
         "import random, uuid, numpy as np\ndef f():\n    return [random.random(), float(np.random.random()), uuid.uuid4().hex]\n"
     )
@@ -82,7 +86,7 @@ def test_generators_differ_between_children(launcher: Launcher) -> None:
         assert len(set(column)) == 3
 
 
-def test_nothing_is_carried_from_one_child_to_the_next(launcher: Launcher) -> None:
+def test_nothing_is_carried_from_one_child_to_the_next(launcher: SandboxFactory) -> None:
     source = (
         "import os, sys, numpy\ndef f():\n"
         "    seen = [getattr(numpy, 'mark', 0), sys.modules.get('mark') is not None, 'MARK' in os.environ]\n"
@@ -92,7 +96,7 @@ def test_nothing_is_carried_from_one_child_to_the_next(launcher: Launcher) -> No
     assert [called(launcher, source).value["value"] for _ in range(3)] == [[0, False, False, True]] * 3
 
 
-def test_limits_hold_for_a_child_and_the_server_lives_on(launcher: Launcher) -> None:
+def test_limits_hold_for_a_child_and_the_server_lives_on(launcher: SandboxFactory) -> None:
     called(launcher, "def f():\n    return 1\n")
     server = launcher._warm
     spin = called(launcher, "def f():\n    while True: pass\n", stage=Stage(name="s", time_s=9.0, cpu_s=0.3, memory_mib=256))
@@ -104,7 +108,7 @@ def test_limits_hold_for_a_child_and_the_server_lives_on(launcher: Launcher) -> 
     assert launcher._warm is server
 
 
-def test_stages_of_different_size_share_a_server_and_get_their_own_room(launcher: Launcher) -> None:
+def test_stages_of_different_size_share_a_server_and_get_their_own_room(launcher: SandboxFactory) -> None:
     source = "import os\ndef f():\n    room = os.statvfs('/work')\n    return room.f_blocks * room.f_frsize >> 20\n"
     sizes, servers = [], set()
     for memory_mib in (256, 512, 64, 256):
@@ -114,36 +118,36 @@ def test_stages_of_different_size_share_a_server_and_get_their_own_room(launcher
     assert len(servers) == 1
 
 
-def test_a_killed_server_is_replaced(launcher: Launcher) -> None:
+def test_a_killed_server_is_replaced(launcher: SandboxFactory) -> None:
     called(launcher, "def f():\n    return 1\n")
     server = launcher._warm
     assert server is not None
     os.kill(server._child.pid, signal.SIGKILL)
     time.sleep(0.3)
-    with launcher.sandbox({"m.py": "def f():\n    return 1\n"}, STAGE, start=Start.WARM) as sandbox:
+    with launcher.sandbox({"m.py": "def f():\n    return 1\n"}, STAGE, start=StartMode.WARM) as sandbox:
         sandbox.call("m.py:f", {}, ONE)  # lost with the server, or already on the next one
     assert called(launcher, "def f():\n    return 2\n").value["value"] == 2
     assert launcher._warm is not server
 
 
 def test_modules_that_candidates_import_are_loaded_ahead() -> None:
-    with open_launcher("strict", View(imports=("numpy",))) as launcher:
+    with open_sandbox_factory("strict", VisibleFiles(imports=("numpy",))) as launcher:
         source = "import sys\nbefore = 'numpy.polynomial' in sys.modules\nimport numpy.polynomial\ndef f():\n    return before\n"
         assert called(launcher, source).value["value"] is True
 
 
 def test_a_hostile_import_only_costs_the_warm_start() -> None:
-    with open_launcher("strict", View(imports=("numpy",))) as launcher:
+    with open_sandbox_factory("strict", VisibleFiles(imports=("numpy",))) as launcher:
         text = "def f():\n    return 1\n'''\n" + "".join(f"import numpy.no{n}\n" for n in range(30)) + "'''\n"
         for _ in range(2):
             assert called(launcher, text).value["value"] == 1
         assert launcher._servers == 1
 
 
-def test_commands_and_scripts_are_never_warm(launcher: Launcher) -> None:
-    with launcher.sandbox({"m.py": "print(1)"}, STAGE, start=Start.WARM) as sandbox:
+def test_commands_and_scripts_are_never_warm(launcher: SandboxFactory) -> None:
+    with launcher.sandbox({"m.py": "print(1)"}, STAGE, start=StartMode.WARM) as sandbox:
         assert sandbox.run(["python", "/candidate/m.py"]).log == "1\n"
-        assert sandbox.start is Start.COLD
+        assert sandbox.start is StartMode.COLD
 
 
 def test_a_spare_is_used_once_and_runs_scripts_with_its_imports_loaded() -> None:
@@ -154,32 +158,32 @@ def test_a_spare_is_used_once_and_runs_scripts_with_its_imports_loaded() -> None
     )
     files = {"m.py": script, "helper.py": "X = 5\n"}
     found = []
-    with open_launcher("strict", View(imports=("numpy",))) as launcher:
+    with open_sandbox_factory("strict", VisibleFiles(imports=("numpy",))) as launcher:
         for _ in range(3):
-            with launcher.sandbox(files, STAGE, start=Start.SPARE) as sandbox:
+            with launcher.sandbox(files, STAGE, start=StartMode.SPARE) as sandbox:
                 reply = sandbox.run(["python", "/candidate/m.py", "-a"], outputs={"o": 1000})
                 assert reply.ok, (reply.status, reply.reason, reply.log, sandbox.start)
                 found.append((sandbox.start, reply.files["o"].decode()))
-    assert [start for start, _ in found] == [Start.COLD, Start.SPARE, Start.SPARE]
+    assert [start for start, _ in found] == [StartMode.COLD, StartMode.SPARE, StartMode.SPARE]
     assert found[0][1] == "[False, ['-a'], '__main__', '/work', 5]"
     assert found[1][1] == found[2][1] == "[True, ['-a'], '__main__', '/work', 5]"
 
 
-def test_a_traceback_begins_in_the_program_however_it_was_started(launcher: Launcher) -> None:
+def test_a_traceback_begins_in_the_program_however_it_was_started(launcher: SandboxFactory) -> None:
     source = "def f():\n    return g()\ndef g():\n    return 1 / 0\n"
-    for start in (Start.WARM, Start.COLD):
+    for start in (StartMode.WARM, StartMode.COLD):
         log = called(launcher, source, start).log
         assert log.startswith('Traceback (most recent call last):\n  File "/candidate/m.py", line 2, in f\n')
-    with open_launcher("strict", View(imports=("numpy",))) as spares:
-        for started in (Start.COLD, Start.SPARE):
-            with spares.sandbox({"m.py": source + "f()\n"}, STAGE, start=Start.SPARE) as sandbox:
+    with open_sandbox_factory("strict", VisibleFiles(imports=("numpy",))) as spares:
+        for started in (StartMode.COLD, StartMode.SPARE):
+            with spares.sandbox({"m.py": source + "f()\n"}, STAGE, start=StartMode.SPARE) as sandbox:
                 log = sandbox.run(["python", "/candidate/m.py"]).log
                 assert sandbox.start is started
             assert log.startswith('Traceback (most recent call last):\n  File "/candidate/m.py", line 5, in <module>\n')
 
 
-@pytest.mark.parametrize("start", [Start.COLD, Start.WARM])
-def test_spawned_processes_work_however_the_program_was_started(launcher: Launcher, start: Start) -> None:
+@pytest.mark.parametrize("start", [StartMode.COLD, StartMode.WARM])
+def test_spawned_processes_work_however_the_program_was_started(launcher: SandboxFactory, start: StartMode) -> None:
     source = (
         "import sys, multiprocessing as mp\ndef double(x):\n    return 2 * x\n"
         "def f():\n    main = sys.modules['__main__']\n"
@@ -193,24 +197,24 @@ def test_spawned_processes_work_however_the_program_was_started(launcher: Launch
 
 def test_a_spare_that_died_or_does_not_fit_is_passed_over() -> None:
     source = "def f():\n    return 1\n"
-    with open_launcher("strict", View(imports=("numpy",))) as launcher:
+    with open_sandbox_factory("strict", VisibleFiles(imports=("numpy",))) as launcher:
         for memory_mib in (256, 256, 512):
-            with launcher.sandbox({"m.py": source}, Stage(name="s", memory_mib=memory_mib), start=Start.SPARE) as sandbox:
+            with launcher.sandbox({"m.py": source}, Stage(name="s", memory_mib=memory_mib), start=StartMode.SPARE) as sandbox:
                 assert sandbox.call("m.py:f", {}, ONE).ok
         assert launcher._spare is not None
         launcher._spare._child.kill()
-        with launcher.sandbox({"m.py": source}, Stage(name="s", memory_mib=512), start=Start.SPARE) as sandbox:
+        with launcher.sandbox({"m.py": source}, Stage(name="s", memory_mib=512), start=StartMode.SPARE) as sandbox:
             assert sandbox.call("m.py:f", {}, ONE).ok
-            assert sandbox.start is Start.COLD
+            assert sandbox.start is StartMode.COLD
 
 
 def test_tier_none_is_never_warm() -> None:
     with (
-        open_launcher("none", View()) as launcher,
-        launcher.sandbox({"m.py": "def f():\n    return 1\n"}, STAGE, start=Start.WARM) as sandbox,
+        open_sandbox_factory("none", VisibleFiles()) as launcher,
+        launcher.sandbox({"m.py": "def f():\n    return 1\n"}, STAGE, start=StartMode.WARM) as sandbox,
     ):
         assert sandbox.call("m.py:f", {}, ONE).ok
-        assert sandbox.start is Start.COLD
+        assert sandbox.start is StartMode.COLD
 
 
 def test_everything_ends_with_the_process_that_opened_it() -> None:

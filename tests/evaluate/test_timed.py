@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from archive import Start, Status
-from evolve.evaluate import Array, JsonValue, Launcher, Reply, Timing, View, open_launcher
+from archive import StartMode, Status
+from evolve.evaluate import Array, JsonValue, Reply, SandboxFactory, Timing, VisibleFiles, open_sandbox_factory
 from evolve.problem._contract import Stage
 
 STAGE = Stage(name="s", time_s=10.0, memory_mib=512)
@@ -17,18 +17,20 @@ SLEEP_S = 0.02
 
 
 @pytest.fixture(scope="module", params=["strict", "none"])
-def launcher(request: pytest.FixtureRequest) -> Iterator[Launcher]:
-    with open_launcher(request.param, View(imports=("numpy",))) as launcher:
+def launcher(request: pytest.FixtureRequest) -> Iterator[SandboxFactory]:
+    with open_sandbox_factory(request.param, VisibleFiles(imports=("numpy",))) as launcher:
         yield launcher
 
 
-def timed(launcher: Launcher, source: str, n: int = 8, *, start: Start = Start.COLD, stage: Stage = STAGE, **more: int) -> Reply:
+def timed(
+    launcher: SandboxFactory, source: str, n: int = 8, *, start: StartMode = StartMode.COLD, stage: Stage = STAGE, **more: int
+) -> Reply:
     with launcher.sandbox({"m.py": source}, stage, start=start) as sandbox:
         return sandbox.time_calls("m.py:f", [{"x": 10 * i} for i in range(n)], [ONE] * n, **more)
 
 
-@pytest.mark.parametrize("start", [Start.COLD, Start.WARM, Start.SPARE])
-def test_each_call_is_answered_and_timed_however_it_was_started(launcher: Launcher, start: Start) -> None:
+@pytest.mark.parametrize("start", [StartMode.COLD, StartMode.WARM, StartMode.SPARE])
+def test_each_call_is_answered_and_timed_however_it_was_started(launcher: SandboxFactory, start: StartMode) -> None:
     for _ in range(2):  # a spare start needs one before
         reply = timed(launcher, "def f(x):\n    return x + 1\n", start=start)
         assert reply.ok, reply.reason
@@ -43,16 +45,16 @@ def test_each_call_is_answered_and_timed_however_it_was_started(launcher: Launch
             assert sandbox.start is start
 
 
-def test_arrays_larger_than_a_pipe_travel_both_ways(launcher: Launcher) -> None:
+def test_arrays_larger_than_a_pipe_travel_both_ways(launcher: SandboxFactory) -> None:
     calls = [{"x": np.arange(200_000.0) + i} for i in range(4)]
-    with launcher.sandbox({"m.py": "def f(x):\n    return x * 2\n"}, STAGE, start=Start.COLD) as sandbox:
+    with launcher.sandbox({"m.py": "def f(x):\n    return x * 2\n"}, STAGE, start=StartMode.COLD) as sandbox:
         reply = sandbox.time_calls("m.py:f", calls, [{"y": Array("float64", (200_000,))}] * 4, warm_up=1)
     assert reply.ok, reply.reason
     for call, value in zip(calls, reply.values, strict=True):
         np.testing.assert_array_equal(value["y"], call["x"] * 2)
 
 
-def test_the_order_is_another_each_time_and_the_warm_up_comes_first(launcher: Launcher) -> None:
+def test_the_order_is_another_each_time_and_the_warm_up_comes_first(launcher: SandboxFactory) -> None:
     source = "seen = []\ndef f(x):\n    seen.append(x)\n    return list(seen)\n"
     orders = {tuple(max((value["value"] for value in timed(launcher, source, 12).values), key=len)) for _ in range(2)}
     assert len(orders) == 2  # alike once in 9!
@@ -61,13 +63,13 @@ def test_the_order_is_another_each_time_and_the_warm_up_comes_first(launcher: La
         assert sorted(order) == [10 * i for i in range(12)]
 
 
-def test_equal_answers_have_one_hash_whatever_the_order(launcher: Launcher) -> None:
+def test_equal_answers_have_one_hash_whatever_the_order(launcher: SandboxFactory) -> None:
     first, second, other = (timed(launcher, f"def f(x):\n    return x + {n}\n") for n in (1, 1, 2))
     assert first.output_hash == second.output_hash != other.output_hash != ""
 
 
-def test_equal_calls_and_none_to_be_timed_are_the_evaluators_mistake(launcher: Launcher) -> None:
-    with launcher.sandbox({"m.py": "def f(x):\n    return x\n"}, STAGE, start=Start.COLD) as sandbox:
+def test_equal_calls_and_none_to_be_timed_are_the_evaluators_mistake(launcher: SandboxFactory) -> None:
+    with launcher.sandbox({"m.py": "def f(x):\n    return x\n"}, STAGE, start=StartMode.COLD) as sandbox:
         with pytest.raises(ValueError, match="two of the calls to be timed are equal"):
             sandbox.time_calls("m.py:f", [{"x": 1}, {"x": 2}, {"x": 1}], [ONE] * 3, warm_up=0)
         with pytest.raises(ValueError, match="at least one call must be left"):
@@ -108,7 +110,7 @@ def f(x):
 
 
 @pytest.mark.parametrize("source", SLOW.values(), ids=SLOW)
-def test_who_works_slowly_is_slow(launcher: Launcher, source: str) -> None:
+def test_who_works_slowly_is_slow(launcher: SandboxFactory, source: str) -> None:
     reply = timed(launcher, source, 6, warm_up=1)
     assert reply.ok, (reply.reason, reply.log)
     assert reply.timing is not None
@@ -116,7 +118,7 @@ def test_who_works_slowly_is_slow(launcher: Launcher, source: str) -> None:
     assert [value["value"] for value in reply.values] == [10 * i for i in range(6)]
 
 
-def test_what_is_left_of_the_answer_before_is_in_the_time_of_the_next_call(launcher: Launcher) -> None:
+def test_what_is_left_of_the_answer_before_is_in_the_time_of_the_next_call(launcher: SandboxFactory) -> None:
     """All of it that is left when the next call comes; how much that is hangs on how busy the machine is."""
     source = """
 import threading, time
@@ -138,7 +140,7 @@ def f(x):
     assert all(inside < seconds for inside, seconds in zip(waited, reply.timing.seconds, strict=True))
 
 
-def test_what_is_filled_in_after_the_answer_is_not_in_it(launcher: Launcher) -> None:
+def test_what_is_filled_in_after_the_answer_is_not_in_it(launcher: SandboxFactory) -> None:
     source = """
 import threading, time
 def f(x):
@@ -153,7 +155,7 @@ def f(x):
     assert [one for one in told if one[0] != [] and one[1] < 0.9 * SLEEP_S] == []
 
 
-def test_no_call_can_be_read_before_it_is_due(launcher: Launcher) -> None:
+def test_no_call_can_be_read_before_it_is_due(launcher: SandboxFactory) -> None:
     source = """
 import os
 def f(x):
@@ -199,7 +201,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("source", "status", "why"), WRONG.values(), ids=WRONG)
-def test_what_is_no_answer_is_none(launcher: Launcher, source: str, status: Status, why: str) -> None:
+def test_what_is_no_answer_is_none(launcher: SandboxFactory, source: str, status: Status, why: str) -> None:
     reply = timed(launcher, f"{FRAME}def f(x):\n    {source}\n")
     assert (reply.status, reply.timing) == (status, None)
     assert why in reply.reason
@@ -213,13 +215,13 @@ def test_what_is_no_answer_is_none(launcher: Launcher, source: str, status: Stat
         ("def f(x:\n", Status.INVALID, "SyntaxError"),
     ],
 )
-def test_what_cannot_be_loaded_says_why(launcher: Launcher, source: str, status: Status, why: str) -> None:
+def test_what_cannot_be_loaded_says_why(launcher: SandboxFactory, source: str, status: Status, why: str) -> None:
     reply = timed(launcher, source)
     assert (reply.status, reply.timing) == (status, None)
     assert why in reply.reason
 
 
-def test_it_is_bound_by_the_stage(launcher: Launcher) -> None:
+def test_it_is_bound_by_the_stage(launcher: SandboxFactory) -> None:
     stage = Stage(name="s", time_s=0.6, memory_mib=512)
     assert timed(launcher, "def f(x):\n    while True:\n        pass\n", stage=stage).status is Status.TIMEOUT
 

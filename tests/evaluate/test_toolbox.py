@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from archive import Start
+from archive import StartMode
 from evolve._errors import EnvironmentFault
-from evolve.evaluate import JsonValue, View, open_launcher
+from evolve.evaluate import JsonValue, VisibleFiles, open_sandbox_factory
 from evolve.problem import _toolbox as toolbox_module
 from evolve.problem._contract import Stage
 from evolve.problem._load import load_problem
@@ -35,8 +35,11 @@ def seen(x):
 """
 
 
-def called(tier: str, tools: tuple[str, ...], entry: str, start: Start = Start.COLD):
-    with open_launcher(tier, View(toolbox=tools)) as launcher, launcher.sandbox({"m.py": SOURCE}, STAGE, start=start) as sandbox:
+def called(tier: str, tools: tuple[str, ...], entry: str, start: StartMode = StartMode.COLD):
+    with (
+        open_sandbox_factory(tier, VisibleFiles(toolbox=tools)) as launcher,
+        launcher.sandbox({"m.py": SOURCE}, STAGE, start=start) as sandbox,
+    ):
         return sandbox.call(f"m.py:{entry}", {"x": 7}, {"value": JsonValue()})
 
 
@@ -51,7 +54,7 @@ def test_programs_are_built_inside_and_run_inside(tier: str, entry: str, found: 
 
 @needs_cc
 def test_it_works_from_a_fork_server_too() -> None:
-    reply = called("strict", ("cc",), "built", Start.WARM)
+    reply = called("strict", ("cc",), "built", StartMode.WARM)
     assert reply.ok, (reply.reason, reply.log)
 
 
@@ -65,7 +68,10 @@ def test_no_tools_but_those_named_are_shown() -> None:
 
 @needs_cc
 def test_a_view_without_tools_is_the_policy_that_it_was() -> None:
-    with open_launcher("strict", View()) as plain, open_launcher("strict", View(toolbox=("cc",))) as more:
+    with (
+        open_sandbox_factory("strict", VisibleFiles()) as plain,
+        open_sandbox_factory("strict", VisibleFiles(toolbox=("cc",))) as more,
+    ):
         assert plain.tier_hash != more.tier_hash
     assert toolbox(()) == Toolbox()
 
@@ -77,4 +83,4 @@ def test_without_a_compiler_it_is_one_sentence(monkeypatch: pytest.MonkeyPatch, 
     assert caught.value.exit_code == 3
     for tier in ("strict", "none"):
         with pytest.raises(EnvironmentFault, match="built with make"):
-            open_launcher(tier, View(toolbox=("make",))).close()
+            open_sandbox_factory(tier, VisibleFiles(toolbox=("make",))).close()

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from archive import Start, Status
-from evolve.evaluate import JsonValue, View, open_launcher
+from archive import StartMode, Status
+from evolve.evaluate import JsonValue, VisibleFiles, open_sandbox_factory
 from evolve.execute import LocalExecutor
 from evolve.problem._contract import Stage
 from evolve.testing import Probe, action, open_desk
@@ -53,11 +53,12 @@ def closed() -> Iterator[None]:
 
 @pytest.mark.usefixtures("closed")
 @pytest.mark.parametrize(
-    ("tier", "start"), [("none", Start.COLD), ("strict", Start.COLD), ("strict", Start.WARM), ("strict", Start.SPARE)]
+    ("tier", "start"),
+    [("none", StartMode.COLD), ("strict", StartMode.COLD), ("strict", StartMode.WARM), ("strict", StartMode.SPARE)],
 )
-def test_candidates_start_and_read_what_is_theirs(tier: str, start: Start) -> None:
+def test_candidates_start_and_read_what_is_theirs(tier: str, start: StartMode) -> None:
     source = SOURCE if tier == "strict" else SOURCE.replace("open('/input/i').read()", "'text'")
-    with open_launcher(tier, View()) as launcher:
+    with open_sandbox_factory(tier, VisibleFiles()) as launcher:
         for _ in range(2):  # a spare is there from the second on
             with launcher.sandbox(FILES | {"m.py": source}, STAGE, start=start) as sandbox:
                 reply = sandbox.call("m.py:f", {}, {"value": JsonValue()}, inputs={"i": b"text"})

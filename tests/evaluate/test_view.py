@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from evolve._errors import EnvironmentFault
-from evolve.evaluate import View
+from evolve.evaluate import VisibleFiles
 from evolve.evaluate.isolation._mounts import resolve
-from evolve.evaluate.sandbox._imports import mentioned
+from evolve.evaluate.sandbox._imports import imported_modules
 
 REPO = Path(__file__).parents[2]
 VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
@@ -205,15 +205,15 @@ def test_a_folder_of_two_owners_is_split_to_what_is_ones_own(tmp_path: Path, mon
     add_distribution(tmp_path, "mine", mine)
     add_distribution(tmp_path, "theirs", {"space/z.py": "", "space/sub/z.py": "", "space/sub/e/z.py": ""})
     monkeypatch.syspath_prepend(tmp_path)
-    alone = {inside for _, inside in resolve(View(imports=("mine",))).binds if inside.startswith("/site")}
+    alone = {inside for _, inside in resolve(VisibleFiles(imports=("mine",))).binds if inside.startswith("/site")}
     assert alone == {"/site/space/a.py", "/site/space/sub/b.py", "/site/space/sub/c", "/site/space/own"}
-    both = {inside for _, inside in resolve(View(imports=("mine", "theirs"))).binds if inside.startswith("/site")}
+    both = {inside for _, inside in resolve(VisibleFiles(imports=("mine", "theirs"))).binds if inside.startswith("/site")}
     assert both == {"/site/space"}
 
 
 def _refused(name: str) -> str:
     with pytest.raises(EnvironmentFault) as caught:
-        resolve(View(imports=(name,)))
+        resolve(VisibleFiles(imports=(name,)))
     assert name in str(caught.value)
     return str(caught.value).partition("; run: ")[2]
 
@@ -270,7 +270,7 @@ def test_a_record_cannot_point_outside(tmp_path: Path, monkeypatch: pytest.Monke
     record.write_text(record.read_text() + '../secret,,\n/etc/passwd,,\na/../../secret,,\n"../sec,ret",,\n')
     (tmp_path / "secret").write_text("x")
     monkeypatch.syspath_prepend(site)
-    assert [inside for _, inside in resolve(View(imports=("sly",))).binds if inside.startswith("/site")] == ["/site/sly.py"]
+    assert [inside for _, inside in resolve(VisibleFiles(imports=("sly",))).binds if inside.startswith("/site")] == ["/site/sly.py"]
 
 
 def test_only_modules_of_declared_packages_are_loaded_ahead() -> None:
@@ -278,7 +278,7 @@ def test_only_modules_of_declared_packages_are_loaded_ahead() -> None:
         "import numpy, scipy.optimize as so\nfrom scipy.sparse import csr_matrix, linalg  # x\n  import numpy.linalg\n"
         "import os, evil\nfrom evil.numpy import x\nfrom . import y\nfrom scipy import *\nimport scipy.__main__\n"
     )
-    found = mentioned({"a.py": text, "b.txt": "import numpy.fft"}, ("numpy", "scipy"))
+    found = imported_modules({"a.py": text, "b.txt": "import numpy.fft"}, ("numpy", "scipy"))
     assert set(found) == {
         "numpy",
         "scipy.optimize",
@@ -288,4 +288,4 @@ def test_only_modules_of_declared_packages_are_loaded_ahead() -> None:
         "numpy.linalg",
         "scipy",
     }
-    assert len(mentioned({"a.py": "\n".join(f"import numpy.a{n}" for n in range(10_000))}, ("numpy",))) == 64
+    assert len(imported_modules({"a.py": "\n".join(f"import numpy.a{n}" for n in range(10_000))}, ("numpy",))) == 64

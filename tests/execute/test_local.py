@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 
 import evolve
-from archive import BlockClosed, BlockStatus, Entry, Needs, Status
+from archive import BlockClosed, BlockEntry, BlockStatus, Resources, Status
 from evolve._errors import SandboxMissing
-from evolve.evaluate import View, open_launcher
+from evolve.evaluate import VisibleFiles, open_sandbox_factory
 from evolve.evaluate._wire import Phase
 from evolve.execute import LocalExecutor
-from evolve.execute._process import _Clock
+from evolve.execute._process import _TimeAccount
 from evolve.testing import TIME_S, ExecutorContract, Probe, action, is_running, open_desk
 
 
@@ -44,7 +44,7 @@ class TestStrict:
     @pytest.fixture
     def make(self) -> Callable[..., LocalExecutor]:
         try:
-            open_launcher("strict", View()).close()
+            open_sandbox_factory("strict", VisibleFiles()).close()
         except SandboxMissing as missing:
             pytest.skip(str(missing))
         return _maker("strict")
@@ -79,7 +79,7 @@ def test_an_overrun_inside_the_sandbox_is_the_candidates(tmp_path: Path) -> None
 
 
 def test_between_calls_the_blame_is_with_who_took_longer() -> None:
-    clock = _Clock(began=0.0)
+    clock = _TimeAccount(began=0.0)
     assert not clock.blames_candidate(1.0)
     clock.turn(Phase(inside=True), 1.0)
     assert clock.blames_candidate(1.1)
@@ -134,7 +134,7 @@ def test_a_block_that_needs_every_core_runs_alone(tmp_path: Path) -> None:
     probe = Probe(tmp_path)
     with open_desk(_maker("none"), probe, slots=2) as desk:
         before = [desk.submit(action("score", f"before{i}", sleep_s=0.1)) for i in range(3)]
-        wide = desk.submit(action("score", "wide", sleep_s=0.2), needs=Needs(cpus=10_000))
+        wide = desk.submit(action("score", "wide", sleep_s=0.2), needs=Resources(cpus=10_000))
         after = [desk.submit(action("score", f"after{i}", sleep_s=0.1)) for i in range(3)]
         desk.wait(*before, wide, *after)
         began, ended = probe.wait_for("wide"), probe.wait_for("wide", "ended")
@@ -143,7 +143,7 @@ def test_a_block_that_needs_every_core_runs_alone(tmp_path: Path) -> None:
 
 def test_gpus_are_not_lent(tmp_path: Path) -> None:
     with open_desk(_maker("none"), Probe(tmp_path)) as desk:
-        closed, entries = desk.run(action("score"), needs=Needs(gpus=1))
+        closed, entries = desk.run(action("score"), needs=Resources(gpus=1))
         assert (closed.status, closed.lost, entries) == (BlockStatus.LOST, None, [])
         assert "GPU" in closed.reason
 
@@ -154,7 +154,7 @@ def test_what_cannot_be_run_is_refused_when_it_is_submitted(tmp_path: Path) -> N
         unknown = [
             replace(block, problem="other@1"),
             replace(block, files={}),
-            replace(block, entries=(Entry("c0", "no such stage", 0),)),
+            replace(block, entries=(BlockEntry("c0", "no such stage", 0),)),
         ]
         for wrong in unknown:
             with pytest.raises(KeyError):

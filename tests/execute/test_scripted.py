@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive import Attempt, BlockStatus, Entry, Measurement, Status
+from archive import Attempt, BlockEntry, BlockStatus, Measurement, Status
 from evolve.execute import Block, BlockReport, EntryReport, Report
 from evolve.testing import ScriptedExecutor
 
 
-def _answer(entry: Entry, files: Mapping[str, str]) -> Measurement:
+def _answer(entry: BlockEntry, files: Mapping[str, str]) -> Measurement:
     bad = files["main.py"] == "bad"
     status = Status.INVALID if bad else Status.OK
     return Measurement(entry.candidate, entry.stage, entry.seed, status, None if bad else float(entry.seed))
 
 
 def _block(ticket: int, candidates: str = "a") -> Block:
-    entries = tuple(Entry(name, "full", ticket) for name in candidates)
+    entries = tuple(BlockEntry(name, "full", ticket) for name in candidates)
     return Block(Attempt("e", ticket), "p@1", entries, {name: {"main.py": "bad" if name == "b" else "good"} for name in candidates})
 
 

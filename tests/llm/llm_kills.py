@@ -19,16 +19,16 @@ from archive import (
     Follower,
     JournalMissing,
     Measured,
-    Opened,
     Proposed,
     ProposeIssued,
     Record,
+    RunOpened,
     TextStore,
 )
 from evolve.budget._ledger import nano
 from evolve.engine._registry import parts_of
-from evolve.runs._folder import find
-from evolve.runs._open import open_search
+from evolve.runs._folder import open_folder
+from evolve.runs._open import load_run
 from evolve.testing import AnsweringServer
 from evolve.testing._answering import conversation
 
@@ -58,7 +58,7 @@ class Chaos:
         """Start a driver, wait until it has something in flight, kill it."""
         driver = self._driver({})
         try:
-            wanted = self.rng.choice((Opened, CallReserved, CallReserved, CallSettled))
+            wanted = self.rng.choice((RunOpened, CallReserved, CallReserved, CallSettled))
             before, end = self._count(wanted), time.monotonic() + PATIENCE_S
             while self._count(wanted) == before and time.monotonic() < end:
                 assert driver.poll() is None, driver.communicate()[1][-2000:]
@@ -112,7 +112,7 @@ def judge(chaos: Chaos) -> Counter[str]:
     children = Counter(one.candidate.id for one in of(records, Proposed) if one.candidate)
     assert max(results.values()) == max(children.values()) == 1, "something is counted twice"
     lost = sum(one.outcome == "lost" for one in settled)
-    return Counter(openings=len(of(records, Opened)), reserved=len(reserved), asks=len(server.asks()), ok=len(ok), lost=lost)
+    return Counter(openings=len(of(records, RunOpened)), reserved=len(reserved), asks=len(server.asks()), ok=len(ok), lost=lost)
 
 
 def _lost_in_full(records: list[Record]) -> None:
@@ -147,5 +147,5 @@ def _money(run: Path, records: list[Record], server: AnsweringServer) -> None:
     assert ledger.reserved.calls == 0
     ok = sum(nano(one.usd) for one in of(records, CallSettled) if one.outcome == "ok")
     assert ok <= bill(server.counted) <= ledger.settled.nano
-    live = open_search(find(run), parts_of)[2].run.model_limits.ledger
+    live = load_run(open_folder(run), parts_of)[2].run.model_limits.ledger
     assert (live.settled, live.reserved) == (ledger.settled, ledger.reserved)

@@ -10,7 +10,7 @@ from archive import Arm, BudgetSet, CallReserved, CallSettled, Proposed, Propose
 from evolve.budget._ledger import Caps, Ledger, nano
 from evolve.budget._model_limits import caps_of
 from evolve.config._json import config_from_json
-from evolve.models import PriceBook, Usage, price_rows
+from evolve.models import PriceBook, TokenUsage, price_rows
 from evolve.problem._contract import Budget
 
 R = TypeVar("R")
@@ -56,7 +56,7 @@ def bill(counted: Iterable[tuple[object, dict]], prices: PriceBook = PRICES) -> 
     total = 0
     for _, usage in counted:
         parts = usage["cache_creation"]
-        found = Usage(
+        found = TokenUsage(
             input=usage["input_tokens"],
             cached=usage["cache_read_input_tokens"],
             written_5m=parts["ephemeral_5m_input_tokens"],

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from simulation import PROBLEM, Simulation, contract
 
-from archive import Arm, BudgetSet, CallReserved, MeasureIssued, Opened, ProposalStatus, ProposeIssued
+from archive import Arm, BudgetSet, CallReserved, MeasureIssued, ProposalStatus, ProposeIssued, RunOpened
 from evolve.budget._ledger import in_full, nano, usd
 from evolve.config._schema import LlmConfig, RunConfig, SearchConfig, StopConfig
 from evolve.engine._registry import parts_of
 from evolve.problem._contract import Budget, Contract
 from evolve.search._search import Search
-from evolve.search._tickets import Made
+from evolve.search._tickets import ProposalResult
 
 LLM = LlmConfig(provider="anthropic", models=("small", "other"), large="big", in_flight=4, stagnation=5, hour_usd=1.0)
 OUTCOMES = ("ok", "ok", "ok", "ok", "ok", "refusal", "cut_stream", "not_found", "auth")
@@ -45,7 +45,7 @@ class ModelSimulation(Simulation):
         self.epochs += 1
         self.in_hand.clear()
         self.asked.clear()
-        self.write(Opened(self.epoch, slots=2, models=self.search.run.llm.asked))
+        self.write(RunOpened(self.epoch, slots=2, models=self.search.run.llm.asked))
         for settled in self.search.run.model_limits.ledger.lost():
             self.write(settled)
 
@@ -57,8 +57,8 @@ class ModelSimulation(Simulation):
             return True
         if draw > 0.97 and self.search.state.population.elites:
             self.hand_out()
-        elif self.outside and draw > 0.94:
-            self.tell(self.outside.pop())
+        elif self.external_parents and draw > 0.94:
+            self.tell(self.external_parents.pop())
         issued = self.search.ask(self.now, room=3 - len(self.in_hand), entropy=self.entropy)
         if isinstance(issued, ProposeIssued):
             self.write(issued)
@@ -81,7 +81,7 @@ class ModelSimulation(Simulation):
     def reserve(self, issued: ProposeIssued) -> None:
         record = CallReserved(issued.attempt, 1, "anthropic", issued.arm.model, "{}", usd(nano(0.01)), worst_tokens=1000)
         if (refusal := self.search.run.model_limits.ledger.refusal(record)) is not None:
-            made = Made(issued.attempt, ProposalStatus.FAILED, reason=refusal.sentence, outcome="over_budget")
+            made = ProposalResult(issued.attempt, ProposalStatus.FAILED, reason=refusal.sentence, outcome="over_budget")
             self.write(self.search.accept_proposal(made))
             return
         self.write(record)
@@ -94,22 +94,22 @@ class ModelSimulation(Simulation):
         settled = replace(in_full(record, outcome, outcome), usd=usd(nano(0.002)), tokens_in=300, tokens_out=20)
         self.write(settled)
         if outcome != "ok":
-            made = Made(issued.attempt, ProposalStatus.FAILED, reason=outcome, usd=0.002, outcome=outcome)
+            made = ProposalResult(issued.attempt, ProposalStatus.FAILED, reason=outcome, usd=0.002, outcome=outcome)
         elif self.rng.random() < self.troubles:
-            made = Made(issued.attempt, ProposalStatus.INVALID, reason="no edits", usd=0.002, outcome="empty")
+            made = ProposalResult(issued.attempt, ProposalStatus.INVALID, reason="no edits", usd=0.002, outcome="empty")
         else:
             made = replace(self.make(issued), usd=0.002)
         self.write(self.search.accept_proposal(made))
 
     def hand_out(self) -> None:
         """A ticket for people."""
-        attempt = self.search.run.tickets.fresh()
-        parent = self.search.state.population.rows[self.search.state.population.elites[0]].id
+        attempt = self.search.run.tickets.next_attempt()
+        parent = self.search.state.population.candidates[self.search.state.population.elites[0]].id
         issued = ProposeIssued(
             attempt, PROBLEM, Arm("external"), (parent,), expires_at=self.now + float(self.rng.uniform(0.05, 2.0))
         )
         self.write(issued)
-        self.outside.append(issued)
+        self.external_parents.append(issued)
 
     def tell(self, issued: ProposeIssued) -> None:
         """A child for one of those tickets, in time or too late."""

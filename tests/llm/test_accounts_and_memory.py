@@ -18,15 +18,15 @@ from archive import (
     Candidate,
     MeasureIssued,
     Measurement,
-    Opened,
+    PackedText,
     ProposalStatus,
     Proposed,
     ProposeIssued,
+    RunOpened,
     Status,
-    Text,
     TextStore,
 )  # fmt: skip
-from evolve.budget._model_limits import LONGEST_REST_S, REST_S, UNANSWERED, Accounts
+from evolve.budget._model_limits import LONGEST_REST_S, REST_S, UNANSWERED, ModelLimits
 from evolve.cli.show._text import models_text
 from evolve.config._schema import LlmConfig, SearchConfig
 from evolve.models._failure import FailureKind
@@ -34,23 +34,23 @@ from evolve.problem._contract import Budget
 from evolve.propose._registry import OPERATORS
 from evolve.search import _arms as accounts
 from evolve.search import _memory as memory
-from evolve.search._arms import arms_of, hour_usd, seconds_of
-from evolve.search._stopping import limits
-from evolve.search._tickets import Made
+from evolve.search._arms import arms_of, slot_usd_per_hour, usd_to_seconds
+from evolve.search._stopping import effective_budget
+from evolve.search._tickets import ProposalResult
 from evolve.select import Bandit
 from evolve.testing import Harness, Script, plain_contract, scored
 from evolve.views._summary import ModelUse
 
 
-def given_to(book: Accounts, *ends: tuple[str, str], first: int = 0) -> None:
+def given_to(book: ModelLimits, *ends: tuple[str, str], first: int = 0) -> None:
     for ticket, (status, outcome) in enumerate(ends, first):
         ended = Proposed(Attempt("e", ticket), "p", ProposalStatus(status), reason=f"{outcome}.", outcome=outcome)
-        book.proposed(ended, "small", 100.0 + ticket, ticket + 1)
+        book.on_proposed(ended, "small", 100.0 + ticket, ticket + 1)
 
 
-def opened(*models: str) -> Accounts:
-    book = Accounts(Budget(usd=1.0))
-    book.opened(Opened("e", models=models))
+def opened(*models: str) -> ModelLimits:
+    book = ModelLimits(Budget(usd=1.0))
+    book.on_run_opened(RunOpened("e", models=models))
     return book
 
 
@@ -60,41 +60,41 @@ def test_a_model_that_refuses_for_good_is_out_until_the_next_opening(outcome):
     call = CallReserved(Attempt("e", 1), 1, "anthropic", "small", "{}", 0.1)
     book.apply(call, 10.0, math.inf)
     book.apply(CallSettled(Attempt("e", 1), 1, outcome, 0.0, reason="why"), 10.0, math.inf)
-    assert (book.may_ask("small"), book.may_ask("other")) == (False, True)
-    book.opened(Opened("f", models=("small", "other")))
-    assert book.may_ask("small")
+    assert (book.is_available("small"), book.is_available("other")) == (False, True)
+    book.on_run_opened(RunOpened("f", models=("small", "other")))
+    assert book.is_available("small")
 
 
 def test_a_model_fails_five_times_in_a_row_and_not_four():
     book = opened("small")
     given_to(book, *[("failed", "bad_request")] * 4, ("invalid", "empty"), *[("failed", "bad_request")] * 4)
-    assert book.may_ask("small")
+    assert book.is_available("small")
     given_to(book, ("failed", "bad_request"))
-    assert book.refused == {"small": "5 tickets in a row failed, the last one so: bad_request."}
+    assert book.disabled == {"small": "5 tickets in a row failed, the last one so: bad_request."}
 
 
 def test_an_outage_gives_a_model_a_rest_that_grows_and_ends_with_an_answer():
     book = opened("small")
     given_to(book, *[("failed", "overloaded")] * 4)
-    assert book.resting == {}
+    assert book.backoff_until == {}
     given_to(book, *[("failed", "overloaded")] * 2, first=4)
-    assert book.resting == {"small": 105.0 + 120.0}
-    assert book.may_ask("small")  # it is not given up
+    assert book.backoff_until == {"small": 105.0 + 120.0}
+    assert book.is_available("small")  # it is not given up
     given_to(book, *[("failed", "unreachable")] * 20, first=6)
-    assert book.resting == {"small": 125.0 + LONGEST_REST_S}
+    assert book.backoff_until == {"small": 125.0 + LONGEST_REST_S}
     given_to(book, ("child", ""), *[("failed", "timeout")] * 4, first=30)
-    assert book.resting == {"small": 125.0 + LONGEST_REST_S}  # four are not enough for another
+    assert book.backoff_until == {"small": 125.0 + LONGEST_REST_S}  # four are not enough for another
 
 
 def test_tickets_that_were_asked_before_a_rest_began_do_not_lengthen_it():
     book = opened("small")
     for ticket in range(8):  # eight in flight
         ended = Proposed(Attempt("e", ticket), "p", ProposalStatus.FAILED, reason="no.", outcome="unreachable")
-        book.proposed(ended, "small", 100.0 + ticket, 8)
-    assert book.resting == {"small": 104.0 + REST_S}
+        book.on_proposed(ended, "small", 100.0 + ticket, 8)
+    assert book.backoff_until == {"small": 104.0 + REST_S}
     assert not book.in_vain("small")
     given_to(book, ("failed", "unreachable"), first=8)
-    assert book.resting == {"small": 108.0 + 2 * REST_S}
+    assert book.backoff_until == {"small": 108.0 + 2 * REST_S}
     assert book.in_vain("small")
 
 
@@ -110,7 +110,7 @@ def test_a_model_is_asked_in_vain_after_one_rest_if_no_model_ever_answered(ends,
     book = opened("small")
     given_to(book, *ends)
     assert book.in_vain("small") == vain
-    book.opened(Opened("f", models=("small",)))
+    book.on_run_opened(RunOpened("f", models=("small",)))
     assert (book.in_vain("small"), book.silent) == (False, False)  # whoever mended the server may go on
 
 
@@ -142,10 +142,10 @@ def test_of_every_way_a_call_fails_it_is_known_whether_there_was_an_answer():
 def test_what_a_cap_forbade_may_be_asked_again_under_another():
     book = opened("small")
     given_to(book, *[("failed", "over_budget")] * 6)
-    assert not book.may_ask("small")
-    assert book.refused == {}
-    book.new_budget(Budget(usd=2.0), 6)
-    assert book.may_ask("small")
+    assert not book.is_available("small")
+    assert book.disabled == {}
+    book.on_budget(Budget(usd=2.0), 6)
+    assert book.is_available("small")
 
 
 def test_arms_are_operators_times_models_times_formats():
@@ -159,21 +159,25 @@ def test_arms_are_operators_times_models_times_formats():
 
 def test_money_is_worth_the_time_that_the_budget_gives_it():
     search = build(usd=6.0, evaluations=None, llm=LlmConfig(provider="anthropic", models=("small",)))
-    assert (hour_usd(search.state), seconds_of(search.state, 0.5), seconds_of(search.state, 0.0)) == (1.0, 1800.0, 0.0)
+    assert (slot_usd_per_hour(search.state), usd_to_seconds(search.state, 0.5), usd_to_seconds(search.state, 0.0)) == (
+        1.0,
+        1800.0,
+        0.0,
+    )
     search.run.budget = replace(search.run.budget, wall_s=7200.0)
     search.run.usage.measure_wall_s = 10.0
-    assert hour_usd(search.state) == pytest.approx(6.0 / 2.0)
+    assert slot_usd_per_hour(search.state) == pytest.approx(6.0 / 2.0)
 
 
 def test_a_budget_of_money_alone_gives_way_to_the_problems_own_where_no_model_can_be_asked():
     own = Budget(evaluations=7)
     run = simulate(0, kind=replace(KIND, budget=own), evaluations=None)
-    assert accounts.able(run.search.state)
-    assert limits(run.search.state) == run.search.run.budget
-    run.search.run.model_limits.refused = dict.fromkeys(("small", "other", "big"), "no")
-    assert limits(run.search.state) == replace(run.search.run.budget, evaluations=7)
+    assert accounts.any_available(run.search.state)
+    assert effective_budget(run.search.state) == run.search.run.budget
+    run.search.run.model_limits.disabled = dict.fromkeys(("small", "other", "big"), "no")
+    assert effective_budget(run.search.state) == replace(run.search.run.budget, evaluations=7)
     run.search.run.budget = replace(run.search.run.budget, evaluations=50)
-    assert limits(run.search.state).evaluations == 50
+    assert effective_budget(run.search.state).evaluations == 50
 
 
 @settings(max_examples=100, deadline=None)
@@ -199,8 +203,8 @@ def test_large_models_and_new_paradigms_are_asked_only_while_the_search_stagnate
     for arrivals in range(4):
         run = simulate(arrivals, usd=None, evaluations=120)
         for _ in range(3000):
-            people, before = run.search.state.population, len(run.log)
-            stagnant = people.n_settled - people.leader_at >= run.search.run.llm.stagnation
+            population, before = run.search.state.population, len(run.log)
+            stagnant = population.n_credited - population.leader_since >= run.search.run.llm.stagnation
             if not run.step():
                 break
             arms = (s.record.arm for s in run.log[before:] if s.record.kind == "propose_issued")
@@ -215,7 +219,7 @@ def test_a_repair_works_on_a_failed_child_of_a_model_and_on_each_once():
     for arrivals in range(6):
         run = simulate(arrivals, usd=None, evaluations=150)
         run.run()
-        rows, by_id = run.search.state.population.rows, run.search.state.population.by_id
+        rows, by_id = run.search.state.population.candidates, run.search.state.population.by_id
         issued = [s.record for s in run.log if s.record.kind == "propose_issued" and s.record.arm.operator == "llm_repair"]
         for record in issued:
             row = rows[by_id[record.parents[0]]]
@@ -232,15 +236,15 @@ def test_a_repair_works_on_a_failed_child_of_a_model_and_on_each_once():
 def test_memory_is_bounded_and_speaks_in_the_problems_own_sign():
     run = simulate(5, kind=replace(KIND, goal="minimize"), usd=None, evaluations=900)
     run.run()
-    kept, people = run.search.state.memory, run.search.state.population
-    assert people.n_settled > 500
+    kept, population = run.search.state.memory, run.search.state.population
+    assert population.n_credited > 500
     lines = kept.notes.splitlines()
     assert 10 < len(lines) <= memory.MAX_NOTES
-    assert len(kept.gains) == len(kept.losses) == memory.EFFECTS
+    assert len(kept.best_changes) == len(kept.worst_changes) == memory.EFFECTS
     assert all(len(children) <= memory.CHILDREN for children in kept.children.values())
-    assert kept.gains == sorted(kept.gains)
-    assert all(effect.effect > 0 for effect in kept.gains)
-    assert people.sign == -1.0
+    assert kept.best_changes == sorted(kept.best_changes)
+    assert all(effect.effect > 0 for effect in kept.best_changes)
+    assert population.sign == -1.0
     helped = lines[lines.index("What helped most:") + 1]
     assert helped.startswith("- -"), "where less is better, a gain is a negative difference"
     hurt = lines[lines.index("What hurt most:") + 1]
@@ -272,8 +276,8 @@ def _store(factory, cache=[]):  # noqa: B006
         script = Script(seed_files={"main.py": "X = 1.5\n" * 50}, answer=scored(lambda files, seed: 1.0))
         run = Harness(script, factory.mktemp("packed"))
         store = run.texts
-        store._places["seed"] = store._places[run.search.state.population.rows[0].id]
-        store._cache["seed"] = store._content(run.search.state.population.rows[0].id)
+        store._places["seed"] = store._places[run.search.state.population.candidates[0].id]
+        store._cache["seed"] = store._content(run.search.state.population.candidates[0].id)
         cache += [store, run]
     return cache[0]
 
@@ -291,10 +295,12 @@ def test_an_assignment_holds_no_seed_no_vault_and_nothing_of_the_evaluator(tmp_p
     with Harness(script, tmp_path / "run") as run:
         run.search.run.budget = Budget(evaluations=60)
         run.drive()
-        people = run.search.state.population
-        issued = ProposeIssued(Attempt("e", 10_000), "p", Arm("llm_mutate", "m", "diff"), (people.rows[-1].id,), baseline=1.25)
-        told = repr(run.workshop.assignment(run.search.state, issued, 0.0))
-        seeds = {str(one.seed) for row in people.rows for one in row.seeds}
+        population = run.search.state.population
+        issued = ProposeIssued(
+            Attempt("e", 10_000), "p", Arm("llm_mutate", "m", "diff"), (population.candidates[-1].id,), baseline=1.25
+        )
+        told = repr(run.workshop.context(run.search.state, issued, 0.0))
+        seeds = {str(one.seed) for row in population.candidates for one in row.fingerprints}
         assert seeds
         assert not [seed for seed in seeds if seed in told]
         for word in ("918273645", "vault", "evaluator", str(tmp_path), "propensity", "baseline"):
@@ -307,25 +313,29 @@ def simplified(gain: float):
     run = simulate(1, usd=None, evaluations=30)
     run.run()
     run.raise_budget(9.0, 90)
-    search, people = run.search, run.search.state.population
-    leader = people.leader
+    search, population = run.search, run.search.state.population
+    leader = population.leader
     assert leader
     arm = next(arm for arm in search.state.bandit.arms if arm.operator == "llm_simplify")
     issued = ProposeIssued(
-        search.run.tickets.fresh(), search.state.problem, arm, (people.rows[leader].id,), baseline=people.score(leader)
+        search.run.tickets.next_attempt(),
+        search.state.problem,
+        arm,
+        (population.candidates[leader].id,),
+        baseline=population.score(leader),
     )
     run.write(issued)
-    child = Candidate("short", "short", Text(""), issued.parents, 5, descriptors=people.rows[leader].descriptors)
-    run.write(search.accept_proposal(Made(issued.attempt, ProposalStatus.CHILD, candidate=child)))
+    child = Candidate("short", "short", PackedText(""), issued.parents, 5, descriptors=population.candidates[leader].descriptors)
+    run.write(search.accept_proposal(ProposalResult(issued.attempt, ProposalStatus.CHILD, candidate=child)))
     run.values["short"] = 0.0
-    score = people.score(leader) + gain
+    score = population.score(leader) + gain
     run.measure = lambda block, index: Measurement("short", "stage0", block.entries[index].seed, Status.OK, score)
-    while not people.rows[-1].settled:
+    while not population.candidates[-1].credited:
         block = search.ask(run.now, room=1, entropy=run.entropy)
         assert isinstance(block, MeasureIssued)
         run.write(block)
         run.finish(block)
-    return search, leader, len(people.rows) - 1
+    return search, leader, len(population.candidates) - 1
 
 
 def test_a_shorter_child_that_is_as_good_takes_the_place_of_its_parent():
@@ -347,5 +357,5 @@ def test_a_ticket_of_an_earlier_budget_does_not_say_that_the_new_one_is_used_up(
         run.step()
     issued, _ = run.asked.pop()
     run.raise_budget(5.0, 90)
-    run.write(search.accept_proposal(Made(issued.attempt, ProposalStatus.FAILED, reason="cap", outcome="over_budget")))
-    assert search.run.model_limits.may_ask(issued.arm.model)
+    run.write(search.accept_proposal(ProposalResult(issued.attempt, ProposalStatus.FAILED, reason="cap", outcome="over_budget")))
+    assert search.run.model_limits.is_available(issued.arm.model)

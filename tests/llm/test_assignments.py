@@ -11,7 +11,7 @@ from model_simulation import KIND, simulate
 from archive import Arm, Attempt, Candidate, Measurement, ProposeIssued, Status
 from evolve.budget._cpu_budget import SEED
 from evolve.problem._contract import Budget
-from evolve.runs._checkpoint import put_state, state_of
+from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search import _kinship as kinship
 from evolve.search import _policies as policies
 from evolve.search._memory import Idea, Memory
@@ -35,7 +35,7 @@ def noisy(tmp_path_factory):
 
 
 def asked(run, *parents: int, operator: str = "llm_mutate", ticket: int = 10_000):
-    ids = tuple(run.search.state.population.rows[number].id for number in parents)
+    ids = tuple(run.search.state.population.candidates[number].id for number in parents)
     issued = ProposeIssued(Attempt("e", ticket), "p", Arm(operator, "m", "diff"), ids)
     return run.workshop.assignment(run.search.state, issued, 0.0)
 
@@ -60,7 +60,7 @@ def test_a_spread_that_is_not_known_yet_is_not_taken_for_none():
 
 
 def test_what_was_tried_is_told_by_its_lines(noisy):
-    rows = noisy.search.state.population.rows
+    rows = noisy.search.state.population.candidates
     parent = max(range(len(rows)), key=lambda number: len(noisy.search.state.memory.children.get(number, ())))
     tried = asked(noisy, parent).tried
     assert tried
@@ -75,21 +75,21 @@ def test_what_was_tried_is_told_by_its_lines(noisy):
 def test_ideas_expectations_and_costs_are_remembered():
     memory = Memory()
     child = Candidate("c", "c", None, hypothesis="h " * 400, expected="+0.3", summary="s")
-    memory.made(4, child, (0,))
-    memory.made(5, replace(child, hypothesis="", expected=""), (0,))
+    memory.on_candidate(4, child, (0,))
+    memory.on_candidate(5, replace(child, hypothesis="", expected=""), (0,))
     assert memory.ideas[4].expected == "+0.3"
     assert len(memory.ideas[4].hypothesis) <= 300
     assert 5 not in memory.ideas
-    memory.measured(4, Measurement("c", "s", 1, Status.OK, 1.0, wall_s=2.0, cpu_s=1.5, memory_mib=80.0))
-    assert (memory.told[4].wall_s, memory.told[4].cpu_s, memory.told[4].memory_mib) == (2.0, 1.5, 80.0)
+    memory.on_measured(4, Measurement("c", "s", 1, Status.OK, 1.0, wall_s=2.0, cpu_s=1.5, memory_mib=80.0))
+    assert (memory.feedback[4].wall_s, memory.feedback[4].cpu_s, memory.feedback[4].memory_mib) == (2.0, 1.5, 80.0)
 
 
 def test_a_repair_is_told_the_nearest_ancestor_that_works(noisy):
-    people = noisy.search.state.population
-    child = next(number for number, row in enumerate(people.rows) if row.parents)
+    population = noisy.search.state.population
+    child = next(number for number, row in enumerate(population.candidates) if row.parents)
     told = asked(noisy, child, operator="llm_repair")
     assert told.base is not None
-    assert told.base.id in {people.rows[parent].id for parent in people.rows[child].parents}
+    assert told.base.id in {population.candidates[parent].id for parent in population.candidates[child].parents}
     assert told.base.score is not None
     assert told.removed == ()
     assert asked(noisy, child).base is None
@@ -101,12 +101,12 @@ def test_tickets_under_way_for_the_same_program_are_counted():
     while not run.search.state.population.elites:
         run.step()
     search = run.search
-    parent = (search.state.population.rows[search.state.population.elites[0]].id,)
+    parent = (search.state.population.candidates[search.state.population.elites[0]].id,)
     before = [_siblings(search.state, ProposeIssued(Attempt("e", 10**6), "p", Arm("llm_mutate", "small", "diff"), parent))]
     for model in ("small", "other", ""):
         run.write(
             ProposeIssued(
-                search.run.tickets.fresh(), search.state.problem, Arm("llm_mutate" if model else "ast_edit", model), parent
+                search.run.tickets.next_attempt(), search.state.problem, Arm("llm_mutate" if model else "ast_edit", model), parent
             )
         )
         before.append(_siblings(search.state, ProposeIssued(Attempt("e", 10**6), "p", Arm("llm_mutate", "small", "diff"), parent)))
@@ -115,7 +115,7 @@ def test_tickets_under_way_for_the_same_program_are_counted():
 
 
 def test_kin_are_told_from_strangers(noisy):
-    search, rows = noisy.search, noisy.search.state.population.rows
+    search, rows = noisy.search, noisy.search.state.population.candidates
     child = next(number for number, row in enumerate(rows) if row.parents)
     parent = rows[child].parents[0]
     assert kinship.related(search.state, child, parent)
@@ -129,7 +129,7 @@ def test_kin_are_told_from_strangers(noisy):
 
 
 def test_a_program_is_not_crossed_with_its_own_kin_where_there_are_others(noisy, monkeypatch):
-    search, rows = noisy.search, noisy.search.state.population.rows
+    search, rows = noisy.search, noisy.search.state.population.candidates
     stranger = next(number for number, row in enumerate(rows) if row.parents == (SEED,))
     child = next(n for n, row in enumerate(rows) if row.parents and row.parents[0] not in (SEED, stranger))
     parent = rows[child].parents[0]
@@ -150,7 +150,7 @@ def test_a_made_child_of_a_model_keeps_its_words_through_a_checkpoint(noisy):
     search = noisy.search
     search.state.memory.ideas[1] = Idea("h", "e")
     arrays: list = []
-    tree = state_of(search, arrays)
+    tree = dump_state(search, arrays)
     search.state.memory.ideas = {}
-    put_state(search, tree, arrays)
+    load_state(search, tree, arrays)
     assert search.state.memory.ideas[1].expected == "e"

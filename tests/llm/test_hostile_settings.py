@@ -50,15 +50,15 @@ def test_a_tape_that_cannot_be_written(tape, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "sealed").symlink_to("/proc/version")
     with pytest.raises(UsageError, match=r"^llm.tape must be a file that can be written, found "):
-        _models.check(chat_config(tape=str(tmp_path / tape)))
+        _models.check_models(chat_config(tape=str(tmp_path / tape)))
 
 
 def test_looking_at_a_tape_leaves_it_as_it_was(tmp_path):
     tape = tmp_path / "tape"
-    _models.check(chat_config(tape=str(tape)))
+    _models.check_models(chat_config(tape=str(tape)))
     assert not tape.exists()
     tape.write_text("old\n")
-    _models.check(chat_config(tape=str(tape)))
+    _models.check_models(chat_config(tape=str(tape)))
     assert tape.read_text() == "old\n"
 
 
@@ -67,7 +67,7 @@ def test_a_key_that_no_header_can_carry_is_told_before_a_run_is_made(variable, m
     monkeypatch.setenv(variable, SECRET + "\r\n" + SECRET)
     config = chat_config(key_variable=None if variable == "OPENAI_API_KEY" else variable)
     with pytest.raises(UsageError, match=f"^{variable} holds a character that no key has") as refused:
-        _models.check(config)
+        _models.check_models(config)
     assert SECRET not in str(refused.value)
 
 

@@ -9,11 +9,11 @@ import anthropic  # noqa: F401  the first import takes a second, in which a shor
 import pytest
 from llm_world import MODEL, PRICES, ends, of, records_of, tickets_of_models
 
-from archive import CallReserved, CallSettled, Measured, Opened, Proposed, ProposeIssued
+from archive import CallReserved, CallSettled, Measured, Proposed, ProposeIssued, RunOpened
 from evolve.budget._ledger import nano
 from evolve.cli.show._text import models_text
 from evolve.engine._session import resume, start
-from evolve.models import Usage
+from evolve.models import TokenUsage
 from evolve.problem._contract import Budget
 from evolve.testing import AnsweringServer, Asked, Say, move_a_number
 from evolve.testing._model_says import block, chat, chunk, error, finish, message, text_block
@@ -25,7 +25,7 @@ GOOD = EDIT.format("X = 0.25", "X = 0.31")
 HALF = EDIT.format("X = 0.25", "X = 0.37").partition("=======")[0]
 TWICE = "X = 0.25\nY = 0.75\nZ = 3.5\n\n\ndef first():\n    return 1.5\n\n\ndef point():\n    return 1.5\n"
 AROUND = "X = 0.25\nY = 0.75\n# EVOLVE-BLOCK-START\nZ = 3.5\n# EVOLVE-BLOCK-END\n"
-COUNTED = Usage(input=10, output=7)
+COUNTED = TokenUsage(input=10, output=7)
 MUTE = (begun(), *block(0, {"type": "text", "text": ""}))
 
 
@@ -54,14 +54,14 @@ def first_ticket(records) -> tuple[Proposed, list[CallSettled]]:
     return end, [one for one in of(records, CallSettled) if one.attempt.ticket == ticket]
 
 
-def cost(usage: Usage, max_tokens: int = 500) -> float:
+def cost(usage: TokenUsage, max_tokens: int = 500) -> float:
     return PRICES.row("anthropic", MODEL).cost(usage, max_tokens) / 1e9
 
 
 CUT = Say(events=(begun(), *text_block("HYPOTHESIS: h")[:3]), end="cut")
 NO_STOP = Say(events=(begun(), *text_block(GOOD), *finish(None)))
 STALL = Say(events=MUTE[:1], end="stall")
-UNKNOWN = Usage(input=10, output=1, output_known=False)
+UNKNOWN = TokenUsage(input=10, output=1, output_known=False)
 
 # plan of two tries; the ticket's outcome; the calls' outcomes; the dollars of each call (None: the worst case in full)
 FAILED = {
@@ -210,7 +210,7 @@ def test_without_a_key_the_run_goes_on_mechanically_and_says_what_to_type(near, 
     summary = start(config, announce=told.append)
     records = records_of(Path(summary.run))
     assert told[0].no_models == f"ANTHROPIC_API_KEY is not set, so no model is asked; set it and type: evolve resume {summary.run}"
-    assert of(records, Opened)[0].models == ()
+    assert of(records, RunOpened)[0].models == ()
     assert (tickets_of_models(records), summary.measurements) == ({}, 20)
 
 

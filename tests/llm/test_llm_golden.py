@@ -11,7 +11,7 @@ from llm_world import records_of
 
 from archive import CallSettled, Proposed, ProposeIssued, Record
 from evolve.config._schema import BudgetConfig, LlmConfig, SearchConfig
-from evolve.models import ModelReply, ModelRequest, Scripted, Usage
+from evolve.models import ModelReply, ModelRequest, Scripted, TokenUsage
 from evolve.testing import Asked, Harness, Script, move_a_number, plain_contract, scored
 from evolve.testing._answering import asked
 
@@ -42,7 +42,7 @@ class Answers:
         main = shown.files["main.py"]
         shown = replace(shown, text=f"{self.n} {shown.turns} {main}")
         text = self.say(shown, shown.draw("fault").random() * (0.7 if request.model == "other" else 1.0))
-        return ModelReply(text, "end_turn", Usage(input=900 + len(main), output=len(text)))
+        return ModelReply(text, "end_turn", TokenUsage(input=900 + len(main), output=len(text)))
 
     def say(self, shown: Asked, drawn: float) -> str:
         main = shown.files["main.py"]

@@ -8,7 +8,7 @@ import pytest
 from llm_kills import Chaos, judge
 from llm_world import of, records_of, tickets_of_models
 
-from archive import CallReserved, CallSettled, Closed
+from archive import CallReserved, CallSettled, RunClosed
 from evolve.config._json import config_to_json
 from evolve.engine._session import measure_ready, resume, start
 from evolve.testing import AnsweringServer
@@ -72,4 +72,4 @@ def test_what_was_in_flight_is_closed_by_the_next_driver_whatever_it_may_do(near
     (issued, end), *_ = tickets_of_models(records).values()
     assert issued.attempt == end.attempt == reserved.attempt
     assert (end.status, end.outcome) == ("lost", "")
-    assert isinstance(records[-1], Closed)
+    assert isinstance(records[-1], RunClosed)

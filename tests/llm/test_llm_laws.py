@@ -11,8 +11,8 @@ from model_simulation import build, simulate
 from simulation import state
 
 from archive import CallReserved, CallSettled, Proposed, ProposeIssued
-from evolve.runs._checkpoint import put_state, state_of
-from evolve.search._arms import in_flight
+from evolve.runs._checkpoint import dump_state, load_state
+from evolve.search._arms import n_in_flight
 
 
 def lived(arrivals: int, kills: list[int], **more):
@@ -54,8 +54,8 @@ def test_checkpoint_and_tail_equal_full_replay(arrivals, kills, where):
     for stamped in run.log[:cut]:
         head.apply(stamped)
     arrays: list[np.ndarray] = []
-    tree = state_of(head, arrays)
-    put_state(resumed, tree, arrays)
+    tree = dump_state(head, arrays)
+    load_state(resumed, tree, arrays)
     assert state(resumed) == state(head)
     for stamped in run.log[cut:]:
         resumed.apply(stamped)
@@ -105,7 +105,7 @@ def test_a_ticket_of_a_model_is_issued_once_and_ends_once(arrivals, kills):
     assert len(models) == len(set(models))
     ended = [r.attempt.ticket for s in run.log if isinstance(r := s.record, Proposed)]
     assert {ticket: ended.count(ticket) for ticket in models} == dict.fromkeys(models, 1)
-    assert not in_flight(run.search.state)
+    assert not n_in_flight(run.search.state)
 
 
 @settings(max_examples=25, deadline=None)

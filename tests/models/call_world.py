@@ -9,7 +9,19 @@ import numpy as np
 
 from archive import Attempt, CallReserved, CallSettled
 from evolve.budget._ledger import Caps, Ledger
-from evolve.models import Backoff, Caller, CallFailure, Clock, FailureKind, Limiter, Outcome, PriceBook, Purse, Usage, ask
+from evolve.models import (
+    Backoff,
+    Caller,
+    CallFailure,
+    CallResult,
+    Clock,
+    FailureKind,
+    Limiter,
+    PriceBook,
+    Reservations,
+    TokenUsage,
+    ask,
+)
 
 ATTEMPT = Attempt("epoch", 3)
 PLAIN = ask("m", "improve this", 100)
@@ -17,7 +29,7 @@ PRICES = PriceBook({"m": {"input": 1, "output": 10}})
 BACKOFF = Backoff(tries=4, first_s=1, longest_s=3, obey_s=50)
 
 
-def failure(kind: FailureKind, usage: Usage | None = Usage(), retry_after_s: float | None = None) -> CallFailure:  # noqa: B008
+def failure(kind: FailureKind, usage: TokenUsage | None = TokenUsage(), retry_after_s: float | None = None) -> CallFailure:  # noqa: B008
     return CallFailure(kind, f"{kind}.", usage, retry_after_s=retry_after_s)
 
 
@@ -72,10 +84,10 @@ class World:
         for record in journal:
             self.ledger.apply(record)
         self.limiter = Limiter(in_flight, clock=self.time.clock(), backoff=BACKOFF)
-        self.purse = Purse(self.ledger, self.book)
+        self.purse = Reservations(self.ledger, self.book)
         self.caller = Caller(provider, self.limiter, self.purse, PRICES)
 
-    async def ask(self, ticket: int = 3, request=PLAIN, **settings) -> Outcome:
+    async def ask(self, ticket: int = 3, request=PLAIN, **settings) -> CallResult:
         rng = np.random.Generator(np.random.Philox(ticket))
         return await self.caller.ask(Attempt("epoch", ticket), request, rng, prompt="the new part", **settings)
 

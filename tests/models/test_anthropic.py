@@ -17,8 +17,8 @@ from evolve.models import (
     ModelReply,
     ModelRequest,
     ThinkingBudget,
+    TokenUsage,
     Tool,
-    Usage,
     ask,
 )
 from evolve.testing import ModelServer, Say
@@ -27,7 +27,7 @@ from evolve.testing._model_says import block, error, finish, message, start, tex
 PLAIN = ask("claude-test", "improve this", 100)
 TOOL = Tool("edit", "Change the program.", '{"type": "object", "properties": {"value": {"type": "integer"}}}')
 WITH_TOOL = ModelRequest("claude-test", (Message("user", (Block("improve this"),)),), 100, tool=TOOL)
-STARTED = Usage(input=10, output=1, output_known=False)
+STARTED = TokenUsage(input=10, output=1, output_known=False)
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def failed(request: ModelRequest, say: Say, **settings) -> CallFailure:
 
 def test_a_whole_answer():
     (answer,), _ = called(PLAIN, message("héllo", output=9))
-    assert answer == ModelReply("héllo", "end_turn", Usage(input=10, output=9), None, "claude-test", "req_1")
+    assert answer == ModelReply("héllo", "end_turn", TokenUsage(input=10, output=9), None, "claude-test", "req_1")
 
 
 def test_what_is_sent():
@@ -118,12 +118,12 @@ def test_a_marked_prompt_is_written_and_then_read():
     system = (Block("a b c d", "1h"), Block("e f g", "5m"))
     request = ModelRequest("claude-test", (Message("user", (Block("h i"),)),), 100, system)
     (first, second), _ = called(request, calls=2)
-    assert first.usage == Usage(input=2, written_1h=4, written_5m=3, output=7)
-    assert second.usage == Usage(input=2, cached=7, output=7)
+    assert first.usage == TokenUsage(input=2, written_1h=4, written_5m=3, output=7)
+    assert second.usage == TokenUsage(input=2, cached=7, output=7)
 
 
 @pytest.mark.parametrize(
-    ("mark", "expected"), [("5m", Usage(input=10, written_5m=50, output=7)), ("1h", Usage(10, written_1h=50, output=7))]
+    ("mark", "expected"), [("5m", TokenUsage(input=10, written_5m=50, output=7)), ("1h", TokenUsage(10, written_1h=50, output=7))]
 )
 def test_a_written_total_without_its_parts_counts_at_the_dearest_mark(mark, expected):
     request = ModelRequest("claude-test", (Message("user", (Block("x", mark),)),), 100)
@@ -137,7 +137,7 @@ def test_thinking_is_part_of_the_output_and_none_of_the_text():
     delta, stop = finish(output=30)
     delta[1]["usage"]["output_tokens_details"] = {"thinking_tokens": 25}
     (answer,), _ = called(PLAIN, Say(events=(start(), *thought, *text_block("ok", 1), delta, stop)))
-    assert (answer.text, answer.usage) == ("ok", Usage(input=10, output=30, thinking=25))
+    assert (answer.text, answer.usage) == ("ok", TokenUsage(input=10, output=30, thinking=25))
 
 
 def test_events_of_an_unknown_type_are_passed_over():
@@ -182,7 +182,7 @@ def test_text_before_a_tool_call_and_a_second_call_change_nothing():
 )
 def test_error_answers_have_names_and_cost_nothing(say, kind, again):
     failure = failed(PLAIN, say)
-    assert (failure.kind, failure.again, failure.usage, failure.status) == (kind, again, Usage(), say.status)
+    assert (failure.kind, failure.again, failure.usage, failure.status) == (kind, again, TokenUsage(), say.status)
 
 
 def test_an_error_answer_says_what_the_server_said_and_when_to_come_back():
@@ -197,32 +197,38 @@ STREAMS = {
     "dropped at once": (PLAIN, Say(events=(), end="cut"), FailureKind.CUT_STREAM, None, ""),
     "dropped in the middle": (PLAIN, Say(events=CUT, end="cut"), FailureKind.CUT_STREAM, STARTED, "half"[:3]),
     "closed in the middle": (PLAIN, Say(events=CUT), FailureKind.CUT_STREAM, STARTED, "half"[:3]),
-    "no stop reason": (PLAIN, message("a", stop=None), FailureKind.NO_STOP_REASON, Usage(10, output=7, output_known=False), "a"),
+    "no stop reason": (
+        PLAIN,
+        message("a", stop=None),
+        FailureKind.NO_STOP_REASON,
+        TokenUsage(10, output=7, output_known=False),
+        "a",
+    ),
     "no last delta": (PLAIN, Say(events=(*CUT, finish()[1])), FailureKind.NO_STOP_REASON, STARTED, "half"[:3]),
-    "max_tokens": (PLAIN, message("a", "max_tokens", output=100), FailureKind.MAX_TOKENS, Usage(10, output=100), "a"),
-    "window": (PLAIN, message("a", "model_context_window_exceeded"), FailureKind.MAX_TOKENS, Usage(10, output=7), "a"),
-    "refusal": (PLAIN, message("", "refusal"), FailureKind.REFUSAL, Usage(10, output=7), ""),
-    "pause": (PLAIN, message("a", "pause_turn"), FailureKind.WRONG_FORM, Usage(10, output=7), "a"),
-    "text for a tool": (WITH_TOOL, message("text"), FailureKind.WRONG_FORM, Usage(10, output=7), "text"),
+    "max_tokens": (PLAIN, message("a", "max_tokens", output=100), FailureKind.MAX_TOKENS, TokenUsage(10, output=100), "a"),
+    "window": (PLAIN, message("a", "model_context_window_exceeded"), FailureKind.MAX_TOKENS, TokenUsage(10, output=7), "a"),
+    "refusal": (PLAIN, message("", "refusal"), FailureKind.REFUSAL, TokenUsage(10, output=7), ""),
+    "pause": (PLAIN, message("a", "pause_turn"), FailureKind.WRONG_FORM, TokenUsage(10, output=7), "a"),
+    "text for a tool": (WITH_TOOL, message("text"), FailureKind.WRONG_FORM, TokenUsage(10, output=7), "text"),
     "tool input cut": (
         WITH_TOOL,
         Say(events=(start(), *tool_block("edit", '{"value": '), *finish("max_tokens"))),
         FailureKind.MAX_TOKENS,
-        Usage(10, output=7),
+        TokenUsage(10, output=7),
         "",
     ),
     "tool input garbled": (
         WITH_TOOL,
         Say(events=(start(), *tool_block("edit", '{"value": ]'), *finish("tool_use"))),
         FailureKind.WRONG_FORM,
-        Usage(10, output=7),
+        TokenUsage(10, output=7),
         "",
     ),
     "no object": (
         WITH_TOOL,
         Say(events=(start(), *tool_block("edit", "[1, 2]"), *finish("tool_use"))),
         FailureKind.WRONG_FORM,
-        Usage(10, output=7),
+        TokenUsage(10, output=7),
         "",
     ),
     "garbled event": (PLAIN, Say(events=(*CUT, ("message_delta", "{not json"))), FailureKind.GARBLED, STARTED, "half"[:3]),
@@ -273,7 +279,7 @@ def test_nobody_listens():
         return answer
 
     answer = asyncio.run(scene())
-    assert (answer.kind, answer.again, answer.usage) == (FailureKind.UNREACHABLE, True, Usage())
+    assert (answer.kind, answer.again, answer.usage) == (FailureKind.UNREACHABLE, True, TokenUsage())
 
 
 def test_a_wrong_key_and_no_key(monkeypatch, tmp_path):

@@ -13,7 +13,7 @@ from call_world import PLAIN, until
 from archive import CallReserved
 from evolve._errors import UsageError
 from evolve.budget._ledger import Amount
-from evolve.models import AnthropicBatches, CallFailure, FailureKind, ModelReply, Recorder, Tool, Usage, ask
+from evolve.models import AnthropicBatches, CallFailure, FailureKind, ModelReply, RecordingProvider, TokenUsage, Tool, ask
 from evolve.models.billing._caller import custom_id
 from evolve.testing import Say
 from evolve.testing._model_says import error, errored, succeeded
@@ -229,7 +229,7 @@ def test_without_a_caller():
     async def scene(world, server):
         return await world.caller.provider.call(PLAIN)
 
-    assert played(scene, wait_s=0.0) == ModelReply("hello", "end_turn", Usage(10, output=7), None, "claude-test")
+    assert played(scene, wait_s=0.0) == ModelReply("hello", "end_turn", TokenUsage(10, output=7), None, "claude-test")
 
 
 def test_a_batch_has_no_more_bytes_than_are_taken(monkeypatch):
@@ -244,7 +244,7 @@ def test_a_batch_has_no_more_bytes_than_are_taken(monkeypatch):
 
 def test_a_tape_takes_no_batches(tmp_path):
     with pytest.raises(UsageError, match="answers of anthropic-batches"):
-        Recorder(AnthropicBatches(), tmp_path / "tape")
+        RecordingProvider(AnthropicBatches(), tmp_path / "tape")
 
 
 @pytest.mark.parametrize("most", [0, 100_001])

@@ -13,11 +13,11 @@ from call_world import ATTEMPT, BACKOFF, PLAIN, PRICES, World, failure
 from archive import CallSettled
 from evolve._errors import ConfigError
 from evolve.budget._ledger import Amount, Caps
-from evolve.models import AnthropicProvider, CallFailure, FailureKind, ModelReply, Outcome, Scripted, Usage, ask
+from evolve.models import AnthropicProvider, CallFailure, CallResult, FailureKind, ModelReply, Scripted, TokenUsage, ask
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import error, message
 
-REPLY = ModelReply("done", "end_turn", Usage(input=20, output=5))
+REPLY = ModelReply("done", "end_turn", TokenUsage(input=20, output=5))
 
 
 def test_a_reply_is_reserved_before_and_settled_after():
@@ -26,7 +26,7 @@ def test_a_reply_is_reserved_before_and_settled_after():
     outcome = asyncio.run(world.ask(first_call=5))
     reserved, settled = world.book.records
     assert seen == [[reserved]]
-    assert outcome == Outcome(REPLY, 1, 70e-6)
+    assert outcome == CallResult(REPLY, 1, 70e-6)
     assert (reserved.attempt, reserved.call, reserved.provider, reserved.model) == (ATTEMPT, 5, "scripted", "m")
     assert settled == CallSettled(ATTEMPT, 5, "ok", 70e-6, 20, 5)
     assert reserved.worst_usd > settled.usd
@@ -63,7 +63,7 @@ def test_each_kind_is_final_or_tried_again(kind):
 
 
 def test_each_try_is_a_call_of_its_own_and_the_last_failure_is_the_answer():
-    script = [failure(FailureKind.SERVER_ERROR, Usage(input=n)) for n in (1, 2, 3, 4)]
+    script = [failure(FailureKind.SERVER_ERROR, TokenUsage(input=n)) for n in (1, 2, 3, 4)]
     world = World(Scripted(script, prices_from="own"))
     outcome = asyncio.run(world.ask(first_call=2))
     assert (outcome.answer, outcome.calls, outcome.usd) == (script[3], 4, 10e-6)
@@ -74,7 +74,7 @@ def test_each_try_is_a_call_of_its_own_and_the_last_failure_is_the_answer():
 
 def test_the_book_is_given_what_is_new_and_what_came_of_it():
     half = replace(failure(FailureKind.CUT_STREAM), text="half of")
-    world = World(Scripted([half, failure(FailureKind.OVERLOADED), ModelReply("so:", "tool_use", Usage(), {"é": [1, "b"]})]))
+    world = World(Scripted([half, failure(FailureKind.OVERLOADED), ModelReply("so:", "tool_use", TokenUsage(), {"é": [1, "b"]})]))
     asyncio.run(world.ask())
     assert world.book.texts == ["the new part", "half of", "", "", "", '{"é":[1,"b"]}']
 
@@ -138,7 +138,7 @@ def test_everybody_leaves_a_busy_provider_alone(kind, asked, time):
     world = World(Scripted("a"))
 
     async def scene():
-        world.limiter.failed(failure(kind, retry_after_s=asked))
+        world.limiter.on_failure(failure(kind, retry_after_s=asked))
         async with world.limiter.slot():
             return world.time.time
 
@@ -184,14 +184,14 @@ def test_no_more_calls_at_a_time_than_there_are_slots(in_flight):
     ("answer", "nano", "tokens"),
     [
         (failure(FailureKind.RATE_LIMITED), 0, 0),
-        (failure(FailureKind.MAX_TOKENS, Usage(input=20, output=100)), 20_000 + 1_000_000, 120),
-        (failure(FailureKind.REFUSAL, Usage(input=20, output=1)), 20_000 + 10_000, 21),
-        (failure(FailureKind.CUT_STREAM, Usage(input=20, output=1, output_known=False)), 20_000 + 1_000_000, 120),
+        (failure(FailureKind.MAX_TOKENS, TokenUsage(input=20, output=100)), 20_000 + 1_000_000, 120),
+        (failure(FailureKind.REFUSAL, TokenUsage(input=20, output=1)), 20_000 + 10_000, 21),
+        (failure(FailureKind.CUT_STREAM, TokenUsage(input=20, output=1, output_known=False)), 20_000 + 1_000_000, 120),
         (failure(FailureKind.TIMEOUT, None), None, None),
         (ModelReply("done", "stop", None), None, None),
-        (ModelReply("done", "stop", Usage()), None, None),  # a text of no tokens: nobody counted
-        (ModelReply("done", "stop", Usage(input=20)), 20_000 + 1_000_000, 120),
-        (ModelReply("done", "stop", Usage(cached=20, output=3)), 20_000 + 30_000, 23),
+        (ModelReply("done", "stop", TokenUsage()), None, None),  # a text of no tokens: nobody counted
+        (ModelReply("done", "stop", TokenUsage(input=20)), 20_000 + 1_000_000, 120),
+        (ModelReply("done", "stop", TokenUsage(cached=20, output=3)), 20_000 + 30_000, 23),
     ],
 )
 def test_failures_are_charged_and_what_nobody_counted_in_full(answer, nano, tokens):

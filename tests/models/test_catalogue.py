@@ -16,13 +16,13 @@ from evolve.models import (
     ChatProvider,
     FailureKind,
     ModelInfo,
-    Recorder,
+    RecordingProvider,
     Scripted,
     ThinkingBudget,
+    adapt_request,
     ask,
-    find,
-    fitted,
-    unavailable,
+    find_model,
+    unavailable_reason,
 )
 from evolve.models._request import EFFORTS
 from evolve.testing import ModelServer, Say
@@ -116,8 +116,8 @@ def test_a_list_that_is_refused(make, say, kind):
 
 
 def test_providers_without_a_server_answer_as_any_model(tmp_path):
-    assert asyncio.run(Recorder(Scripted("a"), tmp_path / "tape").catalogue()) == {}
-    assert unavailable("anything", {}, "scripted") == ""
+    assert asyncio.run(RecordingProvider(Scripted("a"), tmp_path / "tape").catalogue()) == {}
+    assert unavailable_reason("anything", {}, "scripted") == ""
 
 
 KNOWN = {
@@ -141,27 +141,27 @@ KNOWN = {
     ],
 )
 def test_models_are_found_by_their_names_with_and_without_a_date(model, found):
-    assert find(model, KNOWN) == (KNOWN[found] if found else None)
+    assert find_model(model, KNOWN) == (KNOWN[found] if found else None)
 
 
 def test_a_model_that_is_not_there():
-    assert unavailable("claude-opus-5-5", KNOWN, "anthropic") == ""
-    assert unavailable("claude-haiku-4-5", KNOWN, "anthropic") == ""
-    assert unavailable("claude-aged", KNOWN, "anthropic") == ""
-    missing = unavailable("claude-opus-5", KNOWN, "anthropic")
+    assert unavailable_reason("claude-opus-5-5", KNOWN, "anthropic") == ""
+    assert unavailable_reason("claude-haiku-4-5", KNOWN, "anthropic") == ""
+    assert unavailable_reason("claude-aged", KNOWN, "anthropic") == ""
+    missing = unavailable_reason("claude-opus-5", KNOWN, "anthropic")
     assert missing.startswith("anthropic has no model claude-opus-5; it has claude-opus-5-5")
-    retired = unavailable("claude-opus-4", KNOWN, "anthropic")
+    retired = unavailable_reason("claude-opus-4", KNOWN, "anthropic")
     assert retired.startswith("anthropic has retired the model claude-opus-4; it has claude-opus-5-5")
     assert "claude-opus-4," not in retired
-    far = unavailable("gpt", KNOWN, "anthropic")
+    far = unavailable_reason("gpt", KNOWN, "anthropic")
     assert far == "anthropic has no model gpt; it has claude-aged, claude-haiku-4-5-20250101, claude-haiku-4-5-20251001."
 
 
 @pytest.mark.parametrize(("batch", "sentence"), [(False, "anthropic cannot ask the model m in batches."), (True, ""), (None, "")])
 def test_a_model_that_takes_no_batches(batch, sentence):
     known = {"m": ModelInfo("m", batch=batch)}
-    assert unavailable("m", known, "anthropic", in_batches=True) == sentence
-    assert unavailable("m", known, "anthropic") == ""
+    assert unavailable_reason("m", known, "anthropic", in_batches=True) == sentence
+    assert unavailable_reason("m", known, "anthropic") == ""
 
 
 ALL = ModelInfo("m", 200_000, 64_000, EFFORTS, ("adaptive", "enabled", "disabled"), True, True, "active")
@@ -175,8 +175,8 @@ def test_what_a_model_takes_or_may_take_is_left_alone(info):
         replace(PLAIN, thinking="disabled"),
         replace(PLAIN, thinking=ThinkingBudget(9_999)),
     ):
-        assert fitted(request, info).request is request
-        assert fitted(request, info).changes == ()
+        assert adapt_request(request, info).request is request
+        assert adapt_request(request, info).changes == ()
 
 
 CASES = [
@@ -221,15 +221,15 @@ CASES = [
 @pytest.mark.parametrize(("asked", "info", "changed", "sentence"), CASES)
 def test_what_a_model_does_not_take_is_lowered_or_left_out(asked, info, changed, sentence):
     request = replace(PLAIN, **asked)
-    found = fitted(request, info)
+    found = adapt_request(request, info)
     assert found.request == replace(request, **changed)
     assert found.changes == (sentence,)
 
 
 def test_a_budget_stays_below_what_may_be_written():
     request = replace(PLAIN, thinking=ThinkingBudget(9_000))
-    assert fitted(request, replace(ALL, max_tokens=4_000)).request.thinking == ThinkingBudget(2_000)
-    assert fitted(request, replace(ALL, max_tokens=1_000)).request.thinking == ""
+    assert adapt_request(request, replace(ALL, max_tokens=4_000)).request.thinking == ThinkingBudget(2_000)
+    assert adapt_request(request, replace(ALL, max_tokens=1_000)).request.thinking == ""
 
 
 THINKINGS = st.sampled_from(["", "adaptive", "disabled", ThinkingBudget(1_024), ThinkingBudget(7_000)])
@@ -245,8 +245,8 @@ INFOS = st.builds(
 
 @given(st.sampled_from(["", *EFFORTS]), THINKINGS, st.sampled_from(["", "{}"]), INFOS)
 def test_what_was_made_to_fit_fits(effort, thinking, form, info):
-    found = fitted(replace(PLAIN, effort=effort, thinking=thinking, format=form), info)
-    again = fitted(found.request, info)
+    found = adapt_request(replace(PLAIN, effort=effort, thinking=thinking, format=form), info)
+    again = adapt_request(found.request, info)
     assert (again.request, again.changes) == (found.request, ())
     assert found.request.max_tokens <= (info.max_tokens or 10_000)
     assert all(sentence.endswith(".") and sentence.startswith("m ") for sentence in found.changes)

@@ -18,8 +18,8 @@ from evolve.models import (
     ModelReply,
     ModelRequest,
     ThinkingBudget,
+    TokenUsage,
     Tool,
-    Usage,
     ask,
 )
 from evolve.testing import ModelServer, Say
@@ -28,7 +28,7 @@ from evolve.testing._model_says import CHAT_USAGE, DONE, chat, chunk
 PLAIN = ask("local-test", "improve this", 100)
 TOOL = Tool("edit", "Change the program.", '{"type": "object"}')
 WITH_TOOL = ModelRequest("local-test", (Message("user", (Block("improve this"),)),), 100, tool=TOOL)
-COUNTED = Usage(input=5, cached=12, written_5m=3, output=5, thinking=2)
+COUNTED = TokenUsage(input=5, cached=12, written_5m=3, output=5, thinking=2)
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +213,7 @@ def refusal(status: int, **inner: object) -> Say:
 )
 def test_error_answers_have_names_and_cost_nothing(say, kind, again):
     failure, _ = called(PLAIN, say)
-    assert (failure.kind, failure.again, failure.usage, failure.status) == (kind, again, Usage(), say.status)
+    assert (failure.kind, failure.again, failure.usage, failure.status) == (kind, again, TokenUsage(), say.status)
     assert failure.retry_after_s == 3
     assert failure.sentence.startswith(f"openai-compatible answered {say.status} ")
 
@@ -237,7 +237,7 @@ def test_nobody_listens_and_an_address_that_is_none():
 
     for url in (asyncio.run(closed_port()), "nowhere", "ftp://x/v1"):
         answer = asyncio.run(scene(url))
-        assert (answer.kind, answer.usage) == (FailureKind.UNREACHABLE, Usage()), url
+        assert (answer.kind, answer.usage) == (FailureKind.UNREACHABLE, TokenUsage()), url
 
 
 def test_events_in_any_dress():

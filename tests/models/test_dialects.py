@@ -9,7 +9,7 @@ import pytest
 from call_world import World
 
 from archive import CallSettled
-from evolve.models import AnthropicProvider, CallFailure, ChatProvider, FailureKind, ModelReply, Usage, ask
+from evolve.models import AnthropicProvider, CallFailure, ChatProvider, FailureKind, ModelReply, TokenUsage, ask
 from evolve.models._request import Block, Message, ModelRequest
 from evolve.models.openai._dialect import Dialect, dialect_of
 from evolve.models.transport._incoming import Silence, Silent
@@ -20,7 +20,7 @@ from evolve.testing._model_says import CHAT_USAGE, DONE, block, chat, chunk, sta
 
 PLAIN = ask("m", "improve this", 100)
 WITH_SYSTEM = ModelRequest("m", (Message("user", (Block("improve this"),)),), 100, system=(Block("be brief"),))
-COUNTED = Usage(input=5, cached=12, written_5m=3, output=5, thinking=2)
+COUNTED = TokenUsage(input=5, cached=12, written_5m=3, output=5, thinking=2)
 MAKES = {
     "anthropic": lambda url, **settings: AnthropicProvider(base_url=url, **settings),
     "openai": lambda url, **settings: ChatProvider(url + "/v1", **settings),
@@ -55,7 +55,7 @@ def called(*script: Say, **settings) -> ModelReply | CallFailure:
 @pytest.mark.parametrize("dialect", [one for one in DIALECTS if one != "ignores_stream"])
 def test_a_field_that_a_server_refuses_is_left_out_from_then_on(dialect):
     found, heard = answers(n=3, server={"dialect": [dialect]})
-    assert (found[0].kind, found[0].again, found[0].usage) == (FailureKind.DIALECT, True, Usage())
+    assert (found[0].kind, found[0].again, found[0].usage) == (FailureKind.DIALECT, True, TokenUsage())
     assert "From now on m is asked with" in found[0].sentence
     assert [one.text for one in found[1:]] == ["hello", "hello"]
     assert heard[1].body == heard[2].body != heard[0].body
@@ -142,7 +142,7 @@ PAGE = b"<!doctype html><html><head><title>Sign in</title><style>p{}</style></he
 def test_one_json_object_a_line_is_named_as_the_form_of_another_endpoint():
     said = b'{"message":{"content":"a"},"done":false}\n{"done":true}\n'
     failure = called(Say(headers={"content-type": "application/x-ndjson"}, body=said))
-    assert (failure.kind, failure.again, failure.usage) == (FailureKind.WRONG_SERVER, False, Usage())
+    assert (failure.kind, failure.again, failure.usage) == (FailureKind.WRONG_SERVER, False, TokenUsage())
     assert "one JSON object a line, as Ollama's own endpoint" in failure.sentence
     assert "check llm.base_url: it must lead to the API itself, with its version (.../v1)" in failure.sentence
 
@@ -151,7 +151,7 @@ def test_one_json_object_a_line_is_named_as_the_form_of_another_endpoint():
 @pytest.mark.parametrize("kind", ["text/html", "text/event-stream", "application/json"])
 def test_a_page_is_no_answer_costs_nothing_and_is_not_asked_for_again(make, kind):
     failure = called(Say(headers={"content-type": kind}, body=PAGE), make=make)
-    assert (failure.kind, failure.again, failure.usage) == (FailureKind.WRONG_SERVER, False, Usage())
+    assert (failure.kind, failure.again, failure.usage) == (FailureKind.WRONG_SERVER, False, TokenUsage())
     assert "with a page: Sign in Please log in; check llm.base_url" in failure.sentence
 
 
@@ -168,14 +168,14 @@ def test_a_page_is_no_answer_costs_nothing_and_is_not_asked_for_again(make, kind
 )
 def test_what_answers_in_a_models_place_is_named_with_its_words(make, say, kind, words):
     failure = called(say, make=make)
-    assert (failure.kind, failure.usage) == (kind, Usage())
+    assert (failure.kind, failure.usage) == (kind, TokenUsage())
     assert words in failure.sentence
     assert "secret" not in failure.sentence
 
 
 def test_a_text_that_is_no_stream_of_events():
     failure = called(Say(headers={"content-type": "text/plain"}, body=b"It works!\n"))
-    assert (failure.kind, failure.usage) == (FailureKind.WRONG_SERVER, Usage())
+    assert (failure.kind, failure.usage) == (FailureKind.WRONG_SERVER, TokenUsage())
     assert "It works!" in failure.sentence
 
 
@@ -200,7 +200,7 @@ def test_an_error_with_status_200_is_an_error_with_its_words(make, body, kind, s
     failure = called(say, make=make)
     inner = body.get("error", body)
     words = inner if isinstance(inner, str) else inner["message"]
-    assert (failure.kind, failure.usage) == (kind, Usage())
+    assert (failure.kind, failure.usage) == (kind, TokenUsage())
     assert words.rstrip(".") in failure.sentence
 
 

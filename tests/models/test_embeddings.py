@@ -25,8 +25,8 @@ from evolve.models import (
     HashedNgrams,
     Limiter,
     PriceBook,
-    Purse,
-    Usage,
+    Reservations,
+    TokenUsage,
     Vectors,
 )  # fmt: skip
 from evolve.testing import ModelServer, Say
@@ -47,7 +47,7 @@ class World:
         self.book = ListBook()
         self.ledger = Ledger(caps)
         self.limiter = Limiter(clock=self.time.clock(), backoff=BACKOFF)
-        self.caller = EmbeddingCaller(embedder, self.limiter, Purse(self.ledger, self.book), prices)
+        self.caller = EmbeddingCaller(embedder, self.limiter, Reservations(self.ledger, self.book), prices)
 
     async def embed(self, texts=TEXTS, **settings):
         return await self.caller.embed(ATTEMPT, texts, np.random.default_rng(0), **settings)
@@ -73,7 +73,7 @@ def test_one_request_gives_a_vector_for_each_text(monkeypatch):
     answer = outcome.answer
     assert answer.vectors.dtype == np.float32
     np.testing.assert_allclose(answer.vectors, expected, rtol=1e-6)
-    assert (answer.usage, answer.model, outcome.calls, outcome.usd) == (Usage(input=5), "e", 1, 10e-6)
+    assert (answer.usage, answer.model, outcome.calls, outcome.usd) == (TokenUsage(input=5), "e", 1, 10e-6)
     (heard,) = server.heard
     assert (heard.path, heard.key) == ("/v1/embeddings", "secret")
     assert heard.body == {"model": "e", "input": list(TEXTS), "encoding_format": "float"}
@@ -138,7 +138,7 @@ BAD = {
 def test_vectors_of_another_form_are_a_failure_that_is_charged(data):
     outcome, _, _ = played(Say(body={"data": data, "usage": {"total_tokens": 4}}), texts=("a", "b"))
     assert isinstance(outcome.answer, CallFailure)
-    assert (outcome.answer.kind, outcome.answer.usage, outcome.usd) == (FailureKind.WRONG_FORM, Usage(input=4), 8e-6)
+    assert (outcome.answer.kind, outcome.answer.usage, outcome.usd) == (FailureKind.WRONG_FORM, TokenUsage(input=4), 8e-6)
     assert "\n" not in outcome.answer.sentence
 
 
@@ -192,7 +192,7 @@ def test_vectors_without_a_server():
     local = HashedNgrams()
     answer = asyncio.run(local.embed([CODE, SAME, NEAR, FAR, ""]))
     code, same, near, far, empty = answer.vectors
-    assert (answer.vectors.shape, answer.vectors.dtype, answer.usage) == ((5, 512), np.float32, Usage())
+    assert (answer.vectors.shape, answer.vectors.dtype, answer.usage) == ((5, 512), np.float32, TokenUsage())
     np.testing.assert_allclose(np.linalg.norm(answer.vectors, axis=1), [1, 1, 1, 1, 0], atol=1e-6)
     np.testing.assert_array_equal(code, same)
     assert code @ near > 0.6 > 0.3 > code @ far

@@ -9,7 +9,16 @@ from call_world import PLAIN, World, failure
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.models import AnthropicProvider, ChatProvider, FailureKind, ModelReply, Recorder, Replay, Scripted, Usage
+from evolve.models import (
+    AnthropicProvider,
+    ChatProvider,
+    FailureKind,
+    ModelReply,
+    RecordingProvider,
+    ReplayProvider,
+    Scripted,
+    TokenUsage,
+)
 from evolve.models.transport._headers import hold_s
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import anthropic_limits, chat, error, message, openai_limits
@@ -130,8 +139,8 @@ def test_many_answers_do_not_add_up():
 
     async def scene():
         for seconds in (5.0, 20.0, 10.0):
-            world.limiter.answered(ModelReply("a", "stop", Usage(), hold_s=seconds))
-        world.limiter.answered(failure(FailureKind.BAD_REQUEST))
+            world.limiter.on_reply(ModelReply("a", "stop", TokenUsage(), hold_s=seconds))
+        world.limiter.on_reply(failure(FailureKind.BAD_REQUEST))
         return await waited(world)
 
     assert asyncio.run(scene()) == 20
@@ -141,7 +150,7 @@ def test_a_tape_does_not_hold_back(tmp_path):
     tape = tmp_path / "tape.jsonl"
 
     async def scene():
-        recorded = await Recorder(Scripted([ModelReply("a", "stop", Usage(), hold_s=30.0)]), tape).call(PLAIN)
-        return recorded.hold_s, (await Replay(tape).call(PLAIN)).hold_s
+        recorded = await RecordingProvider(Scripted([ModelReply("a", "stop", TokenUsage(), hold_s=30.0)]), tape).call(PLAIN)
+        return recorded.hold_s, (await ReplayProvider(tape).call(PLAIN)).hold_s
 
     assert asyncio.run(scene()) == (30.0, 0.0)

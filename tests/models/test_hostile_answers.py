@@ -17,7 +17,7 @@ from evolve.models import (
     Embeddings,
     FailureKind,
     ModelReply,
-    Usage,
+    TokenUsage,
     ask,
 )
 from evolve.models import _size_limits as bounds
@@ -201,7 +201,7 @@ def test_the_next_call_uses_the_same_connection(make, monkeypatch):
 
 def test_what_follows_the_end_of_a_message_is_no_part_of_it():
     answer, _ = called("anthropic", Say(events=(*message("a").events, *text_block("b"), ("", "{no"))))
-    assert answer == ModelReply("a", "end_turn", Usage(input=10, output=7), None, "claude-test", "req_1")
+    assert answer == ModelReply("a", "end_turn", TokenUsage(input=10, output=7), None, "claude-test", "req_1")
 
 
 @both

@@ -15,12 +15,12 @@ from evolve.models import (
     Embeddings,
     FailureKind,
     ModelReply,
-    Recorder,
-    Usage,
+    RecordingProvider,
+    TokenUsage,
     ask,
     key_in,
 )
-from evolve.models._secrets import shown
+from evolve.models._secrets import redact_and_repair
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import chat, chunk, error, errored, finish, start, text_block
 
@@ -77,7 +77,7 @@ def test_the_other_key_of_anthropic_too(monkeypatch):
 def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(make, odd, monkeypatch):
     hold(monkeypatch, SECRET[:12] + odd + SECRET[12:])
     answer, server = called(make)
-    assert (answer.kind, answer.again, answer.usage, server.heard) == (FailureKind.AUTH, False, Usage(), [])
+    assert (answer.kind, answer.again, answer.usage, server.heard) == (FailureKind.AUTH, False, TokenUsage(), [])
     assert "holds a character that no key has" in answer.sentence
     assert SECRET[:12] not in answer.sentence
     assert SECRET[12:] not in answer.sentence
@@ -89,7 +89,7 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(make, odd
 def test_a_header_that_cannot_be_sent_costs_nothing_and_is_not_shown(monkeypatch):
     monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", f"x-gateway-key: {SECRET[::-1]}\x0b.")
     answer, server = called("anthropic")
-    assert (answer.kind, answer.again, answer.usage, server.heard) == (FailureKind.BAD_REQUEST, False, Usage(), [])
+    assert (answer.kind, answer.again, answer.usage, server.heard) == (FailureKind.BAD_REQUEST, False, TokenUsage(), [])
     assert SECRET[::-1] not in answer.sentence
 
 
@@ -119,7 +119,7 @@ def echoes(make: str) -> dict[str, Say]:
 @pytest.mark.parametrize(("make", "name"), [(make, name) for make in MAKES for name in echoes(make)])
 def test_a_key_that_a_server_echoes_is_in_no_answer_and_on_no_tape(make, name, tmp_path):
     tape = tmp_path / "tape.jsonl"
-    answer, _ = called(make, echoes(make)[name], wrap=lambda provider: Recorder(provider, tape))
+    answer, _ = called(make, echoes(make)[name], wrap=lambda provider: RecordingProvider(provider, tape))
     for text in (repr(answer), tape.read_text()):
         assert SECRET[:12] not in text
         assert "sk-ant" not in text
@@ -151,5 +151,5 @@ def test_short_keys_of_local_servers_are_words(monkeypatch):
 
 
 def test_texts_are_shown_without_halves_of_pairs():
-    assert shown("a\ud800b\udfffc") == "a\ufffdb\ufffdc"
-    assert shown("\ud83d\ude00 ünïcode \U0001f600") == "\U0001f600 ünïcode \U0001f600"
+    assert redact_and_repair("a\ud800b\udfffc") == "a\ufffdb\ufffdc"
+    assert redact_and_repair("\ud83d\ude00 ünïcode \U0001f600") == "\U0001f600 ünïcode \U0001f600"

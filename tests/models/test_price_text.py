@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve._errors import ConfigError
-from evolve.models import FREE, PriceBook, PriceRow, Rate, Usage, ask, price_rows
+from evolve.models import FREE, PriceBook, PriceRow, Rate, TokenUsage, ask, price_rows
 from evolve.models.billing._prices import read_row
 
 
@@ -67,7 +67,7 @@ def test_a_model_has_one_price():
 def test_the_row_for_all_other_models():
     book = PriceBook(price_rows(["*=0/0", "dear=1/2"]))
     row = book.row("http://127.0.0.1:8000/v1", "any")
-    assert (row.model, row.source, row.cost(Usage(10**6, output=10**6), 1)) == ("any", "own", 0)
+    assert (row.model, row.source, row.cost(TokenUsage(10**6, output=10**6), 1)) == ("any", "own", 0)
     assert book.row("anthropic", "claude-opus-4-5").input.base == 0  # before the package's list
     assert book.row("anthropic", "dear").input.base == 1
     assert PriceBook(price_rows(["*=1/1"])).row(FREE, "any").source == FREE  # no server, no price
@@ -79,11 +79,11 @@ def rate(base: str, *tiers: tuple[int, str]) -> Rate:
 
 def test_batches_cost_half_of_everything():
     row = PriceRow("m", rate("3", (1000, "6")), rate("15", (1000, "22.5")), "own", rate("0.3"), rate("3.75"), rate("6"))
-    half = row.halved()
+    half = row.at_half_price()
     assert half == PriceRow(
         "m", rate("1.5", (1000, "3")), rate("7.5", (1000, "11.25")), "own, batch", rate("0.15"), rate("1.875"), rate("3")
     )
-    usage = Usage(400, 300, 200, 200, 50)
+    usage = TokenUsage(400, 300, 200, 200, 50)
     assert half.cost(usage, 1) * 2 == row.cost(usage, 1)
     assert half.quote(5000, ask("m", "x", 64)).worst * 2 == row.quote(5000, ask("m", "x", 64)).worst
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve._errors import ConfigError
-from evolve.models import FREE, Block, Message, ModelRequest, PriceBook, PriceRow, Rate, ThinkingBudget, Tool, Usage, ask
+from evolve.models import FREE, Block, Message, ModelRequest, PriceBook, PriceRow, Rate, ThinkingBudget, TokenUsage, Tool, ask
 
 BOOK = PriceBook(at=datetime(2026, 6, 1, tzinfo=UTC))
 
@@ -62,7 +62,7 @@ def test_a_model_that_is_not_priced_by_tokens_is_an_error():
 
 def test_rows_of_ones_own_go_first():
     book = PriceBook({"local": {"input": 0, "output": 0}, "claude-opus-4-5": {"input": 1.5, "output": 2, "cached": 0.15}})
-    assert book.row("http://127.0.0.1/v1", "local").cost(Usage(10**6, output=10**6), 5) == 0
+    assert book.row("http://127.0.0.1/v1", "local").cost(TokenUsage(10**6, output=10**6), 5) == 0
     row = book.row("anthropic", "claude-opus-4-5")
     assert row == PriceRow("claude-opus-4-5", rate("1.5"), rate("2"), "own", rate("0.15"))
 
@@ -101,13 +101,13 @@ TIERED = PriceRow(
 @pytest.mark.parametrize(
     ("usage", "nano"),
     [
-        (Usage(input=1000, output=100), 1000 * 100 + 100 * 500),
-        (Usage(input=1001, output=100), 1001 * 500 + 100 * 2500),
-        (Usage(input=1, cached=500, written_5m=300, written_1h=199, output=1), 100 + 500 * 10 + 300 * 125 + 199 * 200 + 500),
-        (Usage(input=1, cached=501, written_5m=300, written_1h=199), 500 + 501 * 50 + 300 * 625 + 199 * 1000),
-        (Usage(input=10, output=3, output_known=False), 10 * 100 + 64 * 500),
-        (Usage(input=10, output=90, output_known=False), 10 * 100 + 90 * 500),
-        (Usage(), 0),
+        (TokenUsage(input=1000, output=100), 1000 * 100 + 100 * 500),
+        (TokenUsage(input=1001, output=100), 1001 * 500 + 100 * 2500),
+        (TokenUsage(input=1, cached=500, written_5m=300, written_1h=199, output=1), 100 + 500 * 10 + 300 * 125 + 199 * 200 + 500),
+        (TokenUsage(input=1, cached=501, written_5m=300, written_1h=199), 500 + 501 * 50 + 300 * 625 + 199 * 1000),
+        (TokenUsage(input=10, output=3, output_known=False), 10 * 100 + 64 * 500),
+        (TokenUsage(input=10, output=90, output_known=False), 10 * 100 + 90 * 500),
+        (TokenUsage(), 0),
     ],
 )
 def test_the_cost_of_a_call(usage, nano):
@@ -116,11 +116,11 @@ def test_the_cost_of_a_call(usage, nano):
 
 def test_caching_without_a_price_costs_what_input_costs():
     row = PriceRow("m", rate("1"), rate("2"), "test")
-    assert row.cost(Usage(cached=1, written_5m=2, written_1h=4), 1) == 7 * 1000
+    assert row.cost(TokenUsage(cached=1, written_5m=2, written_1h=4), 1) == 7 * 1000
 
 
 def test_parts_of_a_nano_dollar_count_whole():
-    assert PriceRow("m", rate("0.0000001"), rate("0"), "test").cost(Usage(input=1), 1) == 1
+    assert PriceRow("m", rate("0.0000001"), rate("0"), "test").cost(TokenUsage(input=1), 1) == 1
 
 
 def marked(mark: str) -> ModelRequest:
@@ -150,7 +150,7 @@ def test_the_worst_case_of_a_request(request_, size, nano):
 )
 def test_no_call_costs_more_than_its_quote(mark, parts, output, known, slack):
     fresh, cached, written_5m, written_1h = parts
-    usage = Usage(fresh, cached, written_5m, written_1h if mark == "1h" else 0, output, output_known=known)
+    usage = TokenUsage(fresh, cached, written_5m, written_1h if mark == "1h" else 0, output, output_known=known)
     quote = TIERED.quote(usage.prompt + slack, marked(mark))
     assert TIERED.cost(usage, 64) <= quote.worst
     assert usage.prompt + 64 <= quote.worst_tokens

@@ -18,12 +18,12 @@ from evolve.models import (
     FailureKind,
     Message,
     ModelReply,
-    Recorder,
-    Replay,
+    RecordingProvider,
+    ReplayProvider,
     Scripted,
     ThinkingBudget,
+    TokenUsage,
     Tool,
-    Usage,
     ask,
     thinking_of,
 )
@@ -93,7 +93,7 @@ def test_scripts():
         provider = Scripted(script)
         return [await provider.call(request) for _ in range(calls)]
 
-    failure = CallFailure(FailureKind.REFUSAL, "no.", Usage())
+    failure = CallFailure(FailureKind.REFUSAL, "no.", TokenUsage())
     assert [answer.text for answer in asyncio.run(scene("a"))] == ["a", "a"]
     assert [getattr(answer, "text", None) for answer in asyncio.run(scene(["a", failure]))] == ["a", ""]
     assert asyncio.run(scene(lambda request: request.model.upper()))[1].text == "M"
@@ -116,18 +116,18 @@ def test_what_was_recorded_is_played_back(tmp_path):
     tape = tmp_path / "tape.jsonl"
     other = ask("m", "other", 9)
     script = [
-        ModelReply("one\u2028\n", "end_turn", Usage(1, 2, 3, 4, 5, 6), {"a": [1]}, "m", "r"),
+        ModelReply("one\u2028\n", "end_turn", TokenUsage(1, 2, 3, 4, 5, 6), {"a": [1]}, "m", "r"),
         CallFailure(FailureKind.CUT_STREAM, "cut.", None, "half", 1.5, 200),
         ModelReply("three", "stop", None),
-        CallFailure(FailureKind.MAX_TOKENS, "long.", Usage(1, output_known=False)),
+        CallFailure(FailureKind.MAX_TOKENS, "long.", TokenUsage(1, output_known=False)),
     ]
 
     async def record():
-        recorder = Recorder(Scripted(script), tape)
+        recorder = RecordingProvider(Scripted(script), tape)
         return [await recorder.call(request) for request in (PLAIN, PLAIN, other, PLAIN)]
 
     async def play():
-        replay = Replay(tape)
+        replay = ReplayProvider(tape)
         return [await replay.call(request) for request in (other, PLAIN, PLAIN, PLAIN)]
 
     assert asyncio.run(record()) == script
@@ -136,8 +136,8 @@ def test_what_was_recorded_is_played_back(tmp_path):
 
 def test_a_tape_without_the_answer(tmp_path):
     tape = tmp_path / "tape.jsonl"
-    asyncio.run(Recorder(Scripted("a"), tape).call(PLAIN))
-    replay = Replay(tape)
+    asyncio.run(RecordingProvider(Scripted("a"), tape).call(PLAIN))
+    replay = ReplayProvider(tape)
     asyncio.run(replay.call(PLAIN))
     with pytest.raises(UsageError, match="no further answer"):
         asyncio.run(replay.call(PLAIN))
@@ -147,23 +147,23 @@ def test_a_tape_without_the_answer(tmp_path):
 
 def test_a_tape_in_order_answers_other_questions_too(tmp_path):
     tape = tmp_path / "tape.jsonl"
-    recorder = Recorder(Scripted(["a", "b", "c"]), tape)
+    recorder = RecordingProvider(Scripted(["a", "b", "c"]), tape)
     for number in range(3):
         asyncio.run(recorder.call(ask("m", str(number), 10)))
-    replay = Replay(tape, in_order=True)
+    replay = ReplayProvider(tape, in_order=True)
     played = [asyncio.run(replay.call(ask("m", text, 10))) for text in ("1", "other", "another", "0")]
     assert [answer.text for answer in played] == ["b", "a", "c", ""]
-    assert (played[3].kind, played[3].usage, played[3].again) == (FailureKind.BAD_REQUEST, Usage(), False)
+    assert (played[3].kind, played[3].usage, played[3].again) == (FailureKind.BAD_REQUEST, TokenUsage(), False)
 
 
 def test_what_is_no_tape(tmp_path):
     with pytest.raises(UsageError, match="record one"):
-        Replay(tmp_path / "none")
-    asyncio.run(Recorder(Scripted("a"), tmp_path / "tape").call(PLAIN))
+        ReplayProvider(tmp_path / "none")
+    asyncio.run(RecordingProvider(Scripted("a"), tmp_path / "tape").call(PLAIN))
     with (tmp_path / "tape").open("a") as tape:
         tape.write('{"key": "half')
     with pytest.raises(UsageError, match="line 2"):
-        Replay(tmp_path / "tape")
+        ReplayProvider(tmp_path / "tape")
 
 
 NOON = 1767268800.0  # Thu, 01 Jan 2026 12:00:00 GMT

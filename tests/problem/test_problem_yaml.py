@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from problem_folders import MINIMAL
 
-from archive import Start
+from archive import StartMode
 from evolve._errors import MissingPackage, ProblemError
 from evolve.problem._contract import Contract, Gate
 from evolve.problem._contract_yaml import TOP_KEYS, ParamRule, read_contract
@@ -89,9 +89,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (contract.maximize, contract.noisy, contract.unit, contract.frame) == (False, True, "nats", "cpu_budget")
     assert contract.params == {"depth": 2, "rate": 1.0, "name": "adam", "flag": True}
     tiny, full = contract.stages
-    assert (tiny.time_s, tiny.pass_score, tiny.start) == (10.0, 3.0, Start.COLD)
+    assert (tiny.time_s, tiny.pass_score, tiny.start) == (10.0, 3.0, StartMode.COLD)
     assert (full.cpu_s, full.memory_mib, full.cpus, full.gpus, full.exclusive, full.calibrated) == (30.0, 64, 0.5, 1.0, True, True)
-    assert (full.start, full.block, full.pass_score) == (Start.SPARE, 4, None)
+    assert (full.start, full.block, full.pass_score) == (StartMode.SPARE, 4, None)
     assert [(axis.name, axis.source, axis.low, axis.high, axis.bins) for axis in contract.axes] == [
         ("loops", "ast", 0.0, 10.0, 5),
         ("memory", "outcome", -1.5, 1.5, 10),

@@ -8,7 +8,7 @@ import pytest
 from problem_executor import local
 from problem_folders import MINIMAL, write_problem
 
-from archive import Start, Status
+from archive import StartMode, Status
 from evolve._errors import ProblemError
 from evolve.problem._load import load_problem
 from evolve.validation._problem import ValidationReport, candidate_files, validate_problem
@@ -147,7 +147,7 @@ def test_the_contract_around_an_outcome(tmp_path: Path) -> None:
 def test_warm_and_cold_runs_are_compared(tmp_path: Path) -> None:
     report = report_of(tmp_path / "p", MINIMAL + "stages: [{name: full, start: warm}]\n")
     assert report.ok
-    assert {result.start for result in report.measurements} == {Start.COLD, Start.WARM}
+    assert {result.start for result in report.measurements} == {StartMode.COLD, StartMode.WARM}
 
 
 # ------------------------------------------------------------------------------------------------ candidates

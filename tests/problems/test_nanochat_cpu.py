@@ -15,10 +15,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from archive import Start, Status
+from archive import StartMode, Status
 from evolve import LocalExecutor, Outcome, Problem, Trial
-from evolve.evaluate import Launcher, Reply, View, open_launcher
-from evolve.evaluate._outcome import judge
+from evolve.evaluate import Reply, SandboxFactory, VisibleFiles, open_sandbox_factory
+from evolve.evaluate._outcome import check_outcome
 from evolve.execute import Executor, Sink
 from evolve.problem._load import candidate_assets_folder, load_problem
 from evolve.redteam._bench import redteam_problem
@@ -50,9 +50,9 @@ def evaluator(problem: Problem) -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def launcher(problem: Problem) -> Iterator[Launcher]:
-    view = View(imports=problem.contract.candidate_imports, assets=candidate_assets_folder(problem))
-    launcher = open_launcher("strict", view, slot=0)
+def launcher(problem: Problem) -> Iterator[SandboxFactory]:
+    view = VisibleFiles(imports=problem.contract.candidate_imports, assets=candidate_assets_folder(problem))
+    launcher = open_sandbox_factory("strict", view, slot=0)
     yield launcher
     launcher.close()
 
@@ -114,11 +114,11 @@ Measure = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
-def measure(problem: Problem, evaluator: ModuleType, launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Measure:
+def measure(problem: Problem, evaluator: ModuleType, launcher: SandboxFactory, tmp_path_factory: pytest.TempPathFactory) -> Measure:
     def run(text: str, seed: int = 1, *, second_look: bool = True, leaky: bool = False, cpu_limit_s: float = CPU_LIMIT_S) -> Result:
         files = {"train.py": text}
         stage = problem.contract.stage("full")
-        with launcher.sandbox(files, stage, start=Start.COLD, cpu_limit_s=cpu_limit_s) as sandbox:
+        with launcher.sandbox(files, stage, start=StartMode.COLD, cpu_limit_s=cpu_limit_s) as sandbox:
             calls = Calls(Leaky(sandbox, text, tmp_path_factory.mktemp("shared")) if leaky else sandbox)
             trial = Trial(
                 files=files,
@@ -263,7 +263,7 @@ def test_who_looks_ahead_a_little_gains_until_the_second_look(measure: Measure, 
 
 def test_a_score_below_the_floor_is_impossible(measure: Measure, problem: Problem) -> None:
     outcome = measure(redteam(problem, "looks_far_ahead"), second_look=False).outcome
-    judged = judge(outcome, problem.contract, "full")
+    judged = check_outcome(outcome, problem.contract, "full")
     assert (judged.status, judged.score) == (Status.REJECTED, None)
     assert judged.reason.startswith("quarantined: val_bpb is 0.")
 

@@ -6,12 +6,20 @@ from dataclasses import replace
 
 from archive import Arm, Curve
 from evolve.propose.edits._edits import Format
-from evolve.propose.prompts._context import Assignment, Attempted, Cost, FailureClass, Program, Removed, TaskSheet
+from evolve.propose.prompts._context import (
+    Cost,
+    FailureSummary,
+    PriorAttempt,
+    ProblemBrief,
+    ProgramView,
+    ProposalContext,
+    RemovedCode,
+)
 from evolve.propose.prompts._prompt import Prompt, render
 from evolve.propose.prompts._templates import Templates
 
 WORDS = Templates.load(None)
-TASK = TaskSheet(
+TASK = ProblemBrief(
     problem="tiny",
     statement="`train.py` fits a line. It may cost $5 of time.",
     instructions="",
@@ -47,7 +55,7 @@ def fit(x, y):
         b -= step(i) * np.mean(error)
     return a, b
 '''
-FIRST = Program(
+FIRST = ProgramView(
     id="aaaaaaaaaaaaaaaaaaaa",
     files={"train.py": PROGRAM},
     status="ok",
@@ -61,7 +69,7 @@ FIRST = Program(
     summary="Raise the rate",
     cost=Cost(wall_s=3.2, cpu_s=2.9, memory_mib=88.2),
 )
-SECOND = Program(
+SECOND = ProgramView(
     id="bbbbbbbbbbbbbbbbbbbb",
     files={"train.py": "import math\n\n\ndef step(i):\n    return 0.1 * math.exp(-i / 100)\n"},
     status="ok",
@@ -70,7 +78,7 @@ SECOND = Program(
     n=2,
     summary="Let the rate decay",
 )
-OTHER = Program(
+OTHER = ProgramView(
     id="cccccccccccccccccccc",
     files={"train.py": FIRST.files["train.py"].replace("0.1", "0.3")},
     status="ok",
@@ -79,7 +87,7 @@ OTHER = Program(
     n=1,
     summary="Three times the rate",
 )
-FULL = Assignment(
+FULL = ProposalContext(
     task=TASK,
     arm=Arm("llm_mutate", "some-model", "diff"),
     parents=(FIRST,),
@@ -91,7 +99,7 @@ FULL = Assignment(
     best_sd=0.013,
     best_n=3,
     tried=(
-        Attempted(
+        PriorAttempt(
             id="dddddddddddd",
             summary="Halve the rate",
             effect=0.08,
@@ -100,10 +108,10 @@ FULL = Assignment(
             hypothesis="smaller steps settle",
             expected="0.1 better",
         ),
-        Attempted(id="eeeeeeeeeeee", summary="Use momentum", status="crash", reason="NameError: name 'v' is not defined"),
+        PriorAttempt(id="eeeeeeeeeeee", summary="Use momentum", status="crash", reason="NameError: name 'v' is not defined"),
     ),
-    removed=(Removed(lines=("    clip(g)", "    warm(i)"), child="ffffffffffff", effect=-0.01, sd=0.02),),
-    failures=(FailureClass(status="timeout", count=4, reason="no result after 20 s"),),
+    removed=(RemovedCode(lines=("    clip(g)", "    warm(i)"), child="ffffffffffff", effect=-0.01, sd=0.02),),
+    failures=(FailureSummary(status="timeout", count=4, reason="no result after 20 s"),),
     notes="rates above 0.5 diverge\nthe last 100 steps matter most",
     stagnant=120,
 )
@@ -127,7 +135,7 @@ BROKEN = replace(
 REPAIR = replace(FULL, arm=Arm("llm_repair", "some-model", "diff"), parents=(BROKEN,), base=FIRST, removed=(), tried=())
 
 
-def prompt(assignment: Assignment, format: Format = Format.DIFF, budget: int = 100_000) -> Prompt:
+def prompt(assignment: ProposalContext, format: Format = Format.DIFF, budget: int = 100_000) -> Prompt:
     made = render(assignment, format, WORDS, budget_tokens=budget)
     assert isinstance(made, Prompt), made
     return made

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from propose_sources import HOSTILE, STDLIB, TRAIN
 
 from archive import ProposalStatus
-from evolve.propose import AstEdit, Crossover, Proposal, Scope, Task, canonical_hash, check_scope
+from evolve.propose import AstEdit, Crossover, EditScope, Proposal, ProposalTask, canonical_hash, check_scope
 from evolve.propose._python import apply_edits
-from evolve.propose.mutate._moves import KINDS
+from evolve.propose.mutate._moves import MUTATIONS
 from evolve.propose.mutate._sites import sites_of
 
-SCOPE = Scope(("*.py",), may_add_files=False, max_bytes=1 << 20)
+SCOPE = EditScope(("*.py",), may_add_files=False, max_bytes=1 << 20)
 TAIL = "# EVOLVE-BLOCK-END\nlimit = 2.5  # out\n\ndef main():\n    return limit * 3.5\n"
 MARKED = f"import os  # out: 2.5\n# EVOLVE-BLOCK-START\n{TRAIN}{TAIL}"
 
@@ -29,12 +29,12 @@ def rng_of(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(seed))
 
 
-def edited(text: str, seed: int, scope: Scope = SCOPE) -> Proposal:
-    return AstEdit().propose(Task(({"a.py": text},), (), scope), rng_of(seed))
+def edited(text: str, seed: int, scope: EditScope = SCOPE) -> Proposal:
+    return AstEdit().propose(ProposalTask(({"a.py": text},), (), scope), rng_of(seed))
 
 
 def crossed(text: str, donor: str, seed: int) -> Proposal:
-    return Crossover().propose(Task(({"a.py": text},), ({"a.py": donor},), SCOPE), rng_of(seed))
+    return Crossover().propose(ProposalTask(({"a.py": text},), ({"a.py": donor},), SCOPE), rng_of(seed))
 
 
 def comments_at(text: str) -> list[tuple[int, str]]:
@@ -73,7 +73,7 @@ def test_each_move_changes_its_spans_only(name: str, seed: int, data: st.DataObj
     """Text outside the edits is there byte for byte, and so is every comment outside them."""
     text = STDLIB[name]
     sites = sites_of("a.py", text)
-    kinds = [kind for kind in KINDS if kind[1](sites)]
+    kinds = [kind for kind in MUTATIONS if kind[1](sites)]
     move = data.draw(st.sampled_from(kinds))[2](sites, rng_of(seed))
     if move is None:
         return
@@ -104,7 +104,7 @@ def test_most_draws_give_a_child() -> None:
 
 def test_every_kind_of_edit_happens() -> None:
     """Each move makes a child of its own somewhere; none is dead weight."""
-    for weight, count, move in KINDS:
+    for weight, count, move in MUTATIONS:
         made = 0
         for seed in range(15):
             for text in (TRAIN, STDLIB["random.py"], STDLIB["statistics.py"]):
@@ -127,9 +127,9 @@ def test_text_outside_the_markers_stays(seed: int) -> None:
 
 def test_other_files_are_left_alone() -> None:
     files = {"fixed.py": TRAIN, "fixed.cu": "int x = 2;\n", "m.txt": "let x = 2.5;\n", "a.py": TRAIN}
-    scope = Scope(("a.py", "m.txt"), may_add_files=False, max_bytes=1 << 20)
+    scope = EditScope(("a.py", "m.txt"), may_add_files=False, max_bytes=1 << 20)
     for seed in range(20):
-        proposal = AstEdit().propose(Task((files,), (), scope), rng_of(seed))
+        proposal = AstEdit().propose(ProposalTask((files,), (), scope), rng_of(seed))
         assert proposal.files is not None
         assert {path for path in files if proposal.files[path] != files[path]} == {"a.py"}
         assert list(proposal.files) == list(files)
@@ -137,26 +137,26 @@ def test_other_files_are_left_alone() -> None:
 
 def test_what_an_ancestor_added_is_edited_and_mixed() -> None:
     files = {"a.py": "import os\n", "fixed.py": TRAIN, "added.py": TRAIN}
-    scope = Scope(("a.py",), may_add_files=True, max_bytes=1 << 20, initial=("a.py", "fixed.py"))
-    made = AstEdit().propose(Task((files,), (), scope), rng_of(0))
+    scope = EditScope(("a.py",), may_add_files=True, max_bytes=1 << 20, initial=("a.py", "fixed.py"))
+    made = AstEdit().propose(ProposalTask((files,), (), scope), rng_of(0))
     assert made.files is not None
     assert made.files | {"added.py": TRAIN} == files
     donor = {path: made.files["added.py"] if path == "added.py" else "" for path in files}
-    mixed = [Crossover().propose(Task((files, donor), (), scope), rng_of(seed)).files for seed in range(20)]
+    mixed = [Crossover().propose(ProposalTask((files, donor), (), scope), rng_of(seed)).files for seed in range(20)]
     assert any(mixed)
     assert all(each == files | {"added.py": each["added.py"]} for each in mixed if each is not None)
 
 
 def test_nothing_to_edit_is_said() -> None:
     for files in ({"m.txt": "let x = 2.5;"}, {"m.js": "let x = y;"}, {"a.py": "import os\n"}, {"a.py": "x = (\n"}, {}):
-        proposal = AstEdit().propose(Task((files,), (), Scope(("*",), may_add_files=False, max_bytes=999)), rng_of(0))
+        proposal = AstEdit().propose(ProposalTask((files,), (), EditScope(("*",), may_add_files=False, max_bytes=999)), rng_of(0))
         assert proposal.status is ProposalStatus.INVALID
         assert proposal.reason.endswith(".")
-    assert AstEdit().propose(Task((), (), SCOPE), rng_of(0)).status is ProposalStatus.INVALID
+    assert AstEdit().propose(ProposalTask((), (), SCOPE), rng_of(0)).status is ProposalStatus.INVALID
 
 
 def test_the_size_limit_holds() -> None:
-    scope = Scope(("*.py",), may_add_files=False, max_bytes=len(TRAIN.encode()))
+    scope = EditScope(("*.py",), may_add_files=False, max_bytes=len(TRAIN.encode()))
     free, held = ([edited(TRAIN, seed, one).files for seed in range(40)] for one in (SCOPE, scope))
     assert max(len(files["a.py"].encode()) for files in free if files) > scope.max_bytes  # or the test shows nothing
     assert max(len(files["a.py"].encode()) for files in held if files) <= scope.max_bytes
@@ -244,7 +244,7 @@ def test_crossover_takes_a_stretch_of_a_list() -> None:
 
 
 def test_crossover_needs_two_programs() -> None:
-    assert Crossover().propose(Task(({"a.py": TRAIN},), (), SCOPE), rng_of(0)).status is ProposalStatus.INVALID
+    assert Crossover().propose(ProposalTask(({"a.py": TRAIN},), (), SCOPE), rng_of(0)).status is ProposalStatus.INVALID
     assert crossed(TRAIN, TRAIN, 0).reason == "the programs share no part that differs."
 
 

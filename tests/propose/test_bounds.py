@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from archive import ProposalStatus
-from evolve.propose import AstEdit, Crossover, Scope, Task
+from evolve.propose import AstEdit, Crossover, EditScope, ProposalTask
 
 PYTHON = (
     "A = 1.5  # tune: 1..2\nB = 7  # tune: off\nC = 4  # tune: 3..5\nD = 2.5\n\n\ndef f(x):\n"
@@ -32,7 +32,7 @@ def kept(parent: str, child: str) -> bool:
 
 
 def children(operator: AstEdit | Crossover, path: str, *programs: str) -> list[str]:
-    task = Task(({path: programs[0]},), tuple({path: text} for text in programs[1:]), Scope((path,), False, 10_000))
+    task = ProposalTask(({path: programs[0]},), tuple({path: text} for text in programs[1:]), EditScope((path,), False, 10_000))
     made = [operator.propose(task, np.random.default_rng(seed)) for seed in range(DRAWS)]
     return [draft.files[path] for draft in made if draft.status is ProposalStatus.CHILD]
 

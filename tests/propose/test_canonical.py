@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from propose_sources import HOSTILE, STDLIB, TRAIN
 
-from evolve.propose import AST_DESCRIPTORS, Scope, analyse, canonical_hash, static_descriptors
+from evolve.propose import AST_DESCRIPTORS, EditScope, analyse, canonical_hash, static_descriptors
 
-SCOPE = Scope(("*.py",), may_add_files=False, max_bytes=1 << 20)
+SCOPE = EditScope(("*.py",), may_add_files=False, max_bytes=1 << 20)
 
 
 def same(a: str, b: str) -> bool:
@@ -233,12 +233,12 @@ def test_descriptors_count_what_they_say() -> None:
 
 def test_descriptors_come_from_editable_files_only() -> None:
     files = {"a.py": "for i in x:\n    pass\n", "fixed.py": "for i in x:\n    for j in x:\n        pass\n"}
-    assert analyse(files, Scope(("a.py",), may_add_files=False, max_bytes=999)).descriptors["loops"] == 1
+    assert analyse(files, EditScope(("a.py",), may_add_files=False, max_bytes=999)).descriptors["loops"] == 1
 
 
 def test_what_an_ancestor_added_counts_in_descriptors_and_in_the_hash() -> None:
     files = {"a.py": "for i in x:\n    pass\n", "fixed.py": "while x:\n    pass\n", "added.py": "while x:\n    pass\n"}
-    scope = Scope(("a.py",), may_add_files=True, max_bytes=999, initial=("a.py", "fixed.py"))
+    scope = EditScope(("a.py",), may_add_files=True, max_bytes=999, initial=("a.py", "fixed.py"))
     found = analyse(files, scope)
     assert found.descriptors["loops"] == 2
     assert analyse(files | {"added.py": "while y:\n    pass\n"}, scope).code_hash != found.code_hash

@@ -11,10 +11,10 @@ from evolve.propose.edits._edits import (
     MAX_ANSWER,
     MAX_EDITS,
     MAX_FEEDBACK,
-    Answer,
     EditFailure,
     Fault,
     Format,
+    ParsedAnswer,
     Replace,
     RewriteBlock,
     RewriteFile,
@@ -23,9 +23,9 @@ from evolve.propose.edits._edits import (
 PATHS = ("train.py", "lib/util.py", "__init__.py")
 
 
-def parsed(text: str, expected: Format = Format.DIFF, *, cut: bool = False) -> Answer:
+def parsed(text: str, expected: Format = Format.DIFF, *, cut: bool = False) -> ParsedAnswer:
     answer = parse_answer(text, expected, PATHS, cut=cut)
-    assert isinstance(answer, Answer), answer
+    assert isinstance(answer, ParsedAnswer), answer
     return answer
 
 
@@ -194,8 +194,8 @@ MARKS = st.sampled_from(
 )
 def test_any_text_gives_a_value(text: str, expected: Format) -> None:
     answer = parse_answer(text, expected, PATHS)
-    assert isinstance(answer, Answer | EditFailure)
-    if isinstance(answer, Answer):
+    assert isinstance(answer, ParsedAnswer | EditFailure)
+    if isinstance(answer, ParsedAnswer):
         numbers = sorted([edit.number for edit in answer.edits] + [fault.number for fault in answer.rejected])
         assert numbers == list(range(1, len(numbers) + 1))
 
@@ -234,4 +234,4 @@ def test_long_answers_of_one_line_repeated(line: str) -> None:
     text = (line + "\n") * (60_000 // (len(line) + 1))
     files = {"train.py": "import math\n\n\ndef f(x):\n    return math.sin(x)\n"}
     for known in (PATHS, files, {"a.c": "int f(int x) {\n  return x;\n}\n"}):
-        assert isinstance(parse_answer(text, Format.FILE, known), Answer | EditFailure)
+        assert isinstance(parse_answer(text, Format.FILE, known), ParsedAnswer | EditFailure)

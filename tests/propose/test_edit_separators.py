@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from evolve.propose import Scope
+from evolve.propose import EditScope
 from evolve.propose.answers._formats import parse_answer
 from evolve.propose.edits._apply import apply_edits
-from evolve.propose.edits._edits import Answer, Applied, EditFailure, Format, RewriteFile
+from evolve.propose.edits._edits import Applied, EditFailure, Format, ParsedAnswer, RewriteFile
 
 COST = "WEIGHT = 2.0\n\n\ndef cost(job):\n    return WEIGHT * job\n"
 ORDER = "def by_length(jobs):\n    return sorted(jobs)\n\n\ndef by_setup(jobs):\n    return jobs\n"
@@ -34,7 +34,7 @@ def child(text: str, expected: Format) -> dict[str, str] | str:
     answer = parse_answer(text, expected, FILES)
     if isinstance(answer, EditFailure) or answer.rejected:
         return "refused"
-    made = apply_edits(FILES, answer.edits, Scope(tuple(FILES), may_add_files=True, max_bytes=10_000))
+    made = apply_edits(FILES, answer.edits, EditScope(tuple(FILES), may_add_files=True, max_bytes=10_000))
     return dict(made.files) if isinstance(made, Applied) else "refused"
 
 
@@ -55,7 +55,7 @@ def test_a_fence_under_a_header_goes_on_with_another_file() -> None:
 def test_of_a_fence_that_was_cut_off_only_the_files_before_the_last_are_whole() -> None:
     text = fence("# == {} ==").partition("    return jobs")[0]
     answer = parse_answer(text, Format.FILE, FILES, cut=True)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, ParsedAnswer)
     assert answer.edits == (RewriteFile(1, "lib/cost.py", NEW_COST),)
     assert [fault.number for fault in answer.rejected] == [2]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from propose_sources import TRAIN
 
-from evolve.propose import Scope, check_scope
+from evolve.propose import EditScope, check_scope
 from evolve.propose.edits._apply import apply_edits
 from evolve.propose.edits._edits import (
     MAX_EDITS,
@@ -13,50 +13,50 @@ from evolve.propose.edits._edits import (
     Applied,
     EditFailure,
     Fault,
+    MatchTier,
     Replace,
     RewriteBlock,
     RewriteFile,
-    Tier,
 )
 
 LONG = "total = weigh(first) + weigh(second)\nlimit = weigh(first)\nratio = 0.125 * total\n"
-SCOPE = Scope(("a.py", "b.py", "a.txt"), may_add_files=False, max_bytes=10_000)
+SCOPE = EditScope(("a.py", "b.py", "a.txt"), may_add_files=False, max_bytes=10_000)
 MARKED = (
     "import os\n# EVOLVE-BLOCK-START\nx = 1\ny = 2\n# EVOLVE-BLOCK-END\nz = 3\n"
     "def f():\n    # EVOLVE-BLOCK-START\n    return x\n    # EVOLVE-BLOCK-END\n"
 )
 
 
-def applied(files: dict[str, str], *edits: AnyEdit, scope: Scope = SCOPE) -> Applied:
+def applied(files: dict[str, str], *edits: AnyEdit, scope: EditScope = SCOPE) -> Applied:
     result = apply_edits(files, edits, scope)
     assert isinstance(result, Applied), result
     assert check_scope(files, result.files, scope) == ""
     return result
 
 
-def failed(files: dict[str, str], *edits: AnyEdit, scope: Scope = SCOPE) -> EditFailure:
+def failed(files: dict[str, str], *edits: AnyEdit, scope: EditScope = SCOPE) -> EditFailure:
     result = apply_edits(files, edits, scope)
     assert isinstance(result, EditFailure), result
     assert result.feedback.rstrip().endswith(".")
     return result
 
 
-def replaced(text: str, search: str, replace: str, tier: Tier, line: int | None = None) -> str:
+def replaced(text: str, search: str, replace: str, tier: MatchTier, line: int | None = None) -> str:
     result = applied({"a.py": text}, Replace(1, "a.py", search, replace, line))
     assert result.tier is tier
     return result.files["a.py"]
 
 
 def test_exact_lines_and_only_whole_lines() -> None:
-    assert replaced("xx = 1\nx = 1\n", "x = 1\n", "x = 2\n", Tier.EXACT) == "xx = 1\nx = 2\n"
-    assert replaced("a = 1\nb = 1\n", "a = 1\n", "", Tier.EXACT) == "b = 1\n"
-    assert replaced("a = 1\nb = 1\n", "a = 1\n", "a = 1\nc = 1\n", Tier.EXACT) == "a = 1\nc = 1\nb = 1\n"
+    assert replaced("xx = 1\nx = 1\n", "x = 1\n", "x = 2\n", MatchTier.EXACT) == "xx = 1\nx = 2\n"
+    assert replaced("a = 1\nb = 1\n", "a = 1\n", "", MatchTier.EXACT) == "b = 1\n"
+    assert replaced("a = 1\nb = 1\n", "a = 1\n", "a = 1\nc = 1\n", MatchTier.EXACT) == "a = 1\nc = 1\nb = 1\n"
     assert failed({"a.py": "xx = 1\n"}, Replace(1, "a.py", "x = 1\n", "x = 2\n")).fault is Fault.NOT_FOUND
 
 
 def test_spaces_at_line_ends() -> None:
     assert (
-        replaced("a = 1  \nb = 2\t\nc = 3\n", "a = 1\nb = 2\nc = 3 \n", "a = 1\nb = 9\nc = 3 \n", Tier.TRAILING)
+        replaced("a = 1  \nb = 2\t\nc = 3\n", "a = 1\nb = 2\nc = 3 \n", "a = 1\nb = 9\nc = 3 \n", MatchTier.TRAILING)
         == "a = 1  \nb = 9\nc = 3\n"
     )
 
@@ -77,7 +77,7 @@ def test_spaces_at_line_ends() -> None:
     ],
 )
 def test_shifted_lines_take_the_replacement_along(text: str, search: str, replace: str, expected: str) -> None:
-    assert replaced(text, search, replace, Tier.INDENT) == expected
+    assert replaced(text, search, replace, MatchTier.INDENT) == expected
 
 
 def test_lines_that_do_not_move_alike_are_another_text() -> None:
@@ -89,11 +89,11 @@ def test_lines_that_do_not_move_alike_are_another_text() -> None:
 
 def test_blank_lines_and_dots() -> None:
     text = "def f():\n    a = 1\n\n\n    b = 2\n    c = 3\n    return a\n"
-    assert replaced(text, "    a = 1\n    b = 2\n", "    a = 1\n    b = 9\n", Tier.ELIDED) == text.replace("b = 2", "b = 9")
+    assert replaced(text, "    a = 1\n    b = 2\n", "    a = 1\n    b = 9\n", MatchTier.ELIDED) == text.replace("b = 2", "b = 9")
     for dots in ("...\n", "    # ... existing code ...\n", "    # rest of the code ...\n"):
         edit = f"    a = 1\n{dots}    return a\n", f"    a = 7\n{dots}    return -a\n"
-        assert replaced(text, *edit, Tier.ELIDED) == text.replace("a = 1", "a = 7").replace("return a", "return -a")
-        assert replaced(text, dots + "    return a\n", dots + "    return -a\n", Tier.ELIDED) == text.replace(
+        assert replaced(text, *edit, MatchTier.ELIDED) == text.replace("a = 1", "a = 7").replace("return a", "return -a")
+        assert replaced(text, dots + "    return a\n", dots + "    return -a\n", MatchTier.ELIDED) == text.replace(
             "return a", "return -a"
         )
 
@@ -113,9 +113,11 @@ def test_what_was_left_out_must_be_left_out_in_both_parts() -> None:
 
 def test_tokens() -> None:
     text = "def f(a):\n    # why\n    x = g(a,\n          1)  # here\n    return x\n"
-    found = replaced(text, "def f(a):\n    x = g(a, 1)\n    return x\n", "def f(a):\n    x = g(a, 2)\n    return x\n", Tier.TOKENS)
+    found = replaced(
+        text, "def f(a):\n    x = g(a, 1)\n    return x\n", "def f(a):\n    x = g(a, 2)\n    return x\n", MatchTier.TOKENS
+    )
     assert found == "def f(a):\n    # why\n    x = g(a, 2)\n    return x\n"
-    found = replaced(text, "x=g(a,1) # there\nreturn  x\n", "x=g(a,1) # there\nreturn -x\n", Tier.TOKENS)
+    found = replaced(text, "x=g(a,1) # there\nreturn  x\n", "x=g(a,1) # there\nreturn -x\n", MatchTier.TOKENS)
     assert found == text.replace("return x", "return -x")
     for other in ("x = g(a, 1) return x\n", "if x: y()\nz()\n", "'a  b'\n"):
         files = {"a.py": text + "if x:\n    y()\n    z()\nt = (\n    'a b')\n"}
@@ -125,7 +127,7 @@ def test_tokens() -> None:
 
 def test_similar_lines_stay_as_the_file_has_them() -> None:
     search = "def lr_at(step, total, warmup=0.1):\n    if step < warmup * totals:\n        return step / (warmup * total)\n"
-    found = replaced(TRAIN, search, search.replace("return step", "return 2 * step"), Tier.FUZZY)
+    found = replaced(TRAIN, search, search.replace("return step", "return 2 * step"), MatchTier.FUZZY)
     assert found == TRAIN.replace("return step", "return 2 * step")
 
 
@@ -152,7 +154,7 @@ def test_never_the_first_of_several() -> None:
     found = failed({"a.py": text}, Replace(1, "", "a = 1\n", "a = 5\n"))
     assert found.fault is Fault.AMBIGUOUS
     assert "a.py line 1, a.py line 3" in found.feedback
-    assert replaced(text, "a = 1\n", "a = 5\n", Tier.EXACT, line=3) == "a = 1\nb = 2\na = 5\nc = 3\n"
+    assert replaced(text, "a = 1\n", "a = 5\n", MatchTier.EXACT, line=3) == "a = 1\nb = 2\na = 5\nc = 3\n"
     assert failed({"a.py": text}, Replace(1, "", "a = 1\n", "a = 5\n", line=2)).fault is Fault.AMBIGUOUS
     assert failed({"a.py": "a = 1\n", "b.py": "a = 1\n"}, Replace(1, "", "a = 1\n", "a = 5\n")).fault is Fault.AMBIGUOUS
     assert failed({"a.py": "a = 1\n" * 500}, Replace(1, "", "a = 1\n", "a = 5\n")).fault is Fault.AMBIGUOUS
@@ -182,9 +184,11 @@ def test_only_what_may_change() -> None:
 
 def test_context_may_be_outside_the_block() -> None:
     search = "import os\n# EVOLVE-BLOCK-START\nx = 1\ny = 2\n# EVOLVE-BLOCK-END\n"
-    assert replaced(MARKED, search, search.replace("y = 2\n", ""), Tier.EXACT) == MARKED.replace("y = 2\n", "")
+    assert replaced(MARKED, search, search.replace("y = 2\n", ""), MatchTier.EXACT) == MARKED.replace("y = 2\n", "")
     assert (
-        replaced(MARKED, "# EVOLVE-BLOCK-END\nz = 3\n", "w = 0\n# EVOLVE-BLOCK-END\nz = 3\n", Tier.EXACT).count("w = 0\n# EVOLVE")
+        replaced(MARKED, "# EVOLVE-BLOCK-END\nz = 3\n", "w = 0\n# EVOLVE-BLOCK-END\nz = 3\n", MatchTier.EXACT).count(
+            "w = 0\n# EVOLVE"
+        )
         == 1
     )
 
@@ -194,7 +198,7 @@ def test_blocks_and_files_are_rewritten() -> None:
     assert applied(files, RewriteBlock(1, "", 1, "x = 9\n")).files["a.py"] == MARKED.replace("x = 1\ny = 2\n", "x = 9\n")
     shifted = applied(files, RewriteBlock(1, "", 2, "if x:\n    return 1\n"))
     assert shifted.files["a.py"] == MARKED.replace("    return x\n", "    if x:\n        return 1\n")
-    assert shifted.tier is Tier.INDENT
+    assert shifted.tier is MatchTier.INDENT
     child = MARKED.replace("x = 1", "x = 5").replace("return x", "return -x")
     for sent, note in ((child, False), (child.replace("import os", "import sys"), True), (child.replace("\n", "\r\n"), False)):
         result = applied(files, RewriteFile(1, "", sent))
@@ -209,14 +213,14 @@ def test_blocks_and_files_are_rewritten() -> None:
 
 def test_an_empty_search_fills_an_empty_block() -> None:
     text = "import os\n# EVOLVE-BLOCK-START\n\n# EVOLVE-BLOCK-END\n"
-    assert replaced(text, "", "x = 1\n", Tier.EXACT) == text.replace("START\n\n", "START\nx = 1\n")
-    assert replaced("", "", "x = 1\n", Tier.EXACT) == "x = 1\n"
+    assert replaced(text, "", "x = 1\n", MatchTier.EXACT) == text.replace("START\n\n", "START\nx = 1\n")
+    assert replaced("", "", "x = 1\n", MatchTier.EXACT) == "x = 1\n"
     assert failed({"a.py": "x = 1\n"}, Replace(1, "", "", "y = 1\n")).fault is Fault.NOT_FOUND
     assert failed({"a.py": "", "b.py": ""}, Replace(1, "", "", "y = 1\n")).fault is Fault.AMBIGUOUS
 
 
 def test_new_files() -> None:
-    scope = Scope(("a.py",), may_add_files=True, max_bytes=100)
+    scope = EditScope(("a.py",), may_add_files=True, max_bytes=100)
     files = {"a.py": "x = 1\n"}
     for edit in (RewriteFile(1, "lib/n.py", "y = 1\r\n"), Replace(1, "./lib/n.py", "", "y = 1\n")):
         assert applied(files, edit, scope=scope).files == {"a.py": "x = 1\n", "lib/n.py": "y = 1\n"}
@@ -229,7 +233,7 @@ def test_new_files() -> None:
 
 
 def test_a_file_that_an_ancestor_added_is_edited_like_any_other() -> None:
-    scope = Scope(("a.py",), may_add_files=True, max_bytes=100, initial=("a.py", "fixed.py"))
+    scope = EditScope(("a.py",), may_add_files=True, max_bytes=100, initial=("a.py", "fixed.py"))
     files = {"a.py": "x = 1\n", "fixed.py": "z = 1\n", "lib/n.py": "y = 1\n"}
     for edit in (
         RewriteFile(1, "lib/n.py", "y = 2\n"),
@@ -314,7 +318,7 @@ def test_deleting_the_last_line_keeps_how_the_file_ends() -> None:
 def test_a_part_of_a_line_that_stands_once_is_replaced_in_its_line(search: str, replace: str, line: str) -> None:
     made = apply_edits({"a.txt": LONG}, [Replace(1, "a.txt", search + "\n", replace + "\n")], SCOPE)
     assert isinstance(made, Applied)
-    assert made.tier is Tier.INLINE
+    assert made.tier is MatchTier.INLINE
     assert line in made.files["a.txt"]
 
 
@@ -342,7 +346,7 @@ def test_a_part_of_a_line_that_is_no_part_of_it_or_of_several_is_refused(search:
 
 def test_the_half_of_a_file_of_settings_is_no_file_though_it_has_new_ones() -> None:
     before = "model:\n  layers: 4\n  width: 256\nschedule:\n  kind: step\n  gamma: 0.1\ndata:\n  batch: 128\n"
-    scope = Scope(("a.yaml",), may_add_files=False, max_bytes=10_000)
+    scope = EditScope(("a.yaml",), may_add_files=False, max_bytes=10_000)
     half = before[before.index("  kind") :] + "  workers: 4\n"
     made = apply_edits({"a.yaml": before}, [RewriteFile(1, "a.yaml", half)], scope)
     assert isinstance(made, EditFailure)

@@ -9,25 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from propose_sources import HOSTILE, TRAIN
 
-from evolve.propose import Scope, canonical_hash, check_scope
+from evolve.propose import EditScope, canonical_hash, check_scope
 from evolve.propose.answers._formats import parse_answer
 from evolve.propose.edits._apply import apply_edits
 from evolve.propose.edits._edits import (
-    Answer,
     AnyEdit,
     Applied,
     EditFailure,
     Fault,
     Format,
+    MatchTier,
+    ParsedAnswer,
     Replace,
     RewriteBlock,
     RewriteFile,
-    Tier,
 )
-from evolve.propose.edits._fuzzy import Budget, common, nearest
+from evolve.propose.edits._fuzzy import WorkLimit, common, nearest
 from evolve.propose.edits._source import Cut, Source, View, cut_lines, spliced
 
-SCOPE = Scope(("a.py", "b.py", "a.txt"), may_add_files=False, max_bytes=10_000)
+SCOPE = EditScope(("a.py", "b.py", "a.txt"), may_add_files=False, max_bytes=10_000)
 MARKED = (
     "import os\n# EVOLVE-BLOCK-START\nx = 1\ny = 2\n# EVOLVE-BLOCK-END\nz = 3\n"
     "def f():\n    # EVOLVE-BLOCK-START\n    return x\n    # EVOLVE-BLOCK-END\n"
@@ -67,7 +67,7 @@ def test_applying_a_difference_gives_the_second_text(old: list[str], new: list[s
     result = apply_edits(files, hunks(old, new) or [RewriteFile(1, "a.txt", files["a.txt"])], SCOPE)
     if isinstance(result, Applied):
         assert result.files["a.txt"] == second
-        assert result.tier is Tier.EXACT
+        assert result.tier is MatchTier.EXACT
     elif canonical_hash(files) == canonical_hash({"a.txt": second}):  # blank lines at the end
         assert {fault.fault for fault in result.faults} == {Fault.NO_OP}
     else:  # two insertions that slid to the same place
@@ -119,7 +119,7 @@ FILES = st.dictionaries(
 
 @given(files=FILES, edits=st.lists(EDIT, max_size=4), add=st.booleans(), partial=st.booleans())
 def test_whatever_is_applied_is_in_scope(files: dict[str, str], edits: list[AnyEdit], add: bool, partial: bool) -> None:
-    scope = Scope(("a.py", "b.py"), add, 2_000)
+    scope = EditScope(("a.py", "b.py"), add, 2_000)
     result = apply_edits(files, edits, scope, partial=partial)
     if isinstance(result, EditFailure):
         assert result.feedback
@@ -127,7 +127,7 @@ def test_whatever_is_applied_is_in_scope(files: dict[str, str], edits: list[AnyE
     assert check_scope(files, result.files, scope) == ""
     assert result.files != files
     assert "c.py" not in files or result.files["c.py"] == files["c.py"]
-    assert {placed.tier for placed in result.placed} <= set(Tier)
+    assert {placed.tier for placed in result.placed} <= set(MatchTier)
 
 
 MARKS = st.sampled_from(
@@ -153,14 +153,14 @@ MARKS = st.sampled_from(
 def test_any_answer_gives_a_value(text: str, expected: Format) -> None:
     files = {"a.py": MARKED}
     answer = parse_answer(text, expected, files)
-    if isinstance(answer, Answer):
+    if isinstance(answer, ParsedAnswer):
         assert isinstance(apply_edits(files, answer.edits, SCOPE), Applied | EditFailure)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_texts(name: str) -> None:
     text = HOSTILE[name]
-    scope = Scope(("a.py",), may_add_files=False, max_bytes=10**6)
+    scope = EditScope(("a.py",), may_add_files=False, max_bytes=10**6)
     first = text.split("\n")[0] + "\n"
     for edit in (
         RewriteFile(1, "", text),
@@ -187,7 +187,7 @@ def test_lookups_do_not_multiply(search: str, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(View, "find", counted)
     files = {"a.py": "a\n" * 200_000}
-    result = apply_edits(files, [Replace(1, "", search, "c\n")], Scope(("a.py",), may_add_files=False, max_bytes=10**6))
+    result = apply_edits(files, [Replace(1, "", search, "c\n")], EditScope(("a.py",), may_add_files=False, max_bytes=10**6))
     assert isinstance(result, EditFailure)
     assert len(calls) <= 20
     assert max(calls) <= 101
@@ -204,6 +204,6 @@ def test_likeness_is_that_of_the_longest_common_subsequence(a: str, b: str) -> N
 
 def test_comparisons_stop_when_the_budget_is_spent() -> None:
     source = Source("a.txt", "alpha beta gamma\n" * 200, editable=True)
-    assert nearest([source], ["alpha beta gamme"], Budget())
-    assert nearest([source], ["alpha beta gamme"], Budget(cells=10)) == []
-    assert nearest([source], ["x" * 4_001], Budget()) == []
+    assert nearest([source], ["alpha beta gamme"], WorkLimit())
+    assert nearest([source], ["alpha beta gamme"], WorkLimit(cells=10)) == []
+    assert nearest([source], ["x" * 4_001], WorkLimit()) == []

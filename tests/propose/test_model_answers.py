@@ -9,21 +9,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_answers import ModelAnswer, model_answers
 
-from evolve.propose import Scope
-from evolve.propose._model_operator import Reading
+from evolve.propose import EditScope
+from evolve.propose._model_operator import AnswerParser
 from evolve.propose.answers._formats import parse_answer
-from evolve.propose.edits._edits import Answer, AnyEdit, Applied, EditFailure, Replace, Tier
+from evolve.propose.edits._edits import AnyEdit, Applied, EditFailure, MatchTier, ParsedAnswer, Replace
 from evolve.propose.edits._slips import unescaped
-from evolve.propose.prompts._statement import Statement
+from evolve.propose.prompts._statement import Rationale
 
 ANSWERS = model_answers()
 BY_NAME = {answer.name: answer for answer in ANSWERS}
 
 
 def read(answer: ModelAnswer, text: str | None = None, *, partial: bool = False, cut: bool | None = None) -> Applied | EditFailure:
-    scope = Scope(tuple(answer.parent), may_add_files=True, max_bytes=1_000_000, entries=(answer.entry,) if answer.entry else ())
-    reading = Reading(answer.parent, answer.format, scope)
-    return reading.child(answer.text if text is None else text, partial=partial, cut=answer.cut if cut is None else cut)
+    scope = EditScope(
+        tuple(answer.parent), may_add_files=True, max_bytes=1_000_000, entries=(answer.entry,) if answer.entry else ()
+    )
+    reading = AnswerParser(answer.parent, answer.format, scope)
+    return reading.apply(answer.text if text is None else text, partial=partial, cut=answer.truncated if cut is None else cut)
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -42,7 +44,7 @@ def test_what_was_cut_off_or_ends_in_another_way_gives_no_other_child(name: str)
     """Line ends, spaces after the answer and a server's word of a limit change nothing but whether there is a child."""
     answer = BY_NAME[name]
     windows = answer.text.replace("\r\n", "\n").replace("\n", "\r\n")
-    for text, cut in ((windows, answer.cut), (answer.text + "\n\n", answer.cut), (answer.text, True)):
+    for text, cut in ((windows, answer.truncated), (answer.text + "\n\n", answer.truncated), (answer.text, True)):
         made = read(answer, text, cut=cut)
         assert isinstance(made, EditFailure) or dict(made.files) in [dict(child) for child in answer.children]
 
@@ -55,7 +57,7 @@ def strange_lines(parent: Mapping[str, str], made: Applied, text: str) -> list[s
     written = text + unescaped(text) + text.replace("\\n", "\n").replace('\\"', '"')  # the last: strings of JSON
     new = {line.strip() for part in made.files.values() for line in part.split("\n")} - own - {*said, *map(unescaped, said)}
     strange = [line for line in new if line not in written]
-    if made.tier is Tier.INLINE:
+    if made.tier is MatchTier.INLINE:
         return [line for line in strange if not any(_holds(line, each, written) for each in own)]
     return strange
 
@@ -83,15 +85,15 @@ def test_an_answer_that_was_cut_gives_a_child_of_whole_edits_only(name: str, sha
     """Wherever it is cut, each edit of the child is one of the whole answer's; none where it does not say what it does."""
     answer = BY_NAME[name]
     text = answer.text[: int(len(answer.text) * share)]
-    reading = Reading(answer.parent, answer.format, Scope(tuple(answer.parent), may_add_files=True, max_bytes=1_000_000))
-    if isinstance(reading.child(text, partial=True, cut=True), Applied):
+    reading = AnswerParser(answer.parent, answer.format, EditScope(tuple(answer.parent), may_add_files=True, max_bytes=1_000_000))
+    if isinstance(reading.apply(text, partial=True, cut=True), Applied):
         part, whole = (
             parse_answer(each, answer.format, answer.parent, cut=cut) for each, cut in ((text, True), (answer.text, False))
         )
-        assert isinstance(part, Answer)
-        assert isinstance(whole, Answer)
+        assert isinstance(part, ParsedAnswer)
+        assert isinstance(whole, ParsedAnswer)
         assert said(part.edits) <= said(whole.edits)
-        assert reading.statement != Statement()
+        assert reading.statement != Rationale()
 
 
 PIECES = st.integers(0, 400)

@@ -13,12 +13,12 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from archive import ProposalStatus, Sample
-from evolve.propose import AstEdit, ConstantTuner, Crossover, Scope, Task
+from archive import ProposalStatus, TunerSample
+from evolve.propose import AstEdit, ConstantTuner, Crossover, EditScope, ProposalTask
 from evolve.propose.mutate._literals import literals_of
-from evolve.propose.mutate._numbers import Found, find_numbers
+from evolve.propose.mutate._numbers import LiteralSite, find_numbers
 
-SCOPE = Scope(("*",), may_add_files=False, max_bytes=1 << 16)
+SCOPE = EditScope(("*",), may_add_files=False, max_bytes=1 << 16)
 
 FOUND = {
     "a.json": (
@@ -82,7 +82,7 @@ READ = {
 }
 
 
-def outline(path: str, text: str, numbers: Sequence[Found]) -> list[str]:
+def outline(path: str, text: str, numbers: Sequence[LiteralSite]) -> list[str]:
     """What stands around the numbers."""
     edges = [0, *(edge for item in numbers for edge in (item.start, item.end)), len(text)]
     return [text[edges[i] : edges[i + 1]] for i in range(0, len(edges), 2)]
@@ -96,8 +96,8 @@ def test_what_the_tuner_writes_reads_back_exactly(path: str, data: st.DataObject
     drawn = tuple(data.draw(st.floats(one.low, one.high).filter(lambda value: abs(value) not in (0.0, 1.0))) for one in literals)
     values = tuple(float(round(value)) if one.kind == "int" else value for one, value in zip(literals, drawn, strict=True))
     assume(1.0 not in values)
-    sample = Sample(0, 0, (0.0,) * len(values), values)
-    child = ConstantTuner().propose(Task(({path: text},), (), SCOPE, sample, literals), np.random.default_rng(0))
+    sample = TunerSample(0, 0, (0.0,) * len(values), values)
+    child = ConstantTuner().propose(ProposalTask(({path: text},), (), SCOPE, sample, literals), np.random.default_rng(0))
     assert child.status is ProposalStatus.CHILD
     assert child.files is not None
     after = child.files[path]
@@ -127,10 +127,12 @@ def test_edits_and_crossover_move_numbers_alone(path: str) -> None:
         return re.sub(r"-?\d[\d.]*(?:e[-+]?\d+)?", "#", text)
 
     text = FOUND[path][0]
-    first, second = (AstEdit().propose(Task(({path: text},), (), SCOPE), np.random.default_rng(seed)).files for seed in (1, 2))
+    first, second = (
+        AstEdit().propose(ProposalTask(({path: text},), (), SCOPE), np.random.default_rng(seed)).files for seed in (1, 2)
+    )
     assert first is not None
     assert second is not None
     assert {path: text} not in (first, second)
-    mixed = [Crossover().propose(Task((first, second), (), SCOPE), np.random.default_rng(seed)).files for seed in range(8)]
+    mixed = [Crossover().propose(ProposalTask((first, second), (), SCOPE), np.random.default_rng(seed)).files for seed in range(8)]
     for child in (first, second, *(child for child in mixed if child is not None)):
         assert around(child[path]) == around(text)

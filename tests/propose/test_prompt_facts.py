@@ -8,7 +8,7 @@ from dataclasses import replace
 from prompt_samples import CROSS, FIRST, FULL, REPAIR, TASK, WORDS, prompt, said
 
 from evolve.propose.edits._edits import BlockFault, EditFailure, Fault, Format
-from evolve.propose.prompts._context import Attempted
+from evolve.propose.prompts._context import PriorAttempt
 from evolve.propose.prompts._prompt import Prompt, as_text, render, repair_turn
 from evolve.propose.prompts._rules import rules
 from evolve.propose.prompts._task import system_text
@@ -43,7 +43,7 @@ def test_scores_have_no_more_digits_than_the_noise_resolves() -> None:
     assert "Best so far: loss -0.0326 (spread not known yet) (1 measurement)" in said(prompt(unknown))
     known = replace(FULL, best_score=0.559920183, best_sd=0.67, best_n=4)
     assert "Best so far: loss 0.56 ± 0.67 (4 measurements)" in said(prompt(known))
-    tried = (Attempted(id="1", summary="one", effect=-0.03263444044, sd=math.nan),)
+    tried = (PriorAttempt(id="1", summary="one", effect=-0.03263444044, sd=math.nan),)
     assert "one -> -0.0326 (spread not known yet)" in said(prompt(replace(FULL, tried=tried)))
 
 

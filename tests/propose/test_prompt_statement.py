@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.propose.prompts._statement import MAX_EXPECTED, MAX_HYPOTHESIS, MAX_PLAN, MAX_SUMMARY, Statement, parse_statement
+from evolve.propose.prompts._statement import MAX_EXPECTED, MAX_HYPOTHESIS, MAX_PLAN, MAX_SUMMARY, Rationale, parse_rationale
 
 EDIT = "<<<<<<< SEARCH\nPLAN: of the code\n=======\nx\n>>>>>>> REPLACE\n"
-MEANT = Statement("A smaller rate settles.", "-0.02 nats", "Halve it.")
+MEANT = Rationale("A smaller rate settles.", "-0.02 nats", "Halve it.")
 
 
 @pytest.mark.parametrize(
@@ -32,32 +32,32 @@ MEANT = Statement("A smaller rate settles.", "-0.02 nats", "Halve it.")
     [EDIT, f"file: train.py\n{EDIT}", f"train.py\n{EDIT}", "block 2\n```\nPLAN: x\n```\n", "`a.py`\n```python\nPLAN: x\n```\n", ""],
 )
 def test_how_it_may_be_written(text: str, edits: str) -> None:
-    assert parse_statement(text + edits) == MEANT
+    assert parse_rationale(text + edits) == MEANT
 
 
 def test_a_plan_of_several_lines_ends_with_the_first_edit() -> None:
-    found = parse_statement(f"PLAN:\n1. Halve the rate.\n\n2. Train longer.\n\nfile: a.py\n{EDIT}")
+    found = parse_rationale(f"PLAN:\n1. Halve the rate.\n\n2. Train longer.\n\nfile: a.py\n{EDIT}")
     assert found.plan == "1. Halve the rate.\n2. Train longer."
     assert found.summary == "Halve the rate."
-    assert parse_statement("PLAN: do it\n```python\nHYPOTHESIS: in code\n```\n") == Statement(plan="do it")
+    assert parse_rationale("PLAN: do it\n```python\nHYPOTHESIS: in code\n```\n") == Rationale(plan="do it")
 
 
 def test_what_is_missing_is_empty() -> None:
-    assert parse_statement("") == parse_statement("no words") == parse_statement(EDIT) == Statement()
-    assert Statement().summary == ""
-    assert parse_statement("HYPOTHESIS: only this").summary == "only this"
-    assert parse_statement("the plan: is in a sentence of prose") == Statement()
-    assert parse_statement("HYPOTHESIS: __init__ is slow *here*").hypothesis == "__init__ is slow *here"
+    assert parse_rationale("") == parse_rationale("no words") == parse_rationale(EDIT) == Rationale()
+    assert Rationale().summary == ""
+    assert parse_rationale("HYPOTHESIS: only this").summary == "only this"
+    assert parse_rationale("the plan: is in a sentence of prose") == Rationale()
+    assert parse_rationale("HYPOTHESIS: __init__ is slow *here*").hypothesis == "__init__ is slow *here"
 
 
 def test_lengths_are_capped_and_controls_go() -> None:
     text = "".join(f"{label}: {'word ' * 3000}\x1b[31m\x07\n" for label in ("HYPOTHESIS", "EXPECTED", "PLAN"))
-    found = parse_statement(text)
+    found = parse_rationale(text)
     assert 0 < len(found.hypothesis) <= MAX_HYPOTHESIS
     assert 0 < len(found.expected) <= MAX_EXPECTED
     assert 0 < len(found.plan) <= MAX_PLAN
     assert 0 < len(found.summary) <= MAX_SUMMARY
-    assert parse_statement("PLAN: a\x1b[31mb\x07\u202ec").plan == "abc"
+    assert parse_rationale("PLAN: a\x1b[31mb\x07\u202ec").plan == "abc"
 
 
 PIECES = st.sampled_from(
@@ -67,7 +67,7 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES | st.text(max_size=9), max_size=60).map("".join))
 def test_any_text_has_a_statement_within_bounds(text: str) -> None:
-    found = parse_statement(text)
+    found = parse_rationale(text)
     assert len(found.hypothesis) <= MAX_HYPOTHESIS
     assert len(found.plan) <= MAX_PLAN
     assert "\n" not in found.hypothesis + found.expected + found.summary

@@ -14,13 +14,13 @@ from prompt_samples import CROSS, FIRST, FULL, OTHER, REPAIR, SECOND, TASK, WORD
 
 from archive import Arm, Curve
 from evolve.models import Message, ModelRequest
-from evolve.propose import Scope
+from evolve.propose import EditScope
 from evolve.propose.answers._formats import parse_answer
 from evolve.propose.edits._apply import apply_edits
-from evolve.propose.edits._edits import Answer, Applied, BlockFault, EditFailure, Fault, Format
-from evolve.propose.prompts._context import Assignment, Attempted, Program
+from evolve.propose.edits._edits import Applied, BlockFault, EditFailure, Fault, Format, ParsedAnswer
+from evolve.propose.prompts._context import PriorAttempt, ProgramView, ProposalContext
 from evolve.propose.prompts._prompt import Prompt, PromptTooLong, as_text, render, repair_turn
-from evolve.propose.prompts._statement import parse_statement
+from evolve.propose.prompts._statement import parse_rationale
 from evolve.propose.prompts._task import system_text
 from evolve.propose.prompts._templates import OPERATORS
 from evolve.propose.prompts._text import n_bytes, n_tokens
@@ -52,12 +52,12 @@ def test_the_prompt_is_the_golden_one(name: str) -> None:
 def test_the_example_of_each_format_makes_a_child(format: Format) -> None:
     text = WORDS.fill(f"format_{format}.md", {"example_file": "train.py"})
     answer = parse_answer(text, format, PARENT)
-    assert isinstance(answer, Answer), answer
+    assert isinstance(answer, ParsedAnswer), answer
     assert answer.rejected == ()
-    child = apply_edits(PARENT, answer.edits, Scope(("train.py",), may_add_files=False, max_bytes=1000))
+    child = apply_edits(PARENT, answer.edits, EditScope(("train.py",), may_add_files=False, max_bytes=1000))
     assert isinstance(child, Applied), child
     assert "0.9 * i / n" in child.files["train.py"]
-    statement = parse_statement(text)
+    statement = parse_rationale(text)
     assert statement.hypothesis == "Smaller steps at the end settle closer to the optimum."
     assert statement.expected == "0.5 % to 1 % better"
     assert statement.plan == statement.summary == "Let the step size fall linearly to a tenth."
@@ -83,14 +83,14 @@ def test_the_parts_and_what_is_kept() -> None:
 
 
 def test_a_run_that_knows_nothing_yet_has_no_slow_block() -> None:
-    made = prompt(Assignment(task=TASK, arm=Arm("llm_mutate"), parents=(FIRST,)))
+    made = prompt(ProposalContext(task=TASK, arm=Arm("llm_mutate"), parents=(FIRST,)))
     assert [block.cache for block in made.user] == ["5m", "", ""]
     assert "# Your answer" in made.user[0].text
 
 
 @pytest.mark.parametrize("format", Format)
 def test_the_system_part_depends_on_the_problem_alone_and_the_form_of_the_answer_on_the_format(format: Format) -> None:
-    bare = Assignment(task=TASK, arm=Arm("llm_paradigm"), parents=(SECOND,))
+    bare = ProposalContext(task=TASK, arm=Arm("llm_paradigm"), parents=(SECOND,))
     assert prompt(FULL, format).system == prompt(bare, format).system == prompt(CROSS, format).system
     assert prompt(FULL, format).system[0].text == system_text(TASK, WORDS)
     others = [prompt(FULL, other) for other in Format]
@@ -220,7 +220,7 @@ def test_programs_cannot_speak_outside_of_their_marks() -> None:
         CROSS,
         parents=(program, replace(program, id="b", files={"train.py": f"x = 1\n{evil}"})),
         inspirations=(replace(program, id="c", files={"train.py": f"{evil}\n1\n"}),),
-        tried=(Attempted(id="d", summary=evil, status="crash", reason=evil),),
+        tried=(PriorAttempt(id="d", summary=evil, status="crash", reason=evil),),
         notes=evil,
     )
     made = prompt(assignment)
@@ -262,10 +262,10 @@ def test_the_parents_are_shown_byte_for_byte() -> None:
 
 def test_effects_have_a_direction_and_noise() -> None:
     tried = (
-        Attempted(id="1", summary="one", effect=-0.5, sd=0.1),
-        Attempted(id="2", summary="two", effect=0.5, sd=0.1),
-        Attempted(id="3", summary="three", effect=0.1, sd=0.1),
-        Attempted(id="4", summary="four", effect=0.0),
+        PriorAttempt(id="1", summary="one", effect=-0.5, sd=0.1),
+        PriorAttempt(id="2", summary="two", effect=0.5, sd=0.1),
+        PriorAttempt(id="3", summary="three", effect=0.1, sd=0.1),
+        PriorAttempt(id="4", summary="four", effect=0.0),
     )
     made = said(prompt(replace(FULL, tried=tried)))
     assert "one -> -0.50 ± 0.1 (better)" in made
@@ -300,8 +300,10 @@ def test_a_repair_turn_says_what_is_wrong_and_no_more() -> None:
 
 
 def test_a_program_with_nothing_known() -> None:
-    bare = Assignment(
-        task=replace(TASK, unit="", imports=(), limits="", params={}), arm=Arm("llm_mutate"), parents=(Program(id="a", files={}),)
+    bare = ProposalContext(
+        task=replace(TASK, unit="", imports=(), limits="", params={}),
+        arm=Arm("llm_mutate"),
+        parents=(ProgramView(id="a", files={}),),
     )
     assert "not measured" in said(prompt(bare))
 

@@ -11,7 +11,7 @@ from prompt_samples import TASK
 
 from archive import Arm, Curve
 from evolve.propose.edits._edits import Format
-from evolve.propose.prompts._context import Assignment, Attempted, FailureClass, Program, Removed
+from evolve.propose.prompts._context import FailureSummary, PriorAttempt, ProgramView, ProposalContext, RemovedCode
 from evolve.propose.prompts._prompt import Prompt, PromptTooLong, render
 from evolve.propose.prompts._task import system_text
 from evolve.propose.prompts._templates import OPERATORS, Templates
@@ -32,11 +32,11 @@ SCORE = st.none() | NUMBER
 CURVE = st.none() | st.builds(Curve, st.lists(NUMBER, max_size=30).map(tuple), st.lists(NUMBER, max_size=30).map(tuple), EVIL, EVIL)
 
 
-def programs(first: bool = False) -> st.SearchStrategy[Program]:
+def programs(first: bool = False) -> st.SearchStrategy[ProgramView]:
     code = EVIL.map(lambda text: f"# THE PARENT EVIL\n{text}\ny = 2\n") if first else EVIL
     files = st.dictionaries(st.sampled_from(["train.py", "b.txt", "c d.py"]), code, min_size=int(first), max_size=1 if first else 3)
     return st.builds(
-        Program,
+        ProgramView,
         id=st.text("0123456789abcdef", min_size=1, max_size=20),
         files=files,
         status=st.sampled_from(["", "ok", "crash"]),
@@ -57,7 +57,7 @@ def programs(first: bool = False) -> st.SearchStrategy[Program]:
 
 
 ASSIGNMENTS = st.builds(
-    Assignment,
+    ProposalContext,
     task=st.just(TASK),
     arm=st.builds(Arm, st.sampled_from(OPERATORS)),
     parents=st.tuples(programs(first=True), programs()),
@@ -67,7 +67,7 @@ ASSIGNMENTS = st.builds(
     best_sd=NUMBER,
     tried=st.lists(
         st.builds(
-            Attempted,
+            PriorAttempt,
             id=EVIL,
             summary=EVIL,
             effect=SCORE,
@@ -81,9 +81,9 @@ ASSIGNMENTS = st.builds(
         max_size=3,
     ).map(tuple),
     removed=st.lists(
-        st.builds(Removed, lines=st.lists(EVIL, max_size=3).map(tuple), child=EVIL, effect=SCORE, sd=NUMBER), max_size=2
+        st.builds(RemovedCode, lines=st.lists(EVIL, max_size=3).map(tuple), child=EVIL, effect=SCORE, sd=NUMBER), max_size=2
     ).map(tuple),
-    failures=st.lists(st.builds(FailureClass, status=st.just("timeout"), count=st.integers(1, 99), reason=EVIL), max_size=2).map(
+    failures=st.lists(st.builds(FailureSummary, status=st.just("timeout"), count=st.integers(1, 99), reason=EVIL), max_size=2).map(
         tuple
     ),
     notes=EVIL,
@@ -93,7 +93,7 @@ ASSIGNMENTS = st.builds(
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(ASSIGNMENTS, st.sampled_from(Format), st.integers(0, 1500))
-def test_every_prompt_keeps_to_its_budget(assignment: Assignment, format: Format, room: int) -> None:
+def test_every_prompt_keeps_to_its_budget(assignment: ProposalContext, format: Format, room: int) -> None:
     budget = LEAST + room
     made = render(assignment, format, WORDS, budget_tokens=budget)
     assert made == render(assignment, format, WORDS, budget_tokens=budget)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from evolve.propose import Scope
-from evolve.propose._model_operator import Reading
+from evolve.propose import EditScope
+from evolve.propose._model_operator import AnswerParser
 from evolve.propose.answers._names import LONGEST_MARK, Names
 from evolve.propose.answers._reader import label_kind
 from evolve.propose.edits._edits import Format
@@ -86,14 +86,14 @@ def cpu(work: Callable[[], object]) -> float:
 def test_an_answer_four_times_as_long_costs_about_four_times_as_much(name: str) -> None:
     unit = UNITS[name]
     for files in (ONE, TWO):
-        scope = Scope(tuple(files), may_add_files=True, max_bytes=1_000_000)
+        scope = EditScope(tuple(files), may_add_files=True, max_bytes=1_000_000)
         short = unit * (SMALL // len(unit))
         spent = _reading(files, scope, short), _reading(files, scope, short * TIMES)
         assert spent[1] <= WORST * max(spent[0], TICK), spent
 
 
-def _reading(files: Mapping[str, str], scope: Scope, text: str) -> float:
-    return cpu(lambda: Reading(files, Format.DIFF, scope).child(text, partial=True))
+def _reading(files: Mapping[str, str], scope: EditScope, text: str) -> float:
+    return cpu(lambda: AnswerParser(files, Format.DIFF, scope).apply(text, partial=True))
 
 
 LINES = {

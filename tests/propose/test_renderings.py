@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_answers import entries, programs
 
-from evolve.propose import Scope
-from evolve.propose._model_operator import Reading
+from evolve.propose import EditScope
+from evolve.propose._model_operator import AnswerParser
 from evolve.propose.edits._edits import Applied, Format
 
 Files = Mapping[str, str]
@@ -141,8 +141,8 @@ def read(name: str, text: str, asked: Format) -> dict[str, list[str]] | None:
     """The child's lines without spaces at their ends; None where there is none."""
     parent = KNOWN[name.partition("+")[0]]
     entry = ENTRIES.get(name.partition("+")[0], "")
-    scope = Scope(tuple(parent), may_add_files=True, max_bytes=1_000_000, entries=(entry,) if entry else ())
-    made = Reading(parent, asked, scope).child(text, partial=False)
+    scope = EditScope(tuple(parent), may_add_files=True, max_bytes=1_000_000, entries=(entry,) if entry else ())
+    made = AnswerParser(parent, asked, scope).apply(text, partial=False)
     return lines_of(made.files) if isinstance(made, Applied) else None
 
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.propose import Scope, check_scope
+from evolve.propose import EditScope, check_scope
 from evolve.propose._scope import editable_names, editable_regions
 
 MARKED = (
     "import os\n# EVOLVE-BLOCK-START\nx = 1\n# EVOLVE-BLOCK-END\ny = 2\n    # EVOLVE-BLOCK-START here\nz = 3\n# EVOLVE-BLOCK-END\n"
 )
-SCOPE = Scope(("a.py",), may_add_files=False, max_bytes=500)
+SCOPE = EditScope(("a.py",), may_add_files=False, max_bytes=500)
 
 
 def test_blocks_are_the_lines_between_markers() -> None:
@@ -39,7 +39,7 @@ def test_markers_that_do_not_pair_up_close_the_file(broken: str) -> None:
 
 def test_files_beside_each_other_are_no_clash() -> None:
     files = {"a.py": "x", "a/b": "", "a/c": "", "a/d/e": "", "ab": "", "a.py.txt": ""}
-    assert check_scope({"a.py": "x"}, files, Scope(("a.py",), True, 99)) == ""
+    assert check_scope({"a.py": "x"}, files, EditScope(("a.py",), True, 99)) == ""
 
 
 lines = st.lists(st.sampled_from(["x = 1\n", "", "# EVOLVE-BLOCK-STOP\n", "é = 'EVOLVE-BLOCK-START'\n", "\n", "  y\n"]), max_size=5)
@@ -75,27 +75,31 @@ def test_nothing_goes_outside_them(at: int, new: str) -> None:
         ({"a.py": "y" * 500, "b.py": "x"}, SCOPE, "at most 500 bytes are allowed in all files together; the child has 501."),
         ({"a.py": "é" * 250, "b.py": "x"}, SCOPE, "the child has 501"),
         ({"a.py": "\ud800", "b.py": "x"}, SCOPE, "UTF-8"),
-        ({"a.py": "y", "b.py": "x", "../c.py": ""}, Scope(("a.py",), True, 99), "not a plain relative path"),
-        ({"a.py": "y", "b.py": "x", "/c.py": ""}, Scope(("a.py",), True, 99), "not a plain relative path"),
-        ({"a.py": "y", "b.py": "x", ".git/c": ""}, Scope(("a.py",), True, 99), "not a plain relative path"),
-        ({"a.py": "y", "b.py": "x", "a\nb": ""}, Scope(("a.py",), True, 99), "not a plain relative path"),
-        ({"a.py": "y", "b.py": "x", "c\\d": ""}, Scope(("a.py",), True, 99), "not a plain relative path"),
-        ({"a.py": "y", "b.py": "x", "b.py/c.py": ""}, Scope(("a.py",), True, 99), "b.py is a file, and b.py/c.py needs a folder"),
-        ({"a.py": "y", "b.py": "x", "c/d/e": "", "c": ""}, Scope(("a.py",), True, 99), "c is a file, and c/d/e needs a folder"),
-        ({"c/d": "", "a.py": "y", "b.py": "x", "c/d/e": ""}, Scope(("a.py",), True, 99), "c/d is a file, and c/d/e needs"),
-        ({"a.py": "y", "b.py": "x", "lib/c.py": ""}, Scope(("a.py",), True, 99), ""),
+        ({"a.py": "y", "b.py": "x", "../c.py": ""}, EditScope(("a.py",), True, 99), "not a plain relative path"),
+        ({"a.py": "y", "b.py": "x", "/c.py": ""}, EditScope(("a.py",), True, 99), "not a plain relative path"),
+        ({"a.py": "y", "b.py": "x", ".git/c": ""}, EditScope(("a.py",), True, 99), "not a plain relative path"),
+        ({"a.py": "y", "b.py": "x", "a\nb": ""}, EditScope(("a.py",), True, 99), "not a plain relative path"),
+        ({"a.py": "y", "b.py": "x", "c\\d": ""}, EditScope(("a.py",), True, 99), "not a plain relative path"),
+        (
+            {"a.py": "y", "b.py": "x", "b.py/c.py": ""},
+            EditScope(("a.py",), True, 99),
+            "b.py is a file, and b.py/c.py needs a folder",
+        ),
+        ({"a.py": "y", "b.py": "x", "c/d/e": "", "c": ""}, EditScope(("a.py",), True, 99), "c is a file, and c/d/e needs a folder"),
+        ({"c/d": "", "a.py": "y", "b.py": "x", "c/d/e": ""}, EditScope(("a.py",), True, 99), "c/d is a file, and c/d/e needs"),
+        ({"a.py": "y", "b.py": "x", "lib/c.py": ""}, EditScope(("a.py",), True, 99), ""),
         ({"a.py": "", "b.py": "x"}, SCOPE, ""),
-        ({"a.py": "y", "b.py": "other"}, Scope(("*.py",), False, 99), ""),
+        ({"a.py": "y", "b.py": "other"}, EditScope(("*.py",), False, 99), ""),
     ],
 )
-def test_reasons(child: dict[str, str], scope: Scope, reason: str) -> None:
+def test_reasons(child: dict[str, str], scope: EditScope, reason: str) -> None:
     found = check_scope({"a.py": "x = 1\n", "b.py": "x"}, child, scope)
     assert reason in found
     assert bool(found) == bool(reason)
 
 
 def test_an_added_file_is_editable_held_against_the_seed_and_against_the_ancestor_that_added_it() -> None:
-    scope = Scope(("a.py",), may_add_files=True, max_bytes=99, initial=("a.py", "fixed.py"))
+    scope = EditScope(("a.py",), may_add_files=True, max_bytes=99, initial=("a.py", "fixed.py"))
     seed, parent = {"a.py": "x", "fixed.py": ""}, {"a.py": "x", "fixed.py": "", "b.py": "1"}
     for base in (seed, parent):
         assert check_scope(base, parent | {"b.py": "2"}, scope) == ""
@@ -114,7 +118,7 @@ programs = st.dictionaries(names, st.sampled_from(["", "x = 1\n", "x = 2\n"]))
 def test_along_any_line_of_descent_just_the_initial_files_that_are_not_named_stay(
     seed: dict[str, str], steps: list[dict[str, str]], editable: set[str], may_add: bool
 ) -> None:
-    scope = Scope(tuple(sorted(editable & set(seed))), may_add, 999, initial=tuple(seed))
+    scope = EditScope(tuple(sorted(editable & set(seed))), may_add, 999, initial=tuple(seed))
     parent = seed
     for changes in steps:
         child = parent | changes

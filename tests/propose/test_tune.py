@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from propose_sources import HOSTILE, STDLIB, TRAIN
 
-from archive import Literal, ProposalStatus, Sample
-from evolve.propose import ConstantTuner, Files, Proposal, Scope, Task, canonical_hash
+from archive import Literal, ProposalStatus, TunerSample
+from evolve.propose import ConstantTuner, EditScope, Files, Proposal, ProposalTask, canonical_hash
 from evolve.propose.mutate._literals import MAX_LITERALS, find
 from evolve.select import open_tuner
 
-SCOPE = Scope(("*.py",), may_add_files=False, max_bytes=1 << 20)
+SCOPE = EditScope(("*.py",), may_add_files=False, max_bytes=1 << 20)
 RNG = np.random.Generator(np.random.Philox(0))
 
 
 def opened(text: str) -> tuple[Literal, ...]:
-    return ConstantTuner().propose(Task(({"a.py": text},), (), SCOPE), RNG).literals
+    return ConstantTuner().propose(ProposalTask(({"a.py": text},), (), SCOPE), RNG).literals
 
 
 def names(text: str) -> list[str]:
@@ -31,8 +31,8 @@ def names(text: str) -> list[str]:
 
 
 def sampled(files: Files, literals: tuple[Literal, ...], values: list[float]) -> Proposal:
-    sample = Sample(1, 0, (0.0,) * len(values), tuple(values))
-    return ConstantTuner().propose(Task((files,), (), SCOPE, sample, literals), RNG)
+    sample = TunerSample(1, 0, (0.0,) * len(values), tuple(values))
+    return ConstantTuner().propose(ProposalTask((files,), (), SCOPE, sample, literals), RNG)
 
 
 def test_what_is_found_in_a_training_script() -> None:
@@ -129,14 +129,14 @@ def test_only_what_lies_between_markers() -> None:
 
 def test_only_editable_files_of_a_known_kind() -> None:
     files = {"a.py": "x = 2.5\n", "b.py": "x = 2.5\n", "c.js": "x = 2.5\n", "d.js": "x = 2.5\n", "e.txt": "x = 2.5\n"}
-    scope = Scope(("a.py", "c.js", "e.txt"), may_add_files=False, max_bytes=99)
-    proposal = ConstantTuner().propose(Task((files,), (), scope), RNG)
+    scope = EditScope(("a.py", "c.js", "e.txt"), may_add_files=False, max_bytes=99)
+    proposal = ConstantTuner().propose(ProposalTask((files,), (), scope), RNG)
     assert [literal.path for literal in proposal.literals] == ["a.py::x/0", "c.js::x/0"]
     scope = replace(scope, may_add_files=True, initial=("a.py", "b.py", "c.js", "e.txt"))  # an ancestor added d.js
-    proposal = ConstantTuner().propose(Task((files,), (), scope), RNG)
+    proposal = ConstantTuner().propose(ProposalTask((files,), (), scope), RNG)
     assert [literal.path for literal in proposal.literals] == ["a.py::x/0", "c.js::x/0", "d.js::x/0"]
     made = ConstantTuner().propose(
-        Task((files,), (), scope, Sample(1, 0, (0.0, 0.0, 1.0), (2.5, 2.5, 3.5)), proposal.literals), RNG
+        ProposalTask((files,), (), scope, TunerSample(1, 0, (0.0, 0.0, 1.0), (2.5, 2.5, 3.5)), proposal.literals), RNG
     )
     assert made.files == files | {"d.js": "x = 3.5\n"}
 
@@ -211,8 +211,8 @@ def test_what_cannot_be_done_is_said() -> None:
     assert "2 values" not in sampled({"a.py": "x = 0.02\ny = 3.5\n"}, literals, [0.1, 0.2]).reason
     assert sampled({"a.py": "x = 0.02\n"}, literals, [0.1]).reason == "the sample has 1 values for 2 literals."
     assert sampled({"a.py": "x = 0.02\ny = 3.5\n"}, literals, [0.1, math.inf]).reason == "every value of a sample must be finite."
-    assert ConstantTuner().propose(Task(({"a.py": "x = y\n"},), (), SCOPE), RNG).status is ProposalStatus.INVALID
-    assert ConstantTuner().propose(Task((), (), SCOPE), RNG).status is ProposalStatus.INVALID
+    assert ConstantTuner().propose(ProposalTask(({"a.py": "x = y\n"},), (), SCOPE), RNG).status is ProposalStatus.INVALID
+    assert ConstantTuner().propose(ProposalTask((), (), SCOPE), RNG).status is ProposalStatus.INVALID
 
 
 @pytest.mark.parametrize("name", HOSTILE)

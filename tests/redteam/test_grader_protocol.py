@@ -10,31 +10,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archive import Attempt, Entry, Measurement, Start, Status
-from evolve.evaluate import Array, JsonValue, Launcher, Reply, View, open_launcher
+from archive import Attempt, BlockEntry, Measurement, StartMode, Status
+from evolve.evaluate import Array, JsonValue, Reply, SandboxFactory, VisibleFiles, open_sandbox_factory
 from evolve.execute import Block, EntryReport
 from evolve.execute._local import LocalExecutor
 from evolve.problem._contract import Problem, Stage
 from evolve.problem._load import load_problem
 
-STARTS = (Start.COLD, Start.WARM)
+STARTS = (StartMode.COLD, StartMode.WARM)
 
 
 @pytest.fixture(scope="module")
-def launcher() -> Iterator[Launcher]:
-    with open_launcher("strict", View(imports=("numpy",))) as launcher:
+def launcher() -> Iterator[SandboxFactory]:
+    with open_sandbox_factory("strict", VisibleFiles(imports=("numpy",))) as launcher:
         yield launcher
 
 
 def call_many(
-    launcher: Launcher, source: str, start: Start, calls: list[dict[str, object]], returns: object, **more: object
+    launcher: SandboxFactory, source: str, start: StartMode, calls: list[dict[str, object]], returns: object, **more: object
 ) -> Reply:
     with launcher.sandbox({"m.py": source}, Stage(name="s", time_s=20.0, start=start), start=start) as sandbox:
         return sandbox.call_many("m.py:f", calls, [{"x": returns}] * len(calls), **more)
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_what_a_candidate_does_to_its_arguments_reaches_nobody(launcher: Launcher, start: Start) -> None:
+def test_what_a_candidate_does_to_its_arguments_reaches_nobody(launcher: SandboxFactory, start: StartMode) -> None:
     """One array and one list for all calls: each call sees what the evaluator holds, and the evaluator keeps it."""
     source = """
 def f(values, names):
@@ -51,7 +51,7 @@ def f(values, names):
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_input_files_stay_as_the_evaluator_laid_them(launcher: Launcher, start: Start, tmp_path: Path) -> None:
+def test_input_files_stay_as_the_evaluator_laid_them(launcher: SandboxFactory, start: StartMode, tmp_path: Path) -> None:
     (tmp_path / "held.txt").write_text("mine")
     source = """
 import os
@@ -74,7 +74,7 @@ def f():
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_an_answer_is_taken_when_it_is_given(launcher: Launcher, start: Start) -> None:
+def test_an_answer_is_taken_when_it_is_given(launcher: SandboxFactory, start: StartMode) -> None:
     """One buffer for all answers, and earlier answers changed later: what counts are the bytes at the end of each call."""
     source = """
 import numpy as np
@@ -94,16 +94,16 @@ def f(n):
 
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("end", ["os._exit(0)", "raise SystemExit(0)", "raise SystemExit", "os.abort()"])
-def test_an_early_end_is_no_success_however_many_answers_were_given(launcher: Launcher, start: Start, end: str) -> None:
+def test_an_early_end_is_no_success_however_many_answers_were_given(launcher: SandboxFactory, start: StartMode, end: str) -> None:
     source = f"import os\ndef f(n):\n    if n == 2:\n        print('all tests passed', flush=True)\n        {end}\n    return n\n"
     reply = call_many(launcher, source, start, [{"n": n} for n in range(4)], JsonValue())
     assert reply.status in (Status.INVALID, Status.CRASH)
     assert reply.values == ()
 
 
-def test_a_command_that_ends_with_0_still_owes_every_file(launcher: Launcher) -> None:
+def test_a_command_that_ends_with_0_still_owes_every_file(launcher: SandboxFactory) -> None:
     source = "import os\nopen('/output/a', 'w').write('1')\nprint('score: 1')\nos._exit(0)\n"
-    with launcher.sandbox({"m.py": source}, Stage(name="s"), start=Start.COLD) as sandbox:
+    with launcher.sandbox({"m.py": source}, Stage(name="s"), start=StartMode.COLD) as sandbox:
         reply = sandbox.run(["python", "/candidate/m.py"], outputs={"a": 10, "b": 10})
     assert (reply.status, reply.reason, reply.files) == (Status.INVALID, "output b: missing", {"a": b"1"})
 
@@ -113,13 +113,13 @@ def test_a_command_holds_no_reply_however_it_was_started(end: str) -> None:
     """A spare runs the script in the stub's own interpreter; it must not find the reply there, and may end as scripts do."""
     source = f"import json, os\nwith open('/output/fds', 'w') as file:\n    json.dump(os.listdir('/proc/self/fd'), file)\n{end}\n"
     found = []
-    with open_launcher("strict", View()) as launcher:
+    with open_sandbox_factory("strict", VisibleFiles()) as launcher:
         for _ in range(2):
-            with launcher.sandbox({"m.py": source}, Stage(name="s"), start=Start.SPARE) as sandbox:
+            with launcher.sandbox({"m.py": source}, Stage(name="s"), start=StartMode.SPARE) as sandbox:
                 reply = sandbox.run(["python", "/candidate/m.py"], outputs={"fds": 1000})
                 found.append((sandbox.start, reply.status, reply.reason, len(json.loads(reply.files.get("fds", b"[]")))))
     inner = 5  # input, two for the log, the file it writes, the folder it lists
-    assert found == [(Start.COLD, Status.OK, "", inner), (Start.SPARE, Status.OK, "", inner)]
+    assert found == [(StartMode.COLD, Status.OK, "", inner), (StartMode.SPARE, Status.OK, "", inner)]
 
 
 # --------------------------------------------------------------------------------------------------------- what it is told
@@ -184,14 +184,14 @@ def test_a_candidate_is_told_neither_stage_nor_seed_nor_purpose(tmp_path: Path) 
         (tmp_path / name).write_text(text)
     problem = load_problem(tmp_path)
     which = (("firststage", 1_234_567_890_123), ("laststage", 9_876_543_210_987))
-    results = measured(problem, [Entry("c", stage, seed, start) for start in STARTS for stage, seed in which])
+    results = measured(problem, [BlockEntry("c", stage, seed, start) for start in STARTS for stage, seed in which])
     assert [result.status for result in results] == [Status.OK] * 4, [result.reason for result in results]
-    assert [result.start for result in results] == [Start.COLD] * 4  # the command makes it so; the call itself was warm
+    assert [result.start for result in results] == [StartMode.COLD] * 4  # the command makes it so; the call itself was warm
     cold, other_cold, warm, other_warm = (result.output_hash for result in results)
     assert (cold, warm) == (other_cold, other_warm)
 
 
-def measured(problem: Problem, entries: list[Entry]) -> list[Measurement]:
+def measured(problem: Problem, entries: list[BlockEntry]) -> list[Measurement]:
     reports: queue.SimpleQueue = queue.SimpleQueue()
     executor = LocalExecutor({problem.id: problem}, slots=1, tier="strict", sink=reports.put)
     results = []

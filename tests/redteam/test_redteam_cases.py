@@ -14,7 +14,7 @@ import pytest
 from evolve._errors import ProblemError
 from evolve.problem._find import builtin_problems
 from evolve.problem._load import load_problem
-from evolve.redteam._cases import CORPUS, editable_python, general_programs, infected, own_programs
+from evolve.redteam._cases import CORPUS, editable_python, general_programs, own_programs, splice_attack
 
 GOOD = {"candidate": "good", "cheat": False, "expect": ["ok"]}
 BAD = {"candidate": "bad", "cheat": True, "expect": ["crash"], "twin": "good"}
@@ -130,7 +130,7 @@ def test_an_attack_runs_before_the_program_and_after_it(tmp_path: Path, monkeypa
         "import sys\nsys.order = [WORD]\ndef after(program):\n    sys.order.append(program['add'](1))\n"
         "    around(program, lambda f: lambda b: -f(b))\n"
     )
-    files = infected(problem, text, PLAN)
+    files = splice_attack(problem, text, PLAN)
     assert files["notes.txt"] == "n"
     assert "redteam-abcd" not in files["main.py"]  # or a traceback that quotes the text would look like a message
     module = types.ModuleType("main")
@@ -153,7 +153,7 @@ def test_of_several_files_the_first_that_runs_brings_the_attack_and_no_other(
     problem = replace(problem, contract=replace(problem.contract, editable=("lib.py", "main.py")))
     text = "seen = globals().setdefault('runs', [])\nsys.runs = seen\nseen.append(WORD)\n"
     text += "def after(program):\n    around(program, lambda f: lambda x: 10 * f(x))\n"
-    files = infected(problem, text, PLAN)
+    files = splice_attack(problem, text, PLAN)
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
     main, lib = types.ModuleType("main"), types.ModuleType("lib")
     exec(compile(files["lib.py"], "lib.py", "exec"), lib.__dict__)
@@ -171,7 +171,7 @@ def test_only_editable_python_is_touched(tmp_path: Path) -> None:
         contract=replace(problem.contract, editable=("main.py", "data.json")),
     )
     assert editable_python(problem) == ("main.py",)
-    files = infected(problem, "", PLAN)
+    files = splice_attack(problem, "", PLAN)
     assert (files["fixed.py"], files["data.json"]) == ("y = 1\n", "{}")
     assert files["main.py"] != "x = 1\n"
 
@@ -179,4 +179,4 @@ def test_only_editable_python_is_touched(tmp_path: Path) -> None:
 def test_a_seed_program_that_does_not_parse_is_told(tmp_path: Path) -> None:
     problem = replace(load_problem(folder_with(tmp_path, {})), seed={"main.py": "def :\n"})
     with pytest.raises(ProblemError, match=r"seed/main.py: expected Python that parses"):
-        infected(problem, "", PLAN)
+        splice_attack(problem, "", PLAN)

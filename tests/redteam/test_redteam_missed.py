@@ -18,7 +18,7 @@ from evolve.execute._local import LocalExecutor
 from evolve.problem._contract import Problem
 from evolve.problem._load import load_problem
 from evolve.redteam._bench import RedteamReport, redteam_problem
-from evolve.redteam._traps import Outside, Traps, planted_environment
+from evolve.redteam._traps import Canaries, HostState, planted_environment
 
 CONTRACT = "name: leaky\nmetric: points\ngoal: maximize\nstages: [{name: full, time_s: 10, memory_mib: 256}]\n"
 RUNS = """\
@@ -208,32 +208,32 @@ def test_a_seed_program_that_fails_is_the_first_thing_to_mend(tmp_path: Path) ->
 
 
 @pytest.fixture
-def traps(tmp_path: Path) -> Iterator[Traps]:
+def traps(tmp_path: Path) -> Iterator[Canaries]:
     problem = load_problem(write(tmp_path, NOISY, "x = 1\n"))
-    with planted_environment() as planted, Traps(Outside.of(problem), problem, planted) as traps:
+    with planted_environment() as planted, Canaries(HostState.of(problem), problem, planted) as traps:
         yield traps
 
 
-def test_untouched_traps_say_nothing(traps: Traps) -> None:
-    assert traps.sprung(()) == ()
+def test_untouched_traps_say_nothing(traps: Canaries) -> None:
+    assert traps.tripped(()) == ()
 
 
-def test_each_trap_springs(traps: Traps) -> None:
+def test_each_trap_springs(traps: Canaries) -> None:
     with socket.create_connection(("127.0.0.1", int(str(traps.plan["port"])))):
-        assert traps.sprung(()) == ("connected to a socket outside",)
+        assert traps.tripped(()) == ("connected to a socket outside",)
     with socket.socket(socket.AF_UNIX) as there:
         there.connect(f"\0{traps.word}")
-        assert traps.sprung(()) == ("connected to a socket outside",)
+        assert traps.tripped(()) == ("connected to a socket outside",)
     Path(str(traps.plan["marker"]), "x").write_text("here")
-    assert traps.sprung(()) == ("wrote to a folder outside: here",)
+    assert traps.tripped(()) == ("wrote to a folder outside: here",)
     os.kill(int(str(traps.plan["pid"])), signal.SIGKILL)
     os.waitid(os.P_PID, int(str(traps.plan["pid"])), os.WEXITED | os.WNOWAIT)
-    assert traps.sprung(())[1:] == ("signalled a process outside",)
+    assert traps.tripped(())[1:] == ("signalled a process outside",)
 
 
 def test_what_lies_outside_is_known_by_its_content(tmp_path: Path) -> None:
     problem = load_problem(write(tmp_path, NOISY, "x = 1\n"))
-    outside = Outside.of(problem)
+    outside = HostState.of(problem)
     assert str(tmp_path / "evaluate.py") in [path for _, path, _ in outside.files]
     assert all(len(digest) == 32 for *_, digest in outside.files)
     assert NOISY not in repr(outside)

@@ -14,11 +14,11 @@ import pytest
 from evolve._errors import RunLocked, UsageError
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig
 from evolve.engine._registry import parts_of
-from evolve.engine._requests import answer, budget_record
+from evolve.engine._requests import budget_record, handle
 from evolve.problem._contract import MAX_BYTES, Budget, Contract, Stage
 from evolve.runs import _inbox
 from evolve.runs._folder import RunDir, RunLock, is_driven
-from evolve.runs._inbox import InboxWatcher, Request, inbox_folder, post, waiting, withdraw
+from evolve.runs._inbox import InboxWatcher, Request, inbox_folder, pending, post, withdraw
 from evolve.search._search import Search
 
 
@@ -31,10 +31,10 @@ def search():
 
 def test_requests_are_read_in_the_order_they_were_left(tmp_path):
     left = [post(tmp_path, "note", json.dumps({"text": str(i)})) for i in range(3)]
-    assert list(waiting(tmp_path)) == left
+    assert list(pending(tmp_path)) == left
     assert withdraw(tmp_path, left[0])
     assert not withdraw(tmp_path, left[0])
-    assert list(waiting(tmp_path)) == left[1:]
+    assert list(pending(tmp_path)) == left[1:]
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def test_a_file_that_is_no_request_cannot_stop_a_run(tmp_path, rubbish, monkeypa
     inbox_folder(tmp_path).mkdir()
     (inbox_folder(tmp_path) / "abc.json").write_bytes(rubbish)
     good = post(tmp_path, "stop", "{}")
-    assert list(waiting(tmp_path)) == [good]
+    assert list(pending(tmp_path)) == [good]
     assert [path.name for path in inbox_folder(tmp_path).iterdir()] == [f"{good.id}.json"]
 
 
 def test_a_request_that_goes_while_it_is_looked_at_stops_nobody(tmp_path):
     first, second, third = (post(tmp_path, "note", json.dumps({"text": str(i)})) for i in range(3))
-    looking = waiting(tmp_path)
+    looking = pending(tmp_path)
     assert next(looking) == first
     withdraw(tmp_path, second)
     assert list(looking) == [third]
@@ -115,13 +115,13 @@ def test_the_watcher_hands_each_request_over_once(tmp_path):
     ],
 )
 def test_a_request_that_makes_no_sense_is_answered_with_the_reason(search, verb, body, words):
-    (record,) = answer(search, Request("id", verb, body), None, 0.0)
+    (record,) = handle(search, Request("id", verb, body), None, 0.0)
     assert not record.accepted
     assert words in json.loads(record.answer)["error"]
 
 
 def test_effects_carry_the_id_of_their_request_and_come_before_the_answer(search):
-    effect, reply = answer(search, Request("id", "budget", '{"evaluations": 9}'), None, 0.0)
+    effect, reply = handle(search, Request("id", "budget", '{"evaluations": 9}'), None, 0.0)
     assert effect.evaluations == 9
     assert effect.request == reply.request == "id"
     assert reply.accepted
@@ -141,7 +141,7 @@ def test_limits_that_are_not_named_stay(search):
 def test_a_file_that_is_no_request_is_removed_and_stops_nobody(tmp_path, text):
     left = post(tmp_path, "stop", "{}")
     (tmp_path / "inbox" / "aaaaaaaaaaaaaaaa.json").write_text(text)
-    assert [request.id for request in waiting(tmp_path)] == [left.id]
+    assert [request.id for request in pending(tmp_path)] == [left.id]
     assert [path.name for path in (tmp_path / "inbox").iterdir()] == [f"{left.id}.json"]
 
 
@@ -156,7 +156,7 @@ def test_a_file_that_is_no_request_is_removed_and_stops_nobody(tmp_path, text):
     ],
 )
 def test_what_no_record_can_hold_is_refused(search, verb, body):
-    (record,) = answer(search, Request("id", verb, body), None, 0.0)
+    (record,) = handle(search, Request("id", verb, body), None, 0.0)
     assert not record.accepted
     assert "must be a JSON object" in json.loads(record.answer)["error"]
 
@@ -165,7 +165,7 @@ def test_what_no_record_can_hold_is_refused(search, verb, body):
     ("verb", "body"), [("note", '{"text": "\\ud800"}'), ("tell", '{"ticket": 1, "files": {"main.py": "\\udfff"}}')]
 )
 def test_text_that_is_no_unicode_is_called_that(search, verb, body):
-    (record,) = answer(search, Request("id", verb, body), None, 0.0)
+    (record,) = handle(search, Request("id", verb, body), None, 0.0)
     assert not record.accepted
     assert f"{verb} takes Unicode text, found bytes that are not UTF-8" in json.loads(record.answer)["error"]
 
@@ -205,7 +205,7 @@ def test_what_is_no_file_stops_and_hangs_nobody(tmp_path, monkeypatch, odd):
         assert seen.get(timeout=5) == later
     finally:
         threading.Thread(target=watcher.close, daemon=True).start()  # where it hangs the test must not
-    assert list(waiting(tmp_path)) == [left, later]
+    assert list(pending(tmp_path)) == [left, later]
     rest = {path.name for path in inbox_folder(tmp_path).iterdir()} - {f"{one.id}.json" for one in (left, later)}
     assert rest == ({"aaa.json.refused"} if odd == "folder" else {"aaa.json"} & rest if odd == "not readable" else set())
 
@@ -214,7 +214,7 @@ def test_a_link_is_removed_and_what_it_points_to_is_neither_read_nor_touched(tmp
     inbox_folder(tmp_path).mkdir()
     (tmp_path / "other.json").write_text('{"verb": "stop", "body": "{}"}')
     (inbox_folder(tmp_path) / "aaa.json").symlink_to(tmp_path / "other.json")
-    assert list(waiting(tmp_path)) == []
+    assert list(pending(tmp_path)) == []
     assert list(inbox_folder(tmp_path).iterdir()) == []
     assert (tmp_path / "other.json").exists()
 
@@ -223,8 +223,8 @@ def test_what_can_be_moved_nowhere_is_passed_over(tmp_path):
     for name in ("aaa.json", "aaa.json.refused"):
         (inbox_folder(tmp_path) / name / "inside").mkdir(parents=True)
     left = post(tmp_path, "stop", "{}")
-    assert list(waiting(tmp_path)) == [left]
-    assert list(waiting(tmp_path)) == [left]
+    assert list(pending(tmp_path)) == [left]
+    assert list(pending(tmp_path)) == [left]
 
 
 def test_a_watcher_outlives_a_folder_that_cannot_be_read(tmp_path, monkeypatch):

@@ -20,8 +20,8 @@ from evolve.config._schema import BudgetConfig, ExecutorConfig, RunConfig, Searc
 from evolve.engine._registry import build_executor, build_operators, check_names, need_named, parts_of, plugins_of, stand_in_words
 from evolve.engine._session import resume, start
 from evolve.problem._contract import Axis
-from evolve.propose import Scope, Task
-from evolve.runs._checkpoint import Checkpoint, put_state
+from evolve.propose import EditScope, ProposalTask
+from evolve.runs._checkpoint import Checkpoint, load_state
 from evolve.testing import Harness, Script, plain_contract, scored
 
 ROOT = Path(__file__).parents[2]
@@ -154,7 +154,7 @@ def test_what_is_not_there_any_more_is_told_with_what_to_type():
 )
 def test_an_operator_that_makes_nothing_of_use_has_failed_at_one_ticket(package, body, reason, tmp_path):
     package(OPERATOR.format(spec="'op', family='f'", body=body))
-    task = Task(({"main.py": "x = 1\n"},), (), Scope(("main.py",), False, 1000))
+    task = ProposalTask(({"main.py": "x = 1\n"},), (), EditScope(("main.py",), False, 1000))
     made = build_operators(["op"])["op"].propose(task, np.random.default_rng(0))
     assert made.status in (ProposalStatus.FAILED, ProposalStatus.INVALID)
     assert reason in made.reason
@@ -205,7 +205,7 @@ def test_a_checkpoint_of_an_archive_counts_for_the_code_that_wrote_it_alone(pack
         run.drive()
         run.checkpoint()
     taken = []
-    monkeypatch.setattr(Checkpoint, "put", lambda self, search: taken.append(put_state(search, self.tree, self.arrays)))
+    monkeypatch.setattr(Checkpoint, "restore", lambda self, search: taken.append(load_state(search, self.tree, self.arrays)))
     with Harness(script, tmp_path / "run") as run:
         assert taken == [None]
         assert run.search.state.population.archive.n_cells == 64

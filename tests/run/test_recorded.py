@@ -20,8 +20,8 @@ from evolve._errors import ProblemError, UsageError
 from evolve.cli import main
 from evolve.config._schema import ProblemConfig
 from evolve.engine._session import resume, start
-from evolve.runs._folder import RunLock, create, find
-from evolve.runs._open import read_run
+from evolve.runs._folder import RunLock, create, open_folder
+from evolve.runs._open import read_config_and_problem
 from evolve.runs._recorded_problem import ready_problem, recorded_folder, recorded_problem
 
 READING = (
@@ -117,7 +117,7 @@ def test_what_is_missing_is_put_back(parabola) -> None:
     run = Path(start(parabola(evaluations=10)).run)
     shutil.rmtree(run / "problem")
     assert resume(run, {"evaluations": 16}).measurements > 10
-    problem = read_run(find(run))[1]
+    problem = read_config_and_problem(open_folder(run))[1]
     assert load_problem(run / "problem", **problem.params).evaluator == problem.evaluator
 
 
@@ -138,8 +138,8 @@ def test_a_mended_evaluator_is_named_kept_and_never_mixed_with(parabola, capsys:
     assert main(["resume", str(run), "--recorded", "budget.evaluations=16"]) == 0
     assert (run / "problem.changed" / "evaluate.py").read_text() == mended
     evaluators = {record.record.result.evaluator for record in read_journal(run) if record.record.kind == "measured"}
-    assert evaluators == {read_run(find(run))[1].evaluator}
-    assert read_run(find(Path(other.run)))[1].evaluator not in evaluators
+    assert evaluators == {read_config_and_problem(open_folder(run))[1].evaluator}
+    assert read_config_and_problem(open_folder(Path(other.run)))[1].evaluator not in evaluators
 
 
 def test_comments_and_the_default_budget_of_the_contract_may_be_changed(parabola) -> None:
@@ -193,8 +193,8 @@ def test_an_archive_that_is_damaged_matters_only_where_it_is_needed(parabola, da
     with pytest.raises(ProblemError) as caught:
         resume(run, {"evaluations": 20}, as_recorded=True)
     assert "problem.tar" in str(caught.value)
-    found = find(run)
-    with pytest.raises(ProblemError), recorded_folder(found, read_run(found)[1]):
+    found = open_folder(run)
+    with pytest.raises(ProblemError), recorded_folder(found, read_config_and_problem(found)[1]):
         pass
 
 
@@ -207,7 +207,7 @@ def test_a_problem_with_everything_in_it_is_ready_again_after_its_copy_was_delet
     (folder / "empty").mkdir()
     (folder / ".config").write_text("x")
     (folder / os.fsdecode(b"\xff")).write_text("x")
-    run = find(Path(start(config).run))
+    run = open_folder(Path(start(config).run))
     created = next(iter(read_journal(run.path))).record
     shutil.rmtree(run.problem)
     ready = ready_problem(run, created.problems[0])
@@ -217,7 +217,7 @@ def test_a_problem_with_everything_in_it_is_ready_again_after_its_copy_was_delet
 
 
 def test_a_run_of_a_version_that_recorded_less_is_read_although_a_file_was_added(parabola) -> None:
-    run = find(Path(start(parabola(evaluations=10)).run))
+    run = open_folder(Path(start(parabola(evaluations=10)).run))
     created = next(iter(read_journal(run.path))).record
     old = replace(created.problems[0], recorded="")
     assert ready_problem(run, old).evaluator == old.evaluator
@@ -256,7 +256,7 @@ def test_a_run_may_lie_inside_its_problem(parabola, monkeypatch: pytest.MonkeyPa
     for name in ("first", "second"):
         config.out = name
         start(config)
-    first, second = (read_run(find(Path(name)))[1] for name in ("first", "second"))
+    first, second = (read_config_and_problem(open_folder(Path(name)))[1] for name in ("first", "second"))
     assert (first.evaluator, first.pieces) == (second.evaluator, second.pieces)
 
 

@@ -11,14 +11,14 @@ import pytest
 
 from archive import (
     BudgetSet,
-    Closed,
+    ElitePlaced,
     JournalDamaged,
     Measured,
     MeasureIssued,
-    Opened,
-    Placed,
     Purpose,
+    RunClosed,
     RunCreated,
+    RunOpened,
     find_records,
     read_journal,
 )  # fmt: skip
@@ -28,8 +28,8 @@ from evolve.engine._registry import parts_of
 from evolve.engine._session import resume, start
 from evolve.runs import _folder
 from evolve.runs._inbox import inbox_folder, post
-from evolve.runs._open import open_search
-from evolve.views._summary import best_of
+from evolve.runs._open import load_run
+from evolve.views._summary import best_candidate
 
 
 def records(summary, kind):
@@ -44,7 +44,7 @@ def test_a_run_finds_a_better_program_and_says_what_it_spent(parabola):
     assert summary.best_score > summary.seed_score
     assert summary.measurements <= 40
     assert len(records(summary, Measured)) == summary.measurements
-    assert isinstance(records(summary, Closed)[-1], Closed)
+    assert isinstance(records(summary, RunClosed)[-1], RunClosed)
 
 
 def test_a_noisy_run_ends_with_ten_reserved_measurements_and_says_unconfirmed(parabola):
@@ -61,19 +61,21 @@ def test_resume_with_a_larger_budget_goes_on_where_the_run_was(parabola):
     first = start(parabola(evaluations=20))
     second = resume(Path(first.run), {"evaluations": 35})
     assert first.measurements <= 20 < second.measurements <= 35
-    assert len(records(second, Opened)) == 2
+    assert len(records(second, RunOpened)) == 2
     keys = [(r.attempt.ticket, r.result.candidate, r.result.seed) for r in records(second, Measured)]
     assert len(keys) == len(set(keys)) == second.measurements
 
 
 def test_resume_without_a_checkpoint_gives_the_same_state(parabola):
     summary = start(parabola(evaluations=25))
-    run = _folder.find(Path(summary.run))
+    run = _folder.open_folder(Path(summary.run))
     assert run.checkpoint.with_suffix(".json").exists()
-    with_checkpoint = open_search(run, parts_of)[2]
+    with_checkpoint = load_run(run, parts_of)[2]
     run.checkpoint.with_suffix(".json").unlink()
-    without = open_search(run, parts_of)[2]
-    assert [row.id for row in with_checkpoint.state.population.rows] == [row.id for row in without.state.population.rows]
+    without = load_run(run, parts_of)[2]
+    assert [row.id for row in with_checkpoint.state.population.candidates] == [
+        row.id for row in without.state.population.candidates
+    ]
     assert with_checkpoint.run.usage == without.run.usage
     assert with_checkpoint.state.population.leader == without.state.population.leader
 
@@ -81,10 +83,10 @@ def test_resume_without_a_checkpoint_gives_the_same_state(parabola):
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"tie":"0","state":{}}'])
 def test_a_damaged_checkpoint_is_ignored(parabola, damage):
     summary = start(parabola(evaluations=15))
-    run = _folder.find(Path(summary.run))
-    whole = open_search(run, parts_of)[2]
+    run = _folder.open_folder(Path(summary.run))
+    whole = load_run(run, parts_of)[2]
     run.checkpoint.with_suffix(".json").write_bytes(damage)
-    assert open_search(run, parts_of)[2].run.usage == whole.run.usage
+    assert load_run(run, parts_of)[2].run.usage == whole.run.usage
 
 
 def test_a_stop_request_drains_the_run_and_is_carried_out_once(parabola):
@@ -119,7 +121,7 @@ def test_a_budget_request_reaches_a_live_run(parabola):
 
 def test_only_one_driver_at_a_time(parabola):
     summary = start(parabola(evaluations=10))
-    run = _folder.find(Path(summary.run))
+    run = _folder.open_folder(Path(summary.run))
     assert not _folder.is_driven(run)
     with _folder.RunLock(run):
         assert _folder.is_driven(run)
@@ -129,7 +131,7 @@ def test_only_one_driver_at_a_time(parabola):
 
 def test_a_driver_is_known_to_have_opened_a_run_once_its_first_records_are_there(parabola):
     summary = start(parabola(evaluations=10))
-    run, seen = _folder.find(Path(summary.run)), []
+    run, seen = _folder.open_folder(Path(summary.run)), []
 
     def look(state, stamped):
         seen.append((stamped.record.__class__, _folder.hold_of(run)))
@@ -139,9 +141,9 @@ def test_a_driver_is_known_to_have_opened_a_run_once_its_first_records_are_there
         seen.append((tuple(map(type, last)), _folder.hold_of(run)))
 
     resume(run.path, {"evaluations": 12}, hooks=[look], announce=opened)
-    assert seen[0] == (Opened, _folder.Hold.OPENING)
-    assert ((Opened, BudgetSet), _folder.Hold.OPEN) in seen
-    assert seen[-1] == (Closed, _folder.Hold.OPEN)
+    assert seen[0] == (RunOpened, _folder.Hold.OPENING)
+    assert ((RunOpened, BudgetSet), _folder.Hold.OPEN) in seen
+    assert seen[-1] == (RunClosed, _folder.Hold.OPEN)
     assert _folder.hold_of(run) is _folder.Hold.NOBODY
 
 
@@ -161,7 +163,7 @@ def test_what_is_no_run_is_refused(tmp_path):
 
 def test_a_flipped_byte_is_a_named_error_and_changes_nothing(parabola):
     summary = start(parabola(evaluations=10))
-    run = _folder.find(Path(summary.run))
+    run = _folder.open_folder(Path(summary.run))
     for suffix in (".json", ".npz"):
         run.checkpoint.with_suffix(suffix).unlink()
     segment = next((run.path / "journal").iterdir())
@@ -190,7 +192,7 @@ def test_a_broken_evaluator_ends_the_run_as_failed(parabola):
 
 def test_readers_catch_up_after_a_kill_between_a_measurement_and_its_places(parabola):
     summary = start(parabola(evaluations=20))
-    run = _folder.find(Path(summary.run))
+    run = _folder.open_folder(Path(summary.run))
     for suffix in (".json", ".npz"):
         run.checkpoint.with_suffix(suffix).unlink()
     segment = next((run.path / "journal").iterdir())
@@ -200,10 +202,10 @@ def test_readers_catch_up_after_a_kill_between_a_measurement_and_its_places(para
     resume(run.path, {"evaluations": 21})
     shown = {}
     for stamped in read_journal(run.path):
-        if isinstance(stamped.record, Placed):
+        if isinstance(stamped.record, ElitePlaced):
             shown[stamped.record.cell, stamped.record.rank] = stamped.record.candidate
-    people = open_search(run, parts_of)[2].state.population
-    held = {(cell, rank): people.rows[key].id for cell, rank, key in people.archive.cells.items()}
+    population = load_run(run, parts_of)[2].state.population
+    held = {(cell, rank): population.candidates[key].id for cell, rank, key in population.archive.cells.items()}
     assert {place: id_ for place, id_ in shown.items() if id_} == held
 
 
@@ -214,7 +216,7 @@ def test_a_checkpoint_of_another_journal_is_ignored(parabola, tmp_path):
     second = start(config)
     for suffix in (".json", ".npz"):
         shutil.copy(Path(first.run, "checkpoint").with_suffix(suffix), Path(second.run, "checkpoint").with_suffix(suffix))
-    assert open_search(_folder.find(Path(second.run)), parts_of)[2].run.usage.evaluations == second.measurements
+    assert load_run(_folder.open_folder(Path(second.run)), parts_of)[2].run.usage.evaluations == second.measurements
 
 
 def test_after_final_runs_the_run_stands_by_what_they_show(parabola):
@@ -222,12 +224,12 @@ def test_after_final_runs_the_run_stands_by_what_they_show(parabola):
     summary = start(config)
     if summary.final.best_mean > summary.final.seed_mean:
         assert summary.best_id == summary.final.candidate
-    search = open_search(_folder.find(Path(summary.run)), parts_of)[2]
+    search = load_run(_folder.open_folder(Path(summary.run)), parts_of)[2]
     finalist = summary.final.candidate
     search.state.final_scores = [(id_, -9.0 if id_ == finalist else 0.0) for id_, _ in search.state.final_scores]
-    assert best_of(search.state) == 0
+    assert best_candidate(search.state) == 0
     search.state.final_scores = [(id_, 9.0 if id_ == finalist else 0.0) for id_, _ in search.state.final_scores]
-    assert search.state.population.rows[best_of(search.state)].id == finalist
+    assert search.state.population.candidates[best_candidate(search.state)].id == finalist
 
 
 def foreseen(summary):

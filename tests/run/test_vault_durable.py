@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archive import MeasureIssued, Measurement, Purpose, Status, VaultOpened, read_journal
+from archive import ConfirmationOpened, MeasureIssued, Measurement, Purpose, Status, read_journal
 from evolve._rng import generator
 from evolve.config._schema import BudgetConfig, SearchConfig
 from evolve.testing import Harness, Script, plain_contract
@@ -20,7 +20,7 @@ def test_an_opening_is_durable_before_its_first_run(tmp_path):
     def watch(search, stamped):
         record = stamped.record
         if isinstance(record, MeasureIssued) and record.purpose is Purpose.VAULT:
-            opened = [one for one in read_journal(tmp_path / "run") if isinstance(one.record, VaultOpened)]  # from the disk
+            opened = [one for one in read_journal(tmp_path / "run") if isinstance(one.record, ConfirmationOpened)]  # from the disk
             seeds = {one_seed for one in opened for one_seed in one.record.seeds}
             assert {entry.seed for entry in record.entries} <= seeds
             assert all(one.seq <= harness.journal.durable_seq for one in opened)
@@ -35,7 +35,7 @@ def test_an_opening_is_durable_before_its_first_run(tmp_path):
         hooks=(watch,),
     )
     with Harness(script, tmp_path / "run") as harness:
-        seed = harness.search.state.population.rows[0].id
+        seed = harness.search.state.population.candidates[0].id
         harness.drive()
-        assert harness.search.state.docket.vaults
+        assert harness.search.state.confirmations.confirmations
     assert sum(seen) >= 20

@@ -13,31 +13,31 @@ from archive import (
     BlockStatus,
     Candidate,
     Literal,
+    LogEntry,
     MeasureIssued,
     Measurement,
-    Opened,
+    PackedText,
     ProposalStatus,
     Proposed,
     ProposeIssued,
     Record,
     RunCreated,
-    Stamped,
-    Start,
+    RunOpened,
+    StartMode,
     Status,
-    Text,
 )
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig
 from evolve.engine._registry import parts_of
 from evolve.problem._contract import Axis, Budget, Contract, Stage
-from evolve.runs._checkpoint import state_of
+from evolve.runs._checkpoint import dump_state
 from evolve.search._parts import Parts
 from evolve.search._search import Search
-from evolve.search._tickets import Made
+from evolve.search._tickets import ProposalResult
 
 PROBLEM = "planted@0"
 
 
-def contract(*, noisy: bool = False, start: Start = Start.COLD, stages: int = 1, block: int = 1) -> Contract:
+def contract(*, noisy: bool = False, start: StartMode = StartMode.COLD, stages: int = 1, block: int = 1) -> Contract:
     """A contract over one axis."""
     names = [f"stage{i}" for i in range(stages)]
     return Contract(
@@ -75,7 +75,7 @@ def build(
 def state(search: Search) -> str:
     """Everything a search knows, as text; equal exactly when the states are."""
     arrays: list[np.ndarray] = []
-    tree = state_of(search, arrays)
+    tree = dump_state(search, arrays)
     return json.dumps([tree, [array.tolist() for array in arrays]])
 
 
@@ -93,14 +93,14 @@ class Simulation:
     noise: float = 0.0
     now: float = 1000.0
     epochs: int = 0
-    log: list[Stamped] = field(default_factory=list)
+    log: list[LogEntry] = field(default_factory=list)
     values: dict[str, float] = field(default_factory=dict)
     in_hand: list[MeasureIssued] = field(default_factory=list)
     measure_only: bool = False
     executed: list[tuple[int, str, int]] = field(default_factory=list)
 
     def write(self, record: Record) -> None:
-        stamped = Stamped(len(self.log), self.now, record)
+        stamped = LogEntry(len(self.log), self.now, record)
         self.log.append(stamped)
         self.search.apply(stamped)
 
@@ -119,7 +119,7 @@ class Simulation:
         """A new driver: what was in hand is gone."""
         self.epochs += 1
         self.in_hand.clear()
-        self.write(Opened(self.epoch, slots=2))
+        self.write(RunOpened(self.epoch, slots=2))
 
     def step(self) -> bool:
         """Ask once, or let one block in hand end; False when there was nothing to do."""
@@ -148,11 +148,11 @@ class Simulation:
                 return done
         return steps
 
-    def make(self, issued: ProposeIssued) -> Made:
+    def make(self, issued: ProposeIssued) -> ProposalResult:
         parent = self.values[issued.parents[0]]
         if issued.arm.operator == "tune" and issued.sample is None:
             literal = Literal("main.py::x", parent, "float", "linear", 0.1, -2.0, 2.0)
-            return Made(issued.attempt, ProposalStatus.TUNER, literals=(literal,))
+            return ProposalResult(issued.attempt, ProposalStatus.TUNER, literals=(literal,))
         if issued.sample is not None:
             value = issued.sample.values[0]
         else:
@@ -160,8 +160,8 @@ class Simulation:
             value = round(parent + 0.1 * rng.standard_normal(), 2)
         name = f"c{value!r}"
         self.values[name] = value
-        row = self.search.state.population.rows[self.search.state.population.by_id[issued.parents[0]]]
-        return Made(
+        row = self.search.state.population.candidates[self.search.state.population.by_id[issued.parents[0]]]
+        return ProposalResult(
             issued.attempt,
             ProposalStatus.CHILD,
             candidate=_candidate(name, name, value, issued.parents, row.generation + 1),
@@ -205,4 +205,4 @@ def hash_of(name: str) -> int:
 
 def _candidate(id_: str, code_hash: str, value: float, parents: tuple[str, ...], generation: int = 0) -> Candidate:
     where = min(max((value + 0.5) / 2, 0.0), 1.0)
-    return Candidate(id_, code_hash, Text(""), parents, generation, descriptors={"where": where})
+    return Candidate(id_, code_hash, PackedText(""), parents, generation, descriptors={"where": where})

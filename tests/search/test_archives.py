@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from simulation import PROBLEM, Simulation, build, contract, state
 
-from archive import CellArchive, FlatArchive, GridArchive
+from archive import CellArchive, GridArchive, TopKArchive
 from evolve._errors import ConfigError
 from evolve.config._schema import RunConfig, SearchConfig
 from evolve.engine._registry import parts_of
 from evolve.runs import _checkpoint
-from evolve.runs._checkpoint import put_state, state_of
+from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search._parts import Parts
 from evolve.testing import plain_contract
 
@@ -21,16 +21,16 @@ from evolve.testing import plain_contract
 class Halves(CellArchive):
     """Two cells, and how often somebody was put into each: state of its own."""
 
-    def __init__(self, keep):
-        super().__init__(n_cells=2, keep=keep)
+    def __init__(self, capacity):
+        super().__init__(n_cells=2, capacity=capacity)
         self.puts = np.zeros(2)
 
     def cell_of(self, descriptors):
         return int(descriptors["where"] > 0.5)
 
-    def put(self, key, cell, mean, sd):
+    def add_or_update(self, key, cell, mean, sd):
         self.puts[cell] += 1
-        return super().put(key, cell, mean, sd)
+        return super().add_or_update(key, cell, mean, sd)
 
     def dump(self):
         return {**super().dump(), "puts": self.puts}
@@ -57,10 +57,10 @@ def test_the_name_says_which():
         for name, of in (("auto", with_axes), ("auto", without), ("grid", with_axes), ("topk", with_axes), ("topk", without))
     }
     assert found == {
-        ("auto", True): GridArchive, ("auto", False): FlatArchive, ("grid", True): GridArchive, ("topk", True): FlatArchive,
-        ("topk", False): FlatArchive,
+        ("auto", True): GridArchive, ("auto", False): TopKArchive, ("grid", True): GridArchive, ("topk", True): TopKArchive,
+        ("topk", False): TopKArchive,
     }  # fmt: skip
-    assert archive_of(with_axes, archive="topk", keep=3).cells.keep == 3
+    assert archive_of(with_axes, archive="topk", keep=3).cells.capacity == 3
     with pytest.raises(ConfigError, match=r"search.archive=grid cannot be used with scripted: axes is empty"):
         archive_of(without, archive="grid")
 
@@ -69,9 +69,9 @@ def test_a_search_over_the_best_of_all_goes_through_on_a_problem_with_axes():
     world = Simulation(build(contract(), archive="topk", keep=4), np.random.default_rng(0))
     world.begin()
     world.run()
-    people = world.search.state.population
-    assert 1 < len(people.elites) <= 4
-    assert {people.rows[number].cell for number in people.elites} == {0}
+    population = world.search.state.population
+    assert 1 < len(population.elites) <= 4
+    assert {population.candidates[number].cell for number in population.elites} == {0}
 
 
 def test_a_checkpoint_asks_each_class_once_whether_it_is_an_archive(monkeypatch):
@@ -87,8 +87,8 @@ def test_a_checkpoint_asks_each_class_once_whether_it_is_an_archive(monkeypatch)
     monkeypatch.setattr(_checkpoint, "_ARCHIVES", {})
     search = build(contract())
     arrays = []
-    tree = state_of(search, arrays)
-    put_state(build(contract()), tree, arrays)
+    tree = dump_state(search, arrays)
+    load_state(build(contract()), tree, arrays)
     assert type(search.state.population.archive) in asked
     assert len(asked) == len(set(asked))
 
@@ -101,8 +101,8 @@ def test_an_archive_that_the_checkpoint_never_heard_of_survives_it():
     archive = world.search.state.population.archive
     assert archive.puts.min() > 0
     arrays: list[np.ndarray] = []
-    tree = json.loads(json.dumps(state_of(world.search, arrays)))
+    tree = json.loads(json.dumps(dump_state(world.search, arrays)))
     resumed = build(contract(), parts=halves(), keep=4)
-    put_state(resumed, tree, arrays)
+    load_state(resumed, tree, arrays)
     assert state(resumed) == state(world.search)
     assert list(resumed.problems[PROBLEM].population.archive.puts) == list(archive.puts)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 from simulation import Simulation, build, contract
 
-from archive import Attempt, BlockClosed, BlockStatus, Entry, Measured, MeasureIssued, Measurement, Purpose, Status
-from evolve.search._tickets import MAX_REPEATS, Tickets
+from archive import Attempt, BlockClosed, BlockEntry, BlockStatus, Measured, MeasureIssued, Measurement, Purpose, Status
+from evolve.search._tickets import MAX_VOID_RETRIES, Tickets
 
 STILL, NOISY, WILD = 0.01, 0.03, 0.4
 
@@ -59,13 +59,13 @@ def machine(*, block: int = 2, evaluations: int = 30, **script: object) -> Machi
 
 def times_counted(driver: Machine) -> dict[str, int]:
     """How often each candidate that was handed out counts, but for what was asked again."""
-    people = driver.search.state.population
+    population = driver.search.state.population
     issued = [record for record in (stamped.record for stamped in driver.log) if isinstance(record, MeasureIssued)]
     again = Counter(
         entry.candidate for one in issued for entry in one.entries if one.purpose is Purpose.RECHECK and one.attempt.n == 1
     )
     names = {entry.candidate for one in issued for entry in one.entries}
-    return {name: people.n_measured(people.by_id[name]) - again[name] for name in names}
+    return {name: population.n_measured(population.by_id[name]) - again[name] for name in names}
 
 
 def issues(driver: Machine, ticket: int) -> list[MeasureIssued]:
@@ -74,10 +74,10 @@ def issues(driver: Machine, ticket: int) -> list[MeasureIssued]:
 
 
 def nothing_is_owed(driver: Machine) -> bool:
-    return not any(row.pending for row in driver.search.state.population.rows)
+    return not any(row.n_in_flight for row in driver.search.state.population.candidates)
 
 
-@pytest.mark.parametrize("voids", [1, MAX_REPEATS])
+@pytest.mark.parametrize("voids", [1, MAX_VOID_RETRIES])
 def test_a_void_block_is_repeated_with_the_same_seeds_and_counts_once(voids: int) -> None:
     driver = machine(drifts=[STILL] * 4 + [WILD] * voids)
     driver.run()
@@ -125,16 +125,16 @@ def test_results_that_waited_for_a_calibration_are_measured_again_by_the_next_dr
 
 def test_what_a_void_failure_made_skip_is_run_again() -> None:
     tickets = Tickets()
-    tickets.opened("e")
-    entries = (Entry("a", "full", 1), Entry("b", "full", 1), Entry("a", "full", 2))
-    tickets.issued(MeasureIssued(Attempt("e", 0), "p", Purpose.SEARCH, entries))
+    tickets.on_run_opened("e")
+    entries = (BlockEntry("a", "full", 1), BlockEntry("b", "full", 1), BlockEntry("a", "full", 2))
+    tickets.on_issued(MeasureIssued(Attempt("e", 0), "p", Purpose.SEARCH, entries))
     block = tickets.blocks[0]
     for index, status in enumerate((Status.TIMEOUT, Status.OK)):
         block.done.add(index)
-        block.held.append(
+        block.uncalibrated.append(
             Measured(Attempt("e", 0), "p", index, Purpose.SEARCH, Measurement(entries[index].candidate, "full", 1, status))
         )
-    assert tickets.closed(BlockClosed(Attempt("e", 0), "p", BlockStatus.VOID, skipped=(2,), drift=WILD)) == []
+    assert tickets.on_block_closed(BlockClosed(Attempt("e", 0), "p", BlockStatus.VOID, skipped=(2,), drift=WILD)) == []
     again = tickets.reissue()
     assert isinstance(again, MeasureIssued)
     assert again.entries == entries
@@ -142,11 +142,11 @@ def test_what_a_void_failure_made_skip_is_run_again() -> None:
 
 def test_what_a_failure_that_counts_made_skip_is_not_run_when_the_rest_is_lost() -> None:
     tickets = Tickets()
-    tickets.opened("e")
-    entries = (Entry("a", "full", 1), Entry("a", "full", 2), Entry("b", "full", 1))
-    tickets.issued(MeasureIssued(Attempt("e", 0), "p", Purpose.SEARCH, entries))
+    tickets.on_run_opened("e")
+    entries = (BlockEntry("a", "full", 1), BlockEntry("a", "full", 2), BlockEntry("b", "full", 1))
+    tickets.on_issued(MeasureIssued(Attempt("e", 0), "p", Purpose.SEARCH, entries))
     tickets.blocks[0].done.add(0)
-    assert tickets.closed(BlockClosed(Attempt("e", 0), "p", BlockStatus.LOST, skipped=(1,), lost=2)) == []
+    assert tickets.on_block_closed(BlockClosed(Attempt("e", 0), "p", BlockStatus.LOST, skipped=(1,), lost=2)) == []
     again = tickets.reissue()
     assert isinstance(again, MeasureIssued)
     assert again.entries == entries[2:]
@@ -157,4 +157,4 @@ def test_a_machine_that_never_stands_still_ends_the_block_and_not_the_search() -
     steps = driver.run(2000)
     assert steps < 2000
     executions = Counter(record.attempt.ticket for record in (s.record for s in driver.log) if isinstance(record, BlockClosed))
-    assert max(executions.values()) == 1 + MAX_REPEATS
+    assert max(executions.values()) == 1 + MAX_VOID_RETRIES

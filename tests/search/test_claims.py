@@ -17,8 +17,9 @@ from archive import (
     BlockClosed,
     BlockStatus,
     BudgetSet,
-    Champion,
+    ChampionChanged,
     Claim,
+    ConfirmationOpened,
     Measured,
     MeasureIssued,
     Measurement,
@@ -26,16 +27,15 @@ from archive import (
     Proposed,
     Purpose,
     Retraction,
-    Start,
+    StartMode,
     Status,
-    VaultOpened,
 )
-from evolve.confirm import SIZES, Docket
-from evolve.runs._checkpoint import put_state, state_of
-from evolve.search._claims import claims_of, suspicion
+from evolve.confirm import SIZES, Confirmations
+from evolve.runs._checkpoint import dump_state, load_state
+from evolve.search._claims import claims_of, doubt
 from evolve.search._doubts import Doubts
-from evolve.search._stopping import over
-from evolve.views._summary import best_of, word_of
+from evolve.search._stopping import search_is_over
+from evolve.views._summary import best_candidate, evidence_label
 
 
 class Planted(Simulation):
@@ -89,7 +89,7 @@ def test_a_run_that_nothing_limits_brings_what_was_given_to_a_claim(children):
         run.write(Proposed(Attempt(run.epoch, 100 + n), PROBLEM, ProposalStatus.CHILD, candidate=child))
         run.open()
         run.run()
-        assert over(run.search.state, run.now)
+        assert search_is_over(run.search.state, run.now)
     assert len(claims_of(run.search.state)) == children
     assert run.search.run.usage.evaluations < 150 * (children + 1)
 
@@ -97,11 +97,11 @@ def test_a_run_that_nothing_limits_brings_what_was_given_to_a_claim(children):
 def test_a_real_improvement_is_confirmed_and_reported(ended):
     held = claims_of(ended.search.state)
     assert held
-    best = best_of(ended.search.state)
-    assert word_of(ended.search.state, best) == "confirmed"
-    assert ended.search.state.contest.reference == best
+    best = best_candidate(ended.search.state)
+    assert evidence_label(ended.search.state, best) == "confirmed"
+    assert ended.search.state.champion_test.reference == best
     truth = {name: math.cos(3 * (value - 1)) for name, value in ended.values.items()}
-    assert truth[ended.search.state.population.rows[best].id] > truth["seed"] + 0.3
+    assert truth[ended.search.state.population.candidates[best].id] > truth["seed"] + 0.3
 
 
 def test_sizes_and_seeds_are_on_record_before_a_vaults_first_run(ended):
@@ -111,7 +111,7 @@ def test_sizes_and_seeds_are_on_record_before_a_vaults_first_run(ended):
     }
     for stamped in ended.log:
         record = stamped.record
-        if isinstance(record, VaultOpened):
+        if isinstance(record, ConfirmationOpened):
             opened[record.vault] = record
             assert not set(record.seeds) & (known | searched)  # nobody could have looked before
             known |= set(record.seeds)
@@ -127,7 +127,7 @@ def test_a_claims_numbers_follow_from_the_records_alone(ended):
         for record in of(ended, Measured)
         if record.purpose is Purpose.VAULT
     }
-    opened = {record.vault: record for record in of(ended, VaultOpened)}
+    opened = {record.vault: record for record in of(ended, ConfirmationOpened)}
     for claim in {record.vault: record for record in of(ended, Claim)}.values():
         vault = opened[claim.vault]
         bank = opened[vault.bank]
@@ -159,11 +159,11 @@ def test_blocks_of_a_vault_hold_reference_and_candidate(ended):
 
 
 def test_the_title_goes_to_whom_the_record_names(ended):
-    titles = of(ended, Champion)
+    titles = of(ended, ChampionChanged)
     assert titles
     assert all(record.e_value >= 20 for record in titles)
     assert all(before.candidate == after.predecessor for before, after in pairwise(titles))
-    assert ended.search.state.population.rows[ended.search.state.contest.champion].id == titles[-1].candidate
+    assert ended.search.state.population.candidates[ended.search.state.champion_test.champion].id == titles[-1].candidate
 
 
 @settings(max_examples=8, deadline=None)
@@ -176,28 +176,30 @@ def test_replay_and_snapshots_keep_titles_and_vaults(seed, policy):
     for stamped in run.log[:cut]:
         again.apply(stamped)
     arrays: list[np.ndarray] = []
-    tree = state_of(again, arrays)
+    tree = dump_state(again, arrays)
     fresh = build(contract(noisy=True), policy=policy, evaluations=300, seed=seed)
-    put_state(fresh, tree, arrays)
+    load_state(fresh, tree, arrays)
     assert state(fresh) == state(again)
     for stamped in run.log[cut:]:
         fresh.apply(stamped)
     assert state(fresh) == state(run.search)
     arrays = []
     last = build(contract(noisy=True), policy=policy, evaluations=300, seed=seed)
-    put_state(last, state_of(run.search, arrays), arrays)
+    load_state(last, dump_state(run.search, arrays), arrays)
     assert state(last) == state(run.search)
-    assert last.state.contest.former == run.search.state.contest.former
+    assert last.state.champion_test.earlier_references == run.search.state.champion_test.earlier_references
 
 
 def test_a_run_killed_while_a_vault_is_at_work_goes_on_with_it():
     run = planted(seed=3)
-    while not (run.search.state.docket.undecided and any(block.purpose is Purpose.VAULT for block in run.in_hand)):
+    while not (run.search.state.confirmations.has_open and any(block.purpose is Purpose.VAULT for block in run.in_hand)):
         assert run.step()
-    seeds = {seed for vault in run.search.state.docket.vaults for seed in (*vault.own_seeds, *vault.bank_seeds)}
+    seeds = {
+        seed for vault in run.search.state.confirmations.confirmations for seed in (*vault.candidate_seeds, *vault.control_seeds)
+    }
     run.open()
     run.run()
-    assert not run.search.state.docket.undecided
+    assert not run.search.state.confirmations.has_open
     measured = [r.result.seed for r in of(run, Measured) if r.purpose is Purpose.VAULT and r.result.seed in seeds]
     assert len(measured) == len(set(measured))
 
@@ -219,7 +221,7 @@ def test_a_machine_that_drifts_makes_no_false_claims():
         run.run()
         truth = {name: math.cos(3 * (value - 1)) for name, value in run.values.items()}
         for vault in claims_of(run.search.state):
-            rows = run.search.state.population.rows
+            rows = run.search.state.population.candidates
             claims += 1
             assert truth[rows[vault.candidate].id] > truth[rows[vault.reference].id]
     assert claims > 5
@@ -255,7 +257,8 @@ def test_what_only_rare_losses_or_age_explain_is_hardly_ever_claimed(world):
         run.run()
         claims += len(claims_of(search.state))
         withheld += sum(
-            vault.effect is not None and vault.effect.effect > 0 and not vault.confirmed for vault in search.state.docket.vaults
+            vault.effect is not None and vault.effect.effect > 0 and not vault.confirmed
+            for vault in search.state.confirmations.confirmations
         )
     assert claims <= 1  # before three programs have shown a loss nobody knows of any
     assert withheld >= 2
@@ -269,10 +272,10 @@ def large() -> Planted:
 
 
 def test_the_panel_is_the_same_programs_at_moments_over_the_search_and_whose_vault_found_something(large):
-    search, rows = large.search, large.search.state.population.rows
+    search, rows = large.search, large.search.state.population.candidates
     rounds = [record for record in of(large, MeasureIssued) if record.purpose is Purpose.PANEL]
     members = {rows[number].id for number in search.state.panel.members}
-    found = {rows[vault.candidate].id for vault in search.state.docket.vaults if vault.effect is not None}
+    found = {rows[vault.candidate].id for vault in search.state.confirmations.confirmations if vault.effect is not None}
     seen = [{entry.candidate for entry in record.entries} for record in rounds]
     assert len(rounds) >= 6
     assert "seed" in members
@@ -284,7 +287,7 @@ def test_the_panel_is_the_same_programs_at_moments_over_the_search_and_whose_vau
 
 def test_the_comparison_of_a_vault_is_made_again_at_every_later_moment(large):
     search = large.search
-    vault = next(vault for vault in search.state.docket.vaults if vault.effect is not None)
+    vault = next(vault for vault in search.state.confirmations.confirmations if vault.effect is not None)
     later = search.state.panel.after(vault.number, vault.candidate, vault.reference)
     assert [moment for moment, _, _ in later] == list(range(1, len(later) + 1))
     assert len(later) >= 2
@@ -309,12 +312,12 @@ def test_a_block_that_compares_measures_the_reference_first_as_whoever_has_a_blo
     pairs = [r for r in of(ended, MeasureIssued) if r.purpose is Purpose.REMEASURE and len(r.entries) > 1]
     assert pairs
     assert all(record.entries[0].seed == record.entries[1].seed for record in pairs)
-    champions = {"seed", *(record.candidate for record in of(ended, Champion))}
+    champions = {"seed", *(record.candidate for record in of(ended, ChampionChanged))}
     assert all(record.entries[0].candidate in champions for record in pairs)
 
 
 def test_runs_of_a_vault_are_in_drawn_order(ended):
-    references = {record.reference for record in of(ended, VaultOpened)}
+    references = {record.reference for record in of(ended, ConfirmationOpened)}
     blocks = [r for r in of(ended, MeasureIssued) if r.purpose is Purpose.VAULT and len(r.entries) > 2]
     assert len({record.entries[0].candidate in references for record in blocks}) == 2
 
@@ -331,8 +334,8 @@ def test_a_lost_run_of_a_vault_loses_the_claim():
     lost = 0
     while run.step():
         for block in list(run.in_hand):
-            vaults = [vault for vault in run.search.state.docket.undecided if vault.candidate]
-            names = {run.search.state.population.rows[vault.candidate].id for vault in vaults}
+            vaults = [vault for vault in run.search.state.confirmations.has_open if vault.candidate]
+            names = {run.search.state.population.candidates[vault.candidate].id for vault in vaults}
             index = next((i for i, entry in enumerate(block.entries) if entry.candidate in names), None)
             if block.purpose is Purpose.VAULT and index is not None and not lost:
                 run.in_hand.remove(block)
@@ -366,15 +369,15 @@ def test_a_retracted_candidate_leaves_its_title_its_place_and_its_claim():
     run = planted()
     run.run()
     search = run.search
-    best = best_of(search.state)
-    id_ = search.state.population.rows[best].id
+    best = best_candidate(search.state)
+    id_ = search.state.population.candidates[best].id
     heirs = [heir for heir in search.state.population.descendants(best) if heir in search.state.population.archive.cells]
     run.open()
     run.write(Retraction(problem=PROBLEM, candidate=id_, why="it read the answer"))
-    assert search.state.contest.reference != best != search.state.contest.champion
+    assert search.state.champion_test.reference != best != search.state.champion_test.champion
     assert best not in search.state.population.archive.cells
-    assert best_of(search.state) != best
-    assert [vault.withdrawn for vault in search.state.docket.vaults if vault.candidate == best] == [True]
+    assert best_candidate(search.state) != best
+    assert [vault.withdrawn for vault in search.state.confirmations.confirmations if vault.candidate == best] == [True]
     assert set(heirs) <= set(search.state.to_reverify) <= set(search.state.population.descendants(best))
 
 
@@ -393,10 +396,10 @@ def test_who_descends_from_a_cheat_or_was_compared_with_one_is_suspect_and_measu
                 continue
             cheat = min(cheats)
             run.open()
-            run.write(Retraction(problem=PROBLEM, candidate=search.state.population.rows[cheat].id, why="it read the answer"))
-            seen.add(suspicion(search.state, vault))
-            assert word_of(search.state, vault.candidate) == "confirmed, but suspect"
-            if "descends" in suspicion(search.state, vault):
+            run.write(Retraction(problem=PROBLEM, candidate=search.state.population.candidates[cheat].id, why="it read the answer"))
+            seen.add(doubt(search.state, vault))
+            assert evidence_label(search.state, vault.candidate) == "confirmed, but suspect"
+            if "descends" in doubt(search.state, vault):
                 before = search.state.population.n_measured(vault.candidate)
                 assert vault.candidate in search.state.to_reverify
                 run.write(BudgetSet(evaluations=1000))
@@ -416,8 +419,8 @@ def test_evidence_is_that_of_the_moment_when_a_vault_opens(ended):
     compared = 0
     for stamped in ended.log:
         record = stamped.record
-        if isinstance(record, VaultOpened):
-            evidence = search.state.contest.evidence(search.state.population.by_id[record.candidate], search.state.population)
+        if isinstance(record, ConfirmationOpened):
+            evidence = search.state.champion_test.evidence(search.state.population.by_id[record.candidate], search.state.population)
             assert record.e_value == pytest.approx(math.exp(min(evidence, 700.0)), rel=1e-9)
             compared += 1
         search.apply(stamped)
@@ -427,10 +430,10 @@ def test_evidence_is_that_of_the_moment_when_a_vault_opens(ended):
 def test_a_lucky_elite_loses_its_cell_when_it_is_measured_again():
     run = planted(noise=0.3, evaluations=30, seed=5)
     run.run()
-    people = run.search.state.population
-    cell, _, steady = next(iter(people.archive.cells.items()))
-    row = people.rows[steady]
-    lucky = people.add(
+    population = run.search.state.population
+    cell, _, steady = next(iter(population.archive.cells.items()))
+    row = population.candidates[steady]
+    lucky = population.add(
         type(people_candidate(run, row.id))(
             "lucky", "lucky", people_candidate(run, row.id).text, (row.id,), 1, descriptors=dict(row.descriptors)
         ),
@@ -439,13 +442,13 @@ def test_a_lucky_elite_loses_its_cell_when_it_is_measured_again():
         tuner=-1,
         baseline=None,
     )
-    bad = people.posterior(steady)[0] - 1.0
+    bad = population.posterior(steady)[0] - 1.0
     for i, score in enumerate([bad + 4.0, *[bad] * 12]):
-        people.observe(lucky, Measurement("lucky", "stage0", 10_000 + i, Status.OK, score, start=Start.COLD))
+        population.add_measurement(lucky, Measurement("lucky", "stage0", 10_000 + i, Status.OK, score, start=StartMode.COLD))
         if i == 0:
-            assert people.archive.cells.occupants(cell) == (lucky,)
-    assert lucky not in people.archive.cells
-    assert people.archive.cells.occupants(cell) == (steady,)
+            assert population.archive.cells.occupants(cell) == (lucky,)
+    assert lucky not in population.archive.cells
+    assert population.archive.cells.occupants(cell) == (steady,)
 
 
 def people_candidate(run, id_):
@@ -455,23 +458,27 @@ def people_candidate(run, id_):
 def test_a_budget_without_room_for_a_vault_ends_unconfirmed_with_final_runs():
     run = planted(evaluations=60)
     run.run()
-    assert run.search.state.docket.vaults == []
+    assert run.search.state.confirmations.confirmations == []
     assert len(run.search.state.final_scores) == 10
-    assert word_of(run.search.state, best_of(run.search.state)) in ("champion, unconfirmed", "better so far, unconfirmed", "")
+    assert evidence_label(run.search.state, best_candidate(run.search.state)) in (
+        "champion, unconfirmed",
+        "better so far, unconfirmed",
+        "",
+    )
 
 
 def test_what_was_set_aside_and_is_of_no_use_goes_back_to_the_search():
     """At most the smallest vault is kept to the end for nobody, and nothing beyond the budget is spent."""
-    smallest = SIZES[0].own + SIZES[0].bank
+    smallest = SIZES[0].n_candidate + SIZES[0].n_control
     for seed in range(24):
         run = planted(evaluations=160, noise=0.3, seed=seed)
         run.run()
         assert run.search.run.usage.evaluations <= 160
-        if not run.search.state.docket.vaults:
+        if not run.search.state.confirmations.confirmations:
             assert run.search.run.usage.evaluations >= 160 - smallest
 
 
 def test_an_empty_docket_expects_nothing():
-    assert Docket().expected_false == 0.0
-    assert Docket().wanted() == []
-    assert Docket().rulings() == []
+    assert Confirmations().expected_false == 0.0
+    assert Confirmations().next_runs() == []
+    assert Confirmations().decisions() == []

@@ -15,23 +15,23 @@ from simulation import PROBLEM, Simulation, build, contract, hash_of, state
 from archive import (
     Attempt,
     Claim,
-    Closed,
+    ConfirmationOpened,
     Measured,
     MeasureIssued,
     Measurement,
     ProposalStatus,
     Proposed,
     Purpose,
-    Start,
+    RunClosed,
+    StartMode,
     Status,
-    VaultOpened,
 )
 from evolve.problem._contract import INCOMPLETE, Axis
-from evolve.runs._checkpoint import put_state, state_of
+from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search._faults import ALARM, GAP, LEAST, OUTAGE_S, SHARE, TRIES, Faults, _lower
 from evolve.search._schedule import final_runs
 
-KINDS = st.sampled_from([contract(), contract(noisy=True), contract(start=Start.WARM, block=3), contract(stages=2)])
+KINDS = st.sampled_from([contract(), contract(noisy=True), contract(start=StartMode.WARM, block=3), contract(stages=2)])
 Rule = Callable[[Simulation, MeasureIssued, int], bool]  # whether the evaluator errs
 
 
@@ -92,7 +92,7 @@ def test_replay_and_checkpoint_know_of_errors_what_the_search_knew(kind, arrival
     for stamped in run.log[:cut]:
         head.apply(stamped)
     arrays: list[np.ndarray] = []
-    put_state(resumed, state_of(head, arrays), arrays)
+    load_state(resumed, dump_state(head, arrays), arrays)
     for stamped in run.log:
         whole.apply(stamped)
     for stamped in run.log[cut:]:
@@ -107,9 +107,9 @@ def test_an_evaluator_that_hiccups_ends_no_run_and_costs_no_program(kind, arriva
     why = go_on(run)
     assert not run.search.run.failure
     assert why.startswith("budget.")
-    rows = run.search.state.population.rows
+    rows = run.search.state.population.candidates
     unjudged = set(run.search.state.faults.unjudged)
-    lasting = [n for n, row in enumerate(rows) if row.settled and row.status is Status.EVALUATOR_ERROR]
+    lasting = [n for n, row in enumerate(rows) if row.credited and row.status is Status.EVALUATOR_ERROR]
     assert set(lasting) <= unjudged
     assert len(unjudged) <= 3
 
@@ -140,7 +140,7 @@ def test_what_errs_is_measured_again_with_its_seed_as_often_as_said_and_last_aft
     assert len(tickets) == TRIES
     number = run.search.state.population.by_id[victim]
     assert list(run.search.state.faults.unjudged) == [number]
-    assert run.search.state.population.rows[number].settled
+    assert run.search.state.population.candidates[number].credited
 
 
 def test_one_error_leaves_no_trace_on_the_program() -> None:
@@ -163,9 +163,9 @@ def test_one_error_leaves_no_trace_on_the_program() -> None:
     assert run.search.state.faults.errors > 5
     assert run.search.state.faults.unjudged == {}
     names = {
-        run.search.state.population.rows[n].status
-        for n in range(len(run.search.state.population.rows))
-        if run.search.state.population.rows[n].settled
+        run.search.state.population.candidates[n].status
+        for n in range(len(run.search.state.population.candidates))
+        if run.search.state.population.candidates[n].credited
     }
     assert names == {Status.OK}
 
@@ -180,9 +180,9 @@ def test_a_vault_is_not_lost_by_an_error_that_passes() -> None:
         return issued.purpose is Purpose.VAULT and seen[entry.candidate, entry.seed] == 1 and entry.seed % 3 == 0
 
     go_on(errs(run, rule))
-    assert any(isinstance(one.record, VaultOpened) for one in run.log)
+    assert any(isinstance(one.record, ConfirmationOpened) for one in run.log)
     assert run.search.state.faults.errors > 0
-    assert any(vault.confirmed for vault in run.search.state.docket.vaults)
+    assert any(vault.confirmed for vault in run.search.state.confirmations.confirmations)
     claims = [one.record for one in run.log if isinstance(one.record, Claim)]
     assert claims
     assert not any("evaluator_error" in claim.reason for claim in claims)
@@ -237,7 +237,7 @@ def test_an_evaluator_that_can_judge_hardly_any_program_ends_the_run_and_names_t
     run = errs(simulate(evaluations=2000), lambda run, issued, index: _unlucky(issued.entries[index].candidate, 1.0))
     go_on(run)
     assert run.search.run.failure.startswith("the evaluator could not judge ")
-    first = run.search.state.population.rows[next(iter(run.search.state.faults.unjudged))].id
+    first = run.search.state.population.candidates[next(iter(run.search.state.faults.unjudged))].id
     assert f"({first}, " in run.search.run.failure
     assert run.search.run.usage.evaluations < 200
 
@@ -259,9 +259,9 @@ def test_few_programs_prove_nothing() -> None:
     faults.unjudged = dict.fromkeys(range(LEAST), 3)
     assert faults.hopeless(LEAST)
     assert not faults.hopeless(int(LEAST / SHARE))
-    assert not faults.alarmed
+    assert not faults.is_alarmed
     faults.in_row = ALARM
-    assert faults.alarmed
+    assert faults.is_alarmed
 
 
 # ---------------------------------------------------------------------------------------------------- other chances
@@ -277,15 +277,15 @@ def _run_with_an_unjudged_program() -> tuple[Simulation, str, list[bool]]:
         return down[0] and name in victims
 
     go_on(errs(run, rule))
-    assert run.search.state.population.rows[run.search.state.population.by_id[victims[0]]].status is Status.EVALUATOR_ERROR
-    run.write(Closed(run.epoch, "done", ""))
+    assert run.search.state.population.candidates[run.search.state.population.by_id[victims[0]]].status is Status.EVALUATOR_ERROR
+    run.write(RunClosed(run.epoch, "done", ""))
     down[0] = False
     return run, victims[0], down
 
 
 def test_an_opening_of_the_run_gives_a_program_another_chance_once() -> None:
     run, victim, down = _run_with_an_unjudged_program()
-    row = run.search.state.population.rows[run.search.state.population.by_id[victim]]
+    row = run.search.state.population.candidates[run.search.state.population.by_id[victim]]
     down[0] = True
     run.measure_only = True
     for errors in (2 * TRIES, 2 * TRIES):
@@ -293,7 +293,7 @@ def test_an_opening_of_the_run_gives_a_program_another_chance_once() -> None:
         run.search.run.budget = replace(run.search.run.budget, evaluations=200)
         go_on(run)
         assert len(entries_of(run, victim)) == errors
-        assert (row.status, row.settled) == (Status.EVALUATOR_ERROR, True)
+        assert (row.status, row.credited) == (Status.EVALUATOR_ERROR, True)
 
 
 def test_a_known_program_that_could_not_be_judged_is_measured_when_it_comes_again() -> None:
@@ -302,9 +302,11 @@ def test_a_known_program_that_could_not_be_judged_is_measured_when_it_comes_agai
     run.search.state.faults.unjudged[run.search.state.population.by_id[victim]] = 100
     run.open()
     run.search.run.budget = replace(run.search.run.budget, evaluations=200)
-    row = run.search.state.population.rows[run.search.state.population.by_id[victim]]
+    row = run.search.state.population.candidates[run.search.state.population.by_id[victim]]
     assert row.status is Status.EVALUATOR_ERROR
-    run.write(Proposed(run.search.run.tickets.fresh(), PROBLEM, ProposalStatus.DUPLICATE, duplicate_of=victim, reason="told again"))
+    run.write(
+        Proposed(run.search.run.tickets.next_attempt(), PROBLEM, ProposalStatus.DUPLICATE, duplicate_of=victim, reason="told again")
+    )
     go_on(run)
     assert row.status is Status.OK
     assert run.search.state.population.score(run.search.state.population.by_id[victim]) is not None
@@ -323,10 +325,10 @@ def test_a_program_without_a_descriptor_keeps_its_score_and_stands_at_the_low_en
         honest(issued, index), reason=f"{INCOMPLETE}descriptors.place is nan, expected a finite number"
     )
     go_on(run)
-    people = run.search.state.population
-    assert people.leader is not None
-    assert people.score(people.leader) == max(people.score(n) or -9.0 for n in range(len(people.rows)))
-    assert {row.cell for row in people.rows if row.status is Status.OK} == {0}
+    population = run.search.state.population
+    assert population.leader is not None
+    assert population.score(population.leader) == max(population.score(n) or -9.0 for n in range(len(population.candidates)))
+    assert {row.cell for row in population.candidates if row.status is Status.OK} == {0}
     assert run.search.state.faults.incomplete == run.search.run.usage.evaluations
     assert run.search.state.faults.lacking == "descriptors.place is nan, expected a finite number"
 
@@ -347,7 +349,7 @@ def test_measuring_again_neither_exceeds_the_budget_nor_takes_what_the_end_is_ow
     why = go_on(run)
     search = run.search
     assert search.run.usage.evaluations <= evaluations
-    if why == "budget.evaluations" and noisy and not search.state.docket.vaults and search.state.population.leader:
+    if why == "budget.evaluations" and noisy and not search.state.confirmations.confirmations and search.state.population.leader:
         assert search.run.usage.count(Purpose.FINAL) == 2 * final_runs(search.state)
     if why == "budget.evaluations" and not noisy and search.state.population.leader:
-        assert search.state.steadiness.has(search.state.population.leader)
+        assert search.state.steadiness.was_repeated(search.state.population.leader)

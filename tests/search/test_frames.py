@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evolve.budget._cpu_budget import ALLOWANCE, SEED, CpuFrame, run_limit
+from evolve.budget._cpu_budget import CPU_ALLOWANCE, SEED, CpuBudget, run_limit
 
 
 def frame(rng, *, sd=0.06, seed_runs=5):
-    made = CpuFrame()
+    made = CpuBudget()
     for cost in 10 * np.exp(sd * rng.standard_normal(seed_runs)):
         made.add(SEED, float(cost))
     return made
@@ -26,9 +26,9 @@ def test_nobody_is_judged_before_the_seed_program_is_known():
 def test_where_a_run_is_stopped_follows_from_the_seed_programs_noise(sd):
     rng = np.random.default_rng(0)
     limits = [frame(rng, sd=sd, seed_runs=40).kill_s / 10 for _ in range(20)]
-    assert ALLOWANCE * (1 + sd) < np.mean(limits) < ALLOWANCE * (1.08 + 4 * sd)
+    assert CPU_ALLOWANCE * (1 + sd) < np.mean(limits) < CPU_ALLOWANCE * (1.08 + 4 * sd)
     costs = [9.0, 10.0, 11.0, 10.5, 9.5]
-    made = CpuFrame()
+    made = CpuBudget()
     for cost in costs:
         made.add(SEED, cost)
     assert run_limit(costs) == pytest.approx(made.kill_s)
@@ -89,10 +89,10 @@ def test_a_vault_is_judged_by_its_own_runs():
     assert made.excess_with(1, dear) == ""
     assert "of its vault" in made.excess_with(1, dear, vault=True)
     assert "in its vault it took 1.2 x" in made.claim_excess(1)
-    made.opened(1)
+    made.on_vault_opened(1)
     assert made.claim_excess(1) == ""
 
 
 def test_the_seed_program_is_never_over_its_own_budget():
     made = frame(np.random.default_rng(2))
-    assert made.excess_with(SEED, 10 * made.seed_cpu_s * ALLOWANCE) == ""
+    assert made.excess_with(SEED, 10 * made.seed_cpu_s * CPU_ALLOWANCE) == ""

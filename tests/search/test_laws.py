@@ -23,21 +23,21 @@ from archive import (
     Proposed,
     Purpose,
     Rebinned,
-    Start,
+    StartMode,
     Status,
-    StopAsked,
+    StopRequested,
 )
-from evolve.runs._checkpoint import put_state, state_of
-from evolve.search._stopping import over
-from evolve.search._tickets import Made
-from evolve.views._summary import best_of
+from evolve.runs._checkpoint import dump_state, load_state
+from evolve.search._stopping import search_is_over
+from evolve.search._tickets import ProposalResult
+from evolve.views._summary import best_candidate
 from evolve.views._unchecked import unchecked
 
 KINDS = st.sampled_from(
     [
         contract(),
         contract(noisy=True),
-        contract(start=Start.WARM, block=3),
+        contract(start=StartMode.WARM, block=3),
         contract(stages=2),
     ]
 )
@@ -77,9 +77,9 @@ def test_checkpoint_and_tail_equal_full_replay(kind, arrivals, cut):
     for stamped in run.log[:cut]:
         head.apply(stamped)
     arrays: list[np.ndarray] = []
-    tree = state_of(head, arrays)
+    tree = dump_state(head, arrays)
     resumed = build(kind)
-    put_state(resumed, tree, arrays)
+    load_state(resumed, tree, arrays)
     for stamped in run.log[cut:]:
         resumed.apply(stamped)
     for stamped in run.log:
@@ -124,7 +124,7 @@ def test_killed_drivers_lose_nothing_and_count_nothing_twice(kind, arrivals, kil
             assert isinstance(record, LateResult)
             run.write(record)
         reissued = set()
-        while run.search.run.tickets.again:
+        while run.search.run.tickets.to_reissue:
             again = run.search.run.tickets.reissue()
             run.write(again)
             assert again.attempt.n >= 2
@@ -167,12 +167,12 @@ def test_the_budget_is_never_exceeded(kind, policy, arrivals, limit):
 def test_a_failure_is_never_an_elite_and_scores_are_never_invented(kind, arrivals):
     run = simulate(kind, "map_elites", arrivals)
     while run.step():
-        people = run.search.state.population
-        for number in people.elites:
-            row = people.rows[number]
+        population = run.search.state.population
+        for number in population.elites:
+            row = population.candidates[number]
             assert row.status is Status.OK
-            assert row.stage == people.last_stage
-        assert people.leader is None or people.leader in people.elites
+            assert row.stage == population.last_stage
+        assert population.leader is None or population.leader in population.elites
 
 
 def test_results_are_told_once_whatever_is_delivered_again():
@@ -194,7 +194,7 @@ def test_the_final_runs_alternate_and_are_reserved():
     run.run()
     finals = [s.record for s in run.log if isinstance(s.record, MeasureIssued) and s.record.purpose is Purpose.FINAL]
     entries = [entry for block in finals for entry in block.entries]
-    finalist = run.search.state.finals[0]
+    finalist = run.search.state.final_comparison[0]
     assert len(entries) == 10
     assert sum(entry.candidate == finalist for entry in entries) == 5
     assert len({(entry.candidate, entry.seed) for entry in entries}) == 10
@@ -225,7 +225,7 @@ def test_no_more_than_their_share_goes_to_candidates_measured_already_while_ther
     run = Simulation(search, np.random.default_rng(6), noise=0.3)
     run.begin()
     most = 0.0
-    while run.step() and not over(search.state, run.now):
+    while run.step() and not search_is_over(search.state, run.now):
         if search.run.usage.evaluations > 30:
             most = max(most, search.run.usage.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE))
     assert share - 0.05 < most < share + 0.05
@@ -239,50 +239,52 @@ def test_only_who_may_still_be_better_is_measured_again():
         if isinstance(record, MeasureIssued) and record.purpose is Purpose.REMEASURE:
             for entry in record.entries:
                 number = search.state.population.by_id[entry.candidate]
-                seen += number != search.state.contest.champion
-                assert number in search.state.contest.alive or number == search.state.contest.champion
+                seen += number != search.state.champion_test.champion
+                assert number in search.state.champion_test.contenders or number == search.state.champion_test.champion
     assert seen > 10
 
 
 def test_what_came_from_a_warm_start_is_measured_again_cold_before_it_is_reported():
-    run = simulate(contract(start=Start.WARM), "map_elites", 7, evaluations=80)
+    run = simulate(contract(start=StartMode.WARM), "map_elites", 7, evaluations=80)
     run.run()
-    rows = run.search.state.population.rows
-    assert rows[run.search.state.population.best_cold()].cold
+    rows = run.search.state.population.candidates
+    assert rows[run.search.state.population.best_verified()].measured_cold
     used = {
         row.parents[0] for row in rows
         if row.parents and row.arm != rows[row.parents[0]].arm and rows[row.parents[0]].arm >= 0 and row.tuner < 0
     }  # fmt: skip
-    assert all(rows[number].cold for number in used)
+    assert all(rows[number].measured_cold for number in used)
 
 
 def test_the_best_cold_result_is_reported_also_while_a_warm_one_holds_its_place():
-    run = simulate(contract(start=Start.WARM), "map_elites", 7, evaluations=80)
+    run = simulate(contract(start=StartMode.WARM), "map_elites", 7, evaluations=80)
     pushed_out = 0
     while run.step():
-        people = run.search.state.population
-        scores = {number: people.score(number) for number, row in enumerate(people.rows) if row.cold}
+        population = run.search.state.population
+        scores = {number: population.score(number) for number, row in enumerate(population.candidates) if row.measured_cold}
         known = {number: score for number, score in scores.items() if score is not None}
         if known:
-            assert known[people.best_cold()] == max(known.values())
-            pushed_out += people.best_cold() not in people.archive.cells
+            assert known[population.best_verified()] == max(known.values())
+            pushed_out += population.best_verified() not in population.archive.cells
     assert pushed_out > 0  # or the test shows nothing
 
 
 def test_better_scores_that_wait_for_a_fresh_process_are_told_and_going_on_measures_them():
     stopped = 0
     for steps in range(10, 130, 10):
-        run = simulate(contract(start=Start.WARM), "map_elites", 7, evaluations=80)
+        run = simulate(contract(start=StartMode.WARM), "map_elites", 7, evaluations=80)
         run.run(steps)
-        search, people = run.search, run.search.state.population
+        search, population = run.search, run.search.state.population
         if search.state.population.leader is None:
             continue
-        run.write(StopAsked(reason="stopped"))
+        run.write(StopRequested(reason="stopped"))
         run.run()
-        best = best_of(search.state)
+        best = best_candidate(search.state)
         told = unchecked(search.state, best, run.now, run="my run")
         better = [
-            people.score(one) for one in people.elites if not people.rows[one].cold and people.score(one) > people.score(best)
+            population.score(one)
+            for one in population.elites
+            if not population.candidates[one].measured_cold and population.score(one) > population.score(best)
         ]
         assert (told is None) == (not better)
         if told is None:
@@ -291,27 +293,27 @@ def test_better_scores_that_wait_for_a_fresh_process_are_told_and_going_on_measu
         assert (told.programs, told.best_score, told.command) == (len(better), max(better), "evolve resume 'my run'")
         run.open()
         run.run()
-        assert unchecked(search.state, best_of(search.state), run.now, run="my run") is None
-        assert people.score(best_of(search.state)) >= told.best_score
+        assert unchecked(search.state, best_candidate(search.state), run.now, run="my run") is None
+        assert population.score(best_candidate(search.state)) >= told.best_score
     assert stopped > 0  # or the test shows nothing
 
 
 def test_a_score_that_depends_on_how_the_process_was_started_is_rejected():
-    run = simulate(contract(start=Start.WARM), "map_elites", 8, evaluations=80)
+    run = simulate(contract(start=StartMode.WARM), "map_elites", 8, evaluations=80)
     honest = run.measure
 
     def cheat(issued, index):
         result = honest(issued, index)
-        if result.start is Start.WARM and result.score is not None:
+        if result.start is StartMode.WARM and result.score is not None:
             return type(result)(**{**{f: getattr(result, f) for f in result.__slots__}, "score": result.score + 1.0})
         return result
 
     run.measure = cheat
     run.run()
-    people = run.search.state.population
-    assert people.failures.get(Status.REJECTED, 0) > 0
-    assert people.rows[people.best_cold()].cold
-    assert people.score(people.best_cold()) <= 1.0
+    population = run.search.state.population
+    assert population.failures.get(Status.REJECTED, 0) > 0
+    assert population.candidates[population.best_verified()].measured_cold
+    assert population.score(population.best_verified()) <= 1.0
 
 
 def test_after_two_losses_with_the_same_candidate_the_evaluator_cannot_judge_it():
@@ -326,7 +328,7 @@ def test_after_two_losses_with_the_same_candidate_the_evaluator_cannot_judge_it(
         if expected == 1:
             issued = run.search.run.tickets.reissue()
             run.write(issued)
-    row = run.search.state.population.rows[run.search.state.population.by_id[victim]]
+    row = run.search.state.population.candidates[run.search.state.population.by_id[victim]]
     assert row.status is not Status.CRASH  # what ended the graders is not known, and the program cannot have reached them
     assert "its grader was lost twice: died" in str(run.search.state.faults.first)
     assert run.search.state.faults.waits_for(victim)
@@ -350,7 +352,7 @@ def test_a_duplicate_never_reaches_an_evaluator():
     twins = [record for record in proposed if record.duplicate_of]
     assert twins
     assert all(record.candidate is None for record in twins)
-    hashes = [row.code_hash for row in run.search.state.population.rows]
+    hashes = [row.code_hash for row in run.search.state.population.candidates]
     assert len(hashes) == len(set(hashes))
 
 
@@ -380,9 +382,9 @@ def test_a_candidate_that_ignores_its_seed_is_rejected_the_second_time(how):
 
     run.measure = measure
     run.run()
-    people = run.search.state.population
-    again = [row for number, row in enumerate(people.rows) if row.id != "seed" and people.n_measured(number) > 1]
-    assert people.failures[Status.REJECTED] > 0
+    population = run.search.state.population
+    again = [row for number, row in enumerate(population.candidates) if row.id != "seed" and population.n_measured(number) > 1]
+    assert population.failures[Status.REJECTED] > 0
     assert again
     assert all(hash_of(row.id) % 2 for row in again if row.status is Status.OK)
 
@@ -401,15 +403,18 @@ def test_other_axes_are_another_space_and_survive_a_checkpoint():
         run.step()
     leader = run.search.state.population.leader
     run.write(Rebinned(run.search.state.problem, 2, (AxisInfo("where", 0.0, 1.0, 3),)))
-    people = run.search.state.population
-    assert people.archive.space == 2
-    assert people.archive.cells.n_filled <= 3
-    assert people.leader == leader
-    assert all(people.rows[number].cell == people.archive.cell_of(people.rows[number].descriptors) for number in people.elites)
+    population = run.search.state.population
+    assert population.archive.space == 2
+    assert population.archive.cells.n_filled <= 3
+    assert population.leader == leader
+    assert all(
+        population.candidates[number].cell == population.archive.cell_of(population.candidates[number].descriptors)
+        for number in population.elites
+    )
     arrays: list[np.ndarray] = []
-    tree = state_of(run.search, arrays)
+    tree = dump_state(run.search, arrays)
     resumed = build(contract(), evaluations=80)
-    put_state(resumed, tree, arrays)
+    load_state(resumed, tree, arrays)
     assert state(resumed) == state(run.search)
     run.run()
     assert run.search.done(run.now)
@@ -418,7 +423,7 @@ def test_other_axes_are_another_space_and_survive_a_checkpoint():
 @pytest.mark.parametrize("operators", [("ast_edit",), ("tune",), ("tune", "ast_edit", "crossover")])
 def test_a_search_whose_operators_have_nothing_left_ends_by_itself(operators):
     run = Simulation(build(contract(), evaluations=None, operators=operators), np.random.default_rng(0), wrongs=0.0)
-    run.make = lambda issued: Made(issued.attempt, ProposalStatus.INVALID, reason="nothing to change")
+    run.make = lambda issued: ProposalResult(issued.attempt, ProposalStatus.INVALID, reason="nothing to change")
     run.begin()
     assert run.run(20_000) < 20_000
     assert "no new program" in run.search.done(run.now) or not run.search.ask(run.now, room=1, entropy=run.entropy)
@@ -437,11 +442,13 @@ def test_the_time_between_two_openings_does_not_count():
 
 
 def test_a_warm_result_on_target_is_checked_at_once():
-    search = build(contract(start=Start.WARM), evaluations=400)
+    search = build(contract(start=StartMode.WARM), evaluations=400)
     search.run.stop.target = 0.9
     run = Simulation(search, np.random.default_rng(3))
     run.begin()
     run.run()
     assert search.done(run.now) == "stop.target"
-    crossed = next(i for i, row in enumerate(search.state.population.rows) if (search.state.population.score(i) or 0.0) >= 0.9)
-    assert len(search.state.population.rows) - crossed < 12
+    crossed = next(
+        i for i, row in enumerate(search.state.population.candidates) if (search.state.population.score(i) or 0.0) >= 0.9
+    )
+    assert len(search.state.population.candidates) - crossed < 12

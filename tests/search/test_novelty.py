@@ -40,9 +40,9 @@ def test_near_vectors_have_near_sketches_and_far_ones_do_not():
 def test_nothing_is_turned_away_before_enough_is_known():
     novelty = Novelty(0.25)
     for _ in range(ENOUGH - 1):
-        novelty.saw(0.99)
+        novelty.record_similarity(0.99)
     assert novelty.threshold > 1.0
-    novelty.saw(0.99)
+    novelty.record_similarity(0.99)
     assert novelty.threshold == pytest.approx(0.99)
 
 
@@ -50,7 +50,7 @@ def test_nothing_is_turned_away_before_enough_is_known():
 def test_at_most_the_share_lies_above_the_threshold_and_nothing_below_the_least(share, similarities):
     novelty = Novelty(share)
     for similarity in similarities:
-        novelty.saw(similarity)
+        novelty.record_similarity(similarity)
     above = sum(similarity > novelty.threshold for similarity in similarities)
     assert above <= share * len(similarities) + 1
     assert novelty.threshold >= LEAST

@@ -15,28 +15,28 @@ from simulation import _candidate as candidate
 from archive import (
     Arm,
     BudgetSet,
-    Closed,
+    ConfirmationOpened,
     MeasureIssued,
     ProposalStatus,
     ProposeIssued,
     Purpose,
-    StopAsked,
-    VaultOpened,
+    RunClosed,
+    StopRequested,
 )
 from evolve.problem._contract import CONFIRM_SHARE, Budget
-from evolve.runs._checkpoint import put_state, state_of
+from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search import _stopping as ends
 from evolve.search._stopping import GIVEN, PAUSED
-from evolve.search._tickets import Made
+from evolve.search._tickets import ProposalResult
 
-CONCLUDES = {VaultOpened, Purpose.FINAL, Purpose.VAULT, Purpose.REMEASURE, Purpose.REFERENCE, Purpose.RECHECK}
+CONCLUDES = {ConfirmationOpened, Purpose.FINAL, Purpose.VAULT, Purpose.REMEASURE, Purpose.REFERENCE, Purpose.RECHECK}
 MARGIN = 16  # runs of final measurements and of those in hand
 
 
 @pytest.fixture(autouse=True, scope="module")
 def soon_exhausted() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ends, "BARREN", 40)
+        patch.setattr(ends, "MAX_FRUITLESS", 40)
         yield
 
 
@@ -48,14 +48,14 @@ class Fed(Simulation):
     def tell(self, gain: float) -> None:
         search = self.search
         leader = search.state.population.leader or 0
-        parent = search.state.population.rows[leader].id
-        issued = ProposeIssued(search.run.tickets.fresh(), PROBLEM, Arm("external"), (parent,), expires_at=self.now + 1e9)
+        parent = search.state.population.candidates[leader].id
+        issued = ProposeIssued(search.run.tickets.next_attempt(), PROBLEM, Arm("external"), (parent,), expires_at=self.now + 1e9)
         self.write(issued)
         self.told += 1
         value = self.values[parent] + gain + self.told * 1e-6
         name = f"told{self.told}"
         self.values[name] = value
-        made = Made(issued.attempt, ProposalStatus.CHILD, candidate=candidate(name, name, value, issued.parents, 1))
+        made = ProposalResult(issued.attempt, ProposalStatus.CHILD, candidate=candidate(name, name, value, issued.parents, 1))
         self.write(search.accept_proposal(made))
 
     def opening(self, *, pausing: bool, most: int | None = None, stop: bool = False) -> str:
@@ -66,7 +66,7 @@ class Fed(Simulation):
         why, steps = self.search.done(self.now, measure_only=self.measure_only), 0
         while not why or self.in_hand:
             if stop and most is not None and steps == most:
-                self.write(StopAsked("stopped"))
+                self.write(StopRequested("stopped"))
             elif most is not None and steps >= most and not stop:
                 self.measure_only = False
                 return ""  # killed: nothing is closed
@@ -75,7 +75,7 @@ class Fed(Simulation):
             )
             steps += 1
             why = self.search.done(self.now, measure_only=self.measure_only)
-        self.write(Closed(self.epoch, "stopped" if why == PAUSED else "done", why))
+        self.write(RunClosed(self.epoch, "stopped" if why == PAUSED else "done", why))
         self.measure_only = False
         return why
 
@@ -110,7 +110,7 @@ def begun_since(run: Fed, start: int) -> set[object]:
     """Purposes of blocks that were not only handed out again, and openings of vaults."""
     records = [stamped.record for stamped in run.log[start:]]
     issued = {record.purpose for record in records if isinstance(record, MeasureIssued) and record.attempt.n == 1}
-    return issued | {VaultOpened for record in records if isinstance(record, VaultOpened)}
+    return issued | {ConfirmationOpened for record in records if isinstance(record, ConfirmationOpened)}
 
 
 TELL = st.tuples(st.just("tell"), st.sampled_from([-0.2, 0.0, 0.1, 0.3]))
@@ -155,7 +155,7 @@ def test_nothing_is_over_before_a_limit_is_reached_and_what_is_due_is_measured()
                 assert not begun_since(run, start) & CONCLUDES
             if why.startswith("budget."):
                 assert run.truly_reached(), (why, run.share)
-            if act in ("measure", "drive") and search.state.population.ready:
+            if act in ("measure", "drive") and search.state.population.queue:
                 assert run.truly_reached(), run.share
                 waited.append(run.share)
         again = build(contract(noisy=noisy), policy=policy, evaluations=None)
@@ -164,9 +164,9 @@ def test_nothing_is_over_before_a_limit_is_reached_and_what_is_due_is_measured()
             again.apply(stamped)
         assert state(again) == state(run.search)
         arrays: list[np.ndarray] = []
-        put_state(again, state_of(run.search, arrays), arrays)
+        load_state(again, dump_state(run.search, arrays), arrays)
         assert state(again) == state(run.search)
-        milestones = [stamped.record.milestone for stamped in run.log if isinstance(stamped.record, VaultOpened)]
+        milestones = [stamped.record.milestone for stamped in run.log if isinstance(stamped.record, ConfirmationOpened)]
         assert milestones == sorted(milestones)
 
     look()
@@ -180,10 +180,10 @@ def test_children_are_measured_one_opening_each_until_the_budget_less_what_is_se
         run.tell(gain)
         if run.opening(pausing=True) != PAUSED:
             break
-    assert ends.over(run.search.state, run.now) == "budget.evaluations"
+    assert ends.search_is_over(run.search.state, run.now) == "budget.evaluations"
     assert run.search.run.usage.evaluations == 70  # 0.3 of the budget is set aside for claims
-    assert run.search.state.population.ready
-    assert not run.search.state.docket.vaults
+    assert run.search.state.population.queue
+    assert not run.search.state.confirmations.confirmations
 
 
 def test_a_driver_concludes_when_nothing_is_left_and_the_run_goes_on():
@@ -192,16 +192,16 @@ def test_a_driver_concludes_when_nothing_is_left_and_the_run_goes_on():
         run.tell(0.15)
         run.opening(pausing=True)
     assert run.opening(pausing=False) == GIVEN
-    first = list(run.search.state.docket.vaults)
+    first = list(run.search.state.confirmations.confirmations)
     assert first
     assert first[0].confirmed
     assert run.search.run.usage.evaluations < 200  # what certainty takes is what is set aside, no more
     run.tell(0.15)
     assert run.opening(pausing=True) == PAUSED
-    assert not run.search.state.population.ready
+    assert not run.search.state.population.queue
     run.opening(pausing=False)
-    assert len(run.search.state.docket.vaults) > len(first)  # better than what is confirmed: a vault of its own
-    assert run.search.state.docket.vaults[-1].milestone > first[-1].milestone
+    assert len(run.search.state.confirmations.confirmations) > len(first)  # better than what is confirmed: a vault of its own
+    assert run.search.state.confirmations.confirmations[-1].interim > first[-1].interim
 
 
 def test_a_vault_of_an_older_record_is_not_taken_for_the_end_of_the_budget():
@@ -212,23 +212,23 @@ def test_a_vault_of_an_older_record_is_not_taken_for_the_end_of_the_budget():
     run.opening(pausing=False)
     again = build(contract(noisy=True), policy="given", evaluations=400)
     for stamped in run.log:  # as it was written before: the last milestone, and no reason
-        if isinstance(stamped.record, VaultOpened):
+        if isinstance(stamped.record, ConfirmationOpened):
             stamped = replace(stamped, record=replace(stamped.record, milestone=5, over=""))
         again.apply(stamped)
     run.search = again
     run.tell(0.1)
     assert run.opening(pausing=True) == PAUSED
-    assert not again.state.population.ready
+    assert not again.state.population.queue
 
 
 def test_the_limit_that_ended_a_search_goes_on_to_be_named_until_the_budget_is_changed():
     run = fed(policy="hill_climb", evaluations=200, noise=0.02)
-    assert run.search.state.docket.ended_by == "budget.evaluations"
+    assert run.search.state.confirmations.ended_by == "budget.evaluations"
     assert run.opening(pausing=False) == "budget.evaluations"
     left = 200 - run.search.run.usage.evaluations
     run.tell(0.1)
     if left > 1:  # what was set aside and not needed is there for children
         assert run.opening(pausing=True) == PAUSED
     run.write(BudgetSet(wall_s=None, cpu_s=None, evaluations=300, candidates=None))
-    assert run.search.state.docket.ended_by == ""
-    assert ends.over(run.search.state, run.now) == ""
+    assert run.search.state.confirmations.ended_by == ""
+    assert ends.search_is_over(run.search.state, run.now) == ""

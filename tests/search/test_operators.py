@@ -59,13 +59,13 @@ def test_an_operator_that_the_search_never_heard_of_gets_what_its_spec_asks_for(
         world = Simulation(search, np.random.default_rng(seed), wrongs=0.3)
         world.begin()
         world.run()
-        people = search.state.population
+        population = search.state.population
         given = [one.record for one in world.log if isinstance(one.record, ProposeIssued) and one.record.arm.operator == spec.name]
         assert given
-        rows = [[people.rows[people.by_id[id_]] for id_ in record.parents] for record in given]
+        rows = [[population.candidates[population.by_id[id_]] for id_ in record.parents] for record in given]
         assert {len(found) for found in rows} == {parents}
         if spec.parent is Parent.LEADER:
-            assert all(found[0].id != "seed" and found[0].cold for found in rows)
+            assert all(found[0].id != "seed" and found[0].measured_cold for found in rows)
 
 
 def test_a_spec_that_contradicts_itself_is_refused() -> None:

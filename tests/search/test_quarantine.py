@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from archive import Entry, Measured, Measurement, Placed, Status, read_journal
+from archive import BlockEntry, ElitePlaced, Measured, Measurement, Status, read_journal
 from evolve.config._schema import BudgetConfig
 from evolve.evaluate import Outcome
-from evolve.evaluate._outcome import judge
+from evolve.evaluate._outcome import check_outcome
 from evolve.problem._contract import Gate
 from evolve.testing import Harness, Script, plain_contract
 
@@ -19,9 +19,9 @@ CEILING = 0.5
 CONTRACT = plain_contract(gates=(Gate(metric="value", ceiling=CEILING, why="as said"),))
 
 
-def _answer(entry: Entry, files: Mapping[str, str]) -> Measurement:
+def _answer(entry: BlockEntry, files: Mapping[str, str]) -> Measurement:
     found = re.search(r"X = (\S+)", files["main.py"])
-    judged = judge(Outcome(score=float(found[1]) if found else 0.0), CONTRACT, entry.stage)
+    judged = check_outcome(Outcome(score=float(found[1]) if found else 0.0), CONTRACT, entry.stage)
     return Measurement(entry.candidate, entry.stage, entry.seed, judged.status, judged.score, judged.reason, start=entry.start)
 
 
@@ -37,4 +37,4 @@ def test_what_is_quarantined_is_never_placed_and_never_leads(tmp_path: Path, see
     records = [stamped.record for stamped in read_journal(tmp_path)]
     held = {one.result.candidate for one in records if isinstance(one, Measured) and one.result.status is Status.REJECTED}
     assert held, "the search never came to the bound: the test shows nothing"
-    assert not held & {one.candidate for one in records if isinstance(one, Placed)}
+    assert not held & {one.candidate for one in records if isinstance(one, ElitePlaced)}

@@ -12,18 +12,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from simulation import Simulation, build, contract, hash_of, state
 
-from archive import Measured, Start, Status, tame
+from archive import Measured, StartMode, Status, tame
 from evolve.cli.show._text import gain, score
-from evolve.confirm import SIZES, estimate, make_vault
+from evolve.confirm import SIZES, estimate, make_confirmation
 from evolve.search._notes import notes
-from evolve.search._population import standing
+from evolve.search._population import score_of
 from evolve.validation._compare import _no_vault
-from evolve.views._progress import Watch
+from evolve.views._progress import ProgressTracker
 from evolve.views._report_cards import bound_of
-from evolve.views._summary import best_of, noise_of, word_of
+from evolve.views._summary import best_candidate, evidence_label, noise_of
 
 LARGEST = sys.float_info.max
-KINDS = st.sampled_from([contract(), contract(noisy=True), contract(start=Start.WARM, block=3), contract(stages=2)])
+KINDS = st.sampled_from([contract(), contract(noisy=True), contract(start=StartMode.WARM, block=3), contract(stages=2)])
 POLICIES = st.sampled_from(["map_elites", "independent", "best_of_n", "hill_climb", "one_plus_one"])
 ODD = [0.0, -0.0, 1.0, 1.32, 5e-324, -5e-324, 1e-160, 1e-310, 2.0**53, 1e20, -1e20, 1e150, 1e155, 1e200, -1e200, LARGEST, -LARGEST]
 FINITE = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(ODD))
@@ -51,14 +51,14 @@ def odd(kind, policy, scores, *, evaluations=60, **config):
 
 def read(search):
     """What the reading verbs compute; every number of it has to be one."""
-    seen = Watch(search.state).look(1e6)
-    number_ = best_of(search.state)
+    seen = ProgressTracker(search.state).snapshot(1e6)
+    number_ = best_candidate(search.state)
     noise_of(search.state, tails=True)
     notes(search.state)
-    for row in range(len(search.state.population.rows)):
+    for row in range(len(search.state.population.candidates)):
         if search.state.population.score(row) is not None:
-            _no_vault(search, search.state.population.rows[row].id)
-            word_of(search.state, row)
+            _no_vault(search, search.state.population.candidates[row].id)
+            evidence_label(search.state, row)
     text = json.dumps(asdict(seen), allow_nan=False)
     assert "inf" not in text.replace("confirm", "")
     if seen.best is not None and seen.seed is not None:
@@ -77,7 +77,7 @@ def read(search):
 def test_any_finite_scores_can_be_searched_replayed_and_read(kind, policy, scores):
     run = odd(kind, policy, scores)
     run.run()
-    assert run.search.state.population.n_settled > 1 or run.search.run.failure or policy == "one_plus_one"
+    assert run.search.state.population.n_credited > 1 or run.search.run.failure or policy == "one_plus_one"
     read(run.search)
     again = build(kind, policy=policy)
     for stamped in run.log:
@@ -88,17 +88,17 @@ def test_any_finite_scores_can_be_searched_replayed_and_read(kind, policy, score
 def test_a_score_beyond_what_is_compared_is_shown_as_it_is():
     run = odd(contract(noisy=True), "map_elites", [3e200, 3e200, 7e250, 7e250])
     run.run()
-    seen, people = Watch(run.search.state).look(1e6), run.search.state.population
+    seen, population = ProgressTracker(run.search.state).snapshot(1e6), run.search.state.population
     assert seen.best.score > 1e199
     assert seen.seed.score > 1e199
-    for row in people.rows:
-        if people.score(people.by_id[row.id]) is not None:
+    for row in population.candidates:
+        if population.score(population.by_id[row.id]) is not None:
             scores = [one.record.result.score for one in run.log if isinstance(one.record, Measured)]
-            place = standing(people, people.by_id[row.id])
+            place = score_of(population, population.by_id[row.id])
             assert min(scores) * 0.999 <= place.score <= max(scores) * 1.001
             assert 1e150 not in (place.score, place.sd)
     assert "which count as 1e+150 where programs are compared" in seen.beyond
-    means = [abs(people.placed(cell, rank, number).mean) for cell, rank, number in people.archive.cells.items()]
+    means = [abs(population.placed(cell, rank, number).mean) for cell, rank, number in population.archive.cells.items()]
     assert means
     assert 1e150 not in means
 
@@ -114,8 +114,8 @@ def test_a_score_beyond_what_is_compared_is_shown_as_it_is():
     ],
 )
 def test_an_effect_of_scores_that_count_as_something_else_is_a_bound_or_none(own, theirs, said):
-    vault = make_vault(0, 1, 0, 1, SIZES[0], 0, False, tuple(range(SIZES[0].own + SIZES[0].bank)))
-    vault.own, vault.theirs = (dict(enumerate(map(tame, scores))) for scores in (own, theirs))
-    vault.effect = estimate(list(vault.own.values()), list(vault.theirs.values()), paired=False)
+    vault = make_confirmation(0, 1, 0, 1, SIZES[0], 0, False, tuple(range(SIZES[0].n_candidate + SIZES[0].n_control)))
+    vault.candidate_scores, vault.control_scores = (dict(enumerate(map(tame, scores))) for scores in (own, theirs))
+    vault.effect = estimate(list(vault.candidate_scores.values()), list(vault.control_scores.values()), paired=False)
     assert bound_of(vault, 1.0) == said
     assert bound_of(vault, -1.0) == said.replace("+1e+150", "-1e+150")

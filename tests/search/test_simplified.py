@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archive import Tally
+from archive import RunningStats
 from evolve.propose._registry import OPERATORS
 from evolve.search import _results as offspring
 
@@ -20,8 +20,8 @@ class World:
 
     def __init__(self, runs, difference, *, operator="llm_simplify", noisy=True):
         rng = np.random.default_rng(0)
-        self.noise, self.rows, self.succeeded = 1.0, [Row(-1, ()), Row(0, (0,))], []
-        self.tallies = [Tally(), Tally()]
+        self.noise, self.candidates, self.succeeded = 1.0, [Row(-1, ()), Row(0, (0,))], []
+        self.tallies = [RunningStats(), RunningStats()]
         for tally, mean in zip(self.tallies, (0.0, difference), strict=True):
             for z in rng.standard_normal(runs):
                 tally.add(mean + float(z))
@@ -29,7 +29,7 @@ class World:
         self.noisy = noisy
 
     def maker(self, number):
-        return self.operator if self.rows[number].arm >= 0 else None
+        return self.operator if self.candidates[number].arm >= 0 else None
 
     def noise_of(self, number):
         return self.noise
@@ -37,7 +37,7 @@ class World:
     def tally(self, number):
         return self.tallies[number]
 
-    def succeed(self, number, parent):
+    def replace_parent(self, number, parent):
         self.succeeded.append((number, parent))
         return ["placed"]
 
@@ -48,10 +48,10 @@ class World:
 )
 def test_only_evidence_counts(runs, difference, succeeds):
     world = World(runs, difference)
-    assert offspring.simplified(world, 1) == (["placed"] if succeeds else [])
+    assert offspring.try_replace_parent(world, 1) == (["placed"] if succeeds else [])
     assert world.succeeded == ([(1, 0)] if succeeds else [])
 
 
 def test_it_is_for_simplifications_on_noisy_problems():
-    assert not offspring.simplified(World(600, 1.0, operator="llm_mutate"), 1)
-    assert not offspring.simplified(World(600, 1.0, noisy=False), 1)
+    assert not offspring.try_replace_parent(World(600, 1.0, operator="llm_mutate"), 1)
+    assert not offspring.try_replace_parent(World(600, 1.0, noisy=False), 1)

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import Simulation, build, contract, state
 
-from archive import Event, FlatArchive, Measured, MeasureIssued, Purpose, Start, Status
-from evolve.runs._checkpoint import put_state, state_of
+from archive import Event, Measured, MeasureIssued, Purpose, StartMode, Status, TopKArchive
+from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search._population import Population
 from evolve.search._steadiness import REMEDY, TIMES, TRUSTED, Steadiness
 from evolve.search._stopping import NOISY
-from evolve.views._progress import Watch
-from evolve.views._summary import ONCE, WITHIN, best_of, gain_of, stated_gain, word_of
-from evolve.views._verify import Exact
+from evolve.views._progress import ProgressTracker
+from evolve.views._summary import ONCE, WITHIN, best_candidate, evidence_label, gain_of, stated_gain
+from evolve.views._verify import Verification
 
 
 class Jittery(Simulation):
@@ -52,16 +52,16 @@ def draw(candidate, seed, n):
 def test_before_a_run_ends_its_best_and_the_seed_program_are_measured_again_in_another_slot():
     run = driven(lambda *_: 0.0)
     again = [issued for issued in records(run, MeasureIssued) if issued.purpose is Purpose.RECHECK]
-    best = run.search.state.population.rows[best_of(run.search.state)].id
+    best = run.search.state.population.candidates[best_candidate(run.search.state)].id
     assert [issued.entries[0].candidate for issued in again] == ["seed", best]
     assert all(issued.needs.elsewhere for issued in again)
-    assert all(issued.entries[0].start is Start.COLD for issued in again)
+    assert all(issued.entries[0].start is StartMode.COLD for issued in again)
     first = {record.result.candidate: record.result.seed for record in reversed(records(run, Measured))}
     assert again[0].entries[0].seed != first["seed"]  # a deterministic score hangs on none
     assert again[1].entries[0].seed == first[best]
     assert run.search.run.usage.evaluations <= 60
-    assert word_of(run.search.state, best_of(run.search.state)) == ""
-    assert gain_of(run.search.state, best_of(run.search.state)) > 0
+    assert evidence_label(run.search.state, best_candidate(run.search.state)) == ""
+    assert gain_of(run.search.state, best_candidate(run.search.state)) > 0
     assert not records(run, Event)
 
 
@@ -69,21 +69,21 @@ def test_before_a_run_ends_its_best_and_the_seed_program_are_measured_again_in_a
 def test_noise_that_nobody_declared_is_said_with_what_to_type_and_is_no_gain(jitters):
     run = driven(jitters)
     search = run.search
-    said = search.state.steadiness.said(search.state.population)
+    said = search.state.steadiness.message(search.state.population)
     assert "noisy although declared deterministic" in said
     assert REMEDY in said
     assert [(event.what, event.level) for event in records(run, Event)] == [(NOISY, "warning")]
-    seen = Watch(search.state).look(run.now)
+    seen = ProgressTracker(search.state).snapshot(run.now)
     assert seen.not_deterministic == said
     assert seen.gain is None
-    assert seen.word == (WITHIN if best_of(search.state) else "")
+    assert seen.word == (WITHIN if best_candidate(search.state) else "")
 
 
 def test_a_tremor_far_below_the_gain_is_said_and_leaves_the_gain():
     run = driven(lambda candidate, seed, n: 1e-9 * n)
-    assert run.search.state.steadiness.said(run.search.state.population)
-    assert gain_of(run.search.state, best_of(run.search.state)) > TIMES * 1e-9
-    assert word_of(run.search.state, best_of(run.search.state)) == ""
+    assert run.search.state.steadiness.message(run.search.state.population)
+    assert gain_of(run.search.state, best_candidate(run.search.state)) > TIMES * 1e-9
+    assert evidence_label(run.search.state, best_candidate(run.search.state)) == ""
 
 
 def test_a_program_that_alone_does_not_repeat_is_rejected_and_the_next_best_is_looked_at():
@@ -99,16 +99,16 @@ def test_a_program_that_alone_does_not_repeat_is_rejected_and_the_next_best_is_l
     assert len(rejected) == search.state.steadiness.rejected == 2
     assert all(own[result.candidate] and result.status is Status.REJECTED for result in rejected)
     assert not search.state.steadiness.doubtful
-    assert not own[search.state.population.rows[best_of(search.state)].id]
-    assert word_of(search.state, best_of(search.state)) == ""
-    assert search.state.population.score(best_of(search.state)) < 2
+    assert not own[search.state.population.candidates[best_candidate(search.state)].id]
+    assert evidence_label(search.state, best_candidate(search.state)) == ""
+    assert search.state.population.score(best_candidate(search.state)) < 2
 
 
 def test_where_many_programs_do_not_repeat_the_problem_is_at_fault():
     run = driven(lambda candidate, seed, n: 0.0 if candidate == "seed" else 0.01 * n, evaluations=600)
     assert run.search.state.steadiness.rejected == TRUSTED
     assert run.search.state.steadiness.steady
-    assert run.search.state.steadiness.said(run.search.state.population)
+    assert run.search.state.steadiness.message(run.search.state.population)
 
 
 def test_a_seed_program_that_fails_when_it_is_measured_again_ends_nothing_and_nothing_is_called_a_gain():
@@ -125,8 +125,8 @@ def test_a_seed_program_that_fails_when_it_is_measured_again_ends_nothing_and_no
     run.run()
     assert not run.search.run.failure
     assert run.search.state.population.score(0) is not None
-    assert "ended as crash when it was measured again: no luck" in run.search.state.steadiness.said(run.search.state.population)
-    assert gain_of(run.search.state, best_of(run.search.state)) is None
+    assert "ended as crash when it was measured again: no luck" in run.search.state.steadiness.message(run.search.state.population)
+    assert gain_of(run.search.state, best_candidate(run.search.state)) is None
     run.open()
     assert not run.search.run.failure
 
@@ -144,10 +144,10 @@ def test_a_best_that_was_measured_once_is_called_so():
     run.run(60)
     assert run.search.state.population.leader
     leader = run.search.state.population.leader
-    assert word_of(run.search.state, leader) == ONCE
+    assert evidence_label(run.search.state, leader) == ONCE
     assert gain_of(run.search.state, leader) > 0
     assert stated_gain(run.search.state, leader) is None
-    assert Watch(run.search.state).look(run.now).gain is None
+    assert ProgressTracker(run.search.state).snapshot(run.now).gain is None
 
 
 @pytest.mark.parametrize("evaluations", [1, 2, 3, 5, 8])
@@ -160,7 +160,7 @@ def test_a_small_budget_is_kept(evaluations):
 @given(
     st.integers(0, 2**32),
     st.integers(4, 140),
-    st.sampled_from([contract(), contract(start=Start.WARM), contract(stages=2)]),
+    st.sampled_from([contract(), contract(start=StartMode.WARM), contract(stages=2)]),
     st.sampled_from([lambda *_: 0.0, draw, lambda candidate, seed, n: 0.0 if candidate == "seed" else -100.0]),
 )
 def test_what_is_kept_back_for_the_end_is_spent_whoever_leads_then(arrivals, evaluations, kind, jitters):
@@ -171,7 +171,7 @@ def test_what_is_kept_back_for_the_end_is_spent_whoever_leads_then(arrivals, eva
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 2**32), st.floats(0, 2), st.sampled_from([contract(), contract(start=Start.WARM), contract(stages=2)]))
+@given(st.integers(0, 2**32), st.floats(0, 2), st.sampled_from([contract(), contract(start=StartMode.WARM), contract(stages=2)]))
 def test_a_replay_knows_what_was_found(arrivals, size, kind):
     run = Jittery(build(kind), np.random.default_rng(arrivals), jitters=lambda c, seed, n: size * draw(c, arrivals, n))
     run.begin()
@@ -181,11 +181,11 @@ def test_a_replay_knows_what_was_found(arrivals, size, kind):
         again.apply(stamped)
     assert state(again) == state(run.search)
     assert again.state.steadiness == run.search.state.steadiness
-    json.dumps(again.state.steadiness.said(again.state.population), allow_nan=False)
+    json.dumps(again.state.steadiness.message(again.state.population), allow_nan=False)
 
 
 def test_an_exact_claim_holds_only_for_a_gain_that_came_again():
-    good = Exact("measured", "c", 2.0, None, 1.0, "", 1.0)
+    good = Verification("measured", "c", 2.0, None, 1.0, "", 1.0)
     assert good.holds
     assert not replace(good, gain=None).holds
     assert not any(replace(good, status=status).holds for status in ("noisy", ONCE, "refuted", "nothing"))
@@ -194,10 +194,10 @@ def test_an_exact_claim_holds_only_for_a_gain_that_came_again():
 @given(st.dictionaries(st.integers(0, 5), st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2), min_size=1))
 def test_any_scores_can_be_compared(scores):
     steadiness = Steadiness(scores=scores)
-    people = Population("p", contract(), FlatArchive(keep=8))
+    population = Population("p", contract(), TopKArchive(capacity=8))
     assert steadiness.doubtful == any(len({one + 0.0 for one in found}) > 1 for found in scores.values())
     if all(number == 0 for number in scores):
-        assert "inf" not in steadiness.said(people)
+        assert "inf" not in steadiness.message(population)
     assert steadiness.no_gain(0.0) == steadiness.doubtful
 
 
@@ -206,5 +206,5 @@ def test_what_was_found_outlives_a_checkpoint():
     search, again = build(contract()), build(contract())
     search.state.steadiness = found
     arrays: list = []
-    put_state(again, state_of(search, arrays), arrays)
+    load_state(again, dump_state(search, arrays), arrays)
     assert (again.state.steadiness.widest, again.state.steadiness.doubtful) == ((3, 2.0, 2.5), True)

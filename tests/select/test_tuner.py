@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive import Literal, Sample
+from archive import Literal, TunerSample
 from evolve.runs._checkpoint import decoded, encoded
 from evolve.select._tuner import Tuner, inherit, open_tuner, tunable
 
@@ -25,10 +25,10 @@ def draws(seed: int, tuner: Tuner) -> tuple[float, ...]:
     return tuple(np.random.Generator(np.random.Philox(seed)).standard_normal(tuner.n).tolist())
 
 
-def issue(tuner: Tuner, seed: int) -> Sample:
+def issue(tuner: Tuner, seed: int) -> TunerSample:
     z = draws(seed, tuner)
     values, generation = tuner.sample(z)
-    return Sample(tuner=1, generation=generation, z=z, values=values)
+    return TunerSample(tuner=1, generation=generation, z=z, values=values)
 
 
 def dumped(tuner: Tuner) -> object:
@@ -39,12 +39,12 @@ def dumped(tuner: Tuner) -> object:
 
 def drive(tuner: Tuner, objective: object, evaluations: int, *, late: int = 0, seed: int = 0) -> Tuner:
     """Ask and tell with ``late`` samples always in flight."""
-    flight: list[Sample] = []
+    flight: list[TunerSample] = []
     for i in range(evaluations):
         while len(flight) <= late:
             flight.append(issue(tuner, seed * 1_000_003 + i * 7 + len(flight)))
         sample = flight.pop(0)
-        tuner = tuner.told(sample, objective(sample.values))  # type: ignore[operator]
+        tuner = tuner.tell(sample, objective(sample.values))  # type: ignore[operator]
     return tuner
 
 
@@ -61,7 +61,7 @@ scores = st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_si
 def test_stored_and_read_back_it_is_the_same_and_goes_on_the_same(scores: list[float | None], seed: int) -> None:
     tuner = open_tuner(MIXED)
     for i, score in enumerate(scores):
-        tuner = tuner.told(issue(tuner, seed + i), score)
+        tuner = tuner.tell(issue(tuner, seed + i), score)
     arrays: list[np.ndarray] = []
     again = decoded(json.loads(json.dumps(encoded(tuner, arrays))), arrays)
     assert dumped(again) == dumped(tuner)
@@ -69,7 +69,7 @@ def test_stored_and_read_back_it_is_the_same_and_goes_on_the_same(scores: list[f
     for i in range(12):
         sample = issue(tuner, 5000 + i)
         assert sample == issue(again, 5000 + i)
-        tuner, again = tuner.told(sample, float(i % 5)), again.told(sample, float(i % 5))
+        tuner, again = tuner.tell(sample, float(i % 5)), again.tell(sample, float(i % 5))
     assert dumped(again) == dumped(tuner)
 
 
@@ -79,7 +79,7 @@ def test_tuners_do_not_touch_each_other(scores: list[float | None], seed: int, o
     def alone(literals: tuple[Literal, ...], offset: int) -> Tuner:
         tuner = open_tuner(literals)
         for i, score in enumerate(scores):
-            tuner = tuner.told(issue(tuner, seed + offset + i), score)
+            tuner = tuner.tell(issue(tuner, seed + offset + i), score)
         return tuner
 
     turns = [0] * len(scores) + [1] * len(scores)
@@ -88,7 +88,7 @@ def test_tuners_do_not_touch_each_other(scores: list[float | None], seed: int, o
     done = [0, 0]
     for which in turns:
         sample = issue(pair[which], seed + 500 * which + done[which])
-        pair[which] = pair[which].told(sample, scores[done[which]])
+        pair[which] = pair[which].tell(sample, scores[done[which]])
         done[which] += 1
     assert dumped(pair[0]) == dumped(alone(MIXED, 0))
     assert dumped(pair[1]) == dumped(alone((FLOAT,), 500))
@@ -104,9 +104,9 @@ def test_sampling_changes_nothing() -> None:
 def test_a_generation_closes_at_its_size_in_record_order() -> None:
     tuner = open_tuner(MIXED)
     for i in range(tuner.population - 1):
-        tuner = tuner.told(issue(tuner, i), float(i))
+        tuner = tuner.tell(issue(tuner, i), float(i))
         assert tuner.generation == 0
-    tuner = tuner.told(issue(tuner, 99), 0.0)
+    tuner = tuner.tell(issue(tuner, 99), 0.0)
     assert (tuner.generation, tuner.pending, tuner.history) == (1, (), (float(tuner.population - 2),))
 
 
@@ -114,12 +114,12 @@ def test_late_samples_count_in_the_next_generation_by_their_values() -> None:
     tuner = open_tuner((FLOAT, LOG))
     late = issue(tuner, 1234)
     for i in range(tuner.population):
-        tuner = tuner.told(issue(tuner, i), float(i))
-    after = tuner.told(late, 1.0)
+        tuner = tuner.tell(issue(tuner, i), float(i))
+    after = tuner.tell(late, 1.0)
     assert after.generation == 1
     assert len(after.pending) == 1
-    forged = Sample(late.tuner, late.generation, tuple(-z for z in late.z), late.values)
-    assert tuner.told(forged, 1.0).pending == after.pending
+    forged = TunerSample(late.tuner, late.generation, tuple(-z for z in late.z), late.values)
+    assert tuner.tell(forged, 1.0).pending == after.pending
 
 
 @pytest.mark.parametrize("late", [0, 1, 5, 20])
@@ -169,7 +169,7 @@ def test_values_have_no_more_digits_than_the_spread_calls_for() -> None:
 def test_a_generation_of_failures_halves_the_step_and_is_survived() -> None:
     tuner = open_tuner(MIXED)
     for i in range(tuner.population):
-        tuner = tuner.told(issue(tuner, i), None)
+        tuner = tuner.tell(issue(tuner, i), None)
     assert tuner.state.sigma == 0.5
     assert tuner.history == (None,)
     tuner = drive(tuner, bowl, 500)
@@ -182,7 +182,7 @@ def test_failures_rank_below_any_score() -> None:
     tuner = open_tuner((FLOAT, LOG))
     for i in range(40):
         sample = issue(tuner, i)
-        tuner = tuner.told(sample, None if sample.values[0] < 1.0 else -1e9)
+        tuner = tuner.tell(sample, None if sample.values[0] < 1.0 else -1e9)
     assert tuner.state.mean[0] > 0
 
 
@@ -190,7 +190,7 @@ def test_failures_rank_below_any_score() -> None:
 def test_scores_must_be_finite(score: float) -> None:
     tuner = open_tuner(MIXED)
     with pytest.raises(ValueError, match="finite"):
-        tuner.told(issue(tuner, 0), score)
+        tuner.tell(issue(tuner, 0), score)
 
 
 def test_inherited_by_path() -> None:
@@ -228,9 +228,9 @@ def test_an_inherited_distribution_is_usable(seed: int, told: int, kept: set[int
 
 def test_it_says_when_nothing_is_left_to_gain() -> None:
     tuner = open_tuner((FLOAT, LOG))
-    assert not tuner.stagnated
-    assert drive(tuner, lambda values: -((values[0] - 3) ** 2) - math.log(values[1] / 0.02) ** 2, 600).stagnated
-    assert drive(tuner, lambda values: 1.0, 1500).stagnated
+    assert not tuner.is_stagnant
+    assert drive(tuner, lambda values: -((values[0] - 3) ** 2) - math.log(values[1] / 0.02) ** 2, 600).is_stagnant
+    assert drive(tuner, lambda values: 1.0, 1500).is_stagnant
 
 
 def test_a_restart_begins_at_the_best_while_that_gains_and_else_where_the_first_began() -> None:
@@ -241,7 +241,7 @@ def test_a_restart_begins_at_the_best_while_that_gains_and_else_where_the_first_
     assert again.generation == tuner.generation + 1
     assert (again.state.mean == np.array(tuner.best[0])).all()
     assert again.best == tuner.best
-    assert not again.stagnated
+    assert not again.is_stagnant
     elsewhere = again.restart()
     assert (elsewhere.state.mean == 0.0).all()
     assert (elsewhere.state.sds == 1.0).all()
@@ -305,6 +305,6 @@ def test_any_numbers_of_a_program_and_any_scores_can_be_told(literals: list[Lite
     for seed, score in enumerate(scores):
         sample = issue(tuner, seed)
         assert all(math.isfinite(value) for value in sample.values)
-        tuner = tuner.told(sample, score)
-        tuner = tuner.restart() if tuner.stagnated else tuner
+        tuner = tuner.tell(sample, score)
+        tuner = tuner.restart() if tuner.is_stagnant else tuner
     assert inherit(tuner, literals).sample(draws(0, tuner))

@@ -22,13 +22,13 @@ from evolve.cli.show._text import (
     signed,
     unchecked_text,
 )
-from evolve.search._claims import suspicion
+from evolve.search._claims import doubt
 from evolve.search._state import ProblemState
-from evolve.search._stopping import GIVEN, spent
-from evolve.views._lineage import Step, story
+from evolve.search._stopping import GIVEN, exhausted_limit
+from evolve.views._lineage import LineageStep, lineage
 from evolve.views._outlook import ending_limits, raising
 from evolve.views._report_cards import bound_of
-from evolve.views._summary import CONFIRMED, FinalRuns, Summary, best_of, stated_gain
+from evolve.views._summary import CONFIRMED, FinalRuns, Summary, best_candidate, stated_gain
 from evolve.views._verdict import DEGRADED, going_on
 
 _SPENT = 0.95  # of the clock: what is left of it then is not worth a word
@@ -37,7 +37,7 @@ _STEPS = 8  # of the lineage; the middle of a longer one is left out
 
 def ending(summary: Summary, state: ProblemState, texts: TextStore) -> str:
     """Seed and best, how the best came about, where the run lies, and what to type next."""
-    sign, best = state.population.sign, best_of(state)
+    sign, best = state.population.sign, best_candidate(state)
     rows = [("ended", _ended(summary, state))]
     if summary.seed_score is not None and summary.final is None:  # final runs bring a seed mean of their own
         rows.append(("seed", f"{number(summary.seed_score)} {summary.metric}"))
@@ -77,7 +77,7 @@ def ending(summary: Summary, state: ProblemState, texts: TextStore) -> str:
     rows.append(("run", summary.run))
     text = [columns(rows)]
     if best not in (None, SEED):
-        text.append(f"\nhow it came about\n{_story(story(state, texts, best))}")
+        text.append(f"\nhow it came about\n{_story(lineage(state, texts, best))}")
     return "\n".join([*text, "\nnext", *(f"  {command}" for command in _next(summary, state))])
 
 
@@ -117,14 +117,14 @@ def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:
 def _claim_rows(state: ProblemState) -> list[tuple[str, str]]:
     """What the vaults came to."""
     rows, sign, unit = [], state.population.sign, state.contract.unit
-    for vault in state.docket.vaults:
-        id_ = state.population.rows[vault.candidate].id
+    for vault in state.confirmations.confirmations:
+        id_ = state.population.candidates[vault.candidate].id
         if vault.confirmed and vault.effect is not None and not vault.withdrawn:
             low, high = sorted((sign * vault.effect.low, sign * vault.effect.high))
             effect = f"{signed(sign * vault.effect.effect, high - low)} {unit}".strip()
             effect = bound_of(vault, sign) or f"{effect}, 95 % interval {number(low, high - low)} to {number(high, high - low)}"
-            doubt = f"; suspect: {why}" if (why := suspicion(state, vault)) else ""
-            rows.append(("confirmed", f"{id_}, effect {effect}{doubt}"))
+            suspect = f"; suspect: {why}" if (why := doubt(state, vault)) else ""
+            rows.append(("confirmed", f"{id_}, effect {effect}{suspect}"))
         else:
             word = "withdrawn" if vault.withdrawn else "open" if vault.confirmed is None else "not confirmed"
             rows.append((word, id_))
@@ -135,7 +135,7 @@ def _failures(summary: Summary) -> str:
     return f"; failed: {counts(summary.failures)}" if summary.failures else ""
 
 
-def _story(steps: tuple[Step, ...]) -> str:
+def _story(steps: tuple[LineageStep, ...]) -> str:
     from evolve.cli._inspect import story_text
 
     if len(steps) <= _STEPS:
@@ -147,7 +147,7 @@ def _story(steps: tuple[Step, ...]) -> str:
 
 def _in_the_way(summary: Summary, state: ProblemState) -> tuple[str, ...]:
     """The limits that a further child needs raised.  Where people make the children they are not what ended the run."""
-    by = spent(state, state.run.usage.last_at) if summary.reason == GIVEN else ""
+    by = exhausted_limit(state, state.run.usage.last_at) if summary.reason == GIVEN else ""
     return (by,) if by else ending_limits(state, summary.reason)
 
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 from evolve.config._schema import RunConfig
 from evolve.confirm import Noise
 from evolve.problem._contract import Budget
-from evolve.views._lineage import Step
+from evolve.views._lineage import LineageStep
 from evolve.views._outlook import Outlook
-from evolve.views._progress import Share
-from evolve.views._report_cards import Card, Cards
+from evolve.views._progress import OperatorShare
+from evolve.views._report_cards import ReportCard, ReportCards
 from evolve.views._summary import EvaluatorFaults, ModelUse
 from evolve.views._unchecked import Unchecked
-from evolve.views._verify import Exact
+from evolve.views._verify import Verification
 
 if TYPE_CHECKING:
-    from evolve.validation._target import Race  # it brings the executor
+    from evolve.validation._target import TargetTest  # it brings the executor
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class StatusAnswer:
     failures: Mapping[str, int]
     filled: int
     cells: int | None
-    operators: tuple[Share, ...]
+    operators: tuple[OperatorShare, ...]
     wall_s: float
     cpu_s: float
     budget: Budget
@@ -133,7 +133,7 @@ class LineageAnswer:
     schema: int
     run: str
     id: str
-    steps: tuple[Step, ...]
+    steps: tuple[LineageStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +196,10 @@ class ValidateAnswer:
     noise_sd: float | None
     cost_s: float | None
     confirmed: bool | None = None  # None: no program was compared
-    card: Card | None = None
-    claims: Cards | None = None
-    exact: Exact | None = None
-    race: Race | None = None
+    card: ReportCard | None = None
+    claims: ReportCards | None = None
+    exact: Verification | None = None
+    race: TargetTest | None = None
     caveat: str = ""  # what must stand beside every score
 
 
@@ -209,8 +209,8 @@ class ClaimsAnswer:
 
     schema: int
     run: str
-    claims: Cards
-    exact: Exact | None
+    claims: ReportCards
+    exact: Verification | None
 
 
 @dataclass(frozen=True, slots=True)

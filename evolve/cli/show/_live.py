@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from archive import TAME, Champion, Claim, Event, Stamped, StopAsked, TextStore, VaultOpened
+from archive import TAME, ChampionChanged, Claim, ConfirmationOpened, Event, LogEntry, StopRequested, TextStore
 from evolve._counted import counted
 from evolve.cli.show._text import (
     counts,
@@ -32,10 +32,10 @@ from evolve.cli.show._text import (
     unchecked_text,
 )
 from evolve.confirm import SIZES, Noise, resolvable
-from evolve.engine._session import Announcement
-from evolve.search._claims import allowance
+from evolve.engine._session import RunStarted
+from evolve.search._claims import confirm_budget
 from evolve.search._state import ProblemState
-from evolve.views._progress import Progress, Watch
+from evolve.views._progress import Progress, ProgressTracker
 from evolve.views._summary import CONFIRMED, noise_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _RATE_S = 20.0  # the rate is that of the last so many seconds
 _NO_WALLS = "none: candidates run as you, with your files and your network"
 
 
-def open_view() -> View:
+def open_view() -> LiveView:
     """The view that suits stderr."""
     terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     if terminal:
@@ -56,10 +56,10 @@ def open_view() -> View:
             return Display()
         except ModuleNotFoundError:  # rich is a convenience here
             pass
-    return View()
+    return LiveView()
 
 
-class View:
+class LiveView:
     """Plain lines: every few seconds, on each new best, and what a person must not miss.
 
     ``state`` and ``texts`` are the run's, from the announcement on.
@@ -74,35 +74,35 @@ class View:
         self._soon = 0.0
         self._leader: int | None = None
         self._noise_told = False
-        self._watch: Watch | None = None
+        self._watch: ProgressTracker | None = None
         self._rates: deque[tuple[float, int]] = deque()
 
-    def __enter__(self) -> View:
+    def __enter__(self) -> LiveView:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         return None
 
-    def announce(self, announcement: Announcement) -> None:
+    def on_started(self, announcement: RunStarted) -> None:
         """The first lines."""
         self.state, self.texts = announcement.state, announcement.texts
-        self._watch = Watch(self.state)
+        self._watch = ProgressTracker(self.state)
         self._due = time.time() + self.every_s
         for name, text in header(announcement):
             self.tell(f"{name:<9}{text}")
 
-    def record(self, state: ProblemState, stamped: Stamped) -> None:
+    def record(self, state: ProblemState, stamped: LogEntry) -> None:
         """After each record."""
         match stamped.record:
             case Event(level="warning" | "error", text=text):
                 self.tell(f"note: {one_line(text, 400)}")
-            case Champion(candidate=candidate, e_value=e_value):
+            case ChampionChanged(candidate=candidate, e_value=e_value):
                 self.tell(f"champion: {candidate[:10]} takes the title (e = {e_value:.3g})")
-            case VaultOpened():
+            case ConfirmationOpened():
                 self.tell(vault_text(stamped.record))
             case Claim():
                 self.tell(claim_text(stamped.record))
-            case StopAsked():
+            case StopRequested():
                 self.tell("ending: waiting for the measurements in hand; another Ctrl-C stops at once")
             case _:
                 pass
@@ -115,7 +115,7 @@ class View:
             return
         self._leader = state.population.leader
         self._due, self._soon = now + self.every_s, now + min(BEST_S, self.every_s)
-        self.show(self._watch.look(now), now)
+        self.show(self._watch.snapshot(now), now)
 
     def _tell_noise(self) -> None:
         """Once it is known: how noisy the problem is, and what the budget set aside can resolve."""
@@ -143,7 +143,7 @@ class View:
         return (after - before) / (end - start) if end > start else 0.0
 
 
-class Display(View):
+class Display(LiveView):
     """A display in place, drawn by rich four times a second."""
 
     def __init__(self) -> None:
@@ -156,14 +156,14 @@ class Display(View):
         self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._live = Live(console=self._console, get_renderable=self._render, transient=True, redirect_stdout=False)
 
-    def __enter__(self) -> View:
+    def __enter__(self) -> LiveView:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._live.stop()
 
-    def announce(self, announcement: Announcement) -> None:
-        super().announce(announcement)
+    def on_started(self, announcement: RunStarted) -> None:
+        super().on_started(announcement)
         self._live.start()
 
     def show(self, seen: Progress, now: float) -> None:
@@ -201,10 +201,10 @@ class Display(View):
 # ------------------------------------------------------------------------------------------------ words
 
 
-def header(announcement: Announcement) -> list[tuple[str, str]]:
+def header(announcement: RunStarted) -> list[tuple[str, str]]:
     """What a person wants to know first: where the run lies, what it does, what it may spend, what confines it."""
     state = announcement.state
-    contract, seen = state.contract, Watch(state).look(time.time())
+    contract, seen = state.contract, ProgressTracker(state).snapshot(time.time())
     noise = "noisy" if contract.noisy else "declared deterministic" if seen.not_deterministic else "deterministic"
     lines = [
         ("run", f"{announcement.run}{' (resumed)' if announcement.resumed else ''}"),
@@ -223,9 +223,9 @@ def header(announcement: Announcement) -> list[tuple[str, str]]:
     return lines
 
 
-def _model_lines(announcement: Announcement) -> list[tuple[str, str]]:
+def _model_lines(announcement: RunStarted) -> list[tuple[str, str]]:
     """Which models are asked, or why none is."""
-    state, offered = announcement.state, announcement.state.run.model_limits.offered
+    state, offered = announcement.state, announcement.state.run.model_limits.available
     if announcement.no_models:
         return [("models", f"note: {announcement.no_models}")]
     if not offered:
@@ -276,24 +276,24 @@ def spent_share(seen: Progress, elapsed_s: float) -> float | None:
 
 def noise_text(noise: Noise) -> str:
     """The noise floor with its interval."""
-    tails = "; outliers are more frequent than under normal noise" if noise.heavy else ""
+    tails = "; outliers are more frequent than under normal noise" if noise.heavy_tailed else ""
     return f"sd {noise.sd:.3g} of one measurement (90 % interval {noise.low:.3g} to {noise.high:.3g}, df {noise.df}){tails}"
 
 
 def resolvable_text(state: ProblemState, noise: Noise) -> str:
     """What the budget set aside can find, or that it holds no vault."""
-    left = allowance(state)
-    able = [sizes for sizes in SIZES if sizes.own + sizes.bank <= left]
+    left = confirm_budget(state)
+    able = [sizes for sizes in SIZES if sizes.n_candidate + sizes.n_control <= left]
     if not able:
-        least = SIZES[0].own + SIZES[0].bank
+        least = SIZES[0].n_candidate + SIZES[0].n_control
         return (
             f"the budget does not hold one vault ({counted(least, 'measurement')}, set aside: {left:.0f}): the run ends unconfirmed"
         )
-    n, m = able[-1].gate
+    n, m = able[-1].test
     return f"a vault of {n} runs against {m} finds differences from {resolvable(noise.sd, n, m):.3g} up four times in five"
 
 
-def vault_text(record: VaultOpened) -> str:
+def vault_text(record: ConfirmationOpened) -> str:
     """An opening in a line."""
     (n, m), (k, j) = record.gate, record.estimate
     seeds = "paired with the reference's" if record.paired else "fresh"

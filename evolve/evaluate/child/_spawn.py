@@ -23,7 +23,7 @@ from pathlib import Path
 from evolve._errors import EnvironmentFault
 from evolve.evaluate.isolation._cgroup import Cgroup, find_layout
 from evolve.evaluate.isolation._cpu_counter import CpuCounter
-from evolve.evaluate.isolation._process_tree import TreeMeter
+from evolve.evaluate.isolation._process_tree import ProcMeter
 from evolve.problem._environment import LIBRARIES, passed
 
 _MOST_FILES = 1 << 16
@@ -44,7 +44,7 @@ class HelperDied(EnvironmentFault):
     """A process that runs sandboxes was ended from outside, or does not answer: nothing is known of the candidate."""
 
 
-class Lane:
+class Spawner:
     """One spawner process and its control group."""
 
     def __init__(self, slot: int) -> None:
@@ -206,7 +206,7 @@ def _counter(pid: int) -> CpuCounter | None:
 class Child:
     """A started program.  ``since`` is what the lane's ``cpu_s`` was when it was asked for."""
 
-    def __init__(self, lane: Lane, number: int, pid: int, *, wrapped: bool, since: float | None) -> None:
+    def __init__(self, lane: Spawner, number: int, pid: int, *, wrapped: bool, since: float | None) -> None:
         self.pid = pid
         self.since = since
         self._wrapped = wrapped
@@ -252,16 +252,16 @@ class Child:
         raise HelperDied(f"process {self.pid} of a sandbox did not end when killed")
 
 
-class Meter:
+class CgroupMeter:
     """What a tree has used since the meter was made: from the control group where there is one, else by looking.  CPU without a
     group is counted all the same where the kernel allows it."""
 
-    def __init__(self, lane: Lane, pid: int, *, resident_mib: float = 0.0, fresh: Child | None = None) -> None:
+    def __init__(self, lane: Spawner, pid: int, *, resident_mib: float = 0.0, fresh: Child | None = None) -> None:
         """``resident_mib`` is what was there before and shall not count: a fork server's own memory.  Of a ``fresh`` child all
         counts: on a busy machine it may have run for long."""
         self._lane = lane
         self._resident_mib = resident_mib
-        self._tree = TreeMeter(pid) if lane.cgroup is None else None
+        self._tree = ProcMeter(pid) if lane.cgroup is None else None
         self._cpu_base = fresh.since if fresh else lane.cpu_s()
         self._ooms = lane.cgroup.oom_kills() if lane.cgroup else 0
         self._tree_base = self._tree.look() if self._tree and not fresh else 0.0

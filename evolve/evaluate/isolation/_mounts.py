@@ -38,7 +38,7 @@ _KEPT_METADATA = ("METADATA", "entry_points.txt", "top_level.txt", "WHEEL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class VisibleFiles:
     """What a candidate may see besides its own files.
 
     ``imports`` are distributions, resolved with their requirements (markers evaluated, no extras); ``assets`` is a folder bound
@@ -78,7 +78,7 @@ class Mounts:
         )
 
 
-def resolve(view: View) -> Mounts:
+def resolve(view: VisibleFiles) -> Mounts:
     """Find everything in ``view``.
 
     Raises:

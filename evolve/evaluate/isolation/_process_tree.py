@@ -14,7 +14,7 @@ _MIB = 1 << 20
 _HAS_CHILDREN = os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children")  # a kernel may be built without
 
 
-class TreeMeter:
+class ProcMeter:
     """CPU and memory of ``root`` and all its descendants, by repeated looks."""
 
     def __init__(self, root: int) -> None:

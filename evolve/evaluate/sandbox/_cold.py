@@ -9,27 +9,27 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from archive import Start
+from archive import StartMode
 from evolve._errors import EnvironmentFault, SandboxMissing
-from evolve.evaluate.child._spawn import HelperDied, Lane, Meter
+from evolve.evaluate.child._spawn import CgroupMeter, HelperDied, Spawner
 from evolve.evaluate.isolation import _bwrap, _page_cache, _proc, _seccomp, _user
 from evolve.evaluate.isolation._limits import Limits, limits_of
-from evolve.evaluate.isolation._mounts import PYTHON, View, copy_metadata, own_copies, resolve
-from evolve.evaluate.sandbox._monitor import Watch
-from evolve.evaluate.sandbox._request import Places, Request
-from evolve.evaluate.sandbox._start import Folders, Job, Pipes, Started, compile_stubs
+from evolve.evaluate.isolation._mounts import PYTHON, VisibleFiles, copy_metadata, own_copies, resolve
+from evolve.evaluate.sandbox._monitor import ProcessMonitor
+from evolve.evaluate.sandbox._request import Request, SandboxPaths
+from evolve.evaluate.sandbox._start import Launch, Pipes, RunningTree, ScratchPool, compile_stubs
 
 POLICY = 3  # raise it when the meaning of the tier changes in a way its command line does not show
 FLAGS = ("-I", "-S", "-B", "-X", "utf8")
 SECCOMP_FD = 4
 
 
-class Strict:
+class Bubblewrap:
     """Namespaces, an allow-listed view, no network, a filter, limits; see ``docs/design/sandbox.md``."""
 
     name = "strict"
 
-    def __init__(self, lane: Lane, view: View, private: Path) -> None:
+    def __init__(self, lane: Spawner, view: VisibleFiles, private: Path) -> None:
         """Resolve the view and find the binary.
 
         Raises:
@@ -40,7 +40,7 @@ class Strict:
             raise SandboxMissing(
                 "the strict tier knows x86_64 and aarch64, this machine is neither; type sandbox=none to run without walls"
             )
-        self.lane = lane
+        self.spawner = lane
         self.private = private
         self.empty = private / "empty"
         self.own = private / "own"
@@ -73,7 +73,7 @@ class Strict:
         covered = [(str(self.private / "nothing"), place) for place in self.mounts.covers]
         binds = [*self.mounts.binds, (str(self.own), "/own"), *covered]
         try:
-            self.lane.show(tree, self.empty, [*_bwrap.MOUNTED], _bwrap.links(self.mounts), binds)
+            self.spawner.show(tree, self.empty, [*_bwrap.MOUNTED], _bwrap.links(self.mounts), binds)
         except HelperDied:
             raise
         except EnvironmentFault:
@@ -93,7 +93,7 @@ class Strict:
     @property
     def policy(self) -> str:
         """A hash of everything that decides what a candidate can reach."""
-        bounded = self.lane.cgroup.kind if self.lane.cgroup else "polled"
+        bounded = self.spawner.cgroup.kind if self.spawner.cgroup else "polled"
         parts = [POLICY, self.name, self._shape(), self.mounts.description, bounded, os.geteuid() == 0, self.user > 0]
         return hashlib.blake2b(json.dumps(parts).encode() + self._filter.read_bytes(), digest_size=16).hexdigest()
 
@@ -104,15 +104,15 @@ class Strict:
         outside = {source for source, _ in self.mounts.binds} | {str(self.private), str(self.binary)}
         return [word for word in line if word not in outside and not word.startswith(str(self.private))]
 
-    def places(self, folder: Path) -> Places:
+    def places(self, folder: Path) -> SandboxPaths:
         """Fixed places, whatever the trial."""
-        return Places()
+        return SandboxPaths()
 
     def python(self, arguments: Sequence[str]) -> list[str]:
         """Without a user folder; ``PYTHONPATH`` names the packages, and the folders that ``site`` looks into are covered."""
         return [PYTHON, "-s", "-B", *arguments]
 
-    def environment(self, limits: Limits, places: Places) -> dict[str, str]:
+    def environment(self, limits: Limits, places: SandboxPaths) -> dict[str, str]:
         """The environment of a command, the same as the stub's."""
         path = {"PATH": "/py/bin:/usr/bin"} if self.mounts.has_tools else {}
         return _bwrap.environment(limits, extra_libraries=self.mounts.has_extra_libraries) | path | places.env()
@@ -125,10 +125,10 @@ class Strict:
             own += _bwrap.folder(str(folder / name), f"/{name}", self.empty, overlay=self.own_files and laid)
         for name, path in files.items():
             own += ["--ro-bind", str(path), f"/input/{name}"]
-        env = self.environment(limits, Places())
+        env = self.environment(limits, SandboxPaths())
         return _bwrap.command(self.binary, self.shown(user), limits, env=env, own=own, seccomp_fd=SECCOMP_FD)
 
-    def start(self, job: Job) -> Started:
+    def start(self, job: Launch) -> RunningTree:
         """A sandbox that begins with this request at once."""
         files = job.lay(job.folder)
         user = self.user if all(_user.may_read(path) for path in files.values()) else 0
@@ -139,7 +139,7 @@ class Strict:
         filter_fd = os.open(self._filter, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self.set_limits(job.limits)
-            child = self.lane.start(argv, {}, pipes.inner(filter_fd), user=user)
+            child = self.spawner.start(argv, {}, pipes.inner(filter_fd), user=user)
         except EnvironmentFault:
             pipes.close_outer()
             raise
@@ -147,17 +147,22 @@ class Strict:
             os.close(filter_fd)
             pipes.close_inner()
         pipes.send(packed)
-        return Started(
-            child, Meter(self.lane, child.pid, fresh=child), pipes.reply_r, pipes.log_r, Start.COLD, request_w=pipes.request_w
+        return RunningTree(
+            child,
+            CgroupMeter(self.spawner, child.pid, fresh=child),
+            pipes.reply_r,
+            pipes.log_r,
+            StartMode.COLD,
+            request_w=pipes.request_w,
         )
 
     def set_limits(self, limits: Limits, *, resident_mib: float = 0.0) -> None:
         """The group's limits, where there is a group; the spawner, bubblewrap and a fork server (``resident_mib``) count in it."""
-        if self.lane.cgroup:
-            self.lane.cgroup.limit(limits.memory_mib + math.ceil(resident_mib) + 16, limits.pids + 4)
+        if self.spawner.cgroup:
+            self.spawner.cgroup.limit(limits.memory_mib + math.ceil(resident_mib) + 16, limits.pids + 4)
 
 
-def check(strict: Strict, folder: Path) -> str:
+def check(strict: Bubblewrap, folder: Path) -> str:
     """Launch once for real; what went wrong, or nothing.  Where it does not go with a user of its own, it goes without."""
     wrong = _launch(strict, folder / "first")
     if wrong and strict.user:
@@ -166,22 +171,22 @@ def check(strict: Strict, folder: Path) -> str:
     return wrong
 
 
-def _launch(strict: Strict, folder: Path) -> str:
+def _launch(strict: Bubblewrap, folder: Path) -> str:
     from evolve.evaluate._trial import JsonValue
     from evolve.problem._contract import Stage
 
     limits = limits_of(Stage(name="check"), wall_s=20.0, cpu_s=20.0)
-    request = Request(limits=(), places=Places(), entry="check.py:check", calls=({},), returns=({"value": JsonValue()},))
+    request = Request(limits=(), places=SandboxPaths(), entry="check.py:check", calls=({},), returns=({"value": JsonValue()},))
     files = {"check.py": "def check():\n    return 7\n"}
     try:
-        started = strict.start(Job(request=request, limits=limits, folder=Folders(folder).take(), files=files))
+        started = strict.start(Launch(request=request, limits=limits, folder=ScratchPool(folder).acquire(), files=files))
     except HelperDied:
         raise
     except EnvironmentFault as error:
         if not strict.user:
             raise
         return str(error)
-    watched = Watch(started.running, started.meter, started.reply_fd, started.log_fd, limits, 1 << 16).run()
+    watched = ProcessMonitor(started.running, started.meter, started.reply_fd, started.log_fd, limits, 1 << 16).run()
     if watched.code == 0 and watched.reply.endswith(b"7"):
         return ""
     return watched.log.decode("utf-8", "replace").strip().splitlines()[-1] if watched.log.strip() else f"exit status {watched.code}"

@@ -10,19 +10,19 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from archive import Start
+from archive import StartMode
 from evolve._errors import EvolveError, SandboxMissing, UsageError
 from evolve.evaluate._umask import plain_umask
-from evolve.evaluate.child._spawn import Lane
+from evolve.evaluate.child._spawn import Spawner
 from evolve.evaluate.isolation._limits import limits_of
-from evolve.evaluate.isolation._mounts import View
-from evolve.evaluate.sandbox._cold import Strict, check
-from evolve.evaluate.sandbox._imports import mentioned
-from evolve.evaluate.sandbox._none import Bare
+from evolve.evaluate.isolation._mounts import VisibleFiles
+from evolve.evaluate.sandbox._cold import Bubblewrap, check
+from evolve.evaluate.sandbox._imports import imported_modules
+from evolve.evaluate.sandbox._none import NoIsolation
 from evolve.evaluate.sandbox._sandbox import TrialSandbox
-from evolve.evaluate.sandbox._spare import Spare
-from evolve.evaluate.sandbox._start import Folders, Job, Started, Tier, remove
-from evolve.evaluate.sandbox._warm import Warm, WarmUnavailable, sendable
+from evolve.evaluate.sandbox._spare import PreloadedSandbox
+from evolve.evaluate.sandbox._start import Isolation, Launch, RunningTree, ScratchPool, remove
+from evolve.evaluate.sandbox._warm import ForkServer, WarmUnavailable, sendable
 from evolve.problem._contract import Stage
 
 TIERS = ("strict", "none")
@@ -32,7 +32,7 @@ _MAX_SERVERS = 16  # fork servers that one launcher starts because candidates im
 
 
 @plain_umask()
-def open_launcher(tier: str, view: View, *, slot: int = 0) -> Launcher:
+def open_sandbox_factory(tier: str, view: VisibleFiles, *, slot: int = 0) -> SandboxFactory:
     """A launcher for one slot.
 
     Args:
@@ -50,21 +50,21 @@ def open_launcher(tier: str, view: View, *, slot: int = 0) -> Launcher:
         raise UsageError(f"a tier is one of {', '.join(TIERS)}, not {tier!r}")
     private, lock = _private_folder()
     try:
-        lane = Lane(slot)
+        lane = Spawner(slot)
     except BaseException:
         os.close(lock)
         remove(private)
         raise
     try:
-        way = Strict(lane, view, private) if tier == "strict" else Bare(lane, view, private)
-        if isinstance(way, Strict) and (wrong := check(way, private / "check")):
+        way = Bubblewrap(lane, view, private) if tier == "strict" else NoIsolation(lane, view, private)
+        if isinstance(way, Bubblewrap) and (wrong := check(way, private / "check")):
             raise SandboxMissing(f"the strict tier does not start here ({wrong}); run: evolve doctor")
     except BaseException:
         lane.close()
         os.close(lock)
         remove(private)
         raise
-    return Launcher(way, lane, private, lock)
+    return SandboxFactory(way, lane, private, lock)
 
 
 def _private_folder() -> tuple[Path, int]:
@@ -88,7 +88,7 @@ def _remove_unlocked(folder: Path) -> None:
         os.close(fd)
 
 
-class Launcher:
+class SandboxFactory:
     """Starts candidates of one slot, one at a time.  Used from one thread; ``close`` leaves no process and no file.
 
     Attributes:
@@ -98,32 +98,34 @@ class Launcher:
         last_refusal: why the last warm start that did not work did not.
     """
 
-    def __init__(self, way: Strict | Bare, lane: Lane, private: Path, lock: int) -> None:
-        self.way: Tier = way
-        self.lane = lane
+    def __init__(self, way: Bubblewrap | NoIsolation, lane: Spawner, private: Path, lock: int) -> None:
+        self.isolation: Isolation = way
+        self.spawner = lane
         self.tier = way.name
         self.tier_hash = way.policy
-        self.folders = Folders(private)
-        self.no_warm = "" if isinstance(way, Strict) else "tier none has no fork server"
+        self.folders = ScratchPool(private)
+        self.no_warm = "" if isinstance(way, Bubblewrap) else "tier none has no fork server"
         self.last_refusal = self.no_warm
         self._private = private
         self._lock = lock
         self._servers = 0
-        self._warm: Warm | None = None
-        self._spare: Spare | None = None
-        self._modules = way.mounts.modules if isinstance(way, Strict) else ()
+        self._warm: ForkServer | None = None
+        self._spare: PreloadedSandbox | None = None
+        self._modules = way.mounts.modules if isinstance(way, Bubblewrap) else ()
 
     @property
     def alive(self) -> bool:
         """Whether sandboxes can be started: the slot's helper runs."""
-        return self.lane.alive
+        return self.spawner.alive
 
     @property
     def folder(self) -> Path:
         """Where its files lie."""
         return self._private
 
-    def sandbox(self, files: Mapping[str, str], stage: Stage, *, start: Start, cpu_limit_s: float | None = None) -> TrialSandbox:
+    def sandbox(
+        self, files: Mapping[str, str], stage: Stage, *, start: StartMode, cpu_limit_s: float | None = None
+    ) -> TrialSandbox:
         """A sandbox for one trial of the candidate ``files`` at ``stage``.
 
         Args:
@@ -134,24 +136,24 @@ class Launcher:
 
     def give_back(self, folder: Path) -> None:
         """A folder of ``folders`` that a launch is done with."""
-        self.folders.give(folder, again=isinstance(self.way, Strict))
+        self.folders.release(folder, again=isinstance(self.isolation, Bubblewrap))
 
-    def start(self, job: Job, wanted: Start) -> Started:
+    def start(self, job: Launch, wanted: StartMode) -> RunningTree:
         """Start a job, as ``wanted`` if that is to be had, else cold.
 
         Raises:
             EnvironmentFault: not even cold.
         """
-        if isinstance(self.way, Strict):
-            if wanted is Start.WARM and not job.request.argv and sendable(job) and (started := self._start_warm(job)):
+        if isinstance(self.isolation, Bubblewrap):
+            if wanted is StartMode.WARM and not job.request.argv and sendable(job) and (started := self._start_warm(job)):
                 return started
-            if wanted is Start.SPARE and sendable(job) and (started := self._start_spare(job)):
+            if wanted is StartMode.SPARE and sendable(job) and (started := self._start_spare(job)):
                 return started
-        return self.way.start(job)
+        return self.isolation.start(job)
 
-    def _start_warm(self, job: Job) -> Started | None:
-        assert isinstance(self.way, Strict)
-        modules = mentioned(job.files, self.way.mounts.modules)
+    def _start_warm(self, job: Launch) -> RunningTree | None:
+        assert isinstance(self.isolation, Bubblewrap)
+        modules = imported_modules(job.files, self.isolation.mounts.modules)
         try:
             if self._warm is None or not self._warm.fits(job, modules):
                 self._new_server(job, modules)
@@ -163,9 +165,9 @@ class Launcher:
             self.no_warm = str(error) if self._servers >= _MAX_SERVERS else self.no_warm
             return None
 
-    def _new_server(self, job: Job, modules: tuple[str, ...]) -> None:
+    def _new_server(self, job: Launch, modules: tuple[str, ...]) -> None:
         """Another server, with what earlier candidates imported and what this one does.  A server that died is replaced freely."""
-        assert isinstance(self.way, Strict)
+        assert isinstance(self.isolation, Bubblewrap)
         died = self._warm is not None and self._warm.dead
         grown = tuple(dict.fromkeys((*self._modules, *modules)))
         if self._warm is not None and not died and self._servers >= _MAX_SERVERS and self._warm.fits(job, ()):
@@ -175,9 +177,9 @@ class Launcher:
             return
         self._servers += 0 if died else 1
         self._modules = grown
-        self._warm = Warm(self.way, job.limits, grown)
+        self._warm = ForkServer(self.isolation, job.limits, grown)
 
-    def _start_spare(self, job: Job) -> Started | None:
+    def _start_spare(self, job: Launch) -> RunningTree | None:
         spare, self._spare = self._spare, None
         if spare is None:
             return None
@@ -186,15 +188,15 @@ class Launcher:
             return None
         return spare.start(job)
 
-    def trial_closed(self, files: Mapping[str, str], stage: Stage, start: Start) -> None:
+    def trial_closed(self, files: Mapping[str, str], stage: Stage, start: StartMode) -> None:
         """The slot is idle now: time to prepare what the next trial of this stage will want."""
-        if start is not Start.SPARE or not isinstance(self.way, Strict) or self._spare is not None:
+        if start is not StartMode.SPARE or not isinstance(self.isolation, Bubblewrap) or self._spare is not None:
             return
-        self._modules = tuple(dict.fromkeys((*self._modules, *mentioned(files, self.way.mounts.modules))))
+        self._modules = tuple(dict.fromkeys((*self._modules, *imported_modules(files, self.isolation.mounts.modules))))
         self._close_warm()  # its memory would count against the spare's
         try:
-            self._spare = Spare(
-                self.way, limits_of(stage, wall_s=stage.time_s, cpu_s=stage.cpu_s), self._modules, self.folders.take()
+            self._spare = PreloadedSandbox(
+                self.isolation, limits_of(stage, wall_s=stage.time_s, cpu_s=stage.cpu_s), self._modules, self.folders.acquire()
             )
         except EvolveError:
             self._spare = None  # the next trial starts cold and says why that fails, if it does
@@ -207,7 +209,7 @@ class Launcher:
     def close(self) -> None:
         """End everything and remove the slot's files.  Idempotent."""
         warm, self._warm, spare, self._spare = self._warm, None, self._spare, None
-        self.lane.close()
+        self.spawner.close()
         for waiting in (warm, spare):
             if waiting is not None:
                 waiting.release()
@@ -216,7 +218,7 @@ class Launcher:
             self._lock = -1
         remove(self._private)
 
-    def __enter__(self) -> Launcher:
+    def __enter__(self) -> SandboxFactory:
         return self
 
     def __exit__(self, *exc: object) -> None:

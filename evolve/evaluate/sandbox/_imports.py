@@ -17,7 +17,7 @@ _LINE = re.compile(
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*){0,5}")
 
 
-def mentioned(files: Mapping[str, str], packages: tuple[str, ...]) -> tuple[str, ...]:
+def imported_modules(files: Mapping[str, str], packages: tuple[str, ...]) -> tuple[str, ...]:
     """Dotted module names below ``packages``, at most 64, in order of appearance; some may turn out to be no modules."""
     found: dict[str, None] = {}
     for path, text in files.items():

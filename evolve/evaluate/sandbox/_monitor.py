@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from evolve.evaluate._trial import Usage
+from evolve.evaluate._trial import ProcessUsage
 from evolve.evaluate.child._spawn import End, HelperDied
 from evolve.evaluate.isolation._limits import CHECK_EVERY_S, KEPT_LOG_BYTES, MAX_LOG_BYTES, Limits
 
@@ -32,7 +32,7 @@ class Running(Protocol):
         """End all of it; ``end`` tells when that is done."""
 
 
-class Measured(Protocol):
+class ResourceMeter(Protocol):
     """What the tree uses; ``evolve.evaluate.child._spawn.Meter`` says more."""
 
     peak_mib: float
@@ -47,14 +47,14 @@ class Measured(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """What a process tree did.  ``broke`` names the limit it was killed for: wall, cpu, log, reply, memory, pids, or nothing."""
+class ProcessResult:
+    """What a process tree did.  ``exceeded`` names the limit it was killed for: wall, cpu, log, reply, memory, pids, or nothing."""
 
     code: int
     reply: bytes
     log: bytes
-    usage: Usage
-    broke: str = ""
+    usage: ProcessUsage
+    exceeded: str = ""
     detail: str = ""
 
 
@@ -87,10 +87,10 @@ class _Pipe:
             self.parts.pop(0)
 
 
-class Watch:
-    """One use: ``Watch(...).run()``.  Closes both descriptors."""
+class ProcessMonitor:
+    """One use: ``ProcessMonitor(...).run()``.  Closes both descriptors."""
 
-    def __init__(self, running: Running, meter: Measured, reply_fd: int, log_fd: int, limits: Limits, max_reply: int) -> None:
+    def __init__(self, running: Running, meter: ResourceMeter, reply_fd: int, log_fd: int, limits: Limits, max_reply: int) -> None:
         self._running = running
         self._meter = meter
         self._reply = _Pipe(reply_fd)
@@ -102,7 +102,7 @@ class Watch:
         self._cpu_s = 0.0
         self._poller = select.poll()
 
-    def run(self) -> Watched:
+    def run(self) -> ProcessResult:
         """Until it has ended, by itself or killed.
 
         Raises:
@@ -125,12 +125,12 @@ class Watch:
         cpu_s = max(self._cpu_s, self._meter.cpu_s(end))
         if not self._broke and self._limits.cpu_s is not None and cpu_s > self._limits.cpu_s:
             self._broke = "cpu"
-        return Watched(
+        return ProcessResult(
             code=end.code,
             reply=b"".join(self._reply.parts),
             log=b"".join(self._log.parts)[-KEPT_LOG_BYTES:],
-            usage=Usage(wall_s=wall_s, cpu_s=cpu_s, memory_mib=max(self._meter.peak_mib, end.memory_mib)),
-            broke=self._broke,
+            usage=ProcessUsage(wall_s=wall_s, cpu_s=cpu_s, memory_mib=max(self._meter.peak_mib, end.memory_mib)),
+            exceeded=self._broke,
             detail=self._detail,
         )
 

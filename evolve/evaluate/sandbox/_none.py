@@ -15,33 +15,33 @@ import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
-from archive import Start
+from archive import StartMode
 from evolve._errors import EnvironmentFault
-from evolve.evaluate.child._spawn import Lane, Meter
+from evolve.evaluate.child._spawn import CgroupMeter, Spawner
 from evolve.evaluate.isolation._limits import Limits
-from evolve.evaluate.isolation._mounts import View
-from evolve.evaluate.sandbox._request import Places
-from evolve.evaluate.sandbox._start import Job, Pipes, Started, compile_stubs
+from evolve.evaluate.isolation._mounts import VisibleFiles
+from evolve.evaluate.sandbox._request import SandboxPaths
+from evolve.evaluate.sandbox._start import Launch, Pipes, RunningTree, compile_stubs
 from evolve.problem._environment import LIBRARIES, passed
 from evolve.problem._toolbox import check_tools
 
 
-class Bare:
+class NoIsolation:
     """Plain subprocesses; see the module for what that does not stop."""
 
     name = "none"
 
-    def __init__(self, lane: Lane, view: View, private: Path) -> None:
-        self.lane = lane
+    def __init__(self, lane: Spawner, view: VisibleFiles, private: Path) -> None:
+        self.spawner = lane
         self._view = view
         check_tools(view.toolbox)
         self._stub = private / "stub"
         compile_stubs(self._stub)
         self.policy = hashlib.blake2b(f"none 1 {sys.version}".encode(), digest_size=16).hexdigest()
 
-    def places(self, folder: Path) -> Places:
+    def places(self, folder: Path) -> SandboxPaths:
         """Folders below the trial's; programs should use the ``EVOLVE_*`` variables or arguments, not the fixed paths."""
-        return Places(
+        return SandboxPaths(
             candidate=str(folder / "candidate"),
             input=str(folder / "input"),
             assets=str(self._view.assets or folder / "assets"),
@@ -54,7 +54,7 @@ class Bare:
         """This process's own interpreter."""
         return [sys.executable, "-s", "-B", *arguments]
 
-    def environment(self, limits: Limits, places: Places) -> dict[str, str]:
+    def environment(self, limits: Limits, places: SandboxPaths) -> dict[str, str]:
         """A small environment: no keys, but nothing keeps a program from looking for them elsewhere."""
         from evolve.evaluate.isolation._bwrap import environment
 
@@ -62,7 +62,7 @@ class Bare:
         home |= passed(LIBRARIES)  # the interpreter is the grader's own
         return environment(limits, extra_libraries=False) | home | places.env()
 
-    def start(self, job: Job) -> Started:
+    def start(self, job: Launch) -> RunningTree:
         """A process that begins with this request at once."""
         for name in ("work", "output"):
             (job.folder / name).mkdir()
@@ -74,17 +74,22 @@ class Bare:
         packed = job.request.pack()
         pipes = Pipes.taking_turns() if job.request.turns else Pipes.of(packed)
         try:
-            if self.lane.cgroup:
-                self.lane.cgroup.limit(job.limits.memory_mib + 16, job.limits.pids + 4)
-            child = self.lane.start(argv, self.environment(job.limits, self.places(job.folder)), pipes.inner())
+            if self.spawner.cgroup:
+                self.spawner.cgroup.limit(job.limits.memory_mib + 16, job.limits.pids + 4)
+            child = self.spawner.start(argv, self.environment(job.limits, self.places(job.folder)), pipes.inner())
         except EnvironmentFault:
             pipes.close_outer()
             raise
         finally:
             pipes.close_inner()
         pipes.send(packed)
-        return Started(
-            child, Meter(self.lane, child.pid, fresh=child), pipes.reply_r, pipes.log_r, Start.COLD, request_w=pipes.request_w
+        return RunningTree(
+            child,
+            CgroupMeter(self.spawner, child.pid, fresh=child),
+            pipes.reply_r,
+            pipes.log_r,
+            StartMode.COLD,
+            request_w=pipes.request_w,
         )
 
 

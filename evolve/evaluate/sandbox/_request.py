@@ -16,7 +16,7 @@ Returns = Mapping[str, Array | JsonValue]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class SandboxPaths:
     """Where things lie for the candidate: fixed paths in the strict tier, temporary folders in tier none."""
 
     candidate: str = "/candidate"
@@ -49,7 +49,7 @@ class Request:
     """
 
     limits: Sequence[tuple[str, int]]
-    places: Places
+    places: SandboxPaths
     entry: str = ""
     calls: Sequence[Mapping[str, object]] = ()
     returns: Sequence[Returns] = ()

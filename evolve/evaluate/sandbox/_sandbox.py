@@ -10,17 +10,17 @@ from random import SystemRandom
 
 import numpy as np
 
-from archive import Start, Status
+from archive import StartMode, Status
 from evolve.evaluate._entry import is_relative
 from evolve.evaluate._readers import Frame, Unreadable, frame_limit, read_files, read_frame, read_values, reply_limit
 from evolve.evaluate._text import clean_log, clean_text
-from evolve.evaluate._trial import Reply, Timing, Usage
+from evolve.evaluate._trial import ProcessUsage, Reply, Timing
 from evolve.evaluate._umask import plain_umask
 from evolve.evaluate.isolation._limits import Limits, limits_of
-from evolve.evaluate.sandbox._monitor import Watch, Watched
+from evolve.evaluate.sandbox._monitor import ProcessMonitor, ProcessResult
 from evolve.evaluate.sandbox._request import Request, Returns, pack_call
-from evolve.evaluate.sandbox._start import Job, Started, Starts
-from evolve.evaluate.sandbox._timed import N_EMPTY, TimedWatch, Turns
+from evolve.evaluate.sandbox._start import Launch, RunningTree, Starts
+from evolve.evaluate.sandbox._timed import N_EMPTY, TimedMonitor, Turns
 from evolve.problem._contract import Stage
 
 
@@ -34,22 +34,24 @@ class TrialSandbox:
         output_hash: hash of the bytes of the last reply that brought values or files; empty before.
     """
 
-    def __init__(self, launcher: Starts, files: Mapping[str, str], stage: Stage, start: Start, cpu_limit_s: float | None) -> None:
-        self.usage = Usage()
-        self.scorer_usage = Usage()
+    def __init__(
+        self, launcher: Starts, files: Mapping[str, str], stage: Stage, start: StartMode, cpu_limit_s: float | None
+    ) -> None:
+        self.usage = ProcessUsage()
+        self.scorer_usage = ProcessUsage()
         self.output_hash = ""
         self._launcher = launcher
         self._files = files
         self._stage = stage
         self._wanted = start
         self._cpu_limit_s = cpu_limit_s
-        self._starts: list[Start] = []
+        self._starts: list[StartMode] = []
         self._defect = _defect(files)
 
     @property
-    def start(self) -> Start:
+    def start(self) -> StartMode:
         """COLD if any process was started cold (or none was started), else what was asked for."""
-        return self._wanted if self._starts and Start.COLD not in self._starts else Start.COLD
+        return self._wanted if self._starts and StartMode.COLD not in self._starts else StartMode.COLD
 
     def call(
         self,
@@ -107,7 +109,7 @@ class TrialSandbox:
         arrays = any(isinstance(value, np.ndarray) for call in calls for value in call.values())
         request = {"entry": entry, "returns": specs, "turns": N_EMPTY, "arrays": arrays}
 
-        def read(watched: Watched) -> Reply:
+        def read(watched: ProcessResult) -> Reply:
             return _timed(watched, turns, order, specs, warm_up)
 
         return self._do(request, self._wanted, inputs or {}, True, 1, 0, read, turns)
@@ -139,7 +141,7 @@ class TrialSandbox:
             return Reply(status=status, reason=lacking, files=files, exit_code=0)
 
         n_items = len(wanted) + 1
-        start = Start.SPARE if self._wanted is Start.SPARE else Start.COLD
+        start = StartMode.SPARE if self._wanted is StartMode.SPARE else StartMode.COLD
         return self._do(request, start, inputs or {}, budgeted, n_items, frame_limit(sum(wanted.values()), n_items), read)
 
     @plain_umask()
@@ -172,9 +174,9 @@ class TrialSandbox:
         started, folder = self._start(what, limits, wanted, inputs)
         try:
             if turns is not None:
-                watched = TimedWatch(started, limits, turns).run()
+                watched = TimedMonitor(started, limits, turns).run()
             else:
-                watched = Watch(started.running, started.meter, started.reply_fd, started.log_fd, limits, max_reply).run()
+                watched = ProcessMonitor(started.running, started.meter, started.reply_fd, started.log_fd, limits, max_reply).run()
         finally:
             launcher.give_back(folder)
             if started.folder is not None:
@@ -187,10 +189,10 @@ class TrialSandbox:
             self.output_hash = reply.output_hash
         return reply
 
-    def _start(self, what, limits: Limits, wanted: Start, inputs) -> tuple[Started, Path]:  # type: ignore[no-untyped-def]
+    def _start(self, what, limits: Limits, wanted: StartMode, inputs) -> tuple[RunningTree, Path]:  # type: ignore[no-untyped-def]
         launcher = self._launcher
-        tier = launcher.way
-        folder = launcher.folders.take()
+        tier = launcher.isolation
+        folder = launcher.folders.acquire()
         places = tier.places(folder)
         if "argv" in what:
             argv = what["argv"]
@@ -198,7 +200,7 @@ class TrialSandbox:
             env = {name: places.inner(value) for name, value in what["env"].items()}
             argv = tier.python(words) if argv[0] == "python" else [places.inner(argv[0]), *words]
             what = what | {"argv": argv, "env": tier.environment(limits, places) | env}
-        rlimits = limits.rlimits(whole_tree_bounded=launcher.lane.cgroup is not None, gpus=self._stage.gpus > 0)
+        rlimits = limits.rlimits(whole_tree_bounded=launcher.spawner.cgroup is not None, gpus=self._stage.gpus > 0)
         if tier.name == "none":
             rlimits = [
                 limit for limit in rlimits if limit[0] != "RLIMIT_NPROC"
@@ -206,7 +208,7 @@ class TrialSandbox:
         request = Request(limits=rlimits, places=places, first_process=tier.name == "strict", **what)
         try:
             return launcher.start(
-                Job(request=request, limits=limits, folder=folder, files=self._files, inputs=inputs), wanted
+                Launch(request=request, limits=limits, folder=folder, files=self._files, inputs=inputs), wanted
             ), folder
         except BaseException:
             launcher.give_back(folder)
@@ -224,9 +226,9 @@ class TrialSandbox:
             allowed, status = self._cpu_limit_s, Status.OVER_BUDGET
         return limits_of(stage, wall_s=wall_s, cpu_s=allowed - self.usage.cpu_s), status
 
-    def _spend(self, usage: Usage, budgeted: bool) -> None:
+    def _spend(self, usage: ProcessUsage, budgeted: bool) -> None:
         so_far = self.usage if budgeted else self.scorer_usage
-        total = Usage(
+        total = ProcessUsage(
             wall_s=so_far.wall_s + usage.wall_s,
             cpu_s=so_far.cpu_s + usage.cpu_s,
             memory_mib=max(so_far.memory_mib, usage.memory_mib),
@@ -237,7 +239,7 @@ class TrialSandbox:
             self.scorer_usage = total
 
 
-def _verdict(watched: Watched, limits: Limits, cpu_status: Status, n_items: int, read, said) -> Reply:  # type: ignore[no-untyped-def]
+def _verdict(watched: ProcessResult, limits: Limits, cpu_status: Status, n_items: int, read, said) -> Reply:  # type: ignore[no-untyped-def]
     """What the end of a process tree means.  Limits come first, then how it ended, then what it said."""
     reply = _broken(watched, limits, cpu_status) or said(watched, n_items, read)
     return Reply(
@@ -257,8 +259,8 @@ def _hash(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def _broken(watched: Watched, limits: Limits, cpu_status: Status) -> Reply | None:
-    match watched.broke:
+def _broken(watched: ProcessResult, limits: Limits, cpu_status: Status) -> Reply | None:
+    match watched.exceeded:
         case "":
             return None
         case "wall":
@@ -271,7 +273,7 @@ def _broken(watched: Watched, limits: Limits, cpu_status: Status) -> Reply | Non
             return Reply(status=Status.CRASH, reason=watched.detail)
 
 
-def _said(watched: Watched, n_items: int, read) -> Reply:  # type: ignore[no-untyped-def]
+def _said(watched: ProcessResult, n_items: int, read) -> Reply:  # type: ignore[no-untyped-def]
     try:
         frame = read_frame(watched.reply, n_items)
         if "fail" in frame.header:
@@ -286,7 +288,7 @@ def _said(watched: Watched, n_items: int, read) -> Reply:  # type: ignore[no-unt
         return Reply(status=Status.INVALID, reason=str(error))
 
 
-def _said_in_turns(watched: Watched, n_items: int, read) -> Reply:  # type: ignore[no-untyped-def]
+def _said_in_turns(watched: ProcessResult, n_items: int, read) -> Reply:  # type: ignore[no-untyped-def]
     """As ``_said``: what is left at the end of turns is a failure, or nothing."""
     if watched.reply or watched.code != 0:
         return _said(watched, n_items, lambda _: Reply(status=Status.INVALID, reason="reply of another form"))
@@ -294,7 +296,7 @@ def _said_in_turns(watched: Watched, n_items: int, read) -> Reply:  # type: igno
     return found
 
 
-def _timed(watched: Watched, turns: Turns, order: Sequence[int], specs: Sequence[Returns], warm_up: int) -> Reply:
+def _timed(watched: ProcessResult, turns: Turns, order: Sequence[int], specs: Sequence[Returns], warm_up: int) -> Reply:
     """The answers in the order in which the calls were given, and how long each took."""
     if len(turns.frames) < len(order):
         return Reply(status=Status.INVALID, reason=f"it ended after {len(turns.frames)} of {len(order)} calls")

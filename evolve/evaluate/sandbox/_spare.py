@@ -10,20 +10,20 @@ import select
 import shutil
 from pathlib import Path
 
-from archive import Start
-from evolve.evaluate.child._spawn import Meter
+from archive import StartMode
+from evolve.evaluate.child._spawn import CgroupMeter
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.isolation._mounts import PYTHON
-from evolve.evaluate.sandbox._cold import FLAGS, SECCOMP_FD, Strict
-from evolve.evaluate.sandbox._start import Job, Pipes, Started, remove
+from evolve.evaluate.sandbox._cold import FLAGS, SECCOMP_FD, Bubblewrap
+from evolve.evaluate.sandbox._start import Launch, Pipes, RunningTree, remove
 
 _READY_S = 120.0
 
 
-class Spare:
+class PreloadedSandbox:
     """A sandbox that waits for its one request.  Either ``start`` or ``close`` ends its waiting."""
 
-    def __init__(self, strict: Strict, limits: Limits, modules: tuple[str, ...], folder: Path) -> None:
+    def __init__(self, strict: Bubblewrap, limits: Limits, modules: tuple[str, ...], folder: Path) -> None:
         """Start it; the imports go on while this returns.
 
         Raises:
@@ -31,7 +31,7 @@ class Spare:
         """
         self.modules = modules
         self.limits = limits
-        self._lane = strict.lane
+        self._lane = strict.spawner
         self._folder = folder
         request_r, self._request_w = os.pipe2(os.O_CLOEXEC)
         self._pipes = Pipes(request_r)
@@ -46,19 +46,19 @@ class Spare:
             os.close(filter_fd)
             self._pipes.close_inner()
 
-    def fits(self, job: Job, modules: tuple[str, ...]) -> bool:
+    def fits(self, job: Launch, modules: tuple[str, ...]) -> bool:
         """Whether it can run ``job``: made for the same limits, with everything loaded that is asked for."""
         same = (job.limits.scratch_bytes, job.limits.threads) == (self.limits.scratch_bytes, self.limits.threads)
         return same and set(modules) <= set(self.modules)
 
-    def start(self, job: Job) -> Started | None:
+    def start(self, job: Launch) -> RunningTree | None:
         """Hand it the request, waiting for the imports if need be; None when it died over them."""
         if not select.select([self._pipes.reply_r], [], [], _READY_S)[0] or os.read(self._pipes.reply_r, 1) != b"+":
             self.close()
             return None
         for name, path in job.lay(self._folder).items():
             shutil.copyfile(path, self._folder / "input" / name)
-        meter = Meter(self._lane, self._child.pid)
+        meter = CgroupMeter(self._lane, self._child.pid)
         data = job.request.pack(spare=True)
         os.set_blocking(self._request_w, True)
         try:
@@ -72,7 +72,9 @@ class Spare:
         if not job.request.turns:
             os.close(request_w)
             request_w = -1
-        return Started(self._child, meter, self._pipes.reply_r, self._pipes.log_r, Start.SPARE, self._folder, request_w=request_w)
+        return RunningTree(
+            self._child, meter, self._pipes.reply_r, self._pipes.log_r, StartMode.SPARE, self._folder, request_w=request_w
+        )
 
     def close(self) -> None:
         """Give it up unused."""

@@ -10,32 +10,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from archive import Start
+from archive import StartMode
 from evolve.evaluate.child import _stub
-from evolve.evaluate.child._spawn import Lane
+from evolve.evaluate.child._spawn import Spawner
 from evolve.evaluate.isolation._limits import Limits
-from evolve.evaluate.sandbox._monitor import Measured, Running
-from evolve.evaluate.sandbox._request import Places, Request, sealed
+from evolve.evaluate.sandbox._monitor import ResourceMeter, Running
+from evolve.evaluate.sandbox._request import Request, SandboxPaths, sealed
 from evolve.problem._contract import Stage
 
 _STUBS = ("_stub", "_stub_program", "_stub_server")
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class RunningTree:
     """A process tree under way; ``Watch`` takes it from here."""
 
     running: Running
-    meter: Measured
+    meter: ResourceMeter
     reply_fd: int
     log_fd: int
-    start: Start
+    start: StartMode
     folder: Path | None = None  # a spare's own, to be given back at the end
     request_w: int = -1  # where the calls of a request with turns are written, one by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Launch:
     """One launch: what to do, under which limits, with which files.
 
     ``folder`` is an empty folder outside that the launch may use; ``inputs`` maps names under ``/input`` to bytes or to files and
@@ -75,7 +75,7 @@ def _write(path: str, data: bytes) -> None:
         file.write(data)
 
 
-class Tier(Protocol):
+class Isolation(Protocol):
     """A way to run candidates."""
 
     name: str
@@ -84,16 +84,16 @@ class Tier(Protocol):
     def policy(self) -> str:
         """A hash of everything that decides what a candidate can reach."""
 
-    def places(self, folder: Path) -> Places:
+    def places(self, folder: Path) -> SandboxPaths:
         """Where things will lie for a candidate whose trial uses ``folder`` outside."""
 
     def python(self, arguments: Sequence[str]) -> list[str]:
         """The command line of the candidate's interpreter."""
 
-    def environment(self, limits: Limits, places: Places) -> dict[str, str]:
+    def environment(self, limits: Limits, places: SandboxPaths) -> dict[str, str]:
         """The whole environment of a command."""
 
-    def start(self, job: Job) -> Started:
+    def start(self, job: Launch) -> RunningTree:
         """Start the stub on a job."""
 
 
@@ -153,7 +153,7 @@ class Pipes:
                 os.close(fd)
 
 
-class Folders:
+class ScratchPool:
     """Empty folders with ``candidate`` and ``input`` in them, emptied and used again: removing one costs milliseconds on a disk."""
 
     def __init__(self, root: Path) -> None:
@@ -161,7 +161,7 @@ class Folders:
         self._free: list[Path] = []
         self._made = 0
 
-    def take(self) -> Path:
+    def acquire(self) -> Path:
         """An empty one."""
         if self._free:
             return self._free.pop()
@@ -171,7 +171,7 @@ class Folders:
             (folder / name).mkdir(parents=True)
         return folder
 
-    def give(self, folder: Path, *, again: bool) -> None:
+    def release(self, folder: Path, *, again: bool) -> None:
         """Empty it; with ``again`` for the next launch, else (a candidate could write in it) remove it."""
         if not again:
             remove(folder)
@@ -194,18 +194,18 @@ def remove(folder: Path) -> None:
 class Starts(Protocol):
     """What a trial needs of its slot: where a candidate is started, and in which folder."""
 
-    lane: Lane
-    folders: Folders
+    spawner: Spawner
+    folders: ScratchPool
 
     @property
-    def way(self) -> Tier:
+    def isolation(self) -> Isolation:
         """How candidates are run there."""
 
-    def start(self, job: Job, wanted: Start) -> Started:
+    def start(self, job: Launch, wanted: StartMode) -> RunningTree:
         """Start a candidate as asked for, or colder where that is not to be had."""
 
     def give_back(self, folder: Path) -> None:
         """A folder that nobody uses any more."""
 
-    def trial_closed(self, files: Mapping[str, str], stage: Stage, start: Start) -> None:
+    def trial_closed(self, files: Mapping[str, str], stage: Stage, start: StartMode) -> None:
         """A trial of these files is over."""

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 
 from evolve.evaluate.child._spawn import End
 from evolve.evaluate.isolation._limits import Limits
-from evolve.evaluate.sandbox._monitor import Watch, Watched
-from evolve.evaluate.sandbox._start import Started
+from evolve.evaluate.sandbox._monitor import ProcessMonitor, ProcessResult
+from evolve.evaluate.sandbox._start import RunningTree
 
 MAGIC = b"EVT1"  # begins the answer to one call: then its length in 8 bytes, then a frame as of any reply
 _HEAD = len(MAGIC) + 8
@@ -80,10 +80,10 @@ class Turns:
         return self._answered[N_EMPTY][1] if len(self._answered) > N_EMPTY else 0.0
 
 
-class TimedWatch(Watch):
-    """Watches one process tree and takes turns with it.  ``Watched.reply`` is the failure that the stub tells, or nothing."""
+class TimedMonitor(ProcessMonitor):
+    """Watches one process tree and takes turns with it.  ``ProcessResult.reply`` is the failure that the stub tells, or nothing."""
 
-    def __init__(self, started: Started, limits: Limits, turns: Turns) -> None:
+    def __init__(self, started: RunningTree, limits: Limits, turns: Turns) -> None:
         super().__init__(started.running, started.meter, started.reply_fd, started.log_fd, limits, 1 << 62)
         self._turns = turns
         self._request_w = started.request_w
@@ -92,7 +92,7 @@ class TimedWatch(Watch):
         self._begun = 0.0
         os.set_blocking(self._request_w, False)
 
-    def run(self) -> Watched:
+    def run(self) -> ProcessResult:
         try:
             return super().run()
         finally:

@@ -12,14 +12,14 @@ import select
 import socket
 from pathlib import Path
 
-from archive import Start
-from evolve.evaluate.child._spawn import End, Meter, hand
+from archive import StartMode
+from evolve.evaluate.child._spawn import CgroupMeter, End, hand
 from evolve.evaluate.isolation import _bwrap, _seccomp
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.isolation._mounts import PYTHON
-from evolve.evaluate.sandbox._cold import SECCOMP_FD, Strict
-from evolve.evaluate.sandbox._request import Places
-from evolve.evaluate.sandbox._start import Job, Pipes, Started
+from evolve.evaluate.sandbox._cold import SECCOMP_FD, Bubblewrap
+from evolve.evaluate.sandbox._request import SandboxPaths
+from evolve.evaluate.sandbox._start import Launch, Pipes, RunningTree
 
 _FILTER_FD = 5  # the full filter, which each child puts on itself
 _START_S = 60.0  # imports included
@@ -30,10 +30,10 @@ class WarmUnavailable(Exception):
     """A fork server cannot be had here; the message says why."""
 
 
-class Warm:
+class ForkServer:
     """A fork server that is ready.  ``close`` ends it."""
 
-    def __init__(self, strict: Strict, limits: Limits, modules: tuple[str, ...]) -> None:
+    def __init__(self, strict: Bubblewrap, limits: Limits, modules: tuple[str, ...]) -> None:
         """Start it and wait until the imports are done.
 
         Raises:
@@ -42,7 +42,7 @@ class Warm:
         self.modules = modules
         self.limits = limits
         self._strict = strict
-        self._lane = strict.lane
+        self._lane = strict.spawner
         full = strict.private / "seccomp"
         partial = strict.private / "seccomp-server"
         partial.write_bytes(_seccomp.program(fork_server=True))
@@ -55,7 +55,7 @@ class Warm:
         if answer[:1] != ["ready"]:
             self.close()
             raise WarmUnavailable(str(answer[1]) if len(answer) > 1 else "the fork server ended while it started")
-        self.resident_mib = Meter(self._lane, self._child.pid).resident_mib()
+        self.resident_mib = CgroupMeter(self._lane, self._child.pid).resident_mib()
         self.dead = False
 
     def _argv(self, limits: Limits) -> list[str]:
@@ -65,7 +65,7 @@ class Warm:
             strict.binary,
             strict.shown(strict.user),
             limits,
-            env=strict.environment(limits, Places()),
+            env=strict.environment(limits, SandboxPaths()),
             own=own,
             seccomp_fd=SECCOMP_FD,
             uid=0,  # with another uid bubblewrap nests a second user namespace, out of which setns cannot go home
@@ -74,17 +74,17 @@ class Warm:
         program = [PYTHON, "-I", "-S", "-B", "-X", "utf8", "/stub/_stub_server.pyc"]
         return [*line, *program, *self.modules]
 
-    def fits(self, job: Job, modules: tuple[str, ...]) -> bool:
+    def fits(self, job: Launch, modules: tuple[str, ...]) -> bool:
         """Whether this server can run ``job`` as declared: as many threads, everything it imports loaded."""
         return not self.dead and job.limits.threads == self.limits.threads and set(modules) <= set(self.modules)
 
-    def start(self, job: Job) -> Started:
+    def start(self, job: Launch) -> RunningTree:
         """A child for this request; what the candidate may see of the outside travels with it."""
         files = {path: text.encode("utf-8") for path, text in job.files.items()}
         inputs = {name: content if isinstance(content, bytes) else content.read_bytes() for name, content in job.inputs.items()}
         packed = job.request.pack(files=files, inputs=inputs, scratch=job.limits.scratch_bytes)
         pipes = Pipes.taking_turns() if job.request.turns else Pipes.of(packed)
-        meter = Meter(self._lane, self._child.pid, resident_mib=self.resident_mib)
+        meter = CgroupMeter(self._lane, self._child.pid, resident_mib=self.resident_mib)
         try:
             self._strict.set_limits(job.limits, resident_mib=self.resident_mib)
             fds = [pipes.request_fd, pipes.log_w, pipes.reply_w]
@@ -97,7 +97,7 @@ class Warm:
         finally:
             pipes.close_inner()
         pipes.send(packed)
-        return Started(WarmChild(self), meter, pipes.reply_r, pipes.log_r, Start.WARM, request_w=pipes.request_w)
+        return RunningTree(ForkedChild(self), meter, pipes.reply_r, pipes.log_r, StartMode.WARM, request_w=pipes.request_w)
 
     def _receive(self, timeout_s: float) -> list:
         """The next message; an empty list when the server is gone or none came in time."""
@@ -142,10 +142,10 @@ class Warm:
         self._control.close()
 
 
-class WarmChild:
+class ForkedChild:
     """The running child of a fork server."""
 
-    def __init__(self, server: Warm) -> None:
+    def __init__(self, server: ForkServer) -> None:
         self._server = server
         self._end: End | None = None
 
@@ -169,7 +169,7 @@ class WarmChild:
         self._server.kill_child()
 
 
-def sendable(job: Job) -> bool:
+def sendable(job: Launch) -> bool:
     """Whether a job's inputs may travel with the request."""
     paths = [content for content in job.inputs.values() if isinstance(content, Path)]
     return all(path.is_file() for path in paths) and sum(path.stat().st_size for path in paths) <= _MAX_INPUT

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evolve.models._failure import CallFailure, FailureKind, broken, refused
+from evolve.models._failure import CallFailure, FailureKind, server_error, transport_fault
 from evolve.models._model_info import ModelInfo
 from evolve.models._provider import Answer, Unsettled
 from evolve.models._reply import NOTHING
@@ -24,7 +24,7 @@ from evolve.models._size_limits import TooLong
 from evolve.models.anthropic._catalogue import anthropic_catalogue
 from evolve.models.anthropic._client import AnthropicClient
 from evolve.models.anthropic._messages import messages_body, whole_draft
-from evolve.models.transport._stream import Draft, judge, mapping, text
+from evolve.models.transport._stream import PartialReply, finalize, mapping, text
 
 _MOST = 100_000  # calls, and
 _MOST_BYTES = 200_000_000  # bytes that a batch may have, with room for what goes around the requests: 256 MB are taken
@@ -207,7 +207,7 @@ class AnthropicBatches:
         async def create(client: Any) -> str:
             return text(getattr(await client.messages.batches.create(requests=requests), "id", None))
 
-        name = await self._client.attempt(create, Draft())
+        name = await self._client.attempt(create, PartialReply())
         if name:
             return name
         return CallFailure(FailureKind.SERVER_ERROR, f"{self.name}: a batch was created and has no id.", None)
@@ -253,7 +253,7 @@ class AnthropicBatches:
 
         wait_s = self._poll_first_s
         while True:
-            found = await self._client.attempt(read, Draft())
+            found = await self._client.attempt(read, PartialReply())
             asked_s = 0.0
             if isinstance(found, CallFailure):
                 if found.status == 404:
@@ -271,15 +271,15 @@ class AnthropicBatches:
             case "succeeded":
                 marks: tuple[CacheMark, ...] = request.marks if request is not None else ("1h",)
                 try:
-                    return judge(self.name, whole_draft(mapping(result.get("message")), marks), request)
+                    return finalize(self.name, whole_draft(mapping(result.get("message")), marks), request)
                 except TooLong as error:
-                    return broken(self.name, FailureKind.TOO_LONG, str(error), None)
+                    return transport_fault(self.name, FailureKind.TOO_LONG, str(error), None)
             case "errored":
                 outer = mapping(result.get("error"))
                 inner = mapping(outer.get("error"))
                 named = text(outer.get("request_id"))
                 words = text(inner.get("message"))
-                return refused(self.name, 200, text(inner.get("type")), words, usage=NOTHING, request_id=named)
+                return server_error(self.name, 200, text(inner.get("type")), words, usage=NOTHING, request_id=named)
             case "canceled":
                 return CallFailure(
                     FailureKind.CANCELED, f"{self.name}: the batch was cancelled before the call's turn came.", NOTHING

@@ -14,7 +14,7 @@ from evolve.models._model_info import Lifecycle, ModelInfo, ThinkingKind
 from evolve.models._request import EFFORTS
 from evolve.models._size_limits import whole
 from evolve.models.anthropic._client import AnthropicClient
-from evolve.models.transport._stream import Draft, count, mapping, text
+from evolve.models.transport._stream import PartialReply, count, mapping, text
 
 _NO_ROUTE = frozenset({404, 405, 501})
 _KINDS: tuple[ThinkingKind, ...] = ("adaptive", "enabled", "disabled")
@@ -42,7 +42,7 @@ async def anthropic_catalogue(client: AnthropicClient) -> Mapping[str, ModelInfo
             after = {"after_id": last}
         return found
 
-    answer = await client.attempt(pages, Draft())
+    answer = await client.attempt(pages, PartialReply())
     if isinstance(answer, CallFailure) and answer.status in _NO_ROUTE:
         return {}
     return answer

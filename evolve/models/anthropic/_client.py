@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from evolve._errors import UsageError, need
-from evolve.models._failure import CallFailure, FailureKind, broken, refused
+from evolve.models._failure import CallFailure, FailureKind, server_error, transport_fault
 from evolve.models._reply import NOTHING
 from evolve.models._secrets import key_in
 from evolve.models._size_limits import TooLong
 from evolve.models.transport._headers import hold_s, retry_after_s
 from evolve.models.transport._http import certificates, http, transport_errors, transport_failure
-from evolve.models.transport._pool import Clients
-from evolve.models.transport._stream import Draft
+from evolve.models.transport._pool import ClientPool
+from evolve.models.transport._stream import PartialReply
 from evolve.models.transport._words import error_words, page_words
 
 T = TypeVar("T")
@@ -51,14 +51,14 @@ class AnthropicClient:
         self._read_timeout_s = read_timeout_s
         self._deadline_s = deadline_s
         self._unix_time = unix_time
-        self._clients = Clients(self._open, "close")
+        self._clients = ClientPool(self._open, "close")
 
-    async def attempt(self, send: Callable[[Any], Awaitable[T]], draft: Draft) -> T | CallFailure:
+    async def attempt(self, send: Callable[[Any], Awaitable[T]], draft: PartialReply) -> T | CallFailure:
         """What ``send`` makes of the client, or the failure that its error is.  ``draft`` is what has come until then."""
         sdk: Any = need("anthropic", "anthropic")
         try:
             async with asyncio.timeout(self._deadline_s):
-                with self._clients.one() as client:
+                with self._clients.acquire() as client:
                     return await send(client)
         except sdk.APIStatusError as error:
             return self._refused(error, draft)
@@ -67,11 +67,11 @@ class AnthropicClient:
         except transport_errors() as error:
             return transport_failure(self.name, error, draft)
         except TooLong as error:
-            return broken(self.name, FailureKind.TOO_LONG, str(error), draft.usage, draft.text)
+            return transport_fault(self.name, FailureKind.TOO_LONG, str(error), draft.usage, draft.text)
         except UsageError as error:  # of the key
-            return broken(self.name, FailureKind.AUTH, str(error).rstrip("."), NOTHING)
+            return transport_fault(self.name, FailureKind.AUTH, str(error).rstrip("."), NOTHING)
         except (ValueError, RecursionError, sdk.APIResponseValidationError) as error:
-            return broken(self.name, FailureKind.GARBLED, f"the answer is garbled ({error})", draft.usage, draft.text)
+            return transport_fault(self.name, FailureKind.GARBLED, f"the answer is garbled ({error})", draft.usage, draft.text)
         except TypeError as error:
             if "authentication" not in str(error):
                 raise
@@ -95,14 +95,14 @@ class AnthropicClient:
             api_key=key, auth_token=token, base_url=self._base_url, max_retries=0, timeout=timeout, http_client=one_request
         )
 
-    def _refused(self, error: Any, draft: Draft) -> CallFailure:
+    def _refused(self, error: Any, draft: PartialReply) -> CallFailure:
         status = error.status_code
         headers = error.response.headers
         kind, words = error_words(error.body) if isinstance(error.body, dict) else ("", page_words(error.response.content))
         if 300 <= status < 400:
             words = f"it sends elsewhere: {headers.get('location', '').partition('?')[0]}"
         now = self._unix_time()
-        return refused(
+        return server_error(
             self.name,
             status,
             kind,

@@ -12,10 +12,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from evolve.models._failure import CallFailure, elsewhere, in_short, refused
+from evolve.models._failure import CallFailure, elsewhere, in_short, server_error
 from evolve.models._model_info import ModelInfo
 from evolve.models._provider import Answer
-from evolve.models._reply import NOTHING, Usage
+from evolve.models._reply import NOTHING, TokenUsage
 from evolve.models._request import Block, CacheMark, ModelRequest, ThinkingBudget
 from evolve.models._size_limits import whole
 from evolve.models.anthropic._catalogue import anthropic_catalogue
@@ -23,7 +23,7 @@ from evolve.models.anthropic._client import AnthropicClient
 from evolve.models.transport._http import read_rest
 from evolve.models.transport._incoming import Incoming, Silence
 from evolve.models.transport._sse import events
-from evolve.models.transport._stream import Draft, count, is_odd, judge, mapping, parsed, text
+from evolve.models.transport._stream import PartialReply, count, finalize, is_odd, mapping, parsed, text
 from evolve.models.transport._words import error_status, error_words, is_error, page_words
 
 _MOST_PAGE = 65536  # bytes
@@ -66,7 +66,7 @@ class AnthropicProvider:
         return len(json.dumps(messages_body(request) | {"stream": True}, ensure_ascii=False).encode())
 
     async def call(self, request: ModelRequest) -> Answer:
-        draft = Draft()
+        draft = PartialReply()
 
         async def read(client: Any) -> CallFailure | None:
             body = messages_body(request)
@@ -85,9 +85,11 @@ class AnthropicProvider:
                 return await self._read(events(aiter(incoming)), request, draft, silence)
 
         failure = await self._client.attempt(read, draft)
-        return failure or judge(self.name, draft, request)
+        return failure or finalize(self.name, draft, request)
 
-    async def _read(self, coming: AsyncIterator[str], request: ModelRequest, draft: Draft, silence: Silence) -> CallFailure | None:
+    async def _read(
+        self, coming: AsyncIterator[str], request: ModelRequest, draft: PartialReply, silence: Silence
+    ) -> CallFailure | None:
         async for data in coming:
             event = parsed(data)
             if is_error(event):
@@ -100,7 +102,7 @@ class AnthropicProvider:
                 break
         return None
 
-    def _whole(self, raw: bytes, request: ModelRequest, draft: Draft) -> CallFailure | None:
+    def _whole(self, raw: bytes, request: ModelRequest, draft: PartialReply) -> CallFailure | None:
         """An answer in one piece, of a server that does not stream; or the error that there is."""
         body = parsed(raw.decode())
         if is_error(body):
@@ -110,11 +112,11 @@ class AnthropicProvider:
         take_whole(body, request.marks, draft)
         return None
 
-    def _refused_within(self, body: Mapping[str, Any], draft: Draft) -> CallFailure:
+    def _refused_within(self, body: Mapping[str, Any], draft: PartialReply) -> CallFailure:
         """The failure that an error in an answer with status 200 is; where nothing came before it, it costs nothing."""
         kind, words = error_words(body)
         midway = bool(draft.texts or draft.tool_json or draft.usage)
-        return refused(
+        return server_error(
             self.name,
             200 if midway else error_status(body) or 200,
             kind,
@@ -171,7 +173,7 @@ def _block(block: Block) -> dict[str, Any]:
     return found
 
 
-def _take(event: Mapping[str, Any], request: ModelRequest, draft: Draft) -> None:
+def _take(event: Mapping[str, Any], request: ModelRequest, draft: PartialReply) -> None:
     """Add one event of the stream.  Events and parts of no known type are passed over, as the protocol asks."""
     delta = mapping(event.get("delta"))
     match event.get("type"):
@@ -194,19 +196,19 @@ def _take(event: Mapping[str, Any], request: ModelRequest, draft: Draft) -> None
             draft.ended = True
 
 
-def whole_draft(message: Mapping[str, Any], marks: tuple[CacheMark, ...]) -> Draft:
+def whole_draft(message: Mapping[str, Any], marks: tuple[CacheMark, ...]) -> PartialReply:
     """A message that was not streamed.
 
     Args:
         message: As the server sends it.
         marks: The cache marks of its request, or ``("1h",)`` where nobody knows them.
     """
-    draft = Draft()
+    draft = PartialReply()
     take_whole(message, marks, draft)
     return draft
 
 
-def take_whole(message: Mapping[str, Any], marks: tuple[CacheMark, ...], draft: Draft) -> None:
+def take_whole(message: Mapping[str, Any], marks: tuple[CacheMark, ...], draft: PartialReply) -> None:
     """Add a message that was not streamed.  Arguments as of ``whole_draft``."""
     draft.ended, draft.stop, draft.model = True, text(message.get("stop_reason")), text(message.get("model"))
     draft.usage = _usage(mapping(message.get("usage")), marks, None, final=True)
@@ -216,7 +218,7 @@ def take_whole(message: Mapping[str, Any], marks: tuple[CacheMark, ...], draft: 
         _open_block(mapping(block), index, draft)
 
 
-def _open_block(block: Mapping[str, Any], index: int, draft: Draft) -> None:
+def _open_block(block: Mapping[str, Any], index: int, draft: PartialReply) -> None:
     if block.get("type") == "text":
         draft.say(block.get("text"))
     elif block.get("type") == "tool_use" and draft.tool_json is None:
@@ -224,7 +226,9 @@ def _open_block(block: Mapping[str, Any], index: int, draft: Draft) -> None:
         draft.tool_index = index
 
 
-def _usage(found: Mapping[str, Any], marks: tuple[CacheMark, ...], before: Usage | None, *, final: bool = False) -> Usage | None:
+def _usage(
+    found: Mapping[str, Any], marks: tuple[CacheMark, ...], before: TokenUsage | None, *, final: bool = False
+) -> TokenUsage | None:
     """Counts are totals so far: those that are there replace those before."""
     if not found:
         return before
@@ -238,7 +242,7 @@ def _usage(found: Mapping[str, Any], marks: tuple[CacheMark, ...], before: Usage
     if total is not None and count(total) != written_5m + written_1h:
         # a total that the parts do not explain is charged at the dearest mark of the request
         written_5m, written_1h = (0, count(total)) if "1h" in marks else (count(total), 0)
-    return Usage(
+    return TokenUsage(
         input=_newer(found.get("input_tokens"), old.input),
         cached=_newer(found.get("cache_read_input_tokens"), old.cached),
         written_5m=written_5m,

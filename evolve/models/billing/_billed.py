@@ -10,10 +10,10 @@ from archive import Attempt, CallReserved, CallSettled
 from evolve.budget._ledger import LOST, in_full, nano, usd
 from evolve.models._failure import CallFailure, FailureKind
 from evolve.models._provider import Unsettled
-from evolve.models._reply import NOTHING, Usage
+from evolve.models._reply import NOTHING, TokenUsage
 from evolve.models.billing._limiter import Limiter
 from evolve.models.billing._prices import PriceRow, Quote
-from evolve.models.billing._reservations import Purse
+from evolve.models.billing._reservations import Reservations
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,21 +24,21 @@ _NO_OUTPUT = "the server counted no tokens of its answer's text; llm.max_tokens 
 OK = "ok"  # outcome of a call that gave a reply; any other outcome is the failure's kind, or ``LOST``
 
 
-class Good(Protocol):
+class Billable(Protocol):
     """What a request is answered with when it goes well."""
 
     @property
-    def usage(self) -> Usage | None: ...
+    def usage(self) -> TokenUsage | None: ...
 
     @property
     def hold_s(self) -> float: ...
 
 
-A = TypeVar("A", bound=Good)
+A = TypeVar("A", bound=Billable)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[A]):
+class CallResult(Generic[A]):
     """How a question ended: the last answer, HTTP requests made for it, dollars they cost.
 
     ``still_open``: the last call waits in a batch that cannot be asked now; it is not settled, and its ticket need not be given up.
@@ -51,7 +51,7 @@ class Outcome(Generic[A]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class CallSpec:
     """What is reserved for each try of one question.
 
     ``max_tokens`` bounds the output where nobody counted it; ``prompt`` is what the journal keeps of the question, once.
@@ -67,7 +67,7 @@ class Order:
 
 
 @dataclass(slots=True)
-class Pending:
+class OpenCall:
     """A reservation while its request is under way.
 
     ``if_given_up`` settles it where no answer comes; None leaves it open, as its answer can still be had later.
@@ -77,20 +77,20 @@ class Pending:
     if_given_up: CallSettled | None
 
 
-class Till:
+class BilledCalls:
     """One provider's: everything that is sent to it goes through here."""
 
-    def __init__(self, limiter: Limiter, purse: Purse) -> None:
+    def __init__(self, limiter: Limiter, purse: Reservations) -> None:
         self.limiter = limiter
         self.purse = purse
 
-    async def tried(
+    async def call_with_retries(
         self,
-        order: Order,
+        order: CallSpec,
         rng: np.random.Generator,
-        send: Callable[[Pending], Awaitable[A | CallFailure | Unsettled]],
+        send: Callable[[OpenCall], Awaitable[A | CallFailure | Unsettled]],
         text_of: Callable[[A | CallFailure], str],
-    ) -> Outcome[A]:
+    ) -> CallResult[A]:
         """Send until there is an answer, a final failure, or no try left.
 
         Args:
@@ -105,28 +105,28 @@ class Till:
             async with limiter.slot():
                 found, cost = await self._once(order, failed, send, text_of)
                 answer = found.failure if isinstance(found, Unsettled) else found
-                limiter.answered(answer)
+                limiter.on_reply(answer)
             spent += cost
             if not isinstance(answer, CallFailure):
-                return Outcome(answer, failed + 1, usd(spent))
+                return CallResult(answer, failed + 1, usd(spent))
             if answer.kind is FailureKind.OVER_BUDGET:
-                return Outcome(answer, failed, usd(spent))
+                return CallResult(answer, failed, usd(spent))
             failed += 1
             if not answer.again or failed >= limiter.backoff.tries:
-                return Outcome(answer, failed, usd(spent), isinstance(found, Unsettled))
+                return CallResult(answer, failed, usd(spent), isinstance(found, Unsettled))
             wait_s = limiter.backoff.wait_s(answer, failed, rng)
             if limiter.in_vain(answer) or limiter.too_late(wait_s):
                 told = (
                     f"{answer.sentence} Another try would have to wait {wait_s:.0f} s, too long for a call or past the run's end."
                 )
-                return Outcome(replace(answer, sentence=told), failed, usd(spent), isinstance(found, Unsettled))
+                return CallResult(replace(answer, sentence=told), failed, usd(spent), isinstance(found, Unsettled))
             await limiter.clock.sleep(wait_s)
 
     async def _once(
         self,
-        order: Order,
+        order: CallSpec,
         failed: int,
-        send: Callable[[Pending], Awaitable[A | CallFailure | Unsettled]],
+        send: Callable[[OpenCall], Awaitable[A | CallFailure | Unsettled]],
         text_of: Callable[[A | CallFailure], str],
     ) -> tuple[A | CallFailure | Unsettled, int]:
         """One HTTP request: the answer and its nano-dollars.  However it ends, its reservation is settled or can be later."""
@@ -143,7 +143,7 @@ class Till:
         refusal = await self.purse.reserve(reserved, "" if failed else order.prompt)
         if refusal is not None:
             return CallFailure(FailureKind.OVER_BUDGET, f"{order.provider}: not sent, as {refusal.sentence}.", NOTHING), 0
-        pending = Pending(reserved, in_full(reserved, LOST, "given up while in flight"))
+        pending = OpenCall(reserved, in_full(reserved, LOST, "given up while in flight"))
         started = self.limiter.clock.now()
         settlement: CallSettled | None = None
         reply = ""
@@ -166,7 +166,7 @@ class Till:
 def settled(
     reserved: CallReserved,
     row: PriceRow | None,
-    answer: Good | CallFailure,
+    answer: Billable | CallFailure,
     max_tokens: int,
     wall_s: float,
     *,

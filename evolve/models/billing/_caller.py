@@ -13,10 +13,10 @@ from evolve.models._failure import CallFailure
 from evolve.models._provider import Answer, BatchProvider, Provider, Unsettled
 from evolve.models._reply import ModelReply
 from evolve.models._request import ModelRequest
-from evolve.models.billing._billed import Order, Outcome, Pending, Till, settled
+from evolve.models.billing._billed import BilledCalls, CallResult, CallSpec, OpenCall, settled
 from evolve.models.billing._limiter import Limiter
 from evolve.models.billing._prices import PriceBook, read_row
-from evolve.models.billing._reservations import Purse, never_sent
+from evolve.models.billing._reservations import Reservations, never_sent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,14 +32,14 @@ class Caller:
         prices: Price rows.
     """
 
-    def __init__(self, provider: Provider, limiter: Limiter, purse: Purse, prices: PriceBook) -> None:
+    def __init__(self, provider: Provider, limiter: Limiter, purse: Reservations, prices: PriceBook) -> None:
         self.provider = provider
-        self._till = Till(limiter, purse)
+        self._till = BilledCalls(limiter, purse)
         self._prices = prices
 
     async def ask(
         self, attempt: Attempt, request: ModelRequest, rng: np.random.Generator, *, prompt: str, first_call: int = 1
-    ) -> Outcome[ModelReply]:
+    ) -> CallResult[ModelReply]:
         """Ask until there is a reply, a final failure, or no try left.
 
         A call in a batch whose id is in the journal stays open when the task that asks is cancelled: see ``recover``.
@@ -58,8 +58,8 @@ class Caller:
         provider = self.provider
         row = self._prices.row(provider.prices_from, request.model)
         if isinstance(provider, BatchProvider):
-            row = row.halved()
-        order = Order(
+            row = row.at_half_price()
+        order = CallSpec(
             attempt=attempt,
             first_call=first_call,
             provider=provider.name,
@@ -69,14 +69,14 @@ class Caller:
             prompt=prompt,
         )
 
-        async def send(pending: Pending) -> Answer | Unsettled:
+        async def send(pending: OpenCall) -> Answer | Unsettled:
             if isinstance(provider, BatchProvider):
                 return await self._in_batch(provider, pending, request)
             return await provider.call(request)
 
-        return await self._till.tried(order, rng, send, reply_text)
+        return await self._till.call_with_retries(order, rng, send, reply_text)
 
-    async def recover(self, record: CallReserved) -> Outcome[ModelReply]:
+    async def recover(self, record: CallReserved) -> CallResult[ModelReply]:
         """Fetch the answer to a call that was left open in a batch, waiting for the batch's end, and settle it.
 
         The answer is judged without its request: a call of a tool counts as one that was asked for, any text as a text.  Where the
@@ -96,14 +96,14 @@ class Caller:
         started = clock.now()
         found = await provider.result(record.batch, custom_id(record), None)
         if isinstance(found, Unsettled):
-            return Outcome(found.failure, 1, 0.0, still_open=True)
+            return CallResult(found.failure, 1, 0.0, still_open=True)
         reply = reply_text(found)
         row = read_row(record.model, record.price)
         settlement = settled(record, row, found, 0, clock.now() - started, said=bool(reply))
         self._till.purse.settle(settlement, reply)
-        return Outcome(found, 1, settlement.usd)
+        return CallResult(found, 1, settlement.usd)
 
-    async def _in_batch(self, provider: BatchProvider, pending: Pending, request: ModelRequest) -> Answer | Unsettled:
+    async def _in_batch(self, provider: BatchProvider, pending: OpenCall, request: ModelRequest) -> Answer | Unsettled:
         """One call through a batch, whose id is made durable as soon as there is one."""
         reserved = pending.reserved
         name = custom_id(reserved)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ALONE = frozenset({FailureKind.RATE_LIMITED, FailureKind.OVERLOADED})  # what concerns every caller of the provider
 
 
-class Heard(Protocol):
+class HasHold(Protocol):
     """Any answer: it says for how long a limit is used up."""
 
     @property
@@ -97,23 +97,23 @@ class Limiter:
                 await self.clock.sleep(left)
             yield
 
-    def answered(self, answer: Heard) -> None:
+    def on_reply(self, answer: HasHold) -> None:
         """Learn from an answer when to hold back."""
         if isinstance(answer, CallFailure):
-            self.failed(answer)
+            self.on_failure(answer)
         else:
-            self.held(answer.hold_s)
+            self.pause(answer.hold_s)
 
-    def failed(self, failure: CallFailure) -> None:
+    def on_failure(self, failure: CallFailure) -> None:
         """Let everybody leave the provider alone as long as it asks for."""
         if failure.kind in _ALONE and not self.in_vain(failure):
-            self._leave(self.backoff.asked_s(failure))
+            self._pause(self.backoff.asked_s(failure))
         if failure.retry_after_s is None:
-            self.held(failure.hold_s)
+            self.pause(failure.hold_s)
 
-    def held(self, hold_s: float) -> None:
+    def pause(self, hold_s: float) -> None:
         """Hold back before the server has to refuse: its limit is used up for so long."""
-        self._leave(min(hold_s, self.backoff.obey_s))
+        self._pause(min(hold_s, self.backoff.obey_s))
 
-    def _leave(self, seconds: float) -> None:
+    def _pause(self, seconds: float) -> None:
         self._until = max(self._until, self.clock.now() + seconds)

@@ -15,7 +15,7 @@ from typing import Any
 from evolve._errors import ConfigError, need
 from evolve.budget._ledger import NANO
 from evolve.models._provider import FREE
-from evolve.models._reply import Usage
+from evolve.models._reply import TokenUsage
 from evolve.models._request import ModelRequest
 
 _HIDDEN_TOKENS = 1024  # of a provider's own instructions for a tool or a format: a few hundred by Anthropic's price page
@@ -35,11 +35,11 @@ class Rate:
         """The rate for a prompt of so many tokens: it holds for every token of the request."""
         return next((price for start, price in reversed(self.tiers) if prompt > start), self.base)
 
-    def dearest(self, prompt: int) -> Decimal:
+    def max_rate(self, prompt: int) -> Decimal:
         """The highest rate for any prompt of at most so many tokens."""
         return max((self.base, *(price for start, price in self.tiers if prompt > start)))
 
-    def halved(self) -> Rate:
+    def at_half_price(self) -> Rate:
         return Rate(self.base / 2, tuple((start, price / 2) for start, price in self.tiers))
 
 
@@ -58,7 +58,7 @@ class PriceRow:
     written_5m: Rate | None = None
     written_1h: Rate | None = None
 
-    def cost(self, usage: Usage, max_tokens: int) -> int:
+    def cost(self, usage: TokenUsage, max_tokens: int) -> int:
         """Nano-dollars of one call; output that nobody counted is taken to be ``max_tokens``."""
         prompt = usage.prompt
         output = usage.output if usage.output_known else max(max_tokens, usage.output)
@@ -76,15 +76,15 @@ class PriceRow:
         prompt = request_bytes + (_HIDDEN_TOKENS if request.tool is not None or request.format else 0)
         # some servers write their cache without being asked
         rates = (self.input, self.cached, self.written_5m, self.written_1h if "1h" in request.marks else None)
-        dearest = max(rate.dearest(prompt) for rate in rates if rate is not None)
-        worst = _up(dearest * prompt + self.output.dearest(prompt) * request.max_tokens)
+        dearest = max(rate.max_rate(prompt) for rate in rates if rate is not None)
+        worst = _up(dearest * prompt + self.output.max_rate(prompt) * request.max_tokens)
         return Quote(self, worst, prompt + request.max_tokens)
 
     def quote_embedding(self, request_bytes: int) -> Quote:
         """The most that embedding can cost: nothing is written, and nothing is cached."""
-        return Quote(self, _up(self.input.dearest(request_bytes) * request_bytes), request_bytes)
+        return Quote(self, _up(self.input.max_rate(request_bytes) * request_bytes), request_bytes)
 
-    def halved(self) -> PriceRow:
+    def at_half_price(self) -> PriceRow:
         """The prices of message batches: half of everything, by Anthropic's price page."""
         rates = {name: rate.halved() for name in _FIELDS if (rate := getattr(self, name)) is not None}
         return replace(self, source=f"{self.source}, batch", **rates)

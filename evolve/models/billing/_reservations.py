@@ -9,7 +9,7 @@ from archive import CallReserved, CallSettled
 from evolve.budget._ledger import LOST, Ledger, Refusal
 
 
-class Book(Protocol):
+class CallLog(Protocol):
     """Where records of calls go."""
 
     async def reserved(self, record: CallReserved, prompt: str) -> None:
@@ -31,10 +31,10 @@ class Book(Protocol):
         """
 
 
-class Purse:
+class Reservations:
     """Shared by all callers of a run, on one asyncio loop."""
 
-    def __init__(self, ledger: Ledger, book: Book) -> None:
+    def __init__(self, ledger: Ledger, book: CallLog) -> None:
         self.ledger = ledger
         self._book = book
         self._settled = asyncio.Event()

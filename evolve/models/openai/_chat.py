@@ -12,7 +12,7 @@ from evolve._errors import UsageError
 from evolve.models._failure import CallFailure, FailureKind, elsewhere
 from evolve.models._model_info import ModelInfo
 from evolve.models._provider import Answer
-from evolve.models._reply import Usage
+from evolve.models._reply import TokenUsage
 from evolve.models._request import Block, ModelRequest, Thinking, ThinkingBudget
 from evolve.models._size_limits import whole
 from evolve.models.openai._client import OpenAIClient
@@ -20,7 +20,7 @@ from evolve.models.openai._dialect import Dialect, dialect_of
 from evolve.models.transport._http import read_rest
 from evolve.models.transport._incoming import Incoming, Silence
 from evolve.models.transport._sse import events
-from evolve.models.transport._stream import Draft, count, is_odd, judge, mapping, parsed, text
+from evolve.models.transport._stream import PartialReply, count, finalize, is_odd, mapping, parsed, text
 from evolve.models.transport._words import is_error, is_lines, page_words
 
 ThinkingField = Literal["", "thinking", "reasoning", "chat_template_kwargs"]
@@ -86,10 +86,10 @@ class ChatProvider:
         return len(self._content(request, self._dialect(request.model)))
 
     async def call(self, request: ModelRequest) -> Answer:
-        draft, dialect = Draft(), self._dialect(request.model)
+        draft, dialect = PartialReply(), self._dialect(request.model)
         failure = await self._client.attempt(lambda: self._read(request, dialect, draft), draft)
         if failure is None:
-            return judge(self.name, draft, request)
+            return finalize(self.name, draft, request)
         return self._learnt(request.model, dialect, failure) if failure.kind in _TEACHES and not failure.text else failure
 
     async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
@@ -120,7 +120,7 @@ class ChatProvider:
         body = chat_body(request, dialect, self._thinking_field)
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
-    async def _read(self, request: ModelRequest, dialect: Dialect, draft: Draft) -> CallFailure | None:
+    async def _read(self, request: ModelRequest, dialect: Dialect, draft: PartialReply) -> CallFailure | None:
         content, accept = self._content(request, dialect), "text/event-stream" if dialect.stream else "application/json"
         async with self._client.stream("POST", "/chat/completions", content, accept, patient=not dialect.stream) as response:
             draft.request_id = response.headers.get("x-request-id", "")
@@ -139,7 +139,7 @@ class ChatProvider:
                 return failure
             return await self._streamed(response, incoming, silence, draft)
 
-    async def _streamed(self, response: Any, incoming: Incoming, silence: Silence, draft: Draft) -> CallFailure | None:
+    async def _streamed(self, response: Any, incoming: Incoming, silence: Silence, draft: PartialReply) -> CallFailure | None:
         coming, n_events = events(aiter(incoming)), 0
         async for data in coming:
             n_events += 1
@@ -156,7 +156,7 @@ class ChatProvider:
             return elsewhere(self.name, "a text that is no stream of events", page_words(incoming.head))
         return None
 
-    async def _whole(self, response: Any, incoming: Incoming, draft: Draft) -> CallFailure | None:
+    async def _whole(self, response: Any, incoming: Incoming, draft: PartialReply) -> CallFailure | None:
         """An answer in one piece: of a server that does not stream, or one that was asked not to; or the error that there is."""
         said = (await whole(aiter(incoming))).decode()
         if is_lines(said):
@@ -226,7 +226,7 @@ def _content_of(words: str, dialect: Dialect) -> object:
     return [{"type": "text", "text": words}] if dialect.content_parts else words
 
 
-def _take(chunk: Mapping[str, Any], draft: Draft, part: str = "delta") -> bool:
+def _take(chunk: Mapping[str, Any], draft: PartialReply, part: str = "delta") -> bool:
     """Add one chunk of the stream, or with ``part="message"`` a whole answer; returns whether it says anything.
 
     The last chunk has usage and no choices.
@@ -252,11 +252,11 @@ def _objects(value: object) -> list[Mapping[str, Any]]:
     return [mapping(each) for each in value] if isinstance(value, list) else []
 
 
-def _usage(found: Mapping[str, Any]) -> Usage:
+def _usage(found: Mapping[str, Any]) -> TokenUsage:
     sound = not any(is_odd(found.get(name)) for name in ("prompt_tokens", "completion_tokens"))
     parts = mapping(found.get("prompt_tokens_details"))
     cached, written = count(parts.get("cached_tokens")), count(parts.get("cache_write_tokens"))
     thinking = count(mapping(found.get("completion_tokens_details")).get("reasoning_tokens"))
     fresh = max(count(found.get("prompt_tokens")) - cached - written, 0)
     output = count(found.get("completion_tokens"))
-    return Usage(input=fresh, cached=cached, written_5m=written, output=output, thinking=thinking, sound=sound)
+    return TokenUsage(input=fresh, cached=cached, written_5m=written, output=output, thinking=thinking, sound=sound)

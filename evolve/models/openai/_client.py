@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from evolve._errors import UsageError
-from evolve.models._failure import CallFailure, FailureKind, broken, elsewhere, in_short, refused
+from evolve.models._failure import CallFailure, FailureKind, elsewhere, in_short, server_error, transport_fault
 from evolve.models._reply import NOTHING
 from evolve.models._secrets import key_in
 from evolve.models._size_limits import TooLong, whole
 from evolve.models.transport._headers import hold_s, retry_after_s
 from evolve.models.transport._http import certificates, http, transport_errors, transport_failure
 from evolve.models.transport._incoming import Incoming, Silence
-from evolve.models.transport._pool import Clients
-from evolve.models.transport._stream import Draft
+from evolve.models.transport._pool import ClientPool
+from evolve.models.transport._stream import PartialReply
 from evolve.models.transport._words import error_status, error_words, is_error, page_words
 
 _MOST_WORDS = 65536  # bytes of an error answer that are read
@@ -63,12 +63,12 @@ class OpenAIClient:
         self._read_timeout_s = read_timeout_s
         self._deadline_s = deadline_s
         self._unix_time = unix_time
-        self._clients = Clients(self._open, "aclose")
+        self._clients = ClientPool(self._open, "aclose")
 
     def _open(self) -> Any:
         return http().AsyncClient(timeout=http().Timeout(self._read_timeout_s, connect=10.0), verify=certificates())
 
-    async def attempt(self, send: Callable[[], Awaitable[T]], draft: Draft) -> T | CallFailure:
+    async def attempt(self, send: Callable[[], Awaitable[T]], draft: PartialReply) -> T | CallFailure:
         """What ``send`` returns, or the failure that its error is.  ``draft`` is what has come until then."""
         try:
             async with asyncio.timeout(self._deadline_s):
@@ -76,11 +76,11 @@ class OpenAIClient:
         except transport_errors() as error:
             return transport_failure(self.name, error, draft)
         except TooLong as error:
-            return broken(self.name, FailureKind.TOO_LONG, str(error), draft.usage, draft.text)
+            return transport_fault(self.name, FailureKind.TOO_LONG, str(error), draft.usage, draft.text)
         except UsageError as error:  # of the key
-            return broken(self.name, FailureKind.AUTH, str(error).rstrip("."), NOTHING)
+            return transport_fault(self.name, FailureKind.AUTH, str(error).rstrip("."), NOTHING)
         except (ValueError, RecursionError) as error:
-            return broken(self.name, FailureKind.GARBLED, f"the answer is garbled ({error})", draft.usage, draft.text)
+            return transport_fault(self.name, FailureKind.GARBLED, f"the answer is garbled ({error})", draft.usage, draft.text)
 
     @asynccontextmanager
     async def stream(
@@ -93,7 +93,7 @@ class OpenAIClient:
         key = key_in(self._key_variable)
         if key:
             headers["authorization"] = f"Bearer {key}"
-        with self._clients.one() as client:
+        with self._clients.acquire() as client:
             read_s = self._deadline_s if patient else self._read_timeout_s
             timeout = http().Timeout(read_s, connect=10.0)
             async with client.stream(method, self._base_url + path, content=content, headers=headers, timeout=timeout) as response:
@@ -111,10 +111,10 @@ class OpenAIClient:
                     return await self.page(incoming)
                 body = json.loads(await whole(aiter(incoming)))
                 if is_error(body):
-                    return self.refused_within(response, body, Draft())
+                    return self.refused_within(response, body, PartialReply())
                 return Fetched(body, response.headers.get("x-request-id", ""), self.hold_s(response))
 
-        return await self.attempt(read, Draft())
+        return await self.attempt(read, PartialReply())
 
     async def refused(self, response: Any) -> CallFailure:
         """The failure that an error answer is."""
@@ -129,7 +129,7 @@ class OpenAIClient:
             kind, words = "", page_words(raw)
         if 300 <= response.status_code < 400:
             words = f"it sends elsewhere: {response.headers.get('location', '').partition('?')[0]}"
-        return refused(
+        return server_error(
             self.name,
             response.status_code,
             kind,
@@ -140,7 +140,7 @@ class OpenAIClient:
             hold_s=self.hold_s(response),
         )
 
-    def refused_within(self, response: Any, body: object, draft: Draft) -> CallFailure:
+    def refused_within(self, response: Any, body: object, draft: PartialReply) -> CallFailure:
         """The failure that an error in the body of an answer with status 200 is.
 
         Args:
@@ -150,7 +150,7 @@ class OpenAIClient:
         """
         kind, words = error_words(body)
         midway = bool(draft.texts or draft.tool_json or draft.usage)
-        return refused(
+        return server_error(
             self.name,
             200 if midway else error_status(body) or 200,
             kind,

@@ -13,11 +13,11 @@ import numpy as np
 from archive import Attempt
 from evolve._errors import UsageError
 from evolve.models._failure import CallFailure, FailureKind
-from evolve.models._reply import Usage
-from evolve.models.billing._billed import Order, Outcome, Pending, Till
+from evolve.models._reply import TokenUsage
+from evolve.models.billing._billed import BilledCalls, CallResult, CallSpec, OpenCall
 from evolve.models.billing._limiter import Limiter
 from evolve.models.billing._prices import PriceBook
-from evolve.models.billing._reservations import Purse
+from evolve.models.billing._reservations import Reservations
 from evolve.models.openai._client import OpenAIClient
 from evolve.models.transport._stream import count, mapping, text
 
@@ -36,7 +36,7 @@ class Vectors:
     """
 
     vectors: np.ndarray
-    usage: Usage | None
+    usage: TokenUsage | None
     model: str = ""
     request_id: str = ""
     hold_s: float = 0.0
@@ -139,14 +139,14 @@ class EmbeddingCaller:
         prices: Price rows.
     """
 
-    def __init__(self, embedder: Embedder, limiter: Limiter, purse: Purse, prices: PriceBook) -> None:
+    def __init__(self, embedder: Embedder, limiter: Limiter, purse: Reservations, prices: PriceBook) -> None:
         self.embedder = embedder
-        self._till = Till(limiter, purse)
+        self._till = BilledCalls(limiter, purse)
         self._prices = prices
 
     async def embed(
         self, attempt: Attempt, texts: Sequence[str], rng: np.random.Generator, *, first_call: int = 1
-    ) -> Outcome[Vectors]:
+    ) -> CallResult[Vectors]:
         """Ask until there are vectors, a final failure, or no try left.  The journal keeps no texts.
 
         Args:
@@ -161,7 +161,7 @@ class EmbeddingCaller:
         embedder = self.embedder
         row = self._prices.row(embedder.prices_from, embedder.model, embeds=True)
         quote = row.quote_embedding(embedder.request_bytes(texts))
-        order = Order(
+        order = CallSpec(
             attempt=attempt,
             first_call=first_call,
             provider=embedder.name,
@@ -171,10 +171,10 @@ class EmbeddingCaller:
             prompt="",
         )
 
-        async def send(pending: Pending) -> Vectors | CallFailure | Unsettled:
+        async def send(pending: OpenCall) -> Vectors | CallFailure | Unsettled:
             return await embedder.embed(texts)
 
-        return await self._till.tried(order, rng, send, lambda answer: "")
+        return await self._till.call_with_retries(order, rng, send, lambda answer: "")
 
 
 def _vectors(data: object, n_texts: int) -> np.ndarray:
@@ -197,7 +197,7 @@ def _vectors(data: object, n_texts: int) -> np.ndarray:
     return vectors
 
 
-def _usage(found: object) -> Usage | None:
+def _usage(found: object) -> TokenUsage | None:
     if not isinstance(found, Mapping):
         return None
-    return Usage(input=count(found.get("prompt_tokens")) or count(found.get("total_tokens")))
+    return TokenUsage(input=count(found.get("prompt_tokens")) or count(found.get("total_tokens")))

@@ -13,10 +13,10 @@ from types import ModuleType
 from typing import Any
 
 from evolve._errors import MissingPackage
-from evolve.models._failure import CallFailure, FailureKind, broken, elsewhere
+from evolve.models._failure import CallFailure, FailureKind, elsewhere, transport_fault
 from evolve.models._reply import NOTHING
 from evolve.models.transport._incoming import Silent
-from evolve.models.transport._stream import Draft
+from evolve.models.transport._stream import PartialReply
 
 _REST_S = 0.25  # for what follows the end of an answer
 
@@ -47,25 +47,27 @@ def transport_errors() -> tuple[type[BaseException], ...]:
     return (library.RequestError, library.StreamError, library.InvalidURL, ssl.SSLError, TimeoutError)
 
 
-def transport_failure(server: str, error: BaseException, draft: Draft) -> CallFailure:
+def transport_failure(server: str, error: BaseException, draft: PartialReply) -> CallFailure:
     """The failure that a transport error is.  Where the server may have worked, nobody knows what it will charge."""
     library = http()
     what = f"{type(error).__name__} {error}".strip()
     if isinstance(error, library.ConnectError | library.ConnectTimeout | library.UnsupportedProtocol | library.InvalidURL):
-        return broken(server, FailureKind.UNREACHABLE, f"no connection ({what})", NOTHING)
+        return transport_fault(server, FailureKind.UNREACHABLE, f"no connection ({what})", NOTHING)
     if isinstance(error, library.LocalProtocolError) and draft.usage is None and not draft.texts:
         # the library's words show the header that it cannot send, the key among them
         what = "the request is no valid HTTP and was not sent; check the key and llm.base_url"
-        return broken(server, FailureKind.BAD_REQUEST, what, NOTHING)
+        return transport_fault(server, FailureKind.BAD_REQUEST, what, NOTHING)
     if isinstance(error, Silent):
-        return broken(server, FailureKind.TIMEOUT, str(error), draft.usage, draft.text)
+        return transport_fault(server, FailureKind.TIMEOUT, str(error), draft.usage, draft.text)
     if isinstance(error, library.TimeoutException | TimeoutError):
-        return broken(server, FailureKind.TIMEOUT, f"no answer in time ({what})", draft.usage, draft.text)
+        return transport_fault(server, FailureKind.TIMEOUT, f"no answer in time ({what})", draft.usage, draft.text)
     if draft.begun:
-        return broken(server, FailureKind.CUT_STREAM, f"the connection broke in the answer ({what})", draft.usage, draft.text)
+        return transport_fault(
+            server, FailureKind.CUT_STREAM, f"the connection broke in the answer ({what})", draft.usage, draft.text
+        )
     if isinstance(error, library.RemoteProtocolError) and "illegal" in str(error):
         return elsewhere(server, "another protocol than HTTP", what, 0)
-    return broken(server, FailureKind.NO_ANSWER, f"the connection broke before an answer began ({what})", None)
+    return transport_fault(server, FailureKind.NO_ANSWER, f"the connection broke before an answer began ({what})", None)
 
 
 async def read_rest(coming: AsyncIterator[str]) -> None:

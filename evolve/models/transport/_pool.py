@@ -13,7 +13,7 @@ from typing import Any
 MOST = 8  # requests in flight through one client: 256 in flight run at 0.97 of calls by latency, with 32 at 0.92
 
 
-class Clients:
+class ClientPool:
     """Opened as they are needed, the first first, so that connections are kept and used again.  For one asyncio loop.
 
     Args:
@@ -27,7 +27,7 @@ class Clients:
         self._busy: list[int] = []
 
     @contextmanager
-    def one(self) -> Iterator[Any]:
+    def acquire(self) -> Iterator[Any]:
         """A client with room, for one request."""
         place = next((i for i, busy in enumerate(self._busy) if busy < MOST), len(self._busy))
         if place == len(self._clients):

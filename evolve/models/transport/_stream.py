@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evolve.models._failure import CallFailure, FailureKind, in_short
-from evolve.models._reply import ModelReply, Usage
+from evolve.models._reply import ModelReply, TokenUsage
 from evolve.models._request import ModelRequest
-from evolve.models._secrets import hidden, shown
+from evolve.models._secrets import redact, redact_and_repair
 from evolve.models._size_limits import MOST_TEXT, TooLong
 
 _SHOWN = 100  # characters of what is garbled
@@ -20,7 +20,7 @@ _REFUSED = frozenset({"refusal", "content_filter"})
 
 
 @dataclass(slots=True)
-class Draft:
+class PartialReply:
     """What has come of an answer so far.  ``usage`` is None until the server has counted something."""
 
     texts: list[str] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Draft:
     tool_index: int = 0
     stop: str = ""
     ended: bool = False
-    usage: Usage | None = None
+    usage: TokenUsage | None = None
     refusal: str = ""
     model: str = ""
     request_id: str = ""
@@ -55,7 +55,7 @@ class Draft:
 
     @property
     def text(self) -> str:
-        return shown("".join(self.texts))  # joined first: a pair of surrogates, or a key, may come in two pieces
+        return redact_and_repair("".join(self.texts))  # joined first: a pair of surrogates, or a key, may come in two pieces
 
 
 def count(value: object) -> int:
@@ -94,10 +94,10 @@ def parsed(data: str) -> dict[str, Any]:
 
 def text(value: object) -> str:
     """A server's text; what is none is empty."""
-    return shown(value) if isinstance(value, str) else ""
+    return redact_and_repair(value) if isinstance(value, str) else ""
 
 
-def judge(server: str, draft: Draft, request: ModelRequest | None) -> ModelReply | CallFailure:
+def finalize(server: str, draft: PartialReply, request: ModelRequest | None) -> ModelReply | CallFailure:
     """The reply, if the answer is whole and has the form asked for; otherwise the named failure that it is.
 
     Args:
@@ -119,7 +119,7 @@ def judge(server: str, draft: Draft, request: ModelRequest | None) -> ModelReply
         bound = f"; max_tokens was {request.max_tokens}" if request is not None else ""
         return fail(FailureKind.MAX_TOKENS, f"the answer hit a limit ({draft.stop}{bound})")
     if draft.stop in _REFUSED or draft.refusal:
-        return fail(FailureKind.REFUSAL, f"the model refused{': ' + hidden(draft.refusal)[:300] if draft.refusal else ''}")
+        return fail(FailureKind.REFUSAL, f"the model refused{': ' + redact(draft.refusal)[:300] if draft.refusal else ''}")
     if draft.stop not in _FINE:
         return fail(FailureKind.WRONG_FORM, f"the model stopped for a reason that was not asked for ({draft.stop})")
     tool_input = None
@@ -137,7 +137,7 @@ def judge(server: str, draft: Draft, request: ModelRequest | None) -> ModelReply
 def _object(text: str) -> dict[str, object] | None:
     try:
         value = json.loads(text or "{}")
-        value = json.loads(shown(json.dumps(value, ensure_ascii=False)))  # its texts are a server's too
+        value = json.loads(redact_and_repair(json.dumps(value, ensure_ascii=False)))  # its texts are a server's too
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -19,12 +19,12 @@ from evolve.propose.answers._thinking import spoken
 from evolve.propose.edits._edits import (
     MAX_ANSWER,
     MAX_EDITS,
-    Answer,
     AnyEdit,
     BlockFault,
     EditFailure,
     Fault,
     Format,
+    ParsedAnswer,
     Replace,
     RewriteBlock,
     RewriteFile,
@@ -38,7 +38,7 @@ _ESCAPED_MARK = re.compile(r"^\s*&lt;&lt;&lt;&lt;&lt;(?:&lt;){0,4} ?\w", re.MULT
 _HARD_SPACES = re.compile(r"^[ \t]*\u00a0[ \t\u00a0]*+", re.MULTILINE)
 
 
-def parse_answer(text: str, expected: Format, files: Collection[str], *, cut: bool = False) -> Answer | EditFailure:
+def parse_answer(text: str, expected: Format, files: Collection[str], *, cut: bool = False) -> ParsedAnswer | EditFailure:
     """The edits in an answer, in its order.
 
     Search/replace blocks, unified diffs and patches count always.  Fenced blocks count when a header right above them names a file
@@ -77,7 +77,7 @@ def parse_answer(text: str, expected: Format, files: Collection[str], *, cut: bo
     if len(edits) + len(rejected) > MAX_EDITS:
         return failure(Fault.TOO_LARGE, f"At most {MAX_EDITS} edits are taken; found {len(edits) + len(rejected)}.")
     if edits:
-        return Answer(tuple(edits), tuple(rejected))
+        return ParsedAnswer(tuple(edits), tuple(rejected))
     if said.unended:
         return failure(
             Fault.TRUNCATED, "The thinking in the answer has no end, and no edit comes after it; think less, send edits."

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evolve.propose._canonical import canonical_hash
-from evolve.propose._operator import Files, Scope
+from evolve.propose._operator import EditScope, Files
 from evolve.propose._python import is_python, parse
 from evolve.propose._scope import check_scope, editable_names, editable_regions, is_editable
 from evolve.propose.answers._objects import not_json
@@ -17,18 +17,18 @@ from evolve.propose.edits._edits import (
     MAX_EDITS,
     AnyEdit,
     Applied,
+    AppliedEdit,
     BlockFault,
     EditFailure,
     Fault,
-    Placed,
+    MatchTier,
     Replace,
     RewriteBlock,
     RewriteFile,
-    Tier,
     failure,
     shown,
 )
-from evolve.propose.edits._fuzzy import Budget
+from evolve.propose.edits._fuzzy import WorkLimit
 from evolve.propose.edits._indent import margin, moved
 from evolve.propose.edits._inline import places_inside, whole_lines
 from evolve.propose.edits._links import unlinked
@@ -51,12 +51,12 @@ from evolve.propose.edits._whole import (
 class _Spot:
     """Where an edit goes.  The file may be new and has one cut then.  ``alone``: it shares the file with no other edit."""
 
-    placed: Placed
+    placed: AppliedEdit
     cuts: tuple[Cut, ...]
     alone: bool = False
 
 
-def apply_edits(files: Files, edits: Sequence[AnyEdit], scope: Scope, *, partial: bool = False) -> Applied | EditFailure:
+def apply_edits(files: Files, edits: Sequence[AnyEdit], scope: EditScope, *, partial: bool = False) -> Applied | EditFailure:
     """Make a child of a parent.
 
     Args:
@@ -93,11 +93,11 @@ def apply_edits(files: Files, edits: Sequence[AnyEdit], scope: Scope, *, partial
 class _Placer:
     """Finds the place of each edit in one parent."""
 
-    def __init__(self, files: Files, scope: Scope) -> None:
+    def __init__(self, files: Files, scope: EditScope) -> None:
         self._files = files
         self._scope = scope
         self._sources = {path: Source(path, text, is_editable(path, scope)) for path, text in files.items()}
-        self._budget = Budget()
+        self._budget = WorkLimit()
 
     def place(self, edit: AnyEdit) -> _Spot | BlockFault:
         """Where the edit goes, or why nowhere."""
@@ -141,7 +141,7 @@ class _Placer:
         lines = _lines(edit.replace if isinstance(edit, Replace) else edit.text)
         if lazy := _lazy(lines, Source(path, "", editable=True)):
             return _fault(edit, Fault.ELIDED, f"{lazy} stands for text that is not there; write the whole file.")
-        return _Spot(Placed(edit.number, path, Tier.EXACT, 1), (Cut(0, 0, tuple(lines)),), alone=True)
+        return _Spot(AppliedEdit(edit.number, path, MatchTier.EXACT, 1), (Cut(0, 0, tuple(lines)),), alone=True)
 
     def _replace(self, edit: Replace, sources: list[Source]) -> _Spot | BlockFault:
         if not edit.search.strip():
@@ -157,11 +157,11 @@ class _Placer:
                 edit, Fault.ELIDED, f"{lazy} stands for text that is not there; write it out, or leave it out of both parts."
             )
         line = (cuts[0].start if cuts else match.hit.start) + 1
-        return _Spot(Placed(edit.number, source.path, match.tier, line), cuts)
+        return _Spot(AppliedEdit(edit.number, source.path, match.tier, line), cuts)
 
     def _located(self, edit: Replace, sources: list[Source]) -> Match | NoMatch:
         match = locate(edit, sources, self._budget)
-        if match.fault is not Fault.NOT_FOUND if isinstance(match, NoMatch) else match.tier is not Tier.FUZZY:
+        if match.fault is not Fault.NOT_FOUND if isinstance(match, NoMatch) else match.tier is not MatchTier.FUZZY:
             return match
         inside = places_inside(edit, sources)
         if len(inside) > 1:
@@ -170,7 +170,7 @@ class _Placer:
         found = locate(whole, [inside[0][0]], self._budget) if whole is not None else match
         if whole is None and isinstance(match, Match) and not _as_far_in(edit, match):
             return NoMatch(Fault.NOT_FOUND, "SEARCH must repeat lines of the file as they are, with the spaces before them.")
-        return Match(Tier.INLINE, found.hit) if whole is not None and isinstance(found, Match) else found
+        return Match(MatchTier.INLINE, found.hit) if whole is not None and isinstance(found, Match) else found
 
     def _fill(self, edit: Replace, sources: list[Source]) -> _Spot | BlockFault:
         """An empty SEARCH means the one editable region that is blank."""
@@ -181,7 +181,9 @@ class _Placer:
             said = f"an empty SEARCH is for an empty block or file, and {len(blank)} are empty; repeat the lines that shall change."
             return _fault(edit, Fault.AMBIGUOUS if blank else Fault.NOT_FOUND, said)
         source, (start, end) = blank[0]
-        return _Spot(Placed(edit.number, source.path, Tier.EXACT, start + 1), (Cut(start, end, tuple(_lines(edit.replace))),))
+        return _Spot(
+            AppliedEdit(edit.number, source.path, MatchTier.EXACT, start + 1), (Cut(start, end, tuple(_lines(edit.replace))),)
+        )
 
     def _editable(self) -> str:
         return f"editable: {', '.join(editable_names(self._files, self._scope)) or 'nothing'}"
@@ -286,18 +288,18 @@ def _last_line(text: str) -> str:
 def _rewritten(
     edit: RewriteBlock | RewriteFile, source: Source, regions: Sequence[tuple[int, int]], texts: Sequence[list[str]], note: str = ""
 ) -> _Spot | BlockFault:
-    tier = Tier.EXACT
+    tier = MatchTier.EXACT
     cuts = []
     for (start, end), lines in zip(regions, texts, strict=True):
         new = _as_deep(lines, source, start, end) if isinstance(edit, RewriteBlock) else lines
-        tier = Tier.INDENT if new != lines else tier
+        tier = MatchTier.INDENT if new != lines else tier
         cuts.append(Cut(start, end, tuple(new)))
     if any(is_escaped(cut.lines, source.lines, source.path) for cut in cuts):
         return _fault(edit, Fault.MALFORMED, ESCAPES)
     if lazy := _lazy([line for cut in cuts for line in cut.lines], source):
         return _fault(edit, Fault.ELIDED, f"{lazy} stands for text that is not there; write the whole text.")
     line = cuts[0].start + 1 if cuts else 1
-    return _Spot(Placed(edit.number, source.path, tier, line, note), tuple(cuts), alone=isinstance(edit, RewriteFile))
+    return _Spot(AppliedEdit(edit.number, source.path, tier, line, note), tuple(cuts), alone=isinstance(edit, RewriteFile))
 
 
 def _as_deep(lines: list[str], source: Source, start: int, end: int) -> list[str]:
@@ -344,7 +346,7 @@ def _clash(a: _Spot, b: _Spot) -> bool:
     )
 
 
-def _refused(parent: Files, child: Mapping[str, str], scope: Scope) -> BlockFault | None:
+def _refused(parent: Files, child: Mapping[str, str], scope: EditScope) -> BlockFault | None:
     """Why the whole is no child; None when it is one."""
     if child == parent:
         return BlockFault(0, Fault.NO_OP, "The edits leave every file as it was; change what the program does.")

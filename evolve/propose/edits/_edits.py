@@ -23,7 +23,7 @@ class Format(StrEnum):
     FILE = "file"
 
 
-class Tier(StrEnum):
+class MatchTier(StrEnum):
     """How an edit found its place, strictest first.  Journaled, so the values stay."""
 
     EXACT = "exact"
@@ -109,7 +109,7 @@ class BlockFault:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ParsedAnswer:
     """What an answer holds: at least one complete edit, and the blocks that are broken, a truncated last one for example."""
 
     edits: tuple[AnyEdit, ...]
@@ -117,12 +117,12 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class AppliedEdit:
     """Where an edit went: the first line it changed, from 1, as the parent counts.  ``note`` says what of it was left out."""
 
     number: int
     path: str
-    tier: Tier
+    tier: MatchTier
     line: int
     note: str = ""
 
@@ -132,14 +132,14 @@ class Applied:
     """A child.  ``rejected`` is empty unless the caller asked for what can be had."""
 
     files: Mapping[str, str]
-    placed: tuple[Placed, ...]
+    placed: tuple[AppliedEdit, ...]
     rejected: tuple[BlockFault, ...] = ()
 
     @property
-    def tier(self) -> Tier:
+    def tier(self) -> MatchTier:
         """The loosest tier that was needed."""
-        order = list(Tier)
-        return max((placed.tier for placed in self.placed), key=order.index, default=Tier.EXACT)
+        order = list(MatchTier)
+        return max((placed.tier for placed in self.placed), key=order.index, default=MatchTier.EXACT)
 
 
 @dataclass(frozen=True, slots=True)

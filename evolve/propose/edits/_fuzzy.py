@@ -21,7 +21,7 @@ _COUNTING = 1_000  # cells that counting the words of one character costs
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class NearMiss:
     """Rows ``start`` to ``end`` (not included) of a file, and how alike they are, from 0 to 1."""
 
     ratio: float
@@ -30,7 +30,7 @@ class Near:
     end: int
 
 
-class Budget:
+class WorkLimit:
     """What may still be spent on comparisons.  Not shared between threads."""
 
     def __init__(self, cells: int = CELLS) -> None:
@@ -42,14 +42,14 @@ class Budget:
         return self.left >= 0
 
 
-def nearest(sources: Iterable[Source], search: Sequence[str], budget: Budget) -> list[Near]:
+def nearest(sources: Iterable[Source], search: Sequence[str], budget: WorkLimit) -> list[NearMiss]:
     """The places most like ``search``, best first; places do not overlap.  Empty for texts beyond the bounds, and when
     the budget is spent.  Windows have as many lines as ``search``, a fifth more or less.
     """
     text = "\n".join(line.strip() for line in search)
     if not text.strip() or len(text) > MAX_TEXT:
         return []
-    found: list[Near] = []
+    found: list[NearMiss] = []
     for source in sources:
         if len(source.text) > MAX_FILE or not budget.take(_COUNTING * len(source.text)):
             continue
@@ -59,7 +59,7 @@ def nearest(sources: Iterable[Source], search: Sequence[str], budget: Budget) ->
     if budget.left < 0:  # the runner-up may be missing
         return []
     found.sort(key=lambda near: (-near.ratio, near.source.path, near.start))
-    apart: list[Near] = []
+    apart: list[NearMiss] = []
     for near in found:
         if not any(near.source is other.source and near.start < other.end and other.start < near.end for other in apart):
             apart.append(near)
@@ -107,9 +107,9 @@ def _places(words: Sequence[Sequence[str]], search: Sequence[str]) -> list[int]:
     return places
 
 
-def _refined(source: Source, start: int, text: str, size: int, budget: Budget) -> Near | None:
+def _refined(source: Source, start: int, text: str, size: int, budget: WorkLimit) -> NearMiss | None:
     """The best window about a place: first where it begins, then where it ends.  None when the budget is spent."""
-    best: Near | None = None
+    best: NearMiss | None = None
 
     def weigh(first: int, end: int) -> None:
         nonlocal best
@@ -120,7 +120,7 @@ def _refined(source: Source, start: int, text: str, size: int, budget: Budget) -
             return
         ratio = 2 * common(text, window) / (len(text) + len(window))
         if best is None or ratio > best.ratio:
-            best = Near(ratio, source, first, end)
+            best = NearMiss(ratio, source, first, end)
 
     for shift in (0, -1, 1, -2, 2):
         weigh(start + shift, min(start + shift + size, len(source.lines)))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from evolve.propose._python import is_python
-from evolve.propose.edits._edits import Fault, Replace, Tier, shown
-from evolve.propose.edits._fuzzy import Budget, Near, common, nearest
+from evolve.propose.edits._edits import Fault, MatchTier, Replace, shown
+from evolve.propose.edits._fuzzy import NearMiss, WorkLimit, common, nearest
 from evolve.propose.edits._indent import margin, moved, moved_alike, spacing
 from evolve.propose.edits._slips import has_escapes, numberless, without_signs
 from evolve.propose.edits._source import MAX_HITS, Cut, Source, Tokens, cut_lines, shared, tokens_of
@@ -33,7 +33,7 @@ _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class Location:
     """One place: the cuts to make there, and the rows it covers."""
 
     source: Source
@@ -51,8 +51,8 @@ class Hit:
 class Match:
     """The one place and how it was found."""
 
-    tier: Tier
-    hit: Hit
+    tier: MatchTier
+    hit: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class NoMatch:
     reason: str
 
 
-class Wanted:
+class SearchPattern:
     """A search/replace edit in lines.  ``head`` and ``tail`` count the lines both parts have in common at their ends."""
 
     def __init__(
@@ -91,7 +91,7 @@ class Wanted:
         return (Cut(at, at, lines),)
 
 
-Finder = Callable[[Source, "Wanted", Budget], list[Hit]]
+Finder = Callable[[Source, "SearchPattern", WorkLimit], list[Location]]
 
 
 def is_elision(line: str) -> bool:
@@ -110,7 +110,7 @@ def is_lazy(line: str) -> bool:
     return body.startswith(_DOTS) or (body.endswith(_DOTS) and _LAZY.search(body) is not None)
 
 
-def locate(edit: Replace, sources: Sequence[Source], budget: Budget) -> Match | NoMatch:
+def locate(edit: Replace, sources: Sequence[Source], budget: WorkLimit) -> Match | NoMatch:
     """The one place in ``sources`` for an edit whose SEARCH is not blank.
 
     Other readings of the edit are tried where it fits nowhere as it is, before looser tiers are.
@@ -118,8 +118,10 @@ def locate(edit: Replace, sources: Sequence[Source], budget: Budget) -> Match | 
     readings = _readings(edit, sources)
     for wanted in readings:
         for tier, find in _TIERS:
-            loose = tier not in (Tier.EXACT, Tier.TRAILING)
-            if loose and (wanted.fixed or len(wanted.search) > TOLERANT_LINES or (len(readings) > 1 and tier is not Tier.INDENT)):
+            loose = tier not in (MatchTier.EXACT, MatchTier.TRAILING)
+            if loose and (
+                wanted.fixed or len(wanted.search) > TOLERANT_LINES or (len(readings) > 1 and tier is not MatchTier.INDENT)
+            ):
                 break
             if found := _in_tier(tier, find, wanted, sources, budget):
                 return found
@@ -141,14 +143,16 @@ def locate(edit: Replace, sources: Sequence[Source], budget: Budget) -> Match | 
     return _similar([source for source in sources if source.regions], wanted, budget)
 
 
-def _in_tier(tier: Tier, find: Finder, wanted: Wanted, sources: Sequence[Source], budget: Budget) -> Match | NoMatch | None:
+def _in_tier(
+    tier: MatchTier, find: Finder, wanted: SearchPattern, sources: Sequence[Source], budget: WorkLimit
+) -> Match | NoMatch | None:
     hits = [hit for source in sources for hit in find(source, wanted, budget)]
     if budget.left < 0:
         return NoMatch(Fault.TOO_LARGE, "looking for it costs too much, since its lines stand in many places; send fewer lines.")
     return _only(tier, hits, wanted) if hits else None
 
 
-def _readings(edit: Replace, sources: Sequence[Source]) -> list[Wanted]:
+def _readings(edit: Replace, sources: Sequence[Source]) -> list[SearchPattern]:
     """The edit as it is, then without numbers, signs and escapes that a file does not have."""
     search, replace = (cut_lines(text.replace("\r\n", "\n"))[0] for text in (edit.search, edit.replace))
     found = [(search, replace)]
@@ -157,15 +161,15 @@ def _readings(edit: Replace, sources: Sequence[Source]) -> list[Wanted]:
     if (signless := without_signs(search, replace)) is not None:
         added = signless[0] == search and not any(line[:1] == "+" for source in sources for line in source.lines)
         found.insert(0 if added else len(found), signless)  # only new lines have signs
-    wanted = [Wanted(old, new, edit.line, edit.within) for old, new in found]
+    wanted = [SearchPattern(old, new, edit.line, edit.within) for old, new in found]
     new = next((lines for lines, _ in numberless(replace)), None)
     for lines, gap in numberless(search):
         both = [bare for bare, other in numberless(replace) if other == gap]
-        wanted.append(Wanted(lines, both[0] if both else replace, edit.line, edit.within, fixed=new is None))
+        wanted.append(SearchPattern(lines, both[0] if both else replace, edit.line, edit.within, fixed=new is None))
     return wanted
 
 
-def _only(tier: Tier, hits: list[Hit], wanted: Wanted) -> Match | NoMatch:
+def _only(tier: MatchTier, hits: list[Location], wanted: SearchPattern) -> Match | NoMatch:
     """The one hit that may change, or the one that the line number means."""
     allowed = [hit for hit in hits if hit.allowed]
     whole = len(hits) <= MAX_HITS and all(hit.whole for hit in hits)
@@ -186,7 +190,7 @@ def _only(tier: Tier, hits: list[Hit], wanted: Wanted) -> Match | NoMatch:
     return NoMatch(Fault.AMBIGUOUS, f"SEARCH must match one place, and matches several: {places}; add lines around it.")
 
 
-def _is_within(hit: Hit, name: str) -> bool:
+def _is_within(hit: Location, name: str) -> bool:
     """Whether a place stands below the one line ``name``, and before the next that is not deeper."""
     source = hit.source
     rows = source.stripped.find([name.strip()])
@@ -197,15 +201,15 @@ def _is_within(hit: Hit, name: str) -> bool:
     return all(len(spacing(line)) > depth for line in between)
 
 
-def _exact(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
+def _exact(source: Source, wanted: SearchPattern, budget: WorkLimit) -> list[Location]:
     return [_run(source, wanted, row) for row in source.exact.find(wanted.search)]
 
 
-def _trailing(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
+def _trailing(source: Source, wanted: SearchPattern, budget: WorkLimit) -> list[Location]:
     return [_run(source, wanted, row) for row in source.trailing.find([line.rstrip() for line in wanted.search])]
 
 
-def _indented(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
+def _indented(source: Source, wanted: SearchPattern, budget: WorkLimit) -> list[Location]:
     """All lines moved alike, to the right or to the left; REPLACE moves with them."""
     hits = []
     for row in source.stripped.find([line.strip() for line in wanted.search]):
@@ -217,12 +221,12 @@ def _indented(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
     return hits
 
 
-def _run(source: Source, wanted: Wanted, row: int, replace: list[str] | None = None) -> Hit:
+def _run(source: Source, wanted: SearchPattern, row: int, replace: list[str] | None = None) -> Location:
     rows = range(row, row + len(wanted.search))
-    return Hit(source, wanted.cuts(rows, rows, replace), row, rows.stop)
+    return Location(source, wanted.cuts(rows, rows, replace), row, rows.stop)
 
 
-def _elided(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
+def _elided(source: Source, wanted: SearchPattern, budget: WorkLimit) -> list[Location]:
     """Blank lines do not count, and lines of dots stand for any lines, which stay.  Every piece between them has one place."""
     searches, replaces = _parts(wanted.search), _parts(wanted.replace)
     if len(searches) == 1:
@@ -236,18 +240,18 @@ def _elided(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
             if any(line.strip() for line in replace):
                 return []
             continue
-        hits = _dense(source, Wanted(search, replace), budget)
+        hits = _dense(source, SearchPattern(search, replace), budget)
         if len(hits) > 1:
-            return [Hit(source, hit.cuts, hit.start, hit.end, whole=False) for hit in hits]
+            return [Location(source, hit.cuts, hit.start, hit.end, whole=False) for hit in hits]
         if not hits or hits[0].start < at:
             return []
         start = hits[0].start if start < 0 else start
         at = hits[0].end
         cuts += hits[0].cuts
-    return [Hit(source, tuple(cuts), start, at)] if start >= 0 else []
+    return [Location(source, tuple(cuts), start, at)] if start >= 0 else []
 
 
-def _dense(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
+def _dense(source: Source, wanted: SearchPattern, budget: WorkLimit) -> list[Location]:
     keys = [line.rstrip() for line in wanted.search if line.strip()]
     hits = []
     for index in source.dense.find(keys) if keys else ():
@@ -256,7 +260,7 @@ def _dense(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
         found = iter(source.dense_rows[index : index + len(keys)])
         rows = [next(found) if line.strip() else -1 for line in wanted.search]
         covered = [row for row in rows if row >= 0]
-        hits.append(Hit(source, wanted.cuts(rows, rows), covered[0], covered[-1] + 1))
+        hits.append(Location(source, wanted.cuts(rows, rows), covered[0], covered[-1] + 1))
     return hits
 
 
@@ -270,7 +274,7 @@ def _parts(lines: Sequence[str]) -> list[list[str]]:
     return parts
 
 
-def _tokens(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
+def _tokens(source: Source, wanted: SearchPattern, budget: WorkLimit) -> list[Location]:
     """The same Python tokens, however they are laid out, from the first on a line to the last on a line."""
     tokens = tokens_of(wanted.search) if is_python(source.path) else None
     if tokens is None or not tokens.keys:
@@ -287,11 +291,11 @@ def _tokens(source: Source, wanted: Wanted, budget: Budget) -> list[Hit]:
         replace = moved(wanted.replace, a, b)
         if whole_lines and replace is not None and _same_structure(wanted, tokens, source, index, (len(a), len(b))):
             cuts = _by_lines(wanted, tokens, source, index, replace)
-            hits.append(Hit(source, (Cut(first, last + 1, tuple(replace)),) if cuts is None else cuts, first, last + 1))
+            hits.append(Location(source, (Cut(first, last + 1, tuple(replace)),) if cuts is None else cuts, first, last + 1))
     return hits
 
 
-def _same_structure(wanted: Wanted, tokens: Tokens, source: Source, index: int, margins: tuple[int, int]) -> bool:
+def _same_structure(wanted: SearchPattern, tokens: Tokens, source: Source, index: int, margins: tuple[int, int]) -> bool:
     """Whether, outside brackets, lines begin at the same tokens and are indented alike; after a colon a line may begin or not."""
     depth = 0
     for i, key in enumerate(tokens.keys):
@@ -307,7 +311,7 @@ def _same_structure(wanted: Wanted, tokens: Tokens, source: Source, index: int, 
     return True
 
 
-def _by_lines(wanted: Wanted, tokens: Tokens, source: Source, index: int, replace: list[str]) -> tuple[Cut, ...] | None:
+def _by_lines(wanted: SearchPattern, tokens: Tokens, source: Source, index: int, replace: list[str]) -> tuple[Cut, ...] | None:
     """The smallest change, where the lines of SEARCH and the file's are in step; else None."""
     first, last = [-1] * len(wanted.search), [-1] * len(wanted.search)
     for i, line in enumerate(tokens.first):
@@ -325,7 +329,7 @@ def _by_lines(wanted: Wanted, tokens: Tokens, source: Source, index: int, replac
     return wanted.cuts(first, last, replace)
 
 
-def _similar(sources: list[Source], wanted: Wanted, budget: Budget) -> Match | NoMatch:
+def _similar(sources: list[Source], wanted: SearchPattern, budget: WorkLimit) -> Match | NoMatch:
     """The one place that is nearly the same, or the nearest one in words."""
     near = nearest(sources, wanted.search, budget)
     if not near:
@@ -338,11 +342,11 @@ def _similar(sources: list[Source], wanted: Wanted, budget: Budget) -> Match | N
             return NoMatch(Fault.AMBIGUOUS, f"SEARCH matches no place as it is, and {places} are about equally near.")
         hit = _similar_hit(best, wanted)
         if hit is not None:
-            return _only(Tier.FUZZY, [hit], wanted)
+            return _only(MatchTier.FUZZY, [hit], wanted)
     return NoMatch(Fault.NOT_FOUND, f"SEARCH must repeat lines of the file as they are; {_difference(best, wanted.search)}")
 
 
-def _similar_hit(near: Near, wanted: Wanted) -> Hit | None:
+def _similar_hit(near: NearMiss, wanted: SearchPattern) -> Location | None:
     """Lines stand for the window's lines in order.  Where their numbers differ, a line is left out, and nobody knows which."""
     window = near.source.lines[near.start : near.end]
     if len(window) != len(wanted.search):
@@ -354,10 +358,10 @@ def _similar_hit(near: Near, wanted: Wanted) -> Hit | None:
     replace = moved(wanted.replace, margin(wanted.search), margin(window))
     if replace is None:
         return None
-    return Hit(near.source, _by_difference(wanted, replace, near.start), near.start, near.end)
+    return Location(near.source, _by_difference(wanted, replace, near.start), near.start, near.end)
 
 
-def _by_difference(wanted: Wanted, replace: list[str], start: int) -> tuple[Cut, ...]:
+def _by_difference(wanted: SearchPattern, replace: list[str], start: int) -> tuple[Cut, ...]:
     """A cut for each stretch in which the two parts differ: what they share stays as the file has it."""
     cuts = []
     for tag, i, j, k, m in SequenceMatcher(None, wanted.search, wanted.replace, autojunk=False).get_opcodes():
@@ -366,7 +370,7 @@ def _by_difference(wanted: Wanted, replace: list[str], start: int) -> tuple[Cut,
     return tuple(cuts)
 
 
-def _difference(near: Near, search: list[str]) -> str:
+def _difference(near: NearMiss, search: list[str]) -> str:
     """Which lines are nearest, and the first that differs."""
     if near.ratio < _NEAR_ENOUGH_TO_TELL:
         return "nothing like it was found."
@@ -379,10 +383,10 @@ def _difference(near: Near, search: list[str]) -> str:
     )
 
 
-_TIERS: tuple[tuple[Tier, Finder], ...] = (
-    (Tier.EXACT, _exact),
-    (Tier.TRAILING, _trailing),
-    (Tier.INDENT, _indented),
-    (Tier.ELIDED, _elided),
-    (Tier.TOKENS, _tokens),
+_TIERS: tuple[tuple[MatchTier, Finder], ...] = (
+    (MatchTier.EXACT, _exact),
+    (MatchTier.TRAILING, _trailing),
+    (MatchTier.INDENT, _indented),
+    (MatchTier.ELIDED, _elided),
+    (MatchTier.TOKENS, _tokens),
 )

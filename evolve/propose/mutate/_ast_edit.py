@@ -8,14 +8,14 @@ import numpy as np
 
 from archive import ProposalStatus
 from evolve.propose._canonical import canonical_hash
-from evolve.propose._operator import Files, Proposal, Scope, Task
+from evolve.propose._operator import EditScope, Files, Proposal, ProposalTask
 from evolve.propose._python import Edit, apply_edits, is_python, parse
 from evolve.propose._scope import check_scope, is_editable
 from evolve.propose.mutate._bounds import overstepped
 from evolve.propose.mutate._literals import find
-from evolve.propose.mutate._moves import KINDS, Move
+from evolve.propose.mutate._moves import MUTATIONS, Mutation
 from evolve.propose.mutate._numbers import may_hold_numbers
-from evolve.propose.mutate._sites import Sites, sites_of
+from evolve.propose.mutate._sites import Targets, sites_of
 from evolve.propose.mutate._specs import AST_EDIT
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _ANOTHER = 0.25  # chance of one more edit, at most three
 
 
 class AstEdit:
-    """Moves numbers, names, signs, loop bounds, keywords, terms and statements of the first parent (see ``_moves.KINDS``).
+    """Moves numbers, names, signs, loop bounds, keywords, terms and statements of the first parent (see ``_moves.MUTATIONS``).
 
     The child parses, differs from its parent by more than spacing, and keeps every character outside the edits.  A kind is drawn
     by its weight, then a place uniformly over all editable files.  In other languages than Python only numbers move.
@@ -34,7 +34,7 @@ class AstEdit:
 
     spec = AST_EDIT
 
-    def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
+    def propose(self, task: ProposalTask, rng: np.random.Generator) -> Proposal:
         """A child of the first parent, or ``INVALID`` when eight draws gave none."""
         if not task.parents:
             return Proposal(ProposalStatus.INVALID, reason="an edit needs one parent; found none.")
@@ -45,13 +45,13 @@ class AstEdit:
             if draft is None:
                 continue
             files, summary = draft
-            reason = why_not(parent, files, task.scope)
+            reason = rejection_reason(parent, files, task.scope)
             if not reason:
                 return Proposal(ProposalStatus.CHILD, files=files, summary=summary)
         return Proposal(ProposalStatus.INVALID, reason=reason)
 
 
-def why_not(parent: Files, child: Files, scope: Scope) -> str:
+def rejection_reason(parent: Files, child: Files, scope: EditScope) -> str:
     """Why a mechanical child is no use: broken, out of scope, or the same program; "" when it is fine."""
     for path, text in child.items():
         if is_python(path) and text != parent.get(path) and (error := parse(text).error):
@@ -69,7 +69,7 @@ def why_not(parent: Files, child: Files, scope: Scope) -> str:
     )
 
 
-def _draft(parent: Files, scope: Scope, rng: np.random.Generator) -> tuple[Files, str] | None:
+def _draft(parent: Files, scope: EditScope, rng: np.random.Generator) -> tuple[Files, str] | None:
     """One to three moves, all drawn on the parent; one that overlaps an earlier one is dropped."""
     sites = {path: sites_of(path, parent[path]) for path in sorted(parent) if may_hold_numbers(path) and is_editable(path, scope)}
     edits: dict[str, list[Edit]] = {}
@@ -92,16 +92,16 @@ def _draft(parent: Files, scope: Scope, rng: np.random.Generator) -> tuple[Files
     return {**parent, **{path: apply_edits(parent[path], made) for path, made in edits.items()}}, "; ".join(summaries)
 
 
-def _draw(sites: Mapping[str, Sites], rng: np.random.Generator) -> tuple[str, Move] | None:
-    counts = [[count(of_file) for of_file in sites.values()] for _, count, _ in KINDS]
-    weights = np.array([weight if sum(row) else 0.0 for (weight, _, _), row in zip(KINDS, counts, strict=True)])
+def _draw(sites: Mapping[str, Targets], rng: np.random.Generator) -> tuple[str, Mutation] | None:
+    counts = [[count(of_file) for of_file in sites.values()] for _, count, _ in MUTATIONS]
+    weights = np.array([weight if sum(row) else 0.0 for (weight, _, _), row in zip(MUTATIONS, counts, strict=True)])
     if not weights.any():
         return None
-    kind = int(rng.choice(len(KINDS), p=weights / weights.sum()))
+    kind = int(rng.choice(len(MUTATIONS), p=weights / weights.sum()))
     at = int(rng.integers(sum(counts[kind])))
     for (path, of_file), count in zip(sites.items(), counts[kind], strict=True):
         if at < count:
-            move = KINDS[kind][2](of_file, rng)
+            move = MUTATIONS[kind][2](of_file, rng)
             return None if move is None else (path, move)
         at -= count
     return None

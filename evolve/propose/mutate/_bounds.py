@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from evolve.propose.mutate._numbers import Found
+from evolve.propose.mutate._numbers import LiteralSite
 
 _COMMENT_CHARS = 400  # of the end of a line are looked at for a comment, or a long line costs its square
 _TUNE = re.compile(
@@ -43,7 +43,7 @@ def within(text: str, end: int, value: float, *, is_int: bool) -> float | None:
     return None if scale == "off" or not low <= high else min(max(value, low), high)
 
 
-def overstepped(parent: str, child: str, before: Sequence[Found], after: Sequence[Found]) -> str:
+def overstepped(parent: str, child: str, before: Sequence[LiteralSite], after: Sequence[LiteralSite]) -> str:
     """What a child does not keep of its parent's ``tune:`` comments, in a sentence; "" when it keeps them.
 
     Args:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archive import ProposalStatus
-from evolve.propose._operator import Files, Proposal, Scope, Task
+from evolve.propose._operator import EditScope, Files, Proposal, ProposalTask
 from evolve.propose._python import Edit, Parsed, apply_edits, inside, is_python, parse
 from evolve.propose._scope import editable_regions, is_editable
-from evolve.propose.mutate._ast_edit import ATTEMPTS, why_not
+from evolve.propose.mutate._ast_edit import ATTEMPTS, rejection_reason
 from evolve.propose.mutate._bounds import within
-from evolve.propose.mutate._literals import Found, find, short_name
+from evolve.propose.mutate._literals import LiteralSite, find, short_name
 from evolve.propose.mutate._numbers import may_hold_numbers
 from evolve.propose.mutate._sites import bound_names, whole_lines
 from evolve.propose.mutate._specs import CROSSOVER
@@ -35,7 +35,7 @@ class Crossover:
 
     spec = CROSSOVER
 
-    def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
+    def propose(self, task: ProposalTask, rng: np.random.Generator) -> Proposal:
         """A child of the first parent and one donor, or ``INVALID`` when there is no donor or eight draws gave no child."""
         donors = [*task.parents[1:], *task.inspirations]
         if not task.parents or not donors:
@@ -49,7 +49,7 @@ class Crossover:
             if draft is None:
                 continue
             files, summary = draft
-            reason = why_not(parent, files, task.scope)
+            reason = rejection_reason(parent, files, task.scope)
             if not reason and files == donor:
                 reason = "the child would be the donor itself."
             if not reason:
@@ -68,7 +68,7 @@ class _Part:
     node: ast.stmt
 
 
-def _mix_parts(parent: Files, donor: Files, scope: Scope, rng: np.random.Generator) -> tuple[Files, str] | None:
+def _mix_parts(parent: Files, donor: Files, scope: EditScope, rng: np.random.Generator) -> tuple[Files, str] | None:
     """One definition or assignment of the donor in place of its namesake."""
     choices: list[tuple[str, _Part, str]] = []
     for path in filter(is_python, _common(parent, donor, scope)):
@@ -123,7 +123,7 @@ def _needs(node: ast.stmt) -> frozenset[str]:
     return frozenset(name for name in reads - bound_names(node) if not hasattr(builtins, name))
 
 
-def _mix_literals(parent: Files, donor: Files, scope: Scope, rng: np.random.Generator) -> tuple[Files, str] | None:
+def _mix_literals(parent: Files, donor: Files, scope: EditScope, rng: np.random.Generator) -> tuple[Files, str] | None:
     """Numbers that stand at the same path in both: each from either side, of a long list one stretch."""
     child = dict(parent)
     taken: list[str] = []
@@ -142,17 +142,17 @@ def _mix_literals(parent: Files, donor: Files, scope: Scope, rng: np.random.Gene
     return child, f"took {len(taken)} numbers from the donor: {listed}"
 
 
-def _may_become(text: str, item: Found, others: Mapping[str, Found]) -> bool:
+def _may_become(text: str, item: LiteralSite, others: Mapping[str, LiteralSite]) -> bool:
     """Whether the donor's number is another one, and one that the comment beside the parent's allows."""
     value = others[item.path].value
     return value != item.value and within(text, item.end, value, is_int=False) == value
 
 
-def _choose(items: list[Found], rng: np.random.Generator) -> list[Found]:
-    groups: dict[tuple[int, int], list[Found]] = {}
+def _choose(items: list[LiteralSite], rng: np.random.Generator) -> list[LiteralSite]:
+    groups: dict[tuple[int, int], list[LiteralSite]] = {}
     for item in items:
         groups.setdefault(item.group, []).append(item)
-    chosen: list[Found] = []
+    chosen: list[LiteralSite] = []
     for members in groups.values():
         if len(members) == 1:
             chosen += members if rng.random() < _TAKE else []
@@ -162,9 +162,9 @@ def _choose(items: list[Found], rng: np.random.Generator) -> list[Found]:
     return chosen
 
 
-def _span(item: Found) -> tuple[int, int]:
+def _span(item: LiteralSite) -> tuple[int, int]:
     return item.start, item.end
 
 
-def _common(parent: Files, donor: Files, scope: Scope) -> list[str]:
+def _common(parent: Files, donor: Files, scope: EditScope) -> list[str]:
     return [path for path in sorted(parent) if path in donor and may_hold_numbers(path) and is_editable(path, scope)]

@@ -22,7 +22,7 @@ from archive import Literal
 from evolve.propose._python import Edit, Parsed, inside, is_python, parse
 from evolve.propose._scope import editable_regions
 from evolve.propose.mutate._bounds import bounds_at
-from evolve.propose.mutate._numbers import SEED, Found, find_numbers
+from evolve.propose.mutate._numbers import SEED, LiteralSite, find_numbers
 
 MAX_LITERALS = 256
 
@@ -63,13 +63,13 @@ def literals_of(files: dict[str, str]) -> tuple[Literal, ...]:
     return tuple(literal for _, _, literal in sorted(found[:MAX_LITERALS], key=lambda entry: entry[1]))
 
 
-def find(path: str, text: str) -> tuple[Found, ...]:
+def find(path: str, text: str) -> tuple[LiteralSite, ...]:
     """Every tunable number of one file, in order; none where its kind is not known, or a source does not parse."""
     return _find_in_python(text) if is_python(path) else find_numbers(path, text)
 
 
 @lru_cache(maxsize=8)
-def _find_in_python(text: str) -> tuple[Found, ...]:
+def _find_in_python(text: str) -> tuple[LiteralSite, ...]:
     """Remembers the last 8 texts."""
     parsed = parse(text)
     if parsed.tree is None:
@@ -83,7 +83,7 @@ def _find_in_python(text: str) -> tuple[Found, ...]:
     return tuple(item for item in sorted(walk.found, key=lambda item: item.start) if inside((item.start, item.end), regions))
 
 
-def write(text: str, item: Found, value: float, *, is_int: bool) -> Edit:
+def write(text: str, item: LiteralSite, value: float, *, is_int: bool) -> Edit:
     """The edit that puts ``value`` in the place of a number of ``text``; the new text parses back to exactly this value."""
     new = repr(round(value)) if is_int else repr(float(value))
     if "e" in new and "." not in new:  # YAML takes 1e-07 for a word
@@ -99,7 +99,7 @@ class _Walk:
 
     def __init__(self, parsed: Parsed) -> None:
         self.parsed = parsed
-        self.found: list[Found] = []
+        self.found: list[LiteralSite] = []
         self._ordinals: dict[str, int] = {}
 
     def block(self, body: Sequence[ast.stmt], scope: str) -> None:
@@ -209,12 +209,12 @@ class _Walk:
         if not _reads_as(self.parsed.text[span[0] : span[1]], number):
             return
         is_int = isinstance(value, int)
-        self.found.append(Found(f"{context}/{ordinal}", *span, float(number), is_int, group or span, node.lineno))
+        self.found.append(LiteralSite(f"{context}/{ordinal}", *span, float(number), is_int, group or span, node.lineno))
 
 
-def _groups(items: Sequence[Found]) -> Iterator[list[Found]]:
+def _groups(items: Sequence[LiteralSite]) -> Iterator[list[LiteralSite]]:
     """The numbers by list.  Lists of integers alone, and lists too short for a spread, fall apart into single numbers."""
-    by_span: dict[tuple[int, int], list[Found]] = {}
+    by_span: dict[tuple[int, int], list[LiteralSite]] = {}
     for item in items:
         by_span.setdefault(item.group, []).append(item)
     for members in by_span.values():
@@ -225,7 +225,9 @@ def _groups(items: Sequence[Found]) -> Iterator[list[Found]]:
             yield from ([member] for member in members if member.value not in (0, 1, -1))
 
 
-def _literal(path: str, item: Found, ends: tuple[float, float] | None, override: tuple[float, float, str] | None) -> Literal | None:
+def _literal(
+    path: str, item: LiteralSite, ends: tuple[float, float] | None, override: tuple[float, float, str] | None
+) -> Literal | None:
     """How far this number may move, and in what unit; None when it may not.  ``ends``: the extremes of the list it is in."""
     name = f"{path}::{item.path}"
     kind = "int" if item.is_int and ends is None else "float"

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from evolve.propose._python import Edit
 from evolve.propose.mutate._bounds import within
 from evolve.propose.mutate._literals import short_name, write
-from evolve.propose.mutate._numbers import Found
-from evolve.propose.mutate._sites import Sites, Statement
+from evolve.propose.mutate._numbers import LiteralSite
+from evolve.propose.mutate._sites import Statement, Targets
 from evolve.propose.mutate._substitutions import ARITHMETIC, COMPARISONS, names_like, strings_like
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _ATOMS = (ast.Name, ast.Constant, ast.Call, ast.Attribute, ast.Subscript, ast.Li
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class Mutation:
     """Replacements in one text, what they do in words, and the line they are on."""
 
     edits: tuple[Edit, ...]
@@ -39,7 +39,7 @@ class Move:
     line: int
 
 
-def literal(sites: Sites, rng: np.random.Generator) -> Move | None:
+def literal(sites: Targets, rng: np.random.Generator) -> Mutation | None:
     """Scale a number (a share: its distance to 1), move an integer by one, or shift a member of a list by a part of its spread."""
     item = _pick(sites.literals, rng)
     members = [other.value for other in sites.literals if other.group == item.group]
@@ -56,14 +56,14 @@ def literal(sites: Sites, rng: np.random.Generator) -> Move | None:
     return _set_literal(sites, item, float(f"{value:.6g}"), is_int=item.is_int)
 
 
-def copied_literal(sites: Sites, rng: np.random.Generator) -> Move | None:
+def copied_literal(sites: Targets, rng: np.random.Generator) -> Mutation | None:
     """Replace a number with another number of the same file and type."""
     item = _pick(sites.literals, rng)
     others = [other for other in sites.literals if other.is_int == item.is_int and other.value != item.value]
     return _set_literal(sites, item, _pick(others, rng).value, is_int=item.is_int) if others else None
 
 
-def comparison(sites: Sites, rng: np.random.Generator) -> Move | None:
+def comparison(sites: Targets, rng: np.random.Generator) -> Mutation | None:
     node = _pick(sites.comparisons, rng)
     i = int(rng.integers(len(node.ops)))
     sign, others = COMPARISONS.get(type(node.ops[i]), ("", ()))
@@ -71,13 +71,13 @@ def comparison(sites: Sites, rng: np.random.Generator) -> Move | None:
     return _swap_sign(sites, left, node.comparators[i], sign, _pick(others, rng)) if others else None
 
 
-def arithmetic(sites: Sites, rng: np.random.Generator) -> Move | None:
+def arithmetic(sites: Targets, rng: np.random.Generator) -> Mutation | None:
     node = _pick(sites.arithmetic, rng)
     sign, others = ARITHMETIC[type(node.op)]
     return _swap_sign(sites, node.left, node.right, sign, _pick(others, rng))
 
 
-def substitution(sites: Sites, rng: np.random.Generator) -> Move | None:
+def substitution(sites: Targets, rng: np.random.Generator) -> Mutation | None:
     """Another name, or another well-known string, of the same row."""
     i = int(rng.integers(len(sites.names) + len(sites.strings)))
     if i < len(sites.names):
@@ -92,12 +92,12 @@ def substitution(sites: Sites, rng: np.random.Generator) -> Move | None:
     return _checked(sites, start + 1, end - 1, old, _pick(strings_like(old), rng))
 
 
-def boolean(sites: Sites, rng: np.random.Generator) -> Move | None:
+def boolean(sites: Targets, rng: np.random.Generator) -> Mutation | None:
     node = _pick(sites.booleans, rng)
     return _checked(sites, *sites.parsed.span(node), str(node.value), str(not node.value))
 
 
-def loop_bound(sites: Sites, rng: np.random.Generator) -> Move | None:
+def loop_bound(sites: Targets, rng: np.random.Generator) -> Mutation | None:
     node = _pick(sites.bounds, rng)
     start, end = sites.parsed.span(node)
     old = sites.parsed.text[start:end]
@@ -112,7 +112,7 @@ def loop_bound(sites: Sites, rng: np.random.Generator) -> Move | None:
     return _move(sites, [Edit(start, end, new)], f"loop bound {_brief(old)} -> {_brief(new)}", start)
 
 
-def dropped_keyword(sites: Sites, rng: np.random.Generator) -> Move | None:
+def dropped_keyword(sites: Targets, rng: np.random.Generator) -> Mutation | None:
     call, i = _pick(sites.keywords, rng)
     parsed = sites.parsed
     spans = sorted([*map(parsed.span, call.args), *map(parsed.span, call.keywords)])
@@ -130,7 +130,7 @@ def dropped_keyword(sites: Sites, rng: np.random.Generator) -> Move | None:
     return _move(sites, [Edit(start, end, "")], f"dropped {_brief(parsed.text[own[0] : own[1]])}", own[0])
 
 
-def dropped_term(sites: Sites, rng: np.random.Generator) -> Move | None:
+def dropped_term(sites: Targets, rng: np.random.Generator) -> Mutation | None:
     """A sum, difference, product or quotient without one of its two sides."""
     node = _pick(sites.arithmetic, rng)
     if isinstance(node.op, ast.Pow | ast.Mod | ast.FloorDiv):
@@ -144,7 +144,7 @@ def dropped_term(sites: Sites, rng: np.random.Generator) -> Move | None:
     return _move(sites, [Edit(start, end, new)], f"dropped the term {_brief(dropped)}", start)
 
 
-def deleted_statement(sites: Sites, rng: np.random.Generator) -> Move | None:
+def deleted_statement(sites: Targets, rng: np.random.Generator) -> Mutation | None:
     statement = _pick(sites.statements, rng)
     text = sites.parsed.text[statement.start : statement.end]
     indent = text[: len(text) - len(text.lstrip(" \t"))]
@@ -153,7 +153,7 @@ def deleted_statement(sites: Sites, rng: np.random.Generator) -> Move | None:
     return _move(sites, [Edit(statement.start, statement.end, new)], f"deleted {_brief(text)}", statement.start)
 
 
-def swapped_statements(sites: Sites, rng: np.random.Generator) -> Move | None:
+def swapped_statements(sites: Targets, rng: np.random.Generator) -> Mutation | None:
     first, second = _pick(sites.neighbours, rng)
     a, b = _lines(sites, first), _lines(sites, second)
     if not b.endswith(("\n", "\r")):  # the last line of a file without a line end
@@ -162,7 +162,7 @@ def swapped_statements(sites: Sites, rng: np.random.Generator) -> Move | None:
     return _move(sites, edits, f"swapped {_brief(a)} and {_brief(b)}", first.start)
 
 
-def duplicated_statement(sites: Sites, rng: np.random.Generator) -> Move | None:
+def duplicated_statement(sites: Targets, rng: np.random.Generator) -> Mutation | None:
     statement = _pick(sites.statements, rng)
     text = _lines(sites, statement)
     if not text.endswith(("\n", "\r")) or not _repeats(statement.node):
@@ -170,8 +170,8 @@ def duplicated_statement(sites: Sites, rng: np.random.Generator) -> Move | None:
     return _move(sites, [Edit(statement.end, statement.end, text)], f"repeated {_brief(text)}", statement.start)
 
 
-Kind = tuple[float, Callable[[Sites], int], Callable[[Sites, "np.random.Generator"], "Move | None"]]
-KINDS: tuple[Kind, ...] = (  # weight, number of places, move
+Kind = tuple[float, Callable[[Targets], int], Callable[[Targets, "np.random.Generator"], "Mutation | None"]]
+MUTATIONS: tuple[Kind, ...] = (  # weight, number of places, move
     (6.0, lambda sites: len(sites.literals), literal),
     (1.0, lambda sites: len(sites.literals) if len(sites.literals) > 1 else 0, copied_literal),
     (1.0, lambda sites: len(sites.comparisons), comparison),
@@ -191,11 +191,11 @@ def _pick(items: Sequence[T], rng: np.random.Generator) -> T:
     return items[int(rng.integers(len(items)))]
 
 
-def _move(sites: Sites, edits: Sequence[Edit], text: str, at: int) -> Move:
-    return Move(tuple(edits), text, sites.line_of(at))
+def _move(sites: Targets, edits: Sequence[Edit], text: str, at: int) -> Mutation:
+    return Mutation(tuple(edits), text, sites.line_of(at))
 
 
-def _set_literal(sites: Sites, item: Found, value: float, *, is_int: bool) -> Move | None:
+def _set_literal(sites: Targets, item: LiteralSite, value: float, *, is_int: bool) -> Mutation | None:
     kept = within(sites.parsed.text, item.end, value, is_int=is_int)
     if kept is None:
         return None
@@ -207,7 +207,7 @@ def _set_literal(sites: Sites, item: Found, value: float, *, is_int: bool) -> Mo
     return _move(sites, [edit], f"{short_name(item.path)} {old} -> {edit.text}", item.start)
 
 
-def _swap_sign(sites: Sites, left: ast.expr, right: ast.expr, old: str, new: str) -> Move | None:
+def _swap_sign(sites: Targets, left: ast.expr, right: ast.expr, old: str, new: str) -> Mutation | None:
     start, end = sites.parsed.span(left)[1], sites.parsed.span(right)[0]
     gap = sites.parsed.text[start:end]
     if "#" in gap or gap.strip(" \t\r\n\\()") != old:
@@ -217,14 +217,14 @@ def _swap_sign(sites: Sites, left: ast.expr, right: ast.expr, old: str, new: str
     return _move(sites, [Edit(at, at + len(old), new)], f"{old} -> {new} in {_brief(line)}", at)
 
 
-def _checked(sites: Sites, start: int, end: int, old: str, new: str) -> Move | None:
+def _checked(sites: Targets, start: int, end: int, old: str, new: str) -> Mutation | None:
     """A replacement, provided that the text there is what the tree says."""
     if sites.parsed.text[start:end] != old:
         return None
     return _move(sites, [Edit(start, end, new)], f"{old} -> {new}", start)
 
 
-def _lines(sites: Sites, statement: Statement) -> str:
+def _lines(sites: Targets, statement: Statement) -> str:
     return sites.parsed.text[statement.start : statement.end]
 
 

@@ -54,7 +54,7 @@ _AFTER_SIGN = frozenset("=,([{:?")  # what stands before a minus that belongs to
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LiteralSite:
     """A number in one file: its name without the file, where it stands (sign included), and what it is now."""
 
     path: str
@@ -73,7 +73,7 @@ def may_hold_numbers(path: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def find_numbers(path: str, text: str) -> tuple[Found, ...]:
+def find_numbers(path: str, text: str) -> tuple[LiteralSite, ...]:
     """Every number of a text that may be changed, in order, named after the word before it.  Remembers the last 8 texts."""
     regions = editable_regions(text)
     suffix = PurePosixPath(path).suffix.lower()
@@ -156,7 +156,7 @@ class _Scan:
         """Whether the token before is the number's own minus: in code, where no operand stands before it."""
         return not self.is_data and self.sign in ("-", "+") and self.text[: self.at].rstrip(" \t")[-1:] in _AFTER_SIGN
 
-    def numbers(self) -> Iterator[Found]:
+    def numbers(self) -> Iterator[LiteralSite]:
         ordinals: dict[str, int] = {}
         line, counted = 1, 0
         for start, end, name, bracket in self.found:
@@ -169,4 +169,6 @@ class _Scan:
             if not abs(value) <= 1e15 or SEED.search(context) or (group is None and value in (0, 1, -1)):
                 continue
             line, counted = line + self.text.count("\n", counted, start), start
-            yield Found(f"{context}/{ordinal}", start, end, value, written.lstrip("+- ").isdigit(), group or (start, end), line)
+            yield LiteralSite(
+                f"{context}/{ordinal}", start, end, value, written.lstrip("+- ").isdigit(), group or (start, end), line
+            )

@@ -12,7 +12,7 @@ from evolve.propose._python import Parsed, inside, is_python, parse, unparsed
 from evolve.propose._scope import editable_regions
 from evolve.propose.mutate._bounds import is_off
 from evolve.propose.mutate._literals import find
-from evolve.propose.mutate._numbers import Found
+from evolve.propose.mutate._numbers import LiteralSite
 from evolve.propose.mutate._substitutions import ARITHMETIC, COMPARISONS, names_like, strings_like
 
 _LINE_REST = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?:\r\n|\r|\n|\Z)")
@@ -30,11 +30,11 @@ class Statement:
 
 
 @dataclass(slots=True)
-class Sites:
+class Targets:
     """The places of one source.  Filled once by ``sites_of`` and shared from then on: never change it."""
 
     parsed: Parsed
-    literals: tuple[Found, ...] = ()
+    literals: tuple[LiteralSite, ...] = ()
     comparisons: list[ast.Compare] = field(default_factory=list)
     arithmetic: list[ast.BinOp] = field(default_factory=list)
     names: list[ast.Name | ast.Attribute] = field(default_factory=list)
@@ -57,10 +57,10 @@ class Sites:
 
 
 @lru_cache(maxsize=8)
-def sites_of(path: str, text: str) -> Sites:
+def sites_of(path: str, text: str) -> Targets:
     """All places of a file: of a source that does not parse none, of another language its numbers.  The last 8 are remembered."""
     parsed = parse(text) if is_python(path) else unparsed(text)
-    sites = Sites(parsed, tuple(item for item in find(path, text) if not is_off(text, item.end)))
+    sites = Targets(parsed, tuple(item for item in find(path, text) if not is_off(text, item.end)))
     if parsed.tree is None:
         return sites
     sites.bound = bound_names(parsed.tree)
@@ -121,7 +121,7 @@ def _column(node: ast.stmt, first: int) -> int:
     return node.col_offset if first == node.lineno else min(item.col_offset for item in node.decorator_list)  # type: ignore[attr-defined]
 
 
-def _expression(node: ast.expr, sites: Sites) -> None:
+def _expression(node: ast.expr, sites: Targets) -> None:
     if isinstance(node, ast.Compare):
         if any(type(op) in COMPARISONS for op in node.ops):
             sites.comparisons.append(node)
@@ -143,7 +143,7 @@ def _expression(node: ast.expr, sites: Sites) -> None:
         sites.keywords += [(node, i) for i, keyword in enumerate(node.keywords) if keyword.arg is not None]
 
 
-def _block(body: Sequence[ast.stmt], sites: Sites, regions: tuple[tuple[int, int], ...]) -> None:
+def _block(body: Sequence[ast.stmt], sites: Targets, regions: tuple[tuple[int, int], ...]) -> None:
     previous: Statement | None = None
     for node in body:
         span = whole_lines(sites.parsed, node) if isinstance(node, _MOVABLE) and not _is_docstring(node) else None

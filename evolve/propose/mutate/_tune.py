@@ -9,13 +9,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from archive import Literal, ProposalStatus, Sample
+from archive import Literal, ProposalStatus, TunerSample
 from evolve._counted import counted
-from evolve.propose._operator import Files, Proposal, Scope, Task
+from evolve.propose._operator import EditScope, Files, Proposal, ProposalTask
 from evolve.propose._python import apply_edits
 from evolve.propose._scope import check_scope, is_editable
 from evolve.propose.mutate._literals import find, literals_of, short_name, write
-from evolve.propose.mutate._numbers import Found, may_hold_numbers
+from evolve.propose.mutate._numbers import LiteralSite, may_hold_numbers
 from evolve.propose.mutate._specs import TUNE
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class ConstantTuner:
 
     spec = TUNE
 
-    def propose(self, task: Task, rng: np.random.Generator) -> Proposal:
+    def propose(self, task: ProposalTask, rng: np.random.Generator) -> Proposal:
         """Literals of the first parent as ``TUNER``; with a sample, the first parent with ``sample.values`` as ``CHILD``."""
         if not task.parents:
             return Proposal(ProposalStatus.INVALID, reason="the tuner needs one parent; found none.")
@@ -53,7 +53,7 @@ def write_values(files: Files, values: Mapping[str, float]) -> Files | str:
         by_file.setdefault(file, {})[rest] = value
     child = dict(files)
     for file, wanted in by_file.items():
-        found: dict[str, Found] = {item.path: item for item in find(file, files[file])} if file in files else {}
+        found: dict[str, LiteralSite] = {item.path: item for item in find(file, files[file])} if file in files else {}
         edits = []
         for path, value in wanted.items():
             item = found.get(path)
@@ -66,7 +66,7 @@ def write_values(files: Files, values: Mapping[str, float]) -> Files | str:
     return child
 
 
-def _child(parent: Files, literals: tuple[Literal, ...], sample: Sample, scope: Scope) -> Proposal:
+def _child(parent: Files, literals: tuple[Literal, ...], sample: TunerSample, scope: EditScope) -> Proposal:
     if len(literals) != len(sample.values):
         reason = f"the sample has {len(sample.values)} values for {len(literals)} literals."
         return Proposal(ProposalStatus.INVALID, reason=reason)

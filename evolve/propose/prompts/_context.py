@@ -14,7 +14,7 @@ from evolve.propose._operator import Files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSheet:
+class ProblemBrief:
     """The problem, as it may be told: what stays the same for a whole run."""
 
     problem: str
@@ -43,7 +43,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class ProgramView:
     """A program and what is known of it.
 
     ``hypothesis`` and ``expected`` are the words of whoever made it, ``effect`` and ``effect_sd`` what came of that: its score
@@ -72,7 +72,7 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempted:
+class PriorAttempt:
     """A child of the first parent that was tried before: what it did, and what came of it.
 
     ``effect`` is its score minus the parent's (own sign), ``sd`` the uncertainty of that; None where it failed, as ``status`` and
@@ -92,7 +92,7 @@ class Attempted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Removed:
+class RemovedCode:
     """Lines that the change from an ancestor to its child took out of the first parent's line, and what that change did."""
 
     lines: tuple[str, ...]
@@ -102,7 +102,7 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FailureClass:
+class FailureSummary:
     """How often children failed in one way, with the reason of the latest."""
 
     status: str
@@ -111,7 +111,7 @@ class FailureClass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
+class ProposalContext:
     """One child to be made.
 
     Args:
@@ -134,11 +134,11 @@ class Assignment:
         left: What the run's limits leave, in words; "" where nothing is known.
     """
 
-    task: TaskSheet
+    task: ProblemBrief
     arm: Arm
-    parents: tuple[Program, ...]
-    inspirations: tuple[Program, ...] = ()
-    base: Program | None = None
+    parents: tuple[ProgramView, ...]
+    inspirations: tuple[ProgramView, ...] = ()
+    base: ProgramView | None = None
     relation: str = ""
     seed_score: float | None = None
     seed_sd: float = 0.0
@@ -146,9 +146,9 @@ class Assignment:
     best_score: float | None = None
     best_sd: float = 0.0
     best_n: int = 0
-    tried: tuple[Attempted, ...] = ()
-    removed: tuple[Removed, ...] = ()
-    failures: tuple[FailureClass, ...] = ()
+    tried: tuple[PriorAttempt, ...] = ()
+    removed: tuple[RemovedCode, ...] = ()
+    failures: tuple[FailureSummary, ...] = ()
     notes: str = ""
     stagnant: int = 0
     ticket: int = 0

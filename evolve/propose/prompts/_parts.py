@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from evolve.propose.prompts._context import Assignment, Attempted, Cost, Program, Removed
+from evolve.propose.prompts._context import Cost, PriorAttempt, ProgramView, ProposalContext, RemovedCode
 from evolve.propose.prompts._text import (
     changes,
     clean,
@@ -49,7 +49,7 @@ _APPROACHES = ("Approaches so far", "The best of each kind of program that the s
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PromptPart:
     """``text`` for one place of a section.  A later piece for the same place takes it over.  ``name`` tells what was left out."""
 
     section: str
@@ -61,7 +61,7 @@ class Piece:
 # --------------------------------------------------------------------------------------------------- together
 
 
-def compose(assignment: Assignment, request: str, pieces: Mapping[tuple[str, int], str]) -> tuple[str, str, str]:
+def join_parts(assignment: ProposalContext, request: str, pieces: Mapping[tuple[str, int], str]) -> tuple[str, str, str]:
     """The text that changes slowly, that of the program to change, and that of this child, each with a mark of its own.
 
     ``request`` is what is asked for.
@@ -70,7 +70,7 @@ def compose(assignment: Assignment, request: str, pieces: Mapping[tuple[str, int
     return slow, program, child
 
 
-def _joined(sections: tuple[str, ...], assignment: Assignment, request: str, pieces: Mapping[tuple[str, int], str]) -> str:
+def _joined(sections: tuple[str, ...], assignment: ProposalContext, request: str, pieces: Mapping[tuple[str, int], str]) -> str:
     chosen = {section: [pieces[key] for key in sorted(pieces) if key[0] == section] for section in sections}
     mark = mark_for(text for section in sections for text in chosen[section])
     parts = []
@@ -89,7 +89,7 @@ def _joined(sections: tuple[str, ...], assignment: Assignment, request: str, pie
     return encodable("\n\n".join(part for part in parts if part))
 
 
-def _start(assignment: Assignment) -> str:
+def _start(assignment: ProposalContext) -> str:
     """Where the search began: this does not move any more once it is measured."""
     task, score = assignment.task, assignment.seed_score
     if score is None:
@@ -98,7 +98,7 @@ def _start(assignment: Assignment) -> str:
     return f"# Where the search began\n\nThe seed program: {said}"
 
 
-def _stands(assignment: Assignment) -> str:
+def _stands(assignment: ProposalContext) -> str:
     lines = []
     if assignment.best_score is not None:
         said = number(assignment.best_score, assignment.best_sd)
@@ -115,58 +115,58 @@ def _times(n: int) -> str:
 # --------------------------------------------------------------------------------------------------- pieces
 
 
-def needed(assignment: Assignment) -> list[Piece]:
+def required_parts(assignment: ProposalContext) -> list[PromptPart]:
     """What no prompt goes without: the first parent whole, and the second, whole or as a diff, whichever is shorter."""
     first, *others = assignment.parents
-    pieces = [Piece("parent", 0, _about(first, assignment)), Piece("parent", 3, show_files(first.files))]
+    pieces = [PromptPart("parent", 0, _about(first, assignment)), PromptPart("parent", 3, show_files(first.files))]
     if assignment.base is not None:
-        pieces += [Piece("base", 0, _about(assignment.base, assignment)), Piece("base", 1, _base(assignment.base, first))]
+        pieces += [PromptPart("base", 0, _about(assignment.base, assignment)), PromptPart("base", 1, _base(assignment.base, first))]
     for second in others[:1]:
         whole, diff = _second(first, second)
         text = whole if diff is None or len(whole) <= len(diff) else diff
-        pieces += [Piece("second", 0, _about(second, assignment)), Piece("second", 1, text)]
+        pieces += [PromptPart("second", 0, _about(second, assignment)), PromptPart("second", 1, text)]
     return pieces
 
 
-def wanted(assignment: Assignment) -> Iterator[Piece]:
+def optional_parts(assignment: ProposalContext) -> Iterator[PromptPart]:
     """The rest, the most important first: the order in which pieces are given what room there is."""
     first, *others = assignment.parents
     if feedback := clean(first.feedback, MAX_FEEDBACK):
-        yield Piece("parent", 1, f"What the evaluator said:\n{feedback}", "feedback")
+        yield PromptPart("parent", 1, f"What the evaluator said:\n{feedback}", "feedback")
     for second in others[:1]:
         whole, diff = _second(first, second)
         if diff is not None and len(diff) < len(whole):
-            yield Piece("second", 1, whole, "whole text of the second program")
+            yield PromptPart("second", 1, whole, "whole text of the second program")
     for i, tried in enumerate(assignment.tried):
-        yield Piece("tried", i, _tried(tried, assignment), f"tried {_short(tried.id)}")
+        yield PromptPart("tried", i, _tried(tried, assignment), f"tried {_short(tried.id)}")
     for i, failed in enumerate(assignment.failures):
         often = "once" if failed.count == 1 else f"{failed.count} times"
         line = f"- {one_line(failed.status, 40)}, {often}: {one_line(failed.reason, MAX_REASON)}"
-        yield Piece("failures", i, line, f"failures {one_line(failed.status, 40)}")
+        yield PromptPart("failures", i, line, f"failures {one_line(failed.status, 40)}")
     notes = [line for line in clean(assignment.notes, MAX_NOTES * MAX_NOTE).split("\n") if line.strip()]
     for i, note in enumerate(notes[:MAX_NOTES]):
-        yield Piece("notes", i, one_line(note, MAX_NOTE), f"note {i + 1}")
+        yield PromptPart("notes", i, one_line(note, MAX_NOTE), f"note {i + 1}")
     for i, other in enumerate(assignment.inspirations):
-        yield Piece("inspirations", i, _about(other, assignment), f"inspiration {_short(other.id)}")
+        yield PromptPart("inspirations", i, _about(other, assignment), f"inspiration {_short(other.id)}")
     if curve := curve_line(first.curve):
-        yield Piece("parent", 2, f"Learning curve: {curve}", "learning curve")
+        yield PromptPart("parent", 2, f"Learning curve: {curve}", "learning curve")
     for i, removed in enumerate(() if assignment.base is not None else assignment.removed):  # a repair has the whole difference
-        yield Piece("removed", i, _removed(removed, assignment), f"removed at {_short(removed.child)}")
+        yield PromptPart("removed", i, _removed(removed, assignment), f"removed at {_short(removed.child)}")
     if assignment.arm.operator != "llm_paradigm":  # which wants to know what there is, not how to change into it
         yield from _diffs(assignment)
 
 
-def _diffs(assignment: Assignment) -> Iterator[Piece]:
+def _diffs(assignment: ProposalContext) -> Iterator[PromptPart]:
     """Inspirations again, with their text as a diff, where that is shorter than the text."""
     first = assignment.parents[0]
     for i, other in enumerate(assignment.inspirations):
         diff = changes(first.files, other.files)
         if diff and len(diff) < sum(len(text) for text in other.files.values()):
             text = f"{_about(other, assignment)}\n{fenced(diff, 'diff')}"
-            yield Piece("inspirations", i, text, f"changes of inspiration {_short(other.id)}")
+            yield PromptPart("inspirations", i, text, f"changes of inspiration {_short(other.id)}")
 
 
-def _base(base: Program, broken: Program) -> str:
+def _base(base: ProgramView, broken: ProgramView) -> str:
     """The working program, as what was changed of it or whole, whichever is shorter."""
     whole, diff = show_files(base.files, leave=broken.files), changes(base.files, broken.files)
     if not diff or len(whole) <= len(diff):
@@ -174,7 +174,7 @@ def _base(base: Program, broken: Program) -> str:
     return f"What was changed of it, as a unified diff to the program that failed:\n{fenced(diff, 'diff')}"
 
 
-def _second(first: Program, second: Program) -> tuple[str, str | None]:
+def _second(first: ProgramView, second: ProgramView) -> tuple[str, str | None]:
     """The second parent whole, and as a diff, which is None where both are too long to compare."""
     diff = changes(first.files, second.files)
     if diff is not None:
@@ -182,7 +182,7 @@ def _second(first: Program, second: Program) -> tuple[str, str | None]:
     return show_files(second.files, leave=first.files), diff
 
 
-def _about(program: Program, assignment: Assignment) -> str:
+def _about(program: ProgramView, assignment: ProposalContext) -> str:
     """What is known of a program, in a line or a few, its text apart."""
     task = assignment.task
     score = "no score" if program.status else "not measured"
@@ -215,7 +215,7 @@ def _cost(cost: Cost) -> str:
     return f"Its last measurement took {', '.join(parts)}."
 
 
-def _tried(tried: Attempted, assignment: Assignment) -> str:
+def _tried(tried: PriorAttempt, assignment: ProposalContext) -> str:
     idea = one_line(tried.hypothesis, MAX_IDEA)
     summary = (idea if tried.lines else "") or one_line(tried.summary, MAX_SUMMARY) or "no summary"  # lines say what was done
     if tried.effect is not None:
@@ -229,7 +229,7 @@ def _tried(tried: Attempted, assignment: Assignment) -> str:
     return "\n".join([*lines, *(f"  {line[:1]}{_code_line(line[1:])}" for line in tried.lines)])
 
 
-def _removed(removed: Removed, assignment: Assignment) -> str:
+def _removed(removed: RemovedCode, assignment: ProposalContext) -> str:
     came = "no score" if removed.effect is None else effect(removed.effect, removed.sd, assignment.task.goal == "maximize")
     lines = [_code_line(line) for line in removed.lines[:MAX_REMOVED]]
     more = f"\n({len(removed.lines) - MAX_REMOVED} more lines)" if len(removed.lines) > MAX_REMOVED else ""

@@ -6,7 +6,7 @@ goes on when the edits of an answer had no place; ``as_text`` is the same for pe
 ``docs/how-to/prompts.md``.
 
 All are pure, except that ``as_text`` reads the shipped templates when it is given none; equal input gives equal text anywhere.
-Whatever did not come from the task sheet or a template is untrusted and stands between marks (``_prompt_parts.compose``).
+Whatever did not come from the task sheet or a template is untrusted and stands between marks (``_prompt_parts.join_parts``).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from evolve.models import Block
 from evolve.propose.edits._edits import BlockFault, EditFailure, Fault, Format
-from evolve.propose.prompts._context import Assignment
-from evolve.propose.prompts._parts import compose, needed, wanted
+from evolve.propose.prompts._context import ProposalContext
+from evolve.propose.prompts._parts import join_parts, optional_parts, required_parts
 from evolve.propose.prompts._task import form_text, system_text, task_words
 from evolve.propose.prompts._templates import OPERATORS, Templates
 from evolve.propose.prompts._text import n_bytes, n_tokens, number, one_line
@@ -69,7 +69,7 @@ class PromptTooLong:
 
 
 def render(
-    assignment: Assignment, format: Format, templates: Templates, *, budget_tokens: int, max_tokens: int = 0
+    assignment: ProposalContext, format: Format, templates: Templates, *, budget_tokens: int, max_tokens: int = 0
 ) -> Prompt | PromptTooLong:
     """The prompt for one child.
 
@@ -91,16 +91,16 @@ def render(
     inside = templates.wants("system.md", "answer")  # a user's own words have it there
     form = "" if inside else f"# Your answer\n\n{form_text(assignment.task, templates, format, max_tokens)}"
     request = _request(assignment, templates, assignment.arm.operator)
-    chosen = {(piece.section, piece.place): piece.text for piece in needed(assignment)}
-    texts = compose(assignment, request, chosen)
+    chosen = {(piece.section, piece.place): piece.text for piece in required_parts(assignment)}
+    texts = join_parts(assignment, request, chosen)
     fixed = n_bytes(system) + n_bytes(form)
     size = n_tokens(fixed + sum(map(n_bytes, texts)))
     if size > budget_tokens:
         return PromptTooLong(size, budget_tokens)
     left_out = []
-    for piece in wanted(assignment):
+    for piece in optional_parts(assignment):
         more = chosen | {(piece.section, piece.place): piece.text}
-        longer = compose(assignment, request, more)
+        longer = join_parts(assignment, request, more)
         n = n_tokens(fixed + sum(map(n_bytes, longer)))
         if n <= budget_tokens:
             chosen, texts, size = more, longer, n
@@ -111,7 +111,7 @@ def render(
     return Prompt((Block(system, "1h"),), (*kept, Block(program), Block(child)), tuple(left_out), size)
 
 
-def as_text(assignment: Assignment, templates: Templates | None = None) -> str:
+def as_text(assignment: ProposalContext, templates: Templates | None = None) -> str:
     """All of an assignment as one Markdown text for people and coding agents, who hand in whole files.
 
     Without ``templates`` the shipped ones are read.  Any operator that has no template is taken for ``llm_mutate``.
@@ -123,8 +123,8 @@ def as_text(assignment: Assignment, templates: Templates | None = None) -> str:
         raise ValueError("an assignment needs a parent, found none.")
     words = templates or Templates.load(None)
     operator = assignment.arm.operator if assignment.arm.operator in OPERATORS else "llm_mutate"
-    chosen = {(piece.section, piece.place): piece.text for piece in (*needed(assignment), *wanted(assignment))}
-    parts = [system_text(assignment.task, words), *compose(assignment, _request(assignment, words, operator), chosen)]
+    chosen = {(piece.section, piece.place): piece.text for piece in (*required_parts(assignment), *optional_parts(assignment))}
+    parts = [system_text(assignment.task, words), *join_parts(assignment, _request(assignment, words, operator), chosen)]
     if not words.wants("system.md", "answer"):
         parts.append(f"# Your answer\n\n{form_text(assignment.task, words, None)}")
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -160,7 +160,7 @@ def repair_turn(failure: EditFailure, templates: Templates, *, cut_at: int = 0) 
     )
 
 
-def _check(assignment: Assignment) -> None:
+def _check(assignment: ProposalContext) -> None:
     operator = assignment.arm.operator
     if operator not in OPERATORS:
         raise ValueError(f"expected an operator among {', '.join(OPERATORS)}, found {operator!r}.")
@@ -169,7 +169,7 @@ def _check(assignment: Assignment) -> None:
         raise ValueError(f"{operator} needs {least} parents, found {len(assignment.parents)}.")
 
 
-def _request(assignment: Assignment, templates: Templates, operator: str) -> str:
+def _request(assignment: ProposalContext, templates: Templates, operator: str) -> str:
     """What the operator asks for.  Of the program only its status is named here, outside of the marks."""
     words = task_words(assignment.task) | {
         "status": one_line(assignment.parents[0].status, 40) or "not measured",
@@ -181,7 +181,7 @@ def _request(assignment: Assignment, templates: Templates, operator: str) -> str
     return "\n\n".join(part for part in (templates.fill(f"{operator}.md", words), _apart(assignment, operator)) if part)
 
 
-def _apart(assignment: Assignment, operator: str) -> str:
+def _apart(assignment: ProposalContext, operator: str) -> str:
     """What is to make this child another than those that are being made of the same program, or were just now."""
     said = ""
     if assignment.siblings:

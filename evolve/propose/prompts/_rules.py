@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from evolve.propose.prompts._context import TaskSheet
+from evolve.propose.prompts._context import ProblemBrief
 from evolve.propose.prompts._text import one_line
 
 
-def rules(task: TaskSheet) -> tuple[str, ...]:
+def rules(task: ProblemBrief) -> tuple[str, ...]:
     """The rules that decide whether a child is taken and whether its score stands.  Pure; each is one or two sentences, the
     first says how far a score depends on chance."""
     if task.noisy:

@@ -24,7 +24,7 @@ _LONE_NAME = re.compile(r"[\s*#`>-]{0,8}[\w./+-]*[\w+-]\.\w{1,8}[\s*`:]{0,4}")
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class Rationale:
     """What was said, cleaned and cut; "" for what was not.  Untrusted, as everything a model writes."""
 
     hypothesis: str = ""
@@ -38,7 +38,7 @@ class Statement:
         return one_line(re.sub(r"\A\s*(?:[-*•]|\d{1,2}[.)])\s+", "", first), MAX_SUMMARY)
 
 
-def parse_statement(text: str) -> Statement:
+def parse_rationale(text: str) -> Rationale:
     """What an answer says before its first edit, after ``HYPOTHESIS:``, ``EXPECTED:`` and ``PLAN:``.
 
     Labels may be in any case, bold, headings or list items, and in any order; one that comes again is ignored.  A hypothesis or an
@@ -60,7 +60,7 @@ def parse_statement(text: str) -> Statement:
                 label = ""
             else:
                 found[label].append(line)
-    return Statement(
+    return Rationale(
         one_line(_said(found.get("hypothesis", [])), MAX_HYPOTHESIS),
         one_line(_said(found.get("expected", [])), MAX_EXPECTED),
         clean(_said(found.get("plan", [])), MAX_PLAN),

@@ -75,7 +75,7 @@ def open_up(launcher: Launcher) -> None:
     """Take down what keeps two sandboxes apart, but for the namespaces."""
     from evolve.evaluate.isolation import _bwrap
 
-    way = launcher.way
+    way = launcher.isolation
     assert isinstance(way, Strict)
     way._filter.write_bytes(ALLOW)
     way._covers = ()

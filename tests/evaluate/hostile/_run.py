@@ -48,7 +48,7 @@ def main() -> int:
             if attack in skipped:
                 continue
             wrong += [problem] if (problem := carry_out(launcher, attack, secret)[1]) else []
-        group = launcher.lane.cgroup
+        group = launcher.spawner.cgroup
         kind = group.kind if group else "none"
     sys.stdout.write(json.dumps({"uid": os.getuid(), "group": kind, "attacks": len(ATTACKS), "wrong": wrong}) + "\n")
     return 0

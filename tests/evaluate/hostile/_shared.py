@@ -178,7 +178,7 @@ def locks_seen(holder: Launcher, looker: Launcher) -> list[str]:
 
 def main() -> None:
     with open_launcher("strict", View()) as one, open_launcher("strict", View(), slot=1) as two:
-        found = {"uid": os.geteuid(), "own_files": one.way.own_files, "found": enumerate_from_inside(one, Start.COLD)}  # type: ignore[union-attr]
+        found = {"uid": os.geteuid(), "own_files": one.isolation.own_files, "found": enumerate_from_inside(one, Start.COLD)}  # type: ignore[union-attr]
         print(json.dumps(found | {"locks": locks_seen(one, two)}))
 
 

@@ -12,4 +12,4 @@ AXES = (AxisInfo("x", 0.0, 1.0, 10), AxisInfo("y", 0.0, 1.0, 10))
 class TestVoronoi(ArchiveContract):
     @pytest.fixture
     def make(self):
-        return lambda *, keep: Voronoi(axes=AXES, keep=keep, cells_keep=keep)
+        return lambda *, capacity: Voronoi(axes=AXES, capacity=capacity, elites_per_cell=capacity)

@@ -6,10 +6,10 @@ from archive import CellArchive
 
 
 class Voronoi(CellArchive):
-    def __init__(self, *, axes, keep, cells_keep):
+    def __init__(self, *, axes, capacity, elites_per_cell):
         if not axes:
             raise ValueError("it needs descriptors, and the problem has none; type search.archive=topk")
-        super().__init__(n_cells=64, keep=cells_keep)
+        super().__init__(n_cells=64, capacity=elites_per_cell)
         self.axes = axes
         self.points = np.random.default_rng(0).random((self.n_cells, len(axes)))
 
