@@ -60,7 +60,7 @@ from archive.records._records import (
 from archive.records._values import (
     Arm,
     Attempt,
-    AxisInfo,
+    Axis,
     BlockEntry,
     BlockStatus,
     Candidate,
@@ -88,7 +88,7 @@ __all__ = [
     "ArchiveMaker",
     "Arm",
     "Attempt",
-    "AxisInfo",
+    "Axis",
     "BlockClosed",
     "BlockEntry",
     "BlockStatus",

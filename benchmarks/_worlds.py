@@ -24,7 +24,7 @@ class Traits:
     ``memory``: z + ``amplitude`` v, v an Ornstein-Uhlenbeck process of each program's own, of unit variance, that relaxes within
     ``relaxation`` runs (of all programs).  ``gamblers``: a ``share`` of the programs gain ``luck`` and lose ``loss`` once in
     ``1 / probability`` runs, by default what makes their mean 0; noise is ``quiet`` z for all.  ``age``: z - ``wear`` log2(runs of
-    this program so far).  ``position``: the first run of a block is ``first`` lower.  ``rare``: the seed program alone gains
+    this program so far).  ``position``: the first run of a block is ``first`` lower.  ``rare``: the initial program alone gains
     ``windfall`` in a share ``probability`` of its runs, with mean 0; noise is 0.02 z.
     """
 

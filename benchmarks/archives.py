@@ -27,9 +27,9 @@ from functools import partial
 import numpy as np
 from _common import Spread, hardware
 
-from archive import AxisInfo, Candidate, GridArchive, Measurement, PackedText, Status
+from archive import Axis, Candidate, GridArchive, Measurement, PackedText, Status
 from evolve._rng import generator
-from evolve.problem._contract import Axis
+from evolve.problem._contract import DescriptorSpec
 from evolve.search._population import Population
 from evolve.select import inspirations, tournament
 from evolve.testing import plain_contract
@@ -60,7 +60,7 @@ class Ours:
     """Our grid with half of its cells filled; each round adds new keys."""
 
     def __init__(self, side: int, rng: np.random.Generator) -> None:
-        self.grid = GridArchive(axes=[AxisInfo("x", 0.0, 1.0, side), AxisInfo("y", 0.0, 1.0, side)])
+        self.grid = GridArchive(axes=[Axis("x", 0.0, 1.0, side), Axis("y", 0.0, 1.0, side)])
         self.n = 0
         for cell in range(0, side * side, 2):
             self.grid.add_or_update(self.n, cell, float(rng.random()), 0.01)
@@ -107,7 +107,7 @@ def adds(rounds: int, sides: tuple[int, ...]) -> list[Row]:
 def filled(n: int) -> Population:
     """A noisy problem's population with ``n`` elites on a grid, each measured once, some twice."""
     side = math.isqrt(n - 1) + 1
-    axes = tuple(Axis(name=name, source="outcome", low=0.0, high=float(side), bins=side) for name in ("x", "y"))
+    axes = tuple(DescriptorSpec(name=name, source="outcome", low=0.0, high=float(side), bins=side) for name in ("x", "y"))
     grid = GridArchive(axes=[axis.info for axis in axes])
     population = Population("benchmark", plain_contract(noisy=True, axes=axes), grid)
     population._placed_with = (math.inf, math.inf, math.inf)  # judge all places again once, below, not after every candidate

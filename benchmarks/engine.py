@@ -30,7 +30,7 @@ from _common import hardware, program
 
 from archive import LogEntry
 from evolve.config._schema import BudgetConfig
-from evolve.problem._contract import Axis
+from evolve.problem._contract import DescriptorSpec
 from evolve.search._search import Search
 from evolve.testing import Harness, Script, plain_contract, scored
 
@@ -100,7 +100,7 @@ def answer(files: Mapping[str, str], seed: int) -> float:
 
 def script(size: int, candidates: int, *, flat: bool, marks: Marks) -> Script:
     text = program(size)
-    axes = () if flat else (Axis(name="branches", source="ast", low=0, high=50, bins=50), _calls(size))
+    axes = () if flat else (DescriptorSpec(name="branches", source="ast", low=0, high=50, bins=50), _calls(size))
     return Script(
         seed_files={"main.py": text},
         answer=scored(answer),
@@ -111,8 +111,8 @@ def script(size: int, candidates: int, *, flat: bool, marks: Marks) -> Script:
     )
 
 
-def _calls(size: int) -> Axis:
-    return Axis(name="calls", source="ast", low=0, high=max(50, size // 50), bins=50)
+def _calls(size: int) -> DescriptorSpec:
+    return DescriptorSpec(name="calls", source="ast", low=0, high=max(50, size // 50), bins=50)
 
 
 def measure(size: int, candidates: int, *, flat: bool, folder: Path, profile: bool = False) -> Result:

@@ -99,7 +99,7 @@ def _problem(folder: Path) -> Problem:
         assets=None,
         contract=contract,
         params={},
-        seed=FILES,
+        initial_files=FILES,
         statement="",
         id="null@1",
         evaluator="null",

@@ -125,10 +125,10 @@ class Battery:
     def __init__(self, folder: Path, *, tier: str, rng: random.Random) -> None:
         self.run, self.problem, self.trace = folder / "run", folder / "problem", folder / "executions"
         self.tier, self.rng = tier, rng
-        (self.problem / "seed").mkdir(parents=True)
+        (self.problem / "initial").mkdir(parents=True)
         (self.problem / "problem.yaml").write_text(CONTRACT)
         (self.problem / "evaluate.py").write_text(EVALUATE)
-        (self.problem / "seed" / "main.py").write_text(SEED)
+        (self.problem / "initial" / "main.py").write_text(SEED)
         self.trace.touch()
         self.follower: Follower | None = None
         self.seen: dict[int, Record] = {}

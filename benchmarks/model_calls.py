@@ -61,7 +61,7 @@ class World:
 
     def __init__(self, folder: Path, url: str, in_flight: int) -> None:
         llm = LlmConfig(
-            provider="anthropic", models=(MODEL,), base_url=url, prices=("*=1/5",), in_flight=in_flight, max_tokens=2000
+            provider="anthropic", models=(MODEL,), base_url=url, prices=("*=1/5",), max_concurrency=in_flight, max_tokens=2000
         )
         files = {"main.py": program(SIZE)}
         script = Script(seed_files=files, answer=scored(lambda files, seed: 0.0), budget=BudgetConfig(usd=1e6), llm=llm)
@@ -140,7 +140,7 @@ def measure(in_flight: int, latency_s: float, rounds: int, waves: int) -> dict[s
         server.join(10)
     found = rounds_of(seen, in_flight, waves, latency_s)
     return {
-        "in_flight": in_flight,
+        "max_concurrency": in_flight,
         "calls": len(seen),
         "heard": heard,
         "failed": sum(one.calls - one.ok for one in found),

@@ -1,12 +1,12 @@
-"""How much single edits of nanochat_cpu's seed program change its score, beside the noise between seeds.
+"""How much single edits of nanochat_cpu's initial program change its score, beside the noise between seeds.
 
     python benchmarks/nanochat_edits.py [--seeds 3] [--json] [--tier strict] [NAME=VALUE[,NAME=VALUE...] ...]
 
-Every argument is one variant: constants of ``seed/train.py`` with new values.  The seed program and the variants run in turn on
-the same seeds, one at a time, through the problem's own evaluator and sandbox.  Printed for each: mean val_bpb, the difference from
-the seed program with its standard error over the seeds, the sd of val_bpb between seeds, CPU seconds of training and forward, and
-the share of a measurement's CPU that is scoring (forward and grader), without and with the second look.  These are CPU results of
-a small model; they are never to be put beside GPU results.
+Every argument is one variant: constants of ``initial/train.py`` with new values.  The initial program and the variants run in turn
+on the same seeds, one at a time, through the problem's own evaluator and sandbox.  Printed for each: mean val_bpb, the difference
+from the initial program with its standard error over the seeds, the sd of val_bpb between seeds, CPU seconds of training and
+forward, and the share of a measurement's CPU that is scoring (forward and grader), without and with the second look.  These are CPU
+results of a small model; they are never to be put beside GPU results.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ def main() -> None:
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for seed in range(options.seeds):
         for name in names:
-            runs[name].append(measure(problem, evaluator, launcher, edited(problem.seed["train.py"], name), seed))
-            print(f"seed {seed} {name or 'seed program'}: {runs[name][-1]['val_bpb']:.4f}", file=sys.stderr)
+            runs[name].append(measure(problem, evaluator, launcher, edited(problem.initial_files["train.py"], name), seed))
+            print(f"seed {seed} {name or 'initial program'}: {runs[name][-1]['val_bpb']:.4f}", file=sys.stderr)
     launcher.close()
-    rows = [summary(name or "seed program", runs[name], runs[""]) for name in names]
+    rows = [summary(name or "initial program", runs[name], runs[""]) for name in names]
     if options.json:
         print(json.dumps({"schema": 1, "seeds": options.seeds, "rows": rows}, indent=1))
         return
@@ -78,7 +78,7 @@ def edited(text: str, variant: str) -> str:
         name, _, value = part.partition("=")
         text, count = re.subn(rf"(?m)^{re.escape(name)} = .*$", f"{name} = {value}", text)
         if count != 1:
-            raise SystemExit(f"expected one constant {name} in seed/train.py, found {count}; name one that is there.")
+            raise SystemExit(f"expected one constant {name} in initial/train.py, found {count}; name one that is there.")
     return text
 
 

@@ -33,7 +33,7 @@ from evolve.propose import AstEdit, ConstantTuner, Crossover, EditScope, Proposa
 from evolve.select import Tuner, open_tuner
 
 SCOPE = EditScope(("main.py",), may_add_files=False, max_bytes=1 << 20)
-RINGS = Path(__file__).parent.parent / "problems" / "circle_packing" / "seed" / "main.py"
+RINGS = Path(__file__).parent.parent / "problems" / "circle_packing" / "initial" / "main.py"
 MARKS = (500, 1000, 2000, 4000, 6000, 8000, 10_000, 12_000, 15_000)
 
 
@@ -177,7 +177,7 @@ def packing(seed: int, evaluations: int) -> Curve:
     """The tuner alone on the packing seed, scored in this process by the seed's own linear program."""
     text = RINGS.read_text(encoding="utf-8")
     module: dict[str, object] = {}
-    exec(compile(text, str(RINGS), "exec"), module)  # our own seed program, not a candidate
+    exec(compile(text, str(RINGS), "exec"), module)  # our own initial program, not a candidate
     radii: Callable[[np.ndarray], np.ndarray] = module["largest_radii"]  # type: ignore[assignment]
     literals = tuple(
         literal

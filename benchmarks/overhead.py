@@ -72,8 +72,8 @@ def main() -> int:
     words = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        (place / "seed").mkdir()
-        program = place / "seed" / "main.py"
+        (place / "initial").mkdir()
+        program = place / "initial" / "main.py"
         program.write_text(PROGRAM.replace("SIZE", str(words.size)))
         (place / "problem.yaml").write_text(CONTRACT)
         (place / "evaluate.py").write_text(EVALUATE)
@@ -86,7 +86,7 @@ def main() -> int:
                 wall, cpu = bare(program)
                 start = time.perf_counter()
                 block = Block(
-                    Attempt("overhead", number), problem.id, (BlockEntry("c", "full", number),), {"c": dict(problem.seed)}
+                    Attempt("overhead", number), problem.id, (BlockEntry("c", "full", number),), {"c": dict(problem.initial_files)}
                 )
                 executor.submit(block)
                 result = None

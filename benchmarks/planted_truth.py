@@ -4,17 +4,17 @@
         [--candidates 1000] [--runs 4500] [--slots 2] [--set relaxation=300 ...] [--jobs 2] [--json]
 
 *Sieve*: 1,000 independent candidates, 3 % truly better by 0.003 at a noise sd of 0.0025, half of the others equal to the seed
-program and half worse; at most 4,500 runs; every claim against the seed program.  Said are the share of false ones among all claims
-of all searches, and the mean of that share over searches: the false discovery rate, which is what is controlled (0 where nothing is
-claimed).  *Climb*: each candidate is a change of the best so far, 3 % of changes better by 0.003, 2,500 runs; beside it, on that
-budget, keep-if-better and one re-run.  Search, records, journal and texts are the engine's; only the executor answers from a table.
-The runs are counted by the engine.
+program and half worse; at most 4,500 runs; every claim against the initial program.  Said are the share of false ones among all
+claims of all searches, and the mean of that share over searches: the false discovery rate, which is what is controlled (0 where
+nothing is claimed).  *Climb*: each candidate is a change of the best so far, 3 % of changes better by 0.003, 2,500 runs; beside it,
+on that budget, keep-if-better and one re-run.  Search, records, journal and texts are the engine's; only the executor answers from
+a table. The runs are counted by the engine.
 
 Worlds: ``gauss``; ``t4`` (Student's t, 4 degrees of freedom); ``skew`` (a long tail of good luck); ``paired`` (half of the variance
-is the seed's, the same for all candidates); ``unequal`` (sd of a candidate between 0.6 and 1.65 of the seed program's); ``drift``
-(the machine's level moves by four sd over the run, up and down again); ``wild`` (one candidate in thirty scatters thirty times as
-much as the others); ``jumps`` (5 % of all runs, whosever, go wrong by twenty sd).  Only by name: ``memory``, ``gamblers``, ``age``,
-``position`` and ``rare``, whose parameters ``--set`` changes (``_worlds.Traits``).
+is the seed's, the same for all candidates); ``unequal`` (sd of a candidate between 0.6 and 1.65 of the initial program's);
+``drift`` (the machine's level moves by four sd over the run, up and down again); ``wild`` (one candidate in thirty scatters thirty
+times as much as the others); ``jumps`` (5 % of all runs, whosever, go wrong by twenty sd).  Only by name: ``memory``, ``gamblers``,
+``age``, ``position`` and ``rare``, whose parameters ``--set`` changes (``_worlds.Traits``).
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def run(policy: str, world: World, repeat: int, budget: BudgetConfig) -> tuple[S
         seed_files=SEED_FILES,
         answer=answer,
         contract=plain_contract(noisy=True),
-        search=SearchConfig(policy=policy, operators=("ast_edit",), reference="seed"),
+        search=SearchConfig(policy=policy, operators=("ast_edit",), reference="initial"),
         budget=budget,
         seed=repeat,
         slots=world.slots,
@@ -140,7 +140,7 @@ def sieve(world: World, repeat: int, candidates: int, runs: int) -> Sieve:
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """One climb: true and claimed gain over the seed program, for our rule and the two others."""
+    """One climb: true and claimed gain over the initial program, for our rule and the two others."""
 
     ours: float
     ours_said: float | None
@@ -152,7 +152,7 @@ class Climb:
 
 
 def climb(world: World, repeat: int) -> Climb:
-    search, truth = run("hill_climb", world, repeat, BudgetConfig(evaluations=CLIMB_RUNS, confirm=ONE_VAULT))
+    search, truth = run("hill_climb", world, repeat, BudgetConfig(evaluations=CLIMB_RUNS, confirm_share=ONE_VAULT))
     rows = search.state.population.candidates
     held = [vault for vault in search.state.confirmations.confirmations if vault.confirmed and vault.effect is not None]
     last = held[-1] if held else None

@@ -75,7 +75,7 @@ def write(folder: Path, n: int) -> None:
             seeds = [rng.getrandbits(63) for _ in range(1 if names else 5)]
             journal.append(ProposeIssued(made, PROBLEM, Arm(rng.choice(("tune", "edit"))), parents, baseline=1.5), at=at)
             journal.append(Proposed(made, PROBLEM, ProposalStatus.CHILD, child, cpu_s=0.0012), at=at)
-            purpose = Purpose.SEARCH if names else Purpose.SEED
+            purpose = Purpose.SEARCH if names else Purpose.INITIAL
             journal.append(
                 MeasureIssued(measured, PROBLEM, purpose, tuple(BlockEntry(name, "full", seed) for seed in seeds)), at=at
             )

@@ -38,7 +38,7 @@ from evolve._rng import fresh_seeds
 from evolve.config._schema import BudgetConfig, SearchConfig
 from evolve.engine._registry import parts_of
 from evolve.execute import Block
-from evolve.problem._contract import Axis
+from evolve.problem._contract import DescriptorSpec
 from evolve.runs import _checkpoint
 from evolve.runs._folder import RunDir
 from evolve.runs._replay import replay
@@ -58,7 +58,7 @@ class Row:
 
 
 def script(candidates: int) -> Script:
-    axes = tuple(Axis(name=name, source="ast", low=0, high=1, bins=100) for name in ("branches", "calls"))
+    axes = tuple(DescriptorSpec(name=name, source="ast", low=0, high=1, bins=100) for name in ("branches", "calls"))
     return Script(
         seed_files={"main.py": "X = 1.5\n"},
         answer=scored(lambda files, seed: seed / 2**63),

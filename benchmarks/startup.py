@@ -26,9 +26,10 @@ from pathlib import Path
 FIRST_TICKET = """
 import sys, time
 from archive import MeasureIssued
-from evolve.cli import _live, main
+from evolve.cli import main
+from evolve.cli.show import _live
 class Enough(Exception): pass
-class Until(_live.View):
+class Until(_live.LiveView):
     def record(self, search, stamped):
         super().record(search.state, stamped)
         if isinstance(stamped.record, MeasureIssued):

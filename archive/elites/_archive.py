@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from archive.elites._cells import AddResult, CellsState, CellStore
-from archive.records._values import AxisInfo
+from archive.records._values import Axis
 
 Descriptors = Mapping[str, float]
 
@@ -40,7 +40,7 @@ class Archive(Protocol):
     def retract(self, key: int) -> AddResult:
         """Forget ``key`` and promote the cell's next best."""
 
-    def rebin(self, axes: Sequence[AxisInfo], descriptors_of: Callable[[int], Descriptors]) -> Archive:
+    def rebin(self, axes: Sequence[Axis], descriptors_of: Callable[[int], Descriptors]) -> Archive:
         """The same candidates judged again, in order of arrival, on other axes; ``space`` counts up.
 
         Raises:
@@ -57,7 +57,7 @@ class Archive(Protocol):
 class ArchiveMaker(Protocol):
     """Makes an empty archive, for a problem with these axes or with none."""
 
-    def __call__(self, *, axes: Sequence[AxisInfo], capacity: int, elites_per_cell: int) -> Archive:
+    def __call__(self, *, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
         """An archive of at most ``capacity`` candidates if it has one cell only, of ``elites_per_cell`` in each if it has several.
 
         Raises:
@@ -105,7 +105,7 @@ class CellArchive:
         """Forget ``key`` and promote the cell's next best."""
         return self.cells.retract(key)
 
-    def rebin(self, axes: Sequence[AxisInfo], descriptors_of: Callable[[int], Descriptors]) -> Archive:
+    def rebin(self, axes: Sequence[Axis], descriptors_of: Callable[[int], Descriptors]) -> Archive:
         """There are no axes to change, unless a subclass has some.
 
         Raises:

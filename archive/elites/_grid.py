@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 
 from archive.elites._archive import CellArchive
-from archive.records._values import AxisInfo
+from archive.records._values import Axis
 
 _INFINITY = math.inf
 _MAX_CELLS = 2**63 - 1
@@ -35,7 +35,7 @@ class GridArchive(CellArchive):
     Adding is O(1) in the number of cells.  Deterministic; not safe to share between threads.
     """
 
-    def __init__(self, *, axes: Sequence[AxisInfo], capacity: int = 1, lcb_sds: float = 1.0, space: int = 1) -> None:
+    def __init__(self, *, axes: Sequence[Axis], capacity: int = 1, lcb_sds: float = 1.0, space: int = 1) -> None:
         if not axes:
             raise ValueError("axes is empty but a grid needs at least one; use FlatArchive for none.")
         for axis in axes:
@@ -94,7 +94,7 @@ class GridArchive(CellArchive):
         steps = np.minimum((np.clip(descriptors, low, high) - low) * bins / (high - low), bins - 1).astype(np.int64)
         return np.asarray(np.ravel_multi_index(tuple(steps.T), tuple(bins)), dtype=np.int64)
 
-    def rebin(self, axes: Sequence[AxisInfo], descriptors_of: Callable[[int], Mapping[str, float]]) -> GridArchive:
+    def rebin(self, axes: Sequence[Axis], descriptors_of: Callable[[int], Mapping[str, float]]) -> GridArchive:
         """The same candidates, occupants and reserve, judged again in order of arrival on other axes (space counts up)."""
         grid = GridArchive(axes=axes, capacity=self.cells.capacity, lcb_sds=self.lcb_sds, space=self.space + 1)
         state = self.cells.dump()
@@ -108,6 +108,6 @@ class GridArchive(CellArchive):
 
     def load(self, state: Mapping[str, object]) -> None:
         """Take the state of ``dump``."""
-        axes = cast("tuple[AxisInfo, ...]", state["axes"])
+        axes = cast("tuple[Axis, ...]", state["axes"])
         GridArchive.__init__(self, axes=axes, capacity=self.cells.capacity, lcb_sds=self.lcb_sds)
         super().load(state)

@@ -19,7 +19,7 @@ from typing import ClassVar
 from archive.records._values import (
     Arm,
     Attempt,
-    AxisInfo,
+    Axis,
     BlockEntry,
     BlockStatus,
     Candidate,
@@ -179,7 +179,7 @@ class Rebinned:
     kind: ClassVar[str] = "rebinned"
     problem: str
     space: int
-    axes: tuple[AxisInfo, ...]
+    axes: tuple[Axis, ...]
 
 
 @dataclass(frozen=True, slots=True)

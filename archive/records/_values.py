@@ -31,7 +31,7 @@ class Status(StrEnum):
 class Purpose(StrEnum):
     """Why a block of measurements was issued.  A candidate never learns it."""
 
-    SEED = "seed"
+    INITIAL = "seed"
     SEARCH = "search"
     REMEASURE = "remeasure"
     RECHECK = "recheck"  # a warm result, measured again cold
@@ -221,7 +221,7 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
-class AxisInfo:
+class Axis:
     """A descriptor axis: ``bins`` equal cells over [low, high]; values outside are clipped."""
 
     name: str
@@ -243,6 +243,6 @@ class ProblemInfo:
     noisy: bool
     frame: str
     stages: tuple[str, ...]
-    axes: tuple[AxisInfo, ...] = ()
+    axes: tuple[Axis, ...] = ()
     params: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     recorded: str = ""  # everything else that reading and driving the run need of the problem, as JSON text

@@ -21,7 +21,8 @@ class Adapter(Protocol):
         """How sure it is that ``path``, a file or a folder, is a problem of its form: 0 (not at all) to 1.  Cheap: a few looks."""
 
     def convert(self, path: Path, into: Path) -> Path:
-        """Write a problem folder (``problem.yaml``, ``evaluate.py``, ``seed/``, ...) into ``into``, an empty folder; where it lies.
+        """Write a problem folder (``problem.yaml``, ``evaluate.py``, ``initial/``, ...) into the empty folder ``into``; where it
+        lies.
 
         It needs nothing outside itself: a run keeps a copy of it and goes on when ``path`` is gone.  What was not understood or
         not taken over is left by ``write_notes``.

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from evolve._errors import ProblemError
+from evolve._renamed import INITIAL_FOLDER
 from evolve.adapters._adapter import write_notes
 from evolve.adapters._openevolve_config import CONFIG_FILE, OpenEvolveConfig, read_config
 from evolve.adapters._python_files import PythonFile, distributions, read_python
@@ -96,8 +97,8 @@ def _write(into: Path, path: Path, program: Path, options: Mapping[str, object],
     copy_pieces(path, [one for one in scan(path) if _is_shown(path, one.path)], theirs)
     shutil.copyfile(_TEXTS / "openevolve_runner.py", into / "inside" / "runner.py")
     shutil.copyfile(_TEXTS / "openevolve_evaluate.py", into / "evaluate.py")
-    (into / "seed").mkdir()
-    shutil.copyfile(program, into / "seed" / program.name)
+    (into / INITIAL_FOLDER).mkdir()
+    shutil.copyfile(program, into / INITIAL_FOLDER / program.name)
     for place, values in (("inside/options.json", options), ("problem.yaml", contract)):
         (into / place).write_text(json.dumps(values, indent=1), encoding="utf-8")
 

@@ -143,8 +143,9 @@ def _none_text(opened: RunView) -> str:
     nearest = nearest_limit(spent.budget, spent.usage, spent.usage.last_at)
     if nearest is None:
         way = f"to go on: evolve resume {run}"
-    elif spent.budget.confirm < _MOST_CONFIRM:
-        way = f"with more to spend on it: evolve resume {run} budget.confirm={min(spent.budget.confirm + 0.2, _MOST_CONFIRM):g}"
+    elif spent.budget.confirm_share < _MOST_CONFIRM:
+        share = min(spent.budget.confirm_share + 0.2, _MOST_CONFIRM)
+        way = f"with more to spend on it: evolve resume {run} budget.confirm_share={share:g}"
     else:
         limit = getattr(spent.budget, nearest[1].removeprefix("budget."))
         way = f"with more to spend on it: evolve resume {run} {nearest[1]}={2 * limit:g}"

@@ -191,7 +191,7 @@ def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
     if answer.caveat:
         rows.append(("score", answer.caveat))
     if answer.seed_score is not None:
-        rows.append(("seed", f"{number(answer.seed_score)} {answer.unit}".strip()))
+        rows.append(("initial", f"{number(answer.seed_score)} {answer.unit}".strip()))
     if answer.best_score is not None and answer.best_sd is not None:
         value = score(answer.best_score, answer.best_sd, answer.best_n, answer.unit)
         rows.append(("best", f"{value}  {answer.best_id} by {answer.best_operator}"))
@@ -305,7 +305,7 @@ VERBS = (
         (
             RUN,
             Argument("--source", "its files"),
-            Argument("--diff", "what differs from the seed program"),
+            Argument("--diff", "what differs from the initial program"),
             Argument("--artifact", "a file it produced, checked when it was measured", value="NAME", many="?"),
             _OUT,
             JSON,

@@ -70,7 +70,7 @@ def validate(words: Namespace) -> int:
         ran = _raced(problem, candidate, _target(words.target), one_slot)
         answer = replace(answer, confirmed=ran.beaten, race=ran)
     elif candidate is not None and report.ok and not words.quick:
-        against = candidate_files(problem, [Path(word) for word in words.against]) if words.against else dict(problem.seed)
+        against = candidate_files(problem, [Path(word) for word in words.against]) if words.against else dict(problem.initial_files)
         found = _compared(problem, candidate, against, config)
         answer = replace(answer, confirmed=found.confirmed, claims=found.cards, card=found.card, exact=found.exact)
     if words.json:
@@ -205,7 +205,7 @@ VERBS = (
         (
             Argument("PROBLEM", "a built-in problem's name, or a folder"),
             Argument("FILE", "files of a program; also problem.params.NAME=VALUE, sandbox=none, budget.evaluations=N", many="*"),
-            Argument("--against", "what it must be better than (default: the seed program)", value="FILES", many="+"),
+            Argument("--against", "what it must be better than (default: the initial program)", value="FILES", many="+"),
             Argument("--target", "a score that the program's mean must beat, instead of another program", value="X"),
             Argument("--quick", "only whether the program runs, a few measurements"),
             JSON,

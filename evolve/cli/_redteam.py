@@ -79,7 +79,7 @@ VERBS = (
             JSON,
         ),
         redteam,
-        notes="Tries the programs of the problem's redteam/ folder, and attacks that are put into the seed program.  Ends with 0\n"
-        "if every cheat was caught and every honest program accepted, with 1 if not.",
+        notes="Tries the programs of the problem's redteam/ folder, and attacks that are put into the initial program.  Ends with\n"
+        "0 if every cheat was caught and every honest program accepted, with 1 if not.",
     ),
 )

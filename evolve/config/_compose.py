@@ -19,6 +19,7 @@ from typing import Any, get_args, get_type_hints
 
 from evolve._errors import ConfigError
 from evolve._plugins import offered
+from evolve._renamed import KEYS, VALUES
 from evolve.adapters._choose import load_problem
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
 from evolve.problem._contract import Param
@@ -75,7 +76,7 @@ def budget_changes(words: Sequence[str]) -> dict[str, object]:
     changes: dict[str, object] = {}
     for word in words:
         key = word.partition("=")[0]
-        if "=" in word and not key.startswith("budget."):
+        if "=" in word and not key.startswith("budget.") and key not in KEYS:
             if (close := close_key(key)).startswith("budget."):
                 raise ConfigError(f"expected a known key, found {key!r}; did you mean {close}?")
             known = ", ".join(f"budget.{field.name}" for field in fields(BudgetConfig))
@@ -127,6 +128,12 @@ def _take_apart(word: str) -> Setting:
     if key.startswith(PARAMS) and len(key) > len(PARAMS):
         return Setting(key, _unquoted(text))
     known = (*groups(), *known_keys())
+    if key in KEYS:
+        raise ConfigError(
+            f"expected a known key, found {key!r}, which is called {KEYS[key]} now; type {KEYS[key]}={shlex.quote(text)}"
+        )
+    if (key, text) in VALUES:
+        raise ConfigError(f"{key}={text} is called {VALUES[key, text]} now; type {key}={VALUES[key, text]}")
     if key not in known or key.startswith(PARAMS):
         close = close_key(key)
         more = f"did you mean {close}?" if close else "the keys are listed by: evolve config"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
+from evolve._renamed import new_section
 from evolve.config._schema import (
     BudgetConfig,
     ExecutorConfig,
@@ -27,13 +28,16 @@ def config_to_json(config: RunConfig) -> str:
 
 
 def config_from_json(text: str) -> RunConfig:
-    """The inverse of ``config_to_json``.  Keys that this version does not have any more say nothing to it and are left out."""
+    """The inverse of ``config_to_json``, also of older versions, in whose words a run may be kept.
+
+    Keys that this version does not have any more say nothing to it and are left out.
+    """
     found = json.loads(text)
     return RunConfig(
         problem=_made(ProblemConfig, found["problem"]),
-        search=_made(SearchConfig, found["search"]),
-        llm=_made(LlmConfig, found.get("llm", {})),
-        budget=_made(BudgetConfig, found["budget"]),
+        search=_made(SearchConfig, new_section("search", found["search"])),
+        llm=_made(LlmConfig, new_section("llm", found.get("llm", {}))),
+        budget=_made(BudgetConfig, new_section("budget", found["budget"])),
         stop=_made(StopConfig, found["stop"]),
         executor=_made(ExecutorConfig, found["executor"]),
         sandbox=_made(SandboxConfig, found["sandbox"]),

@@ -68,28 +68,29 @@ class SearchConfig:
     """How the search decides.
 
     Args:
-        policy: ``map_elites``; or a baseline: ``independent`` sampling of the seed's children, ``best_of_n`` (batches from the
-            incumbent), ``hill_climb`` (any better child replaces the incumbent), ``one_plus_one`` (one child at a time); or
-            ``given``, which makes no children: programs that were given are measured and, on a noisy problem, confirmed.
+        policy: ``map_elites``; or a baseline: ``independent`` sampling of the initial program's children, ``best_of_n`` (batches
+            from the incumbent), ``hill_climb`` (any better child replaces the incumbent), ``one_plus_one`` (one child at a time);
+            or ``fixed_candidates``, which makes no children: programs that were given are measured and, on a noisy problem,
+            confirmed.
         archive: Where the elites stand: ``grid``, cells along the problem's descriptors; ``topk``, the best of all; ``auto``, the
             grid where there are descriptors; or one of an installed package.
         operators: Which mechanical operators may make children, also those of installed packages; none at all where models do.
         tournament: Draws of a parent tournament.
         inspirations: Other elites handed to an operator.
-        uniform_share: Probability that a parent is drawn uniformly from the archive.
-        tune_share: Share of the children that the constant tuner makes while it has something to tune; less when the budget
+        uniform_parent_share: Probability that a parent is drawn uniformly from the archive.
+        tuner_share: Share of the children that the constant tuner makes while it has something to tune; less when the budget
             affords few measurements for so many numbers.
-        discount: What a result is worth to the bandit after each further one.
+        bandit_discount: What a result is worth to the bandit after each further one.
         family_floor: Least probability of each family of operators.
-        keep: Most candidates of an archive of one cell.
-        batch: Children a round of ``best_of_n``.
-        seed_runs: Measurements of the seed program of a noisy problem.
+        archive_size: Most candidates of an archive of one cell.
+        best_of_n: Children a round of ``best_of_n``.
+        initial_runs: Measurements of the initial program of a noisy problem.
         final_runs: Measurements each of best and seed at the end of a noisy run.
-        remeasure_share: Most of a noisy problem's measurements, while it searches, that may go to candidates already measured: as
+        replication_share: Most of a noisy problem's measurements, while it searches, that may go to candidates already measured: as
             long as any may still be better than the champion, and is not yet known to be.
-        reference_share: Most that may go to the program they are compared with.
-        reference: What claims are made against: ``last``, the last confirmed program, or ``seed`` throughout.
-        recheck_share: Most of the slots' time that may go to measuring warm results again cold.
+        control_share: Most that may go to the program they are compared with.
+        reference: What claims are made against: ``last``, the last confirmed program, or ``initial`` throughout.
+        cold_check_share: Most of the slots' time that may go to measuring warm results again cold.
     """
 
     policy: str = "map_elites"
@@ -97,27 +98,34 @@ class SearchConfig:
     operators: Sequence[str] = ("tune", "ast_edit", "crossover")
     tournament: int = 16
     inspirations: int = 5
-    uniform_share: float = 0.1
-    tune_share: float = 0.8
-    discount: float = 0.995
+    uniform_parent_share: float = 0.1
+    tuner_share: float = 0.8
+    bandit_discount: float = 0.995
     family_floor: float = 0.05
-    keep: int = 64
-    batch: int = 8
-    seed_runs: int = 5
+    archive_size: int = 64
+    best_of_n: int = 8
+    initial_runs: int = 5
     final_runs: int = 5
-    remeasure_share: float = 0.7
-    reference_share: float = 0.1
+    replication_share: float = 0.7
+    control_share: float = 0.1
     reference: str = "last"
-    recheck_share: float = 0.1
+    cold_check_share: float = 0.1
 
     def __post_init__(self) -> None:
-        for key in ("tournament", "keep", "batch", "seed_runs", "final_runs"):
+        for key in ("tournament", "archive_size", "best_of_n", "initial_runs", "final_runs"):
             _require(getattr(self, key) >= 1, f"search.{key}", "at least 1", getattr(self, key))
         _require(self.inspirations >= 0, "search.inspirations", "at least 0", self.inspirations)
-        for key in ("uniform_share", "tune_share", "family_floor", "remeasure_share", "reference_share", "recheck_share"):
+        for key in (
+            "uniform_parent_share",
+            "tuner_share",
+            "family_floor",
+            "replication_share",
+            "control_share",
+            "cold_check_share",
+        ):
             _require(0 <= getattr(self, key) <= 1, f"search.{key}", "between 0 and 1", getattr(self, key))
-        _require(self.reference in ("last", "seed"), "search.reference", "last or seed", self.reference)
-        _require(0 < self.discount <= 1, "search.discount", "above 0 and at most 1", self.discount)
+        _require(self.reference in ("last", "initial"), "search.reference", "last or initial", self.reference)
+        _require(0 < self.bandit_discount <= 1, "search.bandit_discount", "above 0 and at most 1", self.bandit_discount)
 
     @property
     def own_operators(self) -> dict[str, OwnOperator]:
@@ -139,14 +147,14 @@ class LlmConfig:
         provider: ``none``; ``anthropic``; ``openai``: any server that speaks chat completions; ``replay``: a tape; or ``given``: an
             object, in Python.
         models: Which are asked; the search learns which pays.
-        large: Asked too while the search stagnates; "" is none.
+        strong_model: Asked too while the search stagnates; "" is none.
         base_url: Address of the server; null is the provider's own.
         key_variable: Environment variable that holds the key; null is the provider's usual one.
         operators: What models are asked for.
         formats: How they may answer: ``diff`` (search and replace), ``block`` (between EVOLVE-BLOCK markers), ``file``.
-        in_flight: Calls at a time.
-        tries: HTTP requests a call may take; between them is a wait that doubles, or what the server asks for.
-        silence_s: Longest silence within an answer; a small machine may need minutes before its first word.
+        max_concurrency: Calls at a time.
+        max_attempts: HTTP requests a call may take; between them is a wait that doubles, or what the server asks for.
+        read_timeout_s: Longest silence within an answer; a small machine may need minutes before its first word.
         max_tokens: Bound on one answer, thinking included.
         effort: How much work a model puts in; "" leaves it to the provider.
         thinking: ``adaptive``, ``disabled`` or a number of tokens; "" leaves it to the model.
@@ -178,14 +186,14 @@ class LlmConfig:
 
     provider: str = "none"
     models: Sequence[str] = ()
-    large: str = ""
+    strong_model: str = ""
     base_url: str | None = None
     key_variable: str | None = None
     operators: Sequence[str] = ("llm_mutate", "llm_crossover", "llm_repair", "llm_simplify", "llm_paradigm")
     formats: Sequence[str] = ("diff", "file")
-    in_flight: int = 8
-    tries: int = 6
-    silence_s: float = 120.0
+    max_concurrency: int = 8
+    max_attempts: int = 6
+    read_timeout_s: float = 120.0
     max_tokens: int = 16000
     effort: str = ""
     thinking: str = ""
@@ -230,24 +238,26 @@ class LlmConfig:
         if self.base_url:
             what = "an address like http://localhost:8000/v1, without a user, password, query or fragment"
             _require(_plain_address(self.base_url), "llm.base_url", what, _without_secrets(self.base_url))
-        for key in ("in_flight", "tries", "max_tokens", "prompt_tokens", "stagnation"):
+        for key in ("max_concurrency", "max_attempts", "max_tokens", "prompt_tokens", "stagnation"):
             _require(getattr(self, key) >= 1, f"llm.{key}", "at least 1", getattr(self, key))
-        _require(self.in_flight <= MAX_SLOTS, "llm.in_flight", f"at most {MAX_SLOTS}", self.in_flight)
+        _require(self.max_concurrency <= MAX_SLOTS, "llm.max_concurrency", f"at most {MAX_SLOTS}", self.max_concurrency)
         for key in ("repairs", "batch", "batch_wait_s", "grace_s"):
             _require(getattr(self, key) >= 0, f"llm.{key}", "at least 0", getattr(self, key))
-        _require(self.silence_s > 0, "llm.silence_s", "above 0", self.silence_s)
+        _require(self.read_timeout_s > 0, "llm.read_timeout_s", "above 0", self.read_timeout_s)
         _require(self.hour_usd is None or self.hour_usd > 0, "llm.hour_usd", "above 0", self.hour_usd)
         embeds = self.novelty in ("ast", "tokens") or (self.provider == "openai" and bool(self.novelty))
         _require(embeds, "llm.novelty", "ast, tokens or, with llm=openai, an embedding model of the server", self.novelty)
         batches = self.provider == "anthropic" and not self.tape
         _require(batches or not self.batch, "llm.batch", "0, but for llm=anthropic without a tape", self.batch)
-        _require(self.in_flight >= self.batch, "llm.in_flight", f"at least llm.batch ({self.batch})", self.in_flight)
+        _require(
+            self.max_concurrency >= self.batch, "llm.max_concurrency", f"at least llm.batch ({self.batch})", self.max_concurrency
+        )
         _require(0 <= self.novelty_share < 1, "llm.novelty_share", "at least 0 and below 1", self.novelty_share)
 
     @property
     def asked(self) -> tuple[str, ...]:
         """All models that may be asked, the large one last."""
-        more = (self.large,) if self.large and self.large not in self.models else ()
+        more = (self.strong_model,) if self.strong_model and self.strong_model not in self.models else ()
         return (*self.models, *more) if self.provider != "none" else ()
 
 
@@ -263,7 +273,7 @@ class BudgetConfig:
         usd: Dollars that model calls may cost, at their worst until they have ended.
         tokens: Tokens of model calls, in and out.
         calls: HTTP requests to models.
-        confirm: Share of the budget that a noisy problem's vaults may cost; it is kept back while the search goes on.
+        confirm_share: Share of the budget that a noisy problem's vaults may cost; it is kept back while the search goes on.
 
     Raises:
         ConfigError: a limit that is no number above 0; ``evaluations``, ``candidates``, ``tokens`` and ``calls`` are whole ones.
@@ -279,7 +289,7 @@ class BudgetConfig:
     usd: float | None = None
     tokens: int | None = None
     calls: int | None = None
-    confirm: float | None = None
+    confirm_share: float | None = None
 
     def __post_init__(self) -> None:
         for key in ("wall_s", "cpu_s", "evaluations", "candidates", "usd", "tokens", "calls"):
@@ -289,8 +299,10 @@ class BudgetConfig:
         for key in ("evaluations", "candidates", "tokens", "calls"):
             value = getattr(self, key)
             _require(value is None or isinstance(value, int), f"budget.{key}", "a whole number", value)
-        confirm = self.confirm
-        _require(confirm is None or (_is_number(confirm) and 0 <= confirm < 1), "budget.confirm", "at least 0 and below 1", confirm)
+        confirm = self.confirm_share
+        _require(
+            confirm is None or (_is_number(confirm) and 0 <= confirm < 1), "budget.confirm_share", "at least 0 and below 1", confirm
+        )
 
 
 @dataclass(kw_only=True, slots=True)

@@ -2,7 +2,7 @@
 
 The *champion* steers the search.  A candidate takes the title when its likelihood ratio against the champion, an e-value, reaches
 20, and then everyone's evidence restarts: the champion is compared by the runs it made since, not by those it was chosen for.  Its
-predecessor stays in the contest.  The *reference* is the last confirmed program, at first the seed program; evidence against it
+predecessor stays in the contest.  The *reference* is the last confirmed program, at first the initial program; evidence against it
 opens vaults.
 """
 

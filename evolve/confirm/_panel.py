@@ -1,9 +1,9 @@
 """The panel: who is run again at several moments of a search, to see whether programs score the same at another moment.
 
 A warm cache, a hot neighbour, a build that landed well: every run of a vault has the same share of it, so that the standard error
-of the vault is that of one run of a slow process, whatever the number of runs says.  A *panel* (the seed program and a few others)
-is run twice at each of several moments of the whole search; ``_slow`` says what that shows.  What is slower than the whole search
-moves little in it and is not seen.
+of the vault is that of one run of a slow process, whatever the number of runs says.  A *panel* (the initial program and a few
+others) is run twice at each of several moments of the whole search; ``_slow`` says what that shows.  What is slower than the whole
+search moves little in it and is not seen.
 
 Whoever's vault has found something is a guest of the panel from then on: the comparison is made again at every later moment
 (``after``), which ``_lasting`` judges.

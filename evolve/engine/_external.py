@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from archive import Arm, Candidate, ProposalStatus, Proposed, ProposeIssued, Record
 from evolve._errors import UsageError
 from evolve._rng import generator
-from evolve.budget._cpu_budget import SEED
+from evolve.budget._cpu_budget import INITIAL
 from evolve.runs._inbox import Request, body_of
 from evolve.search._policies import EXTERNAL, external_parents
 from evolve.search._results import unjudged_twin
@@ -114,7 +114,7 @@ def tell(search: Search, request: Request, workshop: Proposer, moment: Moment) -
     if twin is not None:
         known = search.state.population.candidates[twin]
         again = known.id == child.id and known.id != parents[0] and _was_told(search, twin)
-        whose = "the parent, unchanged" if known.id == parents[0] else "the seed program" if twin == SEED else known.id
+        whose = "the parent, unchanged" if known.id == parents[0] else "the initial program" if twin == INITIAL else known.id
         told = ", told before" if again else ""
         answer = {"status": "duplicate", "candidate": known.id, "reason": f"it is {whose}{told}", "late": not live, "again": again}
         return Handled(answer=answer)
@@ -131,7 +131,7 @@ def _told_again(search: Search, ticket: int, live: bool, known: str) -> Handled:
 
 def _was_told(search: Search, number: int) -> bool:
     """Whether a candidate came from people or agents: no arm of the search made it."""
-    return number != SEED and search.state.population.candidates[number].arm < 0
+    return number != INITIAL and search.state.population.candidates[number].arm < 0
 
 
 def _record(search: Search, ticket: int, live: bool, child: Candidate) -> Record:

@@ -166,12 +166,12 @@ class ModelStack:
         from evolve.propose import Templates
 
         self._provider = given or _provider(llm)
-        limiter = Limiter(llm.in_flight, backoff=Backoff(tries=llm.tries))
+        limiter = Limiter(llm.max_concurrency, backoff=Backoff(tries=llm.max_attempts))
         self._caller: Caller = Caller(self._provider, limiter, purse, _prices(llm))
         self._templates: Templates = Templates.load(run.prompts if run.prompts.is_dir() else None)
         self._manner = _manner(llm)
         plain = _provider(replace(llm, batch=0)) if llm.batch else self._provider  # a judge is not waited for by the day
-        judging = Limiter(llm.in_flight)
+        judging = Limiter(llm.max_concurrency)
         self._limiters = (limiter, judging)
         self._judge_caller = Caller(plain, judging, purse, _prices(llm)) if llm.batch else self._caller
         self._open: list[Closable] = [self._provider, *([plain] if llm.batch else [])]
@@ -299,7 +299,7 @@ def _novelty(llm: LlmConfig, purse: Reservations, opened: list[Closable]) -> Nov
         return local
     embedder = Embeddings(llm.base_url or "", llm.novelty, key_variable=llm.key_variable or KEYS["openai"])
     opened.append(embedder)
-    caller = EmbeddingCaller(embedder, Limiter(llm.in_flight), purse, _prices(llm))
+    caller = EmbeddingCaller(embedder, Limiter(llm.max_concurrency), purse, _prices(llm))
 
     async def remote(draft: ModelDraft, attempt: Attempt, rng: np.random.Generator) -> ModelDraft:
         found = await caller.embed(attempt, [_joined(draft)], rng, first_call=draft.calls + 1)
@@ -347,13 +347,13 @@ def _anthropic(llm: LlmConfig, key_variable: str) -> Provider:
     from evolve.models import AnthropicBatches, AnthropicProvider
 
     if not llm.batch:
-        return AnthropicProvider(base_url=llm.base_url, key_variable=key_variable, read_timeout_s=llm.silence_s)
+        return AnthropicProvider(base_url=llm.base_url, key_variable=key_variable, read_timeout_s=llm.read_timeout_s)
     return AnthropicBatches(
         most=llm.batch,
         wait_s=llm.batch_wait_s,
         base_url=llm.base_url,
         key_variable=key_variable,
-        read_timeout_s=llm.silence_s,
+        read_timeout_s=llm.read_timeout_s,
     )
 
 
@@ -363,7 +363,7 @@ def _openai(llm: LlmConfig, key_variable: str) -> Provider:
     return ChatProvider(
         llm.base_url or "",
         key_variable=key_variable,
-        read_timeout_s=llm.silence_s,
+        read_timeout_s=llm.read_timeout_s,
         limit_field=llm.limit_field or ("max_completion_tokens" if OPENAI in (llm.base_url or "") else "max_tokens"),
         thinking_field=llm.thinking_field,  # type: ignore[arg-type]
         dialect=llm.dialect,

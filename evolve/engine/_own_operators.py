@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
-_TAKEN = frozenset({*OPERATORS, "external", "seed"})
+_TAKEN = frozenset({*OPERATORS, "external", "seed", "initial"})
 _GIVEN = (ProposalStatus.CHILD, ProposalStatus.INVALID)
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from archive import Archive, ArchiveMaker, AxisInfo, CellStore, ProposalStatus
+from archive import Archive, ArchiveMaker, Axis, CellStore, ProposalStatus
 from evolve._errors import EvolveError
 from evolve._plugins import Plugin, said
 from evolve.search._operators import OperatorSpec
@@ -91,7 +91,7 @@ def load_archive(plugin: Plugin) -> ArchiveMaker:
     if not callable(maker):
         raise plugin.broken("an archive is made by a call with axes, capacity and elites_per_cell, and it cannot be called")
 
-    def made(*, axes: Sequence[AxisInfo], capacity: int, elites_per_cell: int) -> Archive:
+    def made(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
         try:
             archive: object = maker(axes=axes, capacity=capacity, elites_per_cell=elites_per_cell)
         except ValueError:
@@ -136,7 +136,7 @@ class _GuardedArchive:
             raise self._plugin.broken(f"it has {self.n_cells} cells and put a candidate into {cell!r}")
         return cell
 
-    def rebin(self, axes: Sequence[AxisInfo], descriptors_of: Callable[[int], Mapping[str, float]]) -> _GuardedArchive:
+    def rebin(self, axes: Sequence[Axis], descriptors_of: Callable[[int], Mapping[str, float]]) -> _GuardedArchive:
         return _GuardedArchive(self._call("rebin", axes, descriptors_of), self._plugin)
 
     def _call(self, name: str, *arguments: object) -> Any:

@@ -61,8 +61,8 @@ class Proposer:
         self._static = tuple(axis.name for axis in contract.axes if axis.source == "ast")
 
     def initial_candidate(self) -> Candidate:
-        """The seed program as a candidate."""
-        return self._candidate(self.problem.seed, (), 0, "the seed program")
+        """The initial program as a candidate."""
+        return self._candidate(self.problem.initial_files, (), 0, "the initial program")
 
     def supplied_candidate(self, files: Files, parent: str) -> Candidate:
         """A program that somebody gave, kept against ``parent``'s text."""

@@ -16,11 +16,11 @@ _MADE = (ProposalStatus.CHILD, ProposalStatus.TUNER)
 
 
 def out_of_reach(problem: Problem, operators: Iterable[Operator]) -> str:
-    """Why none of these operators can change the seed program, each in its own words; "" where one can.
+    """Why none of these operators can change the initial program, each in its own words; "" where one can.
 
     An operator that needs a second program can change none alone.  Deterministic.
     """
-    task = ProposalTask((problem.seed,), (), scope_of(problem))
+    task = ProposalTask((problem.initial_files,), (), scope_of(problem))
     reasons = []
     for operator in operators:
         tries = [operator.propose(task, generator(0, f"reach:{operator.spec.name}", i)) for i in range(_TRIES)]

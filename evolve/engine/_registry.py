@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from archive import Archive, ArchiveMaker, AxisInfo, GridArchive, TopKArchive
+from archive import Archive, ArchiveMaker, Axis, GridArchive, TopKArchive
 from evolve._errors import ConfigError, EvolveError, UsageError
 from evolve._plugins import need_plugin, offered
 from evolve.config._schema import GIVEN, ExecutorConfig, OwnOperator, RunConfig, SearchConfig
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from evolve.propose import Operator
 
 
-def _grid(*, axes: Sequence[AxisInfo], capacity: int, elites_per_cell: int) -> Archive:
+def _grid(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
     return GridArchive(axes=axes, capacity=elites_per_cell)
 
 
-def _topk(*, axes: Sequence[AxisInfo], capacity: int, elites_per_cell: int) -> Archive:
+def _topk(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
     return TopKArchive(capacity=capacity)
 
 
-def _auto(*, axes: Sequence[AxisInfo], capacity: int, elites_per_cell: int) -> Archive:
+def _auto(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
     return (_grid if axes else _topk)(axes=axes, capacity=capacity, elites_per_cell=elites_per_cell)
 
 
@@ -135,7 +135,7 @@ def parts_of(config: RunConfig) -> Parts:
     def make(contract: Contract, config: SearchConfig) -> Archive:
         axes = tuple(axis.info for axis in contract.axes)
         try:
-            return maker(axes=axes, capacity=config.keep, elites_per_cell=contract.cells_keep)
+            return maker(axes=axes, capacity=config.archive_size, elites_per_cell=contract.elites_per_cell)
         except ValueError as error:
             raise ConfigError(f"search.archive={config.archive} cannot be used with {contract.name}: {error}") from error
 

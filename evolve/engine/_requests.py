@@ -47,22 +47,23 @@ def budget_record(search: Search, changes: Mapping[str, object], request: str = 
     for key, value in changes.items():
         if key not in known:
             raise UsageError(f"expected one of {', '.join(f'budget.{name}' for name in known)}, found budget.{key}.")
-        if key == "confirm":
+        if key == "confirm_share":
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
-                raise UsageError(f"budget.confirm must be a number from 0 to below 1, found {value!r}.")
+                raise UsageError(f"budget.confirm_share must be a number from 0 to below 1, found {value!r}.")
         elif value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0):
             raise UsageError(f"budget.{key} must be a number above 0, found {value!r}.")
         if isinstance(value, float) and key in ("evaluations", "candidates", "tokens", "calls"):
             raise UsageError(f"budget.{key} must be a whole number, found {value!r}.")
         known[key] = value
-    return BudgetSet(**known, request=request)
+    confirm = known.pop("confirm_share")  # as records have called it from the first
+    return BudgetSet(**known, confirm=confirm, request=request)
 
 
 def retract(search: Search, request: Request, workshop: Proposer, moment: Moment) -> Handled:
     """Take a candidate out that was found to cheat.
 
     Raises:
-        UsageError: no such candidate, the seed program, one that failed by itself, or no reason.
+        UsageError: no such candidate, the initial program, one that failed by itself, or no reason.
     """
     body = body_of(request)
     id_, why = str(body.get("candidate", "")), str(body.get("why", "")).strip()
@@ -70,7 +71,7 @@ def retract(search: Search, request: Request, workshop: Proposer, moment: Moment
     if number is None:
         raise UsageError(f"expected the id of a candidate of this run, found {id_!r}; list them with evolve query.")
     if number == 0:
-        raise UsageError("the seed program cannot be retracted; mend the problem and start a new run.")
+        raise UsageError("the initial program cannot be retracted; mend the problem and start a new run.")
     if number in search.state.retracted:
         raise UsageError(f"{id_} was retracted already.")
     if not why:

@@ -36,7 +36,7 @@ class Run:
     """A run: its folder on disk, and everything that can be done with it.  Made by ``create_run`` and ``open_run``.
 
     Reading locks nothing, and sees a run as its journal has it now, whoever drives it.  Candidates are named by a ``Candidate``, by
-    an id or its beginning, or by ``"best"`` and ``"seed"``.  Scores are in the problem's own sign and unit.
+    an id or its beginning, or by ``"best"`` and ``"initial"``.  Scores are in the problem's own sign and unit.
 
     Example:
         >>> run = evolve.create_run("circle_packing", budget=evolve.Budget(wall_s=180))
@@ -257,7 +257,7 @@ class Run:
     @property
     def initial(self) -> Candidate:
         """The program that the search started from."""
-        return self.candidate("seed")
+        return self.candidate("initial")
 
     def candidate(self, id: Candidate | str) -> Candidate:
         """One candidate.

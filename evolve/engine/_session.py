@@ -117,7 +117,7 @@ def start(
 
 
 def create(config: RunConfig, *, operators: Sequence[GivenOperator] = (), provider: Provider | None = None) -> _folder.RunDir:
-    """Make a run and let go of it: its seed program is there, and nothing is measured.  Arguments and errors are ``start``'s;
+    """Make a run and let go of it: its initial program is there, and nothing is measured.  Arguments and errors are ``start``'s;
     ``provider`` answers for its models where they were given as an object."""
     with _made(config, operators, provider=provider) as run, _folder.RunLock(run), Journal.open(run.path) as journal:
         config, problem = read_config_and_problem(run)
@@ -164,9 +164,9 @@ def _need_reach(problem: Problem, config: RunConfig, operators: Mapping[str, Ope
     if policy.fixed_candidates or not (reason := out_of_reach(problem, used)):
         return
     raise UsageError(
-        f"expected an operator that can change the seed program of {problem.contract.name}, found none ({reason}); without a model "
-        f"{KINDS} can be changed; "
-        "add a model (llm=anthropic), or let an agent or a person make the children (search=given, then evolve ask RUN)."
+        f"expected an operator that can change the initial program of {problem.contract.name}, found none ({reason}); without a "
+        f"model {KINDS} can be changed; "
+        "add a model (llm=anthropic), or let an agent or a person make the children (search=fixed_candidates, then evolve ask RUN)."
     )
 
 
@@ -299,7 +299,7 @@ def _answered(run: Path, request: Request) -> None:
 def _open(
     recorder: Recorder, workshop: Proposer, config: RunConfig, budget: Mapping[str, object], cut_bytes: int, models: AvailableModels
 ) -> str:
-    """The first records of an opening: who drives, the seed program if it is not there yet, new limits."""
+    """The first records of an opening: who drives, the initial program if it is not there yet, new limits."""
     search = recorder.search
     epoch = secrets.token_hex(8)
     recorder.write(
@@ -354,7 +354,7 @@ def _lying_in(mailbox: Mailbox) -> Iterator[object]:
 
 
 def _take_in(recorder: Recorder, workshop: Proposer, epoch: str, programs: Sequence[Mapping[str, str]]) -> None:
-    """Programs that somebody gave, as children of the seed program that no operator made."""
+    """Programs that somebody gave, as children of the initial program that no operator made."""
     search = recorder.search
     for files in programs:
         attempt = Attempt(epoch, search.run.tickets.next_ticket)

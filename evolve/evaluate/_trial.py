@@ -257,7 +257,7 @@ class Outcome:
 
     ``probe_hash`` is for noisy problems whose scores differ between seeds for the evaluator's reasons too (it scores other rows,
     say): the hash of the candidate's answer to one question that is the same for every seed.  A candidate that learnt from what
-    its seed served answers differently; one that gives the same answer twice, where the seed program does not, ignores its seed.
+    its seed served answers differently; one that gives the same answer twice, where the initial program does not, ignores its seed.
 
     Example:
         >>> Outcome(score=2.5, metrics={"parameters": 120}, feedback="two discs touch")

@@ -254,6 +254,6 @@ def _prepare(problem: Problem, settings: SlotSettings, number: int) -> Prepare:
         candidate_assets=None if candidate_assets is None else str(candidate_assets),
         contract=problem.contract,
         params=problem.params,
-        seed=problem.seed,
+        seed=problem.initial_files,
         evaluator=problem.evaluator,
     )

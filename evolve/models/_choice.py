@@ -19,7 +19,7 @@ class Models:
 
         Args:
             models: Their names, as the provider has them; the search learns which pays.
-            settings: Any key of ``llm.*`` on the command line (see docs/reference/cli.md), as ``large="claude-opus-5-5"``,
+            settings: Any key of ``llm.*`` on the command line (see docs/reference/cli.md), as ``strong_model="claude-opus-5-5"``,
                 ``max_tokens=8000``, ``prices=["m=1/5"]``.
 
         Raises:
@@ -44,7 +44,7 @@ class Anthropic(Models):
     operators carry the run.  Set ``usd`` in the budget.
 
     Example:
-        >>> evolve.models.Anthropic(["claude-haiku-5-5"], large="claude-opus-5-5")
+        >>> evolve.models.Anthropic(["claude-haiku-5-5"], strong_model="claude-opus-5-5")
     """
 
     provider = "anthropic"

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from archive import AxisInfo, ProblemInfo, Resources, StartMode
+from archive import Axis, ProblemInfo, Resources, StartMode
 
 Param = float | int | str | bool
 MAX_BYTES = 1 << 24  # the most that a contract may allow a program, all files together
-CONFIRM_SHARE = 0.3  # of the budget
+DEFAULT_CONFIRM_SHARE = 0.3  # of the budget
 PRINTED = "printed by code that shares a process with the candidate"
 INCOMPLETE = "incomplete: "  # how the reason of an ok measurement begins that lacks a declared number
 
@@ -37,7 +37,7 @@ class Stage:
     exclusive: bool = False
     calibrated: bool = False
     start: StartMode = StartMode.COLD
-    block: int = 1
+    batch_size: int = 1
     pass_score: float | None = None
 
     @property
@@ -46,7 +46,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
+class DescriptorSpec:
     """A descriptor axis.  ``source`` is ``ast`` (computed from the program's syntax, see ``evolve.propose.AST_DESCRIPTORS``) or
     ``outcome`` (the evaluator returns it under this name)."""
 
@@ -57,8 +57,8 @@ class Axis:
     bins: int
 
     @property
-    def info(self) -> AxisInfo:
-        return AxisInfo(self.name, self.low, self.high, self.bins)
+    def info(self) -> Axis:
+        return Axis(self.name, self.low, self.high, self.bins)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class Budget:
     cpu_s: float | None = None
     evaluations: int | None = None
     candidates: int | None = None
-    confirm: float = CONFIRM_SHARE
+    confirm_share: float = DEFAULT_CONFIRM_SHARE
     usd: float | None = None
     tokens: int | None = None
     calls: int | None = None
@@ -109,10 +109,10 @@ class Budget:
 class Contract:
     """``problem.yaml``, checked and with defaults filled in.
 
-    ``frame`` is ``none`` (the score does not depend on what was spent), ``wall``, ``calls`` or ``cpu_budget`` (CPU at most 1.10 x
-    the seed program's).  ``max_artifact_bytes`` bounds one artifact.  ``meaningful_comments`` is what comments begin with that make
-    another program, besides directives; "" makes all count.  ``any_metrics``: the evaluator returns further numbers by any name.
-    ``scored_inside`` is a folder of the problem whose code runs in the sandbox alone, and gives the score there.
+    ``compute_rule`` is ``none`` (the score does not depend on what was spent), ``wall``, ``calls`` or ``cpu_budget`` (CPU at most
+    1.10 x the initial program's).  ``max_artifact_bytes`` bounds one artifact.  ``meaningful_comments`` is what comments begin with
+    that make another program, besides directives; "" makes all count.  ``any_metrics``: the evaluator returns further numbers by
+    any name. ``scored_inside`` is a folder of the problem whose code runs in the sandbox alone, and gives the score there.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Contract:
     secondary: tuple[str, ...] = ()
     any_metrics: bool = False
     noisy: bool = False
-    frame: str = "none"
+    compute_rule: str = "none"
     params: Mapping[str, Param] = field(default_factory=dict)
     editable: tuple[str, ...] = ()
     may_add_files: bool = False
@@ -135,8 +135,8 @@ class Contract:
     candidate_assets: tuple[str, ...] = ()
     grader_assets: tuple[str, ...] = ()
     stages: tuple[Stage, ...] = ()
-    axes: tuple[Axis, ...] = ()
-    cells_keep: int = 1  # occupants a cell
+    axes: tuple[DescriptorSpec, ...] = ()
+    elites_per_cell: int = 1  # occupants a cell
     artifacts: Mapping[str, str] = field(default_factory=dict)  # name -> suffix, what `evolve best --artifact` writes
     max_artifact_bytes: int = 65536
     budget: Budget = Budget()
@@ -192,7 +192,7 @@ class Problem:
     assets: Path | None
     contract: Contract
     params: Mapping[str, Param]
-    seed: Mapping[str, str]
+    initial_files: Mapping[str, str]
     statement: str
     id: str
     evaluator: str
@@ -210,7 +210,7 @@ class Problem:
             maximize=contract.maximize,
             unit=contract.unit,
             noisy=contract.noisy,
-            frame=contract.frame,
+            frame=contract.compute_rule,
             stages=tuple(stage.name for stage in contract.stages),
             axes=tuple(axis.info for axis in contract.axes),
             params=dict(self.params),

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from archive import StartMode
 from evolve._errors import ProblemError
-from evolve.problem._contract import MAX_BYTES, Axis, Budget, Contract, Gate, Param, Stage
+from evolve._renamed import INITIAL_FOLDER, OLD_INITIAL_FOLDER, in_new_words
+from evolve.problem._contract import MAX_BYTES, Budget, Contract, DescriptorSpec, Gate, Param, Stage
 from evolve.problem._environment import OWN
 from evolve.problem._strict_yaml import Section, hint, read_yaml, show
 
@@ -25,19 +26,19 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 TOOL = re.compile(r"(cc|make)\Z")
 ANY = "any"  # secondary: any
 GOALS = ("maximize", "minimize")
-FRAMES = ("none", "wall", "calls", "cpu_budget")
+COMPUTE_RULES = ("none", "wall", "calls", "cpu_budget")
 MAX_CELLS = 10_000_000
 MAX_BLOCK = 64
 MAX_WHY_CHARS = 200  # it is part of a measurement's reason
 WEEK_S = 7 * 24 * 3600.0
 
 TOP_KEYS = (
-    "name", "metric", "goal", "unit", "secondary", "noise", "frame", "params", "editable", "may_add_files", "max_bytes",
+    "name", "metric", "goal", "unit", "secondary", "noise", "compute_rule", "params", "editable", "may_add_files", "max_bytes",
     "meaningful_comments", "candidate_imports", "toolbox", "requires", "environment", "assets", "stages", "descriptors",
-    "cells_keep", "artifacts", "max_artifact_bytes", "budget", "gates", "scored_inside",
+    "elites_per_cell", "artifacts", "max_artifact_bytes", "budget", "gates", "scored_inside",
 )  # fmt: skip
 STAGE_KEYS = (
-    "name", "time_s", "cpu_s", "memory_mib", "cpus", "gpus", "exclusive", "calibrated", "start", "block", "pass_score",
+    "name", "time_s", "cpu_s", "memory_mib", "cpus", "gpus", "exclusive", "calibrated", "start", "batch_size", "pass_score",
 )  # fmt: skip
 AXIS_KEYS = ("name", "source", "low", "high", "bins")
 GATE_KEYS = ("metric", "floor", "ceiling", "why")
@@ -94,15 +95,15 @@ class ContractFile:
     document: Mapping[str, object]
 
 
-def read_contract(path: Path) -> ContractFile:
-    """Read a ``problem.yaml``.
+def read_contract(path: Path, *, old_words: bool = False) -> ContractFile:
+    """Read a ``problem.yaml``; with ``old_words`` one that a run of an older version keeps.
 
     Raises:
         ProblemError: the file is missing, not UTF-8, not YAML, has duplicate or unknown keys, or a value of the wrong form.
         MissingPackage: PyYAML is not installed.
     """
     document = read_yaml(path)
-    top = Section.of(path.name, "", document, TOP_KEYS)
+    top = Section.of(path.name, "", in_new_words(document) if old_words else document, TOP_KEYS)
     rules = _rules(top)
     contract = Contract(
         name=top.word("name", NAME, "a name of letters, digits, _ and -", "name: my_problem"),
@@ -112,7 +113,7 @@ def read_contract(path: Path) -> ContractFile:
         secondary=_secondary(top),
         any_metrics=top.values.get("secondary") == ANY,
         noisy=top.choice("noise", ("deterministic", "noisy"), "deterministic") == "noisy",
-        frame=top.choice("frame", FRAMES, "none"),
+        compute_rule=top.choice("compute_rule", COMPUTE_RULES, "none"),
         params={name: rule.default for name, rule in rules.items()},
         editable=top.paths("editable"),
         may_add_files=top.flag("may_add_files", False),
@@ -126,7 +127,7 @@ def read_contract(path: Path) -> ContractFile:
         grader_assets=_assets(top, "grader"),
         stages=_stages(top),
         axes=_axes(top),
-        cells_keep=top.integer("cells_keep", 1, 1, 64),
+        elites_per_cell=top.integer("elites_per_cell", 1, 1, 64),
         artifacts=_artifacts(top),
         max_artifact_bytes=top.integer("max_artifact_bytes", 65536, 1, 1 << 24),
         budget=_budget(top),
@@ -180,7 +181,7 @@ def _stages(top: Section) -> tuple[Stage, ...]:
             exclusive=one.flag("exclusive", False),
             calibrated=one.flag("calibrated", False),
             start=StartMode(one.choice("start", tuple(StartMode), StartMode.COLD)),
-            block=one.integer("block", 1, 1, MAX_BLOCK),
+            batch_size=one.integer("batch_size", 1, 1, MAX_BLOCK),
             pass_score=None if one.values.get("pass_score") is None else one.number("pass_score", None, -math.inf, math.inf),
         )
         for one in sections
@@ -191,12 +192,12 @@ def _stages(top: Section) -> tuple[Stage, ...]:
     return stages or (Stage(name="full"),)
 
 
-def _axes(top: Section) -> tuple[Axis, ...]:
+def _axes(top: Section) -> tuple[DescriptorSpec, ...]:
     axes = []
     for one in top.sections("descriptors", AXIS_KEYS):
         low = one.number("low", None, -math.inf, math.inf)
         axes.append(
-            Axis(
+            DescriptorSpec(
                 name=one.word("name", WORD, "the descriptor's name", "name: spread"),
                 source=one.choice("source", ("ast", "outcome"), "outcome"),
                 low=low,
@@ -217,7 +218,7 @@ def _secondary(top: Section) -> tuple[str, ...]:
 
 def _scored_inside(top: Section) -> str:
     value = top.values.get("scored_inside", "")
-    if value and (not isinstance(value, str) or not NAME.match(value) or value in ("seed", "redteam")):
+    if value and (not isinstance(value, str) or not NAME.match(value) or value in (INITIAL_FOLDER, OLD_INITIAL_FOLDER, "redteam")):
         raise top.error("scored_inside", "a folder of the problem whose code scores inside the sandbox", "write for example inside")
     return str(value or "")
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from evolve._errors import ProblemError
+from evolve._renamed import INITIAL_FOLDER, OLD_INITIAL_FOLDER
 from evolve.problem._contract import Piece
 
 CONTRACT_FILE = "problem.yaml"
@@ -238,7 +239,7 @@ def _check_links(folder: Path, pieces: tuple[Piece, ...]) -> None:
         end = os.path.relpath(os.path.realpath(folder / one.path), root)
         if os.path.lexists(folder / end) and end not in held | {"."}:
             raise ProblemError(f"{folder / one.path} is a symbolic link to {end}, which is left out; put a copy there instead.")
-        if one.path.startswith("seed/") and not (folder / one.path).is_file():
+        if one.path.startswith((f"{INITIAL_FOLDER}/", f"{OLD_INITIAL_FOLDER}/")) and not (folder / one.path).is_file():
             raise ProblemError(
                 f"{folder / one.path}: expected a file, found a symbolic link to {one.content}; put the files there."
             )

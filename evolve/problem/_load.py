@@ -3,14 +3,15 @@
 A built-in problem is named; any other is a path.  Both are read the same way.  Identity:
 
 - ``id`` is ``name@`` and a hash of what ``problem.yaml`` means (not its comments, nor the default budget) with the chosen params;
-- ``evaluator`` hashes that, everything that can decide a score (evaluate.py and its helpers, the seed, the statement, with links,
-  empty folders and what may be executed) and the contents of the assets.
+- ``evaluator`` hashes that, everything that can decide a score (evaluate.py and its helpers, the initial program, the statement,
+  with links, empty folders and what may be executed) and the contents of the assets.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import json
+import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evolve._errors import MissingPackage, ProblemError
+from evolve._renamed import INITIAL_FOLDER, OLD_INITIAL_FOLDER
 from evolve.problem._assets import ALL, CANDIDATE, Assets, Progress, cache_folder, copy_assets, open_assets, prepare_assets
 from evolve.problem._contract import Contract, Param, Piece, Problem
 from evolve.problem._contract_yaml import ContractFile, read_contract
@@ -39,11 +41,18 @@ from evolve.problem._strict_yaml import hint
 
 
 def load_problem(
-    where: str | Path, params: Mapping[str, Param] | None = None, *, prepare: bool = True, progress: Progress | None = None
+    where: str | Path,
+    params: Mapping[str, Param] | None = None,
+    *,
+    prepare: bool = True,
+    progress: Progress | None = None,
+    old_words: bool = False,
 ) -> Problem:
     """Read a problem: ``where`` is the name of a built-in one, or a folder (see ``find_problem``).
 
     A copy in a run has the params that the run has, where no others are given.
+
+    ``old_words`` reads a folder that a run of an older version keeps (``evolve._renamed``).
 
     With ``prepare`` the packages it names must be installed, and assets that do not lie in the cache are made by ``prepare.py``
     (its output goes to ``progress``, by default stderr).  Without, the folder is only read: ``assets`` may be None although some
@@ -56,13 +65,13 @@ def load_problem(
         EnvironmentFault: the cache folder cannot be written.
     """
     folder = find_problem(where)
-    read = read_contract(folder / CONTRACT_FILE)
+    read = read_contract(folder / CONTRACT_FILE, old_words=old_words)
     bundle = read_bundle(folder) or {}
     chosen = _choose(read, params or {}, bundle)
     pieces = scan(folder)
     paths = file_paths(folder, pieces)
-    seed = _read_seed(folder, paths)
-    contract = _fit(read.contract, folder, seed)
+    initial = _read_initial(folder, paths, old_words=old_words)
+    contract = _fit(read.contract, folder, initial)
     identity = f"{contract.name}@{_contract_hash(read, chosen)}"
     if prepare:
         _check_installed(contract)
@@ -74,7 +83,7 @@ def load_problem(
         assets=assets.all if assets else None,
         contract=contract,
         params=chosen,
-        seed=seed,
+        initial_files=initial,
         statement=_text(folder / "statement.md") if "statement.md" in paths else "",
         id=identity,
         evaluator=hash_lines([identity, trusted, assets.digest if assets else ""]),
@@ -86,7 +95,7 @@ def load_problem(
 def means_the_same(file: Path, problem: Problem) -> bool:
     """Whether a ``problem.yaml`` says what the problem's says: other comments and another default budget are no difference."""
     try:
-        read = read_contract(file)
+        read = read_contract(file, old_words=True)
         return f"{read.contract.name}@{_contract_hash(read, _choose(read, problem.params, {}))}" == problem.id
     except ProblemError:
         return False
@@ -146,31 +155,36 @@ def _contract_hash(read: ContractFile, chosen: Mapping[str, Param]) -> str:
     return hash_lines([json.dumps(meaning, sort_keys=True), json.dumps(dict(chosen), sort_keys=True)])[:12]
 
 
-def _read_seed(folder: Path, paths: tuple[str, ...]) -> dict[str, str]:
-    seed = {path.removeprefix("seed/"): _text(folder / path) for path in paths if path.startswith("seed/")}
-    for path in seed:
+def _read_initial(folder: Path, paths: tuple[str, ...], *, old_words: bool) -> dict[str, str]:
+    is_old = any(path.startswith(f"{OLD_INITIAL_FOLDER}/") for path in paths)
+    name = OLD_INITIAL_FOLDER if old_words and is_old else INITIAL_FOLDER
+    initial = {path.removeprefix(f"{name}/"): _text(folder / path) for path in paths if path.startswith(f"{name}/")}
+    place, old = folder / name, folder / OLD_INITIAL_FOLDER
+    for path in initial:
         if not path.isprintable():
-            raise ProblemError(f"{folder / 'seed'}: expected printable UTF-8 file names, found {path!r}; rename it.")
-    if not seed:
-        raise ProblemError(f"expected the seed program in {folder / 'seed'}, found no files; put the program to start from there.")
+            raise ProblemError(f"{place}: expected printable UTF-8 file names, found {path!r}; rename it.")
+    if not initial and is_old:
+        move = f"mv {shlex.quote(str(old))} {shlex.quote(str(place))}"
+        raise ProblemError(f"expected the initial program in {place}, found it in {old}, as older versions had it; type: {move}")
+    if not initial:
+        raise ProblemError(f"expected the initial program in {place}, found no files; put the program to start from there.")
     if "evaluate.py" not in paths:
         raise ProblemError(f"expected a file evaluate.py in {folder}, found none; it must define evaluate(trial) -> Outcome.")
-    return seed
+    return initial
 
 
-def _fit(contract: Contract, folder: Path, seed: Mapping[str, str]) -> Contract:
-    """The contract with its defaults that depend on the seed, checked against it."""
+def _fit(contract: Contract, folder: Path, initial: Mapping[str, str]) -> Contract:
+    """The contract with its defaults that depend on the initial program, checked against it."""
     for path in contract.editable:
-        if path not in seed:
-            extra = hint(path, seed) or f"; seed/ holds {', '.join(seed)}."
-            raise ProblemError(f"{CONTRACT_FILE}: editable: expected a file of seed/, found {path!r}{extra}")
-    size = sum(len(text.encode()) for text in seed.values())
+        if path not in initial:
+            extra = hint(path, initial) or f"; {INITIAL_FOLDER}/ holds {', '.join(initial)}."
+            raise ProblemError(f"{CONTRACT_FILE}: editable: expected a file of {INITIAL_FOLDER}/, found {path!r}{extra}")
+    size = sum(len(text.encode()) for text in initial.values())
     if size > contract.max_bytes:
-        raise ProblemError(
-            f"{folder / 'seed'}: expected at most {contract.max_bytes} bytes, found {size}; raise max_bytes in {CONTRACT_FILE}."
-        )
-    shown = [path for path in sorted(seed) if not any(part.startswith(".") for part in path.split("/"))]
-    return contract if contract.editable else replace(contract, editable=tuple(shown or sorted(seed)))
+        remedy = f"raise max_bytes in {CONTRACT_FILE}"
+        raise ProblemError(f"{folder / INITIAL_FOLDER}: expected at most {contract.max_bytes} bytes, found {size}; {remedy}.")
+    shown = [path for path in sorted(initial) if not any(part.startswith(".") for part in path.split("/"))]
+    return contract if contract.editable else replace(contract, editable=tuple(shown or sorted(initial)))
 
 
 def _text(path: Path) -> str:
@@ -205,7 +219,7 @@ def _version(distribution: str) -> str | None:
 def _assets_key(contract: Contract, identity: str, pieces: tuple[Piece, ...]) -> str:
     """A name for what ``prepare.py`` makes: params, versions of packages, and the code that makes it."""
     versions = [f"{name}=={_version(name)}" for name in contract.requires]
-    others = ("seed/", "redteam/")
+    others = (f"{INITIAL_FOLDER}/", f"{OLD_INITIAL_FOLDER}/", "redteam/")
     makers = [one for one in pieces if one.path.endswith(".py") and not one.path.startswith(others) and one.path != "evaluate.py"]
     return f"{contract.name}-{hash_lines([identity, *versions, hash_pieces(makers)])}"
 

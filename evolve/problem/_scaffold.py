@@ -23,7 +23,7 @@ descriptors:
   - {{name: worst_at, source: outcome, low: -1.571, high: 1.571, bins: 20}}
 """
 
-SEED = '''\
+INITIAL = '''\
 """A polynomial that should follow the sine."""
 
 
@@ -95,7 +95,7 @@ def scaffold(folder: Path, *, speed: bool = False) -> Path:
     kind = _scaffold_speed if speed else sys.modules[__name__]
     texts = {
         "problem.yaml": kind.PROBLEM_YAML.format(name=name),
-        "seed/main.py": kind.SEED,
+        "initial/main.py": kind.INITIAL,
         "evaluate.py": kind.EVALUATE,
         "statement.md": kind.STATEMENT,
         "README.md": kind.README.format(

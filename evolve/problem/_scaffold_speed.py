@@ -12,7 +12,7 @@ stages:
   - {{name: full, time_s: 20, memory_mib: 512}}
 """
 
-SEED = '''\
+INITIAL = '''\
 """Counts the pairs of a list that stand in the wrong order."""
 
 CUTOFF = 120  # shorter lists are counted pair by pair
@@ -101,5 +101,5 @@ README = """\
 | best known | add it here, with source, date and machine |
 
 Check it: `evolve validate {folder}`. Search: `evolve run problem={folder} budget.wall_s=120`. To put your own function in its
-place: `seed/main.py`, and in `evaluate.py` the inputs and the check.
+place: `initial/main.py`, and in `evaluate.py` the inputs and the check.
 """

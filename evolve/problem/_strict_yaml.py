@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from evolve._errors import ProblemError, need
+from evolve._renamed import PROBLEM_KEYS
 
 FLOAT = re.compile(r"[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+\Z")  # YAML 1.1 reads 1e-3 as text
 
@@ -149,6 +150,9 @@ class Section:
         for key in value:
             if key not in known:
                 place = f"{at}.{key}" if at else f"{key}"
+                if key in PROBLEM_KEYS:
+                    new = PROBLEM_KEYS[key]
+                    raise ProblemError(f"{file}: {place}: no such key; it is called {new} now, write {new} in its place.")
                 extra = hint(key, known) or f"; the keys known here are {', '.join(known)}."
                 raise ProblemError(f"{file}: {place}: no such key{extra}")
         return cls(file, at, value)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ast
 
+from evolve._renamed import INITIAL_FOLDER
 from evolve.evaluate import parse_entry
 from evolve.problem._contract import Problem
 from evolve.propose import EditScope
 
 _LARGEST = 1 << 20  # bytes of an evaluator's file that is looked into
-_NOT_THE_EVALUATOR = ("seed/", "redteam/")
+_NOT_THE_EVALUATOR = (f"{INITIAL_FOLDER}/", "redteam/")
 
 
 def scope_of(problem: Problem) -> EditScope:
@@ -24,12 +25,12 @@ def scope_of(problem: Problem) -> EditScope:
         contract.max_bytes,
         contract.meaningful_comments,
         entries=called(problem),
-        initial=tuple(problem.seed),
+        initial=tuple(problem.initial_files),
     )
 
 
 def called(problem: Problem) -> tuple[str, ...]:
-    """The functions of the seed program that texts in the evaluator's files name, as ``file.py:function``, sorted."""
+    """The functions of the initial program that texts in the evaluator's files name, as ``file.py:function``, sorted."""
     found: set[str] = set()
     for piece in problem.pieces:
         if piece.kind == "file" and piece.path.endswith(".py") and not piece.path.startswith(_NOT_THE_EVALUATOR):
@@ -50,7 +51,7 @@ def _named(problem: Problem, path: str) -> set[str]:
 
 
 def _entry(text: str, problem: Problem) -> str:
-    """``file.py:function`` of the seed program; "" where the text names none."""
+    """``file.py:function`` of the initial program; "" where the text names none."""
     if ":" not in text or len(text) > 300:
         return ""
     try:
@@ -58,5 +59,5 @@ def _entry(text: str, problem: Problem) -> str:
     except ValueError:
         return ""
     base = entry.module.replace(".", "/")
-    path = entry.file or next((each for each in (f"{base}/__init__.py", f"{base}.py") if each in problem.seed), "")
-    return f"{path}:{entry.function}" if path in problem.seed else ""
+    path = entry.file or next((each for each in (f"{base}/__init__.py", f"{base}.py") if each in problem.initial_files), "")
+    return f"{path}:{entry.function}" if path in problem.initial_files else ""

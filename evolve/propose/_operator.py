@@ -23,8 +23,8 @@ Files = Mapping[str, str]
 class EditScope:
     """What a child may change: the editable files, whether it may add some, its greatest size in bytes.  ``comments`` is what
     comments begin with that make another program, besides directives (see ``canonical_hash``).  ``entries`` are the functions that
-    the evaluator calls, as ``file.py:function``: a child that a model writes keeps them.  ``initial`` are the seed program's files:
-    where files may be added, every other one may change; without any, only ``editable`` ones may."""
+    the evaluator calls, as ``file.py:function``: a child that a model writes keeps them.  ``initial`` are the initial program's
+    files: where files may be added, every other one may change; without any, only ``editable`` ones may."""
 
     editable: tuple[str, ...]
     may_add_files: bool

@@ -21,11 +21,11 @@ from evolve.redteam._cases import GeneralProgram, OwnProgram, editable_python, g
 from evolve.redteam._rules import Baseline, Finding, ProgramRuns, judge_general, judge_own, with_scatter
 from evolve.redteam._traps import Canaries, HostState, planted_environment
 
-SEED = "seed"
+INITIAL = "seed"
 SOURCES = ("own", "general")
-SEED_RUNS = 3  # of the seed program, on a noisy problem
+INITIAL_RUNS = 3  # of the initial program, on a noisy problem
 RUNS = 2  # of every other program there
-ROOM_BYTES = 1 << 16  # an attack's text makes the seed program longer than its problem may allow
+ROOM_BYTES = 1 << 16  # an attack's text makes the initial program longer than its problem may allow
 ROOM_CPU_S = 2.0  # and dearer than a cheap problem's budget may allow
 
 MakeExecutor = Callable[[Mapping[str, Problem], Sink], Executor]
@@ -70,7 +70,7 @@ def redteam_problem(
         tell: takes a line when a program has been measured.
 
     Raises:
-        ProblemError: ``redteam/`` breaks its format, or the seed program itself does not work.
+        ProblemError: ``redteam/`` breaks its format, or the initial program itself does not work.
         UsageError: ``only`` names nothing that is there, or there is nothing to try.
         EnvironmentFault: what the executor raises where this machine cannot run a sandbox.
     """
@@ -79,7 +79,7 @@ def redteam_problem(
         problem, id=f"{problem.id}+room", contract=replace(problem.contract, max_bytes=problem.contract.max_bytes + ROOM_BYTES)
     )
     with planted_environment() as planted, _bench(problem, roomy, make_executor, tell) as bench:
-        honest = bench.measure_seed()
+        honest = bench.measure_initial()
         traces = bench.measure([_Program(f"own/{one.name}", one.files) for one in own], {})
         with contextlib.ExitStack() as stack:
             outside = HostState.of(problem)
@@ -141,7 +141,7 @@ def _bench(problem: Problem, roomy: Problem, make_executor: MakeExecutor, tell: 
 
 
 class _Harness:
-    """Measures programs at the problem's last stage: one block each, on the same seeds as the seed program."""
+    """Measures programs at the problem's last stage: one block each, on the same seeds as the initial program."""
 
     def __init__(
         self, problem: Problem, roomy: Problem, executor: Executor, reports: queue.SimpleQueue[Report], tell: Tell
@@ -155,27 +155,27 @@ class _Harness:
         self._stage = problem.contract.stages[-1]
         self._starts = (StartMode.WARM, StartMode.COLD) if self._stage.start is StartMode.WARM else (StartMode.COLD,)
         self._noisy = problem.contract.noisy
-        self._seeds = fresh_seeds(max(SEED_RUNS, RUNS))
+        self._seeds = fresh_seeds(max(INITIAL_RUNS, RUNS))
         self._cpu_limit_s: float | None = None
         self._blocks = 0
 
-    def measure_seed(self) -> Baseline:
-        """The seed program, as the others will be measured.
+    def measure_initial(self) -> Baseline:
+        """The initial program, as the others will be measured.
 
         Raises:
             ProblemError: it fails, or is not as deterministic as its contract says.
         """
-        (trace,) = self.measure([_Program(SEED, self._problem.seed)], {}).values()
+        (trace,) = self.measure([_Program(INITIAL, self._problem.initial_files)], {}).values()
         bad = [run for run in trace.runs if run.status is not Status.OK]
         again = f"run `evolve validate {shlex.quote(str(self._problem.folder))}` first"
         if bad or trace.lost or not trace.runs:
             why = f"{bad[0].status}: {bad[0].reason}" if bad else trace.lost
-            raise ProblemError(f"{self._problem.contract.name}: expected a seed program that works, found {why}; {again}.")
+            raise ProblemError(f"{self._problem.contract.name}: expected a initial program that works, found {why}; {again}.")
         if not self._noisy and len({run.score for run in trace.runs}) > 1:
             scores = ", ".join(f"{run.score:.10g}" for run in trace.runs)
             raise ProblemError(f"{self._problem.contract.name}: expected one score from one seed, found {scores}; {again}.")
         self.tier = trace.runs[0].tier
-        if self._problem.contract.frame == "cpu_budget":
+        if self._problem.contract.compute_rule == "cpu_budget":
             self._cpu_limit_s = run_limit([run.cpu_s for run in trace.runs])
         return Baseline(trace.runs, self._noisy, self._problem.contract.maximize)
 
@@ -199,20 +199,20 @@ class _Harness:
         return traces
 
     def _block(self, program: _Program) -> Block:
-        limit = None if program.key == SEED else self._cpu_limit_s
+        limit = None if program.key == INITIAL else self._cpu_limit_s
         limit = limit + ROOM_CPU_S if limit is not None and program.relaxed_limits else limit
         entries = []
         for seed, start in self._plan(program):
             one = BlockEntry(program.key, self._stage.name, seed, start, limit)
-            entries += [one, one, replace(one, candidate=SEED, cpu_limit_s=None)] if program.outlives_call else [one]
+            entries += [one, one, replace(one, candidate=INITIAL, cpu_limit_s=None)] if program.outlives_call else [one]
         problem = self._roomy if program.relaxed_limits else self._problem
         self._blocks += 1
-        files = {program.key: program.files, SEED: self._problem.seed}
+        files = {program.key: program.files, INITIAL: self._problem.initial_files}
         return Block(Attempt("redteam", self._blocks), problem.id, tuple(entries), files, self._stage.needs)
 
     def _plan(self, program: _Program) -> list[tuple[int, StartMode]]:
         """Seeds and starts: of a noisy problem several seeds, of any every way to start that its stage allows."""
-        n = (SEED_RUNS if program.key == SEED else RUNS) if self._noisy else len(self._starts)
+        n = (INITIAL_RUNS if program.key == INITIAL else RUNS) if self._noisy else len(self._starts)
         seeds = [self._seeds[i if self._noisy else 0] for i in range(n)]
         return [(seed, self._starts[i % len(self._starts)]) for i, seed in enumerate(seeds)]
 

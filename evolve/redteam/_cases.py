@@ -1,6 +1,6 @@
 """Programs that cheat and their honest twins: those a problem brings, and those that are made for any problem.
 
-A problem's own lie in ``redteam/NAME/``, files that replace those of the seed program; ``redteam/verdicts.json`` says what each
+A problem's own lie in ``redteam/NAME/``, files that replace those of the initial program; ``redteam/verdicts.json`` says what each
 must get (``docs/how-to/redteam.md``).  The general ones are texts in ``programs/``: each is put at the top of the seed
 program's files that the search may edit, and never runs anywhere but in the sandbox.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from archive import Status
 from evolve._errors import ProblemError
+from evolve._renamed import INITIAL_FOLDER
 from evolve.problem._contract import Problem
 from evolve.problem._strict_yaml import read_yaml
 from evolve.validation._problem import candidate_files
@@ -56,7 +57,7 @@ class OwnProgram:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneralProgram:
-    """A text to be put into any seed program.
+    """A text to be put into any initial program.
 
     ``outlives_call``: what it does may show only in the next measurement.  ``computes``: it changes what the program computes, so
     that another score is nothing; a better one is.  ``idle``: it ends before the program has done anything, so that any score at
@@ -164,7 +165,7 @@ def _wrong(expected: str, found: str) -> ProblemError:
 
 
 def general_programs(*, noisy: bool) -> tuple[GeneralProgram, ...]:
-    """Cheats and honest twins that can be put into any seed program; each twin once."""
+    """Cheats and honest twins that can be put into any initial program; each twin once."""
     programs: dict[str, GeneralProgram] = {}
     for line in _corpus():
         cheat = GeneralProgram(cheat=True, text=_snippet(str(line["name"])), **line)  # type: ignore[arg-type]
@@ -187,8 +188,8 @@ def _snippet(name: str) -> str:
 
 
 def editable_python(problem: Problem) -> tuple[str, ...]:
-    """The seed program's Python files that the search may edit."""
-    return tuple(path for path in problem.seed if path in problem.contract.editable and path.endswith(".py"))
+    """The initial program's Python files that the search may edit."""
+    return tuple(path for path in problem.initial_files if path in problem.contract.editable and path.endswith(".py"))
 
 
 _BEGIN = """\
@@ -203,18 +204,19 @@ _END = '\nif "after" in _redteam:\n    _redteam["after"](globals())\n'
 
 
 def splice_attack(problem: Problem, text: str, plan: Mapping[str, object]) -> dict[str, str]:
-    """The seed program with ``text`` run at the top of its editable Python files, and what it defines as ``after`` at their ends.
+    """The initial program with ``text`` run at the top of its editable Python files, and what it defines as ``after`` at their
+    ends.
 
     Which file comes first nobody knows before it runs, so each has the text; a process runs it once, as it would take its own
     traces for another's.  It has a namespace of its own, so that no name of the program's is touched by accident.
 
     Raises:
-        ProblemError: a file of the seed program does not parse.
+        ProblemError: a file of the initial program does not parse.
     """
     prelude = (CORPUS / "prelude.py").read_text(encoding="utf-8")
     both = prelude + text
     begin = _BEGIN.format(plan=dict(plan), text=both)
-    files = dict(problem.seed)
+    files = dict(problem.initial_files)
     for path in editable_python(problem):
         at = _first_line(path, files[path])
         lines = files[path].splitlines(keepends=True)
@@ -227,7 +229,9 @@ def _first_line(path: str, text: str) -> int:
     try:
         body = ast.parse(text).body
     except (SyntaxError, ValueError) as error:
-        raise ProblemError(f"seed/{path}: expected Python that parses, found {error}; mend the seed program.") from error
+        raise ProblemError(
+            f"{INITIAL_FOLDER}/{path}: expected Python that parses, found {error}; mend the initial program."
+        ) from error
     line = 0
     for place, statement in enumerate(body):
         docstring = place == 0 and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)

@@ -1,7 +1,7 @@
 """When a cheat counts as caught and an honest twin as accepted: rules over measurements, nothing else.
 
 What a program says of itself decides nothing.  A general attack is caught when its measurement fails, or when it achieved nothing:
-no trap sprang, the score is the seed program's, and the next measurement is what it always was.
+no trap sprang, the score is the initial program's, and the next measurement is what it always was.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from evolve.search._population import SeedFingerprint, fingerprint, seed_insensi
 
 SAME = 1e-4  # relative, for ``same_score_as``: rounding, and nothing that could be called a gain
 LUCK = 1e-4  # how often noise alone may look like a gain, in one comparison
-INSENSITIVE = "seed_insensitive: two seeds gave the same, while the seed program's results differ"
+INSENSITIVE = "seed_insensitive: two seeds gave the same, while the initial program's results differ"
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What the seed program gave; of a noisy problem, how much honest scores scatter (``sd`` with ``df`` degrees of freedom)."""
+    """What the initial program gave; of a noisy problem, how much honest scores scatter (``sd`` with ``df`` degrees of freedom)."""
 
     runs: tuple[Measurement, ...]
     noisy: bool
@@ -30,14 +30,14 @@ class Baseline:
     df: int = 0
 
     def score(self, seed: int) -> float:
-        """The seed program's score with this seed."""
+        """The initial program's score with this seed."""
         return next(run.score for run in self.runs if run.seed == seed and run.score is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramRuns:
-    """What one program did: its measurements in order, those of the seed program right after it, how the grader ended ("" : well),
-    and which traps sprang."""
+    """What one program did: its measurements in order, those of the initial program right after it, how the grader ended ("" :
+    well), and which traps sprang."""
 
     runs: tuple[Measurement, ...]
     victims: tuple[Measurement, ...] = ()
@@ -89,7 +89,7 @@ def end_of(trace: ProgramRuns, honest: Baseline) -> FinalStatus:
 
 
 def with_scatter(honest: Baseline, twins: Sequence[ProgramRuns]) -> Baseline:
-    """``honest`` with the scatter of scores pooled over the seed program and every honest twin that ended well."""
+    """``honest`` with the scatter of scores pooled over the initial program and every honest twin that ended well."""
     squares, df = 0.0, 0
     for runs in (honest.runs, *(trace.runs for trace in twins)):
         scores = list({run.seed: tame(run.score) for run in runs if run.score is not None}.values())
@@ -103,7 +103,7 @@ def with_scatter(honest: Baseline, twins: Sequence[ProgramRuns]) -> Baseline:
 
 
 def judge_general(program: GeneralProgram, trace: ProgramRuns, honest: Baseline) -> Finding:
-    """The verdict on a general attack, or on its twin, put into the seed program."""
+    """The verdict on a general attack, or on its twin, put into the initial program."""
     cheat = program.cheat
     end = end_of(trace, honest)
     score = next(iter(end.scores.values()), None)
@@ -120,7 +120,7 @@ def judge_general(program: GeneralProgram, trace: ProgramRuns, honest: Baseline)
         return found(bad, f"scores {score:.6g} although the program did nothing: is what it must bring forth checked?")
     if gain := _difference(trace.runs, honest, any_change=not program.computes):
         return found(bad, gain)
-    return found(good, "achieved nothing: scores as the seed program does" if cheat else "scores as the seed program does")
+    return found(good, "achieved nothing: scores as the initial program does" if cheat else "scores as the initial program does")
 
 
 def _harm(trace: ProgramRuns, end: FinalStatus, honest: Baseline) -> str:
@@ -133,14 +133,14 @@ def _harm(trace: ProgramRuns, end: FinalStatus, honest: Baseline) -> str:
         return f"it broke the evaluator: {end.reason}"
     for victim in trace.victims:
         if victim.status is not Status.OK:
-            return f"the seed program, measured after it, ends as {victim.status}: {victim.reason}"
+            return f"the initial program, measured after it, ends as {victim.status}: {victim.reason}"
     if changed := _difference(trace.victims, honest, any_change=True):
-        return f"the seed program, measured after it: {changed}"
+        return f"the initial program, measured after it: {changed}"
     return ""
 
 
 def _difference(runs: Sequence[Measurement], honest: Baseline, *, any_change: bool) -> str:
-    """How scores differ from the seed program's on the same seeds beyond noise; "" where they do not.
+    """How scores differ from the initial program's on the same seeds beyond noise; "" where they do not.
 
     On a deterministic problem every change counts, or with ``any_change`` off every gain.  On a noisy one only a gain does: what an
     attack costs may make a score worse.
@@ -156,7 +156,7 @@ def _difference(runs: Sequence[Measurement], honest: Baseline, *, any_change: bo
     else:
         changed = any(gains) if any_change else max(gains) > 0
     scores = ", ".join(f"{run.score:.6g}" for run in runs)
-    return f"the score became {scores}; the seed program's is {honest.score(runs[0].seed):.6g}" if changed else ""
+    return f"the score became {scores}; the initial program's is {honest.score(runs[0].seed):.6g}" if changed else ""
 
 
 def _margin(honest: Baseline, n: int) -> float:

@@ -22,6 +22,7 @@ from typing import IO
 
 from archive import ProblemInfo, decode_value, encode_value
 from evolve._errors import ProblemError
+from evolve._renamed import in_new_words
 from evolve.problem._assets import ALL, copy_assets, open_assets
 from evolve.problem._contract import Contract, Piece, Problem
 from evolve.problem._files import (
@@ -46,7 +47,7 @@ class _Recorded:
     """What of a problem ``ProblemInfo`` does not say itself."""
 
     contract: Contract
-    seed: Mapping[str, str]
+    initial: Mapping[str, str]
     statement: str = ""
     pieces: tuple[Piece, ...] = field(default=())
     assets: str = ""
@@ -68,7 +69,7 @@ def keep(problem: Problem, run: RunDir) -> ProblemInfo:
     part.rename(run.problem_tar)
     told = _Recorded(
         contract=problem.contract,
-        seed=problem.seed,
+        initial=problem.initial_files,
         statement=problem.statement,
         pieces=problem.pieces,
         assets=problem.assets_digest,
@@ -85,14 +86,14 @@ def recorded_problem(run: RunDir, info: ProblemInfo) -> Problem:
     """
     if not info.recorded:
         return _from_folder(run, info)
-    told = decode_value(_Recorded, json.loads(info.recorded))
+    told = decode_value(_Recorded, in_new_words(json.loads(info.recorded)))
     folder = run.path.resolve() / run.problem.name  # a link in its place may be replaced
     return Problem(
         folder=folder,
         assets=folder / OWN_ASSETS / ALL if told.assets else None,
         contract=told.contract,
         params=info.params,
-        seed=told.seed,
+        initial_files=told.initial,
         statement=told.statement,
         id=info.id,
         evaluator=info.evaluator,
@@ -241,7 +242,7 @@ def _restore_assets(run: RunDir, problem: Problem) -> None:
     """See that the copy has the assets that were recorded; where it has none, prepare them again."""
     own = run.problem / OWN_ASSETS
     if not (own / MANIFEST).is_file():
-        again = load_problem(run.problem, problem.params)
+        again = load_problem(run.problem, problem.params, old_words=True)
         if again.assets is not None and again.assets_digest == problem.assets_digest:
             shutil.rmtree(own, ignore_errors=True)
             copy_assets(open_assets(again.assets.parent), own)
@@ -258,14 +259,14 @@ def _restore_assets(run: RunDir, problem: Problem) -> None:
 
 def _from_folder(run: RunDir, info: ProblemInfo) -> Problem:
     """For reading, only the contract has to be the one of the results."""
-    problem = load_problem(run.problem, prepare=False)
+    problem = load_problem(run.problem, prepare=False, old_words=True)
     if problem.id != info.id:
         raise ProblemError(_other(run, info, problem))
     return replace(problem, evaluator=info.evaluator)
 
 
 def _loaded(run: RunDir, info: ProblemInfo) -> Problem:
-    problem = load_problem(run.problem)
+    problem = load_problem(run.problem, old_words=True)
     if (problem.id, problem.evaluator) != (info.id, info.evaluator):
         raise ProblemError(_other(run, info, problem))
     return problem

@@ -20,7 +20,7 @@ def arms_of(config: SearchConfig, llm: LlmConfig, operators: Mapping[str, Operat
         spec = operators[operator]
         formats: Sequence[str] = (spec.prefers,) if spec.prefers in llm.formats else spec.formats or llm.formats
         for model in llm.asked:
-            if not spec.when_stuck or model == (llm.large or model):
+            if not spec.when_stuck or model == (llm.strong_model or model):
                 arms += [Arm(operator, model, format) for format in formats]
     return arms
 
@@ -61,7 +61,7 @@ def any_available(state: ProblemState) -> bool:
 
 
 def _is_large(state: ProblemState, model: str) -> bool:
-    return model == state.run.llm.large and model not in state.run.llm.models
+    return model == state.run.llm.strong_model and model not in state.run.llm.models
 
 
 def _stagnant(state: ProblemState) -> bool:
@@ -70,7 +70,7 @@ def _stagnant(state: ProblemState) -> bool:
 
 def may_draw(state: ProblemState, arm: Arm, now: float) -> bool:
     """Whether a model's arm may get a ticket now, whatever its operator needs of the archive."""
-    if not state.run.model_limits.is_available(arm.model) or n_in_flight(state) >= state.run.llm.in_flight:
+    if not state.run.model_limits.is_available(arm.model) or n_in_flight(state) >= state.run.llm.max_concurrency:
         return False
     if state.run.model_limits.backoff_until.get(arm.model, 0.0) > now:
         return False

@@ -8,7 +8,7 @@ from evolve.search import _claims as confirming
 from evolve.search import _results as offspring
 from evolve.search._faults import TRIES, named
 from evolve.search._schedule import final_runs
-from evolve.search._state import SEED, ProblemState
+from evolve.search._state import INITIAL, ProblemState
 from evolve.search._tickets import MAX_LOSSES
 
 
@@ -31,7 +31,7 @@ def on_issued(state: ProblemState, record: MeasureIssued) -> None:
     confirming.on_issued(state, record)
     state.population.on_block_issued(record.purpose, record.entries)
     if record.purpose is Purpose.FINAL:
-        finalist = next(entry.candidate for entry in record.entries if entry.candidate != state.population.candidates[SEED].id)
+        finalist = next(entry.candidate for entry in record.entries if entry.candidate != state.population.candidates[INITIAL].id)
         owed = state.final_comparison[1] if state.final_comparison is not None else 2 * final_runs(state)
         state.final_comparison = (finalist, owed - len(record.entries))
 
@@ -77,8 +77,8 @@ def _given_up(state: ProblemState, record: BlockClosed, issued: MeasureIssued, g
         dropped = tuple(issued.entries[i] for i in gone if i not in record.skipped)
         confirming.on_dropped(state, dropped, record.reason, cancelled=record.status is BlockStatus.CANCELLED)
     for number in sorted({by_id[issued.entries[i].candidate] for i in gone} if void else ()):
-        if number == SEED and rows[SEED].stage < state.population.last_stage:
-            state.run.fail(f"the machine never stood still for the seed program: {record.reason}")
+        if number == INITIAL and rows[INITIAL].stage < state.population.last_stage:
+            state.run.fail(f"the machine never stood still for the initial program: {record.reason}")
         if rows[number].status is None:  # it could not be measured, which is no fault of its own
             rows[number].status = Status.EVALUATOR_ERROR
             offspring.assign_credit(state, number)  # without a score nothing takes a place
@@ -91,7 +91,7 @@ def _count(state: ProblemState, record: Measured, entry: BlockEntry) -> list[Eli
     row.n_in_flight -= 1
     state.run.usage.on_measured(record.purpose, result)
     state.steadiness.on_measured(state.population, number, record)
-    if state.steadiness.initial_failure and number == SEED and record.purpose is Purpose.RECHECK:
+    if state.steadiness.initial_failure and number == INITIAL and record.purpose is Purpose.RECHECK:
         state.faults.on_dropped(entry)
         return []  # it was good once, and the run stands on that
     placed = state.population.add_measurement(number, result, vault=record.purpose is Purpose.VAULT)
@@ -110,19 +110,19 @@ def _heard(state: ProblemState, number: int, record: Measured, entry: BlockEntry
     """Take in what the evaluator said, and whether the run can go on; returns whether it is asked again."""
     result, faults = record.result, state.faults
     erred = result.status is Status.EVALUATOR_ERROR
-    if faults.is_alarmed and record.purpose is Purpose.SEED and state.population.leader is not None:
+    if faults.is_alarmed and record.purpose is Purpose.INITIAL and state.population.leader is not None:
         state.run.fail(faults.on_probed(erred, state.run.usage.last_at, result.reason))
         if erred:
             faults.errors += 1
             return False
     if not erred:
         faults.on_measured(number, entry, result)
-        if number == SEED and result.status is not Status.OK:
-            state.run.fail(f"the seed program failed ({result.status}): {result.reason}")
+        if number == INITIAL and result.status is not Status.OK:
+            state.run.fail(f"the initial program failed ({result.status}): {result.reason}")
         return False
     again = faults.on_fault(number, entry, record.purpose, result.reason)
-    if number == SEED and not again and state.population.candidates[SEED].status is not Status.OK:
-        state.run.fail(f"the evaluator failed on the seed program, {TRIES} times: {result.reason}")
+    if number == INITIAL and not again and state.population.candidates[INITIAL].status is not Status.OK:
+        state.run.fail(f"the evaluator failed on the initial program, {TRIES} times: {result.reason}")
     return again
 
 

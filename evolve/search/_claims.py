@@ -260,10 +260,10 @@ def confirm_budget(state: ProblemState, milestone: int | None = None) -> float:
     total = affordable_evaluations(state.run.budget, state.run.usage, state.run.slots, repeated=True)
     if math.isinf(total):
         return max(
-            state.run.budget.confirm * state.run.usage.evaluations,
+            state.run.budget.confirm_share * state.run.usage.evaluations,
             state.confirmations.cost + SIZES[-1].n_candidate + SIZES[-1].n_control,
         )
-    return state.run.budget.confirm * total * min(fifths, INTERIMS) / INTERIMS
+    return state.run.budget.confirm_share * total * min(fifths, INTERIMS) / INTERIMS
 
 
 def affords_one(state: ProblemState) -> bool:
@@ -382,7 +382,7 @@ def on_opened(state: ProblemState, record: ConfirmationOpened) -> None:
 
 
 def on_claim(state: ProblemState, record: Claim) -> None:
-    """A ruling: what is confirmed becomes the reference, unless the run keeps the seed program throughout."""
+    """A ruling: what is confirmed becomes the reference, unless the run keeps the initial program throughout."""
     docket, contest, number = state.confirmations, state.champion_test, state.population.by_id[record.candidate]
     vault = docket.confirmations[record.vault]
     before = vault.confirmed

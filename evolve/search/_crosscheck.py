@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archive import Measurement, Purpose, Status
-from evolve.budget._cpu_budget import SEED
+from evolve.budget._cpu_budget import INITIAL
 from evolve.search._population import Population
 from evolve.search._steadiness import Steadiness, not_reproducible, reproduced
 
@@ -15,11 +15,11 @@ def apply_cross_checks(population: Population, steadiness: Steadiness, result: M
     score must be the same again."""
     number = population.by_id[result.candidate]
     if population.is_seed_insensitive(number, result):
-        reason = "seed_insensitive: two seeds gave the same, while the seed program's results differ"
+        reason = "seed_insensitive: two seeds gave the same, while the initial program's results differ"
         return replace(result, status=Status.REJECTED, score=None, reason=reason)
     if reason := population.over_budget(number, result, vault=purpose is Purpose.VAULT):
         return replace(result, status=Status.OVER_BUDGET, score=None, reason=reason)
-    if purpose is not Purpose.RECHECK or population.contract.noisy or result.score is None or number == SEED:
+    if purpose is not Purpose.RECHECK or population.contract.noisy or result.score is None or number == INITIAL:
         return result
     first, warm = population.sign * population.posterior(number)[0], not population.candidates[number].measured_cold
     blamed = warm or (steadiness.steady and steadiness.rejects)

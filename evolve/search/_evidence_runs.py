@@ -9,7 +9,7 @@ import math
 
 from archive import BlockEntry, Purpose, StartMode
 from evolve._rng import generator
-from evolve.budget._cpu_budget import SEED
+from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._usage import affordable_evaluations, nearest_limit
 from evolve.confirm import GUESTS, panel_size
 from evolve.search import _claims as confirming
@@ -22,14 +22,14 @@ def replication_entries(state: ProblemState, most: float, *, ending: bool) -> tu
     """Another run for whoever may still be best; now and then one of whom they are compared with beside it, at the same seed.
     ``most`` bounds how many there may be."""
     config, contest, population = state.run.config, state.champion_test, state.population
-    if not ending and state.run.usage.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE) >= config.remeasure_share:
+    if not ending and state.run.usage.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE) >= config.replication_share:
         return ()
     stage = state.contract.stages[-1]
     rows, faults = population.candidates, state.faults
     both = (*contest.contenders, contest.champion)
     busy = [one for one in both if rows[one].n_in_flight or one in faults.unjudged or faults.waits_for(rows[one].id)]
-    rich = state.run.usage.share_of_count(Purpose.REFERENCE, Purpose.SEED) < config.reference_share
-    count = max(1, stage.block // 2)
+    rich = state.run.usage.share_of_count(Purpose.REFERENCE, Purpose.INITIAL) < config.control_share
+    count = max(1, stage.batch_size // 2)
     picks = [number for number in confirming.without_confirmation(state) if not population.candidates[number].n_in_flight][:count]
     picks += [number for number in contest.next_to_measure(busy, count, fresh=confirming.first_runs(state)) if number not in picks][
         : count - len(picks)
@@ -43,8 +43,8 @@ def replication_entries(state: ProblemState, most: float, *, ending: bool) -> tu
 
 
 def panel_entries(state: ProblemState, now: float) -> tuple[BlockEntry, ...]:
-    """The next round of the panel, in drawn order: first of all the seed program and whoever is best then, with whose vaults have
-    found something as guests."""
+    """The next round of the panel, in drawn order: first of all the initial program and whoever is best then, with whose vaults
+    have found something as guests."""
     population, panel = state.population, state.panel
     nearest = nearest_limit(state.run.budget, state.run.usage, now)
     total = affordable_evaluations(state.run.budget, state.run.usage, state.run.slots, repeated=True)
@@ -55,7 +55,7 @@ def panel_entries(state: ProblemState, now: float) -> tuple[BlockEntry, ...]:
         size = panel_size(total)
         able = [number for number in range(1, len(population.candidates)) if population.tally(number) is not None] if size else []
         able.sort(key=lambda number: (-population.posterior(number)[0], number))
-        members = [SEED, *able[: size - 1]] if len(able) >= size - 1 > 0 else []
+        members = [INITIAL, *able[: size - 1]] if len(able) >= size - 1 > 0 else []
     elif members:
         members += [number for number in _found(state) if number not in members][:GUESTS]
     order = generator(state.run.seed, "panel", state.run.tickets.next_ticket).permutation(len(members))
@@ -90,5 +90,5 @@ def _entry(state: ProblemState, number: int, index: int, *, seed: int | None = N
         stage=stage.name,
         seed=state.run.measurement_seed(row.id, "search", index) if seed is None else seed,
         start=StartMode.COLD if stage.start is StartMode.WARM else stage.start,
-        cpu_limit_s=frame.kill_s if frame is not None and number != SEED else None,
+        cpu_limit_s=frame.kill_s if frame is not None and number != INITIAL else None,
     )

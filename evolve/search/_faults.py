@@ -2,8 +2,8 @@
 
 An ``evaluator_error`` says nothing of the program.  Its measurement is made again with the same seed: as the next ticket, and once
 more after other work.  A program that errs every time stays unjudged: an opening of the run, or being told again, gives it another
-chance.  So many errors in a row that nothing else is measured ask for a look at the seed program, which was judged before: where it
-errs too, the evaluator is down and the search waits for it.  Part of the search's state: pure, changed by ``apply`` alone.
+chance.  So many errors in a row that nothing else is measured ask for a look at the initial program, which was judged before: where
+it errs too, the evaluator is down and the search waits for it.  Part of the search's state: pure, changed by ``apply`` alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evolve.problem._contract import INCOMPLETE
 TRIES = 3  # of one measurement
 CHANCES = 2 * TRIES  # errors of one program, after which only being told again measures it
 GAP = 10  # results of others before the last try
-ALARM, MOST_ALARM = 6, 96  # errors in a row before the seed program is looked at; doubled each time it was the programs
+ALARM, MOST_ALARM = 6, 96  # errors in a row before the initial program is looked at; doubled each time it was the programs
 OUTAGE_S = 300.0  # for which an evaluator that was well before is waited for
 _MOST_PAUSE_S = 30.0  # between two looks
 LEAST, SHARE = 20, 0.75  # programs, and the share of them that the evaluator must be able to judge a quarter of
@@ -64,7 +64,7 @@ class Faults:
 
     @property
     def is_alarmed(self) -> bool:
-        """Whether nothing but errors came of late: the seed program is to be looked at before anything else."""
+        """Whether nothing but errors came of late: the initial program is to be looked at before anything else."""
         return self.in_row >= self.alarm
 
     def waits_for(self, candidate: str) -> bool:
@@ -115,7 +115,7 @@ class Faults:
         self._take(entry)
 
     def on_probed(self, erred: bool, at: float, reason: str) -> str:
-        """The seed program was looked at; why the run cannot go on ("" if it can)."""
+        """The initial program was looked at; why the run cannot go on ("" if it can)."""
         if not erred:
             self.in_row, self.down_since, self.looks = 0, None, 0
             self.alarm = min(2 * self.alarm, MOST_ALARM)
@@ -124,7 +124,7 @@ class Faults:
         self.looks += 1
         self.look_at = at + min(2.0**self.looks, _MOST_PAUSE_S)
         down_s = at - self.down_since
-        return f"the evaluator has failed for {down_s:.0f} s, on the seed program too: {reason}" if down_s >= OUTAGE_S else ""
+        return f"the evaluator has failed for {down_s:.0f} s, on the initial program too: {reason}" if down_s >= OUTAGE_S else ""
 
     def on_run_opened(self) -> list[int]:
         """A new driver: what waits is tried at once; returns the programs that were given up and get another chance."""

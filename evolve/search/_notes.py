@@ -75,7 +75,7 @@ def notes(state: ProblemState) -> str:
     if seed is not None and leader is not None:
         start, best = _told(state, 0), _told(state, leader)
         lines.append(
-            f"The seed program scores {start}, the best so far {best} (by {arm_name(state, leader)}); "
+            f"The initial program scores {start}, the best so far {best} (by {arm_name(state, leader)}); "
             f"the best last changed {counted(population.n_credited - population.leader_since, 'child', 'children')} ago."
         )
     lines.append("Children by who made them:")

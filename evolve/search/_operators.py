@@ -15,7 +15,7 @@ class Parent(StrEnum):
 
     ELITE = "elite"  # who wins a tournament in the archive
     AMONG_ELITES = "among elites"  # the same, once there is another elite to take from
-    LEADER = "leader"  # the best, once a fresh process has measured it; never the seed program
+    LEADER = "leader"  # the best, once a fresh process has measured it; never the initial program
     FAILED = "failed"  # the last child of a model or a person that failed and that nobody has mended
     TUNED = "tuned"  # the program whose numbers the constant tuner moves
 

@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 
 from archive import Arm, ProposeIssued, TunerSample
-from evolve.budget._cpu_budget import SEED
+from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._usage import affordable_evaluations
 from evolve.search import _arms as accounts
 from evolve.search._kinship import related
@@ -83,7 +83,7 @@ def external_parents(state: ProblemState, rng: np.random.Generator, parent: int 
     """Parents and inspirations for a person or an agent; ``parent`` where it was named."""
     population = state.population
     if parent is None:
-        parent = _parent(state, rng, NO_ARM) if population.elites else SEED
+        parent = _parent(state, rng, NO_ARM) if population.elites else INITIAL
     others = (
         inspirations(population.elites, _leader(state), parent, rng, count=state.run.config.inspirations)
         if population.elites
@@ -103,7 +103,7 @@ def _has_parents(state: ProblemState, arm: Arm, now: float) -> bool:
         case Parent.FAILED:
             return bool(state.memory.repairable)
         case Parent.LEADER:
-            return _leader(state) != SEED and state.population.candidates[_leader(state)].measured_cold
+            return _leader(state) != INITIAL and state.population.candidates[_leader(state)].measured_cold
         case Parent.AMONG_ELITES:
             return len(state.population.elites) > 1
         case Parent.ELITE if spec.n_parents > 1:
@@ -137,8 +137,8 @@ def _other(state: ProblemState, first: int) -> int:
 
 
 def independent(state: ProblemState, rng: np.random.Generator, now: float) -> PlannedProposal | None:
-    """Independent sampling: every child is one edit of the seed program."""
-    return _plan_edit(state, rng, SEED, now)
+    """Independent sampling: every child is one edit of the initial program."""
+    return _plan_edit(state, rng, INITIAL, now)
 
 
 def hill_climb(state: ProblemState, rng: np.random.Generator, now: float) -> PlannedProposal | None:
@@ -147,9 +147,9 @@ def hill_climb(state: ProblemState, rng: np.random.Generator, now: float) -> Pla
 
 
 def best_of_n(state: ProblemState, rng: np.random.Generator, now: float) -> PlannedProposal | None:
-    """Rounds of ``search.batch`` children of the incumbent; the best of a round, if better, is the next incumbent."""
+    """Rounds of ``search.best_of_n`` children of the incumbent; the best of a round, if better, is the next incumbent."""
     made = state.round_size
-    if made >= state.run.config.batch:
+    if made >= state.run.config.best_of_n:
         if state.run.tickets.proposals or state.run.tickets.blocks or state.population.queue:
             return None
         return _plan_edit(state, rng, _leader(state), now)
@@ -158,7 +158,7 @@ def best_of_n(state: ProblemState, rng: np.random.Generator, now: float) -> Plan
 
 def _begin_round(state: ProblemState, issued: ProposeIssued) -> None:
     """Count the tickets of a round; the first of the next one says who its incumbent is."""
-    if state.round_size >= state.run.config.batch:
+    if state.round_size >= state.run.config.best_of_n:
         state.round_size, state.incumbent = 0, state.population.by_id[issued.parents[0]]
     state.round_size += 1
 
@@ -176,7 +176,7 @@ def _replace_unless_worse(state: ProblemState, number: int, score: float | None)
         state.incumbent = number
 
 
-def given(state: ProblemState, rng: np.random.Generator, now: float) -> PlannedProposal | None:
+def fixed_candidates(state: ProblemState, rng: np.random.Generator, now: float) -> PlannedProposal | None:
     """No children: the programs that were given are all there is."""
     return None
 
@@ -186,7 +186,7 @@ POLICIES: Mapping[str, Policy] = {
     "independent": Policy(independent, edits_only=True, keeps_champion=False),
     "best_of_n": Policy(best_of_n, edits_only=True, on_issued=_begin_round),
     "hill_climb": Policy(hill_climb, edits_only=True),
-    "given": Policy(given, keeps_champion=False, fixed_candidates=True),
+    "fixed_candidates": Policy(fixed_candidates, keeps_champion=False, fixed_candidates=True),
     "one_plus_one": Policy(one_plus_one, edits_only=True, on_credited=_replace_unless_worse),
 }
 
@@ -200,16 +200,16 @@ def _leader(state: ProblemState) -> int:
     """Whom the search builds on: the best so far or, on a noisy problem, who has shown to be the best."""
     if state.contract.noisy and policy_of(state).keeps_champion:
         return state.champion_test.champion
-    return state.population.leader if state.population.leader is not None else SEED
+    return state.population.leader if state.population.leader is not None else INITIAL
 
 
 def tune_share(state: ProblemState) -> float:
     """The tuner's share: what is configured, less where the budget is too small for an evolution strategy in so many numbers."""
     tuner = state.tuner_session.tuner
     if tuner is None:
-        return state.run.config.tune_share
+        return state.run.config.tuner_share
     enough = EVALUATIONS_PER_LITERAL * len(tuner.literals)
-    return state.run.config.tune_share * min(
+    return state.run.config.tuner_share * min(
         1.0, affordable_evaluations(state.run.budget, state.run.usage, state.run.slots) / enough
     )
 
@@ -230,10 +230,10 @@ def _parent(state: ProblemState, rng: np.random.Generator, arm: int) -> int:
         lambda number: rows[number].n_children,
         rng,
         size=config.tournament,
-        uniform_share=config.uniform_share,
+        uniform_share=config.uniform_parent_share,
         eligible=lambda number: rows[number].measured_cold or rows[number].arm == arm,
     )
-    return SEED if parent is None else parent
+    return INITIAL if parent is None else parent
 
 
 def _tune(state: ProblemState, rng: np.random.Generator, arm: int, propensity: float) -> PlannedProposal | None:
@@ -241,7 +241,7 @@ def _tune(state: ProblemState, rng: np.random.Generator, arm: int, propensity: f
     if tuning.can_sample and not tuning.should_reopen_on(state.population.leader, state.population):
         sample = tuning.draw(rng)
         return PlannedProposal(arm, (tuning.base,), (), propensity, state.population.score(_leader(state)), sample)
-    for parent in (_leader(state), _parent(state, rng, arm), SEED):
+    for parent in (_leader(state), _parent(state, rng, arm), INITIAL):
         if state.population.candidates[parent].measured_cold and not tuning.is_exhausted(parent):
             return PlannedProposal(arm, (parent,), (), propensity)
     return None

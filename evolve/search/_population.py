@@ -14,7 +14,7 @@ from itertools import combinations
 
 from archive import (
     Archive,
-    AxisInfo,
+    Axis,
     BlockEntry,
     Candidate,
     Change,
@@ -26,7 +26,7 @@ from archive import (
     StartMode,
     Status,
 )
-from evolve.budget._cpu_budget import SEED, CpuBudget
+from evolve.budget._cpu_budget import INITIAL, CpuBudget
 from evolve.problem._contract import Contract
 
 SEEDS_KEPT = 5  # runs of a candidate that later ones are compared with
@@ -104,7 +104,7 @@ class Population:
         self.by_id: dict[str, int] = {}
         self.by_hash: dict[str, int] = {}
         self.pooled = [PooledPosterior(contract.noisy) for _ in contract.stages]
-        self.cpu_budget = CpuBudget() if contract.frame == "cpu_budget" else None
+        self.cpu_budget = CpuBudget() if contract.compute_rule == "cpu_budget" else None
         self.queue: deque[PendingStage] = deque()
         self.unverified_elites: list[int] = []  # newest last
         self.leader: int | None = None
@@ -220,10 +220,10 @@ class Population:
 
     def replace_parent(self, number: int, parent: int) -> list[ElitePlaced]:
         """A program that is as good as its parent and shorter takes the parent's place in the archive, where both stand in one
-        cell.  The seed program keeps its own."""
+        cell.  The initial program keeps its own."""
         cell = self.candidates[number].cell
         if (
-            parent == SEED
+            parent == INITIAL
             or number in self.archive.cells
             or parent not in self.archive.cells
             or self.candidates[parent].cell != cell
@@ -244,9 +244,9 @@ class Population:
         return sorted(found - {number})
 
     @property
-    def seed_failed(self) -> bool:
-        """Whether a measurement of the seed program failed: then there is nothing to search from."""
-        return bool(self.candidates) and self.candidates[SEED].status not in (None, Status.OK, Status.EVALUATOR_ERROR)
+    def initial_failed(self) -> bool:
+        """Whether a measurement of the initial program failed: then there is nothing to search from."""
+        return bool(self.candidates) and self.candidates[INITIAL].status not in (None, Status.OK, Status.EVALUATOR_ERROR)
 
     def on_block_issued(self, purpose: Purpose, entries: Sequence[BlockEntry]) -> None:
         """A block was handed out: what it measures is no longer due."""
@@ -265,16 +265,16 @@ class Population:
         warm result that nobody has measured again."""
         if self.leader is None or self.candidates[self.leader].measured_cold:
             return self.leader
-        return SEED if self.best_measured_cold is None else self.best_measured_cold
+        return INITIAL if self.best_measured_cold is None else self.best_measured_cold
 
     def is_seed_insensitive(self, number: int, result: Measurement) -> bool:
-        """Whether a result equals that of another seed, although the seed program's results all differ."""
-        if not self.contract.noisy or result.score is None or number == SEED:
+        """Whether a result equals that of another seed, although the initial program's results all differ."""
+        if not self.contract.noisy or result.score is None or number == INITIAL:
             return False
         if result.stage != self.contract.stages[-1].name:
             return False
         return seed_insensitive(
-            self.candidates[SEED].fingerprints, self.candidates[number].fingerprints, fingerprint(result, result.score)
+            self.candidates[INITIAL].fingerprints, self.candidates[number].fingerprints, fingerprint(result, result.score)
         )
 
     def over_budget(self, number: int, result: Measurement, *, vault: bool) -> str:
@@ -357,7 +357,7 @@ class Population:
     def _placement_records(self, changes: tuple[Change, ...]) -> list[ElitePlaced]:
         return [self.placement_record(change.cell, change.slot, change.key) for change in changes]
 
-    def rebin(self, axes: Sequence[AxisInfo]) -> list[ElitePlaced]:
+    def rebin(self, axes: Sequence[Axis]) -> list[ElitePlaced]:
         """Judge every candidate again on other axes; the descriptor space counts up."""
         before = {(cell, rank) for cell, rank, _ in self.archive.cells.items()}
         self.archive = self.archive.rebin(axes, lambda number: self.candidates[number].descriptors)
@@ -382,7 +382,8 @@ def fingerprint(result: Measurement, score: float) -> SeedFingerprint:
 
 
 def seed_insensitive(seed_program: Sequence[SeedFingerprint], before: Sequence[SeedFingerprint], now: SeedFingerprint) -> bool:
-    """Whether a run gave the same as one before it with another seed, although the seed program's runs (two or more) all differ."""
+    """Whether a run gave the same as one before it with another seed, although the initial program's runs (two or more) all
+    differ."""
     if len(seed_program) < 2 or any(a.matches(b) for a, b in combinations(seed_program, 2)):
         return False
     return any(now.matches(one) for one in before)

@@ -10,7 +10,7 @@ from evolve.confirm import E_CHAMPION, SampleStats, log_e_not_worse, shrunk_vari
 from evolve.search._arms import usd_to_seconds
 from evolve.search._faults import CHANCES
 from evolve.search._notes import remember
-from evolve.search._policies import NO_ARM, SEED, policy_of
+from evolve.search._policies import INITIAL, NO_ARM, policy_of
 from evolve.search._population import PendingStage
 from evolve.search._state import ProblemState
 
@@ -54,7 +54,7 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
         if record.candidate is not None and record.candidate.id not in state.population.by_id:  # the seed, or a told child
             number = state.population.add(record.candidate, arm=NO_ARM, ticket=ticket, tuner=-1, baseline=None)
             state.memory.on_candidate(number, record.candidate, state.population.candidates[number].parents)
-            state.run.usage.candidates += number != SEED
+            state.run.usage.candidates += number != INITIAL
             state.run.tickets.next_ticket = max(state.run.tickets.next_ticket, ticket + 1)
         return
     issued = state.run.tickets.on_proposed(ticket)
@@ -131,7 +131,7 @@ def revive(state: ProblemState, number: int) -> None:
     row.status, row.credited = None, False
     state.population.n_credited -= 1
     state.faults.unjudged.pop(number, None)
-    if number != SEED:
+    if number != INITIAL:
         state.population.queue.append(PendingStage(number, row.stage + 1))
 
 

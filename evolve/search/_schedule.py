@@ -1,9 +1,9 @@
 """Which measurement is due next: a new idea, or more certainty about an old one.
 
-The order: the seed program until it is known; vaults that are open; on a noisy problem, candidates that may still be the best
-(``search.remeasure_share``); warm results that someone wants to use (``search.recheck_share`` of the slots' time, newest leader
-first); then children, in the order they were made.  When searching is over: what is left of the vaults; more certainty about who
-may still be confirmed; where nothing could be, best against seed on fresh seeds; or the best's cold start.
+The order: the initial program until it is known; vaults that are open; on a noisy problem, candidates that may still be the best
+(``search.replication_share``); warm results that someone wants to use (``search.cold_check_share`` of the slots' time, newest
+leader first); then children, in the order they were made.  When searching is over: what is left of the vaults; more certainty about
+who may still be confirmed; where nothing could be, best against seed on fresh seeds; or the best's cold start.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from evolve.budget._usage import Reservation, affordable_evaluations, exhausted
 from evolve.confirm import SIZES
 from evolve.search import _claims as confirming
 from evolve.search import _evidence_runs as evidence
-from evolve.search._policies import SEED, policy_of
+from evolve.search._policies import INITIAL, policy_of
 from evolve.search._state import ProblemState
 
 _FINAL_MARGIN = 1.15  # final runs take this much longer than the estimate before they are late
@@ -43,16 +43,16 @@ def next_block(state: ProblemState, now: float) -> PlannedBlock | None:
 
 
 def waiting_block(state: ProblemState) -> PlannedBlock | None:
-    """The seed program until it is known, then children that are there: no more than that."""
-    mine = (Purpose.SEED, Purpose.SEARCH)
+    """The initial program until it is known, then children that are there: no more than that."""
+    mine = (Purpose.INITIAL, Purpose.SEARCH)
     return _initial_block(state) or _repeat_faulty(state, mine, early=True) or _evaluate_children(state)
 
 
 def probe_initial(state: ProblemState, now: float) -> PlannedBlock | None:
-    """The seed program, which the evaluator judged before: can it still?  Nothing else is measured meanwhile."""
+    """The initial program, which the evaluator judged before: can it still?  Nothing else is measured meanwhile."""
     if state.run.tickets.blocks or now < state.faults.look_at:
         return None
-    return _replicate_one(state, SEED, Purpose.SEED)
+    return _replicate_one(state, INITIAL, Purpose.INITIAL)
 
 
 def _repeat_faulty(
@@ -81,13 +81,13 @@ def final_block(state: ProblemState, now: float) -> PlannedBlock | None:
 
 
 def _check_repeats(state: ProblemState, leader: int) -> PlannedBlock | None:
-    """On a deterministic problem the seed program and the leader, each measured again once."""
+    """On a deterministic problem the initial program and the leader, each measured again once."""
     steadiness = state.steadiness
-    known = leader == SEED and not steadiness.rejected
+    known = leader == INITIAL and not steadiness.rejected
     left = _room(state, 0)
     if known or left < 1 or (steadiness.doubtful and len(steadiness.scores) >= _ENOUGH):
         return None
-    for number in (SEED, leader)[-int(min(left, 2)) :]:
+    for number in (INITIAL, leader)[-int(min(left, 2)) :]:
         if number == leader and _others_in_flight(state, Purpose.RECHECK):
             return None  # another may lead by what is still measured
         if not (steadiness.was_repeated(number) or _busy(state, number)):
@@ -124,7 +124,7 @@ def _confirm(state: ProblemState) -> PlannedBlock | None:
 
 
 def _panel(state: ProblemState, now: float) -> PlannedBlock | None:
-    if not state.contract.noisy or state.population.candidates[SEED].stage < state.population.last_stage:
+    if not state.contract.noisy or state.population.candidates[INITIAL].stage < state.population.last_stage:
         return None
     entries = evidence.panel_entries(state, now)
     if len(entries) > _room(state, state.confirmations.outstanding):
@@ -179,16 +179,16 @@ def _compare_with_initial(state: ProblemState) -> PlannedBlock | None:
         return None
     if state.final_comparison is not None:
         return _final(state, state.final_comparison[0], state.final_comparison[1])
-    if state.champion_test.keeps_champion and state.champion_test.champion != SEED:
+    if state.champion_test.keeps_champion and state.champion_test.champion != INITIAL:
         leader = state.champion_test.champion
-    return _final(state, population.candidates[leader].id, 2 * final_runs(state)) if leader not in (None, SEED) else None
+    return _final(state, population.candidates[leader].id, 2 * final_runs(state)) if leader not in (None, INITIAL) else None
 
 
 def final_runs(state: ProblemState) -> int:
     """Final measurements each of best and seed; fewer where the budget cannot hold more than twice as many others."""
     limit = state.run.budget.evaluations
     runs = state.run.config.final_runs
-    return runs if limit is None else min(runs, max(limit - state.run.config.seed_runs, 0) // 4)
+    return runs if limit is None else min(runs, max(limit - state.run.config.initial_runs, 0) // 4)
 
 
 def reserved(state: ProblemState) -> Reservation:
@@ -201,7 +201,7 @@ def _reserved_for_end(state: ProblemState) -> Reservation:
     """What has to be left for the measurements of the end itself."""
     spend = state.run.usage
     if not state.contract.noisy:
-        owed = 1 + (not state.steadiness.was_repeated(SEED))
+        owed = 1 + (not state.steadiness.was_repeated(INITIAL))
         limit = state.run.budget.evaluations
         held = owed if limit is None else min(owed, max(limit // 4, int(_warm(state))))
         return Reservation(wall_s=owed * (_COLD_START_S + spend.measure_wall_s), evaluations=held)
@@ -229,7 +229,7 @@ def _warm(state: ProblemState) -> bool:
 def _entry(state: ProblemState, number: int, stage: int, *, start: StartMode, stream: str = "search", index: int = 0) -> BlockEntry:
     row = state.population.candidates[number]
     declared = state.contract.stages[stage]
-    kill_s = state.population.cpu_budget.kill_s if state.population.cpu_budget is not None and number != SEED else None
+    kill_s = state.population.cpu_budget.kill_s if state.population.cpu_budget is not None and number != INITIAL else None
     return BlockEntry(
         candidate=row.id,
         stage=declared.name,
@@ -240,19 +240,19 @@ def _entry(state: ProblemState, number: int, stage: int, *, start: StartMode, st
 
 
 def _initial_block(state: ProblemState) -> PlannedBlock | None:
-    """The seed program, cold, once a stage; then what a noisy problem needs to know its noise."""
+    """The initial program, cold, once a stage; then what a noisy problem needs to know its noise."""
     population = state.population
-    row = population.candidates[SEED]
+    row = population.candidates[INITIAL]
     if row.stage < population.last_stage:
         stage = row.stage + 1
         if row.n_in_flight or state.faults.waits_for(row.id):
             return None
     else:
         stage = population.last_stage
-        if not state.contract.noisy or population.n_measured(SEED) + row.n_in_flight >= state.run.config.seed_runs:
+        if not state.contract.noisy or population.n_measured(INITIAL) + row.n_in_flight >= state.run.config.initial_runs:
             return None
-    entry = _entry(state, SEED, stage, start=_fresh(state, stage), index=row.next_seed_index)
-    return PlannedBlock(Purpose.SEED, (entry,), state.contract.stages[stage].needs)
+    entry = _entry(state, INITIAL, stage, start=_fresh(state, stage), index=row.next_seed_index)
+    return PlannedBlock(Purpose.INITIAL, (entry,), state.contract.stages[stage].needs)
 
 
 def _fresh(state: ProblemState, stage: int) -> StartMode:
@@ -264,13 +264,13 @@ def _fresh(state: ProblemState, stage: int) -> StartMode:
 def _replicate_one(state: ProblemState, number: int, purpose: Purpose) -> PlannedBlock:
     """One more measurement of a known candidate, from a fresh process and, where there are several, in another slot.
 
-    A deterministic score is asked for with the seed it was first measured with; of the seed program with another one, on which it
-    must not hang.
+    A deterministic score is asked for with the seed it was first measured with; of the initial program with another one, on which
+    it must not hang.
     """
     population = state.population
     stage = population.last_stage
     index = population.candidates[number].next_seed_index if state.contract.noisy else stage
-    stream = "again" if number == SEED and not state.contract.noisy else "search"
+    stream = "again" if number == INITIAL and not state.contract.noisy else "search"
     entry = _entry(state, number, stage, start=_fresh(state, stage), stream=stream, index=index)
     return PlannedBlock(purpose, (entry,), replace(state.contract.stages[stage].needs, elsewhere=True))
 
@@ -287,7 +287,7 @@ def _verify_cold(state: ProblemState) -> PlannedBlock | None:
     rows, leader = population.candidates, population.leader
     if not _warm(state):
         return _check_long_leader(state)
-    if state.run.usage.share_of_wall(Purpose.RECHECK) >= state.run.config.recheck_share and not on_target(state, leader):
+    if state.run.usage.share_of_wall(Purpose.RECHECK) >= state.run.config.cold_check_share and not on_target(state, leader):
         return None
     if leader is not None and not rows[leader].measured_cold:
         return None if _busy(state, leader) else _replicate_one(state, leader, Purpose.RECHECK)
@@ -298,15 +298,15 @@ def _verify_cold(state: ProblemState) -> PlannedBlock | None:
 
 
 def _check_long_leader(state: ProblemState) -> PlannedBlock | None:
-    """On a deterministic problem the seed program once, and whoever has led for a while: a score that does not repeat is better
+    """On a deterministic problem the initial program once, and whoever has led for a while: a score that does not repeat is better
     known before all others descend from it."""
     population, leader = state.population, state.population.leader
     if state.contract.noisy or state.steadiness.doubtful or population.n_credited < _LED_FOR:
         return None
     stood = population.n_credited - population.leader_since >= _LED_FOR
-    wanted = [one for one in (SEED, leader if stood else None) if one is not None and not state.steadiness.was_repeated(one)]
+    wanted = [one for one in (INITIAL, leader if stood else None) if one is not None and not state.steadiness.was_repeated(one)]
     number = next((one for one in wanted if not _busy(state, one)), None)
-    if number is None or state.run.usage.share_of_wall(Purpose.RECHECK) >= state.run.config.recheck_share:
+    if number is None or state.run.usage.share_of_wall(Purpose.RECHECK) >= state.run.config.cold_check_share:
         return None
     return _replicate_one(state, number, Purpose.RECHECK)
 
@@ -314,12 +314,12 @@ def _check_long_leader(state: ProblemState) -> PlannedBlock | None:
 def _evaluate_children(state: ProblemState) -> PlannedBlock | None:
     """Up to ``stage.block`` children at one stage."""
     population, contract = state.population, state.contract
-    ready = [due for due in population.queue if due.index != SEED]
+    ready = [due for due in population.queue if due.index != INITIAL]
     if not ready:
         return None
     first = ready[0]
     stage = contract.stages[first.stage]
-    room = min(stage.block, _room(state, reserved(state).evaluations))
+    room = min(stage.batch_size, _room(state, reserved(state).evaluations))
     batch = [due for due in ready if due.stage == first.stage][: max(int(room), 1)]
     starts = [
         stage.start if population.candidates[due.index].arm >= 0 else _fresh(state, due.stage) for due in batch
@@ -340,7 +340,7 @@ def _final(state: ProblemState, finalist: str, owed: int) -> PlannedBlock | None
     best, stage = population.by_id[finalist], population.last_stage
     entries: list[BlockEntry] = []
     for pair in range(pairs):
-        order = (best, SEED) if pair % 2 == 0 else (SEED, best)
+        order = (best, INITIAL) if pair % 2 == 0 else (INITIAL, best)
         for number in order:
             index = population.candidates[number].next_seed_index + pair
             entries.append(

@@ -53,7 +53,7 @@ from evolve.search._arms import arms_of
 from evolve.search._claims import FreshSeeds
 from evolve.search._crosscheck import apply_cross_checks
 from evolve.search._parts import Parts
-from evolve.search._policies import POLICIES, SEED, PlannedProposal, policy_of
+from evolve.search._policies import INITIAL, POLICIES, PlannedProposal, policy_of
 from evolve.search._schedule import PlannedBlock
 from evolve.search._state import Phase, ProblemState, RunState, StopReason, problem_state
 from evolve.search._tickets import ProposalResult
@@ -163,8 +163,8 @@ class Search:
     def _propose(self, state: ProblemState, now: float) -> ProposeIssued | None:
         tickets, population = self.run.tickets, state.population
         waiting = len(population.queue) + tickets.n_local_proposals()
-        known = population.candidates[SEED].stage >= population.last_stage
-        if not known or waiting >= 2 * self.run.slots * state.contract.stages[0].block:
+        known = population.candidates[INITIAL].stage >= population.last_stage
+        if not known or waiting >= 2 * self.run.slots * state.contract.stages[0].batch_size:
             return None
         draft = policy_of(state).plan(state, generator(self.run.seed, "propose", tickets.next_ticket), now)
         return None if draft is None else self._proposal(state, draft)
@@ -228,7 +228,7 @@ class Search:
             return (closed,)
         entry = block.issued.entries[lost]
         number = state.population.by_id[entry.candidate]
-        if number == SEED or state.population.candidates[number].n_losses == 0:
+        if number == INITIAL or state.population.candidates[number].n_losses == 0:
             return (closed,)
         why = f"its grader was lost twice: {reason}"
         unjudged = Measurement(entry.candidate, entry.stage, entry.seed, Status.EVALUATOR_ERROR, reason=why)
@@ -305,14 +305,15 @@ class Search:
             state.fruitless = {}
             for number in state.faults.on_run_opened():
                 offspring.revive(state, number)
-        failed = any(state.population.seed_failed for state in self.problems.values())
+        failed = any(state.population.initial_failed for state in self.problems.values())
         if not (failed and run.end.phase is Phase.FAILED):
             run.end = StopReason()
 
     def _new_budget(self, record: BudgetSet) -> None:
         run = self.run
-        confirm = run.budget.confirm if record.confirm is None else record.confirm
-        run.budget = Budget(**{one.name: getattr(record, one.name) for one in fields(Budget)} | {"confirm": confirm})
+        share = run.budget.confirm_share if record.confirm is None else record.confirm
+        limits = {one.name: getattr(record, one.name) for one in fields(Budget) if one.name != "confirm_share"}
+        run.budget = Budget(**limits, confirm_share=share)
         run.model_limits.on_budget(run.budget, run.tickets.next_ticket)
         for state in self.problems.values():
             confirming.next_budget(state)
@@ -323,9 +324,9 @@ def budget_of(config: RunConfig, problem: Problem) -> Budget:
     """The run's limits: what was asked for; where nothing at all was, the problem's defaults."""
     asked = config.budget
     given = problem.contract.budget
-    confirm = given.confirm if asked.confirm is None else asked.confirm
+    confirm = given.confirm_share if asked.confirm_share is None else asked.confirm_share
     models = {"usd": asked.usd, "tokens": asked.tokens, "calls": asked.calls}
     machine = {"wall_s": asked.wall_s, "cpu_s": asked.cpu_s, "evaluations": asked.evaluations, "candidates": asked.candidates}
     if any(limit is not None for limit in (*machine.values(), *models.values())):
-        return Budget(**machine, **models, confirm=confirm)  # type: ignore[arg-type]
-    return replace(given, confirm=confirm)
+        return Budget(**machine, **models, confirm_share=confirm)  # type: ignore[arg-type]
+    return replace(given, confirm_share=confirm)

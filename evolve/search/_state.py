@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from archive import Arm
 from evolve._rng import measurement_seed
-from evolve.budget._cpu_budget import SEED
+from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._model_limits import ModelLimits
 from evolve.budget._usage import Usage
 from evolve.config._schema import LlmConfig, SearchConfig, StopConfig
@@ -111,7 +111,7 @@ class ProblemState:
     )  # of the finals in hand: candidate, score in the problem's sign
     retracted: list[int] = field(default_factory=list)  # found to cheat
     to_reverify: list[int] = field(default_factory=list)  # descend from one of those, hold a place, title or claim
-    incumbent: int = SEED  # of the baselines that keep one
+    incumbent: int = INITIAL  # of the baselines that keep one
     round_size: int = 0
     fruitless: dict[str, int] = field(
         default_factory=dict
@@ -119,7 +119,7 @@ class ProblemState:
     judged_at: tuple[int, int] = (-1, -1)  # runs and retractions when claims were judged in vain
 
     def maker(self, number: int) -> OperatorSpec | None:
-        """The operator that made a candidate; None for the seed program and for what people and agents told."""
+        """The operator that made a candidate; None for the initial program and for what people and agents told."""
         arm = self.population.candidates[number].arm
         return self.operators[self.bandit.arms[arm].operator] if arm >= 0 else None
 
@@ -140,7 +140,7 @@ def problem_state(
         contract=contract,
         problem=problem,
         population=Population(problem, contract, parts.archive(contract, config)),
-        bandit=Bandit(arms, families, discount=config.discount, family_floor=config.family_floor),
+        bandit=Bandit(arms, families, discount=config.bandit_discount, family_floor=config.family_floor),
         champion_test=ChampionTest(keeps_champion=keeps_champion),
         novelty=Novelty(run.llm.novelty_share),
         operators=parts.operators,

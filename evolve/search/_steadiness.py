@@ -1,10 +1,10 @@
-"""Whether a deterministic problem's scores repeat: its leader and its seed program are measured again, each in a fresh process.
+"""Whether a deterministic problem's scores repeat: its leader and its initial program are measured again, each in a fresh process.
 
-The seed program is measured again with another seed, since a deterministic score must not hang on one; every other program with the
-seed of its first measurement, so that a difference is its own.  What follows from a difference:
+The initial program is measured again with another seed, since a deterministic score must not hang on one; every other program with
+the seed of its first measurement, so that a difference is its own.  What follows from a difference:
 
 - A program whose score in a fresh process is not that in a warm one is ``rejected``: how it was started is no property of it.
-- So is one that differs between fresh processes while the seed program's scores are equal to the last bit: its own clock or
+- So is one that differs between fresh processes while the initial program's scores are equal to the last bit: its own clock or
   randomness decides its score.  Three times; after that the evaluator is the likelier cause.
 - Otherwise the problem is not deterministic, and the run says so from then on.  Two runs tell a standard deviation no better than
   Student's t with one degree of freedom has it, so a gain within ``TIMES`` the largest difference is not called one.
@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from archive import Measured, Purpose, Status, difference
-from evolve.budget._cpu_budget import SEED
+from evolve.budget._cpu_budget import INITIAL
 from evolve.search._population import Population
 
 NOT_REPRODUCIBLE = "not_reproducible"
@@ -29,8 +29,8 @@ class Steadiness:
     """What measuring again came to.
 
     ``scores`` of each program that was measured again at the last stage, higher is better, the first score first.
-    ``initial_failure`` says how the seed program failed when it was.  ``reported`` is set once the journal has an event that says
-    so.
+    ``initial_failure`` says how the initial program failed when it was.  ``reported`` is set once the journal has an event that
+    says so.
     """
 
     scores: dict[int, list[float]] = field(default_factory=dict)
@@ -44,12 +44,12 @@ class Steadiness:
 
     def was_repeated(self, number: int) -> bool:
         """Whether a program was measured again."""
-        return number in self.scores or (number == SEED and bool(self.initial_failure))
+        return number in self.scores or (number == INITIAL and bool(self.initial_failure))
 
     @property
     def steady(self) -> bool:
-        """Whether the seed program is known to give the same score again."""
-        return SEED in self.scores and len(set(self.scores[SEED])) == 1
+        """Whether the initial program is known to give the same score again."""
+        return INITIAL in self.scores and len(set(self.scores[INITIAL])) == 1
 
     @property
     def doubtful(self) -> bool:
@@ -75,14 +75,14 @@ class Steadiness:
             self.scores.setdefault(number, [tally.mean]).append(population.sign * result.score)
         elif result.status not in (Status.OK, Status.EVALUATOR_ERROR):
             self.scores.pop(number, None)
-            if number == SEED:
-                self.initial_failure = f"the seed program ended as {result.status} when it was measured again: {result.reason}"
+            if number == INITIAL:
+                self.initial_failure = f"the initial program ended as {result.status} when it was measured again: {result.reason}"
         self._compare()
 
     def _compare(self) -> None:
         """What a search asks for at every step is found out once, when a score has come."""
         ranges = [(difference(max(found), min(found)), number) for number, found in self.scores.items()]
-        gap, number = max(ranges, key=lambda item: (item[0], -item[1]), default=(0.0, SEED))
+        gap, number = max(ranges, key=lambda item: (item[0], -item[1]), default=(0.0, INITIAL))
         self.widest = (number, min(self.scores[number]), max(self.scores[number])) if gap > 0 else None
 
     def no_gain(self, gain: float) -> bool:
@@ -97,7 +97,7 @@ class Steadiness:
             return f"not deterministic: {self.initial_failure}; {REMEDY}" if self.initial_failure else ""
         number, *ends = widest
         low, high = sorted(population.sign * end for end in ends)
-        who = "the seed program" if number == SEED else population.candidates[number].id
+        who = "the initial program" if number == INITIAL else population.candidates[number].id
         found = f"{who} scored {low!r} and {high!r}, a difference of {difference(high, low):.4g}"
         return f"noisy although declared deterministic: {found}; {REMEDY}"
 

@@ -28,7 +28,7 @@ def search_is_over(state: ProblemState, now: float) -> str:
     population, stop = state.population, state.run.stop
     leader = population.leader
     if leader is None:
-        return ""  # the seed program is measured whatever the budget
+        return ""  # the initial program is measured whatever the budget
     if population.candidates[leader].measured_cold and on_target(state, leader):
         return TARGET
     if stop.patience is not None and population.n_credited - population.leader_since >= stop.patience:
@@ -123,7 +123,7 @@ def planned_block(state: ProblemState, now: float, why: str, *, measure_only: bo
 
 
 def ready_block(state: ProblemState, now: float) -> PlannedBlock | None:
-    """Of what is due what nobody has to decide on: the seed program, then children.  All else belongs to the whole run."""
+    """Of what is due what nobody has to decide on: the initial program, then children.  All else belongs to the whole run."""
     return waiting_block(state) if _room_for_ready(state, now) else None
 
 

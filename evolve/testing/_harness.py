@@ -100,7 +100,7 @@ class Script:
             assets=None,
             contract=contract,
             params={},
-            seed=dict(self.seed_files),
+            initial_files=dict(self.seed_files),
             statement="",
             id=f"{contract.name}@script",
             evaluator="script",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve.problem._contract import Axis, Contract, Problem, Stage
+from evolve.problem._contract import Contract, DescriptorSpec, Problem, Stage
 from evolve.problem._files import scan
 
 TIME_S = 2.0  # of a stage; enough for a null evaluation on a busy machine
@@ -197,13 +197,13 @@ class Probe:
                 secondary=("extra",),
                 environment=environment,
                 editable=("action.json",),
-                axes=(Axis(name="place", source="outcome", low=0.0, high=1.0, bins=4),),
+                axes=(DescriptorSpec(name="place", source="outcome", low=0.0, high=1.0, bins=4),),
                 artifacts={"blob": ".bin"},
                 max_artifact_bytes=1 << 20,
                 stages=(stage,),
             ),
             params={"trace": str(self.trace), "bytes": 1 << 20},
-            seed={"action.json": action("score")["action.json"]},
+            initial_files={"action.json": action("score")["action.json"]},
             statement="",
             id=f"{name}@1",
             evaluator="probe",

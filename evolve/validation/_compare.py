@@ -13,7 +13,8 @@ from pathlib import Path
 
 from archive import candidate_id, read_journal
 from evolve._counted import counted
-from evolve.budget._cpu_budget import SEED
+from evolve._renamed import INITIAL_FOLDER
+from evolve.budget._cpu_budget import INITIAL
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
 from evolve.confirm import E_CLAIM, MIN_DF, e_value_of
 from evolve.engine._registry import parts_of
@@ -81,12 +82,12 @@ def compare(
 
 
 def _with_seed(problem: Problem, seed: Mapping[str, str], target: Path) -> None:
-    """A copy of the problem whose seed program is another one."""
+    """A copy of the problem whose initial program is another one."""
     copy_problem(problem, target)
-    for path in problem.seed:
-        (target / "seed" / path).unlink()
+    for path in problem.initial_files:
+        (target / INITIAL_FOLDER / path).unlink()
     for path, text in seed.items():
-        file = target / "seed" / path
+        file = target / INITIAL_FOLDER / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
 
@@ -97,8 +98,8 @@ def _configured(config: RunConfig, problem: Problem, place: Path) -> RunConfig:
     return replace(
         config,
         problem=ProblemConfig(name=str(place / "problem"), params=dict(problem.params)),
-        search=replace(config.search, policy="given", reference="seed", reference_share=_REFERENCE_SHARE),
-        budget=asked if limited else BudgetConfig(evaluations=RUNS, confirm=asked.confirm),
+        search=replace(config.search, policy="fixed_candidates", reference="initial", control_share=_REFERENCE_SHARE),
+        budget=asked if limited else BudgetConfig(evaluations=RUNS, confirm_share=asked.confirm_share),
         out=str(place / "run"),
     )
 
@@ -108,7 +109,7 @@ def _no_vault(search: Search, id_: str) -> ReportCard:
     population = search.state.population
     number = population.by_id.get(id_)
     e_value = 0.0
-    if number is None or number == SEED:
+    if number is None or number == INITIAL:
         reason = "it is the reference itself"
     elif population.tally(number) is None:
         reason = f"it ended as {population.candidates[number].status}"

@@ -1,7 +1,7 @@
 """``evolve validate``: what is wrong with a problem, or with a candidate for it, in words.
 
-A problem is judged by running its seed program through the real grader and sandbox: does it work, is it as deterministic or as
-noisy as its contract says, what does it cost.  A candidate is measured beside the seed program, on the same measurement seeds.
+A problem is judged by running its initial program through the real grader and sandbox: does it work, is it as deterministic or as
+noisy as its contract says, what does it cost.  A candidate is measured beside the initial program, on the same measurement seeds.
 Nothing here prints, and nothing is kept.
 """
 
@@ -26,7 +26,7 @@ from evolve.problem._contract import Problem
 from evolve.validation._measure import MakeExecutor, measure_block
 from evolve.validation._static import Check, check_files
 
-SEED, CANDIDATE = "seed", "candidate"
+INITIAL, CANDIDATE = "seed", "candidate"
 NOISE_RUNS = 5
 COMPARED_RUNS = 3
 NEAR_LIMIT = 0.5  # of a stage's time or memory: other machines are slower, and children are not smaller
@@ -37,7 +37,7 @@ FEW_EVALUATIONS = 30
 class ValidationReport:
     """All checks in order, and the measurements they rest on.
 
-    ``noise_sd`` is the seed program's standard deviation over measurement seeds (None: deterministic, or not measured);
+    ``noise_sd`` is the initial program's standard deviation over measurement seeds (None: deterministic, or not measured);
     ``cost_s`` is wall time of one measurement at the last stage, the sandbox's start included.
     """
 
@@ -68,13 +68,13 @@ def validate_problem(problem: Problem, make_executor: MakeExecutor, files: Mappi
     if files is not None:
         return _validate_candidate(problem, make_executor, files)
     checks = check_files(problem)
-    entries = _seed_entries(problem)
-    results, end = measure_block(problem, make_executor, entries, {SEED: problem.seed})
+    entries = _initial_entries(problem)
+    results, end = measure_block(problem, make_executor, entries, {INITIAL: problem.initial_files})
     if not problem.contract.noisy and end.status is BlockStatus.OK and all(result.status is Status.OK for result in results):
         again = [one for one in entries if one.start is StartMode.COLD][-2:-1]  # in another grader, later, with a seed that it had
-        more, end = measure_block(problem, make_executor, again, {SEED: problem.seed})
+        more, end = measure_block(problem, make_executor, again, {INITIAL: problem.initial_files})
         entries, results = [*entries, *again], [*results, *more]
-    checks += _check_seed_runs(problem, entries, results, end)
+    checks += _check_initial_runs(problem, entries, results, end)
     if any(not (check.ok or check.hint) for check in checks):
         return ValidationReport(problem.id, tuple(checks), tuple(results))
     final = [result for result in results if result.stage == problem.contract.stages[-1].name]
@@ -94,13 +94,13 @@ def validate_problem(problem: Problem, make_executor: MakeExecutor, files: Mappi
 def _check_operators(problem: Problem) -> Check:
     reason = out_of_reach(problem, build_operators(SearchConfig().operators).values())
     if not reason:
-        return Check("operators", True, "the operators that need no model can change the seed program")
-    remedy = f"they change {KINDS} so a run needs a model (llm=...) or an agent (search=given, evolve ask)"
-    return Check("operators", False, f"no operator without a model can change the seed program ({reason})", remedy, hint=True)
+        return Check("operators", True, "the operators that need no model can change the initial program")
+    remedy = f"they change {KINDS} so a run needs a model (llm=...) or an agent (search=fixed_candidates, evolve ask)"
+    return Check("operators", False, f"no operator without a model can change the initial program ({reason})", remedy, hint=True)
 
 
 def candidate_files(problem: Problem, paths: Sequence[Path]) -> dict[str, str]:
-    """The seed program's files with those at ``paths`` in place of the ones they are named after.
+    """The initial program's files with those at ``paths`` in place of the ones they are named after.
 
     A folder stands for all files in it.  A file is matched by the end of its path; the only file of a problem with one
     editable file is matched whatever its name.
@@ -108,7 +108,7 @@ def candidate_files(problem: Problem, paths: Sequence[Path]) -> dict[str, str]:
     Raises:
         ProblemError: a path cannot be read as text, or no file of the program is meant by it.
     """
-    files = dict(problem.seed)
+    files = dict(problem.initial_files)
     for path in paths:
         if path.is_dir():
             inside = {
@@ -132,33 +132,35 @@ def candidate_files(problem: Problem, paths: Sequence[Path]) -> dict[str, str]:
 
 def _meant(problem: Problem, path: Path, *, alone: bool) -> str:
     parts = path.absolute().as_posix()
-    named = [name for name in problem.seed if parts.endswith(f"/{name}")]
+    named = [name for name in problem.initial_files if parts.endswith(f"/{name}")]
     if named:
         return max(named, key=len)
     editable = problem.contract.editable
     if alone and len(editable) == 1:
         return editable[0]
-    raise ProblemError(f"expected a file named after one of {', '.join(problem.seed)}, found {path}; rename it or give a folder.")
+    raise ProblemError(
+        f"expected a file named after one of {', '.join(problem.initial_files)}, found {path}; rename it or give a folder."
+    )
 
 
 # ------------------------------------------------------------------------------------------------ measuring
 
 
-def _seed_entries(problem: Problem) -> list[BlockEntry]:
+def _initial_entries(problem: Problem) -> list[BlockEntry]:
     """Every stage once; at the last one, the first seed twice, other seeds, and a warm start where the stage allows one."""
     *before, last = problem.contract.stages
     seeds = fresh_seeds(NOISE_RUNS if problem.contract.noisy else 2)
-    entries = [BlockEntry(SEED, stage.name, seeds[0]) for stage in before]
-    entries += [BlockEntry(SEED, last.name, seed) for seed in (seeds[0], *seeds)]
+    entries = [BlockEntry(INITIAL, stage.name, seeds[0]) for stage in before]
+    entries += [BlockEntry(INITIAL, last.name, seed) for seed in (seeds[0], *seeds)]
     if last.start is StartMode.WARM:
-        entries += [BlockEntry(SEED, last.name, seeds[0], start=StartMode.WARM)] * 2  # the first also pays for the server
+        entries += [BlockEntry(INITIAL, last.name, seeds[0], start=StartMode.WARM)] * 2  # the first also pays for the server
     return entries
 
 
 # ------------------------------------------------------------------------------------------------ a problem
 
 
-def _check_seed_runs(
+def _check_initial_runs(
     problem: Problem, entries: Sequence[BlockEntry], results: Sequence[Measurement], end: BlockReport
 ) -> list[Check]:
     if end.status is not BlockStatus.OK:
@@ -168,18 +170,21 @@ def _check_seed_runs(
         found = f"stage {failed[0].stage} ended as {failed[0].status}: {_said(failed[0])}"
         if failed[0].status is Status.EVALUATOR_ERROR:
             return [Check("evaluator", False, found, "mend evaluate.py")]
-        return [Check("seed program", False, found, "mend the seed program, or its limits")]
+        return [Check("initial program", False, found, "mend the initial program, or its limits")]
     if len(results) != len(entries):
         return [
             Check(
-                "seed program", False, f"{len(results)} of {counted(len(entries), 'measurement')} came back", "run `evolve doctor`"
+                "initial program",
+                False,
+                f"{len(results)} of {counted(len(entries), 'measurement')} came back",
+                "run `evolve doctor`",
             )
         ]
     score = results[-1].score
     better = "higher" if problem.contract.maximize else "lower"
     value = f"{problem.contract.metric} = {score:.10g} {problem.contract.unit}".strip()
-    told = Check("seed program", True, f"{value}; {better} is better (goal: {problem.contract.goal})")
-    return [told, *_check_cascade(problem, "seed program", results)]
+    told = Check("initial program", True, f"{value}; {better} is better (goal: {problem.contract.goal})")
+    return [told, *_check_cascade(problem, "initial program", results)]
 
 
 def _check_cascade(problem: Problem, who: str, results: Sequence[Measurement]) -> list[Check]:
@@ -189,7 +194,7 @@ def _check_cascade(problem: Problem, who: str, results: Sequence[Measurement]) -
         scores = [result.score for result in results if result.stage == stage.name and result.score is not None]
         if stage.pass_score is not None and scores and _worse(problem, scores[0], stage.pass_score):
             found = f"the {who} scores {scores[0]!r} at stage {stage.name} and must reach {stage.pass_score!r}"
-            remedy = "set pass_score to what the seed program reaches" if who != "candidate" else "it goes no further in a run"
+            remedy = "set pass_score to what the initial program reaches" if who != "candidate" else "it goes no further in a run"
             checks.append(Check("cascade", False, found, remedy))
     return checks
 
@@ -209,7 +214,9 @@ def _check_noise(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
         return [Check("noise", True, f"sd {sd:.4g}{share} over {len(scores)} measurement seeds{again}")]
     if within:
         found = f"noise: deterministic, but one measurement seed gave {min(repeats)!r} and {max(repeats)!r}"
-        return [Check("noise", False, found, "write noise: noisy, or take the randomness out of evaluate.py and the seed program")]
+        return [
+            Check("noise", False, found, "write noise: noisy, or take the randomness out of evaluate.py and the initial program")
+        ]
     if between:
         found = f"noise: deterministic, but two measurement seeds gave {min(scores.values())!r} and {max(scores.values())!r}"
         return [Check("noise", False, found, "write noise: noisy, or do not let trial.seed change the score")]
@@ -223,12 +230,12 @@ def _check_limits(problem: Problem, results: Sequence[Measurement]) -> list[Chec
         runs = [result for result in results if result.stage == stage.name]
         wall, memory = max(run.wall_s for run in runs), max(run.memory_mib for run in runs)
         if wall > NEAR_LIMIT * stage.time_s:
-            found = f"stage {stage.name}: the seed program takes {wall:.3g} s of {stage.time_s:g} s"
+            found = f"stage {stage.name}: the initial program takes {wall:.3g} s of {stage.time_s:g} s"
             checks.append(Check("limits", False, found, "raise time_s: slower machines and children need room", hint=True))
         if memory > NEAR_LIMIT * stage.memory_mib:
-            found = f"stage {stage.name}: the seed program takes {memory:.0f} MiB of {stage.memory_mib} MiB"
+            found = f"stage {stage.name}: the initial program takes {memory:.0f} MiB of {stage.memory_mib} MiB"
             checks.append(Check("limits", False, found, "raise memory_mib", hint=True))
-    return checks or [Check("limits", True, "the seed program stays below half of every stage's time and memory")]
+    return checks or [Check("limits", True, "the initial program stays below half of every stage's time and memory")]
 
 
 def _check_outcome(problem: Problem, result: Measurement) -> list[Check]:
@@ -236,17 +243,17 @@ def _check_outcome(problem: Problem, result: Measurement) -> list[Check]:
     for axis in problem.contract.axes:
         value = result.descriptors.get(axis.name)
         if value is not None and not axis.low <= value <= axis.high:
-            found = f"the seed program's {axis.name} is {value:.4g}, outside {axis.low:g} to {axis.high:g}"
+            found = f"the initial program's {axis.name} is {value:.4g}, outside {axis.low:g} to {axis.high:g}"
             checks.append(Check("descriptors", False, found, "widen the axis; values outside fall into its end cells", hint=True))
     for name in problem.contract.artifacts:
         if name not in result.artifacts:
-            found = f"the seed program's outcome has no artifact {name}, which problem.yaml declares"
+            found = f"the initial program's outcome has no artifact {name}, which problem.yaml declares"
             checks.append(
                 Check("artifacts", False, found, f"return Outcome(..., artifacts={{{name!r}: ...}}), or do not declare it")
             )
     if not result.feedback:
         remedy = "return Outcome(..., feedback=...): what a person would want to know before the next try"
-        checks.append(Check("feedback", False, "evaluate.py says nothing about the seed program", remedy, hint=True))
+        checks.append(Check("feedback", False, "evaluate.py says nothing about the initial program", remedy, hint=True))
     return checks
 
 
@@ -275,8 +282,8 @@ def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Ma
     *before, last = (stage.name for stage in problem.contract.stages)
     seeds = fresh_seeds(COMPARED_RUNS if problem.contract.noisy else 1)
     entries = [BlockEntry(CANDIDATE, stage, seeds[0]) for stage in before]
-    entries += [BlockEntry(who, last, seed) for seed in seeds for who in (SEED, CANDIDATE)]
-    results, end = measure_block(problem, make_executor, entries, {SEED: problem.seed, CANDIDATE: files})
+    entries += [BlockEntry(who, last, seed) for seed in seeds for who in (INITIAL, CANDIDATE)]
+    results, end = measure_block(problem, make_executor, entries, {INITIAL: problem.initial_files, CANDIDATE: files})
     if end.status is not BlockStatus.OK:
         found = f"the grader did not finish: {end.reason}"
         return ValidationReport(
@@ -285,18 +292,18 @@ def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Ma
             tuple(results),
         )
     ours = [result for result in results if result.candidate == CANDIDATE]
-    theirs = [result for result in results if result.candidate == SEED]
+    theirs = [result for result in results if result.candidate == INITIAL]
     checks = _check_cascade(problem, "candidate", ours)
     if any(result.status is not Status.OK for result in theirs):
-        found = f"the seed program itself ends as {theirs[-1].status}: {theirs[-1].reason}"
-        checks.append(Check("seed program", False, found, f"run `evolve validate {shlex.quote(str(problem.folder))}`"))
+        found = f"the initial program itself ends as {theirs[-1].status}: {theirs[-1].reason}"
+        checks.append(Check("initial program", False, found, f"run `evolve validate {shlex.quote(str(problem.folder))}`"))
     failed = [result for result in ours if result.status is not Status.OK]
     if failed:
         checks.append(Check("candidate", False, f"{failed[0].status}: {_said(failed[0])}", "mend the candidate"))
     else:
         final = [result for result in ours if result.stage == last]
         checks.insert(0, Check("candidate", True, _comparison(problem, _mean(theirs), _mean(final), len(seeds))))
-        if problem.contract.frame == "cpu_budget":
+        if problem.contract.compute_rule == "cpu_budget":
             checks.append(_check_cpu(theirs, final))
         if final[0].feedback:
             checks.append(Check("feedback", True, final[0].feedback))
@@ -307,7 +314,7 @@ def _check_cpu(theirs: Sequence[Measurement], ours: Sequence[Measurement]) -> Ch
     """A few runs cannot decide 1.10 x, which is within the noise of CPU time; what a single run is stopped at they can."""
     spent = statistics.fmean(result.cpu_s for result in ours)
     allowed = CPU_ALLOWANCE * statistics.fmean(result.cpu_s for result in theirs)
-    found = f"{_duration(spent)} of CPU; allowed are {_duration(allowed)}, {CPU_ALLOWANCE:g} times what the seed program spends"
+    found = f"{_duration(spent)} of CPU; allowed are {_duration(allowed)}, {CPU_ALLOWANCE:g} times what the initial program spends"
     return Check(
         "cpu budget", spent <= allowed, found, "make it cheaper", hint=spent <= run_limit([result.cpu_s for result in theirs])
     )
@@ -322,7 +329,7 @@ def _comparison(problem: Problem, seed: float | None, score: float | None, n: in
     gain = difference(score, seed) if contract.maximize else difference(seed, score)
     much = "no different" if gain == 0 else f"{'better' if gain > 0 else 'worse'} by {abs(gain):.4g}"
     runs = f"; a first look, {n} noisy runs each" if contract.noisy else ""
-    return f"{value}, {much} than the seed program's {seed:.10g}{runs}"
+    return f"{value}, {much} than the initial program's {seed:.10g}{runs}"
 
 
 # ------------------------------------------------------------------------------------------------ words and numbers

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from evolve._renamed import INITIAL_FOLDER
 from evolve.problem._contract import Problem
 from evolve.problem._files import file_paths
 from evolve.problem._strict_yaml import hint as suggestion
@@ -36,7 +37,11 @@ def check_files(problem: Problem) -> list[Check]:
     stages = ", ".join(stage.name for stage in contract.stages)
     checks = [
         Check("contract", True, f"{problem.id}: {contract.goal} {contract.metric}; stages {stages}; evaluator {problem.evaluator}"),
-        Check("files", True, f"{len(problem.seed)} in seed/, of which the search may change {', '.join(contract.editable)}"),
+        Check(
+            "files",
+            True,
+            f"{len(problem.initial_files)} in {INITIAL_FOLDER}/, of which the search may change {', '.join(contract.editable)}",
+        ),
     ]
     checks += _check_axes(problem)
     if not problem.statement.strip():
@@ -51,7 +56,9 @@ def check_files(problem: Problem) -> list[Check]:
         checks.append(Check("score", False, f"{contract.caveat}: one that forges it is not seen", remedy, hint=True))
     trusted = [path for path in paths if _is_trusted_code(problem, path)]
     faults = [check for path in trusted for check in _check_trust(problem, path, trusted)]
-    return checks + (faults or [Check("trust", True, "the trusted code neither imports the seed program nor runs text or pickles")])
+    return checks + (
+        faults or [Check("trust", True, "the trusted code neither imports the initial program nor runs text or pickles")]
+    )
 
 
 def _check_axes(problem: Problem) -> list[Check]:
@@ -69,7 +76,7 @@ def _check_axes(problem: Problem) -> list[Check]:
 
 def _is_trusted_code(problem: Problem, path: str) -> bool:
     inside = problem.contract.scored_inside
-    return path.endswith(".py") and not path.startswith(("seed/", "redteam/", *([f"{inside}/"] if inside else ())))
+    return path.endswith(".py") and not path.startswith((f"{INITIAL_FOLDER}/", "redteam/", *([f"{inside}/"] if inside else ())))
 
 
 def _check_trust(problem: Problem, path: str, trusted: Sequence[str]) -> Iterator[Check]:
@@ -80,13 +87,13 @@ def _check_trust(problem: Problem, path: str, trusted: Sequence[str]) -> Iterato
         yield Check("trust", False, f"{path} does not parse: {error}", "mend it")
         return
     own = {PurePosixPath(one).stem for one in trusted}
-    theirs = {PurePosixPath(name).parts[0].removesuffix(".py") for name in problem.seed} - own
+    theirs = {PurePosixPath(name).parts[0].removesuffix(".py") for name in problem.initial_files} - own
     for node in ast.walk(tree):
         where = f"{path}, line {getattr(node, 'lineno', 0)}"
         for module in _imported(node):
             if module in theirs:
                 remedy = 'call it in the sandbox: trial.sandbox.call("main.py:function", {...}, {...})'
-                yield Check("trust", False, f"{where} imports {module}, a file of the seed program", remedy)
+                yield Check("trust", False, f"{where} imports {module}, a file of the initial program", remedy)
         name = _called(node)
         if name in RUNS_TEXT:
             yield Check("trust", False, f"{where} calls {name}", "see that it never touches what a candidate wrote", hint=True)

@@ -81,7 +81,7 @@ def validate(
     known = loaded(problem)
     config, _ = run_config(known, seed=seed, budget=budget, slots=slots, sandbox=sandbox)
     program = None if files is None else dict(files_of(files))
-    other = dict(known.seed if against is None else files_of(against))
+    other = dict(known.initial_files if against is None else files_of(against))
     need_machine(config, known)
     report = report_on(known, config, program)
     if program is None or quick or not report.ok:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from evolve._counted import counted
-from evolve.budget._cpu_budget import SEED
+from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._ledger import usd
 from evolve.search._claims import is_limit
 from evolve.search._schedule import reserved
@@ -237,7 +237,7 @@ def _cost(state: ProblemState) -> dict[str, float]:
 
 def _waiting(state: ProblemState) -> list[int]:
     """Children that wait for a measurement, in their order."""
-    return [due.index for due in state.population.queue if due.index != SEED]
+    return [due.index for due in state.population.queue if due.index != INITIAL]
 
 
 def _amount(value: float) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from evolve.confirm import Noise
 from evolve.problem._contract import Budget
 from evolve.search._claims import affords_one, claims_of, confirm_budget
-from evolve.search._policies import EXTERNAL, SEED, policy_of
+from evolve.search._policies import EXTERNAL, INITIAL, policy_of
 from evolve.search._population import CandidateScore, score_of
 from evolve.search._schedule import final_runs
 from evolve.search._state import ProblemState
@@ -39,7 +39,7 @@ class OperatorShare:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A search as it stands.  Scores carry the problem's own sign; ``gain`` is over the seed program, higher is better, None
+    """A search as it stands.  Scores carry the problem's own sign; ``gain`` is over the initial program, higher is better, None
     where none is to be stated.
 
     ``cells`` is None where the archive has no descriptors, and ``filled`` then counts its elites.  ``noise`` is None
@@ -87,7 +87,7 @@ class ProgressTracker:
     def snapshot(self, now: float) -> Progress:
         """The search at Unix time ``now``.  To be called where the search may be read: in the thread that drives it."""
         state, population = self._state, self._state.population
-        seed = _standing(state, SEED) if population.candidates else None
+        seed = _standing(state, INITIAL) if population.candidates else None
         number = best_candidate(state)
         best = _standing(state, number) if number is not None else None
         archive = population.archive
@@ -127,7 +127,7 @@ class ProgressTracker:
         for row in rows[self._seen :]:
             if row.arm >= 0:
                 self._children[row.arm] += 1
-        self._told += sum(row.arm < 0 for row in rows[max(self._seen, SEED + 1) :])
+        self._told += sum(row.arm < 0 for row in rows[max(self._seen, INITIAL + 1) :])
         self._seen = len(rows)
         elites = dict.fromkeys(self._children, 0)
         for number in state.population.elites:
@@ -139,7 +139,7 @@ class ProgressTracker:
             old = shares.get(name, OperatorShare(name, 0, 0))
             shares[name] = OperatorShare(name, old.children + self._children[index], old.elites + elites[index])
         if self._told or policy_of(state).fixed_candidates:
-            told = sum(rows[number].arm < 0 and number != SEED for number in state.population.elites)
+            told = sum(rows[number].arm < 0 and number != INITIAL for number in state.population.elites)
             shares[EXTERNAL] = OperatorShare(EXTERNAL, self._told, told)
         if policy_of(state).fixed_candidates:  # no operator of its own runs
             shares = {name: one for name, one in shares.items() if one.children or name == EXTERNAL}
@@ -147,9 +147,9 @@ class ProgressTracker:
 
 
 def operator_of(state: ProblemState, number: int) -> str:
-    """The operator that made a candidate; ``seed`` for the seed program."""
+    """The operator that made a candidate; ``seed`` for the initial program."""
     arm = state.population.candidates[number].arm
-    return state.bandit.arms[arm].operator if arm >= 0 else "seed" if number == SEED else EXTERNAL
+    return state.bandit.arms[arm].operator if arm >= 0 else "seed" if number == INITIAL else EXTERNAL
 
 
 def _standing(state: ProblemState, number: int) -> CandidateScore | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from archive import Arm, ProposeIssued, Status, TextStore
 from evolve._counted import counted
-from evolve.budget._cpu_budget import SEED
+from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._ledger import usd
 from evolve.problem._contract import Contract, Problem
 from evolve.propose import Cost, FailureSummary, PriorAttempt, ProblemBrief, ProgramView, ProposalContext, RemovedCode, few_lines
@@ -35,7 +35,7 @@ def problem_brief(problem: Problem, instructions: str) -> ProblemBrief:
         unit=contract.unit,
         noisy=contract.noisy,
         secondary=contract.secondary,
-        editable=contract.editable or tuple(sorted(problem.seed)),
+        editable=contract.editable or tuple(sorted(problem.initial_files)),
         may_add_files=contract.may_add_files,
         max_bytes=contract.max_bytes,
         imports=contract.candidate_imports,
@@ -51,8 +51,8 @@ def _limits(contract: Contract) -> str:
         parts.append(f"{stage.cpu_s:g} s of CPU")
     parts.append(f"{stage.cpus:g} CPU" + (f", {stage.gpus:g} GPU" if stage.gpus else ""))
     parts.append(f"{stage.memory_mib} MiB of memory")
-    if contract.frame == "cpu_budget":
-        parts.append("CPU at most 1.10 times what the seed program takes")
+    if contract.compute_rule == "cpu_budget":
+        parts.append("CPU at most 1.10 times what the initial program takes")
     return ", ".join(parts)
 
 
@@ -62,7 +62,7 @@ def proposal_context(
     """Everything that the maker of this ticket's child is told at Unix time ``now``."""
     population, memory = state.population, state.memory
     parents = tuple(population.by_id[id_] for id_ in issued.parents)
-    seed, best = _score(state, SEED), _score(state, population.leader)
+    seed, best = _score(state, INITIAL), _score(state, population.leader)
     spec = state.operators.get(issued.arm.operator)  # none: a person's or an agent's ticket
     mends = spec is not None and spec.parent is Parent.FAILED
     base = _working(state, parents[0]) if mends else None

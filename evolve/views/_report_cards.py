@@ -182,7 +182,7 @@ def report_cards(state: ProblemState, problem: Problem, records: Iterable[LogEnt
         engine=", ".join(engines),
         metric=contract.metric,
         unit=contract.unit,
-        frame=contract.frame,
+        frame=contract.compute_rule,
         candidates=state.run.usage.candidates,
         measurements=state.run.usage.evaluations,
         openings=len(opened),

@@ -19,8 +19,8 @@ NOT_MEASURED = "not measured"
 class Result:
     """What became of a told child.  ``status`` is ok, a failure, or "not measured" with the reason.
 
-    ``gain`` is over the seed program and ``effect_gain`` over the parent, both higher is better; ``effect_sd`` is the uncertainty
-    of the latter, 0 on a deterministic problem.
+    ``gain`` is over the initial program and ``effect_gain`` over the parent, both higher is better; ``effect_sd`` is the
+    uncertainty of the latter, 0 on a deterministic problem.
     """
 
     status: str

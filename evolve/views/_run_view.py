@@ -12,7 +12,7 @@ from pathlib import Path
 from archive import TextStore
 from evolve._counted import counted
 from evolve._errors import RunError
-from evolve.budget._cpu_budget import SEED
+from evolve.budget._cpu_budget import INITIAL
 from evolve.config._schema import RunConfig
 from evolve.problem._contract import Problem
 from evolve.runs._folder import Hold, RunDir, hold_of, open_folder
@@ -84,7 +84,7 @@ class RunView:
         population = self.state.population
         if prefix == "best":
             return self.leader()
-        if prefix == "seed" and population.candidates:
+        if prefix in ("initial", "seed") and population.candidates:
             return 0
         found = [number for id_, number in population.by_id.items() if id_.startswith(prefix)] if prefix else []
         if len(found) == 1:
@@ -124,7 +124,7 @@ def _stands(state: ProblemState, last: float, run: str) -> tuple[str, str]:
     status, reason = _ended(state, last)
     reason = with_advice(state, status, reason, run)
     rows = state.population.candidates
-    told = [due.index for due in state.population.queue if due.index != SEED and rows[due.index].arm < 0]
+    told = [due.index for due in state.population.queue if due.index != INITIAL and rows[due.index].arm < 0]
     if not told:
         return status, reason
     seen = outlook(state, last, run=run, driven=False)

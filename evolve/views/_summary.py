@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from archive import TAME, difference, mean_of, sd_of, tame
 from evolve._counted import counted
-from evolve.budget._cpu_budget import SEED
+from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._ledger import usd
 from evolve.confirm import Noise, describe_noise
 from evolve.problem._contract import Problem
@@ -149,26 +149,26 @@ def best_candidate(state: ProblemState) -> int | None:
     """The candidate a run stands by: what was confirmed last; else the champion; else the best so far.
 
     The best so far is the leader, or the best that was measured in a fresh process where the leader only has a warm result.  Once a
-    noisy run has made its final measurements it is the program they were made of, if its mean was better than the seed program's,
-    and otherwise the seed program: another one's lucky score is no better founded than it was.
+    noisy run has made its final measurements it is the program they were made of, if its mean was better than the initial
+    program's, and otherwise the initial program: another one's lucky score is no better founded than it was.
     """
     held = claims_of(state)
     if held:
         return max(held, key=lambda vault: (vault.interim, vault.effect.effect if vault.effect else 0.0)).candidate
     final = _final(state)
-    if final is None and state.contract.noisy and state.champion_test.keeps_champion and state.champion_test.champion != SEED:
+    if final is None and state.contract.noisy and state.champion_test.keeps_champion and state.champion_test.champion != INITIAL:
         return state.champion_test.champion
     if final is None or state.final_comparison is None or state.final_comparison[1] > 0:
         return state.population.best_verified()
     finalist = state.population.by_id[final.candidate]
     better = state.population.sign * difference(final.best_mean, final.seed_mean) > 0
-    return finalist if better and state.population.score(finalist) is not None else SEED
+    return finalist if better and state.population.score(finalist) is not None else INITIAL
 
 
 def evidence_label(state: ProblemState, number: int) -> str:
-    """How well founded it is that a candidate is better than the seed program: confirmed, champion or better so far; "" for the
-    seed program and, on a deterministic problem, where the score came again."""
-    if number == SEED:
+    """How well founded it is that a candidate is better than the initial program: confirmed, champion or better so far; "" for the
+    initial program and, on a deterministic problem, where the score came again."""
+    if number == INITIAL:
         return ""
     if not state.contract.noisy:
         within = state.steadiness.doubtful and gain_of(state, number) is None
@@ -182,12 +182,12 @@ def evidence_label(state: ProblemState, number: int) -> str:
 
 
 def gain_of(state: ProblemState, number: int | None) -> float | None:
-    """By how much a candidate is better than the seed program; None where either has no score, and where that is no gain because
+    """By how much a candidate is better than the initial program; None where either has no score, and where that is no gain because
     scores that were declared deterministic differ by as much."""
     population = state.population
-    if number is None or not population.candidates or population.score(number) is None or population.score(SEED) is None:
+    if number is None or not population.candidates or population.score(number) is None or population.score(INITIAL) is None:
         return None
-    much = difference(population.posterior_as_measured(number)[0], population.posterior_as_measured(SEED)[0])
+    much = difference(population.posterior_as_measured(number)[0], population.posterior_as_measured(INITIAL)[0])
     return None if state.steadiness.no_gain(much) else much
 
 
@@ -230,7 +230,7 @@ def _residuals(state: ProblemState) -> list[float]:
 def summarise(run: RunDir, problem: Problem, state: ProblemState, status: str, why: str, now: float) -> Summary:
     """The summary of a search as it stands."""
     population = state.population
-    seed = score_of(population, SEED) if population.candidates and population.score(SEED) is not None else None
+    seed = score_of(population, INITIAL) if population.candidates and population.score(INITIAL) is not None else None
     number = best_candidate(state)
     best = score_of(population, number) if number is not None else None
     return Summary(
@@ -265,9 +265,9 @@ def summarise(run: RunDir, problem: Problem, state: ProblemState, status: str, w
 
 
 def champion_of(state: ProblemState) -> str | None:
-    """The id of the program that has shown to be better than the seed program while searching; None while nobody has."""
+    """The id of the program that has shown to be better than the initial program while searching; None while nobody has."""
     contest = state.champion_test
-    return state.population.candidates[contest.champion].id if contest.keeps_champion and contest.champion != SEED else None
+    return state.population.candidates[contest.champion].id if contest.keeps_champion and contest.champion != INITIAL else None
 
 
 def _final(state: ProblemState) -> FinalRuns | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archive import Measured, Status, difference, find_records
-from evolve.budget._cpu_budget import SEED
+from evolve.budget._cpu_budget import INITIAL
 from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.search._state import ProblemState
@@ -44,7 +44,7 @@ class Verification:
 
     @property
     def holds(self) -> bool:
-        """Whether the program is shown to be better than the seed program."""
+        """Whether the program is shown to be better than the initial program."""
         return self.status in (VERIFIED, MEASURED) and self.gain is not None and self.gain > 0
 
 
@@ -56,10 +56,10 @@ def verify_best(run: RunDir, problem: Problem, state: ProblemState) -> Verificat
 def _verified(run: RunDir, problem: Problem, state: ProblemState) -> Verification:
     population, number = state.population, best_candidate(state)
     score = population.score(number) if number is not None else None
-    seed = population.score(SEED) if population.candidates else None
+    seed = population.score(INITIAL) if population.candidates else None
     noise = state.steadiness.message(population)
-    if number is None or score is None or number == SEED:
-        found = "nothing better than the seed program was found"
+    if number is None or score is None or number == INITIAL:
+        found = "nothing better than the initial program was found"
         return Verification("nothing", None, None, None, _own(population.sign, seed), f"{found}; {noise}" if noise else found)
     id_, told, gain = population.candidates[number].id, population.sign * score, gain_of(state, number)
     script, artifact = problem.folder / VERIFY, next(iter(problem.contract.artifacts), None)

@@ -214,7 +214,7 @@ def bigram_bits(training: np.ndarray) -> np.ndarray:
     unigram /= unigram.sum()
     pairs = np.zeros((VOCABULARY, VOCABULARY))
     np.add.at(pairs, (training[:-1], training[1:]), 1.0)
-    smooth = 512.0  # foretells best, of 32, 128 and 512, how hard the seed program finds a row
+    smooth = 512.0  # foretells best, of 32, 128 and 512, how hard the initial program finds a row
     return -np.log2((pairs + smooth * unigram) / (pairs.sum(axis=1, keepdims=True) + smooth))
 
 

@@ -28,7 +28,7 @@ def value(point: Sequence[float], params: Mapping[str, float | int | str | bool]
 def truth(files: Mapping[str, str], params: Mapping[str, float | int | str | bool]) -> float:
     """The true value of a program, read from its syntax tree.
 
-    Understands what mechanical operators make of the seed program: assignments of arithmetic over literals, and a function
+    Understands what mechanical operators make of the initial program: assignments of arithmetic over literals, and a function
     ``point`` of such assignments and a return.
 
     Raises:

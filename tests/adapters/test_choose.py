@@ -28,8 +28,8 @@ class Adapter:
 CONVERT = """
         (into / "problem.yaml").write_text("name: card\\nmetric: m\\ngoal: maximize\\n")
         (into / "evaluate.py").write_text("def evaluate(trial): pass\\n")
-        (into / "seed").mkdir()
-        (into / "seed" / "main.py").write_text("x = 1\\n")
+        (into / "initial").mkdir()
+        (into / "initial" / "main.py").write_text("x = 1\\n")
         return into
 """
 

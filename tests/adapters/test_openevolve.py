@@ -60,7 +60,7 @@ def test_what_it_becomes(tmp_path: Path) -> None:
     assert (contract.name, contract.metric, contract.goal, contract.any_metrics) == ("p", "combined_score", "maximize", True)
     assert [(stage.name, stage.time_s) for stage in contract.stages] == [("full", 20.0)]
     assert contract.caveat == PRINTED == "printed by code that shares a process with the candidate"
-    assert problem.seed == {"initial_program.py": PROGRAM}
+    assert problem.initial_files == {"initial_program.py": PROGRAM}
     assert problem.statement.startswith("Bring the point closer.\n")
     assert (problem.folder / "inside" / "theirs" / "requirements.txt").read_text() == "numpy\n"
     assert adapter_notes(tmp_path / "p") == (

@@ -41,7 +41,7 @@ def said(capsys: pytest.CaptureFixture[str]):
 def measured(form: Path, sandbox: str = "strict") -> evolve.Measurement:
     """One measurement of the initial program."""
     problem = evolve.load_problem(form)
-    return evolve.measure(problem, dict(problem.seed), sandbox=sandbox)[0]
+    return evolve.measure(problem, dict(problem.initial_files), sandbox=sandbox)[0]
 
 
 def test_a_run_improves_the_score_and_outlives_its_folder(tmp_path: Path, monkeypatch, said) -> None:
@@ -109,7 +109,7 @@ def test_a_threshold_stops_whoever_is_below_it_and_below_the_initial_program(
     assert found.status is status
     if status is Status.CHECKS_FAILED:
         assert found.reason == "stage1 gives 0.105263: the threshold is 0.5, and the initial program has 0.222222"
-    initial = evolve.measure(problem, dict(problem.seed), stage="stage1", sandbox="none")[0]
+    initial = evolve.measure(problem, dict(problem.initial_files), stage="stage1", sandbox="none")[0]
     assert (initial.status, initial.score) == (Status.OK, 1 / 4.5)
 
 

@@ -14,9 +14,9 @@ import evolve
 @pytest.fixture
 def parabola(tmp_path: Path) -> Path:
     folder = tmp_path / "parabola"
-    (folder / "seed").mkdir(parents=True)
+    (folder / "initial").mkdir(parents=True)
     (folder / "problem.yaml").write_text(CONTRACT)
-    (folder / "seed" / "main.py").write_text(SEED)
+    (folder / "initial" / "main.py").write_text(SEED)
     (folder / "evaluate.py").write_text(EVALUATE)
     return folder
 

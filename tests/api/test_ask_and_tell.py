@@ -94,7 +94,7 @@ def test_a_retracted_candidate_gives_way_and_its_descendants_are_named(make: Mak
     assert run.best.id != first.candidate
     with pytest.raises(UsageError, match="was retracted already"):
         run.retract(first.candidate, why="it peeks")
-    with pytest.raises(UsageError, match="the seed program cannot be retracted"):
+    with pytest.raises(UsageError, match="the initial program cannot be retracted"):
         run.retract("seed", why="it peeks")
 
 

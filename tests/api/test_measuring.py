@@ -44,8 +44,8 @@ def test_a_better_program_is_confirmed_and_a_worse_one_is_not(parabola: Path) ->
 def test_a_problem_is_checked(parabola: Path) -> None:
     found = evolve.validate(evolve.load_problem(parabola), sandbox="none")
     assert (found.ok, found.confirmed) == (True, None)
-    assert "seed program" in [one.name for one in found.checks]
-    (parabola / "seed" / "main.py").write_text("def point():\n    return 3\n")
+    assert "initial program" in [one.name for one in found.checks]
+    (parabola / "initial" / "main.py").write_text("def point():\n    return 3\n")
     bad = evolve.validate(parabola, sandbox="none")
     assert not bad.ok
     assert any(not one.ok and one.remedy for one in bad.checks if not one.hint)

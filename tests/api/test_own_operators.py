@@ -192,9 +192,9 @@ def test_models_by_name_are_what_the_command_line_calls_llm(make: Make) -> None:
     from evolve.runs._folder import open_folder
     from evolve.runs._open import read_config_and_problem
 
-    run = make(models=evolve.models.ChatCompletions(["m"], base_url="http://localhost:1/v1", prices=["*=0/0"], in_flight=2))
+    run = make(models=evolve.models.ChatCompletions(["m"], base_url="http://localhost:1/v1", prices=["*=0/0"], max_concurrency=2))
     config, _ = read_config_and_problem(open_folder(run.path))
-    assert (config.llm.provider, config.llm.models, config.llm.in_flight) == ("openai", ["m"], 2)
+    assert (config.llm.provider, config.llm.models, config.llm.max_concurrency) == ("openai", ["m"], 2)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_models_by_name_are_what_the_command_line_calls_llm(make: Make) -> None:
         (lambda: evolve.models.Anthropic("claude"), "expected a list of names of models"),
         (lambda: evolve.models.Anthropic([]), "llm.models must be the names of one model or several"),
         (lambda: evolve.models.Anthropic(["m"], larg="x"), "expected a setting out of .*, found larg"),
-        (lambda: evolve.models.Anthropic(["m"], tries="many"), "has a value of another type"),
+        (lambda: evolve.models.Anthropic(["m"], max_attempts="many"), "has a value of another type"),
         (lambda: evolve.models.ChatCompletions(["m"]), "llm.base_url must be the server's address"),
     ],
 )

@@ -76,7 +76,7 @@ def test_rooms_are_found_by_attribute_and_strangers_are_not() -> None:
         ({"wall_s": "180"}, "budget.wall_s must be a number, found '180'"),
         ({"evaluations": 2.5}, "budget.evaluations must be a whole number, found 2.5"),
         ({"usd": True}, "budget.usd must be a number, found True"),
-        ({"confirm": 1.5}, "budget.confirm must be at least 0 and below 1, found 1.5"),
+        ({"confirm_share": 1.5}, "budget.confirm_share must be at least 0 and below 1, found 1.5"),
     ],
 )
 def test_a_budget_that_is_none_is_refused(words: dict, said: str) -> None:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive import AxisInfo, GridArchive, TopKArchive
+from archive import Axis, GridArchive, TopKArchive
 from evolve.testing import ArchiveContract, Watched
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
-SQUARE = (AxisInfo("x", 0.0, 1.0, 4), AxisInfo("y", -1.0, 1.0, 3))
+SQUARE = (Axis("x", 0.0, 1.0, 4), Axis("y", -1.0, 1.0, 3))
 
 
 class TestGrid(ArchiveContract):
@@ -35,7 +35,7 @@ def axes(draw):
         low = draw(st.floats(-1e300, 1e300))
         high = max(low + draw(st.floats(0.0, 1e300)), math.nextafter(low, math.inf))
         bins = draw(st.integers(1, 1000))
-        found.append(AxisInfo(f"a{i}", low, high, bins))
+        found.append(Axis(f"a{i}", low, high, bins))
     return tuple(found)
 
 
@@ -71,7 +71,7 @@ def test_moving_along_an_axis_never_goes_back(data, grid_axes):
 
 
 def test_edges_belong_to_the_bin_above_and_the_ends_are_clipped():
-    grid = GridArchive(axes=[AxisInfo("x", 0.0, 1.0, 4)])
+    grid = GridArchive(axes=[Axis("x", 0.0, 1.0, 4)])
     at = {-1e308: 0, -1.0: 0, 0.0: 0, 0.25: 1, 0.5: 2, math.nextafter(0.5, 0): 1, 1.0: 3, 7.0: 3, 1e308: 3}
     assert {x: grid.cell_of({"x": x}) for x in at} == at
 
@@ -107,13 +107,13 @@ def test_points_of_another_shape_are_refused(shape):
     "wrong",
     [
         [],
-        [AxisInfo("x", 1.0, 1.0, 3)],
-        [AxisInfo("x", 1.0, 0.0, 3)],
-        [AxisInfo("x", 0.0, 1.0, 0)],
-        [AxisInfo("x", math.nan, 1.0, 3)],
-        [AxisInfo("x", 0.0, math.inf, 3)],
-        [AxisInfo("x", -1e308, 1e308, 3)],
-        [AxisInfo(f"a{i}", 0.0, 1.0, 10_000) for i in range(5)],
+        [Axis("x", 1.0, 1.0, 3)],
+        [Axis("x", 1.0, 0.0, 3)],
+        [Axis("x", 0.0, 1.0, 0)],
+        [Axis("x", math.nan, 1.0, 3)],
+        [Axis("x", 0.0, math.inf, 3)],
+        [Axis("x", -1e308, 1e308, 3)],
+        [Axis(f"a{i}", 0.0, 1.0, 10_000) for i in range(5)],
     ],
 )
 def test_axes_that_make_no_grid_are_refused(wrong):
@@ -127,7 +127,7 @@ def test_other_axes_judge_all_candidates_again_in_order_of_arrival(found):
     old = GridArchive(axes=SQUARE, capacity=2)
     for key, (_, mean) in enumerate(found):
         old.add_or_update(key, old.cell_of(where[key]), float(mean), 0.0)
-    other = (AxisInfo("y", -0.5, 0.5, 2),)
+    other = (Axis("y", -0.5, 0.5, 2),)
     new = old.rebin(other, where.__getitem__)
     fresh = Watched(GridArchive(axes=other, capacity=2))
     for key, (_, mean) in enumerate(found):

@@ -167,7 +167,7 @@ def test_a_measurement_says_what_graded_it_what_was_seen_and_whether_its_times_c
 
 def test_what_does_not_count(toy: ToyRun) -> None:
     seed = toy.propose({"m.py": "0"})
-    toy.measure(seed, [1.0, 3.0], purpose=Purpose.SEED)
+    toy.measure(seed, [1.0, 3.0], purpose=Purpose.INITIAL)
     void = toy.propose({"m.py": "1"}, (seed,), "edit")
     toy.measure(void, [5.0], closed=BlockStatus.VOID)
     toy.measure(void, [1.0])

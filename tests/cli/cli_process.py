@@ -60,9 +60,9 @@ Say = Callable[..., str]  # carries a verb out in this process; gives what it pr
 
 
 def write_problem(folder: Path, *, noisy: bool = False) -> Path:
-    (folder / "seed").mkdir(parents=True)
+    (folder / "initial").mkdir(parents=True)
     (folder / "problem.yaml").write_text(YAML.format(noise="noisy" if noisy else "deterministic"))
-    (folder / "seed" / "main.py").write_text(SEED)
+    (folder / "initial" / "main.py").write_text(SEED)
     (folder / "evaluate.py").write_text(EVALUATE.replace("NOISE", "0.1" if noisy else "0"))
     (folder / "statement.md").write_text("Come close to the point.")
     return folder

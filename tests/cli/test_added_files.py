@@ -18,12 +18,12 @@ MAIN = "from helper import X, Y\n\n\ndef point(sleep):\n    return [X, Y]\n"
 
 @pytest.fixture
 def open_run(cli: Cli, tmp_path: Path) -> Path:
-    """A run, of the seed program alone, of a problem whose programs may grow; a second file of it may not change."""
+    """A run, of the initial program alone, of a problem whose programs may grow; a second file of it may not change."""
     problem = write_problem(tmp_path / "grows")
-    (problem / "seed" / "fixed.py").write_text("Z = 1.5\n")
+    (problem / "initial" / "fixed.py").write_text("Z = 1.5\n")
     yaml = problem / "problem.yaml"
     yaml.write_text(f"{yaml.read_text()}editable: [main.py]\nmay_add_files: true\n")
-    code, _, err = cli("run", "problem=grows", "search=given", "out=run", *SETTINGS)
+    code, _, err = cli("run", "problem=grows", "search=fixed_candidates", "out=run", *SETTINGS)
     assert code == 0, err
     return tmp_path / "run"
 

@@ -56,12 +56,12 @@ def n_measured(run: Path, id_: str) -> int:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory, problem: Path) -> Path:
-    """A run that nobody drives, of the seed program alone; its program has markers."""
+    """A run that nobody drives, of the initial program alone; its program has markers."""
     folder = tmp_path_factory.mktemp("alone")
     marked = Path(shutil.copytree(problem, folder / "tiny"))
-    (marked / "seed" / "main.py").write_text(BLOCKS)
+    (marked / "initial" / "main.py").write_text(BLOCKS)
     run = folder / "run"
-    assert main(["run", "--json", f"problem={marked}", "search=given", f"out={run}", *SETTINGS]) == 0
+    assert main(["run", "--json", f"problem={marked}", "search=fixed_candidates", f"out={run}", *SETTINGS]) == 0
     return run
 
 
@@ -261,7 +261,7 @@ def test_interrupted_while_it_measures_it_keeps_the_child(
 
 def test_a_spent_budget_is_named(say: Say, tmp_path: Path, problem: Path, file: Callable[[str], Path]) -> None:
     run = tmp_path / "run"
-    say("run", "--json", f"problem={problem}", "search=given", f"out={run}", "budget.evaluations=2", *SETTINGS)
+    say("run", "--json", f"problem={problem}", "search=fixed_candidates", f"out={run}", "budget.evaluations=2", *SETTINGS)
     tickets = [json.loads(say("ask", run, "--json"))["ticket"] for _ in range(2)]
     say("tell", run, tickets[0], file(child(2.0)), "--wait")
     found = json.loads(say("tell", run, tickets[1], file(child(1.25)), "--wait", "--json"))
@@ -306,7 +306,7 @@ def test_a_told_parent_told_back_is_the_parent_unchanged(
 
 def test_every_child_counts_once_also_the_late_ones(say: Say, tmp_path: Path, problem: Path, file: Callable[[str], Path]) -> None:
     run = tmp_path / "run"
-    say("run", "--json", f"problem={problem}", "search=given", f"out={run}", "budget.candidates=2", *SETTINGS)
+    say("run", "--json", f"problem={problem}", "search=fixed_candidates", f"out={run}", "budget.candidates=2", *SETTINGS)
     mine = json.loads(say("ask", run, "--json"))["ticket"]
     for x in (3.0, 2.0):
         assert json.loads(say("tell", run, mine, file(child(x)), "--json"))["status"] == "accepted"
@@ -478,7 +478,7 @@ def test_whatever_the_contract_allows_can_be_told(say: Say, tmp_path: Path, prob
     folder, run = Path(shutil.copytree(problem, tmp_path / "large")), tmp_path / "run"
     yaml = folder / "problem.yaml"
     yaml.write_text(f"{yaml.read_text()}max_bytes: 3000000\n")
-    say("run", "--json", f"problem={folder}", "search=given", f"out={run}", *SETTINGS)
+    say("run", "--json", f"problem={folder}", "search=fixed_candidates", f"out={run}", *SETTINGS)
     mine = json.loads(say("ask", run, "--json"))["ticket"]
     text = child(2.0)
     table = f"TABLE = '{chr(7) * (2_990_000 - len(text))}'\n"  # escaped twice on its way
@@ -552,7 +552,7 @@ def test_it_is_put_where_agents_look_and_keeps_what_is_there(say: Say, tmp_path:
 
 def test_a_noisy_result_says_how_sure_it_is(say: Say, tmp_path: Path, file: Callable[[str], Path]) -> None:
     problem, run = write_problem(tmp_path / "noisy", noisy=True), tmp_path / "run"
-    say("run", "--json", f"problem={problem}", "search=given", f"out={run}", *SETTINGS)
+    say("run", "--json", f"problem={problem}", "search=fixed_candidates", f"out={run}", *SETTINGS)
     mine = json.loads(say("ask", run, "--json"))["ticket"]
     out = say("tell", run, mine, file(child(2.0)), "--wait")
     assert "±" in out

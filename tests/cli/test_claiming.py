@@ -111,7 +111,7 @@ def test_a_retracted_claim_stays_visible_as_withdrawn_and_the_next_best_moves_up
 
 
 def test_a_retraction_needs_a_candidate_and_a_reason(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "the seed program cannot be retracted" in _refused(capsys, "retract", str(copy), "seed", "--why", "x")
+    assert "the initial program cannot be retracted" in _refused(capsys, "retract", str(copy), "seed", "--why", "x")
     best = json.loads(said(capsys, "best", str(copy), "--json"))["id"]
     assert "type --why TEXT" in _refused(capsys, "retract", str(copy), best)
     assert "has no candidate" in _refused(capsys, "retract", str(copy), "zzzz", "--why", "x")
@@ -144,7 +144,7 @@ def test_against_another_program(noisy: Path, tmp_path: Path, capsys: pytest.Cap
     good, better = str(tmp_path / "good"), str(tmp_path / "better")
     limit = ("budget.evaluations=60", *SETTINGS)
     found = json.loads(said(capsys, "validate", str(noisy), good, *limit, "--against", better, "--json", code=1))
-    assert "too weak" in found["card"]["reason"]  # though it beats the seed program
+    assert "too weak" in found["card"]["reason"]  # though it beats the initial program
     found = json.loads(said(capsys, "validate", str(noisy), better, *limit, "--against", better, "--json", code=1))
     assert found["card"]["reason"] == "it is the reference itself"
 
@@ -163,7 +163,7 @@ def test_a_deterministic_program_is_compared_exactly(
 
 @pytest.mark.parametrize(("target", "code"), [("3.9", 0), ("3.5", 1), ("2.0", 1)])
 def test_a_race_to_a_target(noisy: Path, capsys: pytest.CaptureFixture[str], target: str, code: int) -> None:
-    words = ("validate", str(noisy), str(noisy / "seed"), "--target", target, "budget.evaluations=15", *SETTINGS)
+    words = ("validate", str(noisy), str(noisy / "initial"), "--target", target, "budget.evaluations=15", *SETTINGS)
     race = json.loads(said(capsys, *words, "--json", code=code))["race"]
     assert race["beaten"] is (race["e_value"] >= 100) is (code == 0)
     assert len(set(race["scores"])) == len(race["scores"]) <= 15

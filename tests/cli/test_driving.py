@@ -21,7 +21,7 @@ from evolve.cli import main
 
 SUMMARY = ["schema", "run", "status", "problem", "metric", "seed_score", "best_score", "best_id", "candidates", "measurements",
            "failures", "wall_s", "cpu_s", "reason", "tier", "final", "word", "champion_id",
-           "claims", "openings", "noise", "not_deterministic", "beyond", "models", "evaluator", "unchecked"]  # fmt: skip
+           "claims", "openings", "noise", "not_deterministic", "beyond", "models", "evaluator", "unchecked", "caveat"]  # fmt: skip
 
 
 def test_json_is_one_object_and_nothing_else(ended: tuple[Path, str, str]) -> None:
@@ -51,7 +51,7 @@ def test_a_run_says_how_it_ended_and_what_to_type_next(cli: Cli, problem: Path) 
 
 def test_a_noisy_run_ends_with_both_means_unconfirmed(cli: Cli) -> None:
     problem = write_problem(cli.folder / "noisy", noisy=True)
-    words = ("budget.evaluations=24", "search.seed_runs=2", "search.final_runs=3")
+    words = ("budget.evaluations=24", "search.initial_runs=2", "search.final_runs=3")
     code, out, err = cli("run", f"problem={problem}", "out=run", *words, *SETTINGS)
     assert code == 0, err
     assert "30 % of the budget is set aside to confirm improvements" in err

@@ -25,7 +25,7 @@ Call = Callable[..., Awaitable[Any]]
 def packing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five discs; nobody drives the run."""
     run = tmp_path_factory.mktemp("packing") / "run"
-    words = ("problem=circle_packing", "problem.params.n=5", "search=given", f"out={run}", *SETTINGS)
+    words = ("problem=circle_packing", "problem.params.n=5", "search=fixed_candidates", f"out={run}", *SETTINGS)
     assert main(["run", "--json", *words]) == 0
     return run
 

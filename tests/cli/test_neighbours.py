@@ -100,7 +100,7 @@ def test_a_file_known_by_its_last_name_has_the_neighbours_of_its_own_folder(tmp_
 def test_a_child_without_what_it_imports_is_refused_and_told_what_to_type(say: Say, tmp_path: Path, may_add: bool) -> None:
     problem, run, work = write_problem(tmp_path / "tiny"), tmp_path / "the run", tmp_path / "work"
     (problem / "problem.yaml").write_text((problem / "problem.yaml").read_text() + f"may_add_files: {str(may_add).lower()}\n")
-    say("run", "--json", f"problem={problem}", "search=given", f"out={run}", *SETTINGS)
+    say("run", "--json", f"problem={problem}", "search=fixed_candidates", f"out={run}", *SETTINGS)
     say("ask", run, "--parent", "seed", "--out", work)
     (ticket,) = (one.stem.removeprefix("TASK@") for one in work.glob("TASK@*.md"))
     (work / "main.py").write_text("from helper import X\n\n\ndef point(sleep):\n    return [X, 2.0]\n")
@@ -123,9 +123,9 @@ def test_a_child_without_what_it_imports_is_refused_and_told_what_to_type(say: S
 def test_where_the_folder_is_no_programs_it_says_how_to_lay_one_out(say: Say, tmp_path: Path) -> None:
     problem, run = write_problem(tmp_path / "tiny"), tmp_path / "run"
     (problem / "problem.yaml").write_text((problem / "problem.yaml").read_text() + "may_add_files: true\n")
-    (problem / "seed" / "lib").mkdir()
-    (problem / "seed" / "lib" / "a.py").write_text("")
-    say("run", "--json", f"problem={problem}", "search=given", f"out={run}", *SETTINGS)
+    (problem / "initial" / "lib").mkdir()
+    (problem / "initial" / "lib" / "a.py").write_text("")
+    say("run", "--json", f"problem={problem}", "search=fixed_candidates", f"out={run}", *SETTINGS)
     ticket = json.loads(say("ask", run, "--json"))["ticket"]
     (tmp_path / "a.py").write_text("from . import b\n")
     (tmp_path / "b.py").write_text("")

@@ -22,7 +22,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise SandboxMissing(SAID)
 
     write_problem(tmp_path / "p")
-    (tmp_path / "main.py").write_text((tmp_path / "p" / "seed" / "main.py").read_text())
+    (tmp_path / "main.py").write_text((tmp_path / "p" / "initial" / "main.py").read_text())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("evolve.evaluate.isolation._bwrap.find", missing)
     return tmp_path
@@ -46,7 +46,7 @@ def test_every_verb_that_runs_programs_ends_with_3(words: list[str], bare: Path,
     assert main(words) == 3
     told = capsys.readouterr()
     assert SAID in told.out + told.err
-    assert not {"mend the candidate", "mend evaluate.py", "mend the seed program"} & {
+    assert not {"mend the candidate", "mend evaluate.py", "mend the initial program"} & {
         line.partition("-> ")[2] for line in (told.out + told.err).splitlines()
     }
     assert sorted(bare.rglob("*")) == before

@@ -36,9 +36,9 @@ from evolve.views._unchecked import Unchecked
 
 @pytest.fixture
 def run(say: Say, problem: Path, tmp_path: Path) -> Path:
-    """A run that nobody drives, of the seed program alone."""
+    """A run that nobody drives, of the initial program alone."""
     folder = tmp_path / "run"
-    say("run", "--json", f"problem={problem}", "search=given", f"out={folder}", *SETTINGS)
+    say("run", "--json", f"problem={problem}", "search=fixed_candidates", f"out={folder}", *SETTINGS)
     return folder
 
 
@@ -220,7 +220,7 @@ def test_the_limit_that_is_named_is_above_what_is_spent_and_set_aside(run: Path)
 
 def test_what_waits_is_counted_where_room_is_short(say: Say, tmp_path: Path, problem: Path, file) -> None:
     run = tmp_path / "run"
-    say("run", "--json", f"problem={problem}", "search=given", f"out={run}", "budget.evaluations=4", *SETTINGS)
+    say("run", "--json", f"problem={problem}", "search=fixed_candidates", f"out={run}", "budget.evaluations=4", *SETTINGS)
     tickets = [json.loads(say("ask", run, "--json"))["ticket"] for _ in range(4)]
     room = json.loads(say("status", run, "--json"))["outlook"]["measurements_left"]
     told = [json.loads(say("tell", run, one, file(child(3.0 - i / 4)), "--json")) for i, one in enumerate(tickets)]
@@ -253,7 +253,7 @@ def test_status_of_a_spent_run_says_what_is_in_the_way_and_who_made_the_children
     say: Say, tmp_path: Path, problem: Path, file
 ) -> None:
     run = tmp_path / "run"
-    say("run", "--json", f"problem={problem}", "search=given", f"out={run}", "budget.evaluations=2", *SETTINGS)
+    say("run", "--json", f"problem={problem}", "search=fixed_candidates", f"out={run}", "budget.evaluations=2", *SETTINGS)
     say("tell", run, json.loads(say("ask", run, "--json"))["ticket"], file(child(2.0)), "--wait")
     text = say("status", run)
     assert (
@@ -268,7 +268,7 @@ def test_status_of_a_spent_run_says_what_is_in_the_way_and_who_made_the_children
 
 def test_what_is_set_aside_is_told_beside_what_is_left(say: Say, tmp_path: Path, file) -> None:
     problem, run = write_problem(tmp_path / "noisy", noisy=True), tmp_path / "run"
-    say("run", "--json", f"problem={problem}", "search=given", f"out={run}", "budget.evaluations=40", *SETTINGS)
+    say("run", "--json", f"problem={problem}", "search=fixed_candidates", f"out={run}", "budget.evaluations=40", *SETTINGS)
     (row,) = json.loads(say("status", run, "--json"))["outlook"]["limits"]
     assert (row["name"], row["spent"], row["set_aside"], row["left"]) == ("budget.evaluations", 1.0, 0.0, 39.0)  # no vault fits in
     say("resume", run, "budget.evaluations=100", "--json")
@@ -308,7 +308,7 @@ def test_a_run_that_is_driven_on_says_so_at_once_however_long_its_opening_takes(
 
 
 def test_no_program_is_offered_where_the_budget_is_spent(say: Say, problem: Path, tmp_path: Path, file) -> None:
-    words = ("run", f"problem={problem}", "search=given", *SETTINGS)
+    words = ("run", f"problem={problem}", "search=fixed_candidates", *SETTINGS)
     assert "evolve ask" in say(*words, f"out={tmp_path / 'room'}", "budget.evaluations=8")
     run = tmp_path / "spent"
     say(*words, f"out={run}", "budget.evaluations=2")
@@ -337,7 +337,7 @@ def test_a_better_score_that_no_fresh_process_has_given_is_told_wherever_the_bes
     assert way_on in columns(_candidate_rows(opened, best))
     summary = summarise(opened.run, opened.problem, opened.state, "stopped", "stopped", opened.now)
     assert way_on in (text := ending(summary, opened.state, opened.texts))
-    assert "nothing better than the seed program is known for certain yet" in text
+    assert "nothing better than the initial program is known for certain yet" in text
     assert f"{words} | " in plain_line(opened.progress(), 1.0)
     assert ("", words) in rows(opened.progress(), 1.0, 1.0)
     assert _candidate.candidate_view(opened, population.leader).unchecked is None

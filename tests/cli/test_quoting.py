@@ -18,7 +18,7 @@ COMMAND = re.compile(rf"\bevolve (?:{'|'.join(verb.name for verb in VERBS)})\b([
 # What stands in a command besides paths: numbers, ids, names of limits, texts of ours that hold no path or are quoted already.
 PLAIN = {
     "_EXAMPLE", "_artifact_hint(opened)", "' --wait' if wait else ''", "answer.candidate", "asked.number", "id_",
-    "min(spent.budget.confirm + 0.2, _MOST_CONFIRM)", "names", "nearest[1]", "row.id", "rows[told[0]].id", "some[0]",
+    "share", "names", "nearest[1]", "row.id", "rows[told[0]].id", "some[0]",
     "ticket", "what", "2 * limit",
     "run.path / 'problem.changed'",  # in brackets after the command
 }  # fmt: skip
@@ -67,7 +67,7 @@ def test_a_run_in_a_folder_with_a_space_says_commands_that_can_be_typed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_problem(tmp_path / "a b" / "tiny")
-    said = say("run", "problem=a b/tiny", "search=given", "out=its run", *SETTINGS)
+    said = say("run", "problem=a b/tiny", "search=fixed_candidates", "out=its run", *SETTINGS)
     for word in (["best"], ["status"], ["claims"]):
         said += say(*word, "its run")
     for words in (["show", "its run", "seed", "--prompt"], ["show", "its run", "zz"], ["tell", "its run", "99"], ["run", "a b"]):

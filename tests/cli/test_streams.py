@@ -95,7 +95,7 @@ def accented(tmp_path_factory: pytest.TempPathFactory, problem: Path) -> Path:
     cli = Cli(tmp_path_factory.mktemp("accented"))
     folder = cli.folder / "naïve"
     subprocess.run(["cp", "-r", str(problem), str(folder)], check=True)
-    seed = folder / "seed" / "main.py"
+    seed = folder / "initial" / "main.py"
     seed.write_text(seed.read_text(encoding="utf-8").replace("A point.", "Ein Pünktchen → “here” 点."), encoding="utf-8")
     code, _, err = cli("run", "problem=naïve", "out=süß", "budget.evaluations=8", *SETTINGS)
     assert code == 0, err

@@ -32,8 +32,8 @@ BROKEN = EVALUATE.replace("    noise =", f"    raise RuntimeError({QUOTED!r})\n 
 FIXED = "from evolve import Outcome\n\n\ndef evaluate(trial):\n    return Outcome(score=float(len(trial.files['main.txt'])))\n"
 THEIRS = ("files", "feedback", "summary", "hypothesis", "expected", "plan", "rows", "first", "statement", "instructions")
 COMMAND = re.compile(rf"(?:`|\b(?:type|see|run|next|with|by|that|to go on): ?|\b)evolve ({'|'.join(TOOLS)})\b")
-GIVEN = "search=given"
-MODELS = ("search.operators=[]", "llm=openai", "llm.models=[m]", "llm.prices=*=1/5", "llm.tries=1")
+GIVEN = "search=fixed_candidates"
+MODELS = ("search.operators=[]", "llm=openai", "llm.models=[m]", "llm.prices=*=1/5", "llm.max_attempts=1")
 
 
 def write(folder: Path, evaluate: str, *, noisy: bool = False) -> Path:
@@ -137,14 +137,14 @@ def test_no_text_of_an_answer_names_a_command_that_is_a_tool(kind: str, tmp_path
 
 def test_hints_of_validate_name_tools(tmp_path: Path) -> None:
     folder = tmp_path / "problem"
-    (folder / "seed").mkdir(parents=True)
+    (folder / "initial").mkdir(parents=True)
     (folder / "problem.yaml").write_text(YAML.partition("params:")[0].format(noise="deterministic"))
     (folder / "evaluate.py").write_text(FIXED)
-    (folder / "seed" / "main.txt").write_text("words\n")
+    (folder / "initial" / "main.txt").write_text("words\n")
     run = made(tmp_path, folder, GIVEN, "budget.evaluations=20")
     ((_, found),) = answers(run, [("validate", {})])
     remedies = [one["remedy"] for one in found["checks"] if one["hint"] and not one["ok"]]
-    assert any("(search=given, the tool ask)" in one for one in remedies), found["checks"]
+    assert any("(search=fixed_candidates, the tool ask)" in one for one in remedies), found["checks"]
     assert not [text for text in texts(found) if COMMAND.search(text)]
 
 
@@ -180,7 +180,7 @@ def test_a_driver_that_does_not_answer_is_told_of_as_soon_as_the_constant_says(
     ("type: evolve ask RUN", True, "call ask"),
     ("run `evolve validate /tmp/x/problem`", True, "call validate without files"),
     ("type: evolve validate /r/problem", False, "call validate without files"),
-    ("(search=given, evolve ask)", True, "(search=given, the tool ask)"),
+    ("(search=fixed_candidates, evolve ask)", True, "(search=fixed_candidates, the tool ask)"),
     ("evolve best /r --diff", True, "evolve best /r --diff"),
     ("type: evolve stop /r", True, "type: evolve stop /r"),  # no tool
     ("type: evolve result /r 7 --wait", False, 'call result with what="7" and wait_s=600'),

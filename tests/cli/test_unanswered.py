@@ -20,7 +20,7 @@ from evolve.runs._folder import open_folder
 from evolve.testing import AnsweringServer, Asked, move_a_number
 from evolve.testing import Say as Answer
 
-ALONE = ("search.operators=[]", "llm=openai", "llm.models=[m]", "llm.prices=*=1/5", "llm.tries=1", "llm.in_flight=2")
+ALONE = ("search.operators=[]", "llm=openai", "llm.models=[m]", "llm.prices=*=1/5", "llm.max_attempts=1", "llm.max_concurrency=2")
 PAGE = Answer(headers={"content-type": "text/html"}, body=b"<html><title>Router</title>Please log in")
 Start = Callable[..., tuple[str, ...]]
 
@@ -105,7 +105,7 @@ def test_a_server_that_comes_up_within_the_rest_saves_the_run(
     run, done, up = tmp_path / "run", threading.Event(), []
 
     def late() -> None:
-        wait_for(lambda: n_records(run, "proposed") >= 6)  # the seed program's among them
+        wait_for(lambda: n_records(run, "proposed") >= 6)  # the initial program's among them
         with AnsweringServer(port=port):
             up.append(True)
             done.wait(60)
@@ -134,7 +134,7 @@ def test_a_run_that_a_model_once_answered_rests_and_goes_on(
         return Answer(events=(), end="cut") if 1 < n[0] <= 10 else move_a_number(asked)
 
     with AnsweringServer(answer) as server:
-        found = json.loads(say(*words(server.url, "budget.calls=20", "llm.in_flight=1", "--json")))
+        found = json.loads(say(*words(server.url, "budget.calls=20", "llm.max_concurrency=1", "--json")))
     assert (found["status"], found["reason"]) == ("done", "budget.calls")
     assert (found["models"]["lost"]["cut_stream"], n[0]) == (9, 20)  # five, and four rests after which it failed again
 

@@ -22,9 +22,9 @@ HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"na
 
 @pytest.fixture
 def run(say: Say, problem: Path, tmp_path: Path) -> Path:
-    """A run that nobody drives, of the seed program alone."""
+    """A run that nobody drives, of the initial program alone."""
     folder = tmp_path / "run"
-    say("run", "--json", f"problem={problem}", "search=given", f"out={folder}", *SETTINGS)
+    say("run", "--json", f"problem={problem}", "search=fixed_candidates", f"out={folder}", *SETTINGS)
     return folder
 
 
@@ -167,7 +167,7 @@ def test_a_server_does_not_stay_for_a_wait_that_nobody_waits_for(
     elif how == "left":
         server.leave()
     else:
-        server.abort()
+        server.give_up()
         assert server.call("status")["status"] == "running"
         server.leave()
     assert server.process.wait(timeout=AT_ONCE_S) == (130 if how == "interrupted" else 0)

@@ -22,15 +22,15 @@ from evolve.search._policies import POLICIES
 
 WRITTEN = """
 problem problem.params.NAME
-search.policy search.archive search.operators search.tournament search.inspirations search.uniform_share search.tune_share
-search.discount
-search.family_floor search.keep search.batch search.seed_runs search.final_runs search.remeasure_share
-search.reference_share search.reference search.recheck_share
-llm.provider llm.models llm.large llm.base_url llm.key_variable llm.operators llm.formats llm.in_flight llm.tries llm.silence_s
-llm.max_tokens llm.effort
+search.policy search.archive search.operators search.tournament search.inspirations search.uniform_parent_share search.tuner_share
+search.bandit_discount
+search.family_floor search.archive_size search.best_of_n search.initial_runs search.final_runs search.replication_share
+search.control_share search.reference search.cold_check_share
+llm.provider llm.models llm.strong_model llm.base_url llm.key_variable llm.operators llm.formats llm.max_concurrency
+llm.max_attempts llm.read_timeout_s llm.max_tokens llm.effort
 llm.thinking llm.limit_field llm.thinking_field llm.dialect llm.prompt_tokens llm.repairs llm.batch llm.batch_wait_s llm.grace_s
 llm.stagnation llm.hour_usd llm.prices llm.prompts llm.instructions llm.tape llm.judge llm.novelty llm.novelty_share
-budget.wall_s budget.cpu_s budget.evaluations budget.candidates budget.usd budget.tokens budget.calls budget.confirm
+budget.wall_s budget.cpu_s budget.evaluations budget.candidates budget.usd budget.tokens budget.calls budget.confirm_share
 stop.target stop.patience
 executor.kind executor.slots
 sandbox.tier
@@ -43,7 +43,7 @@ GROUPS = {
     "executor": ("local",),
     "llm": ("anthropic", "none", "openai", "replay"),
     "sandbox": ("none", "strict"),
-    "search": ("best_of_n", "given", "hill_climb", "independent", "map_elites", "one_plus_one"),
+    "search": ("best_of_n", "fixed_candidates", "hill_climb", "independent", "map_elites", "one_plus_one"),
 }
 
 
@@ -180,7 +180,7 @@ def test_a_name_of_nothing_is_one_sentence(words: str, said: str) -> None:
 
 def test_a_baseline_needs_an_operator_that_edits_of_whichever_kind() -> None:
     for words in (
-        "search=given search.operators=[]",
+        "search=fixed_candidates search.operators=[]",
         "search=hill_climb search.operators=[tune,ast_edit]",
         "llm=anthropic search=hill_climb search.operators=[]",
         "llm=anthropic search.operators=[]",
@@ -211,7 +211,7 @@ def test_a_key_stands_once() -> None:
 
 def test_only_the_budget_of_a_run_can_change() -> None:
     assert budget_changes(["budget.wall_s=60", "budget.evaluations=null"]) == {"wall_s": 60.0, "evaluations": None}
-    for word in ("seed=1", "budget=hour", "search.batch=3"):
+    for word in ("seed=1", "budget=hour", "search.best_of_n=3"):
         with pytest.raises(ConfigError, match="a run keeps its configuration"):
             budget_changes([word])
     with pytest.raises(ConfigError, match=r"did you mean budget\.evaluations"):

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
+from evolve._renamed import INITIAL_FOLDER, KEYS, OLD_INITIAL_FOLDER, PROBLEM_KEYS, VALUES
+from evolve.config._compose import known_keys
+from evolve.problem._contract import Problem
+from evolve.problem._contract_yaml import STAGE_KEYS, TOP_KEYS
 
 ROOT = Path(__file__).parents[2]
 ROOMS = sorted(path.parent for top in ("evolve", "archive") for path in (ROOT / top).rglob("__init__.py"))
@@ -48,10 +55,36 @@ def test_the_page_of_the_house_names_files_that_are_there():
 
 
 def test_what_is_said_to_be_renamed_is_there_by_its_new_name_and_not_by_its_old_one():
-    page = (ROOT / "docs" / "reference" / "renamed.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "renamed.md").read_text(encoding="utf-8").partition("## Modules")[2]
     rows = re.findall(r"^\| `([\w.]+)` \| `([\w.]+)` \|$", page, re.MULTILINE)
     places = [(ROOT / f"{old.replace('.', '/')}.py", ROOT / f"{new.replace('.', '/')}.py") for old, new in rows]
     assert len(rows) > 100
     assert [str(new) for _, new in places if not new.is_file()] == []
     taken = {str(new) for _, new in places}  # a name that another module has taken since
     assert [str(old) for old, _ in places if old.is_file() and str(old) not in taken] == []
+
+
+def test_the_page_lists_every_key_that_has_another_name_and_the_new_one_is_known():
+    page = (ROOT / "docs" / "reference" / "renamed.md").read_text(encoding="utf-8").partition("## Keys")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| (.+) \| (.+) \|$", page, re.MULTILINE)[1:])
+    typed = {f"`{old}`": f"`{new}`" for old, new in KEYS.items()}
+    typed |= {f"`{key}={old}`": f"`{key}={new}`" for (key, old), new in VALUES.items()}
+    written = {f"`{old}:` in problem.yaml": f"`{new}:`" for old, new in PROBLEM_KEYS.items()}
+    assert rows == typed | written | {f"folder `{OLD_INITIAL_FOLDER}/` of a problem": f"`{INITIAL_FOLDER}/`"}
+    assert set(KEYS.values()) <= set(known_keys())
+    assert not set(KEYS) & set(known_keys())
+    assert set(PROBLEM_KEYS.values()) <= {*TOP_KEYS, *STAGE_KEYS}
+
+
+@pytest.mark.parametrize("path", [
+    pytest.param(path, id=path.replace(".", "-")) for path in re.findall(
+        r"^\| `[\w.]+` \| `((?:archive|evolve)[\w.]+)` \|$",
+        (ROOT / "docs" / "reference" / "renamed.md").read_text(encoding="utf-8").partition("## Modules")[0], re.MULTILINE,
+    )
+])  # fmt: skip
+def test_what_python_gives_by_another_name_is_there(path):
+    module, _, name = path.rpartition(".")
+    if module == "evolve.Problem":
+        assert name in {field.name for field in fields(Problem)}
+    else:
+        assert name in importlib.import_module(module).__all__

@@ -99,7 +99,7 @@ def test_all_files_are_looked_at_and_names_come_once_in_order() -> None:
 @pytest.mark.parametrize("name", builtin_problems())
 def test_the_seed_programs_show_nothing(name: str) -> None:
     problem = load_problem(name, prepare=False)
-    assert screen(problem.seed, problem.contract, problem.seed) == Screened(None, ())
+    assert screen(problem.initial_files, problem.contract, problem.initial_files) == Screened(None, ())
 
 
 def test_files_of_the_problem_that_nobody_may_change_show_nothing() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from archive import Curve, Status
 from evolve.evaluate import Outcome
 from evolve.evaluate._outcome import MAX_FEEDBACK_CHARS, OutcomeError, check_outcome, clean, line, pack_artifact, unpack_artifact
-from evolve.problem._contract import INCOMPLETE, Axis, Contract, Gate, Stage
+from evolve.problem._contract import INCOMPLETE, Contract, DescriptorSpec, Gate, Stage
 
 CONTRACT = Contract(
     name="p",
@@ -24,7 +24,10 @@ CONTRACT = Contract(
     goal="maximize",
     secondary=("speed", "size"),
     stages=(Stage(name="tiny"), Stage(name="full")),
-    axes=(Axis(name="place", source="outcome", low=0, high=1, bins=2), Axis(name="loops", source="ast", low=0, high=1, bins=2)),
+    axes=(
+        DescriptorSpec(name="place", source="outcome", low=0, high=1, bins=2),
+        DescriptorSpec(name="loops", source="ast", low=0, high=1, bins=2),
+    ),
     artifacts={"blob": ".bin"},
     max_artifact_bytes=10,
 )

@@ -29,7 +29,7 @@ from evolve.evaluate._wire import (
     WireError,
     encode,
 )
-from evolve.problem._contract import Axis, Budget, Contract, Gate, Stage
+from evolve.problem._contract import Budget, Contract, DescriptorSpec, Gate, Stage
 
 _finite = st.floats(allow_nan=False, allow_infinity=False)
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -58,11 +58,13 @@ _contracts = st.builds(
     params=st.dictionaries(_text, st.booleans() | st.integers() | _finite | _text, max_size=4),
     stages=st.lists(
         st.builds(
-            Stage, name=_text, time_s=_finite, cpu_s=st.none() | _finite, start=st.sampled_from(StartMode), block=st.integers()
+            Stage, name=_text, time_s=_finite, cpu_s=st.none() | _finite, start=st.sampled_from(StartMode), batch_size=st.integers()
         ),
         max_size=2,
     ).map(tuple),
-    axes=st.lists(st.builds(Axis, name=_text, source=_text, low=_finite, high=_finite, bins=st.integers()), max_size=2).map(tuple),
+    axes=st.lists(
+        st.builds(DescriptorSpec, name=_text, source=_text, low=_finite, high=_finite, bins=st.integers()), max_size=2
+    ).map(tuple),
     artifacts=st.dictionaries(_text, _text, max_size=2),
     gates=st.lists(st.builds(Gate, metric=_text, floor=st.none() | _finite, why=_text), max_size=2).map(tuple),
     budget=st.builds(Budget, wall_s=st.none() | _finite, evaluations=st.none() | st.integers()),

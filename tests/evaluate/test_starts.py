@@ -219,10 +219,10 @@ def test_tier_none_is_never_warm() -> None:
 
 def test_everything_ends_with_the_process_that_opened_it() -> None:
     script = (
-        "import sys, time\nfrom archive import Start\nfrom evolve.problem._contract import Stage\nfrom evolve.evaluate import *\n"
-        "L = open_launcher('strict', View())\n"
+        "import sys, time\nfrom archive import StartMode\nfrom evolve.problem._contract import Stage\n"
+        "from evolve.evaluate import *\nL = open_sandbox_factory('strict', VisibleFiles())\n"
         "files = {'m.py': 'import time\\ndef f(): return 1\\ndef g(): time.sleep(60)\\n'}\n"
-        "with L.sandbox(files, Stage(name='s', time_s=60), start=Start.WARM) as s:\n"
+        "with L.sandbox(files, Stage(name='s', time_s=60), start=StartMode.WARM) as s:\n"
         "    s.call('m.py:f', {}, {'value': JsonValue()})\n    print(L.lane._process.pid, L._warm._child.pid, flush=True)\n"
         "    s.call('m.py:g', {}, {'value': JsonValue()})\n"
     )

@@ -25,9 +25,9 @@ VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
 PROBE = '''
 import json, sys
-from archive import Start
+from archive import StartMode
 from evolve.problem._contract import Stage
-from evolve.evaluate import JsonValue, View, open_launcher
+from evolve.evaluate import JsonValue, VisibleFiles, open_sandbox_factory
 SOURCE = """
 import os, sys
 def look(hidden):
@@ -51,8 +51,8 @@ def look(hidden):
             "site": sorted(os.listdir("/site")), "ssl": imports("_ssl") or imports("_ctypes"), "top": sorted(os.listdir("/"))}
 """
 hidden = sys.argv[1:] + [sys.prefix, sys.executable] + [sys.base_prefix] * (sys.base_prefix != "/usr")  # whose lib is shown
-with open_launcher("strict", View(imports=("declared",))) as launcher:
-    with launcher.sandbox({"m.py": SOURCE}, Stage(name="s", time_s=30), start=Start.COLD) as sandbox:
+with open_sandbox_factory("strict", VisibleFiles(imports=("declared",))) as launcher:
+    with launcher.sandbox({"m.py": SOURCE}, Stage(name="s", time_s=30), start=StartMode.COLD) as sandbox:
         reply = sandbox.call("m.py:look", {"hidden": hidden}, {"seen": JsonValue()})
 print(json.dumps({"status": reply.status, "reason": reply.reason, "log": reply.log, "seen": reply.ok and reply.value["seen"],
                   "prefix": sys.base_prefix}))

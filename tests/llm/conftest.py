@@ -30,13 +30,13 @@ def evaluate(trial):
 def near(tmp_path, monkeypatch):
     """Makes configurations of runs of a tiny problem that asks a server; the key that test servers take is in the environment."""
     folder = tmp_path / "near"
-    (folder / "seed").mkdir(parents=True)
+    (folder / "initial").mkdir(parents=True)
     (folder / "problem.yaml").write_text(CONTRACT)
     (folder / "evaluate.py").write_text(EVALUATE)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "dummy-key")
 
     def make(url: str, *, operators=("ast_edit",), provider="anthropic", seed=0, llm=None, program=SEED, **budget) -> RunConfig:
-        (folder / "seed" / "main.py").write_text(program)
+        (folder / "initial" / "main.py").write_text(program)
         given = {"models": ("claude-test",), "prices": ("*=1/5",), "operators": ("llm_mutate",), "formats": ("diff",)} | (llm or {})
         return RunConfig(
             problem=ProblemConfig(name=str(folder)),

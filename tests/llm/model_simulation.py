@@ -15,7 +15,7 @@ from evolve.problem._contract import Budget, Contract
 from evolve.search._search import Search
 from evolve.search._tickets import ProposalResult
 
-LLM = LlmConfig(provider="anthropic", models=("small", "other"), large="big", in_flight=4, stagnation=5, hour_usd=1.0)
+LLM = LlmConfig(provider="anthropic", models=("small", "other"), strong_model="big", max_concurrency=4, stagnation=5, hour_usd=1.0)
 OUTCOMES = ("ok", "ok", "ok", "ok", "ok", "refusal", "cut_stream", "not_found", "auth")
 KIND = contract()
 
@@ -57,8 +57,8 @@ class ModelSimulation(Simulation):
             return True
         if draw > 0.97 and self.search.state.population.elites:
             self.hand_out()
-        elif self.external_parents and draw > 0.94:
-            self.tell(self.external_parents.pop())
+        elif self.outside and draw > 0.94:
+            self.tell(self.outside.pop())
         issued = self.search.ask(self.now, room=3 - len(self.in_hand), entropy=self.entropy)
         if isinstance(issued, ProposeIssued):
             self.write(issued)
@@ -109,7 +109,7 @@ class ModelSimulation(Simulation):
             attempt, PROBLEM, Arm("external"), (parent,), expires_at=self.now + float(self.rng.uniform(0.05, 2.0))
         )
         self.write(issued)
-        self.external_parents.append(issued)
+        self.outside.append(issued)
 
     def tell(self, issued: ProposeIssued) -> None:
         """A child for one of those tickets, in time or too late."""

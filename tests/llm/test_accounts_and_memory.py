@@ -149,7 +149,7 @@ def test_what_a_cap_forbade_may_be_asked_again_under_another():
 
 
 def test_arms_are_operators_times_models_times_formats():
-    llm = LlmConfig(provider="anthropic", models=("a", "b"), large="c", formats=("diff", "file"))
+    llm = LlmConfig(provider="anthropic", models=("a", "b"), strong_model="c", formats=("diff", "file"))
     found = arms_of(SearchConfig(operators=()), llm, OPERATORS)
     assert len(found) == len(set(found)) == 3 * 3 * 2 + 3 + 1
     assert [arm for arm in found if arm.operator == "llm_paradigm"] == [Arm("llm_paradigm", "c", "file")]

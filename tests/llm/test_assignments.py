@@ -9,7 +9,7 @@ import pytest
 from model_simulation import KIND, simulate
 
 from archive import Arm, Attempt, Candidate, Measurement, ProposeIssued, Status
-from evolve.budget._cpu_budget import SEED
+from evolve.budget._cpu_budget import INITIAL
 from evolve.problem._contract import Budget
 from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search import _kinship as kinship
@@ -37,26 +37,26 @@ def noisy(tmp_path_factory):
 def asked(run, *parents: int, operator: str = "llm_mutate", ticket: int = 10_000):
     ids = tuple(run.search.state.population.candidates[number].id for number in parents)
     issued = ProposeIssued(Attempt("e", ticket), "p", Arm(operator, "m", "diff"), ids)
-    return run.workshop.assignment(run.search.state, issued, 0.0)
+    return run.workshop.context(run.search.state, issued, 0.0)
 
 
 def test_scores_come_with_their_spread_and_number(noisy):
-    told = asked(noisy, SEED)
-    assert told.seed_n == noisy.search.state.population.n_measured(SEED) > 1
+    told = asked(noisy, INITIAL)
+    assert told.seed_n == noisy.search.state.population.n_measured(INITIAL) > 1
     assert told.seed_sd > 0
     assert told.best_n >= 1
     assert all(attempted.sd > 0 for attempted in told.tried if attempted.effect is not None)
     assert "measurements" in told.left
     assert "min" in told.left or " s" in told.left
-    line = next(line for line in notes(noisy.search.state).splitlines() if line.startswith("The seed program scores"))
+    line = next(line for line in notes(noisy.search.state).splitlines() if line.startswith("The initial program scores"))
     assert line.count("±") == 2
 
 
 def test_a_spread_that_is_not_known_yet_is_not_taken_for_none():
     run = simulate(3, kind=replace(KIND, noisy=True), usd=None, evaluations=40)
-    while run.search.state.population.score(SEED) is None:
+    while run.search.state.population.score(INITIAL) is None:
         assert run.step()
-    assert math.isnan(_score(run.search.state, SEED).sd) == (run.search.state.population.posterior(SEED)[1] == 0)
+    assert math.isnan(_score(run.search.state, INITIAL).sd) == (run.search.state.population.posterior(INITIAL)[1] == 0)
 
 
 def test_what_was_tried_is_told_by_its_lines(noisy):
@@ -93,7 +93,7 @@ def test_a_repair_is_told_the_nearest_ancestor_that_works(noisy):
     assert told.base.score is not None
     assert told.removed == ()
     assert asked(noisy, child).base is None
-    assert asked(noisy, SEED, operator="llm_repair").base is None
+    assert asked(noisy, INITIAL, operator="llm_repair").base is None
 
 
 def test_tickets_under_way_for_the_same_program_are_counted():
@@ -122,7 +122,7 @@ def test_kin_are_told_from_strangers(noisy):
     assert kinship.related(search.state, parent, child)
     assert "The second was made from the first" in kinship.relation(search.state, parent, child)
     assert "The first was made from the second" in kinship.relation(search.state, child, parent)
-    twins = [number for number, row in enumerate(rows) if row.parents == (SEED,)]
+    twins = [number for number, row in enumerate(rows) if row.parents == (INITIAL,)]
     assert not kinship.related(search.state, *twins[:2])
     assert "from the same program" in kinship.relation(search.state, *twins[:2])
     assert asked(noisy, parent, child, operator="llm_crossover").relation == kinship.relation(search.state, parent, child)
@@ -130,8 +130,8 @@ def test_kin_are_told_from_strangers(noisy):
 
 def test_a_program_is_not_crossed_with_its_own_kin_where_there_are_others(noisy, monkeypatch):
     search, rows = noisy.search, noisy.search.state.population.candidates
-    stranger = next(number for number, row in enumerate(rows) if row.parents == (SEED,))
-    child = next(n for n, row in enumerate(rows) if row.parents and row.parents[0] not in (SEED, stranger))
+    stranger = next(number for number, row in enumerate(rows) if row.parents == (INITIAL,))
+    child = next(n for n, row in enumerate(rows) if row.parents and row.parents[0] not in (INITIAL, stranger))
     parent = rows[child].parents[0]
     arm = len(search.state.bandit.arms)
     monkeypatch.setattr(search.state.bandit, "arms", [*search.state.bandit.arms, Arm("llm_crossover", "m", "diff")])

@@ -20,7 +20,7 @@ from evolve.testing._model_says import block, chat, finish
 from evolve.testing._model_says import start as begun
 
 SECRET = "sk-ant-0123456789abcdef"
-ONE = {"in_flight": 1, "tries": 2, "max_tokens": 500, "silence_s": 20.0}
+ONE = {"max_concurrency": 1, "max_attempts": 2, "max_tokens": 500, "read_timeout_s": 20.0}
 
 
 @pytest.mark.parametrize("url", [

@@ -14,7 +14,7 @@ from evolve.engine._session import resume, start
 from evolve.runs._inbox import post
 from evolve.testing import AnsweringServer
 
-MANY = {"in_flight": 64, "max_tokens": 400}
+MANY = {"max_concurrency": 64, "max_tokens": 400}
 
 
 def check(run: Path, server: AnsweringServer):
@@ -74,7 +74,7 @@ def test_a_cap_is_raised_on_a_live_run_and_on_resume(near):
 
     with AnsweringServer(delay_s=0.1) as server:
         config.llm.base_url = server.url
-        config.llm.in_flight = 2
+        config.llm.max_concurrency = 2
         summary = start(config, hooks=[raise_cap])
         records, ledger = check(Path(summary.run), server)
         assert len(of(records, BudgetSet)) == 1

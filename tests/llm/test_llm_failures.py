@@ -19,7 +19,7 @@ from evolve.testing import AnsweringServer, Asked, Say, move_a_number
 from evolve.testing._model_says import block, chat, chunk, error, finish, message, text_block
 from evolve.testing._model_says import start as begun
 
-ONE = {"in_flight": 1, "tries": 2, "max_tokens": 500, "silence_s": 20.0}
+ONE = {"max_concurrency": 1, "max_attempts": 2, "max_tokens": 500, "read_timeout_s": 20.0}
 EDIT = "HYPOTHESIS: h\nEXPECTED: e\nPLAN: p\n\nfile: main.py\n<<<<<<< SEARCH\n{}\n=======\n{}\n>>>>>>> REPLACE\n"
 GOOD = EDIT.format("X = 0.25", "X = 0.31")
 HALF = EDIT.format("X = 0.25", "X = 0.37").partition("=======")[0]
@@ -79,7 +79,7 @@ FAILED = {
 @pytest.mark.parametrize("name", FAILED)
 def test_a_call_that_fails_is_named_and_charged_and_the_next_ticket_is_asked(near, name):
     lines, outcome, outcomes, usd = FAILED[name]
-    summary, records = run(near, Plan(*lines), llm={"silence_s": 0.4} if outcome == "timeout" else {})
+    summary, records = run(near, Plan(*lines), llm={"read_timeout_s": 0.4} if outcome == "timeout" else {})
     end, settled = first_ticket(records)
     assert (end.status, end.outcome, end.candidate) == ("failed", outcome, None)
     assert [one.outcome for one in settled] == outcomes
@@ -145,11 +145,11 @@ def test_a_server_that_asks_for_time_gets_it_and_the_call_succeeds(near):
 def test_a_port_that_nobody_listens_at_costs_nothing_and_is_given_up_after_five_tickets(near):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    summary = start(near(f"http://127.0.0.1:{port}", llm=ONE | {"tries": 1}, usd=1.0, evaluations=120))
+    summary = start(near(f"http://127.0.0.1:{port}", llm=ONE | {"max_attempts": 1}, usd=1.0, evaluations=120))
     records = records_of(Path(summary.run))
     assert ends(records) == [("failed", "unreachable")] * 5
     assert [one.usd for one in of(records, CallSettled)] == [0.0] * 5
-    assert 118 <= summary.measurements <= 120  # two are kept back for the seed program's and the best's second look
+    assert 118 <= summary.measurements <= 120  # two are kept back for the initial program's and the best's second look
 
 
 def test_an_answer_that_was_too_long_is_used_as_far_as_it_holds_whole_edits(near):
@@ -224,7 +224,7 @@ def test_a_run_that_only_money_bounds_ends_by_itself_without_a_key(near, monkeyp
 
 
 def test_where_the_calls_are_spent_the_run_is_done_and_the_answer_counts_as_what_it_is(near):
-    summary, _ = run(near, Plan(*["I would rather not."] * 9), operators=(), calls=1, llm={"in_flight": 8})
+    summary, _ = run(near, Plan(*["I would rather not."] * 9), operators=(), calls=1, llm={"max_concurrency": 8})
     assert (summary.status, summary.reason) == ("done", "budget.calls")
     assert summary.models.lost["empty"] == 1
     assert summary.models.tickets - sum(summary.models.unanswered.values()) == 1

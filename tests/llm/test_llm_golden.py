@@ -21,8 +21,8 @@ UNUSED = "OFF = [8]"
 SEED_FILES = {"main.py": f"X = 0.25\nY = 0.75\nZ = 3.5\n{UNUSED}\n\n\ndef point():\n{LAST}\n"}
 EDIT = "file: main.py\n<<<<<<< SEARCH\n{}\n=======\n{}\n>>>>>>> REPLACE\n"
 MODELS = LlmConfig(
-    provider="anthropic", models=("small", "other"), large="big", prices=("*=1/5", "big=10/50"), in_flight=1, stagnation=6,
-    hour_usd=1.0,
+    provider="anthropic", models=("small", "other"), strong_model="big", prices=("*=1/5", "big=10/50"), max_concurrency=1,
+    stagnation=6, hour_usd=1.0,
 )  # fmt: skip
 
 

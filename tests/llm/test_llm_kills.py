@@ -15,7 +15,7 @@ from evolve.testing import AnsweringServer
 
 
 def chaos(near, kills: int, seed: int | None):
-    config = near("", llm={"in_flight": 8, "max_tokens": 500}, calls=1_000_000, usd=1000.0)
+    config = near("", llm={"max_concurrency": 8, "max_tokens": 500}, calls=1_000_000, usd=1000.0)
     with AnsweringServer(delay_s=0.25) as server:
         config.llm.base_url = server.url
         battle = Chaos(config_to_json(config), Path(config.out), server, seed)
@@ -59,7 +59,7 @@ def cut_after_the_first_reservation(run: Path) -> None:
 ])  # fmt: skip
 def test_what_was_in_flight_is_closed_by_the_next_driver_whatever_it_may_do(near, go_on):
     with AnsweringServer() as server:
-        config = near(server.url, llm={"in_flight": 1, "max_tokens": 500}, calls=5)
+        config = near(server.url, llm={"max_concurrency": 1, "max_tokens": 500}, calls=5)
         config.search.policy = "one_plus_one"  # so that nothing else is open meanwhile
         run = Path(start(config).run)
         cut_after_the_first_reservation(run)

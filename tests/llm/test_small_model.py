@@ -66,11 +66,11 @@ def test_a_run_survives_a_small_model_and_spends_what_it_says(near, small_model,
     url, model = small_model
     llm = {
         "models": (model,),
-        "in_flight": 1,
+        "max_concurrency": 1,
         "max_tokens": 120,
         "formats": ("file",),
         "repairs": 0,
-        "silence_s": 300.0,
+        "read_timeout_s": 300.0,
         "prompt_tokens": 4000,
     }
     config = near(url + ("/v1" if provider == "openai" else ""), provider=provider, llm=llm, calls=CALLS, usd=1.0)

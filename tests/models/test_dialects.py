@@ -215,7 +215,7 @@ def test_a_model_that_is_not_there_is_not_asked_again_whatever_the_status(status
 def test_keep_alives_are_no_answer(make, alive):
     failure = called(Say(events=(), end="alive", alive=alive), make=make, read_timeout_s=0.3)
     assert (failure.kind, failure.again) == (FailureKind.TIMEOUT, True)
-    assert "nothing but keep-alives for 0.3 s; a slow server may need a longer llm.silence_s" in failure.sentence
+    assert "nothing but keep-alives for 0.3 s; a slow server may need a longer llm.read_timeout_s" in failure.sentence
 
 
 def test_a_model_that_thinks_is_not_silent():

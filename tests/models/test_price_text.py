@@ -108,7 +108,7 @@ RATES = st.builds(
 )
 def test_the_journal_gives_a_row_back(row):
     assert read_row("m", row.text()) == row
-    assert read_row("m", row.halved().text()) == row.halved()
+    assert read_row("m", row.at_half_price().text()) == row.at_half_price()
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ ASSETS = MINIMAL + "assets: {candidate: [public], grader: [answers.txt]}\n"
 
 def write_problem(folder: Path, contract: str = MINIMAL, **files: str) -> Path:
     """A folder with a contract, an evaluator, a seed, and ``files`` (``__`` in a name stands for ``/``, a last ``_`` for ``.``)."""
-    texts = {"problem.yaml": contract, "evaluate.py": EVALUATE, "seed/main.py": "x = 1\n"}
+    texts = {"problem.yaml": contract, "evaluate.py": EVALUATE, "initial/main.py": "x = 1\n"}
     texts |= {name.replace("__", "/").replace("_py", ".py").replace("_md", ".md"): text for name, text in files.items()}
     for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -58,7 +58,7 @@ def _tree(folder: Path) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    "path", [".config", ".env", ".data/table.json", ".gitignore", "data/.hidden", "runs/table.json", "seed/.rc"]
+    "path", [".config", ".env", ".data/table.json", ".gitignore", "data/.hidden", "runs/table.json", "initial/.rc"]
 )
 def test_hidden_files_belong_to_a_problem_and_decide_scores(tmp_path: Path, path: str) -> None:
     folder = write_problem(tmp_path / "p")
@@ -73,8 +73,11 @@ def test_hidden_files_belong_to_a_problem_and_decide_scores(tmp_path: Path, path
 
 def test_a_hidden_file_of_the_program_is_run_but_changed_only_where_the_contract_names_it(tmp_path: Path) -> None:
     folder = write_problem(tmp_path / "p")
-    (folder / "seed" / ".rc").write_text("x = 1\n")
-    assert (load_problem(folder).contract.editable, sorted(load_problem(folder).seed)) == (("main.py",), [".rc", "main.py"])
+    (folder / "initial" / ".rc").write_text("x = 1\n")
+    assert (load_problem(folder).contract.editable, sorted(load_problem(folder).initial_files)) == (
+        ("main.py",),
+        [".rc", "main.py"],
+    )
     write_problem(folder, MINIMAL + "editable: [.rc]\n")
     assert load_problem(folder).contract.editable == (".rc",)
 
@@ -82,9 +85,17 @@ def test_a_hidden_file_of_the_program_is_run_but_changed_only_where_the_contract
 @pytest.mark.parametrize(
     "path",
     [
-        *("__pycache__/evaluate.cpython-311.pyc", "seed/__pycache__/main.pyc", ".git/HEAD", "sub/.git", ".hg/store", ".svn/x"),
-        *("seed/main.py~", ".evaluate.py.swp", "#evaluate.py#", ".#evaluate.py", ".DS_Store", ".idea/x", ".vscode/settings.json"),
-        *(".mypy_cache/x", ".pytest_cache/x", ".ruff_cache/x", "seed/.ipynb_checkpoints/x", ".venv/bin/python"),
+        *("__pycache__/evaluate.cpython-311.pyc", "initial/__pycache__/main.pyc", ".git/HEAD", "sub/.git", ".hg/store", ".svn/x"),
+        *(
+            "initial/main.py~",
+            ".evaluate.py.swp",
+            "#evaluate.py#",
+            ".#evaluate.py",
+            ".DS_Store",
+            ".idea/x",
+            ".vscode/settings.json",
+        ),
+        *(".mypy_cache/x", ".pytest_cache/x", ".ruff_cache/x", "initial/.ipynb_checkpoints/x", ".venv/bin/python"),
     ],
 )
 def test_what_tools_leave_behind_does_not_count(tmp_path: Path, path: str) -> None:
@@ -127,13 +138,13 @@ def test_a_copy_keeps_links_empty_folders_and_what_may_be_executed(tmp_path: Pat
     (folder / "not-yet").symlink_to("cache/later")
     (folder / "around").symlink_to("../p/data/table.txt")
     (folder / "absolute").symlink_to(folder / "data" / "table.txt")
-    (folder / "seed" / "alias.py").symlink_to("main.py")
+    (folder / "initial" / "alias.py").symlink_to("main.py")
     (folder / "run.sh").write_text("#!/bin/sh\n")
     (folder / "run.sh").chmod(0o755)
     (folder / "key").write_text("k")
     (folder / "key").chmod(0o400)
     problem = load_problem(folder)
-    assert problem.seed["alias.py"] == problem.seed["main.py"]
+    assert problem.initial_files["alias.py"] == problem.initial_files["main.py"]
     copy = _copied(problem, tmp_path / "copy")
     assert (copy.id, copy.evaluator) == (problem.id, problem.evaluator)
     there = _tree(tmp_path / "copy")
@@ -173,11 +184,11 @@ def test_plain_files_are_hashed_as_ever() -> None:
 
 
 @pytest.mark.parametrize("target", ["/etc/hostname", "../outside.txt", "..", "../gone"])
-@pytest.mark.parametrize("place", ["data.txt", "seed/extra.py"])
+@pytest.mark.parametrize("place", ["data.txt", "initial/extra.py"])
 def test_a_link_out_of_the_folder_is_refused_by_name(tmp_path: Path, place: str, target: str) -> None:
     folder = write_problem(tmp_path / "p")
     (tmp_path / "outside.txt").write_text("x")
-    (folder / place).symlink_to(f"../{target}" if place.startswith("seed/") and target.startswith("..") else target)
+    (folder / place).symlink_to(f"../{target}" if place.startswith("initial/") and target.startswith("..") else target)
     with pytest.raises(ProblemError, match=rf"{place} is a symbolic link out of the folder, to .*; put a copy there"):
         load_problem(folder)
 
@@ -194,7 +205,7 @@ def test_a_link_to_what_is_left_out_is_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", ["../data", "nowhere", "link"])
 def test_a_link_in_the_program_must_lead_to_a_file(tmp_path: Path, target: str) -> None:
     folder = write_problem(tmp_path / "p", data__x_py="1")
-    (folder / "seed" / "link").symlink_to(target)
+    (folder / "initial" / "link").symlink_to(target)
     with pytest.raises(ProblemError, match="link: expected a file, found a symbolic link to"):
         load_problem(folder)
 

@@ -26,12 +26,12 @@ def evaluate(trial):
 
 
 def test_an_entry_is_what_the_evaluator_names_of_the_seed_program(tmp_path: Path) -> None:
-    seed = {"seed__main_py": "def run():\n    return 1\n", "seed__lib__core_py": "def solve():\n    return 1\n"}
+    seed = {"initial__main_py": "def run():\n    return 1\n", "initial__lib__core_py": "def solve():\n    return 1\n"}
     problem = load_problem(write_problem(tmp_path / "p", evaluate_py=EVALUATOR, **seed))
     assert called(problem) == ("lib/core.py:solve", "main.py:run")
     assert scope_of(problem).entries == called(problem)
     text = "def solved():\n    return 1\n\n\ndef solve_all():\n    return 2\n"
-    made = apply_edits(problem.seed, [RewriteFile(1, "lib/core.py", text)], scope_of(problem))
+    made = apply_edits(problem.initial_files, [RewriteFile(1, "lib/core.py", text)], scope_of(problem))
     assert isinstance(made, EditFailure)
     assert "'solve'" in made.feedback
 
@@ -51,4 +51,4 @@ def test_the_entries_of_the_problems_here_are_in_their_programs(name: str) -> No
     assert called(problem)
     for entry in called(problem):
         path, _, function = entry.partition(":")
-        assert f"def {function}(" in problem.seed[path]
+        assert f"def {function}(" in problem.initial_files[path]

@@ -19,8 +19,8 @@ SECRET = "sk-verysecret-0123456789"
 
 
 def _problem(folder: Path, environment: str) -> Path:
-    (folder / "seed").mkdir(parents=True)
-    (folder / "seed" / "main.py").write_text("def f():\n    return 3.5\n")
+    (folder / "initial").mkdir(parents=True)
+    (folder / "initial" / "main.py").write_text("def f():\n    return 3.5\n")
     (folder / "evaluate.py").write_text("def evaluate(trial):\n    return None\n")
     (folder / "problem.yaml").write_text(f"name: keyed\nmetric: score\ngoal: maximize\nenvironment: {environment}\n")
     return folder

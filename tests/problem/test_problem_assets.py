@@ -37,12 +37,12 @@ def test_assets_are_made_once_and_shown_apart(tmp_path: Path) -> None:
     assert names(shown) == ["public/table.txt"]
     assert load_problem(folder, progress=said.append) == problem
     assert (tmp_path / "prepared.log").read_text() == "once\n"
-    assert names(folder) == ["evaluate.py", "prepare.py", "problem.yaml", "seed/main.py"]
+    assert names(folder) == ["evaluate.py", "initial/main.py", "prepare.py", "problem.yaml"]
 
 
 @pytest.mark.parametrize(
     ("path", "again"),
-    [("prepare.py", True), ("helper.py", True), ("evaluate.py", False), ("README.md", False), ("seed/main.py", False)],
+    [("prepare.py", True), ("helper.py", True), ("evaluate.py", False), ("README.md", False), ("initial/main.py", False)],
 )
 def test_what_makes_assets_decides_when_they_are_made_again(tmp_path: Path, path: str, again: bool) -> None:
     folder = write_problem(tmp_path / "p", ASSETS, prepare_py=PREPARE)

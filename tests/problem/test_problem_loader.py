@@ -24,7 +24,7 @@ PARAMS = MINIMAL + "params: {n: 3, rate: 0.5, kind: {default: a, choices: [a, b]
 def test_a_minimal_folder(tmp_path: Path) -> None:
     problem = load_problem(write_problem(tmp_path / "tiny"))
     assert problem.contract.editable == ("main.py",)
-    assert problem.seed == {"main.py": "x = 1\n"}
+    assert problem.initial_files == {"main.py": "x = 1\n"}
     assert problem.id.startswith("tiny@")
     assert (problem.assets, problem.statement, problem.params) == (None, "", {})
 
@@ -100,7 +100,7 @@ def test_identity_rests_on_meaning(tmp_path: Path) -> None:
     assert load_problem(write_problem(tmp_path / "c", f"{PARAMS}unit: s\n")).id != base.id
 
 
-@pytest.mark.parametrize("path", ["evaluate.py", "helper.py", "data.json", "statement.md", "seed/main.py", "seed/more.py"])
+@pytest.mark.parametrize("path", ["evaluate.py", "helper.py", "data.json", "statement.md", "initial/main.py", "initial/more.py"])
 def test_the_evaluator_hash_covers_what_decides_a_score(tmp_path: Path, path: str) -> None:
     folder = write_problem(tmp_path / "p")
     before = load_problem(folder)
@@ -124,11 +124,11 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
             MINIMAL + "editable: [mian.py]\n",
             "x",
             b"",
-            r"editable: expected a file of seed/, found 'mian.py'; did you mean main.py\?",
+            r"editable: expected a file of initial/, found 'mian.py'; did you mean main.py\?",
         ),
-        (MINIMAL + "max_bytes: 5\n", "x", b"", r"seed: expected at most 5 bytes, found 6"),
-        (MINIMAL, "seed/a.bin", b"\xff\xfe", r"a.bin: expected a readable UTF-8 text"),
-        (MINIMAL, "seed/a.py", b"a\0b", r"a.py: expected a text, found a NUL character"),
+        (MINIMAL + "max_bytes: 5\n", "x", b"", r"initial: expected at most 5 bytes, found 6"),
+        (MINIMAL, "initial/a.bin", b"\xff\xfe", r"a.bin: expected a readable UTF-8 text"),
+        (MINIMAL, "initial/a.py", b"a\0b", r"a.py: expected a text, found a NUL character"),
         (MINIMAL, "statement.md", b"\xff", r"statement.md: expected a readable UTF-8 text"),
     ],
 )
@@ -140,7 +140,7 @@ def test_broken_folders_are_told(tmp_path: Path, contract: str, path: str, data:
 
 
 @pytest.mark.parametrize(
-    ("gone", "said"), [("seed", "expected the seed program in"), ("evaluate.py", "expected a file evaluate.py")]
+    ("gone", "said"), [("initial", "expected the initial program in"), ("evaluate.py", "expected a file evaluate.py")]
 )
 def test_missing_parts_are_told(tmp_path: Path, gone: str, said: str) -> None:
     folder = write_problem(tmp_path / "p")
@@ -171,7 +171,12 @@ def test_a_copy_loads_to_the_same_problem(tmp_path: Path, n: int, rate: float, k
     problem = load_problem(folder, {"n": n, "rate": rate, "kind": kind})
     copy = copy_problem(problem, target)
     assert load_problem(target) == copy
-    assert (copy.id, copy.evaluator, copy.params, copy.seed) == (problem.id, problem.evaluator, problem.params, problem.seed)
+    assert (copy.id, copy.evaluator, copy.params, copy.initial_files) == (
+        problem.id,
+        problem.evaluator,
+        problem.params,
+        problem.initial_files,
+    )
     assert load_problem(target, problem.params) == copy
 
 
@@ -181,7 +186,7 @@ def test_a_copy_of_a_copy_is_the_same(tmp_path: Path) -> None:
     assert (second.id, second.evaluator, second.params) == (first.id, first.evaluator, first.params)
 
 
-@pytest.mark.parametrize("path", ["evaluate.py", "seed/main.py", "problem.yaml"])
+@pytest.mark.parametrize("path", ["evaluate.py", "initial/main.py", "problem.yaml"])
 def test_a_changed_copy_is_another_problem_with_the_params_of_the_copy(tmp_path: Path, path: str) -> None:
     copy = copy_problem(load_problem(write_problem(tmp_path / "p", PARAMS), {"n": 9}), tmp_path / "copy")
     with (tmp_path / "copy" / path).open("a") as file:
@@ -235,5 +240,5 @@ def test_a_copy_leaves_caches_behind_and_keeps_the_rest(tmp_path: Path) -> None:
     (folder / "__pycache__" / "a.pyc").write_text("x")
     copy_problem(load_problem(folder), tmp_path / "copy")
     names = sorted(path.relative_to(tmp_path / "copy").as_posix() for path in (tmp_path / "copy").rglob("*") if path.is_file())
-    assert names == ["README.md", "bundle.json", "evaluate.py", "problem.yaml", "redteam/cheat.py", "seed/main.py"]
+    assert names == ["README.md", "bundle.json", "evaluate.py", "initial/main.py", "problem.yaml", "redteam/cheat.py"]
     assert json.loads((tmp_path / "copy" / "bundle.json").read_text())["schema"] == 1

@@ -26,7 +26,7 @@ goal: minimize
 unit: nats
 secondary: [tokens, params]
 noise: noisy
-frame: cpu_budget
+compute_rule: cpu_budget
 params: {depth: 2, rate: 1.0, name: {default: adam, choices: [adam, sgd]}, flag: true}
 editable: [main.py]
 may_add_files: true
@@ -40,11 +40,11 @@ assets: {candidate: [tokenizer], grader: [a/b.bin]}
 stages:
   - {name: tiny, time_s: 1e1, pass_score: 3}
   - {name: full, time_s: 60, cpu_s: 30, memory_mib: 64, cpus: 0.5, gpus: 1, exclusive: true, calibrated: true,
-     start: spare, block: 4}
+     start: spare, batch_size: 4}
 descriptors:
   - {name: loops, source: ast, low: 0, high: 10, bins: 5}
   - {name: memory, low: -1.5, high: 1.5}
-cells_keep: 2
+elites_per_cell: 2
 artifacts: {weights: .npz}
 max_artifact_bytes: 10
 budget: {wall_s: 60, evaluations: 10}
@@ -86,17 +86,17 @@ def test_further_numbers_may_have_any_names(tmp_path: Path) -> None:
 def test_every_key_is_read(tmp_path: Path) -> None:
     contract = contract_of(FULL, tmp_path)
     assert all(f"\n{key}:" in f"\n{FULL}" for key in TOP_KEYS)
-    assert (contract.maximize, contract.noisy, contract.unit, contract.frame) == (False, True, "nats", "cpu_budget")
+    assert (contract.maximize, contract.noisy, contract.unit, contract.compute_rule) == (False, True, "nats", "cpu_budget")
     assert contract.params == {"depth": 2, "rate": 1.0, "name": "adam", "flag": True}
     tiny, full = contract.stages
     assert (tiny.time_s, tiny.pass_score, tiny.start) == (10.0, 3.0, StartMode.COLD)
     assert (full.cpu_s, full.memory_mib, full.cpus, full.gpus, full.exclusive, full.calibrated) == (30.0, 64, 0.5, 1.0, True, True)
-    assert (full.start, full.block, full.pass_score) == (StartMode.SPARE, 4, None)
+    assert (full.start, full.batch_size, full.pass_score) == (StartMode.SPARE, 4, None)
     assert [(axis.name, axis.source, axis.low, axis.high, axis.bins) for axis in contract.axes] == [
         ("loops", "ast", 0.0, 10.0, 5),
         ("memory", "outcome", -1.5, 1.5, 10),
     ]
-    assert (contract.cells_keep, contract.max_artifact_bytes, contract.max_bytes) == (2, 10, 1000)
+    assert (contract.elites_per_cell, contract.max_artifact_bytes, contract.max_bytes) == (2, 10, 1000)
     assert (contract.artifacts, contract.candidate_assets, contract.grader_assets) == (
         {"weights": ".npz"},
         ("tokenizer",),
@@ -146,7 +146,7 @@ def test_all_comments_may_count(tmp_path: Path) -> None:
         ("stages: [{name: full, time_s: .nan}]", r"stages\[0\].time_s: expected text, a finite number"),
         ("stages: [{name: full, time_s: 1e9}]", r"stages\[0\].time_s: expected a number up to 604800"),
         ("stages: [{name: full, memory_mib: 1}]", r"memory_mib: expected a whole number from 32"),
-        ("stages: [{name: full, block: 65}]", r"block: expected a whole number from 1 to 64"),
+        ("stages: [{name: full, batch_size: 65}]", r"batch_size: expected a whole number from 1 to 64"),
         ("stages: [{name: full, start: hot}]", r"start: expected one of cold, spare, warm, found 'hot'"),
         ("stages: [{name: full, pass_score: 1}]", r"stages\[0\].pass_score: expected none on the last stage"),
         ("stages: [{name: a}, {name: a}]", r"stages: two of them are called a"),

@@ -35,14 +35,14 @@ def test_a_new_problem_about_speed_is_valid_and_its_answers_are_checked(tmp_path
 
     wrong = tmp_path / "wrong.py"
     wrong.write_text("def inversions(values):\n    return len(values) * (len(values) - 1) // 4\n")
-    (tmp_path / "fast" / "seed" / "main.py").write_text(wrong.read_text())
+    (tmp_path / "fast" / "initial" / "main.py").write_text(wrong.read_text())
     assert not validate_problem(load_problem(tmp_path / "fast"), local).ok
 
 
 def test_a_new_problem_is_short(tmp_path: Path) -> None:
     folder = scaffold(tmp_path / "p")
     texts = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
-    assert set(texts) == {"problem.yaml", "evaluate.py", "statement.md", "README.md", "seed/main.py"}
+    assert set(texts) == {"problem.yaml", "evaluate.py", "statement.md", "README.md", "initial/main.py"}
     assert sum(len(text.splitlines()) for text in texts.values()) < 80
 
 

@@ -25,7 +25,7 @@ SEED = "def f():\n    return 2.5\n"
 
 
 def report_of(folder: Path, contract: str = MINIMAL, evaluate: str = CALLS, noise: str = "0", seed: str = SEED) -> ValidationReport:
-    write_problem(folder, contract, evaluate_py=evaluate.replace("NOISE", noise), seed__main_py=seed)
+    write_problem(folder, contract, evaluate_py=evaluate.replace("NOISE", noise), initial__main_py=seed)
     return validate_problem(load_problem(folder), local)
 
 
@@ -72,9 +72,9 @@ def test_noise_is_measured(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("evaluate", "seed", "said"),
     [
-        (CALLS, "def g():\n    return 1\n", "-> mend the seed program"),
+        (CALLS, "def g():\n    return 1\n", "-> mend the initial program"),
         (CALLS, "def f():\n    return 1 / 0\n", "ZeroDivisionError"),
-        (CALLS, "def f(:\n", "-> mend the seed program"),
+        (CALLS, "def f(:\n", "-> mend the initial program"),
         (
             CALLS.replace("float(reply.value['x'])", "1 / 0"),
             SEED,
@@ -88,7 +88,7 @@ def test_a_seed_that_fails_is_told_with_whose_fault_it_is(tmp_path: Path, evalua
     import re
 
     faults = failed(report_of(tmp_path / "p", evaluate=evaluate, seed=seed))
-    assert re.search(said, faults["evaluator" if "evaluator_error" in said else "seed program"], re.DOTALL)
+    assert re.search(said, faults["evaluator" if "evaluator_error" in said else "initial program"], re.DOTALL)
 
 
 @pytest.mark.parametrize("evaluate", ["import nothing_of_the_kind\n", "x = 1\n", "def evaluate(:\n"])
@@ -100,8 +100,8 @@ def test_an_evaluator_that_cannot_be_loaded_is_told(tmp_path: Path, evaluate: st
 @pytest.mark.parametrize(
     ("line", "said", "fails"),
     [
-        ("import main", "imports main, a file of the seed program", True),
-        ("from main import f", "imports main, a file of the seed program", True),
+        ("import main", "imports main, a file of the initial program", True),
+        ("from main import f", "imports main, a file of the initial program", True),
         ("exec(trial.files['main.py'])", "calls exec", False),
         ("__import__('pickle').loads(b'')", "", False),
         ("import pickle; pickle.loads(pickle.dumps(1))", "calls pickle.loads, which can run code", False),
@@ -121,7 +121,11 @@ def test_a_helper_of_the_same_name_as_a_seed_file_is_the_evaluators_own(tmp_path
         tmp_path / "p", MINIMAL, helper_py="X = 1.0\n", evaluate_py="from helper import X\n" + CALLS.replace("NOISE", "X")
     )
     write_problem(
-        tmp_path / "p", MINIMAL, seed__helper_py="", seed__main_py=SEED, evaluate_py=(tmp_path / "p" / "evaluate.py").read_text()
+        tmp_path / "p",
+        MINIMAL,
+        initial__helper_py="",
+        initial__main_py=SEED,
+        evaluate_py=(tmp_path / "p" / "evaluate.py").read_text(),
     )
     assert validate_problem(load_problem(tmp_path / "p"), local).ok
 
@@ -156,14 +160,14 @@ def test_warm_and_cold_runs_are_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("goal", "value", "said"),
     [
-        ("maximize", "3.0", "better by 0.5 than the seed program's 2.5"),
-        ("minimize", "3.0", "worse by 0.5 than the seed program's 2.5"),
-        ("maximize", "2.5", "no different than the seed program's 2.5"),
+        ("maximize", "3.0", "better by 0.5 than the initial program's 2.5"),
+        ("minimize", "3.0", "worse by 0.5 than the initial program's 2.5"),
+        ("maximize", "2.5", "no different than the initial program's 2.5"),
     ],
 )
 def test_a_candidate_is_compared_with_the_seed(tmp_path: Path, goal: str, value: str, said: str) -> None:
     folder = write_problem(
-        tmp_path / "p", MINIMAL.replace("maximize", goal), evaluate_py=CALLS.replace("NOISE", "0"), seed__main_py=SEED
+        tmp_path / "p", MINIMAL.replace("maximize", goal), evaluate_py=CALLS.replace("NOISE", "0"), initial__main_py=SEED
     )
     report = validate_problem(load_problem(folder), local, {"main.py": f"def f():\n    return {value}\n"})
     assert report.ok
@@ -171,7 +175,7 @@ def test_a_candidate_is_compared_with_the_seed(tmp_path: Path, goal: str, value:
 
 
 def test_a_failing_candidate_is_told_why(tmp_path: Path) -> None:
-    folder = write_problem(tmp_path / "p", MINIMAL, evaluate_py=CALLS.replace("NOISE", "0"), seed__main_py=SEED)
+    folder = write_problem(tmp_path / "p", MINIMAL, evaluate_py=CALLS.replace("NOISE", "0"), initial__main_py=SEED)
     report = validate_problem(load_problem(folder), local, {"main.py": "def f():\n    return 1 / 0\n"})
     assert "crash: " in failed(report)["candidate"]
     assert "ZeroDivisionError" in failed(report)["candidate"]
@@ -181,7 +185,7 @@ def test_a_failing_candidate_is_told_why(tmp_path: Path) -> None:
 def test_noisy_candidates_are_measured_beside_the_seed_and_unconfirmed(tmp_path: Path) -> None:
     contract = MINIMAL + "noise: noisy\n"
     folder = write_problem(
-        tmp_path / "p", contract, evaluate_py=CALLS.replace("NOISE", "trial.rng().standard_normal()"), seed__main_py=SEED
+        tmp_path / "p", contract, evaluate_py=CALLS.replace("NOISE", "trial.rng().standard_normal()"), initial__main_py=SEED
     )
     report = validate_problem(load_problem(folder), local, {"main.py": "def f():\n    return 9\n"})
     assert "better by" in report.checks[0].found
@@ -192,7 +196,7 @@ def test_noisy_candidates_are_measured_beside_the_seed_and_unconfirmed(tmp_path:
 
 def test_a_candidate_is_sent_through_the_cascade(tmp_path: Path) -> None:
     contract = MINIMAL + "stages:\n  - {name: tiny, pass_score: 2}\n  - {name: full}\n"
-    folder = write_problem(tmp_path / "p", contract, evaluate_py=CALLS.replace("NOISE", "0"), seed__main_py=SEED)
+    folder = write_problem(tmp_path / "p", contract, evaluate_py=CALLS.replace("NOISE", "0"), initial__main_py=SEED)
     problem = load_problem(folder)
     assert validate_problem(problem, local, {"main.py": "def f():\n    return 9\n"}).ok
     report = validate_problem(problem, local, {"main.py": "def f():\n    return 1.5\n"})
@@ -201,15 +205,15 @@ def test_a_candidate_is_sent_through_the_cascade(tmp_path: Path) -> None:
 
 
 def test_a_candidate_that_spends_too_much_cpu_is_told(tmp_path: Path) -> None:
-    contract = MINIMAL + "frame: cpu_budget\n"
-    folder = write_problem(tmp_path / "p", contract, evaluate_py=CALLS.replace("NOISE", "0"), seed__main_py=SEED)
+    contract = MINIMAL + "compute_rule: cpu_budget\n"
+    folder = write_problem(tmp_path / "p", contract, evaluate_py=CALLS.replace("NOISE", "0"), initial__main_py=SEED)
     costly = "def f():\n    for i in range(20_000_000):\n        pass\n    return 3\n"
     report = validate_problem(load_problem(folder), local, {"main.py": costly})
-    assert "1.1 times what the seed program spends" in failed(report)["cpu budget"]
+    assert "1.1 times what the initial program spends" in failed(report)["cpu budget"]
 
 
 def test_candidate_files_are_matched_by_name(tmp_path: Path) -> None:
-    folder = write_problem(tmp_path / "p", seed__lib__util_py="u = 1\n")
+    folder = write_problem(tmp_path / "p", initial__lib__util_py="u = 1\n")
     problem = load_problem(folder)
     (tmp_path / "new" / "lib").mkdir(parents=True)
     (tmp_path / "new" / "lib" / "util.py").write_text("u = 2\n")

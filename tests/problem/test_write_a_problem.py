@@ -65,7 +65,7 @@ def test_every_fence_is_used_by_a_test() -> None:
     assert {(fence.language, fence.path) for fence in FENCES if not fence.path.startswith("tour/")} == used
     assert [fence.path for fence in FENCES if fence.path.startswith("tour/")] == [
         "tour/problem.yaml",
-        "tour/seed/main.py",
+        "tour/initial/main.py",
         "tour/evaluate.py",
         "tour/statement.md",
     ]

@@ -38,7 +38,7 @@ def module(path: Path) -> ModuleType:
 
 
 evaluator = module(FOLDER / "evaluate.py")
-seed = module(FOLDER / "seed" / "main.py")
+seed = module(FOLDER / "initial" / "main.py")
 
 
 def is_packing(discs: np.ndarray) -> bool:

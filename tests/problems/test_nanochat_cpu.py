@@ -141,7 +141,7 @@ def measure(problem: Problem, evaluator: ModuleType, launcher: SandboxFactory, t
 
 @pytest.fixture(scope="module")
 def seed_text(problem: Problem) -> str:
-    return problem.seed["train.py"]
+    return problem.initial_files["train.py"]
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def redteam(problem: Problem, name: str) -> str:
     return (problem.folder / "redteam" / name / "train.py").read_text()
 
 
-# --------------------------------------------------------------------------------------------------------- the seed program
+# --------------------------------------------------------------------------------------------------------- the initial program
 
 
 def test_the_seed_program_learns(seed_run: Result, problem: Problem) -> None:
@@ -242,8 +242,8 @@ def honest(measure: Measure, problem: Problem) -> Result:
 
 @pytest.mark.slow
 def test_every_cheat_is_caught_and_every_honest_program_accepted(problem: Problem) -> None:
-    """With a bigram model for a seed program, which sets the budget: seconds instead of minutes."""
-    cheap = replace(problem, seed={"train.py": redteam(problem, "honest_bigram")})
+    """With a bigram model for a initial program, which sets the budget: seconds instead of minutes."""
+    cheap = replace(problem, initial_files={"train.py": redteam(problem, "honest_bigram")})
 
     def strict(problems: Mapping[str, Problem], sink: Sink) -> Executor:
         return LocalExecutor(problems, slots=2, tier="strict", sink=sink)
@@ -299,7 +299,7 @@ def test_what_is_asked_again_hangs_neither_on_the_seed_nor_on_the_program(
 
 @pytest.fixture(scope="module")
 def bits_of_the_pool(seed_run: Result, problem: Problem, evaluator: ModuleType, seed_text: str, tmp_path_factory) -> np.ndarray:
-    """(rows, context): what each target of the pool costs under the seed program, in bits."""
+    """(rows, context): what each target of the pool costs under the initial program, in bits."""
     folder = tmp_path_factory.mktemp("weights")
     (folder / "weights.npz").write_bytes(seed_run.calls.asked[0][1])
     with pytest.MonkeyPatch.context() as patch:

@@ -20,7 +20,7 @@ from evolve.evaluate import Reply
 from evolve.problem._packaged import resource_folder
 
 FOLDER = resource_folder("problems") / "planted"
-SEED = {"main.py": (FOLDER / "seed" / "main.py").read_text()}
+SEED = {"main.py": (FOLDER / "initial" / "main.py").read_text()}
 DEFAULTS = dict(load_problem("planted").params)
 N = 4000
 

@@ -53,6 +53,6 @@ def test_planted(params: dict[str, float | str]) -> None:
     truth = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(truth)
     point = json.loads(artifact(report.measurements[0], "point"))
-    assert truth.truth(problem.seed, problem.params) == truth.value(point, problem.params) == 0
+    assert truth.truth(problem.initial_files, problem.params) == truth.value(point, problem.params) == 0
     assert report.noise_sd is not None
     assert 0.1 * problem.params["sd"] < report.noise_sd < 10 * problem.params["sd"]

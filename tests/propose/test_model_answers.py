@@ -25,7 +25,7 @@ def read(answer: ModelAnswer, text: str | None = None, *, partial: bool = False,
         tuple(answer.parent), may_add_files=True, max_bytes=1_000_000, entries=(answer.entry,) if answer.entry else ()
     )
     reading = AnswerParser(answer.parent, answer.format, scope)
-    return reading.apply(answer.text if text is None else text, partial=partial, cut=answer.truncated if cut is None else cut)
+    return reading.apply(answer.text if text is None else text, partial=partial, cut=answer.cut if cut is None else cut)
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -44,7 +44,7 @@ def test_what_was_cut_off_or_ends_in_another_way_gives_no_other_child(name: str)
     """Line ends, spaces after the answer and a server's word of a limit change nothing but whether there is a child."""
     answer = BY_NAME[name]
     windows = answer.text.replace("\r\n", "\n").replace("\n", "\r\n")
-    for text, cut in ((windows, answer.truncated), (answer.text + "\n\n", answer.truncated), (answer.text, True)):
+    for text, cut in ((windows, answer.cut), (answer.text + "\n\n", answer.cut), (answer.text, True)):
         made = read(answer, text, cut=cut)
         assert isinstance(made, EditFailure) or dict(made.files) in [dict(child) for child in answer.children]
 

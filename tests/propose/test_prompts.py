@@ -68,7 +68,7 @@ def test_the_parts_and_what_is_kept() -> None:
     assert [block.cache for block in (*made.system, *made.user)] == ["1h", "5m", "5m", "", ""]
     ModelRequest("m", (Message("user", made.user),), 100, system=made.system)  # takes the marks
     slow, form, program, child = (block.text for block in made.user)
-    assert "The seed program: loss 1.500 ± 0.02 (4 measurements)" in slow
+    assert "The initial program: loss 1.500 ± 0.02 (4 measurements)" in slow
     assert "<<<<<<< SEARCH" in form
     assert "Best so far: loss 1.250 ± 0.013 (3 measurements)" in child
     assert "timeout, 4 times: no result after 20 s" in slow

@@ -179,7 +179,7 @@ if __name__ == "__main__":
 
 def test_a_candidate_is_told_neither_stage_nor_seed_nor_purpose(tmp_path: Path) -> None:
     """A program that looks everywhere sees the same, to the letter, at another stage and with another seed."""
-    for name, text in {"problem.yaml": CONTRACT, "evaluate.py": EVALUATE, "seed/main.py": LOOKS}.items():
+    for name, text in {"problem.yaml": CONTRACT, "evaluate.py": EVALUATE, "initial/main.py": LOOKS}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     problem = load_problem(tmp_path)
@@ -196,7 +196,7 @@ def measured(problem: Problem, entries: list[BlockEntry]) -> list[Measurement]:
     executor = LocalExecutor({problem.id: problem}, slots=1, tier="strict", sink=reports.put)
     results = []
     try:
-        executor.submit(Block(Attempt("test", 0), problem.id, tuple(entries), {"c": problem.seed}))
+        executor.submit(Block(Attempt("test", 0), problem.id, tuple(entries), {"c": problem.initial_files}))
         while isinstance(report := reports.get(timeout=60), EntryReport):
             results.append(report.result)
     finally:

@@ -21,7 +21,7 @@ BAD = {"candidate": "bad", "cheat": True, "expect": ["crash"], "twin": "good"}
 
 
 def folder_with(folder: Path, verdicts: object, names: tuple[str, ...] = ("good", "bad")) -> Path:
-    texts = {"problem.yaml": "name: p\nmetric: m\ngoal: maximize\n", "evaluate.py": "", "seed/main.py": "x = 1\n"}
+    texts = {"problem.yaml": "name: p\nmetric: m\ngoal: maximize\n", "evaluate.py": "", "initial/main.py": "x = 1\n"}
     texts |= {f"redteam/{name}/main.py": "x = 2\n" for name in names}
     texts["redteam/verdicts.json"] = verdicts if isinstance(verdicts, str) else json.dumps(verdicts)
     for path, text in texts.items():
@@ -125,7 +125,7 @@ PLAN = {
 
 
 def test_an_attack_runs_before_the_program_and_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = replace(load_problem(folder_with(tmp_path, {})), seed={"main.py": PROGRAM, "notes.txt": "n"})
+    problem = replace(load_problem(folder_with(tmp_path, {})), initial_files={"main.py": PROGRAM, "notes.txt": "n"})
     text = (
         "import sys\nsys.order = [WORD]\ndef after(program):\n    sys.order.append(program['add'](1))\n"
         "    around(program, lambda f: lambda b: -f(b))\n"
@@ -148,7 +148,7 @@ def test_of_several_files_the_first_that_runs_brings_the_attack_and_no_other(
 ) -> None:
     problem = replace(
         load_problem(folder_with(tmp_path, {})),
-        seed={"main.py": "def f(x):\n    return helped(x) + 1\n", "lib.py": "def helped(x):\n    return x\n"},
+        initial_files={"main.py": "def f(x):\n    return helped(x) + 1\n", "lib.py": "def helped(x):\n    return x\n"},
     )
     problem = replace(problem, contract=replace(problem.contract, editable=("lib.py", "main.py")))
     text = "seen = globals().setdefault('runs', [])\nsys.runs = seen\nseen.append(WORD)\n"
@@ -167,7 +167,7 @@ def test_only_editable_python_is_touched(tmp_path: Path) -> None:
     problem = load_problem(folder_with(tmp_path, {}))
     problem = replace(
         problem,
-        seed={"main.py": "x = 1\n", "fixed.py": "y = 1\n", "data.json": "{}"},
+        initial_files={"main.py": "x = 1\n", "fixed.py": "y = 1\n", "data.json": "{}"},
         contract=replace(problem.contract, editable=("main.py", "data.json")),
     )
     assert editable_python(problem) == ("main.py",)
@@ -177,6 +177,6 @@ def test_only_editable_python_is_touched(tmp_path: Path) -> None:
 
 
 def test_a_seed_program_that_does_not_parse_is_told(tmp_path: Path) -> None:
-    problem = replace(load_problem(folder_with(tmp_path, {})), seed={"main.py": "def :\n"})
-    with pytest.raises(ProblemError, match=r"seed/main.py: expected Python that parses"):
+    problem = replace(load_problem(folder_with(tmp_path, {})), initial_files={"main.py": "def :\n"})
+    with pytest.raises(ProblemError, match=r"initial/main.py: expected Python that parses"):
         splice_attack(problem, "", PLAN)

@@ -44,7 +44,7 @@ def strict(problems: Mapping[str, Problem], sink: Sink) -> Executor:
 
 
 def write(folder: Path, evaluate: str, seed: str, contract: str = CONTRACT, **more: str) -> Path:
-    texts = {"problem.yaml": contract, "evaluate.py": evaluate, "seed/main.py": seed}
+    texts = {"problem.yaml": contract, "evaluate.py": evaluate, "initial/main.py": seed}
     texts |= {f"redteam/{name}/main.py": text for name, text in more.items() if name != "verdicts"}
     texts |= {"redteam/verdicts.json": more["verdicts"]} if "verdicts" in more else {}
     for path, text in texts.items():
@@ -106,9 +106,9 @@ def evaluate(trial):
 
 
 TWO_FILES = {
-    "seed/main.py": "import os\nimport subprocess\nimport sys\n\nfrom lib import k\n\n"
+    "initial/main.py": "import os\nimport subprocess\nimport sys\n\nfrom lib import k\n\n"
     "if len(sys.argv) < 2:\n    subprocess.run([sys.executable, __file__, 'again'], check=True)\n    print('points:', k(2.0))\n",
-    "seed/lib.py": "def k(x):\n    return x + 1.0\n",
+    "initial/lib.py": "def k(x):\n    return x + 1.0\n",
 }
 
 
@@ -200,7 +200,9 @@ def test_a_machine_without_a_sandbox_is_told(tmp_path: Path, monkeypatch: pytest
 
 def test_a_seed_program_that_fails_is_the_first_thing_to_mend(tmp_path: Path) -> None:
     folder = write(tmp_path, NOISY, "def g():\n    return 1\n")
-    with pytest.raises(ProblemError, match=r"expected a seed program that works, found invalid: .* has no function f; run `evolve"):
+    with pytest.raises(
+        ProblemError, match=r"expected a initial program that works, found invalid: .* has no function f; run `evolve"
+    ):
         redteam_problem(load_problem(folder), strict, only=("knows_itself",))
 
 

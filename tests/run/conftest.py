@@ -32,10 +32,10 @@ def parabola(tmp_path):
 
     def make(*, noisy: bool = False, **budget) -> RunConfig:
         folder = tmp_path / f"parabola_{noisy}"
-        (folder / "seed").mkdir(parents=True, exist_ok=True)
+        (folder / "initial").mkdir(parents=True, exist_ok=True)
         text = CONTRACT.format(noise="noisy" if noisy else "deterministic") + f"params: {{noisy: {str(noisy).lower()}}}\n"
         (folder / "problem.yaml").write_text(text)
-        (folder / "seed" / "main.py").write_text(SEED)
+        (folder / "initial" / "main.py").write_text(SEED)
         (folder / "evaluate.py").write_text(EVALUATE)
         return RunConfig(
             problem=ProblemConfig(name=str(folder)),

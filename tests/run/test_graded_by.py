@@ -29,7 +29,7 @@ def test_every_result_names_the_problem_and_the_evaluator_that_graded_it(parabol
     assert {(record.problem, record.result.evaluator) for record in results} == {(problem.id, problem.evaluator)}
 
 
-@pytest.mark.parametrize("name", ["evaluate.py", "problem.yaml", "seed/main.py"])
+@pytest.mark.parametrize("name", ["evaluate.py", "problem.yaml", "initial/main.py"])
 def test_one_changed_byte_in_the_runs_copy_stops_a_resume(parabola, name: str) -> None:
     summary = start(parabola(evaluations=10))
     before = len(list(read_journal(Path(summary.run))))

@@ -73,8 +73,8 @@ def judged(parabola, monkeypatch):
                 models=("claude-test",),
                 judge="claude-test",
                 prices=("claude-test=1/5",),
-                in_flight=1,
-                tries=tries,
+                max_concurrency=1,
+                max_attempts=tries,
                 operators=("llm_mutate",),
                 formats=("file",),
             )

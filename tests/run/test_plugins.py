@@ -19,7 +19,7 @@ from evolve.config._compose import compose
 from evolve.config._schema import BudgetConfig, ExecutorConfig, RunConfig, SearchConfig
 from evolve.engine._registry import build_executor, build_operators, check_names, need_named, parts_of, plugins_of, stand_in_words
 from evolve.engine._session import resume, start
-from evolve.problem._contract import Axis
+from evolve.problem._contract import DescriptorSpec
 from evolve.propose import EditScope, ProposalTask
 from evolve.runs._checkpoint import Checkpoint, load_state
 from evolve.testing import Harness, Script, plain_contract, scored
@@ -27,7 +27,7 @@ from evolve.testing import Harness, Script, plain_contract, scored
 ROOT = Path(__file__).parents[2]
 VORONOI = ROOT / "tests" / "packaging" / "evolve_voronoi" / "evolve_voronoi" / "voronoi.py"
 NUMBERS = count()
-AXES = (Axis(name="size", source="ast", low=0.0, high=10.0, bins=4),)
+AXES = (DescriptorSpec(name="size", source="ast", low=0.0, high=10.0, bins=4),)
 OPERATOR = """
 from archive import Measured, ProposalStatus, read_journal
 from evolve.propose import OperatorSpec, Proposal

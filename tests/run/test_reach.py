@@ -35,10 +35,10 @@ NOT_REACHED = {
 
 def folder(tmp_path: Path, name: str, text: str) -> Path:
     problem = tmp_path / "p"
-    (problem / "seed").mkdir(parents=True)
+    (problem / "initial").mkdir(parents=True)
     (problem / "problem.yaml").write_text(f"{CONTRACT}editable: [{name}]\n")
     (problem / "evaluate.py").write_text(EVALUATE)
-    (problem / "seed" / name).write_text(text)
+    (problem / "initial" / name).write_text(text)
     return problem
 
 
@@ -52,7 +52,7 @@ def test_what_operators_can_change_is_reached(tmp_path: Path, name: str) -> None
 def test_a_run_that_could_change_nothing_does_not_start_and_leaves_nothing(tmp_path: Path, name: str) -> None:
     problem, out = folder(tmp_path, name, NOT_REACHED[name]), tmp_path / "run"
     with pytest.raises(
-        UsageError, match=r"expected an operator that can change the seed program of tiny, found none \(tune: .*add a model"
+        UsageError, match=r"expected an operator that can change the initial program of tiny, found none \(tune: .*add a model"
     ):
         start(RunConfig(problem=ProblemConfig(name=str(problem)), out=str(out)))
     assert not out.exists()

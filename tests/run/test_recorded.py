@@ -81,7 +81,7 @@ def test_every_reading_verb_works_whatever_becomes_of_the_copy(
     assert told[0] == told[1]
 
 
-@pytest.mark.parametrize("name", ["baseline.json", "__pycache__/evaluate.pyc", ".cache/x", "seed/notes.txt", "more/helper.py"])
+@pytest.mark.parametrize("name", ["baseline.json", "__pycache__/evaluate.pyc", ".cache/x", "initial/notes.txt", "more/helper.py"])
 def test_what_was_not_there_from_the_start_never_counts(parabola, name: str) -> None:
     run = Path(start(parabola(evaluations=10)).run)
     (run / "problem" / name).parent.mkdir(exist_ok=True)
@@ -212,7 +212,7 @@ def test_a_problem_with_everything_in_it_is_ready_again_after_its_copy_was_delet
     shutil.rmtree(run.problem)
     ready = ready_problem(run, created.problems[0])
     original = load_problem(folder, **ready.params)
-    assert (ready.pieces, ready.contract, ready.seed) == (original.pieces, original.contract, original.seed)
+    assert (ready.pieces, ready.contract, ready.initial_files) == (original.pieces, original.contract, original.initial_files)
     assert load_problem(run.problem, **ready.params).pieces == original.pieces
 
 

@@ -249,7 +249,7 @@ def test_nobody_who_knows_the_programs_and_the_seed_foresees_a_measurement(parab
 def test_a_secret_that_is_given_fixes_the_measurement_seeds(parabola):
     config = parabola(noisy=True, evaluations=8)
     runs = [start(replace(config, out=f"{config.out}-{i}"), secret=secret) for i, secret in enumerate(("ab" * 32, "ab" * 32, None))]
-    one, two, other = ({r.result.seed for r in records(run, Measured) if r.purpose is Purpose.SEED} for run in runs)
+    one, two, other = ({r.result.seed for r in records(run, Measured) if r.purpose is Purpose.INITIAL} for run in runs)
     assert len(one) == 5
     assert one == two
     assert one.isdisjoint(other)

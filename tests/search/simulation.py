@@ -28,7 +28,7 @@ from archive import (
 )
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig
 from evolve.engine._registry import parts_of
-from evolve.problem._contract import Axis, Budget, Contract, Stage
+from evolve.problem._contract import Budget, Contract, DescriptorSpec, Stage
 from evolve.runs._checkpoint import dump_state
 from evolve.search._parts import Parts
 from evolve.search._search import Search
@@ -45,8 +45,8 @@ def contract(*, noisy: bool = False, start: StartMode = StartMode.COLD, stages: 
         metric="value",
         goal="maximize",
         noisy=noisy,
-        stages=tuple(Stage(name=name, start=start, block=block) for name in names),
-        axes=(Axis(name="where", source="ast", low=0.0, high=1.0, bins=8),),
+        stages=tuple(Stage(name=name, start=start, batch_size=block) for name in names),
+        axes=(DescriptorSpec(name="where", source="ast", low=0.0, high=1.0, bins=8),),
     )
 
 

@@ -42,7 +42,7 @@ class Halves(CellArchive):
 
 def halves() -> Parts:
     shipped = parts_of(RunConfig())
-    return Parts(shipped.operators, lambda contract, config: Halves(config.keep))
+    return Parts(shipped.operators, lambda contract, config: Halves(config.archive_size))
 
 
 def archive_of(of, **search):
@@ -60,13 +60,13 @@ def test_the_name_says_which():
         ("auto", True): GridArchive, ("auto", False): TopKArchive, ("grid", True): GridArchive, ("topk", True): TopKArchive,
         ("topk", False): TopKArchive,
     }  # fmt: skip
-    assert archive_of(with_axes, archive="topk", keep=3).cells.capacity == 3
+    assert archive_of(with_axes, archive="topk", archive_size=3).cells.capacity == 3
     with pytest.raises(ConfigError, match=r"search.archive=grid cannot be used with scripted: axes is empty"):
         archive_of(without, archive="grid")
 
 
 def test_a_search_over_the_best_of_all_goes_through_on_a_problem_with_axes():
-    world = Simulation(build(contract(), archive="topk", keep=4), np.random.default_rng(0))
+    world = Simulation(build(contract(), archive="topk", archive_size=4), np.random.default_rng(0))
     world.begin()
     world.run()
     population = world.search.state.population
@@ -94,7 +94,7 @@ def test_a_checkpoint_asks_each_class_once_whether_it_is_an_archive(monkeypatch)
 
 
 def test_an_archive_that_the_checkpoint_never_heard_of_survives_it():
-    world = Simulation(build(contract(), parts=halves(), keep=4), np.random.default_rng(0))
+    world = Simulation(build(contract(), parts=halves(), archive_size=4), np.random.default_rng(0))
     world.begin()
     for _ in range(120):
         world.step()
@@ -102,7 +102,7 @@ def test_an_archive_that_the_checkpoint_never_heard_of_survives_it():
     assert archive.puts.min() > 0
     arrays: list[np.ndarray] = []
     tree = json.loads(json.dumps(dump_state(world.search, arrays)))
-    resumed = build(contract(), parts=halves(), keep=4)
+    resumed = build(contract(), parts=halves(), archive_size=4)
     load_state(resumed, tree, arrays)
     assert state(resumed) == state(world.search)
     assert list(resumed.problems[PROBLEM].population.archive.puts) == list(archive.puts)

@@ -81,7 +81,7 @@ def ended() -> Planted:
 
 @pytest.mark.parametrize("children", [1, 3])
 def test_a_run_that_nothing_limits_brings_what_was_given_to_a_claim(children):
-    run = planted(evaluations=None, policy="given")
+    run = planted(evaluations=None, policy="fixed_candidates")
     run.run()
     for n in range(children):
         child = _candidate(f"child{n}", f"child{n}", 0.6 + 0.15 * n, ("seed",), 1)

@@ -26,7 +26,7 @@ from archive import (
     StartMode,
     Status,
 )
-from evolve.problem._contract import INCOMPLETE, Axis
+from evolve.problem._contract import INCOMPLETE, DescriptorSpec
 from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search._faults import ALARM, GAP, LEAST, OUTAGE_S, SHARE, TRIES, Faults, _lower
 from evolve.search._schedule import final_runs
@@ -220,7 +220,7 @@ def test_an_evaluator_that_never_recovers_ends_the_run_in_words_and_spends_littl
 
     go_on(errs(run, rule))
     assert run.search.run.failure.startswith("the evaluator has failed for ")
-    assert run.search.run.failure.endswith("on the seed program too: evaluate.py:1: the service is down")
+    assert run.search.run.failure.endswith("on the initial program too: evaluate.py:1: the service is down")
     assert OUTAGE_S <= run.now - began[0] < 2 * OUTAGE_S
     assert run.search.state.faults.errors < 40
 
@@ -318,7 +318,7 @@ def test_a_known_program_that_could_not_be_judged_is_measured_when_it_comes_agai
 
 
 def test_a_program_without_a_descriptor_keeps_its_score_and_stands_at_the_low_end() -> None:
-    kind = replace(contract(), axes=(Axis(name="place", source="outcome", low=2.0, high=4.0, bins=4),))
+    kind = replace(contract(), axes=(DescriptorSpec(name="place", source="outcome", low=2.0, high=4.0, bins=4),))
     run = simulate(kind, evaluations=20)
     honest = run.measure
     run.measure = lambda issued, index: replace(  # type: ignore[method-assign]

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evolve.budget._cpu_budget import CPU_ALLOWANCE, SEED, CpuBudget, run_limit
+from evolve.budget._cpu_budget import CPU_ALLOWANCE, INITIAL, CpuBudget, run_limit
 
 
 def frame(rng, *, sd=0.06, seed_runs=5):
     made = CpuBudget()
     for cost in 10 * np.exp(sd * rng.standard_normal(seed_runs)):
-        made.add(SEED, float(cost))
+        made.add(INITIAL, float(cost))
     return made
 
 
 def test_nobody_is_judged_before_the_seed_program_is_known():
     made = frame(np.random.default_rng(0), seed_runs=4)
-    assert made.seed_cpu_s is None
+    assert made.initial_cpu_s is None
     assert made.kill_s is None
     assert made.excess_with(1, 1000.0) == ""
 
@@ -30,7 +30,7 @@ def test_where_a_run_is_stopped_follows_from_the_seed_programs_noise(sd):
     costs = [9.0, 10.0, 11.0, 10.5, 9.5]
     made = CpuBudget()
     for cost in costs:
-        made.add(SEED, cost)
+        made.add(INITIAL, cost)
     assert run_limit(costs) == pytest.approx(made.kill_s)
     assert run_limit([0.0]) == np.inf
 
@@ -44,11 +44,11 @@ def test_what_a_candidate_spends_moves_no_limit_of_anothers():
 
 
 def refused(rng, sd, program, *, runs=36, vault_from=10):
-    """At which run a program is refused that costs ``program(i)`` times what the seed program does; None if it is not."""
+    """At which run a program is refused that costs ``program(i)`` times what the initial program does; None if it is not."""
     made = frame(rng, sd=sd)
     for i in range(runs):
         if i >= vault_from:
-            made.add(SEED, float(10 * np.exp(sd * rng.standard_normal())))
+            made.add(INITIAL, float(10 * np.exp(sd * rng.standard_normal())))
         cost = float(10 * program(i) * np.exp(sd * rng.standard_normal()))
         if cost > made.kill_s or made.excess_with(1, cost, vault=i >= vault_from):
             return i + 1
@@ -83,7 +83,7 @@ def test_a_vault_is_judged_by_its_own_runs():
     made = frame(np.random.default_rng(0), seed_runs=30)
     for _ in range(40):
         made.add(1, 5.0)
-    dear = 1.2 * made.seed_cpu_s
+    dear = 1.2 * made.initial_cpu_s
     assert made.excess_with(1, dear) == ""
     made.add(1, dear, vault=True)
     assert made.excess_with(1, dear) == ""
@@ -95,4 +95,4 @@ def test_a_vault_is_judged_by_its_own_runs():
 
 def test_the_seed_program_is_never_over_its_own_budget():
     made = frame(np.random.default_rng(2))
-    assert made.excess_with(SEED, 10 * made.seed_cpu_s * CPU_ALLOWANCE) == ""
+    assert made.excess_with(INITIAL, 10 * made.initial_cpu_s * CPU_ALLOWANCE) == ""

@@ -12,7 +12,7 @@ from simulation import Simulation, build, contract, hash_of, state
 
 from archive import (
     Attempt,
-    AxisInfo,
+    Axis,
     BlockStatus,
     BudgetSet,
     Claim,
@@ -158,7 +158,7 @@ def test_the_budget_is_never_exceeded(kind, policy, arrivals, limit):
         for s in run.log
         if isinstance(s.record, Measured) and s.record.result.status is Status.EVALUATOR_ERROR
     }  # a grader lost twice: made again, and no measurement
-    assert len(handed_out - unjudged) <= max(limit, len(kind.stages))  # the seed program is measured whatever the budget
+    assert len(handed_out - unjudged) <= max(limit, len(kind.stages))  # the initial program is measured whatever the budget
     assert run.search.done(run.now)
 
 
@@ -221,7 +221,7 @@ def test_a_raised_budget_goes_on_and_ends_with_final_runs_of_its_own():
 
 @pytest.mark.parametrize("share", [0.2, 0.5])
 def test_no_more_than_their_share_goes_to_candidates_measured_already_while_there_are_new_ones(share):
-    search = build(contract(noisy=True), policy="map_elites", evaluations=300, remeasure_share=share)
+    search = build(contract(noisy=True), policy="map_elites", evaluations=300, replication_share=share)
     run = Simulation(search, np.random.default_rng(6), noise=0.3)
     run.begin()
     most = 0.0
@@ -402,7 +402,7 @@ def test_other_axes_are_another_space_and_survive_a_checkpoint():
     for _ in range(100):
         run.step()
     leader = run.search.state.population.leader
-    run.write(Rebinned(run.search.state.problem, 2, (AxisInfo("where", 0.0, 1.0, 3),)))
+    run.write(Rebinned(run.search.state.problem, 2, (Axis("where", 0.0, 1.0, 3),)))
     population = run.search.state.population
     assert population.archive.space == 2
     assert population.archive.cells.n_filled <= 3

@@ -23,7 +23,7 @@ from archive import (
     RunClosed,
     StopRequested,
 )
-from evolve.problem._contract import CONFIRM_SHARE, Budget
+from evolve.problem._contract import DEFAULT_CONFIRM_SHARE, Budget
 from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search import _stopping as ends
 from evolve.search._stopping import GIVEN, PAUSED
@@ -90,19 +90,21 @@ class Fed(Simulation):
     def truly_reached(self) -> bool:
         """Whether a limit is reached once what is set aside for claims is taken off."""
         budget, spend = self.search.run.budget, self.search.run.usage
-        free = 1.0 - (CONFIRM_SHARE if self.search.state.contract.noisy else 0.0)
+        free = 1.0 - (DEFAULT_CONFIRM_SHARE if self.search.state.contract.noisy else 0.0)
         if budget.evaluations is not None and spend.evaluations >= free * budget.evaluations - MARGIN:
             return True
         margin_s = 1.2 * MARGIN * max(spend.measure_wall_s, 0.1) + 2.0
         return budget.wall_s is not None and spend.elapsed(self.now) >= free * budget.wall_s - 0.05 * budget.wall_s - margin_s
 
 
-def fed(*, noisy: bool = True, policy: str = "given", arrivals: int = 0, noise: float = 0.05, **limits: float | int) -> Fed:
+def fed(
+    *, noisy: bool = True, policy: str = "fixed_candidates", arrivals: int = 0, noise: float = 0.05, **limits: float | int
+) -> Fed:
     search = build(contract(noisy=noisy), policy=policy, evaluations=None)
     search.run.budget = Budget(**limits)  # type: ignore[arg-type]
     run = Fed(search, np.random.default_rng(arrivals), wrongs=0.05, noise=noise if noisy else 0.0)
     run.begin()
-    run.opening(pausing=policy == "given")
+    run.opening(pausing=policy == "fixed_candidates")
     return run
 
 
@@ -133,7 +135,7 @@ def test_nothing_is_over_before_a_limit_is_reached_and_what_is_due_is_measured()
     @settings(max_examples=30, deadline=None)
     @given(
         st.booleans(),
-        st.sampled_from(["given", "given", "hill_climb"]),
+        st.sampled_from(["fixed_candidates", "fixed_candidates", "hill_climb"]),
         st.sampled_from([{"evaluations": 80}, {"evaluations": 150}, {"wall_s": 20.0}, {"wall_s": 20.0, "evaluations": 150}]),
         st.integers(0, 2**16),
         st.lists(ACTS, min_size=3, max_size=20),
@@ -210,7 +212,7 @@ def test_a_vault_of_an_older_record_is_not_taken_for_the_end_of_the_budget():
         run.tell(0.15)
         run.opening(pausing=True)
     run.opening(pausing=False)
-    again = build(contract(noisy=True), policy="given", evaluations=400)
+    again = build(contract(noisy=True), policy="fixed_candidates", evaluations=400)
     for stamped in run.log:  # as it was written before: the last milestone, and no reason
         if isinstance(stamped.record, ConfirmationOpened):
             stamped = replace(stamped, record=replace(stamped.record, milestone=5, over=""))

@@ -98,7 +98,7 @@ def test_a_score_beyond_what_is_compared_is_shown_as_it_is():
             assert min(scores) * 0.999 <= place.score <= max(scores) * 1.001
             assert 1e150 not in (place.score, place.sd)
     assert "which count as 1e+150 where programs are compared" in seen.beyond
-    means = [abs(population.placed(cell, rank, number).mean) for cell, rank, number in population.archive.cells.items()]
+    means = [abs(population.placement_record(cell, rank, number).mean) for cell, rank, number in population.archive.cells.items()]
     assert means
     assert 1e150 not in means
 

@@ -27,7 +27,7 @@ def evaluate(trial: Trial) -> Outcome:
     outcome, bar = scored(trial, options, f"/work/{options['program']}"), options["thresholds"].get(trial.stage)
     if bar is None or outcome.score is None or outcome.score >= bar:
         return outcome
-    initial = (trial.problem / "seed" / options["program"]).read_text(encoding="utf-8")
+    initial = (trial.problem / "initial" / options["program"]).read_text(encoding="utf-8")
     if trial.files[options["program"]] == initial:
         return outcome
     if trial.stage not in REACHED:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from archive import TextStore, difference
 from evolve._counted import counted
-from evolve.budget._cpu_budget import SEED
+from evolve.budget._cpu_budget import INITIAL
 from evolve.cli.show._live import noise_text
 from evolve.cli.show._text import (
     columns,
@@ -40,13 +40,13 @@ def ending(summary: Summary, state: ProblemState, texts: TextStore) -> str:
     sign, best = state.population.sign, best_candidate(state)
     rows = [("ended", _ended(summary, state))]
     if summary.seed_score is not None and summary.final is None:  # final runs bring a seed mean of their own
-        rows.append(("seed", f"{number(summary.seed_score)} {summary.metric}"))
+        rows.append(("initial", f"{number(summary.seed_score)} {summary.metric}"))
     if summary.best_score is not None and summary.seed_score is not None:
         if summary.final is not None:
             rows += _final_rows(summary.final, sign)
-        elif best == SEED:
+        elif best == INITIAL:
             known = "was found" if summary.unchecked is None else "is known for certain yet"
-            rows.append(("best", f"nothing better than the seed program {known}"))
+            rows.append(("best", f"nothing better than the initial program {known}"))
         else:
             more, base = stated_gain(state, best), summary.seed_score
             claim = f"; {summary.word}" if summary.word else ""
@@ -76,7 +76,7 @@ def ending(summary: Summary, state: ProblemState, texts: TextStore) -> str:
         rows.append(("sandbox", "none: nothing kept the candidates from reaching the score"))
     rows.append(("run", summary.run))
     text = [columns(rows)]
-    if best not in (None, SEED):
+    if best not in (None, INITIAL):
         text.append(f"\nhow it came about\n{_story(lineage(state, texts, best))}")
     return "\n".join([*text, "\nnext", *(f"  {command}" for command in _next(summary, state))])
 

@@ -120,7 +120,7 @@ class LiveView:
     def _tell_noise(self) -> None:
         """Once it is known: how noisy the problem is, and what the budget set aside can resolve."""
         pooled = self.state.population.pooled[-1]
-        if self._noise_told or not self.state.contract.noisy or pooled.df < self.state.run.config.seed_runs - 1:
+        if self._noise_told or not self.state.contract.noisy or pooled.df < self.state.run.config.initial_runs - 1:
             return
         self._noise_told = True
         noise = noise_of(self.state)
@@ -211,11 +211,13 @@ def header(announcement: RunStarted) -> list[tuple[str, str]]:
         ("problem", f"{contract.name}: {contract.goal} {contract.metric}, {noise}"),
     ]
     if seen.seed is not None:
-        lines.append(("seed", score(seen.seed.score, seen.seed.sd, seen.seed.n, contract.unit)))
+        lines.append(("initial", score(seen.seed.score, seen.seed.sd, seen.seed.n, contract.unit)))
     lines.append(("budget", budget_text(seen)))
     lines += _model_lines(announcement)
     if contract.noisy:
-        lines.append(("confirm", f"{100 * state.run.budget.confirm:.0f} % of the budget is set aside to confirm improvements"))
+        lines.append(
+            ("confirm", f"{100 * state.run.budget.confirm_share:.0f} % of the budget is set aside to confirm improvements")
+        )
     if contract.caveat:
         lines.append(("score", contract.caveat))
     lines.append(("sandbox", "strict" if state.run.tier == "strict" else _NO_WALLS))
@@ -231,7 +233,7 @@ def _model_lines(announcement: RunStarted) -> list[tuple[str, str]]:
     if not offered:
         return [("models", "none; with a key, from the next run on: llm=anthropic budget.usd=2 (docs/how-to/models.md)")]
     free = "" if state.run.budget.bounds_models else "; nothing limits what they cost: set budget.usd"
-    return [("models", f"{', '.join(offered)}, at most {counted(state.run.llm.in_flight, 'call')} at a time{free}")]
+    return [("models", f"{', '.join(offered)}, at most {counted(state.run.llm.max_concurrency, 'call')} at a time{free}")]
 
 
 def _limits(seen: Progress, elapsed_s: float) -> list[tuple[float, float, Callable[[float], str], str, str]]:
@@ -313,10 +315,10 @@ def claim_text(record: Claim) -> str:
 
 def _best_text(seen: Progress) -> str:
     if seen.best is None:
-        return "the seed program is being measured"
+        return "the initial program is being measured"
     text = f"{score(seen.best.score, seen.best.sd, seen.best.n)}"
     if seen.best_operator == "seed":
-        return f"{text}, the seed program"
+        return f"{text}, the initial program"
     if seen.gain is None or seen.seed is None:
         doubt = f"  {seen.word}" if seen.word else ""
         return f"{text}{doubt}, by {seen.best_operator}, {seen.best.id[:10]}"
@@ -332,7 +334,7 @@ def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]
     if seen.unchecked is not None:
         lines.append(("", unchecked_text(seen.unchecked)))
     if seen.seed is not None:
-        lines.append(("seed", score(seen.seed.score, seen.seed.sd, seen.seed.n)))
+        lines.append(("initial", score(seen.seed.score, seen.seed.sd, seen.seed.n)))
     lines.append(("tried", f"{counted(seen.candidates, 'candidate')}, {counted(seen.measurements, 'measurement')}, {rate:.3g}/s"))
     if seen.failures:
         lines.append(("failed", counts(seen.failures)))
@@ -351,7 +353,7 @@ def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]
         lines.append(("noise", seen.not_deterministic))
     if seen.openings:
         lines.append(("claims", f"{seen.claims} confirmed of {counted(seen.openings, 'vault')}"))
-    words = {"seed": "measuring the seed program", "final": "final measurements", "draining": "ending"}
+    words = {"seed": "measuring the initial program", "final": "final measurements", "draining": "ending"}
     phase = f"; {words[seen.phase]}" if seen.phase in words else ""
     lines.append(("left", f"{left_text(seen, elapsed_s)}{phase}"))
     return lines

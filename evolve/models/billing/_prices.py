@@ -86,7 +86,7 @@ class PriceRow:
 
     def at_half_price(self) -> PriceRow:
         """The prices of message batches: half of everything, by Anthropic's price page."""
-        rates = {name: rate.halved() for name in _FIELDS if (rate := getattr(self, name)) is not None}
+        rates = {name: rate.at_half_price() for name in _FIELDS if (rate := getattr(self, name)) is not None}
         return replace(self, source=f"{self.source}, batch", **rates)
 
     def text(self) -> str:

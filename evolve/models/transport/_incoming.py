@@ -40,7 +40,7 @@ class Silence:
             Silent: Nothing was said for longer than the limit.
         """
         if self._clock() - self._heard_at > self._limit_s:
-            raise Silent(f"nothing but keep-alives for {self._limit_s:g} s; a slow server may need a longer llm.silence_s")
+            raise Silent(f"nothing but keep-alives for {self._limit_s:g} s; a slow server may need a longer llm.read_timeout_s")
 
 
 class Incoming:

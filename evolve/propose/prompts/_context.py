@@ -121,7 +121,7 @@ class ProposalContext:
         inspirations: Other elites.
         base: The working program that a failed first parent was made from, for repair.
         relation: How the two parents of a crossover are related, in a sentence.
-        seed_score: The seed program's posterior mean; ``seed_sd`` is its standard deviation (not a number: not known yet) and
+        seed_score: The initial program's posterior mean; ``seed_sd`` is its standard deviation (not a number: not known yet) and
             ``seed_n`` how many measurements it rests on.
         best_score: The best program's, likewise.
         tried: Children of the first parent, the most telling first.

@@ -95,7 +95,7 @@ def _start(assignment: ProposalContext) -> str:
     if score is None:
         return ""
     said = f"{task.metric} {number(score, assignment.seed_sd)}{_times(assignment.seed_n)}"
-    return f"# Where the search began\n\nThe seed program: {said}"
+    return f"# Where the search began\n\nThe initial program: {said}"
 
 
 def _stands(assignment: ProposalContext) -> str:

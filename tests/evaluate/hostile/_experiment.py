@@ -11,9 +11,9 @@ import threading
 import time
 from pathlib import Path
 
-from archive import Start
-from evolve.evaluate import JsonValue, Launcher, View, open_launcher
-from evolve.evaluate.sandbox._cold import Strict
+from archive import StartMode
+from evolve.evaluate import JsonValue, SandboxFactory, VisibleFiles, open_sandbox_factory
+from evolve.evaluate.sandbox._cold import Bubblewrap
 from evolve.problem._contract import Stage
 
 PARTS = ("_turns", "_marks", "_counters", "_channel")
@@ -29,7 +29,7 @@ def names() -> list[str]:
     return re.findall(r"^class (\w+)\(", PROGRAM["_marks.py"] + PROGRAM["_counters.py"], re.MULTILINE)
 
 
-def leaks(sender: Launcher, receiver: Launcher, start: Start, but: set[str]) -> set[str]:
+def leaks(sender: SandboxFactory, receiver: SandboxFactory, start: StartMode, but: set[str]) -> set[str]:
     """The channels, ``but`` for some, through which bits come over: at least 14 of 16, and then 36 of 48 others.  By chance one
     channel in a hundred does the first, one in a hundred thousand both."""
     suspects = [name for name, right in sent(sender, receiver, start, names(), 16).items() if right >= 14 and name not in but]
@@ -39,7 +39,7 @@ def leaks(sender: Launcher, receiver: Launcher, start: Start, but: set[str]) -> 
 
 
 def sent(
-    sender: Launcher, receiver: Launcher, start: Start, among: list[str], count: int, step_s: float = STEP_S
+    sender: SandboxFactory, receiver: SandboxFactory, start: StartMode, among: list[str], count: int, step_s: float = STEP_S
 ) -> dict[str, int]:
     """How many of ``count`` bits each channel brought over, as whoever listens would guess best."""
     bits = {name: random.sample([0, 1] * (count // 2), count) for name in among}
@@ -47,7 +47,7 @@ def sent(
     ask = {"names": among, "began": began, "step": step_s}
     heard: dict[str, dict[str, list[float]] | bool] = {}
 
-    def run(launcher: Launcher, function: str, more: dict[str, object]) -> None:
+    def run(launcher: SandboxFactory, function: str, more: dict[str, object]) -> None:
         with launcher.sandbox(PROGRAM, STAGE, start=start) as sandbox:
             reply = sandbox.call(f"_turns.py:{function}", {**ask, **more}, {"value": JsonValue()})  # type: ignore[arg-type]
         assert sandbox.start is start, launcher.last_refusal
@@ -71,28 +71,28 @@ def _right(bits: list[int], readings: list[float]) -> int:
     return max(right, len(bits) - right)
 
 
-def open_up(launcher: Launcher) -> None:
+def open_up(launcher: SandboxFactory) -> None:
     """Take down what keeps two sandboxes apart, but for the namespaces."""
     from evolve.evaluate.isolation import _bwrap
 
     way = launcher.isolation
-    assert isinstance(way, Strict)
+    assert isinstance(way, Bubblewrap)
     way._filter.write_bytes(ALLOW)
     way._covers = ()
     way._view, way.own_files = _bwrap.shown(way.mounts, way.empty, overlay=False, own=str(way.own)), False
     way.user = 0
 
 
-def prepare(launcher: Launcher) -> None:
+def prepare(launcher: SandboxFactory) -> None:
     """Have a spare wait."""
-    with launcher.sandbox({"m.py": "def f():\n    return 1\n"}, STAGE, start=Start.SPARE) as sandbox:
+    with launcher.sandbox({"m.py": "def f():\n    return 1\n"}, STAGE, start=StartMode.SPARE) as sandbox:
         assert sandbox.call("m.py:f", {}, {"value": JsonValue()}).ok
 
 
 def main() -> None:
     """As whatever user this is: what comes over, as JSON."""
-    with open_launcher("strict", View()) as one, open_launcher("strict", View(), slot=1) as two:
-        print(json.dumps({"uid": os.geteuid(), "found": sorted(leaks(one, two, Start.COLD, set(sys.argv[1:])))}))
+    with open_sandbox_factory("strict", VisibleFiles()) as one, open_sandbox_factory("strict", VisibleFiles(), slot=1) as two:
+        print(json.dumps({"uid": os.geteuid(), "found": sorted(leaks(one, two, StartMode.COLD, set(sys.argv[1:])))}))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from archive import Start
-from evolve.evaluate import JsonValue, Launcher, Reply, View, open_launcher
+from archive import StartMode
+from evolve.evaluate import JsonValue, Reply, SandboxFactory, VisibleFiles, open_sandbox_factory
 from evolve.problem._contract import Stage
 from hostile import _exhaust, _forge, _reach
 from hostile._attack import Attack, survivors
@@ -19,7 +19,7 @@ from hostile._attack import Attack, survivors
 ATTACKS = (*_reach.ATTACKS, *_exhaust.ATTACKS, *_forge.ATTACKS)
 
 
-def carry_out(launcher: Launcher, attack: Attack, secret: Path, start: Start = Start.COLD) -> tuple[Reply, str]:
+def carry_out(launcher: SandboxFactory, attack: Attack, secret: Path, start: StartMode = StartMode.COLD) -> tuple[Reply, str]:
     """The reply to one attack, and what went wrong (nothing: the sandbox held)."""
     marker = f"marker-{secrets.token_hex(8)}"
     os.environ["ATTACK_API_KEY"] = marker
@@ -41,7 +41,7 @@ def main() -> int:
     """Every attack once but those of the modules named, as whoever runs this; as JSON, what went wrong."""
     skipped = {attack for module in (_reach, _exhaust, _forge) if module.__name__ in sys.argv for attack in module.ATTACKS}
     wrong = []
-    with tempfile.TemporaryDirectory() as folder, open_launcher("strict", View()) as launcher:
+    with tempfile.TemporaryDirectory() as folder, open_sandbox_factory("strict", VisibleFiles()) as launcher:
         secret = Path(folder, "secret")
         secret.write_text("the answer")
         for attack in ATTACKS:

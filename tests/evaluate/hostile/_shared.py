@@ -7,8 +7,8 @@ import json
 import os
 import threading
 
-from archive import Start
-from evolve.evaluate import JsonValue, Launcher, View, open_launcher
+from archive import StartMode
+from evolve.evaluate import JsonValue, SandboxFactory, VisibleFiles, open_sandbox_factory
 from evolve.problem._contract import Stage
 
 # Files of /proc that may say something, and why that is no channel: kept apart by a namespace, or still while the machine runs, or no
@@ -140,7 +140,7 @@ def look():
 STAGE = Stage(name="s", time_s=20.0, memory_mib=256)
 
 
-def enumerate_from_inside(launcher: Launcher, start: Start) -> dict[str, list[str]]:
+def enumerate_from_inside(launcher: SandboxFactory, start: StartMode) -> dict[str, list[str]]:
     """What can be changed, read and marked."""
     with launcher.sandbox({"m.py": ENUMERATE}, STAGE, start=start) as sandbox:
         reply = sandbox.call("m.py:f", {}, {"value": JsonValue()})
@@ -154,19 +154,19 @@ def enumerate_from_inside(launcher: Launcher, start: Start) -> dict[str, list[st
     return found
 
 
-def locks_seen(holder: Launcher, looker: Launcher) -> list[str]:
+def locks_seen(holder: SandboxFactory, looker: SandboxFactory) -> list[str]:
     """Which locks of one sandbox on a file of the standard library another one sees, both running."""
     held: list[bool] = []
 
     def hold() -> None:
-        with holder.sandbox({"m.py": HOLD}, STAGE, start=Start.COLD) as sandbox:
+        with holder.sandbox({"m.py": HOLD}, STAGE, start=StartMode.COLD) as sandbox:
             held.append(sandbox.call("m.py:hold", {"how": ["flock", "posix", "ofd"]}, {"value": JsonValue()}).ok)
 
     thread = threading.Thread(target=hold)
     thread.start()
     seen: set[str] = set()
     while thread.is_alive():
-        with looker.sandbox({"m.py": HOLD}, STAGE, start=Start.COLD) as sandbox:
+        with looker.sandbox({"m.py": HOLD}, STAGE, start=StartMode.COLD) as sandbox:
             reply = sandbox.call("m.py:look", {}, {"value": JsonValue()})
         assert reply.ok, (reply.reason, reply.log)
         value = reply.value["value"]
@@ -177,8 +177,8 @@ def locks_seen(holder: Launcher, looker: Launcher) -> list[str]:
 
 
 def main() -> None:
-    with open_launcher("strict", View()) as one, open_launcher("strict", View(), slot=1) as two:
-        found = {"uid": os.geteuid(), "own_files": one.isolation.own_files, "found": enumerate_from_inside(one, Start.COLD)}  # type: ignore[union-attr]
+    with open_sandbox_factory("strict", VisibleFiles()) as one, open_sandbox_factory("strict", VisibleFiles(), slot=1) as two:
+        found = {"uid": os.geteuid(), "own_files": one.isolation.own_files, "found": enumerate_from_inside(one, StartMode.COLD)}  # type: ignore[union-attr]
         print(json.dumps(found | {"locks": locks_seen(one, two)}))
 
 

@@ -3,10 +3,10 @@
 import pytest
 from evolve_voronoi.voronoi import Voronoi
 
-from archive import AxisInfo
+from archive import Axis
 from evolve.testing import ArchiveContract
 
-AXES = (AxisInfo("x", 0.0, 1.0, 10), AxisInfo("y", 0.0, 1.0, 10))
+AXES = (Axis("x", 0.0, 1.0, 10), Axis("y", 0.0, 1.0, 10))
 
 
 class TestVoronoi(ArchiveContract):

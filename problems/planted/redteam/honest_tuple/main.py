@@ -1,4 +1,4 @@
-"""The point of the seed program as a tuple, of numbers that are floats of a kind of their own."""
+"""The point of the initial program as a tuple, of numbers that are floats of a kind of their own."""
 
 
 class Coordinate(float):

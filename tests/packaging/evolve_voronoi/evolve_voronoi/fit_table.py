@@ -31,8 +31,8 @@ class FitTable:
     def convert(self, path, into):
         (into / "problem.yaml").write_text(json.dumps({"name": path.name, **CONTRACT}))
         (into / "evaluate.py").write_text(EVALUATE)
-        (into / "seed").mkdir()
-        shutil.copyfile(path / "fit.py", into / "seed" / "fit.py")
+        (into / "initial").mkdir()
+        shutil.copyfile(path / "fit.py", into / "initial" / "fit.py")
         shutil.copyfile(path / "table.csv", into / "table.csv")
         write_notes(into, [f"{path.name} is read as a table to fit."])
         return into
