@@ -1,12 +1,16 @@
-"""Environment markers, held against the ``packaging`` library where it is installed."""
+"""Which distribution a line of requirements asks for here."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib import metadata
+
 import pytest
+from packaging.markers import Marker
+from packaging.requirements import Requirement
 
 from evolve.evaluate.isolation._requirements import normalised, required_name
-
-packaging_markers = pytest.importorskip("packaging.markers")
 
 MARKERS = [
     "python_version >= '3.8'",
@@ -33,15 +37,11 @@ MARKERS = [
 
 @pytest.mark.parametrize("marker", MARKERS)
 def test_markers_mean_what_packaging_says(marker: str) -> None:
-    wanted = packaging_markers.Marker(marker).evaluate({"extra": ""})
+    wanted = Marker(marker).evaluate({"extra": ""})
     assert (required_name(f"some.Package[x]>=1,<2 ; {marker}") == "some-package") == wanted
 
 
 def test_every_requirement_installed_here_can_be_read() -> None:
-    from importlib import metadata
-
-    from packaging.requirements import Requirement
-
     lines = {line for distribution in metadata.distributions() for line in distribution.requires or ()}
     for line in lines:
         requirement = Requirement(line)
@@ -55,3 +55,22 @@ def test_every_requirement_installed_here_can_be_read() -> None:
 def test_what_cannot_be_read_is_said(line: str) -> None:
     with pytest.raises((ValueError, KeyError)):
         required_name(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("pytz (>dev)", "pytz"),
+        ("A.b_c (>=2.0.*)", "a-b-c"),
+        ("one @ https://example.org/one.whl ; os_name == 'nt'", None),
+        ("one; python_version >= '3.8'", "one"),
+        ("one; extra == 'test'", None),
+    ],
+)
+def test_a_name_is_read_whatever_version_stands_beside_it(line: str, name: str | None) -> None:
+    assert required_name(line) == name
+
+
+def test_a_room_that_every_evaluator_imports_does_not_load_the_parser() -> None:
+    code = "import sys, evolve.evaluate; sys.exit('packaging.markers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

