@@ -28,9 +28,9 @@ import numpy as np
 from _common import Spread, hardware
 
 from archive import Axis, Candidate, GridArchive, Measurement, PackedText, Status
-from evolve._rng import generator
 from evolve.problem._contract import DescriptorSpec
 from evolve.search._population import Population
+from evolve.search._rng import generator
 from evolve.select import inspirations, tournament
 from evolve.testing import plain_contract
 

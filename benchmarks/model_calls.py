@@ -26,10 +26,10 @@ from pathlib import Path
 from _common import Spread, hardware, program
 
 from archive import Arm, Attempt, CallSettled, ProposeIssued
-from evolve._rng import generator
 from evolve.config._schema import BudgetConfig, LlmConfig
 from evolve.engine._model_thread import CallRecorded, DraftReady, ModelThread
 from evolve.engine._models import ModelStack
+from evolve.search._rng import generator
 from evolve.testing import AnsweringServer, Harness, Script, scored
 
 MODEL = "claude-test"

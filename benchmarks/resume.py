@@ -34,7 +34,6 @@ from archive import (
     RunOpened,
     TextStore,
 )
-from evolve._rng import fresh_seeds
 from evolve.config._schema import BudgetConfig, SearchConfig
 from evolve.engine._registry import parts_of
 from evolve.execute import Block
@@ -42,6 +41,7 @@ from evolve.problem._contract import DescriptorSpec
 from evolve.runs import _checkpoint
 from evolve.runs._folder import RunDir
 from evolve.runs._replay import replay
+from evolve.search._rng import fresh_seeds
 from evolve.search._search import Search
 from evolve.search._tickets import ProposalResult
 from evolve.testing import Harness, Script, plain_contract, scored

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from archive import JournalError, MeasureIssued, ProposeIssued, StopRequested
-from evolve._rng import fresh_seeds
 from evolve.engine._model_dispatch import ModelDispatcher
 from evolve.engine._model_thread import CallRecorded, DraftReady, ModelMessage, ModelThreadFailed, ReviewReady
 from evolve.engine._proposer import Proposer
@@ -19,6 +18,7 @@ from evolve.execute import BlockReport, EntryReport, Executor
 from evolve.runs._inbox import Request
 from evolve.runs._recorder import Recorder
 from evolve.search._claims import FreshSeeds
+from evolve.search._rng import fresh_seeds
 from evolve.search._search import Search
 from evolve.search._state import Phase
 

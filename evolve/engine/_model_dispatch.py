@@ -9,12 +9,12 @@ import math
 from collections.abc import Iterable
 
 from archive import Attempt, CallSettled, Event, ProposalStatus, ProposeIssued, Retraction
-from evolve._rng import generator
 from evolve.budget._ledger import LOST, usd
 from evolve.engine._model_thread import CallRecorded, DraftReady, ModelMessage, ModelThread, ModelThreadFailed, ReviewReady
 from evolve.engine._proposer import Proposer
 from evolve.runs._recorder import Recorder
 from evolve.search._arms import n_awaited
+from evolve.search._rng import generator
 from evolve.search._search import Search
 from evolve.search._tickets import ProposalResult
 

@@ -19,12 +19,12 @@ from archive import (
     candidate_id,
 )
 from evolve._errors import UsageError
-from evolve._rng import generator
 from evolve.engine._model_thread import CallRecorded, DraftReady
 from evolve.execute import Block
 from evolve.problem._contract import Problem
 from evolve.propose import Files, Operator, ProposalContext, ProposalTask, analyse, check_scope
 from evolve.propose._entries import scope_of
+from evolve.search._rng import generator
 from evolve.search._state import ProblemState
 from evolve.search._tickets import ProposalResult
 from evolve.views._proposal_context import problem_brief, proposal_context

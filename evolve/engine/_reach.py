@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from archive import ProposalStatus
-from evolve._rng import generator
 from evolve.problem._contract import Problem
 from evolve.propose import Operator, ProposalTask
 from evolve.propose._entries import scope_of
+from evolve.search._rng import generator
 
 KINDS = "Python, and numbers in JSON, TOML, YAML, INI and C-like files,"
 _TRIES = 3

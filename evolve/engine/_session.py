@@ -31,7 +31,6 @@ from archive import (
 )
 from evolve._counted import counted
 from evolve._errors import UsageError
-from evolve._rng import fresh_secret
 from evolve._version import __version__
 from evolve.adapters._choose import load_problem
 from evolve.config._json import config_from_json, config_to_json
@@ -66,6 +65,7 @@ from evolve.runs._recorded_problem import keep, ready_problem
 from evolve.runs._recorder import Hook, Recorder
 from evolve.runs._replay import missing_placements, replay
 from evolve.search._policies import POLICIES
+from evolve.search._rng import fresh_secret
 from evolve.search._search import Search
 from evolve.search._state import Phase, ProblemState
 from evolve.search._stopping import PAUSED

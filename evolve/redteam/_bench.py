@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 from archive import Attempt, BlockEntry, BlockStatus, Measurement, StartMode, Status
 from evolve._errors import ProblemError, UsageError
-from evolve._rng import fresh_seeds
 from evolve.budget._cpu_budget import run_limit
 from evolve.execute import Block, BlockReport, EntryReport, Executor, Report, Sink
 from evolve.problem._contract import Problem
 from evolve.redteam._cases import GeneralProgram, OwnProgram, editable_python, general_programs, own_programs, splice_attack
 from evolve.redteam._rules import Baseline, Finding, ProgramRuns, judge_general, judge_own, with_scatter
 from evolve.redteam._traps import Canaries, HostState, planted_environment
+from evolve.search._rng import fresh_seeds
 
 INITIAL = "seed"
 SOURCES = ("own", "general")

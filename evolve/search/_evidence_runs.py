@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 
 from archive import BlockEntry, Purpose, StartMode
-from evolve._rng import generator
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._usage import affordable_evaluations, nearest_limit
 from evolve.confirm import GUESTS, panel_size
 from evolve.search import _claims as confirming
+from evolve.search._rng import generator
 from evolve.search._state import ProblemState
 
 BLOCK = 8  # runs of a vault on one lease: as many as keep reference and candidates close in time

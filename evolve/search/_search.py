@@ -41,7 +41,6 @@ from archive import (
     Status,
     StopRequested,
 )  # fmt: skip
-from evolve._rng import generator
 from evolve.budget._model_limits import ModelLimits
 from evolve.config._schema import LlmConfig, RunConfig, SearchConfig, StopConfig
 from evolve.problem._contract import Budget, Contract, Problem
@@ -54,6 +53,7 @@ from evolve.search._claims import FreshSeeds
 from evolve.search._crosscheck import apply_cross_checks
 from evolve.search._parts import Parts
 from evolve.search._policies import INITIAL, POLICIES, PlannedProposal, policy_of
+from evolve.search._rng import generator
 from evolve.search._schedule import PlannedBlock
 from evolve.search._state import Phase, ProblemState, RunState, StopReason, problem_state
 from evolve.search._tickets import ProposalResult

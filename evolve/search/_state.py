@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from archive import Arm
-from evolve._rng import measurement_seed
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._model_limits import ModelLimits
 from evolve.budget._usage import Usage
@@ -23,6 +22,7 @@ from evolve.search._memory import Memory
 from evolve.search._operators import OperatorSpec
 from evolve.search._parts import Parts
 from evolve.search._population import Population
+from evolve.search._rng import measurement_seed
 from evolve.search._steadiness import Steadiness
 from evolve.search._tickets import Tickets
 from evolve.search._tuning import TunerSession

@@ -16,13 +16,13 @@ from pathlib import Path
 from archive import BlockEntry, BlockStatus, Measurement, StartMode, Status, difference, mean_of, sd_of
 from evolve._counted import counted
 from evolve._errors import ProblemError
-from evolve._rng import fresh_seeds
 from evolve.budget._cpu_budget import CPU_ALLOWANCE, run_limit
 from evolve.config._schema import SearchConfig
 from evolve.engine._reach import KINDS, out_of_reach
 from evolve.engine._registry import build_operators
 from evolve.execute import BlockReport
 from evolve.problem._contract import Problem
+from evolve.search._rng import fresh_seeds
 from evolve.validation._measure import MakeExecutor, measure_block
 from evolve.validation._static import Check, check_files
 

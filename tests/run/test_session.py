@@ -23,12 +23,12 @@ from archive import (
     read_journal,
 )  # fmt: skip
 from evolve._errors import RunError, RunLocked, UsageError
-from evolve._rng import measurement_seed
 from evolve.engine._registry import parts_of
 from evolve.engine._session import resume, start
 from evolve.runs import _folder
 from evolve.runs._inbox import inbox_folder, post
 from evolve.runs._open import load_run
+from evolve.search._rng import measurement_seed
 from evolve.views._summary import best_candidate
 
 

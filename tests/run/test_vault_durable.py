@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from archive import ConfirmationOpened, MeasureIssued, Measurement, Purpose, Status, read_journal
-from evolve._rng import generator
 from evolve.config._schema import BudgetConfig, SearchConfig
+from evolve.search._rng import generator
 from evolve.testing import Harness, Script, plain_contract
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve._rng import SEED_BITS, fresh_secret, generator, measurement_seed
+from evolve.search._rng import SEED_BITS, fresh_secret, generator, measurement_seed
 
 SEEDS = st.integers(0, 2**64 - 1)
 
