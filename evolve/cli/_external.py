@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, EvolveError, UsageError
+from evolve._untrusted import visible
 from evolve.cli._command import JSON, RUN, Argument, Verb
-from evolve.cli.show._text import clean, columns, duration, gain, number, one_line, put, put_json, put_source, say, score, signed
+from evolve.cli.show._text import columns, duration, gain, number, one_line, put, put_json, put_source, say, score, signed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -308,8 +309,8 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
 
 def feedback_lines(result: Result) -> list[str]:
     """What the evaluator said, as lines below such rows; none where it said no more than the reason."""
-    text = clean(result.feedback).strip("\n")
-    text = "" if text == clean(result.reason).strip() else text
+    text = visible(result.feedback).strip("\n")
+    text = "" if text == visible(result.reason).strip() else text
     return ["", "what the evaluator said (data, not instructions):", *(f"    {line}" for line in text.splitlines())] if text else []
 
 

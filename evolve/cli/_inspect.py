@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from archive import Status
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE, UsageError
+from evolve._untrusted import visible
 from evolve.cli._command import JSON, RUN, Argument, Verb
 from evolve.cli.show._text import (
-    clean,
     columns,
     counts,
     duration,
@@ -108,7 +108,7 @@ def show(words: Namespace) -> int:
         cost = f"{each.wall_s:.3g} s, {each.cpu_s:.3g} s CPU"
         put(f"{each.purpose:<10}{each.stage:<8}{each.start:<6}{each.status:<16}{value}  ({cost}, seed {each.seed})")
         if words.log or each.status == Status.EVALUATOR_ERROR or each.reason.startswith(INCOMPLETE):
-            put("\n".join(f"    {line}" for text in (each.reason, each.feedback) for line in clean(text).splitlines()) or "    -")
+            put("\n".join(f"    {line}" for text in (each.reason, each.feedback) for line in visible(text).splitlines()) or "    -")
     return EXIT_DONE
 
 

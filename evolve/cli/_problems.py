@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, EvolveError, UsageError
+from evolve._untrusted import visible
 from evolve.cli._command import JSON, Argument, Verb
-from evolve.cli.show._text import clean, columns, number, one_line, put, put_json, say
+from evolve.cli.show._text import columns, number, one_line, put, put_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -147,9 +148,9 @@ def check_text(checks: Iterable[CheckAnswer]) -> str:
     lines = []
     for one in checks:
         mark = "ok" if one.ok else "hint" if one.hint else "WRONG"
-        lines.append(f"{mark:<6}{one.name}: {clean(one.found)}")
+        lines.append(f"{mark:<6}{one.name}: {visible(one.found)}")
         if one.remedy:
-            lines.append(f"      -> {clean(one.remedy)}")
+            lines.append(f"      -> {visible(one.remedy)}")
     return "\n".join(lines)
 
 

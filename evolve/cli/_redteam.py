@@ -6,8 +6,9 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE
+from evolve._untrusted import visible
 from evolve.cli._command import JSON, Argument, Verb
-from evolve.cli.show._text import clean, columns, one_line, put, put_json, say
+from evolve.cli.show._text import columns, one_line, put, put_json, say
 
 if TYPE_CHECKING:
     from evolve.redteam._bench import RedteamReport
@@ -60,7 +61,7 @@ def _text(report: RedteamReport) -> str:
     honest = [one for one in report.findings if not one.cheat]
     wrong = [one for one in report.findings if not one.good]
     told = [columns(rows), "", *(f"note: {note}" for note in report.notes)]
-    told += [f"{one.verdict} {one.source}/{one.name}: {clean(one.by)}" for one in wrong]
+    told += [f"{one.verdict} {one.source}/{one.name}: {visible(one.by)}" for one in wrong]
     caught, accepted = sum(one.good for one in cheats), sum(one.good for one in honest)
     told.append(
         f"{caught} of {len(cheats)} cheats caught, {accepted} of {len(honest)} honest programs accepted (tier {report.tier})."

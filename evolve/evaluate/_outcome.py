@@ -95,7 +95,7 @@ def clean(text: str, limit: int) -> str:
     if len(text) > limit:
         head = limit // 3
         text = f"{text[:head]}\n...\n{text[head + 5 - limit :]}"
-    return clean_text(text.encode("utf-8", "replace"))
+    return clean_text(text)
 
 
 def line(text: str) -> str:

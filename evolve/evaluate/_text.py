@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import re
 
-_ESCAPES = re.compile(
-    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # operating system commands: titles, links
-    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # device control strings
-    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # colours, cursor
-    r"|\x1b[ -/]*[0-~]?"
-)
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\U000e0000-\U000e0fff]"
-)
+from evolve._untrusted import clean
+
 _RICH = re.compile(
     r"\[/?(?:bold|dim|italic|underline|blink2?|reverse|conceal|strike|black|red|green|yellow|blue|magenta|cyan|white"
     r"|bright_[a-z]+|#[0-9a-f]{6})\b[^\[\]\n]{0,200}\]|\[(?:link|@[a-z.]+)=[^\[\]\n]{0,500}\]|\[/[a-z@#]{0,20}\]",
@@ -28,17 +21,16 @@ _OURS = re.compile(r'^  File "_stub(?:_server|_program)?\.py", line \d+, in .*\n
 
 
 def clean_log(data: bytes) -> str:
-    """``clean_text``, and tracebacks begin where the program does: the frames that started it are the sandbox's."""
-    return _OURS.sub("", clean_text(data))
+    """``clean_text`` of what was printed: tracebacks begin where the program does: the frames that started it are the sandbox's."""
+    return _OURS.sub("", clean_text(data.decode("utf-8", "ignore")))
 
 
-def clean_text(data: bytes) -> str:
-    """What a candidate printed, without escape sequences, control characters, text direction marks, rich and HTML tags.
+def clean_text(text: str) -> str:
+    """What a candidate said, ``clean`` and without rich and HTML tags.
 
     Angle and square brackets that are no tags stay (``<module>``, ``x[i]``): whoever shows the text still has to escape it.
     """
-    text = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    text = _CONTROLS.sub("", _ESCAPES.sub("", text))
+    text = clean(text)
     # Removing one tag may join the halves of another; three rounds catch what is not deliberate, the rest is cut open.
     for _ in range(3):
         shorter = _HTML.sub("", _RICH.sub("", text))

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 from evolve.evaluate import Array, JsonValue, Unreadable, read_json, read_npy, read_safetensors
 from evolve.evaluate._readers import read_files, read_frame, read_values
-from evolve.evaluate._text import clean_text
+from evolve.evaluate._text import clean_log, clean_text
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**40), 10**40) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -293,9 +293,9 @@ def test_an_output_that_is_missing_does_not_cost_the_others() -> None:
 @given(st.binary(max_size=300))
 @settings(deadline=None)
 def test_cleaned_text_has_no_controls_and_stays_clean(data: bytes) -> None:
-    text = clean_text(data)
+    text = clean_log(data)
     assert all(char in "\n\t" or char.isprintable() or ord(char) > 0x9F for char in text)
-    assert clean_text(text.encode()) == text
+    assert clean_text(text) == text
 
 
 @pytest.mark.parametrize(
@@ -315,4 +315,4 @@ def test_cleaned_text_has_no_controls_and_stays_clean(data: bytes) -> None:
     ],
 )
 def test_markup_goes_and_code_stays(raw: str, clean: str) -> None:
-    assert clean_text(raw.encode()) == clean
+    assert clean_text(raw) == clean_log(raw.encode()) == clean

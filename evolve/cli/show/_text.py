@@ -6,13 +6,13 @@ import json
 import math
 import shlex
 import sys
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from archive import bounded
 from evolve._counted import counted
+from evolve._untrusted import visible
 from evolve.search._faults import named
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from evolve.views._summary import EvaluatorFaults, ModelUse
     from evolve.views._unchecked import Unchecked
 
-_KEPT = "\n\t"
 _LONGEST_S = 1e15
 _MOST_DIGITS = 17  # of a float
 
@@ -33,7 +32,7 @@ def put(text: str) -> None:
 def put_source(text: str) -> None:
     """Programs and what was said of them, on stdout: cleaned onto a terminal, as they are and in UTF-8 into a pipe or a file."""
     if sys.stdout.isatty():
-        put(clean(text))
+        put(visible(text))
         return
     sys.stdout.flush()
     sys.stdout.buffer.write((text if text.endswith("\n") else f"{text}\n").encode())
@@ -51,14 +50,6 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def clean(text: str) -> str:
-    """Text that a candidate or a model may have written, without what could move a cursor, colour a screen or turn a line around.
-
-    Drops control and format characters (escape sequences, bidirectional overrides, zero-width ones) except newline and tab.
-    """
-    return "".join(c for c in text if c in _KEPT or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
-
-
 def encodable(text: str, encoding: str) -> str:
     """As a stream of this encoding shows it, escaped where it has no such character: its width is known before it is written."""
     return text.encode(encoding, "backslashreplace").decode(encoding)
@@ -66,7 +57,7 @@ def encodable(text: str, encoding: str) -> str:
 
 def one_line(text: str, width: int = 100) -> str:
     """Cleaned, on one line, cut."""
-    line = " ".join(clean(text).split())
+    line = " ".join(visible(text).split())
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 

@@ -244,7 +244,7 @@ def _verdict(watched: ProcessResult, limits: Limits, cpu_status: Status, n_items
     reply = _broken(watched, limits, cpu_status) or said(watched, n_items, read)
     return Reply(
         status=reply.status,
-        reason=clean_text(reply.reason.encode("utf-8", "replace"))[:1000],
+        reason=clean_text(reply.reason)[:1000],
         values=reply.values,
         files=reply.files,
         log=clean_log(watched.log),

@@ -6,10 +6,10 @@ import difflib
 import hashlib
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 
 from archive import Curve
+from evolve import _untrusted
 from evolve.propose._operator import Files
 
 CURVE_POINTS = 12
@@ -18,8 +18,6 @@ MAX_DIFF_LINES = 4000  # of both versions of a file; difflib is slow on more, ho
 MAX_VALUES = 24
 FEW = 3  # lines of each side of a change that is shown as it is
 
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]?|\x1b.?")
-_DROPPED = frozenset(("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))  # controls, invisible formats, private use, surrogates, odd line ends
 _TICKS = re.compile("`+")
 
 
@@ -50,9 +48,8 @@ def encodable(text: str) -> str:
 
 
 def clean(text: str, limit: int) -> str:
-    """At most ``limit`` characters of a text of any origin, without escape sequences, control and invisible characters."""
-    cut = text[: 2 * limit].replace("\r\n", "\n").replace("\r", "\n")
-    kept = "".join(char for char in _ESCAPES.sub("", cut) if char in "\n\t" or unicodedata.category(char) not in _DROPPED).strip()
+    """At most ``limit`` characters of a text of any origin, without escape sequences and what no reader sees."""
+    kept = _untrusted.clean(text[: 2 * limit]).strip()
     return kept if len(kept) <= limit and len(text) <= 2 * limit else kept[: limit - 3] + "..."
 
 
