@@ -16,6 +16,8 @@ data with a status.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 EXIT_DONE = 0
 EXIT_NEGATIVE = 1
 EXIT_USAGE = 2
@@ -72,6 +74,19 @@ class RunError(EvolveError):
 
 class RunLocked(RunError):
     """Another driver holds the run."""
+
+
+def meant(found: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """What is known and closest to what was found; "" where nothing is close."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(found, list(known), n=1, cutoff=cutoff)), "")
+
+
+def suggest(found: str, known: Iterable[str], otherwise: str, form: str = "{}") -> str:
+    """The end of a message: ``did you mean X?``, with the word that is meant written as ``form``, or ``otherwise``."""
+    close = meant(found, known)
+    return f"did you mean {form.format(close)}?" if close else otherwise
 
 
 def need(module: str, extra: str) -> object:

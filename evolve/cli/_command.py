@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from evolve._errors import UsageError
+from evolve._errors import UsageError, suggest
 
 _HELP_WIDTH = 26
 _PATHS = frozenset({"RUN", "DIR", "FILE", "FILES"})
@@ -104,11 +103,10 @@ class Verb:
         if not word.startswith("-"):
             raise UsageError(f"evolve {self.name} takes no further word, found {word!r}; type: {self.usage}")
         name = word.partition("=")[0]
-        close = difflib.get_close_matches(name, [one.name for one in self.arguments if one.is_option], n=1)
-        more = f"did you mean {close[0]}?" if close else f"type: {self.usage}"
-        if not close and any(one.name == "SETTING" for one in self.arguments):
-            more = f"write settings as key=value: {name.lstrip('-')}=VALUE"
-        raise UsageError(f"evolve {self.name} has no option {name}; {more}")
+        takes_settings = any(one.name == "SETTING" for one in self.arguments)
+        more = f"write settings as key=value: {name.lstrip('-')}=VALUE" if takes_settings else f"type: {self.usage}"
+        options = [one.name for one in self.arguments if one.is_option]
+        raise UsageError(f"evolve {self.name} has no option {name}; {suggest(name, options, more)}")
 
 
 def reference(overview: str, verbs: Sequence[Verb]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import sys
 from collections.abc import Sequence
 
 from evolve import __version__
-from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, EvolveError, UsageError
+from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, EvolveError, UsageError, suggest
 from evolve.cli import _agent_guide, _claims, _external, _inspect, _mcp, _problems, _query, _redteam, _run, _setup
 from evolve.cli._command import Verb
 from evolve.cli._streams import open_streams
@@ -104,8 +103,7 @@ def _find(word: str) -> Verb:
     names = {verb.name: verb for verb in VERBS}
     if word in names:
         return names[word]
-    close = difflib.get_close_matches(word, names, n=1)
-    more = f"did you mean evolve {close[0]}?" if close else "type: evolve --help"
+    more = suggest(word, names, "type: evolve --help", "evolve {}")
     raise UsageError(f"expected one of {', '.join(names)}, found {word!r}; {more}")
 
 

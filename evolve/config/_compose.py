@@ -8,7 +8,6 @@ file.
 
 from __future__ import annotations
 
-import difflib
 import math
 import shlex
 import types
@@ -17,7 +16,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from evolve._errors import ConfigError
+from evolve._errors import ConfigError, meant, suggest
 from evolve._plugins import offered
 from evolve._renamed import KEYS, VALUES
 from evolve.adapters._choose import load_problem
@@ -145,9 +144,7 @@ def close_key(key: str) -> str:
     """The known key that ``key`` resembles most, or ""."""
     known = (*groups(), *known_keys())
     last = {one.rpartition(".")[2]: one for one in reversed(known)}
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
-    tail = difflib.get_close_matches(key.rpartition(".")[2], last, n=1, cutoff=0.75)
-    return near[0] if near else last[tail[0]] if tail else ""
+    return meant(key, known, cutoff=0.75) or last.get(meant(key.rpartition(".")[2], last, cutoff=0.75), "")
 
 
 def _bare(word: str) -> str:
@@ -168,8 +165,7 @@ def _unquoted(text: str) -> str:
 def _option(setting: Setting, options: tuple[str, ...]) -> str:
     if setting.text in options:
         return setting.text
-    close = difflib.get_close_matches(setting.text, options, n=1)
-    more = f"did you mean {setting.key}={close[0]}?" if close else f"type for example {setting.key}={options[0]}"
+    more = suggest(setting.text, options, f"type for example {setting.key}={options[0]}", f"{setting.key}={{}}")
     raise ConfigError(f"{setting.key} must be one of {', '.join(options)}, found {setting.text!r}; {more}")
 
 

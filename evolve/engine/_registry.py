@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archive import Archive, ArchiveMaker, Axis, GridArchive, TopKArchive
-from evolve._errors import ConfigError, EvolveError, UsageError
+from evolve._errors import ConfigError, EvolveError, UsageError, suggest
 from evolve._plugins import need_plugin, offered
 from evolve.config._schema import GIVEN, ExecutorConfig, OwnOperator, RunConfig, SearchConfig
 from evolve.engine._plugins import load_archive, load_executor, load_operator, source_of
@@ -87,9 +86,8 @@ def _check_known(key: str, name: str, shipped: Iterable[str], kind: str = "", *,
     known = [*shipped, *(offered(kind) if kind else ())]
     if name in known:
         return
-    close = difflib.get_close_matches(name, known, n=1)
     example = f"[{known[0]}]" if many else known[0]
-    more = f"did you mean {close[0]}?" if close else f"type for example {key}={example}"
+    more = suggest(name, known, f"type for example {key}={example}")
     raise ConfigError(f"{key} must be {'a list out' if many else 'one'} of {', '.join(known)}, found {name!r}; {more}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from evolve._errors import ProblemError, need
+from evolve._errors import ProblemError, need, suggest
 from evolve._renamed import PROBLEM_KEYS
 
 FLOAT = re.compile(r"[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+\Z")  # YAML 1.1 reads 1e-3 as text
@@ -120,8 +119,8 @@ def _only_plain(file: str, at: str, value: object) -> None:
 
 def hint(found: object, known: Iterable[object]) -> str:
     """``; did you mean X?`` where something known is close to what was found, else nothing."""
-    close = difflib.get_close_matches(str(found), [str(one) for one in known], n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    more = suggest(str(found), map(str, known), "")
+    return more and f"; {more}"
 
 
 def show(value: object) -> str:

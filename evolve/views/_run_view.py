@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 import time
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from archive import TextStore
 from evolve._counted import counted
-from evolve._errors import RunError
+from evolve._errors import RunError, suggest
 from evolve.budget._cpu_budget import INITIAL
 from evolve.config._schema import RunConfig
 from evolve.problem._contract import Problem
@@ -92,13 +91,8 @@ class RunView:
         if found:
             some = ", ".join(population.candidates[number].id for number in found[:4])
             raise RunError(f"{counted(len(found), 'candidate')} begin with {prefix!r} ({some}, ...); type more of the id.")
-        close = difflib.get_close_matches(prefix, population.by_id, n=1)
-        more = (
-            f"did you mean {close[0]}?"
-            if close
-            else f'list them with: evolve query {shlex.quote(str(self.run.path))} "SELECT id FROM candidates"'
-        )
-        raise RunError(f"{self.run.path} has no candidate {prefix!r}; {more}")
+        listed = f'list them with: evolve query {shlex.quote(str(self.run.path))} "SELECT id FROM candidates"'
+        raise RunError(f"{self.run.path} has no candidate {prefix!r}; {suggest(prefix, population.by_id, listed)}")
 
 
 def view_of(path: str, parts_of: Callable[[RunConfig], Parts]) -> RunView:
