@@ -33,11 +33,6 @@ class Noise:
         """Whether outliers are more frequent than under normal noise."""
         return self.kurtosis is not None and self.kurtosis > HEAVY
 
-    @property
-    def is_sufficient(self) -> bool:
-        """Whether it is known well enough to claim anything."""
-        return self.df >= MIN_DF
-
 
 def describe_noise(variance: float, df: int, residuals: Sequence[float] = ()) -> Noise | None:
     """The noise floor from the pooled variance; None without degrees of freedom.

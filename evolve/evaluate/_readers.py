@@ -19,7 +19,6 @@ from evolve.evaluate._trial import Array, JsonValue
 
 MAX_DIGITS = 400  # of one JSON number
 MAX_DEPTH = 64  # of nested JSON
-MAX_NAME = 128
 FRAME_MAGIC = b"EVR1"
 _NPY_MAGIC = b"\x93NUMPY"
 _KINDS = frozenset("biufc")

@@ -63,31 +63,21 @@ _LAYOUT = frozenset(("\n", _INDENT, _DEDENT))
 class Analysis:
     """What is known of a candidate without running it.
 
-    ``code_hash`` is ``canonical_hash`` of all files; ``descriptors`` come from the editable Python files; ``parse_error`` is ""
-    or ``file: reason`` for the first Python file, in order of path, that does not parse.
+    ``code_hash`` is ``canonical_hash`` of all files; ``descriptors`` come from the editable Python files that parse.
     """
 
     code_hash: str
     descriptors: Mapping[str, float]
-    parse_error: str
 
 
 def analyse(files: Mapping[str, str], scope: EditScope) -> Analysis:
-    """Hash, descriptors and parse errors of a candidate, each file parsed once.
+    """Hash and descriptors of a candidate, each file parsed once.
 
     Deterministic, thread-safe, and safe on hostile sources: raises nothing that a text can cause.
     """
-    trees: list[ast.Module] = []
-    error = ""
-    for path in sorted(files):
-        if not is_python(path):
-            continue
-        parsed = parse(files[path])
-        if parsed.tree is None:
-            error = error or f"{path}: {parsed.error}"
-        elif is_editable(path, scope):
-            trees.append(parsed.tree)
-    return Analysis(canonical_hash(files, scope.comments), static_descriptors(trees), error)
+    editable = (parse(files[path]).tree for path in sorted(files) if is_python(path) and is_editable(path, scope))
+    trees = [tree for tree in editable if tree is not None]
+    return Analysis(canonical_hash(files, scope.comments), static_descriptors(trees))
 
 
 def canonical_hash(files: Mapping[str, str], comments: tuple[str, ...] = ()) -> str:

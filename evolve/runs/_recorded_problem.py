@@ -13,9 +13,7 @@ import shlex
 import shutil
 import stat
 import tarfile
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
@@ -130,21 +128,6 @@ def ready_problem(run: RunDir, info: ProblemInfo, *, as_recorded: bool = False) 
     if problem.assets is not None:
         _restore_assets(run, problem)
     return replace(problem, pieces=kept)
-
-
-@contextmanager
-def recorded_folder(run: RunDir, problem: Problem) -> Iterator[Path]:
-    """A folder with the problem as recorded, for as long as the context lasts.
-
-    Raises:
-        ProblemError: neither the run's archive nor its copy of the problem is as recorded.
-    """
-    if not any(difference(run.problem, one) for one in problem.pieces if _counts(one.path)):
-        yield run.problem
-        return
-    with tempfile.TemporaryDirectory(prefix="evolve-problem-") as folder:
-        _unpack(run, problem.pieces, Path(folder))
-        yield Path(folder)
 
 
 # ------------------------------------------------------------------------------------------------ the archive

@@ -21,7 +21,6 @@ from evolve.evaluate.sandbox._cold import SECCOMP_FD, Bubblewrap
 from evolve.evaluate.sandbox._request import SandboxPaths
 from evolve.evaluate.sandbox._start import Launch, Pipes, RunningTree
 
-_FILTER_FD = 5  # the full filter, which each child puts on itself
 _START_S = 60.0  # imports included
 _MAX_INPUT = 64 << 20  # larger inputs are bound, not sent: such a launch is cold
 

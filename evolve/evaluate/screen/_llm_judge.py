@@ -8,7 +8,7 @@ the judge too, so
 - an answer counts only in one strict form, and ``cheating`` only with a line that stands in what was shown;
 - a model is used only after it told honest programs from cheating ones that carry instructions for it, shown with their comments: a
   defence must not rest on stripping alone, since names remain;
-- ``cheating`` turns an ok result into a quarantined one.  Nothing else that is answered has an effect.
+- ``cheating`` holds a candidate back (``quarantine_reason``).  Nothing else that is answered has an effect.
 """
 
 from __future__ import annotations
@@ -19,14 +19,12 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
-from archive import Measurement, Status
 from evolve._errors import EvolveError
 from evolve.evaluate._outcome import line
 from evolve.evaluate._trial import QUARANTINED
-from evolve.problem._contract import Contract
 from evolve.problem._source import parses_safely, python_text
 
 MAX_SHOWN_CHARS = 60_000  # of all files; a judge that sees a part would be told which
@@ -101,24 +99,9 @@ class Judge:
         return parse_answer(self._model(_prompt(case, code, _diff(case, code))), code)
 
 
-def quarantined(result: Measurement, opinion: Judgement | None) -> Measurement:
-    """``result``, held back where it was ok and the opinion is that the candidate cheats; else as it was."""
-    if result.status is not Status.OK or opinion is None or opinion.verdict is not Verdict.CHEATING:
-        return result
-    return replace(result, status=Status.REJECTED, score=None, reason=quarantine_reason(opinion))
-
-
 def quarantine_reason(opinion: Judgement) -> str:
     """Why a candidate is held back, in a line: for a measurement, or for the retraction of an elite."""
     return line(f"{QUARANTINED}a judge says that it cheats by the line `{opinion.quote}`: {opinion.why}")
-
-
-def facts_of(result: Measurement, contract: Contract) -> tuple[str, ...]:
-    """What was measured, in lines for a case.  No text of the candidate's is among them."""
-    facts = [f"{contract.metric} = {result.score!r} {contract.unit}".strip() + f" (goal: {contract.goal})"]
-    facts += [f"{name} = {result.metrics[name]!r}" for name in contract.metrics_of(result.metrics)]
-    facts.append(f"it took {result.wall_s:.4g} s, {result.cpu_s:.4g} s of CPU and {result.memory_mib:.4g} MiB")
-    return (*facts, f"its text shows: {', '.join(result.signals) or 'nothing unusual'}")
 
 
 # ------------------------------------------------------------------------------------------------ what is shown
