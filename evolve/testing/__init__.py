@@ -9,7 +9,8 @@ says.  ``ScriptedDesk`` asks a provider at once, in the caller's thread.
 
 from evolve.testing._answering import AnsweringServer, Asked, ScriptedDesk, move_a_number
 from evolve.testing._archive import ArchiveContract, ArchiveOracle, Watched
-from evolve.testing._executor import Desk, ExecutorContract, open_desk
+from evolve.testing._desk import Desk, open_desk
+from evolve.testing._executor import ExecutorContract
 from evolve.testing._harness import Harness, Script, plain_contract, scored, still
 from evolve.testing._model_says import Say
 from evolve.testing._model_server import ModelServer

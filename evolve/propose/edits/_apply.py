@@ -6,12 +6,11 @@ All edits refer to the parent as given, so their order does not matter and none 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from evolve.propose._canonical import canonical_hash
 from evolve.propose._operator import EditScope, Files
 from evolve.propose._python import is_python, parse
-from evolve.propose._scope import check_scope, editable_names, editable_regions, is_editable
+from evolve.propose._scope import check_scope, editable_names, is_editable
 from evolve.propose.answers._objects import not_json
 from evolve.propose.edits._edits import (
     MAX_EDITS,
@@ -24,36 +23,18 @@ from evolve.propose.edits._edits import (
     MatchTier,
     Replace,
     RewriteBlock,
-    RewriteFile,
     failure,
     shown,
 )
 from evolve.propose.edits._fuzzy import WorkLimit
-from evolve.propose.edits._indent import margin, moved
+from evolve.propose.edits._indent import margin
 from evolve.propose.edits._inline import places_inside, whole_lines
 from evolve.propose.edits._links import unlinked
-from evolve.propose.edits._match import ESCAPES, Match, NoMatch, is_lazy, locate
-from evolve.propose.edits._slips import is_escaped, without_numbers, writer
-from evolve.propose.edits._source import Cut, Source, cut_lines, spliced
-from evolve.propose.edits._whole import (
-    block_meant,
-    definitions,
-    left_out,
-    members,
-    names_at_margin,
-    stands_for_code,
-    stub,
-    unmarked,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Spot:
-    """Where an edit goes.  The file may be new and has one cut then.  ``alone``: it shares the file with no other edit."""
-
-    placed: AppliedEdit
-    cuts: tuple[Cut, ...]
-    alone: bool = False
+from evolve.propose.edits._match import ESCAPES, Match, NoMatch, locate
+from evolve.propose.edits._rewrites import Spot, fault_of, lazy_line, lines_of, rewrite_block, rewrite_file
+from evolve.propose.edits._slips import is_escaped, writer
+from evolve.propose.edits._source import Cut, Source, spliced
+from evolve.propose.edits._whole import stub
 
 
 def apply_edits(files: Files, edits: Sequence[AnyEdit], scope: EditScope, *, partial: bool = False) -> Applied | EditFailure:
@@ -80,7 +61,7 @@ def apply_edits(files: Files, edits: Sequence[AnyEdit], scope: EditScope, *, par
     placer = _Placer(files, scope)
     found = [placer.place(edit) for edit in edits]
     found = [_of_another(edit, spot, edits) for edit, spot in zip(edits, found, strict=True)]
-    spots, clashes = _apart([spot for spot in found if isinstance(spot, _Spot)])
+    spots, clashes = _apart([spot for spot in found if isinstance(spot, Spot)])
     faults = sorted([fault for fault in found if isinstance(fault, BlockFault)] + clashes, key=lambda fault: fault.number)
     if faults and (not (partial and spots) or any(fault.fault is Fault.OVERLAP for fault in faults)):
         return EditFailure(tuple(faults), tuple(spot.placed.number for spot in spots))
@@ -99,13 +80,13 @@ class _Placer:
         self._sources = {path: Source(path, text, is_editable(path, scope)) for path, text in files.items()}
         self._budget = WorkLimit()
 
-    def place(self, edit: AnyEdit) -> _Spot | BlockFault:
+    def place(self, edit: AnyEdit) -> Spot | BlockFault:
         """Where the edit goes, or why nowhere."""
         path = edit.path.removeprefix("./")
         if path and path not in self._files:
             return self._new_file(edit, path)
         if path and not is_editable(path, self._scope):
-            return _fault(edit, Fault.IMMUTABLE, f"{shown(path)} must not change; {self._editable()}.")
+            return fault_of(edit, Fault.IMMUTABLE, f"{shown(path)} must not change; {self._editable()}.")
         if isinstance(edit, Replace):
             made = self._replace(edit, [self._sources[path]] if path else list(self._sources.values()))
             if path and not edit.sure and isinstance(made, BlockFault) and made.fault is Fault.NOT_FOUND:
@@ -116,14 +97,14 @@ class _Placer:
         )
         if len(sources) == 1 and not sources[0].regions:
             said = f"the EVOLVE-BLOCK markers of {shown(sources[0].path)} do not pair up, so nothing in it may change."
-            return _fault(edit, Fault.IMMUTABLE, said)
+            return fault_of(edit, Fault.IMMUTABLE, said)
         if len(sources) != 1:
-            return _fault(
+            return fault_of(
                 edit, Fault.UNKNOWN_FILE, f"it must name its file in a line above it, such as 'file: name'; {self._editable()}."
             )
-        return _rewrite_block(edit, sources[0]) if isinstance(edit, RewriteBlock) else _rewrite_file(edit, sources[0])
+        return rewrite_block(edit, sources[0]) if isinstance(edit, RewriteBlock) else rewrite_file(edit, sources[0])
 
-    def child(self, spots: Sequence[_Spot]) -> dict[str, str]:
+    def child(self, spots: Sequence[Spot]) -> dict[str, str]:
         """The parent with all cuts made, its files in their order, new ones last."""
         cuts: dict[str, list[Cut]] = {}
         for spot in spots:
@@ -133,31 +114,31 @@ class _Placer:
             child[path] = spliced(self._sources.get(path) or Source(path, "", editable=True), of_file)
         return child
 
-    def _new_file(self, edit: AnyEdit, path: str) -> _Spot | BlockFault:
+    def _new_file(self, edit: AnyEdit, path: str) -> Spot | BlockFault:
         if not self._scope.may_add_files:
-            return _fault(edit, Fault.UNKNOWN_FILE, f"there is no file {shown(path)}, and none may be added; {self._editable()}.")
+            return fault_of(edit, Fault.UNKNOWN_FILE, f"there is no file {shown(path)}, and none may be added; {self._editable()}.")
         if isinstance(edit, RewriteBlock) or (isinstance(edit, Replace) and edit.search.strip()):
-            return _fault(edit, Fault.UNKNOWN_FILE, f"there is no file {shown(path)}; {self._editable()}.")
-        lines = _lines(edit.replace if isinstance(edit, Replace) else edit.text)
-        if lazy := _lazy(lines, Source(path, "", editable=True)):
-            return _fault(edit, Fault.ELIDED, f"{lazy} stands for text that is not there; write the whole file.")
-        return _Spot(AppliedEdit(edit.number, path, MatchTier.EXACT, 1), (Cut(0, 0, tuple(lines)),), alone=True)
+            return fault_of(edit, Fault.UNKNOWN_FILE, f"there is no file {shown(path)}; {self._editable()}.")
+        lines = lines_of(edit.replace if isinstance(edit, Replace) else edit.text)
+        if lazy := lazy_line(lines, Source(path, "", editable=True)):
+            return fault_of(edit, Fault.ELIDED, f"{lazy} stands for text that is not there; write the whole file.")
+        return Spot(AppliedEdit(edit.number, path, MatchTier.EXACT, 1), (Cut(0, 0, tuple(lines)),), alone=True)
 
-    def _replace(self, edit: Replace, sources: list[Source]) -> _Spot | BlockFault:
+    def _replace(self, edit: Replace, sources: list[Source]) -> Spot | BlockFault:
         if not edit.search.strip():
             return self._fill(edit, sources)
         match = self._located(edit, sources)
         if isinstance(match, NoMatch):
-            return _fault(edit, match.fault, match.reason)
+            return fault_of(edit, match.fault, match.reason)
         source, cuts = match.hit.source, match.hit.cuts
         if any(is_escaped(cut.lines, source.lines, source.path) for cut in cuts):
-            return _fault(edit, Fault.MALFORMED, ESCAPES)
-        if lazy := _lazy([line for cut in cuts for line in cut.lines], source):
-            return _fault(
+            return fault_of(edit, Fault.MALFORMED, ESCAPES)
+        if lazy := lazy_line([line for cut in cuts for line in cut.lines], source):
+            return fault_of(
                 edit, Fault.ELIDED, f"{lazy} stands for text that is not there; write it out, or leave it out of both parts."
             )
         line = (cuts[0].start if cuts else match.hit.start) + 1
-        return _Spot(AppliedEdit(edit.number, source.path, match.tier, line), cuts)
+        return Spot(AppliedEdit(edit.number, source.path, match.tier, line), cuts)
 
     def _located(self, edit: Replace, sources: list[Source]) -> Match | NoMatch:
         match = locate(edit, sources, self._budget)
@@ -172,17 +153,17 @@ class _Placer:
             return NoMatch(Fault.NOT_FOUND, "SEARCH must repeat lines of the file as they are, with the spaces before them.")
         return Match(MatchTier.INLINE, found.hit) if whole is not None and isinstance(found, Match) else found
 
-    def _fill(self, edit: Replace, sources: list[Source]) -> _Spot | BlockFault:
+    def _fill(self, edit: Replace, sources: list[Source]) -> Spot | BlockFault:
         """An empty SEARCH means the one editable region that is blank."""
         blank = [
             (source, region) for source in sources for region in source.regions if not "".join(source.lines[slice(*region)]).strip()
         ]
         if len(blank) != 1:
             said = f"an empty SEARCH is for an empty block or file, and {len(blank)} are empty; repeat the lines that shall change."
-            return _fault(edit, Fault.AMBIGUOUS if blank else Fault.NOT_FOUND, said)
+            return fault_of(edit, Fault.AMBIGUOUS if blank else Fault.NOT_FOUND, said)
         source, (start, end) = blank[0]
-        return _Spot(
-            AppliedEdit(edit.number, source.path, MatchTier.EXACT, start + 1), (Cut(start, end, tuple(_lines(edit.replace))),)
+        return Spot(
+            AppliedEdit(edit.number, source.path, MatchTier.EXACT, start + 1), (Cut(start, end, tuple(lines_of(edit.replace))),)
         )
 
     def _editable(self) -> str:
@@ -197,130 +178,16 @@ def _as_far_in(edit: Replace, match: Match) -> bool:
     return margin([first]) == margin([own])
 
 
-def _rewrite_block(edit: RewriteBlock, source: Source) -> _Spot | BlockFault:
-    regions = source.regions
-    texts = _between_markers(edit.text)
-    if not source.marked and edit.block in (None, 1) and (why := left_out(source.text, edit.text, source.path)):
-        return _fault(edit, Fault.ELIDED, f"the text {why}; send all of {shown(source.path)}, which is one block.")
-    if (
-        len(texts) == 1
-        and not _is_marked(edit.text)
-        and _unmarked(source, edit.text) is None
-        and (said := _outside_named(source, texts[0]))
-    ):
-        return _fault(edit, Fault.IMMUTABLE, said)
-    if edit.block is None and len(texts) == len(regions) > 0:
-        return _rewritten(edit, source, regions, texts)
-    if edit.block is None and (whole := _unmarked(source, edit.text)) is not None:
-        return _rewritten(edit, source, regions, whole)
-    if edit.block is None and len(texts) == 1 and len(regions) > 1 and (meant := block_meant(source, texts[0])) is not None:
-        return _rewritten(edit, source, (regions[meant],), texts)
-    if edit.block is None and len(regions) != 1:
-        said = f"{shown(source.path)} has {len(regions)} blocks; say which in a line above, such as 'block 1'."
-        return _fault(edit, Fault.AMBIGUOUS, said)
-    index = (edit.block or 1) - 1
-    if not 0 <= index < len(regions):
-        return _fault(
-            edit, Fault.UNKNOWN_FILE, f"there is no block {edit.block} in {shown(source.path)}, which has {len(regions)}."
-        )
-    if len(texts) != 1:
-        return _fault(edit, Fault.MALFORMED, f"expected the text of one block; found {len(texts)} between markers.")
-    if said := _outside_named(source, texts[0]):
-        return _fault(edit, Fault.IMMUTABLE, said)
-    return _rewritten(edit, source, (regions[index],), texts)
-
-
-def _outside_named(source: Source, lines: Sequence[str]) -> str:
-    """What of a block's text stands outside the blocks, in a sentence; "" when nothing does."""
-    outside = names_at_margin(lines) & _names_outside(source)
-    named = ", ".join(sorted(outside)[:4])
-    return f"it defines {named}, which stands outside the blocks; send only what is between the markers." if outside else ""
-
-
-def _rewrite_file(edit: RewriteFile, source: Source) -> _Spot | BlockFault:
-    text = _as_written(edit.text, source)
-    if not edit.ended and not is_python(source.path) and _last_line(text) != _last_line(source.text):
-        return _fault(edit, Fault.TRUNCATED, "no fence ends its text, which may be cut off; send it again, with the closing fence.")
-    if not source.marked:
-        if why := left_out(source.text, text, source.path):
-            said = f"the text {why}; send all of {shown(source.path)}, or SEARCH/REPLACE blocks for what changes."
-            return _fault(edit, Fault.ELIDED, said)
-        return _rewritten(edit, source, source.regions, [_lines(text)])
-    parts = _between_markers(text)
-    if not _is_marked(text) or len(parts) != len(source.regions):
-        if (whole := _unmarked(source, text)) is not None:
-            return _rewritten(edit, source, source.regions, whole)
-        count = len(parts) if _is_marked(text) else 0
-        said = f"the text must keep the {len(source.regions)} pairs of EVOLVE-BLOCK lines of {shown(source.path)}; it has {count}."
-        return _fault(edit, Fault.IMMUTABLE, said)
-    return _rewritten(edit, source, source.regions, parts, _outside_differs(source, text))
-
-
-def _as_written(text: str, source: Source) -> str:
-    """The text without line numbers that its file does not have."""
-    lines = _lines(text)
-    if (bare := without_numbers(lines)) is not None and without_numbers(source.lines) is None:
-        lines = bare
-    else:
-        return text
-    return "".join(line + "\n" for line in lines)
-
-
-def _unmarked(source: Source, text: str) -> list[list[str]] | None:
-    if not source.marked or not source.regions:
-        return None
-    return unmarked(source, [line for line in _lines(text) if "EVOLVE-BLOCK-" not in line])
-
-
-def _names_outside(source: Source) -> frozenset[str]:
-    """What a file with markers defines at its first column outside of them."""
-    if not source.marked:
-        return frozenset()
-    edges = [0, *(edge for region in source.regions for edge in region), len(source.lines)]
-    lines = [line for i in range(0, len(edges), 2) for line in source.lines[edges[i] : edges[i + 1]]]
-    return names_at_margin([line for line in lines if line[:1].strip()])
-
-
-def _last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.split("\n")) if line.strip()), "")
-
-
-def _rewritten(
-    edit: RewriteBlock | RewriteFile, source: Source, regions: Sequence[tuple[int, int]], texts: Sequence[list[str]], note: str = ""
-) -> _Spot | BlockFault:
-    tier = MatchTier.EXACT
-    cuts = []
-    for (start, end), lines in zip(regions, texts, strict=True):
-        new = _as_deep(lines, source, start, end) if isinstance(edit, RewriteBlock) else lines
-        tier = MatchTier.INDENT if new != lines else tier
-        cuts.append(Cut(start, end, tuple(new)))
-    if any(is_escaped(cut.lines, source.lines, source.path) for cut in cuts):
-        return _fault(edit, Fault.MALFORMED, ESCAPES)
-    if lazy := _lazy([line for cut in cuts for line in cut.lines], source):
-        return _fault(edit, Fault.ELIDED, f"{lazy} stands for text that is not there; write the whole text.")
-    line = cuts[0].start + 1 if cuts else 1
-    return _Spot(AppliedEdit(edit.number, source.path, tier, line, note), tuple(cuts), alone=isinstance(edit, RewriteFile))
-
-
-def _as_deep(lines: list[str], source: Source, start: int, end: int) -> list[str]:
-    """A block that was sent from the first column, as deep as the block it replaces and the marker above it."""
-    depth = margin(source.lines[start:end])
-    first = next((line for line in lines if line.strip()), "")
-    if not depth or first[:1].isspace() or start == 0 or margin(source.lines[start - 1 : start]) != depth:
-        return lines
-    return moved(lines, "", depth) or lines
-
-
-def _of_another(edit: AnyEdit, spot: _Spot | BlockFault, edits: Sequence[AnyEdit]) -> _Spot | BlockFault:
-    if isinstance(spot, _Spot) or spot.fault is not Fault.NOT_FOUND or (other := writer(edit, edits)) is None:
+def _of_another(edit: AnyEdit, spot: Spot | BlockFault, edits: Sequence[AnyEdit]) -> Spot | BlockFault:
+    if isinstance(spot, Spot) or spot.fault is not Fault.NOT_FOUND or (other := writer(edit, edits)) is None:
         return spot
     said = f"it changes what block {other} writes, and edits refer to the program as given; make one block of both."
-    return _fault(edit, Fault.OVERLAP, said)
+    return fault_of(edit, Fault.OVERLAP, said)
 
 
-def _apart(spots: list[_Spot]) -> tuple[list[_Spot], list[BlockFault]]:
+def _apart(spots: list[Spot]) -> tuple[list[Spot], list[BlockFault]]:
     """The spots that leave each other alone, in order of the answer, and a fault for each that does not."""
-    kept: list[_Spot] = []
+    kept: list[Spot] = []
     faults: list[BlockFault] = []
     for spot in spots:
         other = next((other for other in kept if _clash(spot, other)), None)
@@ -334,7 +201,7 @@ def _apart(spots: list[_Spot]) -> tuple[list[_Spot], list[BlockFault]]:
     return kept, faults
 
 
-def _clash(a: _Spot, b: _Spot) -> bool:
+def _clash(a: Spot, b: Spot) -> bool:
     if a.placed.path != b.placed.path:
         return False
     if a.alone or b.alone:
@@ -367,43 +234,3 @@ def _refused(parent: Files, child: Mapping[str, str], scope: EditScope) -> Block
     if canonical_hash(child, scope.comments) == canonical_hash(parent, scope.comments):
         return BlockFault(0, Fault.NO_OP, "The edits change nothing but comments and spacing; change what the program does.")
     return None
-
-
-def _lazy(lines: Sequence[str], source: Source) -> str:
-    """A new comment that stands for lines left out, quoted; "" when there is none."""
-    lazy = [line.strip() for line in lines if is_lazy(line)]
-    defined = definitions(source.text, source.path) | members(source.text, source.path)
-    lazy += [line.strip() for line in lines if stands_for_code(line, defined)]
-    if not is_python(source.path):
-        lazy += [line.strip() for line in lines if line.strip() in ("...", "…")]
-    known = {line.strip() for line in source.lines} if lazy else set()
-    return next((shown(line) for line in lazy if line not in known), "")
-
-
-def _lines(text: str) -> list[str]:
-    return cut_lines(text.replace("\r\n", "\n"))[0]
-
-
-def _is_marked(text: str) -> bool:
-    return editable_regions(text) != ((0, len(text)),)
-
-
-def _between_markers(text: str) -> list[list[str]]:
-    """What stands between each pair of markers; the whole text, when it has none."""
-    return [_lines(text[start:end]) for start, end in editable_regions(text)]
-
-
-def _outside_differs(source: Source, text: str) -> str:
-    """What to note of a whole file whose text outside the markers is not the parent's."""
-    sent = Source(source.path, text.replace("\r\n", "\n"), editable=True)
-    outside = [_outside(kept) for kept in (source, sent)]
-    return "" if outside[0] == outside[1] else "changes outside the EVOLVE-BLOCK markers were left out."
-
-
-def _outside(source: Source) -> list[str]:
-    edges = [0, *(edge for region in source.regions for edge in region), len(source.lines)]
-    return [line.rstrip() for i in range(0, len(edges), 2) for line in source.lines[edges[i] : edges[i + 1]]]
-
-
-def _fault(edit: AnyEdit, fault: Fault, reason: str) -> BlockFault:
-    return BlockFault(edit.number, fault, f"Block {edit.number}: {reason}")
