@@ -26,7 +26,8 @@ from pathlib import Path
 from _common import Spread, hardware, program
 
 from archive import Arm, Attempt, CallSettled, ProposeIssued
-from evolve.config._schema import BudgetConfig, LlmConfig
+from evolve.config._llm import LlmConfig, SamplingConfig
+from evolve.config._schema import BudgetConfig
 from evolve.engine._model_thread import CallRecorded, DraftReady, ModelThread
 from evolve.engine._models import ModelStack
 from evolve.search._rng import generator
@@ -61,7 +62,12 @@ class World:
 
     def __init__(self, folder: Path, url: str, in_flight: int) -> None:
         llm = LlmConfig(
-            provider="anthropic", models=(MODEL,), base_url=url, prices=("*=1/5",), max_concurrency=in_flight, max_tokens=2000
+            provider="anthropic",
+            models=(MODEL,),
+            base_url=url,
+            prices=("*=1/5",),
+            max_concurrency=in_flight,
+            sampling=SamplingConfig(max_tokens=2000),
         )
         files = {"main.py": program(SIZE)}
         script = Script(seed_files=files, answer=scored(lambda files, seed: 0.0), budget=BudgetConfig(usd=1e6), llm=llm)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 # Keys of the command line and of a run's configuration.
 KEYS: Mapping[str, str] = {
@@ -23,6 +24,16 @@ KEYS: Mapping[str, str] = {
     "llm.in_flight": "llm.max_concurrency",
     "llm.tries": "llm.max_attempts",
     "llm.silence_s": "llm.read_timeout_s",
+    **{
+        f"llm.{key}": f"llm.sampling.{key}"
+        for key in ("max_tokens", "effort", "thinking", "thinking_field", "limit_field", "dialect", "prompt_tokens")
+    },
+    "llm.repairs": "llm.sampling.max_repairs",
+    "llm.formats": "llm.sampling.edit_formats",
+    "llm.judge": "llm.judge.model",
+    "llm.novelty": "llm.novelty.method",
+    "llm.novelty_share": "llm.novelty.share",
+    "llm.tape": "llm.recording.file",
 }
 # Values of such keys, and options of groups.
 VALUES: Mapping[tuple[str, str], str] = {
@@ -40,9 +51,19 @@ OLD_INITIAL_FOLDER, INITIAL_FOLDER = "seed", "initial"
 
 
 def new_section(name: str, section: Mapping[str, object]) -> dict[str, object]:
-    """A section of an older run's configuration in the words of today."""
-    renamed = {KEYS.get(f"{name}.{key}", f"{name}.{key}").partition(".")[2]: value for key, value in section.items()}
-    return {key: VALUES.get((f"{name}.{key}", str(value)), value) for key, value in renamed.items()}
+    """A section of an older run's configuration in the words of today.
+
+    A key that is a section today (``llm.judge``) was renamed where it has a plain value, and is today's where it holds keys.
+    """
+    made: dict[str, Any] = {}
+    for key, value in section.items():
+        if isinstance(value, Mapping):
+            made[key] = made.get(key, {}) | new_section(f"{name}.{key}", value)
+            continue
+        inner, _, last = KEYS.get(f"{name}.{key}", f"{name}.{key}").removeprefix(f"{name}.").rpartition(".")
+        place = made.setdefault(inner, {}) if inner else made
+        place[last] = VALUES.get((f"{name}.{last}", str(value)), value)
+    return made
 
 
 def in_new_words(document: Mapping[str, object]) -> dict[str, object]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import shlex
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -57,10 +57,12 @@ def compose(words: Sequence[str]) -> RunConfig:
     typed = {one.key: _typed(one) for one in settings if one.key not in options and not one.key.startswith(PROBLEM)}
     sections: dict[str, Any] = _compose_groups(chosen)
     for key, value in typed.items():
-        section, _, name = key.rpartition(".")
-        (sections.setdefault(section, {}) if section else sections)[name] = value
-    built: dict[str, Any] = {name: _build(kind, sections[name]) for name, kind in _kinds().items() if name in sections}
-    config = RunConfig(**built, problem=_problem(settings))
+        *path, name = key.split(".")
+        place = sections
+        for section in path:
+            place = place.setdefault(section, {})
+        place[name] = value
+    config = _build(RunConfig, {**sections, PROBLEM: _problem(settings)})
     if config.seed < 0:  # not a rule of RunConfig: runs that were made with one still open
         raise ConfigError(f"seed must be a whole number from 0, found {config.seed}; type for example seed=8")
     return config
@@ -88,11 +90,15 @@ def budget_changes(words: Sequence[str]) -> dict[str, object]:
 
 def known_keys() -> tuple[str, ...]:
     """Every key with a value, in order.  ``problem.params.NAME`` stands for the params of the problem."""
-    keys = [PROBLEM, f"{PARAMS}NAME"]
-    for name, kind in _kinds().items():
-        if name not in (PROBLEM, "plugins"):
-            keys += [f"{name}.{field.name}" for field in fields(kind)] if is_dataclass(kind) else [name]
-    return tuple(keys)
+    return (PROBLEM, f"{PARAMS}NAME", *_keys_of({key: kind for key, kind in _kinds().items() if key not in (PROBLEM, "plugins")}))
+
+
+def _keys_of(kinds: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    for name, kind in kinds.items():
+        if is_dataclass(kind):
+            yield from _keys_of(get_type_hints(kind), f"{before}{name}.")
+        else:
+            yield before + name
 
 
 def groups() -> dict[str, tuple[str, ...]]:
@@ -173,8 +179,11 @@ def _option(setting: Setting, options: tuple[str, ...]) -> str:
 
 
 def _build(kind: Any, found: Any) -> Any:
-    """A section as its dataclass, which checks the ranges."""
-    return kind(**found) if isinstance(found, dict) else found
+    """A section, and those within it, as its dataclass, which checks the ranges."""
+    if not is_dataclass(kind) or not isinstance(found, dict):
+        return found
+    kinds = get_type_hints(kind)
+    return kind(**{name: _build(kinds.get(name), value) for name, value in found.items()})  # type: ignore[operator]
 
 
 def _kinds() -> dict[str, Any]:
@@ -183,9 +192,9 @@ def _kinds() -> dict[str, Any]:
 
 def _typed(setting: Setting) -> object:
     """The value of a known key, of the type its dataclass declares."""
-    section, _, name = setting.key.rpartition(".")
-    owner = _kinds()[section] if section else RunConfig
-    hint = get_type_hints(owner)[name]
+    hint: Any = RunConfig
+    for name in setting.key.split("."):
+        hint = get_type_hints(hint)[name]
     if isinstance(hint, types.UnionType):
         if setting.text.lower() in _NOTHING:
             return None

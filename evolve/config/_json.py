@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
-from typing import Any, TypeVar
+from dataclasses import asdict, is_dataclass
+from typing import Any, TypeVar, get_type_hints
 
 from evolve._renamed import new_section
-from evolve.config._schema import (
-    BudgetConfig,
-    ExecutorConfig,
-    LlmConfig,
-    ProblemConfig,
-    RunConfig,
-    SandboxConfig,
-    SearchConfig,
-    StopConfig,
-)
+from evolve.config._llm import LlmConfig
+from evolve.config._schema import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig, SearchConfig, StopConfig
 
 Section = TypeVar("Section")
 
@@ -48,5 +40,6 @@ def config_from_json(text: str) -> RunConfig:
 
 
 def _made(section: type[Section], found: Mapping[str, Any]) -> Section:
-    known = {field.name for field in fields(section)}  # type: ignore[arg-type]
-    return section(**{key: value for key, value in found.items() if key in known})
+    kinds = get_type_hints(section)
+    values = {key: value for key, value in found.items() if key in kinds}
+    return section(**{key: _made(kinds[key], value) if is_dataclass(kinds[key]) else value for key, value in values.items()})

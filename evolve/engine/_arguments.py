@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING
 
 from evolve._errors import ConfigError, UsageError
 from evolve.adapters._choose import load_problem as read_problem
-from evolve.config._schema import (
-    GIVEN,
-    BudgetConfig,
-    ExecutorConfig,
-    LlmConfig,
-    ProblemConfig,
-    RunConfig,
-    SandboxConfig,
-    SearchConfig,
-    StopConfig,
-)
+from evolve.config._llm import GIVEN, LlmConfig
+from evolve.config._schema import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig, SearchConfig, StopConfig
 from evolve.engine._own_operators import GivenOperator, operator_text, own_operators
 from evolve.problem._contract import Param, Problem
 

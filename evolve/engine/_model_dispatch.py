@@ -57,7 +57,7 @@ class ModelDispatcher:
         """Have the judge read whoever is best: by score, or by title."""
         search = self._search
         best = dict.fromkeys((search.state.population.leader, search.state.champion_test.champion))
-        for number in best if search.run.llm.judge else ():
+        for number in best if search.run.llm.judge.model else ():
             if not number or search.state.population.candidates[number].id in self._reviewed:
                 continue
             row = search.state.population.candidates[number]

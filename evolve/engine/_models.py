@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from archive import Attempt, CallReserved, ProposalStatus
 from evolve._errors import UsageError
-from evolve.config._schema import GIVEN, LlmConfig
+from evolve.config._llm import GIVEN, LlmConfig
 from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
 
@@ -65,8 +65,8 @@ def check_models(llm: LlmConfig, given: Provider | None = None) -> None:
     Raises:
         UsageError: none was given although the configuration says so.
         ConfigError: a model without a price, or a price that is none.
-        UsageError: no tape, instructions or templates where they should be, templates that are none, a tape that cannot be written,
-            or a key that no header can carry.
+        UsageError: no recording, instructions or templates where they should be, templates that are none, a recording that cannot
+            be written, or a key that no header can carry.
         MissingPackage: what the provider needs is not installed.
     """
     if llm.provider == "none":
@@ -76,13 +76,14 @@ def check_models(llm: LlmConfig, given: Provider | None = None) -> None:
     if llm.provider == GIVEN and given is None:
         raise UsageError("llm.provider=given is an object in Python: evolve.create_run(PROBLEM, models=...); type llm=anthropic.")
     _keys(llm)
-    if llm.tape and llm.provider != "replay":
-        _writable(Path(llm.tape))
+    file = llm.recording.file
+    if file and llm.provider != "replay":
+        _writable(Path(file))
     provider, prices = given or _provider(llm), _prices(llm)
-    for model in (*llm.asked, *([llm.judge] if llm.judge else [])):
+    for model in (*llm.asked, *([llm.judge.model] if llm.judge.model else [])):
         prices.row(provider.prices_from, model)
-    if llm.novelty not in ("ast", "tokens"):
-        prices.row(llm.base_url or "", llm.novelty, embeds=True)
+    if llm.novelty.method not in ("ast", "tokens"):
+        prices.row(llm.base_url or "", llm.novelty.method, embeds=True)
     Templates.load(Path(llm.prompts) if llm.prompts else None)
     if llm.instructions:
         _read(Path(llm.instructions))
@@ -103,23 +104,23 @@ def _keys(llm: LlmConfig) -> tuple[str, ...]:
     return tuple(key_in(name) for name in names)
 
 
-def _writable(tape: Path) -> None:
-    """Find out that answers can be added to a tape; one that is not there is not made.
+def _writable(file: Path) -> None:
+    """Find out that answers can be added to a recording; one that is not there is not made.
 
     Raises:
         UsageError: they cannot.
     """
-    there = tape.exists()
-    if there and not tape.is_file():
-        raise UsageError(f"llm.tape must be a file that can be written, found {tape} (not a plain file).")
+    there = file.exists()
+    if there and not file.is_file():
+        raise UsageError(f"llm.recording.file must be a file that can be written, found {file} (not a plain file).")
     try:
-        with tape.open("a", encoding="utf-8"):
+        with file.open("a", encoding="utf-8"):
             pass
         if not there:
-            tape.unlink()
+            file.unlink()
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise UsageError(f"llm.tape must be a file that can be written, found {tape} ({why}).") from error
+        raise UsageError(f"llm.recording.file must be a file that can be written, found {file} ({why}).") from error
 
 
 def copy_texts(llm: LlmConfig, run: RunDir) -> None:
@@ -176,7 +177,7 @@ class ModelStack:
         self._judge_caller = Caller(plain, judging, purse, _prices(llm)) if llm.batch else self._caller
         self._open: list[Closable] = [self._provider, *([plain] if llm.batch else [])]
         self._novelty = _novelty(llm, purse, self._open)
-        self._judging, self._closing = llm.judge, False
+        self._judging, self._closing = llm.judge.model, False
         self._judge: str | None = None  # why it is unfit, "" where it is fit, None before it was tried
         self._trying = asyncio.Lock()
         self._own_server = llm.base_url is not None
@@ -284,20 +285,20 @@ class ModelStack:
 
 
 def _novelty(llm: LlmConfig, purse: Reservations, opened: list[Closable]) -> NoveltySketch:
-    """What makes sketches of children, as ``llm.novelty`` says; what it opens is added to ``opened``."""
+    """What makes sketches of children, as ``llm.novelty.method`` says; what it opens is added to ``opened``."""
     from evolve.models import EmbeddingCaller, Embeddings, HashedNgrams, Limiter, Vectors
     from evolve.select import sketch
 
-    if llm.novelty == "ast":
+    if llm.novelty.method == "ast":
         return _no_sketch
-    if llm.novelty == "tokens":
+    if llm.novelty.method == "tokens":
         ngrams = HashedNgrams()
 
         async def local(draft: ModelDraft, attempt: Attempt, rng: np.random.Generator) -> ModelDraft:
             return replace(draft, sketch=sketch(ngrams.vectors([_joined(draft)])[0]))
 
         return local
-    embedder = Embeddings(llm.base_url or "", llm.novelty, key_variable=llm.key_variable or KEYS["openai"])
+    embedder = Embeddings(llm.base_url or "", llm.novelty.method, key_variable=llm.key_variable or KEYS["openai"])
     opened.append(embedder)
     caller = EmbeddingCaller(embedder, Limiter(llm.max_concurrency), purse, _prices(llm))
 
@@ -322,21 +323,23 @@ def _joined(draft: ModelDraft) -> str:
 def _manner(llm: LlmConfig) -> SamplingSettings:
     from evolve.propose import SamplingSettings
 
+    own = llm.sampling
     return SamplingSettings(
-        max_tokens=llm.max_tokens,
-        effort=llm.effort,
-        thinking=llm.thinking,
-        prompt_tokens=llm.prompt_tokens,
-        repairs=llm.repairs,
+        max_tokens=own.max_tokens,
+        effort=own.effort,
+        thinking=own.thinking,
+        prompt_tokens=own.prompt_tokens,
+        repairs=own.max_repairs,
     )
 
 
 def _provider(llm: LlmConfig) -> Provider:
-    """The provider of this name; what it answers is recorded where a tape is to be made."""
+    """The provider of this name; what it answers is recorded where that is asked for."""
     from evolve.models import RecordingProvider
 
     provider = PROVIDERS[llm.provider](llm, llm.key_variable or KEYS.get(llm.provider, ""))
-    return RecordingProvider(provider, Path(llm.tape)) if llm.tape and llm.provider != "replay" else provider
+    file = llm.recording.file
+    return RecordingProvider(provider, Path(file)) if file and llm.provider != "replay" else provider
 
 
 def _no_provider(llm: LlmConfig, key_variable: str) -> Provider:
@@ -349,11 +352,7 @@ def _anthropic(llm: LlmConfig, key_variable: str) -> Provider:
     if not llm.batch:
         return AnthropicProvider(base_url=llm.base_url, key_variable=key_variable, read_timeout_s=llm.read_timeout_s)
     return AnthropicBatches(
-        most=llm.batch,
-        wait_s=llm.batch_wait_s,
-        base_url=llm.base_url,
-        key_variable=key_variable,
-        read_timeout_s=llm.read_timeout_s,
+        most=llm.batch, wait_s=llm.batch_wait_s, base_url=llm.base_url, key_variable=key_variable, read_timeout_s=llm.read_timeout_s
     )
 
 
@@ -364,16 +363,16 @@ def _openai(llm: LlmConfig, key_variable: str) -> Provider:
         llm.base_url or "",
         key_variable=key_variable,
         read_timeout_s=llm.read_timeout_s,
-        limit_field=llm.limit_field or ("max_completion_tokens" if OPENAI in (llm.base_url or "") else "max_tokens"),
-        thinking_field=llm.thinking_field,  # type: ignore[arg-type]
-        dialect=llm.dialect,
+        limit_field=llm.sampling.limit_field or ("max_completion_tokens" if OPENAI in (llm.base_url or "") else "max_tokens"),
+        thinking_field=llm.sampling.thinking_field,  # type: ignore[arg-type]
+        dialect=llm.sampling.dialect,
     )
 
 
 def _replay(llm: LlmConfig, key_variable: str) -> Provider:
     from evolve.models import ReplayProvider
 
-    return ReplayProvider(Path(llm.tape or ""), in_order=True)
+    return ReplayProvider(Path(llm.recording.file or ""), in_order=True)
 
 
 PROVIDERS: Mapping[str, Callable[[LlmConfig, str], Provider]] = {

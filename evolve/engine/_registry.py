@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from archive import Archive, ArchiveMaker, Axis, GridArchive, TopKArchive
 from evolve._errors import ConfigError, EvolveError, UsageError, suggest
 from evolve._plugins import need_plugin, offered
-from evolve.config._schema import GIVEN, ExecutorConfig, OwnOperator, RunConfig, SearchConfig
+from evolve.config._llm import GIVEN
+from evolve.config._schema import ExecutorConfig, OwnOperator, RunConfig, SearchConfig
 from evolve.engine._plugins import load_archive, load_executor, load_operator, source_of
 from evolve.problem._contract import Contract, Problem
 from evolve.problem._environment import check_environment

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from archive import Arm
 from evolve.budget._usage import affordable_evaluations
-from evolve.config._schema import LlmConfig, SearchConfig
+from evolve.config._llm import LlmConfig
+from evolve.config._schema import SearchConfig
 from evolve.search._operators import OperatorSpec
 from evolve.search._state import ProblemState
 
@@ -16,9 +17,10 @@ _HOUR_USD = 1.0  # of a slot, where no budget says what an hour is worth
 def arms_of(config: SearchConfig, llm: LlmConfig, operators: Mapping[str, OperatorSpec]) -> list[Arm]:
     """What the bandit may choose: the operators that ask no model, then operator x model x format."""
     arms = [Arm(name) for name in config.operator_names]
+    answers = llm.sampling.edit_formats
     for operator in llm.operators if llm.provider != "none" else ():
         spec = operators[operator]
-        formats: Sequence[str] = (spec.prefers,) if spec.prefers in llm.formats else spec.formats or llm.formats
+        formats: Sequence[str] = (spec.prefers,) if spec.prefers in answers else spec.formats or answers
         for model in llm.asked:
             if not spec.when_stuck or model == (llm.strong_model or model):
                 arms += [Arm(operator, model, format) for format in formats]

@@ -42,7 +42,8 @@ from archive import (
     StopRequested,
 )  # fmt: skip
 from evolve.budget._model_limits import ModelLimits
-from evolve.config._schema import LlmConfig, RunConfig, SearchConfig, StopConfig
+from evolve.config._llm import LlmConfig
+from evolve.config._schema import RunConfig, SearchConfig, StopConfig
 from evolve.problem._contract import Budget, Contract, Problem
 from evolve.search import _blocks as blocks
 from evolve.search import _claims as confirming

@@ -14,7 +14,8 @@ from archive import Arm
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._model_limits import ModelLimits
 from evolve.budget._usage import Usage
-from evolve.config._schema import LlmConfig, SearchConfig, StopConfig
+from evolve.config._llm import LlmConfig
+from evolve.config._schema import SearchConfig, StopConfig
 from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats
 from evolve.problem._contract import Budget, Contract
 from evolve.search._faults import Faults
@@ -142,6 +143,6 @@ def problem_state(
         population=Population(problem, contract, parts.archive(contract, config)),
         bandit=Bandit(arms, families, discount=config.bandit_discount, family_floor=config.family_floor),
         champion_test=ChampionTest(keeps_champion=keeps_champion),
-        novelty=Novelty(run.llm.novelty_share),
+        novelty=Novelty(run.llm.novelty.share),
         operators=parts.operators,
     )

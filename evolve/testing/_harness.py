@@ -27,7 +27,8 @@ from archive import (
     Status,
     TextStore,
 )
-from evolve.config._schema import BudgetConfig, LlmConfig, ProblemConfig, RunConfig, SearchConfig, StopConfig
+from evolve.config._llm import LlmConfig
+from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig, SearchConfig, StopConfig
 from evolve.engine._collector import infrequent_gc
 from evolve.engine._loop import Mailbox, run_loop
 from evolve.engine._model_dispatch import ModelDispatcher
@@ -208,7 +209,8 @@ class Harness:
         if script.provider is None:
             return None
         llm = script.llm
-        manner = SamplingSettings(max_tokens=llm.max_tokens, prompt_tokens=llm.prompt_tokens, repairs=llm.repairs)
+        asked = llm.sampling
+        manner = SamplingSettings(max_tokens=asked.max_tokens, prompt_tokens=asked.prompt_tokens, repairs=asked.max_repairs)
         return ScriptedDesk(
             script.provider,
             self.workshop.scope,

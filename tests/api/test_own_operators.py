@@ -203,13 +203,25 @@ def test_models_by_name_are_what_the_command_line_calls_llm(make: Make) -> None:
         (lambda: evolve.models.Anthropic("claude"), "expected a list of names of models"),
         (lambda: evolve.models.Anthropic([]), "llm.models must be the names of one model or several"),
         (lambda: evolve.models.Anthropic(["m"], larg="x"), "expected a setting out of .*, found larg"),
+        (lambda: evolve.models.Anthropic(["m"], tape="t"), "found tape, which is called recording now"),
+        (lambda: evolve.models.Anthropic(["m"], formats=["file"]), "found formats, which is called edit_formats now"),
+        (lambda: evolve.models.Anthropic(["m"], sampling={"effort": "high"}), "expected a setting out of .*, found sampling"),
+        (lambda: evolve.models.Anthropic(["m"], effort="huge"), r"llm\.sampling\.effort must be one of low, .*, found 'huge'"),
         (lambda: evolve.models.Anthropic(["m"], max_attempts="many"), "has a value of another type"),
+        (lambda: evolve.models.Anthropic(["m"], max_tokens="many"), "has a value of another type"),
         (lambda: evolve.models.ChatCompletions(["m"]), "llm.base_url must be the server's address"),
     ],
 )
 def test_a_choice_of_models_that_is_none_is_refused(choose, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         choose()
+
+
+def test_settings_are_said_by_plain_names() -> None:
+    more = {"judge": "j", "novelty": "tokens", "novelty_share": 0.25, "recording": "file"}
+    llm = evolve.models.Anthropic(["m"], strong_model="s", effort="high", edit_formats=["file"], **more).config
+    assert (llm.models, llm.strong_model, llm.sampling.effort, llm.sampling.edit_formats) == (("m",), "s", "high", ["file"])
+    assert (llm.judge.model, llm.novelty.method, llm.novelty.share, llm.recording.file) == ("j", "tokens", 0.25, "file")
 
 
 def test_models_that_are_none_are_refused(make: Make) -> None:

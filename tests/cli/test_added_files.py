@@ -91,7 +91,7 @@ def test_a_model_and_operators_without_one_change_what_an_ancestor_added(cli: Cl
             f"llm.base_url={server.url}/v1",
             "llm.models=[local-test]",
             "llm.prices=[*=0/0]",
-            "llm.formats=[file]",
+            "llm.sampling.edit_formats=[file]",
         )
         code, _, err = cli("run", "problem=grows", *words, "budget.calls=12", "budget.evaluations=60", "out=run", *SETTINGS)
     assert code == 0, err

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve._errors import ConfigError, EvolveError, ProblemError
+from evolve._renamed import KEYS as OLD_KEYS
 from evolve.config._compose import budget_changes, compose, groups, known_keys
 from evolve.config._json import config_from_json, config_to_json
+from evolve.config._llm import JudgeConfig, NoveltyConfig, RecordingConfig, SamplingConfig
 from evolve.config._schema import TIERS, RunConfig
 from evolve.engine._models import PROVIDERS
 from evolve.engine._registry import EXECUTORS, check_names
@@ -26,10 +28,14 @@ search.policy search.archive search.operators search.tournament search.inspirati
 search.bandit_discount
 search.family_floor search.archive_size search.best_of_n search.initial_runs search.final_runs search.replication_share
 search.control_share search.reference search.cold_check_share
-llm.provider llm.models llm.strong_model llm.base_url llm.key_variable llm.operators llm.formats llm.max_concurrency
-llm.max_attempts llm.read_timeout_s llm.max_tokens llm.effort
-llm.thinking llm.limit_field llm.thinking_field llm.dialect llm.prompt_tokens llm.repairs llm.batch llm.batch_wait_s llm.grace_s
-llm.stagnation llm.hour_usd llm.prices llm.prompts llm.instructions llm.tape llm.judge llm.novelty llm.novelty_share
+llm.provider llm.models llm.strong_model llm.base_url llm.key_variable llm.operators llm.max_concurrency
+llm.max_attempts llm.read_timeout_s llm.grace_s llm.stagnation llm.hour_usd llm.prices llm.prompts llm.instructions
+llm.batch llm.batch_wait_s
+llm.sampling.max_tokens llm.sampling.effort llm.sampling.thinking llm.sampling.thinking_field llm.sampling.limit_field
+llm.sampling.dialect llm.sampling.prompt_tokens llm.sampling.max_repairs llm.sampling.edit_formats
+llm.judge.model
+llm.novelty.method llm.novelty.share
+llm.recording.file
 budget.wall_s budget.cpu_s budget.evaluations budget.candidates budget.usd budget.tokens budget.calls budget.confirm_share
 stop.target stop.patience
 executor.kind executor.slots
@@ -37,6 +43,14 @@ sandbox.tier
 seed out
 """
 KEYS = WRITTEN.split()
+# What a run kept of its models before they had sections.
+FLAT = """
+{"provider":"openai","models":["m"],"strong_model":"","base_url":"http://localhost:1/v1","key_variable":null,
+"operators":["llm_mutate"],"formats":["block"],"max_concurrency":3,"max_attempts":6,"read_timeout_s":120.0,"max_tokens":900,
+"effort":"high","thinking":"300","limit_field":"max_tokens","thinking_field":"reasoning","dialect":["no_stream"],
+"prompt_tokens":1234,"repairs":7,"batch":0,"batch_wait_s":30.0,"grace_s":30.0,"stagnation":100,"hour_usd":null,"prices":[],
+"prompts":null,"instructions":null,"tape":"t.jsonl","judge":"j","novelty":"tokens","novelty_share":0.25}
+"""
 
 GROUPS = {
     "budget": ("hour", "minute", "night", "problem"),
@@ -62,8 +76,8 @@ def test_every_option_composes_in_an_empty_folder_and_leaves_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     handlers = list(logging.getLogger().handlers)
-    needs = {"openai": ["llm.base_url=http://localhost:1/v1", "llm.models=m"], "replay": ["llm.tape=tape.jsonl", "llm.models=m"]}
-    compose([f"{group}={option}", *needs.get(option, ())])
+    needs = {"openai": ["llm.base_url=http://localhost:1/v1"], "replay": ["llm.recording.file=tape.jsonl"]}
+    compose([f"{group}={option}", *needs.get(option, ()), *(["llm.models=m"] if option in needs else [])])
     assert os.listdir(tmp_path) == []
     assert Path.cwd() == tmp_path
     assert logging.getLogger().handlers == handlers
@@ -152,6 +166,47 @@ def test_a_mistake_is_one_sentence(word: str, said: str) -> None:
         compose([word])
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("old", "new"), OLD_KEYS.items())
+def test_an_old_key_is_told_the_new_one(old: str, new: str) -> None:
+    assert new in KEYS
+    with pytest.raises(ConfigError) as caught:
+        compose([f"{old}=some thing"])
+    assert str(caught.value) == f"expected a known key, found '{old}', which is called {new} now; type {new}='some thing'"
+
+
+def test_keys_of_a_section_within_a_section_are_typed_and_leave_the_others_alone() -> None:
+    words = (
+        "llm=anthropic llm.sampling.effort=high llm.sampling.max_repairs=0 llm.sampling.edit_formats=[file] llm.judge.model=j "
+        "llm.novelty.method=tokens llm.novelty.share=0.25 llm.recording.file=null"
+    )
+    llm = compose(words.split()).llm
+    assert llm.sampling == SamplingConfig(effort="high", max_repairs=0, edit_formats=("file",))
+    assert (llm.judge, llm.novelty) == (JudgeConfig(model="j"), NoveltyConfig(method="tokens", share=0.25))
+    assert llm.recording == RecordingConfig()
+    assert llm.strong_model == "claude-opus-5-5"  # of the option
+
+
+def test_a_section_is_no_key() -> None:
+    for word in ("llm.sampling=high", "llm.recording=FILE"):
+        with pytest.raises(ConfigError, match=r"did you mean llm\.(sampling\.effort|recording\.file)\?$"):
+            compose([word])
+
+
+def test_a_configuration_of_an_older_version_is_read_in_the_sections_of_today() -> None:
+    flat = json.loads(config_to_json(compose([])))
+    flat["llm"] = json.loads(FLAT)
+    llm = config_from_json(json.dumps(flat)).llm
+    assert (llm.provider, llm.models, llm.max_concurrency) == ("openai", ["m"], 3)
+    assert llm.sampling == SamplingConfig(
+        max_tokens=900, effort="high", thinking="300", thinking_field="reasoning", limit_field="max_tokens", dialect=["no_stream"],
+        prompt_tokens=1234, max_repairs=7, edit_formats=["block"],
+    )  # fmt: skip
+    assert (llm.judge, llm.novelty) == (JudgeConfig(model="j"), NoveltyConfig(method="tokens", share=0.25))
+    assert llm.recording == RecordingConfig(file="t.jsonl")
+    again = config_from_json(config_to_json(RunConfig(llm=llm)))
+    assert again.llm == llm
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from evolve.config._schema import BudgetConfig, ExecutorConfig, LlmConfig, ProblemConfig, RunConfig, SandboxConfig, SearchConfig
+from evolve.config._schema import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig, SearchConfig
+from evolve.models._choice import llm_config
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "search")]
@@ -37,11 +38,12 @@ def near(tmp_path, monkeypatch):
 
     def make(url: str, *, operators=("ast_edit",), provider="anthropic", seed=0, llm=None, program=SEED, **budget) -> RunConfig:
         (folder / "initial" / "main.py").write_text(program)
-        given = {"models": ("claude-test",), "prices": ("*=1/5",), "operators": ("llm_mutate",), "formats": ("diff",)} | (llm or {})
+        plain = {"models": ("claude-test",), "prices": ("*=1/5",), "operators": ("llm_mutate",), "edit_formats": ("diff",)}
+        given = plain | (llm or {})
         return RunConfig(
             problem=ProblemConfig(name=str(folder)),
             search=SearchConfig(operators=operators),
-            llm=LlmConfig(provider=provider, base_url=url, **given),
+            llm=llm_config(provider, given.pop("models"), {"base_url": url, **given}),
             budget=BudgetConfig(**budget),
             executor=ExecutorConfig(slots=1),
             sandbox=SandboxConfig(tier="none"),

@@ -9,7 +9,8 @@ from simulation import PROBLEM, Simulation, contract
 
 from archive import Arm, BudgetSet, CallReserved, MeasureIssued, ProposalStatus, ProposeIssued, RunOpened
 from evolve.budget._ledger import in_full, nano, usd
-from evolve.config._schema import LlmConfig, RunConfig, SearchConfig, StopConfig
+from evolve.config._llm import LlmConfig
+from evolve.config._schema import RunConfig, SearchConfig, StopConfig
 from evolve.engine._registry import parts_of
 from evolve.problem._contract import Budget, Contract
 from evolve.search._search import Search

@@ -28,7 +28,8 @@ from archive import (
 )  # fmt: skip
 from evolve.budget._model_limits import LONGEST_REST_S, REST_S, UNANSWERED, ModelLimits
 from evolve.cli.show._text import models_text
-from evolve.config._schema import LlmConfig, SearchConfig
+from evolve.config._llm import LlmConfig, SamplingConfig
+from evolve.config._schema import SearchConfig
 from evolve.models._failure import FailureKind
 from evolve.problem._contract import Budget
 from evolve.propose._registry import OPERATORS
@@ -149,7 +150,9 @@ def test_what_a_cap_forbade_may_be_asked_again_under_another():
 
 
 def test_arms_are_operators_times_models_times_formats():
-    llm = LlmConfig(provider="anthropic", models=("a", "b"), strong_model="c", formats=("diff", "file"))
+    llm = LlmConfig(
+        provider="anthropic", models=("a", "b"), strong_model="c", sampling=SamplingConfig(edit_formats=("diff", "file"))
+    )
     found = arms_of(SearchConfig(operators=()), llm, OPERATORS)
     assert len(found) == len(set(found)) == 3 * 3 * 2 + 3 + 1
     assert [arm for arm in found if arm.operator == "llm_paradigm"] == [Arm("llm_paradigm", "c", "file")]

@@ -12,7 +12,7 @@ from llm_world import ends, of, records_of
 
 from archive import CallReserved, CallSettled, Event
 from evolve._errors import ConfigError, UsageError
-from evolve.config._schema import LlmConfig
+from evolve.config._llm import LlmConfig, RecordingConfig
 from evolve.engine import _models
 from evolve.engine._session import start
 from evolve.testing import AnsweringServer, Say
@@ -49,16 +49,16 @@ def chat_config(**more) -> LlmConfig:
 def test_a_tape_that_cannot_be_written(tape, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "sealed").symlink_to("/proc/version")
-    with pytest.raises(UsageError, match=r"^llm.tape must be a file that can be written, found "):
-        _models.check_models(chat_config(tape=str(tmp_path / tape)))
+    with pytest.raises(UsageError, match=r"^llm\.recording\.file must be a file that can be written, found "):
+        _models.check_models(chat_config(recording=RecordingConfig(file=str(tmp_path / tape))))
 
 
 def test_looking_at_a_tape_leaves_it_as_it_was(tmp_path):
     tape = tmp_path / "tape"
-    _models.check_models(chat_config(tape=str(tape)))
+    _models.check_models(chat_config(recording=RecordingConfig(file=str(tape))))
     assert not tape.exists()
     tape.write_text("old\n")
-    _models.check_models(chat_config(tape=str(tape)))
+    _models.check_models(chat_config(recording=RecordingConfig(file=str(tape))))
     assert tape.read_text() == "old\n"
 
 

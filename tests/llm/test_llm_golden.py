@@ -10,7 +10,8 @@ import pytest
 from llm_world import records_of
 
 from archive import CallSettled, Proposed, ProposeIssued, Record
-from evolve.config._schema import BudgetConfig, LlmConfig, SearchConfig
+from evolve.config._llm import LlmConfig
+from evolve.config._schema import BudgetConfig, SearchConfig
 from evolve.models import ModelReply, ModelRequest, Scripted, TokenUsage
 from evolve.testing import Asked, Harness, Script, move_a_number, plain_contract, scored
 from evolve.testing._answering import asked

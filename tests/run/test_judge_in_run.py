@@ -8,7 +8,7 @@ import re
 import pytest
 
 from archive import CallReserved, Event, Proposed, Retraction, read_journal
-from evolve.config._schema import LlmConfig
+from evolve.config._llm import JudgeConfig, LlmConfig, SamplingConfig
 from evolve.engine._session import start
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import error, finish, text_block
@@ -71,12 +71,12 @@ def judged(parabola, monkeypatch):
                 provider="anthropic",
                 base_url=server.url,
                 models=("claude-test",),
-                judge="claude-test",
+                judge=JudgeConfig(model="claude-test"),
                 prices=("claude-test=1/5",),
                 max_concurrency=1,
                 max_attempts=tries,
                 operators=("llm_mutate",),
-                formats=("file",),
+                sampling=SamplingConfig(edit_formats=("file",)),
             )
             summary = start(config)
         return summary, [stamped.record for stamped in read_journal(summary.run)]

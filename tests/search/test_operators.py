@@ -10,7 +10,8 @@ import pytest
 from simulation import Simulation, build, contract
 
 from archive import ProposeIssued
-from evolve.config._schema import LlmConfig, RunConfig, SearchConfig
+from evolve.config._llm import LlmConfig
+from evolve.config._schema import RunConfig, SearchConfig
 from evolve.engine._registry import parts_of
 from evolve.propose._registry import OPERATORS, make_operator
 from evolve.search._operators import OperatorSpec, Parent

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _ODD = {True: "more tokens than a request can have", False: "what is no number of tokens"}
 _IN_FULL = "the call is charged in full, as the most that it can have cost (assumed)"
-_NO_OUTPUT = "the server counted no tokens of its answer's text; llm.max_tokens of them are charged (assumed)"
+_NO_OUTPUT = "the server counted no tokens of its answer's text; llm.sampling.max_tokens of them are charged (assumed)"
 OK = "ok"  # outcome of a call that gave a reply; any other outcome is the failure's kind, or ``LOST``
 
 

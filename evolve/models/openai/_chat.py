@@ -42,7 +42,7 @@ class ChatProvider:
         limit_field: ``max_tokens``, or ``max_completion_tokens`` where the server wants that.
         thinking_field: Where the server takes thinking, which the protocol has no field for: ``thinking`` (DeepSeek, GLM),
             ``reasoning`` (OpenRouter), ``chat_template_kwargs`` (vLLM, llama.cpp; on or off, without a budget).  "" sends none.
-        dialect: What is known of the server's dialect, as ``llm.dialect`` names it; the rest is learnt from refusals,
+        dialect: What is known of the server's dialect, as ``llm.sampling.dialect`` names it; the rest is learnt from refusals,
             for each model by itself.
         read_timeout_s: Longest silence within an answer.
         deadline_s: Longest time a whole call may take.

@@ -58,7 +58,7 @@ class Dialect:
 
 
 def dialect_of(names: Sequence[str], limit_field: str = "max_tokens") -> Dialect:
-    """The dialect that settings name, each out of those of ``llm.dialect``."""
+    """The dialect that settings name, each out of those of ``llm.sampling.dialect``."""
     return Dialect(
         stream="no_stream" not in names,
         stream_options="no_stream_options" not in names,
