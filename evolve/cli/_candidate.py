@@ -6,29 +6,25 @@ import shlex
 import sys
 from pathlib import Path
 
-from archive import CallReserved, CallSettled, LogEntry, Measured, Status, find_records
+from archive import CallReserved, CallSettled, LogEntry, Measured, Status
 from evolve._counted import counted
 from evolve._errors import RunError, UsageError
 from evolve.cli.show._json import CandidateAnswer, MeasurementAnswer
 from evolve.cli.show._text import one_line, put_source, say
-from evolve.search._population import score_of
-from evolve.views._candidate import candidate, measured
-from evolve.views._progress import operator_of
+from evolve.views._candidate import candidate, measured, model_calls
 from evolve.views._run_view import RunView
-from evolve.views._summary import best_candidate
 
 SCHEMA = 1
 
 
 def candidate_view(opened: RunView, one: int, *, measurements: bool = False) -> CandidateAnswer:
     """What is known of a candidate."""
-    state = opened.state
-    found, population = candidate(opened, one), state.population
+    found, contract = candidate(opened, one), opened.problem.contract
     return CandidateAnswer(
         schema=SCHEMA,
         run=str(opened.run.path),
-        problem=state.contract.name,
-        metric=state.contract.metric,
+        problem=contract.name,
+        metric=contract.metric,
         id=found.id,
         status=found.status,
         operator=found.operator,
@@ -42,14 +38,14 @@ def candidate_view(opened: RunView, one: int, *, measurements: bool = False) -> 
         sd=found.sd,
         n=found.n,
         cold=found.cold,
-        seed_score=score_of(population, 0).score if population.score(0) is not None else None,
+        seed_score=opened.seed_score(),
         gain=found.gain,
         verdict=found.verdict,
         descriptors=found.descriptors,
         files=found.files,
         measurements=tuple(_measurement(stamped) for stamped in measured(opened, found.id)) if measurements else (),
-        unchecked=opened.unchecked() if one == best_candidate(state) else None,
-        caveat=state.contract.caveat,
+        unchecked=opened.unchecked() if one == opened.best() else None,
+        caveat=contract.caveat,
     )
 
 
@@ -59,7 +55,7 @@ def write_source(opened: RunView, one: int, out: str | None) -> None:
     Raises:
         UsageError: several files cannot go into one.
     """
-    files = opened.texts.files(opened.state.population.candidates[one].id)
+    files = opened.texts.files(opened.id_of(one))
     if out is None:
         single = len(files) == 1
         put_source("\n".join(text if single else f"# ==== {path}\n{text}" for path, text in sorted(files.items())))
@@ -89,7 +85,7 @@ def write_artifact(opened: RunView, one: int, name: str, out: str | None) -> Non
     if (name and name not in declared) or (not name and len(declared) != 1):
         raise UsageError(f"expected the name of an artifact ({known}), found {name!r}; type: --artifact NAME")
     name = name or next(iter(declared))
-    id_ = opened.state.population.candidates[one].id
+    id_ = opened.id_of(one)
     blobs = [
         stamped.record.result.artifacts[name]
         for stamped in measured(opened, id_)
@@ -120,11 +116,8 @@ def conversation(opened: RunView, one: int) -> str:
     Raises:
         RunError: no model was asked for it.
     """
-    row, parts = opened.state.population.candidates[one], []
-    for stamped in find_records(opened.run.path, ("call_reserved", "call_settled")):
-        record = stamped.record
-        if not isinstance(record, CallReserved | CallSettled) or record.attempt.ticket != row.ticket:
-            continue
+    parts = []
+    for record in model_calls(opened, one):
         if isinstance(record, CallReserved):
             title, text = f"call {record.call}: asked {record.provider}/{record.model}", record.prompt
         else:
@@ -133,10 +126,8 @@ def conversation(opened: RunView, one: int) -> str:
         if text is not None or isinstance(record, CallSettled):  # a call in a batch is reserved twice, the second time without it
             parts.append(f"==== {title}\n\n{opened.texts.unpack(text) if text is not None else ''}".rstrip())
     if not parts:
-        by = operator_of(opened.state, one)
-        raise RunError(
-            f"no model was asked for {row.id}, which {by} made; see: evolve show {shlex.quote(str(opened.run.path))} {row.id}"
-        )
+        found, run = candidate(opened, one), shlex.quote(str(opened.run.path))
+        raise RunError(f"no model was asked for {found.id}, which {found.operator} made; see: evolve show {run} {found.id}")
     return "\n\n".join(parts)
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from evolve.views._verify import Verification
 
 SCHEMA = 1
-_MOST_CONFIRM = 0.9  # a larger share is not advised: something has to be found first
 
 
 def claims(words: Namespace) -> int:
@@ -137,18 +136,10 @@ def exact_text(exact: Verification) -> str:
 
 
 def _none_text(opened: RunView) -> str:
-    from evolve.budget._usage import nearest_limit
+    from evolve.views._claims import more_to_confirm
 
-    spent, run = opened.state.run, shlex.quote(str(opened.run.path))
-    nearest = nearest_limit(spent.budget, spent.usage, spent.usage.last_at)
-    if nearest is None:
-        way = f"to go on: evolve resume {run}"
-    elif spent.budget.confirm_share < _MOST_CONFIRM:
-        share = min(spent.budget.confirm_share + 0.2, _MOST_CONFIRM)
-        way = f"with more to spend on it: evolve resume {run} budget.confirm_share={share:g}"
-    else:
-        limit = getattr(spent.budget, nearest[1].removeprefix("budget."))
-        way = f"with more to spend on it: evolve resume {run} {nearest[1]}={2 * limit:g}"
+    run, more = shlex.quote(str(opened.run.path)), more_to_confirm(opened)
+    way = f"with more to spend on it: evolve resume {run} {more}" if more else f"to go on: evolve resume {run}"
     return f"no vault was opened: nothing is claimed.\nnext: evolve status {run}; {way}"
 
 

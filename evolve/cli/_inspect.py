@@ -91,8 +91,7 @@ def show(words: Namespace) -> int:
         put_source(_candidate.conversation(opened, one))
         return EXIT_DONE
     if words.diff:
-        parents = opened.state.population.candidates[one].parents
-        put_source(diff(opened, parents[0] if parents else None, one))
+        put_source(diff(opened, opened.parent_of(one), one))
         return EXIT_DONE
     answer = _candidate.candidate_view(opened, one, measurements=True)
     if words.json:
@@ -120,8 +119,8 @@ def lineage(words: Namespace) -> int:
     opened = view_run(words.RUN)
     one = opened.candidate(words.ID or "best")
     if words.json:
-        steps = lineage(opened.state, opened.texts, one, all_parents=words.all)
-        put_json(LineageAnswer(SCHEMA, str(opened.run.path), opened.state.population.candidates[one].id, steps))
+        steps = lineage(opened, one, all_parents=words.all)
+        put_json(LineageAnswer(SCHEMA, str(opened.run.path), opened.id_of(one), steps))
     else:
         put(_line(opened, one, all_parents=words.all))
     return EXIT_DONE
@@ -145,7 +144,7 @@ def status_answer(opened: RunView) -> StatusAnswer:
         goal=contract.goal,
         unit=contract.unit,
         noisy=contract.noisy,
-        tier=opened.state.run.tier or opened.config.sandbox.tier,
+        tier=opened.tier,
         seed_score=seen.seed.score if seen.seed else None,
         best_score=seen.best.score if seen.best else None,
         best_sd=seen.best.sd if seen.best else None,
@@ -263,22 +262,21 @@ def _candidate_rows(opened: RunView, answer: CandidateAnswer) -> list[tuple[str,
 def _did(opened: RunView, answer: CandidateAnswer) -> str:
     """What a child changed and what that came to: to be read beside what was planned and expected."""
     from archive import changed_lines
-    from evolve.search._notes import effect_of
+    from evolve.views._result import result_of
 
-    population = opened.state.population
     added, removed = changed_lines(opened.texts.files(answer.parents[0]), answer.files)
     text = f"+{added} -{removed} lines against its parent"
-    found = effect_of(opened.state, population.by_id[answer.id])
-    if found is None:
+    found = result_of(opened, answer.id)
+    if found.effect_gain is None:
         return text
-    spread = f" ± {found.sd:.2g}" if found.sd else ""
-    return f"{text}; {answer.metric} {signed(population.sign * found.effect, found.sd or 0.0)}{spread}"
+    spread = f" ± {found.effect_sd:.2g}" if found.effect_sd else ""
+    return f"{text}; {answer.metric} {signed(opened.sign * found.effect_gain, found.effect_sd or 0.0)}{spread}"
 
 
 def _line(opened: RunView, one: int, *, all_parents: bool = False) -> str:
     from evolve.views._lineage import lineage
 
-    return story_text(lineage(opened.state, opened.texts, one, all_parents=all_parents))
+    return story_text(lineage(opened, one, all_parents=all_parents))
 
 
 def story_text(steps: tuple[LineageStep, ...]) -> str:

@@ -238,10 +238,8 @@ class Tools:
         with self._refusals():
             opened = view_run(self._run)
             one = opened.candidate(id)
-            steps = lineage(opened.state, opened.texts, one)
-            return self._told(
-                asdict(LineageAnswer(SCHEMA, str(opened.run.path), opened.state.population.candidates[one].id, steps))
-            )
+            steps = lineage(opened, one)
+            return self._told(asdict(LineageAnswer(SCHEMA, str(opened.run.path), opened.id_of(one), steps)))
 
     def query(self, sql: str, limit: Annotated[int, Field(description="Most rows", ge=1, le=10_000)] = ROWS) -> Json:
         with self._refusals():

@@ -77,7 +77,7 @@ def _driven(drive: Callable[[LiveView], Summary], as_json: bool) -> int:
     if as_json:
         put_json(summary)
     else:
-        put(ending(summary, view.state, view.texts))
+        put(ending(summary, view.opened))
     return _EXIT.get(summary.status, EXIT_NEGATIVE)
 
 

@@ -13,7 +13,6 @@ from evolve.cli.show._text import put, put_json
 
 if TYPE_CHECKING:
     from evolve.cli.show._json import CheckAnswer
-    from evolve.config._schema import RunConfig
 
 SCHEMA = 1
 _USED = {"duckdb": "evolve query", "hydra-core": "evolve run", "rich": "the live display", "scipy": "noisy problems"}
@@ -23,10 +22,11 @@ def config(words: Namespace) -> int:
     from evolve.cli.show._json import ConfigAnswer
     from evolve.config._compose import compose, groups, options_of
     from evolve.engine._registry import check_names, plugins_of
+    from evolve.views._configuration import with_problem
 
     asked = compose(words.SETTING)
     check_names(asked)
-    resolved = replace(_resolved(asked), plugins=plugins_of(asked))
+    resolved = replace(with_problem(asked), plugins=plugins_of(asked))
     if words.json:
         put_json(ConfigAnswer(SCHEMA, resolved))
         return EXIT_DONE
@@ -61,17 +61,6 @@ def doctor(words: Namespace) -> int:
     else:
         put(check_text(checks))
     return EXIT_DONE if answer.ok else EXIT_ENVIRONMENT
-
-
-def _resolved(config: RunConfig) -> RunConfig:
-    """With the problem's params and default budget filled in."""
-    from evolve.adapters._choose import load_problem
-    from evolve.config._schema import BudgetConfig
-    from evolve.search._search import budget_of
-
-    problem = load_problem(config.problem.name, config.problem.params, prepare=False)
-    budget = BudgetConfig(**asdict(budget_of(config, problem)))
-    return replace(config, problem=replace(config.problem, params=dict(problem.params)), budget=budget)
 
 
 def _engine() -> CheckAnswer:

@@ -12,6 +12,7 @@ from evolve.cli.show._json_external import TellAnswer
 from evolve.engine._reading import view_run
 from evolve.engine._telling import Pause, tell, wait_measured
 from evolve.views._result import NOT_MEASURED, result_of, standing_of
+from evolve.views._ticket import program_of_ticket
 
 SCHEMA = 1
 
@@ -36,11 +37,11 @@ def program_of(path: str, ticket: int) -> TicketProgram:
         RunError: no run in that folder.
     """
     opened = view_run(path)
-    parents = opened.state.run.tickets.parents_of(ticket)
-    if parents is None:
+    parent = program_of_ticket(opened, ticket)
+    if parent is None:
         raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask {shlex.quote(path)}")
     contract = opened.problem.contract
-    return TicketProgram(opened.texts.files(parents[0]), contract.may_add_files, contract.max_bytes)
+    return TicketProgram(opened.texts.files(parent), contract.may_add_files, contract.max_bytes)
 
 
 # ------------------------------------------------------------------------------------------------ telling

@@ -23,7 +23,7 @@ class Listener:
 
     def on_started(self, announcement: RunStarted) -> None:
         """The run is open."""
-        self._watch = ProgressTracker(announcement.state)
+        self._watch = announcement.view.tracker()
 
     def record(self, state: ProblemState, stamped: LogEntry) -> None:
         """After each record."""

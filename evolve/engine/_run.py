@@ -200,7 +200,7 @@ class Run:
         if isinstance(child, Told) and child.candidate is None:
             raise UsageError(f"there is nothing to wait for, as the child was not taken: {child.reason}")
         view = self._view()
-        one = view.state.population.candidates[view.candidate(_id_of(child))].id
+        one = view.id_of(view.candidate(_id_of(child)))
         view, before = _telling.wait_measured(str(self.path), one, within_s)
         return standing_of(view, one, before)[1]
 
@@ -290,7 +290,7 @@ class Run:
             ...     print(step.generation, step.operator, step.score, f"+{step.added} -{step.removed}")
         """
         view = self._view()
-        return lineage(view.state, view.texts, view.candidate(_id_of(id)), all_parents=all_parents)
+        return lineage(view, view.candidate(_id_of(id)), all_parents=all_parents)
 
     def claims(self) -> Claims:
         """What the run claims, with the evidence; of a deterministic problem the best program is verified again (which may take as

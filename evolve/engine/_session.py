@@ -69,6 +69,7 @@ from evolve.search._rng import fresh_secret
 from evolve.search._search import Search
 from evolve.search._state import Phase, ProblemState
 from evolve.search._stopping import PAUSED
+from evolve.views._run_view import RUNNING, RunView
 from evolve.views._summary import Summary, summarise
 from evolve.views._verdict import verdict, with_advice
 
@@ -80,11 +81,9 @@ CHECKPOINT_EVERY = 25_000  # records
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """What a person wants to know before the first result: where the run lies, and what it may spend."""
+    """A run that is open, before its first result."""
 
-    run: Path
-    state: ProblemState
-    texts: TextStore
+    view: RunView
     resumed: bool
     no_models: str = ""  # why no model is asked although some are configured
 
@@ -249,7 +248,8 @@ def _drive(
         for placed in missing_placements(search, shown):
             recorder.write(placed)
         if announce is not None:
-            announce(RunStarted(run.path, search.state, texts, resumed, models.why))
+            view = RunView(run, config, problem, search.state, texts, RUNNING, "", time.time())
+            announce(RunStarted(view, resumed, models.why))
         clerk = _open_dispatcher(models, search, workshop, recorder, mailbox)
         if clerk is not None:
             stack.callback(clerk.abort)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import unified_diff
 
-from archive import LogEntry, Measured, find_records
+from archive import CallReserved, CallSettled, LogEntry, Measured, find_records
 from evolve.search._population import score_of
 from evolve.views._progress import operator_of
 from evolve.views._run_view import RunView
@@ -100,3 +100,11 @@ def measured(view: RunView, id_: str) -> Iterator[LogEntry]:
     for stamped in find_records(view.run.path, ("measured",), mention=id_):
         if isinstance(stamped.record, Measured) and stamped.record.result.candidate == id_:
             yield stamped
+
+
+def model_calls(view: RunView, number: int) -> Iterator[CallReserved | CallSettled]:
+    """What models were asked for a candidate and what they answered, one call after the other, retries and repairs too."""
+    ticket = view.state.population.candidates[number].ticket
+    for stamped in find_records(view.run.path, ("call_reserved", "call_settled")):
+        if isinstance(stamped.record, CallReserved | CallSettled) and stamped.record.attempt.ticket == ticket:
+            yield stamped.record

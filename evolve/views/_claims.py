@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archive import read_journal
-from evolve.views._report_cards import ReportCards, report_cards
+from evolve.budget._usage import nearest_limit
+from evolve.search._claims import doubt
+from evolve.views._report_cards import ReportCards, bound_of, report_cards
 from evolve.views._run_view import RunView
 from evolve.views._verify import Verification, verify_best
+
+_MOST_CONFIRM = 0.9  # a larger share is not advised: something has to be found first
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +35,46 @@ def claims(view: RunView) -> Claims:
     """All report cards; for a deterministic problem, the best program verified again, which runs the problem's ``verify.py``."""
     cards = report_cards(view.state, view.problem, read_journal(view.run.path))
     return Claims(cards, None if view.problem.contract.noisy else verify_best(view.run, view.problem, view.state))
+
+
+@dataclass(frozen=True, slots=True)
+class VaultStanding:
+    """What a vault came to, as the search has it: confirmed, withdrawn, open or not confirmed.
+
+    Effect and interval are in the problem's own sign; None where nothing is claimed.  ``bound`` stands instead of the effect where
+    scores are too large to be compared; ``suspicion`` says why a claim is suspect.
+    """
+
+    candidate: str
+    word: str
+    effect: float | None = None
+    low: float = 0.0
+    high: float = 0.0
+    bound: str = ""
+    suspicion: str = ""
+
+
+def vaults(view: RunView) -> tuple[VaultStanding, ...]:
+    """What the vaults came to, in the order of their opening; reads no record."""
+    found, sign = [], view.sign
+    for vault in view.state.confirmations.confirmations:
+        id_ = view.id_of(vault.candidate)
+        if vault.confirmed and vault.effect is not None and not vault.withdrawn:
+            low, high = sorted((sign * vault.effect.low, sign * vault.effect.high))
+            doubtful = doubt(view.state, vault)
+            found.append(VaultStanding(id_, "confirmed", sign * vault.effect.effect, low, high, bound_of(vault, sign), doubtful))
+        else:
+            word = "withdrawn" if vault.withdrawn else "open" if vault.confirmed is None else "not confirmed"
+            found.append(VaultStanding(id_, word))
+    return tuple(found)
+
+
+def more_to_confirm(view: RunView) -> str:
+    """The setting that gives more to spend on claims; "" where nothing limits it."""
+    run = view.state.run
+    nearest = nearest_limit(run.budget, run.usage, run.usage.last_at)
+    if nearest is None:
+        return ""
+    if run.budget.confirm_share < _MOST_CONFIRM:
+        return f"budget.confirm_share={min(run.budget.confirm_share + 0.2, _MOST_CONFIRM):g}"
+    return f"{nearest[1]}={2 * getattr(run.budget, nearest[1].removeprefix('budget.')):g}"

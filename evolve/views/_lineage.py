@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archive import Status, TextStore, changed_lines
+from archive import Status, changed_lines
 from evolve.search._population import score_of
-from evolve.search._state import ProblemState
 from evolve.views._progress import operator_of
+from evolve.views._run_view import RunView
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +31,23 @@ class LineageStep:
     removed: int
 
 
-def lineage(state: ProblemState, texts: TextStore, number: int, *, all_parents: bool = False) -> tuple[LineageStep, ...]:
+def lineage(view: RunView, number: int, *, all_parents: bool = False) -> tuple[LineageStep, ...]:
     """The ancestors of a candidate, oldest first, ending with itself; along first parents only, unless ``all_parents``.
 
     Reads the ancestors' records from the journal and nothing else, so it costs as much as the line is long.
     """
     line, todo = {number}, [number]
     while todo:
-        parents = state.population.candidates[todo.pop()].parents
+        parents = view.state.population.candidates[todo.pop()].parents
         for parent in parents if all_parents else parents[:1]:
             if parent not in line:
                 line.add(parent)
                 todo.append(parent)
-    return tuple(_step(state, texts, one) for one in sorted(line))
+    return tuple(_step(view, one) for one in sorted(line))
 
 
-def _step(state: ProblemState, texts: TextStore, number: int) -> LineageStep:
-    population = state.population
+def _step(view: RunView, number: int) -> LineageStep:
+    state, texts, population = view.state, view.texts, view.state.population
     row = population.candidates[number]
     place = score_of(population, number) if population.score(number) is not None else None
     before = texts.files(population.candidates[row.parents[0]].id) if row.parents else {}

@@ -13,6 +13,7 @@ from evolve.search._population import CandidateScore, score_of
 from evolve.search._schedule import final_runs
 from evolve.search._state import ProblemState
 from evolve.search._stopping import effective_budget, search_is_over
+from evolve.views._resolution import Resolution, resolution
 from evolve.views._summary import (
     EvaluatorFaults,
     ModelUse,
@@ -83,6 +84,7 @@ class ProgressTracker:
         self._seen = 0
         self._children: dict[int, int] = dict.fromkeys(range(len(state.bandit.arms)), 0)
         self._told = 0  # children of people and agents
+        self._noise_known = False
 
     def snapshot(self, now: float) -> Progress:
         """The search at Unix time ``now``.  To be called where the search may be read: in the thread that drives it."""
@@ -121,6 +123,19 @@ class ProgressTracker:
             if state.contract.noisy
             else 0,
         )
+
+    @property
+    def leader(self) -> int | None:
+        """The candidate with the best score."""
+        return self._state.population.leader
+
+    def noise_found(self) -> Resolution | None:
+        """How noisy the problem is and what that lets the run find, at the first call where it is known well enough; else None."""
+        state, pooled = self._state, self._state.population.pooled[-1]
+        if self._noise_known or not state.contract.noisy or pooled.df < state.run.config.initial_runs - 1:
+            return None
+        self._noise_known, noise = True, noise_of(state)
+        return None if noise is None else resolution(state, noise)
 
     def _shares(self) -> tuple[OperatorShare, ...]:
         state, rows = self._state, self._state.population.candidates

@@ -13,17 +13,18 @@ from evolve._counted import counted
 from evolve._errors import RunError, suggest
 from evolve.budget._cpu_budget import INITIAL
 from evolve.config._schema import RunConfig
-from evolve.problem._contract import Problem
+from evolve.problem._contract import Budget, Problem
 from evolve.runs._folder import Hold, RunDir, hold_of, open_folder
 from evolve.runs._open import load_run
 from evolve.search._parts import Parts
+from evolve.search._population import score_of
 from evolve.search._state import Phase, ProblemState
 from evolve.search._stopping import GIVEN, run_is_over
 from evolve.views._outlook import Outlook, outlook, spent_words
 from evolve.views._progress import Progress, ProgressTracker
 from evolve.views._summary import best_candidate
 from evolve.views._unchecked import Unchecked, unchecked
-from evolve.views._verdict import verdict, with_advice
+from evolve.views._verdict import next_command, verdict, with_advice
 
 CREATED, NOBODY_YET = "created", "nobody has driven it yet"
 RUNNING, KILLED = "running", "its driver ended without closing it"
@@ -59,9 +60,53 @@ class RunView:
         run = "" if self.driven else str(self.run.path)
         return unchecked(self.state, best_candidate(self.state), self.now, run=run)
 
+    def tracker(self) -> ProgressTracker:
+        """Who follows it while it is driven."""
+        return ProgressTracker(self.state)
+
     def progress(self) -> Progress:
         """What a person wants to know of it."""
-        return ProgressTracker(self.state).snapshot(self.now)
+        return self.tracker().snapshot(self.now)
+
+    @property
+    def tier(self) -> str:
+        """What confines its candidates: as its last driver found it, else as it was asked for."""
+        return self.state.run.tier or self.config.sandbox.tier
+
+    @property
+    def budget(self) -> Budget:
+        """Its limits, as they were set."""
+        return self.state.run.budget
+
+    @property
+    def sign(self) -> float:
+        """1 where a higher score is better, else -1."""
+        return self.state.population.sign
+
+    def way_on(self, status: str, reason: str) -> str:
+        """The command by which it goes on after it ended so; "" where nothing lets it."""
+        return next_command(self.state, status, reason, str(self.run.path))
+
+    def id_of(self, number: int) -> str:
+        """A candidate's id."""
+        return self.state.population.candidates[number].id
+
+    def parent_of(self, number: int) -> int | None:
+        """A candidate's first parent; None of the initial program."""
+        return next(iter(self.state.population.candidates[number].parents), None)
+
+    def seed_score(self) -> float | None:
+        """The initial program's score, in the problem's own sign; None without an ok measurement."""
+        population = self.state.population
+        return score_of(population, INITIAL).score if population.score(INITIAL) is not None else None
+
+    def best(self) -> int | None:
+        """The best candidate; None while nothing is measured."""
+        return best_candidate(self.state)
+
+    def beginning_with(self, prefix: str) -> list[int]:
+        """The candidates whose ids begin so; none where nothing is said."""
+        return [number for id_, number in self.state.population.by_id.items() if id_.startswith(prefix)] if prefix else []
 
     def leader(self) -> int:
         """The best candidate.
@@ -69,7 +114,7 @@ class RunView:
         Raises:
             RunError: nothing was measured yet.
         """
-        best = best_candidate(self.state)
+        best = self.best()
         if best is None:
             raise RunError(f"{self.run.path} has no measured candidate yet; see: evolve status {shlex.quote(str(self.run.path))}")
         return best
@@ -85,7 +130,7 @@ class RunView:
             return self.leader()
         if prefix in ("initial", "seed") and population.candidates:
             return 0
-        found = [number for id_, number in population.by_id.items() if id_.startswith(prefix)] if prefix else []
+        found = self.beginning_with(prefix)
         if len(found) == 1:
             return found[0]
         if found:

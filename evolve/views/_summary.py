@@ -14,6 +14,7 @@ from evolve.confirm import Noise, describe_noise
 from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.search._claims import claims_of, doubt
+from evolve.search._faults import named
 from evolve.search._population import score_of
 from evolve.search._state import ProblemState
 from evolve.views._unchecked import Unchecked, unchecked
@@ -97,6 +98,11 @@ class EvaluatorFaults:
     waiting: int = 0
     incomplete: int = 0
     lacking: str = ""
+
+    @property
+    def unjudged_words(self) -> str:
+        """The first few of the programs that could not be judged."""
+        return named(self.unjudged)
 
 
 def evaluator_faults(state: ProblemState) -> EvaluatorFaults:

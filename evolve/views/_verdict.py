@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
-from evolve.search._stopping import NO_MODEL, NO_MODEL_NO_LIMIT, only_models, search_is_over
+from evolve.search._stopping import GIVEN, NO_MODEL, NO_MODEL_NO_LIMIT, exhausted_limit, only_models, search_is_over
 from evolve.views._outlook import ending_limits, raising
 
 if TYPE_CHECKING:
@@ -43,6 +44,19 @@ def with_advice(state: ProblemState, status: str, reason: str, run: str) -> str:
     elsewhere = " (another llm.base_url needs a new run)" if state.run.llm.base_url else ""
     mend = "start the server" if _kind(state) == "unreachable" else "mend that"
     return f"{reason}; {mend}{elsewhere} and type: {going_on(state, run)}"
+
+
+def next_command(state: ProblemState, status: str, reason: str, run: str) -> str:
+    """The command by which a run goes on that ended with this status, for this reason; "" where nothing lets it."""
+    if status in ("interrupted", "stopped"):
+        return f"evolve resume {shlex.quote(run)}"
+    if status == DEGRADED:
+        return going_on(state, run)
+    last = state.run.usage.last_at
+    by = exhausted_limit(state, last) if reason == GIVEN else ""  # where people make the children, no limit is what ended the run
+    if limits := (by,) if by else ending_limits(state, reason):
+        return raising(state, last, run, *limits)
+    return f"evolve ask {shlex.quote(run)} --out work/1" if reason == GIVEN else ""
 
 
 def _kind(state: ProblemState) -> str:

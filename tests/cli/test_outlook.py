@@ -336,7 +336,7 @@ def test_a_better_score_that_no_fresh_process_has_given_is_told_wherever_the_bes
     assert way_on in columns(_status_rows(seen))
     assert way_on in columns(_candidate_rows(opened, best))
     summary = summarise(opened.run, opened.problem, opened.state, "stopped", "stopped", opened.now)
-    assert way_on in (text := ending(summary, opened.state, opened.texts))
+    assert way_on in (text := ending(summary, opened))
     assert "nothing better than the initial program is known for certain yet" in text
     assert f"{words} | " in plain_line(opened.progress(), 1.0)
     assert ("", words) in rows(opened.progress(), 1.0, 1.0)

@@ -88,3 +88,14 @@ def test_what_python_gives_by_another_name_is_there(path):
         assert name in {field.name for field in fields(Problem)}
     else:
         assert name in importlib.import_module(module).__all__
+
+
+def test_the_command_line_reads_no_search_state():
+    """What it prints are values of ``evolve.views``; that it imports nothing of the search is in the import contract."""
+    reads = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in sorted((ROOT / "evolve" / "cli").rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "state"
+    ]
+    assert reads == []

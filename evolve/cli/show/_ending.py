@@ -6,9 +6,8 @@ import math
 import shlex
 from pathlib import Path
 
-from archive import TextStore, difference
+from archive import difference
 from evolve._counted import counted
-from evolve.budget._cpu_budget import INITIAL
 from evolve.cli.show._live import noise_text
 from evolve.cli.show._text import (
     columns,
@@ -22,33 +21,29 @@ from evolve.cli.show._text import (
     signed,
     unchecked_text,
 )
-from evolve.search._claims import doubt
-from evolve.search._state import ProblemState
-from evolve.search._stopping import GIVEN, exhausted_limit
+from evolve.views._claims import vaults
 from evolve.views._lineage import LineageStep, lineage
-from evolve.views._outlook import ending_limits, raising
-from evolve.views._report_cards import bound_of
-from evolve.views._summary import CONFIRMED, FinalRuns, Summary, best_candidate, stated_gain
-from evolve.views._verdict import DEGRADED, going_on
+from evolve.views._run_view import INITIAL, RunView
+from evolve.views._summary import CONFIRMED, FinalRuns, Summary
 
 _SPENT = 0.95  # of the clock: what is left of it then is not worth a word
 _STEPS = 8  # of the lineage; the middle of a longer one is left out
 
 
-def ending(summary: Summary, state: ProblemState, texts: TextStore) -> str:
+def ending(summary: Summary, opened: RunView) -> str:
     """Seed and best, how the best came about, where the run lies, and what to type next."""
-    sign, best = state.population.sign, best_candidate(state)
-    rows = [("ended", _ended(summary, state))]
+    best = opened.best()
+    rows = [("ended", _ended(summary, opened))]
     if summary.seed_score is not None and summary.final is None:  # final runs bring a seed mean of their own
         rows.append(("initial", f"{number(summary.seed_score)} {summary.metric}"))
     if summary.best_score is not None and summary.seed_score is not None:
         if summary.final is not None:
-            rows += _final_rows(summary.final, sign)
+            rows += _final_rows(summary.final, opened.sign)
         elif best == INITIAL:
             known = "was found" if summary.unchecked is None else "is known for certain yet"
             rows.append(("best", f"nothing better than the initial program {known}"))
         else:
-            more, base = stated_gain(state, best), summary.seed_score
+            more, base = opened.progress().gain, summary.seed_score
             claim = f"; {summary.word}" if summary.word else ""
             # of what is confirmed the vault's estimate stands below
             gained = "" if summary.word == CONFIRMED or more is None else f", gain {gain(more, base)}"
@@ -56,7 +51,7 @@ def ending(summary: Summary, state: ProblemState, texts: TextStore) -> str:
     if summary.unchecked is not None:
         rows.append(("", unchecked_text(summary.unchecked)))
     if summary.openings:
-        rows += _claim_rows(state)
+        rows += _claim_rows(opened)
     if summary.noise is not None:
         rows.append(("noise", noise_text(summary.noise)))
     if summary.not_deterministic:
@@ -68,7 +63,7 @@ def ending(summary: Summary, state: ProblemState, texts: TextStore) -> str:
     )
     rows += evaluator_rows(summary.evaluator, summary.run)
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
-    if models := models_text(summary.models, state.run.budget):
+    if models := models_text(summary.models, opened.budget):
         rows.append(("models", models))
     if summary.caveat:
         rows.append(("score", summary.caveat))
@@ -76,18 +71,18 @@ def ending(summary: Summary, state: ProblemState, texts: TextStore) -> str:
         rows.append(("sandbox", "none: nothing kept the candidates from reaching the score"))
     rows.append(("run", summary.run))
     text = [columns(rows)]
-    if best not in (None, INITIAL):
-        text.append(f"\nhow it came about\n{_story(lineage(state, texts, best))}")
-    return "\n".join([*text, "\nnext", *(f"  {command}" for command in _next(summary, state))])
+    if best is not None and best != INITIAL:
+        text.append(f"\nhow it came about\n{_story(lineage(opened, best))}")
+    return "\n".join([*text, "\nnext", *(f"  {command}" for command in _next(summary, opened))])
 
 
-def _ended(summary: Summary, state: ProblemState) -> str:
+def _ended(summary: Summary, opened: RunView) -> str:
     if summary.status == "done" and summary.reason.startswith("budget."):
-        limit = state.run.budget.evaluations if summary.reason == "budget.evaluations" else None
+        limit = opened.budget.evaluations if summary.reason == "budget.evaluations" else None
         if limit is not None and summary.measurements < limit:
             return f"done: {summary.reason}, with {limit - summary.measurements} of {limit} left that were set aside and not needed"
-        wall_s = state.run.budget.wall_s if summary.reason == "budget.wall_s" else None
-        if wall_s is not None and state.contract.noisy and summary.wall_s < _SPENT * wall_s:
+        wall_s = opened.budget.wall_s if summary.reason == "budget.wall_s" else None
+        if wall_s is not None and opened.problem.contract.noisy and summary.wall_s < _SPENT * wall_s:
             left = f"{duration(wall_s - summary.wall_s)} of {duration(wall_s)}"
             return f"done: {summary.reason}, with {left} left that was set aside for claims and not needed"
         return f"done: {summary.reason} is spent"
@@ -114,21 +109,18 @@ def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:
     ]
 
 
-def _claim_rows(state: ProblemState) -> list[tuple[str, str]]:
+def _claim_rows(opened: RunView) -> list[tuple[str, str]]:
     """What the vaults came to."""
-    rows, sign, unit = [], state.population.sign, state.contract.unit
-    for vault in state.confirmations.confirmations:
-        id_ = state.population.candidates[vault.candidate].id
-        if vault.confirmed and vault.effect is not None and not vault.withdrawn:
-            low, high = sorted((sign * vault.effect.low, sign * vault.effect.high))
-            effect = f"{signed(sign * vault.effect.effect, high - low)} {unit}".strip()
-            effect = bound_of(vault, sign) or f"{effect}, 95 % interval {number(low, high - low)} to {number(high, high - low)}"
-            suspect = f"; suspect: {why}" if (why := doubt(state, vault)) else ""
-            rows.append(("confirmed", f"{id_}, effect {effect}{suspect}"))
-        else:
-            word = "withdrawn" if vault.withdrawn else "open" if vault.confirmed is None else "not confirmed"
-            rows.append((word, id_))
-    return rows[:_STEPS]
+    rows, unit = [], opened.problem.contract.unit
+    for vault in vaults(opened)[:_STEPS]:
+        told = vault.candidate
+        if vault.effect is not None:
+            width = vault.high - vault.low
+            effect = f"{signed(vault.effect, width)} {unit}".strip()
+            effect = vault.bound or f"{effect}, 95 % interval {number(vault.low, width)} to {number(vault.high, width)}"
+            told += f", effect {effect}" + (f"; suspect: {vault.suspicion}" if vault.suspicion else "")
+        rows.append((vault.word, told))
+    return rows
 
 
 def _failures(summary: Summary) -> str:
@@ -145,13 +137,7 @@ def _story(steps: tuple[LineageStep, ...]) -> str:
     return "\n".join([*lines[:half], f"... {len(lines) - _STEPS} more ...", *lines[-half:]])
 
 
-def _in_the_way(summary: Summary, state: ProblemState) -> tuple[str, ...]:
-    """The limits that a further child needs raised.  Where people make the children they are not what ended the run."""
-    by = exhausted_limit(state, state.run.usage.last_at) if summary.reason == GIVEN else ""
-    return (by,) if by else ending_limits(state, summary.reason)
-
-
-def _next(summary: Summary, state: ProblemState) -> list[str]:
+def _next(summary: Summary, opened: RunView) -> list[str]:
     commands, run = [], shlex.quote(summary.run)
     if summary.status == "failed":
         commands.append(f"evolve validate {shlex.quote(str(Path(summary.run) / 'problem'))}")
@@ -160,12 +146,5 @@ def _next(summary: Summary, state: ProblemState) -> list[str]:
     if summary.openings:
         commands.append(f"evolve claims {run}")
     commands.append(f'evolve query {run} "SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"')
-    if summary.status in ("interrupted", "stopped"):
-        commands.append(f"evolve resume {run}")
-    elif summary.status == DEGRADED:
-        commands.append(going_on(state, summary.run))
-    elif limits := _in_the_way(summary, state):
-        commands.append(raising(state, state.run.usage.last_at, summary.run, *limits))
-    elif summary.reason == GIVEN:
-        commands.append(f"evolve ask {run} --out work/1")
-    return commands
+    way_on = opened.way_on(summary.status, summary.reason)
+    return [*commands, way_on] if way_on else commands

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evolve.config._schema import RunConfig
-from evolve.confirm import Noise
 from evolve.problem._contract import Budget
 from evolve.views._lineage import LineageStep
 from evolve.views._outlook import Outlook
 from evolve.views._progress import OperatorShare
 from evolve.views._report_cards import ReportCard, ReportCards
-from evolve.views._summary import EvaluatorFaults, ModelUse
+from evolve.views._summary import EvaluatorFaults, ModelUse, Noise
 from evolve.views._unchecked import Unchecked
 from evolve.views._verify import Verification
 

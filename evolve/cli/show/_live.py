@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from archive import TAME, ChampionChanged, Claim, ConfirmationOpened, Event, LogEntry, StopRequested, TextStore
+from archive import TAME, ChampionChanged, Claim, ConfirmationOpened, Event, LogEntry, StopRequested
 from evolve._counted import counted
 from evolve.cli.show._text import (
     counts,
@@ -31,12 +31,11 @@ from evolve.cli.show._text import (
     signed,
     unchecked_text,
 )
-from evolve.confirm import SIZES, Noise, resolvable
 from evolve.engine._session import RunStarted
-from evolve.search._claims import confirm_budget
-from evolve.search._state import ProblemState
 from evolve.views._progress import Progress, ProgressTracker
-from evolve.views._summary import CONFIRMED, noise_of
+from evolve.views._resolution import Noise, Resolution
+from evolve.views._run_view import RunView
+from evolve.views._summary import CONFIRMED
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -62,18 +61,16 @@ def open_view() -> LiveView:
 class LiveView:
     """Plain lines: every few seconds, on each new best, and what a person must not miss.
 
-    ``state`` and ``texts`` are the run's, from the announcement on.
+    ``opened`` is the run, from the announcement on.
     """
 
-    state: ProblemState
-    texts: TextStore
+    opened: RunView
 
     def __init__(self) -> None:
         self.every_s = LINE_S
         self._due = 0.0
         self._soon = 0.0
         self._leader: int | None = None
-        self._noise_told = False
         self._watch: ProgressTracker | None = None
         self._rates: deque[tuple[float, int]] = deque()
 
@@ -85,13 +82,12 @@ class LiveView:
 
     def on_started(self, announcement: RunStarted) -> None:
         """The first lines."""
-        self.state, self.texts = announcement.state, announcement.texts
-        self._watch = ProgressTracker(self.state)
+        self.opened, self._watch = announcement.view, announcement.view.tracker()
         self._due = time.time() + self.every_s
         for name, text in header(announcement):
             self.tell(f"{name:<9}{text}")
 
-    def record(self, state: ProblemState, stamped: LogEntry) -> None:
+    def record(self, _state: object, stamped: LogEntry) -> None:
         """After each record."""
         match stamped.record:
             case Event(level="warning" | "error", text=text):
@@ -108,24 +104,15 @@ class LiveView:
                 pass
         if self._watch is None:
             return
-        self._tell_noise()
+        if (found := self._watch.noise_found()) is not None:
+            self.tell(f"noise: {noise_text(found.noise)}; {resolvable_text(found)}")
         now = stamped.at
-        new = state.population.leader != self._leader
+        new = self._watch.leader != self._leader
         if now < self._due and not (new and now >= self._soon):
             return
-        self._leader = state.population.leader
+        self._leader = self._watch.leader
         self._due, self._soon = now + self.every_s, now + min(BEST_S, self.every_s)
         self.show(self._watch.snapshot(now), now)
-
-    def _tell_noise(self) -> None:
-        """Once it is known: how noisy the problem is, and what the budget set aside can resolve."""
-        pooled = self.state.population.pooled[-1]
-        if self._noise_told or not self.state.contract.noisy or pooled.df < self.state.run.config.initial_runs - 1:
-            return
-        self._noise_told = True
-        noise = noise_of(self.state)
-        if noise is not None:
-            self.tell(f"noise: {noise_text(noise)}; {resolvable_text(self.state, noise)}")
 
     def show(self, seen: Progress, now: float) -> None:
         """How the run stands at Unix time ``now``."""
@@ -203,37 +190,35 @@ class Display(LiveView):
 
 def header(announcement: RunStarted) -> list[tuple[str, str]]:
     """What a person wants to know first: where the run lies, what it does, what it may spend, what confines it."""
-    state = announcement.state
-    contract, seen = state.contract, ProgressTracker(state).snapshot(time.time())
+    opened = announcement.view
+    contract, seen = opened.problem.contract, opened.progress()
     noise = "noisy" if contract.noisy else "declared deterministic" if seen.not_deterministic else "deterministic"
     lines = [
-        ("run", f"{announcement.run}{' (resumed)' if announcement.resumed else ''}"),
+        ("run", f"{opened.run.path}{' (resumed)' if announcement.resumed else ''}"),
         ("problem", f"{contract.name}: {contract.goal} {contract.metric}, {noise}"),
     ]
     if seen.seed is not None:
         lines.append(("initial", score(seen.seed.score, seen.seed.sd, seen.seed.n, contract.unit)))
     lines.append(("budget", budget_text(seen)))
-    lines += _model_lines(announcement)
+    lines += _model_lines(announcement, seen)
     if contract.noisy:
-        lines.append(
-            ("confirm", f"{100 * state.run.budget.confirm_share:.0f} % of the budget is set aside to confirm improvements")
-        )
+        lines.append(("confirm", f"{100 * opened.budget.confirm_share:.0f} % of the budget is set aside to confirm improvements"))
     if contract.caveat:
         lines.append(("score", contract.caveat))
-    lines.append(("sandbox", "strict" if state.run.tier == "strict" else _NO_WALLS))
-    lines.append(("end", f"Ctrl-C, or from elsewhere: evolve stop {shlex.quote(str(announcement.run))}"))
+    lines.append(("sandbox", "strict" if opened.tier == "strict" else _NO_WALLS))
+    lines.append(("end", f"Ctrl-C, or from elsewhere: evolve stop {shlex.quote(str(opened.run.path))}"))
     return lines
 
 
-def _model_lines(announcement: RunStarted) -> list[tuple[str, str]]:
+def _model_lines(announcement: RunStarted, seen: Progress) -> list[tuple[str, str]]:
     """Which models are asked, or why none is."""
-    state, offered = announcement.state, announcement.state.run.model_limits.available
+    opened, offered = announcement.view, seen.models.offered
     if announcement.no_models:
         return [("models", f"note: {announcement.no_models}")]
     if not offered:
         return [("models", "none; with a key, from the next run on: llm=anthropic budget.usd=2 (docs/how-to/models.md)")]
-    free = "" if state.run.budget.bounds_models else "; nothing limits what they cost: set budget.usd"
-    return [("models", f"{', '.join(offered)}, at most {counted(state.run.llm.max_concurrency, 'call')} at a time{free}")]
+    free = "" if opened.budget.bounds_models else "; nothing limits what they cost: set budget.usd"
+    return [("models", f"{', '.join(offered)}, at most {counted(opened.config.llm.max_concurrency, 'call')} at a time{free}")]
 
 
 def _limits(seen: Progress, elapsed_s: float) -> list[tuple[float, float, Callable[[float], str], str, str]]:
@@ -282,17 +267,13 @@ def noise_text(noise: Noise) -> str:
     return f"sd {noise.sd:.3g} of one measurement (90 % interval {noise.low:.3g} to {noise.high:.3g}, df {noise.df}){tails}"
 
 
-def resolvable_text(state: ProblemState, noise: Noise) -> str:
+def resolvable_text(found: Resolution) -> str:
     """What the budget set aside can find, or that it holds no vault."""
-    left = confirm_budget(state)
-    able = [sizes for sizes in SIZES if sizes.n_candidate + sizes.n_control <= left]
-    if not able:
-        least = SIZES[0].n_candidate + SIZES[0].n_control
-        return (
-            f"the budget does not hold one vault ({counted(least, 'measurement')}, set aside: {left:.0f}): the run ends unconfirmed"
-        )
-    n, m = able[-1].test
-    return f"a vault of {n} runs against {m} finds differences from {resolvable(noise.sd, n, m):.3g} up four times in five"
+    if found.runs is None:
+        vault = f"one vault ({counted(found.least, 'measurement')}, set aside: {found.set_aside:.0f})"
+        return f"the budget does not hold {vault}: the run ends unconfirmed"
+    n, m = found.runs
+    return f"a vault of {n} runs against {m} finds differences from {found.difference:.3g} up four times in five"
 
 
 def vault_text(record: ConfirmationOpened) -> str:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from archive import bounded
 from evolve._counted import counted
 from evolve._untrusted import visible
-from evolve.search._faults import named
 
 if TYPE_CHECKING:
     from evolve.problem._contract import Budget
@@ -127,7 +126,7 @@ def evaluator_rows(faults: EvaluatorFaults, run: str = "") -> list[tuple[str, st
     rows = []
     if faults.errors:
         some = faults.unjudged
-        which = f"; {counted(len(some), 'program')} not judged ({named(some)})" if some else ""
+        which = f"; {counted(len(some), 'program')} not judged ({faults.unjudged_words})" if some else ""
         which += f"; {faults.waiting} to be measured again" if faults.waiting else ""
         how = f"; see: evolve show {shlex.quote(run)} {some[0]}" if run and some else ""
         rows.append(
