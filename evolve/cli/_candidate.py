@@ -1,4 +1,4 @@
-"""One candidate of an opened run: its description as ``--json`` has it, source, artifacts, conversation."""
+"""One candidate of an opened run: source, artifacts, conversation."""
 
 from __future__ import annotations
 
@@ -6,47 +6,12 @@ import shlex
 import sys
 from pathlib import Path
 
-from archive import CallReserved, CallSettled, LogEntry, Measured, Status
+from archive import CallReserved, CallSettled, Status
 from evolve._counted import counted
 from evolve._errors import RunError, UsageError
-from evolve.cli.show._json import CandidateAnswer, MeasurementAnswer
 from evolve.cli.show._text import one_line, put_source, say
 from evolve.views._candidate import candidate, measured, model_calls
 from evolve.views._run_view import RunView
-
-SCHEMA = 1
-
-
-def candidate_view(opened: RunView, one: int, *, measurements: bool = False) -> CandidateAnswer:
-    """What is known of a candidate."""
-    found, contract = candidate(opened, one), opened.problem.contract
-    return CandidateAnswer(
-        schema=SCHEMA,
-        run=str(opened.run.path),
-        problem=contract.name,
-        metric=contract.metric,
-        id=found.id,
-        status=found.status,
-        operator=found.operator,
-        parents=found.parents,
-        generation=found.generation,
-        summary=found.summary,
-        hypothesis=found.hypothesis,
-        expected=found.expected,
-        plan=found.plan,
-        score=found.score,
-        sd=found.sd,
-        n=found.n,
-        cold=found.cold,
-        seed_score=opened.seed_score(),
-        gain=found.gain,
-        verdict=found.verdict,
-        descriptors=found.descriptors,
-        files=found.files,
-        measurements=tuple(_measurement(stamped) for stamped in measured(opened, found.id)) if measurements else (),
-        unchecked=opened.unchecked() if one == opened.best() else None,
-        caveat=contract.caveat,
-    )
 
 
 def write_source(opened: RunView, one: int, out: str | None) -> None:
@@ -87,11 +52,9 @@ def write_artifact(opened: RunView, one: int, name: str, out: str | None) -> Non
     name = name or next(iter(declared))
     id_ = opened.id_of(one)
     blobs = [
-        stamped.record.result.artifacts[name]
-        for stamped in measured(opened, id_)
-        if isinstance(stamped.record, Measured)
-        and stamped.record.result.status is Status.OK
-        and name in stamped.record.result.artifacts
+        record.result.artifacts[name]
+        for _, record in measured(opened, id_)
+        if record.result.status is Status.OK and name in record.result.artifacts
     ]
     if not blobs:
         raise RunError(f"no measurement of {id_} kept {name}; see: evolve show {shlex.quote(str(opened.run.path))} {id_}")
@@ -129,25 +92,3 @@ def conversation(opened: RunView, one: int) -> str:
         found, run = candidate(opened, one), shlex.quote(str(opened.run.path))
         raise RunError(f"no model was asked for {found.id}, which {found.operator} made; see: evolve show {run} {found.id}")
     return "\n\n".join(parts)
-
-
-def _measurement(stamped: LogEntry) -> MeasurementAnswer:
-    assert isinstance(stamped.record, Measured)
-    result = stamped.record.result
-    return MeasurementAnswer(
-        seq=stamped.seq,
-        stage=result.stage,
-        seed=result.seed,
-        purpose=stamped.record.purpose,
-        status=result.status,
-        score=result.score,
-        start=result.start,
-        tier=result.tier,
-        wall_s=result.wall_s,
-        cpu_s=result.cpu_s,
-        scorer_cpu_s=result.scorer_cpu_s,
-        metrics=dict(result.metrics),
-        reason=result.reason,
-        feedback=result.feedback,
-        signals=tuple(result.signals),
-    )

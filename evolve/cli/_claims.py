@@ -11,43 +11,40 @@ from typing import TYPE_CHECKING
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE
 from evolve.cli._command import JSON, RUN, Argument, Verb
-from evolve.cli.show._text import columns, duration, gain, number, one_line, put, put_json, signed
+from evolve.cli.show._text import Json, columns, duration, gain, number, one_line, put, put_json, signed
 
 if TYPE_CHECKING:
-    from evolve.cli.show._json import ClaimsAnswer
     from evolve.views._report_cards import ReportCard, ReportCards, RulingMade
     from evolve.views._run_view import RunView
     from evolve.views._verify import Verification
 
-SCHEMA = 1
-
 
 def claims(words: Namespace) -> int:
     from evolve.engine._reading import view_run
+    from evolve.views._claims import claims
 
     opened = view_run(words.RUN)
-    answer = claims_answer(opened)
     if words.json:
-        put_json(answer)
-    elif answer.exact is not None:
-        put(exact_text(answer.exact))
+        put_json(claims_json(opened))
+        return EXIT_DONE
+    found = claims(opened)
+    if found.exact is not None:
+        put(exact_text(found.exact))
     else:
-        put(cards_text(answer.claims) if answer.claims.cards else _none_text(opened))
+        put(cards_text(found.cards) if found.cards.cards else _none_text(opened))
     return EXIT_DONE
 
 
 def retract(words: Namespace) -> int:
-    from evolve.cli.show._json import RetractAnswer
     from evolve.engine._create import open_run
 
     run = open_run(words.RUN)
     one = run.candidate(words.ID)
     heirs = run.retract(one, words.why or "")
-    answer = RetractAnswer(SCHEMA, str(run.path), one.id, heirs)
     if words.json:
-        put_json(answer)
+        put_json({"run": str(run.path), "candidate": one.id, "descendants": heirs})
         return EXIT_DONE
-    put(f"{answer.candidate} is retracted: it has left the archive, and claims made for it stay visible as withdrawn.")
+    put(f"{one.id} is retracted: it has left the archive, and claims made for it stay visible as withdrawn.")
     if heirs:
         put(f"descended from it: {counted(len(heirs), 'program')}; what holds a place, title or claim is measured again next:")
         put("\n".join(f"  {heir}" for heir in heirs[:10]) + (f"\n  ... {len(heirs) - 10} more" if len(heirs) > 10 else ""))
@@ -55,13 +52,12 @@ def retract(words: Namespace) -> int:
     return EXIT_DONE
 
 
-def claims_answer(opened: RunView) -> ClaimsAnswer:
+def claims_json(opened: RunView) -> Json:
     """All report cards; for a deterministic problem, the best program re-verified."""
-    from evolve.cli.show._json import ClaimsAnswer
     from evolve.views._claims import claims
 
     found = claims(opened)
-    return ClaimsAnswer(SCHEMA, str(opened.run.path), found.cards, found.exact)
+    return {"run": str(opened.run.path), "claims": found.cards, "exact": found.exact}
 
 
 def cards_text(cards: ReportCards) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from evolve._errors import EXIT_NEGATIVE, RunError, UsageError
-from evolve.cli._inspect import status_answer
-from evolve.cli.show._json import StatusAnswer
+from evolve.cli.show._json import status_json
+from evolve.cli.show._text import Json
 from evolve.engine._background import Background
 from evolve.engine._client import send_request
 from evolve.engine._reading import view_run
@@ -29,7 +29,7 @@ _AT_ONCE_S = 1.0  # how long an end is, where there is little to do
 _EVERY_S = 0.05
 
 
-def resume_run(path: str, budget: Mapping[str, float], *, drive: bool, wait_s: float, pause: Pause = time.sleep) -> StatusAnswer:
+def resume_run(path: str, budget: Mapping[str, float], *, drive: bool, wait_s: float, pause: Pause = time.sleep) -> Json:
     """Change limits and drive a run on; returns its status, after at most about ``wait_s`` seconds of waiting for its end.
     Where the opening takes long the status says that it is starting.
 
@@ -50,15 +50,14 @@ def resume_run(path: str, budget: Mapping[str, float], *, drive: bool, wait_s: f
             opening.wait(max(asked + wait_s, time.monotonic() + _AT_ONCE_S), pause)
             begins = not (seen or opening.ended)
             opening.check()
-            answer = status_answer(view_run(path))
+            answer = status_json(view_run(path))
             return _starting(answer) if begins else answer
-    return status_answer(view_run(path))
+    return status_json(view_run(path))
 
 
-def _starting(answer: StatusAnswer) -> StatusAnswer:
+def _starting(answer: Json) -> Json:
     """The same of a run whose driver is on its way."""
-    seen = answer.outlook
-    return replace(answer, status=STARTING, reason=OPENS, outlook=seen and replace(seen, driven=True))
+    return {**answer, "status": STARTING, "reason": OPENS, "outlook": replace(answer["outlook"], driven=True)}
 
 
 def _await_opening(run: RunDir, opening: Background, until: float, pause: Pause) -> bool:

@@ -30,7 +30,7 @@ STATEMENT = ("summary", "hypothesis", "expected", "plan")
 
 
 def ask(words: Namespace) -> int:
-    from evolve.cli._asking import ask_answer
+    from evolve.cli._asking import ask_json
     from evolve.engine._asking import ask as ask_run
 
     out = Path(words.out).absolute() if words.out is not None else None
@@ -40,7 +40,7 @@ def ask(words: Namespace) -> int:
     asked = ask_run(words.RUN, expires_s=expires_s, parent=words.parent or "")
     task = _write(asked, out) if out is not None else None
     if words.json:
-        put_json(ask_answer(asked))
+        put_json(ask_json(asked))
     elif task is not None:
         put(f"ticket {asked.number}: the program is in {out}, what to know in {task}\n{_how(asked, out)}")
     else:
@@ -174,9 +174,9 @@ def result(words: Namespace) -> int:
 
 
 def note(words: Namespace) -> int:
-    from evolve.cli._asking import note_answer
+    from evolve.cli._asking import note_json
 
-    answer = note_answer(words.RUN, words.TEXT, words.author or "")
+    answer = note_json(words.RUN, words.TEXT, words.author or "")
     if words.json:
         put_json(answer)
     else:

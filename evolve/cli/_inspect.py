@@ -31,26 +31,26 @@ from evolve.problem._contract import INCOMPLETE
 from evolve.views._summary import CONFIRMED, ONCE
 
 if TYPE_CHECKING:
-    from evolve.cli.show._json import CandidateAnswer, StatusAnswer
+    from evolve.views._candidate import Candidate
     from evolve.views._lineage import LineageStep
     from evolve.views._run_view import RunView
 
-SCHEMA = 1
-
 
 def status(words: Namespace) -> int:
+    from evolve.cli.show._json import status_json
     from evolve.engine._reading import view_run
 
-    answer = status_answer(view_run(words.RUN))
+    opened = view_run(words.RUN)
     if words.json:
-        put_json(answer)
+        put_json(status_json(opened))
     else:
-        put(columns(_status_rows(answer)))
+        put(columns(_status_rows(opened)))
     return EXIT_DONE
 
 
 def best(words: Namespace) -> int:
     from evolve.cli import _candidate
+    from evolve.cli.show._json import candidate_json
     from evolve.engine._reading import view_run
     from evolve.views._candidate import diff
 
@@ -70,9 +70,9 @@ def best(words: Namespace) -> int:
     elif words.diff:
         put_source(diff(opened, 0, leader))
     elif words.json:
-        put_json(_candidate.candidate_view(opened, leader))
+        put_json(candidate_json(opened, leader))
     else:
-        put(columns(_candidate_rows(opened, _candidate.candidate_view(opened, leader))))
+        put(columns(_candidate_rows(opened, leader)))
         put(f"\nhow it came about\n{_line(opened, leader)}")
         put(f"\nnext: evolve best {shlex.quote(str(opened.run.path))} --diff | --source{_artifact_hint(opened)}")
     return EXIT_DONE
@@ -80,8 +80,9 @@ def best(words: Namespace) -> int:
 
 def show(words: Namespace) -> int:
     from evolve.cli import _candidate
+    from evolve.cli.show._json import candidate_json
     from evolve.engine._reading import view_run
-    from evolve.views._candidate import diff
+    from evolve.views._candidate import diff, measured
 
     opened = view_run(words.RUN)
     one = opened.candidate(words.ID)
@@ -93,34 +94,32 @@ def show(words: Namespace) -> int:
     if words.diff:
         put_source(diff(opened, opened.parent_of(one), one))
         return EXIT_DONE
-    answer = _candidate.candidate_view(opened, one, measurements=True)
     if words.json:
-        put_json(answer)
+        put_json(candidate_json(opened, one, measurements=True))
         return EXIT_DONE
-    rows = _candidate_rows(opened, answer)
-    if signals := sorted({signal for each in answer.measurements for signal in each.signals}):
+    rows, runs = _candidate_rows(opened, one), [record for _, record in measured(opened, opened.id_of(one))]
+    if signals := sorted({signal for run in runs for signal in run.result.signals}):
         rows.append(("signals", f"{', '.join(signals)} (what its text shows; decides nothing)"))
     put(columns(rows))
     put("")
-    for each in answer.measurements:
+    for run in runs:
+        each = run.result
         value = number(each.score) if each.score is not None else one_line(each.reason)
         cost = f"{each.wall_s:.3g} s, {each.cpu_s:.3g} s CPU"
-        put(f"{each.purpose:<10}{each.stage:<8}{each.start:<6}{each.status:<16}{value}  ({cost}, seed {each.seed})")
+        put(f"{run.purpose:<10}{each.stage:<8}{each.start:<6}{each.status:<16}{value}  ({cost}, seed {each.seed})")
         if words.log or each.status == Status.EVALUATOR_ERROR or each.reason.startswith(INCOMPLETE):
             put("\n".join(f"    {line}" for text in (each.reason, each.feedback) for line in visible(text).splitlines()) or "    -")
     return EXIT_DONE
 
 
 def lineage(words: Namespace) -> int:
-    from evolve.cli.show._json import LineageAnswer
+    from evolve.cli.show._json import lineage_json
     from evolve.engine._reading import view_run
-    from evolve.views._lineage import lineage
 
     opened = view_run(words.RUN)
     one = opened.candidate(words.ID or "best")
     if words.json:
-        steps = lineage(opened, one, all_parents=words.all)
-        put_json(LineageAnswer(SCHEMA, str(opened.run.path), opened.id_of(one), steps))
+        put_json(lineage_json(opened, one, all_parents=words.all))
     else:
         put(_line(opened, one, all_parents=words.all))
     return EXIT_DONE
@@ -129,148 +128,99 @@ def lineage(words: Namespace) -> int:
 # ------------------------------------------------------------------------------------------------ words
 
 
-def status_answer(opened: RunView) -> StatusAnswer:
-    """How an opened run stands."""
-    from evolve.cli.show._json import StatusAnswer
-
-    seen, contract = opened.progress(), opened.problem.contract
-    return StatusAnswer(
-        schema=SCHEMA,
-        run=str(opened.run.path),
-        status=opened.status,
-        reason=opened.reason,
-        problem=contract.name,
-        metric=contract.metric,
-        goal=contract.goal,
-        unit=contract.unit,
-        noisy=contract.noisy,
-        tier=opened.tier,
-        seed_score=seen.seed.score if seen.seed else None,
-        best_score=seen.best.score if seen.best else None,
-        best_sd=seen.best.sd if seen.best else None,
-        best_n=seen.best.n if seen.best else 0,
-        best_id=seen.best.id if seen.best else None,
-        best_operator=seen.best_operator,
-        gain=seen.gain,
-        noise=seen.noise,
-        word=seen.word,
-        champion_id=seen.champion_id,
-        claims=seen.claims,
-        openings=seen.openings,
-        set_aside=seen.set_aside,
-        candidates=seen.candidates,
-        measurements=seen.measurements,
-        failures=seen.failures,
-        filled=seen.filled,
-        cells=seen.cells,
-        operators=seen.shares,
-        wall_s=round(seen.elapsed_s, 3),
-        cpu_s=round(seen.cpu_s, 3),
-        budget=seen.budget,
-        models=seen.models,
-        outlook=opened.outlook(),
-        not_deterministic=seen.not_deterministic,
-        beyond=seen.beyond,
-        unchecked=opened.unchecked(),
-        evaluator=seen.evaluator,
-        caveat=contract.caveat,
-    )
-
-
-def _status_rows(answer: StatusAnswer) -> list[tuple[str, str]]:
+def _status_rows(opened: RunView) -> list[tuple[str, str]]:
     from evolve.cli._external import outlook_lines
 
-    reason = f" ({one_line(answer.reason, 400)})" if answer.reason not in ("", answer.status) else ""
+    seen, contract, run = opened.progress(), opened.problem.contract, str(opened.run.path)
+    reason = f" ({one_line(opened.reason, 400)})" if opened.reason not in ("", opened.status) else ""
     rows = [
-        ("run", answer.run),
-        ("status", f"{answer.status}{reason}"),
-        ("problem", f"{answer.problem}: {answer.goal} {answer.metric}"),
-        ("sandbox", answer.tier),
+        ("run", run),
+        ("status", f"{opened.status}{reason}"),
+        ("problem", f"{contract.name}: {contract.goal} {contract.metric}"),
+        ("sandbox", opened.tier),
     ]
-    if answer.caveat:
-        rows.append(("score", answer.caveat))
-    if answer.seed_score is not None:
-        rows.append(("initial", f"{number(answer.seed_score)} {answer.unit}".strip()))
-    if answer.best_score is not None and answer.best_sd is not None:
-        value = score(answer.best_score, answer.best_sd, answer.best_n, answer.unit)
-        rows.append(("best", f"{value}  {answer.best_id} by {answer.best_operator}"))
-    if answer.unchecked is not None:
-        rows.append(("", unchecked_text(answer.unchecked)))
-    if answer.gain is not None and answer.seed_score is not None and answer.word != CONFIRMED:  # claims has the estimate
-        rows.append(("gain", gain(answer.gain, answer.seed_score) + (f", {answer.word}" if answer.word else "")))
-    elif answer.gain is None and answer.word:
-        rows.append(("gain", f"none is stated: {answer.word}" if answer.word == ONCE else answer.word))
-    rows.append(("tried", f"{counted(answer.candidates, 'candidate')}, {counted(answer.measurements, 'measurement')}"))
-    if answer.failures:
-        rows.append(("failures", counts(answer.failures)))
-    rows += evaluator_rows(answer.evaluator, answer.run)
-    rows.append(
-        ("archive", f"{answer.filled} of {counted(answer.cells, 'cell')}" if answer.cells else counted(answer.filled, "elite"))
-    )
-    rows.append(("children", counts({one.operator: one.children for one in answer.operators})))
-    if answer.noise is not None:
-        noise = answer.noise
+    if contract.caveat:
+        rows.append(("score", contract.caveat))
+    if seen.seed is not None:
+        rows.append(("initial", f"{number(seen.seed.score)} {contract.unit}".strip()))
+    if seen.best is not None:
+        value = score(seen.best.score, seen.best.sd, seen.best.n, contract.unit)
+        rows.append(("best", f"{value}  {seen.best.id} by {seen.best_operator}"))
+    if (waits := opened.unchecked()) is not None:
+        rows.append(("", unchecked_text(waits)))
+    if seen.gain is not None and seen.seed is not None and seen.word != CONFIRMED:  # claims has the estimate
+        rows.append(("gain", gain(seen.gain, seen.seed.score) + (f", {seen.word}" if seen.word else "")))
+    elif seen.gain is None and seen.word:
+        rows.append(("gain", f"none is stated: {seen.word}" if seen.word == ONCE else seen.word))
+    rows.append(("tried", f"{counted(seen.candidates, 'candidate')}, {counted(seen.measurements, 'measurement')}"))
+    if seen.failures:
+        rows.append(("failures", counts(seen.failures)))
+    rows += evaluator_rows(seen.evaluator, run)
+    rows.append(("archive", f"{seen.filled} of {counted(seen.cells, 'cell')}" if seen.cells else counted(seen.filled, "elite")))
+    rows.append(("children", counts({one.operator: one.children for one in seen.shares})))
+    if seen.noise is not None:
+        noise = seen.noise
         text = f"sd {noise.sd:.3g} of one measurement (90 % interval {noise.low:.3g} to {noise.high:.3g}, df {noise.df})"
         rows.append(("noise", text))
-    if answer.not_deterministic:
-        rows.append(("noise", f"NOTE: {answer.not_deterministic}"))
-    if answer.beyond:
-        rows.append(("scores", f"NOTE: {answer.beyond}"))
-    if answer.champion_id is not None:
-        rows.append(("champion", answer.champion_id))
-    if answer.openings:
+    if seen.not_deterministic:
+        rows.append(("noise", f"NOTE: {seen.not_deterministic}"))
+    if seen.beyond:
+        rows.append(("scores", f"NOTE: {seen.beyond}"))
+    if seen.champion_id is not None:
+        rows.append(("champion", seen.champion_id))
+    if seen.openings:
         rows.append(
             (
                 "claims",
-                f"{answer.claims} confirmed of {counted(answer.openings, 'vault')}; see: evolve claims {shlex.quote(answer.run)}",
+                f"{seen.claims} confirmed of {counted(seen.openings, 'vault')}; see: evolve claims {shlex.quote(run)}",
             )
         )
-    rows.append(("spent", f"{duration(answer.wall_s)} on the clock, {duration(answer.cpu_s)} of CPU"))
-    if models := models_text(answer.models, answer.budget):
+    rows.append(("spent", f"{duration(seen.elapsed_s)} on the clock, {duration(seen.cpu_s)} of CPU"))
+    if models := models_text(seen.models, seen.budget):
         rows.append(("models", models))
-    if answer.outlook is not None:
-        first, *more = outlook_lines(answer.outlook)
-        rows += [("outlook", first), *(("", line) for line in more)]
-    return rows
+    first, *more = outlook_lines(opened.outlook())
+    return [*rows, ("outlook", first), *(("", line) for line in more)]
 
 
-def _candidate_rows(opened: RunView, answer: CandidateAnswer) -> list[tuple[str, str]]:
-    unit = opened.problem.contract.unit
-    rows = [("candidate", answer.id), ("status", answer.status)]
-    if answer.score is not None and answer.sd is not None:
-        rows.append((answer.metric, score(answer.score, answer.sd, answer.n, unit)))
-    if answer.caveat:
-        rows.append(("score", answer.caveat))
-    if answer.unchecked is not None:
-        rows.append(("better", unchecked_text(answer.unchecked)))
-    if answer.gain is not None and answer.seed_score is not None and answer.operator != "seed" and answer.verdict != CONFIRMED:
-        rows.append(("gain", f"{gain(answer.gain, answer.seed_score)} over the seed's {number(answer.seed_score)}"))
-    if answer.verdict:
-        more = f"; its effect: evolve claims {shlex.quote(str(opened.run.path))}" if answer.verdict == CONFIRMED else ""
-        rows.append(("verdict", f"{answer.verdict}{more}"))
-    rows.append(("made by", f"{answer.operator}: {one_line(answer.summary)}" if answer.summary else answer.operator))
-    said = (("hypothesis", answer.hypothesis), ("expected", answer.expected), ("plan", answer.plan))
+def _candidate_rows(opened: RunView, one: int) -> list[tuple[str, str]]:
+    from evolve.views._candidate import candidate
+
+    found, contract, seed_score = candidate(opened, one), opened.problem.contract, opened.seed_score()
+    rows = [("candidate", found.id), ("status", found.status)]
+    if found.score is not None and found.sd is not None:
+        rows.append((contract.metric, score(found.score, found.sd, found.n, contract.unit)))
+    if contract.caveat:
+        rows.append(("score", contract.caveat))
+    if one == opened.best() and (waits := opened.unchecked()) is not None:
+        rows.append(("better", unchecked_text(waits)))
+    if found.gain is not None and seed_score is not None and found.operator != "seed" and found.verdict != CONFIRMED:
+        rows.append(("gain", f"{gain(found.gain, seed_score)} over the seed's {number(seed_score)}"))
+    if found.verdict:
+        more = f"; its effect: evolve claims {shlex.quote(str(opened.run.path))}" if found.verdict == CONFIRMED else ""
+        rows.append(("verdict", f"{found.verdict}{more}"))
+    rows.append(("made by", f"{found.operator}: {one_line(found.summary)}" if found.summary else found.operator))
+    said = (("hypothesis", found.hypothesis), ("expected", found.expected), ("plan", found.plan))
     rows += [(name, one_line(text, 400)) for name, text in said if text]
-    if answer.parents:
-        rows.append(("did", _did(opened, answer)))
-        rows.append(("parents", ", ".join(answer.parents)))
-    if answer.descriptors:
-        rows.append(("stands at", ", ".join(f"{name} {value:.4g}" for name, value in answer.descriptors.items())))
+    if found.parents:
+        rows.append(("did", _did(opened, found)))
+        rows.append(("parents", ", ".join(found.parents)))
+    if found.descriptors:
+        rows.append(("stands at", ", ".join(f"{name} {value:.4g}" for name, value in found.descriptors.items())))
     return rows
 
 
-def _did(opened: RunView, answer: CandidateAnswer) -> str:
+def _did(opened: RunView, child: Candidate) -> str:
     """What a child changed and what that came to: to be read beside what was planned and expected."""
     from archive import changed_lines
     from evolve.views._result import result_of
 
-    added, removed = changed_lines(opened.texts.files(answer.parents[0]), answer.files)
+    added, removed = changed_lines(opened.texts.files(child.parents[0]), child.files)
     text = f"+{added} -{removed} lines against its parent"
-    found = result_of(opened, answer.id)
+    found = result_of(opened, child.id)
     if found.effect_gain is None:
         return text
     spread = f" ± {found.effect_sd:.2g}" if found.effect_sd else ""
-    return f"{text}; {answer.metric} {signed(opened.sign * found.effect_gain, found.effect_sd or 0.0)}{spread}"
+    return f"{text}; {opened.problem.contract.metric} {signed(opened.sign * found.effect_gain, found.effect_sd or 0.0)}{spread}"
 
 
 def _line(opened: RunView, one: int, *, all_parents: bool = False) -> str:

@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,20 +24,19 @@ from pydantic import ConfigDict, Field, ValidationError
 from archive import ArchiveError
 from evolve import __version__
 from evolve._errors import EXIT_INTERRUPTED, EvolveError
-from evolve.cli import _candidate, _claims, _inspect, _query
-from evolve.cli._asking import ask_answer, note_answer
+from evolve.cli import _claims, _query
+from evolve.cli._asking import ask_json, note_json
 from evolve.cli._driving import VALIDATE_S, resume_run, validate_run
 from evolve.cli._mcp_stdin import mend
 from evolve.cli._results import result_answer
 from evolve.cli._telling import program_of, tell_run, unmeasured, waited
 from evolve.cli._tool_words import argument_error, in_tools, named
-from evolve.cli.show._json import LineageAnswer
+from evolve.cli.show._json import candidate_json, lineage_json, status_json
+from evolve.cli.show._text import Json, json_of
 from evolve.engine._asking import ask
 from evolve.engine._reading import view_run
 from evolve.engine._telling import WAIT_S
-from evolve.views._lineage import lineage
 
-SCHEMA = 1
 ROWS = 200
 QUERY_S = 30.0
 QUERY_BYTES = 1 << 20  # more than any agent reads
@@ -82,7 +80,7 @@ _VALIDATE = """\
 Try a whole program with the run's evaluator without handing it in: does it run, with which score. Nothing is recorded, and
 nothing of the budget is spent. Without files the problem itself is checked."""
 
-Json = dict[str, Any]  # no schema a tool: together they are 7 000 tokens, and every agent would have to read them
+# no schema a tool: together they are 7 000 tokens, and every agent would have to read them
 _Id = Annotated[str, Field(description="A candidate's id or the beginning of it; also: best, seed")]
 
 
@@ -166,7 +164,7 @@ class Tools:
         expires_s: Annotated[float, Field(description="Seconds until the ticket expires")] = 3600.0,
     ) -> Json:
         with self._refusals():
-            return self._told(asdict(ask_answer(ask(self._run, expires_s=expires_s, parent=parent))))
+            return self._told(ask_json(ask(self._run, expires_s=expires_s, parent=parent)))
 
     def tell(
         self,
@@ -185,9 +183,9 @@ class Tools:
             said = {"summary": summary, "hypothesis": hypothesis, "expected": expected, "plan": plan}
             answer = tell_run(self._run, ticket, changed, said, wait_s or None)
             try:
-                return self._told(asdict(waited(answer, end, _pause)))
+                return self._told(waited(answer, end, _pause))
             except (EvolveError, ArchiveError) as error:  # it was taken all the same
-                return self._told(asdict(unmeasured(answer, str(error))))
+                return self._told(unmeasured(answer, str(error)))
 
     def result(
         self,
@@ -195,7 +193,7 @@ class Tools:
         wait_s: Annotated[float, Field(description="Wait so long for the score", ge=0, le=WAIT_S)] = 0.0,
     ) -> Json:
         with self._refusals():
-            return self._told(asdict(result_answer(self._run, str(what), wait_s or None, _pause)))
+            return self._told(result_answer(self._run, str(what), wait_s or None, _pause))
 
     def resume(
         self,
@@ -204,7 +202,7 @@ class Tools:
         wait_s: Annotated[float, Field(description="Wait so long for the end", ge=0, le=WAIT_S)] = 0.0,
     ) -> Json:
         with self._refusals():
-            return self._told(asdict(resume_run(self._run, budget or {}, drive=drive, wait_s=wait_s, pause=_pause)))
+            return self._told(resume_run(self._run, budget or {}, drive=drive, wait_s=wait_s, pause=_pause))
 
     def validate(
         self,
@@ -218,39 +216,37 @@ class Tools:
 
     def note(self, text: str, author: str = "") -> Json:
         with self._refusals():
-            return self._told(asdict(note_answer(self._run, text, author)))
+            return self._told(note_json(self._run, text, author))
 
     def status(self) -> Json:
         with self._refusals():
-            return self._told(asdict(_inspect.status_answer(view_run(self._run))))
+            return self._told(status_json(view_run(self._run)))
 
     def best(self) -> Json:
         with self._refusals():
             opened = view_run(self._run)
-            return self._told(asdict(_candidate.candidate_view(opened, opened.leader())))
+            return self._told(candidate_json(opened, opened.leader()))
 
     def show(self, id: _Id) -> Json:
         with self._refusals():
             opened = view_run(self._run)
-            return self._told(asdict(_candidate.candidate_view(opened, opened.candidate(id), measurements=True)))
+            return self._told(candidate_json(opened, opened.candidate(id), measurements=True))
 
     def lineage(self, id: _Id = "best") -> Json:
         with self._refusals():
             opened = view_run(self._run)
-            one = opened.candidate(id)
-            steps = lineage(opened, one)
-            return self._told(asdict(LineageAnswer(SCHEMA, str(opened.run.path), opened.id_of(one), steps)))
+            return self._told(lineage_json(opened, opened.candidate(id)))
 
     def query(self, sql: str, limit: Annotated[int, Field(description="Most rows", ge=1, le=10_000)] = ROWS) -> Json:
         with self._refusals():
-            return self._told(asdict(_query.query_answer(_query.table_of([self._run], sql, limit, QUERY_S, QUERY_BYTES))))
+            return self._told(_query.query_json(_query.table_of([self._run], sql, limit, QUERY_S, QUERY_BYTES)))
 
     def claims(self) -> Json:
         with self._refusals():
-            return self._told(asdict(_claims.claims_answer(view_run(self._run))))
+            return self._told(_claims.claims_json(view_run(self._run)))
 
-    def _told(self, answer: Json) -> Json:
-        told: Json = in_tools(answer, self._run)
+    def _told(self, answer: object) -> Json:
+        told: Json = in_tools(json_of(answer), self._run)
         return told
 
     @contextmanager

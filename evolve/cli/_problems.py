@@ -17,13 +17,13 @@ from evolve.cli.show._text import columns, number, one_line, put, put_json, say
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from evolve.cli.show._json import CheckAnswer, ProblemLine, RunLine, ValidateAnswer
+    from evolve.cli.show._json import ProblemLine, RunLine, ValidateAnswer
     from evolve.config._schema import RunConfig
+    from evolve.evaluate import Check
     from evolve.problem._contract import Problem
     from evolve.validation._compare import Comparison
     from evolve.validation._target import TargetTest
 
-SCHEMA = 1
 _SETTINGS = ("problem.params.", "sandbox=", "sandbox.tier=", "budget.", "executor.slots=", "seed=")
 
 
@@ -39,7 +39,7 @@ def new(words: Namespace) -> int:
 
 def validate(words: Namespace) -> int:
     from evolve.adapters._choose import adapter_notes, load_problem
-    from evolve.cli.show._json import CheckAnswer, ValidateAnswer
+    from evolve.cli.show._json import ValidateAnswer
     from evolve.config._compose import compose
     from evolve.engine._registry import need_machine
     from evolve.validation._problem import candidate_files
@@ -61,11 +61,10 @@ def validate(words: Namespace) -> int:
         raise UsageError("--against, --target and --quick are about a program; name its files: evolve validate PROBLEM FILE...")
     need_machine(config, problem)
     report = report_on(problem, config, candidate)
-    checks = tuple(CheckAnswer(one.name, one.ok, one.found, one.remedy, one.hint) for one in report.checks)
-    answer = ValidateAnswer(SCHEMA, report.problem, report.ok, checks, report.seed_score, report.noise_sd, report.cost_s)
+    answer = ValidateAnswer(report.problem, report.ok, report.checks, report.seed_score, report.noise_sd, report.cost_s)
     answer = replace(answer, caveat=problem.contract.caveat)
     if not words.json:
-        put(check_text(checks))
+        put(check_text(report.checks))
     if candidate is not None and report.ok and words.target is not None:
         one_slot = replace(config, executor=replace(config.executor, slots=1))
         ran = _raced(problem, candidate, _target(words.target), one_slot)
@@ -130,7 +129,7 @@ def list_(words: Namespace) -> int:
         raise UsageError(f"expected a folder of runs, found {'a file' if Path(words.DIR).exists() else 'nothing'} at {words.DIR}.")
     problems, runs = _problem_lines(), tuple(_run_lines(Path(words.DIR or "runs")))
     if words.json:
-        put_json(ListAnswer(SCHEMA, problems, runs))
+        put_json(ListAnswer(problems, runs))
         return EXIT_DONE
     put("problems")
     noise = {True: "noisy", False: "deterministic"}
@@ -143,7 +142,7 @@ def list_(words: Namespace) -> int:
     return EXIT_DONE
 
 
-def check_text(checks: Iterable[CheckAnswer]) -> str:
+def check_text(checks: Iterable[Check]) -> str:
     """Checks for people: what was found and, where something is wrong, what to do."""
     lines = []
     for one in checks:

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 
 from evolve._errors import EXIT_DONE, RunError, UsageError
 from evolve.cli._command import JSON, Argument, Verb
-from evolve.cli.show._text import columns, number, one_line, put, put_json
+from evolve.cli.show._text import Json, columns, number, one_line, put, put_json
 
 if TYPE_CHECKING:
     from archive import Table
-    from evolve.cli.show._json import QueryAnswer
 
-SCHEMA = 1
 LIMIT = 1000
 MOST_BYTES = 1 << 28  # of an answer; evolve export has no such bound
 MOST_S = 86400.0
@@ -31,7 +29,7 @@ def query(words: Namespace) -> int:
     limit = _limit(words.limit)
     table = table_of(paths, sql, limit, _seconds(words.seconds))
     if words.json:
-        put_json(query_answer(table))
+        put_json(query_json(table))
         return EXIT_DONE
     rows = [table.columns, *([_cell(cell) for cell in row] for row in table.rows)]
     put(columns(rows))
@@ -53,22 +51,19 @@ def table_of(paths: Sequence[str], sql: str, limit: int, seconds: float | None, 
         return tables.sql(sql, limit=limit or None, seconds=seconds, most_bytes=most_bytes)
 
 
-def query_answer(table: Table) -> QueryAnswer:
-    """A table as JSON can hold it."""
-    from evolve.cli.show._json import QueryAnswer
-
-    return QueryAnswer(SCHEMA, table.columns, tuple(tuple(_plain(cell) for cell in row) for row in table.rows), table.more)
+def query_json(table: Table) -> Json:
+    """A table as JSON can hold it; ``more``: there were further rows than the limit."""
+    return {"columns": table.columns, "rows": [[_plain(cell) for cell in row] for row in table.rows], "more": table.more}
 
 
 def export(words: Namespace) -> int:
     runs = find_runs(words.RUN)
     out = Path(words.out) if words.out else (runs[0] / "export" if len(runs) == 1 else Path("export"))
     from archive import export_parquet
-    from evolve.cli.show._json import ExportAnswer
 
     files = tuple(str(path) for path in export_parquet(runs, out))
     if words.json:
-        put_json(ExportAnswer(SCHEMA, files))
+        put_json({"files": files})
     else:
         put("\n".join(files))
     return EXIT_DONE

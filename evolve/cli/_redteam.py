@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE
 from evolve._untrusted import visible
 from evolve.cli._command import JSON, Argument, Verb
-from evolve.cli.show._text import columns, one_line, put, put_json, say
+from evolve.cli.show._text import Json, columns, one_line, picked, put, put_json, say
 
 if TYPE_CHECKING:
     from evolve.redteam._bench import RedteamReport
 
-SCHEMA = 1
 _SETTINGS = ("problem.params.", "sandbox=", "sandbox.tier=", "executor.slots=")
 
 
@@ -38,20 +37,16 @@ def redteam(words: Namespace) -> int:
         tell=say,
     )
     if words.json:
-        put_json(_answer(report))
+        put_json(_json(report))
     else:
         put(_text(report))
     return EXIT_DONE if report.ok else EXIT_NEGATIVE
 
 
-def _answer(report: RedteamReport) -> object:
-    from evolve.cli.show._json import RedteamAnswer, RedteamLine
-
-    lines = tuple(
-        RedteamLine(one.name, one.source, one.cheat, one.good, one.verdict, one.by, one.status, one.score)
-        for one in report.findings
-    )
-    return RedteamAnswer(SCHEMA, report.problem, report.tier, report.ok, lines, report.notes)
+def _json(report: RedteamReport) -> Json:
+    told = ("name", "source", "cheat", "good", "verdict", "by", "status", "score")
+    programs = [picked(one, *told) for one in report.findings]
+    return {**picked(report, "problem", "tier", "ok"), "programs": programs, "notes": report.notes}
 
 
 def _text(report: RedteamReport) -> str:

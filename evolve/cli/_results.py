@@ -14,7 +14,6 @@ from evolve.views._result import NOT_MEASURED, MeasureCost, cost_of, standing_of
 from evolve.views._run_view import RunView
 from evolve.views._ticket import TOLD, TicketStanding, ticket_of
 
-SCHEMA = 1
 _MOST_DIGITS = 9  # of a ticket's number; ids are longer
 
 
@@ -65,7 +64,6 @@ def _answer(opened: RunView, ticket: TicketStanding | None, candidate: str | Non
     until = ticket.expires_at if ticket is not None else None
     fate, found = standing_of(opened, candidate, before) if candidate is not None else (None, None)
     return TicketAnswer(
-        schema=SCHEMA,
         run=str(opened.run.path),
         ticket=ticket.number if ticket is not None else None,
         status=ticket.status if ticket is not None else TOLD,

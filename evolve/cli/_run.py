@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from evolve.runs._folder import RunDir
     from evolve.views._summary import Summary
 
-SCHEMA = 1
 _EXIT = {"done": EXIT_DONE, "stopped": EXIT_DONE, "interrupted": EXIT_INTERRUPTED}
 
 
@@ -52,14 +51,13 @@ def resume(words: Namespace) -> int:
 
 
 def stop(words: Namespace) -> int:
-    from evolve.cli.show._json import StopAnswer
     from evolve.engine._client import DRAIN_S, stop_run
     from evolve.runs._folder import open_folder
 
     found, wait_s = open_folder(Path(words.RUN)), _seconds(words.wait)
     answer = stop_run(found, DRAIN_S if wait_s is None else wait_s)
     if words.json:
-        put_json(StopAnswer(SCHEMA, str(found.path), answer.replace(" ", "_")))
+        put_json({"run": str(found.path), "answer": answer.replace(" ", "_")})
     elif answer == "draining":
         put(f"{found.path}: draining; it ends when the measurements in hand have ended.")
     else:

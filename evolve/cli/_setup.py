@@ -12,14 +12,12 @@ from evolve.cli._command import JSON, Argument, Verb
 from evolve.cli.show._text import put, put_json
 
 if TYPE_CHECKING:
-    from evolve.cli.show._json import CheckAnswer
+    from evolve.evaluate import Check
 
-SCHEMA = 1
 _USED = {"duckdb": "evolve query", "hydra-core": "evolve run", "rich": "the live display", "scipy": "noisy problems"}
 
 
 def config(words: Namespace) -> int:
-    from evolve.cli.show._json import ConfigAnswer
     from evolve.config._compose import compose, groups, options_of
     from evolve.engine._registry import check_names, plugins_of
     from evolve.views._configuration import with_problem
@@ -28,7 +26,7 @@ def config(words: Namespace) -> int:
     check_names(asked)
     resolved = replace(with_problem(asked), plugins=plugins_of(asked))
     if words.json:
-        put_json(ConfigAnswer(SCHEMA, resolved))
+        put_json({"config": resolved})
         return EXIT_DONE
     import yaml
 
@@ -49,30 +47,29 @@ def config(words: Namespace) -> int:
 def doctor(words: Namespace) -> int:
     from evolve.adapters._choose import load_problem
     from evolve.cli._problems import check_text
-    from evolve.cli.show._json import CheckAnswer, DoctorAnswer
     from evolve.evaluate import doctor as examine
 
     imports = load_problem(words.PROBLEM, prepare=False).contract.candidate_imports if words.PROBLEM else ()
-    checks = (_engine(), *(CheckAnswer(one.name, one.ok, one.found, one.remedy) for one in examine(imports)))
+    checks = (_engine(), *examine(imports))
     tier = next((one.found for one in reversed(checks) if one.name == "tier"), "none")
-    answer = DoctorAnswer(SCHEMA, all(one.ok or one.hint for one in checks), tier, checks)
+    ok = all(one.ok or one.hint for one in checks)
     if words.json:
-        put_json(answer)
+        put_json({"ok": ok, "tier": tier, "checks": checks})
     else:
         put(check_text(checks))
-    return EXIT_DONE if answer.ok else EXIT_ENVIRONMENT
+    return EXIT_DONE if ok else EXIT_ENVIRONMENT
 
 
-def _engine() -> CheckAnswer:
+def _engine() -> Check:
     from evolve import __version__
-    from evolve.cli.show._json import CheckAnswer
+    from evolve.evaluate import Check
 
     missing = [f"{name} ({use})" for name, use in _USED.items() if not _installed(name)]
     found = f"evolve {__version__}, Python {platform.python_version()}"
     if not missing:
-        return CheckAnswer("engine", True, found, "")
+        return Check("engine", True, found, "")
     remedy = f"run: pip install {' '.join(name.partition(' ')[0] for name in missing)}"
-    return CheckAnswer("engine", False, f"{found}, without {', '.join(missing)}", remedy, hint=True)
+    return Check("engine", False, f"{found}, without {', '.join(missing)}", remedy, hint=True)
 
 
 def _installed(name: str) -> bool:

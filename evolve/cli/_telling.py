@@ -14,9 +14,6 @@ from evolve.engine._telling import Pause, tell, wait_measured
 from evolve.views._result import NOT_MEASURED, result_of, standing_of
 from evolve.views._ticket import program_of_ticket
 
-SCHEMA = 1
-
-
 # ------------------------------------------------------------------------------------------------ which file is which
 
 
@@ -53,7 +50,6 @@ def tell_run(
     """Hand in a child.  Arguments and errors are those of ``evolve.engine._telling.tell``."""
     told = tell(path, ticket, files, statement, within_s)
     return TellAnswer(
-        schema=SCHEMA,
         run=path,
         ticket=ticket,
         status=told.status,
@@ -68,7 +64,7 @@ def tell_run(
 
 def refused(path: str, ticket: int, reason: str) -> TellAnswer:
     """The answer to what cannot be taken as it is; nothing was handed in, and the ticket is as it was."""
-    return TellAnswer(schema=SCHEMA, run=path, ticket=ticket, status="invalid", candidate=None, reason=reason, late=False)
+    return TellAnswer(run=path, ticket=ticket, status="invalid", candidate=None, reason=reason, late=False)
 
 
 def is_known(answer: TellAnswer) -> bool:

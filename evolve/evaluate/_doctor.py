@@ -24,15 +24,16 @@ _CLONE_NEWUSER = 0x10000000
 _DELEGATE = "for limits that hold exactly, start the engine with: systemd-run --user --scope -p Delegate=yes"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at.  ``remedy`` is empty where ``ok``; a check that is not ok makes ``strict`` impossible unless its remedy
-    says what happens instead."""
+    """One thing looked at: what was found and, unless it is fine, what to do.  A ``hint`` that is not ok is advice only.  Of a
+    machine, a check that is not ok makes ``strict`` impossible unless its remedy says what happens instead."""
 
     name: str
     ok: bool
     found: str
     remedy: str = ""
+    hint: bool = False
 
 
 def doctor(imports: tuple[str, ...] = ()) -> tuple[Check, ...]:

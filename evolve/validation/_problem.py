@@ -20,11 +20,12 @@ from evolve.budget._cpu_budget import CPU_ALLOWANCE, run_limit
 from evolve.config._schema import SearchConfig
 from evolve.engine._reach import KINDS, out_of_reach
 from evolve.engine._registry import build_operators
+from evolve.evaluate import Check
 from evolve.execute import BlockReport
 from evolve.problem._contract import Problem
 from evolve.search._rng import fresh_seeds
 from evolve.validation._measure import MakeExecutor, measure_block
-from evolve.validation._static import Check, check_files
+from evolve.validation._static import check_files
 
 INITIAL, CANDIDATE = "seed", "candidate"
 NOISE_RUNS = 5

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from evolve._renamed import INITIAL_FOLDER
+from evolve.evaluate import Check
 from evolve.problem._contract import Problem
 from evolve.problem._files import file_paths
 from evolve.problem._strict_yaml import hint as suggestion
@@ -17,17 +17,6 @@ RUNS_TEXT = frozenset({"exec", "eval", "runpy.run_path", "runpy.run_module", "im
 UNPICKLES = frozenset(
     {"pickle.load", "pickle.loads", "pickle.Unpickler", "joblib.load", "dill.load", "dill.loads", "marshal.loads"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at: what was found and, unless it is fine, what to do.  A ``hint`` that is not ok is advice only."""
-
-    name: str
-    ok: bool
-    found: str
-    remedy: str = ""
-    hint: bool = False
 
 
 def check_files(problem: Problem) -> list[Check]:

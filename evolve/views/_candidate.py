@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import unified_diff
 
-from archive import CallReserved, CallSettled, LogEntry, Measured, find_records
+from archive import CallReserved, CallSettled, Measured, find_records
 from evolve.search._population import score_of
 from evolve.views._progress import operator_of
 from evolve.views._run_view import RunView
@@ -95,11 +95,11 @@ def diff(view: RunView, before: int | None, after: int) -> str:
     return "".join(lines)
 
 
-def measured(view: RunView, id_: str) -> Iterator[LogEntry]:
-    """The records of a candidate's measurements, oldest first."""
+def measured(view: RunView, id_: str) -> Iterator[tuple[int, Measured]]:
+    """The records of a candidate's measurements with their numbers, oldest first."""
     for stamped in find_records(view.run.path, ("measured",), mention=id_):
         if isinstance(stamped.record, Measured) and stamped.record.result.candidate == id_:
-            yield stamped
+            yield stamped.seq, stamped.record
 
 
 def model_calls(view: RunView, number: int) -> Iterator[CallReserved | CallSettled]:

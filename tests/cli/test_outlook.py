@@ -16,11 +16,12 @@ from test_agents import child
 from archive import Attempt, BlockEntry, MeasureIssued, Purpose
 from evolve._errors import RunError, UsageError
 from evolve.budget._model_limits import ModelLimits
-from evolve.cli import _candidate, _driving
+from evolve.cli import _driving
 from evolve.cli._driving import resume_run
 from evolve.cli._handed_in import left_out, needed, read_files
-from evolve.cli._inspect import _candidate_rows, _status_rows, status_answer
+from evolve.cli._inspect import _candidate_rows, _status_rows
 from evolve.cli.show._ending import ending
+from evolve.cli.show._json import candidate_json, status_json
 from evolve.cli.show._live import plain_line, rows
 from evolve.cli.show._text import columns
 from evolve.engine._background import Background
@@ -300,8 +301,7 @@ def test_a_run_that_is_driven_on_says_so_at_once_however_long_its_opening_takes(
     monkeypatch.setattr(_driving, "_OPENING_S", patience_s)
     found = resume_run(str(run), {"evaluations": 100_000}, drive=True, wait_s=0.0)
     try:
-        assert found.outlook is not None
-        assert (found.status, found.outlook.driven, found.budget.evaluations) == (status, True, 100_000)
+        assert (found["status"], found["outlook"].driven, found["budget"].evaluations) == (status, True, 100_000)
     finally:
         wait_for(lambda: is_driven(RunDir(run, "")))
         say("stop", run)
@@ -330,14 +330,14 @@ def test_a_better_score_that_no_fresh_process_has_given_is_told_wherever_the_bes
     )  # as if it had been started warm
     words = f"1 program with a better score, 1.5 ({told['candidate'][:10]}), waits to be measured from a fresh process"
     way_on = f"{words}; type: evolve resume {run}"
-    seen, best = status_answer(opened), _candidate.candidate_view(opened, opened.leader())
-    assert seen.best_score == best.score == 3.5
-    assert seen.unchecked == best.unchecked == Unchecked(1, told["candidate"], 1.5, f"evolve resume {run}")
-    assert way_on in columns(_status_rows(seen))
-    assert way_on in columns(_candidate_rows(opened, best))
+    seen, best = status_json(opened), candidate_json(opened, opened.leader())
+    assert seen["best_score"] == best["score"] == 3.5
+    assert seen["unchecked"] == best["unchecked"] == Unchecked(1, told["candidate"], 1.5, f"evolve resume {run}")
+    assert way_on in columns(_status_rows(opened))
+    assert way_on in columns(_candidate_rows(opened, opened.leader()))
     summary = summarise(opened.run, opened.problem, opened.state, "stopped", "stopped", opened.now)
     assert way_on in (text := ending(summary, opened))
     assert "nothing better than the initial program is known for certain yet" in text
     assert f"{words} | " in plain_line(opened.progress(), 1.0)
     assert ("", words) in rows(opened.progress(), 1.0, 1.0)
-    assert _candidate.candidate_view(opened, population.leader).unchecked is None
+    assert candidate_json(opened, population.leader)["unchecked"] is None

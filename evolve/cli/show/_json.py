@@ -1,196 +1,100 @@
-"""What ``--json`` prints: one frozen dataclass a verb, its first field ``schema``.
+"""What ``--json`` prints of a run, put together from its views, and the values that no view has.
 
-``run`` and ``resume`` print ``evolve.views._summary.Summary``.  Scores carry the problem's own sign; ``gain`` is over the seed
-program, higher is better.  A field may be added; one that changes its meaning raises ``schema``.
+``run`` and ``resume`` print ``evolve.views._summary.Summary``.  ``schema`` comes first, everywhere.  Scores carry the problem's own
+sign; ``gain`` is over the initial program, higher is better.  A field may be added; one that changes its meaning raises ``schema``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from evolve.config._schema import RunConfig
-from evolve.problem._contract import Budget
-from evolve.views._lineage import LineageStep
-from evolve.views._outlook import Outlook
-from evolve.views._progress import OperatorShare
+from archive import Measured
+from evolve.cli.show._text import Json, picked
+from evolve.views._candidate import candidate, measured
 from evolve.views._report_cards import ReportCard, ReportCards
-from evolve.views._summary import EvaluatorFaults, ModelUse, Noise
-from evolve.views._unchecked import Unchecked
+from evolve.views._run_view import RunView
 from evolve.views._verify import Verification
 
 if TYPE_CHECKING:
-    from evolve.validation._target import TargetTest  # it brings the executor
+    from evolve.evaluate import Check  # these two bring the executor
+    from evolve.validation._target import TargetTest
 
 
-@dataclass(frozen=True, slots=True)
-class StatusAnswer:
-    """``evolve status``.  ``status`` is created (nobody has driven it yet), starting (a driver opens it), running, done, stopped,
-    interrupted, degraded or failed; ``word`` says how well founded the best is: confirmed, champion or better so far; on a
-    deterministic problem measured once, or within the noise that was found.
-    ``gain`` is None where the difference is not to be called one.  ``set_aside`` counts measurements kept back for vaults.
+def status_json(opened: RunView) -> Json:
+    """``evolve status``: how an opened run stands, as ``Progress`` has it.
+
+    ``status`` is created (nobody has driven it yet), starting (a driver opens it), running, done, stopped, interrupted, degraded or
+    failed; ``outlook`` says how long it goes on, and which command gives it more.
     """
-
-    schema: int
-    run: str
-    status: str
-    reason: str
-    problem: str
-    metric: str
-    goal: str
-    unit: str
-    noisy: bool
-    tier: str
-    seed_score: float | None
-    best_score: float | None
-    best_sd: float | None
-    best_n: int
-    best_id: str | None
-    best_operator: str
-    gain: float | None
-    noise: Noise | None
-    word: str
-    champion_id: str | None
-    claims: int
-    openings: int
-    set_aside: int
-    candidates: int
-    measurements: int
-    failures: Mapping[str, int]
-    filled: int
-    cells: int | None
-    operators: tuple[OperatorShare, ...]
-    wall_s: float
-    cpu_s: float
-    budget: Budget
-    models: ModelUse
-    evaluator: EvaluatorFaults
-    outlook: Outlook | None = None  # how long it goes on, what is in the queue, which command gives it more
-    not_deterministic: str = ""
-    beyond: str = ""
-    unchecked: Unchecked | None = None  # better scores that wait to be given by a fresh process, and what to type
-    caveat: str = ""  # what must stand beside every score
+    seen, contract = opened.progress(), opened.problem.contract
+    return {
+        "run": str(opened.run.path),
+        **picked(opened, "status", "reason"),
+        "problem": contract.name,
+        **picked(contract, "metric", "goal", "unit", "noisy"),
+        "tier": opened.tier,
+        "seed_score": seen.seed.score if seen.seed else None,
+        "best_score": seen.best.score if seen.best else None,
+        "best_sd": seen.best.sd if seen.best else None,
+        "best_n": seen.best.n if seen.best else 0,
+        "best_id": seen.best.id if seen.best else None,
+        **picked(seen, "best_operator", "gain", "noise", "word", "champion_id", "claims", "openings", "set_aside"),
+        **picked(seen, "candidates", "measurements", "failures", "filled", "cells"),
+        "operators": seen.shares,
+        "wall_s": round(seen.elapsed_s, 3),
+        "cpu_s": round(seen.cpu_s, 3),
+        **picked(seen, "budget", "models", "evaluator"),
+        "outlook": opened.outlook(),
+        **picked(seen, "not_deterministic", "beyond"),
+        "unchecked": opened.unchecked(),
+        "caveat": contract.caveat,
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class MeasurementAnswer:
-    """One measurement in ``evolve show``.  ``reason`` and ``feedback`` may be a candidate's words."""
-
-    seq: int
-    stage: str
-    seed: int
-    purpose: str
-    status: str
-    score: float | None
-    start: str
-    tier: str
-    wall_s: float
-    cpu_s: float
-    scorer_cpu_s: float
-    metrics: Mapping[str, float]
-    reason: str
-    feedback: str
-    signals: tuple[str, ...] = ()  # what the program's text shows; decides nothing
+def candidate_json(opened: RunView, one: int, *, measurements: bool = False) -> Json:
+    """``evolve best`` and ``evolve show``: a ``Candidate``, and what must stand beside its score."""
+    found, contract = candidate(opened, one), opened.problem.contract
+    made = ("id", "status", "operator", "parents", "generation", "summary", "score", "sd", "n", "cold")
+    return {
+        "run": str(opened.run.path),
+        "problem": contract.name,
+        "metric": contract.metric,
+        **picked(found, *made),
+        "seed_score": opened.seed_score(),
+        **picked(found, "gain", "verdict", "descriptors", "files"),
+        "measurements": [_measurement(*each) for each in measured(opened, found.id)] if measurements else [],
+        **picked(found, "hypothesis", "expected", "plan"),
+        "unchecked": opened.unchecked() if one == opened.best() else None,
+        "caveat": contract.caveat,
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class CandidateAnswer:
-    """``evolve best`` and ``evolve show``.  ``cold``: measured in a process of its own, not only in a warm one."""
-
-    schema: int
-    run: str
-    problem: str
-    metric: str
-    id: str
-    status: str
-    operator: str
-    parents: tuple[str, ...]
-    generation: int
-    summary: str
-    score: float | None
-    sd: float | None
-    n: int
-    cold: bool
-    seed_score: float | None
-    gain: float | None
-    verdict: str
-    descriptors: Mapping[str, float]
-    files: Mapping[str, str]
-    measurements: tuple[MeasurementAnswer, ...] = ()
-    hypothesis: str = ""  # of whoever made it, before it was measured; untrusted
-    expected: str = ""
-    plan: str = ""
-    unchecked: Unchecked | None = None  # of the best: better scores that wait to be given by a fresh process
-    caveat: str = ""  # what must stand beside every score
+def _measurement(seq: int, record: Measured) -> Json:
+    result = record.result
+    what = ("status", "score", "start", "tier", "wall_s", "cpu_s", "scorer_cpu_s", "metrics", "reason", "feedback", "signals")
+    return {
+        "seq": seq,
+        **picked(result, "stage", "seed"),
+        "purpose": record.purpose,
+        **picked(result, *what),
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class LineageAnswer:
+def lineage_json(opened: RunView, one: int, *, all_parents: bool = False) -> Json:
     """``evolve lineage``: oldest first."""
+    from evolve.views._lineage import lineage
 
-    schema: int
-    run: str
-    id: str
-    steps: tuple[LineageStep, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class QueryAnswer:
-    """``evolve query``.  ``more``: there were further rows than the limit."""
-
-    schema: int
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ExportAnswer:
-    """``evolve export``."""
-
-    schema: int
-    files: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StopAnswer:
-    """``evolve stop``.  ``answer`` is not_running, stopped, or draining when the wait was over first."""
-
-    schema: int
-    run: str
-    answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class CheckAnswer:
-    """One check of ``evolve validate`` or ``evolve doctor``.  A hint that is not ok is advice and fails nothing."""
-
-    name: str
-    ok: bool
-    found: str
-    remedy: str
-    hint: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DoctorAnswer:
-    """``evolve doctor``.  ``tier`` is the best one to be had here."""
-
-    schema: int
-    ok: bool
-    tier: str
-    checks: tuple[CheckAnswer, ...]
+    return {"run": str(opened.run.path), "id": opened.id_of(one), "steps": lineage(opened, one, all_parents=all_parents)}
 
 
 @dataclass(frozen=True, slots=True)
 class ValidateAnswer:
     """``evolve validate``."""
 
-    schema: int
     problem: str
     ok: bool
-    checks: tuple[CheckAnswer, ...]
+    checks: tuple[Check, ...]
     seed_score: float | None
     noise_sd: float | None
     cost_s: float | None
@@ -200,34 +104,6 @@ class ValidateAnswer:
     exact: Verification | None = None
     race: TargetTest | None = None
     caveat: str = ""  # what must stand beside every score
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimsAnswer:
-    """``evolve claims``.  ``exact`` is for a deterministic problem: its best program, verified again."""
-
-    schema: int
-    run: str
-    claims: ReportCards
-    exact: Verification | None
-
-
-@dataclass(frozen=True, slots=True)
-class RetractAnswer:
-    """``evolve retract``.  ``descendants`` came of the candidate; who holds a place, the title or a claim is measured again."""
-
-    schema: int
-    run: str
-    candidate: str
-    descendants: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigAnswer:
-    """``evolve config``: what ``evolve run`` with the same words would do."""
-
-    schema: int
-    config: RunConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,33 +132,5 @@ class RunLine:
 class ListAnswer:
     """``evolve list``."""
 
-    schema: int
     problems: tuple[ProblemLine, ...]
     runs: tuple[RunLine, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RedteamLine:
-    """One program in ``evolve redteam``.  ``verdict`` is caught, MISSED or OTHER (a cheat caught otherwise than its problem says),
-    accepted or REFUSED (an honest one)."""
-
-    name: str
-    source: str
-    cheat: bool
-    good: bool
-    verdict: str
-    by: str
-    status: str
-    score: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class RedteamAnswer:
-    """``evolve redteam``.  ``notes`` say what was not tried and why."""
-
-    schema: int
-    problem: str
-    tier: str
-    ok: bool
-    programs: tuple[RedteamLine, ...]
-    notes: tuple[str, ...]

@@ -7,8 +7,8 @@ import math
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
 
 from archive import bounded
 from evolve._counted import counted
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from evolve.views._summary import EvaluatorFaults, ModelUse
     from evolve.views._unchecked import Unchecked
 
+SCHEMA = 1  # of all that ``--json`` prints: one more where a field changes its meaning
+Json = dict[str, Any]
 _LONGEST_S = 1e15
 _MOST_DIGITS = 17  # of a float
 
@@ -39,8 +41,26 @@ def put_source(text: str) -> None:
 
 
 def put_json(answer: object) -> None:
-    """A frozen dataclass as one JSON object on stdout."""
-    put(json.dumps(asdict(answer), indent=2))  # type: ignore[call-overload]
+    """An answer as one JSON object on stdout."""
+    put(json.dumps(json_of(answer), indent=2))
+
+
+def json_of(answer: object) -> Json:
+    """A frozen value, or some by name, as ``--json`` prints it: ``schema`` and then its fields."""
+    return {"schema": SCHEMA, **_plain(answer)}
+
+
+def picked(value: object, *names: str) -> Json:
+    """Some attributes of a value, by name and in this order."""
+    return {name: getattr(value, name) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def say(text: str) -> None:
