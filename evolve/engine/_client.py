@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from archive import Journal, RequestHandled, TextStore, find_records
+from archive import Journal, RequestHandled, find_records
 from evolve._errors import RunLocked, UsageError
 from evolve.engine._models import instructions_of
 from evolve.engine._proposer import Proposer
@@ -17,10 +17,8 @@ from evolve.engine._registry import need_named, parts_of
 from evolve.engine._requests import handle
 from evolve.runs._folder import RunDir, RunLock, is_driven
 from evolve.runs._inbox import Request, inbox_folder, pending, post, withdraw
-from evolve.runs._open import read_config_and_problem
+from evolve.runs._open import open_search, read_config_and_problem
 from evolve.runs._recorder import Recorder
-from evolve.runs._replay import replay
-from evolve.search._search import Search
 
 ANSWER_S = 30.0  # how long a driver may take at most
 DRAIN_S = 600.0  # and to drain
@@ -81,8 +79,7 @@ def _handle_here(run: RunDir, request: Request) -> None:
         config, problem = read_config_and_problem(run)
         need_named(config)
         journal = stack.enter_context(Journal.open(run.path))
-        search, texts = Search.of(config, problem, parts_of(config)), TextStore(run.path, lambda: journal.durable_seq)
-        replay(run, search, texts)
+        search, texts, _ = open_search(run, config, problem, parts_of(config), journal)
         recorder = Recorder(journal, search, texts, time.time)
         workshop = Proposer(problem, {}, texts, search.run.seed, instructions=instructions_of(run, problem))
         taken = [one for one in pending(run.path) if one.verb != "stop"]  # others may have been left by whoever was killed

@@ -60,10 +60,10 @@ from evolve.problem._load import copy_problem
 from evolve.propose import Operator
 from evolve.runs import _checkpoint, _folder
 from evolve.runs._inbox import InboxWatcher, Request, withdraw
-from evolve.runs._open import read_config_and_problem, read_created
+from evolve.runs._open import open_search, read_config_and_problem, read_created
 from evolve.runs._recorded_problem import keep, ready_problem
 from evolve.runs._recorder import Hook, Recorder
-from evolve.runs._replay import missing_placements, replay
+from evolve.runs._replay import missing_placements
 from evolve.search._policies import POLICIES
 from evolve.search._rng import fresh_secret
 from evolve.search._search import Search
@@ -120,8 +120,7 @@ def create(config: RunConfig, *, operators: Sequence[GivenOperator] = (), provid
     ``provider`` answers for its models where they were given as an object."""
     with _made(config, operators, provider=provider) as run, _folder.RunLock(run), Journal.open(run.path) as journal:
         config, problem = read_config_and_problem(run)
-        search, texts = Search.of(config, problem, parts_of(config)), TextStore(run.path, lambda: journal.durable_seq)
-        replay(run, search, texts)
+        search, texts, _ = open_search(run, config, problem, parts_of(config), journal)
         recorder = Recorder(journal, search, texts, time.time)
         _write_initial(recorder, Proposer(problem, {}, texts, search.run.seed), run.id)
     return run
@@ -230,9 +229,7 @@ def _drive(
             need_machine(config, problem)
         mailbox: Mailbox = SimpleQueue()
         journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))
-        search = Search.of(config, problem, parts_of(config))
-        texts = TextStore(run.path, lambda: journal.durable_seq)
-        shown = replay(run, search, texts)
+        search, texts, shown = open_search(run, config, problem, parts_of(config), journal)
         executor = build_executor(config, problem, mailbox.put)
         stack.callback(lambda: executor.close(drain=False))
         checkpoints = _Checkpoints(run, search, texts, journal)

@@ -1,18 +1,19 @@
-"""A run as its journal has it now, for reading: nothing is locked, cut or written, and nothing that runs candidates is imported."""
+"""A run as its records have it: to be driven or written to with a journal, or to be read.  Nothing is locked, cut or written here,
+and nothing that runs candidates is imported."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
 
-from archive import JournalMissing, RunCreated, TextStore, read_journal
+from archive import Journal, JournalMissing, RunCreated, TextStore, read_journal
 from evolve._errors import RunError
 from evolve.config._json import config_from_json
 from evolve.config._schema import RunConfig
 from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.runs._recorded_problem import recorded_problem
-from evolve.runs._replay import replay
+from evolve.runs._replay import KnownPlacements, replay
 from evolve.search._parts import Parts
 from evolve.search._search import Search
 
@@ -20,9 +21,20 @@ from evolve.search._search import Search
 def load_run(run: RunDir, parts_of: Callable[[RunConfig], Parts]) -> tuple[RunConfig, Problem, Search, TextStore]:
     """The run's configuration, problem, search and texts.  Raises as ``read_config_and_problem`` and ``read_journal``."""
     config, problem = read_config_and_problem(run)
-    search, texts = Search.of(config, problem, parts_of(config)), TextStore(run.path)
-    replay(run, search, texts)
+    search, texts, _ = open_search(run, config, problem, parts_of(config))
     return config, problem, search, texts
+
+
+def open_search(
+    run: RunDir, config: RunConfig, problem: Problem, parts: Parts, journal: Journal | None = None
+) -> tuple[Search, TextStore, KnownPlacements]:
+    """A run's search up to its last record, its texts, and what its records say of the archive.
+
+    With the ``journal`` of whoever writes the run, its texts wait for what is not durable yet.  Raises as ``replay``.
+    """
+    search = Search.of(config, problem, parts)
+    texts = TextStore(run.path) if journal is None else TextStore(run.path, lambda: journal.durable_seq)
+    return search, texts, replay(run, search, texts)
 
 
 def read_config_and_problem(run: RunDir) -> tuple[RunConfig, Problem]:

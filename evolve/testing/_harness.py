@@ -25,7 +25,6 @@ from archive import (
     RunCreated,
     RunOpened,
     Status,
-    TextStore,
 )
 from evolve.config._llm import LlmConfig
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig, SearchConfig, StopConfig
@@ -39,9 +38,9 @@ from evolve.problem._contract import Contract, Problem, Stage
 from evolve.propose import SamplingSettings
 from evolve.runs import _checkpoint
 from evolve.runs._folder import RunDir
+from evolve.runs._open import open_search
 from evolve.runs._recorder import Hook, Recorder
-from evolve.runs._replay import missing_placements, replay
-from evolve.search._search import Search
+from evolve.runs._replay import missing_placements
 from evolve.testing._answering import ScriptedDesk
 from evolve.testing._scripted import Answer, ScriptedExecutor
 
@@ -148,11 +147,8 @@ class Harness:
         new = not (self.run.path / "journal").exists()
         make = Journal.create if new else Journal.open
         self.journal = self._stack.enter_context(make(self.run.path, on_error=self.mailbox.put))
-        self.search = Search.of(script.config, self.problem, parts_of(script.config))
-        self.texts = TextStore(self.run.path, lambda: self.journal.durable_seq)
-        shown = {}
-        if not new:
-            shown = replay(self.run, self.search, self.texts)
+        parts = parts_of(script.config)
+        self.search, self.texts, shown = open_search(self.run, script.config, self.problem, parts, self.journal)
         self.executor = ScriptedExecutor(
             script.answer, sink=self.mailbox.put, slots=script.slots, hold=script.hold, seed=script.seed
         )
