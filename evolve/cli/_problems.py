@@ -113,13 +113,20 @@ def _verdict_text(words: Namespace, answer: ValidateAnswer, what: str) -> str:
     if answer.confirmed is None:
         return f"\n{what} is fine." + ("" if words.quick else f"\nnext: evolve run problem={shlex.quote(words.PROBLEM)}")
     if answer.race is not None:
-        ran = answer.race
-        verdict = "beats" if ran.beaten else "is not shown to beat"
-        how = ran.failed or f"{counted(len(ran.scores), 'run')}, e = {ran.e_value:.3g} (expected 100), t-test p = {ran.p_value:.3g}"
-        return f"\n{what} {verdict} {number(ran.target)}: {how}" + (f"; the score is {answer.caveat}" if answer.caveat else "")
+        return f"\n{what} {_race_text(answer.race)}" + (f"; the score is {answer.caveat}" if answer.caveat else "")
     card = card_text(answer.card, answer.claims) if answer.card and answer.claims else ""
     exact = exact_text(answer.exact) if answer.exact else ""
     return f"\n{card or exact}\n\n{what} is {'confirmed' if answer.confirmed else 'not confirmed'} to be better."
+
+
+def _race_text(ran: TargetTest) -> str:
+    """What a race to a target came to."""
+    exact = ran.e_value is None and not ran.failed
+    verdict = "beats" if ran.beaten else "does not beat" if exact else "is not shown to beat"
+    how = f"{ran.scores[0]!r}, the same in {len(ran.scores)} fresh processes" if exact else ran.failed
+    return f"{verdict} {number(ran.target)}: " + (
+        how or f"{counted(len(ran.scores), 'run')}, e = {ran.e_value:.3g} (expected 100), t-test p = {ran.p_value:.3g}"
+    )
 
 
 def list_(words: Namespace) -> int:
@@ -215,7 +222,8 @@ VERBS = (
 Without files: ends with 0 if all is well, with 1 if something is wrong; a hint is advice only.
 With files: the program gets the treatment that a run gives its candidates, up to a vault of fresh seeds; 0 if it is confirmed to be
 better, else 1.  With --target: the one-sided t-test of races (p < 0.01) beside an e-value that holds however often one looks; 0 if
-the latter reaches 100 within budget.evaluations (default 20) runs.""",
+the latter reaches 100 within budget.evaluations (default 20) runs.  On a deterministic problem the score decides, once another
+fresh process has given it again.""",
     ),
     Verb("list", "the built-in problems, and runs", (Argument("DIR", "a folder of runs (default: runs)", many="?"), JSON), list_),
 )

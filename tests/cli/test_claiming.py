@@ -173,6 +173,27 @@ def test_a_race_to_a_target(noisy: Path, capsys: pytest.CaptureFixture[str], tar
         assert len(race["scores"]) == 15
 
 
+@pytest.mark.parametrize(("target", "verdict"), [("3.6", "beats 3.6"), ("3.5", "does not beat 3.5"), ("2.0", "does not beat 2")])
+def test_on_a_deterministic_problem_a_race_is_decided_by_the_score(
+    problem: Path, capsys: pytest.CaptureFixture[str], target: str, verdict: str
+) -> None:
+    words, code = ("validate", str(problem), str(problem / "initial"), "--target", target, *SETTINGS), int("not" in verdict)
+    race = json.loads(said(capsys, *words, "--json", code=code))["race"]
+    assert (race["scores"], race["e_value"], race["p_value"]) == ([3.5, 3.5], None, None)
+    assert f"the candidate {verdict}: 3.5, the same in 2 fresh processes" in said(capsys, *words, code=code)
+
+
+def test_a_race_on_scores_that_do_not_repeat_is_not_decided_as_if_they_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problem = write_problem(tmp_path / "noisy", noisy=True)
+    contract = problem / "problem.yaml"
+    contract.write_text(contract.read_text().replace("noise: noisy", "noise: deterministic"))
+    text = said(capsys, "validate", str(problem), str(problem / "initial"), "--target", "9", *SETTINGS, code=1)
+    assert "the candidate is not shown to beat 9: it scored" in text
+    assert "write noise: noisy in problem.yaml" in text
+
+
 def test_quick_only_looks_whether_it_runs(problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "main.py"
     file.write_text(SEED.replace("X = 4.0", "X = 9.0"))
