@@ -126,6 +126,11 @@ class PooledPosterior:
             self._scatter.update(candidate, tally.n - 1, tally.m2)
         self._shape = None
 
+    def supersede(self, candidate: str, score: float) -> None:
+        """Count one more ok measurement of a deterministic problem, which takes the place of those before it."""
+        self.add(candidate, score)
+        self._by_id[candidate].mean, self._by_id[candidate].m2 = score, 0.0
+
     def _count_wild(self, candidate: str, score: float) -> None:
         wild = self._wild.get(candidate)
         if wild is None:

@@ -22,7 +22,7 @@ def apply_cross_checks(population: Population, steadiness: Steadiness, result: M
     if purpose is not Purpose.RECHECK or population.contract.noisy or result.score is None or number == INITIAL:
         return result
     first, warm = population.sign * population.posterior(number)[0], not population.candidates[number].measured_cold
-    blamed = warm or (steadiness.steady and steadiness.rejects)
+    blamed = steadiness.rejects and (warm or steadiness.steady)
     if not blamed or reproduced(first, result.score, warm=warm):
         return result
     return replace(result, status=Status.REJECTED, score=None, reason=not_reproducible(first, result.score, warm=warm))

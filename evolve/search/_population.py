@@ -289,8 +289,10 @@ class Population:
         if row.status not in (None, Status.OK, Status.EVALUATOR_ERROR):
             return []
         row.status = Status.OK
-        row.measured_cold = row.measured_cold or result.start is not StartMode.WARM
-        self.pooled[stage].add(row.id, self.sign * score)
+        cold = result.start is not StartMode.WARM
+        count = self.pooled[stage].supersede if cold and not (row.measured_cold or self.contract.noisy) else self.pooled[stage].add
+        count(row.id, self.sign * score)
+        row.measured_cold = row.measured_cold or cold
         if self.contract.noisy and stage == self.last_stage and len(row.fingerprints) < SEEDS_KEPT:
             row.fingerprints.append(fingerprint(result, score))
         if stage > row.stage:

@@ -77,15 +77,25 @@ def final_block(state: ProblemState, now: float) -> PlannedBlock | None:
         return _reverify(state)
     if state.contract.noisy:
         return _confirm(state) or _panel(state, now) or _spend_rest_on_evidence(state, now) or _compare_with_initial(state)
-    return None if leader is None else _check_repeats(state, leader) or (_spend_reserve(state, leader) if affordable else None)
+    if leader is None or not _in_time(state, now):
+        return None
+    return _check_repeats(state, leader) or (_spend_reserve(state, leader) if affordable else None)
+
+
+def _in_time(state: ProblemState, now: float) -> bool:
+    """Whether one more measurement fits before the wall limit."""
+    clock = replace(state.run.budget, cpu_s=None, evaluations=None, candidates=None)
+    return not exhausted(clock, state.run.usage, now, Reservation(), queued=0.0)
 
 
 def _check_repeats(state: ProblemState, leader: int) -> PlannedBlock | None:
-    """On a deterministic problem the initial program and the leader, each measured again once."""
+    """On a deterministic problem the initial program and the leader, each measured again once; once scores are known not to repeat,
+    a leader by more than the noise."""
     steadiness = state.steadiness
     known = leader == INITIAL and not steadiness.rejected
     left = _room(state, 0)
-    if known or left < 1 or (steadiness.doubtful and len(steadiness.scores) >= _ENOUGH):
+    noise_known = steadiness.doubtful and len(steadiness.scores) >= _ENOUGH
+    if known or left < 1 or (noise_known and not steadiness.leads(state.population, leader)):
         return None
     for number in (INITIAL, leader)[-int(min(left, 2)) :]:
         if number == leader and _others_in_flight(state, Purpose.RECHECK):
@@ -285,6 +295,8 @@ def _replicate(state: ProblemState) -> PlannedBlock | None:
 def _verify_cold(state: ProblemState) -> PlannedBlock | None:
     population = state.population
     rows, leader = population.candidates, population.leader
+    if state.steadiness.rejected and not (state.steadiness.was_repeated(INITIAL) or _busy(state, INITIAL)):
+        return _replicate_one(state, INITIAL, Purpose.RECHECK)  # before others are blamed for what may be the evaluator's
     if not _warm(state):
         return _check_long_leader(state)
     if state.run.usage.share_of_wall(Purpose.RECHECK) >= state.run.config.cold_check_share and not on_target(state, leader):

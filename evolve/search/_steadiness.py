@@ -5,9 +5,12 @@ the seed of its first measurement, so that a difference is its own.  What follow
 
 - A program whose score in a fresh process is not that in a warm one is ``rejected``: how it was started is no property of it.
 - So is one that differs between fresh processes while the initial program's scores are equal to the last bit: its own clock or
-  randomness decides its score.  Three times; after that the evaluator is the likelier cause.
+  randomness decides its score.
+- Three programs a run are, and none once the initial program differs: after that the evaluator is the likelier cause.  The score of
+  a fresh process then takes the place of that of a warm one; where the initial program repeats, that alone is no noise.
 - Otherwise the problem is not deterministic, and the run says so from then on.  Two runs tell a standard deviation no better than
-  Student's t with one degree of freedom has it, so a gain within ``TIMES`` the largest difference is not called one.
+  Student's t with one degree of freedom has it, so a gain within ``TIMES`` the largest difference is not called one, and a lead
+  within it changes nobody's place: a run stands by the best that was measured again.
 """
 
 from __future__ import annotations
@@ -70,9 +73,13 @@ class Steadiness:
             or result.stage != population.contract.stages[-1].name
         ):
             return
+        row = population.candidates[number]
         self.rejected += result.status is Status.REJECTED and result.reason.startswith(NOT_REPRODUCIBLE)
         if result.status is Status.OK and result.score is not None and tally is not None:
-            self.scores.setdefault(number, [tally.mean]).append(population.sign * result.score)
+            score, warm = population.sign * result.score, not row.measured_cold
+            if warm and self.steady and not reproduced(tally.mean, score, warm=True):
+                return  # what a warm process gave counts no more, and fresh ones have given one score
+            self.scores.setdefault(number, [tally.mean]).append(score)
         elif result.status not in (Status.OK, Status.EVALUATOR_ERROR):
             self.scores.pop(number, None)
             if number == INITIAL:
@@ -86,9 +93,30 @@ class Steadiness:
         self.widest = (number, min(self.scores[number]), max(self.scores[number])) if gap > 0 else None
 
     def no_gain(self, gain: float) -> bool:
+        """Whether a difference from the initial program's score is not to be called one."""
+        return bool(self.initial_failure) or self.within_noise(gain)
+
+    def within_noise(self, gain: float) -> bool:
         """Whether a difference of scores lies within what is found between runs of one program."""
         widest = self.widest
-        return bool(self.initial_failure) or (widest is not None and abs(gain) <= TIMES * difference(widest[2], widest[1]))
+        return widest is not None and abs(gain) <= TIMES * difference(widest[2], widest[1])
+
+    def leads(self, population: Population, number: int) -> bool:
+        """Whether a program is better than all that were measured again, by more than the noise."""
+        again, score = self._best_repeated(population), population.score(number)
+        best = None if again is None else population.score(again)
+        return score is not None and (best is None or (score > best and not self.within_noise(difference(score, best))))
+
+    def standing(self, population: Population) -> int | None:
+        """The best so far that a run stands by: measured in a fresh process and, unless it is clear of the noise, again."""
+        best, again = population.best_verified(), self._best_repeated(population)
+        if best is None or self.widest is None or again in (None, INITIAL) or self.leads(population, best):
+            return best
+        return again
+
+    def _best_repeated(self, population: Population) -> int | None:
+        scores = {number: score for number in self.scores if (score := population.score(number)) is not None}
+        return max(scores, key=lambda number: (scores[number], -number), default=None)
 
     def message(self, population: Population) -> str:
         """What was found, in words, and what to type; "" while scores repeat."""

@@ -154,9 +154,10 @@ class Summary:
 def best_candidate(state: ProblemState) -> int | None:
     """The candidate a run stands by: what was confirmed last; else the champion; else the best so far.
 
-    The best so far is the leader, or the best that was measured in a fresh process where the leader only has a warm result.  Once a
-    noisy run has made its final measurements it is the program they were made of, if its mean was better than the initial
-    program's, and otherwise the initial program: another one's lucky score is no better founded than it was.
+    The best so far is the leader, or the best that was measured in a fresh process where the leader only has a warm result, or the
+    best that was measured again where its lead lies within the noise of scores that were declared deterministic.  Once a noisy
+    run has made its final measurements it is the program they were made of, if its mean was better than the initial program's,
+    and otherwise the initial program: another one's lucky score is no better founded than it was.
     """
     held = claims_of(state)
     if held:
@@ -165,7 +166,7 @@ def best_candidate(state: ProblemState) -> int | None:
     if final is None and state.contract.noisy and state.champion_test.keeps_champion and state.champion_test.champion != INITIAL:
         return state.champion_test.champion
     if final is None or state.final_comparison is None or state.final_comparison[1] > 0:
-        return state.population.best_verified()
+        return state.steadiness.standing(state.population)
     finalist = state.population.by_id[final.candidate]
     better = state.population.sign * difference(final.best_mean, final.seed_mean) > 0
     return finalist if better and state.population.score(finalist) is not None else INITIAL

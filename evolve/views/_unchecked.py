@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from archive import difference
 from evolve.search._population import score_of
 from evolve.search._schedule import final_block
 from evolve.search._state import ProblemState
@@ -27,11 +28,20 @@ def unchecked(state: ProblemState, best: int | None, now: float, *, run: str = "
     """Those of a search that reports ``best``, at Unix time ``now``; None without any.  ``run`` is its folder if nobody drives."""
     population = state.population
     leader = population.leader
-    if leader is None or best is None or population.candidates[leader].measured_cold or best != population.best_verified():
+    if (
+        leader is None
+        or best is None
+        or population.candidates[leader].measured_cold
+        or best != state.steadiness.standing(population)
+    ):
         return None
-    bar = population.score(best)
+    bar, steadiness = population.score(best), state.steadiness
     scores = {one: population.score(one) for one in population.elites if not population.candidates[one].measured_cold}
-    better = {one: score for one, score in scores.items() if score is not None and (bar is None or score > bar)}
+    better = {
+        one: score
+        for one, score in scores.items()
+        if score is not None and (bar is None or (score > bar and not steadiness.within_noise(difference(score, bar))))
+    }
     if not better:
         return None
     first = score_of(population, max(better, key=lambda one: (better[one], -one)))

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from simulation import Simulation, build, contract, state
 
 from archive import Event, Measured, MeasureIssued, Purpose, StartMode, Status, TopKArchive
+from evolve.problem._contract import Budget
 from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search._population import Population
+from evolve.search._schedule import final_block
 from evolve.search._steadiness import REMEDY, TIMES, TRUSTED, Steadiness
 from evolve.search._stopping import NOISY
 from evolve.views._progress import ProgressTracker
 from evolve.views._summary import ONCE, WITHIN, best_candidate, evidence_label, gain_of, stated_gain
+from evolve.views._unchecked import unchecked
 from evolve.views._verify import Verification
 
 
@@ -109,6 +112,103 @@ def test_where_many_programs_do_not_repeat_the_problem_is_at_fault():
     assert run.search.state.steadiness.rejected == TRUSTED
     assert run.search.state.steadiness.steady
     assert run.search.state.steadiness.message(run.search.state.population)
+
+
+class Slow(Jittery):
+    """The same with a wall limit, where a cold start takes a second and, if it ``fails``, no child survives one."""
+
+    def __init__(self, wall_s, *, jitters, fails=False, arrivals=3):
+        search = build(contract(start=StartMode.WARM), evaluations=None)
+        search.run.budget = Budget(wall_s=wall_s)
+        super().__init__(search, np.random.default_rng(arrivals), jitters=jitters)
+        self.fails = fails
+        self.begin()
+        self.run()
+
+    def measure(self, issued, index):
+        made = super().measure(issued, index)
+        if issued.purpose is not Purpose.RECHECK:
+            return made
+        self.now, made = self.now + 1, replace(made, wall_s=1.1)
+        broken = self.fails and made.candidate != "seed"
+        return replace(made, status=Status.CRASH, score=None, reason="no luck") if broken else made
+
+    @property
+    def elapsed(self):
+        return self.search.run.usage.elapsed(self.now)
+
+
+@pytest.mark.parametrize("arrivals", range(4))
+@pytest.mark.parametrize("size", [1e-3, 1e-5])
+def test_of_a_noisy_evaluator_no_more_is_rejected_the_best_is_kept_and_the_limit_holds(size, arrivals):
+    run = Slow(12.0, jitters=lambda candidate, seed, n: size * draw(candidate, seed, n) / 5, arrivals=arrivals)
+    found, best = run.search.state.steadiness, best_candidate(run.search.state)
+    rejected = [one for one in records(run, Measured) if one.result.reason.startswith("not_reproducible")]
+    assert 1 <= len(rejected) <= TRUSTED
+    assert run.elapsed < 12 + 1
+    assert "noisy although declared deterministic" in found.message(run.search.state.population)
+    assert run.search.state.population.candidates[best].measured_cold
+    least, most = found.widest[1:]
+    assert gain_of(run.search.state, best) > max(0.5, TIMES * (most - least))
+    assert unchecked(run.search.state, best, run.now) is None
+
+
+def test_where_no_leader_survives_a_cold_start_the_limit_holds_too():
+    run = Slow(12.0, jitters=lambda *_: 0.0, fails=True)
+    assert run.search.state.population.failures["crash"] > 5
+    assert run.elapsed < 12 + 1
+
+
+@pytest.mark.parametrize("start", [StartMode.WARM, StartMode.COLD])
+@pytest.mark.parametrize("arrivals", [12, 23])  # where the leader changes late
+def test_a_leader_by_more_than_a_tremor_is_measured_again_before_the_end(start, arrivals):
+    search = build(contract(start=start), evaluations=80, cold_check_share=0.05)
+    run = Jittery(search, np.random.default_rng(arrivals), jitters=lambda c, seed, n: 1e-12 * draw(c, seed, n))
+    run.begin()
+    run.run()
+    best, population = best_candidate(search.state), search.state.population
+    assert search.state.steadiness.doubtful
+    assert search.state.steadiness.was_repeated(best)
+    assert stated_gain(search.state, best) > 0.1
+    assert max(population.score(one) for one in population.elites) - population.score(best) < 1e-9
+    assert search.run.usage.evaluations == 80
+
+
+@pytest.mark.parametrize("start", [StartMode.WARM, StartMode.COLD])
+@pytest.mark.parametrize(("noise", "due"), [(1e-9, True), (1.0, False)])
+def test_once_scores_are_known_not_to_repeat_a_leader_is_measured_again_only_if_it_is_clear_of_the_noise(start, noise, due):
+    run = Jittery(build(contract(start=start), evaluations=None), np.random.default_rng(3), jitters=lambda *_: 0.0)
+    run.begin()
+    run.run(60)
+    while run.in_hand:
+        run.finish(run.in_hand.pop())
+    population, leader = run.search.state.population, run.search.state.population.leader
+    others = [number for number in population.elites if number not in (leader, 0)][:2]
+    known = {number: [population.score(number), population.score(number) + noise] for number in (0, *others)}
+    run.search.state.steadiness = Steadiness(scores=known)
+    block = final_block(run.search.state, run.now)
+    assert [entry.candidate for entry in block.entries] == [population.candidates[leader].id] if due else block is None
+    assert (best_candidate(run.search.state) == leader) == (due and start is StartMode.COLD)
+    waits = unchecked(run.search.state, best_candidate(run.search.state), run.now)
+    assert (waits is not None) == (due and start is StartMode.WARM)
+
+
+def test_programs_that_only_a_warm_process_scores_well_are_no_noise_and_count_as_a_fresh_one_has_them():
+    own = {}
+
+    def jitters(candidate, seed, n):
+        own.setdefault(candidate, len(own) % 9 == 8)
+        return 9.0 + len(own) if own[candidate] and n == 1 else 0.0
+
+    search = build(contract(start=StartMode.WARM), evaluations=400, cold_check_share=0.5)
+    run = Jittery(search, np.random.default_rng(3), jitters=jitters)
+    run.begin()
+    run.run()
+    again = [one.result for one in records(run, Measured) if one.purpose is Purpose.RECHECK and own[one.result.candidate]]
+    assert search.state.steadiness.rejected == TRUSTED < len(again)
+    assert not search.state.steadiness.doubtful
+    assert all(search.state.population.score(search.state.population.by_id[one.candidate]) in (None, one.score) for one in again)
+    assert search.state.population.score(best_candidate(search.state)) < 2
 
 
 def test_a_seed_program_that_fails_when_it_is_measured_again_ends_nothing_and_nothing_is_called_a_gain():
