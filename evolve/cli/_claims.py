@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE
 from evolve.cli._command import JSON, RUN, Argument, Verb
-from evolve.cli.show._text import Json, columns, duration, gain, number, one_line, put, put_json, signed
+from evolve.cli.show._text import Json, columns, duration, gain, number, one_line, put, put_json, signed, unchecked_text
 
 if TYPE_CHECKING:
     from evolve.views._report_cards import ReportCard, ReportCards, RulingMade
@@ -126,6 +126,8 @@ def exact_text(exact: Verification) -> str:
     rows = [(exact.status, f"{exact.candidate or '-'}: {exact.found}")]
     if exact.gain is not None and exact.seed_score is not None:
         rows.append(("gain", gain(exact.gain, exact.seed_score)))
+    if exact.unchecked is not None:
+        rows.append(("better", unchecked_text(exact.unchecked)))
     if exact.caveat:
         rows.append(("score", exact.caveat))
     return columns(rows)

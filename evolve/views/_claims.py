@@ -34,7 +34,7 @@ class Claims:
 def claims(view: RunView) -> Claims:
     """All report cards; for a deterministic problem, the best program verified again, which runs the problem's ``verify.py``."""
     cards = report_cards(view.state, view.problem, read_journal(view.run.path))
-    return Claims(cards, None if view.problem.contract.noisy else verify_best(view.run, view.problem, view.state))
+    return Claims(cards, None if view.problem.contract.noisy else verify_best(view.run, view.problem, view.state, view.unchecked()))
 
 
 @dataclass(frozen=True, slots=True)

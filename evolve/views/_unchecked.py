@@ -24,6 +24,11 @@ class Unchecked:
     command: str = ""
 
 
+def nothing_better(waits: Unchecked | None) -> str:
+    """What a run says whose best is the initial program."""
+    return f"nothing better than the initial program {'was found' if waits is None else 'is known for certain yet'}"
+
+
 def unchecked(state: ProblemState, best: int | None, now: float, *, run: str = "") -> Unchecked | None:
     """Those of a search that reports ``best``, at Unix time ``now``; None without any.  ``run`` is its folder if nobody drives."""
     population = state.population

@@ -21,6 +21,7 @@ from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.search._state import ProblemState
 from evolve.views._summary import ONCE, best_candidate, gain_of
+from evolve.views._unchecked import Unchecked, nothing_better
 
 VERIFY = "verify.py"
 VERIFIED, MEASURED, NOISY = "verified", "measured", "noisy"
@@ -41,6 +42,7 @@ class Verification:
     found: str
     gain: float | None = None
     caveat: str = ""  # what must stand beside it: that the score is not computed by trusted code
+    unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
 
     @property
     def holds(self) -> bool:
@@ -48,18 +50,19 @@ class Verification:
         return self.status in (VERIFIED, MEASURED) and self.gain is not None and self.gain > 0
 
 
-def verify_best(run: RunDir, problem: Problem, state: ProblemState) -> Verification:
-    """Verify the best program of a run again."""
-    return replace(_verified(run, problem, state), caveat=problem.contract.caveat)
+def verify_best(run: RunDir, problem: Problem, state: ProblemState, waits: Unchecked | None = None) -> Verification:
+    """Verify the best program of a run again, beside which ``waits`` do."""
+    return replace(_verified(run, problem, state, waits), caveat=problem.contract.caveat, unchecked=waits)
 
 
-def _verified(run: RunDir, problem: Problem, state: ProblemState) -> Verification:
+def _verified(run: RunDir, problem: Problem, state: ProblemState, waits: Unchecked | None) -> Verification:
     population, number = state.population, best_candidate(state)
     score = population.score(number) if number is not None else None
     seed = population.score(INITIAL) if population.candidates else None
     noise = state.steadiness.message(population)
     if number is None or score is None or number == INITIAL:
-        found = "nothing better than the initial program was found"
+        why = state.run.failure
+        found = nothing_better(waits) if seed is not None else "nothing was measured" + (f": {why}" if why else "")
         return Verification("nothing", None, None, None, _own(population.sign, seed), f"{found}; {noise}" if noise else found)
     id_, told, gain = population.candidates[number].id, population.sign * score, gain_of(state, number)
     script, artifact = problem.folder / VERIFY, next(iter(problem.contract.artifacts), None)

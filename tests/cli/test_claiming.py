@@ -194,6 +194,15 @@ def test_a_race_on_scores_that_do_not_repeat_is_not_decided_as_if_they_did(
     assert "write noise: noisy in problem.yaml" in text
 
 
+def test_claims_of_a_run_that_measured_nothing_say_that_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    problem, run = write_problem(tmp_path / "broken"), tmp_path / "run"
+    (problem / "initial" / "main.py").write_text(SEED.replace("X = 4.0", "X = 1 / 0"))
+    said(capsys, "run", f"problem={problem}", f"out={run}", *SETTINGS, code=1)
+    text = said(capsys, "claims", str(run))
+    assert "nothing was measured: the initial program failed (crash)" in text
+    assert "nothing better" not in text
+
+
 def test_quick_only_looks_whether_it_runs(problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "main.py"
     file.write_text(SEED.replace("X = 4.0", "X = 9.0"))

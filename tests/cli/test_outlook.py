@@ -17,6 +17,7 @@ from archive import Attempt, BlockEntry, MeasureIssued, Purpose
 from evolve._errors import RunError, UsageError
 from evolve.budget._model_limits import ModelLimits
 from evolve.cli import _driving
+from evolve.cli._claims import exact_text
 from evolve.cli._driving import resume_run
 from evolve.cli._handed_in import left_out, needed, read_files
 from evolve.cli._inspect import _candidate_rows, _status_rows
@@ -30,6 +31,7 @@ from evolve.problem._contract import Budget
 from evolve.runs._folder import Hold, RunDir, RunLock, is_driven
 from evolve.search._state import ProblemState
 from evolve.search._stopping import NO_MODEL, exhausted_limit
+from evolve.views._claims import claims
 from evolve.views._outlook import ending_limits, fate, outlook, raising
 from evolve.views._summary import summarise
 from evolve.views._unchecked import Unchecked
@@ -338,6 +340,9 @@ def test_a_better_score_that_no_fresh_process_has_given_is_told_wherever_the_bes
     summary = summarise(opened.run, opened.problem, opened.state, "stopped", "stopped", opened.now)
     assert way_on in (text := ending(summary, opened))
     assert "nothing better than the initial program is known for certain yet" in text
+    claimed = exact_text(claims(opened).exact)
+    assert way_on in claimed
+    assert "nothing better than the initial program is known for certain yet" in claimed
     assert f"{words} | " in plain_line(opened.progress(), 1.0)
     assert ("", words) in rows(opened.progress(), 1.0, 1.0)
     assert candidate_json(opened, population.leader)["unchecked"] is None

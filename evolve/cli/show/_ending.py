@@ -25,6 +25,7 @@ from evolve.views._claims import vaults
 from evolve.views._lineage import LineageStep, lineage
 from evolve.views._run_view import INITIAL, RunView
 from evolve.views._summary import CONFIRMED, FinalRuns, Summary
+from evolve.views._unchecked import nothing_better
 
 _SPENT = 0.95  # of the clock: what is left of it then is not worth a word
 _STEPS = 8  # of the lineage; the middle of a longer one is left out
@@ -40,8 +41,7 @@ def ending(summary: Summary, opened: RunView) -> str:
         if summary.final is not None:
             rows += _final_rows(summary.final, opened.sign)
         elif best == INITIAL:
-            known = "was found" if summary.unchecked is None else "is known for certain yet"
-            rows.append(("best", f"nothing better than the initial program {known}"))
+            rows.append(("best", nothing_better(summary.unchecked)))
         else:
             more, base = opened.progress().gain, summary.seed_score
             claim = f"; {summary.word}" if summary.word else ""
