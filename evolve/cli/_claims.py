@@ -137,6 +137,8 @@ def _none_text(opened: RunView) -> str:
     from evolve.views._claims import more_to_confirm
 
     run, more = shlex.quote(str(opened.run.path)), more_to_confirm(opened)
+    if beyond := opened.progress().beyond:
+        return f"no vault was opened: nothing is claimed.\n{beyond}, and start a new run\nnext: evolve status {run}"
     way = f"with more to spend on it: evolve resume {run} {more}" if more else f"to go on: evolve resume {run}"
     return f"no vault was opened: nothing is claimed.\nnext: evolve status {run}; {way}"
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive import BlockEntry, BlockStatus, Measurement, StartMode, Status, difference, mean_of, sd_of
+from archive import TAME, BlockEntry, BlockStatus, Measurement, StartMode, Status, difference, mean_of, sd_of
 from evolve._counted import counted
 from evolve._errors import ProblemError
 from evolve.budget._cpu_budget import CPU_ALLOWANCE, run_limit
@@ -26,6 +26,7 @@ from evolve.problem._contract import Problem
 from evolve.search._rng import fresh_seeds
 from evolve.validation._measure import MakeExecutor, measure_block
 from evolve.validation._static import check_files
+from evolve.views._summary import BEYOND_REMEDY, BEYOND_RULE
 
 INITIAL, CANDIDATE = "seed", "candidate"
 NOISE_RUNS = 5
@@ -202,6 +203,9 @@ def _check_cascade(problem: Problem, who: str, results: Sequence[Measurement]) -
 
 def _check_noise(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
     scores = _by_seed(final)
+    if problem.contract.noisy and (wild := [score for score in scores.values() if abs(score) > TAME]):
+        found = f"the initial program scored {wild[0]:.4g}; scores of a noisy problem beyond {TAME:g}"
+        return [Check("noise", False, f"{found}, {BEYOND_RULE}", BEYOND_REMEDY)]
     repeats = [result.score for result in final if result.seed == final[0].seed and result.score is not None]
     between = len(set(scores.values())) > 1
     within = len(set(repeats)) > 1

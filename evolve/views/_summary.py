@@ -22,6 +22,8 @@ from evolve.views._unchecked import Unchecked, unchecked
 SCHEMA = 1
 CONFIRMED, CHAMPION, SO_FAR = "confirmed", "champion, unconfirmed", "better so far, unconfirmed"
 SUSPECT = "confirmed, but suspect"
+BEYOND_RULE = f"which count as {TAME:g} where programs are compared"  # of scores of a noisy problem beyond it
+BEYOND_REMEDY = "write another unit, or the logarithm, in evaluate.py"
 ONCE, WITHIN = "measured once", "no gain: within the noise that was found"  # of a deterministic problem
 
 
@@ -210,9 +212,7 @@ def stated_gain(state: ProblemState, number: int | None) -> float | None:
 def beyond_words(state: ProblemState) -> str:
     """That scores of a noisy problem are too large for its statistics, and what to do; "" while none is."""
     n = state.population.pooled[-1].n_wild
-    who = f"{counted(n, 'program')} scored"
-    rule = f"which count as {TAME:g} where programs are compared"
-    return f"{who} beyond {TAME:g}, {rule}; write another unit, or the logarithm, in evaluate.py" if n else ""
+    return f"{counted(n, 'program')} scored beyond {TAME:g}, {BEYOND_RULE}; {BEYOND_REMEDY}" if n else ""
 
 
 def noise_of(state: ProblemState, *, tails: bool = False) -> Noise | None:

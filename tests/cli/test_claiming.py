@@ -203,6 +203,19 @@ def test_claims_of_a_run_that_measured_nothing_say_that_and_why(tmp_path: Path, 
     assert "nothing better" not in text
 
 
+def test_where_scores_are_too_large_to_compare_claims_do_not_advise_to_spend_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problem, run = write_problem(tmp_path / "big", noisy=True), tmp_path / "run"
+    evaluate = problem / "evaluate.py"
+    evaluate.write_text(evaluate.read_text().replace("score=abs", "score=1e200 + 1e190 * abs"))
+    said(capsys, "run", "--json", f"problem={problem}", "budget.evaluations=12", f"out={run}", *SETTINGS)
+    text = said(capsys, "claims", str(run))
+    assert "nothing is claimed" in text
+    assert "write another unit, or the logarithm, in evaluate.py" in text
+    assert "budget.confirm" not in text
+
+
 def test_quick_only_looks_whether_it_runs(problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "main.py"
     file.write_text(SEED.replace("X = 4.0", "X = 9.0"))

@@ -52,6 +52,11 @@ def test_a_good_problem_has_hints_only(tmp_path: Path) -> None:
     [
         (MINIMAL, "trial.seed / 2**63", "noise: deterministic, but two measurement seeds gave .* -> write noise: noisy"),
         (MINIMAL, "__import__('random').random()", "noise: deterministic, but one measurement seed gave .* -> write noise: noisy"),
+        (
+            MINIMAL + "noise: noisy\n",
+            "-1e200 * trial.rng().random()",
+            "the initial program scored -.*e.1..; scores of a noisy problem beyond 1e.150, which count as .* -> write another unit",
+        ),
         (MINIMAL + "noise: noisy\n", "0", "noise: noisy, but 5 measurement seeds gave the same score 2.5 -> draw data"),
     ],
 )
