@@ -288,7 +288,10 @@ def _build(connection: duckdb.DuckDBPyConnection, runs: list[Path]) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    return f"the query cannot be run: {_message(error)}"
+    """What is wrong with a query.  Where no such table is known it may know some that are its own: people are told the views."""
+    said, _, meant = _message(error).partition(" Did you mean ")
+    views = f" The views are {', '.join(VIEWS)}." if meant.startswith('"raw.') else ""
+    return f"the query cannot be run: {said}" + (views or (f" Did you mean {meant}" if meant else ""))
 
 
 def _message(error: Exception) -> str:

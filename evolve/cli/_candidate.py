@@ -46,9 +46,13 @@ def write_artifact(opened: RunView, one: int, name: str, out: str | None) -> Non
         RunError: no measurement of the candidate kept it.
     """
     declared = opened.problem.contract.artifacts
-    known = ", ".join(declared) or "none"
+    if not declared:
+        raise UsageError(
+            f"{opened.problem.contract.name} declares no artifacts, so no program has one; type --source for its files."
+        )
+    known = ", ".join(declared)
     if (name and name not in declared) or (not name and len(declared) != 1):
-        raise UsageError(f"expected the name of an artifact ({known}), found {name!r}; type: --artifact NAME")
+        raise UsageError(f"expected the name of an artifact ({known}), found {name!r}; type: --artifact {next(iter(declared))}")
     name = name or next(iter(declared))
     id_ = opened.id_of(one)
     blobs = [

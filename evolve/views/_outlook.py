@@ -154,12 +154,18 @@ def spent_words(seen: Outlook) -> str:
 
 
 def raising(state: ProblemState, now: float, run: str, *names: str, room: int = 0) -> str:
-    """The command that raises these limits, and no other, so far that each leaves room for another child at Unix time ``now``, and
-    for ``room`` of them if that is more."""
-    words = []
-    for name in names:
-        if getattr(effective_budget(state), name.removeprefix("budget.")) is not None:
-            words.append(f"{name}={_raised(state, now, name, room)}")
+    """The command that raises these limits, so far that each leaves room for another child at Unix time ``now``, and for ``room``
+    of them if that is more; and any other that would then be in the way, but none else."""
+    words, left, as_if = [], list(names), state
+    while left:
+        name = left.pop(0)
+        key = name.removeprefix("budget.")
+        if getattr(effective_budget(as_if), key) is not None:
+            words.append(f"{name}={(much := _raised(as_if, now, name, room))}")
+            budget = replace(effective_budget(as_if), **cast("dict[str, Any]", {key: float(much)}))
+            as_if = replace(as_if, run=replace(as_if.run, budget=budget))
+        more = "" if left else exhausted_limit(as_if, now)
+        left += [more] if more and not any(word.startswith(f"{more}=") for word in words) else []
     return " ".join(["evolve resume", shlex.quote(run), *words])
 
 

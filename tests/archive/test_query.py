@@ -364,6 +364,7 @@ def test_a_number_of_an_old_run_that_no_table_can_hold_becomes_the_nearest(toy: 
         ("SELEC 1", "syntax error"),
         ("SELECT nope FROM candidates", '"nope" not found'),
         ("SELECT * FROM candidate", 'Did you mean "candidates"'),
+        ("SELECT bad FROM nowhere", "nowhere does not exist! The views are runs, problems, "),
         ("SELECT 1; SELECT 2", "one SELECT statement over runs, problems"),
         ("", "one SELECT statement"),
         ("DROP VIEW candidates", "one SELECT statement"),

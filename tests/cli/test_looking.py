@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli_process import Cli
+from cli_process import SETTINGS, Cli, Say, write_problem
 
 from archive import RunCreated, candidate_id, read_journal
 from evolve.cli import main
@@ -88,6 +88,17 @@ def test_an_artifact_can_be_scored_again(answer, tmp_path: Path) -> None:
     answer("best", "RUN", "--artifact", "point", "-o", str(tmp_path / "point.json"))
     x, y = json.loads((tmp_path / "point.json").read_text())
     assert abs(x - 1) + abs(y - 2) == pytest.approx(json.loads(answer("best", "RUN", "--json"))["score"])
+
+
+def test_where_no_artifact_is_declared_none_is_asked_for_by_name(say: Say, tmp_path: Path) -> None:
+    problem, run = write_problem(tmp_path / "plain"), tmp_path / "run"
+    for file in (problem / "problem.yaml", problem / "evaluate.py"):
+        file.write_text("\n".join(line for line in file.read_text().splitlines() if "artifacts" not in line))
+    say("run", "--json", f"problem={problem}", "search=fixed_candidates", f"out={run}", *SETTINGS)
+    for words in ((), ("point",)):
+        said = say("best", run, "--artifact", *words, code=2)
+        assert "tiny declares no artifacts" in said
+        assert "--artifact NAME" not in said
 
 
 def test_a_diff_applies_to_the_seed(answer) -> None:

@@ -33,6 +33,7 @@ from evolve.config._schema import SearchConfig
 from evolve.models._failure import FailureKind
 from evolve.problem._contract import Budget
 from evolve.propose._registry import OPERATORS
+from evolve.propose.edits._edits import Fault
 from evolve.search import _arms as accounts
 from evolve.search import _memory as memory
 from evolve.search._arms import arms_of, slot_usd_per_hour, usd_to_seconds
@@ -122,7 +123,9 @@ def test_answers_without_a_child_are_counted_by_what_went_wrong():
     assert book.tickets == 6
     assert book.lost == {"not_found": 2, "elided": 1, "duplicate": 1, "max_tokens": 1}
     use = ModelUse(usd=0.5, calls=6, offered=("small",), tickets=book.tickets, lost=book.lost)
-    assert "5 of 6 answers gave no child: not_found 2, elided 1, " in models_text(use, Budget(usd=1.0))
+    assert "5 of 6 answers gave no child: lines to replace that are not in the file 2, text left out 1, " in models_text(
+        use, Budget(usd=1.0)
+    )
     assert "gave no child" not in models_text(replace(use, lost={}), Budget(usd=1.0))
 
 
@@ -132,7 +135,17 @@ def test_a_ticket_without_an_answer_is_no_answer_without_a_child():
     assert (book.tickets, book.answers, book.unanswered) == (10, 2, {"over_budget": 7, "not_found": 1})
     use = ModelUse(calls=1, offered=("small",), tickets=book.tickets, lost=book.lost, unanswered=book.unanswered)
     said = models_text(use, Budget(calls=1))
-    assert "; 2 of 2 answers gave no child: no edits in it 1, not_found 1; 8 tickets without an answer: not sent" in said
+    assert (
+        "; 2 of 2 answers gave no child: no edits in it 1, lines to replace that are not in the file 1; 8 tickets without" in said
+    )
+    assert "not sent, as a limit of the budget was reached 7, no such model 1" in said
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_every_fault_of_an_answer_has_words(fault):
+    use = ModelUse(calls=1, offered=("small",), tickets=1, lost={fault.value: 1})
+    assert "_" not in models_text(use, Budget(calls=1))
+    assert f": {fault.value} 1" not in models_text(use, Budget(calls=1))
 
 
 def test_of_every_way_a_call_fails_it_is_known_whether_there_was_an_answer():

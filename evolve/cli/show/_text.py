@@ -171,20 +171,36 @@ def unchecked_text(waits: Unchecked) -> str:
     return f"{who}{number(waits.best_score)} ({waits.best_id[:10]}), {verb} to be measured from a fresh process{type_}"
 
 
-_IN_WORDS = {"empty": "no edits in it", "over_budget": "not sent, as a limit of the budget was reached"}  # what only names a kind
+_IN_WORDS = {  # of answers, what only names a kind
+    "empty": "no edits in it",
+    "malformed": "edits that cannot be read",
+    "truncated": "cut short",
+    "too_large": "too long",
+    "unknown_file": "a file that is not there",
+    "not_found": "lines to replace that are not in the file",
+    "ambiguous": "lines to replace that stand in several places",
+    "elided": "text left out",
+    "immutable": "a change of what must stay",
+    "overlap": "edits of the same lines",
+    "scope": "more changed than may be",
+    "unparsable": "no program that parses",
+    "no_op": "nothing changed",
+    "too_similar": "too like a known program",
+}
+_SILENT = {"over_budget": "not sent, as a limit of the budget was reached", "not_found": "no such model"}  # of tickets without one
 
 
 def _vain_text(models: ModelUse) -> str:
     """Which answers gave no child, and which tickets got no answer."""
     silent = models.unanswered
     lost = {cause: n for cause, all_of_it in models.lost.items() if (n := all_of_it - silent.get(cause, 0))}
-    vain, asked = _in_words(lost), models.tickets - sum(silent.values())
+    vain, asked = _in_words(lost, _IN_WORDS), models.tickets - sum(silent.values())
     text = f"; {sum(lost.values())} of {counted(asked, 'answer')} gave no child: {vain}" if lost else ""
-    return text + (f"; {counted(sum(silent.values()), 'ticket')} without an answer: {_in_words(silent)}" if silent else "")
+    return text + (f"; {counted(sum(silent.values()), 'ticket')} without an answer: {_in_words(silent, _SILENT)}" if silent else "")
 
 
-def _in_words(causes: Mapping[str, int]) -> str:
-    return counts({_IN_WORDS.get(cause, cause): n for cause, n in causes.items()})
+def _in_words(causes: Mapping[str, int], words: Mapping[str, str]) -> str:
+    return counts({words.get(cause, cause): n for cause, n in causes.items()})
 
 
 def models_text(models: ModelUse, budget: Budget) -> str:
