@@ -37,6 +37,7 @@ def claims(words: Namespace) -> int:
 
 def retract(words: Namespace) -> int:
     from evolve.engine._create import open_run
+    from evolve.runs._folder import is_driven, open_folder
 
     run = open_run(words.RUN)
     one = run.candidate(words.ID)
@@ -48,7 +49,8 @@ def retract(words: Namespace) -> int:
     if heirs:
         put(f"descended from it: {counted(len(heirs), 'program')}; what holds a place, title or claim is measured again next:")
         put("\n".join(f"  {heir}" for heir in heirs[:10]) + (f"\n  ... {len(heirs) - 10} more" if len(heirs) > 10 else ""))
-        put(f"next: evolve resume {shlex.quote(str(run.path))}")
+        if not is_driven(open_folder(run.path)):
+            put(f"next: evolve resume {shlex.quote(str(run.path))}")
     return EXIT_DONE
 
 

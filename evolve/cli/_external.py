@@ -259,7 +259,9 @@ def _taken_lines(answer: TellAnswer) -> list[str]:
     """Whether a child was taken, and as what."""
     left = [f"left out, no part of the child: {one_line(', '.join(answer.left_out), 400)}"] if answer.left_out else []
     if answer.status == "invalid":
-        return [f"invalid: {one_line(answer.reason, 600)}", *left, "the ticket is still open: mend the files and tell it again."]
+        again = "its ticket had expired or was told before; mended it is taken all the same" if answer.late else ""
+        again = again or "the ticket is still open: mend the files and tell it again."
+        return [f"invalid: {one_line(answer.reason, 600)}", *left, again]
     lines = [_taken(answer), *left]
     if answer.late and answer.status == "accepted":
         lines.append("late: its ticket had expired or was told before; it takes part all the same")

@@ -17,6 +17,7 @@ from evolve.problem._contract import Budget, Problem
 from evolve.runs._folder import Hold, RunDir, hold_of, open_folder
 from evolve.runs._open import load_run
 from evolve.search._parts import Parts
+from evolve.search._policies import policy_of
 from evolve.search._population import score_of
 from evolve.search._state import Phase, ProblemState
 from evolve.search._stopping import GIVEN, run_is_over
@@ -77,6 +78,11 @@ class RunView:
     def budget(self) -> Budget:
         """Its limits, as they were set."""
         return self.state.run.budget
+
+    @property
+    def makes_no_children(self) -> bool:
+        """Whether it measures what it is given and nothing else."""
+        return policy_of(self.state).fixed_candidates
 
     @property
     def sign(self) -> float:

@@ -292,6 +292,17 @@ def test_fate_and_result_are_of_one_state(say: Say, run: Path, ticket: Callable[
     assert (found["result"]["status"], found["fate"]["measured"], found["fate"]["words"]) == ("ok", True, "it is measured")
 
 
+def test_a_bad_child_of_a_told_ticket_leaves_no_ticket_open(
+    say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path]
+) -> None:
+    mine = ticket()
+    say("tell", run, mine, file(child(2.0, seed=BLOCKS)))
+    out = say("tell", run, mine, file(BLOCKS.replace("import time", "import sys")), code=1)
+    assert "invalid" in out
+    assert "was told before" in out
+    assert "still open" not in out
+
+
 def test_a_told_parent_told_back_is_the_parent_unchanged(
     say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path]
 ) -> None:

@@ -13,6 +13,7 @@ from cli_process import SEED, SETTINGS, write_problem
 from archive import Attempt, LogEntry, Measured, Measurement, Purpose, Retraction, RunOpened, Status, find_records
 from evolve.cli import main
 from evolve.cli.show._text import duration
+from evolve.engine._reading import view_run
 from evolve.views._report_cards import _of_blocks, _Seen
 
 
@@ -108,6 +109,19 @@ def test_a_retracted_claim_stays_visible_as_withdrawn_and_the_next_best_moves_up
     assert [card["status"] for card in cards if card["candidate"] == best] == ["withdrawn"]
     assert json.loads(said(capsys, "best", str(copy), "--json"))["id"] != best
     assert "retracted already" in _refused(capsys, "retract", str(copy), best, "--why", "again")
+
+
+@pytest.mark.parametrize("driven", [False, True])
+def test_a_retraction_names_what_measures_its_heirs_unless_a_driver_does(
+    copy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, driven: bool
+) -> None:
+    population = view_run(str(copy)).state.population
+    parent = next(row.id for row in population.candidates if row.parents and population.descendants(population.by_id[row.id]))
+    if driven:
+        monkeypatch.setattr("evolve.runs._folder.is_driven", lambda run: True)
+    text = said(capsys, "retract", str(copy), parent, "--why", "it read the clock")
+    assert "descended from it" in text
+    assert ("next: evolve resume" in text) is not driven
 
 
 def test_a_retraction_needs_a_candidate_and_a_reason(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cli_process import SETTINGS, Cli
 
 from evolve.cli.show._live import budget_text, left_text, spent_share
 from evolve.problem._contract import Budget
@@ -20,6 +22,8 @@ def seen(**limits: float) -> SimpleNamespace:
     ("limits", "in_full", "left", "share"),
     [
         ({}, "none: it goes on until it is stopped", "no limit, 0:20 so far", None),
+        ({"evaluations": 1}, "1 measurement", "0 of 1 measurement", 1.0),
+        ({"calls": 1, "tokens": 1}, "1 token of models, 1 call of models", "0 of 1 token, 0 of 1 call", 1.0),
         ({"usd": 0.3}, "$0.3 for models", "$0.18 of $0.3 for models", 0.4),
         ({"usd": 0.1, "wall_s": 60}, "1:00 on the clock, $0.1 for models", "0:40 of 1:00, $0 of $0.1 for models", 1.0),
         ({"calls": 5, "tokens": 1000}, "1000 tokens of models, 5 calls of models", "300 of 1000 tokens, 3 of 5 calls", 0.7),
@@ -31,3 +35,9 @@ def test_every_limit_is_said(limits, in_full, left, share):
     assert left_text(seen(**limits), 20.0) == left
     found = spent_share(seen(**limits), 20.0)
     assert found == (pytest.approx(share) if share is not None else None)
+
+
+def test_a_run_of_given_programs_without_a_limit_says_that_it_ends_by_itself(cli: Cli, problem: Path) -> None:
+    code, _, err = cli("run", f"problem={problem}", "search=fixed_candidates", *SETTINGS)
+    assert code == 0, err
+    assert "none: it goes on until everything that was given is measured" in err

@@ -199,7 +199,7 @@ def header(announcement: RunStarted) -> list[tuple[str, str]]:
     ]
     if seen.seed is not None:
         lines.append(("initial", score(seen.seed.score, seen.seed.sd, seen.seed.n, contract.unit)))
-    lines.append(("budget", budget_text(seen)))
+    lines.append(("budget", budget_text(seen, ends=opened.makes_no_children)))
     lines += _model_lines(announcement, seen)
     if contract.noisy:
         lines.append(("confirm", f"{100 * opened.budget.confirm_share:.0f} % of the budget is set aside to confirm improvements"))
@@ -227,23 +227,28 @@ def _limits(seen: Progress, elapsed_s: float) -> list[tuple[float, float, Callab
     every = (
         (budget.wall_s, elapsed_s, duration, "on the clock", ""),
         (budget.cpu_s, seen.cpu_s, duration, "of CPU", "CPU"),
-        (budget.evaluations, seen.measurements, str, "measurements", "measurements"),
-        (budget.candidates, seen.candidates, str, "candidates", "candidates"),
+        (budget.evaluations, seen.measurements, str, *_nouns(budget.evaluations, "measurement")),
+        (budget.candidates, seen.candidates, str, *_nouns(budget.candidates, "candidate")),
         (budget.usd, models.usd, _dollars, "for models", "for models"),
-        (budget.tokens, models.tokens, str, "tokens of models", "tokens"),
-        (budget.calls, models.calls, str, "calls of models", "calls"),
+        (budget.tokens, models.tokens, str, *_nouns(budget.tokens, "token", " of models")),
+        (budget.calls, models.calls, str, *_nouns(budget.calls, "call", " of models")),
     )
     return [(limit, spent, write, full, short) for limit, spent, write, full, short in every if limit is not None]
+
+
+def _nouns(limit: float | None, one: str, of: str = "") -> tuple[str, str]:
+    noun = one if limit == 1 else f"{one}s"
+    return f"{noun}{of}", noun
 
 
 def _dollars(amount: float) -> str:
     return f"${amount:.4g}"
 
 
-def budget_text(seen: Progress) -> str:
-    """The limits, or that there are none."""
+def budget_text(seen: Progress, *, ends: bool = False) -> str:
+    """The limits, or that there are none; ``ends`` says that the run does by itself."""
     limits = [f"{write(limit)} {full}" for limit, _, write, full, _ in _limits(seen, 0.0)]
-    return ", ".join(limits) or "none: it goes on until it is stopped"
+    return ", ".join(limits) or f"none: it goes on until {'everything that was given is measured' if ends else 'it is stopped'}"
 
 
 def left_text(seen: Progress, elapsed_s: float) -> str:
