@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from evolve.budget._model_limits import ASKS_FOR_TIME
 from evolve.search._stopping import GIVEN, NO_MODEL, NO_MODEL_NO_LIMIT, exhausted_limit, only_models, search_is_over
 from evolve.views._outlook import ending_limits, raising
 
@@ -41,6 +42,9 @@ def with_advice(state: ProblemState, status: str, reason: str, run: str) -> str:
     """The reason of a run's status, with what to type where no model ever answered."""
     if status != DEGRADED or not state.run.model_limits.silent:
         return reason
+    if _kind(state) in ASKS_FOR_TIME:
+        asked = next((why.partition(", and")[0] for why in state.run.model_limits.over_cap.values()), "")
+        return f"{reason}; it only takes time{f' ({asked})' if asked else ''}: later, type: {going_on(state, run)}"
     elsewhere = " (another llm.base_url needs a new run)" if state.run.llm.base_url else ""
     mend = "start the server" if _kind(state) == "unreachable" else "mend that"
     return f"{reason}; {mend}{elsewhere} and type: {going_on(state, run)}"

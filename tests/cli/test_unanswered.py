@@ -82,6 +82,21 @@ def test_a_page_in_a_servers_place_ends_the_run_in_one_sentence_and_resume_goes_
     assert json.loads(out)["candidates"] > 0
 
 
+def test_a_server_that_asks_for_more_time_than_there_is_is_told_with_the_time_and_not_as_something_to_mend(
+    cli: Cli, words: Start, tmp_path: Path
+) -> None:
+    busy = Answer(
+        status=429, headers={"retry-after": "3600"}, body=b'{"error": {"message": "slow down", "type": "rate_limit_error"}}'
+    )
+    with AnsweringServer(lambda asked: busy) as server:
+        code, out, err = cli(*words(server.url, "budget.wall_s=20"))
+    assert code == 1, err
+    told = out.partition("degraded: ")[2].partition("\n")[0]
+    assert told.endswith(f"; it only takes time (its server asks for 3600 s): later, type: {told.rpartition('type: ')[2]}")
+    assert told.rpartition("type: ")[2].startswith(f"evolve resume {tmp_path / 'run'}")
+    assert "mend" not in told
+
+
 def test_a_closed_port_ends_the_run_after_one_rest_and_again_after_resume(
     say: Say, words: Start, port: int, tmp_path: Path, short: None
 ) -> None:
