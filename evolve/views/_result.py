@@ -10,7 +10,7 @@ from evolve.search._notes import effect_of
 from evolve.search._population import score_of
 from evolve.views._outlook import Fate, fate, is_in_hand
 from evolve.views._run_view import RunView
-from evolve.views._summary import best_candidate, gain_of
+from evolve.views._summary import best_candidate, evidence_label, stated_gain
 
 NOT_MEASURED = "not measured"
 
@@ -36,6 +36,7 @@ class Result:
     best_id: str | None
     reason: str
     feedback: str
+    word: str = ""  # how well founded it is, as ``best`` has it; no gain is stated of a deterministic score that was measured once
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def result_of(view: RunView, candidate: str, why: str = "") -> Result:
         sd=here.sd if here else None,
         n=here.n if here else 0,
         seed_score=seed.score if seed else None,
-        gain=gain_of(state, number),
+        gain=stated_gain(state, number),
         parent=population.candidates[parent].id,
         parent_score=before.score if before else None,
         effect_gain=effect.effect if effect else None,
@@ -88,6 +89,7 @@ def result_of(view: RunView, candidate: str, why: str = "") -> Result:
         best_id=population.candidates[best].id if best is not None else None,
         reason=why if not settled else told.reason if told else _evaluator_said(view, candidate),
         feedback=told.feedback if told else "",
+        word=evidence_label(state, number) if here else "",
     )
 
 

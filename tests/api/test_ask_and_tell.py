@@ -22,7 +22,8 @@ def test_a_child_is_asked_for_told_and_measured_where_nobody_drives(make: Make) 
     child = run.tell(ticket, {"main.py": BETTER}, summary="Y in the middle", hypothesis="it peaks there")
     assert (child.ticket, child.status, child.late) == (ticket.number, "accepted", False)
     found = run.wait(child, 60)
-    assert (found.status, found.score, found.gain) == ("ok", -0.0625, 0.0625)
+    assert (found.status, found.score, found.effect_gain) == ("ok", -0.0625, 0.0625)
+    assert (found.gain, found.word) == (run.best.gain, "measured once") == (None, "measured once")
     assert (found.parent, found.parent_score) == (run.initial.id, -0.125)
     best = run.best
     assert (best.id, best.operator, best.summary, best.hypothesis) == (
