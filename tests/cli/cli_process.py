@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from archive import JournalMissing, find_records
+from archive import JournalMissing, SegmentMissing, find_records
 
 YAML = """\
 name: tiny
@@ -114,5 +114,5 @@ def n_records(run: Path, kind: str) -> int:
     """How many records of a kind a run has now."""
     try:
         return sum(1 for _ in find_records(run, (kind,)))
-    except JournalMissing:
+    except (JournalMissing, SegmentMissing):  # of a run that is being made
         return 0
