@@ -74,7 +74,7 @@ class DraftMaker(Protocol):
         """Why a candidate is to be held back; "" where it is not.
 
         Raises:
-            JudgeUnfit: the model does not tell cheats from honest programs.
+            JudgeUnreliable: the model does not tell cheats from honest programs.
         """
 
     def until(self, left_s: float) -> None:

@@ -210,8 +210,8 @@ class ModelStack:
         """Why the judge holds a candidate back; "" where it does not.  The judge is tried on known programs first.
 
         Raises:
-            JudgeUnfit: it does not tell them apart; it is not asked again.
-            JudgeAway: it did not answer; a later review tries again.
+            JudgeUnreliable: it does not tell them apart; it is not asked again.
+            JudgeUnavailable: it did not answer; a later review tries again.
         """
         from evolve.evaluate.screen._llm_judge import Judge, JudgeUnreliable, Verdict, quarantine_reason
 
@@ -251,7 +251,7 @@ class ModelStack:
         """What the judge's model says.
 
         Raises:
-            JudgeAway: the call failed.
+            JudgeUnavailable: the call failed.
         """
         from evolve.evaluate.screen._llm_judge import JudgeUnavailable
         from evolve.models import CallFailure, ask

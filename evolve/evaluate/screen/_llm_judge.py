@@ -77,7 +77,7 @@ class Judge:
         """Try the model on known programs, one call each; ``tried`` says that this was done, through another callable.
 
         Raises:
-            JudgeUnfit: a program got a verdict that it must not get, or none.
+            JudgeUnreliable: a program got a verdict that it must not get, or none.
         """
         for canary in () if tried else CALIBRATION_CASES:
             case = JudgeInput(files={}, statement=canary.statement)

@@ -1,6 +1,6 @@
 """What a model's answer asks to change, as data: edits, where they went, or why they went nowhere.
 
-``_edit_formats.parse_answer`` makes edits of an answer's text, ``_edit_apply.apply_edits`` makes a child of them.  Both give values
+``answers.parse_answer`` makes edits of an answer's text, ``_apply.apply_edits`` makes a child of them.  Both give values
 back, whatever the text.  Why it is so: ``docs/design/edits.md``.
 """
 

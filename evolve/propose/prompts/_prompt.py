@@ -6,7 +6,7 @@ goes on when the edits of an answer had no place; ``as_text`` is the same for pe
 ``docs/how-to/prompts.md``.
 
 All are pure, except that ``as_text`` reads the shipped templates when it is given none; equal input gives equal text anywhere.
-Whatever did not come from the task sheet or a template is untrusted and stands between marks (``_prompt_parts.join_parts``).
+Whatever did not come from the problem brief or a template is untrusted and stands between marks (``_parts.join_parts``).
 """
 
 from __future__ import annotations
