@@ -11,6 +11,7 @@ from evolve.problem._contract import Budget
 from evolve.search import _arms as accounts
 from evolve.search import _claims as confirming
 from evolve.search._policies import policy_of
+from evolve.search._rng import generator
 from evolve.search._schedule import PlannedBlock, final_block, next_block, on_target, probe_initial, reserved, waiting_block
 from evolve.search._state import ProblemState
 
@@ -18,6 +19,7 @@ MAX_FRUITLESS = 1000  # propose tickets without a new program, after which the o
 GIVEN = "everything that was given is measured"
 NO_MODEL = "no model can be asked any more, and search.operators names nothing else"
 NO_MODEL_NO_LIMIT = "no model can be asked any more, and the budget limits nothing else"
+NO_CHILD = "exhausted: no operator finds anything more to change"
 TARGET, PATIENCE = "stop.target", "stop.patience"
 PAUSED = "paused"
 NOISY = "not_deterministic"  # of the event that says so
@@ -45,7 +47,16 @@ def search_is_over(state: ProblemState, now: float) -> str:
         return NO_MODEL
     if not budget.bounds_machine and budget.bounds_models and (mechanical or measured) and _models_over(state):
         return NO_MODEL_NO_LIMIT
-    return exhausted_limit(state, now) or state.confirmations.ended_by
+    return exhausted_limit(state, now) or state.confirmations.ended_by or (NO_CHILD if _is_idle(state, now) else "")
+
+
+def _is_idle(state: ProblemState, now: float) -> bool:
+    """Whether nothing is under way or due, and no operator finds anything to work on: what is asked again is answered the same."""
+    run, faults = state.run, state.faults
+    under_way = run.tickets.blocks or run.tickets.proposals or run.tickets.to_reissue or state.population.queue
+    if under_way or faults.is_alarmed or faults.waiting or accounts.any_available(state) or next_block(state, now) is not None:
+        return False
+    return policy_of(state).plan(state, generator(run.seed, "propose", run.tickets.next_ticket), now) is None
 
 
 def noise_found(state: ProblemState) -> Event | None:

@@ -176,6 +176,17 @@ def test_a_limit_that_is_reached_before_any_answer_is_no_success(
     assert out.count(f"evolve resume {tmp_path / 'run'} {more}") == 2
 
 
+def test_where_no_model_can_be_asked_any_more_and_no_operator_finds_anything_to_change_the_run_ends(
+    say: Say, words: Start, problem: Path
+) -> None:
+    (problem / "initial" / "main.py").write_text("def point(sleep):\n    return [len('x'), len('y')]\n")  # nothing to tune
+    with AnsweringServer(lambda _: "I would rather not.") as server:
+        limits = ("budget.calls=2", "budget.evaluations=60")
+        found = json.loads(say(*words(server.url, "search.operators=[tune]", *limits, "--json")))
+    assert found["status"] == "done"
+    assert found["reason"].startswith("exhausted: no operator finds anything more to change")
+
+
 def test_what_was_found_is_part_of_a_checkpoint(say: Say, words: Start, port: int, tmp_path: Path, short: None) -> None:
     run = tmp_path / "run"
     say(*words(f"http://127.0.0.1:{port}", "budget.usd=1"), code=1)
