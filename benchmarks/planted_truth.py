@@ -205,7 +205,7 @@ def sieve_row(world: str, found: list[Sieve]) -> dict[str, object]:
 
 def climb_row(world: str, found: list[Climb]) -> dict[str, object]:
     said = [one for one in found if one.ours_said is not None]
-    ours, error = spread([one.candidate for one in found])
+    ours, error = spread([one.ours for one in found])
     keep = fmean(one.keep for one in found)
     return {
         "world": world,
@@ -213,7 +213,7 @@ def climb_row(world: str, found: list[Climb]) -> dict[str, object]:
         "true_gain": ours,
         "se": error,
         "claimed": fmean(one.ours_said or 0.0 for one in said) if said else 0.0,
-        "claimed/true": sum(one.ours_said or 0.0 for one in said) / sum(one.candidate for one in said) if said else 0.0,
+        "claimed/true": sum(one.ours_said or 0.0 for one in said) / sum(one.ours for one in said) if said else 0.0,
         "keep_true": keep,
         "keep_said": fmean(one.keep_said for one in found),
         "rerun_true": fmean(one.rerun for one in found),

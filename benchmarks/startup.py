@@ -30,8 +30,8 @@ from evolve.cli import main
 from evolve.cli.show import _live
 class Enough(Exception): pass
 class Until(_live.LiveView):
-    def record(self, search, stamped):
-        super().record(search.state, stamped)
+    def record(self, state, stamped):
+        super().record(state, stamped)
         if isinstance(stamped.record, MeasureIssued):
             raise Enough(time.process_time())
 _live.open_view = Until
