@@ -89,7 +89,7 @@ else:
 """
 OPENING_S = 1.0  # about how long a driver takes to its first result
 LIVES_S = 0.4  # the longest a driver lives after what is awaited
-LAST_EVALUATIONS = 20
+LAST_CANDIDATES = 28  # a limit of evaluations would have its last one measure the leader a third time, which is no fault
 PATIENCE_S = 120.0
 
 
@@ -163,8 +163,7 @@ class Battery:
 
     def last_life(self) -> str:
         """A driver that finishes the run; returns what it said where it failed."""
-        evaluations = self.counts[Measured] + LAST_EVALUATIONS
-        driver = self._driver({"evaluations": evaluations + 8})
+        driver = self._driver({"candidates": self.counts[Proposed] + LAST_CANDIDATES})
         try:
             _, text = driver.communicate(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,12 +176,23 @@ def _called(listener: socket.socket) -> bool:
 
 
 def _sleeps(process: subprocess.Popen[bytes]) -> bool:
-    """Whether the decoy still does what it did: neither ended, stopped nor traced."""
+    """Whether the decoy still does what it did: neither ended, stopped, traced nor with a signal on its way to it.
+
+    On a busy machine a process that was sent a signal goes on sleeping, the signal pending, until it gets a processor.
+    """
+    while (found := _status(process.pid)).get("State") == "R":
+        time.sleep(0.001)  # it takes a signal just now, or was only just started
+    pending = {found.get(name, "").strip("0") for name in ("SigPnd", "ShdPnd")}
+    return found.get("State") == "S" and pending == {""} and process.poll() is None
+
+
+def _status(pid: int) -> dict[str, str]:
+    """The first word of each line that the kernel has on a process; empty once it is gone."""
     try:
-        state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
     except OSError:
-        return False
-    return state in "SR" and process.poll() is None
+        return {}
+    return {name: words[0] for name, _, text in (line.partition(":") for line in lines) if (words := text.split())}
 
 
 def _survivors(word: str) -> list[int]:

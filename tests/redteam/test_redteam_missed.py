@@ -6,6 +6,9 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from evolve.execute._local import LocalExecutor
 from evolve.problem._contract import Problem
 from evolve.problem._load import load_problem
 from evolve.redteam._bench import RedteamReport, redteam_problem
-from evolve.redteam._traps import Canaries, HostState, planted_environment
+from evolve.redteam._traps import Canaries, HostState, _sleeps, planted_environment
 
 CONTRACT = "name: leaky\nmetric: points\ngoal: maximize\nstages: [{name: full, time_s: 10, memory_mib: 256}]\n"
 RUNS = """\
@@ -173,6 +176,22 @@ def test_without_walls_the_verb_says_what_was_reached_and_ends_with_1(tmp_path: 
     assert "socket" in found["calls_out"]["by"]
     left = [name for place in ("/tmp", "/dev/shm") for name in os.listdir(place) if name.startswith("redteam-")]
     assert left == []
+
+
+def test_a_signal_that_is_still_on_its_way_is_seen() -> None:
+    """A busy machine delivers late: what the decoy was sent waits with it.  Here it holds its signals back for good."""
+    blocked = "import os, signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1]); os.execvp('sleep', ['sleep', '100'])"
+    with subprocess.Popen([sys.executable, "-c", blocked]) as decoy:
+        try:
+            deadline = time.monotonic() + 30
+            while Path(f"/proc/{decoy.pid}/comm").read_text() != "sleep\n" and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert _sleeps(decoy)
+            decoy.send_signal(signal.SIGUSR1)
+            assert not _sleeps(decoy)
+        finally:
+            decoy.kill()
+    assert not _sleeps(decoy)
 
 
 def test_with_walls_the_verb_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
