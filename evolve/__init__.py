@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from evolve.propose import Proposal
     from evolve.validation._measure import measure
     from evolve.validation._validate import validate
-    from evolve.views._candidate import Candidate
+    from evolve.views.candidate._candidate import Candidate
 
 __all__ = [
     "Array",
@@ -52,7 +52,7 @@ __all__ = [
 _HOMES = {
     "Array": "evolve.evaluate:Array",
     "Budget": "evolve.config._schema:BudgetConfig",
-    "Candidate": "evolve.views._candidate:Candidate",
+    "Candidate": "evolve.views.candidate._candidate:Candidate",
     "EvolveError": "evolve._errors:EvolveError",
     "JsonValue": "evolve.evaluate:JsonValue",
     "LocalExecutor": "evolve.execute:LocalExecutor",

@@ -16,11 +16,11 @@ from evolve.engine._telling import Told
 from evolve.models import Anthropic, ChatCompletions, Models, ReplayProvider, Scripted
 from evolve.propose import EditScope, ProposalTask
 from evolve.validation._validate import Validation
-from evolve.views._claims import Claims
-from evolve.views._lineage import LineageStep
 from evolve.views._progress import Progress
-from evolve.views._result import Result
 from evolve.views._summary import Summary
+from evolve.views.candidate._lineage import LineageStep
+from evolve.views.candidate._result import Result
+from evolve.views.claims._claims import Claims
 
 GROUPS = (
     ("Do", ("create_run", "open_run", "load_problem", "measure", "validate")),

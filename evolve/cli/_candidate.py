@@ -10,8 +10,8 @@ from archive import CallReserved, CallSettled, Status
 from evolve._counted import counted
 from evolve._errors import RunError, UsageError
 from evolve.cli.show._text import one_line, put_source, say
-from evolve.views._candidate import candidate, measured, model_calls
 from evolve.views._run_view import RunView
+from evolve.views.candidate._candidate import candidate, measured, model_calls
 
 
 def write_source(opened: RunView, one: int, out: str | None) -> None:

@@ -14,14 +14,14 @@ from evolve.cli._command import JSON, RUN, Argument, Verb
 from evolve.cli.show._text import Json, columns, duration, gain, number, one_line, put, put_json, signed, unchecked_text
 
 if TYPE_CHECKING:
-    from evolve.views._report_cards import ReportCard, ReportCards, RulingMade
     from evolve.views._run_view import RunView
-    from evolve.views._verify import Verification
+    from evolve.views.claims._report_cards import ReportCard, ReportCards, RulingMade
+    from evolve.views.claims._verify import Verification
 
 
 def claims(words: Namespace) -> int:
     from evolve.engine._reading import view_run
-    from evolve.views._claims import claims
+    from evolve.views.claims._claims import claims
 
     opened = view_run(words.RUN)
     if words.json:
@@ -56,7 +56,7 @@ def retract(words: Namespace) -> int:
 
 def claims_json(opened: RunView) -> Json:
     """All report cards; for a deterministic problem, the best program re-verified."""
-    from evolve.views._claims import claims
+    from evolve.views.claims._claims import claims
 
     found = claims(opened)
     return {"run": str(opened.run.path), "claims": found.cards, "exact": found.exact}
@@ -136,7 +136,7 @@ def exact_text(exact: Verification) -> str:
 
 
 def _none_text(opened: RunView) -> str:
-    from evolve.views._claims import more_to_confirm
+    from evolve.views.claims._claims import more_to_confirm
 
     run, more = shlex.quote(str(opened.run.path)), more_to_confirm(opened)
     if beyond := opened.progress().beyond:

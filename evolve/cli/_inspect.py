@@ -31,9 +31,9 @@ from evolve.problem._contract import INCOMPLETE
 from evolve.views._summary import CONFIRMED, ONCE
 
 if TYPE_CHECKING:
-    from evolve.views._candidate import Candidate
-    from evolve.views._lineage import LineageStep
     from evolve.views._run_view import RunView
+    from evolve.views.candidate._candidate import Candidate
+    from evolve.views.candidate._lineage import LineageStep
 
 
 def status(words: Namespace) -> int:
@@ -52,7 +52,7 @@ def best(words: Namespace) -> int:
     from evolve.cli import _candidate
     from evolve.cli.show._json import candidate_json
     from evolve.engine._reading import view_run
-    from evolve.views._candidate import diff
+    from evolve.views.candidate._candidate import diff
 
     asked = [name for name in ("source", "diff") if getattr(words, name)] + (["artifact"] if words.artifact is not None else [])
     if len(asked) > 1:
@@ -82,7 +82,7 @@ def show(words: Namespace) -> int:
     from evolve.cli import _candidate
     from evolve.cli.show._json import candidate_json
     from evolve.engine._reading import view_run
-    from evolve.views._candidate import diff, measured
+    from evolve.views.candidate._candidate import diff, measured
 
     opened = view_run(words.RUN)
     one = opened.candidate(words.ID)
@@ -129,7 +129,7 @@ def lineage(words: Namespace) -> int:
 
 
 def _status_rows(opened: RunView) -> list[tuple[str, str]]:
-    from evolve.cli._external import outlook_lines
+    from evolve.cli.external._external import outlook_lines
 
     seen, contract, run = opened.progress(), opened.problem.contract, str(opened.run.path)
     reason = f" ({one_line(opened.reason, 400)})" if opened.reason not in ("", opened.status) else ""
@@ -183,7 +183,7 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
 
 
 def _candidate_rows(opened: RunView, one: int) -> list[tuple[str, str]]:
-    from evolve.views._candidate import candidate
+    from evolve.views.candidate._candidate import candidate
 
     found, contract, seed_score = candidate(opened, one), opened.problem.contract, opened.seed_score()
     rows = [("candidate", found.id), ("status", found.status)]
@@ -212,7 +212,7 @@ def _candidate_rows(opened: RunView, one: int) -> list[tuple[str, str]]:
 def _did(opened: RunView, child: Candidate) -> str:
     """What a child changed and what that came to: to be read beside what was planned and expected."""
     from archive import changed_lines
-    from evolve.views._result import result_of
+    from evolve.views.candidate._result import result_of
 
     added, removed = changed_lines(opened.texts.files(child.parents[0]), child.files)
     text = f"+{added} -{removed} lines against its parent"
@@ -224,7 +224,7 @@ def _did(opened: RunView, child: Candidate) -> str:
 
 
 def _line(opened: RunView, one: int, *, all_parents: bool = False) -> str:
-    from evolve.views._lineage import lineage
+    from evolve.views.candidate._lineage import lineage
 
     return story_text(lineage(opened, one, all_parents=all_parents))
 

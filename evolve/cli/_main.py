@@ -9,9 +9,12 @@ from collections.abc import Sequence
 
 from evolve import __version__
 from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, EvolveError, UsageError, suggest
-from evolve.cli import _agent_guide, _claims, _external, _inspect, _mcp, _problems, _query, _redteam, _run, _setup
+from evolve.cli import _claims, _inspect, _problems, _query, _redteam, _run, _setup
 from evolve.cli._command import Verb
 from evolve.cli._streams import open_streams
+from evolve.cli.external import _external
+from evolve.cli.mcp import _agent_guide
+from evolve.cli.mcp import _server as _mcp
 from evolve.cli.show._text import put, say
 
 EXIT_PIPE = 141  # what a shell reports for a program that SIGPIPE ended

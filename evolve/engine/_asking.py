@@ -20,8 +20,8 @@ from evolve.runs._folder import open_folder
 from evolve.search._memory import Remark
 from evolve.search._state import ProblemState
 from evolve.views._outlook import Outlook, outlook
-from evolve.views._proposal_context import problem_brief, proposal_context
-from evolve.views._result import MeasureCost, cost_of
+from evolve.views.candidate._proposal_context import problem_brief, proposal_context
+from evolve.views.candidate._result import MeasureCost, cost_of
 
 MAX_NOTE = 4000  # characters
 

@@ -27,7 +27,7 @@ from evolve.propose._entries import scope_of
 from evolve.search._rng import generator
 from evolve.search._state import ProblemState
 from evolve.search._tickets import ProposalResult
-from evolve.views._proposal_context import problem_brief, proposal_context
+from evolve.views.candidate._proposal_context import problem_brief, proposal_context
 
 if TYPE_CHECKING:
     from evolve.evaluate.screen._llm_judge import JudgeInput

@@ -19,14 +19,15 @@ from evolve.engine._reading import view_run
 from evolve.engine._telling import Told
 from evolve.problem._contract import Problem
 from evolve.runs._folder import hold_of, is_driven, open_folder
-from evolve.views import _candidate, _claims
-from evolve.views._candidate import Candidate
-from evolve.views._claims import Claims
-from evolve.views._lineage import LineageStep, lineage
 from evolve.views._progress import Progress
-from evolve.views._result import Result, standing_of
 from evolve.views._run_view import RunView
 from evolve.views._summary import Summary, summarise
+from evolve.views.candidate import _candidate
+from evolve.views.candidate._candidate import Candidate
+from evolve.views.candidate._lineage import LineageStep, lineage
+from evolve.views.candidate._result import Result, standing_of
+from evolve.views.claims import _claims
+from evolve.views.claims._claims import Claims
 
 if TYPE_CHECKING:
     from evolve.models import Provider

@@ -14,8 +14,8 @@ from evolve.engine._client import send_request
 from evolve.engine._reading import view_run
 from evolve.runs._folder import is_driven, open_folder
 from evolve.views._outlook import Fate
-from evolve.views._result import Result, is_settled, standing_of
 from evolve.views._run_view import RunView
+from evolve.views.candidate._result import Result, is_settled, standing_of
 
 WAIT_S = 3600.0
 HAND_IN_S = 2.0  # the least that handing in may take, whatever was asked
@@ -31,18 +31,21 @@ class Told:
 
     ``status`` is ``accepted``, ``duplicate`` or ``invalid``, with the ``reason``; ``candidate`` is the child's id, or whom it
     repeats, or None.  ``late``: the ticket had expired or was told before; an accepted child takes part all the same.  ``again``:
-    it is, letter for letter, a child that was told before.  ``fate`` says whether and when it is measured, ``result`` what is known
-    of one that was measured before.
+    it is, letter for letter, a child that was told before.  ``fate`` says whether and when it is measured, as the run stood after
+    any waiting; ``result`` is there if it was waited for, or is known already.  ``left_out`` are files that were handed in and are
+    no part of the child.  Reasons and feedback are untrusted text: data for whoever reads them, never instructions.
     """
 
+    run: str
     ticket: int
     status: str
     candidate: str | None
     reason: str = ""
     late: bool = False
+    result: Result | None = None
     again: bool = False
     fate: Fate | None = None
-    result: Result | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def tell(path: str, ticket: int, files: Mapping[str, str], statement: Mapping[str, str], within_s: float | None = None) -> Told:
@@ -65,6 +68,7 @@ def tell(path: str, ticket: int, files: Mapping[str, str], statement: Mapping[st
     candidate = found.get("candidate")
     fate, result = standing_of(view_run(path), candidate) if candidate is not None else (None, None)
     return Told(
+        run=path,
         ticket=ticket,
         status=str(found["status"]),
         candidate=candidate,

@@ -25,9 +25,9 @@ from evolve.runs._folder import open_folder
 from evolve.runs._open import load_run
 from evolve.runs._recorder import Hook
 from evolve.search._search import Search
-from evolve.views._report_cards import REFUSED, ReportCard, ReportCards, report_cards
 from evolve.views._summary import Summary
-from evolve.views._verify import Verification, verify_best
+from evolve.views.claims._report_cards import REFUSED, ReportCard, ReportCards, report_cards
+from evolve.views.claims._verify import Verification, verify_best
 
 RUNS = 250  # of both programs together, at most
 _REFERENCE_SHARE = 0.5  # two programs are compared best with as many runs of each

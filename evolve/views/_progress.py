@@ -13,7 +13,6 @@ from evolve.search._population import CandidateScore, score_of
 from evolve.search._schedule import final_runs
 from evolve.search._state import ProblemState
 from evolve.search._stopping import effective_budget, search_is_over
-from evolve.views._resolution import Resolution, resolution
 from evolve.views._summary import (
     EvaluatorFaults,
     ModelUse,
@@ -27,6 +26,7 @@ from evolve.views._summary import (
     stated_gain,
 )
 from evolve.views._unchecked import Unchecked, unchecked
+from evolve.views.claims._resolution import Resolution, resolution
 
 
 @dataclass(frozen=True, slots=True)

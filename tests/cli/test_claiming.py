@@ -14,7 +14,7 @@ from archive import Attempt, LogEntry, Measured, Measurement, Purpose, Retractio
 from evolve.cli import main
 from evolve.cli.show._text import duration
 from evolve.engine._reading import view_run
-from evolve.views._report_cards import _of_blocks, _Seen
+from evolve.views.claims._report_cards import _of_blocks, _Seen
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:

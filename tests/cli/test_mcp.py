@@ -122,7 +122,7 @@ def test_what_is_refused_is_a_tool_error_in_our_words(
     packing: Path, tool: str, words: dict[str, object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In this process: what differs over stdio is tested above."""
-    from evolve.cli._mcp_tools import server_of
+    from evolve.cli.mcp._tools import server_of
 
     async def call() -> Any:
         async with Client(server_of(str(packing))) as client:
@@ -130,7 +130,7 @@ def test_what_is_refused_is_a_tool_error_in_our_words(
 
     monkeypatch.chdir(tmp_path)
     if "given up" in said:  # nobody else is held to a clock
-        monkeypatch.setattr("evolve.cli._mcp_tools.QUERY_S", 0.5)
+        monkeypatch.setattr("evolve.cli.mcp._tools.QUERY_S", 0.5)
     found = asyncio.run(call())
     assert found.is_error
     assert said in found.content[0].text
@@ -191,7 +191,7 @@ def test_without_the_package_it_says_what_to_type(packing: Path, tmp_path: Path)
 
 
 def test_advice_names_tools_where_there_is_one() -> None:
-    from evolve.cli._tool_words import in_tools, named
+    from evolve.cli.mcp._tool_words import in_tools, named
 
     told = "nobody drives the run; to measure it, type: evolve result '/a b/run' c0ffee --wait"
     assert named(told, "/a b/run") == 'nobody drives the run; to measure it, call result with what="c0ffee" and wait_s=600'

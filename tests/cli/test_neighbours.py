@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cli_process import SETTINGS, Say, write_problem
 
-from evolve.cli._handed_in import handed_in
-from evolve.cli._neighbours import lacking
+from evolve.cli.external._handed_in import handed_in
+from evolve.cli.external._neighbours import lacking
 
 PROGRAM = {"main.py": "import os\n", "lib/a.py": "", "lib/__init__.py": "", "names/data.py": "", "old.py": "import helper\n"}
 LYING = (

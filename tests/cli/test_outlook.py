@@ -16,11 +16,11 @@ from test_agents import child
 from archive import Attempt, BlockEntry, MeasureIssued, Purpose
 from evolve._errors import RunError, UsageError
 from evolve.budget._model_limits import ModelLimits
-from evolve.cli import _driving
 from evolve.cli._claims import exact_text
-from evolve.cli._driving import resume_run
-from evolve.cli._handed_in import left_out, needed, read_files
 from evolve.cli._inspect import _candidate_rows, _status_rows
+from evolve.cli.external._handed_in import left_out, needed, read_files
+from evolve.cli.mcp import _driving
+from evolve.cli.mcp._driving import resume_run
 from evolve.cli.show._ending import ending
 from evolve.cli.show._json import candidate_json, status_json
 from evolve.cli.show._live import plain_line, rows
@@ -31,10 +31,10 @@ from evolve.problem._contract import Budget
 from evolve.runs._folder import Hold, RunDir, RunLock, is_driven
 from evolve.search._state import ProblemState
 from evolve.search._stopping import NO_MODEL, exhausted_limit
-from evolve.views._claims import claims
 from evolve.views._outlook import ending_limits, fate, outlook, raising
 from evolve.views._summary import summarise
 from evolve.views._unchecked import Unchecked
+from evolve.views.claims._claims import claims
 
 
 @pytest.fixture

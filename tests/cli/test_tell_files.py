@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from evolve._errors import UsageError
-from evolve.cli import _handed_in
-from evolve.cli._handed_in import read_files
+from evolve.cli.external import _handed_in
+from evolve.cli.external._handed_in import read_files
 
 PROGRAM = {"main.py": "x = 1\n", "other.py": ""}
 Lay = Callable[[Path], object]

@@ -18,9 +18,9 @@ from mcp import Client
 
 from evolve._errors import RunLocked
 from evolve.cli import main
-from evolve.cli._mcp_stdin import whole
-from evolve.cli._mcp_tools import server_of
-from evolve.cli._tool_words import TOOLS, in_tools, named
+from evolve.cli.mcp._stdin import whole
+from evolve.cli.mcp._tool_words import TOOLS, in_tools, named
+from evolve.cli.mcp._tools import server_of
 from evolve.engine import _client
 from evolve.evaluate.isolation import _mounts
 from evolve.runs._folder import Hold, RunLock, open_folder

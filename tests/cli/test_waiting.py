@@ -92,7 +92,7 @@ def test_an_interrupt_of_result_says_what_to_type(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evolve.cli._results.wait_measured", interrupted)
+    monkeypatch.setattr("evolve.cli.external._results.wait_measured", interrupted)
     assert main(["result", str(run), str(mine), "--wait"]) == 130
     assert f"type: evolve result {run} {mine} --wait\n" in capsys.readouterr().err
 

@@ -17,7 +17,7 @@ from evolve.search import _policies as policies
 from evolve.search._memory import Idea, Memory
 from evolve.search._notes import notes
 from evolve.testing import Harness, Script, plain_contract, scored
-from evolve.views._proposal_context import _score, _siblings
+from evolve.views.candidate._proposal_context import _score, _siblings
 
 FILES = {"main.py": "X = 1.5\nY = 2.5\n\n\ndef point():\n    return X * Y\n"}
 

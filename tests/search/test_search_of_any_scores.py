@@ -19,8 +19,8 @@ from evolve.search._notes import notes
 from evolve.search._population import score_of
 from evolve.validation._compare import _no_vault
 from evolve.views._progress import ProgressTracker
-from evolve.views._report_cards import bound_of
 from evolve.views._summary import best_candidate, evidence_label, noise_of
+from evolve.views.claims._report_cards import bound_of
 
 LARGEST = sys.float_info.max
 KINDS = st.sampled_from([contract(), contract(noisy=True), contract(start=StartMode.WARM, block=3), contract(stages=2)])

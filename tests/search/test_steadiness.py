@@ -21,7 +21,7 @@ from evolve.search._stopping import NOISY
 from evolve.views._progress import ProgressTracker
 from evolve.views._summary import ONCE, WITHIN, best_candidate, evidence_label, gain_of, stated_gain
 from evolve.views._unchecked import unchecked
-from evolve.views._verify import Verification
+from evolve.views.claims._verify import Verification
 
 
 class Jittery(Simulation):

@@ -21,11 +21,11 @@ from evolve.cli.show._text import (
     signed,
     unchecked_text,
 )
-from evolve.views._claims import vaults
-from evolve.views._lineage import LineageStep, lineage
 from evolve.views._run_view import INITIAL, RunView
 from evolve.views._summary import CONFIRMED, FinalRuns, Summary
 from evolve.views._unchecked import nothing_better
+from evolve.views.candidate._lineage import LineageStep, lineage
+from evolve.views.claims._claims import vaults
 
 _SPENT = 0.95  # of the clock: what is left of it then is not worth a word
 _STEPS = 8  # of the lineage; the middle of a longer one is left out

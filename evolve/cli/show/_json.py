@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from archive import Measured
 from evolve.cli.show._text import Json, picked
-from evolve.views._candidate import candidate, measured
-from evolve.views._report_cards import ReportCard, ReportCards
 from evolve.views._run_view import RunView
-from evolve.views._verify import Verification
+from evolve.views.candidate._candidate import candidate, measured
+from evolve.views.claims._report_cards import ReportCard, ReportCards
+from evolve.views.claims._verify import Verification
 
 if TYPE_CHECKING:
     from evolve.evaluate import Check  # these two bring the executor
@@ -83,7 +83,7 @@ def _measurement(seq: int, record: Measured) -> Json:
 
 def lineage_json(opened: RunView, one: int, *, all_parents: bool = False) -> Json:
     """``evolve lineage``: oldest first."""
-    from evolve.views._lineage import lineage
+    from evolve.views.candidate._lineage import lineage
 
     return {"run": str(opened.run.path), "id": opened.id_of(one), "steps": lineage(opened, one, all_parents=all_parents)}
 

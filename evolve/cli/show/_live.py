@@ -33,9 +33,9 @@ from evolve.cli.show._text import (
 )
 from evolve.engine._session import RunStarted
 from evolve.views._progress import Progress, ProgressTracker
-from evolve.views._resolution import Noise, Resolution
 from evolve.views._run_view import RunView
 from evolve.views._summary import CONFIRMED
+from evolve.views.claims._resolution import Noise, Resolution
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -1,6 +1,6 @@
 """An assignment: everything that whoever makes a child is told.  Models, people and agents get the same.
 
-Built from the search by ``evolve.views._proposal_context``; here it is only data.  Scores carry the problem's own sign and unit.
+Built from the search by ``evolve.views``; here it is only data.  Scores carry the problem's own sign and unit.
 Seeds, vaults, evaluator code and anything about the machine never enter one.
 """
 

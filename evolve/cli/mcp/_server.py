@@ -17,7 +17,7 @@ def mcp(words: Namespace) -> int:
     open_folder(Path(words.RUN))
     need("mcp", PACKAGE)
     try:
-        from evolve.cli._mcp_tools import serve
+        from evolve.cli.mcp._tools import serve
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("mcp"):
             raise

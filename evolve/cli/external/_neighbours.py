@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from evolve._errors import UsageError
-from evolve.cli._handed_in import HandedIn, text_in
+from evolve.cli.external._handed_in import HandedIn, text_in
 from evolve.propose._python import is_python, parse
 from evolve.propose.edits._whole import binds
 

@@ -25,17 +25,17 @@ from archive import ArchiveError
 from evolve import __version__
 from evolve._errors import EXIT_INTERRUPTED, EvolveError
 from evolve.cli import _claims, _query
-from evolve.cli._asking import ask_json, note_json
-from evolve.cli._driving import VALIDATE_S, resume_run, validate_run
-from evolve.cli._mcp_stdin import mend
-from evolve.cli._results import result_answer
-from evolve.cli._telling import program_of, tell_run, unmeasured, waited
-from evolve.cli._tool_words import argument_error, in_tools, named
+from evolve.cli.external._asking import ask_json, note_json
+from evolve.cli.external._results import result_answer
+from evolve.cli.external._telling import program_of, unmeasured, waited
+from evolve.cli.mcp._driving import VALIDATE_S, resume_run, validate_run
+from evolve.cli.mcp._stdin import mend
+from evolve.cli.mcp._tool_words import argument_error, in_tools, named
 from evolve.cli.show._json import candidate_json, lineage_json, status_json
 from evolve.cli.show._text import Json, json_of
 from evolve.engine._asking import ask
 from evolve.engine._reading import view_run
-from evolve.engine._telling import WAIT_S
+from evolve.engine._telling import WAIT_S, tell
 
 ROWS = 200
 QUERY_S = 30.0
@@ -181,7 +181,7 @@ class Tools:
             program = program_of(self._run, ticket).files
             changed = {path: text for path, text in files.items() if program.get(path) != text}
             said = {"summary": summary, "hypothesis": hypothesis, "expected": expected, "plan": plan}
-            answer = tell_run(self._run, ticket, changed, said, wait_s or None)
+            answer = tell(self._run, ticket, changed, said, wait_s or None)
             try:
                 return self._told(waited(answer, end, _pause))
             except (EvolveError, ArchiveError) as error:  # it was taken all the same

@@ -21,17 +21,17 @@ from evolve.views._summary import ONCE, WITHIN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evolve.cli._handed_in import HandedIn
-    from evolve.cli.show._json_external import TellAnswer
+    from evolve.cli.external._handed_in import HandedIn
     from evolve.engine._asking import Ticket
+    from evolve.engine._telling import Told
     from evolve.views._outlook import Outlook
-    from evolve.views._result import Result
+    from evolve.views.candidate._result import Result
 
 STATEMENT = ("summary", "hypothesis", "expected", "plan")
 
 
 def ask(words: Namespace) -> int:
-    from evolve.cli._asking import ask_json
+    from evolve.cli.external._asking import ask_json
     from evolve.engine._asking import ask as ask_run
 
     out = Path(words.out).absolute() if words.out is not None else None
@@ -50,7 +50,7 @@ def ask(words: Namespace) -> int:
 
 
 def tell(words: Namespace) -> int:
-    from evolve.cli._telling import is_known
+    from evolve.cli.external._telling import is_known
     from evolve.engine._telling import WAIT_S
 
     if not words.TICKET.isdecimal():
@@ -71,10 +71,10 @@ def tell(words: Namespace) -> int:
     return EXIT_DONE if is_good(answer) else EXIT_NEGATIVE
 
 
-def _wait(words: Namespace, answer: TellAnswer, end: float) -> int:
+def _wait(words: Namespace, answer: Told, end: float) -> int:
     """Wait for the score of a child that was taken.  That it was taken is said whatever becomes of the waiting."""
     from archive import ArchiveError
-    from evolve.cli._telling import unmeasured, waited
+    from evolve.cli.external._telling import unmeasured, waited
 
     later = _later(answer.run, answer.ticket if answer.status == "accepted" else answer.candidate, wait=True)
     if not words.json:
@@ -104,11 +104,12 @@ def _later(run: str, what: int | str | None, *, wait: bool = False) -> str:
     return f"evolve result {shlex.quote(run)} {what}{' --wait' if wait else ''}"
 
 
-def _hand_in(words: Namespace, ticket: int, wait_s: float | None) -> TellAnswer:
+def _hand_in(words: Namespace, ticket: int, wait_s: float | None) -> Told:
     """Hand in what the words name; a driver has ``wait_s`` seconds at most to take it."""
-    from evolve.cli._handed_in import TooLarge, handed_in, left_out, needed, read_files
-    from evolve.cli._neighbours import lacking
-    from evolve.cli._telling import program_of, refused, tell_run
+    from evolve.cli.external._handed_in import TooLarge, handed_in, left_out, needed, read_files
+    from evolve.cli.external._neighbours import lacking
+    from evolve.cli.external._telling import program_of, refused
+    from evolve.engine._telling import tell
 
     asked = program_of(words.RUN, ticket)
     try:
@@ -122,7 +123,7 @@ def _hand_in(words: Namespace, ticket: int, wait_s: float | None) -> TellAnswer:
     if missing := next(iter(beside), "") or needed(left, changed, asked.files):
         why = _why_left_out(words, ticket, handed, beside, may_add=asked.may_add)
         return replace(refused(words.RUN, ticket, f"the change needs {missing}, which is no part of it: {why}"), left_out=left)
-    answer = tell_run(words.RUN, ticket, changed, {key: getattr(words, key) or "" for key in STATEMENT}, wait_s)
+    answer = tell(words.RUN, ticket, changed, {key: getattr(words, key) or "" for key in STATEMENT}, wait_s)
     return replace(answer, left_out=left)
 
 
@@ -147,9 +148,9 @@ def wait_of(text: str | None, default: float) -> float | None:
 
 
 def result(words: Namespace) -> int:
-    from evolve.cli._results import cost_text, result_answer
+    from evolve.cli.external._results import cost_text, result_answer
     from evolve.engine._telling import WAIT_S
-    from evolve.views._result import NOT_MEASURED
+    from evolve.views.candidate._result import NOT_MEASURED
 
     wait_s = wait_of(words.wait, WAIT_S)
     try:
@@ -175,7 +176,7 @@ def result(words: Namespace) -> int:
 
 
 def note(words: Namespace) -> int:
-    from evolve.cli._asking import note_json
+    from evolve.cli.external._asking import note_json
 
     answer = note_json(words.RUN, words.TEXT, words.author or "")
     if words.json:
@@ -185,7 +186,7 @@ def note(words: Namespace) -> int:
     return EXIT_DONE
 
 
-def is_good(answer: TellAnswer) -> bool:
+def is_good(answer: Told) -> bool:
     """Accepted, now or when it was told before, and not known to fail."""
     taken = answer.status == "accepted" or answer.again
     return taken and (answer.result is None or answer.result.status in ("ok", "not measured"))
@@ -203,7 +204,7 @@ def text_of(asked: Ticket, folder: Path | None = None) -> str:
 
 def _run_text(asked: Ticket) -> str:
     """How measuring goes here, what the program costs, how long the run goes on, and what others noted."""
-    from evolve.cli._results import cost_text
+    from evolve.cli.external._results import cost_text
 
     lines = ["# The run", "", f"- {asked.rules[0]}"]
     if asked.cost is not None:
@@ -245,7 +246,7 @@ def _how(asked: Ticket, folder: Path | None) -> str:
 
 def _write(asked: Ticket, folder: Path) -> Path:
     """The program's files, and beside them the task under a name that no file of a program can have."""
-    from evolve.cli._handed_in import task_name
+    from evolve.cli.external._handed_in import task_name
 
     for path, text in asked.files.items():
         place = folder / path
@@ -256,7 +257,7 @@ def _write(asked: Ticket, folder: Path) -> Path:
     return task
 
 
-def _taken_lines(answer: TellAnswer) -> list[str]:
+def _taken_lines(answer: Told) -> list[str]:
     """Whether a child was taken, and as what."""
     left = [f"left out, no part of the child: {one_line(', '.join(answer.left_out), 400)}"] if answer.left_out else []
     if answer.status == "invalid":
@@ -271,7 +272,7 @@ def _taken_lines(answer: TellAnswer) -> list[str]:
     return lines
 
 
-def _known_lines(answer: TellAnswer) -> list[str]:
+def _known_lines(answer: Told) -> list[str]:
     """What is known of a child that was taken; nothing of what is none."""
     if answer.result is not None:
         return [columns(result_rows(answer.result)), *feedback_lines(answer.result)]
@@ -281,7 +282,7 @@ def _known_lines(answer: TellAnswer) -> list[str]:
     return [*words, f"see: evolve result {shlex.quote(answer.run)} {answer.candidate}"]
 
 
-def _taken(answer: TellAnswer) -> str:
+def _taken(answer: Told) -> str:
     if answer.status == "accepted":
         return f"accepted: {answer.candidate}"
     if answer.again:

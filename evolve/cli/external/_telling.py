@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from evolve._errors import UsageError
-from evolve.cli.show._json_external import TellAnswer
 from evolve.engine._reading import view_run
-from evolve.engine._telling import Pause, tell, wait_measured
-from evolve.views._result import NOT_MEASURED, result_of, standing_of
-from evolve.views._ticket import program_of_ticket
+from evolve.engine._telling import Pause, Told, wait_measured
+from evolve.views.candidate._result import NOT_MEASURED, result_of, standing_of
+from evolve.views.candidate._ticket import program_of_ticket
 
 # ------------------------------------------------------------------------------------------------ which file is which
 
@@ -44,35 +43,17 @@ def program_of(path: str, ticket: int) -> TicketProgram:
 # ------------------------------------------------------------------------------------------------ telling
 
 
-def tell_run(
-    path: str, ticket: int, files: Mapping[str, str], statement: Mapping[str, str], within_s: float | None = None
-) -> TellAnswer:
-    """Hand in a child.  Arguments and errors are those of ``evolve.engine._telling.tell``."""
-    told = tell(path, ticket, files, statement, within_s)
-    return TellAnswer(
-        run=path,
-        ticket=ticket,
-        status=told.status,
-        candidate=told.candidate,
-        reason=told.reason,
-        late=told.late,
-        result=told.result,
-        again=told.again,
-        fate=told.fate,
-    )
-
-
-def refused(path: str, ticket: int, reason: str) -> TellAnswer:
+def refused(path: str, ticket: int, reason: str) -> Told:
     """The answer to what cannot be taken as it is; nothing was handed in, and the ticket is as it was."""
-    return TellAnswer(run=path, ticket=ticket, status="invalid", candidate=None, reason=reason, late=False)
+    return Told(run=path, ticket=ticket, status="invalid", candidate=None, reason=reason)
 
 
-def is_known(answer: TellAnswer) -> bool:
+def is_known(answer: Told) -> bool:
     """Whether there is nothing to wait for: nothing was taken, or its score is there."""
     return answer.candidate is None or (answer.result is not None and answer.result.status != NOT_MEASURED)
 
 
-def waited(answer: TellAnswer, end: float | None, pause: Pause = time.sleep) -> TellAnswer:
+def waited(answer: Told, end: float | None, pause: Pause = time.sleep) -> Told:
     """An answer with the child's score and fate, waited for until this moment of the monotonic clock; None does not wait.
 
     Raises: as ``wait_measured``.
@@ -84,7 +65,7 @@ def waited(answer: TellAnswer, end: float | None, pause: Pause = time.sleep) -> 
     return replace(answer, fate=found, result=result)
 
 
-def unmeasured(answer: TellAnswer, why: str) -> TellAnswer:
+def unmeasured(answer: Told, why: str) -> Told:
     """An answer to a child that was taken, where the wait for its score went wrong, with the reason."""
     if answer.candidate is None:
         return answer

@@ -7,7 +7,7 @@ from dataclasses import fields
 from evolve.cli.show._text import Json, picked
 from evolve.engine._asking import Ticket, note
 from evolve.propose import ProgramView
-from evolve.views._result import MeasureCost
+from evolve.views.candidate._result import MeasureCost
 
 
 def ask_json(asked: Ticket) -> Json:
