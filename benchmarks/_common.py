@@ -50,7 +50,7 @@ def program(size: int) -> str:
     return text
 
 
-def hardware() -> dict[str, str | int]:
+def hardware() -> dict[str, str | int | float]:
     """The machine and the versions that a number belongs to."""
     return {
         "cpu": _cpu_model(),

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from _common import Spread, hardware
@@ -54,6 +55,12 @@ def cpu_us(call: Callable[[], object], n: int) -> float:
     start = time.process_time()
     call()
     return (time.process_time() - start) / n * 1e6
+
+
+class Stand(Protocol):
+    """A grid to which as many elites are added as are given."""
+
+    def add(self, xs: list[list[float]], scores: list[float]) -> None: ...
 
 
 class Ours:
@@ -94,7 +101,7 @@ class Ribs:
 def adds(rounds: int, sides: tuple[int, ...]) -> list[Row]:
     rng = np.random.default_rng(0)
     has_ribs = importlib.util.find_spec("ribs") is not None
-    makers = {"ours": Ours, "pyribs": Ribs} if has_ribs else {"ours": Ours}
+    makers: dict[str, Callable[[int, np.random.Generator], Stand]] = {"ours": Ours, "pyribs": Ribs} if has_ribs else {"ours": Ours}
     stands = {(name, side): make(side, rng) for side in sides for name, make in makers.items()}
     times: dict[tuple[str, int], list[float]] = {key: [] for key in stands}
     for _ in range(rounds):

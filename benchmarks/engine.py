@@ -31,7 +31,7 @@ from _common import hardware, program
 from archive import LogEntry
 from evolve.config._schema import BudgetConfig
 from evolve.problem._contract import DescriptorSpec
-from evolve.search._search import Search
+from evolve.search._state import ProblemState
 from evolve.testing import Harness, Script, plain_contract, scored
 
 TENTHS = 10
@@ -51,8 +51,8 @@ class Marks:
     making_s: float = 0.0
     aside_s: float = 0.0  # spent measuring the yardstick
 
-    def __call__(self, search: Search, stamped: LogEntry) -> None:
-        if search.run.usage.candidates >= len(self.cpu_s) * self.every:
+    def __call__(self, state: ProblemState, stamped: LogEntry) -> None:
+        if state.run.usage.candidates >= len(self.cpu_s) * self.every:
             self.cpu_s.append(time.process_time() - self.aside_s)
             self.made_s.append(self.making_s)
             self.parse_s.append(self._yardstick())

@@ -72,7 +72,7 @@ class PreparedJournal(Journal):
 def timed(slice_s: float, step: Callable[[SimpleQueue[float]], None], in_flight: int) -> Turn:
     """Run ``step``, which appends one record and has the time put into the queue when it is durable, for ``slice_s``."""
     acks: SimpleQueue[float] = SimpleQueue()
-    latencies = []
+    latencies: list[float] = []
     cpu, start = time.process_time(), time.perf_counter()
     sent = 0
     while (now := time.perf_counter()) - start < slice_s or sent < in_flight:
@@ -99,7 +99,7 @@ def append(journal: Journal, record: Record, acks: SimpleQueue[float]) -> None:
 def raw(folder: Path, slice_s: float) -> Turn:
     fd = os.open(folder / "raw", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     block = b"x" * 4096
-    latencies = []
+    latencies: list[float] = []
     cpu, start = time.process_time(), time.perf_counter()
     while (begun := time.perf_counter()) - start < slice_s:
         os.write(fd, block)

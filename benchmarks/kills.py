@@ -178,8 +178,8 @@ class Battery:
         children = [record.candidate.id for record in records.values() if isinstance(record, Proposed) and record.candidate]
         notes = Counter(record.request for record in records.values() if isinstance(record, Note))
         results = Counter((one.result.candidate, one.result.stage, one.result.seed, one.purpose) for one in measured)
-        executions = Counter(tuple(line.split()) for line in self.trace.read_text().splitlines())
-        need = Counter((candidate, stage, str(seed)) for candidate, stage, seed, _ in results.elements())
+        executions = Counter(self.trace.read_text().splitlines())
+        need = Counter(f"{candidate} {stage} {seed}" for candidate, stage, seed, _ in results.elements())
         search = load_run(open_folder(self.run), parts_of)[2]
         outcome.openings = sum(isinstance(record, RunOpened) for record in records.values())
         outcome.executions, outcome.measured = executions.total(), len(measured)

@@ -128,8 +128,22 @@ def rounds_of(seen: list[tuple[float, float, bool]], in_flight: int, waves: int,
     return found
 
 
-def measure(in_flight: int, latency_s: float, rounds: int, waves: int) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class Row:
     """All rounds of one number in flight."""
+
+    max_concurrency: int
+    calls: int
+    heard: int  # by the server
+    failed: int
+    per_s: Spread
+    ratio: Spread
+    cpu_ms: Spread  # a call
+    memory_mib: float
+
+
+def measure(in_flight: int, latency_s: float, rounds: int, waves: int) -> Row:
+    """Calls with so many in flight, to a server of their own."""
     pipe, other = multiprocessing.Pipe()
     context = multiprocessing.get_context("spawn")
     server = context.Process(target=serve, args=(latency_s, other))
@@ -145,14 +159,17 @@ def measure(in_flight: int, latency_s: float, rounds: int, waves: int) -> dict[s
     finally:
         server.join(10)
     found = rounds_of(seen, in_flight, waves, latency_s)
-    return {
-        "max_concurrency": in_flight,
-        "calls": len(seen),
-        "heard": heard,
-        "failed": sum(one.calls - one.ok for one in found),
-        **{name: asdict(Spread.of([getattr(one, name) for one in found])) for name in ("per_s", "ratio", "cpu_ms")},
-        "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
+    per_s, ratio, cpu_ms = (Spread.of([getattr(one, name) for one in found]) for name in ("per_s", "ratio", "cpu_ms"))
+    return Row(
+        in_flight,
+        len(seen),
+        heard,
+        sum(one.calls - one.ok for one in found),
+        per_s,
+        ratio,
+        cpu_ms,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
 
 
 def main() -> int:
@@ -166,13 +183,22 @@ def main() -> int:
     os.environ["ANTHROPIC_API_KEY"] = "dummy-key"
     rows = [measure(n, words.latency, words.rounds, words.waves) for n in words.in_flight]
     if words.json:
-        print(json.dumps({"benchmark": "model_calls", "hardware": hardware(), "latency_s": words.latency, "rows": rows}))
+        print(
+            json.dumps(
+                {
+                    "benchmark": "model_calls",
+                    "hardware": hardware(),
+                    "latency_s": words.latency,
+                    "rows": [asdict(row) for row in rows],
+                }
+            )
+        )
         return 0
     print(f"{words.latency:g} s a call, {words.rounds} rounds; target: ratio >= {TARGET}")
     for row in rows:
-        cells = "  ".join(f"{name} {row[name]['median']:8.3f} ({row[name]['low']:.3f} to {row[name]['high']:.3f})"
-                          for name in ("per_s", "ratio", "cpu_ms"))  # fmt: skip
-        print(f"{row['in_flight']:4} in flight  {cells}  {row['memory_mib']:.0f} MiB  {row['failed']} of {row['calls']} failed")
+        spreads = {"per_s": row.per_s, "ratio": row.ratio, "cpu_ms": row.cpu_ms}
+        cells = "  ".join(f"{name} {one.median:8.3f} ({one.low:.3f} to {one.high:.3f})" for name, one in spreads.items())
+        print(f"{row.max_concurrency:4} in flight  {cells}  {row.memory_mib:.0f} MiB  {row.failed} of {row.calls} failed")
     return 0
 
 

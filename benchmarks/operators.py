@@ -97,7 +97,7 @@ def text_cases(size: int) -> dict[str, Callable[[], object]]:
     draws = rng_of(1)
 
     def tune() -> object:
-        values, generation = tuner.sample(draws.standard_normal(tuner.n))
+        values, generation = tuner.sample(draws.standard_normal(tuner.n).tolist())
         sample = TunerSample(1, generation, (), values)
         return ConstantTuner().propose(ProposalTask((parent,), (), SCOPE, sample, literals), draws)
 

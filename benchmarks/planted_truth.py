@@ -36,6 +36,7 @@ from _worlds import SHAPES, WORLDS, Noise, Traits, draw
 from archive import BlockEntry, LogEntry, MeasureIssued, Measurement, Proposed, Status, candidate_id
 from evolve.config._schema import BudgetConfig, SearchConfig
 from evolve.search._search import Search
+from evolve.search._state import ProblemState
 from evolve.testing import Harness, Script, plain_contract
 
 SD, GAIN, SHARE, HARM = 0.0025, 0.003, 0.03, 0.004
@@ -59,7 +60,7 @@ class Truth:
         self.repeat, self.cumulative = repeat, cumulative
         self.values = {SEED_ID: 0.0}
 
-    def __call__(self, search: Search, stamped: LogEntry) -> None:
+    def __call__(self, state: ProblemState, stamped: LogEntry) -> None:
         record = stamped.record
         if isinstance(record, Proposed) and record.candidate is not None and record.candidate.parents:
             base = self.values[record.candidate.parents[0]] if self.cumulative else 0.0
@@ -82,7 +83,7 @@ def run(policy: str, world: World, repeat: int, budget: BudgetConfig) -> tuple[S
     """One search to its end."""
     truth, noise = Truth(repeat, cumulative=policy != "independent"), world.noise(repeat, budget.evaluations or 1)
 
-    def opens(search: Search, stamped: LogEntry) -> None:
+    def opens(state: ProblemState, stamped: LogEntry) -> None:
         if isinstance(stamped.record, MeasureIssued):
             entry = stamped.record.entries[0]
             noise.first.add((entry.candidate, entry.seed))

@@ -63,7 +63,7 @@ def write(folder: Path, n: int) -> None:
         for number in range(n):
             at = 1.7e9 + number * 0.01
             name = f"{rng.getrandbits(80):020x}"
-            parents = (names[rng.randrange(max(number - 1000, 0), number)],) if names else ()
+            parents: tuple[str, ...] = (names[rng.randrange(max(number - 1000, 0), number)],) if names else ()
             made, measured = Attempt(EPOCH, 2 * number), Attempt(EPOCH, 2 * number + 1)
             start = rng.randrange(2_000)
             text = PackedText(
@@ -161,8 +161,7 @@ def main() -> None:
     print(f"{options.candidates} candidates, {size / 1e6:.0f} MB of journal; median (least) of {options.repeats}")
     print(f"{'way':8} {'wall s':>16} {'CPU s':>16}")
     for way, turns in found.items():
-        wall, cpu = ([turn[i] for turn in turns] for i in (0, 1))
-        row = [f"{statistics.median(times):8.2f} ({min(times):5.2f})" for times in (wall, cpu)]
+        row = [f"{statistics.median(times):8.2f} ({min(times):5.2f})" for times in zip(*turns, strict=True)]
         print(f"{way:8} {' '.join(row)}  {WAYS[way][1]}")
 
 

@@ -126,7 +126,7 @@ def _number(value: object) -> str:
     return str(value)
 
 
-def report(machine: dict[str, str | int], results: list[Result], *, quick: bool) -> str:
+def report(machine: dict[str, str | int | float], results: list[Result], *, quick: bool) -> str:
     lines = [f"# Benchmarks at {machine['commit']}", ""]
     lines += [f"- {name}: {value}" for name, value in machine.items()]
     if quick:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from evolve.testing._model_batches import ServerBatches, Verdict
@@ -101,7 +101,7 @@ class ModelServer:
         """How many requests came to a path."""
         return sum((heard.path, heard.method) == (path, method) for heard in self.heard)
 
-    async def __aenter__(self) -> ModelServer:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, backlog=_BACKLOG)
         self.url = self.batches.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
@@ -113,7 +113,7 @@ class ModelServer:
         await asyncio.gather(*self._connections, return_exceptions=True)
         await self._server.wait_closed()
 
-    def __enter__(self) -> ModelServer:
+    def __enter__(self) -> Self:
         ready = threading.Event()
 
         async def serve() -> None:
