@@ -24,5 +24,5 @@ def evaluate(trial):
     x, y = reply.value["point"]
     return Outcome(score=-((x - 0.5) ** 2) - (y - 0.5) ** 2)
 """
-OLD = Path(__file__).parents[1] / "run" / "fixtures" / "run-0.1.0.tar.xz"
+OLD = Path(__file__).parents[1] / "runs" / "fixtures" / "run-0.1.0.tar.xz"
 Make = Callable[..., evolve.Run]
