@@ -9,15 +9,14 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from archive import StartMode
 from evolve._errors import EnvironmentFault, SandboxMissing
-from evolve.evaluate.child._spawn import CgroupMeter, HelperDied, Spawner
+from evolve.evaluate.child._spawn import HelperDied, Spawner
 from evolve.evaluate.isolation import _bwrap, _page_cache, _proc, _seccomp, _user
 from evolve.evaluate.isolation._limits import Limits, limits_of
 from evolve.evaluate.isolation._mounts import PYTHON, VisibleFiles, copy_metadata, own_copies, resolve
 from evolve.evaluate.sandbox._monitor import ProcessMonitor
 from evolve.evaluate.sandbox._request import Request, SandboxPaths
-from evolve.evaluate.sandbox._start import Launch, Pipes, RunningTree, ScratchPool, compile_stubs
+from evolve.evaluate.sandbox._start import Launch, RunningTree, ScratchPool, compile_stubs, start_cold
 
 POLICY = 3  # raise it when the meaning of the tier changes in a way its command line does not show
 FLAGS = ("-I", "-S", "-B", "-X", "utf8")
@@ -134,27 +133,12 @@ class Bubblewrap:
         user = self.user if all(_user.may_read(path) for path in files.values()) else 0
         line = self.command(job.limits, job.folder, files, laid=True, user=user)
         argv = [*line, PYTHON, *FLAGS, "/stub/_stub.pyc"]
-        packed = job.request.pack()
-        pipes = Pipes.taking_turns() if job.request.turns else Pipes.of(packed)
         filter_fd = os.open(self._filter, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self.set_limits(job.limits)
-            child = self.spawner.start(argv, {}, pipes.inner(filter_fd), user=user)
-        except EnvironmentFault:
-            pipes.close_outer()
-            raise
+            return start_cold(self.spawner, job, argv, {}, filter_fd, user=user)
         finally:
             os.close(filter_fd)
-            pipes.close_inner()
-        pipes.send(packed)
-        return RunningTree(
-            child,
-            CgroupMeter(self.spawner, child.pid, fresh=child),
-            pipes.reply_r,
-            pipes.log_r,
-            StartMode.COLD,
-            request_w=pipes.request_w,
-        )
 
     def set_limits(self, limits: Limits, *, resident_mib: float = 0.0) -> None:
         """The group's limits, where there is a group; the spawner, bubblewrap and a fork server (``resident_mib``) count in it."""

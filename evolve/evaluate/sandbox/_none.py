@@ -15,13 +15,11 @@ import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
-from archive import StartMode
-from evolve._errors import EnvironmentFault
-from evolve.evaluate.child._spawn import CgroupMeter, Spawner
+from evolve.evaluate.child._spawn import Spawner
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.isolation._mounts import VisibleFiles
 from evolve.evaluate.sandbox._request import SandboxPaths
-from evolve.evaluate.sandbox._start import Launch, Pipes, RunningTree, compile_stubs
+from evolve.evaluate.sandbox._start import Launch, RunningTree, compile_stubs, start_cold
 from evolve.problem._environment import LIBRARIES, passed
 from evolve.problem._toolbox import check_tools
 
@@ -71,26 +69,9 @@ class NoIsolation:
             place.rmdir() if place.is_dir() else place.unlink()
             place.symlink_to(path)
         argv = [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(self._stub / "_stub.pyc")]
-        packed = job.request.pack()
-        pipes = Pipes.taking_turns() if job.request.turns else Pipes.of(packed)
-        try:
-            if self.spawner.cgroup:
-                self.spawner.cgroup.limit(job.limits.memory_mib + 16, job.limits.pids + 4)
-            child = self.spawner.start(argv, self.environment(job.limits, self.places(job.folder)), pipes.inner())
-        except EnvironmentFault:
-            pipes.close_outer()
-            raise
-        finally:
-            pipes.close_inner()
-        pipes.send(packed)
-        return RunningTree(
-            child,
-            CgroupMeter(self.spawner, child.pid, fresh=child),
-            pipes.reply_r,
-            pipes.log_r,
-            StartMode.COLD,
-            request_w=pipes.request_w,
-        )
+        if self.spawner.cgroup:
+            self.spawner.cgroup.limit(job.limits.memory_mib + 16, job.limits.pids + 4)
+        return start_cold(self.spawner, job, argv, self.environment(job.limits, self.places(job.folder)))
 
 
 def _site() -> list[str]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from archive import StartMode
+from evolve._errors import EnvironmentFault
 from evolve.evaluate.child import _stub
-from evolve.evaluate.child._spawn import Spawner
+from evolve.evaluate.child._spawn import CgroupMeter, Spawner
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.sandbox._monitor import ResourceMeter, Running
 from evolve.evaluate.sandbox._request import Request, SandboxPaths, sealed
@@ -151,6 +152,26 @@ class Pipes:
         for fd in (self.reply_r, self.log_r, self.request_w):
             if fd >= 0:
                 os.close(fd)
+
+
+def start_cold(spawner: Spawner, job: Launch, argv: list[str], env: dict[str, str], *more: int, user: int = 0) -> RunningTree:
+    """A fresh stub on this command line, with the request on its way to it; ``more`` are descriptors that it gets beside its own.
+
+    Raises:
+        EnvironmentFault: it could not be started.
+    """
+    packed = job.request.pack()
+    pipes = Pipes.taking_turns() if job.request.turns else Pipes.of(packed)
+    try:
+        child = spawner.start(argv, env, pipes.inner(*more), user=user)
+    except EnvironmentFault:
+        pipes.close_outer()
+        raise
+    finally:
+        pipes.close_inner()
+    pipes.send(packed)
+    meter = CgroupMeter(spawner, child.pid, fresh=child)
+    return RunningTree(child, meter, pipes.reply_r, pipes.log_r, StartMode.COLD, request_w=pipes.request_w)
 
 
 class ScratchPool:
