@@ -96,7 +96,6 @@ RAW: dict[str, dict[str, str]] = {
         "model": "VARCHAR",
         "price": "VARCHAR",
         "worst_usd": "DOUBLE",
-        "batch": "VARCHAR",
         "worst_tokens": "BIGINT",
     },
     "call_settled": {
@@ -314,10 +313,10 @@ SELECT f.run, r.attempt.ticket AS ticket, r.call, r.provider, r.model, r.price, 
     coalesce(s.tokens_cached, 0) AS tokens_cached,
     CASE WHEN s.outcome IS NULL THEN r.worst_tokens ELSE coalesce(s.tokens_assumed, 0) END AS tokens_assumed,
     CASE WHEN s.outcome IS NULL THEN r.worst_usd ELSE coalesce(s.usd_assumed, 0) END AS usd_assumed,
-    coalesce(s.wall_s, 0) AS wall_s, coalesce(s.reason, '') AS reason, r.batch,
+    coalesce(s.wall_s, 0) AS wall_s, coalesce(s.reason, '') AS reason,
     r.seq, r."at" AS unix_s
 FROM (SELECT run_no, attempt, call, arg_min(provider, seq) AS provider, arg_min(model, seq) AS model, arg_min(price, seq) AS price,
-    arg_min(worst_usd, seq) AS worst_usd, arg_min(worst_tokens, seq) AS worst_tokens, coalesce(max(batch), '') AS batch,
+    arg_min(worst_usd, seq) AS worst_usd, arg_min(worst_tokens, seq) AS worst_tokens,
     min(seq) AS seq, min("at") AS "at"
     FROM raw.call_reserved GROUP BY run_no, attempt, call) r JOIN raw.runs f USING (run_no)
 LEFT JOIN raw.call_settled s ON s.run_no = r.run_no AND s.attempt = r.attempt AND s.call = r.call

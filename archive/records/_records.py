@@ -258,7 +258,7 @@ class CallReserved:
     model: str
     price: str
     worst_usd: float
-    batch: str = ""  # the batch's id at the provider; a second record of the same call tells it
+    batch: str = ""  # of older versions: the batch that the call went into, told in a second record of it
     worst_tokens: int = 0
     prompt: PackedText | None = None  # what is new in the conversation: of the first call everything
 

@@ -98,9 +98,10 @@ class Ledger:
         """
         call = (record.attempt, record.call)
         if isinstance(record, CallReserved):
-            if call in self._open:
-                self._batched(call, record)
+            if call in self._open and record.batch:  # older versions told the batch of a call in a second record
                 return
+            if call in self._open:
+                raise ValueError(f"the call {call} is reserved already.")
             amount = _asked(record)
             self._open[call] = (record, amount)
             self.reserved += amount
@@ -116,27 +117,14 @@ class Ledger:
         beyond = charged - asked
         self.overrun += Amount(max(beyond.nano, 0), max(beyond.tokens, 0))
 
-    def _batched(self, call: CallId, record: CallReserved) -> None:
-        """A second record of a reservation tells its batch, and changes nothing else."""
-        old, amount = self._open[call]
-        if not record.batch or old.batch or _asked(record) != amount:
-            raise ValueError(f"the call {call} is reserved already.")
-        self._open[call] = (record, amount)
-
     def reservation(self, attempt: Attempt, call: int) -> CallReserved | None:
         """The reservation of a call that is open."""
         found = self._open.get((attempt, call))
         return found[0] if found is not None else None
 
     def lost(self) -> tuple[CallSettled, ...]:
-        """Settlements in full of what is reserved and in no batch: after reopening, nobody knows what became of those requests."""
-        return tuple(
-            in_full(record, LOST, "open when the run was reopened") for record, _ in self._open.values() if not record.batch
-        )
-
-    def batched(self) -> tuple[CallReserved, ...]:
-        """Open reservations whose batch is known: their answers can still be fetched."""
-        return tuple(record for record, _ in self._open.values() if record.batch)
+        """Settlements in full of what is reserved: after reopening, nobody knows what became of those requests."""
+        return tuple(in_full(record, LOST, "open when the run was reopened") for record, _ in self._open.values())
 
     def copy(self) -> Ledger:
         """Another ledger in the same state, for another thread."""

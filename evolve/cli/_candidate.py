@@ -90,7 +90,7 @@ def conversation(opened: RunView, one: int) -> str:
         else:
             title, text = f"call {record.call}: {record.outcome}, ${record.usd:.4f}", record.reply
             title += f" ({one_line(record.reason, 300)})" if record.reason else ""
-        if text is not None or isinstance(record, CallSettled):  # a call in a batch is reserved twice, the second time without it
+        if text is not None or isinstance(record, CallSettled):  # what only repeats a question keeps no text
             parts.append(f"==== {title}\n\n{opened.texts.unpack(text) if text is not None else ''}".rstrip())
     if not parts:
         found, run = candidate(opened, one), shlex.quote(str(opened.run.path))

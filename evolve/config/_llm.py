@@ -124,7 +124,7 @@ class LlmConfig:
             tokens; the model ``*`` stands for all others.
         prompts: Folder of templates that replace ours; copied into the run.
         instructions: File that says how to do research on the problem; null takes program.md of the problem, if there is one.
-        batch: Requests that are sent together for half the price, with answers within a day; 0 sends each at once.
+        batch: Requests that are sent together for half the price, with answers within a day (see grace_s); 0 sends each at once.
         batch_wait_s: How long a batch may gather.
     """
 
@@ -178,8 +178,7 @@ class LlmConfig:
         require(sent, "llm.sampling.thinking_field", what, sampling.thinking_field)
         embeds = method in ("ast", "tokens") or (self.provider == "openai" and bool(method))
         require(embeds, "llm.novelty.method", "ast, tokens or, with llm=openai, an embedding model of the server", method)
-        batches = self.provider == "anthropic" and not file
-        require(batches or not self.batch, "llm.batch", "0, but for llm=anthropic without a recording", self.batch)
+        require(self.provider == "anthropic" or not self.batch, "llm.batch", "0, but for llm=anthropic", self.batch)
         least = f"at least llm.batch ({self.batch})"
         require(self.max_concurrency >= self.batch, "llm.max_concurrency", least, self.max_concurrency)
 

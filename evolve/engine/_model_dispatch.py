@@ -13,7 +13,7 @@ from evolve.budget._ledger import LOST, usd
 from evolve.engine._model_thread import CallRecorded, DraftReady, ModelMessage, ModelThread, ModelThreadFailed, ReviewReady
 from evolve.engine._proposer import Proposer
 from evolve.runs._recorder import Recorder
-from evolve.search._arms import n_awaited
+from evolve.search._arms import n_in_flight
 from evolve.search._rng import generator
 from evolve.search._search import Search
 from evolve.search._tickets import ProposalResult
@@ -39,19 +39,12 @@ class ModelDispatcher:
     @property
     def is_waiting(self) -> bool:
         """Whether an answer may still come in this opening."""
-        return bool(n_awaited(self._search.state) or self._reviewing)
+        return bool(n_in_flight(self._search.state) or self._reviewing)
 
     def submit(self, issued: ProposeIssued, now: float) -> None:
         """Have a model make a draft for a ticket at Unix time ``now``; it comes as a message."""
         rng = generator(self._search.run.seed, "model", issued.attempt.ticket)
         self._thread.submit(issued, self._workshop.context(self._search.state, issued, now), rng)
-
-    def recover(self) -> None:
-        """Go on with the tickets whose calls wait in batches that an earlier driver sent."""
-        for record in self._search.run.model_limits.ledger.batched():
-            issued = self._search.run.tickets.proposals[record.attempt.ticket]  # only tickets are asked in batches
-            last = self._search.run.usage.last_at
-            self._thread.recover(issued, record, self._workshop.context(self._search.state, issued, last))
 
     def review_leaders(self) -> None:
         """Have the judge read whoever is best: by score, or by title."""
@@ -106,9 +99,8 @@ class ModelDispatcher:
             if isinstance(message, CallRecorded | DraftReady):
                 self.handle(message, waited_for=False)
         search = self._search
-        batched = {record.attempt.ticket for record in search.run.model_limits.ledger.batched()}
-        for ticket, issued in sorted(search.run.tickets.proposals.items()):
-            if issued.arm.model and ticket not in batched:
+        for _, issued in sorted(search.run.tickets.proposals.items()):
+            if issued.arm.model:
                 made = ProposalResult(issued.attempt, ProposalStatus.LOST, reason="the run ended before the answer")
                 self._recorder.write(search.accept_proposal(made))
 

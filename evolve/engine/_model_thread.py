@@ -67,9 +67,6 @@ class DraftMaker(Protocol):
     async def make(self, attempt: Attempt, assignment: ProposalContext, scope: EditScope, rng: np.random.Generator) -> ModelDraft:
         """One draft."""
 
-    async def recover(self, record: CallReserved, assignment: ProposalContext, scope: EditScope) -> ModelDraft | None:
-        """The draft of a ticket whose call waits in a batch that an earlier driver sent; None where that cannot be asked now."""
-
     async def review(self, attempt: Attempt, case: JudgeInput, rng: np.random.Generator) -> str:
         """Why a candidate is to be held back; "" where it is not.
 
@@ -115,10 +112,6 @@ class ModelThread:
         """Make a draft; it comes as a message."""
         self._start(issued, self._maker.make(issued.attempt, assignment, self._scope, rng))
 
-    def recover(self, issued: ProposeIssued, record: CallReserved, assignment: ProposalContext) -> None:
-        """Fetch the answer of a call in a batch, and go on from there."""
-        self._start(issued, self._maker.recover(record, assignment, self._scope))
-
     def review(self, candidate: str, attempt: Attempt, case: JudgeInput, rng: np.random.Generator) -> None:
         """Ask the judge about a candidate; what it says comes as a message."""
 
@@ -144,15 +137,13 @@ class ModelThread:
             self._thread.join()
             self._loop.close()
 
-    def _start(self, issued: ProposeIssued, work: Coroutine[Any, Any, ModelDraft | None]) -> None:
+    def _start(self, issued: ProposeIssued, work: Coroutine[Any, Any, ModelDraft]) -> None:
         async def drafted() -> None:
-            draft: ModelDraft | None
             try:
                 draft = await work
             except EvolveError as error:
                 draft = ModelDraft(status=ProposalStatus.FAILED, reason=str(error), outcome="usage")
-            if draft is not None:
-                self._post(DraftReady(issued, draft))
+            self._post(DraftReady(issued, draft))
 
         self._begin(drafted())
 

@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from archive import Attempt, CallReserved, ProposalStatus
+from archive import Attempt, ProposalStatus
 from evolve._errors import UsageError
 from evolve.config._llm import GIVEN, LlmConfig
 from evolve.problem._contract import Problem
@@ -180,31 +180,23 @@ class ModelStack:
         self._judging, self._closing = llm.judge.model, False
         self._judge: str | None = None  # why it is unfit, "" where it is fit, None before it was tried
         self._trying = asyncio.Lock()
-        self._own_server = llm.base_url is not None
+        self._own_server, self._in_batches = llm.base_url is not None, bool(llm.batch)
         self._asking: asyncio.Task[Mapping[str, ModelInfo]] | None = None
 
     async def make(self, attempt: Attempt, assignment: ProposalContext, scope: EditScope, rng: np.random.Generator) -> ModelDraft:
         """One draft; a model that the server does not have fails with the reason."""
-        from evolve.models import BatchProvider, unavailable_reason
+        from evolve.models import unavailable_reason
         from evolve.propose import ModelDraft, ModelOperator
 
         if self._asking is None:
             self._asking = asyncio.create_task(self._known())
         known = await asyncio.shield(self._asking)
-        batches = isinstance(self._provider, BatchProvider)
-        why = unavailable_reason(assignment.arm.model, known, self._provider.name, in_batches=batches)
+        why = unavailable_reason(assignment.arm.model, known, self._provider.name, in_batches=self._in_batches)
         if why and not self._own_server:  # a gateway may know more models than it lists: it will say so itself
             return ModelDraft(status=ProposalStatus.FAILED, reason=why, outcome="not_found")
         operator = ModelOperator(self._caller, known, self._templates, self._manner)
         draft = await operator.make(attempt, assignment, scope, rng)
         return draft if draft.files is None else await self._novelty(draft, attempt, rng)
-
-    async def recover(self, record: CallReserved, assignment: ProposalContext, scope: EditScope) -> ModelDraft | None:
-        """The draft of a ticket whose call waits in a batch; None where that cannot be asked now."""
-        from evolve.propose import ModelOperator
-
-        operator = ModelOperator(self._caller, {}, self._templates, self._manner)
-        return await operator.recover(record, assignment, scope)
 
     async def review(self, attempt: Attempt, case: JudgeInput, rng: np.random.Generator) -> str:
         """Why the judge holds a candidate back; "" where it does not.  The judge is tried on known programs first.

@@ -335,14 +335,11 @@ def _write_initial(recorder: Recorder, workshop: Proposer, epoch: str) -> None:
 def _open_dispatcher(
     models: AvailableModels, search: Search, workshop: Proposer, recorder: Recorder, mailbox: Mailbox
 ) -> ModelDispatcher | None:
-    """Has models asked, if any can be; it goes on with what waits in batches."""
+    """Has models asked, if any can be."""
     if models.open is None:
         return None
-    clerk = ModelDispatcher(
-        ModelThread(models.open, search.run.model_limits.ledger.copy(), workshop.scope, mailbox.put), search, workshop, recorder
-    )
-    clerk.recover()
-    return clerk
+    desk = ModelThread(models.open, search.run.model_limits.ledger.copy(), workshop.scope, mailbox.put)
+    return ModelDispatcher(desk, search, workshop, recorder)
 
 
 def _lying_in(mailbox: Mailbox) -> Iterator[object]:

@@ -11,7 +11,7 @@ from evolve.models._choice import Anthropic, ChatCompletions, Models
 from evolve.models._failure import CallFailure, FailureKind
 from evolve.models._hashed_ngrams import HashedNgrams
 from evolve.models._model_info import AdaptedRequest, ModelInfo, adapt_request, find_model, unavailable_reason
-from evolve.models._provider import FREE, Answer, BatchProvider, Provider
+from evolve.models._provider import FREE, Answer, Provider
 from evolve.models._reply import ModelReply, TokenUsage
 from evolve.models._request import Block, Effort, Message, ModelRequest, Thinking, ThinkingBudget, Tool, ask, thinking_of
 from evolve.models._scripted import Scripted
@@ -36,7 +36,6 @@ __all__ = [
     "AnthropicBatches",
     "AnthropicProvider",
     "Backoff",
-    "BatchProvider",
     "Block",
     "CallFailure",
     "CallLog",

@@ -16,21 +16,15 @@ from typing import Any
 from evolve._errors import UsageError
 from evolve.models._failure import CallFailure, FailureKind
 from evolve.models._model_info import ModelInfo
-from evolve.models._provider import FREE, Answer, BatchProvider, Provider
+from evolve.models._provider import FREE, Answer, Provider
 from evolve.models._reply import NOTHING, ModelReply, TokenUsage
 from evolve.models._request import ModelRequest
 
 
 class RecordingProvider:
-    """A provider that writes down what another one answers.  Failures too: a played-back run meets them again.
-
-    Raises:
-        UsageError: The other one asks in batches.
-    """
+    """A provider that writes down what another one answers.  Failures too: a played-back run meets them again."""
 
     def __init__(self, provider: Provider, path: Path) -> None:
-        if isinstance(provider, BatchProvider):
-            raise UsageError(f"answers of {provider.name} come in batches, which are not recorded; ask without batches.")
         self.name = provider.name
         self.prices_from = provider.prices_from
         self._provider = provider

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from archive import Attempt, CallReserved, ProposalStatus
+from archive import Attempt, ProposalStatus
 from evolve.models import (
     Block,
     Caller,
@@ -116,30 +116,6 @@ class ModelOperator:
         assert refused is not None
         said = reading.statement
         return talk.draft(status=ProposalStatus.INVALID, statement=said, reason=refused.feedback, outcome=str(refused.fault))
-
-    async def recover(self, record: CallReserved, assignment: ProposalContext, scope: EditScope) -> ModelDraft | None:
-        """The child of a call that waits in a batch which an earlier driver sent; there are no further turns.
-
-        None where the batch cannot be asked now: call and ticket stay open for the next opening of the run.
-        """
-        outcome = await self._caller.recover(record)
-        if outcome.still_open:
-            return None
-        answer = outcome.answer
-        cost: dict[str, Any] = {"usd": outcome.usd, "calls": outcome.calls}
-        if isinstance(answer, CallFailure) and not answer.text:
-            status = ProposalStatus.FAILED
-            return ModelDraft(status=status, reason=answer.sentence, outcome=str(answer.kind), **cost)
-        arm = assignment.arm
-        reading = AnswerParser(assignment.parents[0].files, Format(arm.format), scope, shorter=arm.operator == SIMPLIFY.name)
-        cut = isinstance(answer, CallFailure)
-        made = reading.apply(answer.text, partial=True, cut=cut)
-        said = reading.statement
-        if isinstance(made, EditFailure):
-            status, fault = ProposalStatus.INVALID, str(made.fault)
-            return ModelDraft(status=status, statement=said, reason=made.feedback, outcome=fault, **cost)
-        summary = _summary(said, made, arm.operator, cut=cut)
-        return ModelDraft(status=ProposalStatus.CHILD, files=made.files, statement=said, summary=summary, **cost)
 
     def _request(self, assignment: ProposalContext, prompt: Prompt) -> ModelRequest:
         request = ModelRequest(

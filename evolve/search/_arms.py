@@ -38,12 +38,6 @@ def slot_usd_per_hour(state: ProblemState) -> float:
     return budget.usd / hours
 
 
-def n_awaited(state: ProblemState) -> int:
-    """Propose tickets whose answer may still come in this opening: not those in batches."""
-    batched = {record.attempt.ticket for record in state.run.model_limits.ledger.batched()}
-    return sum(bool(issued.arm.model) and ticket not in batched for ticket, issued in state.run.tickets.proposals.items())
-
-
 def usd_to_seconds(state: ProblemState, usd: float) -> float:
     """Money as seconds of a slot, for comparing what children cost."""
     return 3600 * usd / slot_usd_per_hour(state) if usd else 0.0

@@ -299,7 +299,7 @@ class Search:
     def _opened(self, record: RunOpened, at: float) -> None:
         run = self.run
         run.usage.on_run_opened(record, at)
-        run.tickets.on_run_opened(record.epoch, {call.attempt.ticket for call in run.model_limits.ledger.batched()})
+        run.tickets.on_run_opened(record.epoch)
         run.model_limits.on_run_opened(record)
         run.slots, run.tier = record.slots, record.tier
         for state in self.problems.values():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from archive import (
@@ -70,22 +69,19 @@ class Tickets:
         self.blocks: dict[int, OpenBlock] = {}
         self.to_reissue: deque[int] = deque()
         self.external_parents: dict[int, tuple[str, ...]] = {}  # parents of tickets that people had, the newest last
-        self.in_provider_batch: set[int] = set()  # propose tickets of earlier drivers whose answers are still to come
         self.orphaned: list[int] = []  # propose tickets that waited for a model when a driver died: never sent again
 
     def next_attempt(self) -> Attempt:
         """The attempt a new ticket starts with."""
         return Attempt(self.epoch, self.next_ticket, 1)
 
-    def on_run_opened(self, epoch: str, batched: Collection[int] = ()) -> None:
+    def on_run_opened(self, epoch: str) -> None:
         """A new driver: everything open is handed out again, but for what waits for people (it goes on waiting) and for models (it
-        is lost, unless its call is in a batch whose answers can still be fetched)."""
+        is lost)."""
         self.epoch = epoch
         for block in self.blocks.values():
             block.drop_uncalibrated()
-        models = [ticket for ticket, issued in self.proposals.items() if issued.arm.model]
-        self.in_provider_batch = {ticket for ticket in models if ticket in batched}
-        self.orphaned = [ticket for ticket in models if ticket not in batched]
+        self.orphaned = [ticket for ticket, issued in self.proposals.items() if issued.arm.model]
         own = [ticket for ticket, issued in self.proposals.items() if not issued.arm.model and issued.expires_at is None]
         self.to_reissue = deque(sorted([*own, *self.blocks]))
 
@@ -102,7 +98,6 @@ class Tickets:
 
     def on_proposed(self, ticket: int) -> ProposeIssued:
         """A propose ticket is over."""
-        self.in_provider_batch.discard(ticket)
         self.orphaned = [one for one in self.orphaned if one != ticket]
         issued = self.proposals.pop(ticket)
         if issued.expires_at is not None:
@@ -155,7 +150,7 @@ class Tickets:
         issued = self.proposals.get(attempt.ticket)
         if issued is None or issued.attempt != attempt:
             return None
-        kept = issued.expires_at is not None or attempt.ticket in self.in_provider_batch or attempt.ticket in self.orphaned
+        kept = issued.expires_at is not None or attempt.ticket in self.orphaned
         return issued if kept or attempt.epoch == self.epoch else None
 
     def open_block(self, attempt: Attempt) -> OpenBlock | None:

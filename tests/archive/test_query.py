@@ -58,7 +58,7 @@ COLUMNS = {
     "tickets": "run ticket kind problem operator model format purpose n_entries status candidate reason outcome usd "
     "attempts issued_s ended_s seq",
     "llm_calls": "run ticket call provider model price worst_usd usd outcome tokens_in tokens_out tokens_cached tokens_assumed "
-    "usd_assumed wall_s reason batch seq unix_s",
+    "usd_assumed wall_s reason seq unix_s",
     "events": "run seq unix_s kind level problem what text",
 }
 

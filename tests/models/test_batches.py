@@ -1,21 +1,31 @@
-"""Message batches through the official client, against a server of our own: gathering, asking, settling, giving up."""
+"""Message batches through the official client, against a server of our own: a call in one is a slow call."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import random
 from dataclasses import replace
 
 import pytest
-from batch_world import COST, CREATE, echo, given_up, ids_at, played
-from call_world import PLAIN, until
+from batch_world import COST, CREATE, batches, echo, given_up, ids_at, played
+from call_world import PLAIN, World, until
 
-from archive import CallReserved
-from evolve._errors import UsageError
+from archive import CallReserved, CallSettled
 from evolve.budget._ledger import Amount
-from evolve.models import AnthropicBatches, CallFailure, FailureKind, ModelReply, RecordingProvider, TokenUsage, Tool, ask
-from evolve.models.billing._caller import custom_id
-from evolve.testing import Say
+from evolve.models import (
+    AnthropicBatches,
+    CallFailure,
+    FailureKind,
+    ModelReply,
+    RecordingProvider,
+    ReplayProvider,
+    TokenUsage,
+    Tool,
+    ask,
+)
+from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import error, errored, succeeded
 
 
@@ -34,13 +44,11 @@ def test_calls_share_a_batch_and_each_gets_its_own_answer_for_half_the_price():
     assert [outcome.answer.text for outcome in outcomes] == ["text 0", "text 1", "text 2"]
     assert {outcome.usd for outcome in outcomes} == {COST / 1e9}
     assert server.count(CREATE) == 1
-    kinds = [(record.kind, getattr(record, "batch", None)) for record in world.book.records]
-    assert kinds[:6] == [("call_reserved", "")] * 3 + [("call_reserved", "msgbatch_1")] * 3
-    assert kinds[6:] == [("call_settled", None)] * 3
-    assert world.book.texts[:6] == ["the new part"] * 3 + [""] * 3
-    assert sorted(world.book.texts[6:]) == ["text 0", "text 1", "text 2"]
+    assert [record.kind for record in world.book.records] == ["call_reserved"] * 3 + ["call_settled"] * 3
+    assert world.book.texts[:3] == ["the new part"] * 3
+    assert sorted(world.book.texts[3:]) == ["text 0", "text 1", "text 2"]
     first = [record for record in world.book.records[:3] if isinstance(record, CallReserved)]
-    assert sorted(ids_at(server)) == sorted(custom_id(record) for record in first)
+    assert len(set(ids_at(server))) == 3
     assert json.loads(first[0].price) == {"source": "own, batch", "input": ["0.5"], "output": ["5"]}
     assert (world.ledger.settled, world.ledger.reserved) == (Amount(3 * COST, 3 * 17, 3), Amount())
 
@@ -72,7 +80,7 @@ def test_batches_are_as_large_as_they_may_be():
     assert played(scene) == [1, 3, 3]
 
 
-def test_a_reservation_is_durable_before_and_the_batch_after_it_is_created():
+def test_reservations_are_durable_before_the_batch_is_created():
     created = []
 
     async def scene(world, server):
@@ -80,7 +88,7 @@ def test_a_reservation_is_durable_before_and_the_batch_after_it_is_created():
         await asyncio.gather(*(world.ask(n) for n in range(2)))
 
     played(scene)
-    assert created == [0, 0, 1, 1]
+    assert created == [0, 0]
 
 
 RESULTS = {
@@ -171,7 +179,7 @@ def test_a_batch_that_is_not_created(say, calls, charged):
     assert world.ledger.reserved == Amount()
 
 
-def test_a_call_given_up_while_it_is_gathered_was_never_sent():
+def test_a_call_given_up_while_it_is_gathered_is_not_sent():
     async def scene(world, server):
         other = asyncio.create_task(world.ask(1))
         task = asyncio.create_task(world.ask(2))
@@ -184,31 +192,62 @@ def test_a_call_given_up_while_it_is_gathered_was_never_sent():
     assert isinstance(outcome.answer, ModelReply)
     assert len(ids_at(server)) == 1
     lost = next(record for record in world.book.settlements if record.attempt.ticket == 2)
-    assert (lost.outcome, lost.usd) == ("lost", 0)
+    assert (lost.outcome, lost.usd) == ("lost", world.book.records[1].worst_usd)
     assert world.ledger.reserved == Amount()
 
 
-def test_a_call_given_up_while_its_batch_is_created_is_charged_in_full():
+@pytest.mark.parametrize("say", [Say(events=(), end="stall"), None], ids=["being created", "worked on"])
+def test_a_call_given_up_in_a_batch_is_charged_in_full(say):
     async def scene(world, server):
         task = asyncio.create_task(world.ask())
-        await until(lambda: server.count(CREATE) == 1)
+        await until(lambda: len(server.heard) >= (1 if say else 4))
         await given_up(task)
         return world
 
-    world = played(scene, Say(events=(), end="stall"), wait_s=0.0)
+    world = played(scene, say, wait_s=0.0, server={"polls": 10**9})
     reserved, settled = world.book.records
     assert (settled.outcome, settled.usd) == ("lost", reserved.worst_usd)
     assert world.ledger.reserved == Amount()
 
 
-def test_a_key_that_is_taken_away_leaves_the_call_open():
-    async def scene(world, server):
-        return await world.ask(), world
+def _forgotten(server):
+    server.batches.kept.clear()
 
-    outcome, world = played(scene, None, error(401, "authentication_error"), wait_s=0.0)
-    assert (outcome.answer.kind, outcome.calls, outcome.usd, outcome.still_open) == (FailureKind.AUTH, 1, 0.0, True)
-    assert world.book.settlements == []
-    assert len(world.ledger.batched()) == 1
+
+def _emptied(server):
+    server.batches.kept["msgbatch_1"].requests.clear()
+
+
+def _archived(server):
+    server.batches.kept["msgbatch_1"].archived = True
+
+
+def _refused(server):
+    server.script[:] = [error(401, "authentication_error")]
+
+
+LATER = {
+    "its key is taken away": (_refused, FailureKind.AUTH),
+    "it is gone": (_forgotten, FailureKind.NOT_FOUND),
+    "it lacks the call": (_emptied, FailureKind.NOT_FOUND),
+    "its results are kept no longer": (_archived, FailureKind.NOT_FOUND),
+}
+
+
+@pytest.mark.parametrize(("later", "kind"), LATER.values(), ids=LATER)
+def test_a_batch_whose_results_cannot_be_had_is_charged_in_full(later, kind):
+    async def scene(world, server):
+        task = asyncio.create_task(world.ask())
+        await until(lambda: server.batches.created == 1)
+        later(server)
+        server.batches.kept.get("msgbatch_1", world).polls = 0
+        return await task, world
+
+    outcome, world = played(scene, wait_s=0.0, server={"polls": 10**9})
+    reserved, settled = world.book.records
+    assert (outcome.answer.kind, outcome.calls) == (kind, 1)
+    assert settled.usd == settled.usd_assumed == outcome.usd == reserved.worst_usd > COST / 1e9
+    assert world.ledger.reserved == Amount()
 
 
 def test_closing_cancels_those_who_wait():
@@ -242,12 +281,53 @@ def test_a_batch_has_no_more_bytes_than_are_taken(monkeypatch):
     assert played(scene, most=100) == [1, 2, 2]
 
 
-def test_a_tape_takes_no_batches(tmp_path):
-    with pytest.raises(UsageError, match="answers of anthropic-batches"):
-        RecordingProvider(AnthropicBatches(), tmp_path / "tape")
+def test_a_tape_takes_answers_from_batches_at_half_the_price(tmp_path):
+    async def scene():
+        async with ModelServer() as server:
+            world = World(RecordingProvider(batches(server, wait_s=0.0), tmp_path / "tape"))
+            outcome = await world.ask()
+            await world.caller.provider.close()
+            return outcome
+
+    outcome = asyncio.run(scene())
+    assert outcome.usd == COST / 1e9
+    assert asyncio.run(ReplayProvider(tmp_path / "tape").call(PLAIN)) == outcome.answer
 
 
 @pytest.mark.parametrize("most", [0, 100_001])
 def test_a_batch_of_an_impossible_size(most):
     with pytest.raises(ValueError, match=f"most is {most}"):
         AnthropicBatches(most=most)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whenever_calls_are_given_up_every_one_is_settled_once(seed):
+    """Forty calls, half of them given up at random moments: none is charged twice, forgotten, or charged less than it cost."""
+    draws = random.Random(seed)
+
+    async def play():
+        async with ModelServer(delay_s=0.003, polls=2, verdict=echo) as server:
+            provider = batches(server, most=5, wait_s=0.01)
+            world = World(provider, in_flight=100)
+
+            async def now_and_then(ticket: int, start_s: float, patience_s: float | None) -> None:
+                await asyncio.sleep(start_s)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(patience_s):
+                        await world.ask(ticket)
+
+            patience = [draws.choice((None, draws.random() * 0.03)) for _ in range(40)]
+            await asyncio.gather(*(now_and_then(n, draws.random() * 0.1, patience[n]) for n in range(40)))
+            await provider.close()
+            return world, server, patience
+
+    world, server, patience = asyncio.run(play())
+    reserved = {each.attempt.ticket: each for each in world.book.records if isinstance(each, CallReserved)}
+    settled = [each for each in world.book.records if isinstance(each, CallSettled)]
+    assert sorted(each.attempt.ticket for each in settled) == sorted(reserved)
+    assert (world.ledger.reserved, world.ledger.overrun) == (Amount(), Amount())
+    for each in settled:
+        full, whole = reserved[each.attempt.ticket].worst_usd, patience[each.attempt.ticket] is None
+        assert each.usd == COST / 1e9 if whole else each.usd in (COST / 1e9, full, 0.0)
+    at_server = ids_at(server)
+    assert len(set(at_server)) == len(at_server) <= len(reserved)

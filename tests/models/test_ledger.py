@@ -109,40 +109,15 @@ def test_dollars_of_records_add_up_without_rounding(amounts):
     assert ledger.overrun == Amount()
 
 
-def filed(record: CallReserved, batch: str = "b1") -> CallReserved:
-    return replace(record, batch=batch)
-
-
-def test_a_second_record_tells_the_batch_and_counts_nothing():
+def test_a_second_record_of_an_older_version_tells_a_batch_and_counts_nothing():
     ledger = Ledger()
     ledger.apply(reserved(1, 0.5, 100))
-    ledger.apply(filed(reserved(1, 0.5, 100)))
+    ledger.apply(replace(reserved(1, 0.5, 100), batch="b1"))
     assert (ledger.reserved, ledger.settled) == (Amount(NANO // 2, 100, 1), Amount())
-    assert ledger.batched() == (filed(reserved(1, 0.5, 100)),)
+    (lost,) = ledger.lost()
+    assert (lost.usd, lost.usd_assumed) == (0.5, 0.5)
     ledger.apply(settled(1, 0.1, 20))
-    assert (ledger.reserved, ledger.settled, ledger.batched()) == (Amount(), Amount(NANO // 10, 20, 1), ())
-
-
-@pytest.mark.parametrize(
-    "second",
-    [reserved(1), filed(reserved(1), "other"), filed(reserved(1, 0.02), "b1"), filed(reserved(1, tokens=11), "b1")],
-    ids=["no batch", "two batches", "other dollars", "other tokens"],
-)
-def test_a_second_record_that_is_none_of_a_batch(second):
-    ledger = Ledger()
-    ledger.apply(reserved(1))
-    if second.batch == "other":
-        ledger.apply(filed(reserved(1)))
-    with pytest.raises(ValueError, match="reserved already"):
-        ledger.apply(second)
-
-
-def test_what_is_in_a_batch_is_not_lost():
-    ledger = Ledger()
-    for record in (reserved(1), reserved(2), filed(reserved(2))):
-        ledger.apply(record)
-    assert [record.call for record in ledger.lost()] == [1]
-    assert [record.call for record in ledger.batched()] == [2]
+    assert (ledger.reserved, ledger.settled) == (Amount(), Amount(NANO // 10, 20, 1))
 
 
 class Spending(RuleBasedStateMachine):
@@ -177,15 +152,6 @@ class Spending(RuleBasedStateMachine):
         nano = data.draw(st.integers(0, round(record.worst_usd * NANO)))
         self.write(settled(record.call, nano / NANO, tokens_in, tokens_out))
 
-    @precondition(lambda self: any(not record.batch for record in self.open))
-    @rule(data=st.data())
-    def file(self, data: st.DataObject) -> None:
-        place = data.draw(st.sampled_from([place for place, record in enumerate(self.open) if not record.batch]))
-        before = (self.ledger.settled, self.ledger.reserved)
-        self.open[place] = filed(self.open[place])
-        self.write(self.open[place])
-        assert (self.ledger.settled, self.ledger.reserved) == before
-
     @rule()
     def reopen(self) -> None:
         before = self.ledger
@@ -195,8 +161,7 @@ class Spending(RuleBasedStateMachine):
         assert (self.ledger.settled, self.ledger.reserved) == (before.settled, before.reserved)
         for record in self.ledger.lost():
             self.write(record)
-        self.open = [record for record in self.open if record.batch]
-        assert set(self.ledger.batched()) == set(self.open)
+        self.open = []
         assert self.ledger.settled + self.ledger.reserved == before.settled + before.reserved
 
     @invariant()

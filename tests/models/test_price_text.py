@@ -5,12 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from evolve._errors import ConfigError
-from evolve.models import FREE, PriceBook, PriceRow, Rate, TokenUsage, ask, price_rows
-from evolve.models.billing._prices import read_row
+from evolve.models import FREE, AnthropicBatches, PriceBook, PriceRow, Rate, TokenUsage, ask, price_rows
 
 
 @pytest.mark.parametrize(
@@ -83,6 +80,8 @@ def test_batches_cost_half_of_everything():
     assert half == PriceRow(
         "m", rate("1.5", (1000, "3")), rate("7.5", (1000, "11.25")), "own, batch", rate("0.15"), rate("1.875"), rate("3")
     )
+    book = PriceBook(price_rows(["m=3/15"]))
+    assert book.row(AnthropicBatches.prices_from, "m") == book.row("anthropic", "m").at_half_price()
     usage = TokenUsage(400, 300, 200, 200, 50)
     assert half.cost(usage, 1) * 2 == row.cost(usage, 1)
     assert half.quote(5000, ask("m", "x", 64)).worst * 2 == row.quote(5000, ask("m", "x", 64)).worst
@@ -95,34 +94,3 @@ def test_embeddings_have_no_price_for_output():
     assert row.quote_embedding(1000).worst_tokens == 1000
     with pytest.raises(ConfigError, match="not priced by tokens"):
         PriceBook().row("https://api.openai.com/v1", "text-embedding-3-small")
-
-
-PRICES = st.decimals(0, 1000, places=4)
-RATES = st.builds(
-    Rate, PRICES, st.lists(st.tuples(st.integers(1, 10**6), PRICES), max_size=2).map(lambda found: tuple(sorted(found)))
-)
-
-
-@given(
-    st.builds(PriceRow, st.just("m"), RATES, RATES, st.text(max_size=9), st.none() | RATES, st.none() | RATES, st.none() | RATES)
-)
-def test_the_journal_gives_a_row_back(row):
-    assert read_row("m", row.text()) == row
-    assert read_row("m", row.at_half_price().text()) == row.at_half_price()
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "sonnet",
-        "[]",
-        "3",
-        "{}",
-        '{"source":"x","input":["1"]}',
-        '{"source":"x","input":["a"],"output":["1"]}',
-        '{"input":[],"output":["1"]}',
-    ],
-)
-def test_a_text_that_is_no_row(text):
-    assert read_row("m", text) is None

@@ -214,6 +214,6 @@ def models_text(models: ModelUse, budget: Budget) -> str:
     text = f"${models.usd:.4f}{cap} spent{flying}, {counted(models.calls, 'call')}, {tokens}"
     if models.assumed_calls:
         much = f"${models.assumed_usd:.4f} of it and {counted(models.assumed_tokens, 'more token')}"
-        text += f"; {much} are assumed, as the server did not count {counted(models.assumed_calls, 'call')}"
+        text += f"; {much} are assumed, for {counted(models.assumed_calls, 'call')} that no server counted or a driver left open"
     text += _vain_text(models)
     return text + "".join(f"; {model} is not asked any more: {one_line(why, 160)}" for model, why in models.refused.items())

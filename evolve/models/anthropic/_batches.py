@@ -1,8 +1,8 @@
 """Anthropic's message batches: half the price, and answers within a day.
 
-Calls are gathered until there are enough of them or the first has waited long enough; then one batch is created for all.  One task
-a batch asks whether it has ended, at growing intervals, and reads the results once for all who wait for them, those of an earlier
-run among them.
+A call in a batch is a slow call, and nothing more.  Calls are gathered until there are enough of them or the first has waited long
+enough; then one batch is created for all.  One task a batch asks whether it has ended, at growing intervals, and reads the results
+once for all who wait for them.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evolve.models._failure import CallFailure, FailureKind, server_error, transport_fault
 from evolve.models._model_info import ModelInfo
-from evolve.models._provider import Answer, Unsettled
+from evolve.models._provider import IN_BATCHES, Answer
 from evolve.models._reply import NOTHING
-from evolve.models._request import CacheMark, ModelRequest
+from evolve.models._request import ModelRequest
 from evolve.models._size_limits import TooLong
 from evolve.models.anthropic._catalogue import anthropic_catalogue
 from evolve.models.anthropic._client import AnthropicClient
@@ -37,40 +37,9 @@ Results = Mapping[str, Mapping[str, Any]]  # what became of each call, by custom
 class _Entry:
     """A call that is gathered, or in a batch that is being created."""
 
-    custom_id: str
     params: dict[str, Any]
     n_bytes: int
-    filed: asyncio.Future[str | CallFailure]
-    gathering: _Gathering
-
-    def withdraw(self) -> bool:
-        return self.gathering.remove(self)
-
-
-class _Gathering:
-    """Calls that wait for others, and their bytes."""
-
-    def __init__(self) -> None:
-        self.entries: dict[str, _Entry] = {}
-        self.n_bytes = 0
-
-    def add(self, entry: _Entry) -> None:
-        self.entries[entry.custom_id] = entry
-        self.n_bytes += entry.n_bytes
-
-    def remove(self, entry: _Entry) -> bool:
-        """Whether it was there."""
-        if self.entries.pop(entry.custom_id, None) is None:
-            return False
-        self.n_bytes -= entry.n_bytes
-        return True
-
-    def take(self) -> list[_Entry]:
-        """All, which are gathered no longer."""
-        entries = list(self.entries.values())
-        self.entries.clear()
-        self.n_bytes = 0
-        return entries
+    batch: asyncio.Future[str | CallFailure]  # its id once it is created, or why it was not
 
 
 @dataclass(slots=True, eq=False)
@@ -82,7 +51,7 @@ class _Watch:
 
 
 class AnthropicBatches:
-    """Messages in batches; a ``BatchProvider``.
+    """Messages in batches; a ``Provider``.
 
     Its limiter must let as many calls at a time through as shall wait for batches: ``Limiter(in_flight=...)`` of ``most`` or more.
     Closing it cancels those who still wait.
@@ -103,7 +72,7 @@ class AnthropicBatches:
     """
 
     name = "anthropic-batches"
-    prices_from = "anthropic"
+    prices_from = f"anthropic{IN_BATCHES}"
 
     def __init__(
         self,
@@ -132,7 +101,7 @@ class AnthropicBatches:
             deadline_s=deadline_s,
             unix_time=unix_time,
         )
-        self._gathering = _Gathering()
+        self._gathered: dict[str, _Entry] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._creating: set[asyncio.Task[str | CallFailure]] = set()
         self._watches: dict[str, _Watch] = {}
@@ -142,67 +111,65 @@ class AnthropicBatches:
 
     async def call(self, request: ModelRequest) -> Answer:
         custom_id = secrets.token_hex(16)
-        entry = self.enter(custom_id, request)
+        entry = self._gather(custom_id, request)
         try:
-            filed = await entry.filed
+            batch = await entry.batch
         except asyncio.CancelledError:
-            entry.withdraw()
+            self._gathered.pop(custom_id, None)
             raise
-        if isinstance(filed, CallFailure):
-            return filed
-        found = await self.result(filed, custom_id, request)
-        return found.failure if isinstance(found, Unsettled) else found
+        if isinstance(batch, CallFailure):
+            return batch
+        found = await self._results(batch)
+        if isinstance(found, CallFailure):
+            return replace(found, usage=None)  # the batch is worked on all the same
+        if custom_id not in found:
+            return CallFailure(FailureKind.NOT_FOUND, f"{self.name}: the batch {batch} has no result for this call.", None)
+        return self._judged(found[custom_id], request)
 
     async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
         return await anthropic_catalogue(self._client)
 
-    def enter(self, custom_id: str, request: ModelRequest) -> _Entry:
+    def _gather(self, custom_id: str, request: ModelRequest) -> _Entry:
         loop = asyncio.get_running_loop()
-        entry = _Entry(custom_id, _params(request), self.request_bytes(request), loop.create_future(), self._gathering)
-        if self._gathering.n_bytes + entry.n_bytes > _MOST_BYTES:
+        entry = _Entry(_params(request), self.request_bytes(request), loop.create_future())
+        if sum(each.n_bytes for each in self._gathered.values()) + entry.n_bytes > _MOST_BYTES:
             self._send()
-        self._gathering.add(entry)
-        if len(self._gathering.entries) >= self._most:
+        self._gathered[custom_id] = entry
+        if len(self._gathered) >= self._most:
             self._send()
         elif self._timer is None:
             self._timer = loop.call_later(self._wait_s, self._send)
         return entry
 
-    async def result(self, batch: str, custom_id: str, request: ModelRequest | None) -> Answer | Unsettled:
-        found = await self._results(batch)
-        if isinstance(found, CallFailure):
-            return found if found.kind is FailureKind.NOT_FOUND else Unsettled(found)
-        if custom_id not in found:
-            return CallFailure(FailureKind.NOT_FOUND, f"{self.name}: the batch {batch} has no result for this call.", None)
-        return self._judged(found[custom_id], request)
-
     async def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        for entry in self._gathering.take():
-            entry.filed.cancel()
+        for entry in self._take().values():
+            entry.batch.cancel()
         tasks = [*self._creating, *(watch.task for watch in self._watches.values())]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._client.close()
 
-    def _send(self) -> None:
-        """Create a batch of what is gathered."""
+    def _take(self) -> dict[str, _Entry]:
+        """What is gathered, which is gathered no longer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        entries = self._gathering.take()
+        entries, self._gathered = self._gathered, {}
+        return entries
+
+    def _send(self) -> None:
+        """Create a batch of what is gathered."""
+        entries = self._take()
         if not entries:
             return
         task = asyncio.get_running_loop().create_task(self._create(entries))
         self._creating.add(task)
-        task.add_done_callback(lambda done: _hand_out(done, [entry.filed for entry in entries]))
+        task.add_done_callback(lambda done: _hand_out(done, [entry.batch for entry in entries.values()]))
         task.add_done_callback(self._creating.discard)
 
-    async def _create(self, entries: list[_Entry]) -> str | CallFailure:
-        requests = [{"custom_id": entry.custom_id, "params": entry.params} for entry in entries]
+    async def _create(self, entries: Mapping[str, _Entry]) -> str | CallFailure:
+        requests = [{"custom_id": custom_id, "params": entry.params} for custom_id, entry in entries.items()]
 
         async def create(client: Any) -> str:
             return text(getattr(await client.messages.batches.create(requests=requests), "id", None))
@@ -256,8 +223,6 @@ class AnthropicBatches:
             found = await self._client.attempt(read, PartialReply())
             asked_s = 0.0
             if isinstance(found, CallFailure):
-                if found.status == 404:
-                    return CallFailure(found.kind, found.sentence, None, status=404)
                 if not found.again:
                     return found
                 asked_s = min(found.retry_after_s or 0.0, self._poll_longest_s)
@@ -266,12 +231,11 @@ class AnthropicBatches:
             await asyncio.sleep(max(wait_s, asked_s))
             wait_s = min(wait_s * _GROWTH, self._poll_longest_s)
 
-    def _judged(self, result: Mapping[str, Any], request: ModelRequest | None) -> Answer:
+    def _judged(self, result: Mapping[str, Any], request: ModelRequest) -> Answer:
         match result.get("type"):
             case "succeeded":
-                marks: tuple[CacheMark, ...] = request.marks if request is not None else ("1h",)
                 try:
-                    return finalize(self.name, whole_draft(mapping(result.get("message")), marks), request)
+                    return finalize(self.name, whole_draft(mapping(result.get("message")), request.marks), request)
                 except TooLong as error:
                     return transport_fault(self.name, FailureKind.TOO_LONG, str(error), None)
             case "errored":

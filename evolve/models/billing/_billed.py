@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from archive import Attempt, CallReserved, CallSettled
 from evolve.budget._ledger import LOST, in_full, nano, usd
 from evolve.models._failure import CallFailure, FailureKind
-from evolve.models._provider import Unsettled
 from evolve.models._reply import NOTHING, TokenUsage
 from evolve.models.billing._limiter import Limiter
 from evolve.models.billing._prices import PriceRow, Quote
@@ -39,15 +38,11 @@ A = TypeVar("A", bound=Billable)
 
 @dataclass(frozen=True, slots=True)
 class CallResult(Generic[A]):
-    """How a question ended: the last answer, HTTP requests made for it, dollars they cost.
-
-    ``still_open``: the last call waits in a batch that cannot be asked now; it is not settled, and its ticket need not be given up.
-    """
+    """How a question ended: the last answer, HTTP requests made for it, dollars they cost."""
 
     answer: A | CallFailure
     calls: int
     usd: float
-    still_open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,17 +61,6 @@ class CallSpec:
     prompt: str
 
 
-@dataclass(slots=True)
-class OpenCall:
-    """A reservation while its request is under way.
-
-    ``if_given_up`` settles it where no answer comes; None leaves it open, as its answer can still be had later.
-    """
-
-    reserved: CallReserved
-    if_given_up: CallSettled | None
-
-
 class BilledCalls:
     """One provider's: everything that is sent to it goes through here."""
 
@@ -88,7 +72,7 @@ class BilledCalls:
         self,
         order: CallSpec,
         rng: np.random.Generator,
-        send: Callable[[OpenCall], Awaitable[A | CallFailure | Unsettled]],
+        send: Callable[[], Awaitable[A | CallFailure]],
         text_of: Callable[[A | CallFailure], str],
     ) -> CallResult[A]:
         """Send until there is an answer, a final failure, or no try left.
@@ -96,15 +80,14 @@ class BilledCalls:
         Args:
             order: What is reserved.
             rng: Draws the jitter of waits.
-            send: Makes one HTTP request, or hands one to a batch.
+            send: Makes one request.
             text_of: What the journal keeps of an answer.
         """
         limiter = self.limiter
         spent = failed = 0
         while True:
             async with limiter.slot():
-                found, cost = await self._once(order, failed, send, text_of)
-                answer = found.failure if isinstance(found, Unsettled) else found
+                answer, cost = await self._once(order, failed, send, text_of)
                 limiter.on_reply(answer)
             spent += cost
             if not isinstance(answer, CallFailure):
@@ -113,23 +96,23 @@ class BilledCalls:
                 return CallResult(answer, failed, usd(spent))
             failed += 1
             if not answer.again or failed >= limiter.backoff.tries:
-                return CallResult(answer, failed, usd(spent), isinstance(found, Unsettled))
+                return CallResult(answer, failed, usd(spent))
             wait_s = limiter.backoff.wait_s(answer, failed, rng)
             if limiter.in_vain(answer) or limiter.too_late(wait_s):
                 told = (
                     f"{answer.sentence} Another try would have to wait {wait_s:.0f} s, too long for a call or past the run's end."
                 )
-                return CallResult(replace(answer, sentence=told), failed, usd(spent), isinstance(found, Unsettled))
+                return CallResult(replace(answer, sentence=told), failed, usd(spent))
             await limiter.clock.sleep(wait_s)
 
     async def _once(
         self,
         order: CallSpec,
         failed: int,
-        send: Callable[[OpenCall], Awaitable[A | CallFailure | Unsettled]],
+        send: Callable[[], Awaitable[A | CallFailure]],
         text_of: Callable[[A | CallFailure], str],
-    ) -> tuple[A | CallFailure | Unsettled, int]:
-        """One HTTP request: the answer and its nano-dollars.  However it ends, its reservation is settled or can be later."""
+    ) -> tuple[A | CallFailure, int]:
+        """One HTTP request: the answer and its nano-dollars.  However it ends, its reservation is settled."""
         quote = order.quote
         reserved = CallReserved(
             order.attempt,
@@ -143,29 +126,24 @@ class BilledCalls:
         refusal = await self.purse.reserve(reserved, "" if failed else order.prompt)
         if refusal is not None:
             return CallFailure(FailureKind.OVER_BUDGET, f"{order.provider}: not sent, as {refusal.sentence}.", NOTHING), 0
-        pending = OpenCall(reserved, in_full(reserved, LOST, "given up while in flight"))
         started = self.limiter.clock.now()
-        settlement: CallSettled | None = None
+        settlement = in_full(reserved, LOST, "given up while in flight")
         reply = ""
         try:
-            found = await send(pending)
-            if isinstance(found, Unsettled):
-                return found, 0
+            found = await send()
             reply = text_of(found)
             wall_s = self.limiter.clock.now() - started
             settlement = settled(reserved, quote.row, found, order.max_tokens, wall_s, said=bool(reply))
             if isinstance(found, CallFailure) and self.limiter.in_vain(found):
                 settlement = replace(settlement, rest_s=found.retry_after_s or 0.0)
         finally:
-            ending = settlement or pending.if_given_up
-            if ending is not None:
-                self.purse.settle(ending, reply)
+            self.purse.settle(settlement, reply)
         return found, nano(settlement.usd)
 
 
 def settled(
     reserved: CallReserved,
-    row: PriceRow | None,
+    row: PriceRow,
     answer: Billable | CallFailure,
     max_tokens: int,
     wall_s: float,
@@ -176,14 +154,14 @@ def settled(
 
     Args:
         reserved: The reservation.
-        row: The prices; None, where nobody knows them any more, charges in full.
+        row: The prices.
         answer: The answer.
         max_tokens: Bounds the output where nobody counted it.
         wall_s: How long it took.
         said: Whether there is text: then a count of no tokens counts nothing.
     """
     outcome, reason = (str(answer.kind), answer.sentence) if isinstance(answer, CallFailure) else (OK, "")
-    usage = answer.usage if row is not None else None
+    usage = answer.usage
     if usage is not None and usage.absurd:
         odd = _ODD[usage.sound]
         usage, reason = None, reason or f"the server counted {odd}; {_IN_FULL}"
@@ -191,7 +169,7 @@ def settled(
         usage, reason = None, reason or f"the server counted no tokens for its answer; {_IN_FULL}"
     elif said and not usage.output:
         usage, reason = (replace(usage, output_known=False) if max_tokens else None), reason or _NO_OUTPUT
-    if usage is None or row is None:
+    if usage is None:
         return replace(in_full(reserved, outcome, reason), wall_s=wall_s)
     cost, counted = row.cost(usage, max_tokens), row.cost(replace(usage, output_known=True), max_tokens)
     return CallSettled(

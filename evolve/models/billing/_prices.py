@@ -9,12 +9,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from evolve._errors import ConfigError, need
 from evolve.budget._ledger import NANO
-from evolve.models._provider import FREE
+from evolve.models._provider import FREE, IN_BATCHES
 from evolve.models._reply import TokenUsage
 from evolve.models._request import ModelRequest
 
@@ -90,24 +90,10 @@ class PriceRow:
         return replace(self, source=f"{self.source}, batch", **rates)
 
     def text(self) -> str:
-        """For the journal's ``price``: the row as JSON text; ``read_row`` reads it."""
+        """For the journal's ``price``: the row as JSON text."""
         rates = {name: rate for name in _FIELDS if (rate := getattr(self, name)) is not None}
         found = {name: [str(rate.base), *([start, str(price)] for start, price in rate.tiers)] for name, rate in rates.items()}
         return json.dumps({"source": self.source, **found}, separators=(",", ":"))
-
-
-def read_row(model: str, text: str) -> PriceRow | None:
-    """The row that a call was reserved at, from the ``price`` of its record; None where the text is none of ours."""
-    try:
-        found = json.loads(text)
-        rates = {
-            name: Rate(Decimal(found[name][0]), tuple((int(start), Decimal(price)) for start, price in found[name][1:]))
-            for name in _FIELDS
-            if name in found
-        }
-        return PriceRow(model=model, source=str(found["source"]), **rates)
-    except (ValueError, TypeError, KeyError, IndexError, InvalidOperation):
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +129,15 @@ class PriceBook:
         """The prices of a model.
 
         Args:
-            prices_from: The provider's.
+            prices_from: The provider's, with ``IN_BATCHES`` where it is asked so.
             model: As the provider names it.
             embeds: Whether it makes vectors, which have no price of their own; otherwise it writes.
 
         Raises:
             ConfigError: No price is known.
         """
+        if prices_from.endswith(IN_BATCHES):
+            return self.row(prices_from.removesuffix(IN_BATCHES), model, embeds=embeds).at_half_price()
         if model in self._own:
             return self._own[model]
         if prices_from == FREE:

@@ -15,8 +15,6 @@ class CallLog(Protocol):
     async def reserved(self, record: CallReserved, prompt: str) -> None:
         """Write a reservation; returns when it is durable.  Where it raises, a settlement that charges nothing follows.
 
-        A call in a batch comes a second time, with ``batch`` set.
-
         Args:
             record: Without its ``prompt``, which the book fills in.
             prompt: What is new in the conversation; "" for a request that only repeats one.
@@ -52,13 +50,8 @@ class Reservations:
             durable = True
         finally:
             if not durable:
-                self.settle(never_sent(record), "")
+                self.settle(CallSettled(record.attempt, record.call, LOST, 0.0, reason="never sent"), "")
         return None
-
-    async def file(self, record: CallReserved) -> None:
-        """Write the batch that a reserved call is in; returns when it is durable."""
-        self.ledger.apply(record)
-        await self._book.reserved(record, "")
 
     def settle(self, record: CallSettled, reply: str) -> None:
         """Settle, and wake those who wait for room."""
@@ -66,8 +59,3 @@ class Reservations:
         self._book.settled(record, reply)
         self._settled.set()
         self._settled = asyncio.Event()
-
-
-def never_sent(record: CallReserved) -> CallSettled:
-    """A settlement that charges nothing."""
-    return CallSettled(record.attempt, record.call, LOST, 0.0, reason="never sent")

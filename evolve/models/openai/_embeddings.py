@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,15 +14,12 @@ from archive import Attempt
 from evolve._errors import UsageError
 from evolve.models._failure import CallFailure, FailureKind
 from evolve.models._reply import TokenUsage
-from evolve.models.billing._billed import BilledCalls, CallResult, CallSpec, OpenCall
+from evolve.models.billing._billed import BilledCalls, CallResult, CallSpec
 from evolve.models.billing._limiter import Limiter
 from evolve.models.billing._prices import PriceBook
 from evolve.models.billing._reservations import Reservations
 from evolve.models.openai._client import OpenAIClient
 from evolve.models.transport._stream import count, mapping, text
-
-if TYPE_CHECKING:
-    from evolve.models._provider import Unsettled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,10 +168,7 @@ class EmbeddingCaller:
             prompt="",
         )
 
-        async def send(pending: OpenCall) -> Vectors | CallFailure | Unsettled:
-            return await embedder.embed(texts)
-
-        return await self._till.call_with_retries(order, rng, send, lambda answer: "")
+        return await self._till.call_with_retries(order, rng, lambda: embedder.embed(texts), lambda answer: "")
 
 
 def _vectors(data: object, n_texts: int) -> np.ndarray:

@@ -97,13 +97,13 @@ def text(value: object) -> str:
     return redact_and_repair(value) if isinstance(value, str) else ""
 
 
-def finalize(server: str, draft: PartialReply, request: ModelRequest | None) -> ModelReply | CallFailure:
+def finalize(server: str, draft: PartialReply, request: ModelRequest) -> ModelReply | CallFailure:
     """The reply, if the answer is whole and has the form asked for; otherwise the named failure that it is.
 
     Args:
         server: The provider's name.
         draft: The answer.
-        request: What was asked; None where nobody knows any more: then a call of a tool is one that was asked for.
+        request: What was asked.
     """
 
     def fail(kind: FailureKind, what: str) -> CallFailure:
@@ -116,20 +116,18 @@ def finalize(server: str, draft: PartialReply, request: ModelRequest | None) -> 
             return fail(FailureKind.CUT_STREAM, "the answer was cut off before its end")
         return fail(FailureKind.NO_STOP_REASON, "the answer ended without a stop reason and may be incomplete")
     if draft.stop in _TOO_LONG:
-        bound = f"; max_tokens was {request.max_tokens}" if request is not None else ""
-        return fail(FailureKind.MAX_TOKENS, f"the answer hit a limit ({draft.stop}{bound})")
+        return fail(FailureKind.MAX_TOKENS, f"the answer hit a limit ({draft.stop}; max_tokens was {request.max_tokens})")
     if draft.stop in _REFUSED or draft.refusal:
         return fail(FailureKind.REFUSAL, f"the model refused{': ' + redact(draft.refusal)[:300] if draft.refusal else ''}")
     if draft.stop not in _FINE:
         return fail(FailureKind.WRONG_FORM, f"the model stopped for a reason that was not asked for ({draft.stop})")
     tool_input = None
-    if (request.tool if request is not None else draft.tool_json) is not None:
+    if request.tool is not None:
         tool_input = _object("".join(draft.tool_json)) if draft.tool_json is not None else None
         if tool_input is None:
             found = "text" if draft.tool_json is None else "an input that is no JSON object"
-            named = f"the tool {request.tool.name}" if request is not None and request.tool is not None else "a tool"
-            return fail(FailureKind.WRONG_FORM, f"a call of {named} was asked for, and {found} came")
-    if request is not None and request.format and not _is_json(draft.text):
+            return fail(FailureKind.WRONG_FORM, f"a call of the tool {request.tool.name} was asked for, and {found} came")
+    if request.format and not _is_json(draft.text):
         return fail(FailureKind.WRONG_FORM, "JSON was asked for, and a text that is no JSON came")
     return ModelReply(draft.text, draft.stop, draft.usage, tool_input, draft.model, draft.request_id, draft.hold_s)
 
