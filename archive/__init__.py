@@ -27,7 +27,7 @@ from archive.journal._segments import Position
 from archive.journal._texts import TextStore, candidate_id, changed_lines
 from archive.query._parquet import export_parquet
 from archive.query._query import Query, Table, open_query
-from archive.records._codec import decode_record, decode_value, encode_record, encode_value
+from archive.records._codec import decode_record, decode_value, encode_record, encode_value, plain
 from archive.records._records import (
     RECORD_TYPES,
     SCHEMA_VERSION,
@@ -167,6 +167,7 @@ __all__ = [
     "find_records",
     "mean_of",
     "open_query",
+    "plain",
     "read_journal",
     "sd_of",
     "shrink",

@@ -14,6 +14,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import cache
 from operator import attrgetter
 from typing import Any, Protocol
 
@@ -133,6 +134,30 @@ def decode_record(kind: str, payload: dict[str, Any], schema: int = SCHEMA_VERSI
         raise RecordError(f"record kind {kind!r} has the unknown field or value {error}; {_UPGRADE}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise RecordError(f"record kind {kind!r} does not have the form this version writes ({error}); {_UPGRADE}") from error
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: dataclasses as mappings of all their fields, enums as their values, tuples as lists.
+
+    Raises:
+        TypeError: something in it that JSON does not have.
+    """
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: plain(getattr(value, name)) for name in _names(type(value))}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    raise TypeError(f"a value of type {type(value).__name__} has no form in JSON")
+
+
+@cache
+def _names(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls))
 
 
 def encode_value(value: Any) -> dict[str, Any]:

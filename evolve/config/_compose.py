@@ -20,6 +20,7 @@ from evolve._errors import ConfigError, meant, suggest
 from evolve._plugins import offered
 from evolve._renamed import KEYS, VALUES
 from evolve.adapters._choose import load_problem
+from evolve.config._json import built
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
 from evolve.problem._contract import Param
 from evolve.problem._find import builtin_problems
@@ -62,7 +63,7 @@ def compose(words: Sequence[str]) -> RunConfig:
         for section in path:
             place = place.setdefault(section, {})
         place[name] = value
-    config = _build(RunConfig, {**sections, PROBLEM: _problem(settings)})
+    config = built(RunConfig, {**sections, PROBLEM: _problem(settings)})
     if config.seed < 0:  # not a rule of RunConfig: runs that were made with one still open
         raise ConfigError(f"seed must be a whole number from 0, found {config.seed}; type for example seed=8")
     return config
@@ -176,14 +177,6 @@ def _option(setting: Setting, options: tuple[str, ...]) -> str:
 
 
 # ------------------------------------------------------------------------------------------------ values
-
-
-def _build(kind: Any, found: Any) -> Any:
-    """A section, and those within it, as its dataclass, which checks the ranges."""
-    if not is_dataclass(kind) or not isinstance(found, dict):
-        return found
-    kinds = get_type_hints(kind)
-    return kind(**{name: _build(kinds.get(name), value) for name, value in found.items()})  # type: ignore[operator]
 
 
 def _kinds() -> dict[str, Any]:

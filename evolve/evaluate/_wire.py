@@ -21,7 +21,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
 
-from archive import BlockEntry, Measurement
+from archive import BlockEntry, Measurement, plain
 from evolve.problem._contract import Contract, Param
 
 MAX_FRAME_BYTES = 256 << 20  # 64 candidates of 1 MiB, or a dozen artifacts of the greatest size a contract may allow
@@ -182,8 +182,8 @@ class Channel:
 def encode(message: Message) -> bytes:
     """A message as one frame."""
     try:
-        body = json.dumps({type(message).__name__: pack(message)}, allow_nan=False, separators=(",", ":")).encode()
-    except ValueError as error:
+        body = json.dumps({type(message).__name__: plain(message)}, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError) as error:
         raise WireError(f"{type(message).__name__} does not fit JSON: {error}") from error
     if len(body) > MAX_FRAME_BYTES:
         raise WireError(f"{type(message).__name__} takes {len(body)} bytes, expected at most {MAX_FRAME_BYTES}")
@@ -206,23 +206,8 @@ def _decode(body: bytes) -> Message:
 # ------------------------------------------------------------------------------------------------ values by their type hints
 
 
-def pack(value: object) -> object:
-    """A dataclass, mapping, sequence, enum or plain value as JSON values."""
-    if value is None or isinstance(value, bool | int | float) or type(value) is str:
-        return value
-    if isinstance(value, Enum):
-        return value.value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: pack(getattr(value, name)) for name in _names(type(value))}
-    if isinstance(value, AbstractMapping):
-        return {str(key): pack(one) for key, one in value.items()}
-    if isinstance(value, tuple | list):
-        return [pack(one) for one in value]
-    raise WireError(f"a value of type {type(value).__name__} cannot be sent")
-
-
 def unpack(kind: typing.Any, data: object) -> object:
-    """The inverse of ``pack`` for a value of type ``kind``.
+    """The inverse of ``plain`` for a value of type ``kind``.
 
     Raises:
         WireError: ``data`` has another form.

@@ -17,6 +17,7 @@ from archive import (
     RecordError,
     decode_record,
     encode_record,
+    plain,
 )
 
 
@@ -50,6 +51,25 @@ def test_enums_and_tuples_come_back_as_themselves() -> None:
     assert back.status is BlockStatus.VOID
     assert back.skipped == (1, 2)
     assert back.attempt == Attempt("e", 3, 1)
+
+
+def test_plain_has_every_field_and_refuses_what_json_does_not_have() -> None:
+    record = BlockClosed(Attempt("e", 3), "p", BlockStatus.VOID, skipped=(1, 2))
+    found = plain({1: record})
+    assert found == {
+        "1": {
+            "attempt": {"epoch": "e", "ticket": 3, "n": 1},
+            "problem": "p",
+            "status": "void",
+            "skipped": [1, 2],
+            "drift": None,
+            "reason": "",
+            "lost": None,
+        }
+    }
+    assert type(found["1"]["status"]) is str
+    with pytest.raises(TypeError, match="bytes has no form in JSON"):
+        plain([b"x"])
 
 
 def test_fields_at_their_default_are_left_out() -> None:

@@ -161,6 +161,11 @@ def test_numbers_that_are_not_finite_do_not_travel() -> None:
         frames.pop()
 
 
+def test_what_has_no_form_does_not_travel() -> None:
+    with pytest.raises(WireError, match="Rejected does not fit JSON: a value of type bytes"):
+        encode(Rejected(reason=b"x"))  # type: ignore[arg-type]
+
+
 def test_a_frame_above_the_limit_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_wire, "MAX_FRAME_BYTES", 100)
     with pytest.raises(WireError):

@@ -7,10 +7,9 @@ import math
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from archive import bounded
+from archive import bounded, plain
 from evolve._counted import counted
 from evolve._untrusted import visible
 
@@ -47,20 +46,12 @@ def put_json(answer: object) -> None:
 
 def json_of(answer: object) -> Json:
     """A frozen value, or some by name, as ``--json`` prints it: ``schema`` and then its fields."""
-    return {"schema": SCHEMA, **_plain(answer)}
+    return {"schema": SCHEMA, **plain(answer)}
 
 
 def picked(value: object, *names: str) -> Json:
     """Some attributes of a value, by name and in this order."""
     return {name: getattr(value, name) for name in names}
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def say(text: str) -> None:
