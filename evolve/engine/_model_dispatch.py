@@ -13,10 +13,10 @@ from evolve.budget._ledger import LOST, usd
 from evolve.engine._model_thread import CallRecorded, DraftReady, ModelMessage, ModelThread, ModelThreadFailed, ReviewReady
 from evolve.engine._proposer import Proposer
 from evolve.runs._recorder import Recorder
-from evolve.search._arms import n_in_flight
 from evolve.search._rng import generator
 from evolve.search._search import Search
 from evolve.search._tickets import ProposalResult
+from evolve.search.policy._arms import n_in_flight
 
 
 class ModelDispatcher:

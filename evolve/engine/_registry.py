@@ -17,7 +17,7 @@ from evolve.problem._environment import check_environment
 from evolve.propose._registry import OPERATORS, make_operator
 from evolve.search._operators import OperatorSpec
 from evolve.search._parts import Parts
-from evolve.search._policies import POLICIES
+from evolve.search.policy._policies import POLICIES
 
 if TYPE_CHECKING:
     from evolve.engine._own_operators import GivenOperator

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from archive import BlockEntry, Purpose, Resources, StartMode
+from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._usage import Reservation, affordable_evaluations, exhausted
 from evolve.confirm import SIZES
 from evolve.search import _claims as confirming
 from evolve.search import _evidence_runs as evidence
-from evolve.search._policies import INITIAL, policy_of
 from evolve.search._state import ProblemState
+from evolve.search.policy._policies import policy_of
 
 _FINAL_MARGIN = 1.15  # final runs take this much longer than the estimate before they are late
 _ENOUGH = 3  # programs that are measured again once scores are known not to repeat

@@ -41,6 +41,7 @@ from archive import (
     Status,
     StopRequested,
 )  # fmt: skip
+from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._model_limits import ModelLimits
 from evolve.config._llm import LlmConfig
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig
@@ -49,15 +50,15 @@ from evolve.search import _blocks as blocks
 from evolve.search import _claims as confirming
 from evolve.search import _results as offspring
 from evolve.search import _stopping as ends
-from evolve.search._arms import arms_of
 from evolve.search._claims import FreshSeeds
 from evolve.search._crosscheck import apply_cross_checks
 from evolve.search._parts import Parts
-from evolve.search._policies import INITIAL, POLICIES, PlannedProposal, policy_of
 from evolve.search._rng import generator
 from evolve.search._schedule import PlannedBlock
 from evolve.search._state import Phase, ProblemState, RunState, StopReason, problem_state
 from evolve.search._tickets import ProposalResult
+from evolve.search.policy._arms import arms_of
+from evolve.search.policy._policies import POLICIES, PlannedProposal, policy_of
 
 _WORK = (MeasureIssued, Measured, BlockClosed, CallSettled, RunClosed)  # what only a driver writes: until then its time counts
 

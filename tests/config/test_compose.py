@@ -20,7 +20,7 @@ from evolve.config._llm import JudgeConfig, NoveltyConfig, RecordingConfig, Samp
 from evolve.config._schema import TIERS, RunConfig
 from evolve.engine._models import PROVIDERS
 from evolve.engine._registry import EXECUTORS, check_names
-from evolve.search._policies import POLICIES
+from evolve.search.policy._policies import POLICIES
 
 WRITTEN = """
 problem problem.params.NAME

@@ -12,10 +12,10 @@ from archive import Arm, Attempt, Candidate, Measurement, ProposeIssued, Status
 from evolve.budget._cpu_budget import INITIAL
 from evolve.problem._contract import Budget
 from evolve.runs._checkpoint import dump_state, load_state
-from evolve.search import _kinship as kinship
-from evolve.search import _policies as policies
 from evolve.search._memory import Idea, Memory
 from evolve.search._notes import notes
+from evolve.search.policy import _kinship as kinship
+from evolve.search.policy._selectors import ArchiveTournament
 from evolve.testing import Harness, Script, plain_contract, scored
 from evolve.views.candidate._proposal_context import _score, _siblings
 
@@ -138,8 +138,8 @@ def test_a_program_is_not_crossed_with_its_own_kin_where_there_are_others(noisy,
 
     def drawn(*numbers: int) -> tuple[int, ...]:
         coming = iter(numbers)
-        monkeypatch.setattr(policies, "_parent", lambda search, rng, arm: next(coming))
-        return policies._parents(search.state, None, arm)
+        monkeypatch.setattr(ArchiveTournament, "parent", lambda selector, state, rng, arm: next(coming))
+        return ArchiveTournament()._parents(search.state, None, arm)
 
     assert drawn(parent, child, stranger) == (parent, stranger)
     assert drawn(parent, child, parent, child, child) == (parent, child)

@@ -12,7 +12,7 @@ from simulation import state
 
 from archive import CallReserved, CallSettled, Proposed, ProposeIssued
 from evolve.runs._checkpoint import dump_state, load_state
-from evolve.search._arms import n_in_flight
+from evolve.search.policy._arms import n_in_flight
 
 
 def lived(arrivals: int, kills: list[int], **more):

@@ -11,6 +11,8 @@ from evolve.config._schema import SearchConfig
 from evolve.search._operators import OperatorSpec
 from evolve.search._state import ProblemState
 
+EXTERNAL = "external"  # the operator of people and agents
+NO_ARM = -1  # of what no arm made
 _HOUR_USD = 1.0  # of a slot, where no budget says what an hour is worth
 
 

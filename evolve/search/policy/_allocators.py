@@ -1,0 +1,116 @@
+"""Which arm gets the next ticket, with what probability, and what the gain of its child is counted from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from archive import TunerSample
+from evolve.budget._cpu_budget import INITIAL
+from evolve.budget._usage import affordable_evaluations
+from evolve.search._state import ProblemState
+from evolve.search.policy._arms import may_draw
+from evolve.search.policy._selectors import ParentSelector, leader
+
+EVALUATIONS_PER_LITERAL = 100  # below this, changing one number at a time learns more than changing all
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """The arm that gets the ticket.  ``base`` is the program that the tuner works on: then no parent is selected; ``sample`` what
+    it is to try, without one it lists the program's literals."""
+
+    arm: int
+    propensity: float
+    base: int | None = None
+    sample: TunerSample | None = None
+
+
+class OperatorAllocator(Protocol):
+    """Chooses among the arms that a selector has parents for."""
+
+    def allocate(self, state: ProblemState, parents: ParentSelector, rng: np.random.Generator, now: float) -> Allocation | None:
+        """The arm of the next ticket; None where none may have it now."""
+        ...
+
+    def baseline(self, state: ProblemState, parent: int) -> float | None:
+        """What the gain of a child of ``parent`` is counted from."""
+        ...
+
+
+@dataclass(frozen=True)
+class Uniform(OperatorAllocator):
+    """Every arm equally often: those of models where there are any, and nothing while they are all busy."""
+
+    def allocate(self, state: ProblemState, parents: ParentSelector, rng: np.random.Generator, now: float) -> Allocation | None:
+        every = state.bandit.arms
+        served = [(i, arm) for i, arm in enumerate(every) if parents.serves(state, state.operators[arm.operator])]
+        arms = [i for i, arm in served if arm.model and may_draw(state, arm, now)]
+        if not arms and any(state.run.model_limits.is_available(arm.model) for arm in every if arm.model):
+            return None
+        arms = arms or [i for i, arm in served if not arm.model]
+        return Allocation(arms[int(rng.integers(len(arms)))], 1.0 / len(arms)) if arms else None
+
+    def baseline(self, state: ProblemState, parent: int) -> float | None:
+        return state.population.score(parent)
+
+
+@dataclass(frozen=True)
+class BanditWithTuner(OperatorAllocator):
+    """The tuner has a share of its own; the bandit chooses between the others.
+
+    The share is fixed because a tuner's first samples earn nothing: they learn the shape of the problem that later ones use, and
+    a bandit that pays for gains would never see those.
+    """
+
+    def allocate(self, state: ProblemState, parents: ParentSelector, rng: np.random.Generator, now: float) -> Allocation | None:
+        if not state.population.elites:
+            return None
+        arms, share = state.bandit.arms, tuner_share(state)
+        tuner = next((i for i, arm in enumerate(arms) if state.tunes(arm)), None) if _may_tune(state) else None
+        allowed = [
+            (not arm.model or may_draw(state, arm, now)) and parents.serves(state, state.operators[arm.operator]) for arm in arms
+        ]
+        if tuner is not None and (not any(allowed) or rng.random() < share):
+            tuned = _tuned(state, parents, rng, tuner, share if any(allowed) else 1.0)
+            if tuned is not None:
+                return tuned
+        if not any(allowed):
+            return None
+        arm, propensity = state.bandit.choose(allowed, rng.random())
+        return Allocation(arm, propensity * (1.0 - share if tuner is not None else 1.0))
+
+    def baseline(self, state: ProblemState, parent: int) -> float | None:
+        return state.population.score(leader(state))
+
+
+def tuner_share(state: ProblemState) -> float:
+    """The tuner's share: what is configured, less where the budget is too small for an evolution strategy in so many numbers."""
+    tuner = state.tuner_session.tuner
+    if tuner is None:
+        return state.run.config.tuner_share
+    enough = EVALUATIONS_PER_LITERAL * len(tuner.literals)
+    return state.run.config.tuner_share * min(
+        1.0, affordable_evaluations(state.run.budget, state.run.usage, state.run.slots) / enough
+    )
+
+
+def _may_tune(state: ProblemState) -> bool:
+    return state.tuner_session.can_sample or (
+        not state.tuner_session.opening and state.population.candidates[leader(state)].measured_cold
+    )
+
+
+def _tuned(
+    state: ProblemState, parents: ParentSelector, rng: np.random.Generator, arm: int, propensity: float
+) -> Allocation | None:
+    """A sample of the tuner in hand; else a program to open one on; None where all have nothing left to gain."""
+    session = state.tuner_session
+    if session.can_sample and not session.should_reopen_on(state.population.leader, state.population):
+        return Allocation(arm, propensity, session.base, session.draw(rng))
+    for base in (leader(state), parents.parent(state, rng, arm), INITIAL):
+        if state.population.candidates[base].measured_cold and not session.is_exhausted(base):
+            return Allocation(arm, propensity, base)
+    return None

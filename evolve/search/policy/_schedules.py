@@ -1,0 +1,85 @@
+"""When a child is planned, and what is remembered: whether others may be under way, and whose children are made next.
+
+What a schedule remembers lies in the state (``incumbent``, ``round_size``), so that a checkpoint has it; ``Search.apply`` alone
+calls the functions called ``on_...``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from archive import ProposeIssued
+from evolve.search._state import ProblemState
+
+
+class Schedule(Protocol):
+    """As it stands here it remembers nothing."""
+
+    makes_children: ClassVar[bool] = True
+
+    def is_due(self, state: ProblemState) -> bool:
+        """Whether a child may be planned now, as far as other children are concerned."""
+        ...
+
+    def on_issued(self, state: ProblemState, issued: ProposeIssued) -> None:
+        """A propose ticket was handed out for the first time."""
+        return
+
+    def on_credited(self, state: ProblemState, number: int, score: float | None) -> None:
+        """It is known what became of a child (None: it failed)."""
+        return
+
+
+@dataclass(frozen=True)
+class Asynchronous(Schedule):
+    """Always: nobody waits for anybody."""
+
+    def is_due(self, state: ProblemState) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class OneAtATime(Schedule):
+    """Once the last child is measured, which is the incumbent from then on unless it is worse."""
+
+    def is_due(self, state: ProblemState) -> bool:
+        return not _under_way(state)
+
+    def on_credited(self, state: ProblemState, number: int, score: float | None) -> None:
+        best = state.population.score(state.incumbent)
+        if score is not None and (best is None or score >= best):
+            state.incumbent = number
+
+
+@dataclass(frozen=True)
+class Rounds(Schedule):
+    """``search.best_of_n`` children a round; the next begins once all are measured, with the parent of its first ticket as
+    incumbent."""
+
+    def is_due(self, state: ProblemState) -> bool:
+        return not round_is_full(state) or not _under_way(state)
+
+    def on_issued(self, state: ProblemState, issued: ProposeIssued) -> None:
+        if round_is_full(state):
+            state.round_size, state.incumbent = 0, state.population.by_id[issued.parents[0]]
+        state.round_size += 1
+
+
+@dataclass(frozen=True)
+class Never(Schedule):
+    """No children: the programs that were given are all there is."""
+
+    makes_children = False
+
+    def is_due(self, state: ProblemState) -> bool:
+        return False
+
+
+def round_is_full(state: ProblemState) -> bool:
+    """Whether the tickets of a round are out; never where children are not made in rounds."""
+    return state.round_size >= state.run.config.best_of_n
+
+
+def _under_way(state: ProblemState) -> bool:
+    return bool(state.run.tickets.proposals or state.run.tickets.blocks or state.population.queue)
