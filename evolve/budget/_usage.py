@@ -13,13 +13,15 @@ _RECENT = 0.2  # weight of the newest measurement in the running estimate of one
 
 @dataclass(slots=True)
 class Usage:
-    """Counters.  ``evaluations`` counts measurements handed out, each once, however often it was attempted."""
+    """Counters.  ``evaluations`` counts measurements handed out, each once, however often it was attempted, ``measured`` those that
+    a result came of."""
 
     opened_at: float | None = None
     before_s: float = 0.0  # wall time of earlier openings of the run
     last_at: float = 0.0
     cpu_s: float = 0.0
     evaluations: int = 0
+    measured: int = 0
     candidates: int = 0
     wall_by_purpose: dict[str, float] = field(default_factory=dict)
     count_by_purpose: dict[str, int] = field(default_factory=dict)
@@ -44,6 +46,7 @@ class Usage:
 
     def on_measured(self, purpose: Purpose, result: Measurement) -> None:
         """A measurement ended."""
+        self.measured += 1
         cpu_s = result.cpu_s + result.scorer_cpu_s
         self.cpu_s += cpu_s
         self.wall_by_purpose[purpose] = self.wall_by_purpose.get(purpose, 0.0) + result.wall_s

@@ -91,7 +91,7 @@ def card_text(card: ReportCard, cards: ReportCards) -> str:
         rows.append(("evidence", f"{searching}; no vault was opened"))
     else:
         how = "pairs at equal seeds" if card.paired else "independent seeds"
-        untested = "its vault is at work" if card.status == "open" else "its vault ended before the test"
+        untested = "its vault has not come to its end" if card.status == "open" else "its vault ended before the test"
         p_value = f"p = {card.p_value:.3g} on fresh seeds" if card.p_value is not None else untested
         rows.append(("evidence", f"{p_value} ({counted(card.gate[0], 'run')} against {card.gate[1]}, {how}); {searching}"))
         rows.append(("estimate", f"from {counted(card.estimate[0], 'further run')} against {card.estimate[1]}"))

@@ -25,7 +25,8 @@ MACHINE = ("budget.wall_s", "budget.cpu_s", "budget.evaluations", "budget.candid
 class LimitLeft:
     """One limit of the budget, in its own unit: seconds, dollars or a count.
 
-    ``set_aside`` is kept back for final measurements and claims, ``left`` is what children may still take.
+    ``set_aside`` is kept back for final measurements and claims, and for those that a driver which was killed had in hand; ``left``
+    is what children may still take.
     """
 
     name: str
@@ -40,9 +41,10 @@ class Outlook:
     """How long a run still goes on.
 
     ``over`` says why nothing new is searched for and ``ended_by`` which limit leaves no room for another child, "" where none;
-    ``command`` raises that limit.  ``waiting`` children are to be measured and ``running`` measurements are in hand, ``measure_s``
-    is what one has taken lately.  ``measurements_left`` is about how many more the limits allow, None without any limit; a driver
-    ends in about ``ends_in_s`` seconds by its clock, None where nobody drives or no limit of the machine is set.
+    ``command`` raises that limit.  ``waiting`` children are to be measured and ``running`` measurements are in hand (of a driver
+    that has the run, none else), ``measure_s`` is what one has taken lately.  ``measurements_left`` is about how many more the
+    limits allow, None without any limit; a driver ends in about ``ends_in_s`` seconds by its clock, None where nobody drives or
+    no limit of the machine is set.
     """
 
     driven: bool
@@ -69,10 +71,12 @@ class Fate:
     words: str
 
 
-def outlook(state: ProblemState, now: float, *, run: str, driven: bool) -> Outlook:
-    """The outlook at Unix time ``now`` (of a run that nobody drives: of its last record)."""
+def outlook(state: ProblemState, now: float, *, run: str, driven: bool, opening: bool = False) -> Outlook:
+    """The outlook at Unix time ``now`` (of a run that nobody drives: of its last record); ``opening`` while a driver opens it."""
     ended_by = exhausted_limit(state, now)
-    rows = tuple(_rows(state, now))
+    in_hand = sum(len(block.remaining()) for block in state.run.tickets.blocks.values())
+    idle = opening or not driven  # whoever had them in hand was killed: they are made again
+    rows = tuple(_rows(state, now, owed=in_hand if idle else 0))
     left = _measurements_left(state, rows)
     in_s = None
     if driven:
@@ -85,8 +89,8 @@ def outlook(state: ProblemState, now: float, *, run: str, driven: bool) -> Outlo
         ended_by=ended_by,
         command=raising(state, now, run, ended_by) if ended_by else "",
         limits=rows,
-        waiting=len(_waiting(state)),
-        running=sum(len(block.remaining()) for block in state.run.tickets.blocks.values()),
+        waiting=len({*_waiting(state), *(_interrupted(state) if idle else ())}),
+        running=0 if idle else in_hand,
         measure_s=round(state.run.usage.measure_wall_s, 3),
         measurements_left=left,
         ends_in_s=None if in_s is None else round(in_s, 1),
@@ -98,7 +102,7 @@ def fate(state: ProblemState, number: int, seen: Outlook, now: float, *, run: st
     row = state.population.candidates[number]
     if row.credited:
         return Fate(measured=True, will=False, ahead=0, about_s=None, words="it is measured")
-    queue, in_hand = _waiting(state), is_in_hand(state, row.id)
+    queue, in_hand = _waiting(state), bool(seen.running) and is_in_hand(state, row.id)
     ahead = 0 if in_hand else (queue.index(number) if number in queue else 0) + seen.running
     here = shlex.quote(run)
     if state.run.end.phase is Phase.FAILED:
@@ -127,7 +131,7 @@ def fate(state: ProblemState, number: int, seen: Outlook, now: float, *, run: st
 
 
 def is_in_hand(state: ProblemState, candidate: str) -> bool:
-    """Whether a candidate is being measured."""
+    """Whether a candidate is being measured, if somebody drives the run."""
     blocks = state.run.tickets.blocks.values()
     return any(block.issued.entries[i].candidate == candidate for block in blocks for i in block.remaining())
 
@@ -193,10 +197,13 @@ def ending_limits(state: ProblemState, why: str) -> tuple[str, ...]:
     return (why,) if is_limit(why) else ()
 
 
-def _rows(state: ProblemState, now: float) -> list[LimitLeft]:
+def _rows(state: ProblemState, now: float, owed: int) -> list[LimitLeft]:
+    """The limits; ``owed`` measurements are counted as handed out, and nobody makes them now."""
     budget, rows = effective_budget(state), []
     for key, (much, aside) in _used(state, now).items():
         limit = getattr(budget, key)
+        if key == "evaluations":
+            much, aside = much - owed, aside + owed
         if limit is not None:
             aside = min(aside, max(limit - much, 0))
             left = max(limit - much - aside, 0)
@@ -244,6 +251,13 @@ def _cost(state: ProblemState) -> dict[str, float]:
 def _waiting(state: ProblemState) -> list[int]:
     """Children that wait for a measurement, in their order."""
     return [due.index for due in state.population.queue if due.index != INITIAL]
+
+
+def _interrupted(state: ProblemState) -> list[int]:
+    """Children that a driver was measuring."""
+    rows, blocks = state.population.candidates, state.run.tickets.blocks.values()
+    found = {state.population.by_id[block.issued.entries[i].candidate] for block in blocks for i in block.remaining()}
+    return sorted(number for number in found if number != INITIAL and not rows[number].credited)
 
 
 def _amount(value: float) -> str:

@@ -45,9 +45,10 @@ class Progress:
     """A search as it stands.  Scores carry the problem's own sign; ``gain`` is over the initial program, higher is better, None
     where none is to be stated.
 
-    ``cells`` is None where the archive has no descriptors, and ``filled`` then counts its elites.  ``noise`` is None
-    until there are replicates.  ``word`` says how well founded the best is.  ``set_aside`` counts measurements kept back for vaults
-    (0 where they do not pay for one), ``reserved`` final runs.  ``phase`` is seed, search, final or draining.
+    ``cells`` is None where the archive has no descriptors, and ``filled`` then counts its elites.  ``noise`` is None until there
+    are replicates.  ``measurements`` counts results, ``handed_out`` what ``budget.evaluations`` limits: measurements whose result
+    has not come too.  ``word`` says how well founded the best is.  ``set_aside`` counts measurements kept back for vaults (0
+    where they do not pay for one), ``reserved`` final runs.  ``phase`` is seed, search, final or draining.
     """
 
     phase: str
@@ -57,6 +58,7 @@ class Progress:
     gain: float | None
     candidates: int
     measurements: int
+    handed_out: int
     failures: Mapping[str, int]
     filled: int
     cells: int | None
@@ -102,7 +104,8 @@ class ProgressTracker:
             best_operator=operator_of(state, number) if number is not None else "",
             gain=stated_gain(state, number),
             candidates=state.run.usage.candidates,
-            measurements=state.run.usage.evaluations,
+            measurements=state.run.usage.measured,
+            handed_out=state.run.usage.evaluations,
             failures=dict(sorted(population.failures.items())),
             filled=archive.cells.n_filled if archive.n_cells > 1 else len(archive.cells),
             cells=archive.n_cells if archive.n_cells > 1 else None,

@@ -54,7 +54,7 @@ class RunView:
 
     def outlook(self) -> Outlook:
         """How long it still goes on."""
-        return outlook(self.state, self.now, run=str(self.run.path), driven=self.driven)
+        return outlook(self.state, self.now, run=str(self.run.path), driven=self.driven, opening=self.status == STARTING)
 
     def unchecked(self) -> Unchecked | None:
         """Better scores than the best's that no fresh process has given yet."""

@@ -250,7 +250,7 @@ def summarise(run: RunDir, problem: Problem, state: ProblemState, status: str, w
         best_score=best.score if best is not None else None,
         best_id=best.id if best is not None else None,
         candidates=state.run.usage.candidates,
-        measurements=state.run.usage.evaluations,
+        measurements=state.run.usage.measured,
         failures=dict(sorted(population.failures.items())),
         wall_s=round(state.run.usage.elapsed(now), 3),
         cpu_s=round(state.run.usage.cpu_s, 3),

@@ -83,6 +83,26 @@ def test_killed_and_resumed_it_ends_as_if_nothing_had_happened(cli: Cli, problem
     assert len(counted) == len(set(counted)) == json.loads(out)["measurements"]
 
 
+@pytest.mark.parametrize("noisy", [False, True])
+def test_what_a_killed_driver_had_in_hand_is_not_counted_as_made(cli: Cli, noisy: bool) -> None:
+    problem, run = write_problem(cli.folder / "slow", noisy=noisy), cli.folder / "run"
+    words = ("problem.params.sleep=50", "budget.evaluations=20")
+    process = cli.start("run", f"problem={problem}", "out=run", *words, *SETTINGS)
+    wait_for(lambda: n_records(run, "measure_issued") >= 1)
+    driven = json.loads(cli("status", "run", "--json")[1])
+    assert (driven["status"], driven["measurements"], driven["outlook"]["running"]) == ("running", 0, 1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    told = json.loads(cli("status", "run", "--json")[1])
+    limit = told["outlook"]["limits"][0]
+    assert (told["status"], told["measurements"], told["outlook"]["running"]) == ("interrupted", 0, 0)
+    assert (limit["name"], limit["spent"]) == ("budget.evaluations", 0)
+    assert limit["set_aside"] == driven["outlook"]["limits"][0]["set_aside"] + 1  # it is made again, and not counted again
+    assert limit["left"] == driven["outlook"]["limits"][0]["left"]
+    assert re.search(r"tried .*, 0 measurements\n", cli("status", "run")[1])
+    assert json.loads(cli("claims", "run", "--json")[1])["claims"]["measurements"] == 0
+
+
 def test_one_interrupt_drains_and_says_how_to_go_on(cli: Cli, problem: Path) -> None:
     process = cli.start("run", f"problem={problem}", "out=run", "budget.evaluations=100000", *SETTINGS)
     wait_for(lambda: n_records(cli.folder / "run", "measured") >= 2)

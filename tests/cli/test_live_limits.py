@@ -15,7 +15,7 @@ from evolve.views._summary import ModelUse
 
 def seen(**limits: float) -> SimpleNamespace:
     models = ModelUse(usd=0.12, tokens=700, calls=2)
-    return SimpleNamespace(budget=Budget(**limits), models=models, cpu_s=30.0, measurements=4, candidates=3)
+    return SimpleNamespace(budget=Budget(**limits), models=models, cpu_s=30.0, handed_out=4, candidates=3)
 
 
 @pytest.mark.parametrize(

@@ -253,6 +253,10 @@ def test_a_child_in_hand_is_after_nobody_and_its_time_is_what_is_left(run: Path,
     assert (found.ahead, found.about_s, found.will) == (0, 40.0, True)
     late = fate(state, number, seen, now, run="r", ran_s=90.0)
     assert "for 90 s already" in late.words
+    killed = outlook(state, now, run="r", driven=False)
+    starting = outlook(state, now, run="r", driven=True, opening=True)
+    assert [(one.waiting, one.running) for one in (seen, killed, starting)] == [(0, 1), (1, 0), (1, 0)]
+    assert "being measured" not in fate(state, number, starting, now, run="r").words
 
 
 def test_status_of_a_spent_run_says_what_is_in_the_way_and_who_made_the_children(

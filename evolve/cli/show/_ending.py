@@ -79,8 +79,9 @@ def ending(summary: Summary, opened: RunView) -> str:
 def _ended(summary: Summary, opened: RunView) -> str:
     if summary.status == "done" and summary.reason.startswith("budget."):
         limit = opened.budget.evaluations if summary.reason == "budget.evaluations" else None
-        if limit is not None and summary.measurements < limit:
-            return f"done: {summary.reason}, with {limit - summary.measurements} of {limit} left that were set aside and not needed"
+        handed_out = opened.progress().handed_out
+        if limit is not None and handed_out < limit:
+            return f"done: {summary.reason}, with {limit - handed_out} of {limit} left that were set aside and not needed"
         wall_s = opened.budget.wall_s if summary.reason == "budget.wall_s" else None
         if wall_s is not None and opened.problem.contract.noisy and summary.wall_s < _SPENT * wall_s:
             left = f"{duration(wall_s - summary.wall_s)} of {duration(wall_s)}"

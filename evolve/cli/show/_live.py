@@ -227,7 +227,7 @@ def _limits(seen: Progress, elapsed_s: float) -> list[tuple[float, float, Callab
     every = (
         (budget.wall_s, elapsed_s, duration, "on the clock", ""),
         (budget.cpu_s, seen.cpu_s, duration, "of CPU", "CPU"),
-        (budget.evaluations, seen.measurements, str, *_nouns(budget.evaluations, "measurement")),
+        (budget.evaluations, seen.handed_out, str, *_nouns(budget.evaluations, "measurement")),
         (budget.candidates, seen.candidates, str, *_nouns(budget.candidates, "candidate")),
         (budget.usd, models.usd, _dollars, "for models", "for models"),
         (budget.tokens, models.tokens, str, *_nouns(budget.tokens, "token", " of models")),

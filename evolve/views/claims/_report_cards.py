@@ -46,8 +46,8 @@ class ReportCard:
     no part in the decision; None where there were none.
 
     ``status`` is confirmed, not confirmed, taken back (confirmed once, and not any more), withdrawn (found to cheat later) or open
-    (its vault is at work); ``rulings`` are all that were made, the newest last.  ``e_value`` is that of the search's own runs when
-    the vault was opened, ``p_value`` the gate's on fresh seeds (None: the vault ended before its test).
+    (its vault has not come to its end); ``rulings`` are all that were made, the newest last.  ``e_value`` is that of the search's
+    own runs when the vault was opened, ``p_value`` the gate's on fresh seeds (None: the vault ended before its test).
     ``runs`` counts the candidate's measurements by purpose, whoever they were made for.  ``suspect``: it descends from a retracted
     candidate, or was compared with one (``suspicion`` says which).  ``retries`` and ``voids`` count blocks with it that were lost,
     and those that drift made void.
@@ -184,7 +184,7 @@ def report_cards(state: ProblemState, problem: Problem, records: Iterable[LogEnt
         unit=contract.unit,
         frame=contract.compute_rule,
         candidates=state.run.usage.candidates,
-        measurements=state.run.usage.evaluations,
+        measurements=state.run.usage.measured,
         openings=len(opened),
         expected_false=state.confirmations.expected_false,
         cards=tuple(cards),
