@@ -37,17 +37,25 @@ def point(sleep):
 '''
 EVALUATE = """\
 import json
+import re
 
 import numpy as np
 
 from evolve import JsonValue, Outcome, Trial
 
+NUMBERS = r"X = ([-0-9.e]+)\\nY = ([-0-9.e]+)\\n\\n"
+PLAIN = re.compile("^" + NUMBERS + r"\\ndef point.sleep.:\\n +time.sleep.float.sleep..\\n +return .X, Y.$", re.MULTILINE)
+
 
 def evaluate(trial: Trial) -> Outcome:
-    reply = trial.sandbox.call("main.py:point", {"sleep": np.array(trial.params["sleep"])}, {"p": JsonValue()})
-    if not reply.ok:
-        return reply.outcome()
-    x, y = reply.value["p"]
+    plain = PLAIN.search(trial.files["main.py"]) if len(trial.files) == 1 else None
+    if plain and trial.params["sleep"] == 0.0 and trial.seed % 4:  # read, since a process for each point is most of these tests
+        x, y = map(float, plain.groups())
+    else:
+        reply = trial.sandbox.call("main.py:point", {"sleep": np.array(trial.params["sleep"])}, {"p": JsonValue()})
+        if not reply.ok:
+            return reply.outcome()
+        x, y = reply.value["p"]
     noise = trial.rng("noise").normal() * NOISE
     return Outcome(
         score=abs(x - 1.0) + abs(y - 2.0) + noise,

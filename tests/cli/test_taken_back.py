@@ -12,7 +12,7 @@ import pytest
 from archive import Claim, Journal, read_journal
 from evolve.cli import main
 
-PACKED = Path(__file__).parents[1] / "run" / "fixtures" / "run-0.1.0.tar.xz"
+PACKED = Path(__file__).parents[1] / "runs" / "fixtures" / "run-0.1.0.tar.xz"
 WHY = "its runs differ more between moments than within one"
 
 

@@ -35,9 +35,8 @@ def test_a_few_kills_during_calls(near):
 
 @pytest.mark.kill
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_many_kills_during_calls(near, seed):
-    found = chaos(near, 25, seed=seed)
+def test_many_kills_during_calls(near):
+    found = chaos(near, 25, seed=0)
     assert found["openings"] == 26
     assert found["lost"] > 25
 
