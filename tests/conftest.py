@@ -8,16 +8,19 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 _SETTINGS = ("EVOLVE_", "HYDRA_", "ANTHROPIC_", "OPENAI_", "RAY_", "PYTHONWARNINGS", "PYTHONHASHSEED", "COLUMNS", "LINES")
+_MOST_PROCESSES = 8  # each of them imports everything
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """The whole suite runs in two processes, each with half of it in order; what is named runs in this one, as does ``-n 0``."""
+    """The whole suite runs in a process more than there are cores, for much of it waits; what is named runs in this one, as does
+    ``-n 0``."""
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.usepdb
-    if "PYTEST_XDIST_WORKER" in os.environ:  # this is one of the two, and must not start two more
+    if "PYTEST_XDIST_WORKER" in os.environ:  # this is one of them, and must not start more
         return
     if whole and config.pluginmanager.hasplugin("xdist") and config.option.numprocesses is None:
-        config.option.numprocesses, config.option.dist = 2, "worksteal"
+        config.option.numprocesses = min(len(os.sched_getaffinity(0)) + 1, _MOST_PROCESSES)
+        config.option.dist = "worksteal"
 
 
 @pytest.fixture(autouse=True)

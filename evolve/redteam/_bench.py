@@ -170,7 +170,7 @@ class _Harness:
         again = f"run `evolve validate {shlex.quote(str(self._problem.folder))}` first"
         if bad or trace.lost or not trace.runs:
             why = f"{bad[0].status}: {bad[0].reason}" if bad else trace.lost
-            raise ProblemError(f"{self._problem.contract.name}: expected a initial program that works, found {why}; {again}.")
+            raise ProblemError(f"{self._problem.contract.name}: expected an initial program that works, found {why}; {again}.")
         if not self._noisy and len({run.score for run in trace.runs}) > 1:
             scores = ", ".join(f"{run.score:.10g}" for run in trace.runs)
             raise ProblemError(f"{self._problem.contract.name}: expected one score from one seed, found {scores}; {again}.")

@@ -143,6 +143,7 @@ def test_a_mistake_in_the_problem_is_told_in_the_adapters_own_words(package, tmp
         load_problem(tmp_path / "p")
 
 
+@pytest.mark.slow
 def test_every_verb_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     write_form(tmp_path / "p", config="evaluator: {timeouts: 3}\n")

@@ -68,6 +68,7 @@ def test_a_run_improves_the_score_and_outlives_its_folder(tmp_path: Path, monkey
     assert PRINTED in said("validate", "r/problem", "better.py", "executor.slots=1")
 
 
+@pytest.mark.slow
 def test_claims_of_a_noisy_one_are_marked(tmp_path: Path) -> None:
     noisy = "import random\n" + WHOLE.replace("(1.0 + far)", "(1.0 + far) + 0.0001 * random.random()")
     problem = evolve.load_problem(write_form(tmp_path / "p", evaluator=noisy))

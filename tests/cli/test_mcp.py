@@ -139,6 +139,7 @@ def test_what_is_refused_is_a_tool_error_in_our_words(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_live_run_is_served_and_nothing_but_the_protocol_is_on_stdout(cli: Cli, problem: Path) -> None:
     words = ("problem.params.sleep=0.05", "out=live", "budget.evaluations=100000")
     driver = cli.start("run", "--json", f"problem={problem}", *words, *SETTINGS)

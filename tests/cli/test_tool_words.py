@@ -107,7 +107,7 @@ KINDS: dict[str, tuple[str, bool, tuple[str, ...]]] = {
     "no model": (EVALUATE, False, (*MODELS, "budget.calls=4")),
 }  # fmt: skip
 
-LONG = ("noisy and given", "spent", "errors")  # each has most of its words from a kind that is always run
+LONG = ("noisy", "noisy and given", "shaky", "spent", "errors")  # each has most of its words from a kind that is always run
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in LONG)) for kind in KINDS])

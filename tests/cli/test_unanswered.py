@@ -138,6 +138,7 @@ def test_a_server_that_comes_up_within_the_rest_saves_the_run(
     assert answer["models"]["unanswered"]["unreachable"] >= 5
 
 
+@pytest.mark.slow
 def test_a_run_that_a_model_once_answered_rests_and_goes_on(
     say: Say, words: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_run_that_a_model_once_answered_rests_and_goes_on(
     assert (found["models"]["lost"]["cut_stream"], n[0]) == (9, 20)  # five, and four rests after which it failed again
 
 
+@pytest.mark.slow
 def test_where_operators_make_children_too_they_go_on_until_the_models_had_their_rest(
     say: Say, words: Start, port: int, tmp_path: Path, short: None
 ) -> None:

@@ -9,10 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "openevolve.md"
 FENCE = re.compile(r"^```(\w*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_work_on_the_files_of_the_page(tmp_path: Path) -> None:
     env, said = {**os.environ, "EVOLVE_CACHE": str(tmp_path / "cache")}, {}
     for language, path, text in FENCE.findall(PAGE.read_text(encoding="utf-8")):

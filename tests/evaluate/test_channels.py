@@ -54,9 +54,8 @@ def slots() -> Iterator[tuple[SandboxFactory, SandboxFactory]]:
         yield one, two
 
 
-@pytest.mark.parametrize(
-    "start", [StartMode.COLD, *(pytest.param(start, marks=pytest.mark.slow) for start in (StartMode.SPARE, StartMode.WARM))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("start", [StartMode.COLD, StartMode.SPARE, StartMode.WARM])
 def test_nothing_comes_over_but_what_is_listed(slots: tuple[SandboxFactory, SandboxFactory], start: StartMode) -> None:
     for launcher in slots if start is StartMode.SPARE else ():
         prepare(launcher)
@@ -69,6 +68,7 @@ def test_what_is_listed_is_a_channel() -> None:
     assert listed(OPEN, OF_ONE_USER) | PROVEN <= set(names())
 
 
+@pytest.mark.slow
 def test_where_the_walls_are_down_the_same_programs_bring_bits_over() -> None:
     missing = PROVEN
     with open_sandbox_factory("strict", VisibleFiles()) as one, open_sandbox_factory("strict", VisibleFiles(), slot=1) as two:

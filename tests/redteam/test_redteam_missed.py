@@ -220,7 +220,7 @@ def test_a_machine_without_a_sandbox_is_told(tmp_path: Path, monkeypatch: pytest
 def test_a_seed_program_that_fails_is_the_first_thing_to_mend(tmp_path: Path) -> None:
     folder = write(tmp_path, NOISY, "def g():\n    return 1\n")
     with pytest.raises(
-        ProblemError, match=r"expected a initial program that works, found invalid: .* has no function f; run `evolve"
+        ProblemError, match=r"expected an initial program that works, found invalid: .* has no function f; run `evolve"
     ):
         redteam_problem(load_problem(folder), strict, only=("knows_itself",))
 

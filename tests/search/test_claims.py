@@ -166,6 +166,7 @@ def test_the_title_goes_to_whom_the_record_names(ended):
     assert ended.search.state.population.candidates[ended.search.state.champion_test.champion].id == titles[-1].candidate
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**20), st.sampled_from(["map_elites", "hill_climb", "independent"]))
 def test_replay_and_snapshots_keep_titles_and_vaults(seed, policy):
@@ -214,6 +215,7 @@ def test_where_nothing_is_better_nothing_is_claimed(noise):
     assert claims == 0
 
 
+@pytest.mark.slow
 def test_a_machine_that_drifts_makes_no_false_claims():
     claims = 0
     for seed in range(8):

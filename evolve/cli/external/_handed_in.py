@@ -126,7 +126,7 @@ def _placed(path: str, place: Path) -> HandedIn:
 def task_name(ticket: int, program: Mapping[str, str]) -> str:
     """What the file with the task is called, beside the program: a name that no file of the program has."""
     name = f"TASK@{ticket}.md"  # is_plain_path refuses @
-    while name in program:  # files of a initial program are called as they like
+    while name in program:  # files of an initial program are called as they like
         name = f"@{name}"
     return name
 
