@@ -29,7 +29,7 @@ from evolve.budget._ledger import Ledger
 from evolve.budget._model_limits import ModelLimits, caps_of
 from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats, _holdout
 from evolve.problem import _contract
-from evolve.search import _faults, _memory, _population, _state, _tickets
+from evolve.search import _faults, _fingerprints, _memory, _population, _state, _tickets
 from evolve.search._faults import Faults
 from evolve.search._memory import Memory
 from evolve.search._population import Population
@@ -44,6 +44,7 @@ _MODULES = (
     archive,
     _contract,
     _faults,
+    _fingerprints,
     _cpu_budget,
     _ledger,
     _memory,

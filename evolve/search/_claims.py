@@ -1,14 +1,13 @@
-"""How a search on a noisy problem comes by claims: what is measured again, when a vault opens, what it came to.
+"""How a search on a noisy problem comes by claims: what is recorded next, and what records come to.
 
-``next_record`` gives records that only decide; their runs are given by ``evolve.search._evidence_runs``.  Nothing here changes
-the search but the functions called ``on_...``, which its ``apply`` calls.  See ``evolve.confirm`` for the statistics.
+``next_record`` gives records that only decide: a title that changes hands, a vault that opens (``_openings``), a ruling.  Which
+runs they rest on ``_evidence_runs`` says.  Nothing here changes the search but the functions called ``on_...``, which its ``apply``
+calls.  See ``evolve.confirm`` for the statistics.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from archive import (
     BlockEntry,
@@ -24,27 +23,12 @@ from archive import (
     Status,
     tame,
 )
-from evolve.budget._usage import affordable_evaluations, nearest_limit
-from evolve.confirm import (
-    E_CLAIM,
-    FIRST_CHAMPION_RUNS,
-    SIZES,
-    Confirmation,
-    Decision,
-    Sizes,
-    choose_sizes,
-    e_value_of,
-    make_confirmation,
-    rank,
-)
-from evolve.confirm import MIN_DF as NOISE_DF
+from evolve.confirm import Confirmation, Decision, Sizes, make_confirmation
 from evolve.search._doubts import Doubts
+from evolve.search._openings import FreshSeeds, is_limit, next_opening, opened
+from evolve.search._prospects import INTERIMS
 from evolve.search._state import ProblemState
 
-FreshSeeds = Callable[[int], tuple[int, ...]]  # so many fresh seeds of 63 bits, from the system
-
-INTERIMS = 5  # the last of them is the end of the search
-ENDLESS = 1000  # measurements between milestones of a run without a budget
 _JUDGED_EVERY = 10  # runs
 _TITLE_DF = 4  # degrees of freedom of the noise before a title changes hands
 
@@ -59,7 +43,7 @@ def next_record(state: ProblemState, now: float, over: str, entropy: FreshSeeds 
     if found := _challenge(state) or _decision(state, over):
         return found
     due = None if entropy is None else next_opening(state, now, over)
-    return None if due is None or entropy is None else _opened(state, due, entropy)
+    return None if due is None or entropy is None else opened(state, due, entropy)
 
 
 def has_next_record(state: ProblemState, now: float, over: str) -> bool:
@@ -106,15 +90,6 @@ def _known(state: ProblemState) -> tuple[int, int]:
     return state.repeats.count, len(state.retracted)
 
 
-def without_confirmation(state: ProblemState) -> dict[int, int]:
-    """Candidates whose claims more runs of their own may clear, with how many."""
-    population, found = state.population, {}
-    for vault in state.confirmations.confirmations:
-        if vault.wants and not vault.confirmed and not vault.failed and population.tally(vault.candidate) is not None:
-            found[vault.candidate] = max(vault.wants - population.n_measured(vault.candidate), 0)
-    return {number: runs for number, runs in found.items() if runs}
-
-
 def _claim(state: ProblemState, doubts: Doubts, ruling: Decision) -> Claim:
     rows, sign, vault = state.population.candidates, state.population.sign, ruling.confirmation
     effect = doubts.effect(vault)
@@ -135,181 +110,6 @@ def _claim(state: ProblemState, doubts: Doubts, ruling: Decision) -> Claim:
         median=None if (median := doubts.median(vault)) is None else sign * median,
         span_s=doubts.span_s(vault),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A vault that is due, before it has seeds: whose, at which milestone, of what sizes, and whose bank it shares."""
-
-    candidate: int
-    e_value: float
-    interim: int
-    sizes: Sizes
-    at_interim: Confirmation | None
-    over: str
-
-    @property
-    def bank(self) -> int:
-        """Runs of the reference that it adds."""
-        return 0 if self.at_interim else self.sizes.n_control
-
-
-def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
-    """The next vault of the milestone that has been reached, the strongest evidence first, as far as the budget allows."""
-    contest, docket, population = state.champion_test, state.confirmations, state.population
-    milestone = interim_reached(state, now, over)
-    if milestone == 0 or population.pooled[-1].df < NOISE_DF or docket.on_started(milestone):
-        return None
-    group = docket.at_interim(milestone)
-    if any(vault.interim != milestone for vault in docket.has_open):
-        return None
-    # What others measured since has moved the noise, and so the evidence.
-    now_known = {number: contest.evidence(number, population) for number in contest.qualified if eligible(state, number)}
-    able = rank({number: evidence for number, evidence in now_known.items() if evidence >= math.log(E_CLAIM)})
-    number = contest.champion if contest.champion in able else next(iter(able), None)
-    if number is None:
-        return None
-    left = confirm_budget(state, None if over else milestone) - docket.cost
-    if state.run.budget.evaluations is not None:
-        left = min(left, state.run.budget.evaluations - state.run.usage.evaluations - docket.outstanding)
-    more = is_limit(over) or not state.run.tickets.has_external  # nothing more will come that could be better
-    last = bool(over) and more and not docket.confirmations  # else an opening that is too small may cost a claim
-    sizes = group[0].sizes if group else _sizes(state, number, left, last=last)
-    if sizes is None:
-        return None
-    due = Opening(number, e_value_of(now_known[number]), milestone, sizes, group[0] if group else None, over)
-    return None if sizes.n_candidate + due.bank > left else due
-
-
-def _opened(state: ProblemState, due: Opening, entropy: FreshSeeds) -> ConfirmationOpened:
-    """The vault, with seeds that nobody could know before."""
-    contest, group, sizes, rows = state.champion_test, due.at_interim, due.sizes, state.population.candidates
-    paired = group.paired if group else contest.is_paired
-    bank = group.control_seeds if group else entropy(sizes.n_control)
-    own = _shared(sizes, bank) if paired else entropy(sizes.n_candidate)
-    number = len(state.confirmations.confirmations)
-    return ConfirmationOpened(
-        vault=number,
-        problem=state.problem,
-        candidate=rows[due.candidate].id,
-        reference=rows[contest.reference].id,
-        milestone=due.interim,
-        gate=sizes.test,
-        estimate=sizes.estimate,
-        seeds=own + (() if group else bank),
-        bank=group.number if group else number,
-        paired=paired,
-        e_value=due.e_value,
-        over=due.over,
-    )
-
-
-def _sizes(state: ProblemState, number: int, left: float, *, last: bool = False) -> Sizes | None:
-    contest, population = state.champion_test, state.population
-    effect = population.posterior(number)[0] - contest.reference_runs.mean
-    return choose_sizes(effect, math.sqrt(population.noise), left, last=last)
-
-
-def _shared(sizes: Sizes, bank: tuple[int, ...]) -> tuple[int, ...]:
-    """Pairs run on the reference's own seeds."""
-    n, m = sizes.test
-    return bank[:n] + bank[m : m + sizes.estimate[0]]
-
-
-def eligible(state: ProblemState, number: int) -> bool:
-    """Whether a qualified candidate may enter a vault: not twice against one reference, and not where a better one is known."""
-    contest = state.champion_test
-    if state.population.tally(number) is None or state.confirmations.was_opened(number, contest.reference):
-        return False
-    return not contest.keeps_champion or number == contest.champion or number in contest.contenders
-
-
-def interim_reached(state: ProblemState, now: float, over: str) -> int:
-    """The milestone that the search has reached, 0 before the first: one at each fifth of the budget, the last when it is spent.
-    They count on when the budget is changed, and when searching is over for another reason: that has a milestone of its own, since
-    a later opening may go on."""
-    docket = state.confirmations
-    if is_limit(over):
-        return docket.first_interim + INTERIMS
-    nearest = nearest_limit(state.run.budget, state.run.usage, now)
-    if nearest is None and not over:
-        return state.run.usage.evaluations // ENDLESS
-    fifth = min(int(nearest[0] * INTERIMS), INTERIMS - 1) if nearest is not None else 0
-    latest = max((vault.interim for vault in docket.confirmations), default=0)
-    if over:
-        return latest if docket.has_open else max(latest, docket.first_interim + fifth) + 1
-    return docket.first_interim + fifth if fifth else 0
-
-
-def is_limit(why: str) -> bool:
-    """Whether it is a limit of the budget that searching is over for: nothing but another budget changes that."""
-    return why.startswith("budget.")
-
-
-def next_budget(state: ProblemState) -> None:
-    """The budget was changed: milestones begin anew, after all there have been."""
-    docket = state.confirmations
-    latest = max((vault.interim for vault in docket.confirmations), default=0)
-    docket.first_interim = math.ceil(latest / INTERIMS) * INTERIMS
-    docket.ended_by = ""
-
-
-def confirm_budget(state: ProblemState, milestone: int | None = None) -> float:
-    """Runs that vaults may have cost by a milestone, or in all.  Where nothing limits a run one more always fits."""
-    fifths = INTERIMS if milestone is None else milestone - state.confirmations.first_interim
-    total = affordable_evaluations(state.run.budget, state.run.usage, state.run.slots, repeated=True)
-    if math.isinf(total):
-        return max(
-            state.run.budget.confirm_share * state.run.usage.evaluations,
-            state.confirmations.cost + SIZES[-1].n_candidate + SIZES[-1].n_control,
-        )
-    return state.run.budget.confirm_share * total * min(fifths, INTERIMS) / INTERIMS
-
-
-def affords_one(state: ProblemState) -> bool:
-    """Whether the budget set aside pays for the smallest vault."""
-    return confirm_budget(state) >= SIZES[0].n_candidate + SIZES[0].n_control
-
-
-def reserved_evaluations(state: ProblemState) -> int:
-    """Runs to be kept back while searching: those that open vaults still take, and of what is set aside as much as may be of use.
-
-    What pays for no vault any more goes back to the search.  While nobody may be confirmed, all but the smallest vault does, where
-    there is one champion at a time; elsewhere any number may qualify late.
-    """
-    if not affords_one(state):
-        return state.confirmations.outstanding
-    smallest = SIZES[0].n_candidate + SIZES[0].n_control
-    left = math.ceil(confirm_budget(state)) - state.confirmations.cost
-    if left < smallest:
-        left = 0
-    elif state.champion_test.keeps_champion and not _hopeful(state):
-        left = smallest
-    left = max(left, min(sum(without_confirmation(state).values()), math.ceil(confirm_budget(state)) - state.confirmations.cost))
-    return left + state.confirmations.outstanding
-
-
-def _hopeful(state: ProblemState) -> bool:
-    """Whether anyone may still be confirmed: qualifies, or is worth more runs."""
-    contest = state.champion_test
-    return contest.has_contenders(fresh=first_runs(state)) or any(eligible(state, number) for number in contest.qualified)
-
-
-def pending_cost(state: ProblemState) -> int:
-    """Runs that the vaults of all who qualify now would cost, as far as what is set aside pays for them."""
-    waiting = [number for number in state.champion_test.qualified if eligible(state, number)]
-    if not waiting or state.population.pooled[-1].df < NOISE_DF:
-        return 0
-    sizes = _sizes(state, waiting[0], math.inf) or SIZES[-1]
-    return min(
-        sizes.n_candidate * len(waiting) + sizes.n_control, max(math.ceil(confirm_budget(state)) - state.confirmations.cost, 0)
-    )
-
-
-def first_runs(state: ProblemState) -> int:
-    """Runs that a new champion gets first: a fortieth of what the budget pays for, within bounds."""
-    total = affordable_evaluations(state.run.budget, state.run.usage, state.run.slots, repeated=True)
-    return int(min(max(total / 40, FIRST_CHAMPION_RUNS[0]), FIRST_CHAMPION_RUNS[1]))
 
 
 # ------------------------------------------------------------------------------------------------ applying

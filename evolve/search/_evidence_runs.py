@@ -1,6 +1,6 @@
 """Which runs the evidence of a noisy problem asks for next: of whoever may still be best, of the panel, of open vaults.
 
-Reads the search and changes nothing; ``evolve.search._claims`` says what the runs come to.
+Reads the search and changes nothing; ``_claims`` says what the runs come to.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from archive import BlockEntry, Purpose, StartMode
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._usage import affordable_evaluations, nearest_limit
 from evolve.confirm import GUESTS, panel_size
-from evolve.search import _claims as confirming
+from evolve.search import _prospects as prospects
 from evolve.search._rng import generator
 from evolve.search._state import ProblemState
 
@@ -30,8 +30,8 @@ def replication_entries(state: ProblemState, most: float, *, ending: bool) -> tu
     busy = [one for one in both if rows[one].n_in_flight or one in faults.unjudged or faults.waits_for(rows[one].id)]
     rich = state.run.usage.share_of_count(Purpose.REFERENCE, Purpose.INITIAL) < config.control_share
     count = max(1, stage.batch_size // 2)
-    picks = [number for number in confirming.without_confirmation(state) if not population.candidates[number].n_in_flight][:count]
-    picks += [number for number in contest.next_to_measure(busy, count, fresh=confirming.first_runs(state)) if number not in picks][
+    picks = [number for number in prospects.without_confirmation(state) if not population.candidates[number].n_in_flight][:count]
+    picks += [number for number in contest.next_to_measure(busy, count, fresh=prospects.first_runs(state)) if number not in picks][
         : count - len(picks)
     ]
     if not picks:

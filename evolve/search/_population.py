@@ -10,7 +10,6 @@ import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 
 from archive import (
     Archive,
@@ -28,27 +27,9 @@ from archive import (
 )
 from evolve.budget._cpu_budget import INITIAL, CpuBudget
 from evolve.problem._contract import Contract
+from evolve.search._fingerprints import SEEDS_KEPT, SeedFingerprint, fingerprint, seed_insensitive
 
-SEEDS_KEPT = 5  # runs of a candidate that later ones are compared with
 _STALE = 0.05  # relative change of noise or prior after which the places of all elites are judged again
-
-
-@dataclass(frozen=True, slots=True)
-class SeedFingerprint:
-    """What one seed gave: enough to tell a candidate that ignores its seed."""
-
-    seed: int
-    score: float
-    output: str
-    probe: str
-
-    def matches(self, other: SeedFingerprint) -> bool:
-        """Whether two different seeds gave the same: one answer to the same question, or equal outputs and equal scores."""
-        if self.seed == other.seed:
-            return False
-        if self.probe and self.probe == other.probe:
-            return True
-        return bool(self.output) and self.output == other.output and self.score == other.score
 
 
 @dataclass(slots=True)
@@ -376,19 +357,6 @@ class Population:
             return place
         mean, sd = self.posterior_as_measured(number)
         return replace(place, candidate=self.candidates[number].id, mean=self.sign * mean, sd=sd)
-
-
-def fingerprint(result: Measurement, score: float) -> SeedFingerprint:
-    """What a measurement with this score shows of its seed."""
-    return SeedFingerprint(result.seed, score, result.output_hash, result.probe_hash)
-
-
-def seed_insensitive(seed_program: Sequence[SeedFingerprint], before: Sequence[SeedFingerprint], now: SeedFingerprint) -> bool:
-    """Whether a run gave the same as one before it with another seed, although the initial program's runs (two or more) all
-    differ."""
-    if len(seed_program) < 2 or any(a.matches(b) for a, b in combinations(seed_program, 2)):
-        return False
-    return any(now.matches(one) for one in before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from archive import BlockEntry, Purpose, Resources, StartMode
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._usage import Reservation, affordable_evaluations, exhausted
 from evolve.confirm import SIZES
-from evolve.search import _claims as confirming
 from evolve.search import _evidence_runs as evidence
+from evolve.search import _prospects as prospects
 from evolve.search._state import ProblemState
 from evolve.search.policy._policies import policy_of
 
@@ -152,9 +152,9 @@ def _room(state: ProblemState, kept: int) -> float:
 def _spend_rest_on_evidence(state: ProblemState, now: float) -> PlannedBlock | None:
     """What was set aside for vaults brings those who may still be confirmed nearer to one, until it only just pays for the vaults
     of those who are there."""
-    if state.final_comparison is not None or state.confirmations.has_open or not confirming.affords_one(state):
+    if state.final_comparison is not None or state.confirmations.has_open or not prospects.affords_one(state):
         return None
-    ahead = max(confirming.pending_cost(state), 2 * final_runs(state), SIZES[0].n_candidate + SIZES[0].n_control)
+    ahead = max(prospects.pending_cost(state), 2 * final_runs(state), SIZES[0].n_candidate + SIZES[0].n_control)
     spend = state.run.usage
     kept = Reservation(
         wall_s=_FINAL_MARGIN * math.ceil(ahead / state.run.slots) * spend.measure_wall_s,
@@ -175,7 +175,7 @@ def _certain_enough(state: ProblemState, ahead: int) -> bool:
     if math.isinf(affordable_evaluations(state.run.budget, state.run.usage, state.run.slots, repeated=True)):
         return False
     taken = state.run.usage.count(Purpose.REMEASURE, Purpose.REFERENCE)
-    return taken + ahead + state.confirmations.cost >= confirming.confirm_budget(state)
+    return taken + ahead + state.confirmations.cost >= prospects.confirm_budget(state)
 
 
 def _others_in_flight(state: ProblemState, last: Purpose) -> bool:
@@ -220,7 +220,7 @@ def _reserved_for_end(state: ProblemState) -> Reservation:
         owed = state.final_comparison[1]
     else:
         looks = not state.confirmations.confirmations and not policy_of(state).fixed_candidates  # a last look is made
-        owed = max(confirming.reserved_evaluations(state), 2 * final_runs(state) if looks else 0)
+        owed = max(prospects.reserved_evaluations(state), 2 * final_runs(state) if looks else 0)
     rounds = math.ceil(owed / 2 / state.run.slots) * 2
     return Reservation(
         wall_s=_FINAL_MARGIN * rounds * spend.measure_wall_s, cpu_s=_FINAL_MARGIN * owed * spend.measure_cpu_s, evaluations=owed

@@ -50,8 +50,8 @@ from evolve.search import _blocks as blocks
 from evolve.search import _claims as confirming
 from evolve.search import _results as offspring
 from evolve.search import _stopping as ends
-from evolve.search._claims import FreshSeeds
 from evolve.search._crosscheck import apply_cross_checks
+from evolve.search._openings import FreshSeeds, next_budget
 from evolve.search._parts import Parts
 from evolve.search._rng import generator
 from evolve.search._schedule import PlannedBlock
@@ -318,7 +318,7 @@ class Search:
         run.budget = Budget(**limits, confirm_share=share)
         run.model_limits.on_budget(run.budget, run.tickets.next_ticket)
         for state in self.problems.values():
-            confirming.next_budget(state)
+            next_budget(state)
             state.final_comparison, state.final_scores = None, []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evolve.confirm import SIZES, Noise, resolvable
-from evolve.search._claims import confirm_budget
+from evolve.search._prospects import confirm_budget
 from evolve.search._state import ProblemState
 
 

@@ -1,0 +1,121 @@
+"""When a vault opens: at which milestone of the budget, whose, and how large.  What is decided then is a record of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from archive import ConfirmationOpened
+from evolve.budget._usage import nearest_limit
+from evolve.confirm import E_CLAIM, Confirmation, Sizes, e_value_of, rank
+from evolve.confirm import MIN_DF as NOISE_DF
+from evolve.search._prospects import INTERIMS, confirm_budget, eligible, sizes_for
+from evolve.search._state import ProblemState
+
+FreshSeeds = Callable[[int], tuple[int, ...]]  # so many fresh seeds of 63 bits, from the system
+
+ENDLESS = 1000  # measurements between milestones of a run without a budget
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A vault that is due, before it has seeds: whose, at which milestone, of what sizes, and whose bank it shares."""
+
+    candidate: int
+    e_value: float
+    interim: int
+    sizes: Sizes
+    at_interim: Confirmation | None
+    over: str
+
+    @property
+    def bank(self) -> int:
+        """Runs of the reference that it adds."""
+        return 0 if self.at_interim else self.sizes.n_control
+
+
+def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
+    """The next vault of the milestone that has been reached, the strongest evidence first, as far as the budget allows."""
+    contest, docket, population = state.champion_test, state.confirmations, state.population
+    milestone = interim_reached(state, now, over)
+    if milestone == 0 or population.pooled[-1].df < NOISE_DF or docket.on_started(milestone):
+        return None
+    group = docket.at_interim(milestone)
+    if any(vault.interim != milestone for vault in docket.has_open):
+        return None
+    # What others measured since has moved the noise, and so the evidence.
+    now_known = {number: contest.evidence(number, population) for number in contest.qualified if eligible(state, number)}
+    able = rank({number: evidence for number, evidence in now_known.items() if evidence >= math.log(E_CLAIM)})
+    number = contest.champion if contest.champion in able else next(iter(able), None)
+    if number is None:
+        return None
+    left = confirm_budget(state, None if over else milestone) - docket.cost
+    if state.run.budget.evaluations is not None:
+        left = min(left, state.run.budget.evaluations - state.run.usage.evaluations - docket.outstanding)
+    more = is_limit(over) or not state.run.tickets.has_external  # nothing more will come that could be better
+    last = bool(over) and more and not docket.confirmations  # else an opening that is too small may cost a claim
+    sizes = group[0].sizes if group else sizes_for(state, number, left, last=last)
+    if sizes is None:
+        return None
+    due = Opening(number, e_value_of(now_known[number]), milestone, sizes, group[0] if group else None, over)
+    return None if sizes.n_candidate + due.bank > left else due
+
+
+def opened(state: ProblemState, due: Opening, entropy: FreshSeeds) -> ConfirmationOpened:
+    """The vault, with seeds that nobody could know before."""
+    contest, group, sizes, rows = state.champion_test, due.at_interim, due.sizes, state.population.candidates
+    paired = group.paired if group else contest.is_paired
+    bank = group.control_seeds if group else entropy(sizes.n_control)
+    own = _shared(sizes, bank) if paired else entropy(sizes.n_candidate)
+    number = len(state.confirmations.confirmations)
+    return ConfirmationOpened(
+        vault=number,
+        problem=state.problem,
+        candidate=rows[due.candidate].id,
+        reference=rows[contest.reference].id,
+        milestone=due.interim,
+        gate=sizes.test,
+        estimate=sizes.estimate,
+        seeds=own + (() if group else bank),
+        bank=group.number if group else number,
+        paired=paired,
+        e_value=due.e_value,
+        over=due.over,
+    )
+
+
+def _shared(sizes: Sizes, bank: tuple[int, ...]) -> tuple[int, ...]:
+    """Pairs run on the reference's own seeds."""
+    n, m = sizes.test
+    return bank[:n] + bank[m : m + sizes.estimate[0]]
+
+
+def interim_reached(state: ProblemState, now: float, over: str) -> int:
+    """The milestone that the search has reached, 0 before the first: one at each fifth of the budget, the last when it is spent.
+    They count on when the budget is changed, and when searching is over for another reason: that has a milestone of its own, since
+    a later opening may go on."""
+    docket = state.confirmations
+    if is_limit(over):
+        return docket.first_interim + INTERIMS
+    nearest = nearest_limit(state.run.budget, state.run.usage, now)
+    if nearest is None and not over:
+        return state.run.usage.evaluations // ENDLESS
+    fifth = min(int(nearest[0] * INTERIMS), INTERIMS - 1) if nearest is not None else 0
+    latest = max((vault.interim for vault in docket.confirmations), default=0)
+    if over:
+        return latest if docket.has_open else max(latest, docket.first_interim + fifth) + 1
+    return docket.first_interim + fifth if fifth else 0
+
+
+def is_limit(why: str) -> bool:
+    """Whether it is a limit of the budget that searching is over for: nothing but another budget changes that."""
+    return why.startswith("budget.")
+
+
+def next_budget(state: ProblemState) -> None:
+    """The budget was changed: milestones begin anew, after all there have been."""
+    docket = state.confirmations
+    latest = max((vault.interim for vault in docket.confirmations), default=0)
+    docket.first_interim = math.ceil(latest / INTERIMS) * INTERIMS
+    docket.ended_by = ""

@@ -1,0 +1,94 @@
+"""Who may still be confirmed, and the runs that this takes: what is set aside for claims, and how much of it is kept back."""
+
+from __future__ import annotations
+
+import math
+
+from evolve.budget._usage import affordable_evaluations
+from evolve.confirm import FIRST_CHAMPION_RUNS, SIZES, Sizes, choose_sizes
+from evolve.confirm import MIN_DF as NOISE_DF
+from evolve.search._state import ProblemState
+
+INTERIMS = 5  # milestones; the last of them is the end of the search
+
+
+def confirm_budget(state: ProblemState, milestone: int | None = None) -> float:
+    """Runs that vaults may have cost by a milestone, or in all.  Where nothing limits a run one more always fits."""
+    fifths = INTERIMS if milestone is None else milestone - state.confirmations.first_interim
+    total = affordable_evaluations(state.run.budget, state.run.usage, state.run.slots, repeated=True)
+    if math.isinf(total):
+        return max(
+            state.run.budget.confirm_share * state.run.usage.evaluations,
+            state.confirmations.cost + SIZES[-1].n_candidate + SIZES[-1].n_control,
+        )
+    return state.run.budget.confirm_share * total * min(fifths, INTERIMS) / INTERIMS
+
+
+def affords_one(state: ProblemState) -> bool:
+    """Whether the budget set aside pays for the smallest vault."""
+    return confirm_budget(state) >= SIZES[0].n_candidate + SIZES[0].n_control
+
+
+def reserved_evaluations(state: ProblemState) -> int:
+    """Runs to be kept back while searching: those that open vaults still take, and of what is set aside as much as may be of use.
+
+    What pays for no vault any more goes back to the search.  While nobody may be confirmed, all but the smallest vault does, where
+    there is one champion at a time; elsewhere any number may qualify late.
+    """
+    if not affords_one(state):
+        return state.confirmations.outstanding
+    smallest = SIZES[0].n_candidate + SIZES[0].n_control
+    left = math.ceil(confirm_budget(state)) - state.confirmations.cost
+    if left < smallest:
+        left = 0
+    elif state.champion_test.keeps_champion and not _hopeful(state):
+        left = smallest
+    left = max(left, min(sum(without_confirmation(state).values()), math.ceil(confirm_budget(state)) - state.confirmations.cost))
+    return left + state.confirmations.outstanding
+
+
+def _hopeful(state: ProblemState) -> bool:
+    """Whether anyone may still be confirmed: qualifies, or is worth more runs."""
+    contest = state.champion_test
+    return contest.has_contenders(fresh=first_runs(state)) or any(eligible(state, number) for number in contest.qualified)
+
+
+def pending_cost(state: ProblemState) -> int:
+    """Runs that the vaults of all who qualify now would cost, as far as what is set aside pays for them."""
+    waiting = [number for number in state.champion_test.qualified if eligible(state, number)]
+    if not waiting or state.population.pooled[-1].df < NOISE_DF:
+        return 0
+    sizes = sizes_for(state, waiting[0], math.inf) or SIZES[-1]
+    return min(
+        sizes.n_candidate * len(waiting) + sizes.n_control, max(math.ceil(confirm_budget(state)) - state.confirmations.cost, 0)
+    )
+
+
+def first_runs(state: ProblemState) -> int:
+    """Runs that a new champion gets first: a fortieth of what the budget pays for, within bounds."""
+    total = affordable_evaluations(state.run.budget, state.run.usage, state.run.slots, repeated=True)
+    return int(min(max(total / 40, FIRST_CHAMPION_RUNS[0]), FIRST_CHAMPION_RUNS[1]))
+
+
+def without_confirmation(state: ProblemState) -> dict[int, int]:
+    """Candidates whose claims more runs of their own may clear, with how many."""
+    population, found = state.population, {}
+    for vault in state.confirmations.confirmations:
+        if vault.wants and not vault.confirmed and not vault.failed and population.tally(vault.candidate) is not None:
+            found[vault.candidate] = max(vault.wants - population.n_measured(vault.candidate), 0)
+    return {number: runs for number, runs in found.items() if runs}
+
+
+def eligible(state: ProblemState, number: int) -> bool:
+    """Whether a qualified candidate may enter a vault: not twice against one reference, and not where a better one is known."""
+    contest = state.champion_test
+    if state.population.tally(number) is None or state.confirmations.was_opened(number, contest.reference):
+        return False
+    return not contest.keeps_champion or number == contest.champion or number in contest.contenders
+
+
+def sizes_for(state: ProblemState, number: int, left: float, *, last: bool = False) -> Sizes | None:
+    """The sizes of a candidate's vault that are worth their runs, of which ``left`` are left; None where none are."""
+    contest, population = state.champion_test, state.population
+    effect = population.posterior(number)[0] - contest.reference_runs.mean
+    return choose_sizes(effect, math.sqrt(population.noise), left, last=last)
