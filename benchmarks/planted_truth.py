@@ -36,7 +36,7 @@ from _worlds import SHAPES, WORLDS, Noise, Traits, draw
 from archive import BlockEntry, LogEntry, MeasureIssued, Measurement, Proposed, Status, candidate_id
 from evolve.config._schema import BudgetConfig, SearchConfig
 from evolve.search._search import Search
-from evolve.search._state import ProblemState
+from evolve.search.state._state import ProblemState
 from evolve.testing import Harness, Script, plain_contract
 
 SD, GAIN, SHARE, HARM = 0.0025, 0.003, 0.03, 0.004

@@ -43,7 +43,7 @@ from evolve.runs._folder import RunDir
 from evolve.runs._replay import replay
 from evolve.search._rng import fresh_seeds
 from evolve.search._search import Search
-from evolve.search._tickets import ProposalResult
+from evolve.search.state._tickets import ProposalResult
 from evolve.testing import Harness, Script, plain_contract, scored
 
 TARGET_S = 2.0

@@ -17,8 +17,8 @@ from evolve.propose import FailureSummary, ProposalContext, rules
 from evolve.propose._entries import scope_of
 from evolve.propose._scope import editable_names
 from evolve.runs._folder import open_folder
-from evolve.search._memory import Remark
-from evolve.search._state import ProblemState
+from evolve.search.state._memory import Remark
+from evolve.search.state._state import ProblemState
 from evolve.views._outlook import Outlook, outlook
 from evolve.views.candidate._proposal_context import problem_brief, proposal_context
 from evolve.views.candidate._result import MeasureCost, cost_of

@@ -17,9 +17,9 @@ from evolve.runs._inbox import Request, body_of
 from evolve.search._results import unjudged_twin
 from evolve.search._rng import generator
 from evolve.search._search import Search
-from evolve.search._tickets import ProposalResult
 from evolve.search.policy._arms import EXTERNAL
 from evolve.search.policy._selectors import external_parents
+from evolve.search.state._tickets import ProposalResult
 from evolve.views._outlook import crowded_words, outlook, spent_words
 
 if TYPE_CHECKING:

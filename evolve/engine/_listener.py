@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from archive import LogEntry
 from evolve.engine._session import RunStarted
-from evolve.search._state import ProblemState
+from evolve.search.state._state import ProblemState
 from evolve.views._progress import Progress, ProgressTracker
 
 OnProgress = Callable[[Progress], None]

@@ -17,10 +17,10 @@ from evolve.engine._requests import INTERRUPTED, handle
 from evolve.execute import BlockReport, EntryReport, Executor
 from evolve.runs._inbox import Request
 from evolve.runs._recorder import Recorder
-from evolve.search._openings import FreshSeeds
 from evolve.search._rng import fresh_seeds
 from evolve.search._search import Search
-from evolve.search._state import Phase
+from evolve.search.claims._openings import FreshSeeds
+from evolve.search.state._state import Phase
 
 _TICK_S = 0.5  # how late the end of the wall budget may be noticed
 

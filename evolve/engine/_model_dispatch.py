@@ -15,8 +15,8 @@ from evolve.engine._proposer import Proposer
 from evolve.runs._recorder import Recorder
 from evolve.search._rng import generator
 from evolve.search._search import Search
-from evolve.search._tickets import ProposalResult
 from evolve.search.policy._arms import n_in_flight
+from evolve.search.state._tickets import ProposalResult
 
 
 class ModelDispatcher:

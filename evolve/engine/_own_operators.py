@@ -11,7 +11,7 @@ from evolve._errors import UsageError
 from evolve.config._schema import OwnOperator, SearchConfig
 from evolve.propose._operator import Proposal, ProposalTask
 from evolve.propose._registry import OPERATORS
-from evolve.search._operators import OperatorSpec
+from evolve.search.state._operators import OperatorSpec
 
 if TYPE_CHECKING:
     import numpy as np

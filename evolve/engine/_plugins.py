@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from archive import Archive, ArchiveMaker, Axis, CellStore, ProposalStatus
 from evolve._errors import EvolveError
 from evolve._plugins import Plugin, said
-from evolve.search._operators import OperatorSpec
+from evolve.search.state._operators import OperatorSpec
 
 if TYPE_CHECKING:
     import numpy as np

@@ -25,8 +25,8 @@ from evolve.problem._contract import Problem
 from evolve.propose import Files, Operator, ProposalContext, ProposalTask, analyse, check_scope
 from evolve.propose._entries import scope_of
 from evolve.search._rng import generator
-from evolve.search._state import ProblemState
-from evolve.search._tickets import ProposalResult
+from evolve.search.state._state import ProblemState
+from evolve.search.state._tickets import ProposalResult
 from evolve.views.candidate._proposal_context import problem_brief, proposal_context
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from evolve.engine._plugins import load_archive, load_executor, load_operator, s
 from evolve.problem._contract import Contract, Problem
 from evolve.problem._environment import check_environment
 from evolve.propose._registry import OPERATORS, make_operator
-from evolve.search._operators import OperatorSpec
-from evolve.search._parts import Parts
 from evolve.search.policy._policies import POLICIES
+from evolve.search.state._operators import OperatorSpec
+from evolve.search.state._parts import Parts
 
 if TYPE_CHECKING:
     from evolve.engine._own_operators import GivenOperator

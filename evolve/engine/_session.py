@@ -66,9 +66,9 @@ from evolve.runs._recorder import Hook, Recorder
 from evolve.runs._replay import missing_placements
 from evolve.search._rng import fresh_secret
 from evolve.search._search import Search
-from evolve.search._state import Phase, ProblemState
 from evolve.search._stopping import PAUSED
 from evolve.search.policy._policies import POLICIES
+from evolve.search.state._state import Phase, ProblemState
 from evolve.views._run_view import RUNNING, RunView
 from evolve.views._summary import Summary, summarise
 from evolve.views._verdict import verdict, with_advice

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from evolve.propose.prompts._statement import Rationale
     from evolve.propose.prompts._templates import Templates
     from evolve.propose.prompts._text import few_lines
-    from evolve.search._operators import OperatorSpec, Parent
+    from evolve.search.state._operators import OperatorSpec, Parent
 
 __all__ = [
     "AST_DESCRIPTORS",
@@ -81,8 +81,8 @@ _HOMES = {
     "ModelDraft": "evolve.propose._model_operator",
     "ModelOperator": "evolve.propose._model_operator",
     "Operator": "evolve.propose._operator",
-    "OperatorSpec": "evolve.search._operators",
-    "Parent": "evolve.search._operators",
+    "OperatorSpec": "evolve.search.state._operators",
+    "Parent": "evolve.search.state._operators",
     "ProgramView": "evolve.propose.prompts._context",
     "Proposal": "evolve.propose._operator",
     "RemovedCode": "evolve.propose.prompts._context",

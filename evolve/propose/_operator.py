@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from archive import Literal, ProposalStatus, TunerSample
-from evolve.search._operators import OperatorSpec
+from evolve.search.state._operators import OperatorSpec
 
 if TYPE_CHECKING:
     import numpy as np

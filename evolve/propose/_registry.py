@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from evolve.propose.mutate._specs import AST_EDIT, CROSSOVER, TUNE
 from evolve.propose.prompts._specs import REQUESTS
-from evolve.search._operators import OperatorSpec
+from evolve.search.state._operators import OperatorSpec
 
 if TYPE_CHECKING:
     from evolve.propose._operator import Operator

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from archive import Measurement, Status, difference, mean_of, sd_of, tame
 from evolve.redteam._cases import Expected, GeneralProgram, OwnProgram
-from evolve.search._fingerprints import SeedFingerprint, fingerprint, seed_insensitive
+from evolve.search.state._fingerprints import SeedFingerprint, fingerprint, seed_insensitive
 
 SAME = 1e-4  # relative, for ``same_score_as``: rounding, and nothing that could be called a gain
 LUCK = 1e-4  # how often noise alone may look like a gain, in one comparison

@@ -29,15 +29,15 @@ from evolve.budget._ledger import Ledger
 from evolve.budget._model_limits import ModelLimits, caps_of
 from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats, _holdout
 from evolve.problem import _contract
-from evolve.search import _faults, _fingerprints, _memory, _population, _state, _tickets
-from evolve.search._faults import Faults
-from evolve.search._memory import Memory
-from evolve.search._population import Population
 from evolve.search._search import Search
-from evolve.search._state import ProblemState, RunState
-from evolve.search._steadiness import Steadiness
-from evolve.search._tickets import Tickets
-from evolve.search._tuning import TunerSession
+from evolve.search.state import _faults, _fingerprints, _memory, _population, _state, _tickets
+from evolve.search.state._faults import Faults
+from evolve.search.state._memory import Memory
+from evolve.search.state._population import Population
+from evolve.search.state._state import ProblemState, RunState
+from evolve.search.state._steadiness import Steadiness
+from evolve.search.state._tickets import Tickets
+from evolve.search.state._tuning import TunerSession
 from evolve.select import Bandit, Novelty, _bandit, _cmaes, _tuner
 
 _MODULES = (

@@ -14,8 +14,8 @@ from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.runs._recorded_problem import recorded_problem
 from evolve.runs._replay import KnownPlacements, replay
-from evolve.search._parts import Parts
 from evolve.search._search import Search
+from evolve.search.state._parts import Parts
 
 
 def load_run(run: RunDir, parts_of: Callable[[RunConfig], Parts]) -> tuple[RunConfig, Problem, Search, TextStore]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from archive import ConfirmationOpened, Journal, LogEntry, Proposed, Record, TextStore
 from evolve.search._search import Search
-from evolve.search._state import ProblemState
+from evolve.search.state._state import ProblemState
 
 Hook = Callable[[ProblemState, LogEntry], None]
 

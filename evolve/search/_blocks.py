@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from archive import BlockClosed, BlockEntry, BlockStatus, ElitePlaced, Measured, MeasureIssued, Measurement, Purpose, Status
 from evolve._counted import counted
-from evolve.search import _claims as confirming
 from evolve.search import _results as offspring
-from evolve.search._faults import TRIES, named
 from evolve.search._schedule import final_runs
-from evolve.search._state import INITIAL, ProblemState
-from evolve.search._tickets import MAX_LOSSES
+from evolve.search.claims import _claims as confirming
+from evolve.search.state._faults import TRIES, named
+from evolve.search.state._state import INITIAL, ProblemState
+from evolve.search.state._tickets import MAX_LOSSES
 
 
 def on_issued(state: ProblemState, record: MeasureIssued) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from archive import Measurement, Purpose, Status
 from evolve.budget._cpu_budget import INITIAL
-from evolve.search._population import Population
-from evolve.search._steadiness import Steadiness, not_reproducible, reproduced
+from evolve.search.state._population import Population
+from evolve.search.state._steadiness import Steadiness, not_reproducible, reproduced
 
 
 def apply_cross_checks(population: Population, steadiness: Steadiness, result: Measurement, purpose: Purpose) -> Measurement:

@@ -7,8 +7,8 @@ from bisect import insort
 
 from archive import Status, bounded, difference
 from evolve._counted import counted
-from evolve.search._memory import EFFECTS, MAX_NOTES, NOTES_EVERY, ArmStats, ChangeEffect
-from evolve.search._state import ProblemState
+from evolve.search.state._memory import EFFECTS, MAX_NOTES, NOTES_EVERY, ArmStats, ChangeEffect
+from evolve.search.state._state import ProblemState
 
 _REPAIRABLE = frozenset({Status.INVALID, Status.CHECKS_FAILED, Status.CRASH, Status.TIMEOUT, Status.OVER_BUDGET})
 

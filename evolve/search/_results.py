@@ -8,12 +8,12 @@ from dataclasses import replace
 from archive import ElitePlaced, ProposalStatus, Proposed, ProposeIssued, Status, difference
 from evolve.budget._cpu_budget import INITIAL
 from evolve.confirm import E_CHAMPION, SampleStats, log_e_not_worse, shrunk_variance
-from evolve.search._faults import CHANCES
 from evolve.search._notes import remember
-from evolve.search._population import PendingStage
-from evolve.search._state import ProblemState
 from evolve.search.policy._arms import NO_ARM, usd_to_seconds
 from evolve.search.policy._policies import policy_of
+from evolve.search.state._faults import CHANCES
+from evolve.search.state._population import PendingStage
+from evolve.search.state._state import ProblemState
 
 _MAX_REASONS, _MAX_REASON_CHARS = 8, 160
 _TINY_GAIN = 1e-300  # the least gain: what is as good and shorter is worth something

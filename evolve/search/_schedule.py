@@ -16,10 +16,10 @@ from archive import BlockEntry, Purpose, Resources, StartMode
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._usage import Reservation, affordable_evaluations, exhausted
 from evolve.confirm import SIZES
-from evolve.search import _evidence_runs as evidence
-from evolve.search import _prospects as prospects
-from evolve.search._state import ProblemState
+from evolve.search.claims import _evidence_runs as evidence
+from evolve.search.claims import _prospects as prospects
 from evolve.search.policy._policies import policy_of
+from evolve.search.state._state import ProblemState
 
 _FINAL_MARGIN = 1.15  # final runs take this much longer than the estimate before they are late
 _ENOUGH = 3  # programs that are measured again once scores are known not to repeat

@@ -47,18 +47,18 @@ from evolve.config._llm import LlmConfig
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig
 from evolve.problem._contract import Budget, Contract, Problem
 from evolve.search import _blocks as blocks
-from evolve.search import _claims as confirming
 from evolve.search import _results as offspring
 from evolve.search import _stopping as ends
 from evolve.search._crosscheck import apply_cross_checks
-from evolve.search._openings import FreshSeeds, next_budget
-from evolve.search._parts import Parts
 from evolve.search._rng import generator
 from evolve.search._schedule import PlannedBlock
-from evolve.search._state import Phase, ProblemState, RunState, StopReason, problem_state
-from evolve.search._tickets import ProposalResult
+from evolve.search.claims import _claims as confirming
+from evolve.search.claims._openings import FreshSeeds, next_budget
 from evolve.search.policy._arms import arms_of
 from evolve.search.policy._policies import POLICIES, PlannedProposal, policy_of
+from evolve.search.state._parts import Parts
+from evolve.search.state._state import Phase, ProblemState, RunState, StopReason, problem_state
+from evolve.search.state._tickets import ProposalResult
 
 _WORK = (MeasureIssued, Measured, BlockClosed, CallSettled, RunClosed)  # what only a driver writes: until then its time counts
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from archive import Event, Purpose
 from evolve.budget._usage import exhausted
 from evolve.problem._contract import Budget
-from evolve.search import _claims as confirming
 from evolve.search._rng import generator
 from evolve.search._schedule import PlannedBlock, final_block, next_block, on_target, probe_initial, reserved, waiting_block
-from evolve.search._state import ProblemState
+from evolve.search.claims import _claims as confirming
 from evolve.search.policy import _arms as accounts
 from evolve.search.policy._policies import policy_of
+from evolve.search.state._state import ProblemState
 
 MAX_FRUITLESS = 1000  # propose tickets without a new program, after which the operators have nothing left
 GIVEN = "everything that was given is measured"

@@ -10,10 +10,10 @@ from typing import Any, cast
 from evolve._counted import counted
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._ledger import usd
-from evolve.search._openings import is_limit
 from evolve.search._schedule import reserved
-from evolve.search._state import Phase, ProblemState
 from evolve.search._stopping import NO_MODEL, NO_MODEL_NO_LIMIT, effective_budget, exhausted_limit, search_is_over
+from evolve.search.claims._openings import is_limit
+from evolve.search.state._state import Phase, ProblemState
 
 _MORE = 2  # a limit that is raised is doubled, or more often
 _MOST_DOUBLINGS = 60

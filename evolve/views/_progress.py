@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from evolve.budget._cpu_budget import INITIAL
 from evolve.confirm import Noise
 from evolve.problem._contract import Budget
-from evolve.search._claims import claims_of
-from evolve.search._population import CandidateScore, score_of
-from evolve.search._prospects import affords_one, confirm_budget
 from evolve.search._schedule import final_runs
-from evolve.search._state import ProblemState
 from evolve.search._stopping import effective_budget, search_is_over
+from evolve.search.claims._claims import claims_of
+from evolve.search.claims._prospects import affords_one, confirm_budget
 from evolve.search.policy._arms import EXTERNAL
 from evolve.search.policy._policies import policy_of
+from evolve.search.state._population import CandidateScore, score_of
+from evolve.search.state._state import ProblemState
 from evolve.views._summary import (
     EvaluatorFaults,
     ModelUse,

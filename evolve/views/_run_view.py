@@ -16,11 +16,11 @@ from evolve.config._schema import RunConfig
 from evolve.problem._contract import Budget, Problem
 from evolve.runs._folder import Hold, RunDir, hold_of, open_folder
 from evolve.runs._open import load_run
-from evolve.search._parts import Parts
-from evolve.search._population import score_of
-from evolve.search._state import Phase, ProblemState
 from evolve.search._stopping import GIVEN, run_is_over
 from evolve.search.policy._policies import policy_of
+from evolve.search.state._parts import Parts
+from evolve.search.state._population import score_of
+from evolve.search.state._state import Phase, ProblemState
 from evolve.views._outlook import Outlook, outlook, spent_words
 from evolve.views._progress import Progress, ProgressTracker
 from evolve.views._summary import best_candidate

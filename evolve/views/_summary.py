@@ -13,10 +13,10 @@ from evolve.budget._ledger import usd
 from evolve.confirm import Noise, describe_noise
 from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
-from evolve.search._claims import claims_of, doubt
-from evolve.search._faults import named
-from evolve.search._population import score_of
-from evolve.search._state import ProblemState
+from evolve.search.claims._claims import claims_of, doubt
+from evolve.search.state._faults import named
+from evolve.search.state._population import score_of
+from evolve.search.state._state import ProblemState
 from evolve.views._unchecked import Unchecked, unchecked
 
 SCHEMA = 1

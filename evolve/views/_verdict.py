@@ -10,7 +10,7 @@ from evolve.search._stopping import GIVEN, NO_MODEL, NO_MODEL_NO_LIMIT, exhauste
 from evolve.views._outlook import ending_limits, raising
 
 if TYPE_CHECKING:
-    from evolve.search._state import ProblemState
+    from evolve.search.state._state import ProblemState
 
 DEGRADED = "degraded"
 _LONGEST = 160  # characters of a server's words

@@ -29,8 +29,8 @@ from evolve.engine._background import Background
 from evolve.engine._reading import view_run
 from evolve.problem._contract import Budget
 from evolve.runs._folder import Hold, RunDir, RunLock, is_driven
-from evolve.search._state import ProblemState
 from evolve.search._stopping import NO_MODEL, exhausted_limit
+from evolve.search.state._state import ProblemState
 from evolve.views._outlook import ending_limits, fate, outlook, raising
 from evolve.views._summary import summarise
 from evolve.views._unchecked import Unchecked

@@ -14,7 +14,7 @@ from evolve.config._schema import RunConfig, SearchConfig, StopConfig
 from evolve.engine._registry import parts_of
 from evolve.problem._contract import Budget, Contract
 from evolve.search._search import Search
-from evolve.search._tickets import ProposalResult
+from evolve.search.state._tickets import ProposalResult
 
 LLM = LlmConfig(provider="anthropic", models=("small", "other"), strong_model="big", max_concurrency=4, stagnation=5, hour_usd=1.0)
 OUTCOMES = ("ok", "ok", "ok", "ok", "ok", "refusal", "cut_stream", "not_found", "auth")

@@ -34,11 +34,11 @@ from evolve.models._failure import FailureKind
 from evolve.problem._contract import Budget
 from evolve.propose._registry import OPERATORS
 from evolve.propose.edits._edits import Fault
-from evolve.search import _memory as memory
 from evolve.search._stopping import effective_budget
-from evolve.search._tickets import ProposalResult
 from evolve.search.policy import _arms as accounts
 from evolve.search.policy._arms import arms_of, slot_usd_per_hour, usd_to_seconds
+from evolve.search.state import _memory as memory
+from evolve.search.state._tickets import ProposalResult
 from evolve.select import Bandit
 from evolve.testing import Harness, Script, plain_contract, scored
 from evolve.views._summary import ModelUse

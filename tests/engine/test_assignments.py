@@ -12,10 +12,10 @@ from archive import Arm, Attempt, Candidate, Measurement, ProposeIssued, Status
 from evolve.budget._cpu_budget import INITIAL
 from evolve.problem._contract import Budget
 from evolve.runs._checkpoint import dump_state, load_state
-from evolve.search._memory import Idea, Memory
 from evolve.search._notes import notes
 from evolve.search.policy import _kinship as kinship
 from evolve.search.policy._selectors import ArchiveTournament
+from evolve.search.state._memory import Idea, Memory
 from evolve.testing import Harness, Script, plain_contract, scored
 from evolve.views.candidate._proposal_context import _score, _siblings
 

@@ -30,9 +30,9 @@ from evolve.config._schema import RunConfig, SearchConfig, StopConfig
 from evolve.engine._registry import parts_of
 from evolve.problem._contract import Budget, Contract, DescriptorSpec, Stage
 from evolve.runs._checkpoint import dump_state
-from evolve.search._parts import Parts
 from evolve.search._search import Search
-from evolve.search._tickets import ProposalResult
+from evolve.search.state._parts import Parts
+from evolve.search.state._tickets import ProposalResult
 
 PROBLEM = "planted@0"
 

@@ -14,7 +14,7 @@ from evolve.config._schema import RunConfig, SearchConfig
 from evolve.engine._registry import parts_of
 from evolve.runs import _checkpoint
 from evolve.runs._checkpoint import dump_state, load_state
-from evolve.search._parts import Parts
+from evolve.search.state._parts import Parts
 from evolve.testing import plain_contract
 
 

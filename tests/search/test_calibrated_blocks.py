@@ -9,7 +9,7 @@ import pytest
 from simulation import Simulation, build, contract
 
 from archive import Attempt, BlockClosed, BlockEntry, BlockStatus, Measured, MeasureIssued, Measurement, Purpose, Status
-from evolve.search._tickets import MAX_VOID_RETRIES, Tickets
+from evolve.search.state._tickets import MAX_VOID_RETRIES, Tickets
 
 STILL, NOISY, WILD = 0.01, 0.03, 0.4
 

@@ -32,9 +32,9 @@ from archive import (
 )
 from evolve.confirm import SIZES, Confirmations
 from evolve.runs._checkpoint import dump_state, load_state
-from evolve.search._claims import claims_of, doubt
-from evolve.search._doubts import Doubts
 from evolve.search._stopping import search_is_over
+from evolve.search.claims._claims import claims_of, doubt
+from evolve.search.claims._doubts import Doubts
 from evolve.views._summary import best_candidate, evidence_label
 
 

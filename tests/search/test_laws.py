@@ -29,7 +29,7 @@ from archive import (
 )
 from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search._stopping import search_is_over
-from evolve.search._tickets import ProposalResult
+from evolve.search.state._tickets import ProposalResult
 from evolve.views._summary import best_candidate
 from evolve.views._unchecked import unchecked
 

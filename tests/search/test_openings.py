@@ -27,7 +27,7 @@ from evolve.problem._contract import DEFAULT_CONFIRM_SHARE, Budget
 from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search import _stopping as ends
 from evolve.search._stopping import GIVEN, PAUSED
-from evolve.search._tickets import ProposalResult
+from evolve.search.state._tickets import ProposalResult
 
 CONCLUDES = {ConfirmationOpened, Purpose.FINAL, Purpose.VAULT, Purpose.REMEASURE, Purpose.REFERENCE, Purpose.RECHECK}
 MARGIN = 16  # runs of final measurements and of those in hand

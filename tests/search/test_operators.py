@@ -14,8 +14,8 @@ from evolve.config._llm import LlmConfig
 from evolve.config._schema import RunConfig, SearchConfig
 from evolve.engine._registry import parts_of
 from evolve.propose._registry import OPERATORS, make_operator
-from evolve.search._operators import OperatorSpec, Parent
-from evolve.search._parts import Parts
+from evolve.search.state._operators import OperatorSpec, Parent
+from evolve.search.state._parts import Parts
 
 ROOT = Path(__file__).parents[2] / "evolve"
 ROOMS = ("search", "config", "select", "confirm", "budget", "runs", "views")

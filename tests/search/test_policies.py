@@ -15,14 +15,14 @@ from archive import Arm, MeasureIssued, ProposeIssued, StartMode
 from evolve.budget._cpu_budget import INITIAL
 from evolve.config._schema import RunConfig, SearchConfig
 from evolve.engine._registry import parts_of
-from evolve.search._operators import OperatorSpec, Parent
-from evolve.search._parts import Parts
 from evolve.search.policy import _allocators, _policies, _schedules, _selectors
 from evolve.search.policy._allocators import BanditWithTuner, OperatorAllocator, Uniform
 from evolve.search.policy._arms import NO_ARM
 from evolve.search.policy._policies import POLICIES, Policy
 from evolve.search.policy._schedules import Asynchronous, Never, OneAtATime, Rounds, Schedule
 from evolve.search.policy._selectors import ArchiveTournament, Incumbent, InitialProgram, Leader, ParentSelector, external_parents
+from evolve.search.state._operators import OperatorSpec, Parent
+from evolve.search.state._parts import Parts
 
 
 def parts_in(module, kind):

@@ -16,7 +16,7 @@ from archive import Measured, StartMode, Status, tame
 from evolve.cli.show._text import gain, score
 from evolve.confirm import SIZES, estimate, make_confirmation
 from evolve.search._notes import notes
-from evolve.search._population import score_of
+from evolve.search.state._population import score_of
 from evolve.validation._compare import _no_vault
 from evolve.views._progress import ProgressTracker
 from evolve.views._summary import best_candidate, evidence_label, noise_of

@@ -14,10 +14,10 @@ from simulation import Simulation, build, contract, state
 from archive import Event, Measured, MeasureIssued, Purpose, StartMode, Status, TopKArchive
 from evolve.problem._contract import Budget
 from evolve.runs._checkpoint import dump_state, load_state
-from evolve.search._population import Population
 from evolve.search._schedule import final_block
-from evolve.search._steadiness import REMEDY, TIMES, TRUSTED, Steadiness
 from evolve.search._stopping import NOISY
+from evolve.search.state._population import Population
+from evolve.search.state._steadiness import REMEDY, TIMES, TRUSTED, Steadiness
 from evolve.views._progress import ProgressTracker
 from evolve.views._summary import ONCE, WITHIN, best_candidate, evidence_label, gain_of, stated_gain
 from evolve.views._unchecked import unchecked

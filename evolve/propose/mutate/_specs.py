@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evolve.search._operators import OperatorSpec, Parent
+from evolve.search.state._operators import OperatorSpec, Parent
 
 TUNE = OperatorSpec("tune", family="tune", parent=Parent.TUNED)
 AST_EDIT = OperatorSpec("ast_edit", family="edit")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evolve.search._operators import OperatorSpec, Parent
+from evolve.search.state._operators import OperatorSpec, Parent
 
 MUTATE = OperatorSpec("llm_mutate", family="model", model=True)
 CROSSOVER = OperatorSpec("llm_crossover", family="model", model=True, n_parents=2)

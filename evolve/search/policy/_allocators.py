@@ -10,9 +10,9 @@ import numpy as np
 from archive import TunerSample
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._usage import affordable_evaluations
-from evolve.search._state import ProblemState
 from evolve.search.policy._arms import may_draw
 from evolve.search.policy._selectors import ParentSelector, leader
+from evolve.search.state._state import ProblemState
 
 EVALUATIONS_PER_LITERAL = 100  # below this, changing one number at a time learns more than changing all
 

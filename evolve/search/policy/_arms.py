@@ -8,8 +8,8 @@ from archive import Arm
 from evolve.budget._usage import affordable_evaluations
 from evolve.config._llm import LlmConfig
 from evolve.config._schema import SearchConfig
-from evolve.search._operators import OperatorSpec
-from evolve.search._state import ProblemState
+from evolve.search.state._operators import OperatorSpec
+from evolve.search.state._state import ProblemState
 
 EXTERNAL = "external"  # the operator of people and agents
 NO_ARM = -1  # of what no arm made

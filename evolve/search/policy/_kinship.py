@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evolve.search._state import ProblemState
+from evolve.search.state._state import ProblemState
 
 _MOST = 4096  # programs looked at
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from archive import ProposeIssued, TunerSample
-from evolve.search._state import ProblemState
 from evolve.search.policy._allocators import BanditWithTuner, OperatorAllocator, Uniform
 from evolve.search.policy._schedules import Asynchronous, Never, OneAtATime, Rounds, Schedule
 from evolve.search.policy._selectors import ArchiveTournament, Incumbent, InitialProgram, Leader, ParentSelector
+from evolve.search.state._state import ProblemState
 
 
 @dataclass(frozen=True, slots=True)

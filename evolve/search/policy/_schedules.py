@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from archive import ProposeIssued
-from evolve.search._state import ProblemState
+from evolve.search.state._state import ProblemState
 
 
 class Schedule(Protocol):

@@ -9,11 +9,11 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from evolve.budget._cpu_budget import INITIAL
-from evolve.search._operators import OperatorSpec, Parent
-from evolve.search._state import ProblemState
 from evolve.search.policy._arms import NO_ARM
 from evolve.search.policy._kinship import related
 from evolve.search.policy._schedules import round_is_full
+from evolve.search.state._operators import OperatorSpec, Parent
+from evolve.search.state._state import ProblemState
 from evolve.select import inspirations, tournament
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archive import Status, changed_lines
-from evolve.search._population import score_of
+from evolve.search.state._population import score_of
 from evolve.views._progress import operator_of
 from evolve.views._run_view import RunView
 

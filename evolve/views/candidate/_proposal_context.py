@@ -13,10 +13,10 @@ from evolve.budget._ledger import usd
 from evolve.problem._contract import Contract, Problem
 from evolve.propose import Cost, FailureSummary, PriorAttempt, ProblemBrief, ProgramView, ProposalContext, RemovedCode, few_lines
 from evolve.search._notes import effect_of
-from evolve.search._operators import Parent
-from evolve.search._state import ProblemState
 from evolve.search._stopping import effective_budget
 from evolve.search.policy._kinship import relation
+from evolve.search.state._operators import Parent
+from evolve.search.state._state import ProblemState
 
 _TRIED = 10
 _ANCESTORS = 4

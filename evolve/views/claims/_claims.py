@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from archive import read_journal
 from evolve.budget._usage import nearest_limit
-from evolve.search._claims import doubt
+from evolve.search.claims._claims import doubt
 from evolve.views._run_view import RunView
 from evolve.views.claims._report_cards import ReportCards, bound_of, report_cards
 from evolve.views.claims._verify import Verification, verify_best

@@ -24,8 +24,8 @@ from archive import (
 )
 from evolve.confirm import Confirmation
 from evolve.problem._contract import Problem
-from evolve.search._claims import doubt
-from evolve.search._state import ProblemState
+from evolve.search.claims._claims import doubt
+from evolve.search.state._state import ProblemState
 
 APART_S = 3600.0  # between two runs: what a machine was at the first is likely over at the second
 OPEN, CONFIRMED, REFUSED, WITHDRAWN, TAKEN_BACK = "open", "confirmed", "not confirmed", "withdrawn", "taken back"

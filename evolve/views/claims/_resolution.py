@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evolve.confirm import SIZES, Noise, resolvable
-from evolve.search._prospects import confirm_budget
-from evolve.search._state import ProblemState
+from evolve.search.claims._prospects import confirm_budget
+from evolve.search.state._state import ProblemState
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import math
 from evolve.budget._usage import affordable_evaluations
 from evolve.confirm import FIRST_CHAMPION_RUNS, SIZES, Sizes, choose_sizes
 from evolve.confirm import MIN_DF as NOISE_DF
-from evolve.search._state import ProblemState
+from evolve.search.state._state import ProblemState
 
 INTERIMS = 5  # milestones; the last of them is the end of the search
 

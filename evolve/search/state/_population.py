@@ -27,7 +27,7 @@ from archive import (
 )
 from evolve.budget._cpu_budget import INITIAL, CpuBudget
 from evolve.problem._contract import Contract
-from evolve.search._fingerprints import SEEDS_KEPT, SeedFingerprint, fingerprint, seed_insensitive
+from evolve.search.state._fingerprints import SEEDS_KEPT, SeedFingerprint, fingerprint, seed_insensitive
 
 _STALE = 0.05  # relative change of noise or prior after which the places of all elites are judged again
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from archive import Literal, TunerSample, difference
-from evolve.search._population import Population
+from evolve.search.state._population import Population
 from evolve.select import Tuner, inherit, open_tuner, tunable
 
 MAX_RESTARTS = 8

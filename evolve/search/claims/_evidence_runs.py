@@ -11,9 +11,9 @@ from archive import BlockEntry, Purpose, StartMode
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._usage import affordable_evaluations, nearest_limit
 from evolve.confirm import GUESTS, panel_size
-from evolve.search import _prospects as prospects
 from evolve.search._rng import generator
-from evolve.search._state import ProblemState
+from evolve.search.claims import _prospects as prospects
+from evolve.search.state._state import ProblemState
 
 BLOCK = 8  # runs of a vault on one lease: as many as keep reference and candidates close in time
 

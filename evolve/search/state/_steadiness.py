@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from archive import Measured, Purpose, Status, difference
 from evolve.budget._cpu_budget import INITIAL
-from evolve.search._population import Population
+from evolve.search.state._population import Population
 
 NOT_REPRODUCIBLE = "not_reproducible"
 TIMES = 12.7  # two-sided 95 % quantile of Student's t with one degree of freedom

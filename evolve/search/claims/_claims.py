@@ -24,10 +24,10 @@ from archive import (
     tame,
 )
 from evolve.confirm import Confirmation, Decision, Sizes, make_confirmation
-from evolve.search._doubts import Doubts
-from evolve.search._openings import FreshSeeds, is_limit, next_opening, opened
-from evolve.search._prospects import INTERIMS
-from evolve.search._state import ProblemState
+from evolve.search.claims._doubts import Doubts
+from evolve.search.claims._openings import FreshSeeds, is_limit, next_opening, opened
+from evolve.search.claims._prospects import INTERIMS
+from evolve.search.state._state import ProblemState
 
 _JUDGED_EVERY = 10  # runs
 _TITLE_DF = 4  # degrees of freedom of the noise before a title changes hands

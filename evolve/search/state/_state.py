@@ -18,15 +18,15 @@ from evolve.config._llm import LlmConfig
 from evolve.config._schema import SearchConfig, StopConfig
 from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats
 from evolve.problem._contract import Budget, Contract
-from evolve.search._faults import Faults
-from evolve.search._memory import Memory
-from evolve.search._operators import OperatorSpec
-from evolve.search._parts import Parts
-from evolve.search._population import Population
 from evolve.search._rng import measurement_seed
-from evolve.search._steadiness import Steadiness
-from evolve.search._tickets import Tickets
-from evolve.search._tuning import TunerSession
+from evolve.search.state._faults import Faults
+from evolve.search.state._memory import Memory
+from evolve.search.state._operators import OperatorSpec
+from evolve.search.state._parts import Parts
+from evolve.search.state._population import Population
+from evolve.search.state._steadiness import Steadiness
+from evolve.search.state._tickets import Tickets
+from evolve.search.state._tuning import TunerSession
 from evolve.select import Bandit, Novelty
 
 

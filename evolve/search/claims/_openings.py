@@ -10,8 +10,8 @@ from archive import ConfirmationOpened
 from evolve.budget._usage import nearest_limit
 from evolve.confirm import E_CLAIM, Confirmation, Sizes, e_value_of, rank
 from evolve.confirm import MIN_DF as NOISE_DF
-from evolve.search._prospects import INTERIMS, confirm_budget, eligible, sizes_for
-from evolve.search._state import ProblemState
+from evolve.search.claims._prospects import INTERIMS, confirm_budget, eligible, sizes_for
+from evolve.search.state._state import ProblemState
 
 FreshSeeds = Callable[[int], tuple[int, ...]]  # so many fresh seeds of 63 bits, from the system
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archive import Archive
 from evolve.config._schema import SearchConfig
 from evolve.problem._contract import Contract
-from evolve.search._operators import OperatorSpec
+from evolve.search.state._operators import OperatorSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from evolve.confirm import (
     trend,
     upper_tail,
 )
-from evolve.search._state import ProblemState
+from evolve.search.state._state import ProblemState
 
 MOST_RUNS = 150  # of one candidate, to exclude a rare loss
 _MEMORY_LEVEL = 0.1  # of the F test; a low bar: what it costs is claims, what a high one costs is truth
