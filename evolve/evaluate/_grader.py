@@ -26,12 +26,13 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 
 from archive import BlockEntry, Measurement, StartMode, Status
-from evolve._errors import EnvironmentFault, EvolveError
+from evolve._errors import EvolveError
 from evolve.evaluate import SandboxFactory, TrialSandbox, VisibleFiles, open_sandbox_factory
-from evolve.evaluate._evaluator import fault, hide_main, load_evaluator, of_machine, passing
+from evolve.evaluate._evaluator import fault, hide_main, load_evaluator, passing
 from evolve.evaluate._leftovers import Leftovers
 from evolve.evaluate._outcome import CheckedOutcome, OutcomeError, check_outcome, clean, line, positive
-from evolve.evaluate._trial import Array, JsonValue, Outcome, Reply, Trial
+from evolve.evaluate._phased_sandbox import PhasedSandbox
+from evolve.evaluate._trial import Outcome, Trial
 from evolve.evaluate._umask import plain_umask
 from evolve.evaluate._wire import (
     Calibrate,
@@ -71,73 +72,6 @@ class CatchAll:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
         self.error = error
         return error is not None
-
-
-class PhasedSandbox:
-    """The trial's sandbox; tells the executor when a candidate runs, so that an overrun can be laid at the right door.
-
-    ``fault`` is what the machine refused it: no verdict on the candidate stands then, whatever the evaluator makes of it.
-    """
-
-    def __init__(self, sandbox: TrialSandbox, tell: Callable[[Phase], None]) -> None:
-        self.fault: EnvironmentFault | OSError | None = None
-        self._sandbox = sandbox
-        self._tell = tell
-
-    def call(
-        self,
-        entry: str,
-        args: Mapping[str, object],
-        returns: Mapping[str, Array | JsonValue],
-        *,
-        inputs: Mapping[str, bytes | Path] | None = None,
-        budgeted: bool = True,
-    ) -> Reply:
-        return self._inside(lambda: self._sandbox.call(entry, args, returns, inputs=inputs, budgeted=budgeted))
-
-    def call_many(
-        self,
-        entry: str,
-        calls: Sequence[Mapping[str, object]],
-        returns: Sequence[Mapping[str, Array | JsonValue]],
-        *,
-        inputs: Mapping[str, bytes | Path] | None = None,
-        budgeted: bool = True,
-    ) -> Reply:
-        return self._inside(lambda: self._sandbox.call_many(entry, calls, returns, inputs=inputs, budgeted=budgeted))
-
-    def time_calls(
-        self,
-        entry: str,
-        calls: Sequence[Mapping[str, object]],
-        returns: Sequence[Mapping[str, Array | JsonValue]],
-        *,
-        warm_up: int = 3,
-        inputs: Mapping[str, bytes | Path] | None = None,
-    ) -> Reply:
-        return self._inside(lambda: self._sandbox.time_calls(entry, calls, returns, warm_up=warm_up, inputs=inputs))
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        inputs: Mapping[str, bytes | Path] | None = None,
-        outputs: Mapping[str, int] | None = None,
-        env: Mapping[str, str] | None = None,
-        budgeted: bool = True,
-    ) -> Reply:
-        return self._inside(lambda: self._sandbox.run(argv, inputs=inputs, outputs=outputs, env=env, budgeted=budgeted))
-
-    def _inside(self, call: Callable[[], Reply]) -> Reply:
-        self._tell(Phase(inside=True, cpu_s=self._sandbox.usage.cpu_s))
-        try:
-            return call()
-        except (EnvironmentFault, OSError) as error:
-            if of_machine(error):
-                self.fault = error
-            raise
-        finally:
-            self._tell(Phase(inside=False, cpu_s=self._sandbox.usage.cpu_s))
 
 
 class Grader:
