@@ -89,6 +89,8 @@ RAW: dict[str, dict[str, str]] = {
         "reason": "VARCHAR",
     },
     "retraction": {**_HEAD, "problem": "VARCHAR", "candidate": "VARCHAR", "why": "VARCHAR"},
+    "review_issued": {**_ATTEMPT, "candidate": "VARCHAR", "model": "VARCHAR"},
+    "reviewed": {**_ATTEMPT, "candidate": "VARCHAR", "verdict": "VARCHAR", "line": "VARCHAR", "reason": "VARCHAR"},
     "call_reserved": {
         **_CALL,
         "call": "INTEGER",
@@ -296,7 +298,9 @@ FROM (
     UNION ALL
     SELECT run_no, attempt.ticket, 'measure', any_value(problem), '', '', '', any_value(purpose), max(len(entries)), count(*),
         min("at"), min(seq)
-    FROM raw.measure_issued GROUP BY run_no, attempt.ticket) t
+    FROM raw.measure_issued GROUP BY run_no, attempt.ticket
+    UNION ALL
+    SELECT run_no, attempt.ticket, 'review', problem, 'judge', model, '', '', 1, 1, "at", seq FROM raw.review_issued) t
 LEFT JOIN (
     SELECT run_no, attempt.ticket AS ticket, 'propose' AS kind, arg_max(status, seq) AS status,
         arg_max(coalesce(candidate.id, duplicate_of, ''), seq) AS candidate, arg_max(coalesce(reason, ''), seq) AS reason,
@@ -304,7 +308,12 @@ LEFT JOIN (
     FROM raw.proposed GROUP BY run_no, attempt.ticket
     UNION ALL
     SELECT run_no, attempt.ticket, 'measure', arg_max(status, seq), '', arg_max(coalesce(reason, ''), seq), '', 0, max("at")
-    FROM raw.block_closed GROUP BY run_no, attempt.ticket) e USING (run_no, ticket, kind)
+    FROM raw.block_closed GROUP BY run_no, attempt.ticket
+    UNION ALL
+    SELECT r.run_no, r.attempt.ticket, 'review', any_value(coalesce(r.verdict, 'lost')), any_value(r.candidate),
+        any_value(coalesce(r.reason, '')), '', coalesce(sum(s.usd), 0), any_value(r."at")
+    FROM raw.reviewed r LEFT JOIN raw.call_settled s ON s.run_no = r.run_no AND s.attempt = r.attempt
+    GROUP BY r.run_no, r.attempt.ticket) e USING (run_no, ticket, kind)
 JOIN raw.runs f USING (run_no) ORDER BY run_no, t.seq"""
 
 _LLM_CALLS = """
@@ -341,7 +350,9 @@ SELECT f.run, e.seq, e."at" AS unix_s, e.kind, e.level, e.problem, e.what, e.tex
     UNION ALL SELECT run_no, seq, "at", 'vault_opened', 'info', problem, candidate, 'against ' || reference FROM raw.vault_opened
     UNION ALL SELECT run_no, seq, "at", 'claim', 'info', problem, candidate,
         CASE WHEN confirmed THEN 'confirmed against ' || reference ELSE 'not confirmed: ' || coalesce(reason, '') END FROM raw.claim
-    UNION ALL SELECT run_no, seq, "at", 'retraction', 'warning', problem, candidate, why FROM raw.retraction) e
+    UNION ALL SELECT run_no, seq, "at", 'retraction', 'warning', problem, candidate, why FROM raw.retraction
+    UNION ALL SELECT run_no, seq, "at", 'reviewed', CASE WHEN verdict = 'cheating' THEN 'warning' ELSE 'info' END, problem,
+        candidate, concat_ws(': ', coalesce(verdict, 'lost'), reason) FROM raw.reviewed) e
 JOIN raw.runs f USING (run_no) ORDER BY run_no, e.seq"""
 
 VIEWS: dict[str, str] = {

@@ -250,6 +250,31 @@ class Retraction:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewIssued:
+    """A decision to have the judge read a candidate."""
+
+    kind: ClassVar[str] = "review_issued"
+    attempt: Attempt
+    problem: str
+    candidate: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What the judge said of a candidate; where it is ``cheating`` the ``Retraction`` stands before.  Without a verdict nothing was
+    said, for the reason that is given, and a later driver asks again."""
+
+    kind: ClassVar[str] = "reviewed"
+    attempt: Attempt
+    problem: str
+    candidate: str
+    verdict: str = ""  # honest | suspicious | cheating; none: what it said is no verdict, or the program cannot be shown whole
+    line: str = ""  # of the program, as it was shown
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CallReserved:
     kind: ClassVar[str] = "call_reserved"
     attempt: Attempt
@@ -347,14 +372,14 @@ class RunClosed:
 
 Record = (
     RunCreated | RunOpened | ProposeIssued | Proposed | MeasureIssued | Measured | BlockClosed | LateResult | ElitePlaced | Rebinned
-    | Migrated | ChampionChanged | ConfirmationOpened | Claim | Retraction | CallReserved | CallSettled | RequestHandled | BudgetSet
-    | StopRequested | Note | Event | RunClosed
+    | Migrated | ChampionChanged | ConfirmationOpened | Claim | Retraction | ReviewIssued | Reviewed | CallReserved | CallSettled
+    | RequestHandled | BudgetSet | StopRequested | Note | Event | RunClosed
 )  # fmt: skip
 
 RECORD_TYPES: tuple[type[Record], ...] = (
     RunCreated, RunOpened, ProposeIssued, Proposed, MeasureIssued, Measured, BlockClosed, LateResult, ElitePlaced, Rebinned,
-    Migrated, ChampionChanged, ConfirmationOpened, Claim, Retraction, CallReserved, CallSettled, RequestHandled, BudgetSet,
-    StopRequested, Note, Event, RunClosed,
+    Migrated, ChampionChanged, ConfirmationOpened, Claim, Retraction, ReviewIssued, Reviewed, CallReserved, CallSettled,
+    RequestHandled, BudgetSet, StopRequested, Note, Event, RunClosed,
 )  # fmt: skip
 
 

@@ -78,17 +78,18 @@ def write_artifact(opened: RunView, one: int, name: str, out: str | None) -> Non
 
 
 def conversation(opened: RunView, one: int) -> str:
-    """What a model was asked for a candidate and what it answered, one call after the other, retries and repairs too.
+    """What a model was asked for a candidate and what it answered, one call after the other: retries, repairs, and the judge's.
 
     Raises:
         RunError: no model was asked for it.
     """
     parts = []
-    for record in model_calls(opened, one):
+    for who, record in model_calls(opened, one):
+        which = f"{who}, call {record.call}" if who else f"call {record.call}"
         if isinstance(record, CallReserved):
-            title, text = f"call {record.call}: asked {record.provider}/{record.model}", record.prompt
+            title, text = f"{which}: asked {record.provider}/{record.model}", record.prompt
         else:
-            title, text = f"call {record.call}: {record.outcome}, ${record.usd:.4f}", record.reply
+            title, text = f"{which}: {record.outcome}, ${record.usd:.4f}", record.reply
             title += f" ({one_line(record.reason, 300)})" if record.reason else ""
         if text is not None or isinstance(record, CallSettled):  # what only repeats a question keeps no text
             parts.append(f"==== {title}\n\n{opened.texts.unpack(text) if text is not None else ''}".rstrip())

@@ -113,7 +113,7 @@ class LlmConfig:
         base_url: Address of the server; null is the provider's own.
         key_variable: Environment variable that holds the key; null is the provider's usual one.
         operators: What models are asked for.
-        max_concurrency: Calls at a time.
+        max_concurrency: Calls at a time, beside one of the judge's.
         max_attempts: HTTP requests a call may take; between them is a wait that doubles, or what the server asks for.
         read_timeout_s: Longest silence within an answer; a small machine may need minutes before its first word.
         grace_s: How long calls in flight may go on when a run ends; what is given up then is charged in full.

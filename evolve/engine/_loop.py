@@ -101,6 +101,7 @@ def drain_model_calls(
     Raises: as ``run_loop``.
     """
     end = recorder.clock() + search.run.llm.grace_s
+    clerk.review_leaders()
     while clerk.is_waiting and recorder.clock() < end:
         for message in _arrived(mailbox, wait=True):
             _handle(message, search, recorder, answered, workshop, clerk)

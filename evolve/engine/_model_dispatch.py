@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
-from archive import Attempt, CallSettled, Event, ProposalStatus, ProposeIssued, Retraction
+from archive import CallSettled, Event, ProposalStatus, ProposeIssued, Retraction
 from evolve.budget._ledger import LOST, usd
 from evolve.engine._model_thread import CallRecorded, DraftReady, ModelMessage, ModelThread, ModelThreadFailed, ReviewReady
 from evolve.engine._proposer import Proposer
 from evolve.runs._recorder import Recorder
+from evolve.search._reviews import unanswered
 from evolve.search._rng import generator
 from evolve.search._search import Search
 from evolve.search.policy._arms import n_in_flight
@@ -31,15 +33,13 @@ class ModelDispatcher:
 
     def __init__(self, desk: ModelThread, search: Search, workshop: Proposer, recorder: Recorder) -> None:
         self._thread, self._search, self._workshop, self._recorder = desk, search, workshop, recorder
-        self._reviewed: set[str] = set()  # candidates that the judge was asked about
-        self._reviewing: set[str] = set()  # those it has said nothing of yet
         self._warned: set[str] = set()  # what people were told once
         self.new_budget()
 
     @property
     def is_waiting(self) -> bool:
         """Whether an answer may still come in this opening."""
-        return bool(n_in_flight(self._search.state) or self._reviewing)
+        return bool(n_in_flight(self._search.state) or self._search.run.tickets.reviews)
 
     def submit(self, issued: ProposeIssued, now: float) -> None:
         """Have a model make a draft for a ticket at Unix time ``now``; it comes as a message."""
@@ -47,19 +47,12 @@ class ModelDispatcher:
         self._thread.submit(issued, self._workshop.context(self._search.state, issued, now), rng)
 
     def review_leaders(self) -> None:
-        """Have the judge read whoever is best: by score, or by title."""
+        """Have the judge read whoever is best; what it says comes as a message."""
         search = self._search
-        best = dict.fromkeys((search.state.population.leader, search.state.champion_test.champion))
-        for number in best if search.run.llm.judge.model else ():
-            if not number or search.state.population.candidates[number].id in self._reviewed:
-                continue
-            row = search.state.population.candidates[number]
-            self._reviewed.add(row.id)
-            self._reviewing.add(row.id)
-            rng = generator(search.run.seed, "judge", row.ticket)
-            self._thread.review(
-                row.id, Attempt(search.run.tickets.epoch, row.ticket), self._workshop.judge_input(search.state, number), rng
-            )
+        while (issued := search.review()) is not None:
+            self._recorder.write(issued)
+            case = self._workshop.judge_input(search.state, search.state.population.by_id[issued.candidate])
+            self._thread.review(issued, case, generator(search.run.seed, "judge", issued.attempt.ticket))
 
     def new_budget(self) -> None:
         """The desk's caps are those of the search from here on, and its end the run's."""
@@ -96,21 +89,31 @@ class ModelDispatcher:
         looked at once the desk is closed."""
         self._thread.close()
         for message in left:
-            if isinstance(message, CallRecorded | DraftReady):
+            if isinstance(message, CallRecorded | DraftReady | ReviewReady):
                 self.handle(message, waited_for=False)
         search = self._search
         for _, issued in sorted(search.run.tickets.proposals.items()):
             if issued.arm.model:
                 made = ProposalResult(issued.attempt, ProposalStatus.LOST, reason="the run ended before the answer")
                 self._recorder.write(search.accept_proposal(made))
+        for review in [*search.run.tickets.reviews.values()]:
+            self._recorder.write(unanswered(review, "the run ended before the judge answered"))
 
     def _on_review(self, message: ReviewReady) -> None:
-        search = self._search
-        self._reviewing.discard(message.candidate)
+        from evolve.evaluate.screen._llm_judge import Verdict, quarantine_reason
+
+        state, issued, opinion = self._search.state, message.issued, message.opinion
+        said = unanswered(issued, message.unfit)
+        if opinion is not None:
+            said = replace(said, verdict=str(opinion.verdict), line=opinion.quote, reason=opinion.why)
+            if opinion.verdict is Verdict.CHEATING and state.population.by_id[issued.candidate] not in state.retracted:
+                why = quarantine_reason(opinion)
+                self._recorder.write(Retraction(problem=issued.problem, candidate=issued.candidate, why=why))
+        elif not message.unfit:
+            said = replace(said, verdict="none")
+        self._recorder.write(said)
         if message.unfit:
             self._warn("judge", message.unfit, key=message.unfit)
-        elif message.why and search.state.population.by_id[message.candidate] not in search.state.retracted:
-            self._recorder.write(Retraction(problem=search.state.problem, candidate=message.candidate, why=message.why))
 
     def _tell(self, record: CallSettled) -> None:
         """The first failure of each kind, and a server that counts more tokens than were reserved, are worth a line."""

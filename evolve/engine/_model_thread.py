@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from archive import Attempt, CallReserved, CallSettled, ProposalStatus, ProposeIssued
+from archive import Attempt, CallReserved, CallSettled, ProposalStatus, ProposeIssued, ReviewIssued
 from evolve._errors import EvolveError
 from evolve.budget._ledger import Caps, Ledger
 from evolve.models import Reservations
@@ -22,7 +22,7 @@ from evolve.propose import EditScope, ModelDraft, ProposalContext
 if TYPE_CHECKING:
     import numpy as np
 
-    from evolve.evaluate.screen._llm_judge import JudgeInput
+    from evolve.evaluate.screen._llm_judge import JudgeInput, Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,10 @@ class ModelThreadFailed:
 
 @dataclass(frozen=True, slots=True)
 class ReviewReady:
-    """What the judge said of a candidate: ``why`` it is held back, "" where it is not; ``unfit`` where there is no judge."""
+    """What the judge thinks of a candidate, None where that is no verdict; ``unfit`` says why it is not asked or did not answer."""
 
-    candidate: str
-    why: str = ""
+    issued: ReviewIssued
+    opinion: Judgement | None = None
     unfit: str = ""
 
 
@@ -67,11 +67,12 @@ class DraftMaker(Protocol):
     async def make(self, attempt: Attempt, assignment: ProposalContext, scope: EditScope, rng: np.random.Generator) -> ModelDraft:
         """One draft."""
 
-    async def review(self, attempt: Attempt, case: JudgeInput, rng: np.random.Generator) -> str:
-        """Why a candidate is to be held back; "" where it is not.
+    async def review(self, attempt: Attempt, case: JudgeInput, rng: np.random.Generator) -> Judgement | None:
+        """What the judge thinks of a candidate; None where that is no verdict.
 
         Raises:
             JudgeUnreliable: the model does not tell cheats from honest programs.
+            JudgeUnavailable: it did not answer.
         """
 
     def until(self, left_s: float) -> None:
@@ -79,9 +80,6 @@ class DraftMaker(Protocol):
 
     async def close(self) -> None:
         """Close connections."""
-
-    def stop(self) -> None:
-        """What waits in threads waits no longer.  Safe from any thread."""
 
 
 class ModelThread:
@@ -112,14 +110,15 @@ class ModelThread:
         """Make a draft; it comes as a message."""
         self._start(issued, self._maker.make(issued.attempt, assignment, self._scope, rng))
 
-    def review(self, candidate: str, attempt: Attempt, case: JudgeInput, rng: np.random.Generator) -> None:
+    def review(self, issued: ReviewIssued, case: JudgeInput, rng: np.random.Generator) -> None:
         """Ask the judge about a candidate; what it says comes as a message."""
 
         async def judged() -> None:
             try:
-                self._post(ReviewReady(candidate, await self._maker.review(attempt, case, rng)))
+                said = ReviewReady(issued, await self._maker.review(issued.attempt, case, rng))
             except EvolveError as error:
-                self._post(ReviewReady(candidate, unfit=str(error)))
+                said = ReviewReady(issued, unfit=str(error))
+            self._post(said)
 
         self._begin(judged())
 
@@ -131,7 +130,6 @@ class ModelThread:
     def close(self) -> None:
         """Give up what is in flight: each call is settled, in full, and its ticket stays open.  Idempotent."""
         if self._thread.is_alive():
-            self._maker.stop()
             asyncio.run_coroutine_threadsafe(self._cancel(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
@@ -162,10 +160,10 @@ class ModelThread:
             self._post(ModelThreadFailed(error))
 
     async def _cancel(self) -> None:
-        while tasks := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:  # a judge's thread adds some
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._maker.close()
 
 

@@ -10,9 +10,7 @@ import asyncio
 import shlex
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,7 +23,7 @@ from evolve.runs._folder import RunDir
 if TYPE_CHECKING:
     import numpy as np
 
-    from evolve.evaluate.screen._llm_judge import JudgeInput
+    from evolve.evaluate.screen._llm_judge import JudgeInput, Judgement
     from evolve.models import Caller, ModelInfo, PriceBook, Provider, Reservations
     from evolve.propose import EditScope, ModelDraft, ProposalContext, SamplingSettings, Templates
 
@@ -34,8 +32,6 @@ NoveltySketch = Callable[["ModelDraft", Attempt, "np.random.Generator"], Awaitab
 OPENAI = "://api.openai.com/"
 KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
 INSTRUCTIONS = "program.md"
-JUDGE_CALLS = 1000  # the first number of a judge's calls on the ticket of the candidate that it reads
-JUDGE_TRIES = 100  # numbers kept for the tries of each
 JUDGE_TOKENS = 4000
 MAX_INSTRUCTIONS = 64 << 10
 
@@ -167,18 +163,19 @@ class ModelStack:
         from evolve.propose import Templates
 
         self._provider = given or _provider(llm)
-        limiter = Limiter(llm.max_concurrency, backoff=Backoff(tries=llm.max_attempts))
+        backoff = Backoff(tries=llm.max_attempts)
+        limiter = Limiter(llm.max_concurrency, backoff=backoff)
+        judging = Limiter(1, backoff=backoff)  # of its own: makers of children never wait for a judge
         self._caller: Caller = Caller(self._provider, limiter, purse, _prices(llm))
         self._templates: Templates = Templates.load(run.prompts if run.prompts.is_dir() else None)
         self._manner = _manner(llm)
         plain = _provider(replace(llm, batch=0)) if llm.batch else self._provider  # a judge is not waited for by the day
-        judging = Limiter(llm.max_concurrency)
         self._limiters = (limiter, judging)
-        self._judge_caller = Caller(plain, judging, purse, _prices(llm)) if llm.batch else self._caller
+        self._judge_caller = Caller(plain, judging, purse, _prices(llm))
         self._open: list[Closable] = [self._provider, *([plain] if llm.batch else [])]
         self._novelty = _novelty(llm, purse, self._open)
-        self._judging, self._closing = llm.judge.model, False
-        self._judge: str | None = None  # why it is unfit, "" where it is fit, None before it was tried
+        self._judge = llm.judge.model
+        self._unfit: str | None = None  # why it is, "" where it is fit, None before it was tried
         self._trying = asyncio.Lock()
         self._own_server, self._in_batches = llm.base_url is not None, bool(llm.batch)
         self._asking: asyncio.Task[Mapping[str, ModelInfo]] | None = None
@@ -198,61 +195,37 @@ class ModelStack:
         draft = await operator.make(attempt, assignment, scope, rng)
         return draft if draft.files is None else await self._novelty(draft, attempt, rng)
 
-    async def review(self, attempt: Attempt, case: JudgeInput, rng: np.random.Generator) -> str:
-        """Why the judge holds a candidate back; "" where it does not.  The judge is tried on known programs first.
+    async def review(self, attempt: Attempt, case: JudgeInput, rng: np.random.Generator) -> Judgement | None:
+        """What the judge thinks of a candidate; None where that is no verdict.  The judge is tried on known programs first.
 
         Raises:
             JudgeUnreliable: it does not tell them apart; it is not asked again.
             JudgeUnavailable: it did not answer; a later review tries again.
         """
-        from evolve.evaluate.screen._llm_judge import Judge, JudgeUnreliable, Verdict, quarantine_reason
-
-        loop, calls = asyncio.get_running_loop(), count(JUDGE_CALLS, JUDGE_TRIES)
-
-        def model(prompt: str) -> str:
-            return self._waited(asyncio.run_coroutine_threadsafe(self._answer(attempt, prompt, rng, next(calls)), loop))
-
-        async with self._trying:
-            if self._judge is None:
-                try:
-                    await asyncio.to_thread(Judge, model)
-                    self._judge = ""
-                except JudgeUnreliable as error:
-                    self._judge = str(error)
-        if self._judge:
-            raise JudgeUnreliable(self._judge)
-        opinion = await asyncio.to_thread(Judge(model, tried=True).review, case)
-        cheats = opinion is not None and opinion.verdict is Verdict.CHEATING
-        return quarantine_reason(opinion) if opinion is not None and cheats else ""
-
-    def _waited(self, asked: Future[str]) -> str:
-        """What the loop comes to, for a thread that must not wait for a loop that has stopped."""
-        from evolve.evaluate.screen._llm_judge import JudgeUnavailable
-
-        while not self._closing:
-            try:
-                return asked.result(timeout=0.2)
-            except TimeoutError:
-                continue
-            except CancelledError:
-                break
-        asked.cancel()
-        raise JudgeUnavailable("the run ended before the judge answered.")
-
-    async def _answer(self, attempt: Attempt, prompt: str, rng: np.random.Generator, call: int) -> str:
-        """What the judge's model says.
-
-        Raises:
-            JudgeUnavailable: the call failed.
-        """
-        from evolve.evaluate.screen._llm_judge import JudgeUnavailable
+        from evolve.evaluate.screen._llm_judge import JudgeUnavailable, JudgeUnreliable, calibrate, review
         from evolve.models import CallFailure, ask
 
-        request = ask(self._judging, prompt, JUDGE_TOKENS)
-        answer = (await self._judge_caller.ask(attempt, request, rng, prompt=prompt, first_call=call)).answer
-        if isinstance(answer, CallFailure):
-            raise JudgeUnavailable(f"the judge did not answer: {answer.sentence}")
-        return answer.text
+        calls = 0
+
+        async def model(prompt: str) -> str:
+            nonlocal calls
+            request = ask(self._judge, prompt, JUDGE_TOKENS)
+            found = await self._judge_caller.ask(attempt, request, rng, prompt=prompt, first_call=calls + 1)
+            calls += found.calls
+            if isinstance(found.answer, CallFailure):
+                raise JudgeUnavailable(f"the judge did not answer: {found.answer.sentence}")
+            return found.answer.text
+
+        async with self._trying:
+            if self._unfit is None:
+                try:
+                    await calibrate(model)
+                    self._unfit = ""
+                except JudgeUnreliable as error:
+                    self._unfit = str(error)
+        if self._unfit:
+            raise JudgeUnreliable(self._unfit)
+        return await review(model, case)
 
     def until(self, left_s: float) -> None:
         """The run ends in so many seconds: no longer wait is begun."""
@@ -263,10 +236,6 @@ class ModelStack:
         """Close connections."""
         for each in self._open:
             await each.close()
-
-    def stop(self) -> None:
-        """What waits in threads waits no longer.  Safe from any thread."""
-        self._closing = True
 
     async def _known(self) -> Mapping[str, ModelInfo]:
         """What the server reports; nothing where it does not say: then nothing is held back."""

@@ -64,6 +64,7 @@ from evolve.runs._open import open_search, read_config_and_problem, read_created
 from evolve.runs._recorded_problem import keep, ready_problem
 from evolve.runs._recorder import Hook, Recorder
 from evolve.runs._replay import missing_placements
+from evolve.search._reviews import unanswered
 from evolve.search._rng import fresh_secret
 from evolve.search._search import Search
 from evolve.search._stopping import PAUSED
@@ -315,6 +316,8 @@ def _open(
         recorder.write(settled)
     while search.run.tickets.orphaned and (lost := search.run.tickets.expired(0.0)):
         recorder.write(lost)
+    for review in [*search.run.tickets.reviews.values()]:
+        recorder.write(unanswered(review, "its driver ended while the judge was asked"))
     if cut_bytes:
         recorder.write(
             Event("warning", "torn_tail", f"{counted(cut_bytes, 'byte')} of an unfinished record were cut off the journal")

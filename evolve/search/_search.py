@@ -35,6 +35,8 @@ from archive import (
     Record,
     RequestHandled,
     Retraction,
+    Reviewed,
+    ReviewIssued,
     RunClosed,
     RunCreated,
     RunOpened,
@@ -48,6 +50,7 @@ from evolve.config._schema import RunConfig, SearchConfig, StopConfig
 from evolve.problem._contract import Budget, Contract, Problem
 from evolve.search import _blocks as blocks
 from evolve.search import _results as offspring
+from evolve.search import _reviews as reviews
 from evolve.search import _stopping as ends
 from evolve.search._crosscheck import apply_cross_checks
 from evolve.search._rng import generator
@@ -148,6 +151,10 @@ class Search:
             if due is not None:
                 return self._block(state, due)
         return None if over or measure_only else self._propose(state, now)
+
+    def review(self) -> ReviewIssued | None:
+        """The next candidate for the judge to read, or None; nothing else waits for it."""
+        return reviews.next_review(self.state)
 
     def done(self, now: float, *, measure_only: bool = False) -> str:
         """Why nothing more will be asked for ("" while something will, or is under way)."""
@@ -277,6 +284,10 @@ class Search:
                 offspring.on_issued(state, record)
             case Proposed():
                 offspring.on_proposed(state, record, at)
+            case ReviewIssued():
+                state.run.tickets.on_issued(record)
+            case Reviewed():
+                reviews.on_reviewed(state, record)
             case BlockClosed():
                 return blocks.on_closed(state, record)
             case Note():
@@ -304,7 +315,7 @@ class Search:
         run.model_limits.on_run_opened(record)
         run.slots, run.tier = record.slots, record.tier
         for state in self.problems.values():
-            state.fruitless = {}
+            state.fruitless, state.unreviewed = {}, set()
             for number in state.faults.on_run_opened():
                 offspring.revive(state, number)
         failed = any(state.population.initial_failed for state in self.problems.values())

@@ -522,6 +522,28 @@ def test_raw_columns_are_fields_of_their_records() -> None:
     assert {field.name for field in dataclasses.fields(Measurement)} >= {"scorer_cpu_s", "memory_mib", "output_hash", "feedback"}
 
 
+def test_a_review_is_a_ticket_with_what_was_said_and_what_it_cost(toy: ToyRun) -> None:
+    from archive import Reviewed, ReviewIssued
+
+    for ticket in (40, 41, 42):
+        toy.add(ReviewIssued(Attempt(EPOCH, ticket), PROBLEM, "c", "m"))
+        for call in (1, 2):
+            toy.add(CallReserved(Attempt(EPOCH, ticket), call, "anthropic", "m", "p1", 0.5))
+            toy.add(CallSettled(Attempt(EPOCH, ticket), call, "ok", 0.25))
+    toy.add(Reviewed(Attempt(EPOCH, 40), PROBLEM, "c", "cheating", "x = 1", "it reads answers"))
+    toy.add(Reviewed(Attempt(EPOCH, 41), PROBLEM, "c", reason="the run ended"))
+    found = ask(toy, "SELECT ticket, operator, model, status, candidate, reason, usd FROM tickets WHERE kind = 'review'")
+    assert found == [
+        (40, "judge", "m", "cheating", "c", "it reads answers", 0.5),
+        (41, "judge", "m", "lost", "c", "the run ended", 0.5),
+        (42, "judge", "m", "open", "", "", 0.0),
+    ]
+    assert ask(toy, "SELECT level, what, text FROM events WHERE kind = 'reviewed'") == [
+        ("warning", "c", "cheating: it reads answers"),
+        ("info", "c", "lost: the run ended"),
+    ]
+
+
 def test_a_proposal_that_made_nothing_is_a_ticket_and_no_candidate(toy: ToyRun) -> None:
     from archive import Arm, ProposeIssued
 

@@ -1,15 +1,29 @@
-"""A judge in a run: it reads whoever is best, takes a cheat out, and is not used where it cannot tell cheats."""
+"""A judge in a run: it reads whoever is best, takes cheats out, is waited for by nobody, not used where it cannot tell cheats."""
 
 from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
-from archive import CallReserved, Event, Proposed, Retraction, read_journal
+from archive import (
+    CallReserved,
+    CallSettled,
+    Event,
+    Journal,
+    Proposed,
+    ProposeIssued,
+    Retraction,
+    Reviewed,
+    ReviewIssued,
+    open_query,
+    read_journal,
+)
+from evolve.cli import main
 from evolve.config._llm import JudgeConfig, LlmConfig, SamplingConfig
-from evolve.engine._session import start
+from evolve.engine._session import resume, start
 from evolve.testing import ModelServer, Say
 from evolve.testing._model_says import error, finish, text_block
 from evolve.testing._model_says import start as begin
@@ -38,11 +52,14 @@ class JudgingServer(ModelServer):
 
     fit = True
     away = 0  # how many of the judge's requests are refused first
+    silent = False  # whether the judge answers nothing
 
     def _answer(self, heard):
         if heard.path != "/v1/messages":
             return super()._answer(heard)
         text = "\n".join(part["text"] for each in heard.body["messages"] for part in each["content"])
+        if "You review a program for cheating" in text and self.silent:
+            return Say(events=(), end="stall")
         if "You review a program for cheating" in text and self.away:
             self.away -= 1
             return error(529, "overloaded_error")
@@ -58,33 +75,38 @@ class JudgingServer(ModelServer):
 
 
 @pytest.fixture
-def judged(parabola, monkeypatch):
+def server(monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "dummy-key")
+    with JudgingServer(delay_s=0.05) as server:
+        yield server
 
-    def run(*, fit: bool, away: int = 0, tries: int = 6):
-        config = parabola(evaluations=40)
-        with JudgingServer(delay_s=0.05) as server:
-            server.fit, server.away = fit, away
-            config.budget.calls = 200
-            config.search.operators = ("crossover",)  # nobody else finds the middle before the model has answered
-            config.llm = LlmConfig(
-                provider="anthropic",
-                base_url=server.url,
-                models=("claude-test",),
-                judge=JudgeConfig(model="claude-test"),
-                prices=("claude-test=1/5",),
-                max_concurrency=1,
-                max_attempts=tries,
-                operators=("llm_mutate",),
-                sampling=SamplingConfig(edit_formats=("file",)),
-            )
-            summary = start(config)
+
+@pytest.fixture
+def judged(parabola, server):
+    def run(*, fit: bool, away: int = 0, tries: int = 6, operators: tuple[str, ...] = ("crossover",), calls: int = 200, **limits):
+        config = parabola(**{"evaluations": 40, **limits})
+        server.fit, server.away = fit, away
+        config.budget.calls = calls
+        config.search.operators = operators  # nobody else finds the middle before the model has answered
+        config.llm = LlmConfig(
+            provider="anthropic",
+            base_url=server.url,
+            models=("claude-test",),
+            judge=JudgeConfig(model="claude-test"),
+            prices=("claude-test=1/5",),
+            max_concurrency=1,
+            max_attempts=tries,
+            grace_s=0.5 if server.silent else 30.0,
+            operators=("llm_mutate",),
+            sampling=SamplingConfig(edit_formats=("file",)),
+        )
+        summary = start(config)
         return summary, [stamped.record for stamped in read_journal(summary.run)]
 
     return run
 
 
-def test_a_cheat_that_leads_is_taken_out_and_its_calls_are_paid(judged):
+def test_a_cheat_that_leads_is_taken_out_and_its_calls_are_paid(judged, capsys):
     summary, records = judged(fit=True)
     children = [record.candidate for record in records if isinstance(record, Proposed) and record.candidate]
     (cheat,) = [child.id for child in children if child.hypothesis]
@@ -92,9 +114,21 @@ def test_a_cheat_that_leads_is_taken_out_and_its_calls_are_paid(judged):
     assert retraction.candidate == cheat
     assert "sys._getframe(0)" in retraction.why
     assert summary.best_id != cheat
-    reviews = [record for record in records if isinstance(record, CallReserved) and record.call >= 1000]
-    assert len(reviews) >= 6  # five canaries and a candidate
-    assert summary.models.calls >= len(reviews)
+    tickets = {record.attempt.ticket for record in records if isinstance(record, ReviewIssued)}
+    assert not tickets & {record.attempt.ticket for record in records if isinstance(record, Proposed | ProposeIssued)}
+    first = [record.call for record in records if isinstance(record, CallReserved) and record.attempt.ticket == min(tickets)]
+    assert first == [1, 2, 3, 4, 5, 6]  # five canaries and a candidate
+    said = {record.candidate: record for record in records if isinstance(record, Reviewed)}
+    assert (said[cheat].verdict, said[cheat].line, said[cheat].reason) == (
+        "cheating", "FRAME = sys._getframe(0)", "it reads what it should not",
+    )  # fmt: skip
+    assert records.index(retraction) < records.index(said[cheat])
+    with open_query([Path(summary.run)]) as query:
+        ended = query.sql("SELECT candidate, status, usd > 0 FROM tickets WHERE kind = 'review' AND status = 'cheating'").rows
+    assert [tuple(row) for row in ended] == [(cheat, "cheating", True)]
+    assert main(["show", summary.run, cheat, "--prompt"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.index("==== call 1: asked") < shown.index("==== judge, call ") < shown.index("it reads what it should not")
 
 
 def test_a_judge_that_cannot_tell_cheats_is_not_listened_to(judged):
@@ -116,3 +150,62 @@ def test_a_judge_that_is_away_is_not_called_unfit(judged):
     (warning,) = [record.text for record in records if isinstance(record, Event) and record.what == "judge"]
     assert "the judge did not answer" in warning
     assert "overloaded" in warning
+
+
+def test_nothing_waits_for_a_judge_that_says_nothing(judged, server):
+    """Models alone make children, with one place for their calls."""
+    server.silent = True
+    summary, records = judged(fit=True, operators=(), wall_s=6.0)
+    issued = next(record for record in records if isinstance(record, ReviewIssued))
+    asked = next(n for n, one in enumerate(records) if isinstance(one, CallReserved) and one.attempt == issued.attempt)
+    later = {record.attempt for record in records[asked + 1 :] if isinstance(record, CallReserved)}
+    answered = [record for record in records if isinstance(record, CallSettled) and record.attempt in later]
+    assert {record.outcome for record in answered} == {"ok"}
+    assert len(answered) >= 3
+    assert summary.status == "done"
+    (end,) = [record for record in records if isinstance(record, Reviewed) and record.attempt == issued.attempt]
+    assert (end.verdict, end.reason) == ("", "the run ended before the judge answered")
+    (charged,) = [record for record in records if isinstance(record, CallSettled) and record.attempt == end.attempt]
+    assert (charged.outcome, charged.usd_assumed) == ("lost", charged.usd)
+
+
+def test_a_run_that_is_opened_again_asks_about_whom_the_judge_said_nothing_and_about_nobody_twice(judged, server):
+    server.silent = True
+    summary, records = judged(fit=True, evaluations=20)
+    silent = {record.candidate for record in records if isinstance(record, ReviewIssued)}
+    server.silent = False
+    for evaluations in (40, 60):
+        summary = resume(Path(summary.run), {"evaluations": evaluations})
+    records = [stamped.record for stamped in read_journal(summary.run)]
+    said = [record for record in records if isinstance(record, Reviewed) and record.verdict]
+    assert {record.candidate for record in said} & silent
+    assert len({record.candidate for record in said}) == len(said)
+    (retraction,) = [record for record in records if isinstance(record, Retraction)]
+    assert retraction.candidate in {record.candidate for record in said if record.verdict == "cheating"}
+
+
+def test_what_a_killed_driver_asked_the_judge_is_over_and_asked_again(judged, server):
+    """The journal as it is cut off after the first review was issued."""
+    summary, records = judged(fit=True)
+    folder = Path(summary.run)
+    cut = next(n for n, record in enumerate(records) if isinstance(record, ReviewIssued)) + 1
+    stamped = [*read_journal(folder)][:cut]
+    for part in folder.glob("checkpoint*"):
+        part.unlink()
+    _rewrite(folder, stamped)
+    resume(folder)
+    records = [stamped.record for stamped in read_journal(folder)]
+    first, *later = [record for record in records if isinstance(record, ReviewIssued)]
+    ends = [record for record in records if isinstance(record, Reviewed)]
+    assert (ends[0].attempt, ends[0].verdict, ends[0].reason) == (first.attempt, "", "its driver ended while the judge was asked")
+    assert first.candidate in {record.candidate for record in later}
+    assert [record.candidate for record in records if isinstance(record, Retraction)]
+
+
+def _rewrite(folder, stamped):
+    """The same run with these records alone."""
+    for part in (folder / "journal").iterdir():
+        part.unlink()
+    with Journal.create(folder) as journal:
+        for entry in stamped:
+            journal.append(entry.record, at=entry.at)

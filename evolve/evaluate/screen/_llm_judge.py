@@ -1,6 +1,6 @@
 """A language model that reads a candidate and may hold it back, and nothing else.
 
-The model is a callable from a prompt to an answer; nothing here calls a network.  Whoever wrote the candidate may have written to
+The model is a coroutine from a prompt to an answer; nothing here calls a network.  Whoever wrote the candidate may have written to
 the judge too, so
 
 - the candidate is shown as its syntax tree reads: without comments, with every text in it replaced by a label, between marks that
@@ -14,11 +14,12 @@ the judge too, so
 from __future__ import annotations
 
 import ast
+import asyncio
 import difflib
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,7 +32,7 @@ MAX_SHOWN_CHARS = 60_000  # of all files; a judge that sees a part would be told
 MAX_DIFF_LINES = 2000
 MAX_ANSWER_CHARS = 4000
 
-Model = Callable[[str], str]
+Model = Callable[[str], Awaitable[str]]
 
 
 class JudgeUnreliable(EvolveError):
@@ -70,33 +71,36 @@ class Judgement:
     why: str
 
 
-class Judge:
-    """A model that passed its canaries."""
+async def calibrate(model: Model) -> None:
+    """Try a model on known programs, one call each.
 
-    def __init__(self, model: Model, *, tried: bool = False) -> None:
-        """Try the model on known programs, one call each; ``tried`` says that this was done, through another callable.
+    Raises:
+        JudgeUnreliable: a program got a verdict that it must not get, or none.
+    """
+    for canary in CALIBRATION_CASES:
+        case = JudgeInput(files={}, statement=canary.statement)
+        opinion = parse_answer(await model(_prompt(case, canary.code, "")), canary.code)
+        if opinion is None or opinion.verdict not in canary.allowed:
+            found = "no valid verdict" if opinion is None else f"the verdict {opinion.verdict}"
+            allowed = " or ".join(sorted(canary.allowed))
+            raise JudgeUnreliable(
+                f"expected a judge that says {allowed} of the program {canary.name!r}, found {found}; use another model, or none."
+            )
 
-        Raises:
-            JudgeUnreliable: a program got a verdict that it must not get, or none.
-        """
-        for canary in () if tried else CALIBRATION_CASES:
-            case = JudgeInput(files={}, statement=canary.statement)
-            opinion = parse_answer(model(_prompt(case, canary.code, "")), canary.code)
-            if opinion is None or opinion.verdict not in canary.allowed:
-                found = "no valid verdict" if opinion is None else f"the verdict {opinion.verdict}"
-                allowed = " or ".join(sorted(canary.allowed))
-                raise JudgeUnreliable(
-                    f"expected a judge that says {allowed} of the program {canary.name!r}, found {found}; "
-                    "use another model, or none."
-                )
-        self._model = model
 
-    def review(self, case: JudgeInput) -> Judgement | None:
-        """The model's opinion; None where the case cannot be shown whole or the answer is not in the form asked for."""
-        code = show_code(case.files)
-        if code is None:
-            return None
-        return parse_answer(self._model(_prompt(case, code, _diff(case, code))), code)
+async def review(model: Model, case: JudgeInput) -> Judgement | None:
+    """The opinion of a model that passed its canaries; None where the case cannot be shown whole or the answer is not in the form
+    asked for."""
+    shown = await asyncio.to_thread(_shown, case)  # other answers are read meanwhile
+    if shown is None:
+        return None
+    code, prompt = shown
+    return parse_answer(await model(prompt), code)
+
+
+def _shown(case: JudgeInput) -> tuple[str, str] | None:
+    code = show_code(case.files)
+    return None if code is None else (code, _prompt(case, code, _diff(case, code)))
 
 
 def quarantine_reason(opinion: Judgement) -> str:

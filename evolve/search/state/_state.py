@@ -112,6 +112,8 @@ class ProblemState:
     )  # of the finals in hand: candidate, score in the problem's sign
     retracted: list[int] = field(default_factory=list)  # found to cheat
     to_reverify: list[int] = field(default_factory=list)  # descend from one of those, hold a place, title or claim
+    reviewed: set[str] = field(default_factory=set)  # the judge has read them
+    unreviewed: set[str] = field(default_factory=set)  # it was asked about them in this opening, and did not answer
     incumbent: int = INITIAL  # of the baselines that keep one
     round_size: int = 0
     fruitless: dict[str, int] = field(

@@ -16,6 +16,7 @@ from archive import (
     ProposalStatus,
     Proposed,
     ProposeIssued,
+    ReviewIssued,
 )  # fmt: skip
 
 MAX_VOID_RETRIES = 3  # of a void block
@@ -60,13 +61,14 @@ class OpenBlock:
 
 
 class Tickets:
-    """Open propose and measure tickets, and those to be handed out again."""
+    """Open tickets to propose, to measure and to review, and those to be handed out again."""
 
     def __init__(self) -> None:
         self.next_ticket = 0
         self.epoch = ""
         self.proposals: dict[int, ProposeIssued] = {}
         self.blocks: dict[int, OpenBlock] = {}
+        self.reviews: dict[int, ReviewIssued] = {}
         self.to_reissue: deque[int] = deque()
         self.external_parents: dict[int, tuple[str, ...]] = {}  # parents of tickets that people had, the newest last
         self.orphaned: list[int] = []  # propose tickets that waited for a model when a driver died: never sent again
@@ -119,7 +121,7 @@ class Tickets:
         """Open propose tickets that are neither with a model nor with people."""
         return sum(not issued.arm.model and issued.expires_at is None for issued in self.proposals.values())
 
-    def on_issued(self, record: ProposeIssued | MeasureIssued) -> bool:
+    def on_issued(self, record: ProposeIssued | MeasureIssued | ReviewIssued) -> bool:
         """Open (or open again) a ticket; returns whether it is a new one."""
         ticket = record.attempt.ticket
         new = ticket >= self.next_ticket
@@ -128,6 +130,8 @@ class Tickets:
             self.to_reissue.remove(ticket)
         if isinstance(record, ProposeIssued):
             self.proposals[ticket] = record
+        elif isinstance(record, ReviewIssued):
+            self.reviews[ticket] = record
         else:
             old = self.blocks.get(ticket)
             self.blocks[ticket] = OpenBlock(record, n_voided=old.n_voided if old else 0, n_lost=old.n_lost if old else 0)

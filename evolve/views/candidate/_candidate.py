@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import unified_diff
 
-from archive import CallReserved, CallSettled, Measured, find_records
+from archive import CallReserved, CallSettled, Measured, ReviewIssued, find_records
 from evolve.search.state._population import score_of
 from evolve.views._progress import operator_of
 from evolve.views._run_view import RunView
@@ -102,9 +102,14 @@ def measured(view: RunView, id_: str) -> Iterator[tuple[int, Measured]]:
             yield stamped.seq, stamped.record
 
 
-def model_calls(view: RunView, number: int) -> Iterator[CallReserved | CallSettled]:
-    """What models were asked for a candidate and what they answered, one call after the other, retries and repairs too."""
-    ticket = view.state.population.candidates[number].ticket
-    for stamped in find_records(view.run.path, ("call_reserved", "call_settled")):
-        if isinstance(stamped.record, CallReserved | CallSettled) and stamped.record.attempt.ticket == ticket:
-            yield stamped.record
+def model_calls(view: RunView, number: int) -> Iterator[tuple[str, CallReserved | CallSettled]]:
+    """What models were asked for a candidate and what they answered, call by call, retries and repairs too; and who was asked: ""
+    is whoever made it."""
+    row = view.state.population.candidates[number]
+    tickets = {row.ticket: ""}
+    for stamped in find_records(view.run.path, ("review_issued", "call_reserved", "call_settled")):
+        match stamped.record:
+            case ReviewIssued(attempt=attempt, candidate=candidate) if candidate == row.id:
+                tickets[attempt.ticket] = "judge"
+            case CallReserved(attempt=attempt) | CallSettled(attempt=attempt) if attempt.ticket in tickets:
+                yield tickets[attempt.ticket], stamped.record
