@@ -12,6 +12,7 @@ from evolve._errors import EvolveError, UsageError
 from evolve.config._schema import BudgetConfig
 from evolve.engine import _external as outside
 from evolve.engine._external import Handled, Moment
+from evolve.engine._limits import need_room
 from evolve.engine._proposer import Proposer
 from evolve.runs._inbox import Request, body_of
 from evolve.search._search import Search
@@ -33,8 +34,15 @@ def note(search: Search, request: Request, workshop: Proposer, moment: Moment) -
 
 
 def budget(search: Search, request: Request, workshop: Proposer, moment: Moment) -> Handled:
-    """Change limits of the budget; those not named stay."""
-    return Handled((budget_record(search, body_of(request), request.id),))
+    """Change limits of the budget; those not named stay.
+
+    Raises:
+        UsageError: an unknown limit, a value that is none, or one that is spent already.
+    """
+    changes = body_of(request)
+    record = budget_record(search, changes, request.id)
+    need_room(search.state, changes, moment.now if moment.driven else search.run.usage.last_at)
+    return Handled((record,))
 
 
 def budget_record(search: Search, changes: Mapping[str, object], request: str = "") -> BudgetSet:

@@ -100,7 +100,8 @@ class Run:
             on_progress, every_s: As ``optimize`` has them.
 
         Raises:
-            UsageError: no budget, or the run refused it; and what ``optimize`` raises.
+            UsageError: no budget, or a limit that changes and that is spent already, which changes nothing; and what ``optimize``
+                raises.
 
         Example:
             >>> run.resume(evolve.Budget(wall_s=600))

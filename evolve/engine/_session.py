@@ -36,6 +36,7 @@ from evolve.adapters._choose import load_problem
 from evolve.config._json import config_from_json, config_to_json
 from evolve.config._schema import RunConfig
 from evolve.engine._collector import infrequent_gc
+from evolve.engine._limits import need_room
 from evolve.engine._loop import Interrupt, Mailbox, Stopped, drain_model_calls, run_loop
 from evolve.engine._model_dispatch import ModelDispatcher
 from evolve.engine._model_thread import ModelThread
@@ -43,6 +44,7 @@ from evolve.engine._models import NO_MODELS, AvailableModels, available_models, 
 from evolve.engine._own_operators import GivenOperator, absent_operators
 from evolve.engine._proposer import Proposer
 from evolve.engine._reach import KINDS, out_of_reach
+from evolve.engine._reading import view_run
 from evolve.engine._registry import (
     build_executor,
     check_names,
@@ -185,7 +187,7 @@ def resume(
     ``as_recorded`` puts back what was changed in the run's copy of the problem.
 
     Raises:
-        UsageError: one of its operators is missing.
+        UsageError: one of its operators is missing, or more than a limit that changes is spent: then nothing is written.
         ProblemError: a file that counts was changed there: no result may stand beside those of another evaluator.
         EnvironmentFault: no sandbox, a missing package, a full disk.
         RunError: ``path`` holds no run.
@@ -221,6 +223,9 @@ def _drive(
         lock = stack.enter_context(_folder.RunLock(run, _folder.Hold.OPENING))
         stack.enter_context(infrequent_gc())
         created = read_created(run)
+        if budget:  # before anything is written
+            view = view_run(str(run.path))
+            need_room(view.state, budget, view.now, str(run.path))
         config, problem = config_from_json(created.config), ready_problem(run, created.problems[0], as_recorded=as_recorded)
         if resumed:
             need_named(config)

@@ -176,11 +176,11 @@ def raising(state: ProblemState, now: float, run: str, *names: str, room: int = 
 def _raised(state: ProblemState, now: float, name: str, room: int) -> str:
     """A limit doubled until it is above what is spent and what would then be set aside, and would end nothing."""
     key = name.removeprefix("budget.")
-    amount = _amount(_MORE * max(getattr(effective_budget(state), key), _used(state, now).get(key, (0, 0))[0]))
+    amount = _amount(_MORE * max(getattr(effective_budget(state), key), used(state, now).get(key, (0, 0))[0]))
     for _ in range(_MOST_DOUBLINGS):
         budget = replace(effective_budget(state), **cast("dict[str, Any]", {key: float(amount)}))
         as_if = replace(state, run=replace(state.run, budget=budget))  # what is set aside depends on the limits
-        much, aside = _used(as_if, now)[key]
+        much, aside = used(as_if, now)[key]
         if float(amount) > much + aside + room * _cost(state).get(name, 0.0) and exhausted_limit(as_if, now) != name:
             break
         amount = _amount(_MORE * float(amount))
@@ -200,7 +200,7 @@ def ending_limits(state: ProblemState, why: str) -> tuple[str, ...]:
 def _rows(state: ProblemState, now: float, owed: int) -> list[LimitLeft]:
     """The limits; ``owed`` measurements are counted as handed out, and nobody makes them now."""
     budget, rows = effective_budget(state), []
-    for key, (much, aside) in _used(state, now).items():
+    for key, (much, aside) in used(state, now).items():
         limit = getattr(budget, key)
         if key == "evaluations":
             much, aside = much - owed, aside + owed
@@ -211,7 +211,7 @@ def _rows(state: ProblemState, now: float, owed: int) -> list[LimitLeft]:
     return rows
 
 
-def _used(state: ProblemState, now: float) -> dict[str, tuple[float, float]]:
+def used(state: ProblemState, now: float) -> dict[str, tuple[float, float]]:
     """What is spent of each limit, and what is set aside."""
     spend, kept, ledger = state.run.usage, reserved(state), state.run.model_limits.ledger
     return {

@@ -10,6 +10,7 @@ from llm_world import of, records_of, tickets_of_models
 
 from archive import CallReserved, CallSettled, RunClosed
 from evolve.config._json import config_to_json
+from evolve.engine._reading import view_run
 from evolve.engine._session import measure_ready, resume, start
 from evolve.testing import AnsweringServer
 
@@ -51,9 +52,15 @@ def cut_after_the_first_reservation(run: Path) -> None:
         (run / "checkpoint").with_suffix(suffix).unlink()
 
 
+def resume_without_room(run: Path) -> None:
+    """Go on with a clock that leaves no time for a measurement."""
+    view = view_run(str(run))
+    resume(run, {"wall_s": view.state.run.usage.elapsed(view.now) + 1e-6})
+
+
 @pytest.mark.parametrize("go_on", [
     lambda run: resume(run, {"calls": 1, "evaluations": 40}),
-    lambda run: resume(run, {"evaluations": 1}),  # spent already
+    resume_without_room,
     measure_ready,  # asks no models, and has nothing to do
 ])  # fmt: skip
 def test_what_was_in_flight_is_closed_by_the_next_driver_whatever_it_may_do(near, go_on):

@@ -17,6 +17,7 @@ from evolve.cli.show._json import status_json
 from evolve.cli.show._text import Json
 from evolve.engine._background import Background
 from evolve.engine._client import send_request
+from evolve.engine._limits import need_room
 from evolve.engine._reading import view_run
 from evolve.engine._telling import Pause
 from evolve.propose._scope import is_plain_path
@@ -36,12 +37,15 @@ def resume_run(path: str, budget: Mapping[str, float], *, drive: bool, wait_s: f
     ``pause`` sleeps between two looks; what it raises ends the wait.
 
     Raises:
-        UsageError: no such limit.
+        UsageError: no such limit, or more than it is spent already.
         RunError: no run in that folder, or one that cannot be opened.
     """
     asked = time.monotonic()
     run = open_folder(Path(path))
     changes = {key.removeprefix("budget."): int(much) if float(much).is_integer() else much for key, much in budget.items()}
+    if changes and not is_driven(run):  # a refusal is not recorded
+        view = view_run(path)
+        need_room(view.state, changes, view.now, str(run.path))
     if changes:
         send_request(run, "budget", changes)
     if drive and not is_driven(run):
