@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from evolve.evaluate.screen._llm_judge import JudgeInput, Judgement
-    from evolve.models import Caller, ModelInfo, PriceBook, Provider, Reservations
+    from evolve.models import Caller, ModelInfo, PriceBook, PriceRow, Provider, Reservations
     from evolve.propose import EditScope, ModelDraft, ProposalContext, SamplingSettings, Templates
 
 NoveltySketch = Callable[["ModelDraft", Attempt, "np.random.Generator"], Awaitable["ModelDraft"]]
@@ -45,10 +45,12 @@ class Closable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AvailableModels:
-    """Models that can be asked in this opening of a run (none: ``why`` says so in a sentence), and how to ask them."""
+    """Models that can be asked in this opening of a run (none: ``why`` says so in a sentence), and how to ask them; ``free`` where
+    nothing that may be asked costs anything."""
 
     models: tuple[str, ...]
     why: str = ""
+    free: bool = False
     open: Callable[[Reservations], ModelStack] | None = None
 
 
@@ -75,14 +77,24 @@ def check_models(llm: LlmConfig, given: Provider | None = None) -> None:
     file = llm.recording.file
     if file and llm.provider != "replay":
         _writable(Path(file))
-    provider, prices = given or _provider(llm), _prices(llm)
-    for model in (*llm.asked, *([llm.judge.model] if llm.judge.model else [])):
-        prices.row(provider.prices_from, model)
-    if llm.novelty.method not in ("ast", "tokens"):
-        prices.row(llm.base_url or "", llm.novelty.method, embeds=True)
+    _price_rows(llm, given)
     Templates.load(Path(llm.prompts) if llm.prompts else None)
     if llm.instructions:
         _read(Path(llm.instructions))
+
+
+def _price_rows(llm: LlmConfig, given: Provider | None) -> list[PriceRow]:
+    """The prices of all that may be asked: models, the judge, embeddings.
+
+    Raises:
+        ConfigError: one without a price, or a price that is none.
+    """
+    provider, prices = given or _provider(llm), _prices(llm)
+    models = (*llm.asked, *([llm.judge.model] if llm.judge.model else []))
+    rows = [prices.row(provider.prices_from, model) for model in models]
+    if llm.novelty.method not in ("ast", "tokens"):
+        rows.append(prices.row(llm.base_url or "", llm.novelty.method, embeds=True))
+    return rows
 
 
 def _keys(llm: LlmConfig) -> tuple[str, ...]:
@@ -152,7 +164,8 @@ def available_models(llm: LlmConfig, run: RunDir, given: Provider | None = None)
         again = f"evolve.open_run({str(run.path)!r}, models=...)"
         return AvailableModels((), f"the run's models were given as an object, so none is asked; give it again: {again}")
     check_models(replace(llm, prompts=None, instructions=None), given)  # the run has copies of both
-    return AvailableModels(llm.asked, open=lambda purse: ModelStack(llm, run, purse, given))
+    free = all(row.is_free for row in _price_rows(llm, given))
+    return AvailableModels(llm.asked, free=free, open=lambda purse: ModelStack(llm, run, purse, given))
 
 
 class ModelStack:

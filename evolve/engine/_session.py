@@ -89,6 +89,7 @@ class RunStarted:
     view: RunView
     resumed: bool
     no_models: str = ""  # why no model is asked although some are configured
+    free_models: bool = False  # whether those that are asked cost nothing
 
 
 def start(
@@ -252,7 +253,7 @@ def _drive(
             recorder.write(placed)
         if announce is not None:
             view = RunView(run, config, problem, search.state, texts, RUNNING, "", time.time())
-            announce(RunStarted(view, resumed, models.why))
+            announce(RunStarted(view, resumed, models.why, models.free))
         clerk = _open_dispatcher(models, search, workshop, recorder, mailbox)
         if clerk is not None:
             stack.callback(clerk.abort)

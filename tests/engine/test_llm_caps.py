@@ -10,6 +10,7 @@ from llm_world import audited, bill, ends, of, records_of, tickets_of_models
 
 from archive import BudgetSet, CallReserved, CallSettled
 from evolve.budget._ledger import nano
+from evolve.cli.show._live import header
 from evolve.engine._session import resume, start
 from evolve.runs._inbox import post
 from evolve.testing import AnsweringServer
@@ -96,3 +97,19 @@ def test_a_cap_below_one_call_sends_nothing_and_the_problems_own_limits_end_the_
     (first, *_) = [end for _, end in tickets.values()]
     assert first.outcome == "over_budget"
     assert "the cap on usd is $0.0010: $0.0000 spent, $0.0000 reserved" in first.reason
+
+
+@pytest.mark.parametrize(
+    ("llm", "limits", "warned"),
+    [
+        ({"prices": ("*=0/0",)}, {}, False),
+        ({"prices": ("*=1/5",)}, {}, True),
+        ({"prices": ("*=1/5",)}, {"calls": 9}, False),
+        ({"prices": ("*=0/0", "claude-large=0/1"), "strong_model": "claude-large"}, {}, True),
+        ({"prices": ("*=0/0", "judge=1/0"), "judge": "judge"}, {}, True),
+    ],
+)
+def test_that_nothing_limits_the_cost_is_said_where_something_costs(near, llm, limits, warned):
+    told = []
+    start(near("http://127.0.0.1:9", llm=llm, evaluations=1, **limits), announce=lambda started: told.append(dict(header(started))))
+    assert ("nothing limits what they cost: set budget.usd" in told[0]["models"]) == warned

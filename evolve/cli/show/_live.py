@@ -217,7 +217,7 @@ def _model_lines(announcement: RunStarted, seen: Progress) -> list[tuple[str, st
         return [("models", f"note: {announcement.no_models}")]
     if not offered:
         return [("models", "none; with a key, from the next run on: llm=anthropic budget.usd=2 (docs/how-to/models.md)")]
-    free = "" if opened.budget.bounds_models else "; nothing limits what they cost: set budget.usd"
+    free = "" if opened.budget.bounds_models or announcement.free_models else "; nothing limits what they cost: set budget.usd"
     return [("models", f"{', '.join(offered)}, at most {counted(opened.config.llm.max_concurrency, 'call')} at a time{free}")]
 
 

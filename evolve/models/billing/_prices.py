@@ -39,6 +39,11 @@ class Rate:
         """The highest rate for any prompt of at most so many tokens."""
         return max((self.base, *(price for start, price in self.tiers if prompt > start)))
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether it is nothing for a prompt of any size."""
+        return not (self.base or any(price for _, price in self.tiers))
+
     def at_half_price(self) -> Rate:
         return Rate(self.base / 2, tuple((start, price / 2) for start, price in self.tiers))
 
@@ -57,6 +62,13 @@ class PriceRow:
     cached: Rate | None = None
     written_5m: Rate | None = None
     written_1h: Rate | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no call can cost anything."""
+        return all(
+            rate is None or rate.is_zero for rate in (self.input, self.output, self.cached, self.written_5m, self.written_1h)
+        )
 
     def cost(self, usage: TokenUsage, max_tokens: int) -> int:
         """Nano-dollars of one call; output that nobody counted is taken to be ``max_tokens``."""
