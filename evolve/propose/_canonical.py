@@ -1,7 +1,8 @@
 """Which programs are the same program: a hash that ordinary comments and layout do not change, and ``analyse``.
 
 It errs on the side of measuring again.  Docstrings count (programs read ``__doc__``), and so do comments that tools read:
-directives (``# type:``, ``# cython:``, pragmas, a shebang, an encoding) and those that the problem names.
+directives (``# type:``, ``# cython:``, pragmas, a shebang, an encoding) and those that the problem names.  Where a program may read
+its own sources or their line numbers, every byte counts.
 
 Python sources are cut into tokens by one regular expression, which costs a quarter of building and walking a syntax tree.  Only
 f-strings with quotes inside their braces need the tree: since Python 3.12 they may hold any token, so they are hashed verbatim.
@@ -53,6 +54,11 @@ _COMMENT = re.compile(r"(\A|[\r\n])[ \t\f]*+\#([^\r\n]*+)")
 _DIRECTIVE = re.compile(
     r"[!$@%]|[ \t]*+(?:-\*-|[^\W\d][\w.-]*+[ \t]*+:|(?:pragma|omp|acc|pythran|transonic|pyccel)\b)|.*coding[:=]", re.IGNORECASE
 )
+# By which a program reads its sources, or the numbers of their lines.
+_READS_ITSELF = (
+    "__file__", "__loader__", "getsource", "getcomments", "linecache",
+    "f_lineno", "tb_lineno", "co_firstlineno", "co_lines", "co_positions", "format_stack", "format_exc",
+)  # fmt: skip
 _QUOTES = ('"', "'")
 _SPECIAL = frozenset("([{}])\n\r# \t\f")
 _INDENT, _DEDENT, _SEPARATOR = "\x01", "\x02", "\x00"
@@ -91,8 +97,10 @@ def canonical_hash(files: Mapping[str, str], comments: tuple[str, ...] = ()) -> 
         comments: what further comments begin with that count, the ``#`` and space after it left out; "" makes all count.
     """
     whole = blake2b(digest_size=16)
+    to_the_byte = any(word in text for path, text in files.items() if is_python(path) for word in _READS_ITSELF)
     for path in sorted(files):
-        digest = _python_digest(files[path], comments) if is_python(path) else _digest(_without_line_ends(files[path]))
+        cut = is_python(path) and not to_the_byte
+        digest = _python_digest(files[path], comments) if cut else _digest(_without_line_ends(files[path]))
         whole.update(_bytes(path) + b"\0" + digest)
     return whole.hexdigest()
 

@@ -254,3 +254,28 @@ def test_descriptors_do_not_see_comments_or_values(name: str) -> None:
         if isinstance(node, ast.Constant) and type(node.value) is float:
             node.value += 1.5
     assert static_descriptors([tree]) == before
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        "open(__file__).read()",
+        "__loader__.get_data(name)",
+        "__import__('inspect').getsource(f)",
+        "__import__('inspect').getcomments(f)",
+        "__import__('linecache').getlines(name)",
+        "__import__('sys')._getframe().f_lineno",
+        "f.__code__.co_firstlineno",
+        "list(f.__code__.co_lines())",
+        "list(f.__code__.co_positions())",
+        "__import__('traceback').format_stack()",
+        "__import__('traceback').format_exc()",
+        "error.__traceback__.tb_lineno",
+    ],
+)
+def test_comments_and_lines_count_where_a_program_reads_itself(reads):
+    text = f"def f():\n    pass\n\n\nX = {reads}  # 1\n"
+    for other in (text.replace("# 1", "# 2"), text.replace("\n\n\n", "\n"), text.replace("X = ", "X  = ")):
+        assert canonical_hash({"main.py": text}) != canonical_hash({"main.py": other})
+    assert canonical_hash({"main.py": text}) == canonical_hash({"main.py": text.replace("\n", "\r\n")})
+    assert canonical_hash({"main.py": "X = 1  # 1\n", "a.py": text}) != canonical_hash({"main.py": "X = 1  # 2\n", "a.py": text})
