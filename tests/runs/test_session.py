@@ -114,7 +114,8 @@ def test_a_budget_request_reaches_a_live_run(parabola):
     def raise_budget(search, stamped):
         if not posted:
             posted.append(post(Path(config.out), "budget", '{"evaluations": 24}'))
-            threading.Event().wait(0.4)  # let the watcher see it before the run ends
+        if search.run.budget.evaluations == 12:
+            threading.Event().wait(0.1)  # at each record, so that the watcher sees it before the run ends
 
     assert 12 < start(config, hooks=[raise_budget]).measurements <= 24
 
