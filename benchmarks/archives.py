@@ -116,7 +116,7 @@ def filled(n: int) -> Population:
     side = math.isqrt(n - 1) + 1
     axes = tuple(DescriptorSpec(name=name, source="outcome", low=0.0, high=float(side), bins=side) for name in ("x", "y"))
     grid = GridArchive(axes=[axis.info for axis in axes])
-    population = Population("benchmark", plain_contract(noisy=True, axes=axes), grid)
+    population = Population("benchmark", plain_contract(noisy=True, axes=axes), [grid])
     population._placed_with = (math.inf, math.inf, math.inf)  # judge all places again once, below, not after every candidate
     rng = np.random.default_rng(0)
     for i in range(n):

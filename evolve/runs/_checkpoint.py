@@ -131,10 +131,12 @@ def _dump_value(value: object, arrays: list[np.ndarray]) -> Any:
     match value:
         case Bandit():
             return value.dump()
-        case _ if isinstance(value, Ledger) or _is_archive(value):
-            return encoded(cast("Ledger | Archive", value).dump(), arrays)
+        case Ledger():
+            return encoded(value.dump(), arrays)
         case [PooledPosterior(), *_]:
             return [encoded(pooled.dump(), arrays) for pooled in cast("list[PooledPosterior]", value)]
+        case [first, *_] if _is_archive(first):
+            return [encoded(one.dump(), arrays) for one in cast("list[Archive]", value)]
         case _ if isinstance(value, _COMPONENTS):
             return _dump(value, arrays)
         case _:
@@ -152,11 +154,15 @@ def _load_value(fresh: object, tree: Any, arrays: list[np.ndarray]) -> object:
         case Bandit():
             fresh.load(tree)
             return fresh
-        case _ if isinstance(fresh, Ledger) or _is_archive(fresh):
-            cast("Ledger | Archive", fresh).load(decoded(tree, arrays))
+        case Ledger():
+            fresh.load(decoded(tree, arrays))
             return fresh
         case [PooledPosterior(), *_]:
             return [PooledPosterior.load(decoded(pooled, arrays)) for pooled in tree]
+        case [first, *_] if _is_archive(first):
+            for one, dumped in zip(cast("list[Archive]", fresh), tree, strict=True):
+                one.load(decoded(dumped, arrays))
+            return fresh
         case deque():
             return deque(decoded(tree, arrays), maxlen=fresh.maxlen)
         case _ if isinstance(fresh, _COMPONENTS):

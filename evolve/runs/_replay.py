@@ -6,8 +6,9 @@ from archive import ElitePlaced, JournalDamaged, PositionStale, Proposed, TextSt
 from evolve.runs import _checkpoint
 from evolve.runs._folder import RunDir
 from evolve.search._search import Search
+from evolve.search.state._population import Place
 
-KnownPlacements = dict[tuple[int, int], str]  # (cell, rank) -> candidate, as readers of the journal see the archive; "" is nobody
+KnownPlacements = dict[Place, str]  # place -> candidate, as readers of the journal see the archive; "" is nobody
 
 
 def replay(run: RunDir, search: Search, texts: TextStore) -> KnownPlacements:
@@ -34,14 +35,12 @@ def replay(run: RunDir, search: Search, texts: TextStore) -> KnownPlacements:
     if checkpoint is not None:
         checkpoint.restore(search)
         texts.load(checkpoint.places)
-        shown = {
-            (cell, rank): search.state.population.candidates[key].id
-            for cell, rank, key in search.state.population.archive.cells.items()
-        }
+        population = search.state.population
+        shown = {place: population.candidates[number].id for place, number in population.places().items()}
     for stamped in records:
         record = stamped.record
         if isinstance(record, ElitePlaced):
-            shown[record.cell, record.rank] = record.candidate
+            shown[record.island, record.cell, record.rank] = record.candidate
         elif isinstance(record, Proposed) and record.candidate is not None and records.position is not None:
             texts.locate(record.candidate.id, records.position)
         search.apply(stamped)
@@ -51,10 +50,10 @@ def replay(run: RunDir, search: Search, texts: TextStore) -> KnownPlacements:
 def missing_placements(search: Search, shown: KnownPlacements) -> list[ElitePlaced]:
     """The records that bring readers up to date with the archive."""
     population = search.state.population
-    now = {(cell, rank): key for cell, rank, key in population.archive.cells.items()}
+    now = population.places()
     places = [(place, now.get(place)) for place in sorted(shown.keys() | now.keys())]
     return [
-        population.placement_record(cell, rank, key)
-        for (cell, rank), key in places
-        if shown.get((cell, rank), "") != (population.candidates[key].id if key is not None else "")
+        population.placement_record(place, number)
+        for place, number in places
+        if shown.get(place, "") != (population.candidates[number].id if number is not None else "")
     ]

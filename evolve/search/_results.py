@@ -69,7 +69,9 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
     cost_s = record.cpu_s + usd_to_seconds(state, record.usd)
     if record.candidate is not None:
         tuner = sample.tuner if sample is not None else -1
-        number = state.population.add(record.candidate, arm=arm, ticket=ticket, tuner=tuner, baseline=issued.baseline)
+        number = state.population.add(
+            record.candidate, arm=arm, ticket=ticket, tuner=tuner, baseline=issued.baseline, island=issued.island
+        )
         state.population.candidates[number].cost_s += cost_s
         state.memory.on_candidate(number, record.candidate, state.population.candidates[number].parents)
         if record.candidate.sketch:

@@ -305,7 +305,7 @@ def _verify_cold(state: ProblemState) -> PlannedBlock | None:
     if leader is not None and not rows[leader].measured_cold:
         return None if _busy(state, leader) else _replicate_one(state, leader, Purpose.RECHECK)
     for number in reversed(population.unverified_elites):
-        if not rows[number].measured_cold and number in population.archive.cells and not _busy(state, number):
+        if not rows[number].measured_cold and population.holds_place(number) and not _busy(state, number):
             return _replicate_one(state, number, Purpose.RECHECK)
     return _check_long_leader(state)
 

@@ -14,7 +14,6 @@ from evolve.search.claims._claims import claims_of
 from evolve.search.claims._prospects import affords_one, confirm_budget
 from evolve.search.policy._arms import EXTERNAL
 from evolve.search.policy._policies import policy_of
-from evolve.search.state._population import CandidateScore, score_of
 from evolve.search.state._state import ProblemState
 from evolve.views._summary import (
     EvaluatorFaults,
@@ -29,6 +28,7 @@ from evolve.views._summary import (
     stated_gain,
 )
 from evolve.views._unchecked import Unchecked, unchecked
+from evolve.views.candidate._score import CandidateScore, score_of
 from evolve.views.claims._resolution import Resolution, resolution
 
 
@@ -97,7 +97,7 @@ class ProgressTracker:
         seed = _standing(state, INITIAL) if population.candidates else None
         number = best_candidate(state)
         best = _standing(state, number) if number is not None else None
-        archive = population.archive
+        cells = sum(archive.n_cells for archive in population.archives)
         return Progress(
             phase=_phase(state, now),
             seed=seed,
@@ -108,8 +108,8 @@ class ProgressTracker:
             measurements=state.run.usage.measured,
             handed_out=state.run.usage.evaluations,
             failures=dict(sorted(population.failures.items())),
-            filled=archive.cells.n_filled if archive.n_cells > 1 else len(archive.cells),
-            cells=archive.n_cells if archive.n_cells > 1 else None,
+            filled=sum(one.cells.n_filled for one in population.archives) if cells > 1 else len(population.elites),
+            cells=cells if cells > 1 else None,
             shares=self._shares(),
             noise=noise_of(state),
             word=evidence_label(state, number) if number is not None else "",

@@ -19,13 +19,13 @@ from evolve.runs._open import load_run
 from evolve.search._stopping import GIVEN, run_is_over
 from evolve.search.policy._policies import policy_of
 from evolve.search.state._parts import Parts
-from evolve.search.state._population import score_of
 from evolve.search.state._state import Phase, ProblemState
 from evolve.views._outlook import Outlook, outlook, spent_words
 from evolve.views._progress import Progress, ProgressTracker
 from evolve.views._summary import best_candidate
 from evolve.views._unchecked import Unchecked, unchecked
 from evolve.views._verdict import next_command, verdict, with_advice
+from evolve.views.candidate._score import score_of
 
 CREATED, NOBODY_YET = "created", "nobody has driven it yet"
 RUNNING, KILLED = "running", "its driver ended without closing it"

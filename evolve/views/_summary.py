@@ -15,9 +15,9 @@ from evolve.problem._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.search.claims._claims import claims_of, doubt
 from evolve.search.state._faults import named
-from evolve.search.state._population import score_of
 from evolve.search.state._state import ProblemState
 from evolve.views._unchecked import Unchecked, unchecked
+from evolve.views.candidate._score import score_of
 
 SCHEMA = 1
 CONFIRMED, CHAMPION, SO_FAR = "confirmed", "champion, unconfirmed", "better so far, unconfirmed"

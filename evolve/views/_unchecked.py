@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from archive import difference
 from evolve.search._schedule import final_block
 from evolve.search._stopping import search_is_over
-from evolve.search.state._population import score_of
 from evolve.search.state._state import ProblemState
 from evolve.views._outlook import ending_limits, raising
+from evolve.views.candidate._score import score_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -356,13 +356,13 @@ def simplified(gain: float):
 
 def test_a_shorter_child_that_is_as_good_takes_the_place_of_its_parent():
     search, parent, child = simplified(0.0)
-    cells = search.state.population.archive.cells
+    cells = search.state.population.archives[0].cells
     assert (parent in cells, child in cells, search.state.population.leader) == (False, True, child)
 
 
 def test_a_shorter_child_that_is_worse_does_not():
     search, parent, child = simplified(-0.01)
-    cells = search.state.population.archive.cells
+    cells = search.state.population.archives[0].cells
     assert (parent in cells, child in cells, search.state.population.leader) == (True, False, parent)
 
 

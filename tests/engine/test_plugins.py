@@ -208,7 +208,7 @@ def test_a_checkpoint_of_an_archive_counts_for_the_code_that_wrote_it_alone(pack
     monkeypatch.setattr(Checkpoint, "restore", lambda self, search: taken.append(load_state(search, self.tree, self.arrays)))
     with Harness(script, tmp_path / "run") as run:
         assert taken == [None]
-        assert run.search.state.population.archive.n_cells == 64
+        assert run.search.state.population.archives[0].n_cells == 64
     (module,) = tmp_path.glob("theirs_*.py")
     module.write_text(text.replace("64", "32"))
     assert parts_of(named(archive="voronoi")).source not in (one, "")

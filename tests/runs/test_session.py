@@ -206,7 +206,7 @@ def test_readers_catch_up_after_a_kill_between_a_measurement_and_its_places(para
         if isinstance(stamped.record, ElitePlaced):
             shown[stamped.record.cell, stamped.record.rank] = stamped.record.candidate
     population = load_run(run, parts_of)[2].state.population
-    held = {(cell, rank): population.candidates[key].id for cell, rank, key in population.archive.cells.items()}
+    held = {(cell, rank): population.candidates[key].id for cell, rank, key in population.archives[0].cells.items()}
     assert {place: id_ for place, id_ in shown.items() if id_} == held
 
 

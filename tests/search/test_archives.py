@@ -89,7 +89,7 @@ def test_a_checkpoint_asks_each_class_once_whether_it_is_an_archive(monkeypatch)
     arrays = []
     tree = dump_state(search, arrays)
     load_state(build(contract()), tree, arrays)
-    assert type(search.state.population.archive) in asked
+    assert type(search.state.population.archives[0]) in asked
     assert len(asked) == len(set(asked))
 
 
@@ -98,11 +98,11 @@ def test_an_archive_that_the_checkpoint_never_heard_of_survives_it():
     world.begin()
     for _ in range(120):
         world.step()
-    archive = world.search.state.population.archive
+    archive = world.search.state.population.archives[0]
     assert archive.puts.min() > 0
     arrays: list[np.ndarray] = []
     tree = json.loads(json.dumps(dump_state(world.search, arrays)))
     resumed = build(contract(), parts=halves(), archive_size=4)
     load_state(resumed, tree, arrays)
     assert state(resumed) == state(world.search)
-    assert list(resumed.problems[PROBLEM].population.archive.puts) == list(archive.puts)
+    assert list(resumed.problems[PROBLEM].population.archives[0].puts) == list(archive.puts)

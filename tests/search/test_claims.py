@@ -373,11 +373,11 @@ def test_a_retracted_candidate_leaves_its_title_its_place_and_its_claim():
     search = run.search
     best = best_candidate(search.state)
     id_ = search.state.population.candidates[best].id
-    heirs = [heir for heir in search.state.population.descendants(best) if heir in search.state.population.archive.cells]
+    heirs = [heir for heir in search.state.population.descendants(best) if heir in search.state.population.archives[0].cells]
     run.open()
     run.write(Retraction(problem=PROBLEM, candidate=id_, why="it read the answer"))
     assert search.state.champion_test.reference != best != search.state.champion_test.champion
-    assert best not in search.state.population.archive.cells
+    assert best not in search.state.population.archives[0].cells
     assert best_candidate(search.state) != best
     assert [vault.withdrawn for vault in search.state.confirmations.confirmations if vault.candidate == best] == [True]
     assert set(heirs) <= set(search.state.to_reverify) <= set(search.state.population.descendants(best))
@@ -433,7 +433,7 @@ def test_a_lucky_elite_loses_its_cell_when_it_is_measured_again():
     run = planted(noise=0.3, evaluations=30, seed=5)
     run.run()
     population = run.search.state.population
-    cell, _, steady = next(iter(population.archive.cells.items()))
+    cell, _, steady = next(iter(population.archives[0].cells.items()))
     row = population.candidates[steady]
     lucky = population.add(
         type(people_candidate(run, row.id))(
@@ -448,9 +448,9 @@ def test_a_lucky_elite_loses_its_cell_when_it_is_measured_again():
     for i, score in enumerate([bad + 4.0, *[bad] * 12]):
         population.add_measurement(lucky, Measurement("lucky", "stage0", 10_000 + i, Status.OK, score, start=StartMode.COLD))
         if i == 0:
-            assert population.archive.cells.occupants(cell) == (lucky,)
-    assert lucky not in population.archive.cells
-    assert population.archive.cells.occupants(cell) == (steady,)
+            assert population.archives[0].cells.occupants(cell) == (lucky,)
+    assert lucky not in population.archives[0].cells
+    assert population.archives[0].cells.occupants(cell) == (steady,)
 
 
 def people_candidate(run, id_):

@@ -265,7 +265,7 @@ def test_the_best_cold_result_is_reported_also_while_a_warm_one_holds_its_place(
         known = {number: score for number, score in scores.items() if score is not None}
         if known:
             assert known[population.best_verified()] == max(known.values())
-            pushed_out += population.best_verified() not in population.archive.cells
+            pushed_out += population.best_verified() not in population.archives[0].cells
     assert pushed_out > 0  # or the test shows nothing
 
 
@@ -404,11 +404,11 @@ def test_other_axes_are_another_space_and_survive_a_checkpoint():
     leader = run.search.state.population.leader
     run.write(Rebinned(run.search.state.problem, 2, (Axis("where", 0.0, 1.0, 3),)))
     population = run.search.state.population
-    assert population.archive.space == 2
-    assert population.archive.cells.n_filled <= 3
+    assert population.archives[0].space == 2
+    assert population.archives[0].cells.n_filled <= 3
     assert population.leader == leader
     assert all(
-        population.candidates[number].cell == population.archive.cell_of(population.candidates[number].descriptors)
+        population.candidates[number].cell == population.archives[0].cell_of(population.candidates[number].descriptors)
         for number in population.elites
     )
     arrays: list[np.ndarray] = []

@@ -16,10 +16,10 @@ from archive import Measured, StartMode, Status, tame
 from evolve.cli.show._text import gain, score
 from evolve.confirm import SIZES, estimate, make_confirmation
 from evolve.search._notes import notes
-from evolve.search.state._population import score_of
 from evolve.validation._compare import _no_vault
 from evolve.views._progress import ProgressTracker
 from evolve.views._summary import best_candidate, evidence_label, noise_of
+from evolve.views.candidate._score import score_of
 from evolve.views.claims._report_cards import bound_of
 
 LARGEST = sys.float_info.max
@@ -98,7 +98,10 @@ def test_a_score_beyond_what_is_compared_is_shown_as_it_is():
             assert min(scores) * 0.999 <= place.score <= max(scores) * 1.001
             assert 1e150 not in (place.score, place.sd)
     assert "which count as 1e+150 where programs are compared" in seen.beyond
-    means = [abs(population.placement_record(cell, rank, number).mean) for cell, rank, number in population.archive.cells.items()]
+    means = [
+        abs(population.placement_record((0, cell, rank), number).mean)
+        for cell, rank, number in population.archives[0].cells.items()
+    ]
     assert means
     assert 1e150 not in means
 

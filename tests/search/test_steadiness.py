@@ -294,7 +294,7 @@ def test_an_exact_claim_holds_only_for_a_gain_that_came_again():
 @given(st.dictionaries(st.integers(0, 5), st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2), min_size=1))
 def test_any_scores_can_be_compared(scores):
     steadiness = Steadiness(scores=scores)
-    population = Population("p", contract(), TopKArchive(capacity=8))
+    population = Population("p", contract(), [TopKArchive(capacity=8)])
     assert steadiness.doubtful == any(len({one + 0.0 for one in found}) > 1 for found in scores.values())
     if all(number == 0 for number in scores):
         assert "inf" not in steadiness.message(population)

@@ -32,6 +32,9 @@ from evolve.search.state._fingerprints import SEEDS_KEPT, SeedFingerprint, finge
 _STALE = 0.05  # relative change of noise or prior after which the places of all elites are judged again
 
 
+Place = tuple[int, int, int]  # island, cell, rank
+
+
 @dataclass(slots=True)
 class CandidateState:
     """One candidate.  ``stage`` is the highest stage with an ok measurement (-1: none); ``cold`` says that one of them did not come
@@ -56,6 +59,7 @@ class CandidateState:
     cell: int = -1
     cost_s: float = 0.0
     n_losses: int = 0
+    island: int = 0  # which of the archives it stands in
     fingerprints: list[SeedFingerprint] = field(default_factory=list)  # of a noisy problem: what its first runs gave
 
 
@@ -68,19 +72,19 @@ class PendingStage:
 
 
 class Population:
-    """Rows and the archive over them.
+    """Rows and the archives over them: one an island, as records call it, and one island so far.
 
     Args:
         problem: The problem's id, for the records of what changed.
         contract: What decides stages, axes, noise and frame.
-        archive: Where they stand; empty.
+        archives: Where they stand; empty.
     """
 
-    def __init__(self, problem: str, contract: Contract, archive: Archive) -> None:
+    def __init__(self, problem: str, contract: Contract, archives: Sequence[Archive]) -> None:
         self.problem = problem
         self.contract = contract
         self.sign = 1.0 if contract.maximize else -1.0
-        self.archive = archive
+        self.archives = list(archives)
         self.candidates: list[CandidateState] = []
         self.by_id: dict[str, int] = {}
         self.by_hash: dict[str, int] = {}
@@ -103,10 +107,27 @@ class Population:
 
     @property
     def elites(self) -> list[int]:
-        """Occupants of the archive, as row numbers."""
-        return self.archive.cells.elites
+        """Occupants of the archives, as row numbers."""
+        first, *others = self.archives
+        return [number for archive in self.archives for number in archive.cells.elites] if others else first.cells.elites
 
-    def add(self, candidate: Candidate, *, arm: int, ticket: int, tuner: int, baseline: float | None) -> int:
+    def holds_place(self, number: int) -> bool:
+        """Whether a candidate is an elite."""
+        return number in self.archive_of(number).cells
+
+    def archive_of(self, number: int) -> Archive:
+        """Where a candidate stands, or would."""
+        return self.archives[self.candidates[number].island]
+
+    def places(self) -> dict[Place, int]:
+        """Who stands where."""
+        return {
+            (island, cell, rank): number
+            for island, archive in enumerate(self.archives)
+            for cell, rank, number in archive.cells.items()
+        }
+
+    def add(self, candidate: Candidate, *, arm: int, ticket: int, tuner: int, baseline: float | None, island: int = 0) -> int:
         """A new candidate; it is due for its first stage.  Returns its row number."""
         number = len(self.candidates)
         parents = tuple(self.by_id[parent] for parent in candidate.parents)
@@ -121,6 +142,7 @@ class Population:
                 tuner=tuner,
                 descriptors=dict(candidate.descriptors),
                 baseline=baseline,
+                island=island,
             )
         )
         self.by_id[candidate.id] = number
@@ -194,7 +216,7 @@ class Population:
             able = (one for one, row in enumerate(self.candidates) if row.measured_cold and self.score(one) is not None)
             self.best_measured_cold = max(able, key=lambda one: (self.posterior(one)[0], -one), default=None)
         self.failures[status] = self.failures.get(status, 0) + 1
-        placed = self._placement_records(self.archive.retract(number).changes)
+        placed = self._placement_records(number, self.archive_of(number).retract(number).changes)
         if number == self.leader:
             self._elect_leader()
         return placed
@@ -202,16 +224,17 @@ class Population:
     def replace_parent(self, number: int, parent: int) -> list[ElitePlaced]:
         """A program that is as good as its parent and shorter takes the parent's place in the archive, where both stand in one
         cell.  The initial program keeps its own."""
-        cell = self.candidates[number].cell
+        row, archive = self.candidates[number], self.archive_of(number)
         if (
             parent == INITIAL
-            or number in self.archive.cells
-            or parent not in self.archive.cells
-            or self.candidates[parent].cell != cell
+            or self.archive_of(parent) is not archive
+            or number in archive.cells
+            or parent not in archive.cells
+            or self.candidates[parent].cell != row.cell
         ):
             return []
-        placed = self._placement_records(self.archive.retract(parent).changes)
-        placed += self._placement_records(self.archive.add_or_update(number, cell, *self.posterior(number)).changes)
+        placed = self._placement_records(parent, archive.retract(parent).changes)
+        placed += self._placement_records(number, archive.add_or_update(number, row.cell, *self.posterior(number)).changes)
         if parent == self.leader:
             self._elect_leader()
         return placed
@@ -239,7 +262,7 @@ class Population:
             self.unverified_elites.pop()
 
     def _wants_recheck(self, number: int) -> bool:
-        return not self.candidates[number].measured_cold and number in self.archive.cells
+        return not self.candidates[number].measured_cold and self.holds_place(number)
 
     def best_verified(self) -> int | None:
         """The leader, if it was measured in a fresh process; else the best that was, in the archive or pushed out of it by a
@@ -287,17 +310,17 @@ class Population:
         return self._place(number) + self._replace_all()
 
     def _place(self, number: int) -> list[ElitePlaced]:
-        row = self.candidates[number]
+        row, archive = self.candidates[number], self.archive_of(number)
         mean, sd = self.posterior(number)
         if row.measured_cold and (self.best_measured_cold is None or mean > self.posterior(self.best_measured_cold)[0]):
             self.best_measured_cold = number
         if row.cell < 0:
             low = {axis.name: axis.low for axis in self.contract.axes}  # where an evaluator that does not say puts it
             row.descriptors = {**low, **row.descriptors}
-            row.cell = self.archive.cell_of(row.descriptors)
-        entered = number not in self.archive.cells
-        placed = self._placement_records(self.archive.add_or_update(number, row.cell, mean, sd).changes)
-        if entered and number in self.archive.cells and not row.measured_cold:
+            row.cell = archive.cell_of(row.descriptors)
+        entered = number not in archive.cells
+        placed = self._placement_records(number, archive.add_or_update(number, row.cell, mean, sd).changes)
+        if entered and number in archive.cells and not row.measured_cold:
             self.unverified_elites.append(number)
         self._update_leader(number)
         return placed
@@ -318,64 +341,47 @@ class Population:
         self._placed_with = now
         placed: list[ElitePlaced] = []
         for number in list(self.elites):
-            placed += self._placement_records(
-                self.archive.add_or_update(number, self.candidates[number].cell, *self.posterior(number)).changes
-            )
+            changed = self.archive_of(number).add_or_update(number, self.candidates[number].cell, *self.posterior(number))
+            placed += self._placement_records(number, changed.changes)
         self._elect_leader()
         return placed
 
     def _update_leader(self, number: int) -> None:
-        worth = self.archive.cells.value
         if number == self.leader:
             self._elect_leader()
-        elif number in self.archive.cells and (self.leader is None or worth(number) > worth(self.leader)):
+        elif self.holds_place(number) and (self.leader is None or self._value(number) > self._value(self.leader)):
             self.leader, self.leader_since = number, self.n_credited
 
     def _elect_leader(self) -> None:
-        worth = self.archive.cells.value
-        best = max(self.elites, key=lambda number: (worth(number), number == self.leader, -number), default=None)
+        best = max(self.elites, key=lambda number: (self._value(number), number == self.leader, -number), default=None)
         if best != self.leader:
             self.leader, self.leader_since = best, self.n_credited
 
-    def _placement_records(self, changes: tuple[Change, ...]) -> list[ElitePlaced]:
-        return [self.placement_record(change.cell, change.slot, change.key) for change in changes]
+    def _value(self, elite: int) -> float:
+        return self.archive_of(elite).cells.value(elite)
+
+    def _placement_records(self, number: int, changes: tuple[Change, ...]) -> list[ElitePlaced]:
+        """What a candidate changed where it stands."""
+        island = self.candidates[number].island
+        return [self.placement_record((island, change.cell, change.slot), change.key) for change in changes]
 
     def rebin(self, axes: Sequence[Axis]) -> list[ElitePlaced]:
         """Judge every candidate again on other axes; the descriptor space counts up."""
-        before = {(cell, rank) for cell, rank, _ in self.archive.cells.items()}
-        self.archive = self.archive.rebin(axes, lambda number: self.candidates[number].descriptors)
-        for number, cell in self.archive.cells.placed_cells():
-            self.candidates[number].cell = cell
-        now = {(cell, rank): key for cell, rank, key in self.archive.cells.items()}
+        before = self.places()
+        self.archives = [one.rebin(axes, lambda number: self.candidates[number].descriptors) for one in self.archives]
+        for archive in self.archives:
+            for number, cell in archive.cells.placed_cells():
+                self.candidates[number].cell = cell
+        now = self.places()
         self._elect_leader()
-        return [self.placement_record(*place, now.get(place)) for place in sorted(before | now.keys())]
+        return [self.placement_record(place, now.get(place)) for place in sorted(before.keys() | now.keys())]
 
-    def placement_record(self, cell: int, rank: int, number: int | None) -> ElitePlaced:
+    def placement_record(self, place: Place, number: int | None) -> ElitePlaced:
         """The record for readers: who stands at a place now."""
-        place = ElitePlaced(problem=self.problem, island=0, space=self.archive.space, cell=cell, rank=rank, candidate="")
+        island, cell, rank = place
+        space = self.archives[island].space
+        record = ElitePlaced(problem=self.problem, island=island, space=space, cell=cell, rank=rank, candidate="")
         if number is None:
-            return place
+            return record
         mean, sd = self.posterior_as_measured(number)
-        return replace(place, candidate=self.candidates[number].id, mean=self.sign * mean, sd=sd)
-
-
-@dataclass(frozen=True, slots=True)
-class CandidateScore:
-    """A candidate's standing, in the problem's own sign."""
-
-    id: str
-    score: float
-    sd: float
-    n: int
-    cold: bool
-
-
-def score_of(population: Population, number: int) -> CandidateScore:
-    """How a measured candidate stands.
-
-    Raises:
-        KeyError: it has no ok measurement at the last stage.
-    """
-    mean, sd = population.posterior_as_measured(number)
-    row = population.candidates[number]
-    return CandidateScore(row.id, population.sign * mean, sd, population.n_measured(number), row.measured_cold)
+        return replace(record, candidate=self.candidates[number].id, mean=self.sign * mean, sd=sd)

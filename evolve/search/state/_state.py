@@ -142,7 +142,7 @@ def problem_state(
         run=run,
         contract=contract,
         problem=problem,
-        population=Population(problem, contract, parts.archive(contract, config)),
+        population=Population(problem, contract, [parts.archive(contract, config)]),
         bandit=Bandit(arms, families, discount=config.bandit_discount, family_floor=config.family_floor),
         champion_test=ChampionTest(keeps_champion=keeps_champion),
         novelty=Novelty(run.llm.novelty.share),

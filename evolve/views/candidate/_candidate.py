@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from difflib import unified_diff
 
 from archive import CallReserved, CallSettled, Measured, ReviewIssued, find_records
-from evolve.search.state._population import score_of
 from evolve.views._progress import operator_of
 from evolve.views._run_view import RunView
 from evolve.views._summary import evidence_label, stated_gain
+from evolve.views.candidate._score import score_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archive import Status, changed_lines
-from evolve.search.state._population import score_of
 from evolve.views._progress import operator_of
 from evolve.views._run_view import RunView
+from evolve.views.candidate._score import score_of
 
 
 @dataclass(frozen=True, slots=True)

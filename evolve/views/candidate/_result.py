@@ -7,10 +7,10 @@ from statistics import median
 
 from archive import Measured, Status, find_records
 from evolve.search._notes import effect_of
-from evolve.search.state._population import score_of
 from evolve.views._outlook import Fate, fate, is_in_hand
 from evolve.views._run_view import RunView
 from evolve.views._summary import best_candidate, evidence_label, stated_gain
+from evolve.views.candidate._score import score_of
 
 NOT_MEASURED = "not measured"
 
