@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -93,6 +94,7 @@ def test_what_is_spent_may_be_the_limit_where_something_goes_on_under_it(parabol
                 need_room(of, {key: limit}, view.now)
 
     run.budget = replace(run.budget, evaluations=100)
+    state.population.queue.append(SimpleNamespace(index=1))
     need_room(state, {"candidates": run.usage.candidates}, view.now)  # a child waits, which is counted already
     state.population.queue.clear()
     n = {"evaluations": run.usage.evaluations, "candidates": run.usage.candidates}
