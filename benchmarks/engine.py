@@ -118,7 +118,7 @@ def _calls(size: int) -> DescriptorSpec:
 def measure(size: int, candidates: int, *, flat: bool, folder: Path, profile: bool = False) -> Result:
     marks = Marks(max(candidates // TENTHS, 1), program(size))
     with Harness(script(size, candidates, flat=flat, marks=marks), folder) as harness:
-        make = harness.workshop.propose
+        make = harness.proposer.propose
 
         def timed(*args: object) -> object:
             start = time.thread_time()
@@ -126,7 +126,7 @@ def measure(size: int, candidates: int, *, flat: bool, folder: Path, profile: bo
             marks.making_s += time.thread_time() - start
             return made
 
-        harness.workshop.propose = timed  # type: ignore[method-assign, assignment]
+        harness.proposer.propose = timed  # type: ignore[method-assign, assignment]
         profiler = cProfile.Profile(time.thread_time) if profile else None
         if profiler is not None:
             profiler.runcall(harness.drive)

@@ -37,7 +37,7 @@ from evolve.evaluate._wire import Measure, MeasureDone, encode
 from evolve.execute import Block, BlockReport, LocalExecutor
 from evolve.problem._contract import Contract, Problem, Stage
 from evolve.problem._files import scan
-from evolve.testing import Probe, action, open_desk
+from evolve.testing import Probe, action, open_executor_bench
 
 FILES = {"main.py": "x = 1\n" * 170}  # 1 kB
 EVALUATE = "from evolve import Outcome\nOUTCOME = Outcome(score=1.0)\ndef evaluate(trial):\n    return OUTCOME\n"
@@ -163,15 +163,15 @@ def kill_ms(tier: str, what: str) -> float:
     """From cancelling a block that runs the probe's ``what`` to its report, when everything of it is dead."""
     with tempfile.TemporaryDirectory() as folder:
         probe = Probe(Path(folder), time_s=600)
-        with open_desk(partial(LocalExecutor, tier=tier), probe) as desk:
-            attempt = desk.submit(action(what))
+        with open_executor_bench(partial(LocalExecutor, tier=tier), probe) as bench:
+            attempt = bench.submit(action(what))
             grader = probe.wait_for(what).pid
             if what == "family":
                 probe.wait_for_child(grader)
             time.sleep(0.3)  # the sandbox starts after the mark
             began = time.perf_counter()
-            desk.executor.cancel(attempt)
-            desk.wait(attempt)
+            bench.executor.cancel(attempt)
+            bench.wait(attempt)
             return (time.perf_counter() - began) * 1e3
 
 

@@ -2,11 +2,11 @@
 
     python benchmarks/model_calls.py [--in-flight 16 64 256] [--latency 2] [--rounds 3] [--waves 4] [--json]
 
-Desk, caller, ledger, the official client and a durable journal are the real ones; so are prompts, edits and children.  The server
-is a process of its own on 127.0.0.1 that answers each question after a fixed time with an edit, so its CPU is not counted.  A new
-ticket is handed out when one ends, as the loop does.  A round is ``waves`` answers for each place in flight, from settlement to
-settlement; the first two waves, which import, connect and start all at once, are not counted.  Ratio is throughput over calls in
-flight / latency; CPU is this process's, all threads; memory is the most that was resident.
+The thread of models, caller, ledger, the official client and a durable journal are the real ones; so are prompts, edits and
+children.  The server is a process of its own on 127.0.0.1 that answers each question after a fixed time with an edit, so its CPU is
+not counted.  A new ticket is handed out when one ends, as the loop does.  A round is ``waves`` answers for each place in flight, from
+settlement to settlement; the first two waves, which import, connect and start all at once, are not counted.  Ratio is throughput over
+calls in flight / latency; CPU is this process's, all threads; memory is the most that was resident.
 """
 
 from __future__ import annotations
@@ -72,13 +72,13 @@ class World:
         files = {"main.py": program(SIZE)}
         script = Script(seed_files=files, answer=scored(lambda files, seed: 0.0), budget=BudgetConfig(usd=1e6), llm=llm)
         self.harness = harness = Harness(script, folder)
-        self.search, self.workshop, self.recorder = harness.search, harness.workshop, harness.recorder
+        self.search, self.proposer, self.recorder = harness.search, harness.proposer, harness.recorder
         self.mail: queue.SimpleQueue = queue.SimpleQueue()
         run = harness.run
-        self.desk = ModelThread(
-            lambda purse: ModelStack(llm, run, purse),
+        self.model_thread = ModelThread(
+            lambda reservations: ModelStack(llm, run, reservations),
             self.search.run.model_limits.ledger.copy(),
-            self.workshop.scope,
+            self.proposer.scope,
             self.mail.put,
         )
 
@@ -88,10 +88,10 @@ class World:
         issued = ProposeIssued(attempt, self.search.state.problem, arm, (self.search.state.population.candidates[0].id,))
         self.harness.journal.append(issued, at=0.0)
         self.search.run.tickets.proposals[ticket] = issued
-        self.desk.submit(issued, self.workshop.context(self.search.state, issued, 0.0), generator(0, "model", ticket))
+        self.model_thread.submit(issued, self.proposer.context(self.search.state, issued, 0.0), generator(0, "model", ticket))
 
     def close(self) -> None:
-        self.desk.close()
+        self.model_thread.close()
         self.harness.close()
 
     def drive(self, in_flight: int, n: int) -> list[tuple[float, float, bool]]:
@@ -102,12 +102,12 @@ class World:
         while len(seen) < n:
             message = self.mail.get()
             if isinstance(message, CallRecorded):
-                record = self.workshop.packed(self.search.state, message)
+                record = self.proposer.packed(self.search.state, message)
                 self.harness.journal.append(record, at=0.0, on_durable=message.on_durable)
                 if isinstance(record, CallSettled):
                     seen.append((time.perf_counter(), time.process_time(), record.outcome == "ok"))
             elif isinstance(message, DraftReady):
-                made = self.workshop.from_draft(self.search.state, message)
+                made = self.proposer.from_draft(self.search.state, message)
                 self.harness.journal.append(self.search.accept_proposal(made), at=0.0)
                 del self.search.run.tickets.proposals[message.issued.attempt.ticket]
                 due += 1

@@ -69,10 +69,10 @@ def script(candidates: int) -> Script:
 
 
 class Placeholders:
-    """A workshop that makes numbered children of no text, with descriptors from a hash."""
+    """A proposer that makes numbered children of no text, with descriptors from a hash."""
 
     def __init__(self, harness: Harness) -> None:
-        self.seed = harness.workshop.initial_candidate()
+        self.seed = harness.proposer.initial_candidate()
         self.names = [axis.name for axis in harness.problem.contract.axes]
 
     def make(self, issued: ProposeIssued, literals: Sequence[Literal], generation: int) -> ProposalResult:
@@ -94,8 +94,8 @@ def write(folder: Path, candidates: int, tail: int) -> None:
     for stop in (candidates - tail, candidates):
         with Harness(script(stop), folder) as harness:
             placeholders = Placeholders(harness)
-            harness.workshop.propose = placeholders.make  # type: ignore[method-assign]
-            harness.workshop.block = placeholders.block  # type: ignore[method-assign]
+            harness.proposer.propose = placeholders.make  # type: ignore[method-assign]
+            harness.proposer.block = placeholders.block  # type: ignore[method-assign]
             harness.recorder.write(BudgetSet(candidates=stop))
             harness.drive()
             if stop != candidates:

@@ -81,12 +81,12 @@ def _handle_here(run: RunDir, request: Request) -> None:
         journal = stack.enter_context(Journal.open(run.path))
         search, texts, _ = open_search(run, config, problem, parts_of(config), journal)
         recorder = Recorder(journal, search, texts, time.time)
-        workshop = Proposer(problem, {}, texts, search.run.seed, instructions=instructions_of(run, problem))
+        proposer = Proposer(problem, {}, texts, search.run.seed, instructions=instructions_of(run, problem))
         taken = [one for one in pending(run.path) if one.verb != "stop"]  # others may have been left by whoever was killed
         for one in taken:
             if one.id in search.run.handled_requests:  # a driver recorded it and was killed before it removed the file
                 continue
-            for record in handle(search, one, workshop, time.time(), driven=False):
+            for record in handle(search, one, proposer, time.time(), driven=False):
                 recorder.write(record)
         if journal.written is not None:
             journal.wait_durable(journal.written.seq)

@@ -47,7 +47,7 @@ class Handled:
     answer: Mapping[str, object] = field(default_factory=dict)
 
 
-def ask(search: Search, request: Request, workshop: Proposer, moment: Moment) -> Handled:
+def ask(search: Search, request: Request, proposer: Proposer, moment: Moment) -> Handled:
     """A ticket: parents and inspirations are chosen as for any other child.
 
     Raises:
@@ -85,7 +85,7 @@ def ask(search: Search, request: Request, workshop: Proposer, moment: Moment) ->
     return Handled((issued,), {"ticket": issued.attempt.ticket, "expires_at": issued.expires_at})
 
 
-def tell(search: Search, request: Request, workshop: Proposer, moment: Moment) -> Handled:
+def tell(search: Search, request: Request, proposer: Proposer, moment: Moment) -> Handled:
     """A child for a ticket.  ``files`` go on top of the parent's; the answer says accepted, duplicate or invalid.
 
     A child that is not accepted leaves its ticket open: it may be told better.
@@ -104,9 +104,9 @@ def tell(search: Search, request: Request, workshop: Proposer, moment: Moment) -
     parents = search.run.tickets.parents_of(ticket)
     if parents is None:
         raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask RUN")
-    whole = {path: text for path, text in workshop.texts.files(parents[0]).items() if path not in removed} | files
+    whole = {path: text for path, text in proposer.texts.files(parents[0]).items() if path not in removed} | files
     try:
-        child = workshop.external_candidate(search.state, whole, parents, _words(body, "summary") or "told")
+        child = proposer.external_candidate(search.state, whole, parents, _words(body, "summary") or "told")
     except UsageError as error:
         return Handled(answer={"status": "invalid", "reason": str(error), "late": not live})
     twin = search.state.population.by_hash.get(child.code_hash)

@@ -43,12 +43,12 @@ class Stopped(Exception):
 def run_loop(
     search: Search,
     executor: Executor,
-    workshop: Proposer,
+    proposer: Proposer,
     recorder: Recorder,
     mailbox: Mailbox,
     answered: Callable[[Request], None],
     entropy: FreshSeeds = fresh_seeds,
-    clerk: ModelDispatcher | None = None,
+    dispatcher: ModelDispatcher | None = None,
     measure_only: bool = False,
 ) -> str:
     """Drive a search until its budget, a stop condition, a request or an interrupt ends it.  Returns why it ended.
@@ -56,11 +56,11 @@ def run_loop(
     Args:
         search: What to do next; changed by records alone.
         executor: Runs blocks; reports into ``mailbox``.
-        workshop: Makes children.
+        proposer: Makes children.
         recorder: Appends and applies.
         mailbox: Everything that happens.
         entropy: Where the seeds of vaults come from.
-        clerk: Has models asked; None where none was offered.
+        dispatcher: Has models asked; None where none was offered.
         measure_only: Only what is ready is measured, and nothing new is begun.
         answered: Called from the journal's thread when a request's answer is durable.
 
@@ -73,39 +73,39 @@ def run_loop(
         issued = search.ask(now, room=executor.room, entropy=entropy, measure_only=measure_only)
         if issued is not None:
             recorder.write(issued)
-        if isinstance(issued, ProposeIssued) and issued.arm.model and clerk is not None:
-            clerk.submit(issued, now)
+        if isinstance(issued, ProposeIssued) and issued.arm.model and dispatcher is not None:
+            dispatcher.submit(issued, now)
         elif isinstance(issued, ProposeIssued):
             generation = search.state.population.candidates[search.state.population.by_id[issued.parents[0]]].generation
-            made = workshop.propose(issued, search.state.tuner_session.literals_of(issued.sample), generation)
+            made = proposer.propose(issued, search.state.tuner_session.literals_of(issued.sample), generation)
             recorder.write(search.accept_proposal(made))
         elif isinstance(issued, MeasureIssued):
-            executor.submit(workshop.block(issued))
-        if clerk is not None:
-            clerk.review_leaders()
+            executor.submit(proposer.block(issued))
+        if dispatcher is not None:
+            dispatcher.review_leaders()
         for message in _arrived(mailbox, wait=issued is None):
-            _handle(message, search, recorder, answered, workshop, clerk)
+            _handle(message, search, recorder, answered, proposer, dispatcher)
     return why
 
 
 def drain_model_calls(
     search: Search,
-    workshop: Proposer,
+    proposer: Proposer,
     recorder: Recorder,
     mailbox: Mailbox,
     answered: Callable[[Request], None],
-    clerk: ModelDispatcher,
+    dispatcher: ModelDispatcher,
 ) -> None:
     """Let calls that are in flight when a run ends be answered, for ``llm.grace_s``: they are paid for.
 
     Raises: as ``run_loop``.
     """
     end = recorder.clock() + search.run.llm.grace_s
-    clerk.review_leaders()
-    while clerk.is_waiting and recorder.clock() < end:
+    dispatcher.review_leaders()
+    while dispatcher.is_waiting and recorder.clock() < end:
         for message in _arrived(mailbox, wait=True):
-            _handle(message, search, recorder, answered, workshop, clerk)
-        clerk.review_leaders()
+            _handle(message, search, recorder, answered, proposer, dispatcher)
+        dispatcher.review_leaders()
 
 
 def _arrived(mailbox: Mailbox, *, wait: bool) -> Iterator[LoopMessage]:
@@ -123,13 +123,13 @@ def _handle(
     search: Search,
     recorder: Recorder,
     answered: Callable[[Request], None],
-    workshop: Proposer,
-    clerk: ModelDispatcher | None,
+    proposer: Proposer,
+    dispatcher: ModelDispatcher | None,
 ) -> None:
     match message:
         case CallRecorded() | DraftReady() | ReviewReady() | ModelThreadFailed():
-            assert clerk is not None  # they come from its desk
-            clerk.handle(message)
+            assert dispatcher is not None  # they come from its thread
+            dispatcher.handle(message)
         case EntryReport(attempt, index, result):
             recorder.write(search.accept_entry(attempt, index, result))
         case BlockReport(attempt, status, skipped, drift, reason, lost):
@@ -139,12 +139,12 @@ def _handle(
             if message.id in search.run.handled_requests:
                 answered(message)
                 return
-            *effects, reply = handle(search, message, workshop, recorder.clock())
+            *effects, reply = handle(search, message, proposer, recorder.clock())
             for record in effects:
                 recorder.write(record)
             recorder.write(reply, on_durable=lambda: answered(message))
-            if clerk is not None:
-                clerk.new_budget()
+            if dispatcher is not None:
+                dispatcher.new_budget()
         case Interrupt(hang_up=hang_up):
             if search.run.end.phase is Phase.STOPPING:
                 if hang_up:

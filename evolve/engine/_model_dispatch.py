@@ -1,4 +1,4 @@
-"""The main thread's side of the desk: what it submits, what it writes of the answers, what it tells people.
+"""The main thread's side of asking models: what it submits, what it writes of the answers, what it tells people.
 
 Everything here runs in the main thread; only ``ModelThread`` speaks to the other one.
 """
@@ -22,17 +22,17 @@ from evolve.search.state._tickets import ProposalResult
 
 
 class ModelDispatcher:
-    """Keeps a desk busy and its books.
+    """Keeps the thread of models busy and its books.
 
     Args:
-        desk: Asks models.
+        thread: Asks models.
         search: Whose tickets these are.
-        workshop: Makes assignments, and children of drafts.
+        proposer: Makes assignments, and children of drafts.
         recorder: Writes.
     """
 
-    def __init__(self, desk: ModelThread, search: Search, workshop: Proposer, recorder: Recorder) -> None:
-        self._thread, self._search, self._workshop, self._recorder = desk, search, workshop, recorder
+    def __init__(self, thread: ModelThread, search: Search, proposer: Proposer, recorder: Recorder) -> None:
+        self._thread, self._search, self._proposer, self._recorder = thread, search, proposer, recorder
         self._warned: set[str] = set()  # what people were told once
         self.new_budget()
 
@@ -44,37 +44,37 @@ class ModelDispatcher:
     def submit(self, issued: ProposeIssued, now: float) -> None:
         """Have a model make a draft for a ticket at Unix time ``now``; it comes as a message."""
         rng = generator(self._search.run.seed, "model", issued.attempt.ticket)
-        self._thread.submit(issued, self._workshop.context(self._search.state, issued, now), rng)
+        self._thread.submit(issued, self._proposer.context(self._search.state, issued, now), rng)
 
     def review_leaders(self) -> None:
         """Have the judge read whoever is best; what it says comes as a message."""
         search = self._search
         while (issued := search.review()) is not None:
             self._recorder.write(issued)
-            case = self._workshop.judge_input(search.state, search.state.population.by_id[issued.candidate])
+            case = self._proposer.judge_input(search.state, search.state.population.by_id[issued.candidate])
             self._thread.review(issued, case, generator(search.run.seed, "judge", issued.attempt.ticket))
 
     def new_budget(self) -> None:
-        """The desk's caps are those of the search from here on, and its end the run's."""
+        """The caps of the thread of models are those of the search from here on, and its end the run's."""
         search = self._search
         wall_s = search.run.budget.wall_s
         left_s = math.inf if wall_s is None else wall_s - search.run.usage.elapsed(self._recorder.clock())
         self._thread.cap(search.run.model_limits.ledger.caps, left_s)
 
     def handle(self, message: ModelMessage, *, waited_for: bool = True) -> None:
-        """Write what a message brings.  ``waited_for``: somebody at the desk waits until a record is durable.
+        """Write what a message brings.  ``waited_for``: somebody in the thread of models waits until a record is durable.
 
         Raises:
-            Exception: an error of ours in the desk's thread.
+            Exception: an error of ours in the thread of models.
         """
         match message:
             case CallRecorded():
-                record = self._workshop.packed(self._search.state, message)
+                record = self._proposer.packed(self._search.state, message)
                 self._recorder.write(record, on_durable=message.on_durable if waited_for else None)
                 if isinstance(record, CallSettled):
                     self._tell(record)
             case DraftReady():
-                self._recorder.write(self._search.accept_proposal(self._workshop.from_draft(self._search.state, message)))
+                self._recorder.write(self._search.accept_proposal(self._proposer.from_draft(self._search.state, message)))
             case ReviewReady():
                 self._on_review(message)
             case ModelThreadFailed():
@@ -86,7 +86,7 @@ class ModelDispatcher:
 
     def close(self, left: Iterable[object]) -> None:
         """Give up the calls that are still in flight: each is settled, and its ticket lost.  ``left`` is what lies in the mailbox,
-        looked at once the desk is closed."""
+        looked at once the thread of models is closed."""
         self._thread.close()
         for message in left:
             if isinstance(message, CallRecorded | DraftReady | ReviewReady):

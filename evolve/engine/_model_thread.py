@@ -86,8 +86,8 @@ class ModelThread:
     """Asks models in a thread of its own.
 
     Args:
-        open_maker: Builds what makes drafts, from a purse; called in the thread.
-        ledger: What is spent already; the desk has it to itself.
+        open_maker: Builds what makes drafts, from a reservations; called in the thread.
+        ledger: What is spent already; the thread has it to itself.
         scope: What a child may change.
         post: Takes messages; called from the thread.
     """

@@ -165,13 +165,13 @@ def available_models(llm: LlmConfig, run: RunDir, given: Provider | None = None)
         return AvailableModels((), f"the run's models were given as an object, so none is asked; give it again: {again}")
     check_models(replace(llm, prompts=None, instructions=None), given)  # the run has copies of both
     free = all(row.is_free for row in _price_rows(llm, given))
-    return AvailableModels(llm.asked, free=free, open=lambda purse: ModelStack(llm, run, purse, given))
+    return AvailableModels(llm.asked, free=free, open=lambda reservations: ModelStack(llm, run, reservations, given))
 
 
 class ModelStack:
-    """Makes drafts with the models of one provider; for the thread of a desk."""
+    """Makes drafts with the models of one provider; in the thread of models."""
 
-    def __init__(self, llm: LlmConfig, run: RunDir, purse: Reservations, given: Provider | None = None) -> None:
+    def __init__(self, llm: LlmConfig, run: RunDir, reservations: Reservations, given: Provider | None = None) -> None:
         from evolve.models import Backoff, Caller, Limiter
         from evolve.propose import Templates
 
@@ -179,14 +179,14 @@ class ModelStack:
         backoff = Backoff(tries=llm.max_attempts)
         limiter = Limiter(llm.max_concurrency, backoff=backoff)
         judging = Limiter(1, backoff=backoff)  # of its own: makers of children never wait for a judge
-        self._caller: Caller = Caller(self._provider, limiter, purse, _prices(llm))
+        self._caller: Caller = Caller(self._provider, limiter, reservations, _prices(llm))
         self._templates: Templates = Templates.load(run.prompts if run.prompts.is_dir() else None)
         self._manner = _manner(llm)
         plain = _provider(replace(llm, batch=0)) if llm.batch else self._provider  # a judge is not waited for by the day
         self._limiters = (limiter, judging)
-        self._judge_caller = Caller(plain, judging, purse, _prices(llm))
+        self._judge_caller = Caller(plain, judging, reservations, _prices(llm))
         self._open: list[Closable] = [self._provider, *([plain] if llm.batch else [])]
-        self._novelty = _novelty(llm, purse, self._open)
+        self._novelty = _novelty(llm, reservations, self._open)
         self._judge = llm.judge.model
         self._unfit: str | None = None  # why it is, "" where it is fit, None before it was tried
         self._trying = asyncio.Lock()
@@ -258,7 +258,7 @@ class ModelStack:
         return {} if isinstance(found, CallFailure) else found
 
 
-def _novelty(llm: LlmConfig, purse: Reservations, opened: list[Closable]) -> NoveltySketch:
+def _novelty(llm: LlmConfig, reservations: Reservations, opened: list[Closable]) -> NoveltySketch:
     """What makes sketches of children, as ``llm.novelty.method`` says; what it opens is added to ``opened``."""
     from evolve.models import EmbeddingCaller, Embeddings, HashedNgrams, Limiter, Vectors
     from evolve.select import sketch
@@ -274,7 +274,7 @@ def _novelty(llm: LlmConfig, purse: Reservations, opened: list[Closable]) -> Nov
         return local
     embedder = Embeddings(llm.base_url or "", llm.novelty.method, key_variable=llm.key_variable or KEYS["openai"])
     opened.append(embedder)
-    caller = EmbeddingCaller(embedder, Limiter(llm.max_concurrency), purse, _prices(llm))
+    caller = EmbeddingCaller(embedder, Limiter(llm.max_concurrency), reservations, _prices(llm))
 
     async def remote(draft: ModelDraft, attempt: Attempt, rng: np.random.Generator) -> ModelDraft:
         found = await caller.embed(attempt, [_joined(draft)], rng, first_call=draft.calls + 1)

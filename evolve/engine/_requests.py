@@ -22,18 +22,18 @@ INTERRUPTED = "interrupted"
 MAX_WHY = 1000
 
 
-def stop(search: Search, request: Request, workshop: Proposer, moment: Moment) -> Handled:
+def stop(search: Search, request: Request, proposer: Proposer, moment: Moment) -> Handled:
     """Drain the run: nothing new is started."""
     return Handled((StopRequested(reason=STOPPED, request=request.id),))
 
 
-def note(search: Search, request: Request, workshop: Proposer, moment: Moment) -> Handled:
+def note(search: Search, request: Request, proposer: Proposer, moment: Moment) -> Handled:
     """Keep a remark with the run."""
     body = body_of(request)
     return Handled((Note(text=str(body.get("text", "")), author=str(body.get("author", "")), request=request.id),))
 
 
-def budget(search: Search, request: Request, workshop: Proposer, moment: Moment) -> Handled:
+def budget(search: Search, request: Request, proposer: Proposer, moment: Moment) -> Handled:
     """Change limits of the budget; those not named stay.
 
     Raises:
@@ -67,7 +67,7 @@ def budget_record(search: Search, changes: Mapping[str, object], request: str = 
     return BudgetSet(**known, confirm=confirm, request=request)
 
 
-def retract(search: Search, request: Request, workshop: Proposer, moment: Moment) -> Handled:
+def retract(search: Search, request: Request, proposer: Proposer, moment: Moment) -> Handled:
     """Take a candidate out that was found to cheat.
 
     Raises:
@@ -97,7 +97,7 @@ HANDLERS: Mapping[str, Callable[[Search, Request, Proposer, Moment], Handled]] =
 }
 
 
-def handle(search: Search, request: Request, workshop: Proposer, now: float, *, driven: bool = True) -> tuple[Record, ...]:
+def handle(search: Search, request: Request, proposer: Proposer, now: float, *, driven: bool = True) -> tuple[Record, ...]:
     """The records of a request: its effects, then the answer.  A request that cannot be carried out is answered with the reason.
 
     ``driven`` is false where nobody drives the run and this request is all that is done: its clock stands still.
@@ -106,7 +106,7 @@ def handle(search: Search, request: Request, workshop: Proposer, now: float, *, 
     try:
         if verb is None:
             raise UsageError(f"expected one of {', '.join(HANDLERS)}, found {request.verb!r}.")
-        found = verb(search, request, workshop, Moment(now, driven))
+        found = verb(search, request, proposer, Moment(now, driven))
     except EvolveError as error:
         return (RequestHandled(request.id, request.verb, request.body, json.dumps({"error": str(error)}), accepted=False),)
     body = "" if request.verb == "tell" else request.body  # its files are in the candidate's record

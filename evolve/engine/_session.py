@@ -242,10 +242,10 @@ def _drive(
         checkpoints = _Checkpoints(run, search, texts, journal)
         recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
         instructions = instructions_of(run, problem)
-        workshop = Proposer(problem, made, texts, search.run.seed, instructions=instructions)
+        proposer = Proposer(problem, made, texts, search.run.seed, instructions=instructions)
         models = NO_MODELS if pausing else available_models(config.llm, run, provider)
-        epoch = _open(recorder, workshop, config, budget, journal.cut_bytes, models)
-        _take_in(recorder, workshop, epoch, programs)
+        epoch = _open(recorder, proposer, config, budget, journal.cut_bytes, models)
+        _take_in(recorder, proposer, epoch, programs)
         if journal.written is not None:
             journal.wait_durable(journal.written.seq)
         lock.say(_folder.Hold.OPEN)
@@ -254,17 +254,17 @@ def _drive(
         if announce is not None:
             view = RunView(run, config, problem, search.state, texts, RUNNING, "", time.time())
             announce(RunStarted(view, resumed, models.why, models.free))
-        clerk = _open_dispatcher(models, search, workshop, recorder, mailbox)
-        if clerk is not None:
-            stack.callback(clerk.abort)
+        dispatcher = _open_dispatcher(models, search, proposer, recorder, mailbox)
+        if dispatcher is not None:
+            stack.callback(dispatcher.abort)
         watcher = InboxWatcher(run.path, mailbox.put)
         stack.callback(watcher.close)
         stack.enter_context(_Signals(mailbox))
         answered = partial(_answered, run.path)
-        status, why = _run(search, executor, workshop, recorder, mailbox, answered, clerk, measure_only=pausing)
+        status, why = _run(search, executor, proposer, recorder, mailbox, answered, dispatcher, measure_only=pausing)
         executor.close(drain=False)
-        if clerk is not None:
-            clerk.close(_lying_in(mailbox))
+        if dispatcher is not None:
+            dispatcher.close(_lying_in(mailbox))
         recorder.write(RunClosed(epoch, status, why))
         checkpoints.save()
         why = with_advice(search.state, status, why, str(run.path))
@@ -274,18 +274,18 @@ def _drive(
 def _run(
     search: Search,
     executor: Executor,
-    workshop: Proposer,
+    proposer: Proposer,
     recorder: Recorder,
     mailbox: Mailbox,
     answered: Callable[[Request], None],
-    clerk: ModelDispatcher | None,
+    dispatcher: ModelDispatcher | None,
     *,
     measure_only: bool,
 ) -> tuple[str, str]:
     try:
-        why = run_loop(search, executor, workshop, recorder, mailbox, answered, clerk=clerk, measure_only=measure_only)
-        if clerk is not None:
-            drain_model_calls(search, workshop, recorder, mailbox, answered, clerk)
+        why = run_loop(search, executor, proposer, recorder, mailbox, answered, dispatcher=dispatcher, measure_only=measure_only)
+        if dispatcher is not None:
+            drain_model_calls(search, proposer, recorder, mailbox, answered, dispatcher)
     except Stopped:
         why = INTERRUPTED
     phase = search.run.end.phase
@@ -301,7 +301,7 @@ def _answered(run: Path, request: Request) -> None:
 
 
 def _open(
-    recorder: Recorder, workshop: Proposer, config: RunConfig, budget: Mapping[str, object], cut_bytes: int, models: AvailableModels
+    recorder: Recorder, proposer: Proposer, config: RunConfig, budget: Mapping[str, object], cut_bytes: int, models: AvailableModels
 ) -> str:
     """The first records of an opening: who drives, the initial program if it is not there yet, new limits."""
     search = recorder.search
@@ -329,26 +329,26 @@ def _open(
             Event("warning", "torn_tail", f"{counted(cut_bytes, 'byte')} of an unfinished record were cut off the journal")
         )
     if not search.state.population.candidates:
-        _write_initial(recorder, workshop, epoch)
+        _write_initial(recorder, proposer, epoch)
     if budget:
         recorder.write(budget_record(search, budget))
     return epoch
 
 
-def _write_initial(recorder: Recorder, workshop: Proposer, epoch: str) -> None:
+def _write_initial(recorder: Recorder, proposer: Proposer, epoch: str) -> None:
     search = recorder.search
-    attempt, seed = Attempt(epoch, search.run.tickets.next_ticket), workshop.initial_candidate()
+    attempt, seed = Attempt(epoch, search.run.tickets.next_ticket), proposer.initial_candidate()
     recorder.write(Proposed(attempt, search.state.problem, ProposalStatus.CHILD, candidate=seed))
 
 
 def _open_dispatcher(
-    models: AvailableModels, search: Search, workshop: Proposer, recorder: Recorder, mailbox: Mailbox
+    models: AvailableModels, search: Search, proposer: Proposer, recorder: Recorder, mailbox: Mailbox
 ) -> ModelDispatcher | None:
     """Has models asked, if any can be."""
     if models.open is None:
         return None
-    desk = ModelThread(models.open, search.run.model_limits.ledger.copy(), workshop.scope, mailbox.put)
-    return ModelDispatcher(desk, search, workshop, recorder)
+    thread = ModelThread(models.open, search.run.model_limits.ledger.copy(), proposer.scope, mailbox.put)
+    return ModelDispatcher(thread, search, proposer, recorder)
 
 
 def _lying_in(mailbox: Mailbox) -> Iterator[object]:
@@ -356,12 +356,12 @@ def _lying_in(mailbox: Mailbox) -> Iterator[object]:
         yield mailbox.get()
 
 
-def _take_in(recorder: Recorder, workshop: Proposer, epoch: str, programs: Sequence[Mapping[str, str]]) -> None:
+def _take_in(recorder: Recorder, proposer: Proposer, epoch: str, programs: Sequence[Mapping[str, str]]) -> None:
     """Programs that somebody gave, as children of the initial program that no operator made."""
     search = recorder.search
     for files in programs:
         attempt = Attempt(epoch, search.run.tickets.next_ticket)
-        given = workshop.supplied_candidate(files, search.state.population.candidates[0].id)
+        given = proposer.supplied_candidate(files, search.state.population.candidates[0].id)
         if given.id not in search.state.population.by_id:
             recorder.write(Proposed(attempt, search.state.problem, ProposalStatus.CHILD, candidate=given))
 

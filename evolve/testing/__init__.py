@@ -4,13 +4,13 @@
 what it is made of.  ``ScriptedExecutor`` answers at once from a function; ``Harness`` drives a whole search around one from a
 ``Script``, without sandboxes or clocks.  ``ArchiveContract`` is what every archive keeps.  ``ModelServer`` speaks the protocols of
 model servers on 127.0.0.1; a ``Say`` tells it what to answer, and ``AnsweringServer`` edits the program it is shown, as a function
-says.  ``ScriptedDesk`` asks a provider at once, in the caller's thread.
+says.  ``ScriptedModelThread`` asks a provider at once, in the caller's thread.
 """
 
-from evolve.testing._answering import AnsweringServer, Asked, ScriptedDesk, move_a_number
+from evolve.testing._answering import AnsweringServer, Asked, ScriptedModelThread, move_a_number
 from evolve.testing._archive import ArchiveContract, ArchiveOracle, Watched
-from evolve.testing._desk import Desk, open_desk
 from evolve.testing._executor import ExecutorContract
+from evolve.testing._executor_bench import ExecutorBench, open_executor_bench
 from evolve.testing._harness import Harness, Script, plain_contract, scored, still
 from evolve.testing._model_says import Say
 from evolve.testing._model_server import ModelServer
@@ -23,7 +23,7 @@ __all__ = [
     "ArchiveContract",
     "ArchiveOracle",
     "Asked",
-    "Desk",
+    "ExecutorBench",
     "ExecutorContract",
     "Harness",
     "Mark",
@@ -31,13 +31,13 @@ __all__ = [
     "Probe",
     "Say",
     "Script",
-    "ScriptedDesk",
     "ScriptedExecutor",
+    "ScriptedModelThread",
     "Watched",
     "action",
     "is_running",
     "move_a_number",
-    "open_desk",
+    "open_executor_bench",
     "plain_contract",
     "scored",
     "still",

@@ -1,4 +1,4 @@
-"""A model server that does what it is asked: it edits the program it is shown.  And a desk that asks a script, at once.
+"""A model server that does what it is asked: it edits the program it is shown.  And a thread of models that asks a script, at once.
 
 What is answered follows from the request alone, so equal runs get equal answers.  It is no model: it moves one number of the
 program, which is enough for a search to go on.
@@ -130,8 +130,8 @@ def _text(content: Any) -> str:
     return content if isinstance(content, str) else "\n\n".join(part["text"] for part in content)
 
 
-class ScriptedDesk:
-    """A ``Desk`` without a thread: the whole talk with a provider takes place in ``submit``, with real callers and edits.
+class ScriptedModelThread:
+    """A ``ModelThread`` without a thread: the whole talk with a provider takes place in ``submit``, with real callers and edits.
 
     With ``hold`` above 0 up to that many talks are kept back after their first reservation, and each further one lets go of one of
     them, drawn with ``seed``: answers out of order, the same on every run.  ``close`` forgets what is kept, as a kill does.

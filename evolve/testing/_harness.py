@@ -41,7 +41,7 @@ from evolve.runs._folder import RunDir
 from evolve.runs._open import open_search
 from evolve.runs._recorder import Hook, Recorder
 from evolve.runs._replay import missing_placements
-from evolve.testing._answering import ScriptedDesk
+from evolve.testing._answering import ScriptedModelThread
 from evolve.testing._scripted import Answer, ScriptedExecutor
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class Script:
     """What a harness drives: a program to improve, what each measurement answers, and how to search.
 
     ``hold`` answered blocks are kept back, so that results come out of order (see ``ScriptedExecutor``), and as many ``talks`` with
-    models (see ``ScriptedDesk``).  ``clock`` is Unix time, ``cpu_clock`` what making a child costs; the bandit and the budget see
-    both.  Where ``llm`` names models, ``provider`` answers for them.
+    models (see ``ScriptedModelThread``).  ``clock`` is Unix time, ``cpu_clock`` what making a child costs; the bandit and the
+    budget see both.  Where ``llm`` names models, ``provider`` answers for them.
     """
 
     seed_files: Mapping[str, str]
@@ -133,7 +133,7 @@ class Harness:
         folder: The run's folder, made if needed.
         epoch: Of this opening; by default the number of the record that opens it.
 
-    Use as a context manager; ``search``, ``recorder``, ``workshop``, ``texts``, ``executor`` and ``journal`` are the real parts.
+    Use as a context manager; ``search``, ``recorder``, ``proposer``, ``texts``, ``executor`` and ``journal`` are the real parts.
 
     Raises:
         JournalError: as ``Journal.open`` and the replay.
@@ -154,7 +154,7 @@ class Harness:
         )
         self.recorder = Recorder(self.journal, self.search, self.texts, script.clock, script.hooks)
         operators = build_operators(script.config.search.operators)
-        self.workshop = Proposer(self.problem, operators, self.texts, script.seed, clock=script.cpu_clock)
+        self.proposer = Proposer(self.problem, operators, self.texts, script.seed, clock=script.cpu_clock)
         if new:
             self.recorder.write(RunCreated("scripted", script.seed, "{}", (self.problem.info,), secret=script.secret))
         written = self.journal.written
@@ -166,10 +166,10 @@ class Harness:
         if not self.search.state.population.candidates:
             attempt = Attempt(self.epoch, self.search.run.tickets.next_ticket)
             child = ProposalStatus.CHILD
-            self.recorder.write(Proposed(attempt, self.search.state.problem, child, candidate=self.workshop.initial_candidate()))
+            self.recorder.write(Proposed(attempt, self.search.state.problem, child, candidate=self.proposer.initial_candidate()))
         for placed in missing_placements(self.search, shown):
             self.recorder.write(placed)
-        self.desk = self._open_desk()
+        self.model_thread = self._open_model_thread()
 
     def __enter__(self) -> Harness:
         return self
@@ -180,9 +180,11 @@ class Harness:
     def drive(self) -> str:
         """Run the loop to its end; returns why it ended."""
         with infrequent_gc():
-            desk = cast("ModelThread", self.desk)  # what a clerk needs of one
-            clerk = ModelDispatcher(desk, self.search, self.workshop, self.recorder) if self.desk is not None else None
-            return run_loop(self.search, self.executor, self.workshop, self.recorder, self.mailbox, lambda _: None, clerk=clerk)
+            thread = cast("ModelThread | None", self.model_thread)  # what a dispatcher needs of one
+            dispatcher = ModelDispatcher(thread, self.search, self.proposer, self.recorder) if thread is not None else None
+            return run_loop(
+                self.search, self.executor, self.proposer, self.recorder, self.mailbox, lambda _: None, dispatcher=dispatcher
+            )
 
     def finish(self, status: str = "done") -> None:
         """Write the last record of this opening."""
@@ -200,16 +202,16 @@ class Harness:
         self.executor.close(drain=False)
         self._stack.close()
 
-    def _open_desk(self) -> ScriptedDesk | None:
+    def _open_model_thread(self) -> ScriptedModelThread | None:
         script = self.script
         if script.provider is None:
             return None
         llm = script.llm
         asked = llm.sampling
         manner = SamplingSettings(max_tokens=asked.max_tokens, prompt_tokens=asked.prompt_tokens, repairs=asked.max_repairs)
-        return ScriptedDesk(
+        return ScriptedModelThread(
             script.provider,
-            self.workshop.scope,
+            self.proposer.scope,
             self.mailbox.put,
             ledger=self.search.run.model_limits.ledger.copy(),
             prices=PriceBook(price_rows(llm.prices)),

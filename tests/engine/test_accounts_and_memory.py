@@ -315,7 +315,7 @@ def test_an_assignment_holds_no_seed_no_vault_and_nothing_of_the_evaluator(tmp_p
         issued = ProposeIssued(
             Attempt("e", 10_000), "p", Arm("llm_mutate", "m", "diff"), (population.candidates[-1].id,), baseline=1.25
         )
-        told = repr(run.workshop.context(run.search.state, issued, 0.0))
+        told = repr(run.proposer.context(run.search.state, issued, 0.0))
         seeds = {str(one.seed) for row in population.candidates for one in row.fingerprints}
         assert seeds
         assert not [seed for seed in seeds if seed in told]

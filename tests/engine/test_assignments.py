@@ -37,7 +37,7 @@ def noisy(tmp_path_factory):
 def asked(run, *parents: int, operator: str = "llm_mutate", ticket: int = 10_000):
     ids = tuple(run.search.state.population.candidates[number].id for number in parents)
     issued = ProposeIssued(Attempt("e", ticket), "p", Arm(operator, "m", "diff"), ids)
-    return run.workshop.context(run.search.state, issued, 0.0)
+    return run.proposer.context(run.search.state, issued, 0.0)
 
 
 def test_scores_come_with_their_spread_and_number(noisy):

@@ -23,7 +23,7 @@ from evolve.execute._process import CancelEvent, GraderProcess, GraderRefused
 from evolve.execute._slot import SlotSettings, _prepare
 from evolve.execute._tree import kill_tree
 from evolve.problem._files import scan
-from evolve.testing import Probe, action, is_running, open_desk
+from evolve.testing import Probe, action, is_running, open_executor_bench
 
 HEADER = "import json\nfrom pathlib import Path\nfrom evolve import Outcome, Status\n"
 OK = "Outcome(score=1.0, metrics={'extra': 1.0}, descriptors={'place': 0.1})"
@@ -35,12 +35,12 @@ def _make(problems: Any, *, slots: int, sink: Any) -> LocalExecutor:
 
 def _measure(probe: Probe, *files: Any, **entry: Any) -> list[Any]:
     files = files or (action("score"),)
-    with open_desk(_make, probe) as desk:
-        block = desk.block(*files)
+    with open_executor_bench(_make, probe) as bench:
+        block = bench.block(*files)
         entries = tuple(replace(one, **entry) for one in block.entries)
-        desk.send(replace(block, entries=entries))
-        desk.wait(block.attempt)
-        return [report.result for report in desk.entries(block.attempt)]
+        bench.send(replace(block, entries=entries))
+        bench.wait(block.attempt)
+        return [report.result for report in bench.entries(block.attempt)]
 
 
 def test_a_trial_carries_what_was_asked(tmp_path: Path) -> None:
@@ -92,13 +92,13 @@ WRITES = HEADER + (
 def test_an_evaluator_may_write_beside_itself_and_only_its_own_slot_sees_it(tmp_path: Path) -> None:
     probe = Probe(tmp_path, evaluate=WRITES, beside={"helper.py": "X = 5\n"})
     before = scan(probe.problem.folder)
-    with open_desk(_make, probe, slots=2) as desk:
-        blocks = [desk.block(action("score"), action("score")) for _ in range(8)]
+    with open_executor_bench(_make, probe, slots=2) as bench:
+        blocks = [bench.block(action("score"), action("score")) for _ in range(8)]
         for block in blocks:
-            desk.send(block)
+            bench.send(block)
         for block in blocks:
-            desk.wait(block.attempt)
-            assert [report.result.status for report in desk.entries(block.attempt)] == [Status.OK] * 2
+            bench.wait(block.attempt)
+            assert [report.result.status for report in bench.entries(block.attempt)] == [Status.OK] * 2
     told = [json.loads(text) for text in (probe.trace / "told").read_text().splitlines()]
     for folder in {one["folder"] for one in told}:
         own = [(one["cached"], one["helper"]) for one in told if one["folder"] == folder]
@@ -109,12 +109,12 @@ def test_an_evaluator_may_write_beside_itself_and_only_its_own_slot_sees_it(tmp_
 
 def test_a_folder_that_is_edited_while_an_executor_lives_changes_nothing_for_its_graders(tmp_path: Path) -> None:
     probe = Probe(tmp_path, evaluate=HEADER + f"import helper\ndef evaluate(trial):\n    return {OK}\n", beside={"helper.py": ""})
-    with open_desk(_make, probe) as desk:
+    with open_executor_bench(_make, probe) as bench:
         (probe.problem.folder / "helper.py").write_text("raise ValueError('half a change')\n")
-        block = desk.block(action("score"))
-        desk.send(block)
-        desk.wait(block.attempt)
-        assert [report.result.status for report in desk.entries(block.attempt)] == [Status.OK]
+        block = bench.block(action("score"))
+        bench.send(block)
+        bench.wait(block.attempt)
+        assert [report.result.status for report in bench.entries(block.attempt)] == [Status.OK]
 
 
 def test_a_problem_whose_folder_was_changed_after_it_was_loaded_is_not_graded(tmp_path: Path) -> None:
@@ -306,8 +306,8 @@ def test_what_evaluate_py_starts_when_loaded_ends_with_the_grader(
 def test_a_tier_that_is_not_to_be_had_is_told(tmp_path: Path) -> None:
     probe = Probe(tmp_path)
     make = lambda problems, *, slots, sink: LocalExecutor(problems, slots=slots, tier="sieve", sink=sink)  # noqa: E731
-    with open_desk(make, probe) as desk:
-        _, (report,) = desk.run(action("score"))
+    with open_executor_bench(make, probe) as bench:
+        _, (report,) = bench.run(action("score"))
     assert report.result.status is Status.EVALUATOR_ERROR
     assert "sieve" in report.result.reason
 

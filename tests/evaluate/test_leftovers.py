@@ -10,7 +10,7 @@ import pytest
 
 from archive import Status
 from evolve.execute import LocalExecutor
-from evolve.testing import Probe, action, is_running, open_desk
+from evolve.testing import Probe, action, is_running, open_executor_bench
 
 HEADER = """
 import json, multiprocessing, os, subprocess, sys, tempfile, time
@@ -38,10 +38,10 @@ def _measure(tmp_path: Path, evaluator: str, n: int = 2) -> tuple[list[Any], lis
     def make(problems: Any, *, slots: int, sink: Any) -> LocalExecutor:
         return LocalExecutor(problems, slots=slots, tier="none", sink=sink)
 
-    with open_desk(make, probe) as desk:
+    with open_executor_bench(make, probe) as bench:
         for i in range(n):
-            desk.run(action("score", f"a{i}"))
-        results = [report.result for report in desk.reports if hasattr(report, "result")]
+            bench.run(action("score", f"a{i}"))
+        results = [report.result for report in bench.reports if hasattr(report, "result")]
         path = probe.trace / "told"
         lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         running = [pid for line in lines for pid in line.get("pids", []) if is_running(pid)]
@@ -110,7 +110,7 @@ def test_a_pool_that_hangs_shows_the_end_of_the_log(tmp_path: Path) -> None:
     def make(problems: Any, *, slots: int, sink: Any) -> LocalExecutor:
         return LocalExecutor(problems, slots=slots, tier="none", sink=sink, grace_s=0.2)
 
-    with open_desk(make, probe) as desk:
-        _, (report,) = desk.run(action("score"))
+    with open_executor_bench(make, probe) as bench:
+        _, (report,) = bench.run(action("score"))
     assert report.result.status is Status.EVALUATOR_ERROR
     assert "its log ends: waiting for the judge" in report.result.reason

@@ -13,7 +13,7 @@ import pytest
 from archive import BlockStatus, Status
 from evolve.evaluate.isolation._process_tree import children
 from evolve.execute import LocalExecutor
-from evolve.testing import Probe, action, is_running, open_desk
+from evolve.testing import Probe, action, is_running, open_executor_bench
 
 HEADER = "import errno, os, resource, sys\nfrom pathlib import Path\nfrom evolve import Outcome, Status\n"
 OK = "Outcome(score=1.0, metrics={'extra': 1.0}, descriptors={'place': 0.1})"
@@ -26,8 +26,8 @@ def _make(problems: Any, *, slots: int, sink: Any) -> LocalExecutor:
 @pytest.mark.parametrize("name", ["ENOSPC", "ENOMEM", "EMFILE", "EDQUOT"])
 def test_what_the_machine_refused_is_said_to_be_the_machines(tmp_path: Path, name: str) -> None:
     text = HEADER + f"def evaluate(trial):\n    raise OSError(errno.{name}, os.strerror(errno.{name}))\n"
-    with open_desk(_make, Probe(tmp_path, evaluate=text)) as desk:
-        _, (report,) = desk.run(action("score"))
+    with open_executor_bench(_make, Probe(tmp_path, evaluate=text)) as bench:
+        _, (report,) = bench.run(action("score"))
     assert report.result.status is Status.EVALUATOR_ERROR
     assert report.result.reason.startswith("the machine, not the evaluator: evaluate.py:5: OSError: ")
 
@@ -41,8 +41,8 @@ def test_an_evaluator_that_catches_everything_makes_no_verdict_of_a_refusal_of_t
         "    finally:\n        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 4096))\n"
         f"    return {OK}\n"
     )
-    with open_desk(_make, Probe(tmp_path, evaluate=text)) as desk:
-        closed, (report,) = desk.run(action("score"))
+    with open_executor_bench(_make, Probe(tmp_path, evaluate=text)) as bench:
+        closed, (report,) = bench.run(action("score"))
     assert closed.status is BlockStatus.OK
     assert report.result.status is Status.EVALUATOR_ERROR
     assert "the machine, not the evaluator" in report.result.reason
@@ -50,8 +50,8 @@ def test_an_evaluator_that_catches_everything_makes_no_verdict_of_a_refusal_of_t
 
 def test_a_helper_that_is_killed_between_two_measurements_costs_nothing(tmp_path: Path) -> None:
     probe = Probe(tmp_path)
-    with open_desk(_make, probe) as desk:
-        desk.run(action("score"))
+    with open_executor_bench(_make, probe) as bench:
+        bench.run(action("score"))
         grader = probe.wait_for("score").pid
         helpers = children(grader)
         assert helpers
@@ -59,7 +59,7 @@ def test_a_helper_that_is_killed_between_two_measurements_costs_nothing(tmp_path
             os.kill(pid, signal.SIGKILL)
         while any(map(is_running, helpers)):
             time.sleep(0.01)
-        closed, entries = desk.run(action("score", "b"), action("fail", "c"))
+        closed, entries = bench.run(action("score", "b"), action("fail", "c"))
         assert closed.status is BlockStatus.OK
         assert [report.result.status for report in entries] == [Status.OK, Status.CHECKS_FAILED]
         assert probe.wait_for("b").pid == grader
@@ -72,16 +72,16 @@ def test_a_slot_that_cannot_load_what_was_loaded_before_loses_the_block_and_name
         f"if os.path.exists({str(place)!r}):\n    raise ConnectionError('the licence server is down')\n"
         f"def evaluate(trial):\n    if 'die' in trial.files['action.json']:\n        os._exit(1)\n    return {OK}\n"
     )
-    with open_desk(_make, Probe(tmp_path, evaluate=text)) as desk:
-        assert desk.run(action("score"))[0].status is BlockStatus.OK
+    with open_executor_bench(_make, Probe(tmp_path, evaluate=text)) as bench:
+        assert bench.run(action("score"))[0].status is BlockStatus.OK
         place.touch()
-        closed, _ = desk.run(action("die"))
+        closed, _ = bench.run(action("die"))
         assert (closed.status, closed.lost) == (BlockStatus.LOST, 0)
-        closed, entries = desk.run(action("score"))
+        closed, entries = bench.run(action("score"))
         assert (closed.status, closed.lost, entries) == (BlockStatus.LOST, None, [])
         assert "the licence server is down" in closed.reason
         place.unlink()
-        assert desk.run(action("score"))[0].status is BlockStatus.OK
+        assert bench.run(action("score"))[0].status is BlockStatus.OK
 
 
 def test_a_slot_that_cannot_load_leaves_its_work_to_one_that_can(tmp_path: Path) -> None:
@@ -94,9 +94,9 @@ def test_a_slot_that_cannot_load_leaves_its_work_to_one_that_can(tmp_path: Path)
         "    if SLOT == 'slot-0':\n        (TRACE / 'dead').touch()\n        os._exit(1)\n"
         f"    return {OK}\n"
     )
-    with open_desk(_make, Probe(tmp_path, evaluate=text), slots=2) as desk:
-        attempts = [desk.submit(action("score", f"n{i}")) for i in range(40)]
-        desk.wait(*attempts)
-        ends = [desk.closed(attempt).status for attempt in attempts]
+    with open_executor_bench(_make, Probe(tmp_path, evaluate=text), slots=2) as bench:
+        attempts = [bench.submit(action("score", f"n{i}")) for i in range(40)]
+        bench.wait(*attempts)
+        ends = [bench.closed(attempt).status for attempt in attempts]
     assert ends.count(BlockStatus.LOST) <= 3
     assert ends.count(BlockStatus.OK) >= 37

@@ -14,7 +14,7 @@ from archive import StartMode, Status
 from evolve.evaluate import JsonValue, VisibleFiles, open_sandbox_factory
 from evolve.execute import LocalExecutor
 from evolve.problem._contract import Stage
-from evolve.testing import Probe, action, open_desk
+from evolve.testing import Probe, action, open_executor_bench
 
 STAGE = Stage(name="s", time_s=10.0, memory_mib=512)
 SOURCE = (
@@ -77,8 +77,8 @@ def test_an_evaluator_that_closes_everything_measures_all_the_same(tmp_path: Pat
     def make(problems: Any, *, slots: int, sink: Any) -> LocalExecutor:
         return LocalExecutor(problems, slots=slots, tier=tier, sink=sink)
 
-    with open_desk(make, probe) as desk:
+    with open_executor_bench(make, probe) as bench:
         for i in range(2):
-            desk.run(action("score", f"a{i}") | {"m.py": "def f():\n    return 2\n"})
-        results = [report.result for report in desk.reports if hasattr(report, "result")]
+            bench.run(action("score", f"a{i}") | {"m.py": "def f():\n    return 2\n"})
+        results = [report.result for report in bench.reports if hasattr(report, "result")]
     assert [(result.status, result.reason, result.score) for result in results] == [(Status.OK, "", 4.0)] * 2

@@ -25,7 +25,7 @@ from evolve.evaluate import VisibleFiles, open_sandbox_factory
 from evolve.evaluate._wire import Phase
 from evolve.execute import LocalExecutor
 from evolve.execute._process import _TimeAccount
-from evolve.testing import TIME_S, ExecutorContract, Probe, action, is_running, open_desk
+from evolve.testing import TIME_S, ExecutorContract, Probe, action, is_running, open_executor_bench
 
 
 def _maker(tier: str) -> Callable[..., LocalExecutor]:
@@ -56,12 +56,12 @@ class TestStrict:
 
     def test_a_killed_grader_takes_its_sandboxes_along(self, make: Callable[..., LocalExecutor], tmp_path: Path) -> None:
         probe = Probe(tmp_path)
-        with open_desk(make, probe) as desk:
-            attempt = desk.submit(action("loop"))
+        with open_executor_bench(make, probe) as bench:
+            attempt = bench.submit(action("loop"))
             began = probe.wait_for("loop")
             below = _wait(lambda: [pid for pid in _descendants(began.pid) if b"while True" in _command(pid)])
-            desk.executor.cancel(attempt)
-            desk.wait(attempt)
+            bench.executor.cancel(attempt)
+            bench.wait(attempt)
             assert not any(is_running(pid) for pid in (began.pid, *below))
 
 
@@ -71,8 +71,8 @@ class TestStrict:
 def test_an_overrun_inside_the_sandbox_is_the_candidates(tmp_path: Path) -> None:
     """The sandbox itself hangs here, as it never should: the grader's own account of who runs decides."""
     stuck = "def evaluate(trial):\n    import time\n    trial.sandbox._inside(lambda: time.sleep(3600))\n"
-    with open_desk(_maker("none"), Probe(tmp_path, evaluate=stuck)) as desk:
-        closed, (report,) = desk.run(action("score"), action("score"))
+    with open_executor_bench(_maker("none"), Probe(tmp_path, evaluate=stuck)) as bench:
+        closed, (report,) = bench.run(action("score"), action("score"))
         assert (report.result.status, closed.skipped) == (Status.TIMEOUT, (1,))
         assert report.result.wall_s >= TIME_S
         assert report.result.cpu_s > 0
@@ -91,12 +91,12 @@ def test_between_calls_the_blame_is_with_who_took_longer() -> None:
 
 def test_a_grader_that_died_idle_is_replaced_without_a_loss(tmp_path: Path) -> None:
     probe = Probe(tmp_path)
-    with open_desk(_maker("none"), probe) as desk:
-        desk.run(action("score", "first"))
+    with open_executor_bench(_maker("none"), probe) as bench:
+        bench.run(action("score", "first"))
         pid = probe.wait_for("first").pid
         os.kill(pid, signal.SIGKILL)
         _wait(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
-        closed, _ = desk.run(action("score", "second"))
+        closed, _ = bench.run(action("score", "second"))
         assert closed.status is BlockStatus.OK
         assert probe.wait_for("second").pid != pid
 
@@ -107,12 +107,12 @@ def test_a_killed_driver_leaves_nobody(tmp_path: Path) -> None:
         "import queue, sys\n"
         "from pathlib import Path\n"
         "from evolve.execute import LocalExecutor\n"
-        "from evolve.testing import Desk, Probe, action\n"
+        "from evolve.testing import ExecutorBench, Probe, action\n"
         "probe = Probe(Path(sys.argv[1]))\n"
         "make = lambda problems, slots, sink: LocalExecutor(problems, slots=slots, tier='none', sink=sink, grace_s=60)\n"
-        "desk = Desk(make, probe, slots=2)\n"
-        "desk.submit(action('hang'))\n"
-        "desk.submit(action('loop'))\n"
+        "bench = ExecutorBench(make, probe, slots=2)\n"
+        "bench.submit(action('hang'))\n"
+        "bench.submit(action('loop'))\n"
         "queue.Queue().get()\n"
     )
     root = Path(evolve.__file__).parent.parent
@@ -132,25 +132,25 @@ def test_a_killed_driver_leaves_nobody(tmp_path: Path) -> None:
 
 def test_a_block_that_needs_every_core_runs_alone(tmp_path: Path) -> None:
     probe = Probe(tmp_path)
-    with open_desk(_maker("none"), probe, slots=2) as desk:
-        before = [desk.submit(action("score", f"before{i}", sleep_s=0.1)) for i in range(3)]
-        wide = desk.submit(action("score", "wide", sleep_s=0.2), needs=Resources(cpus=10_000))
-        after = [desk.submit(action("score", f"after{i}", sleep_s=0.1)) for i in range(3)]
-        desk.wait(*before, wide, *after)
+    with open_executor_bench(_maker("none"), probe, slots=2) as bench:
+        before = [bench.submit(action("score", f"before{i}", sleep_s=0.1)) for i in range(3)]
+        wide = bench.submit(action("score", "wide", sleep_s=0.2), needs=Resources(cpus=10_000))
+        after = [bench.submit(action("score", f"after{i}", sleep_s=0.1)) for i in range(3)]
+        bench.wait(*before, wide, *after)
         began, ended = probe.wait_for("wide"), probe.wait_for("wide", "ended")
         assert [mark for mark in probe.marks() if mark.name != "wide" and began.at <= mark.at <= ended.at] == []
 
 
 def test_gpus_are_not_lent(tmp_path: Path) -> None:
-    with open_desk(_maker("none"), Probe(tmp_path)) as desk:
-        closed, entries = desk.run(action("score"), needs=Resources(gpus=1))
+    with open_executor_bench(_maker("none"), Probe(tmp_path)) as bench:
+        closed, entries = bench.run(action("score"), needs=Resources(gpus=1))
         assert (closed.status, closed.lost, entries) == (BlockStatus.LOST, None, [])
         assert "GPU" in closed.reason
 
 
 def test_what_cannot_be_run_is_refused_when_it_is_submitted(tmp_path: Path) -> None:
-    with open_desk(_maker("none"), Probe(tmp_path)) as desk:
-        block = desk.block(action("score"))
+    with open_executor_bench(_maker("none"), Probe(tmp_path)) as bench:
+        block = bench.block(action("score"))
         unknown = [
             replace(block, problem="other@1"),
             replace(block, files={}),
@@ -158,30 +158,30 @@ def test_what_cannot_be_run_is_refused_when_it_is_submitted(tmp_path: Path) -> N
         ]
         for wrong in unknown:
             with pytest.raises(KeyError):
-                desk.executor.submit(wrong)
-        assert desk.executor.pending == 0
+                bench.executor.submit(wrong)
+        assert bench.executor.pending == 0
 
 
 def test_a_drain_can_be_cut_short(tmp_path: Path) -> None:
     probe = Probe(tmp_path, time_s=600)
-    with open_desk(_maker("none"), probe) as desk:
-        attempt = desk.submit(action("score", sleep_s=3600))
+    with open_executor_bench(_maker("none"), probe) as bench:
+        attempt = bench.submit(action("score", sleep_s=3600))
         began = probe.wait_for("score")
-        drain = threading.Thread(target=lambda: desk.executor.close(drain=True))
+        drain = threading.Thread(target=lambda: bench.executor.close(drain=True))
         drain.start()
-        desk.executor.close(drain=False)
+        bench.executor.close(drain=False)
         drain.join()
-        desk.take_rest()
-        assert desk.closed(attempt).status is BlockStatus.CANCELLED
+        bench.take_rest()
+        assert bench.closed(attempt).status is BlockStatus.CANCELLED
         assert not is_running(began.pid)
 
 
 def test_close_gives_every_descriptor_and_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = sorted(os.listdir("/proc/self/fd"))
-    with open_desk(_maker("none"), Probe(tmp_path), slots=2) as desk:
-        desk.run(action("score"), action("die"))
-        desk.run(action("hang"))
+    with open_executor_bench(_maker("none"), Probe(tmp_path), slots=2) as bench:
+        bench.run(action("score"), action("die"))
+        bench.run(action("hang"))
     assert sorted(os.listdir("/proc/self/fd")) == before
     assert list(tmp_path.glob("evolve-*")) == []
 
@@ -216,8 +216,8 @@ def _calibrating(tmp_path: Path, body: str) -> Probe:
 def test_drift_beyond_five_percent_voids_a_block_and_beyond_two_marks_it(
     tmp_path: Path, after: float, status: BlockStatus, noisy: bool
 ) -> None:
-    with open_desk(_maker("none"), _calibrating(tmp_path, f"return [2.0, {2 * after}][n]")) as desk:
-        closed, entries = desk.run(action("score"))
+    with open_executor_bench(_maker("none"), _calibrating(tmp_path, f"return [2.0, {2 * after}][n]")) as bench:
+        closed, entries = bench.run(action("score"))
         assert [report.result.status for report in entries] == [Status.OK]
         assert closed.status is status
         assert closed.drift == pytest.approx(abs(after - 1.0))
@@ -226,8 +226,8 @@ def test_drift_beyond_five_percent_voids_a_block_and_beyond_two_marks_it(
 
 
 def test_an_absurd_drift_is_a_number_that_can_be_recorded(tmp_path: Path) -> None:
-    with open_desk(_maker("none"), _calibrating(tmp_path, "return [1e-300, 1e300][n]")) as desk:
-        closed, _ = desk.run(action("score"))
+    with open_executor_bench(_maker("none"), _calibrating(tmp_path, "return [1e-300, 1e300][n]")) as bench:
+        closed, _ = bench.run(action("score"))
         assert closed.status is BlockStatus.VOID
         assert closed.drift is not None
         assert math.isfinite(closed.drift)
@@ -235,32 +235,32 @@ def test_an_absurd_drift_is_a_number_that_can_be_recorded(tmp_path: Path) -> Non
 
 def test_each_block_is_calibrated_by_itself(tmp_path: Path) -> None:
     """A void block submitted again with the same seeds is measured again, and counts once the machine stands still."""
-    with open_desk(_maker("none"), _calibrating(tmp_path, "return [1.0, 2.0, 2.0, 2.02][n]")) as desk:
-        first, _ = desk.run(action("score"), seed=5)
-        again, (report,) = desk.run(action("score"), seed=5)
+    with open_executor_bench(_maker("none"), _calibrating(tmp_path, "return [1.0, 2.0, 2.0, 2.02][n]")) as bench:
+        first, _ = bench.run(action("score"), seed=5)
+        again, (report,) = bench.run(action("score"), seed=5)
         assert (first.status, again.status) == (BlockStatus.VOID, BlockStatus.OK)
         assert again.drift == pytest.approx(0.01)
         assert (report.result.seed, report.result.status) == (5, Status.OK)
 
 
 def test_a_calibration_that_fails_is_the_evaluators_error(tmp_path: Path) -> None:
-    with open_desk(_maker("none"), _calibrating(tmp_path, "return 1 / n")) as desk:
-        closed, entries = desk.run(action("score"), action("score"))
+    with open_executor_bench(_maker("none"), _calibrating(tmp_path, "return 1 / n")) as bench:
+        closed, entries = bench.run(action("score"), action("score"))
         assert closed.status is BlockStatus.OK
         assert [report.result.status for report in entries] == [Status.EVALUATOR_ERROR] * 2
         assert "ZeroDivisionError" in entries[0].result.reason
 
 
 def test_a_calibration_that_fails_afterwards_voids_the_block(tmp_path: Path) -> None:
-    with open_desk(_maker("none"), _calibrating(tmp_path, "return 1 / (1 - n)")) as desk:
-        closed, _ = desk.run(action("score"))
+    with open_executor_bench(_maker("none"), _calibrating(tmp_path, "return 1 / (1 - n)")) as bench:
+        closed, _ = bench.run(action("score"))
         assert closed.status is BlockStatus.VOID
         assert "ZeroDivisionError" in closed.reason
 
 
 def test_the_default_reference_work_gives_a_drift(tmp_path: Path) -> None:
-    with open_desk(_maker("none"), Probe(tmp_path, calibrated=True)) as desk:
-        closed, _ = desk.run(action("score"))
+    with open_executor_bench(_maker("none"), Probe(tmp_path, calibrated=True)) as bench:
+        closed, _ = bench.run(action("score"))
         assert closed.drift is not None
         assert (closed.status is BlockStatus.VOID) == (closed.drift > 0.05)
 

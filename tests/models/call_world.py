@@ -84,8 +84,8 @@ class World:
         for record in journal:
             self.ledger.apply(record)
         self.limiter = Limiter(in_flight, clock=self.time.clock(), backoff=BACKOFF)
-        self.purse = Reservations(self.ledger, self.book)
-        self.caller = Caller(provider, self.limiter, self.purse, PRICES)
+        self.reservations = Reservations(self.ledger, self.book)
+        self.caller = Caller(provider, self.limiter, self.reservations, PRICES)
 
     async def ask(self, ticket: int = 3, request=PLAIN, **settings) -> CallResult:
         rng = np.random.Generator(np.random.Philox(ticket))

@@ -13,7 +13,7 @@ from evolve._errors import EnvironmentFault, ProblemError
 from evolve.execute import LocalExecutor
 from evolve.problem._environment import OWN, check_environment, without_values
 from evolve.problem._load import load_problem
-from evolve.testing import Probe, action, open_desk
+from evolve.testing import Probe, action, open_executor_bench
 
 SECRET = "sk-verysecret-0123456789"
 
@@ -74,10 +74,10 @@ def test_no_key_reaches_a_candidate_or_a_record(tmp_path: Path, monkeypatch: pyt
         "    reply = trial.sandbox.run(['python', '-c', LOOK])\n"
         "    return Outcome.fail(Status.CHECKS_FAILED, 'it said ' + key, feedback=reply.log + key)\n"
     )
-    with open_desk(_make, Probe(tmp_path, evaluate=body, environment=("JUDGE_API_KEY",))) as desk:
-        _, (fails,) = desk.run(action("score"))
-        _, (raises,) = desk.run(action("score", "raises"))
-        lost, _ = desk.run(action("score", "dies"))
+    with open_executor_bench(_make, Probe(tmp_path, evaluate=body, environment=("JUDGE_API_KEY",))) as bench:
+        _, (fails,) = bench.run(action("score"))
+        _, (raises,) = bench.run(action("score", "raises"))
+        lost, _ = bench.run(action("score", "dies"))
     assert (fails.result.status, raises.result.status) == (Status.CHECKS_FAILED, Status.EVALUATOR_ERROR)
     assert "'EVOLVE_WORK'" in fails.result.feedback  # the candidate's own environment, all of it
     assert raises.result.reason.endswith("401 for $JUDGE_API_KEY")

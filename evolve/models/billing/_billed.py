@@ -64,9 +64,9 @@ class CallSpec:
 class BilledCalls:
     """One provider's: everything that is sent to it goes through here."""
 
-    def __init__(self, limiter: Limiter, purse: Reservations) -> None:
+    def __init__(self, limiter: Limiter, reservations: Reservations) -> None:
         self.limiter = limiter
-        self.purse = purse
+        self.reservations = reservations
 
     async def call_with_retries(
         self,
@@ -123,7 +123,7 @@ class BilledCalls:
             usd(quote.worst),
             worst_tokens=quote.worst_tokens,
         )
-        refusal = await self.purse.reserve(reserved, "" if failed else order.prompt)
+        refusal = await self.reservations.reserve(reserved, "" if failed else order.prompt)
         if refusal is not None:
             return CallFailure(FailureKind.OVER_BUDGET, f"{order.provider}: not sent, as {refusal.sentence}.", NOTHING), 0
         started = self.limiter.clock.now()
@@ -137,7 +137,7 @@ class BilledCalls:
             if isinstance(found, CallFailure) and self.limiter.in_vain(found):
                 settlement = replace(settlement, rest_s=found.retry_after_s or 0.0)
         finally:
-            self.purse.settle(settlement, reply)
+            self.reservations.settle(settlement, reply)
         return found, nano(settlement.usd)
 
 

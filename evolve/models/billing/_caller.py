@@ -24,13 +24,13 @@ class Caller:
     Args:
         provider: Speaks to the server.
         limiter: The provider's; every caller of it has the same one.
-        purse: The run's.
+        reservations: The run's.
         prices: Price rows.
     """
 
-    def __init__(self, provider: Provider, limiter: Limiter, purse: Reservations, prices: PriceBook) -> None:
+    def __init__(self, provider: Provider, limiter: Limiter, reservations: Reservations, prices: PriceBook) -> None:
         self.provider = provider
-        self._till = BilledCalls(limiter, purse)
+        self._billed = BilledCalls(limiter, reservations)
         self._prices = prices
 
     async def ask(
@@ -61,7 +61,7 @@ class Caller:
             prompt=prompt,
         )
 
-        return await self._till.call_with_retries(order, rng, lambda: provider.call(request), reply_text)
+        return await self._billed.call_with_retries(order, rng, lambda: provider.call(request), reply_text)
 
 
 def reply_text(answer: Answer) -> str:

@@ -132,13 +132,13 @@ class EmbeddingCaller:
     Args:
         embedder: Speaks to the server.
         limiter: The server's; every caller of it has the same one.
-        purse: The run's.
+        reservations: The run's.
         prices: Price rows.
     """
 
-    def __init__(self, embedder: Embedder, limiter: Limiter, purse: Reservations, prices: PriceBook) -> None:
+    def __init__(self, embedder: Embedder, limiter: Limiter, reservations: Reservations, prices: PriceBook) -> None:
         self.embedder = embedder
-        self._till = BilledCalls(limiter, purse)
+        self._billed = BilledCalls(limiter, reservations)
         self._prices = prices
 
     async def embed(
@@ -168,7 +168,7 @@ class EmbeddingCaller:
             prompt="",
         )
 
-        return await self._till.call_with_retries(order, rng, lambda: embedder.embed(texts), lambda answer: "")
+        return await self._billed.call_with_retries(order, rng, lambda: embedder.embed(texts), lambda answer: "")
 
 
 def _vectors(data: object, n_texts: int) -> np.ndarray:

@@ -79,10 +79,10 @@ def _decision(state: ProblemState, over: str) -> Claim | None:
 def _again(state: ProblemState, over: str) -> bool:
     """Whether claims are judged again although no vault waits: now and then while one is withheld that more runs may clear, and
     when everything has been measured."""
-    docket = state.confirmations
-    if state.judged_at == _known(state) or not any(vault.effect is not None for vault in docket.confirmations):
+    confirmations = state.confirmations
+    if state.judged_at == _known(state) or not any(vault.effect is not None for vault in confirmations.confirmations):
         return False
-    held_back = any(vault.wants for vault in docket.confirmations) and state.repeats.count % _JUDGED_EVERY == 0
+    held_back = any(vault.wants for vault in confirmations.confirmations) and state.repeats.count % _JUDGED_EVERY == 0
     return held_back or bool(not state.run.tickets.blocks and over)
 
 
@@ -170,25 +170,25 @@ def on_opened(state: ProblemState, record: ConfirmationOpened) -> None:
         record.seeds,
     )
     vault.e_value = record.e_value
-    docket = state.confirmations
-    docket.on_opened(vault)
+    confirmations = state.confirmations
+    confirmations.on_opened(vault)
     state.panel.on_run_opened(vault.number)
     if state.population.cpu_budget is not None:
         state.population.cpu_budget.on_vault_opened(vault.candidate)
     if is_limit(record.over):
-        docket.ended_by = record.over
-    elif record.over or record.milestone >= docket.first_interim + INTERIMS:  # older records do not say why
-        docket.first_interim = record.milestone
+        confirmations.ended_by = record.over
+    elif record.over or record.milestone >= confirmations.first_interim + INTERIMS:  # older records do not say why
+        confirmations.first_interim = record.milestone
 
 
 def on_claim(state: ProblemState, record: Claim) -> None:
     """A ruling: what is confirmed becomes the reference, unless the run keeps the initial program throughout."""
-    docket, contest, number = state.confirmations, state.champion_test, state.population.by_id[record.candidate]
-    vault = docket.confirmations[record.vault]
+    confirmations, contest, number = state.confirmations, state.champion_test, state.population.by_id[record.candidate]
+    vault = confirmations.confirmations[record.vault]
     before = vault.confirmed
-    docket.on_decided(record.vault, record.confirmed, record.wants)
+    confirmations.on_decided(record.vault, record.confirmed, record.wants)
     if record.confirmed and state.run.config.reference == "last":
-        contest.on_confirmed(number, docket.fresh_runs(vault), state.population)
+        contest.on_confirmed(number, confirmations.fresh_runs(vault), state.population)
     elif before and not record.confirmed:
         contest.on_unconfirmed(number, state.population)
 

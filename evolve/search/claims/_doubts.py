@@ -54,8 +54,8 @@ class Doubts:
         plain = decide_by_test(vault)
         if plain.p_value >= LEVEL or vault.effect is None:
             return plain
-        docket, frame = self._state.confirmations, self._state.population.cpu_budget
-        gap = compared(*docket.test_scores(vault), paired=vault.paired)
+        confirmations, frame = self._state.confirmations, self._state.population.cpu_budget
+        gap = compared(*confirmations.test_scores(vault), paired=vault.paired)
         aged = self._at_equal_age(vault, gap, gate=True)
         p_value = max(plain.p_value, upper_tail(aged))
         if p_value >= LEVEL:
@@ -125,17 +125,17 @@ class Doubts:
 
     def _cells(self) -> dict[Cell, Sequence[float]]:
         """The panel's, and the estimates' of vaults, which no test has chosen: those of one group are one moment."""
-        docket, panel = self._state.confirmations, self._state.panel
+        confirmations, panel = self._state.confirmations, self._state.panel
         cells = panel.cells()
-        for vault in docket.confirmations:
+        for vault in confirmations.confirmations:
             if vault.effect is not None and not vault.failed:
                 moment = panel.time_of(vault.control), f"vault {vault.control}"
-                cells[vault.candidate, moment], cells[vault.reference, moment] = docket.estimate_scores(vault)
+                cells[vault.candidate, moment], cells[vault.reference, moment] = confirmations.estimate_scores(vault)
         return cells
 
     def _comparison(self, vault: Confirmation, *, gate: bool) -> Comparison:
-        docket = self._state.confirmations
-        ours, theirs = docket.test_scores(vault) if gate else docket.estimate_scores(vault)
+        confirmations = self._state.confirmations
+        ours, theirs = confirmations.test_scores(vault) if gate else confirmations.estimate_scores(vault)
         later = self._state.panel.after(vault.number, vault.candidate, vault.reference)
         return Comparison(ours, theirs, later, vault.paired)
 
@@ -149,8 +149,8 @@ class Doubts:
         asked = margin(ours, theirs, everyone)
         if asked <= 0.0:
             return Verdict(p_value)
-        docket = self._state.confirmations
-        own, bank = (a + b for a, b in zip(docket.test_scores(vault), docket.estimate_scores(vault), strict=True))
+        confirmations = self._state.confirmations
+        own, bank = (a + b for a, b in zip(confirmations.test_scores(vault), confirmations.estimate_scores(vault), strict=True))
         own, bank = [one for one in own if ours.holds(one)], [one for one in bank if theirs.holds(one)]
         low = interval(compared(own, bank, paired=False)).low if min(len(own), len(bank)) > 1 else -math.inf
         if low > asked:

@@ -37,12 +37,12 @@ class Opening:
 
 def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
     """The next vault of the milestone that has been reached, the strongest evidence first, as far as the budget allows."""
-    contest, docket, population = state.champion_test, state.confirmations, state.population
+    contest, confirmations, population = state.champion_test, state.confirmations, state.population
     milestone = interim_reached(state, now, over)
-    if milestone == 0 or population.pooled[-1].df < NOISE_DF or docket.on_started(milestone):
+    if milestone == 0 or population.pooled[-1].df < NOISE_DF or confirmations.on_started(milestone):
         return None
-    group = docket.at_interim(milestone)
-    if any(vault.interim != milestone for vault in docket.has_open):
+    group = confirmations.at_interim(milestone)
+    if any(vault.interim != milestone for vault in confirmations.has_open):
         return None
     # What others measured since has moved the noise, and so the evidence.
     now_known = {number: contest.evidence(number, population) for number in contest.qualified if eligible(state, number)}
@@ -50,11 +50,11 @@ def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
     number = contest.champion if contest.champion in able else next(iter(able), None)
     if number is None:
         return None
-    left = confirm_budget(state, None if over else milestone) - docket.cost
+    left = confirm_budget(state, None if over else milestone) - confirmations.cost
     if state.run.budget.evaluations is not None:
-        left = min(left, state.run.budget.evaluations - state.run.usage.evaluations - docket.outstanding)
+        left = min(left, state.run.budget.evaluations - state.run.usage.evaluations - confirmations.outstanding)
     more = is_limit(over) or not state.run.tickets.has_external  # nothing more will come that could be better
-    last = bool(over) and more and not docket.confirmations  # else an opening that is too small may cost a claim
+    last = bool(over) and more and not confirmations.confirmations  # else an opening that is too small may cost a claim
     sizes = group[0].sizes if group else sizes_for(state, number, left, last=last)
     if sizes is None:
         return None
@@ -95,17 +95,17 @@ def interim_reached(state: ProblemState, now: float, over: str) -> int:
     """The milestone that the search has reached, 0 before the first: one at each fifth of the budget, the last when it is spent.
     They count on when the budget is changed, and when searching is over for another reason: that has a milestone of its own, since
     a later opening may go on."""
-    docket = state.confirmations
+    confirmations = state.confirmations
     if is_limit(over):
-        return docket.first_interim + INTERIMS
+        return confirmations.first_interim + INTERIMS
     nearest = nearest_limit(state.run.budget, state.run.usage, now)
     if nearest is None and not over:
         return state.run.usage.evaluations // ENDLESS
     fifth = min(int(nearest[0] * INTERIMS), INTERIMS - 1) if nearest is not None else 0
-    latest = max((vault.interim for vault in docket.confirmations), default=0)
+    latest = max((vault.interim for vault in confirmations.confirmations), default=0)
     if over:
-        return latest if docket.has_open else max(latest, docket.first_interim + fifth) + 1
-    return docket.first_interim + fifth if fifth else 0
+        return latest if confirmations.has_open else max(latest, confirmations.first_interim + fifth) + 1
+    return confirmations.first_interim + fifth if fifth else 0
 
 
 def is_limit(why: str) -> bool:
@@ -115,7 +115,7 @@ def is_limit(why: str) -> bool:
 
 def next_budget(state: ProblemState) -> None:
     """The budget was changed: milestones begin anew, after all there have been."""
-    docket = state.confirmations
-    latest = max((vault.interim for vault in docket.confirmations), default=0)
-    docket.first_interim = math.ceil(latest / INTERIMS) * INTERIMS
-    docket.ended_by = ""
+    confirmations = state.confirmations
+    latest = max((vault.interim for vault in confirmations.confirmations), default=0)
+    confirmations.first_interim = math.ceil(latest / INTERIMS) * INTERIMS
+    confirmations.ended_by = ""

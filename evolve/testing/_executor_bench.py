@@ -1,4 +1,4 @@
-"""An executor on a desk: blocks are handed to it, and everything it reports is kept."""
+"""An executor on a bench: blocks are handed to it, and everything it reports is kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Make = Callable[..., Executor]
 LIMIT_S = 120.0
 
 
-class Desk:
+class ExecutorBench:
     """An executor with everything it reported."""
 
     def __init__(self, make: Make, *probes: Probe, slots: int) -> None:
@@ -77,9 +77,9 @@ class Desk:
 
 
 @contextmanager
-def open_desk(make: Make, *probes: Probe, slots: int = 1) -> Iterator[Desk]:
-    desk = Desk(make, *probes, slots=slots)
+def open_executor_bench(make: Make, *probes: Probe, slots: int = 1) -> Iterator[ExecutorBench]:
+    bench = ExecutorBench(make, *probes, slots=slots)
     try:
-        yield desk
+        yield bench
     finally:
-        desk.executor.close(drain=False)
+        bench.executor.close(drain=False)
