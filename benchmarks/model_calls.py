@@ -4,9 +4,9 @@
 
 The thread of models, caller, ledger, the official client and a durable journal are the real ones; so are prompts, edits and
 children.  The server is a process of its own on 127.0.0.1 that answers each question after a fixed time with an edit, so its CPU is
-not counted.  A new ticket is handed out when one ends, as the loop does.  A round is ``waves`` answers for each place in flight, from
-settlement to settlement; the first two waves, which import, connect and start all at once, are not counted.  Ratio is throughput over
-calls in flight / latency; CPU is this process's, all threads; memory is the most that was resident.
+not counted.  A new ticket is handed out when one ends, as the loop does.  A round is ``waves`` answers for each place in flight,
+from settlement to settlement; the first two waves, which import, connect and start all at once, are not counted.  Ratio is
+throughput over calls in flight / latency; CPU is this process's, all threads; memory is the most that was resident.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from _common import Spread, hardware, program
 from archive import Arm, Attempt, CallSettled, ProposeIssued
 from evolve.config._llm import LlmConfig, SamplingConfig
 from evolve.config._schema import BudgetConfig
-from evolve.engine._model_thread import CallRecorded, DraftReady, ModelThread
-from evolve.engine._models import ModelStack
+from evolve.engine.models._stack import ModelStack
+from evolve.engine.models._thread import CallRecorded, DraftReady, ModelThread
 from evolve.search._rng import generator
 from evolve.testing import AnsweringServer, Harness, Script, scored
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import evolve
 from archive import Table
-from evolve.engine._asking import Ticket
-from evolve.engine._telling import Told
+from evolve.engine.requests._asking import Ticket
+from evolve.engine.requests._telling import Told
 from evolve.models import Anthropic, ChatCompletions, Models, ReplayProvider, Scripted
 from evolve.propose import EditScope, ProposalTask
 from evolve.validation._validate import Validation

@@ -51,7 +51,7 @@ def resume(words: Namespace) -> int:
 
 
 def stop(words: Namespace) -> int:
-    from evolve.engine._client import DRAIN_S, stop_run
+    from evolve.engine.requests._client import DRAIN_S, stop_run
     from evolve.runs._folder import open_folder
 
     found, wait_s = open_folder(Path(words.RUN)), _seconds(words.wait)
@@ -81,7 +81,7 @@ def _driven(drive: Callable[[LiveView], Summary], as_json: bool) -> int:
 
 def _raise_budget(run: RunDir, changes: Mapping[str, object]) -> int:
     """Ask the live driver for another budget.  Raises as ``send_request``."""
-    from evolve.engine._client import send_request
+    from evolve.engine.requests._client import send_request
 
     send_request(run, "budget", changes)
     say(f"{run.path} is running; its budget is now changed: {', '.join(f'{key}={value}' for key, value in changes.items())}")

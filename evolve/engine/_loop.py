@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from archive import JournalError, MeasureIssued, ProposeIssued, StopRequested
-from evolve.engine._model_dispatch import ModelDispatcher
-from evolve.engine._model_thread import CallRecorded, DraftReady, ModelMessage, ModelThreadFailed, ReviewReady
 from evolve.engine._proposer import Proposer
-from evolve.engine._requests import INTERRUPTED, handle
+from evolve.engine.models._dispatcher import ModelDispatcher
+from evolve.engine.models._thread import CallRecorded, DraftReady, ModelMessage, ModelThreadFailed, ReviewReady
+from evolve.engine.requests._handlers import INTERRUPTED, handle
 from evolve.execute import BlockReport, EntryReport, Executor
 from evolve.runs._inbox import Request
 from evolve.runs._recorder import Recorder

@@ -19,7 +19,7 @@ from archive import (
     candidate_id,
 )
 from evolve._errors import UsageError
-from evolve.engine._model_thread import CallRecorded, DraftReady
+from evolve.engine.models._thread import CallRecorded, DraftReady
 from evolve.execute import Block
 from evolve.problem._contract import Problem
 from evolve.propose import Files, Operator, ProposalContext, ProposalTask, analyse, check_scope

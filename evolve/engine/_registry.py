@@ -43,7 +43,7 @@ def _local(problems: Mapping[str, Problem], *, slots: int, tier: str, sink: Sink
     return LocalExecutor(problems, slots=slots, tier=tier, sink=sink)
 
 
-# What is shipped, by name; operators stand in evolve.propose, policies in evolve.search, providers in evolve.engine._models.
+# What is shipped, by name; operators stand in evolve.propose, policies in evolve.search, providers in evolve.engine.models._stack.
 ARCHIVES: Mapping[str, ArchiveMaker] = {"auto": _auto, "grid": _grid, "topk": _topk}
 EXECUTORS: Mapping[str, Callable[..., Executor]] = {"local": _local}
 
@@ -55,7 +55,7 @@ def check_names(config: RunConfig) -> None:
         ConfigError: there is not.
         PluginBroken: there is, and it cannot be used.
     """
-    from evolve.engine._models import PROVIDERS
+    from evolve.engine.models._stack import PROVIDERS
 
     search, llm = config.search, config.llm
     _check_known("search.policy", search.policy, POLICIES)

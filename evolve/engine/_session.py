@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import secrets
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,49 +9,42 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from archive import (
-    Attempt,
     ElitePlaced,
-    Event,
     Journal,
     LogEntry,
-    ProposalStatus,
-    Proposed,
     RunClosed,
     RunCreated,
-    RunOpened,
     TextStore,
 )
-from evolve._counted import counted
 from evolve._errors import UsageError
 from evolve._version import __version__
 from evolve.adapters._choose import load_problem
 from evolve.config._json import config_from_json, config_to_json
 from evolve.config._schema import RunConfig
 from evolve.engine._collector import infrequent_gc
-from evolve.engine._limits import need_room
-from evolve.engine._loop import Interrupt, Mailbox, Stopped, drain_model_calls, run_loop
-from evolve.engine._model_dispatch import ModelDispatcher
-from evolve.engine._model_thread import ModelThread
-from evolve.engine._models import NO_MODELS, AvailableModels, available_models, check_models, copy_texts, instructions_of
+from evolve.engine._loop import Mailbox, Stopped, drain_model_calls, run_loop
+from evolve.engine._opening import write_initial, write_opening, write_supplied
 from evolve.engine._own_operators import GivenOperator, absent_operators
 from evolve.engine._proposer import Proposer
 from evolve.engine._reach import KINDS, out_of_reach
-from evolve.engine._reading import view_run
 from evolve.engine._registry import (
     build_executor,
     check_names,
-    n_slots,
     need_machine,
     need_named,
     operators_of,
     parts_of,
     plugins_of,
 )
-from evolve.engine._requests import INTERRUPTED, budget_record
+from evolve.engine._signals import Signals
+from evolve.engine.models._dispatcher import ModelDispatcher
+from evolve.engine.models._stack import NO_MODELS, AvailableModels, available_models, check_models, copy_texts, instructions_of
+from evolve.engine.models._thread import ModelThread
+from evolve.engine.requests._handlers import INTERRUPTED
+from evolve.engine.requests._limits import need_room
 from evolve.execute import Executor
 from evolve.problem._contract import Problem
 from evolve.problem._load import copy_problem
@@ -66,7 +55,6 @@ from evolve.runs._open import open_search, read_config_and_problem, read_created
 from evolve.runs._recorded_problem import keep, ready_problem
 from evolve.runs._recorder import Hook, Recorder
 from evolve.runs._replay import missing_placements
-from evolve.search._reviews import unanswered
 from evolve.search._rng import fresh_secret
 from evolve.search._search import Search
 from evolve.search._stopping import PAUSED
@@ -126,7 +114,7 @@ def create(config: RunConfig, *, operators: Sequence[GivenOperator] = (), provid
         config, problem = read_config_and_problem(run)
         search, texts, _ = open_search(run, config, problem, parts_of(config), journal)
         recorder = Recorder(journal, search, texts, time.time)
-        _write_initial(recorder, Proposer(problem, {}, texts, search.run.seed), run.id)
+        write_initial(recorder, Proposer(problem, {}, texts, search.run.seed), run.id)
     return run
 
 
@@ -224,9 +212,6 @@ def _drive(
         lock = stack.enter_context(_folder.RunLock(run, _folder.Hold.OPENING))
         stack.enter_context(infrequent_gc())
         created = read_created(run)
-        if budget:  # before anything is written
-            view = view_run(str(run.path))
-            need_room(view.state, budget, view.now, str(run.path))
         config, problem = config_from_json(created.config), ready_problem(run, created.problems[0], as_recorded=as_recorded)
         if resumed:
             need_named(config)
@@ -237,6 +222,8 @@ def _drive(
         mailbox: Mailbox = SimpleQueue()
         journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))
         search, texts, shown = open_search(run, config, problem, parts_of(config), journal)
+        if budget:  # before any record is written
+            need_room(search.state, budget, search.run.usage.last_at, str(run.path))
         executor = build_executor(config, problem, mailbox.put)
         stack.callback(lambda: executor.close(drain=False))
         checkpoints = _Checkpoints(run, search, texts, journal)
@@ -244,8 +231,8 @@ def _drive(
         instructions = instructions_of(run, problem)
         proposer = Proposer(problem, made, texts, search.run.seed, instructions=instructions)
         models = NO_MODELS if pausing else available_models(config.llm, run, provider)
-        epoch = _open(recorder, proposer, config, budget, journal.cut_bytes, models)
-        _take_in(recorder, proposer, epoch, programs)
+        epoch = write_opening(recorder, proposer, config, budget, journal.cut_bytes, models)
+        write_supplied(recorder, proposer, epoch, programs)
         if journal.written is not None:
             journal.wait_durable(journal.written.seq)
         lock.say(_folder.Hold.OPEN)
@@ -259,7 +246,7 @@ def _drive(
             stack.callback(dispatcher.abort)
         watcher = InboxWatcher(run.path, mailbox.put)
         stack.callback(watcher.close)
-        stack.enter_context(_Signals(mailbox))
+        stack.enter_context(Signals(mailbox))
         answered = partial(_answered, run.path)
         status, why = _run(search, executor, proposer, recorder, mailbox, answered, dispatcher, measure_only=pausing)
         executor.close(drain=False)
@@ -300,47 +287,6 @@ def _answered(run: Path, request: Request) -> None:
     withdraw(run, request)
 
 
-def _open(
-    recorder: Recorder, proposer: Proposer, config: RunConfig, budget: Mapping[str, object], cut_bytes: int, models: AvailableModels
-) -> str:
-    """The first records of an opening: who drives, the initial program if it is not there yet, new limits."""
-    search = recorder.search
-    epoch = secrets.token_hex(8)
-    recorder.write(
-        RunOpened(
-            epoch,
-            engine=__version__,
-            state_hash=_checkpoint.state_code_hash(),
-            python=platform.python_version(),
-            machine=platform.node(),
-            tier=config.sandbox.tier,
-            slots=n_slots(config.executor),
-            models=models.models,
-        )
-    )
-    for settled in search.run.model_limits.ledger.lost():
-        recorder.write(settled)
-    while search.run.tickets.orphaned and (lost := search.run.tickets.expired(0.0)):
-        recorder.write(lost)
-    for review in [*search.run.tickets.reviews.values()]:
-        recorder.write(unanswered(review, "its driver ended while the judge was asked"))
-    if cut_bytes:
-        recorder.write(
-            Event("warning", "torn_tail", f"{counted(cut_bytes, 'byte')} of an unfinished record were cut off the journal")
-        )
-    if not search.state.population.candidates:
-        _write_initial(recorder, proposer, epoch)
-    if budget:
-        recorder.write(budget_record(search, budget))
-    return epoch
-
-
-def _write_initial(recorder: Recorder, proposer: Proposer, epoch: str) -> None:
-    search = recorder.search
-    attempt, seed = Attempt(epoch, search.run.tickets.next_ticket), proposer.initial_candidate()
-    recorder.write(Proposed(attempt, search.state.problem, ProposalStatus.CHILD, candidate=seed))
-
-
 def _open_dispatcher(
     models: AvailableModels, search: Search, proposer: Proposer, recorder: Recorder, mailbox: Mailbox
 ) -> ModelDispatcher | None:
@@ -354,16 +300,6 @@ def _open_dispatcher(
 def _lying_in(mailbox: Mailbox) -> Iterator[object]:
     while not mailbox.empty():
         yield mailbox.get()
-
-
-def _take_in(recorder: Recorder, proposer: Proposer, epoch: str, programs: Sequence[Mapping[str, str]]) -> None:
-    """Programs that somebody gave, as children of the initial program that no operator made."""
-    search = recorder.search
-    for files in programs:
-        attempt = Attempt(epoch, search.run.tickets.next_ticket)
-        given = proposer.supplied_candidate(files, search.state.population.candidates[0].id)
-        if given.id not in search.state.population.by_id:
-            recorder.write(Proposed(attempt, search.state.problem, ProposalStatus.CHILD, candidate=given))
 
 
 class _Checkpoints:
@@ -386,30 +322,3 @@ class _Checkpoints:
             self._journal.wait_durable(position.seq)
             with suppress(OSError):
                 _checkpoint.save(self._run.checkpoint, self._search, self._texts.locations(), position)
-
-
-class _Signals:
-    """SIGINT, SIGTERM and SIGHUP become messages while the loop runs; elsewhere than in the main thread nothing is changed.
-
-    A hang-up that is ignored already (``nohup``) stays ignored, and after a first one all others are: a terminal that goes sends
-    several, and the last must not kill a command that is telling how it ended.
-    """
-
-    def __init__(self, mailbox: Mailbox) -> None:
-        self._mailbox = mailbox
-        self._before: dict[int, object] = {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-            for number in (signal.SIGINT, signal.SIGTERM, *(() if ignored else (signal.SIGHUP,))):
-                self._before[number] = signal.signal(number, self._post)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-
-    def _post(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGHUP:
-            self._before[number] = signal.SIG_IGN
-        self._mailbox.put(Interrupt(hang_up=number == signal.SIGHUP))

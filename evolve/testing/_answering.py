@@ -16,7 +16,7 @@ from typing import Any
 
 from archive import CallReserved, CallSettled, ProposeIssued
 from evolve.budget._ledger import Caps, Ledger
-from evolve.engine._model_thread import CallRecorded, DraftReady, ModelMessage
+from evolve.engine.models._thread import CallRecorded, DraftReady, ModelMessage
 from evolve.models import Caller, Limiter, PriceBook, Provider, Reservations
 from evolve.propose import EditScope, ModelDraft, ModelOperator, ProposalContext, SamplingSettings, Templates
 from evolve.testing._model_dialects import whole_chat

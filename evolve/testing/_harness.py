@@ -30,9 +30,9 @@ from evolve.config._llm import LlmConfig
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig, SearchConfig, StopConfig
 from evolve.engine._collector import infrequent_gc
 from evolve.engine._loop import Mailbox, run_loop
-from evolve.engine._model_dispatch import ModelDispatcher
 from evolve.engine._proposer import Proposer
 from evolve.engine._registry import build_operators, parts_of
+from evolve.engine.models._dispatcher import ModelDispatcher
 from evolve.models import PriceBook, Provider, price_rows
 from evolve.problem._contract import Contract, Problem, Stage
 from evolve.propose import SamplingSettings
@@ -45,7 +45,7 @@ from evolve.testing._answering import ScriptedModelThread
 from evolve.testing._scripted import Answer, ScriptedExecutor
 
 if TYPE_CHECKING:
-    from evolve.engine._model_thread import ModelThread
+    from evolve.engine.models._thread import ModelThread
 
 Clock = Callable[[], float]
 

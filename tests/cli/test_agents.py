@@ -33,7 +33,7 @@ from evolve.cli import main
 from evolve.cli._main import VERBS
 from evolve.cli.external._handed_in import read_files
 from evolve.cli.mcp._agent_guide import BEGIN, guide
-from evolve.engine import _external as outside
+from evolve.engine.requests import _external as outside
 
 BLOCKS = SEED.replace("X = 4.0\nY = 2.5\n", "# EVOLVE-BLOCK-START\nX = 4.0\nY = 2.5\n# EVOLVE-BLOCK-END\n")
 

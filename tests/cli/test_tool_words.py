@@ -21,7 +21,7 @@ from evolve.cli import main
 from evolve.cli.mcp._stdin import whole
 from evolve.cli.mcp._tool_words import TOOLS, in_tools, named
 from evolve.cli.mcp._tools import server_of
-from evolve.engine import _client
+from evolve.engine.requests import _client
 from evolve.evaluate.isolation import _mounts
 from evolve.runs._folder import Hold, RunLock, open_folder
 

@@ -13,8 +13,8 @@ from llm_world import ends, of, records_of
 from archive import CallReserved, CallSettled, Event
 from evolve._errors import ConfigError, UsageError
 from evolve.config._llm import LlmConfig, RecordingConfig
-from evolve.engine import _models
 from evolve.engine._session import start
+from evolve.engine.models import _stack as _models
 from evolve.testing import AnsweringServer, Say
 from evolve.testing._model_says import block, chat, finish
 from evolve.testing._model_says import start as begun

@@ -17,9 +17,9 @@ from evolve.budget._ledger import Amount, nano
 from evolve.cli import main
 from evolve.cli.mcp._driving import resume_run
 from evolve.config._compose import budget_changes
-from evolve.engine._limits import need_room
 from evolve.engine._reading import view_run
 from evolve.engine._session import resume, start
+from evolve.engine.requests._limits import need_room
 from evolve.runs._inbox import post
 
 WAYS = {

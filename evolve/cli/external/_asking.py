@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from evolve.cli.show._text import Json, picked
-from evolve.engine._asking import Ticket, note
+from evolve.engine.requests._asking import Ticket, note
 from evolve.propose import ProgramView
 from evolve.views.candidate._result import MeasureCost
 
@@ -42,6 +42,6 @@ def _program(one: ProgramView, cost: MeasureCost | None) -> Json:
 
 
 def note_json(path: str, text: str, author: str = "") -> Json:
-    """Keep a remark with a run.  Raises as ``evolve.engine._asking.note``."""
+    """Keep a remark with a run.  Raises as ``evolve.engine.requests._asking.note``."""
     note(path, text, author)
     return {"run": path, "author": author, "text": text}

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evolve.cli.external._handed_in import HandedIn
-    from evolve.engine._asking import Ticket
-    from evolve.engine._telling import Told
+    from evolve.engine.requests._asking import Ticket
+    from evolve.engine.requests._telling import Told
     from evolve.views._outlook import Outlook
     from evolve.views.candidate._result import Result
 
@@ -32,7 +32,7 @@ STATEMENT = ("summary", "hypothesis", "expected", "plan")
 
 def ask(words: Namespace) -> int:
     from evolve.cli.external._asking import ask_json
-    from evolve.engine._asking import ask as ask_run
+    from evolve.engine.requests._asking import ask as ask_run
 
     out = Path(words.out).absolute() if words.out is not None else None
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -51,7 +51,7 @@ def ask(words: Namespace) -> int:
 
 def tell(words: Namespace) -> int:
     from evolve.cli.external._telling import is_known
-    from evolve.engine._telling import WAIT_S
+    from evolve.engine.requests._telling import WAIT_S
 
     if not words.TICKET.isdecimal():
         raise UsageError(f"expected the number of a ticket that evolve ask gave, found {words.TICKET!r}.")
@@ -109,7 +109,7 @@ def _hand_in(words: Namespace, ticket: int, wait_s: float | None) -> Told:
     from evolve.cli.external._handed_in import TooLarge, handed_in, left_out, needed, read_files
     from evolve.cli.external._neighbours import lacking
     from evolve.cli.external._telling import program_of, refused
-    from evolve.engine._telling import tell
+    from evolve.engine.requests._telling import tell
 
     asked = program_of(words.RUN, ticket)
     try:
@@ -149,7 +149,7 @@ def wait_of(text: str | None, default: float) -> float | None:
 
 def result(words: Namespace) -> int:
     from evolve.cli.external._results import cost_text, result_answer
-    from evolve.engine._telling import WAIT_S
+    from evolve.engine.requests._telling import WAIT_S
     from evolve.views.candidate._result import NOT_MEASURED
 
     wait_s = wait_of(words.wait, WAIT_S)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from evolve._errors import UsageError
 from evolve.engine._reading import view_run
-from evolve.engine._telling import Pause, wait_measured
+from evolve.engine.requests._telling import Pause, wait_measured
 from evolve.views._outlook import Fate, Outlook
 from evolve.views._run_view import RunView
 from evolve.views.candidate._result import NOT_MEASURED, MeasureCost, Result, cost_of, standing_of

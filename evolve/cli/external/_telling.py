@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from evolve._errors import UsageError
 from evolve.engine._reading import view_run
-from evolve.engine._telling import Pause, Told, wait_measured
+from evolve.engine.requests._telling import Pause, Told, wait_measured
 from evolve.views.candidate._result import NOT_MEASURED, result_of, standing_of
 from evolve.views.candidate._ticket import program_of_ticket
 

@@ -15,11 +15,11 @@ from typing import Any
 from evolve._errors import EXIT_NEGATIVE, RunError, UsageError
 from evolve.cli.show._json import status_json
 from evolve.cli.show._text import Json
-from evolve.engine._background import Background
-from evolve.engine._client import send_request
-from evolve.engine._limits import need_room
 from evolve.engine._reading import view_run
-from evolve.engine._telling import Pause
+from evolve.engine.requests._background import Background
+from evolve.engine.requests._client import send_request
+from evolve.engine.requests._limits import need_room_in
+from evolve.engine.requests._telling import Pause
 from evolve.propose._scope import is_plain_path
 from evolve.runs._folder import Hold, RunDir, hold_of, is_driven, open_folder
 from evolve.views._run_view import OPENS, STARTING
@@ -44,8 +44,7 @@ def resume_run(path: str, budget: Mapping[str, float], *, drive: bool, wait_s: f
     run = open_folder(Path(path))
     changes = {key.removeprefix("budget."): int(much) if float(much).is_integer() else much for key, much in budget.items()}
     if changes and not is_driven(run):  # a refusal is not recorded
-        view = view_run(path)
-        need_room(view.state, changes, view.now, str(run.path))
+        need_room_in(view_run(path), changes)
     if changes:
         send_request(run, "budget", changes)
     if drive and not is_driven(run):

@@ -33,9 +33,9 @@ from evolve.cli.mcp._stdin import mend
 from evolve.cli.mcp._tool_words import argument_error, in_tools, named
 from evolve.cli.show._json import candidate_json, lineage_json, status_json
 from evolve.cli.show._text import Json, json_of
-from evolve.engine._asking import ask
 from evolve.engine._reading import view_run
-from evolve.engine._telling import WAIT_S, tell
+from evolve.engine.requests._asking import ask
+from evolve.engine.requests._telling import WAIT_S, tell
 
 ROWS = 200
 QUERY_S = 30.0

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from archive import CallSettled, Event, ProposalStatus, ProposeIssued, Retraction
 from evolve.budget._ledger import LOST, usd
-from evolve.engine._model_thread import CallRecorded, DraftReady, ModelMessage, ModelThread, ModelThreadFailed, ReviewReady
 from evolve.engine._proposer import Proposer
+from evolve.engine.models._thread import CallRecorded, DraftReady, ModelMessage, ModelThread, ModelThreadFailed, ReviewReady
 from evolve.runs._recorder import Recorder
 from evolve.search._reviews import unanswered
 from evolve.search._rng import generator

@@ -10,6 +10,7 @@ from evolve._errors import UsageError
 from evolve.search._stopping import only_models
 from evolve.search.state._state import ProblemState
 from evolve.views._outlook import raising, used
+from evolve.views._run_view import RunView
 
 _OF_MODELS = ("usd", "tokens", "calls")
 
@@ -36,6 +37,11 @@ def need_room(state: ProblemState, changes: Mapping[str, object], now: float, ru
     limits = cast("dict[str, Any]", {key: asked[key] for key in used(state, now) if key in asked})
     as_if = replace(state, run=replace(state.run, budget=replace(state.run.budget, **limits)))
     raise UsageError(f"expected {said}; type: {raising(as_if, now, run, *(f'budget.{key}' for key in found))}")
+
+
+def need_room_in(view: RunView, changes: Mapping[str, object]) -> None:
+    """The same for a run that is opened for reading.  Raises as ``need_room``."""
+    need_room(view.state, changes, view.now, str(view.run.path))
 
 
 def _leaves_nothing(state: ProblemState, key: str, limit: object, spent: float) -> bool:

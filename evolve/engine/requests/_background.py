@@ -29,7 +29,7 @@ class Background:
         words = ["measure"] if resume is None else ["resume", *resume]
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # a pipe would break when nobody reads it any more
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "evolve.engine._background", str(run), *words],
+            [sys.executable, "-P", "-m", "evolve.engine.requests._background", str(run), *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._said,

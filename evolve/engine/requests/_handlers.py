@@ -10,10 +10,10 @@ from typing import Any
 from archive import BudgetSet, Note, Record, RequestHandled, Retraction, StopRequested
 from evolve._errors import EvolveError, UsageError
 from evolve.config._schema import BudgetConfig
-from evolve.engine import _external as outside
-from evolve.engine._external import Handled, Moment
-from evolve.engine._limits import need_room
 from evolve.engine._proposer import Proposer
+from evolve.engine.requests import _external as outside
+from evolve.engine.requests._external import Handled, Moment
+from evolve.engine.requests._limits import need_room
 from evolve.runs._inbox import Request, body_of
 from evolve.search._search import Search
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from archive import Journal, RequestHandled, find_records
 from evolve._errors import RunLocked, UsageError
-from evolve.engine._models import instructions_of
 from evolve.engine._proposer import Proposer
 from evolve.engine._registry import need_named, parts_of
-from evolve.engine._requests import handle
+from evolve.engine.models._stack import instructions_of
+from evolve.engine.requests._handlers import handle
 from evolve.runs._folder import RunDir, RunLock, is_driven
 from evolve.runs._inbox import Request, inbox_folder, pending, post, withdraw
 from evolve.runs._open import open_search, read_config_and_problem
@@ -26,8 +26,9 @@ _EVERY_S = 0.1
 
 
 def send_request(run: RunDir, verb: str, body: Mapping[str, object], within_s: float | None = None) -> Mapping[str, Any]:
-    """Carry out a verb of ``evolve.engine._requests``, durably; returns its answer.  A driver has ``within_s`` seconds to give it,
-    never more than ``ANSWER_S``, and as many where nothing is said.
+    """Carry out a verb of ``evolve.engine.requests._handlers``, durably; returns its answer.
+
+    A driver has ``within_s`` seconds to give it, never more than ``ANSWER_S``, and as many where nothing is said.
 
     Raises:
         UsageError: it was refused; the message is the run's.

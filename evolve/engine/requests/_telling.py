@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archive import BlockClosed, Follower, Measured
-from evolve.engine._background import Background
-from evolve.engine._client import send_request
 from evolve.engine._reading import view_run
+from evolve.engine.requests._background import Background
+from evolve.engine.requests._client import send_request
 from evolve.runs._folder import is_driven, open_folder
 from evolve.views._outlook import Fate
 from evolve.views._run_view import RunView
