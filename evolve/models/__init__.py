@@ -1,8 +1,8 @@
 """Language models: requests and replies, providers, and the money that calls cost.
 
 ``Anthropic`` and ``ChatCompletions`` say which models a run asks.  ``AnthropicProvider``, ``AnthropicBatches`` and ``ChatProvider``
-speak to their servers, ``Scripted`` and ``ReplayProvider`` need none, ``RecordingProvider`` makes the tape.  A ``Caller`` asks one
-of them: it waits for its ``Limiter``, reserves the worst case in the ledger before each HTTP request and settles it afterwards.
+speak to their servers, ``Scripted`` and ``ReplayProvider`` need none, ``RecordingProvider`` makes the recording.  A ``Caller`` asks
+one of them: it waits for its ``Limiter``, reserves the worst case in the ledger before each HTTP request and settles it afterwards.
 ``adapt_request`` makes a request into one that a model of a server's catalogue takes.  ``Embeddings`` and
 ``HashedNgrams`` make vectors of texts, the first through an ``EmbeddingCaller``.  Nothing heavy is imported before the first call.
 """
@@ -12,11 +12,11 @@ from evolve.models._failure import CallFailure, FailureKind
 from evolve.models._hashed_ngrams import HashedNgrams
 from evolve.models._model_info import AdaptedRequest, ModelInfo, adapt_request, find_model, unavailable_reason
 from evolve.models._provider import FREE, Answer, Provider
+from evolve.models._recording import RecordingProvider, ReplayProvider
 from evolve.models._reply import ModelReply, TokenUsage
 from evolve.models._request import Block, Effort, Message, ModelRequest, Thinking, ThinkingBudget, Tool, ask, thinking_of
 from evolve.models._scripted import Scripted
 from evolve.models._secrets import key_in
-from evolve.models._tape import RecordingProvider, ReplayProvider
 from evolve.models.anthropic._batches import AnthropicBatches
 from evolve.models.anthropic._messages import AnthropicProvider
 from evolve.models.billing._billed import CallResult

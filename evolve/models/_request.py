@@ -129,7 +129,7 @@ class ModelRequest:
 
     @property
     def key(self) -> str:
-        """Names the request on a tape: 32 hexadecimal digits."""
+        """Names the request in a recording: 32 hexadecimal digits."""
         return hashlib.blake2b(self.canonical().encode(), digest_size=16).hexdigest()
 
 

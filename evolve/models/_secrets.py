@@ -1,7 +1,7 @@
 """Keys: read from the environment at this one place, and kept out of every text that leaves the package.
 
 A server may echo the key that it refuses, and an HTTP library the header that it cannot send; what is told of a call goes to the
-terminal, into the journal and onto tapes.  So ``ModelReply`` and ``CallFailure`` pass their texts through ``redact``.
+terminal, into the journal and into recordings.  So ``ModelReply`` and ``CallFailure`` pass their texts through ``redact``.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class ModelOperator:
 
         Raises:
             ConfigError: the model has no price.
-            UsageError: a tape or a script has no answer.
+            UsageError: a recording or a script has no answer.
         """
         format = Format(assignment.arm.format)
         manner = self._manner

@@ -76,7 +76,7 @@ def test_every_option_composes_in_an_empty_folder_and_leaves_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     handlers = list(logging.getLogger().handlers)
-    needs = {"openai": ["llm.base_url=http://localhost:1/v1"], "replay": ["llm.recording.file=tape.jsonl"]}
+    needs = {"openai": ["llm.base_url=http://localhost:1/v1"], "replay": ["llm.recording.file=recording.jsonl"]}
     compose([f"{group}={option}", *needs.get(option, ()), *(["llm.models=m"] if option in needs else [])])
     assert os.listdir(tmp_path) == []
     assert Path.cwd() == tmp_path

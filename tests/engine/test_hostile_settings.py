@@ -45,21 +45,21 @@ def chat_config(**more) -> LlmConfig:
     return LlmConfig(provider="openai", models=("m",), base_url="http://127.0.0.1:1/v1", prices=("m=1/5",), **more)
 
 
-@pytest.mark.parametrize("tape", ["/proc/x", "missing/tape", ".", "fifo", "sealed"])
-def test_a_tape_that_cannot_be_written(tape, tmp_path):
+@pytest.mark.parametrize("recording", ["/proc/x", "missing/recording", ".", "fifo", "sealed"])
+def test_a_recording_that_cannot_be_written(recording, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "sealed").symlink_to("/proc/version")
     with pytest.raises(UsageError, match=r"^llm\.recording\.file must be a file that can be written, found "):
-        _models.check_models(chat_config(recording=RecordingConfig(file=str(tmp_path / tape))))
+        _models.check_models(chat_config(recording=RecordingConfig(file=str(tmp_path / recording))))
 
 
-def test_looking_at_a_tape_leaves_it_as_it_was(tmp_path):
-    tape = tmp_path / "tape"
-    _models.check_models(chat_config(recording=RecordingConfig(file=str(tape))))
-    assert not tape.exists()
-    tape.write_text("old\n")
-    _models.check_models(chat_config(recording=RecordingConfig(file=str(tape))))
-    assert tape.read_text() == "old\n"
+def test_looking_at_a_recording_leaves_it_as_it_was(tmp_path):
+    recording = tmp_path / "recording"
+    _models.check_models(chat_config(recording=RecordingConfig(file=str(recording))))
+    assert not recording.exists()
+    recording.write_text("old\n")
+    _models.check_models(chat_config(recording=RecordingConfig(file=str(recording))))
+    assert recording.read_text() == "old\n"
 
 
 @pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "MY_KEY"])

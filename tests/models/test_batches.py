@@ -281,17 +281,17 @@ def test_a_batch_has_no_more_bytes_than_are_taken(monkeypatch):
     assert played(scene, most=100) == [1, 2, 2]
 
 
-def test_a_tape_takes_answers_from_batches_at_half_the_price(tmp_path):
+def test_a_recording_takes_answers_from_batches_at_half_the_price(tmp_path):
     async def scene():
         async with ModelServer() as server:
-            world = World(RecordingProvider(batches(server, wait_s=0.0), tmp_path / "tape"))
+            world = World(RecordingProvider(batches(server, wait_s=0.0), tmp_path / "recording"))
             outcome = await world.ask()
             await world.caller.provider.close()
             return outcome
 
     outcome = asyncio.run(scene())
     assert outcome.usd == COST / 1e9
-    assert asyncio.run(ReplayProvider(tmp_path / "tape").call(PLAIN)) == outcome.answer
+    assert asyncio.run(ReplayProvider(tmp_path / "recording").call(PLAIN)) == outcome.answer
 
 
 @pytest.mark.parametrize("most", [0, 100_001])

@@ -116,7 +116,7 @@ def test_a_list_that_is_refused(make, say, kind):
 
 
 def test_providers_without_a_server_answer_as_any_model(tmp_path):
-    assert asyncio.run(RecordingProvider(Scripted("a"), tmp_path / "tape").catalogue()) == {}
+    assert asyncio.run(RecordingProvider(Scripted("a"), tmp_path / "recording").catalogue()) == {}
     assert unavailable_reason("anything", {}, "scripted") == ""
 
 

@@ -146,11 +146,11 @@ def test_many_answers_do_not_add_up():
     assert asyncio.run(scene()) == 20
 
 
-def test_a_tape_does_not_hold_back(tmp_path):
-    tape = tmp_path / "tape.jsonl"
+def test_a_recording_does_not_hold_back(tmp_path):
+    recording = tmp_path / "recording.jsonl"
 
     async def scene():
-        recorded = await RecordingProvider(Scripted([ModelReply("a", "stop", TokenUsage(), hold_s=30.0)]), tape).call(PLAIN)
-        return recorded.hold_s, (await ReplayProvider(tape).call(PLAIN)).hold_s
+        recorded = await RecordingProvider(Scripted([ModelReply("a", "stop", TokenUsage(), hold_s=30.0)]), recording).call(PLAIN)
+        return recorded.hold_s, (await ReplayProvider(recording).call(PLAIN)).hold_s
 
     assert asyncio.run(scene()) == (30.0, 0.0)

@@ -117,10 +117,10 @@ def echoes(make: str) -> dict[str, Say]:
 
 
 @pytest.mark.parametrize(("make", "name"), [(make, name) for make in MAKES for name in echoes(make)])
-def test_a_key_that_a_server_echoes_is_in_no_answer_and_on_no_tape(make, name, tmp_path):
-    tape = tmp_path / "tape.jsonl"
-    answer, _ = called(make, echoes(make)[name], wrap=lambda provider: RecordingProvider(provider, tape))
-    for text in (repr(answer), tape.read_text()):
+def test_a_key_that_a_server_echoes_is_in_no_answer_and_in_no_recording(make, name, tmp_path):
+    recording = tmp_path / "recording.jsonl"
+    answer, _ = called(make, echoes(make)[name], wrap=lambda provider: RecordingProvider(provider, recording))
+    for text in (repr(answer), recording.read_text()):
         assert SECRET[:12] not in text
         assert "sk-ant" not in text
 

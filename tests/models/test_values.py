@@ -1,4 +1,4 @@
-"""Requests, scripted answers, tapes, headers: what needs no server."""
+"""Requests, scripted answers, recordings, headers: what needs no server."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_scripted_text_is_judged_like_a_servers():
 
 
 def test_what_was_recorded_is_played_back(tmp_path):
-    tape = tmp_path / "tape.jsonl"
+    recording = tmp_path / "recording.jsonl"
     other = ask("m", "other", 9)
     script = [
         ModelReply("one\u2028\n", "end_turn", TokenUsage(1, 2, 3, 4, 5, 6), {"a": [1]}, "m", "r"),
@@ -123,21 +123,21 @@ def test_what_was_recorded_is_played_back(tmp_path):
     ]
 
     async def record():
-        recorder = RecordingProvider(Scripted(script), tape)
+        recorder = RecordingProvider(Scripted(script), recording)
         return [await recorder.call(request) for request in (PLAIN, PLAIN, other, PLAIN)]
 
     async def play():
-        replay = ReplayProvider(tape)
+        replay = ReplayProvider(recording)
         return [await replay.call(request) for request in (other, PLAIN, PLAIN, PLAIN)]
 
     assert asyncio.run(record()) == script
     assert asyncio.run(play()) == [script[2], script[0], script[1], script[3]]
 
 
-def test_a_tape_without_the_answer(tmp_path):
-    tape = tmp_path / "tape.jsonl"
-    asyncio.run(RecordingProvider(Scripted("a"), tape).call(PLAIN))
-    replay = ReplayProvider(tape)
+def test_a_recording_without_the_answer(tmp_path):
+    recording = tmp_path / "recording.jsonl"
+    asyncio.run(RecordingProvider(Scripted("a"), recording).call(PLAIN))
+    replay = ReplayProvider(recording)
     asyncio.run(replay.call(PLAIN))
     with pytest.raises(UsageError, match="no further answer"):
         asyncio.run(replay.call(PLAIN))
@@ -145,25 +145,25 @@ def test_a_tape_without_the_answer(tmp_path):
         asyncio.run(replay.call(ask("m", "y", 1)))
 
 
-def test_a_tape_in_order_answers_other_questions_too(tmp_path):
-    tape = tmp_path / "tape.jsonl"
-    recorder = RecordingProvider(Scripted(["a", "b", "c"]), tape)
+def test_a_recording_in_order_answers_other_questions_too(tmp_path):
+    recording = tmp_path / "recording.jsonl"
+    recorder = RecordingProvider(Scripted(["a", "b", "c"]), recording)
     for number in range(3):
         asyncio.run(recorder.call(ask("m", str(number), 10)))
-    replay = ReplayProvider(tape, in_order=True)
+    replay = ReplayProvider(recording, in_order=True)
     played = [asyncio.run(replay.call(ask("m", text, 10))) for text in ("1", "other", "another", "0")]
     assert [answer.text for answer in played] == ["b", "a", "c", ""]
     assert (played[3].kind, played[3].usage, played[3].again) == (FailureKind.BAD_REQUEST, TokenUsage(), False)
 
 
-def test_what_is_no_tape(tmp_path):
-    with pytest.raises(UsageError, match="record one"):
+def test_what_is_no_recording(tmp_path):
+    with pytest.raises(UsageError, match="make one first"):
         ReplayProvider(tmp_path / "none")
-    asyncio.run(RecordingProvider(Scripted("a"), tmp_path / "tape").call(PLAIN))
-    with (tmp_path / "tape").open("a") as tape:
-        tape.write('{"key": "half')
+    asyncio.run(RecordingProvider(Scripted("a"), tmp_path / "recording").call(PLAIN))
+    with (tmp_path / "recording").open("a") as recording:
+        recording.write('{"key": "half')
     with pytest.raises(UsageError, match="line 2"):
-        ReplayProvider(tmp_path / "tape")
+        ReplayProvider(tmp_path / "recording")
 
 
 NOON = 1767268800.0  # Thu, 01 Jan 2026 12:00:00 GMT

@@ -1,4 +1,4 @@
-"""A tape: answers of a provider, kept in a file and played back without it.
+"""A recording: answers of a provider, kept in a file and played back without it.
 
 One JSON object a line: ``key`` (the request's), ``request``, and ``reply`` or ``failure``.  Equal requests are played back in the
 order they were recorded in; different ones may come in any order.
@@ -36,12 +36,12 @@ class RecordingProvider:
     async def call(self, request: ModelRequest) -> Answer:
         answer = await self._provider.call(request)
         line = json.dumps({"key": request.key, "request": asdict(request), **_encode(answer)}, ensure_ascii=False)
-        with self._path.open("a", encoding="utf-8") as tape:
-            tape.write(line + "\n")
+        with self._path.open("a", encoding="utf-8") as recording:
+            recording.write(line + "\n")
         return answer
 
     async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
-        """Not on the tape."""
+        """Not recorded."""
         return await self._provider.catalogue()
 
     async def close(self) -> None:
@@ -49,16 +49,16 @@ class RecordingProvider:
 
 
 class ReplayProvider:
-    """A provider that answers from a tape.
+    """A provider that answers from a recording.
 
     Args:
-        path: The tape.
+        path: The recording.
         prices_from: Whose prices apply.
-        in_order: Whether a request that the tape does not have gets the oldest answer left: a search asks other questions as soon
-            as its timing differs.
+        in_order: Whether a request that the recording does not have gets the oldest answer left: a search asks other questions as
+            soon as its timing differs.
 
     Raises:
-        UsageError: No such file, or a line that is not a tape's.
+        UsageError: No such file, or a line that is not a recording's.
     """
 
     name = "replay"
@@ -71,13 +71,13 @@ class ReplayProvider:
         try:
             lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         except FileNotFoundError as error:
-            raise UsageError(f"there is no tape {path}; record one first.") from error
+            raise UsageError(f"there is no recording {path}; make one first.") from error
         for number, line in enumerate(lines, start=1):
             try:
                 found = json.loads(line)
                 self._answers.setdefault(found["key"], deque()).append(_decode(found))
             except (ValueError, KeyError, TypeError) as error:
-                raise UsageError(f"{path}, line {number} is not a line of a tape: {error}.") from error
+                raise UsageError(f"{path}, line {number} is not a line of a recording: {error}.") from error
 
     def request_bytes(self, request: ModelRequest) -> int:
         return len(request.canonical().encode())
@@ -87,21 +87,21 @@ class ReplayProvider:
         that costs nothing once there is none.
 
         Raises:
-            UsageError: The tape has no (further) answer to it.
+            UsageError: The recording has no (further) answer to it.
         """
         waiting = self._answers.get(request.key)
         if waiting:
             return waiting.popleft()
         which = "no" if waiting is None else "no further"
         if not self._in_order:
-            raise UsageError(f"the tape {self._path} has {which} answer to the request {request.key}; record it again.")
+            raise UsageError(f"the recording {self._path} has {which} answer to the request {request.key}; record it again.")
         left = next((answers for answers in self._answers.values() if answers), None)
         if left is None:
-            return CallFailure(FailureKind.BAD_REQUEST, f"the tape {self._path} is at its end.", NOTHING)
+            return CallFailure(FailureKind.BAD_REQUEST, f"the recording {self._path} is at its end.", NOTHING)
         return left.popleft()
 
     async def catalogue(self) -> Mapping[str, ModelInfo] | CallFailure:
-        """Empty: what the tape has can be asked."""
+        """Empty: what was recorded can be asked."""
         return {}
 
     async def close(self) -> None:
