@@ -53,6 +53,8 @@ def search_is_over(state: ProblemState, now: float) -> str:
 def _is_idle(state: ProblemState, now: float) -> bool:
     """Whether nothing is under way or due, and no operator finds anything to work on: what is asked again is answered the same."""
     run, faults = state.run, state.faults
+    if any(not arm.model and state.operators[arm.operator].edits for arm in state.bandit.arms):
+        return False  # such an operator works on any program
     under_way = run.tickets.blocks or run.tickets.proposals or run.tickets.to_reissue or state.population.queue
     if under_way or faults.is_alarmed or faults.waiting or accounts.any_available(state) or next_block(state, now) is not None:
         return False
