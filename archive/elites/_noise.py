@@ -4,11 +4,11 @@ A program that diverges now and then scatters a hundred times as much as its sib
 others show.  With ``v`` degrees of freedom and the sum of squares ``M2`` of each replicated candidate,
 
     typical = median of M2 / (v (1 - 2 / (9 v))^3)    the divisor is the median of chi-square(v): Wilson and Hilferty 1931
-    far     : M2 > typical max(v + 2 sqrt(14 v) + 28, 10 v)
-    pooled  = sum M2 / sum v of all that are not far
+    outlier : M2 > typical max(v + 2 sqrt(14 v) + 28, 10 v)
+    pooled  = sum M2 / sum v of all that are no outliers
 
 The first bound is exceeded by one chi-square(v) in a million (Laurent and Massart 2000, lemma 1); the second keeps a program in the
-pool that was measured often and scatters somewhat more, as the seed program does on a machine that drifts.
+pool that was measured often and scatters somewhat more, as the initial program does on a machine that drifts.
 
 At most a tenth of the candidates are far, the farthest: where more are, outliers are how the problem is, and count as its noise.
 ``archive.query._tables`` says the same in SQL, by the same constants.  The order of arrival does not matter, up to rounding.

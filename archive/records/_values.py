@@ -154,7 +154,7 @@ class BlockEntry:
     stage: str
     seed: int
     start: StartMode = StartMode.COLD
-    cpu_limit_s: float | None = None  # tightens the stage's own limit (frame cpu_budget)
+    cpu_limit_s: float | None = None  # tightens the stage's own limit (compute_rule: cpu_budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +236,7 @@ class ProblemInfo:
 
     id: str  # name@hash of the contract
     name: str
-    evaluator: str  # hash over the contract, evaluator, statement, seed and assets
+    evaluator: str  # hash over the contract, evaluator, statement, initial program and assets
     metric: str
     maximize: bool
     unit: str

@@ -1,5 +1,4 @@
-"""The ``cpu_budget`` frame: a program may spend 1.10 x the CPU that the initial program spends, in every run, and CPU time is
-noisy.
+"""The compute rule ``cpu_budget``: a program may spend 1.10 x the CPU of the initial program in every run, and CPU time is noisy.
 
 What a run may cost follows from the noise of the initial program's own runs, which no candidate can widen.  With x = log CPU
 seconds, n runs of the initial program of mean m and sum of squares SS around it,
@@ -95,12 +94,12 @@ class CpuBudget:
 
     @property
     def kill_s(self) -> float | None:
-        """CPU seconds at which one run is stopped; None before the seed's cost is known."""
+        """CPU seconds at which one run is stopped; None before the initial program's cost is known."""
         seed = self._initial()
         return None if seed is None else _exp(seed.line(STOPPED))
 
     def ratio(self, row: int) -> float | None:
-        """The program's mean cost as a multiple of the seed's; None while either is unknown."""
+        """The program's mean cost as a multiple of the initial program's; None while either is unknown."""
         seed = self._initial()
         return _exp(self.by_row[row].mean - seed.mean) if seed is not None and row in self.by_row else None
 

@@ -58,7 +58,7 @@ class SearchConfig:
         archive_size: Most candidates of an archive of one cell.
         best_of_n: Children a round of ``best_of_n``.
         initial_runs: Measurements of the initial program of a noisy problem.
-        final_runs: Measurements each of best and seed at the end of a noisy run.
+        final_runs: Measurements each of best and initial program at the end of a noisy run.
         replication_share: Most of a noisy problem's measurements, while it searches, that may go to candidates already measured: as
             long as any may still be better than the champion, and is not yet known to be.
         control_share: Most that may go to the program they are compared with.

@@ -1,8 +1,8 @@
-"""Who holds the title, what claims are made against, and who may still be better: derived from every run of every candidate.
+"""Who is champion, what claims are made against, and who may still be better: derived from every run of every candidate.
 
-The *champion* steers the search.  A candidate takes the title when its likelihood ratio against the champion, an e-value, reaches
+The *champion* steers the search.  A candidate becomes champion when its likelihood ratio against the champion, an e-value, reaches
 20, and then everyone's evidence restarts: the champion is compared by the runs it made since, not by those it was chosen for.  Its
-predecessor stays in the contest.  The *reference* is the last confirmed program, at first the initial program; evidence against it
+predecessor stays a contender.  The *reference* is the last confirmed program, at first the initial program; evidence against it
 opens vaults.
 """
 
@@ -33,9 +33,9 @@ from evolve.confirm._noise import MIN_DF, PAIRED_FROM, pair_correlation
 FIRST_CHAMPION_RUNS = (
     4,
     16,
-)  # runs that a new champion gets before anyone else: at least, for anyone can take its title then; and at most
+)  # runs that a new champion gets before anyone else: at least, for anyone can take its place then; and at most
 FAR_BEHIND = 1e-3  # likelihood ratio at which a candidate is given up even while the champion is new: some ten sd of one run
-MIN_RUNS_CHAMPION = 2  # runs of its own before a candidate takes the title: what scatters more than the others shows by then
+MIN_RUNS_CHAMPION = 2  # runs of its own before a candidate becomes champion: what scatters more than the others shows by then
 MIN_RUNS_CLAIM = 4  # and before one enters a vault, which costs ten times as many
 _PAIRS_KEPT = 256
 _HALVES_KEPT = 64
@@ -43,7 +43,7 @@ NOBODY = -1
 
 
 class CandidateStats(Protocol):
-    """What the contest asks about candidates.  Scores are turned so that higher is better."""
+    """What the test asks about candidates.  Scores are turned so that higher is better."""
 
     @property
     def noise(self) -> float:
@@ -73,7 +73,7 @@ class ChampionTest:
         self.previous_champion = NOBODY
         self.reference = 0
         self.earlier_references: list[tuple[int, RunningStats]] = []  # earlier references with their runs, the newest last
-        self.champion_runs = RunningStats()  # since it took the title
+        self.champion_runs = RunningStats()  # since it became champion
         self.reference_runs = RunningStats()  # since it was confirmed
         self.contenders: dict[int, float] = {}  # may still be better -> log of its e-value when last looked at
         self.qualified: dict[int, float] = {}  # may enter a vault -> log of its e-value against the reference
@@ -124,7 +124,7 @@ class ChampionTest:
             self._promote(heir, known)
 
     def challenger(self, known: CandidateStats) -> tuple[int, float] | None:
-        """Who takes the title now, with the e-value of its claim to it."""
+        """Who becomes champion now, with the e-value that it does by."""
         if not self.keeps_champion or self.champion_runs.n < FIRST_CHAMPION_RUNS[0]:
             return None
         ready = [
@@ -136,7 +136,7 @@ class ChampionTest:
         return None if best is None else (best, e_value_of(self.contenders[best]))
 
     def promote(self, number: int, known: CandidateStats) -> None:
-        """The title changes hands."""
+        """The champion changes."""
         self.previous_champion = self.champion
         self._promote(number, known)
 
@@ -193,7 +193,7 @@ class ChampionTest:
             self._look(number, known)
 
     def _look(self, number: int, known: CandidateStats) -> None:
-        """Judge a candidate anew: still in the contest, or not; ready for a vault, or not."""
+        """Judge a candidate anew: still a contender, or not; ready for a vault, or not."""
         tally = known.tally(number)
         if tally is None:
             self.contenders.pop(number, None)

@@ -5,7 +5,7 @@ Brownian motion with drift (true difference) at information I = 1 / V (Jennison 
 the canonical joint distribution; it covers unequal variances and a reference that is itself estimated).  Against it stand
 
 - ``log_e_value``: the likelihood ratio of a true difference d ~ |N(0, spread^2)| against 0: for claims, whatever their size;
-- ``log_ratio``: the likelihood ratio of the one difference worth finding against 0: for the title, since it decides sooner.
+- ``log_ratio``: the likelihood ratio of the one difference worth finding against 0: for a new champion, since it decides sooner.
 
 Under "not better" the expectation of either is at most 1 whenever one stops, so P(it ever exceeds B) <= 1 / B (Ville 1939; Robbins
 1970 for the mixture).
@@ -26,7 +26,7 @@ E_CLAIM = 300.0  # may enter a vault
 WORTH_SD = 1.25  # the difference worth finding, in standard deviations of one run
 SPREAD_SD = 1.0  # of the differences that are expected, in the same unit
 FUTILE = 0.2  # likelihood ratio at which a candidate is given up that was compared with the reference, for a claim of its own
-FUTILE_TITLE = 1 / 3  # and one that contends for the title: there will be others (benchmarks/planted_truth.py, docs/log.md)
+FUTILE_TITLE = 1 / 3  # and one that contends with the champion: there will be others (benchmarks/planted_truth.py, docs/log.md)
 NOT_WORSE_SD = 0.25  # of one run: what a simplification may cost
 MAX_RUNS = 30  # of one candidate: a smaller difference than 30 runs show is left alone
 MAX_LOG = 1e300  # of the evidence: it is ordered by, so it stays a number however far off a program is

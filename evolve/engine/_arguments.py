@@ -51,7 +51,7 @@ def load_problem(where: str | Path, /, **params: Param) -> Problem:
 
     Example:
         >>> problem = evolve.load_problem("circle_packing", n=32)
-        >>> print(problem.contract.metric, problem.contract.goal, list(problem.seed))
+        >>> print(problem.contract.metric, problem.contract.goal, list(problem.initial_files))
     """
     if not isinstance(where, str | Path):
         raise UsageError(f"expected a problem's name or its folder, found {_said(where)}.")

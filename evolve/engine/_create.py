@@ -45,8 +45,8 @@ def create_run(
             A run with an object can be gone on with only where it is given again: ``open_run(path, operators=[...])``.
         models: Language models: ``evolve.models.Anthropic([...])``, ``evolve.models.ChatCompletions([...], base_url=...)``, or a
             provider object as ``evolve.models.Scripted(...)``.
-        policy: ``map_elites``; ``given``, which makes no children of its own; or a baseline: ``independent``, ``best_of_n``,
-            ``hill_climb``, ``one_plus_one``.
+        policy: ``map_elites``; ``fixed_candidates``, which makes no children of its own; or a baseline: ``independent``,
+            ``best_of_n``, ``hill_climb``, ``one_plus_one``.
         archive: Where the elites stand: ``grid``, cells along the problem's descriptors; ``topk``, the best of all; ``auto``, the
             grid where there are descriptors.
         target: A score, in the problem's own sign, that ends the search.

@@ -302,7 +302,7 @@ class Run:
 
     @property
     def progress(self) -> Progress:
-        """How the search stands: best, seed, counts, noise, what is spent."""
+        """How the search stands: best, initial program, counts, noise, what is spent."""
         return self._view().progress()
 
     def summary(self) -> Summary:

@@ -75,7 +75,7 @@ class CatchAll:
 
 
 class Grader:
-    """One problem, loaded: its evaluator and a launcher of sandboxes, which ``launch`` opens, again when its helper was killed."""
+    """One problem, loaded: its evaluator and its sandbox factory, which ``launch`` opens, again when its helper was killed."""
 
     def __init__(
         self,
@@ -270,7 +270,7 @@ def _self_test(evaluator: ModuleType, folder: str) -> None:
 
 
 def _open(prepare: Prepare, tell: Callable[[Phase], None], home: Path) -> tuple[Grader, GraderReady]:
-    """Load the problem; open its sandbox launcher.  ``home`` is the folder for the grader's temporary files."""
+    """Load the problem; open its sandbox factory.  ``home`` is the folder for the grader's temporary files."""
     from evolve._version import __version__
 
     if prepare.engine != __version__:

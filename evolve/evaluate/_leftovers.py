@@ -1,8 +1,8 @@
 """What a measurement leaves behind below the grader and in its temporary folder, and the end of it.
 
 What an evaluator starts or writes there while it measures ends with the measurement.  What stays is what was there when the
-problem had been loaded, the launcher's own processes, and the processes that a global variable of a module holds by then: a pool
-or a server that was made when it was first needed, the helpers that ``multiprocessing`` and its like keep for themselves.
+problem had been loaded, the sandbox factory's own processes, and the processes that a global variable of a module holds by then: a
+pool or a server that was made when it was first needed, the helpers that ``multiprocessing`` and its like keep for themselves.
 
 Only a process below the grader is found: the grader is its reaper, whatever session it is in.  A file elsewhere is not.
 """
@@ -34,7 +34,7 @@ class Leftovers:
 
     Args:
         folder: The grader's temporary folder.
-        launcher: Pids of the launcher's own processes.
+        launcher: Pids of the sandbox factory's own processes.
     """
 
     def __init__(self, folder: Path, launcher: Callable[[], Collection[int]]) -> None:

@@ -126,7 +126,7 @@ class Slot:
         settings = self._settings
         folder = Path(tempfile.mkdtemp(prefix=f"slot-{self._number}-", dir=settings.scratch))
         names = list(settings.problems)
-        # Launchers name their control groups by number: no two graders may share one.
+        # Sandbox factories name their control groups by number: no two graders may share one.
         number = self._number * len(names) + names.index(problem)
         copy = self._copies[problem] = settings.scratch / f"{folder.name}-problem"
         try:

@@ -180,12 +180,12 @@ class Problem:
 
     ``folder`` is where its files lie now (for a run: the copy inside the run directory); ``pieces`` is what belongs to it there,
     sorted by path.  ``assets`` is the folder that ``prepare.py`` filled, content-addressed, or None when the contract declares
-    none, and ``assets_digest`` names its contents.  ``seed`` maps relative POSIX paths to texts.
+    none, and ``assets_digest`` names its contents.  ``initial_files`` maps relative POSIX paths to texts.
     ``id`` is ``name@`` and the contract's hash with the chosen params; ``evaluator`` hashes everything that decides a score.
 
     Example:
         >>> problem = evolve.load_problem("circle_packing", n=32)
-        >>> print(problem.id, problem.contract.metric, problem.params, problem.seed["main.py"])
+        >>> print(problem.id, problem.contract.metric, problem.params, problem.initial_files["main.py"])
     """
 
     folder: Path

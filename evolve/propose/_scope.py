@@ -19,7 +19,7 @@ _MARKER = re.compile(r"^[ \t]*(?:#|//|/\*|--|;|%|<!--)[ \t]*EVOLVE-BLOCK-(START|
 def check_scope(base: Mapping[str, str], child: Mapping[str, str], scope: EditScope) -> str:
     """Why ``child`` is not an allowed change of ``base``; "" when it is.
 
-    ``base`` may be the seed's files or a parent's: files that ``base`` lacks count as added.
+    ``base`` may be the initial program's files or a parent's: files that ``base`` lacks count as added.
 
     Args:
         base: path to text, what the child is compared with.

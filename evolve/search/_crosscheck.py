@@ -11,8 +11,8 @@ from evolve.search.state._steadiness import Steadiness, not_reproducible, reprod
 
 
 def apply_cross_checks(population: Population, steadiness: Steadiness, result: Measurement, purpose: Purpose) -> Measurement:
-    """The result, or its failure: a candidate must not ignore its seed nor spend more than the frame allows, and a deterministic
-    score must be the same again."""
+    """The result, or its failure: a candidate must not ignore its seed nor spend more than the compute rule allows, and a
+    deterministic score must be the same again."""
     number = population.by_id[result.candidate]
     if population.is_seed_insensitive(number, result):
         reason = "seed_insensitive: two seeds gave the same, while the initial program's results differ"

@@ -48,11 +48,11 @@ def on_issued(state: ProblemState, record: ProposeIssued) -> None:
 
 
 def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
-    """A propose ticket ended at this Unix time; or a program came without one: the seed, or one that was told."""
+    """A propose ticket ended at this Unix time; or a program came without one: the initial program, or one that was told."""
     ticket = record.attempt.ticket
     _ask_again(state, record)
     if state.run.tickets.open_proposal(record.attempt) is None:
-        if record.candidate is not None and record.candidate.id not in state.population.by_id:  # the seed, or a told child
+        if record.candidate is not None and record.candidate.id not in state.population.by_id:  # the first, or told
             number = state.population.add(record.candidate, arm=NO_ARM, ticket=ticket, tuner=-1, baseline=None)
             state.memory.on_candidate(number, record.candidate, state.population.candidates[number].parents)
             state.run.usage.candidates += number != INITIAL

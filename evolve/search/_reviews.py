@@ -1,4 +1,4 @@
-"""Whom the judge reads: whoever is best, by score or by title, once.  A search waits for none of its answers."""
+"""Whom the judge reads: whoever is best, by score or as champion, once.  A search waits for none of its answers."""
 
 from __future__ import annotations
 

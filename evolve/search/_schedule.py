@@ -117,7 +117,7 @@ def _spend_reserve(state: ProblemState, leader: int) -> PlannedBlock | None:
 
 
 def _reverify(state: ProblemState) -> PlannedBlock | None:
-    """A descendant of a retracted candidate that holds a place, the title or a claim: measured again, from a fresh process."""
+    """A descendant of a retracted candidate that holds a place or a claim, or is champion: measured again, from a fresh process."""
     idle = (number for number in state.to_reverify if not _busy(state, number))
     number = next(idle, None)
     return None if number is None else _replicate_one(state, number, Purpose.RECHECK)
@@ -184,7 +184,7 @@ def _others_in_flight(state: ProblemState, last: Purpose) -> bool:
 
 
 def _compare_with_initial(state: ProblemState) -> PlannedBlock | None:
-    """Best and seed side by side, where no vault says more."""
+    """Best and initial program side by side, where no vault says more."""
     population, leader = state.population, state.population.leader
     if _others_in_flight(state, Purpose.FINAL) or state.confirmations.confirmations or policy_of(state).fixed_candidates:
         return None
@@ -196,7 +196,7 @@ def _compare_with_initial(state: ProblemState) -> PlannedBlock | None:
 
 
 def final_runs(state: ProblemState) -> int:
-    """Final measurements each of best and seed; fewer where the budget cannot hold more than twice as many others."""
+    """Final measurements each of best and initial program; fewer where the budget cannot hold more than twice as many others."""
     limit = state.run.budget.evaluations
     runs = state.run.config.final_runs
     return runs if limit is None else min(runs, max(limit - state.run.config.initial_runs, 0) // 4)

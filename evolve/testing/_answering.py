@@ -183,7 +183,7 @@ class ScriptedModelThread:
 
 
 class _Notes:
-    """A book in memory: everything is durable at once."""
+    """A log of calls in memory: everything is durable at once."""
 
     def __init__(self, notes: list[ModelMessage]) -> None:
         self._notes = notes

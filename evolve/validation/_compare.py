@@ -1,7 +1,7 @@
 """``evolve validate PROBLEM FILES``: the treatment that a run gives its candidates, for one program against another.
 
-The program and the reference are measured in a run of their own, in a temporary folder, with the ``given`` policy: sequential
-evidence, then a vault of fresh seeds; on a deterministic problem an exact comparison.
+The program and the reference are measured in a run of their own, in a temporary folder, with the policy ``fixed_candidates``:
+sequential evidence, then a vault of fresh seeds; on a deterministic problem an exact comparison.
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ class ProgressTracker:
 
 
 def operator_of(state: ProblemState, number: int) -> str:
-    """The operator that made a candidate; ``seed`` for the initial program."""
+    """The operator that made a candidate; ``seed`` for the initial program, as in the journal."""
     arm = state.population.candidates[number].arm
     return state.bandit.arms[arm].operator if arm >= 0 else "seed" if number == INITIAL else EXTERNAL
 

@@ -126,7 +126,7 @@ class RunView:
         return best
 
     def candidate(self, prefix: str) -> int:
-        """The candidate whose id begins with ``prefix``; ``best`` and ``seed`` stand for those two.
+        """The candidate whose id begins with ``prefix``; ``best`` and ``initial`` (or ``seed``) stand for those two.
 
         Raises:
             RunError: no candidate, or more than one.

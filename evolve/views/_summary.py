@@ -29,7 +29,7 @@ ONCE, WITHIN = "measured once", "no gain: within the noise that was found"  # of
 
 @dataclass(frozen=True, slots=True)
 class FinalRuns:
-    """The reserved measurements at the end of a noisy run: best and seed, interleaved, each on fresh seeds.  Unconfirmed."""
+    """The reserved measurements at the end of a noisy run: best and initial program in turns, each on fresh seeds.  Unconfirmed."""
 
     candidate: str
     best_mean: float
@@ -65,7 +65,7 @@ class ModelUse:
 
 
 def model_use(state: ProblemState) -> ModelUse:
-    """The accounts of a search as they stand."""
+    """What a search has used of its models, as it stands."""
     accounts = state.run.model_limits
     ledger = accounts.ledger
     return ModelUse(

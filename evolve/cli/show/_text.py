@@ -94,8 +94,8 @@ def score(mean: float, sd: float, n: int, unit: str = "") -> str:
 
 
 def gain(value: float, base: float, sd: float = 0.0, error: float = 0.0) -> str:
-    """A gain (higher is better) with its sign, and relative to the seed's score where that is known well enough to divide by.
-    ``sd`` is the seed's, ``error`` the gain's own where it stands beside it."""
+    """A gain (higher is better) with its sign, and relative to the initial program's score where that is known well enough to
+    divide by.  ``sd`` is the initial program's, ``error`` the gain's own where it stands beside it."""
     share = f" ({_percent(value, abs(base))})" if abs(base) > 5 * sd and math.isfinite(value / abs(base)) else ""
     return f"{signed(value, error)}{share}"
 

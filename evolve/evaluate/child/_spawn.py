@@ -1,8 +1,8 @@
 """The grader's side of its spawner: start a program with given descriptors, kill it, learn how it ended.
 
-A lane belongs to one slot and is used from one thread.  It carries the slot's control group where there is one, and where root
-started it the number of a user that nobody else is: what the kernel counts for a user (descriptors on their way, pages in pipes,
-watches, processes) it then counts for this slot alone.
+A ``Spawner`` belongs to one slot and is used from one thread.  It carries the slot's control group where there is one, and where
+root started it the number of a user that nobody else is: what the kernel counts for a user (descriptors on their way, pages in
+pipes, watches, processes) it then counts for this slot alone.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ def _counter(pid: int) -> CpuCounter | None:
 
 
 class Child:
-    """A started program.  ``since`` is what the lane's ``cpu_s`` was when it was asked for."""
+    """A started program.  ``since`` is what the spawner's ``cpu_s`` was when it was asked for."""
 
     def __init__(self, lane: Spawner, number: int, pid: int, *, wrapped: bool, since: float | None) -> None:
         self.pid = pid
@@ -302,7 +302,7 @@ class CgroupMeter:
     def cpu_s(self, end: End) -> float:
         """CPU seconds in all, once it has ended."""
         counted = self._counted_s()
-        return end.cpu_s if counted is None else counted  # ``Watch`` keeps the larger of this and the last look
+        return end.cpu_s if counted is None else counted  # ``ProcessMonitor`` keeps the larger of this and the last look
 
     def was_killed_for_memory(self) -> bool:
         """Whether the kernel killed a process of the group for memory since the meter was made."""

@@ -1,4 +1,4 @@
-"""The slot's launcher process: starts programs, waits for them, reports what they spent.  Trusted; runs outside every sandbox.
+"""The slot's spawner process: starts programs, waits for them, reports what they spent.  Trusted; runs outside every sandbox.
 
 One helper a slot that lives in the slot's control group, so that what it starts is in the group from its first instruction (moving
 each new process costs up to 10 ms), with a small memory image of its own and one thread, so that ``--die-with-parent`` and

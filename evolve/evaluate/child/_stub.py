@@ -1,8 +1,9 @@
 """What runs inside a sandbox before and after the candidate: reads one request, does it, writes one reply.
 
-The launcher compiles this file and binds the ``.pyc`` into the sandbox; there it runs as ``python -I -S``, so it must stand alone
-and imports almost nothing (each import costs every evaluation).  It is not a wall: the candidate shares its interpreter and may
-forge the reply, which is only the candidate's own claim.  Walls are the namespaces around it and the reader in the grader.
+It is compiled and bound into the sandbox as a ``.pyc``; there it runs as ``python -I -S``, so it must stand alone, but for
+``_stub_program`` beside it, and imports almost nothing (each import costs every evaluation).  It is not a wall: the candidate
+shares its interpreter and may forge the reply, which is only the candidate's own claim.  Walls are the namespaces around it and the
+reader in the grader.
 
 Descriptors: 0 the request, 1 and 2 the log, 3 the reply.  A request is 8 bytes of length and a marshalled mapping written by
 ``evolve.evaluate.sandbox._request``; a reply is ``EVR1``, 4 bytes of header length, a JSON header, payloads.
@@ -44,7 +45,7 @@ def _read_exactly(fd: int, size: int) -> bytes:
     while size:
         chunk = os.read(fd, min(size, 1 << 20))
         if not chunk:
-            os._exit(0)  # the launcher gave this sandbox up
+            os._exit(0)  # the factory gave this sandbox up
         chunks.append(chunk)
         size -= len(chunk)
     return b"".join(chunks)

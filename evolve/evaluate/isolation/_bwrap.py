@@ -114,10 +114,10 @@ def covering(covers: Iterable[tuple[str, str]], empty: Path, *, overlay: bool) -
 
 
 def shown(mounts: Mounts, empty: Path, *, overlay: bool, own: str = "") -> list[str]:
-    """The part of the command line that shows what every sandbox of a launcher sees, where there is no tree.
+    """The part of the command line that shows what every sandbox of a slot sees, where there is no tree.
 
     Args:
-        own: the launcher's own folder with stubs, metadata and copies, shown at ``/own``.
+        own: the factory's own folder with stubs, metadata and copies, shown at ``/own``.
         empty: an empty folder, laid over what must not be seen, and the second layer that an overlay has to have.
         overlay: show folders through overlays.
     """
@@ -163,7 +163,7 @@ def command(
     """bubblewrap's command line up to the program.
 
     Args:
-        shown: what every sandbox of the launcher sees.
+        shown: what every sandbox of the slot sees.
         own: the same for what this launch alone sees.
         seccomp_fd: descriptor with the filter, as the program will see it.
         keep: capabilities to keep inside the sandbox's own user namespace (the fork server's).

@@ -124,7 +124,7 @@ def resolve(view: VisibleFiles) -> Mounts:
 
 def own_copies(mounts: Mounts, target: Path, inside: str) -> Mounts:
     """The same with every single file copied below ``target``, which lies at ``inside``: no overlay shows a file by itself, and one
-    that several launchers show could be locked or marked by a candidate of any.  Links lead there, but for the interpreter, which
+    that several slots show could be locked or marked by a candidate of any.  Links lead there, but for the interpreter, which
     looks for its library from where it lies: it gets a folder."""
     (target / "bin").mkdir(parents=True)
     binds, links = [], list(mounts.links)

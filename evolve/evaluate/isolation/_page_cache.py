@@ -63,7 +63,7 @@ def _forget(group: Path | None) -> bool:
             with suppress(OSError):  # it says so when less was there than was asked for
                 (group / name).write_text(text)
             return True
-    return group is not None and not group.exists()  # its launcher was closed
+    return group is not None and not group.exists()  # its factory was closed
 
 
 def _fill(everything: Iterable[Shown]) -> str:

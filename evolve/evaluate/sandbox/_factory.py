@@ -1,4 +1,4 @@
-"""One launcher a slot: resolves the view once, keeps the spawner and its control group, hands out trial sandboxes."""
+"""One factory a slot: resolves what is visible once, keeps the spawner and its control group, hands out trial sandboxes."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from evolve.problem._contract import Stage
 
 TIERS = ("strict", "none")
 _PREFIX = "evolve-sandbox-"
-_STALE_S = 60.0  # a folder this old is locked if its launcher lives
-_MAX_SERVERS = 16  # fork servers that one launcher starts because candidates import ever more modules
+_STALE_S = 60.0  # a folder this old is locked if its factory lives
+_MAX_SERVERS = 16  # fork servers that one factory starts because candidates import ever more modules
 
 
 @plain_umask()
 def open_sandbox_factory(tier: str, view: VisibleFiles, *, slot: int = 0) -> SandboxFactory:
-    """A launcher for one slot.
+    """A sandbox factory for one slot.
 
     Args:
         tier: ``strict``, or ``none``, which has no walls and must be asked for by name.
@@ -68,7 +68,7 @@ def open_sandbox_factory(tier: str, view: VisibleFiles, *, slot: int = 0) -> San
 
 
 def _private_folder() -> tuple[Path, int]:
-    """A fresh folder and a descriptor that holds its lock; folders of launchers that were killed are removed on the way."""
+    """A fresh folder and a descriptor that holds its lock; folders of factories that were killed are removed on the way."""
     for stale in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             if stale.stat().st_uid == os.geteuid() and time.time() - stale.stat().st_mtime > _STALE_S:
@@ -82,7 +82,7 @@ def _private_folder() -> tuple[Path, int]:
 def _remove_unlocked(folder: Path) -> None:
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its launcher lives
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its factory lives
         remove(folder)
     finally:
         os.close(fd)

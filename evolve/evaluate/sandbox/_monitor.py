@@ -33,7 +33,7 @@ class Running(Protocol):
 
 
 class ResourceMeter(Protocol):
-    """What the tree uses; ``evolve.evaluate.child._spawn.Meter`` says more."""
+    """What the tree uses; ``evolve.evaluate.child._spawn.CgroupMeter`` says more."""
 
     peak_mib: float
 

@@ -1,4 +1,4 @@
-"""The request the launcher sends into a sandbox (trusted to untrusted; the way back is ``evolve.evaluate._readers``)."""
+"""The request that is sent into a sandbox (trusted to untrusted; the way back is ``evolve.evaluate._readers``)."""
 
 from __future__ import annotations
 

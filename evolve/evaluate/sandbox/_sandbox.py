@@ -146,7 +146,7 @@ class TrialSandbox:
 
     @plain_umask()
     def close(self) -> None:
-        """No process of this trial is left after any call; this gives the launcher back."""
+        """No process of this trial is left after any call; this gives the factory back."""
         self._launcher.trial_closed(self._files, self._stage, self._wanted)
 
     def __enter__(self) -> TrialSandbox:

@@ -1,4 +1,4 @@
-"""What a tier must offer: start the stub for one request, with everything a watch needs."""
+"""What a tier must offer: start the stub for one request, with everything a monitor needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STUBS = ("_stub", "_stub_program", "_stub_server")
 
 @dataclass(frozen=True, slots=True)
 class RunningTree:
-    """A process tree under way; ``Watch`` takes it from here."""
+    """A process tree under way; ``ProcessMonitor`` takes it from here."""
 
     running: Running
     meter: ResourceMeter

@@ -16,7 +16,7 @@ class CallLog(Protocol):
         """Write a reservation; returns when it is durable.  Where it raises, a settlement that charges nothing follows.
 
         Args:
-            record: Without its ``prompt``, which the book fills in.
+            record: Without its ``prompt``, which the log fills in.
             prompt: What is new in the conversation; "" for a request that only repeats one.
         """
 
@@ -24,7 +24,7 @@ class CallLog(Protocol):
         """Write a settlement.  It need not be durable at once: a reservation that lacks it is charged in full.
 
         Args:
-            record: Without its ``reply``, which the book fills in.
+            record: Without its ``reply``, which the log fills in.
             reply: What was answered, as far as it came; "" where nothing did.
         """
 

@@ -1,6 +1,6 @@
 """How a search on a noisy problem comes by claims: what is recorded next, and what records come to.
 
-``next_record`` gives records that only decide: a title that changes hands, a vault that opens (``_openings``), a ruling.  Which
+``next_record`` gives records that only decide: another champion, a vault that opens (``_openings``), a ruling.  Which
 runs they rest on ``_evidence_runs`` says.  Nothing here changes the search but the functions called ``on_...``, which its ``apply``
 calls.  See ``evolve.confirm`` for the statistics.
 """
@@ -30,11 +30,11 @@ from evolve.search.claims._prospects import INTERIMS
 from evolve.search.state._state import ProblemState
 
 _JUDGED_EVERY = 10  # runs
-_TITLE_DF = 4  # degrees of freedom of the noise before a title changes hands
+_TITLE_DF = 4  # degrees of freedom of the noise before the champion changes
 
 
 def next_record(state: ProblemState, now: float, over: str, entropy: FreshSeeds | None) -> Record | None:
-    """The next thing to be recorded: a title that changes hands, a ruling, an opening.
+    """The next thing to be recorded: another champion, a ruling, an opening.
 
     ``over`` says why nothing new is searched for ("" while something is).  Without ``entropy`` no vault opens.
     """

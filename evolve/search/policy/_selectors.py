@@ -19,7 +19,7 @@ from evolve.select import inspirations, tournament
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Row numbers of the parents, and of the programs that are looked at beside them."""
+    """Numbers of the parents, and of the programs that are looked at beside them."""
 
     parents: tuple[int, ...]
     inspirations: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""Everything known of the candidates: rows, posteriors, who stands in the archive, who leads.
+"""Everything known of the candidates: their states, posteriors, who stands in the archive, who leads.
 
 Scores are turned so that higher is better.  A candidate enters the archive when it has an ok measurement at the problem's last
 stage, and leaves it when a measurement of it fails.
@@ -72,11 +72,11 @@ class PendingStage:
 
 
 class Population:
-    """Rows and the archives over them: one an island, as records call it, and one island so far.
+    """The states of all candidates and the archives over them: one an island, as records call it, and one island so far.
 
     Args:
         problem: The problem's id, for the records of what changed.
-        contract: What decides stages, axes, noise and frame.
+        contract: What decides stages, axes, noise and the compute rule.
         archives: Where they stand; empty.
     """
 
@@ -282,7 +282,7 @@ class Population:
         )
 
     def over_budget(self, number: int, result: Measurement, *, vault: bool) -> str:
-        """Why, with this result, the candidate's CPU exceeds what the frame allows ("" if it does not, as far as is known)."""
+        """Why, with this result, the candidate's CPU exceeds what the rule allows ("" if it does not, as far as is known)."""
         if self.cpu_budget is None or result.score is None or result.stage != self.contract.stages[-1].name:
             return ""
         return self.cpu_budget.excess_with(number, result.cpu_s, vault=vault)

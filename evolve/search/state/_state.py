@@ -111,7 +111,7 @@ class ProblemState:
         default_factory=list
     )  # of the finals in hand: candidate, score in the problem's sign
     retracted: list[int] = field(default_factory=list)  # found to cheat
-    to_reverify: list[int] = field(default_factory=list)  # descend from one of those, hold a place, title or claim
+    to_reverify: list[int] = field(default_factory=list)  # descend from one of those, hold a place or a claim, or are champion
     reviewed: set[str] = field(default_factory=set)  # the judge has read them
     unreviewed: set[str] = field(default_factory=set)  # it was asked about them in this opening, and did not answer
     incumbent: int = INITIAL  # of the baselines that keep one

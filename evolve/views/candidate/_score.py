@@ -9,7 +9,7 @@ from evolve.search.state._population import Population
 
 @dataclass(frozen=True, slots=True)
 class CandidateScore:
-    """A candidate's standing, in the problem's own sign."""
+    """A candidate's score and how well it is known, in the problem's own sign."""
 
     id: str
     score: float
