@@ -194,7 +194,7 @@ def _candidate_rows(opened: RunView, one: int) -> list[tuple[str, str]]:
     if one == opened.best() and (waits := opened.unchecked()) is not None:
         rows.append(("better", unchecked_text(waits)))
     if found.gain is not None and seed_score is not None and found.operator != "seed" and found.verdict != CONFIRMED:
-        rows.append(("gain", f"{gain(found.gain, seed_score)} over the seed's {number(seed_score)}"))
+        rows.append(("gain", f"{gain(found.gain, seed_score)} over the initial program's {number(seed_score)}"))
     if found.verdict:
         more = f"; its effect: evolve claims {shlex.quote(str(opened.run.path))}" if found.verdict == CONFIRMED else ""
         rows.append(("verdict", f"{found.verdict}{more}"))
@@ -265,7 +265,7 @@ VERBS = (
         "one candidate: score, origin, measurements",
         (
             RUN,
-            Argument("ID", "its id or the beginning of it; also: best, seed"),
+            Argument("ID", "its id or the beginning of it; also: best, initial"),
             Argument("--diff", "what differs from its parent"),
             Argument("--log", "with reasons and feedback in full"),
             Argument("--prompt", "what its model was asked, and what it answered"),

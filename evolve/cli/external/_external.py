@@ -296,7 +296,7 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
     if result.score is not None:
         rows.append(("score", score(result.score, result.sd or 0.0, result.n)))
     if result.gain is not None and result.seed_score is not None:
-        rows.append(("gain", f"{gain(result.gain, result.seed_score)} over the seed's {number(result.seed_score)}"))
+        rows.append(("gain", f"{gain(result.gain, result.seed_score)} over the initial program's {number(result.seed_score)}"))
     elif result.word in (ONCE, WITHIN):
         rows.append(("gain", f"none is stated: {result.word}" if result.word == ONCE else result.word))
     if result.effect_gain is not None and result.parent_score is not None:
@@ -337,7 +337,7 @@ VERBS = (
         (
             RUN,
             Argument("--expires", "how long the ticket is yours (default 3600)", value="SECONDS"),
-            Argument("--parent", "the program to change, instead of one that the search picks; also: best, seed", value="ID"),
+            Argument("--parent", "the program to change, instead of one that the search picks; also: best, initial", value="ID"),
             Argument("--out", "a new folder for the program's files and the task", short="-o", value="DIR"),
             JSON,
         ),

@@ -81,7 +81,7 @@ Try a whole program with the run's evaluator without handing it in: does it run,
 nothing of the budget is spent. Without files the problem itself is checked."""
 
 # no schema a tool: together they are 7 000 tokens, and every agent would have to read them
-_Id = Annotated[str, Field(description="A candidate's id or the beginning of it; also: best, seed")]
+_Id = Annotated[str, Field(description="A candidate's id or the beginning of it; also: best, initial")]
 
 
 def serve(run: str) -> None:
@@ -111,7 +111,10 @@ def server_of(run: str) -> MCPServer[Any]:
         (tools.resume, _RESUME),
     ]
     reading: list[tuple[Callable[..., object], str]] = [
-        (tools.status, "How the run stands: best and seed score, noise, failures; outlook: what is left and when it ends."),
+        (
+            tools.status,
+            "How the run stands: score of best and initial program, noise, failures; outlook: what is left and when it ends.",
+        ),
         (tools.result, _RESULT),
         (tools.best, "The best program with its files, score and verdict; verdict says how well founded it is."),
         (tools.show, "One candidate: files, score, who made it and why, every measurement with reason and feedback."),

@@ -103,7 +103,7 @@ def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:
     if final.best_sd is not None and final.seed_sd is not None:
         much += f", standard error {error:.2g}"
     return [
-        ("final", "best and seed measured in turn, on fresh seeds"),
+        ("final", "best and initial program measured in turn, on fresh seeds"),
         ("  best", f"{mean(final.best_mean, final.best_sd, final.best_n)}  ({final.candidate})"),
         ("  seed", mean(final.seed_mean, final.seed_sd, final.seed_n)),
         ("  gain", f"{much}, {final.verdict}"),
