@@ -71,7 +71,7 @@ README = """\
 |---|---|
 | candidate | `main.py:approximate(x)` |
 | score | greatest absolute error against the sine on 201 points; deterministic; lower is better |
-| seed | 0.9 x - 0.1 x^3 |
+| initial program | 0.9 x - 0.1 x^3 |
 | best known | add it here, with source and date |
 
 Check it: `evolve validate {folder}`. Search: `evolve run problem={folder}`.

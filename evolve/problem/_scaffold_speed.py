@@ -97,7 +97,7 @@ README = """\
 |---|---|
 | candidate | `main.py:inversions(values)` |
 | score | microseconds a call, 40 calls after 5 to warm up, timed from outside; noisy; lower is better |
-| seed | merge sort that counts, pair by pair below a cutoff |
+| initial program | merge sort that counts, pair by pair below a cutoff |
 | best known | add it here, with source, date and machine |
 
 Check it: `evolve validate {folder}`. Search: `evolve run problem={folder} budget.wall_s=120`. To put your own function in its
