@@ -1,1 +1,1 @@
-"""The durable log of a run: one writer, many readers."""
+"""The durable log of a run: one writer, many readers.  What records mean is for those who read them."""

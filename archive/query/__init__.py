@@ -1,1 +1,1 @@
-"""Journals as tables: SQL and Parquet."""
+"""Journals as tables: SQL and Parquet.  Reads journals and never writes one."""

@@ -1,1 +1,1 @@
-"""The vocabulary of the journal: one frozen dataclass a record, and their codec."""
+"""The vocabulary of the journal: one frozen dataclass a record, and their codec.  Opens no file."""

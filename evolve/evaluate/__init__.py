@@ -1,4 +1,4 @@
-"""Evaluation that cannot be fooled: trials, the sandbox, strict readers, the grader process."""
+"""Evaluation that cannot be fooled: trials, the sandbox, strict readers, the grader process.  Decides nothing."""
 
 from evolve.evaluate._doctor import Check, doctor
 from evolve.evaluate._entry import parse_entry

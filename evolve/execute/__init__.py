@@ -1,4 +1,4 @@
-"""Executors: one interface, implementations that run measure blocks."""
+"""Executors: one interface, implementations that run measure blocks.  What a block holds is the search's to say."""
 
 from evolve.execute._base import Block, BlockReport, EntryReport, Executor, Report, Sink
 from evolve.execute._local import LocalExecutor

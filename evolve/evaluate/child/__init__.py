@@ -1,1 +1,1 @@
-"""Code of other processes: the spawner, and what runs inside the sandbox before a candidate."""
+"""Code of other processes: the spawner, what runs inside the sandbox before a candidate, and who speaks to them.  No walls."""

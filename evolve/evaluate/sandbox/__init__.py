@@ -1,1 +1,1 @@
-"""The sandbox of one trial: starts, requests, and what ends mean."""
+"""The sandbox of one trial: starts, requests, and what ends mean.  Its walls lie in ``isolation``."""

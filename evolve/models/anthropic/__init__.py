@@ -1,1 +1,1 @@
-"""Anthropic's Messages API, through the official client."""
+"""Anthropic's Messages API, through the official client.  Counts no money."""

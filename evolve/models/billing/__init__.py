@@ -1,1 +1,1 @@
-"""What calls cost and when they may go out: prices, reservations, retries, settlements."""
+"""What calls cost and when they may go out: prices, reservations, retries, settlements.  Speaks to no server itself."""

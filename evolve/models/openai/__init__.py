@@ -1,1 +1,1 @@
-"""Servers that speak OpenAI's protocol: chat completions and embeddings."""
+"""Servers that speak OpenAI's protocol: chat completions and embeddings.  Counts no money."""
