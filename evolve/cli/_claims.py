@@ -65,7 +65,7 @@ def claims_json(opened: RunView) -> Json:
 def cards_text(cards: ReportCards) -> str:
     """The report cards for people."""
     rows = [
-        ("problem", f"{cards.problem}, evaluator {cards.evaluator}, frame {cards.frame}"),
+        ("problem", f"{cards.problem}, evaluator {cards.evaluator}, compute rule {cards.frame}"),
         ("engine", cards.engine),
         ("tried", f"{counted(cards.candidates, 'candidate')}, {counted(cards.measurements, 'run')}"),
         ("vaults", f"{cards.openings} opened; false claims to be expected by chance: at most {cards.expected_false:.2g}"),

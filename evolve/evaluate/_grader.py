@@ -128,7 +128,7 @@ class Grader:
         try:
             self._launcher = self._launch()
         except (EvolveError, OSError) as error:
-            raise HelperDied(f"the sandbox's launcher was ended, and another does not start: {error}") from error
+            raise HelperDied(f"the sandbox's spawner was ended, and another does not start: {error}") from error
         self._end_leftovers()
 
     def _end_leftovers(self) -> None:

@@ -88,7 +88,7 @@ class Spawner:
         """
         hand(fds, user)
         if self._next == 0:
-            self._ask("here", "reach the launcher", "ask")  # what it spends until it is there is nobody's
+            self._ask("here", "reach the spawner", "ask")  # what it spends until it is there is nobody's
         before = self._counted_s()
         answer = self._ask("started", f"start {argv[0]}", "start", list(argv), dict(env), user, fds=fds)
         _, number, pid, own_cpu_s = answer[:4]
@@ -111,7 +111,7 @@ class Spawner:
         try:
             socket.send_fds(self._socket, [marshal.dumps([word, number, *arguments])], list(fds))
         except OSError as error:
-            raise HelperDied(f"the sandbox's launcher cannot be reached ({error.strerror})") from error
+            raise HelperDied(f"the sandbox's spawner cannot be reached ({error.strerror})") from error
         while True:
             told = self._take(timeout_s=10.0)
             if told[1] == number and told[0] != "ended":
@@ -128,7 +128,7 @@ class Spawner:
         except ConnectionError:
             data = b""
         if not data:
-            raise HelperDied("the sandbox's launcher died or does not answer")
+            raise HelperDied("the sandbox's spawner died or does not answer")
         message = marshal.loads(data)
         self._own_cpu_s = message[-1]
         if message[0] == "ended":
@@ -156,7 +156,7 @@ class Spawner:
         try:
             self._socket.send(marshal.dumps(("kill", number, all_at_once)))
         except OSError as error:
-            raise HelperDied(f"the sandbox's launcher cannot be reached ({error.strerror})") from error
+            raise HelperDied(f"the sandbox's spawner cannot be reached ({error.strerror})") from error
 
     def close(self) -> None:
         """End everything started here, then the spawner.  Idempotent."""
