@@ -11,14 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from archive import Archive, ArchiveMaker, Axis, CellStore, ProposalStatus
-from evolve._errors import EvolveError
 from evolve._plugins import Plugin, said
 from evolve.search.state._operators import OperatorSpec
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from evolve.execute import Executor
+    from evolve.execute import Executor, Sink
+    from evolve.problem._contract import Problem
     from evolve.propose import Operator, Proposal, ProposalTask
 
 _MAY_END = (ProposalStatus.CHILD, ProposalStatus.INVALID, ProposalStatus.FAILED)
@@ -156,13 +156,9 @@ def load_executor(plugin: Plugin) -> Callable[..., Executor]:
     if not callable(maker):
         raise plugin.broken("an executor is made by a call with problems, slots, tier and sink, and it cannot be called")
 
-    def made(*arguments: object, **named: object) -> Executor:
-        try:
-            executor: Executor = maker(*arguments, **named)
-        except EvolveError:
-            raise  # what it lacks here, in its own words
-        except (Exception, SystemExit) as error:
-            raise plugin.broken(said(error)) from error
-        return executor
+    def made(problems: Mapping[str, Problem], *, slots: int, tier: str, sink: Sink) -> Executor:
+        from evolve.engine._guarded_executor import GuardedExecutor
+
+        return GuardedExecutor(plugin, lambda checked: maker(problems, slots=slots, tier=tier, sink=checked), sink)
 
     return made

@@ -222,6 +222,15 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
     open_sandbox_factory(config.sandbox.tier, view).close()
 
 
+def need_executor(config: RunConfig, problem: Problem) -> None:
+    """Find out that somebody else's executor can be made and closed, before a run is made.
+
+    Raises: as ``build_executor``.
+    """
+    if config.executor.kind not in EXECUTORS:
+        build_executor(config, problem, lambda report: None).close(drain=False)
+
+
 def build_executor(config: RunConfig, problem: Problem, sink: Sink) -> Executor:
     """The executor of a run.
 

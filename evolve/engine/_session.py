@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from archive import (
@@ -25,6 +26,7 @@ from evolve.adapters._choose import load_problem
 from evolve.config._json import config_from_json, config_to_json
 from evolve.config._schema import RunConfig
 from evolve.engine._collector import infrequent_gc
+from evolve.engine._guarded_executor import ExecutorBroken
 from evolve.engine._loop import Mailbox, Stopped, drain_model_calls, run_loop
 from evolve.engine._opening import write_initial, write_opening, write_supplied
 from evolve.engine._own_operators import GivenOperator, absent_operators
@@ -33,6 +35,7 @@ from evolve.engine._reach import KINDS, out_of_reach
 from evolve.engine._registry import (
     build_executor,
     check_names,
+    need_executor,
     need_machine,
     need_named,
     operators_of,
@@ -137,6 +140,7 @@ def _made(
     if config.llm.provider == "none" and not given and not operators:
         _need_reach(problem, config, made)
     need_machine(config, problem)
+    need_executor(config, problem)
     with _folder.create(config.out, problem.contract.name) as run:
         with _folder.RunLock(run, _folder.Hold.OPENING):
             info = keep(copy_problem(problem, run.problem), run)
@@ -225,7 +229,7 @@ def _drive(
         if budget:  # before any record is written
             need_room(search.state, budget, search.run.usage.last_at, str(run.path))
         executor = build_executor(config, problem, mailbox.put)
-        stack.callback(lambda: executor.close(drain=False))
+        stack.callback(_abandon, executor)
         checkpoints = _Checkpoints(run, search, texts, journal)
         recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
         instructions = instructions_of(run, problem)
@@ -248,12 +252,15 @@ def _drive(
         stack.callback(watcher.close)
         stack.enter_context(Signals(mailbox))
         answered = partial(_answered, run.path)
-        status, why = _run(search, executor, proposer, recorder, mailbox, answered, dispatcher, measure_only=pausing)
-        executor.close(drain=False)
+        status, why, broken = _run(search, executor, proposer, recorder, mailbox, answered, dispatcher, measure_only=pausing)
         if dispatcher is not None:
             dispatcher.close(_lying_in(mailbox))
         recorder.write(RunClosed(epoch, status, why))
         checkpoints.save()
+        if broken is not None:
+            raise ExecutorBroken(
+                f"{broken}; nothing is lost, and the run goes on with: evolve resume {quote(str(run.path))}"
+            ) from broken
         why = with_advice(search.state, status, why, str(run.path))
         return summarise(run, problem, search.state, status, why, time.time())
 
@@ -268,19 +275,39 @@ def _run(
     dispatcher: ModelDispatcher | None,
     *,
     measure_only: bool,
-) -> tuple[str, str]:
+) -> tuple[str, str, ExecutorBroken | None]:
+    """Drive the search and close its executor: the run's status, why, and what somebody else's executor did that ended it or that
+    stands beside its end."""
+    broken = None
     try:
         why = run_loop(search, executor, proposer, recorder, mailbox, answered, dispatcher=dispatcher, measure_only=measure_only)
         if dispatcher is not None:
             drain_model_calls(search, proposer, recorder, mailbox, answered, dispatcher)
     except Stopped:
         why = INTERRUPTED
+    except ExecutorBroken as error:
+        _abandon(executor)
+        return "failed", str(error), error
+    try:
+        executor.close(drain=False)
+    except ExecutorBroken as error:
+        broken = error
+    return *_ended(search, why), broken
+
+
+def _ended(search: Search, why: str) -> tuple[str, str]:
     phase = search.run.end.phase
     if phase is Phase.FAILED:
         return "failed", why
     if why == PAUSED:
         return "stopped", why
     return (why, why) if phase is Phase.STOPPING else verdict(search.state, why)
+
+
+def _abandon(executor: Executor) -> None:
+    """Close an executor where something else is being said already."""
+    with suppress(ExecutorBroken):
+        executor.close(drain=False)
 
 
 def _answered(run: Path, request: Request) -> None:

@@ -228,17 +228,31 @@ def test_an_archive_that_does_not_suit_a_problem_says_so_before_anything_is_made
         parts_of(other).archive(plain_contract(), other.search)
 
 
+IDLE = """
+class Idle:
+    slots = room = 1
+    pending = 0
+    def submit(self, block): pass
+    def cancel(self, attempt): pass
+    def close(self, *, drain): pass
+"""
+
+
 def test_an_executor_of_somebody_else_is_made_with_what_ours_is(package):
-    package(
-        "def make(problems, *, slots, tier, sink):\n    return problems, slots, tier, sink", "far = MODULE:make", group="executors"
-    )
+    text = IDLE + "made = []\ndef make(problems, **more):\n    made.append((problems, more))\n    return Idle()"
+    package(text, "far = MODULE:make", group="executors")
     config = RunConfig(executor=ExecutorConfig(kind="far", slots=3))
     check_names(config)
 
     class Problem:
         id = "p"
 
-    assert build_executor(config, Problem, print) == ({"p": Problem}, 3, "strict", print)
+    build_executor(config, Problem, print)
+    make = need_plugin("executor", "far", "").load()
+    ((problems, more),) = make.__globals__["made"]
+    assert problems == {"p": Problem}
+    assert sorted(more) == ["sink", "slots", "tier"]
+    assert (more["slots"], more["tier"], callable(more["sink"])) == (3, "strict", True)
     assert plugins_of(config) == {"executor far": "theirs"}
 
 
