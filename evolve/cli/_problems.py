@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from argparse import Namespace
 from dataclasses import replace
@@ -59,15 +60,18 @@ def validate(words: Namespace) -> int:
     candidate = candidate_files(problem, files) if files else None
     if candidate is None and (words.against or words.quick or words.target is not None):
         raise UsageError("--against, --target and --quick are about a program; name its files: evolve validate PROBLEM FILE...")
+    if words.against and words.target is not None:
+        raise UsageError("--against and --target say what to compare with; keep one of the two.")
+    target = None if words.target is None else _target(words.target)
     need_machine(config, problem)
     report = report_on(problem, config, candidate)
     answer = ValidateAnswer(report.problem, report.ok, report.checks, report.seed_score, report.noise_sd, report.cost_s)
     answer = replace(answer, caveat=problem.contract.caveat)
     if not words.json:
         put(check_text(report.checks))
-    if candidate is not None and report.ok and words.target is not None:
+    if candidate is not None and report.ok and target is not None:
         one_slot = replace(config, executor=replace(config.executor, slots=1))
-        ran = _raced(problem, candidate, _target(words.target), one_slot)
+        ran = _raced(problem, candidate, target, one_slot)
         answer = replace(answer, confirmed=ran.beaten, race=ran)
     elif candidate is not None and report.ok and not words.quick:
         against = candidate_files(problem, [Path(word) for word in words.against]) if words.against else dict(problem.initial_files)
@@ -91,9 +95,12 @@ def _compared(problem: Problem, files: Mapping[str, str], against: Mapping[str, 
 
 def _target(text: str) -> float:
     try:
-        return float(text)
+        target = float(text)
     except ValueError:
-        raise UsageError(f"--target takes a score, found {text!r}; type for example --target 3.28") from None
+        target = math.nan
+    if not math.isfinite(target):
+        raise UsageError(f"--target takes a score, found {text!r}; type for example --target 3.28")
+    return target
 
 
 def _raced(problem: Problem, files: Mapping[str, str], target: float, config: RunConfig) -> TargetTest:

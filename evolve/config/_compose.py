@@ -64,6 +64,9 @@ def compose(words: Sequence[str]) -> RunConfig:
             place = place.setdefault(section, {})
         place[name] = value
     config = built(RunConfig, {**sections, PROBLEM: _problem(settings)})
+    about_models = next((one.key for one in settings if one.key.startswith("llm.") and one.key != "llm.provider"), "")
+    if about_models and config.llm.provider == "none":
+        raise ConfigError(f"{about_models} is about models, and llm=none asks none; type llm=openai or llm=anthropic beside it.")
     if config.seed < 0:  # not a rule of RunConfig: runs that were made with one still open
         raise ConfigError(f"seed must be a whole number from 0, found {config.seed}; type for example seed=8")
     return config
@@ -189,9 +192,12 @@ def _typed(setting: Setting) -> object:
     for name in setting.key.split("."):
         hint = get_type_hints(hint)[name]
     if isinstance(hint, types.UnionType):
+        wanted = next(one for one in get_args(hint) if one is not type(None))
+        if not setting.text and wanted in (int, float):  # as an unset variable of a shell gives it
+            raise ConfigError(f"{setting.key} must be a number, found nothing; to have none, type {setting.key}=null")
         if setting.text.lower() in _NOTHING:
             return None
-        hint = next(one for one in get_args(hint) if one is not type(None))
+        hint = wanted
     if hint is int:
         return _whole(setting)
     if hint is float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolve._errors import ConfigError, UsageError
+from evolve._renamed import VALUES
 from evolve.adapters._choose import load_problem as read_problem
 from evolve.config._llm import GIVEN, LlmConfig
 from evolve.config._schema import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig, SearchConfig, StopConfig
@@ -93,6 +94,8 @@ def search_config(operators: object, policy: str, archive: str) -> tuple[SearchC
     if isinstance(given, str | Mapping) or not isinstance(given, Sequence):
         raise UsageError(f'expected a list of operators, as ["tune", "crossover"], found {_said(given)}.')
     own = own_operators(given)
+    if ("search.policy", policy) in VALUES:
+        raise UsageError(f"policy={policy!r} is called {VALUES['search.policy', policy]!r} now.")
     texts = tuple(operator_text(one) for one in given)
     return SearchConfig(policy=policy, archive=archive, operators=texts), own
 

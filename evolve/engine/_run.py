@@ -108,6 +108,10 @@ class Run:
             >>> run.resume(evolve.Budget(wall_s=600))
         """
         changes = budget_changes(budget)
+        if not changes:
+            raise UsageError(
+                "expected a limit that changes, as evolve.Budget(wall_s=600), found none; to go on as it is: optimize()"
+            )
         if is_driven(self._run):
             send_request(self._run, "budget", changes)
             return self.summary()

@@ -11,7 +11,7 @@ import pytest
 from api_problem import SEED, Make
 
 import evolve
-from evolve._errors import RunLocked
+from evolve._errors import RunLocked, UsageError
 
 
 def test_three_lines_improve_a_packing_in_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +44,7 @@ def test_what_create_and_optimize_do_is_what_start_does(make: Make, tmp_path: Pa
     from evolve.runs._folder import open_folder
     from evolve.runs._open import read_created
 
-    run = make(seed=5)
+    run = make(seed=5, policy="one_plus_one")  # one thing at a time, so that nothing hangs on what comes first
     run.optimize()
     created = read_created(open_folder(run.path))
     config = config_from_json(created.config)
@@ -76,6 +76,13 @@ def test_what_a_listener_raises_ends_the_call_and_the_run_goes_on(make: Make) ->
         run.optimize(on_progress=fail)
     assert run.status == "interrupted"
     assert run.optimize().status == "done"
+
+
+@pytest.mark.parametrize("nothing", [None, evolve.Budget()])
+def test_resume_wants_a_limit_that_changes(make: Make, nothing: evolve.Budget | None) -> None:
+    run = make()
+    with pytest.raises(UsageError, match=r"expected a limit that changes, as evolve.Budget\(wall_s=600\), found none"):
+        run.resume(nothing)  # type: ignore[arg-type]
 
 
 def test_resume_changes_the_limits_it_names_and_goes_on(make: Make) -> None:

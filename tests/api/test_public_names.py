@@ -39,6 +39,17 @@ def test_every_public_name_says_what_it_is_with_an_example(name: str) -> None:
         ast.parse(code)
 
 
+def test_the_examples_that_read_what_they_load_print_it(make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Carried out as they stand, names and all, where that takes no search of their own."""
+    run = make(out=tmp_path / "read")
+    run.optimize()
+    alike = [evolve.Candidate, evolve.load_problem, evolve.Problem, evolve.Budget, evolve.Proposal, evolve.Run.query]
+    for one in alike:
+        for code in examples(inspect.getdoc(one) or ""):
+            exec(code, {"evolve": evolve, "run": run})
+    assert "sum_radii maximize" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_of_a_run_says_what_it_does(name: str) -> None:
     one = inspect.getattr_static(evolve.Run, name)
@@ -93,6 +104,7 @@ def test_a_budget_that_is_none_is_refused(words: dict, said: str) -> None:
         ({"budget": {"wall_s": 3}}, "expected a budget, as evolve.Budget"),
         ({"archive": "gird"}, "search.archive must be one of .*did you mean grid"),
         ({"policy": "best"}, "search.policy must be one of"),
+        ({"policy": "given"}, "policy='given' is called 'fixed_candidates' now"),
         ({"sandbox": "weak"}, "sandbox.tier must be one of strict, none"),
         ({"slots": 0}, "executor.slots must be from 1"),
         ({"slots": "2"}, "slots must be a whole number, found '2'"),

@@ -175,6 +175,16 @@ def test_a_deterministic_program_is_compared_exactly(
     assert found["card"] is None
 
 
+@pytest.mark.parametrize("words", [("--target", "nan"), ("--target", "low"), ("--target", "3", "--against", "main.py")])
+def test_a_target_that_is_none_is_told_before_anything_is_measured(
+    noisy: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evolve.validation._validate.report_on", lambda *_: pytest.fail("it was measured"))
+    told = _refused(capsys, "validate", str(noisy), str(noisy / "initial"), *words, *SETTINGS)
+    assert ("--target takes a score" in told) is (len(words) == 2)
+    assert ("keep one of the two" in told) is (len(words) == 4)
+
+
 @pytest.mark.parametrize(("target", "code"), [("3.9", 0), ("3.5", 1), ("2.0", 1)])
 def test_a_race_to_a_target(noisy: Path, capsys: pytest.CaptureFixture[str], target: str, code: int) -> None:
     words = ("validate", str(noisy), str(noisy / "initial"), "--target", target, "budget.evaluations=15", *SETTINGS)

@@ -168,6 +168,23 @@ def test_a_mistake_is_one_sentence(word: str, said: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["budget.evaluations", "budget.wall_s", "stop.target"])
+def test_an_empty_number_lifts_no_limit_and_null_does(key: str) -> None:
+    """As the variable of a shell gives it that nobody set."""
+    with pytest.raises(ConfigError, match=rf"{key} must be a number, found nothing; to have none, type {key}=null"):
+        compose([f"{key}="])
+    if key.startswith("budget."):
+        with pytest.raises(ConfigError, match="found nothing"):
+            budget_changes([f"{key}="])
+        assert budget_changes([f"{key}=null"]) == {key.removeprefix("budget."): None}
+
+
+@pytest.mark.parametrize("word", ["llm.models=[m]", "llm.base_url=http://localhost:1/v1", "llm.sampling.max_tokens=100"])
+def test_settings_of_models_where_none_is_asked_are_told(word: str) -> None:
+    with pytest.raises(ConfigError, match="is about models, and llm=none asks none; type llm=openai or llm=anthropic beside it"):
+        compose([word])
+
+
 @pytest.mark.parametrize(("old", "new"), OLD_KEYS.items())
 def test_an_old_key_is_told_the_new_one(old: str, new: str) -> None:
     assert new in KEYS
