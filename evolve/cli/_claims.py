@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE
 from evolve.cli._command import JSON, RUN, Argument, Verb
-from evolve.cli.show._text import Json, columns, duration, gain, number, one_line, put, put_json, signed, unchecked_text
+from evolve.cli.show._text import Json, columns, duration, gain, number, one_line, put, put_json, signed, unchecked_text, zero_text
 
 if TYPE_CHECKING:
     from evolve.views._run_view import RunView
@@ -80,6 +80,7 @@ def card_text(card: ReportCard, cards: ReportCards) -> str:
         unit = f" {cards.unit}" if cards.unit else ""
         width = card.ci_high - card.ci_low
         spread = f"95 % interval {number(card.ci_low, width)} to {number(card.ci_high, width)}"
+        spread += zero_text(card.ci_low, card.ci_high) if card.confirmed else ""
         rows.append(("effect", f"{signed(card.effect, width)}{unit} {cards.metric}, {spread}"))
         if card.median is not None:
             other = ", the other way: a few runs make the difference of the means" if card.median * card.effect < 0 else ""

@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from archive import Claim, Journal, read_journal
+from archive import Claim, ConfirmationOpened, Journal, read_journal
 from evolve.cli import main
+from evolve.cli._claims import card_text
+from evolve.cli.show._ending import _claim_rows
+from evolve.cli.show._live import claim_text
+from evolve.confirm import Effect
+from evolve.engine._reading import view_run
+from evolve.views.claims._report_cards import report_cards
 
 PACKED = Path(__file__).parents[1] / "runs" / "fixtures" / "run-0.1.0.tar.xz"
 WHY = "its runs differ more between moments than within one"
@@ -28,10 +34,10 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return capsys.readouterr().out
 
 
-def ruled(run: Path, *, confirmed: bool, reason: str = "", at: float = 2e9) -> Claim:
+def ruled(run: Path, *, confirmed: bool, reason: str = "", at: float = 2e9, **numbers: float) -> Claim:
     """One more ruling of the run's claim, as a driver writes it."""
     last = [stamped.record for stamped in read_journal(run) if isinstance(stamped.record, Claim)][-1]
-    record = replace(last, confirmed=confirmed, reason=reason)
+    record = replace(last, confirmed=confirmed, reason=reason, **numbers)
     with Journal.open(run) as journal:
         journal.wait_durable(journal.append(record, at=at).seq)
     return record
@@ -69,3 +75,35 @@ def test_rulings_are_events(run, capsys):
     words = "SELECT what, text FROM events WHERE kind = 'claim' ORDER BY seq"
     rows = json.loads(said(capsys, "query", str(run), words, "--json"))["rows"]
     assert rows == [[record.candidate, f"confirmed against {record.reference}"], [record.candidate, f"not confirmed: {WHY}"]]
+
+
+def test_a_confirmed_interval_that_crosses_zero_says_what_decided(run, capsys):
+    words = "crosses zero: the test's own half of the fresh runs decided, this other half only estimates"
+    assert words not in said(capsys, "claims", str(run))
+    record = ruled(run, confirmed=True, ci_low=-0.002, ci_high=0.0006, effect=-0.0007)
+    assert f"; {words}" in said(capsys, "claims", str(run))
+    assert words in claim_text(record)
+    ruled(run, confirmed=False, reason=WHY, ci_low=-0.002, ci_high=0.0006, effect=-0.0007)
+    assert words not in said(capsys, "claims", str(run))  # nothing is confirmed there
+
+
+def test_the_end_says_against_whom_each_claim_was_made_and_where_an_interval_crosses_zero(run):
+    opened = view_run(str(run))
+    (vault,) = opened.state.confirmations.confirmations
+    ((word, told),) = _claim_rows(opened)
+    assert (word, told.partition(",")[0]) == ("confirmed", f"{opened.id_of(vault.candidate)} against the initial program")
+    assert "crosses zero" not in told
+    vault.effect, vault.reference = Effect(0.0007, -0.0006, 0.002), vault.candidate
+    ((_, told),) = _claim_rows(opened)
+    assert f" against {opened.id_of(vault.candidate)}, effect" in told
+    assert "; crosses zero: the test's own half" in told
+
+
+def test_the_card_of_an_open_vault_says_what_opened_it(run):
+    opened, records = view_run(str(run)), [one for one in read_journal(run) if not isinstance(one.record, Claim)]
+    cards = report_cards(opened.state, opened.problem, records)  # as after a kill before the first ruling
+    (card,) = cards.cards
+    (vault,) = [one.record for one in records if isinstance(one.record, ConfirmationOpened)]
+    assert (card.status, card.e_value) == ("open", vault.e_value)
+    assert f"e = {vault.e_value:.3g} while searching" in card_text(card, cards)
+    assert vault.e_value >= 300

@@ -207,8 +207,9 @@ def test_a_gain_is_told_in_percent_where_that_says_something() -> None:
 
 def test_a_claim_of_scores_that_count_as_something_else_is_not_told_as_an_effect() -> None:
     claim = Claim(0, "p", "c" * 12, "r", True, 0.001, 0.2, 0.1, 0.3)
-    assert claim_text(claim) == "confirmed: cccccccccc, effect +0.2 (0.1 to 0.3)"
-    assert claim_text(replace(claim, effect=1e150)) == "confirmed: cccccccccc, see evolve claims"
+    told = "confirmed: cccccccccc against r"
+    assert claim_text(claim) == f"{told}, effect +0.2 (0.1 to 0.3)"
+    assert claim_text(replace(claim, effect=1e150)) == f"{told}, see evolve claims"
 
 
 _COUNTED = re.compile(r"\} (?:candidates|measurements|cells|elites|vaults|calls|tokens|answers|programs|literals)\b")

@@ -20,6 +20,7 @@ from evolve.cli.show._text import (
     one_line,
     signed,
     unchecked_text,
+    zero_text,
 )
 from evolve.views._run_view import INITIAL, RunView
 from evolve.views._summary import CONFIRMED, FinalRuns, Summary
@@ -114,11 +115,12 @@ def _claim_rows(opened: RunView) -> list[tuple[str, str]]:
     """What the vaults came to."""
     rows, unit = [], opened.problem.contract.unit
     for vault in vaults(opened)[:_STEPS]:
-        told = vault.candidate
+        told = f"{vault.candidate} against {vault.reference}"
         if vault.effect is not None:
             width = vault.high - vault.low
             effect = f"{signed(vault.effect, width)} {unit}".strip()
-            effect = vault.bound or f"{effect}, 95 % interval {number(vault.low, width)} to {number(vault.high, width)}"
+            spread = f"95 % interval {number(vault.low, width)} to {number(vault.high, width)}{zero_text(vault.low, vault.high)}"
+            effect = vault.bound or f"{effect}, {spread}"
             told += f", effect {effect}" + (f"; suspect: {vault.suspicion}" if vault.suspicion else "")
         rows.append((vault.word, told))
     return rows

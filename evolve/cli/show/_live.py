@@ -30,6 +30,7 @@ from evolve.cli.show._text import (
     score,
     signed,
     unchecked_text,
+    zero_text,
 )
 from evolve.engine._session import RunStarted
 from evolve.views._progress import Progress, ProgressTracker
@@ -291,12 +292,14 @@ def vault_text(record: ConfirmationOpened) -> str:
 
 def claim_text(record: Claim) -> str:
     """A ruling in a line."""
+    pair = f"{record.candidate[:10]} against {record.reference[:10]}"
     if record.confirmed and record.effect is not None:
         low, high = record.ci_low or 0.0, record.ci_high or 0.0
-        told = f"effect {signed(record.effect, high - low)} ({number(low, high - low)} to {number(high, high - low)})"
+        spread = f"{number(low, high - low)} to {number(high, high - low)}{zero_text(low, high)}"
+        told = f"effect {signed(record.effect, high - low)} ({spread})"
         compared = abs(record.effect) < TAME / 1e3  # else scores beyond it may have had a part, which count as something else
-        return f"confirmed: {record.candidate[:10]}, {told if compared else 'see evolve claims'}"
-    return f"not confirmed: {record.candidate[:10]}, {one_line(record.reason, 200)}"
+        return f"confirmed: {pair}, {told if compared else 'see evolve claims'}"
+    return f"not confirmed: {pair}, {one_line(record.reason, 200)}"
 
 
 def _best_text(seen: Progress) -> str:

@@ -108,6 +108,13 @@ def signed(value: float, error: float = 0.0) -> str:
     return f"{value + 0.0:+.{max(digits, 5)}g}"
 
 
+def zero_text(low: float, high: float) -> str:
+    """What must stand beside a confirmed effect whose interval crosses zero ("" where it does not)."""
+    return (
+        "; crosses zero: the test's own half of the fresh runs decided, this other half only estimates" if low <= 0 <= high else ""
+    )
+
+
 def _percent(value: float, base: float) -> str:
     share = bounded(100 * (value / base)) + 0.0
     return f"{share:+.2f} %" if abs(share) < 1e7 else f"{share:+.3g} %"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from archive import read_journal
 from evolve.budget._usage import nearest_limit
 from evolve.search.claims._claims import doubt
-from evolve.views._run_view import RunView
+from evolve.views._run_view import INITIAL, RunView
 from evolve.views.claims._report_cards import ReportCards, bound_of, report_cards
 from evolve.views.claims._verify import Verification, verify_best
 
@@ -39,13 +39,14 @@ def claims(view: RunView) -> Claims:
 
 @dataclass(frozen=True, slots=True)
 class VaultStanding:
-    """What a vault came to, as the search has it: confirmed, withdrawn, open or not confirmed.
+    """What a vault came to, as the search has it: confirmed, withdrawn, open or not confirmed; ``reference`` is against whom.
 
     Effect and interval are in the problem's own sign; None where nothing is claimed.  ``bound`` stands instead of the effect where
     scores are too large to be compared; ``suspicion`` says why a claim is suspect.
     """
 
     candidate: str
+    reference: str
     word: str
     effect: float | None = None
     low: float = 0.0
@@ -58,14 +59,14 @@ def vaults(view: RunView) -> tuple[VaultStanding, ...]:
     """What the vaults came to, in the order of their opening; reads no record."""
     found, sign = [], view.sign
     for vault in view.state.confirmations.confirmations:
-        id_ = view.id_of(vault.candidate)
+        pair = view.id_of(vault.candidate), "the initial program" if vault.reference == INITIAL else view.id_of(vault.reference)
         if vault.confirmed and vault.effect is not None and not vault.withdrawn:
             low, high = sorted((sign * vault.effect.low, sign * vault.effect.high))
             doubtful = doubt(view.state, vault)
-            found.append(VaultStanding(id_, "confirmed", sign * vault.effect.effect, low, high, bound_of(vault, sign), doubtful))
+            found.append(VaultStanding(*pair, "confirmed", sign * vault.effect.effect, low, high, bound_of(vault, sign), doubtful))
         else:
             word = "withdrawn" if vault.withdrawn else "open" if vault.confirmed is None else "not confirmed"
-            found.append(VaultStanding(id_, word))
+            found.append(VaultStanding(*pair, word))
     return tuple(found)
 
 

@@ -239,7 +239,7 @@ def _card(opened: ConfirmationOpened, claim: Claim | None, seen: _Seen, vault: C
         effect=told.effect if told else None,
         ci_low=told.ci_low if told else None,
         ci_high=told.ci_high if told else None,
-        e_value=claim.e_value if claim else 0.0,
+        e_value=opened.e_value,
         p_value=vault.test_p if claim else None,
         gate=opened.gate,
         estimate=opened.estimate,
