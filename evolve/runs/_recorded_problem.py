@@ -196,14 +196,20 @@ def _told(run: RunDir, changed: list[str]) -> str:
 
 
 def _set_aside(run: RunDir) -> None:
-    """Keep the copy as somebody changed it, without its assets."""
+    """Keep the copy as somebody changed it, without its assets, pipes, sockets and devices."""
     number, place = 1, run.path / "problem.changed"
-    while place.exists():
+    while os.path.lexists(place):
         number, place = number + 1, run.path / f"problem.changed-{number + 1}"
     if not run.problem.is_dir():
         run.problem.rename(place)
         return
-    shutil.copytree(run.problem, place, symlinks=True, ignore=lambda _, names: [OWN_ASSETS] if OWN_ASSETS in names else [])
+    shutil.copytree(run.problem, place, symlinks=True, ignore=_not_kept)
+
+
+def _not_kept(folder: str, names: list[str]) -> list[str]:
+    kinds = (stat.S_ISREG, stat.S_ISDIR, stat.S_ISLNK)
+    modes = {name: os.lstat(os.path.join(folder, name)).st_mode for name in names}
+    return [name for name, mode in modes.items() if name == OWN_ASSETS or not any(kind(mode) for kind in kinds)]
 
 
 def _restore(run: RunDir, pieces: list[Piece]) -> None:
@@ -211,8 +217,9 @@ def _restore(run: RunDir, pieces: list[Piece]) -> None:
     for one in pieces:
         place = run.problem / one.path
         for parent in reversed(place.relative_to(run.path).parents[:-1]):
-            if (run.path / parent).is_symlink() or (run.path / parent).is_file():
-                (run.path / parent).unlink()  # it must not be written through
+            above = run.path / parent
+            if above.is_symlink() or not above.is_dir():
+                above.unlink(missing_ok=True)  # it must not be written through
         if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
         else:

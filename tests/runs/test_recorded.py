@@ -165,6 +165,19 @@ def test_a_file_in_the_place_of_the_copy_is_kept_and_replaced(parabola) -> None:
     assert (run / "problem" / "evaluate.py").is_file()
 
 
+def test_a_pipe_in_the_place_of_a_folder_is_not_kept_and_replaced(parabola) -> None:
+    run = Path(start(parabola(evaluations=10)).run)
+    shutil.rmtree(run / "problem" / "initial")
+    os.mkfifo(run / "problem" / "initial")
+    (run / "problem.changed").symlink_to("nowhere")
+    with pytest.raises(ProblemError, match=r"--recorded"):
+        resume(run, {"evaluations": 16})
+    assert resume(run, {"evaluations": 16}, as_recorded=True).measurements > 10
+    assert (run / "problem" / "initial").is_dir()
+    assert (run / "problem.changed-2" / "evaluate.py").is_file()
+    assert not (run / "problem.changed-2" / "initial").exists()
+
+
 def test_restoring_writes_through_no_link(parabola, tmp_path: Path) -> None:
     run = Path(start(parabola(evaluations=10)).run)
     mine = tmp_path / "mine"
