@@ -19,6 +19,10 @@ def export_parquet(runs: Sequence[Path], out: Path) -> tuple[Path, ...]:
         QueryError: DuckDB is not installed, ``runs`` is empty, or ``out`` cannot be written.
         JournalMissing, JournalDamaged, JournalSchema: as ``read_journal``.
     """
+    try:
+        str(out).encode()
+    except UnicodeEncodeError as error:
+        raise QueryError(f"expected a folder whose name is UTF-8, found {str(out)!r}; choose another") from error
     connection = load(runs)
     import duckdb
 

@@ -51,3 +51,8 @@ def test_export_names_a_folder_that_cannot_be_written(family: tuple[ToyRun, list
     (tmp_path / "file").write_text("")
     with pytest.raises(QueryError, match="choose another"):
         export_parquet([family[0].folder], tmp_path / "file" / "below")
+
+
+def test_export_names_a_folder_that_duckdb_cannot_be_told(family: tuple[ToyRun, list[str]], tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match=r"expected a folder whose name is UTF-8, found .*\\udcff.*; choose another"):
+        export_parquet([family[0].folder], tmp_path / "a\udcffb")
