@@ -51,7 +51,7 @@ def load_evaluator(folder: Path, place: Path) -> ModuleType:
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # the same for what it starts
     spec.loader.exec_module(module)
     if not callable(getattr(module, "evaluate", None)):
-        raise OutcomeError(f"{path} has no function evaluate(trial); define one that returns an evolve.Outcome")
+        raise OutcomeError(f"{path.name} has no function evaluate(trial); define one that returns an evolve.Outcome")
     return module
 
 
@@ -79,7 +79,7 @@ def fault(error: BaseException, folder: str) -> CheckedOutcome:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename.startswith(folder)]
     where = f"{Path(own[-1].filename).name}:{own[-1].lineno}: " if own else ""
-    what = "".join(traceback.format_exception_only(error)).strip() + _advice(error)
+    what = "".join(traceback.format_exception_only(error)).strip().replace(f"{folder}/", "") + _advice(error)
     if isinstance(error, EvolveError):
         what = str(error)
     if of_machine(error):

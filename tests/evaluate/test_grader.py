@@ -127,8 +127,9 @@ def test_a_problem_whose_folder_was_changed_after_it_was_loaded_is_not_graded(tm
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("def evaluate(trial:\n", "evaluate.py"),
-        ("x = 1\n", "no function evaluate"),
+        ("def evaluate(trial:\n", 'File "evaluate.py", line 1'),
+        ("x = 1\n", "evaluate.py has no function evaluate"),
+        ("open(__file__ + '.csv')\n", "No such file or directory: 'evaluate.py.csv'"),
         ("import sys\nsys.exit(4)\n", "SystemExit"),
         ("import os\nos.abort()\n", "(aborted)"),
         ("import sys\nprint('last words', file=sys.stderr)\nimport os\nos._exit(3)\n", "last words"),
