@@ -11,6 +11,7 @@ from evolve._errors import UsageError, suggest
 
 _HELP_WIDTH = 26
 _PATHS = frozenset({"RUN", "DIR", "FILE", "FILES"})
+_NEVER_EMPTY = _PATHS | {"ID", "NAMES"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Verb:
         """The words after the verb.
 
         Raises:
-            UsageError: an unknown option, too few words or too many, or an empty path.
+            UsageError: an unknown option, too few words or too many, or an empty path or id.
         """
         parser = _Parser(self)
         for one in self.arguments:
@@ -94,8 +95,9 @@ class Verb:
         if rest:
             self._unknown(rest[0])
         for one in self.arguments:
-            if one.is_path and "" in one.found(found):  # a variable of the shell that is not set; it would be read as .
-                raise UsageError(f"evolve {self.name} takes no empty {one.value or one.name}, found ''; type: {self.usage}")
+            what = one.value or one.name
+            if what in _NEVER_EMPTY and "" in one.found(found):  # a variable of the shell that is not set: read as ., or as no word
+                raise UsageError(f"evolve {self.name} takes no empty {what}, found ''; type: {self.usage}")
         return found
 
     def _unknown(self, word: str) -> NoReturn:

@@ -64,10 +64,22 @@ def _carry_out(words: list[str]) -> int:
         say(f"evolve: {error}")
         return _archive_code(error)
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and _stands_nowhere():
+            say("evolve: expected a folder to stand in, found that it was removed; go to another one: cd DIR")
+            return EXIT_USAGE
         if error.filename is None and error.errno != errno.ENOSPC:
             raise
         say(f"evolve: {error.filename or 'the disk'} cannot be used ({error.strerror}); {_remedy(error)}")
         return EXIT_ENVIRONMENT
+
+
+def _stands_nowhere() -> bool:
+    """Whether the working folder is gone: then no path is known in full, and Python's error does not say which one."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _without_output(code: int, lost: OSError, words: list[str]) -> int:

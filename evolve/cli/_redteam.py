@@ -71,7 +71,7 @@ VERBS = (
         (
             Argument("PROBLEM", "a built-in problem's name, or a folder"),
             Argument("SETTING", "problem.params.NAME=VALUE, sandbox=none, executor.slots=N", many="*"),
-            Argument("--only", "names of programs, comma-separated; or own, or general", value="NAME"),
+            Argument("--only", "names of programs, comma-separated; or own, or general", value="NAMES"),
             JSON,
         ),
         redteam,

@@ -115,7 +115,7 @@ def test_a_diff_applies_to_the_seed(answer) -> None:
 def test_an_id_may_be_cut_short(answer, ended: tuple[Path, str, str], capsys: pytest.CaptureFixture[str]) -> None:
     best = json.loads(answer("best", "RUN", "--json"))["id"]
     assert json.loads(answer("show", "RUN", best[:12], "--json"))["id"] == best
-    for word, said in (("zz", "has no candidate 'zz'"), ("", "has no candidate ''")):
+    for word, said in (("zz", "has no candidate 'zz'"), ("", "takes no empty ID, found ''")):
         assert main(["show", str(ended[0]), word]) == 2
         assert said in capsys.readouterr().err
 

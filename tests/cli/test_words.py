@@ -103,6 +103,11 @@ def test_every_verb_has_a_page(name: str, capsys: pytest.CaptureFixture[str]) ->
         (["ask", "EMPTY", "--out", ""], 2, "evolve ask takes no empty DIR, found ''"),
         (["best", "EMPTY", "--out="], 2, "evolve best takes no empty FILE, found ''"),
         (["validate", "EMPTY", "--against", ""], 2, "evolve validate takes no empty FILES, found ''"),
+        (["lineage", "EMPTY", ""], 2, "evolve lineage takes no empty ID, found ''"),
+        (["ask", "EMPTY", "--parent", ""], 2, "evolve ask takes no empty ID, found ''"),
+        (["redteam", "planted", "--only", ""], 2, "evolve redteam takes no empty NAMES, found ''"),
+        (["note", "EMPTY", " "], 2, "expected a note of 1 to 4000 characters, found only space"),
+        (["note", "EMPTY", "a", "--author", "b" * 101], 2, "author in at most 100 characters, found 101"),
         (["run", "seed=-1"], 2, "seed must be a whole number from 0, found -1"),
         (["resume", "EMPTY", "bugdet.wall_s=1"], 2, "found 'bugdet.wall_s'; did you mean budget.wall_s?"),
         (["config", "sed=1"], 2, "did you mean seed?"),
@@ -127,6 +132,20 @@ def test_a_mistake_is_one_sentence(
     assert out == ""
     assert err.startswith("evolve: ")
     assert said in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["run", "problem=planted", "sandbox=none"], ["config"], ["new", "x"], ["ask", "somewhere"]])
+def test_a_removed_working_folder_is_one_sentence(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("evolve: expected a ")
     assert err.count("\n") == 1
 
 

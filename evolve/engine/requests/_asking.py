@@ -23,7 +23,7 @@ from evolve.views._outlook import Outlook, outlook
 from evolve.views.candidate._proposal_context import problem_brief, proposal_context
 from evolve.views.candidate._result import MeasureCost, cost_of
 
-MAX_NOTE = 4000  # characters
+MAX_NOTE, MAX_AUTHOR = 4000, 100  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,11 @@ def note(path: str, text: str, author: str = "") -> None:
         UsageError: nothing in it, or too much.
         RunError: no run in that folder.
     """
-    if not text.strip() or len(text) > MAX_NOTE or len(author) > 100:
-        raise UsageError(f"expected a note of 1 to {MAX_NOTE} characters (its author at most 100), found {len(text)}.")
+    if not text.strip() or len(text) > MAX_NOTE:
+        found = len(text) if text.strip() or not text else "only space"
+        raise UsageError(f"expected a note of 1 to {MAX_NOTE} characters, found {found}.")
+    if len(author) > MAX_AUTHOR:
+        raise UsageError(f"expected the name of a note's author in at most {MAX_AUTHOR} characters, found {len(author)}.")
     send_request(open_folder(Path(path)), "note", {"text": text, "author": author})
 
 
