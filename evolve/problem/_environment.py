@@ -6,6 +6,7 @@ names under ``environment``.  The contract's hash counts the names; the values a
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 
@@ -42,9 +43,14 @@ def check_environment(contract: Contract) -> None:
 def without_values(text: str, names: Iterable[str], values: Mapping[str, str] | None = None) -> str:
     """``text`` with the values of these variables replaced by their names: what an evaluator says of its keys is journaled."""
     values = os.environ if values is None else values
-    found = sorted(
-        ((values[name], name) for name in names if len(values.get(name, "")) >= _LEAST_SECRET), key=lambda one: -len(one[0])
-    )
-    for value, name in found:
-        text = text.replace(value, f"${name}")
+    found = {form: name for name in names if len(values.get(name, "")) >= _LEAST_SECRET for form in _forms(values[name])}
+    for form in sorted(found, key=len, reverse=True):
+        text = text.replace(form, f"${found[form]}")
     return text
+
+
+def _forms(value: str) -> set[str]:
+    """How a value may stand in a text: as it is, in one line, quoted by Python or JSON, and each of its longer lines alone."""
+    quoted = {repr(value)[1:-1], json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    lines = {one.strip() for one in value.splitlines() if len(one.strip()) >= _LEAST_SECRET}
+    return {value, " ".join(value.split()), *quoted, *lines} - {""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,24 @@ def test_no_key_reaches_a_candidate_or_a_record(tmp_path: Path, monkeypatch: pyt
 def test_values_are_replaced_longest_first_and_short_ones_left() -> None:
     values = {"A": "secret", "B": "secret-longer", "C": "0", "D": ""}
     assert without_values("0 secret secret-longer", "ABCD", values) == "0 $A $B"
+
+
+def test_a_value_is_replaced_however_it_is_written() -> None:
+    key = '-----BEGIN KEY-----\n\tabc"d\u00e9\n-----END KEY-----'
+    written = (
+        key,
+        repr(key),
+        repr({"k": key}),
+        json.dumps(key),
+        json.dumps(key, ensure_ascii=False),
+        " ".join(key.split()),
+        key[:24],
+    )
+    for text in written:
+        left = without_values(f"401 for {text}", ["KEY"], {"KEY": key})
+        assert "$KEY" in left
+        assert "BEGIN" not in left
+    assert without_values("      0", ["KEY"], {"KEY": "      "}) == "$KEY0"
 
 
 def test_a_run_names_the_variable_and_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
