@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is there: threads that wait for cores are half of the time
+
 import pytest
 from hypothesis import HealthCheck, settings
 
