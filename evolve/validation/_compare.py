@@ -25,6 +25,7 @@ from evolve.runs._folder import open_folder
 from evolve.runs._open import load_run
 from evolve.runs._recorder import Hook
 from evolve.search._search import Search
+from evolve.views._shortfall import shortfall
 from evolve.views._summary import Summary
 from evolve.views.claims._report_cards import REFUSED, ReportCard, ReportCards, report_cards
 from evolve.views.claims._verify import Verification, verify_best
@@ -118,6 +119,9 @@ def _no_vault(search: Search, id_: str) -> ReportCard:
         few = f"the noise is known to {counted(population.df, 'degree')} of freedom, expected {MIN_DF}"
         weak = f"the evidence is too weak for a vault: e = {e_value:.3g}, expected {E_CLAIM:g}"
         reason = few if population.df < MIN_DF and e_value >= E_CLAIM else weak
+        short = shortfall(search.state)
+        if short is not None and not short.vault:
+            reason = f"{short.words()} (e = {e_value:.3g} so far, expected {E_CLAIM:g})"
     return ReportCard(
         vault=-1,
         candidate=id_,

@@ -10,9 +10,11 @@ from typing import Any, cast
 from evolve._counted import counted
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._ledger import usd
-from evolve.search._schedule import reserved
+from evolve.search._schedule import final_runs, reserved
 from evolve.search._stopping import NO_MODEL, NO_MODEL_NO_LIMIT, effective_budget, exhausted_limit, search_is_over
 from evolve.search.claims._openings import is_limit
+from evolve.search.claims._prospects import reserved_evaluations
+from evolve.search.policy._policies import policy_of
 from evolve.search.state._state import Phase, ProblemState
 
 _MORE = 2  # a limit that is raised is doubled, or more often
@@ -223,6 +225,14 @@ def used(state: ProblemState, now: float) -> dict[str, tuple[float, float]]:
         "tokens": (ledger.settled.tokens, 0),
         "calls": (ledger.settled.calls, 0),
     }
+
+
+def kept_for(state: ProblemState) -> str:
+    """What a noisy run has kept back at its end."""
+    runs = 0 if policy_of(state).fixed_candidates else 2 * final_runs(state)
+    if state.confirmations.confirmations or reserved_evaluations(state) >= max(runs, 1):
+        return "claims"
+    return "final runs of best and initial program"
 
 
 def _measurements_left(state: ProblemState, rows: tuple[LimitLeft, ...]) -> int | None:

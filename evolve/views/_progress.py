@@ -15,6 +15,7 @@ from evolve.search.claims._prospects import affords_one, confirm_budget
 from evolve.search.policy._arms import EXTERNAL
 from evolve.search.policy._policies import policy_of
 from evolve.search.state._state import ProblemState
+from evolve.views._shortfall import Shortfall, is_known, shortfall
 from evolve.views._summary import (
     EvaluatorFaults,
     ModelUse,
@@ -90,6 +91,7 @@ class ProgressTracker:
         self._children: dict[int, int] = dict.fromkeys(range(len(state.bandit.arms)), 0)
         self._told = 0  # children of people and agents
         self._noise_known = False
+        self._shortfall_known = False
 
     def snapshot(self, now: float) -> Progress:
         """The search at Unix time ``now``.  To be called where the search may be read: in the thread that drives it."""
@@ -142,6 +144,13 @@ class ProgressTracker:
             return None
         self._noise_known, noise = True, noise_of(state)
         return None if noise is None else resolution(state, noise)
+
+    def shortfall_found(self) -> Shortfall | None:
+        """What the budget is too small for, at the first call where the initial program is measured; else None."""
+        if self._shortfall_known or not is_known(self._state):
+            return None
+        self._shortfall_known = True
+        return shortfall(self._state)
 
     def _shares(self) -> tuple[OperatorShare, ...]:
         state, rows = self._state, self._state.population.candidates

@@ -20,8 +20,10 @@ from evolve.search._stopping import GIVEN, run_is_over
 from evolve.search.policy._policies import policy_of
 from evolve.search.state._parts import Parts
 from evolve.search.state._state import Phase, ProblemState
-from evolve.views._outlook import Outlook, outlook, spent_words
+from evolve.views._outlook import Outlook, kept_for, outlook, spent_words
 from evolve.views._progress import Progress, ProgressTracker
+from evolve.views._shortfall import Shortfall
+from evolve.views._shortfall import shortfall as shortfall_of
 from evolve.views._summary import best_candidate
 from evolve.views._unchecked import Unchecked, unchecked
 from evolve.views._verdict import next_command, verdict, with_advice
@@ -88,6 +90,14 @@ class RunView:
     def sign(self) -> float:
         """1 where a higher score is better, else -1."""
         return self.state.population.sign
+
+    def shortfall(self) -> Shortfall | None:
+        """What the budget is too small for."""
+        return shortfall_of(self.state)
+
+    def kept_for(self) -> str:
+        """What a noisy run has kept back at its end."""
+        return kept_for(self.state)
 
     def way_on(self, status: str, reason: str) -> str:
         """The command by which it goes on after it ended so; "" where nothing lets it."""

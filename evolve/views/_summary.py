@@ -16,6 +16,7 @@ from evolve.runs._folder import RunDir
 from evolve.search.claims._claims import claims_of, doubt
 from evolve.search.state._faults import named
 from evolve.search.state._state import ProblemState
+from evolve.views._shortfall import Shortfall, shortfall
 from evolve.views._unchecked import Unchecked, unchecked
 from evolve.views.candidate._score import score_of
 
@@ -151,6 +152,7 @@ class Summary:
     evaluator: EvaluatorFaults = EvaluatorFaults()
     unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
     caveat: str = ""  # what must stand beside every score: that it is not computed by trusted code
+    shortfall: Shortfall | None = None  # a child or a vault that the budget does not hold
 
 
 def best_candidate(state: ProblemState) -> int | None:
@@ -268,6 +270,7 @@ def summarise(run: RunDir, problem: Problem, state: ProblemState, status: str, w
         evaluator=evaluator_faults(state),
         unchecked=unchecked(state, number, now, run=str(run.path)),
         caveat=state.contract.caveat,
+        shortfall=shortfall(state),
     )
 
 

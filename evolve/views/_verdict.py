@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from evolve.budget._model_limits import ASKS_FOR_TIME
 from evolve.search._stopping import GIVEN, NO_MODEL, NO_MODEL_NO_LIMIT, exhausted_limit, only_models, search_is_over
+from evolve.search.claims._openings import is_limit
 from evolve.views._outlook import ending_limits, raising
+from evolve.views._shortfall import shortfall
 
 if TYPE_CHECKING:
     from evolve.search.state._state import ProblemState
@@ -59,6 +61,8 @@ def next_command(state: ProblemState, status: str, reason: str, run: str) -> str
     last = state.run.usage.last_at
     by = exhausted_limit(state, last) if reason == GIVEN else ""  # where people make the children, no limit is what ended the run
     if limits := (by,) if by else ending_limits(state, reason):
+        if is_limit(limits[0]) and (short := shortfall(state)) is not None and short.needs:
+            return short.command(run)
         return raising(state, last, run, *limits)
     return f"evolve ask {shlex.quote(run)} --out work/1" if reason == GIVEN else ""
 

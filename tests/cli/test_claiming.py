@@ -151,12 +151,25 @@ def test_any_program_gets_the_same_treatment(
         assert "too weak" in found["card"]["reason"]
 
 
+def test_a_comparison_whose_budget_holds_no_vault_says_so_and_which_would(
+    noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "main.py"
+    file.write_text(SEED.replace("X = 4.0", "X = 1.5"))
+    words = ("validate", str(noisy), str(file), "--json", *SETTINGS)
+    reason = json.loads(said(capsys, *words, "budget.evaluations=40", code=1))["card"]["reason"]
+    takes = "a vault takes 20 measurements, and 30 % of the budget pays for 12"
+    assert f"the budget holds no vault ({takes}); about budget.evaluations=67 holds one" in reason
+    assert "too weak" not in reason
+    assert json.loads(said(capsys, *words, "budget.evaluations=67"))["confirmed"] is True
+
+
 def test_against_another_program(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, x in (("good", "1.5"), ("better", "1.0")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "main.py").write_text(SEED.replace("X = 4.0", f"X = {x}"))
     good, better = str(tmp_path / "good"), str(tmp_path / "better")
-    limit = ("budget.evaluations=60", *SETTINGS)
+    limit = ("budget.evaluations=80", *SETTINGS)
     found = json.loads(said(capsys, "validate", str(noisy), good, *limit, "--against", better, "--json", code=1))
     assert "too weak" in found["card"]["reason"]  # though it beats the initial program
     found = json.loads(said(capsys, "validate", str(noisy), better, *limit, "--against", better, "--json", code=1))

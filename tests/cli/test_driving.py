@@ -21,7 +21,8 @@ from evolve.cli import main
 
 SUMMARY = ["schema", "run", "status", "problem", "metric", "seed_score", "best_score", "best_id", "candidates", "measurements",
            "failures", "wall_s", "cpu_s", "reason", "tier", "final", "word", "champion_id",
-           "claims", "openings", "noise", "not_deterministic", "beyond", "models", "evaluator", "unchecked", "caveat"]  # fmt: skip
+           "claims", "openings", "noise", "not_deterministic", "beyond", "models", "evaluator", "unchecked", "caveat",
+           "shortfall"]  # fmt: skip
 
 
 def test_json_is_one_object_and_nothing_else(ended: tuple[Path, str, str]) -> None:
@@ -55,7 +56,7 @@ def test_a_noisy_run_ends_with_both_means_unconfirmed(cli: Cli) -> None:
     code, out, err = cli("run", f"problem={problem}", "out=run", *words, *SETTINGS)
     assert code == 0, err
     assert "30 % of the budget is set aside to confirm improvements" in err
-    assert "the budget does not hold one vault (20 measurements, set aside: 7): the run ends unconfirmed" in err
+    assert "the budget does not hold one vault (20 measurements; its share for claims pays for 7): the run ends unconfirmed" in err
     assert "unconfirmed" in out
     assert "improved" not in out + err
     if "nothing better" not in out:

@@ -23,6 +23,7 @@ from evolve.cli.show._text import (
     zero_text,
 )
 from evolve.views._run_view import INITIAL, RunView
+from evolve.views._shortfall import Shortfall
 from evolve.views._summary import CONFIRMED, FinalRuns, Summary
 from evolve.views._unchecked import nothing_better
 from evolve.views.candidate._lineage import LineageStep, lineage
@@ -36,6 +37,8 @@ def ending(summary: Summary, opened: RunView) -> str:
     """Seed and best, how the best came about, where the run lies, and what to type next."""
     best = opened.best()
     rows = [("ended", _ended(summary, opened))]
+    if summary.shortfall is not None and summary.reason.startswith("budget."):
+        rows.append(("budget", _short(summary.shortfall, summary.run)))
     if summary.seed_score is not None and summary.final is None:  # final runs bring a seed mean of their own
         rows.append(("initial", f"{number(summary.seed_score)} {summary.metric}"))
     if summary.best_score is not None and summary.seed_score is not None:
@@ -82,13 +85,21 @@ def _ended(summary: Summary, opened: RunView) -> str:
         limit = opened.budget.evaluations if summary.reason == "budget.evaluations" else None
         handed_out = opened.progress().handed_out
         if limit is not None and handed_out < limit:
-            return f"done: {summary.reason}, with {limit - handed_out} of {limit} left that were set aside and not needed"
+            return f"done: {summary.reason}, with {limit - handed_out} of {limit} left that were kept{_kept_for(opened)}"
         wall_s = opened.budget.wall_s if summary.reason == "budget.wall_s" else None
         if wall_s is not None and opened.problem.contract.noisy and summary.wall_s < _SPENT * wall_s:
             left = f"{duration(wall_s - summary.wall_s)} of {duration(wall_s)}"
-            return f"done: {summary.reason}, with {left} left that was set aside for claims and not needed"
+            return f"done: {summary.reason}, with {left} left that was kept{_kept_for(opened)}"
         return f"done: {summary.reason} is spent"
     return f"{summary.status}: {one_line(summary.reason, 400)}" if summary.reason != summary.status else summary.status
+
+
+def _kept_for(opened: RunView) -> str:
+    return f" for {opened.kept_for()} and not needed" if opened.problem.contract.noisy else " and not needed"
+
+
+def _short(short: Shortfall, run: str) -> str:
+    return f"NOTE: {short.words()}" + (f"; type: {short.command(run)}" if short.needs else "")
 
 
 def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:

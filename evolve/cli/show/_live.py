@@ -35,8 +35,9 @@ from evolve.cli.show._text import (
 from evolve.engine._session import RunStarted
 from evolve.views._progress import Progress, ProgressTracker
 from evolve.views._run_view import RunView
+from evolve.views._shortfall import Shortfall
 from evolve.views._summary import CONFIRMED
-from evolve.views.claims._resolution import Noise, Resolution
+from evolve.views.claims._resolution import Noise, Resolution, least_vault
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -107,6 +108,8 @@ class LiveView:
             return
         if (found := self._watch.noise_found()) is not None:
             self.tell(f"noise: {noise_text(found.noise)}; {resolvable_text(found)}")
+        if (short := self._watch.shortfall_found()) is not None:
+            self.tell(f"note: {shortfall_text(short, str(self.opened.run.path))}")
         now = stamped.at
         new = self._watch.leader != self._leader
         if now < self._due and not (new and now >= self._soon):
@@ -203,12 +206,20 @@ def header(announcement: RunStarted) -> list[tuple[str, str]]:
     lines.append(("budget", budget_text(seen, ends=opened.makes_no_children)))
     lines += _model_lines(announcement, seen)
     if contract.noisy:
-        lines.append(("confirm", f"{100 * opened.budget.confirm_share:.0f} % of the budget is set aside to confirm improvements"))
+        lines.append(("confirm", confirm_text(opened)))
     if contract.caveat:
         lines.append(("score", contract.caveat))
     lines.append(("sandbox", "strict" if opened.tier == "strict" else _NO_WALLS))
     lines.append(("end", f"Ctrl-C, or from elsewhere: evolve stop {shlex.quote(str(opened.run.path))}"))
     return lines
+
+
+def confirm_text(opened: RunView) -> str:
+    """What is kept to confirm improvements, as far as it is known before measurements have a cost."""
+    share, short = f"{100 * opened.budget.confirm_share:.0f} % of the budget", opened.shortfall()
+    if short is not None and not short.vault:
+        return f"nothing is set aside: {share} does not pay for a vault, and the rest goes to children and final runs"
+    return f"{share} is set aside to confirm improvements, where that pays for a vault ({least_vault()} measurements)"
 
 
 def _model_lines(announcement: RunStarted, seen: Progress) -> list[tuple[str, str]]:
@@ -276,10 +287,16 @@ def noise_text(noise: Noise) -> str:
 def resolvable_text(found: Resolution) -> str:
     """What the budget set aside can find, or that it holds no vault."""
     if found.runs is None:
-        vault = f"one vault ({counted(found.least, 'measurement')}, set aside: {found.set_aside:.0f})"
+        vault = f"one vault ({counted(found.least, 'measurement')}; its share for claims pays for {found.set_aside:.0f})"
         return f"the budget does not hold {vault}: the run ends unconfirmed"
     n, m = found.runs
     return f"a vault of {n} runs against {m} finds differences from {found.difference:.3g} up four times in five"
+
+
+def shortfall_text(short: Shortfall, run: str) -> str:
+    """What the budget does not hold, while somebody drives the run."""
+    later = "" if short.given or not short.needs else f"; to give it that, press Ctrl-C and type: {short.command(run)}"
+    return f"{short.words()}{later}"
 
 
 def vault_text(record: ConfirmationOpened) -> str:

@@ -21,8 +21,13 @@ class Resolution:
     difference: float
 
 
+def least_vault() -> int:
+    """Measurements that the smallest vault takes."""
+    return SIZES[0].n_candidate + SIZES[0].n_control
+
+
 def resolution(state: ProblemState, noise: Noise) -> Resolution:
     """What the budget set aside can find under this noise."""
-    left, least = confirm_budget(state), SIZES[0].n_candidate + SIZES[0].n_control
+    left, least = confirm_budget(state), least_vault()
     runs = next((sizes.test for sizes in reversed(SIZES) if sizes.n_candidate + sizes.n_control <= left), None)
     return Resolution(noise, left, least, runs, resolvable(noise.sd, *runs) if runs else 0.0)
