@@ -30,6 +30,9 @@ def check_scope(base: Mapping[str, str], child: Mapping[str, str], scope: EditSc
     Returns:
         One sentence: what was expected and what was found.  Deterministic; never raises for any texts.
     """
+    for path in child:
+        if path not in base and not is_plain_path(path):
+            return f"{path!r} is not a plain relative path with forward slashes."
     for path, text in base.items():
         if path not in child:
             return f"{path} must stay, but the child lacks it."
@@ -44,8 +47,6 @@ def check_scope(base: Mapping[str, str], child: Mapping[str, str], scope: EditSc
             continue
         if not scope.may_add_files:
             return f"{path} is a new file, and this problem takes none."
-        if not is_plain_path(path):
-            return f"{path!r} is not a plain relative path with forward slashes."
     if clash := _clash(child):
         return f"{clash[0]} is a file, and {clash[1]} needs a folder of that name."
     try:

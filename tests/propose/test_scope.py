@@ -87,6 +87,7 @@ def test_nothing_goes_outside_them(at: int, new: str) -> None:
         ),
         ({"a.py": "y", "b.py": "x", "c/d/e": "", "c": ""}, EditScope(("a.py",), True, 99), "c is a file, and c/d/e needs a folder"),
         ({"c/d": "", "a.py": "y", "b.py": "x", "c/d/e": ""}, EditScope(("a.py",), True, 99), "c/d is a file, and c/d/e needs"),
+        ({"../evil.py": "y"}, SCOPE, "'../evil.py' is not a plain relative path"),
         ({"a.py": "y", "b.py": "x", "lib/c.py": ""}, EditScope(("a.py",), True, 99), ""),
         ({"a.py": "", "b.py": "x"}, SCOPE, ""),
         ({"a.py": "y", "b.py": "other"}, EditScope(("*.py",), False, 99), ""),
