@@ -20,6 +20,7 @@ from evolve.cli.show._text import (
     models_text,
     number,
     one_line,
+    operator_rows,
     put,
     put_json,
     put_source,
@@ -158,6 +159,7 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
     rows += evaluator_rows(seen.evaluator, run)
     rows.append(("archive", f"{seen.filled} of {counted(seen.cells, 'cell')}" if seen.cells else counted(seen.filled, "elite")))
     rows.append(("children", counts({one.operator: one.children for one in seen.shares})))
+    rows += operator_rows(seen.shares)
     if seen.noise is not None:
         noise = seen.noise
         text = f"sd {noise.sd:.3g} of one measurement (90 % interval {noise.low:.3g} to {noise.high:.3g}, df {noise.df})"

@@ -61,7 +61,16 @@ class _Guarded:
             return Proposal(ProposalStatus.FAILED, reason=f"{self._plugin} raised {said(error)}")
         if isinstance(made, Proposal) and made.status in _MAY_END and _are_files(made):
             return made
-        return Proposal(ProposalStatus.FAILED, reason=f"{self._plugin} gave no child and no reason")
+        return Proposal(ProposalStatus.FAILED, reason=f"{self._plugin} {_lacking(made)}")
+
+
+def _lacking(made: object) -> str:
+    """What is wrong with what an operator gave."""
+    from evolve.propose import Proposal
+
+    if isinstance(made, Proposal) and made.status is ProposalStatus.CHILD:
+        return f"must give files as a mapping from path to text, found {made.files!r:.200}"
+    return f"must give Proposal.child or Proposal.none and gave no child and no reason, found {made!r:.200}"
 
 
 def _are_files(made: Proposal) -> bool:

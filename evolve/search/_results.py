@@ -16,6 +16,7 @@ from evolve.search.state._population import PendingStage
 from evolve.search.state._state import ProblemState
 
 _MAX_REASONS, _MAX_REASON_CHARS = 8, 160
+_MAX_FAILURE_CHARS = 400
 _TINY_GAIN = 1e-300  # the least gain: what is as good and shorter is worth something
 
 
@@ -61,6 +62,10 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
     issued = state.run.tickets.on_proposed(ticket)
     _count_fruitless(state.fruitless, record)
     external = issued.expires_at is not None
+    if record.status is ProposalStatus.FAILED and not issued.arm.model:
+        name = issued.arm.operator
+        state.failed[name] = state.failed.get(name, 0) + 1
+        state.first_failures.setdefault(name, record.reason[:_MAX_FAILURE_CHARS])
     arm, sample = NO_ARM if external else state.bandit.arms.index(issued.arm), issued.sample
     if issued.arm.model:
         state.run.model_limits.on_proposed(record, issued.arm.model, at, state.run.tickets.next_ticket)

@@ -144,7 +144,7 @@ class Search:
             return None
         over = ends.search_is_over(state, now)
         opening = None if measure_only else entropy
-        if decision := confirming.next_record(state, now, over, opening) or ends.noise_found(state):
+        if decision := confirming.next_record(state, now, over, opening) or ends.noise_found(state) or ends.failure_found(state):
             return decision
         if room > 0:
             due = ends.planned_block(state, now, over, measure_only=measure_only)
@@ -298,6 +298,8 @@ class Search:
                 return confirming.on_retracted(state, record)
             case Event(what=ends.NOISY):
                 state.steadiness.reported = True
+            case Event(what=ends.OPERATOR_FAILED):
+                state.told_failures.add(ends.untold_failure(state))
             case ChampionChanged():
                 state.champion_test.promote(state.population.by_id[record.candidate], state.population)
             case ConfirmationOpened():

@@ -23,6 +23,7 @@ NO_CHILD = "exhausted: no operator finds anything more to change"
 TARGET, PATIENCE = "stop.target", "stop.patience"
 PAUSED = "paused"
 NOISY = "not_deterministic"  # of the event that says so
+OPERATOR_FAILED = "operator_failed"  # likewise
 
 
 def search_is_over(state: ProblemState, now: float) -> str:
@@ -65,6 +66,20 @@ def noise_found(state: ProblemState) -> Event | None:
     """What is to be recorded once a deterministic problem's scores are found not to repeat."""
     said = "" if state.steadiness.reported else state.steadiness.message(state.population)
     return Event("warning", NOISY, said, state.problem) if said else None
+
+
+def failure_found(state: ProblemState) -> Event | None:
+    """What is to be recorded once an operator has broken for the first time."""
+    name = untold_failure(state)
+    if not name:
+        return None
+    text = f"an operator failed at a ticket, and the run goes on: {state.first_failures[name]}"
+    return Event("warning", OPERATOR_FAILED, text, state.problem)
+
+
+def untold_failure(state: ProblemState) -> str:
+    """The first operator that has broken and of which no event says so; "" where there is none."""
+    return next((name for name in state.first_failures if name not in state.told_failures), "")
 
 
 def _most_frequent(reasons: Mapping[str, int]) -> str:

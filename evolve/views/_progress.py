@@ -35,11 +35,13 @@ from evolve.views.claims._resolution import Resolution, resolution
 
 @dataclass(frozen=True, slots=True)
 class OperatorShare:
-    """How many of the measured or waiting children an operator made, and how many of the archive's places are held by them."""
+    """How many of the measured or waiting children an operator made, how many of the archive's places are held by them, and at how
+    many tickets an operator without a model broke: it raised, or gave what is no child."""
 
     operator: str
     children: int
     elites: int
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,9 @@ class ProgressTracker:
         for index, arm in enumerate(state.bandit.arms):
             name = f"{arm.operator} {arm.model}".strip()
             old = shares.get(name, OperatorShare(name, 0, 0))
-            shares[name] = OperatorShare(name, old.children + self._children[index], old.elites + elites[index])
+            shares[name] = OperatorShare(
+                name, old.children + self._children[index], old.elites + elites[index], state.failed.get(name, 0)
+            )
         if self._told or policy_of(state).fixed_candidates:
             told = sum(rows[number].arm < 0 and number != INITIAL for number in state.population.elites)
             shares[EXTERNAL] = OperatorShare(EXTERNAL, self._told, told)

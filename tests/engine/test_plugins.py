@@ -15,6 +15,7 @@ import pytest
 from archive import Measured, ProposalStatus, read_journal
 from evolve._errors import ConfigError, EvolveError, MissingPackage, UsageError
 from evolve._plugins import PluginBroken, need_plugin, offered
+from evolve.cli.show._text import operator_rows
 from evolve.config._compose import compose
 from evolve.config._schema import BudgetConfig, ExecutorConfig, RunConfig, SearchConfig
 from evolve.engine._registry import build_executor, build_operators, check_names, need_named, parts_of, plugins_of, stand_in_words
@@ -23,6 +24,7 @@ from evolve.problem._contract import DescriptorSpec
 from evolve.propose import EditScope, ProposalTask
 from evolve.runs._checkpoint import Checkpoint, load_state
 from evolve.testing import Harness, Script, plain_contract, scored
+from evolve.views._progress import ProgressTracker
 
 ROOT = Path(__file__).parents[2]
 VORONOI = ROOT / "tests" / "packaging" / "evolve_voronoi" / "evolve_voronoi" / "voronoi.py"
@@ -147,8 +149,11 @@ def test_what_is_not_there_any_more_is_told_with_what_to_type():
         ("raise SystemExit", "raised SystemExit"),
         ("return 5", "gave no child and no reason"),
         ("return Proposal(ProposalStatus.TUNER)", "gave no child and no reason"),
-        ("return Proposal(ProposalStatus.CHILD)", "gave no child and no reason"),
-        ("return Proposal(ProposalStatus.CHILD, files={'main.py': b'x'})", "gave no child and no reason"),
+        ("return Proposal(ProposalStatus.CHILD)", "must give files as a mapping from path to text, found None"),
+        (
+            "return Proposal(ProposalStatus.CHILD, files={'main.py': b'x'})",
+            "must give files as a mapping from path to text, found {'main.py': b'x'}",
+        ),
         ("return Proposal(ProposalStatus.INVALID, reason='never')", "never"),
     ],
 )
@@ -166,6 +171,17 @@ def test_an_operator_that_makes_nothing_of_use_has_failed_at_one_ticket(package,
     with Harness(script, tmp_path / "run") as run:
         run.drive()
         assert run.search.run.usage.evaluations == 15
+        state = run.search.state
+        events = [one.record.text for one in read_journal(run.run.path) if getattr(one.record, "what", "") == "operator_failed"]
+        share = next(one for one in ProgressTracker(state).snapshot(0.0).shares if one.operator == "op")
+    broke = made.status is ProposalStatus.FAILED
+    assert (share.failed > 0, len(events)) == (broke, int(broke))
+    assert all(reason in text for text in events)
+    assert operator_rows((share,)) == (
+        [("operators", f"failed: op {share.failed} (tickets without a child; why: the table tickets of evolve query)")]
+        if broke
+        else []
+    )
 
 
 def test_a_search_knows_what_became_of_tickets_of_an_operator_that_is_gone(package, tmp_path, monkeypatch):

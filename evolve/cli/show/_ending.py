@@ -18,6 +18,7 @@ from evolve.cli.show._text import (
     models_text,
     number,
     one_line,
+    operator_rows,
     signed,
     unchecked_text,
     zero_text,
@@ -66,6 +67,7 @@ def ending(summary: Summary, opened: RunView) -> str:
         ("tried", f"{counted(summary.candidates, 'candidate')}, {counted(summary.measurements, 'measurement')}{_failures(summary)}")
     )
     rows += evaluator_rows(summary.evaluator, summary.run)
+    rows += operator_rows(opened.progress().shares)
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
     if models := models_text(summary.models, opened.budget):
         rows.append(("models", models))

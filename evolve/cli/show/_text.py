@@ -15,6 +15,7 @@ from evolve._untrusted import visible
 
 if TYPE_CHECKING:
     from evolve.problem._contract import Budget
+    from evolve.views._progress import OperatorShare
     from evolve.views._summary import EvaluatorFaults, ModelUse
     from evolve.views._unchecked import Unchecked
 
@@ -157,6 +158,16 @@ def evaluator_rows(faults: EvaluatorFaults, run: str = "") -> list[tuple[str, st
         lacking = one_line(faults.lacking, 300)
         rows.append(("incomplete", f"{counted(faults.incomplete, 'result')} without a declared number; first: {lacking}"))
     return rows
+
+
+def operator_rows(shares: Sequence[OperatorShare]) -> list[tuple[str, str]]:
+    """At how many tickets operators broke; nothing where none did."""
+    broke = {one.operator: one.failed for one in shares if one.failed}
+    return (
+        [("operators", f"failed: {counts(broke)} (tickets without a child; why: the table tickets of evolve query)")]
+        if broke
+        else []
+    )
 
 
 def unchecked_text(waits: Unchecked) -> str:

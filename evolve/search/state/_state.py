@@ -119,6 +119,9 @@ class ProblemState:
     fruitless: dict[str, int] = field(
         default_factory=dict
     )  # tickets since the last that gave a new program, by what became of them
+    failed: dict[str, int] = field(default_factory=dict)  # tickets that an operator without a model broke at, by its name
+    first_failures: dict[str, str] = field(default_factory=dict)  # what it said at the first
+    told_failures: set[str] = field(default_factory=set)  # whose first failure is recorded as an event
     judged_at: tuple[int, int] = (-1, -1)  # runs and retractions when claims were judged in vain
 
     def maker(self, number: int) -> OperatorSpec | None:
