@@ -9,12 +9,12 @@ from typing import Any, cast
 
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._usage import Usage, exhausted
-from evolve.confirm import SIZES
 from evolve.problem._contract import Budget
 from evolve.search._schedule import reserved
 from evolve.search.claims._prospects import affords_one, confirm_budget
 from evolve.search.policy._policies import policy_of
 from evolve.search.state._state import ProblemState
+from evolve.views.claims._resolution import least_vault
 
 _MACHINE = ("wall_s", "cpu_s", "evaluations")
 _TIMES = ("budget.wall_s", "budget.cpu_s")
@@ -50,7 +50,8 @@ class Shortfall:
         held = "holds both" if not self.child and not self.vault else "holds one"
         timed = any(need.partition("=")[0] in _TIMES for need in self.needs)
         cost = f"one measurement takes about {self.measure_s:.2g} s: " if timed else ""
-        return f"{cost}the budget holds {missing}{takes}; about {' '.join(self.needs)} {held}"
+        more = f"; about {' '.join(self.needs)} {held}" if self.needs else ""
+        return f"{cost}the budget holds {missing}{takes}{more}"
 
     def command(self, run: str) -> str:
         """What gives the run as much, once nobody drives it."""
@@ -77,7 +78,7 @@ def shortfall(state: ProblemState) -> Shortfall | None:
         child=child,
         vault=vault,
         measure_s=state.run.usage.measure_wall_s,
-        least=SIZES[0].n_candidate + SIZES[0].n_control,
+        least=least_vault(),
         for_claims=math.floor(confirm_budget(state)),
         share=state.run.budget.confirm_share,
         needs=_needs(state, vaults=vaults, given=given),
@@ -106,6 +107,8 @@ def _needs(state: ProblemState, *, vaults: bool, given: bool) -> tuple[str, ...]
         if (limit := getattr(budget, key)) is None:
             continue
         amount = float(limit)
+        if key in _COUNTS and vaults and not _holds(_alone(state, key, amount), vaults=vaults, given=given):
+            amount = max(amount, float(math.floor(least_vault() / budget.confirm_share)) - 1)
         for _ in range(_MOST_STEPS):
             if _holds(_alone(state, key, amount), vaults=vaults, given=given):
                 break

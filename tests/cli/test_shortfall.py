@@ -64,6 +64,10 @@ def test_a_count_too_small_for_a_vault_is_told_in_json_and_nothing_is_said_to_be
         state = replace(view.state, run=replace(view.state.run, budget=budget))
         assert (shortfall(state) is None) is holds
     assert kept_for(state) == "claims"
+    budget = replace(view.state.run.budget, confirm_share=0.01)
+    small = shortfall(replace(view.state, run=replace(view.state.run, budget=budget)))
+    assert small is not None
+    assert small.needs == ("budget.evaluations=2000",)  # however far that is
 
 
 def test_a_budget_that_holds_both_says_nothing_of_it(ended: tuple[Path, str, str]) -> None:
