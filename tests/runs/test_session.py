@@ -268,4 +268,4 @@ def test_a_resumed_run_goes_on_with_its_secret(parabola):
 def test_a_run_of_before_there_were_secrets_derives_its_seeds_as_then(parabola):
     summary = start(parabola(noisy=True, evaluations=12), secret="")
     assert {record.result.seed for record in records(summary, Measured)} <= foreseen(summary)
-    assert resume(Path(summary.run), {"evaluations": 16}).measurements > summary.measurements
+    assert resume(Path(summary.run), {"evaluations": 40}).measurements > summary.measurements  # 16 may all be set aside
