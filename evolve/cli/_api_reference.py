@@ -36,7 +36,9 @@ HEAD = """\
 # Python API
 
 Made of the docstrings by `python -m evolve.cli._api_reference`; a test compares the two.  How it is used:
-[from Python](../how-to/python-api.md).  Whatever is not named here is private and may change.
+[from Python](../how-to/python-api.md).  What a package needs that adds an operator, an archive, an executor or an adapter
+stands on [its page](../how-to/extend.md), what an evaluator is handed on [another](../how-to/write-a-problem.md); whatever is
+named on none of the three is private and may change.
 """
 
 

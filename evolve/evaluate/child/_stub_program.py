@@ -89,8 +89,9 @@ def load_entry(candidate: str, module: str, file: str, function: str):  # type: 
     where Python would not find it: it is hidden behind another module, or its name is none.
     """
     path = f"{candidate}/{file}" if file else module_file(candidate, module)
+    shown = os.path.relpath(path, candidate)  # where a candidate lies is another place each time
     if not os.path.isfile(path):
-        raise Refused(f"there is no file {path}")
+        raise Refused(f"there is no file {shown}")
     if file:
         _see_neighbours(candidate, path)
     try:
@@ -108,7 +109,7 @@ def load_entry(candidate: str, module: str, file: str, function: str):  # type: 
     for name in function.split("."):
         found = getattr(found, name, None)
     if not callable(found):
-        raise Refused(f"{path} has no function {function}")
+        raise Refused(f"{shown} has no function {function}")
     return found
 
 
