@@ -55,7 +55,8 @@ class Shortfall:
 
     def command(self, run: str) -> str:
         """What gives the run as much, once nobody drives it."""
-        return f"evolve resume {shlex.quote(run)} {' '.join(self.needs)}"
+        needs = " ".join(shlex.quote(need) for need in self.needs)
+        return f"evolve resume {shlex.quote(run)} {needs}"
 
 
 def is_known(state: ProblemState) -> bool:

@@ -102,6 +102,7 @@ def changed_by(cli: Cli, folder: Path, name: str, answers: list[str]) -> set[boo
             "llm.models=[local-test]",
             "llm.prices=[*=0/0]",
             "llm.sampling.edit_formats=[file]",
+            "problem.params.sleep=0.05",  # so that models are heard while there is something to measure
         )
         code, _, err = cli("run", "problem=grows", *words, "budget.calls=12", "budget.evaluations=60", f"out={name}", *SETTINGS)
     assert code == 0, err

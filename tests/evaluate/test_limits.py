@@ -225,7 +225,7 @@ def test_a_dead_spawner_is_a_fault_of_the_machine_not_an_endless_wait(bare_view:
     with open_sandbox_factory("strict", VisibleFiles()) as launcher:
         launcher.spawner._process.kill()
         launcher.spawner._process.wait()
-        with pytest.raises(EnvironmentFault, match="launcher"):
+        with pytest.raises(EnvironmentFault, match="spawner"):
             called(launcher, "def f():\n    return 1\n")
 
 
