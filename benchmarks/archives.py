@@ -29,7 +29,7 @@ import numpy as np
 from _common import Spread, hardware
 
 from archive import Axis, Candidate, GridArchive, Measurement, PackedText, Status
-from evolve.problem._contract import DescriptorSpec
+from evolve.problem.contract._contract import DescriptorSpec
 from evolve.search._rng import generator
 from evolve.search.state._population import Population
 from evolve.select import inspirations, tournament

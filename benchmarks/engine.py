@@ -30,7 +30,7 @@ from _common import hardware, program
 
 from archive import LogEntry
 from evolve.config._schema import BudgetConfig
-from evolve.problem._contract import DescriptorSpec
+from evolve.problem.contract._contract import DescriptorSpec
 from evolve.search.state._state import ProblemState
 from evolve.testing import Harness, Script, plain_contract, scored
 

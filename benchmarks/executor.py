@@ -35,8 +35,8 @@ from evolve._errors import SandboxMissing
 from evolve.evaluate import VisibleFiles, open_sandbox_factory
 from evolve.evaluate._wire import Measure, MeasureDone, encode
 from evolve.execute import Block, BlockReport, LocalExecutor
-from evolve.problem._contract import Contract, Problem, Stage
 from evolve.problem._files import scan
+from evolve.problem.contract._contract import Contract, Problem, Stage
 from evolve.testing import Probe, action, open_executor_bench
 
 FILES = {"main.py": "x = 1\n" * 170}  # 1 kB

@@ -27,8 +27,8 @@ from types import ModuleType
 from archive import StartMode, Status
 from evolve import Trial
 from evolve.evaluate import SandboxFactory, VisibleFiles, open_sandbox_factory
-from evolve.problem._contract import Problem
 from evolve.problem._load import candidate_assets_folder, load_problem
+from evolve.problem.contract._contract import Problem
 
 VARIANTS = (
     "MATRIX_LR=0.04",

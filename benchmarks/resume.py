@@ -37,7 +37,7 @@ from archive import (
 from evolve.config._schema import BudgetConfig, SearchConfig
 from evolve.engine._registry import parts_of
 from evolve.execute import Block
-from evolve.problem._contract import DescriptorSpec
+from evolve.problem.contract._contract import DescriptorSpec
 from evolve.runs import _checkpoint
 from evolve.runs._folder import RunDir
 from evolve.runs._replay import replay

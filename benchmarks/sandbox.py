@@ -25,7 +25,7 @@ from pathlib import Path
 import evolve
 from archive import StartMode
 from evolve.evaluate import Array, JsonValue, SandboxFactory, VisibleFiles, open_sandbox_factory
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 
 HERE = Path(__file__).resolve().parents[1]
 NULL = "def f():\n    return 1\n"

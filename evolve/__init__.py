@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evolve.engine._run import Run
     from evolve.evaluate import Array, JsonValue, Outcome, Trial
     from evolve.execute import LocalExecutor
-    from evolve.problem._contract import Problem
+    from evolve.problem.contract._contract import Problem
     from evolve.propose import Proposal
     from evolve.validation._measure import measure
     from evolve.validation._validate import validate
@@ -59,7 +59,7 @@ _HOMES = {
     "Measurement": "archive:Measurement",
     "Operator": "evolve.engine._own_operators:GivenOperator",
     "Outcome": "evolve.evaluate:Outcome",
-    "Problem": "evolve.problem._contract:Problem",
+    "Problem": "evolve.problem.contract._contract:Problem",
     "Proposal": "evolve.propose:Proposal",
     "Run": "evolve.engine._run:Run",
     "Status": "archive:Status",

@@ -13,11 +13,11 @@ from evolve._plugins import PluginBroken
 from evolve.adapters._adapter import Adapter, notes_of
 from evolve.adapters._registry import adapter_names, adapter_of
 from evolve.problem._assets import Progress, cache_folder
-from evolve.problem._contract import Param, Problem
-from evolve.problem._contract_yaml import read_contract
 from evolve.problem._files import CONTRACT_FILE, hash_pieces, scan
 from evolve.problem._find import BUILT_IN, builtin_problems, find_problem
 from evolve.problem._load import load_problem as read_problem
+from evolve.problem.contract._contract import Param, Problem
+from evolve.problem.contract._contract_yaml import read_contract
 
 
 def load_problem(

@@ -19,7 +19,7 @@ from evolve.adapters._adapter import write_notes
 from evolve.adapters._openevolve_config import CONFIG_FILE, OpenEvolveConfig, read_config
 from evolve.adapters._python_files import PythonFile, distributions, read_python
 from evolve.problem._files import copy_pieces, scan
-from evolve.problem._strict_yaml import read_yaml
+from evolve.problem.contract._strict_yaml import read_yaml
 
 EVALUATOR, OWN_KEYS = "evaluator.py", "evolve.yaml"
 _TEXTS = Path(__file__).parent / "texts"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from evolve._errors import ProblemError
-from evolve.problem._strict_yaml import read_yaml, show
+from evolve.problem.contract._strict_yaml import read_yaml, show
 
 CONFIG_FILE = "config.yaml"
 _Value = TypeVar("_Value")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from archive import CallReserved, CallSettled, ProposalStatus, Proposed, RunOpened
 from evolve.budget._ledger import LOST, Caps, Ledger, cap_of
-from evolve.problem._contract import Budget
+from evolve.problem.contract._contract import Budget
 
 FINAL_OUTCOMES = frozenset({"auth", "payment", "permission", "not_found", "wrong_server"})  # asking again is no use in this opening
 OVER_BUDGET = "over_budget"  # outcome of a ticket whose call a cap forbade

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from archive import Measurement, Purpose, RunOpened
-from evolve.problem._contract import Budget
+from evolve.problem.contract._contract import Budget
 
 _RECENT = 0.2  # weight of the newest measurement in the running estimate of one's wall time
 

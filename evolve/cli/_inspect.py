@@ -28,7 +28,7 @@ from evolve.cli.show._text import (
     signed,
     unchecked_text,
 )
-from evolve.problem._contract import INCOMPLETE
+from evolve.problem.contract._contract import INCOMPLETE
 from evolve.views._summary import CONFIRMED, ONCE
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from evolve.cli.show._json import ProblemLine, RunLine, ValidateAnswer
     from evolve.config._schema import RunConfig
     from evolve.evaluate import Check
-    from evolve.problem._contract import Problem
+    from evolve.problem.contract._contract import Problem
     from evolve.validation._compare import Comparison
     from evolve.validation._target import TargetTest
 
@@ -29,7 +29,7 @@ _SETTINGS = ("problem.params.", "sandbox=", "sandbox.tier=", "budget.", "executo
 
 
 def new(words: Namespace) -> int:
-    from evolve.problem._scaffold import scaffold
+    from evolve.problem.scaffold._scaffold import scaffold
 
     folder = scaffold(Path(words.DIR), speed=words.speed)
     name = shlex.quote(folder.as_posix() if "/" in folder.as_posix() else f"./{folder}")

@@ -22,9 +22,9 @@ from evolve._renamed import KEYS, VALUES
 from evolve.adapters._choose import load_problem
 from evolve.config._json import built
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
-from evolve.problem._contract import Param
 from evolve.problem._find import builtin_problems
 from evolve.problem._packaged import resource_folder
+from evolve.problem.contract._contract import Param
 
 PROBLEM = "problem"
 PARAMS = "problem.params."

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from evolve._errors import ConfigError
 from evolve.config._llm import LlmConfig
 from evolve.config._require import MAX_SLOTS, is_number, require
-from evolve.problem._contract import Param
+from evolve.problem.contract._contract import Param
 
 TIERS = ("strict", "none")
 _OWN = re.compile(r"([a-z][a-z0-9_]*):([a-z][a-z0-9_]*):([12])")

@@ -13,7 +13,7 @@ from evolve.engine._arguments import models_config, run_config
 from evolve.engine._own_operators import GivenOperator as Operator
 from evolve.engine._own_operators import own_operators
 from evolve.engine._run import Run
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 
 if TYPE_CHECKING:
     from evolve.models import Models, Provider

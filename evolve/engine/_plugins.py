@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from evolve.execute import Executor, Sink
-    from evolve.problem._contract import Problem
+    from evolve.problem.contract._contract import Problem
     from evolve.propose import Operator, Proposal, ProposalTask
 
 _MAY_END = (ProposalStatus.CHILD, ProposalStatus.INVALID, ProposalStatus.FAILED)

@@ -21,7 +21,7 @@ from archive import (
 from evolve._errors import UsageError
 from evolve.engine.models._thread import CallRecorded, DraftReady
 from evolve.execute import Block
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 from evolve.propose import Files, Operator, ProposalContext, ProposalTask, analyse, check_scope
 from evolve.propose._entries import scope_of
 from evolve.search._rng import generator

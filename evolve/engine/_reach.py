@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from archive import ProposalStatus
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 from evolve.propose import Operator, ProposalTask
 from evolve.propose._entries import scope_of
 from evolve.search._rng import generator

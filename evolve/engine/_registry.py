@@ -12,8 +12,8 @@ from evolve._plugins import need_plugin, offered
 from evolve.config._llm import GIVEN
 from evolve.config._schema import ExecutorConfig, OwnOperator, RunConfig, SearchConfig
 from evolve.engine._plugins import load_archive, load_executor, load_operator, source_of
-from evolve.problem._contract import Contract, Problem
-from evolve.problem._environment import check_environment
+from evolve.problem.contract._contract import Contract, Problem
+from evolve.problem.contract._environment import check_environment
 from evolve.propose._registry import OPERATORS, make_operator
 from evolve.search.policy._policies import POLICIES
 from evolve.search.state._operators import OperatorSpec

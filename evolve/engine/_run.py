@@ -18,7 +18,7 @@ from evolve.engine.requests import _asking, _telling
 from evolve.engine.requests._asking import Ticket
 from evolve.engine.requests._client import DRAIN_S, send_request, stop_run
 from evolve.engine.requests._telling import Told
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 from evolve.runs._folder import hold_of, is_driven, open_folder
 from evolve.views._progress import Progress
 from evolve.views._run_view import RunView

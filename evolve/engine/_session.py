@@ -49,8 +49,8 @@ from evolve.engine.models._thread import ModelThread
 from evolve.engine.requests._handlers import INTERRUPTED
 from evolve.engine.requests._limits import need_room
 from evolve.execute import Executor
-from evolve.problem._contract import Problem
 from evolve.problem._load import copy_problem
+from evolve.problem.contract._contract import Problem
 from evolve.propose import Operator
 from evolve.runs import _checkpoint, _folder
 from evolve.runs._inbox import InboxWatcher, Request, withdraw

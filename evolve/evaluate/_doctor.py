@@ -181,7 +181,7 @@ def _counts(launcher: SandboxFactory) -> Check:
 def _warm(launcher: SandboxFactory) -> Check:
     from archive import StartMode
     from evolve.evaluate._trial import JsonValue
-    from evolve.problem._contract import Stage
+    from evolve.problem.contract._contract import Stage
 
     with launcher.sandbox({"m.py": "def f():\n    return 1\n"}, Stage(name="check"), start=StartMode.WARM) as sandbox:
         reply = sandbox.call("m.py:f", {}, {"one": JsonValue()})

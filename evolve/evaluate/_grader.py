@@ -49,7 +49,7 @@ from evolve.evaluate._wire import (
 )
 from evolve.evaluate.child._spawn import HelperDied
 from evolve.evaluate.screen._screen import screen
-from evolve.problem._environment import without_values
+from evolve.problem.contract._environment import without_values
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36

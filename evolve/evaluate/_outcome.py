@@ -17,7 +17,7 @@ import zstandard
 from archive import Curve, Status
 from evolve.evaluate._text import clean_text
 from evolve.evaluate._trial import QUARANTINED, Outcome
-from evolve.problem._contract import INCOMPLETE, Contract
+from evolve.problem.contract._contract import INCOMPLETE, Contract
 
 MAX_FEEDBACK_CHARS = 4000
 MAX_REASON_CHARS = 400

@@ -1,8 +1,8 @@
 """What an executor and a grader say to each other: typed messages as length-prefixed JSON over a socket.
 
 A frame is four bytes of length (big-endian) and that many bytes of UTF-8 JSON, ``{"<message>": {fields}}``.  Values are the
-dataclasses of ``archive`` and ``evolve.problem._contract``; they are packed and unpacked by their type hints, strictly: an unknown
-field, another type or a number that is not finite is a ``WireError``.  Nothing is ever unpickled.
+dataclasses of ``archive`` and ``evolve.problem.contract._contract``; they are packed and unpacked by their type hints, strictly: an
+unknown field, another type or a number that is not finite is a ``WireError``.  Nothing is ever unpickled.
 
 Both ends are trusted.  What a candidate wrote crosses only as text that the grader capped and cleaned.
 """
@@ -22,7 +22,7 @@ from enum import Enum
 from functools import cache
 
 from archive import BlockEntry, Measurement, plain
-from evolve.problem._contract import Contract, Param
+from evolve.problem.contract._contract import Contract, Param
 
 MAX_FRAME_BYTES = 256 << 20  # 64 candidates of 1 MiB, or a dozen artifacts of the greatest size a contract may allow
 _LENGTH = struct.Struct(">I")

@@ -19,8 +19,8 @@ from archive import Attempt, BlockStatus
 from evolve.execute._base import Block, BlockReport, EntryReport, Sink
 from evolve.execute._scratch import Scratch
 from evolve.execute._slot import PATIENCE_S, Slot, SlotSettings, copy_for_grader
-from evolve.problem._contract import Problem
-from evolve.problem._environment import check_environment
+from evolve.problem.contract._contract import Problem
+from evolve.problem.contract._environment import check_environment
 
 _TICK_S = 0.5
 

@@ -32,8 +32,8 @@ from evolve.evaluate._wire import (
     encode,
 )
 from evolve.execute._tree import kill_tree
-from evolve.problem._contract import Stage
-from evolve.problem._environment import ALWAYS, passed, without_values
+from evolve.problem.contract._contract import Stage
+from evolve.problem.contract._environment import ALWAYS, passed, without_values
 
 LOAD_LIMIT_S = 300.0  # importing evaluate.py with a large framework on a busy machine
 CALIBRATE_LIMIT_S = 300.0

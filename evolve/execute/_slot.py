@@ -17,9 +17,9 @@ from evolve._version import __version__
 from evolve.evaluate._wire import Prepare
 from evolve.execute._base import Block, BlockReport, EntryReport
 from evolve.execute._process import CancelEvent, GraderDied, GraderProcess, GraderRefused, Interrupted
-from evolve.problem._contract import Problem
 from evolve.problem._files import copy_pieces
 from evolve.problem._load import candidate_assets_folder
+from evolve.problem.contract._contract import Problem
 
 VOID_DRIFT = 0.05  # above it the block is void; between TRUSTED_DRIFT and it, its times are marked (``BlockClosed.noisy_machine``)
 PATIENCE_S = 30.0  # for which a slot tries to load a problem that some slot has loaded before

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evolve._errors import EnvironmentFault, ProblemError
-from evolve.problem._contract import Contract, Param
 from evolve.problem._files import MANIFEST, hash_file, hash_lines
+from evolve.problem.contract._contract import Contract, Param
 
 ALL = "all"
 CANDIDATE = "candidate"

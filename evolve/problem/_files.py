@@ -25,7 +25,7 @@ from typing import IO
 
 from evolve._errors import ProblemError
 from evolve._renamed import INITIAL_FOLDER, OLD_INITIAL_FOLDER
-from evolve.problem._contract import Piece
+from evolve.problem.contract._contract import Piece
 
 CONTRACT_FILE = "problem.yaml"
 BUNDLE_FILE = "bundle.json"  # in a copy: the chosen params, and what it is a copy of

@@ -8,7 +8,7 @@ from pathlib import Path
 from evolve._errors import ProblemError
 from evolve.problem._files import CONTRACT_FILE
 from evolve.problem._packaged import resource_folder
-from evolve.problem._strict_yaml import hint
+from evolve.problem.contract._strict_yaml import hint
 
 BUILT_IN = "builtin:"
 

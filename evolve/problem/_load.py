@@ -21,8 +21,6 @@ from pathlib import Path
 from evolve._errors import MissingPackage, ProblemError
 from evolve._renamed import INITIAL_FOLDER, OLD_INITIAL_FOLDER
 from evolve.problem._assets import ALL, CANDIDATE, Assets, Progress, cache_folder, copy_assets, open_assets, prepare_assets
-from evolve.problem._contract import Contract, Param, Piece, Problem
-from evolve.problem._contract_yaml import ContractFile, read_contract
 from evolve.problem._files import (
     BUNDLE_FILE,
     CONTRACT_FILE,
@@ -37,7 +35,9 @@ from evolve.problem._files import (
     scan,
 )
 from evolve.problem._find import find_problem
-from evolve.problem._strict_yaml import hint
+from evolve.problem.contract._contract import Contract, Param, Piece, Problem
+from evolve.problem.contract._contract_yaml import ContractFile, read_contract
+from evolve.problem.contract._strict_yaml import hint
 
 
 def load_problem(

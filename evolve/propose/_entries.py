@@ -9,7 +9,7 @@ import ast
 
 from evolve._renamed import INITIAL_FOLDER
 from evolve.evaluate import parse_entry
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 from evolve.propose import EditScope
 
 _LARGEST = 1 << 20  # bytes of an evaluator's file that is looked into

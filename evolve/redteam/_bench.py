@@ -15,7 +15,7 @@ from archive import Attempt, BlockEntry, BlockStatus, Measurement, StartMode, St
 from evolve._errors import ProblemError, UsageError
 from evolve.budget._cpu_budget import run_limit
 from evolve.execute import Block, BlockReport, EntryReport, Executor, Report, Sink
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 from evolve.redteam._cases import GeneralProgram, OwnProgram, editable_python, general_programs, own_programs, splice_attack
 from evolve.redteam._rules import Baseline, Finding, ProgramRuns, judge_general, judge_own, with_scatter
 from evolve.redteam._traps import Canaries, HostState, planted_environment

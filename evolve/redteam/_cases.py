@@ -16,8 +16,8 @@ from pathlib import Path
 from archive import Status
 from evolve._errors import ProblemError
 from evolve._renamed import INITIAL_FOLDER
-from evolve.problem._contract import Problem
-from evolve.problem._strict_yaml import read_yaml
+from evolve.problem.contract._contract import Problem
+from evolve.problem.contract._strict_yaml import read_yaml
 from evolve.validation._problem import candidate_files
 
 FOLDER, VERDICTS = "redteam", "verdicts.json"

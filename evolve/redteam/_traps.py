@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 
 from archive import Measurement
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 
 SECRET_NAME = "EVOLVE_REDTEAM_API_KEY"
 _FILES = 3  # assets of the grader that an attack looks for

@@ -28,7 +28,7 @@ from evolve.budget import _cpu_budget, _ledger, _usage
 from evolve.budget._ledger import Ledger
 from evolve.budget._model_limits import ModelLimits, caps_of
 from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats, _holdout
-from evolve.problem import _contract
+from evolve.problem.contract import _contract
 from evolve.search._search import Search
 from evolve.search.state import _faults, _fingerprints, _memory, _population, _state, _tickets
 from evolve.search.state._faults import Faults

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evolve._errors import UsageError
-from evolve.problem._contract import MAX_BYTES
+from evolve.problem.contract._contract import MAX_BYTES
 
 _ESCAPED = 7  # bytes that one of a text may take in a request: a control character is escaped, and the escape once more
 MAX_REQUEST_BYTES = _ESCAPED * MAX_BYTES + (1 << 20)  # so that whatever a contract allows can be told, with words about it

@@ -10,7 +10,7 @@ from archive import Journal, JournalMissing, RunCreated, TextStore, read_journal
 from evolve._errors import RunError
 from evolve.config._json import config_from_json
 from evolve.config._schema import RunConfig
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.runs._recorded_problem import recorded_problem
 from evolve.runs._replay import KnownPlacements, replay

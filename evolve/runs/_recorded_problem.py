@@ -22,7 +22,6 @@ from archive import ProblemInfo, decode_value, encode_value
 from evolve._errors import ProblemError
 from evolve._renamed import in_new_words
 from evolve.problem._assets import ALL, copy_assets, open_assets
-from evolve.problem._contract import Contract, Piece, Problem
 from evolve.problem._files import (
     CONTRACT_FILE,
     FOLDER,
@@ -35,6 +34,7 @@ from evolve.problem._files import (
     write_pieces,
 )
 from evolve.problem._load import load_problem, means_the_same
+from evolve.problem.contract._contract import Contract, Piece, Problem
 from evolve.runs._folder import RunDir
 
 _NAMED = 3  # of the files that differ

@@ -47,7 +47,7 @@ from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._model_limits import ModelLimits
 from evolve.config._llm import LlmConfig
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig
-from evolve.problem._contract import Budget, Contract, Problem
+from evolve.problem.contract._contract import Budget, Contract, Problem
 from evolve.search import _blocks as blocks
 from evolve.search import _results as offspring
 from evolve.search import _reviews as reviews

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from archive import Event, Purpose
 from evolve.budget._usage import exhausted
-from evolve.problem._contract import Budget
+from evolve.problem.contract._contract import Budget
 from evolve.search._rng import generator
 from evolve.search._schedule import PlannedBlock, final_block, next_block, on_target, probe_initial, reserved, waiting_block
 from evolve.search.claims import _claims as confirming

@@ -34,7 +34,7 @@ from evolve.engine._proposer import Proposer
 from evolve.engine._registry import build_operators, parts_of
 from evolve.engine.models._dispatcher import ModelDispatcher
 from evolve.models import PriceBook, Provider, price_rows
-from evolve.problem._contract import Contract, Problem, Stage
+from evolve.problem.contract._contract import Contract, Problem, Stage
 from evolve.propose import SamplingSettings
 from evolve.runs import _checkpoint
 from evolve.runs._folder import RunDir

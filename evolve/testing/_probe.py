@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve.problem._contract import Contract, DescriptorSpec, Problem, Stage
 from evolve.problem._files import scan
+from evolve.problem.contract._contract import Contract, DescriptorSpec, Problem, Stage
 
 TIME_S = 2.0  # of a stage; enough for a null evaluation on a busy machine
 

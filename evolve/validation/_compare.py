@@ -19,8 +19,8 @@ from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
 from evolve.confirm import E_CLAIM, MIN_DF, e_value_of
 from evolve.engine._registry import parts_of
 from evolve.engine._session import RunStarted, start
-from evolve.problem._contract import Problem
 from evolve.problem._load import copy_problem
+from evolve.problem.contract._contract import Problem
 from evolve.runs._folder import open_folder
 from evolve.runs._open import load_run
 from evolve.runs._recorder import Hook

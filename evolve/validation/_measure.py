@@ -11,7 +11,7 @@ from evolve._errors import EnvironmentFault, UsageError
 from evolve.engine._arguments import files_of, loaded, need_number, run_config
 from evolve.engine._registry import build_executor, need_machine
 from evolve.execute import Block, BlockReport, EntryReport, Executor, Report, Sink
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 from evolve.search._rng import fresh_seeds
 
 MakeExecutor = Callable[[Mapping[str, Problem], Sink], Executor]

@@ -22,7 +22,7 @@ from evolve.engine._reach import KINDS, out_of_reach
 from evolve.engine._registry import build_operators
 from evolve.evaluate import Check
 from evolve.execute import BlockReport
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 from evolve.search._rng import fresh_seeds
 from evolve.validation._measure import MakeExecutor, measure_block
 from evolve.validation._static import check_files

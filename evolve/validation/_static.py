@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 
 from evolve._renamed import INITIAL_FOLDER
 from evolve.evaluate import Check
-from evolve.problem._contract import Problem
 from evolve.problem._files import file_paths
-from evolve.problem._strict_yaml import hint as suggestion
+from evolve.problem.contract._contract import Problem
+from evolve.problem.contract._strict_yaml import hint as suggestion
 from evolve.propose import AST_DESCRIPTORS
 
 RUNS_TEXT = frozenset({"exec", "eval", "runpy.run_path", "runpy.run_module", "importlib.import_module", "__import__"})

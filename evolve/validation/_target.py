@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from archive import Attempt, BlockEntry, Measurement, Status
 from evolve.confirm import beats_target, beats_target_any_time
 from evolve.execute import Block, EntryReport, Report
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 from evolve.search._rng import fresh_seeds
 from evolve.validation._measure import MakeExecutor
 

@@ -12,7 +12,7 @@ from evolve.config._schema import RunConfig
 from evolve.engine._arguments import files_of, loaded, run_config
 from evolve.engine._registry import build_executor, need_machine
 from evolve.evaluate import Check
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 from evolve.validation._compare import Comparison, compare
 from evolve.validation._problem import ValidationReport, validate_problem
 

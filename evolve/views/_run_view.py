@@ -13,7 +13,7 @@ from evolve._counted import counted
 from evolve._errors import RunError, suggest
 from evolve.budget._cpu_budget import INITIAL
 from evolve.config._schema import RunConfig
-from evolve.problem._contract import Budget, Problem
+from evolve.problem.contract._contract import Budget, Problem
 from evolve.runs._folder import Hold, RunDir, hold_of, open_folder
 from evolve.runs._open import load_run
 from evolve.search._stopping import GIVEN, run_is_over

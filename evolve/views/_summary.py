@@ -11,7 +11,7 @@ from evolve._counted import counted
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._ledger import usd
 from evolve.confirm import Noise, describe_noise
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.search.claims._claims import claims_of, doubt
 from evolve.search.state._faults import named

@@ -14,7 +14,7 @@ from archive import Status
 from evolve._errors import MissingPackage, ProblemError
 from evolve.adapters._choose import adapter_notes, load_problem
 from evolve.adapters._openevolve import OpenEvolve
-from evolve.problem._contract import PRINTED
+from evolve.problem.contract._contract import PRINTED
 
 DETECT = OpenEvolve().detect
 EVALUATE = Path(importlib.util.find_spec("evolve.adapters").origin).parent / "texts" / "openevolve_evaluate.py"

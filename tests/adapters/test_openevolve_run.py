@@ -14,7 +14,7 @@ import evolve
 from archive import Measured, Status, read_journal
 from evolve.cli import main
 from evolve.cli._claims import card_text
-from evolve.problem._contract import PRINTED
+from evolve.problem.contract._contract import PRINTED
 
 RESULT = """
 from openevolve.evaluation_result import EvaluationResult

@@ -9,7 +9,7 @@ import pytest
 from cli_process import SETTINGS, Cli
 
 from evolve.cli.show._live import budget_text, left_text, spent_share
-from evolve.problem._contract import Budget
+from evolve.problem.contract._contract import Budget
 from evolve.views._summary import ModelUse
 
 

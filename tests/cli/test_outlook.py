@@ -27,7 +27,7 @@ from evolve.cli.show._live import plain_line, rows
 from evolve.cli.show._text import columns
 from evolve.engine._reading import view_run
 from evolve.engine.requests._background import Background
-from evolve.problem._contract import Budget
+from evolve.problem.contract._contract import Budget
 from evolve.runs._folder import Hold, RunDir, RunLock, is_driven
 from evolve.search._stopping import NO_MODEL, exhausted_limit
 from evolve.search.state._state import ProblemState

@@ -12,8 +12,8 @@ import pytest
 
 from evolve._renamed import INITIAL_FOLDER, KEYS, OLD_INITIAL_FOLDER, PROBLEM_KEYS, VALUES
 from evolve.config._compose import known_keys
-from evolve.problem._contract import Problem
-from evolve.problem._contract_yaml import STAGE_KEYS, TOP_KEYS
+from evolve.problem.contract._contract import Problem
+from evolve.problem.contract._contract_yaml import STAGE_KEYS, TOP_KEYS
 
 ROOT = Path(__file__).parents[2]
 ROOMS = sorted(path.parent for top in ("evolve", "archive") for path in (ROOT / top).rglob("__init__.py"))

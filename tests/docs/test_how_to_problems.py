@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from evolve.problem._contract import Stage
 from evolve.problem._load import load_problem
+from evolve.problem.contract._contract import Stage
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 PAGES = ("make-it-faster", "c", "python-package", "sql", "prompt")

@@ -11,7 +11,7 @@ from evolve.budget._ledger import Caps, Ledger, nano
 from evolve.budget._model_limits import caps_of
 from evolve.config._json import config_from_json
 from evolve.models import PriceBook, TokenUsage, price_rows
-from evolve.problem._contract import Budget
+from evolve.problem.contract._contract import Budget
 
 R = TypeVar("R")
 PRICES = PriceBook(price_rows(["*=1/5"]))

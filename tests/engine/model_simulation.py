@@ -12,7 +12,7 @@ from evolve.budget._ledger import in_full, nano, usd
 from evolve.config._llm import LlmConfig
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig
 from evolve.engine._registry import parts_of
-from evolve.problem._contract import Budget, Contract
+from evolve.problem.contract._contract import Budget, Contract
 from evolve.search._search import Search
 from evolve.search.state._tickets import ProposalResult
 

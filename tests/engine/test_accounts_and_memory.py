@@ -31,7 +31,7 @@ from evolve.cli.show._text import models_text
 from evolve.config._llm import LlmConfig, SamplingConfig
 from evolve.config._schema import SearchConfig
 from evolve.models._failure import FailureKind
-from evolve.problem._contract import Budget
+from evolve.problem.contract._contract import Budget
 from evolve.propose._registry import OPERATORS
 from evolve.propose.edits._edits import Fault
 from evolve.search._stopping import effective_budget

@@ -10,7 +10,7 @@ from model_simulation import KIND, simulate
 
 from archive import Arm, Attempt, Candidate, Measurement, ProposeIssued, Status
 from evolve.budget._cpu_budget import INITIAL
-from evolve.problem._contract import Budget
+from evolve.problem.contract._contract import Budget
 from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search._notes import notes
 from evolve.search.policy import _kinship as kinship

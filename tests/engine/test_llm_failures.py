@@ -14,7 +14,7 @@ from evolve.budget._ledger import nano
 from evolve.cli.show._text import models_text
 from evolve.engine._session import resume, start
 from evolve.models import TokenUsage
-from evolve.problem._contract import Budget
+from evolve.problem.contract._contract import Budget
 from evolve.testing import AnsweringServer, Asked, Say, move_a_number
 from evolve.testing._model_says import block, chat, chunk, error, finish, message, text_block
 from evolve.testing._model_says import start as begun

@@ -20,7 +20,7 @@ from evolve.config._compose import compose
 from evolve.config._schema import BudgetConfig, ExecutorConfig, RunConfig, SearchConfig
 from evolve.engine._registry import build_executor, build_operators, check_names, need_named, parts_of, plugins_of, stand_in_words
 from evolve.engine._session import resume, start
-from evolve.problem._contract import DescriptorSpec
+from evolve.problem.contract._contract import DescriptorSpec
 from evolve.propose import EditScope, ProposalTask
 from evolve.runs._checkpoint import Checkpoint, load_state
 from evolve.testing import Harness, Script, plain_contract, scored

@@ -15,7 +15,7 @@ from evolve.evaluate import JsonValue, SandboxFactory, VisibleFiles, open_sandbo
 from evolve.evaluate.child import _spawn
 from evolve.evaluate.isolation import _cpu_counter
 from evolve.evaluate.isolation._cpu_counter import CpuCounter
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 
 BUSY = "import time\nend = time.process_time() + {s}\nwhile time.process_time() < end: pass\n"
 HIDES = """

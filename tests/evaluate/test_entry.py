@@ -16,7 +16,7 @@ import pytest
 from archive import StartMode, Status
 from evolve.evaluate import JsonValue, Reply, SandboxFactory, VisibleFiles, open_sandbox_factory
 from evolve.evaluate._entry import EntryPoint, parse_entry
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 
 STAGE = Stage(name="s", time_s=20.0, memory_mib=512)
 ONE = {"value": JsonValue()}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from archive import Status
 from evolve.evaluate.screen._screen import MAX_PARSE_CHARS, parses_safely, screen
-from evolve.problem._contract import Contract, Stage
+from evolve.problem.contract._contract import Contract, Stage
 
 SEED = {"main.py": "x = 1\n", "lib/fixed.py": "y = 2\n"}
 

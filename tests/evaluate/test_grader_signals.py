@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from archive import Status
 from evolve.evaluate.screen._screen import MAX_PARSE_CHARS, Screened, screen
-from evolve.problem._contract import Contract, Stage
 from evolve.problem._find import builtin_problems
 from evolve.problem._load import load_problem
+from evolve.problem.contract._contract import Contract, Stage
 
 CONTRACT = Contract(
     name="p",

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from archive import Curve, Status
 from evolve.evaluate import Outcome
 from evolve.evaluate._outcome import MAX_FEEDBACK_CHARS, OutcomeError, check_outcome, clean, line, pack_artifact, unpack_artifact
-from evolve.problem._contract import INCOMPLETE, Contract, DescriptorSpec, Gate, Stage
+from evolve.problem.contract._contract import INCOMPLETE, Contract, DescriptorSpec, Gate, Stage
 
 CONTRACT = Contract(
     name="p",

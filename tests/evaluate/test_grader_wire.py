@@ -29,7 +29,7 @@ from evolve.evaluate._wire import (
     WireError,
     encode,
 )
-from evolve.problem._contract import Budget, Contract, DescriptorSpec, Gate, Stage
+from evolve.problem.contract._contract import Budget, Contract, DescriptorSpec, Gate, Stage
 
 _finite = st.floats(allow_nan=False, allow_infinity=False)
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

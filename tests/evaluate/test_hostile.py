@@ -22,7 +22,7 @@ from hostile._sources import SOURCES
 
 from archive import StartMode
 from evolve.evaluate import JsonValue, SandboxFactory, VisibleFiles, open_sandbox_factory
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 
 REPO = Path(__file__).parents[2]
 

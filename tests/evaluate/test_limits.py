@@ -13,7 +13,7 @@ import pytest
 from archive import StartMode, Status
 from evolve._errors import EnvironmentFault
 from evolve.evaluate import JsonValue, Reply, SandboxFactory, VisibleFiles, open_sandbox_factory
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 
 STAGE = Stage(name="s", time_s=10.0, memory_mib=512)
 ECHO = "def echo(**values):\n    return values\n"

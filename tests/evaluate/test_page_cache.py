@@ -18,7 +18,7 @@ from archive import StartMode
 from evolve import Trial
 from evolve.evaluate import JsonValue, SandboxFactory, VisibleFiles, open_sandbox_factory
 from evolve.evaluate.isolation import _page_cache, _seccomp
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 
 STAGE = Stage(name="s", time_s=20.0, memory_mib=512)
 COLUMN = 0 if platform.machine() == "x86_64" else 1

@@ -21,7 +21,7 @@ from hostile._run import carry_out
 
 from archive import StartMode, Status
 from evolve.evaluate import Array, JsonValue, Reply, SandboxFactory, VisibleFiles, doctor, open_sandbox_factory
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 
 STAGE = Stage(name="s", time_s=10.0, memory_mib=256)
 ONE = {"value": JsonValue()}
@@ -219,7 +219,7 @@ def test_tier_none_is_never_warm() -> None:
 
 def test_everything_ends_with_the_process_that_opened_it() -> None:
     script = (
-        "import sys, time\nfrom archive import StartMode\nfrom evolve.problem._contract import Stage\n"
+        "import sys, time\nfrom archive import StartMode\nfrom evolve.problem.contract._contract import Stage\n"
         "from evolve.evaluate import *\nL = open_sandbox_factory('strict', VisibleFiles())\n"
         "files = {'m.py': 'import time\\ndef f(): return 1\\ndef g(): time.sleep(60)\\n'}\n"
         "with L.sandbox(files, Stage(name='s', time_s=60), start=StartMode.WARM) as s:\n"

@@ -9,7 +9,7 @@ import pytest
 
 from archive import StartMode, Status
 from evolve.evaluate import Array, JsonValue, Reply, SandboxFactory, Timing, VisibleFiles, open_sandbox_factory
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 
 STAGE = Stage(name="s", time_s=10.0, memory_mib=512)
 ONE = {"value": JsonValue()}

@@ -11,9 +11,9 @@ from archive import StartMode
 from evolve._errors import EnvironmentFault
 from evolve.evaluate import JsonValue, VisibleFiles, open_sandbox_factory
 from evolve.problem import _toolbox as toolbox_module
-from evolve.problem._contract import Stage
 from evolve.problem._load import load_problem
 from evolve.problem._toolbox import Toolbox, toolbox
+from evolve.problem.contract._contract import Stage
 
 STAGE = Stage(name="s", time_s=30.0, memory_mib=512)
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None or shutil.which("make") is None, reason="no compiler on this machine")

@@ -13,7 +13,7 @@ import pytest
 from archive import StartMode, Status
 from evolve.evaluate import JsonValue, VisibleFiles, open_sandbox_factory
 from evolve.execute import LocalExecutor
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 from evolve.testing import Probe, action, open_executor_bench
 
 STAGE = Stage(name="s", time_s=10.0, memory_mib=512)

@@ -26,7 +26,7 @@ VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 PROBE = '''
 import json, sys
 from archive import StartMode
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 from evolve.evaluate import JsonValue, VisibleFiles, open_sandbox_factory
 SOURCE = """
 import os, sys

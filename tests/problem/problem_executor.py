@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from evolve.execute import Executor, Sink
 from evolve.execute._local import LocalExecutor
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 
 
 def local(problems: Mapping[str, Problem], sink: Sink) -> Executor:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from problem_folders import MINIMAL, write_problem
 
 from evolve._errors import ProblemError
-from evolve.problem._contract import Problem
 from evolve.problem._files import MAX_FOLDER_BYTES, Piece, copy_pieces, difference, hash_pieces, scan
 from evolve.problem._load import copy_problem, load_problem
+from evolve.problem.contract._contract import Problem
 
 ODD_NAMES = [
     "a b",

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from problem_folders import MINIMAL, write_problem
 
 from evolve._errors import MissingPackage, ProblemError
-from evolve.problem._contract import Param
 from evolve.problem._find import builtin_problems
 from evolve.problem._load import copy_problem, load_problem
 from evolve.problem._packaged import resource_folder
+from evolve.problem.contract._contract import Param
 
 PARAMS = MINIMAL + "params: {n: 3, rate: 0.5, kind: {default: a, choices: [a, b]}, on_top: false}\n"
 

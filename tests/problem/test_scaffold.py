@@ -9,7 +9,7 @@ from problem_executor import local
 
 from evolve._errors import ProblemError
 from evolve.problem._load import load_problem
-from evolve.problem._scaffold import scaffold
+from evolve.problem.scaffold._scaffold import scaffold
 from evolve.validation._problem import validate_problem
 
 

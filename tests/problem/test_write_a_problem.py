@@ -15,9 +15,9 @@ from problem_executor import local
 
 from archive import Status
 from evolve.evaluate import Outcome, Reply
-from evolve.problem._contract_yaml import AXIS_KEYS, GATE_KEYS, STAGE_KEYS, TOP_KEYS
 from evolve.problem._load import load_problem
-from evolve.problem._scaffold import scaffold
+from evolve.problem.contract._contract_yaml import AXIS_KEYS, GATE_KEYS, STAGE_KEYS, TOP_KEYS
+from evolve.problem.scaffold._scaffold import scaffold
 from evolve.validation._problem import candidate_files, validate_problem
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-problem.md"

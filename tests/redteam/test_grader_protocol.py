@@ -14,8 +14,8 @@ from archive import Attempt, BlockEntry, Measurement, StartMode, Status
 from evolve.evaluate import Array, JsonValue, Reply, SandboxFactory, VisibleFiles, open_sandbox_factory
 from evolve.execute import Block, EntryReport
 from evolve.execute._local import LocalExecutor
-from evolve.problem._contract import Problem, Stage
 from evolve.problem._load import load_problem
+from evolve.problem.contract._contract import Problem, Stage
 
 STARTS = (StartMode.COLD, StartMode.WARM)
 

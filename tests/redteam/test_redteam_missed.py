@@ -18,8 +18,8 @@ from evolve._errors import ProblemError, SandboxMissing, UsageError
 from evolve.cli import main
 from evolve.execute import Executor, Sink
 from evolve.execute._local import LocalExecutor
-from evolve.problem._contract import Problem
 from evolve.problem._load import load_problem
+from evolve.problem.contract._contract import Problem
 from evolve.redteam._bench import RedteamReport, redteam_problem
 from evolve.redteam._traps import Canaries, HostState, _sleeps, planted_environment
 

@@ -15,7 +15,7 @@ from evolve.cli.show._text import models_text
 from evolve.config._llm import LlmConfig, SamplingConfig
 from evolve.config._schema import BudgetConfig
 from evolve.engine._session import resume, start
-from evolve.problem._contract import Budget
+from evolve.problem.contract._contract import Budget
 from evolve.testing import ModelServer
 from evolve.testing._model_says import succeeded
 

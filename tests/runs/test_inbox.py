@@ -15,7 +15,7 @@ from evolve._errors import RunLocked, UsageError
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig
 from evolve.engine._registry import parts_of
 from evolve.engine.requests._handlers import budget_record, handle
-from evolve.problem._contract import MAX_BYTES, Budget, Contract, Stage
+from evolve.problem.contract._contract import MAX_BYTES, Budget, Contract, Stage
 from evolve.runs import _inbox
 from evolve.runs._folder import RunDir, RunLock, is_driven
 from evolve.runs._inbox import InboxWatcher, Request, inbox_folder, pending, post, withdraw

@@ -26,7 +26,7 @@ from archive import (
     StartMode,
     Status,
 )
-from evolve.problem._contract import INCOMPLETE, DescriptorSpec
+from evolve.problem.contract._contract import INCOMPLETE, DescriptorSpec
 from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search._schedule import final_runs
 from evolve.search.state._faults import ALARM, GAP, LEAST, OUTAGE_S, SHARE, TRIES, Faults, _lower

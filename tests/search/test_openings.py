@@ -23,7 +23,7 @@ from archive import (
     RunClosed,
     StopRequested,
 )
-from evolve.problem._contract import DEFAULT_CONFIRM_SHARE, Budget
+from evolve.problem.contract._contract import DEFAULT_CONFIRM_SHARE, Budget
 from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search import _stopping as ends
 from evolve.search._stopping import GIVEN, PAUSED

@@ -12,7 +12,7 @@ from archive import BlockEntry, ElitePlaced, Measured, Measurement, Status, read
 from evolve.config._schema import BudgetConfig
 from evolve.evaluate import Outcome
 from evolve.evaluate._outcome import check_outcome
-from evolve.problem._contract import Gate
+from evolve.problem.contract._contract import Gate
 from evolve.testing import Harness, Script, plain_contract
 
 CEILING = 0.5

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from simulation import Simulation, build, contract, state
 
 from archive import Event, Measured, MeasureIssued, Purpose, StartMode, Status, TopKArchive
-from evolve.problem._contract import Budget
+from evolve.problem.contract._contract import Budget
 from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search._schedule import final_block
 from evolve.search._stopping import NOISY

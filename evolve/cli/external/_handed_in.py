@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evolve._errors import UsageError
-from evolve.problem._contract import MAX_BYTES
+from evolve.problem.contract._contract import MAX_BYTES
 from evolve.propose._scope import is_plain_path
 
 MAX_FILES = 10_000

@@ -14,7 +14,7 @@ from evolve._counted import counted
 from evolve._untrusted import visible
 
 if TYPE_CHECKING:
-    from evolve.problem._contract import Budget
+    from evolve.problem.contract._contract import Budget
     from evolve.views._progress import OperatorShare
     from evolve.views._summary import EvaluatorFaults, ModelUse
     from evolve.views._unchecked import Unchecked

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from archive import Attempt, ProposalStatus
 from evolve._errors import UsageError
 from evolve.config._llm import GIVEN, LlmConfig
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 from evolve.runs._folder import RunDir
 
 if TYPE_CHECKING:

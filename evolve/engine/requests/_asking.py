@@ -12,7 +12,7 @@ from evolve._errors import RunError, UsageError
 from evolve.engine._reading import view_run
 from evolve.engine.models._stack import instructions_of
 from evolve.engine.requests._client import send_request
-from evolve.problem._contract import Contract
+from evolve.problem.contract._contract import Contract
 from evolve.propose import FailureSummary, ProposalContext, rules
 from evolve.propose._entries import scope_of
 from evolve.propose._scope import editable_names

@@ -24,7 +24,7 @@ from evolve._errors import EnvironmentFault
 from evolve.evaluate.isolation._cgroup import Cgroup, find_layout
 from evolve.evaluate.isolation._cpu_counter import CpuCounter
 from evolve.evaluate.isolation._process_tree import ProcMeter
-from evolve.problem._environment import LIBRARIES, passed
+from evolve.problem.contract._environment import LIBRARIES, passed
 
 _MOST_FILES = 1 << 16
 _USERS = range(0x70000000, 0x7FFE0000)  # neither given to people nor to services nor to containers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 
 MIB = 1 << 20
 MAX_LOG_BYTES = 16 * MIB  # of stdout and stderr together; more ends the process

@@ -157,7 +157,7 @@ def check(strict: Bubblewrap, folder: Path) -> str:
 
 def _launch(strict: Bubblewrap, folder: Path) -> str:
     from evolve.evaluate._trial import JsonValue
-    from evolve.problem._contract import Stage
+    from evolve.problem.contract._contract import Stage
 
     limits = limits_of(Stage(name="check"), wall_s=20.0, cpu_s=20.0)
     request = Request(limits=(), places=SandboxPaths(), entry="check.py:check", calls=({},), returns=({"value": JsonValue()},))

@@ -23,7 +23,7 @@ from evolve.evaluate.sandbox._sandbox import TrialSandbox
 from evolve.evaluate.sandbox._spare import PreloadedSandbox
 from evolve.evaluate.sandbox._start import Isolation, Launch, RunningTree, ScratchPool, remove
 from evolve.evaluate.sandbox._warm import ForkServer, WarmUnavailable, sendable
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 
 TIERS = ("strict", "none")
 _PREFIX = "evolve-sandbox-"

@@ -20,8 +20,8 @@ from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.isolation._mounts import VisibleFiles
 from evolve.evaluate.sandbox._request import SandboxPaths
 from evolve.evaluate.sandbox._start import Launch, RunningTree, compile_stubs, start_cold
-from evolve.problem._environment import LIBRARIES, passed
 from evolve.problem._toolbox import check_tools
+from evolve.problem.contract._environment import LIBRARIES, passed
 
 
 class NoIsolation:

@@ -21,7 +21,7 @@ from evolve.evaluate.sandbox._monitor import ProcessMonitor, ProcessResult
 from evolve.evaluate.sandbox._request import Request, Returns, pack_call
 from evolve.evaluate.sandbox._start import Launch, RunningTree, Starts
 from evolve.evaluate.sandbox._timed import N_EMPTY, TimedMonitor, Turns
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 
 
 class TrialSandbox:

@@ -17,7 +17,7 @@ from evolve.evaluate.child._spawn import CgroupMeter, Spawner
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.sandbox._monitor import ResourceMeter, Running
 from evolve.evaluate.sandbox._request import Request, SandboxPaths, sealed
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 
 _STUBS = ("_stub", "_stub_program", "_stub_server")
 

@@ -17,8 +17,8 @@ from pathlib import PurePosixPath
 
 from archive import Status
 from evolve.evaluate.screen._signals import signals_of
-from evolve.problem._contract import Contract
 from evolve.problem._source import other_encoding, parses_safely, python_text
+from evolve.problem.contract._contract import Contract
 
 MAX_FILES = 256
 MAX_PATH_CHARS = 200

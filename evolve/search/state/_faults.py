@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archive import BlockEntry, MeasureIssued, Measurement, Purpose, Status
-from evolve.problem._contract import INCOMPLETE
+from evolve.problem.contract._contract import INCOMPLETE
 
 TRIES = 3  # of one measurement
 CHANCES = 2 * TRIES  # errors of one program, after which only being told again measures it

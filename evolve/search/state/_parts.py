@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from archive import Archive
 from evolve.config._schema import SearchConfig
-from evolve.problem._contract import Contract
+from evolve.problem.contract._contract import Contract
 from evolve.search.state._operators import OperatorSpec
 
 

@@ -26,7 +26,7 @@ from archive import (
     Status,
 )
 from evolve.budget._cpu_budget import INITIAL, CpuBudget
-from evolve.problem._contract import Contract
+from evolve.problem.contract._contract import Contract
 from evolve.search.state._fingerprints import SEEDS_KEPT, SeedFingerprint, fingerprint, seed_insensitive
 
 _STALE = 0.05  # relative change of noise or prior after which the places of all elites are judged again

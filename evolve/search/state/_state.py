@@ -17,7 +17,7 @@ from evolve.budget._usage import Usage
 from evolve.config._llm import LlmConfig
 from evolve.config._schema import SearchConfig, StopConfig
 from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats
-from evolve.problem._contract import Budget, Contract
+from evolve.problem.contract._contract import Budget, Contract
 from evolve.search._rng import measurement_seed
 from evolve.search.state._faults import Faults
 from evolve.search.state._memory import Memory

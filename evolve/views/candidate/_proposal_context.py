@@ -10,7 +10,7 @@ from archive import Arm, ProposeIssued, Status, TextStore
 from evolve._counted import counted
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._ledger import usd
-from evolve.problem._contract import Contract, Problem
+from evolve.problem.contract._contract import Contract, Problem
 from evolve.propose import Cost, FailureSummary, PriorAttempt, ProblemBrief, ProgramView, ProposalContext, RemovedCode, few_lines
 from evolve.search._notes import effect_of
 from evolve.search._stopping import effective_budget

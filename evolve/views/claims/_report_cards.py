@@ -23,7 +23,7 @@ from archive import (
     Status,
 )
 from evolve.confirm import Confirmation
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 from evolve.search.claims._claims import doubt
 from evolve.search.state._state import ProblemState
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from archive import Measured, Status, difference, find_records
 from evolve.budget._cpu_budget import INITIAL
-from evolve.problem._contract import Problem
+from evolve.problem.contract._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.search.state._state import ProblemState
 from evolve.views._summary import ONCE, best_candidate, gain_of

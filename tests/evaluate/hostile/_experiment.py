@@ -14,7 +14,7 @@ from pathlib import Path
 from archive import StartMode
 from evolve.evaluate import JsonValue, SandboxFactory, VisibleFiles, open_sandbox_factory
 from evolve.evaluate.sandbox._cold import Bubblewrap
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 
 PARTS = ("_turns", "_marks", "_counters", "_channel")
 PROGRAM = {f"{name}.py": Path(__file__).with_name(f"{name}.py").read_text() for name in PARTS}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from archive import StartMode
 from evolve.evaluate import JsonValue, Reply, SandboxFactory, VisibleFiles, open_sandbox_factory
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 from hostile import _exhaust, _forge, _reach
 from hostile._attack import Attack, survivors
 

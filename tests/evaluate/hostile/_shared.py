@@ -9,7 +9,7 @@ import threading
 
 from archive import StartMode
 from evolve.evaluate import JsonValue, SandboxFactory, VisibleFiles, open_sandbox_factory
-from evolve.problem._contract import Stage
+from evolve.problem.contract._contract import Stage
 
 # Files of /proc that may say something, and why that is no channel: kept apart by a namespace, or still while the machine runs, or no
 # more than sysinfo says, or moved by nothing that a sandbox can do.

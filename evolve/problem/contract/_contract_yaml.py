@@ -15,9 +15,9 @@ from pathlib import Path
 from archive import StartMode
 from evolve._errors import ProblemError
 from evolve._renamed import INITIAL_FOLDER, OLD_INITIAL_FOLDER, in_new_words
-from evolve.problem._contract import MAX_BYTES, Budget, Contract, DescriptorSpec, Gate, Param, Stage
-from evolve.problem._environment import OWN
-from evolve.problem._strict_yaml import Section, hint, read_yaml, show
+from evolve.problem.contract._contract import MAX_BYTES, Budget, Contract, DescriptorSpec, Gate, Param, Stage
+from evolve.problem.contract._environment import OWN
+from evolve.problem.contract._strict_yaml import Section, hint, read_yaml, show
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")

@@ -12,8 +12,8 @@ import pytest
 from archive import Status
 from evolve._errors import EnvironmentFault, ProblemError
 from evolve.execute import LocalExecutor
-from evolve.problem._environment import OWN, check_environment, without_values
 from evolve.problem._load import load_problem
+from evolve.problem.contract._environment import OWN, check_environment, without_values
 from evolve.testing import Probe, action, open_executor_bench
 
 SECRET = "sk-verysecret-0123456789"

@@ -16,8 +16,8 @@ from problem_folders import MINIMAL
 
 from archive import StartMode
 from evolve._errors import MissingPackage, ProblemError
-from evolve.problem._contract import Contract, Gate
-from evolve.problem._contract_yaml import TOP_KEYS, ParamRule, read_contract
+from evolve.problem.contract._contract import Contract, Gate
+from evolve.problem.contract._contract_yaml import TOP_KEYS, ParamRule, read_contract
 
 FULL = """\
 name: full-one

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 
 from evolve._errors import EnvironmentFault
-from evolve.problem._contract import Contract
+from evolve.problem.contract._contract import Contract
 
 LIBRARIES = ("LD_LIBRARY_PATH", "PYTHONHOME")  # without which an interpreter from modules, conda or a prefix may not start
 ALWAYS = ("PATH", *LIBRARIES)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from evolve._errors import ProblemError
-from evolve.problem import _scaffold_speed
+from evolve.problem.scaffold import _speed
 
 PROBLEM_YAML = """\
 name: {name}
@@ -92,7 +92,7 @@ def scaffold(folder: Path, *, speed: bool = False) -> Path:
         raise ProblemError(
             f"expected a folder name that begins with a letter, found {folder.resolve().name!r}; choose another one."
         )
-    kind = _scaffold_speed if speed else sys.modules[__name__]
+    kind = _speed if speed else sys.modules[__name__]
     texts = {
         "problem.yaml": kind.PROBLEM_YAML.format(name=name),
         "initial/main.py": kind.INITIAL,
