@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from archive import Follower, JournalMissing, LateResult, Measured, Note, Proposed, Record, RunClosed, RunOpened, read_journal
-from evolve.engine._registry import parts_of
+from evolve.engine.registry._registry import parts_of
 from evolve.runs._folder import open_folder
 from evolve.runs._inbox import Request, post
 from evolve.runs._open import load_run

@@ -35,7 +35,7 @@ from archive import (
     TextStore,
 )
 from evolve.config._schema import BudgetConfig, SearchConfig
-from evolve.engine._registry import parts_of
+from evolve.engine.registry._registry import parts_of
 from evolve.execute import Block
 from evolve.problem.contract._contract import DescriptorSpec
 from evolve.runs import _checkpoint

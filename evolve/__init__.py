@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from archive import Measurement, Status
     from evolve._errors import EvolveError
     from evolve.config._schema import BudgetConfig as Budget
-    from evolve.engine._arguments import load_problem
-    from evolve.engine._create import create_run, open_run
-    from evolve.engine._own_operators import GivenOperator as Operator
-    from evolve.engine._run import Run
+    from evolve.engine.api._arguments import load_problem
+    from evolve.engine.api._create import create_run, open_run
+    from evolve.engine.api._run import Run
+    from evolve.engine.registry._own_operators import GivenOperator as Operator
     from evolve.evaluate import Array, JsonValue, Outcome, Trial
     from evolve.execute import LocalExecutor
     from evolve.problem.contract._contract import Problem
@@ -57,17 +57,17 @@ _HOMES = {
     "JsonValue": "evolve.evaluate:JsonValue",
     "LocalExecutor": "evolve.execute:LocalExecutor",
     "Measurement": "archive:Measurement",
-    "Operator": "evolve.engine._own_operators:GivenOperator",
+    "Operator": "evolve.engine.registry._own_operators:GivenOperator",
     "Outcome": "evolve.evaluate:Outcome",
     "Problem": "evolve.problem.contract._contract:Problem",
     "Proposal": "evolve.propose:Proposal",
-    "Run": "evolve.engine._run:Run",
+    "Run": "evolve.engine.api._run:Run",
     "Status": "archive:Status",
     "Trial": "evolve.evaluate:Trial",
-    "create_run": "evolve.engine._create:create_run",
-    "load_problem": "evolve.engine._arguments:load_problem",
+    "create_run": "evolve.engine.api._create:create_run",
+    "load_problem": "evolve.engine.api._arguments:load_problem",
     "measure": "evolve.validation._measure:measure",
-    "open_run": "evolve.engine._create:open_run",
+    "open_run": "evolve.engine.api._create:open_run",
     "validate": "evolve.validation._validate:validate",
 }
 _ROOMS = ("models", "testing")  # that are public too

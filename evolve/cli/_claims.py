@@ -36,7 +36,7 @@ def claims(words: Namespace) -> int:
 
 
 def retract(words: Namespace) -> int:
-    from evolve.engine._create import open_run
+    from evolve.engine.api._create import open_run
     from evolve.runs._folder import is_driven, open_folder
 
     run = open_run(words.RUN)

@@ -42,7 +42,7 @@ def validate(words: Namespace) -> int:
     from evolve.adapters._choose import adapter_notes, load_problem
     from evolve.cli.show._json import ValidateAnswer
     from evolve.config._compose import compose
-    from evolve.engine._registry import need_machine
+    from evolve.engine.registry._registry import need_machine
     from evolve.validation._problem import candidate_files
     from evolve.validation._validate import report_on
 
@@ -104,7 +104,7 @@ def _target(text: str) -> float:
 
 
 def _raced(problem: Problem, files: Mapping[str, str], target: float, config: RunConfig) -> TargetTest:
-    from evolve.engine._registry import build_executor
+    from evolve.engine.registry._registry import build_executor
     from evolve.validation._target import RUNS, compare_with_target
 
     runs = config.budget.evaluations or RUNS

@@ -20,7 +20,7 @@ def redteam(words: Namespace) -> int:
     from evolve._errors import UsageError
     from evolve.adapters._choose import load_problem
     from evolve.config._compose import compose
-    from evolve.engine._registry import n_slots, need_machine
+    from evolve.engine.registry._registry import n_slots, need_machine
     from evolve.execute import LocalExecutor
     from evolve.redteam._bench import redteam_problem
 

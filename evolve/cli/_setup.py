@@ -19,7 +19,7 @@ _USED = {"duckdb": "evolve query", "hydra-core": "evolve run", "rich": "the live
 
 def config(words: Namespace) -> int:
     from evolve.config._compose import compose, groups, options_of
-    from evolve.engine._registry import check_names, plugins_of
+    from evolve.engine.registry._registry import check_names, plugins_of
     from evolve.views._configuration import with_problem
 
     asked = compose(words.SETTING)

@@ -1,6 +1,6 @@
 """Typed configuration: one dataclass a component.  Slots make a misspelt key an error; defaults are the documented ones.
 
-What is chosen by name is a text here: which names there are is known where they become classes (``evolve.engine._registry``).
+What is chosen by name is a text here: which names there are is known where they become classes (``evolve.engine.registry``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What drives a run: sessions, the loop, proposers, the registry, and the run as Python has it.
+"""What drives a run: sessions, the loop, proposers.  Holds no rule of the search.
 
-Requests to a run and the models that it asks have rooms of their own inside.  Holds no rule of the search.
+Rooms inside: what is chosen by name, models, requests to a run, and the run as Python has it.
 """
 
 __all__: list[str] = []

@@ -11,8 +11,8 @@ from evolve._counted import counted
 from evolve._version import __version__
 from evolve.config._schema import RunConfig
 from evolve.engine._proposer import Proposer
-from evolve.engine._registry import n_slots
 from evolve.engine.models._stack import AvailableModels
+from evolve.engine.registry._registry import n_slots
 from evolve.engine.requests._handlers import budget_record
 from evolve.runs import _checkpoint
 from evolve.runs._recorder import Recorder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import cache
 
-from evolve.engine._registry import parts_of, stand_in_words
+from evolve.engine.registry._registry import parts_of, stand_in_words
 from evolve.views._run_view import RunView, view_of
 
 

@@ -26,13 +26,17 @@ from evolve.adapters._choose import load_problem
 from evolve.config._json import config_from_json, config_to_json
 from evolve.config._schema import RunConfig
 from evolve.engine._collector import infrequent_gc
-from evolve.engine._guarded_executor import ExecutorBroken
 from evolve.engine._loop import Mailbox, Stopped, drain_model_calls, run_loop
 from evolve.engine._opening import write_initial, write_opening, write_supplied
-from evolve.engine._own_operators import GivenOperator, absent_operators
 from evolve.engine._proposer import Proposer
 from evolve.engine._reach import KINDS, out_of_reach
-from evolve.engine._registry import (
+from evolve.engine._signals import Signals
+from evolve.engine.models._dispatcher import ModelDispatcher
+from evolve.engine.models._stack import NO_MODELS, AvailableModels, available_models, check_models, copy_texts, instructions_of
+from evolve.engine.models._thread import ModelThread
+from evolve.engine.registry._guarded_executor import ExecutorBroken
+from evolve.engine.registry._own_operators import GivenOperator, absent_operators
+from evolve.engine.registry._registry import (
     build_executor,
     check_names,
     need_executor,
@@ -42,10 +46,6 @@ from evolve.engine._registry import (
     parts_of,
     plugins_of,
 )
-from evolve.engine._signals import Signals
-from evolve.engine.models._dispatcher import ModelDispatcher
-from evolve.engine.models._stack import NO_MODELS, AvailableModels, available_models, check_models, copy_texts, instructions_of
-from evolve.engine.models._thread import ModelThread
 from evolve.engine.requests._handlers import INTERRUPTED
 from evolve.engine.requests._limits import need_room
 from evolve.execute import Executor

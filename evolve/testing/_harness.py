@@ -31,8 +31,8 @@ from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig, Search
 from evolve.engine._collector import infrequent_gc
 from evolve.engine._loop import Mailbox, run_loop
 from evolve.engine._proposer import Proposer
-from evolve.engine._registry import build_operators, parts_of
 from evolve.engine.models._dispatcher import ModelDispatcher
+from evolve.engine.registry._registry import build_operators, parts_of
 from evolve.models import PriceBook, Provider, price_rows
 from evolve.problem.contract._contract import Contract, Problem, Stage
 from evolve.propose import SamplingSettings

@@ -17,8 +17,8 @@ from evolve._renamed import INITIAL_FOLDER
 from evolve.budget._cpu_budget import INITIAL
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
 from evolve.confirm import E_CLAIM, MIN_DF, e_value_of
-from evolve.engine._registry import parts_of
 from evolve.engine._session import RunStarted, start
+from evolve.engine.registry._registry import parts_of
 from evolve.problem._load import copy_problem
 from evolve.problem.contract._contract import Problem
 from evolve.runs._folder import open_folder

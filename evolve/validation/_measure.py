@@ -8,8 +8,8 @@ from pathlib import Path
 
 from archive import Attempt, BlockEntry, BlockStatus, Measurement
 from evolve._errors import EnvironmentFault, UsageError
-from evolve.engine._arguments import files_of, loaded, need_number, run_config
-from evolve.engine._registry import build_executor, need_machine
+from evolve.engine.api._arguments import files_of, loaded, need_number, run_config
+from evolve.engine.registry._registry import build_executor, need_machine
 from evolve.execute import Block, BlockReport, EntryReport, Executor, Report, Sink
 from evolve.problem.contract._contract import Problem
 from evolve.search._rng import fresh_seeds

@@ -19,7 +19,7 @@ from evolve._errors import ProblemError
 from evolve.budget._cpu_budget import CPU_ALLOWANCE, run_limit
 from evolve.config._schema import SearchConfig
 from evolve.engine._reach import KINDS, out_of_reach
-from evolve.engine._registry import build_operators
+from evolve.engine.registry._registry import build_operators
 from evolve.evaluate import Check
 from evolve.execute import BlockReport
 from evolve.problem.contract._contract import Problem

@@ -9,8 +9,8 @@ from pathlib import Path
 from evolve._errors import UsageError
 from evolve.config._schema import BudgetConfig as Budget
 from evolve.config._schema import RunConfig
-from evolve.engine._arguments import files_of, loaded, run_config
-from evolve.engine._registry import build_executor, need_machine
+from evolve.engine.api._arguments import files_of, loaded, run_config
+from evolve.engine.registry._registry import build_executor, need_machine
 from evolve.evaluate import Check
 from evolve.problem.contract._contract import Problem
 from evolve.validation._compare import Comparison, compare

@@ -18,8 +18,8 @@ from evolve.config._compose import budget_changes, compose, groups, known_keys
 from evolve.config._json import config_from_json, config_to_json
 from evolve.config._llm import JudgeConfig, NoveltyConfig, RecordingConfig, SamplingConfig
 from evolve.config._schema import TIERS, RunConfig
-from evolve.engine._registry import EXECUTORS, check_names
 from evolve.engine.models._stack import PROVIDERS
+from evolve.engine.registry._registry import EXECUTORS, check_names
 from evolve.search.policy._policies import POLICIES
 
 WRITTEN = """

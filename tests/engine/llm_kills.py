@@ -26,7 +26,7 @@ from archive import (
     TextStore,
 )
 from evolve.budget._ledger import nano
-from evolve.engine._registry import parts_of
+from evolve.engine.registry._registry import parts_of
 from evolve.runs._folder import open_folder
 from evolve.runs._open import load_run
 from evolve.testing import AnsweringServer

@@ -11,7 +11,7 @@ from archive import Arm, BudgetSet, CallReserved, MeasureIssued, ProposalStatus,
 from evolve.budget._ledger import in_full, nano, usd
 from evolve.config._llm import LlmConfig
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig
-from evolve.engine._registry import parts_of
+from evolve.engine.registry._registry import parts_of
 from evolve.problem.contract._contract import Budget, Contract
 from evolve.search._search import Search
 from evolve.search.state._tickets import ProposalResult

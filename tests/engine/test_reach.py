@@ -11,8 +11,8 @@ from evolve import load_problem
 from evolve._errors import UsageError
 from evolve.config._schema import ProblemConfig, RunConfig, SearchConfig
 from evolve.engine._reach import out_of_reach
-from evolve.engine._registry import build_operators
 from evolve.engine._session import start
+from evolve.engine.registry._registry import build_operators
 from evolve.search._results import _count_fruitless
 
 CONTRACT = "name: tiny\nmetric: score\ngoal: maximize\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow  # whole runs in processes of their own; tests/run/test_plugins.py has each part of it
+pytestmark = pytest.mark.slow  # whole runs in processes of their own; tests/engine/registry/test_plugins.py has each part of it
 PACKAGE = Path(__file__).parent / "evolve_voronoi"
 ROOT = Path(__file__).parents[2]
 RUN = (

@@ -13,7 +13,7 @@ import pytest
 
 from evolve._errors import RunLocked, UsageError
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig
-from evolve.engine._registry import parts_of
+from evolve.engine.registry._registry import parts_of
 from evolve.engine.requests._handlers import budget_record, handle
 from evolve.problem.contract._contract import MAX_BYTES, Budget, Contract, Stage
 from evolve.runs import _inbox

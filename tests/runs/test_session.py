@@ -23,8 +23,8 @@ from archive import (
     read_journal,
 )  # fmt: skip
 from evolve._errors import RunError, RunLocked, UsageError
-from evolve.engine._registry import parts_of
 from evolve.engine._session import resume, start
+from evolve.engine.registry._registry import parts_of
 from evolve.runs import _folder
 from evolve.runs._inbox import inbox_folder, post
 from evolve.runs._open import load_run

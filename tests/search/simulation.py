@@ -27,7 +27,7 @@ from archive import (
     Status,
 )
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig
-from evolve.engine._registry import parts_of
+from evolve.engine.registry._registry import parts_of
 from evolve.problem.contract._contract import Budget, Contract, DescriptorSpec, Stage
 from evolve.runs._checkpoint import dump_state
 from evolve.search._search import Search

@@ -11,7 +11,7 @@ from simulation import PROBLEM, Simulation, build, contract, state
 from archive import CellArchive, GridArchive, TopKArchive
 from evolve._errors import ConfigError
 from evolve.config._schema import RunConfig, SearchConfig
-from evolve.engine._registry import parts_of
+from evolve.engine.registry._registry import parts_of
 from evolve.runs import _checkpoint
 from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search.state._parts import Parts

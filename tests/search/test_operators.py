@@ -12,7 +12,7 @@ from simulation import Simulation, build, contract
 from archive import ProposeIssued
 from evolve.config._llm import LlmConfig
 from evolve.config._schema import RunConfig, SearchConfig
-from evolve.engine._registry import parts_of
+from evolve.engine.registry._registry import parts_of
 from evolve.propose._registry import OPERATORS, make_operator
 from evolve.search.state._operators import OperatorSpec, Parent
 from evolve.search.state._parts import Parts

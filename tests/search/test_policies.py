@@ -14,7 +14,7 @@ from simulation import Simulation, build, contract
 from archive import Arm, MeasureIssued, ProposeIssued, StartMode
 from evolve.budget._cpu_budget import INITIAL
 from evolve.config._schema import RunConfig, SearchConfig
-from evolve.engine._registry import parts_of
+from evolve.engine.registry._registry import parts_of
 from evolve.search.policy import _allocators, _policies, _schedules, _selectors
 from evolve.search.policy._allocators import BanditWithTuner, OperatorAllocator, Uniform
 from evolve.search.policy._arms import NO_ARM

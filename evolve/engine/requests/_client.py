@@ -12,8 +12,8 @@ from typing import Any
 from archive import Journal, RequestHandled, find_records
 from evolve._errors import RunLocked, UsageError
 from evolve.engine._proposer import Proposer
-from evolve.engine._registry import need_named, parts_of
 from evolve.engine.models._stack import instructions_of
+from evolve.engine.registry._registry import need_named, parts_of
 from evolve.engine.requests._handlers import handle
 from evolve.runs._folder import RunDir, RunLock, is_driven
 from evolve.runs._inbox import Request, inbox_folder, pending, post, withdraw

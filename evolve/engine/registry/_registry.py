@@ -11,7 +11,7 @@ from evolve._errors import ConfigError, EvolveError, UsageError, suggest
 from evolve._plugins import need_plugin, offered
 from evolve.config._llm import GIVEN
 from evolve.config._schema import ExecutorConfig, OwnOperator, RunConfig, SearchConfig
-from evolve.engine._plugins import load_archive, load_executor, load_operator, source_of
+from evolve.engine.registry._plugins import load_archive, load_executor, load_operator, source_of
 from evolve.problem.contract._contract import Contract, Problem
 from evolve.problem.contract._environment import check_environment
 from evolve.propose._registry import OPERATORS, make_operator
@@ -20,7 +20,7 @@ from evolve.search.state._operators import OperatorSpec
 from evolve.search.state._parts import Parts
 
 if TYPE_CHECKING:
-    from evolve.engine._own_operators import GivenOperator
+    from evolve.engine.registry._own_operators import GivenOperator
     from evolve.execute import Executor, Sink
     from evolve.propose import Operator
 
@@ -186,7 +186,7 @@ def operators_of(config: SearchConfig, own: Sequence[GivenOperator], run: str = 
     Raises:
         UsageError: one is missing among ``own``.
     """
-    from evolve.engine._own_operators import Absent, Checked
+    from evolve.engine.registry._own_operators import Absent, Checked
 
     given = {one.name: one if isinstance(one, Absent) else Checked(one) for one in own}
     missing = [name for name in config.own_operators if name not in given]

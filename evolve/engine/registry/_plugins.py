@@ -166,7 +166,7 @@ def load_executor(plugin: Plugin) -> Callable[..., Executor]:
         raise plugin.broken("an executor is made by a call with problems, slots, tier and sink, and it cannot be called")
 
     def made(problems: Mapping[str, Problem], *, slots: int, tier: str, sink: Sink) -> Executor:
-        from evolve.engine._guarded_executor import GuardedExecutor
+        from evolve.engine.registry._guarded_executor import GuardedExecutor
 
         return GuardedExecutor(plugin, lambda checked: maker(problems, slots=slots, tier=tier, sink=checked), sink)
 

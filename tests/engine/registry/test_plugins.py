@@ -18,15 +18,23 @@ from evolve._plugins import PluginBroken, need_plugin, offered
 from evolve.cli.show._text import operator_rows
 from evolve.config._compose import compose
 from evolve.config._schema import BudgetConfig, ExecutorConfig, RunConfig, SearchConfig
-from evolve.engine._registry import build_executor, build_operators, check_names, need_named, parts_of, plugins_of, stand_in_words
 from evolve.engine._session import resume, start
+from evolve.engine.registry._registry import (
+    build_executor,
+    build_operators,
+    check_names,
+    need_named,
+    parts_of,
+    plugins_of,
+    stand_in_words,
+)
 from evolve.problem.contract._contract import DescriptorSpec
 from evolve.propose import EditScope, ProposalTask
 from evolve.runs._checkpoint import Checkpoint, load_state
 from evolve.testing import Harness, Script, plain_contract, scored
 from evolve.views._progress import ProgressTracker
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 VORONOI = ROOT / "tests" / "packaging" / "evolve_voronoi" / "evolve_voronoi" / "voronoi.py"
 NUMBERS = count()
 AXES = (DescriptorSpec(name="size", source="ast", low=0.0, high=10.0, bins=4),)
@@ -201,7 +209,7 @@ def test_a_search_knows_what_became_of_tickets_of_an_operator_that_is_gone(packa
     monkeypatch.undo()  # it is not installed any more
     with pytest.raises(MissingPackage):
         need_named(config)
-    monkeypatch.setattr("evolve.engine._registry.build_operators", lambda names: {})
+    monkeypatch.setattr("evolve.engine.registry._registry.build_operators", lambda names: {})
     monkeypatch.setattr("evolve.testing._harness.build_operators", lambda names: {})
     with Harness(script, tmp_path / "run") as run:
         state = run.search.state

@@ -10,10 +10,10 @@ from archive import Table
 from evolve._errors import UsageError
 from evolve.config._schema import BudgetConfig as Budget
 from evolve.engine import _session
-from evolve.engine._arguments import budget_changes, files_of, need_number, text_of
-from evolve.engine._listener import Listener, OnProgress
-from evolve.engine._own_operators import GivenOperator as Operator
 from evolve.engine._reading import view_run
+from evolve.engine.api._arguments import budget_changes, files_of, need_number, text_of
+from evolve.engine.api._listener import Listener, OnProgress
+from evolve.engine.registry._own_operators import GivenOperator as Operator
 from evolve.engine.requests import _asking, _telling
 from evolve.engine.requests._asking import Ticket
 from evolve.engine.requests._client import DRAIN_S, send_request, stop_run

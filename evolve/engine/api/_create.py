@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from evolve._errors import UsageError
 from evolve.config._schema import BudgetConfig as Budget
 from evolve.engine import _session
-from evolve.engine._arguments import models_config, run_config
-from evolve.engine._own_operators import GivenOperator as Operator
-from evolve.engine._own_operators import own_operators
-from evolve.engine._run import Run
+from evolve.engine.api._arguments import models_config, run_config
+from evolve.engine.api._run import Run
+from evolve.engine.registry._own_operators import GivenOperator as Operator
+from evolve.engine.registry._own_operators import own_operators
 from evolve.problem.contract._contract import Problem
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from evolve._renamed import VALUES
 from evolve.adapters._choose import load_problem as read_problem
 from evolve.config._llm import GIVEN, LlmConfig
 from evolve.config._schema import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig, SearchConfig, StopConfig
-from evolve.engine._own_operators import GivenOperator, operator_text, own_operators
+from evolve.engine.registry._own_operators import GivenOperator, operator_text, own_operators
 from evolve.problem.contract._contract import Param, Problem
 
 if TYPE_CHECKING:
