@@ -8,12 +8,17 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from evolve.config._require import MAX_SLOTS, require
+from evolve.config._rules import ABOVE_0, SHARE_BELOW_1, Rule, at_least, check, from_to, key, one_of, some_of
 
 GIVEN = "given"  # the provider of models that somebody gave as an object
 FORMATS = ("diff", "block", "file")
 DIALECT = ("no_stream", "no_stream_options", "no_system_role", "content_parts")
 EFFORTS = ("", "low", "medium", "high", "xhigh", "max")
 THINKING_FIELDS = ("", "thinking", "reasoning", "chat_template_kwargs")
+
+
+def _is_thinking(value: str) -> bool:
+    return value in ("", "adaptive", "disabled") or (value.isdecimal() and int(value) > 0)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -34,31 +39,21 @@ class SamplingConfig:
         edit_formats: How they may answer: ``diff`` (search and replace), ``block`` (between EVOLVE-BLOCK markers), ``file``.
     """
 
-    max_tokens: int = 16000
-    effort: str = ""
-    thinking: str = ""
-    thinking_field: str = ""
+    max_tokens: int = key(16000, at_least(1))
+    effort: str = key("", one_of(*EFFORTS))
+    thinking: str = key("", Rule("adaptive, disabled or a number of tokens", _is_thinking))
+    thinking_field: str = key("", one_of(*THINKING_FIELDS))
     limit_field: str = ""
-    dialect: Sequence[str] = ()
-    prompt_tokens: int = 40000
-    max_repairs: int = 2
-    edit_formats: Sequence[str] = ("diff", "file")
+    dialect: Sequence[str] = key((), some_of(*DIALECT, none=True))
+    prompt_tokens: int = key(40000, at_least(1))
+    max_repairs: int = key(2, at_least(0))
+    edit_formats: Sequence[str] = key(("diff", "file"), some_of(*FORMATS))
 
     def __post_init__(self) -> None:
         here = "llm.sampling"
-        formats = bool(self.edit_formats) and set(self.edit_formats) <= set(FORMATS)
-        require(formats, f"{here}.edit_formats", f"a list out of {', '.join(FORMATS)}", list(self.edit_formats))
-        require(self.effort in EFFORTS, f"{here}.effort", f"one of {', '.join(EFFORTS[1:])}", self.effort)
-        thinks = self.thinking in ("", "adaptive", "disabled") or (self.thinking.isdecimal() and int(self.thinking) > 0)
-        require(thinks, f"{here}.thinking", "adaptive, disabled or a number of tokens", self.thinking)
+        check(self, here)
         room = not self.thinking.isdecimal() or int(self.thinking) < self.max_tokens
         require(room, f"{here}.thinking", f"less than {here}.max_tokens ({self.max_tokens}), which it is part of", self.thinking)
-        fields = f"one of {', '.join(THINKING_FIELDS[1:])}"
-        require(self.thinking_field in THINKING_FIELDS, f"{here}.thinking_field", fields, self.thinking_field)
-        require(set(self.dialect) <= set(DIALECT), f"{here}.dialect", f"a list out of {', '.join(DIALECT)}", list(self.dialect))
-        for key in ("max_tokens", "prompt_tokens"):
-            require(getattr(self, key) >= 1, f"{here}.{key}", "at least 1", getattr(self, key))
-        require(self.max_repairs >= 0, f"{here}.max_repairs", "at least 0", self.max_repairs)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -84,10 +79,10 @@ class NoveltyConfig:
     """
 
     method: str = "ast"
-    share: float = 0.1
+    share: float = key(0.1, SHARE_BELOW_1)
 
     def __post_init__(self) -> None:
-        require(0 <= self.share < 1, "llm.novelty.share", "at least 0 and below 1", self.share)
+        check(self, "llm.novelty")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -118,13 +113,14 @@ class LlmConfig:
         read_timeout_s: Longest silence within an answer; a small machine may need minutes before its first word.
         grace_s: How long calls in flight may go on when a run ends; what is given up then is charged in full.
         stagnation: Children measured since the best last changed, after which new paradigms are asked for.
-        hour_usd: What an hour of one slot is worth, to weigh time against money; null lets budget.usd last as long as the clock,
-            and without those two limits is one dollar.
+        hour_usd: What an hour of one slot is worth, to weigh time against money; null lets ``budget.usd`` last as long as the
+            clock, and without those two limits is one dollar.
         prices: Prices where the list has none or another: MODEL=IN/OUT[/CACHED[/WRITTEN_5M[/WRITTEN_1H]]], in dollars a million
             tokens; the model ``*`` stands for all others.
         prompts: Folder of templates that replace ours; copied into the run.
-        instructions: File that says how to do research on the problem; null takes program.md of the problem, if there is one.
-        batch: Requests that are sent together for half the price, with answers within a day (see grace_s); 0 sends each at once.
+        instructions: File that says how to do research on the problem; null takes ``program.md`` of the problem, if there is one.
+        batch: With ``anthropic``: requests that are sent together for half the price, with answers within a day (see ``grace_s``);
+            0 sends each at once.
         batch_wait_s: How long a batch may gather.
     """
 
@@ -133,18 +129,21 @@ class LlmConfig:
     strong_model: str = ""
     base_url: str | None = None
     key_variable: str | None = None
-    operators: Sequence[str] = ("llm_mutate", "llm_crossover", "llm_repair", "llm_simplify", "llm_paradigm")
-    max_concurrency: int = 8
-    max_attempts: int = 6
-    read_timeout_s: float = 120.0
-    grace_s: float = 30.0
-    stagnation: int = 100
-    hour_usd: float | None = None
+    operators: Sequence[str] = key(
+        ("llm_mutate", "llm_crossover", "llm_repair", "llm_simplify", "llm_paradigm"),
+        Rule("a list of one operator or several", bool),
+    )
+    max_concurrency: int = key(8, from_to(1, MAX_SLOTS))
+    max_attempts: int = key(6, at_least(1))
+    read_timeout_s: float = key(120.0, ABOVE_0)
+    grace_s: float = key(30.0, at_least(0))
+    stagnation: int = key(100, at_least(1))
+    hour_usd: float | None = key(None, ABOVE_0)
     prices: Sequence[str] = ()
     prompts: str | None = None
     instructions: str | None = None
-    batch: int = 0
-    batch_wait_s: float = 30.0
+    batch: int = key(0, at_least(0))
+    batch_wait_s: float = key(30.0, at_least(0))
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     judge: JudgeConfig = field(default_factory=JudgeConfig)
     novelty: NoveltyConfig = field(default_factory=NoveltyConfig)
@@ -153,14 +152,7 @@ class LlmConfig:
     def __post_init__(self) -> None:
         if self.provider != "none":
             require(bool(self.models), "llm.models", "the names of one model or several", list(self.models))
-        require(bool(self.operators), "llm.operators", "a list of one operator or several", list(self.operators))
-        for key in ("max_concurrency", "max_attempts", "stagnation"):
-            require(getattr(self, key) >= 1, f"llm.{key}", "at least 1", getattr(self, key))
-        require(self.max_concurrency <= MAX_SLOTS, "llm.max_concurrency", f"at most {MAX_SLOTS}", self.max_concurrency)
-        for key in ("batch", "batch_wait_s", "grace_s"):
-            require(getattr(self, key) >= 0, f"llm.{key}", "at least 0", getattr(self, key))
-        require(self.read_timeout_s > 0, "llm.read_timeout_s", "above 0", self.read_timeout_s)
-        require(self.hour_usd is None or self.hour_usd > 0, "llm.hour_usd", "above 0", self.hour_usd)
+        check(self, "llm")
         self._check_provider()
 
     def _check_provider(self) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from evolve._errors import ConfigError
 from evolve.config._llm import LlmConfig
 from evolve.config._require import MAX_SLOTS, is_number, require
+from evolve.config._rules import ABOVE_0, SHARE, SHARE_BELOW_1, Rule, at_least, check, from_to, key, one_of
 from evolve.problem.contract._contract import Param
 
 TIERS = ("strict", "none")
@@ -69,36 +70,23 @@ class SearchConfig:
     policy: str = "map_elites"
     archive: str = "auto"
     operators: Sequence[str] = ("tune", "ast_edit", "crossover")
-    tournament: int = 16
-    inspirations: int = 5
-    uniform_parent_share: float = 0.1
-    tuner_share: float = 0.8
-    bandit_discount: float = 0.995
-    family_floor: float = 0.05
-    archive_size: int = 64
-    best_of_n: int = 8
-    initial_runs: int = 5
-    final_runs: int = 5
-    replication_share: float = 0.7
-    control_share: float = 0.1
-    reference: str = "last"
-    cold_check_share: float = 0.1
+    tournament: int = key(16, at_least(1))
+    inspirations: int = key(5, at_least(0))
+    uniform_parent_share: float = key(0.1, SHARE)
+    tuner_share: float = key(0.8, SHARE)
+    bandit_discount: float = key(0.995, Rule("above 0 and at most 1", lambda value: 0 < value <= 1))
+    family_floor: float = key(0.05, SHARE)
+    archive_size: int = key(64, at_least(1))
+    best_of_n: int = key(8, at_least(1))
+    initial_runs: int = key(5, at_least(1))
+    final_runs: int = key(5, at_least(1))
+    replication_share: float = key(0.7, SHARE)
+    control_share: float = key(0.1, SHARE)
+    reference: str = key("last", one_of("last", "initial"))
+    cold_check_share: float = key(0.1, SHARE)
 
     def __post_init__(self) -> None:
-        for key in ("tournament", "archive_size", "best_of_n", "initial_runs", "final_runs"):
-            require(getattr(self, key) >= 1, f"search.{key}", "at least 1", getattr(self, key))
-        require(self.inspirations >= 0, "search.inspirations", "at least 0", self.inspirations)
-        for key in (
-            "uniform_parent_share",
-            "tuner_share",
-            "family_floor",
-            "replication_share",
-            "control_share",
-            "cold_check_share",
-        ):
-            require(0 <= getattr(self, key) <= 1, f"search.{key}", "between 0 and 1", getattr(self, key))
-        require(self.reference in ("last", "initial"), "search.reference", "last or initial", self.reference)
-        require(0 < self.bandit_discount <= 1, "search.bandit_discount", "above 0 and at most 1", self.bandit_discount)
+        check(self, "search")
 
     @property
     def own_operators(self) -> dict[str, OwnOperator]:
@@ -133,27 +121,23 @@ class BudgetConfig:
         >>> evolve.Budget(wall_s=600, usd=2)
     """
 
-    wall_s: float | None = None
-    cpu_s: float | None = None
-    evaluations: int | None = None
-    candidates: int | None = None
-    usd: float | None = None
-    tokens: int | None = None
-    calls: int | None = None
-    confirm_share: float | None = None
+    wall_s: float | None = key(None, ABOVE_0)
+    cpu_s: float | None = key(None, ABOVE_0)
+    evaluations: int | None = key(None, ABOVE_0)
+    candidates: int | None = key(None, ABOVE_0)
+    usd: float | None = key(None, ABOVE_0)
+    tokens: int | None = key(None, ABOVE_0)
+    calls: int | None = key(None, ABOVE_0)
+    confirm_share: float | None = key(None, SHARE_BELOW_1)
 
     def __post_init__(self) -> None:
-        for key in ("wall_s", "cpu_s", "evaluations", "candidates", "usd", "tokens", "calls"):
-            value = getattr(self, key)
-            require(value is None or is_number(value), f"budget.{key}", "a number", value)
-            require(value is None or value > 0, f"budget.{key}", "above 0", value)
-        for key in ("evaluations", "candidates", "tokens", "calls"):
-            value = getattr(self, key)
-            require(value is None or isinstance(value, int), f"budget.{key}", "a whole number", value)
-        confirm = self.confirm_share
-        require(
-            confirm is None or (is_number(confirm) and 0 <= confirm < 1), "budget.confirm_share", "at least 0 and below 1", confirm
-        )
+        for one in fields(self):
+            value = getattr(self, one.name)
+            require(value is None or is_number(value), f"budget.{one.name}", "a number", value)
+        check(self, "budget")
+        for name in ("evaluations", "candidates", "tokens", "calls"):
+            value = getattr(self, name)
+            require(value is None or isinstance(value, int), f"budget.{name}", "a whole number", value)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -166,10 +150,10 @@ class StopConfig:
     """
 
     target: float | None = None
-    patience: int | None = None
+    patience: int | None = key(None, ABOVE_0)
 
     def __post_init__(self) -> None:
-        require(self.patience is None or self.patience > 0, "stop.patience", "above 0", self.patience)
+        check(self, "stop")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -182,10 +166,10 @@ class ExecutorConfig:
     """
 
     kind: str = "local"
-    slots: int | None = None
+    slots: int | None = key(None, from_to(1, MAX_SLOTS))
 
     def __post_init__(self) -> None:
-        require(self.slots is None or 1 <= self.slots <= MAX_SLOTS, "executor.slots", f"from 1 to {MAX_SLOTS}", self.slots)
+        check(self, "executor")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -196,10 +180,10 @@ class SandboxConfig:
         tier: ``strict``, or ``none``, which confines nothing and must be asked for by name.
     """
 
-    tier: str = "strict"
+    tier: str = key("strict", one_of(*TIERS))
 
     def __post_init__(self) -> None:
-        require(self.tier in TIERS, "sandbox.tier", f"one of {', '.join(TIERS)}", self.tier)
+        check(self, "sandbox")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -220,7 +204,8 @@ class RunConfig:
     """Everything a run is made from.
 
     Args:
-        seed: Decides every draw of the search itself; what measurements draw derives from a secret of the run.
+        seed: A whole number from 0 that decides every draw of the search itself; what measurements draw derives from a secret of
+            the run.
         out: The run's folder; null makes one below ``runs/``.
         plugins: Which packages those of its parts are of that are not shipped, by kind and name; filled in when a run is made.
     """

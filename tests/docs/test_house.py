@@ -13,7 +13,7 @@ import pytest
 from evolve._renamed import INITIAL_FOLDER, KEYS, OLD_INITIAL_FOLDER, PROBLEM_KEYS, VALUES
 from evolve.config._compose import known_keys
 from evolve.problem.contract._contract import Problem
-from evolve.problem.contract._contract_yaml import STAGE_KEYS, TOP_KEYS
+from evolve.problem.contract._keys import STAGE, TOP
 
 ROOT = Path(__file__).parents[2]
 ROOMS = sorted(path.parent for top in ("evolve", "archive") for path in (ROOT / top).rglob("__init__.py"))
@@ -73,7 +73,7 @@ def test_the_page_lists_every_key_that_has_another_name_and_the_new_one_is_known
     assert rows == typed | written | {f"folder `{OLD_INITIAL_FOLDER}/` of a problem": f"`{INITIAL_FOLDER}/`"}
     assert set(KEYS.values()) <= set(known_keys())
     assert not set(KEYS) & set(known_keys())
-    assert set(PROBLEM_KEYS.values()) <= {*TOP_KEYS, *STAGE_KEYS}
+    assert set(PROBLEM_KEYS.values()) <= {*TOP, *STAGE}
 
 
 @pytest.mark.parametrize("path", [

@@ -16,7 +16,7 @@ from problem_executor import local
 from archive import Status
 from evolve.evaluate import Outcome, Reply
 from evolve.problem._load import load_problem
-from evolve.problem.contract._contract_yaml import AXIS_KEYS, GATE_KEYS, STAGE_KEYS, TOP_KEYS
+from evolve.problem.contract._keys import AXIS, GATE, STAGE, TOP
 from evolve.problem.scaffold._scaffold import scaffold
 from evolve.validation._problem import candidate_files, validate_problem
 
@@ -156,9 +156,7 @@ def test_the_self_test_tells_a_broken_check(tour: Path, check: str) -> None:
 
 def test_every_key_is_mentioned() -> None:
     text = PAGE.read_text()
-    assert not [
-        key for key in (*TOP_KEYS, *STAGE_KEYS, *AXIS_KEYS, *GATE_KEYS) if key not in ("max_artifact_bytes",) and key not in text
-    ]
+    assert not [key for key in (*TOP, *STAGE, *AXIS, *GATE) if key not in ("max_artifact_bytes",) and key not in text]
 
 
 def test_the_page_imports_only_public_names() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from archive import StartMode
 from evolve._errors import ProblemError
 from evolve._renamed import INITIAL_FOLDER, OLD_INITIAL_FOLDER, in_new_words
+from evolve.problem.contract import _keys as keys
 from evolve.problem.contract._contract import MAX_BYTES, Budget, Contract, DescriptorSpec, Gate, Param, Stage
 from evolve.problem.contract._environment import OWN
 from evolve.problem.contract._strict_yaml import Section, hint, read_yaml, show
@@ -25,25 +26,7 @@ DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 TOOL = re.compile(r"(cc|make)\Z")
 ANY = "any"  # secondary: any
-GOALS = ("maximize", "minimize")
-COMPUTE_RULES = ("none", "wall", "calls", "cpu_budget")
 MAX_CELLS = 10_000_000
-MAX_BLOCK = 64
-MAX_WHY_CHARS = 200  # it is part of a measurement's reason
-WEEK_S = 7 * 24 * 3600.0
-
-TOP_KEYS = (
-    "name", "metric", "goal", "unit", "secondary", "noise", "compute_rule", "params", "editable", "may_add_files", "max_bytes",
-    "meaningful_comments", "candidate_imports", "toolbox", "requires", "environment", "assets", "stages", "descriptors",
-    "elites_per_cell", "artifacts", "max_artifact_bytes", "budget", "gates", "scored_inside",
-)  # fmt: skip
-STAGE_KEYS = (
-    "name", "time_s", "cpu_s", "memory_mib", "cpus", "gpus", "exclusive", "calibrated", "start", "batch_size", "pass_score",
-)  # fmt: skip
-AXIS_KEYS = ("name", "source", "low", "high", "bins")
-GATE_KEYS = ("metric", "floor", "ceiling", "why")
-BUDGET_KEYS = ("wall_s", "cpu_s", "evaluations", "candidates")
-PARAM_KEYS = ("default", "low", "high", "choices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +86,17 @@ def read_contract(path: Path, *, old_words: bool = False) -> ContractFile:
         MissingPackage: PyYAML is not installed.
     """
     document = read_yaml(path)
-    top = Section.of(path.name, "", in_new_words(document) if old_words else document, TOP_KEYS)
+    top = Section.of(path.name, "", in_new_words(document) if old_words else document, tuple(keys.TOP))
     rules = _rules(top)
     contract = Contract(
         name=top.word("name", NAME, "a name of letters, digits, _ and -", "name: my_problem"),
         metric=top.word("metric", WORD, "the score's name (letters, digits and _)", "metric: score"),
-        goal=top.choice("goal", GOALS),
+        goal=top.choice("goal", keys.GOALS),
         unit=top.text("unit", ""),
         secondary=_secondary(top),
         any_metrics=top.values.get("secondary") == ANY,
-        noisy=top.choice("noise", ("deterministic", "noisy"), "deterministic") == "noisy",
-        compute_rule=top.choice("compute_rule", COMPUTE_RULES, "none"),
+        noisy=top.choice("noise", keys.NOISE, "deterministic") == "noisy",
+        compute_rule=top.choice("compute_rule", keys.COMPUTE_RULES, "none"),
         params={name: rule.default for name, rule in rules.items()},
         editable=top.paths("editable"),
         may_add_files=top.flag("may_add_files", False),
@@ -127,7 +110,7 @@ def read_contract(path: Path, *, old_words: bool = False) -> ContractFile:
         grader_assets=_assets(top, "grader"),
         stages=_stages(top),
         axes=_axes(top),
-        elites_per_cell=top.integer("elites_per_cell", 1, 1, 64),
+        elites_per_cell=top.integer("elites_per_cell", 1, 1, keys.MAX_ELITES),
         artifacts=_artifacts(top),
         max_artifact_bytes=top.integer("max_artifact_bytes", 65536, 1, 1 << 24),
         budget=_budget(top),
@@ -153,7 +136,7 @@ def _rules(top: Section) -> dict[str, ParamRule]:
 
 
 def _rule(file: str, name: str, entry: object) -> ParamRule:
-    section = Section.of(file, f"params.{name}", entry if isinstance(entry, dict) else {"default": entry}, PARAM_KEYS)
+    section = Section.of(file, f"params.{name}", entry if isinstance(entry, dict) else {"default": entry}, tuple(keys.PARAM))
     default = section.values.get("default")
     if not isinstance(default, bool | int | float | str):
         raise section.error("default", "a number, text, true or false", f"write for example params: {{{name}: 26}}")
@@ -169,19 +152,19 @@ def _rule(file: str, name: str, entry: object) -> ParamRule:
 
 
 def _stages(top: Section) -> tuple[Stage, ...]:
-    sections = top.sections("stages", STAGE_KEYS)
+    sections = top.sections("stages", tuple(keys.STAGE))
     stages = tuple(
         Stage(
             name=one.word("name", NAME, "the stage's name", "name: full"),
-            time_s=one.number("time_s", 60.0, 0, WEEK_S, above=True),
-            cpu_s=one.optional("cpu_s", 0, 64 * WEEK_S),
+            time_s=one.number("time_s", 60.0, 0, keys.WEEK_S, above=True),
+            cpu_s=one.optional("cpu_s", 0, 64 * keys.WEEK_S),
             memory_mib=one.integer("memory_mib", 1024, 32, 1 << 24),
             cpus=one.number("cpus", 1.0, 0, 4096, above=True),
             gpus=one.number("gpus", 0.0, 0, 64),
             exclusive=one.flag("exclusive", False),
             calibrated=one.flag("calibrated", False),
             start=StartMode(one.choice("start", tuple(StartMode), StartMode.COLD)),
-            batch_size=one.integer("batch_size", 1, 1, MAX_BLOCK),
+            batch_size=one.integer("batch_size", 1, 1, keys.MAX_BLOCK),
             pass_score=None if one.values.get("pass_score") is None else one.number("pass_score", None, -math.inf, math.inf),
         )
         for one in sections
@@ -194,15 +177,15 @@ def _stages(top: Section) -> tuple[Stage, ...]:
 
 def _axes(top: Section) -> tuple[DescriptorSpec, ...]:
     axes = []
-    for one in top.sections("descriptors", AXIS_KEYS):
+    for one in top.sections("descriptors", tuple(keys.AXIS)):
         low = one.number("low", None, -math.inf, math.inf)
         axes.append(
             DescriptorSpec(
                 name=one.word("name", WORD, "the descriptor's name", "name: spread"),
-                source=one.choice("source", ("ast", "outcome"), "outcome"),
+                source=one.choice("source", keys.SOURCES, "outcome"),
                 low=low,
                 high=one.number("high", None, low, math.inf, above=True),
-                bins=one.integer("bins", 10, 1, 1000),
+                bins=one.integer("bins", 10, 1, keys.MAX_BINS),
             )
         )
     _unique(top, "descriptors", [axis.name for axis in axes])
@@ -231,7 +214,7 @@ def _environment(top: Section) -> tuple[str, ...]:
 
 
 def _assets(top: Section, role: str) -> tuple[str, ...]:
-    return top.section("assets", ("candidate", "grader")).paths(role)
+    return top.section("assets", tuple(keys.ASSETS)).paths(role)
 
 
 def _meaningful_comments(top: Section) -> tuple[str, ...]:
@@ -257,7 +240,7 @@ def _artifacts(top: Section) -> dict[str, str]:
 
 
 def _budget(top: Section) -> Budget:
-    one = top.section("budget", BUDGET_KEYS)
+    one = top.section("budget", tuple(keys.BUDGET))
     return Budget(
         wall_s=one.optional("wall_s", 0, 1e9),
         cpu_s=one.optional("cpu_s", 0, 1e12),
@@ -270,7 +253,7 @@ def _gates(top: Section) -> tuple[Gate, ...]:
     """Bounds on measured numbers.  Several may name one metric, each with its own reason."""
     metrics = (top.values.get("metric"), *_secondary(top))
     gates = []
-    for one in top.sections("gates", GATE_KEYS):
+    for one in top.sections("gates", tuple(keys.GATE)):
         floor, ceiling = (
             None if one.values.get(key) is None else one.number(key, None, -math.inf, math.inf) for key in ("floor", "ceiling")
         )
@@ -279,8 +262,8 @@ def _gates(top: Section) -> tuple[Gate, ...]:
         if floor is not None and ceiling is not None and floor > ceiling:
             raise one.error("ceiling", f"a number of at least the floor, {floor:g}", "exchange the two")
         why = one.text("why").strip()
-        if not why or len(why) > MAX_WHY_CHARS or not why.isprintable():
-            raise one.error("why", f"one line of 1 to {MAX_WHY_CHARS} characters that says how the bound is known")
+        if not why or len(why) > keys.MAX_WHY_CHARS or not why.isprintable():
+            raise one.error("why", f"one line of 1 to {keys.MAX_WHY_CHARS} characters that says how the bound is known")
         metric = one.values.get("metric")
         if not isinstance(metric, str) or metric not in metrics:
             raise one.error("metric", f"the metric or one of secondary ({', '.join(map(str, metrics))})", _known(metric, metrics))

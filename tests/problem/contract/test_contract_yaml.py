@@ -17,7 +17,8 @@ from problem_folders import MINIMAL
 from archive import StartMode
 from evolve._errors import MissingPackage, ProblemError
 from evolve.problem.contract._contract import Contract, Gate
-from evolve.problem.contract._contract_yaml import TOP_KEYS, ParamRule, read_contract
+from evolve.problem.contract._contract_yaml import ParamRule, read_contract
+from evolve.problem.contract._keys import TOP
 
 FULL = """\
 name: full-one
@@ -85,7 +86,7 @@ def test_further_numbers_may_have_any_names(tmp_path: Path) -> None:
 
 def test_every_key_is_read(tmp_path: Path) -> None:
     contract = contract_of(FULL, tmp_path)
-    assert all(f"\n{key}:" in f"\n{FULL}" for key in TOP_KEYS)
+    assert all(f"\n{key}:" in f"\n{FULL}" for key in TOP)
     assert (contract.maximize, contract.noisy, contract.unit, contract.compute_rule) == (False, True, "nats", "cpu_budget")
     assert contract.params == {"depth": 2, "rate": 1.0, "name": "adam", "flag": True}
     tiny, full = contract.stages
