@@ -33,7 +33,7 @@ from pathlib import Path
 from archive import Attempt, BlockEntry, Measurement, Status
 from evolve._errors import SandboxMissing
 from evolve.evaluate import VisibleFiles, open_sandbox_factory
-from evolve.evaluate._wire import Measure, MeasureDone, encode
+from evolve.evaluate.grader._wire import Measure, MeasureDone, encode
 from evolve.execute import Block, BlockReport, LocalExecutor
 from evolve.problem._files import scan
 from evolve.problem.contract._contract import Contract, Problem, Stage

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from archive import BlockEntry, Measurement, Status
 from evolve.evaluate._outcome import clean, line
-from evolve.evaluate._wire import (
+from evolve.evaluate.grader._wire import (
     Calibrate,
     Calibrated,
     Close,
@@ -134,7 +134,7 @@ class GraderProcess:
         log, log_end = os.pipe()
         os.set_blocking(log, False)
         # -P: the working folder is no place to import from; faulthandler: a crash leaves its trace in the log.
-        python = [sys.executable, "-P", "-X", "faulthandler", "-m", "evolve.evaluate._grader"]
+        python = [sys.executable, "-P", "-X", "faulthandler", "-m", "evolve.evaluate.grader._grader"]
         try:
             self._process = subprocess.Popen(
                 [*python, str(theirs.fileno()), str(os.getpid())],

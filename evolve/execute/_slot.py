@@ -14,7 +14,7 @@ from pathlib import Path
 from archive import BlockEntry, BlockStatus, Measurement, Status
 from evolve._errors import ProblemError
 from evolve._version import __version__
-from evolve.evaluate._wire import Prepare
+from evolve.evaluate.grader._wire import Prepare
 from evolve.execute._base import Block, BlockReport, EntryReport
 from evolve.execute._process import CancelEvent, GraderDied, GraderProcess, GraderRefused, Interrupted
 from evolve.problem._files import copy_pieces

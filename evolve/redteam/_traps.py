@@ -62,7 +62,7 @@ class HostState:
         engine, home = Path(__file__).parents[1], Path.home()
         files = [("the evaluator", problem.folder / "evaluate.py"), ("the contract", problem.folder / "problem.yaml")]
         files += [("the grader's assets", path) for path in _hidden_assets(problem)]
-        files += [("the engine", engine / "evaluate" / "_grader.py")]
+        files += [("the engine", engine / "evaluate" / "grader" / "_grader.py")]
         folders = [("the problem folder", problem.folder), ("the engine", engine)]
         folders += [("the home", home)] if home.parent != home else []
         return cls(

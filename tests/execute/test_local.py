@@ -22,7 +22,7 @@ import evolve
 from archive import BlockClosed, BlockEntry, BlockStatus, Resources, Status
 from evolve._errors import SandboxMissing
 from evolve.evaluate import VisibleFiles, open_sandbox_factory
-from evolve.evaluate._wire import Phase
+from evolve.evaluate.grader._wire import Phase
 from evolve.execute import LocalExecutor
 from evolve.execute._process import _TimeAccount
 from evolve.testing import TIME_S, ExecutorContract, Probe, action, is_running, open_executor_bench

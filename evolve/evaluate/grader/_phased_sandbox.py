@@ -7,9 +7,9 @@ from pathlib import Path
 
 from evolve._errors import EnvironmentFault
 from evolve.evaluate import TrialSandbox
-from evolve.evaluate._evaluator import of_machine
 from evolve.evaluate._trial import Array, JsonValue, Reply
-from evolve.evaluate._wire import Phase
+from evolve.evaluate.grader._evaluator import of_machine
+from evolve.evaluate.grader._wire import Phase
 
 
 class PhasedSandbox:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import BlockEntry, Curve, Measurement, StartMode, Status
-from evolve.evaluate import _wire
-from evolve.evaluate._wire import (
+from evolve.evaluate.grader import _wire
+from evolve.evaluate.grader._wire import (
     Calibrate,
     Calibrated,
     Channel,

@@ -17,7 +17,7 @@ import pytest
 import evolve
 from archive import StartMode, Status
 from evolve._errors import ProblemError
-from evolve.evaluate._grader import _allowed_start
+from evolve.evaluate.grader._grader import _allowed_start
 from evolve.execute import LocalExecutor
 from evolve.execute._process import CancelEvent, GraderProcess, GraderRefused
 from evolve.execute._slot import SlotSettings, _prepare
@@ -315,6 +315,6 @@ def test_a_tier_that_is_not_to_be_had_is_told(tmp_path: Path) -> None:
 
 def test_a_grader_whose_parent_is_another_ends_at_once(tmp_path: Path) -> None:
     root = str(Path(evolve.__file__).parent.parent)
-    command = [sys.executable, "-P", "-m", "evolve.evaluate._grader", "0", "0"]
+    command = [sys.executable, "-P", "-m", "evolve.evaluate.grader._grader", "0", "0"]
     done = subprocess.run(command, env={"PYTHONPATH": root}, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     assert (done.returncode, done.stdout) == (1, b"")

@@ -1,9 +1,9 @@
 """The grader: the trusted process that measures candidates of one problem, one at a time.
 
-An executor starts it as ``python -P -m evolve.evaluate._grader FD PARENT`` with a socket as descriptor FD, in a session of its own,
-with a cleared environment and a folder of its own to work in (``TMPDIR``), and may kill it at any moment.  It imports the problem's
-``evaluate.py``, never a candidate.  Messages: ``evolve.evaluate._wire``.  It never writes to a terminal: stdout and stderr are the
-executor's log.
+An executor starts it as ``python -P -m evolve.evaluate.grader._grader FD PARENT`` with a socket as descriptor FD, in a session of
+its own, with a cleared environment and a folder of its own to work in (``TMPDIR``), and may kill it at any moment.  It imports the
+problem's ``evaluate.py``, never a candidate.  Messages: ``evolve.evaluate.grader._wire``.  It never writes to a terminal: stdout
+and stderr are the executor's log.
 
 It dies with the thread that started it.  It is the reaper of everything below it, so that a daemon which left its process group
 and session is still found among its children.
@@ -28,13 +28,14 @@ from types import ModuleType, TracebackType
 from archive import BlockEntry, Measurement, StartMode, Status
 from evolve._errors import EvolveError
 from evolve.evaluate import SandboxFactory, TrialSandbox, VisibleFiles, open_sandbox_factory
-from evolve.evaluate._evaluator import fault, hide_main, load_evaluator, passing
-from evolve.evaluate._leftovers import Leftovers
 from evolve.evaluate._outcome import CheckedOutcome, OutcomeError, check_outcome, clean, line, positive
-from evolve.evaluate._phased_sandbox import PhasedSandbox
 from evolve.evaluate._trial import Outcome, Trial
 from evolve.evaluate._umask import plain_umask
-from evolve.evaluate._wire import (
+from evolve.evaluate.child._spawn import HelperDied
+from evolve.evaluate.grader._evaluator import fault, hide_main, load_evaluator, passing
+from evolve.evaluate.grader._leftovers import Leftovers
+from evolve.evaluate.grader._phased_sandbox import PhasedSandbox
+from evolve.evaluate.grader._wire import (
     Calibrate,
     Calibrated,
     Channel,
@@ -47,7 +48,6 @@ from evolve.evaluate._wire import (
     Prepare,
     Rejected,
 )
-from evolve.evaluate.child._spawn import HelperDied
 from evolve.evaluate.screen._screen import screen
 from evolve.problem.contract._environment import without_values
 
