@@ -16,8 +16,8 @@ from evolve.evaluate.isolation import _bwrap, _seccomp
 from evolve.evaluate.isolation._cgroup import Cgroup, find_layout
 from evolve.evaluate.isolation._cpu_counter import CpuCounter
 from evolve.evaluate.isolation._mounts import VisibleFiles, interpreter, resolve
-from evolve.evaluate.sandbox._cold import Bubblewrap
 from evolve.evaluate.sandbox._factory import SandboxFactory, open_sandbox_factory
+from evolve.evaluate.sandbox.starts._cold import Bubblewrap
 
 _LANDLOCK_CREATE_RULESET = 444  # the same number on every architecture
 _CLONE_NEWUSER = 0x10000000

@@ -1,1 +1,3 @@
-"""The sandbox of one trial: starts, requests, and what ends mean.  Its walls lie in ``isolation``."""
+"""The sandbox of one trial: requests, limits, and what ends mean.  Its starts lie in ``starts``, its walls in ``isolation``."""
+
+__all__: list[str] = []

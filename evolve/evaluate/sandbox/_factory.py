@@ -16,13 +16,13 @@ from evolve.evaluate._umask import plain_umask
 from evolve.evaluate.child._spawn import Spawner
 from evolve.evaluate.isolation._limits import limits_of
 from evolve.evaluate.isolation._mounts import VisibleFiles
-from evolve.evaluate.sandbox._cold import Bubblewrap, check
-from evolve.evaluate.sandbox._imports import imported_modules
-from evolve.evaluate.sandbox._none import NoIsolation
 from evolve.evaluate.sandbox._sandbox import TrialSandbox
-from evolve.evaluate.sandbox._spare import PreloadedSandbox
-from evolve.evaluate.sandbox._start import Isolation, Launch, RunningTree, ScratchPool, remove
-from evolve.evaluate.sandbox._warm import ForkServer, WarmUnavailable, sendable
+from evolve.evaluate.sandbox.starts._cold import Bubblewrap, check
+from evolve.evaluate.sandbox.starts._imports import imported_modules
+from evolve.evaluate.sandbox.starts._none import NoIsolation
+from evolve.evaluate.sandbox.starts._spare import PreloadedSandbox
+from evolve.evaluate.sandbox.starts._start import Isolation, Launch, RunningTree, ScratchPool, remove
+from evolve.evaluate.sandbox.starts._warm import ForkServer, WarmUnavailable, sendable
 from evolve.problem.contract._contract import Stage
 
 TIERS = ("strict", "none")

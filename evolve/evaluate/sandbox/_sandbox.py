@@ -19,8 +19,8 @@ from evolve.evaluate._umask import plain_umask
 from evolve.evaluate.isolation._limits import Limits, limits_of
 from evolve.evaluate.sandbox._monitor import ProcessMonitor, ProcessResult
 from evolve.evaluate.sandbox._request import Request, Returns, pack_call
-from evolve.evaluate.sandbox._start import Launch, RunningTree, Starts
 from evolve.evaluate.sandbox._timed import N_EMPTY, TimedMonitor, Turns
+from evolve.evaluate.sandbox.starts._start import Launch, RunningTree, Starts
 from evolve.problem.contract._contract import Stage
 
 

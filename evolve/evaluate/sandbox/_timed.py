@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from evolve.evaluate.child._spawn import End
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.sandbox._monitor import ProcessMonitor, ProcessResult
-from evolve.evaluate.sandbox._start import RunningTree
+from evolve.evaluate.sandbox.starts._start import RunningTree
 
 MAGIC = b"EVT1"  # begins the answer to one call: then its length in 8 bytes, then a frame as of any reply
 _HEAD = len(MAGIC) + 8

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from archive import StartMode
 from evolve.evaluate import JsonValue, SandboxFactory, VisibleFiles, open_sandbox_factory
-from evolve.evaluate.sandbox._cold import Bubblewrap
+from evolve.evaluate.sandbox.starts._cold import Bubblewrap
 from evolve.problem.contract._contract import Stage
 
 PARTS = ("_turns", "_marks", "_counters", "_channel")

@@ -18,9 +18,9 @@ import pytest
 from evolve._errors import EnvironmentFault
 from evolve.evaluate import VisibleFiles
 from evolve.evaluate.isolation._mounts import resolve
-from evolve.evaluate.sandbox._imports import imported_modules
+from evolve.evaluate.sandbox.starts._imports import imported_modules
 
-REPO = Path(__file__).parents[2]
+REPO = Path(__file__).parents[3]
 VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
 PROBE = '''

@@ -16,7 +16,7 @@ from evolve.evaluate.isolation._limits import Limits, limits_of
 from evolve.evaluate.isolation._mounts import PYTHON, VisibleFiles, copy_metadata, own_copies, resolve
 from evolve.evaluate.sandbox._monitor import ProcessMonitor
 from evolve.evaluate.sandbox._request import Request, SandboxPaths
-from evolve.evaluate.sandbox._start import Launch, RunningTree, ScratchPool, compile_stubs, start_cold
+from evolve.evaluate.sandbox.starts._start import Launch, RunningTree, ScratchPool, compile_stubs, start_cold
 
 POLICY = 3  # raise it when the meaning of the tier changes in a way its command line does not show
 FLAGS = ("-I", "-S", "-B", "-X", "utf8")

@@ -19,7 +19,7 @@ from evolve.evaluate.child._spawn import Spawner
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.isolation._mounts import VisibleFiles
 from evolve.evaluate.sandbox._request import SandboxPaths
-from evolve.evaluate.sandbox._start import Launch, RunningTree, compile_stubs, start_cold
+from evolve.evaluate.sandbox.starts._start import Launch, RunningTree, compile_stubs, start_cold
 from evolve.problem._toolbox import check_tools
 from evolve.problem.contract._environment import LIBRARIES, passed
 

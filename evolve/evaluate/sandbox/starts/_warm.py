@@ -17,9 +17,9 @@ from evolve.evaluate.child._spawn import CgroupMeter, End, hand
 from evolve.evaluate.isolation import _bwrap, _seccomp
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.isolation._mounts import PYTHON
-from evolve.evaluate.sandbox._cold import SECCOMP_FD, Bubblewrap
 from evolve.evaluate.sandbox._request import SandboxPaths
-from evolve.evaluate.sandbox._start import Launch, Pipes, RunningTree
+from evolve.evaluate.sandbox.starts._cold import SECCOMP_FD, Bubblewrap
+from evolve.evaluate.sandbox.starts._start import Launch, Pipes, RunningTree
 
 _START_S = 60.0  # imports included
 _MAX_INPUT = 64 << 20  # larger inputs are bound, not sent: such a launch is cold

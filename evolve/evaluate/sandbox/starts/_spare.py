@@ -14,8 +14,8 @@ from archive import StartMode
 from evolve.evaluate.child._spawn import CgroupMeter
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.isolation._mounts import PYTHON
-from evolve.evaluate.sandbox._cold import FLAGS, SECCOMP_FD, Bubblewrap
-from evolve.evaluate.sandbox._start import Launch, Pipes, RunningTree, remove
+from evolve.evaluate.sandbox.starts._cold import FLAGS, SECCOMP_FD, Bubblewrap
+from evolve.evaluate.sandbox.starts._start import Launch, Pipes, RunningTree, remove
 
 _READY_S = 120.0
 
