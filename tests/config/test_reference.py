@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evolve.engine._registry import ARCHIVES
 
 from evolve._errors import ConfigError, ProblemError
 from evolve.config import _compose
 from evolve.config._compose import compose, groups, known_keys
 from evolve.config._reference import page
 from evolve.config._schema import RunConfig
+from evolve.engine.registry._registry import ARCHIVES
 from evolve.problem.contract._contract import Contract
 from evolve.problem.contract._contract_yaml import read_contract
 from evolve.problem.contract._keys import NEEDED, SECTIONS
