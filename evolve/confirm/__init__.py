@@ -1,6 +1,8 @@
-"""When an improvement is real: noise, evidence that may be looked at any time, vaults of fresh seeds, claims.  Pure."""
+"""When an improvement is real: evidence that may be looked at any time, vaults of fresh seeds, claims.  Pure.
 
-from evolve.confirm._age import Trend, trend
+How scores scatter and drift lies in ``noise``.
+"""
+
 from evolve.confirm._champion import FIRST_CHAMPION_RUNS, MIN_RUNS_CHAMPION, MIN_RUNS_CLAIM, CandidateStats, ChampionTest, rank
 from evolve.confirm._confirmations import Confirmations, Decision, RunRequest, Verdict, decide_by_test, make_confirmation
 from evolve.confirm._evidence import (
@@ -31,12 +33,13 @@ from evolve.confirm._holdout import (
     welch_p_value,
 )
 from evolve.confirm._lasting import Comparison, fading, lasting
-from evolve.confirm._noise import MIN_DF, Noise, describe_noise, pair_correlation, resolvable
-from evolve.confirm._panel import GUESTS, Panel, panel_size
-from evolve.confirm._rare import Pool, Tails, margin, pool, runs_needed, tails
-from evolve.confirm._repeats import Repeats
-from evolve.confirm._slow import Cell, Memory, memory
 from evolve.confirm._target import beats_target, beats_target_any_time
+from evolve.confirm.noise._age import Trend, trend
+from evolve.confirm.noise._noise import MIN_DF, Noise, describe_noise, pair_correlation, resolvable
+from evolve.confirm.noise._panel import GUESTS, Panel, panel_size
+from evolve.confirm.noise._rare import Pool, Tails, margin, pool, runs_needed, tails
+from evolve.confirm.noise._repeats import Repeats
+from evolve.confirm.noise._slow import Cell, Memory, memory
 
 __all__ = [
     "E_CHAMPION",

@@ -28,7 +28,7 @@ from evolve.confirm._evidence import (
     log_ratio,
     shrunk_variance,
 )
-from evolve.confirm._noise import MIN_DF, PAIRED_FROM, pair_correlation
+from evolve.confirm.noise._noise import MIN_DF, PAIRED_FROM, pair_correlation
 
 FIRST_CHAMPION_RUNS = (
     4,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from archive import bounded, difference, mean_of, sd_of
 from evolve.confirm._holdout import Gap, compared, upper_tail
-from evolve.confirm._slow import Memory
+from evolve.confirm.noise._slow import Memory
 
 Group = tuple[int, Sequence[float], Sequence[float]]  # which moment after the vault; scores of the candidate, of the reference
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FEWEST = 4  # programs
 MIN_MOMENTS = 3
 KEPT = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75)  # what is slower is not told from the programs' means
-# The two tests mostly agree: with this both together are as often wrong as they say (tests/confirm/test_slow.py).
+# The two tests mostly agree: with this both together are as often wrong as they say (tests/confirm/noise/test_slow.py).
 _TWO_LOOKS = 4 / 3
 _VARIANCES = 40  # of slow parts, from a hundredth of that of a run to ten thousand times as much
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from evolve.confirm._slow import FEWEST, Cell
+from evolve.confirm.noise._slow import FEWEST, Cell
 
 MOMENTS = 6
 ROUNDS = 2  # runs of a program at a moment
