@@ -41,8 +41,8 @@ from evolve.runs._folder import RunDir
 from evolve.runs._open import open_search
 from evolve.runs._recorder import Hook, Recorder
 from evolve.runs._replay import missing_placements
-from evolve.testing._answering import ScriptedModelThread
 from evolve.testing._scripted import Answer, ScriptedExecutor
+from evolve.testing.models._answering import ScriptedModelThread
 
 if TYPE_CHECKING:
     from evolve.engine.models._thread import ModelThread

@@ -11,7 +11,7 @@ from cli_process import SETTINGS, Cli, write_problem
 
 from archive import Proposed, TextStore, find_records
 from evolve.testing import ModelServer
-from evolve.testing._model_says import chat
+from evolve.testing.models._says import chat
 
 MAIN = "from helper import X, Y\n\n\ndef point(sleep):\n    return [X, Y]\n"
 

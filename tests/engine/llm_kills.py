@@ -30,7 +30,7 @@ from evolve.engine.registry._registry import parts_of
 from evolve.runs._folder import open_folder
 from evolve.runs._open import load_run
 from evolve.testing import AnsweringServer
-from evolve.testing._answering import conversation
+from evolve.testing.models._answering import conversation
 
 DRIVER = """
 import json, sys

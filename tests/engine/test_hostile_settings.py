@@ -16,8 +16,8 @@ from evolve.config._llm import LlmConfig, RecordingConfig
 from evolve.engine._session import start
 from evolve.engine.models import _stack as _models
 from evolve.testing import AnsweringServer, Say
-from evolve.testing._model_says import block, chat, finish
-from evolve.testing._model_says import start as begun
+from evolve.testing.models._says import block, chat, finish
+from evolve.testing.models._says import start as begun
 
 SECRET = "sk-ant-0123456789abcdef"
 ONE = {"max_concurrency": 1, "max_attempts": 2, "max_tokens": 500, "read_timeout_s": 20.0}

@@ -16,8 +16,8 @@ from evolve.engine._session import resume, start
 from evolve.models import TokenUsage
 from evolve.problem.contract._contract import Budget
 from evolve.testing import AnsweringServer, Asked, Say, move_a_number
-from evolve.testing._model_says import block, chat, chunk, error, finish, message, text_block
-from evolve.testing._model_says import start as begun
+from evolve.testing.models._says import block, chat, chunk, error, finish, message, text_block
+from evolve.testing.models._says import start as begun
 
 ONE = {"max_concurrency": 1, "max_attempts": 2, "max_tokens": 500, "read_timeout_s": 20.0}
 EDIT = "HYPOTHESIS: h\nEXPECTED: e\nPLAN: p\n\nfile: main.py\n<<<<<<< SEARCH\n{}\n=======\n{}\n>>>>>>> REPLACE\n"

@@ -14,7 +14,7 @@ from evolve.config._llm import LlmConfig
 from evolve.config._schema import BudgetConfig, SearchConfig
 from evolve.models import ModelReply, ModelRequest, Scripted, TokenUsage
 from evolve.testing import Asked, Harness, Script, move_a_number, plain_contract, scored
-from evolve.testing._answering import asked
+from evolve.testing.models._answering import asked
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 LAST = "    return [X, Y, Z / 7.0]"

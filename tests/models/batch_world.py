@@ -8,7 +8,7 @@ from call_world import World
 
 from evolve.models import AnthropicBatches
 from evolve.testing import ModelServer, Say
-from evolve.testing._model_says import succeeded
+from evolve.testing.models._says import succeeded
 
 CREATE = "/v1/messages/batches"
 COST = 10 * 500 + 7 * 5000  # nano-dollars of the server's plain answer, at half of 1 and 10 dollars a million tokens

@@ -22,7 +22,7 @@ from evolve.models import (
     ask,
 )
 from evolve.testing import ModelServer, Say
-from evolve.testing._model_says import block, error, finish, message, start, text_block, tool_block
+from evolve.testing.models._says import block, error, finish, message, start, text_block, tool_block
 
 PLAIN = ask("claude-test", "improve this", 100)
 TOOL = Tool("edit", "Change the program.", '{"type": "object", "properties": {"value": {"type": "integer"}}}')

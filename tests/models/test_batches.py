@@ -26,7 +26,7 @@ from evolve.models import (
     ask,
 )
 from evolve.testing import ModelServer, Say
-from evolve.testing._model_says import error, errored, succeeded
+from evolve.testing.models._says import error, errored, succeeded
 
 
 @pytest.fixture(autouse=True)

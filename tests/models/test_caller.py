@@ -15,7 +15,7 @@ from evolve._errors import ConfigError
 from evolve.budget._ledger import Amount, Caps
 from evolve.models import AnthropicProvider, CallFailure, CallResult, FailureKind, ModelReply, Scripted, TokenUsage, ask
 from evolve.testing import ModelServer, Say
-from evolve.testing._model_says import error, message
+from evolve.testing.models._says import error, message
 
 REPLY = ModelReply("done", "end_turn", TokenUsage(input=20, output=5))
 

@@ -26,7 +26,7 @@ from evolve.models import (
 )
 from evolve.models._request import EFFORTS
 from evolve.testing import ModelServer, Say
-from evolve.testing._model_says import error, model_info
+from evolve.testing.models._says import error, model_info
 
 PLAIN = ask("m", "x", 10_000)
 MODELS = (

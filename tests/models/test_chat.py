@@ -23,7 +23,7 @@ from evolve.models import (
     ask,
 )
 from evolve.testing import ModelServer, Say
-from evolve.testing._model_says import CHAT_USAGE, DONE, chat, chunk
+from evolve.testing.models._says import CHAT_USAGE, DONE, chat, chunk
 
 PLAIN = ask("local-test", "improve this", 100)
 TOOL = Tool("edit", "Change the program.", '{"type": "object"}')

@@ -15,8 +15,8 @@ from evolve.models.openai._dialect import Dialect, dialect_of
 from evolve.models.transport._incoming import Silence, Silent
 from evolve.models.transport._words import error_words, page_words
 from evolve.testing import ModelServer, Say
-from evolve.testing._model_dialects import DIALECTS, refusal, whole_chat
-from evolve.testing._model_says import CHAT_USAGE, DONE, block, chat, chunk, start, text_block, whole_message
+from evolve.testing.models._dialects import DIALECTS, refusal, whole_chat
+from evolve.testing.models._says import CHAT_USAGE, DONE, block, chat, chunk, start, text_block, whole_message
 
 PLAIN = ask("m", "improve this", 100)
 WITH_SYSTEM = ModelRequest("m", (Message("user", (Block("improve this"),)),), 100, system=(Block("be brief"),))

@@ -30,7 +30,7 @@ from evolve.models import (
     Vectors,
 )  # fmt: skip
 from evolve.testing import ModelServer, Say
-from evolve.testing._model_says import error, openai_limits
+from evolve.testing.models._says import error, openai_limits
 
 TEXTS = ("one two", "three", "é ✓")
 PRICES = PriceBook({"e": {"input": 2, "output": 0}})

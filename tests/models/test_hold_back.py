@@ -21,7 +21,7 @@ from evolve.models import (
 )
 from evolve.models.transport._headers import hold_s
 from evolve.testing import ModelServer, Say
-from evolve.testing._model_says import anthropic_limits, chat, error, message, openai_limits
+from evolve.testing.models._says import anthropic_limits, chat, error, message, openai_limits
 
 NOON = 1767268800.0  # Thu, 01 Jan 2026 12:00:00 GMT
 USED_UP = {"anthropic-ratelimit-requests-remaining": "0", "anthropic-ratelimit-requests-reset": "2026-01-01T12:00:30Z"}

@@ -23,7 +23,19 @@ from evolve.models import (
 from evolve.models import _size_limits as bounds
 from evolve.models.transport import _sse as sse
 from evolve.testing import ModelServer, Say
-from evolve.testing._model_says import DONE, block, chat, chunk, error, finish, message, start, succeeded, text_block, whole_message
+from evolve.testing.models._says import (
+    DONE,
+    block,
+    chat,
+    chunk,
+    error,
+    finish,
+    message,
+    start,
+    succeeded,
+    text_block,
+    whole_message,
+)
 
 PLAIN = ask("m", "improve this", 100)
 MAKES = {

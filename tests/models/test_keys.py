@@ -22,7 +22,7 @@ from evolve.models import (
 )
 from evolve.models._secrets import redact_and_repair
 from evolve.testing import ModelServer, Say
-from evolve.testing._model_says import chat, chunk, error, errored, finish, start, text_block
+from evolve.testing.models._says import chat, chunk, error, errored, finish, start, text_block
 
 SECRET = "sk-ant-0123456789abcdef"
 PLAIN = ask("m", "improve this", 100)

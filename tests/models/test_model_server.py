@@ -12,7 +12,7 @@ import pytest
 
 from evolve.models import AnthropicProvider, ChatProvider, Limiter, ModelReply, ask
 from evolve.testing import ModelServer
-from evolve.testing._model_says import error, succeeded
+from evolve.testing.models._says import error, succeeded
 
 PLAIN = ask("claude-test", "improve this", 100)
 REQUEST = {"model": "claude-test", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}

@@ -17,7 +17,7 @@ from evolve.config._schema import BudgetConfig
 from evolve.engine._session import resume, start
 from evolve.problem.contract._contract import Budget
 from evolve.testing import ModelServer
-from evolve.testing._model_says import succeeded
+from evolve.testing.models._says import succeeded
 
 GOOD = """HYPOTHESIS: the middle is best
 PLAN: put the point there

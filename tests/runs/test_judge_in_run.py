@@ -25,8 +25,8 @@ from evolve.cli import main
 from evolve.config._llm import JudgeConfig, LlmConfig, SamplingConfig
 from evolve.engine._session import resume, start
 from evolve.testing import ModelServer, Say
-from evolve.testing._model_says import error, finish, text_block
-from evolve.testing._model_says import start as begin
+from evolve.testing.models._says import error, finish, text_block
+from evolve.testing.models._says import start as begin
 
 CHEAT = """HYPOTHESIS: the middle is best
 PLAN: put the point there

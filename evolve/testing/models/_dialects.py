@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from evolve.testing._model_says import CHAT_USAGE, Say
+from evolve.testing.models._says import CHAT_USAGE, Say
 
 DIALECTS = ("no_stream", "no_stream_options", "no_system_role", "content_parts", "max_completion_tokens", "ignores_stream")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from evolve.testing._model_says import Say, error, succeeded, whole_message
+from evolve.testing.models._says import Say, error, succeeded, whole_message
 
 Verdict = Callable[[int, Any], dict[str, Any] | None]
 

@@ -19,9 +19,9 @@ from evolve.budget._ledger import Caps, Ledger
 from evolve.engine.models._thread import CallRecorded, DraftReady, ModelMessage
 from evolve.models import Caller, Limiter, PriceBook, Provider, Reservations
 from evolve.propose import EditScope, ModelDraft, ModelOperator, ProposalContext, SamplingSettings, Templates
-from evolve.testing._model_dialects import whole_chat
-from evolve.testing._model_says import Say, chat, finish, start, text_block
-from evolve.testing._model_server import Heard, ModelServer
+from evolve.testing.models._dialects import whole_chat
+from evolve.testing.models._says import Say, chat, finish, start, text_block
+from evolve.testing.models._server import Heard, ModelServer
 
 _FILE = re.compile(r"^file: (\S+)\n(`{3,})\w*\n(.*?)^\2$", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])")

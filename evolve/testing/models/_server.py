@@ -20,9 +20,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from evolve.testing._model_batches import ServerBatches, Verdict
-from evolve.testing._model_dialects import objection, whole_chat
-from evolve.testing._model_says import Say, chat, error, finish, model_info, start, text_block, tool_block
+from evolve.testing.models._batches import ServerBatches, Verdict
+from evolve.testing.models._dialects import objection, whole_chat
+from evolve.testing.models._says import Say, chat, error, finish, model_info, start, text_block, tool_block
 
 _LIMITS = {
     "anthropic-ratelimit-requests-limit": "50",
