@@ -14,7 +14,7 @@ from evolve.confirm import E_CHAMPION, E_CLAIM, MIN_RUNS_CHAMPION, MIN_RUNS_CLAI
 
 
 class World:
-    """Candidates with known values; every run is observed by the contest."""
+    """Candidates with known values; every run is observed by the test of champions."""
 
     def __init__(self, values, *, titled=True, sd=1.0, seed=0, df=100):
         self.values, self.sd, self.df, self.noise = values, sd, df, sd * sd
@@ -196,16 +196,16 @@ def test_a_reference_found_to_cheat_gives_way_to_the_one_before_with_its_runs():
 
 def test_two_runs_at_one_seed_make_a_pair():
     world = World({0: 0.0, 1: 0.0})
-    contest = world.champion_test
+    champion_test = world.champion_test
     for i in range(40):
         shared = float(world.rng.standard_normal())
-        contest.add_paired_run(i, 1, shared + 0.1)
-        contest.add_paired_run(i, 0, shared)
-    assert contest.pairs[0][0] == 1
-    assert contest.is_paired
-    contest.add_paired_run(99, 5, 0.0)
-    contest.add_paired_run(99, 6, 0.0)  # neither is whom candidates are compared with
-    assert all(who == 1 for who, _, _ in contest.pairs)
+        champion_test.add_paired_run(i, 1, shared + 0.1)
+        champion_test.add_paired_run(i, 0, shared)
+    assert champion_test.pairs[0][0] == 1
+    assert champion_test.is_paired
+    champion_test.add_paired_run(99, 5, 0.0)
+    champion_test.add_paired_run(99, 6, 0.0)  # neither is whom candidates are compared with
+    assert all(who == 1 for who, _, _ in champion_test.pairs)
 
 
 @given(st.integers(0, 2**32), st.booleans())
@@ -222,6 +222,6 @@ def test_failed_candidates_are_out_for_good(seed, titled):
         found = world.champion_test.challenger(world)
         if found is not None:
             world.champion_test.promote(found[0], world)
-        contest = world.champion_test
-        assert not world.failed & {*contest.contenders, *contest.qualified, contest.champion, contest.reference}
-        assert contest.champion not in contest.contenders
+        test = world.champion_test
+        assert not world.failed & {*test.contenders, *test.qualified, test.champion, test.reference}
+        assert test.champion not in test.contenders

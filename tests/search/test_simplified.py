@@ -7,7 +7,7 @@ import pytest
 
 from archive import RunningStats
 from evolve.propose._registry import OPERATORS
-from evolve.search import _results as offspring
+from evolve.search import _results
 
 
 class Row:
@@ -48,10 +48,10 @@ class World:
 )
 def test_only_evidence_counts(runs, difference, succeeds):
     world = World(runs, difference)
-    assert offspring.try_replace_parent(world, 1) == (["placed"] if succeeds else [])
+    assert _results.try_replace_parent(world, 1) == (["placed"] if succeeds else [])
     assert world.succeeded == ([(1, 0)] if succeeds else [])
 
 
 def test_it_is_for_simplifications_on_noisy_problems():
-    assert not offspring.try_replace_parent(World(600, 1.0, operator="llm_mutate"), 1)
-    assert not offspring.try_replace_parent(World(600, 1.0, noisy=False), 1)
+    assert not _results.try_replace_parent(World(600, 1.0, operator="llm_mutate"), 1)
+    assert not _results.try_replace_parent(World(600, 1.0, noisy=False), 1)

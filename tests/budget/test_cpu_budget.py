@@ -1,4 +1,4 @@
-"""The cpu_budget frame: noise is no excess, a real excess is found, in the mean, in the share of runs, in the vault."""
+"""The compute rule cpu_budget: noise is no excess, a real excess is found, in the mean, in the share of runs, in the vault."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from evolve.budget._cpu_budget import CPU_ALLOWANCE, INITIAL, CpuBudget, run_limit
 
 
-def frame(rng, *, sd=0.06, seed_runs=5):
+def cpu_budget(rng, *, sd=0.06, seed_runs=5):
     made = CpuBudget()
     for cost in 10 * np.exp(sd * rng.standard_normal(seed_runs)):
         made.add(INITIAL, float(cost))
@@ -16,7 +16,7 @@ def frame(rng, *, sd=0.06, seed_runs=5):
 
 
 def test_nobody_is_judged_before_the_seed_program_is_known():
-    made = frame(np.random.default_rng(0), seed_runs=4)
+    made = cpu_budget(np.random.default_rng(0), seed_runs=4)
     assert made.initial_cpu_s is None
     assert made.kill_s is None
     assert made.excess_with(1, 1000.0) == ""
@@ -25,7 +25,7 @@ def test_nobody_is_judged_before_the_seed_program_is_known():
 @pytest.mark.parametrize("sd", [0.01, 0.05, 0.1])
 def test_where_a_run_is_stopped_follows_from_the_seed_programs_noise(sd):
     rng = np.random.default_rng(0)
-    limits = [frame(rng, sd=sd, seed_runs=40).kill_s / 10 for _ in range(20)]
+    limits = [cpu_budget(rng, sd=sd, seed_runs=40).kill_s / 10 for _ in range(20)]
     assert CPU_ALLOWANCE * (1 + sd) < np.mean(limits) < CPU_ALLOWANCE * (1.08 + 4 * sd)
     costs = [9.0, 10.0, 11.0, 10.5, 9.5]
     made = CpuBudget()
@@ -36,7 +36,7 @@ def test_where_a_run_is_stopped_follows_from_the_seed_programs_noise(sd):
 
 
 def test_what_a_candidate_spends_moves_no_limit_of_anothers():
-    made = frame(np.random.default_rng(0))
+    made = cpu_budget(np.random.default_rng(0))
     before = made.kill_s
     for cost in (1.0, 13.5, 0.1, 13.5):
         made.add(1, cost)
@@ -45,7 +45,7 @@ def test_what_a_candidate_spends_moves_no_limit_of_anothers():
 
 def refused(rng, sd, program, *, runs=36, vault_from=10):
     """At which run a program is refused that costs ``program(i)`` times what the initial program does; None if it is not."""
-    made = frame(rng, sd=sd)
+    made = cpu_budget(rng, sd=sd)
     for i in range(runs):
         if i >= vault_from:
             made.add(INITIAL, float(10 * np.exp(sd * rng.standard_normal())))
@@ -80,7 +80,7 @@ def test_dear_runs_are_found_whenever_they_come(program):
 
 
 def test_a_vault_is_judged_by_its_own_runs():
-    made = frame(np.random.default_rng(0), seed_runs=30)
+    made = cpu_budget(np.random.default_rng(0), seed_runs=30)
     for _ in range(40):
         made.add(1, 5.0)
     dear = 1.2 * made.initial_cpu_s
@@ -94,5 +94,5 @@ def test_a_vault_is_judged_by_its_own_runs():
 
 
 def test_the_seed_program_is_never_over_its_own_budget():
-    made = frame(np.random.default_rng(2))
+    made = cpu_budget(np.random.default_rng(2))
     assert made.excess_with(INITIAL, 10 * made.initial_cpu_s * CPU_ALLOWANCE) == ""

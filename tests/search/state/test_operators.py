@@ -17,7 +17,7 @@ from evolve.propose._registry import OPERATORS, make_operator
 from evolve.search.state._operators import OperatorSpec, Parent
 from evolve.search.state._parts import Parts
 
-ROOT = Path(__file__).parents[2] / "evolve"
+ROOT = Path(__file__).parents[3] / "evolve"
 ROOMS = ("search", "config", "select", "confirm", "budget", "runs", "views")
 
 

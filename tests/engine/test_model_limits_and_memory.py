@@ -1,4 +1,4 @@
-"""Accounts, memory and assignments: bounds, signs, what is asked again and what is not, and that nothing secret is told."""
+"""Limits of models, arms, memory and assignments: bounds, signs, what is asked again and what not; nothing secret is told."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from evolve.problem.contract._contract import Budget
 from evolve.propose._registry import OPERATORS
 from evolve.propose.edits._edits import Fault
 from evolve.search._stopping import effective_budget
-from evolve.search.policy import _arms as accounts
+from evolve.search.policy import _arms
 from evolve.search.policy._arms import arms_of, slot_usd_per_hour, usd_to_seconds
 from evolve.search.state import _memory as memory
 from evolve.search.state._tickets import ProposalResult
@@ -188,7 +188,7 @@ def test_money_is_worth_the_time_that_the_budget_gives_it():
 def test_a_budget_of_money_alone_gives_way_to_the_problems_own_where_no_model_can_be_asked():
     own = Budget(evaluations=7)
     run = simulate(0, kind=replace(KIND, budget=own), evaluations=None)
-    assert accounts.any_available(run.search.state)
+    assert _arms.any_available(run.search.state)
     assert effective_budget(run.search.state) == run.search.run.budget
     run.search.run.model_limits.disabled = dict.fromkeys(("small", "other", "big"), "no")
     assert effective_budget(run.search.state) == replace(run.search.run.budget, evaluations=7)
