@@ -7,8 +7,8 @@ scores are hashes of the texts, so that nothing converges.  CPU time of the whol
 of the candidates; beside it what of that went into making children (operators, scope check, parsing, hash, descriptors,
 compression), and the time of one ``ast.parse`` of the program, measured in the same process after each tenth.
 
-Programs may not outgrow the seed by more than a fifth, so that the last tenth does the same work as the first.  ``--flat`` uses an
-archive without axes (the best 64) instead of a grid of 50 x 50 cells.  ``--profile`` prints where the time goes instead.
+Programs may not outgrow the initial one by more than a fifth, so that the last tenth does the same work as the first.  ``--flat``
+uses an archive without axes (the best 64) instead of a grid of 50 x 50 cells.  ``--profile`` prints where the time goes instead.
 """
 
 from __future__ import annotations

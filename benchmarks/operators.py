@@ -174,7 +174,7 @@ class Curve:
 
 
 def packing(seed: int, evaluations: int) -> Curve:
-    """The tuner alone on the packing seed, scored in this process by the seed's own linear program."""
+    """The tuner alone on the initial packing, scored in this process by its own linear program."""
     text = RINGS.read_text(encoding="utf-8")
     module: dict[str, object] = {}
     exec(compile(text, str(RINGS), "exec"), module)  # our own initial program, not a candidate

@@ -3,18 +3,18 @@
     python benchmarks/planted_truth.py [--repeats 100] [--worlds gauss,t4] [--climb-repeats 100] [--climb-worlds gauss]
         [--candidates 1000] [--runs 4500] [--slots 2] [--set relaxation=300 ...] [--jobs 2] [--json]
 
-*Sieve*: 1,000 independent candidates, 3 % truly better by 0.003 at a noise sd of 0.0025, half of the others equal to the seed
+*Sieve*: 1,000 independent candidates, 3 % truly better by 0.003 at a noise sd of 0.0025, half of the others equal to the initial
 program and half worse; at most 4,500 runs; every claim against the initial program.  Said are the share of false ones among all
 claims of all searches, and the mean of that share over searches: the false discovery rate, which is what is controlled (0 where
 nothing is claimed).  *Climb*: each candidate is a change of the best so far, 3 % of changes better by 0.003, 2,500 runs; beside it,
 on that budget, keep-if-better and one re-run.  Search, records, journal and texts are the engine's; only the executor answers from
 a table. The runs are counted by the engine.
 
-Worlds: ``gauss``; ``t4`` (Student's t, 4 degrees of freedom); ``skew`` (a long tail of good luck); ``paired`` (half of the variance
-is the seed's, the same for all candidates); ``unequal`` (sd of a candidate between 0.6 and 1.65 of the initial program's);
-``drift`` (the machine's level moves by four sd over the run, up and down again); ``wild`` (one candidate in thirty scatters thirty
-times as much as the others); ``jumps`` (5 % of all runs, whosever, go wrong by twenty sd).  Only by name: ``memory``, ``gamblers``,
-``age``, ``position`` and ``rare``, whose parameters ``--set`` changes (``_worlds.Traits``).
+Worlds: ``gauss``; ``t4`` (Student's t, 4 degrees of freedom); ``skew`` (a long tail of good luck); ``paired`` (half of the
+variance is that of the initial program, the same for all candidates); ``unequal`` (sd of a candidate between 0.6 and 1.65 of the
+initial program's); ``drift`` (the machine's level moves by four sd over the run, up and down again); ``wild`` (one candidate in
+thirty scatters thirty times as much as the others); ``jumps`` (5 % of all runs, whosever, go wrong by twenty sd).  Only by name:
+``memory``, ``gamblers``, ``age``, ``position`` and ``rare``, whose parameters ``--set`` changes (``_worlds.Traits``).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import shlex
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from archive import Status
+from archive import Purpose, Status
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE, UsageError
 from evolve._untrusted import visible
@@ -29,6 +29,7 @@ from evolve.cli.show._text import (
     unchecked_text,
 )
 from evolve.problem.contract._contract import INCOMPLETE
+from evolve.views._progress import BY_NOBODY
 from evolve.views._summary import CONFIRMED, ONCE
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def show(words: Namespace) -> int:
         each = run.result
         value = number(each.score) if each.score is not None else one_line(each.reason)
         cost = f"{each.wall_s:.3g} s, {each.cpu_s:.3g} s CPU"
-        put(f"{run.purpose:<10}{each.stage:<8}{each.start:<6}{each.status:<16}{value}  ({cost}, seed {each.seed})")
+        purpose = "initial" if run.purpose is Purpose.INITIAL else run.purpose  # which records call otherwise
+        put(f"{purpose:<10}{each.stage:<8}{each.start:<6}{each.status:<16}{value}  ({cost}, seed {each.seed})")
         if words.log or each.status == Status.EVALUATOR_ERROR or each.reason.startswith(INCOMPLETE):
             put("\n".join(f"    {line}" for text in (each.reason, each.feedback) for line in visible(text).splitlines()) or "    -")
     return EXIT_DONE
@@ -146,7 +148,8 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
         rows.append(("initial", f"{number(seen.seed.score)} {contract.unit}".strip()))
     if seen.best is not None:
         value = score(seen.best.score, seen.best.sd, seen.best.n, contract.unit)
-        rows.append(("best", f"{value}  {seen.best.id} by {seen.best_operator}"))
+        made = ", the initial program" if seen.best_operator == BY_NOBODY else f" by {seen.best_operator}"
+        rows.append(("best", f"{value}  {seen.best.id}{made}"))
     if (waits := opened.unchecked()) is not None:
         rows.append(("", unchecked_text(waits)))
     if seen.gain is not None and seen.seed is not None and seen.word != CONFIRMED:  # claims has the estimate
@@ -195,12 +198,15 @@ def _candidate_rows(opened: RunView, one: int) -> list[tuple[str, str]]:
         rows.append(("score", contract.caveat))
     if one == opened.best() and (waits := opened.unchecked()) is not None:
         rows.append(("better", unchecked_text(waits)))
-    if found.gain is not None and seed_score is not None and found.operator != "seed" and found.verdict != CONFIRMED:
+    if found.gain is not None and seed_score is not None and found.operator != BY_NOBODY and found.verdict != CONFIRMED:
         rows.append(("gain", f"{gain(found.gain, seed_score)} over the initial program's {number(seed_score)}"))
     if found.verdict:
         more = f"; its effect: evolve claims {shlex.quote(str(opened.run.path))}" if found.verdict == CONFIRMED else ""
         rows.append(("verdict", f"{found.verdict}{more}"))
-    rows.append(("made by", f"{found.operator}: {one_line(found.summary)}" if found.summary else found.operator))
+    if found.operator == BY_NOBODY:
+        rows.append(("is", "the initial program"))
+    else:
+        rows.append(("made by", f"{found.operator}: {one_line(found.summary)}" if found.summary else found.operator))
     said = (("hypothesis", found.hypothesis), ("expected", found.expected), ("plan", found.plan))
     rows += [(name, one_line(text, 400)) for name, text in said if text]
     if found.parents:
@@ -237,7 +243,8 @@ def story_text(steps: tuple[LineageStep, ...]) -> str:
     for step in steps:
         value = number(step.score) if step.score is not None else str(step.status or "not measured")
         changed = f"+{step.added} -{step.removed}" if step.parents else ""
-        rows.append((step.id[:10], value, step.operator, changed, one_line(step.summary, 80)))
+        made = "initial" if step.operator == BY_NOBODY else step.operator
+        rows.append((step.id[:10], value, made, changed, one_line(step.summary, 80)))
     return columns(rows)
 
 

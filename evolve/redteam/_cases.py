@@ -1,7 +1,7 @@
 """Programs that cheat and their honest twins: those a problem brings, and those that are made for any problem.
 
 A problem's own lie in ``redteam/NAME/``, files that replace those of the initial program; ``redteam/verdicts.json`` says what each
-must get (``docs/how-to/redteam.md``).  The general ones are texts in ``programs/``: each is put at the top of the seed
+must get (``docs/how-to/redteam.md``).  The general ones are texts in ``programs/``: each is put at the top of the initial
 program's files that the search may edit, and never runs anywhere but in the sandbox.
 """
 

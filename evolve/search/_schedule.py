@@ -3,7 +3,7 @@
 The order: the initial program until it is known; vaults that are open; on a noisy problem, candidates that may still be the best
 (``search.replication_share``); warm results that someone wants to use (``search.cold_check_share`` of the slots' time, newest
 leader first); then children, in the order they were made.  When searching is over: what is left of the vaults; more certainty about
-who may still be confirmed; where nothing could be, best against seed on fresh seeds; or the best's cold start.
+who may still be confirmed; where nothing could be, best against initial program on fresh seeds; or the best's cold start.
 """
 
 from __future__ import annotations
@@ -345,7 +345,7 @@ def _evaluate_children(state: ProblemState) -> PlannedBlock | None:
 
 
 def _final(state: ProblemState, finalist: str, owed: int) -> PlannedBlock | None:
-    """Pairs of (best, seed) on fresh seeds, alternating on one lease, shared out over the slots."""
+    """Pairs of (best, initial program) on fresh seeds, alternating on one lease, shared out over the slots."""
     population = state.population
     pairs = min(math.ceil(final_runs(state) / state.run.slots), owed // 2, int(min(_room(state, 0), owed)) // 2)
     if pairs < 1:

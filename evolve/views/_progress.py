@@ -180,10 +180,13 @@ class ProgressTracker:
         return tuple(shares.values())
 
 
+BY_NOBODY = "seed"  # what stands in records, SQL and JSON for the operator of the initial program; no screen has that word
+
+
 def operator_of(state: ProblemState, number: int) -> str:
-    """The operator that made a candidate; ``seed`` for the initial program, as in the journal."""
+    """The operator that made a candidate; ``seed`` (``BY_NOBODY``) for the initial program, as in the journal."""
     arm = state.population.candidates[number].arm
-    return state.bandit.arms[arm].operator if arm >= 0 else "seed" if number == INITIAL else EXTERNAL
+    return state.bandit.arms[arm].operator if arm >= 0 else BY_NOBODY if number == INITIAL else EXTERNAL
 
 
 def _standing(state: ProblemState, number: int) -> CandidateScore | None:

@@ -35,12 +35,12 @@ _STEPS = 8  # of the lineage; the middle of a longer one is left out
 
 
 def ending(summary: Summary, opened: RunView) -> str:
-    """Seed and best, how the best came about, where the run lies, and what to type next."""
+    """Initial program and best, how the best came about, where the run lies, and what to type next."""
     best = opened.best()
     rows = [("ended", _ended(summary, opened))]
     if summary.shortfall is not None and summary.reason.startswith("budget."):
         rows.append(("budget", _short(summary.shortfall, summary.run)))
-    if summary.seed_score is not None and summary.final is None:  # final runs bring a seed mean of their own
+    if summary.seed_score is not None and summary.final is None:  # final runs bring a mean of their own
         rows.append(("initial", f"{number(summary.seed_score)} {summary.metric}"))
     if summary.best_score is not None and summary.seed_score is not None:
         if summary.final is not None:
@@ -119,7 +119,7 @@ def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:
     return [
         ("final", "best and initial program measured in turn, on fresh seeds"),
         ("  best", f"{mean(final.best_mean, final.best_sd, final.best_n)}  ({final.candidate})"),
-        ("  seed", mean(final.seed_mean, final.seed_sd, final.seed_n)),
+        ("  initial", mean(final.seed_mean, final.seed_sd, final.seed_n)),
         ("  gain", f"{much}, {final.verdict}"),
     ]
 

@@ -33,7 +33,7 @@ from evolve.cli.show._text import (
     zero_text,
 )
 from evolve.engine._session import RunStarted
-from evolve.views._progress import Progress, ProgressTracker
+from evolve.views._progress import BY_NOBODY, Progress, ProgressTracker
 from evolve.views._run_view import RunView
 from evolve.views._shortfall import Shortfall
 from evolve.views._summary import CONFIRMED
@@ -323,7 +323,7 @@ def _best_text(seen: Progress) -> str:
     if seen.best is None:
         return "the initial program is being measured"
     text = f"{score(seen.best.score, seen.best.sd, seen.best.n)}"
-    if seen.best_operator == "seed":
+    if seen.best_operator == BY_NOBODY:
         return f"{text}, the initial program"
     if seen.gain is None or seen.seed is None:
         doubt = f"  {seen.word}" if seen.word else ""
