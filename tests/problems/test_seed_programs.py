@@ -7,31 +7,25 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
 
 from archive import Measurement
-from evolve import LocalExecutor, Problem, load_problem
-from evolve.execute import Executor, Sink
-from evolve.validation._problem import ValidationReport, validate_problem
-
-
-def local(problems: Mapping[str, Problem], sink: Sink) -> Executor:
-    return LocalExecutor(problems, slots=1, tier="strict", sink=sink)
+from evolve import Problem, load_problem, validate
 
 
 def artifact(result: Measurement, name: str) -> bytes:
     return zstandard.ZstdDecompressor().decompress(base64.b85decode(result.artifacts[name]), max_output_size=1 << 20)
 
 
-def report_of(name: str, **params: float | str) -> tuple[Problem, ValidationReport]:
+def report_of(name: str, **params: float | str) -> tuple[Problem, Any]:
     problem = load_problem(name, **params)
-    report = validate_problem(problem, local)
-    assert report.ok, [check for check in report.checks if not check.ok]
-    return problem, report
+    found = validate(problem)
+    assert found.ok, [check for check in found.checks if not check.ok]
+    return problem, found.report
 
 
 @pytest.mark.parametrize("n", [26, pytest.param(32, marks=pytest.mark.slow)])
