@@ -52,3 +52,25 @@ def near(tmp_path, monkeypatch):
         )
 
     return make
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """Makes configurations of runs of the tiny problem that ask nobody."""
+    folder = tmp_path / "plain"
+    (folder / "initial").mkdir(parents=True)
+    (folder / "initial" / "main.py").write_text(SEED)
+
+    def make(*, noisy: bool = False, **budget) -> RunConfig:
+        (folder / "problem.yaml").write_text(CONTRACT.replace("deterministic", "noisy") if noisy else CONTRACT)
+        noise = " + 0.01 * trial.rng().standard_normal(), feedback" if noisy else ", feedback"
+        (folder / "evaluate.py").write_text(EVALUATE.replace(", feedback", noise))
+        return RunConfig(
+            problem=ProblemConfig(name=str(folder)),
+            budget=BudgetConfig(**budget),
+            executor=ExecutorConfig(slots=2),
+            sandbox=SandboxConfig(tier="none"),
+            out=str(tmp_path / "run"),
+        )
+
+    return make

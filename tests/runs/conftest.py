@@ -1,10 +1,12 @@
-"""A tiny problem that runs in milliseconds, as a user would write it."""
+"""A tiny problem that runs in milliseconds, as a user would write it, and runs of it."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from evolve.config._schema import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig
+import evolve
 
 CONTRACT = """
 name: parabola
@@ -35,22 +37,28 @@ def evaluate(trial):
 
 
 @pytest.fixture
-def parabola(tmp_path):
-    """Makes a configuration for a run of the tiny problem."""
+def problem(tmp_path: Path):
+    """Writes the tiny problem into a folder of its own."""
 
-    def make(*, noisy: bool = False, **budget) -> RunConfig:
+    def write(*, noisy: bool = False) -> Path:
         folder = tmp_path / f"parabola_{noisy}"
-        (folder / "initial").mkdir(parents=True, exist_ok=True)
-        text = CONTRACT.format(noise="noisy" if noisy else "deterministic") + f"params: {{noisy: {str(noisy).lower()}}}\n"
-        (folder / "problem.yaml").write_text(text)
-        (folder / "initial" / "main.py").write_text(SEED)
-        (folder / "evaluate.py").write_text(EVALUATE)
-        return RunConfig(
-            problem=ProblemConfig(name=str(folder)),
-            budget=BudgetConfig(**(budget or {"evaluations": 30})),
-            executor=ExecutorConfig(slots=2),
-            sandbox=SandboxConfig(tier="none"),
-            out=str(tmp_path / "run"),
-        )
+        if not folder.exists():
+            (folder / "initial").mkdir(parents=True)
+            text = CONTRACT.format(noise="noisy" if noisy else "deterministic") + f"params: {{noisy: {str(noisy).lower()}}}\n"
+            (folder / "problem.yaml").write_text(text)
+            (folder / "initial" / "main.py").write_text(SEED)
+            (folder / "evaluate.py").write_text(EVALUATE)
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def parabola(problem, tmp_path: Path):
+    """Makes a run of the tiny problem; ``words`` are ``create_run``'s, and ``limits`` its budget's."""
+
+    def make(words: dict | None = None, *, noisy: bool = False, **limits: float) -> evolve.Run:
+        given = {"out": tmp_path / "run", "budget": evolve.Budget(**(limits or {"evaluations": 30})), "slots": 2, "sandbox": "none"}
+        return evolve.create_run(problem(noisy=noisy), **{**given, **(words or {})})
 
     return make
