@@ -12,6 +12,7 @@ from api_problem import SEED, Make
 
 import evolve
 from evolve._errors import RunLocked, UsageError
+from evolve.cli import main
 
 
 def test_three_lines_improve_a_packing_in_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,19 +38,12 @@ def test_a_run_that_was_made_has_its_initial_program_and_nothing_else(make: Make
     assert run.status == "done"
 
 
-def test_what_create_and_optimize_do_is_what_start_does(make: Make, tmp_path: Path) -> None:
+def test_what_create_and_optimize_do_is_what_evolve_run_does(make: Make, parabola: Path, tmp_path: Path) -> None:
     """A run that was made first goes the way of one that is made and driven at once."""
-    from evolve.config._json import config_from_json
-    from evolve.engine._session import start
-    from evolve.runs._folder import open_folder
-    from evolve.runs._open import read_created
-
     run = make(seed=5, policy="one_plus_one")  # one thing at a time, so that nothing hangs on what comes first
     run.optimize()
-    created = read_created(open_folder(run.path))
-    config = config_from_json(created.config)
-    config.out = str(tmp_path / "other")
-    start(config, secret=created.secret)
+    settings = ("seed=5", "search.policy=one_plus_one", "budget.evaluations=20", "executor.slots=1", "sandbox=none")
+    assert main(["run", f"problem={parabola}", f"out={tmp_path / 'other'}", *settings]) == 0
     other = evolve.open_run(tmp_path / "other")
     sql = "SELECT id, operator, score FROM candidates ORDER BY ticket, id"
     assert run.query(sql) == other.query(sql)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import pytest
 from api_problem import Make
 
+import archive
 import evolve
 from evolve._errors import UsageError
 from evolve.models import Scripted
@@ -189,12 +191,11 @@ def test_a_provider_object_answers_for_the_runs_models(make: Make) -> None:
 
 
 def test_models_by_name_are_what_the_command_line_calls_llm(make: Make) -> None:
-    from evolve.runs._folder import open_folder
-    from evolve.runs._open import read_config_and_problem
-
     run = make(models=evolve.models.ChatCompletions(["m"], base_url="http://localhost:1/v1", prices=["*=0/0"], max_concurrency=2))
-    config, _ = read_config_and_problem(open_folder(run.path))
-    assert (config.llm.provider, config.llm.models, config.llm.max_concurrency) == ("openai", ["m"], 2)
+    created = next(archive.read_journal(run.path)).record
+    assert isinstance(created, archive.RunCreated)
+    llm = json.loads(created.config)["llm"]
+    assert (llm["provider"], llm["models"], llm["max_concurrency"]) == ("openai", ["m"], 2)
 
 
 @pytest.mark.parametrize(

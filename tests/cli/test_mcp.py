@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -137,6 +138,25 @@ def test_what_is_refused_is_a_tool_error_in_our_words(
     assert "Traceback" not in found.content[0].text
     assert "https://" not in found.content[0].text
     assert not list(tmp_path.iterdir())
+
+
+def test_a_limit_that_is_spent_is_refused_and_nothing_is_written(ended: tuple[Path, str, str]) -> None:
+    from evolve.cli.mcp._tools import server_of
+
+    async def call(limit: dict[str, float]) -> str:
+        async with Client(server_of(str(ended[0]))) as client:
+            found = await client.call_tool("resume", {"budget": limit, "wait_s": 1})
+            assert found.is_error
+            return str(found.content[0].text)
+
+    def on_disk() -> dict[Path, bytes]:
+        return {one: one.read_bytes() for one in ended[0].rglob("*") if one.is_file() and one.name != "lock"}
+
+    before = on_disk()
+    for key, limit in (("evaluations", 5), ("candidates", 1), ("wall_s", 0.001), ("cpu_s", 1e-4)):
+        said = rf'expected budget\.{key} above the \S+ that are spent, found {limit}; call resume with budget={{"{key}": '
+        assert re.search(said, asyncio.run(call({key: limit})))
+    assert on_disk() == before
 
 
 @pytest.mark.slow

@@ -99,3 +99,44 @@ def test_the_command_line_reads_no_search_state():
         if isinstance(node, ast.Attribute) and node.attr == "state"
     ]
     assert reads == []
+
+
+# Private modules that tests of what a user sees may name, each for its reason; what else is private is tested in the folder that
+# mirrors its room.
+ERRORS = "evolve._errors"  # of all the errors that are documented only the base has a public name
+TESTED_BESIDE = {  # a file that tests this module, and whose room is its folder
+    "runs/test_folder.py": "evolve.runs._folder",
+    "runs/test_inbox.py": "evolve.runs._inbox",
+}
+
+
+def private_modules(file: Path) -> set[str]:
+    """The private modules of the engine that a test file imports, or patches by name."""
+    named = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            named |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names if alias.name.startswith("_"))}
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "setattr":
+            named |= {one.value for one in node.args[:1] if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+    found = (re.match(r"(?:evolve|archive)(?:\.[a-z]\w*)*\._[a-z]\w*", name) for name in named)
+    return {one[0] for one in found if one}
+
+
+@pytest.mark.parametrize("folder", ["api", "problems", "runs"])
+def test_tests_of_what_a_user_sees_import_what_a_user_imports(folder):
+    files = sorted((ROOT / "tests" / folder).glob("*.py"))
+    assert files
+    strange = {}
+    for file in files:
+        name = f"{folder}/{file.name}"
+        if names := private_modules(file) - {ERRORS, TESTED_BESIDE.get(name)}:
+            strange[name] = names
+    assert strange == {}
+
+
+def test_what_may_be_private_is_needed():
+    assert {name: private_modules(ROOT / "tests" / name) - {ERRORS} for name in TESTED_BESIDE} == {
+        name: {module} for name, module in TESTED_BESIDE.items()
+    }

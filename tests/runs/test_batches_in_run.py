@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from archive import Attempt, CallReserved, CallSettled, Journal, Proposed, ProposeIssued, open_query, read_journal
-from evolve.cli.show._text import models_text
-from evolve.config._llm import LlmConfig, SamplingConfig
-from evolve.config._schema import BudgetConfig
-from evolve.engine._session import resume, start
-from evolve.problem.contract._contract import Budget
+from evolve import Budget
+from evolve.cli import main
+from evolve.models import Anthropic
 from evolve.testing import ModelServer
-from evolve.testing.models._says import succeeded
 
 GOOD = """HYPOTHESIS: the middle is best
 PLAN: put the point there
@@ -35,77 +32,82 @@ def point():
 
 
 @pytest.fixture
-def server(monkeypatch):
+def server(request, monkeypatch):
+    """Its batches end at once, or after as many looks as a test says."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", "dummy-key")
     made = iter(range(1, 1000))
-    with ModelServer(verdict=lambda place, params: succeeded(GOOD.format(y=0.5 + next(made) / 1e4)), polls=0) as server:
+    polls = getattr(request, "param", 0)
+    with ModelServer(verdict=lambda place, params: GOOD.format(y=0.5 + next(made) / 1e4), polls=polls) as server:
         yield server
 
 
-def batched(parabola, server, **budget):
-    config = parabola(evaluations=60)
-    config.budget = BudgetConfig(**budget)
-    config.search.operators = ()
-    config.llm = LlmConfig(
-        provider="anthropic",
+def batched(parabola, server, calls):
+    models = Anthropic(
+        ["claude-test"],
         base_url=server.url,
-        models=("claude-test",),
         prices=("claude-test=1/5",),
         max_concurrency=2,
         batch=2,
         batch_wait_s=0.1,
         grace_s=0.0,
         operators=("llm_mutate",),
-        sampling=SamplingConfig(edit_formats=("file",)),
+        edit_formats=("file",),
     )
-    return config
+    return parabola({"models": models, "operators": []}, calls=calls)
 
 
 def of(run, kind):
-    return [stamped.record for stamped in read_journal(run) if isinstance(stamped.record, kind)]
+    return [stamped.record for stamped in read_journal(run.path) if isinstance(stamped.record, kind)]
 
 
 def test_children_of_batches_come_as_any_and_cost_half(parabola, server):
-    summary = start(batched(parabola, server, calls=4))
+    run = batched(parabola, server, calls=4)
+    summary = run.optimize()
     assert (summary.status, summary.models.calls) == ("done", 4)
-    assert [one.status for one in of(summary.run, Proposed) if one.usd] == ["child"] * 4
-    reserved, settled = of(summary.run, CallReserved), of(summary.run, CallSettled)
+    assert [one.status for one in of(run, Proposed) if one.usd] == ["child"] * 4
+    reserved, settled = of(run, CallReserved), of(run, CallSettled)
     assert [one.outcome for one in settled] == ["ok"] * 4
     assert {one.batch for one in reserved} == {""}
     assert settled[0].usd == (settled[0].tokens_in * 1 + settled[0].tokens_out * 5) / 2e6
 
 
-def test_what_is_in_a_batch_at_the_end_is_charged_in_full_and_its_ticket_is_lost(parabola, server):
-    server.batches._polls = 10**9
-    seen = []
+@pytest.mark.parametrize("server", [10**9], indirect=True)
+def test_what_is_in_a_batch_at_the_end_is_charged_in_full_and_its_ticket_is_lost(parabola, server, capsys):
+    run = batched(parabola, server, calls=4)
 
-    def interrupt(state, stamped):
-        seen.append(isinstance(stamped.record, CallReserved))
-        if seen[-1] and sum(seen) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
+    def interrupt():
+        while len(of(run, CallReserved)) < 2:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
 
-    summary = start(batched(parabola, server, calls=4), hooks=[interrupt])
-    reserved, settled = of(summary.run, CallReserved), of(summary.run, CallSettled)
+    somebody = threading.Thread(target=interrupt)
+    somebody.start()
+    assert run.optimize().status == "interrupted"
+    somebody.join()
+    reserved, settled = of(run, CallReserved), of(run, CallSettled)
     assert sorted(one.usd for one in settled) == sorted(one.worst_usd for one in reserved) != []
-    assert {one.status for one in of(summary.run, Proposed)[1:]} == {"lost"}
-    assert "are assumed, for 2 calls that no server counted or a driver left open" in models_text(summary.models, Budget())
+    assert {one.status for one in of(run, Proposed)[1:]} == {"lost"}
+    assert main(["status", str(run.path)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "are assumed, for 2 calls that no server counted or a driver left open" in told
 
 
 def test_a_run_of_a_version_that_left_calls_in_batches_goes_on_and_they_are_charged_in_full(parabola, server):
-    run = Path(start(batched(parabola, server, calls=2)).run)
+    run = batched(parabola, server, calls=2)
+    run.optimize()
     issued = of(run, ProposeIssued)[-1]
     left = Attempt(issued.attempt.epoch, issued.attempt.ticket + 1)
     call = CallReserved(left, 1, "anthropic-batches", "claude-test", "row", 0.25, worst_tokens=70)
-    with Journal.open(run) as journal:
+    with Journal.open(run.path) as journal:
         for record in (replace(issued, attempt=left), call, replace(call, batch="msgbatch_9")):
             journal.append(record, at=time.time())
-    summary = resume(run, {"calls": 4})
+    summary = run.resume(Budget(calls=4))
     assert (summary.status, summary.models.calls) == ("done", 4)
     (end,) = [one for one in of(run, Proposed) if one.attempt == left]
     (settled,) = [one for one in of(run, CallSettled) if one.attempt == left]
     assert end.status == "lost"
     assert (settled.usd, settled.usd_assumed, settled.tokens_assumed) == (0.25, 0.25, 70)
     assert not [each for each in server.heard if "msgbatch_9" in each.path]
-    with open_query([run]) as query:
+    with open_query([run.path]) as query:
         rows = query.sql(f"SELECT outcome, usd FROM llm_calls WHERE ticket = {left.ticket}").rows
     assert [tuple(row) for row in rows] == [("lost", 0.25)]

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from archive import Measured, RunCreated, read_journal
-from evolve import load_problem
+from evolve import Budget, load_problem
 from evolve._errors import ProblemError
-from evolve.engine._session import resume, start
 
 
 def _flip(path: Path) -> None:
@@ -19,10 +18,11 @@ def _flip(path: Path) -> None:
 
 
 def test_every_result_names_the_problem_and_the_evaluator_that_graded_it(parabola) -> None:
-    summary = start(parabola(evaluations=12))
-    records = [stamped.record for stamped in read_journal(Path(summary.run))]
+    run = parabola(evaluations=12)
+    summary = run.optimize()
+    records = [stamped.record for stamped in read_journal(run.path)]
     created = next(record for record in records if isinstance(record, RunCreated))
-    problem = load_problem(Path(summary.run) / "problem")
+    problem = load_problem(run.path / "problem")
     assert [(info.id, info.evaluator) for info in created.problems] == [(problem.id, problem.evaluator)]
     results = [record for record in records if isinstance(record, Measured)]
     assert len(results) == summary.measurements > 0
@@ -31,11 +31,12 @@ def test_every_result_names_the_problem_and_the_evaluator_that_graded_it(parabol
 
 @pytest.mark.parametrize("name", ["evaluate.py", "problem.yaml", "initial/main.py"])
 def test_one_changed_byte_in_the_runs_copy_stops_a_resume(parabola, name: str) -> None:
-    summary = start(parabola(evaluations=10))
-    before = len(list(read_journal(Path(summary.run))))
-    _flip(Path(summary.run) / "problem" / name)
+    run = parabola(evaluations=10)
+    run.optimize()
+    before = len(list(read_journal(run.path)))
+    _flip(run.path / "problem" / name)
     with pytest.raises(ProblemError) as caught:
-        resume(Path(summary.run), {"evaluations": 20})
+        run.resume(Budget(evaluations=20))
     assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith(f"{name} in {summary.run}/problem is not what")
-    assert len(list(read_journal(Path(summary.run)))) == before
+    assert str(caught.value).startswith(f"{name} in {run.path}/problem is not what")
+    assert len(list(read_journal(run.path))) == before

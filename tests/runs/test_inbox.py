@@ -11,22 +11,9 @@ from queue import Empty, SimpleQueue
 
 import pytest
 
-from evolve._errors import RunLocked, UsageError
-from evolve.config._schema import RunConfig, SearchConfig, StopConfig
-from evolve.engine.registry._registry import parts_of
-from evolve.engine.requests._handlers import budget_record, handle
-from evolve.problem.contract._contract import MAX_BYTES, Budget, Contract, Stage
+from evolve._errors import UsageError
 from evolve.runs import _inbox
-from evolve.runs._folder import RunDir, RunLock, is_driven
-from evolve.runs._inbox import InboxWatcher, Request, inbox_folder, pending, post, withdraw
-from evolve.search._search import Search
-
-
-@pytest.fixture
-def search():
-    contract = Contract(name="p", metric="m", goal="maximize", stages=(Stage(name="full"),))
-    parts, budget = parts_of(RunConfig()), Budget(evaluations=5)
-    return Search(contract=contract, problem="p@0", config=SearchConfig(), stop=StopConfig(), budget=budget, seed=0, parts=parts)
+from evolve.runs._inbox import InboxWatcher, inbox_folder, pending, post, withdraw
 
 
 def test_requests_are_read_in_the_order_they_were_left(tmp_path):
@@ -64,35 +51,6 @@ def test_what_is_larger_than_a_driver_reads_is_not_left(tmp_path, monkeypatch):
     assert list(inbox_folder(tmp_path).iterdir()) == []
 
 
-@pytest.mark.parametrize("letter", ["\x01", "\\", '"', "\x7f", "é", "€", "\U0001f600"])
-def test_a_request_holds_what_a_contract_may_allow_however_it_is_escaped(letter):
-    text = letter * 1000
-    request = json.dumps({"verb": "tell", "body": json.dumps({"files": {"a": text}})})
-    assert len(request) / len(text.encode()) * MAX_BYTES < _inbox.MAX_REQUEST_BYTES
-
-
-def test_looking_whether_a_run_is_driven_keeps_nobody_from_driving_it(tmp_path):
-    run, over = RunDir(tmp_path, "x"), threading.Event()
-    RunLock(run).release()
-
-    def look():
-        while not over.wait(0.001):
-            is_driven(run)
-
-    lookers = [threading.Thread(target=look) for _ in range(2)]
-    for looker in lookers:
-        looker.start()
-    try:
-        for _ in range(200):
-            RunLock(run).release()
-    finally:
-        over.set()
-        for looker in lookers:
-            looker.join()
-    with RunLock(run), pytest.raises(RunLocked, match=str(os.getpid())):
-        RunLock(run)
-
-
 def test_the_watcher_hands_each_request_over_once(tmp_path):
     seen = SimpleQueue()
     watcher = InboxWatcher(tmp_path, seen.put, every_s=0.01)
@@ -104,37 +62,6 @@ def test_the_watcher_hands_each_request_over_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("verb", "body", "words"),
-    [
-        ("fly", "{}", "found 'fly'"),
-        ("budget", '{"evaluation": 5}', "found budget.evaluation"),
-        ("budget", '{"evaluations": -1}', "above 0"),
-        ("budget", '{"evaluations": 1.5}', "whole number"),
-        ("budget", "[]", "JSON object"),
-        ("note", "}", "JSON object"),
-    ],
-)
-def test_a_request_that_makes_no_sense_is_answered_with_the_reason(search, verb, body, words):
-    (record,) = handle(search, Request("id", verb, body), None, 0.0)
-    assert not record.accepted
-    assert words in json.loads(record.answer)["error"]
-
-
-def test_effects_carry_the_id_of_their_request_and_come_before_the_answer(search):
-    effect, reply = handle(search, Request("id", "budget", '{"evaluations": 9}'), None, 0.0)
-    assert effect.evaluations == 9
-    assert effect.request == reply.request == "id"
-    assert reply.accepted
-
-
-def test_limits_that_are_not_named_stay(search):
-    record = budget_record(search, {"wall_s": 5})
-    assert (record.evaluations, record.wall_s) == (5, 5)
-    with pytest.raises(UsageError):
-        budget_record(search, {"dollars": 5})
-
-
-@pytest.mark.parametrize(
     "text",
     ["[" * 200_000, '{"verb":"note","body":' + "[" * 100_000, '{"verb":"no\\ud800te","body":"{}"}', "[]", '"x"', "\x00"],
 )
@@ -143,31 +70,6 @@ def test_a_file_that_is_no_request_is_removed_and_stops_nobody(tmp_path, text):
     (tmp_path / "inbox" / "aaaaaaaaaaaaaaaa.json").write_text(text)
     assert [request.id for request in pending(tmp_path)] == [left.id]
     assert [path.name for path in (tmp_path / "inbox").iterdir()] == [f"{left.id}.json"]
-
-
-@pytest.mark.parametrize(
-    ("verb", "body"),
-    [
-        ("budget", '{"wall_s": 1e400}'),
-        ("budget", '{"wall_s": NaN}'),
-        ("budget", '{"evaluations": ' + "9" * 400 + "}"),
-        ("note", "[" * 100_000),
-        ("ask", '{"expires_s": Infinity}'),
-    ],
-)
-def test_what_no_record_can_hold_is_refused(search, verb, body):
-    (record,) = handle(search, Request("id", verb, body), None, 0.0)
-    assert not record.accepted
-    assert "must be a JSON object" in json.loads(record.answer)["error"]
-
-
-@pytest.mark.parametrize(
-    ("verb", "body"), [("note", '{"text": "\\ud800"}'), ("tell", '{"ticket": 1, "files": {"main.py": "\\udfff"}}')]
-)
-def test_text_that_is_no_unicode_is_called_that(search, verb, body):
-    (record,) = handle(search, Request("id", verb, body), None, 0.0)
-    assert not record.accepted
-    assert f"{verb} takes Unicode text, found bytes that are not UTF-8" in json.loads(record.answer)["error"]
 
 
 # ------------------------------------------------------------------------------------------------ files that are no files

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -21,12 +20,10 @@ from archive import (
     open_query,
     read_journal,
 )
+from evolve import Budget
 from evolve.cli import main
-from evolve.config._llm import JudgeConfig, LlmConfig, SamplingConfig
-from evolve.engine._session import resume, start
-from evolve.testing import ModelServer, Say
-from evolve.testing.models._says import error, finish, text_block
-from evolve.testing.models._says import start as begin
+from evolve.models import Anthropic
+from evolve.testing import AnsweringServer, Asked, Say
 
 CHEAT = """HYPOTHESIS: the middle is best
 PLAN: put the point there
@@ -47,24 +44,25 @@ def point():
 SUSPECT = re.compile(r"^.*(?:perf_counter =|_getframe).*$", re.MULTILINE)
 
 
-class JudgingServer(ModelServer):
+OVERLOADED = Say(status=529, body={"type": "error", "error": {"type": "overloaded_error", "message": "no"}})
+
+
+class Model:
     """Proposes a program that reads frames; as a judge it knows such programs, or thinks well of all."""
 
     fit = True
     away = 0  # how many of the judge's requests are refused first
     silent = False  # whether the judge answers nothing
 
-    def _answer(self, heard):
-        if heard.path != "/v1/messages":
-            return super()._answer(heard)
-        text = "\n".join(part["text"] for each in heard.body["messages"] for part in each["content"])
-        if "You review a program for cheating" in text and self.silent:
+    def __call__(self, asked: Asked) -> str | Say:
+        if "You review a program for cheating" not in asked.text:
+            return CHEAT
+        if self.silent:
             return Say(events=(), end="stall")
-        if "You review a program for cheating" in text and self.away:
+        if self.away:
             self.away -= 1
-            return error(529, "overloaded_error")
-        said = self._verdict(text) if "You review a program for cheating" in text else CHEAT
-        return Say(events=(begin(), *text_block(said), *finish()))
+            return OVERLOADED
+        return self._verdict(asked.text)
 
     def _verdict(self, text):
         shown = text.split("MARK-")[2]  # after the name of the mark and its first line
@@ -75,45 +73,48 @@ class JudgingServer(ModelServer):
 
 
 @pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "dummy-key")
-    with JudgingServer(delay_s=0.05) as server:
-        yield server
+def model():
+    return Model()
 
 
 @pytest.fixture
-def judged(parabola, server):
-    def run(*, fit: bool, away: int = 0, tries: int = 6, operators: tuple[str, ...] = ("crossover",), calls: int = 200, **limits):
-        config = parabola(**{"evaluations": 40, **limits})
-        server.fit, server.away = fit, away
-        config.budget.calls = calls
-        config.search.operators = operators  # nobody else finds the middle before the model has answered
-        config.llm = LlmConfig(
-            provider="anthropic",
-            base_url=server.url,
-            models=("claude-test",),
-            judge=JudgeConfig(model="claude-test"),
-            prices=("claude-test=1/5",),
-            max_concurrency=1,
-            max_attempts=tries,
-            grace_s=0.5 if server.silent else 30.0,
-            operators=("llm_mutate",),
-            sampling=SamplingConfig(edit_formats=("file",)),
-        )
-        summary = start(config)
-        return summary, [stamped.record for stamped in read_journal(summary.run)]
+def judged(parabola, model, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "dummy-key")
+    with AnsweringServer(model, delay_s=0.05) as server:
 
-    return run
+        def drive(*, fit: bool, away: int = 0, tries: int = 6, operators: tuple[str, ...] = ("crossover",), **limits):
+            model.fit, model.away = fit, away
+            models = Anthropic(
+                ["claude-test"],
+                base_url=server.url,
+                judge="claude-test",
+                prices=("claude-test=1/5",),
+                max_concurrency=1,
+                max_attempts=tries,
+                grace_s=0.5 if model.silent else 30.0,
+                operators=("llm_mutate",),
+                edit_formats=("file",),
+            )
+            # Of these operators nobody else finds the middle before the model has answered.
+            run = parabola({"models": models, "operators": operators}, **{"evaluations": 40, "calls": 200, **limits})
+            run.optimize()
+            return run, records_of(run)
+
+        yield drive
+
+
+def records_of(run):
+    return [stamped.record for stamped in read_journal(run.path)]
 
 
 def test_a_cheat_that_leads_is_taken_out_and_its_calls_are_paid(judged, capsys):
-    summary, records = judged(fit=True)
+    run, records = judged(fit=True)
     children = [record.candidate for record in records if isinstance(record, Proposed) and record.candidate]
     (cheat,) = [child.id for child in children if child.hypothesis]
     (retraction,) = [record for record in records if isinstance(record, Retraction)]
     assert retraction.candidate == cheat
     assert "sys._getframe(0)" in retraction.why
-    assert summary.best_id != cheat
+    assert run.best.id != cheat
     tickets = {record.attempt.ticket for record in records if isinstance(record, ReviewIssued)}
     assert not tickets & {record.attempt.ticket for record in records if isinstance(record, Proposed | ProposeIssued)}
     first = [record.call for record in records if isinstance(record, CallReserved) and record.attempt.ticket == min(tickets)]
@@ -123,19 +124,19 @@ def test_a_cheat_that_leads_is_taken_out_and_its_calls_are_paid(judged, capsys):
         "cheating", "FRAME = sys._getframe(0)", "it reads what it should not",
     )  # fmt: skip
     assert records.index(retraction) < records.index(said[cheat])
-    with open_query([Path(summary.run)]) as query:
+    with open_query([run.path]) as query:
         ended = query.sql("SELECT candidate, status, usd > 0 FROM tickets WHERE kind = 'review' AND status = 'cheating'").rows
     assert [tuple(row) for row in ended] == [(cheat, "cheating", True)]
-    assert main(["show", summary.run, cheat, "--prompt"]) == 0
+    assert main(["show", str(run.path), cheat, "--prompt"]) == 0
     shown = capsys.readouterr().out
     assert shown.index("==== call 1: asked") < shown.index("==== judge, call ") < shown.index("it reads what it should not")
 
 
 def test_a_judge_that_cannot_tell_cheats_is_not_listened_to(judged):
-    summary, records = judged(fit=False)
+    run, records = judged(fit=False)
     assert not [record for record in records if isinstance(record, Retraction)]
     assert any(isinstance(record, Event) and "expected a judge that says cheating" in record.text for record in records)
-    assert summary.status == "done"
+    assert run.status == "done"
 
 
 def test_a_judge_that_is_tried_again_has_a_number_for_every_request(judged):
@@ -152,31 +153,31 @@ def test_a_judge_that_is_away_is_not_called_unfit(judged):
     assert "overloaded" in warning
 
 
-def test_nothing_waits_for_a_judge_that_says_nothing(judged, server):
+def test_nothing_waits_for_a_judge_that_says_nothing(judged, model):
     """Models alone make children, with one place for their calls."""
-    server.silent = True
-    summary, records = judged(fit=True, operators=(), wall_s=6.0)
+    model.silent = True
+    run, records = judged(fit=True, operators=(), wall_s=6.0)
     issued = next(record for record in records if isinstance(record, ReviewIssued))
     asked = next(n for n, one in enumerate(records) if isinstance(one, CallReserved) and one.attempt == issued.attempt)
     later = {record.attempt for record in records[asked + 1 :] if isinstance(record, CallReserved)}
     answered = [record for record in records if isinstance(record, CallSettled) and record.attempt in later]
     assert {record.outcome for record in answered} == {"ok"}
     assert len(answered) >= 3
-    assert summary.status == "done"
+    assert run.status == "done"
     (end,) = [record for record in records if isinstance(record, Reviewed) and record.attempt == issued.attempt]
     assert (end.verdict, end.reason) == ("", "the run ended before the judge answered")
     (charged,) = [record for record in records if isinstance(record, CallSettled) and record.attempt == end.attempt]
     assert (charged.outcome, charged.usd_assumed) == ("lost", charged.usd)
 
 
-def test_a_run_that_is_opened_again_asks_about_whom_the_judge_said_nothing_and_about_nobody_twice(judged, server):
-    server.silent = True
-    summary, records = judged(fit=True, evaluations=20)
+def test_a_run_that_is_opened_again_asks_about_whom_the_judge_said_nothing_and_about_nobody_twice(judged, model):
+    model.silent = True
+    run, records = judged(fit=True, evaluations=20)
     silent = {record.candidate for record in records if isinstance(record, ReviewIssued)}
-    server.silent = False
+    model.silent = False
     for evaluations in (40, 60):
-        summary = resume(Path(summary.run), {"evaluations": evaluations})
-    records = [stamped.record for stamped in read_journal(summary.run)]
+        run.resume(Budget(evaluations=evaluations))
+    records = records_of(run)
     said = [record for record in records if isinstance(record, Reviewed) and record.verdict]
     assert {record.candidate for record in said} & silent
     assert len({record.candidate for record in said}) == len(said)
@@ -184,17 +185,17 @@ def test_a_run_that_is_opened_again_asks_about_whom_the_judge_said_nothing_and_a
     assert retraction.candidate in {record.candidate for record in said if record.verdict == "cheating"}
 
 
-def test_what_a_killed_driver_asked_the_judge_is_over_and_asked_again(judged, server):
+def test_what_a_killed_driver_asked_the_judge_is_over_and_asked_again(judged):
     """The journal as it is cut off after the first review was issued."""
-    summary, records = judged(fit=True)
-    folder = Path(summary.run)
+    run, records = judged(fit=True)
+    folder = run.path
     cut = next(n for n, record in enumerate(records) if isinstance(record, ReviewIssued)) + 1
     stamped = [*read_journal(folder)][:cut]
     for part in folder.glob("checkpoint*"):
         part.unlink()
     _rewrite(folder, stamped)
-    resume(folder)
-    records = [stamped.record for stamped in read_journal(folder)]
+    run.optimize()
+    records = records_of(run)
     first, *later = [record for record in records if isinstance(record, ReviewIssued)]
     ends = [record for record in records if isinstance(record, Reviewed)]
     assert (ends[0].attempt, ends[0].verdict, ends[0].reason) == (first.attempt, "", "its driver ended while the judge was asked")

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
+import tarfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from archive import read_journal
-from evolve import load_problem
-from evolve._errors import ProblemError, UsageError
+from archive import Journal, RunCreated, read_journal
+from evolve import Budget, Run, create_run, load_problem, open_run
+from evolve._errors import ProblemError
 from evolve.cli import main
-from evolve.config._schema import ProblemConfig
-from evolve.engine._session import resume, start
-from evolve.runs._folder import RunLock, create, open_folder
-from evolve.runs._open import read_config_and_problem
-from evolve.runs._recorded_problem import ready_problem, recorded_problem
 
 READING = (
     ["status"],
@@ -33,6 +25,23 @@ READING = (
     ["claims"],
     ["query", "SELECT count(*) FROM candidates"],
 )
+
+
+@pytest.fixture
+def run(parabola) -> Run:
+    """One that has ended."""
+    made = parabola(evaluations=10)
+    made.optimize()
+    return made
+
+
+def goes_on(run: Run) -> bool:
+    return run.resume(Budget(evaluations=16)).measurements > 10
+
+
+def goes_on_as_recorded(run: Run) -> bool:
+    assert main(["resume", str(run.path), "--recorded", "budget.evaluations=16"]) == 0
+    return run.summary().measurements > 10
 
 
 def _delete(copy: Path) -> None:
@@ -68,173 +77,173 @@ def _mend(copy: Path) -> None:
 
 @pytest.mark.parametrize("change", [_delete, _to_a_file, _to_another, _break, _add, _mend])
 def test_every_reading_verb_works_whatever_becomes_of_the_copy(
-    parabola, change: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+    run: Run, change: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = start(parabola(evaluations=10)).run
     told = []
     for _ in range(2):
         for verb, *rest in READING:
-            assert main([verb, run, *rest]) == 0, verb
+            assert main([verb, str(run.path), *rest]) == 0, verb
         told.append(capsys.readouterr().out)
         if len(told) == 1:
-            change(Path(run) / "problem")
+            change(run.path / "problem")
     assert told[0] == told[1]
 
 
 @pytest.mark.parametrize("name", ["baseline.json", "__pycache__/evaluate.pyc", ".cache/x", "initial/notes.txt", "more/helper.py"])
-def test_what_was_not_there_from_the_start_never_counts(parabola, name: str) -> None:
-    run = Path(start(parabola(evaluations=10)).run)
-    (run / "problem" / name).parent.mkdir(exist_ok=True)
-    (run / "problem" / name).write_text("x")
-    assert resume(run, {"evaluations": 16}).measurements > 10
-    assert (run / "problem" / name).read_text() == "x"
+def test_what_was_not_there_from_the_start_never_counts(run: Run, name: str) -> None:
+    (run.path / "problem" / name).parent.mkdir(exist_ok=True)
+    (run.path / "problem" / name).write_text("x")
+    assert goes_on(run)
+    assert (run.path / "problem" / name).read_text() == "x"
 
 
-def test_explanations_may_be_changed(parabola) -> None:
-    config = parabola(evaluations=10)
-    folder = Path(config.problem.name)
-    (folder / "README.md").write_text("old")
-    (folder / "program.md").write_text("old")
-    run = Path(start(config).run)
-    (run / "problem" / "README.md").write_text("new")
-    (run / "problem" / "program.md").unlink()
-    assert resume(run, {"evaluations": 16}).measurements > 10
-    assert (run / "problem" / "README.md").read_text() == "new"
+def test_explanations_may_be_changed(parabola, problem) -> None:
+    (problem() / "README.md").write_text("old")
+    (problem() / "program.md").write_text("old")
+    run = parabola(evaluations=10)
+    run.optimize()
+    (run.path / "problem" / "README.md").write_text("new")
+    (run.path / "problem" / "program.md").unlink()
+    assert goes_on(run)
+    assert (run.path / "problem" / "README.md").read_text() == "new"
 
 
-def test_a_permission_that_was_lost_on_the_way_is_given_back(parabola) -> None:
-    config = parabola(evaluations=10)
-    tool = Path(config.problem.name) / "tool.sh"
+def test_a_permission_that_was_lost_on_the_way_is_given_back(parabola, problem) -> None:
+    tool = problem() / "tool.sh"
     tool.write_text("#!/bin/sh\n")
     tool.chmod(0o755)
-    run = Path(start(config).run)
-    (run / "problem" / "tool.sh").chmod(0o644)
-    assert resume(run, {"evaluations": 16}).measurements > 10
-    assert os.access(run / "problem" / "tool.sh", os.X_OK)
+    run = parabola(evaluations=10)
+    run.optimize()
+    (run.path / "problem" / "tool.sh").chmod(0o644)
+    assert goes_on(run)
+    assert os.access(run.path / "problem" / "tool.sh", os.X_OK)
 
 
-def test_what_is_missing_is_put_back(parabola) -> None:
-    run = Path(start(parabola(evaluations=10)).run)
-    shutil.rmtree(run / "problem")
-    assert resume(run, {"evaluations": 16}).measurements > 10
-    problem = read_config_and_problem(open_folder(run))[1]
-    assert load_problem(run / "problem", **problem.params).evaluator == problem.evaluator
+def test_what_is_missing_is_put_back(run: Run) -> None:
+    shutil.rmtree(run.path / "problem")
+    assert goes_on(run)
+    problem = run.problem
+    assert load_problem(run.path / "problem", **problem.params).evaluator == problem.evaluator
 
 
-def test_a_mended_evaluator_is_named_kept_and_never_mixed_with(parabola, capsys: pytest.CaptureFixture[str]) -> None:
-    run = Path(start(parabola(evaluations=10)).run)
-    before = len(list(read_journal(run)))
-    _mend(run / "problem")
-    mended = (run / "problem" / "evaluate.py").read_text()
-    assert main(["resume", str(run), "budget.evaluations=16"]) == 2
+def test_a_mended_evaluator_is_named_kept_and_never_mixed_with(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = len(list(read_journal(run.path)))
+    _mend(run.path / "problem")
+    mended = (run.path / "problem" / "evaluate.py").read_text()
+    assert main(["resume", str(run.path), "budget.evaluations=16"]) == 2
     told = capsys.readouterr().err
     assert "evaluate.py in" in told
-    assert f"evolve resume {run} --recorded" in told
-    assert f"evolve run problem={run}/problem" in told
-    assert len(list(read_journal(run))) == before
+    assert f"evolve resume {run.path} --recorded" in told
+    assert f"evolve run problem={run.path}/problem" in told
+    assert len(list(read_journal(run.path))) == before
 
-    elsewhere = {"problem": ProblemConfig(name=str(run / "problem")), "out": str(run.parent / "mended")}
-    other = start(replace(parabola(evaluations=10), **elsewhere))
-    assert main(["resume", str(run), "--recorded", "budget.evaluations=16"]) == 0
-    assert (run / "problem.changed" / "evaluate.py").read_text() == mended
-    evaluators = {record.record.result.evaluator for record in read_journal(run) if record.record.kind == "measured"}
-    assert evaluators == {read_config_and_problem(open_folder(run))[1].evaluator}
-    assert read_config_and_problem(open_folder(Path(other.run)))[1].evaluator not in evaluators
+    other = create_run(run.path / "problem", out=tmp_path / "mended", budget=Budget(evaluations=10), sandbox="none")
+    other.optimize()
+    assert goes_on_as_recorded(run)
+    assert (run.path / "problem.changed" / "evaluate.py").read_text() == mended
+    evaluators = {record.record.result.evaluator for record in read_journal(run.path) if record.record.kind == "measured"}
+    assert evaluators == {run.problem.evaluator}
+    assert other.problem.evaluator not in evaluators
 
 
-def test_comments_and_the_default_budget_of_the_contract_may_be_changed(parabola) -> None:
-    run = Path(start(parabola(evaluations=10)).run)
-    file = run / "problem" / "problem.yaml"
+def test_comments_and_the_default_budget_of_the_contract_may_be_changed(run: Run) -> None:
+    file = run.path / "problem" / "problem.yaml"
     before = file.read_text()
     assert "budget:" not in before
     file.write_text(f"# a remark\n{before}\nbudget: {{wall_s: 77}}\n")
-    assert resume(run, {"evaluations": 16}).measurements > 10
+    assert goes_on(run)
     assert file.read_text().startswith("# a remark")
     file.write_text(before.replace("maximize", "minimize") if "maximize" in before else before.replace("minimize", "maximize"))
     with pytest.raises(ProblemError, match=r"problem\.yaml in"):
-        resume(run, {"evaluations": 20})
+        run.resume(Budget(evaluations=20))
 
 
-def test_a_file_in_the_place_of_the_copy_is_kept_and_replaced(parabola) -> None:
-    run = Path(start(parabola(evaluations=10)).run)
-    _to_a_file(run / "problem")
+def test_a_file_in_the_place_of_the_copy_is_kept_and_replaced(run: Run) -> None:
+    _to_a_file(run.path / "problem")
     with pytest.raises(ProblemError, match=r"--recorded"):
-        resume(run, {"evaluations": 16})
-    assert resume(run, {"evaluations": 16}, as_recorded=True).measurements > 10
-    assert (run / "problem.changed").read_text() == "x"
-    assert (run / "problem" / "evaluate.py").is_file()
+        goes_on(run)
+    assert goes_on_as_recorded(run)
+    assert (run.path / "problem.changed").read_text() == "x"
+    assert (run.path / "problem" / "evaluate.py").is_file()
 
 
-def test_a_pipe_in_the_place_of_a_folder_is_not_kept_and_replaced(parabola) -> None:
-    run = Path(start(parabola(evaluations=10)).run)
-    shutil.rmtree(run / "problem" / "initial")
-    os.mkfifo(run / "problem" / "initial")
-    (run / "problem.changed").symlink_to("nowhere")
+def test_a_pipe_in_the_place_of_a_folder_is_not_kept_and_replaced(run: Run) -> None:
+    shutil.rmtree(run.path / "problem" / "initial")
+    os.mkfifo(run.path / "problem" / "initial")
+    (run.path / "problem.changed").symlink_to("nowhere")
     with pytest.raises(ProblemError, match=r"--recorded"):
-        resume(run, {"evaluations": 16})
-    assert resume(run, {"evaluations": 16}, as_recorded=True).measurements > 10
-    assert (run / "problem" / "initial").is_dir()
-    assert (run / "problem.changed-2" / "evaluate.py").is_file()
-    assert not (run / "problem.changed-2" / "initial").exists()
+        goes_on(run)
+    assert goes_on_as_recorded(run)
+    assert (run.path / "problem" / "initial").is_dir()
+    assert (run.path / "problem.changed-2" / "evaluate.py").is_file()
+    assert not (run.path / "problem.changed-2" / "initial").exists()
 
 
-def test_restoring_writes_through_no_link(parabola, tmp_path: Path) -> None:
-    run = Path(start(parabola(evaluations=10)).run)
+def test_restoring_writes_through_no_link(run: Run, tmp_path: Path) -> None:
     mine = tmp_path / "mine"
-    shutil.copytree(run / "problem", mine)
+    shutil.copytree(run.path / "problem", mine)
     _mend(mine)
     before = (mine / "evaluate.py").read_text()
-    shutil.rmtree(run / "problem")
-    (run / "problem").symlink_to(mine)
+    shutil.rmtree(run.path / "problem")
+    (run.path / "problem").symlink_to(mine)
     with pytest.raises(ProblemError, match=r"evaluate\.py in"):
-        resume(run, {"evaluations": 16})
-    assert resume(run, {"evaluations": 16}, as_recorded=True).measurements > 10
+        goes_on(run)
+    assert goes_on_as_recorded(run)
     assert (mine / "evaluate.py").read_text() == before
-    assert not (run / "problem").is_symlink()
+    assert not (run.path / "problem").is_symlink()
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "foreign"])
-def test_an_archive_that_is_damaged_matters_only_where_it_is_needed(parabola, damage: str) -> None:
-    run = Path(start(parabola(evaluations=10)).run)
-    archive = run / "problem.tar"
+def test_an_archive_that_is_damaged_matters_only_where_it_is_needed(
+    run: Run, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = run.path / "problem.tar"
     if damage == "gone":
         archive.unlink()
     else:
         archive.write_bytes(archive.read_bytes()[:700] if damage == "cut" else b"x" * 2000)
-    assert resume(run, {"evaluations": 16}).measurements > 10
-    _mend(run / "problem")
-    with pytest.raises(ProblemError) as caught:
-        resume(run, {"evaluations": 20}, as_recorded=True)
-    assert "problem.tar" in str(caught.value)
+    assert goes_on(run)
+    _mend(run.path / "problem")
+    capsys.readouterr()
+    assert main(["resume", str(run.path), "--recorded", "budget.evaluations=20"]) == 2
+    assert "problem.tar" in capsys.readouterr().err
 
 
-def test_a_problem_with_everything_in_it_is_ready_again_after_its_copy_was_deleted(parabola) -> None:
-    config = parabola(evaluations=6)
-    folder = Path(config.problem.name)
+def test_a_problem_with_everything_in_it_is_ready_again_after_its_copy_was_deleted(parabola, problem) -> None:
+    folder = problem()
     (folder / "tool.sh").write_text("#!/bin/sh\n")
     (folder / "tool.sh").chmod(0o755)
     (folder / "link").symlink_to("tool.sh")
     (folder / "empty").mkdir()
     (folder / ".config").write_text("x")
     (folder / os.fsdecode(b"\xff")).write_text("x")
-    run = open_folder(Path(start(config).run))
-    created = next(iter(read_journal(run.path))).record
-    shutil.rmtree(run.problem)
-    ready = ready_problem(run, created.problems[0])
-    original = load_problem(folder, **ready.params)
-    assert (ready.pieces, ready.contract, ready.initial_files) == (original.pieces, original.contract, original.initial_files)
-    assert load_problem(run.problem, **ready.params).pieces == original.pieces
+    run = parabola(evaluations=6)
+    shutil.rmtree(run.path / "problem")
+    run.optimize()
+    recorded = run.problem
+    original, again = (load_problem(where, **recorded.params) for where in (folder, run.path / "problem"))
+    for one in (recorded, again):
+        assert (one.pieces, one.contract, one.initial_files) == (original.pieces, original.contract, original.initial_files)
 
 
-def test_a_run_of_a_version_that_recorded_less_is_read_although_a_file_was_added(parabola) -> None:
-    run = open_folder(Path(start(parabola(evaluations=10)).run))
-    created = next(iter(read_journal(run.path))).record
-    old = replace(created.problems[0], recorded="")
-    assert ready_problem(run, old).evaluator == old.evaluator
-    (run.problem / "baseline.json").write_text("1")
-    assert recorded_problem(run, old).evaluator == old.evaluator
+def test_a_run_of_a_version_that_recorded_less_is_read_although_a_file_was_added(run: Run) -> None:
+    evaluator, best, entries = run.problem.evaluator, run.best, list(read_journal(run.path))
+    created = entries[0].record
+    assert isinstance(created, RunCreated)
+    for part in [*(run.path / "journal").iterdir(), *run.path.glob("checkpoint.*")]:
+        part.unlink()
+    with Journal.create(run.path) as journal:
+        journal.append(replace(created, problems=(replace(created.problems[0], recorded=""),)), at=entries[0].at)
+        for entry in entries[1:]:
+            journal.append(entry.record, at=entry.at)
+    old = open_run(run.path)
+    assert old.optimize().status == "done"
+    (run.path / "problem" / "baseline.json").write_text("1")
+    assert (old.problem.evaluator, open_run(run.path).best) == (evaluator, best)
     with pytest.raises(ProblemError, match="remove what was added there"):
-        ready_problem(run, old)
+        goes_on(old)
 
 
 # ------------------------------------------------------------------------------------------------ starts that fail
@@ -242,60 +251,24 @@ def test_a_run_of_a_version_that_recorded_less_is_read_although_a_file_was_added
 
 @pytest.mark.parametrize("there", [False, True])
 def test_a_start_that_fails_leaves_nothing(parabola, there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = parabola(evaluations=10)
     out = tmp_path / "deep" / "below" / "run"
     if there:
         out.mkdir(parents=True)
-    config.out = str(out)
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("evolve.engine._session.keep", full)
+    monkeypatch.setattr(tarfile, "open", full)  # as what a run keeps of its problem is written
     with pytest.raises(OSError, match="No space"):
-        start(config)
+        parabola({"out": out})
     assert out.exists() == there
     assert not there or list(out.iterdir()) == []
     assert (tmp_path / "deep").exists() == there
 
 
-def test_a_run_may_lie_inside_its_problem(parabola, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = parabola(evaluations=10)
-    monkeypatch.chdir(config.problem.name)
-    config.problem.name = "."
+def test_a_run_may_lie_inside_its_problem(problem, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(problem())
     for name in ("first", "second"):
-        config.out = name
-        start(config)
-    first, second = (read_config_and_problem(open_folder(Path(name)))[1] for name in ("first", "second"))
+        create_run(".", out=name, budget=Budget(evaluations=10), sandbox="none").optimize()
+    first, second = (open_run(name).problem for name in ("first", "second"))
     assert (first.evaluator, first.pieces) == (second.evaluator, second.pieces)
-
-
-def test_a_start_that_was_killed_before_its_first_record_is_started_anew_in_the_same_folder(parabola, tmp_path: Path) -> None:
-    code = (
-        "import os, signal, sys\n"
-        "from evolve.runs._folder import RunLock, create\n"
-        "with create(sys.argv[1], 'parabola') as run, RunLock(run):\n"
-        "    run.problem.mkdir()\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    config = parabola(evaluations=10)
-    assert config.out is not None
-    done = subprocess.run([sys.executable, "-c", code, config.out], check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert start(config).measurements == 10
-    with pytest.raises(UsageError, match="exists and is not empty"):
-        start(config)
-
-
-def test_the_folder_of_a_start_that_still_goes_on_is_not_taken(tmp_path: Path) -> None:
-    with create(str(tmp_path / "run"), "p") as run, RunLock(run):
-        with pytest.raises(UsageError, match="exists and is not empty"), create(str(tmp_path / "run"), "p"):
-            pass
-        assert (run.path / "run.json").exists()
-
-
-def test_files_of_others_are_never_removed_with_a_start(tmp_path: Path) -> None:
-    with suppress(KeyboardInterrupt), create(str(tmp_path / "run"), "p") as run:
-        (run.path / "mine.txt").write_text("x")
-        raise KeyboardInterrupt
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 import time
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-import evolve
-from archive import Attempt, BlockEntry, Measured, MeasureIssued, Purpose, RequestHandled, find_records
+from archive import Measured, RequestHandled, find_records
+from evolve import Budget
 from evolve._errors import UsageError
-from evolve.budget._ledger import Amount, nano
 from evolve.cli import main
-from evolve.cli.mcp._driving import resume_run
-from evolve.config._compose import budget_changes
-from evolve.engine._reading import view_run
-from evolve.engine._session import resume, start
-from evolve.engine.requests._limits import need_room
-from evolve.runs._inbox import post
-
-WAYS = {
-    "engine": lambda run, limit: resume(run, limit),
-    "Python": lambda run, limit: evolve.open_run(run).resume(evolve.Budget(**limit)),
-    "MCP": lambda run, limit: resume_run(str(run), limit, drive=True, wait_s=1),
-}
 
 
 def on_disk(run: Path) -> dict[str, bytes]:
@@ -34,85 +21,80 @@ def on_disk(run: Path) -> dict[str, bytes]:
     return {str(one.relative_to(run)): one.read_bytes() for one in run.rglob("*") if one.is_file() and one.name != "lock"}
 
 
-@pytest.mark.parametrize("way", WAYS)
+def refused_in_python(run, key, limit, capsys) -> str:
+    with pytest.raises(UsageError) as refused:
+        run.resume(Budget(**{key: limit}))
+    return str(refused.value)
+
+
+def refused_when_typed(run, key, limit, capsys) -> str:
+    assert main(["resume", str(run.path), f"budget.{key}={limit}"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    return err.strip().removeprefix("evolve: ")
+
+
+@pytest.mark.parametrize("refused", [refused_in_python, refused_when_typed])  # by a tool of MCP: see tests/cli/test_mcp.py
 @pytest.mark.parametrize(
     ("key", "limit"), [("evaluations", 5), ("evaluations", 20), ("candidates", 2), ("wall_s", 0.001), ("cpu_s", 1e-4)]
 )
-def test_a_limit_that_is_spent_is_refused_with_what_to_type_and_nothing_is_written(parabola, way, key, limit):
-    run = Path(start(parabola(evaluations=21)).run)
-    resume(run, {"evaluations": 24})  # the limit on record is another than what is asked for
-    before = on_disk(run)
-    said = rf"^expected budget\.{key} above the \S+ that are spent, found {limit}; type: evolve resume \S+ budget\.{key}=\S+"
-    with pytest.raises(UsageError, match=said) as refused:
-        WAYS[way](run, {key: limit})
-    assert on_disk(run) == before
-    words = str(refused.value).rpartition(f"type: evolve resume {run} ")[2].split()
-    assert resume(run, budget_changes(words)).measurements > 24
+def test_a_limit_that_is_spent_is_refused_with_what_to_type_and_nothing_is_written(parabola, refused, key, limit, capsys):
+    run = parabola(evaluations=21)
+    run.optimize()
+    run.resume(Budget(evaluations=24))  # the limit on record is another than what is asked for
+    before = on_disk(run.path)
+    told = refused(run, key, limit, capsys)
+    said = rf"expected budget\.{key} above the \S+ that are spent, found {limit}; type: evolve resume \S+ budget\.{key}=\S+"
+    assert re.match(said, told)
+    assert on_disk(run.path) == before
+    words = told.rpartition(f"type: evolve resume {run.path} ")[2].split()
+    assert main(["resume", str(run.path), *words]) == 0
+    assert run.summary().measurements > 24
 
 
-def test_the_command_line_ends_with_2_and_one_sentence(parabola, capsys):
-    run = Path(start(parabola(evaluations=12)).run)
-    before = on_disk(run)
-    assert main(["resume", str(run), "budget.evaluations=5"]) == 2
-    more = f"evolve resume {run} budget.evaluations=24"
-    sentence = f"evolve: expected budget.evaluations above the 12 that are spent, found 5; type: {more}\n"
-    assert capsys.readouterr() == ("", sentence)
-    assert on_disk(run) == before
-    assert main(["resume", str(run), "budget.evaluations=12"]) == 0  # as it is on record
-    assert "done: budget.evaluations is spent" in capsys.readouterr().out
-    assert main(["resume", str(run)]) == 0
-    assert "done: budget.evaluations is spent" in capsys.readouterr().out
+def test_the_limit_on_record_may_be_said_again(parabola, capsys):
+    run = parabola(evaluations=12)
+    run.optimize()
+    before = on_disk(run.path)
+    told = refused_when_typed(run, "evaluations", 5, capsys)
+    more = f"evolve resume {run.path} budget.evaluations=24"
+    assert told == f"expected budget.evaluations above the 12 that are spent, found 5; type: {more}"
+    assert on_disk(run.path) == before
+    for words in (["budget.evaluations=12"], []):
+        assert main(["resume", str(run.path), *words]) == 0
+        assert "done: budget.evaluations is spent" in capsys.readouterr().out
 
 
 def test_a_driver_refuses_it_too_and_goes_on(parabola):
-    asked = []
+    run, asked, answered = parabola(evaluations=60), [], threading.Event()
 
-    def lower(state, stamped) -> None:
-        if isinstance(stamped.record, Measured) and state.run.usage.measured >= 10 and not asked:
-            asked.append(post(Path(config.out), "budget", '{"evaluations": 3}'))
-        if asked and not state.run.handled_requests:
-            time.sleep(0.1)  # at each record, so that the watcher sees it before the run ends
+    def ask() -> None:
+        with pytest.raises(UsageError) as refused:
+            run.resume(Budget(evaluations=3))
+        asked.append(str(refused.value))
+        answered.set()
 
-    config = parabola(evaluations=60)
-    summary = start(config, hooks=[lower])
-    (handled,) = (one.record for one in find_records(Path(config.out), ("requested",)) if isinstance(one.record, RequestHandled))
+    def lower(progress) -> None:
+        if progress.measurements >= 10 and not asking.ident:
+            asking.start()
+        if asking.ident and not answered.is_set():
+            time.sleep(0.1)  # at each record, so that the request is seen before the run ends
+
+    asking = threading.Thread(target=ask)
+    assert run.optimize(lower, every_s=0).measurements > 50
+    assert answered.wait(30)
+    assert f"found 3; type: evolve resume {run.path} budget.evaluations=" in asked[0]
+    (handled,) = (one.record for one in find_records(run.path, ("requested",)) if isinstance(one.record, RequestHandled))
     assert not handled.accepted
     assert "found 3; type: evolve resume RUN budget.evaluations=" in json.loads(handled.answer)["error"]
-    assert summary.measurements > 50
-
-
-def test_what_is_spent_may_be_the_limit_where_something_goes_on_under_it(parabola):
-    view = view_run(start(parabola(evaluations=12)).run)
-    state, run = view.state, view.state.run
-    run.model_limits.ledger.settled = Amount(nano(0.5), 700, 7)
-    spent = {"usd": 0.5, "tokens": 700, "calls": 7}
-    need_room(state, spent, view.now)  # no call more: others than models make children
-    alone = replace(state, run=replace(run, config=replace(run.config, operators=())))
-    for key, much in spent.items():
-        for of, limit in ((state, much * 0.9), (alone, much)):
-            with pytest.raises(UsageError, match=rf"expected budget\.{key} above the {much:g} that are spent, found {limit}"):
-                need_room(of, {key: limit}, view.now)
-
-    run.budget = replace(run.budget, evaluations=100)
-    state.population.queue.append(SimpleNamespace(index=1))
-    need_room(state, {"candidates": run.usage.candidates}, view.now)  # a child waits, which is counted already
-    state.population.queue.clear()
-    n = {"evaluations": run.usage.evaluations, "candidates": run.usage.candidates}
-    for key, much in n.items():
-        with pytest.raises(UsageError, match=f"above the {much} that are spent, found {much}"):
-            need_room(state, {key: much}, view.now)
-    child = state.population.candidates[1].id
-    block = MeasureIssued(Attempt("e", run.tickets.next_ticket), state.problem, Purpose.SEARCH, (BlockEntry(child, 0, 0),))
-    run.tickets.on_issued(block)
-    need_room(state, n, view.now)  # what was handed out is counted already
-    with pytest.raises(UsageError):
-        need_room(state, {"evaluations": n["evaluations"] - 1}, view.now)
+    assert sum(isinstance(one.record, Measured) for one in find_records(run.path, ("measured",))) > 50
 
 
 def test_two_limits_that_are_spent_are_told_in_one_sentence(parabola):
-    run = start(parabola(evaluations=12)).run
+    run = parabola(evaluations=12)
+    run.optimize()
     said = (
         "evaluations above the 12 that are spent, found 2, and budget.candidates above the .* that are spent, found 1; type: .*=.*="
     )
     with pytest.raises(UsageError, match=said):
-        resume(Path(run), {"evaluations": 2, "candidates": 1})
+        run.resume(Budget(evaluations=2, candidates=1))

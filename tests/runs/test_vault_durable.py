@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
+
 from archive import ConfirmationOpened, MeasureIssued, Measurement, Purpose, Status, read_journal
-from evolve.config._schema import BudgetConfig, SearchConfig
-from evolve.search._rng import generator
+from evolve import Budget
 from evolve.testing import Harness, Script, plain_contract
 
 
@@ -13,7 +14,7 @@ def test_an_opening_is_durable_before_its_first_run(tmp_path):
 
     def answer(entry, files):
         level = 0.0 if entry.candidate == seed else 3.0
-        score = level + float(generator(entry.seed % 2**60, entry.candidate, 0).standard_normal())
+        score = level + float(random.Random(f"{entry.seed} {entry.candidate}").gauss())
         output = f"{entry.candidate}{entry.seed}"
         return Measurement(entry.candidate, entry.stage, entry.seed, Status.OK, score=score, output_hash=output)
 
@@ -30,8 +31,7 @@ def test_an_opening_is_durable_before_its_first_run(tmp_path):
         seed_files={"main.py": "A = 1.5\nB = 2.5\n"},
         answer=answer,
         contract=plain_contract(noisy=True),
-        search=SearchConfig(policy="independent", operators=("ast_edit",)),
-        budget=BudgetConfig(evaluations=200),
+        budget=Budget(evaluations=200),
         hooks=(watch,),
     )
     with Harness(script, tmp_path / "run") as harness:

@@ -10,7 +10,7 @@ from typing import Any
 
 from evolve.testing.models._says import Say, error, succeeded, whole_message
 
-Verdict = Callable[[int, Any], dict[str, Any] | None]
+Verdict = Callable[[int, Any], dict[str, Any] | str | None]
 
 _ROUTE = re.compile(r"/v1/messages/batches(?:/([^/]+))?(?:/(results|cancel))?")
 _CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -75,7 +75,7 @@ class ServerBatches:
             return {"type": "canceled"}
         params = batch.requests[place]["params"]
         if (given := self._verdict(place, params)) is not None:
-            return given
+            return succeeded(given) if isinstance(given, str) else given
         if "tools" in params:
             call = {"type": "tool_use", "id": "toolu_1", "name": params["tools"][0]["name"], "input": {"value": 3}}
             return {"type": "succeeded", "message": whole_message(call, stop="tool_use")}

@@ -65,7 +65,8 @@ class ModelServer:
         script: What to do with the first requests, whatever they are; None is what would be done without a script.
         delay_s: How long each answer is held back.
         models: What the list of models says, in pages of two.
-        verdict: The result of each call in a batch, from its place in the batch and its ``params``; None is a plain answer.
+        verdict: The result of each call in a batch, from its place in the batch and its ``params``: a text, or the whole result;
+            None is a plain answer.
         polls: How often a batch is seen in progress before it has ended.
         key: What Anthropic's routes take as the key.
         dialect: What the server lacks or wants of chat completions, out of ``_model_dialects.DIALECTS``.
