@@ -53,14 +53,14 @@ def main() -> None:
     problem = load_problem("nanochat_cpu")
     evaluator = load(problem.folder / "evaluate.py")
     view = VisibleFiles(imports=problem.contract.candidate_imports, assets=candidate_assets_folder(problem))
-    launcher = open_sandbox_factory(options.tier, view, slot=0)
+    factory = open_sandbox_factory(options.tier, view, slot=0)
     names = ["", *options.variants]
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for seed in range(options.seeds):
         for name in names:
-            runs[name].append(measure(problem, evaluator, launcher, edited(problem.initial_files["train.py"], name), seed))
+            runs[name].append(measure(problem, evaluator, factory, edited(problem.initial_files["train.py"], name), seed))
             print(f"seed {seed} {name or 'initial program'}: {runs[name][-1]['val_bpb']:.4f}", file=sys.stderr)
-    launcher.close()
+    factory.close()
     rows = [summary(name or "initial program", runs[name], runs[""]) for name in names]
     if options.json:
         print(json.dumps({"schema": 1, "seeds": options.seeds, "rows": rows}, indent=1))
@@ -82,11 +82,11 @@ def edited(text: str, variant: str) -> str:
     return text
 
 
-def measure(problem: Problem, evaluator: ModuleType, launcher: SandboxFactory, text: str, seed: int) -> dict[str, float]:
+def measure(problem: Problem, evaluator: ModuleType, factory: SandboxFactory, text: str, seed: int) -> dict[str, float]:
     """One measurement; ``second_s`` is what the second look alone cost."""
     files = {"train.py": text}
     stage = problem.contract.stages[-1]
-    with tempfile.TemporaryDirectory() as work, launcher.sandbox(files, stage, start=StartMode.COLD, cpu_limit_s=None) as sandbox:
+    with tempfile.TemporaryDirectory() as work, factory.sandbox(files, stage, start=StartMode.COLD, cpu_limit_s=None) as sandbox:
         began = time.process_time()
         trial = Trial(
             files=files,

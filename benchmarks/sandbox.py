@@ -5,7 +5,7 @@
 
 A process a slot, as in a run.  The cases take turns within each round, so that a disturbed minute hits all of them; reported are
 the median over rounds and the spread.  ``bare`` is the same interpreter started without any sandbox: what the walls are compared
-with.  CPU is what the control group spent for one evaluation, the slot's launcher with it, without the grader's own; of a spare
+with.  CPU is what the control group spent for one evaluation, the slot's spawner with it, without the grader's own; of a spare
 (whose successor begins its imports meanwhile), and where there is no group, what the candidate is charged for.
 """
 
@@ -90,8 +90,8 @@ def worker(case: Case) -> None:
         argv = [sys.executable, "-c", case.source] if case.source else [sys.executable, "-I", "-S", "-c", "pass"]
         report(case, lambda: (subprocess.run(argv, check=True), 0.0)[1])
         return
-    with open_sandbox_factory("strict", VisibleFiles(imports=case.imports), slot=os.getpid()) as launcher:
-        report(case, lambda: evaluate(launcher, case))
+    with open_sandbox_factory("strict", VisibleFiles(imports=case.imports), slot=os.getpid()) as factory:
+        report(case, lambda: evaluate(factory, case))
 
 
 def report(case: Case, once: Callable[[], float]) -> None:
@@ -109,7 +109,7 @@ def report(case: Case, once: Callable[[], float]) -> None:
     print(json.dumps(found), flush=True)
 
 
-def evaluate(launcher: SandboxFactory, case: Case) -> float:
+def evaluate(factory: SandboxFactory, case: Case) -> float:
     """One evaluation, checked; its CPU seconds."""
     import numpy as np
 
@@ -117,9 +117,9 @@ def evaluate(launcher: SandboxFactory, case: Case) -> float:
     side = np.linspace(0.1, 0.9, 6)
     centers = np.array([(x, y) for x in side for y in side])[:26]
     returns = {"value": Array("float64", (26, 3)) if packing else JsonValue()}
-    group = launcher.spawner.cgroup if case.start is not StartMode.SPARE else None
+    group = factory.spawner.cgroup if case.start is not StartMode.SPARE else None
     before = group.cpu_s() if group else 0.0
-    with launcher.sandbox({"main.py": case.source}, Stage(name="bench"), start=case.start) as sandbox:
+    with factory.sandbox({"main.py": case.source}, Stage(name="bench"), start=case.start) as sandbox:
         reply = sandbox.call("main.py:f", {"centers": centers} if packing else {}, returns)
     if not reply.ok:
         raise SystemExit(f"{case.name}: {reply.reason} {reply.log}")

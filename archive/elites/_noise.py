@@ -77,9 +77,9 @@ class RobustNoise:
         k = len(self._own)
         return (self._own[(k - 1) // 2] + self._own[k // 2]) / 2.0 if k else 0.0
 
-    def load(self, tallies: Iterable[tuple[str, int, float]], df: int, within: float) -> None:
+    def load(self, all_stats: Iterable[tuple[str, int, float]], df: int, within: float) -> None:
         """Fill an empty one with (candidate, df, M2), as a dump has them, and the sums as they were, to the last bit."""
-        self._by_id = {candidate: (own, m2) for candidate, own, m2 in tallies}
+        self._by_id = {candidate: (own, m2) for candidate, own, m2 in all_stats}
         self._own = sorted(m2 / median_of(own) for own, m2 in self._by_id.values())
         self._excess = sorted((m2 / far_bound(own), candidate) for candidate, (own, m2) in self._by_id.items())
         self._far = self._farthest()

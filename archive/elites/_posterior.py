@@ -117,13 +117,13 @@ class PooledPosterior:
             if self._wild or abs(score) > TAME:
                 self._count_wild(candidate, score)
             score = tame(score)
-        tally = self._by_id.get(candidate)
-        if tally is None:
-            tally = self._by_id[candidate] = RunningStats()
+        stats = self._by_id.get(candidate)
+        if stats is None:
+            stats = self._by_id[candidate] = RunningStats()
             self._first.add(score)
-        tally.add(score)
-        if self.noisy and tally.n > 1:
-            self._scatter.update(candidate, tally.n - 1, tally.m2)
+        stats.add(score)
+        if self.noisy and stats.n > 1:
+            self._scatter.update(candidate, stats.n - 1, stats.m2)
         self._shape = None
 
     def supersede(self, candidate: str, score: float) -> None:
@@ -181,12 +181,12 @@ class PooledPosterior:
 
     def posterior(self, candidate: str) -> tuple[float, float]:
         """(mean, sd) of the candidate's true score.  KeyError when it has no measurement."""
-        tally = self._by_id[candidate]
+        stats = self._by_id[candidate]
         if self._shape is None:
             self._shape = self.noise, self.prior
         noise, prior = self._shape
         return shrink(
-            tally.mean, tally.n, self._scatter.own_variance(candidate) if self._scatter.is_outlier(candidate) else noise, prior
+            stats.mean, stats.n, self._scatter.own_variance(candidate) if self._scatter.is_outlier(candidate) else noise, prior
         )
 
     def as_measured(self, candidate: str) -> tuple[float, float]:
@@ -200,17 +200,17 @@ class PooledPosterior:
         return bounded(wild.mean * WILD_UNIT), sd
 
     def dump(self) -> PooledPosteriorState:
-        tallies = list(self._by_id.values())
+        all_stats = list(self._by_id.values())
         return PooledPosteriorState(
             noisy=self.noisy,
             df=self._scatter.df,
             within=self._scatter.within,
             first=(self._first.n, self._first.mean, self._first.m2),
             ids=list(self._by_id),
-            counts=[tally.n for tally in tallies],
-            means=[tally.mean for tally in tallies],
-            m2s=[tally.m2 for tally in tallies],
-            wild=[(id_, tally.n, tally.mean, tally.m2) for id_, tally in self._wild.items()],
+            counts=[stats.n for stats in all_stats],
+            means=[stats.mean for stats in all_stats],
+            m2s=[stats.m2 for stats in all_stats],
+            wild=[(id_, stats.n, stats.mean, stats.m2) for id_, stats in self._wild.items()],
         )
 
     @classmethod

@@ -56,7 +56,7 @@ class CandidateStats(Protocol):
     def noise_of(self, number: int) -> float:
         """Variance of one run of a candidate: pooled, or its own where it scatters far more than the others."""
 
-    def tally(self, number: int) -> RunningStats | None:
+    def stats(self, number: int) -> RunningStats | None:
         """All runs of a candidate at the last stage; None while it has none, or once it failed."""
 
 
@@ -130,7 +130,7 @@ class ChampionTest:
         ready = [
             number
             for number, evidence in self.contenders.items()
-            if evidence >= math.log(E_CHAMPION) and (tally := known.tally(number)) is not None and tally.n >= MIN_RUNS_CHAMPION
+            if evidence >= math.log(E_CHAMPION) and (stats := known.stats(number)) is not None and stats.n >= MIN_RUNS_CHAMPION
         ]
         best = max(ready, key=lambda number: (self.contenders[number], -number), default=None)
         return None if best is None else (best, e_value_of(self.contenders[best]))
@@ -171,10 +171,10 @@ class ChampionTest:
 
     def evidence(self, number: int, known: CandidateStats) -> float:
         """Log of the e-value of "better than the reference", from all runs of the candidate and the reference's fresh ones."""
-        tally = known.tally(number)
-        if tally is None or known.noise <= 0.0:
+        stats = known.stats(number)
+        if stats is None or known.noise <= 0.0:
             return 0.0
-        ours, theirs = _runs(number, tally, known), _runs(self.reference, self.reference_runs, known)
+        ours, theirs = _runs(number, stats, known), _runs(self.reference, self.reference_runs, known)
         return log_e_value(ours, theirs, SPREAD_SD * math.sqrt(known.noise))
 
     # ------------------------------------------------------------------------------------------------ inside
@@ -184,7 +184,7 @@ class ChampionTest:
         if number == self.reference:
             self.champion_runs = RunningStats(self.reference_runs.n, self.reference_runs.mean, self.reference_runs.m2)
         self.contenders.pop(number, None)
-        if before != number and known.tally(before) is not None:
+        if before != number and known.stats(before) is not None:
             self.contenders[before] = 0.0
         self._look_at_all(known)
 
@@ -194,12 +194,12 @@ class ChampionTest:
 
     def _look(self, number: int, known: CandidateStats) -> None:
         """Judge a candidate anew: still a contender, or not; ready for a vault, or not."""
-        tally = known.tally(number)
-        if tally is None:
+        stats = known.stats(number)
+        if stats is None:
             self.contenders.pop(number, None)
             return
         evidence = self.evidence(number, known)
-        if evidence >= math.log(E_CLAIM) and tally.n >= MIN_RUNS_CLAIM and number != self.reference:
+        if evidence >= math.log(E_CLAIM) and stats.n >= MIN_RUNS_CLAIM and number != self.reference:
             self.qualified[number] = evidence
         else:
             self.qualified.pop(number, None)
@@ -207,33 +207,33 @@ class ChampionTest:
             return
         target = self.champion_runs if self.keeps_champion else self.reference_runs
         done = not self.keeps_champion and number in self.qualified and known.df >= MIN_DF
-        if done or self._hopeless(number, tally, target, known):
+        if done or self._hopeless(number, stats, target, known):
             self.contenders.pop(number, None)
         elif self.keeps_champion and target.n:
-            ours, theirs = _runs(number, tally, known), _runs(self.target, target, known)
+            ours, theirs = _runs(number, stats, known), _runs(self.target, target, known)
             self.contenders[number] = log_ratio(ours, theirs, WORTH_SD * math.sqrt(known.noise))
         else:
             self.contenders[number] = 0.0 if self.keeps_champion else evidence
 
-    def _hopeless(self, number: int, tally: RunningStats, target: RunningStats, known: CandidateStats) -> bool:
+    def _hopeless(self, number: int, stats: RunningStats, target: RunningStats, known: CandidateStats) -> bool:
         limit = 2 * MAX_RUNS if number == self.previous_champion else MAX_RUNS
-        if tally.n >= limit or known.noise <= 0.0:
-            return tally.n >= limit
+        if stats.n >= limit or known.noise <= 0.0:
+            return stats.n >= limit
         bar = FUTILE_TITLE if self.keeps_champion else FUTILE
         # A champion's first few runs say little about it, and its predecessor is not given up before all of them are there; but
         # who is far behind all that is known of it is not measured again for that.
         if self.keeps_champion and target.n < (
             FIRST_CHAMPION_RUNS[1] if number == self.previous_champion else FIRST_CHAMPION_RUNS[0]
         ):
-            target, bar = known.tally(self.champion) or target, FAR_BEHIND
+            target, bar = known.stats(self.champion) or target, FAR_BEHIND
         if target.n == 0:
             return False
-        ours, theirs = _runs(number, tally, known), _runs(self.target, target, known)
+        ours, theirs = _runs(number, stats, known), _runs(self.target, target, known)
         return futile(ours, theirs, WORTH_SD * math.sqrt(known.noise), bar)
 
 
-def _runs(number: int, tally: RunningStats, known: CandidateStats) -> SampleStats:
-    return SampleStats(tally.n, tally.mean, shrunk_variance(tally.n, tally.m2, known.noise_of(number)))
+def _runs(number: int, stats: RunningStats, known: CandidateStats) -> SampleStats:
+    return SampleStats(stats.n, stats.mean, shrunk_variance(stats.n, stats.m2, known.noise_of(number)))
 
 
 def rank(qualified: Mapping[int, float]) -> list[int]:

@@ -185,11 +185,11 @@ class Confirmations:
 
     def fresh_runs(self, vault: Confirmation) -> RunningStats:
         """The candidate's runs of the estimate: it was not chosen for them."""
-        tally = RunningStats()
+        stats = RunningStats()
         for seed in vault.candidate_seeds[vault.sizes.test[0] :]:
             if seed in vault.candidate_scores:
-                tally.add(vault.candidate_scores[seed])
-        return tally
+                stats.add(vault.candidate_scores[seed])
+        return stats
 
     def on_retracted(self, candidate: int) -> None:
         """A candidate was found to cheat: what was claimed for it is withdrawn and stays visible."""

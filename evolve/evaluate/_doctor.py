@@ -143,12 +143,12 @@ def _user() -> Check:
 def _launches(imports: tuple[str, ...]) -> tuple[Check, ...]:
     """A sandbox for real, cold and warm."""
     try:
-        with open_sandbox_factory("strict", VisibleFiles(imports=imports)) as launcher:
+        with open_sandbox_factory("strict", VisibleFiles(imports=imports)) as factory:
             return (
-                Check(name="launch", ok=True, found=f"a candidate ran (policy {launcher.tier_hash[:12]})"),
-                _files(launcher),
-                _counts(launcher),
-                _warm(launcher),
+                Check(name="launch", ok=True, found=f"a candidate ran (policy {factory.tier_hash[:12]})"),
+                _files(factory),
+                _counts(factory),
+                _warm(factory),
                 Check(name="tier", ok=True, found="strict"),
             )
     except EvolveError as error:
@@ -159,8 +159,8 @@ def _launches(imports: tuple[str, ...]) -> tuple[Check, ...]:
         )
 
 
-def _files(launcher: SandboxFactory) -> Check:
-    if isinstance(launcher.isolation, Bubblewrap) and launcher.isolation.own_files:
+def _files(factory: SandboxFactory) -> Check:
+    if isinstance(factory.isolation, Bubblewrap) and factory.isolation.own_files:
         return Check(name="files", ok=True, found="each slot has its own (overlays)")
     found = "locks on shown files are the machine's: candidates in two slots can see each other's"
     newest = ".".join(map(str, _bwrap.OVERLAYS))
@@ -168,9 +168,9 @@ def _files(launcher: SandboxFactory) -> Check:
     return Check(name="files", ok=True, found=found, remedy=remedy)
 
 
-def _counts(launcher: SandboxFactory) -> Check:
+def _counts(factory: SandboxFactory) -> Check:
     """Of what the kernel counts for a user."""
-    way = launcher.isolation
+    way = factory.isolation
     if not isinstance(way, Bubblewrap) or way.user:
         return Check(name="counts", ok=True, found="each slot has a user of its own")
     found = "descriptors in flight and pages in pipes are counted for all slots together"
@@ -178,14 +178,14 @@ def _counts(launcher: SandboxFactory) -> Check:
     return Check(name="counts", ok=True, found=found, remedy=remedy)
 
 
-def _warm(launcher: SandboxFactory) -> Check:
+def _warm(factory: SandboxFactory) -> Check:
     from archive import StartMode
     from evolve.evaluate._trial import JsonValue
     from evolve.problem.contract._contract import Stage
 
-    with launcher.sandbox({"m.py": "def f():\n    return 1\n"}, Stage(name="check"), start=StartMode.WARM) as sandbox:
+    with factory.sandbox({"m.py": "def f():\n    return 1\n"}, Stage(name="check"), start=StartMode.WARM) as sandbox:
         reply = sandbox.call("m.py:f", {}, {"one": JsonValue()})
     if reply.ok and sandbox.start is StartMode.WARM:
         return Check(name="warm start", ok=True, found="works")
-    why = launcher.last_refusal or reply.reason
+    why = factory.last_refusal or reply.reason
     return Check(name="warm start", ok=True, found=f"not to be had ({why}): such stages start cold")

@@ -180,12 +180,12 @@ def try_replace_parent(state: ProblemState, number: int) -> list[ElitePlaced]:
     maker = state.maker(number)
     if maker is None or not maker.replaces or not state.contract.noisy:
         return []
-    mine, before = population.tally(number), population.tally(row.parents[0])
+    mine, before = population.stats(number), population.stats(row.parents[0])
     if mine is None or before is None or noise <= 0.0:
         return []
     both = ((number, mine), (row.parents[0], before))
     ours, theirs = (
-        SampleStats(tally.n, tally.mean, shrunk_variance(tally.n, tally.m2, population.noise_of(who))) for who, tally in both
+        SampleStats(stats.n, stats.mean, shrunk_variance(stats.n, stats.m2, population.noise_of(who))) for who, stats in both
     )
     if log_e_not_worse(ours, theirs, math.sqrt(noise)) < math.log(E_CHAMPION):
         return []

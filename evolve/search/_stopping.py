@@ -11,7 +11,7 @@ from evolve.problem.contract._contract import Budget
 from evolve.search._rng import generator
 from evolve.search._schedule import PlannedBlock, final_block, next_block, on_target, probe_initial, reserved, waiting_block
 from evolve.search.claims import _claims as confirming
-from evolve.search.policy import _arms as accounts
+from evolve.search.policy import _arms
 from evolve.search.policy._policies import policy_of
 from evolve.search.state._state import ProblemState
 
@@ -57,7 +57,7 @@ def _is_idle(state: ProblemState, now: float) -> bool:
     if any(not arm.model and state.operators[arm.operator].edits for arm in state.bandit.arms):
         return False  # such an operator works on any program
     under_way = run.tickets.blocks or run.tickets.proposals or run.tickets.to_reissue or state.population.queue
-    if under_way or faults.is_alarmed or faults.waiting or accounts.any_available(state) or next_block(state, now) is not None:
+    if under_way or faults.is_alarmed or faults.waiting or _arms.any_available(state) or next_block(state, now) is not None:
         return False
     return policy_of(state).plan(state, generator(run.seed, "propose", run.tickets.next_ticket), now) is None
 
@@ -119,7 +119,7 @@ def only_models(state: ProblemState) -> bool:
 
 def _models_over(state: ProblemState) -> bool:
     """Whether no model can be asked any more, and none has still to answer."""
-    return not accounts.any_available(state) and not accounts.n_in_flight(state)
+    return not _arms.any_available(state) and not _arms.n_in_flight(state)
 
 
 def run_is_over(state: ProblemState, now: float, *, measure_only: bool = False) -> str:

@@ -112,7 +112,7 @@ def _no_vault(search: Search, id_: str) -> ReportCard:
     e_value = 0.0
     if number is None or number == INITIAL:
         reason = "it is the reference itself"
-    elif population.tally(number) is None:
+    elif population.stats(number) is None:
         reason = f"it ended as {population.candidates[number].status}"
     else:
         e_value = e_value_of(search.state.champion_test.evidence(number, population))

@@ -67,22 +67,22 @@ class ModelUse:
 
 def model_use(state: ProblemState) -> ModelUse:
     """What a search has used of its models, as it stands."""
-    accounts = state.run.model_limits
-    ledger = accounts.ledger
+    limits = state.run.model_limits
+    ledger = limits.ledger
     return ModelUse(
         usd=usd(ledger.settled.nano),
         reserved_usd=usd(ledger.reserved.nano),
         overrun_usd=usd(ledger.overrun.nano),
         tokens=ledger.settled.tokens,
         calls=ledger.settled.calls,
-        offered=accounts.available,
-        refused={**accounts.over_cap, **accounts.disabled},
-        tickets=accounts.tickets,
-        lost=_most_first(accounts.lost),
+        offered=limits.available,
+        refused={**limits.over_cap, **limits.disabled},
+        tickets=limits.tickets,
+        lost=_most_first(limits.lost),
         assumed_usd=usd(ledger.assumed.nano),
         assumed_tokens=ledger.assumed.tokens,
         assumed_calls=ledger.assumed.calls,
-        unanswered=_most_first(accounts.unanswered),
+        unanswered=_most_first(limits.unanswered),
     )
 
 
@@ -276,8 +276,8 @@ def summarise(run: RunDir, problem: Problem, state: ProblemState, status: str, w
 
 def champion_of(state: ProblemState) -> str | None:
     """The id of the program that has shown to be better than the initial program while searching; None while nobody has."""
-    contest = state.champion_test
-    return state.population.candidates[contest.champion].id if contest.keeps_champion and contest.champion != INITIAL else None
+    champion, keeps = state.champion_test.champion, state.champion_test.keeps_champion
+    return state.population.candidates[champion].id if keeps and champion != INITIAL else None
 
 
 def _final(state: ProblemState) -> FinalRuns | None:

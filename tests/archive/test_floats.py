@@ -74,11 +74,11 @@ def test_any_scores_have_posteriors_whose_state_can_be_kept(noisy: bool, scores:
 
 @given(st.lists(FINITE, min_size=1, max_size=20))
 def test_a_tally_of_any_scores_is_made_of_numbers(scores: list[float]) -> None:
-    tally = RunningStats()
+    stats = RunningStats()
     for score in scores:
-        tally.add(score)
-    assert math.isfinite(tally.mean)
-    assert 0.0 <= tally.m2 <= LARGEST
+        stats.add(score)
+    assert math.isfinite(stats.mean)
+    assert 0.0 <= stats.m2 <= LARGEST
 
 
 @pytest.mark.parametrize("wild", [1e14, 1e20, 1e150, 1e200, -1e300, LARGEST])

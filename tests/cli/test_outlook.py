@@ -196,11 +196,11 @@ def test_what_goes_wrong_while_a_run_is_opened_reaches_whoever_waits(say: Say, r
 
 def test_the_hint_raises_the_limit_that_ended_the_run_and_no_other() -> None:
     why = "openai: not sent, as the cap on calls is 6: 6 spent, 0 reserved, 1 asked for"
-    accounts = ModelLimits(Budget(calls=6))
-    accounts.over_cap["m"] = why
+    limits = ModelLimits(Budget(calls=6))
+    limits.over_cap["m"] = why
     ended = cast(
         ProblemState,
-        SimpleNamespace(run=SimpleNamespace(budget=Budget(wall_s=60.0, calls=6, evaluations=100), model_limits=accounts)),
+        SimpleNamespace(run=SimpleNamespace(budget=Budget(wall_s=60.0, calls=6, evaluations=100), model_limits=limits)),
     )
     assert ending_limits(ended, "budget.evaluations") == ("budget.evaluations",)
     assert ending_limits(ended, NO_MODEL) == ending_limits(ended, "budget.calls") == ("budget.calls",)

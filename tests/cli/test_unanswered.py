@@ -13,7 +13,7 @@ import pytest
 from cli_process import SETTINGS, Cli, Say, n_records, wait_for
 
 from archive import read_journal
-from evolve.budget import _model_limits as accounts
+from evolve.budget import _model_limits
 from evolve.engine._reading import view_run
 from evolve.runs import _checkpoint
 from evolve.runs._folder import open_folder
@@ -47,7 +47,7 @@ def port() -> int:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rest of a second."""
-    monkeypatch.setattr(accounts, "REST_S", 1.0)
+    monkeypatch.setattr(_model_limits, "REST_S", 1.0)
 
 
 def replayed(run: Path) -> tuple[str, str]:
@@ -116,7 +116,7 @@ def test_a_closed_port_ends_the_run_after_one_rest_and_again_after_resume(
 def test_a_server_that_comes_up_within_the_rest_saves_the_run(
     say: Say, words: Start, port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accounts, "REST_S", 4.0)
+    monkeypatch.setattr(_model_limits, "REST_S", 4.0)
     run, done, up = tmp_path / "run", threading.Event(), []
 
     def late() -> None:
@@ -142,7 +142,7 @@ def test_a_server_that_comes_up_within_the_rest_saves_the_run(
 def test_a_run_that_a_model_once_answered_rests_and_goes_on(
     say: Say, words: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accounts, "REST_S", 0.2)
+    monkeypatch.setattr(_model_limits, "REST_S", 0.2)
     n = [0]
 
     def answer(asked: Asked) -> str | Answer:

@@ -19,20 +19,20 @@ class World:
     def __init__(self, values, *, titled=True, sd=1.0, seed=0, df=100):
         self.values, self.sd, self.df, self.noise = values, sd, df, sd * sd
         self.rng = np.random.default_rng(seed)
-        self.tallies: dict[int, RunningStats] = {}
+        self.all_stats: dict[int, RunningStats] = {}
         self.failed: set[int] = set()
         self.champion_test = ChampionTest(keeps_champion=titled)
 
     def noise_of(self, number):
         return self.noise
 
-    def tally(self, number):
-        return None if number in self.failed else self.tallies.get(number)
+    def stats(self, number):
+        return None if number in self.failed else self.all_stats.get(number)
 
     def run(self, number, times=1):
         for _ in range(times):
             score = self.values[number] + self.sd * float(self.rng.standard_normal())
-            self.tallies.setdefault(number, RunningStats()).add(score)
+            self.all_stats.setdefault(number, RunningStats()).add(score)
             self.champion_test.on_measured(number, score, self)
 
     def fail(self, number):
@@ -155,7 +155,7 @@ def test_only_who_has_evidence_of_300_against_the_reference_qualifies(titled):
         world.run(2)
         for number in (1, 2):
             evident = world.champion_test.evidence(number, world) >= math.log(E_CLAIM)
-            assert (number in world.champion_test.qualified) == (evident and world.tally(number).n >= MIN_RUNS_CLAIM)
+            assert (number in world.champion_test.qualified) == (evident and world.stats(number).n >= MIN_RUNS_CLAIM)
     assert rank(world.champion_test.qualified) == [1]
 
 

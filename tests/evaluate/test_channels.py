@@ -57,9 +57,9 @@ def slots() -> Iterator[tuple[SandboxFactory, SandboxFactory]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("start", [StartMode.COLD, StartMode.SPARE, StartMode.WARM])
 def test_nothing_comes_over_but_what_is_listed(slots: tuple[SandboxFactory, SandboxFactory], start: StartMode) -> None:
-    for launcher in slots if start is StartMode.SPARE else ():
-        prepare(launcher)
-    shared = all(launcher.isolation.user for launcher in slots)  # type: ignore[union-attr]
+    for factory in slots if start is StartMode.SPARE else ():
+        prepare(factory)
+    shared = all(factory.isolation.user for factory in slots)  # type: ignore[union-attr]
     known = listed(OPEN) if shared else listed(OPEN, OF_ONE_USER)
     assert leaks(*slots, start, known) == set()
 
@@ -95,8 +95,8 @@ def f():
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a slot a user of its own")
 def test_root_gives_each_slot_a_user_that_nobody_else_is(slots: tuple[SandboxFactory, SandboxFactory]) -> None:
     whoever = []
-    for launcher in slots:
-        with launcher.sandbox({"m.py": WHO}, STAGE, start=StartMode.COLD) as sandbox:
+    for factory in slots:
+        with factory.sandbox({"m.py": WHO}, STAGE, start=StartMode.COLD) as sandbox:
             whoever.append(int(str(sandbox.call("m.py:f", {}, {"value": JsonValue()}).value["value"])))
     assert 0 not in whoever
     assert len(set(whoever)) == 2
@@ -114,8 +114,8 @@ def test_numbers_of_files_do_not_tell_what_was_looked_at_first(monkeypatch: pyte
     """An overlay numbers folders in the order in which they are first seen, unless told to take the numbers below."""
     monkeypatch.setattr("tempfile.tempdir", "/dev/shm")  # another file system than the library's, as a rule
     with (
-        open_sandbox_factory("strict", VisibleFiles()) as launcher,
-        launcher.sandbox({"m.py": NUMBERS}, STAGE, start=StartMode.COLD) as sandbox,
+        open_sandbox_factory("strict", VisibleFiles()) as factory,
+        factory.sandbox({"m.py": NUMBERS}, STAGE, start=StartMode.COLD) as sandbox,
     ):
         found = sandbox.call("m.py:f", {}, {"value": JsonValue()}).value["value"]
     library = Path(os.__file__).parent

@@ -233,7 +233,7 @@ FORMS = {
 
 
 @pytest.fixture(scope="module")
-def launchers() -> Iterator[dict[str, SandboxFactory]]:
+def factories() -> Iterator[dict[str, SandboxFactory]]:
     with (
         open_sandbox_factory("strict", VisibleFiles(imports=("numpy",))) as strict,
         open_sandbox_factory("none", VisibleFiles(imports=("numpy",))) as none,
@@ -241,19 +241,19 @@ def launchers() -> Iterator[dict[str, SandboxFactory]]:
         yield {"cold": strict, "spare": strict, "warm": strict, "none": none}
 
 
-def asked(launcher: SandboxFactory, mode: str, form: Form, entry: str) -> Reply:
+def asked(factory: SandboxFactory, mode: str, form: Form, entry: str) -> Reply:
     """One form in one mode; the start is what it should be, but for a machine that has no warm one."""
     start = StartMode.COLD if mode == "none" else StartMode(mode)
     if mode == "spare":
-        with launcher.sandbox({"m.py": AHEAD}, STAGE, start=start):
+        with factory.sandbox({"m.py": AHEAD}, STAGE, start=start):
             pass  # the slot is idle: a spare is made
-        assert launcher._spare is not None
-    with launcher.sandbox({**form.files}, STAGE, start=start) as sandbox:
+        assert factory._spare is not None
+    with factory.sandbox({**form.files}, STAGE, start=start) as sandbox:
         if form.argv:
             reply = sandbox.run(["python", *form.argv])
         else:
             reply = sandbox.call(entry, {}, ONE)
-        assert sandbox.start is start or launcher.no_warm or (mode == "warm" and form.argv)
+        assert sandbox.start is start or factory.no_warm or (mode == "warm" and form.argv)
     return reply
 
 
@@ -272,13 +272,13 @@ def plainly(form: Form, folder: Path) -> object:
 
 @pytest.mark.parametrize("name", FORMS)
 def test_what_a_plain_interpreter_runs_a_sandbox_runs_alike(
-    launchers: dict[str, SandboxFactory], name: str, tmp_path: Path
+    factories: dict[str, SandboxFactory], name: str, tmp_path: Path
 ) -> None:
     form = FORMS[name]
     expected = plainly(form, tmp_path)
     for mode in MODES:
         for entry in form.entries if not form.argv else ("",):
-            reply = asked(launchers[mode], mode, form, entry)
+            reply = asked(factories[mode], mode, form, entry)
             assert reply.ok, (mode, entry, reply.status, reply.reason, reply.log)
             got = json.loads(reply.log) if form.argv else reply.value["value"]
             assert got == expected, (mode, entry)
@@ -302,26 +302,26 @@ FAILURES = {
 
 @pytest.mark.parametrize("name", FAILURES)
 @pytest.mark.parametrize("mode", MODES)
-def test_an_entry_that_cannot_be_had_says_why(launchers: dict[str, SandboxFactory], mode: str, name: str) -> None:
+def test_an_entry_that_cannot_be_had_says_why(factories: dict[str, SandboxFactory], mode: str, name: str) -> None:
     files, entry, status, why = FAILURES[name]
-    reply = asked(launchers[mode], mode, Form(files), entry)
+    reply = asked(factories[mode], mode, Form(files), entry)
     assert reply.status is status, (reply.reason, reply.log)
     assert why in reply.reason
     assert "/candidate" not in reply.reason
 
 
 @pytest.mark.parametrize("entry", ["math.py:f", "os.py:f", "my-prog/v1.2.py:f", "json/x.py:f", "runpy.py:f"])
-def test_a_file_is_loaded_even_where_python_would_not_find_it(launchers: dict[str, SandboxFactory], entry: str) -> None:
+def test_a_file_is_loaded_even_where_python_would_not_find_it(factories: dict[str, SandboxFactory], entry: str) -> None:
     for mode in MODES:
-        reply = asked(launchers[mode], mode, Form({entry.partition(":")[0]: "def f():\n    return 8\n"}), entry)
+        reply = asked(factories[mode], mode, Form({entry.partition(":")[0]: "def f():\n    return 8\n"}), entry)
         assert reply.ok, (mode, reply.reason, reply.log)
         assert reply.value["value"] == 8
 
 
-def test_packages_come_after_the_standard_library(launchers: dict[str, SandboxFactory]) -> None:
+def test_packages_come_after_the_standard_library(factories: dict[str, SandboxFactory]) -> None:
     source = "import sys\ndef f():\n    names = [p.rpartition('/')[2] for p in sys.path]\n    return [sys.path[0].rpartition('/')[2], names]\n"
     for mode in MODES:
-        first, names = asked(launchers[mode], mode, Form({"m.py": source}), "m.py:f").value["value"]
+        first, names = asked(factories[mode], mode, Form({"m.py": source}), "m.py:f").value["value"]
         assert first == "candidate"
         assert names.index("lib-dynload") < names.index("site-packages" if mode == "none" else "site")
 

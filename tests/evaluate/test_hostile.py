@@ -28,32 +28,32 @@ REPO = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def launcher() -> Iterator[SandboxFactory]:
-    with open_sandbox_factory("strict", VisibleFiles()) as launcher:
-        yield launcher
+def factory() -> Iterator[SandboxFactory]:
+    with open_sandbox_factory("strict", VisibleFiles()) as factory:
+        yield factory
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_attack_achieves_nothing(launcher: SandboxFactory, attack: Attack, tmp_path: Path) -> None:
+def test_attack_achieves_nothing(factory: SandboxFactory, attack: Attack, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("the answer")
-    _, problem = carry_out(launcher, attack, secret)
+    _, problem = carry_out(factory, attack, secret)
     assert problem == ""
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_source_breaks_nothing(launcher: SandboxFactory, name: str) -> None:
+def test_source_breaks_nothing(factory: SandboxFactory, name: str) -> None:
     source, statuses = SOURCES[name]
     files = {"attack.py": source} | ({"json.py": "x = 1\n"} if name == "shadows_json" else {})
     stage = Stage(name="s", time_s=3.0, memory_mib=256)
-    with launcher.sandbox(files, stage, start=StartMode.COLD) as sandbox:
+    with factory.sandbox(files, stage, start=StartMode.COLD) as sandbox:
         reply = sandbox.call("attack.py:attack", {"secret": "", "port": 1, "marker": ""}, {"achieved": JsonValue()})
     assert reply.status in statuses, (reply.status, reply.reason)
     reply.reason.encode("utf-8")
     reply.log.encode("utf-8")
 
 
-def test_nothing_of_the_checkout_the_home_or_the_run_can_be_opened(launcher: SandboxFactory, tmp_path: Path) -> None:
+def test_nothing_of_the_checkout_the_home_or_the_run_can_be_opened(factory: SandboxFactory, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     (run / "journal-000001.jsonl").write_text("{}")
@@ -71,7 +71,7 @@ def test_nothing_of_the_checkout_the_home_or_the_run_can_be_opened(launcher: San
         "            os.listdir(place) if os.path.isdir(place) else open(place, 'rb')\n            found.append(place)\n"
         "        except OSError:\n            pass\n    return found\n"
     )
-    with launcher.sandbox({"m.py": source}, Stage(name="s"), start=StartMode.COLD) as sandbox:
+    with factory.sandbox({"m.py": source}, Stage(name="s"), start=StartMode.COLD) as sandbox:
         reply = sandbox.call("m.py:f", {"places": [str(place) for place in places]}, {"found": JsonValue()})
     assert reply.value["found"] == []
 
@@ -118,8 +118,8 @@ def test_tier_none_stops_none_of_this(tmp_path: Path) -> None:
     )
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
-        open_sandbox_factory("none", VisibleFiles()) as launcher,
-        launcher.sandbox({"m.py": source}, Stage(name="s"), start=StartMode.COLD) as sandbox,
+        open_sandbox_factory("none", VisibleFiles()) as factory,
+        factory.sandbox({"m.py": source}, Stage(name="s"), start=StartMode.COLD) as sandbox,
     ):
         arguments = {"secret": str(secret), "port": server.getsockname()[1]}
         reply = sandbox.call("m.py:attack", arguments, {"got": JsonValue()})

@@ -37,8 +37,8 @@ def seen(x):
 
 def called(tier: str, tools: tuple[str, ...], entry: str, start: StartMode = StartMode.COLD):
     with (
-        open_sandbox_factory(tier, VisibleFiles(toolbox=tools)) as launcher,
-        launcher.sandbox({"m.py": SOURCE}, STAGE, start=start) as sandbox,
+        open_sandbox_factory(tier, VisibleFiles(toolbox=tools)) as factory,
+        factory.sandbox({"m.py": SOURCE}, STAGE, start=start) as sandbox,
     ):
         return sandbox.call(f"m.py:{entry}", {"x": 7}, {"value": JsonValue()})
 

@@ -58,14 +58,14 @@ def closed() -> Iterator[None]:
 )
 def test_candidates_start_and_read_what_is_theirs(tier: str, start: StartMode) -> None:
     source = SOURCE if tier == "strict" else SOURCE.replace("open('/input/i').read()", "'text'")
-    with open_sandbox_factory(tier, VisibleFiles()) as launcher:
+    with open_sandbox_factory(tier, VisibleFiles()) as factory:
         for _ in range(2):  # a spare is there from the second on
-            with launcher.sandbox(FILES | {"m.py": source}, STAGE, start=start) as sandbox:
+            with factory.sandbox(FILES | {"m.py": source}, STAGE, start=start) as sandbox:
                 reply = sandbox.call("m.py:f", {}, {"value": JsonValue()}, inputs={"i": b"text"})
             assert (reply.status, reply.reason) == (Status.OK, "")
             assert reply.value["value"] == ["text", 0o022 + 1]
             assert os.umask(CLOSED) == CLOSED
-        folder = launcher.folder
+        folder = factory.folder
     assert not folder.exists()
 
 

@@ -49,13 +49,13 @@ def evaluator(problem: Problem) -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def launcher(problem: Problem) -> Iterator[SandboxFactory]:
+def factory(problem: Problem) -> Iterator[SandboxFactory]:
     shown = problem.assets.parent / "candidate"  # where what candidates may read lies apart
     assert [one.name for one in shown.iterdir()] == [*problem.contract.candidate_assets]
     view = VisibleFiles(imports=problem.contract.candidate_imports, assets=shown)
-    launcher = open_sandbox_factory("strict", view, slot=0)
-    yield launcher
-    launcher.close()
+    factory = open_sandbox_factory("strict", view, slot=0)
+    yield factory
+    factory.close()
 
 
 @dataclass
@@ -115,11 +115,11 @@ Measure = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
-def measure(problem: Problem, evaluator: ModuleType, launcher: SandboxFactory, tmp_path_factory: pytest.TempPathFactory) -> Measure:
+def measure(problem: Problem, evaluator: ModuleType, factory: SandboxFactory, tmp_path_factory: pytest.TempPathFactory) -> Measure:
     def run(text: str, seed: int = 1, *, second_look: bool = True, leaky: bool = False, cpu_limit_s: float = CPU_LIMIT_S) -> Result:
         files = {"train.py": text}
         stage = problem.contract.stage("full")
-        with launcher.sandbox(files, stage, start=StartMode.COLD, cpu_limit_s=cpu_limit_s) as sandbox:
+        with factory.sandbox(files, stage, start=StartMode.COLD, cpu_limit_s=cpu_limit_s) as sandbox:
             calls = Calls(Leaky(sandbox, text, tmp_path_factory.mktemp("shared")) if leaky else sandbox)
             trial = Trial(
                 files=files,

@@ -21,20 +21,20 @@ STARTS = (StartMode.COLD, StartMode.WARM)
 
 
 @pytest.fixture(scope="module")
-def launcher() -> Iterator[SandboxFactory]:
-    with open_sandbox_factory("strict", VisibleFiles(imports=("numpy",))) as launcher:
-        yield launcher
+def factory() -> Iterator[SandboxFactory]:
+    with open_sandbox_factory("strict", VisibleFiles(imports=("numpy",))) as factory:
+        yield factory
 
 
 def call_many(
-    launcher: SandboxFactory, source: str, start: StartMode, calls: list[dict[str, object]], returns: object, **more: object
+    factory: SandboxFactory, source: str, start: StartMode, calls: list[dict[str, object]], returns: object, **more: object
 ) -> Reply:
-    with launcher.sandbox({"m.py": source}, Stage(name="s", time_s=20.0, start=start), start=start) as sandbox:
+    with factory.sandbox({"m.py": source}, Stage(name="s", time_s=20.0, start=start), start=start) as sandbox:
         return sandbox.call_many("m.py:f", calls, [{"x": returns}] * len(calls), **more)
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_what_a_candidate_does_to_its_arguments_reaches_nobody(launcher: SandboxFactory, start: StartMode) -> None:
+def test_what_a_candidate_does_to_its_arguments_reaches_nobody(factory: SandboxFactory, start: StartMode) -> None:
     """One array and one list for all calls: each call sees what the evaluator holds, and the evaluator keeps it."""
     source = """
 def f(values, names):
@@ -44,14 +44,14 @@ def f(values, names):
     return seen
 """
     values, names = np.arange(4.0), ["a", "b"]
-    reply = call_many(launcher, source, start, [{"values": values, "names": names}] * 3, JsonValue())
+    reply = call_many(factory, source, start, [{"values": values, "names": names}] * 3, JsonValue())
     assert [value["x"] for value in reply.values] == [[6.0, 2]] * 3
     assert values.tolist() == [0.0, 1.0, 2.0, 3.0]
     assert names == ["a", "b"]
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_input_files_stay_as_the_evaluator_laid_them(launcher: SandboxFactory, start: StartMode, tmp_path: Path) -> None:
+def test_input_files_stay_as_the_evaluator_laid_them(factory: SandboxFactory, start: StartMode, tmp_path: Path) -> None:
     (tmp_path / "held.txt").write_text("mine")
     source = """
 import os
@@ -68,13 +68,13 @@ def f():
     return [done, open("/input/given.txt").read(), open("/input/held.txt").read()]
 """
     inputs = {"given.txt": b"yours", "held.txt": tmp_path / "held.txt"}
-    reply = call_many(launcher, source, start, [{}, {}], JsonValue(), inputs=inputs)
+    reply = call_many(factory, source, start, [{}, {}], JsonValue(), inputs=inputs)
     assert [value["x"] for value in reply.values] == [[[], "yours", "mine"]] * 2
     assert (tmp_path / "held.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_an_answer_is_taken_when_it_is_given(launcher: SandboxFactory, start: StartMode) -> None:
+def test_an_answer_is_taken_when_it_is_given(factory: SandboxFactory, start: StartMode) -> None:
     """One buffer for all answers, and earlier answers changed later: what counts are the bytes at the end of each call."""
     source = """
 import numpy as np
@@ -87,23 +87,23 @@ def f(n):
     GIVEN.append(BUFFER)
     return BUFFER
 """
-    reply = call_many(launcher, source, start, [{"n": n} for n in range(3)], Array("float64", (3,)))
+    reply = call_many(factory, source, start, [{"n": n} for n in range(3)], Array("float64", (3,)))
     assert [value["x"].tolist() for value in reply.values] == [[0.0] * 3, [1.0] * 3, [2.0] * 3]
     assert all(value["x"].flags.owndata for value in reply.values)
 
 
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("end", ["os._exit(0)", "raise SystemExit(0)", "raise SystemExit", "os.abort()"])
-def test_an_early_end_is_no_success_however_many_answers_were_given(launcher: SandboxFactory, start: StartMode, end: str) -> None:
+def test_an_early_end_is_no_success_however_many_answers_were_given(factory: SandboxFactory, start: StartMode, end: str) -> None:
     source = f"import os\ndef f(n):\n    if n == 2:\n        print('all tests passed', flush=True)\n        {end}\n    return n\n"
-    reply = call_many(launcher, source, start, [{"n": n} for n in range(4)], JsonValue())
+    reply = call_many(factory, source, start, [{"n": n} for n in range(4)], JsonValue())
     assert reply.status in (Status.INVALID, Status.CRASH)
     assert reply.values == ()
 
 
-def test_a_command_that_ends_with_0_still_owes_every_file(launcher: SandboxFactory) -> None:
+def test_a_command_that_ends_with_0_still_owes_every_file(factory: SandboxFactory) -> None:
     source = "import os\nopen('/output/a', 'w').write('1')\nprint('score: 1')\nos._exit(0)\n"
-    with launcher.sandbox({"m.py": source}, Stage(name="s"), start=StartMode.COLD) as sandbox:
+    with factory.sandbox({"m.py": source}, Stage(name="s"), start=StartMode.COLD) as sandbox:
         reply = sandbox.run(["python", "/candidate/m.py"], outputs={"a": 10, "b": 10})
     assert (reply.status, reply.reason, reply.files) == (Status.INVALID, "output b: missing", {"a": b"1"})
 
@@ -113,9 +113,9 @@ def test_a_command_holds_no_reply_however_it_was_started(end: str) -> None:
     """A spare runs the script in the stub's own interpreter; it must not find the reply there, and may end as scripts do."""
     source = f"import json, os\nwith open('/output/fds', 'w') as file:\n    json.dump(os.listdir('/proc/self/fd'), file)\n{end}\n"
     found = []
-    with open_sandbox_factory("strict", VisibleFiles()) as launcher:
+    with open_sandbox_factory("strict", VisibleFiles()) as factory:
         for _ in range(2):
-            with launcher.sandbox({"m.py": source}, Stage(name="s"), start=StartMode.SPARE) as sandbox:
+            with factory.sandbox({"m.py": source}, Stage(name="s"), start=StartMode.SPARE) as sandbox:
                 reply = sandbox.run(["python", "/candidate/m.py"], outputs={"fds": 1000})
                 found.append((sandbox.start, reply.status, reply.reason, len(json.loads(reply.files.get("fds", b"[]")))))
     inner = 5  # input, two for the log, the file it writes, the folder it lists

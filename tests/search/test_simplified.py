@@ -21,10 +21,10 @@ class World:
     def __init__(self, runs, difference, *, operator="llm_simplify", noisy=True):
         rng = np.random.default_rng(0)
         self.noise, self.candidates, self.succeeded = 1.0, [Row(-1, ()), Row(0, (0,))], []
-        self.tallies = [RunningStats(), RunningStats()]
-        for tally, mean in zip(self.tallies, (0.0, difference), strict=True):
+        self.all_stats = [RunningStats(), RunningStats()]
+        for stats, mean in zip(self.all_stats, (0.0, difference), strict=True):
             for z in rng.standard_normal(runs):
-                tally.add(mean + float(z))
+                stats.add(mean + float(z))
         self.population, self.contract, self.operator = self, self, OPERATORS[operator]
         self.noisy = noisy
 
@@ -34,8 +34,8 @@ class World:
     def noise_of(self, number):
         return self.noise
 
-    def tally(self, number):
-        return self.tallies[number]
+    def stats(self, number):
+        return self.all_stats[number]
 
     def replace_parent(self, number, parent):
         self.succeeded.append((number, parent))

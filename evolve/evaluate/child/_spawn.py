@@ -206,22 +206,22 @@ def _counter(pid: int) -> CpuCounter | None:
 class Child:
     """A started program.  ``since`` is what the spawner's ``cpu_s`` was when it was asked for."""
 
-    def __init__(self, lane: Spawner, number: int, pid: int, *, wrapped: bool, since: float | None) -> None:
+    def __init__(self, spawner: Spawner, number: int, pid: int, *, wrapped: bool, since: float | None) -> None:
         self.pid = pid
         self.since = since
         self._wrapped = wrapped
-        self._lane = lane
+        self._spawner = spawner
         self._number = number
         self._end: End | None = None
 
     def fileno(self) -> int:
         """Readable when it may have ended."""
-        return self._lane.fileno()
+        return self._spawner.fileno()
 
     def end(self) -> End | None:
         """How it ended, with everything it started; None while it runs."""
         if self._end is None:
-            self._end = self._lane.ended(self._number)
+            self._end = self._spawner.ended(self._number)
         return self._end
 
     @property
@@ -232,7 +232,7 @@ class Child:
     def kill(self, *, all_at_once: bool = False) -> None:
         """End it and everything it started.  ``end`` tells when that is done."""
         if self._end is None:
-            self._lane.kill(self._number, all_at_once=all_at_once)
+            self._spawner.kill(self._number, all_at_once=all_at_once)
 
     def wait_killed(self, timeout_s: float = 5.0) -> End:
         """Kill and wait until it is gone.
@@ -256,27 +256,27 @@ class CgroupMeter:
     """What a tree has used since the meter was made: from the control group where there is one, else by looking.  CPU without a
     group is counted all the same where the kernel allows it."""
 
-    def __init__(self, lane: Spawner, pid: int, *, resident_mib: float = 0.0, fresh: Child | None = None) -> None:
+    def __init__(self, spawner: Spawner, pid: int, *, resident_mib: float = 0.0, fresh: Child | None = None) -> None:
         """``resident_mib`` is what was there before and shall not count: a fork server's own memory.  Of a ``fresh`` child all
         counts: on a busy machine it may have run for long."""
-        self._lane = lane
+        self._spawner = spawner
         self._resident_mib = resident_mib
-        self._tree = ProcMeter(pid) if lane.cgroup is None else None
-        self._cpu_base = fresh.since if fresh else lane.cpu_s()
-        self._ooms = lane.cgroup.oom_kills() if lane.cgroup else 0
+        self._tree = ProcMeter(pid) if spawner.cgroup is None else None
+        self._cpu_base = fresh.since if fresh else spawner.cpu_s()
+        self._ooms = spawner.cgroup.oom_kills() if spawner.cgroup else 0
         self._tree_base = self._tree.look() if self._tree and not fresh else 0.0
         self.peak_mib = 0.0
 
     def _counted_s(self) -> float | None:
-        counted = self._lane.cpu_s()
+        counted = self._spawner.cpu_s()
         return None if counted is None or self._cpu_base is None else max(0.0, counted - self._cpu_base)
 
     def look(self) -> float:
         """CPU seconds so far; notes the memory."""
         spent = self._counted_s()
         if self._tree is None:
-            assert self._lane.cgroup is not None
-            memory_mib = self._lane.cgroup.memory_mib()
+            assert self._spawner.cgroup is not None
+            memory_mib = self._spawner.cgroup.memory_mib()
         else:
             seen = self._tree.look() - self._tree_base
             memory_mib = self._tree.memory_mib
@@ -286,7 +286,7 @@ class CgroupMeter:
 
     def resident_mib(self) -> float:
         """Memory of the tree now."""
-        return self._lane.cgroup.memory_mib() if self._lane.cgroup else self._tree.proportional_mib() if self._tree else 0.0
+        return self._spawner.cgroup.memory_mib() if self._spawner.cgroup else self._tree.proportional_mib() if self._tree else 0.0
 
     def over(self, memory_mib: int, pids: int) -> str:
         """Which limit the tree breaks now, where no control group enforces it; empty for none."""
@@ -306,4 +306,4 @@ class CgroupMeter:
 
     def was_killed_for_memory(self) -> bool:
         """Whether the kernel killed a process of the group for memory since the meter was made."""
-        return self._lane.cgroup is not None and self._lane.cgroup.oom_kills() > self._ooms
+        return self._spawner.cgroup is not None and self._spawner.cgroup.oom_kills() > self._ooms

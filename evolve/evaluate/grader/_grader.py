@@ -89,16 +89,16 @@ class Grader:
         self._contract = prepare.contract
         self._evaluator = evaluator
         self._launch = launch
-        self._launcher = launch()
+        self._factory = launch()
         self._tell = tell
         self._work: Path | None = None  # a folder that no trial has written to yet
         with plain_umask():
-            self._leftovers = Leftovers(home, lambda: (self._launcher.spawner.pid,))
+            self._leftovers = Leftovers(home, lambda: (self._factory.spawner.pid,))
 
     @property
-    def launcher(self) -> SandboxFactory:
+    def factory(self) -> SandboxFactory:
         """What runs the candidates now."""
-        return self._launcher
+        return self._factory
 
     def measure(self, entry: BlockEntry, files: Mapping[str, str]) -> Measurement:
         """Measure one candidate.  Never raises for what the candidate or the evaluator does.
@@ -112,7 +112,7 @@ class Grader:
         if finding is not None:
             judged = CheckedOutcome(status=finding.status, reason=line(finding.reason), feedback=clean(finding.reason, 1000))
             return self._measurement(entry, judged, wall, cpu, None)
-        if not self._launcher.alive:
+        if not self._factory.alive:
             self._relaunch()
         with plain_umask():
             work = self._work or Path(tempfile.mkdtemp(prefix="trial-"))
@@ -124,15 +124,15 @@ class Grader:
 
     def _relaunch(self) -> None:
         """The helper was ended between two measurements: another takes its place, and nothing is lost."""
-        self._launcher.close()
+        self._factory.close()
         try:
-            self._launcher = self._launch()
+            self._factory = self._launch()
         except (EvolveError, OSError) as error:
             raise HelperDied(f"the sandbox's spawner was ended, and another does not start: {error}") from error
         self._end_leftovers()
 
     def _end_leftovers(self) -> None:
-        self._leftovers.end(keep=[self._launcher.folder, *([self._work] if self._work else [])])
+        self._leftovers.end(keep=[self._factory.folder, *([self._work] if self._work else [])])
 
     def calibrate(self) -> float:
         """Seconds the reference work takes now: what the evaluator's own ``calibrate()`` says or takes, where it has one.
@@ -149,13 +149,13 @@ class Grader:
 
     def close(self) -> None:
         """End the sandboxes."""
-        self._launcher.close()
+        self._factory.close()
 
     def _evaluate(self, entry: BlockEntry, files: Mapping[str, str], work: Path, wall: float, cpu: float) -> Measurement:
         stage = self._contract.stage(entry.stage)
         start = _allowed_start(entry.start, stage.start)
         judged = CheckedOutcome(status=Status.EVALUATOR_ERROR)
-        sandbox = self._launcher.sandbox(files, stage, start=start, cpu_limit_s=entry.cpu_limit_s)
+        sandbox = self._factory.sandbox(files, stage, start=start, cpu_limit_s=entry.cpu_limit_s)
         phased = PhasedSandbox(sandbox, self._tell)
         with CatchAll() as guard, sandbox:
             outcome: Outcome = self._evaluator.evaluate(self._trial(entry, files, work, phased, start))
@@ -200,7 +200,7 @@ class Grader:
             output_hash=judged.output_hash or (sandbox.output_hash if sandbox else ""),
             probe_hash=judged.probe_hash,
             start=sandbox.start if sandbox else StartMode.COLD,
-            tier=self._launcher.tier,
+            tier=self._factory.tier,
             machine=self._prepare.machine,
             wall_s=time.perf_counter() - wall,
             cpu_s=sandbox.usage.cpu_s if sandbox else 0.0,
@@ -285,8 +285,8 @@ def _open(prepare: Prepare, tell: Callable[[Phase], None], home: Path) -> tuple[
     ready = GraderReady(
         engine=__version__,
         python=platform.python_version(),
-        tier=grader.launcher.tier,
-        tier_hash=grader.launcher.tier_hash,
+        tier=grader.factory.tier,
+        tier_hash=grader.factory.tier_hash,
         machine=prepare.machine,
     )
     return grader, ready

@@ -34,12 +34,12 @@ class Leftovers:
 
     Args:
         folder: The grader's temporary folder.
-        launcher: Pids of the sandbox factory's own processes.
+        factory_pids: Pids of the sandbox factory's own processes.
     """
 
-    def __init__(self, folder: Path, launcher: Callable[[], Collection[int]]) -> None:
+    def __init__(self, folder: Path, factory_pids: Callable[[], Collection[int]]) -> None:
         self._folder = folder
-        self._launcher = launcher
+        self._factory_pids = factory_pids
         # multiprocessing keeps one folder for its sockets as long as the process lives
         place = folder / "multiprocessing"
         place.mkdir(exist_ok=True)
@@ -60,7 +60,7 @@ class Leftovers:
     def _strays(self) -> dict[int, int]:
         """Processes that are to end, each with its parent."""
         me = os.getpid()
-        stays = self._old | self._held | frozenset(self._launcher())
+        stays = self._old | self._held | frozenset(self._factory_pids())
         found = {pid: me for pid in children(me) if pid not in stays}
         for server in self._held:
             found |= {pid: server for pid in children(server) if pid not in stays}

@@ -50,21 +50,21 @@ def open_sandbox_factory(tier: str, view: VisibleFiles, *, slot: int = 0) -> San
         raise UsageError(f"a tier is one of {', '.join(TIERS)}, not {tier!r}")
     private, lock = _private_folder()
     try:
-        lane = Spawner(slot)
+        spawner = Spawner(slot)
     except BaseException:
         os.close(lock)
         remove(private)
         raise
     try:
-        way = Bubblewrap(lane, view, private) if tier == "strict" else NoIsolation(lane, view, private)
+        way = Bubblewrap(spawner, view, private) if tier == "strict" else NoIsolation(spawner, view, private)
         if isinstance(way, Bubblewrap) and (wrong := check(way, private / "check")):
             raise SandboxMissing(f"the strict tier does not start here ({wrong}); run: evolve doctor")
     except BaseException:
-        lane.close()
+        spawner.close()
         os.close(lock)
         remove(private)
         raise
-    return SandboxFactory(way, lane, private, lock)
+    return SandboxFactory(way, spawner, private, lock)
 
 
 def _private_folder() -> tuple[Path, int]:
@@ -98,9 +98,9 @@ class SandboxFactory:
         last_refusal: why the last warm start that did not work did not.
     """
 
-    def __init__(self, way: Bubblewrap | NoIsolation, lane: Spawner, private: Path, lock: int) -> None:
+    def __init__(self, way: Bubblewrap | NoIsolation, spawner: Spawner, private: Path, lock: int) -> None:
         self.isolation: Isolation = way
-        self.spawner = lane
+        self.spawner = spawner
         self.tier = way.name
         self.tier_hash = way.policy
         self.folders = ScratchPool(private)

@@ -35,12 +35,12 @@ class TrialSandbox:
     """
 
     def __init__(
-        self, launcher: Starts, files: Mapping[str, str], stage: Stage, start: StartMode, cpu_limit_s: float | None
+        self, factory: Starts, files: Mapping[str, str], stage: Stage, start: StartMode, cpu_limit_s: float | None
     ) -> None:
         self.usage = ProcessUsage()
         self.scorer_usage = ProcessUsage()
         self.output_hash = ""
-        self._launcher = launcher
+        self._factory = factory
         self._files = files
         self._stage = stage
         self._wanted = start
@@ -147,7 +147,7 @@ class TrialSandbox:
     @plain_umask()
     def close(self) -> None:
         """No process of this trial is left after any call; this gives the factory back."""
-        self._launcher.trial_closed(self._files, self._stage, self._wanted)
+        self._factory.trial_closed(self._files, self._stage, self._wanted)
 
     def __enter__(self) -> TrialSandbox:
         return self
@@ -170,7 +170,7 @@ class TrialSandbox:
             return Reply(
                 status=cpu_status if limits.wall_s > 0 else Status.TIMEOUT, reason="the stage's time was used up by earlier calls"
             )
-        launcher = self._launcher
+        factory = self._factory
         started, folder = self._start(what, limits, wanted, inputs)
         try:
             if turns is not None:
@@ -178,9 +178,9 @@ class TrialSandbox:
             else:
                 watched = ProcessMonitor(started.running, started.meter, started.reply_fd, started.log_fd, limits, max_reply).run()
         finally:
-            launcher.give_back(folder)
+            factory.give_back(folder)
             if started.folder is not None:
-                launcher.give_back(started.folder)
+                factory.give_back(started.folder)
         self._starts.append(started.start)
         self._spend(watched.usage, budgeted)
         said = _said if turns is None else _said_in_turns
@@ -190,9 +190,9 @@ class TrialSandbox:
         return reply
 
     def _start(self, what, limits: Limits, wanted: StartMode, inputs) -> tuple[RunningTree, Path]:  # type: ignore[no-untyped-def]
-        launcher = self._launcher
-        tier = launcher.isolation
-        folder = launcher.folders.acquire()
+        factory = self._factory
+        tier = factory.isolation
+        folder = factory.folders.acquire()
         places = tier.places(folder)
         if "argv" in what:
             argv = what["argv"]
@@ -200,18 +200,18 @@ class TrialSandbox:
             env = {name: places.inner(value) for name, value in what["env"].items()}
             argv = tier.python(words) if argv[0] == "python" else [places.inner(argv[0]), *words]
             what = what | {"argv": argv, "env": tier.environment(limits, places) | env}
-        rlimits = limits.rlimits(whole_tree_bounded=launcher.spawner.cgroup is not None, gpus=self._stage.gpus > 0)
+        rlimits = limits.rlimits(whole_tree_bounded=factory.spawner.cgroup is not None, gpus=self._stage.gpus > 0)
         if tier.name == "none":
             rlimits = [
                 limit for limit in rlimits if limit[0] != "RLIMIT_NPROC"
             ]  # outside a namespace it counts the user's processes
         request = Request(limits=rlimits, places=places, first_process=tier.name == "strict", **what)
         try:
-            return launcher.start(
+            return factory.start(
                 Launch(request=request, limits=limits, folder=folder, files=self._files, inputs=inputs), wanted
             ), folder
         except BaseException:
-            launcher.give_back(folder)
+            factory.give_back(folder)
             raise
 
     def _left(self, budgeted: bool) -> tuple[Limits, Status]:

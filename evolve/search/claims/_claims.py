@@ -183,14 +183,14 @@ def on_opened(state: ProblemState, record: ConfirmationOpened) -> None:
 
 def on_claim(state: ProblemState, record: Claim) -> None:
     """A ruling: what is confirmed becomes the reference, unless the run keeps the initial program throughout."""
-    confirmations, contest, number = state.confirmations, state.champion_test, state.population.by_id[record.candidate]
+    confirmations, champion_test, number = state.confirmations, state.champion_test, state.population.by_id[record.candidate]
     vault = confirmations.confirmations[record.vault]
     before = vault.confirmed
     confirmations.on_decided(record.vault, record.confirmed, record.wants)
     if record.confirmed and state.run.config.reference == "last":
-        contest.on_confirmed(number, confirmations.fresh_runs(vault), state.population)
+        champion_test.on_confirmed(number, confirmations.fresh_runs(vault), state.population)
     elif before and not record.confirmed:
-        contest.on_unconfirmed(number, state.population)
+        champion_test.on_unconfirmed(number, state.population)
 
 
 def on_retracted(state: ProblemState, record: Retraction) -> list[ElitePlaced]:

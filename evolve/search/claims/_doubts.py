@@ -54,7 +54,7 @@ class Doubts:
         plain = decide_by_test(vault)
         if plain.p_value >= LEVEL or vault.effect is None:
             return plain
-        confirmations, frame = self._state.confirmations, self._state.population.cpu_budget
+        confirmations, cpu_budget = self._state.confirmations, self._state.population.cpu_budget
         gap = compared(*confirmations.test_scores(vault), paired=vault.paired)
         aged = self._at_equal_age(vault, gap, gate=True)
         p_value = max(plain.p_value, upper_tail(aged))
@@ -65,7 +65,7 @@ class Doubts:
             p_value = max(p_value, upper_tail(lasting(aged, runs, self._memory)))
             if p_value >= LEVEL:
                 return Verdict(p_value, _too_short(self._memory, len(runs.later)))
-        if frame is not None and (why := frame.claim_excess(vault.candidate)):
+        if cpu_budget is not None and (why := cpu_budget.claim_excess(vault.candidate)):
             return Verdict(p_value, why)
         return self._rare(vault, p_value)
 

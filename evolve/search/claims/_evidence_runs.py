@@ -21,24 +21,23 @@ BLOCK = 8  # runs of a vault on one lease: as many as keep reference and candida
 def replication_entries(state: ProblemState, most: float, *, ending: bool) -> tuple[BlockEntry, ...]:
     """Another run for whoever may still be best; now and then one of whom they are compared with beside it, at the same seed.
     ``most`` bounds how many there may be."""
-    config, contest, population = state.run.config, state.champion_test, state.population
+    config, champion_test, population = state.run.config, state.champion_test, state.population
     if not ending and state.run.usage.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE) >= config.replication_share:
         return ()
     stage = state.contract.stages[-1]
     rows, faults = population.candidates, state.faults
-    both = (*contest.contenders, contest.champion)
+    both = (*champion_test.contenders, champion_test.champion)
     busy = [one for one in both if rows[one].n_in_flight or one in faults.unjudged or faults.waits_for(rows[one].id)]
     rich = state.run.usage.share_of_count(Purpose.REFERENCE, Purpose.INITIAL) < config.control_share
     count = max(1, stage.batch_size // 2)
     picks = [number for number in prospects.without_confirmation(state) if not population.candidates[number].n_in_flight][:count]
-    picks += [number for number in contest.next_to_measure(busy, count, fresh=prospects.first_runs(state)) if number not in picks][
-        : count - len(picks)
-    ]
+    able = champion_test.next_to_measure(busy, count, fresh=prospects.first_runs(state))
+    picks += [number for number in able if number not in picks][: count - len(picks)]
     if not picks:
         return ()
     entries = [_entry(state, number, population.candidates[number].next_seed_index) for number in picks]
-    if contest.target not in picks and rich:
-        entries.insert(0, _entry(state, contest.target, 0, seed=entries[0].seed))  # first, as whoever has a block alone is
+    if champion_test.target not in picks and rich:
+        entries.insert(0, _entry(state, champion_test.target, 0, seed=entries[0].seed))  # first, as whoever has a block alone is
     return tuple(entries[: int(min(most, len(entries)))])
 
 
@@ -50,10 +49,10 @@ def panel_entries(state: ProblemState, now: float) -> tuple[BlockEntry, ...]:
     total = affordable_evaluations(state.run.budget, state.run.usage, state.run.slots, repeated=True)
     if nearest is None or state.confirmations.has_open or not panel.next_to_measure(nearest[0], state.run.usage.evaluations, total):
         return ()
-    members = [number for number in panel.members if population.tally(number) is not None]
+    members = [number for number in panel.members if population.stats(number) is not None]
     if not panel.members:
         size = panel_size(total)
-        able = [number for number in range(1, len(population.candidates)) if population.tally(number) is not None] if size else []
+        able = [number for number in range(1, len(population.candidates)) if population.stats(number) is not None] if size else []
         able.sort(key=lambda number: (-population.posterior(number)[0], number))
         members = [INITIAL, *able[: size - 1]] if len(able) >= size - 1 > 0 else []
     elif members:
@@ -70,7 +69,7 @@ def _found(state: ProblemState) -> list[int]:
         if vault.effect is not None and vault.effect.effect > 0 and not vault.failed
     ]
     both = dict.fromkeys(number for vault in vaults for number in (vault.candidate, vault.reference))
-    return [number for number in both if state.population.tally(number) is not None]
+    return [number for number in both if state.population.stats(number) is not None]
 
 
 def confirmation_entries(state: ProblemState) -> tuple[BlockEntry, ...]:
@@ -84,11 +83,11 @@ def confirmation_entries(state: ProblemState) -> tuple[BlockEntry, ...]:
 
 def _entry(state: ProblemState, number: int, index: int, *, seed: int | None = None) -> BlockEntry:
     """A run at the last stage from a fresh process."""
-    row, stage, frame = state.population.candidates[number], state.contract.stages[-1], state.population.cpu_budget
+    row, stage, cpu_budget = state.population.candidates[number], state.contract.stages[-1], state.population.cpu_budget
     return BlockEntry(
         candidate=row.id,
         stage=stage.name,
         seed=state.run.measurement_seed(row.id, "search", index) if seed is None else seed,
         start=StartMode.COLD if stage.start is StartMode.WARM else stage.start,
-        cpu_limit_s=frame.kill_s if frame is not None and number != INITIAL else None,
+        cpu_limit_s=cpu_budget.kill_s if cpu_budget is not None and number != INITIAL else None,
     )

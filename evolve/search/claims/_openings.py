@@ -37,7 +37,7 @@ class Opening:
 
 def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
     """The next vault of the milestone that has been reached, the strongest evidence first, as far as the budget allows."""
-    contest, confirmations, population = state.champion_test, state.confirmations, state.population
+    champion_test, confirmations, population = state.champion_test, state.confirmations, state.population
     milestone = interim_reached(state, now, over)
     if milestone == 0 or population.pooled[-1].df < NOISE_DF or confirmations.on_started(milestone):
         return None
@@ -45,9 +45,10 @@ def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
     if any(vault.interim != milestone for vault in confirmations.has_open):
         return None
     # What others measured since has moved the noise, and so the evidence.
-    now_known = {number: contest.evidence(number, population) for number in contest.qualified if eligible(state, number)}
+    may_open = [number for number in champion_test.qualified if eligible(state, number)]
+    now_known = {number: champion_test.evidence(number, population) for number in may_open}
     able = rank({number: evidence for number, evidence in now_known.items() if evidence >= math.log(E_CLAIM)})
-    number = contest.champion if contest.champion in able else next(iter(able), None)
+    number = champion_test.champion if champion_test.champion in able else next(iter(able), None)
     if number is None:
         return None
     left = confirm_budget(state, None if over else milestone) - confirmations.cost
@@ -64,8 +65,8 @@ def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
 
 def opened(state: ProblemState, due: Opening, entropy: FreshSeeds) -> ConfirmationOpened:
     """The vault, with seeds that nobody could know before."""
-    contest, group, sizes, rows = state.champion_test, due.at_interim, due.sizes, state.population.candidates
-    paired = group.paired if group else contest.is_paired
+    champion_test, group, sizes, rows = state.champion_test, due.at_interim, due.sizes, state.population.candidates
+    paired = group.paired if group else champion_test.is_paired
     bank = group.control_seeds if group else entropy(sizes.n_control)
     own = _shared(sizes, bank) if paired else entropy(sizes.n_candidate)
     number = len(state.confirmations.confirmations)
@@ -73,7 +74,7 @@ def opened(state: ProblemState, due: Opening, entropy: FreshSeeds) -> Confirmati
         vault=number,
         problem=state.problem,
         candidate=rows[due.candidate].id,
-        reference=rows[contest.reference].id,
+        reference=rows[champion_test.reference].id,
         milestone=due.interim,
         gate=sizes.test,
         estimate=sizes.estimate,

@@ -49,8 +49,8 @@ def reserved_evaluations(state: ProblemState) -> int:
 
 def _hopeful(state: ProblemState) -> bool:
     """Whether anyone may still be confirmed: qualifies, or is worth more runs."""
-    contest = state.champion_test
-    return contest.has_contenders(fresh=first_runs(state)) or any(eligible(state, number) for number in contest.qualified)
+    qualified = state.champion_test.qualified
+    return state.champion_test.has_contenders(fresh=first_runs(state)) or any(eligible(state, number) for number in qualified)
 
 
 def pending_cost(state: ProblemState) -> int:
@@ -74,21 +74,21 @@ def without_confirmation(state: ProblemState) -> dict[int, int]:
     """Candidates whose claims more runs of their own may clear, with how many."""
     population, found = state.population, {}
     for vault in state.confirmations.confirmations:
-        if vault.wants and not vault.confirmed and not vault.failed and population.tally(vault.candidate) is not None:
+        if vault.wants and not vault.confirmed and not vault.failed and population.stats(vault.candidate) is not None:
             found[vault.candidate] = max(vault.wants - population.n_measured(vault.candidate), 0)
     return {number: runs for number, runs in found.items() if runs}
 
 
 def eligible(state: ProblemState, number: int) -> bool:
     """Whether a qualified candidate may enter a vault: not twice against one reference, and not where a better one is known."""
-    contest = state.champion_test
-    if state.population.tally(number) is None or state.confirmations.was_opened(number, contest.reference):
+    champion_test = state.champion_test
+    if state.population.stats(number) is None or state.confirmations.was_opened(number, champion_test.reference):
         return False
-    return not contest.keeps_champion or number == contest.champion or number in contest.contenders
+    return not champion_test.keeps_champion or number == champion_test.champion or number in champion_test.contenders
 
 
 def sizes_for(state: ProblemState, number: int, left: float, *, last: bool = False) -> Sizes | None:
     """The sizes of a candidate's vault that are worth their runs, of which ``left`` are left; None where none are."""
-    contest, population = state.champion_test, state.population
-    effect = population.posterior(number)[0] - contest.reference_runs.mean
+    champion_test, population = state.champion_test, state.population
+    effect = population.posterior(number)[0] - champion_test.reference_runs.mean
     return choose_sizes(effect, math.sqrt(population.noise), left, last=last)

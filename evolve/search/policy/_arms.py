@@ -52,8 +52,8 @@ def n_in_flight(state: ProblemState) -> int:
 
 def any_available(state: ProblemState) -> bool:
     """Whether any model can be asked, now or later: the large one only where others' children have led to stagnation, or may."""
-    accounts = state.run.model_limits
-    left = [model for model in accounts.available if accounts.is_available(model) and not accounts.in_vain(model)]
+    limits = state.run.model_limits
+    left = [model for model in limits.available if limits.is_available(model) and not limits.in_vain(model)]
     others = bool(state.run.config.operators) or any(not _is_large(state, model) for model in left)
     return bool(left) and (others or _stagnant(state))
 

@@ -183,7 +183,7 @@ class Population:
         """The same for one candidate: its own variance where it scatters far more than the others."""
         return self.pooled[-1].noise_of(self.candidates[number].id)
 
-    def tally(self, number: int) -> RunningStats | None:
+    def stats(self, number: int) -> RunningStats | None:
         """All ok measurements of a candidate at the last stage, higher is better; None while it has none, or once it failed."""
         row = self.candidates[number]
         return self.pooled[-1].stats(row.id) if row.status is Status.OK and row.stage == self.last_stage else None

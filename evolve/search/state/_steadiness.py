@@ -66,7 +66,7 @@ class Steadiness:
 
     def on_measured(self, population: Population, number: int, record: Measured) -> None:
         """A program was measured again; to be called before the population counts the result."""
-        result, tally = record.result, population.tally(number)
+        result, stats = record.result, population.stats(number)
         if (
             population.contract.noisy
             or record.purpose is not Purpose.RECHECK
@@ -75,11 +75,11 @@ class Steadiness:
             return
         row = population.candidates[number]
         self.rejected += result.status is Status.REJECTED and result.reason.startswith(NOT_REPRODUCIBLE)
-        if result.status is Status.OK and result.score is not None and tally is not None:
+        if result.status is Status.OK and result.score is not None and stats is not None:
             score, warm = population.sign * result.score, not row.measured_cold
-            if warm and self.steady and not reproduced(tally.mean, score, warm=True):
+            if warm and self.steady and not reproduced(stats.mean, score, warm=True):
                 return  # what a warm process gave counts no more, and fresh ones have given one score
-            self.scores.setdefault(number, [tally.mean]).append(score)
+            self.scores.setdefault(number, [stats.mean]).append(score)
         elif result.status not in (Status.OK, Status.EVALUATOR_ERROR):
             self.scores.pop(number, None)
             if number == INITIAL:

@@ -47,10 +47,10 @@ def sent(
     ask = {"names": among, "began": began, "step": step_s}
     heard: dict[str, dict[str, list[float]] | bool] = {}
 
-    def run(launcher: SandboxFactory, function: str, more: dict[str, object]) -> None:
-        with launcher.sandbox(PROGRAM, STAGE, start=start) as sandbox:
+    def run(factory: SandboxFactory, function: str, more: dict[str, object]) -> None:
+        with factory.sandbox(PROGRAM, STAGE, start=start) as sandbox:
             reply = sandbox.call(f"_turns.py:{function}", {**ask, **more}, {"value": JsonValue()})  # type: ignore[arg-type]
-        assert sandbox.start is start, launcher.last_refusal
+        assert sandbox.start is start, factory.last_refusal
         heard[function] = reply.value["value"] if reply.ok else {"failed": [reply.reason, reply.log]}  # type: ignore[assignment]
 
     thread = threading.Thread(target=run, args=(sender, "send", {"bits": bits}))
@@ -71,11 +71,11 @@ def _right(bits: list[int], readings: list[float]) -> int:
     return max(right, len(bits) - right)
 
 
-def open_up(launcher: SandboxFactory) -> None:
+def open_up(factory: SandboxFactory) -> None:
     """Take down what keeps two sandboxes apart, but for the namespaces."""
     from evolve.evaluate.isolation import _bwrap
 
-    way = launcher.isolation
+    way = factory.isolation
     assert isinstance(way, Bubblewrap)
     way._filter.write_bytes(ALLOW)
     way._covers = ()
@@ -83,9 +83,9 @@ def open_up(launcher: SandboxFactory) -> None:
     way.user = 0
 
 
-def prepare(launcher: SandboxFactory) -> None:
+def prepare(factory: SandboxFactory) -> None:
     """Have a spare wait."""
-    with launcher.sandbox({"m.py": "def f():\n    return 1\n"}, STAGE, start=StartMode.SPARE) as sandbox:
+    with factory.sandbox({"m.py": "def f():\n    return 1\n"}, STAGE, start=StartMode.SPARE) as sandbox:
         assert sandbox.call("m.py:f", {}, {"value": JsonValue()}).ok
 
 

@@ -19,7 +19,7 @@ from hostile._attack import Attack, survivors
 ATTACKS = (*_reach.ATTACKS, *_exhaust.ATTACKS, *_forge.ATTACKS)
 
 
-def carry_out(launcher: SandboxFactory, attack: Attack, secret: Path, start: StartMode = StartMode.COLD) -> tuple[Reply, str]:
+def carry_out(factory: SandboxFactory, attack: Attack, secret: Path, start: StartMode = StartMode.COLD) -> tuple[Reply, str]:
     """The reply to one attack, and what went wrong (nothing: the sandbox held)."""
     marker = f"marker-{secrets.token_hex(8)}"
     os.environ["ATTACK_API_KEY"] = marker
@@ -28,7 +28,7 @@ def carry_out(launcher: SandboxFactory, attack: Attack, secret: Path, start: Sta
         abstract.bind("\0" + marker)
         abstract.listen()
         arguments = {"secret": str(secret), "port": tcp.getsockname()[1], "marker": marker}
-        with launcher.sandbox({"attack.py": attack.source}, stage, start=start) as sandbox:
+        with factory.sandbox({"attack.py": attack.source}, stage, start=start) as sandbox:
             reply = sandbox.call("attack.py:attack", arguments, {"achieved": JsonValue()})
     left = survivors(marker)
     problem = attack.failed(reply) or (f"{attack.name} left processes {left}" if left else "")
@@ -41,14 +41,14 @@ def main() -> int:
     """Every attack once but those of the modules named, as whoever runs this; as JSON, what went wrong."""
     skipped = {attack for module in (_reach, _exhaust, _forge) if module.__name__ in sys.argv for attack in module.ATTACKS}
     wrong = []
-    with tempfile.TemporaryDirectory() as folder, open_sandbox_factory("strict", VisibleFiles()) as launcher:
+    with tempfile.TemporaryDirectory() as folder, open_sandbox_factory("strict", VisibleFiles()) as factory:
         secret = Path(folder, "secret")
         secret.write_text("the answer")
         for attack in ATTACKS:
             if attack in skipped:
                 continue
-            wrong += [problem] if (problem := carry_out(launcher, attack, secret)[1]) else []
-        group = launcher.spawner.cgroup
+            wrong += [problem] if (problem := carry_out(factory, attack, secret)[1]) else []
+        group = factory.spawner.cgroup
         kind = group.kind if group else "none"
     sys.stdout.write(json.dumps({"uid": os.getuid(), "group": kind, "attacks": len(ATTACKS), "wrong": wrong}) + "\n")
     return 0

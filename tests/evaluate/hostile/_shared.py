@@ -140,9 +140,9 @@ def look():
 STAGE = Stage(name="s", time_s=20.0, memory_mib=256)
 
 
-def enumerate_from_inside(launcher: SandboxFactory, start: StartMode) -> dict[str, list[str]]:
+def enumerate_from_inside(factory: SandboxFactory, start: StartMode) -> dict[str, list[str]]:
     """What can be changed, read and marked."""
-    with launcher.sandbox({"m.py": ENUMERATE}, STAGE, start=start) as sandbox:
+    with factory.sandbox({"m.py": ENUMERATE}, STAGE, start=start) as sandbox:
         reply = sandbox.call("m.py:f", {}, {"value": JsonValue()})
     assert reply.ok, (reply.reason, reply.log)
     found = reply.value["value"]

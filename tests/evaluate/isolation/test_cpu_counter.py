@@ -47,8 +47,8 @@ def counts() -> None:
 def ungrouped(request: pytest.FixtureRequest, counts: None) -> Iterator[SandboxFactory]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_spawn, "find_layout", lambda: None)
-        with open_sandbox_factory(request.param, VisibleFiles()) as launcher:
-            yield launcher
+        with open_sandbox_factory(request.param, VisibleFiles()) as factory:
+            yield factory
 
 
 @pytest.mark.parametrize("start", [StartMode.COLD, StartMode.WARM])
@@ -79,8 +79,8 @@ def test_where_the_kernel_refuses_there_are_looks(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(_spawn, "find_layout", lambda: None)
     monkeypatch.setattr(_spawn, "CpuCounter", refused)
-    with open_sandbox_factory("none", VisibleFiles()) as launcher:
-        with launcher.sandbox({"m.py": HIDES}, Stage(name="s", time_s=20.0), start=StartMode.COLD) as sandbox:
+    with open_sandbox_factory("none", VisibleFiles()) as factory:
+        with factory.sandbox({"m.py": HIDES}, Stage(name="s", time_s=20.0), start=StartMode.COLD) as sandbox:
             reply = sandbox.call("m.py:f", {"n": 1, "s": 0.5}, {"value": JsonValue()})
         assert reply.ok
         assert reply.usage.cpu_s > 0.35  # all but what is spent between the last look and the end

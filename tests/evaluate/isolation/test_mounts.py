@@ -51,8 +51,8 @@ def look(hidden):
             "site": sorted(os.listdir("/site")), "ssl": imports("_ssl") or imports("_ctypes"), "top": sorted(os.listdir("/"))}
 """
 hidden = sys.argv[1:] + [sys.prefix, sys.executable] + [sys.base_prefix] * (sys.base_prefix != "/usr")  # whose lib is shown
-with open_sandbox_factory("strict", VisibleFiles(imports=("declared",))) as launcher:
-    with launcher.sandbox({"m.py": SOURCE}, Stage(name="s", time_s=30), start=StartMode.COLD) as sandbox:
+with open_sandbox_factory("strict", VisibleFiles(imports=("declared",))) as factory:
+    with factory.sandbox({"m.py": SOURCE}, Stage(name="s", time_s=30), start=StartMode.COLD) as sandbox:
         reply = sandbox.call("m.py:look", {"hidden": hidden}, {"seen": JsonValue()})
 print(json.dumps({"status": reply.status, "reason": reply.reason, "log": reply.log, "seen": reply.ok and reply.value["seen"],
                   "prefix": sys.base_prefix}))

@@ -78,18 +78,18 @@ def allowed(rwf, madvise):
 
 
 @pytest.fixture(scope="module")
-def launcher() -> Iterator[SandboxFactory]:
-    with open_sandbox_factory("strict", VisibleFiles(imports=("numpy",))) as launcher:
-        yield launcher
+def factory() -> Iterator[SandboxFactory]:
+    with open_sandbox_factory("strict", VisibleFiles(imports=("numpy",))) as factory:
+        yield factory
 
 
 @pytest.mark.parametrize("start", [StartMode.COLD, StartMode.WARM])
-def test_calls_about_the_page_cache_fail_inside_and_their_neighbours_work(launcher: SandboxFactory, start: StartMode) -> None:
+def test_calls_about_the_page_cache_fail_inside_and_their_neighbours_work(factory: SandboxFactory, start: StartMode) -> None:
     absent = {name: numbers[COLUMN] for name, numbers in _seccomp._ABSENT.items()}
     rwf = {name: numbers[COLUMN] for name, numbers in _seccomp._RWF.items()}
     arguments = {"rwf": rwf, "madvise": _seccomp._MADVISE[COLUMN]}
     one = {"found": JsonValue()}
-    with launcher.sandbox({"m.py": ASKS}, STAGE, start=start) as sandbox:
+    with factory.sandbox({"m.py": ASKS}, STAGE, start=start) as sandbox:
         denied = sandbox.call("m.py:denied", {"absent": absent, **arguments}, one)
         assert denied.ok, (denied.reason, denied.log)
         expected = dict.fromkeys([*absent, "os.posix_fadvise"], "ENOSYS")
@@ -103,9 +103,9 @@ def test_calls_about_the_page_cache_fail_inside_and_their_neighbours_work(launch
 def test_torch_imports_and_computes_under_the_filter() -> None:
     pytest.importorskip("torch")
     source = "import torch\ndef f():\n    return float((torch.ones(300, 300) @ torch.ones(300, 300)).sum())\n"
-    with open_sandbox_factory("strict", VisibleFiles(imports=("torch",))) as launcher:
+    with open_sandbox_factory("strict", VisibleFiles(imports=("torch",))) as factory:
         stage = Stage(name="s", time_s=60.0, memory_mib=1024)
-        with launcher.sandbox({"m.py": source}, stage, start=StartMode.COLD) as sandbox:
+        with factory.sandbox({"m.py": source}, stage, start=StartMode.COLD) as sandbox:
             reply = sandbox.call("m.py:f", {}, {"x": JsonValue()})
     assert reply.ok, (reply.reason, reply.log)
     assert reply.value["x"] == 300.0**3
@@ -180,14 +180,14 @@ def test_what_does_not_fit_is_left_alone_and_said(shown: Path, monkeypatch: pyte
 
 
 def test_a_trial_forgets_what_the_launchers_of_its_process_show(
-    launcher: SandboxFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    factory: SandboxFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = _page_cache._shown[launcher.isolation]
-    monkeypatch.setattr(_page_cache, "_shown", type(_page_cache._shown)({launcher.isolation: mine}))
-    shown = _page_cache._shown[launcher.isolation]
-    assert {os.path.realpath(outside) for outside, _ in launcher.isolation.mounts.binds} < set(shown.roots)
+    mine = _page_cache._shown[factory.isolation]
+    monkeypatch.setattr(_page_cache, "_shown", type(_page_cache._shown)({factory.isolation: mine}))
+    shown = _page_cache._shown[factory.isolation]
+    assert {os.path.realpath(outside) for outside, _ in factory.isolation.mounts.binds} < set(shown.roots)
     assert all(os.path.isdir(folder) for folder in shown.hidden)
-    undone = "" if launcher.spawner.cgroup else "no control group whose names could be thrown out of the kernel's cache"
+    undone = "" if factory.spawner.cgroup else "no control group whose names could be thrown out of the kernel's cache"
     trial = Trial(files={}, stage="s", seed=1, params={}, problem=tmp_path, assets=None, work=tmp_path, sandbox=None)
     assert trial.forget_reads() == undone
     began = time.process_time()
@@ -221,8 +221,8 @@ def wrong(tag, n):
 
 
 @pytest.mark.parametrize("kind", ["absent", "there"])
-def test_names_that_one_sandbox_looked_up_tell_the_next_nothing(launcher: SandboxFactory, tmp_path: Path, kind: str) -> None:
-    if launcher.spawner.cgroup is None:
+def test_names_that_one_sandbox_looked_up_tell_the_next_nothing(factory: SandboxFactory, tmp_path: Path, kind: str) -> None:
+    if factory.spawner.cgroup is None:
         pytest.skip("without a control group the kernel keeps the names that were looked up")
     trial = Trial(files={}, stage="s", seed=1, params={}, problem=tmp_path, assets=None, work=tmp_path, sandbox=None)
     found = {}
@@ -230,7 +230,7 @@ def test_names_that_one_sandbox_looked_up_tell_the_next_nothing(launcher: Sandbo
     there = [f"/site/numpy/{path.relative_to(library)}" for path in library.rglob("*") if path.is_file()][:8000]
     for forget in (False, True):
         files = {"m.py": NAMES, "there": "\n".join(there)}
-        with launcher.sandbox(files, STAGE, start=StartMode.COLD) as sandbox:
+        with factory.sandbox(files, STAGE, start=StartMode.COLD) as sandbox:
             arguments = {"tag": f"{os.getpid()}-{forget}-{kind}", "n": 8000 if kind == "absent" else len(there)}
             assert sandbox.call("m.py:write", arguments, {"n": JsonValue()}).ok
             if forget:

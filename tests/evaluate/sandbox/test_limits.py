@@ -1,4 +1,4 @@
-"""Limits, what breaking them means, and what is left when a launcher is closed."""
+"""Limits, what breaking them means, and what is left when a factory is closed."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ ONE = {"value": JsonValue()}
 
 
 @pytest.fixture(scope="module", params=["strict", "none"])
-def launcher(request: pytest.FixtureRequest) -> Iterator[SandboxFactory]:
-    with open_sandbox_factory(request.param, VisibleFiles(imports=("numpy",))) as launcher:
-        yield launcher
+def factory(request: pytest.FixtureRequest) -> Iterator[SandboxFactory]:
+    with open_sandbox_factory(request.param, VisibleFiles(imports=("numpy",))) as factory:
+        yield factory
 
 
 @pytest.fixture(scope="module")
 def bare_view() -> Iterator[SandboxFactory]:
-    with open_sandbox_factory("strict", VisibleFiles()) as launcher:
-        yield launcher
+    with open_sandbox_factory("strict", VisibleFiles()) as factory:
+        yield factory
 
 
-def called(launcher: SandboxFactory, source: str, stage: Stage = STAGE, **arguments: object) -> Reply:
-    with launcher.sandbox({"m.py": source}, stage, start=StartMode.COLD) as sandbox:
+def called(factory: SandboxFactory, source: str, stage: Stage = STAGE, **arguments: object) -> Reply:
+    with factory.sandbox({"m.py": source}, stage, start=StartMode.COLD) as sandbox:
         return sandbox.call("m.py:f", arguments, ONE)
 
 
-def ran(launcher: SandboxFactory, source: str, stage: Stage = STAGE, **more: object) -> Reply:
-    with launcher.sandbox({"m.py": source}, stage, start=StartMode.COLD) as sandbox:
+def ran(factory: SandboxFactory, source: str, stage: Stage = STAGE, **more: object) -> Reply:
+    with factory.sandbox({"m.py": source}, stage, start=StartMode.COLD) as sandbox:
         return sandbox.run(["python", "/candidate/m.py"], **more)  # type: ignore[arg-type]
 
 
-def test_time_adds_up_against_the_stage(launcher: SandboxFactory) -> None:
-    with launcher.sandbox(
+def test_time_adds_up_against_the_stage(factory: SandboxFactory) -> None:
+    with factory.sandbox(
         {"m.py": "import time\ndef f(s):\n    time.sleep(s)\n"}, Stage(name="s", time_s=4.0), start=StartMode.COLD
     ) as sandbox:  # the start of the first call is in its time, and a busy machine takes seconds for it
         first = sandbox.call("m.py:f", {"s": 0.6}, ONE)
@@ -54,18 +54,18 @@ def test_time_adds_up_against_the_stage(launcher: SandboxFactory) -> None:
     assert 3.9 < wall_s < 6.0
 
 
-def test_a_cpu_limit_is_a_timeout_of_the_stage_and_over_budget_of_the_entry(launcher: SandboxFactory) -> None:
+def test_a_cpu_limit_is_a_timeout_of_the_stage_and_over_budget_of_the_entry(factory: SandboxFactory) -> None:
     files = {"m.py": "def f():\n    while True: pass\n"}
     for limit, status in ((None, Status.TIMEOUT), (0.3, Status.OVER_BUDGET), (5.0, Status.TIMEOUT)):
-        with launcher.sandbox(files, Stage(name="s", time_s=9.0, cpu_s=0.4), start=StartMode.COLD, cpu_limit_s=limit) as sandbox:
+        with factory.sandbox(files, Stage(name="s", time_s=9.0, cpu_s=0.4), start=StartMode.COLD, cpu_limit_s=limit) as sandbox:
             reply = sandbox.call("m.py:f", {}, ONE)
         assert reply.status is status
         assert 0.25 < reply.usage.cpu_s < 0.8
 
 
-def test_the_scorers_calls_are_counted_apart(launcher: SandboxFactory) -> None:
+def test_the_scorers_calls_are_counted_apart(factory: SandboxFactory) -> None:
     files = {"m.py": "def f():\n    for _ in range(3_000_000): pass\n"}
-    with launcher.sandbox(files, Stage(name="s", time_s=9.0, cpu_s=0.02), start=StartMode.COLD) as sandbox:
+    with factory.sandbox(files, Stage(name="s", time_s=9.0, cpu_s=0.02), start=StartMode.COLD) as sandbox:
         reply = sandbox.call("m.py:f", {}, ONE, budgeted=False)
         assert reply.ok
         assert sandbox.usage.cpu_s == 0.0
@@ -74,24 +74,24 @@ def test_the_scorers_calls_are_counted_apart(launcher: SandboxFactory) -> None:
 
 
 def test_cpu_counts_from_the_first_moment_though_the_grader_looks_late(
-    launcher: SandboxFactory, monkeypatch: pytest.MonkeyPatch
+    factory: SandboxFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a busy machine a sandbox runs while the process that started it waits for its turn."""
-    start = launcher.spawner.start
+    start = factory.spawner.start
 
     def late(*arguments: object, **options: object) -> object:
         child = start(*arguments, **options)  # type: ignore[arg-type]
         time.sleep(1.0)
         return child
 
-    monkeypatch.setattr(launcher.spawner, "start", late)
+    monkeypatch.setattr(factory.spawner, "start", late)
     source = "import time\ndef f():\n    while time.process_time() < 0.2:\n        pass\n    return 1\n"
-    assert 0.2 <= called(launcher, source, Stage(name="s", time_s=9.0)).usage.cpu_s < 0.6
+    assert 0.2 <= called(factory, source, Stage(name="s", time_s=9.0)).usage.cpu_s < 0.6
 
 
-def test_cpu_of_children_counts_even_when_nobody_waits_for_them(launcher: SandboxFactory) -> None:
+def test_cpu_of_children_counts_even_when_nobody_waits_for_them(factory: SandboxFactory) -> None:
     """To the end of the last of them, however long the machine takes: ``wait`` then says that there is none."""
-    if launcher.spawner.cpu_s() is None:
+    if factory.spawner.cpu_s() is None:
         pytest.skip("neither a control group nor a counter here: what is spent between the last look and the end is lost")
     source = (
         "import os, signal, time\ndef f():\n    signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n    for _ in range(2):\n"
@@ -99,24 +99,24 @@ def test_cpu_of_children_counts_even_when_nobody_waits_for_them(launcher: Sandbo
         "            while time.process_time() < end: pass\n            os._exit(0)\n"
         "    try: os.wait()\n    except ChildProcessError: pass\n"
     )
-    reply = called(launcher, source)
+    reply = called(factory, source)
     assert reply.ok
     assert 0.6 < reply.usage.cpu_s < 1.0
 
 
-def test_a_command_that_signals_its_group_ends_itself_and_nobody_outside(launcher: SandboxFactory) -> None:
-    reply = ran(launcher, "import os, signal\nos.kill(0, signal.SIGKILL)\n")
+def test_a_command_that_signals_its_group_ends_itself_and_nobody_outside(factory: SandboxFactory) -> None:
+    reply = ran(factory, "import os, signal\nos.kill(0, signal.SIGKILL)\n")
     assert (reply.status, reply.exit_code) == (Status.CRASH, -9)
-    assert called(launcher, "def f():\n    return 1\n").ok
+    assert called(factory, "def f():\n    return 1\n").ok
 
 
-def test_peak_memory_is_seen(launcher: SandboxFactory) -> None:
-    reply = called(launcher, "def f():\n    return len(bytes(200 << 20).replace(b'\\0', b'x', 1))\n")
+def test_peak_memory_is_seen(factory: SandboxFactory) -> None:
+    reply = called(factory, "def f():\n    return len(bytes(200 << 20).replace(b'\\0', b'x', 1))\n")
     assert reply.ok
     assert 200 < reply.usage.memory_mib < 500
 
 
-def test_a_timeout_leaves_nobody_and_takes_little_longer(launcher: SandboxFactory) -> None:
+def test_a_timeout_leaves_nobody_and_takes_little_longer(factory: SandboxFactory) -> None:
     source = (
         "import subprocess, sys, time\n"
         "sleep = [sys.executable, '-I', '-S', '-c', 'import time; time.sleep(60)', 'left-by-timeout']\n"
@@ -124,7 +124,7 @@ def test_a_timeout_leaves_nobody_and_takes_little_longer(launcher: SandboxFactor
         "    time.sleep(60)\n"
     )
     began = time.perf_counter()
-    reply = called(launcher, source, Stage(name="s", time_s=0.5))
+    reply = called(factory, source, Stage(name="s", time_s=0.5))
     assert reply.status is Status.TIMEOUT
     assert time.perf_counter() - began < 5.0
     assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and b"left-by-timeout" in _cmdline(pid)]
@@ -137,10 +137,10 @@ def _cmdline(pid: str) -> bytes:
         return b""
 
 
-def test_logs_are_capped_and_cleaned(launcher: SandboxFactory) -> None:
+def test_logs_are_capped_and_cleaned(factory: SandboxFactory) -> None:
     source = "def f():\n    print('first'); print('x' * 200000)\n"
     source += "    print('\\x1b[31mred\\x1b[0m [bold]rich[/bold] <b>html</b> \\x07\\u202e[1, 2] <module>')\n"
-    reply = called(launcher, source)
+    reply = called(factory, source)
     assert len(reply.log) <= 65536
     assert reply.log.endswith("red rich html [1, 2] <module>\n")
     assert "first" not in reply.log
@@ -155,8 +155,8 @@ def test_assets_are_shown_read_only(tmp_path: Path) -> None:
         "import os\ndef f():\n    place = os.environ['EVOLVE_ASSETS'] + '/tokens'\n    try:\n        open(place, 'a').write('x')\n"
         "    except OSError as error:\n        return [open(place).read(), error.errno]\n"
     )
-    with open_sandbox_factory("strict", VisibleFiles(assets=tmp_path)) as launcher:
-        assert called(launcher, source).value["value"] == ["abc", 30]
+    with open_sandbox_factory("strict", VisibleFiles(assets=tmp_path)) as factory:
+        assert called(factory, source).value["value"] == ["abc", 30]
     assert (tmp_path / "tokens").read_text() == "abc"
 
 
@@ -168,9 +168,9 @@ def test_threads_are_as_many_as_the_stage_has_cpus(bare_view: SandboxFactory) ->
 
 def test_two_launchers_work_side_by_side() -> None:
     def work(slot: int) -> None:
-        with open_sandbox_factory("strict", VisibleFiles(), slot=slot) as launcher:
+        with open_sandbox_factory("strict", VisibleFiles(), slot=slot) as factory:
             for n in range(10):
-                found.append(called(launcher, "def f(n):\n    return n\n", n=n).value["value"])
+                found.append(called(factory, "def f(n):\n    return n\n", n=n).value["value"])
 
     found: list[object] = []
     threads = [threading.Thread(target=work, args=(slot,)) for slot in range(2)]
@@ -182,12 +182,12 @@ def test_two_launchers_work_side_by_side() -> None:
 
 
 def test_closing_leaves_no_process_no_folder_and_no_group() -> None:
-    launcher = open_sandbox_factory("strict", VisibleFiles())
-    pid, folder, group = launcher.spawner._process.pid, launcher._private, launcher.spawner.cgroup
+    factory = open_sandbox_factory("strict", VisibleFiles())
+    pid, folder, group = factory.spawner._process.pid, factory._private, factory.spawner.cgroup
     groups = list(group._folders.values()) if group else []
-    called(launcher, "def f():\n    return 1\n")
-    launcher.close()
-    launcher.close()
+    called(factory, "def f():\n    return 1\n")
+    factory.close()
+    factory.close()
     assert not Path(f"/proc/{pid}").exists()
     assert not folder.exists()
     assert not any(path.exists() for path in groups)
@@ -222,11 +222,11 @@ def test_folders_of_killed_launchers_are_removed_and_those_of_living_ones_are_no
 
 
 def test_a_dead_spawner_is_a_fault_of_the_machine_not_an_endless_wait(bare_view: SandboxFactory) -> None:
-    with open_sandbox_factory("strict", VisibleFiles()) as launcher:
-        launcher.spawner._process.kill()
-        launcher.spawner._process.wait()
+    with open_sandbox_factory("strict", VisibleFiles()) as factory:
+        factory.spawner._process.kill()
+        factory.spawner._process.wait()
         with pytest.raises(EnvironmentFault, match="spawner"):
-            called(launcher, "def f():\n    return 1\n")
+            called(factory, "def f():\n    return 1\n")
 
 
 def test_a_candidate_that_eats_the_memory_in_small_bites_does_not_take_the_spawner_along(bare_view: SandboxFactory) -> None:

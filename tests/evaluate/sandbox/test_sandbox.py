@@ -19,24 +19,24 @@ ONE = {"value": JsonValue()}
 
 
 @pytest.fixture(scope="module", params=["strict", "none"])
-def launcher(request: pytest.FixtureRequest) -> Iterator[SandboxFactory]:
-    with open_sandbox_factory(request.param, VisibleFiles(imports=("numpy",))) as launcher:
-        yield launcher
+def factory(request: pytest.FixtureRequest) -> Iterator[SandboxFactory]:
+    with open_sandbox_factory(request.param, VisibleFiles(imports=("numpy",))) as factory:
+        yield factory
 
 
 @pytest.fixture(scope="module")
 def bare_view() -> Iterator[SandboxFactory]:
-    with open_sandbox_factory("strict", VisibleFiles()) as launcher:
-        yield launcher
+    with open_sandbox_factory("strict", VisibleFiles()) as factory:
+        yield factory
 
 
-def called(launcher: SandboxFactory, source: str, stage: Stage = STAGE, **arguments: object) -> Reply:
-    with launcher.sandbox({"m.py": source}, stage, start=StartMode.COLD) as sandbox:
+def called(factory: SandboxFactory, source: str, stage: Stage = STAGE, **arguments: object) -> Reply:
+    with factory.sandbox({"m.py": source}, stage, start=StartMode.COLD) as sandbox:
         return sandbox.call("m.py:f", arguments, ONE)
 
 
-def ran(launcher: SandboxFactory, source: str, stage: Stage = STAGE, **more: object) -> Reply:
-    with launcher.sandbox({"m.py": source}, stage, start=StartMode.COLD) as sandbox:
+def ran(factory: SandboxFactory, source: str, stage: Stage = STAGE, **more: object) -> Reply:
+    with factory.sandbox({"m.py": source}, stage, start=StartMode.COLD) as sandbox:
         return sandbox.run(["python", "/candidate/m.py"], **more)  # type: ignore[arg-type]
 
 
@@ -45,9 +45,9 @@ def ran(launcher: SandboxFactory, source: str, stage: Stage = STAGE, **more: obj
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "uint8", "bool", "complex128", "float16"])
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 3), (2, 0, 4)])
-def test_arrays_travel_unchanged(launcher: SandboxFactory, dtype: str, shape: tuple[int, ...]) -> None:
+def test_arrays_travel_unchanged(factory: SandboxFactory, dtype: str, shape: tuple[int, ...]) -> None:
     sent = np.arange(int(np.prod(shape, initial=1))).reshape(shape).astype(dtype)
-    with launcher.sandbox({"m.py": ECHO}, STAGE, start=StartMode.COLD) as sandbox:
+    with factory.sandbox({"m.py": ECHO}, STAGE, start=StartMode.COLD) as sandbox:
         reply = sandbox.call("m.py:echo", {"x": sent}, {"x": Array(dtype, shape)})
     assert reply.ok, reply.reason
     got = reply.value["x"]
@@ -56,16 +56,16 @@ def test_arrays_travel_unchanged(launcher: SandboxFactory, dtype: str, shape: tu
     np.testing.assert_array_equal(got, sent)
 
 
-def test_json_travels_unchanged(launcher: SandboxFactory) -> None:
+def test_json_travels_unchanged(factory: SandboxFactory) -> None:
     sent = {"a": [1, -2.5, None, True, "\x00é\u2028😀"], "": {}, "big": 10**30, "nested": [[[]]]}
-    with launcher.sandbox({"m.py": ECHO}, STAGE, start=StartMode.COLD) as sandbox:
+    with factory.sandbox({"m.py": ECHO}, STAGE, start=StartMode.COLD) as sandbox:
         reply = sandbox.call("m.py:echo", {"value": sent}, ONE)
     assert reply.value["value"] == sent
 
 
-def test_a_tuple_and_a_bare_value_are_named_by_their_order(launcher: SandboxFactory) -> None:
+def test_a_tuple_and_a_bare_value_are_named_by_their_order(factory: SandboxFactory) -> None:
     files = {"m.py": "def f():\n    return 1, [2.0, 3.0]\ndef g():\n    return {'k': 1}\n"}
-    with launcher.sandbox(files, STAGE, start=StartMode.COLD) as sandbox:
+    with factory.sandbox(files, STAGE, start=StartMode.COLD) as sandbox:
         both = sandbox.call("m.py:f", {}, {"a": JsonValue(), "b": Array("float64", (None,))})
         bare = sandbox.call("m.py:g", {}, ONE)
     assert both.value["a"] == 1
@@ -99,16 +99,16 @@ def test_lists_become_arrays_where_numpy_is_not_declared(bare_view: SandboxFacto
         ("return [[1.0], [2.0, 3.0]]", "x"),
     ],
 )
-def test_another_array_than_declared_is_invalid(launcher: SandboxFactory, body: str, why: str) -> None:
-    with launcher.sandbox({"m.py": f"def f():\n    {body}\n"}, STAGE, start=StartMode.COLD) as sandbox:
+def test_another_array_than_declared_is_invalid(factory: SandboxFactory, body: str, why: str) -> None:
+    with factory.sandbox({"m.py": f"def f():\n    {body}\n"}, STAGE, start=StartMode.COLD) as sandbox:
         reply = sandbox.call("m.py:f", {}, {"x": Array("float64", (2,))})
     assert reply.status is Status.INVALID
     assert why in reply.reason
 
 
-def test_one_failure_fails_all_of_call_many(launcher: SandboxFactory) -> None:
+def test_one_failure_fails_all_of_call_many(factory: SandboxFactory) -> None:
     source = "n = 0\ndef f(x):\n    global n\n    n += 1\n    return x // (x - 3) + n\n"
-    with launcher.sandbox({"m.py": source}, STAGE, start=StartMode.COLD) as sandbox:
+    with factory.sandbox({"m.py": source}, STAGE, start=StartMode.COLD) as sandbox:
         good = sandbox.call_many("m.py:f", [{"x": 4}, {"x": 5}], [ONE, ONE])
         bad = sandbox.call_many("m.py:f", [{"x": 4}, {"x": 3}], [ONE, ONE])
     assert [value["value"] for value in good.values] == [5, 4]
@@ -117,8 +117,8 @@ def test_one_failure_fails_all_of_call_many(launcher: SandboxFactory) -> None:
     assert bad.values == ()
 
 
-def test_equal_replies_have_equal_hashes(launcher: SandboxFactory) -> None:
-    with launcher.sandbox({"m.py": "def f(x):\n    return x\n"}, STAGE, start=StartMode.COLD) as sandbox:
+def test_equal_replies_have_equal_hashes(factory: SandboxFactory) -> None:
+    with factory.sandbox({"m.py": "def f(x):\n    return x\n"}, STAGE, start=StartMode.COLD) as sandbox:
         hashes = [sandbox.call("m.py:f", {"x": x}, ONE).output_hash for x in (1, 1, 2)]
         assert sandbox.output_hash == hashes[2]
         sandbox.call("m.py:f", {}, ONE)
@@ -126,26 +126,26 @@ def test_equal_replies_have_equal_hashes(launcher: SandboxFactory) -> None:
     assert hashes[0] == hashes[1] != hashes[2]
 
 
-def test_candidates_of_several_files_import_each_other(launcher: SandboxFactory) -> None:
+def test_candidates_of_several_files_import_each_other(factory: SandboxFactory) -> None:
     files = {"pkg/__init__.py": "", "pkg/a.py": "X = 7\n", "m.py": "from pkg.a import X\ndef f():\n    return X\n"}
     files["pkg/m.py"] = "from pkg import a\ndef f():\n    return a.X + 1\n"
-    with launcher.sandbox(files, STAGE, start=StartMode.COLD) as sandbox:
+    with factory.sandbox(files, STAGE, start=StartMode.COLD) as sandbox:
         assert sandbox.call("m.py:f", {}, ONE).value["value"] == 7
         assert sandbox.call("pkg/m.py:f", {}, ONE).value["value"] == 8
         assert sandbox.call("absent.py:f", {}, ONE).status is Status.INVALID
 
 
 @pytest.mark.parametrize("path", ["/etc/x", "../x", "a/../../x", "a//b", "", "a\0b"])
-def test_files_stay_in_their_folder(launcher: SandboxFactory, path: str) -> None:
-    with launcher.sandbox({path: "x", "m.py": ECHO}, STAGE, start=StartMode.COLD) as sandbox:
+def test_files_stay_in_their_folder(factory: SandboxFactory, path: str) -> None:
+    with factory.sandbox({path: "x", "m.py": ECHO}, STAGE, start=StartMode.COLD) as sandbox:
         assert sandbox.call("m.py:echo", {}, ONE).status is Status.INVALID
 
 
 # --------------------------------------------------------------------------------------------------------------- the evaluator
 
 
-def test_mistakes_of_the_evaluator_raise(launcher: SandboxFactory, tmp_path: Path) -> None:
-    with launcher.sandbox({"m.py": ECHO}, STAGE, start=StartMode.COLD) as sandbox:
+def test_mistakes_of_the_evaluator_raise(factory: SandboxFactory, tmp_path: Path) -> None:
+    with factory.sandbox({"m.py": ECHO}, STAGE, start=StartMode.COLD) as sandbox:
         with pytest.raises(TypeError, match="JSON or a numpy array"):
             sandbox.call("m.py:echo", {"x": object()}, ONE)
         with pytest.raises(ValueError, match="an entry is"):
@@ -172,7 +172,7 @@ def test_what_cannot_be_had_is_said() -> None:
 # ------------------------------------------------------------------------------------------------------------------ commands
 
 
-def test_a_command_reads_inputs_and_leaves_outputs(launcher: SandboxFactory, tmp_path: Path) -> None:
+def test_a_command_reads_inputs_and_leaves_outputs(factory: SandboxFactory, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"from a path")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "deep").write_bytes(b"from a folder")
@@ -184,7 +184,7 @@ def test_a_command_reads_inputs_and_leaves_outputs(launcher: SandboxFactory, tmp
         "print(sys.argv[1:], os.environ['MODE'], os.getcwd() == os.environ['EVOLVE_WORK'])\n"
     )
     inputs: dict[str, bytes | Path] = {"a": b"bytes", "sub/b": b"more", "file": tmp_path / "file", "folder": tmp_path / "folder"}
-    with launcher.sandbox({"m.py": source}, STAGE, start=StartMode.COLD) as sandbox:
+    with factory.sandbox({"m.py": source}, STAGE, start=StartMode.COLD) as sandbox:
         argv = ["python", "/candidate/m.py", "x"]
         reply = sandbox.run(argv, inputs=inputs, outputs={"d/out": 100, "empty": 0}, env={"MODE": "fast"})
     assert reply.ok, (reply.reason, reply.log)
@@ -207,17 +207,17 @@ def test_a_command_reads_inputs_and_leaves_outputs(launcher: SandboxFactory, tmp
         ("os.mkdir('real'); open('real/out', 'w'); os.symlink('real', 'd')", "missing"),
     ],
 )
-def test_outputs_are_regular_files_of_bounded_size(launcher: SandboxFactory, body: str, why: str) -> None:
+def test_outputs_are_regular_files_of_bounded_size(factory: SandboxFactory, body: str, why: str) -> None:
     source = f"import os, socket\nos.chdir(os.environ['EVOLVE_OUTPUT'])\n{body}\n"
-    reply = ran(launcher, source, outputs={"out": 10})
+    reply = ran(factory, source, outputs={"out": 10})
     assert reply.status is Status.INVALID
     assert why in reply.reason
     assert reply.files == {}
 
 
-def test_an_output_below_a_linked_folder_is_refused(launcher: SandboxFactory) -> None:
+def test_an_output_below_a_linked_folder_is_refused(factory: SandboxFactory) -> None:
     source = "import os\nos.chdir(os.environ['EVOLVE_OUTPUT'])\nos.mkdir('real'); open('real/out', 'w'); os.symlink('real', 'd')\n"
-    assert ran(launcher, source, outputs={"d/out": 10}).status is Status.INVALID
+    assert ran(factory, source, outputs={"d/out": 10}).status is Status.INVALID
 
 
 @pytest.mark.parametrize(
@@ -229,8 +229,8 @@ def test_an_output_below_a_linked_folder_is_refused(launcher: SandboxFactory) ->
         ("import os; os.abort()", -6, "SIGABRT"),
     ],
 )
-def test_a_command_that_fails_is_a_crash(launcher: SandboxFactory, body: str, code: int, why: str) -> None:
-    reply = ran(launcher, body)
+def test_a_command_that_fails_is_a_crash(factory: SandboxFactory, body: str, code: int, why: str) -> None:
+    reply = ran(factory, body)
     assert reply.status is Status.CRASH
     assert reply.exit_code == code
     assert why in reply.reason
@@ -240,30 +240,30 @@ def test_a_command_that_fails_is_a_crash(launcher: SandboxFactory, body: str, co
     ("end", "code", "status"),
     [("", 0, Status.INVALID), ("raise SystemExit(1)", 1, Status.CRASH), ("import os; os.kill(os.getpid(), 15)", -15, Status.CRASH)],
 )
-def test_what_a_command_wrote_comes_back_however_it_ended(launcher: SandboxFactory, end: str, code: int, status: Status) -> None:
+def test_what_a_command_wrote_comes_back_however_it_ended(factory: SandboxFactory, end: str, code: int, status: Status) -> None:
     body = "import os\nO = os.environ['EVOLVE_OUTPUT']\nopen(O + '/r.xml', 'w').write('<3 tests>')\n"
     body += f"print('one failed', flush=True)\n{end}\n"
-    with launcher.sandbox({"m.py": body}, STAGE, start=StartMode.COLD) as sandbox:
+    with factory.sandbox({"m.py": body}, STAGE, start=StartMode.COLD) as sandbox:
         reply = sandbox.run(["python", "/candidate/m.py"], outputs={"r.xml": 100, "other": 10})
         assert (reply.status, reply.exit_code) == (status, code)
         assert reply.files == {"r.xml": b"<3 tests>"}
         assert reply.log == "one failed\n"
         assert "output other: missing" in reply.reason
         assert sandbox.output_hash == reply.output_hash != ""
-    with launcher.sandbox({"m.py": body.replace("3 tests", "2 tests")}, STAGE, start=StartMode.COLD) as sandbox:
+    with factory.sandbox({"m.py": body.replace("3 tests", "2 tests")}, STAGE, start=StartMode.COLD) as sandbox:
         assert sandbox.run(["python", "/candidate/m.py"], outputs={"r.xml": 100}).output_hash != reply.output_hash
 
 
-def test_a_command_that_does_not_exist_is_a_crash(launcher: SandboxFactory) -> None:
-    with launcher.sandbox({}, STAGE, start=StartMode.COLD) as sandbox:
+def test_a_command_that_does_not_exist_is_a_crash(factory: SandboxFactory) -> None:
+    with factory.sandbox({}, STAGE, start=StartMode.COLD) as sandbox:
         assert sandbox.run(["/no/such/program"]).status is Status.CRASH
 
 
-def test_large_values_and_files_fit_through(launcher: SandboxFactory) -> None:
+def test_large_values_and_files_fit_through(factory: SandboxFactory) -> None:
     source = "import os\ndef f(x):\n    return x\nif __name__ == '__main__':\n"
     source += "    open(os.environ['EVOLVE_OUTPUT'] + '/big', 'wb').write(bytes(range(256)) * (1 << 16))\n"
     sent = np.random.default_rng(0).normal(size=(1 << 20))
-    with launcher.sandbox({"m.py": source}, STAGE, start=StartMode.COLD) as sandbox:
+    with factory.sandbox({"m.py": source}, STAGE, start=StartMode.COLD) as sandbox:
         reply = sandbox.call("m.py:f", {"x": sent}, {"x": Array("float64", (None,))})
         files = sandbox.run(["python", "/candidate/m.py"], outputs={"big": 1 << 24}).files
     np.testing.assert_array_equal(reply.value["x"], sent)

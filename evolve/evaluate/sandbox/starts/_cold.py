@@ -28,7 +28,7 @@ class Bubblewrap:
 
     name = "strict"
 
-    def __init__(self, lane: Spawner, view: VisibleFiles, private: Path) -> None:
+    def __init__(self, spawner: Spawner, view: VisibleFiles, private: Path) -> None:
         """Resolve the view and find the binary.
 
         Raises:
@@ -39,7 +39,7 @@ class Bubblewrap:
             raise SandboxMissing(
                 "the strict tier knows x86_64 and aarch64, this machine is neither; type sandbox=none to run without walls"
             )
-        self.spawner = lane
+        self.spawner = spawner
         self.private = private
         self.empty = private / "empty"
         self.own = private / "own"
@@ -53,12 +53,12 @@ class Bubblewrap:
         self._covers = _proc.cover(self.own / "proc")
         self._view, self.own_files = self._shown()
         roots = [outside for outside, _ in self.mounts.binds]
-        group = lane.cgroup.memory_folder if lane.cgroup else None
+        group = spawner.cgroup.memory_folder if spawner.cgroup else None
         _page_cache.remember(self, [*roots, str(self.own)], self.mounts.covered(), group)
         self._filter = private / "seccomp"
         self._filter.write_bytes(_seccomp.program())
-        self.user, self.shared_user = lane.user, ""
-        if why := _user.admit(lane.user, private, [self.own, *(out for out, place in self.mounts.binds if out != place)]):
+        self.user, self.shared_user = spawner.user, ""
+        if why := _user.admit(spawner.user, private, [self.own, *(out for out, place in self.mounts.binds if out != place)]):
             self.share_user(why)
         elif self._view[:1] != ["--dev-bind"]:
             self.share_user("what is shown cannot be put together ahead")

@@ -29,8 +29,8 @@ class NoIsolation:
 
     name = "none"
 
-    def __init__(self, lane: Spawner, view: VisibleFiles, private: Path) -> None:
-        self.spawner = lane
+    def __init__(self, spawner: Spawner, view: VisibleFiles, private: Path) -> None:
+        self.spawner = spawner
         self._view = view
         check_tools(view.toolbox)
         self._stub = private / "stub"

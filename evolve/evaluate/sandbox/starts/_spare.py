@@ -31,7 +31,7 @@ class PreloadedSandbox:
         """
         self.modules = modules
         self.limits = limits
-        self._lane = strict.spawner
+        self._spawner = strict.spawner
         self._folder = folder
         request_r, self._request_w = os.pipe2(os.O_CLOEXEC)
         self._pipes = Pipes(request_r)
@@ -41,7 +41,7 @@ class PreloadedSandbox:
             line = strict.command(limits, folder, {}, laid=False, user=strict.user)
             argv = [*line, PYTHON, *FLAGS, "/stub/_stub.pyc", "spare", *modules]
             assert argv[argv.index("--seccomp") + 1] == str(SECCOMP_FD)
-            self._child = self._lane.start(argv, {}, self._pipes.inner(filter_fd), user=strict.user)
+            self._child = self._spawner.start(argv, {}, self._pipes.inner(filter_fd), user=strict.user)
         finally:
             os.close(filter_fd)
             self._pipes.close_inner()
@@ -58,7 +58,7 @@ class PreloadedSandbox:
             return None
         for name, path in job.lay(self._folder).items():
             shutil.copyfile(path, self._folder / "input" / name)
-        meter = CgroupMeter(self._lane, self._child.pid)
+        meter = CgroupMeter(self._spawner, self._child.pid)
         data = job.request.pack(spare=True)
         os.set_blocking(self._request_w, True)
         try:

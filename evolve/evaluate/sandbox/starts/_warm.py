@@ -41,7 +41,7 @@ class ForkServer:
         self.modules = modules
         self.limits = limits
         self._strict = strict
-        self._lane = strict.spawner
+        self._spawner = strict.spawner
         full = strict.private / "seccomp"
         partial = strict.private / "seccomp-server"
         partial.write_bytes(_seccomp.program(fork_server=True))
@@ -49,12 +49,12 @@ class ForkServer:
         with theirs, partial.open("rb") as outer, full.open("rb") as inner, open(os.devnull, "wb") as null:
             strict.set_limits(limits)
             fds = [theirs.fileno(), null.fileno(), null.fileno(), null.fileno(), outer.fileno(), inner.fileno()]
-            self._child = self._lane.start(self._argv(limits), {}, fds, user=strict.user)
+            self._child = self._spawner.start(self._argv(limits), {}, fds, user=strict.user)
         answer = self._receive(_START_S)
         if answer[:1] != ["ready"]:
             self.close()
             raise WarmUnavailable(str(answer[1]) if len(answer) > 1 else "the fork server ended while it started")
-        self.resident_mib = CgroupMeter(self._lane, self._child.pid).resident_mib()
+        self.resident_mib = CgroupMeter(self._spawner, self._child.pid).resident_mib()
         self.dead = False
 
     def _argv(self, limits: Limits) -> list[str]:
@@ -83,7 +83,7 @@ class ForkServer:
         inputs = {name: content if isinstance(content, bytes) else content.read_bytes() for name, content in job.inputs.items()}
         packed = job.request.pack(files=files, inputs=inputs, scratch=job.limits.scratch_bytes)
         pipes = Pipes.taking_turns() if job.request.turns else Pipes.of(packed)
-        meter = CgroupMeter(self._lane, self._child.pid, resident_mib=self.resident_mib)
+        meter = CgroupMeter(self._spawner, self._child.pid, resident_mib=self.resident_mib)
         try:
             self._strict.set_limits(job.limits, resident_mib=self.resident_mib)
             fds = [pipes.request_fd, pipes.log_w, pipes.reply_w]
