@@ -15,7 +15,6 @@ import pytest
 
 from archive import Event, Journal, read_journal
 
-KILLS = 30
 # Appends as fast as it can; each acknowledged sequence number goes into the pipe, from which the parent counts on its own.
 WRITER = """
 import os, struct, sys, time
@@ -37,11 +36,12 @@ for n in range(1_000_000):
 
 
 @pytest.mark.kill
-def test_no_acknowledged_record_is_lost_or_repeated_by_kills(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [10, pytest.param(30, marks=pytest.mark.slow)])
+def test_no_acknowledged_record_is_lost_or_repeated_by_kills(kills: int, tmp_path: Path) -> None:
     rng = random.Random()
     Journal.create(tmp_path).close()
     acknowledged: dict[int, str] = {}
-    for life in range(KILLS):
+    for life in range(kills):
         read_end, write_end = os.pipe()
         script = WRITER.format(path=sys.path)
         child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path), str(write_end), str(life)], pass_fds=[write_end])
@@ -58,7 +58,7 @@ def test_no_acknowledged_record_is_lost_or_repeated_by_kills(tmp_path: Path) -> 
         with Journal.open(tmp_path) as journal:
             assert journal.durable_seq >= max(acknowledged, default=-1)
     found = {stamped.seq: stamped.record for stamped in read_journal(tmp_path)}
-    assert len(acknowledged) > KILLS
+    assert len(acknowledged) > kills
     for seq, life_ in acknowledged.items():
         record = found[seq]
         assert isinstance(record, Event)

@@ -63,7 +63,7 @@ def evaluate(trial: Trial) -> Outcome:
         artifacts={"point": json.dumps([x, y]).encode()},
     )
 """
-SETTINGS = ("sandbox=none", "executor.slots=2")
+SETTINGS = ("sandbox=none", "executor.slots=1")  # a grader more is a quarter of a second more
 Say = Callable[..., str]  # carries a verb out in this process; gives what it printed
 
 

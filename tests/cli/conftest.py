@@ -36,6 +36,14 @@ def ended(tmp_path_factory: pytest.TempPathFactory, problem: Path) -> tuple[Path
     return folder / "run", out, err
 
 
+@pytest.fixture(scope="session")
+def undriven(tmp_path_factory: pytest.TempPathFactory, problem: Path) -> Path:
+    """A run that nobody drives, of the initial program alone; to be copied."""
+    run = tmp_path_factory.mktemp("undriven") / "run"
+    assert main(["run", "--json", f"problem={problem}", "search=fixed_candidates", f"out={run}", *SETTINGS]) == 0
+    return run
+
+
 @pytest.fixture
 def say(capsys: pytest.CaptureFixture[str]) -> Say:
     def call(*words: object, code: int = 0) -> str:

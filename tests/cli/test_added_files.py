@@ -7,13 +7,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_process import SETTINGS, Cli, write_problem
+from cli_process import SETTINGS, write_problem
 
 from archive import Proposed, TextStore, find_records
+from evolve.cli import main
 from evolve.testing import ModelServer
 from evolve.testing.models._says import chat
 
 MAIN = "from helper import X, Y\n\n\ndef point(sleep):\n    return [X, Y]\n"
+
+
+class Cli:
+    """The command line in this process and in a folder of its own."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._capsys = folder, capsys
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        """Exit code, stdout, stderr."""
+        self._capsys.readouterr()
+        code = main(list(words))
+        return code, *self._capsys.readouterr()
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    monkeypatch.chdir(tmp_path)
+    return Cli(tmp_path, capsys)
 
 
 @pytest.fixture

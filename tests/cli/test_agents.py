@@ -218,7 +218,7 @@ def test_several_agents_at_once(cli: Cli, run: Path, ticket: Callable[..., str])
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize("moment", ["posted", "recorded"])
+@pytest.mark.parametrize("moment", ["posted", pytest.param("recorded", marks=pytest.mark.slow)])
 def test_a_teller_that_is_killed_loses_nothing_and_counts_once(
     cli: Cli, say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path], moment: str
 ) -> None:

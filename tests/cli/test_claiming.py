@@ -136,7 +136,9 @@ def _refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("x", "code", "status"), [("1.5", 0, "confirmed"), ("4.001", 1, "not confirmed")])
+@pytest.mark.parametrize(
+    ("x", "code", "status"), [("1.5", 0, "confirmed"), pytest.param("4.001", 1, "not confirmed", marks=pytest.mark.slow)]
+)
 def test_any_program_gets_the_same_treatment(
     noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], x: str, code: int, status: str
 ) -> None:
@@ -198,7 +200,7 @@ def test_a_target_that_is_none_is_told_before_anything_is_measured(
     assert ("keep one of the two" in told) is (len(words) == 4)
 
 
-@pytest.mark.parametrize(("target", "code"), [("3.9", 0), ("3.5", 1), ("2.0", 1)])
+@pytest.mark.parametrize(("target", "code"), [("3.9", 0), pytest.param("3.5", 1, marks=pytest.mark.slow), ("2.0", 1)])
 def test_a_race_to_a_target(noisy: Path, capsys: pytest.CaptureFixture[str], target: str, code: int) -> None:
     words = ("validate", str(noisy), str(noisy / "initial"), "--target", target, "budget.evaluations=15", *SETTINGS)
     race = json.loads(said(capsys, *words, "--json", code=code))["race"]
@@ -210,7 +212,10 @@ def test_a_race_to_a_target(noisy: Path, capsys: pytest.CaptureFixture[str], tar
         assert len(race["scores"]) == 15
 
 
-@pytest.mark.parametrize(("target", "verdict"), [("3.6", "beats 3.6"), ("3.5", "does not beat 3.5"), ("2.0", "does not beat 2")])
+@pytest.mark.parametrize(
+    ("target", "verdict"),
+    [("3.6", "beats 3.6"), ("3.5", "does not beat 3.5"), pytest.param("2.0", "does not beat 2", marks=pytest.mark.slow)],
+)
 def test_on_a_deterministic_problem_a_race_is_decided_by_the_score(
     problem: Path, capsys: pytest.CaptureFixture[str], target: str, verdict: str
 ) -> None:

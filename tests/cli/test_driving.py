@@ -84,7 +84,7 @@ def test_killed_and_resumed_it_ends_as_if_nothing_had_happened(cli: Cli, problem
     assert len(counted) == len(set(counted)) == json.loads(out)["measurements"]
 
 
-@pytest.mark.parametrize("noisy", [False, True])
+@pytest.mark.parametrize("noisy", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_what_a_killed_driver_had_in_hand_is_not_counted_as_made(cli: Cli, noisy: bool) -> None:
     problem, run = write_problem(cli.folder / "slow", noisy=noisy), cli.folder / "run"
     words = ("problem.params.sleep=50", "budget.evaluations=20")

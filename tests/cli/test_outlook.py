@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -38,11 +39,8 @@ from evolve.views.claims._claims import claims
 
 
 @pytest.fixture
-def run(say: Say, problem: Path, tmp_path: Path) -> Path:
-    """A run that nobody drives, of the initial program alone."""
-    folder = tmp_path / "run"
-    say("run", "--json", f"problem={problem}", "search=fixed_candidates", f"out={folder}", *SETTINGS)
-    return folder
+def run(undriven: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(undriven, tmp_path / "run"))
 
 
 def test_a_child_that_nobody_measures_says_so_and_what_measures_it(say: Say, run: Path, file) -> None:

@@ -33,6 +33,8 @@ def unquoted(path: Path) -> Iterator[str]:
             continue
         values = [one for one in node.values if isinstance(one, ast.FormattedValue)]
         text = "".join(str(one.value) if isinstance(one, ast.Constant) else "\0" for one in node.values)
+        if not COMMAND.search(text):
+            continue
         around = [one for one in functions if one.lineno <= node.lineno <= (one.end_lineno or 0)]
         assigned = "\n".join(ast.unparse(one) for function in around for one in ast.walk(function) if isinstance(one, ast.Assign))
         for command in COMMAND.finditer(text):

@@ -40,7 +40,7 @@ def here(cli: Cli, ended: tuple[Path, str, str]) -> Cli:
     return cli
 
 
-@pytest.mark.parametrize("verb", ["status ended", "best ended", "best ended --json", "query ended 'select 1'", "--help", "config"])
+@pytest.mark.parametrize("verb", ["status ended", "best ended --json", "--help"])
 def test_an_answer_that_does_not_fit_on_the_disk_is_no_success(here: Cli, verb: str) -> None:
     done = shell(here, f"evolve {verb} > {FULL}")
     assert done.returncode == 3
@@ -70,8 +70,14 @@ def test_a_question_is_answered_whatever_becomes_of_stderr_and_stdin(here: Cli, 
 
 @pytest.mark.parametrize(
     "redirections",
-    [">&-", "2>&-", "<&- >&- 2>&-", f">{FULL} 2>{FULL}", "2>{dead} | true", "2> >(true)"],
-    ids=["stdout closed", "stderr closed", "all closed", "both full", "nobody reads stdout", "nobody reads stderr"],
+    [
+        pytest.param("<&- >&- 2>&-", id="all closed"),
+        pytest.param("2>{dead} | true", id="nobody reads stdout"),
+        pytest.param(">&-", id="stdout closed", marks=pytest.mark.slow),
+        pytest.param("2>&-", id="stderr closed", marks=pytest.mark.slow),
+        pytest.param(f">{FULL} 2>{FULL}", id="both full", marks=pytest.mark.slow),
+        pytest.param("2> >(true)", id="nobody reads stderr", marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_is_worth_what_it_did_and_not_what_could_be_told_of_it(cli: Cli, problem: Path, redirections: str) -> None:
     settings = " ".join([f"problem={problem}", "budget.evaluations=6", "out=run", *SETTINGS])
@@ -102,7 +108,10 @@ def accented(tmp_path_factory: pytest.TempPathFactory, problem: Path) -> Path:
     return cli.folder
 
 
-@pytest.mark.parametrize("env", ODD, ids=lambda env: " ".join(env.values()))
+@pytest.mark.parametrize(
+    "env",
+    [pytest.param(env, id=" ".join(env.values()), marks=[pytest.mark.slow] * ("PYTHONIOENCODING" in env)) for env in ODD],
+)
 def test_what_a_locale_lacks_is_escaped_and_ends_nothing(cli: Cli, accented: Path, env: dict[str, str]) -> None:
     cli.folder = accented
     for verb in ("best süß", "query süß 'select * from candidates'", "lineage süß"):
@@ -184,7 +193,7 @@ class Terminal:
         return code
 
 
-@pytest.mark.parametrize("term", ["dumb", "xterm"])
+@pytest.mark.parametrize("term", [pytest.param("dumb", marks=pytest.mark.slow), "xterm"])
 def test_a_run_under_nohup_outlives_its_terminal(cli: Cli, problem: Path, term: str) -> None:
     words = ("run", f"problem={problem}", "problem.params.sleep=0.1", "out=run", "budget.evaluations=14", *SETTINGS)
     terminal = Terminal(cli, *words, term=term, ignore=True)
@@ -194,7 +203,7 @@ def test_a_run_under_nohup_outlives_its_terminal(cli: Cli, problem: Path, term: 
     assert n_records(cli.folder / "run", "measured") == 14
 
 
-@pytest.mark.parametrize("term", ["dumb", "xterm"])
+@pytest.mark.parametrize("term", ["dumb", pytest.param("xterm", marks=pytest.mark.slow)])
 def test_a_terminal_that_goes_away_ends_a_run_like_one_interrupt(cli: Cli, problem: Path, term: str) -> None:
     words = ("run", f"problem={problem}", "problem.params.sleep=0.2", "out=run", "budget.evaluations=1000", *SETTINGS)
     terminal = Terminal(cli, *words, term=term)
@@ -207,7 +216,15 @@ def test_a_terminal_that_goes_away_ends_a_run_like_one_interrupt(cli: Cli, probl
     assert [stamped.record.status for stamped in find_records(run, ("closed",))] == ["interrupted"]
 
 
-@pytest.mark.parametrize(("columns", "encoding"), [("1", "utf-8"), ("0", "utf-8"), ("x", "utf-8"), ("80", "ascii")])
+@pytest.mark.parametrize(
+    ("columns", "encoding"),
+    [
+        ("1", "utf-8"),
+        pytest.param("0", "utf-8", marks=pytest.mark.slow),
+        pytest.param("x", "utf-8", marks=pytest.mark.slow),
+        ("80", "ascii"),
+    ],
+)
 def test_a_terminal_of_any_width_and_encoding_shows_a_run_to_its_end(cli: Cli, problem: Path, columns: str, encoding: str) -> None:
     cli.env |= {"COLUMNS": columns, "PYTHONIOENCODING": encoding}
     terminal = Terminal(cli, "run", f"problem={problem}", "out=run", "budget.evaluations=6", *SETTINGS, term="xterm", size=(1, 1))

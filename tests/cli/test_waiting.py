@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_process import SEED, SETTINGS, Cli, Say, n_records, wait_for
+from cli_process import SEED, Cli, Say, n_records, wait_for
 from test_agents import n_measured
 
 from evolve.cli import main
@@ -21,11 +22,8 @@ HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"na
 
 
 @pytest.fixture
-def run(say: Say, problem: Path, tmp_path: Path) -> Path:
-    """A run that nobody drives, of the initial program alone."""
-    folder = tmp_path / "run"
-    say("run", "--json", f"problem={problem}", "search=fixed_candidates", f"out={folder}", *SETTINGS)
-    return folder
+def run(undriven: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(undriven, tmp_path / "run"))
 
 
 @pytest.fixture
@@ -63,7 +61,7 @@ def is_measured_once(say: Say, run: Path, go: Path, ticket: int) -> None:
     assert n_measured(run, found["candidate"]) == 1
 
 
-@pytest.mark.parametrize("flags", [(), ("--json",)], ids=["", "json"])
+@pytest.mark.parametrize("flags", [pytest.param((), marks=pytest.mark.slow), ("--json",)], ids=["", "json"])
 def test_one_interrupt_ends_the_wait_of_tell_and_no_measurement(
     cli: Cli, say: Say, run: Path, slow: str, go: Path, file, heard: None, flags: tuple[str, ...]
 ) -> None:
@@ -154,7 +152,7 @@ class Server:
         return dict(self.answer()["structuredContent"])
 
 
-@pytest.mark.parametrize("how", ["interrupted", "left", "given up"])
+@pytest.mark.parametrize("how", ["interrupted", pytest.param("left", marks=pytest.mark.slow), "given up"])
 def test_a_server_does_not_stay_for_a_wait_that_nobody_waits_for(
     cli: Cli, say: Say, run: Path, slow: str, go: Path, heard: None, how: str
 ) -> None:

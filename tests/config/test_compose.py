@@ -298,7 +298,7 @@ def test_only_the_budget_of_a_run_can_change() -> None:
         budget_changes(["budget.wall_s=0"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.one_of(st.sampled_from([*KEYS, *GROUPS]), st.text(max_size=12)), st.text(max_size=12))
 def test_whatever_is_typed_is_a_configuration_or_a_sentence(key: str, value: str) -> None:
     try:

@@ -66,13 +66,12 @@ def test_equal_losses_and_coins_show_nothing(losses):
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda rng: float(rng.integers(0, 2)) - 0.5,
-        lambda rng: rng.binomial(10, 0.1) / 10 - 0.1,
-        lambda rng: rng.binomial(100, 0.05) / 100 - 0.05,
-        lambda rng: round(0.02 * rng.standard_normal(), 2),
-        lambda rng: float(rng.standard_t(3)),
+        pytest.param(lambda rng: float(rng.integers(0, 2)) - 0.5, id="coin"),
+        pytest.param(lambda rng: rng.binomial(10, 0.1) / 10 - 0.1, id="tenths"),
+        pytest.param(lambda rng: rng.binomial(100, 0.05) / 100 - 0.05, id="hundredths", marks=pytest.mark.slow),
+        pytest.param(lambda rng: round(0.02 * rng.standard_normal(), 2), id="rounded", marks=pytest.mark.slow),
+        pytest.param(lambda rng: float(rng.standard_t(3)), id="t3", marks=pytest.mark.slow),
     ],
-    ids=["coin", "tenths", "hundredths", "rounded", "t3"],
 )
 def test_coarse_scores_and_heavy_tails_do_not_pass_for_records(draw):
     rng, false = np.random.default_rng(7), 0

@@ -16,6 +16,7 @@ from evolve.problem.contract._contract import Stage
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 PAGES = ("make-it-faster", "c", "python-package", "sql", "prompt")
+LONG = ("make-it-faster", "c", "sql")  # what their commands do, those of the other pages do in a third of the time
 FENCE = re.compile(r"^```(\w*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -32,7 +33,7 @@ def written(page: str, folder: Path) -> list[str]:
     return commands
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=[pytest.mark.slow] * (page in LONG)) for page in PAGES])
 def test_a_pages_problem_validates_by_the_pages_own_commands(page: str, tmp_path: Path) -> None:
     if page == "c" and shutil.which("cc") is None:
         pytest.skip("no compiler on this machine")

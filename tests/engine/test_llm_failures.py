@@ -93,8 +93,8 @@ def test_a_call_that_fails_is_named_and_charged_and_the_next_ticket_is_asked(nea
 
 @pytest.mark.parametrize(("status", "kind", "outcome"), [
     (401, "authentication_error", "auth"),
-    (402, "billing_error", "payment"),
-    (404, "not_found_error", "not_found"),
+    pytest.param(402, "billing_error", "payment", marks=pytest.mark.slow),
+    pytest.param(404, "not_found_error", "not_found", marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_a_model_that_refuses_for_good_is_asked_again_only_after_resume(near, status, kind, outcome):
     plan = Plan(*[error(status, kind, "never")] * 2)

@@ -12,6 +12,7 @@ from archive import StartMode, Status
 from evolve._errors import ProblemError
 from evolve.problem._load import load_problem
 from evolve.validation._problem import ValidationReport, candidate_files, validate_problem
+from evolve.validation._static import check_files
 
 IMPORTS = "from evolve import JsonValue, Outcome, Status\n"
 CALLS = IMPORTS + (
@@ -79,13 +80,18 @@ def test_noise_is_measured(tmp_path: Path) -> None:
     [
         (CALLS, "def g():\n    return 1\n", "-> mend the initial program"),
         (CALLS, "def f():\n    return 1 / 0\n", "ZeroDivisionError"),
-        (CALLS, "def f(:\n", "-> mend the initial program"),
+        pytest.param(CALLS, "def f(:\n", "-> mend the initial program", marks=pytest.mark.slow),
         (
             CALLS.replace("float(reply.value['x'])", "1 / 0"),
             SEED,
             "ended as evaluator_error.*ZeroDivisionError.* -> mend evaluate.py",
         ),
-        (CALLS.replace("Outcome(score=", "dict(score="), SEED, "evaluator_error.* -> mend evaluate.py"),
+        pytest.param(
+            CALLS.replace("Outcome(score=", "dict(score="),
+            SEED,
+            "evaluator_error.* -> mend evaluate.py",
+            marks=pytest.mark.slow,
+        ),
         (CALLS.replace("NOISE", "float('nan')"), SEED, "evaluator_error.* -> mend evaluate.py"),
     ],
 )
@@ -96,7 +102,10 @@ def test_a_seed_that_fails_is_told_with_whose_fault_it_is(tmp_path: Path, evalua
     assert re.search(said, faults["evaluator" if "evaluator_error" in said else "initial program"], re.DOTALL)
 
 
-@pytest.mark.parametrize("evaluate", ["import nothing_of_the_kind\n", "x = 1\n", "def evaluate(:\n"])
+@pytest.mark.parametrize(
+    "evaluate",
+    ["import nothing_of_the_kind\n", *(pytest.param(one, marks=pytest.mark.slow) for one in ("x = 1\n", "def evaluate(:\n"))],
+)
 def test_an_evaluator_that_cannot_be_loaded_is_told(tmp_path: Path, evaluate: str) -> None:
     said = failed(report_of(tmp_path / "p", evaluate=evaluate))
     assert said["evaluator"].endswith("mend evaluate.py")
@@ -115,10 +124,14 @@ def test_an_evaluator_that_cannot_be_loaded_is_told(tmp_path: Path, evaluate: st
 )
 def test_trusted_code_that_may_run_the_candidate_is_told(tmp_path: Path, line: str, said: str, fails: bool) -> None:
     evaluate = CALLS.replace("def evaluate(trial):\n", f"def evaluate(trial):\n    if trial.stage == 'never':\n        {line}\n")
-    report = report_of(tmp_path / "p", evaluate=evaluate)
-    told = "; ".join(check.found for check in report.checks if check.name == "trust" and not check.ok)
-    assert said in told
-    assert report.ok is not fails
+    write_problem(tmp_path / "p", MINIMAL, evaluate_py=evaluate.replace("NOISE", "0"), initial__main_py=SEED)
+    checks = [check for check in check_files(load_problem(tmp_path / "p")) if check.name == "trust" and not check.ok]
+    assert said in "; ".join(check.found for check in checks)
+    assert any(not check.hint for check in checks) is fails
+
+
+def test_a_problem_whose_trusted_code_imports_the_program_is_not_fine(tmp_path: Path) -> None:
+    assert "imports main, a file" in failed(report_of(tmp_path / "p", evaluate=f"import main\n{CALLS}"))["trust"]
 
 
 def test_a_helper_of_the_same_name_as_a_seed_file_is_the_evaluators_own(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def holds(parent: str, proposal: Proposal) -> None:
     assert "\n" not in proposal.summary
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(name=st.sampled_from(sorted(STDLIB)), seed=st.integers(0, 1 << 32))
 def test_children_of_real_programs(name: str, seed: int) -> None:
     proposal = edited(STDLIB[name], seed)
@@ -67,7 +67,7 @@ def test_children_of_real_programs(name: str, seed: int) -> None:
         holds(STDLIB[name], proposal)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(name=st.sampled_from(sorted(STDLIB)), seed=st.integers(0, 1 << 32), data=st.data())
 def test_each_move_changes_its_spans_only(name: str, seed: int, data: st.DataObject) -> None:
     """Text outside the edits is there byte for byte, and so is every comment outside them."""

@@ -231,7 +231,7 @@ def test_what_was_written_is_read(search: list[str], replace: list[str], path: s
 )  # fmt: skip
 def test_long_answers_of_one_line_repeated(line: str) -> None:
     """Each line is read a few times; these would take minutes if it were otherwise."""
-    text = (line + "\n") * (60_000 // (len(line) + 1))
+    text = (line + "\n") * (30_000 // (len(line) + 1))
     files = {"train.py": "import math\n\n\ndef f(x):\n    return math.sin(x)\n"}
     for known in (PATHS, files, {"a.c": "int f(int x) {\n  return x;\n}\n"}):
         assert isinstance(parse_answer(text, Format.FILE, known), ParsedAnswer | EditFailure)

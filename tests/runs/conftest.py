@@ -54,11 +54,17 @@ def problem(tmp_path: Path):
 
 
 @pytest.fixture
-def parabola(problem, tmp_path: Path):
+def parabola(request, problem, tmp_path: Path):
     """Makes a run of the tiny problem; ``words`` are ``create_run``'s, and ``limits`` its budget's."""
+    slots = getattr(request.module, "SLOTS", 1)  # each has a grader to start
 
     def make(words: dict | None = None, *, noisy: bool = False, **limits: float) -> evolve.Run:
-        given = {"out": tmp_path / "run", "budget": evolve.Budget(**(limits or {"evaluations": 30})), "slots": 2, "sandbox": "none"}
+        given = {
+            "out": tmp_path / "run",
+            "budget": evolve.Budget(**(limits or {"evaluations": 30})),
+            "slots": slots,
+            "sandbox": "none",
+        }
         return evolve.create_run(problem(noisy=noisy), **{**given, **(words or {})})
 
     return make

@@ -14,6 +14,8 @@ from evolve import Budget
 from evolve._errors import RunLocked, UsageError
 from evolve.cli import main
 
+SLOTS = 2
+
 
 def records(run, kind):
     return [stamped.record for stamped in read_journal(run.path) if isinstance(stamped.record, kind)]

@@ -34,16 +34,20 @@ def refused_when_typed(run, key, limit, capsys) -> str:
     return err.strip().removeprefix("evolve: ")
 
 
-@pytest.mark.parametrize("refused", [refused_in_python, refused_when_typed])  # by a tool of MCP: see tests/cli/test_mcp.py
+WAYS = {"typed": refused_when_typed, "Python": refused_in_python}  # by a tool of MCP: see tests/cli/test_mcp.py
+LIMITS = [("evaluations", 5), ("evaluations", 20), ("candidates", 2), ("wall_s", 0.001), ("cpu_s", 1e-4)]
+
+
 @pytest.mark.parametrize(
-    ("key", "limit"), [("evaluations", 5), ("evaluations", 20), ("candidates", 2), ("wall_s", 0.001), ("cpu_s", 1e-4)]
+    ("way", "key", "limit"),
+    [pytest.param(way, *one, marks=[pytest.mark.slow] * (way == "Python" and one != LIMITS[0])) for way in WAYS for one in LIMITS],
 )
-def test_a_limit_that_is_spent_is_refused_with_what_to_type_and_nothing_is_written(parabola, refused, key, limit, capsys):
+def test_a_limit_that_is_spent_is_refused_with_what_to_type_and_nothing_is_written(parabola, way, key, limit, capsys):
     run = parabola(evaluations=21)
     run.optimize()
     run.resume(Budget(evaluations=24))  # the limit on record is another than what is asked for
     before = on_disk(run.path)
-    told = refused(run, key, limit, capsys)
+    told = WAYS[way](run, key, limit, capsys)
     said = rf"expected budget\.{key} above the \S+ that are spent, found {limit}; type: evolve resume \S+ budget\.{key}=\S+"
     assert re.match(said, told)
     assert on_disk(run.path) == before

@@ -51,7 +51,7 @@ def simulate(kind, policy, arrivals, *, losses=0.0, evaluations=60, noise=None):
     return run
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(KINDS, POLICIES, st.integers(0, 2**32), st.floats(0, 0.3))
 def test_replay_gives_the_same_state_at_every_record(kind, policy, arrivals, losses):
     run = simulate(kind, policy, arrivals, losses=losses)
@@ -87,7 +87,7 @@ def test_checkpoint_and_tail_equal_full_replay(kind, arrivals, cut):
     assert state(resumed) == state(whole) == state(run.search)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(KINDS, POLICIES, st.integers(0, 2**32))
 def test_asking_and_accepting_change_nothing(kind, policy, arrivals):
     run = simulate(kind, policy, arrivals)

@@ -132,7 +132,7 @@ ACTS = st.one_of(
 def test_nothing_is_over_before_a_limit_is_reached_and_what_is_due_is_measured():
     waited = []
 
-    @settings(max_examples=60, deadline=None, derandomize=True)
+    @settings(max_examples=30, deadline=None, derandomize=True)
     @given(
         st.booleans(),
         st.sampled_from(["fixed_candidates", "fixed_candidates", "hill_climb"]),

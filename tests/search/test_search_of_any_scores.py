@@ -68,7 +68,7 @@ def read(search):
     return number_
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(KINDS, POLICIES, st.lists(FINITE, min_size=1, max_size=7))
 @example(contract(noisy=True), "map_elites", [1.0, 1.01, 0.99, 1e200])
 @example(contract(noisy=True), "map_elites", [LARGEST, -LARGEST])

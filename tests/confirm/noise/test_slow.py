@@ -45,7 +45,10 @@ def test_how_much_is_kept_from_one_moment_to_the_next(kept):
     assert np.mean(found) == pytest.approx(kept, abs=0.1)
 
 
-@pytest.mark.parametrize("world", [{}, {"drift": 5.0}, {"unequal": 0.5}, {"sd": 1e-9}, {"sd": 1e100}])
+LIKE_THEM = [pytest.param(one, marks=pytest.mark.slow) for one in ({"drift": 5.0}, {"unequal": 0.5}, {"sd": 1e-9})]
+
+
+@pytest.mark.parametrize("world", [{}, {"sd": 1e100}, *LIKE_THEM])
 def test_without_memory_the_probability_is_a_probability(world):
     rng = np.random.default_rng(2)
     p_values = np.array([memory(table(rng, **world)).p_value for _ in range(160)])

@@ -18,7 +18,7 @@ from evolve.engine._session import resume, start
 
 ROOT = Path(__file__).parents[3]
 NUMBERS = count()
-WORDS = ["problem=circle_packing", "problem.params.n=3", "executor=far", "executor.slots=1", "sandbox=none", "budget.evaluations=6"]
+WORDS = ["problem=planted", "executor=far", "executor.slots=1", "sandbox=none", "budget.evaluations=6"]
 MAKE = "\ndef make(problems, *, slots, tier, sink):\n    return Far(problems, slots=slots, tier=tier, sink=sink)\n"
 FAR = "from evolve import LocalExecutor\nclass Far(LocalExecutor):\n    n = 0\n{body}" + MAKE
 IDLE = """

@@ -100,6 +100,7 @@ def test_calls_about_the_page_cache_fail_inside_and_their_neighbours_work(factor
         assert allowed.value["found"] == [True, 16, 16, 6.0, float(1 << 22), True]
 
 
+@pytest.mark.slow
 def test_torch_imports_and_computes_under_the_filter() -> None:
     pytest.importorskip("torch")
     source = "import torch\ndef f():\n    return float((torch.ones(300, 300) @ torch.ones(300, 300)).sum())\n"

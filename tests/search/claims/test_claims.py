@@ -206,9 +206,10 @@ def test_a_run_killed_while_a_vault_is_at_work_goes_on_with_it():
 
 
 @pytest.mark.parametrize("noise", [0.05, 1.0])
-def test_where_nothing_is_better_nothing_is_claimed(noise):
+@pytest.mark.parametrize("seeds", [range(3), pytest.param(range(3, 12), marks=pytest.mark.slow)], ids=["few", "more"])
+def test_where_nothing_is_better_nothing_is_claimed(noise, seeds):
     claims = 0
-    for seed in range(12):
+    for seed in seeds:
         run = planted(seed=seed, flat=True, noise=noise, evaluations=250)
         run.run()
         claims += len(claims_of(run.search.state))
@@ -248,7 +249,7 @@ class Odd(Planted):
         return type(result)(**{**{f: getattr(result, f) for f in result.__slots__}, "score": score})
 
 
-@pytest.mark.parametrize("world", ["gamblers", "age"])
+@pytest.mark.parametrize("world", [pytest.param("gamblers", marks=pytest.mark.slow), "age"])
 def test_what_only_rare_losses_or_age_explain_is_hardly_ever_claimed(world):
     claims = withheld = 0
     for seed in range(4):
@@ -474,7 +475,7 @@ def test_a_budget_without_room_for_a_vault_ends_unconfirmed_with_final_runs():
 def test_what_was_set_aside_and_is_of_no_use_goes_back_to_the_search():
     """At most the smallest vault is kept to the end for nobody, and nothing beyond the budget is spent."""
     smallest = SIZES[0].n_candidate + SIZES[0].n_control
-    for seed in range(24):
+    for seed in range(8):
         run = planted(evaluations=160, noise=0.3, seed=seed)
         run.run()
         assert run.search.run.usage.evaluations <= 160

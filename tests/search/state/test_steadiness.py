@@ -256,7 +256,7 @@ def test_a_small_budget_is_kept(evaluations):
     assert run.search.run.usage.evaluations == evaluations
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.integers(0, 2**32),
     st.integers(4, 140),
