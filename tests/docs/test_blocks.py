@@ -79,7 +79,7 @@ def place(tmp_path_factory):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_the_pages_works(command, place, monkeypatch, capsys):
+def test_a_command_of_the_pages_works(command, place, monkeypatch, capfdbinary):
     monkeypatch.chdir(place)
     verb, *arguments = shlex.split(command)[1:]
     if verb == "run":
@@ -87,7 +87,7 @@ def test_a_command_of_the_pages_works(command, place, monkeypatch, capsys):
     if verb == "new":
         shutil.rmtree(place / arguments[0], ignore_errors=True)
     code = main([verb, *("finished" if word == "RUN" else word for word in arguments)])
-    told = capsys.readouterr().err
+    told = capfdbinary.readouterr().err.decode()
     assert code == 0 or (verb == "doctor" and code == NO_SANDBOX), told
     assert "Traceback" not in told
 
