@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE
 from evolve.cli._command import JSON, RUN, Argument, Verb
-from evolve.cli.show._text import Json, columns, duration, gain, number, one_line, put, put_json, signed, unchecked_text, zero_text
+from evolve.cli.show._text import columns, duration, gain, number, one_line, put, put_json, signed, unchecked_text, zero_text
 
 if TYPE_CHECKING:
     from evolve.views._run_view import RunView
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def claims(words: Namespace) -> int:
+    from evolve.cli.show._json_runs import claims_json
     from evolve.engine._reading import view_run
     from evolve.views.claims._claims import claims
 
@@ -52,14 +53,6 @@ def retract(words: Namespace) -> int:
         if not is_driven(open_folder(run.path)):
             put(f"next: evolve resume {shlex.quote(str(run.path))}")
     return EXIT_DONE
-
-
-def claims_json(opened: RunView) -> Json:
-    """All report cards; for a deterministic problem, the best program re-verified."""
-    from evolve.views.claims._claims import claims
-
-    found = claims(opened)
-    return {"run": str(opened.run.path), "claims": found.cards, "exact": found.exact}
 
 
 def cards_text(cards: ReportCards) -> str:

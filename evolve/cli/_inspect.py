@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def status(words: Namespace) -> int:
-    from evolve.cli.show._json import status_json
+    from evolve.cli.show._json_runs import status_json
     from evolve.engine._reading import view_run
 
     opened = view_run(words.RUN)
@@ -52,7 +52,7 @@ def status(words: Namespace) -> int:
 
 def best(words: Namespace) -> int:
     from evolve.cli import _candidate
-    from evolve.cli.show._json import candidate_json
+    from evolve.cli.show._json_runs import candidate_json
     from evolve.engine._reading import view_run
     from evolve.views.candidate._candidate import diff
 
@@ -82,7 +82,7 @@ def best(words: Namespace) -> int:
 
 def show(words: Namespace) -> int:
     from evolve.cli import _candidate
-    from evolve.cli.show._json import candidate_json
+    from evolve.cli.show._json_runs import candidate_json
     from evolve.engine._reading import view_run
     from evolve.views.candidate._candidate import diff, measured
 
@@ -116,7 +116,7 @@ def show(words: Namespace) -> int:
 
 
 def lineage(words: Namespace) -> int:
-    from evolve.cli.show._json import lineage_json
+    from evolve.cli.show._json_runs import lineage_json
     from evolve.engine._reading import view_run
 
     opened = view_run(words.RUN)

@@ -18,7 +18,7 @@ from evolve.cli.show._text import columns, number, one_line, put, put_json, say
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from evolve.cli.show._json import ProblemLine, RunLine, ValidateAnswer
+    from evolve.cli.show._json_problems import ProblemLine, RunLine, ValidateAnswer
     from evolve.config._schema import RunConfig
     from evolve.evaluate import Check
     from evolve.problem.contract._contract import Problem
@@ -40,7 +40,7 @@ def new(words: Namespace) -> int:
 
 def validate(words: Namespace) -> int:
     from evolve.adapters._choose import adapter_notes, load_problem
-    from evolve.cli.show._json import ValidateAnswer
+    from evolve.cli.show._json_problems import ValidateAnswer
     from evolve.config._compose import compose
     from evolve.engine.registry._registry import need_machine
     from evolve.validation._problem import candidate_files
@@ -137,7 +137,7 @@ def _race_text(ran: TargetTest) -> str:
 
 
 def list_(words: Namespace) -> int:
-    from evolve.cli.show._json import ListAnswer
+    from evolve.cli.show._json_problems import ListAnswer
 
     if words.DIR and not Path(words.DIR).is_dir():
         raise UsageError(f"expected a folder of runs, found {'a file' if Path(words.DIR).exists() else 'nothing'} at {words.DIR}.")
@@ -174,7 +174,7 @@ def _of_run(one: RunLine) -> tuple[str, str]:
 
 
 def _problem_lines() -> tuple[ProblemLine, ...]:
-    from evolve.cli.show._json import ProblemLine
+    from evolve.cli.show._json_problems import ProblemLine
     from evolve.problem._find import BUILT_IN, builtin_problems
     from evolve.problem._load import load_problem
 
@@ -191,7 +191,7 @@ def _two_meanings(name: str) -> str:
 def _run_lines(folder: Path) -> Iterable[RunLine]:
     """One line a run; a run that cannot be read is listed with the reason."""
     from archive import ArchiveError
-    from evolve.cli.show._json import RunLine
+    from evolve.cli.show._json_problems import RunLine
     from evolve.engine._reading import view_run
 
     for path in sorted(one.parent for one in folder.glob("*/run.json")):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from evolve._errors import EXIT_DONE, RunError, UsageError
 from evolve.cli._command import JSON, Argument, Verb
-from evolve.cli.show._text import Json, columns, number, one_line, put, put_json
+from evolve.cli.show._text import columns, number, one_line, put, put_json
 
 if TYPE_CHECKING:
     from archive import Table
@@ -23,6 +23,8 @@ _EXAMPLE = '"SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"'
 
 
 def query(words: Namespace) -> int:
+    from evolve.cli.show._json_runs import query_json
+
     *paths, sql = words.WORD
     if not paths or Path(sql).is_dir():
         raise UsageError(f"expected runs and then one SELECT, found {' '.join(words.WORD)!r}; type: evolve query RUN {_EXAMPLE}")
@@ -49,11 +51,6 @@ def table_of(paths: Sequence[str], sql: str, limit: int, seconds: float | None, 
 
     with open_query(find_runs(paths)) as tables:
         return tables.sql(sql, limit=limit or None, seconds=seconds, most_bytes=most_bytes)
-
-
-def query_json(table: Table) -> Json:
-    """A table as JSON can hold it; ``more``: there were further rows than the limit."""
-    return {"columns": table.columns, "rows": [[_plain(cell) for cell in row] for row in table.rows], "more": table.more}
 
 
 def export(words: Namespace) -> int:
@@ -113,19 +110,6 @@ def _cell(value: object) -> str:
     if value is None:
         return "NULL"
     return number(value) if isinstance(value, float) else one_line(str(value), _CELL)
-
-
-def _plain(value: object) -> object:
-    """A value of DuckDB's as JSON can hold it."""
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return str(value)
 
 
 VERBS = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE
 from evolve._untrusted import visible
 from evolve.cli._command import JSON, Argument, Verb
-from evolve.cli.show._text import Json, columns, one_line, picked, put, put_json, say
+from evolve.cli.show._text import columns, one_line, put, put_json, say
 
 if TYPE_CHECKING:
     from evolve.redteam._bench import RedteamReport
@@ -19,6 +19,7 @@ _SETTINGS = ("problem.params.", "sandbox=", "sandbox.tier=", "executor.slots=")
 def redteam(words: Namespace) -> int:
     from evolve._errors import UsageError
     from evolve.adapters._choose import load_problem
+    from evolve.cli.show._json_problems import redteam_json
     from evolve.config._compose import compose
     from evolve.engine.registry._registry import n_slots, need_machine
     from evolve.execute import LocalExecutor
@@ -37,16 +38,10 @@ def redteam(words: Namespace) -> int:
         tell=say,
     )
     if words.json:
-        put_json(_json(report))
+        put_json(redteam_json(report))
     else:
         put(_text(report))
     return EXIT_DONE if report.ok else EXIT_NEGATIVE
-
-
-def _json(report: RedteamReport) -> Json:
-    told = ("name", "source", "cheat", "good", "verdict", "by", "status", "score")
-    programs = [picked(one, *told) for one in report.findings]
-    return {**picked(report, "problem", "tier", "ok"), "programs": programs, "notes": report.notes}
 
 
 def _text(report: RedteamReport) -> str:

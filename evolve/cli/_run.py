@@ -68,12 +68,13 @@ def stop(words: Namespace) -> int:
 def _driven(drive: Callable[[LiveView], Summary], as_json: bool) -> int:
     """Drive a run under a live view, then say what came of it."""
     from evolve.cli.show._ending import ending
+    from evolve.cli.show._json_runs import run_json
     from evolve.cli.show._live import open_view
 
     with open_view() as view:
         summary = drive(view)
     if as_json:
-        put_json(summary)
+        put_json(run_json(summary))
     else:
         put(ending(summary, view.opened))
     return _EXIT.get(summary.status, EXIT_NEGATIVE)

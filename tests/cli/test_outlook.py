@@ -23,7 +23,7 @@ from evolve.cli.external._handed_in import left_out, needed, read_files
 from evolve.cli.mcp import _driving
 from evolve.cli.mcp._driving import resume_run
 from evolve.cli.show._ending import ending
-from evolve.cli.show._json import candidate_json, status_json
+from evolve.cli.show._json_runs import candidate_json, status_json
 from evolve.cli.show._live import plain_line, rows
 from evolve.cli.show._text import columns
 from evolve.engine._reading import view_run

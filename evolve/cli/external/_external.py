@@ -31,7 +31,7 @@ STATEMENT = ("summary", "hypothesis", "expected", "plan")
 
 
 def ask(words: Namespace) -> int:
-    from evolve.cli.external._asking import ask_json
+    from evolve.cli.show._json_external import ask_json
     from evolve.engine.requests._asking import ask as ask_run
 
     out = Path(words.out).absolute() if words.out is not None else None
@@ -176,11 +176,13 @@ def result(words: Namespace) -> int:
 
 
 def note(words: Namespace) -> int:
-    from evolve.cli.external._asking import note_json
+    from evolve.cli.show._json_external import note_json
+    from evolve.engine.requests._asking import note as keep_note
 
-    answer = note_json(words.RUN, words.TEXT, words.author or "")
+    author = words.author or ""
+    keep_note(words.RUN, words.TEXT, author)
     if words.json:
-        put_json(answer)
+        put_json(note_json(words.RUN, words.TEXT, author))
     else:
         put(f"kept; notes of a run: evolve query {shlex.quote(words.RUN)} \"SELECT what, text FROM events WHERE kind = 'note'\"")
     return EXIT_DONE

@@ -4,36 +4,17 @@ from __future__ import annotations
 
 import shlex
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from evolve._errors import UsageError
+from evolve.cli.show._json_external import TicketAnswer
 from evolve.engine._reading import view_run
 from evolve.engine.requests._telling import Pause, wait_measured
-from evolve.views._outlook import Fate, Outlook
 from evolve.views._run_view import RunView
-from evolve.views.candidate._result import NOT_MEASURED, MeasureCost, Result, cost_of, standing_of
+from evolve.views.candidate._result import NOT_MEASURED, MeasureCost, cost_of, standing_of
 from evolve.views.candidate._ticket import TOLD, TicketStanding, ticket_of
 
 _MOST_DIGITS = 9  # of a ticket's number; ids are longer
-
-
-@dataclass(frozen=True, slots=True)
-class TicketAnswer:
-    """``evolve result``.  ``status`` of the ticket is open, told or expired; ``ticket`` is None where a candidate was named.
-    ``candidates`` are all children that were accepted for the ticket, in their order; ``candidate`` is the last of them."""
-
-    run: str
-    ticket: int | None
-    status: str
-    expires_at: str | None
-    candidate: str | None
-    summary: str
-    result: Result | None
-    cost: MeasureCost | None
-    fate: Fate | None
-    outlook: Outlook
-    candidates: tuple[str, ...] = ()
 
 
 def result_answer(path: str, what: str, wait_s: float | None = None, pause: Pause = time.sleep) -> TicketAnswer:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve._errors import EXIT_NEGATIVE, RunError, UsageError
-from evolve.cli.show._json import status_json
+from evolve.cli.show._json_runs import status_json
 from evolve.cli.show._text import Json
 from evolve.engine._reading import view_run
 from evolve.engine.requests._background import Background

@@ -24,17 +24,18 @@ from pydantic import ConfigDict, Field, ValidationError
 from archive import ArchiveError
 from evolve import __version__
 from evolve._errors import EXIT_INTERRUPTED, EvolveError
-from evolve.cli import _claims, _query
-from evolve.cli.external._asking import ask_json, note_json
+from evolve.cli import _query
 from evolve.cli.external._results import result_answer
 from evolve.cli.external._telling import program_of, unmeasured, waited
 from evolve.cli.mcp._driving import VALIDATE_S, resume_run, validate_run
 from evolve.cli.mcp._stdin import mend
 from evolve.cli.mcp._tool_words import argument_error, in_tools, named
-from evolve.cli.show._json import candidate_json, lineage_json, status_json
+from evolve.cli.show._json_external import ask_json, note_json
+from evolve.cli.show._json_runs import candidate_json, claims_json, lineage_json, query_json, status_json
 from evolve.cli.show._text import Json, json_of
 from evolve.engine._reading import view_run
 from evolve.engine.requests._asking import ask
+from evolve.engine.requests._asking import note as keep_note
 from evolve.engine.requests._telling import WAIT_S, tell
 
 ROWS = 200
@@ -219,6 +220,7 @@ class Tools:
 
     def note(self, text: str, author: str = "") -> Json:
         with self._refusals():
+            keep_note(self._run, text, author)
             return self._told(note_json(self._run, text, author))
 
     def status(self) -> Json:
@@ -242,11 +244,11 @@ class Tools:
 
     def query(self, sql: str, limit: Annotated[int, Field(description="Most rows", ge=1, le=10_000)] = ROWS) -> Json:
         with self._refusals():
-            return self._told(_query.query_json(_query.table_of([self._run], sql, limit, QUERY_S, QUERY_BYTES)))
+            return self._told(query_json(_query.table_of([self._run], sql, limit, QUERY_S, QUERY_BYTES)))
 
     def claims(self) -> Json:
         with self._refusals():
-            return self._told(_claims.claims_json(view_run(self._run)))
+            return self._told(claims_json(view_run(self._run)))
 
     def _told(self, answer: object) -> Json:
         told: Json = in_tools(json_of(answer), self._run)

@@ -1,24 +1,26 @@
-"""What ``--json`` prints of a run, put together from its views, and the values that no view has.
+"""What ``--json`` prints of a run, put together from its views: run and resume, status, best, show, lineage, claims, query.
 
-``run`` and ``resume`` print ``evolve.views._summary.Summary``.  ``schema`` comes first, everywhere.  Scores carry the problem's own
-sign; ``gain`` is over the initial program, higher is better.  A field may be added; one that changes its meaning raises ``schema``.
+``schema`` comes first, everywhere.  Scores carry the problem's own sign; ``gain`` is over the initial program, higher is better.  A
+field may be added; one that changes its meaning raises ``schema``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from archive import Measured
 from evolve.cli.show._text import Json, picked
-from evolve.views._run_view import RunView
-from evolve.views.candidate._candidate import candidate, measured
-from evolve.views.claims._report_cards import ReportCard, ReportCards
-from evolve.views.claims._verify import Verification
 
 if TYPE_CHECKING:
-    from evolve.evaluate import Check  # these two bring the executor
-    from evolve.validation._target import TargetTest
+    from archive import Measured, Table
+    from evolve.views._run_view import RunView
+    from evolve.views._summary import Summary
+
+
+def run_json(summary: Summary) -> Json:
+    """``evolve run`` and ``evolve resume``: every field of a ``Summary``."""
+    return picked(summary, *(one.name for one in fields(summary)))
 
 
 def status_json(opened: RunView) -> Json:
@@ -54,6 +56,8 @@ def status_json(opened: RunView) -> Json:
 
 def candidate_json(opened: RunView, one: int, *, measurements: bool = False) -> Json:
     """``evolve best`` and ``evolve show``: a ``Candidate``, and what must stand beside its score."""
+    from evolve.views.candidate._candidate import candidate, measured
+
     found, contract = candidate(opened, one), opened.problem.contract
     made = ("id", "status", "operator", "parents", "generation", "summary", "score", "sd", "n", "cold")
     return {
@@ -88,49 +92,27 @@ def lineage_json(opened: RunView, one: int, *, all_parents: bool = False) -> Jso
     return {"run": str(opened.run.path), "id": opened.id_of(one), "steps": lineage(opened, one, all_parents=all_parents)}
 
 
-@dataclass(frozen=True, slots=True)
-class ValidateAnswer:
-    """``evolve validate``."""
+def claims_json(opened: RunView) -> Json:
+    """``evolve claims``: all report cards; for a deterministic problem, the best program re-verified."""
+    from evolve.views.claims._claims import claims
 
-    problem: str
-    ok: bool
-    checks: tuple[Check, ...]
-    seed_score: float | None
-    noise_sd: float | None
-    cost_s: float | None
-    confirmed: bool | None = None  # None: no program was compared
-    card: ReportCard | None = None
-    claims: ReportCards | None = None
-    exact: Verification | None = None
-    race: TargetTest | None = None
-    caveat: str = ""  # what must stand beside every score
+    found = claims(opened)
+    return {"run": str(opened.run.path), "claims": found.cards, "exact": found.exact}
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemLine:
-    """A built-in problem in ``evolve list``."""
-
-    name: str
-    metric: str
-    goal: str
-    noisy: bool
+def query_json(table: Table) -> Json:
+    """``evolve query``: a table as JSON can hold it; ``more``: there were further rows than the limit."""
+    return {"columns": table.columns, "rows": [[_plain(cell) for cell in row] for row in table.rows], "more": table.more}
 
 
-@dataclass(frozen=True, slots=True)
-class RunLine:
-    """A run in ``evolve list``.  ``error`` says why one cannot be read."""
-
-    run: str
-    problem: str
-    status: str
-    best_score: float | None
-    candidates: int
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ListAnswer:
-    """``evolve list``."""
-
-    problems: tuple[ProblemLine, ...]
-    runs: tuple[RunLine, ...]
+def _plain(value: object) -> object:
+    """A value of DuckDB's as JSON can hold it."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value)

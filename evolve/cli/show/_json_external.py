@@ -1,17 +1,18 @@
-"""A ticket and its assignment as ``--json`` has them: for ``evolve ask`` and for the tool of that name.  Prints nothing."""
+"""What ``--json`` prints for people and agents: ask, result, note.  ``tell`` prints ``Told`` of ``evolve.engine.requests``."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 from evolve.cli.show._text import Json, picked
-from evolve.engine.requests._asking import Ticket, note
+from evolve.engine.requests._asking import Ticket
 from evolve.propose import ProgramView
-from evolve.views.candidate._result import MeasureCost
+from evolve.views._outlook import Fate, Outlook
+from evolve.views.candidate._result import MeasureCost, Result
 
 
 def ask_json(asked: Ticket) -> Json:
-    """What ``evolve ask --json`` prints: a ``ProposalContext`` without what only prompts of models are made from.
+    """``evolve ask``: a ``ProposalContext`` without what only prompts of models are made from.
 
     ``task`` is the ``ProblemBrief`` with the ``rules`` in sentences and the limits of one evaluation at the last stage; the first
     of ``parents`` is the program to change, with its ``cost``, and ``tried`` are its children.  Programs, summaries, reasons and
@@ -41,7 +42,24 @@ def _program(one: ProgramView, cost: MeasureCost | None) -> Json:
     return {**picked(one, *known), "cost": cost}
 
 
-def note_json(path: str, text: str, author: str = "") -> Json:
-    """Keep a remark with a run.  Raises as ``evolve.engine.requests._asking.note``."""
-    note(path, text, author)
-    return {"run": path, "author": author, "text": text}
+@dataclass(frozen=True, slots=True)
+class TicketAnswer:
+    """``evolve result``.  ``status`` of the ticket is open, told or expired; ``ticket`` is None where a candidate was named.
+    ``candidates`` are all children that were accepted for the ticket, in their order; ``candidate`` is the last of them."""
+
+    run: str
+    ticket: int | None
+    status: str
+    expires_at: str | None
+    candidate: str | None
+    summary: str
+    result: Result | None
+    cost: MeasureCost | None
+    fate: Fate | None
+    outlook: Outlook
+    candidates: tuple[str, ...] = ()
+
+
+def note_json(run: str, text: str, author: str) -> Json:
+    """``evolve note``."""
+    return {"run": run, "author": author, "text": text}
