@@ -15,18 +15,20 @@ from evolve.views.candidate._candidate import candidate, measured, model_calls
 
 
 def write_source(opened: RunView, one: int, out: str | None) -> None:
-    """The files: the only one as it is, several below headers; with ``out`` into that file, or into a folder.
+    """The files: the only one as it is, several below headers; with ``out`` into that file, or into a folder (one that is there, or
+    that ends with ``/``).  Folders above are made.
 
     Raises:
-        UsageError: several files cannot go into one.
+        UsageError: several files cannot go into one, or they would go into the run.
     """
     files = opened.texts.files(opened.id_of(one))
     if out is None:
         single = len(files) == 1
         put_source("\n".join(text if single else f"# ==== {path}\n{text}" for path, text in sorted(files.items())))
         return
-    target = Path(out)
-    if len(files) == 1 and not target.is_dir():
+    target = _target(opened, out)
+    if len(files) == 1 and not _is_folder(out):
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(next(iter(files.values())), encoding="utf-8")
     elif target.is_file():
         raise UsageError(f"the program has {len(files)} files and {target} is one; name a folder: -o DIR")
@@ -38,11 +40,28 @@ def write_source(opened: RunView, one: int, out: str | None) -> None:
     say(f"wrote {', '.join(sorted(files))} to {target}")
 
 
-def write_artifact(opened: RunView, one: int, name: str, out: str | None) -> None:
-    """An artifact of the latest measurement that has it, as bytes; ``name`` of "" is the only one there is.
+def _target(opened: RunView, out: str) -> Path:
+    """Where ``-o`` points: anywhere but into the folder of the run, where a program's file may have the name of one of its own.
 
     Raises:
-        UsageError: there are several and none was named, there is none of that name, or bytes would go to a terminal.
+        UsageError: it is there.
+    """
+    target = Path(out)
+    if target.resolve().is_relative_to(opened.run.path.resolve()):
+        raise UsageError(f"{out} lies in the run's own folder, which only the run writes; name another place: -o DIR")
+    return target
+
+
+def _is_folder(out: str) -> bool:
+    return out.endswith("/") or Path(out).is_dir()
+
+
+def write_artifact(opened: RunView, one: int, name: str, out: str | None) -> None:
+    """An artifact of the latest measurement that has it, as bytes; ``name`` of "" is the only one there is.  In a folder it goes by
+    its own name.
+
+    Raises:
+        UsageError: there are several and none was named, there is none of that name, bytes would go to a terminal, or into the run.
         RunError: no measurement of the candidate kept it.
     """
     declared = opened.problem.contract.artifacts
@@ -67,8 +86,12 @@ def write_artifact(opened: RunView, one: int, name: str, out: str | None) -> Non
     limit = opened.problem.contract.max_artifact_bytes
     data = unpack_artifact(blobs[-1], limit)
     if out is not None:
-        Path(out).write_bytes(data)
-        say(f"wrote {counted(len(data), 'byte')} to {out}")
+        target = _target(opened, out)
+        if _is_folder(out):
+            target /= name + declared[name]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        say(f"wrote {counted(len(data), 'byte')} to {target}")
     elif sys.stdout.isatty():
         raise UsageError(
             f"{name} is a file of {counted(len(data), 'byte')} and stdout is a terminal; type: -o {name}{declared[name]}"

@@ -68,7 +68,7 @@ def best(words: Namespace) -> int:
     elif words.source:
         _candidate.write_source(opened, leader, words.out)
     elif words.out is not None:
-        raise UsageError("-o says where --source or --artifact go; name one of the two.")
+        raise UsageError(_out_alone(words))
     elif words.diff:
         put_source(diff(opened, 0, leader))
     elif words.json:
@@ -78,6 +78,16 @@ def best(words: Namespace) -> int:
         put(f"\nhow it came about\n{_line(opened, leader)}")
         put(f"\nnext: evolve best {shlex.quote(str(opened.run.path))} --diff | --source{_artifact_hint(opened)}")
     return EXIT_DONE
+
+
+def _out_alone(words: Namespace) -> str:
+    """What somebody is told who gave ``-o`` and nothing that goes there."""
+    run, out = shlex.quote(words.RUN), shlex.quote(words.out)
+    said = "-o is where the files go with --source, and an artifact with --artifact"
+    if words.diff or words.json:
+        what = "--diff" if words.diff else "--json"
+        return f"{said}; {what} goes to stdout, type: evolve best {run} {what} > {out}"
+    return f"{said}, found neither; type: evolve best {run} --source -o {out}"
 
 
 def show(words: Namespace) -> int:
@@ -252,7 +262,7 @@ def _artifact_hint(opened: RunView) -> str:
     return " | --artifact -o FILE" if opened.problem.contract.artifacts else ""
 
 
-_OUT = Argument("--out", "write it to this file or folder instead of stdout", short="-o", value="FILE")
+_OUT = Argument("--out", "write it to this file, or into this folder, instead of to stdout", short="-o", value="FILE")
 
 VERBS = (
     Verb("status", "how a run stands, live or ended", (RUN, JSON), status),

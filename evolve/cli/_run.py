@@ -60,6 +60,9 @@ def stop(words: Namespace) -> int:
         put_json({"run": str(found.path), "answer": answer.replace(" ", "_")})
     elif answer == "draining":
         put(f"{found.path}: draining; it ends when the measurements in hand have ended.")
+    elif answer == "not running":
+        run = shlex.quote(str(found.path))
+        put(f"{found.path}: not running, nothing to stop; how it stands: evolve status {run}; to go on: evolve resume {run}")
     else:
         put(f"{found.path}: {answer}")
     return EXIT_DONE

@@ -105,9 +105,15 @@ _BY_STATUS = {
 _ADVICE = {
     FailureKind.AUTH: "; check the key and what it may use",
     FailureKind.PAYMENT: "; the account cannot pay for the call",
-    FailureKind.NOT_FOUND: "; check the model's name and llm.base_url, and that the server has loaded it",
     FailureKind.WRONG_SERVER: "; check llm.base_url: it must lead to the API itself, with its version (.../v1)",
 }
+_NO_MODEL = "; the server is there, and lacks the model: check its name, and that the server has loaded it"
+_NO_PLACE = "; the server has nothing at that address: check llm.base_url, which must lead to the API itself (.../v1)"
+_EITHER = (
+    "; it lacks that address or that model: check llm.base_url, which must lead to the API itself (.../v1), then the model's name"
+)
+_OF_MODEL = re.compile(r"\bmodels?\b", re.IGNORECASE)
+_OF_PLACE = re.compile(r"\b(path|route|ur[li]|page)\b|\bcannot (get|post)\b", re.IGNORECASE)
 # a model that the server lacks, told with any status; one that is being loaded comes by itself
 _MISSING = re.compile(
     r"\bmodels?\b.{0,100}?\b(not found|not loaded|is ?n['o]t loaded|not exist|is ?n['o]t available|unknown|not a valid)\b"
@@ -164,13 +170,22 @@ def server_error(
         midway: Whether the request was taken and the error came in its answer: then it says nothing of the next request.
     """
     kind = kind_of(status, error_type, words[:_MOST_READ])
-    if midway and kind in _ADVICE:
+    if midway and (kind in _ADVICE or kind is FailureKind.NOT_FOUND):
         kind = FailureKind.SERVER_ERROR
         words = f"{error_type}: {words}"
     said = in_short(words).rstrip(".") or "no message"
     named = f" (request {request_id})" if request_id else ""
-    sentence = f"{server} answered {status} {kind}{named}: {said}{_ADVICE.get(kind, '')}."
+    sentence = f"{server} answered {status} {kind}{named}: {said}{_advice(kind, error_type, words[:_MOST_READ])}."
     return CallFailure(kind, sentence, usage, text, retry_after_s, status, hold_s)
+
+
+def _advice(kind: FailureKind, error_type: str, words: str) -> str:
+    """What to check.  Of what was not found the server's words may tell whether it is the model or the address."""
+    if kind is not FailureKind.NOT_FOUND:
+        return _ADVICE.get(kind, "")
+    model = error_type == "model_not_found" or bool(_OF_MODEL.search(words))
+    place = bool(_OF_PLACE.search(words))
+    return _EITHER if model == place else _NO_MODEL if model else _NO_PLACE
 
 
 def in_short(words: str) -> str:

@@ -132,7 +132,8 @@ class RunView:
         """
         best = self.best()
         if best is None:
-            raise RunError(f"{self.run.path} has no measured candidate yet; see: evolve status {shlex.quote(str(self.run.path))}")
+            found = f"program with a score: {why}" if (why := self.state.run.failure) else "measured candidate yet"
+            raise RunError(f"{self.run.path} has no {found}; see: evolve status {shlex.quote(str(self.run.path))}")
         return best
 
     def candidate(self, prefix: str) -> int:

@@ -242,6 +242,8 @@ def test_claims_of_a_run_that_measured_nothing_say_that_and_why(tmp_path: Path, 
     said(capsys, "run", f"problem={problem}", f"out={run}", *SETTINGS, code=1)
     text = said(capsys, "claims", str(run))
     assert "nothing was measured: the initial program failed (crash)" in text
+    assert main(["best", str(run)]) == 2
+    assert "has no program with a score: the initial program failed (crash)" in capsys.readouterr().err
     assert "nothing better" not in text
 
 

@@ -177,7 +177,8 @@ def test_a_terminal_shows_a_display_that_stays_in_place(cli: Cli, problem: Path)
 def test_stop_without_a_driver_leaves_nothing_behind(cli: Cli, ended: tuple[Path, str, str]) -> None:
     run, _, _ = ended
     before = sorted(path.relative_to(run) for path in run.rglob("*"))
-    assert cli("stop", str(run)) == (0, f"{run}: not running\n", "")
+    said = f"{run}: not running, nothing to stop; how it stands: evolve status {run}; to go on: evolve resume {run}\n"
+    assert cli("stop", str(run)) == (0, said, "")
     assert sorted(path.relative_to(run) for path in run.rglob("*")) == before
 
 

@@ -84,6 +84,30 @@ def test_source_goes_out_as_it_is(answer, tmp_path: Path) -> None:
     assert (tmp_path / "folder" / "main.py").read_text() == best["files"]["main.py"]
 
 
+def test_what_goes_out_goes_where_it_was_meant_to(answer, say: Say, tmp_path: Path, ended: tuple[Path, str, str]) -> None:
+    answer("best", "RUN", "--source", "-o", f"{tmp_path}/new/")
+    answer("best", "RUN", "--source", "-o", str(tmp_path / "a" / "b" / "best.py"))
+    assert (tmp_path / "new" / "main.py").read_text() == (tmp_path / "a" / "b" / "best.py").read_text()
+    answer("best", "RUN", "--artifact", "-o", str(tmp_path / "new"))
+    assert json.loads((tmp_path / "new" / "point.json").read_text())
+    before = sorted(ended[0].rglob("*"))
+    for words in (
+        ["--source", "-o", ended[0]],
+        ["--source", "-o", ended[0] / "x" / ".."],
+        ["--artifact", "-o", ended[0] / "a.json"],
+    ):
+        assert "lies in the run's own folder" in say("best", ended[0], *words, code=2)
+    assert sorted(ended[0].rglob("*")) == before
+
+
+def test_a_place_without_a_thing_to_put_there_is_told_what_to_type(say: Say, ended: tuple[Path, str, str]) -> None:
+    said = say("best", ended[0], "-o", "x y.py", code=2)
+    assert said.endswith(f"found neither; type: evolve best {ended[0]} --source -o 'x y.py'\n")
+    for word in ("--diff", "--json"):
+        said = say("best", ended[0], word, "-o", "x", code=2)
+        assert said.endswith(f"{word} goes to stdout, type: evolve best {ended[0]} {word} > x\n")
+
+
 def test_an_artifact_can_be_scored_again(answer, tmp_path: Path) -> None:
     answer("best", "RUN", "--artifact", "point", "-o", str(tmp_path / "point.json"))
     x, y = json.loads((tmp_path / "point.json").read_text())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -248,6 +248,26 @@ def test_a_name_of_nothing_is_one_sentence(words: str, said: str) -> None:
         check_names(compose(words.split()))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("search.operators=[tune,tune]", "search.operators must name each once, found 'tune' twice; type search.operators=[tune]"),
+        ("llm=anthropic llm.models=[a,b,a]", "llm.models must name each once, found 'a' twice; type llm.models=[a,b]"),
+        ("llm=anthropic llm.operators=[llm_repair,llm_mutate,llm_repair]", "type llm.operators=[llm_repair,llm_mutate]"),
+        ("llm=anthropic llm.sampling.edit_formats=[file,file]", "llm.sampling.edit_formats must name each once"),
+        ("llm=anthropic llm.sampling.dialect=[no_stream,no_stream]", "llm.sampling.dialect must name each once"),
+    ],
+)
+def test_a_list_that_names_one_thing_twice_is_a_mistake(words: str, said: str) -> None:
+    config = compose(words.split())
+    with pytest.raises(ConfigError) as caught:
+        check_names(config)
+    assert said in str(caught.value)
+    assert config_from_json(config_to_json(config)).search == replace(
+        config.search, operators=list(config.search.operators)
+    )  # opens
 
 
 def test_a_baseline_needs_an_operator_that_edits_of_whichever_kind() -> None:

@@ -138,7 +138,7 @@ def test_a_ticket_without_an_answer_is_no_answer_without_a_child():
     assert (
         "; 2 of 2 answers gave no child: no edits in it 1, lines to replace that are not in the file 1; 8 tickets without" in said
     )
-    assert "not sent, as a limit of the budget was reached 7, no such model 1" in said
+    assert "not sent, as a limit of the budget was reached 7, no such model or address 1" in said
 
 
 @pytest.mark.parametrize("fault", Fault)

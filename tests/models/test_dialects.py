@@ -210,6 +210,30 @@ def test_a_model_that_is_not_there_is_not_asked_again_whatever_the_status(status
     assert (failure.kind, failure.again) == (FailureKind.NOT_FOUND, False)
 
 
+_ADDRESS, _MODEL = "check llm.base_url", "lacks the model: check its name"
+
+
+@both
+@pytest.mark.parametrize(
+    ("body", "said", "unsaid"),
+    [
+        ({"error": {"message": "The model `m` does not exist", "code": "model_not_found"}}, _MODEL, "base_url"),
+        ({"type": "error", "error": {"type": "not_found_error", "message": "model: m"}}, _MODEL, "base_url"),
+        ({"error": "model 'm' not found, try pulling it first"}, _MODEL, "base_url"),
+        ({"error": {"message": "Invalid URL (POST /chat/completions)"}}, f"nothing at that address: {_ADDRESS}", "the model"),
+        ({"error": "no such path"}, f"nothing at that address: {_ADDRESS}", "the model"),
+        ({"detail": "Not Found"}, f"lacks that address or that model: {_ADDRESS}", "the server is there"),
+        ({"error": "unknown url /models/chat/completions"}, f"lacks that address or that model: {_ADDRESS}", "the server is there"),
+        ({"error": {"message": "No endpoints found for m."}}, "then the model's name", "the server is there"),
+    ],
+)
+def test_what_was_not_found_is_said_the_model_or_the_address(make, body, said, unsaid):
+    failure = called(Say(404, body=body), make=make)
+    assert failure.kind is FailureKind.NOT_FOUND
+    assert said in failure.sentence
+    assert unsaid not in failure.sentence
+
+
 @both
 @pytest.mark.parametrize("alive", [": keep-alive\n\n", 'event: ping\ndata: {"type": "ping", "choices": []}\n\n', " \n", "\n"])
 def test_keep_alives_are_no_answer(make, alive):

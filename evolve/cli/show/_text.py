@@ -196,7 +196,10 @@ _IN_WORDS = {  # of answers, what only names a kind
     "no_op": "nothing changed",
     "too_similar": "too like a known program",
 }
-_SILENT = {"over_budget": "not sent, as a limit of the budget was reached", "not_found": "no such model"}  # of tickets without one
+_SILENT = {
+    "over_budget": "not sent, as a limit of the budget was reached",
+    "not_found": "no such model or address",
+}  # of tickets without one
 
 
 def _vain_text(models: ModelUse) -> str:

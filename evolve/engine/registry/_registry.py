@@ -58,6 +58,7 @@ def check_names(config: RunConfig) -> None:
     from evolve.engine.models._stack import PROVIDERS
 
     search, llm = config.search, config.llm
+    _check_once(config)
     _check_known("search.policy", search.policy, POLICIES)
     _check_known("search.archive", search.archive, ARCHIVES, "archive")
     _check_known("executor.kind", config.executor.kind, EXECUTORS, "executor")
@@ -79,6 +80,23 @@ def check_names(config: RunConfig) -> None:
         f"search.operators must be a list out of {', '.join(used)} for the policy {search.policy}, found "
         f"{list(search.operators)!r}; type for example search.operators=[{used[0]}]"
     )
+
+
+def _check_once(config: RunConfig) -> None:
+    """Find out that no list names one thing twice.  Not a rule of the sections: runs that were made with such a list still open."""
+    search, llm, sampling = config.search, config.llm, config.llm.sampling
+    lists = {
+        "search.operators": search.operator_names,
+        "llm.models": llm.models,
+        "llm.operators": llm.operators,
+        "llm.sampling.edit_formats": sampling.edit_formats,
+        "llm.sampling.dialect": sampling.dialect,
+    }
+    for key, names in lists.items():
+        twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+        if twice is not None:
+            once = ",".join(dict.fromkeys(names))
+            raise ConfigError(f"{key} must name each once, found {twice!r} twice; type {key}=[{once}]")
 
 
 def _check_known(key: str, name: str, shipped: Iterable[str], kind: str = "", *, many: bool = False) -> None:
