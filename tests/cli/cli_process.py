@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import evolve
 from archive import JournalMissing, SegmentMissing, find_records
 
 YAML = """\
@@ -124,3 +127,18 @@ def n_records(run: Path, kind: str) -> int:
         return sum(1 for _ in find_records(run, (kind,)))
     except (JournalMissing, SegmentMissing):  # of a run that is being made
         return 0
+
+
+def is_driven(run: Path) -> bool:
+    """Whether a process drives a run, or opens it."""
+    return evolve.open_run(run).status in ("starting", "running")
+
+
+@contextmanager
+def held(run: Path, how_far: str = "errand") -> Iterator[None]:
+    """A run's lock as a process holds it that does nothing more: a driver is never at one moment for as long as a test looks."""
+    with (run / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock.write(f"{os.getpid()} {how_far}\n")
+        lock.flush()
+        yield

@@ -11,8 +11,7 @@ from cli_process import SETTINGS, write_problem
 
 from archive import Proposed, TextStore, find_records
 from evolve.cli import main
-from evolve.testing import ModelServer
-from evolve.testing.models._says import chat
+from evolve.testing import AnsweringServer
 
 MAIN = "from helper import X, Y\n\n\ndef point(sleep):\n    return [X, Y]\n"
 
@@ -115,7 +114,8 @@ def test_a_model_and_operators_without_one_change_what_an_ancestor_added(cli: Cl
 
 def changed_by(cli: Cli, folder: Path, name: str, answers: list[str]) -> set[bool]:
     """Of whom, models (True) or not, a run has children that differ from their parents in a file that an ancestor added."""
-    with ModelServer(*map(chat, answers)) as server:
+    texts = iter(answers)
+    with AnsweringServer(lambda asked: next(texts, "I would rather not.")) as server:
         words = (
             "llm=openai",
             f"llm.base_url={server.url}/v1",

@@ -33,7 +33,6 @@ from evolve.cli import main
 from evolve.cli._main import VERBS
 from evolve.cli.external._handed_in import read_files
 from evolve.cli.mcp._agent_guide import BEGIN, guide
-from evolve.engine.requests import _external as outside
 
 BLOCKS = SEED.replace("X = 4.0\nY = 2.5\n", "# EVOLVE-BLOCK-START\nX = 4.0\nY = 2.5\n# EVOLVE-BLOCK-END\n")
 
@@ -188,16 +187,6 @@ def test_a_child_that_fails_says_how(say: Say, run: Path, ticket: Callable[..., 
     found = json.loads(say("tell", run, ticket(), file(BLOCKS.replace("X = 4.0", "X = [")), "--wait", "--json", code=1))
     assert (found["status"], found["result"]["status"], found["result"]["score"]) == ("accepted", "invalid", None)
     assert "syntax" in found["result"]["reason"] or "never closed" in found["result"]["reason"]
-
-
-def test_agents_that_vanish_leave_room(say: Say, run: Path, ticket: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outside, "MAX_OPEN", 2)
-    for _ in range(2):
-        ticket("--expires", "0.2")
-    time.sleep(0.3)
-    for _ in range(2):
-        ticket()
-    assert "2 tickets are with people and agents already" in say("ask", run, code=2)
 
 
 def test_several_agents_at_once(cli: Cli, run: Path, ticket: Callable[..., str]) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cli_process import SEED, SETTINGS, write_problem
+from cli_process import SEED, SETTINGS, Cli, wait_for, write_problem
 
-from archive import Attempt, LogEntry, Measured, Measurement, Purpose, Retraction, RunOpened, Status, find_records
+import evolve
+from archive import Retraction, find_records
 from evolve.cli import main
 from evolve.cli.show._text import duration
-from evolve.engine._reading import view_run
-from evolve.views.claims._report_cards import _of_blocks, _Seen
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
@@ -65,37 +63,6 @@ def test_a_claim_has_a_report_card(claimed: Path, capsys: pytest.CaptureFixture[
     assert status["word"] == "confirmed"
 
 
-@pytest.mark.parametrize(
-    ("moments", "occasions", "over_s"),
-    [
-        ([], 0, 0.0),
-        ([0.0], 1, 0.0),
-        ([0.0, 60.0, 3660.0], 1, 3660.0),  # an hour is no gap yet
-        ([0.0, 60.0, 3661.0], 2, 3661.0),
-        ([0.0, 60.0, None, 70.0], 2, 70.0),  # another opening
-        ([None, 5.0, None, None, 7.0], 2, 2.0),  # one without a run is none
-        ([0.0, -3661.0, 3662.0], 2, 3662.0),  # what failed in between is no run
-    ],
-)
-def test_occasions_are_openings_and_runs_an_hour_apart(moments: list[float | None], occasions: int, over_s: float) -> None:
-    """None is an opening of the run, a negative moment a run that failed."""
-    result = Measurement("c", "full", 1, Status.OK, score=1.0)
-    records = [
-        LogEntry(i, 0.0, RunOpened(f"e{i}"))
-        if at is None
-        else LogEntry(
-            i,
-            1e9 + abs(at),
-            Measured(Attempt("e", 0), "p", 0, Purpose.SEARCH, result if at >= 0 else replace(result, status=Status.CRASH)),
-        )
-        for i, at in enumerate(moments)
-    ]
-    seen: dict[str, _Seen] = {}
-    assert len(list(_of_blocks(records, seen))) == len(records)
-    one = seen.get("c", _Seen())
-    assert (one.occasions, one.last_at - one.first_at) == (occasions, over_s)
-
-
 def test_a_retracted_claim_stays_visible_as_withdrawn_and_the_next_best_moves_up(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,12 +80,13 @@ def test_a_retracted_claim_stays_visible_as_withdrawn_and_the_next_best_moves_up
 
 @pytest.mark.parametrize("driven", [False, True])
 def test_a_retraction_names_what_measures_its_heirs_unless_a_driver_does(
-    copy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, driven: bool
+    copy: Path, cli: Cli, capsys: pytest.CaptureFixture[str], driven: bool
 ) -> None:
-    population = view_run(str(copy)).state.population
-    parent = next(row.id for row in population.candidates if row.parents and population.descendants(population.by_id[row.id]))
+    grandchild = "SELECT a.id FROM candidates a JOIN candidates b ON list_contains(b.parents, a.id) WHERE len(a.parents) > 0"
+    parent = evolve.open_run(copy).query(grandchild).rows[0][0]
     if driven:
-        monkeypatch.setattr("evolve.runs._folder.is_driven", lambda run: True)
+        cli.start("resume", str(copy), "budget.evaluations=100000")
+        wait_for(lambda: evolve.open_run(copy).status == "running")
     text = said(capsys, "retract", str(copy), parent, "--why", "it read the clock")
     assert "descended from it" in text
     assert ("next: evolve resume" in text) is not driven
@@ -192,12 +160,15 @@ def test_a_deterministic_program_is_compared_exactly(
 
 @pytest.mark.parametrize("words", [("--target", "nan"), ("--target", "low"), ("--target", "3", "--against", "main.py")])
 def test_a_target_that_is_none_is_told_before_anything_is_measured(
-    noisy: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr("evolve.validation._validate.report_on", lambda *_: pytest.fail("it was measured"))
-    told = _refused(capsys, "validate", str(noisy), str(noisy / "initial"), *words, *SETTINGS)
+    problem, measured = write_problem(tmp_path / "noisy", noisy=True), tmp_path / "measured"
+    evaluate = problem / "evaluate.py"
+    evaluate.write_text(f"{evaluate.read_text()}\nopen({str(measured)!r}, 'w').close()\n")
+    told = _refused(capsys, "validate", str(problem), str(problem / "initial"), *words, *SETTINGS)
     assert ("--target takes a score" in told) is (len(words) == 2)
     assert ("keep one of the two" in told) is (len(words) == 4)
+    assert not measured.exists()
 
 
 @pytest.mark.parametrize(("target", "code"), [("3.9", 0), pytest.param("3.5", 1, marks=pytest.mark.slow), ("2.0", 1)])

@@ -8,13 +8,12 @@ from types import SimpleNamespace
 import pytest
 from cli_process import SETTINGS, Cli
 
+from evolve import Budget
 from evolve.cli.show._live import budget_text, left_text, spent_share
-from evolve.problem.contract._contract import Budget
-from evolve.views._summary import ModelUse
 
 
 def seen(**limits: float) -> SimpleNamespace:
-    models = ModelUse(usd=0.12, tokens=700, calls=2)
+    models = SimpleNamespace(usd=0.12, tokens=700, calls=2)
     return SimpleNamespace(budget=Budget(**limits), models=models, cpu_s=30.0, handed_out=4, candidates=3)
 
 

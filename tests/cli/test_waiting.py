@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_process import SEED, Cli, Say, n_records, wait_for
+from cli_process import SEED, Cli, Say, held, is_driven, n_records, wait_for
 from test_agents import n_measured
 
 from evolve.cli import main
-from evolve.runs._folder import RunDir, RunLock, is_driven
 
 AT_ONCE_S = 10  # on a loaded machine; nothing that is waited for here ends before the test lets it
 HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
@@ -52,12 +51,12 @@ def in_hand(run: Path, before: int = 1) -> None:
 
 def is_measured_once(say: Say, run: Path, go: Path, ticket: int) -> None:
     """Nothing of it was lost: it is measured by whoever had it in hand."""
-    wait_for(lambda: is_driven(RunDir(run, "")))
+    wait_for(lambda: is_driven(run))
     assert json.loads(say("result", run, ticket, "--json"))["result"]["status"] == "not measured"
     go.write_text("")
     found = json.loads(say("result", run, ticket, "--wait", "60", "--json"))
     assert (found["result"]["status"], found["result"]["score"]) == ("ok", 1.5)
-    wait_for(lambda: not is_driven(RunDir(run, "")))
+    wait_for(lambda: not is_driven(run))
     assert n_measured(run, found["candidate"]) == 1
 
 
@@ -99,7 +98,7 @@ def test_an_interrupt_before_the_driver_took_the_child_says_where_to_look(
     cli: Cli, say: Say, run: Path, slow: str, file, heard: None
 ) -> None:
     mine = json.loads(say("ask", run, "--json"))["ticket"]
-    with RunLock(RunDir(run, "")):  # a driver that does not listen
+    with held(run):  # a driver that does not listen
         teller = cli.start("tell", str(run), str(mine), str(file(slow)), "--wait")
         wait_for(lambda: any((run / "inbox").glob("*.json")))
         teller.send_signal(signal.SIGINT)

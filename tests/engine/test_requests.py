@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
-from evolve._errors import UsageError
+import evolve
+from evolve._errors import RunError, RunLocked, UsageError
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig
+from evolve.engine._session import create
 from evolve.engine.registry._registry import parts_of
+from evolve.engine.requests import _client, _external
+from evolve.engine.requests._background import Background
 from evolve.engine.requests._handlers import budget_record, handle
 from evolve.problem.contract._contract import MAX_BYTES, Budget, Contract, Stage
+from evolve.runs._folder import Hold, RunLock
 from evolve.runs._inbox import MAX_REQUEST_BYTES, Request
 from evolve.search._search import Search
 
@@ -83,3 +89,34 @@ def test_a_request_holds_what_a_contract_may_allow_however_it_is_escaped(letter)
     text = letter * 1000
     request = json.dumps({"verb": "tell", "body": json.dumps({"files": {"a": text}})})
     assert len(request) / len(text.encode()) * MAX_BYTES < MAX_REQUEST_BYTES
+
+
+def test_tickets_that_expired_leave_room(plain, monkeypatch):
+    monkeypatch.setattr(_external, "MAX_OPEN", 2)
+    run = evolve.open_run(create(plain(evaluations=20)).path)
+    for _ in range(2):
+        run.ask(expires_s=0.2)
+    time.sleep(0.3)
+    for _ in range(2):
+        run.ask()
+    with pytest.raises(UsageError, match="2 tickets are with people and agents already"):
+        run.ask()
+
+
+def test_a_driver_that_does_not_answer_is_waited_for_as_long_as_is_said(plain, monkeypatch):
+    monkeypatch.setattr(_client, "ANSWER_S", 0.25)
+    run = create(plain(evaluations=20))
+    with RunLock(run, Hold.OPEN):
+        with pytest.raises(RunLocked, match=r"did not answer in 0\.25 s; try again"):
+            _client.send_request(run, "note", {"text": "x"})
+        with pytest.raises(RunLocked, match=r"did not answer in 0\.1 s; try again"):
+            _client.send_request(run, "note", {"text": "x"}, 0.1)
+
+
+def test_what_goes_wrong_while_a_run_is_opened_reaches_whoever_waits(plain):
+    run = create(plain(evaluations=20))
+    (run.path / "run.json").write_text('{"format": 99}')
+    with Background(run.path) as opening:
+        opening.wait(time.monotonic() + 60)
+        with pytest.raises(RunError, match="holds a run of another format"):
+            opening.check()
