@@ -256,5 +256,6 @@ def test_what_lies_outside_is_known_by_its_content(tmp_path: Path) -> None:
     problem = load_problem(write(tmp_path, NOISY, "x = 1\n"))
     outside = HostState.of(problem)
     assert str(tmp_path / "evaluate.py") in [path for _, path, _ in outside.files]
+    assert "the engine" in [what for what, _, _ in outside.files]
     assert all(len(digest) == 32 for *_, digest in outside.files)
     assert NOISY not in repr(outside)
