@@ -16,7 +16,7 @@ from evolve.models import ModelReply, ModelRequest, Scripted, TokenUsage
 from evolve.testing import Asked, Harness, Script, move_a_number, plain_contract, scored
 from evolve.testing.models._answering import asked
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 LAST = "    return [X, Y, Z / 7.0]"
 UNUSED = "OFF = [8]"
 SEED_FILES = {"main.py": f"X = 0.25\nY = 0.75\nZ = 3.5\n{UNUSED}\n\n\ndef point():\n{LAST}\n"}
