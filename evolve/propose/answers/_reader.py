@@ -38,6 +38,11 @@ _NEW_LABEL = re.compile(
     re.IGNORECASE,
 )
 
+# Characters without width (a soft hyphen, marks of direction among them), and spaces that are none of ASCII.
+_UNSEEN = {
+    **dict.fromkeys(map(ord, "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff")),
+    **dict.fromkeys(map(ord, "\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u205f\u3000"), " "),
+}
 _LONGEST_ABROAD = 80  # characters of a label
 _OLD_ABROAD = re.compile(
     r"(?:.{0,100}\b)?(?:ersetzen?|remplace[rz]?|reemplaz(?:a|ar|ue)|substitu(?:a|ir)|sostituisci|замените?)\b.{0,80}"
@@ -129,7 +134,7 @@ class Reader:
 
     def read(self, line: str) -> None:
         """The next line."""
-        mark = line.strip() if len(line) <= LONGEST_MARK else ""
+        mark = marker_of(line) if len(line) <= LONGEST_MARK else ""
         opening = self._opening(line, mark)
         if opening:
             self._open_raw(opening, _indent(line))
@@ -367,6 +372,16 @@ class Reader:
         path = self._names.resolved(named.path)
         own = self._names.texts.get(path, "").split("\n")[0].strip()
         return Header(path, None) if own != lines[0].strip() else None
+
+
+def marker_of(line: str) -> str:
+    """A line without the space around it; where that makes it a marker of a search/replace block, also without the characters that
+    nobody sees.  Lines of text keep theirs."""
+    mark = line.strip()
+    if mark.isascii():
+        return mark
+    bare = mark.translate(_UNSEEN).strip()
+    return bare if any(kind.fullmatch(bare) for kind in (_SEARCH, _DIVIDER, _REPLACE)) else mark
 
 
 def label_kind(label: str, *, pending: bool) -> str:

@@ -13,6 +13,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evolve.propose.answers._names import LONGEST_MARK
+from evolve.propose.answers._reader import marker_of
+
 _NAMES = (
     r"(?:[a-z]{1,20}:)?(?:think(?:ing)?(?:_process)?|thoughts?|reason(?:ing)?|analysis|scratch_?pad|reflection|antthinking|cot|"
     r"(?:inner|internal)_(?:monologue|thoughts?)|chain_of_thought|deliberation)"
@@ -174,7 +177,7 @@ class _Scan:
             return self._skip_block(i, line)
         if fence := _FENCE.fullmatch(line):
             self._fence = fence[1], 1
-        elif _SEARCH.fullmatch(line):
+        elif _SEARCH.fullmatch(_marker(line)):
             self._raw = True
         self.kept.append(line)
         return self._line(i + 1)
@@ -188,13 +191,13 @@ class _Scan:
                 self._raw, self._fence = False, None
                 return i, line[close.end() :]
         if self._raw:
-            self._raw = not re.fullmatch(r"\s*[>+]{5,12}(?: ?\w[^<>]{0,80})?\s*", line)
+            self._raw = not re.fullmatch(r"\s*[>+]{5,12}(?: ?\w[^<>]{0,80})?\s*", _marker(line))
         elif (fence := _FENCE.fullmatch(line)) is not None and self._fence is not None:
             mark, depth = self._fence
             if fence[1][0] == mark[0] and len(fence[1]) >= len(mark):
                 depth += 1 if fence[2].strip() else -1
                 self._fence = (mark, depth) if depth else None
-        elif _SEARCH.fullmatch(line):
+        elif _SEARCH.fullmatch(_marker(line)):
             self._raw, self._fence = True, None
         self.kept.append(line)
         return self._line(i + 1)
@@ -269,13 +272,19 @@ def _bare_next(lines: Sequence[str]) -> list[bool]:
     return found
 
 
+def _marker(line: str) -> str:
+    """A line as the reader of edits will see it."""
+    return line if line.isascii() or len(line) > LONGEST_MARK else marker_of(line)
+
+
 def _inner_next(lines: Sequence[str]) -> list[bool]:
     """Whether the next marker after each line is one inside an edit."""
     found, inner = [False] * len(lines), False
     for i in range(len(lines) - 1, -1, -1):
         found[i] = inner
-        if _SEARCH.fullmatch(lines[i]):
+        mark = _marker(lines[i])
+        if _SEARCH.fullmatch(mark):
             inner = False
-        elif _INNER.fullmatch(lines[i]):
+        elif _INNER.fullmatch(mark):
             inner = True
     return found
