@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli_process import SETTINGS, Cli, Say, write_problem
-
-from evolve.engine._reading import view_run
-from evolve.views._outlook import kept_for
-from evolve.views._shortfall import shortfall
 
 SLEEP = "    plain = PLAIN"
 WALL = re.compile(r"about budget\.wall_s=(\d+) holds both")
@@ -44,12 +39,6 @@ def test_a_clock_too_short_for_a_child_is_told_with_what_holds_one(cli: Cli, slo
     told = WALL.search(out)
     assert told is not None
     assert out.splitlines()[-1].strip() == f"evolve resume run budget.wall_s={told[1]}"
-    view = view_run(str(cli.folder / "run"))
-    budget = replace(view.state.run.budget, wall_s=float(told[1]))
-    assert shortfall(replace(view.state, run=replace(view.state.run, budget=budget))) is None  # what is advised is enough
-    assert (
-        shortfall(replace(view.state, run=replace(view.state.run, budget=replace(budget, wall_s=float(told[1]) / 2)))) is not None
-    )
 
 
 def test_a_count_too_small_for_a_vault_is_told_in_json_and_nothing_is_said_to_be_kept_for_one(say: Say, tmp_path: Path) -> None:
@@ -57,17 +46,6 @@ def test_a_count_too_small_for_a_vault_is_told_in_json_and_nothing_is_said_to_be
     found = json.loads(say("run", "--json", f"problem={problem}", f"out={run}", "budget.evaluations=40", *SETTINGS))
     short = found["shortfall"]
     assert (short["child"], short["vault"], short["least"], short["needs"]) == (True, False, 20, ["budget.evaluations=67"])
-    view = view_run(str(run))
-    assert kept_for(view.state) == "final runs of best and initial program"
-    for limit, holds in ((66, False), (67, True)):
-        budget = replace(view.state.run.budget, evaluations=limit)
-        state = replace(view.state, run=replace(view.state.run, budget=budget))
-        assert (shortfall(state) is None) is holds
-    assert kept_for(state) == "claims"
-    budget = replace(view.state.run.budget, confirm_share=0.01)
-    small = shortfall(replace(view.state, run=replace(view.state.run, budget=budget)))
-    assert small is not None
-    assert small.needs == ("budget.evaluations=2000",)  # however far that is
 
 
 def test_a_budget_that_holds_both_says_nothing_of_it(ended: tuple[Path, str, str]) -> None:

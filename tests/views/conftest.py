@@ -1,4 +1,4 @@
-"""A run to be looked at: nobody drives it, and the initial program alone is measured."""
+"""Runs to be looked at; nobody drives them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,33 @@ import pytest
 
 import evolve
 
+CONTRACT = "name: length\nmetric: letters\ngoal: minimize\nnoise: {}\n"
+EVALUATE = """
+from evolve import Outcome
+
+def evaluate(trial):
+    return Outcome(score=len(trial.files["main.py"]) + NOISE * trial.rng().standard_normal())
+"""
+
+
+def made(folder: Path, *, noisy: bool, **words: object) -> evolve.Run:
+    problem = folder / "length"
+    (problem / "initial").mkdir(parents=True)
+    (problem / "problem.yaml").write_text(CONTRACT.format("noisy" if noisy else "deterministic"))
+    (problem / "initial" / "main.py").write_text("X = 4.0\n")
+    (problem / "evaluate.py").write_text(EVALUATE.replace("NOISE", "0.1" if noisy else "0.0"))
+    run = evolve.create_run(problem, out=folder / "run", slots=1, sandbox="none", **words)
+    run.optimize()
+    return run
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> evolve.Run:
-    problem = tmp_path / "length"
-    (problem / "initial").mkdir(parents=True)
-    (problem / "problem.yaml").write_text("name: length\nmetric: letters\ngoal: minimize\nnoise: deterministic\n")
-    (problem / "initial" / "main.py").write_text("X = 4.0\n")
-    (problem / "evaluate.py").write_text(
-        "from evolve import Outcome\n\n\ndef evaluate(trial):\n    return Outcome(score=float(len(trial.files['main.py'])))\n"
-    )
-    made = evolve.create_run(problem, out=tmp_path / "run", policy="fixed_candidates", slots=1, sandbox="none")
-    made.optimize()
-    return made
+    """The initial program alone is measured."""
+    return made(tmp_path, noisy=False, policy="fixed_candidates")
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> evolve.Run:
+    """A noisy run whose budget holds no vault."""
+    return made(tmp_path, noisy=True, budget=evolve.Budget(evaluations=40))

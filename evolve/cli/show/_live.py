@@ -219,7 +219,7 @@ def confirm_text(opened: RunView) -> str:
     share, short = f"{100 * opened.budget.confirm_share:.0f} % of the budget", opened.shortfall()
     if short is not None and not short.vault:
         return f"nothing is set aside: {share} does not pay for a vault, and the rest goes to children and final runs"
-    return f"{share} is set aside to confirm improvements, where that pays for a vault ({least_vault()} measurements)"
+    return f"{share} is set aside to confirm improvements, where that pays for a vault ({counted(least_vault(), 'measurement')})"
 
 
 def _model_lines(announcement: RunStarted, seen: Progress) -> list[tuple[str, str]]:
