@@ -47,7 +47,7 @@ def measured(form: Path, sandbox: str = "strict") -> evolve.Measurement:
 def test_a_run_improves_the_score_and_outlives_its_folder(tmp_path: Path, monkeypatch, said) -> None:
     monkeypatch.chdir(tmp_path)
     write_form(tmp_path / "p")
-    settings = ("executor.slots=2", "budget.evaluations=24", "seed=1", "out=r", "--json")
+    settings = ("executor.slots=1", "budget.evaluations=24", "seed=1", "out=r", "--json")
     found = json.loads(said("run", "problem=p", *settings))
     assert found["seed_score"] == 1 / 4.5
     assert found["best_score"] > found["seed_score"]
@@ -97,7 +97,12 @@ def test_the_stages_of_a_cascade_are_run_one_after_the_other(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("threshold", "x", "status"),
-    [(0.5, "9.0", Status.CHECKS_FAILED), (0.5, "3.9", Status.OK), (0.5, "1.0", Status.OK), (0.01, "9.0", Status.OK)],
+    [
+        (0.5, "9.0", Status.CHECKS_FAILED),
+        (0.5, "3.9", Status.OK),
+        pytest.param(0.5, "1.0", Status.OK, marks=pytest.mark.slow),
+        pytest.param(0.01, "9.0", Status.OK, marks=pytest.mark.slow),
+    ],
 )
 def test_a_threshold_stops_whoever_is_below_it_and_below_the_initial_program(
     tmp_path: Path, threshold: float, x: str, status: Status
@@ -145,14 +150,24 @@ def test_a_program_in_another_language_is_text_for_its_evaluator(tmp_path: Path)
     ("evaluator", "status", "reason"),
     [
         ("def evaluate(path):\n    raise KeyError('x')\n", Status.CRASH, "evaluate raised KeyError: 'x'"),
-        ("def evaluate(path):\n    return [1]\n", Status.CHECKS_FAILED, "the evaluator returned list, expected a mapping"),
+        pytest.param(
+            "def evaluate(path):\n    return [1]\n",
+            Status.CHECKS_FAILED,
+            "the evaluator returned list, expected a mapping",
+            marks=pytest.mark.slow,
+        ),
         ("import os\ndef evaluate(path):\n    os._exit(0)\n", Status.INVALID, "result.json"),
         (
             "raise ImportError('no')\ndef evaluate(path): pass\n",
             Status.EVALUATOR_ERROR,
             "evaluator.py cannot be loaded in the sandbox: ImportError",
         ),
-        ("def evaluate(path):\n    return {'combined_score': 0.0, 'error': 'no disc'}\n", Status.CHECKS_FAILED, "no disc"),
+        pytest.param(
+            "def evaluate(path):\n    return {'combined_score': 0.0, 'error': 'no disc'}\n",
+            Status.CHECKS_FAILED,
+            "no disc",
+            marks=pytest.mark.slow,
+        ),
         ("def evaluate(path):\n    import time\n    time.sleep(60)\n", Status.TIMEOUT, ""),
     ],
 )

@@ -17,7 +17,7 @@ from evolve.cli import main
 
 def test_three_lines_improve_a_packing_in_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    run = evolve.create_run("circle_packing", budget=evolve.Budget(evaluations=40), seed=1)
+    run = evolve.create_run("circle_packing", budget=evolve.Budget(evaluations=20), seed=1)
     summary = run.optimize()
     assert (summary.status, summary.tier) == ("done", "strict")
     assert run.path.parent == Path("runs")

@@ -139,7 +139,10 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> str:
     return shell(Cli(tmp_path_factory.mktemp("plain")), NOWHERE).stderr.decode()
 
 
-@pytest.mark.parametrize("encoding", ["idna", "punycode", "undefined", "unicode_escape", "utf-16", "utf-8", "latin-1", "cp037"])
+LIKE_OTHERS = [pytest.param(one, marks=pytest.mark.slow) for one in ("punycode", "undefined", "unicode_escape", "utf-8", "cp037")]
+
+
+@pytest.mark.parametrize("encoding", ["idna", "utf-16", "latin-1", *LIKE_OTHERS])
 def test_a_message_is_read_as_it_was_said_whatever_the_encoding(cli: Cli, plain: str, encoding: str) -> None:
     done = shell(cli, NOWHERE, PYTHONIOENCODING=encoding)
     *told, last = done.stderr.decode("utf-8" if not is_fit(encoding) else encoding).splitlines(keepends=True)

@@ -36,7 +36,7 @@ def test_the_e_value_is_the_mixture_of_noncentral_t_densities(n, shift):
 
 def test_looking_after_every_run_fools_the_t_test_and_not_the_e_value():
     rng = np.random.default_rng(0)
-    paths, fooled, held = 200, 0, 0
+    paths, fooled, held = 100, 0, 0
     for _ in range(paths):
         losses = (3.28 + rng.standard_normal(25)).tolist()
         fooled += any(beats_target(losses[:n], 3.28) < 0.05 for n in range(3, 26))

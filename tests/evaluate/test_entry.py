@@ -271,12 +271,13 @@ def plainly(form: Form, folder: Path) -> object:
 
 
 @pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("modes", [MODES[:1], pytest.param(MODES[1:], marks=pytest.mark.slow)], ids=(*MODES[:1], "others"))
 def test_what_a_plain_interpreter_runs_a_sandbox_runs_alike(
-    factories: dict[str, SandboxFactory], name: str, tmp_path: Path
+    factories: dict[str, SandboxFactory], name: str, modes: tuple[str, ...], tmp_path: Path
 ) -> None:
     form = FORMS[name]
     expected = plainly(form, tmp_path)
-    for mode in MODES:
+    for mode in modes:
         for entry in form.entries if not form.argv else ("",):
             reply = asked(factories[mode], mode, form, entry)
             assert reply.ok, (mode, entry, reply.status, reply.reason, reply.log)

@@ -80,7 +80,7 @@ def said(edits: Sequence[AnyEdit]) -> set[tuple[str, ...]]:
 
 
 @given(name=st.sampled_from(sorted(BY_NAME)), share=st.floats(0, 1))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_an_answer_that_was_cut_gives_a_child_of_whole_edits_only(name: str, share: float) -> None:
     """Wherever it is cut, each edit of the child is one of the whole answer's; none where it does not say what it does."""
     answer = BY_NAME[name]
@@ -109,7 +109,7 @@ WAYS: dict[str, Callable[[list[str]], list[str]]] = {
 
 
 @given(name=st.sampled_from(sorted(BY_NAME)), at=PIECES, n=st.integers(1, 4), how=st.sampled_from(sorted(WAYS)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_line_of_a_child_is_made_up(name: str, at: int, n: int, how: str) -> None:
     """Answers with lines lost, doubled, escaped or cut off give children of the parent's and the answer's own lines, or none."""
     answer = BY_NAME[name]

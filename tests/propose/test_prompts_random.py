@@ -91,7 +91,7 @@ ASSIGNMENTS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(ASSIGNMENTS, st.sampled_from(Format), st.integers(0, 1500))
 def test_every_prompt_keeps_to_its_budget(assignment: ProposalContext, format: Format, room: int) -> None:
     budget = LEAST + room

@@ -75,7 +75,10 @@ def _mend(copy: Path) -> None:
         file.write("# mended\n")
 
 
-@pytest.mark.parametrize("change", [_delete, _to_a_file, _to_another, _break, _add, _mend])
+LIKE_OTHERS = (_to_a_file, _to_another, _mend)
+
+
+@pytest.mark.parametrize("change", [_delete, _break, _add, *(pytest.param(one, marks=pytest.mark.slow) for one in LIKE_OTHERS)])
 def test_every_reading_verb_works_whatever_becomes_of_the_copy(
     run: Run, change: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,7 +92,12 @@ def test_every_reading_verb_works_whatever_becomes_of_the_copy(
     assert told[0] == told[1]
 
 
-@pytest.mark.parametrize("name", ["baseline.json", "__pycache__/evaluate.pyc", ".cache/x", "initial/notes.txt", "more/helper.py"])
+MORE_NAMES = ("__pycache__/evaluate.pyc", ".cache/x", "more/helper.py")
+
+
+@pytest.mark.parametrize(
+    "name", ["baseline.json", "initial/notes.txt", *(pytest.param(one, marks=pytest.mark.slow) for one in MORE_NAMES)]
+)
 def test_what_was_not_there_from_the_start_never_counts(run: Run, name: str) -> None:
     (run.path / "problem" / name).parent.mkdir(exist_ok=True)
     (run.path / "problem" / name).write_text("x")

@@ -87,7 +87,7 @@ def test_checkpoint_and_tail_equal_full_replay(kind, arrivals, cut):
     assert state(resumed) == state(whole) == state(run.search)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(KINDS, POLICIES, st.integers(0, 2**32))
 def test_asking_and_accepting_change_nothing(kind, policy, arrivals):
     run = simulate(kind, policy, arrivals)
@@ -104,7 +104,7 @@ def test_asking_and_accepting_change_nothing(kind, policy, arrivals):
             break
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(KINDS, st.integers(0, 2**32), st.lists(st.integers(1, 60), min_size=1, max_size=4))
 def test_killed_drivers_lose_nothing_and_count_nothing_twice(kind, arrivals, kills):
     run = simulate(kind, "map_elites", arrivals, losses=0.1)

@@ -76,7 +76,10 @@ FAILED = {
 }
 
 
-@pytest.mark.parametrize("name", FAILED)
+LIKE_OTHERS = ("no stop reason", "server errors", "silence")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LIKE_OTHERS)) for name in FAILED])
 def test_a_call_that_fails_is_named_and_charged_and_the_next_ticket_is_asked(near, name):
     lines, outcome, outcomes, usd = FAILED[name]
     summary, records = run(near, Plan(*lines), llm={"read_timeout_s": 0.4} if outcome == "timeout" else {})
@@ -240,8 +243,8 @@ def test_a_run_of_models_alone_that_never_got_an_answer_is_degraded(near):
 
 @pytest.mark.parametrize(("say", "outcome"), [
     (Say(events=(chunk({"content": "HYPOTHESIS"}),), end="cut"), "cut_stream"),
-    (chat(GOOD, stop=None), "no_stop_reason"),
-    (chat("no", "content_filter"), "refusal"),
+    pytest.param(chat(GOOD, stop=None), "no_stop_reason", marks=pytest.mark.slow),
+    pytest.param(chat("no", "content_filter"), "refusal", marks=pytest.mark.slow),
     (Say(401, body={"error": {"message": "no", "type": "invalid_request_error"}}), "auth"),
     (Say(429, body={"error": {"message": "pay", "code": "insufficient_quota"}}), "payment"),
 ])  # fmt: skip

@@ -289,7 +289,7 @@ def make(problems, *, slots, tier, sink):
 
 def test_a_run_measures_where_the_named_executor_says(package, tmp_path):
     package(ELSEWHERE, "far = MODULE:make", group="executors")
-    words = ["problem=circle_packing", "problem.params.n=3", "executor=far", "executor.slots=1", "sandbox=none"]
+    words = ["problem=planted", "executor=far", "executor.slots=1", "sandbox=none"]
     config = compose([*words, "budget.evaluations=4", f"out={tmp_path / 'run'}"])
     assert config.executor == ExecutorConfig(kind="far", slots=1)
     assert start(config).measurements >= 3

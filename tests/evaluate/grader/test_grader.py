@@ -129,8 +129,8 @@ def test_a_problem_whose_folder_was_changed_after_it_was_loaded_is_not_graded(tm
     [
         ("def evaluate(trial:\n", 'File "evaluate.py", line 1'),
         ("x = 1\n", "evaluate.py has no function evaluate"),
-        ("open(__file__ + '.csv')\n", "No such file or directory: 'evaluate.py.csv'"),
-        ("import sys\nsys.exit(4)\n", "SystemExit"),
+        pytest.param("open(__file__ + '.csv')\n", "No such file or directory: 'evaluate.py.csv'", marks=pytest.mark.slow),
+        pytest.param("import sys\nsys.exit(4)\n", "SystemExit", marks=pytest.mark.slow),
         ("import os\nos.abort()\n", "(aborted)"),
         ("import sys\nprint('last words', file=sys.stderr)\nimport os\nos._exit(3)\n", "last words"),
     ],
@@ -149,7 +149,11 @@ def test_an_evaluator_that_cannot_be_loaded_is_told_in_words(tmp_path: Path, tex
             "selftest() of evaluate.py failed: evaluate.py:7: AssertionError: one is not two",
         ),
         ("return 'the parser reads 1 as ' + str(parse('1'))", "selftest() of evaluate.py failed: the parser reads 1 as 1"),
-        ("import sys; sys.exit(0)", "selftest() of evaluate.py failed: evaluate.py:7: SystemExit: 0"),
+        pytest.param(
+            "import sys; sys.exit(0)",
+            "selftest() of evaluate.py failed: evaluate.py:7: SystemExit: 0",
+            marks=pytest.mark.slow,
+        ),
         ("return False", "selftest() of evaluate.py returned bool, expected None, or text that says what is wrong"),
     ],
 )
@@ -281,7 +285,10 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("how", ENDS)
+LIKE_OTHERS = ("refuses", "leaves", "is killed")
+
+
+@pytest.mark.parametrize("how", [pytest.param(how, marks=[pytest.mark.slow] * (how in LIKE_OTHERS)) for how in ENDS])
 def test_what_evaluate_py_starts_when_loaded_ends_with_the_grader(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:

@@ -67,7 +67,7 @@ def test_what_was_started_at_import_stays_and_what_a_measurement_started_goes(tm
     "make",
     [
         "ProcessPoolExecutor(1)",
-        "ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('spawn'))",
+        pytest.param("ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('spawn'))", marks=pytest.mark.slow),
         "multiprocessing.get_context('forkserver').Pool(1)",
     ],
 )
