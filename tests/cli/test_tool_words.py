@@ -105,14 +105,8 @@ KINDS: dict[str, tuple[str, bool, tuple[str, ...]]] = {
     "no model": (EVALUATE, False, (*MODELS, "budget.calls=4")),
 }  # fmt: skip
 
-LONG = (
-    "noisy",
-    "noisy and given",
-    "shaky",
-    "spent",
-    "errors",
-    "failed",
-)  # each has most of its words from a kind that is always run
+# Each has most of its words from a kind that is always run.
+LONG = ("noisy", "noisy and given", "shaky", "spent", "errors", "failed")
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in LONG)) for kind in KINDS])
