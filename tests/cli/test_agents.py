@@ -28,10 +28,8 @@ from archive import (
     candidate_id,
     find_records,
 )  # fmt: skip
-from evolve._errors import UsageError
 from evolve.cli import main
 from evolve.cli._main import VERBS
-from evolve.cli.external._handed_in import read_files
 from evolve.cli.mcp._agent_guide import BEGIN, guide
 
 BLOCKS = SEED.replace("X = 4.0\nY = 2.5\n", "# EVOLVE-BLOCK-START\nX = 4.0\nY = 2.5\n# EVOLVE-BLOCK-END\n")
@@ -398,40 +396,6 @@ def test_whoever_waits_goes_on_when_the_driver_is_killed(say: Say, cli: Cli, liv
 
 
 # ------------------------------------------------------------------------------------------------ words
-
-
-def test_which_file_is_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    program = {"main.py": "", "lib/tools.py": "", "lib/more.py": "", "test/tools.py": ""}
-    for path in (*program, "new.py", "TASK@3.md", ".hidden.py", "elsewhere.bin", "lib/__pycache__/x.py"):
-        place = tmp_path / "work" / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(path)
-    (tmp_path / "work" / "elsewhere.bin").write_bytes(b"\xff\xfe")
-    (tmp_path / "main.py").write_text("here")
-
-    def read(*names: str, folder: str | None = None, may_add: bool = False) -> dict[str, str]:
-        return read_files(names, folder, program, may_add=may_add)
-
-    assert read("main.py", "work/lib/more.py") == {"main.py": "here", "lib/more.py": "lib/more.py"}
-    assert read(folder="work") == {path: path for path in program}
-    assert read("lib/tools.py", "work/main.py", folder="work") == {"lib/tools.py": "lib/tools.py", "main.py": "main.py"}
-    assert read("new.py", folder="work") == {"new.py": "new.py"}
-    (tmp_path / "work" / "elsewhere.bin").unlink()
-    assert read(folder="work", may_add=True).keys() == {*program, "new.py"}
-    for names, folder, words in (
-        (("work/lib/tools.py",), None, "may be lib/tools.py or test/tools.py"),
-        (("work/new.py",), None, "no file new.py; to add one give --dir DIR"),
-        (("main.py", "work/main.py"), None, "two of the files are meant as main.py"),
-        (("gone.py",), "work", "found nothing"),
-        (("../main.py",), "work", "lies elsewhere"),
-        ((), None, "expected the files that you changed"),
-        ((), "nowhere", "expected a folder at nowhere, found nothing"),
-        ((), "work/lib/__pycache__", "expected files of the program in"),
-    ):
-        with pytest.raises(UsageError, match=words.replace("(", r"\(")) as error:
-            read(*names, folder=folder)
-        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -191,3 +191,9 @@ def test_a_run_without_a_sandbox_says_what_to_type_and_makes_no_folder(cli: Cli,
     assert (code, out) == (3, "")
     assert err.startswith("evolve: the strict tier needs bubblewrap, which is not installed; install")
     assert not (cli.folder / "run").exists()
+
+
+def test_a_run_of_given_programs_without_a_limit_says_that_it_ends_by_itself(cli: Cli, problem: Path) -> None:
+    code, _, err = cli("run", f"problem={problem}", "search=fixed_candidates", *SETTINGS)
+    assert code == 0, err
+    assert "none: it goes on until everything that was given is measured" in err

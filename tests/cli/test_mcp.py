@@ -209,14 +209,3 @@ def test_without_the_package_it_says_what_to_type(packing: Path, tmp_path: Path)
     )
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == 'evolve: this needs the package mcp, which is not installed; run: pip install "mcp>=2"\n'
-
-
-def test_advice_names_tools_where_there_is_one() -> None:
-    from evolve.cli.mcp._tool_words import in_tools, named
-
-    told = "nobody drives the run; to measure it, type: evolve result '/a b/run' c0ffee --wait"
-    assert named(told, "/a b/run") == 'nobody drives the run; to measure it, call result with what="c0ffee" and wait_s=600'
-    more = "to go on, type: evolve resume /r budget.wall_s=262 budget.usd=0.5."
-    assert named(more, "/r") == 'to go on, call resume with budget={"wall_s": 262, "usd": 0.5}.'
-    answer = {"files": {"reason": 1, "a": "evolve ask /r"}, "more": [{"command": "evolve resume /r"}], "feedback": "evolve ask /r"}
-    assert in_tools(answer, "/r") == {**answer, "more": [{"command": "call resume"}]}

@@ -13,10 +13,8 @@ from cli_process import SEED, SETTINGS, Cli, Say, held, is_driven, wait_for, wri
 from test_agents import child
 
 import evolve
-from evolve._errors import UsageError
 from evolve.cli._claims import exact_text
 from evolve.cli._inspect import _candidate_rows, _status_rows
-from evolve.cli.external._handed_in import left_out, needed, read_files
 from evolve.cli.mcp import _driving
 from evolve.cli.mcp._driving import resume_run
 from evolve.cli.show._ending import ending
@@ -102,19 +100,6 @@ def test_the_paths_in_a_task_hold_wherever_one_stands(say: Say, run: Path, tmp_p
     assert say(*command.split()[1 : command.split().index("--summary")]).startswith("accepted")
 
 
-def test_a_file_of_a_tickets_folder_is_named_by_where_it_lies(tmp_path: Path, monkeypatch) -> None:
-    program = {"main.py": "", "lib/main.py": ""}
-    (tmp_path / "lib").mkdir()
-    (tmp_path / "TASK@4.md").write_text("")
-    (tmp_path / "main.py").write_text("outer")
-    (tmp_path / "lib" / "main.py").write_text("inner")
-    for here, name, path in ((tmp_path, "main.py", "main.py"), (tmp_path / "lib", "main.py", "lib/main.py")):
-        monkeypatch.chdir(here)
-        assert list(read_files([name], None, program, may_add=False, ticket=4)) == [path]
-    with pytest.raises(UsageError, match=r"or lib/main\.py"):
-        read_files([str(tmp_path / "lib" / ".." / "other" / "main.py")], None, {"a/main.py": "", "lib/main.py": ""}, may_add=False)
-
-
 def test_what_is_no_part_of_a_child_is_named_and_refused_where_the_change_needs_it(
     say: Say,
     run: Path,
@@ -134,17 +119,6 @@ def test_what_is_no_part_of_a_child_is_named_and_refused_where_the_change_needs_
     out = say("tell", run, mine, "--dir", work)
     assert out.startswith("accepted")
     assert "left out, no part of the child: helper.py, notes of mine.txt" in out
-
-
-def test_what_is_left_out_is_bounded_and_known_by_how_it_is_used(tmp_path: Path) -> None:
-    for number in range(30):
-        (tmp_path / f"{number:02}.txt").write_text("")
-    named = left_out(str(tmp_path), {}, [])
-    assert (len(named), named[-1]) == (21, "and 10 more")
-    assert needed(["a b.json"], {"main.py": 'open("a b.json")'}, {}) == "a b.json"
-    assert needed(["lib/tool.py"], {"main.py": "from lib.tool import x"}, {}) == "lib/tool.py"
-    assert needed(["test.py", "x.txt"], {"main.py": "a test of x"}, {}) == ""
-    assert needed(["given.json"], {"main.py": 'open("given.json"); y = 1'}, {"main.py": 'open("given.json")'}) == ""
 
 
 def test_a_wait_is_over_when_its_seconds_are_and_measuring_goes_on(

@@ -185,6 +185,15 @@ def test_commands_become_calls_by_their_words(told: str, ours: bool, said: str) 
     assert named(told, "/r", ours=ours) == said
 
 
+def test_advice_names_tools_where_there_is_one() -> None:
+    told = "nobody drives the run; to measure it, type: evolve result '/a b/run' c0ffee --wait"
+    assert named(told, "/a b/run") == 'nobody drives the run; to measure it, call result with what="c0ffee" and wait_s=600'
+    more = "to go on, type: evolve resume /r budget.wall_s=262 budget.usd=0.5."
+    assert named(more, "/r") == 'to go on, call resume with budget={"wall_s": 262, "usd": 0.5}.'
+    answer = {"files": {"reason": 1, "a": "evolve ask /r"}, "more": [{"command": "evolve resume /r"}], "feedback": "evolve ask /r"}
+    assert in_tools(answer, "/r") == {**answer, "more": [{"command": "call resume"}]}
+
+
 def test_what_others_wrote_stays_as_it_is() -> None:
     words = "type: evolve status /r"
     theirs = dict.fromkeys((*THEIRS, "text", "author", "notes", "lines", "lacking"), words)

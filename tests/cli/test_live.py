@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from cli_process import SETTINGS, Cli
 
 from evolve import Budget
 from evolve.cli.show._live import budget_text, left_text, spent_share
@@ -34,9 +32,3 @@ def test_every_limit_is_said(limits, in_full, left, share):
     assert left_text(seen(**limits), 20.0) == left
     found = spent_share(seen(**limits), 20.0)
     assert found == (pytest.approx(share) if share is not None else None)
-
-
-def test_a_run_of_given_programs_without_a_limit_says_that_it_ends_by_itself(cli: Cli, problem: Path) -> None:
-    code, _, err = cli("run", f"problem={problem}", "search=fixed_candidates", *SETTINGS)
-    assert code == 0, err
-    assert "none: it goes on until everything that was given is measured" in err
