@@ -102,7 +102,8 @@ class Reply:
 
     ``values`` holds, for each call of ``call``/``call_many``, the returned values by name; empty unless ``status`` is OK.
     ``files`` holds those output files of ``run`` that were written, whatever ``exit_code`` is (below zero: minus the signal that
-    ended the command).  ``log`` is the tail of stdout and stderr: capped, cleaned, untrusted.
+    ended the command; -9 where it broke a limit), also those of a command whose time was over.
+    ``log`` is the tail of stdout and stderr: capped, cleaned, untrusted.
     ``output_hash`` is the hash over the bytes returned.  ``timing`` comes of ``time_calls`` alone, when ``status`` is OK.
     """
 
@@ -195,8 +196,9 @@ class Sandbox(Protocol):
         Working folder: ``/work``, a size-capped tmpfs with copies of the candidate's files, so that ``python -m`` and relative
         paths find them.  The files themselves: ``/candidate`` (read-only), ``inputs`` under ``/input``, candidate assets under
         ``/assets``.  ``outputs`` maps relative paths under ``/output`` to the greatest size in bytes; a missing or larger one is
-        ``invalid``.  Exit status other than 0 is ``crash``.  Both are what ``status`` says; what was written
-        comes back in ``files`` all the same, with ``exit_code`` and ``log``, for the evaluator to judge by.
+        ``invalid``.  Exit status other than 0 is ``crash``; a command whose time or CPU is over is ``timeout``.  That is what
+        ``status`` says; what was written comes back in ``files`` all the same, with ``exit_code`` and ``log``, for the evaluator
+        to judge by: a file that is there says nothing of how the command ended.
         """
 
 

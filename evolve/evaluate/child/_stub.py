@@ -6,7 +6,8 @@ shares its interpreter and may forge the reply, which is only the candidate's ow
 reader in the grader.
 
 Descriptors: 0 the request, 1 and 2 the log, 3 the reply.  A request is 8 bytes of length and a marshalled mapping written by
-``evolve.evaluate.sandbox._request``; a reply is ``EVR1``, 4 bytes of header length, a JSON header, payloads.
+``evolve.evaluate.sandbox._request``; behind it may come further calls, or a byte that says that a command's time is over.  A reply
+is ``EVR1``, 4 bytes of header length, a JSON header, payloads.
 """
 
 import marshal
@@ -312,12 +313,15 @@ def report_uncaught(kind, error, trace) -> None:  # type: ignore[no-untyped-def]
 # --------------------------------------------------------------------------------------------------------------- commands
 
 
-def answer_command(request: dict) -> None:
-    """Run a command as a child, wait, end what it left behind, then stream the declared output files."""
+def answer_command(request: dict, stop: int) -> None:
+    """Run a command as a child, wait, end what it left behind, then stream the declared output files.  With outputs, a byte that
+    can be read from ``stop`` says that its time is over: it is ended then, and what it wrote so far is streamed."""
     os.set_inheritable(REPLY_FD, False)
     pid = os.fork()
     if pid == 0:
         os.close(REPLY_FD)  # the command's outputs are files: nothing in it has a reply to write
+        if request["outputs"]:
+            os.close(stop)
         program.settle(request["candidate"], request["work"])
         if request["spare"] and _is_script(request["argv"]) and not _AT_START & request["env"].keys():
             run_script(request["argv"][_N_FLAGS:], request["env"])
@@ -327,7 +331,7 @@ def answer_command(request: dict) -> None:
         except OSError as error:
             os.write(2, f"cannot run {request['argv'][0]}: {error.strerror}\n".encode())
             os._exit(127)
-    _, status = os.waitpid(pid, 0)
+    status = _wait(pid, stop) if request["outputs"] else os.waitpid(pid, 0)[1]
     if request["first_process"] and os.getpid() == 1:  # only as pid 1 of an own namespace does -1 mean "mine, all of them"
         _end_everything_else()
     opened = [_open_output(request["output"], path, size) for path, size in request["outputs"]]
@@ -338,6 +342,29 @@ def answer_command(request: dict) -> None:
         if not isinstance(item, str):
             _stream(*item)
     os._exit(0)
+
+
+def _wait(pid: int, stop: int) -> int:
+    """The status of the command's end, which comes at once where ``stop`` can be read."""
+    import _signal
+    import select
+
+    woken, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    _signal.signal(_signal.SIGCHLD, lambda number, frame: None)
+    _signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    poller = select.poll()
+    for source in (woken, stop):
+        poller.register(source, select.POLLIN)
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return status
+        for source, _ in poller.poll():
+            if source == stop:
+                poller.unregister(stop)
+                os.kill(pid, 9)
+            else:
+                os.read(woken, 4096)
 
 
 def _is_script(argv: list) -> bool:
@@ -416,10 +443,10 @@ def main(arguments: list) -> None:
     turns = os.dup2(0, REPLY_FD + 1, inheritable=False)
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
-    os.closerange(turns + 1 if request["turns"] else turns, 64)
+    os.closerange(turns + 1 if request["turns"] or request["outputs"] else turns, 64)
     set_limits(request["limits"])
     if request["argv"]:
-        answer_command(request)
+        answer_command(request, turns)
     if request["turns"]:
         answer_turns(request, turns)
     answer_calls(request)

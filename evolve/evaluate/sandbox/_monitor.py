@@ -100,6 +100,7 @@ class ProcessMonitor:
         self._broke = ""
         self._detail = ""
         self._cpu_s = 0.0
+        self._kill_at = 0.0  # where it was told that its time is over, and may end by itself
         self._poller = select.poll()
 
     def run(self) -> ProcessResult:
@@ -149,12 +150,12 @@ class ProcessMonitor:
                 self._broke = "wall"
             if not self._broke and now >= look_at:
                 look_at = now + self._look()
-            if self._broke and give_up is None:
+            if self._broke and give_up is None and not self._is_ending(now):
                 self._running.kill()
                 give_up = now + 10.0
             if give_up is not None and now > give_up:
                 raise HelperDied("a sandbox did not end when killed")
-            wait_s = (give_up if give_up is not None else min(deadline, look_at)) - now
+            wait_s = (give_up if give_up is not None else self._kill_at or min(deadline, look_at)) - now
             for fd, _ in poller.poll(max(0.0, wait_s) * 1000 + 1):
                 if fd == self._running.fileno():
                     end = self._running.end()
@@ -184,7 +185,11 @@ class ProcessMonitor:
         else:
             going = self._reply.drain(self._max_reply + 1 - self._reply.total)
         self._note_excess()
-        return going and not self._broke
+        return going and (not self._broke or bool(self._kill_at))
+
+    def _is_ending(self, now: float) -> bool:
+        """Whether it has broken a limit and is not to be killed yet."""
+        return False
 
     def _note_excess(self) -> None:
         if self._broke:

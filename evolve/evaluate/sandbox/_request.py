@@ -60,6 +60,11 @@ class Request:
     turns: int = 0
     arrays: bool = False
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether something may be sent behind it: further calls, or that a command's time is over."""
+        return bool(self.turns or self.outputs)
+
     def pack(
         self,
         *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
 
@@ -17,6 +18,7 @@ from evolve.evaluate._text import clean_log, clean_text
 from evolve.evaluate._trial import ProcessUsage, Reply, Timing
 from evolve.evaluate._umask import plain_umask
 from evolve.evaluate.isolation._limits import Limits, limits_of
+from evolve.evaluate.sandbox._command import CommandMonitor
 from evolve.evaluate.sandbox._monitor import ProcessMonitor, ProcessResult
 from evolve.evaluate.sandbox._request import Request, Returns, pack_call
 from evolve.evaluate.sandbox._timed import N_EMPTY, TimedMonitor, Turns
@@ -175,6 +177,8 @@ class TrialSandbox:
         try:
             if turns is not None:
                 watched = TimedMonitor(started, limits, turns).run()
+            elif started.request_w >= 0:
+                watched = CommandMonitor(started, limits, max_reply).run()
             else:
                 watched = ProcessMonitor(started.running, started.meter, started.reply_fd, started.log_fd, limits, max_reply).run()
         finally:
@@ -184,7 +188,7 @@ class TrialSandbox:
         self._starts.append(started.start)
         self._spend(watched.usage, budgeted)
         said = _said if turns is None else _said_in_turns
-        reply = _verdict(watched, limits, cpu_status, n_items, read, said)
+        reply = _verdict(watched, limits, cpu_status, n_items, read, said, is_command="argv" in what)
         if reply.output_hash:
             self.output_hash = reply.output_hash
         return reply
@@ -239,9 +243,15 @@ class TrialSandbox:
             self.scorer_usage = total
 
 
-def _verdict(watched: ProcessResult, limits: Limits, cpu_status: Status, n_items: int, read, said) -> Reply:  # type: ignore[no-untyped-def]
+def _verdict(  # type: ignore[no-untyped-def]
+    watched: ProcessResult, limits: Limits, cpu_status: Status, n_items: int, read, said, *, is_command: bool
+) -> Reply:
     """What the end of a process tree means.  Limits come first, then how it ended, then what it said."""
-    reply = _broken(watched, limits, cpu_status) or said(watched, n_items, read)
+    reply = _broken(watched, limits, cpu_status)
+    if reply is None:
+        reply = said(watched, n_items, read)
+    elif is_command:
+        reply = _with_outputs(reply, watched, n_items, read)
     return Reply(
         status=reply.status,
         reason=clean_text(reply.reason)[:1000],
@@ -271,6 +281,16 @@ def _broken(watched: ProcessResult, limits: Limits, cpu_status: Status) -> Reply
             return Reply(status=Status.INVALID, reason=watched.detail)
         case _:
             return Reply(status=Status.CRASH, reason=watched.detail)
+
+
+def _with_outputs(broken: Reply, watched: ProcessResult, n_items: int, read) -> Reply:  # type: ignore[no-untyped-def]
+    """A command that broke a limit, and what it had written, where its stub could still say so.  It counts as killed, also where it
+    ended by itself just then: who judges by the exit status must see it."""
+    try:
+        found: Reply = read(read_frame(watched.reply, n_items))
+    except Unreadable:
+        found = broken
+    return replace(broken, files=found.files, exit_code=-signal.SIGKILL)
 
 
 def _said(watched: ProcessResult, n_items: int, read) -> Reply:  # type: ignore[no-untyped-def]

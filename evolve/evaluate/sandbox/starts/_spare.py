@@ -69,7 +69,7 @@ class PreloadedSandbox:
             self.close()
             return None
         request_w, self._request_w = self._request_w, -1
-        if not job.request.turns:
+        if not job.request.goes_on:
             os.close(request_w)
             request_w = -1
         return RunningTree(

@@ -32,7 +32,7 @@ class RunningTree:
     log_fd: int
     start: StartMode
     folder: Path | None = None  # a spare's own, to be given back at the end
-    request_w: int = -1  # where the calls of a request with turns are written, one by one
+    request_w: int = -1  # where what comes behind a request that goes on is written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class Pipes:
         return cls(sealed(packed))
 
     @classmethod
-    def taking_turns(cls) -> Pipes:
+    def going_on(cls) -> Pipes:
         """With a request that goes on: to be written to ``request_w`` once the program runs."""
         reading, writing = os.pipe2(os.O_CLOEXEC)
         pipes = cls(reading)
@@ -161,7 +161,7 @@ def start_cold(spawner: Spawner, job: Launch, argv: list[str], env: dict[str, st
         EnvironmentFault: it could not be started.
     """
     packed = job.request.pack()
-    pipes = Pipes.taking_turns() if job.request.turns else Pipes.of(packed)
+    pipes = Pipes.going_on() if job.request.goes_on else Pipes.of(packed)
     try:
         child = spawner.start(argv, env, pipes.inner(*more), user=user)
     except EnvironmentFault:

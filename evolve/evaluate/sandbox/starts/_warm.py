@@ -82,7 +82,7 @@ class ForkServer:
         files = {path: text.encode("utf-8") for path, text in job.files.items()}
         inputs = {name: content if isinstance(content, bytes) else content.read_bytes() for name, content in job.inputs.items()}
         packed = job.request.pack(files=files, inputs=inputs, scratch=job.limits.scratch_bytes)
-        pipes = Pipes.taking_turns() if job.request.turns else Pipes.of(packed)
+        pipes = Pipes.going_on() if job.request.turns else Pipes.of(packed)
         meter = CgroupMeter(self._spawner, self._child.pid, resident_mib=self.resident_mib)
         try:
             self._strict.set_limits(job.limits, resident_mib=self.resident_mib)
