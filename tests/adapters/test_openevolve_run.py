@@ -47,7 +47,7 @@ def measured(form: Path, sandbox: str = "strict") -> evolve.Measurement:
 def test_a_run_improves_the_score_and_outlives_its_folder(tmp_path: Path, monkeypatch, said) -> None:
     monkeypatch.chdir(tmp_path)
     write_form(tmp_path / "p")
-    settings = ("executor.slots=1", "budget.evaluations=24", "seed=1", "out=r", "--json")
+    settings = ("executor.slots=1", "budget.evaluations=14", "seed=1", "out=r", "--json")
     found = json.loads(said("run", "problem=p", *settings))
     assert found["seed_score"] == 1 / 4.5
     assert found["best_score"] > found["seed_score"]
@@ -56,7 +56,7 @@ def test_a_run_improves_the_score_and_outlives_its_folder(tmp_path: Path, monkey
     assert {tuple(one.metrics) for one in results if one.status is Status.OK} == {("distance",)}
     shutil.rmtree(tmp_path / "p")
     shutil.rmtree(tmp_path / "cache")
-    again = json.loads(said("resume", "r", "budget.evaluations=30", "--json"))
+    again = json.loads(said("resume", "r", "budget.evaluations=18", "--json"))
     assert again["measurements"] > found["measurements"]
     assert again["best_score"] >= found["best_score"]
     said("best", "r", "--source", "-o", "better.py")

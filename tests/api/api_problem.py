@@ -15,13 +15,21 @@ noise: deterministic
 """
 SEED = "X = 0.25\nY = 0.75\n\n\ndef point():\n    return [X, Y]\n"
 EVALUATE = """
+import re
+
 from evolve import JsonValue, Outcome
 
+PLAIN = re.compile(r"X = ([-0-9.e]+)\\nY = ([-0-9.e]+)\\n\\n\\ndef point.*\\n +return .X, Y.\\n")
+
 def evaluate(trial):
-    reply = trial.sandbox.call("main.py:point", {}, {"point": JsonValue()})
-    if not reply.ok:
-        return reply.outcome()
-    x, y = reply.value["point"]
+    plain = PLAIN.fullmatch(trial.files["main.py"])
+    if plain and trial.seed % 4:  # read, since a process for each point would be most of these tests
+        x, y = map(float, plain.groups())
+    else:
+        reply = trial.sandbox.call("main.py:point", {}, {"point": JsonValue()})
+        if not reply.ok:
+            return reply.outcome()
+        x, y = reply.value["point"]
     return Outcome(score=-((x - 0.5) ** 2) - (y - 0.5) ** 2)
 """
 OLD = Path(__file__).parents[1] / "runs" / "fixtures" / "run-0.1.0.tar.xz"

@@ -40,7 +40,11 @@ LIMITS = [("evaluations", 5), ("evaluations", 20), ("candidates", 2), ("wall_s",
 
 @pytest.mark.parametrize(
     ("way", "key", "limit"),
-    [pytest.param(way, *one, marks=[pytest.mark.slow] * (way == "Python" and one != LIMITS[0])) for way in WAYS for one in LIMITS],
+    [
+        pytest.param(way, *one, marks=[pytest.mark.slow] * (one == LIMITS[1] or (way == "Python" and one != LIMITS[0])))
+        for way in WAYS
+        for one in LIMITS
+    ],
 )
 def test_a_limit_that_is_spent_is_refused_with_what_to_type_and_nothing_is_written(parabola, way, key, limit, capsys):
     run = parabola(evaluations=21)
