@@ -48,7 +48,9 @@ def test_a_problem_folder_is_ours_whatever_else_lies_in_it(package, tmp_path: Pa
     assert not cache.exists()
 
 
-@pytest.mark.parametrize("where", ["p", "./p", ".", "openevolve:p", "openevolve:./p"])
+@pytest.mark.parametrize(
+    "where", ["p", *(pytest.param(one, marks=pytest.mark.slow) for one in ("./p", "openevolve:p")), ".", "openevolve:./p"]
+)
 def test_a_folder_of_another_form_is_converted(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_form(tmp_path / "p")
     monkeypatch.chdir(folder if where == "." else tmp_path)

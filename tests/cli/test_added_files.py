@@ -98,6 +98,7 @@ def test_an_agent_changes_what_its_parent_added(cli: Cli, open_run: Path) -> Non
     assert refused["reason"].endswith("fixed.py must not change; editable: main.py, helper.py.")
 
 
+@pytest.mark.slow
 def test_a_model_and_operators_without_one_change_what_an_ancestor_added(cli: Cli, tmp_path: Path) -> None:
     problem = write_problem(tmp_path / "grows")
     (problem / "problem.yaml").write_text((problem / "problem.yaml").read_text() + "may_add_files: true\n")

@@ -187,6 +187,7 @@ def test_a_child_that_fails_says_how(say: Say, run: Path, ticket: Callable[..., 
     assert "syntax" in found["result"]["reason"] or "never closed" in found["result"]["reason"]
 
 
+@pytest.mark.slow
 def test_several_agents_at_once(cli: Cli, run: Path, ticket: Callable[..., str]) -> None:
     tickets = [ticket() for _ in range(4)]
     for i, one in enumerate(tickets):

@@ -194,7 +194,7 @@ def test_the_time_between_two_openings_is_not_spent_while_a_driver_opens_the_run
         assert json.loads(say("status", run, "--json")) == before
 
 
-@pytest.mark.parametrize(("patience_s", "status"), [(30.0, "running"), (0.2, "starting")])
+@pytest.mark.parametrize(("patience_s", "status"), [pytest.param(30.0, "running", marks=pytest.mark.slow), (0.2, "starting")])
 def test_a_run_that_is_driven_on_says_so_at_once_however_long_its_opening_takes(
     say: Say, problem: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience_s: float, status: str
 ) -> None:

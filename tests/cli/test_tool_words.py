@@ -106,7 +106,7 @@ KINDS: dict[str, tuple[str, bool, tuple[str, ...]]] = {
 }  # fmt: skip
 
 # Each has most of its words from a kind that is always run.
-LONG = ("noisy", "noisy and given", "shaky", "spent", "errors", "failed")
+LONG = ("noisy", "noisy and given", "shaky", "spent", "errors", "failed", "no model")
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in LONG)) for kind in KINDS])

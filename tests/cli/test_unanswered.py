@@ -55,6 +55,7 @@ def replayed(run: Path) -> tuple[str, str]:
     return opened.status, opened.summary().reason
 
 
+@pytest.mark.slow
 def test_a_page_in_a_servers_place_ends_the_run_in_one_sentence_and_resume_goes_on_once_it_is_mended(
     cli: Cli, words: Start, tmp_path: Path
 ) -> None:

@@ -108,6 +108,7 @@ def test_the_battery_holds_for_an_ordinary_user(tmp_path: Path) -> None:
     assert told["wrong"] == []
 
 
+@pytest.mark.slow
 def test_tier_none_stops_none_of_this(tmp_path: Path) -> None:
     """What the battery looks for is there to be found: without walls the same machine gives it away."""
     secret = tmp_path / "secret"

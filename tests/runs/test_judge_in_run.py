@@ -170,6 +170,7 @@ def test_nothing_waits_for_a_judge_that_says_nothing(judged, model):
     assert (charged.outcome, charged.usd_assumed) == ("lost", charged.usd)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_opened_again_asks_about_whom_the_judge_said_nothing_and_about_nobody_twice(judged, model):
     model.silent = True
     run, records = judged(fit=True, evaluations=20)

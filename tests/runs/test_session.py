@@ -64,7 +64,10 @@ def test_resume_with_a_larger_budget_goes_on_where_the_run_was(parabola):
     assert len(keys) == len(set(keys)) == second.measurements
 
 
-@pytest.mark.parametrize("damage", [None, b"", b"{", b'{"tie":"0","state":{}}'])
+@pytest.mark.parametrize(
+    "damage",
+    [None, pytest.param(b"", marks=pytest.mark.slow), pytest.param(b"{", marks=pytest.mark.slow), b'{"tie":"0","state":{}}'],
+)
 def test_a_run_without_a_checkpoint_or_with_a_damaged_one_is_the_same_run(parabola, damage):
     run = parabola(evaluations=25)
     run.optimize()

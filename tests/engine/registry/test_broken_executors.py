@@ -103,7 +103,11 @@ REPORT = "from evolve.execute import EntryReport; from archive import Measuremen
     ("text", "why"),
     [
         (body("submit(self, block)", after=2, what="raise KeyError('host')"), "submit raised KeyError: 'host'"),
-        (body("submit(self, block)", after=2, what="raise SystemExit(4)"), "submit raised SystemExit: 4"),
+        pytest.param(
+            body("submit(self, block)", after=2, what="raise SystemExit(4)"),
+            "submit raised SystemExit: 4",
+            marks=pytest.mark.slow,
+        ),
         (
             "    def submit(self, block):\n        self.n += 1\n        return super().submit(block)\n"
             "    @property\n    def room(self):\n        if self.n > 1: raise OSError('no\\nroute')\n        return 1\n",
