@@ -49,6 +49,11 @@ PLANS = (
     Plan("overhead.py", (), ("--rounds", "1")),
     Plan("model_calls.py", (), ("--in-flight", "16", "--rounds", "1")),
     Plan("planted_truth.py", (), ("--repeats", "1", "--climb-repeats", "1", "--worlds", "gauss")),
+    Plan(
+        "search_quality.py",
+        ("--evaluations", "150"),
+        ("--tasks", "nk,ellipsoid_noisy", "--seeds", "100-101", "--arms", "auto,one_plus_one,direct"),
+    ),
     Plan("kills.py", ("--kills", "1000"), ("--kills", "10")),
 )
 

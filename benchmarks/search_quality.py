@@ -1,0 +1,113 @@
+"""Who finds better programs: the engine, its baselines and its peers, with the same mutator for all, on tasks with a known truth.
+
+    python benchmarks/search_quality.py [--arms auto,default,one_plus_one,...] [--tasks all|choosing|reporting|NAME,...]
+        [--seeds 100-119] [--evaluations 150,600] [--call-s 0,1,10] [--habits small] [--jobs 2] [--keep FILE] [--json]
+
+Said are the paired win rates of the first arm against each other (same task, same seed, the true score of what is reported; a tie
+counts half) with 90 % intervals over seeds, at equal evaluations, at equal calls of the model and by the area under the best so
+far; median true scores, mean ranks, and what the runs spent.  A call takes ``--call-s`` times an evaluation on a simulated clock
+with two slots, so lag is as in a real run (``quality/_world.py``).  ``--keep`` adds what was played to a file and plays nothing
+twice.  The mutator is random: it says who *breeds* better, not who prompts better.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from itertools import product
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from _common import hardware
+from quality._arms import arm_of
+from quality._report import Cell, Results, compared, finals, means
+from quality._tasks import CHOOSING, REPORTING, TASKS
+from quality._world import Played, Setting
+
+_DEFAULT = "auto,default,model_only,one_plus_one,best_of_n,hill_climb,independent,direct"
+
+
+def play(arm: str, cell: Cell) -> Played:
+    """One run."""
+    return arm_of(arm)(Setting(TASKS[cell.task], cell.evaluations, cell.call_s, cell.habits, cell.seed))
+
+
+def played(work: Sequence[tuple[str, Cell]], jobs: int) -> Iterator[tuple[tuple[str, Cell], Played]]:
+    """Everything played, in processes."""
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from zip(work, pool.map(play, *zip(*work, strict=True), chunksize=1), strict=True) if work else ()
+
+
+def kept(path: Path | None) -> dict[tuple[str, Cell], Played]:
+    """What was played before."""
+    if path is None or not path.exists():
+        return {}
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {(row["arm"], Cell(**row["cell"])): Played(**row["played"]) for row in rows}
+
+
+def line(key: tuple[str, Cell], result: Played) -> str:
+    """A result as a line of the file."""
+    short = {**asdict(result), **{name: [round(one, 9) for one in getattr(result, name)] for name in ("by_evaluation", "by_call")}}
+    return json.dumps({"arm": key[0], "cell": asdict(key[1]), "played": short}) + "\n"
+
+
+def span(text: str) -> list[int]:
+    """Numbers like ``3``, ``0-19`` or ``1,5``."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arms", default=_DEFAULT)
+    parser.add_argument("--tasks", default="reporting")
+    parser.add_argument("--seeds", default="100-119")
+    parser.add_argument("--evaluations", default="150")
+    parser.add_argument("--call-s", default="1")
+    parser.add_argument("--habits", default="small")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def shown(results: Results, arms: Sequence[str], cells: Sequence[Cell]) -> str:
+    """All tables of cells of one budget and one time of a call."""
+    return "\n".join([compared(results, arms[0], arms[1:], cells), finals(results, arms, cells), means(results, arms, cells)])
+
+
+def main() -> None:
+    asked = arguments()
+    arms = asked.arms.split(",")
+    tasks = {"all": [*TASKS], "choosing": CHOOSING, "reporting": REPORTING}.get(asked.tasks) or asked.tasks.split(",")
+    budgets, calls = span(asked.evaluations), [float(one) for one in asked.call_s.split(",")]
+    everything = product(budgets, calls, asked.habits.split(","), span(asked.seeds), tasks)
+    cells = [Cell(task, n, call_s, habits, seed) for n, call_s, habits, seed, task in everything]
+    results = kept(asked.keep)
+    work = [(arm, cell) for cell in cells for arm in arms if (arm, cell) not in results]
+    for key, result in played(work, asked.jobs):
+        results[key] = result
+        if asked.keep is not None:
+            with asked.keep.open("a", encoding="utf-8") as file:
+                file.write(line(key, result))
+    if asked.json:
+        print(json.dumps({"hardware": hardware(), "results": [json.loads(line(key, results[key])) for key in work]}))
+        return
+    print(f"{hardware()}\n")
+    for n, call_s, habits in product(budgets, calls, asked.habits.split(",")):
+        here = [cell for cell in cells if (cell.evaluations, cell.call_s, cell.habits) == (n, call_s, habits)]
+        print(f"## {n} evaluations, a call takes {call_s:g} of them, mutator {habits}\n\n{shown(results, arms, here)}")
+
+
+if __name__ == "__main__":
+    main()
