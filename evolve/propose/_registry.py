@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from evolve.propose.mutate._specs import AST_EDIT, CROSSOVER, TUNE
+from evolve.propose.mutate._specs import AST_EDIT, CROSSOVER, EXTRAPOLATE, MERGE, MIRROR, REVERT, TUNE
 from evolve.propose.prompts._specs import REQUESTS
 from evolve.search.state._operators import OperatorSpec
 
 if TYPE_CHECKING:
     from evolve.propose._operator import Operator
 
-OPERATORS: Mapping[str, OperatorSpec] = {spec.name: spec for spec in (TUNE, AST_EDIT, CROSSOVER, *REQUESTS)}
+REPEATS = (EXTRAPOLATE, MIRROR, MERGE, REVERT)
+OPERATORS: Mapping[str, OperatorSpec] = {spec.name: spec for spec in (TUNE, AST_EDIT, CROSSOVER, *REPEATS, *REQUESTS)}
 
 
 def make_operator(name: str) -> Operator:
@@ -24,5 +25,9 @@ def make_operator(name: str) -> Operator:
     from evolve.propose.mutate._crossover import Crossover
     from evolve.propose.mutate._tune import ConstantTuner
 
+    if OPERATORS[name].repeats:
+        from evolve.propose.mutate._transplant import Transplant
+
+        return Transplant(OPERATORS[name])
     made: tuple[type[Operator], ...] = (ConstantTuner, AstEdit, Crossover)
     return next(operator for operator in made if operator.spec.name == name)()

@@ -17,6 +17,10 @@ class Parent(StrEnum):
     AMONG_ELITES = "among elites"  # the same, once there is another elite to take from
     LEADER = "leader"  # the best, once a fresh process has measured it; never the initial program
     FAILED = "failed"  # the last child of a model or a person that failed and that nobody has mended
+    STEP = "step"  # the best, its parent and itself: to go on where the last step paid
+    MIRRORED = "mirrored"  # the best, a child of it that did worse and itself: to step the other way
+    GAINS = "gains"  # the best, and a step that paid on another line of descent
+    ANCESTORS = "ancestors"  # the best, and a step on the way to it, to be taken back
     TUNED = "tuned"  # the program whose numbers the constant tuner moves
 
 
@@ -34,6 +38,7 @@ class OperatorSpec:
         prefers: The one form it takes where that is configured.
         when_stuck: It gets tickets only while the search stagnates, and goes to the large model where there is one.
         replaces: A child that has shown to be no worse takes its parent's place.
+        prior: What is expected of it, beside others, before it has earned anything.
 
     Raises:
         ValueError: the parts do not go together.
@@ -48,17 +53,25 @@ class OperatorSpec:
     prefers: str = ""
     when_stuck: bool = False
     replaces: bool = False
+    prior: float = 0.5
 
     def __post_init__(self) -> None:
         if not self.name or not self.family:
             raise ValueError(f"an operator has a name and a family, found {self.name!r} and {self.family!r}.")
-        if self.n_parents not in (1, 2) or (self.n_parents == 2 and self.parent is not Parent.ELITE):
+        if self.repeats != (self.n_parents == 3):
+            raise ValueError(f"{self.name} has {self.n_parents} parents; an operator that repeats a change has three.")
+        if self.n_parents not in (1, 2, 3) or (self.n_parents == 2 and self.parent is not Parent.ELITE):
             raise ValueError(f"{self.name} has {self.n_parents} parents ({self.parent}); expected one, or two that are elites.")
 
     @property
     def edits(self) -> bool:
         """Whether it makes a child of any one parent at any time: what the baselines use."""
         return self.parent is Parent.ELITE and self.n_parents == 1 and not self.when_stuck
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it makes a known change once more."""
+        return self.parent in (Parent.STEP, Parent.MIRRORED, Parent.GAINS, Parent.ANCESTORS)
 
     @property
     def tunes(self) -> bool:

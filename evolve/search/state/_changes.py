@@ -1,0 +1,33 @@
+"""Changes that were gains, and which were made once more: what operators that repeat a change choose from."""
+
+from __future__ import annotations
+
+from collections import deque
+
+_KEPT = 64
+
+
+class KnownChanges:
+    """Children that did better than their parents, the newest last; and what operators were given, so that nothing is twice."""
+
+    def __init__(self) -> None:
+        self.gains: deque[int] = deque(maxlen=_KEPT)
+        self._given: set[str] = set()
+
+    def on_given(self, operator: str, parents: tuple[int, ...]) -> None:
+        """An operator was handed a change: the program it is made to, and from which to which it led."""
+        self._given.add(_key(operator, parents))
+
+    def was_given(self, operator: str, parents: tuple[int, ...]) -> bool:
+        """Whether it was."""
+        return _key(operator, parents) in self._given
+
+    def on_child(self, number: int, score: float | None, before: float | None) -> None:
+        """It is known what became of a child; ``before`` is its parent's score."""
+        if score is not None and before is not None and score > before:
+            self.gains.append(number)
+
+
+def _key(operator: str, parents: tuple[int, ...]) -> str:
+    """As a text, for checkpoints."""
+    return " ".join([operator, *map(str, parents)])
