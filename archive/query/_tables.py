@@ -35,6 +35,7 @@ RAW: dict[str, dict[str, str]] = {
         "arm": 'STRUCT("operator" VARCHAR, "model" VARCHAR, "format" VARCHAR)',
         "parents": "VARCHAR[]",
         "island": "INTEGER",
+        "selector": "VARCHAR",
     },
     "proposed": {
         **_ATTEMPT,
@@ -285,22 +286,23 @@ LEFT JOIN ({_WILD_VAULTS}) w ON w.run_no = c.run_no AND w.problem = c.problem AN
 ORDER BY run_no, c.seq"""
 
 _TICKETS = """
-SELECT f.run, t.ticket, t.kind, t.problem, t."operator", t.model, t.format, t.purpose, t.n_entries,
+SELECT f.run, t.ticket, t.kind, t.problem, t."operator", t.model, t.format, t.selector, t.purpose, t.n_entries,
     coalesce(e.status, 'open') AS status, coalesce(e.candidate, '') AS candidate, coalesce(e.reason, '') AS reason,
     coalesce(e.outcome, '') AS outcome, coalesce(e.usd, 0) AS usd, t.attempts,
     t.issued_s, e.ended_s, t.seq
 FROM (
     SELECT run_no, attempt.ticket AS ticket, 'propose' AS kind, any_value(problem) AS problem,
         any_value(coalesce(arm.operator, '')) AS "operator", any_value(coalesce(arm.model, '')) AS model,
-        any_value(coalesce(arm.format, '')) AS format, '' AS purpose, 1 AS n_entries, count(*) AS attempts, min("at") AS issued_s,
+        any_value(coalesce(arm.format, '')) AS format, any_value(coalesce(selector, '')) AS selector,
+        '' AS purpose, 1 AS n_entries, count(*) AS attempts, min("at") AS issued_s,
         min(seq) AS seq
     FROM raw.propose_issued GROUP BY run_no, attempt.ticket
     UNION ALL
-    SELECT run_no, attempt.ticket, 'measure', any_value(problem), '', '', '', any_value(purpose), max(len(entries)), count(*),
+    SELECT run_no, attempt.ticket, 'measure', any_value(problem), '', '', '', '', any_value(purpose), max(len(entries)), count(*),
         min("at"), min(seq)
     FROM raw.measure_issued GROUP BY run_no, attempt.ticket
     UNION ALL
-    SELECT run_no, attempt.ticket, 'review', problem, 'judge', model, '', '', 1, 1, "at", seq FROM raw.review_issued) t
+    SELECT run_no, attempt.ticket, 'review', problem, 'judge', model, '', '', '', 1, 1, "at", seq FROM raw.review_issued) t
 LEFT JOIN (
     SELECT run_no, attempt.ticket AS ticket, 'propose' AS kind, arg_max(status, seq) AS status,
         arg_max(coalesce(candidate.id, duplicate_of, ''), seq) AS candidate, arg_max(coalesce(reason, ''), seq) AS reason,

@@ -80,6 +80,7 @@ class ProposeIssued:
     baseline: float | None = None
     sample: TunerSample | None = None
     expires_at: float | None = None  # Unix time, for tickets handed out to people and agents
+    selector: str = ""  # how the parents were chosen, where a policy has several ways
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,11 @@ class Usage:
     count_by_purpose: dict[str, int] = field(default_factory=dict)
     measure_wall_s: float = 0.0  # of one measurement, lately
     measure_cpu_s: float = 0.0
+    call_wall_s: float = 0.0  # of one ticket of a model, lately
+
+    def on_answered(self, wall_s: float) -> None:
+        """A model's ticket ended."""
+        self.call_wall_s += (_RECENT if self.call_wall_s else 1.0) * (wall_s - self.call_wall_s)
 
     def elapsed(self, now: float) -> float:
         """Seconds this run has been open, over all its openings."""

@@ -37,18 +37,22 @@ class OwnOperator:
         return f"{self.name}:{self.family}:{self.n_parents}"
 
 
+_DECIDED = ("tournament", "uniform_parent_share", "bandit_discount", "family_floor", "best_of_n")
+
+
 @dataclass(kw_only=True, slots=True)
 class SearchConfig:
     """How the search decides.
 
     Args:
-        policy: ``map_elites``; or a baseline: ``independent`` sampling of the initial program's children, ``best_of_n`` (batches
-            from the incumbent), ``hill_climb`` (any better child replaces the incumbent), ``one_plus_one`` (one child at a time);
-            or ``fixed_candidates``, which makes no children: programs that were given are measured and, on a noisy problem,
-            confirmed.
+        policy: ``map_elites``; ``auto``, whose ways of choosing parents and operators all earn their shares; or a baseline:
+            ``independent`` sampling of the initial program's children, ``best_of_n`` (batches from the incumbent), ``hill_climb``
+            (any better child replaces the incumbent), ``one_plus_one`` (one child at a time); or ``fixed_candidates``, which makes
+            no children: programs that were given are measured and, on a noisy problem, confirmed.
         archive: Where the elites stand: ``grid``, cells along the problem's descriptors; ``topk``, the best of all; ``auto``, the
             grid where there are descriptors; or one of an installed package.
-        operators: Which mechanical operators may make children, also those of installed packages; none at all where models do.
+        operators: Which mechanical operators may make children, also those of installed packages, none at all where models do;
+            ``extrapolate``, ``mirror``, ``merge`` and ``revert`` make a known change once more.
         tournament: Draws of a parent tournament.
         inspirations: Other elites handed to an operator.
         uniform_parent_share: Probability that a parent is drawn uniformly from the archive.
@@ -61,7 +65,7 @@ class SearchConfig:
         initial_runs: Measurements of the initial program of a noisy problem.
         final_runs: Measurements each of best and initial program at the end of a noisy run.
         replication_share: Most of a noisy problem's measurements, while it searches, that may go to candidates already measured: as
-            long as any may still be better than the champion, and is not yet known to be.
+            long as any may still be better than the champion, and is not yet known to be.  Null is 0.7, and 0.1 with ``auto``.
         control_share: Most that may go to the program they are compared with.
         reference: What claims are made against: ``last``, the last confirmed program, or ``initial`` throughout.
         cold_check_share: Most of the slots' time that may go to measuring warm results again cold.
@@ -80,13 +84,17 @@ class SearchConfig:
     best_of_n: int = key(8, at_least(1))
     initial_runs: int = key(5, at_least(1))
     final_runs: int = key(5, at_least(1))
-    replication_share: float = key(0.7, SHARE)
+    replication_share: float | None = key(None, SHARE)
     control_share: float = key(0.1, SHARE)
     reference: str = key("last", one_of("last", "initial"))
     cold_check_share: float = key(0.1, SHARE)
 
     def __post_init__(self) -> None:
         check(self, "search")
+        for name in _DECIDED if self.policy == "auto" else ():
+            given, usual = getattr(self, name), next(one.default for one in fields(self) if one.name == name)
+            what = f"left out with search.policy=auto, which decides it itself (or choose search=map_elites, where it is {usual})"
+            require(given == usual, f"search.{name}", what, given)
 
     @property
     def own_operators(self) -> dict[str, OwnOperator]:

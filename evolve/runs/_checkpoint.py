@@ -31,6 +31,8 @@ from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats, _holdout
 from evolve.problem.contract import _contract
 from evolve.search._search import Search
 from evolve.search.state import _faults, _fingerprints, _memory, _population, _state, _tickets
+from evolve.search.state._changes import KnownChanges
+from evolve.search.state._climbs import Climbs
 from evolve.search.state._faults import Faults
 from evolve.search.state._memory import Memory
 from evolve.search.state._population import Population
@@ -69,7 +71,7 @@ _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VA
 # Every attribute of these is state, but for what follows from the configuration or can be found out again.
 _COMPONENTS = (
     RunState, ProblemState, Population, Tickets, ModelLimits, Memory, Faults, TunerSession, ChampionTest, Confirmations, Repeats,
-    Panel, Steadiness, Novelty,
+    Panel, Steadiness, Novelty, KnownChanges, Climbs,
 )  # fmt: skip
 _DERIVED: Mapping[type, frozenset[str]] = {
     RunState: frozenset({"config", "stop", "llm"}),

@@ -39,13 +39,19 @@ def deduplicated(state: ProblemState, record: Proposed) -> Proposed:
     return replace(refused, similarity=similarity)
 
 
-def on_issued(state: ProblemState, record: ProposeIssued) -> None:
-    """A propose ticket was handed out."""
+def on_issued(state: ProblemState, record: ProposeIssued, at: float) -> None:
+    """A propose ticket was handed out at this Unix time."""
     new = state.run.tickets.on_issued(record)
+    if record.arm.model:
+        state.run.tickets.asked_at[record.attempt.ticket] = at
     if new and record.sample is None and state.tunes(record.arm):
         state.tuner_session.opening = True
-    if new:
-        policy_of(state).on_issued(state, record)
+    if not new:
+        return
+    spec = state.operators.get(record.arm.operator)
+    if spec is not None and spec.repeats:
+        state.changes.on_given(spec.name, tuple(state.population.by_id[parent] for parent in record.parents))
+    policy_of(state).on_issued(state, record)
 
 
 def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
@@ -68,6 +74,7 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
         state.first_failures.setdefault(name, record.reason[:_MAX_FAILURE_CHARS])
     arm, sample = NO_ARM if external else state.bandit.arms.index(issued.arm), issued.sample
     if issued.arm.model:
+        state.run.usage.on_answered(at - state.run.tickets.asked_at.pop(ticket, at))
         state.run.model_limits.on_proposed(record, issued.arm.model, at, state.run.tickets.next_ticket)
     if record.similarity is not None:
         state.novelty.record_similarity(record.similarity)
@@ -78,6 +85,7 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
             record.candidate, arm=arm, ticket=ticket, tuner=tuner, baseline=issued.baseline, island=issued.island
         )
         state.population.candidates[number].cost_s += cost_s
+        state.population.candidates[number].selector = issued.selector
         state.memory.on_candidate(number, record.candidate, state.population.candidates[number].parents)
         if record.candidate.sketch:
             state.novelty.add(number, record.candidate.sketch)
@@ -85,7 +93,8 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
         if sample is not None:
             state.tuner_session.on_sampled(number, sample)
         return
-    if not external and record.status is not ProposalStatus.LOST and not state.tunes(issued.arm):
+    counts = record.status is not ProposalStatus.TUNER if policy_of(state).operators.earned else not state.tunes(issued.arm)
+    if not external and record.status is not ProposalStatus.LOST and counts:
         state.bandit.learn(arm, None, cost_s)
     if record.status is ProposalStatus.TUNER:
         state.tuner_session.on_opened(ticket, state.population.by_id[issued.parents[0]], record.literals, state.population)
@@ -157,7 +166,7 @@ def assign_credit(state: ProblemState, number: int) -> list[ElitePlaced]:
     state.population.n_credited += 1
     placed: list[ElitePlaced] = []
     maker = state.maker(number)
-    if maker is not None and not maker.tunes:
+    if maker is not None and (policy_of(state).operators.earned or not maker.tunes):
         baseline = row.baseline if row.baseline is not None else score
         gain = difference(score, baseline) if score is not None and baseline is not None else None
         if maker.replaces and score is not None and not state.contract.noisy:
@@ -167,6 +176,8 @@ def assign_credit(state: ProblemState, number: int) -> list[ElitePlaced]:
                 gain = max(difference(score, before), _TINY_GAIN)
                 placed = state.population.replace_parent(number, parent)
         state.bandit.learn(row.arm, gain, row.cost_s)
+    if row.parents and row.tuner < 0:
+        state.changes.on_child(number, score, state.population.score(row.parents[0]))
     state.tuner_session.on_credited(number, score)
     policy_of(state).on_credited(state, number, score)
     remember(state, number, score)

@@ -23,6 +23,7 @@ from evolve.search.state._state import ProblemState
 
 _FINAL_MARGIN = 1.15  # final runs take this much longer than the estimate before they are late
 _ENOUGH = 3  # programs that are measured again once scores are known not to repeat
+_BUILT_ON = 15  # the same, where warm results breed at once: only who stays in front is worth a check
 _LED_FOR = 50  # children that are measured while one leads
 _COLD_START_S = 2.0  # kept back for measuring the best of a warm run again cold
 
@@ -165,7 +166,7 @@ def _spend_rest_on_evidence(state: ProblemState, now: float) -> PlannedBlock | N
     queued = sum(len(block.remaining()) for block in state.run.tickets.blocks.values()) / state.run.slots
     if exhausted(limits, spend, now, kept, queued=queued) or (state.run.tickets.has_external and _certain_enough(state, ahead)):
         return None
-    entries = evidence.replication_entries(state, _room(state, ahead), ending=True)
+    entries = evidence.replication_entries(state, _room(state, ahead))
     return PlannedBlock(Purpose.REMEASURE, entries, state.contract.stages[-1].needs) if entries else None
 
 
@@ -289,7 +290,9 @@ def _replicate_one(state: ProblemState, number: int, purpose: Purpose) -> Planne
 def _replicate(state: ProblemState) -> PlannedBlock | None:
     if not state.contract.noisy:
         return None
-    entries = evidence.replication_entries(state, _room(state, reserved(state).evaluations), ending=False)
+    configured = state.run.config.replication_share
+    share = policy_of(state).schedule.replication_share if configured is None else configured
+    entries = evidence.replication_entries(state, _room(state, reserved(state).evaluations), share)
     return PlannedBlock(Purpose.REMEASURE, entries, state.contract.stages[-1].needs) if entries else None
 
 
@@ -302,9 +305,11 @@ def _verify_cold(state: ProblemState) -> PlannedBlock | None:
         return _check_long_leader(state)
     if state.run.usage.share_of_wall(Purpose.RECHECK) >= state.run.config.cold_check_share and not on_target(state, leader):
         return None
-    if leader is not None and not rows[leader].measured_cold:
+    breeds_warm = policy_of(state).schedule.breeds_warm
+    stood = population.n_credited - population.leader_since >= _BUILT_ON or on_target(state, leader)
+    if leader is not None and not rows[leader].measured_cold and (stood or not breeds_warm):
         return None if _busy(state, leader) else _replicate_one(state, leader, Purpose.RECHECK)
-    for number in reversed(population.unverified_elites):
+    for number in () if breeds_warm else reversed(population.unverified_elites):
         if not rows[number].measured_cold and population.holds_place(number) and not _busy(state, number):
             return _replicate_one(state, number, Purpose.RECHECK)
     return _check_long_leader(state)

@@ -94,8 +94,9 @@ class Search:
     ) -> None:
         self.run = RunState(config, stop, llm or LlmConfig(), budget, seed, ModelLimits(budget))
         self.source = parts.source
-        arms, keeps = arms_of(config, self.run.llm, parts.operators), POLICIES[config.policy].keeps_champion
-        self.problems = {problem: problem_state(self.run, contract, problem, arms, parts, keeps_champion=keeps)}
+        arms, policy = arms_of(config, self.run.llm, parts.operators), POLICIES[config.policy]
+        keeps, earned = policy.keeps_champion, policy.operators.earned
+        self.problems = {problem: problem_state(self.run, contract, problem, arms, parts, keeps_champion=keeps, earned=earned)}
 
     @classmethod
     def of(cls, config: RunConfig, problem: Problem, parts: Parts) -> Search:
@@ -189,6 +190,7 @@ class Search:
             propensity=draft.propensity,
             baseline=draft.baseline,
             sample=draft.sample,
+            selector=draft.selector,
         )
 
     # ---------------------------------------------------------------------------------------------- accepting
@@ -281,7 +283,7 @@ class Search:
             case MeasureIssued():
                 blocks.on_issued(state, record)
             case ProposeIssued():
-                offspring.on_issued(state, record)
+                offspring.on_issued(state, record, at)
             case Proposed():
                 offspring.on_proposed(state, record, at)
             case ReviewIssued():

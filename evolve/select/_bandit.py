@@ -22,6 +22,9 @@ from archive import Arm
 RECENT_GAINS = 128
 _PRIOR_PLAYS = 2.0  # how many plays at the best rate an arm is credited with before its own are believed
 _COST_FLOOR_S = 1e-3
+_PRIOR_WEIGHT = 6.0  # plays that a prior counts as much as
+_LITTLE = 0.05  # reward of one play, while nobody has earned anything
+_LEAST_COST = 0.1  # of a mean play: what gave no program to measure was not free
 
 
 @dataclass(slots=True)
@@ -41,12 +44,23 @@ class Bandit:
         families: The family of each arm.
         discount: What a result is worth after each further result, in (0, 1].
         family_floor: Least probability of each family, shared equally by its arms; floors must leave room for a choice.
+        priors: What is expected of each arm before it has earned anything, beside the others; without them an arm that was never
+            tried is taken to be as good as the best one seen.
     """
 
-    def __init__(self, arms: Sequence[Arm], families: Sequence[str], *, discount: float, family_floor: float) -> None:
+    def __init__(
+        self,
+        arms: Sequence[Arm],
+        families: Sequence[str],
+        *,
+        discount: float,
+        family_floor: float,
+        priors: Sequence[float] = (),
+    ) -> None:
         self.arms = tuple(arms)
         self.families = tuple(families)
         self.discount = discount
+        self.priors = np.array(priors)
         names = sorted(set(families))
         floor = min(family_floor, 1.0 / len(names))
         self._floor = np.array([floor / self.families.count(family) for family in self.families])
@@ -65,18 +79,28 @@ class Bandit:
             raise ValueError("no arm is allowed; expected at least one.")
         rates = np.array([state.reward / max(state.cost_s, _COST_FLOOR_S) for state in self.states])
         plays = np.array([state.plays for state in self.states])
-        believed = plays / (plays + _PRIOR_PLAYS)
-        rates = believed * rates + (1 - believed) * (rates.max() if rates.max() > 0 else 1.0)
+        if self.priors.size:
+            rates = self._expected(plays)
+        else:
+            believed = plays / (plays + _PRIOR_PLAYS)
+            rates = believed * rates + (1 - believed) * (rates.max() if rates.max() > 0 else 1.0)
         weights = np.where(mask, np.maximum(rates, 1e-12) ** 2, 0.0)
         floor = np.where(mask, self._floor, 0.0)
         return np.asarray(floor + (1.0 - floor.sum()) * weights / weights.sum())
 
+    def _expected(self, plays: np.ndarray) -> np.ndarray:
+        """Reward for a mean cost of each arm: its own, and its prior times the mean of all for as long as its own is little."""
+        rewards = np.array([state.reward for state in self.states])
+        costs = np.array([state.cost_s for state in self.states])
+        unit = costs.sum() / plays.sum() if plays.sum() > 0 else 1.0
+        mean = (rewards.sum() + _LITTLE) / (plays.sum() + 1.0)
+        return np.asarray(
+            (_PRIOR_WEIGHT * self.priors * mean + rewards) / (_PRIOR_WEIGHT + np.maximum(costs / unit, _LEAST_COST * plays))
+        )
+
     def choose(self, allowed: Sequence[bool], u: float) -> tuple[int, float]:
         """The arm at quantile ``u`` in [0, 1) of the probabilities, and its probability."""
-        p = self.probabilities(allowed)
-        index = int(np.searchsorted(np.cumsum(p), u * p.sum(), side="right"))
-        index = min(index, int(np.flatnonzero(p)[-1]))  # rounding may step over the last one
-        return index, float(p[index])
+        return drawn(self.probabilities(allowed), u)
 
     def rank(self, gain: float) -> float:
         """The share of recent gains below this one, in (0, 1]; 0 for no gain."""
@@ -116,3 +140,10 @@ class Bandit:
         self.states = [ArmState(*row) for row in columns]
         self._recent = deque(dumped["recent"], maxlen=RECENT_GAINS)
         self._sorted = sorted(dumped["recent"])
+
+
+def drawn(p: np.ndarray, u: float) -> tuple[int, float]:
+    """The index at quantile ``u`` in [0, 1) of probabilities, not all of them zero, and its probability."""
+    index = int(np.searchsorted(np.cumsum(p), u * p.sum(), side="right"))
+    index = min(index, int(np.flatnonzero(p)[-1]))  # rounding may step over the last one
+    return index, float(p[index])

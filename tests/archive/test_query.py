@@ -55,8 +55,8 @@ COLUMNS = {
     "signals evaluator noisy_machine",
     "elites": "run problem island space cell rank candidate mean sd seq",
     "claims": "run problem vault candidate reference confirmed withdrawn p_value effect ci_low ci_high e_value reason seq",
-    "tickets": "run ticket kind problem operator model format purpose n_entries status candidate reason outcome usd "
-    "attempts issued_s ended_s seq",
+    "tickets": "run ticket kind problem operator model format selector purpose n_entries status candidate "
+    "reason outcome usd attempts issued_s ended_s seq",
     "llm_calls": "run ticket call provider model price worst_usd usd outcome tokens_in tokens_out tokens_cached tokens_assumed "
     "usd_assumed wall_s reason seq unix_s",
     "events": "run seq unix_s kind level problem what text",

@@ -57,7 +57,7 @@ GROUPS = {
     "executor": ("local",),
     "llm": ("anthropic", "none", "openai", "replay"),
     "sandbox": ("none", "strict"),
-    "search": ("best_of_n", "fixed_candidates", "hill_climb", "independent", "map_elites", "one_plus_one"),
+    "search": ("auto", "best_of_n", "fixed_candidates", "hill_climb", "independent", "map_elites", "one_plus_one"),
 }
 
 
@@ -229,13 +229,22 @@ def test_a_configuration_of_an_older_version_is_read_in_the_sections_of_today() 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("search.policy=nope", "search.policy must be one of map_elites"),
+        ("search.policy=nope", "search.policy must be one of auto, map_elites"),
         ("search.policy=hillclimb", "found 'hillclimb'; did you mean hill_climb?"),
         ("executor.kind=cloud", "executor.kind must be one of local, found 'cloud'; type for example executor.kind=local"),
         ("llm.provider=antropic llm.models=[m]", "found 'antropic'; did you mean anthropic?"),
-        ("search.operators=[]", "search.operators must be a list out of tune, ast_edit, crossover for the policy map_elites"),
-        ("search.operators=[tune,ast_edt]", "list out of tune, ast_edit, crossover, found 'ast_edt'; did you mean ast_edit?"),
-        ("search.operators=[llm_mutate]", "list out of tune, ast_edit, crossover, found 'llm_mutate'"),
+        (
+            "search.operators=[]",
+            "merge, revert for the policy map_elites",
+        ),
+        (
+            "search.operators=[tune,ast_edt]",
+            "list out of tune, ast_edit, crossover, extrapolate, mirror, merge, revert, found 'ast_edt'; did you mean ast_edit?",
+        ),
+        (
+            "search.operators=[llm_mutate]",
+            "list out of tune, ast_edit, crossover, extrapolate, mirror, merge, revert, found 'llm_mutate'",
+        ),
         ("search=hill_climb search.operators=[tune]", "a list out of ast_edit for the policy hill_climb, found ['tune']"),
         ("search.archive=gird", "search.archive must be one of auto, grid, topk, found 'gird'; did you mean grid?"),
         ("search.archive=tree", "search.archive must be one of auto, grid, topk, found 'tree'; type for example"),

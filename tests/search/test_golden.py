@@ -39,6 +39,8 @@ def trajectory(kind, policy):
         ("map_elites_noisy", contract(noisy=True), "map_elites"),
         ("one_plus_one", contract(), "one_plus_one"),
         ("best_of_n", contract(), "best_of_n"),
+        ("auto", contract(), "auto"),
+        ("auto_noisy", contract(noisy=True), "auto"),
     ],
 )
 def test_the_trajectory_is_the_golden_one(name, kind, policy):

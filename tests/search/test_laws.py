@@ -41,7 +41,7 @@ KINDS = st.sampled_from(
         contract(stages=2),
     ]
 )
-POLICIES = st.sampled_from(["map_elites", "independent", "best_of_n", "hill_climb", "one_plus_one"])
+POLICIES = st.sampled_from(["auto", "map_elites", "independent", "best_of_n", "hill_climb", "one_plus_one"])
 
 
 def simulate(kind, policy, arrivals, *, losses=0.0, evaluations=60, noise=None):

@@ -141,3 +141,23 @@ def test_any_gain_at_any_cost_leaves_probabilities(results: list[tuple[int, floa
     assert np.isfinite(found).all()
     assert found.sum() == pytest.approx(1.0)
     assert 0 <= one.choose(allowed, 0.999999)[0] < 4
+
+
+def test_priors_say_who_is_tried_first_and_what_is_earned_overrules_them() -> None:
+    told = Bandit(ARMS, FAMILIES, discount=1.0, family_floor=0.0, priors=(1.0, 0.5, 0.25, 0.25))
+    first = told.probabilities([True] * 4)
+    assert first == pytest.approx(np.array([16, 4, 1, 1]) / 22)
+    for _ in range(60):
+        told.learn(0, 0.0, 1.0)
+        told.learn(3, 1.0, 1.0)
+    assert told.probabilities([True] * 4).argmax() == 3
+
+
+def test_with_priors_what_never_gives_a_program_loses_its_share_though_it_costs_nothing() -> None:
+    told = Bandit(ARMS, FAMILIES, discount=1.0, family_floor=0.01, priors=(1.0,) * 4)
+    for _ in range(20):
+        told.learn(1, 1.0, 1.0)
+        for _ in range(10):
+            told.learn(2, None, 0.0)
+    shares = told.probabilities([True] * 4)
+    assert shares[2] < shares[0] / 3

@@ -18,11 +18,11 @@ from evolve.search.state._state import ProblemState
 BLOCK = 8  # runs of a vault on one lease: as many as keep reference and candidates close in time
 
 
-def replication_entries(state: ProblemState, most: float, *, ending: bool) -> tuple[BlockEntry, ...]:
+def replication_entries(state: ProblemState, most: float, share: float = 1.0) -> tuple[BlockEntry, ...]:
     """Another run for whoever may still be best; now and then one of whom they are compared with beside it, at the same seed.
     ``most`` bounds how many there may be."""
     config, champion_test, population = state.run.config, state.champion_test, state.population
-    if not ending and state.run.usage.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE) >= config.replication_share:
+    if share < 1.0 and state.run.usage.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE) >= share:
         return ()
     stage = state.contract.stages[-1]
     rows, faults = population.candidates, state.faults

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class Allocation:
 
 class OperatorAllocator(Protocol):
     """Chooses among the arms that a selector has parents for."""
+
+    earned: ClassVar[bool] = False  # whether what an operator gets follows from what it was expected to earn, the tuner included
 
     def allocate(self, state: ProblemState, parents: ParentSelector, rng: np.random.Generator, now: float) -> Allocation | None:
         """The arm of the next ticket; None where none may have it now."""
@@ -69,14 +71,14 @@ class BanditWithTuner(OperatorAllocator):
         if not state.population.elites:
             return None
         arms, share = state.bandit.arms, tuner_share(state)
-        tuner = next((i for i, arm in enumerate(arms) if state.tunes(arm)), None) if _may_tune(state) else None
+        tuner = next((i for i, arm in enumerate(arms) if state.tunes(arm)), None) if may_tune(state) else None
         allowed = [
             (not arm.model or may_draw(state, arm, now)) and parents.serves(state, state.operators[arm.operator]) for arm in arms
         ]
         if tuner is not None and (not any(allowed) or rng.random() < share):
-            tuned = _tuned(state, parents, rng, tuner, share if any(allowed) else 1.0)
-            if tuned is not None:
-                return tuned
+            given = tuned(state, parents, rng, tuner, share if any(allowed) else 1.0)
+            if given is not None:
+                return given
         if not any(allowed):
             return None
         arm, propensity = state.bandit.choose(allowed, rng.random())
@@ -87,30 +89,33 @@ class BanditWithTuner(OperatorAllocator):
 
 
 def tuner_share(state: ProblemState) -> float:
-    """The tuner's share: what is configured, less where the budget is too small for an evolution strategy in so many numbers."""
+    """The tuner's share: what is configured, less where the budget is too small for its numbers."""
+    return state.run.config.tuner_share * pays_for_tuning(state)
+
+
+def pays_for_tuning(state: ProblemState) -> float:
+    """How much of what an evolution strategy in so many numbers needs the budget pays for, at most 1; 1 while none is in hand."""
     tuner = state.tuner_session.tuner
     if tuner is None:
-        return state.run.config.tuner_share
+        return 1.0
     enough = EVALUATIONS_PER_LITERAL * len(tuner.literals)
-    return state.run.config.tuner_share * min(
-        1.0, affordable_evaluations(state.run.budget, state.run.usage, state.run.slots) / enough
-    )
+    return min(1.0, affordable_evaluations(state.run.budget, state.run.usage, state.run.slots) / enough)
 
 
-def _may_tune(state: ProblemState) -> bool:
-    return state.tuner_session.can_sample or (
-        not state.tuner_session.opening and state.population.candidates[leader(state)].measured_cold
-    )
+def may_tune(state: ProblemState, *, warm: bool = False) -> bool:
+    """Whether the tuner has a sample to hand out, or a program to open on: one from a fresh process, or any with ``warm``."""
+    session = state.tuner_session
+    return session.can_sample or (not session.opening and (warm or state.population.candidates[leader(state)].measured_cold))
 
 
-def _tuned(
-    state: ProblemState, parents: ParentSelector, rng: np.random.Generator, arm: int, propensity: float
+def tuned(
+    state: ProblemState, parents: ParentSelector, rng: np.random.Generator, arm: int, propensity: float, *, warm: bool = False
 ) -> Allocation | None:
     """A sample of the tuner in hand; else a program to open one on; None where all have nothing left to gain."""
-    session = state.tuner_session
-    if session.can_sample and not session.should_reopen_on(state.population.leader, state.population):
+    session, population = state.tuner_session, state.population
+    if session.can_sample and not session.should_reopen_on(population.leader, population):
         return Allocation(arm, propensity, session.base, session.draw(rng))
     for base in (leader(state), parents.parent(state, rng, arm), INITIAL):
-        if state.population.candidates[base].measured_cold and not session.is_exhausted(base):
+        if (warm or population.candidates[base].measured_cold) and not session.is_exhausted(base):
             return Allocation(arm, propensity, base)
     return None

@@ -68,7 +68,12 @@ def _stagnant(state: ProblemState) -> bool:
 
 def may_draw(state: ProblemState, arm: Arm, now: float) -> bool:
     """Whether a model's arm may get a ticket now, whatever its operator needs of the archive."""
-    if not state.run.model_limits.is_available(arm.model) or n_in_flight(state) >= state.run.llm.max_concurrency:
+    return n_in_flight(state) < state.run.llm.max_concurrency and is_able(state, arm, now)
+
+
+def is_able(state: ProblemState, arm: Arm, now: float) -> bool:
+    """The same, however many calls are under way."""
+    if not state.run.model_limits.is_available(arm.model):
         return False
     if state.run.model_limits.backoff_until.get(arm.model, 0.0) > now:
         return False

@@ -13,7 +13,9 @@ import numpy as np
 
 from archive import ProposeIssued, TunerSample
 from evolve.search.policy._allocators import BanditWithTuner, OperatorAllocator, Uniform
-from evolve.search.policy._schedules import Asynchronous, Never, OneAtATime, Rounds, Schedule
+from evolve.search.policy._earned import EarnedShares
+from evolve.search.policy._portfolio import Portfolio
+from evolve.search.policy._schedules import Asynchronous, Climbing, Never, OneAtATime, Rounds, Schedule
 from evolve.search.policy._selectors import ArchiveTournament, Incumbent, InitialProgram, Leader, ParentSelector
 from evolve.search.state._state import ProblemState
 
@@ -28,6 +30,7 @@ class PlannedProposal:
     propensity: float = 1.0
     baseline: float | None = None
     sample: TunerSample | None = None
+    selector: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Policy:
             return PlannedProposal(given.arm, (given.base,), (), given.propensity, baseline, given.sample)
         chosen = self.parents.select(state, rng, given.arm)
         baseline = self.operators.baseline(state, chosen.parents[0])
-        return PlannedProposal(given.arm, chosen.parents, chosen.inspirations, given.propensity, baseline)
+        return PlannedProposal(given.arm, chosen.parents, chosen.inspirations, given.propensity, baseline, selector=chosen.selector)
 
     def on_issued(self, state: ProblemState, issued: ProposeIssued) -> None:
         """A propose ticket was handed out for the first time."""
@@ -75,6 +78,7 @@ class Policy:
 
 
 POLICIES: Mapping[str, Policy] = {
+    "auto": Policy(Portfolio(), EarnedShares(), Climbing()),
     "map_elites": Policy(ArchiveTournament(), BanditWithTuner(), Asynchronous()),
     "independent": Policy(InitialProgram(), Uniform(), Asynchronous()),
     "best_of_n": Policy(Incumbent(), Uniform(), Rounds()),

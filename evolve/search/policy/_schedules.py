@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from archive import ProposeIssued
+from archive import ProposeIssued, difference
+from evolve.search.state._climbs import EXCURSION, NONE, SELECTORS
 from evolve.search.state._state import ProblemState
 
 
@@ -17,6 +18,8 @@ class Schedule(Protocol):
     """As it stands here it remembers nothing."""
 
     makes_children: ClassVar[bool] = True
+    breeds_warm: ClassVar[bool] = False  # whether results of a warm start breed as any other, and elites need no check
+    replication_share: ClassVar[float] = 0.7  # of a noisy problem's measurements, where the configuration names none
 
     def is_due(self, state: ProblemState) -> bool:
         """Whether a child may be planned now, as far as other children are concerned."""
@@ -37,6 +40,26 @@ class Asynchronous(Schedule):
 
     def is_due(self, state: ProblemState) -> bool:
         return True
+
+
+@dataclass(frozen=True)
+class Climbing(Asynchronous):
+    """Whenever the allocator has a ticket to give; it moves the climbs on and credits the ways of choosing parents."""
+
+    breeds_warm = True
+    replication_share = 0.1  # parents are drawn from posteriors, so few runs are needed to choose one
+
+    def on_issued(self, state: ProblemState, issued: ProposeIssued) -> None:
+        if issued.selector == EXCURSION and state.climbs.excursion == NONE:
+            state.climbs.begin(state.population.by_id[issued.parents[0]])
+
+    def on_credited(self, state: ProblemState, number: int, score: float | None) -> None:
+        row, climbs, population = state.population.candidates[number], state.climbs, state.population
+        stands = [None if one == NONE else population.score(one) for one in (climbs.main, climbs.excursion)]
+        climbs.on_child(number, score, main=stands[0], excursion=stands[1], selector=row.selector)
+        if row.selector:
+            gain = None if score is None or row.baseline is None else max(difference(score, row.baseline), 0.0)
+            climbs.earned.learn(SELECTORS.index(row.selector), gain, row.cost_s)
 
 
 @dataclass(frozen=True)

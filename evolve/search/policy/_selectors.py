@@ -10,6 +10,7 @@ import numpy as np
 
 from evolve.budget._cpu_budget import INITIAL
 from evolve.search.policy._arms import NO_ARM
+from evolve.search.policy._changes import known_changes
 from evolve.search.policy._kinship import related
 from evolve.search.policy._schedules import round_is_full
 from evolve.search.state._operators import OperatorSpec, Parent
@@ -23,6 +24,7 @@ class Selection:
 
     parents: tuple[int, ...]
     inspirations: tuple[int, ...] = ()
+    selector: str = ""
 
 
 class ParentSelector(Protocol):
@@ -95,6 +97,8 @@ class ArchiveTournament(ParentSelector):
 
     def serves(self, state: ProblemState, spec: OperatorSpec) -> bool:
         population = state.population
+        if spec.repeats:
+            return bool(known_changes(state, spec, leader(state)))
         match spec.parent:
             case Parent.TUNED:
                 return False  # the tuner's share is not among what is chosen from
@@ -115,6 +119,8 @@ class ArchiveTournament(ParentSelector):
     def _parents(self, state: ProblemState, rng: np.random.Generator, arm: int) -> tuple[int, ...]:
         """A failed child, the best, a pair, or whoever wins."""
         spec = state.operators[state.bandit.arms[arm].operator]
+        if spec.repeats:
+            return known_changes(state, spec, leader(state))[0]
         if spec.parent is Parent.FAILED:
             return (state.memory.repairable[-1],)
         if spec.parent is Parent.LEADER:

@@ -60,6 +60,7 @@ class CandidateState:
     cost_s: float = 0.0
     n_losses: int = 0
     island: int = 0  # which of the archives it stands in
+    selector: str = ""  # how its parents were chosen
     fingerprints: list[SeedFingerprint] = field(default_factory=list)  # of a noisy problem: what its first runs gave
 
 

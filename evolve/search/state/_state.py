@@ -6,6 +6,7 @@ generator in either: time and what is measured only are arguments of whoever dec
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +20,8 @@ from evolve.config._schema import SearchConfig, StopConfig
 from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats
 from evolve.problem.contract._contract import Budget, Contract
 from evolve.search._rng import measurement_seed
+from evolve.search.state._changes import KnownChanges
+from evolve.search.state._climbs import Climbs
 from evolve.search.state._faults import Faults
 from evolve.search.state._memory import Memory
 from evolve.search.state._operators import OperatorSpec
@@ -114,6 +117,8 @@ class ProblemState:
     to_reverify: list[int] = field(default_factory=list)  # descend from one of those, hold a place or a claim, or are champion
     reviewed: set[str] = field(default_factory=set)  # the judge has read them
     unreviewed: set[str] = field(default_factory=set)  # it was asked about them in this opening, and did not answer
+    changes: KnownChanges = field(default_factory=KnownChanges)
+    climbs: Climbs = field(default_factory=Climbs)  # of the policy that has some
     incumbent: int = INITIAL  # of the baselines that keep one
     round_size: int = 0
     fruitless: dict[str, int] = field(
@@ -136,18 +141,27 @@ class ProblemState:
 
 
 def problem_state(
-    run: RunState, contract: Contract, problem: str, arms: Sequence[Arm], parts: Parts, *, keeps_champion: bool
+    run: RunState, contract: Contract, problem: str, arms: Sequence[Arm], parts: Parts, *, keeps_champion: bool, earned: bool
 ) -> ProblemState:
     """The state of a problem of which nothing is known yet; ``keeps_champion`` where a champion is kept that children must beat."""
     families = [parts.operators[arm.operator].family for arm in arms]
     config = run.config
+    priors = _priors(arms, parts) if earned else ()
     return ProblemState(
         run=run,
         contract=contract,
         problem=problem,
         population=Population(problem, contract, [parts.archive(contract, config)]),
-        bandit=Bandit(arms, families, discount=config.bandit_discount, family_floor=config.family_floor),
+        bandit=Bandit(
+            arms, families, discount=config.bandit_discount, family_floor=0.01 if earned else config.family_floor, priors=priors
+        ),
         champion_test=ChampionTest(keeps_champion=keeps_champion),
         novelty=Novelty(run.llm.novelty.share),
         operators=parts.operators,
     )
+
+
+def _priors(arms: Sequence[Arm], parts: Parts) -> list[float]:
+    """What is expected of each arm; the forms of an answer share what is expected of an operator."""
+    alike = Counter((arm.operator, arm.model) for arm in arms)
+    return [parts.operators[arm.operator].prior / alike[arm.operator, arm.model] for arm in arms]

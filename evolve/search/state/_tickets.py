@@ -71,6 +71,7 @@ class Tickets:
         self.reviews: dict[int, ReviewIssued] = {}
         self.to_reissue: deque[int] = deque()
         self.external_parents: dict[int, tuple[str, ...]] = {}  # parents of tickets that people had, the newest last
+        self.asked_at: dict[int, float] = {}  # Unix time of each ticket that waits for a model
         self.orphaned: list[int] = []  # propose tickets that waited for a model when a driver died: never sent again
 
     def next_attempt(self) -> Attempt:

@@ -8,6 +8,8 @@ stagnates restarts around its best while that gains, else from where it began; a
 
 from __future__ import annotations
 
+from statistics import fmean
+
 import numpy as np
 
 from archive import Literal, TunerSample, difference
@@ -43,6 +45,12 @@ class TunerSession:
     def best(self) -> float | None:
         """The best score told to the tuner in hand, higher is better."""
         return self.tuner.best[1] if self.tuner is not None and self.tuner.best is not None else None
+
+    @property
+    def is_gaining(self) -> bool:
+        """Whether the tuner in hand may still be learning: its last generations did better than those before, or it has had few."""
+        bests = [best for best in self.tuner.history[-2 * _LOOK_BACK :] if best is not None] if self.tuner is not None else []
+        return len(bests) < 2 * _LOOK_BACK or fmean(bests[_LOOK_BACK:]) > fmean(bests[:_LOOK_BACK])
 
     def literals_of(self, sample: TunerSample | None) -> tuple[Literal, ...]:
         """What a sample's values stand for; nothing when its tuner is no longer in hand."""

@@ -15,10 +15,11 @@ from archive import Arm, MeasureIssued, ProposeIssued, StartMode
 from evolve.budget._cpu_budget import INITIAL
 from evolve.config._schema import RunConfig, SearchConfig
 from evolve.engine.registry._registry import parts_of
-from evolve.search.policy import _allocators, _policies, _schedules, _selectors
+from evolve.search.policy import _allocators, _earned, _policies, _portfolio, _schedules, _selectors
 from evolve.search.policy._allocators import BanditWithTuner, OperatorAllocator, Uniform
 from evolve.search.policy._arms import NO_ARM
 from evolve.search.policy._policies import POLICIES, Policy
+from evolve.search.policy._portfolio import Portfolio
 from evolve.search.policy._schedules import Asynchronous, Never, OneAtATime, Rounds, Schedule
 from evolve.search.policy._selectors import ArchiveTournament, Incumbent, InitialProgram, Leader, ParentSelector, external_parents
 from evolve.search.state._operators import OperatorSpec, Parent
@@ -31,8 +32,8 @@ def parts_in(module, kind):
     return [one() for one in found if one.__module__ == module.__name__]
 
 
-SELECTORS = parts_in(_selectors, ParentSelector)
-ALLOCATORS = parts_in(_allocators, OperatorAllocator)
+SELECTORS = [*parts_in(_selectors, ParentSelector), *parts_in(_portfolio, ParentSelector)]
+ALLOCATORS = [*parts_in(_allocators, OperatorAllocator), *parts_in(_earned, OperatorAllocator)]
 SCHEDULES = parts_in(_schedules, Schedule)
 MAKING = [one for one in SCHEDULES if one.makes_children]
 COMBINATIONS = [Policy(*parts) for parts in product(SELECTORS, ALLOCATORS, MAKING)]
@@ -130,9 +131,11 @@ def test_whoever_is_selected_may_breed_and_nobody_twice(seed, noisy, policy, sta
             chosen = selector.select(state, rng, arm)
             shown = (*chosen.parents, *chosen.inspirations)
             assert len(chosen.parents) == spec.n_parents
-            assert len(set(shown)) == len(shown)
+            assert spec.repeats or len(set(shown)) == len(shown)
             assert all(may_breed(state, number) for number in chosen.parents)
-            assert isinstance(selector, Leader | Incumbent) or all(trusted(state, number, arm) for number in chosen.parents)
+            assert isinstance(selector, Leader | Incumbent | Portfolio) or all(
+                trusted(state, number, arm) for number in chosen.parents
+            )
             assert set(chosen.inspirations) <= {*state.population.elites, _selectors.leader(state)}
             seen.add(type(selector))
         parents, shown = external_parents(state, rng, None)
@@ -151,7 +154,7 @@ def test_selectors_that_say_that_they_only_serve_edits_do():
             assert not (spec.tunes and selector.serves(state, spec))
 
     lived(look)
-    assert [type(one) for one in SELECTORS if not one.edits_only] == [ArchiveTournament]
+    assert [type(one) for one in SELECTORS if not one.edits_only] == [ArchiveTournament, Portfolio]
 
 
 def test_the_best_of_a_run_is_the_leaders_and_the_initial_program_stays_where_it_is():

@@ -10,6 +10,7 @@ import pytest
 from simulation import Simulation, build, contract
 
 from archive import ProposeIssued
+from evolve.config._compose import compose
 from evolve.config._llm import LlmConfig
 from evolve.config._schema import RunConfig, SearchConfig
 from evolve.engine.registry._registry import parts_of
@@ -37,8 +38,10 @@ def test_no_room_below_the_engine_names_an_operator() -> None:
     assert named_in(ROOT / "propose" / "mutate" / "_specs.py") >= {"tune", "ast_edit", "crossover"}  # what is looked for is seen
 
 
-def test_everything_shipped_is_on_by_default() -> None:
-    assert [*SearchConfig().operators, *LlmConfig().operators] == list(OPERATORS)
+def test_everything_shipped_is_on_by_default_or_with_the_policy_auto() -> None:
+    assert [*compose(["search=auto"]).search.operators, *LlmConfig().operators] == list(OPERATORS)
+    assert [name for name in OPERATORS if OPERATORS[name].repeats] == [*compose(["search=auto"]).search.operators[3:]]
+    assert list(SearchConfig().operators) == compose(["search=auto"]).search.operators[:3]
     for name, spec in OPERATORS.items():
         assert spec.name == name
         assert spec.model or make_operator(name).spec is spec

@@ -1,0 +1,91 @@
+"""The engine's own allocator: all operators earn their share, and a ticket is given as late as keeps the slots busy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evolve.budget._usage import nearest_limit
+from evolve.search.policy._allocators import Allocation, OperatorAllocator, may_tune, pays_for_tuning, tuned, tuner_share
+from evolve.search.policy._arms import is_able, n_in_flight
+from evolve.search.policy._selectors import ParentSelector, leader
+from evolve.search.state._state import ProblemState
+from evolve.select import drawn
+
+_QUICK_S = 0.02  # where a measurement takes no longer than this, each slot has its next child ready
+_SLACK = 0.25  # of a call: what is counted up to a whole one
+
+
+@dataclass(frozen=True)
+class EarnedShares(OperatorAllocator):
+    """One bandit over all operators, the constant tuner among them; gains are counted from the best so far.
+
+    Who is drawn and has no room waits, so that shares stay what was earned: a model that is busy does not turn its tickets over to
+    whoever is not.  Only where time is scarcer than measurements does somebody else take the slot meanwhile.
+    """
+
+    earned = True
+
+    def allocate(self, state: ProblemState, parents: ParentSelector, rng: np.random.Generator, now: float) -> Allocation | None:
+        if not state.population.elites:
+            return None
+        able = [_is_served(state, parents, index, now) for index in range(len(state.bandit.arms))]
+        while any(able):
+            arm, propensity = drawn(_shares(state, able), rng.random())
+            if not has_room(state, arm):
+                if _measurements_are_scarce(state, now):
+                    return None
+            elif not state.tunes(state.bandit.arms[arm]):
+                return Allocation(arm, propensity)
+            elif (given := tuned(state, parents, rng, arm, propensity, warm=True)) is not None:
+                return given
+            able[arm] = False
+        return None
+
+    def baseline(self, state: ProblemState, parent: int) -> float | None:
+        return state.population.score(leader(state))
+
+
+def has_room(state: ProblemState, arm: int) -> bool:
+    """Whether a child of this arm is needed now: of one without a model while a slot is free, of a model's as many calls under way
+    as are answered while a measurement takes place."""
+    unmeasured = len(state.population.queue) + sum(len(block.remaining()) for block in state.run.tickets.blocks.values())
+    width = state.run.slots * state.contract.stages[0].batch_size
+    took, call_s = state.run.usage.measure_wall_s, state.run.usage.call_wall_s
+    wanted = width + (round(width * min(1.0, _QUICK_S / took)) if took > 0 else 0)
+    if not state.bandit.arms[arm].model:
+        return unmeasured < wanted
+    calls, most = n_in_flight(state), state.run.slots
+    if took > 0 and call_s > 0:
+        most = max(1, math.ceil(width * call_s / took - _SLACK))
+    most = min(most, state.run.llm.max_concurrency)
+    return calls < most and unmeasured + calls < wanted + most - 1
+
+
+def _shares(state: ProblemState, able: Sequence[bool]) -> np.ndarray:
+    """The probability of each arm.  The tuner's is less where it has too many numbers for the budget, and is lent more than it has
+    earned where the budget holds what an evolution strategy needs: its first generations learn and gain nothing."""
+    tuner = [one and state.tunes(arm) for one, arm in zip(able, state.bandit.arms, strict=True)]
+    others = [one and not tunes for one, tunes in zip(able, tuner, strict=True)]
+    if not any(others) or not any(tuner):
+        return state.bandit.probabilities(able)
+    pays = pays_for_tuning(state)
+    earned = pays * state.bandit.probabilities(able) + (1.0 - pays) * state.bandit.probabilities(others)
+    lent = pays * tuner_share(state) if state.tuner_session.is_gaining else 0.0
+    return np.asarray((1.0 - lent) * earned + lent * np.array(tuner, dtype=float))
+
+
+def _is_served(state: ProblemState, parents: ParentSelector, index: int, now: float) -> bool:
+    arm = state.bandit.arms[index]
+    if arm.model and not is_able(state, arm, now):
+        return False
+    return may_tune(state, warm=True) if state.tunes(arm) else parents.serves(state, state.operators[arm.operator])
+
+
+def _measurements_are_scarce(state: ProblemState, now: float) -> bool:
+    """Whether the run is on its way to end with its last measurement, and not with its time or money."""
+    nearest = nearest_limit(state.run.budget, state.run.usage, now)
+    return nearest is not None and nearest[1] in ("budget.evaluations", "budget.candidates")

@@ -1,0 +1,128 @@
+"""The engine's own selector: a main climb, excursions and the archive are ways of choosing a parent, and earn their share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evolve.budget._cpu_budget import INITIAL
+from evolve.search.policy._changes import known_changes
+from evolve.search.policy._kinship import related
+from evolve.search.policy._selectors import ParentSelector, Selection, leader
+from evolve.search.state._climbs import EXCURSION, MAIN, NONE, SELECTORS
+from evolve.search.state._operators import OperatorSpec, Parent
+from evolve.search.state._state import ProblemState
+from evolve.select import inspirations, tournament
+
+_TOURNAMENT = 4
+_UNIFORM_SHARE = 0.1
+_FROM_MAIN, _FROM_INITIAL = 0.5, 0.1  # chances of where an excursion leaves from; else from an elite
+
+
+@dataclass(frozen=True)
+class Portfolio(ParentSelector):
+    """The main climb, the excursion under way or an elite of the archive, by what each has earned.  An operator that makes a known
+    change once more makes it to where the main climb stands."""
+
+    edits_only = False
+
+    def parent(self, state: ProblemState, rng: np.random.Generator, arm: int) -> int:
+        return _chosen(state, rng)[0]
+
+    def serves(self, state: ProblemState, spec: OperatorSpec) -> bool:
+        if spec.repeats:
+            return bool(known_changes(state, spec, main_climb(state)))
+        match spec.parent:
+            case Parent.TUNED:
+                return False  # the allocator knows whether there is something to tune
+            case Parent.FAILED:
+                return bool(state.memory.repairable)
+            case Parent.LEADER:
+                return leader(state) != INITIAL
+        return len(state.population.elites) > 1 or (spec.parent is Parent.ELITE and spec.n_parents == 1)
+
+    def select(self, state: ProblemState, rng: np.random.Generator, arm: int) -> Selection:
+        spec, selector = state.operators[state.bandit.arms[arm].operator], ""
+        if spec.repeats:
+            return Selection(known_changes(state, spec, main_climb(state))[0])
+        if spec.parent is Parent.FAILED:
+            parents: tuple[int, ...] = (state.memory.repairable[-1],)
+        elif spec.parent is Parent.LEADER:
+            parents = (leader(state),)
+        else:
+            first, selector = _chosen(state, rng)
+            parents = (first,) if spec.n_parents == 1 else (first, _mate(state, rng, first))
+        return Selection(parents, _shown(state, rng, parents), selector)
+
+
+def main_climb(state: ProblemState) -> int:
+    """Where the main climb stands; on a noisy problem at whoever is best by what is known."""
+    if not state.contract.noisy:
+        return state.climbs.main
+    return INITIAL if state.population.leader is None else state.population.leader
+
+
+def _chosen(state: ProblemState, rng: np.random.Generator) -> tuple[int, str]:
+    """A parent, and the way it was chosen.  On a noisy problem there are no excursions: who stands higher would be luck."""
+    climbs, elites = state.climbs, bool(state.population.elites)
+    index, _ = climbs.earned.choose([True, elites and not state.contract.noisy, elites], rng.random())
+    selector = SELECTORS[index]
+    if selector == MAIN:
+        return (_drawn(state, rng) if state.contract.noisy else climbs.main), selector
+    if selector == EXCURSION:
+        return (_start(state, rng) if climbs.excursion == NONE else climbs.excursion), selector
+    return _elite(state, rng), selector
+
+
+def _drawn(state: ProblemState, rng: np.random.Generator) -> int:
+    """Who is best by one draw from the posterior of each elite (Thompson sampling): nobody is measured again to breed."""
+    elites, population = state.population.elites, state.population
+    if not elites:
+        return INITIAL
+    means, sds = zip(*map(population.posterior, elites), strict=True)
+    return elites[int(np.argmax(np.array(means) + np.array(sds) * rng.standard_normal(len(elites))))]
+
+
+def _start(state: ProblemState, rng: np.random.Generator) -> int:
+    """Where an excursion leaves from."""
+    u = rng.random()
+    if u < _FROM_MAIN:
+        return main_climb(state)
+    return INITIAL if u > 1 - _FROM_INITIAL else _elite(state, rng)
+
+
+def _elite(state: ProblemState, rng: np.random.Generator) -> int:
+    """Who wins a small tournament in the archive, warm results among them."""
+    population = state.population
+    chosen = tournament(
+        population.elites,
+        population.posterior,
+        lambda number: population.candidates[number].n_children,
+        rng,
+        size=_TOURNAMENT,
+        uniform_share=_UNIFORM_SHARE,
+        eligible=lambda number: True,
+    )
+    assert chosen is not None  # there are elites, and all of them are eligible
+    return chosen
+
+
+def _mate(state: ProblemState, rng: np.random.Generator, first: int) -> int:
+    """Another elite, of different descent where one is found."""
+    others = [other for other in (_elite(state, rng) for _ in range(4)) if other != first]
+    stranger = next((other for other in others if not related(state, first, other)), None)
+    if stranger is not None:
+        return stranger
+    return others[0] if others else next(one for one in state.population.elites if one != first)
+
+
+def _shown(state: ProblemState, rng: np.random.Generator, parents: tuple[int, ...]) -> tuple[int, ...]:
+    """Other programs to look at: the leader, and draws from the better half of the elites; the hopeless are not shown."""
+    population, count = state.population, state.run.config.inspirations
+    if not population.elites:
+        return ()
+    ranked = sorted(population.elites, key=lambda number: (-population.posterior(number)[0], number))
+    better = ranked[: max(len(ranked) // 2, 1 + count)]
+    shown = inspirations(better, leader(state), parents[0], rng, count=count)
+    return tuple(one for one in shown if one not in parents)

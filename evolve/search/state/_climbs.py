@@ -1,0 +1,66 @@
+"""What the engine's own policy remembers: where its climbs stand, and what its ways of choosing parents earned.
+
+The *main* climb stands at the best so far and drifts: a child that is as good takes its place.  An *excursion* leaves from some
+program, takes a few steps whatever they cost, and then climbs by itself (iterated local search); once it stands as high as the main
+climb it is that, and when it has gained nothing for a while it is given up.  How long it is granted follows the restart sequence
+1, 1, 2, 1, 1, 2, 4, ... of Luby, Sinclair and Zuckerman, https://doi.org/10.1016/0020-0190(93)90029-9.
+"""
+
+from __future__ import annotations
+
+from archive import Arm
+from evolve.budget._cpu_budget import INITIAL
+from evolve.select import Bandit
+
+MAIN, EXCURSION, ARCHIVE = SELECTORS = ("main", "excursion", "archive")
+NONE = -1  # no excursion is under way
+
+_PRIORS = (1.0, 0.25, 0.25)  # of the selectors
+_DISCOUNT, _FLOOR = 0.99, 0.02
+_GRANT = 12  # children without a gain, times the restart sequence, after which an excursion is given up
+_MOST_KICKS = 3  # steps that an excursion takes whatever they cost: one, two, three, and again
+
+
+class Climbs:
+    """Where the climbs stand, as rows of the population."""
+
+    def __init__(self) -> None:
+        self.main = INITIAL
+        self.excursion = NONE
+        self.kicks = 0  # steps that the excursion still takes whatever they cost
+        self.tried = 0  # its children since it last gained
+        self.n_excursions = 0
+        self.earned = Bandit([Arm(name) for name in SELECTORS], SELECTORS, discount=_DISCOUNT, family_floor=_FLOOR, priors=_PRIORS)
+
+    def begin(self, start: int) -> None:
+        """An excursion leaves from ``start``."""
+        self.excursion, self.kicks, self.tried = start, 1 + self.n_excursions % _MOST_KICKS, 0
+        self.n_excursions += 1
+
+    def on_child(self, number: int, score: float | None, *, main: float | None, excursion: float | None, selector: str) -> None:
+        """It is known what became of a child; ``main`` and ``excursion`` are the scores of where the climbs stand."""
+        if selector == EXCURSION and self.excursion != NONE:
+            self._on_step(number, score, excursion)
+        if score is None or (main is not None and score < main):
+            return
+        self.main = number
+        if selector == EXCURSION:
+            self.excursion = NONE
+
+    def _on_step(self, number: int, score: float | None, before: float | None) -> None:
+        """A child of the excursion, which stands at ``before``."""
+        self.tried += 1
+        taken = score is not None and (self.kicks > 0 or before is None or score >= before)
+        if taken and (self.kicks > 0 or before is None or (score is not None and score > before)):
+            self.tried = 0
+        if taken:
+            self.excursion, self.kicks = number, max(self.kicks - 1, 0)
+        if self.tried >= _GRANT * luby(self.n_excursions):
+            self.excursion = NONE
+
+
+def luby(n: int) -> int:
+    """The n-th member, from 1, of 1, 1, 2, 1, 1, 2, 4, 1, 1, 2, 1, 1, 2, 4, 8, ..."""
+    while n + 1 != 1 << n.bit_length():
+        n -= (1 << (n.bit_length() - 1)) - 1
+    return 1 << (n.bit_length() - 1)

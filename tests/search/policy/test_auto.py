@@ -1,0 +1,162 @@
+"""The policy that is put together from what earns its share: who is drawn, how late, and which changes are made once more."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from simulation import Simulation, build, contract
+
+from archive import Arm, ProposeIssued, RunOpened, StartMode
+from evolve.config._compose import compose
+from evolve.config._llm import LlmConfig
+from evolve.config._schema import RunConfig, SearchConfig, StopConfig
+from evolve.engine.registry._registry import parts_of
+from evolve.problem.contract._contract import Budget
+from evolve.search._search import Search
+from evolve.search.policy._changes import known_changes
+from evolve.search.policy._earned import EarnedShares, has_room
+from evolve.search.policy._portfolio import Portfolio
+from evolve.search.state._climbs import EXCURSION, SELECTORS
+
+OPERATORS = tuple(compose(["search=auto"]).search.operators)
+
+
+def lived(*, noisy: bool = False, evaluations: int = 120, seed: int = 0, start: StartMode = StartMode.COLD, **config) -> Simulation:
+    config = {"operators": OPERATORS} | config
+    search = build(contract(noisy=noisy, start=start), policy="auto", evaluations=evaluations, seed=seed, **config)
+    run = Simulation(search, np.random.default_rng(seed), noise=0.05 if noisy else 0.0, wrongs=0.2)
+    run.begin()
+    run.run()
+    return run
+
+
+def tickets(run: Simulation) -> list[ProposeIssued]:
+    return [stamped.record for stamped in run.log if isinstance(stamped.record, ProposeIssued)]
+
+
+def test_every_way_of_choosing_parents_is_used_recorded_and_credited() -> None:
+    run = lived(evaluations=400, operators=OPERATORS[1:])  # a tuner would find the best of this little problem by itself
+    chosen = Counter(issued.selector for issued in tickets(run) if issued.sample is None)
+    assert set(SELECTORS) <= set(chosen)
+    earned = run.search.state.climbs.earned
+    assert all(state.plays > 0 for state in earned.states)
+    assert sum(state.reward for state in earned.states) > 0
+
+
+def test_on_a_noisy_problem_there_are_no_excursions() -> None:
+    assert EXCURSION not in {issued.selector for issued in tickets(lived(noisy=True))}
+
+
+def test_a_change_is_never_given_twice_to_the_same_operator() -> None:
+    run = lived()
+    specs = run.search.state.operators
+    given = [(issued.arm.operator, issued.parents) for issued in tickets(run) if specs[issued.arm.operator].repeats]
+    assert len(given) > 10
+    assert len(given) == len(set(given))
+
+
+def test_what_is_made_once_more_is_what_the_operator_says() -> None:
+    state = lived().search.state
+    rows, score = state.population.candidates, state.population.score
+    target = max(state.memory.children, key=lambda one: len(state.memory.children[one]) * len(rows[one].parents))
+    state.changes = type(state.changes)()  # nothing was given yet
+    for child in range(1, len(rows)):
+        state.changes.on_child(child, score(child), score(rows[child].parents[0]))
+    for name, spec in state.operators.items():
+        if not spec.repeats:
+            continue
+        found = known_changes(state, spec, target)
+        assert found or name == "extrapolate", name
+        for made_to, before, after in found:
+            assert made_to == target
+            worse, better = score(before), score(after)
+            if name == "revert":
+                assert after in rows[before].parents
+            else:
+                assert worse is not None
+                assert better is not None
+                assert worse < better
+
+
+def searched(*, call_s: float, evaluation_s: float) -> Search:
+    llm = LlmConfig(provider="openai", models=("m",), base_url="http://localhost:1", max_concurrency=50)
+    config = RunConfig(search=SearchConfig(policy="auto", operators=("ast_edit",)), llm=llm)
+    search = Search(
+        contract=contract(), problem="p", config=config.search, stop=StopConfig(), budget=Budget(evaluations=100), seed=0,
+        parts=parts_of(config), llm=llm,
+    )  # fmt: skip
+    search.run.slots = 2
+    search.run.usage.measure_wall_s, search.run.usage.call_wall_s = evaluation_s, call_s
+    return search
+
+
+def calls_under_way(search: Search) -> int:
+    """Calls that are begun while nothing comes back."""
+    state = search.state
+    arm = next(i for i, arm in enumerate(state.bandit.arms) if arm.model)
+    for n in range(100):
+        if not has_room(state, arm):
+            return n
+        state.run.tickets.proposals[n] = ProposeIssued(search.run.tickets.next_attempt(), "p", state.bandit.arms[arm], ("x",))
+    return 100
+
+
+@pytest.mark.parametrize(
+    ("call_s", "evaluation_s", "calls"),
+    [(0.01, 1.0, 1), (1.0, 1.0, 2), (10.0, 1.0, 20), (10.0, 0.1, 50), (1.0, 100.0, 1), (0.0, 0.0, 2)],
+)
+def test_as_many_calls_are_under_way_as_keep_the_slots_busy(call_s: float, evaluation_s: float, calls: int) -> None:
+    assert calls_under_way(searched(call_s=call_s, evaluation_s=evaluation_s)) == calls
+
+
+def test_children_wait_only_where_measurements_are_quicker_than_they_can_be_handed_out() -> None:
+    waiting = {}
+    for took in (0.001, 1.0):
+        search = build(contract(), policy="auto", operators=OPERATORS)
+        run, most = Simulation(search, np.random.default_rng(0)), 0
+        run.begin()
+        for _ in range(200):
+            run.step()
+            search.run.usage.measure_wall_s = took
+            most = max(most, len(search.state.population.queue) + len(search.run.tickets.blocks))
+        waiting[took] = most
+    assert waiting == {0.001: 4, 1.0: 2}
+
+
+def test_warm_results_breed_at_once_and_only_who_stays_in_front_is_checked() -> None:
+    run = lived(start=StartMode.WARM, evaluations=150)
+    rows = run.search.state.population.candidates
+    checked = sum(row.measured_cold for row in rows[1:])
+    assert any(not rows[row.parents[0]].measured_cold for row in rows[1:])
+    assert 1 <= checked <= 10
+    best = run.search.state.population.leader
+    assert best is not None
+    assert rows[best].measured_cold
+
+
+@pytest.mark.parametrize(
+    "key", ["tournament=3", "uniform_parent_share=0.5", "bandit_discount=0.9", "family_floor=0.2", "best_of_n=3"]
+)
+def test_what_it_decides_itself_is_refused_beside_it(key: str) -> None:
+    with pytest.raises(Exception, match=rf"search\.{key.partition('=')[0]} must be left out with search\.policy=auto"):
+        compose(["search=auto", f"search.{key}"])
+
+
+def test_an_arm_that_waits_keeps_its_share_while_measurements_are_what_is_scarce() -> None:
+    """A model that is busy does not turn its tickets over to whoever is free, unless time is scarcer."""
+    search = searched(call_s=1.0, evaluation_s=1.0)
+    run = Simulation(search, np.random.default_rng(0))
+    run.begin()
+    while not search.state.population.elites:
+        run.step()
+    run.write(RunOpened("with a model", slots=2, models=("m",)))
+    search.run.tickets.proposals = {
+        n: ProposeIssued(search.run.tickets.next_attempt(), "p", Arm("llm_mutate", "m", "diff"), ("x",)) for n in range(900, 950)
+    }
+    drawn = [EarnedShares().allocate(search.state, Portfolio(), np.random.default_rng(n), run.now) for n in range(200)]
+    assert drawn.count(None) > 100
+    search.run.budget = Budget(wall_s=10.0)
+    drawn = [EarnedShares().allocate(search.state, Portfolio(), np.random.default_rng(n), run.now) for n in range(200)]
+    assert drawn.count(None) == 0
