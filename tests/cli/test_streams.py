@@ -40,7 +40,10 @@ def here(cli: Cli, ended: tuple[Path, str, str]) -> Cli:
     return cli
 
 
-@pytest.mark.parametrize("verb", ["status ended", "best ended --json", "--help"])
+OTHERS = [pytest.param(verb, marks=pytest.mark.slow) for verb in ("best ended", "query ended 'select 1'", "config")]
+
+
+@pytest.mark.parametrize("verb", ["status ended", "best ended --json", "--help", *OTHERS])
 def test_an_answer_that_does_not_fit_on_the_disk_is_no_success(here: Cli, verb: str) -> None:
     done = shell(here, f"evolve {verb} > {FULL}")
     assert done.returncode == 3
