@@ -87,6 +87,7 @@ def test_results_and_artifacts_arguments_and_coroutines(tmp_path: Path, sandbox:
     assert found.feedback == "artifact where: far away by 3.5\nartifact raw: bytes\nnot kept as metrics: odd name"
 
 
+@pytest.mark.slow
 def test_the_stages_of_a_cascade_are_run_one_after_the_other(tmp_path: Path) -> None:
     problem = evolve.load_problem(write_form(tmp_path / "p", evaluator=STAGED))
     run = evolve.create_run(problem, out=tmp_path / "r", budget=evolve.Budget(evaluations=6), slots=1)
@@ -168,7 +169,7 @@ def test_a_program_in_another_language_is_text_for_its_evaluator(tmp_path: Path)
             "no disc",
             marks=pytest.mark.slow,
         ),
-        ("def evaluate(path):\n    import time\n    time.sleep(60)\n", Status.TIMEOUT, ""),
+        pytest.param("def evaluate(path):\n    import time\n    time.sleep(60)\n", Status.TIMEOUT, "", marks=pytest.mark.slow),
     ],
 )
 def test_a_failure_is_a_status(tmp_path: Path, evaluator: str, status: Status, reason: str) -> None:

@@ -15,6 +15,7 @@ from evolve._errors import RunLocked, UsageError
 from evolve.cli import main
 
 
+@pytest.mark.slow
 def test_three_lines_improve_a_packing_in_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run = evolve.create_run("circle_packing", budget=evolve.Budget(evaluations=20), seed=1)

@@ -227,6 +227,7 @@ def test_a_teller_that_is_killed_loses_nothing_and_counts_once(
 
 
 @pytest.mark.kill
+@pytest.mark.slow
 def test_interrupted_while_it_measures_it_keeps_the_child(
     cli: Cli, say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path]
 ) -> None:
@@ -384,6 +385,7 @@ def test_a_driver_takes_what_a_killed_teller_left(say: Say, cli: Cli, live: Path
 
 
 @pytest.mark.kill
+@pytest.mark.slow
 def test_whoever_waits_goes_on_when_the_driver_is_killed(say: Say, cli: Cli, live: Path, file: Callable[[str], Path]) -> None:
     driver = cli.started[0]
     mine = json.loads(say("ask", live, "--json"))["ticket"]

@@ -121,6 +121,7 @@ def test_any_program_gets_the_same_treatment(
         assert "too weak" in found["card"]["reason"]
 
 
+@pytest.mark.slow
 def test_a_comparison_whose_budget_holds_no_vault_says_so_and_which_would(
     noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -55,6 +55,7 @@ def test_every_verb_that_runs_programs_ends_with_3(words: list[str], bare: Path,
     assert sorted(bare.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_run_is_not_spoiled_by_a_machine_that_cannot_go_on_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

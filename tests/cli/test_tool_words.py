@@ -134,6 +134,7 @@ def test_no_text_of_an_answer_names_a_command_that_is_a_tool(kind: str, tmp_path
         assert "and call resume with budget=" in status["reason"]
 
 
+@pytest.mark.slow
 def test_hints_of_validate_name_tools(tmp_path: Path) -> None:
     folder = tmp_path / "problem"
     (folder / "initial").mkdir(parents=True)

@@ -151,7 +151,9 @@ class Server:
         return dict(self.answer()["structuredContent"])
 
 
-@pytest.mark.parametrize("how", ["interrupted", pytest.param("left", marks=pytest.mark.slow), "given up"])
+@pytest.mark.parametrize(
+    "how", ["interrupted", pytest.param("left", marks=pytest.mark.slow), pytest.param("given up", marks=pytest.mark.slow)]
+)
 def test_a_server_does_not_stay_for_a_wait_that_nobody_waits_for(
     cli: Cli, say: Say, run: Path, slow: str, go: Path, heard: None, how: str
 ) -> None:

@@ -83,6 +83,7 @@ def _other_python() -> str | None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user; the tests above ran as one")
+@pytest.mark.slow
 def test_the_battery_holds_for_an_ordinary_user(tmp_path: Path) -> None:
     python, setpriv = _other_python(), shutil.which("setpriv")
     if python is None or setpriv is None:

@@ -40,6 +40,7 @@ def test_a_lock_on_a_file_that_all_are_shown_is_seen_by_nobody_else(slots: tuple
     assert locks_seen(*slots) == []
 
 
+@pytest.mark.slow
 def test_without_overlays_such_a_lock_is_seen() -> None:
     """The test above looks where there is something to be seen."""
     with open_sandbox_factory("strict", VisibleFiles()) as one, open_sandbox_factory("strict", VisibleFiles(), slot=1) as two:
@@ -137,6 +138,7 @@ def test_descriptors_that_a_candidate_keeps_in_flight_do_not_stop_the_engine(slo
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user; the tests above ran as one")
+@pytest.mark.slow
 def test_an_ordinary_user_finds_no_more() -> None:
     told = as_ordinary_user("hostile._shared")
     assert told["found"] == NOTHING

@@ -68,6 +68,7 @@ class TestStrict:
 # ---------------------------------------------------------------------------------------------------- overruns and deaths
 
 
+@pytest.mark.slow
 def test_an_overrun_inside_the_sandbox_is_the_candidates(tmp_path: Path) -> None:
     """The sandbox itself hangs here, as it never should: the grader's own account of who runs decides."""
     stuck = "def evaluate(trial):\n    import time\n    trial.sandbox._inside(lambda: time.sleep(3600))\n"

@@ -116,6 +116,7 @@ def test_it_keeps_a_journal_of_what_it_was_asked():
     assert sorted(heard.at_s for heard in server.heard) == [heard.at_s for heard in server.heard]
 
 
+@pytest.mark.slow
 def test_hundreds_of_calls_wait_at_a_time_without_a_thread_for_each():
     async def scene():
         async with ModelServer(delay_s=2.0) as server:

@@ -29,6 +29,7 @@ def report_of(name: str, **params: float | str) -> tuple[Problem, Any]:
 
 
 @pytest.mark.parametrize("n", [26, pytest.param(32, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_circle_packing(n: int, tmp_path: Path) -> None:
     problem, report = report_of("circle_packing", n=n)
     assert report.noise_sd is None

@@ -115,6 +115,7 @@ TWO_FILES = {
 }
 
 
+@pytest.mark.slow
 def test_a_program_of_two_files_and_two_processes_does_not_take_its_own_traces_for_those_of_another(tmp_path: Path) -> None:
     folder = trusting(tmp_path, PRINTED, "")
     for path, text in TWO_FILES.items():

@@ -186,6 +186,7 @@ def test_a_run_that_is_opened_again_asks_about_whom_the_judge_said_nothing_and_a
     assert retraction.candidate in {record.candidate for record in said if record.verdict == "cheating"}
 
 
+@pytest.mark.slow
 def test_what_a_killed_driver_asked_the_judge_is_over_and_asked_again(judged):
     """The journal as it is cut off after the first review was issued."""
     run, records = judged(fit=True)

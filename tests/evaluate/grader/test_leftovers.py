@@ -71,6 +71,7 @@ def test_what_was_started_at_import_stays_and_what_a_measurement_started_goes(tm
         "multiprocessing.get_context('forkserver').Pool(1)",
     ],
 )
+@pytest.mark.slow
 def test_a_pool_that_a_global_variable_holds_serves_every_measurement(tmp_path: Path, make: str) -> None:
     evaluator = (
         f"POOL = None\ndef evaluate(trial):\n    global POOL\n    POOL = POOL or {make}\n"

@@ -66,6 +66,7 @@ def test_a_helper_that_is_killed_between_two_measurements_costs_nothing(tmp_path
         assert len(children(grader)) == len(helpers)
 
 
+@pytest.mark.slow
 def test_a_slot_that_cannot_load_what_was_loaded_before_loses_the_block_and_names_no_entry(tmp_path: Path) -> None:
     place = tmp_path / "down"
     text = HEADER + (

@@ -384,6 +384,7 @@ def test_a_retracted_candidate_leaves_its_title_its_place_and_its_claim():
     assert set(heirs) <= set(search.state.to_reverify) <= set(search.state.population.descendants(best))
 
 
+@pytest.mark.slow
 def test_who_descends_from_a_cheat_or_was_compared_with_one_is_suspect_and_measured_again():
     """However it is asked for: a claim that rests on a retracted candidate is never called confirmed without more."""
     seen = set()

@@ -37,7 +37,7 @@ def tickets(run: Simulation) -> list[ProposeIssued]:
 
 
 def test_every_way_of_choosing_parents_is_used_recorded_and_credited() -> None:
-    run = lived(evaluations=400, operators=OPERATORS[1:])  # a tuner would find the best of this little problem by itself
+    run = lived(evaluations=250, operators=OPERATORS[1:])  # a tuner would find the best of this little problem by itself
     chosen = Counter(issued.selector for issued in tickets(run) if issued.sample is None)
     assert set(SELECTORS) <= set(chosen)
     earned = run.search.state.climbs.earned
