@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from evolve.budget._usage import nearest_limit
-from evolve.search.policy._allocators import Allocation, OperatorAllocator, may_tune, pays_for_tuning, tuned, tuner_share
+from evolve.search.policy._allocators import Allocation, OperatorAllocator, may_tune, pays_for_tuning, tuned
 from evolve.search.policy._arms import is_able, n_in_flight
 from evolve.search.policy._selectors import ParentSelector, leader
 from evolve.search.state._state import ProblemState
 from evolve.select import drawn
 
 _QUICK_S = 0.02  # where a measurement takes no longer than this, each slot has its next child ready
+_FOR_MODELS = 0.4  # of the tickets, where there are models
 _SLACK = 0.25  # of a call: what is counted up to a whole one
 
 
@@ -66,16 +67,25 @@ def has_room(state: ProblemState, arm: int) -> bool:
 
 
 def _shares(state: ProblemState, able: Sequence[bool]) -> np.ndarray:
-    """The probability of each arm.  The tuner's is less where it has too many numbers for the budget, and is lent more than it has
-    earned where the budget holds what an evolution strategy needs: its first generations learn and gain nothing."""
+    """The probability of each arm: what it earned, with a part kept for models.  The tuner's is less where it has too many numbers
+    for the budget, and it is lent more where that holds what an evolution strategy needs: its first generations gain nothing."""
     tuner = [one and state.tunes(arm) for one, arm in zip(able, state.bandit.arms, strict=True)]
     others = [one and not tunes for one, tunes in zip(able, tuner, strict=True)]
     if not any(others) or not any(tuner):
-        return state.bandit.probabilities(able)
+        return _with_models(state, able)
     pays = pays_for_tuning(state)
-    earned = pays * state.bandit.probabilities(able) + (1.0 - pays) * state.bandit.probabilities(others)
-    lent = pays * tuner_share(state) if state.tuner_session.is_gaining else 0.0
+    lent = pays * pays * state.run.config.tuner_share if state.tuner_session.is_gaining else 0.0
+    earned = pays * _with_models(state, able) + (1.0 - pays) * _with_models(state, others)
     return np.asarray((1.0 - lent) * earned + lent * np.array(tuner, dtype=float))
+
+
+def _with_models(state: ProblemState, able: Sequence[bool]) -> np.ndarray:
+    """What each arm earned, with a part kept for the models that are able: nobody else changes a program's form."""
+    earned = state.bandit.probabilities(able)
+    models = [one and bool(arm.model) for one, arm in zip(able, state.bandit.arms, strict=True)]
+    if not any(models):
+        return earned
+    return np.asarray((1.0 - _FOR_MODELS) * earned + _FOR_MODELS * state.bandit.probabilities(models))
 
 
 def _is_served(state: ProblemState, parents: ParentSelector, index: int, now: float) -> bool:
