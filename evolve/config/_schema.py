@@ -91,10 +91,13 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         check(self, "search")
-        for name in _DECIDED if self.policy == "auto" else ():
-            given, usual = getattr(self, name), next(one.default for one in fields(self) if one.name == name)
-            what = f"left out with search.policy=auto, which decides it itself (or choose search=map_elites, where it is {usual})"
-            require(given == usual, f"search.{name}", what, given)
+        for one in fields(self):
+            given = getattr(self, one.name)
+            if self.policy == "auto" and one.name in _DECIDED and given != one.default:
+                raise ConfigError(
+                    f"search.{one.name} is decided by search=auto and must be left out, found {given!r}; "
+                    f"type search=map_elites search.{one.name}={given} for the policy that takes it"
+                )
 
     @property
     def own_operators(self) -> dict[str, OwnOperator]:

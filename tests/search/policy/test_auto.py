@@ -9,6 +9,7 @@ import pytest
 from simulation import Simulation, build, contract
 
 from archive import Arm, ProposeIssued, RunOpened, StartMode
+from evolve._errors import ConfigError
 from evolve.config._compose import compose
 from evolve.config._llm import LlmConfig
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig
@@ -140,8 +141,12 @@ def test_warm_results_breed_at_once_and_only_who_stays_in_front_is_checked() -> 
     "key", ["tournament=3", "uniform_parent_share=0.5", "bandit_discount=0.9", "family_floor=0.2", "best_of_n=3"]
 )
 def test_what_it_decides_itself_is_refused_beside_it(key: str) -> None:
-    with pytest.raises(Exception, match=rf"search\.{key.partition('=')[0]} must be left out with search\.policy=auto"):
+    with pytest.raises(ConfigError) as caught:
         compose(["search=auto", f"search.{key}"])
+    told = f"search.{key.partition('=')[0]} is decided by search=auto and must be left out, found {key.partition('=')[2]};"
+    assert str(caught.value).startswith(told)
+    typed = str(caught.value).partition("type ")[2].partition(" for ")[0]
+    assert compose(typed.split()).search.policy == "map_elites"
 
 
 def test_an_arm_that_waits_keeps_its_share_while_measurements_are_what_is_scarce() -> None:
