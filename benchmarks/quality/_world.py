@@ -75,11 +75,8 @@ class Played:
     claimed: float
     by_evaluation: list[float] = field(default_factory=list)
     by_call: list[float] = field(default_factory=list)
-    duplicates: int = 0
-    invalid: int = 0
     failed: int = 0
     again: int = 0
-    made: dict[str, int] = field(default_factory=dict)
     clock_s: float = 0.0
 
 
@@ -276,13 +273,10 @@ class World:
         rows = state.population.candidates
         judged = self.tries.of(self.files[rows[best].id])
         assert judged is not None
-        made = {f"{stats}": one.children for stats, one in state.memory.arm_stats.items()}
         again = len(played.by_evaluation) - len(rows)
         failed = sum(row.status not in (None, Status.OK) for row in rows)
         claimed = state.population.sign * state.population.posterior(best)[0]
-        return replace(
-            played, final=judged.score, claimed=claimed, made=made, again=again, failed=failed, clock_s=self.now - 1000.0
-        )
+        return replace(played, final=judged.score, claimed=claimed, again=again, failed=failed, clock_s=self.now - 1000.0)
 
 
 def parses(text: str) -> bool:
