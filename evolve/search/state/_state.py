@@ -32,6 +32,8 @@ from evolve.search.state._tickets import Tickets
 from evolve.search.state._tuning import TunerSession
 from evolve.select import Bandit, Novelty
 
+_EARNED_FLOOR = 0.01  # least share of a family where all of them earn theirs
+
 
 class Phase(StrEnum):
     """How far a run has come, by its records."""
@@ -146,14 +148,18 @@ def problem_state(
     """The state of a problem of which nothing is known yet; ``keeps_champion`` where a champion is kept that children must beat."""
     families = [parts.operators[arm.operator].family for arm in arms]
     config = run.config
-    priors = _priors(arms, parts) if earned else ()
+    priors, floor = (_priors(arms, parts), _EARNED_FLOOR) if earned else ((), config.family_floor)
     return ProblemState(
         run=run,
         contract=contract,
         problem=problem,
         population=Population(problem, contract, [parts.archive(contract, config)]),
         bandit=Bandit(
-            arms, families, discount=config.bandit_discount, family_floor=0.01 if earned else config.family_floor, priors=priors
+            arms,
+            families,
+            discount=config.bandit_discount,
+            family_floor=floor,
+            priors=priors,
         ),
         champion_test=ChampionTest(keeps_champion=keeps_champion),
         novelty=Novelty(run.llm.novelty.share),
