@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sandbox_calls import ECHO, ONE, STAGE, ran
 
 from archive import StartMode, Status
 from evolve._errors import EnvironmentFault, MissingPackage, UsageError
-from evolve.evaluate import Array, JsonValue, Reply, SandboxFactory, VisibleFiles, open_sandbox_factory
-from evolve.problem.contract._contract import Stage
-
-STAGE = Stage(name="s", time_s=10.0, memory_mib=512)
-ECHO = "def echo(**values):\n    return values\n"
-ONE = {"value": JsonValue()}
-
-
-@pytest.fixture(scope="module", params=["strict", "none"])
-def factory(request: pytest.FixtureRequest) -> Iterator[SandboxFactory]:
-    with open_sandbox_factory(request.param, VisibleFiles(imports=("numpy",))) as factory:
-        yield factory
-
-
-@pytest.fixture(scope="module")
-def bare_view() -> Iterator[SandboxFactory]:
-    with open_sandbox_factory("strict", VisibleFiles()) as factory:
-        yield factory
-
-
-def called(factory: SandboxFactory, source: str, stage: Stage = STAGE, **arguments: object) -> Reply:
-    with factory.sandbox({"m.py": source}, stage, start=StartMode.COLD) as sandbox:
-        return sandbox.call("m.py:f", arguments, ONE)
-
-
-def ran(factory: SandboxFactory, source: str, stage: Stage = STAGE, **more: object) -> Reply:
-    with factory.sandbox({"m.py": source}, stage, start=StartMode.COLD) as sandbox:
-        return sandbox.run(["python", "/candidate/m.py"], **more)  # type: ignore[arg-type]
-
+from evolve.evaluate import Array, JsonValue, SandboxFactory, VisibleFiles, open_sandbox_factory
 
 # ------------------------------------------------------------------------------------------------------------------- values
 
