@@ -7,7 +7,8 @@ Said are the paired win rates of the first arm against each other (same task, sa
 counts half) with 90 % intervals over seeds, at equal evaluations, at equal calls of the model and by the area under the best so
 far; median true scores, mean ranks, and what the runs spent.  A call takes ``--call-s`` times an evaluation on a simulated clock
 with two slots, so lag is as in a real run (``quality/_world.py``).  ``--keep`` adds what was played to a file and plays nothing
-twice.  The mutator is random: it says who *breeds* better, not who prompts better.
+twice.  The mutator is random: it says who *breeds* better, not who prompts better.  Habits: ``small``, ``large``, ``careful``, and
+``hidden``, which has larger steps, and leaps that are mostly worse until a number is adapted.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from evolve.config._compose import compose
 from evolve.config._llm import LlmConfig
 from evolve.config._schema import SearchConfig
 from quality._mutator import HABITS, mutate
-from quality._tasks import Judged
+from quality._task import Judged
 from quality._world import Played, Setting, Tries, World, parses
 
 AUTO: Mapping[str, object] = {"policy": "auto", "operators": tuple(compose(["search=auto"]).search.operators)}

@@ -2,7 +2,8 @@
 
 It knows nothing of scores.  A part of its children are harmful by construction (a third each: does not parse, raises, answers a
 constant); where other programs are shown it may take a line over from one; a planted fault in the parent is mended with some
-probability.  Else it moves one number, line or expression.  Everything follows from the generator that it is given.
+probability.  Else it moves one number, line or expression.  Some habits have leaps too: good ideas that are worse at first, as a
+term with a number that must be adapted.  Everything follows from the generator that it is given.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Habits:
         harm: Share of children that are worse by construction.
         cross: Chance of taking something over, where another program is shown.
         mend: Chance of mending a planted fault of the parent.
+        leaps: How often it leaps; a number's small change has 40.
     """
 
     step: float = 0.1
@@ -39,12 +41,14 @@ class Habits:
     harm: float = 0.3
     cross: float = 0.2
     mend: float = 0.7
+    leaps: int = 0
 
 
 HABITS: Mapping[str, Habits] = {
     "small": Habits(),
     "large": Habits(step=0.4, edits=3),
     "careful": Habits(step=0.05, harm=0.1, cross=0.35),
+    "hidden": Habits(step=0.3, edits=2, leaps=60),
 }
 
 
@@ -120,10 +124,12 @@ def _crossed(parent: Files, other: Files, path: str, rng: random.Random) -> File
 
 def _moved(text: str, rng: random.Random, habits: Habits) -> str:
     """The text with one move made; after twenty that were not to be made here, as it was."""
-    names, weights = [*_MOVES], [weight for _, weight in _MOVES.values()]
+    names, weights = [*_MOVES], [*(weight for _, weight in _MOVES.values())]
+    if habits.leaps:
+        names, weights = [*names, "leap"], [*weights, habits.leaps]
     for _ in range(20):
         kind = rng.choices(names, weights)[0]
-        new = _MOVES[kind][0](text, rng, habits)
+        new = (_leap if kind == "leap" else _MOVES[kind][0])(text, rng, habits)
         if new is not None and new != text:
             return new
     return text
@@ -152,7 +158,7 @@ def _step(text: str, rng: random.Random, habits: Habits) -> str | None:
 
 def _swap(text: str, rng: random.Random, habits: Habits) -> str | None:
     lines = text.splitlines(keepends=True)
-    rows = [i for i, line in enumerate(lines) if line.strip().endswith(",")]
+    rows = _rows(lines)
     if len(rows) < 2:
         return None
     i, j = rng.sample(rows, 2)
@@ -198,6 +204,37 @@ def _cut(text: str, rng: random.Random, habits: Habits) -> str | None:
     return place.put(text, f"({ast.unparse(rng.choice((place.node.left, place.node.right)))})")
 
 
+def _leap(text: str, rng: random.Random, habits: Habits) -> str | None:
+    """A function gets a term with a coefficient out of the blue; a list another number, or some lines the other way round."""
+    if "def " in text:
+        return _term(text, rng)
+    place = _one([place for place in _numbers(text) if not place.text.isdigit()], rng)
+    if place is not None:
+        return place.put(text, _say(rng.uniform(0, 2) * max(float(one.text) for one in _numbers(text))))
+    return _turned(text, rng)
+
+
+def _term(text: str, rng: random.Random) -> str | None:
+    place = _one(_expressions(text), rng)
+    if place is None or len(text) > 4000:
+        return None
+    piece = rng.choice([*sorted(_arguments(text)), place.text])
+    shape = rng.choice(("{0}", "{0} * {0}", "abs({0})", "max({0}, {1})", "min({0}, {1})"))
+    term = shape.format(f"({piece})", _say(rng.uniform(-2, 2)))
+    return place.put(text, f"({place.text} + {_say(rng.uniform(-4, 4))} * {term})")
+
+
+def _turned(text: str, rng: random.Random) -> str | None:
+    lines = text.splitlines(keepends=True)
+    rows = _rows(lines)
+    if len(rows) < 4:
+        return None
+    first = rng.randrange(len(rows) - 2)
+    last = min(first + rng.randint(2, 6), len(rows))
+    turned = {rows[i]: lines[rows[first + last - 1 - i]] for i in range(first, last)}
+    return "".join(turned.get(i, line) for i, line in enumerate(lines))
+
+
 Move = Callable[[str, random.Random, Habits], str | None]
 _MOVES: Mapping[str, tuple[Move, int]] = {
     "jitter": (_jitter, 40),
@@ -220,6 +257,11 @@ def _one(places: Sequence[Place], rng: random.Random) -> Place | None:
 
 def _say(value: float) -> str:
     return repr(round(value, 6)) if abs(value) < 1e12 else "1.0"
+
+
+def _rows(lines: Sequence[str]) -> list[int]:
+    """Which lines are items of a list."""
+    return [i for i, line in enumerate(lines) if line.strip().endswith(",")]
 
 
 def _lines(text: str) -> list[int]:

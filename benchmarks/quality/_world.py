@@ -42,7 +42,7 @@ from evolve.search._search import Search
 from evolve.search.state._tickets import ProposalResult
 from evolve.views._summary import best_candidate
 from quality._mutator import HABITS, mutate
-from quality._tasks import Judged, Task
+from quality._task import Judged, Task
 
 SLOTS = 2
 _PROBLEM = "task@0"
