@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +21,8 @@ LIMIT = 1000
 MOST_BYTES = 1 << 28  # of an answer; evolve export has no such bound
 MOST_S = 86400.0
 _CELL = 60
+_SHOWN = 200  # characters of what was typed and is no run
+FROM_STDIN = "-"
 _EXAMPLE = '"SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"'
 
 
@@ -26,10 +30,11 @@ def query(words: Namespace) -> int:
     from evolve.cli.show._json_runs import query_json
 
     *paths, sql = words.WORD
-    if not paths or Path(sql).is_dir():
-        raise UsageError(f"expected runs and then one SELECT, found {' '.join(words.WORD)!r}; type: evolve query RUN {_EXAMPLE}")
+    if not paths or os.path.isdir(sql):  # which takes a statement of any length for no folder
+        found = one_line(" ".join(words.WORD), _SHOWN)
+        raise UsageError(f"expected runs and then one SELECT, found {found!r}; type: evolve query RUN {_EXAMPLE}")
     limit = _limit(words.limit)
-    table = table_of(paths, sql, limit, _seconds(words.seconds))
+    table = table_of(paths, _typed_in() if sql == FROM_STDIN else sql, limit, _seconds(words.seconds))
     if words.json:
         put_json(query_json(table))
         return EXIT_DONE
@@ -75,15 +80,27 @@ def find_runs(paths: Sequence[str]) -> list[Path]:
     from evolve.runs._folder import open_folder
 
     runs: list[Path] = []
-    for path in map(Path, paths):
+    for word in paths:
+        if not os.path.isdir(word):
+            found = "a file" if os.path.exists(word) else "nothing"
+            raise RunError(f"expected a run's folder, found {found} at {one_line(str(word), _SHOWN)}; see: evolve list")
+        path = Path(word)
         inside = sorted(one.parent for one in path.glob("*/run.json"))
-        if not (path / "run.json").exists() and inside:
-            runs += inside
-        elif path.is_dir():
-            runs.append(open_folder(path).path)
-        else:
-            raise RunError(f"expected a run's folder, found {'a file' if path.exists() else 'nothing'} at {path}; see: evolve list")
+        runs += inside if inside and not (path / "run.json").exists() else [open_folder(path).path]
     return list(dict.fromkeys(runs))
+
+
+def _typed_in() -> str:
+    """The statement on stdin."""
+    try:
+        text = sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"expected a SELECT in UTF-8 on stdin, found a byte that is none ({error.reason}); save it as UTF-8"
+        ) from None
+    if not text.strip():
+        raise UsageError("expected a SELECT on stdin, found nothing; type: evolve query RUN - < FILE.sql")
+    return text
 
 
 def _limit(text: str | None) -> int:
@@ -117,7 +134,7 @@ VERBS = (
         "query",
         "SQL over one or many runs, also while they are going on",
         (
-            Argument("WORD", "runs (or folders of runs), then one SELECT", many="+"),
+            Argument("WORD", "runs (or folders of runs), then one SELECT, or - for one on stdin", many="+"),
             Argument("--limit", f"rows to print (default {LIMIT}, 0: all)", value="N"),
             Argument("--seconds", "give up after so long (default: never)", value="N"),
             JSON,
@@ -128,6 +145,8 @@ tables: runs, problems, candidates, measurements, elites, claims, tickets, llm_c
 examples:
   evolve query RUN {_EXAMPLE}
   evolve query runs "SELECT run, max(gain) FROM candidates GROUP BY 1 ORDER BY 2 DESC"
+  evolve query RUN - < long.sql
+A statement may have any length; the system takes some 128 KiB as a word, and everything on stdin.
 """,
     ),
     Verb(
