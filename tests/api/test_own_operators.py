@@ -168,6 +168,13 @@ def test_what_is_no_operator_is_refused_before_anything_is_made(make: Make, tmp_
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("what", [{"policy": 3}, {"policy": None}, {"archive": ["grid"]}])
+def test_a_policy_and_an_archive_are_named_by_a_text(make: Make, tmp_path, what: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=f"{next(iter(what))} must be a text, found"):
+        make(**what)
+    assert not (tmp_path / "run").exists()
+
+
 # ------------------------------------------------------------------------------------------------ models
 
 

@@ -142,7 +142,7 @@ def run_config(
         raise UsageError(f"out must be the path of a folder, found {_said(out)}.")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ConfigError(f"seed must be a whole number from 0, found {seed!r}.")
-    search, own = search_config(operators, policy, text_of("archive", archive))
+    search, own = search_config(operators, text_of("policy", policy), text_of("archive", archive))
     for name, value in (("target", target), ("patience", patience), ("slots", slots)):
         need_number(name, value, whole=name != "target")
     config = RunConfig(

@@ -73,6 +73,7 @@ def check_names(config: RunConfig) -> None:
     need_named(config)
     policy, specs = POLICIES[search.policy], parts_of(config).operators
     asked = (*search.operator_names, *(llm.operators if llm.provider != "none" else ()))
+    _check_floors(search.family_floor, sorted({specs[name].family for name in asked}))
     if policy.fixed_candidates or any(specs[name].edits or not policy.edits_only for name in asked):
         return
     used = [name for name in mechanical if OPERATORS[name].edits or not policy.edits_only]
@@ -97,6 +98,16 @@ def _check_once(config: RunConfig) -> None:
         if twice is not None:
             once = ",".join(dict.fromkeys(names))
             raise ConfigError(f"{key} must name each once, found {twice!r} twice; type {key}=[{once}]")
+
+
+def _check_floors(floor: float, families: Sequence[str]) -> None:
+    """Find out that every family can have its least share.  Not a rule of the section either: which families there are, only the
+    operators say."""
+    if floor * len(families) > 1:
+        raise ConfigError(
+            f"search.family_floor is kept for each of {len(families)} families of operators ({', '.join(families)}), and must be "
+            f"at most {1 / len(families):.3g}, found {floor!r}; type for example search.family_floor={0.5 / len(families):.2g}"
+        )
 
 
 def _check_known(key: str, name: str, shipped: Iterable[str], kind: str = "", *, many: bool = False) -> None:

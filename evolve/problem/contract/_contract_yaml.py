@@ -178,6 +178,9 @@ def _stages(top: Section) -> tuple[Stage, ...]:
 def _axes(top: Section) -> tuple[DescriptorSpec, ...]:
     axes = []
     for one in top.sections("descriptors", tuple(keys.AXIS)):
+        for key, end in (("low", "lowest"), ("high", "highest")):
+            if one.values.get(key) is None:
+                raise one.error(key, f"the {end} value that its cells tell apart, a number", "write for example low: 0, high: 1")
         low = one.number("low", None, -math.inf, math.inf)
         axes.append(
             DescriptorSpec(

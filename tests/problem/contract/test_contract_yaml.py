@@ -152,7 +152,15 @@ def test_all_comments_may_count(tmp_path: Path) -> None:
         ("stages: [{name: full, pass_score: 1}]", r"stages\[0\].pass_score: expected none on the last stage"),
         ("stages: [{name: a}, {name: a}]", r"stages: two of them are called a"),
         ("descriptors: [{name: d, low: 1, high: 1}]", r"descriptors\[0\].high: expected a number above 1, found 1"),
-        ("descriptors: [{name: d, high: 1}]", r"descriptors\[0\].low: expected a number, found nothing"),
+        (
+            "descriptors: [{name: d, high: 1}]",
+            r"descriptors\[0\].low: expected the lowest value .* found nothing; write for example low: 0",
+        ),
+        (
+            "descriptors: [{name: d, low: -1}]",
+            r"descriptors\[0\].high: expected the highest value .* found nothing; write .*, high: 1",
+        ),
+        ("descriptors: [{name: d}]", r"descriptors\[0\].low: expected the lowest value"),
         ("descriptors: [{name: score, low: 0, high: 1}]", r"score is the score itself"),
         ("descriptors: [{name: d, low: 0, high: 1, source: code}]", r"source: expected one of ast, outcome"),
         ("assets: {cand: [x]}", r"assets.cand: no such key; did you mean candidate\?"),
