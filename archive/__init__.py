@@ -17,7 +17,9 @@ from archive._errors import (
 from archive._floats import TAME, bounded, difference, mean_of, sd_of, tame
 from archive.elites._archive import Archive, ArchiveMaker, CellArchive
 from archive.elites._cells import AddResult, AddStatus, CellsState, CellStore, Change
+from archive.elites._cvt import CVTArchive
 from archive.elites._grid import GridArchive
+from archive.elites._novelty import NoveltyArchive
 from archive.elites._posterior import PooledPosterior, PooledPosteriorState, RunningStats, shrink
 from archive.elites._topk import TopKArchive
 from archive.journal._follow import Follower
@@ -95,6 +97,7 @@ __all__ = [
     "BlockEntry",
     "BlockStatus",
     "BudgetSet",
+    "CVTArchive",
     "CallReserved",
     "CallSettled",
     "Candidate",
@@ -126,6 +129,7 @@ __all__ = [
     "Measurement",
     "Migrated",
     "Note",
+    "NoveltyArchive",
     "PackedText",
     "PooledPosterior",
     "PooledPosteriorState",

@@ -4,7 +4,8 @@
 
 Adds: a grid of 1e3 to 1e6 cells, half of them filled beforehand, then single adds of candidates with two descriptors (cell index,
 judgement by posterior lower bound, bench).  pyribs' ``GridArchive.add_single`` gets the same points in the same rounds.  CPU time,
-median of interleaved rounds.
+median of interleaved rounds.  Then the same adds to the other archives over descriptors: a tessellation of 128 and of 10,000 cells,
+and the archive by distance with 1,000 and with 100,000 candidates, at next to no distance, so that each founds a cell.
 
 Parents: a tournament of 16 posterior draws and five inspirations out of 1e5 elites of a real ``Population``, as the search draws
 them, generator included.
@@ -28,7 +29,7 @@ from typing import Protocol
 import numpy as np
 from _common import Spread, hardware
 
-from archive import Axis, Candidate, GridArchive, Measurement, PackedText, Status
+from archive import Axis, Candidate, CellArchive, CVTArchive, GridArchive, Measurement, NoveltyArchive, PackedText, Status
 from evolve.problem.contract._contract import DescriptorSpec
 from evolve.search._rng import generator
 from evolve.search.state._population import Population
@@ -96,6 +97,38 @@ class Ribs:
         solution = np.zeros(1)
         for x, score in zip(xs, scores, strict=True):
             self.grid.add_single(solution, score, x)
+
+
+class Over:
+    """An archive over two descriptors to which ``n`` candidates were added; each round adds new keys."""
+
+    def __init__(self, archive: CellArchive, n: int, rng: np.random.Generator) -> None:
+        self.archive = archive
+        self.n = 0
+        self.add(rng.random((n, 2)).tolist(), rng.random(n).tolist())
+
+    def add(self, xs: list[list[float]], scores: list[float]) -> None:
+        archive, key = self.archive, self.n
+        for (x, y), score in zip(xs, scores, strict=True):
+            archive.add_or_update(key, archive.cell_of({"x": x, "y": y}), score, 0.01)
+            key += 1
+        self.n = key
+
+
+def other_adds(rounds: int, *, quick: bool) -> list[Row]:
+    rng = np.random.default_rng(0)
+    axes = [Axis("x", 0.0, 1.0, 1), Axis("y", 0.0, 1.0, 1)]
+    made: dict[str, Over] = {}
+    for n_cells in (128, 1000 if quick else 10_000):
+        made[f"cvt: add, {n_cells} cells"] = Over(CVTArchive(axes=axes, n_cells=n_cells, seed=0), 1000, rng)
+    for n in (1000, 10_000 if quick else 100_000):
+        made[f"novelty: add, {n:.0e} founders or more"] = Over(NoveltyArchive(axes=axes, distance=1e-300), n, rng)
+    times: dict[str, list[float]] = {name: [] for name in made}
+    for _ in range(rounds):
+        xs, scores = rng.random((ADDS // 5, 2)).tolist(), rng.random(ADDS // 5).tolist()
+        for name, one in made.items():
+            times[name].append(cpu_us(partial(one.add, xs, scores), len(xs)))
+    return [Row(name, Spread.of(found)) for name, found in times.items()]
 
 
 def adds(rounds: int, sides: tuple[int, ...]) -> list[Row]:
@@ -191,6 +224,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     rows = adds(args.rounds, (32, 100, 317) if args.quick else (32, 100, 317, 1000))
+    rows += other_adds(args.rounds, quick=args.quick)
     rows.append(parents(args.rounds, PARENTS_OF // 10 if args.quick else PARENTS_OF))
     if args.openevolve:
         for n in (1000,) if args.quick else (1000, 10_000):

@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from archive.elites._cells import AddResult, CellsState, CellStore
 from archive.records._values import Axis
 
 Descriptors = Mapping[str, float]
+Other = TypeVar("Other", bound="CellArchive")
 
 
 @runtime_checkable
 class Archive(Protocol):
     """Elites by cell.  Deterministic: the same calls in the same order leave the same state, in any process.
 
-    Keys are non-negative integers.  ``space`` is the version of the descriptor space, ``n_cells`` how many cells there can be.
+    Keys are non-negative integers.  ``space`` is the version of the descriptor space, ``n_cells`` how many cells there can be, or
+    are where candidates make them.
     """
 
     cells: CellStore
@@ -112,6 +114,13 @@ class CellArchive:
             ValueError: always.
         """
         raise ValueError(f"{type(self).__name__} has no axes; expected an archive with some.")
+
+    def _judged_again(self, other: Other, descriptors_of: Callable[[int], Descriptors]) -> Other:
+        """Everyone who is known here, put into ``other`` in order of arrival."""
+        state = self.cells.dump()
+        for _, key, worth in sorted(zip(state.orders, state.keys, state.values, strict=True)):
+            other.cells.add(key, other.cell_of(descriptors_of(key)), worth)
+        return other
 
     def dump(self) -> Mapping[str, object]:
         """The state, for a checkpoint."""

@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 
 from archive.elites._archive import CellArchive
+from archive.elites._box import check_axes
 from archive.records._values import Axis
 
 _INFINITY = math.inf
@@ -36,13 +37,7 @@ class GridArchive(CellArchive):
     """
 
     def __init__(self, *, axes: Sequence[Axis], capacity: int = 1, lcb_sds: float = 1.0, space: int = 1) -> None:
-        if not axes:
-            raise ValueError("axes is empty but a grid needs at least one; use FlatArchive for none.")
-        for axis in axes:
-            if not (axis.high > axis.low and axis.bins >= 1 and math.isfinite((axis.high - axis.low) * axis.bins)):
-                raise ValueError(
-                    f"axis {axis.name} runs from {axis.low} to {axis.high} in {axis.bins} bins; expected high > low, bins >= 1."
-                )
+        check_axes(axes, "a grid")
         super().__init__(n_cells=math.prod(axis.bins for axis in axes), capacity=capacity, lcb_sds=lcb_sds, space=space)
         self.axes = tuple(axes)
         if self.n_cells > _MAX_CELLS:
@@ -97,10 +92,7 @@ class GridArchive(CellArchive):
     def rebin(self, axes: Sequence[Axis], descriptors_of: Callable[[int], Mapping[str, float]]) -> GridArchive:
         """The same candidates, occupants and reserve, judged again in order of arrival on other axes (space counts up)."""
         grid = GridArchive(axes=axes, capacity=self.cells.capacity, lcb_sds=self.lcb_sds, space=self.space + 1)
-        state = self.cells.dump()
-        for _, key, worth in sorted(zip(state.orders, state.keys, state.values, strict=True)):
-            grid.cells.add(key, grid.cell_of(descriptors_of(key)), worth)
-        return grid
+        return self._judged_again(grid, descriptors_of)
 
     def dump(self) -> Mapping[str, object]:
         """The state, for a checkpoint; other axes may have been put in force."""

@@ -49,8 +49,9 @@ class SearchConfig:
             ``independent`` sampling of the initial program's children, ``best_of_n`` (batches from the incumbent), ``hill_climb``
             (any better child replaces the incumbent), ``one_plus_one`` (one child at a time); or ``fixed_candidates``, which makes
             no children: programs that were given are measured and, on a noisy problem, confirmed.
-        archive: Where the elites stand: ``grid``, cells along the problem's descriptors; ``topk``, the best of all; ``auto``, the
-            grid where there are descriptors; or one of an installed package.
+        archive: Where the elites stand: ``grid``, cells along the problem's descriptors; ``cvt``, as many cells as
+            ``archive_cells`` says, whatever the number of descriptors; ``novelty``, cells that candidates found by being far from
+            all others; ``topk``, the best of all; ``auto``, the grid where there are descriptors; or one of an installed package.
         operators: Which mechanical operators may make children, also those of installed packages, none at all where models do;
             ``extrapolate``, ``mirror``, ``merge`` and ``revert`` make a known change once more.
         tournament: Draws of a parent tournament.
@@ -61,6 +62,10 @@ class SearchConfig:
         bandit_discount: What a result is worth to the bandit after each further one.
         family_floor: Least probability of each family of operators.
         archive_size: Most candidates of an archive of one cell.
+        archive_cells: Cells of the archive ``cvt``.
+        novelty_distance: How far, in ranges of the descriptors, a candidate must be from its nearest neighbours to found a cell of
+            the archive ``novelty``.
+        novelty_neighbors: How many neighbours that distance is the mean of.
         best_of_n: Children a round of ``best_of_n``.
         initial_runs: Measurements of the initial program of a noisy problem.
         final_runs: Measurements each of best and initial program at the end of a noisy run.
@@ -81,6 +86,9 @@ class SearchConfig:
     bandit_discount: float = key(0.995, Rule("above 0 and at most 1", lambda value: 0 < value <= 1))
     family_floor: float = key(0.05, SHARE)
     archive_size: int = key(64, at_least(1))
+    archive_cells: int = key(128, from_to(2, 10_000))
+    novelty_distance: float = key(0.1, ABOVE_0)
+    novelty_neighbors: int = key(1, at_least(1))
     best_of_n: int = key(8, at_least(1))
     initial_runs: int = key(5, at_least(1))
     final_runs: int = key(5, at_least(1))

@@ -26,7 +26,8 @@ WRITTEN = """
 problem problem.params.NAME
 search.policy search.archive search.operators search.tournament search.inspirations search.uniform_parent_share search.tuner_share
 search.bandit_discount
-search.family_floor search.archive_size search.best_of_n search.initial_runs search.final_runs search.replication_share
+search.family_floor search.archive_size search.archive_cells search.novelty_distance search.novelty_neighbors
+search.best_of_n search.initial_runs search.final_runs search.replication_share
 search.control_share search.reference search.cold_check_share
 llm.provider llm.models llm.strong_model llm.base_url llm.key_variable llm.operators llm.max_concurrency
 llm.max_attempts llm.read_timeout_s llm.grace_s llm.stagnation llm.hour_usd llm.prices llm.prompts llm.instructions
@@ -246,8 +247,8 @@ def test_a_configuration_of_an_older_version_is_read_in_the_sections_of_today() 
             "list out of tune, ast_edit, crossover, extrapolate, mirror, merge, revert, found 'llm_mutate'",
         ),
         ("search=hill_climb search.operators=[tune]", "a list out of ast_edit for the policy hill_climb, found ['tune']"),
-        ("search.archive=gird", "search.archive must be one of auto, grid, topk, found 'gird'; did you mean grid?"),
-        ("search.archive=tree", "search.archive must be one of auto, grid, topk, found 'tree'; type for example"),
+        ("search.archive=gird", "search.archive must be one of auto, grid, topk, cvt, novelty, found 'gird'; did you mean grid?"),
+        ("search.archive=tree", "search.archive must be one of auto, grid, topk, cvt, novelty, found 'tree'; type for example"),
         ("llm=anthropic llm.operators=[llm_mutat]", "llm.operators must be a list out of llm_mutate"),
         ("llm=anthropic search=hill_climb search.operators=[tune] llm.operators=[llm_repair]", "for the policy hill_climb"),
         (

@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from archive import Archive, ArchiveMaker, Axis, GridArchive, TopKArchive
+from archive import Archive, ArchiveMaker
 from evolve._errors import ConfigError, EvolveError, UsageError, suggest
 from evolve._plugins import need_plugin, offered
 from evolve.config._llm import GIVEN
 from evolve.config._schema import ExecutorConfig, OwnOperator, RunConfig, SearchConfig
+from evolve.engine.registry._archives import ARCHIVES, check_archive_keys
 from evolve.engine.registry._plugins import load_archive, load_executor, load_operator, source_of
 from evolve.problem.contract._contract import Contract, Problem
 from evolve.problem.contract._environment import check_environment
@@ -25,26 +26,14 @@ if TYPE_CHECKING:
     from evolve.propose import Operator
 
 
-def _grid(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
-    return GridArchive(axes=axes, capacity=elites_per_cell)
-
-
-def _topk(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
-    return TopKArchive(capacity=capacity)
-
-
-def _auto(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
-    return (_grid if axes else _topk)(axes=axes, capacity=capacity, elites_per_cell=elites_per_cell)
-
-
 def _local(problems: Mapping[str, Problem], *, slots: int, tier: str, sink: Sink) -> Executor:
     from evolve.execute import LocalExecutor
 
     return LocalExecutor(problems, slots=slots, tier=tier, sink=sink)
 
 
-# What is shipped, by name; operators stand in evolve.propose, policies in evolve.search, providers in evolve.engine.models._stack.
-ARCHIVES: Mapping[str, ArchiveMaker] = {"auto": _auto, "grid": _grid, "topk": _topk}
+# What is shipped, by name; archives stand in _archives.py, operators in evolve.propose, policies in evolve.search, providers in
+# evolve.engine.models._stack.
 EXECUTORS: Mapping[str, Callable[..., Executor]] = {"local": _local}
 
 
@@ -61,6 +50,7 @@ def check_names(config: RunConfig) -> None:
     _check_once(config)
     _check_known("search.policy", search.policy, POLICIES)
     _check_known("search.archive", search.archive, ARCHIVES, "archive")
+    check_archive_keys(search)
     _check_known("executor.kind", config.executor.kind, EXECUTORS, "executor")
     if llm.provider != GIVEN:
         _check_known("llm.provider", llm.provider, PROVIDERS)
@@ -182,12 +172,12 @@ def _archive_of(config: RunConfig) -> tuple[ArchiveMaker, str]:
     """What makes the archive, and what says that its code is another."""
     name = config.search.archive
     if name in ARCHIVES:
-        return ARCHIVES[name], ""
+        return ARCHIVES[name](config), ""
     try:
         plugin = need_plugin("archive", name, "")
         return load_archive(plugin), source_of(plugin)
     except EvolveError:
-        return ARCHIVES["auto"], "a stand-in"  # so no checkpoint counts for it
+        return ARCHIVES["auto"](config), "a stand-in"  # so no checkpoint counts for it
 
 
 def stand_in_words(config: RunConfig) -> str:

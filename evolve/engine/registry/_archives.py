@@ -1,0 +1,74 @@
+"""The archives that are shipped, by name, each as what makes one for a problem with these axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from archive import Archive, ArchiveMaker, Axis, CVTArchive, GridArchive, NoveltyArchive, TopKArchive
+from evolve._errors import ConfigError
+from evolve.config._schema import RunConfig, SearchConfig
+
+
+def _grid(config: RunConfig) -> ArchiveMaker:
+    def made(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
+        return GridArchive(axes=axes, capacity=elites_per_cell)
+
+    return made
+
+
+def _topk(config: RunConfig) -> ArchiveMaker:
+    def made(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
+        return TopKArchive(capacity=capacity)
+
+    return made
+
+
+def _auto(config: RunConfig) -> ArchiveMaker:
+    def made(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
+        maker = (_grid if axes else _topk)(config)
+        return maker(axes=axes, capacity=capacity, elites_per_cell=elites_per_cell)
+
+    return made
+
+
+def _cvt(config: RunConfig) -> ArchiveMaker:
+    def made(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
+        return CVTArchive(axes=axes, n_cells=config.search.archive_cells, seed=config.seed, capacity=elites_per_cell)
+
+    return made
+
+
+def _novelty(config: RunConfig) -> ArchiveMaker:
+    search = config.search
+
+    def made(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
+        distance, neighbors = search.novelty_distance, search.novelty_neighbors
+        return NoveltyArchive(axes=axes, distance=distance, neighbors=neighbors, capacity=elites_per_cell)
+
+    return made
+
+
+ARCHIVES: Mapping[str, Callable[[RunConfig], ArchiveMaker]] = {
+    "auto": _auto,
+    "grid": _grid,
+    "topk": _topk,
+    "cvt": _cvt,
+    "novelty": _novelty,
+}
+_OF = {"archive_cells": "cvt", "novelty_distance": "novelty", "novelty_neighbors": "novelty"}  # whose key it is
+
+
+def check_archive_keys(config: SearchConfig) -> None:
+    """Find out that no key is set that another archive has.
+
+    Raises:
+        ConfigError: one is.
+    """
+    defaults = SearchConfig()
+    for key, archive in _OF.items():
+        given = getattr(config, key)
+        if config.archive != archive and given != getattr(defaults, key):
+            raise ConfigError(
+                f"search.{key} is for search.archive={archive} and must be left out with search.archive={config.archive}, found "
+                f"{given!r}; type search.archive={archive} search.{key}={given}"
+            )
