@@ -1,6 +1,6 @@
 """Who finds better programs: the engine, its baselines and its peers, with the same mutator for all, on tasks with a known truth.
 
-    python benchmarks/search_quality.py [--arms auto,default,one_plus_one,...] [--tasks all|choosing|reporting|NAME,...]
+    python benchmarks/search_quality.py [--arms auto,default,openevolve+tuned,...] [--tasks all|choosing|reporting|NAME,...]
         [--seeds 100-119] [--evaluations 150,600] [--call-s 0,1,10] [--habits small] [--jobs 2] [--keep FILE] [--json]
 
 Said are the paired win rates of the first arm against each other (same task, same seed, the true score of what is reported; a tie
@@ -8,7 +8,8 @@ counts half) with 90 % intervals over seeds, at equal evaluations, at equal call
 far; median true scores, mean ranks, and what the runs spent.  A call takes ``--call-s`` times an evaluation on a simulated clock
 with two slots, so lag is as in a real run (``quality/_world.py``).  ``--keep`` adds what was played to a file and plays nothing
 twice.  The mutator is random: it says who *breeds* better, not who prompts better.  Habits: ``small``, ``large``, ``careful``, and
-``hidden``, which has larger steps, and leaps that are mostly worse until a number is adapted.
+``hidden``, which has larger steps, and leaps that are mostly worse until a number is adapted.  The arms ``openevolve`` and
+``openevolve+tuned`` need ``pip install openevolve==0.4.1``.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from _common import hardware
-from quality._arms import arm_of
+from quality._arms import arm_of, refused
+from quality._mutator import HABITS
 from quality._report import Cell, Results, compared, finals, means
 from quality._tasks import CHOOSING, REPORTING, TASKS
 from quality._world import Played, Setting
@@ -79,7 +81,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    asked.arms = asked.arms.split(",")
+    asked.tasks = {"all": [*TASKS], "choosing": [*CHOOSING], "reporting": [*REPORTING]}.get(asked.tasks) or asked.tasks.split(",")
+    asked.habits = asked.habits.split(",")
+    wrong = [why for arm in asked.arms if (why := refused(arm)) is not None]
+    for what, names, known in (("task", asked.tasks, TASKS), ("habits", asked.habits, HABITS)):
+        wrong += [f"no {what} {name!r}: expected one of {', '.join(known)}" for name in names if name not in known]
+    if wrong:
+        parser.error(wrong[0])
+    return asked
 
 
 def shown(results: Results, arms: Sequence[str], cells: Sequence[Cell]) -> str:
@@ -89,10 +100,9 @@ def shown(results: Results, arms: Sequence[str], cells: Sequence[Cell]) -> str:
 
 def main() -> None:
     asked = arguments()
-    arms = asked.arms.split(",")
-    tasks = {"all": [*TASKS], "choosing": CHOOSING, "reporting": REPORTING}.get(asked.tasks) or asked.tasks.split(",")
+    arms = asked.arms
     budgets, calls = span(asked.evaluations), [float(one) for one in asked.call_s.split(",")]
-    everything = product(budgets, calls, asked.habits.split(","), span(asked.seeds), tasks)
+    everything = product(budgets, calls, asked.habits, span(asked.seeds), asked.tasks)
     cells = [Cell(task, n, call_s, habits, seed) for n, call_s, habits, seed, task in everything]
     results = kept(asked.keep)
     work = [(arm, cell) for cell in cells for arm in arms if (arm, cell) not in results]
@@ -102,10 +112,11 @@ def main() -> None:
             with asked.keep.open("a", encoding="utf-8") as file:
                 file.write(line(key, result))
     if asked.json:
-        print(json.dumps({"hardware": hardware(), "results": [json.loads(line(key, results[key])) for key in work]}))
+        rows = [json.loads(line((arm, cell), results[arm, cell])) for cell in cells for arm in arms]
+        print(json.dumps({"hardware": hardware(), "results": rows}))
         return
     print(f"{hardware()}\n")
-    for n, call_s, habits in product(budgets, calls, asked.habits.split(",")):
+    for n, call_s, habits in product(budgets, calls, asked.habits):
         here = [cell for cell in cells if (cell.evaluations, cell.call_s, cell.habits) == (n, call_s, habits)]
         print(f"## {n} evaluations, a call takes {call_s:g} of them, mutator {habits}\n\n{shown(results, arms, here)}")
 

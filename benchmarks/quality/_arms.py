@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 
 from evolve.config._compose import compose
 from evolve.config._llm import LlmConfig
 from evolve.config._schema import SearchConfig
 from quality._mutator import HABITS, mutate
+from quality._openevolve import CHANGES, missing, openevolve
 from quality._task import Judged
 from quality._world import Played, Setting, Tries, World, parses
 
@@ -67,18 +69,38 @@ ARMS: Mapping[str, Arm] = {
     "no_model": EngineArm(operators=()).play,
     **{name: EngineArm({"policy": name}).play for name in BASELINES},
     "direct": direct,
+    "openevolve": openevolve,
 }
 
 
-def arm_of(name: str) -> Arm:
-    """The arm of this name; an engine's may carry settings: ``default+archive_size=8+in_flight=2+start=cold``.
+def _taken(base: str) -> tuple[str, ...]:
+    """What may stand behind an arm's name."""
+    if base in ("direct", "openevolve"):
+        return CHANGES if base == "openevolve" else ()
+    return ("in_flight", "start", "asked", *(one.name for one in fields(SearchConfig)))
 
-    Raises:
-        KeyError: there is none.
-    """
+
+def refused(name: str) -> str | None:
+    """Why there is no arm of this name, or not here: a sentence; None where there is."""
+    base, *changes = name.split("+")
+    if base not in ARMS:
+        return f"no arm {base!r}: expected one of {', '.join(ARMS)}"
+    taken, valued = _taken(base), base != "openevolve"
+    odd = [change for change in changes if change.partition("=")[0] not in taken or ("=" in change) != valued]
+    if odd:
+        form = "+NAME=VALUE with one of " if valued else "+"
+        return f"the arm {base} takes {form + ', '.join(taken) if taken else 'no settings'}, and not {odd[0]!r}"
+    return missing() if base == "openevolve" else None
+
+
+def arm_of(name: str) -> Arm:
+    """The arm of this name, which is not ``refused``; an engine's may carry settings, as in
+    ``default+archive_size=8+in_flight=2+start=cold``, OpenEvolve's are ``openevolve+tuned`` and ``openevolve+described``."""
     base, *changes = name.split("+")
     if not changes:
         return ARMS[base]
+    if base == "openevolve":
+        return partial(openevolve, tuned="tuned" in changes, described="described" in changes)
     search = dict(AUTO if base == "auto" else {"policy": base} if base in BASELINES else {})
     arm = EngineArm(operators=() if base == "no_model" else _MODEL_OPERATORS)
     if base == "model_only":
