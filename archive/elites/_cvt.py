@@ -104,7 +104,7 @@ class CVTArchive(CellArchive):
             space=self.space + 1,
         )
         if len(other.axes) == len(self.axes):
-            other._centroids = self.centroids
+            other._centroids = self._centroids
         return self._judged_again(other, descriptors_of)
 
     def dump(self) -> Mapping[str, object]:

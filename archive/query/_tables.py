@@ -71,7 +71,7 @@ RAW: dict[str, dict[str, str]] = {
         "mean": "DOUBLE",
         "sd": "DOUBLE",
     },
-    "rebinned": {**_HEAD, "problem": "VARCHAR", "space": "INTEGER"},
+    "rebinned": {**_HEAD, "problem": "VARCHAR", "space": "INTEGER", "why": "VARCHAR", "returned": "VARCHAR[]"},
     "migrated": {**_HEAD, "problem": "VARCHAR", "candidate": "VARCHAR", "source": "INTEGER", "target": "INTEGER"},
     "champion": {**_HEAD, "problem": "VARCHAR", "candidate": "VARCHAR", "predecessor": "VARCHAR", "e_value": "DOUBLE"},
     "vault_opened": {**_HEAD, "vault": "BIGINT", "problem": "VARCHAR", "candidate": "VARCHAR", "reference": "VARCHAR"},
@@ -346,7 +346,8 @@ SELECT f.run, e.seq, e."at" AS unix_s, e.kind, e.level, e.problem, e.what, e.tex
         'evaluations=' || evaluations, 'candidates=' || candidates, 'usd=' || usd, 'tokens=' || tokens, 'calls=' || calls)
         FROM raw.budget_set
     UNION ALL SELECT run_no, seq, "at", 'late_result', 'info', problem, 'ticket ' || attempt.ticket, what FROM raw.late_result
-    UNION ALL SELECT run_no, seq, "at", 'rebinned', 'info', problem, 'space ' || space, '' FROM raw.rebinned
+    UNION ALL SELECT run_no, seq, "at", 'rebinned', 'info', problem, 'space ' || space,
+        concat_ws('; back in a place: ', why, nullif(array_to_string(returned, ', '), '')) FROM raw.rebinned
     UNION ALL SELECT run_no, seq, "at", 'migrated', 'info', problem, candidate, source || ' -> ' || target FROM raw.migrated
     UNION ALL SELECT run_no, seq, "at", 'champion', 'info', problem, candidate, 'e = ' || e_value FROM raw.champion
     UNION ALL SELECT run_no, seq, "at", 'vault_opened', 'info', problem, candidate, 'against ' || reference FROM raw.vault_opened

@@ -175,12 +175,14 @@ class ElitePlaced:
 
 @dataclass(frozen=True, slots=True)
 class Rebinned:
-    """The descriptor space of an archive changed; every elite was placed anew."""
+    """The descriptor space of an archive changed; every candidate was placed anew."""
 
     kind: ClassVar[str] = "rebinned"
     problem: str
     space: int
     axes: tuple[Axis, ...]
+    why: str = ""
+    returned: tuple[str, ...] = ()  # who held no place before and does since
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ class SearchConfig:
         novelty_distance: How far, in ranges of the descriptors, a candidate must be from its nearest neighbours to found a cell of
             the archive ``novelty``.
         novelty_neighbors: How many neighbours that distance is the mean of.
+        rebin_share: Where more than this share of the candidates stand beyond a descriptor's range, it becomes what they span,
+            and all are placed anew; null keeps the ranges as the problem has them.
         best_of_n: Children a round of ``best_of_n``.
         initial_runs: Measurements of the initial program of a noisy problem.
         final_runs: Measurements each of best and initial program at the end of a noisy run.
@@ -89,6 +91,7 @@ class SearchConfig:
     archive_cells: int = key(128, from_to(2, 10_000))
     novelty_distance: float = key(0.1, ABOVE_0)
     novelty_neighbors: int = key(1, at_least(1))
+    rebin_share: float | None = key(None, Rule("at least 0.05 and below 1", lambda value: 0.05 <= value < 1))
     best_of_n: int = key(8, at_least(1))
     initial_runs: int = key(5, at_least(1))
     final_runs: int = key(5, at_least(1))

@@ -53,6 +53,7 @@ from evolve.search import _results as offspring
 from evolve.search import _reviews as reviews
 from evolve.search import _stopping as ends
 from evolve.search._crosscheck import apply_cross_checks
+from evolve.search._rebinning import next_rebinning
 from evolve.search._rng import generator
 from evolve.search._schedule import PlannedBlock
 from evolve.search.claims import _claims as confirming
@@ -147,6 +148,8 @@ class Search:
         opening = None if measure_only else entropy
         if decision := confirming.next_record(state, now, over, opening) or ends.noise_found(state) or ends.failure_found(state):
             return decision
+        if not over and not measure_only and (other_ranges := next_rebinning(state)):
+            return other_ranges
         if room > 0:
             due = ends.planned_block(state, now, over, measure_only=measure_only)
             if due is not None:

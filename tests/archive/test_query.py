@@ -284,6 +284,8 @@ def test_claims_calls_and_events(toy: ToyRun) -> None:
     toy.add(RequestHandled("r1", "stop", "{}", "{}", accepted=False))
     toy.add(ChampionChanged(PROBLEM, "c", "b", 25.0))
     toy.add(Migrated(PROBLEM, "c", 0, 1))
+    toy.add(Rebinned(PROBLEM, 2, (), "x was too narrow", ("c", "d")))
+    toy.add(Rebinned(PROBLEM, 3, ()))
     toy.add(LateResult(call, PROBLEM, "too late"))
     rows = ask(toy, "SELECT kind, level, what, text FROM events")
     assert rows == [
@@ -299,6 +301,8 @@ def test_claims_calls_and_events(toy: ToyRun) -> None:
         ("requested", "warning", "stop", "refused"),
         ("champion", "info", "c", "e = 25.0"),
         ("migrated", "info", "c", "0 -> 1"),
+        ("rebinned", "info", "space 2", "x was too narrow; back in a place: c, d"),
+        ("rebinned", "info", "space 3", ""),
         ("late_result", "info", "ticket 50", "too late"),
     ]
 

@@ -99,6 +99,7 @@ def _probes(values: str) -> tuple[list[object], list[object]]:
         "between 0 and 1": ([0, 1], [-1, 2]),
         "at least 0 and below 1": ([0], [-1, 1]),
         "above 0 and at most 1": ([1], [0, 2]),
+        "at least 0.05 and below 1": ([0.05, 0.5], [0.04, 1]),
         "adaptive, disabled or a number of tokens": (["adaptive", "disabled", "100"], ["much", "0"]),
     }
     if values in known:

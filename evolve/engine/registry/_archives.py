@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from archive import Archive, ArchiveMaker, Axis, CVTArchive, GridArchive, NoveltyArchive, TopKArchive
 from evolve._errors import ConfigError
 from evolve.config._schema import RunConfig, SearchConfig
+from evolve.problem.contract._contract import Contract
 
 
 def _grid(config: RunConfig) -> ArchiveMaker:
@@ -72,3 +73,23 @@ def check_archive_keys(config: SearchConfig) -> None:
                 f"search.{key} is for search.archive={archive} and must be left out with search.archive={config.archive}, found "
                 f"{given!r}; type search.archive={archive} search.{key}={given}"
             )
+
+
+def check_rebinning(archive: Archive, axes: Sequence[Axis], contract: Contract, config: SearchConfig) -> None:
+    """Find out that an archive, still empty, can take other ranges where ``search.rebin_share`` asks for that.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if config.rebin_share is None:
+        return
+    try:
+        if axes:
+            archive.rebin(axes, lambda key: {})
+            return
+        why = "there are no descriptors"
+    except ValueError as error:
+        why = str(error).rstrip(".")
+    raise ConfigError(
+        f"search.rebin_share cannot be used with {contract.name} and search.archive={config.archive}: {why}; leave it out"
+    )

@@ -11,7 +11,7 @@ from evolve._errors import ConfigError, EvolveError, UsageError, suggest
 from evolve._plugins import need_plugin, offered
 from evolve.config._llm import GIVEN
 from evolve.config._schema import ExecutorConfig, OwnOperator, RunConfig, SearchConfig
-from evolve.engine.registry._archives import ARCHIVES, check_archive_keys
+from evolve.engine.registry._archives import ARCHIVES, check_archive_keys, check_rebinning
 from evolve.engine.registry._plugins import load_archive, load_executor, load_operator, source_of
 from evolve.problem.contract._contract import Contract, Problem
 from evolve.problem.contract._environment import check_environment
@@ -32,6 +32,7 @@ def _local(problems: Mapping[str, Problem], *, slots: int, tier: str, sink: Sink
     return LocalExecutor(problems, slots=slots, tier=tier, sink=sink)
 
 
+STAND_IN = "a stand-in"  # the source of an archive that is not there
 # What is shipped, by name; archives stand in _archives.py, operators in evolve.propose, policies in evolve.search, providers in
 # evolve.engine.models._stack.
 EXECUTORS: Mapping[str, Callable[..., Executor]] = {"local": _local}
@@ -153,9 +154,12 @@ def parts_of(config: RunConfig) -> Parts:
     def make(contract: Contract, config: SearchConfig) -> Archive:
         axes = tuple(axis.info for axis in contract.axes)
         try:
-            return maker(axes=axes, capacity=config.archive_size, elites_per_cell=contract.elites_per_cell)
+            archive = maker(axes=axes, capacity=config.archive_size, elites_per_cell=contract.elites_per_cell)
         except ValueError as error:
             raise ConfigError(f"search.archive={config.archive} cannot be used with {contract.name}: {error}") from error
+        if source != STAND_IN:
+            check_rebinning(archive, axes, contract, config)
+        return archive
 
     return Parts({name: OPERATORS.get(name) or given.get(name) or _own_spec(name) for name in names}, make, source)
 
@@ -177,7 +181,7 @@ def _archive_of(config: RunConfig) -> tuple[ArchiveMaker, str]:
         plugin = need_plugin("archive", name, "")
         return load_archive(plugin), source_of(plugin)
     except EvolveError:
-        return ARCHIVES["auto"](config), "a stand-in"  # so no checkpoint counts for it
+        return ARCHIVES["auto"](config), STAND_IN  # so no checkpoint counts for it
 
 
 def stand_in_words(config: RunConfig) -> str:

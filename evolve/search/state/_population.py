@@ -28,6 +28,7 @@ from archive import (
 from evolve.budget._cpu_budget import INITIAL, CpuBudget
 from evolve.problem.contract._contract import Contract
 from evolve.search.state._fingerprints import SEEDS_KEPT, SeedFingerprint, fingerprint, seed_insensitive
+from evolve.search.state._ranges import Ranges
 
 _STALE = 0.05  # relative change of noise or prior after which the places of all elites are judged again
 
@@ -86,6 +87,7 @@ class Population:
         self.contract = contract
         self.sign = 1.0 if contract.maximize else -1.0
         self.archives = list(archives)
+        self.ranges = Ranges([axis.info for axis in contract.axes])
         self.candidates: list[CandidateState] = []
         self.by_id: dict[str, int] = {}
         self.by_hash: dict[str, int] = {}
@@ -319,6 +321,7 @@ class Population:
             low = {axis.name: axis.low for axis in self.contract.axes}  # where an evaluator that does not say puts it
             row.descriptors = {**low, **row.descriptors}
             row.cell = archive.cell_of(row.descriptors)
+            self.ranges.on_placed(row.descriptors)
         entered = number not in archive.cells
         placed = self._placement_records(number, archive.add_or_update(number, row.cell, mean, sd).changes)
         if entered and number in archive.cells and not row.measured_cold:
@@ -373,6 +376,7 @@ class Population:
         for archive in self.archives:
             for number, cell in archive.cells.placed_cells():
                 self.candidates[number].cell = cell
+        self.ranges.on_rebinned(axes, (row.descriptors for row in self.candidates if row.cell >= 0))
         now = self.places()
         self._elect_leader()
         return [self.placement_record(place, now.get(place)) for place in sorted(before.keys() | now.keys())]
