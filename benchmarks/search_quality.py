@@ -8,8 +8,8 @@ counts half) with 90 % intervals over seeds, at equal evaluations, at equal call
 far; median true scores, mean ranks, and what the runs spent.  A call takes ``--call-s`` times an evaluation on a simulated clock
 with two slots, so lag is as in a real run (``quality/_world.py``).  ``--keep`` adds what was played to a file and plays nothing
 twice.  The mutator is random: it says who *breeds* better, not who prompts better.  Habits: ``small``, ``large``, ``careful``, and
-``hidden``, which has larger steps, and leaps that are mostly worse until a number is adapted.  The arms ``openevolve`` and
-``openevolve+tuned`` need ``pip install openevolve==0.4.1``.
+``hidden``, which has larger steps, and leaps that are mostly worse until a number is adapted.  The arms ``openevolve``,
+``openevolve+tuned`` and ``shinka`` need ``pip install ".[peers]"``.
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ from evolve.config._compose import compose
 from evolve.config._llm import LlmConfig
 from evolve.config._schema import SearchConfig
 from quality._mutator import HABITS, mutate
-from quality._openevolve import CHANGES, missing, openevolve
+from quality._openevolve import CHANGES, openevolve
+from quality._peers import missing
+from quality._shinka import shinka
 from quality._task import Judged
 from quality._world import Played, Setting, Tries, World, parses
 
@@ -70,12 +72,14 @@ ARMS: Mapping[str, Arm] = {
     **{name: EngineArm({"policy": name}).play for name in BASELINES},
     "direct": direct,
     "openevolve": openevolve,
+    "shinka": shinka,
 }
+PEERS = {"openevolve": ("openevolve", "0.4.1"), "shinka": ("shinka-evolve", "0.0.7")}
 
 
 def _taken(base: str) -> tuple[str, ...]:
     """What may stand behind an arm's name."""
-    if base in ("direct", "openevolve"):
+    if base in ("direct", *PEERS):
         return CHANGES if base == "openevolve" else ()
     return ("in_flight", "start", "asked", *(one.name for one in fields(SearchConfig)))
 
@@ -90,7 +94,7 @@ def refused(name: str) -> str | None:
     if odd:
         form = "+NAME=VALUE with one of " if valued else "+"
         return f"the arm {base} takes {form + ', '.join(taken) if taken else 'no settings'}, and not {odd[0]!r}"
-    return missing() if base == "openevolve" else None
+    return missing(*PEERS[base]) if base in PEERS else None
 
 
 def arm_of(name: str) -> Arm:

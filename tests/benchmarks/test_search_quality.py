@@ -8,18 +8,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from quality import _openevolve
-from quality._arms import ARMS, arm_of, refused
+from quality import _openevolve, _peers, _shinka
+from quality._arms import ARMS, PEERS, arm_of, refused
 from quality._tasks import TASKS
 from quality._world import Setting
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "search_quality.py"
 MORE = ("openevolve+tuned", "openevolve+described", "auto+archive_size=8+in_flight=2+start=cold")
-PEER = _openevolve.missing()
+MISSING = {name: _peers.missing(*package) for name, package in PEERS.items()}
 
 
 def here(arm: str):
-    return pytest.param(arm, marks=pytest.mark.skipif(arm.startswith("openevolve") and PEER is not None, reason=str(PEER)))
+    why = MISSING.get(arm.partition("+")[0])
+    return pytest.param(arm, marks=pytest.mark.skipif(why is not None, reason=str(why)))
 
 
 @pytest.mark.parametrize("task", ["modes", "features", "rastrigin_described", "nk_noisy"])
@@ -43,18 +44,63 @@ def test_the_same_seed_gives_the_same_calls(arm):
     assert one.by_call == other.by_call
 
 
-@pytest.mark.skipif(PEER is not None, reason=str(PEER))
-@pytest.mark.parametrize(("tuned", "islands", "archive"), [(False, 5, 100), (True, 1, 10)])
-def test_openevolve_is_as_it_comes_or_tuned(tuned, islands, archive, monkeypatch):
-    made = []
-    init = _openevolve._Run.__init__
-    monkeypatch.setattr(_openevolve._Run, "__init__", lambda self, *given: (init(self, *given), made.append(self))[0])
-    played = _openevolve.openevolve(Setting(TASKS["pairs"], 60, 1.0, "small", 1), tuned=tuned)
-    database = made[0].database
-    assert (len(database.islands), database.config.archive_size) == (islands, archive)
-    assert sum(map(bool, database.islands)) == islands
+@pytest.mark.skipif(MISSING["openevolve"] is not None, reason=str(MISSING["openevolve"]))
+@pytest.mark.parametrize(("changes", "islands", "archive"), [({}, 5, 100), (_openevolve.TUNED, 1, 10)])
+def test_openevolve_is_as_it_comes_or_tuned(changes, islands, archive):
+    peer = _openevolve.Database(1, changes)
+    played = _peers.Workers(Setting(TASKS["pairs"], 60, 1.0, "small", 1), peer).play()
+    assert (peer.lanes, peer.base.config.archive_size) == (islands, archive)
+    assert sum(map(bool, peer.base.islands)) == islands
     assert len(played.by_evaluation) == 60
     assert played.clock_s > 50
+
+
+@pytest.mark.skipif(MISSING["shinka"] is not None, reason=str(MISSING["shinka"]))
+def test_a_child_that_fails_is_not_correct_for_shinka():
+    peer = _shinka.Database(1)
+    played = _peers.Workers(Setting(TASKS["pairs"], 60, 1.0, "small", 1), peer).play()
+    failed = [program for program in peer.base.get_all_programs() if not program.correct]
+    assert len(failed) == played.failed > 0
+    assert len({program.island_idx for program in peer.base.get_all_programs()}) == 2
+
+
+class Kept:
+    """A peer that draws what it has last, and knows who is under way."""
+
+    lanes, ahead = 2, 2
+
+    def __init__(self):
+        self.rows, self.under_way, self.most = [], 0, 0
+
+    def draw(self, lane):
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        return _peers.Drawn(lane, self.rows[-1][0], tuple(text for text, *_ in self.rows[-3:]))
+
+    def add(self, text, judged, seen, made, lane):
+        self.under_way -= made is not None
+        assert made is None or made.parent == lane
+        self.rows.append((text, seen))
+
+    def best(self):
+        return max(self.rows, key=lambda row: row[1])
+
+
+@pytest.mark.parametrize(("call_s", "clock_s"), [(0.0, 50), (1.0, 100), (10.0, 550)])
+def test_workers_call_and_measure_in_turn_and_no_more_are_drawn_ahead_than_the_peer_says(call_s, clock_s):
+    peer = Kept()
+    played = _peers.Workers(Setting(TASKS["hills"], 100, call_s, "small", 1), peer).play()
+    assert len(played.by_evaluation) == len(peer.rows) == 100
+    assert peer.most == 4
+    assert played.clock_s == pytest.approx(clock_s, rel=0.15)
+    assert played.final == max(seen for _, seen in peer.rows)
+
+
+def test_a_child_that_is_its_parent_is_a_call_and_no_measurement(monkeypatch):
+    monkeypatch.setattr(_peers, "mutate", lambda parent, others, rng, habits: parent)
+    played = _peers.Workers(Setting(TASKS["hills"], 10, 1.0, "small", 1), Kept()).play()
+    assert len(played.by_evaluation) == 1
+    assert len(played.by_call) == 40
 
 
 @pytest.mark.parametrize(
@@ -71,16 +117,17 @@ def test_an_arm_that_there_is_not_is_a_sentence(arm, said):
     assert said in refused(arm)
 
 
-@pytest.mark.parametrize("found", [None, "0.2.0"])
-def test_a_peer_that_is_not_installed_says_what_to_type(found, monkeypatch):
+@pytest.mark.parametrize(("arm", "typed"), [("openevolve+tuned", "openevolve==0.4.1"), ("shinka", "shinka-evolve==0.0.7")])
+@pytest.mark.parametrize("found", [None, "0.0.1"])
+def test_a_peer_that_is_not_installed_says_what_to_type(arm, typed, found, monkeypatch):
     def version(name: str) -> str:
         if found is None:
-            raise _openevolve.PackageNotFoundError(name)
+            raise _peers.PackageNotFoundError(name)
         return found
 
-    monkeypatch.setattr(_openevolve, "version", version)
-    said = refused("openevolve+tuned")
-    assert said.endswith("pip install openevolve==0.4.1")
+    monkeypatch.setattr(_peers, "version", version)
+    said = refused(arm)
+    assert said.endswith(f": pip install {typed}")
     assert (found or "none of it") in said
 
 
