@@ -16,7 +16,9 @@ from evolve.engine.requests._telling import Told
 from evolve.models import Anthropic, ChatCompletions, Models, ReplayProvider, Scripted
 from evolve.propose import EditScope, ProposalTask
 from evolve.validation._validate import Validation
+from evolve.views._learnt import Earned, Learnt
 from evolve.views._progress import Progress
+from evolve.views._spread import Spread
 from evolve.views._summary import Summary
 from evolve.views.candidate._lineage import LineageStep
 from evolve.views.candidate._result import Result
@@ -30,7 +32,22 @@ GROUPS = (
     ("Fail", ("EvolveError",)),
 )
 MODELS = (Anthropic, ChatCompletions, Scripted, ReplayProvider)
-VALUES = (Summary, Progress, Ticket, Told, Result, LineageStep, Claims, Validation, Table, ProposalTask, EditScope)
+VALUES = (
+    Summary,
+    Progress,
+    Learnt,
+    Earned,
+    Spread,
+    Ticket,
+    Told,
+    Result,
+    LineageStep,
+    Claims,
+    Validation,
+    Table,
+    ProposalTask,
+    EditScope,
+)
 _LONGEST = 40  # of a default that is shown
 HEAD = """\
 # Python API

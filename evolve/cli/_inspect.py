@@ -11,6 +11,7 @@ from evolve._counted import counted
 from evolve._errors import EXIT_DONE, UsageError
 from evolve._untrusted import visible
 from evolve.cli._command import JSON, RUN, Argument, Verb
+from evolve.cli.show._learnt import archive_text, earned_rows
 from evolve.cli.show._text import (
     columns,
     counts,
@@ -170,8 +171,11 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
     if seen.failures:
         rows.append(("failures", counts(seen.failures)))
     rows += evaluator_rows(seen.evaluator, run)
-    rows.append(("archive", f"{seen.filled} of {counted(seen.cells, 'cell')}" if seen.cells else counted(seen.filled, "elite")))
+    if seen.course:
+        rows.append(("search", seen.course))
+    rows.append(("archive", archive_text(seen.spread)))
     rows.append(("children", counts({one.operator: one.children for one in seen.shares})))
+    rows += earned_rows(opened.learnt(costs=False))
     rows += operator_rows(seen.shares)
     if seen.noise is not None:
         noise = seen.noise

@@ -77,7 +77,7 @@ def _driven(drive: Callable[[LiveView], Summary], as_json: bool) -> int:
     with open_view() as view:
         summary = drive(view)
     if as_json:
-        put_json(run_json(summary))
+        put_json(run_json(summary, view.opened))
     else:
         put(ending(summary, view.opened))
     return _EXIT.get(summary.status, EXIT_NEGATIVE)

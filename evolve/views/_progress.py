@@ -15,7 +15,9 @@ from evolve.search.claims._prospects import affords_one, confirm_budget
 from evolve.search.policy._arms import EXTERNAL
 from evolve.search.policy._policies import policy_of
 from evolve.search.state._state import ProblemState
+from evolve.views._course import course
 from evolve.views._shortfall import Shortfall, is_known, shortfall
+from evolve.views._spread import Lines, Spread
 from evolve.views._summary import (
     EvaluatorFaults,
     ModelUse,
@@ -49,10 +51,11 @@ class Progress:
     """A search as it stands.  Scores carry the problem's own sign; ``gain`` is over the initial program, higher is better, None
     where none is to be stated.
 
-    ``cells`` is None where the archive has no descriptors, and ``filled`` then counts its elites.  ``noise`` is None until there
-    are replicates.  ``measurements`` counts results, ``handed_out`` what ``budget.evaluations`` limits: measurements whose result
-    has not come too.  ``word`` says how well founded the best is.  ``set_aside`` counts measurements kept back for vaults (0
-    where they do not pay for one), ``reserved`` final runs.  ``phase`` is seed, search, final or draining.
+    ``cells`` is None where the archive has no descriptors, and ``filled`` then counts its elites.  ``course`` says who breeds now
+    and since when the best stands, "" while that is not known.  ``noise`` is None until there are replicates.  ``measurements``
+    counts results, ``handed_out`` what ``budget.evaluations`` limits: measurements whose result has not come too.  ``word``
+    says how well founded the best is.  ``set_aside`` counts measurements kept back for vaults (0 where they do not pay for
+    one), ``reserved`` final runs.  ``phase`` is seed, search, final or draining.
     """
 
     phase: str
@@ -79,6 +82,8 @@ class Progress:
     reserved: int
     models: ModelUse
     evaluator: EvaluatorFaults
+    spread: Spread
+    course: str
     not_deterministic: str = ""  # what was found on a problem that calls itself deterministic
     beyond: str = ""  # that scores are too large to be compared as they are
     unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
@@ -92,6 +97,7 @@ class ProgressTracker:
         self._seen = 0
         self._children: dict[int, int] = dict.fromkeys(range(len(state.bandit.arms)), 0)
         self._told = 0  # children of people and agents
+        self._lines = Lines()
         self._noise_known = False
         self._shortfall_known = False
 
@@ -101,7 +107,7 @@ class ProgressTracker:
         seed = _standing(state, INITIAL) if population.candidates else None
         number = best_candidate(state)
         best = _standing(state, number) if number is not None else None
-        cells = sum(archive.n_cells for archive in population.archives)
+        spread = self._lines.spread(population)
         return Progress(
             phase=_phase(state, now),
             seed=seed,
@@ -112,8 +118,8 @@ class ProgressTracker:
             measurements=state.run.usage.measured,
             handed_out=state.run.usage.evaluations,
             failures=dict(sorted(population.failures.items())),
-            filled=sum(one.cells.n_filled for one in population.archives) if cells > 1 else len(population.elites),
-            cells=cells if cells > 1 else None,
+            filled=spread.filled,
+            cells=spread.cells,
             shares=self._shares(),
             noise=noise_of(state),
             word=evidence_label(state, number) if number is not None else "",
@@ -129,6 +135,8 @@ class ProgressTracker:
             beyond=beyond_words(state),
             unchecked=unchecked(state, number, now),
             evaluator=evaluator_faults(state),
+            spread=spread,
+            course=course(state),
             reserved=(2 * final_runs(state) if state.final_comparison is None else state.final_comparison[1])
             if state.contract.noisy
             else 0,

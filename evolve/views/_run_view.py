@@ -20,6 +20,7 @@ from evolve.search._stopping import GIVEN, run_is_over
 from evolve.search.policy._policies import policy_of
 from evolve.search.state._parts import Parts
 from evolve.search.state._state import Phase, ProblemState
+from evolve.views._learnt import Learnt, learnt
 from evolve.views._outlook import Outlook, kept_for, outlook, spent_words
 from evolve.views._progress import Progress, ProgressTracker
 from evolve.views._shortfall import Shortfall
@@ -70,6 +71,10 @@ class RunView:
     def progress(self) -> Progress:
         """What a person wants to know of it."""
         return self.tracker().snapshot(self.now)
+
+    def learnt(self, *, costs: bool = True) -> Learnt:
+        """What earned what; with ``costs`` the journal is read from end to end.  Raises as ``find_records``."""
+        return learnt(self.state, self.run.path if costs else None)
 
     @property
     def tier(self) -> str:

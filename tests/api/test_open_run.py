@@ -50,6 +50,14 @@ def test_a_query_gives_plain_rows(old: Path) -> None:
         evolve.open_run(old).query("DROP TABLE candidates")
 
 
+def test_an_old_run_says_what_it_learnt(old: Path) -> None:
+    found = evolve.open_run(old).learnt()
+    assert {one.name: one.children for one in found.operators} == {"ast_edit": 76, "crossover": 26, "external": 1, "tune": 26}
+    assert (found.selectors, found.models) == ((), ())
+    assert {one.gain for one in found.operators} == {None}  # it is noisy
+    assert all(one.cpu_s > 0 for one in found.operators)
+
+
 def test_elites_hold_a_place_the_best_first(old: Path) -> None:
     run = evolve.open_run(old)
     elites = run.elites()

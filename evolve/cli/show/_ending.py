@@ -8,6 +8,7 @@ from pathlib import Path
 
 from archive import difference
 from evolve._counted import counted
+from evolve.cli.show._learnt import LEARNT, archive_text, learnt_table
 from evolve.cli.show._live import noise_text
 from evolve.cli.show._text import (
     columns,
@@ -71,6 +72,11 @@ def ending(summary: Summary, opened: RunView) -> str:
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
     if models := models_text(summary.models, opened.budget):
         rows.append(("models", models))
+    found = opened.learnt()
+    if found.course:
+        rows.append(("search", found.course))
+    if found.spread.elites:
+        rows.append(("archive", archive_text(found.spread)))
     if summary.caveat:
         rows.append(("score", summary.caveat))
     if summary.tier != "strict":
@@ -79,6 +85,8 @@ def ending(summary: Summary, opened: RunView) -> str:
     text = [columns(rows)]
     if best is not None and best != INITIAL:
         text.append(f"\nhow it came about\n{_story(lineage(opened, best))}")
+    if table := learnt_table(found, summary.run):
+        text.append(f"\n{LEARNT}\n{table}")
     return "\n".join([*text, "\nnext", *(f"  {command}" for command in _next(summary, opened))])
 
 

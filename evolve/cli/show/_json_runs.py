@@ -18,16 +18,17 @@ if TYPE_CHECKING:
     from evolve.views._summary import Summary
 
 
-def run_json(summary: Summary) -> Json:
-    """``evolve run`` and ``evolve resume``: every field of a ``Summary``."""
-    return picked(summary, *(one.name for one in fields(summary)))
+def run_json(summary: Summary, opened: RunView) -> Json:
+    """``evolve run`` and ``evolve resume``: every field of a ``Summary``, and what was learnt."""
+    return {**picked(summary, *(one.name for one in fields(summary))), "learnt": opened.learnt()}
 
 
 def status_json(opened: RunView) -> Json:
     """``evolve status``: how an opened run stands, as ``Progress`` has it.
 
-    ``status`` is created (nobody has driven it yet), starting (a driver opens it), running, done, stopped, interrupted, degraded or
-    failed; ``outlook`` says how long it goes on, and which command gives it more.
+    ``learnt`` is without costs and refusals, which would take reading every record. ``status`` is created (nobody has driven it
+    yet), starting (a driver opens it), running, done, stopped, interrupted, degraded or failed; ``outlook`` says how long it
+    goes on, and which command gives it more.
     """
     seen, contract = opened.progress(), opened.problem.contract
     return {
@@ -51,6 +52,7 @@ def status_json(opened: RunView) -> Json:
         **picked(seen, "not_deterministic", "beyond"),
         "unchecked": opened.unchecked(),
         "caveat": contract.caveat,
+        "learnt": opened.learnt(costs=False),
     }
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from archive import TAME, ChampionChanged, Claim, ConfirmationOpened, Event, LogEntry, StopRequested
 from evolve._counted import counted
+from evolve.cli.show._learnt import archive_text
 from evolve.cli.show._text import (
     counts,
     duration,
@@ -345,8 +346,9 @@ def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]
     if seen.failures:
         lines.append(("failed", counts(seen.failures)))
     lines += evaluator_rows(seen.evaluator)
-    archive = f"{seen.filled} of {counted(seen.cells, 'cell')}" if seen.cells is not None else counted(seen.filled, "elite")
-    lines.append(("archive", archive))
+    if seen.course:
+        lines.append(("search", seen.course))
+    lines.append(("archive", archive_text(seen.spread)))
     total = sum(one.children for one in seen.shares)
     if total:
         made = (f"{one.operator} {100 * one.children / total:.0f} % ({counted(one.elites, 'elite')})" for one in seen.shares)

@@ -20,6 +20,7 @@ from evolve.engine.requests._client import DRAIN_S, send_request, stop_run
 from evolve.engine.requests._telling import Told
 from evolve.problem.contract._contract import Problem
 from evolve.runs._folder import hold_of, is_driven, open_folder
+from evolve.views._learnt import Learnt
 from evolve.views._progress import Progress
 from evolve.views._run_view import RunView
 from evolve.views._summary import Summary, summarise
@@ -308,6 +309,16 @@ class Run:
     def progress(self) -> Progress:
         """How the search stands: best, initial program, counts, noise, what is spent."""
         return self._view().progress()
+
+    def learnt(self) -> Learnt:
+        """What the run has learnt: of each way of choosing parents, each operator and each model what it made, how often that was
+        better, and what it cost; how far the population spreads, who breeds now.  Reads every record of the run.
+
+        Example:
+            >>> for one in run.learnt().operators:
+            ...     print(one.name, one.children, one.new_bests, one.gain, one.cpu_s)
+        """
+        return self._view().learnt()
 
     def summary(self) -> Summary:
         """What the run came to so far; what ``optimize`` returns."""

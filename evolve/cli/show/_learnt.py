@@ -1,0 +1,80 @@
+"""What a run has learnt, in words: who earned what, and how far the population spreads."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from evolve._counted import counted
+from evolve.cli.show._text import columns, duration, number
+from evolve.views._learnt import LATELY
+
+if TYPE_CHECKING:
+    from evolve.views._learnt import Earned, Learnt
+    from evolve.views._spread import Spread
+
+LEARNT = f"what earned what (lately: of the last {LATELY} children; known: refused duplicates)"
+_ROWS = 10  # of the table
+_WAYS = {"main": "main climb", "excursion": "excursions", "archive": "archive elites"}  # of choosing a parent
+
+
+def archive_text(spread: Spread) -> str:
+    """Places held, lines of descent among who holds them, and the median score."""
+    parts = [f"{spread.filled} of {counted(spread.cells, 'cell')}" if spread.cells is not None else counted(spread.filled, "elite")]
+    if spread.cells is not None and spread.elites != spread.filled:
+        parts.append(counted(spread.elites, "elite"))
+    if spread.lines:
+        parts.append(counted(spread.lines, "line of descent", "lines of descent"))
+    if spread.median is not None and spread.elites > 1:
+        parts.append(f"median {number(spread.median)}")
+    return ", ".join(parts)
+
+
+def earned_rows(found: Learnt) -> list[tuple[str, str]]:
+    """Whose children were the best so far, and how parents were chosen; nothing of what is not known."""
+    rows = []
+    gained = sorted((one for one in found.operators if one.new_bests), key=lambda one: -(one.gain or 0.0))
+    if gained:
+        rows.append(("earned", ", ".join(f"{one.name} {_gain(one)} ({counted(one.new_bests or 0, 'new best')})" for one in gained)))
+    ways = [
+        f"{_WAYS[one.name]} {one.children}" + (f" (now {100 * one.probability:.0f} %)" if one.probability is not None else "")
+        for one in found.selectors
+    ]
+    return [*rows, ("parents", ", ".join(ways))] if ways else rows
+
+
+def learnt_table(found: Learnt, run: str) -> str:
+    """One line for each way of choosing parents, each operator and each model that made something; "" where none did."""
+    every = [*found.selectors, *found.models, *found.operators]
+    made = sorted((one for one in every if one.children), key=lambda one: -one.children)
+    kept = made[:_ROWS]
+    shown = [one for group in (found.selectors, found.operators, found.models) for one in group if one in kept]
+    if not shown:
+        return ""
+    heads, cells = ["", "made", "failed"], [[_WAYS.get(one.name, one.name), str(one.children), str(one.failed)] for one in shown]
+    for head, texts in (
+        ("known", [_count(one.duplicates) for one in shown]),
+        ("better", [_count(one.better) for one in shown]),
+        ("new best", [_count(one.new_bests) for one in shown]),
+        ("gain", [_gain(one) for one in shown]),
+        ("CPU", ["" if one.cpu_s is None else _cpu(one.cpu_s) for one in shown]),
+        ("$", [f"{one.usd:.4f}" if one.usd else "" for one in shown]),
+        ("lately", ["" if one.share is None else f"{100 * one.share:.0f} %" for one in shown]),
+    ):
+        if any(texts):
+            heads.append(head)
+            cells = [[*row, text] for row, text in zip(cells, texts, strict=True)]
+    more = f"\n... {len(made) - len(shown)} more; all: evolve status {shlex.quote(run)} --json" if len(made) > len(shown) else ""
+    return columns([heads, *cells]) + more
+
+
+def _cpu(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else duration(seconds)
+
+
+def _count(n: int | None) -> str:
+    return "" if n is None else str(n)
+
+
+def _gain(one: Earned) -> str:
+    return f"{one.gain:+.3g}" if one.gain else ""

@@ -1,0 +1,67 @@
+"""Why a search explores or exploits now: who breeds, and since when the best stands.  Read off the state, with no threshold of its
+own."""
+
+from __future__ import annotations
+
+from evolve._counted import counted
+from evolve.budget._cpu_budget import INITIAL
+from evolve.search.policy._allocators import BanditWithTuner, tuner_share
+from evolve.search.policy._policies import policy_of
+from evolve.search.policy._portfolio import Portfolio
+from evolve.search.policy._schedules import Rounds
+from evolve.search.policy._selectors import ArchiveTournament, Incumbent, InitialProgram
+from evolve.search.state._climbs import EXCURSION, MAIN, SELECTORS
+from evolve.search.state._state import ProblemState
+
+_HALF = 0.5  # whoever breeds more gives the name
+
+
+def selector_shares(state: ProblemState) -> dict[str, float]:
+    """With what probability each way of choosing a parent is the next; none where a policy has but one."""
+    if not isinstance(policy_of(state).parents, Portfolio):
+        return {}
+    elites, noisy = bool(state.population.elites), state.contract.noisy
+    able = [name == MAIN or (elites and not (noisy and name == EXCURSION)) for name in SELECTORS]
+    shares = state.climbs.earned.probabilities(able)
+    return {name: float(share) for name, share, one in zip(SELECTORS, shares, able, strict=True) if one}
+
+
+def course(state: ProblemState) -> str:
+    """One sentence; "" before the first child, and where a policy makes none."""
+    population, policy = state.population, policy_of(state)
+    if not population.elites or len(population.candidates) == 1 or policy.fixed_candidates:
+        return ""
+    return f"{_who_breeds(state)}; {_since(state)}"
+
+
+def _who_breeds(state: ProblemState) -> str:
+    shares, policy = selector_shares(state), policy_of(state)
+    if shares:
+        main = shares[MAIN]
+        if main >= _HALF and state.contract.noisy:  # which is as much exploring
+            return f"who is best by a draw breeds {100 * main:.0f} %"
+        if main >= _HALF:
+            return f"exploits: the main climb breeds {100 * main:.0f} %"
+        others = "excursions, archive breed" if EXCURSION in shares else "the archive breeds"
+        return f"explores: {others} {100 * (1 - main):.0f} %"
+    if isinstance(policy.parents, ArchiveTournament):
+        tunes = isinstance(policy.operators, BanditWithTuner) and state.tuner_session.can_sample
+        tuner = f", the tuner makes {100 * tuner_share(state):.0f} %" if tunes else ""
+        n = len(state.population.elites)
+        return f"{counted(n, 'elite')} {'breeds' if n == 1 else 'breed'}{tuner}"
+    if isinstance(policy.parents, InitialProgram):
+        return "the initial program alone breeds"
+    if isinstance(policy.parents, Incumbent):
+        in_rounds = isinstance(policy.schedule, Rounds)
+        return f"the best of the last {state.run.config.best_of_n} breeds" if in_rounds else "the last that was no worse breeds"
+    return "the best alone breeds"
+
+
+def _since(state: ProblemState) -> str:
+    """Since when the best stands."""
+    population = state.population
+    what = "best changed" if state.contract.noisy else "last gain"  # who leads in noise may have gained nothing
+    if population.leader in (None, INITIAL):
+        return f"no gain in {counted(len(population.candidates) - 1, 'child', 'children')}"
+    ago = population.n_credited - population.leader_since
+    return f"{what} {counted(ago, 'child', 'children')} ago" if ago else f"{what} just now"

@@ -1,0 +1,98 @@
+"""What is shown of what a run has learnt: in ``evolve status``, in the live view, once at the end."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cli_process import SETTINGS, Say
+
+import evolve
+from evolve.cli.show._learnt import LEARNT, archive_text, learnt_table
+from evolve.cli.show._live import rows
+
+KNOWN = {"better": 123, "new_bests": 17, "gain": 0.012345, "duplicates": 1234, "no_child": 0, "cpu_s": 4000.0, "wall_s": 1.0}
+
+
+@pytest.fixture
+def found(ended: tuple[Path, str, str]):
+    """What a run learnt with these operators, of which nothing is known but ``known``."""
+    learnt = evolve.open_run(ended[0])._view().learnt(costs=False)
+    blank = replace(learnt.operators[0], better=None, new_bests=None, gain=None)
+
+    def call(*names: str, **known: object):
+        made = [replace(blank, name=name, children=10000 - n, failed=1234, share=0.5, **known) for n, name in enumerate(names)]
+        return replace(learnt, operators=tuple(made))
+
+    return call
+
+
+@pytest.fixture
+def ways(found):
+    """The three ways of choosing a parent."""
+    return tuple(replace(one, children=9) for one in found("main", "excursion", "archive", **KNOWN).operators)
+
+
+def test_what_is_not_known_has_no_column_and_what_made_nothing_no_line(found) -> None:
+    known = found("ast_edit", "tune")
+    known = replace(known, operators=(*known.operators, replace(known.operators[0], name="merge", children=0)))
+    assert [line.split() for line in learnt_table(known, "r").splitlines()] == [
+        ["made", "failed", "lately"],
+        ["ast_edit", "10000", "1234", "50", "%"],
+        ["tune", "9999", "1234", "50", "%"],
+    ]
+    assert learnt_table(found(), "r") == ""
+
+
+def test_the_table_fits_a_terminal(found, ways) -> None:
+    full = replace(found(*(f"operator_{n}" for n in range(12)), **KNOWN), selectors=ways)
+    lines = [LEARNT, *learnt_table(full, "r").splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert len(lines) == 13
+    assert lines[-1] == "... 5 more; all: evolve status r --json"
+    fits = learnt_table(replace(found("ast_edit", "tune", **KNOWN), selectors=ways), "r")
+    names = [line[:14].rstrip() for line in fits.splitlines()]
+    assert names == ["", "main climb", "excursions", "archive elites", "ast_edit", "tune"]
+
+
+def test_the_archive_is_told_by_places_lines_and_median(found) -> None:
+    spread = replace(found().spread, elites=23, filled=23, cells=360, lines=8, median=1.993731)
+    assert archive_text(spread) == "23 of 360 cells, 8 lines of descent, median 1.993731"
+    flat = replace(spread, cells=None, filled=64, elites=64, lines=1)
+    assert archive_text(flat) == "64 elites, 1 line of descent, median 1.993731"
+    assert archive_text(replace(spread, filled=1, elites=1, lines=0)) == "1 of 360 cells"
+
+
+@pytest.mark.parametrize("search", ["auto", "map_elites"])
+def test_a_run_says_at_its_end_what_it_learnt_and_status_in_short(search: str, say: Say, problem: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = [f"problem={problem}", f"search={search}", "budget.evaluations=40", f"out={run}", *SETTINGS]
+    end, status = say("run", *words), say("status", run)
+    table = end.partition(f"\n{LEARNT}\n")[2].partition("\n\n")[0]
+    assert re.search(r"^ast_edit +\d+ +\d+ +\d+ +\d+ +\d+ ", table, re.M)
+    assert ("main climb" in table) == (search == "auto")
+    course = evolve.open_run(run).progress.course
+    for text in (end, status):
+        assert re.search(rf"^search +{re.escape(course)}$", text, re.M)
+        assert re.search(r"^archive +\d+ elites, \d+ lines? of descent, median ", text, re.M)
+    gained = evolve.open_run(run).learnt().operators
+    first = max(gained, key=lambda one: one.gain)
+    much = re.escape(f"{first.gain:+.3g}")
+    assert re.search(rf"^earned +{first.name} {much} \({first.new_bests} new bests?\)", status, re.M)
+    assert bool(re.search(r"^parents .*\bmain climb \d+ \(now \d+ %\)", status, re.M)) == (search == "auto")
+
+
+def test_the_live_view_has_two_lines_of_it(ended: tuple[Path, str, str]) -> None:
+    seen = evolve.open_run(ended[0]).progress
+    shown = dict(rows(seen, 1.0, 1.0))
+    assert shown["search"] == seen.course != ""
+    assert shown["archive"] == archive_text(seen.spread)
+    assert len(shown["search"]) <= 70
+
+
+def test_before_the_first_child_nothing_is_learnt(say: Say, undriven: Path) -> None:
+    status = say("status", undriven)
+    assert not re.search(r"^(search|earned|parents) ", status, re.M)
+    assert re.search(r"^archive +1 elite$", status, re.M)
