@@ -7,9 +7,9 @@ Said are the paired win rates of the first arm against each other (same task, sa
 counts half) with 90 % intervals over seeds, at equal evaluations, at equal calls of the model and by the area under the best so
 far; median true scores, mean ranks, and what the runs spent.  A call takes ``--call-s`` times an evaluation on a simulated clock
 with two slots, so lag is as in a real run (``quality/_world.py``).  ``--keep`` adds what was played to a file and plays nothing
-twice.  The mutator is random: it says who *breeds* better, not who prompts better.  Habits: ``small``, ``large``, ``careful``, and
-``hidden``, which has larger steps, and leaps that are mostly worse until a number is adapted.  The arms ``openevolve``,
-``openevolve+tuned`` and ``shinka`` need ``pip install ".[peers]"``.
+twice, whatever changed meanwhile.  The mutator is random: it says who *breeds* better, not who prompts better.  Habits: ``small``,
+``large``, ``careful``, and ``hidden``, which has larger steps, and leaps that are mostly worse until a number is adapted.  The arms
+``openevolve``, ``openevolve+tuned`` and ``shinka`` need ``pip install ".[peers]"``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -35,29 +35,39 @@ from quality._world import Played, Setting
 _DEFAULT = "auto,default,model_only,one_plus_one,best_of_n,hill_climb,independent,direct"
 
 
+Key = tuple[str, Cell]
+_CURVES = ("by_evaluation", "by_call")
+
+
 def play(arm: str, cell: Cell) -> Played:
     """One run."""
     return arm_of(arm)(Setting(TASKS[cell.task], cell.evaluations, cell.call_s, cell.habits, cell.seed))
 
 
-def played(work: Sequence[tuple[str, Cell]], jobs: int) -> Iterator[tuple[tuple[str, Cell], Played]]:
+def played(work: Sequence[Key], jobs: int) -> Iterator[tuple[Key, Played]]:
     """Everything played, in processes."""
     with ProcessPoolExecutor(jobs) as pool:
         yield from zip(work, pool.map(play, *zip(*work, strict=True), chunksize=1), strict=True) if work else ()
 
 
-def kept(path: Path | None) -> dict[tuple[str, Cell], Played]:
-    """What was played before."""
+def kept(path: Path | None) -> dict[Key, tuple[Played, str]]:
+    """What was played before, and at which commit."""
     if path is None or not path.exists():
         return {}
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {(row["arm"], Cell(**row["cell"])): Played(**row["played"]) for row in rows}
+    if any("commit" not in row for row in rows):
+        raise SystemExit(f"{path} was written by an older version of this script: name another file with --keep")
+    found = {}
+    for row in rows:
+        curves = {name: [value for n, value in row["played"][name] for _ in range(n)] for name in _CURVES}
+        found[row["arm"], Cell(**row["cell"])] = Played(**{**row["played"], **curves}), row["commit"]
+    return found
 
 
-def line(key: tuple[str, Cell], result: Played) -> str:
-    """A result as a line of the file."""
-    short = {**asdict(result), **{name: [round(one, 9) for one in getattr(result, name)] for name in ("by_evaluation", "by_call")}}
-    return json.dumps({"arm": key[0], "cell": asdict(key[1]), "played": short}) + "\n"
+def line(key: Key, result: Played, commit: str) -> str:
+    """A result as a line of the file; a curve is how often in a row which value stands."""
+    curves = {name: [(len([*row]), round(value, 9)) for value, row in groupby(getattr(result, name))] for name in _CURVES}
+    return json.dumps({"arm": key[0], "cell": asdict(key[1]), "commit": commit, "played": {**asdict(result), **curves}}) + "\n"
 
 
 def span(text: str) -> list[int]:
@@ -74,9 +84,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arms", default=_DEFAULT)
     parser.add_argument("--tasks", default="reporting")
-    parser.add_argument("--seeds", default="100-119")
-    parser.add_argument("--evaluations", default="150")
-    parser.add_argument("--call-s", default="1")
+    parser.add_argument("--seeds", type=span, default="100-119")
+    parser.add_argument("--evaluations", type=span, default="150")
+    parser.add_argument("--call-s", type=lambda text: [float(one) for one in text.split(",")], default="1", metavar="TIMES")
     parser.add_argument("--habits", default="small")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path)
@@ -100,25 +110,25 @@ def shown(results: Results, arms: Sequence[str], cells: Sequence[Cell]) -> str:
 
 def main() -> None:
     asked = arguments()
-    arms = asked.arms
-    budgets, calls = span(asked.evaluations), [float(one) for one in asked.call_s.split(",")]
-    everything = product(budgets, calls, asked.habits, span(asked.seeds), asked.tasks)
+    everything = product(asked.evaluations, asked.call_s, asked.habits, asked.seeds, asked.tasks)
     cells = [Cell(task, n, call_s, habits, seed) for n, call_s, habits, seed, task in everything]
-    results = kept(asked.keep)
-    work = [(arm, cell) for cell in cells for arm in arms if (arm, cell) not in results]
-    for key, result in played(work, asked.jobs):
-        results[key] = result
+    wanted = [(arm, cell) for cell in cells for arm in asked.arms]
+    machine, found = hardware(), kept(asked.keep)
+    now = str(machine["commit"])
+    for key, result in played([key for key in wanted if key not in found], asked.jobs):
+        found[key] = result, now
         if asked.keep is not None:
             with asked.keep.open("a", encoding="utf-8") as file:
-                file.write(line(key, result))
+                file.write(line(key, result, now))
     if asked.json:
-        rows = [json.loads(line((arm, cell), results[arm, cell])) for cell in cells for arm in arms]
-        print(json.dumps({"hardware": hardware(), "results": rows}))
+        print(json.dumps({"hardware": machine, "results": [json.loads(line(key, *found[key])) for key in wanted]}))
         return
-    print(f"{hardware()}\n")
-    for n, call_s, habits in product(budgets, calls, asked.habits):
+    before = sorted({found[key][1] for key in wanted} - {now})
+    print(f"{machine}\n" + (f"\nSome of it was played before, at {', '.join(before)}.\n" if before else ""))
+    results = {key: found[key][0] for key in wanted}
+    for n, call_s, habits in product(asked.evaluations, asked.call_s, asked.habits):
         here = [cell for cell in cells if (cell.evaluations, cell.call_s, cell.habits) == (n, call_s, habits)]
-        print(f"## {n} evaluations, a call takes {call_s:g} of them, mutator {habits}\n\n{shown(results, arms, here)}")
+        print(f"## {n} evaluations, a call takes {call_s:g} of them, mutator {habits}\n\n{shown(results, asked.arms, here)}")
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from evolve.config._schema import SearchConfig
 from quality._mutator import HABITS, mutate
 from quality._openevolve import CHANGES, openevolve
 from quality._peers import missing
+from quality._programs import tree_of
 from quality._shinka import shinka
 from quality._task import Judged
-from quality._world import Played, Setting, Tries, World, parses
+from quality._world import Played, Setting, Tries, World
 
 AUTO: Mapping[str, object] = {"policy": "auto", "operators": tuple(compose(["search=auto"]).search.operators)}
 _MODEL_OPERATORS = tuple(LlmConfig().operators)
@@ -46,7 +47,7 @@ def direct(setting: Setting) -> Played:
         child = mutate(parent, (), rng, HABITS[setting.habits])
         tries.on_call()
         key = tuple(sorted(child.items()))
-        if key in known or not all(map(parses, child.values())):
+        if key in known or any(tree_of(text) is None for text in child.values()):
             continue
         known.add(key)
         judged = tries.of(child)

@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from quality._programs import tree_of
+
 Files = Mapping[str, str]
 
 _STRAY, _RAISE = "]]", "_ = 1 // 0"
@@ -288,9 +290,8 @@ def _numbers(text: str) -> list[Place]:
 @lru_cache(maxsize=64)
 def _expressions(text: str) -> list[Place]:
     """Expressions below an assigned or returned value, in order, lists themselves not among them."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = tree_of(text)
+    if tree is None:
         return []
     starts, found = _lines(text), []
     for statement in ast.walk(tree):
@@ -311,9 +312,8 @@ def _is_function(node: ast.expr, text: str) -> bool:
 
 def _arguments(text: str) -> set[str]:
     """Arguments of the functions of a text that are numbers."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = tree_of(text)
+    if tree is None:
         return set()
     names = {one.arg for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for one in node.args.args}
     return {name if f"{name}[" not in text else f"{name}[0]" for name in names}

@@ -7,7 +7,6 @@ and no prompt: the mutator is handed the files that a prompt would show.
 
 from __future__ import annotations
 
-import ast
 import heapq
 import random
 from collections.abc import Mapping
@@ -42,6 +41,7 @@ from evolve.search._search import Search
 from evolve.search.state._tickets import ProposalResult
 from evolve.views._summary import best_candidate
 from quality._mutator import HABITS, mutate
+from quality._programs import tree_of
 from quality._task import Judged, Task
 
 SLOTS = 2
@@ -256,7 +256,7 @@ class World:
         others = [self.files[one] for one in (*issued.parents[1:], *issued.inspirations)]
         rng = self.tries.draw("mutator", len(self.tries.played.by_call))
         files = mutate(self.files[issued.parents[0]], others, rng, HABITS[self.setting.habits])
-        if not all(map(parses, files.values())):
+        if any(tree_of(text) is None for text in files.values()):
             return ProposalResult(issued.attempt, ProposalStatus.INVALID, reason="it does not parse")
         child = self._candidate(files, issued.parents, self._generation(issued))
         return ProposalResult(issued.attempt, ProposalStatus.CHILD, candidate=child)
@@ -277,15 +277,6 @@ class World:
         failed = sum(row.status not in (None, Status.OK) for row in rows)
         claimed = state.population.sign * state.population.posterior(best)[0]
         return replace(played, final=judged.score, claimed=claimed, again=again, failed=failed, clock_s=self.now - 1000.0)
-
-
-def parses(text: str) -> bool:
-    """Whether a text is Python."""
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-    return True
 
 
 def contract_of(setting: Setting) -> Contract:

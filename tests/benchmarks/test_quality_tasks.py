@@ -92,6 +92,26 @@ def test_a_leap_changes_programs_of_every_form(name):
     assert all(task.true(child) is not None for child in children)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os",
+        "f = abs.__self__",
+        "while True:\n    pass",
+        "f = lambda: f()",
+        "x = [i for i in (1, 2)]",
+        "x = 10 ** 9",
+        "x = f'{1}'",
+        "def f(x):\n    return f(x)",
+        "abs = max",
+        "del abs",
+        "x = ]]",
+    ],
+)
+def test_a_program_that_could_loop_recur_or_reach_out_is_broken(text):
+    assert TASKS["cubic"].true({"main.py": f"def f(x):\n    return x\n{text}\n"}) is None
+
+
 @pytest.mark.parametrize("habits", HABITS)
 def test_a_child_follows_from_the_generator(habits):
     files = TASKS["features"].files
