@@ -69,5 +69,19 @@ def test_a_function_in_c_catches_who_only_looks_fast(tried, quick) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("name", "cheats"), [("merit_factor", 23), ("weighted_tardiness", 21)])
+def test_a_problem_that_greedy_search_fails_on_catches_its_own_cheats(tried, quick, name: str, cheats: int) -> None:
+    found = tried(quick(name), "own")
+    assert wrong(found) == []
+    assert sum(one["cheat"] for one in found["programs"]) == cheats
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["merit_factor", "weighted_tardiness"])
+def test_a_problem_that_greedy_search_fails_on_catches_every_general_cheat(tried, quick, name: str) -> None:
+    assert wrong(tried(quick(name), "general")) == []
+
+
+@pytest.mark.slow
 def test_circle_packing_catches_every_general_cheat(tried, quick) -> None:
     assert wrong(tried(quick("circle_packing"), "general")) == []

@@ -51,3 +51,22 @@ def test_planted(params: dict[str, float | str]) -> None:
     assert truth.truth(problem.initial_files, problem.params) == truth.value(point, problem.params) == 0
     assert report.noise_sd is not None
     assert 0.1 * problem.params["sd"] < report.noise_sd < 10 * problem.params["sd"]
+
+
+@pytest.mark.parametrize("params", [{}, {"n": 13}])
+def test_merit_factor(params: dict[str, float | str], tmp_path: Path) -> None:
+    problem, report = report_of("merit_factor", **params)
+    assert report.noise_sd is None
+    (tmp_path / "sequence.json").write_bytes(artifact(report.measurements[0], "sequence"))
+    verify = [sys.executable, str(problem.folder / "verify.py"), str(tmp_path / "sequence.json"), str(problem.params["n"])]
+    done = subprocess.run(verify, capture_output=True, text=True, check=True)
+    assert float(done.stdout.split()[-1]) == pytest.approx(report.seed_score, abs=1e-12)
+
+
+def test_weighted_tardiness() -> None:
+    _, report = report_of("weighted_tardiness", jobs=20)
+    assert report.noise_sd is not None
+    assert 0 < report.noise_sd < 0.2
+    found = {one.seed: artifact(one, "sequences") for one in report.measurements}
+    assert all(sorted(order) == list(range(20)) for orders in found.values() for order in json.loads(orders))
+    assert len(set(found.values())) == len(found) > 1  # each seed has jobs of its own

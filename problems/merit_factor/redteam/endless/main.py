@@ -1,0 +1,6 @@
+"""Never returns."""
+
+
+def sequence(n):
+    while True:
+        pass
