@@ -7,6 +7,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -22,6 +23,7 @@ _SAMPLES, _SAMPLES_PER_CELL = 10_000, 25
 _ROUNDS = 20  # of k-means; what they still move is small beside a cell
 
 
+@lru_cache(maxsize=4)  # islands have the same
 def centroids(n_cells: int, n_axes: int, seed: int) -> np.ndarray:
     """(n_cells, n_axes) points of the unit box, each in the middle of what is nearest to it: k-means on uniform samples.
 

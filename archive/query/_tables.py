@@ -15,6 +15,7 @@ from archive.elites._posterior import WILD_UNIT
 from archive.records._records import TRUSTED_DRIFT
 
 _HEAD = {"run_no": "INTEGER", "seq": "BIGINT", "at": "DOUBLE"}
+_MIGRATION = "STRUCT(candidate VARCHAR, source INTEGER, target INTEGER)"
 _CALL = {**_HEAD, "attempt": "STRUCT(epoch VARCHAR, ticket BIGINT, n BIGINT)"}
 _ATTEMPT = {**_CALL, "problem": "VARCHAR"}
 _NUMBERS = "MAP(VARCHAR, DOUBLE)"
@@ -72,7 +73,14 @@ RAW: dict[str, dict[str, str]] = {
         "sd": "DOUBLE",
     },
     "rebinned": {**_HEAD, "problem": "VARCHAR", "space": "INTEGER", "why": "VARCHAR", "returned": "VARCHAR[]"},
-    "migrated": {**_HEAD, "problem": "VARCHAR", "candidate": "VARCHAR", "source": "INTEGER", "target": "INTEGER"},
+    "migrated": {**_HEAD, "problem": "VARCHAR", "moves": f"{_MIGRATION}[]"},
+    "islands_reset": {
+        **_HEAD,
+        "problem": "VARCHAR",
+        "islands": "INTEGER[]",
+        "founders": f"{_MIGRATION}[]",
+        "why": "VARCHAR",
+    },
     "champion": {**_HEAD, "problem": "VARCHAR", "candidate": "VARCHAR", "predecessor": "VARCHAR", "e_value": "DOUBLE"},
     "vault_opened": {**_HEAD, "vault": "BIGINT", "problem": "VARCHAR", "candidate": "VARCHAR", "reference": "VARCHAR"},
     "claim": {
@@ -225,7 +233,8 @@ _CANDIDATES = f"""
 ), base AS (
     SELECT p.run_no, p.problem, p.stage, p.score FROM posterior p JOIN seed USING (run_no, problem) WHERE p.candidate = seed_id
 ), issued AS (
-    SELECT run_no, attempt.ticket AS ticket, any_value(arm) AS arm FROM raw.propose_issued GROUP BY run_no, attempt.ticket
+    SELECT run_no, attempt.ticket AS ticket, any_value(arm) AS arm, any_value(island) AS island
+    FROM raw.propose_issued GROUP BY run_no, attempt.ticket
 ), cost AS (
     SELECT run_no, problem, candidate, sum(cpu_s + scorer_cpu_s) AS cpu_s, count(*) FILTER (status = 'ok') AS n_ok
     FROM raw.measurements GROUP BY run_no, problem, candidate
@@ -238,7 +247,7 @@ _CANDIDATES = f"""
 SELECT f.run, b.problem, b.candidate AS id,
     coalesce(i.arm.operator, CASE WHEN b.candidate = s.seed_id THEN 'seed' ELSE 'external' END) AS "operator",
     coalesce(i.arm.model, '') AS model, coalesce(i.arm.format, '') AS format, coalesce(b.c.parents, []) AS parents,
-    coalesce(b.c.island, 0) AS island,
+    coalesce(i.island, b.c.island, 0) AS island,
     coalesce(d.status, CASE WHEN c.n_ok > 0 THEN 'ok' WHEN c.n_ok = 0 THEN 'evaluator_error' END) AS status,
     CASE WHEN d.status IS NULL THEN p.score END AS score,
     CASE WHEN d.status IS NULL AND p.score IS NOT NULL AND z.score IS NOT NULL THEN (CASE WHEN p.maximize THEN 1 ELSE -1 END)
@@ -348,7 +357,11 @@ SELECT f.run, e.seq, e."at" AS unix_s, e.kind, e.level, e.problem, e.what, e.tex
     UNION ALL SELECT run_no, seq, "at", 'late_result', 'info', problem, 'ticket ' || attempt.ticket, what FROM raw.late_result
     UNION ALL SELECT run_no, seq, "at", 'rebinned', 'info', problem, 'space ' || space,
         concat_ws('; back in a place: ', why, nullif(array_to_string(returned, ', '), '')) FROM raw.rebinned
-    UNION ALL SELECT run_no, seq, "at", 'migrated', 'info', problem, candidate, source || ' -> ' || target FROM raw.migrated
+    UNION ALL SELECT run_no, seq, "at", 'migrated', 'info', problem, m.candidate, m.source || ' -> ' || m.target
+        FROM (SELECT run_no, seq, "at", problem, unnest(moves) AS m FROM raw.migrated)
+    UNION ALL SELECT run_no, seq, "at", 'islands_reset', 'info', problem, 'islands ' || array_to_string(islands, ', '), concat_ws(
+        '; begun anew with: ', why, array_to_string([f.candidate || ' ' || f.source || ' -> ' || f.target FOR f IN founders], ', '))
+        FROM raw.islands_reset
     UNION ALL SELECT run_no, seq, "at", 'champion', 'info', problem, candidate, 'e = ' || e_value FROM raw.champion
     UNION ALL SELECT run_no, seq, "at", 'vault_opened', 'info', problem, candidate, 'against ' || reference FROM raw.vault_opened
     UNION ALL SELECT run_no, seq, "at", 'claim', 'info', problem, candidate,

@@ -25,6 +25,7 @@ from archive.records._values import (
     Candidate,
     Literal,
     Measurement,
+    Migration,
     PackedText,
     ProblemInfo,
     ProposalStatus,
@@ -187,11 +188,22 @@ class Rebinned:
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
+    """Copies of elites were sent to other islands."""
+
     kind: ClassVar[str] = "migrated"
     problem: str
-    candidate: str
-    source: int
-    target: int
+    moves: tuple[Migration, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IslandsReset:
+    """Everyone left these islands, which begin anew with copies of others."""
+
+    kind: ClassVar[str] = "islands_reset"
+    problem: str
+    islands: tuple[int, ...]
+    founders: tuple[Migration, ...]
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,14 +387,14 @@ class RunClosed:
 
 Record = (
     RunCreated | RunOpened | ProposeIssued | Proposed | MeasureIssued | Measured | BlockClosed | LateResult | ElitePlaced | Rebinned
-    | Migrated | ChampionChanged | ConfirmationOpened | Claim | Retraction | ReviewIssued | Reviewed | CallReserved | CallSettled
-    | RequestHandled | BudgetSet | StopRequested | Note | Event | RunClosed
+    | Migrated | IslandsReset | ChampionChanged | ConfirmationOpened | Claim | Retraction | ReviewIssued | Reviewed
+    | CallReserved | CallSettled | RequestHandled | BudgetSet | StopRequested | Note | Event | RunClosed
 )  # fmt: skip
 
 RECORD_TYPES: tuple[type[Record], ...] = (
     RunCreated, RunOpened, ProposeIssued, Proposed, MeasureIssued, Measured, BlockClosed, LateResult, ElitePlaced, Rebinned,
-    Migrated, ChampionChanged, ConfirmationOpened, Claim, Retraction, ReviewIssued, Reviewed, CallReserved, CallSettled,
-    RequestHandled, BudgetSet, StopRequested, Note, Event, RunClosed,
+    Migrated, IslandsReset, ChampionChanged, ConfirmationOpened, Claim, Retraction, ReviewIssued, Reviewed,
+    CallReserved, CallSettled, RequestHandled, BudgetSet, StopRequested, Note, Event, RunClosed,
 )  # fmt: skip
 
 

@@ -231,6 +231,15 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
+class Migration:
+    """A copy of a candidate is sent from one island to another."""
+
+    candidate: str
+    source: int
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProblemInfo:
     """What the search and the readers of a journal need to know of a problem."""
 

@@ -68,6 +68,11 @@ class SearchConfig:
         novelty_neighbors: How many neighbours that distance is the mean of.
         rebin_share: Where more than this share of the candidates stand beyond a descriptor's range, it becomes what they span,
             and all are placed anew; null keeps the ranges as the problem has them.
+        islands: Archives side by side, with ``map_elites``: each child is bred within one, drawn at random.
+        migration_interval: Children after which the best of each island are sent to the next, in a ring.
+        migrants: How many of each island.
+        reset_after: Children without a better best after which the worst half of the islands begins anew with copies of the best of
+            the others; 0 never.
         best_of_n: Children a round of ``best_of_n``.
         initial_runs: Measurements of the initial program of a noisy problem.
         final_runs: Measurements each of best and initial program at the end of a noisy run.
@@ -92,6 +97,10 @@ class SearchConfig:
     novelty_distance: float = key(0.1, ABOVE_0)
     novelty_neighbors: int = key(1, at_least(1))
     rebin_share: float | None = key(None, Rule("at least 0.05 and below 1", lambda value: 0.05 <= value < 1))
+    islands: int = key(1, from_to(1, 64))
+    migration_interval: int = key(50, at_least(1))
+    migrants: int = key(1, at_least(1))
+    reset_after: int = key(200, at_least(0))
     best_of_n: int = key(8, at_least(1))
     initial_runs: int = key(5, at_least(1))
     final_runs: int = key(5, at_least(1))

@@ -34,6 +34,7 @@ from evolve.search.state import _faults, _fingerprints, _memory, _population, _s
 from evolve.search.state._changes import KnownChanges
 from evolve.search.state._climbs import Climbs
 from evolve.search.state._faults import Faults
+from evolve.search.state._islands import Islands
 from evolve.search.state._memory import Memory
 from evolve.search.state._population import Population
 from evolve.search.state._ranges import Ranges
@@ -72,7 +73,7 @@ _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VA
 # Every attribute of these is state, but for what follows from the configuration or can be found out again.
 _COMPONENTS = (
     RunState, ProblemState, Population, Tickets, ModelLimits, Memory, Faults, TunerSession, ChampionTest, Confirmations, Repeats,
-    Panel, Steadiness, Novelty, KnownChanges, Climbs, Ranges,
+    Panel, Steadiness, Novelty, KnownChanges, Climbs, Ranges, Islands,
 )  # fmt: skip
 _DERIVED: Mapping[type, frozenset[str]] = {
     RunState: frozenset({"config", "stop", "llm"}),

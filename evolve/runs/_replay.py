@@ -6,7 +6,7 @@ from archive import ElitePlaced, JournalDamaged, PositionStale, Proposed, TextSt
 from evolve.runs import _checkpoint
 from evolve.runs._folder import RunDir
 from evolve.search._search import Search
-from evolve.search.state._population import Place
+from evolve.search.state._islands import Place
 
 KnownPlacements = dict[Place, str]  # place -> candidate, as readers of the journal see the archive; "" is nobody
 

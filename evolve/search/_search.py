@@ -22,11 +22,13 @@ from archive import (
     ConfirmationOpened,
     ElitePlaced,
     Event,
+    IslandsReset,
     LateResult,
     LogEntry,
     Measured,
     MeasureIssued,
     Measurement,
+    Migrated,
     Note,
     Proposed,
     ProposeIssued,
@@ -53,6 +55,7 @@ from evolve.search import _results as offspring
 from evolve.search import _reviews as reviews
 from evolve.search import _stopping as ends
 from evolve.search._crosscheck import apply_cross_checks
+from evolve.search._islands import next_migration, next_reset, on_migrated, on_reset
 from evolve.search._rebinning import next_rebinning
 from evolve.search._rng import generator
 from evolve.search._schedule import PlannedBlock
@@ -148,8 +151,8 @@ class Search:
         opening = None if measure_only else entropy
         if decision := confirming.next_record(state, now, over, opening) or ends.noise_found(state) or ends.failure_found(state):
             return decision
-        if not over and not measure_only and (other_ranges := next_rebinning(state)):
-            return other_ranges
+        if not over and not measure_only and (change := next_rebinning(state) or next_migration(state) or next_reset(state)):
+            return change
         if room > 0:
             due = ends.planned_block(state, now, over, measure_only=measure_only)
             if due is not None:
@@ -189,6 +192,7 @@ class Search:
             problem=state.problem,
             arm=state.bandit.arms[draft.arm],
             parents=tuple(rows[number].id for number in draft.parents),
+            island=state.home_of_child(draft.parents),
             inspirations=tuple(rows[number].id for number in draft.inspirations),
             propensity=draft.propensity,
             baseline=draft.baseline,
@@ -297,6 +301,10 @@ class Search:
                 return blocks.on_closed(state, record)
             case Note():
                 state.memory.on_remark(record.author, record.text)
+            case Migrated():
+                return on_migrated(state, record)
+            case IslandsReset():
+                return on_reset(state, record)
             case Rebinned():
                 return state.population.rebin(record.axes)
             case Retraction():

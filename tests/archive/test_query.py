@@ -22,6 +22,7 @@ from archive import (
     Claim,
     ConfirmationOpened,
     Event,
+    IslandsReset,
     Journal,
     JournalDamaged,
     JournalMissing,
@@ -29,6 +30,7 @@ from archive import (
     Measured,
     Measurement,
     Migrated,
+    Migration,
     Note,
     PooledPosterior,
     ProposalStatus,
@@ -283,7 +285,8 @@ def test_claims_calls_and_events(toy: ToyRun) -> None:
     toy.add(StopRequested("enough"))
     toy.add(RequestHandled("r1", "stop", "{}", "{}", accepted=False))
     toy.add(ChampionChanged(PROBLEM, "c", "b", 25.0))
-    toy.add(Migrated(PROBLEM, "c", 0, 1))
+    toy.add(Migrated(PROBLEM, (Migration("c", 0, 1), Migration("d", 1, 0))))
+    toy.add(IslandsReset(PROBLEM, (1, 2), (Migration("c", 0, 1), Migration("d", 0, 2)), "20 children without a better best"))
     toy.add(Rebinned(PROBLEM, 2, (), "x was too narrow", ("c", "d")))
     toy.add(Rebinned(PROBLEM, 3, ()))
     toy.add(LateResult(call, PROBLEM, "too late"))
@@ -301,6 +304,8 @@ def test_claims_calls_and_events(toy: ToyRun) -> None:
         ("requested", "warning", "stop", "refused"),
         ("champion", "info", "c", "e = 25.0"),
         ("migrated", "info", "c", "0 -> 1"),
+        ("migrated", "info", "d", "1 -> 0"),
+        ("islands_reset", "info", "islands 1, 2", "20 children without a better best; begun anew with: c 0 -> 1, d 0 -> 2"),
         ("rebinned", "info", "space 2", "x was too narrow; back in a place: c, d"),
         ("rebinned", "info", "space 3", ""),
         ("late_result", "info", "ticket 50", "too late"),

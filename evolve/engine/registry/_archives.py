@@ -58,6 +58,9 @@ ARCHIVES: Mapping[str, Callable[[RunConfig], ArchiveMaker]] = {
 }
 _OF = {"archive_cells": "cvt", "novelty_distance": "novelty", "novelty_neighbors": "novelty"}  # whose key it is
 
+_OF_ISLANDS = ("migration_interval", "migrants", "reset_after")
+ISLANDERS = "map_elites"  # the policy whose parents all come from the archive
+
 
 def check_archive_keys(config: SearchConfig) -> None:
     """Find out that no key is set that another archive has.
@@ -72,6 +75,17 @@ def check_archive_keys(config: SearchConfig) -> None:
             raise ConfigError(
                 f"search.{key} is for search.archive={archive} and must be left out with search.archive={config.archive}, found "
                 f"{given!r}; type search.archive={archive} search.{key}={given}"
+            )
+    if config.islands > 1 and config.policy != ISLANDERS:
+        raise ConfigError(
+            f"search.islands must be 1 with search={config.policy}, found {config.islands}; type search={ISLANDERS} "
+            f"search.islands={config.islands}, whose parents are all elites of an island"
+        )
+    for key in _OF_ISLANDS:
+        if config.islands == 1 and (given := getattr(config, key)) != getattr(defaults, key):
+            raise ConfigError(
+                f"search.{key} is for several islands and must be left out with one, found {given}; type search.islands=4 "
+                f"search.{key}={given}"
             )
 
 

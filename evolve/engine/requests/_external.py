@@ -79,6 +79,7 @@ def ask(search: Search, request: Request, proposer: Proposer, moment: Moment) ->
         problem=search.state.problem,
         arm=Arm(EXTERNAL),
         parents=tuple(rows[number].id for number in parents),
+        island=search.state.home_of_child(parents),
         inspirations=tuple(rows[number].id for number in inspirations),
         expires_at=moment.now + expires_s,
     )

@@ -81,11 +81,11 @@ class ArchiveTournament(ParentSelector):
     def parent(self, state: ProblemState, rng: np.random.Generator, arm: int) -> int:
         """What came from a warm start breeds only by the operator that made it."""
         population, config = state.population, state.run.config
-        if not population.elites:
+        elites, rows = state.local_elites, population.candidates
+        if not elites:
             return INITIAL
-        rows = population.candidates
         parent = tournament(
-            population.elites,
+            elites,
             population.posterior,
             lambda number: rows[number].n_children,
             rng,
@@ -107,9 +107,9 @@ class ArchiveTournament(ParentSelector):
             case Parent.LEADER:
                 return leader(state) != INITIAL and population.candidates[leader(state)].measured_cold
             case Parent.AMONG_ELITES:
-                return len(population.elites) > 1
+                return len(state.local_elites) > 1
             case Parent.ELITE if spec.n_parents > 1:
-                return len(list(islice((one for one in population.elites if population.candidates[one].measured_cold), 2))) > 1
+                return len(list(islice((one for one in state.local_elites if population.candidates[one].measured_cold), 2))) > 1
         return True
 
     def select(self, state: ProblemState, rng: np.random.Generator, arm: int) -> Selection:
@@ -137,7 +137,7 @@ class ArchiveTournament(ParentSelector):
             kin = other if kin is None and other != first else kin
         if kin is not None:
             return kin
-        return next(one for one in state.population.elites if one != first and state.population.candidates[one].measured_cold)
+        return next(one for one in state.local_elites if one != first and state.population.candidates[one].measured_cold)
 
 
 def external_parents(state: ProblemState, rng: np.random.Generator, parent: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -154,8 +154,9 @@ def leader(state: ProblemState) -> int:
 
 
 def _inspirations(state: ProblemState, rng: np.random.Generator, parents: tuple[int, ...]) -> tuple[int, ...]:
-    elites = state.population.elites
+    elites = state.local_elites
     if not elites:
         return ()
-    others = inspirations(elites, leader(state), parents[0], rng, count=state.run.config.inspirations)
+    best = leader(state) if len(state.population.archives) == 1 else max(elites, key=lambda one: state.population.posterior(one)[0])
+    others = inspirations(elites, best, parents[0], rng, count=state.run.config.inspirations)
     return tuple(one for one in others if one not in parents)

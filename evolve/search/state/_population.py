@@ -16,7 +16,6 @@ from archive import (
     Axis,
     BlockEntry,
     Candidate,
-    Change,
     ElitePlaced,
     Measurement,
     PooledPosterior,
@@ -28,12 +27,10 @@ from archive import (
 from evolve.budget._cpu_budget import INITIAL, CpuBudget
 from evolve.problem.contract._contract import Contract
 from evolve.search.state._fingerprints import SEEDS_KEPT, SeedFingerprint, fingerprint, seed_insensitive
+from evolve.search.state._islands import Changes, Islands, Place
 from evolve.search.state._ranges import Ranges
 
 _STALE = 0.05  # relative change of noise or prior after which the places of all elites are judged again
-
-
-Place = tuple[int, int, int]  # island, cell, rank
 
 
 @dataclass(slots=True)
@@ -86,7 +83,7 @@ class Population:
         self.problem = problem
         self.contract = contract
         self.sign = 1.0 if contract.maximize else -1.0
-        self.archives = list(archives)
+        self.islands = Islands(archives)
         self.ranges = Ranges([axis.info for axis in contract.axes])
         self.candidates: list[CandidateState] = []
         self.by_id: dict[str, int] = {}
@@ -111,24 +108,28 @@ class Population:
     @property
     def elites(self) -> list[int]:
         """Occupants of the archives, as row numbers."""
-        first, *others = self.archives
-        return [number for archive in self.archives for number in archive.cells.elites] if others else first.cells.elites
+        return self.islands.elites
+
+    @property
+    def archives(self) -> list[Archive]:
+        """One an island."""
+        return self.islands.archives
 
     def holds_place(self, number: int) -> bool:
         """Whether a candidate is an elite."""
-        return number in self.archive_of(number).cells
+        return any(number in self.archives[island].cells for island, _ in self.islands.stands(number, self._home(number)))
 
     def archive_of(self, number: int) -> Archive:
-        """Where a candidate stands, or would."""
+        """Where a candidate was bred."""
         return self.archives[self.candidates[number].island]
+
+    def _home(self, number: int) -> tuple[int, int]:
+        row = self.candidates[number]
+        return row.island, row.cell
 
     def places(self) -> dict[Place, int]:
         """Who stands where."""
-        return {
-            (island, cell, rank): number
-            for island, archive in enumerate(self.archives)
-            for cell, rank, number in archive.cells.items()
-        }
+        return self.islands.places()
 
     def add(self, candidate: Candidate, *, arm: int, ticket: int, tuner: int, baseline: float | None, island: int = 0) -> int:
         """A new candidate; it is due for its first stage.  Returns its row number."""
@@ -219,9 +220,9 @@ class Population:
             able = (one for one, row in enumerate(self.candidates) if row.measured_cold and self.score(one) is not None)
             self.best_measured_cold = max(able, key=lambda one: (self.posterior(one)[0], -one), default=None)
         self.failures[status] = self.failures.get(status, 0) + 1
-        placed = self._placement_records(number, self.archive_of(number).retract(number).changes)
+        placed = self._placement_records(self.islands.forget(number, self._home(number)))
         if number == self.leader:
-            self._elect_leader()
+            self.elect_leader()
         return placed
 
     def replace_parent(self, number: int, parent: int) -> list[ElitePlaced]:
@@ -236,10 +237,10 @@ class Population:
             or self.candidates[parent].cell != row.cell
         ):
             return []
-        placed = self._placement_records(parent, archive.retract(parent).changes)
-        placed += self._placement_records(number, archive.add_or_update(number, row.cell, *self.posterior(number)).changes)
+        added = (archive.retract(parent), archive.add_or_update(number, row.cell, *self.posterior(number)))
+        placed = self._placement_records([(row.island, change) for one in added for change in one.changes])
         if parent == self.leader:
-            self._elect_leader()
+            self.elect_leader()
         return placed
 
     def descendants(self, number: int) -> list[int]:
@@ -313,18 +314,18 @@ class Population:
         return self._place(number) + self._replace_all()
 
     def _place(self, number: int) -> list[ElitePlaced]:
-        row, archive = self.candidates[number], self.archive_of(number)
+        row = self.candidates[number]
         mean, sd = self.posterior(number)
         if row.measured_cold and (self.best_measured_cold is None or mean > self.posterior(self.best_measured_cold)[0]):
             self.best_measured_cold = number
         if row.cell < 0:
             low = {axis.name: axis.low for axis in self.contract.axes}  # where an evaluator that does not say puts it
             row.descriptors = {**low, **row.descriptors}
-            row.cell = archive.cell_of(row.descriptors)
+            row.cell = self.archive_of(number).cell_of(row.descriptors)
             self.ranges.on_placed(row.descriptors)
-        entered = number not in archive.cells
-        placed = self._placement_records(number, archive.add_or_update(number, row.cell, mean, sd).changes)
-        if entered and number in archive.cells and not row.measured_cold:
+        entered = not self.holds_place(number)
+        placed = self._placement_records(self.islands.judge(number, self._home(number), mean, sd))
+        if entered and not row.measured_cold and self.holds_place(number):
             self.unverified_elites.append(number)
         self._update_leader(number)
         return placed
@@ -345,40 +346,41 @@ class Population:
         self._placed_with = now
         placed: list[ElitePlaced] = []
         for number in list(self.elites):
-            changed = self.archive_of(number).add_or_update(number, self.candidates[number].cell, *self.posterior(number))
-            placed += self._placement_records(number, changed.changes)
-        self._elect_leader()
+            placed += self._placement_records(self.islands.judge(number, self._home(number), *self.posterior(number)))
+        self.elect_leader()
         return placed
 
     def _update_leader(self, number: int) -> None:
         if number == self.leader:
-            self._elect_leader()
+            self.elect_leader()
         elif self.holds_place(number) and (self.leader is None or self._value(number) > self._value(self.leader)):
             self.leader, self.leader_since = number, self.n_credited
 
-    def _elect_leader(self) -> None:
+    def elect_leader(self) -> None:
+        """The best of those who hold a place leads."""
         best = max(self.elites, key=lambda number: (self._value(number), number == self.leader, -number), default=None)
         if best != self.leader:
             self.leader, self.leader_since = best, self.n_credited
 
     def _value(self, elite: int) -> float:
-        return self.archive_of(elite).cells.value(elite)
+        (island, _), *_ = self.islands.stands(elite, self._home(elite))
+        return self.archives[island].cells.value(elite)
 
-    def _placement_records(self, number: int, changes: tuple[Change, ...]) -> list[ElitePlaced]:
-        """What a candidate changed where it stands."""
-        island = self.candidates[number].island
-        return [self.placement_record((island, change.cell, change.slot), change.key) for change in changes]
+    def _placement_records(self, changes: Changes) -> list[ElitePlaced]:
+        return [self.placement_record((island, change.cell, change.slot), change.key) for island, change in changes]
 
     def rebin(self, axes: Sequence[Axis]) -> list[ElitePlaced]:
         """Judge every candidate again on other axes; the descriptor space counts up."""
         before = self.places()
-        self.archives = [one.rebin(axes, lambda number: self.candidates[number].descriptors) for one in self.archives]
-        for archive in self.archives:
-            for number, cell in archive.cells.placed_cells():
-                self.candidates[number].cell = cell
+        for number, cell in self.islands.rebin(axes, lambda number: self.candidates[number].descriptors).items():
+            self.candidates[number].cell = cell
         self.ranges.on_rebinned(axes, (row.descriptors for row in self.candidates if row.cell >= 0))
+        self.elect_leader()
+        return self.changed_places(before)
+
+    def changed_places(self, before: Mapping[Place, int]) -> list[ElitePlaced]:
+        """The records that bring readers from these places to those there are now."""
         now = self.places()
-        self._elect_leader()
         return [self.placement_record(place, now.get(place)) for place in sorted(before.keys() | now.keys())]
 
     def placement_record(self, place: Place, number: int | None) -> ElitePlaced:

@@ -19,7 +19,7 @@ from evolve.config._llm import LlmConfig
 from evolve.config._schema import SearchConfig, StopConfig
 from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats
 from evolve.problem.contract._contract import Budget, Contract
-from evolve.search._rng import measurement_seed
+from evolve.search._rng import generator, measurement_seed
 from evolve.search.state._changes import KnownChanges
 from evolve.search.state._climbs import Climbs
 from evolve.search.state._faults import Faults
@@ -131,6 +131,24 @@ class ProblemState:
     told_failures: set[str] = field(default_factory=set)  # whose first failure is recorded as an event
     judged_at: tuple[int, int] = (-1, -1)  # runs and retractions when claims were judged in vain
 
+    @property
+    def island(self) -> int:
+        """The island that the next ticket's child is bred on."""
+        n = len(self.population.archives)
+        return int(generator(self.run.seed, "island", self.run.tickets.next_ticket).integers(n)) if n > 1 else 0
+
+    @property
+    def local_elites(self) -> list[int]:
+        """Who stands there."""
+        return self.population.archives[self.island].cells.elites
+
+    def home_of_child(self, parents: Sequence[int]) -> int:
+        """The island of the next ticket's child: where it is bred, unless its parent was not chosen among those who stand there."""
+        here, (first, *_) = self.island, parents
+        if first == INITIAL or self.population.islands.is_known(first, here):
+            return here
+        return self.population.candidates[first].island
+
     def maker(self, number: int) -> OperatorSpec | None:
         """The operator that made a candidate; None for the initial program and for what people and agents told."""
         arm = self.population.candidates[number].arm
@@ -153,7 +171,7 @@ def problem_state(
         run=run,
         contract=contract,
         problem=problem,
-        population=Population(problem, contract, [parts.archive(contract, config)]),
+        population=Population(problem, contract, [parts.archive(contract, config) for _ in range(config.islands)]),
         bandit=Bandit(
             arms,
             families,
