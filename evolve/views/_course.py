@@ -58,10 +58,11 @@ def _who_breeds(state: ProblemState) -> str:
 
 
 def _since(state: ProblemState) -> str:
-    """Since when the best stands."""
+    """Since when the best stands, in children whose fate is known."""
     population = state.population
-    what = "best changed" if state.contract.noisy else "last gain"  # who leads in noise may have gained nothing
-    if population.leader in (None, INITIAL):
-        return f"no gain in {counted(len(population.candidates) - 1, 'child', 'children')}"
-    ago = population.n_credited - population.leader_since
-    return f"{what} {counted(ago, 'child', 'children')} ago" if ago else f"{what} just now"
+    leader = INITIAL if population.leader is None else population.leader
+    since = population.n_credited - population.leader_since - population.candidates[leader].credited
+    children = counted(since, "child", "children")
+    if state.contract.noisy:  # who leads may have gained nothing
+        return f"best changed {children} ago" if since else "best changed just now"
+    return f"no gain for {children}" if since else "a gain just now"

@@ -37,7 +37,8 @@ def earned_rows(found: Learnt) -> list[tuple[str, str]]:
     if gained:
         rows.append(("earned", ", ".join(f"{one.name} {_gain(one)} ({counted(one.new_bests or 0, 'new best')})" for one in gained)))
     ways = [
-        f"{_WAYS[one.name]} {one.children}" + (f" (now {100 * one.probability:.0f} %)" if one.probability is not None else "")
+        f"{_WAYS.get(one.name, one.name)} {one.children}"
+        + (f" (now {100 * one.probability:.0f} %)" if one.probability is not None else "")
         for one in found.selectors
     ]
     return [*rows, ("parents", ", ".join(ways))] if ways else rows
