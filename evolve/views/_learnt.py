@@ -14,7 +14,6 @@ from pathlib import Path
 from archive import Measured, ProposalStatus, Proposed, ProposeIssued, Status, difference, find_records
 from evolve.budget._cpu_budget import INITIAL
 from evolve.search.policy._arms import EXTERNAL
-from evolve.search.state._climbs import SELECTORS
 from evolve.search.state._state import ProblemState
 from evolve.views._course import course, selector_shares
 from evolve.views._spread import Lines, Spread
@@ -85,9 +84,7 @@ def learnt(state: ProblemState, run: Path | None = None) -> Learnt:
     means = [_means(state, number) for number in range(len(state.population.candidates))]
     costs = None if run is None else _costs(run)
     chances = selector_shares(state)
-    selectors = [
-        replace(one, probability=chances.get(one.name)) for one in _earned(state, means, costs, 0) if one.name in SELECTORS
-    ]
+    selectors = [replace(one, probability=chances.get(one.name)) for one in _earned(state, means, costs, 0)]
     return Learnt(
         selectors=tuple(selectors),
         operators=tuple(_earned(state, means, costs, 1)),

@@ -13,9 +13,10 @@ from evolve.search.state._population import Population
 class Spread:
     """How far a population spreads.
 
-    ``elites`` hold places, in ``filled`` of ``cells`` (None where the archive has no descriptors, and ``filled`` is then the number
-    of elites).  ``lines`` counts those they descend from, by first parents, among the children of the initial program; ``programs``
-    all that are known, none twice.  ``best`` and ``median`` are scores of elites, in the problem's own sign; None without any.
+    ``elites`` hold places, in ``filled`` of ``cells`` of all ``islands`` (None where the archives have no descriptors, and
+    ``filled`` is then the number of elites).  ``lines`` counts those they descend from, by first parents, among the children of
+    the initial program; ``programs`` all that are known, none twice.  ``best`` and ``median`` are scores of elites, in the
+    problem's own sign; None without any.
     """
 
     elites: int
@@ -25,6 +26,7 @@ class Spread:
     programs: int
     best: float | None
     median: float | None
+    islands: int = 1
 
 
 class Lines:
@@ -40,13 +42,14 @@ class Lines:
             self._founder.append(number if first == INITIAL else self._founder[first])
         elites = population.elites
         scores = [population.posterior_as_measured(number)[0] for number in elites]
-        cells = sum(archive.n_cells for archive in population.archives)
+        archives, flat = population.archives, all(archive.n_cells == 1 for archive in population.archives)
         return Spread(
             elites=len(elites),
-            filled=sum(archive.cells.n_filled for archive in population.archives) if cells > 1 else len(elites),
-            cells=cells if cells > 1 else None,
+            filled=len(elites) if flat else sum(archive.cells.n_filled for archive in archives),
+            cells=None if flat else sum(archive.n_cells for archive in archives),
             lines=len({self._founder[number] for number in elites} - {INITIAL}),
             programs=len(population.by_hash),
             best=population.sign * max(scores) if scores else None,
             median=population.sign * median(scores) if scores else None,
+            islands=len(archives),
         )

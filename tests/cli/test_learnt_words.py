@@ -62,7 +62,14 @@ def test_the_archive_is_told_by_places_lines_and_median(found) -> None:
     assert archive_text(spread) == "23 of 360 cells, 8 lines of descent, median 1.993731"
     flat = replace(spread, cells=None, filled=64, elites=64, lines=1)
     assert archive_text(flat) == "64 elites, 1 line of descent, median 1.993731"
+    assert archive_text(replace(flat, islands=4)) == "64 elites on 4 islands, 1 line of descent, median 1.993731"
     assert archive_text(replace(spread, filled=1, elites=1, lines=0)) == "1 of 360 cells"
+
+
+def test_islands_without_descriptors_have_no_cells(say: Say, problem: Path, tmp_path: Path) -> None:
+    words = [f"problem={problem}", "search=map_elites", "search.islands=3", "budget.evaluations=25", f"out={tmp_path / 'run'}"]
+    end = say("run", *words, *SETTINGS)
+    assert re.search(r"^archive +\d+ elites on 3 islands, ", end, re.M)
 
 
 @pytest.mark.parametrize("search", ["auto", "map_elites"])

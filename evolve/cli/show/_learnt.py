@@ -23,6 +23,8 @@ def archive_text(spread: Spread) -> str:
     parts = [f"{spread.filled} of {counted(spread.cells, 'cell')}" if spread.cells is not None else counted(spread.filled, "elite")]
     if spread.cells is not None and spread.elites != spread.filled:
         parts.append(counted(spread.elites, "elite"))
+    if spread.islands > 1:
+        parts[-1] += f" on {spread.islands} islands"
     if spread.lines:
         parts.append(counted(spread.lines, "line of descent", "lines of descent"))
     if spread.median is not None and spread.elites > 1:
