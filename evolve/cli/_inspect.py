@@ -174,6 +174,8 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
     if seen.course:
         rows.append(("search", seen.course))
     rows.append(("archive", archive_text(seen.spread)))
+    if opened.structure_verdict:
+        rows.append(("", opened.structure_verdict))
     rows.append(("children", counts({one.operator: one.children for one in seen.shares})))
     rows += earned_rows(opened.learnt(costs=False))
     rows += operator_rows(seen.shares)

@@ -43,6 +43,7 @@ class Proposer:
         seed: The run's seed.
         clock: CPU seconds of this thread, for what a proposal cost.
         instructions: How to do research on the problem, for models and people.
+        descriptors: Of ``AST_DESCRIPTORS``, what is computed beside what the problem declares.
     """
 
     def __init__(
@@ -53,12 +54,13 @@ class Proposer:
         seed: int,
         clock: Callable[[], float] = time.thread_time,
         instructions: str = "",
+        descriptors: Sequence[str] = (),
     ) -> None:
         contract = problem.contract
         self.problem, self.operators, self.texts, self.seed, self.clock = problem, operators, texts, seed, clock
         self.scope = scope_of(problem)
         self.sheet = problem_brief(problem, instructions)
-        self._static = tuple(axis.name for axis in contract.axes if axis.source == "ast")
+        self._static = (*(axis.name for axis in contract.axes if axis.source == "ast"), *descriptors)
 
     def initial_candidate(self) -> Candidate:
         """The initial program as a candidate."""

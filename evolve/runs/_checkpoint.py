@@ -40,6 +40,7 @@ from evolve.search.state._population import Population
 from evolve.search.state._ranges import Ranges
 from evolve.search.state._state import ProblemState, RunState
 from evolve.search.state._steadiness import Steadiness
+from evolve.search.state._structure import StructureTest
 from evolve.search.state._tickets import Tickets
 from evolve.search.state._tuning import TunerSession
 from evolve.select import Bandit, Novelty, _bandit, _cmaes, _tuner
@@ -73,7 +74,7 @@ _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VA
 # Every attribute of these is state, but for what follows from the configuration or can be found out again.
 _COMPONENTS = (
     RunState, ProblemState, Population, Tickets, ModelLimits, Memory, Faults, TunerSession, ChampionTest, Confirmations, Repeats,
-    Panel, Steadiness, Novelty, KnownChanges, Climbs, Ranges, Islands,
+    Panel, Steadiness, Novelty, KnownChanges, Climbs, Ranges, Islands, StructureTest,
 )  # fmt: skip
 _DERIVED: Mapping[type, frozenset[str]] = {
     RunState: frozenset({"config", "stop", "llm"}),

@@ -18,7 +18,7 @@ def next_rebinning(state: ProblemState) -> Rebinned | None:
     if share is None or ranges.n_placed < _LEAST:
         return None
     wrong = {axis.name for axis in ranges.axes if ranges.beyond.get(axis.name, 0) > share * ranges.n_placed}
-    axes = tuple(_spanned(state, axis) if axis.name in wrong else axis for axis in ranges.axes)
+    axes = tuple(spanned(state, axis) if axis.name in wrong else axis for axis in ranges.axes)
     if axes == ranges.axes:
         return None
     moved = [(old, new) for old, new in zip(ranges.axes, axes, strict=True) if old != new]
@@ -39,9 +39,9 @@ def rebinning(state: ProblemState, axes: Sequence[Axis], why: str) -> Rebinned:
     return Rebinned(state.problem, after[0].space, tuple(axes), why, tuple(rows[number].id for number in returned))
 
 
-def _spanned(state: ProblemState, axis: Axis) -> Axis:
+def spanned(state: ProblemState, axis: Axis) -> Axis:
     """The axis over what its descriptor spans, but for the outermost values; as it was where that is no range."""
-    values = sorted(row.descriptors[axis.name] for row in state.population.candidates if row.cell >= 0)
+    values = sorted(row.descriptors.get(axis.name, axis.low) for row in state.population.candidates if row.cell >= 0)
     cut = int(_CUT * len(values))
     low, high = values[cut], values[-1 - cut]
     if low == high:  # all stand at one place

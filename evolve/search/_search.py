@@ -54,6 +54,7 @@ from evolve.search import _blocks as blocks
 from evolve.search import _results as offspring
 from evolve.search import _reviews as reviews
 from evolve.search import _stopping as ends
+from evolve.search import _structure as structure
 from evolve.search._crosscheck import apply_cross_checks
 from evolve.search._islands import next_migration, next_reset, on_migrated, on_reset
 from evolve.search._rebinning import next_rebinning
@@ -151,7 +152,7 @@ class Search:
         opening = None if measure_only else entropy
         if decision := confirming.next_record(state, now, over, opening) or ends.noise_found(state) or ends.failure_found(state):
             return decision
-        if not over and not measure_only and (change := next_rebinning(state) or next_migration(state) or next_reset(state)):
+        if not over and not measure_only and (change := _next_change(state)):
             return change
         if room > 0:
             due = ends.planned_block(state, now, over, measure_only=measure_only)
@@ -305,7 +306,11 @@ class Search:
                 return on_migrated(state, record)
             case IslandsReset():
                 return on_reset(state, record)
+            case Event(what=structure.TESTED):
+                state.structure.looked_at, state.structure.verdict = state.population.n_credited, record.text
             case Rebinned():
+                if not state.population.ranges.axes:  # until now there were none
+                    state.structure.verdict = record.why
                 return state.population.rebin(record.axes)
             case Retraction():
                 return confirming.on_retracted(state, record)
@@ -346,6 +351,11 @@ class Search:
         for state in self.problems.values():
             next_budget(state)
             state.final_comparison, state.final_scores = None, []
+
+
+def _next_change(state: ProblemState) -> Record | None:
+    """What is to change in the archives, or to be known of them."""
+    return next_rebinning(state) or structure.next_look(state) or next_migration(state) or next_reset(state)
 
 
 def budget_of(config: RunConfig, problem: Problem) -> Budget:

@@ -77,6 +77,11 @@ class RunView:
         return learnt(self.state, self.run.path if costs else None)
 
     @property
+    def structure_verdict(self) -> str:
+        """What the last test of computed descriptors came to; "" where there was none."""
+        return self.state.structure.verdict
+
+    @property
     def tier(self) -> str:
         """What confines its candidates: as its last driver found it, else as it was asked for."""
         return self.state.run.tier or self.config.sandbox.tier

@@ -27,7 +27,7 @@ problem problem.params.NAME
 search.policy search.archive search.operators search.tournament search.inspirations search.uniform_parent_share search.tuner_share
 search.bandit_discount
 search.family_floor search.archive_size search.archive_cells search.novelty_distance search.novelty_neighbors search.rebin_share
-search.islands search.migration_interval search.migrants search.reset_after
+search.islands search.migration_interval search.migrants search.reset_after search.descriptors
 search.best_of_n search.initial_runs search.final_runs search.replication_share
 search.control_share search.reference search.cold_check_share
 llm.provider llm.models llm.strong_model llm.base_url llm.key_variable llm.operators llm.max_concurrency

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from archive import Archive, ArchiveMaker, Axis, CVTArchive, GridArchive, NoveltyArchive, TopKArchive
+from archive import Archive, ArchiveMaker, Axis, CVTArchive, GridArchive, LateGridArchive, NoveltyArchive, TopKArchive
 from evolve._errors import ConfigError
-from evolve.config._schema import RunConfig, SearchConfig
+from evolve.config._schema import STRUCTURE, RunConfig, SearchConfig
 from evolve.problem.contract._contract import Contract
 
 
@@ -26,6 +26,11 @@ def _topk(config: RunConfig) -> ArchiveMaker:
 
 def _auto(config: RunConfig) -> ArchiveMaker:
     def made(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
+        if config.search.descriptors == STRUCTURE:
+            if axes:
+                names = ", ".join(axis.name for axis in axes)
+                raise ValueError(f"search.descriptors=structure is for problems that declare none, found {names}; leave it out")
+            return LateGridArchive(capacity=capacity, elites_per_cell=elites_per_cell)
         maker = (_grid if axes else _topk)(config)
         return maker(axes=axes, capacity=capacity, elites_per_cell=elites_per_cell)
 
@@ -81,6 +86,11 @@ def check_archive_keys(config: SearchConfig) -> None:
             f"search.islands must be 1 with search={config.policy}, found {config.islands}; type search={ISLANDERS} "
             f"search.islands={config.islands}, whose parents are all elites of an island"
         )
+    if config.descriptors == STRUCTURE and config.archive != "auto":
+        raise ConfigError(
+            f"search.archive must be auto with search.descriptors={STRUCTURE}, which decides when there are cells, found "
+            f"{config.archive!r}; leave search.archive out"
+        )
     for key in _OF_ISLANDS:
         if config.islands == 1 and (given := getattr(config, key)) != getattr(defaults, key):
             raise ConfigError(
@@ -95,7 +105,7 @@ def check_rebinning(archive: Archive, axes: Sequence[Axis], contract: Contract, 
     Raises:
         ConfigError: it cannot.
     """
-    if config.rebin_share is None:
+    if config.rebin_share is None or config.descriptors == STRUCTURE:
         return
     try:
         if axes:

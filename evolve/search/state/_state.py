@@ -28,6 +28,7 @@ from evolve.search.state._operators import OperatorSpec
 from evolve.search.state._parts import Parts
 from evolve.search.state._population import Population
 from evolve.search.state._steadiness import Steadiness
+from evolve.search.state._structure import StructureTest
 from evolve.search.state._tickets import Tickets
 from evolve.search.state._tuning import TunerSession
 from evolve.select import Bandit, Novelty
@@ -120,6 +121,7 @@ class ProblemState:
     reviewed: set[str] = field(default_factory=set)  # the judge has read them
     unreviewed: set[str] = field(default_factory=set)  # it was asked about them in this opening, and did not answer
     changes: KnownChanges = field(default_factory=KnownChanges)
+    structure: StructureTest = field(default_factory=StructureTest)
     climbs: Climbs = field(default_factory=Climbs)  # of the policy that has some
     incumbent: int = INITIAL  # of the baselines that keep one
     round_size: int = 0
