@@ -51,6 +51,11 @@ class Islands:
         self.guests.pop(number, None)
         return [(island, change) for island, _ in stands for change in self.archives[island].retract(number).changes]
 
+    def leave_home(self, number: int) -> None:
+        """It is about to lose its place at home for good: where it is a guest it stays."""
+        if self.guests.get(number):
+            self.left.add(number)
+
     def invite(self, number: int, island: int, descriptors: Mapping[str, float], mean: float, sd: float) -> Changes:
         """A copy of it is sent to an island on which it does not stand."""
         archive = self.archives[island]

@@ -232,11 +232,13 @@ class Population:
         if (
             parent == INITIAL
             or self.archive_of(parent) is not archive
+            or not self.islands.left.isdisjoint((number, parent))
             or number in archive.cells
             or parent not in archive.cells
             or self.candidates[parent].cell != row.cell
         ):
             return []
+        self.islands.leave_home(parent)
         added = (archive.retract(parent), archive.add_or_update(number, row.cell, *self.posterior(number)))
         placed = self._placement_records([(row.island, change) for one in added for change in one.changes])
         if parent == self.leader:

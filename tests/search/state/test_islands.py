@@ -236,6 +236,32 @@ def test_what_is_retracted_leaves_every_island(run):
     assert n_known(number) == 0
 
 
+def test_a_parent_that_is_replaced_stays_where_it_is_a_guest(run):
+    """It was looked for at home, where it was not known any more."""
+    steps(run, 250)
+    population = run.search.state.population
+    islands = population.islands
+    parent = next(
+        one for one in islands.guests
+        if one != 0 and one not in islands.left and one in population.archive_of(one).cells and len(islands.stands(one, (0, 0))) > 1
+    )  # fmt: skip
+    row = population.candidates[parent]
+    free = (one for one in range(1, len(population.candidates)) if one not in {*islands.guests, *islands.left})
+    child = next(one for one in free if population.score(one) is not None)
+    islands.forget(child, (population.candidates[child].island, population.candidates[child].cell))
+    population.candidates[child].island, population.candidates[child].cell = row.island, row.cell
+    islands.left.add(child)  # its home was reset, and the parent is back there: it is not to be
+    assert population.replace_parent(child, parent) == []
+    islands.left.remove(child)
+    assert population.replace_parent(child, parent)
+    assert not islands.is_known(parent, row.island)
+    population.elect_leader()
+    population._placed_with = (9.0, 9.0, 9.0)
+    population._replace_all()  # every elite is judged again
+    assert not islands.is_known(parent, row.island)
+    assert all(islands.is_known(parent, island) for island, _ in islands.guests[parent])
+
+
 def test_one_island_has_neither_migration_nor_reset():
     run = begun(islands=1)
     run.run()
