@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from archive import Archive, ArchiveMaker, Axis, CVTArchive, GridArchive, LateGridArchive, NoveltyArchive, TopKArchive
 from evolve._errors import ConfigError
+from evolve._plugins import PluginBroken
 from evolve.config._schema import STRUCTURE, RunConfig, SearchConfig
 from evolve.problem.contract._contract import Contract
 
@@ -112,7 +113,7 @@ def check_rebinning(archive: Archive, axes: Sequence[Axis], contract: Contract, 
             archive.rebin(axes, lambda key: {})
             return
         why = "there are no descriptors"
-    except ValueError as error:
+    except (ValueError, PluginBroken) as error:  # the second of an archive of somebody else
         why = str(error).rstrip(".")
     raise ConfigError(
         f"search.rebin_share cannot be used with {contract.name} and search.archive={config.archive}: {why}; leave it out"
