@@ -50,6 +50,8 @@ class Lines:
             lines=len({self._founder[number] for number in elites} - {INITIAL}),
             programs=len(population.by_hash),
             best=population.sign * max(scores) if scores else None,
-            median=population.sign * median(scores) if scores else None,
+            median=population.sign * 2 * median([score / 2 for score in scores])
+            if scores
+            else None,  # halves, so that no sum of two overflows
             islands=len(archives),
         )

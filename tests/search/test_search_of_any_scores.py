@@ -24,7 +24,7 @@ from evolve.views.claims._report_cards import bound_of
 
 LARGEST = sys.float_info.max
 KINDS = st.sampled_from([contract(), contract(noisy=True), contract(start=StartMode.WARM, block=3), contract(stages=2)])
-POLICIES = st.sampled_from(["map_elites", "independent", "best_of_n", "hill_climb", "one_plus_one"])
+POLICIES = st.sampled_from(["auto", "map_elites", "independent", "best_of_n", "hill_climb", "one_plus_one"])
 ODD = [0.0, -0.0, 1.0, 1.32, 5e-324, -5e-324, 1e-160, 1e-310, 2.0**53, 1e20, -1e20, 1e150, 1e155, 1e200, -1e200, LARGEST, -LARGEST]
 FINITE = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(ODD))
 
@@ -72,6 +72,8 @@ def read(search):
 @given(KINDS, POLICIES, st.lists(FINITE, min_size=1, max_size=7))
 @example(contract(noisy=True), "map_elites", [1.0, 1.01, 0.99, 1e200])
 @example(contract(noisy=True), "map_elites", [LARGEST, -LARGEST])
+@example(contract(noisy=True), "map_elites", [-8.1e307, -1.7e308, LARGEST, -LARGEST, 0.0])
+@example(contract(), "auto", [LARGEST, -LARGEST, 1.0])
 @example(contract(noisy=True), "map_elites", [5e-324, 0.0, 1e-323])
 @example(contract(), "map_elites", [LARGEST, -LARGEST, 1.0])
 def test_any_finite_scores_can_be_searched_replayed_and_read(kind, policy, scores):
