@@ -66,6 +66,16 @@ def test_what_changed_changes_and_nothing_else(before: str, after: str, target: 
     assert changed({"main.py": target}, {"main.py": before}, {"main.py": after}, SCOPE) == {"main.py": child}
 
 
+def test_a_step_made_again_and_again_reaches_a_number_of_the_other_sign() -> None:
+    """By parts of itself a number would go to zero for ever; a rate that is halved stays a rate at first."""
+    numbers = [0.1, 0.05]
+    for _ in range(2):
+        told = made("extrapolate", *(f"rate = {number!r}\n" for number in (numbers[-1], numbers[-2], numbers[-1])))
+        numbers.append(float(told.files["main.py"].removeprefix("rate = ")))
+    assert numbers[2] == pytest.approx(0.0125)
+    assert numbers[3] == pytest.approx(-0.0625)
+
+
 def test_other_languages_change_by_lines() -> None:
     before, after = "rate: 1\nsize: 2\nkind: a\n", "rate: 1\nsize: 3\nkind: a\n"
     target = "first: 0\n" + before

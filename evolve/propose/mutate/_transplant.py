@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _DIGITS = 12  # of a number that moved
 _LARGEST = 1e100
+_CROSSES = 0.3  # a number that went to less than this part of itself may change its sign at the next step
 _MOST_LINES = 3000  # of a text that is merged by lines
 
 
@@ -123,8 +124,8 @@ class _Change:
         """A number that moved moves here by as much; by as many times as much where it would change its sign."""
         try:
             new = value + self.times * (after - before)
-            if before and value * new < 0 < value * before and after / before > 0:
-                new = value * after / before
+            if before and value * new < 0 < value * before and after / before > _CROSSES:
+                new = value * (after / before) ** self.times
             whole = all(isinstance(one, int) for one in (value, before, after))
             new = int(new) if whole else round(float(new), _DIGITS)
         except (OverflowError, ValueError):  # beyond what a number holds, or none
