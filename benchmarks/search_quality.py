@@ -1,6 +1,6 @@
 """Who finds better programs: the engine, its baselines and its peers, with the same mutator for all, on tasks with a known truth.
 
-    python benchmarks/search_quality.py [--arms auto,default,openevolve+tuned,...] [--tasks all|choosing|reporting|NAME,...]
+    python benchmarks/search_quality.py [--arms auto,map_elites,openevolve+tuned,...] [--tasks all|choosing|reporting|NAME,...]
         [--seeds 100-119] [--evaluations 150,600] [--call-s 0,1,10] [--habits small] [--jobs 2] [--keep FILE] [--json]
 
 Said are the paired win rates of the first arm against each other (same task, same seed, the true score of what is reported; a tie
@@ -32,7 +32,7 @@ from quality._report import Cell, Results, compared, finals, means
 from quality._tasks import CHOOSING, REPORTING, TASKS
 from quality._world import Played, Setting
 
-_DEFAULT = "auto,default,model_only,one_plus_one,best_of_n,hill_climb,independent,direct"
+_DEFAULT = "auto,map_elites,model_only,one_plus_one,best_of_n,hill_climb,independent,direct"
 
 
 Key = tuple[str, Cell]

@@ -17,7 +17,6 @@ from quality._shinka import shinka
 from quality._task import Judged
 from quality._world import Played, Setting, Tries, World
 
-AUTO: Mapping[str, object] = {"policy": "auto", "operators": tuple(compose(["search=auto"]).search.operators)}
 _MODEL_OPERATORS = tuple(LlmConfig().operators)
 
 
@@ -63,14 +62,18 @@ def _judged(tries: Tries, files: Mapping[str, str]) -> Judged:
     return judged
 
 
+def _settings(policy: str) -> dict[str, object]:
+    """What ``search=POLICY`` sets."""
+    return {"policy": policy, "operators": tuple(compose([f"search={policy}"]).search.operators)}
+
+
 Arm = Callable[[Setting], Played]
 BASELINES = ("one_plus_one", "best_of_n", "hill_climb", "independent")
+POLICIES = ("auto", "map_elites", *BASELINES)
 ARMS: Mapping[str, Arm] = {
-    "default": EngineArm().play,
-    "auto": EngineArm(AUTO).play,
+    **{name: EngineArm(_settings(name)).play for name in POLICIES},
     "model_only": EngineArm({"operators": ()}).play,
     "no_model": EngineArm(operators=()).play,
-    **{name: EngineArm({"policy": name}).play for name in BASELINES},
     "direct": direct,
     "openevolve": openevolve,
     "shinka": shinka,
@@ -100,13 +103,13 @@ def refused(name: str) -> str | None:
 
 def arm_of(name: str) -> Arm:
     """The arm of this name, which is not ``refused``; an engine's may carry settings, as in
-    ``default+archive_size=8+in_flight=2+start=cold``, OpenEvolve's are ``openevolve+tuned`` and ``openevolve+described``."""
+    ``map_elites+archive_size=8+in_flight=2+start=cold``, OpenEvolve's are ``openevolve+tuned`` and ``openevolve+described``."""
     base, *changes = name.split("+")
     if not changes:
         return ARMS[base]
     if base == "openevolve":
         return partial(openevolve, tuned="tuned" in changes, described="described" in changes)
-    search = dict(AUTO if base == "auto" else {"policy": base} if base in BASELINES else {})
+    search = _settings(base) if base in POLICIES else {}
     arm = EngineArm(operators=() if base == "no_model" else _MODEL_OPERATORS)
     if base == "model_only":
         search["operators"] = ()
@@ -117,7 +120,7 @@ def arm_of(name: str) -> Arm:
         elif key == "start":
             arm = replace(arm, start=value)
         elif key == "asked":
-            arm = replace(arm, operators=tuple(value.split("/")))
+            arm = replace(arm, operators=tuple(filter(None, value.split("/"))))
         elif key == "operators":
             search[key] = tuple(value.split("/")) if value else ()
         else:

@@ -46,7 +46,7 @@ class SearchConfig:
     """How the search decides.
 
     Args:
-        policy: ``map_elites``; ``auto``, whose ways of choosing parents and operators all earn their shares; or a baseline:
+        policy: ``auto``, whose ways of choosing parents and operators all earn their shares; ``map_elites``; or a baseline:
             ``independent`` sampling of the initial program's children, ``best_of_n`` (batches from the incumbent), ``hill_climb``
             (any better child replaces the incumbent), ``one_plus_one`` (one child at a time); or ``fixed_candidates``, which makes
             no children: programs that were given are measured and, on a noisy problem, confirmed.
@@ -87,9 +87,9 @@ class SearchConfig:
         cold_check_share: Most of the slots' time that may go to measuring warm results again cold.
     """
 
-    policy: str = "map_elites"
+    policy: str = "auto"
     archive: str = "auto"
-    operators: Sequence[str] = ("tune", "ast_edit", "crossover")
+    operators: Sequence[str] = ("tune", "ast_edit", "crossover", "extrapolate", "mirror", "merge", "revert")
     tournament: int = key(16, at_least(1))
     inspirations: int = key(5, at_least(0))
     uniform_parent_share: float = key(0.1, SHARE)

@@ -95,7 +95,8 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
         return
     counts = record.status is not ProposalStatus.TUNER if policy_of(state).operators.earned else not state.tunes(issued.arm)
     if not external and record.status is not ProposalStatus.LOST and counts:
-        state.bandit.learn(arm, None, cost_s)
+        state.bandit.learn(arm, None, cost_s, made=False)
+        policy_of(state).on_refused(state, issued.selector)
     if record.status is ProposalStatus.TUNER:
         state.tuner_session.on_opened(ticket, state.population.by_id[issued.parents[0]], record.literals, state.population)
     elif sample is None and state.tunes(issued.arm):
@@ -166,14 +167,15 @@ def assign_credit(state: ProblemState, number: int) -> list[ElitePlaced]:
     state.population.n_credited += 1
     placed: list[ElitePlaced] = []
     maker = state.maker(number)
-    if maker is not None and (policy_of(state).operators.earned or not maker.tunes):
-        baseline = row.baseline if row.baseline is not None else score
+    allocator = policy_of(state).operators
+    if maker is not None and (allocator.earned or not maker.tunes):
+        baseline = allocator.counted_from(state, row.baseline) if row.baseline is not None else score
         gain = difference(score, baseline) if score is not None and baseline is not None else None
         if maker.replaces and score is not None and not state.contract.noisy:
             parent = row.parents[0]
             before = state.population.score(parent)
             if before is not None and score >= before:
-                gain = max(difference(score, before), _TINY_GAIN)
+                gain = gain if allocator.earned else max(difference(score, before), _TINY_GAIN)
                 placed = state.population.replace_parent(number, parent)
         state.bandit.learn(row.arm, gain, row.cost_s)
     if row.parents and row.tuner < 0:

@@ -10,7 +10,7 @@ Bandits over operators and models with cost in the reward: ShinkaEvolve, https:/
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +23,9 @@ RECENT_GAINS = 128
 _PRIOR_PLAYS = 2.0  # how many plays at the best rate an arm is credited with before its own are believed
 _COST_FLOOR_S = 1e-3
 _PRIOR_WEIGHT = 6.0  # plays that a prior counts as much as
+_PRIOR_GAINS = 6.0  # gains, in plays at the mean of all, that it counts at least: where gains are rare, one is no proof
 _LITTLE = 0.05  # reward of one play, while nobody has earned anything
-_LEAST_COST = 0.1  # of a mean play: what gave no program to measure was not free
+_REFUSED = 0.3  # of a mean program's cost: what gave none to measure was not free
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class ArmState:
     """Discounted totals of one arm."""
 
     plays: float = 0.0
+    made: float = 0.0  # plays that made a program
     reward: float = 0.0
     cost_s: float = 0.0
 
@@ -67,6 +69,7 @@ class Bandit:
         self.states = [ArmState() for _ in arms]
         self._recent: deque[float] = deque(maxlen=RECENT_GAINS)
         self._sorted: list[float] = []
+        self._made, self._reward = 0.0, 0.0  # of all arms, without a discount
 
     def probabilities(self, allowed: Sequence[bool]) -> np.ndarray:
         """Probability of each arm, zero where not allowed.
@@ -74,42 +77,58 @@ class Bandit:
         Raises:
             ValueError: no arm is allowed.
         """
-        mask = np.array(allowed, dtype=bool)
-        if not mask.any():
-            raise ValueError("no arm is allowed; expected at least one.")
-        rates = np.array([state.reward / max(state.cost_s, _COST_FLOOR_S) for state in self.states])
+        return self.shares(self.weights(), allowed)
+
+    def weights(self) -> np.ndarray:
+        """What each arm is drawn in proportion to, floors aside."""
         plays = np.array([state.plays for state in self.states])
         if self.priors.size:
             rates = self._expected(plays)
         else:
+            rates = np.array([state.reward / max(state.cost_s, _COST_FLOOR_S) for state in self.states])
             believed = plays / (plays + _PRIOR_PLAYS)
             rates = believed * rates + (1 - believed) * (rates.max() if rates.max() > 0 else 1.0)
-        weights = np.where(mask, np.maximum(rates, 1e-12) ** 2, 0.0)
-        floor = np.where(mask, self._floor, 0.0)
+        return np.asarray(np.maximum(rates, 1e-12) ** 2)
+
+    def shares(self, weights: np.ndarray, allowed: Sequence[bool]) -> np.ndarray:
+        """The probabilities that follow from ``weights``.
+
+        Raises:
+            ValueError: no arm is allowed.
+        """
+        mask = np.array(allowed, dtype=bool)
+        if not mask.any():
+            raise ValueError("no arm is allowed; expected at least one.")
+        weights, floor = np.where(mask, weights, 0.0), np.where(mask, self._floor, 0.0)
         return np.asarray(floor + (1.0 - floor.sum()) * weights / weights.sum())
 
     def _expected(self, plays: np.ndarray) -> np.ndarray:
-        """Reward for a mean cost of each arm: its own, and its prior times the mean of all for as long as its own is little."""
-        rewards = np.array([state.reward for state in self.states])
-        costs = np.array([state.cost_s for state in self.states])
-        unit = costs.sum() / plays.sum() if plays.sum() > 0 else 1.0
-        mean = (rewards.sum() + _LITTLE) / (plays.sum() + 1.0)
-        return np.asarray(
-            (_PRIOR_WEIGHT * self.priors * mean + rewards) / (_PRIOR_WEIGHT + np.maximum(costs / unit, _LEAST_COST * plays))
-        )
+        """Reward of each arm's program over its cost, in mean ones: its own, and its prior times the mean of all for as long as its
+        own is little."""
+        rewards, costs, made = (np.array([getattr(state, name) for state in self.states]) for name in ("reward", "cost_s", "made"))
+        unit = costs.sum() / made.sum() if made.sum() > 0 and costs.sum() > 0 else 1.0
+        mean = (self._reward + _LITTLE) / (self._made + 1.0)
+        weight = max(_PRIOR_WEIGHT, _PRIOR_GAINS / mean)
+        reward = (weight * self.priors * mean + rewards) / (weight + made)
+        cost = (_PRIOR_WEIGHT + costs / unit + _REFUSED * (plays - made)) / (_PRIOR_WEIGHT + made)
+        return np.asarray(reward / cost)
 
     def choose(self, allowed: Sequence[bool], u: float) -> tuple[int, float]:
         """The arm at quantile ``u`` in [0, 1) of the probabilities, and its probability."""
         return drawn(self.probabilities(allowed), u)
 
     def rank(self, gain: float) -> float:
-        """The share of recent gains below this one, in (0, 1]; 0 for no gain."""
+        """The share of recent gains below this one, in (0, 1]; 0 for no gain.  Of equal ones half are, where there are priors."""
         if gain <= 0:
             return 0.0
-        return (bisect_left(self._sorted, gain) + 1) / (len(self._sorted) + 1)
+        below: float = bisect_left(self._sorted, gain)
+        if self.priors.size:  # equal gains are worth the same, whoever came first
+            below = (below + bisect_right(self._sorted, gain)) / 2
+        return (below + 1) / (len(self._sorted) + 1)
 
-    def learn(self, arm: int, gain: float | None, cost_s: float) -> None:
-        """Credit ``arm`` with a child that gained ``gain`` over its baseline (None: no valid child) at this cost."""
+    def learn(self, arm: int, gain: float | None, cost_s: float, *, made: bool = True) -> None:
+        """Credit ``arm`` with a child that gained ``gain`` over its baseline (None: no valid child) at this cost; ``made``: whether
+        it made a program that was not known."""
         reward = self.rank(gain) if gain is not None else 0.0
         if gain is not None and gain > 0:
             if len(self._recent) == RECENT_GAINS:
@@ -118,10 +137,13 @@ class Bandit:
             insort(self._sorted, gain)
         for state in self.states:
             state.plays *= self.discount
+            state.made *= self.discount
             state.reward *= self.discount
             state.cost_s *= self.discount
+        self._made, self._reward = self._made + made, self._reward + reward
         chosen = self.states[arm]
         chosen.plays += 1.0
+        chosen.made += made
         chosen.reward += reward
         chosen.cost_s += max(cost_s, _COST_FLOOR_S)
 
@@ -129,17 +151,20 @@ class Bandit:
         """The state as lists of numbers; ``load`` of it is exact."""
         return {
             "plays": [state.plays for state in self.states],
+            "made": [state.made for state in self.states],
             "reward": [state.reward for state in self.states],
             "cost_s": [state.cost_s for state in self.states],
             "recent": list(self._recent),
+            "lifetime": [self._made, self._reward],
         }
 
     def load(self, dumped: dict[str, list[float]]) -> None:
         """Take the state of ``dump``."""
-        columns = zip(dumped["plays"], dumped["reward"], dumped["cost_s"], strict=True)
+        columns = zip(dumped["plays"], dumped["made"], dumped["reward"], dumped["cost_s"], strict=True)
         self.states = [ArmState(*row) for row in columns]
         self._recent = deque(dumped["recent"], maxlen=RECENT_GAINS)
         self._sorted = sorted(dumped["recent"])
+        self._made, self._reward = dumped["lifetime"]
 
 
 def drawn(p: np.ndarray, u: float) -> tuple[int, float]:

@@ -108,7 +108,7 @@ def test_a_child_that_is_its_parent_is_a_call_and_no_measurement(monkeypatch):
 @pytest.mark.parametrize(
     ("arm", "said"),
     [
-        ("nope", "no arm 'nope': expected one of default, auto"),
+        ("nope", "no arm 'nope': expected one of auto, map_elites"),
         ("direct+lag=2", "the arm direct takes no settings, and not 'lag=2'"),
         ("openevolve+fast", "the arm openevolve takes +tuned, described, and not 'fast'"),
         ("auto+fast=1", "the arm auto takes +NAME=VALUE with one of in_flight, "),

@@ -237,7 +237,7 @@ def test_a_configuration_of_an_older_version_is_read_in_the_sections_of_today() 
         ("llm.provider=antropic llm.models=[m]", "found 'antropic'; did you mean anthropic?"),
         (
             "search.operators=[]",
-            "merge, revert for the policy map_elites",
+            "merge, revert for the policy auto",
         ),
         (
             "search.operators=[tune,ast_edt]",
@@ -253,10 +253,13 @@ def test_a_configuration_of_an_older_version_is_read_in_the_sections_of_today() 
         ("llm=anthropic llm.operators=[llm_mutat]", "llm.operators must be a list out of llm_mutate"),
         ("llm=anthropic search=hill_climb search.operators=[tune] llm.operators=[llm_repair]", "for the policy hill_climb"),
         (
-            "search.family_floor=0.4",
+            "search=map_elites search.family_floor=0.4",
             "each of 3 families of operators (edit, merge, tune), and must be at most 0.333, found 0.4; type for example",
         ),
-        ("search.operators=[ast_edit,tune] search.family_floor=0.51", "each of 2 families of operators (edit, tune)"),
+        (
+            "search=map_elites search.operators=[ast_edit,tune] search.family_floor=0.51",
+            "each of 2 families of operators (edit, tune)",
+        ),
     ],
 )
 def test_a_name_of_nothing_is_one_sentence(words: str, said: str) -> None:
@@ -268,7 +271,7 @@ def test_a_name_of_nothing_is_one_sentence(words: str, said: str) -> None:
 
 @pytest.mark.parametrize("words", ["search.family_floor=0.33", "search.operators=[ast_edit] search.family_floor=1"])
 def test_floors_that_leave_room_for_all_are_taken(words: str) -> None:
-    check_names(compose(words.split()))
+    check_names(compose(["search=map_elites", *words.split()]))
 
 
 @pytest.mark.parametrize(

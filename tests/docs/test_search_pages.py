@@ -10,7 +10,7 @@ import pytest
 from evolve.config._compose import known_keys
 from evolve.engine.registry._registry import OPERATORS
 from evolve.problem.contract._keys import AXIS, GATE, STAGE, TOP
-from evolve.search.policy import _earned, _portfolio
+from evolve.search.policy import _changes, _earned, _portfolio
 from evolve.search.policy._policies import POLICIES
 from evolve.search.state import _climbs, _state
 from evolve.select import _bandit
@@ -44,21 +44,23 @@ def test_the_operators_and_policies_that_the_pages_name_are_there_and_all_of_the
 def test_the_page_says_the_numbers_of_the_code() -> None:
     page = " ".join(PAGES["search.md"].split())
     main, *others = _climbs._PRIORS
-    assert {main / other for other in others} == {4.0}
+    assert {round(main / other, 1) for other in others} == {6.7}
     for said in (
         f"among the last {_bandit.RECENT_GAINS} gains",
         f"{_earned._FOR_MODELS:.0%} go to models".replace("%", " %"),
         f"less than {1000 * _earned._QUICK_S:.0f} ms",
         f"falls below {_state._EARNED_FLOOR:.0%}".replace("%", " %"),
-        f"(discount {_climbs._DISCOUNT}, no way below {_climbs._FLOOR:.0%})".replace("%", " %"),
+        f"(discount {_climbs._DISCOUNT}, no way below {_climbs._FLOOR:.1%})".replace("%", " %"),
         f"After {_climbs._GRANT} children without a gain",
         ", ".join(map(str, map(_climbs.luby, range(1, 8)))),
         "a tournament of four elites",
-        "expected to earn four times as much",
-        "counts as six plays",
+        "expected to earn 6.7 times as much",
+        "counts as much as six gains",
+        f"gains less than {_changes._GOES_ON} of",
     ):
         assert said in page, said
-    assert (_portfolio._TOURNAMENT, _bandit._PRIOR_WEIGHT, _portfolio._FROM_INITIAL, _climbs._MOST_KICKS) == (4, 6.0, 0.1, 3)
+    assert (_portfolio._TOURNAMENT, _bandit._PRIOR_GAINS, _portfolio._FROM_INITIAL, _climbs._MOST_KICKS) == (4, 6.0, 0.1, 3)
+    assert _earned._LENT_BESIDE_MODELS == 0.1
 
 
 @pytest.mark.parametrize("page", PAGES)

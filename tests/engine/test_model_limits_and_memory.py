@@ -326,7 +326,7 @@ def test_an_assignment_holds_no_seed_no_vault_and_nothing_of_the_evaluator(tmp_p
 
 def simplified(gain: float):
     """A search whose leader was simplified: rows of the leader and of the shorter child, whose score differs by ``gain``."""
-    run = simulate(1, usd=None, evaluations=30)
+    run = simulate(2, usd=None, evaluations=30)
     run.run()
     run.raise_budget(9.0, 90)
     search, population = run.search, run.search.state.population

@@ -60,7 +60,8 @@ def build(
     **config: object,
 ) -> Search:
     """A search with the same configuration every time."""
-    search = SearchConfig(policy=policy, **config)
+    given = {"operators": ("tune", "ast_edit", "crossover")} if policy != "auto" else {}
+    search = SearchConfig(policy=policy, **(given | config))  # type: ignore[arg-type]
     return Search(
         contract=contract_,
         problem=PROBLEM,

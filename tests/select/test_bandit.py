@@ -153,11 +153,24 @@ def test_priors_say_who_is_tried_first_and_what_is_earned_overrules_them() -> No
     assert told.probabilities([True] * 4).argmax() == 3
 
 
+def test_where_gains_are_rare_one_of_them_does_not_overrule_what_was_expected() -> None:
+    rare = Bandit(ARMS, FAMILIES, discount=0.995, family_floor=0.0, priors=(1.0, 0.1, 0.1, 0.1))
+    for _ in range(300):
+        rare.learn(0, 0.0, 1.0)
+    before = rare.probabilities([True] * 4)[1]
+    rare.learn(1, 1.0, 1.0)
+    after = rare.probabilities([True] * 4)[1]
+    assert before < after < 0.25
+    for n in range(20):
+        rare.learn(1, 2.0 + n, 1.0)
+    assert rare.probabilities([True] * 4)[1] > 0.5
+
+
 def test_with_priors_what_never_gives_a_program_loses_its_share_though_it_costs_nothing() -> None:
     told = Bandit(ARMS, FAMILIES, discount=1.0, family_floor=0.01, priors=(1.0,) * 4)
     for _ in range(20):
         told.learn(1, 1.0, 1.0)
         for _ in range(10):
-            told.learn(2, None, 0.0)
+            told.learn(2, None, 0.0, made=False)
     shares = told.probabilities([True] * 4)
     assert shares[2] < shares[0] / 3

@@ -11,9 +11,18 @@ from evolve._errors import ConfigError, UsageError
 from evolve._renamed import VALUES
 from evolve.adapters._choose import load_problem as read_problem
 from evolve.config._llm import GIVEN, LlmConfig
-from evolve.config._schema import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig, SearchConfig, StopConfig
+from evolve.config._schema import (
+    BudgetConfig,
+    ExecutorConfig,
+    ProblemConfig,
+    RunConfig,
+    SandboxConfig,
+    SearchConfig,
+    StopConfig,
+)
 from evolve.engine.registry._own_operators import GivenOperator, operator_text, own_operators
 from evolve.problem.contract._contract import Param, Problem
+from evolve.propose._registry import OPERATORS
 
 if TYPE_CHECKING:
     from evolve.models import Provider
@@ -85,12 +94,12 @@ def budget_changes(budget: object) -> dict[str, object]:
 
 
 def search_config(operators: object, policy: str, archive: str) -> tuple[SearchConfig, tuple[GivenOperator, ...]]:
-    """How to search with these operators (None: all that need no model), and those that are objects.
+    """How to search with these operators (None: those of the policy), and those that are objects.
 
     Raises:
         UsageError: one that is none.
     """
-    given = SearchConfig().operators if operators is None else operators
+    given = _operators_of(policy) if operators is None else operators
     if isinstance(given, str | Mapping) or not isinstance(given, Sequence):
         raise UsageError(f'expected a list of operators, as ["tune", "crossover"], found {_said(given)}.')
     own = own_operators(given)
@@ -98,6 +107,11 @@ def search_config(operators: object, policy: str, archive: str) -> tuple[SearchC
         raise UsageError(f"policy={policy!r} is called {VALUES['search.policy', policy]!r} now.")
     texts = tuple(operator_text(one) for one in given)
     return SearchConfig(policy=policy, archive=archive, operators=texts), own
+
+
+def _operators_of(policy: str) -> tuple[str, ...]:
+    """What a policy uses where nobody says: operators that make a known change once more are for the default policy."""
+    return tuple(name for name in SearchConfig().operators if policy == SearchConfig().policy or not OPERATORS[name].repeats)
 
 
 def models_config(models: object) -> tuple[LlmConfig, Provider | None]:
@@ -126,7 +140,7 @@ def run_config(
     budget: object = None,
     operators: object = None,
     llm: LlmConfig | None = None,
-    policy: str = "map_elites",
+    policy: str = "auto",
     archive: str = "auto",
     target: float | None = None,
     patience: int | None = None,

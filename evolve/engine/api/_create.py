@@ -27,7 +27,7 @@ def create_run(
     budget: Budget | None = None,
     operators: Sequence[str | Operator] | None = None,
     models: Models | Provider | None = None,
-    policy: str = "map_elites",
+    policy: str = "auto",
     archive: str = "auto",
     target: float | None = None,
     patience: int | None = None,
@@ -41,11 +41,11 @@ def create_run(
         out: The run's folder; by default a new one below ``runs/``.
         seed: Decides every draw of the search itself.
         budget: What it may spend; by default the problem's own.
-        operators: Names out of ``tune``, ``ast_edit``, ``crossover``, and objects that are an ``Operator``; by default those three.
+        operators: Names, as ``tune`` and ``crossover``, and objects that are an ``Operator``; by default those of the policy.
             A run with an object can be gone on with only where it is given again: ``open_run(path, operators=[...])``.
         models: Language models: ``evolve.models.Anthropic([...])``, ``evolve.models.ChatCompletions([...], base_url=...)``, or a
             provider object as ``evolve.models.Scripted(...)``.
-        policy: ``map_elites``; ``fixed_candidates``, which makes no children of its own; or a baseline: ``independent``,
+        policy: ``auto``; ``map_elites``; ``fixed_candidates``, which makes no children of its own; or a baseline: ``independent``,
             ``best_of_n``, ``hill_climb``, ``one_plus_one``.
         archive: Where the elites stand: ``grid``, cells along the problem's descriptors; ``topk``, the best of all; ``auto``, the
             grid where there are descriptors.

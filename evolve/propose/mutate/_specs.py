@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from evolve.search.state._operators import OperatorSpec, Parent
 
-TUNE = OperatorSpec("tune", prior=0.2, family="tune", parent=Parent.TUNED)
-AST_EDIT = OperatorSpec("ast_edit", prior=0.25, family="edit")
-CROSSOVER = OperatorSpec("crossover", prior=0.15, family="merge", parent=Parent.AMONG_ELITES)
-EXTRAPOLATE = OperatorSpec("extrapolate", family="repeat", parent=Parent.STEP, n_parents=3, prior=0.7)
+TUNE = OperatorSpec("tune", prior=0.15, family="tune", parent=Parent.TUNED)
+AST_EDIT = OperatorSpec("ast_edit", prior=0.15, family="edit")
+CROSSOVER = OperatorSpec("crossover", prior=0.1, family="merge", parent=Parent.AMONG_ELITES)
+EXTRAPOLATE = OperatorSpec("extrapolate", family="repeat", parent=Parent.STEP, n_parents=3, prior=1.0)
 MIRROR = OperatorSpec("mirror", family="repeat", parent=Parent.MIRRORED, n_parents=3, prior=0.5)
-MERGE = OperatorSpec("merge", family="repeat", parent=Parent.GAINS, n_parents=3, prior=0.7)
-REVERT = OperatorSpec("revert", family="repeat", parent=Parent.ANCESTORS, n_parents=3, prior=0.1)
+MERGE = OperatorSpec("merge", family="repeat", parent=Parent.GAINS, n_parents=3, prior=0.5)
+REVERT = OperatorSpec("revert", family="repeat", parent=Parent.ANCESTORS, n_parents=3, prior=0.05)

@@ -38,8 +38,12 @@ class OperatorAllocator(Protocol):
         ...
 
     def baseline(self, state: ProblemState, parent: int) -> float | None:
-        """What the gain of a child of ``parent`` is counted from."""
+        """What the gain of a child of ``parent`` is counted from, as its ticket is given."""
         ...
+
+    def counted_from(self, state: ProblemState, baseline: float) -> float:
+        """The same once the child is measured."""
+        return baseline
 
 
 @dataclass(frozen=True)

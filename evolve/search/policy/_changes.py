@@ -2,62 +2,78 @@
 
 from __future__ import annotations
 
-from evolve.budget._cpu_budget import INITIAL
-from evolve.search.policy._kinship import is_ancestor
+from collections.abc import Iterator
+
+from evolve.search.policy._kinship import ancestors
 from evolve.search.state._operators import OperatorSpec, Parent
 from evolve.search.state._state import ProblemState
 
 Change = tuple[int, int, int]  # rows: the program it is made to, then from which program to which it led
 
-_FURTHEST = 32  # generations back
+_NEWEST = 32  # children, or generations, that are looked at
+_GOES_ON = 0.6  # of the last step's gain, below which a step is not made once more
 
 
-def known_changes(state: ProblemState, spec: OperatorSpec, target: int) -> list[Change]:
-    """What an operator may make once more to ``target``, the most promising first, without what it was given before."""
+def known_change(state: ProblemState, spec: OperatorSpec, target: int) -> Change | None:
+    """What an operator may make once more to ``target``: the most promising that it was not given before."""
     match spec.parent:
         case Parent.STEP:
-            found = _last_step(state, target)
+            found = _last_step(state, spec, target)
         case Parent.MIRRORED:
             found = _worse_children(state, target)
         case Parent.GAINS:
-            found = _gains_elsewhere(state, target)
+            return _gain_elsewhere(state, spec, target)
         case _:
             found = _way_back(state, target)
-    return [change for change in found if not state.changes.was_given(spec.name, change)]
+    return next((change for change in found if not state.changes.was_given(spec.name, change)), None)
 
 
-def _last_step(state: ProblemState, target: int) -> list[Change]:
-    """The step that led to the target, where it was a gain."""
+def _last_step(state: ProblemState, spec: OperatorSpec, target: int) -> Iterator[Change]:
+    """The step that led to the target, where it was a gain; where it went on from another, it must have gained about as much."""
+    rows, gained = state.population.candidates, _gained(state, target)
+    if gained is None or gained <= 0:
+        return
+    parent = rows[target].parents[0]
+    arm, before = rows[target].arm, _gained(state, parent)
+    goes_on = arm >= 0 and state.bandit.arms[arm].operator == spec.name
+    if not goes_on or before is None or gained >= _GOES_ON * before:
+        yield target, parent, target
+
+
+def _gained(state: ProblemState, child: int) -> float | None:
+    """What a program gained over its parent; None for one that has none, or where either has no score."""
     population = state.population
-    if not population.candidates[target].parents:
-        return []
-    parent = population.candidates[target].parents[0]
-    before, now = population.score(parent), population.score(target)
-    return [(target, parent, target)] if before is not None and now is not None and now > before else []
+    if not population.candidates[child].parents:
+        return None
+    before, now = population.score(population.candidates[child].parents[0]), population.score(child)
+    return None if before is None or now is None else now - before
 
 
-def _worse_children(state: ProblemState, target: int) -> list[Change]:
+def _worse_children(state: ProblemState, target: int) -> Iterator[Change]:
     """From a child that did worse to the target: made to the target that is the child's step the other way.  The newest first."""
-    now = state.population.score(target)
-    scored = ((child, state.population.score(child)) for child in reversed(state.memory.children.get(target, ())))
-    return [(target, child, target) for child, score in scored if score is not None and now is not None and score < now]
+    now, children = state.population.score(target), state.memory.children.get(target, ())
+    for child in children[: -_NEWEST - 1 : -1]:
+        score = state.population.score(child)
+        if score is not None and now is not None and score < now:
+            yield target, child, target
 
 
-def _gains_elsewhere(state: ProblemState, target: int) -> list[Change]:
-    """Steps that were gains on other lines of descent, the newest first."""
+def _gain_elsewhere(state: ProblemState, spec: OperatorSpec, target: int) -> Change | None:
+    """A step that was a gain on another line of descent, the newest first."""
     rows = state.population.candidates
-    others = (child for child in reversed(state.changes.gains) if child != target and not is_ancestor(state, child, target))
-    return [(target, rows[child].parents[0], child) for child in others]
+    changes = [(target, rows[child].parents[0], child) for child in reversed(state.changes.gains) if child != target]
+    new = [change for change in changes if not state.changes.was_given(spec.name, change)]
+    line = ancestors(state, target, since=min(change[2] for change in new)) if new else ()
+    return next((change for change in new if change[2] not in line), None)
 
 
-def _way_back(state: ProblemState, target: int) -> list[Change]:
+def _way_back(state: ProblemState, target: int) -> Iterator[Change]:
     """Steps on the way to the target, each from its end to its beginning; not the last one, which would lead to the parent."""
-    rows, child, found = state.population.candidates, target, list[Change]()
-    while rows[child].parents and len(found) < _FURTHEST:
+    rows, child = state.population.candidates, target
+    for _ in range(_NEWEST):
+        if not rows[child].parents:
+            return
         parent = rows[child].parents[0]
         if child != target:
-            found.append((target, child, parent))
+            yield target, child, parent
         child = parent
-        if child == INITIAL:
-            break
-    return found

@@ -16,7 +16,8 @@ from evolve.search.state._state import ProblemState
 from evolve.select import drawn
 
 _QUICK_S = 0.02  # where a measurement takes no longer than this, each slot has its next child ready
-_FOR_MODELS = 0.4  # of the tickets, where there are models
+_FOR_MODELS = 0.6  # of the tickets, where there are models
+_LENT_BESIDE_MODELS = 0.1  # of what the tuner is lent where nobody else can find anything
 _SLACK = 0.25  # of a call: what is counted up to a whole one
 
 
@@ -33,10 +34,13 @@ class EarnedShares(OperatorAllocator):
     def allocate(self, state: ProblemState, parents: ParentSelector, rng: np.random.Generator, now: float) -> Allocation | None:
         if not state.population.elites:
             return None
+        room = {is_model: has_room(state, is_model) for is_model in (False, True)}
+        if not any(room.values()):
+            return None
         able = [_is_served(state, parents, index, now) for index in range(len(state.bandit.arms))]
         while any(able):
             arm, propensity = drawn(_shares(state, able), rng.random())
-            if not has_room(state, arm):
+            if not room[bool(state.bandit.arms[arm].model)]:
                 if _measurements_are_scarce(state, now):
                     return None
             elif not state.tunes(state.bandit.arms[arm]):
@@ -49,43 +53,53 @@ class EarnedShares(OperatorAllocator):
     def baseline(self, state: ProblemState, parent: int) -> float | None:
         return state.population.score(leader(state))
 
+    def counted_from(self, state: ProblemState, baseline: float) -> float:
+        """The best so far, of which more may be known by now: what others found meanwhile is nobody's gain."""
+        best = None if state.contract.noisy else state.population.score(state.climbs.main)
+        return baseline if best is None else max(baseline, best)
 
-def has_room(state: ProblemState, arm: int) -> bool:
-    """Whether a child of this arm is needed now: of one without a model while a slot is free, of a model's as many calls under way
+
+def has_room(state: ProblemState, is_model: bool) -> bool:
+    """Whether a child is needed now: of an arm without a model while a slot is free, of a model's as many calls under way
     as are answered while a measurement takes place."""
     unmeasured = len(state.population.queue) + sum(len(block.remaining()) for block in state.run.tickets.blocks.values())
     width = state.run.slots * state.contract.stages[0].batch_size
     took, call_s = state.run.usage.measure_wall_s, state.run.usage.call_wall_s
     wanted = width + (round(width * min(1.0, _QUICK_S / took)) if took > 0 else 0)
-    if not state.bandit.arms[arm].model:
+    if not is_model:
         return unmeasured < wanted
     calls, most = n_in_flight(state), state.run.slots
     if took > 0 and call_s > 0:
         most = max(1, math.ceil(width * call_s / took - _SLACK))
-    most = min(most, state.run.llm.max_concurrency)
+    most = min(max(most, state.run.llm.batch), state.run.llm.max_concurrency)  # fewer would never fill a batch
     return calls < most and unmeasured + calls < wanted + most - 1
 
 
 def _shares(state: ProblemState, able: Sequence[bool]) -> np.ndarray:
     """The probability of each arm: what it earned, with a part kept for models.  The tuner's is less where it has too many numbers
     for the budget, and it is lent more where that holds what an evolution strategy needs: its first generations gain nothing."""
-    tuner = [one and state.tunes(arm) for one, arm in zip(able, state.bandit.arms, strict=True)]
+    weights, arms = state.bandit.weights(), state.bandit.arms
+    earned = _with_models(state, weights, able)
+    tuner = [one and state.tunes(arm) for one, arm in zip(able, arms, strict=True)]
     others = [one and not tunes for one, tunes in zip(able, tuner, strict=True)]
     if not any(others) or not any(tuner):
-        return _with_models(state, able)
+        return earned
     pays = pays_for_tuning(state)
+    if pays < 1.0:
+        earned = pays * earned + (1.0 - pays) * _with_models(state, weights, others)
     lent = pays * pays * state.run.config.tuner_share if state.tuner_session.is_gaining else 0.0
-    earned = pays * _with_models(state, able) + (1.0 - pays) * _with_models(state, others)
+    if any(one and arm.model for one, arm in zip(able, arms, strict=True)):
+        lent *= _LENT_BESIDE_MODELS
     return np.asarray((1.0 - lent) * earned + lent * np.array(tuner, dtype=float))
 
 
-def _with_models(state: ProblemState, able: Sequence[bool]) -> np.ndarray:
+def _with_models(state: ProblemState, weights: np.ndarray, able: Sequence[bool]) -> np.ndarray:
     """What each arm earned, with a part kept for the models that are able: nobody else changes a program's form."""
-    earned = state.bandit.probabilities(able)
+    earned = state.bandit.shares(weights, able)
     models = [one and bool(arm.model) for one, arm in zip(able, state.bandit.arms, strict=True)]
-    if not any(models):
+    if not any(models) or all(models):
         return earned
-    return np.asarray((1.0 - _FOR_MODELS) * earned + _FOR_MODELS * state.bandit.probabilities(models))
+    return np.asarray((1.0 - _FOR_MODELS) * earned + _FOR_MODELS * state.bandit.shares(weights, models))
 
 
 def _is_served(state: ProblemState, parents: ParentSelector, index: int, now: float) -> bool:

@@ -8,16 +8,19 @@ _MOST = 4096  # programs looked at
 
 
 def is_ancestor(state: ProblemState, elder: int, younger: int) -> bool:
-    """Whether ``younger`` comes from ``elder``, by any of its parents; rows are numbered in the order in which they were made."""
+    """Whether ``younger`` comes from ``elder``; rows are numbered in the order in which they were made."""
+    return elder in ancestors(state, younger, since=elder)
+
+
+def ancestors(state: ProblemState, younger: int, *, since: int) -> set[int]:
+    """Whom ``younger`` comes from, by any of its parents, of those that were made since this one."""
     rows, waiting, seen = state.population.candidates, [younger], {younger}
     while waiting and len(seen) < _MOST:
         for parent in rows[waiting.pop()].parents:
-            if parent == elder:
-                return True
-            if parent > elder and parent not in seen:
+            if parent >= since and parent not in seen:
                 seen.add(parent)
                 waiting.append(parent)
-    return False
+    return seen - {younger}
 
 
 def related(state: ProblemState, one: int, other: int) -> bool:

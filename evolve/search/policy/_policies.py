@@ -76,6 +76,10 @@ class Policy:
         """It is known what became of a child."""
         self.schedule.on_credited(state, number, score)
 
+    def on_refused(self, state: ProblemState, selector: str) -> None:
+        """A propose ticket ended without a program to measure."""
+        self.schedule.on_refused(state, selector)
+
 
 POLICIES: Mapping[str, Policy] = {
     "auto": Policy(Portfolio(), EarnedShares(), Climbing()),

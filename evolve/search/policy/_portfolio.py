@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evolve.budget._cpu_budget import INITIAL
-from evolve.search.policy._changes import known_changes
+from evolve.search.policy._changes import known_change
 from evolve.search.policy._kinship import related
 from evolve.search.policy._selectors import ParentSelector, Selection, leader
 from evolve.search.state._climbs import EXCURSION, MAIN, NONE, SELECTORS
@@ -32,7 +32,7 @@ class Portfolio(ParentSelector):
 
     def serves(self, state: ProblemState, spec: OperatorSpec) -> bool:
         if spec.repeats:
-            return bool(known_changes(state, spec, main_climb(state)))
+            return known_change(state, spec, main_climb(state)) is not None
         match spec.parent:
             case Parent.TUNED:
                 return False  # the allocator knows whether there is something to tune
@@ -45,7 +45,9 @@ class Portfolio(ParentSelector):
     def select(self, state: ProblemState, rng: np.random.Generator, arm: int) -> Selection:
         spec, selector = state.operators[state.bandit.arms[arm].operator], ""
         if spec.repeats:
-            return Selection(known_changes(state, spec, main_climb(state))[0])
+            change = known_change(state, spec, main_climb(state))
+            assert change is not None  # it is served
+            return Selection(change)
         if spec.parent is Parent.FAILED:
             parents: tuple[int, ...] = (state.memory.repairable[-1],)
         elif spec.parent is Parent.LEADER:

@@ -33,6 +33,10 @@ class Schedule(Protocol):
         """It is known what became of a child (None: it failed)."""
         return
 
+    def on_refused(self, state: ProblemState, selector: str) -> None:
+        """A propose ticket ended without a program to measure."""
+        return
+
 
 @dataclass(frozen=True)
 class Asynchronous(Schedule):
@@ -55,11 +59,16 @@ class Climbing(Asynchronous):
 
     def on_credited(self, state: ProblemState, number: int, score: float | None) -> None:
         row, climbs, population = state.population.candidates[number], state.climbs, state.population
-        stands = [None if one == NONE else population.score(one) for one in (climbs.main, climbs.excursion)]
-        climbs.on_child(number, score, main=stands[0], excursion=stands[1], selector=row.selector)
+        main, excursion = (None if one == NONE else population.score(one) for one in (climbs.main, climbs.excursion))
         if row.selector:
-            gain = None if score is None or row.baseline is None else max(difference(score, row.baseline), 0.0)
-            climbs.earned.learn(SELECTORS.index(row.selector), gain, row.cost_s)
+            from_here = [one for one in (row.baseline, None if state.contract.noisy else main) if one is not None]
+            gain = None if score is None or not from_here else max(difference(score, max(from_here)), 0.0)
+            climbs.earned.learn(SELECTORS.index(row.selector), gain, 1.0)
+        climbs.on_child(number, score, main=main, excursion=excursion, selector=row.selector)
+
+    def on_refused(self, state: ProblemState, selector: str) -> None:
+        if selector:
+            state.climbs.on_refused(selector)
 
 
 @dataclass(frozen=True)

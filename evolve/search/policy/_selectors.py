@@ -10,7 +10,7 @@ import numpy as np
 
 from evolve.budget._cpu_budget import INITIAL
 from evolve.search.policy._arms import NO_ARM
-from evolve.search.policy._changes import known_changes
+from evolve.search.policy._changes import known_change
 from evolve.search.policy._kinship import related
 from evolve.search.policy._schedules import round_is_full
 from evolve.search.state._operators import OperatorSpec, Parent
@@ -98,7 +98,7 @@ class ArchiveTournament(ParentSelector):
     def serves(self, state: ProblemState, spec: OperatorSpec) -> bool:
         population = state.population
         if spec.repeats:
-            return bool(known_changes(state, spec, leader(state)))
+            return known_change(state, spec, leader(state)) is not None
         match spec.parent:
             case Parent.TUNED:
                 return False  # the tuner's share is not among what is chosen from
@@ -120,7 +120,9 @@ class ArchiveTournament(ParentSelector):
         """A failed child, the best, a pair, or whoever wins."""
         spec = state.operators[state.bandit.arms[arm].operator]
         if spec.repeats:
-            return known_changes(state, spec, leader(state))[0]
+            change = known_change(state, spec, leader(state))
+            assert change is not None  # it is served
+            return change
         if spec.parent is Parent.FAILED:
             return (state.memory.repairable[-1],)
         if spec.parent is Parent.LEADER:

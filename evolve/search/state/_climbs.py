@@ -15,8 +15,8 @@ from evolve.select import Bandit
 MAIN, EXCURSION, ARCHIVE = SELECTORS = ("main", "excursion", "archive")
 NONE = -1  # no excursion is under way
 
-_PRIORS = (1.0, 0.25, 0.25)  # of the selectors
-_DISCOUNT, _FLOOR = 0.99, 0.02
+_PRIORS = (1.0, 0.15, 0.15)  # of the selectors
+_DISCOUNT, _FLOOR = 0.99, 0.005
 _GRANT = 12  # children without a gain, times the restart sequence, after which an excursion is given up
 _MOST_KICKS = 3  # steps that an excursion takes whatever they cost: one, two, three, and again
 
@@ -31,6 +31,12 @@ class Climbs:
         self.tried = 0  # its children since it last gained
         self.n_excursions = 0
         self.earned = Bandit([Arm(name) for name in SELECTORS], SELECTORS, discount=_DISCOUNT, family_floor=_FLOOR, priors=_PRIORS)
+
+    def on_refused(self, selector: str) -> None:
+        """A ticket led to no program to measure: none at all, or a known one.  Where that is the rule, all around is known."""
+        if selector == EXCURSION and self.excursion != NONE:
+            self._on_step(NONE, None, None)
+        self.earned.learn(SELECTORS.index(selector), None, 1.0, made=False)
 
     def begin(self, start: int) -> None:
         """An excursion leaves from ``start``."""

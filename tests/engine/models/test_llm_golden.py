@@ -70,7 +70,8 @@ def height(files, seed: int) -> float | None:
 
 def script(policy: str, **more) -> Script:
     fields = {
-        "search": SearchConfig(policy=policy), "llm": MODELS, "budget": BudgetConfig(evaluations=60), "slots": 1,
+        "search": SearchConfig(policy=policy, operators=("tune", "ast_edit", "crossover")),
+        "llm": MODELS, "budget": BudgetConfig(evaluations=60), "slots": 1,
         "provider": Scripted(Answers(), prices_from="anthropic"), "contract": plain_contract(("main.py",)),
     } | more  # fmt: skip
     return Script(seed_files=SEED_FILES, answer=scored(height), **fields)

@@ -16,7 +16,7 @@ from evolve.config._schema import RunConfig, SearchConfig, StopConfig
 from evolve.engine.registry._registry import parts_of
 from evolve.problem.contract._contract import Budget
 from evolve.search._search import Search
-from evolve.search.policy._changes import known_changes
+from evolve.search.policy._changes import known_change
 from evolve.search.policy._earned import EarnedShares, has_room
 from evolve.search.policy._portfolio import Portfolio
 from evolve.search.state._climbs import EXCURSION, SELECTORS
@@ -51,7 +51,7 @@ def test_on_a_noisy_problem_there_are_no_excursions() -> None:
 
 
 def test_a_change_is_never_given_twice_to_the_same_operator() -> None:
-    run = lived()
+    run = lived(evaluations=250, operators=OPERATORS[1:])
     specs = run.search.state.operators
     given = [(issued.arm.operator, issued.parents) for issued in tickets(run) if specs[issued.arm.operator].repeats]
     assert len(given) > 10
@@ -61,16 +61,19 @@ def test_a_change_is_never_given_twice_to_the_same_operator() -> None:
 def test_what_is_made_once_more_is_what_the_operator_says() -> None:
     state = lived().search.state
     rows, score = state.population.candidates, state.population.score
-    target = max(state.memory.children, key=lambda one: len(state.memory.children[one]) * len(rows[one].parents))
+    grown = [one for one in state.memory.children if rows[one].parents and rows[rows[one].parents[0]].parents]
+    target = max(grown, key=lambda one: len(state.memory.children[one]))
     state.changes = type(state.changes)()  # nothing was given yet
     for child in range(1, len(rows)):
         state.changes.on_child(child, score(child), score(rows[child].parents[0]))
     for name, spec in state.operators.items():
         if not spec.repeats:
             continue
-        found = known_changes(state, spec, target)
-        assert found or name == "extrapolate", name
-        for made_to, before, after in found:
+        n_found = 0
+        while (change := known_change(state, spec, target)) is not None:
+            made_to, before, after = change
+            n_found += 1
+            state.changes.on_given(name, change)
             assert made_to == target
             worse, better = score(before), score(after)
             if name == "revert":
@@ -79,10 +82,50 @@ def test_what_is_made_once_more_is_what_the_operator_says() -> None:
                 assert worse is not None
                 assert better is not None
                 assert worse < better
+        assert n_found > 0 or name == "extrapolate", name
 
 
-def searched(*, call_s: float, evaluation_s: float) -> Search:
+def test_a_step_is_made_once_more_while_it_gains_about_as_much_as_the_one_before() -> None:
+    found = Counter[bool]()
+    for seed in range(6):
+        run = lived(seed=seed, operators=("ast_edit", "extrapolate"))
+        rows, score = run.search.state.population.candidates, run.search.state.population.score
+        for issued in tickets(run):
+            if issued.arm.operator == "extrapolate":
+                row = rows[run.search.state.population.by_id[issued.parents[0]]]
+                now, before = (score(one) for one in (run.search.state.population.by_id[issued.parents[0]], row.parents[0]))
+                assert now is not None
+                assert before is not None
+                assert now > before
+                if run.search.state.bandit.arms[row.arm].operator == "extrapolate":
+                    earlier = score(rows[row.parents[0]].parents[0])
+                    assert earlier is not None
+                    assert now - before >= 0.6 * (before - earlier)
+                    found["again"] += 1
+                found["once"] += 1
+    assert min(found["once"], found["again"]) > 3, found
+
+
+def test_where_all_around_is_known_who_breeds_changes() -> None:
+    """Tickets that lead to known programs move weight from the main climb, and an excursion is given up for them too."""
+    run = lived(evaluations=60)
+    climbs = run.search.state.climbs
+    before = climbs.earned.probabilities([True] * 3)
+    climbs.begin(0)
+    for _ in range(200):
+        climbs.on_refused("main")
+    after = climbs.earned.probabilities([True] * 3)
+    assert before[0] > 0.9
+    assert after[0] < 0.6
+    for _ in range(100):
+        climbs.on_refused(EXCURSION)
+    assert climbs.excursion < 0
+
+
+def searched(*, call_s: float, evaluation_s: float, batch: int = 0) -> Search:
     llm = LlmConfig(provider="openai", models=("m",), base_url="http://localhost:1", max_concurrency=50)
+    if batch:
+        llm = LlmConfig(provider="anthropic", models=("m",), max_concurrency=50, batch=batch)
     config = RunConfig(search=SearchConfig(policy="auto", operators=("ast_edit",)), llm=llm)
     search = Search(
         contract=contract(), problem="p", config=config.search, stop=StopConfig(), budget=Budget(evaluations=100), seed=0,
@@ -96,11 +139,11 @@ def searched(*, call_s: float, evaluation_s: float) -> Search:
 def calls_under_way(search: Search) -> int:
     """Calls that are begun while nothing comes back."""
     state = search.state
-    arm = next(i for i, arm in enumerate(state.bandit.arms) if arm.model)
+    arm = next(arm for arm in state.bandit.arms if arm.model)
     for n in range(100):
-        if not has_room(state, arm):
+        if not has_room(state, is_model=True):
             return n
-        state.run.tickets.proposals[n] = ProposeIssued(search.run.tickets.next_attempt(), "p", state.bandit.arms[arm], ("x",))
+        state.run.tickets.proposals[n] = ProposeIssued(search.run.tickets.next_attempt(), "p", arm, ("x",))
     return 100
 
 
@@ -110,6 +153,10 @@ def calls_under_way(search: Search) -> int:
 )
 def test_as_many_calls_are_under_way_as_keep_the_slots_busy(call_s: float, evaluation_s: float, calls: int) -> None:
     assert calls_under_way(searched(call_s=call_s, evaluation_s=evaluation_s)) == calls
+
+
+def test_so_many_calls_are_under_way_that_a_batch_of_them_fills() -> None:
+    assert calls_under_way(searched(call_s=1.0, evaluation_s=1.0, batch=8)) == 8
 
 
 def test_children_wait_only_where_measurements_are_quicker_than_they_can_be_handed_out() -> None:
@@ -176,10 +223,10 @@ def test_models_keep_a_part_of_the_tickets_whatever_others_earn() -> None:
     run.write(RunOpened("with a model", slots=2, models=("m",)))
     edits = next(i for i, arm in enumerate(search.state.bandit.arms) if not arm.model)
     for n in range(600):
-        search.state.bandit.learn(edits, 1.0, 1.0)
+        search.state.bandit.learn(edits, 1.0 + n, 1.0)
         search.state.bandit.learn(n % len(search.state.bandit.arms), 0.0, 1.0)
     search.run.tickets.blocks.clear()
     search.state.population.queue.clear()
     drawn = [EarnedShares().allocate(search.state, Portfolio(), np.random.default_rng(n), run.now) for n in range(400)]
     asked = sum(one is not None and bool(search.state.bandit.arms[one.arm].model) for one in drawn)
-    assert 0.3 < asked / len(drawn) < 0.5
+    assert 0.5 < asked / len(drawn) < 0.8

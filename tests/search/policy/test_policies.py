@@ -133,8 +133,10 @@ def test_whoever_is_selected_may_breed_and_nobody_twice(seed, noisy, policy, sta
             assert len(chosen.parents) == spec.n_parents
             assert spec.repeats or len(set(shown)) == len(shown)
             assert all(may_breed(state, number) for number in chosen.parents)
-            assert isinstance(selector, Leader | Incumbent | Portfolio) or all(
-                trusted(state, number, arm) for number in chosen.parents
+            assert (
+                spec.repeats
+                or isinstance(selector, Leader | Incumbent | Portfolio)
+                or all(trusted(state, number, arm) for number in chosen.parents)
             )
             assert set(chosen.inspirations) <= {*state.population.elites, _selectors.leader(state)}
             seen.add(type(selector))

@@ -15,6 +15,7 @@ from evolve.config._llm import LlmConfig
 from evolve.config._schema import RunConfig, SearchConfig
 from evolve.engine.registry._registry import parts_of
 from evolve.propose._registry import OPERATORS, make_operator
+from evolve.search.policy._policies import POLICIES
 from evolve.search.state._operators import OperatorSpec, Parent
 from evolve.search.state._parts import Parts
 
@@ -41,7 +42,10 @@ def test_no_room_below_the_engine_names_an_operator() -> None:
 def test_everything_shipped_is_on_by_default_or_with_the_policy_auto() -> None:
     assert [*compose(["search=auto"]).search.operators, *LlmConfig().operators] == list(OPERATORS)
     assert [name for name in OPERATORS if OPERATORS[name].repeats] == [*compose(["search=auto"]).search.operators[3:]]
-    assert list(SearchConfig().operators) == compose(["search=auto"]).search.operators[:3]
+    assert SearchConfig().operators == compose([]).search.operators == compose(["search=auto"]).search.operators
+    others = {policy: compose([f"search={policy}"]).search.operators for policy in POLICIES if policy != "auto"}
+    plain = tuple(name for name in SearchConfig().operators if not OPERATORS[name].repeats)
+    assert {tuple(names) for names in others.values()} == {plain}
     for name, spec in OPERATORS.items():
         assert spec.name == name
         assert spec.model or make_operator(name).spec is spec
