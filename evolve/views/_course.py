@@ -61,7 +61,7 @@ def _since(state: ProblemState) -> str:
     """Since when the best stands, in children whose fate is known."""
     population = state.population
     leader = INITIAL if population.leader is None else population.leader
-    since = population.n_credited - population.leader_since - population.candidates[leader].credited
+    since = max(population.n_credited - population.leader_since - population.candidates[leader].credited, 0)
     children = counted(since, "child", "children")
     if state.contract.noisy:  # who leads may have gained nothing
         return f"best changed {children} ago" if since else "best changed just now"
