@@ -192,6 +192,20 @@ def test_a_negative_value_keeps_the_meaning_of_the_expression() -> None:
     assert child.files == {"a.py": "x = 3.0 - (-2.0) ** y\n"}
 
 
+@pytest.mark.parametrize(
+    ("text", "values", "child"),
+    [
+        ("GENES = [2, 3, 5, 7]\n", [3.0, 3.0, 4.0, 9.0], "GENES = [3, 3, 4, 9]\n"),
+        ("GENES = [2, 0, 5, 1]\n", [3.0, 4.0], "GENES = [3, 0, 4, 1]\n"),
+        ("X = [2, 3.5, 4]\n", [3.0, 3.5, 4.25], "X = [3.0, 3.5, 4.25]\n"),  # of a list with others it is one of them
+    ],
+)
+def test_numbers_of_a_list_stay_of_their_kind(text: str, values: list[float], child: str) -> None:
+    literals = opened(text)
+    assert len(literals) == len(values)
+    assert sampled({"a.py": text}, literals, values).files == {"a.py": child}
+
+
 def test_integers_are_rounded() -> None:
     text = "n = 20  # steps\n"
     child = sampled({"a.py": text}, opened(text), [31.0])

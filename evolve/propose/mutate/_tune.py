@@ -54,14 +54,17 @@ def write_values(files: Files, values: Mapping[str, float]) -> Files | str:
     child = dict(files)
     for file, wanted in by_file.items():
         found: dict[str, LiteralSite] = {item.path: item for item in find(file, files[file])} if file in files else {}
+        mixed = {
+            item.group for item in found.values() if not item.is_int
+        }  # lists in which a whole number is a float like the others
         edits = []
         for path, value in wanted.items():
             item = found.get(path)
             if item is None:
                 return f"{file}::{path}"
             if value != item.value:
-                grouped = item.group != (item.start, item.end)
-                edits.append(write(files[file], item, value, is_int=item.is_int and float(value).is_integer() and not grouped))
+                whole = item.is_int and item.group not in mixed and float(value).is_integer()
+                edits.append(write(files[file], item, value, is_int=whole))
         child[file] = apply_edits(files[file], edits)
     return child
 
