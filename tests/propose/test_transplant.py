@@ -76,6 +76,24 @@ def test_a_step_made_again_and_again_reaches_a_number_of_the_other_sign() -> Non
     assert numbers[3] == pytest.approx(-0.0625)
 
 
+@pytest.mark.parametrize(
+    ("line", "numbers", "child"),
+    [
+        ("x = {}  # tune: 0..1\n", (0.5, 0.9), 1.0),  # as far as it may
+        ("n = {}  # tune: 1..8.5\n", (3, 6), 8),
+        ("x = {}  # tune: 0..1\n", (0.5, 1.0), None),  # where it may go no further there is nothing to make
+        ("x = {}  # tune: off\n", (0.5, 0.9), None),
+    ],
+)
+def test_a_step_ends_at_the_bounds_of_a_number(line: str, numbers: tuple[float, float], child: float | None) -> None:
+    before, after = map(line.format, numbers)
+    told = made("extrapolate", after, before, after)
+    if child is None:
+        assert told.status is ProposalStatus.INVALID
+    else:
+        assert told.files == {"main.py": line.format(child)}
+
+
 def test_other_languages_change_by_lines() -> None:
     before, after = "rate: 1\nsize: 2\nkind: a\n", "rate: 1\nsize: 3\nkind: a\n"
     target = "first: 0\n" + before

@@ -18,6 +18,7 @@ from evolve.propose._operator import EditScope, Files, Proposal, ProposalTask
 from evolve.propose._python import Edit, Parsed, apply_edits, inside, is_python, parse
 from evolve.propose._scope import editable_regions, is_editable
 from evolve.propose.mutate._ast_edit import rejection_reason
+from evolve.propose.mutate._bounds import within
 from evolve.search.state._operators import OperatorSpec, Parent
 
 if TYPE_CHECKING:
@@ -131,10 +132,12 @@ class _Change:
         except (OverflowError, ValueError):  # beyond what a number holds, or none
             self.conflicts += 1
             return
-        if not abs(new) <= _LARGEST:
+        start, end = self.target.span(target)
+        kept = within(self.target.text, end, new, is_int=whole) if abs(new) <= _LARGEST else None
+        if kept is None:
             self.conflicts += 1
-        elif new != value:
-            start, end = self.target.span(target)
+        elif kept != value:
+            new = int(kept) if whole else kept
             powered = self.target.text[end : end + 40].lstrip(" \t\\").startswith("**")
             self.edits.append(Edit(start, end, f"({new!r})" if new < 0 and powered else repr(new)))
 
