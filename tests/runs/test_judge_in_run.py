@@ -82,7 +82,7 @@ def judged(parabola, model, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "dummy-key")
     with AnsweringServer(model, delay_s=0.05) as server:
 
-        def drive(*, fit: bool, away: int = 0, tries: int = 6, operators: tuple[str, ...] = ("crossover",), **limits):
+        def drive(*, fit: bool, away: int = 0, tries: int = 6, operators=("crossover",), policy: str = "auto", **limits):
             model.fit, model.away = fit, away
             models = Anthropic(
                 ["claude-test"],
@@ -96,7 +96,9 @@ def judged(parabola, model, monkeypatch):
                 edit_formats=("file",),
             )
             # Of these operators nobody else finds the middle before the model has answered.
-            run = parabola({"models": models, "operators": operators}, **{"evaluations": 40, "calls": 200, **limits})
+            run = parabola(
+                {"models": models, "operators": operators, "policy": policy}, **{"evaluations": 40, "calls": 200, **limits}
+            )
             run.optimize()
             return run, records_of(run)
 
@@ -173,7 +175,7 @@ def test_nothing_waits_for_a_judge_that_says_nothing(judged, model):
 @pytest.mark.slow
 def test_a_run_that_is_opened_again_asks_about_whom_the_judge_said_nothing_and_about_nobody_twice(judged, model):
     model.silent = True
-    run, records = judged(fit=True, evaluations=20)
+    run, records = judged(fit=True, evaluations=20, policy="map_elites")  # whose best is still the best when it is opened again
     silent = {record.candidate for record in records if isinstance(record, ReviewIssued)}
     model.silent = False
     for evaluations in (40, 60):
