@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import math
@@ -11,13 +10,13 @@ import sys
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from problem_modules import module
 
 from archive import Status
 from evolve import load_problem
@@ -26,18 +25,8 @@ from evolve._errors import ProblemError
 FOLDER = load_problem("circle_packing").folder
 
 
-def module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"packing_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-evaluator = module(FOLDER / "evaluate.py")
-seed = module(FOLDER / "initial" / "main.py")
+evaluator = module(FOLDER / "evaluate.py", "packing_evaluate")
+seed = module(FOLDER / "initial" / "main.py", "packing_main")
 
 
 def is_packing(discs: np.ndarray) -> bool:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from problem_modules import module
 
 from archive import Status
 from evolve import Trial, load_problem
@@ -37,18 +36,8 @@ BEST = """
 """
 
 
-def module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"merit_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-evaluator = module(FOLDER / "evaluate.py")
-seed_program = module(FOLDER / "initial" / "main.py")
+evaluator = module(FOLDER / "evaluate.py", "merit_evaluate")
+seed_program = module(FOLDER / "initial" / "main.py", "merit_main")
 
 
 @dataclass(frozen=True)

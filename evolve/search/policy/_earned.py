@@ -11,6 +11,7 @@ import numpy as np
 from evolve.budget._usage import nearest_limit
 from evolve.search.policy._allocators import Allocation, OperatorAllocator, may_tune, pays_for_tuning, tuned
 from evolve.search.policy._arms import is_able, n_in_flight
+from evolve.search.policy._schedules import known_best
 from evolve.search.policy._selectors import ParentSelector, leader
 from evolve.search.state._state import ProblemState
 from evolve.select import drawn
@@ -54,9 +55,7 @@ class EarnedShares(OperatorAllocator):
         return state.population.score(leader(state))
 
     def counted_from(self, state: ProblemState, baseline: float) -> float:
-        """The best so far, of which more may be known by now: what others found meanwhile is nobody's gain."""
-        best = None if state.contract.noisy else state.population.score(state.climbs.main)
-        return baseline if best is None else max(baseline, best)
+        return known_best(state, baseline)
 
 
 def has_room(state: ProblemState, is_model: bool) -> bool:

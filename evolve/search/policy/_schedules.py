@@ -61,8 +61,7 @@ class Climbing(Asynchronous):
         row, climbs, population = state.population.candidates[number], state.climbs, state.population
         main, excursion = (None if one == NONE else population.score(one) for one in (climbs.main, climbs.excursion))
         if row.selector:
-            from_here = [one for one in (row.baseline, None if state.contract.noisy else main) if one is not None]
-            gain = None if score is None or not from_here else max(difference(score, max(from_here)), 0.0)
+            gain = None if score is None or row.baseline is None else max(difference(score, known_best(state, row.baseline)), 0.0)
             climbs.earned.learn(SELECTORS.index(row.selector), gain, 1.0)
         climbs.on_child(number, score, main=main, excursion=excursion, selector=row.selector)
 
@@ -106,6 +105,12 @@ class Never(Schedule):
 
     def is_due(self, state: ProblemState) -> bool:
         return False
+
+
+def known_best(state: ProblemState, baseline: float) -> float:
+    """The best so far, of which more may be known than as a ticket was given: what others found meanwhile is nobody's gain."""
+    best = None if state.contract.noisy else state.population.score(state.climbs.main)
+    return baseline if best is None else max(baseline, best)
 
 
 def round_is_full(state: ProblemState) -> bool:
