@@ -15,7 +15,14 @@ from archive.elites._nearest import NearestPoints
 from evolve.testing import ArchiveContract, Watched
 
 SQUARE = (Axis("x", 0.0, 1.0, 4), Axis("y", 0.0, 2.0, 3))
-PLACES = st.lists(st.tuples(st.floats(-0.5, 1.5), st.floats(-1, 3)), min_size=1, max_size=60)
+_STEPS = 10**6  # a unit: places that differ do so by more than what vanishes when it is squared
+PLACES = st.lists(
+    st.tuples(st.integers(-_STEPS // 2, _STEPS * 3 // 2), st.integers(-_STEPS, _STEPS * 3)).map(
+        lambda at: (at[0] / _STEPS, at[1] / _STEPS)
+    ),
+    min_size=1,
+    max_size=60,
+)
 
 
 class TestNovelty(ArchiveContract):
@@ -31,7 +38,7 @@ class TestNoveltyOfSeveral(ArchiveContract):
 
 
 @settings(max_examples=60, deadline=None)
-@given(PLACES, st.sampled_from([0.05, 0.3]), st.integers(1, 4))
+@given(PLACES, st.sampled_from([0.05 + 1e-8, 0.3 + 1e-8]), st.integers(1, 4))  # no two places are exactly as far apart
 def test_who_is_novel_founds_a_cell_and_all_others_stand_with_the_nearest(places, distance, neighbors):
     """Said as plainly as possible: every founder is looked at."""
     archive = NoveltyArchive(axes=SQUARE, distance=distance, neighbors=neighbors)

