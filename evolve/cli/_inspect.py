@@ -11,7 +11,7 @@ from evolve._counted import counted
 from evolve._errors import EXIT_DONE, UsageError
 from evolve._untrusted import visible
 from evolve.cli._command import JSON, RUN, Argument, Verb
-from evolve.cli.show._learnt import archive_text, earned_rows
+from evolve.cli.show._learnt import LEARNT, archive_text, learnt_table
 from evolve.cli.show._text import (
     columns,
     counts,
@@ -48,6 +48,8 @@ def status(words: Namespace) -> int:
         put_json(status_json(opened))
     else:
         put(columns(_status_rows(opened)))
+        if table := learnt_table(opened.learnt(), str(opened.run.path)):
+            put(f"\n{LEARNT}\n{table}")
     return EXIT_DONE
 
 
@@ -176,8 +178,6 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
     rows.append(("archive", archive_text(seen.spread)))
     if opened.structure_verdict:
         rows.append(("", opened.structure_verdict))
-    rows.append(("children", counts({one.operator: one.children for one in seen.shares})))
-    rows += earned_rows(opened.learnt(costs=False))
     rows += operator_rows(seen.shares)
     if seen.noise is not None:
         noise = seen.noise

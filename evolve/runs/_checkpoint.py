@@ -30,9 +30,10 @@ from evolve.budget._model_limits import ModelLimits, caps_of
 from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats, _holdout
 from evolve.problem.contract import _contract
 from evolve.search._search import Search
-from evolve.search.state import _faults, _fingerprints, _memory, _population, _state, _tickets
+from evolve.search.state import _costs, _faults, _fingerprints, _memory, _population, _state, _tickets
 from evolve.search.state._changes import KnownChanges
 from evolve.search.state._climbs import Climbs
+from evolve.search.state._costs import Costs
 from evolve.search.state._faults import Faults
 from evolve.search.state._islands import Islands
 from evolve.search.state._memory import Memory
@@ -48,6 +49,7 @@ from evolve.select import Bandit, Novelty, _bandit, _cmaes, _tuner
 _MODULES = (
     archive,
     _contract,
+    _costs,
     _faults,
     _fingerprints,
     _cpu_budget,
@@ -74,7 +76,7 @@ _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VA
 # Every attribute of these is state, but for what follows from the configuration or can be found out again.
 _COMPONENTS = (
     RunState, ProblemState, Population, Tickets, ModelLimits, Memory, Faults, TunerSession, ChampionTest, Confirmations, Repeats,
-    Panel, Steadiness, Novelty, KnownChanges, Climbs, Ranges, Islands, StructureTest,
+    Panel, Steadiness, Novelty, KnownChanges, Climbs, Costs, Ranges, Islands, StructureTest,
 )  # fmt: skip
 _DERIVED: Mapping[type, frozenset[str]] = {
     RunState: frozenset({"config", "stop", "llm"}),

@@ -59,6 +59,8 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
     ticket = record.attempt.ticket
     _ask_again(state, record)
     if state.run.tickets.open_proposal(record.attempt) is None:
+        if state.population.candidates:
+            state.costs.on_proposed(("", NO_ARM), record)
         if record.candidate is not None and record.candidate.id not in state.population.by_id:  # the first, or told
             number = state.population.add(record.candidate, arm=NO_ARM, ticket=ticket, tuner=-1, baseline=None)
             state.memory.on_candidate(number, record.candidate, state.population.candidates[number].parents)
@@ -73,6 +75,7 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
         state.failed[name] = state.failed.get(name, 0) + 1
         state.first_failures.setdefault(name, record.reason[:_MAX_FAILURE_CHARS])
     arm, sample = NO_ARM if external else state.bandit.arms.index(issued.arm), issued.sample
+    state.costs.on_proposed((issued.selector, arm), record)
     if issued.arm.model:
         state.run.usage.on_answered(at - state.run.tickets.asked_at.pop(ticket, at))
         state.run.model_limits.on_proposed(record, issued.arm.model, at, state.run.tickets.next_ticket)

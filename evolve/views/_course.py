@@ -1,5 +1,5 @@
-"""Why a search explores or exploits now: who breeds, and since when the best stands.  Read off the state, with no threshold of its
-own."""
+"""Why a search explores or exploits now: who breeds, what its last tickets gained, and since when the best stands.  Read off the
+state, with no threshold of its own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from evolve.search.policy._policies import policy_of
 from evolve.search.policy._portfolio import Portfolio
 from evolve.search.policy._schedules import Rounds
 from evolve.search.policy._selectors import ArchiveTournament, Incumbent, InitialProgram
-from evolve.search.state._climbs import EXCURSION, MAIN, SELECTORS
+from evolve.search.state._climbs import ARCHIVE, EXCURSION, MAIN, SELECTORS
 from evolve.search.state._state import ProblemState
 
+_NEAR_SDS = 2.0  # of its own posterior: a draw from an elite that is farther behind is rarely the best
 _HALF = 0.5  # whoever breeds more gives the name
 
 
@@ -31,7 +32,7 @@ def course(state: ProblemState) -> str:
     population, policy = state.population, policy_of(state)
     if not population.elites or len(population.candidates) == 1 or policy.fixed_candidates:
         return ""
-    return f"{_who_breeds(state)}; {_since(state)}"
+    return "; ".join(part for part in (_who_breeds(state), _why(state), _since(state)) if part)
 
 
 def _who_breeds(state: ProblemState) -> str:
@@ -42,8 +43,8 @@ def _who_breeds(state: ProblemState) -> str:
             return f"who is best by a draw breeds {100 * main:.0f} %"
         if main >= _HALF:
             return f"exploits: the main climb breeds {100 * main:.0f} %"
-        others = "excursions, archive breed" if EXCURSION in shares else "the archive breeds"
-        return f"explores: {others} {100 * (1 - main):.0f} %"
+        out = f"excursions breed {100 * shares[EXCURSION]:.0f} %, " if EXCURSION in shares else ""
+        return f"explores: {out}the archive {'' if out else 'breeds '}{100 * shares.get(ARCHIVE, 0.0):.0f} %"
     if isinstance(policy.parents, ArchiveTournament):
         tunes = isinstance(policy.operators, BanditWithTuner) and state.tuner_session.can_sample
         tuner = f", the tuner makes {100 * tuner_share(state):.0f} %" if tunes else ""
@@ -55,6 +56,30 @@ def _who_breeds(state: ProblemState) -> str:
         in_rounds = isinstance(policy.schedule, Rounds)
         return f"the best of the last {state.run.config.best_of_n} breeds" if in_rounds else "the last that was no worse breeds"
     return "the best alone breeds"
+
+
+def _why(state: ProblemState) -> str:
+    """What the shares follow from; "" where a policy has but one way of choosing parents."""
+    shares = selector_shares(state)
+    if not shares:
+        return ""
+    if state.contract.noisy:
+        return _near_the_best(state)
+    lately = state.climbs.lately
+    mine, others = lately[MAIN], [gained for name in SELECTORS if name != MAIN for gained in lately[name]]
+    theirs = f"{sum(others)} of the others' {len(others)}" if others else ""
+    if not mine:
+        return theirs and f"{theirs} tickets gained"
+    return f"{sum(mine)} of the main climb's last {counted(len(mine), 'ticket')} gained{f', {theirs}' if theirs else ''}"
+
+
+def _near_the_best(state: ProblemState) -> str:
+    """Of how many elites one draw may be the best one's."""
+    population = state.population
+    posteriors = [population.posterior(number) for number in population.elites]
+    best = max(mean for mean, _ in posteriors)
+    near = sum(mean + _NEAR_SDS * sd >= best for mean, sd in posteriors)
+    return f"{near} of {counted(len(posteriors), 'elite')} within {_NEAR_SDS:g} sd of the best"
 
 
 def _since(state: ProblemState) -> str:

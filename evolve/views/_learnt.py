@@ -1,19 +1,18 @@
-"""What a run has learnt of its own means: what each way of choosing parents, each operator and each model made, earned and cost.
-
-All but costs and refusals is read off the state; those stand in the records, and are None where nobody looked there.
-"""
+"""What a run has learnt of its own means: what each way of choosing parents, each operator and each model made, earned and cost,
+and how likely it is to make the next child.  All of it is read off the state."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
-from archive import Measured, ProposalStatus, Proposed, ProposeIssued, Status, difference, find_records
+from archive import Status, difference
 from evolve.budget._cpu_budget import INITIAL
 from evolve.search.policy._arms import EXTERNAL
+from evolve.search.policy._policies import policy_of
+from evolve.search.state._costs import Cost
 from evolve.search.state._state import ProblemState
 from evolve.views._course import course, selector_shares
 from evolve.views._spread import Lines, Spread
@@ -31,8 +30,9 @@ class Earned:
     ``children`` are programs, of which ``failed`` were measured and failed; tickets that gave no new program ended as
     ``duplicates`` of a known one, or with ``no_child`` at all.  ``better`` did better than their parent and ``new_bests``
     better than all that were made before them, by ``gain`` together; on a noisy problem nobody knows which.  ``share`` is that
-    of the last 100 children (of a way of choosing parents: of those whose parent was chosen), ``probability`` that of being the
-    next.  ``cpu_s`` counts making and measuring, ``wall_s`` measuring, ``usd`` what models took.
+    of the last 100 children (of a way of choosing parents: of those whose parent was chosen), ``probability`` that of being drawn
+    for the next (of people and agents nobody draws).  ``cpu_s`` counts making and measuring, ``wall_s`` measuring, ``usd`` what
+    models took.
     """
 
     name: str
@@ -43,11 +43,11 @@ class Earned:
     gain: float | None = None
     share: float | None = None
     probability: float | None = None
-    duplicates: int | None = None
-    no_child: int | None = None
-    cpu_s: float | None = None
-    wall_s: float | None = None
-    usd: float | None = None
+    duplicates: int = 0
+    no_child: int = 0
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,74 +66,61 @@ class Learnt:
     course: str
 
 
-@dataclass(slots=True)
-class _Cost:
-    duplicates: int = 0
-    no_child: int = 0
-    cpu_s: float = 0.0
-    wall_s: float = 0.0
-    usd: float = 0.0
-
-
-def learnt(state: ProblemState, run: Path | None = None) -> Learnt:
-    """What a search has learnt; with costs where the ``run`` is given, whose journal is then read from end to end.
-
-    Raises:
-        ArchiveError: as ``find_records``.
-    """
-    means = [_means(state, number) for number in range(len(state.population.candidates))]
-    costs = None if run is None else _costs(run)
-    chances = selector_shares(state)
-    selectors = [replace(one, probability=chances.get(one.name)) for one in _earned(state, means, costs, 0)]
+def learnt(state: ProblemState, now: float) -> Learnt:
+    """What a search has learnt at Unix time ``now``."""
+    rows, chances = state.population.candidates, policy_of(state).chances(state, now)
+    means = [_means(state, row.selector, row.arm) if number != INITIAL else _NOBODY for number, row in enumerate(rows)]
+    by_arm = [(_means(state, "", arm), float(chance)) for arm, chance in enumerate(chances)] if chances.any() else []
     return Learnt(
-        selectors=tuple(selectors),
-        operators=tuple(_earned(state, means, costs, 1)),
-        models=tuple(_earned(state, means, costs, 2)),
+        selectors=tuple(_earned(state, means, 0, selector_shares(state))),
+        operators=tuple(_earned(state, means, 1, _summed(by_arm, 1))),
+        models=tuple(_earned(state, means, 2, _summed(by_arm, 2))),
         spread=Lines().spread(state.population),
         course=course(state),
     )
 
 
-def _means(state: ProblemState, number: int) -> Means:
-    row = state.population.candidates[number]
-    if row.arm < 0:
-        return _NOBODY if number == INITIAL else ("", EXTERNAL, "")
-    arm = state.bandit.arms[row.arm]
-    return row.selector, arm.operator, arm.model
+def _means(state: ProblemState, selector: str, arm: int) -> Means:
+    if arm < 0:
+        return "", EXTERNAL, ""
+    made = state.bandit.arms[arm]
+    return selector, made.operator, made.model
 
 
-def _earned(state: ProblemState, means: list[Means], costs: dict[Means, _Cost] | None, kind: int) -> list[Earned]:
-    """What each means of a kind came to, the most children first."""
+def _summed(by_arm: list[tuple[Means, float]], kind: int) -> dict[str, float]:
+    """The chances of each means of a kind."""
+    found: dict[str, float] = {}
+    for means, chance in by_arm:
+        found[means[kind]] = found.get(means[kind], 0.0) + chance
+    return found
+
+
+def _earned(state: ProblemState, means: list[Means], kind: int, chances: Mapping[str, float]) -> list[Earned]:
+    """What each means of a kind came to, the most children first; those that made none are among them where they may make the
+    next."""
     names = [one[kind] for one in means]
     children, failed = Counter(names), Counter(name for name, bad in zip(names, _failed(state), strict=True) if bad)
     lately = Counter(name for name in names[INITIAL + 1 :][-LATELY:] if name)
     steps = _steps(state)
+    costs = [(_means(state, *maker)[kind], cost) for maker, cost in state.costs.of.items()]
     found = []
-    for name in children | Counter({one[kind]: 1 for one in costs or ()}):
+    for name in dict.fromkeys([*names, *(name for name, _ in costs), *(name for name, chance in chances.items() if chance > 0)]):
         if not name:
             continue
-        one = Earned(name, children[name], failed[name], share=lately[name] / lately.total() if lately else None)
+        share = lately[name] / lately.total() if lately else None
+        one = Earned(name, children[name], failed[name], share=share, probability=chances.get(name))
+        one = _with_costs(one, [cost for whose, cost in costs if whose == name])
         if steps is not None:
             mine = [step for step, whose in zip(steps, names, strict=True) if whose == name]
             gains = [gain for _, gain in mine if gain > 0]
             one = replace(one, better=sum(better for better, _ in mine), new_bests=len(gains), gain=math.fsum(gains))
-        found.append(
-            one if costs is None else _with_costs(one, [cost for which, cost in costs.items() if which[kind] == name], kind)
-        )
+        found.append(one)
     return sorted(found, key=lambda one: -one.children)
 
 
-def _with_costs(one: Earned, costs: Iterable[_Cost], kind: int) -> Earned:
-    every = list(costs)
-    usd = sum(cost.usd for cost in every)
-    return replace(
-        one,
-        duplicates=sum(cost.duplicates for cost in every),
-        no_child=sum(cost.no_child for cost in every),
-        cpu_s=round(sum(cost.cpu_s for cost in every), 6),
-        wall_s=round(sum(cost.wall_s for cost in every), 6),
-        usd=usd if usd or kind == 2 else None,
-    )
+def _with_costs(one: Earned, costs: Sequence[Cost]) -> Earned:
+    every = [Cost(), *costs]
+    return replace(one, **{each.name: sum(getattr(cost, each.name) for cost in every) for each in fields(Cost)})
 
 
 def _failed(state: ProblemState) -> list[bool]:
@@ -154,35 +141,3 @@ def _steps(state: ProblemState) -> list[tuple[bool, float]] | None:
         steps.append((score is not None and before is not None and score > before, gain))
         best = score if best is None or gain > 0 else best
     return steps
-
-
-def _costs(run: Path) -> dict[Means, _Cost]:
-    """What each means took, and how many of its tickets gave no new program."""
-    issued: dict[int, Means] = {}
-    ended: dict[int, ProposalStatus] = {}
-    maker: dict[str, Means] = {}
-    costs: dict[Means, _Cost] = {}
-    for stamped in find_records(run, (ProposeIssued.kind, Proposed.kind, Measured.kind)):
-        match stamped.record:
-            case ProposeIssued(attempt=attempt, expires_at=None, arm=arm, selector=selector):
-                issued[attempt.ticket] = (selector, arm.operator, arm.model)
-            case ProposeIssued(attempt=attempt):
-                issued[attempt.ticket] = ("", EXTERNAL, "")
-            case Proposed(attempt=attempt, status=status, candidate=candidate) as record:
-                told = ("", EXTERNAL, "") if maker else _NOBODY  # the first is the initial program
-                means = issued.setdefault(attempt.ticket, told)
-                if candidate is not None:
-                    maker[candidate.id] = means
-                ended[attempt.ticket] = status
-                cost = costs.setdefault(means, _Cost())
-                cost.cpu_s += record.cpu_s
-                cost.usd += record.usd
-            case Measured(result=result) if result.candidate in maker:
-                cost = costs.setdefault(maker[result.candidate], _Cost())
-                cost.cpu_s += result.cpu_s + result.scorer_cpu_s
-                cost.wall_s += result.wall_s
-    for ticket, status in ended.items():
-        cost = costs[issued[ticket]]
-        cost.duplicates += status is ProposalStatus.DUPLICATE
-        cost.no_child += status in (ProposalStatus.INVALID, ProposalStatus.FAILED, ProposalStatus.LOST)
-    return costs

@@ -38,12 +38,14 @@ from evolve.views.claims._resolution import Resolution, resolution
 @dataclass(frozen=True, slots=True)
 class OperatorShare:
     """How many of the measured or waiting children an operator made, how many of the archive's places are held by them, and at how
-    many tickets an operator without a model broke: it raised, or gave what is no child."""
+    many tickets an operator without a model broke: it raised, or gave what is no child.  ``probability`` is that of being drawn for
+    the next child; None where nobody draws."""
 
     operator: str
     children: int
     elites: int
     failed: int = 0
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,11 @@ class Progress:
     """A search as it stands.  Scores carry the problem's own sign; ``gain`` is over the initial program, higher is better, None
     where none is to be stated.
 
-    ``cells`` is None where the archive has no descriptors, and ``filled`` then counts its elites.  ``course`` says who breeds now
-    and since when the best stands, "" while that is not known.  ``noise`` is None until there are replicates.  ``measurements``
-    counts results, ``handed_out`` what ``budget.evaluations`` limits: measurements whose result has not come too.  ``word``
-    says how well founded the best is.  ``set_aside`` counts measurements kept back for vaults (0 where they do not pay for
-    one), ``reserved`` final runs.  ``phase`` is seed, search, final or draining.
+    ``cells`` is None where the archive has no descriptors, and ``filled`` then counts its elites.  ``course`` says who breeds now,
+    what that follows from and since when the best stands, "" while that is not known.  ``noise`` is None until there are
+    replicates.  ``measurements`` counts results, ``handed_out`` what ``budget.evaluations`` limits: measurements whose result has
+    not come too.  ``word`` says how well founded the best is.  ``set_aside`` counts measurements kept back for vaults (0 where
+    they do not pay for one), ``reserved`` final runs.  ``phase`` is seed, search, final or draining.
     """
 
     phase: str
@@ -120,7 +122,7 @@ class ProgressTracker:
             failures=dict(sorted(population.failures.items())),
             filled=spread.filled,
             cells=spread.cells,
-            shares=self._shares(),
+            shares=self._shares(now),
             noise=noise_of(state),
             word=evidence_label(state, number) if number is not None else "",
             champion_id=champion_of(state),
@@ -162,7 +164,7 @@ class ProgressTracker:
         self._shortfall_known = True
         return shortfall(self._state)
 
-    def _shares(self) -> tuple[OperatorShare, ...]:
+    def _shares(self, now: float) -> tuple[OperatorShare, ...]:
         state, rows = self._state, self._state.population.candidates
         for row in rows[self._seen :]:
             if row.arm >= 0:
@@ -174,12 +176,13 @@ class ProgressTracker:
             if rows[number].arm >= 0:
                 elites[rows[number].arm] += 1
         shares: dict[str, OperatorShare] = {}
+        chances = policy_of(state).chances(state, now)
         for index, arm in enumerate(state.bandit.arms):
             name = f"{arm.operator} {arm.model}".strip()
             old = shares.get(name, OperatorShare(name, 0, 0))
-            shares[name] = OperatorShare(
-                name, old.children + self._children[index], old.elites + elites[index], state.failed.get(name, 0)
-            )
+            chance = float(chances[index]) + (old.probability or 0.0) if chances.any() else None
+            children, held = old.children + self._children[index], old.elites + elites[index]
+            shares[name] = OperatorShare(name, children, held, state.failed.get(name, 0), chance)
         if self._told or policy_of(state).fixed_candidates:
             told = sum(rows[number].arm < 0 and number != INITIAL for number in state.population.elites)
             shares[EXTERNAL] = OperatorShare(EXTERNAL, self._told, told)

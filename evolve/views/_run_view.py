@@ -72,9 +72,9 @@ class RunView:
         """What a person wants to know of it."""
         return self.tracker().snapshot(self.now)
 
-    def learnt(self, *, costs: bool = True) -> Learnt:
-        """What earned what; with ``costs`` the journal is read from end to end.  Raises as ``find_records``."""
-        return learnt(self.state, self.run.path if costs else None)
+    def learnt(self) -> Learnt:
+        """What earned what, and how likely it is to make the next child."""
+        return learnt(self.state, self.now)
 
     @property
     def structure_verdict(self) -> str:

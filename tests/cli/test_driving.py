@@ -169,7 +169,7 @@ def test_a_terminal_shows_a_display_that_stays_in_place(cli: Cli, problem: Path)
     assert "done: budget.evaluations is spent" in out
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen.decode())
     assert "candidates run as you" in text
-    assert re.search(r"children +tune \d+ %", text)
+    assert re.search(r"children +\w+ \d+ %", text)
     assert re.search(r"left +\d+ of 30 measurements", text)
     assert b"\x1b[1A" in seen  # the cursor goes up again
 

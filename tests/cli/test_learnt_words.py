@@ -10,20 +10,20 @@ import pytest
 from cli_process import SETTINGS, Say
 
 import evolve
-from evolve.cli.show._learnt import LEARNT, archive_text, learnt_table
+from evolve.cli.show._learnt import LEARNT, archive_text, learnt_table, percent
 from evolve.cli.show._live import rows
 
-KNOWN = {"better": 123, "new_bests": 17, "gain": 0.012345, "duplicates": 1234, "no_child": 0, "cpu_s": 4000.0, "wall_s": 1.0}
+KNOWN = {"better": 123, "new_bests": 17, "gain": 0.012345, "duplicates": 1234, "wall_s": 4000.0, "probability": 0.5}
 
 
 @pytest.fixture
 def found(ended: tuple[Path, str, str]):
     """What a run learnt with these operators, of which nothing is known but ``known``."""
-    learnt = evolve.open_run(ended[0])._view().learnt(costs=False)
-    blank = replace(learnt.operators[0], better=None, new_bests=None, gain=None)
+    learnt = evolve.open_run(ended[0])._view().learnt()
+    blank = type(learnt.operators[0])("")
 
     def call(*names: str, **known: object):
-        made = [replace(blank, name=name, children=10000 - n, failed=1234, share=0.5, **known) for n, name in enumerate(names)]
+        made = [replace(blank, name=name, children=10000 - n, failed=1234, **known) for n, name in enumerate(names)]
         return replace(learnt, operators=tuple(made))
 
     return call
@@ -35,13 +35,13 @@ def ways(found):
     return tuple(replace(one, children=9) for one in found("main", "excursion", "archive", **KNOWN).operators)
 
 
-def test_what_is_not_known_has_no_column_and_what_made_nothing_no_line(found) -> None:
+def test_what_is_not_known_has_no_column_and_what_had_no_ticket_no_line(found) -> None:
     known = found("ast_edit", "tune")
     known = replace(known, selectors=(), operators=(*known.operators, replace(known.operators[0], name="merge", children=0)))
     assert [line.split() for line in learnt_table(known, "r").splitlines()] == [
-        ["made", "failed", "lately"],
-        ["ast_edit", "10000", "1234", "50", "%"],
-        ["tune", "9999", "1234", "50", "%"],
+        ["made", "failed", "known", "took"],
+        ["ast_edit", "10000", "1234", "0", "0.0", "s"],
+        ["tune", "9999", "1234", "0", "0.0", "s"],
     ]
     assert learnt_table(replace(found(), selectors=()), "r") == ""
 
@@ -84,22 +84,35 @@ def test_a_run_says_at_its_end_what_it_learnt_and_status_in_short(search: str, s
     for text in (end, status):
         assert re.search(rf"^search +{re.escape(course)}$", text, re.M)
         assert re.search(r"^archive +\d+ elites, \d+ lines? of descent, median ", text, re.M)
-    gained = evolve.open_run(run).learnt().operators
-    first = max(gained, key=lambda one: one.gain)
-    much = re.escape(f"{first.gain:+.3g}")
-    assert re.search(rf"^earned +{first.name} {much} \({first.new_bests} new bests?\)", status, re.M)
-    assert bool(re.search(r"^parents .*\bmain climb \d+ \(now \d+ %\)", status, re.M)) == (search == "auto")
+    assert status.partition(f"\n{LEARNT}\n")[2].strip() == table.strip()
+    for one in evolve.open_run(run).learnt().operators:  # what is said of the next child, and of what the others took
+        chance, took = re.escape(percent(one.probability)), re.escape(f"{one.wall_s:.1f} s")
+        assert re.search(rf"^{one.name} .* {took} +{chance}$", status, re.M) or not one.children, one.name
+
+
+def test_who_cost_much_and_made_nothing_has_a_line(found) -> None:
+    asked = replace(*found("llm_mutate").operators, children=0, failed=0, no_child=3, usd=1.23456, probability=0.001)
+    refused = replace(found(), selectors=(), operators=(asked,))
+    assert learnt_table(refused, "r").splitlines()[1].split() == ["llm_mutate", "0", "0", "0", "0.0", "s", "1.23", "<", "1", "%"]
 
 
 def test_the_live_view_has_two_lines_of_it(ended: tuple[Path, str, str]) -> None:
     seen = evolve.open_run(ended[0]).progress
-    shown = dict(rows(seen, 1.0, 1.0))
-    assert shown["search"] == seen.course != ""
-    assert shown["archive"] == archive_text(seen.spread)
-    assert len(shown["search"]) <= 70
+    shown = rows(seen, 1.0, 1.0)
+    first = [name for name, _ in shown].index("search")
+    parts = [text for name, text in shown[first:] if name in ("search", "")]
+    assert "; ".join(parts) == seen.course != ""
+    assert max(map(len, parts)) <= 70
+    assert dict(shown)["archive"] == archive_text(seen.spread)
+
+
+def test_the_live_view_says_who_may_make_the_next_child(ended: tuple[Path, str, str]) -> None:
+    seen = evolve.open_run(ended[0]).progress
+    most = max(seen.shares, key=lambda one: one.probability or 0.0)
+    assert dict(rows(seen, 1.0, 1.0))["next"].startswith(f"{most.operator} {percent(most.probability)}, ")
 
 
 def test_before_the_first_child_nothing_is_learnt(say: Say, undriven: Path) -> None:
     status = say("status", undriven)
-    assert not re.search(r"^(search|earned|parents) ", status, re.M)
+    assert not re.search(r"^(search|what earned what) ", status, re.M)
     assert re.search(r"^archive +1 elite$", status, re.M)

@@ -26,7 +26,7 @@ def run_json(summary: Summary, opened: RunView) -> Json:
 def status_json(opened: RunView) -> Json:
     """``evolve status``: how an opened run stands, as ``Progress`` has it.
 
-    ``learnt`` is without costs and refusals, which would take reading every record. ``status`` is created (nobody has driven it
+    ``status`` is created (nobody has driven it
     yet), starting (a driver opens it), running, done, stopped, interrupted, degraded or failed; ``outlook`` says how long it
     goes on, and which command gives it more.
     """
@@ -52,7 +52,7 @@ def status_json(opened: RunView) -> Json:
         **picked(seen, "not_deterministic", "beyond"),
         "unchecked": opened.unchecked(),
         "caveat": contract.caveat,
-        "learnt": opened.learnt(costs=False),
+        "learnt": opened.learnt(),
     }
 
 

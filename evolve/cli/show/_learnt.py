@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from evolve._counted import counted
 from evolve.cli.show._text import columns, duration, number
-from evolve.views._learnt import LATELY
 
 if TYPE_CHECKING:
     from evolve.views._learnt import Earned, Learnt
     from evolve.views._spread import Spread
 
-LEARNT = f"what earned what (lately: of the last {LATELY} children; known: refused duplicates)"
+LEARNT = "what earned what (known: refused duplicates; took: measuring; next: its chance)"
 _ROWS = 10  # of the table
 _WAYS = {"main": "main climb", "excursion": "excursions", "archive": "archive elites"}  # of choosing a parent
 
@@ -32,37 +31,23 @@ def archive_text(spread: Spread) -> str:
     return ", ".join(parts)
 
 
-def earned_rows(found: Learnt) -> list[tuple[str, str]]:
-    """Whose children were the best so far, and how parents were chosen; nothing of what is not known."""
-    rows = []
-    gained = sorted((one for one in found.operators if one.new_bests), key=lambda one: -(one.gain or 0.0))
-    if gained:
-        rows.append(("earned", ", ".join(f"{one.name} {_gain(one)} ({counted(one.new_bests or 0, 'new best')})" for one in gained)))
-    ways = [
-        f"{_WAYS.get(one.name, one.name)} {one.children}"
-        + (f" (now {100 * one.probability:.0f} %)" if one.probability is not None else "")
-        for one in found.selectors
-    ]
-    return [*rows, ("parents", ", ".join(ways))] if ways else rows
-
-
 def learnt_table(found: Learnt, run: str) -> str:
-    """One line for each way of choosing parents, each operator and each model that made something; "" where none did."""
+    """One line for each way of choosing parents, each operator and each model that had a ticket; "" where none had."""
     every = [*found.selectors, *found.models, *found.operators]
-    made = sorted((one for one in every if one.children), key=lambda one: -one.children)
+    made = sorted((one for one in every if one.children or one.duplicates or one.no_child), key=lambda one: -one.children)
     kept = made[:_ROWS]
     shown = [one for group in (found.selectors, found.operators, found.models) for one in group if one in kept]
     if not shown:
         return ""
     heads, cells = ["", "made", "failed"], [[_WAYS.get(one.name, one.name), str(one.children), str(one.failed)] for one in shown]
     for head, texts in (
-        ("known", [_count(one.duplicates) for one in shown]),
+        ("known", [str(one.duplicates) for one in shown]),
         ("better", [_count(one.better) for one in shown]),
-        ("new best", [_count(one.new_bests) for one in shown]),
+        ("best", [_count(one.new_bests) for one in shown]),
         ("gain", [_gain(one) for one in shown]),
-        ("CPU", ["" if one.cpu_s is None else _cpu(one.cpu_s) for one in shown]),
-        ("$", [f"{one.usd:.4f}" if one.usd else "" for one in shown]),
-        ("lately", ["" if one.share is None else f"{100 * one.share:.0f} %" for one in shown]),
+        ("took", [_seconds(one.wall_s) for one in shown]),
+        ("$", [f"{one.usd:.3g}" if one.usd else "" for one in shown]),
+        ("next", ["" if one.probability is None else percent(one.probability) for one in shown]),
     ):
         if any(texts):
             heads.append(head)
@@ -71,7 +56,12 @@ def learnt_table(found: Learnt, run: str) -> str:
     return columns([heads, *cells]) + more
 
 
-def _cpu(seconds: float) -> str:
+def percent(share: float) -> str:
+    """A chance in whole percent; a small one is not none."""
+    return "< 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+
+
+def _seconds(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else duration(seconds)
 
 

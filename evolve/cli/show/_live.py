@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from archive import TAME, ChampionChanged, Claim, ConfirmationOpened, Event, LogEntry, StopRequested
 from evolve._counted import counted
-from evolve.cli.show._learnt import archive_text
+from evolve.cli.show._learnt import archive_text, percent
 from evolve.cli.show._text import (
     counts,
     duration,
@@ -347,12 +347,18 @@ def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]
         lines.append(("failed", counts(seen.failures)))
     lines += evaluator_rows(seen.evaluator)
     if seen.course:
-        lines.append(("search", seen.course))
+        who, *why = seen.course.split("; ")
+        lines += [("search", who), *(("", part) for part in why)]
     lines.append(("archive", archive_text(seen.spread)))
     total = sum(one.children for one in seen.shares)
     if total:
-        made = (f"{one.operator} {100 * one.children / total:.0f} % ({counted(one.elites, 'elite')})" for one in seen.shares)
+        most = sorted(seen.shares, key=lambda one: -one.children)
+        made = (
+            f"{one.operator} {100 * one.children / total:.0f} % ({counted(one.elites, 'elite')})" for one in most if one.children
+        )
         lines.append(("children", ", ".join(made)))
+    if able := sorted(((one.probability, one.operator) for one in seen.shares if one.probability), key=lambda one: -one[0]):
+        lines.append(("next", ", ".join(f"{name} {percent(chance)}" for chance, name in able)))
     if models := models_text(seen.models, seen.budget):
         lines.append(("models", models))
     if seen.noise is not None:

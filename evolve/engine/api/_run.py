@@ -312,11 +312,12 @@ class Run:
 
     def learnt(self) -> Learnt:
         """What the run has learnt: of each way of choosing parents, each operator and each model what it made, how often that was
-        better, and what it cost; how far the population spreads, who breeds now.  Reads every record of the run.
+        better, what it cost and how likely it is to make the next one; how far the population spreads, and why the search
+        explores or exploits now.
 
         Example:
             >>> for one in run.learnt().operators:
-            ...     print(one.name, one.children, one.new_bests, one.gain, one.cpu_s)
+            ...     print(one.name, one.children, one.new_bests, one.gain, one.wall_s, one.probability)
         """
         return self._view().learnt()
 

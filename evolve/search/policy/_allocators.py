@@ -37,6 +37,11 @@ class OperatorAllocator(Protocol):
         """The arm of the next ticket; None where none may have it now."""
         ...
 
+    def chances(self, state: ProblemState, parents: ParentSelector, now: float) -> np.ndarray:
+        """With what probability each arm is drawn for the next ticket, whether or not there is room for it; zero of all where none
+        may have it."""
+        ...
+
     def baseline(self, state: ProblemState, parent: int) -> float | None:
         """What the gain of a child of ``parent`` is counted from, as its ticket is given."""
         ...
@@ -51,13 +56,13 @@ class Uniform(OperatorAllocator):
     """Every arm equally often: those of models where there are any, and nothing while they are all busy."""
 
     def allocate(self, state: ProblemState, parents: ParentSelector, rng: np.random.Generator, now: float) -> Allocation | None:
-        every = state.bandit.arms
-        served = [(i, arm) for i, arm in enumerate(every) if parents.serves(state, state.operators[arm.operator])]
-        arms = [i for i, arm in served if arm.model and may_draw(state, arm, now)]
-        if not arms and any(state.run.model_limits.is_available(arm.model) for arm in every if arm.model):
-            return None
-        arms = arms or [i for i, arm in served if not arm.model]
+        arms = _drawn_from(state, parents, now)
         return Allocation(arms[int(rng.integers(len(arms)))], 1.0 / len(arms)) if arms else None
+
+    def chances(self, state: ProblemState, parents: ParentSelector, now: float) -> np.ndarray:
+        found, arms = np.zeros(len(state.bandit.arms)), _drawn_from(state, parents, now)
+        found[arms] = 1.0 / max(len(arms), 1)
+        return found
 
     def baseline(self, state: ProblemState, parent: int) -> float | None:
         return state.population.score(parent)
@@ -74,11 +79,7 @@ class BanditWithTuner(OperatorAllocator):
     def allocate(self, state: ProblemState, parents: ParentSelector, rng: np.random.Generator, now: float) -> Allocation | None:
         if not state.population.elites:
             return None
-        arms, share = state.bandit.arms, tuner_share(state)
-        tuner = next((i for i, arm in enumerate(arms) if state.tunes(arm)), None) if may_tune(state) else None
-        allowed = [
-            (not arm.model or may_draw(state, arm, now)) and parents.serves(state, state.operators[arm.operator]) for arm in arms
-        ]
+        share, tuner, allowed = tuner_share(state), _tuner(state), _allowed(state, parents, now)
         if tuner is not None and (not any(allowed) or rng.random() < share):
             given = tuned(state, parents, rng, tuner, share if any(allowed) else 1.0)
             if given is not None:
@@ -88,8 +89,42 @@ class BanditWithTuner(OperatorAllocator):
         arm, propensity = state.bandit.choose(allowed, rng.random())
         return Allocation(arm, propensity * (1.0 - share if tuner is not None else 1.0))
 
+    def chances(self, state: ProblemState, parents: ParentSelector, now: float) -> np.ndarray:
+        tuner, allowed = _tuner(state), _allowed(state, parents, now)
+        found = np.zeros(len(allowed))
+        if not state.population.elites:
+            return found
+        share = 0.0 if tuner is None else tuner_share(state) if any(allowed) else 1.0
+        if any(allowed):
+            found += (1.0 - share) * state.bandit.probabilities(allowed)
+        if tuner is not None:
+            found[tuner] += share
+        return found
+
     def baseline(self, state: ProblemState, parent: int) -> float | None:
         return state.population.score(leader(state))
+
+
+def _drawn_from(state: ProblemState, parents: ParentSelector, now: float) -> list[int]:
+    """The arms that ``Uniform`` draws from."""
+    every = state.bandit.arms
+    served = [(i, arm) for i, arm in enumerate(every) if parents.serves(state, state.operators[arm.operator])]
+    arms = [i for i, arm in served if arm.model and may_draw(state, arm, now)]
+    if not arms and any(state.run.model_limits.is_available(arm.model) for arm in every if arm.model):
+        return []
+    return arms or [i for i, arm in served if not arm.model]
+
+
+def _tuner(state: ProblemState) -> int | None:
+    """The tuner's arm, where it may have a ticket."""
+    return next((i for i, arm in enumerate(state.bandit.arms) if state.tunes(arm)), None) if may_tune(state) else None
+
+
+def _allowed(state: ProblemState, parents: ParentSelector, now: float) -> list[bool]:
+    return [
+        (not arm.model or may_draw(state, arm, now)) and parents.serves(state, state.operators[arm.operator])
+        for arm in state.bandit.arms
+    ]
 
 
 def tuner_share(state: ProblemState) -> float:

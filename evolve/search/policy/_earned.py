@@ -38,7 +38,7 @@ class EarnedShares(OperatorAllocator):
         room = {is_model: has_room(state, is_model) for is_model in (False, True)}
         if not any(room.values()):
             return None
-        able = [_is_served(state, parents, index, now) for index in range(len(state.bandit.arms))]
+        able = _able(state, parents, now)
         while any(able):
             arm, propensity = drawn(_shares(state, able), rng.random())
             if not room[bool(state.bandit.arms[arm].model)]:
@@ -50,6 +50,10 @@ class EarnedShares(OperatorAllocator):
                 return given
             able[arm] = False
         return None
+
+    def chances(self, state: ProblemState, parents: ParentSelector, now: float) -> np.ndarray:
+        able = _able(state, parents, now) if state.population.elites else []
+        return _shares(state, able) if any(able) else np.zeros(len(state.bandit.arms))
 
     def baseline(self, state: ProblemState, parent: int) -> float | None:
         return state.population.score(leader(state))
@@ -99,6 +103,11 @@ def _with_models(state: ProblemState, weights: np.ndarray, able: Sequence[bool])
     if not any(models) or all(models):
         return earned
     return np.asarray((1.0 - _FOR_MODELS) * earned + _FOR_MODELS * state.bandit.shares(weights, models))
+
+
+def _able(state: ProblemState, parents: ParentSelector, now: float) -> list[bool]:
+    """Whether there is now what each arm works on, and somebody to ask."""
+    return [_is_served(state, parents, index, now) for index in range(len(state.bandit.arms))]
 
 
 def _is_served(state: ProblemState, parents: ParentSelector, index: int, now: float) -> bool:

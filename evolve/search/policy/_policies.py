@@ -68,6 +68,10 @@ class Policy:
         baseline = self.operators.baseline(state, chosen.parents[0])
         return PlannedProposal(given.arm, chosen.parents, chosen.inspirations, given.propensity, baseline, selector=chosen.selector)
 
+    def chances(self, state: ProblemState, now: float) -> np.ndarray:
+        """With what probability each arm is drawn for the next child."""
+        return np.zeros(len(state.bandit.arms)) if self.fixed_candidates else self.operators.chances(state, self.parents, now)
+
     def on_issued(self, state: ProblemState, issued: ProposeIssued) -> None:
         """A propose ticket was handed out for the first time."""
         self.schedule.on_issued(state, issued)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from archive import ProposeIssued, difference
-from evolve.search.state._climbs import EXCURSION, NONE, SELECTORS
+from evolve.search.state._climbs import EXCURSION, NONE
 from evolve.search.state._state import ProblemState
 
 
@@ -62,7 +62,7 @@ class Climbing(Asynchronous):
         main, excursion = (None if one == NONE else population.score(one) for one in (climbs.main, climbs.excursion))
         if row.selector:
             gain = None if score is None or row.baseline is None else max(difference(score, known_best(state, row.baseline)), 0.0)
-            climbs.earned.learn(SELECTORS.index(row.selector), gain, 1.0)
+            climbs.learn(row.selector, gain)
         climbs.on_child(number, score, main=main, excursion=excursion, selector=row.selector)
 
     def on_refused(self, state: ProblemState, selector: str) -> None:

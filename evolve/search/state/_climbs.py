@@ -18,6 +18,7 @@ NONE = -1  # no excursion is under way
 _PRIORS = (1.0, 0.15, 0.15)  # of the selectors
 _DISCOUNT, _FLOOR = 0.99, 0.005
 _GRANT = 12  # children without a gain, times the restart sequence, after which an excursion is given up
+_LATELY = 20  # tickets of each way of choosing parents, of which it is remembered whether they gained
 _MOST_KICKS = 3  # steps that an excursion takes whatever they cost: one, two, three, and again
 
 
@@ -30,13 +31,20 @@ class Climbs:
         self.kicks = 0  # steps that the excursion still takes whatever they cost
         self.tried = 0  # its children since it last gained
         self.n_excursions = 0
+        self.lately: dict[str, list[bool]] = {name: [] for name in SELECTORS}  # whether its last tickets gained, the newest last
         self.earned = Bandit([Arm(name) for name in SELECTORS], SELECTORS, discount=_DISCOUNT, family_floor=_FLOOR, priors=_PRIORS)
 
     def on_refused(self, selector: str) -> None:
         """A ticket led to no program to measure: none at all, or a known one.  Where that is the rule, all around is known."""
         if selector == EXCURSION and self.excursion != NONE:
             self._on_step(NONE, None, None)
-        self.earned.learn(SELECTORS.index(selector), None, 1.0, made=False)
+        self.learn(selector, None, made=False)
+
+    def learn(self, selector: str, gain: float | None, *, made: bool = True) -> None:
+        """What a ticket of this way of choosing parents came to: the child's gain over the best (None: it has no score); ``made``:
+        whether it led to a program to measure."""
+        self.earned.learn(SELECTORS.index(selector), gain, 1.0, made=made)
+        self.lately[selector] = [*self.lately[selector], gain is not None and gain > 0][-_LATELY:]
 
     def begin(self, start: int) -> None:
         """An excursion leaves from ``start``."""

@@ -22,6 +22,7 @@ from evolve.problem.contract._contract import Budget, Contract
 from evolve.search._rng import generator, measurement_seed
 from evolve.search.state._changes import KnownChanges
 from evolve.search.state._climbs import Climbs
+from evolve.search.state._costs import Costs
 from evolve.search.state._faults import Faults
 from evolve.search.state._memory import Memory
 from evolve.search.state._operators import OperatorSpec
@@ -123,6 +124,7 @@ class ProblemState:
     changes: KnownChanges = field(default_factory=KnownChanges)
     structure: StructureTest = field(default_factory=StructureTest)
     climbs: Climbs = field(default_factory=Climbs)  # of the policy that has some
+    costs: Costs = field(default_factory=Costs)
     incumbent: int = INITIAL  # of the baselines that keep one
     round_size: int = 0
     fruitless: dict[str, int] = field(
