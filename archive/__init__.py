@@ -19,7 +19,7 @@ from archive.elites._archive import Archive, ArchiveMaker, CellArchive
 from archive.elites._cells import AddResult, AddStatus, CellsState, CellStore, Change
 from archive.elites._cvt import CVTArchive
 from archive.elites._grid import GridArchive
-from archive.elites._late_grid import LateGridArchive
+from archive.elites._late import LateArchive
 from archive.elites._novelty import NoveltyArchive
 from archive.elites._posterior import PooledPosterior, PooledPosteriorState, RunningStats, shrink
 from archive.elites._topk import TopKArchive
@@ -125,7 +125,7 @@ __all__ = [
     "JournalMissing",
     "JournalReader",
     "JournalSchema",
-    "LateGridArchive",
+    "LateArchive",
     "LateResult",
     "Literal",
     "LogEntry",

@@ -176,8 +176,8 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
     if seen.course:
         rows.append(("search", seen.course))
     rows.append(("archive", archive_text(seen.spread)))
-    if opened.structure_verdict:
-        rows.append(("", opened.structure_verdict))
+    if opened.descriptors_verdict:
+        rows.append(("", opened.descriptors_verdict))
     rows += operator_rows(seen.shares)
     if seen.noise is not None:
         noise = seen.noise

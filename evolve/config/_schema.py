@@ -37,7 +37,7 @@ class OwnOperator:
         return f"{self.name}:{self.family}:{self.n_parents}"
 
 
-DECLARED, STRUCTURE = "declared", "structure"  # descriptors
+DECLARED, STRUCTURE, BEHAVIOUR = "declared", "structure", "behaviour"  # descriptors
 _DECIDED = ("tournament", "uniform_parent_share", "bandit_discount", "family_floor", "best_of_n")
 
 
@@ -74,9 +74,11 @@ class SearchConfig:
         migrants: How many of each island.
         reset_after: Children without a better best after which the worst half of the islands begins anew with copies of the best of
             the others; 0 never.
-        descriptors: ``declared``, those of the problem; ``structure``, where it declares none: nesting, loops, branches, calls,
-            arithmetic and numbers of Python programs are computed, and the archive has cells along them once children of programs
-            that differ in them are found to gain differently; until then it keeps the best of all.
+        descriptors: ``declared``, those of the problem. Where it declares none, ``structure``: nesting, loops, branches, calls,
+            arithmetic and numbers of Python programs; or ``behaviour``: CPU time, wall time and memory of the first measurement
+            against the initial program's, the number of artifacts, the size of artifacts and feedback (times and sizes in powers
+            of two, for they scatter), and up to eight metrics. The archive has cells along them once children of programs that
+            differ in them are found to gain differently; until then it keeps the best of all.
         best_of_n: Children a round of ``best_of_n``.
         initial_runs: Measurements of the initial program of a noisy problem.
         final_runs: Measurements each of best and initial program at the end of a noisy run.
@@ -105,7 +107,7 @@ class SearchConfig:
     migration_interval: int = key(50, at_least(1))
     migrants: int = key(1, at_least(1))
     reset_after: int = key(200, at_least(0))
-    descriptors: str = key(DECLARED, one_of(DECLARED, STRUCTURE))
+    descriptors: str = key(DECLARED, one_of(DECLARED, STRUCTURE, BEHAVIOUR))
     best_of_n: int = key(8, at_least(1))
     initial_runs: int = key(5, at_least(1))
     final_runs: int = key(5, at_least(1))

@@ -58,10 +58,10 @@ from evolve.runs._open import open_search, read_config_and_problem, read_created
 from evolve.runs._recorded_problem import keep, ready_problem
 from evolve.runs._recorder import Hook, Recorder
 from evolve.runs._replay import missing_placements
+from evolve.search._computed import computed_names
 from evolve.search._rng import fresh_secret
 from evolve.search._search import Search
 from evolve.search._stopping import PAUSED
-from evolve.search._structure import structure_names
 from evolve.search.policy._policies import POLICIES
 from evolve.search.state._state import Phase, ProblemState
 from evolve.views._run_view import RUNNING, RunView
@@ -118,7 +118,7 @@ def create(config: RunConfig, *, operators: Sequence[GivenOperator] = (), provid
         config, problem = read_config_and_problem(run)
         search, texts, _ = open_search(run, config, problem, parts_of(config), journal)
         recorder = Recorder(journal, search, texts, time.time)
-        write_initial(recorder, Proposer(problem, {}, texts, search.run.seed, descriptors=structure_names(config.search)), run.id)
+        write_initial(recorder, Proposer(problem, {}, texts, search.run.seed, descriptors=computed_names(config.search)), run.id)
     return run
 
 
@@ -234,7 +234,7 @@ def _drive(
         checkpoints = _Checkpoints(run, search, texts, journal)
         recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
         instructions = instructions_of(run, problem)
-        more = structure_names(config.search)
+        more = computed_names(config.search)
         proposer = Proposer(problem, made, texts, search.run.seed, instructions=instructions, descriptors=more)
         models = NO_MODELS if pausing else available_models(config.llm, run, provider)
         epoch = write_opening(recorder, proposer, config, budget, journal.cut_bytes, models)

@@ -33,6 +33,7 @@ from evolve.search._search import Search
 from evolve.search.state import _costs, _faults, _fingerprints, _memory, _population, _state, _tickets
 from evolve.search.state._changes import KnownChanges
 from evolve.search.state._climbs import Climbs
+from evolve.search.state._computed import ComputedDescriptors
 from evolve.search.state._costs import Costs
 from evolve.search.state._faults import Faults
 from evolve.search.state._islands import Islands
@@ -41,7 +42,6 @@ from evolve.search.state._population import Population
 from evolve.search.state._ranges import Ranges
 from evolve.search.state._state import ProblemState, RunState
 from evolve.search.state._steadiness import Steadiness
-from evolve.search.state._structure import StructureTest
 from evolve.search.state._tickets import Tickets
 from evolve.search.state._tuning import TunerSession
 from evolve.select import Bandit, Novelty, _bandit, _cmaes, _tuner
@@ -76,7 +76,7 @@ _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VA
 # Every attribute of these is state, but for what follows from the configuration or can be found out again.
 _COMPONENTS = (
     RunState, ProblemState, Population, Tickets, ModelLimits, Memory, Faults, TunerSession, ChampionTest, Confirmations, Repeats,
-    Panel, Steadiness, Novelty, KnownChanges, Climbs, Costs, Ranges, Islands, StructureTest,
+    Panel, Steadiness, Novelty, KnownChanges, Climbs, Costs, Ranges, Islands, ComputedDescriptors,
 )  # fmt: skip
 _DERIVED: Mapping[type, frozenset[str]] = {
     RunState: frozenset({"config", "stop", "llm"}),

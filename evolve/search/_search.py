@@ -51,10 +51,11 @@ from evolve.config._llm import LlmConfig
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig
 from evolve.problem.contract._contract import Budget, Contract, Problem
 from evolve.search import _blocks as blocks
+from evolve.search import _computed as computed
 from evolve.search import _results as offspring
 from evolve.search import _reviews as reviews
 from evolve.search import _stopping as ends
-from evolve.search import _structure as structure
+from evolve.search._behaviour import with_behaviour
 from evolve.search._crosscheck import apply_cross_checks
 from evolve.search._islands import next_migration, next_reset, on_migrated, on_reset
 from evolve.search._rebinning import next_rebinning
@@ -229,7 +230,7 @@ class Search:
             return LateResult(attempt, self.state.problem, f"measurement {index}: {result.status}")
         state, purpose = self._state_of(block.issued), block.issued.purpose
         checked = apply_cross_checks(state.population, state.steadiness, result, purpose)
-        return Measured(attempt, state.problem, index, purpose, checked)
+        return Measured(attempt, state.problem, index, purpose, with_behaviour(state, checked))
 
     def accept_block(
         self, attempt: Attempt, status: BlockStatus, *, skipped: tuple[int, ...], drift: float | None, reason: str, lost: int | None
@@ -306,11 +307,11 @@ class Search:
                 return on_migrated(state, record)
             case IslandsReset():
                 return on_reset(state, record)
-            case Event(what=structure.TESTED):
-                state.structure.looked_at, state.structure.verdict = state.population.n_credited, record.text
+            case Event(what=what) if what in computed.TESTED.values():
+                state.computed.looked_at, state.computed.verdict = state.population.n_credited, record.text
             case Rebinned():
                 if not state.population.ranges.axes:  # until now there were none
-                    state.structure.verdict = record.why
+                    state.computed.verdict = record.why
                 return state.population.rebin(record.axes)
             case Retraction():
                 return confirming.on_retracted(state, record)
@@ -355,7 +356,7 @@ class Search:
 
 def _next_change(state: ProblemState) -> Record | None:
     """What is to change in the archives, or to be known of them."""
-    return next_rebinning(state) or structure.next_look(state) or next_migration(state) or next_reset(state)
+    return next_rebinning(state) or computed.next_look(state) or next_migration(state) or next_reset(state)
 
 
 def budget_of(config: RunConfig, problem: Problem) -> Budget:

@@ -41,7 +41,7 @@ from evolve.runs._folder import RunDir
 from evolve.runs._open import open_search
 from evolve.runs._recorder import Hook, Recorder
 from evolve.runs._replay import missing_placements
-from evolve.search._structure import structure_names
+from evolve.search._computed import computed_names
 from evolve.testing._scripted import Answer, ScriptedExecutor
 from evolve.testing.models._answering import ScriptedModelThread
 
@@ -155,7 +155,7 @@ class Harness:
         )
         self.recorder = Recorder(self.journal, self.search, self.texts, script.clock, script.hooks)
         operators = build_operators(script.config.search.operators)
-        more = structure_names(script.config.search)
+        more = computed_names(script.config.search)
         self.proposer = Proposer(self.problem, operators, self.texts, script.seed, clock=script.cpu_clock, descriptors=more)
         if new:
             self.recorder.write(RunCreated("scripted", script.seed, "{}", (self.problem.info,), secret=script.secret))

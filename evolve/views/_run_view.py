@@ -77,9 +77,9 @@ class RunView:
         return learnt(self.state, self.now)
 
     @property
-    def structure_verdict(self) -> str:
+    def descriptors_verdict(self) -> str:
         """What the last test of computed descriptors came to; "" where there was none."""
-        return self.state.structure.verdict
+        return self.state.computed.verdict
 
     @property
     def tier(self) -> str:

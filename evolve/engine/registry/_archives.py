@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
-from archive import Archive, ArchiveMaker, Axis, CVTArchive, GridArchive, LateGridArchive, NoveltyArchive, TopKArchive
+from archive import Archive, ArchiveMaker, Axis, CellArchive, CVTArchive, GridArchive, LateArchive, NoveltyArchive, TopKArchive
 from evolve._errors import ConfigError
 from evolve._plugins import PluginBroken
-from evolve.config._schema import STRUCTURE, RunConfig, SearchConfig
+from evolve.config._schema import DECLARED, RunConfig, SearchConfig
 from evolve.problem.contract._contract import Contract
 
 
@@ -27,11 +28,6 @@ def _topk(config: RunConfig) -> ArchiveMaker:
 
 def _auto(config: RunConfig) -> ArchiveMaker:
     def made(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
-        if config.search.descriptors == STRUCTURE:
-            if axes:
-                names = ", ".join(axis.name for axis in axes)
-                raise ValueError(f"search.descriptors=structure is for problems that declare none, found {names}; leave it out")
-            return LateGridArchive(capacity=capacity, elites_per_cell=elites_per_cell)
         maker = (_grid if axes else _topk)(config)
         return maker(axes=axes, capacity=capacity, elites_per_cell=elites_per_cell)
 
@@ -55,13 +51,37 @@ def _novelty(config: RunConfig) -> ArchiveMaker:
     return made
 
 
+def _late(maker_of: Callable[[RunConfig], ArchiveMaker]) -> Callable[[RunConfig], ArchiveMaker]:
+    """The same, with cells from when on a test says so where descriptors are computed."""
+
+    def of(config: RunConfig) -> ArchiveMaker:
+        maker, kind = maker_of(config), config.search.descriptors
+        if kind == DECLARED:
+            return maker
+
+        def made(*, axes: Sequence[Axis], capacity: int, elites_per_cell: int) -> Archive:
+            if axes:
+                names = ", ".join(axis.name for axis in axes)
+                raise ValueError(f"search.descriptors={kind} is for problems that declare none, found {names}; leave it out")
+
+            def cells_over(axes: Sequence[Axis]) -> CellArchive:
+                return cast(CellArchive, maker(axes=axes, capacity=capacity, elites_per_cell=elites_per_cell))
+
+            return LateArchive(capacity=capacity, elites_per_cell=elites_per_cell, cells_over=cells_over)
+
+        return made
+
+    return of
+
+
 ARCHIVES: Mapping[str, Callable[[RunConfig], ArchiveMaker]] = {
-    "auto": _auto,
-    "grid": _grid,
+    "auto": _late(_auto),
+    "grid": _late(_grid),
     "topk": _topk,
-    "cvt": _cvt,
-    "novelty": _novelty,
+    "cvt": _late(_cvt),
+    "novelty": _late(_novelty),
 }
+_WITH_CELLS = ("auto", "grid", "cvt", "novelty")
 _OF = {"archive_cells": "cvt", "novelty_distance": "novelty", "novelty_neighbors": "novelty"}  # whose key it is
 
 _OF_ISLANDS = ("migration_interval", "migrants", "reset_after")
@@ -87,10 +107,10 @@ def check_archive_keys(config: SearchConfig) -> None:
             f"search.islands must be 1 with search={config.policy}, found {config.islands}; type search={ISLANDERS} "
             f"search.islands={config.islands}, whose parents are all elites of an island"
         )
-    if config.descriptors == STRUCTURE and config.archive != "auto":
+    if config.descriptors != DECLARED and config.archive not in _WITH_CELLS:
         raise ConfigError(
-            f"search.archive must be auto with search.descriptors={STRUCTURE}, which decides when there are cells, found "
-            f"{config.archive!r}; leave search.archive out"
+            f"search.archive must be one of {', '.join(_WITH_CELLS)} with search.descriptors={config.descriptors}, which decides "
+            f"when there are cells, found {config.archive!r}; leave search.archive out"
         )
     for key in _OF_ISLANDS:
         if config.islands == 1 and (given := getattr(config, key)) != getattr(defaults, key):
@@ -106,7 +126,7 @@ def check_rebinning(archive: Archive, axes: Sequence[Axis], contract: Contract, 
     Raises:
         ConfigError: it cannot.
     """
-    if config.rebin_share is None or config.descriptors == STRUCTURE:
+    if config.rebin_share is None or config.descriptors != DECLARED:
         return
     try:
         if axes:

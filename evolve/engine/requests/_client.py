@@ -19,7 +19,7 @@ from evolve.runs._folder import RunDir, RunLock, is_driven
 from evolve.runs._inbox import Request, inbox_folder, pending, post, withdraw
 from evolve.runs._open import open_search, read_config_and_problem
 from evolve.runs._recorder import Recorder
-from evolve.search._structure import structure_names
+from evolve.search._computed import computed_names
 
 ANSWER_S = 30.0  # how long a driver may take at most
 DRAIN_S = 600.0  # and to drain
@@ -83,7 +83,7 @@ def _handle_here(run: RunDir, request: Request) -> None:
         journal = stack.enter_context(Journal.open(run.path))
         search, texts, _ = open_search(run, config, problem, parts_of(config), journal)
         recorder = Recorder(journal, search, texts, time.time)
-        instructions, more = instructions_of(run, problem), structure_names(config.search)
+        instructions, more = instructions_of(run, problem), computed_names(config.search)
         proposer = Proposer(problem, {}, texts, search.run.seed, instructions=instructions, descriptors=more)
         taken = [one for one in pending(run.path) if one.verb != "stop"]  # others may have been left by whoever was killed
         for one in taken:

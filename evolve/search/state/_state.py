@@ -22,6 +22,7 @@ from evolve.problem.contract._contract import Budget, Contract
 from evolve.search._rng import generator, measurement_seed
 from evolve.search.state._changes import KnownChanges
 from evolve.search.state._climbs import Climbs
+from evolve.search.state._computed import ComputedDescriptors
 from evolve.search.state._costs import Costs
 from evolve.search.state._faults import Faults
 from evolve.search.state._memory import Memory
@@ -29,7 +30,6 @@ from evolve.search.state._operators import OperatorSpec
 from evolve.search.state._parts import Parts
 from evolve.search.state._population import Population
 from evolve.search.state._steadiness import Steadiness
-from evolve.search.state._structure import StructureTest
 from evolve.search.state._tickets import Tickets
 from evolve.search.state._tuning import TunerSession
 from evolve.select import Bandit, Novelty
@@ -122,7 +122,7 @@ class ProblemState:
     reviewed: set[str] = field(default_factory=set)  # the judge has read them
     unreviewed: set[str] = field(default_factory=set)  # it was asked about them in this opening, and did not answer
     changes: KnownChanges = field(default_factory=KnownChanges)
-    structure: StructureTest = field(default_factory=StructureTest)
+    computed: ComputedDescriptors = field(default_factory=ComputedDescriptors)
     climbs: Climbs = field(default_factory=Climbs)  # of the policy that has some
     costs: Costs = field(default_factory=Costs)
     incumbent: int = INITIAL  # of the baselines that keep one
