@@ -184,6 +184,8 @@ class Rebinned:
     axes: tuple[Axis, ...]
     why: str = ""
     returned: tuple[str, ...] = ()  # who held no place before and does since
+    request: str = ""
+    by_hand: tuple[str, ...] = ()  # axes that somebody gave a range, which ``search.rebin_share`` leaves alone from then on
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from evolve._counted import counted
 from evolve._errors import EXIT_DONE, UsageError
 from evolve._untrusted import visible
 from evolve.cli._command import JSON, RUN, Argument, Verb
-from evolve.cli.show._learnt import LEARNT, archive_text, learnt_table
+from evolve.cli.show._learnt import LEARNT, archive_text, learnt_table, ranges_text
 from evolve.cli.show._text import (
     columns,
     counts,
@@ -176,6 +176,8 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
     if seen.course:
         rows.append(("search", seen.course))
     rows.append(("archive", archive_text(seen.spread)))
+    if ranges := ranges_text(seen.spread):
+        rows.append(("ranges", ranges))
     if opened.descriptors_verdict:
         rows.append(("", opened.descriptors_verdict))
     rows += operator_rows(seen.shares)

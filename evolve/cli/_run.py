@@ -1,7 +1,8 @@
-"""Driving runs: run, resume, stop."""
+"""Driving runs: run, resume, stop, rebin."""
 
 from __future__ import annotations
 
+import math
 import shlex
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -66,6 +67,36 @@ def stop(words: Namespace) -> int:
     else:
         put(f"{found.path}: {answer}")
     return EXIT_DONE
+
+
+def rebin(words: Namespace) -> int:
+    from evolve.cli.show._learnt import archive_text, ranges_text
+    from evolve.engine.api._create import open_run
+
+    run = open_run(words.RUN)
+    ranges = [_range(word) for word in words.AXIS]
+    if len(dict(ranges)) < len(ranges):
+        raise UsageError(f"expected each descriptor once, found {' '.join(words.AXIS)}; leave all but one out")
+    spread = run.rebin(dict(ranges))
+    if words.json:
+        put_json({"run": str(run.path), "spread": spread})
+    else:
+        put(f"{run.path}: every candidate is placed anew: {archive_text(spread)}\nranges: {ranges_text(spread)}")
+    return EXIT_DONE
+
+
+def _range(word: str) -> tuple[str, list[float]]:
+    """A descriptor's name, low end, high end and, where it is said, number of bins."""
+    name, _, said = word.rpartition("=")
+    try:
+        low, high, *bins = said.split(":")
+        (n_bins,) = map(int, bins) if bins else (None,)
+        found = [float(low), float(high)]
+    except ValueError:
+        raise UsageError(f"expected NAME=LOW:HIGH or NAME=LOW:HIGH:BINS, found {word!r}; type for example x=0:10:20") from None
+    if not name or not all(map(math.isfinite, found)):
+        raise UsageError(f"expected NAME=LOW:HIGH or NAME=LOW:HIGH:BINS, found {word!r}; type for example x=0:10:20")
+    return name, found if n_bins is None else [*found, n_bins]
 
 
 def _driven(drive: Callable[[LiveView], Summary], as_json: bool) -> int:
@@ -135,5 +166,17 @@ A terminal that goes away (SIGHUP) ends it like one Ctrl-C; under nohup the run 
         (RUN, Argument("--wait", "how long to wait for its end (default 600)", value="SECONDS"), JSON),
         stop,
         acts=True,
+    ),
+    Verb(
+        "rebin",
+        "give descriptors other ranges by hand; every candidate is placed anew",
+        (RUN, Argument("AXIS", "NAME=LOW:HIGH or NAME=LOW:HIGH:BINS", many="+"), JSON),
+        rebin,
+        acts=True,
+        notes="""\
+example:
+  evolve rebin RUN length=0:200:20
+Works on a live run and on one that nobody drives; search.rebin_share leaves these ranges alone from then on.
+Which descriptors there are, and their ranges: evolve status RUN.""",
     ),
 )

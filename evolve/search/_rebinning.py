@@ -13,11 +13,13 @@ _CUT = 0.01  # of the candidates that may stand beyond each end of a new range: 
 
 
 def next_rebinning(state: ProblemState) -> Rebinned | None:
-    """Ranges that more than ``search.rebin_share`` of the candidates stand beyond are replaced by what the candidates span."""
+    """Ranges that more than ``search.rebin_share`` of the candidates stand beyond are replaced by what the candidates span; those
+    that somebody gave by hand stay."""
     ranges, share = state.population.ranges, state.run.config.rebin_share
     if share is None or ranges.n_placed < _LEAST:
         return None
-    wrong = {axis.name for axis in ranges.axes if ranges.beyond.get(axis.name, 0) > share * ranges.n_placed}
+    own = [axis.name for axis in ranges.axes if axis.name not in ranges.by_hand]
+    wrong = {name for name in own if ranges.beyond.get(name, 0) > share * ranges.n_placed}
     axes = tuple(spanned(state, axis) if axis.name in wrong else axis for axis in ranges.axes)
     if axes == ranges.axes:
         return None

@@ -261,7 +261,7 @@ class Search:
         record, run = stamped.record, self.run
         if isinstance(record, _WORK):
             run.usage.last_at = stamped.at
-        if isinstance(record, BudgetSet | StopRequested | Retraction | Note | RequestHandled) and record.request:
+        if isinstance(record, BudgetSet | StopRequested | Retraction | Note | Rebinned | RequestHandled) and record.request:
             run.handled_requests.add(record.request)
         match record:
             case RunOpened():
@@ -312,6 +312,7 @@ class Search:
             case Rebinned():
                 if not state.population.ranges.axes:  # until now there were none
                     state.computed.verdict = record.why
+                state.population.ranges.by_hand.update(record.by_hand)
                 return state.population.rebin(record.axes)
             case Retraction():
                 return confirming.on_retracted(state, record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
+from archive import Axis
 from evolve.budget._cpu_budget import INITIAL
 from evolve.search.state._population import Population
 
@@ -16,7 +17,7 @@ class Spread:
     ``elites`` hold places, in ``filled`` of ``cells`` of all ``islands`` (None where the archives have no descriptors, and
     ``filled`` is then the number of elites).  ``lines`` counts those they descend from, by first parents, among the children of
     the initial program; ``programs`` all that are known, none twice.  ``best`` and ``median`` are scores of elites, in the
-    problem's own sign; None without any.
+    problem's own sign; None without any.  ``axes`` are the descriptors' ranges in force, none where there is one cell.
     """
 
     elites: int
@@ -27,6 +28,7 @@ class Spread:
     best: float | None
     median: float | None
     islands: int = 1
+    axes: tuple[Axis, ...] = ()
 
 
 class Lines:
@@ -54,4 +56,5 @@ class Lines:
             if scores
             else None,  # halves, so that no sum of two overflows
             islands=len(archives),
+            axes=() if flat else population.ranges.axes,
         )

@@ -28,6 +28,7 @@ NAMES = [
     "run",
     "resume",
     "stop",
+    "rebin",
     "status",
     "best",
     "show",

@@ -13,8 +13,10 @@ from archive import Axis, ElitePlaced, Rebinned
 from evolve._errors import ConfigError
 from evolve.config._schema import RunConfig, SearchConfig
 from evolve.engine.registry._registry import parts_of
+from evolve.engine.requests._handlers import handle
 from evolve.problem.contract._contract import DescriptorSpec
 from evolve.runs._checkpoint import dump_state, load_state
+from evolve.runs._inbox import Request
 from evolve.search._rebinning import next_rebinning
 from evolve.testing import plain_contract
 
@@ -149,3 +151,76 @@ def test_an_archive_that_has_no_ranges_is_told(made, archive, told):
 def test_a_share_that_would_never_rest_is_refused(share):
     with pytest.raises(ConfigError, match=r"search.rebin_share must be at least 0.05 and below 1, found"):
         SearchConfig(rebin_share=share)
+
+
+# -------------------------------------------------------------------------------------------------- by hand
+
+
+def asked(search, axes, request="r1"):
+    return handle(search, Request(request, "rebin", json.dumps({"axes": axes})), None, 0.0)
+
+
+@pytest.mark.parametrize("archive", ["grid", "cvt", "novelty"])
+def test_a_range_that_is_given_by_hand_holds_also_where_most_stand_beyond_it(archive):
+    run = run_of(contract(), 200, archive=archive, rebin_share=0.3)
+    assert not rebinned(run)
+    record, reply = asked(run.search, {"where": [0.9, 0.95]})
+    assert reply.accepted
+    assert (record.axes, record.request, record.by_hand) == ((Axis("where", 0.9, 0.95, 8),), "r1", ("where",))
+    said = "where is 0.9 to 0.95{} now, was 0 to 1{}".format(*[" in 8 bins" * (archive == "grid")] * 2)
+    assert record.why == f"by hand: {said}"
+    run.write(record)
+    population = run.search.state.population
+    assert population.ranges.axes == record.axes
+    assert run.search.state.run.handled_requests >= {"r1"}  # a driver that is killed now does not carry it out again
+    run.run()
+    assert population.ranges.beyond["where"] > 0.3 * population.ranges.n_placed
+    assert len(rebinned(run)) == 1
+    whole = build(contract(), evaluations=150, archive=archive, rebin_share=0.3)
+    for entry in run.log:
+        whole.apply(entry)
+    assert state(whole) == state(run.search)
+
+
+def test_bins_may_be_given_and_other_axes_stay():
+    made = replace(contract(), axes=(*contract().axes, DescriptorSpec(name="other", source="outcome", low=0.0, high=1.0, bins=3)))
+    run = run_of(made, 60)
+    record, _ = asked(run.search, {"where": [0, 2, 20]})
+    assert record.axes == (Axis("where", 0.0, 2.0, 20), Axis("other", 0.0, 1.0, 3))
+    assert record.by_hand == ("where",)
+    assert not run.search.state.population.ranges.by_hand  # until the record is applied
+
+
+@pytest.mark.parametrize(
+    ("axes", "search", "told"),
+    [
+        ({"were": [0, 1]}, {}, "expected one of where, found 'were'; "),
+        ({"where": [1, 1]}, {}, "expected where=LOW:HIGH or where=LOW:HIGH:BINS with LOW below HIGH, found 1:1."),
+        ({"where": [1]}, {}, "with LOW below HIGH, found 1."),
+        ({"where": "0:1"}, {}, "with LOW below HIGH, found '0:1'."),
+        ({"where": [-1e308, 1e308]}, {}, "with LOW below HIGH, found -1e+308:1e+308."),
+        ({"where": [0, 1, 0]}, {}, "expected a whole number of bins from 1 to 1000, found where=0:1:0."),
+        ({"where": [0, 1, 2.5]}, {}, "expected a whole number of bins from 1 to 1000, found where=0:1:2.5."),
+        ({"where": [0, 1, 5]}, {"archive": "cvt"}, "search.archive=cvt has no bins; type where=0:1"),
+        ({"where": [0, 1]}, {"archive": "topk"}, "search.archive=topk cannot take other ranges: TopKArchive has no axes"),
+        ({}, {}, "expected NAME=LOW:HIGH or NAME=LOW:HIGH:BINS with LOW below HIGH, found no descriptor."),
+        (None, {}, "found no descriptor."),
+    ],
+)
+def test_what_cannot_be_given_by_hand_is_refused_with_the_reason(axes, search, told):
+    run = run_of(contract(), 60, **search)
+    (reply,) = asked(run.search, axes)
+    assert not reply.accepted
+    assert told in json.loads(reply.answer)["error"]
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "told"),
+    [
+        ("declared", "there are no ranges to change: the problem declares no descriptors."),
+        ("structure", "declares no descriptors, and no test has found yet that those of structure tell what children gain."),
+    ],
+)
+def test_where_there_are_no_descriptors_there_is_nothing_to_give(descriptors, told):
+    (reply,) = asked(run_of(replace(contract(), axes=()), 60, descriptors=descriptors).search, {"where": [0, 1]})
+    assert told in json.loads(reply.answer)["error"]

@@ -31,6 +31,11 @@ def archive_text(spread: Spread) -> str:
     return ", ".join(parts)
 
 
+def ranges_text(spread: Spread) -> str:
+    """The descriptors' ranges in force; "" where there is one cell."""
+    return ", ".join(f"{axis.name} {axis.low:g} to {axis.high:g} in {counted(axis.bins, 'bin')}" for axis in spread.axes)
+
+
 def learnt_table(found: Learnt, run: str) -> str:
     """One line for each way of choosing parents, each operator and each model that had a ticket; "" where none had."""
     every = [*found.selectors, *found.models, *found.operators]

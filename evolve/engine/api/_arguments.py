@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -204,6 +205,27 @@ def files_of(files: object) -> Mapping[str, str]:
     if not isinstance(files, Mapping) or not all(isinstance(one, str) for pair in files.items() for one in pair):
         raise UsageError(f'expected files as a mapping from path to text, as {{"main.py": "..."}}, found {_said(files)}.')
     return files
+
+
+def ranges_of(axes: object) -> dict[str, list[float]]:
+    """Ranges by descriptor.
+
+    Raises:
+        UsageError: something else.
+    """
+    found = axes.items() if isinstance(axes, Mapping) else ()
+    good = [
+        isinstance(name, str)
+        and isinstance(given, list | tuple)
+        and len(given) in (2, 3)
+        and all(isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one) for one in given)
+        for name, given in found
+    ]
+    if not good or not all(good):
+        raise UsageError(
+            f'expected ranges by descriptor, as {{"x": (0, 10)}} or {{"x": (0, 10, 20)}} with bins, found {_said(axes)}.'
+        )
+    return {name: list(given) for name, given in found}
 
 
 def _said(value: object) -> str:

@@ -11,7 +11,7 @@ from evolve._errors import UsageError
 from evolve.config._schema import BudgetConfig as Budget
 from evolve.engine import _session
 from evolve.engine._reading import view_run
-from evolve.engine.api._arguments import budget_changes, files_of, need_number, text_of
+from evolve.engine.api._arguments import budget_changes, files_of, need_number, ranges_of, text_of
 from evolve.engine.api._listener import Listener, OnProgress
 from evolve.engine.registry._own_operators import GivenOperator as Operator
 from evolve.engine.requests import _asking, _telling
@@ -23,6 +23,7 @@ from evolve.runs._folder import hold_of, is_driven, open_folder
 from evolve.views._learnt import Learnt
 from evolve.views._progress import Progress
 from evolve.views._run_view import RunView
+from evolve.views._spread import Spread
 from evolve.views._summary import Summary, summarise
 from evolve.views.candidate import _candidate
 from evolve.views.candidate._candidate import Candidate
@@ -249,6 +250,26 @@ class Run:
         heirs = tuple(population.candidates[heir].id for heir in population.descendants(number))
         send_request(self._run, "retract", {"candidate": population.candidates[number].id, "why": text_of("why", why)})
         return heirs
+
+    def rebin(self, axes: Mapping[str, Sequence[float]]) -> Spread:
+        """Give descriptors other ranges by hand: every candidate is placed anew, and ``search.rebin_share`` leaves these ranges
+        alone from then on.  Works whether or not somebody drives the run.
+
+        Args:
+            axes: By the descriptor's name its low end, its high end and, where it changes, its number of bins.
+
+        Returns:
+            How the elites spread over the cells that there are now.
+
+        Raises:
+            UsageError: no such descriptor, a range that is none, or an archive without cells.
+            RunLocked: a driver does not answer.
+
+        Example:
+            >>> print(run.rebin({"length": (0, 200, 20)}).filled)
+        """
+        send_request(self._run, "rebin", {"axes": ranges_of(axes)})
+        return self._view().progress().spread
 
     # ---------------------------------------------------------------------------------------------- reading
 

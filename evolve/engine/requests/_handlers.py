@@ -1,4 +1,4 @@
-"""What a request to a run does: stop, note, budget, retract.  Each verb turns a body into records and an answer."""
+"""What a request to a run does: stop, note, budget, retract, rebin.  Each verb turns a body into records and an answer."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from evolve.engine._proposer import Proposer
 from evolve.engine.requests import _external as outside
 from evolve.engine.requests._external import Handled, Moment
 from evolve.engine.requests._limits import need_room
+from evolve.engine.requests._rebinning import rebin
 from evolve.runs._inbox import Request, body_of
 from evolve.search._search import Search
 
@@ -92,6 +93,7 @@ HANDLERS: Mapping[str, Callable[[Search, Request, Proposer, Moment], Handled]] =
     "note": note,
     "budget": budget,
     "retract": retract,
+    "rebin": rebin,
     "ask": outside.ask,
     "tell": outside.tell,
 }

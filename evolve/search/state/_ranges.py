@@ -14,6 +14,7 @@ class Ranges:
         self.axes = tuple(axes)
         self.n_placed = 0
         self.beyond: dict[str, int] = {}  # candidates, by axis; none where it has no entry
+        self.by_hand: set[str] = set()  # axes that somebody gave a range
 
     def on_placed(self, descriptors: Mapping[str, float]) -> None:
         """A candidate was given a cell."""
