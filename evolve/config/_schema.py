@@ -76,9 +76,9 @@ class SearchConfig:
             the others; 0 never.
         descriptors: ``declared``, those of the problem. Where it declares none, ``structure``: nesting, loops, branches, calls,
             arithmetic and numbers of Python programs; or ``behaviour``: CPU time, wall time and memory of the first measurement
-            against the initial program's, the number of artifacts, the size of artifacts and feedback (times and sizes in powers
-            of two, for they scatter), and up to eight metrics. The archive has cells along them once children of programs that
-            differ in them are found to gain differently; until then it keeps the best of all.
+            against the first program's that was started the same way, the number of artifacts, the size of artifacts and feedback
+            (times and sizes in powers of two, for they scatter), and up to eight metrics. The archive has cells along them once
+            children of programs that differ in them are found to gain differently; until then it keeps the best of all.
         best_of_n: Children a round of ``best_of_n``.
         initial_runs: Measurements of the initial program of a noisy problem.
         final_runs: Measurements each of best and initial program at the end of a noisy run.

@@ -1,9 +1,10 @@
 """Descriptors of behaviour where a problem declares none: what a measurement shows of a program without a word of whoever wrote the
 evaluator.
 
-Times scatter: by a tenth on a quiet machine, by half beside others.  So times, memory and sizes count in powers of two, rounded:
-what differs by less than a third is mostly of one kind, and only what differs by more than the double surely is not.  Where a
-machine is that busy they tell nothing, and the test of cells finds that.
+Times scatter, most of all where other processes run beside.  So times, memory and sizes count in powers of two, rounded: what
+differs by more than the double stands apart, and what differs by less mostly does not.  Where they scatter more than that they tell
+nothing, and the test of cells finds it.  They are held against what the first program took that was started the same way, as a rule
+the initial one: from a warm process a program takes less, whichever it is.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ def with_behaviour(state: ProblemState, result: Measurement) -> Measurement:
     if state.run.config.descriptors != BEHAVIOUR or result.status is not Status.OK:
         return result
     taken = (result.cpu_s, result.wall_s, result.memory_mib)
-    initial = state.computed.initial.get(result.stage, taken)
-    more = [_doublings(max(now, least) / max(then, least)) for now, then, least in zip(taken, initial, _LEAST, strict=True)]
+    first = state.computed.first.get((result.stage, result.start), taken)
+    more = [_doublings(max(now, least) / max(then, least)) for now, then, least in zip(taken, first, _LEAST, strict=True)]
     size = len(result.feedback) + sum(map(len, result.artifacts.values()))
     found = dict(zip(NAMES, (*more, float(len(result.artifacts)), _doublings(1 + size)), strict=True))
     reported = sorted(name for name, value in result.metrics.items() if math.isfinite(value))[:MOST_METRICS]

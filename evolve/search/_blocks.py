@@ -90,9 +90,8 @@ def _count(state: ProblemState, record: Measured, entry: BlockEntry) -> list[Eli
     row = state.population.candidates[number]
     row.n_in_flight -= 1
     state.run.usage.on_measured(record.purpose, result)
-    if number == INITIAL:
-        state.computed.on_initial(result)
-    else:
+    state.computed.on_measured(result)
+    if number != INITIAL:
         state.costs.on_measured((row.selector, row.arm), result)
     state.steadiness.on_measured(state.population, number, record)
     if state.steadiness.initial_failure and number == INITIAL and record.purpose is Purpose.RECHECK:

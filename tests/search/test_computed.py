@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from simulation import Simulation, build, contract, hash_of, state
 
-from archive import Axis, CVTArchive, Event, GridArchive, LateArchive, Measurement, NoveltyArchive, Rebinned, Status
+from archive import Axis, CVTArchive, Event, GridArchive, LateArchive, Measurement, NoveltyArchive, Rebinned, StartMode, Status
 from evolve._errors import ConfigError
 from evolve.config._schema import RunConfig, SearchConfig
 from evolve.engine.registry._registry import check_names, parts_of
@@ -290,10 +290,10 @@ def test_times_that_only_scatter_make_no_cells():
     assert found[0].text.startswith("no descriptor of behaviour tells what children gain (")
 
 
-def test_behaviour_is_what_was_measured_against_the_initial_program_in_powers_of_two():
+def test_behaviour_is_what_was_measured_against_the_first_program_in_powers_of_two():
     search = build(BARE, descriptors="behaviour")
-    search.state.computed.on_initial(Measurement("i", "stage0", 1, Status.OK, cpu_s=0.2, wall_s=0.4, memory_mib=50.0))
-    search.state.computed.on_initial(Measurement("i", "stage0", 2, Status.OK, cpu_s=9.0, wall_s=9.0, memory_mib=9.0))
+    search.state.computed.on_measured(Measurement("i", "stage0", 1, Status.OK, cpu_s=0.2, wall_s=0.4, memory_mib=50.0))
+    search.state.computed.on_measured(Measurement("i", "stage0", 2, Status.OK, cpu_s=9.0, wall_s=9.0, memory_mib=9.0))
     result = Measurement(
         "c",
         "stage0",
@@ -318,6 +318,11 @@ def test_behaviour_is_what_was_measured_against_the_initial_program_in_powers_of
     }
     a_third_more = replace(result, cpu_s=0.75 * 1.33)
     assert with_behaviour(search.state, a_third_more).descriptors["cpu_time"] == 2.0
+    warm = replace(result, start=StartMode.WARM)  # the first of its kind, which the cold ones say nothing of
+    assert with_behaviour(search.state, warm).descriptors["cpu_time"] == 0.0
+    search.state.computed.on_measured(replace(warm, cpu_s=0.001))
+    assert with_behaviour(search.state, replace(warm, cpu_s=0.004)).descriptors["cpu_time"] == 2.0
+    assert with_behaviour(search.state, result).descriptors["cpu_time"] == 2.0
     failed = replace(result, status=Status.CRASH)
     assert with_behaviour(search.state, failed) is failed
     assert with_behaviour(build(BARE).state, result) is result

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from archive import Measurement, Status
+from archive import Measurement, StartMode, Status
+
+Taken = tuple[float, float, float]  # seconds of CPU and on the clock, MiB
 
 
 class ComputedDescriptors:
-    """When it was last tested whether they tell what children gain, and what came of it; and what the initial program took."""
+    """When it was last tested whether they tell what children gain, and what came of it; and what the first program took."""
 
     def __init__(self) -> None:
         self.looked_at = 0  # children whose worth was known then
         self.verdict = ""  # in words; "" before the first look
-        self.initial: dict[str, tuple[float, float, float]] = {}  # by stage: seconds of CPU and on the clock, MiB of its first run
+        self.first: dict[tuple[str, StartMode], Taken] = {}  # by stage, and by how a program was started: what the first one took
 
-    def on_initial(self, result: Measurement) -> None:
-        """The initial program was measured."""
+    def on_measured(self, result: Measurement) -> None:
+        """A measurement counts."""
         if result.status is Status.OK:
-            self.initial.setdefault(result.stage, (result.cpu_s, result.wall_s, result.memory_mib))
+            self.first.setdefault((result.stage, result.start), (result.cpu_s, result.wall_s, result.memory_mib))
