@@ -2,7 +2,7 @@
 evaluator.
 
 Times scatter, most of all where other processes run beside.  So times, memory and sizes count in powers of two, rounded: what
-differs by more than the double stands apart, and what differs by less mostly does not.  Where they scatter more than that they tell
+differs by more than the double stands apart, and what differs by a tenth mostly does not.  Where they scatter more they tell
 nothing, and the test of cells finds it.  They are held against what the first program took that was started the same way, as a rule
 the initial one: from a warm process a program takes less, whichever it is.
 """

@@ -29,7 +29,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory, problem: Path) -> tuple[Path
     folder = tmp_path_factory.mktemp("ended")
     once = Cli(folder)
     try:
-        code, out, err = once("run", "--json", f"problem={problem}", "budget.evaluations=10", "out=run", *SETTINGS)
+        code, out, err = once("run", "--json", f"problem={problem}", "budget.evaluations=25", "out=run", *SETTINGS)
     finally:
         once.close()
     assert code == 0, err

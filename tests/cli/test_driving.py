@@ -31,7 +31,7 @@ def test_json_is_one_object_and_nothing_else(ended: tuple[Path, str, str]) -> No
     assert list(found) == SUMMARY
     assert found["status"] == "done"
     assert found["reason"] == "budget.evaluations"
-    assert found["measurements"] == 10
+    assert found["measurements"] == 25
     assert found["seed_score"] == 3.5
     assert 0 <= found["best_score"] <= 3.5  # the problem's own sign: less is better
     assert "candidates run as you" in err
