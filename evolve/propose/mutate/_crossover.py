@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import ast
-import builtins
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archive import ProposalStatus
 from evolve.propose._operator import EditScope, Files, Proposal, ProposalTask
-from evolve.propose._python import Edit, Parsed, apply_edits, inside, is_python, parse
+from evolve.propose._python import Edit, apply_edits, inside, is_python, parse
 from evolve.propose._scope import editable_regions, is_editable
 from evolve.propose.mutate._ast_edit import ATTEMPTS, rejection_reason
 from evolve.propose.mutate._bounds import within
 from evolve.propose.mutate._literals import LiteralSite, find, short_name
 from evolve.propose.mutate._numbers import may_hold_numbers
-from evolve.propose.mutate._sites import bound_names, whole_lines
+from evolve.propose.mutate._parts import Along, is_called, missing, parts_of, put_before, stands_in
 from evolve.propose.mutate._specs import CROSSOVER
 
 if TYPE_CHECKING:
@@ -24,13 +23,15 @@ if TYPE_CHECKING:
     import numpy as np
 
 _TAKE = 0.5  # chance of each differing number to come from the donor
+_ANOTHER, _MOST = 0.25, 4  # chance of one more part, and the most
 
 
 class Crossover:
     """Takes a function, class, method or assignment, or a mix of numbers, from a donor: a further parent or an inspiration.
 
-    Parts correspond by name, numbers by their path (see ``_literals``).  The child parses, differs from the first parent, and keeps
-    every character outside the exchanged parts.
+    Parts correspond by name, sometimes several at once, of several files too; numbers by their path (see ``_literals``).  What a
+    part needs and the parent has not comes along, and calls fit the functions that they reach then.  The child parses, differs
+    from the first parent, lacks no name that both had, and keeps every character outside the exchanged parts.
     """
 
     spec = CROSSOVER
@@ -52,75 +53,74 @@ class Crossover:
             reason = rejection_reason(parent, files, task.scope)
             if not reason and files == donor:
                 reason = "the child would be the donor itself."
+            if not reason and mix is _mix_parts:
+                reason = missing(parent, donor, files)
             if not reason:
                 return Proposal(ProposalStatus.CHILD, files=files, summary=summary)
         return Proposal(ProposalStatus.INVALID, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A definition or an assignment that has its lines to itself."""
+class _Choice:
+    """A part of the parent that can be replaced by its namesake: the edits, among them what comes along with it."""
 
+    path: str
     name: str
-    start: int
-    end: int
-    column: int
-    node: ast.stmt
+    edits: tuple[Edit, ...]
 
 
 def _mix_parts(parent: Files, donor: Files, scope: EditScope, rng: np.random.Generator) -> tuple[Files, str] | None:
-    """One definition or assignment of the donor in place of its namesake."""
-    choices: list[tuple[str, _Part, str]] = []
-    for path in filter(is_python, _common(parent, donor, scope)):
-        mine, theirs = parse(parent[path]), parse(donor[path])
-        if mine.tree is None or theirs.tree is None:
-            continue
-        known = bound_names(mine.tree)
-        others = {part.name: part for part in _parts(theirs)}
-        regions = editable_regions(parent[path])
-        for part in _parts(mine):
-            other = others.get(part.name)
-            if other is None or other.column != part.column or not inside((part.start, part.end), regions):
-                continue
-            new = theirs.text[other.start : other.end]
-            if new != mine.text[part.start : part.end] and _needs(other.node) <= known:
-                choices.append((path, part, new))
+    """Definitions or assignments of the donor in place of their namesakes, one mostly, sometimes several, of several files too."""
+    choices = [
+        choice for path in filter(is_python, _common(parent, donor, scope)) for choice in _choices(path, parent, donor, scope)
+    ]
     if not choices:
         return None
-    path, part, new = choices[int(rng.integers(len(choices)))]
-    if not new.endswith(("\n", "\r")) and part.end < len(parent[path]):
-        new += "\n"
-    return {
-        **parent,
-        path: apply_edits(parent[path], [Edit(part.start, part.end, new)]),
-    }, f"took {part.name} ({path}) from the donor"
+    taken = [choices.pop(int(rng.integers(len(choices))))]
+    while choices and len(taken) < _MOST and rng.random() < _ANOTHER:
+        another = choices.pop(int(rng.integers(len(choices))))
+        taken += [] if any(_clash(another, one) for one in taken) else [another]
+    edits: dict[str, list[Edit]] = {}
+    for one in taken:
+        edits.setdefault(one.path, []).extend(one.edits)
+    child = {**parent, **{path: apply_edits(parent[path], made) for path, made in edits.items()}}
+    listed = ", ".join(f"{one.name} ({one.path})" for one in taken)
+    return child, f"took {listed} from the donor"
 
 
-def _parts(parsed: Parsed) -> list[_Part]:
-    """Functions, classes, methods and assignments to names, by qualified name; the first of each name only."""
-    assert parsed.tree is not None
-    parts: dict[str, _Part] = {}
-    stack: list[tuple[list[ast.stmt], str]] = [(parsed.tree.body, "")]
-    while stack:
-        body, scope = stack.pop()
-        for node in body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                name = f"{scope}{node.name}"
-                stack.append((node.body, f"{name}."))
-            elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-                name = f"{scope}{node.targets[0].id}"
-            else:
-                continue
-            span = whole_lines(parsed, node)
-            if span is not None and name not in parts:
-                parts[name] = _Part(name, *span, node.col_offset, node)
-    return list(parts.values())
+def _choices(path: str, parent: Files, donor: Files, scope: EditScope) -> Iterator[_Choice]:
+    """What can be taken of a file.  A function that is called otherwise may come with its callers, if the evaluator is none."""
+    mine, theirs = parse(parent[path]), parse(donor[path])
+    if mine.tree is None or theirs.tree is None:
+        return
+    others = {part.name: part for part in parts_of(theirs)}
+    along, regions = Along(mine.tree, theirs), editable_regions(parent[path])
+    for part in parts_of(mine):
+        other = others.get(part.name)
+        if other is None or other.column != part.column or not inside((part.start, part.end), regions):
+            continue
+        new = theirs.text[other.start : other.end]
+        if new == mine.text[part.start : part.end]:
+            continue
+        if not stands_in(part.node, other.node) and (f"{path}:{part.name}" in scope.entries or not is_called(part, mine.tree)):
+            continue
+        if not new.endswith(("\n", "\r")) and part.end < len(parent[path]):
+            new += "\n"
+        extra = along.of(other.node)
+        edits = [Edit(part.start, part.end, new)]
+        if extra:
+            before = put_before(part, extra, mine, theirs)
+            edits = [before, *edits] if before is not None and inside((before.start, before.end), regions) else []
+        if extra is not None and edits:
+            yield _Choice(path, part.name, tuple(edits))
 
 
-def _needs(node: ast.stmt) -> frozenset[str]:
-    """Names that a part reads and does not bind."""
-    reads = {child.id for child in ast.walk(node) if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Load)}
-    return frozenset(name for name in reads - bound_names(node) if not hasattr(builtins, name))
+def _clash(one: _Choice, other: _Choice) -> bool:
+    """Whether two parts cannot be taken at once: one holds the other, or both bring something along, which may be the same."""
+    if one.path != other.path:
+        return False
+    mine, theirs = one.edits[-1], other.edits[-1]
+    return (mine.start < theirs.end and theirs.start < mine.end) or min(len(one.edits), len(other.edits)) > 1
 
 
 def _mix_literals(parent: Files, donor: Files, scope: EditScope, rng: np.random.Generator) -> tuple[Files, str] | None:
