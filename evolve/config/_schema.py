@@ -54,7 +54,8 @@ class SearchConfig:
             ``archive_cells`` says, whatever the number of descriptors; ``novelty``, cells that candidates found by being far from
             all others; ``topk``, the best of all; ``auto``, the grid where there are descriptors; or one of an installed package.
         operators: Which mechanical operators may make children, also those of installed packages, none at all where models do;
-            ``extrapolate``, ``mirror``, ``merge`` and ``revert`` make a known change once more.
+            ``extrapolate``, ``mirror``, ``merge`` and ``revert`` make a known change once more; ``ablate``, which is not on by
+            default, takes out a statement, a branch, a term or an argument.
         tournament: Draws of a parent tournament.
         inspirations: Other elites handed to an operator.
         uniform_parent_share: Probability that a parent is drawn uniformly from the archive.

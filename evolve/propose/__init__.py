@@ -1,7 +1,8 @@
 """Operators: they make children.  Mechanical ones need no model.
 
-``ConstantTuner`` lists and writes numbers, ``AstEdit`` makes small typed edits, ``Crossover`` mixes two programs.  ``analyse`` and
-``canonical_hash`` say which programs are the same and where they stand; ``check_scope`` says what a child may change.
+``ConstantTuner`` lists and writes numbers, ``AstEdit`` makes small typed edits, ``Crossover`` mixes two programs, ``Ablate`` takes
+one thing out.  ``analyse`` and ``canonical_hash`` say which programs are the same and where they stand; ``check_scope`` says what a
+child may change.
 """
 
 from importlib import import_module
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from evolve.propose._model_operator import ModelDraft, ModelOperator, SamplingSettings
     from evolve.propose._operator import EditScope, Files, Operator, Proposal, ProposalTask
     from evolve.propose._scope import check_scope
+    from evolve.propose.mutate._ablate import Ablate
     from evolve.propose.mutate._ast_edit import AstEdit
     from evolve.propose.mutate._crossover import Crossover
     from evolve.propose.mutate._tune import ConstantTuner
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AST_DESCRIPTORS",
+    "Ablate",
     "Analysis",
     "AstEdit",
     "ConstantTuner",
@@ -68,6 +71,7 @@ __all__ = [
 
 _HOMES = {
     "AST_DESCRIPTORS": "evolve.propose._descriptors",
+    "Ablate": "evolve.propose.mutate._ablate",
     "Analysis": "evolve.propose._canonical",
     "ProposalContext": "evolve.propose.prompts._context",
     "AstEdit": "evolve.propose.mutate._ast_edit",

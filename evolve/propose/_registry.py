@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from evolve.propose.mutate._specs import AST_EDIT, CROSSOVER, EXTRAPOLATE, MERGE, MIRROR, REVERT, TUNE
+from evolve.propose.mutate._specs import ABLATE, AST_EDIT, CROSSOVER, EXTRAPOLATE, MERGE, MIRROR, REVERT, TUNE
 from evolve.propose.prompts._specs import REQUESTS
 from evolve.search.state._operators import OperatorSpec
 
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from evolve.propose._operator import Operator
 
 REPEATS = (EXTRAPOLATE, MIRROR, MERGE, REVERT)
-OPERATORS: Mapping[str, OperatorSpec] = {spec.name: spec for spec in (TUNE, AST_EDIT, CROSSOVER, *REPEATS, *REQUESTS)}
+OPERATORS: Mapping[str, OperatorSpec] = {spec.name: spec for spec in (TUNE, AST_EDIT, CROSSOVER, *REPEATS, ABLATE, *REQUESTS)}
 
 
 def make_operator(name: str) -> Operator:
     """The operator of this name, which asks no model."""
+    from evolve.propose.mutate._ablate import Ablate
     from evolve.propose.mutate._ast_edit import AstEdit
     from evolve.propose.mutate._crossover import Crossover
     from evolve.propose.mutate._tune import ConstantTuner
@@ -29,5 +30,5 @@ def make_operator(name: str) -> Operator:
         from evolve.propose.mutate._transplant import Transplant
 
         return Transplant(OPERATORS[name])
-    made: tuple[type[Operator], ...] = (ConstantTuner, AstEdit, Crossover)
+    made: tuple[type[Operator], ...] = (ConstantTuner, AstEdit, Crossover, Ablate)
     return next(operator for operator in made if operator.spec.name == name)()

@@ -237,17 +237,17 @@ def test_a_configuration_of_an_older_version_is_read_in_the_sections_of_today() 
         ("llm.provider=antropic llm.models=[m]", "found 'antropic'; did you mean anthropic?"),
         (
             "search.operators=[]",
-            "merge, revert for the policy auto",
+            "merge, revert, ablate for the policy auto",
         ),
         (
             "search.operators=[tune,ast_edt]",
-            "list out of tune, ast_edit, crossover, extrapolate, mirror, merge, revert, found 'ast_edt'; did you mean ast_edit?",
+            "crossover, extrapolate, mirror, merge, revert, ablate, found 'ast_edt'; did you mean ast_edit?",
         ),
         (
             "search.operators=[llm_mutate]",
-            "list out of tune, ast_edit, crossover, extrapolate, mirror, merge, revert, found 'llm_mutate'",
+            "list out of tune, ast_edit, crossover, extrapolate, mirror, merge, revert, ablate, found 'llm_mutate'",
         ),
-        ("search=hill_climb search.operators=[tune]", "a list out of ast_edit for the policy hill_climb, found ['tune']"),
+        ("search=hill_climb search.operators=[tune]", "a list out of ast_edit, ablate for the policy hill_climb, found ['tune']"),
         ("search.archive=gird", "search.archive must be one of auto, grid, topk, cvt, novelty, found 'gird'; did you mean grid?"),
         ("search.archive=tree", "search.archive must be one of auto, grid, topk, cvt, novelty, found 'tree'; type for example"),
         ("llm=anthropic llm.operators=[llm_mutat]", "llm.operators must be a list out of llm_mutate"),

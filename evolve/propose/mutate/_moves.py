@@ -6,7 +6,6 @@ A move returns None when its draw leads nowhere; whether the child parses and di
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -15,7 +14,7 @@ from evolve.propose._python import Edit
 from evolve.propose.mutate._bounds import within
 from evolve.propose.mutate._literals import short_name, write
 from evolve.propose.mutate._numbers import LiteralSite
-from evolve.propose.mutate._sites import Statement, Targets
+from evolve.propose.mutate._sites import Statement, Targets, comma_span
 from evolve.propose.mutate._substitutions import ARITHMETIC, COMPARISONS, names_like, strings_like
 
 if TYPE_CHECKING:
@@ -114,20 +113,11 @@ def loop_bound(sites: Targets, rng: np.random.Generator) -> Mutation | None:
 
 def dropped_keyword(sites: Targets, rng: np.random.Generator) -> Mutation | None:
     call, i = _pick(sites.keywords, rng)
-    parsed = sites.parsed
-    spans = sorted([*map(parsed.span, call.args), *map(parsed.span, call.keywords)])
-    own = parsed.span(call.keywords[i])
-    at = spans.index(own)
-    start, end = own
-    if at > 0:
-        start = spans[at - 1][1]
-        gap = parsed.text[start : own[0]]
-    else:
-        end = spans[1][0] if len(spans) > 1 else own[1]
-        gap = parsed.text[own[1] : end] or ","
-    if not re.fullmatch(r"\s*,\s*", gap):
+    own = sites.parsed.span(call.keywords[i])
+    span = comma_span(sites.parsed, call, own)
+    if span is None:
         return None
-    return _move(sites, [Edit(start, end, "")], f"dropped {_brief(parsed.text[own[0] : own[1]])}", own[0])
+    return _move(sites, [Edit(*span, "")], f"dropped {_brief(sites.parsed.text[slice(*own)])}", own[0])
 
 
 def dropped_term(sites: Targets, rng: np.random.Generator) -> Mutation | None:

@@ -100,6 +100,20 @@ def whole_lines(parsed: Parsed, node: ast.stmt) -> tuple[int, int] | None:
     return None if rest is None or lead.strip(" \t@") else (start, rest.end())
 
 
+def comma_span(parsed: Parsed, call: ast.Call, own: tuple[int, int]) -> tuple[int, int] | None:
+    """What to delete so that an argument of a call, which stands there, goes with its comma; None where a comment is in the way."""
+    spans = sorted([*map(parsed.span, call.args), *map(parsed.span, call.keywords)])
+    at = spans.index(own)
+    start, end = own
+    if at > 0:
+        start = spans[at - 1][1]
+        gap = parsed.text[start : own[0]]
+    else:
+        end = spans[1][0] if len(spans) > 1 else own[1]
+        gap = parsed.text[own[1] : end] or ","
+    return (start, end) if re.fullmatch(r"\s*,\s*", gap) else None
+
+
 def bound_names(tree: ast.AST) -> frozenset[str]:
     """Every name that is bound somewhere in a tree: assigned, imported, defined or an argument."""
     names: set[str] = set()

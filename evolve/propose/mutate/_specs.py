@@ -11,3 +11,4 @@ EXTRAPOLATE = OperatorSpec("extrapolate", family="repeat", parent=Parent.STEP, n
 MIRROR = OperatorSpec("mirror", family="repeat", parent=Parent.MIRRORED, n_parents=3, prior=0.5)
 MERGE = OperatorSpec("merge", family="repeat", parent=Parent.GAINS, n_parents=3, prior=0.5)
 REVERT = OperatorSpec("revert", family="repeat", parent=Parent.ANCESTORS, n_parents=3, prior=0.05)
+ABLATE = OperatorSpec("ablate", prior=0.1, family="edit", replaces=True)
