@@ -1,9 +1,12 @@
-"""Programs to try operators on: modules of the standard library, and what hostile candidates look like."""
+"""Programs to try operators on: modules of the standard library, what hostile candidates look like, functions at random."""
 
 from __future__ import annotations
 
 import sysconfig
+import textwrap
 from pathlib import Path
+
+from hypothesis import strategies as st
 
 _STDLIB = Path(sysconfig.get_path("stdlib"))
 NAMES = (
@@ -87,3 +90,45 @@ def train(model, data, steps=300):
         opt.step()
     return model
 '''
+
+# Bodies of ``def f(a, b=0)``, in which ``t()`` decides which way is taken and ``c`` is nobody's.
+NAMES = st.sampled_from("abc")
+EXPRESSIONS = st.one_of(
+    NAMES,
+    st.just("0"),
+    NAMES.map("[{0} for {0} in (1, 2)]".format),
+    st.tuples(NAMES, NAMES).map(" and ".join),
+    st.tuples(NAMES, NAMES).map("(t() and ({0[0]} := {0[1]}))".format),
+)
+SIMPLE = st.one_of(
+    st.tuples(NAMES, EXPRESSIONS).map("{0[0]} = {0[1]}".format),
+    NAMES.map("{} += 1".format),
+    NAMES.map("del {}".format),
+    EXPRESSIONS.map("({})".format),
+    EXPRESSIONS.map("return {}".format),
+    st.just("raise KeyError"),
+    st.tuples(NAMES, EXPRESSIONS).map("{0[0]} = (lambda: {0[1]})".format),
+)
+
+
+def indented(lines: list[str]) -> str:
+    return textwrap.indent("\n".join(lines), "    ")
+
+
+def compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    body = st.lists(inner, min_size=1, max_size=3).map(indented)
+    loop = st.one_of(
+        body, body.map(lambda text: f"{text}\n    if t():\n        break"), body.map(lambda text: f"{text}\n    continue")
+    )
+    return st.one_of(
+        body.map("if t():\n{}".format),
+        st.tuples(body, body).map("if t():\n{0[0]}\nelse:\n{0[1]}".format),
+        st.tuples(NAMES, loop).map("for {0[0]} in range(t()):\n{0[1]}".format),
+        loop.map("while t():\n{}".format),
+        st.tuples(body, NAMES, body).map("try:\n{0[0]}\nexcept KeyError as {0[1]}:\n{0[2]}".format),
+        st.tuples(body, body).map("try:\n{0[0]}\nfinally:\n{0[1]}".format),
+        st.tuples(NAMES, body, SIMPLE).map("def {0[0]}():\n{0[1]}\n{0[2]}\n{0[0]}()".format),
+    )
+
+
+BODIES = st.lists(st.recursive(SIMPLE, compound, max_leaves=8), min_size=1, max_size=5).map(indented)

@@ -19,14 +19,13 @@ from evolve.propose.mutate._specs import ABLATE
 if TYPE_CHECKING:
     import numpy as np
 
-_LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
-
 
 class Ablate:
     """Removes one statement, branch, term, argument that has a default or keyword of the first parent, a Python program.
 
-    The child parses, holds nothing new, and leaves no name undefined that was not so before (see ``_defined``): what something
-    else in the program reads stays, and so does what the evaluator calls.  A kind is drawn, then a place over all editable files.
+    The child parses, holds nothing new, and meets no undefined name (see ``_defined``): what something else in the program reads
+    stays, so does what the evaluator calls, and of a function that may meet one as it is everything.  A kind is drawn, then a
+    place over all editable files.
     """
 
     spec = ABLATE
@@ -57,7 +56,7 @@ def candidates(parent: Files, scope: EditScope) -> Iterator[tuple[str, Removal]]
 def missed(parent: Files, child: Files, path: str, removal: Removal, scope: EditScope) -> str:
     """Who would miss what was taken out, in a sentence; "" when nobody would."""
     before, after = parse(parent[path]).tree, parse(child[path]).tree
-    if before is None or after is None or not removal.gone:
+    if before is None or after is None:
         return ""
     try:
         open_before, open_after = undefined(parent[path]), undefined(child[path])
@@ -65,11 +64,17 @@ def missed(parent: Files, child: Files, path: str, removal: Removal, scope: Edit
         return f"{path} is nested too deeply to tell which names it needs."
     names = frozenset(bound_in(removal.gone))
     lost = {one.name for one in open_after if one not in open_before or one.name in names}
-    if not lost and any(isinstance(node, _LEAVES) for one in removal.gone for node in ast.walk(one)):
-        lost = {one.name for one in open_after if one.own}  # what left early may have been what kept a name from being read
+    top = _top(before, removal.line)  # where a name may be undefined as it is, what goes may be all that kept it from being read
+    lost |= {one.name for one in open_after if one.scope.partition(".")[0] == top}
     lost |= {name for name in _attributes(removal) if name in _read(child) or name.startswith("__")}
     lost |= {name for name in names - _outer(after) if name in _outer(before) and _is_asked_for(name, child, path, scope, removal)}
     return f"{', '.join(sorted(lost))} would be missed." if lost else ""
+
+
+def _top(tree: ast.Module, line: int) -> str:
+    """The function or class at the top of a source in which a line stands; "" where it stands in none."""
+    definitions = (one for one in tree.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef))
+    return next((one.name for one in definitions if one.lineno <= line <= (one.end_lineno or one.lineno)), "")
 
 
 def _attributes(removal: Removal) -> set[str]:
