@@ -229,9 +229,10 @@ def test_a_teller_that_is_killed_loses_nothing_and_counts_once(
 @pytest.mark.kill
 @pytest.mark.slow
 def test_interrupted_while_it_measures_it_keeps_the_child(
-    cli: Cli, say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path]
+    cli: Cli, say: Say, run: Path, ticket: Callable[..., str], file: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    path = file(BLOCKS.replace("X = 4.0", "X = 4.0 + time.sleep(1.5) if False else 2.0; time.sleep(2.5)"))
+    go_on = tmp_path / "go_on"
+    path = file(BLOCKS.replace("X = 4.0", f"while not __import__('os').path.exists({str(go_on)!r}): time.sleep(0.05)\nX = 2.0"))
     id_ = candidate_id({"main.py": path.read_text()})
     mine = ticket()
     before = n_records(run, "measure_issued")
@@ -244,6 +245,7 @@ def test_interrupted_while_it_measures_it_keeps_the_child(
     assert out.startswith(f"accepted: {id_}")
     assert f"evolve result {run} {mine} --wait" in err
     assert made(run).count(id_) == 1
+    go_on.touch()
     say("result", run, mine, "--wait")
     assert n_measured(run, id_) == 1
 
