@@ -30,7 +30,7 @@ from evolve.budget._model_limits import ModelLimits, caps_of
 from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats, _holdout
 from evolve.problem.contract import _contract
 from evolve.search._search import Search
-from evolve.search.state import _costs, _faults, _fingerprints, _memory, _population, _state, _tickets
+from evolve.search.state import _candidates, _costs, _faults, _fingerprints, _memory, _population, _state, _tickets
 from evolve.search.state._changes import KnownChanges
 from evolve.search.state._climbs import Climbs
 from evolve.search.state._computed import ComputedDescriptors
@@ -48,6 +48,7 @@ from evolve.select import Bandit, Novelty, _bandit, _cmaes, _tuner
 
 _MODULES = (
     archive,
+    _candidates,
     _contract,
     _costs,
     _faults,
@@ -81,7 +82,7 @@ _COMPONENTS = (
 _DERIVED: Mapping[type, frozenset[str]] = {
     RunState: frozenset({"config", "stop", "llm"}),
     ProblemState: frozenset({"run", "contract", "problem", "operators", "judged_at"}),
-    Population: frozenset({"problem", "contract", "sign"}),
+    Population: frozenset({"problem", "contract", "sign", "by_descent", "_descent"}),
     ChampionTest: frozenset({"keeps_champion"}),
     Novelty: frozenset({"share", "_vectors"}),
 }

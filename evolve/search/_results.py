@@ -11,8 +11,8 @@ from evolve.confirm import E_CHAMPION, SampleStats, log_e_not_worse, shrunk_vari
 from evolve.search._notes import remember
 from evolve.search.policy._arms import NO_ARM, usd_to_seconds
 from evolve.search.policy._policies import policy_of
+from evolve.search.state._candidates import PendingStage
 from evolve.search.state._faults import CHANCES
-from evolve.search.state._population import PendingStage
 from evolve.search.state._state import ProblemState
 
 _MAX_REASONS, _MAX_REASON_CHARS = 8, 160
@@ -162,7 +162,7 @@ def assign_credit(state: ProblemState, number: int) -> list[ElitePlaced]:
     Returns what changed in the archive: a simplification that is no worse takes the place of what it simplifies.
     """
     row = state.population.candidates[number]
-    score = state.population.score(number)
+    score = state.population.worth(number)
     going_on = score is None and (any(due.index == number for due in state.population.queue) or state.faults.waits_for(row.id))
     if row.credited or row.status is None or going_on:
         return []
@@ -182,7 +182,7 @@ def assign_credit(state: ProblemState, number: int) -> list[ElitePlaced]:
                 placed = state.population.replace_parent(number, parent)
         state.bandit.learn(row.arm, gain, row.cost_s)
     if row.parents and row.tuner < 0:
-        state.changes.on_child(number, score, state.population.score(row.parents[0]))
+        state.changes.on_child(number, score, state.population.worth(row.parents[0]))
     state.tuner_session.on_credited(number, score)
     policy_of(state).on_credited(state, number, score)
     remember(state, number, score)

@@ -101,8 +101,8 @@ class Search:
         self.run = RunState(config, stop, llm or LlmConfig(), budget, seed, ModelLimits(budget))
         self.source = parts.source
         arms, policy = arms_of(config, self.run.llm, parts.operators), POLICIES[config.policy]
-        keeps, earned = policy.keeps_champion, policy.operators.earned
-        self.problems = {problem: problem_state(self.run, contract, problem, arms, parts, keeps_champion=keeps, earned=earned)}
+        given = {"keeps_champion": policy.keeps_champion, "earned": policy.operators.earned, "by_descent": policy.by_descent}
+        self.problems = {problem: problem_state(self.run, contract, problem, arms, parts, **given)}
 
     @classmethod
     def of(cls, config: RunConfig, problem: Problem, parts: Parts) -> Search:

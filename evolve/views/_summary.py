@@ -167,8 +167,12 @@ def best_candidate(state: ProblemState) -> int | None:
     if held:
         return max(held, key=lambda vault: (vault.interim, vault.effect.effect if vault.effect else 0.0)).candidate
     final = _final(state)
-    if final is None and state.contract.noisy and state.champion_test.keeps_champion and state.champion_test.champion != INITIAL:
-        return state.champion_test.champion
+    if (
+        final is None
+        and state.contract.noisy
+        and (state.population.by_descent or (state.champion_test.keeps_champion and state.champion_test.champion != INITIAL))
+    ):
+        return state.population.descent.best if state.population.by_descent else state.champion_test.champion
     if final is None or state.final_comparison is None or state.final_comparison[1] > 0:
         return state.steadiness.standing(state.population)
     finalist = state.population.by_id[final.candidate]

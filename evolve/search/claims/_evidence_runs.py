@@ -10,7 +10,7 @@ import math
 from archive import BlockEntry, Purpose, StartMode
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._usage import affordable_evaluations, nearest_limit
-from evolve.confirm import GUESTS, panel_size
+from evolve.confirm import GUESTS, MIN_RUNS_CLAIM, panel_size
 from evolve.search._rng import generator
 from evolve.search.claims import _prospects as prospects
 from evolve.search.state._state import ProblemState
@@ -32,13 +32,26 @@ def replication_entries(state: ProblemState, most: float, share: float = 1.0) ->
     count = max(1, stage.batch_size // 2)
     picks = [number for number in prospects.without_confirmation(state) if not population.candidates[number].n_in_flight][:count]
     able = champion_test.next_to_measure(busy, count, fresh=prospects.first_runs(state))
+    if state.population.by_descent:
+        foremost = _foremost(state, last=share == 1.0)
+        able = [one for one in foremost if one not in faults.unjudged and not faults.waits_for(rows[one].id)]
     picks += [number for number in able if number not in picks][: count - len(picks)]
     if not picks:
         return ()
     entries = [_entry(state, number, population.candidates[number].next_seed_index) for number in picks]
-    if champion_test.target not in picks and rich:
+    if champion_test.target not in picks and rich and (share < 1.0 or not state.population.by_descent):
         entries.insert(0, _entry(state, champion_test.target, 0, seed=entries[0].seed))  # first, as whoever has a block alone is
     return tuple(entries[: int(min(most, len(entries)))])
+
+
+def _foremost(state: ProblemState, *, last: bool) -> list[int]:
+    """While searching, the best, one run at a time; in the end first as many as lead to a vault, of the best before others."""
+    population, foremost = state.population, state.population.descent.foremost
+    runs = {number: population.n_measured(number) + population.candidates[number].n_in_flight for number in foremost}
+    if not last:
+        return [number for number in foremost[:1] if not population.candidates[number].n_in_flight]
+    short = [number for number in foremost if runs[number] < MIN_RUNS_CLAIM]
+    return short or sorted(foremost, key=runs.__getitem__)
 
 
 def panel_entries(state: ProblemState, now: float) -> tuple[BlockEntry, ...]:

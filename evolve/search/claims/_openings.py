@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from archive import ConfirmationOpened
+from archive import ConfirmationOpened, Purpose
 from evolve.budget._usage import nearest_limit
 from evolve.confirm import E_CLAIM, Confirmation, Sizes, e_value_of, rank
 from evolve.confirm import MIN_DF as NOISE_DF
@@ -41,6 +41,8 @@ def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
     milestone = interim_reached(state, now, over)
     if milestone == 0 or population.pooled[-1].df < NOISE_DF or confirmations.on_started(milestone):
         return None
+    if population.by_descent and over and _is_remeasuring(state):
+        return None  # who is best may still change
     group = confirmations.at_interim(milestone)
     if any(vault.interim != milestone for vault in confirmations.has_open):
         return None
@@ -49,6 +51,8 @@ def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
     now_known = {number: champion_test.evidence(number, population) for number in may_open}
     able = rank({number: evidence for number, evidence in now_known.items() if evidence >= math.log(E_CLAIM)})
     number = champion_test.champion if champion_test.champion in able else next(iter(able), None)
+    if population.by_descent and able:
+        number = max(able, key=lambda one: population.descent.of(one)[0])
     if number is None:
         return None
     left = confirm_budget(state, None if over else milestone) - confirmations.cost
@@ -59,8 +63,15 @@ def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
     sizes = group[0].sizes if group else sizes_for(state, number, left, last=last)
     if sizes is None:
         return None
+    rest = confirm_budget(state) - confirmations.cost
+    if population.by_descent and not over and rest < 2 * (sizes.n_candidate + sizes.n_control):
+        return None  # what is found later could not be confirmed any more
     due = Opening(number, e_value_of(now_known[number]), milestone, sizes, group[0] if group else None, over)
     return None if sizes.n_candidate + due.bank > left else due
+
+
+def _is_remeasuring(state: ProblemState) -> bool:
+    return any(block.issued.purpose is Purpose.REMEASURE for block in state.run.tickets.blocks.values())
 
 
 def opened(state: ProblemState, due: Opening, entropy: FreshSeeds) -> ConfirmationOpened:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from evolve.budget._usage import affordable_evaluations
-from evolve.confirm import FIRST_CHAMPION_RUNS, SIZES, Sizes, choose_sizes
+from evolve.confirm import FIRST_CHAMPION_RUNS, MIN_RUNS_CLAIM, SIZES, Sizes, choose_sizes
 from evolve.confirm import MIN_DF as NOISE_DF
 from evolve.search.state._state import ProblemState
 
@@ -39,6 +39,8 @@ def reserved_evaluations(state: ProblemState) -> int:
         return state.confirmations.outstanding
     smallest = SIZES[0].n_candidate + SIZES[0].n_control
     left = math.ceil(confirm_budget(state)) - state.confirmations.cost
+    if state.population.by_descent and left >= smallest:
+        left = min(left, last_cost(state))
     if left < smallest:
         left = 0
     elif state.champion_test.keeps_champion and not _hopeful(state):
@@ -64,6 +66,15 @@ def pending_cost(state: ProblemState) -> int:
     )
 
 
+def last_cost(state: ProblemState) -> int:
+    """Runs that whoever is best by now needs to be confirmed in the end: those that lead to a vault, and the vault."""
+    number = state.population.descent.best
+    known = state.population.stats(number) is not None and state.population.noise > 0.0
+    sizes = (sizes_for(state, number, math.inf) if known else None) or SIZES[-1]
+    first = max(2 * MIN_RUNS_CLAIM - state.population.n_measured(number), NOISE_DF - state.population.df, 0)
+    return first + sizes.n_candidate + sizes.n_control
+
+
 def first_runs(state: ProblemState) -> int:
     """Runs that a new champion gets first: a fortieth of what the budget pays for, within bounds."""
     total = affordable_evaluations(state.run.budget, state.run.usage, state.run.slots, repeated=True)
@@ -84,7 +95,9 @@ def eligible(state: ProblemState, number: int) -> bool:
     champion_test = state.champion_test
     if state.population.stats(number) is None or state.confirmations.was_opened(number, champion_test.reference):
         return False
-    return not champion_test.keeps_champion or number == champion_test.champion or number in champion_test.contenders
+    if not champion_test.keeps_champion or number == champion_test.champion:
+        return True
+    return number in state.population.descent.foremost if state.population.by_descent else number in champion_test.contenders
 
 
 def sizes_for(state: ProblemState, number: int, left: float, *, last: bool = False) -> Sizes | None:

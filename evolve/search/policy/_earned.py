@@ -56,7 +56,7 @@ class EarnedShares(OperatorAllocator):
         return _shares(state, able) if any(able) else np.zeros(len(state.bandit.arms))
 
     def baseline(self, state: ProblemState, parent: int) -> float | None:
-        return state.population.score(leader(state))
+        return state.population.worth(leader(state))
 
     def counted_from(self, state: ProblemState, baseline: float) -> float:
         return known_best(state, baseline)

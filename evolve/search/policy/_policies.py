@@ -52,6 +52,11 @@ class Policy:
         return self.parents.keeps_champion
 
     @property
+    def by_descent(self) -> bool:
+        """On noisy problems: whether measurements of relatives say who is best, and a vault is kept for the end."""
+        return self.schedule.by_descent
+
+    @property
     def fixed_candidates(self) -> bool:
         """Whether it makes no children, and is over when what was given has been measured."""
         return not self.schedule.makes_children

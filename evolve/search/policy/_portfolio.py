@@ -62,7 +62,7 @@ def main_climb(state: ProblemState) -> int:
     """Where the main climb stands; on a noisy problem at whoever is best by what is known."""
     if not state.contract.noisy:
         return state.climbs.main
-    return INITIAL if state.population.leader is None else state.population.leader
+    return state.population.descent.best
 
 
 def _chosen(state: ProblemState, rng: np.random.Generator) -> tuple[int, str]:
@@ -71,19 +71,10 @@ def _chosen(state: ProblemState, rng: np.random.Generator) -> tuple[int, str]:
     index, _ = climbs.earned.choose([True, elites and not state.contract.noisy, elites], rng.random())
     selector = SELECTORS[index]
     if selector == MAIN:
-        return (_drawn(state, rng) if state.contract.noisy else climbs.main), selector
+        return main_climb(state), selector
     if selector == EXCURSION:
         return (_start(state, rng) if climbs.excursion == NONE else climbs.excursion), selector
     return _elite(state, rng), selector
-
-
-def _drawn(state: ProblemState, rng: np.random.Generator) -> int:
-    """Who is best by one draw from the posterior of each elite (Thompson sampling): nobody is measured again to breed."""
-    elites, population = state.population.elites, state.population
-    if not elites:
-        return INITIAL
-    means, sds = zip(*map(population.posterior, elites), strict=True)
-    return elites[int(np.argmax(np.array(means) + np.array(sds) * rng.standard_normal(len(elites))))]
 
 
 def _start(state: ProblemState, rng: np.random.Generator) -> int:

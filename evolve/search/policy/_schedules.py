@@ -19,6 +19,7 @@ class Schedule(Protocol):
 
     makes_children: ClassVar[bool] = True
     breeds_warm: ClassVar[bool] = False  # whether results of a warm start breed as any other, and elites need no check
+    by_descent: ClassVar[bool] = False  # on noisy problems: whether measurements of relatives say who is best, and a vault is kept
     replication_share: ClassVar[float] = 0.7  # of a noisy problem's measurements, where the configuration names none
 
     def is_due(self, state: ProblemState) -> bool:
@@ -51,7 +52,8 @@ class Climbing(Asynchronous):
     """Whenever the allocator has a ticket to give; it moves the climbs on and credits the ways of choosing parents."""
 
     breeds_warm = True
-    replication_share = 0.1  # parents are drawn from posteriors, so few runs are needed to choose one
+    by_descent = True
+    replication_share = 0.1  # relatives tell who may breed, so few runs are needed to choose one
 
     def on_issued(self, state: ProblemState, issued: ProposeIssued) -> None:
         if issued.selector == EXCURSION and state.climbs.excursion == NONE:

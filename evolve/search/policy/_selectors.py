@@ -150,6 +150,8 @@ def external_parents(state: ProblemState, rng: np.random.Generator, parent: int 
 
 def leader(state: ProblemState) -> int:
     """Whom the search builds on: the best so far or, on a noisy problem, who has shown to be the best."""
+    if state.population.by_descent:
+        return state.population.descent.best
     if state.contract.noisy and state.champion_test.keeps_champion:
         return state.champion_test.champion
     return state.population.leader if state.population.leader is not None else INITIAL

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from archive import (
     Archive,
@@ -26,48 +26,13 @@ from archive import (
 )
 from evolve.budget._cpu_budget import INITIAL, CpuBudget
 from evolve.problem.contract._contract import Contract
-from evolve.search.state._fingerprints import SEEDS_KEPT, SeedFingerprint, fingerprint, seed_insensitive
+from evolve.search.state._candidates import CandidateState, PendingStage
+from evolve.search.state._descent import Descent, descent
+from evolve.search.state._fingerprints import SEEDS_KEPT, fingerprint, seed_insensitive
 from evolve.search.state._islands import Changes, Islands, Place
 from evolve.search.state._ranges import Ranges
 
 _STALE = 0.05  # relative change of noise or prior after which the places of all elites are judged again
-
-
-@dataclass(slots=True)
-class CandidateState:
-    """One candidate.  ``stage`` is the highest stage with an ok measurement (-1: none); ``cold`` says that one of them did not come
-    from a warm start; ``gain`` was told to the bandit when ``credited``."""
-
-    id: str
-    code_hash: str
-    parents: tuple[int, ...]
-    generation: int
-    arm: int
-    ticket: int
-    tuner: int
-    descriptors: Mapping[str, float]
-    baseline: float | None = None
-    status: Status | None = None
-    stage: int = -1
-    measured_cold: bool = False
-    credited: bool = False
-    n_children: int = 0
-    n_in_flight: int = 0
-    next_seed_index: int = 0
-    cell: int = -1
-    cost_s: float = 0.0
-    n_losses: int = 0
-    island: int = 0  # which of the archives it stands in
-    selector: str = ""  # how its parents were chosen
-    fingerprints: list[SeedFingerprint] = field(default_factory=list)  # of a noisy problem: what its first runs gave
-
-
-@dataclass(frozen=True, slots=True)
-class PendingStage:
-    """A measurement that is due."""
-
-    index: int
-    stage: int
 
 
 class Population:
@@ -77,9 +42,10 @@ class Population:
         problem: The problem's id, for the records of what changed.
         contract: What decides stages, axes, noise and the compute rule.
         archives: Where they stand; empty.
+        by_descent: Whether on a noisy problem measurements of relatives say what a candidate is worth.
     """
 
-    def __init__(self, problem: str, contract: Contract, archives: Sequence[Archive]) -> None:
+    def __init__(self, problem: str, contract: Contract, archives: Sequence[Archive], *, by_descent: bool = False) -> None:
         self.problem = problem
         self.contract = contract
         self.sign = 1.0 if contract.maximize else -1.0
@@ -99,6 +65,8 @@ class Population:
         self.leader_since = 0  # candidates measured when the leader last changed
         self.n_credited = 0
         self.failures: dict[str, int] = {}
+        self.by_descent = by_descent and contract.noisy
+        self._descent: Descent | None = None  # until the next score
         self._placed_with = (0.0, 0.0, 0.0)
 
     @property
@@ -169,8 +137,21 @@ class Population:
         """
         return self.pooled[-1].posterior(self.candidates[number].id)
 
+    @property
+    def descent(self) -> Descent:
+        """What all are worth by measurements of relatives too."""
+        if self._descent is None:
+            self._descent = descent(self)
+        return self._descent
+
+    def worth(self, number: int) -> float | None:
+        """What the search takes a candidate to be worth, higher is better; None while it has no score."""
+        return self.descent.of(number)[0] if self.by_descent and self.score(number) is not None else self.score(number)
+
     def posterior_as_measured(self, number: int) -> tuple[float, float]:
         """The same for people: what was measured where that counts as something else.  KeyError as for ``posterior``."""
+        if self.by_descent and not self.pooled[-1].n_wild:
+            return self.descent.of(number)
         return self.pooled[-1].as_measured(self.candidates[number].id)
 
     @property
@@ -200,6 +181,7 @@ class Population:
     def add_measurement(self, number: int, result: Measurement, *, vault: bool = False) -> list[ElitePlaced]:
         """Take one measurement in, of a vault or not; returns what changed in the archive."""
         row = self.candidates[number]
+        self._descent = None
         row.cost_s += result.cpu_s + result.scorer_cpu_s
         if result.status is Status.EVALUATOR_ERROR:
             row.status = row.status or Status.EVALUATOR_ERROR
@@ -215,6 +197,7 @@ class Population:
         row = self.candidates[number]
         if row.status not in (None, Status.OK, Status.EVALUATOR_ERROR):
             return []
+        self._descent = None
         row.status = status
         if number == self.best_measured_cold:
             able = (one for one, row in enumerate(self.candidates) if row.measured_cold and self.score(one) is not None)

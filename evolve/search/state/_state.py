@@ -165,17 +165,26 @@ class ProblemState:
 
 
 def problem_state(
-    run: RunState, contract: Contract, problem: str, arms: Sequence[Arm], parts: Parts, *, keeps_champion: bool, earned: bool
+    run: RunState,
+    contract: Contract,
+    problem: str,
+    arms: Sequence[Arm],
+    parts: Parts,
+    *,
+    keeps_champion: bool,
+    earned: bool,
+    by_descent: bool,
 ) -> ProblemState:
     """The state of a problem of which nothing is known yet; ``keeps_champion`` where a champion is kept that children must beat."""
     families = [parts.operators[arm.operator].family for arm in arms]
     config = run.config
+    archives = [parts.archive(contract, config) for _ in range(config.islands)]
     priors, floor = (_priors(arms, parts), _EARNED_FLOOR) if earned else ((), config.family_floor)
     return ProblemState(
         run=run,
         contract=contract,
         problem=problem,
-        population=Population(problem, contract, [parts.archive(contract, config) for _ in range(config.islands)]),
+        population=Population(problem, contract, archives, by_descent=by_descent and contract.noisy),
         bandit=Bandit(
             arms,
             families,

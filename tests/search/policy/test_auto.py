@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from simulation import Simulation, build, contract
 
-from archive import Arm, ProposeIssued, RunOpened, StartMode
+from archive import Arm, ConfirmationOpened, MeasureIssued, ProposeIssued, Purpose, RunOpened, StartMode
 from evolve._errors import ConfigError
 from evolve.config._compose import compose
 from evolve.config._llm import LlmConfig
@@ -230,3 +230,35 @@ def test_models_keep_a_part_of_the_tickets_whatever_others_earn() -> None:
     drawn = [EarnedShares().allocate(search.state, Portfolio(), np.random.default_rng(n), run.now) for n in range(400)]
     asked = sum(one is not None and bool(search.state.bandit.arms[one.arm].model) for one in drawn)
     assert 0.5 < asked / len(drawn) < 0.8
+
+
+def issued_for(run: Simulation, purpose: Purpose) -> list[int]:
+    """Where in the journal measurements of a purpose were issued."""
+    return [one.seq for one in run.log if isinstance(one.record, MeasureIssued) and one.record.purpose is purpose]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_only_vault_that_is_paid_for_is_kept_for_the_end_and_for_the_best(seed) -> None:
+    """One that opens earlier is spent on whoever leads then, and the run would stand by that program."""
+    run = lived(noisy=True, evaluations=150, seed=seed)
+    opened = next(one.seq for one in run.log if isinstance(one.record, ConfirmationOpened))
+    assert max(issued_for(run, Purpose.SEARCH)) < opened
+    (vault,) = run.search.state.confirmations.confirmations
+    descent = run.search.state.population.descent
+    best, sd = descent.of(descent.best)
+    assert descent.of(vault.candidate)[0] >= best - 2 * sd
+
+
+def test_what_is_set_aside_is_spent() -> None:
+    run = lived(noisy=True, evaluations=150)
+    assert run.search.run.usage.evaluations == 150
+    assert len(issued_for(run, Purpose.SEARCH)) > 75
+
+
+def test_on_a_noisy_problem_a_program_is_worth_what_its_relatives_say_too() -> None:
+    population = lived(noisy=True, evaluations=120, seed=1).search.state.population
+    assert population.by_descent
+    scored = [one for one in range(len(population.candidates)) if population.score(one) is not None]
+    assert any(population.worth(one) != pytest.approx(population.score(one), rel=1e-3) for one in scored)
+    best = population.descent.best
+    assert population.posterior_as_measured(best)[0] == population.worth(best) == max(map(population.worth, scored))
