@@ -275,7 +275,7 @@ class World:
         assert judged is not None
         again = len(played.by_evaluation) - len(rows)
         failed = sum(row.status not in (None, Status.OK) for row in rows)
-        claimed = state.population.sign * state.population.posterior_as_measured(best)[0]
+        claimed = state.population.sign * state.population.posterior(best)[0]
         return replace(played, final=judged.score, claimed=claimed, again=again, failed=failed, clock_s=self.now - 1000.0)
 
 

@@ -150,8 +150,6 @@ class Population:
 
     def posterior_as_measured(self, number: int) -> tuple[float, float]:
         """The same for people: what was measured where that counts as something else.  KeyError as for ``posterior``."""
-        if self.by_descent and not self.pooled[-1].n_wild:
-            return self.descent.of(number)
         return self.pooled[-1].as_measured(self.candidates[number].id)
 
     @property
