@@ -11,10 +11,23 @@ from typing import TYPE_CHECKING
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE
 from evolve.cli._command import JSON, RUN, Argument, Verb
-from evolve.cli.show._text import columns, duration, gain, number, one_line, put, put_json, signed, unchecked_text, zero_text
+from evolve.cli.show._text import (
+    columns,
+    duration,
+    final_rows,
+    gain,
+    number,
+    one_line,
+    put,
+    put_json,
+    signed,
+    unchecked_text,
+    zero_text,
+)
 
 if TYPE_CHECKING:
     from evolve.views._run_view import RunView
+    from evolve.views._summary import FinalRuns
     from evolve.views.claims._report_cards import ReportCard, ReportCards, RulingMade
     from evolve.views.claims._verify import Verification
 
@@ -32,7 +45,7 @@ def claims(words: Namespace) -> int:
     if found.exact is not None:
         put(exact_text(found.exact))
     else:
-        put(cards_text(found.cards) if found.cards.cards else _none_text(opened))
+        put(cards_text(found.cards) if found.cards.cards else _none_text(opened, found.final))
     return EXIT_DONE
 
 
@@ -129,14 +142,20 @@ def exact_text(exact: Verification) -> str:
     return columns(rows)
 
 
-def _none_text(opened: RunView) -> str:
+def _none_text(opened: RunView, final: FinalRuns | None) -> str:
+    """That nothing is claimed, what the final runs say, and what to type or to wait for."""
     from evolve.views.claims._claims import more_to_confirm
 
     run, more = shlex.quote(str(opened.run.path)), more_to_confirm(opened)
+    none = "no vault was opened: nothing is claimed." + (f"\n\n{columns(final_rows(final))}\n" if final is not None else "")
     if beyond := opened.progress().beyond:
-        return f"no vault was opened: nothing is claimed.\n{beyond}, and start a new run\nnext: evolve status {run}"
-    way = f"with more to spend on it: evolve resume {run} {more}" if more else f"to go on: evolve resume {run}"
-    return f"no vault was opened: nothing is claimed.\nnext: evolve status {run}; {way}"
+        return f"{none}\n{beyond}, and start a new run\nnext: evolve status {run}"
+    if opened.driven:
+        when = "once a program has the evidence for one and what is set aside pays for it, at the latest when searching is over"
+        return f"{none}\nthe run goes on: a vault opens {when}\nnext: evolve status {run}"
+    spent = opened.status not in ("created", "stopped", "interrupted")
+    way = f"with more to spend on it: evolve resume {run} {more}" if more and spent else f"to go on: evolve resume {run}"
+    return f"{none}\nnext: evolve status {run}; {way}"
 
 
 VERBS = (

@@ -17,7 +17,8 @@ from evolve.cli.show._text import (
     counts,
     duration,
     evaluator_rows,
-    gain,
+    final_rows,
+    gain_with_error,
     models_text,
     number,
     one_line,
@@ -165,8 +166,10 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
         rows.append(("best", f"{value}  {seen.best.id}{made}"))
     if (waits := opened.unchecked()) is not None:
         rows.append(("", unchecked_text(waits)))
-    if seen.gain is not None and seen.seed is not None and seen.word != CONFIRMED:  # claims has the estimate
-        rows.append(("gain", gain(seen.gain, seen.seed.score) + (f", {seen.word}" if seen.word else "")))
+    if (final := opened.final_runs()) is not None:
+        rows += final_rows(final)
+    elif seen.gain is not None and seen.seed is not None and seen.word != CONFIRMED:  # claims has the estimate
+        rows.append(("gain", gain_with_error(seen.gain, seen.seed.score, None) + (f", {seen.word}" if seen.word else "")))
     elif seen.gain is None and seen.word:
         rows.append(("gain", f"none is stated: {seen.word}" if seen.word == ONCE else seen.word))
     rows.append(("tried", f"{counted(seen.candidates, 'candidate')}, {counted(seen.measurements, 'measurement')}"))
@@ -216,8 +219,11 @@ def _candidate_rows(opened: RunView, one: int) -> list[tuple[str, str]]:
         rows.append(("score", contract.caveat))
     if one == opened.best() and (waits := opened.unchecked()) is not None:
         rows.append(("better", unchecked_text(waits)))
-    if found.gain is not None and seed_score is not None and found.operator != BY_NOBODY and found.verdict != CONFIRMED:
-        rows.append(("gain", f"{gain(found.gain, seed_score)} over the initial program's {number(seed_score)}"))
+    if one == opened.best() and (final := opened.final_runs()) is not None:
+        rows += final_rows(final)
+    elif found.gain is not None and seed_score is not None and found.operator != BY_NOBODY and found.verdict != CONFIRMED:
+        over = f" over the initial program's {number(seed_score)}" if found.gain_se is None else ", in the final runs"
+        rows.append(("gain", f"{gain_with_error(found.gain, seed_score, found.gain_se)}{over}"))
     if found.verdict:
         more = f"; its effect: evolve claims {shlex.quote(str(opened.run.path))}" if found.verdict == CONFIRMED else ""
         rows.append(("verdict", f"{found.verdict}{more}"))

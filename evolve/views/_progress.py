@@ -26,6 +26,7 @@ from evolve.views._summary import (
     champion_of,
     evaluator_faults,
     evidence_label,
+    gain_se,
     model_use,
     noise_of,
     stated_gain,
@@ -58,6 +59,7 @@ class Progress:
     replicates.  ``measurements`` counts results, ``handed_out`` what ``budget.evaluations`` limits: measurements whose result has
     not come too.  ``word`` says how well founded the best is.  ``set_aside`` counts measurements kept back for vaults (0 where
     they do not pay for one), ``reserved`` final runs.  ``phase`` is seed, search, final or draining.
+    ``gain_se`` is the standard error of a gain that final runs gave, None of any other.
     """
 
     phase: str
@@ -89,6 +91,7 @@ class Progress:
     not_deterministic: str = ""  # what was found on a problem that calls itself deterministic
     beyond: str = ""  # that scores are too large to be compared as they are
     unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
+    gain_se: float | None = None
 
 
 class ProgressTracker:
@@ -116,6 +119,7 @@ class ProgressTracker:
             best=best,
             best_operator=operator_of(state, number) if number is not None else "",
             gain=stated_gain(state, number),
+            gain_se=gain_se(state, number),
             candidates=state.run.usage.candidates,
             measurements=state.run.usage.measured,
             handed_out=state.run.usage.evaluations,

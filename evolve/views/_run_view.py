@@ -25,7 +25,7 @@ from evolve.views._outlook import Outlook, kept_for, outlook, spent_words
 from evolve.views._progress import Progress, ProgressTracker
 from evolve.views._shortfall import Shortfall
 from evolve.views._shortfall import shortfall as shortfall_of
-from evolve.views._summary import best_candidate
+from evolve.views._summary import FinalRuns, best_candidate, final_runs_of
 from evolve.views._unchecked import Unchecked, unchecked
 from evolve.views._verdict import next_command, verdict, with_advice
 from evolve.views.candidate._score import score_of
@@ -58,6 +58,10 @@ class RunView:
     def outlook(self) -> Outlook:
         """How long it still goes on."""
         return outlook(self.state, self.now, run=str(self.run.path), driven=self.driven, opening=self.status == STARTING)
+
+    def final_runs(self) -> FinalRuns | None:
+        """What the final runs of a noisy run came to; None where there are none."""
+        return final_runs_of(self.state)
 
     def unchecked(self) -> Unchecked | None:
         """Better scores than the best's that no fresh process has given yet."""

@@ -26,17 +26,23 @@ SUSPECT = "confirmed, but suspect"
 BEYOND_RULE = f"which count as {TAME:g} where programs are compared"  # of scores of a noisy problem beyond it
 BEYOND_REMEDY = "write another unit, or the logarithm, in evaluate.py"
 ONCE, WITHIN = "measured once", "no gain: within the noise that was found"  # of a deterministic problem
+NOT_BETTER = "not better in the final runs"  # than the initial program
 
 
 @dataclass(frozen=True, slots=True)
 class FinalRuns:
-    """The reserved measurements at the end of a noisy run: best and initial program in turns, each on fresh seeds.  Unconfirmed."""
+    """The reserved measurements at the end of a noisy run: best and initial program in turns, each on fresh seeds.  Unconfirmed.
+
+    ``gain`` is the difference of the means, higher is better, and ``gain_se`` its standard error (None with fewer than two each).
+    """
 
     candidate: str
     best_mean: float
     best_n: int
     seed_mean: float
     seed_n: int
+    gain: float
+    gain_se: float | None = None
     best_sd: float | None = None  # of one measurement; None with fewer than two
     seed_sd: float | None = None
     verdict: str = "unconfirmed"
@@ -166,7 +172,7 @@ def best_candidate(state: ProblemState) -> int | None:
     held = claims_of(state)
     if held:
         return max(held, key=lambda vault: (vault.interim, vault.effect.effect if vault.effect else 0.0)).candidate
-    final = _final(state)
+    final = final_runs_of(state)
     if (
         final is None
         and state.contract.noisy
@@ -176,8 +182,7 @@ def best_candidate(state: ProblemState) -> int | None:
     if final is None or state.final_comparison is None or state.final_comparison[1] > 0:
         return state.steadiness.standing(state.population)
     finalist = state.population.by_id[final.candidate]
-    better = state.population.sign * difference(final.best_mean, final.seed_mean) > 0
-    return finalist if better and state.population.score(finalist) is not None else INITIAL
+    return finalist if final.gain > 0 and state.population.score(finalist) is not None else INITIAL
 
 
 def evidence_label(state: ProblemState, number: int) -> str:
@@ -191,6 +196,8 @@ def evidence_label(state: ProblemState, number: int) -> str:
     held = [vault for vault in claims_of(state) if vault.candidate == number]
     if held:
         return SUSPECT if all(doubt(state, vault) for vault in held) else CONFIRMED
+    if (final := _final_of(state, number)) is not None and final.gain <= 0:
+        return NOT_BETTER
     if state.champion_test.keeps_champion and state.champion_test.champion == number:
         return CHAMPION
     return SO_FAR
@@ -198,10 +205,13 @@ def evidence_label(state: ProblemState, number: int) -> str:
 
 def gain_of(state: ProblemState, number: int | None) -> float | None:
     """By how much a candidate is better than the initial program; None where either has no score, and where that is no gain because
-    scores that were declared deterministic differ by as much."""
+    scores that were declared deterministic differ by as much.  Where final runs compared the two it is what these gave: what was
+    seen while searching is too good, as it chose the program."""
     population = state.population
     if number is None or not population.candidates or population.score(number) is None or population.score(INITIAL) is None:
         return None
+    if (final := _final_of(state, number)) is not None:
+        return final.gain
     much = difference(population.posterior_as_measured(number)[0], population.posterior_as_measured(INITIAL)[0])
     return None if state.steadiness.no_gain(much) else much
 
@@ -213,6 +223,12 @@ def stated_gain(state: ProblemState, number: int | None) -> float | None:
         if number is not None and state.population.candidates and evidence_label(state, number) == ONCE
         else gain_of(state, number)
     )
+
+
+def gain_se(state: ProblemState, number: int | None) -> float | None:
+    """The standard error of a gain that is known from final runs; None of any other."""
+    final = None if number is None else _final_of(state, number)
+    return None if final is None else final.gain_se
 
 
 def beyond_words(state: ProblemState) -> str:
@@ -262,7 +278,7 @@ def summarise(run: RunDir, problem: Problem, state: ProblemState, status: str, w
         cpu_s=round(state.run.usage.cpu_s, 3),
         reason=why,
         tier=state.run.tier,
-        final=_final(state),
+        final=final_runs_of(state),
         word=evidence_label(state, number) if number is not None else "",
         champion_id=champion_of(state),
         claims=len(claims_of(state)),
@@ -284,7 +300,8 @@ def champion_of(state: ProblemState) -> str | None:
     return state.population.candidates[champion].id if keeps and champion != INITIAL else None
 
 
-def _final(state: ProblemState) -> FinalRuns | None:
+def final_runs_of(state: ProblemState) -> FinalRuns | None:
+    """The final runs as far as they have come; None before there are some of both programs."""
     if state.final_comparison is None:
         return None
     finalist = state.final_comparison[0]
@@ -293,8 +310,17 @@ def _final(state: ProblemState) -> FinalRuns | None:
     if not best or not seed:
         return None
     held = any(state.population.candidates[vault.candidate].id == finalist for vault in claims_of(state))
-    verdict = "confirmed by its vault" if held else "unconfirmed"
-    return FinalRuns(finalist, mean_of(best), len(best), mean_of(seed), len(seed), _sd(best), _sd(seed), verdict)
+    verdict, sds = "confirmed by its vault" if held else "unconfirmed", (_sd(best), _sd(seed))
+    gain, error = state.population.sign * difference(mean_of(best), mean_of(seed)) + 0.0, None
+    if sds[0] is not None and sds[1] is not None:
+        error = math.hypot(sds[0] / len(best) ** 0.5, sds[1] / len(seed) ** 0.5)
+    return FinalRuns(finalist, mean_of(best), len(best), mean_of(seed), len(seed), gain, error, *sds, verdict)
+
+
+def _final_of(state: ProblemState, number: int) -> FinalRuns | None:
+    """The final runs that compared this candidate with the initial program."""
+    final = final_runs_of(state)
+    return final if final is not None and state.population.candidates[number].id == final.candidate else None
 
 
 def _sd(scores: Sequence[float]) -> float | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import statistics
 from pathlib import Path
 
 import pytest
-from cli_process import SEED, SETTINGS, Cli, wait_for, write_problem
+from cli_process import SEED, SETTINGS, Cli, n_records, wait_for, write_problem
 
 import evolve
-from archive import Retraction, find_records
+from archive import Purpose, Retraction, find_records
 from evolve.cli import main
 from evolve.cli.show._text import duration
 
@@ -230,6 +231,48 @@ def test_where_scores_are_too_large_to_compare_claims_do_not_advise_to_spend_mor
     assert "nothing is claimed" in text
     assert "write another unit, or the logarithm, in evaluate.py" in text
     assert "budget.confirm" not in text
+
+
+def test_after_final_runs_every_verb_states_their_gain_and_its_error(
+    noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    end = said(capsys, "run", f"problem={noisy}", "budget.evaluations=24", f"out={run}", *SETTINGS)
+    final = evolve.open_run(run).summary().final
+    measured = [one.record for one in find_records(run, ("measured",)) if one.record.purpose is Purpose.FINAL]
+    best, initial = (
+        [one.result.score for one in measured if (one.result.candidate == final.candidate) == mine] for mine in (True, False)
+    )
+    assert final.gain == pytest.approx(statistics.mean(initial) - statistics.mean(best))  # less is better
+    assert final.gain_se == pytest.approx(
+        (statistics.variance(best) / len(best) + statistics.variance(initial) / len(initial)) ** 0.5
+    )
+    status, shown = (json.loads(said(capsys, *words, "--json")) for words in (("status", str(run)), ("best", str(run))))
+    stated = (final.gain, final.gain_se)
+    assert final.gain > 0
+    assert (status["gain"], status["gain_se"]) == (shown["gain"], shown["gain_se"]) == stated
+    assert json.loads(said(capsys, "claims", str(run), "--json"))["final"]["gain_se"] == final.gain_se
+    rows = _final_rows(end)
+    assert "standard error" in rows[3]
+    assert [row.split()[0] for row in rows] == ["final", "best", "initial", "gain"]
+    for verb in ("status", "best", "claims"):
+        assert _final_rows(said(capsys, verb, str(run))) == rows, verb
+
+
+def _final_rows(text: str) -> list[str]:
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    first = next(n for n, line in enumerate(lines) if line.startswith("final "))
+    return lines[first : first + 4]
+
+
+def test_a_live_run_without_a_vault_is_not_told_to_spend_more(cli: Cli) -> None:
+    problem = write_problem(cli.folder / "slow", noisy=True)
+    cli.start("run", f"problem={problem}", "out=run", "problem.params.sleep=50", "budget.evaluations=200", *SETTINGS)
+    wait_for(lambda: n_records(cli.folder / "run", "measure_issued") >= 1)
+    text = cli("claims", "run")[1]
+    assert "nothing is claimed" in text
+    assert "the run goes on: a vault opens once a program has the evidence" in text
+    assert "evolve resume" not in text
 
 
 def test_quick_only_looks_whether_it_runs(problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,19 @@ from evolve._counted import counted
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, EvolveError, UsageError
 from evolve._untrusted import visible
 from evolve.cli._command import JSON, RUN, Argument, Verb
-from evolve.cli.show._text import columns, duration, gain, number, one_line, put, put_json, put_source, say, score, signed
+from evolve.cli.show._text import (
+    columns,
+    duration,
+    gain_with_error,
+    number,
+    one_line,
+    put,
+    put_json,
+    put_source,
+    say,
+    score,
+    signed,
+)
 from evolve.views._summary import ONCE, WITHIN
 
 if TYPE_CHECKING:
@@ -298,7 +310,8 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
     if result.score is not None:
         rows.append(("score", score(result.score, result.sd or 0.0, result.n)))
     if result.gain is not None and result.seed_score is not None:
-        rows.append(("gain", f"{gain(result.gain, result.seed_score)} over the initial program's {number(result.seed_score)}"))
+        much = gain_with_error(result.gain, result.seed_score, result.gain_se)
+        rows.append(("gain", f"{much} over the initial program's {number(result.seed_score)}"))
     elif result.word in (ONCE, WITHIN):
         rows.append(("gain", f"none is stated: {result.word}" if result.word == ONCE else result.word))
     if result.effect_gain is not None and result.parent_score is not None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from pathlib import Path
 
-from archive import difference
 from evolve._counted import counted
 from evolve.cli.show._learnt import LEARNT, archive_text, learnt_table
 from evolve.cli.show._live import noise_text
@@ -15,6 +13,7 @@ from evolve.cli.show._text import (
     counts,
     duration,
     evaluator_rows,
+    final_rows,
     gain,
     models_text,
     number,
@@ -26,7 +25,7 @@ from evolve.cli.show._text import (
 )
 from evolve.views._run_view import INITIAL, RunView
 from evolve.views._shortfall import Shortfall
-from evolve.views._summary import CONFIRMED, FinalRuns, Summary
+from evolve.views._summary import CONFIRMED, Summary
 from evolve.views._unchecked import nothing_better
 from evolve.views.candidate._lineage import LineageStep, lineage
 from evolve.views.claims._claims import vaults
@@ -45,7 +44,7 @@ def ending(summary: Summary, opened: RunView) -> str:
         rows.append(("initial", f"{number(summary.seed_score)} {summary.metric}"))
     if summary.best_score is not None and summary.seed_score is not None:
         if summary.final is not None:
-            rows += _final_rows(summary.final, opened.sign)
+            rows += final_rows(summary.final)
         elif best == INITIAL:
             rows.append(("best", nothing_better(summary.unchecked)))
         else:
@@ -110,26 +109,6 @@ def _kept_for(opened: RunView) -> str:
 
 def _short(short: Shortfall, run: str) -> str:
     return f"NOTE: {short.words()}" + (f"; type: {short.command(run)}" if short.needs else "")
-
-
-def _final_rows(final: FinalRuns, sign: float) -> list[tuple[str, str]]:
-    """Both means of the final measurements.  Whether their difference is real nobody has tested."""
-
-    def mean(value: float, sd: float | None, n: int) -> str:
-        return f"{number(value, sd)}, sd {sd:.3g}, n {n}" if sd is not None else f"{number(value)}, n {n}"
-
-    error = 0.0
-    if final.best_sd is not None and final.seed_sd is not None:
-        error = math.hypot(final.best_sd / final.best_n**0.5, final.seed_sd / final.seed_n**0.5)
-    much = gain(sign * difference(final.best_mean, final.seed_mean), final.seed_mean, final.seed_sd or 0.0, error)
-    if final.best_sd is not None and final.seed_sd is not None:
-        much += f", standard error {error:.2g}"
-    return [
-        ("final", "best and initial program measured in turn, on fresh seeds"),
-        ("  best", f"{mean(final.best_mean, final.best_sd, final.best_n)}  ({final.candidate})"),
-        ("  initial", mean(final.seed_mean, final.seed_sd, final.seed_n)),
-        ("  gain", f"{much}, {final.verdict}"),
-    ]
 
 
 def _claim_rows(opened: RunView) -> list[tuple[str, str]]:

@@ -42,7 +42,7 @@ def status_json(opened: RunView) -> Json:
         "best_sd": seen.best.sd if seen.best else None,
         "best_n": seen.best.n if seen.best else 0,
         "best_id": seen.best.id if seen.best else None,
-        **picked(seen, "best_operator", "gain", "noise", "word", "champion_id", "claims", "openings", "set_aside"),
+        **picked(seen, "best_operator", "gain", "gain_se", "noise", "word", "champion_id", "claims", "openings", "set_aside"),
         **picked(seen, "candidates", "measurements", "failures", "filled", "cells"),
         "operators": seen.shares,
         "wall_s": round(seen.elapsed_s, 3),
@@ -68,7 +68,7 @@ def candidate_json(opened: RunView, one: int, *, measurements: bool = False) -> 
         "metric": contract.metric,
         **picked(found, *made),
         "seed_score": opened.seed_score(),
-        **picked(found, "gain", "verdict", "descriptors", "files"),
+        **picked(found, "gain", "gain_se", "verdict", "descriptors", "files"),
         "measurements": [_measurement(*each) for each in measured(opened, found.id)] if measurements else [],
         **picked(found, "hypothesis", "expected", "plan"),
         "unchecked": opened.unchecked() if one == opened.best() else None,
@@ -95,11 +95,12 @@ def lineage_json(opened: RunView, one: int, *, all_parents: bool = False) -> Jso
 
 
 def claims_json(opened: RunView) -> Json:
-    """``evolve claims``: all report cards; for a deterministic problem, the best program re-verified."""
+    """``evolve claims``: all report cards; for a deterministic problem, the best program re-verified; the final runs, which claim
+    nothing."""
     from evolve.views.claims._claims import claims
 
     found = claims(opened)
-    return {"run": str(opened.run.path), "claims": found.cards, "exact": found.exact}
+    return {"run": str(opened.run.path), "claims": found.cards, "exact": found.exact, "final": found.final}
 
 
 def query_json(table: Table) -> Json:

@@ -23,7 +23,7 @@ from evolve.cli.show._text import (
     duration,
     encodable,
     evaluator_rows,
-    gain,
+    gain_with_error,
     models_text,
     number,
     one_line,
@@ -332,7 +332,8 @@ def _best_text(seen: Progress) -> str:
     claim = f", {seen.word}" if seen.word else ""
     if seen.word == CONFIRMED:
         return f"{text}  {CONFIRMED}, by {seen.best_operator}, {seen.best.id[:10]}"
-    return f"{text}  gain {gain(seen.gain, seen.seed.score, seen.seed.sd)}{claim}, by {seen.best_operator}, {seen.best.id[:10]}"
+    much = gain_with_error(seen.gain, seen.seed.score, seen.gain_se, seen.seed.sd)
+    return f"{text}  gain {much}{claim}, by {seen.best_operator}, {seen.best.id[:10]}"
 
 
 def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from evolve._untrusted import visible
 if TYPE_CHECKING:
     from evolve.problem.contract._contract import Budget
     from evolve.views._progress import OperatorShare
-    from evolve.views._summary import EvaluatorFaults, ModelUse
+    from evolve.views._summary import EvaluatorFaults, FinalRuns, ModelUse
     from evolve.views._unchecked import Unchecked
 
 SCHEMA = 1  # of all that ``--json`` prints: one more where a field changes its meaning
@@ -99,6 +99,26 @@ def gain(value: float, base: float, sd: float = 0.0, error: float = 0.0) -> str:
     divide by.  ``sd`` is the initial program's, ``error`` the gain's own where it stands beside it."""
     share = f" ({_percent(value, abs(base))})" if abs(base) > 5 * sd and math.isfinite(value / abs(base)) else ""
     return f"{signed(value, error)}{share}"
+
+
+def gain_with_error(value: float, base: float, se: float | None, sd: float = 0.0) -> str:
+    """The same, with its standard error where final runs gave one."""
+    return f"{gain(value, base, sd, se or 0.0)}" + ("" if se is None else f", standard error {se:.2g}")
+
+
+def final_rows(final: FinalRuns) -> list[tuple[str, str]]:
+    """Both means of the final measurements.  Whether their difference is real nobody has tested."""
+
+    def mean(value: float, sd: float | None, n: int) -> str:
+        return f"{number(value, sd)}, sd {sd:.3g}, n {n}" if sd is not None else f"{number(value)}, n {n}"
+
+    much = gain_with_error(final.gain, final.seed_mean, final.gain_se, final.seed_sd or 0.0)
+    return [
+        ("final", "best and initial program measured in turn, on fresh seeds"),
+        ("  best", f"{mean(final.best_mean, final.best_sd, final.best_n)}  ({final.candidate})"),
+        ("  initial", mean(final.seed_mean, final.seed_sd, final.seed_n)),
+        ("  gain", f"{much}, {final.verdict}"),
+    ]
 
 
 def signed(value: float, error: float = 0.0) -> str:

@@ -9,7 +9,7 @@ from difflib import unified_diff
 from archive import CallReserved, CallSettled, Measured, ReviewIssued, find_records
 from evolve.views._progress import operator_of
 from evolve.views._run_view import RunView
-from evolve.views._summary import evidence_label, stated_gain
+from evolve.views._summary import evidence_label, gain_se, stated_gain
 from evolve.views.candidate._score import score_of
 
 
@@ -19,9 +19,10 @@ class Candidate:
 
     ``files`` are its texts by relative path.  ``score`` and ``sd`` are in the problem's own sign and unit, over ``n`` measurements
     of the last stage (None and 0 without an ok one); ``gain`` is over the initial program, higher is better, None where none is to
-    be stated; ``verdict`` says how well founded that is (``confirmed``, ``champion, unconfirmed``, ..., or "").  ``status`` is
-    ``ok``, a failure, or ``not measured``; ``cold``: measured in a process of its own.  ``summary``, ``hypothesis``, ``expected``
-    and ``plan`` are the words of whoever made it: untrusted, like the files.
+    be stated, and ``gain_se`` its standard error where final runs gave it; ``verdict`` says how well founded that is
+    (``confirmed``, ``champion, unconfirmed``, ..., or "").  ``status`` is ``ok``, a failure, or ``not measured``; ``cold``:
+    measured in a process of its own.  ``summary``, ``hypothesis``, ``expected`` and ``plan`` are the words of whoever made it:
+    untrusted, like the files.
 
     Example:
         >>> print(run.best.score, run.best.operator, run.best.files["main.py"])
@@ -44,6 +45,7 @@ class Candidate:
     hypothesis: str = ""
     expected: str = ""
     plan: str = ""
+    gain_se: float | None = None
 
 
 def candidate(view: RunView, number: int) -> Candidate:
@@ -71,6 +73,7 @@ def candidate(view: RunView, number: int) -> Candidate:
         hypothesis=made.hypothesis,
         expected=made.expected,
         plan=made.plan,
+        gain_se=gain_se(state, number),
     )
 
 

@@ -9,7 +9,7 @@ from archive import Measured, Status, find_records
 from evolve.search._notes import effect_of
 from evolve.views._outlook import Fate, fate, is_in_hand
 from evolve.views._run_view import RunView
-from evolve.views._summary import best_candidate, evidence_label, stated_gain
+from evolve.views._summary import best_candidate, evidence_label, gain_se, stated_gain
 from evolve.views.candidate._score import score_of
 
 NOT_MEASURED = "not measured"
@@ -37,6 +37,7 @@ class Result:
     reason: str
     feedback: str
     word: str = ""  # how well founded it is, as ``best`` has it; no gain is stated of a deterministic score that was measured once
+    gain_se: float | None = None  # the standard error of a gain that final runs gave
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ def result_of(view: RunView, candidate: str, why: str = "") -> Result:
         reason=why if not settled else told.reason if told else _evaluator_said(view, candidate),
         feedback=told.feedback if told else "",
         word=evidence_label(state, number) if here else "",
+        gain_se=gain_se(state, number),
     )
 
 

@@ -8,6 +8,7 @@ from archive import read_journal
 from evolve.budget._usage import nearest_limit
 from evolve.search.claims._claims import doubt
 from evolve.views._run_view import INITIAL, RunView
+from evolve.views._summary import FinalRuns
 from evolve.views.claims._report_cards import ReportCards, bound_of, report_cards
 from evolve.views.claims._verify import Verification, verify_best
 
@@ -19,11 +20,13 @@ class Claims:
     """What a run claims and by which evidence; nothing else is an improvement.
 
     ``cards`` holds one report card a claim of a noisy problem: effect, 95 % interval and p-value from seeds that did not exist
-    before.  ``exact`` is there for a deterministic problem instead: its best program, verified again.
+    before.  ``exact`` is there for a deterministic problem instead: its best program, verified again.  ``final`` are the final runs
+    of a noisy run that opened no vault: they compare best and initial program, and claim nothing.
     """
 
     cards: ReportCards
     exact: Verification | None
+    final: FinalRuns | None = None
 
     @property
     def confirmed(self) -> bool:
@@ -34,7 +37,9 @@ class Claims:
 def claims(view: RunView) -> Claims:
     """All report cards; for a deterministic problem, the best program verified again, which runs the problem's ``verify.py``."""
     cards = report_cards(view.state, view.problem, read_journal(view.run.path))
-    return Claims(cards, None if view.problem.contract.noisy else verify_best(view.run, view.problem, view.state, view.unchecked()))
+    if view.problem.contract.noisy:
+        return Claims(cards, None, view.final_runs())
+    return Claims(cards, verify_best(view.run, view.problem, view.state, view.unchecked()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search._stopping import search_is_over
 from evolve.search.claims._claims import claims_of, doubt
 from evolve.search.claims._doubts import Doubts
-from evolve.views._summary import best_candidate, evidence_label
+from evolve.views._summary import NOT_BETTER, best_candidate, evidence_label, gain_of, gain_se
 
 
 class Planted(Simulation):
@@ -473,6 +473,11 @@ def test_a_budget_without_room_for_a_vault_ends_unconfirmed_with_final_runs():
     for level, stands in ((-9.0, initial), (9.0, finalist)):  # it stands by what the final runs show
         state.final_scores = [(id_, level if id_ == finalist else 0.0) for id_, _ in state.final_scores]
         assert state.population.candidates[best_candidate(state)].id == stands
+        number = state.population.by_id[finalist]
+        assert gain_of(state, number) == level  # and its gain is theirs, not what was seen while searching
+        assert gain_se(state, number) == 0.0
+        assert (evidence_label(state, number) == NOT_BETTER) == (level < 0)
+        assert gain_se(state, 0) is None
 
 
 def test_what_was_set_aside_and_is_of_no_use_goes_back_to_the_search():
