@@ -9,6 +9,7 @@ reasoning in intelligent systems*; on trees of Gaussians Chou, Willsky and Benve
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ _WIDE = 0.2  # of the steps are drawn from the wide distribution
 _APART = 25.0  # least ratio of the two variances
 _LEAST = 0.01  # of the noise, variance of a narrow step: who cannot be told apart is not the same
 _FEW = 5  # steps, before anything is said of their size
+_FAR = 1e100  # standard deviations of the noise: what is further off counts as this far, so that squares are numbers
 _ROUNDS = 2  # which steps are wide is judged from single measurements, then from what these come to
 
 
@@ -43,27 +45,27 @@ def lineage_posterior(lineages: Lineages, noise: float) -> tuple[np.ndarray, np.
 
     Deterministic; O(n) a round.
     """
-    parents, levels = lineages.parents, _levels(lineages.parents)
-    error = noise / lineages.counts
-    value = lineages.means
+    parents, levels, unit = lineages.parents, _levels(lineages.parents), math.sqrt(noise)
+    means = np.clip(lineages.means / unit, -_FAR, _FAR)
+    error = 1.0 / lineages.counts
     steps = np.flatnonzero(parents >= 0)
     from_ = parents[steps]
-    narrow = _narrow(lineages.means[steps] - lineages.means[from_], error[steps] + error[from_], noise)
-    variance = error
+    narrow = _narrow(means[steps] - means[from_], error[steps] + error[from_])
+    value, variance = means, error
     for _ in range(_ROUNDS):
         precision = np.zeros(len(parents))
         # A parent's own uncertainty counts too: of the first round it is that of its measurements.
-        precision[steps] = _precision(lineages.means[steps] - value[from_], error[steps] + variance[from_], narrow)
-        value, variance = _smoothed(parents, levels, lineages, noise, precision)
-    return value, variance
+        precision[steps] = _precision(means[steps] - value[from_], error[steps] + variance[from_], narrow)
+        value, variance = _smoothed(parents, levels, lineages.counts, means, precision)
+    return value * unit, variance * noise
 
 
-def _narrow(gaps: np.ndarray, error: np.ndarray, noise: float) -> float:
+def _narrow(gaps: np.ndarray, error: np.ndarray) -> float:
     """Variance of a narrow step: what half of the gaps between children and parents leave beyond noise."""
     if len(gaps) < _FEW:
-        return noise
+        return 1.0
     # 1.4826 is what makes the median of absolute values a standard deviation.
-    return max((1.4826 * float(np.median(np.abs(gaps)))) ** 2 - float(np.median(error)), _LEAST * noise)
+    return max((1.4826 * float(np.median(np.abs(gaps)))) ** 2 - float(np.median(error)), _LEAST)
 
 
 def _precision(gaps: np.ndarray, error: np.ndarray, narrow: float) -> np.ndarray:
@@ -89,11 +91,11 @@ def _levels(parents: np.ndarray) -> list[np.ndarray]:
 
 
 def _smoothed(
-    parents: np.ndarray, levels: list[np.ndarray], lineages: Lineages, noise: float, precision: np.ndarray
+    parents: np.ndarray, levels: list[np.ndarray], counts: np.ndarray, means: np.ndarray, precision: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance where each step has this precision: information from below is gathered, then handed down."""
-    weight = lineages.counts / noise
-    pull = weight * lineages.means
+    """Mean and variance where noise is 1 and each step has this precision: what is below is gathered, then handed down."""
+    weight = counts.copy()
+    pull = counts * means
     up_weight, up_pull = np.zeros(len(parents)), np.zeros(len(parents))
     for rows in levels[:0:-1]:
         through = precision[rows] / (weight[rows] + precision[rows])
