@@ -30,9 +30,10 @@ class Earned:
     ``children`` are programs, of which ``failed`` were measured and failed; tickets that gave no new program ended as
     ``duplicates`` of a known one, or with ``no_child`` at all.  ``better`` did better than their parent and ``new_bests``
     better than all that were made before them, by ``gain`` together; on a noisy problem nobody knows which.  ``share`` is that
-    of the last 100 children (of a way of choosing parents: of those whose parent was chosen), ``probability`` that of being drawn
-    for the next (of people and agents nobody draws).  ``cpu_s`` counts making and measuring, ``wall_s`` measuring, ``usd`` what
-    models took.
+    of the last 100 children, ``probability`` that of making the next (None of people and agents, whom nobody draws; 0 while there
+    is nothing to work on).  A child has an operator, a way where the policy's ways chose its parent, and a model where one was
+    asked: probabilities of operators add up to 1, those of ways and of models to what the operators have that use them.
+    ``cpu_s`` counts making and measuring, ``wall_s`` measuring, ``usd`` what models took.
     """
 
     name: str
@@ -72,11 +73,11 @@ def learnt(state: ProblemState, now: float) -> Learnt:
     means = [_means(state, row.selector, row.arm) if number != INITIAL else _NOBODY for number, row in enumerate(rows)]
     by_arm = [(_means(state, "", arm), float(chance)) for arm, chance in enumerate(chances)] if chances.any() else []
     return Learnt(
-        selectors=tuple(_earned(state, means, 0, selector_shares(state))),
+        selectors=tuple(_earned(state, means, 0, selector_shares(state, now))),
         operators=tuple(_earned(state, means, 1, _summed(by_arm, 1))),
         models=tuple(_earned(state, means, 2, _summed(by_arm, 2))),
         spread=Lines().spread(state.population),
-        course=course(state),
+        course=course(state, now),
     )
 
 
@@ -100,14 +101,15 @@ def _earned(state: ProblemState, means: list[Means], kind: int, chances: Mapping
     next."""
     names = [one[kind] for one in means]
     children, failed = Counter(names), Counter(name for name, bad in zip(names, _failed(state), strict=True) if bad)
-    lately = Counter(name for name in names[INITIAL + 1 :][-LATELY:] if name)
+    last = names[INITIAL + 1 :][-LATELY:]
+    lately = Counter(last)
     steps = _steps(state)
     costs = [(_means(state, *maker)[kind], cost) for maker, cost in state.costs.of.items()]
     found = []
     for name in dict.fromkeys([*names, *(name for name, _ in costs), *(name for name, chance in chances.items() if chance > 0)]):
         if not name:
             continue
-        share = lately[name] / lately.total() if lately else None
+        share = lately[name] / len(last) if last else None
         one = Earned(name, children[name], failed[name], share=share, probability=chances.get(name))
         one = _with_costs(one, [cost for whose, cost in costs if whose == name])
         if steps is not None:

@@ -142,7 +142,7 @@ class ProgressTracker:
             unchecked=unchecked(state, number, now),
             evaluator=evaluator_faults(state),
             spread=spread,
-            course=course(state),
+            course=course(state, now),
             reserved=(2 * final_runs(state) if state.final_comparison is None else state.final_comparison[1])
             if state.contract.noisy
             else 0,

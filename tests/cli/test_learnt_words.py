@@ -86,7 +86,8 @@ def test_a_run_says_at_its_end_what_it_learnt_and_status_in_short(search: str, s
         assert re.search(r"^archive +\d+ elites, \d+ lines? of descent, median ", text, re.M)
     assert status.partition(f"\n{LEARNT}\n")[2].strip() == table.strip()
     for one in evolve.open_run(run).learnt().operators:  # what is said of the next child, and of what the others took
-        chance, took = re.escape(percent(one.probability)), re.escape(f"{one.wall_s:.1f} s")
+        chance = re.escape(percent(one.probability)) if one.probability else "-"
+        took = re.escape(f"{one.wall_s:.1f} s")
         assert re.search(rf"^{one.name} .* {took} +{chance}$", status, re.M) or not one.children, one.name
 
 
@@ -94,6 +95,11 @@ def test_who_cost_much_and_made_nothing_has_a_line(found) -> None:
     asked = replace(*found("llm_mutate").operators, children=0, failed=0, no_child=3, usd=1.23456, probability=0.001)
     refused = replace(found(), selectors=(), operators=(asked,))
     assert learnt_table(refused, "r").splitlines()[1].split() == ["llm_mutate", "0", "0", "0", "0.0", "s", "1.23", "<", "1", "%"]
+
+
+def test_who_has_nothing_to_work_on_now_has_a_dash(found) -> None:
+    never = replace(found("revert").operators[0], probability=0.0)
+    assert learnt_table(replace(found(), selectors=(), operators=(never,)), "r").splitlines()[1].endswith(" -")
 
 
 def test_the_live_view_has_two_lines_of_it(ended: tuple[Path, str, str]) -> None:

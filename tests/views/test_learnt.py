@@ -109,25 +109,29 @@ def test_ways_of_choosing_parents_are_told_where_a_policy_has_several(make) -> N
     assert {name: one.children for name, one in found.items() if one.children} == made
     assert {*found} <= {"main", "excursion", "archive"}
     assert all(one.probability is not None and one.share is not None for one in found.values())
-    assert sum(one.share for one in found.values()) == pytest.approx(1)
+    of_all = sum(made.values()) / (run.query("SELECT count(*) FROM candidates").rows[0][0] - 1)  # fewer than 100
+    assert sum(one.share for one in found.values()) == pytest.approx(of_all)
     assert run.progress.course.startswith(("exploits: ", "explores: "))
 
 
 def test_the_course_follows_what_was_earned(make) -> None:
     run = make(policy="auto", n=30)
-    state = run._view().state
+    view = run._view()
+    state = view.state
     climbs, population = state.climbs, state.population
     for _ in range(300):
         climbs.earned.learn(0, 1.0, 1.0)
-    assert re.match(r"exploits: the main climb breeds \d+ %; ", course(state))
+    assert re.match(r"exploits: the main climb breeds \d+ %, excursions and archive \d+ %; ", course(state, view.now))
     for _ in range(300):  # who is asked most and gains nothing falls back
         climbs.learn("main", None)
         climbs.learn("excursion", 1.0)
     climbs.lately["archive"] = [False, True, False]
     population.n_credited = population.leader_since + 99999
-    shares = {name: f"{100 * share:.0f} %" for name, share in selector_shares(state).items()}
-    who, why, since = course(state).split("; ")
-    assert who == f"explores: excursions breed {shares['excursion']}, the archive {shares['archive']}"
+    shares = {name: f"{100 * share:.0f} %" for name, share in selector_shares(state, view.now).items()}
+    who, why, since = course(state, view.now).split("; ")
+    assert (
+        who == f"explores: excursions breed {shares['excursion']}, the archive {shares['archive']}, the main climb {shares['main']}"
+    )
     assert why == "0 of the main climb's last 20 tickets gained, 21 of the others' 23"
     assert since.startswith("no gain for ")
     assert max(map(len, (who, why, since))) <= 70  # beside the first column of a display of 80
@@ -161,9 +165,28 @@ def test_children_without_a_gain_are_those_measured_since_the_best(make) -> None
 
 
 def test_a_way_that_the_policy_would_not_take_has_no_chance(make) -> None:
-    state = make(policy="auto", noisy=True, n=30)._view().state
+    view = make(policy="auto", noisy=True, n=30)._view()
+    state = view.state
     drawn = {_chosen(state, np.random.default_rng(seed))[1] for seed in range(400)}
-    assert drawn == {name for name, share in selector_shares(state).items() if share > 0} == {"main", "archive"}
+    assert drawn == {name for name, share in selector_shares(state, view.now).items() if share > 0} == {"main", "archive"}
+    assert re.match(r"whoever is best by its relatives too breeds \d+ %, the archive \d+ %; ", course(state, view.now))
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+def test_ways_have_of_the_next_child_what_operators_have_that_use_them(noisy: bool, make) -> None:
+    view = make(policy="auto", noisy=noisy, n=60)._view()
+    state, n, drawn = view.state, 1500, Counter[str]()
+    for seed in range(n):
+        plan = policy_of(state).plan(state, np.random.default_rng(seed), view.now)
+        drawn[plan.selector] += 1
+    found = view.learnt()
+    said = {one.name: one.probability for one in found.selectors if one.probability}
+    using = {"ast_edit", "crossover"}
+    assert sum(said.values()) == pytest.approx(sum(one.probability for one in found.operators if one.name in using))
+    assert 0 < sum(said.values()) < 1  # other operators have a parent of their own
+    said[""] = 1 - sum(said.values())
+    assert said.keys() >= drawn.keys()
+    assert all(abs(drawn[name] / n - share) <= 4 * math.sqrt(share / n) for name, share in said.items())
 
 
 @pytest.mark.parametrize("policy", ["auto", "map_elites", "one_plus_one", "independent"])

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from evolve.views._learnt import Earned, Learnt
     from evolve.views._spread import Spread
 
-LEARNT = "what earned what (known: refused duplicates; took: measuring; next: its chance)"
+LEARNT = "what earned what (known: duplicates; took: measuring; next: chance, -: not now)"
 _ROWS = 10  # of the table
 _WAYS = {"main": "main climb", "excursion": "excursions", "archive": "archive elites"}  # of choosing a parent
 
@@ -52,7 +52,7 @@ def learnt_table(found: Learnt, run: str) -> str:
         ("gain", [_gain(one) for one in shown]),
         ("took", [_seconds(one.wall_s) for one in shown]),
         ("$", [f"{one.usd:.3g}" if one.usd else "" for one in shown]),
-        ("next", ["" if one.probability is None else percent(one.probability) for one in shown]),
+        ("next", [_chance(one) for one in shown]),
     ):
         if any(texts):
             heads.append(head)
@@ -64,6 +64,10 @@ def learnt_table(found: Learnt, run: str) -> str:
 def percent(share: float) -> str:
     """A chance in whole percent; a small one is not none."""
     return "< 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+
+
+def _chance(one: Earned) -> str:
+    return "" if one.probability is None else percent(one.probability) if one.probability else "-"
 
 
 def _seconds(seconds: float) -> str:

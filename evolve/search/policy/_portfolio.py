@@ -58,6 +58,11 @@ class Portfolio(ParentSelector):
         return Selection(parents, _shown(state, rng, parents), selector)
 
 
+def is_chosen(spec: OperatorSpec) -> bool:
+    """Whether one of the ways of choosing a parent says what this operator works on."""
+    return not spec.repeats and spec.parent in (Parent.ELITE, Parent.AMONG_ELITES)
+
+
 def main_climb(state: ProblemState) -> int:
     """Where the main climb stands; on a noisy problem at whoever is best by what is known."""
     if not state.contract.noisy:
