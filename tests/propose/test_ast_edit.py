@@ -147,6 +147,18 @@ def test_what_an_ancestor_added_is_edited_and_mixed() -> None:
     assert all(each == files | {"added.py": each["added.py"]} for each in mixed if each is not None)
 
 
+def test_a_zero_moves_by_a_part_of_the_numbers_beside_it() -> None:
+    moved = [
+        float(child.files["a.py"].split()[2])
+        for child in (edited("phase = 0.0\ngain = 300.0\n", seed) for seed in range(200))
+        if child.files is not None
+    ]
+    sizes = [abs(value) for value in moved if value not in (0.0, 300.0)]
+    assert len(sizes) > 40
+    assert 1 < sorted(sizes)[len(sizes) // 2] < 300
+    assert {value > 0 for value in moved if value} == {True, False}
+
+
 def test_nothing_to_edit_is_said() -> None:
     for files in ({"m.txt": "let x = 2.5;"}, {"m.js": "let x = y;"}, {"a.py": "import os\n"}, {"a.py": "x = (\n"}, {}):
         proposal = AstEdit().propose(ProposalTask((files,), (), EditScope(("*",), may_add_files=False, max_bytes=999)), rng_of(0))

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from archive import ProposalStatus, TunerSample
 from evolve.propose import AstEdit, ConstantTuner, Crossover, EditScope, ProposalTask
-from evolve.propose.mutate._literals import literals_of
-from evolve.propose.mutate._numbers import LiteralSite, find_numbers
+from evolve.propose.mutate._literals import find, literals_of
+from evolve.propose.mutate._numbers import LiteralSite
 
 SCOPE = EditScope(("*",), may_add_files=False, max_bytes=1 << 16)
 
@@ -50,15 +50,15 @@ FOUND = {
 @pytest.mark.parametrize("path", FOUND)
 def test_the_numbers_that_are_found(path: str) -> None:
     text, expected = FOUND[path]
-    found = {item.path.removesuffix("/0"): item.value for item in find_numbers(path, text)}
+    found = {item.path.removesuffix("/0"): item.value for item in find(path, text)}
     assert found == expected
-    for item in find_numbers(path, text):
+    for item in find(path, text):
         assert float(text[item.start : item.end].replace(" ", "")) == item.value
         assert text.count("\n", 0, item.start) + 1 == item.line
 
 
 def test_a_list_of_numbers_is_one_group_and_a_call_is_none() -> None:
-    found = find_numbers("a.c", "float w[] = {{1.5f, 2.5f}, {3.5f, 4.5f}}; g(5.5, 6.5, 7.5);")
+    found = find("a.c", "float w[] = {{1.5f, 2.5f}, {3.5f, 4.5f}}; g(5.5, 6.5, 7.5);")
     assert [item.group == found[0].group for item in found] == [True] * 4 + [False] * 3
 
 
@@ -70,9 +70,23 @@ def test_comments_bound_a_number() -> None:
     ]
 
 
+def test_a_one_or_zero_is_a_number_where_it_is_plainly_a_parameter_or_a_comment_says_so() -> None:
+    files = {
+        "a.json": '{"amplitude": 1.0, "phase": 0.0, "n": 1, "pair": [0.0, 1.0]}',
+        "b.yaml": "a: -1.0\non: 1\nk: 1  # tune: 1..8\n",
+        "c.c": "#define ALPHA 1.0f\nstatic const double phase = 0.0;\nint k = 1; // tune: 0..3\nint n = 1;\n"
+        "double f(double x) {\n    double sum = 0.0, one = 1.0;\n    if (x == 1.0 || x <= 0.0) return 1.0;\n"
+        "    for (int i = 0; i < 3; i++) sum += one / (x - 1.0);\n    return sum + 1.0;\n}\n",
+    }
+    assert [one.path for one in literals_of(files)] == [
+        *("a.json::amplitude/0", "a.json::phase/0", "a.json::pair/0", "a.json::pair/1", "b.yaml::a/0", "b.yaml::k/0"),
+        *("c.c::ALPHA/0", "c.c::phase/0", "c.c::k/0", "c.c::one/0", "c.c::i/1"),
+    ]
+
+
 def test_markers_bound_what_may_change() -> None:
     text = "a = 1.5;\n// EVOLVE-BLOCK-START\nb = 2.5;\n// EVOLVE-BLOCK-END\nc = 3.5;\n"
-    assert [item.value for item in find_numbers("a.js", text)] == [2.5]
+    assert [item.value for item in find("a.js", text)] == [2.5]
 
 
 READ = {
@@ -101,8 +115,8 @@ def test_what_the_tuner_writes_reads_back_exactly(path: str, data: st.DataObject
     assert child.status is ProposalStatus.CHILD
     assert child.files is not None
     after = child.files[path]
-    found = find_numbers(path, after)
-    assert outline(path, after, found) == outline(path, text, find_numbers(path, text))
+    found = find(path, after)
+    assert outline(path, after, found) == outline(path, text, find(path, text))
     named = {f"{path}::{item.path}": item.value for item in found}
     assert all(named[one.path] == value for one, value in zip(literals, values, strict=True))
     assert [type(leaf) is str for leaf in leaves(READ[path](text))] == [type(leaf) is str for leaf in leaves(READ[path](after))]
@@ -117,7 +131,7 @@ def leaves(value: object) -> list[object]:
 @settings(max_examples=200, deadline=None)
 @given(text=st.text(st.sampled_from("1.5e-,:[]{}()'\"#/*\\ \naé=_fx"), max_size=60), path=st.sampled_from(sorted(FOUND)))
 def test_no_text_breaks_it(text: str, path: str) -> None:
-    for item in find_numbers(path, text):
+    for item in find(path, text):
         assert float(text[item.start : item.end].replace(" ", "").replace("\t", "")) == item.value
 
 

@@ -115,6 +115,13 @@ def test_a_change_that_does_not_fit_is_no_child(target: str, before: str, after:
     assert told.reason
 
 
+def test_a_number_that_was_what_it_was_before_becomes_what_it_became_to_the_last_digit() -> None:
+    before, after = "x = 250.0\ny = 1.0\n", "x = 2.0103343992922881e-07\ny = 1.0\n"
+    child = changed({"main.py": before.replace("1.0", "3.0")}, {"main.py": before}, {"main.py": after}, SCOPE)
+    assert child is not None
+    assert ast.literal_eval(child["main.py"].split()[2]) == 2.0103343992922881e-07
+
+
 def test_it_needs_three_programs() -> None:
     assert made("merge", "a = 1\n", "a = 2\n").status is ProposalStatus.INVALID
 

@@ -48,7 +48,7 @@ def test_what_is_found_in_a_training_script() -> None:
     [
         "x = y[3]\n", "x = y[2:5]\n", "x = zeros((26, 2))\n", "x = y.reshape(4, 7)\n", "x = y.mean(axis=2)\n", "x = y ** 2\n",
         "x = rng.random((n, 2))\n",
-        "x = 1\n", "x = -1\n", "x = 0.0\n", "x = True\n", "seed = 42\n", "x = default_rng(1234)\n", "torch.manual_seed(7)\n",
+        "x = 1\n", "x = -1\n", "x = 0\n", "x = True\n", "seed = 42\n", "x = default_rng(1234)\n", "torch.manual_seed(7)\n",
         "def f(seed=5): pass\n", "c = {'seed': 5}\n", "x = f(random_seed=9)\n", "x = f'{2.5:.3f}'\n", "x = '2.5'\n", "x = 2j\n",
         "x = 1e999\n", "x = 2.5  # tune: off\n", "x: int\n", "# x = 2.5\n", "x = 64\n", "x = 1e-10\n", '"""2.5"""\n',
     ],
@@ -80,6 +80,66 @@ def test_names_kinds_and_scales(text: str, literal: tuple[str, float, str, str])
     (found,) = opened(text)
     assert (found.path.removeprefix("a.py::"), found.value, found.kind, found.scale) == literal
     assert found.low < found.value < found.high
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("AMPLITUDE = 1.0\nPHASE = 0.0\nSIGN = -1.0\n", {"AMPLITUDE/0": 1.0, "PHASE/0": 0.0, "SIGN/0": -1.0}),
+        ("def f(x):\n    gain: float = 1.0\n    return gain * x\n", {"f/gain/0": 1.0}),
+        (
+            "class A:\n    rate = 1.0\n    def __init__(self):\n        self.a.b = 0.0\n",
+            {"A/rate/0": 1.0, "A.__init__/self.a.b/0": 0.0},
+        ),
+        ("a, (b, c) = 1.0, (0.0, 2.5)\n", {"a,b,c/0": 1.0, "a,b,c/1": 0.0, "a,b,c/2": 2.5}),
+        ("PAIR = [1.0, 0.0]\nBY = {'low': -1.0, 'n': 1}\n", {"PAIR/0": 1.0, "PAIR/1": 0.0, "BY/'low':/0": -1.0}),
+        ("def f(x, gain=1.0, *, bias=0.0):\n    return x\n", {"f/gain=/0": 1.0, "f/bias=/0": 0.0}),
+        ("y = f(1.0, std=1.0)\n", {"y/f/std=/0": 1.0}),
+    ],
+)
+def test_a_one_or_zero_that_is_plainly_a_parameter_is_a_number_like_others(text: str, found: dict[str, float]) -> None:
+    assert {literal.path.removeprefix("a.py::"): literal.value for literal in opened(text)} == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = y + 1.0\n", "x = 1.0 / n\n", "x = y ** 1.0\n", "x = y > 0.0\n", "x = f(1.0, 0.0)\n",
+        "def f(x):\n    return 1.0\n", "if x < 1.0:\n    pass\n", "for x in (0.0, 1.0):\n    pass\n", "x[0] = 1.0\n", "x += 1.0\n",
+        "x = [y, 1.0]\n", "x = 1.0 if y else 0.0\n", "BY = {'n': 1, 'on': 0}\n", "def f(n=1):\n    return n\n", "y = f(k=0)\n",
+        "def f(xs):\n    total = 0.0\n    for x in xs:\n        total += x\n    return total\n",
+        "def f(xs):\n    best = 0.0\n    for x in xs:\n        best = max(best, x)\n    return best\n",
+        "N = 0.0\ndef f():\n    global N\n    N += len(x)\n",
+        "class A:\n    def __init__(self):\n        self.n = 0.0\n    def f(self):\n        self.n += len(x)\n",
+    ],
+)  # fmt: skip
+def test_a_one_or_zero_that_is_a_part_of_the_program_is_left_alone(text: str) -> None:
+    assert names(text) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "values"),
+    [
+        ("x = 1  # tune: 1..8", [1.0]),
+        ("x = 0.0  # tune: 0.1..5", [0.1]),
+        ("x = -1  # tune: -3..3", [-1.0]),
+        ("x = y + 1.0  # tune: 0.1..5", [1.0]),
+        ("x = [2, 0, 1, 5]  # tune: 0..9", [2.0, 0.0, 1.0, 5.0]),
+        ("x = 0.5 * (1 - y)  # tune: 0.1..0.9", [0.5]),  # the 1 is not meant
+        ("x = 1.0  # tune: off", []),
+    ],
+)
+def test_a_one_or_zero_with_a_comment_is_a_number_like_others(line: str, values: list[float]) -> None:
+    assert [literal.value for literal in opened(f"{line}\n")] == values
+
+
+def test_a_zero_moves_by_the_size_of_the_numbers_beside_it() -> None:
+    def zero(text: str) -> list[tuple[float, float, float]]:
+        return [(one.step, one.low, one.high) for one in opened(text) if one.value == 0]
+
+    assert zero("x = 0.0\n") == [(0.3, -100.0, 100.0)]
+    assert zero("x = 0.0\na = 300.0\nb = -20.0\nc = 0.5\n") == [(6.0, -2000.0, 2000.0)]
+    assert opened("x = 1.0\n")[0].step == opened("x = 2.5\n")[0].step
 
 
 def test_a_list_of_numbers_shares_a_scale_from_its_spread() -> None:
@@ -161,8 +221,9 @@ def test_values_read_back_exactly_and_nothing_else_changes(name: str) -> None:
         after = child.files["a.py"]
         found = {f"a.py::{item.path}": item for item in find("a.py", after)}
         for literal, value in zip(literals, values, strict=True):
-            if value not in (0.0, 1.0, -1.0):
-                item = found[literal.path]
+            if (item := found.get(literal.path)) is None:
+                assert value in (0.0, 1.0, -1.0)
+            else:
                 assert ast.literal_eval(after[item.start : item.end]) == value
         around = [text[a:b] for a, b in zip([0, *ends(text)], [*starts(text), len(text)], strict=True)]
         assert re.fullmatch(r"[-+(]*[\d.e_xXa-fA-F+-]+\)?".join(map(re.escape, around)), after)
@@ -196,6 +257,7 @@ def test_a_negative_value_keeps_the_meaning_of_the_expression() -> None:
     ("text", "values", "child"),
     [
         ("GENES = [2, 3, 5, 7]\n", [3.0, 3.0, 4.0, 9.0], "GENES = [3, 3, 4, 9]\n"),
+        ("GENES = [2, 0, 5, 1]  # tune: 0..9\n", [3.0, 1.0, 4.0, 0.0], "GENES = [3, 1, 4, 0]  # tune: 0..9\n"),
         ("GENES = [2, 0, 5, 1]\n", [3.0, 4.0], "GENES = [3, 0, 4, 1]\n"),
         ("X = [2, 3.5, 4]\n", [3.0, 3.5, 4.25], "X = [3.0, 3.5, 4.25]\n"),  # of a list with others it is one of them
     ],

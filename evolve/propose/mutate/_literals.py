@@ -4,10 +4,12 @@ A number is named by where it stands, not by its position: ``file::scope/target/
 ``train.py::Model.step/opt/AdamW/lr=/0``.  The ordinal counts within exactly that context, so edits elsewhere leave the name alone.
 
 Skipped, because a change there breaks a program or cannot matter: indices and slices, shapes and axes, integer exponents and
-divisors, seeds, booleans, powers of two from 8 up, numbers below 1e-6 or about 1e80; 0, 1 and -1 outside lists of numbers; numbers
-in f-strings; anything outside the editable regions.
+divisors, seeds, booleans, powers of two from 8 up, numbers below 1e-6 or about 1e80; numbers in f-strings; anything outside the
+editable regions.  Of 0, 1 and -1 outside lists of numbers only those are taken that are plainly a parameter: written as floats, and
+all that is given to a name, an attribute, an argument or a key (``LiteralSite.is_given``).
 
-A comment on the number's line overrides the guess: ``# tune: 1e-4..1e-1 log``, ``# tune: 1..8``, ``# tune: off``.
+A comment on the number's line overrides the guess: ``# tune: 1e-4..1e-1 log``, ``# tune: 1..8``, ``# tune: off``.  A 0, 1 or -1
+beside one is taken where it is given or within its bounds: in ``0.5 * (1 - x)  # tune: 0.1..0.9`` the 1 is not meant.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from archive import Literal
 from evolve.propose._python import Edit, Parsed, inside, is_python, parse
 from evolve.propose._scope import editable_regions
 from evolve.propose.mutate._bounds import bounds_at
+from evolve.propose.mutate._given import gives, stored_again, stored_from_afar
 from evolve.propose.mutate._numbers import SEED, LiteralSite, find_numbers
 
 MAX_LITERALS = 256
@@ -31,6 +34,8 @@ _SPREAD_MARGIN = 0.5  # of the spread, beyond the smallest and the largest membe
 _LOG_STEP = 0.3  # natural log: a third up or a quarter down
 _LOG_RANGE = 100.0  # factor to either side
 _INT_RANGE = 8.0
+_PLAIN = (0, 1, -1)
+_ZERO_STEP = 0.3  # of the size of the numbers beside it: as far as a positive number goes
 _LARGE = 1e80
 _GUARD = 1e-6  # smaller ones keep a division from failing and decide nothing else
 _SHARE_STEP = 0.3  # of the distance to 1
@@ -53,31 +58,50 @@ def literals_of(files: dict[str, str]) -> tuple[Literal, ...]:
     """
     found: list[tuple[int, int, Literal]] = []
     for order, path in enumerate(sorted(files)):
-        for group in _groups(find(path, files[path])):
+        sites = find(path, files[path])
+        unit = unit_of([item.value for item in sites if not item.is_int])
+        for group in _groups(files[path], sites):
             ends = (min(item.value for item in group), max(item.value for item in group)) if len(group) > 1 else None
             for item in group[:MAX_LITERALS]:
-                literal = _literal(path, item, ends, bounds_at(files[path], item.end))
+                literal = _literal(path, item, ends, bounds_at(files[path], item.end), unit)
                 if literal is not None and _moderate(literal):
                     found.append((len(group), order * 10_000_000 + item.start, literal))
     found.sort(key=lambda entry: (-entry[0], entry[1]))
     return tuple(literal for _, _, literal in sorted(found[:MAX_LITERALS], key=lambda entry: entry[1]))
 
 
-def find(path: str, text: str) -> tuple[LiteralSite, ...]:
-    """Every tunable number of one file, in order; none where its kind is not known, or a source does not parse."""
-    return _find_in_python(text) if is_python(path) else find_numbers(path, text)
-
-
 @lru_cache(maxsize=8)
+def find(path: str, text: str) -> tuple[LiteralSite, ...]:
+    """Every tunable number of one file, in order; none where its kind is not known, or a source does not parse.
+
+    Remembers the last 8 texts.
+    """
+    found = _find_in_python(text) if is_python(path) else find_numbers(path, text)
+    return tuple(item for item in found if item.group != (item.start, item.end) or _is_meant(text, item))
+
+
+def unit_of(values: Sequence[float]) -> float:
+    """What a 0 beside these numbers is moved in: their median size, 1 where there are none."""
+    sizes = sorted(size for value in values if (size := abs(value)) >= _GUARD)
+    return sizes[len(sizes) // 2] if sizes else 1.0
+
+
+def _is_meant(text: str, item: LiteralSite) -> bool:
+    """Whether a number that stands alone is one to move: 0, 1 and -1 mostly say what a program does, not how much of it."""
+    if item.value not in _PLAIN or (item.is_given and not item.is_int):
+        return True
+    bounds = bounds_at(text, item.end)
+    return bounds is not None and bounds[2] != "off" and (item.is_given or bounds[0] <= item.value <= bounds[1])
+
+
 def _find_in_python(text: str) -> tuple[LiteralSite, ...]:
-    """Remembers the last 8 texts."""
     parsed = parse(text)
     if parsed.tree is None:
         return ()
     regions = editable_regions(text)
-    walk = _Walk(parsed)
+    walk = _Walk(parsed, stored_from_afar(parsed.tree))
     try:
-        walk.block(parsed.tree.body, "")
+        walk.scope(parsed.tree.body, "")
     except RecursionError:
         return ()
     return tuple(item for item in sorted(walk.found, key=lambda item: item.start) if inside((item.start, item.end), regions))
@@ -97,10 +121,17 @@ def write(text: str, item: LiteralSite, value: float, *, is_int: bool) -> Edit:
 class _Walk:
     """Collects the numbers of one tree with their names."""
 
-    def __init__(self, parsed: Parsed) -> None:
+    def __init__(self, parsed: Parsed, again: frozenset[str]) -> None:
         self.parsed = parsed
         self.found: list[LiteralSite] = []
         self._ordinals: dict[str, int] = {}
+        self._from_afar = again
+        self._again = again  # names of the scope in hand, and attributes, that are given a value more than once
+
+    def scope(self, body: Sequence[ast.stmt], scope: str) -> None:
+        outer, self._again = self._again, stored_again(body) | self._from_afar
+        self.block(body, scope)
+        self._again = outer
 
     def block(self, body: Sequence[ast.stmt], scope: str) -> None:
         for statement in body:
@@ -113,7 +144,7 @@ class _Walk:
                 self.defaults(node.args, inner)
             for decorator in node.decorator_list:
                 self.expression(decorator, f"{inner}/@")
-            self.block(node.body, inner)
+            self.scope(node.body, inner)
             return
         context = f"{scope}/{_label(node)}" if scope else _label(node)
         if SEED.search(context.rsplit("/", 1)[-1]):
@@ -134,7 +165,7 @@ class _Walk:
                     if isinstance(item, ast.withitem):
                         item = item.context_expr
                     if isinstance(item, ast.expr):
-                        self.expression(item, context)
+                        self.expression(item, context, given=name == "value" and gives(node, self._again))
 
     def defaults(self, args: ast.arguments, scope: str) -> None:
         positional = [*args.posonlyargs, *args.args]
@@ -142,11 +173,12 @@ class _Walk:
         pairs += [(arg, default) for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True) if default is not None]
         for arg, default in pairs:
             if not _SHAPE_NAME.fullmatch(arg.arg) and not SEED.search(arg.arg):
-                self.expression(default, f"{scope}/{arg.arg}=")
+                self.expression(default, f"{scope}/{arg.arg}=", given=True)
 
-    def expression(self, node: ast.expr, context: str, group: tuple[int, int] | None = None) -> None:
+    def expression(self, node: ast.expr, context: str, group: tuple[int, int] | None = None, *, given: bool = False) -> None:
+        """``given``: the value of the expression goes to a name, an attribute, an argument or a key as it is."""
         if isinstance(node, ast.Constant) or (isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)):
-            self.number(node, context, group)
+            self.number(node, context, group, given=given)
         elif isinstance(node, ast.Call):
             self.call(node, context)
         elif isinstance(node, ast.Subscript):
@@ -154,15 +186,16 @@ class _Walk:
         elif isinstance(node, ast.JoinedStr):
             return
         elif isinstance(node, ast.List | ast.Tuple | ast.Set):
-            if group is None and _count_numbers(node) >= 3:
+            count = _count_numbers(node)
+            if group is None and count >= 3:
                 group = self.parsed.span(node)
             for item in node.elts:
-                self.expression(item, context, group)
+                self.expression(item, context, group, given=given and count > 0)
         elif isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
                 name = f"{key.value!r}:" if isinstance(key, ast.Constant) and isinstance(key.value, str | int) else "{}"
                 if not SEED.search(name) and not _SHAPE_NAME.fullmatch(name.strip("':")):
-                    self.expression(value, f"{context}/{name}")
+                    self.expression(value, f"{context}/{name}", given=given)
         elif isinstance(node, ast.BinOp) and isinstance(node.op, _STRUCTURAL) and _is_int(node.right):
             self.expression(node.left, context)
         elif isinstance(node, ast.Lambda):
@@ -187,9 +220,9 @@ class _Walk:
                     self.expression(argument, inner)
         for keyword in node.keywords:
             if keyword.arg is None or not (_SHAPE_NAME.fullmatch(keyword.arg) or SEED.search(keyword.arg)):
-                self.expression(keyword.value, f"{inner}/{keyword.arg or '**'}=")
+                self.expression(keyword.value, f"{inner}/{keyword.arg or '**'}=", given=keyword.arg is not None)
 
-    def number(self, node: ast.expr, context: str, group: tuple[int, int] | None) -> None:
+    def number(self, node: ast.expr, context: str, group: tuple[int, int] | None, *, given: bool) -> None:
         constant, sign = node, 1
         if isinstance(node, ast.UnaryOp):
             if not isinstance(node.op, ast.USub | ast.UAdd):
@@ -204,15 +237,13 @@ class _Walk:
         if not abs(number) <= 1e15:
             return
         span = self.parsed.span(node)
-        if group is None and number in (0, 1, -1):
-            return
         if not _reads_as(self.parsed.text[span[0] : span[1]], number):
             return
         is_int = isinstance(value, int)
-        self.found.append(LiteralSite(f"{context}/{ordinal}", *span, float(number), is_int, group or span, node.lineno))
+        self.found.append(LiteralSite(f"{context}/{ordinal}", *span, float(number), is_int, group or span, node.lineno, given))
 
 
-def _groups(items: Sequence[LiteralSite]) -> Iterator[list[LiteralSite]]:
+def _groups(text: str, items: Sequence[LiteralSite]) -> Iterator[list[LiteralSite]]:
     """The numbers by list.  Lists of integers alone, and lists too short for a spread, fall apart into single numbers."""
     by_span: dict[tuple[int, int], list[LiteralSite]] = {}
     for item in items:
@@ -222,13 +253,16 @@ def _groups(items: Sequence[LiteralSite]) -> Iterator[list[LiteralSite]]:
         if len(members) >= 3 and floats:
             yield members
         else:
-            yield from ([member] for member in members if member.value not in (0, 1, -1))
+            yield from ([member] for member in members if _is_meant(text, member))
 
 
 def _literal(
-    path: str, item: LiteralSite, ends: tuple[float, float] | None, override: tuple[float, float, str] | None
+    path: str, item: LiteralSite, ends: tuple[float, float] | None, override: tuple[float, float, str] | None, unit: float
 ) -> Literal | None:
-    """How far this number may move, and in what unit; None when it may not.  ``ends``: the extremes of the list it is in."""
+    """How far this number may move, and in what unit; None when it may not.
+
+    ``ends``: the extremes of the list it is in.  ``unit``: what a 0 is moved in.
+    """
     name = f"{path}::{item.path}"
     kind = "int" if item.is_int and ends is None else "float"
     value = item.value
@@ -257,8 +291,10 @@ def _literal(
         return Literal(name, value, kind, "linear", _SHARE_STEP * (1 - value), 0.0, 1.0)
     if value > 0:
         return Literal(name, value, kind, "log", _LOG_STEP, value / _LOG_RANGE, value * _LOG_RANGE)
+    if value == 0:
+        return Literal(name, value, kind, "linear", _ZERO_STEP * unit, -_LOG_RANGE * unit, _LOG_RANGE * unit)
     size = abs(value)
-    return Literal(name, value, kind, "linear", 0.2 * size, -10 * size, 10 * size) if size else None
+    return Literal(name, value, kind, "linear", 0.2 * size, -10 * size, 10 * size)
 
 
 def _moderate(literal: Literal) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from evolve.propose._python import Edit
 from evolve.propose.mutate._bounds import within
-from evolve.propose.mutate._literals import short_name, write
+from evolve.propose.mutate._literals import short_name, unit_of, write
 from evolve.propose.mutate._numbers import LiteralSite
 from evolve.propose.mutate._sites import Statement, Targets, comma_span
 from evolve.propose.mutate._substitutions import ARITHMETIC, COMPARISONS, names_like, strings_like
@@ -46,7 +46,10 @@ def literal(sites: Targets, rng: np.random.Generator) -> Mutation | None:
         size = (max(members) - min(members) or abs(item.value) or 1.0) * 10 ** -rng.uniform(0.5, 2.5)
         value = float(f"{item.value + size * rng.standard_normal():.6g}")
         return _set_literal(sites, item, value, is_int=item.is_int and all(float(member).is_integer() for member in members))
-    if item.is_int and rng.random() < 0.5:
+    if item.value == 0 and not item.is_int:  # no factor moves it
+        size = unit_of([other.value for other in sites.literals if not other.is_int]) * 10 ** -rng.uniform(0, 2)
+        return _set_literal(sites, item, float(f"{size * rng.standard_normal():.6g}"), is_int=False)
+    if item.is_int and (item.value == 0 or rng.random() < 0.5):
         return _set_literal(sites, item, item.value + (1 if rng.random() < 0.5 else -1), is_int=True)
     factor = _FACTORS[int(rng.choice(len(_FACTORS), p=_FACTOR_WEIGHTS))]
     value = item.value * factor

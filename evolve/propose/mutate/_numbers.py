@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import PurePosixPath
 
 from evolve.propose._python import inside, is_python
 from evolve.propose._scope import editable_regions
+from evolve.propose.mutate._given import given_again
 
 SEED = re.compile(r"seed", re.IGNORECASE)
 _DATA = frozenset((".json", ".toml", ".yaml", ".yml", ".ini", ".cfg"))
@@ -49,6 +49,10 @@ _CODE_TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_GIVEN = re.compile(r"[\w\]>][ \t]*=[ \t]*\Z")
+_DEFINED = re.compile(r"#[ \t]*define[ \t]+\w+[ \t]+\Z")
+_ENDS = re.compile(r"\w*[ \t]*(?:[;,)}\r\n]|/[/*]|\Z)")
+_NEAR = 80  # characters on either side of a number are looked at
 _MAX_NESTED = 8  # lists of lists that count as one list
 _AFTER_SIGN = frozenset("=,([{:?")  # what stands before a minus that belongs to the number
 
@@ -64,6 +68,7 @@ class LiteralSite:
     is_int: bool
     group: tuple[int, int]  # span of the list of numbers it belongs to; its own span when it stands alone
     line: int
+    is_given: bool  # to a name, an attribute, an argument or a key, as it stands there; else it is part of some computation
 
 
 def may_hold_numbers(path: str) -> bool:
@@ -72,9 +77,8 @@ def may_hold_numbers(path: str) -> bool:
     return is_python(path) or suffix in _DATA or suffix in _CODE
 
 
-@lru_cache(maxsize=8)
 def find_numbers(path: str, text: str) -> tuple[LiteralSite, ...]:
-    """Every number of a text that may be changed, in order, named after the word before it.  Remembers the last 8 texts."""
+    """Every number of a text that may be changed, in order, named after the word before it."""
     regions = editable_regions(text)
     suffix = PurePosixPath(path).suffix.lower()
     tokens = _DATA_TOKEN if suffix in _DATA else _CODE_TOKEN if suffix in _CODE else None
@@ -159,6 +163,7 @@ class _Scan:
     def numbers(self) -> Iterator[LiteralSite]:
         ordinals: dict[str, int] = {}
         line, counted = 1, 0
+        again = frozenset() if self.is_data else given_again(self.text)
         for start, end, name, bracket in self.found:
             context = re.sub(r"\W+", "_", name[:40], flags=re.ASCII).strip("_") or "number"
             ordinal = ordinals.get(context, 0)
@@ -166,9 +171,15 @@ class _Scan:
             written = self.text[start:end]
             value = float(written.replace(" ", ""))
             group = bracket.group() if bracket is not None else None
-            if not abs(value) <= 1e15 or SEED.search(context) or (group is None and value in (0, 1, -1)):
+            if not abs(value) <= 1e15 or SEED.search(context):
                 continue
             line, counted = line + self.text.count("\n", counted, start), start
+            given = self.is_data or (name not in again and self._is_given(start, end))
             yield LiteralSite(
-                f"{context}/{ordinal}", start, end, value, written.lstrip("+- ").isdigit(), group or (start, end), line
+                f"{context}/{ordinal}", start, end, value, written.lstrip("+- ").isdigit(), group or (start, end), line, given
             )
+
+    def _is_given(self, start: int, end: int) -> bool:
+        """Whether a number of code stands alone behind ``=``, or behind the name of a ``#define``."""
+        before = self.text[max(start - _NEAR, 0) : start]
+        return bool((_GIVEN.search(before) or _DEFINED.search(before)) and _ENDS.match(self.text[end : end + _NEAR]))

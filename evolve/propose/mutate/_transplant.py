@@ -123,12 +123,13 @@ class _Change:
 
     def _move(self, target: ast.expr, value: float, before: float, after: float) -> None:
         """A number that moved moves here by as much; by as many times as much where it would change its sign."""
+        is_known = value == before and self.times == 1  # nothing to compute: it is what it is there, to the last digit
         try:
-            new = value + self.times * (after - before)
+            new = after if is_known else value + self.times * (after - before)
             if before and value * new < 0 < value * before and after / before > _CROSSES:
                 new = value * (after / before) ** self.times
             whole = all(isinstance(one, int) for one in (value, before, after))
-            new = int(new) if whole else round(float(new), _DIGITS)
+            new = int(new) if whole else float(new) if is_known else round(float(new), _DIGITS)
         except (OverflowError, ValueError):  # beyond what a number holds, or none
             self.conflicts += 1
             return
