@@ -43,6 +43,11 @@ class LateArchive(CellArchive):
         super().__init__(n_cells=n_cells, capacity=held, lcb_sds=lcb_sds, space=space)
         self.axes, self._capacity, self._elites_per_cell, self._cells_over = tuple(axes), capacity, elites_per_cell, cells_over
 
+    @property
+    def divided(self) -> CellArchive | None:
+        """The archive whose cells there are; None while there is one cell."""
+        return self._divided
+
     def cell_of(self, descriptors: Descriptors) -> int:
         """0, or the cell that the other archive says.
 

@@ -251,7 +251,7 @@ SELECT f.run, b.problem, b.candidate AS id,
     coalesce(d.status, CASE WHEN c.n_ok > 0 THEN 'ok' WHEN c.n_ok = 0 THEN 'evaluator_error' END) AS status,
     CASE WHEN d.status IS NULL THEN p.score END AS score,
     CASE WHEN d.status IS NULL AND p.score IS NOT NULL AND z.score IS NOT NULL THEN (CASE WHEN p.maximize THEN 1 ELSE -1 END)
-        * greatest(-{LARGEST!r}, least({LARGEST!r}, p.score - z.score)) END AS gain,
+        * greatest(-{LARGEST!r}, least({LARGEST!r}, p.score - z.score)) + 0.0 END AS gain,
     CASE WHEN d.status IS NULL THEN p.sd END AS sd, coalesce(p.n, 0) AS n, p.stage,
     b.usd AS cost_usd, b.cpu_s + coalesce(c.cpu_s, 0) AS cost_cpu_s, b.seq,
     coalesce(b.c.generation, 0) AS generation, coalesce(b.c.summary, '') AS summary, coalesce(b.c.hypothesis, '') AS hypothesis,

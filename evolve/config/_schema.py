@@ -55,14 +55,15 @@ class SearchConfig:
             all others; ``topk``, the best of all; ``auto``, the grid where there are descriptors; or one of an installed package.
         operators: Which mechanical operators may make children, also those of installed packages, none at all where models do;
             ``extrapolate``, ``mirror``, ``merge`` and ``revert`` make a known change once more; ``ablate``, which is not on by
-            default, takes out a statement, a branch, a term or an argument.
-        tournament: Draws of a parent tournament.
+            default, takes out a statement, a branch, a term or an argument. The baselines use those that change any one program:
+            of the default ones ``ast_edit`` alone.
+        tournament: Draws of a parent tournament with ``map_elites``; ``auto`` decides it.
         inspirations: Other elites handed to an operator.
-        uniform_parent_share: Probability that a parent is drawn uniformly from the archive.
+        uniform_parent_share: Probability that ``map_elites`` draws a parent uniformly from the archive; ``auto`` decides it.
         tuner_share: Share of the children that the constant tuner makes while it has something to tune; less when the budget
-            affords few measurements for so many numbers.
-        bandit_discount: What a result is worth to the bandit after each further one.
-        family_floor: Least probability of each family of operators.
+            affords few measurements for so many numbers. With ``auto`` it is lent beside what the tuner earns.
+        bandit_discount: What a result is worth to the bandit of ``map_elites`` after each further one; ``auto`` decides it.
+        family_floor: Least probability of each family of operators with ``map_elites``; ``auto`` decides it.
         archive_size: Most candidates of an archive of one cell.
         archive_cells: Cells of the archive ``cvt``.
         novelty_distance: How far, in ranges of the descriptors, a candidate must be from its nearest neighbours to found a cell of
@@ -80,7 +81,7 @@ class SearchConfig:
             against the first program's that was started the same way, the number of artifacts, the size of artifacts and feedback
             (times and sizes in powers of two, for they scatter), and up to eight metrics. The archive has cells along them once
             children of programs that differ in them are found to gain differently; until then it keeps the best of all.
-        best_of_n: Children a round of ``best_of_n``.
+        best_of_n: Children a round of ``best_of_n``, which alone has rounds: ``auto`` refuses it.
         initial_runs: Measurements of the initial program of a noisy problem.
         final_runs: Measurements each of best and initial program at the end of a noisy run.
         replication_share: Most of a noisy problem's measurements, while it searches, that may go to candidates already measured: as
@@ -122,10 +123,11 @@ class SearchConfig:
         check(self, "search")
         for one in fields(self):
             given = getattr(self, one.name)
+            taker = "best_of_n" if one.name == "best_of_n" else "map_elites"
             if self.policy == "auto" and one.name in _DECIDED and given != one.default:
                 raise ConfigError(
                     f"search.{one.name} is decided by search=auto and must be left out, found {given!r}; "
-                    f"type search=map_elites search.{one.name}={given} for the policy that takes it"
+                    f"type search={taker} search.{one.name}={given} for the policy that takes it"
                 )
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from archive import Axis
+from archive import Archive, Axis, GridArchive, LateArchive
 from evolve.budget._cpu_budget import INITIAL
 from evolve.search.state._population import Population
 
@@ -17,7 +17,8 @@ class Spread:
     ``elites`` hold places, in ``filled`` of ``cells`` of all ``islands`` (None where the archives have no descriptors, and
     ``filled`` is then the number of elites).  ``lines`` counts those they descend from, by first parents, among the children of
     the initial program; ``programs`` all that are known, none twice.  ``best`` and ``median`` are scores of elites, in the
-    problem's own sign; None without any.  ``axes`` are the descriptors' ranges in force, none where there is one cell.
+    problem's own sign; None without any.  ``axes`` are the descriptors' ranges in force, none where there is one
+    cell; ``binned``: cells are their bins, as in a grid.
     """
 
     elites: int
@@ -29,6 +30,7 @@ class Spread:
     median: float | None
     islands: int = 1
     axes: tuple[Axis, ...] = ()
+    binned: bool = False
 
 
 class Lines:
@@ -57,4 +59,9 @@ class Lines:
             else None,  # halves, so that no sum of two overflows
             islands=len(archives),
             axes=() if flat else population.ranges.axes,
+            binned=not flat and all(_is_grid(archive) for archive in archives),
         )
+
+
+def _is_grid(archive: Archive) -> bool:
+    return isinstance(archive.divided if isinstance(archive, LateArchive) else archive, GridArchive)

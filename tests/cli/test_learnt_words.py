@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +65,17 @@ def test_the_archive_is_told_by_places_lines_and_median(found) -> None:
     assert archive_text(flat) == "64 elites, 1 line of descent, median 1.993731"
     assert archive_text(replace(flat, islands=4)) == "64 elites on 4 islands, 1 line of descent, median 1.993731"
     assert archive_text(replace(spread, filled=1, elites=1, lines=0)) == "1 of 360 cells"
+
+
+@pytest.mark.parametrize(("archive", "bins"), [("grid", " in 6 bins"), ("cvt", ""), ("novelty", "")])
+def test_ranges_have_bins_where_cells_are_bins(archive: str, bins: str, say: Say, problem: Path, tmp_path: Path) -> None:
+    cut = Path(shutil.copytree(problem, tmp_path / "cut"))
+    contract, evaluate = cut / "problem.yaml", cut / "evaluate.py"
+    contract.write_text(contract.read_text() + "descriptors: [{name: side, low: -9, high: 9, bins: 6}]\n")
+    evaluate.write_text(evaluate.read_text().replace("artifacts={", 'descriptors={"side": x - y},\n        artifacts={'))
+    run = tmp_path / "run"
+    say("run", f"problem={cut}", f"search.archive={archive}", "budget.evaluations=6", f"out={run}", *SETTINGS)
+    assert re.search(rf"^ranges +side -9 to 9{bins}$", say("status", run), re.M)
 
 
 def test_islands_without_descriptors_have_no_cells(say: Say, problem: Path, tmp_path: Path) -> None:

@@ -211,3 +211,10 @@ def test_nothing_is_put_outside_of_the_markers() -> None:
     children = [child["a.py"] for child in crossed({"a.py": first}, {"a.py": second})]
     assert any("theirs" in child for child in children)
     assert all(child.startswith('x = 1\n# EVOLVE-BLOCK-START\n"""First') and child.endswith("END\ny = 2\n") for child in children)
+
+
+def test_one_number_is_one_number() -> None:
+    task = ProposalTask(({"a.py": "fast = 1.5\nslow = 2.5\n"},), ({"a.py": "fast = 4.5\nslow = 3.5\n"},), SCOPE)
+    made = [Crossover().propose(task, np.random.default_rng(seed)) for seed in range(20)]
+    said = {f"took 1 number from the donor: {name}" for name in ("fast", "slow")}
+    assert {one.summary for one in made if one.files and "number" in one.summary} == said  # both together are the donor

@@ -32,8 +32,11 @@ def archive_text(spread: Spread) -> str:
 
 
 def ranges_text(spread: Spread) -> str:
-    """The descriptors' ranges in force; "" where there is one cell."""
-    return ", ".join(f"{axis.name} {axis.low:g} to {axis.high:g} in {counted(axis.bins, 'bin')}" for axis in spread.axes)
+    """The descriptors' ranges in force, with their bins where cells are bins; "" where there is one cell."""
+    return ", ".join(
+        f"{axis.name} {axis.low:g} to {axis.high:g}" + (f" in {counted(axis.bins, 'bin')}" if spread.binned else "")
+        for axis in spread.axes
+    )
 
 
 def learnt_table(found: Learnt, run: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archive import ProposalStatus
+from evolve._counted import counted
 from evolve.propose._operator import EditScope, Files, Proposal, ProposalTask
 from evolve.propose._python import Edit, apply_edits, inside, is_python, parse
 from evolve.propose._scope import editable_regions, is_editable
@@ -139,7 +140,7 @@ def _mix_literals(parent: Files, donor: Files, scope: EditScope, rng: np.random.
     if not taken:
         return None
     listed = ", ".join(taken[:4]) + (", ..." if len(taken) > 4 else "")
-    return child, f"took {len(taken)} numbers from the donor: {listed}"
+    return child, f"took {counted(len(taken), 'number')} from the donor: {listed}"
 
 
 def _may_become(text: str, item: LiteralSite, others: Mapping[str, LiteralSite]) -> bool:

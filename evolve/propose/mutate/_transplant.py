@@ -48,7 +48,15 @@ class Transplant:
             return Proposal(ProposalStatus.INVALID, reason="the change does not fit the program.")
         if reason := rejection_reason(target, child, task.scope):
             return Proposal(ProposalStatus.INVALID, reason=reason)
-        return Proposal(ProposalStatus.CHILD, files=child, summary=f"{self.spec.name}: a known change made once more")
+        return Proposal(ProposalStatus.CHILD, files=child, summary=_SAID.get(self.spec.parent, "a known change made once more"))
+
+
+_SAID = {
+    Parent.STEP: "the last step that paid once more",
+    Parent.MIRRORED: "a step that did worse, the other way",
+    Parent.GAINS: "a gain of another line brought over",
+    Parent.ANCESTORS: "a step of an ancestor taken back",
+}
 
 
 def changed(target: Files, before: Files, after: Files, scope: EditScope, *, times: int = 1) -> Files | None:

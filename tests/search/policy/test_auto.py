@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -193,7 +194,10 @@ def test_what_it_decides_itself_is_refused_beside_it(key: str) -> None:
     told = f"search.{key.partition('=')[0]} is decided by search=auto and must be left out, found {key.partition('=')[2]};"
     assert str(caught.value).startswith(told)
     typed = str(caught.value).partition("type ")[2].partition(" for ")[0]
-    assert compose(typed.split()).search.policy == "map_elites"
+    assert compose(typed.split()).search.policy == ("best_of_n" if "best_of_n" in key else "map_elites")  # who takes it
+    said = re.search(rf"^ +{key.partition('=')[0]}: (.*?)(?=\n +[a-z_]+: )", SearchConfig.__doc__ or "", re.M | re.S)
+    assert said is not None
+    assert "``auto``" in said[1]  # what a reader of the reference finds
 
 
 def test_an_arm_that_waits_keeps_its_share_while_measurements_are_what_is_scarce() -> None:
