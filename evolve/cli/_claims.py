@@ -153,9 +153,8 @@ def _none_text(opened: RunView, final: FinalRuns | None) -> str:
     if opened.driven:
         when = "once a program has the evidence for one and what is set aside pays for it, at the latest when searching is over"
         return f"{none}\nthe run goes on: a vault opens {when}\nnext: evolve status {run}"
-    spent = opened.status not in ("created", "stopped", "interrupted")
-    way = f"with more to spend on it: evolve resume {run} {more}" if more and spent else f"to go on: evolve resume {run}"
-    return f"{none}\nnext: evolve status {run}; {way}"
+    word = "with more to spend" if opened.status not in ("created", "stopped", "interrupted") else "to go on"
+    return f"{none}\nnext: evolve status {run}" + (f"; {word}: {more}" if more else "")
 
 
 VERBS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import statistics
 from pathlib import Path
@@ -237,7 +238,7 @@ def test_after_final_runs_every_verb_states_their_gain_and_its_error(
     noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
-    end = said(capsys, "run", f"problem={noisy}", "budget.evaluations=24", f"out={run}", *SETTINGS)
+    end = said(capsys, "run", f"problem={noisy}", "budget.evaluations=40", f"out={run}", *SETTINGS)
     final = evolve.open_run(run).summary().final
     measured = [one.record for one in find_records(run, ("measured",)) if one.record.purpose is Purpose.FINAL]
     best, initial = (
@@ -255,6 +256,8 @@ def test_after_final_runs_every_verb_states_their_gain_and_its_error(
     rows = _final_rows(end)
     assert "standard error" in rows[3]
     assert [row.split()[0] for row in rows] == ["final", "best", "initial", "gain"]
+    text = said(capsys, "claims", str(run))
+    assert re.search(r"; with more to spend: (.*)$", text, re.M)[1] in end  # the same as the end of the run says
     for verb in ("status", "best", "claims"):
         assert _final_rows(said(capsys, verb, str(run))) == rows, verb
 
@@ -263,6 +266,23 @@ def _final_rows(text: str) -> list[str]:
     lines = [" ".join(line.split()) for line in text.splitlines()]
     first = next(n for n, line in enumerate(lines) if line.startswith("final "))
     return lines[first : first + 4]
+
+
+def test_a_run_that_was_stopped_without_a_vault_is_told_to_go_on(noisy: Path, tmp_path: Path, cli: Cli) -> None:
+    run = tmp_path / "run"
+    process = cli.start("run", f"problem={noisy}", f"out={run}", "budget.evaluations=100000", *SETTINGS)
+    wait_for(lambda: n_records(run, "measured") >= 2)
+    cli("stop", str(run))
+    process.wait(timeout=60)
+    assert cli("claims", str(run))[1].endswith(f"; to go on: evolve resume {run}\n")
+
+
+def test_without_a_share_for_claims_they_say_that_there_is_to_be_one(
+    noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    said(capsys, "run", f"problem={noisy}", "budget.evaluations=12", "budget.confirm_share=0", f"out={run}", *SETTINGS)
+    assert said(capsys, "claims", str(run)).endswith(f"evolve resume {run} budget.evaluations=24 budget.confirm_share=0.3\n")
 
 
 def test_a_live_run_without_a_vault_is_not_told_to_spend_more(cli: Cli) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from archive import read_journal
-from evolve.budget._usage import nearest_limit
+from evolve.problem.contract._contract import Budget
 from evolve.search.claims._claims import doubt
-from evolve.views._run_view import INITIAL, RunView
+from evolve.views._run_view import CREATED, INITIAL, RunView
 from evolve.views._summary import FinalRuns
 from evolve.views.claims._report_cards import ReportCards, bound_of, report_cards
 from evolve.views.claims._verify import Verification, verify_best
-
-_MOST_CONFIRM = 0.9  # a larger share is not advised: something has to be found first
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +75,9 @@ def vaults(view: RunView) -> tuple[VaultStanding, ...]:
 
 
 def more_to_confirm(view: RunView) -> str:
-    """The setting that gives more to spend on claims; "" where nothing limits it."""
-    run = view.state.run
-    nearest = nearest_limit(run.budget, run.usage, run.usage.last_at)
-    if nearest is None:
-        return ""
-    if run.budget.confirm_share < _MOST_CONFIRM:
-        return f"budget.confirm_share={min(run.budget.confirm_share + 0.2, _MOST_CONFIRM):g}"
-    return f"{nearest[1]}={2 * getattr(run.budget, nearest[1].removeprefix('budget.')):g}"
+    """The command that gives a run without a vault another chance of one; "" where nothing does."""
+    run = shlex.quote(str(view.run.path))
+    way = f"evolve resume {run}" if view.status == CREATED else view.way_on(view.status, view.reason)
+    if view.budget.confirm_share == 0.0 and way.startswith("evolve resume "):
+        way += f" budget.confirm_share={Budget().confirm_share:g}"  # nothing is set aside for one
+    return way
