@@ -167,22 +167,27 @@ def best_candidate(state: ProblemState) -> int | None:
     The best so far is the leader, or the best that was measured in a fresh process where the leader only has a warm result, or the
     best that was measured again where its lead lies within the noise of scores that were declared deterministic.  Once a noisy
     run has made its final measurements it is the program they were made of, if its mean was better than the initial program's,
-    and otherwise the initial program: another one's lucky score is no better founded than it was.
+    and otherwise the initial program: another one's lucky score is no better founded than it was.  While they are made it stays.
     """
     held = claims_of(state)
     if held:
         return max(held, key=lambda vault: (vault.interim, vault.effect.effect if vault.effect else 0.0)).candidate
-    final = final_runs_of(state)
-    if (
-        final is None
-        and state.contract.noisy
-        and (state.population.by_descent or (state.champion_test.keeps_champion and state.champion_test.champion != INITIAL))
-    ):
-        return state.population.descent.best if state.population.by_descent else state.champion_test.champion
-    if final is None or state.final_comparison is None or state.final_comparison[1] > 0:
-        return state.steadiness.standing(state.population)
-    finalist = state.population.by_id[final.candidate]
-    return finalist if final.gain > 0 and state.population.score(finalist) is not None else INITIAL
+    if state.final_comparison is None:
+        return _by_searching(state)
+    (id_, owed), final = state.final_comparison, final_runs_of(state)
+    finalist, under_way = state.population.by_id[id_], owed > 0 or final is None
+    stands = state.population.score(finalist) is not None and (under_way or (final is not None and final.gain > 0))
+    return finalist if stands else _by_searching(state) if under_way else INITIAL
+
+
+def _by_searching(state: ProblemState) -> int | None:
+    """Whom the search itself stands by."""
+    population, test = state.population, state.champion_test
+    if state.contract.noisy and population.by_descent:
+        return population.descent.best
+    if state.contract.noisy and test.keeps_champion and test.champion != INITIAL:
+        return test.champion
+    return state.steadiness.standing(population)
 
 
 def evidence_label(state: ProblemState, number: int) -> str:

@@ -480,6 +480,17 @@ def test_a_budget_without_room_for_a_vault_ends_unconfirmed_with_final_runs():
         assert gain_se(state, 0) is None
 
 
+@pytest.mark.parametrize("seed", [8, 10])
+def test_a_run_stands_by_the_program_of_its_final_runs_while_they_are_made(seed: int):
+    run = planted(evaluations=60, policy="auto", seed=seed)
+    run.run()
+    state = run.search.state
+    finalist, _ = state.final_comparison
+    state.final_comparison, population = (finalist, 2), state.population
+    assert population.candidates[population.leader].id != finalist
+    assert population.candidates[best_candidate(state)].id == finalist
+
+
 def test_what_was_set_aside_and_is_of_no_use_goes_back_to_the_search():
     """At most the smallest vault is kept to the end for nobody, and nothing beyond the budget is spent."""
     smallest = SIZES[0].n_candidate + SIZES[0].n_control
