@@ -30,7 +30,7 @@ from evolve.budget._model_limits import ModelLimits, caps_of
 from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats, _holdout
 from evolve.problem.contract import _contract
 from evolve.search._search import Search
-from evolve.search.state import _candidates, _costs, _faults, _fingerprints, _memory, _population, _state, _tickets
+from evolve.search.state import _candidates, _costs, _faults, _fingerprints, _memory, _population, _state, _tickets, _tuner_course
 from evolve.search.state._changes import KnownChanges
 from evolve.search.state._climbs import Climbs
 from evolve.search.state._computed import ComputedDescriptors
@@ -63,6 +63,7 @@ _MODULES = (
     _bandit,
     _cmaes,
     _tuner,
+    _tuner_course,
     _holdout,
 )
 _VALUES: dict[str, type] = {

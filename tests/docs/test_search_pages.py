@@ -12,7 +12,7 @@ from evolve.engine.registry._registry import OPERATORS
 from evolve.problem.contract._keys import AXIS, GATE, STAGE, TOP
 from evolve.search.policy import _changes, _earned, _portfolio
 from evolve.search.policy._policies import POLICIES
-from evolve.search.state import _climbs, _state
+from evolve.search.state import _climbs, _state, _tuner_course
 from evolve.select import _bandit
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -60,7 +60,7 @@ def test_the_page_says_the_numbers_of_the_code() -> None:
     ):
         assert said in page, said
     assert (_portfolio._TOURNAMENT, _bandit._PRIOR_GAINS, _portfolio._FROM_INITIAL, _climbs._MOST_KICKS) == (4, 6.0, 0.1, 3)
-    assert _earned._LENT_BESIDE_MODELS == 0.1
+    assert (_earned._LENT_BESIDE_MODELS, _earned._KEPT_AT_REST, _tuner_course._LEAST) == (0.1, 0.25, 1e-3)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -19,6 +19,7 @@ from evolve.select import drawn
 _QUICK_S = 0.02  # where a measurement takes no longer than this, each slot has its next child ready
 _FOR_MODELS = 0.6  # of the tickets, where there are models
 _LENT_BESIDE_MODELS = 0.1  # of what the tuner is lent where nobody else can find anything
+_KEPT_AT_REST = 0.25  # of what it earned: while nobody gains, that is mostly what was expected of it
 _SLACK = 0.25  # of a call: what is counted up to a whole one
 
 
@@ -80,17 +81,19 @@ def has_room(state: ProblemState, is_model: bool) -> bool:
 
 def _shares(state: ProblemState, able: Sequence[bool]) -> np.ndarray:
     """The probability of each arm: what it earned, with a part kept for models.  The tuner's is less where it has too many numbers
-    for the budget, and it is lent more where that holds what an evolution strategy needs: its first generations gain nothing."""
+    for the budget or does not gain, and it is lent more where that holds what an evolution strategy needs: its first generations
+    gain nothing."""
     weights, arms = state.bandit.weights(), state.bandit.arms
     earned = _with_models(state, weights, able)
     tuner = [one and state.tunes(arm) for one, arm in zip(able, arms, strict=True)]
     others = [one and not tunes for one, tunes in zip(able, tuner, strict=True)]
     if not any(others) or not any(tuner):
         return earned
-    pays = pays_for_tuning(state)
-    if pays < 1.0:
-        earned = pays * earned + (1.0 - pays) * _with_models(state, weights, others)
-    lent = pays * pays * state.run.config.tuner_share if state.tuner_session.is_gaining else 0.0
+    pays, is_gaining = pays_for_tuning(state), state.tuner_session.is_gaining
+    kept = pays if is_gaining else pays * _KEPT_AT_REST
+    if kept < 1.0:
+        earned = kept * earned + (1.0 - kept) * _with_models(state, weights, others)
+    lent = pays * pays * state.run.config.tuner_share if is_gaining else 0.0
     if any(one and arm.model for one, arm in zip(able, arms, strict=True)):
         lent *= _LENT_BESIDE_MODELS
     return np.asarray((1.0 - lent) * earned + lent * np.array(tuner, dtype=float))

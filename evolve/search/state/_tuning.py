@@ -8,16 +8,16 @@ stagnates restarts around its best while that gains, else from where it began; a
 
 from __future__ import annotations
 
-from statistics import fmean
+from dataclasses import replace
 
 import numpy as np
 
 from archive import Literal, TunerSample, difference
 from evolve.search.state._population import Population
+from evolve.search.state._tuner_course import LOOK_BACK, TunerCourse
 from evolve.select import Tuner, inherit, open_tuner, tunable
 
 MAX_RESTARTS = 8
-_LOOK_BACK = 6  # generations
 _Z_DIGITS = 4  # of a standard normal draw: more would only lengthen the journal
 
 
@@ -28,6 +28,7 @@ class TunerSession:
         self.tuner: Tuner | None = None
         self.ticket = -1  # that opened it
         self.base = -1  # row of the program whose literals it moves
+        self.course = TunerCourse()
         self.opening = False
         self.exhausted: set[int] = set()  # bases on which a tuner has nothing left to gain, or which have nothing to tune
         self.seen: set[int] = set()  # leaders that were looked at
@@ -48,9 +49,8 @@ class TunerSession:
 
     @property
     def is_gaining(self) -> bool:
-        """Whether the tuner in hand may still be learning: its last generations did better than those before, or it has had few."""
-        bests = [best for best in self.tuner.history[-2 * _LOOK_BACK :] if best is not None] if self.tuner is not None else []
-        return len(bests) < 2 * _LOOK_BACK or fmean(bests[_LOOK_BACK:]) > fmean(bests[:_LOOK_BACK])
+        """Whether the tuner in hand may still be learning."""
+        return self.tuner is None or self.course.is_gaining(self.tuner.history)
 
     def literals_of(self, sample: TunerSample | None) -> tuple[Literal, ...]:
         """What a sample's values stand for; nothing when its tuner is no longer in hand."""
@@ -95,12 +95,15 @@ class TunerSession:
             self.tuner = tuner if score is None else tuner.hint([literal.value for literal in literals], score)
         elif tuner is None or (score is not None and self._is_overtaken(tuner, score)):
             self.tuner = open_tuner(literals) if tuner is None else inherit(tuner, literals)
+            paths = tuple(literal.path for literal in literals)
+            again = paths == self.course.paths  # the tuner before had the same numbers, and nothing left to gain
+            self.course = replace(self.course, is_anew=True) if again else TunerCourse(paths, score)
             self.ticket, self.base = ticket, base
             self.in_flight.clear()
             self.duplicates_in_flight.clear()
 
     def _is_overtaken(self, tuner: Tuner, score: float) -> bool:
-        bests = [best for best in tuner.history[-_LOOK_BACK:] if best is not None]
+        bests = [best for best in tuner.history[-LOOK_BACK:] if best is not None]
         if tuner.best is None or not bests:
             return True
         return difference(score, tuner.best[1]) > difference(max(bests), bests[0])
@@ -133,9 +136,12 @@ class TunerSession:
     def _tell(self, sample: TunerSample, score: float | None) -> None:
         if self.tuner is None:
             return
-        self.tuner = self.tuner.tell(sample, score)
+        before, self.tuner = self.tuner, self.tuner.tell(sample, score)
+        if self.tuner.generation > before.generation:
+            self.course = self.course.closed(self.tuner.history[-1])
         if not self.tuner.is_stagnant:
             return
+        self.course = replace(self.course, is_anew=True)
         if self.tuner.restarts < MAX_RESTARTS:
             self.tuner = self.tuner.restart()
         else:

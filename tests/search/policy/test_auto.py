@@ -47,6 +47,14 @@ def test_every_way_of_choosing_parents_is_used_recorded_and_credited() -> None:
     assert sum(state.reward for state in earned.states) > 0
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_others_have_the_tickets_once_the_tuner_has_stopped_gaining(seed: int) -> None:
+    issued = tickets(lived(evaluations=400, seed=seed))
+    tuned = [one.sample is not None for one in issued]
+    assert sum(tuned[:100]) > 60
+    assert sum(tuned[-200:]) < 80
+
+
 def test_on_a_noisy_problem_there_are_no_excursions() -> None:
     assert EXCURSION not in {issued.selector for issued in tickets(lived(noisy=True))}
 
