@@ -97,6 +97,7 @@ class Cli:
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
+            preexec_fn=_hears_interrupts,
         )
         self.started.append(process)
         return process
@@ -112,6 +113,11 @@ class Cli:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
             process.communicate()
+
+
+def _hears_interrupts() -> None:
+    """A shell that starts the tests in the background has them, and all that they start, ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
