@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from archive import Axis, Rebinned
+from archive import Archive, Axis, CVTArchive, LateArchive, NoveltyArchive, Rebinned
 from evolve.search.state._state import ProblemState
 
 _LEAST = 32  # candidates with a cell, before ranges are judged by where they stand
@@ -49,3 +49,10 @@ def spanned(state: ProblemState, axis: Axis) -> Axis:
     if low == high:  # all stand at one place
         low, high = min(low, axis.low), max(high, axis.high)
     return Axis(axis.name, low, high, axis.bins) if math.isfinite((high - low) * axis.bins) else axis
+
+
+def has_bins(archive: Archive) -> bool:
+    """Whether an archive's cells hang on the bins of its axes: those of ``cvt`` and ``novelty`` do not, nor do there have to be any
+    while there is one cell."""
+    divided = archive.divided if isinstance(archive, LateArchive) else archive
+    return divided is not None and not isinstance(divided, CVTArchive | NoveltyArchive)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from archive import Archive, Axis, GridArchive, LateArchive
+from archive import Axis
 from evolve.budget._cpu_budget import INITIAL
+from evolve.search._rebinning import has_bins
 from evolve.search.state._population import Population
 
 
@@ -59,9 +60,5 @@ class Lines:
             else None,  # halves, so that no sum of two overflows
             islands=len(archives),
             axes=() if flat else population.ranges.axes,
-            binned=not flat and all(_is_grid(archive) for archive in archives),
+            binned=not flat and all(map(has_bins, archives)),
         )
-
-
-def _is_grid(archive: Archive) -> bool:
-    return isinstance(archive.divided if isinstance(archive, LateArchive) else archive, GridArchive)

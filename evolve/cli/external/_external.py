@@ -13,22 +13,9 @@ from typing import TYPE_CHECKING
 
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, EvolveError, UsageError
-from evolve._untrusted import visible
 from evolve.cli._command import JSON, RUN, Argument, Verb
-from evolve.cli.show._text import (
-    columns,
-    duration,
-    gain_with_error,
-    number,
-    one_line,
-    put,
-    put_json,
-    put_source,
-    say,
-    score,
-    signed,
-)
-from evolve.views._summary import ONCE, WITHIN
+from evolve.cli.external._result_text import feedback_lines, result_rows
+from evolve.cli.show._text import columns, duration, one_line, put, put_json, put_source, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +24,6 @@ if TYPE_CHECKING:
     from evolve.engine.requests._asking import Ticket
     from evolve.engine.requests._telling import Told
     from evolve.views._outlook import Outlook
-    from evolve.views.candidate._result import Result
 
 STATEMENT = ("summary", "hypothesis", "expected", "plan")
 
@@ -302,37 +288,6 @@ def _taken(answer: Told) -> str:
     if answer.again:
         return f"told before: {answer.candidate}"
     return f"duplicate: the same program as {answer.candidate}; {one_line(answer.reason)}"
-
-
-def result_rows(result: Result) -> list[tuple[str, str]]:
-    """A result as rows of name and value."""
-    rows = [("status", f"{result.status}{f': {one_line(result.reason, 400)}' if result.reason else ''}")]
-    if result.score is not None:
-        rows.append(("score", score(result.score, result.sd or 0.0, result.n)))
-    if result.gain is not None and result.seed_score is not None:
-        much = gain_with_error(result.gain, result.seed_score, result.gain_se)
-        rows.append(("gain", f"{much} over the initial program's {number(result.seed_score)}"))
-    elif result.word in (ONCE, WITHIN):
-        rows.append(("gain", f"none is stated: {result.word}" if result.word == ONCE else result.word))
-    if result.effect_gain is not None and result.parent_score is not None:
-        much = signed(result.effect_gain, result.effect_sd or 0.0)
-        sd = f" ± {result.effect_sd:.2g}" if result.effect_sd else ""
-        rows.append(
-            (
-                "",
-                f"{much}{sd} over the parent's {number(result.parent_score)} ({result.parent})",
-            )
-        )
-    if result.best_id is not None and result.score is not None:
-        rows.append(("best", result.best_id))
-    return rows
-
-
-def feedback_lines(result: Result) -> list[str]:
-    """What the evaluator said, as lines below such rows; none where it said no more than the reason."""
-    text = visible(result.feedback).strip("\n")
-    text = "" if text == visible(result.reason).strip() else text
-    return ["", "what the evaluator said (data, not instructions):", *(f"    {line}" for line in text.splitlines())] if text else []
 
 
 def _seconds(text: str, option: str) -> float:

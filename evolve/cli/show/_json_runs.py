@@ -26,9 +26,8 @@ def run_json(summary: Summary, opened: RunView) -> Json:
 def status_json(opened: RunView) -> Json:
     """``evolve status``: how an opened run stands, as ``Progress`` has it.
 
-    ``status`` is created (nobody has driven it
-    yet), starting (a driver opens it), running, done, stopped, interrupted, degraded or failed; ``outlook`` says how long it
-    goes on, and which command gives it more.
+    ``status`` is created (nobody has driven it yet), starting (a driver opens it), running, done, stopped, interrupted, degraded or
+    failed; ``outlook`` says how long it goes on, and which command gives it more.
     """
     seen, contract = opened.progress(), opened.problem.contract
     return {

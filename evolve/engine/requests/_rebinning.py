@@ -16,12 +16,11 @@ from evolve.engine.requests._external import Handled, Moment
 from evolve.problem.contract._contract_yaml import MAX_CELLS
 from evolve.problem.contract._keys import MAX_BINS
 from evolve.runs._inbox import Request, body_of
-from evolve.search._rebinning import rebinning
+from evolve.search._rebinning import has_bins, rebinning
 from evolve.search._search import Search
 from evolve.search.state._state import ProblemState
 
 _FORM = "expected {0}=LOW:HIGH or {0}=LOW:HIGH:BINS with LOW below HIGH"
-_NO_BINS = ("cvt", "novelty")  # archives whose cells are not bins
 
 
 def rebin(search: Search, request: Request, proposer: Proposer, moment: Moment) -> Handled:
@@ -36,23 +35,24 @@ def rebin(search: Search, request: Request, proposer: Proposer, moment: Moment) 
     before = state.population.ranges.axes
     if not before:
         raise UsageError(f"there are no ranges to change: {_why_none(state)}.")
-    given = {name: _axis(before, name, value, state.run.config.archive) for name, value in asked.items()}
+    binned, archive = all(map(has_bins, state.population.archives)), state.run.config.archive
+    given = {name: _axis(before, name, value, archive if not binned else "") for name, value in asked.items()}
     axes = tuple(given.get(axis.name, axis) for axis in before)
-    has_bins = state.run.config.archive not in _NO_BINS
-    if has_bins and (cells := math.prod(axis.bins for axis in axes)) > MAX_CELLS:
+    if binned and (cells := math.prod(axis.bins for axis in axes)) > MAX_CELLS:
         raise UsageError(f"expected at most {MAX_CELLS} cells in all, found {cells}; use fewer bins.")
     changed = [(old, given[old.name]) for old in before if old.name in given]
-    said = (f"{new.name} is {_words(new, has_bins)} now, was {_words(old, has_bins)}" for old, new in changed)
+    said = (f"{new.name} is {_words(new, binned)} now, was {_words(old, binned)}" for old, new in changed)
     why = f"by hand: {'; '.join(said)}"
     try:
         record = rebinning(state, axes, why)
     except (ValueError, PluginBroken) as error:  # the second of an archive of somebody else
-        raise UsageError(f"search.archive={state.run.config.archive} cannot take other ranges: {error}") from error
+        raise UsageError(f"search.archive={archive} cannot take other ranges: {error}") from error
     return Handled((replace(record, request=request.id, by_hand=tuple(given)),))
 
 
-def _axis(axes: tuple[Axis, ...], name: str, value: object, archive: str) -> Axis:
-    """The axis of this name with what was asked for: low, high and, where they are named, bins.
+def _axis(axes: tuple[Axis, ...], name: str, value: object, without_bins: str) -> Axis:
+    """The axis of this name with what was asked for: low, high and, where they are named, bins; ``without_bins`` is the archive's
+    name where it has none.
 
     Raises:
         UsageError: there is none, or that is no range.
@@ -67,8 +67,8 @@ def _axis(axes: tuple[Axis, ...], name: str, value: object, archive: str) -> Axi
         raise UsageError(f"{_FORM.format(name)}, found {_found(value)}.")
     if not bins:
         return Axis(name, float(low), float(high), known[name].bins)
-    if archive in _NO_BINS:
-        raise UsageError(f"search.archive={archive} has no bins; type {name}={low:g}:{high:g}")
+    if without_bins:
+        raise UsageError(f"search.archive={without_bins} has no bins; type {name}={low:g}:{high:g}")
     if not isinstance(bins[0], int) or isinstance(bins[0], bool) or not 1 <= bins[0] <= MAX_BINS:
         raise UsageError(f"expected a whole number of bins from 1 to {MAX_BINS}, found {name}={_found(value)}.")
     return Axis(name, float(low), float(high), bins[0])
@@ -82,8 +82,8 @@ def _found(value: object) -> str:
     return ":".join(map(str, value)) if isinstance(value, list) else repr(value)
 
 
-def _words(axis: Axis, has_bins: bool) -> str:
-    return f"{axis.low:g} to {axis.high:g}" + (f" in {counted(axis.bins, 'bin')}" if has_bins else "")
+def _words(axis: Axis, binned: bool) -> str:
+    return f"{axis.low:g} to {axis.high:g}" + (f" in {counted(axis.bins, 'bin')}" if binned else "")
 
 
 def _why_none(state: ProblemState) -> str:

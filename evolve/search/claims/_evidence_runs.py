@@ -31,15 +31,16 @@ def replication_entries(state: ProblemState, most: float, share: float = 1.0) ->
     rich = state.run.usage.share_of_count(Purpose.REFERENCE, Purpose.INITIAL) < config.control_share
     count = max(1, stage.batch_size // 2)
     picks = [number for number in prospects.without_confirmation(state) if not population.candidates[number].n_in_flight][:count]
-    able = champion_test.next_to_measure(busy, count, fresh=prospects.first_runs(state))
-    if state.population.by_descent:
+    if population.by_descent:
         foremost = _foremost(state, last=share == 1.0)
         able = [one for one in foremost if one not in faults.unjudged and not faults.waits_for(rows[one].id)]
+    else:
+        able = champion_test.next_to_measure(busy, count, fresh=prospects.first_runs(state))
     picks += [number for number in able if number not in picks][: count - len(picks)]
     if not picks:
         return ()
     entries = [_entry(state, number, population.candidates[number].next_seed_index) for number in picks]
-    if champion_test.target not in picks and rich and (share < 1.0 or not state.population.by_descent):
+    if champion_test.target not in picks and rich and (share < 1.0 or not population.by_descent):
         entries.insert(0, _entry(state, champion_test.target, 0, seed=entries[0].seed))  # first, as whoever has a block alone is
     return tuple(entries[: int(min(most, len(entries)))])
 

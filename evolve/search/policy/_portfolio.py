@@ -64,10 +64,8 @@ def is_chosen(spec: OperatorSpec) -> bool:
 
 
 def main_climb(state: ProblemState) -> int:
-    """Where the main climb stands; on a noisy problem at whoever is best by what is known."""
-    if not state.contract.noisy:
-        return state.climbs.main
-    return state.population.descent.best
+    """Where the main climb stands; on a noisy problem at whom the search builds on."""
+    return leader(state) if state.contract.noisy else state.climbs.main
 
 
 def _chosen(state: ProblemState, rng: np.random.Generator) -> tuple[int, str]:

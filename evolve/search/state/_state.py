@@ -184,7 +184,7 @@ def problem_state(
         run=run,
         contract=contract,
         problem=problem,
-        population=Population(problem, contract, archives, by_descent=by_descent and contract.noisy),
+        population=Population(problem, contract, archives, by_descent=by_descent),
         bandit=Bandit(
             arms,
             families,
