@@ -48,6 +48,8 @@ def on_issued(state: ProblemState, record: ProposeIssued, at: float) -> None:
         state.tuner_session.opening = True
     if not new:
         return
+    if record.sample is not None:
+        state.tuner_session.on_issued(record.sample)
     spec = state.operators.get(record.arm.operator)
     if spec is not None and spec.repeats:
         state.changes.on_given(spec.name, tuple(state.population.by_id[parent] for parent in record.parents))

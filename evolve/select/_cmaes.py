@@ -10,6 +10,10 @@ Source: Hansen 2016, "The CMA Evolution Strategy: A Tutorial", https://arxiv.org
 of its last version.  Points that were not drawn from the present distribution are shortened as in Hansen 2011, "Injecting external
 solutions into CMA-ES", https://arxiv.org/abs/1110.4181.
 
+Two things are not in the tutorial and off unless they are asked for: ``recoil``, by which the worse half pushes the mean as the
+better half pulls it (Arnold 2005, "Optimal weighted recombination", https://doi.org/10.1007/11513575_12), and ``damping``, by which
+the step size changes more slowly.
+
 Not here: boundaries and units (see ``evolve.select._tuner``), step-size rules other than cumulation.
 """
 
@@ -31,12 +35,14 @@ _EIGENVALUE_MIN = 1e-20  # relative to the largest: keeps C^(-1/2) finite when r
 class CmaConstants:
     """What follows from the dimension and the population size alone (table 1 of the tutorial).
 
-    ``weights`` has shape (population,), the first ``mu`` positive and summing to one, the rest zero or negative.
+    ``weights`` has shape (population,), the first ``mu`` positive and summing to one, the rest zero or negative: they are the
+    covariance's.  ``pull`` are the mean's, the same for the first ``mu``; ``pull_eff`` is one over the sum of their squares.
     """
 
     mu: int
     weights: Array
-    mu_eff: float
+    pull: Array
+    pull_eff: float
     c_sigma: float
     d_sigma: float
     c_c: float
@@ -47,10 +53,11 @@ class CmaConstants:
 
 
 @lru_cache(maxsize=64)
-def cma_constants(n: int, population: int, active: bool = True) -> CmaConstants:
+def cma_constants(n: int, population: int, active: bool = True, recoil: float = 0.0, damping: float = 1.0) -> CmaConstants:
     """The strategy's constants for ``n`` dimensions and ``population`` points a generation.
 
-    ``active`` gives the worse half negative weights (equations 50 to 53); without it they are zero.
+    ``active`` gives the worse half negative weights (equations 50 to 53); without it they are zero.  In the mean's step they have
+    weights that sum to minus ``recoil``.  ``damping`` multiplies that of the step size.
 
     Raises:
         ValueError: ``n`` is below 1 or ``population`` below 2.
@@ -67,14 +74,18 @@ def cma_constants(n: int, population: int, active: bool = True) -> CmaConstants:
     if active and c_mu > 0:
         mass = min(1 + c_1 / c_mu, 1 + 2 * mu_eff_minus / (mu_eff + 2), (1 - c_1 - c_mu) / (n * c_mu))
         weights = np.where(raw < 0, mass * raw / np.abs(raw[raw < 0]).sum(), weights)
+    pull = np.where(raw > 0, raw / raw[raw > 0].sum(), 0.0) - recoil * np.where(raw < 0, raw / raw[raw < 0].sum(), 0.0)
+    pull_eff = 1 / float((pull**2).sum())
     weights.setflags(write=False)
-    c_sigma = (mu_eff + 2) / (n + mu_eff + 5)
+    pull.setflags(write=False)
+    c_sigma = (pull_eff + 2) / (n + pull_eff + 5)
     return CmaConstants(
         mu=mu,
         weights=weights,
-        mu_eff=mu_eff,
+        pull=pull,
+        pull_eff=pull_eff,
         c_sigma=c_sigma,
-        d_sigma=1 + 2 * max(0.0, math.sqrt((mu_eff - 1) / (n + 1)) - 1) + c_sigma,
+        d_sigma=damping * (1 + 2 * max(0.0, math.sqrt(max(0.0, pull_eff - 1) / (n + 1)) - 1) + c_sigma),
         c_c=(4 + mu_eff / n) / (n + 4 + 2 * mu_eff / n),
         c_1=c_1,
         c_mu=c_mu,
@@ -101,6 +112,8 @@ class CmaState:
     population: int
     generation: int = 0
     active: bool = True
+    recoil: float = 0.0
+    damping: float = 1.0
 
     @property
     def n(self) -> int:
@@ -108,7 +121,7 @@ class CmaState:
 
     @property
     def constants(self) -> CmaConstants:
-        return cma_constants(self.n, self.population, self.active)
+        return cma_constants(self.n, self.population, self.active, self.recoil, self.damping)
 
     @property
     def sds(self) -> Array:
@@ -127,7 +140,14 @@ def default_population(n: int) -> int:
 
 
 def cma_start(
-    mean: Array, sigma: float, *, population: int | None = None, cov: Array | None = None, active: bool = True
+    mean: Array,
+    sigma: float,
+    *,
+    population: int | None = None,
+    cov: Array | None = None,
+    active: bool = True,
+    recoil: float = 0.0,
+    damping: float = 1.0,
 ) -> CmaState:
     """A fresh state.
 
@@ -137,6 +157,8 @@ def cma_start(
         population: points a generation; ``default_population(n)`` when None.
         cov: (n, n) positive definite first covariance; the identity when None.
         active: whether the worse half of a generation pushes the covariance away.
+        recoil: how hard the worse half pushes the mean away, 1 as hard as the better half pulls it.
+        damping: how many times more slowly the step size changes.
 
     Raises:
         ValueError: ``sigma`` is not positive and finite, or ``mean`` is not finite.
@@ -150,12 +172,25 @@ def cma_start(
     cov = np.eye(n) if cov is None else np.array(cov, dtype=np.float64)
     basis, scales = _eigen(cov)
     zeros = np.zeros(n)
-    return CmaState(mean, float(sigma), cov, zeros, zeros, basis, scales, population or default_population(n), 0, active)
+    population = population or default_population(n)
+    return CmaState(mean, float(sigma), cov, zeros, zeros, basis, scales, population, 0, active, recoil, damping)
 
 
 def draw(state: CmaState, z: Array) -> Array:
     """The point that the standard normal numbers ``z`` (n,) stand for: ``mean + sigma * C^(1/2) z``."""
     return state.mean + state.sigma * (state.basis @ (state.scales * (state.basis.T @ z)))
+
+
+def turned(z: Array, others: Array) -> Array:
+    """``z`` (n,) turned until it is at right angles to ``others`` (m, n), fewer than n, and as long as before.
+
+    A generation of such draws looks in every direction once before it looks anywhere again (Wang, Emmerich and Bäck 2019,
+    "Mirrored orthogonal sampling", https://doi.org/10.1162/evco_a_00251; they are not mirrored here).
+    """
+    basis = np.linalg.qr(others.T)[0]
+    rest = z - basis @ (basis.T @ z)
+    length = float(np.linalg.norm(rest))
+    return rest * (float(np.linalg.norm(z)) / length) if length > 0 else z
 
 
 def shorten(state: CmaState, x: Array) -> Array:
@@ -175,7 +210,7 @@ def update(state: CmaState, xs: Array, n_ok: int | None = None) -> CmaState:
 
     Args:
         xs: (population, n) points, best first.
-        n_ok: how many of them, counted from the best, have a score; the rest failed and never pull the mean.  All when None.
+        n_ok: how many of them, counted from the best, have a score; the rest failed and never move the mean.  All when None.
 
     Returns:
         The next state.  With no point left the step size is halved and nothing else is learnt.
@@ -189,22 +224,24 @@ def update(state: CmaState, xs: Array, n_ok: int | None = None) -> CmaState:
         raise ValueError(f"expected {state.population} finite points of {state.n} coordinates; found an array {xs.shape}.")
     if n_ok == 0:
         return replace(state, sigma=state.sigma / 2, generation=state.generation + 1)
-    weights = k.weights
+    weights, pull = k.weights, k.pull
+    if n_ok < state.population:
+        pull = pull.copy()
+        pull[n_ok:] = 0.0
     if n_ok < k.mu:
-        weights = weights.copy()
-        weights[n_ok : k.mu] = 0.0
-        weights[:n_ok] /= weights[:n_ok].sum()
+        pull /= pull.sum()
+        weights = np.concatenate([pull[: k.mu], weights[k.mu :]])
     ys = (xs - state.mean) / state.sigma  # (population, n)
-    y_w = weights[: k.mu] @ ys[: k.mu]
+    y_w = pull @ ys
     generation = state.generation + 1
-    p_sigma = (1 - k.c_sigma) * state.p_sigma + math.sqrt(k.c_sigma * (2 - k.c_sigma) * k.mu_eff) * _whiten(state, y_w)
+    p_sigma = (1 - k.c_sigma) * state.p_sigma + math.sqrt(k.c_sigma * (2 - k.c_sigma) * k.pull_eff) * _whiten(state, y_w)
     norm = float(np.linalg.norm(p_sigma))
     sigma = min(_SIGMA_MAX, state.sigma * math.exp(min(1.0, k.c_sigma / k.d_sigma * (norm / k.chi_n - 1))))
     unbiased = norm / math.sqrt(1 - (1 - k.c_sigma) ** (2 * (generation + 1)))
     stalled = unbiased >= (1.4 + 2 / (state.n + 1)) * k.chi_n  # h_sigma = 0: do not learn from a path that is too long
     p_c = (1 - k.c_c) * state.p_c
     if not stalled:
-        p_c = p_c + math.sqrt(k.c_c * (2 - k.c_c) * k.mu_eff) * y_w
+        p_c = p_c + math.sqrt(k.c_c * (2 - k.c_c) * k.pull_eff) * y_w
     if state.active:
         lengths = np.square(_whiten(state, ys.T)).sum(axis=0)
         weights = np.where(weights >= 0, weights, weights * state.n / (lengths + 1e-8))

@@ -5,9 +5,11 @@ tuner after one more result, in record order.  All of it follows from the litera
 state bit for bit on one machine.
 
 Coordinates are in units of each literal's initial step, zero at its first value, so that every coordinate starts with standard
-deviation one.  A generation closes when as many results are there as the population is large, whichever samples they belong to:
-a sample of an earlier generation counts in the present one, from the values that were recorded, shortened where it lies too far out
-(see ``evolve.select._cmaes.shorten``).  Failures rank last.
+deviation one.  A generation closes when as many results are there as the population is large, whichever samples they belong to.
+A sample of the generation before counts in the present one as the step that its draw is, for the mean has hardly moved: taken from
+where it lay it would rank low for being behind, and as the worse half pushes the mean, push it on the way it goes already
+(docs/log.md).  An older one counts from the values that were recorded, shortened where it lies too far out (see
+``evolve.select._cmaes.shorten``).  Failures rank last.
 """
 
 from __future__ import annotations
@@ -20,12 +22,17 @@ from functools import lru_cache
 import numpy as np
 
 from archive import Literal, TunerSample
-from evolve.select._cmaes import CmaState, cma_start, default_population, draw, shorten, update
+from evolve.select._cmaes import CmaState, cma_start, default_population, draw, shorten, turned, update
 
 _SIGMA_AGAIN = 0.5  # of a restart around the best, in initial steps: it looks about, but not everywhere
 _SD_DONE = 1e-2  # of the initial step, in every coordinate: what is left to gain is not worth an evaluation
 _SD_FLOOR = 0.1  # of the initial step: what an inherited coordinate has at least
 _CONDITION_MAX = 1e14
+_RECOIL = 0.5  # of the worse half on the mean, less where a generation has more points than there are dimensions
+_PATIENCE = (
+    0.5  # by which the step size changes more slowly in many dimensions: on a ridge it would be small before its form is known
+)
+_MANY = 50  # dimensions
 _POPULATION = 4.0  # times the root of the dimension: rugged objectives need more than 4 + 3 ln n (docs/log.md has the comparison)
 _INT_SD = 0.4  # of one: draws of an integer keep at least this, so that it does not freeze by rounding
 _LARGE = 1e100  # bounds, and one over it a step: squares of what is computed from them are numbers
@@ -110,6 +117,11 @@ class Tuner:
     def population(self) -> int:
         return self.state.population
 
+    def turned(self, z: Sequence[float], issued: Sequence[Sequence[float]]) -> tuple[float, ...]:
+        """``z`` at right angles to the last draws that were ``issued`` in the open generation; of n of them a block is full."""
+        others = issued[len(issued) // self.n * self.n :]
+        return tuple(turned(np.asarray(z), np.asarray(others)).tolist()) if others else tuple(z)
+
     def sample(self, z: Sequence[float]) -> tuple[tuple[float, ...], int]:
         """The literals' values that the draws stand for, and the generation they belong to.
 
@@ -135,7 +147,8 @@ class Tuner:
         """The tuner after the result of a sample.
 
         Args:
-            sample: as it was recorded; ``sample.z`` is used if it belongs to the open generation, else ``sample.values``.
+            sample: as it was recorded; ``sample.z`` is used if it belongs to the open generation or the one before, else
+                ``sample.values``.
             score: higher is better; None when the child failed or could not be made.  A duplicate is told the score it is known by.
 
         Raises:
@@ -145,7 +158,7 @@ class Tuner:
             raise ValueError(f"a score must be finite, or None for a failure; found {score}.")
         if len(sample.values) != self.n or len(sample.z) != self.n:
             raise ValueError(f"expected a sample of {self.n} values; found {len(sample.values)} and {len(sample.z)} draws.")
-        if sample.generation == self.generation:
+        if sample.generation >= self.generation - 1:
             x = self.domain.clip(draw(self.state, np.asarray(sample.z, dtype=np.float64)))
         else:
             x = shorten(self.state, self.domain.encode(np.array(sample.values)))
@@ -190,8 +203,8 @@ class Tuner:
         mean, sigma = (np.array(best[0]), _SIGMA_AGAIN) if gained and best is not None else (np.zeros(self.n), 1.0)
         return replace(
             self,
-            state=cma_start(self.domain.clip(mean), sigma, population=self.population),
-            generation=self.generation + 1,
+            state=_start(self.domain.clip(mean), sigma, self.population),
+            generation=self.generation + 2,  # draws of the last one were of another distribution
             pending=(),
             history=(),
             restarts=self.restarts + 1,
@@ -234,7 +247,7 @@ def open_tuner(literals: Sequence[Literal], *, sigma: float = 1.0, population: i
             raise ValueError(f"expected low <= value <= high, step > 0 and, on a log scale, low > 0; found {literal}.")
     n = len(literals)
     population = population or max(default_population(n), round(_POPULATION * math.sqrt(n)))
-    return Tuner(literals, cma_start(np.zeros(n), sigma, population=population))
+    return Tuner(literals, _start(np.zeros(n), sigma, population))
 
 
 def tunable(literal: Literal) -> bool:
@@ -270,7 +283,14 @@ def inherit(old: Tuner, literals: Sequence[Literal]) -> Tuner:
     cov = np.eye(fresh.n)
     cov[np.ix_(new, new)] = block * np.outer(lift, lift)
     sigma = math.exp(0.5 * float(np.log(np.diagonal(cov)).mean()))  # geometric mean of the coordinates' sds
-    return replace(fresh, state=cma_start(fresh.state.mean, sigma, cov=cov / sigma**2))
+    return replace(fresh, state=_start(fresh.state.mean, sigma, fresh.population, cov / sigma**2))
+
+
+def _start(mean: np.ndarray, sigma: float, population: int, cov: np.ndarray | None = None) -> CmaState:
+    n = len(mean)
+    recoil = _RECOIL * min(1.0, n / population)
+    damping = 1.0 + _PATIENCE * min(1.0, n / _MANY) ** 2
+    return cma_start(mean, sigma, population=population, cov=cov, recoil=recoil, damping=damping)
 
 
 class _ById:

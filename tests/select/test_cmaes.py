@@ -78,9 +78,11 @@ def test_negative_weights_help_on_an_ellipsoid() -> None:
     assert np.median([minimise(ellipsoid, 10, 250, seed) for seed in range(5)]) < passive
 
 
-@given(n=st.integers(1, 60), population=st.integers(2, 200), active=st.booleans())
-def test_constants_are_within_their_ranges(n: int, population: int, active: bool) -> None:
-    k = cma_constants(n, population, active)
+@given(n=st.integers(1, 60), population=st.integers(2, 200), active=st.booleans(), recoil=st.sampled_from([0.0, 0.5, 1.0]))
+def test_constants_are_within_their_ranges(n: int, population: int, active: bool, recoil: float) -> None:
+    k = cma_constants(n, population, active, recoil)
+    assert k.pull.sum() == pytest.approx(1 - recoil)
+    assert k.d_sigma > 0
     assert k.weights.shape == (population,)
     assert k.weights[: k.mu].sum() == pytest.approx(1)
     assert (np.diff(k.weights) <= 1e-15).all()
@@ -107,8 +109,30 @@ def test_any_mix_of_failures_leaves_a_usable_distribution(n: int, seed: int, n_o
             assert (state.mean == before.mean).all()
 
 
-def test_failures_do_not_pull_the_mean() -> None:
-    state = cma_start(np.zeros(3), 1.0, population=6)
+def test_the_worse_half_on_the_mean_helps_in_many_dimensions() -> None:
+    without = np.median([minimise(sphere, 30, 60, seed, population=22) for seed in range(5)])
+    assert np.median([minimise(sphere, 30, 60, seed, population=22, recoil=0.5) for seed in range(5)]) < 0.8 * without
+
+
+def test_damping_slows_the_step_size() -> None:
+    one, two = (cma_start(np.full(5, 0.5), 0.5, damping=damping) for damping in (1.0, 2.0))
+    xs, _ = generation(one, np.random.default_rng(0), sphere)
+    assert np.log(update(one, xs).sigma / 0.5) == pytest.approx(2 * np.log(update(two, xs).sigma / 0.5))
+
+
+def test_the_worse_half_pushes_as_hard_as_it_is_told_to_and_failures_never_do() -> None:
+    state = cma_start(np.zeros(2), 1.0, population=4, recoil=0.5)
+    pull = state.constants.pull
+    assert pull.sum() == pytest.approx(1 - 0.5)
+    bad = np.array([0.0, -1.0])
+    after = update(state, np.array([np.zeros(2), np.zeros(2), bad, bad]))
+    np.testing.assert_allclose(after.mean, [0.0, 0.5])
+    np.testing.assert_allclose(update(state, np.array([np.zeros(2), np.zeros(2), bad, bad]), 2).mean, 0.0)
+
+
+@pytest.mark.parametrize("recoil", [0.0, 0.5])
+def test_failures_do_not_pull_the_mean(recoil: float) -> None:
+    state = cma_start(np.zeros(3), 1.0, population=6, recoil=recoil)
     good, bad = np.full(3, 1.0), np.full(3, -2.0)
     after = update(state, np.array([good, bad, bad, bad, bad, bad]), 1)
     np.testing.assert_allclose(after.mean, good)

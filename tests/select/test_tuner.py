@@ -110,16 +110,41 @@ def test_a_generation_closes_at_its_size_in_record_order() -> None:
     assert (tuner.generation, tuner.pending, tuner.history) == (1, (), (float(tuner.population - 2),))
 
 
-def test_late_samples_count_in_the_next_generation_by_their_values() -> None:
+@pytest.mark.parametrize("generations", [1, 2])
+def test_late_samples_count_by_their_draws_and_later_ones_by_their_values(generations: int) -> None:
     tuner = open_tuner((FLOAT, LOG))
     late = issue(tuner, 1234)
-    for i in range(tuner.population):
+    for i in range(generations * tuner.population):
         tuner = tuner.tell(issue(tuner, i), float(i))
     after = tuner.tell(late, 1.0)
-    assert after.generation == 1
+    assert after.generation == generations
     assert len(after.pending) == 1
-    forged = TunerSample(late.tuner, late.generation, tuple(-z for z in late.z), late.values)
-    assert tuner.tell(forged, 1.0).pending == after.pending
+    other_draw = TunerSample(late.tuner, late.generation, tuple(-z for z in late.z), late.values)
+    other_values = TunerSample(late.tuner, late.generation, late.z, tuple(0.9 * value for value in late.values))
+    same, differs = (other_values, other_draw) if generations == 1 else (other_draw, other_values)
+    assert tuner.tell(same, 1.0).pending == after.pending
+    assert tuner.tell(differs, 1.0).pending != after.pending
+
+
+def test_a_sample_of_before_a_restart_counts_by_its_values() -> None:
+    tuner = drive(open_tuner(MIXED), bowl, 300)
+    late = issue(tuner, 7)
+    again = tuner.restart()
+    turned_round = TunerSample(late.tuner, late.generation, tuple(-z for z in late.z), late.values)
+    assert again.tell(turned_round, 1.0).pending == again.tell(late, 1.0).pending
+
+
+@given(seed=st.integers(0, 1000), issued=st.integers(0, 11))
+def test_draws_of_a_generation_are_at_right_angles_a_block_of_n_at_a_time(seed: int, issued: int) -> None:
+    tuner = open_tuner(MIXED)
+    block: list[tuple[float, ...]] = []
+    for i in range(issued):
+        block.append(tuner.turned(draws(seed + i, tuner), block))
+    z = draws(seed + issued, tuner)
+    turned = np.array(tuner.turned(z, block))
+    assert np.linalg.norm(turned) == pytest.approx(np.linalg.norm(z))
+    for other in block[issued // tuner.n * tuner.n :]:
+        assert abs(turned @ np.array(other)) < 1e-6 * np.linalg.norm(turned) * np.linalg.norm(other)
 
 
 @pytest.mark.parametrize("late", [0, 1, 5, 20])
@@ -238,7 +263,7 @@ def test_a_restart_begins_at_the_best_while_that_gains_and_else_where_the_first_
     assert tuner.best is not None
     again = tuner.restart()
     assert again.population == tuner.population
-    assert again.generation == tuner.generation + 1
+    assert again.generation > tuner.generation + 1  # its last draws were of another distribution
     assert (again.state.mean == np.array(tuner.best[0])).all()
     assert again.best == tuner.best
     assert not again.is_stagnant

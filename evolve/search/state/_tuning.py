@@ -32,6 +32,7 @@ class TunerSession:
         self.opening = False
         self.exhausted: set[int] = set()  # bases on which a tuner has nothing left to gain, or which have nothing to tune
         self.seen: set[int] = set()  # leaders that were looked at
+        self.issued: tuple[TunerSample, ...] = ()  # of one generation, in the order of their tickets
         self.in_flight: dict[int, TunerSample] = {}  # row of the child -> its sample
         self.duplicates_in_flight: dict[
             int, list[TunerSample]
@@ -75,7 +76,8 @@ class TunerSession:
         """
         if self.tuner is None:
             raise RuntimeError("draw was called without a tuner; ask can_sample first.")
-        z = tuple(rng.standard_normal(self.tuner.n).round(_Z_DIGITS).tolist())
+        before = [sample.z for sample in self.issued if sample.generation == self.tuner.generation]
+        z = tuple(round(one, _Z_DIGITS) for one in self.tuner.turned(rng.standard_normal(self.tuner.n).tolist(), before))
         values, generation = self.tuner.sample(z)
         return TunerSample(self.ticket, generation, z, values)
 
@@ -99,6 +101,7 @@ class TunerSession:
             again = paths == self.course.paths  # the tuner before had the same numbers, and nothing left to gain
             self.course = replace(self.course, is_anew=True) if again else TunerCourse(paths, score)
             self.ticket, self.base = ticket, base
+            self.issued = ()
             self.in_flight.clear()
             self.duplicates_in_flight.clear()
 
@@ -112,6 +115,11 @@ class TunerSession:
         """There is nothing to tune in ``base``."""
         self.opening = False
         self.exhausted.add(base)
+
+    def on_issued(self, sample: TunerSample) -> None:
+        """A ticket with a sample was handed out: what is drawn next in its generation looks elsewhere."""
+        if sample.tuner == self.ticket:
+            self.issued = (*(one for one in self.issued if one.generation == sample.generation), sample)
 
     def on_sampled(self, row: int, sample: TunerSample) -> None:
         """A sample became the child ``row``."""

@@ -177,7 +177,7 @@ def test_a_leader_by_more_than_a_tremor_is_measured_again_before_the_end(start, 
 @pytest.mark.parametrize("start", [StartMode.WARM, StartMode.COLD])
 @pytest.mark.parametrize(("noise", "due"), [(1e-9, True), (1.0, False)])
 def test_once_scores_are_known_not_to_repeat_a_leader_is_measured_again_only_if_it_is_clear_of_the_noise(start, noise, due):
-    run = Jittery(build(contract(start=start), evaluations=None), np.random.default_rng(3), jitters=lambda *_: 0.0)
+    run = Jittery(build(contract(start=start), evaluations=None), np.random.default_rng(4), jitters=lambda *_: 0.0)
     run.begin()
     run.run(60)
     while run.in_hand:
