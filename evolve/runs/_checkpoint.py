@@ -44,7 +44,7 @@ from evolve.search.state._state import ProblemState, RunState
 from evolve.search.state._steadiness import Steadiness
 from evolve.search.state._tickets import Tickets
 from evolve.search.state._tuning import TunerSession
-from evolve.select import Bandit, Novelty, _bandit, _cmaes, _tuner
+from evolve.select import Bandit, Lineage, Novelty, _bandit, _cmaes, _tuner
 
 _MODULES = (
     archive,
@@ -78,14 +78,15 @@ _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VA
 # Every attribute of these is state, but for what follows from the configuration or can be found out again.
 _COMPONENTS = (
     RunState, ProblemState, Population, Tickets, ModelLimits, Memory, Faults, TunerSession, ChampionTest, Confirmations, Repeats,
-    Panel, Steadiness, Novelty, KnownChanges, Climbs, Costs, Ranges, Islands, ComputedDescriptors,
+    Panel, Steadiness, Novelty, Lineage, KnownChanges, Climbs, Costs, Ranges, Islands, ComputedDescriptors,
 )  # fmt: skip
 _DERIVED: Mapping[type, frozenset[str]] = {
     RunState: frozenset({"config", "stop", "llm"}),
     ProblemState: frozenset({"run", "contract", "problem", "operators", "judged_at"}),
-    Population: frozenset({"problem", "contract", "sign", "by_descent", "_descent"}),
+    Population: frozenset({"problem", "contract", "sign", "by_descent"}),
     ChampionTest: frozenset({"keeps_champion"}),
     Novelty: frozenset({"share", "_vectors"}),
+    Lineage: frozenset({"_best"}),
 }
 _STATEFUL = ("runs", "search", "budget", "select", "confirm", "config", "problem")  # rooms whose code says what the state means
 

@@ -2,109 +2,245 @@
 
 A child is its parent with a change, so it is worth what the parent is worth and a little more or less: a measurement of one is half
 a measurement of the other.  Most changes are small against the noise and a few are not, such as those that break a program, so a
-step is drawn from a narrow or from a wide distribution, and which of the two is judged from what was measured.  Given that, means
-and variances are exact: one pass from the leaves to the roots and one back (belief propagation: Pearl 1988, *Probabilistic
-reasoning in intelligent systems*; on trees of Gaussians Chou, Willsky and Benveniste 1994, https://doi.org/10.1109/9.280746).
+step is drawn from a narrow or from a wide distribution; which of the two is judged from what was measured, and so is which
+measurements are wild (``_wild.py``).  Given that, means and variances are exact: what is below each program is gathered, then
+handed down (belief propagation: Pearl 1988, *Probabilistic reasoning in intelligent systems*; on trees of Gaussians Chou, Willsky
+and Benveniste 1994, https://doi.org/10.1109/9.280746).
+
+A measurement changes what is gathered on the way to the root, and nothing else; what is handed down is worked out for whom somebody
+asks about.  Once one measurement in twenty is new everybody is judged again.  So a measurement costs about as much as the line of
+descent is long, however many programs there are.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from statistics import median
 
-import numpy as np
+from evolve.select._wild import NOTHING, Known, judged, narrow_step
 
-_WIDE = 0.2  # of the steps are drawn from the wide distribution
-_APART = 25.0  # least ratio of the two variances
-_LEAST = 0.01  # of the noise, variance of a narrow step: who cannot be told apart is not the same
-_FEW = 5  # steps, before anything is said of their size
-_FAR = 1e100  # standard deviations of the noise: what is further off counts as this far, so that squares are numbers
-_ROUNDS = 2  # which steps are wide is judged from single measurements, then from what these come to
+_RENEWED = 0.05  # of the measurements are new when everybody is judged again
+_KEPT = 32  # who may be best until then, beside who is new or measured again
+_FARTHEST = 1e100  # standard deviations of the noise: what is further off counts as this far, so that squares are numbers
+_TRIMMED = 5.2  # times the median difference of two runs of one program: 3.5 sd, beyond which a pair says nothing of the noise
+_RUNS_PAIRED = 32  # of one program, the newest
 
-
-@dataclass(frozen=True, slots=True)
-class Lineages:
-    """What was measured of programs in order of birth.
-
-    Args:
-        parents: (n,) row of each program's parent, which comes before it; -1 of one that descends from none.
-        counts: (n,) measurements of each, at least 1.
-        means: (n,) their mean.
-    """
-
-    parents: np.ndarray
-    counts: np.ndarray
-    means: np.ndarray
+Message = tuple[float, float]  # precision, and precision times mean
 
 
-def lineage_posterior(lineages: Lineages, noise: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance, (n,) each, of what every program is worth, given all measurements.
+class Lineage:
+    """Measurements of programs and of whom they descend from.  Deterministic: everything follows from the order of the calls."""
 
-    Args:
-        noise: Variance of one measurement, above 0.
+    def __init__(self) -> None:
+        self.rows: dict[int, int] = {}  # number of a program -> its row
+        self.numbers: list[int] = []
+        self.parents: list[int] = []  # row of each one's parent, which comes before it; -1 of one that descends from none
+        self.children: list[list[int]] = []
+        self.scores: list[list[float]] = []  # none of one that failed
+        self.own: list[Message] = []
+        self.below: list[Message] = []  # own measurements and those of all descendants
+        self.up: list[Message] = []  # what of that is told to the parent
+        self.steps: list[float] = []  # precision of the step from the parent
+        self.narrow = 1.0  # variance of a narrow step; in units of the noise, as all of these
+        self.unit = 0.0  # standard deviation of the noise; 0 while unknown
+        self.count = 0
+        self.due = 1
+        self.contenders: list[int] = []  # rows, of which one is best
+        self._best: list[tuple[float, float, int]] | None = None  # mean, sd and number, the best first, until something changes
 
-    Deterministic; O(n) a round.
-    """
-    parents, levels, unit = lineages.parents, _levels(lineages.parents), math.sqrt(noise)
-    means = np.clip(lineages.means / unit, -_FAR, _FAR)
-    error = 1.0 / lineages.counts
-    steps = np.flatnonzero(parents >= 0)
-    from_ = parents[steps]
-    narrow = _narrow(means[steps] - means[from_], error[steps] + error[from_])
-    value, variance = means, error
-    for _ in range(_ROUNDS):
-        precision = np.zeros(len(parents))
-        # A parent's own uncertainty counts too: of the first round it is that of its measurements.
-        precision[steps] = _precision(means[steps] - value[from_], error[steps] + variance[from_], narrow)
-        value, variance = _smoothed(parents, levels, lineages.counts, means, precision)
-    return value * unit, variance * noise
+    def __contains__(self, number: int) -> bool:
+        return number in self.rows and bool(self.scores[self.rows[number]])
+
+    def add(self, number: int, ancestors: Iterable[int], score: float) -> None:
+        """One measurement; ``ancestors`` of the program along first parents, the nearest first."""
+        if number not in self.rows:
+            self.rows[number] = len(self.numbers)
+            parent = next((self.rows[one] for one in ancestors if one in self.rows), -1)
+            self.numbers.append(number)
+            self.parents.append(parent)
+            self.children.append([])
+            self.scores.append([])
+            if parent >= 0:
+                self.children[parent].append(self.rows[number])
+            for messages in (self.own, self.below, self.up):
+                messages.append((0.0, 0.0))
+            self.steps.append(0.0)
+        row = self.rows[number]
+        self.scores[row].append(score)
+        self.count += 1
+        self._best = None
+        if self.count >= self.due or (self.unit <= 0.0 and len(self.scores[row]) > 1):
+            self._judge_all()
+            return
+        if self.unit > 0.0:
+            self._judge(row)
+            if (parent := self.parents[row]) >= 0 and 2.0 * self.steps[row] * self.narrow < 1.0:
+                self._judge(parent)  # so far from each other: perhaps the parent's measurement is wild
+        if row not in self.contenders:
+            self.contenders.append(row)
+
+    def forget(self, number: int) -> None:
+        """A program failed: what was measured of it says nothing any more."""
+        if number not in self:
+            return
+        row = self.rows[number]
+        self.scores[row] = []
+        self._set_own(row, (0.0, 0.0))
+        self._tell_up(row)
+        self.contenders = [one for one in self.contenders if one != row]
+        self._best = None
+        if not self.contenders:
+            self._judge_all()
+
+    def of(self, number: int) -> tuple[float, float]:
+        """Mean and standard deviation of what a program is worth, given all measurements.
+
+        Raises:
+            KeyError: it has none.
+        """
+        if number not in self:
+            raise KeyError(number)
+        return self._known(self.rows[number], {})
+
+    @property
+    def best(self) -> int:
+        """Who is worth most; the first program where nobody has a score."""
+        return next(iter(self.foremost), 0)
+
+    @property
+    def foremost(self) -> list[int]:
+        """The best, and who is behind it by less than its standard deviation; the best first."""
+        if self._best is None:
+            handed: dict[int, Message] = {}
+            known = [(*self._known(row, handed), self.numbers[row]) for row in self.contenders]
+            self._best = sorted(known, key=lambda one: (-one[0], one[2]))
+        return [number for mean, _, number in self._best if mean >= self._best[0][0] - self._best[0][1]]
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _known(self, row: int, handed: dict[int, Message]) -> tuple[float, float]:
+        if self.unit <= 0.0:
+            return math.fsum(self.scores[row]) / len(self.scores[row]), 0.0
+        (weight, pull), above = self.below[row], self._above(row, handed)
+        more, pull_down = through(above, self.steps[row])
+        if weight + more <= NOTHING:  # all of it is wild
+            return median(self.scores[row]), self.unit
+        return (pull + pull_down) / (weight + more) * self.unit, self.unit / math.sqrt(weight + more)
+
+    def _above(self, row: int, handed: dict[int, Message]) -> Message:
+        """What is known of a program's parent but through this one; ``handed`` keeps what is handed down to whom."""
+        way, parent = [], self.parents[row]
+        while parent >= 0 and parent not in handed:
+            way.append(parent)
+            parent = self.parents[parent]
+        for one in reversed(way):
+            handed[one] = through(self._but(one, handed), self.steps[one])
+        return self._but(row, handed)
+
+    def _but(self, row: int, handed: dict[int, Message]) -> Message:
+        """The same, where it is known what is handed down to the parent."""
+        if self.parents[row] < 0:
+            return 0.0, 0.0
+        (weight, pull), (ours, our_pull) = self.below[self.parents[row]], self.up[row]
+        more, pull_down = handed[self.parents[row]]
+        return weight - ours + more, pull - our_pull + pull_down
+
+    def _judge(self, row: int) -> None:
+        """Judge one program, and tell all it descends from."""
+        self._judge_given(row, self._above(row, {}))
+        self._tell_up(row)
+
+    def _judge_given(self, row: int, above: Message) -> None:
+        """What a program's measurements count, and how wide the step to it was."""
+        if not self.scores[row]:
+            return
+        scores = [self._scaled(score) for score in self.scores[row]]
+        below = [known for child in self.children[row] if (known := _as_known(self.below[child])) is not None]
+        weights, self.steps[row] = judged(scores, _as_known(above), below, self.narrow)
+        self._set_own(row, (math.fsum(weights), math.fsum(one * score for one, score in zip(weights, scores, strict=True))))
+
+    def _scaled(self, score: float) -> float:
+        return max(-_FARTHEST, min(_FARTHEST, score / self.unit))
+
+    def _set_own(self, row: int, own: Message) -> None:
+        (before, pull_before), (weight, pull) = self.own[row], self.below[row]
+        self.below[row] = weight - before + own[0], pull - pull_before + own[1]
+        self.own[row] = own
+
+    def _tell_up(self, row: int) -> None:
+        """What is known of a program has changed: all it descends from hear of it."""
+        while (parent := self.parents[row]) >= 0:
+            (before, pull_before), self.up[row] = self.up[row], through(self.below[row], self.steps[row])
+            (weight, pull), (now, pull_now) = self.below[parent], self.up[row]
+            self.below[parent] = weight - before + now, pull - pull_before + pull_now
+            row = parent
+
+    def _judge_all(self) -> None:
+        """All judgements anew, from the roots to the leaves, and who may be best."""
+        self.due = self.count + math.ceil(_RENEWED * self.count)
+        before, self.unit = self.unit, noise_sd(self.scores)
+        if self.unit > 0.0:
+            if before <= 0.0:
+                self._gather(0.0)
+            elif before != self.unit:
+                self._gather(before / self.unit)
+            self.narrow = narrow_step(self._gaps())
+            handed: dict[int, Message] = {}
+            for row in range(len(self.numbers)):
+                above = self._but(row, handed)
+                self._judge_given(row, above)
+                handed[row] = through(above, self.steps[row])
+            self._gather(1.0)
+        alive = [row for row, scores in enumerate(self.scores) if scores]
+        handed = {}
+        self.contenders = heapq.nlargest(_KEPT, alive, key=lambda row: (self._known(row, handed)[0], -row))
+
+    def _gaps(self) -> list[Known]:
+        """How far each program was from its parent when measured, and the variance of that."""
+        means = [self._scaled(median(scores)) if scores else 0.0 for scores in self.scores]
+        counts = [len(scores) for scores in self.scores]
+        ends = [(row, parent) for row, parent in enumerate(self.parents) if parent >= 0 and counts[row] and counts[parent]]
+        return [(means[row] - means[parent], 1.0 / counts[row] + 1.0 / counts[parent]) for row, parent in ends]
+
+    def _gather(self, scale: float) -> None:
+        """What is below each program from its own measurements, which are so many times what they were: another unit."""
+        self.own = [(weight, scale * pull) for weight, pull in self.own]
+        self.below = list(self.own)
+        for row in range(len(self.numbers) - 1, -1, -1):
+            self.up[row] = through(self.below[row], self.steps[row])
+            if (parent := self.parents[row]) >= 0:
+                (weight, pull), (more, pull_up) = self.below[parent], self.up[row]
+                self.below[parent] = weight + more, pull + pull_up
 
 
-def _narrow(gaps: np.ndarray, error: np.ndarray) -> float:
-    """Variance of a narrow step: what half of the gaps between children and parents leave beyond noise."""
-    if len(gaps) < _FEW:
-        return 1.0
-    # 1.4826 is what makes the median of absolute values a standard deviation.
-    return max((1.4826 * float(np.median(np.abs(gaps)))) ** 2 - float(np.median(error)), _LEAST)
+def through(known: Message, precision: float) -> Message:
+    """What is known of one end of a step by what is known of the other."""
+    weight, pull = known
+    if weight <= NOTHING or precision <= 0.0:
+        return 0.0, 0.0
+    part = precision / (weight + precision)
+    return weight * part, pull * part
 
 
-def _precision(gaps: np.ndarray, error: np.ndarray, narrow: float) -> np.ndarray:
-    """Of each step one over its variance, by how likely it was a narrow one."""
-    wide = max(float(np.mean(np.square(gaps))) if len(gaps) else 0.0, _APART * narrow)
-    log_odds = np.log(_WIDE / (1 - _WIDE)) + _log_density(gaps, wide + error) - _log_density(gaps, narrow + error)
-    is_wide = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -500.0, 500.0)))
-    return (1.0 - is_wide) / narrow + is_wide / wide
+def _as_known(message: Message) -> Known | None:
+    weight, pull = message
+    return (pull / weight, 1.0 / weight) if weight > NOTHING else None
 
 
-def _log_density(gaps: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    return -0.5 * (np.square(gaps) / variance + np.log(variance))
-
-
-def _levels(parents: np.ndarray) -> list[np.ndarray]:
-    """Rows by how far they are from where their line begins, nearest first."""
-    depth = np.zeros(len(parents), dtype=np.int64)
-    for row, parent in enumerate(parents.tolist()):
-        if parent >= 0:
-            depth[row] = depth[parent] + 1
-    order = np.argsort(depth, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(depth[order])) + 1)
-
-
-def _smoothed(
-    parents: np.ndarray, levels: list[np.ndarray], counts: np.ndarray, means: np.ndarray, precision: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance where noise is 1 and each step has this precision: what is below is gathered, then handed down."""
-    weight = counts.copy()
-    pull = counts * means
-    up_weight, up_pull = np.zeros(len(parents)), np.zeros(len(parents))
-    for rows in levels[:0:-1]:
-        through = precision[rows] / (weight[rows] + precision[rows])
-        up_weight[rows], up_pull[rows] = weight[rows] * through, pull[rows] * through
-        np.add.at(weight, parents[rows], up_weight[rows])
-        np.add.at(pull, parents[rows], up_pull[rows])
-    for rows in levels[1:]:
-        above = weight[parents[rows]] - up_weight[rows]  # all that is known of the parent but through this child
-        through = precision[rows] / (above + precision[rows])
-        weight[rows] += above * through
-        pull[rows] += (pull[parents[rows]] - up_pull[rows]) * through
-    return pull / weight, 1.0 / weight
+def noise_sd(scores: Iterable[Sequence[float]]) -> float:
+    """Standard deviation of one measurement, by pairs of one program; those that differ far more than half of all do count for
+    nothing.  0 while nobody was measured twice."""
+    pairs: list[tuple[float, float]] = []  # difference, and what it counts: n - 1 a program in all
+    for runs in scores:
+        newest = runs[-_RUNS_PAIRED:]
+        pairs += [(abs(one - other), 2.0 / len(newest)) for i, one in enumerate(newest) for other in newest[:i]]
+    largest = max((difference for difference, _ in pairs), default=0.0)
+    if largest <= 0.0:
+        return 0.0
+    far = _TRIMMED * median(difference for difference, _ in pairs) or largest
+    near = [(difference / largest, weight) for difference, weight in pairs if difference <= far]
+    return largest * math.sqrt(
+        math.fsum(0.5 * one * one * weight for one, weight in near) / math.fsum(weight for _, weight in near)
+    )

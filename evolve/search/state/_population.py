@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from archive import (
@@ -23,14 +23,15 @@ from archive import (
     RunningStats,
     StartMode,
     Status,
+    tame,
 )
 from evolve.budget._cpu_budget import INITIAL, CpuBudget
 from evolve.problem.contract._contract import Contract
 from evolve.search.state._candidates import CandidateState, PendingStage
-from evolve.search.state._descent import Descent, descent
 from evolve.search.state._fingerprints import SEEDS_KEPT, fingerprint, seed_insensitive
 from evolve.search.state._islands import Changes, Islands, Place
 from evolve.search.state._ranges import Ranges
+from evolve.select import Lineage
 
 _STALE = 0.05  # relative change of noise or prior after which the places of all elites are judged again
 
@@ -66,7 +67,7 @@ class Population:
         self.n_credited = 0
         self.failures: dict[str, int] = {}
         self.by_descent = by_descent and contract.noisy
-        self._descent: Descent | None = None  # until the next score
+        self.descent = Lineage()  # what all are worth by measurements of relatives too
         self._placed_with = (0.0, 0.0, 0.0)
 
     @property
@@ -137,13 +138,6 @@ class Population:
         """
         return self.pooled[-1].posterior(self.candidates[number].id)
 
-    @property
-    def descent(self) -> Descent:
-        """What all are worth by measurements of relatives too."""
-        if self._descent is None:
-            self._descent = descent(self)
-        return self._descent
-
     def worth(self, number: int) -> float | None:
         """What the search takes a candidate to be worth, higher is better; None while it has no score."""
         return self.descent.of(number)[0] if self.by_descent and self.score(number) is not None else self.score(number)
@@ -179,7 +173,6 @@ class Population:
     def add_measurement(self, number: int, result: Measurement, *, vault: bool = False) -> list[ElitePlaced]:
         """Take one measurement in, of a vault or not; returns what changed in the archive."""
         row = self.candidates[number]
-        self._descent = None
         row.cost_s += result.cpu_s + result.scorer_cpu_s
         if result.status is Status.EVALUATOR_ERROR:
             row.status = row.status or Status.EVALUATOR_ERROR
@@ -195,8 +188,8 @@ class Population:
         row = self.candidates[number]
         if row.status not in (None, Status.OK, Status.EVALUATOR_ERROR):
             return []
-        self._descent = None
         row.status = status
+        self.descent.forget(number)
         if number == self.best_measured_cold:
             able = (one for one, row in enumerate(self.candidates) if row.measured_cold and self.score(one) is not None)
             self.best_measured_cold = max(able, key=lambda one: (self.posterior(one)[0], -one), default=None)
@@ -294,7 +287,15 @@ class Population:
             if stage == row.stage and (bar is None or self.sign * score >= self.sign * bar):
                 self.queue.append(PendingStage(number, stage + 1))
             return []
+        if self.by_descent:
+            self.descent.add(number, self._line(number), tame(self.sign * score))
         return self._place(number) + self._replace_all()
+
+    def _line(self, number: int) -> Iterator[int]:
+        """A candidate's ancestors along first parents, the nearest first."""
+        while parents := self.candidates[number].parents:
+            number = parents[0]
+            yield number
 
     def _place(self, number: int) -> list[ElitePlaced]:
         row = self.candidates[number]
