@@ -86,7 +86,7 @@ _DERIVED: Mapping[type, frozenset[str]] = {
     Population: frozenset({"problem", "contract", "sign", "by_descent"}),
     ChampionTest: frozenset({"keeps_champion"}),
     Novelty: frozenset({"share", "_vectors"}),
-    Lineage: frozenset({"_best"}),
+    Lineage: frozenset({"_foremost", "_handed"}),
 }
 _STATEFUL = ("runs", "search", "budget", "select", "confirm", "config", "problem")  # rooms whose code says what the state means
 

@@ -48,7 +48,8 @@ class Lineage:
         self.count = 0
         self.due = 1
         self.contenders: list[int] = []  # rows, of which one is best
-        self._best: list[tuple[float, float, int]] | None = None  # mean, sd and number, the best first, until something changes
+        self._foremost: list[int] | None = None  # until something changes
+        self._handed: dict[int, Message] = {}  # row -> what is handed down to it, until something changes
 
     def __contains__(self, number: int) -> bool:
         return number in self.rows and bool(self.scores[self.rows[number]])
@@ -70,7 +71,7 @@ class Lineage:
         row = self.rows[number]
         self.scores[row].append(score)
         self.count += 1
-        self._best = None
+        self._forget_asked()
         if self.count >= self.due or (self.unit <= 0.0 and len(self.scores[row]) > 1):
             self._judge_all()
             return
@@ -90,7 +91,7 @@ class Lineage:
         self._set_own(row, (0.0, 0.0))
         self._tell_up(row)
         self.contenders = [one for one in self.contenders if one != row]
-        self._best = None
+        self._forget_asked()
         if not self.contenders:
             self._judge_all()
 
@@ -102,7 +103,7 @@ class Lineage:
         """
         if number not in self:
             raise KeyError(number)
-        return self._known(self.rows[number], {})
+        return self._known(self.rows[number])
 
     @property
     def best(self) -> int:
@@ -112,18 +113,20 @@ class Lineage:
     @property
     def foremost(self) -> list[int]:
         """The best, and who is behind it by less than its standard deviation; the best first."""
-        if self._best is None:
-            handed: dict[int, Message] = {}
-            known = [(*self._known(row, handed), self.numbers[row]) for row in self.contenders]
-            self._best = sorted(known, key=lambda one: (-one[0], one[2]))
-        return [number for mean, _, number in self._best if mean >= self._best[0][0] - self._best[0][1]]
+        if self._foremost is None:
+            known = sorted(((*self._known(row), self.numbers[row]) for row in self.contenders), key=lambda one: (-one[0], one[2]))
+            self._foremost = [number for mean, _, number in known if mean >= known[0][0] - known[0][1]]
+        return self._foremost
 
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _known(self, row: int, handed: dict[int, Message]) -> tuple[float, float]:
+    def _forget_asked(self) -> None:
+        self._foremost, self._handed = None, {}
+
+    def _known(self, row: int) -> tuple[float, float]:
         if self.unit <= 0.0:
             return math.fsum(self.scores[row]) / len(self.scores[row]), 0.0
-        (weight, pull), above = self.below[row], self._above(row, handed)
+        (weight, pull), above = self.below[row], self._above(row, self._handed)
         more, pull_down = through(above, self.steps[row])
         if weight + more <= NOTHING:  # all of it is wild
             return median(self.scores[row]), self.unit
@@ -194,8 +197,7 @@ class Lineage:
                 handed[row] = through(above, self.steps[row])
             self._gather(1.0)
         alive = [row for row, scores in enumerate(self.scores) if scores]
-        handed = {}
-        self.contenders = heapq.nlargest(_KEPT, alive, key=lambda row: (self._known(row, handed)[0], -row))
+        self.contenders = heapq.nlargest(_KEPT, alive, key=lambda row: (self._known(row)[0], -row))
 
     def _gaps(self) -> list[Known]:
         """How far each program was from its parent when measured, and the variance of that."""

@@ -48,6 +48,8 @@ def weight_of(gap: float, error: float, narrow: float) -> float:
 
 def judged(scores: Sequence[float], above: Known | None, below: Sequence[Known], narrow: float) -> tuple[list[float], float]:
     """What each measurement of a program counts, and the precision of the step to it from the parent ``above``."""
+    if len(scores) == 1 and not below:
+        return _judged_once(scores[0], above, narrow)
     worth = _likeliest(scores, above, below, narrow)
     weights = [weight_of(score - worth, 0.0, narrow) for score in scores]
     steps = [1.0 / (error + 1.0 / step_precision(mean - worth, error, narrow)) for mean, error in below]
@@ -65,13 +67,18 @@ def judged(scores: Sequence[float], above: Known | None, below: Sequence[Known],
     return found, precision
 
 
+def _judged_once(score: float, above: Known | None, narrow: float) -> tuple[list[float], float]:
+    """The same of a program of which nobody else knows anything but its parent: most are of this kind."""
+    if above is None:
+        return [1.0], 0.0
+    gap, error = score - above[0], above[1]
+    precision = step_precision(gap, 1.0 + error, narrow)
+    return [weight_of(gap, 1.0 / precision + error, narrow)], precision
+
+
 def _likeliest(scores: Sequence[float], above: Known | None, below: Sequence[Known], narrow: float) -> float:
-    """What the program is worth if its measurements, its parent or most of its children are right.  A single measurement is, where
-    there are no children."""
-    ours = median(scores)
-    if len(scores) == 1 and not below:
-        return ours
-    starts = [ours, *(scores if len(scores) == 2 else ())]
+    """What the program is worth if its measurements, its parent or most of its children are right."""
+    starts = [median(scores), *(scores if len(scores) == 2 else ())]
     starts += [above[0]] if above is not None else []
     starts += [median(mean for mean, _ in below)] if below else []
     if max(*starts, *scores) - min(*starts, *scores) < _AGREE:
