@@ -109,7 +109,7 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
     elif sample is not None:
         twin = state.population.by_id.get(record.duplicate_of)
         settled = twin is None or state.population.candidates[twin].credited
-        state.tuner_session.on_duplicate(sample, twin, state.population.score(twin) if twin is not None else None, settled=settled)
+        state.tuner_session.on_duplicate(sample, twin, state.population.worth(twin) if twin is not None else None, settled=settled)
 
 
 def _ask_again(state: ProblemState, record: Proposed) -> None:

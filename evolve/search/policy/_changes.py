@@ -45,16 +45,16 @@ def _gained(state: ProblemState, child: int) -> float | None:
     population = state.population
     if not population.candidates[child].parents:
         return None
-    before, now = population.score(population.candidates[child].parents[0]), population.score(child)
+    before, now = population.worth(population.candidates[child].parents[0]), population.worth(child)
     return None if before is None or now is None else now - before
 
 
 def _worse_children(state: ProblemState, target: int) -> Iterator[Change]:
     """From a child that did worse to the target: made to the target that is the child's step the other way.  The newest first."""
-    now, children = state.population.score(target), state.memory.children.get(target, ())
+    now, children = state.population.worth(target), state.memory.children.get(target, ())
     for child in children[: -_NEWEST - 1 : -1]:
-        score = state.population.score(child)
-        if score is not None and now is not None and score < now:
+        worth = state.population.worth(child)
+        if worth is not None and now is not None and worth < now:
             yield target, child, target
 
 

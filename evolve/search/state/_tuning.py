@@ -92,7 +92,7 @@ class TunerSession:
         if not literals or not all(map(tunable, literals)):  # of a journal that another version wrote
             self.exhausted.add(base)
             return
-        tuner, score = self.tuner, population.score(base)
+        tuner, score = self.tuner, population.worth(base)
         if tuner is not None and [literal.path for literal in literals] == [literal.path for literal in tuner.literals]:
             self.tuner = tuner if score is None else tuner.hint([literal.value for literal in literals], score)
         elif tuner is None or (score is not None and self._is_overtaken(tuner, score)):

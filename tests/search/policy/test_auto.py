@@ -94,6 +94,22 @@ def test_what_is_made_once_more_is_what_the_operator_says() -> None:
         assert n_found > 0 or name == "extrapolate", name
 
 
+def test_on_a_noisy_problem_a_child_did_worse_by_what_relatives_say_too() -> None:
+    search = build(contract(noisy=True), policy="auto", evaluations=120, operators=OPERATORS)
+    run = Simulation(search, np.random.default_rng(0), noise=2.0)
+    run.begin()
+    run.run()
+    state = search.state
+    state.changes = type(state.changes)()  # nothing was given yet
+    for target, children in state.memory.children.items():
+        found, here = set(), state.population.worth(target)
+        while (change := known_change(state, state.operators["mirror"], target)) is not None:
+            found.add(change[1])
+            state.changes.on_given("mirror", change)
+        worths = {child: state.population.worth(child) for child in children[-32:]}
+        assert found == {child for child, there in worths.items() if here is not None and there is not None and there < here}
+
+
 def test_a_step_is_made_once_more_while_it_gains_about_as_much_as_the_one_before() -> None:
     found = Counter[bool]()
     for seed in range(6):
