@@ -30,12 +30,14 @@ _REFUSED = 0.3  # of a mean program's cost: what gave none to measure was not fr
 
 @dataclass(slots=True)
 class ArmState:
-    """Discounted totals of one arm."""
+    """Totals of one arm, discounted but for those of its whole life."""
 
     plays: float = 0.0
     made: float = 0.0  # plays that made a program
     reward: float = 0.0
     cost_s: float = 0.0
+    life_made: float = 0.0
+    life_reward: float = 0.0
 
 
 class Bandit:
@@ -69,7 +71,6 @@ class Bandit:
         self.states = [ArmState() for _ in arms]
         self._recent: deque[float] = deque(maxlen=RECENT_GAINS)
         self._sorted: list[float] = []
-        self._made, self._reward = 0.0, 0.0  # of all arms, without a discount
 
     def probabilities(self, allowed: Sequence[bool]) -> np.ndarray:
         """Probability of each arm, zero where not allowed.
@@ -103,13 +104,16 @@ class Bandit:
         return np.asarray(floor + (1.0 - floor.sum()) * weights / weights.sum())
 
     def _expected(self, plays: np.ndarray) -> np.ndarray:
-        """Reward of each arm's program over its cost, in mean ones: its own, and its prior times the mean of all for as long as its
-        own is little."""
-        rewards, costs, made = (np.array([getattr(state, name) for state in self.states]) for name in ("reward", "cost_s", "made"))
+        """Reward of each arm's program over its cost, in mean ones: its own of late, for as long as that is little its own of all
+        its life, and for as long as that is little its prior times the mean of all.  So where nobody gains any more, who never
+        gained falls behind whoever did."""
+        names = ("reward", "cost_s", "made", "life_reward", "life_made")
+        rewards, costs, made, earned, lived = (np.array([getattr(state, name) for state in self.states]) for name in names)
         unit = costs.sum() / made.sum() if made.sum() > 0 and costs.sum() > 0 else 1.0
-        mean = (self._reward + _LITTLE) / (self._made + 1.0)
+        mean = (earned.sum() + _LITTLE) / (lived.sum() + 1.0)
         weight = max(_PRIOR_WEIGHT, _PRIOR_GAINS / mean)
-        reward = (weight * self.priors * mean + rewards) / (weight + made)
+        expected = (weight * self.priors * mean + earned) / (weight + lived)
+        reward = (weight * expected + rewards) / (weight + made)
         cost = (_PRIOR_WEIGHT + costs / unit + _REFUSED * (plays - made)) / (_PRIOR_WEIGHT + made)
         return np.asarray(reward / cost)
 
@@ -140,12 +144,13 @@ class Bandit:
             state.made *= self.discount
             state.reward *= self.discount
             state.cost_s *= self.discount
-        self._made, self._reward = self._made + made, self._reward + reward
         chosen = self.states[arm]
         chosen.plays += 1.0
         chosen.made += made
         chosen.reward += reward
         chosen.cost_s += max(cost_s, _COST_FLOOR_S)
+        chosen.life_made += made
+        chosen.life_reward += reward
 
     def dump(self) -> dict[str, list[float]]:
         """The state as lists of numbers; ``load`` of it is exact."""
@@ -154,17 +159,18 @@ class Bandit:
             "made": [state.made for state in self.states],
             "reward": [state.reward for state in self.states],
             "cost_s": [state.cost_s for state in self.states],
+            "life_made": [state.life_made for state in self.states],
+            "life_reward": [state.life_reward for state in self.states],
             "recent": list(self._recent),
-            "lifetime": [self._made, self._reward],
         }
 
     def load(self, dumped: dict[str, list[float]]) -> None:
         """Take the state of ``dump``."""
-        columns = zip(dumped["plays"], dumped["made"], dumped["reward"], dumped["cost_s"], strict=True)
+        names = ("plays", "made", "reward", "cost_s", "life_made", "life_reward")
+        columns = zip(*(dumped[name] for name in names), strict=True)
         self.states = [ArmState(*row) for row in columns]
         self._recent = deque(dumped["recent"], maxlen=RECENT_GAINS)
         self._sorted = sorted(dumped["recent"])
-        self._made, self._reward = dumped["lifetime"]
 
 
 def drawn(p: np.ndarray, u: float) -> tuple[int, float]:

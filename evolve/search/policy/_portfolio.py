@@ -17,6 +17,7 @@ from evolve.select import inspirations, tournament
 
 _TOURNAMENT = 4
 _UNIFORM_SHARE = 0.1
+_NEAR_SDS = 2.0  # standard deviations that an elite may be better than its mean
 _FROM_MAIN, _FROM_INITIAL = 0.5, 0.1  # chances of where an excursion leaves from; else from an elite
 
 
@@ -88,8 +89,15 @@ def _start(state: ProblemState, rng: np.random.Generator) -> int:
     return INITIAL if u > 1 - _FROM_INITIAL else _elite(state, rng)
 
 
+def _is_hopeful(state: ProblemState, elite: int) -> bool:
+    """Whether an elite may be as good as the best was some gains ago."""
+    reach = state.climbs.reach
+    mean, sd = state.population.posterior(elite)
+    return reach is None or mean + _NEAR_SDS * sd >= reach
+
+
 def _elite(state: ProblemState, rng: np.random.Generator) -> int:
-    """Who wins a small tournament in the archive, warm results among them."""
+    """Who wins a small tournament in the archive, warm results among them; where none of those drawn is hopeful, the main climb."""
     population = state.population
     chosen = tournament(
         population.elites,
@@ -98,10 +106,9 @@ def _elite(state: ProblemState, rng: np.random.Generator) -> int:
         rng,
         size=_TOURNAMENT,
         uniform_share=_UNIFORM_SHARE,
-        eligible=lambda number: True,
+        eligible=lambda number: _is_hopeful(state, number),
     )
-    assert chosen is not None  # there are elites, and all of them are eligible
-    return chosen
+    return main_climb(state) if chosen is None else chosen
 
 
 def _mate(state: ProblemState, rng: np.random.Generator, first: int) -> int:
@@ -119,6 +126,6 @@ def _shown(state: ProblemState, rng: np.random.Generator, parents: tuple[int, ..
     if not population.elites:
         return ()
     ranked = sorted(population.elites, key=lambda number: (-population.posterior(number)[0], number))
-    better = ranked[: max(len(ranked) // 2, 1 + count)]
+    better = [one for one in ranked[: max(len(ranked) // 2, 1 + count)] if _is_hopeful(state, one)] or ranked[:1]
     shown = inspirations(better, leader(state), parents[0], rng, count=count)
     return tuple(one for one in shown if one not in parents)

@@ -65,7 +65,9 @@ class Climbing(Asynchronous):
         if row.selector:
             gain = None if score is None or row.baseline is None else max(difference(score, known_best(state, row.baseline)), 0.0)
             climbs.learn(row.selector, gain)
-        climbs.on_child(number, score, main=main, excursion=excursion, selector=row.selector)
+        maker = state.maker(number)
+        adds = maker is not None and maker.adds
+        climbs.on_child(number, score, main=main, excursion=excursion, selector=row.selector, adds=adds)
 
     def on_refused(self, state: ProblemState, selector: str) -> None:
         if selector:

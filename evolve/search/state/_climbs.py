@@ -18,6 +18,7 @@ NONE = -1  # no excursion is under way
 _PRIORS = (1.0, 0.15, 0.15)  # of the selectors
 _DISCOUNT, _FLOOR = 0.99, 0.005
 _GRANT = 12  # children without a gain, times the restart sequence, after which an excursion is given up
+_GAINS = 16  # of the best: an elite that is worse than the best was so many gains ago is out of reach
 _LATELY = 20  # tickets of each way of choosing parents, of which it is remembered whether they gained
 _MOST_KICKS = 3  # steps that an excursion takes whatever they cost: one, two, three, and again
 
@@ -31,8 +32,15 @@ class Climbs:
         self.kicks = 0  # steps that the excursion still takes whatever they cost
         self.tried = 0  # its children since it last gained
         self.n_excursions = 0
+        self.heights: list[float] = []  # scores of the last bests, the newest last
         self.lately: dict[str, list[bool]] = {name: [] for name in SELECTORS}  # whether its last tickets gained, the newest last
         self.earned = Bandit([Arm(name) for name in SELECTORS], SELECTORS, discount=_DISCOUNT, family_floor=_FLOOR, priors=_PRIORS)
+
+    @property
+    def reach(self) -> float | None:
+        """The score of what was best some gains ago, higher is better: what is worse than that will hardly catch up; None while the
+        best has not gained so often."""
+        return self.heights[0] if len(self.heights) > _GAINS else None
 
     def on_refused(self, selector: str) -> None:
         """A ticket led to no program to measure: none at all, or a known one.  Where that is the rule, all around is known."""
@@ -51,13 +59,19 @@ class Climbs:
         self.excursion, self.kicks, self.tried = start, 1 + self.n_excursions % _MOST_KICKS, 0
         self.n_excursions += 1
 
-    def on_child(self, number: int, score: float | None, *, main: float | None, excursion: float | None, selector: str) -> None:
-        """It is known what became of a child; ``main`` and ``excursion`` are the scores of where the climbs stand."""
+    def on_child(
+        self, number: int, score: float | None, *, main: float | None, excursion: float | None, selector: str, adds: bool = False
+    ) -> None:
+        """It is known what became of a child; ``main`` and ``excursion`` are the scores of where the climbs stand.  ``adds``: it is
+        its parent and more, so it must be better to take a place."""
         if selector == EXCURSION and self.excursion != NONE:
-            self._on_step(number, score, excursion)
-        if score is None or (main is not None and score < main):
+            is_dead_weight = adds and score is not None and excursion is not None and score <= excursion
+            self._on_step(number, None if is_dead_weight else score, excursion)
+        if score is None or (main is not None and (score < main or (adds and score == main))):
             return
         self.main = number
+        if main is None or score > main:
+            self.heights = [*self.heights, score][-_GAINS - 1 :]
         if selector == EXCURSION:
             self.excursion = NONE
 

@@ -38,6 +38,8 @@ class OperatorSpec:
         prefers: The one form it takes where that is configured.
         when_stuck: It gets tickets only while the search stagnates, and goes to the large model where there is one.
         replaces: A child that has shown to be no worse takes its parent's place.
+        adds: A child is its parent and more: it must be better to take its parent's place, or programs would grow by what does
+            nothing.
         prior: What is expected of it, beside others, before it has earned anything.
 
     Raises:
@@ -53,6 +55,7 @@ class OperatorSpec:
     prefers: str = ""
     when_stuck: bool = False
     replaces: bool = False
+    adds: bool = False
     prior: float = 0.5
 
     def __post_init__(self) -> None:

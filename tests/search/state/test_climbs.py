@@ -69,3 +69,14 @@ def test_children_of_others_do_not_count_against_an_excursion() -> None:
     for n in range(1, 200):
         climbs.on_child(n, 1.0, main=10.0, excursion=5.0, selector=MAIN)
     assert climbs.excursion == 0
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 40)), max_size=120))
+def test_what_was_best_sixteen_gains_ago_is_within_reach_and_what_is_worse_is_not(scores) -> None:
+    climbs, best, bests = Climbs(), 0, []
+    for number, score in enumerate(scores, 1):
+        if score is not None and score > best:
+            bests.append(score)
+        climbs.on_child(number, score, main=best, excursion=None, selector=MAIN)
+        best = max(best, score or 0)
+        assert climbs.reach == (bests[-17] if len(bests) > 16 else None)
