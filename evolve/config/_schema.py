@@ -54,9 +54,10 @@ class SearchConfig:
             ``archive_cells`` says, whatever the number of descriptors; ``novelty``, cells that candidates found by being far from
             all others; ``topk``, the best of all; ``auto``, the grid where there are descriptors; or one of an installed package.
         operators: Which mechanical operators may make children, also those of installed packages, none at all where models do;
+            ``redraw``, ``grow`` and ``reorder`` go further than ``ast_edit`` in numbers, terms and the order of lists;
             ``extrapolate``, ``mirror``, ``merge`` and ``revert`` make a known change once more; ``ablate``, which is not on by
             default, takes out a statement, a branch, a term or an argument. The baselines use those that change any one program:
-            of the default ones ``ast_edit`` alone.
+            ``ast_edit``, ``redraw``, ``grow`` and ``reorder``.
         tournament: Draws of a parent tournament with ``map_elites``; ``auto`` decides it.
         inspirations: Other elites handed to an operator.
         uniform_parent_share: Probability that ``map_elites`` draws a parent uniformly from the archive; ``auto`` decides it.
@@ -94,7 +95,18 @@ class SearchConfig:
 
     policy: str = "auto"
     archive: str = "auto"
-    operators: Sequence[str] = ("tune", "ast_edit", "crossover", "extrapolate", "mirror", "merge", "revert")
+    operators: Sequence[str] = (
+        "tune",
+        "ast_edit",
+        "redraw",
+        "grow",
+        "reorder",
+        "crossover",
+        "extrapolate",
+        "mirror",
+        "merge",
+        "revert",
+    )
     tournament: int = key(16, at_least(1))
     inspirations: int = key(5, at_least(0))
     uniform_parent_share: float = key(0.1, SHARE)

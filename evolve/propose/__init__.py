@@ -1,8 +1,8 @@
 """Operators: they make children.  Mechanical ones need no model.
 
-``ConstantTuner`` lists and writes numbers, ``AstEdit`` makes small typed edits, ``Crossover`` mixes two programs, ``Ablate`` takes
-one thing out.  ``analyse`` and ``canonical_hash`` say which programs are the same and where they stand; ``check_scope`` says what a
-child may change.
+``ConstantTuner`` lists and writes numbers, ``AstEdit`` makes small typed edits, ``Redraw`` takes other numbers, ``Grow`` adds a
+term, ``Reorder`` changes the order of a list, ``Crossover`` mixes two programs, ``Ablate`` takes one thing out.  ``analyse`` and
+``canonical_hash`` say which programs are the same and where they stand; ``check_scope`` says what a child may change.
 """
 
 from importlib import import_module
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from evolve.propose.mutate._ablate import Ablate
     from evolve.propose.mutate._ast_edit import AstEdit
     from evolve.propose.mutate._crossover import Crossover
+    from evolve.propose.mutate._grow import Grow
+    from evolve.propose.mutate._redraw import Redraw
+    from evolve.propose.mutate._reorder import Reorder
     from evolve.propose.mutate._tune import ConstantTuner
     from evolve.propose.prompts._context import (
         Cost,
@@ -45,6 +48,7 @@ __all__ = [
     "EditScope",
     "FailureSummary",
     "Files",
+    "Grow",
     "ModelDraft",
     "ModelOperator",
     "Operator",
@@ -57,7 +61,9 @@ __all__ = [
     "ProposalContext",
     "ProposalTask",
     "Rationale",
+    "Redraw",
     "RemovedCode",
+    "Reorder",
     "SamplingSettings",
     "Templates",
     "analyse",
@@ -79,6 +85,9 @@ _HOMES = {
     "ConstantTuner": "evolve.propose.mutate._tune",
     "Cost": "evolve.propose.prompts._context",
     "Crossover": "evolve.propose.mutate._crossover",
+    "Grow": "evolve.propose.mutate._grow",
+    "Redraw": "evolve.propose.mutate._redraw",
+    "Reorder": "evolve.propose.mutate._reorder",
     "FailureSummary": "evolve.propose.prompts._context",
     "Files": "evolve.propose._operator",
     "SamplingSettings": "evolve.propose._model_operator",

@@ -8,7 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from evolve.propose.mutate._specs import ABLATE, AST_EDIT, CROSSOVER, EXTRAPOLATE, MERGE, MIRROR, REVERT, TUNE
+from evolve.propose.mutate._specs import (
+    ABLATE,
+    AST_EDIT,
+    CROSSOVER,
+    EXTRAPOLATE,
+    GROW,
+    MERGE,
+    MIRROR,
+    REDRAW,
+    REORDER,
+    REVERT,
+    TUNE,
+)
 from evolve.propose.prompts._specs import REQUESTS
 from evolve.search.state._operators import OperatorSpec
 
@@ -16,7 +28,9 @@ if TYPE_CHECKING:
     from evolve.propose._operator import Operator
 
 REPEATS = (EXTRAPOLATE, MIRROR, MERGE, REVERT)
-OPERATORS: Mapping[str, OperatorSpec] = {spec.name: spec for spec in (TUNE, AST_EDIT, CROSSOVER, *REPEATS, ABLATE, *REQUESTS)}
+OPERATORS: Mapping[str, OperatorSpec] = {
+    spec.name: spec for spec in (TUNE, AST_EDIT, REDRAW, GROW, REORDER, CROSSOVER, *REPEATS, ABLATE, *REQUESTS)
+}
 
 
 def make_operator(name: str) -> Operator:
@@ -24,11 +38,14 @@ def make_operator(name: str) -> Operator:
     from evolve.propose.mutate._ablate import Ablate
     from evolve.propose.mutate._ast_edit import AstEdit
     from evolve.propose.mutate._crossover import Crossover
+    from evolve.propose.mutate._grow import Grow
+    from evolve.propose.mutate._redraw import Redraw
+    from evolve.propose.mutate._reorder import Reorder
     from evolve.propose.mutate._tune import ConstantTuner
 
     if OPERATORS[name].repeats:
         from evolve.propose.mutate._transplant import Transplant
 
         return Transplant(OPERATORS[name])
-    made: tuple[type[Operator], ...] = (ConstantTuner, AstEdit, Crossover, Ablate)
+    made: tuple[type[Operator], ...] = (ConstantTuner, AstEdit, Redraw, Grow, Reorder, Crossover, Ablate)
     return next(operator for operator in made if operator.spec.name == name)()

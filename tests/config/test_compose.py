@@ -245,9 +245,13 @@ def test_a_configuration_of_an_older_version_is_read_in_the_sections_of_today() 
         ),
         (
             "search.operators=[llm_mutate]",
-            "list out of tune, ast_edit, crossover, extrapolate, mirror, merge, revert, ablate, found 'llm_mutate'",
+            "list out of tune, ast_edit, redraw, grow, reorder, crossover, extrapolate, mirror, merge, revert, ablate, "
+            "found 'llm_mutate'",
         ),
-        ("search=hill_climb search.operators=[tune]", "a list out of ast_edit, ablate for the policy hill_climb, found ['tune']"),
+        (
+            "search=hill_climb search.operators=[tune]",
+            "a list out of ast_edit, redraw, grow, reorder, ablate for the policy hill_climb, found ['tune']",
+        ),
         ("search.archive=gird", "search.archive must be one of auto, grid, topk, cvt, novelty, found 'gird'; did you mean grid?"),
         ("search.archive=tree", "search.archive must be one of auto, grid, topk, cvt, novelty, found 'tree'; type for example"),
         ("llm=anthropic llm.operators=[llm_mutat]", "llm.operators must be a list out of llm_mutate"),

@@ -29,7 +29,7 @@ def noisy(tmp_path_factory):
         contract=plain_contract(("main.py",), noisy=True),
     )  # fmt: skip
     with Harness(script, tmp_path_factory.mktemp("noisy")) as run:
-        run.search.run.budget = Budget(evaluations=60, wall_s=3600.0)
+        run.search.run.budget = Budget(evaluations=120, wall_s=3600.0)
         run.drive()
         yield run
 
@@ -46,7 +46,7 @@ def test_scores_come_with_their_spread_and_number(noisy):
     assert told.seed_sd > 0
     assert told.best_n >= 1
     assert all(attempted.sd > 0 for attempted in told.tried if attempted.effect is not None)
-    assert "measurements" in told.left
+    assert "measurement" in told.left
     assert "min" in told.left or " s" in told.left
     line = next(line for line in notes(noisy.search.state).splitlines() if line.startswith("The initial program scores"))
     assert line.count("±") == 2

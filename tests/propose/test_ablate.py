@@ -20,8 +20,8 @@ from evolve.propose import EditScope, Proposal, ProposalTask, canonical_hash, ch
 from evolve.propose._python import apply_edits
 from evolve.propose._registry import make_operator
 from evolve.propose.mutate._ablate import candidates, missed
-from evolve.propose.mutate._ast_edit import rejection_reason
 from evolve.propose.mutate._defined import undefined
+from evolve.propose.mutate._drafts import rejection_reason
 from evolve.propose.mutate._removals import KINDS, removals
 
 SCOPE = EditScope(("*.py",), may_add_files=False, max_bytes=1 << 20)

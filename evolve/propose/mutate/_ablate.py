@@ -11,8 +11,8 @@ from archive import ProposalStatus
 from evolve.propose._operator import EditScope, Files, Proposal, ProposalTask
 from evolve.propose._python import apply_edits, is_python, parse
 from evolve.propose._scope import is_editable
-from evolve.propose.mutate._ast_edit import ATTEMPTS, rejection_reason
 from evolve.propose.mutate._defined import bound_in, undefined
+from evolve.propose.mutate._drafts import ATTEMPTS, rejection_reason
 from evolve.propose.mutate._removals import KINDS, Removal, removals
 from evolve.propose.mutate._specs import ABLATE
 

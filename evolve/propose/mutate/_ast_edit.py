@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archive import ProposalStatus
-from evolve.propose._canonical import canonical_hash
 from evolve.propose._operator import EditScope, Files, Proposal, ProposalTask
-from evolve.propose._python import Edit, apply_edits, is_python, parse
-from evolve.propose._scope import check_scope, is_editable
-from evolve.propose.mutate._bounds import overstepped
-from evolve.propose.mutate._literals import find
+from evolve.propose._python import Edit, apply_edits
+from evolve.propose._scope import is_editable
+from evolve.propose.mutate._drafts import Draft, drafted
 from evolve.propose.mutate._moves import MUTATIONS, Mutation
 from evolve.propose.mutate._numbers import may_hold_numbers
 from evolve.propose.mutate._sites import Targets, sites_of
@@ -21,7 +19,6 @@ from evolve.propose.mutate._specs import AST_EDIT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ATTEMPTS = 8
 _ANOTHER = 0.25  # chance of one more edit, at most three
 
 
@@ -38,38 +35,10 @@ class AstEdit:
         """A child of the first parent, or ``INVALID`` when eight draws gave none."""
         if not task.parents:
             return Proposal(ProposalStatus.INVALID, reason="an edit needs one parent; found none.")
-        parent = task.parents[0]
-        reason = "the parent has nothing in its editable regions that an edit knows how to change."
-        for _ in range(ATTEMPTS):
-            draft = _draft(parent, task.scope, rng)
-            if draft is None:
-                continue
-            files, summary = draft
-            reason = rejection_reason(parent, files, task.scope)
-            if not reason:
-                return Proposal(ProposalStatus.CHILD, files=files, summary=summary)
-        return Proposal(ProposalStatus.INVALID, reason=reason)
+        return drafted(task, rng, lambda rng: _draft(task.parents[0], task.scope, rng), "nothing that an edit knows how to change")
 
 
-def rejection_reason(parent: Files, child: Files, scope: EditScope) -> str:
-    """Why a mechanical child is no use: broken, out of scope, or the same program; "" when it is fine."""
-    for path, text in child.items():
-        if is_python(path) and text != parent.get(path) and (error := parse(text).error):
-            return f"the edit left {path} unparsable: {error}."
-        before = parent.get(path, "")
-        commented = text != before and ("tune:" in before or "tune:" in text)
-        if commented and (said := overstepped(before, text, find(path, before), find(path, text))):
-            return said
-    if reason := check_scope(parent, child, scope):
-        return reason
-    return (
-        "the edit changed nothing that matters."
-        if canonical_hash(child, scope.comments) == canonical_hash(parent, scope.comments)
-        else ""
-    )
-
-
-def _draft(parent: Files, scope: EditScope, rng: np.random.Generator) -> tuple[Files, str] | None:
+def _draft(parent: Files, scope: EditScope, rng: np.random.Generator) -> Draft | None:
     """One to three moves, all drawn on the parent; one that overlaps an earlier one is dropped."""
     sites = {path: sites_of(path, parent[path]) for path in sorted(parent) if may_hold_numbers(path) and is_editable(path, scope)}
     edits: dict[str, list[Edit]] = {}

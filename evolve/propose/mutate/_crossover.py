@@ -11,8 +11,8 @@ from evolve._counted import counted
 from evolve.propose._operator import EditScope, Files, Proposal, ProposalTask
 from evolve.propose._python import Edit, apply_edits, inside, is_python, parse
 from evolve.propose._scope import editable_regions, is_editable
-from evolve.propose.mutate._ast_edit import ATTEMPTS, rejection_reason
 from evolve.propose.mutate._bounds import within
+from evolve.propose.mutate._drafts import ATTEMPTS, rejection_reason
 from evolve.propose.mutate._literals import LiteralSite, find, short_name
 from evolve.propose.mutate._numbers import may_hold_numbers
 from evolve.propose.mutate._parts import Along, is_called, missing, parts_of, put_before, stands_in

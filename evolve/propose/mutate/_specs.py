@@ -6,6 +6,9 @@ from evolve.search.state._operators import OperatorSpec, Parent
 
 TUNE = OperatorSpec("tune", prior=0.15, family="tune", parent=Parent.TUNED)
 AST_EDIT = OperatorSpec("ast_edit", prior=0.15, family="edit")
+REDRAW = OperatorSpec("redraw", prior=0.3, family="edit")
+GROW = OperatorSpec("grow", prior=0.4, family="edit", adds=True)
+REORDER = OperatorSpec("reorder", prior=0.1, family="edit")
 CROSSOVER = OperatorSpec("crossover", prior=0.1, family="merge", parent=Parent.AMONG_ELITES)
 EXTRAPOLATE = OperatorSpec("extrapolate", family="repeat", parent=Parent.STEP, n_parents=3, prior=1.0)
 MIRROR = OperatorSpec("mirror", family="repeat", parent=Parent.MIRRORED, n_parents=3, prior=0.5)

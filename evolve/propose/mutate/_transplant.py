@@ -17,8 +17,8 @@ from archive import ProposalStatus
 from evolve.propose._operator import EditScope, Files, Proposal, ProposalTask
 from evolve.propose._python import Edit, Parsed, apply_edits, inside, is_python, parse
 from evolve.propose._scope import editable_regions, is_editable
-from evolve.propose.mutate._ast_edit import rejection_reason
 from evolve.propose.mutate._bounds import within
+from evolve.propose.mutate._drafts import rejection_reason
 from evolve.search.state._operators import OperatorSpec, Parent
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from evolve.search.state._state import ProblemState
 from evolve.select import drawn
 
 _QUICK_S = 0.02  # where a measurement takes no longer than this, each slot has its next child ready
-_FOR_MODELS = 0.6  # of the tickets, where there are models
+_FOR_MODELS = 0.3  # of the tickets, where there are models
 _LENT_BESIDE_MODELS = 0.1  # of what the tuner is lent where nobody else can find anything
 _KEPT_AT_REST = 0.25  # of what it earned: while nobody gains, that is mostly what was expected of it
 _SLACK = 0.25  # of a call: what is counted up to a whole one
