@@ -9,7 +9,7 @@ and Benveniste 1994, https://doi.org/10.1109/9.280746).
 
 A measurement changes what is gathered on the way to the root, and nothing else; what is handed down is worked out for whom somebody
 asks about.  Once one measurement in twenty is new everybody is judged again.  So a measurement costs about as much as the line of
-descent is long, however many programs there are.
+descent is long and the program was measured often, however many programs there are.  Scores are finite, below 1e150.
 """
 
 from __future__ import annotations

@@ -184,7 +184,8 @@ def _by_searching(state: ProblemState) -> int | None:
     """Whom the search itself stands by."""
     population, test = state.population, state.champion_test
     if state.contract.noisy and population.by_descent:
-        return population.descent.best
+        best = population.descent.best
+        return best if population.score(best) is not None else None
     if state.contract.noisy and test.keeps_champion and test.champion != INITIAL:
         return test.champion
     return state.steadiness.standing(population)

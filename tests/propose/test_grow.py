@@ -57,6 +57,7 @@ def test_what_is_no_number_gets_no_term() -> None:
         "def f(rows):\n    return len(rows)\n",
         "x = [1, 2, 3]\n",
         "def f(a):\n    return '%s' % a\n",
+        "def f(x, s):\n    return s + str(x) + s\n",
     ):
         made = grown(text, 0)
         assert (made.status, made.reason) == (
@@ -114,3 +115,16 @@ def test_children_of_real_programs(name: str, seed: int) -> None:
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_hostile_texts(name: str) -> None:
     assert grown(HOSTILE[name], 0).status in (ProposalStatus.CHILD, ProposalStatus.INVALID)
+
+
+def test_cases_and_handlers_are_looked_at_too() -> None:
+    handler = "    try:\n        g(x)\n    except ValueError:\n        return x * 2.0\n"
+    text = f"def f(x):\n{handler}    match x:\n        case _:\n            return x + 1.0\n"
+    lines = {int(grown(text, seed).summary.rpartition(":")[2].rstrip(")")) for seed in range(60)}
+    assert {5, 8} <= lines
+
+
+def test_summaries_are_one_line_whatever_a_term_is_made_of() -> None:
+    text = "def f(a, b):\n    return b - a[\n        0  # keep\n    ]\n"
+    made = [grown(text, seed) for seed in range(30)]
+    assert not any("\n" in one.summary for one in made)

@@ -111,3 +111,10 @@ def test_children_of_real_programs(name: str, seed: int) -> None:
 def test_hostile_texts(name: str) -> None:
     made = redrawn({"a.py": HOSTILE[name]}, 0)
     assert made.status in (ProposalStatus.CHILD, ProposalStatus.INVALID)
+
+
+def test_large_whole_numbers_keep_all_their_digits() -> None:
+    text = "h = [123456789, 123456791, 123456790, 123456799]\n"
+    for seed in range(60):
+        values = value_of(redrawn({"a.py": text}, seed).files["a.py"], "h")
+        assert all(123456788 <= value <= 123456800 for value in values)

@@ -78,3 +78,7 @@ def test_children_of_real_programs(name: str, seed: int) -> None:
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_hostile_texts(name: str) -> None:
     assert reordered(HOSTILE[name], 0).status in (ProposalStatus.CHILD, ProposalStatus.INVALID)
+
+
+def test_items_that_give_a_name_its_value_stay_before_those_that_read_it() -> None:
+    assert reordered("def f(k):\n    return [z := k * 3, z + 1, z * 2, 5]\n", 2).status is ProposalStatus.INVALID

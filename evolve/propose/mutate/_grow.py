@@ -33,6 +33,7 @@ _OWN_NUMBER = 0.5  # chance that it is
 _SMOOTH = ("{0}", "{0}", "{0} * {1}", "{0} * {0}", "abs({0})", "({0} > {2})")
 _BENT = ("max({0}, {2})", "min({0}, {2})", "max({0}, {1})")  # one number alone, not arrays of them
 _OF_ARRAYS = frozenset({"numpy", "torch", "jax", "cupy", "pandas", "tensorflow"})
+_MAKE_TEXTS = frozenset({"str", "repr", "format", "chr", "ascii", "hex", "bin", "list", "tuple"})
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -93,6 +94,8 @@ def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
             yield statement
             for name in ("body", "orelse", "finalbody"):
                 yield from _statements(getattr(statement, name, []))
+            for block in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+                yield from _statements(block.body)
 
 
 def _values(statement: ast.stmt) -> Iterator[ast.expr]:
@@ -143,13 +146,19 @@ def _is_call_of(node: ast.Call, name: str) -> bool:
 
 
 def _is_arithmetic(node: ast.expr) -> bool:
-    """Whether it is a calculation with no text or list written down in it."""
-    if not isinstance(node, ast.BinOp):
-        return False
-    sides = (node.left, node.right)
-    written = any(isinstance(side, ast.List | ast.Tuple | ast.Set | ast.Dict | ast.JoinedStr) for side in sides)
-    texts = any(isinstance(side, ast.Constant) and not _is_number(side) for side in sides)
-    return type(node.op) in ARITHMETIC and not written and not texts
+    """Whether it is a calculation of numbers as far as can be seen: with no text or list among what is added."""
+    if isinstance(node, ast.BinOp):
+        return type(node.op) in ARITHMETIC and all(_may_be_number(side) for side in (node.left, node.right))
+    return False
+
+
+def _may_be_number(node: ast.expr) -> bool:
+    if isinstance(node, ast.BinOp):
+        return _is_arithmetic(node)
+    if isinstance(node, ast.Call):
+        return not (isinstance(node.func, ast.Name) and node.func.id in _MAKE_TEXTS)
+    written = ast.List | ast.Tuple | ast.Set | ast.Dict | ast.JoinedStr | ast.ListComp | ast.Lambda
+    return not isinstance(node, written) and (not isinstance(node, ast.Constant) or _is_number(node))
 
 
 def _is_number(node: ast.AST) -> bool:
@@ -178,7 +187,7 @@ def _draft(parent: Files, scopes: Sequence[_Scope], rng: np.random.Generator) ->
             return None
     except RecursionError:  # nested too deeply to tell
         return None
-    return {**parent, scope.path: grown}, f"{' '.join(old.split())[:40]} {term} ({scope.path}:{value.lineno})"
+    return {**parent, scope.path: grown}, f"{' '.join(old.split())[:40]} {' '.join(term.split())} ({scope.path}:{value.lineno})"
 
 
 def _term(scope: _Scope, rng: np.random.Generator) -> str:

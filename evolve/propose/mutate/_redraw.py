@@ -76,7 +76,7 @@ def _anew(sites: Targets, item: LiteralSite, rng: np.random.Generator) -> Edit |
     if item.is_int and _are_in_order(alike):
         return None
     value = _choice(item, alike, rng) if item.is_int and _are_choices(alike) else _amount(sites, item, alike, rng)
-    kept = within(sites.parsed.text, item.end, float(f"{value:.6g}"), is_int=item.is_int)
+    kept = within(sites.parsed.text, item.end, value if item.is_int else float(f"{value:.6g}"), is_int=item.is_int)
     if kept is None or (round(kept) if item.is_int else kept) == item.value:
         return None
     return write(sites.parsed.text, item, kept, is_int=item.is_int)

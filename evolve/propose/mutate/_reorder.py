@@ -53,10 +53,15 @@ def _lists(parent: Files, scope: EditScope) -> Iterator[_Items]:
             continue
         parsed, regions = parse(parent[path]), editable_regions(parent[path])
         for node in ast.walk(parsed.tree) if parsed.tree is not None else ():
-            if not isinstance(node, ast.List | ast.Tuple) or not isinstance(node.ctx, ast.Load):
+            if not isinstance(node, ast.List | ast.Tuple) or not isinstance(node.ctx, ast.Load) or _binds(node):
                 continue
             if _LEAST <= len(node.elts) <= _MOST and inside(parsed.span(node), regions):
                 yield _Items(path, parsed, node.elts)
+
+
+def _binds(node: ast.expr) -> bool:
+    """Whether an item gives a name its value, which a later one may read."""
+    return any(isinstance(inner, ast.NamedExpr) for inner in ast.walk(node))
 
 
 def _draft(parent: Files, lists: Sequence[_Items], rng: np.random.Generator) -> Draft | None:
