@@ -66,8 +66,8 @@ class Climbing(Asynchronous):
             gain = None if score is None or row.baseline is None else max(difference(score, known_best(state, row.baseline)), 0.0)
             climbs.learn(row.selector, gain)
         maker = state.maker(number)
-        adds = maker is not None and maker.adds
-        climbs.on_child(number, score, main=main, excursion=excursion, selector=row.selector, adds=adds)
+        must_gain = maker is not None and maker.must_gain
+        climbs.on_child(number, score, main=main, excursion=excursion, selector=row.selector, must_gain=must_gain)
 
     def on_refused(self, state: ProblemState, selector: str) -> None:
         if selector:

@@ -60,14 +60,21 @@ class Climbs:
         self.n_excursions += 1
 
     def on_child(
-        self, number: int, score: float | None, *, main: float | None, excursion: float | None, selector: str, adds: bool = False
+        self,
+        number: int,
+        score: float | None,
+        *,
+        main: float | None,
+        excursion: float | None,
+        selector: str,
+        must_gain: bool = False,
     ) -> None:
-        """It is known what became of a child; ``main`` and ``excursion`` are the scores of where the climbs stand.  ``adds``: it is
-        its parent and more, so it must be better to take a place."""
+        """It is known what became of a child; ``main`` and ``excursion`` are the scores of where the climbs stand.
+        ``must_gain``: it must be better to take a place."""
         if selector == EXCURSION and self.excursion != NONE:
-            is_dead_weight = adds and score is not None and excursion is not None and score <= excursion
-            self._on_step(number, None if is_dead_weight else score, excursion)
-        if score is None or (main is not None and (score < main or (adds and score == main))):
+            is_for_nothing = must_gain and score is not None and excursion is not None and score <= excursion
+            self._on_step(number, None if is_for_nothing else score, excursion)
+        if score is None or (main is not None and (score < main or (must_gain and score == main))):
             return
         self.main = number
         if main is None or score > main:

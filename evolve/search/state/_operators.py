@@ -38,8 +38,8 @@ class OperatorSpec:
         prefers: The one form it takes where that is configured.
         when_stuck: It gets tickets only while the search stagnates, and goes to the large model where there is one.
         replaces: A child that has shown to be no worse takes its parent's place.
-        adds: A child is its parent and more: it must be better to take its parent's place, or programs would grow by what does
-            nothing.
+        must_gain: A child must be better to take its parent's place: one that is only as good has code more, or in another order,
+            for nothing.
         prior: What is expected of it, beside others, before it has earned anything.
 
     Raises:
@@ -55,7 +55,7 @@ class OperatorSpec:
     prefers: str = ""
     when_stuck: bool = False
     replaces: bool = False
-    adds: bool = False
+    must_gain: bool = False
     prior: float = 0.5
 
     def __post_init__(self) -> None:

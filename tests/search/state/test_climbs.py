@@ -80,3 +80,16 @@ def test_what_was_best_sixteen_gains_ago_is_within_reach_and_what_is_worse_is_no
         climbs.on_child(number, score, main=best, excursion=None, selector=MAIN)
         best = max(best, score or 0)
         assert climbs.reach == (bests[-17] if len(bests) > 16 else None)
+
+
+def test_what_must_gain_takes_no_place_by_being_as_good() -> None:
+    climbs = Climbs()
+    climbs.on_child(1, 3.0, main=3.0, excursion=None, selector=MAIN, must_gain=True)
+    assert climbs.main == 0
+    climbs.on_child(2, 3.5, main=3.0, excursion=None, selector=MAIN, must_gain=True)
+    assert climbs.main == 2
+    climbs.begin(0)
+    climbs.on_child(3, 1.0, main=3.5, excursion=1.0, selector=EXCURSION, must_gain=True)
+    assert climbs.excursion == 0
+    climbs.on_child(4, 1.5, main=3.5, excursion=1.0, selector=EXCURSION, must_gain=True)
+    assert climbs.excursion == 4
