@@ -29,9 +29,7 @@ _SD_DONE = 1e-2  # of the initial step, in every coordinate: what is left to gai
 _SD_FLOOR = 0.1  # of the initial step: what an inherited coordinate has at least
 _CONDITION_MAX = 1e14
 _RECOIL = 0.5  # of the worse half on the mean, less where a generation has more points than there are dimensions
-_PATIENCE = (
-    0.5  # by which the step size changes more slowly in many dimensions: on a ridge it would be small before its form is known
-)
+_PATIENCE = 0.5  # more damping of the step size in many dimensions: on a ridge it would be small before that is known
 _MANY = 50  # dimensions
 _POPULATION = 4.0  # times the root of the dimension: rugged objectives need more than 4 + 3 ln n (docs/log.md has the comparison)
 _INT_SD = 0.4  # of one: draws of an integer keep at least this, so that it does not freeze by rounding

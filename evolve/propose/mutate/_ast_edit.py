@@ -35,7 +35,7 @@ class AstEdit:
         """A child of the first parent, or ``INVALID`` when eight draws gave none."""
         if not task.parents:
             return Proposal(ProposalStatus.INVALID, reason="an edit needs one parent; found none.")
-        return drafted(task, rng, lambda rng: _draft(task.parents[0], task.scope, rng), "nothing that an edit knows how to change")
+        return drafted(task, lambda: _draft(task.parents[0], task.scope, rng), "nothing that an edit knows how to change")
 
 
 def _draft(parent: Files, scope: EditScope, rng: np.random.Generator) -> Draft | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from archive import ProposalStatus
 from evolve.propose._canonical import canonical_hash
@@ -13,17 +12,12 @@ from evolve.propose._scope import check_scope
 from evolve.propose.mutate._bounds import overstepped
 from evolve.propose.mutate._literals import find
 
-if TYPE_CHECKING:
-    import numpy as np
-
 ATTEMPTS = 8
 
 Draft = tuple[Files, str]  # a child, and what is new in it, in words
 
 
-def drafted(
-    task: ProposalTask, rng: np.random.Generator, draft: Callable[[np.random.Generator], Draft | None], lacks: str
-) -> Proposal:
+def drafted(task: ProposalTask, draft: Callable[[], Draft | None], lacks: str) -> Proposal:
     """The first draft that is a new program.
 
     Args:
@@ -33,7 +27,7 @@ def drafted(
     parent = task.parents[0]
     reason = f"the parent has {lacks} in its editable regions."
     for _ in range(ATTEMPTS):
-        drawn = draft(rng)
+        drawn = draft()
         if drawn is None:
             continue
         files, summary = drawn

@@ -66,7 +66,7 @@ class Grow:
             if is_python(path) and is_editable(path, task.scope)
             for one in _scopes(path, parent[path])
         ]
-        return drafted(task, rng, lambda rng: _draft(parent, scopes, rng), "no expression that may get a term")
+        return drafted(task, lambda: _draft(parent, scopes, rng), "no expression that may get a term")
 
 
 @lru_cache(maxsize=8)

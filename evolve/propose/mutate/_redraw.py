@@ -42,7 +42,7 @@ class Redraw:
         if not task.parents:
             return Proposal(ProposalStatus.INVALID, reason="numbers are drawn anew in one parent; found none.")
         places = _places(task.parents[0], task.scope)
-        return drafted(task, rng, lambda rng: _draft(task.parents[0], places, rng), "no number that may move")
+        return drafted(task, lambda: _draft(task.parents[0], places, rng), "no number that may move")
 
 
 def _places(parent: Files, scope: EditScope) -> list[tuple[str, Targets, int]]:

@@ -44,7 +44,7 @@ class Reorder:
         if not task.parents:
             return Proposal(ProposalStatus.INVALID, reason="items are put in another order in one parent; found none.")
         lists = [*_lists(task.parents[0], task.scope)]
-        return drafted(task, rng, lambda rng: _draft(task.parents[0], lists, rng), f"no list of {_LEAST} items or more")
+        return drafted(task, lambda: _draft(task.parents[0], lists, rng), f"no list of {_LEAST} items or more")
 
 
 def _lists(parent: Files, scope: EditScope) -> Iterator[_Items]:
