@@ -19,7 +19,7 @@ import math
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from evolve.select._wild import NOTHING, Known, judged, narrow_step
+from evolve.select._wild import NOTHING, Known, far_off, is_alone, judged, narrow_step
 
 _RENEWED = 0.05  # of the measurements are new when everybody is judged again
 _KEPT = 32  # who may be best until then, beside who is new or measured again
@@ -43,6 +43,7 @@ class Lineage:
         self.below: list[Message] = []  # own measurements and those of all descendants
         self.up: list[Message] = []  # what of that is told to the parent
         self.steps: list[float] = []  # precision of the step from the parent
+        self.far: dict[int, list[float]] = {}  # row -> those of its measurements that are wild for certain
         self.narrow = 1.0  # variance of a narrow step; in units of the noise, as all of these
         self.unit = 0.0  # standard deviation of the noise; 0 while unknown
         self.count = 0
@@ -88,6 +89,7 @@ class Lineage:
             return
         row = self.rows[number]
         self.scores[row] = []
+        self.far.pop(row, None)
         self._set_own(row, (0.0, 0.0))
         self._tell_up(row)
         self.contenders = [one for one in self.contenders if one != row]
@@ -105,10 +107,34 @@ class Lineage:
             raise KeyError(number)
         return self._known(self.rows[number])
 
+    def far_off(self, number: int) -> list[float]:
+        """The measurements of a program that are no part of what people are shown of it: wild for certain, and not most of them."""
+        return self.far.get(self.rows.get(number, -1), [])
+
+    def typical(self, number: int) -> tuple[float, float]:
+        """Mean and standard deviation by a program's other measurements alone; where there are none, by its relatives.
+
+        Raises:
+            KeyError: it has none at all.
+        """
+        if number not in self:
+            raise KeyError(number)
+        far = set(self.far_off(number))
+        rest = [score for score in self.scores[self.rows[number]] if score not in far]
+        return (math.fsum(rest) / len(rest), self.unit / math.sqrt(len(rest))) if rest else self.of(number)
+
     @property
     def best(self) -> int:
         """Who is worth most; the first program where nobody has a score."""
         return next(iter(self.foremost), 0)
+
+    @property
+    def standing(self) -> int:
+        """The best; where measurements were wild already, of those for whom not one measurement alone speaks that may be so too."""
+        if not self.far or self.best not in self or not self._is_alone(self.rows[self.best]):
+            return self.best
+        others = [row for row in self.contenders if not self._is_alone(row)]
+        return self.numbers[max(others, key=lambda row: (self._known(row)[0], -row))] if others else self.best
 
     @property
     def foremost(self) -> list[int]:
@@ -122,6 +148,12 @@ class Lineage:
 
     def _forget_asked(self) -> None:
         self._foremost, self._handed = None, {}
+
+    def _is_alone(self, row: int) -> bool:
+        if len(self.scores[row]) > 1:
+            return False
+        relatives = (self._above(row, self._handed), *(self.below[child] for child in self.children[row]))
+        return is_alone(self._scaled(self.scores[row][0]), [one for told in relatives if (one := _as_known(told))], self.narrow)
 
     def _known(self, row: int) -> tuple[float, float]:
         if self.unit <= 0.0:
@@ -161,8 +193,12 @@ class Lineage:
             return
         scores = [self._scaled(score) for score in self.scores[row]]
         below = [known for child in self.children[row] if (known := _as_known(self.below[child])) is not None]
-        weights, self.steps[row] = judged(scores, _as_known(above), below, self.narrow)
+        told = _as_known(above)
+        weights, self.steps[row] = judged(scores, told, below, self.narrow)
         self._set_own(row, (math.fsum(weights), math.fsum(one * score for one, score in zip(weights, scores, strict=True))))
+        self.far.pop(row, None)
+        if far := far_off(scores, weights, told, below):
+            self.far[row] = [self.scores[row][i] for i in far]
 
     def _scaled(self, score: float) -> float:
         return max(-_FARTHEST, min(_FARTHEST, score / self.unit))

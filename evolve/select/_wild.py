@@ -20,6 +20,11 @@ _LEAST = 0.01  # variance of a narrow step: who cannot be told apart is not the 
 _FEW = 5  # steps, before anything is said of their size
 _AGREE = 4.0  # as far as this from each other, measurements and relatives may all be right
 NOTHING = 1e-9  # of one measurement: less is known of nobody
+_NO_MORE = 1.0 / _FAR  # is what a measurement counts that is wild
+_CERTAIN = (
+    20.0  # so far from the others it is wild for certain, heavy though the noise's tails may be and little though is known of it
+)
+_MOST = 4  # measurements, from which on not more than half are wild: it is how they scatter
 
 Known = tuple[float, float]  # mean and variance of what a relative is worth, by all but what the program itself says
 
@@ -65,6 +70,23 @@ def judged(scores: Sequence[float], above: Known | None, below: Sequence[Known],
         rest = weight - one  # all that is known of the program but by this measurement
         found.append(weight_of(score - (pull - one * score) / rest, 1.0 / rest, narrow) if rest > NOTHING else 1.0)
     return found, precision
+
+
+def far_off(scores: Sequence[float], weights: Sequence[float], above: Known | None, below: Sequence[Known]) -> list[int]:
+    """Which measurements of a program are wild for certain, by what each counts: people are shown the mean of the others."""
+    near = [score for weight, score in zip(weights, scores, strict=True) if weight > _NO_MORE]
+    if len(near) == len(scores):
+        return []
+    relatives = below if above is None else (*below, above)
+    middle = median(near or [mean for mean, _ in relatives])
+    far = [i for i, score in enumerate(scores) if weights[i] <= _NO_MORE and abs(score - middle) >= _CERTAIN]
+    return far if 2 * len(far) <= max(len(scores), _MOST) else []
+
+
+def is_alone(score: float, relatives: Sequence[Known], narrow: float) -> bool:
+    """Whether the one measurement of a program is so far from all relatives, by noise and by steps, that it may well be wild."""
+    far = _CERTAIN * max(1.0, math.sqrt(narrow))
+    return bool(relatives) and all(abs(score - mean) >= far for mean, _ in relatives)
 
 
 def _judged_once(score: float, above: Known | None, narrow: float) -> tuple[list[float], float]:

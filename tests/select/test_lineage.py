@@ -234,3 +234,79 @@ def test_scores_of_any_size_give_numbers(scale, noise):
     lineage.add(5, line(grown(np.random.default_rng(0), 12), 5), -1e150)
     assert np.isfinite(worths(lineage, 12)).all()
     assert lineage.foremost
+
+
+def test_what_is_wild_for_certain_is_no_part_of_what_is_shown():
+    lineage = measured(known_noise(1.0), np.array([-1, 0]), np.array([0.0, 0.5]))
+    for score in (0.3, 1e6, -0.3, 0.6, -1e6):
+        lineage.add(1, [0], score)
+    assert sorted(lineage.far_off(1)) == [-1e6, 1e6]
+    mean, sd = lineage.typical(1)
+    assert mean == pytest.approx(np.mean([0.5, 0.3, -0.3, 0.6]))
+    assert sd == pytest.approx(0.5, rel=0.2)
+    assert lineage.far_off(0) == lineage.far_off(999) == []
+    with pytest.raises(KeyError):
+        lineage.typical(999)
+    lineage.forget(1)
+    assert lineage.far_off(1) == []
+
+
+def test_a_program_that_scatters_widely_is_shown_by_all_its_measurements():
+    lineage = measured(known_noise(1.0), np.array([-1, 0]), np.array([0.0, 0.5]))
+    scores = [400.0, -700.0, 1500.0, 2800.0, -1900.0, 900.0, -3100.0]
+    for score in scores:
+        lineage.add(1, [0], score)
+    assert lineage.far_off(1) == []
+    assert lineage.typical(1)[0] == pytest.approx(np.mean([0.5, *scores]))
+
+
+def test_of_a_program_of_which_nothing_else_is_known_relatives_say_what_is_shown():
+    lineage = measured(known_noise(1.0), np.array([-1, 0, 1, 1, 1]), np.array([0.3, 1e6, -0.2, 0.4, 0.0]))
+    assert lineage.far_off(1) == [1e6]
+    assert lineage.typical(1) == lineage.of(1)
+    assert abs(lineage.typical(1)[0]) < 1.0
+
+
+@pytest.mark.parametrize("step", [0.1, 1.0, 100.0])
+def test_nothing_is_wild_under_normal_noise(step):
+    rng, seen = np.random.default_rng(int(step)), 0
+    for _ in range(5):
+        parents = grown(rng, 80)
+        truth = np.zeros(80)
+        for row in range(1, 80):
+            truth[row] = truth[parents[row]] + rng.normal(0, step) * (5.0 if rng.random() < 0.2 else 1.0)
+        lineage = Lineage()
+        for row in [*[0] * 5, *range(1, 80), *rng.integers(0, 80, 40)]:
+            lineage.add(int(row), line(parents, int(row)), float(truth[row] + rng.normal()))
+            seen += bool(lineage.far)
+    assert seen == 0
+
+
+def test_where_measurements_were_wild_one_that_is_as_far_off_makes_nobody_the_best_that_is_named():
+    parents = np.array([-1, *[0] * 20, 3])
+    lineage = measured(known_noise(1.0), parents, np.array([*np.linspace(4, 6, 21), 1000.0]))
+    assert lineage.standing == lineage.best == 21  # nothing was wild so far
+    for score in (4.2, 1e6, 4.1):
+        lineage.add(7, [0], score)
+    assert lineage.best == 21
+    assert 1 <= lineage.standing <= 20
+    lineage.add(21, [3, 0], 1000.5)
+    assert lineage.standing == lineage.best == 21
+    lineage.add(30, [21, 3, 0], 1001.0)
+    assert lineage.standing in (21, 30)  # its parent says the same
+
+
+def test_a_child_that_scores_as_much_speaks_for_the_one_measurement_of_its_parent():
+    lineage = measured(known_noise(1.0), np.array([-1, *[0] * 20, 3, 21]), np.array([*np.linspace(-1, 1, 21), 1000.0, 999.5]))
+    for score in (0.2, 1e6, 0.1):
+        lineage.add(7, [0], score)
+    assert lineage.standing == lineage.best == 21
+
+
+def test_what_is_only_somewhat_off_is_shown_although_it_counts_next_to_nothing():
+    lineage = measured(known_noise(1.0), np.array([-1, 0]), np.array([0.0, 0.5]))
+    for score in (0.3, 13.0, -0.3):
+        lineage.add(1, [0], score)
+    assert lineage.of(1)[0] < 1.0
+    assert lineage.far_off(1) == []
+    assert lineage.typical(1)[0] == pytest.approx(np.mean([0.5, 0.3, 13.0, -0.3]))
