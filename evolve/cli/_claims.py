@@ -16,14 +16,13 @@ from evolve.cli.show._text import (
     duration,
     final_rows,
     gain,
-    number,
     one_line,
     put,
     put_json,
     signed,
     unchecked_text,
-    zero_text,
 )
+from evolve.cli.show._vaults import effect_text
 
 if TYPE_CHECKING:
     from evolve.views._run_view import RunView
@@ -85,11 +84,11 @@ def card_text(card: ReportCard, cards: ReportCards) -> str:
     if card.effect is not None and card.ci_low is not None and card.ci_high is not None:
         unit = f" {cards.unit}" if cards.unit else ""
         width = card.ci_high - card.ci_low
-        spread = f"95 % interval {number(card.ci_low, width)} to {number(card.ci_high, width)}"
-        spread += zero_text(card.ci_low, card.ci_high) if card.confirmed else ""
-        rows.append(("effect", f"{signed(card.effect, width)}{unit} {cards.metric}, {spread}"))
+        before = f"{unit} {cards.metric}, 95 % interval "
+        shown = card.effect if card.typical is None else card.typical.effect
+        rows.append(("effect", effect_text(card.effect, card.ci_low, card.ci_high, card.typical, before, holds=card.confirmed)))
         if card.median is not None:
-            other = ", the other way: a few runs make the difference of the means" if card.median * card.effect < 0 else ""
+            other = ", the other way: a few runs make the difference of the means" if card.median * shown < 0 else ""
             rows.append(("medians", f"differ by {signed(card.median, width)}{unit}{other}"))
     elif card.bound:
         rows.append(("effect", card.bound))

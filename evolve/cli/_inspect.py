@@ -13,10 +13,13 @@ from evolve._untrusted import visible
 from evolve.cli._command import JSON, RUN, Argument, Verb
 from evolve.cli.show._learnt import LEARNT, archive_text, learnt_table, ranges_text
 from evolve.cli.show._text import (
+    all_far_off_text,
+    beside,
     columns,
     counts,
     duration,
     evaluator_rows,
+    far_off_text,
     final_rows,
     gain_with_error,
     models_text,
@@ -35,6 +38,7 @@ from evolve.views._progress import BY_NOBODY
 from evolve.views._summary import CONFIRMED, ONCE
 
 if TYPE_CHECKING:
+    from evolve.views._progress import Progress
     from evolve.views._run_view import RunView
     from evolve.views.candidate._candidate import Candidate
     from evolve.views.candidate._lineage import LineageStep
@@ -158,20 +162,7 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
     ]
     if contract.caveat:
         rows.append(("score", contract.caveat))
-    if seen.seed is not None:
-        rows.append(("initial", f"{number(seen.seed.score)} {contract.unit}".strip()))
-    if seen.best is not None:
-        value = score(seen.best.score, seen.best.sd, seen.best.n, contract.unit)
-        made = ", the initial program" if seen.best_operator == BY_NOBODY else f" by {seen.best_operator}"
-        rows.append(("best", f"{value}  {seen.best.id}{made}"))
-    if (waits := opened.unchecked()) is not None:
-        rows.append(("", unchecked_text(waits)))
-    if (final := opened.final_runs()) is not None:
-        rows += final_rows(final)
-    elif seen.gain is not None and seen.seed is not None and seen.word != CONFIRMED:  # claims has the estimate
-        rows.append(("gain", gain_with_error(seen.gain, seen.seed.score, None) + (f", {seen.word}" if seen.word else "")))
-    elif seen.gain is None and seen.word:
-        rows.append(("gain", f"none is stated: {seen.word}" if seen.word == ONCE else seen.word))
+    rows += _score_rows(opened, seen)
     rows.append(("tried", f"{counted(seen.candidates, 'candidate')}, {counted(seen.measurements, 'measurement')}"))
     if seen.failures:
         rows.append(("failures", counts(seen.failures)))
@@ -192,6 +183,8 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
         rows.append(("noise", f"NOTE: {seen.not_deterministic}"))
     if seen.beyond:
         rows.append(("scores", f"NOTE: {seen.beyond}"))
+    if seen.far_off is not None:
+        rows.append(("far off", all_far_off_text(seen.far_off)))
     if seen.champion_id is not None:
         rows.append(("champion", seen.champion_id))
     if seen.openings:
@@ -208,13 +201,35 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
     return [*rows, ("outlook", first), *(("", line) for line in more)]
 
 
+def _score_rows(opened: RunView, seen: Progress) -> list[tuple[str, str]]:
+    """What initial program and best score, and by how much that is better."""
+    rows: list[tuple[str, str]] = []
+    contract = opened.problem.contract
+    if seen.seed is not None:
+        wild = beside(far_off_text(seen.seed.n, seen.seed.far_off))
+        rows.append(("initial", f"{number(seen.seed.score)} {contract.unit}".strip() + wild))
+    if seen.best is not None:
+        value = score(seen.best.score, seen.best.sd, seen.best.n, contract.unit, seen.best.far_off)
+        made = ", the initial program" if seen.best_operator == BY_NOBODY else f" by {seen.best_operator}"
+        rows.append(("best", f"{value}  {seen.best.id}{made}"))
+    if (waits := opened.unchecked()) is not None:
+        rows.append(("", unchecked_text(waits)))
+    if (final := opened.final_runs()) is not None:
+        rows += final_rows(final)
+    elif seen.gain is not None and seen.seed is not None and seen.word != CONFIRMED:  # claims has the estimate
+        rows.append(("gain", gain_with_error(seen.gain, seen.seed.score, None) + (f", {seen.word}" if seen.word else "")))
+    elif seen.gain is None and seen.word:
+        rows.append(("gain", f"none is stated: {seen.word}" if seen.word == ONCE else seen.word))
+    return rows
+
+
 def _candidate_rows(opened: RunView, one: int) -> list[tuple[str, str]]:
     from evolve.views.candidate._candidate import candidate
 
     found, contract, seed_score = candidate(opened, one), opened.problem.contract, opened.seed_score()
     rows = [("candidate", found.id), ("status", found.status)]
     if found.score is not None and found.sd is not None:
-        rows.append((contract.metric, score(found.score, found.sd, found.n, contract.unit)))
+        rows.append((contract.metric, score(found.score, found.sd, found.n, contract.unit, found.far_off)))
     if contract.caveat:
         rows.append(("score", contract.caveat))
     if one == opened.best() and (waits := opened.unchecked()) is not None:

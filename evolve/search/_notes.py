@@ -71,7 +71,7 @@ def notes(state: ProblemState) -> str:
     """The scratchpad: at most 50 lines of what was measured, in the problem's own sign."""
     population, memory = state.population, state.memory
     lines = [f"After {counted(population.n_credited, 'child', 'children')}."]
-    seed, leader = population.score(0), population.leader
+    seed, leader = population.score(0), population.best_so_far
     if seed is not None and leader is not None:
         start, best = _told(state, 0), _told(state, leader)
         lines.append(
@@ -94,7 +94,7 @@ def notes(state: ProblemState) -> str:
 def _told(state: ProblemState, number: int) -> str:
     """A score with its spread and how many measurements it rests on, in the problem's own sign."""
     mean, sd = state.population.posterior_as_measured(number)
-    n = state.population.n_measured(number)
+    n = state.population.n_measured(number) - len(state.population.far_off(number))
     if not state.contract.noisy:
         return f"{state.population.sign * mean:.6g}"
     return f"{state.population.sign * mean:.3g} ± {sd:.2g} ({n})" if sd > 0 else f"{state.population.sign * mean:.3g} ({n})"

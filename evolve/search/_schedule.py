@@ -193,8 +193,8 @@ def _compare_with_initial(state: ProblemState) -> PlannedBlock | None:
         return _final(state, state.final_comparison[0], state.final_comparison[1])
     if state.champion_test.keeps_champion and state.champion_test.champion != INITIAL:
         leader = state.champion_test.champion
-    if state.population.by_descent:
-        leader = state.population.descent.best
+    if population.by_descent:
+        leader = population.best_so_far
     return _final(state, population.candidates[leader].id, 2 * final_runs(state)) if leader not in (None, INITIAL) else None
 
 

@@ -87,7 +87,7 @@ def _why(state: ProblemState) -> str:
 def _near_the_best(state: ProblemState) -> str:
     """How many elites may still be the best."""
     population = state.population
-    posteriors = [population.posterior(number) for number in population.elites]
+    posteriors = [population.posterior_as_measured(number) for number in population.elites]
     best = max(mean for mean, _ in posteriors)
     near = sum(mean + _NEAR_SDS * sd >= best for mean, sd in posteriors)
     return f"{near} of {counted(len(posteriors), 'elite')} within {_NEAR_SDS:g} sd of the best"

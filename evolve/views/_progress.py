@@ -20,12 +20,14 @@ from evolve.views._shortfall import Shortfall, is_known, shortfall
 from evolve.views._spread import Lines, Spread
 from evolve.views._summary import (
     EvaluatorFaults,
+    FarOff,
     ModelUse,
     best_candidate,
     beyond_words,
     champion_of,
     evaluator_faults,
     evidence_label,
+    far_off,
     gain_se,
     model_use,
     noise_of,
@@ -92,6 +94,7 @@ class Progress:
     beyond: str = ""  # that scores are too large to be compared as they are
     unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
     gain_se: float | None = None
+    far_off: FarOff | None = None  # measurements that are wild, and in no score
 
 
 class ProgressTracker:
@@ -120,6 +123,7 @@ class ProgressTracker:
             best_operator=operator_of(state, number) if number is not None else "",
             gain=stated_gain(state, number),
             gain_se=gain_se(state, number),
+            far_off=far_off(state),
             candidates=state.run.usage.candidates,
             measurements=state.run.usage.measured,
             handed_out=state.run.usage.evaluations,
@@ -150,8 +154,8 @@ class ProgressTracker:
 
     @property
     def leader(self) -> int | None:
-        """The candidate with the best score."""
-        return self._state.population.leader
+        """The best candidate by what was measured so far."""
+        return self._state.population.best_so_far
 
     def noise_found(self) -> Resolution | None:
         """How noisy the problem is and what that lets the run find, at the first call where it is known well enough; else None."""

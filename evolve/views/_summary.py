@@ -34,6 +34,7 @@ class FinalRuns:
     """The reserved measurements at the end of a noisy run: best and initial program in turns, each on fresh seeds.  Unconfirmed.
 
     ``gain`` is the difference of the means, higher is better, and ``gain_se`` its standard error (None with fewer than two each).
+    ``best_far_off`` and ``seed_far_off`` count measurements beside ``best_n`` and ``seed_n`` that are wild, and in none of these.
     """
 
     candidate: str
@@ -46,6 +47,25 @@ class FinalRuns:
     best_sd: float | None = None  # of one measurement; None with fewer than two
     seed_sd: float | None = None
     verdict: str = "unconfirmed"
+    best_far_off: int = 0
+    seed_far_off: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FarOff:
+    """Measurements of a noisy problem that are wild, and in no score that is shown: how many of how many; ``sd``, the standard
+    deviation of one of the others."""
+
+    measurements: int
+    of: int
+    sd: float
+
+
+def far_off(state: ProblemState) -> FarOff | None:
+    """What is wild of all that was measured; None where nothing is."""
+    descent = state.population.descent
+    n = sum(map(len, descent.far.values()))
+    return FarOff(n, descent.count, descent.unit) if n else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +179,9 @@ class Summary:
     unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
     caveat: str = ""  # what must stand beside every score: that it is not computed by trusted code
     shortfall: Shortfall | None = None  # a child or a vault that the budget does not hold
+    far_off: FarOff | None = None  # measurements that are wild: of all programs, and beside the two scores
+    seed_far_off: int = 0
+    best_far_off: int = 0
 
 
 def best_candidate(state: ProblemState) -> int | None:
@@ -183,9 +206,8 @@ def best_candidate(state: ProblemState) -> int | None:
 def _by_searching(state: ProblemState) -> int | None:
     """Whom the search itself stands by."""
     population, test = state.population, state.champion_test
-    if state.contract.noisy and population.by_descent:
-        best = population.descent.best
-        return best if population.score(best) is not None else None
+    if population.by_descent:
+        return population.best_so_far
     if state.contract.noisy and test.keeps_champion and test.champion != INITIAL:
         return test.champion
     return state.steadiness.standing(population)
@@ -297,6 +319,9 @@ def summarise(run: RunDir, problem: Problem, state: ProblemState, status: str, w
         unchecked=unchecked(state, number, now, run=str(run.path)),
         caveat=state.contract.caveat,
         shortfall=shortfall(state),
+        far_off=far_off(state),
+        seed_far_off=seed.far_off if seed is not None else 0,
+        best_far_off=best.far_off if best is not None else 0,
     )
 
 
@@ -311,16 +336,24 @@ def final_runs_of(state: ProblemState) -> FinalRuns | None:
     if state.final_comparison is None:
         return None
     finalist = state.final_comparison[0]
-    best = [score for id_, score in state.final_scores if id_ == finalist]
-    seed = [score for id_, score in state.final_scores if id_ != finalist]
+    number = state.population.by_id[finalist]
+    best, best_far = _typical(state, number, [score for id_, score in state.final_scores if id_ == finalist])
+    seed, seed_far = _typical(state, INITIAL, [score for id_, score in state.final_scores if id_ != finalist])
     if not best or not seed:
         return None
-    held = any(state.population.candidates[vault.candidate].id == finalist for vault in claims_of(state))
+    held = any(vault.candidate == number for vault in claims_of(state))
     verdict, sds = "confirmed by its vault" if held else "unconfirmed", (_sd(best), _sd(seed))
     gain, error = state.population.sign * difference(mean_of(best), mean_of(seed)) + 0.0, None
     if sds[0] is not None and sds[1] is not None:
         error = math.hypot(sds[0] / len(best) ** 0.5, sds[1] / len(seed) ** 0.5)
-    return FinalRuns(finalist, mean_of(best), len(best), mean_of(seed), len(seed), gain, error, *sds, verdict)
+    return FinalRuns(finalist, mean_of(best), len(best), mean_of(seed), len(seed), gain, error, *sds, verdict, best_far, seed_far)
+
+
+def _typical(state: ProblemState, number: int, scores: list[float]) -> tuple[list[float], int]:
+    """Those of a program's scores that are not far off, unless all are, and how many more there are."""
+    far, sign = state.population.far_off(number), state.population.sign
+    rest = [score for score in scores if tame(sign * score) not in far] or scores
+    return rest, len(scores) - len(rest)
 
 
 def _final_of(state: ProblemState, number: int) -> FinalRuns | None:

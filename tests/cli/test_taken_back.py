@@ -13,7 +13,7 @@ import evolve
 from archive import Claim, ConfirmationOpened, Journal, Record, read_journal
 from evolve.cli import main
 from evolve.cli.show._ending import _claim_rows
-from evolve.cli.show._live import claim_text
+from evolve.cli.show._vaults import claim_text
 from evolve.confirm import Effect
 
 PACKED = Path(__file__).parents[1] / "runs" / "fixtures" / "run-0.1.0.tar.xz"

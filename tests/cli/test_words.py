@@ -20,8 +20,8 @@ from evolve import cli
 from evolve.cli import main
 from evolve.cli._command import reference
 from evolve.cli._main import VERBS, overview
-from evolve.cli.show._live import claim_text
 from evolve.cli.show._text import duration, gain, number, one_line, score, signed
+from evolve.cli.show._vaults import claim_text
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 NAMES = [
@@ -229,6 +229,14 @@ def test_a_claim_of_scores_that_count_as_something_else_is_not_told_as_an_effect
     told = "confirmed: cccccccccc against r"
     assert claim_text(claim) == f"{told}, effect +0.2 (0.1 to 0.3)"
     assert claim_text(replace(claim, effect=1e150)) == f"{told}, see evolve claims"
+
+
+def test_a_score_says_how_many_measurements_are_not_in_it() -> None:
+    assert score(3.0, 0.5, 4) == "3 ± 0.5 (n=4)"
+    assert score(3.0, 0.5, 4, far=1) == "3 ± 0.5 (n=4; 1 of 5 measurements is far off and not in this number)"
+    assert score(3.0, 0.5, 4, far=2) == "3 ± 0.5 (n=4; 2 of 6 measurements are far off and not in this number)"
+    none = "1 of 1 measurement is far off and not in this number, which is what its relatives say"
+    assert score(3.0, 0.5, 0, far=1) == f"3 ± 0.5 (n=0; {none})"
 
 
 _COUNTED = re.compile(r"\} (?:candidates|measurements|cells|elites|vaults|calls|tokens|answers|programs|literals)\b")

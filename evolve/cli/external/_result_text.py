@@ -16,7 +16,7 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
     """A result as rows of name and value."""
     rows = [("status", f"{result.status}{f': {one_line(result.reason, 400)}' if result.reason else ''}")]
     if result.score is not None:
-        rows.append(("score", score(result.score, result.sd or 0.0, result.n)))
+        rows.append(("score", score(result.score, result.sd or 0.0, result.n, far=result.far_off)))
     if result.gain is not None and result.seed_score is not None:
         much = gain_with_error(result.gain, result.seed_score, result.gain_se)
         rows.append(("gain", f"{much} over the initial program's {number(result.seed_score)}"))

@@ -9,25 +9,28 @@ from evolve._counted import counted
 from evolve.cli.show._learnt import LEARNT, archive_text, learnt_table
 from evolve.cli.show._live import noise_text
 from evolve.cli.show._text import (
+    all_far_off_text,
+    beside,
     columns,
     counts,
     duration,
     evaluator_rows,
+    far_off_text,
     final_rows,
     gain,
     models_text,
     number,
     one_line,
     operator_rows,
-    signed,
     unchecked_text,
-    zero_text,
 )
+from evolve.cli.show._vaults import effect_text
 from evolve.views._run_view import INITIAL, RunView
 from evolve.views._shortfall import Shortfall
 from evolve.views._summary import CONFIRMED, Summary
 from evolve.views._unchecked import nothing_better
 from evolve.views.candidate._lineage import LineageStep, lineage
+from evolve.views.candidate._score import CandidateScore
 from evolve.views.claims._claims import vaults
 
 _SPENT = 0.95  # of the clock: what is left of it then is not worth a word
@@ -40,19 +43,7 @@ def ending(summary: Summary, opened: RunView) -> str:
     rows = [("ended", _ended(summary, opened))]
     if summary.shortfall is not None and summary.reason.startswith("budget."):
         rows.append(("budget", _short(summary.shortfall, summary.run)))
-    if summary.seed_score is not None and summary.final is None:  # final runs bring a mean of their own
-        rows.append(("initial", f"{number(summary.seed_score)} {summary.metric}"))
-    if summary.best_score is not None and summary.seed_score is not None:
-        if summary.final is not None:
-            rows += final_rows(summary.final)
-        elif best == INITIAL:
-            rows.append(("best", nothing_better(summary.unchecked)))
-        else:
-            more, base = opened.progress().gain, summary.seed_score
-            claim = f"; {summary.word}" if summary.word else ""
-            # of what is confirmed the vault's estimate stands below
-            gained = "" if summary.word == CONFIRMED or more is None else f", gain {gain(more, base)}"
-            rows.append(("best", f"{number(summary.best_score)} {summary.metric}{gained}, {summary.best_id}{claim}"))
+    rows += _score_rows(summary, opened, best)
     if summary.unchecked is not None:
         rows.append(("", unchecked_text(summary.unchecked)))
     if summary.openings:
@@ -63,6 +54,8 @@ def ending(summary: Summary, opened: RunView) -> str:
         rows.append(("noise", f"NOTE: {summary.not_deterministic}"))
     if summary.beyond:
         rows.append(("scores", f"NOTE: {summary.beyond}"))
+    if summary.far_off is not None:
+        rows.append(("far off", all_far_off_text(summary.far_off)))
     rows.append(
         ("tried", f"{counted(summary.candidates, 'candidate')}, {counted(summary.measurements, 'measurement')}{_failures(summary)}")
     )
@@ -87,6 +80,29 @@ def ending(summary: Summary, opened: RunView) -> str:
     if table := learnt_table(found, summary.run):
         text.append(f"\n{LEARNT}\n{table}")
     return "\n".join([*text, "\nnext", *(f"  {command}" for command in _next(summary, opened))])
+
+
+def _score_rows(summary: Summary, opened: RunView, best: int | None) -> list[tuple[str, str]]:
+    """What initial program and best score, and who that is."""
+    rows: list[tuple[str, str]] = []
+    if summary.seed_score is not None and summary.final is None:  # final runs bring a mean of their own
+        rows.append(("initial", f"{number(summary.seed_score)} {summary.metric}{_far_off(opened.progress().seed)}"))
+    if summary.best_score is not None and summary.seed_score is not None:
+        if summary.final is not None:
+            rows += final_rows(summary.final)
+        if best == INITIAL:
+            rows.append(("best", nothing_better(summary.unchecked)))
+        elif summary.final is None:
+            more, base, wild = opened.progress().gain, summary.seed_score, _far_off(opened.progress().best)
+            claim = f"; {summary.word}" if summary.word else ""
+            # of what is confirmed the vault's estimate stands below
+            gained = "" if summary.word == CONFIRMED or more is None else f", gain {gain(more, base)}"
+            rows.append(("best", f"{number(summary.best_score)} {summary.metric}{wild}{gained}, {summary.best_id}{claim}"))
+    return rows
+
+
+def _far_off(seen: CandidateScore | None) -> str:
+    return beside(far_off_text(seen.n, seen.far_off)) if seen is not None else ""
 
 
 def _ended(summary: Summary, opened: RunView) -> str:
@@ -117,10 +133,8 @@ def _claim_rows(opened: RunView) -> list[tuple[str, str]]:
     for vault in vaults(opened)[:_STEPS]:
         told = f"{vault.candidate} against {vault.reference}"
         if vault.effect is not None:
-            width = vault.high - vault.low
-            effect = f"{signed(vault.effect, width)} {unit}".strip()
-            spread = f"95 % interval {number(vault.low, width)} to {number(vault.high, width)}{zero_text(vault.low, vault.high)}"
-            effect = vault.bound or f"{effect}, {spread}"
+            before = f" {unit}".rstrip() + ", 95 % interval "
+            effect = vault.bound or effect_text(vault.effect, vault.low, vault.high, vault.typical, before)
             told += f", effect {effect}" + (f"; suspect: {vault.suspicion}" if vault.suspicion else "")
         rows.append((vault.word, told))
     return rows

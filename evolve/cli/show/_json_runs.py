@@ -40,6 +40,8 @@ def status_json(opened: RunView) -> Json:
         "best_score": seen.best.score if seen.best else None,
         "best_sd": seen.best.sd if seen.best else None,
         "best_n": seen.best.n if seen.best else 0,
+        "best_far_off": seen.best.far_off if seen.best else 0,
+        "seed_far_off": seen.seed.far_off if seen.seed else 0,
         "best_id": seen.best.id if seen.best else None,
         **picked(seen, "best_operator", "gain", "gain_se", "noise", "word", "champion_id", "claims", "openings", "set_aside"),
         **picked(seen, "candidates", "measurements", "failures", "filled", "cells"),
@@ -48,7 +50,7 @@ def status_json(opened: RunView) -> Json:
         "cpu_s": round(seen.cpu_s, 3),
         **picked(seen, "budget", "models", "evaluator"),
         "outlook": opened.outlook(),
-        **picked(seen, "not_deterministic", "beyond"),
+        **picked(seen, "not_deterministic", "beyond", "far_off"),
         "unchecked": opened.unchecked(),
         "caveat": contract.caveat,
         "learnt": opened.learnt(),
@@ -60,7 +62,7 @@ def candidate_json(opened: RunView, one: int, *, measurements: bool = False) -> 
     from evolve.views.candidate._candidate import candidate, measured
 
     found, contract = candidate(opened, one), opened.problem.contract
-    made = ("id", "status", "operator", "parents", "generation", "summary", "score", "sd", "n", "cold")
+    made = ("id", "status", "operator", "parents", "generation", "summary", "score", "sd", "n", "far_off", "cold")
     return {
         "run": str(opened.run.path),
         "problem": contract.name,

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from archive import TAME, ChampionChanged, Claim, ConfirmationOpened, Event, LogEntry, StopRequested
+from archive import ChampionChanged, Claim, ConfirmationOpened, Event, LogEntry, StopRequested
 from evolve._counted import counted
 from evolve.cli.show._learnt import archive_text, percent
 from evolve.cli.show._text import (
@@ -29,16 +29,16 @@ from evolve.cli.show._text import (
     one_line,
     say,
     score,
-    signed,
     unchecked_text,
-    zero_text,
 )
+from evolve.cli.show._vaults import claim_text, vault_text
 from evolve.engine._session import RunStarted
 from evolve.views._progress import BY_NOBODY, Progress, ProgressTracker
 from evolve.views._run_view import RunView
 from evolve.views._shortfall import Shortfall
 from evolve.views._summary import CONFIRMED
 from evolve.views.claims._resolution import Noise, Resolution, least_vault
+from evolve.views.claims._typical import typical_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -100,7 +100,7 @@ class LiveView:
             case ConfirmationOpened():
                 self.tell(vault_text(stamped.record))
             case Claim():
-                self.tell(claim_text(stamped.record))
+                self.tell(claim_text(stamped.record, typical_of(self.opened, stamped.record.vault)))
             case StopRequested():
                 self.tell("ending: waiting for the measurements in hand; another Ctrl-C stops at once")
             case _:
@@ -203,7 +203,7 @@ def header(announcement: RunStarted) -> list[tuple[str, str]]:
         ("problem", f"{contract.name}: {contract.goal} {contract.metric}, {noise}"),
     ]
     if seen.seed is not None:
-        lines.append(("initial", score(seen.seed.score, seen.seed.sd, seen.seed.n, contract.unit)))
+        lines.append(("initial", score(seen.seed.score, seen.seed.sd, seen.seed.n, contract.unit, seen.seed.far_off)))
     lines.append(("budget", budget_text(seen, ends=opened.makes_no_children)))
     lines += _model_lines(announcement, seen)
     if contract.noisy:
@@ -300,30 +300,10 @@ def shortfall_text(short: Shortfall, run: str) -> str:
     return f"{short.words()}{later}"
 
 
-def vault_text(record: ConfirmationOpened) -> str:
-    """An opening in a line."""
-    (n, m), (k, j) = record.gate, record.estimate
-    seeds = "paired with the reference's" if record.paired else "fresh"
-    pair = f"{record.candidate[:10]} against {record.reference[:10]}"
-    return f"vault {record.vault}: {pair}, {n} + {k} runs against {m} + {j}, seeds {seeds}"
-
-
-def claim_text(record: Claim) -> str:
-    """A ruling in a line."""
-    pair = f"{record.candidate[:10]} against {record.reference[:10]}"
-    if record.confirmed and record.effect is not None:
-        low, high = record.ci_low or 0.0, record.ci_high or 0.0
-        spread = f"{number(low, high - low)} to {number(high, high - low)}{zero_text(low, high)}"
-        told = f"effect {signed(record.effect, high - low)} ({spread})"
-        compared = abs(record.effect) < TAME / 1e3  # else scores beyond it may have had a part, which count as something else
-        return f"confirmed: {pair}, {told if compared else 'see evolve claims'}"
-    return f"not confirmed: {pair}, {one_line(record.reason, 200)}"
-
-
 def _best_text(seen: Progress) -> str:
     if seen.best is None:
         return "the initial program is being measured"
-    text = f"{score(seen.best.score, seen.best.sd, seen.best.n)}"
+    text = score(seen.best.score, seen.best.sd, seen.best.n, far=seen.best.far_off)
     if seen.best_operator == BY_NOBODY:
         return f"{text}, the initial program"
     if seen.gain is None or seen.seed is None:
@@ -342,7 +322,7 @@ def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]
     if seen.unchecked is not None:
         lines.append(("", unchecked_text(seen.unchecked)))
     if seen.seed is not None:
-        lines.append(("initial", score(seen.seed.score, seen.seed.sd, seen.seed.n)))
+        lines.append(("initial", score(seen.seed.score, seen.seed.sd, seen.seed.n, far=seen.seed.far_off)))
     lines.append(("tried", f"{counted(seen.candidates, 'candidate')}, {counted(seen.measurements, 'measurement')}, {rate:.3g}/s"))
     if seen.failures:
         lines.append(("failed", counts(seen.failures)))

@@ -16,7 +16,7 @@ from evolve._untrusted import visible
 if TYPE_CHECKING:
     from evolve.problem.contract._contract import Budget
     from evolve.views._progress import OperatorShare
-    from evolve.views._summary import EvaluatorFaults, FinalRuns, ModelUse
+    from evolve.views._summary import EvaluatorFaults, FarOff, FinalRuns, ModelUse
     from evolve.views._unchecked import Unchecked
 
 SCHEMA = 1  # of all that ``--json`` prints: one more where a field changes its meaning
@@ -88,9 +88,30 @@ def _digits(value: float, error: float) -> int:
     return math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 2
 
 
-def score(mean: float, sd: float, n: int, unit: str = "") -> str:
-    """A score with what is known of its uncertainty."""
-    spread = f" ± {sd:.2g} (n={n})" if sd > 0 else ""
+def far_off_text(n: int, far: int) -> str:
+    """What must stand beside a number of ``n`` measurements where others are wild; "" where none is."""
+    if not far:
+        return ""
+    own = "" if n else ", which is what its relatives say"
+    return f"{far} of {counted(n + far, 'measurement')} {'is' if far == 1 else 'are'} far off and not in this number{own}"
+
+
+def all_far_off_text(far: FarOff) -> str:
+    """The same of a whole run."""
+    verb = "is" if far.measurements == 1 else "are"
+    some = f"{far.measurements} of {counted(far.of, 'measurement')} {verb} far off and in none of these scores"
+    return f"{some}; the others scatter by sd {far.sd:.3g}"
+
+
+def beside(text: str) -> str:
+    """What stands in brackets after a number; "" where there is nothing."""
+    return f" ({text})" if text else ""
+
+
+def score(mean: float, sd: float, n: int, unit: str = "", far: int = 0) -> str:
+    """A score with what is known of its uncertainty; beside it ``far`` measurements are wild."""
+    more = f"; {far_off_text(n, far)}" if far else ""
+    spread = f" ± {sd:.2g} (n={n}{more})" if sd > 0 else ""
     return f"{number(mean, sd)}{f' {unit}' if unit else ''}{spread}"
 
 
@@ -109,14 +130,15 @@ def gain_with_error(value: float, base: float, se: float | None, sd: float = 0.0
 def final_rows(final: FinalRuns) -> list[tuple[str, str]]:
     """Both means of the final measurements.  Whether their difference is real nobody has tested."""
 
-    def mean(value: float, sd: float | None, n: int) -> str:
-        return f"{number(value, sd)}, sd {sd:.3g}, n {n}" if sd is not None else f"{number(value)}, n {n}"
+    def mean(value: float, sd: float | None, n: int, far: int) -> str:
+        text = f"{number(value, sd)}, sd {sd:.3g}, n {n}" if sd is not None else f"{number(value)}, n {n}"
+        return f"{text}{beside(far_off_text(n, far))}"
 
     much = gain_with_error(final.gain, final.seed_mean, final.gain_se, final.seed_sd or 0.0)
     return [
         ("final", "best and initial program measured in turn, on fresh seeds"),
-        ("  best", f"{mean(final.best_mean, final.best_sd, final.best_n)}  ({final.candidate})"),
-        ("  initial", mean(final.seed_mean, final.seed_sd, final.seed_n)),
+        ("  best", f"{mean(final.best_mean, final.best_sd, final.best_n, final.best_far_off)}  ({final.candidate})"),
+        ("  initial", mean(final.seed_mean, final.seed_sd, final.seed_n, final.seed_far_off)),
         ("  gain", f"{much}, {final.verdict}"),
     ]
 

@@ -18,7 +18,7 @@ class Listener:
     def __init__(self, tell: OnProgress, every_s: float) -> None:
         self._tell, self._every_s = tell, every_s
         self._watch: ProgressTracker | None = None
-        self._leader: int | None = None
+        self._best: int | None = None
         self._due = 0.0
 
     def on_started(self, announcement: RunStarted) -> None:
@@ -27,7 +27,8 @@ class Listener:
 
     def record(self, state: ProblemState, stamped: LogEntry) -> None:
         """After each record."""
-        new = state.population.leader != self._leader
+        best = state.population.best_so_far
+        new = best != self._best
         if self._watch is not None and (new or stamped.at >= self._due):
-            self._leader, self._due = state.population.leader, stamped.at + self._every_s
+            self._best, self._due = best, stamped.at + self._every_s
             self._tell(self._watch.snapshot(stamped.at))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from archive import (
+    TAME,
     Archive,
     Axis,
     BlockEntry,
@@ -43,7 +44,8 @@ class Population:
         problem: The problem's id, for the records of what changed.
         contract: What decides stages, axes, noise and the compute rule.
         archives: Where they stand; empty.
-        by_descent: Whether on a noisy problem measurements of relatives say what a candidate is worth.
+        by_descent: Whether on a noisy problem measurements of relatives say what a candidate is worth; which of them are wild
+            they always say.
     """
 
     def __init__(self, problem: str, contract: Contract, archives: Sequence[Archive], *, by_descent: bool = False) -> None:
@@ -130,6 +132,13 @@ class Population:
         row = self.candidates[number]
         return self.posterior(number)[0] if row.status is Status.OK and row.stage == self.last_stage else None
 
+    @property
+    def best_so_far(self) -> int | None:
+        """Whom measurements speak for: those of relatives too where these count, else who leads; None without a score."""
+        if not self.by_descent:
+            return self.leader
+        return best if self.candidates and self.score(best := self.descent.standing) is not None else None
+
     def posterior(self, number: int) -> tuple[float, float]:
         """Posterior mean and standard deviation at the last stage, higher is better.
 
@@ -143,8 +152,17 @@ class Population:
         return self.descent.of(number)[0] if self.by_descent and self.score(number) is not None else self.score(number)
 
     def posterior_as_measured(self, number: int) -> tuple[float, float]:
-        """The same for people: what was measured where that counts as something else.  KeyError as for ``posterior``."""
-        return self.pooled[-1].as_measured(self.candidates[number].id)
+        """The same for people: what was measured where that counts as something else, and once any measurement of the problem is
+        far off the mean of those that are not, for noise and prior are no one's then.  KeyError as for ``posterior``."""
+        return self._typical(number) or self.pooled[-1].as_measured(self.candidates[number].id)
+
+    def far_off(self, number: int) -> list[float]:
+        """Measurements of a candidate that are no part of that, higher is better."""
+        return self.descent.far_off(number) if self._typical(number) else []
+
+    def _typical(self, number: int) -> tuple[float, float] | None:
+        found = self.descent.typical(number) if self.descent.far and number in self.descent else None
+        return found if found and abs(found[0]) < TAME / 1e3 else None  # else scores beyond it may have had a part
 
     @property
     def noise(self) -> float:
@@ -287,7 +305,7 @@ class Population:
             if stage == row.stage and (bar is None or self.sign * score >= self.sign * bar):
                 self.queue.append(PendingStage(number, stage + 1))
             return []
-        if self.by_descent:
+        if self.contract.noisy:
             self.descent.add(number, self._line(number), tame(self.sign * score))
         return self._place(number) + self._replace_all()
 

@@ -18,11 +18,11 @@ class Candidate:
     """A program of a run and what is known of it.
 
     ``files`` are its texts by relative path.  ``score`` and ``sd`` are in the problem's own sign and unit, over ``n`` measurements
-    of the last stage (None and 0 without an ok one); ``gain`` is over the initial program, higher is better, None where none is to
-    be stated, and ``gain_se`` its standard error where final runs gave it; ``verdict`` says how well founded that is
-    (``confirmed``, ``champion, unconfirmed``, ..., or "").  ``status`` is ``ok``, a failure, or ``not measured``; ``cold``:
-    measured in a process of its own.  ``summary``, ``hypothesis``, ``expected`` and ``plan`` are the words of whoever made it:
-    untrusted, like the files.
+    of the last stage (None and 0 without an ok one), beside which ``far_off`` more are wild and not in it; ``gain`` is over the
+    initial program, higher is better, None where none is to be stated, and ``gain_se`` its standard error where final runs gave it;
+    ``verdict`` says how well founded that is (``confirmed``, ``champion, unconfirmed``, ..., or "").  ``status`` is ``ok``, a
+    failure, or ``not measured``; ``cold``: measured in a process of its own.  ``summary``, ``hypothesis``, ``expected``, ``plan``
+    are the words of whoever made it: untrusted, like the files.
 
     Example:
         >>> print(run.best.score, run.best.operator, run.best.files["main.py"])
@@ -46,6 +46,7 @@ class Candidate:
     expected: str = ""
     plan: str = ""
     gain_se: float | None = None
+    far_off: int = 0
 
 
 def candidate(view: RunView, number: int) -> Candidate:
@@ -74,15 +75,15 @@ def candidate(view: RunView, number: int) -> Candidate:
         expected=made.expected,
         plan=made.plan,
         gain_se=gain_se(state, number),
+        far_off=place.far_off if place else 0,
     )
 
 
 def elites(view: RunView) -> tuple[Candidate, ...]:
     """The candidates that hold a place in the archive, the best first."""
     population = view.state.population
-    scored = [(population.score(number), number) for number in population.elites]
-    order = sorted(scored, key=lambda one: (one[0] is None, -(one[0] or 0.0), one[1]))
-    return tuple(candidate(view, number) for _, number in order)
+    scored = [(population.posterior_as_measured(number)[0], number) for number in population.elites]
+    return tuple(candidate(view, number) for _, number in sorted(scored, key=lambda one: (-one[0], one[1])))
 
 
 def diff(view: RunView, before: int | None, after: int) -> str:

@@ -14,7 +14,8 @@ from evolve.views.candidate._score import score_of
 class LineageStep:
     """One ancestor, or the candidate itself.
 
-    ``score``, ``sd`` and ``n`` are those of the last stage, in the problem's own sign; None and 0 without an ok measurement there.
+    ``score``, ``sd`` and ``n`` are those of the last stage, in the problem's own sign; None and 0 without an ok measurement there;
+    ``far_off`` counts the measurements beside these that are wild, and not in it.
     ``added`` and ``removed`` count lines against the first parent.  ``summary`` may be a model's words: untrusted.
     """
 
@@ -29,6 +30,7 @@ class LineageStep:
     n: int
     added: int
     removed: int
+    far_off: int = 0
 
 
 def lineage(view: RunView, number: int, *, all_parents: bool = False) -> tuple[LineageStep, ...]:
@@ -64,4 +66,5 @@ def _step(view: RunView, number: int) -> LineageStep:
         n=place.n if place else 0,
         added=added,
         removed=removed,
+        far_off=place.far_off if place else 0,
     )

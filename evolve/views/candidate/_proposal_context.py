@@ -62,7 +62,7 @@ def proposal_context(
     """Everything that the maker of this ticket's child is told at Unix time ``now``."""
     population, memory = state.population, state.memory
     parents = tuple(population.by_id[id_] for id_ in issued.parents)
-    seed, best = _score(state, INITIAL), _score(state, population.leader)
+    seed, best = _score(state, INITIAL), _score(state, population.best_so_far)
     spec = state.operators.get(issued.arm.operator)  # none: a person's or an agent's ticket
     mends = spec is not None and spec.parent is Parent.FAILED
     base = _working(state, parents[0]) if mends else None
@@ -106,7 +106,7 @@ def _score(state: ProblemState, number: int | None) -> _Score:
     if number is None or population.score(number) is None:
         return _Score(None)
     mean, sd = population.posterior_as_measured(number)
-    return _Score(population.sign * mean, _spread(state, sd), population.n_measured(number))
+    return _Score(population.sign * mean, _spread(state, sd), population.n_measured(number) - len(population.far_off(number)))
 
 
 def _spread(state: ProblemState, sd: float) -> float:

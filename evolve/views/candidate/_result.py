@@ -38,6 +38,7 @@ class Result:
     feedback: str
     word: str = ""  # how well founded it is, as ``best`` has it; no gain is stated of a deterministic score that was measured once
     gain_se: float | None = None  # the standard error of a gain that final runs gave
+    far_off: int = 0  # measurements beside the ``n`` that are wild, and not in the score
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def result_of(view: RunView, candidate: str, why: str = "") -> Result:
         feedback=told.feedback if told else "",
         word=evidence_label(state, number) if here else "",
         gain_se=gain_se(state, number),
+        far_off=here.far_off if here else 0,
     )
 
 

@@ -9,13 +9,15 @@ from evolve.search.state._population import Population
 
 @dataclass(frozen=True, slots=True)
 class CandidateScore:
-    """A candidate's score and how well it is known, in the problem's own sign."""
+    """A candidate's score and how well ``n`` measurements know it, in the problem's own sign; ``far_off`` counts others that are
+    wild, and not in it."""
 
     id: str
     score: float
     sd: float
     n: int
     cold: bool
+    far_off: int = 0
 
 
 def score_of(population: Population, number: int) -> CandidateScore:
@@ -25,5 +27,5 @@ def score_of(population: Population, number: int) -> CandidateScore:
         KeyError: it has no ok measurement at the last stage.
     """
     mean, sd = population.posterior_as_measured(number)
-    row = population.candidates[number]
-    return CandidateScore(row.id, population.sign * mean, sd, population.n_measured(number), row.measured_cold)
+    row, far = population.candidates[number], len(population.far_off(number))
+    return CandidateScore(row.id, population.sign * mean, sd, population.n_measured(number) - far, row.measured_cold, far)

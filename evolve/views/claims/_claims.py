@@ -11,6 +11,7 @@ from evolve.search.claims._claims import doubt
 from evolve.views._run_view import CREATED, INITIAL, RunView
 from evolve.views._summary import FinalRuns
 from evolve.views.claims._report_cards import ReportCards, bound_of, report_cards
+from evolve.views.claims._typical import TypicalEffect, typical_effect
 from evolve.views.claims._verify import Verification, verify_best
 
 
@@ -46,7 +47,8 @@ class VaultStanding:
     """What a vault came to, as the search has it: confirmed, withdrawn, open or not confirmed; ``reference`` is against whom.
 
     Effect and interval are in the problem's own sign; None where nothing is claimed.  ``bound`` stands instead of the effect where
-    scores are too large to be compared; ``suspicion`` says why a claim is suspect.
+    scores are too large to be compared; ``suspicion`` says why a claim is suspect; ``typical`` is the effect without runs that are
+    far off, where some are.
     """
 
     candidate: str
@@ -57,6 +59,7 @@ class VaultStanding:
     high: float = 0.0
     bound: str = ""
     suspicion: str = ""
+    typical: TypicalEffect | None = None
 
 
 def vaults(view: RunView) -> tuple[VaultStanding, ...]:
@@ -67,7 +70,8 @@ def vaults(view: RunView) -> tuple[VaultStanding, ...]:
         if vault.confirmed and vault.effect is not None and not vault.withdrawn:
             low, high = sorted((sign * vault.effect.low, sign * vault.effect.high))
             doubtful = doubt(view.state, vault)
-            found.append(VaultStanding(*pair, "confirmed", sign * vault.effect.effect, low, high, bound_of(vault, sign), doubtful))
+            bound, typical = bound_of(vault, sign), typical_effect(view.state, vault)
+            found.append(VaultStanding(*pair, "confirmed", sign * vault.effect.effect, low, high, bound, doubtful, typical))
         else:
             word = "withdrawn" if vault.withdrawn else "open" if vault.confirmed is None else "not confirmed"
             found.append(VaultStanding(*pair, word))

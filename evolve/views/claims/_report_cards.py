@@ -26,6 +26,7 @@ from evolve.confirm import Confirmation
 from evolve.problem.contract._contract import Problem
 from evolve.search.claims._claims import doubt
 from evolve.search.state._state import ProblemState
+from evolve.views.claims._typical import TypicalEffect, typical_effect
 
 APART_S = 3600.0  # between two runs: what a machine was at the first is likely over at the second
 OPEN, CONFIRMED, REFUSED, WITHDRAWN, TAKEN_BACK = "open", "confirmed", "not confirmed", "withdrawn", "taken back"
@@ -56,6 +57,7 @@ class ReportCard:
     ``bound`` stands instead of the effect where scores of its vault are so large that they count as something else.
     ``median`` is the difference of the medians of the runs that the effect is from; ``span_s`` the time from the end of the
     vault's first run to that of its last: what is slower than that, it cannot have seen.
+    ``typical`` is the effect without runs that are far off, where some are.
     """
 
     vault: int
@@ -86,6 +88,7 @@ class ReportCard:
     occasions: int = 0
     over_s: float = 0.0
     rulings: tuple[RulingMade, ...] = ()
+    typical: TypicalEffect | None = None
 
 
 def bound_of(vault: Confirmation, sign: float) -> str:
@@ -172,6 +175,7 @@ def report_cards(state: ProblemState, problem: Problem, records: Iterable[LogEnt
             status=_status(vaults[number], made),
             suspect=bool(why := doubt(state, vaults[number])),
             suspicion=why,
+            typical=typical_effect(state, vaults[number]),
         )
         for number, one in opened.items()
     ]
