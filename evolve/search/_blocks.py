@@ -101,12 +101,23 @@ def _count(state: ProblemState, record: Measured, entry: BlockEntry) -> list[Eli
     again = _heard(state, number, record, entry)
     if state.contract.noisy and not again:
         confirming.on_measured(state, number, record)
-    if record.purpose is Purpose.FINAL and result.score is not None:
-        state.final_scores.append((result.candidate, result.score))
+    if record.purpose is Purpose.FINAL:
+        _on_final(state, number, result)
     state.memory.on_measured(number, result)
     placed += offspring.assign_credit(state, number)
     state.run.fail(_hopeless(state, result))
     return placed + offspring.try_replace_parent(state, number)
+
+
+def _on_final(state: ProblemState, number: int, result: Measurement) -> None:
+    """A score of the comparison at the end; a finalist that has lost its own ends it, and who stands then may be compared."""
+    if state.final_comparison is None:
+        return
+    finalist = state.population.by_id[state.final_comparison[0]]
+    if state.population.score(finalist) is None:
+        state.final_comparison, state.final_scores = None, []
+    elif result.score is not None and number in (INITIAL, finalist):
+        state.final_scores.append((result.candidate, result.score))
 
 
 def _heard(state: ProblemState, number: int, record: Measured, entry: BlockEntry) -> bool:

@@ -215,15 +215,15 @@ def _by_searching(state: ProblemState) -> int | None:
 
 def evidence_label(state: ProblemState, number: int) -> str:
     """How well founded it is that a candidate is better than the initial program: confirmed, champion or better so far; "" for the
-    initial program and, on a deterministic problem, where the score came again."""
-    if number == INITIAL:
+    initial program, for what has no score and, on a deterministic problem, where the score came again."""
+    held = [vault for vault in claims_of(state) if vault.candidate == number]
+    if held:
+        return SUSPECT if all(doubt(state, vault) for vault in held) else CONFIRMED
+    if number == INITIAL or state.population.score(number) is None:
         return ""
     if not state.contract.noisy:
         within = state.steadiness.doubtful and gain_of(state, number) is None
         return WITHIN if within else "" if state.steadiness.was_repeated(number) else ONCE
-    held = [vault for vault in claims_of(state) if vault.candidate == number]
-    if held:
-        return SUSPECT if all(doubt(state, vault) for vault in held) else CONFIRMED
     if (final := _final_of(state, number)) is not None and final.gain <= 0:
         return NOT_BETTER
     if state.champion_test.keeps_champion and state.champion_test.champion == number:

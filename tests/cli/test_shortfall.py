@@ -34,7 +34,7 @@ def test_a_clock_too_short_for_a_child_is_told_with_what_holds_one(cli: Cli, slo
         assert re.search(r"one measurement takes about [\d.]+ s: the budget holds no child and no vault \(a vault takes 20", text)
         assert WALL.search(text)
     assert "press Ctrl-C and type: evolve resume run budget.wall_s=" in err
-    assert "left that was kept for final runs of best and initial program and not needed" in out
+    assert "left that was kept for final runs of best and initial program and not spent" in out
     assert "for claims" not in out
     told = WALL.search(out)
     assert told is not None

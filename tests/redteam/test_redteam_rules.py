@@ -83,6 +83,8 @@ def test_who_gives_the_same_for_two_seeds_is_rejected_where_the_seed_program_doe
     assert end_of(trace, NOISY).status is Status.REJECTED
     assert "seed_insensitive" in judge_general(ATTACK, trace, NOISY).by
     assert end_of(trace, EXACT).status is Status.OK
+    unseen = Baseline(tuple(run(s, i, output="0") for i, s in enumerate((2.0, 2.1))), noisy=True, maximize=True, sd=0.1, df=20)
+    assert end_of(trace, unseen).status is Status.OK  # a seed that shows in no output is one that nobody can ignore
 
 
 def test_honest_scatter_is_pooled_over_seeds() -> None:

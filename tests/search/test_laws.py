@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ from archive import (
 from evolve.runs._checkpoint import dump_state, load_state
 from evolve.search._stopping import search_is_over
 from evolve.search.state._tickets import ProposalResult
-from evolve.views._summary import best_candidate
+from evolve.views._summary import best_candidate, evidence_label
 from evolve.views._unchecked import unchecked
 
 KINDS = st.sampled_from(
@@ -49,6 +49,20 @@ def simulate(kind, policy, arrivals, *, losses=0.0, evaluations=60, noise=None):
     run = Simulation(search, np.random.default_rng(arrivals), losses=losses, noise=0.05 if kind.noisy and noise is None else 0.0)
     run.begin()
     return run
+
+
+@dataclass
+class FinalistFails(Simulation):
+    """The first program that is compared with the initial one at the end fails there."""
+
+    failing: str | None = None
+
+    def measure(self, issued, index):
+        made, entry = super().measure(issued, index), issued.entries[index]
+        if issued.purpose is Purpose.FINAL and entry.candidate != "seed":
+            self.failing = self.failing or entry.candidate
+        fails = issued.purpose is Purpose.FINAL and entry.candidate == self.failing
+        return replace(made, status=Status.CRASH, score=None) if fails else made
 
 
 @settings(max_examples=12, deadline=None)
@@ -205,6 +219,26 @@ def test_the_final_runs_alternate_and_are_reserved():
                if s.record.purpose is not Purpose.FINAL}  # fmt: skip
     assert not earlier & {entry.seed for entry in entries}
     assert len(run.search.state.final_scores) == 10
+
+
+def test_a_finalist_that_loses_its_score_is_run_no_further_and_another_is_compared():
+    run = FinalistFails(build(contract(noisy=True), evaluations=60), np.random.default_rng(3), noise=0.05)
+    run.begin()
+    while run.step():
+        while run.in_hand:  # one block at a time
+            run.finish(run.in_hand.pop())
+    state = run.search.state
+    finals = [s.record for s in run.log if isinstance(s.record, MeasureIssued) and s.record.purpose is Purpose.FINAL]
+    failed = run.failing
+    assert failed is not None
+    assert state.population.score(state.population.by_id[failed]) is None
+    assert sum(entry.candidate == failed for block in finals for entry in block.entries) == 3  # its first block, and no more
+    assert state.final_comparison is None or state.final_comparison[0] != failed
+    assert failed not in {id_ for id_, _ in state.final_scores}
+    assert {entry.candidate for block in finals for entry in block.entries} - {failed, "seed"}  # somebody else was compared
+    best = best_candidate(state)
+    assert state.population.candidates[best].id != failed
+    assert evidence_label(state, state.population.by_id[failed]) == ""
 
 
 def test_a_raised_budget_goes_on_and_ends_with_final_runs_of_its_own():

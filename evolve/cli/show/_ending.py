@@ -120,7 +120,7 @@ def _ended(summary: Summary, opened: RunView) -> str:
 
 
 def _kept_for(opened: RunView) -> str:
-    return f" for {opened.kept_for()} and not needed" if opened.problem.contract.noisy else " and not needed"
+    return f" for {opened.kept_for()} and not spent" if opened.problem.contract.noisy else " and not spent"
 
 
 def _short(short: Shortfall, run: str) -> str:

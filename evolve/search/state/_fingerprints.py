@@ -20,23 +20,22 @@ class SeedFingerprint:
     output: str
     probe: str
 
-    def matches(self, other: SeedFingerprint) -> bool:
-        """Whether two different seeds gave the same: one answer to the same question, or equal outputs and equal scores."""
-        if self.seed == other.seed:
-            return False
-        if self.probe and self.probe == other.probe:
-            return True
-        return bool(self.output) and self.output == other.output and self.score == other.score
-
 
 def fingerprint(result: Measurement, score: float) -> SeedFingerprint:
     """What a measurement with this score shows of its seed."""
     return SeedFingerprint(result.seed, score, result.output_hash, result.probe_hash)
 
 
-def seed_insensitive(seed_program: Sequence[SeedFingerprint], before: Sequence[SeedFingerprint], now: SeedFingerprint) -> bool:
-    """Whether a run gave the same as one before it with another seed, although the initial program's runs (two or more) all
-    differ."""
-    if len(seed_program) < 2 or any(a.matches(b) for a, b in combinations(seed_program, 2)):
+def seed_insensitive(initial: Sequence[SeedFingerprint], before: Sequence[SeedFingerprint], now: SeedFingerprint) -> bool:
+    """Whether a run gave the same as one before it with another seed: one answer to what was asked of both, or equal outputs and
+    equal scores.  Answers and outputs tell something only where those of the initial program's runs (two or more) all differ: a
+    program that never sees its seed has equal outputs, and its scores may be equal too, at a bound or by rounding."""
+    pairs = [(a, b) for a, b in combinations(initial, 2) if a.seed != b.seed]
+    if not pairs:
         return False
-    return any(now.matches(one) for one in before)
+    answers_tell = all(a.probe != b.probe for a, b in pairs)
+    outputs_tell = all(a.output != b.output for a, b in pairs)
+    others = [one for one in before if one.seed != now.seed]
+    if answers_tell and now.probe and any(now.probe == one.probe for one in others):
+        return True
+    return outputs_tell and bool(now.output) and any((now.output, now.score) == (one.output, one.score) for one in others)
