@@ -8,8 +8,9 @@ handed down (belief propagation: Pearl 1988, *Probabilistic reasoning in intelli
 and Benveniste 1994, https://doi.org/10.1109/9.280746).
 
 A measurement changes what is gathered on the way to the root, and nothing else; what is handed down is worked out for whom somebody
-asks about.  Once one measurement in twenty is new everybody is judged again.  So a measurement costs about as much as the line of
-descent is long and the program was measured often, however many programs there are.  Scores are finite, below 1e150.
+asks about.  Once one measurement in twenty is new everybody is judged again; until then of a program with many measurements only
+the newest is judged.  So a measurement costs about as much as the line of descent is long, however many programs and measurements
+there are.  Scores are finite, below 1e150.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import math
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from evolve.select._wild import NOTHING, Known, far_off, is_alone, judged, narrow_step
+from evolve.select._wild import NOTHING, Known, far_off, is_alone, judged, narrow_step, weight_of
 
 _RENEWED = 0.05  # of the measurements are new when everybody is judged again
+_MANY = 256  # measurements and children, beyond which one more is judged by itself until all are judged again
 _KEPT = 32  # who may be best until then, beside who is new or measured again
 _FARTHEST = 1e100  # standard deviations of the noise: what is further off counts as this far, so that squares are numbers
 _TRIMMED = 5.2  # times the median difference of two runs of one program: 3.5 sd, beyond which a pair says nothing of the noise
@@ -72,16 +74,16 @@ class Lineage:
         row = self.rows[number]
         self.scores[row].append(score)
         self.count += 1
-        self._forget_asked()
         if self.count >= self.due or (self.unit <= 0.0 and len(self.scores[row]) > 1):
             self._judge_all()
             return
         if self.unit > 0.0:
-            self._judge(row)
+            self._judge(row, newest=True)
             if (parent := self.parents[row]) >= 0 and 2.0 * self.steps[row] * self.narrow < 1.0:
-                self._judge(parent)  # so far from each other: perhaps the parent's measurement is wild
+                self._judge(parent, newest=False)  # so far from each other: perhaps the parent's measurement is wild
         if row not in self.contenders:
             self.contenders.append(row)
+        self._forget_asked()
 
     def forget(self, number: int) -> None:
         """A program failed: what was measured of it says nothing any more."""
@@ -158,34 +160,55 @@ class Lineage:
     def _known(self, row: int) -> tuple[float, float]:
         if self.unit <= 0.0:
             return math.fsum(self.scores[row]) / len(self.scores[row]), 0.0
-        (weight, pull), above = self.below[row], self._above(row, self._handed)
-        more, pull_down = through(above, self.steps[row])
+        (weight, pull), (more, pull_down) = self.below[row], self._hand_down(row, self._handed)
         if weight + more <= NOTHING:  # all of it is wild
             return median(self.scores[row]), self.unit
         return (pull + pull_down) / (weight + more) * self.unit, self.unit / math.sqrt(weight + more)
 
+    def _hand_down(self, row: int, handed: dict[int, Message]) -> Message:
+        """What is known of a program but by itself and its descendants; ``handed`` keeps what is handed down to whom."""
+        way = []
+        while row >= 0 and row not in handed:
+            way.append(row)
+            row = self.parents[row]
+        for row in reversed(way):
+            handed[row] = through(self._but(row, handed), self.steps[row])
+        return handed[row]
+
     def _above(self, row: int, handed: dict[int, Message]) -> Message:
-        """What is known of a program's parent but through this one; ``handed`` keeps what is handed down to whom."""
-        way, parent = [], self.parents[row]
-        while parent >= 0 and parent not in handed:
-            way.append(parent)
-            parent = self.parents[parent]
-        for one in reversed(way):
-            handed[one] = through(self._but(one, handed), self.steps[one])
+        """What is known of a program's parent but through this one."""
+        if (parent := self.parents[row]) >= 0:
+            self._hand_down(parent, handed)
         return self._but(row, handed)
 
     def _but(self, row: int, handed: dict[int, Message]) -> Message:
         """The same, where it is known what is handed down to the parent."""
-        if self.parents[row] < 0:
+        if (parent := self.parents[row]) < 0:
             return 0.0, 0.0
-        (weight, pull), (ours, our_pull) = self.below[self.parents[row]], self.up[row]
-        more, pull_down = handed[self.parents[row]]
+        (weight, pull), (ours, our_pull), (more, pull_down) = self.below[parent], self.up[row], handed[parent]
         return weight - ours + more, pull - our_pull + pull_down
 
-    def _judge(self, row: int) -> None:
-        """Judge one program, and tell all it descends from."""
-        self._judge_given(row, self._above(row, {}))
+    def _judge(self, row: int, *, newest: bool) -> None:
+        """Judge one program after a measurement of it, or of a child far from it, and tell all it descends from."""
+        above = self._above(row, self._handed)
+        if len(self.scores[row]) + len(self.children[row]) <= _MANY:
+            self._judge_given(row, above)
+        elif newest:
+            self._count_newest(row, above)
         self._tell_up(row)
+        self._forget_asked()
+
+    def _count_newest(self, row: int, above: Message) -> None:
+        """Judge the newest of many measurements by all that is known; nobody else's place hangs on it until all are judged again."""
+        score = self._scaled(self.scores[row][-1])
+        (weight, pull), (more, pull_down), (own, own_pull) = self.below[row], through(above, self.steps[row]), self.own[row]
+        counts, known = 1.0, weight + more
+        if known > NOTHING:
+            mean, variance = (pull + pull_down) / known, 1.0 / known
+            counts = weight_of(score - mean, variance, self.narrow)
+            if far_off([score], [counts], None, [(mean, variance)]):
+                self.far.setdefault(row, []).append(self.scores[row][-1])
+        self._set_own(row, (own + counts, own_pull + counts * score))
 
     def _judge_given(self, row: int, above: Message) -> None:
         """What a program's measurements count, and how wide the step to it was."""
@@ -218,6 +241,7 @@ class Lineage:
 
     def _judge_all(self) -> None:
         """All judgements anew, from the roots to the leaves, and who may be best."""
+        self._forget_asked()
         self.due = self.count + math.ceil(_RENEWED * self.count)
         before, self.unit = self.unit, noise_sd(self.scores)
         if self.unit > 0.0:
@@ -237,7 +261,7 @@ class Lineage:
 
     def _gaps(self) -> list[Known]:
         """How far each program was from its parent when measured, and the variance of that."""
-        means = [self._scaled(median(scores)) if scores else 0.0 for scores in self.scores]
+        means = [self._scaled(median(scores) if len(scores) > 1 else scores[0]) if scores else 0.0 for scores in self.scores]
         counts = [len(scores) for scores in self.scores]
         ends = [(row, parent) for row, parent in enumerate(self.parents) if parent >= 0 and counts[row] and counts[parent]]
         return [(means[row] - means[parent], 1.0 / counts[row] + 1.0 / counts[parent]) for row, parent in ends]

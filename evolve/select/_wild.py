@@ -19,6 +19,8 @@ _FAR = 100.0  # least variance of a wild measurement
 _LEAST = 0.01  # variance of a narrow step: who cannot be told apart is not the same
 _FEW = 5  # steps, before anything is said of their size
 _AGREE = 4.0  # as far as this from each other, measurements and relatives may all be right
+_ODDS_WIDE, _ODDS_WILD = (math.log(part / (1.0 - part)) for part in (_WIDE, _WILD))
+_LOGS_WIDE, _LOGS_WILD = ((math.log1p(-part), math.log(part)) for part in (_WIDE, _WILD))
 NOTHING = 1e-9  # of one measurement: less is known of nobody
 _NO_MORE = 1.0 / _FAR  # is what a measurement counts that is wild
 _CERTAIN = (
@@ -40,14 +42,14 @@ def narrow_step(gaps: Sequence[Known]) -> float:
 
 def step_precision(gap: float, error: float, narrow: float) -> float:
     """One over the variance of a step, by how likely it was a narrow one; ``error`` is the variance of the gap without the step."""
-    wide = _chance(gap, narrow + error, _APART * narrow + error, _WIDE)
+    wide = _chance(gap, narrow + error, _APART * narrow + error, _ODDS_WIDE)
     return (1.0 - wide) / narrow + wide / _reach(gap, _APART * narrow)
 
 
 def weight_of(gap: float, error: float, narrow: float) -> float:
     """What a measurement counts, from 0 to 1, by how likely it is not wild; ``error``: the variance of what it is held against."""
     far = max(_FAR, _APART * narrow)
-    wild = _chance(gap, 1.0 + error, far + error, _WILD)
+    wild = _chance(gap, 1.0 + error, far + error, _ODDS_WILD)
     return (1.0 - wild) + wild / _reach(gap, far)
 
 
@@ -107,9 +109,9 @@ def _likeliest(scores: Sequence[float], above: Known | None, below: Sequence[Kno
         return median(starts)
 
     def likelihood(worth: float) -> float:
-        found = math.fsum(_log_of(score - worth, 1.0, max(_FAR, _APART * narrow), _WILD) for score in scores)
+        found = math.fsum(_log_of(score - worth, 1.0, max(_FAR, _APART * narrow), _LOGS_WILD) for score in scores)
         steps = below if above is None else (*below, above)
-        return found + math.fsum(_log_of(mean - worth, narrow + var, _APART * narrow + var, _WIDE) for mean, var in steps)
+        return found + math.fsum(_log_of(mean - worth, narrow + var, _APART * narrow + var, _LOGS_WIDE) for mean, var in steps)
 
     return max(starts, key=likelihood)
 
@@ -118,16 +120,18 @@ def _product(weights: Sequence[float], values: Sequence[float]) -> float:
     return math.fsum(weight * value for weight, value in zip(weights, values, strict=True))
 
 
-def _chance(gap: float, small: float, large: float, before: float) -> float:
-    """How likely a gap is drawn from the larger of two variances."""
-    odds = math.log(before / (1.0 - before)) + _log_density(gap, _reach(gap, large)) - _log_density(gap, small)
+def _chance(gap: float, small: float, large: float, log_odds: float) -> float:
+    """How likely a gap is drawn from the larger of two variances.  Written out, for it is asked several times a measurement."""
+    square = gap * gap
+    reach = large if large >= square else square
+    odds = log_odds + -0.5 * (square / reach + math.log(reach)) - -0.5 * (square / small + math.log(small))
     return 1.0 / (1.0 + math.exp(-max(-500.0, min(500.0, odds))))
 
 
-def _log_of(gap: float, small: float, large: float, before: float) -> float:
-    """The logarithm of the density of a gap that is drawn from either, but for what is the same for all."""
-    first = math.log1p(-before) + _log_density(gap, small)
-    second = math.log(before) + _log_density(gap, _reach(gap, large))
+def _log_of(gap: float, small: float, large: float, logs: tuple[float, float]) -> float:
+    """The logarithm of the density of a gap that is drawn from either, but for what is the same for all; ``logs`` of the chances."""
+    first = logs[0] + _log_density(gap, small)
+    second = logs[1] + _log_density(gap, _reach(gap, large))
     return max(first, second) + math.log1p(math.exp(-abs(first - second)))
 
 
