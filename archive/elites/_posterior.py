@@ -182,6 +182,8 @@ class PooledPosterior:
     def posterior(self, candidate: str) -> tuple[float, float]:
         """(mean, sd) of the candidate's true score.  KeyError when it has no measurement."""
         stats = self._by_id[candidate]
+        if not self.noisy:
+            return stats.mean, 0.0
         if self._shape is None:
             self._shape = self.noise, self.prior
         noise, prior = self._shape

@@ -71,6 +71,7 @@ class Bandit:
         self.states = [ArmState() for _ in arms]
         self._recent: deque[float] = deque(maxlen=RECENT_GAINS)
         self._sorted: list[float] = []
+        self._weights: np.ndarray | None = None  # until something is learnt
 
     def probabilities(self, allowed: Sequence[bool]) -> np.ndarray:
         """Probability of each arm, zero where not allowed.
@@ -81,7 +82,12 @@ class Bandit:
         return self.shares(self.weights(), allowed)
 
     def weights(self) -> np.ndarray:
-        """What each arm is drawn in proportion to, floors aside."""
+        """What each arm is drawn in proportion to, floors aside; treat as read-only."""
+        if self._weights is None:
+            self._weights = self._worked_out()
+        return self._weights
+
+    def _worked_out(self) -> np.ndarray:
         plays = np.array([state.plays for state in self.states])
         if self.priors.size:
             rates = self._expected(plays)
@@ -107,8 +113,8 @@ class Bandit:
         """Reward of each arm's program over its cost, in mean ones: its own of late, for as long as that is little its own of all
         its life, and for as long as that is little its prior times the mean of all.  So where nobody gains any more, who never
         gained falls behind whoever did."""
-        names = ("reward", "cost_s", "made", "life_reward", "life_made")
-        rewards, costs, made, earned, lived = (np.array([getattr(state, name) for state in self.states]) for name in names)
+        totals = [(one.reward, one.cost_s, one.made, one.life_reward, one.life_made) for one in self.states]
+        rewards, costs, made, earned, lived = np.ascontiguousarray(np.array(totals).T)
         unit = costs.sum() / made.sum() if made.sum() > 0 and costs.sum() > 0 else 1.0
         mean = (earned.sum() + _LITTLE) / (lived.sum() + 1.0)
         weight = max(_PRIOR_WEIGHT, _PRIOR_GAINS / mean)
@@ -133,6 +139,7 @@ class Bandit:
     def learn(self, arm: int, gain: float | None, cost_s: float, *, made: bool = True) -> None:
         """Credit ``arm`` with a child that gained ``gain`` over its baseline (None: no valid child) at this cost; ``made``: whether
         it made a program that was not known."""
+        self._weights = None
         reward = self.rank(gain) if gain is not None else 0.0
         if gain is not None and gain > 0:
             if len(self._recent) == RECENT_GAINS:
@@ -171,6 +178,7 @@ class Bandit:
         self.states = [ArmState(*row) for row in columns]
         self._recent = deque(dumped["recent"], maxlen=RECENT_GAINS)
         self._sorted = sorted(dumped["recent"])
+        self._weights = None
 
 
 def drawn(p: np.ndarray, u: float) -> tuple[int, float]:

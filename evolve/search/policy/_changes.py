@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evolve.search.policy._kinship import ancestors
+from evolve.search.state._changes import Change
 from evolve.search.state._operators import OperatorSpec, Parent
 from evolve.search.state._state import ProblemState
-
-Change = tuple[int, int, int]  # rows: the program it is made to, then from which program to which it led
 
 _NEWEST = 32  # children, or generations, that are looked at
 _GOES_ON = 0.6  # of the last step's gain, below which a step is not made once more
@@ -59,7 +58,14 @@ def _worse_children(state: ProblemState, target: int) -> Iterator[Change]:
 
 
 def _gain_elsewhere(state: ProblemState, spec: OperatorSpec, target: int) -> Change | None:
-    """A step that was a gain on another line of descent, the newest first."""
+    """A step that was a gain on another line of descent, the newest first.  Asked for far more often than it changes."""
+    kept = state.changes.elsewhere
+    if spec.name not in kept or kept[spec.name][0] != target:
+        kept[spec.name] = target, _found_elsewhere(state, spec, target)
+    return kept[spec.name][1]
+
+
+def _found_elsewhere(state: ProblemState, spec: OperatorSpec, target: int) -> Change | None:
     rows = state.population.candidates
     changes = [(target, rows[child].parents[0], child) for child in reversed(state.changes.gains) if child != target]
     new = [change for change in changes if not state.changes.was_given(spec.name, change)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+Change = tuple[int, int, int]  # rows: the program it is made to, then from which program to which it led
+
 _KEPT = 64
 
 
@@ -13,10 +15,13 @@ class KnownChanges:
     def __init__(self) -> None:
         self.gains: deque[int] = deque(maxlen=_KEPT)
         self._given: set[str] = set()
+        # Operator -> the program it works on, and the gain of another line it may be given for that; until either changes.
+        self.elsewhere: dict[str, tuple[int, Change | None]] = {}
 
     def on_given(self, operator: str, parents: tuple[int, ...]) -> None:
         """An operator was handed a change: the program it is made to, and from which to which it led."""
         self._given.add(_key(operator, parents))
+        self.elsewhere.pop(operator, None)
 
     def was_given(self, operator: str, parents: tuple[int, ...]) -> bool:
         """Whether it was."""
@@ -26,6 +31,7 @@ class KnownChanges:
         """It is known what became of a child; ``before`` is its parent's score."""
         if score is not None and before is not None and score > before:
             self.gains.append(number)
+            self.elsewhere.clear()
 
 
 def _key(operator: str, parents: tuple[int, ...]) -> str:
