@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from archive import RunningStats
@@ -40,6 +41,7 @@ MIN_RUNS_CLAIM = 4  # and before one enters a vault, which costs ten times as ma
 _PAIRS_KEPT = 256
 _HALVES_KEPT = 64
 NOBODY = -1
+_LOG_CHAMPION, _LOG_CLAIM = math.log(E_CHAMPION), math.log(E_CLAIM)
 
 
 class CandidateStats(Protocol):
@@ -58,6 +60,17 @@ class CandidateStats(Protocol):
 
     def stats(self, number: int) -> RunningStats | None:
         """All runs of a candidate at the last stage; None while it has none, or once it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """What candidates are compared with, worked out once for all of them: the runs of the target that it was not chosen for, every
+    run of the champion, the noise, and the difference worth finding."""
+
+    fresh: SampleStats
+    everything: SampleStats
+    noise: float
+    worth: float
 
 
 class ChampionTest:
@@ -130,7 +143,7 @@ class ChampionTest:
         ready = [
             number
             for number, evidence in self.contenders.items()
-            if evidence >= math.log(E_CHAMPION) and (stats := known.stats(number)) is not None and stats.n >= MIN_RUNS_CHAMPION
+            if evidence >= _LOG_CHAMPION and (stats := known.stats(number)) is not None and stats.n >= MIN_RUNS_CHAMPION
         ]
         best = max(ready, key=lambda number: (self.contenders[number], -number), default=None)
         return None if best is None else (best, e_value_of(self.contenders[best]))
@@ -189,47 +202,51 @@ class ChampionTest:
         self._look_at_all(known)
 
     def _look_at_all(self, known: CandidateStats) -> None:
+        bar = self._bar(known)
         for number in dict.fromkeys((*self.contenders, *self.qualified, self.champion)):
-            self._look(number, known)
+            self._judge(number, known, bar)
 
     def _look(self, number: int, known: CandidateStats) -> None:
+        self._judge(number, known, self._bar(known))
+
+    def _bar(self, known: CandidateStats) -> _Bar:
+        """What candidates are compared with while the search goes on."""
+        fresh = _runs(self.target, self.champion_runs if self.keeps_champion else self.reference_runs, known)
+        runs = known.stats(self.champion)
+        everything = fresh if runs is None else _runs(self.champion, runs, known)
+        return _Bar(fresh, everything, known.noise, WORTH_SD * math.sqrt(known.noise))
+
+    def _judge(self, number: int, known: CandidateStats, bar: _Bar) -> None:
         """Judge a candidate anew: still a contender, or not; ready for a vault, or not."""
         stats = known.stats(number)
         if stats is None:
             self.contenders.pop(number, None)
             return
-        evidence = self.evidence(number, known)
-        if evidence >= math.log(E_CLAIM) and stats.n >= MIN_RUNS_CLAIM and number != self.reference:
+        asked = not self.keeps_champion or stats.n >= MIN_RUNS_CLAIM  # else nobody asks for its evidence
+        evidence = self.evidence(number, known) if asked else 0.0
+        if evidence >= _LOG_CLAIM and stats.n >= MIN_RUNS_CLAIM and number != self.reference:
             self.qualified[number] = evidence
         else:
             self.qualified.pop(number, None)
         if number == self.target:
             return
-        target = self.champion_runs if self.keeps_champion else self.reference_runs
+        ours = _runs(number, stats, known)
+        ratio = log_ratio(ours, bar.fresh, bar.worth)
         done = not self.keeps_champion and number in self.qualified and known.df >= MIN_DF
-        if done or self._hopeless(number, stats, target, known):
+        if done or self._hopeless(number, ours, ratio, bar):
             self.contenders.pop(number, None)
-        elif self.keeps_champion and target.n:
-            ours, theirs = _runs(number, stats, known), _runs(self.target, target, known)
-            self.contenders[number] = log_ratio(ours, theirs, WORTH_SD * math.sqrt(known.noise))
         else:
-            self.contenders[number] = 0.0 if self.keeps_champion else evidence
+            self.contenders[number] = ratio if self.keeps_champion else evidence
 
-    def _hopeless(self, number: int, stats: RunningStats, target: RunningStats, known: CandidateStats) -> bool:
+    def _hopeless(self, number: int, ours: SampleStats, ratio: float, bar: _Bar) -> bool:
         limit = 2 * MAX_RUNS if number == self.previous_champion else MAX_RUNS
-        if stats.n >= limit or known.noise <= 0.0:
-            return stats.n >= limit
-        bar = FUTILE_TITLE if self.keeps_champion else FUTILE
+        if ours.n >= limit or bar.noise <= 0.0:
+            return ours.n >= limit
         # A champion's first few runs say little about it, and its predecessor is not given up before all of them are there; but
         # who is far behind all that is known of it is not measured again for that.
-        if self.keeps_champion and target.n < (
-            FIRST_CHAMPION_RUNS[1] if number == self.previous_champion else FIRST_CHAMPION_RUNS[0]
-        ):
-            target, bar = known.stats(self.champion) or target, FAR_BEHIND
-        if target.n == 0:
-            return False
-        ours, theirs = _runs(number, stats, known), _runs(self.target, target, known)
-        return futile(ours, theirs, WORTH_SD * math.sqrt(known.noise), bar)
+        if self.keeps_champion and bar.fresh.n < FIRST_CHAMPION_RUNS[number == self.previous_champion]:
+            return bar.everything.n > 0 and futile(ours, bar.everything, bar.worth, FAR_BEHIND)
+        return bar.fresh.n > 0 and ratio <= math.log(FUTILE_TITLE if self.keeps_champion else FUTILE)
 
 
 def _runs(number: int, stats: RunningStats, known: CandidateStats) -> SampleStats:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from statistics import median
 
 from archive import bounded, difference, mean_of, sd_of
@@ -92,6 +93,7 @@ class Confirmation:
     wants: int = 0  # runs of the candidate in all, search included, after which a claim that is withheld may hold
 
 
+@lru_cache(maxsize=64)
 def power(effect: float, noise_sd: float, n: int, m: int) -> float:
     """Probability that the gate with ``n`` against ``m`` runs finds a true difference of ``effect``."""
     from scipy.special import nctdtr, stdtrit

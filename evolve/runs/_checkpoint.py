@@ -82,11 +82,12 @@ _COMPONENTS = (
 )  # fmt: skip
 _DERIVED: Mapping[type, frozenset[str]] = {
     RunState: frozenset({"config", "stop", "llm"}),
-    ProblemState: frozenset({"run", "contract", "problem", "operators", "judged_at"}),
+    ProblemState: frozenset({"run", "contract", "problem", "operators", "judged_at", "kept_back"}),
     Population: frozenset({"problem", "contract", "sign", "by_descent"}),
     ChampionTest: frozenset({"keeps_champion"}),
     Novelty: frozenset({"share", "_vectors"}),
     Lineage: frozenset({"_foremost", "_handed"}),
+    KnownChanges: frozenset({"elsewhere"}),
 }
 _STATEFUL = ("runs", "search", "budget", "select", "confirm", "config", "problem")  # rooms whose code says what the state means
 

@@ -70,6 +70,7 @@ from evolve.search.state._state import Phase, ProblemState, RunState, StopReason
 from evolve.search.state._tickets import ProposalResult
 
 _WORK = (MeasureIssued, Measured, BlockClosed, CallSettled, RunClosed)  # what only a driver writes: until then its time counts
+_MAKING = (ProposeIssued, Proposed)  # what says nothing of how good anything is, nor of what measurements cost
 
 
 class Search:
@@ -258,6 +259,13 @@ class Search:
 
     def apply(self, stamped: LogEntry) -> list[ElitePlaced]:
         """Take one record in, in its order; returns what changed in the archive, to be written for readers."""
+        placed = self._applied(stamped)
+        if not isinstance(stamped.record, _MAKING):
+            for state in self.problems.values():
+                state.kept_back = None
+        return placed
+
+    def _applied(self, stamped: LogEntry) -> list[ElitePlaced]:
         record, run = stamped.record, self.run
         if isinstance(record, _WORK):
             run.usage.last_at = stamped.at

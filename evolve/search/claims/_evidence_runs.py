@@ -89,6 +89,8 @@ def _found(state: ProblemState) -> list[int]:
 def confirmation_entries(state: ProblemState) -> tuple[BlockEntry, ...]:
     """The next stretch of the vaults that are open, in drawn order: where in a block a run stands may matter."""
     wanted = state.confirmations.next_runs()
+    if not wanted:
+        return ()
     size = min(BLOCK, max(2, math.ceil(len(wanted) / state.run.slots)))
     entries = [_entry(state, one.candidate, 0, seed=one.seed) for one in wanted[:size]]
     order = generator(state.run.seed, "order", state.run.tickets.next_ticket).permutation(len(entries))

@@ -33,19 +33,27 @@ def reserved_evaluations(state: ProblemState) -> int:
     """Runs to be kept back while searching: those that open vaults still take, and of what is set aside as much as may be of use.
 
     What pays for no vault any more goes back to the search.  While nobody may be confirmed, all but the smallest vault does, where
-    there is one champion at a time; elsewhere any number may qualify late.
+    there is one champion at a time; elsewhere any number may qualify late.  Asked for many times between two measurements, so it is
+    worked out once.
     """
-    if not affords_one(state):
+    if state.kept_back is None:
+        state.kept_back = _to_be_kept_back(state)
+    return state.kept_back
+
+
+def _to_be_kept_back(state: ProblemState) -> int:
+    set_aside, smallest = confirm_budget(state), SIZES[0].n_candidate + SIZES[0].n_control
+    if set_aside < smallest:
         return state.confirmations.outstanding
-    smallest = SIZES[0].n_candidate + SIZES[0].n_control
-    left = math.ceil(confirm_budget(state)) - state.confirmations.cost
+    rest = math.ceil(set_aside) - state.confirmations.cost
+    left = rest
     if state.population.by_descent and left >= smallest:
         left = min(left, last_cost(state))
     if left < smallest:
         left = 0
     elif state.champion_test.keeps_champion and not _hopeful(state):
         left = smallest
-    left = max(left, min(sum(without_confirmation(state).values()), math.ceil(confirm_budget(state)) - state.confirmations.cost))
+    left = max(left, min(sum(without_confirmation(state).values()), rest))
     return left + state.confirmations.outstanding
 
 
