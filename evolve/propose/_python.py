@@ -11,7 +11,7 @@ import re
 import threading
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -114,6 +114,29 @@ def parse(text: str) -> Parsed:
     except ValueError as error:  # lone surrogates, integers beyond the digit limit
         return Parsed(text, None, f"not a Python source: {type(error).__name__}", starts)
     return Parsed(text, tree, "", starts, Wide.of(text))
+
+
+def parts_of(node: ast.AST) -> list[ast.AST]:
+    """The nodes directly in a node, in order, but for those that have no fields: operators, contexts, ``pass`` and the like.  As
+    ``ast.iter_child_nodes`` in half its time."""
+    found: list[ast.AST] = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
+            if value._fields:
+                found.append(value)
+        elif isinstance(value, list):
+            found += [one for one in value if isinstance(one, ast.AST) and one._fields]
+    return found
+
+
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and every node below it that has fields, in no order that anything may hang on."""
+    left = [node]
+    while left:
+        node = left.pop()
+        yield node
+        left += parts_of(node)
 
 
 def unparsed(text: str) -> Parsed:

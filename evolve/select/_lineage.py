@@ -199,7 +199,7 @@ class Lineage:
         self._forget_asked()
 
     def _count_newest(self, row: int, above: Message) -> None:
-        """Judge the newest of many measurements by all that is known; nobody else's place hangs on it until all are judged again."""
+        """Judge the newest of many measurements by all that is known; those before it wait until all are judged again."""
         score = self._scaled(self.scores[row][-1])
         (weight, pull), (more, pull_down), (own, own_pull) = self.below[row], through(above, self.steps[row]), self.own[row]
         counts, known = 1.0, weight + more

@@ -129,7 +129,7 @@ def _chance(gap: float, small: float, large: float, log_odds: float) -> float:
 
 
 def _log_of(gap: float, small: float, large: float, logs: tuple[float, float]) -> float:
-    """The logarithm of the density of a gap that is drawn from either, but for what is the same for all; ``logs`` of the chances."""
+    """The logarithm of the density of a gap drawn from either, but for what is the same for all; ``logs`` of the chances."""
     first = logs[0] + _log_density(gap, small)
     second = logs[1] + _log_density(gap, _reach(gap, large))
     return max(first, second) + math.log1p(math.exp(-abs(first - second)))

@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from evolve.propose._python import parts_of, walk
+
 _GIVES = re.compile(r"(\w++)\s*+(?:<<|>>|[-+*/%&|^])?=(?!=)|(\w++)(?:\+\+|--)|(?:\+\+|--)(\w++)")
 _OWN = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
@@ -20,7 +22,7 @@ def stored_again(body: Sequence[ast.stmt]) -> frozenset[str]:
 def stored_from_afar(tree: ast.Module) -> frozenset[str]:
     """What a source gives a value to at several places: attributes, with a dot before each, and names that a scope within takes
     for its own."""
-    nodes = list(ast.walk(tree))
+    nodes = list(walk(tree))
     counts = Counter(node.attr for node in nodes if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load))
     shared = (name for node in nodes if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names)
     return frozenset(shared) | {f".{name}" for name, count in counts.items() if count > 1}
@@ -51,4 +53,4 @@ def _of_scope(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
         node = left.pop()
         yield node
         if not isinstance(node, _OWN):
-            left += ast.iter_child_nodes(node)
+            left += parts_of(node)

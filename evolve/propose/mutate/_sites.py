@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from evolve.propose._python import Parsed, inside, is_python, parse, unparsed
+from evolve.propose._python import Parsed, inside, is_python, parse, parts_of, unparsed, walk
 from evolve.propose._scope import editable_regions
 from evolve.propose.mutate._bounds import is_off
 from evolve.propose.mutate._literals import find
@@ -78,7 +78,7 @@ def sites_of(path: str, text: str) -> Targets:
             call = node.iter
             if isinstance(call.func, ast.Name) and call.func.id == "range" and inside(parsed.span(call), regions):
                 sites.bounds.append(call.args[-1 if len(call.args) < 3 else 1]) if call.args else None
-        stack.extend(reversed(list(ast.iter_child_nodes(node))))
+        stack.extend(reversed(parts_of(node)))
     return sites
 
 
@@ -117,7 +117,7 @@ def comma_span(parsed: Parsed, call: ast.Call, own: tuple[int, int]) -> tuple[in
 def bound_names(tree: ast.AST) -> frozenset[str]:
     """Every name that is bound somewhere in a tree: assigned, imported, defined or an argument."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             names.add(node.id)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -187,7 +187,7 @@ def _effects(node: ast.stmt) -> tuple[set[str], set[str], bool]:
     reads: set[str] = set()
     acts = False
     changed = node.target if isinstance(node, ast.AugAssign) else None
-    for child in ast.walk(node):
+    for child in walk(node):
         if isinstance(child, ast.Name):
             (reads if isinstance(child.ctx, ast.Load) or child is changed else binds).add(child.id)
         acts = acts or isinstance(child, ast.Call | ast.AugAssign)
