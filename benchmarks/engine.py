@@ -1,6 +1,6 @@
 """What the engine itself costs for one candidate, from the first to the last.
 
-    python benchmarks/engine.py [--candidates 50000] [--size 1000] [--flat] [--profile] [--json]
+    python benchmarks/engine.py [--candidates 50000] [--size 1000] [--flat] [--noisy] [--profile] [--json]
 
 The real search, loop, recorder, journal (synced), texts, operators and deduplication, around an executor that answers at once: its
 scores are hashes of the texts, so that nothing converges.  CPU time of the whole process, commit thread included, for each tenth
@@ -8,7 +8,9 @@ of the candidates; beside it what of that went into making children (operators, 
 compression), and the time of one ``ast.parse`` of the program, measured in the same process after each tenth.
 
 Programs may not outgrow the initial one by more than a fifth, so that the last tenth does the same work as the first.  ``--flat``
-uses an archive without axes (the best 64) instead of a grid of 50 x 50 cells.  ``--profile`` prints where the time goes instead.
+uses an archive without axes (the best 64) instead of a grid of 50 x 50 cells.  ``--noisy`` adds noise to the scores and counts
+measurements in place of candidates: of those some are of programs that are known, and there are claims.  ``--profile`` prints where
+the time goes instead.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import ast
 import cProfile
 import json
 import pstats
+import random
 import statistics
 import tempfile
 import time
@@ -37,6 +40,7 @@ from evolve.testing import Harness, Script, plain_contract, scored
 TENTHS = 10
 TARGET_MS = {1000: 1.5, 20_000: 12.0}
 TARGET_RATIO = 1.2
+NOISE = 0.1  # standard deviation of what ``--noisy`` adds to scores between 0 and 1
 
 
 @dataclass(slots=True)
@@ -45,6 +49,7 @@ class Marks:
 
     every: int
     text: str
+    noisy: bool = False
     cpu_s: list[float] = field(default_factory=list)
     made_s: list[float] = field(default_factory=list)
     parse_s: list[float] = field(default_factory=list)
@@ -52,7 +57,8 @@ class Marks:
     aside_s: float = 0.0  # spent measuring the yardstick
 
     def __call__(self, state: ProblemState, stamped: LogEntry) -> None:
-        if state.run.usage.candidates >= len(self.cpu_s) * self.every:
+        usage = state.run.usage
+        if (usage.evaluations if self.noisy else usage.candidates) >= len(self.cpu_s) * self.every:
             self.cpu_s.append(time.process_time() - self.aside_s)
             self.made_s.append(self.making_s)
             self.parse_s.append(self._yardstick())
@@ -98,14 +104,19 @@ def answer(files: Mapping[str, str], seed: int) -> float:
     return int.from_bytes(blake2b("".join(files.values()).encode(), digest_size=7).digest(), "little") / 2**56
 
 
+def noisy_answer(files: Mapping[str, str], seed: int) -> float:
+    """The same as it is measured with a seed."""
+    return answer(files, seed) + random.Random(seed).gauss(0.0, NOISE)
+
+
 def script(size: int, candidates: int, *, flat: bool, marks: Marks) -> Script:
     text = program(size)
     axes = () if flat else (DescriptorSpec(name="branches", source="ast", low=0, high=50, bins=50), _calls(size))
     return Script(
         seed_files={"main.py": text},
-        answer=scored(answer),
-        contract=plain_contract(max_bytes=int(1.2 * len(text)), axes=axes),
-        budget=BudgetConfig(candidates=candidates),
+        answer=scored(noisy_answer if marks.noisy else answer),
+        contract=plain_contract(max_bytes=int(1.2 * len(text)), axes=axes, noisy=marks.noisy),
+        budget=BudgetConfig(evaluations=candidates) if marks.noisy else BudgetConfig(candidates=candidates),
         cpu_clock=time.thread_time,
         hooks=(marks,),
     )
@@ -115,8 +126,8 @@ def _calls(size: int) -> DescriptorSpec:
     return DescriptorSpec(name="calls", source="ast", low=0, high=max(50, size // 50), bins=50)
 
 
-def measure(size: int, candidates: int, *, flat: bool, folder: Path, profile: bool = False) -> Result:
-    marks = Marks(max(candidates // TENTHS, 1), program(size))
+def measure(size: int, candidates: int, *, flat: bool, noisy: bool, folder: Path, profile: bool = False) -> Result:
+    marks = Marks(max(candidates // TENTHS, 1), program(size), noisy)
     with Harness(script(size, candidates, flat=flat, marks=marks), folder) as harness:
         make = harness.proposer.propose
 
@@ -171,11 +182,12 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=50_000)
     parser.add_argument("--size", type=int, default=1000, metavar="BYTES")
     parser.add_argument("--flat", action="store_true")
+    parser.add_argument("--noisy", action="store_true")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(args.size, args.candidates, flat=args.flat, folder=Path(folder), profile=args.profile)
+        result = measure(args.size, args.candidates, flat=args.flat, noisy=args.noisy, folder=Path(folder), profile=args.profile)
     if args.json:
         print(json.dumps({"benchmark": "engine", "hardware": hardware(), **asdict(result), "ratio": result.ratio}))
     else:

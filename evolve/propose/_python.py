@@ -116,7 +116,7 @@ def parse(text: str) -> Parsed:
     return Parsed(text, tree, "", starts, Wide.of(text))
 
 
-def parts_of(node: ast.AST) -> list[ast.AST]:
+def inner_nodes(node: ast.AST) -> list[ast.AST]:
     """The nodes directly in a node, in order, but for those that have no fields: operators, contexts, ``pass`` and the like.  As
     ``ast.iter_child_nodes`` in half its time."""
     found: list[ast.AST] = []
@@ -136,7 +136,7 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
     while left:
         node = left.pop()
         yield node
-        left += parts_of(node)
+        left += inner_nodes(node)
 
 
 def unparsed(text: str) -> Parsed:

@@ -310,3 +310,30 @@ def test_what_is_only_somewhat_off_is_shown_although_it_counts_next_to_nothing()
     assert lineage.of(1)[0] < 1.0
     assert lineage.far_off(1) == []
     assert lineage.typical(1)[0] == pytest.approx(np.mean([0.5, 0.3, 13.0, -0.3]))
+
+
+def often_measured(n: int) -> Lineage:
+    """A lineage with one program that is measured so many times, with a wild measurement now and then."""
+    rng = np.random.default_rng(1)
+    lineage = measured(known_noise(1.0), np.array([-1, 0, 1, 1]), rng.normal(0, 1, 4))
+    for score in rng.standard_t(3, n):
+        lineage.add(1, (0,), float(score))
+    return lineage
+
+
+def test_of_many_measurements_the_newest_is_judged_alone_and_all_come_to_the_same(monkeypatch):
+    found = [worths(often_measured(n), 4) for n in (300, 700, 1000)]
+    monkeypatch.setattr(_lineage, "_MANY", math.inf)
+    for quick, whole in zip(found, [worths(often_measured(n), 4) for n in (300, 700, 1000)], strict=True):
+        assert np.abs(quick - whole)[:, 0] == pytest.approx(0.0, abs=0.1 * float(whole[1, 1]))
+        assert quick[:, 1] == pytest.approx(whole[:, 1], rel=1e-3)
+
+
+def test_a_measurement_of_who_was_measured_a_thousand_times_costs_no_more_than_a_few(monkeypatch):
+    judged, counted = _lineage.judged, []
+    monkeypatch.setattr(_lineage, "judged", lambda scores, *others: counted.append(len(scores)) or judged(scores, *others))
+    often_measured(500)
+    few = sum(counted) / 500
+    counted.clear()
+    often_measured(4000)
+    assert sum(counted) / 4000 < 2 * few

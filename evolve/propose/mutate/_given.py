@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from evolve.propose._python import parts_of, walk
+from evolve.propose._python import inner_nodes, walk
 
 _GIVES = re.compile(r"(\w++)\s*+(?:<<|>>|[-+*/%&|^])?=(?!=)|(\w++)(?:\+\+|--)|(?:\+\+|--)(\w++)")
 _OWN = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -53,4 +53,4 @@ def _of_scope(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
         node = left.pop()
         yield node
         if not isinstance(node, _OWN):
-            left += parts_of(node)
+            left += inner_nodes(node)

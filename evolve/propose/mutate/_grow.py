@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from archive import ProposalStatus
 from evolve.propose._operator import Files, Proposal, ProposalTask
-from evolve.propose._python import Edit, Parsed, apply_edits, inside, is_python, parse
+from evolve.propose._python import Edit, Parsed, apply_edits, inside, is_python, parse, walk
 from evolve.propose._scope import editable_regions, is_editable
 from evolve.propose.mutate._defined import undefined
 from evolve.propose.mutate._drafts import Draft, drafted
@@ -125,18 +125,20 @@ def _own(statement: ast.stmt) -> Iterator[ast.AST]:
     for name, value in ast.iter_fields(statement):
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, ast.expr) and name not in ("body", "orelse", "finalbody"):
-                yield from ast.walk(one)
+                yield from walk(one)
 
 
 def _arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     """Arguments that are used as nothing but numbers, or not at all."""
     given = function.args
     names = {one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)}
+    nodes = [*walk(function)]
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
     used_as = [
-        *(node.value for node in ast.walk(function) if isinstance(node, ast.Subscript | ast.Attribute | ast.Starred)),
-        *(node.func for node in ast.walk(function) if isinstance(node, ast.Call)),
-        *(node.iter for node in ast.walk(function) if isinstance(node, ast.For | ast.comprehension)),
-        *(one for node in ast.walk(function) if isinstance(node, ast.Call) for one in node.args if _is_call_of(node, "len")),
+        *(node.value for node in nodes if isinstance(node, ast.Subscript | ast.Attribute | ast.Starred)),
+        *(node.func for node in calls),
+        *(node.iter for node in nodes if isinstance(node, ast.For | ast.comprehension)),
+        *(one for node in calls for one in node.args if _is_call_of(node, "len")),
     ]
     return names - {node.id for node in used_as if isinstance(node, ast.Name)} - {"self", "cls"}
 

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from archive import Literal
-from evolve.propose._python import Edit, Parsed, inside, is_python, parse, parts_of
+from evolve.propose._python import Edit, Parsed, inner_nodes, inside, is_python, parse
 from evolve.propose._scope import editable_regions
 from evolve.propose.mutate._bounds import bounds_at
 from evolve.propose.mutate._given import gives, stored_again, stored_from_afar
@@ -334,7 +334,7 @@ def _target_name(target: ast.expr) -> str:
 
 def _expressions(node: ast.AST) -> Iterator[ast.expr]:
     """Direct expressions of a node, those of its comprehension clauses included."""
-    for child in parts_of(node):
+    for child in inner_nodes(node):
         if isinstance(child, ast.expr):
             yield child
         elif isinstance(child, ast.comprehension):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from evolve.propose._python import Parsed, inside, is_python, parse, parts_of, unparsed, walk
+from evolve.propose._python import Parsed, inner_nodes, inside, is_python, parse, unparsed, walk
 from evolve.propose._scope import editable_regions
 from evolve.propose.mutate._bounds import is_off
 from evolve.propose.mutate._literals import find
@@ -78,7 +78,7 @@ def sites_of(path: str, text: str) -> Targets:
             call = node.iter
             if isinstance(call.func, ast.Name) and call.func.id == "range" and inside(parsed.span(call), regions):
                 sites.bounds.append(call.args[-1 if len(call.args) < 3 else 1]) if call.args else None
-        stack.extend(reversed(parts_of(node)))
+        stack.extend(reversed(inner_nodes(node)))
     return sites
 
 
