@@ -34,11 +34,12 @@ def reserved_evaluations(state: ProblemState) -> int:
 
     What pays for no vault any more goes back to the search.  While nobody may be confirmed, all but the smallest vault does, where
     there is one champion at a time; elsewhere any number may qualify late.  Asked for many times between two measurements, so it is
-    worked out once.
+    worked out once for a budget: readers ask what another would come to.
     """
-    if state.kept_back is None:
-        state.kept_back = _to_be_kept_back(state)
-    return state.kept_back
+    budget = state.run.budget
+    if state.kept_back is None or state.kept_back[0] != budget:
+        state.kept_back = budget, _to_be_kept_back(state)
+    return state.kept_back[1]
 
 
 def _to_be_kept_back(state: ProblemState) -> int:

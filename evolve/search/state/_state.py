@@ -134,7 +134,7 @@ class ProblemState:
     first_failures: dict[str, str] = field(default_factory=dict)  # what it said at the first
     told_failures: set[str] = field(default_factory=set)  # whose first failure is recorded as an event
     judged_at: tuple[int, int] = (-1, -1)  # runs and retractions when claims were judged in vain
-    kept_back: int | None = None  # runs that are kept back for claims; None once a record may have changed it
+    kept_back: tuple[Budget, int] | None = None  # runs kept back for claims with a budget; None once a record may have changed it
 
     @property
     def island(self) -> int:
