@@ -51,6 +51,12 @@ def spanned(state: ProblemState, axis: Axis) -> Axis:
     return Axis(axis.name, low, high, axis.bins) if math.isfinite((high - low) * axis.bins) else axis
 
 
+def is_divided(archive: Archive) -> bool:
+    """Whether there is more than one cell, or may be: one of ``novelty`` begins with a single one."""
+    divided = archive.divided if isinstance(archive, LateArchive) else archive
+    return divided is not None and (divided.n_cells != 1 or isinstance(divided, NoveltyArchive))
+
+
 def has_bins(archive: Archive) -> bool:
     """Whether an archive's cells hang on the bins of its axes: those of ``cvt`` and ``novelty`` do not, nor do there have to be any
     while there is one cell."""

@@ -7,7 +7,7 @@ from statistics import median
 
 from archive import Axis
 from evolve.budget._cpu_budget import INITIAL
-from evolve.search._rebinning import has_bins
+from evolve.search._rebinning import has_bins, is_divided
 from evolve.search.state._population import Population
 
 
@@ -47,7 +47,7 @@ class Lines:
             self._founder.append(number if first == INITIAL else self._founder[first])
         elites = population.elites
         scores = [population.posterior_as_measured(number)[0] for number in elites]
-        archives, flat = population.archives, all(archive.n_cells == 1 for archive in population.archives)
+        archives, flat = population.archives, not any(map(is_divided, population.archives))
         return Spread(
             elites=len(elites),
             filled=len(elites) if flat else sum(archive.cells.n_filled for archive in archives),

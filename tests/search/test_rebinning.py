@@ -19,6 +19,7 @@ from evolve.runs._checkpoint import dump_state, load_state
 from evolve.runs._inbox import Request
 from evolve.search._rebinning import next_rebinning
 from evolve.testing import plain_contract
+from evolve.views._spread import Lines
 
 
 def narrow(low=0.9, high=0.95):
@@ -224,3 +225,13 @@ def test_what_cannot_be_given_by_hand_is_refused_with_the_reason(axes, search, t
 def test_where_there_are_no_descriptors_there_is_nothing_to_give(descriptors, told):
     (reply,) = asked(run_of(replace(contract(), axes=()), 60, descriptors=descriptors).search, {"where": [0, 1]})
     assert told in json.loads(reply.answer)["error"]
+
+
+@pytest.mark.parametrize(("archive", "is_flat"), [("grid", False), ("cvt", False), ("novelty", False), ("topk", True)])
+def test_an_archive_that_descriptors_divide_says_so_with_a_single_elite_too(archive, is_flat):
+    """A novelty archive has as many cells as were founded."""
+    made = run_of(contract(), archive=archive, policy="map_elites", steps=4).search.state.population
+    assert len(made.elites) == 1
+    spread = Lines().spread(made)
+    assert (spread.cells is None) is is_flat
+    assert spread.axes == (() if is_flat else made.ranges.axes)
