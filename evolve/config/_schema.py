@@ -199,7 +199,7 @@ class StopConfig:
     """When to stop before the budget is spent.
 
     Args:
-        target: A score, in the problem's own sign, that is good enough.
+        target: A score, in the problem's own sign, that is good enough; on a noisy problem not by one measurement alone.
         patience: Measured children since the best last changed.
     """
 

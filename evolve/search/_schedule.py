@@ -231,9 +231,17 @@ def _reserved_for_end(state: ProblemState) -> Reservation:
 
 
 def on_target(state: ProblemState, number: int | None) -> bool:
-    """Whether a candidate's score is as good as ``stop.target`` asks, warm or cold."""
-    score = state.population.score(number) if number is not None else None
-    return state.run.stop.target is not None and score is not None and score >= state.population.sign * state.run.stop.target
+    """Whether a candidate is as good as ``stop.target`` asks, warm or cold; on a noisy problem by two measurements that are not
+    far off."""
+    population, target = state.population, state.run.stop.target
+    worth = population.worth(number) if number is not None else None
+    if number is None or worth is None or target is None:
+        return False
+    if state.contract.noisy:
+        if population.n_measured(number) - len(population.far_off(number)) < 2:
+            return False
+        worth = min(worth, population.posterior_as_measured(number)[0])
+    return worth >= population.sign * target
 
 
 def _warm(state: ProblemState) -> bool:

@@ -29,10 +29,10 @@ OPERATOR_FAILED = "operator_failed"  # likewise
 def search_is_over(state: ProblemState, now: float) -> str:
     """Why nothing new is searched for ("" while something is); children that are there and final measurements may still be due."""
     population, stop = state.population, state.run.stop
-    leader = population.leader
-    if leader is None:
+    if population.leader is None:
         return ""  # the initial program is measured whatever the budget
-    if population.candidates[leader].measured_cold and on_target(state, leader):
+    best = population.best_so_far
+    if best is not None and population.candidates[best].measured_cold and on_target(state, best):
         return TARGET
     if stop.patience is not None and population.n_credited - population.leader_since >= stop.patience:
         return PATIENCE

@@ -486,3 +486,41 @@ def test_a_warm_result_on_target_is_checked_at_once():
         i for i, row in enumerate(search.state.population.candidates) if (search.state.population.score(i) or 0.0) >= 0.9
     )
     assert len(search.state.population.candidates) - crossed < 12
+
+
+@dataclass
+class OneWild(Simulation):
+    """The seventh measurement of a child is off by far, upwards, and so is each seventh after it."""
+
+    made: int = 0
+
+    def measure(self, issued, index):
+        found = super().measure(issued, index)
+        if issued.entries[index].candidate == "seed" or found.score is None:
+            return found
+        self.made += 1
+        return replace(found, score=1e6) if self.made % 7 == 0 else found
+
+
+@pytest.mark.parametrize("policy", ["auto", "one_plus_one", "map_elites"])
+def test_measurements_of_a_noisy_problem_that_are_far_off_do_not_end_a_search_as_on_target(policy):
+    search = build(contract(noisy=True), policy=policy, evaluations=40)
+    search.run.stop.target = 5.0
+    run, highest = OneWild(search, np.random.default_rng(3), noise=0.05), 0.0
+    run.begin()
+    while run.step():
+        population = search.state.population
+        highest = max([highest, *(population.score(i) or 0.0 for i in range(len(population.candidates)))])
+        assert search.done(run.now) != "stop.target"
+    assert highest > 5.0
+
+
+def test_a_noisy_problem_on_target_by_more_than_one_measurement_ends():
+    search = build(contract(noisy=True), policy="auto", evaluations=400)
+    search.run.stop.target = 0.8
+    run = Simulation(search, np.random.default_rng(3), noise=0.05)
+    run.begin()
+    run.run()
+    assert search.done(run.now) == "stop.target"
+    population = search.state.population
+    assert population.n_measured(population.best_so_far) > 1
