@@ -199,7 +199,8 @@ class StopConfig:
     """When to stop before the budget is spent.
 
     Args:
-        target: A score, in the problem's own sign, that is good enough; on a noisy problem not by one measurement alone.
+        target: A score, in the problem's own sign, that is good enough; on a noisy problem not by one measurement alone, and what
+            is left of the budget then goes to evidence.
         patience: Measured children since the best last changed.
     """
 

@@ -100,5 +100,5 @@ def _since(state: ProblemState) -> str:
     since = max(population.n_credited - population.leader_since - population.candidates[leader].credited, 0)
     children = counted(since, "child", "children")
     if state.contract.noisy:  # who leads may have gained nothing
-        return f"best changed {children} ago" if since else "best changed just now"
+        return f"the archive's first changed {children} ago" if since else "the archive's first changed just now"
     return f"no gain for {children}" if since else "a gain just now"

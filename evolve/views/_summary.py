@@ -53,8 +53,8 @@ class FinalRuns:
 
 @dataclass(frozen=True, slots=True)
 class FarOff:
-    """Measurements of a noisy problem that are wild, and in no score that is shown: how many of how many; ``sd``, the standard
-    deviation of one of the others."""
+    """Measurements of a noisy problem that are wild for certain, and in no score that is shown: how many of how many; ``sd``, the
+    standard deviation of the noise without them.  The only one of its program may be wild too, and is in its score."""
 
     measurements: int
     of: int
@@ -215,7 +215,7 @@ def _by_searching(state: ProblemState) -> int | None:
 
 def evidence_label(state: ProblemState, number: int) -> str:
     """How well founded it is that a candidate is better than the initial program: confirmed, champion or better so far; "" for the
-    initial program, for what has no score and, on a deterministic problem, where the score came again."""
+    initial program, for what has no score or a worse one and, on a deterministic problem, where the score came again."""
     held = [vault for vault in claims_of(state) if vault.candidate == number]
     if held:
         return SUSPECT if all(doubt(state, vault) for vault in held) else CONFIRMED
@@ -228,7 +228,8 @@ def evidence_label(state: ProblemState, number: int) -> str:
         return NOT_BETTER
     if state.champion_test.keeps_champion and state.champion_test.champion == number:
         return CHAMPION
-    return SO_FAR
+    gain = gain_of(state, number)
+    return "" if gain is not None and gain < 0 else SO_FAR
 
 
 def gain_of(state: ProblemState, number: int | None) -> float | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from archive import difference
 from evolve.search._schedule import final_block
 from evolve.search._stopping import search_is_over
+from evolve.search.state._population import Population
 from evolve.search.state._state import ProblemState
 from evolve.views._outlook import ending_limits, raising
 from evolve.views.candidate._score import score_of
@@ -40,8 +41,8 @@ def unchecked(state: ProblemState, best: int | None, now: float, *, run: str = "
         or best != state.steadiness.standing(population)
     ):
         return None
-    bar, steadiness = population.score(best), state.steadiness
-    scores = {one: population.score(one) for one in population.elites if not population.candidates[one].measured_cold}
+    bar, steadiness = _shown(population, best), state.steadiness
+    scores = {one: _shown(population, one) for one in population.elites if not population.candidates[one].measured_cold}
     better = {
         one: score
         for one, score in scores.items()
@@ -51,6 +52,12 @@ def unchecked(state: ProblemState, best: int | None, now: float, *, run: str = "
         return None
     first = score_of(population, max(better, key=lambda one: (better[one], -one)))
     return Unchecked(len(better), first.id, first.score, _command(state, now, run) if run else "")
+
+
+def _shown(population: Population, number: int) -> float | None:
+    """A score as people see it, higher is better: without measurements that are far off."""
+    score = population.score(number)
+    return population.posterior_as_measured(number)[0] if score is not None and population.contract.noisy else score
 
 
 def _command(state: ProblemState, now: float, run: str) -> str:

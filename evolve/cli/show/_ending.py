@@ -162,6 +162,7 @@ def _next(summary: Summary, opened: RunView) -> list[str]:
         commands += [f"evolve best {run} --diff", f"evolve lineage {run}"]
     if summary.openings:
         commands.append(f"evolve claims {run}")
-    commands.append(f'evolve query {run} "SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"')
+    much = "median" if opened.problem.contract.noisy else "max"  # a gain there is of all measurements, lucky and wild ones too
+    commands.append(f'evolve query {run} "SELECT operator, count(*), {much}(gain) FROM candidates GROUP BY 1"')
     way_on = opened.way_on(summary.status, summary.reason)
     return [*commands, way_on] if way_on else commands

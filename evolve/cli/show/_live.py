@@ -6,6 +6,7 @@ the last of them, so that the clock goes on while nothing is recorded.
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -288,7 +289,7 @@ def noise_text(noise: Noise) -> str:
 def resolvable_text(found: Resolution) -> str:
     """What the budget set aside can find, or that it holds no vault."""
     if found.runs is None:
-        vault = f"one vault ({counted(found.least, 'measurement')}; its share for claims pays for {found.set_aside:.0f})"
+        vault = f"one vault ({counted(found.least, 'measurement')}; its share for claims pays for {math.floor(found.set_aside)})"
         return f"the budget does not hold {vault}: the run ends unconfirmed"
     n, m = found.runs
     return f"a vault of {n} runs against {m} finds differences from {found.difference:.3g} up four times in five"

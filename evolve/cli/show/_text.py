@@ -99,8 +99,8 @@ def far_off_text(n: int, far: int) -> str:
 def all_far_off_text(far: FarOff) -> str:
     """The same of a whole run."""
     verb = "is" if far.measurements == 1 else "are"
-    some = f"{far.measurements} of {counted(far.of, 'measurement')} {verb} far off and in none of these scores"
-    return f"{some}; the others scatter by sd {far.sd:.3g}"
+    some = f"{far.measurements} of {counted(far.of, 'measurement')} {verb} far off for certain and in none of these scores"
+    return f"{some}; the only one of a program may be too; without them the noise has sd {far.sd:.3g}"
 
 
 def beside(text: str) -> str:
@@ -136,8 +136,11 @@ def final_rows(final: FinalRuns) -> list[tuple[str, str]]:
 
     much = gain_with_error(final.gain, final.seed_mean, final.gain_se, final.seed_sd or 0.0)
     return [
-        ("final", "best and initial program measured in turn, on fresh seeds"),
-        ("  best", f"{mean(final.best_mean, final.best_sd, final.best_n, final.best_far_off)}  ({final.candidate})"),
+        ("final", f"{'best' if final.gain > 0 else 'finalist'} and initial program measured in turn, on fresh seeds"),
+        (
+            "  best" if final.gain > 0 else "  finalist",
+            f"{mean(final.best_mean, final.best_sd, final.best_n, final.best_far_off)}  ({final.candidate})",
+        ),
         ("  initial", mean(final.seed_mean, final.seed_sd, final.seed_n, final.seed_far_off)),
         ("  gain", f"{much}, {final.verdict}"),
     ]
