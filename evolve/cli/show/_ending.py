@@ -35,6 +35,8 @@ from evolve.views.claims._claims import vaults
 
 _SPENT = 0.95  # of the clock: what is left of it then is not worth a word
 _STEPS = 8  # of the lineage; the middle of a longer one is left out
+_MOST = '"SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"'
+_MEDIANS = '"SELECT operator, count(*), median(gain) FROM candidates GROUP BY 1"'  # gains there count wild ones
 
 
 def ending(summary: Summary, opened: RunView) -> str:
@@ -162,7 +164,6 @@ def _next(summary: Summary, opened: RunView) -> list[str]:
         commands += [f"evolve best {run} --diff", f"evolve lineage {run}"]
     if summary.openings:
         commands.append(f"evolve claims {run}")
-    much = "median" if opened.problem.contract.noisy else "max"  # a gain there is of all measurements, lucky and wild ones too
-    commands.append(f'evolve query {run} "SELECT operator, count(*), {much}(gain) FROM candidates GROUP BY 1"')
+    commands.append(f"evolve query {run} " + (_MEDIANS if opened.problem.contract.noisy else _MOST))
     way_on = opened.way_on(summary.status, summary.reason)
     return [*commands, way_on] if way_on else commands
