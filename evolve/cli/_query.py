@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from evolve._errors import EXIT_DONE, RunError, UsageError
 from evolve.cli._command import JSON, Argument, Verb
-from evolve.cli.show._text import columns, number, one_line, put, put_json
+from evolve.cli.show._text import GAINS, columns, number, one_line, put, put_json
 
 if TYPE_CHECKING:
     from archive import Table
@@ -23,7 +23,6 @@ MOST_S = 86400.0
 _CELL = 60
 _SHOWN = 200  # characters of what was typed and is no run
 FROM_STDIN = "-"
-_EXAMPLE = '"SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"'
 
 
 def query(words: Namespace) -> int:
@@ -32,7 +31,7 @@ def query(words: Namespace) -> int:
     *paths, sql = words.WORD
     if not paths or os.path.isdir(sql):  # which takes a statement of any length for no folder
         found = one_line(" ".join(words.WORD), _SHOWN)
-        raise UsageError(f"expected runs and then one SELECT, found {found!r}; type: evolve query RUN {_EXAMPLE}")
+        raise UsageError(f"expected runs and then one SELECT, found {found!r}; type: evolve query RUN {GAINS}")
     limit = _limit(words.limit)
     table = table_of(paths, _typed_in() if sql == FROM_STDIN else sql, limit, _seconds(words.seconds))
     if words.json:
@@ -143,7 +142,7 @@ VERBS = (
         notes=f"""\
 tables: runs, problems, candidates, measurements, elites, claims, tickets, llm_calls, events
 examples:
-  evolve query RUN {_EXAMPLE}
+  evolve query RUN {GAINS}
   evolve query runs "SELECT run, max(gain) FROM candidates GROUP BY 1 ORDER BY 2 DESC"
   evolve query RUN - < long.sql
 A statement may have any length; the system takes some 128 KiB as a word, and everything on stdin.

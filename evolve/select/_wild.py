@@ -23,9 +23,7 @@ _ODDS_WIDE, _ODDS_WILD = (math.log(part / (1.0 - part)) for part in (_WIDE, _WIL
 _LOGS_WIDE, _LOGS_WILD = ((math.log1p(-part), math.log(part)) for part in (_WIDE, _WILD))
 NOTHING = 1e-9  # of one measurement: less is known of nobody
 _NO_MORE = 1.0 / _FAR  # is what a measurement counts that is wild
-_CERTAIN = (
-    20.0  # so far from the others it is wild for certain, heavy though the noise's tails may be and little though is known of it
-)
+_CERTAIN = 20.0  # standard deviations from the others: wild for certain, heavy though the noise's tails may be
 _MOST = 4  # measurements, from which on not more than half are wild: it is how they scatter
 
 Known = tuple[float, float]  # mean and variance of what a relative is worth, by all but what the program itself says

@@ -489,7 +489,7 @@ def test_a_warm_result_on_target_is_checked_at_once():
 
 
 @dataclass
-class OneWild(Simulation):
+class SomeWild(Simulation):
     """The seventh measurement of a child is off by far, upwards, and so is each seventh after it."""
 
     made: int = 0
@@ -506,7 +506,7 @@ class OneWild(Simulation):
 def test_measurements_of_a_noisy_problem_that_are_far_off_do_not_end_a_search_as_on_target(policy):
     search = build(contract(noisy=True), policy=policy, evaluations=40)
     search.run.stop.target = 5.0
-    run, highest = OneWild(search, np.random.default_rng(3), noise=0.05), 0.0
+    run, highest = SomeWild(search, np.random.default_rng(3), noise=0.05), 0.0
     run.begin()
     while run.step():
         population = search.state.population

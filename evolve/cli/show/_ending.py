@@ -9,6 +9,7 @@ from evolve._counted import counted
 from evolve.cli.show._learnt import LEARNT, archive_text, learnt_table
 from evolve.cli.show._live import noise_text
 from evolve.cli.show._text import (
+    GAINS,
     all_far_off_text,
     beside,
     columns,
@@ -35,7 +36,6 @@ from evolve.views.claims._claims import vaults
 
 _SPENT = 0.95  # of the clock: what is left of it then is not worth a word
 _STEPS = 8  # of the lineage; the middle of a longer one is left out
-_MOST = '"SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"'
 _MEDIANS = '"SELECT operator, count(*), median(gain) FROM candidates GROUP BY 1"'  # gains there count wild ones
 
 
@@ -164,6 +164,6 @@ def _next(summary: Summary, opened: RunView) -> list[str]:
         commands += [f"evolve best {run} --diff", f"evolve lineage {run}"]
     if summary.openings:
         commands.append(f"evolve claims {run}")
-    commands.append(f"evolve query {run} " + (_MEDIANS if opened.problem.contract.noisy else _MOST))
+    commands.append(f"evolve query {run} " + (_MEDIANS if opened.problem.contract.noisy else GAINS))
     way_on = opened.way_on(summary.status, summary.reason)
     return [*commands, way_on] if way_on else commands

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from evolve.views._summary import EvaluatorFaults, FarOff, FinalRuns, ModelUse
     from evolve.views._unchecked import Unchecked
 
+GAINS = '"SELECT operator, count(*), max(gain) FROM candidates GROUP BY 1"'  # the statement that examples of `query` have
 SCHEMA = 1  # of all that ``--json`` prints: one more where a field changes its meaning
 Json = dict[str, Any]
 _LONGEST_S = 1e15
@@ -100,7 +101,7 @@ def all_far_off_text(far: FarOff) -> str:
     """The same of a whole run."""
     verb = "is" if far.measurements == 1 else "are"
     some = f"{far.measurements} of {counted(far.of, 'measurement')} {verb} far off for certain and in none of these scores"
-    return f"{some}; the only one of a program may be too; without them the noise has sd {far.sd:.3g}"
+    return f"{some}; the only one of a program may be wild too and is in its score; without them the noise has sd {far.sd:.3g}"
 
 
 def beside(text: str) -> str:

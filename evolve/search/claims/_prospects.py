@@ -43,11 +43,10 @@ def reserved_evaluations(state: ProblemState) -> int:
 
 
 def _to_be_kept_back(state: ProblemState) -> int:
-    set_aside, smallest = confirm_budget(state), SIZES[0].n_candidate + SIZES[0].n_control
-    if set_aside < smallest:
+    if not affords_one(state):
         return state.confirmations.outstanding
-    rest = math.ceil(set_aside) - state.confirmations.cost
-    left = rest
+    smallest = SIZES[0].n_candidate + SIZES[0].n_control
+    left = rest = math.ceil(confirm_budget(state)) - state.confirmations.cost
     if state.population.by_descent and left >= smallest:
         left = min(left, last_cost(state))
     if left < smallest:

@@ -270,7 +270,7 @@ class Population:
         return INITIAL if self.best_measured_cold is None else self.best_measured_cold
 
     def is_seed_insensitive(self, number: int, result: Measurement) -> bool:
-        """Whether a result equals that of another seed, although the initial program's results all differ."""
+        """Whether a result equals that of another seed, although those of the initial program differ (see ``seed_insensitive``)."""
         if not self.contract.noisy or result.score is None or number == INITIAL:
             return False
         if result.stage != self.contract.stages[-1].name:
