@@ -202,11 +202,10 @@ class Lineage:
         """Judge the newest of many measurements by all that is known; those before it wait until all are judged again."""
         score = self._scaled(self.scores[row][-1])
         (weight, pull), (more, pull_down), (own, own_pull) = self.below[row], through(above, self.steps[row]), self.own[row]
-        counts, known = 1.0, weight + more
-        if known > NOTHING:
-            mean, variance = (pull + pull_down) / known, 1.0 / known
-            counts = weight_of(score - mean, variance, self.narrow)
-            if far_off([score], [counts], None, [(mean, variance)]):
+        counts = 1.0
+        if (known := _as_known((weight + more, pull + pull_down))) is not None:
+            counts = weight_of(score - known[0], known[1], self.narrow)
+            if far_off([score], [counts], None, [known]):
                 self.far.setdefault(row, []).append(self.scores[row][-1])
         self._set_own(row, (own + counts, own_pull + counts * score))
 
@@ -287,8 +286,9 @@ def through(known: Message, precision: float) -> Message:
 
 
 def _as_known(message: Message) -> Known | None:
+    """None where nothing is known.  No mean is further off than a score can be, whatever is left of the sums of such scores."""
     weight, pull = message
-    return (pull / weight, 1.0 / weight) if weight > NOTHING else None
+    return (max(-_FARTHEST, min(_FARTHEST, pull / weight)), 1.0 / weight) if weight > NOTHING else None
 
 
 def noise_sd(scores: Iterable[Sequence[float]]) -> float:
@@ -298,11 +298,10 @@ def noise_sd(scores: Iterable[Sequence[float]]) -> float:
     for runs in scores:
         newest = runs[-_RUNS_PAIRED:]
         pairs += [(abs(one - other), 2.0 / len(newest)) for i, one in enumerate(newest) for other in newest[:i]]
-    largest = max((difference for difference, _ in pairs), default=0.0)
+    far = (_TRIMMED * median(difference for difference, _ in pairs) if pairs else 0.0) or math.inf
+    near = [(difference, weight) for difference, weight in pairs if difference <= far]
+    largest = max((difference for difference, _ in near), default=0.0)  # in whose units squares are numbers
     if largest <= 0.0:
         return 0.0
-    far = _TRIMMED * median(difference for difference, _ in pairs) or largest
-    near = [(difference / largest, weight) for difference, weight in pairs if difference <= far]
-    return largest * math.sqrt(
-        math.fsum(0.5 * one * one * weight for one, weight in near) / math.fsum(weight for _, weight in near)
-    )
+    squares = math.fsum(0.5 * (one / largest) ** 2 * weight for one, weight in near)
+    return largest * math.sqrt(squares / math.fsum(weight for _, weight in near))

@@ -75,10 +75,10 @@ def judged(scores: Sequence[float], above: Known | None, below: Sequence[Known],
 def far_off(scores: Sequence[float], weights: Sequence[float], above: Known | None, below: Sequence[Known]) -> list[int]:
     """Which measurements of a program are wild for certain, by what each counts: people are shown the mean of the others."""
     near = [score for weight, score in zip(weights, scores, strict=True) if weight > _NO_MORE]
-    if len(near) == len(scores):
+    around = near or [mean for mean, _ in (below if above is None else (*below, above))]
+    if len(near) == len(scores) or not around:  # each far from the others, and nobody else known: none can be told
         return []
-    relatives = below if above is None else (*below, above)
-    middle = median(near or [mean for mean, _ in relatives])
+    middle = median(around)
     far = [i for i, score in enumerate(scores) if weights[i] <= _NO_MORE and abs(score - middle) >= _CERTAIN]
     return far if 2 * len(far) <= max(len(scores), _MOST) else []
 

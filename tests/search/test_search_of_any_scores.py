@@ -76,6 +76,9 @@ def read(search):
 @example(contract(), "auto", [LARGEST, -LARGEST, 1.0])
 @example(contract(noisy=True), "map_elites", [5e-324, 0.0, 1e-323])
 @example(contract(), "map_elites", [LARGEST, -LARGEST, 1.0])
+@example(contract(noisy=True), "auto", [0.0, 0.3125, 1e-160])
+@example(contract(noisy=True), "auto", [0.3125, 1e-160, 0.0])
+@example(contract(noisy=True), "auto", [0.0, 0.0, -1.0, 0.0, 1.1140839731628394e-254])
 def test_any_finite_scores_can_be_searched_replayed_and_read(kind, policy, scores):
     run = odd(kind, policy, scores)
     run.run()
