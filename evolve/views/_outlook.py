@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from evolve.search.claims._openings import is_limit
 from evolve.search.claims._prospects import reserved_evaluations
 from evolve.search.policy._policies import policy_of
 from evolve.search.state._state import Phase, ProblemState
+from evolve.views._shortfall import shortfall
 
 _MORE = 2  # a limit that is raised is doubled, or more often
 _MOST_DOUBLINGS = 60
@@ -89,7 +91,7 @@ def outlook(state: ProblemState, now: float, *, run: str, driven: bool, opening:
         driven=driven,
         over=state.run.end.ends or (search_is_over(state, now) if state.population.candidates else ""),
         ended_by=ended_by,
-        command=raising(state, now, run, ended_by) if ended_by else "",
+        command=giving_more(state, now, run, ended_by) if ended_by else "",
         limits=rows,
         waiting=len({*_waiting(state), *(_interrupted(state) if idle else ())}),
         running=0 if idle else in_hand,
@@ -159,20 +161,47 @@ def spent_words(seen: Outlook) -> str:
     return f"{name} leaves no room for another child{much}; to go on, type: {seen.command}"
 
 
+def giving_more(state: ProblemState, now: float, run: str, *names: str) -> str:
+    """The command by which a run goes on that these limits ended, whoever advises it: one that gives what a child and a vault take,
+    where the whole budget holds none, and raises what is in the way of another child then; else as ``raising`` has it."""
+    short = shortfall(state)
+    if not names or short is None or not short.needs:
+        return raising(state, now, run, *names)
+    words, as_if = dict(need.split("=") for need in short.needs), state
+    for name, amount in words.items():
+        as_if = _with_limit(as_if, name, amount)
+    still = exhausted_limit(as_if, now)
+    return _resume(run, words | (_raises(as_if, now, [still]) if still else {}))
+
+
 def raising(state: ProblemState, now: float, run: str, *names: str, room: int = 0) -> str:
     """The command that raises these limits, so far that each leaves room for another child at Unix time ``now``, and for ``room``
     of them if that is more; and any other that would then be in the way, but none else."""
-    words, left, as_if = [], list(names), state
+    return _resume(run, _raises(state, now, list(names), room))
+
+
+def _resume(run: str, words: Mapping[str, str]) -> str:
+    return " ".join(["evolve resume", shlex.quote(run), *(f"{name}={much}" for name, much in words.items())])
+
+
+def _raises(state: ProblemState, now: float, left: list[str], room: int = 0) -> dict[str, str]:
+    """Each limit that is raised, and how far."""
+    words: dict[str, str] = {}
+    as_if = state
     while left:
         name = left.pop(0)
-        key = name.removeprefix("budget.")
-        if getattr(effective_budget(as_if), key) is not None:
-            words.append(f"{name}={(much := _raised(as_if, now, name, room))}")
-            budget = replace(effective_budget(as_if), **cast("dict[str, Any]", {key: float(much)}))
-            as_if = replace(as_if, run=replace(as_if.run, budget=budget))
-        more = "" if left else exhausted_limit(as_if, now)
-        left += [more] if more and not any(word.startswith(f"{more}=") for word in words) else []
-    return " ".join(["evolve resume", shlex.quote(run), *words])
+        if getattr(effective_budget(as_if), name.removeprefix("budget.")) is not None:
+            words[name] = _raised(as_if, now, name, room)
+            as_if = _with_limit(as_if, name, words[name])
+        beyond = "" if left else exhausted_limit(as_if, now)
+        left += [beyond] if beyond and beyond not in words else []
+    return words
+
+
+def _with_limit(state: ProblemState, name: str, amount: str) -> ProblemState:
+    """The search under another limit."""
+    budget = replace(effective_budget(state), **cast("dict[str, Any]", {name.removeprefix("budget."): float(amount)}))
+    return replace(state, run=replace(state.run, budget=budget))
 
 
 def _raised(state: ProblemState, now: float, name: str, room: int) -> str:
@@ -180,8 +209,7 @@ def _raised(state: ProblemState, now: float, name: str, room: int) -> str:
     key = name.removeprefix("budget.")
     amount = _amount(_MORE * max(getattr(effective_budget(state), key), used(state, now).get(key, (0, 0))[0]))
     for _ in range(_MOST_DOUBLINGS):
-        budget = replace(effective_budget(state), **cast("dict[str, Any]", {key: float(amount)}))
-        as_if = replace(state, run=replace(state.run, budget=budget))  # what is set aside depends on the limits
+        as_if = _with_limit(state, name, amount)  # what is set aside depends on the limits
         much, aside = used(as_if, now)[key]
         if float(amount) > much + aside + room * _cost(state).get(name, 0.0) and exhausted_limit(as_if, now) != name:
             break

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from evolve.budget._model_limits import ASKS_FOR_TIME
 from evolve.search._stopping import GIVEN, NO_MODEL, NO_MODEL_NO_LIMIT, exhausted_limit, only_models, search_is_over
-from evolve.search.claims._openings import is_limit
-from evolve.views._outlook import ending_limits, raising
-from evolve.views._shortfall import shortfall
+from evolve.views._outlook import ending_limits, giving_more
 
 if TYPE_CHECKING:
     from evolve.search.state._state import ProblemState
@@ -37,7 +35,7 @@ def verdict(state: ProblemState, why: str) -> tuple[str, str]:
 def going_on(state: ProblemState, run: str) -> str:
     """The command that a degraded run goes on by."""
     last = state.run.usage.last_at
-    return raising(state, last, run, *ending_limits(state, search_is_over(state, last)))
+    return giving_more(state, last, run, *ending_limits(state, search_is_over(state, last)))
 
 
 def with_advice(state: ProblemState, status: str, reason: str, run: str) -> str:
@@ -61,9 +59,7 @@ def next_command(state: ProblemState, status: str, reason: str, run: str) -> str
     last = state.run.usage.last_at
     by = exhausted_limit(state, last) if reason == GIVEN else ""  # where people make the children, no limit is what ended the run
     if limits := (by,) if by else ending_limits(state, reason):
-        if is_limit(limits[0]) and (short := shortfall(state)) is not None and short.needs:
-            return short.command(run)
-        return raising(state, last, run, *limits)
+        return giving_more(state, last, run, *limits)
     return f"evolve ask {shlex.quote(run)} --out work/1" if reason == GIVEN else ""
 
 

@@ -51,3 +51,20 @@ def test_a_count_too_small_for_a_vault_is_told_in_json_and_nothing_is_said_to_be
 def test_a_budget_that_holds_both_says_nothing_of_it(ended: tuple[Path, str, str]) -> None:
     assert json.loads(ended[1])["shortfall"] is None
     assert "the budget holds" not in ended[2]
+
+
+@pytest.mark.parametrize(("noisy", "evaluations"), [(True, 30), (False, 2)])
+def test_the_end_status_and_claims_advise_the_same_and_that_makes_a_child(
+    cli: Cli, tmp_path: Path, noisy: bool, evaluations: int
+) -> None:
+    problem = write_problem(tmp_path / "problem", noisy=noisy)
+    _, out, err = cli("run", f"problem={problem}", "out=run", f"budget.evaluations={evaluations}", *SETTINGS)
+    advised = out.splitlines()[-1].strip()
+    assert re.fullmatch(r"evolve resume run budget\.evaluations=\d+", advised), err
+    before = json.loads(cli("status", "run", "--json")[1])
+    assert before["outlook"]["command"] == advised
+    assert f"to go on, type: {advised}\n" in cli("status", "run")[1]
+    if noisy:
+        assert cli("claims", "run")[1].endswith(f"with more to spend: {advised}\n")
+    cli(*advised.split()[1:])
+    assert json.loads(cli("status", "run", "--json")[1])["candidates"] > before["candidates"]

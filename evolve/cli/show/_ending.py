@@ -44,7 +44,7 @@ def ending(summary: Summary, opened: RunView) -> str:
     best = opened.best()
     rows = [("ended", _ended(summary, opened))]
     if summary.shortfall is not None and summary.reason.startswith("budget."):
-        rows.append(("budget", _short(summary.shortfall, summary.run)))
+        rows.append(("budget", _short(summary.shortfall, opened.way_on(summary.status, summary.reason))))
     rows += _score_rows(summary, opened, best)
     if summary.unchecked is not None:
         rows.append(("", unchecked_text(summary.unchecked)))
@@ -125,8 +125,8 @@ def _kept_for(opened: RunView) -> str:
     return f" for {opened.kept_for()} and not spent" if opened.problem.contract.noisy else " and not spent"
 
 
-def _short(short: Shortfall, run: str) -> str:
-    return f"NOTE: {short.words()}" + (f"; type: {short.command(run)}" if short.needs else "")
+def _short(short: Shortfall, command: str) -> str:
+    return f"NOTE: {short.words()}" + (f"; type: {command}" if short.needs else "")
 
 
 def _claim_rows(opened: RunView) -> list[tuple[str, str]]:
