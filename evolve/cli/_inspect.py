@@ -21,6 +21,7 @@ from evolve.cli.show._text import (
     evaluator_rows,
     far_off_text,
     final_rows,
+    gain_over,
     gain_with_error,
     models_text,
     number,
@@ -237,8 +238,7 @@ def _candidate_rows(opened: RunView, one: int) -> list[tuple[str, str]]:
     if one == opened.best() and (final := opened.final_runs()) is not None:
         rows += final_rows(final)
     elif found.gain is not None and seed_score is not None and found.operator != BY_NOBODY and found.verdict != CONFIRMED:
-        over = f" over the initial program's {number(seed_score)}" if found.gain_se is None else ", in the final runs"
-        rows.append(("gain", f"{gain_with_error(found.gain, seed_score, found.gain_se)}{over}"))
+        rows.append(("gain", gain_over(found.gain, seed_score, found.gain_se, found.gain_from)))
     if found.verdict:
         more = f"; its effect: evolve claims {shlex.quote(str(opened.run.path))}" if found.verdict == CONFIRMED else ""
         rows.append(("verdict", f"{found.verdict}{more}"))

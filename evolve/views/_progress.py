@@ -28,6 +28,7 @@ from evolve.views._summary import (
     evaluator_faults,
     evidence_label,
     far_off,
+    gain_from,
     gain_se,
     model_use,
     noise_of,
@@ -40,14 +41,14 @@ from evolve.views.claims._resolution import Resolution, resolution
 
 @dataclass(frozen=True, slots=True)
 class OperatorShare:
-    """How many of the measured or waiting children an operator made, how many of the archive's places are held by them, and at how
-    many tickets an operator without a model broke: it raised, or gave what is no child.  ``probability`` is that of being drawn for
+    """How many of the measured or waiting children an operator made, how many of the archive's places are held by them, and
+    ``broken_tickets``, at which an operator without a model broke: it raised, or gave what is no child.  ``probability`` is that of being drawn for
     the next child; None where nobody draws."""
 
     operator: str
     children: int
     elites: int
-    failed: int = 0
+    broken_tickets: int = 0
     probability: float | None = None
 
 
@@ -61,7 +62,8 @@ class Progress:
     replicates.  ``measurements`` counts results, ``handed_out`` what ``budget.evaluations`` limits: measurements whose result has
     not come too.  ``word`` says how well founded the best is.  ``set_aside`` counts measurements kept back for vaults (0 where
     they do not pay for one), ``reserved`` final runs.  ``phase`` is seed, search, final or draining.
-    ``gain_se`` is the standard error of a gain that final runs gave, None of any other.
+    ``gain_se`` is the standard error of a gain that final runs gave, None of any other; ``gain_from`` says what the gain is the
+    difference of: ``scores``, those of ``best`` and ``seed``; ``final runs``, their means; "" where none is stated.
     """
 
     phase: str
@@ -94,6 +96,7 @@ class Progress:
     beyond: str = ""  # that scores are too large to be compared as they are
     unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
     gain_se: float | None = None
+    gain_from: str = ""
     far_off: FarOff | None = None  # measurements that are wild, and in no score
 
 
@@ -123,6 +126,7 @@ class ProgressTracker:
             best_operator=operator_of(state, number) if number is not None else "",
             gain=stated_gain(state, number),
             gain_se=gain_se(state, number),
+            gain_from=gain_from(state, number),
             far_off=far_off(state),
             candidates=state.run.usage.candidates,
             measurements=state.run.usage.measured,

@@ -26,6 +26,7 @@ SUSPECT = "confirmed, but suspect"
 BEYOND_RULE = f"which count as {TAME:g} where programs are compared"  # of scores of a noisy problem beyond it
 BEYOND_REMEDY = "write another unit, or the logarithm, in evaluate.py"
 ONCE, WITHIN = "measured once", "no gain: within the noise that was found"  # of a deterministic problem
+FROM_SCORES, FROM_FINAL = "scores", "final runs"  # what a gain is the difference of
 NOT_BETTER = "not better in the final runs"  # than the initial program
 
 
@@ -252,6 +253,13 @@ def stated_gain(state: ProblemState, number: int | None) -> float | None:
         if number is not None and state.population.candidates and evidence_label(state, number) == ONCE
         else gain_of(state, number)
     )
+
+
+def gain_from(state: ProblemState, number: int | None) -> str:
+    """What a gain that is stated is the difference of: ``FROM_FINAL`` runs or ``FROM_SCORES``; "" where none is stated."""
+    if number is None or stated_gain(state, number) is None:
+        return ""
+    return FROM_SCORES if _final_of(state, number) is None else FROM_FINAL
 
 
 def gain_se(state: ProblemState, number: int | None) -> float | None:

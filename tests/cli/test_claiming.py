@@ -14,6 +14,7 @@ from cli_process import SEED, SETTINGS, Cli, n_records, wait_for, write_problem
 import evolve
 from archive import Purpose, Retraction, find_records
 from evolve.cli import main
+from evolve.cli.show._live import rows as live_rows
 from evolve.cli.show._text import duration
 
 
@@ -249,9 +250,12 @@ def test_after_final_runs_every_verb_states_their_gain_and_its_error(
         (statistics.variance(best) / len(best) + statistics.variance(initial) / len(initial)) ** 0.5
     )
     status, shown = (json.loads(said(capsys, *words, "--json")) for words in (("status", str(run)), ("best", str(run))))
-    stated = (final.gain, final.gain_se)
+    stated = (final.gain, final.gain_se, "final runs")
     assert final.gain > 0
-    assert (status["gain"], status["gain_se"]) == (shown["gain"], shown["gain_se"]) == stated
+    for one in (status, shown):
+        assert (one["gain"], one["gain_se"], one["gain_from"]) == stated
+    assert status["final"]["seed_mean"] - status["final"]["best_mean"] == pytest.approx(status["gain"])
+    assert ", in the final runs" in said(capsys, "result", str(run), final.candidate)
     assert json.loads(said(capsys, "claims", str(run), "--json"))["final"]["gain_se"] == final.gain_se
     rows = _final_rows(end)
     assert "standard error" in rows[3]
@@ -260,6 +264,24 @@ def test_after_final_runs_every_verb_states_their_gain_and_its_error(
     assert re.search(r"; with more to spend: (.*)$", text, re.M)[1] in end  # the same as the end of the run says
     for verb in ("status", "best", "claims"):
         assert _final_rows(said(capsys, verb, str(run))) == rows, verb
+
+
+@pytest.mark.parametrize("words", [("search.final_runs=1",), ("search.final_runs=3",), ("budget.evaluations=1",)])
+def test_a_gain_is_the_difference_of_the_scores_beside_it_or_says_of_what_else(
+    noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    run, few = tmp_path / "run", [] if "budget.evaluations=1" in words else ["budget.evaluations=40"]
+    said(capsys, "run", "--json", f"problem={noisy}", f"out={run}", *few, *words, *SETTINGS)
+    found = json.loads(said(capsys, "status", str(run), "--json"))
+    of = {"scores": (found["seed_score"], found["best_score"])}
+    if found["final"] is not None:
+        of["final runs"] = (found["final"]["seed_mean"], found["final"]["best_mean"])
+    initial, best = of[found["gain_from"]]
+    assert found["gain"] == pytest.approx(initial - best)  # less is better
+    seen = evolve.open_run(run).progress
+    assert ("in the final runs" in live_rows(seen, 1.0, 1.0)[0][1]) == (
+        seen.gain_from == "final runs" and seen.best.id != seen.seed.id
+    )
 
 
 def _final_rows(text: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evolve._untrusted import visible
-from evolve.cli.show._text import gain_with_error, number, one_line, score, signed
+from evolve.cli.show._text import gain_over, number, one_line, score, signed
 from evolve.views._summary import ONCE, WITHIN
 
 if TYPE_CHECKING:
@@ -18,8 +18,7 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
     if result.score is not None:
         rows.append(("score", score(result.score, result.sd or 0.0, result.n, far=result.far_off)))
     if result.gain is not None and result.seed_score is not None:
-        much = gain_with_error(result.gain, result.seed_score, result.gain_se)
-        rows.append(("gain", f"{much} over the initial program's {number(result.seed_score)}"))
+        rows.append(("gain", gain_over(result.gain, result.seed_score, result.gain_se, result.gain_from)))
     elif result.word in (ONCE, WITHIN):
         rows.append(("gain", f"none is stated: {result.word}" if result.word == ONCE else result.word))
     if result.effect_gain is not None and result.parent_score is not None:

@@ -43,7 +43,10 @@ def status_json(opened: RunView) -> Json:
         "best_far_off": seen.best.far_off if seen.best else 0,
         "seed_far_off": seen.seed.far_off if seen.seed else 0,
         "best_id": seen.best.id if seen.best else None,
-        **picked(seen, "best_operator", "gain", "gain_se", "noise", "word", "champion_id", "claims", "openings", "set_aside"),
+        **picked(
+            seen, "best_operator", "gain", "gain_se", "gain_from", "noise", "word", "champion_id", "claims", "openings", "set_aside"
+        ),
+        "final": opened.final_runs(),
         **picked(seen, "candidates", "measurements", "failures", "filled", "cells"),
         "operators": seen.shares,
         "wall_s": round(seen.elapsed_s, 3),
@@ -69,7 +72,7 @@ def candidate_json(opened: RunView, one: int, *, measurements: bool = False) -> 
         "metric": contract.metric,
         **picked(found, *made),
         "seed_score": opened.seed_score(),
-        **picked(found, "gain", "gain_se", "verdict", "descriptors", "files"),
+        **picked(found, "gain", "gain_se", "gain_from", "verdict", "descriptors", "files"),
         "measurements": [_measurement(*each) for each in measured(opened, found.id)] if measurements else [],
         **picked(found, "hypothesis", "expected", "plan"),
         "unchecked": opened.unchecked() if one == opened.best() else None,

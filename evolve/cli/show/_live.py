@@ -24,7 +24,7 @@ from evolve.cli.show._text import (
     duration,
     encodable,
     evaluator_rows,
-    gain_with_error,
+    gain_beside,
     models_text,
     number,
     one_line,
@@ -313,7 +313,7 @@ def _best_text(seen: Progress) -> str:
     claim = f", {seen.word}" if seen.word else ""
     if seen.word == CONFIRMED:
         return f"{text}  {CONFIRMED}, by {seen.best_operator}, {seen.best.id[:10]}"
-    much = gain_with_error(seen.gain, seen.seed.score, seen.gain_se, seen.seed.sd)
+    much = gain_beside(seen.gain, seen.seed.score, seen.gain_se, seen.gain_from, seen.seed.sd)
     return f"{text}  gain {much}{claim}, by {seen.best_operator}, {seen.best.id[:10]}"
 
 

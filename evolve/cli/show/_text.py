@@ -128,6 +128,22 @@ def gain_with_error(value: float, base: float, se: float | None, sd: float = 0.0
     return f"{gain(value, base, sd, se or 0.0)}" + ("" if se is None else f", standard error {se:.2g}")
 
 
+def gain_beside(value: float, base: float, se: float | None, of: str, sd: float = 0.0) -> str:
+    """The same beside two scores: it is their difference, or what stands behind it says ``of`` what else it is."""
+    return gain_with_error(value, base, se, sd) + _in_final_runs(of)
+
+
+def gain_over(value: float, base: float, se: float | None, of: str) -> str:
+    """The same where the initial program's score, ``base``, does not stand beside it."""
+    return gain_with_error(value, base, se) + (_in_final_runs(of) or f" over the initial program's {number(base)}")
+
+
+def _in_final_runs(of: str) -> str:
+    from evolve.views._summary import FROM_FINAL
+
+    return f", in the {FROM_FINAL}" if of == FROM_FINAL else ""
+
+
 def final_rows(final: FinalRuns) -> list[tuple[str, str]]:
     """Both means of the final measurements.  Whether their difference is real nobody has tested."""
 
@@ -208,7 +224,7 @@ def evaluator_rows(faults: EvaluatorFaults, run: str = "") -> list[tuple[str, st
 
 def operator_rows(shares: Sequence[OperatorShare]) -> list[tuple[str, str]]:
     """At how many tickets operators broke; nothing where none did."""
-    broke = {one.operator: one.failed for one in shares if one.failed}
+    broke = {one.operator: one.broken_tickets for one in shares if one.broken_tickets}
     return (
         [("operators", f"failed: {counts(broke)} (tickets without a child; why: the table tickets of evolve query)")]
         if broke

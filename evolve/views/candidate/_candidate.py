@@ -9,7 +9,7 @@ from difflib import unified_diff
 from archive import CallReserved, CallSettled, Measured, ReviewIssued, find_records
 from evolve.views._progress import operator_of
 from evolve.views._run_view import RunView
-from evolve.views._summary import evidence_label, gain_se, stated_gain
+from evolve.views._summary import evidence_label, gain_from, gain_se, stated_gain
 from evolve.views.candidate._score import score_of
 
 
@@ -19,8 +19,8 @@ class Candidate:
 
     ``files`` are its texts by relative path.  ``score`` and ``sd`` are in the problem's own sign and unit, over ``n`` measurements
     of the last stage (None and 0 without an ok one), beside which ``far_off`` more are wild and not in it; ``gain`` is over the
-    initial program, higher is better, None where none is to be stated, and ``gain_se`` its standard error where final runs gave it;
-    ``verdict`` says how well founded that is (``confirmed``, ``champion, unconfirmed``, ..., or "").  ``status`` is ``ok``, a
+    initial program, higher is better, None where none is to be stated, ``gain_from`` what it is the difference of (``scores``, ``final
+    runs``) and ``gain_se`` its standard error where final runs gave it; ``verdict`` says how well founded that is (``confirmed``, ``champion, unconfirmed``, ..., or "").  ``status`` is ``ok``, a
     failure, or ``not measured``; ``cold``: measured in a process of its own.  ``summary``, ``hypothesis``, ``expected``, ``plan``
     are the words of whoever made it: untrusted, like the files.
 
@@ -46,6 +46,7 @@ class Candidate:
     expected: str = ""
     plan: str = ""
     gain_se: float | None = None
+    gain_from: str = ""
     far_off: int = 0
 
 
@@ -75,6 +76,7 @@ def candidate(view: RunView, number: int) -> Candidate:
         expected=made.expected,
         plan=made.plan,
         gain_se=gain_se(state, number),
+        gain_from=gain_from(state, number),
         far_off=place.far_off if place else 0,
     )
 

@@ -9,7 +9,7 @@ from archive import Measured, Status, find_records
 from evolve.search._notes import effect_of
 from evolve.views._outlook import Fate, fate, is_in_hand
 from evolve.views._run_view import RunView
-from evolve.views._summary import best_candidate, evidence_label, gain_se, stated_gain
+from evolve.views._summary import best_candidate, evidence_label, gain_from, gain_se, stated_gain
 from evolve.views.candidate._score import score_of
 
 NOT_MEASURED = "not measured"
@@ -38,6 +38,7 @@ class Result:
     feedback: str
     word: str = ""  # how well founded it is, as ``best`` has it; no gain is stated of a deterministic score that was measured once
     gain_se: float | None = None  # the standard error of a gain that final runs gave
+    gain_from: str = ""  # what the gain is the difference of: scores, final runs
     far_off: int = 0  # measurements beside the ``n`` that are wild, and not in the score
 
 
@@ -93,6 +94,7 @@ def result_of(view: RunView, candidate: str, why: str = "") -> Result:
         feedback=told.feedback if told else "",
         word=evidence_label(state, number) if here else "",
         gain_se=gain_se(state, number),
+        gain_from=gain_from(state, number) if here else "",
         far_off=here.far_off if here else 0,
     )
 

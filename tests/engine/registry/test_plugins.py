@@ -183,10 +183,10 @@ def test_an_operator_that_makes_nothing_of_use_has_failed_at_one_ticket(package,
         events = [one.record.text for one in read_journal(run.run.path) if getattr(one.record, "what", "") == "operator_failed"]
         share = next(one for one in ProgressTracker(state).snapshot(0.0).shares if one.operator == "op")
     broke = made.status is ProposalStatus.FAILED
-    assert (share.failed > 0, len(events)) == (broke, int(broke))
+    assert (share.broken_tickets > 0, len(events)) == (broke, int(broke))
     assert all(reason in text for text in events)
     assert operator_rows((share,)) == (
-        [("operators", f"failed: op {share.failed} (tickets without a child; why: the table tickets of evolve query)")]
+        [("operators", f"failed: op {share.broken_tickets} (tickets without a child; why: the table tickets of evolve query)")]
         if broke
         else []
     )
