@@ -21,6 +21,7 @@ from evolve._plugins import offered
 from evolve._renamed import KEYS, VALUES
 from evolve.adapters._choose import load_problem
 from evolve.config._json import built
+from evolve.config._require import an_example, require_known
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
 from evolve.problem._find import builtin_problems
 from evolve.problem._packaged import resource_folder
@@ -29,6 +30,8 @@ from evolve.problem.contract._contract import Param
 PROBLEM = "problem"
 PARAMS = "problem.params."
 _OPEN = {"executor": "executor.kind"}  # groups in which a package's name may stand, and the key that takes it
+_ALIKE = 0.78  # least resemblance of a key to one that is meant: selector and executor have 0.75
+_ALIKE_BESIDE = 0.7  # and of two names in one section
 _NOTHING = ("null", "none", "")
 
 
@@ -55,6 +58,9 @@ def compose(words: Sequence[str]) -> RunConfig:
     options = groups()
     settings = [_named(one, options, settings) for one in settings]
     chosen = {one.key: _option(one, options_of(one.key)) for one in settings if one.key in options}
+    for one in settings:
+        if one.key == "llm.provider":  # before what only a known one needs
+            require_known(one.key, one.text, options["llm"])
     typed = {one.key: _typed(one) for one in settings if one.key not in options and not one.key.startswith(PROBLEM)}
     sections: dict[str, Any] = _compose_groups(chosen)
     for key, value in typed.items():
@@ -151,10 +157,18 @@ def _take_apart(word: str) -> Setting:
 
 
 def close_key(key: str) -> str:
-    """The known key that ``key`` resembles most, or ""."""
+    """The known key that ``key`` resembles most: one of its own section, else one that ends in the same name, else one of a section
+    that resembles its own; "" where none does."""
     known = (*groups(), *known_keys())
+    section, _, name = key.rpartition(".")
     last = {one.rpartition(".")[2]: one for one in reversed(known)}
-    return meant(key, known, cutoff=0.75) or last.get(meant(key.rpartition(".")[2], last, cutoff=0.75), "")
+    inside = [one for one in known if one.startswith(f"{key}.")]
+    if inside and key not in known:  # a section
+        return meant(key, inside, 0.0)
+    siblings = {one.rpartition(".")[2]: one for one in reversed(known) if one.startswith(f"{section}.")} if section else last
+    if close := siblings.get(meant(name, siblings, _ALIKE_BESIDE if section else _ALIKE), "") or last.get(name, ""):
+        return close
+    return "" if siblings else meant(key, known, _ALIKE)
 
 
 def _bare(word: str) -> str:
@@ -175,7 +189,7 @@ def _unquoted(text: str) -> str:
 def _option(setting: Setting, options: tuple[str, ...]) -> str:
     if setting.text in options:
         return setting.text
-    more = suggest(setting.text, options, f"type for example {setting.key}={options[0]}", f"{setting.key}={{}}")
+    more = suggest(setting.text, options, f"type for example {setting.key}={an_example(options)}", f"{setting.key}={{}}")
     raise ConfigError(f"{setting.key} must be one of {', '.join(options)}, found {setting.text!r}; {more}")
 
 

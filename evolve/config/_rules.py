@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
-from evolve.config._require import require
+from evolve.config._require import require, require_known
 
 Value = TypeVar("Value")
 _RULE = "rule"
@@ -14,10 +14,13 @@ _RULE = "rule"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``expected`` ends the sentence *KEY must be*; ``holds`` says of a value whether it is that."""
+    """``expected`` ends the sentence *KEY must be*; ``holds`` says of a value whether it is that.  ``names`` are all that may stand
+    there, once or, with ``many``, in a list."""
 
     expected: str
     holds: Callable[[Any], bool]
+    names: tuple[str, ...] = ()
+    many: bool = False
 
 
 def key(default: Value, rule: Rule) -> Value:
@@ -34,6 +37,8 @@ def check(section: Any, place: str) -> None:
     for one in fields(section):
         rule, value = rule_of(one), getattr(section, one.name)
         if rule is not None and not (value is None and one.default is None):
+            for name in (value if rule.many else [value]) if rule.names else ():
+                require_known(f"{place}.{one.name}", name, rule.names, many=rule.many)
             require(rule.holds(value), f"{place}.{one.name}", rule.expected, list(value) if isinstance(value, tuple) else value)
 
 
@@ -54,12 +59,14 @@ def from_to(low: int, high: int) -> Rule:
 
 def one_of(*names: str) -> Rule:
     """One name; "" among them stands for none, and goes without saying."""
-    return Rule(f"one of {', '.join(filter(None, names))}", lambda value: value in names)
+    return Rule(f"one of {', '.join(filter(None, names))}", lambda value: value in names, names)
 
 
 def some_of(*names: str, none: bool = False) -> Rule:
     """A list out of these; an empty one only with ``none``."""
-    return Rule(f"a list out of {', '.join(names)}", lambda value: (none or bool(value)) and set(value) <= set(names))
+    return Rule(
+        f"a list out of {', '.join(names)}", lambda value: (none or bool(value)) and set(value) <= set(names), names, many=True
+    )
 
 
 ABOVE_0 = Rule("above 0", lambda value: value > 0)

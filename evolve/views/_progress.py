@@ -42,8 +42,8 @@ from evolve.views.claims._resolution import Resolution, resolution
 @dataclass(frozen=True, slots=True)
 class OperatorShare:
     """How many of the measured or waiting children an operator made, how many of the archive's places are held by them, and
-    ``broken_tickets``, at which an operator without a model broke: it raised, or gave what is no child.  ``probability`` is that of being drawn for
-    the next child; None where nobody draws."""
+    ``broken_tickets``, at which an operator without a model broke: it raised, or gave what is no child.  ``probability`` is that of
+    being drawn for the next child; None where nobody draws."""
 
     operator: str
     children: int

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-from dataclasses import asdict, replace
+import re
+from dataclasses import asdict, fields, replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,15 @@ from hypothesis import strategies as st
 
 from evolve._errors import ConfigError, EvolveError, ProblemError
 from evolve._renamed import KEYS as OLD_KEYS
-from evolve.config._compose import budget_changes, compose, groups, known_keys
+from evolve.config._compose import budget_changes, close_key, compose, groups, known_keys
 from evolve.config._json import config_from_json, config_to_json
 from evolve.config._llm import JudgeConfig, NoveltyConfig, RecordingConfig, SamplingConfig
-from evolve.config._schema import TIERS, RunConfig
+from evolve.config._rules import rule_of
+from evolve.config._schema import TIERS, RunConfig, SearchConfig
 from evolve.engine.models._stack import PROVIDERS
+from evolve.engine.registry._archives import ARCHIVES
 from evolve.engine.registry._registry import EXECUTORS, check_names
+from evolve.propose._registry import OPERATORS
 from evolve.search.policy._policies import POLICIES
 
 WRITTEN = """
@@ -145,6 +150,12 @@ def test_plain_values_only_leave_the_loader() -> None:
         ("budget.evaluation=5", "expected a known key, found 'budget.evaluation'; did you mean budget.evaluations?"),
         ("evaluations=5", "did you mean budget.evaluations?"),
         ("tier=none", "did you mean sandbox.tier?"),
+        ("sandbox.teir=none", "did you mean sandbox.tier?"),
+        ("llm.efort=low", "did you mean llm.sampling.effort?"),
+        ("serch.policy=auto", "did you mean search.policy?"),
+        ("search.selector=foo", "the keys are listed by: evolve config"),
+        ("selector=foo", "the keys are listed by: evolve config"),
+        ("budget.selector=foo", "the keys are listed by: evolve config"),
         ("problem.name=x", "expected a known key, found 'problem.name'"),
         ("problem.params.=1", "expected a known key"),
         ("xyzzy=1", "the keys are listed by: evolve config"),
@@ -168,6 +179,58 @@ def test_a_mistake_is_one_sentence(word: str, said: str) -> None:
         compose([word])
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+_MODELS = ("llm=openai", "llm.base_url=http://localhost:1/v1", "llm.models=m")
+_NAMED = {  # every key that takes one of some names, or a list of them: what is typed beside it, one of its names and all of them
+    "search": ((), "map_elites", GROUPS["search"]),
+    "llm": ((), "anthropic", GROUPS["llm"]),
+    "executor": ((), "local", GROUPS["executor"]),
+    "sandbox": ((), "strict", GROUPS["sandbox"]),
+    "budget": ((), "minute", GROUPS["budget"]),
+    "llm.provider": ((), "anthropic", tuple(PROVIDERS)),
+    "search.policy": ((), "map_elites", tuple(POLICIES)),
+    "search.archive": ((), "novelty", tuple(ARCHIVES)),
+    "search.operators": ((), "crossover", tuple(name for name, one in OPERATORS.items() if not one.model)),
+    "llm.operators": (_MODELS, "llm_repair", tuple(name for name, one in OPERATORS.items() if one.model)),
+    "executor.kind": ((), "local", tuple(EXECUTORS)),
+    "sandbox.tier": ((), "strict", TIERS),
+    **{
+        f"{place}.{one.name}": (_MODELS if place.startswith("llm") else (), next(filter(None, rule.names)), rule.names)
+        for place, section in (("search", SearchConfig), ("llm.sampling", SamplingConfig))
+        for one in fields(section)
+        if (rule := rule_of(one)) is not None and rule.names
+    },
+}
+
+
+@pytest.mark.parametrize("key", _NAMED)
+def test_a_wrong_name_is_told_all_right_ones_and_one_of_them_to_type(key: str) -> None:
+    beside, right, names = _NAMED[key]
+
+    def said(name: str) -> str:
+        with pytest.raises(ConfigError) as caught:
+            check_names(compose([*beside, f"{key}={name}"]))
+        return str(caught.value)
+
+    told = said("qqqq")
+    assert re.match(
+        rf"{re.escape(key)} must be (one|a list out) of [\w, ]+, found 'qqqq'; type for example {re.escape(key)}=", told
+    )
+    listed = set(told.partition(" of ")[2].partition(", found")[0].split(", "))
+    assert listed == set(filter(None, names))
+    example = told.rpartition("=")[2].strip("[]")
+    assert example in listed - {"none"}
+    assert re.search(rf"found '{right}x'; did you mean ({re.escape(key)}=)?{right}\?$", said(f"{right}x"))
+
+
+def test_whatever_is_typed_the_key_that_is_meant_is_of_its_section_or_has_its_name() -> None:
+    """As a key of another kind is no help: ``executor`` for ``search.selector``."""
+    known = (*groups(), *known_keys())
+    sections = {one.rpartition(".")[0] for one in known} - {""}
+    for section, name in product(sections, {one.rpartition(".")[2] for one in known} | {"selector", "temperature", "parents"}):
+        close = close_key(f"{section}.{name}")
+        assert not close or close.startswith(f"{section}.") or close.rpartition(".")[2] == name
 
 
 @pytest.mark.parametrize("key", ["budget.evaluations", "budget.wall_s", "stop.target"])

@@ -138,7 +138,11 @@ def test_an_axis_that_is_right_stays_beside_one_that_is_wrong():
 @pytest.mark.parametrize(
     ("made", "archive", "told"),
     [
-        (plain_contract(), "auto", "cannot be used with scripted and search.archive=auto: there are no descriptors; leave it out"),
+        (
+            plain_contract(),
+            "auto",
+            "cannot be used with the problem scripted and search.archive=auto: there are no descriptors; leave it out",
+        ),
         (contract(), "topk", "and search.archive=topk: TopKArchive has no axes; expected an archive with some; leave it out"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import cast
 from archive import Archive, ArchiveMaker, Axis, CellArchive, CVTArchive, GridArchive, LateArchive, NoveltyArchive, TopKArchive
 from evolve._errors import ConfigError
 from evolve._plugins import PluginBroken
-from evolve.config._schema import DECLARED, RunConfig, SearchConfig
+from evolve.config._schema import DECLARED, STRUCTURE, RunConfig, SearchConfig
 from evolve.problem.contract._contract import Contract
 
 
@@ -120,6 +120,20 @@ def check_archive_keys(config: SearchConfig) -> None:
             )
 
 
+def check_axes(contract: Contract, config: SearchConfig) -> None:
+    """Find out that an archive that always has cells has descriptors to have them along.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    name = config.archive
+    if name in _WITH_CELLS and name != "auto" and config.descriptors == DECLARED and not contract.axes:
+        raise ConfigError(
+            f"search.archive={name} has cells along descriptors, and the problem {contract.name} declares none; type "
+            f"search.archive={name} search.descriptors={STRUCTURE}, or leave search.archive out"
+        )
+
+
 def check_rebinning(archive: Archive, axes: Sequence[Axis], contract: Contract, config: SearchConfig) -> None:
     """Find out that an archive, still empty, can take other ranges where ``search.rebin_share`` asks for that.
 
@@ -136,5 +150,6 @@ def check_rebinning(archive: Archive, axes: Sequence[Axis], contract: Contract, 
     except (ValueError, PluginBroken) as error:  # the second of an archive of somebody else
         why = str(error).rstrip(".")
     raise ConfigError(
-        f"search.rebin_share cannot be used with {contract.name} and search.archive={config.archive}: {why}; leave it out"
+        f"search.rebin_share cannot be used with the problem {contract.name} and search.archive={config.archive}: {why}; "
+        "leave it out"
     )

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archive import Archive, ArchiveMaker
-from evolve._errors import ConfigError, EvolveError, UsageError, suggest
+from evolve._errors import ConfigError, EvolveError, UsageError
 from evolve._plugins import need_plugin, offered
 from evolve.config._llm import GIVEN
+from evolve.config._require import require_known
 from evolve.config._schema import ExecutorConfig, OwnOperator, RunConfig, SearchConfig
-from evolve.engine.registry._archives import ARCHIVES, check_archive_keys, check_rebinning
+from evolve.engine.registry._archives import ARCHIVES, check_archive_keys, check_axes, check_rebinning
 from evolve.engine.registry._plugins import load_archive, load_executor, load_operator, source_of
 from evolve.problem.contract._contract import Contract, Problem
 from evolve.problem.contract._environment import check_environment
@@ -102,14 +103,8 @@ def _check_floors(floor: float, families: Sequence[str]) -> None:
 
 
 def _check_known(key: str, name: str, shipped: Iterable[str], kind: str = "", *, many: bool = False) -> None:
-    if name in shipped:
-        return
-    known = [*shipped, *(offered(kind) if kind else ())]
-    if name in known:
-        return
-    example = f"[{known[0]}]" if many else known[0]
-    more = suggest(name, known, f"type for example {key}={example}")
-    raise ConfigError(f"{key} must be {'a list out' if many else 'one'} of {', '.join(known)}, found {name!r}; {more}")
+    if name not in shipped:
+        require_known(key, name, [*shipped, *(offered(kind) if kind else ())], many=many)
 
 
 def need_named(config: RunConfig) -> None:
@@ -152,11 +147,14 @@ def parts_of(config: RunConfig) -> Parts:
     maker, source = _archive_of(config)
 
     def make(contract: Contract, config: SearchConfig) -> Archive:
+        check_axes(contract, config)
         axes = tuple(axis.info for axis in contract.axes)
         try:
             archive = maker(axes=axes, capacity=config.archive_size, elites_per_cell=contract.elites_per_cell)
         except ValueError as error:
-            raise ConfigError(f"search.archive={config.archive} cannot be used with {contract.name}: {error}") from error
+            raise ConfigError(
+                f"search.archive={config.archive} cannot be used with the problem {contract.name}: {error}"
+            ) from error
         if source != STAND_IN:
             check_rebinning(archive, axes, contract, config)
         return archive

@@ -19,10 +19,11 @@ class Candidate:
 
     ``files`` are its texts by relative path.  ``score`` and ``sd`` are in the problem's own sign and unit, over ``n`` measurements
     of the last stage (None and 0 without an ok one), beside which ``far_off`` more are wild and not in it; ``gain`` is over the
-    initial program, higher is better, None where none is to be stated, ``gain_from`` what it is the difference of (``scores``, ``final
-    runs``) and ``gain_se`` its standard error where final runs gave it; ``verdict`` says how well founded that is (``confirmed``, ``champion, unconfirmed``, ..., or "").  ``status`` is ``ok``, a
-    failure, or ``not measured``; ``cold``: measured in a process of its own.  ``summary``, ``hypothesis``, ``expected``, ``plan``
-    are the words of whoever made it: untrusted, like the files.
+    initial program, higher is better, None where none is to be stated, ``gain_from`` what it is the difference of (``scores``,
+    ``final runs``) and ``gain_se`` its standard error where final runs gave it; ``verdict`` says how well founded that is
+    (``confirmed``, ``champion, unconfirmed``, ..., or "").  ``status`` is ``ok``, a failure, or ``not measured``; ``cold``:
+    measured in a process of its own.  ``summary``, ``hypothesis``, ``expected``, ``plan`` are the words of whoever made it:
+    untrusted, like the files.
 
     Example:
         >>> print(run.best.score, run.best.operator, run.best.files["main.py"])

@@ -242,7 +242,9 @@ def test_a_checkpoint_of_an_archive_counts_for_the_code_that_wrote_it_alone(pack
 def test_an_archive_whose_ranges_cannot_be_replaced_is_told_before_anything_is_made(package):
     package(VORONOI.read_text(), "voronoi = MODULE:Voronoi", group="archives")
     config = RunConfig(search=SearchConfig(archive="voronoi", rebin_share=0.3))
-    told = r"^search.rebin_share cannot be used with scripted and search.archive=voronoi: .*Voronoi has no axes.*; leave it out$"
+    told = (
+        r"^search.rebin_share cannot be used with the problem scripted and search.archive=voronoi: .*has no axes.*; leave it out$"
+    )
     with pytest.raises(ConfigError, match=told):
         parts_of(config).archive(plain_contract(axes=AXES), config.search)
 
@@ -251,7 +253,9 @@ def test_an_archive_that_does_not_suit_a_problem_says_so_before_anything_is_made
     text = VORONOI.read_text()
     package(text, "voronoi = MODULE:Voronoi", "broken = MODULE:np", "other = builtins:dict", group="archives")
     config = named(archive="voronoi")
-    with pytest.raises(ConfigError, match=r"^search.archive=voronoi cannot be used with scripted: it needs descriptors"):
+    with pytest.raises(
+        ConfigError, match=r"^search.archive=voronoi cannot be used with the problem scripted: it needs descriptors"
+    ):
         parts_of(config).archive(plain_contract(), config.search)
     assert "it cannot be called" in said(PluginBroken, named(archive="broken"))
     other = named(archive="other")
