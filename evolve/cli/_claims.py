@@ -13,6 +13,7 @@ from evolve._errors import EXIT_DONE
 from evolve.cli._command import JSON, RUN, Argument, Verb
 from evolve.cli.show._text import (
     columns,
+    counted_text,
     duration,
     final_rows,
     gain,
@@ -22,7 +23,7 @@ from evolve.cli.show._text import (
     signed,
     unchecked_text,
 )
-from evolve.cli.show._vaults import effect_text
+from evolve.cli.show._vaults import effect_text, refusal_text
 
 if TYPE_CHECKING:
     from evolve.views._run_view import RunView
@@ -111,8 +112,10 @@ def card_text(card: ReportCard, cards: ReportCards) -> str:
     rows.append(("where", f"sandbox {', '.join(card.tiers) or '-'}; machine {', '.join(card.machines) or '-'}"))
     if card.suspect:
         rows.append(("suspect", card.suspicion))
+    if cards.far_off is not None and not card.confirmed:
+        rows.append(("far off", counted_text(cards.far_off, cards.noise_sd or 0.0)))
     if card.reason:
-        rows.append(("reason", one_line(card.reason, 300)))
+        rows.append(("reason", refusal_text(card.reason, card.typical, 300)))
     if not card.confirmed and any(one.confirmed for one in card.rulings):
         rows.append(("history", "; ".join(_history(card.rulings))))
     return columns(rows)

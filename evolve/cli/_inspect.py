@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from archive import Purpose, Status
-from evolve._counted import counted
+from evolve._counted import counted, far_off_text
 from evolve._errors import EXIT_DONE, UsageError
 from evolve._untrusted import visible
 from evolve.cli._command import JSON, RUN, Argument, Verb
@@ -19,7 +19,6 @@ from evolve.cli.show._text import (
     counts,
     duration,
     evaluator_rows,
-    far_off_text,
     final_rows,
     gain_over,
     gain_with_error,

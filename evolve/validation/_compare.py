@@ -6,6 +6,7 @@ sequential evidence, then a vault of fresh seeds; on a deterministic problem an 
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from evolve._counted import counted
 from evolve._renamed import INITIAL_FOLDER
 from evolve.budget._cpu_budget import INITIAL
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
-from evolve.confirm import E_CLAIM, MIN_DF, e_value_of
+from evolve.confirm import E_CLAIM, MAX_RUNS, MIN_DF, WORTH_SD, e_value_of
 from evolve.engine._session import RunStarted, start
 from evolve.engine.registry._registry import parts_of
 from evolve.problem._load import copy_problem
@@ -105,6 +106,24 @@ def _configured(config: RunConfig, problem: Problem, place: Path) -> RunConfig:
     )
 
 
+def _too_weak(search: Search, number: int, e_value: float) -> str:
+    """That the evidence is, and why no more is looked for where some of the budget is left."""
+    state = search.state
+    test, population = state.champion_test, state.population
+    weak = f"the evidence is too weak for a vault: e = {e_value:.3g}, expected {E_CLAIM:g}"
+    if e_value >= E_CLAIM:
+        return (
+            f"e = {e_value:.3g} is enough for a vault (expected {E_CLAIM:g}), and came with too little of the budget left for one"
+        )
+    if number in test.contenders:
+        return f"{weak}, and the budget is spent"
+    runs = f"given up after {counted(population.n_measured(number), 'run')} against {test.reference_runs.n}"
+    if population.n_measured(number) >= MAX_RUNS:
+        return f"{weak}; {runs}: what {MAX_RUNS} runs do not show is left alone"
+    worth = WORTH_SD * math.sqrt(population.noise)
+    return f"{weak}; {runs}: they speak against a gain of {worth:.3g} ({WORTH_SD:g} sd of one run), the least that is looked for"
+
+
 def _no_vault(search: Search, id_: str) -> ReportCard:
     """The card of a program whose evidence opened no vault."""
     population = search.state.population
@@ -117,8 +136,7 @@ def _no_vault(search: Search, id_: str) -> ReportCard:
     else:
         e_value = e_value_of(search.state.champion_test.evidence(number, population))
         few = f"the noise is known to {counted(population.df, 'degree')} of freedom, expected {MIN_DF}"
-        weak = f"the evidence is too weak for a vault: e = {e_value:.3g}, expected {E_CLAIM:g}"
-        reason = few if population.df < MIN_DF and e_value >= E_CLAIM else weak
+        reason = few if population.df < MIN_DF and e_value >= E_CLAIM else _too_weak(search, number, e_value)
         short = shortfall(search.state)
         if short is not None and not short.vault:
             reason = f"{short.words()} (e = {e_value:.3g} so far, expected {E_CLAIM:g})"

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive import TAME, BlockEntry, BlockStatus, Measurement, StartMode, Status, difference, mean_of, sd_of
+from archive import TAME, BlockEntry, BlockStatus, Measurement, StartMode, Status, difference, mean_of
 from evolve._counted import counted
 from evolve._errors import ProblemError
 from evolve.budget._cpu_budget import CPU_ALLOWANCE, run_limit
@@ -25,6 +25,7 @@ from evolve.execute import BlockReport
 from evolve.problem.contract._contract import Problem
 from evolve.search._rng import fresh_seeds
 from evolve.validation._measure import MakeExecutor, measure_block
+from evolve.validation._scores import TypicalScores, typical_scores
 from evolve.validation._static import check_files
 from evolve.views._summary import BEYOND_REMEDY, BEYOND_RULE
 
@@ -33,6 +34,10 @@ NOISE_RUNS = 5
 COMPARED_RUNS = 3
 NEAR_LIMIT = 0.5  # of a stage's time or memory: other machines are slower, and children are not smaller
 FEW_EVALUATIONS = 30
+FAR_OFF_REMEDY = (
+    "claims count every measurement, and one that is far off hides a gain: where it is the evaluator's own mistake, raise an "
+    "exception in evaluate.py, and it is made again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,8 @@ class ValidationReport:
     """All checks in order, and the measurements they rest on.
 
     ``noise_sd`` is the initial program's standard deviation over measurement seeds (None: deterministic, or not measured);
-    ``cost_s`` is wall time of one measurement at the last stage, the sandbox's start included.
+    neither it nor ``seed_score`` counts what is far off on a noisy problem.  ``cost_s`` is wall time of one measurement at the last
+    stage, the sandbox's start included.
     """
 
     problem: str
@@ -81,14 +87,15 @@ def validate_problem(problem: Problem, make_executor: MakeExecutor, files: Mappi
         return ValidationReport(problem.id, tuple(checks), tuple(results))
     final = [result for result in results if result.stage == problem.contract.stages[-1].name]
     cold = [result for result in final if result.start is not StartMode.WARM]
+    (seen,) = _typical(problem, [*_by_seed(cold).values()])
     checks += [*_check_noise(problem, final), *_check_limits(problem, results), *_check_outcome(problem, final[0])]
     checks += [*_check_cost(problem, final), _check_operators(problem)]
     return ValidationReport(
         problem.id,
         tuple(checks),
         tuple(results),
-        seed_score=mean_of([*_by_seed(cold).values()]),
-        noise_sd=sd_of([*_by_seed(cold).values()]) if problem.contract.noisy else None,
+        seed_score=seen.mean,
+        noise_sd=seen.sd if problem.contract.noisy else None,
         cost_s=statistics.median(result.wall_s for result in cold),
     )
 
@@ -182,9 +189,10 @@ def _check_initial_runs(
                 "run `evolve doctor`",
             )
         ]
-    score = results[-1].score
+    at_last = [result for result in results if result.stage == problem.contract.stages[-1].name]
+    score = _typical(problem, _scores(at_last))[0].words if problem.contract.noisy else f"{results[-1].score:.10g}"
     better = "higher" if problem.contract.maximize else "lower"
-    value = f"{problem.contract.metric} = {score:.10g} {problem.contract.unit}".strip()
+    value = f"{problem.contract.metric} = {score} {problem.contract.unit}".strip()
     told = Check("initial program", True, f"{value}; {better} is better (goal: {problem.contract.goal})")
     return [told, *_check_cascade(problem, "initial program", results)]
 
@@ -213,10 +221,13 @@ def _check_noise(problem: Problem, final: Sequence[Measurement]) -> list[Check]:
         found = f"noise: noisy, but {len(scores)} measurement seeds gave the same score {repeats[0]:.10g}"
         return [Check("noise", False, found, "draw data and order from trial.seed, or write noise: deterministic")]
     if problem.contract.noisy:
-        sd, mean = sd_of([*scores.values()]), abs(mean_of([*scores.values()]))
-        share = f" ({100 * (sd / mean):.2g} % of the mean)" if sd < mean else ""
+        (seen,) = typical_scores([*scores.values()])
+        share = f" ({100 * (seen.sd / abs(seen.mean)):.2g} % of the mean)" if seen.sd < abs(seen.mean) else ""
         again = "; one seed twice differed too, so a measurement cannot be repeated exactly" if within else ""
-        return [Check("noise", True, f"sd {sd:.4g}{share} over {len(scores)} measurement seeds{again}")]
+        found = f"sd {seen.sd:.4g}{share} over {counted(seen.n, 'measurement seed')}{again}"
+        if seen.far_off:
+            return [Check("noise", False, f"{found}; {seen.far_off_words}", FAR_OFF_REMEDY, hint=True)]
+        return [Check("noise", True, found)]
     if within:
         found = f"noise: deterministic, but one measurement seed gave {min(repeats)!r} and {max(repeats)!r}"
         return [
@@ -304,15 +315,17 @@ def _validate_candidate(problem: Problem, make_executor: MakeExecutor, files: Ma
         checks.append(Check("initial program", False, found, f"run `evolve validate {shlex.quote(str(problem.folder))}`"))
     failed = [result for result in ours if result.status is not Status.OK]
     if failed:
-        checks.append(Check("candidate", False, f"{failed[0].status}: {_said(failed[0])}", "mend the candidate"))
+        whose = "evaluate.py" if failed[0].status is Status.EVALUATOR_ERROR else "the candidate"
+        checks.append(Check("candidate", False, f"{failed[0].status}: {_said(failed[0])}", f"mend {whose}"))
     else:
         final = [result for result in ours if result.stage == last]
-        checks.insert(0, Check("candidate", True, _comparison(problem, _mean(theirs), _mean(final), len(seeds))))
+        checks.insert(0, Check("candidate", True, _comparison(problem, _scores(theirs), _scores(final))))
         if problem.contract.compute_rule == "cpu_budget":
             checks.append(_check_cpu(theirs, final))
         if final[0].feedback:
             checks.append(Check("feedback", True, final[0].feedback))
-    return ValidationReport(problem.id, tuple(checks), tuple(results), seed_score=_mean(theirs))
+    seen = _typical(problem, _scores(theirs))
+    return ValidationReport(problem.id, tuple(checks), tuple(results), seed_score=seen[0].mean if seen else None)
 
 
 def _check_cpu(theirs: Sequence[Measurement], ours: Sequence[Measurement]) -> Check:
@@ -325,16 +338,26 @@ def _check_cpu(theirs: Sequence[Measurement], ours: Sequence[Measurement]) -> Ch
     )
 
 
-def _comparison(problem: Problem, seed: float | None, score: float | None, n: int) -> str:
-    assert score is not None
+def _comparison(problem: Problem, theirs: Sequence[float], ours: Sequence[float]) -> str:
+    """What a candidate scores beside the initial program, as far as that has scores."""
     contract = problem.contract
-    value = f"ok: {contract.metric} = {score:.10g} {contract.unit}".strip()
-    if seed is None:
+    *before, seen = _typical(problem, theirs, ours)
+    value = f"ok: {contract.metric} = {seen.words} {contract.unit}".strip()
+    if not before:
         return value
-    gain = difference(score, seed) if contract.maximize else difference(seed, score)
+    seed = before[0]
+    gain = difference(seen.mean, seed.mean) if contract.maximize else difference(seed.mean, seen.mean)
     much = "no different" if gain == 0 else f"{'better' if gain > 0 else 'worse'} by {abs(gain):.4g}"
-    runs = f"; a first look, {n} noisy runs each" if contract.noisy else ""
-    return f"{value}, {much} than the initial program's {seed:.10g}{runs}"
+    runs = f"; a first look, {len(ours)} noisy runs each" if contract.noisy else ""
+    for who, one in (("candidate", seen), ("initial program", seed)):
+        runs += f"; of the {who} {one.far_off_words}" if one.far_off else ""
+    return f"{value}, {much} than the initial program's {seed.words}{runs}"
+
+
+def _typical(problem: Problem, *programs: Sequence[float]) -> list[TypicalScores]:
+    """What the scores of each program come to that has some; on a deterministic problem all count."""
+    some = [scores for scores in programs if scores]
+    return typical_scores(*some) if problem.contract.noisy else [TypicalScores(mean_of(one), 0.0, len(one)) for one in some]
 
 
 # ------------------------------------------------------------------------------------------------ words and numbers
@@ -349,9 +372,8 @@ def _by_seed(results: Sequence[Measurement]) -> dict[int, float]:
     return scores
 
 
-def _mean(results: Sequence[Measurement]) -> float | None:
-    scores = [result.score for result in results if result.score is not None]
-    return mean_of(scores) if scores else None
+def _scores(results: Sequence[Measurement]) -> list[float]:
+    return [result.score for result in results if result.score is not None]
 
 
 def _worse(problem: Problem, score: float, bar: float) -> bool:

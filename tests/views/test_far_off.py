@@ -11,10 +11,10 @@ import pytest
 
 import evolve
 from archive import Claim
+from evolve._counted import far_off_text
 from evolve.cli import main
 from evolve.cli._claims import card_text
 from evolve.cli.show._ending import ending
-from evolve.cli.show._text import far_off_text
 from evolve.cli.show._vaults import claim_text
 from evolve.confirm import compared, interval
 from evolve.engine._reading import view_run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from evolve._counted import counted
+from evolve._counted import counted, far_off_text
 from evolve.cli.show._learnt import LEARNT, archive_text, learnt_table
 from evolve.cli.show._live import noise_text
 from evolve.cli.show._text import (
@@ -16,7 +16,6 @@ from evolve.cli.show._text import (
     counts,
     duration,
     evaluator_rows,
-    far_off_text,
     final_rows,
     gain,
     models_text,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archive import bounded, plain
-from evolve._counted import counted
+from evolve._counted import counted, far_off_text
 from evolve._untrusted import visible
 
 if TYPE_CHECKING:
@@ -89,19 +89,19 @@ def _digits(value: float, error: float) -> int:
     return math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 2
 
 
-def far_off_text(n: int, far: int) -> str:
-    """What must stand beside a number of ``n`` measurements where others are wild; "" where none is."""
-    if not far:
-        return ""
-    own = "" if n else ", which is what its relatives say"
-    return f"{far} of {counted(n + far, 'measurement')} {'is' if far == 1 else 'are'} far off and not in this number{own}"
-
-
 def all_far_off_text(far: FarOff) -> str:
     """The same of a whole run."""
     verb = "is" if far.measurements == 1 else "are"
     some = f"{far.measurements} of {counted(far.of, 'measurement')} {verb} far off for certain and in none of these scores"
     return f"{some}; the only one of a program may be wild too and is in its score; without them the noise has sd {far.sd:.3g}"
+
+
+def counted_text(far: FarOff, sd: float) -> str:
+    """The same beside a claim that was refused, which is about the mean of all: a program may fail now and then.  ``sd`` is that of
+    the noise with them."""
+    verb, them = ("is", "it") if far.measurements == 1 else ("are", "them")
+    some = f"{far.measurements} of {counted(far.of, 'measurement')} {verb} far off for certain; evidence and ruling count {them}"
+    return f"{some}: the noise has sd {sd:.3g} with {them}, {far.sd:.3g} without"
 
 
 def beside(text: str) -> str:

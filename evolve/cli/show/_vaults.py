@@ -28,7 +28,13 @@ def claim_text(record: Claim, typical: TypicalEffect | None = None) -> str:
         told = f"effect {effect_text(record.effect, low, high, typical, ' (', ')')}"
         compared = abs(record.effect) < TAME / 1e3  # else scores beyond it may have had a part, which count as something else
         return f"confirmed: {pair}, {told if compared else 'see evolve claims'}"
-    return f"not confirmed: {pair}, {one_line(record.reason, 200)}"
+    return f"not confirmed: {pair}, {refusal_text(record.reason, typical, 200)}"
+
+
+def refusal_text(reason: str, typical: TypicalEffect | None, width: int) -> str:
+    """Why a claim is refused; where the effect that is shown leaves runs out, that the reason does not."""
+    told = one_line(reason, width)
+    return told if typical is None else f"{told}; a ruling counts every run, those that are far off too"
 
 
 def effect_text(

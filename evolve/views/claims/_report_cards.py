@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from evolve.confirm import Confirmation
 from evolve.problem.contract._contract import Problem
 from evolve.search.claims._claims import doubt
 from evolve.search.state._state import ProblemState
+from evolve.views._summary import FarOff, far_off
 from evolve.views.claims._typical import TypicalEffect, typical_effect
 
 APART_S = 3600.0  # between two runs: what a machine was at the first is likely over at the second
@@ -107,6 +109,8 @@ class ReportCards:
 
     ``expected_false`` bounds how many claims the gate's level lets through by chance, over all openings so far.
     ``caveat`` is what must stand beside every one: that the score is not computed by trusted code ("" where it is).
+    ``far_off`` counts the run's measurements that are wild (None: none is); evidence and rulings count these too, with which the
+    noise has the standard deviation ``noise_sd`` (None on a deterministic problem).
     """
 
     problem: str
@@ -121,6 +125,8 @@ class ReportCards:
     expected_false: float
     cards: tuple[ReportCard, ...]
     caveat: str = ""
+    far_off: FarOff | None = None
+    noise_sd: float | None = None
 
 
 @dataclass(slots=True)
@@ -193,6 +199,8 @@ def report_cards(state: ProblemState, problem: Problem, records: Iterable[LogEnt
         expected_false=state.confirmations.expected_false,
         cards=tuple(cards),
         caveat=contract.caveat,
+        far_off=far_off(state),
+        noise_sd=math.sqrt(state.population.noise) if contract.noisy else None,
     )
 
 
