@@ -153,7 +153,8 @@ class _Parser(argparse.ArgumentParser):
 
     def add(self, one: Argument) -> None:
         if not one.is_option:
-            self.add_argument(one.name, nargs=one.many or None)
+            place = self.add_argument(one.name, nargs=one.many or None)
+            place.required = one.many in ("", "+")  # argparse calls those required too of which there may be none
             return
         names = [one.short, one.name] if one.short else [one.name]
         if not one.value:

@@ -58,8 +58,8 @@ def validate(words: Namespace) -> int:
     for note in adapter_notes(config.problem.name):
         say(note)
     candidate = candidate_files(problem, files) if files else None
-    if candidate is None and (words.against or words.quick or words.target is not None):
-        raise UsageError("--against, --target and --quick are about a program; name its files: evolve validate PROBLEM FILE...")
+    if candidate is None:
+        _need_no_files(words)
     if words.against and words.target is not None:
         raise UsageError("--against and --target say what to compare with; keep one of the two.")
     target = None if words.target is None else _target(words.target)
@@ -82,6 +82,18 @@ def validate(words: Namespace) -> int:
     else:
         put(_verdict_text(words, answer, "the candidate" if files else problem.contract.name))
     return EXIT_DONE if answer.ok and answer.confirmed is not False else EXIT_NEGATIVE
+
+
+def _need_no_files(words: Namespace) -> None:
+    """Refuse options about a program where no file of one is named."""
+    asked = {"--against": words.against, "--target": words.target is not None, "--quick": words.quick}
+    option = next((name for name, given in asked.items() if given), "")
+    if not option:
+        return
+    form = {"--against": "--against FILES...", "--target": "--target X"}.get(option, option)
+    here = f"evolve validate {shlex.quote(words.PROBLEM)}"
+    more = f"; the problem alone is checked by a few measurements: {here}" if words.quick else ""
+    raise UsageError(f"{option} is about a program, and no file of one is named; type: {here} FILE... {form}{more}")
 
 
 def _compared(problem: Problem, files: Mapping[str, str], against: Mapping[str, str], config: RunConfig) -> Comparison:
@@ -221,7 +233,7 @@ VERBS = (
             Argument("FILE", "files of a program; also problem.params.NAME=VALUE, sandbox=none, budget.evaluations=N", many="*"),
             Argument("--against", "what it must be better than (default: the initial program)", value="FILES", many="+"),
             Argument("--target", "a score that the program's mean must beat, instead of another program", value="X"),
-            Argument("--quick", "only whether the program runs, a few measurements"),
+            Argument("--quick", "of a program: only whether it runs, a few measurements"),
             JSON,
         ),
         validate,

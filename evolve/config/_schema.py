@@ -85,9 +85,9 @@ class SearchConfig:
         best_of_n: Children a round of ``best_of_n``, which alone has rounds: ``auto`` refuses it.
         initial_runs: Measurements of the initial program of a noisy problem.
         final_runs: Measurements each of best and initial program at the end of a noisy run.
-        replication_share: Most of a noisy problem's measurements, while it searches, that may go to candidates already measured: as
-            long as any may still be better than the champion, and is not yet known to be.  Null is 0.7, and 0.1 with ``auto``,
-            where they go to whoever is best by now.
+        replication_share: Most of a noisy problem's measurements, while it searches, that may measure a candidate again.  With
+            ``auto`` that is whoever is best by now, and null is 0.1; with the other policies, where null is 0.7, all who may be
+            better than the champion and are not yet known to be, as long as there are any.
         control_share: Most that may go to the program they are compared with.
         reference: What claims are made against: ``last``, the last confirmed program, or ``initial`` throughout.
         cold_check_share: Most of the slots' time that may go to measuring warm results again cold.

@@ -65,11 +65,12 @@ class CandidateStats(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Bar:
     """What candidates are compared with, worked out once for all of them: the runs of the target that it was not chosen for, every
-    run of the champion, the noise, and the difference worth finding."""
+    run of the champion, the noise, how well it is known, and the difference worth finding."""
 
     fresh: SampleStats
     everything: SampleStats
     noise: float
+    df: int
     worth: float
 
 
@@ -214,7 +215,7 @@ class ChampionTest:
         fresh = _runs(self.target, self.champion_runs if self.keeps_champion else self.reference_runs, known)
         runs = known.stats(self.champion)
         everything = fresh if runs is None else _runs(self.champion, runs, known)
-        return _Bar(fresh, everything, known.noise, WORTH_SD * math.sqrt(known.noise))
+        return _Bar(fresh, everything, known.noise, known.df, WORTH_SD * math.sqrt(known.noise))
 
     def _judge(self, number: int, known: CandidateStats, bar: _Bar) -> None:
         """Judge a candidate anew: still a contender, or not; ready for a vault, or not."""
@@ -246,6 +247,8 @@ class ChampionTest:
         # who is far behind all that is known of it is not measured again for that.
         if self.keeps_champion and bar.fresh.n < FIRST_CHAMPION_RUNS[number == self.previous_champion]:
             return bar.everything.n > 0 and futile(ours, bar.everything, bar.worth, FAR_BEHIND)
+        if not self.keeps_champion and bar.df < MIN_DF:
+            return False  # one wild run among a few makes the noise whatever it is, and of those who are compared there are few
         return bar.fresh.n > 0 and ratio <= math.log(FUTILE_TITLE if self.keeps_champion else FUTILE)
 
 

@@ -95,6 +95,13 @@ def test_every_verb_has_a_page(name: str, capsys: pytest.CaptureFixture[str]) ->
         (["run", "problem=BROKEN"], 2, "problem.yaml: stages[0].tme_s: no such key; did you mean time_s?"),
         (["run", "out=EMPTY/file/x", "sandbox=none"], 2, "cannot be made"),
         (["validate", "nope"], 2, "found 'nope'"),
+        (["validate", "--quick"], 2, "the following arguments are required: PROBLEM; type: evolve validate PROBLEM [FILE...]"),
+        (["validate", "planted", "--quick"], 2, "type: evolve validate planted FILE... --quick; the problem alone is checked by a"),
+        (
+            ["validate", "planted", "--target", "3"],
+            2,
+            "no file of one is named; type: evolve validate planted FILE... --target X\n",
+        ),
         (["new", "BROKEN"], 2, "expected a new or empty folder"),
         (["new", ""], 2, "evolve new takes no empty DIR, found ''; type: evolve new DIR"),
         (["agent-guide", ""], 2, "evolve agent-guide takes no empty DIR, found ''"),

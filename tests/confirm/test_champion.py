@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import RunningStats
-from evolve.confirm import E_CHAMPION, E_CLAIM, MIN_RUNS_CHAMPION, MIN_RUNS_CLAIM, ChampionTest, rank
+from evolve.confirm import E_CHAMPION, E_CLAIM, MIN_DF, MIN_RUNS_CHAMPION, MIN_RUNS_CLAIM, ChampionTest, rank
 
 
 class World:
@@ -225,3 +225,11 @@ def test_failed_candidates_are_out_for_good(seed, titled):
         test = world.champion_test
         assert not world.failed & {*test.contenders, *test.qualified, test.champion, test.reference}
         assert test.champion not in test.contenders
+
+
+@pytest.mark.parametrize(("df", "given_up"), [(MIN_DF - 1, False), (MIN_DF, True)])
+def test_nobody_who_is_compared_with_the_reference_is_given_up_before_the_noise_is_known(df, given_up):
+    world = World({0: 0.0, 1: -5.0}, titled=False, df=df)
+    world.run(0, 4)
+    world.run(1, 4)
+    assert (1 not in world.champion_test.contenders) == given_up

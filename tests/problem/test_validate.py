@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,6 @@ def test_a_good_problem_has_hints_only(tmp_path: Path) -> None:
     ],
 )
 def test_noise_other_than_declared_is_told(tmp_path: Path, contract: str, noise: str, said: str) -> None:
-    import re
-
     assert re.match(said, failed(report_of(tmp_path / "p", contract, noise=noise))["noise"])
 
 
@@ -96,8 +95,6 @@ def test_noise_is_measured(tmp_path: Path) -> None:
     ],
 )
 def test_a_seed_that_fails_is_told_with_whose_fault_it_is(tmp_path: Path, evaluate: str, seed: str, said: str) -> None:
-    import re
-
     faults = failed(report_of(tmp_path / "p", evaluate=evaluate, seed=seed))
     assert re.search(said, faults["evaluator" if "evaluator_error" in said else "initial program"], re.DOTALL)
 
@@ -210,6 +207,47 @@ def test_noisy_candidates_are_measured_beside_the_seed_and_unconfirmed(tmp_path:
     assert "a first look, 3 noisy runs each" in report.checks[0].found
     assert [result.candidate for result in report.measurements] == ["seed", "candidate"] * 3
     assert len({result.seed for result in report.measurements}) == 3
+
+
+WILD = IMPORTS + (
+    "made = 0\n"
+    "def evaluate(trial):\n"
+    "    global made\n"
+    "    made += 1\n"
+    "    x = float(trial.files['main.py'].split()[-1])\n"
+    "    return Outcome(score=x + 0.1 * trial.rng().standard_normal() + 1e6 * (made == FAR), feedback='seen')\n"
+)
+
+
+def test_a_wild_measurement_is_in_no_number_that_is_shown_of_a_problem_and_how_many_there_are_is_told(tmp_path: Path) -> None:
+    folder = write_problem(tmp_path / "p", MINIMAL + "noise: noisy\n", evaluate_py=WILD.replace("FAR", "3"), initial__main_py=SEED)
+    report = validate_problem(load_problem(folder), local)
+    assert report.ok
+    assert report.seed_score == pytest.approx(2.5, abs=1)
+    assert report.noise_sd is not None
+    assert report.noise_sd < 1
+    told = hints(report)["noise"]
+    assert "over 4 measurement seeds; 1 of 5 measurements is far off and not in this number -> claims count every" in told
+    assert not any("e+0" in check.found or "000" in check.found for check in report.checks)
+
+
+@pytest.mark.parametrize(("far", "who"), [(1, "initial program"), (4, "candidate")])
+def test_a_first_look_leaves_out_what_is_far_off_and_says_so(tmp_path: Path, far: int, who: str) -> None:
+    folder = write_problem(
+        tmp_path / "p", MINIMAL + "noise: noisy\n", evaluate_py=WILD.replace("FAR", str(far)), initial__main_py=SEED
+    )
+    found = validate_problem(load_problem(folder), local, {"main.py": "def f():\n    return 9.5\n"}).checks[0].found
+    gained = re.search(r"better by (\S+) than", found)
+    assert gained is not None
+    assert float(gained[1]) == pytest.approx(7, abs=1)
+    assert found.endswith(f"3 noisy runs each; of the {who} 1 of 3 measurements is far off and not in this number")
+
+
+def test_an_error_of_the_evaluator_is_not_laid_at_the_candidates_door(tmp_path: Path) -> None:
+    text = "import os\n" + WILD.replace("1e6 * (made == FAR)", "int(os.environ['NOT', 'THERE'][0]) * (x > 9)")
+    folder = write_problem(tmp_path / "p", MINIMAL + "noise: noisy\n", evaluate_py=text, initial__main_py=SEED)
+    report = validate_problem(load_problem(folder), local, {"main.py": "def f():\n    return 9.5\n"})
+    assert failed(report)["candidate"].endswith("-> mend evaluate.py")
 
 
 def test_a_candidate_is_sent_through_the_cascade(tmp_path: Path) -> None:

@@ -210,6 +210,12 @@ def test_a_wild_run_of_a_vault_stands_beside_its_effect_and_not_in_it(tmp_path: 
     card = next(one for one in cards.cards if one.vault == vault.number)
     assert card.typical == found
     assert f"1 of {found.runs} runs is far off and not in this; with it: " in card_text(card, cards)
+    refused = card_text(replace(card, confirmed=False, reason="not so in the estimate"), cards)
+    assert "reason" in refused
+    assert "not so in the estimate; a ruling counts every run, those that are far off too" in refused
+    far = rf"far off +1 of {cards.far_off.measurements + state.population.descent.count - 1} measurements is far off for certain; "
+    assert re.search(far + r"evidence and ruling count it: the noise has sd \S+ with it, \S+ without", refused)
+    assert "far off for certain" not in card_text(card, cards)
 
 
 def test_a_claim_with_runs_that_are_far_off_is_told_by_the_others_and_the_whole_behind_it() -> None:
@@ -218,6 +224,9 @@ def test_a_claim_with_runs_that_are_far_off_is_told_by_the_others_and_the_whole_
     typical = TypicalEffect(0.2, 0.1, 0.3, 1, 8)
     whole = "+250000 (-500000 to 1000000)"
     assert claim_text(claim, typical) == f"{told}; 1 of 8 runs is far off and not in this; with it: {whole}"
+    refused = replace(claim, confirmed=False, reason="not so in the estimate")
+    assert claim_text(refused, typical).endswith("not so in the estimate; a ruling counts every run, those that are far off too")
+    assert claim_text(refused).endswith(": not so in the estimate") or claim_text(refused).endswith(", not so in the estimate")
     more = replace(typical, far_off=2)
     assert claim_text(claim, more) == f"{told}; 2 of 8 runs are far off and not in this; with them: {whole}"
 
