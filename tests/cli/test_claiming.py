@@ -325,7 +325,7 @@ def test_quick_only_looks_whether_it_runs(problem: Path, tmp_path: Path, capsys:
     file.write_text(SEED.replace("X = 4.0", "X = 9.0"))
     found = json.loads(said(capsys, "validate", str(problem), str(file), *SETTINGS, "--quick", "--json"))
     assert found["confirmed"] is None
-    assert "name its files" in _refused(capsys, "validate", str(problem), *SETTINGS, "--quick")
+    assert "no file of one is named" in _refused(capsys, "validate", str(problem), *SETTINGS, "--quick")
 
 
 def test_a_deterministic_runs_best_is_verified_from_its_artifact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
