@@ -14,7 +14,7 @@ from archive._errors import (
     SegmentForeign,
     SegmentMissing,
 )
-from archive._floats import TAME, bounded, difference, mean_of, sd_of, tame
+from archive._floats import TAME, bounded, difference, is_better, mean_of, sd_of, tame
 from archive.elites._archive import Archive, ArchiveMaker, CellArchive
 from archive.elites._cells import AddResult, AddStatus, CellsState, CellStore, Change
 from archive.elites._cvt import CVTArchive
@@ -179,6 +179,7 @@ __all__ = [
     "encode_value",
     "export_parquet",
     "find_records",
+    "is_better",
     "mean_of",
     "open_query",
     "plain",

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 LARGEST = sys.float_info.max
+_ROUNDING = 1e-12  # of a score: another order of the same sums differs by less
 TAME = 1e150  # squares of differences of such numbers, summed over millions, are still numbers
 
 
@@ -28,6 +29,11 @@ def bounded(value: float) -> float:
 def difference(a: float, b: float) -> float:
     """``a - b``, at most the largest number there is."""
     return bounded(a - b)
+
+
+def is_better(score: float, before: float) -> bool:
+    """Whether a score is higher than one before by more than rounding."""
+    return difference(score, before) > _ROUNDING * max(abs(score), abs(before))
 
 
 def mean_of(values: Sequence[float]) -> float:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from archive import PooledPosterior, RunningStats, bounded, difference, mean_of, sd_of, shrink, tame
+from archive import PooledPosterior, RunningStats, bounded, difference, is_better, mean_of, sd_of, shrink, tame
 
 LARGEST = sys.float_info.max
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -91,3 +91,18 @@ def test_one_wild_score_leaves_the_others_their_digits(wild: float) -> None:
     for name, center in (("a", 1.32), ("b", 1.5), ("c", 2.0)):
         assert pooled.posterior(name)[0] == pytest.approx(center, rel=1e-12)
         assert pooled.posterior(name)[1] == pytest.approx(0.01 / math.sqrt(11), rel=0.1)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-9, 1.0, 1e300])
+def test_rounding_is_not_better_in_any_unit(unit: float) -> None:
+    for before in (2.1 * unit, -2.1 * unit):
+        assert not is_better(before + math.ulp(before), before)
+        assert not is_better(before, before)
+        assert not is_better(before - 1e-9 * unit, before)
+        assert is_better(before + 1e-9 * unit, before)
+
+
+def test_whatever_is_above_nothing_is_better() -> None:
+    assert is_better(1e-300, 0.0)
+    assert is_better(0.0, -1e-300)
+    assert is_better(sys.float_info.max, -sys.float_info.max)
