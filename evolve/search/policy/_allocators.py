@@ -151,10 +151,10 @@ def tuned(
     state: ProblemState, parents: ParentSelector, rng: np.random.Generator, arm: int, propensity: float, *, warm: bool = False
 ) -> Allocation | None:
     """A sample of the tuner in hand; else a program to open one on; None where all have nothing left to gain."""
-    session, population = state.tuner_session, state.population
-    if session.can_sample and not session.should_reopen_on(population.leader, population):
+    session, population, best = state.tuner_session, state.population, parents.tuned(state)
+    if session.can_sample and not session.should_reopen_on(best, population):
         return Allocation(arm, propensity, session.base, session.draw(rng))
-    for base in (leader(state), parents.parent(state, rng, arm), INITIAL):
+    for base in (best, parents.parent(state, rng, arm), INITIAL):
         if (warm or population.candidates[base].measured_cold) and not session.is_exhausted(base):
             return Allocation(arm, propensity, base)
     return None

@@ -31,6 +31,11 @@ class Portfolio(ParentSelector):
     def parent(self, state: ProblemState, rng: np.random.Generator, arm: int) -> int:
         return _chosen(state, rng)[0]
 
+    def tuned(self, state: ProblemState) -> int:
+        """Whoever leads, unless the main climb, which drifts over what is as good, has not taken it: then where that stands."""
+        first, score = super().tuned(state), state.population.score
+        return first if state.contract.noisy or score(first) == score(state.climbs.main) else state.climbs.main
+
     def serves(self, state: ProblemState, spec: OperatorSpec) -> bool:
         if spec.repeats:
             return known_change(state, spec, main_climb(state)) is not None

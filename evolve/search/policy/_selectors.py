@@ -37,6 +37,10 @@ class ParentSelector(Protocol):
         """One program that this arm may use."""
         ...
 
+    def tuned(self, state: ProblemState) -> int:
+        """The program that the constant tuner should look at: whoever leads."""
+        return state.population.leader if state.population.leader is not None else INITIAL
+
     def serves(self, state: ProblemState, spec: OperatorSpec) -> bool:
         """Whether there is now what an operator works on."""
         return spec.edits

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from archive import Literal, TunerSample, difference
+from archive import Literal, TunerSample, difference, is_better
 from evolve.search.state._population import Population
 from evolve.search.state._tuner_course import LOOK_BACK, TunerCourse
 from evolve.select import Tuner, inherit, open_tuner, tunable
@@ -57,12 +57,15 @@ class TunerSession:
         """What a sample's values stand for; nothing when its tuner is no longer in hand."""
         return self.tuner.literals if self.tuner is not None and sample is not None and sample.tuner == self.ticket else ()
 
-    def should_reopen_on(self, leader: int | None, population: Population) -> bool:
-        """Whether to look at the leader: a program that is not of this tuner, once the tuner has had a generation of its own."""
-        if self.tuner is None or leader is None or leader == self.base or leader in self.seen or leader in self.exhausted:
+    def should_reopen_on(self, row: int, population: Population) -> bool:
+        """Whether to look at a program that leads: it is not of this tuner, which has had a generation of its own and knows nothing
+        as good."""
+        if self.tuner is None or row == self.base or row in self.seen or row in self.exhausted:
             return False
-        row = population.candidates[leader]
-        return row.measured_cold and row.tuner != self.ticket and self.tuner.told_count >= self.tuner.population
+        found, score, best = population.candidates[row], population.worth(row), self.best
+        if score is None or (best is not None and not is_better(score, best)):
+            return False
+        return found.measured_cold and found.tuner != self.ticket and self.tuner.told_count >= self.tuner.population
 
     def is_exhausted(self, row: int) -> bool:
         """Whether there is nothing left to gain from tuning this program."""
@@ -109,7 +112,7 @@ class TunerSession:
         bests = [best for best in tuner.history[-LOOK_BACK:] if best is not None]
         if tuner.best is None or not bests:
             return True
-        return difference(score, tuner.best[1]) > difference(max(bests), bests[0])
+        return is_better(score, tuner.best[1]) and difference(score, tuner.best[1]) > difference(max(bests), bests[0])
 
     def on_refused(self, base: int) -> None:
         """There is nothing to tune in ``base``."""

@@ -56,6 +56,16 @@ def test_others_have_the_tickets_once_the_tuner_has_stopped_gaining(seed: int) -
     assert sum(tuned[-200:]) < 80
 
 
+def test_the_tuner_looks_at_who_leads_unless_the_main_climb_has_not_taken_it(monkeypatch) -> None:
+    state = lived().search.state
+    leader, score = state.population.leader, state.population.score
+    other = next(one for one in state.population.elites if one != leader)
+    state.climbs.main = other  # as where a term gained by rounding
+    assert Portfolio().tuned(state) == other
+    monkeypatch.setattr(state.population, "score", lambda number: score(leader if number == other else number))
+    assert Portfolio().tuned(state) == leader  # the climb has drifted
+
+
 def test_on_a_noisy_problem_there_are_no_excursions() -> None:
     assert EXCURSION not in {issued.selector for issued in tickets(lived(noisy=True))}
 
