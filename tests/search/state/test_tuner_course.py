@@ -9,9 +9,9 @@ from evolve.search.state._tuner_course import LOOK_BACK, TunerCourse
 FEW = 2 * LOOK_BACK
 
 
-def after(bests, *, start=0.0, is_anew=False):
-    """A course of these generations, and whether it gains."""
-    course = TunerCourse(("a.py::x/0",), start, is_anew=is_anew)
+def after(bests, *, start=0.0, is_anew=False, n=1):
+    """A course of these generations of so many numbers, and whether it gains."""
+    course = TunerCourse(tuple(f"a.py::x/{i}" for i in range(n)), start, is_anew=is_anew)
     for best in bests:
         course = course.closed(best)
     return course, course.is_gaining([] if is_anew else bests)
@@ -65,3 +65,12 @@ def test_generations_that_all_fail_gain_nothing():
     assert not is_gaining
     assert course.bests == (0.5,) * (FEW + 1)
     assert not after([None] * (FEW + 1), start=None, is_anew=True)[1]
+
+
+def test_generations_that_scatter_are_learning_in_many_dimensions():
+    """As a packing of 26 discs was tuned: still below the program that it began at, and better only in the mean of many."""
+    scattered = [1.70 + n / 130 for n in range(34)]
+    scattered[20], scattered[29], scattered[31] = 2.0, 1.7, 1.7
+    assert not after(scattered, start=2.07)[1]
+    assert after(scattered, start=2.07, n=52)[1]
+    assert not after([*scattered, *[1.9] * 40], start=2.07, n=52)[1]
