@@ -480,7 +480,7 @@ def test_a_budget_without_room_for_a_vault_ends_unconfirmed_with_final_runs():
         assert gain_se(state, 0) is None
 
 
-@pytest.mark.parametrize("seed", [8, 12])
+@pytest.mark.parametrize("seed", [8, 11])
 def test_a_run_stands_by_the_program_of_its_final_runs_while_they_are_made(seed: int):
     run = planted(evaluations=60, policy="auto", seed=seed)
     run.run()
