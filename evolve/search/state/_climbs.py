@@ -8,7 +8,7 @@ climb it is that, and when it has gained nothing for a while it is given up.  Ho
 
 from __future__ import annotations
 
-from archive import Arm, is_better
+from archive import Arm
 from evolve.budget._cpu_budget import INITIAL
 from evolve.select import Bandit
 
@@ -70,11 +70,11 @@ class Climbs:
         must_gain: bool = False,
     ) -> None:
         """It is known what became of a child; ``main`` and ``excursion`` are the scores of where the climbs stand.
-        ``must_gain``: it must be better to take a place, by more than rounding."""
+        ``must_gain``: it must be better to take a place."""
         if selector == EXCURSION and self.excursion != NONE:
-            is_for_nothing = must_gain and score is not None and excursion is not None and not is_better(score, excursion)
+            is_for_nothing = must_gain and score is not None and excursion is not None and score <= excursion
             self._on_step(number, None if is_for_nothing else score, excursion)
-        if score is None or (main is not None and (score < main or (must_gain and not is_better(score, main)))):
+        if score is None or (main is not None and (score < main or (must_gain and score == main))):
             return
         self.main = number
         if main is None or score > main:

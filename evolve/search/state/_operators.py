@@ -38,8 +38,8 @@ class OperatorSpec:
         prefers: The one form it takes where that is configured.
         when_stuck: It gets tickets only while the search stagnates, and goes to the large model where there is one.
         replaces: A child that has shown to be no worse takes its parent's place.
-        must_gain: A child must be better by more than rounding to take its parent's place: one that is only as good has code more,
-            or in another order, for nothing.
+        must_gain: A child must be better to take its parent's place: one that is only as good has code more, or in another order,
+            for nothing.
         prior: What is expected of it, beside others, before it has earned anything.
 
     Raises:
