@@ -21,6 +21,7 @@ from evolve._plugins import offered
 from evolve._renamed import KEYS, VALUES
 from evolve.adapters._choose import load_problem
 from evolve.config._json import built
+from evolve.config._llm import GIVEN
 from evolve.config._require import an_example, require_known
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
 from evolve.problem._find import builtin_problems
@@ -59,7 +60,7 @@ def compose(words: Sequence[str]) -> RunConfig:
     settings = [_named(one, options, settings) for one in settings]
     chosen = {one.key: _option(one, options_of(one.key)) for one in settings if one.key in options}
     for one in settings:
-        if one.key == "llm.provider":  # before what only a known one needs
+        if one.key == "llm.provider" and one.text != GIVEN:  # before what only a known one needs
             require_known(one.key, one.text, options["llm"])
     typed = {one.key: _typed(one) for one in settings if one.key not in options and not one.key.startswith(PROBLEM)}
     sections: dict[str, Any] = _compose_groups(chosen)

@@ -107,7 +107,7 @@ def test_every_part_is_used_by_some_policy():
 @pytest.mark.parametrize("policy", COMBINATIONS, ids=name_of)
 def test_every_combination_is_a_search_that_finds_something_better(policy, noisy, monkeypatch):
     monkeypatch.setitem(_policies.POLICIES, "map_elites", policy)
-    run = lived(lambda state, rng, now: None, noisy=noisy, evaluations=30)
+    run = lived(lambda state, rng, now: None, noisy=noisy, evaluations=60 if noisy else 30)  # half of them are replicas
     population = run.search.state.population
     assert run.search.run.failure == ""
     best = population.descent.best if population.by_descent else population.leader
