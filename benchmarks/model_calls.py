@@ -78,7 +78,6 @@ class World:
         self.model_thread = ModelThread(
             lambda reservations: ModelStack(llm, run, reservations),
             self.search.run.model_limits.ledger.copy(),
-            self.proposer.scope,
             self.mail.put,
         )
 
@@ -88,7 +87,8 @@ class World:
         issued = ProposeIssued(attempt, self.search.state.problem, arm, (self.search.state.population.candidates[0].id,))
         self.harness.journal.append(issued, at=0.0)
         self.search.run.tickets.proposals[ticket] = issued
-        self.model_thread.submit(issued, self.proposer.context(self.search.state, issued, 0.0), generator(0, "model", ticket))
+        context = self.proposer.context(self.search.state, issued, 0.0)
+        self.model_thread.submit(issued, context, self.proposer.scope, generator(0, "model", ticket))
 
     def close(self) -> None:
         self.model_thread.close()

@@ -141,7 +141,7 @@ def measure(folder: Path, candidates: int, repeats: int) -> list[Row]:
 def once(folder: Path, candidates: int) -> dict[str, float]:
     """One round; the run is left as it was."""
     what, run = script(candidates + 1), RunDir(folder, "scripted")
-    problem = what.problem(folder)
+    (problem,) = what.problems(folder)
 
     def take_up() -> Search:
         with Journal.open(folder):

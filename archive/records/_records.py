@@ -337,7 +337,8 @@ class RequestHandled:
 
 @dataclass(frozen=True, slots=True)
 class BudgetSet:
-    """The budget from here on.  ``None`` is no limit."""
+    """The budget from here on.  ``None`` is no limit.  With a ``problem``, of a run of several: what may be spent on that one in
+    all, now that its search is over; the rest of the run's budget is the others'."""
 
     kind: ClassVar[str] = "budget_set"
     wall_s: float | None = None
@@ -349,6 +350,7 @@ class BudgetSet:
     confirm: float | None = None  # share set aside for vaults; None is as before
     tokens: int | None = None
     calls: int | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class Usage:
     measure_wall_s: float = 0.0  # of one measurement, lately
     measure_cpu_s: float = 0.0
     call_wall_s: float = 0.0  # of one ticket of a model, lately
+    pace: float = 1.0  # share of the clock: below 1 for one problem of several, which take turns
 
     def on_answered(self, wall_s: float) -> None:
         """A model's ticket ended."""
@@ -35,7 +36,7 @@ class Usage:
 
     def elapsed(self, now: float) -> float:
         """Seconds this run has been open, over all its openings."""
-        return self.before_s + (max(now - self.opened_at, 0.0) if self.opened_at is not None else 0.0)
+        return self.pace * (self.before_s + (max(now - self.opened_at, 0.0) if self.opened_at is not None else 0.0))
 
     def on_run_opened(self, record: RunOpened, at: float) -> None:
         """A driver took the run; what passed since the last one's last record does not count."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE
-from evolve.cli._command import JSON, RUN, Argument, Verb
+from evolve.cli._command import JSON, PROBLEM, RUN, Argument, Verb
 from evolve.cli.show._text import (
     columns,
     counted_text,
@@ -33,20 +33,32 @@ if TYPE_CHECKING:
 
 
 def claims(words: Namespace) -> int:
-    from evolve.cli.show._json_runs import claims_json
-    from evolve.engine._reading import view_run
-    from evolve.views.claims._claims import claims
+    from evolve.cli.show._json_runs import claims_json, suite_json
+    from evolve.engine._reading import view_all
+    from evolve.views._run_view import named_view
 
-    opened = view_run(words.RUN)
+    views = view_all(words.RUN)
+    if len(views) > 1 and not words.problem:
+        if words.json:
+            put_json(suite_json(views, claims_json))
+        else:
+            put("\n\n".join(f"{one.problem.contract.name}\n{_claims_text(one)}" for one in views))
+        return EXIT_DONE
+    opened = named_view(views, words.problem or "")
     if words.json:
         put_json(claims_json(opened))
-        return EXIT_DONE
+    else:
+        put(_claims_text(opened))
+    return EXIT_DONE
+
+
+def _claims_text(opened: RunView) -> str:
+    from evolve.views.claims._claims import claims
+
     found = claims(opened)
     if found.exact is not None:
-        put(exact_text(found.exact))
-    else:
-        put(cards_text(found.cards) if found.cards.cards else _none_text(opened, found.final))
-    return EXIT_DONE
+        return exact_text(found.exact)
+    return cards_text(found.cards) if found.cards.cards else _none_text(opened, found.final)
 
 
 def retract(words: Namespace) -> int:
@@ -163,7 +175,7 @@ VERBS = (
     Verb(
         "claims",
         "what a run claims, with the evidence; for a deterministic problem, its best program verified again",
-        (RUN, JSON),
+        (RUN, PROBLEM, JSON),
         claims,
     ),
     Verb(

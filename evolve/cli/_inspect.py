@@ -10,7 +10,7 @@ from archive import Purpose, Status
 from evolve._counted import counted, far_off_text
 from evolve._errors import EXIT_DONE, UsageError
 from evolve._untrusted import visible
-from evolve.cli._command import JSON, RUN, Argument, Verb
+from evolve.cli._command import JSON, PROBLEM, RUN, Argument, Verb
 from evolve.cli.show._learnt import LEARNT, archive_text, learnt_table, ranges_text
 from evolve.cli.show._text import (
     all_far_off_text,
@@ -45,10 +45,16 @@ if TYPE_CHECKING:
 
 
 def status(words: Namespace) -> int:
-    from evolve.cli.show._json_runs import status_json
-    from evolve.engine._reading import view_run
+    from evolve.cli.show._json_runs import status_json, suite_json
+    from evolve.cli.show._suite import suite_status
+    from evolve.engine._reading import view_all
+    from evolve.views._run_view import named_view
 
-    opened = view_run(words.RUN)
+    views = view_all(words.RUN)
+    if len(views) > 1 and not words.problem:
+        put_json(suite_json(views, status_json)) if words.json else put(suite_status(views))
+        return EXIT_DONE
+    opened = named_view(views, words.problem or "")
     if words.json:
         put_json(status_json(opened))
     else:
@@ -60,8 +66,10 @@ def status(words: Namespace) -> int:
 
 def best(words: Namespace) -> int:
     from evolve.cli import _candidate
-    from evolve.cli.show._json_runs import candidate_json
-    from evolve.engine._reading import view_run
+    from evolve.cli.show._json_runs import candidate_json, suite_json
+    from evolve.cli.show._suite import suite_table
+    from evolve.engine._reading import view_all
+    from evolve.views._run_view import named_view
     from evolve.views.candidate._candidate import diff
 
     asked = [name for name in ("source", "diff") if getattr(words, name)] + (["artifact"] if words.artifact is not None else [])
@@ -69,7 +77,11 @@ def best(words: Namespace) -> int:
         raise UsageError(f"--{asked[0]} and --{asked[1]} are two questions; ask one.")
     if asked and words.json:
         raise UsageError(f"--{asked[0]} and --json are two forms; evolve best RUN --json holds the files too.")
-    opened = view_run(words.RUN)
+    views = view_all(words.RUN)
+    if len(views) > 1 and not (words.problem or asked or words.out):
+        put_json(suite_json(views, lambda one: candidate_json(one, one.leader()))) if words.json else put(suite_table(views))
+        return EXIT_DONE
+    opened = named_view(views, words.problem or "")
     leader = opened.leader()
     if words.artifact is not None:
         _candidate.write_artifact(opened, leader, words.artifact, words.out)
@@ -104,7 +116,7 @@ def show(words: Namespace) -> int:
     from evolve.engine._reading import view_run
     from evolve.views.candidate._candidate import diff, measured
 
-    opened = view_run(words.RUN)
+    opened = view_run(words.RUN, words.problem or "", words.ID)
     one = opened.candidate(words.ID)
     if words.prompt:
         if words.json:
@@ -137,7 +149,7 @@ def lineage(words: Namespace) -> int:
     from evolve.cli.show._json_runs import lineage_json
     from evolve.engine._reading import view_run
 
-    opened = view_run(words.RUN)
+    opened = view_run(words.RUN, words.problem or "", words.ID or "")
     one = opened.candidate(words.ID or "best")
     if words.json:
         put_json(lineage_json(opened, one, all_parents=words.all))
@@ -293,7 +305,7 @@ def _artifact_hint(opened: RunView) -> str:
 _OUT = Argument("--out", "write it to this file, or into this folder, instead of to stdout", short="-o", value="FILE")
 
 VERBS = (
-    Verb("status", "how a run stands, live or ended", (RUN, JSON), status),
+    Verb("status", "how a run stands, live or ended", (RUN, PROBLEM, JSON), status),
     Verb(
         "best",
         "the best program of a run",
@@ -303,6 +315,7 @@ VERBS = (
             Argument("--diff", "what differs from the initial program"),
             Argument("--artifact", "a file it produced, checked when it was measured", value="NAME", many="?"),
             _OUT,
+            PROBLEM,
             JSON,
         ),
         best,
@@ -316,6 +329,7 @@ VERBS = (
             Argument("--diff", "what differs from its parent"),
             Argument("--log", "with reasons and feedback in full"),
             Argument("--prompt", "what its model was asked, and what it answered"),
+            PROBLEM,
             JSON,
         ),
         show,
@@ -327,6 +341,7 @@ VERBS = (
             RUN,
             Argument("ID", "its id or the beginning of it; default: the best", many="?"),
             Argument("--all", "all parents, not only the first ones"),
+            PROBLEM,
             JSON,
         ),
         lineage,

@@ -120,7 +120,9 @@ def _raced(problem: Problem, files: Mapping[str, str], target: float, config: Ru
     from evolve.validation._target import RUNS, compare_with_target
 
     runs = config.budget.evaluations or RUNS
-    return compare_with_target(problem, files, target, lambda _, sink: build_executor(config, problem, sink), runs=runs, tell=say)
+    return compare_with_target(
+        problem, files, target, lambda _, sink: build_executor(config, (problem,), sink), runs=runs, tell=say
+    )
 
 
 def _verdict_text(words: Namespace, answer: ValidateAnswer, what: str) -> str:

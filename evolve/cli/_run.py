@@ -27,7 +27,7 @@ def run(words: Namespace) -> int:
     from evolve.engine._session import start
 
     config = compose(words.SETTING)
-    for note in adapter_notes(config.problem.name):
+    for note in (one for name in config.problem.names or (config.problem.name,) for one in adapter_notes(name)):
         say(note)
     return _driven(lambda view: start(config, hooks=[view.record], announce=view.on_started), words.json)
 
@@ -104,11 +104,14 @@ def _driven(drive: Callable[[LiveView], Summary], as_json: bool) -> int:
     from evolve.cli.show._ending import ending
     from evolve.cli.show._json_runs import run_json
     from evolve.cli.show._live import open_view
+    from evolve.cli.show._suite import suite_ending
 
     with open_view() as view:
         summary = drive(view)
     if as_json:
         put_json(run_json(summary, view.opened))
+    elif summary.problems:
+        put(suite_ending(summary, (view.opened, *view.others)))
     else:
         put(ending(summary, view.opened))
     return _EXIT.get(summary.status, EXIT_NEGATIVE)

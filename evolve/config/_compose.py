@@ -20,6 +20,7 @@ from evolve._errors import ConfigError, meant, suggest
 from evolve._plugins import offered
 from evolve._renamed import KEYS, VALUES
 from evolve.adapters._choose import load_problem
+from evolve.adapters._suite import names_of
 from evolve.config._json import built
 from evolve.config._llm import GIVEN
 from evolve.config._require import an_example, require_known
@@ -244,6 +245,15 @@ def _number(setting: Setting) -> float:
 def _problem(settings: Sequence[Setting]) -> ProblemConfig:
     name = next((one.text for one in settings if one.key == PROBLEM), ProblemConfig().name)
     texts = {one.key.removeprefix(PARAMS): one.text for one in settings if one.key.startswith(PARAMS)}
+    names = names_of(name)
+    if len(names) > 1 or (names and not texts):
+        if texts:
+            key = next(iter(texts))
+            raise ConfigError(
+                f"problem.params.{key} is about one problem, and problem={name} is {len(names)}; leave it out, or put the value "
+                "into problem.yaml in a copy of the problem that takes it."
+            )
+        return ProblemConfig(name=names[0]) if len(names) == 1 else ProblemConfig(name=name, names=names)
     if not texts:
         return ProblemConfig(name=name)
     declared = load_problem(name, prepare=False).params

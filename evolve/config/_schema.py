@@ -248,10 +248,32 @@ class ProblemConfig:
     Args:
         name: A built-in problem's name, or the path of a folder.
         params: Values for the problem's parameters.
+        names: Those of a run of several problems, of which ``name`` is what they were called together.
     """
 
     name: str = "circle_packing"
     params: dict[str, Param] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.names = tuple(self.names)  # JSON has lists
+
+
+@dataclass(kw_only=True, slots=True)
+class SuiteConfig:
+    """How a run of several problems shares its budget and its ideas between them; a run of one asks for neither.
+
+    Args:
+        allocation: ``bandit``: each problem's share follows what it gains for what it costs, above a floor; ``equal``: all cost the
+            same.
+        share_ideas: Whether programs of related problems are shown to whoever makes a child: ``true`` or ``false``.
+    """
+
+    allocation: str = key("bandit", one_of("bandit", "equal"))
+    share_ideas: str = key("true", one_of("true", "false"))
+
+    def __post_init__(self) -> None:
+        check(self, "suite")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -270,6 +292,7 @@ class RunConfig:
     llm: LlmConfig = field(default_factory=LlmConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     stop: StopConfig = field(default_factory=StopConfig)
+    suite: SuiteConfig = field(default_factory=SuiteConfig)
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     seed: int = 0

@@ -134,21 +134,27 @@ class Confirmations:
             if vault.candidate == candidate and not vault.failed:
                 vault.failed = reason
 
-    def decisions(self, judge: Judge = decide_by_test, *, again: bool = False) -> list[Decision]:
+    @property
+    def complete(self) -> list[Confirmation]:
+        """Vaults that have ended, whatever is thought of them."""
+        return [vault for vault in self.confirmations if self._complete(vault)]
+
+    def decisions(self, judge: Judge = decide_by_test, *, again: bool = False, elsewhere: Sequence[float] = ()) -> list[Decision]:
         """What changes now that a group is complete: its own vaults, and earlier ones that no longer hold, or hold after all.
 
         Args:
             judge: what is thought of a complete vault.
             again: also where no vault waits for a ruling, because more is known than at the last one.
+            elsewhere: p-values of vaults that have ended of the run's other problems: claims hold among all of a run.
         """
-        decided = [vault for vault in self.confirmations if self._complete(vault)]
+        decided = self.complete
         groups = {vault.interim for vault in self.has_open}
         if not groups and not again:
             return []
         if groups and any(vault not in decided for vault in self.has_open if vault.interim == min(groups)):
             return []
         verdicts = [judge(vault) for vault in decided]
-        held = benjamini_yekutieli([verdict.p_value for verdict in verdicts])
+        held = benjamini_yekutieli([*(verdict.p_value for verdict in verdicts), *elsewhere])[: len(verdicts)]
         found = []
         for vault, verdict, holds in zip(decided, verdicts, held, strict=True):
             speaks = holds and vault.effect is not None and vault.effect.effect > 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from archive import JournalError, MeasureIssued, ProposeIssued, StopRequested
-from evolve.engine._proposer import Proposer
+from evolve.engine._proposer import Proposers
 from evolve.engine.models._dispatcher import ModelDispatcher
 from evolve.engine.models._thread import CallRecorded, DraftReady, ModelMessage, ModelThreadFailed, ReviewReady
 from evolve.engine.requests._handlers import INTERRUPTED, handle
@@ -43,7 +43,7 @@ class Stopped(Exception):
 def run_loop(
     search: Search,
     executor: Executor,
-    proposer: Proposer,
+    proposers: Proposers,
     recorder: Recorder,
     mailbox: Mailbox,
     answered: Callable[[Request], None],
@@ -56,7 +56,7 @@ def run_loop(
     Args:
         search: What to do next; changed by records alone.
         executor: Runs blocks; reports into ``mailbox``.
-        proposer: Makes children.
+        proposers: Make children, each for its problem.
         recorder: Appends and applies.
         mailbox: Everything that happens.
         entropy: Where the seeds of vaults come from.
@@ -76,21 +76,22 @@ def run_loop(
         if isinstance(issued, ProposeIssued) and issued.arm.model and dispatcher is not None:
             dispatcher.submit(issued, now)
         elif isinstance(issued, ProposeIssued):
-            generation = search.state.population.candidates[search.state.population.by_id[issued.parents[0]]].generation
-            made = proposer.propose(issued, search.state.tuner_session.literals_of(issued.sample), generation)
+            state = search.state_of(issued)
+            generation = state.population.candidates[state.population.by_id[issued.parents[0]]].generation
+            made = proposers[state.problem].propose(issued, state.tuner_session.literals_of(issued.sample), generation)
             recorder.write(search.accept_proposal(made))
         elif isinstance(issued, MeasureIssued):
-            executor.submit(proposer.block(issued))
+            executor.submit(proposers[search.state_of(issued).problem].block(issued))
         if dispatcher is not None:
             dispatcher.review_leaders()
         for message in _arrived(mailbox, wait=issued is None):
-            _handle(message, search, recorder, answered, proposer, dispatcher)
+            _handle(message, search, recorder, answered, proposers, dispatcher)
     return why
 
 
 def drain_model_calls(
     search: Search,
-    proposer: Proposer,
+    proposers: Proposers,
     recorder: Recorder,
     mailbox: Mailbox,
     answered: Callable[[Request], None],
@@ -104,7 +105,7 @@ def drain_model_calls(
     dispatcher.review_leaders()
     while dispatcher.is_waiting and recorder.clock() < end:
         for message in _arrived(mailbox, wait=True):
-            _handle(message, search, recorder, answered, proposer, dispatcher)
+            _handle(message, search, recorder, answered, proposers, dispatcher)
         dispatcher.review_leaders()
 
 
@@ -123,7 +124,7 @@ def _handle(
     search: Search,
     recorder: Recorder,
     answered: Callable[[Request], None],
-    proposer: Proposer,
+    proposers: Proposers,
     dispatcher: ModelDispatcher | None,
 ) -> None:
     match message:
@@ -139,7 +140,7 @@ def _handle(
             if message.id in search.run.handled_requests:
                 answered(message)
                 return
-            *effects, reply = handle(search, message, proposer, recorder.clock())
+            *effects, reply = handle(search, message, proposers, recorder.clock())
             for record in effects:
                 recorder.write(record)
             recorder.write(reply, on_durable=lambda: answered(message))

@@ -10,7 +10,7 @@ from archive import Attempt, Event, ProposalStatus, Proposed, RunOpened
 from evolve._counted import counted
 from evolve._version import __version__
 from evolve.config._schema import RunConfig
-from evolve.engine._proposer import Proposer
+from evolve.engine._proposer import Proposer, Proposers
 from evolve.engine.models._stack import AvailableModels
 from evolve.engine.registry._registry import n_slots
 from evolve.engine.requests._handlers import budget_record
@@ -20,7 +20,12 @@ from evolve.search._reviews import unanswered
 
 
 def write_opening(
-    recorder: Recorder, proposer: Proposer, config: RunConfig, budget: Mapping[str, object], cut_bytes: int, models: AvailableModels
+    recorder: Recorder,
+    proposers: Proposers,
+    config: RunConfig,
+    budget: Mapping[str, object],
+    cut_bytes: int,
+    models: AvailableModels,
 ) -> str:
     """The first records of an opening: who drives, the initial program if it is not there yet, new limits."""
     search = recorder.search
@@ -47,17 +52,19 @@ def write_opening(
         recorder.write(
             Event("warning", "torn_tail", f"{counted(cut_bytes, 'byte')} of an unfinished record were cut off the journal")
         )
-    if not search.state.population.candidates:
-        write_initial(recorder, proposer, epoch)
+    write_initial(recorder, proposers, epoch)
     if budget:
         recorder.write(budget_record(search, budget))
     return epoch
 
 
-def write_initial(recorder: Recorder, proposer: Proposer, epoch: str) -> None:
+def write_initial(recorder: Recorder, proposers: Proposers, epoch: str) -> None:
+    """The initial program of each problem that has none yet."""
     search = recorder.search
-    attempt, seed = Attempt(epoch, search.run.tickets.next_ticket), proposer.initial_candidate()
-    recorder.write(Proposed(attempt, search.state.problem, ProposalStatus.CHILD, candidate=seed))
+    for state in search.states:
+        if not state.population.candidates:
+            attempt, seed = Attempt(epoch, search.run.tickets.next_ticket), proposers[state.problem].initial_candidate()
+            recorder.write(Proposed(attempt, state.problem, ProposalStatus.CHILD, candidate=seed))
 
 
 def write_supplied(recorder: Recorder, proposer: Proposer, epoch: str, programs: Sequence[Mapping[str, str]]) -> None:

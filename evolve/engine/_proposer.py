@@ -170,3 +170,6 @@ class Proposer:
             descriptors={name: known.descriptors.get(name, 0.0) for name in self._static},
             summary=summary,
         )
+
+
+Proposers = Mapping[str, Proposer]  # of a run, by the problem's id

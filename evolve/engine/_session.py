@@ -16,23 +16,25 @@ from archive import (
     ElitePlaced,
     Journal,
     LogEntry,
+    ProblemInfo,
     RunClosed,
     RunCreated,
     TextStore,
 )
 from evolve._errors import UsageError
 from evolve._version import __version__
-from evolve.adapters._choose import load_problem
 from evolve.config._json import config_from_json, config_to_json
+from evolve.config._problems import load_problems
 from evolve.config._schema import RunConfig
 from evolve.engine._collector import infrequent_gc
 from evolve.engine._loop import Mailbox, Stopped, drain_model_calls, run_loop
 from evolve.engine._opening import write_initial, write_opening, write_supplied
-from evolve.engine._proposer import Proposer
+from evolve.engine._proposer import Proposers
+from evolve.engine._proposing import proposers_of
 from evolve.engine._reach import KINDS, out_of_reach
 from evolve.engine._signals import Signals
 from evolve.engine.models._dispatcher import ModelDispatcher
-from evolve.engine.models._stack import NO_MODELS, AvailableModels, available_models, check_models, copy_texts, instructions_of
+from evolve.engine.models._stack import NO_MODELS, AvailableModels, available_models, check_models, copy_texts
 from evolve.engine.models._thread import ModelThread
 from evolve.engine.registry._guarded_executor import ExecutorBroken
 from evolve.engine.registry._own_operators import GivenOperator, absent_operators
@@ -54,18 +56,19 @@ from evolve.problem.contract._contract import Problem
 from evolve.propose import Operator
 from evolve.runs import _checkpoint, _folder
 from evolve.runs._inbox import InboxWatcher, Request, withdraw
-from evolve.runs._open import open_search, read_config_and_problem, read_created
-from evolve.runs._recorded_problem import keep, ready_problem
+from evolve.runs._open import open_search, read_config_and_problems, read_created
+from evolve.runs._recorded_problem import keep, places, ready_problem
 from evolve.runs._recorder import Hook, Recorder
 from evolve.runs._replay import missing_placements
-from evolve.search._computed import computed_names
+from evolve.search._limits import budget_of
 from evolve.search._rng import fresh_secret
 from evolve.search._search import Search
 from evolve.search._stopping import PAUSED
 from evolve.search.policy._policies import POLICIES
 from evolve.search.state._state import Phase, ProblemState
 from evolve.views._run_view import RUNNING, RunView
-from evolve.views._summary import Summary, summarise
+from evolve.views._suite import summarise_all
+from evolve.views._summary import Summary
 from evolve.views._verdict import verdict, with_advice
 
 if TYPE_CHECKING:
@@ -82,6 +85,7 @@ class RunStarted:
     resumed: bool
     no_models: str = ""  # why no model is asked although some are configured
     free_models: bool = False  # whether those that are asked cost nothing
+    more: tuple[RunView, ...] = ()  # those of a run's other problems
 
 
 def start(
@@ -115,10 +119,10 @@ def create(config: RunConfig, *, operators: Sequence[GivenOperator] = (), provid
     """Make a run and let go of it: its initial program is there, and nothing is measured.  Arguments and errors are ``start``'s;
     ``provider`` answers for its models where they were given as an object."""
     with _made(config, operators, provider=provider) as run, _folder.RunLock(run), Journal.open(run.path) as journal:
-        config, problem = read_config_and_problem(run)
-        search, texts, _ = open_search(run, config, problem, parts_of(config), journal)
+        config, problems = read_config_and_problems(run)
+        search, texts, _ = open_search(run, config, problems, parts_of(config), journal)
         recorder = Recorder(journal, search, texts, time.time)
-        write_initial(recorder, Proposer(problem, {}, texts, search.run.seed, descriptors=computed_names(config.search)), run.id)
+        write_initial(recorder, proposers_of(run, config, problems, search, texts), run.id)
     return run
 
 
@@ -136,21 +140,39 @@ def _made(
     config = replace(config, plugins=plugins_of(config))
     check_models(config.llm, provider)
     made = operators_of(config.search, operators)
-    problem = load_problem(config.problem.name, config.problem.params)
-    parts_of(config).archive(problem.contract, config.search)
-    if config.llm.provider == "none" and not given and not operators:
-        _need_reach(problem, config, made)
-    need_machine(config, problem)
-    need_executor(config, problem)
-    with _folder.create(config.out, problem.contract.name) as run:
+    problems = load_problems(config.problem)
+    for problem in problems:
+        parts_of(config).archive(problem.contract, config.search)
+        if config.llm.provider == "none" and not given and not operators:
+            _need_reach(problem, config, made)
+        need_machine(config, problem)
+    _need_limit(config, problems)
+    need_executor(config, problems)
+    with _folder.create(config.out, problems[0].contract.name if len(problems) == 1 else "suite") as run:
         with _folder.RunLock(run, _folder.Hold.OPENING):
-            info = keep(copy_problem(problem, run.problem), run)
+            infos = tuple(_kept(problem, run, alone=len(problems) == 1) for problem in problems)
             copy_texts(config.llm, run)
             config_text, key = config_to_json(config), fresh_secret() if secret is None else secret
             with Journal.create(run.path) as journal:
-                created = RunCreated(run.id, config.seed, config_text, (info,), engine=__version__, secret=key)
+                created = RunCreated(run.id, config.seed, config_text, infos, engine=__version__, secret=key)
                 journal.append(created, at=time.time())
         yield run
+
+
+def _kept(problem: Problem, run: _folder.RunDir, *, alone: bool) -> ProblemInfo:
+    """Copy a problem into a run: by its name where there are several."""
+    place = run if alone else replace(run, part=problem.contract.name)
+    return keep(copy_problem(problem, place.problem), place)
+
+
+def _need_limit(config: RunConfig, problems: Sequence[Problem]) -> None:
+    """Find out that a run of several problems has a limit: the problems' own may be of different kinds."""
+    limits = budget_of(config, *problems)
+    if len(problems) > 1 and not (limits.bounds_machine or limits.bounds_models):
+        raise UsageError(
+            "expected a limit for all problems together, found none, as their own limits are of different kinds; "
+            "type for example budget.wall_s=600"
+        )
 
 
 def _need_reach(problem: Problem, config: RunConfig, operators: Mapping[str, Operator]) -> None:
@@ -217,44 +239,44 @@ def _drive(
         lock = stack.enter_context(_folder.RunLock(run, _folder.Hold.OPENING))
         stack.enter_context(infrequent_gc())
         created = read_created(run)
-        config, problem = config_from_json(created.config), ready_problem(run, created.problems[0], as_recorded=as_recorded)
+        config = config_from_json(created.config)
+        problems = [ready_problem(place, info, as_recorded=as_recorded) for place, info in places(run, created)]
         if resumed:
             need_named(config)
         given = [*operators, *absent_operators(config.search, operators)] if pausing else operators
         made = operators_of(config.search, given, str(run.path))
-        if resumed:
+        for problem in problems if resumed else ():
             need_machine(config, problem)
         mailbox: Mailbox = SimpleQueue()
         journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))
-        search, texts, shown = open_search(run, config, problem, parts_of(config), journal)
+        search, texts, shown = open_search(run, config, problems, parts_of(config), journal)
         if budget:  # before any record is written
-            need_room(search.state, budget, search.run.usage.last_at, str(run.path))
-        executor = build_executor(config, problem, mailbox.put)
+            need_room(search.states, budget, search.run.usage.last_at, str(run.path))
+        executor = build_executor(config, problems, mailbox.put)
         stack.callback(_abandon, executor)
         checkpoints = _Checkpoints(run, search, texts, journal)
         recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
-        instructions = instructions_of(run, problem)
-        more = computed_names(config.search)
-        proposer = Proposer(problem, made, texts, search.run.seed, instructions=instructions, descriptors=more)
+        proposers = proposers_of(run, config, problems, search, texts, made)
         models = NO_MODELS if pausing else available_models(config.llm, run, provider)
-        epoch = write_opening(recorder, proposer, config, budget, journal.cut_bytes, models)
-        write_supplied(recorder, proposer, epoch, programs)
+        epoch = write_opening(recorder, proposers, config, budget, journal.cut_bytes, models)
+        write_supplied(recorder, proposers[search.state.problem], epoch, programs)
         if journal.written is not None:
             journal.wait_durable(journal.written.seq)
         lock.say(_folder.Hold.OPEN)
         for placed in missing_placements(search, shown):
             recorder.write(placed)
         if announce is not None:
-            view = RunView(run, config, problem, search.state, texts, RUNNING, "", time.time())
-            announce(RunStarted(view, resumed, models.why, models.free))
-        dispatcher = _open_dispatcher(models, search, proposer, recorder, mailbox)
+            pairs = zip(problems, search.states, strict=True)
+            views = tuple(RunView(run, config, one, state, texts, RUNNING, "", time.time()) for one, state in pairs)
+            announce(RunStarted(views[0], resumed, models.why, models.free, views[1:]))
+        dispatcher = _open_dispatcher(models, search, proposers, recorder, mailbox)
         if dispatcher is not None:
             stack.callback(dispatcher.abort)
         watcher = InboxWatcher(run.path, mailbox.put)
         stack.callback(watcher.close)
         stack.enter_context(Signals(mailbox))
         answered = partial(_answered, run.path)
-        status, why, broken = _run(search, executor, proposer, recorder, mailbox, answered, dispatcher, measure_only=pausing)
+        status, why, broken = _run(search, executor, proposers, recorder, mailbox, answered, dispatcher, measure_only=pausing)
         if dispatcher is not None:
             dispatcher.close(_lying_in(mailbox))
         recorder.write(RunClosed(epoch, status, why))
@@ -264,13 +286,13 @@ def _drive(
                 f"{broken}; nothing is lost, and the run goes on with: evolve resume {quote(str(run.path))}"
             ) from broken
         why = with_advice(search.state, status, why, str(run.path))
-        return summarise(run, problem, search.state, status, why, time.time())
+        return summarise_all(run, problems, search.states, status, why, time.time())
 
 
 def _run(
     search: Search,
     executor: Executor,
-    proposer: Proposer,
+    proposers: Proposers,
     recorder: Recorder,
     mailbox: Mailbox,
     answered: Callable[[Request], None],
@@ -282,9 +304,9 @@ def _run(
     stands beside its end."""
     broken = None
     try:
-        why = run_loop(search, executor, proposer, recorder, mailbox, answered, dispatcher=dispatcher, measure_only=measure_only)
+        why = run_loop(search, executor, proposers, recorder, mailbox, answered, dispatcher=dispatcher, measure_only=measure_only)
         if dispatcher is not None:
-            drain_model_calls(search, proposer, recorder, mailbox, answered, dispatcher)
+            drain_model_calls(search, proposers, recorder, mailbox, answered, dispatcher)
     except Stopped:
         why = INTERRUPTED
     except ExecutorBroken as error:
@@ -317,13 +339,13 @@ def _answered(run: Path, request: Request) -> None:
 
 
 def _open_dispatcher(
-    models: AvailableModels, search: Search, proposer: Proposer, recorder: Recorder, mailbox: Mailbox
+    models: AvailableModels, search: Search, proposers: Proposers, recorder: Recorder, mailbox: Mailbox
 ) -> ModelDispatcher | None:
     """Has models asked, if any can be."""
     if models.open is None:
         return None
-    thread = ModelThread(models.open, search.run.model_limits.ledger.copy(), proposer.scope, mailbox.put)
-    return ModelDispatcher(thread, search, proposer, recorder)
+    thread = ModelThread(models.open, search.run.model_limits.ledger.copy(), mailbox.put)
+    return ModelDispatcher(thread, search, proposers, recorder)
 
 
 def _lying_in(mailbox: Mailbox) -> Iterator[object]:

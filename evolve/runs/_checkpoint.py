@@ -30,7 +30,19 @@ from evolve.budget._model_limits import ModelLimits, caps_of
 from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats, _holdout
 from evolve.problem.contract import _contract
 from evolve.search._search import Search
-from evolve.search.state import _candidates, _costs, _faults, _fingerprints, _memory, _population, _state, _tickets, _tuner_course
+from evolve.search.state import (
+    _candidates,
+    _costs,
+    _faults,
+    _fingerprints,
+    _memory,
+    _population,
+    _shares,
+    _state,
+    _tickets,
+    _tuner_course,
+    _turns,
+)
 from evolve.search.state._changes import KnownChanges
 from evolve.search.state._climbs import Climbs
 from evolve.search.state._computed import ComputedDescriptors
@@ -59,7 +71,9 @@ _MODULES = (
     _population,
     _usage,
     _tickets,
+    _shares,
     _state,
+    _turns,
     _bandit,
     _cmaes,
     _tuner,
@@ -81,8 +95,8 @@ _COMPONENTS = (
     Panel, Steadiness, Novelty, Lineage, KnownChanges, Climbs, Costs, Ranges, Islands, ComputedDescriptors,
 )  # fmt: skip
 _DERIVED: Mapping[type, frozenset[str]] = {
-    RunState: frozenset({"config", "stop", "llm"}),
-    ProblemState: frozenset({"run", "contract", "problem", "operators", "judged_at", "kept_back"}),
+    RunState: frozenset({"config", "stop", "llm", "suite"}),
+    ProblemState: frozenset({"run", "contract", "problem", "operators", "judged_at", "kept_back", "others"}),
     Population: frozenset({"problem", "contract", "sign", "by_descent"}),
     ChampionTest: frozenset({"keeps_champion"}),
     Novelty: frozenset({"share", "_vectors"}),

@@ -3,6 +3,7 @@
 RUN/run.json      what this folder is
 RUN/problem/      a copy of the problem, so that the run is whole by itself
 RUN/problem.tar   the same once more, as it was recorded, whatever becomes of the copy
+RUN/problems/     of a run of several problems: the same of each, as NAME/ and NAME.tar
 RUN/journal/      the truth
 RUN/inbox/        requests of other processes
 RUN/checkpoint.*  the search's state at some record; may be deleted at any time
@@ -32,24 +33,26 @@ from evolve._errors import RunError, RunLocked, UsageError
 from evolve.problem._files import RUN_FILE
 
 FORMAT = 1
+PROBLEMS = "problems"
 _LOOKS = 5
-_OURS = {RUN_FILE, "inbox", "problem", "problem.tar", "problem.part", "journal", "lock", "program.md", "prompts"}
+_OURS = {RUN_FILE, "inbox", "problem", "problem.tar", "problem.part", PROBLEMS, "journal", "lock", "program.md", "prompts"}
 
 
 @dataclass(frozen=True, slots=True)
 class RunDir:
-    """A run's folder and its id."""
+    """A run's folder and its id; ``part`` is whose copy is meant, of a run of several problems."""
 
     path: Path
     id: str
+    part: str = ""
 
     @property
     def problem(self) -> Path:
-        return self.path / "problem"
+        return self.path / PROBLEMS / self.part if self.part else self.path / "problem"
 
     @property
     def problem_tar(self) -> Path:
-        return self.path / "problem.tar"
+        return self.path / PROBLEMS / f"{self.part}.tar" if self.part else self.path / "problem.tar"
 
     @property
     def prompts(self) -> Path:

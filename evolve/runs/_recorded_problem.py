@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from archive import ProblemInfo, decode_value, encode_value
+from archive import ProblemInfo, RunCreated, decode_value, encode_value
 from evolve._errors import ProblemError
 from evolve._renamed import in_new_words
 from evolve.problem._assets import ALL, copy_assets, open_assets
@@ -57,6 +57,7 @@ def keep(problem: Problem, run: RunDir) -> ProblemInfo:
     Raises:
         OSError: the archive cannot be written.
     """
+    run.problem_tar.parent.mkdir(exist_ok=True)
     part = run.problem_tar.with_suffix(".part")
     with part.open("wb") as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -75,6 +76,11 @@ def keep(problem: Problem, run: RunDir) -> ProblemInfo:
     return replace(problem.info, recorded=json.dumps(encode_value(told), separators=(",", ":")))
 
 
+def places(run: RunDir, created: RunCreated) -> list[tuple[RunDir, ProblemInfo]]:
+    """Where a run keeps each of its problems: by name where it has several."""
+    return [(replace(run, part=info.name) if len(created.problems) > 1 else run, info) for info in created.problems]
+
+
 def recorded_problem(run: RunDir, info: ProblemInfo) -> Problem:
     """The problem of a run, for reading.  What lies in ``RUN/problem`` is not looked at.
 
@@ -85,7 +91,7 @@ def recorded_problem(run: RunDir, info: ProblemInfo) -> Problem:
     if not info.recorded:
         return _from_folder(run, info)
     told = decode_value(_Recorded, in_new_words(json.loads(info.recorded)))
-    folder = run.path.resolve() / run.problem.name  # a link in its place may be replaced
+    folder = run.path.resolve() / run.problem.relative_to(run.path)  # a link in its place may be replaced
     return Problem(
         folder=folder,
         assets=folder / OWN_ASSETS / ALL if told.assets else None,
@@ -190,20 +196,24 @@ def _told(run: RunDir, changed: list[str]) -> str:
     verb = "is" if len(changed) == 1 else "are"
     return (
         f"{names} in {run.problem} {verb} not what this run's results were graded with; to go on with the problem as recorded, "
-        f"type: evolve resume {shlex.quote(str(run.path))} --recorded (yours is kept in {run.path / 'problem.changed'}); "
+        f"type: evolve resume {shlex.quote(str(run.path))} --recorded (yours is kept in {_aside(run)}); "
         f"to search with yours, start another run: evolve run problem={shlex.quote(str(run.problem))}"
     )
 
 
 def _set_aside(run: RunDir) -> None:
     """Keep the copy as somebody changed it, without its assets, pipes, sockets and devices."""
-    number, place = 1, run.path / "problem.changed"
+    number, place = 1, _aside(run)
     while os.path.lexists(place):
-        number, place = number + 1, run.path / f"problem.changed-{number + 1}"
+        number, place = number + 1, place.with_name(f"{_aside(run).name}-{number + 1}")
     if not run.problem.is_dir():
         run.problem.rename(place)
         return
     shutil.copytree(run.problem, place, symlinks=True, ignore=_not_kept)
+
+
+def _aside(run: RunDir) -> Path:
+    return run.problem.with_name(f"{run.problem.name}.changed")
 
 
 def _not_kept(folder: str, names: list[str]) -> list[str]:

@@ -42,5 +42,5 @@ class Recorder:
         for placed in self.search.apply(stamped):
             self.write(placed)
         for hook in self.hooks:
-            hook(self.search.state, stamped)
+            hook(self.search.state_of(record), stamped)
         return stamped

@@ -7,8 +7,9 @@ from evolve.runs import _checkpoint
 from evolve.runs._folder import RunDir
 from evolve.search._search import Search
 from evolve.search.state._islands import Place
+from evolve.search.state._state import ProblemState
 
-KnownPlacements = dict[Place, str]  # place -> candidate, as readers of the journal see the archive; "" is nobody
+KnownPlacements = dict[tuple[str, Place], str]  # problem, place -> candidate, as readers see the archives; "" is nobody
 
 
 def replay(run: RunDir, search: Search, texts: TextStore) -> KnownPlacements:
@@ -35,12 +36,13 @@ def replay(run: RunDir, search: Search, texts: TextStore) -> KnownPlacements:
     if checkpoint is not None:
         checkpoint.restore(search)
         texts.load(checkpoint.places)
-        population = search.state.population
-        shown = {place: population.candidates[number].id for place, number in population.places().items()}
+        for id_, state in search.problems.items():
+            population = state.population
+            shown |= {(id_, place): population.candidates[number].id for place, number in population.places().items()}
     for stamped in records:
         record = stamped.record
         if isinstance(record, ElitePlaced):
-            shown[record.island, record.cell, record.rank] = record.candidate
+            shown[search.state_of(record).problem, (record.island, record.cell, record.rank)] = record.candidate
         elif isinstance(record, Proposed) and record.candidate is not None and records.position is not None:
             texts.locate(record.candidate.id, records.position)
         search.apply(stamped)
@@ -48,12 +50,16 @@ def replay(run: RunDir, search: Search, texts: TextStore) -> KnownPlacements:
 
 
 def missing_placements(search: Search, shown: KnownPlacements) -> list[ElitePlaced]:
-    """The records that bring readers up to date with the archive."""
-    population = search.state.population
-    now = population.places()
-    places = [(place, now.get(place)) for place in sorted(shown.keys() | now.keys())]
+    """The records that bring readers up to date with the archives."""
+    return [one for state in search.states for one in _missing(state, shown)]
+
+
+def _missing(state: ProblemState, shown: KnownPlacements) -> list[ElitePlaced]:
+    population, now = state.population, state.population.places()
+    known = {place: candidate for (id_, place), candidate in shown.items() if id_ == state.problem}
+    places = [(place, now.get(place)) for place in sorted(known.keys() | now.keys())]
     return [
         population.placement_record(place, number)
         for place, number in places
-        if shown.get(place, "") != (population.candidates[number].id if number is not None else "")
+        if known.get(place, "") != (population.candidates[number].id if number is not None else "")
     ]

@@ -23,7 +23,8 @@ def on_issued(state: ProblemState, record: MeasureIssued) -> None:
         row.next_seed_index += not again and (record.purpose is not Purpose.RECHECK or state.contract.noisy)
         target = row is state.population.candidates[state.champion_test.target]
         compared = target and record.purpose is Purpose.REMEASURE and len(record.entries) > 1
-        state.run.usage.on_issued(Purpose.REFERENCE if compared else record.purpose)
+        for usage in state.usages:
+            usage.on_issued(Purpose.REFERENCE if compared else record.purpose)
         if record.purpose is Purpose.RECHECK and number in state.to_reverify:
             state.to_reverify.remove(number)
     if again:
@@ -61,7 +62,7 @@ def on_closed(state: ProblemState, record: BlockClosed) -> list[ElitePlaced]:
     open_before = block.remaining()
     entries = block.issued.entries
     placed = [one for held in state.run.tickets.on_block_closed(record) for one in _count(state, held, entries[held.index])]
-    if record.attempt.ticket not in state.run.tickets.blocks:
+    if record.attempt.ticket not in state.blocks:
         _given_up(state, record, block.issued, sorted({*open_before, *block.remaining()}))
     return placed
 
@@ -89,7 +90,8 @@ def _count(state: ProblemState, record: Measured, entry: BlockEntry) -> list[Eli
     number = state.population.by_id[result.candidate]
     row = state.population.candidates[number]
     row.n_in_flight -= 1
-    state.run.usage.on_measured(record.purpose, result)
+    for usage in state.usages:
+        usage.on_measured(record.purpose, result)
     state.computed.on_measured(result)
     if number != INITIAL:
         state.costs.on_measured((row.selector, row.arm), result)
@@ -105,7 +107,7 @@ def _count(state: ProblemState, record: Measured, entry: BlockEntry) -> list[Eli
         _on_final(state, number, result)
     state.memory.on_measured(number, result)
     placed += offspring.assign_credit(state, number)
-    state.run.fail(_hopeless(state, result))
+    state.fail(_hopeless(state, result))
     return placed + offspring.try_replace_parent(state, number)
 
 
@@ -125,18 +127,18 @@ def _heard(state: ProblemState, number: int, record: Measured, entry: BlockEntry
     result, faults = record.result, state.faults
     erred = result.status is Status.EVALUATOR_ERROR
     if faults.is_alarmed and record.purpose is Purpose.INITIAL and state.population.leader is not None:
-        state.run.fail(faults.on_probed(erred, state.run.usage.last_at, result.reason))
+        state.fail(faults.on_probed(erred, state.run.usage.last_at, result.reason))
         if erred:
             faults.errors += 1
             return False
     if not erred:
         faults.on_measured(number, entry, result)
         if number == INITIAL and result.status is not Status.OK:
-            state.run.fail(f"the initial program failed ({result.status}): {result.reason}")
+            state.fail(f"the initial program failed ({result.status}): {result.reason}")
         return False
     again = faults.on_fault(number, entry, record.purpose, result.reason)
     if number == INITIAL and not again and state.population.candidates[INITIAL].status is not Status.OK:
-        state.run.fail(f"the evaluator failed on the initial program, {TRIES} times: {result.reason}")
+        state.fail(f"the evaluator failed on the initial program, {TRIES} times: {result.reason}")
     return again
 
 

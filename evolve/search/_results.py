@@ -66,7 +66,8 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
         if record.candidate is not None and record.candidate.id not in state.population.by_id:  # the first, or told
             number = state.population.add(record.candidate, arm=NO_ARM, ticket=ticket, tuner=-1, baseline=None)
             state.memory.on_candidate(number, record.candidate, state.population.candidates[number].parents)
-            state.run.usage.candidates += number != INITIAL
+            for usage in state.usages:
+                usage.candidates += number != INITIAL
             state.run.tickets.next_ticket = max(state.run.tickets.next_ticket, ticket + 1)
         return
     issued = state.run.tickets.on_proposed(ticket)
@@ -79,7 +80,9 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
     arm, sample = NO_ARM if external else state.bandit.arms.index(issued.arm), issued.sample
     state.costs.on_proposed((issued.selector, arm), record)
     if issued.arm.model:
-        state.run.usage.on_answered(at - state.run.tickets.asked_at.pop(ticket, at))
+        asked_at = state.run.tickets.asked_at.pop(ticket, at)
+        for usage in state.usages:
+            usage.on_answered(at - asked_at)
         state.run.model_limits.on_proposed(record, issued.arm.model, at, state.run.tickets.next_ticket)
     if record.similarity is not None:
         state.novelty.record_similarity(record.similarity)
@@ -94,7 +97,8 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
         state.memory.on_candidate(number, record.candidate, state.population.candidates[number].parents)
         if record.candidate.sketch:
             state.novelty.add(number, record.candidate.sketch)
-        state.run.usage.candidates += 1
+        for usage in state.usages:
+            usage.candidates += 1
         if sample is not None:
             state.tuner_session.on_sampled(number, sample)
         return

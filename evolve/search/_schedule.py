@@ -52,7 +52,7 @@ def waiting_block(state: ProblemState) -> PlannedBlock | None:
 
 def probe_initial(state: ProblemState, now: float) -> PlannedBlock | None:
     """The initial program, which the evaluator judged before: can it still?  Nothing else is measured meanwhile."""
-    if state.run.tickets.blocks or now < state.faults.look_at:
+    if state.blocks or now < state.faults.look_at:
         return None
     return _replicate_one(state, INITIAL, Purpose.INITIAL)
 
@@ -69,9 +69,9 @@ def final_block(state: ProblemState, now: float) -> PlannedBlock | None:
     """The next block once searching is over; None when nothing is left to be measured."""
     population = state.population
     leader = population.leader
-    budget = replace(state.run.budget, candidates=None)
-    affordable = not exhausted(budget, state.run.usage, now, Reservation(), queued=0.0)
-    spare = not exhausted(budget, state.run.usage, now, _reserved_for_end(state), queued=0.0)  # beside what the end itself is owed
+    budget = replace(state.budget, candidates=None)
+    affordable = not exhausted(budget, state.usage, now, Reservation(), queued=0.0)
+    spare = not exhausted(budget, state.usage, now, _reserved_for_end(state), queued=0.0)  # beside what the end itself is owed
     again = _repeat_faulty(state, (Purpose.VAULT,), early=True)  # what was opened is brought to its end
     if again or (spare and (again := _repeat_faulty(state, early=True))):
         return again
@@ -86,8 +86,8 @@ def final_block(state: ProblemState, now: float) -> PlannedBlock | None:
 
 def _in_time(state: ProblemState, now: float) -> bool:
     """Whether one more measurement fits before the wall limit."""
-    clock = replace(state.run.budget, cpu_s=None, evaluations=None, candidates=None)
-    return not exhausted(clock, state.run.usage, now, Reservation(), queued=0.0)
+    clock = replace(state.budget, cpu_s=None, evaluations=None, candidates=None)
+    return not exhausted(clock, state.usage, now, Reservation(), queued=0.0)
 
 
 def _check_repeats(state: ProblemState, leader: int) -> PlannedBlock | None:
@@ -110,11 +110,7 @@ def _check_repeats(state: ProblemState, leader: int) -> PlannedBlock | None:
 def _spend_reserve(state: ProblemState, leader: int) -> PlannedBlock | None:
     """What was kept back to check a leader that was checked before: it is measured once more, rather than nothing."""
     kept = 1 <= _room(state, 0) <= _reserved_for_end(state).evaluations
-    return (
-        _replicate_one(state, leader, Purpose.RECHECK)
-        if kept and not state.run.tickets.blocks and not _busy(state, leader)
-        else None
-    )
+    return _replicate_one(state, leader, Purpose.RECHECK) if kept and not state.blocks and not _busy(state, leader) else None
 
 
 def _reverify(state: ProblemState) -> PlannedBlock | None:
@@ -146,8 +142,8 @@ def _panel(state: ProblemState, now: float) -> PlannedBlock | None:
 
 def _room(state: ProblemState, kept: int) -> float:
     """Measurements that the budget still allows if so many are kept back."""
-    limit = state.run.budget.evaluations
-    return math.inf if limit is None else max(limit - state.run.usage.evaluations - kept, 0)
+    limit = state.budget.evaluations
+    return math.inf if limit is None else max(limit - state.usage.evaluations - kept, 0)
 
 
 def _spend_rest_on_evidence(state: ProblemState, now: float) -> PlannedBlock | None:
@@ -156,14 +152,14 @@ def _spend_rest_on_evidence(state: ProblemState, now: float) -> PlannedBlock | N
     if state.final_comparison is not None or state.confirmations.has_open or not prospects.affords_one(state):
         return None
     ahead = max(prospects.pending_cost(state), 2 * final_runs(state), SIZES[0].n_candidate + SIZES[0].n_control)
-    spend = state.run.usage
+    spend = state.usage
     kept = Reservation(
         wall_s=_FINAL_MARGIN * math.ceil(ahead / state.run.slots) * spend.measure_wall_s,
         cpu_s=_FINAL_MARGIN * ahead * spend.measure_cpu_s,
         evaluations=ahead,
     )
-    limits = replace(state.run.budget, candidates=None)
-    queued = sum(len(block.remaining()) for block in state.run.tickets.blocks.values()) / state.run.slots
+    limits = replace(state.budget, candidates=None)
+    queued = sum(len(block.remaining()) for block in state.blocks.values()) / state.run.slots
     if exhausted(limits, spend, now, kept, queued=queued) or (state.run.tickets.has_external and _certain_enough(state, ahead)):
         return None
     entries = evidence.replication_entries(state, _room(state, ahead))
@@ -173,15 +169,15 @@ def _spend_rest_on_evidence(state: ProblemState, now: float) -> PlannedBlock | N
 def _certain_enough(state: ProblemState, ahead: int) -> bool:
     """Where people or agents make the children more may come: certainty takes no more than what is set aside for claims, and all
     that whoever is there takes where nothing limits the run."""
-    if math.isinf(affordable_evaluations(state.run.budget, state.run.usage, state.run.slots, repeated=True)):
+    if math.isinf(affordable_evaluations(state.budget, state.usage, state.run.slots, repeated=True)):
         return False
-    taken = state.run.usage.count(Purpose.REMEASURE, Purpose.REFERENCE)
+    taken = state.usage.count(Purpose.REMEASURE, Purpose.REFERENCE)
     return taken + ahead + state.confirmations.cost >= prospects.confirm_budget(state)
 
 
 def _others_in_flight(state: ProblemState, last: Purpose) -> bool:
     """Whether anything but the last measurements themselves is in flight."""
-    return any(block.issued.purpose is not last for block in state.run.tickets.blocks.values())
+    return any(block.issued.purpose is not last for block in state.blocks.values())
 
 
 def _compare_with_initial(state: ProblemState) -> PlannedBlock | None:
@@ -200,7 +196,7 @@ def _compare_with_initial(state: ProblemState) -> PlannedBlock | None:
 
 def final_runs(state: ProblemState) -> int:
     """Final measurements each of best and initial program; fewer where the budget cannot hold more than twice as many others."""
-    limit = state.run.budget.evaluations
+    limit = state.budget.evaluations
     runs = state.run.config.final_runs
     return runs if limit is None else min(runs, max(limit - state.run.config.initial_runs, 0) // 4)
 
@@ -213,10 +209,10 @@ def reserved(state: ProblemState) -> Reservation:
 
 def _reserved_for_end(state: ProblemState) -> Reservation:
     """What has to be left for the measurements of the end itself."""
-    spend = state.run.usage
+    spend = state.usage
     if not state.contract.noisy:
         owed = 1 + (not state.steadiness.was_repeated(INITIAL))
-        limit = state.run.budget.evaluations
+        limit = state.budget.evaluations
         held = owed if limit is None else min(owed, max(limit // 4, int(_warm(state))))
         return Reservation(wall_s=owed * (_COLD_START_S + spend.measure_wall_s), evaluations=held)
     if state.final_comparison is not None:
@@ -313,7 +309,7 @@ def _verify_cold(state: ProblemState) -> PlannedBlock | None:
         return _replicate_one(state, INITIAL, Purpose.RECHECK)  # before others are blamed for what may be the evaluator's
     if not _warm(state):
         return _check_long_leader(state)
-    if state.run.usage.share_of_wall(Purpose.RECHECK) >= state.run.config.cold_check_share and not on_target(state, leader):
+    if state.usage.share_of_wall(Purpose.RECHECK) >= state.run.config.cold_check_share and not on_target(state, leader):
         return None
     breeds_warm = policy_of(state).schedule.breeds_warm
     stood = population.n_credited - population.leader_since >= _BUILT_ON or on_target(state, leader)
@@ -334,7 +330,7 @@ def _check_long_leader(state: ProblemState) -> PlannedBlock | None:
     stood = population.n_credited - population.leader_since >= _LED_FOR
     wanted = [one for one in (INITIAL, leader if stood else None) if one is not None and not state.steadiness.was_repeated(one)]
     number = next((one for one in wanted if not _busy(state, one)), None)
-    if number is None or state.run.usage.share_of_wall(Purpose.RECHECK) >= state.run.config.cold_check_share:
+    if number is None or state.usage.share_of_wall(Purpose.RECHECK) >= state.run.config.cold_check_share:
         return None
     return _replicate_one(state, number, Purpose.RECHECK)
 

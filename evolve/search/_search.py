@@ -8,6 +8,7 @@ results are arguments, and every draw is keyed by (run seed, purpose, ticket).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import fields, replace
 
 from archive import (
@@ -48,17 +49,19 @@ from archive import (
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._model_limits import ModelLimits
 from evolve.config._llm import LlmConfig
-from evolve.config._schema import RunConfig, SearchConfig, StopConfig
+from evolve.config._schema import RunConfig, SearchConfig, StopConfig, SuiteConfig
 from evolve.problem.contract._contract import Budget, Contract, Problem
 from evolve.search import _blocks as blocks
 from evolve.search import _computed as computed
 from evolve.search import _results as offspring
 from evolve.search import _reviews as reviews
 from evolve.search import _stopping as ends
+from evolve.search import _suite as suite
 from evolve.search._behaviour import with_behaviour
 from evolve.search._crosscheck import apply_cross_checks
-from evolve.search._islands import next_migration, next_reset, on_migrated, on_reset
-from evolve.search._rebinning import next_rebinning
+from evolve.search._decisions import next_change, next_decision
+from evolve.search._islands import on_migrated, on_reset
+from evolve.search._limits import budget_of
 from evolve.search._rng import generator
 from evolve.search._schedule import PlannedBlock
 from evolve.search.claims import _claims as confirming
@@ -74,17 +77,19 @@ _MAKING = (ProposeIssued, Proposed)  # what says nothing of how good anything is
 
 
 class Search:
-    """One problem's search: ``run`` is the state of the run, ``problems`` that of each problem by its id, ``state`` the only one's.
+    """A run's search: ``run`` is the state of the run, ``problems`` that of each problem by its id, ``state`` the only one's.
 
     Args:
         contract: The problem's contract.
         problem: Its id.
+        more: Contracts of the run's other problems, by their ids.
         config: How to decide.
         stop: When to stop early.
         budget: What may be spent, until a ``BudgetSet`` record says otherwise.
         seed: Keys every draw of the search; what measurements draw hangs on a secret that the run's first record has.
         parts: What it is put together from.
         llm: Which models may be asked, and for what.
+        share: How several problems share what the run has.
     """
 
     def __init__(
@@ -98,36 +103,47 @@ class Search:
         seed: int,
         parts: Parts,
         llm: LlmConfig | None = None,
+        more: Mapping[str, Contract] | None = None,
+        share: SuiteConfig | None = None,
     ) -> None:
-        self.run = RunState(config, stop, llm or LlmConfig(), budget, seed, ModelLimits(budget))
+        self.run = RunState(config, stop, llm or LlmConfig(), budget, seed, ModelLimits(budget), suite=share or SuiteConfig())
         self.source = parts.source
         arms, policy = arms_of(config, self.run.llm, parts.operators), POLICIES[config.policy]
         given = {"keeps_champion": policy.keeps_champion, "earned": policy.operators.earned, "by_descent": policy.by_descent}
-        self.problems = {problem: problem_state(self.run, contract, problem, arms, parts, **given)}
+        contracts = {problem: contract, **(more or {})}
+        self.problems = {id_: problem_state(self.run, one, id_, arms, parts, **given) for id_, one in contracts.items()}
+        self.states = tuple(self.problems.values())
+        for state in self.states:
+            state.others = tuple(one for one in self.states if one is not state)
 
     @classmethod
-    def of(cls, config: RunConfig, problem: Problem, parts: Parts) -> Search:
+    def of(cls, config: RunConfig, problem: Problem, parts: Parts, *more: Problem) -> Search:
         """The search of a run that knows nothing yet."""
         return cls(
             contract=problem.contract,
             problem=problem.id,
             config=config.search,
             stop=config.stop,
-            budget=budget_of(config, problem),
+            budget=budget_of(config, problem, *more),
             seed=config.seed,
             parts=parts,
             llm=config.llm,
+            more={one.id: one.contract for one in more},
+            share=config.suite,
         )
 
     @property
     def state(self) -> ProblemState:
-        """The state of the run's only problem."""
-        (state,) = self.problems.values()
-        return state
+        """The state of the run's only problem; of several, of the first."""
+        return self.states[0]
 
-    def _state_of(self, record: Record) -> ProblemState:
+    def state_of(self, record: Record) -> ProblemState:
         """The state of the problem that a record is about; runs of older versions may call their only one otherwise."""
         return self.problems.get(getattr(record, "problem", "")) or self.state
+
+    def state_with(self, candidate: str) -> ProblemState | None:
+        """The state of the problem that a candidate is of; None where no problem has it."""
+        return next((state for state in self.states if candidate in state.population.by_id), None)
 
     # ---------------------------------------------------------------------------------------------- deciding
 
@@ -140,7 +156,7 @@ class Search:
             entropy: Gives seeds that nobody could know before; used when a vault opens.
             measure_only: Only what is ready is measured, and nothing new is begun.
         """
-        state, tickets = self.state, self.run.tickets
+        tickets = self.run.tickets
         if self.run.end.ends:
             return None
         if lost := tickets.expired(now):
@@ -148,27 +164,35 @@ class Search:
         if tickets.to_reissue:
             again = tickets.reissue()
             return again if room > 0 or isinstance(again, ProposeIssued) else None
-        if not state.population.candidates:
+        if not all(state.population.candidates for state in self.states):
             return None
-        over = ends.search_is_over(state, now)
-        opening = None if measure_only else entropy
-        if decision := confirming.next_record(state, now, over, opening) or ends.noise_found(state) or ends.failure_found(state):
-            return decision
-        if not over and not measure_only and (change := _next_change(state)):
-            return change
-        if room > 0:
-            due = ends.planned_block(state, now, over, measure_only=measure_only)
-            if due is not None:
+        overs = [(state, ends.search_is_over(state, now)) for state in suite.in_turn(self.states)]
+        for state, over in overs:
+            if decision := next_decision(state, now, over, None if measure_only else entropy):
+                return decision
+            if not over and not measure_only and (change := next_change(state)):
+                return change
+        crowded = len(overs) > 1 and suite.is_crowded([state for state, over in overs if not over] or self.states)
+        for state, over in overs:
+            if state.failure:
+                continue
+            if room > 0 and (due := ends.planned_block(state, now, over, measure_only=measure_only)) is not None:
                 return self._block(state, due)
-        return None if over or measure_only else self._propose(state, now)
+            if not (over or measure_only or crowded) and (issued := self._propose(state, now)) is not None:
+                return issued
+        return None
 
     def review(self) -> ReviewIssued | None:
         """The next candidate for the judge to read, or None; nothing else waits for it."""
-        return reviews.next_review(self.state)
+        return next((found for state in self.states if (found := reviews.next_review(state)) is not None), None)
 
     def done(self, now: float, *, measure_only: bool = False) -> str:
         """Why nothing more will be asked for ("" while something will, or is under way)."""
-        return ends.run_is_over(self.state, now, measure_only=measure_only)
+        whys = [ends.run_is_over(state, now, measure_only=measure_only) for state in self.states]
+        if len(whys) == 1 or not all(whys):
+            return whys[0] if len(whys) == 1 else ""
+        waits = not measure_only and any(suite.has_next_record(state, ends.search_is_over(state, now)) for state in self.states)
+        return "" if waits else suite.end_of(whys)
 
     def _block(self, state: ProblemState, due: PlannedBlock) -> MeasureIssued:
         return MeasureIssued(
@@ -181,7 +205,7 @@ class Search:
 
     def _propose(self, state: ProblemState, now: float) -> ProposeIssued | None:
         tickets, population = self.run.tickets, state.population
-        waiting = len(population.queue) + tickets.n_local_proposals()
+        waiting = len(population.queue) + state.n_local_proposals()
         known = population.candidates[INITIAL].stage >= population.last_stage
         if not known or waiting >= 2 * self.run.slots * state.contract.stages[0].batch_size:
             return None
@@ -210,7 +234,7 @@ class Search:
         issued = self.run.tickets.open_proposal(made.attempt)
         if issued is None:
             return LateResult(made.attempt, self.state.problem, "proposal")
-        state = self._state_of(issued)
+        state = self.state_of(issued)
         record = Proposed(
             attempt=made.attempt,
             problem=state.problem,
@@ -229,7 +253,7 @@ class Search:
         block = self.run.tickets.open_block(attempt)
         if block is None or index in block.done or any(held.index == index for held in block.uncalibrated):
             return LateResult(attempt, self.state.problem, f"measurement {index}: {result.status}")
-        state, purpose = self._state_of(block.issued), block.issued.purpose
+        state, purpose = self.state_of(block.issued), block.issued.purpose
         checked = apply_cross_checks(state.population, state.steadiness, result, purpose)
         return Measured(attempt, state.problem, index, purpose, with_behaviour(state, checked))
 
@@ -241,7 +265,7 @@ class Search:
         block = self.run.tickets.open_block(attempt)
         if block is None:
             return (LateResult(attempt, self.state.problem, f"block: {status}"),)
-        state = self._state_of(block.issued)
+        state = self.state_of(block.issued)
         closed = BlockClosed(attempt, state.problem, status, skipped=skipped, drift=drift, reason=reason, lost=lost)
         if closed.noisy_machine and status is BlockStatus.OK and block.issued.purpose is Purpose.VAULT:
             closed = replace(closed, status=BlockStatus.VOID, reason=f"{reason or 'the machine drifted'}: no evidence for a claim")
@@ -261,7 +285,7 @@ class Search:
         """Take one record in, in its order; returns what changed in the archive, to be written for readers."""
         placed = self._applied(stamped)
         if not isinstance(stamped.record, _MAKING):
-            for state in self.problems.values():
+            for state in self.states:
                 state.kept_back = None
         return placed
 
@@ -289,7 +313,11 @@ class Search:
                     phase = Phase.PAUSED if record.reason == ends.PAUSED else Phase.CLOSED
                     run.end = StopReason(phase, record.status, record.reason)
             case _:
-                return self._apply_to(self._state_of(record), record, stamped.at)
+                state = self.state_of(record)
+                placed = self._apply_to(state, record, stamped.at)
+                if state.others:
+                    suite.on_applied(state, self.states)
+                return placed
         return []
 
     def _apply_to(self, state: ProblemState, record: Record, at: float) -> list[ElitePlaced]:
@@ -310,7 +338,8 @@ class Search:
             case BlockClosed():
                 return blocks.on_closed(state, record)
             case Note():
-                state.memory.on_remark(record.author, record.text)
+                for one in self.states:
+                    one.memory.on_remark(record.author, record.text)
             case Migrated():
                 return on_migrated(state, record)
             case IslandsReset():
@@ -328,6 +357,8 @@ class Search:
                 state.steadiness.reported = True
             case Event(what=ends.OPERATOR_FAILED):
                 state.told_failures.add(ends.untold_failure(state))
+            case Event(what=suite.PROBLEM_FAILED):
+                state.told_failures.add(suite.PROBLEM_FAILED)
             case ChampionChanged():
                 state.champion_test.promote(state.population.by_id[record.candidate], state.population)
             case ConfirmationOpened():
@@ -344,37 +375,28 @@ class Search:
         run.tickets.on_run_opened(record.epoch)
         run.model_limits.on_run_opened(record)
         run.slots, run.tier = record.slots, record.tier
-        for state in self.problems.values():
+        for state in self.states:
             state.fruitless, state.unreviewed = {}, set()
             for number in state.faults.on_run_opened():
                 offspring.revive(state, number)
-        failed = any(state.population.initial_failed for state in self.problems.values())
+            if state.failure and not state.population.initial_failed:
+                state.failure, state.part.fixed = "", None
+                state.told_failures.discard(suite.PROBLEM_FAILED)
+        failed = all(state.population.initial_failed for state in self.states)
         if not (failed and run.end.phase is Phase.FAILED):
             run.end = StopReason()
 
     def _new_budget(self, record: BudgetSet) -> None:
         run = self.run
+        if record.problem in self.problems:
+            part = {one: getattr(record, one) for one in ("wall_s", "cpu_s", "evaluations", "candidates")}
+            self.problems[record.problem].part.fixed = replace(run.budget, **part)
+            return
         share = run.budget.confirm_share if record.confirm is None else record.confirm
         limits = {one.name: getattr(record, one.name) for one in fields(Budget) if one.name != "confirm_share"}
         run.budget = Budget(**limits, confirm_share=share)
         run.model_limits.on_budget(run.budget, run.tickets.next_ticket)
-        for state in self.problems.values():
+        for state in self.states:
+            state.part.fixed = state.part.fixed if state.failure else None
             next_budget(state)
             state.final_comparison, state.final_scores = None, []
-
-
-def _next_change(state: ProblemState) -> Record | None:
-    """What is to change in the archives, or to be known of them."""
-    return next_rebinning(state) or computed.next_look(state) or next_migration(state) or next_reset(state)
-
-
-def budget_of(config: RunConfig, problem: Problem) -> Budget:
-    """The run's limits: what was asked for; where nothing at all was, the problem's defaults."""
-    asked = config.budget
-    given = problem.contract.budget
-    confirm = given.confirm_share if asked.confirm_share is None else asked.confirm_share
-    models = {"usd": asked.usd, "tokens": asked.tokens, "calls": asked.calls}
-    machine = {"wall_s": asked.wall_s, "cpu_s": asked.cpu_s, "evaluations": asked.evaluations, "candidates": asked.candidates}
-    if any(limit is not None for limit in (*machine.values(), *models.values())):
-        return Budget(**machine, **models, confirm_share=confirm)  # type: ignore[arg-type]
-    return replace(given, confirm_share=confirm)

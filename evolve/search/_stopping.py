@@ -29,6 +29,8 @@ OPERATOR_FAILED = "operator_failed"  # likewise
 def search_is_over(state: ProblemState, now: float) -> str:
     """Why nothing new is searched for ("" while something is); children that are there and final measurements may still be due."""
     population, stop = state.population, state.run.stop
+    if state.failure:
+        return state.failure
     if population.leader is None:
         return ""  # the initial program is measured whatever the budget
     best = population.best_so_far
@@ -43,7 +45,7 @@ def search_is_over(state: ProblemState, now: float) -> str:
         return f"exhausted: the last {MAX_FRUITLESS} attempts gave no new program ({_most_frequent(state.fruitless)})"
     budget = effective_budget(state)
     mechanical = not only_models(state)
-    measured = not population.queue and not state.run.tickets.blocks  # all that models made
+    measured = not population.queue and not state.blocks  # all that models made
     if not mechanical and measured and _models_over(state):
         return NO_MODEL
     if not budget.bounds_machine and budget.bounds_models and (mechanical or measured) and _models_over(state):
@@ -56,7 +58,7 @@ def _is_idle(state: ProblemState, now: float) -> bool:
     run, faults = state.run, state.faults
     if any(not arm.model and state.operators[arm.operator].edits for arm in state.bandit.arms):
         return False  # such an operator works on any program
-    under_way = run.tickets.blocks or run.tickets.proposals or run.tickets.to_reissue or state.population.queue
+    under_way = state.blocks or state.proposals or run.tickets.to_reissue or state.population.queue
     if under_way or faults.is_alarmed or faults.waiting or _arms.any_available(state) or next_block(state, now) is not None:
         return False
     return policy_of(state).plan(state, generator(run.seed, "propose", run.tickets.next_ticket), now) is None
@@ -91,8 +93,8 @@ def exhausted_limit(state: ProblemState, now: float) -> str:
     """The limit that leaves no room for another measurement once what is set aside is kept back ("" if none does)."""
     if state.population.leader is None:
         return ""
-    queued = sum(len(block.remaining()) for block in state.run.tickets.blocks.values())
-    return exhausted(effective_budget(state), state.run.usage, now, reserved(state), queued=queued / state.run.slots)
+    queued = sum(len(block.remaining()) for block in state.blocks.values())
+    return exhausted(effective_budget(state), state.usage, now, reserved(state), queued=queued / state.run.slots)
 
 
 def is_draining(state: ProblemState, now: float, why: str) -> bool:
@@ -106,10 +108,10 @@ def _room_for_ready(state: ProblemState, now: float) -> bool:
 
 def effective_budget(state: ProblemState) -> Budget:
     """The budget; where it limits nothing but models and none can be asked, the problem's own limits beside it."""
-    if state.run.budget.bounds_machine or not state.run.budget.bounds_models or not _models_over(state):
-        return state.run.budget
+    if state.budget.bounds_machine or not state.budget.bounds_models or not _models_over(state):
+        return state.budget
     own = state.contract.budget
-    return replace(state.run.budget, wall_s=own.wall_s, cpu_s=own.cpu_s, evaluations=own.evaluations, candidates=own.candidates)
+    return replace(state.budget, wall_s=own.wall_s, cpu_s=own.cpu_s, evaluations=own.evaluations, candidates=own.candidates)
 
 
 def only_models(state: ProblemState) -> bool:
@@ -128,11 +130,11 @@ def run_is_over(state: ProblemState, now: float, *, measure_only: bool = False) 
         return state.run.end.ends
     tickets = state.run.tickets
     if measure_only:
-        return "" if tickets.blocks or tickets.to_reissue or ready_block(state, now) else _why_paused(state, now)
+        return "" if state.blocks or tickets.to_reissue or ready_block(state, now) else _why_paused(state, now)
     why = search_is_over(state, now)
-    if not why:
-        return ""
-    busy = tickets.blocks or tickets.to_reissue or is_draining(state, now, why)
+    if not why or state.failure:
+        return "" if not why or state.blocks else why
+    busy = state.blocks or tickets.to_reissue or is_draining(state, now, why)
     return "" if busy or confirming.has_next_record(state, now, why) or last_block(state, now) is not None else why
 
 
@@ -158,5 +160,5 @@ def ready_block(state: ProblemState, now: float) -> PlannedBlock | None:
 def last_block(state: ProblemState, now: float) -> PlannedBlock | None:
     """What is due at the end; not before everything else has ended, since it decides who is best."""
     ending = (Purpose.FINAL, Purpose.VAULT, Purpose.REMEASURE, Purpose.PANEL)
-    others = any(block.issued.purpose not in ending for block in state.run.tickets.blocks.values())
-    return None if others or state.run.tickets.n_local_proposals() else final_block(state, now)
+    others = any(block.issued.purpose not in ending for block in state.blocks.values())
+    return None if others or state.n_local_proposals() else final_block(state, now)

@@ -15,21 +15,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
 from archive import (
-    Attempt,
     BlockEntry,
     Journal,
     Measurement,
-    ProposalStatus,
-    Proposed,
     RunClosed,
     RunCreated,
     RunOpened,
     Status,
 )
 from evolve.config._llm import LlmConfig
-from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig, SearchConfig, StopConfig
+from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig, SearchConfig, StopConfig, SuiteConfig
 from evolve.engine._collector import infrequent_gc
 from evolve.engine._loop import Mailbox, run_loop
+from evolve.engine._opening import write_initial
 from evolve.engine._proposer import Proposer
 from evolve.engine.models._dispatcher import ModelDispatcher
 from evolve.engine.registry._registry import build_operators, parts_of
@@ -92,16 +90,21 @@ class Script:
     llm: LlmConfig = field(default_factory=LlmConfig)
     provider: Provider | None = None
     talks: int = 0
+    others: Sequence[tuple[Contract, Mapping[str, str]]] = ()  # a run of several problems: contracts and initial programs
+    suite: SuiteConfig = field(default_factory=SuiteConfig)
 
-    def problem(self, folder: Path) -> Problem:
-        """The problem of this script."""
-        contract = self.contract or plain_contract(tuple(self.seed_files))
+    def problems(self, folder: Path) -> tuple[Problem, ...]:
+        """The problems of this script."""
+        first = (self.contract or plain_contract(tuple(self.seed_files)), self.seed_files)
+        return tuple(self._problem(folder, contract, files) for contract, files in (first, *self.others))
+
+    def _problem(self, folder: Path, contract: Contract, files: Mapping[str, str]) -> Problem:
         return Problem(
             folder=folder,
             assets=None,
             contract=contract,
             params={},
-            initial_files=dict(self.seed_files),
+            initial_files=dict(files),
             statement="",
             id=f"{contract.name}@script",
             evaluator="script",
@@ -111,7 +114,9 @@ class Script:
     def config(self) -> RunConfig:
         """The run's configuration."""
         problem = ProblemConfig(name="scripted")
-        return RunConfig(problem=problem, search=self.search, llm=self.llm, stop=self.stop, budget=self.budget, seed=self.seed)
+        return RunConfig(
+            problem=problem, search=self.search, llm=self.llm, stop=self.stop, budget=self.budget, suite=self.suite, seed=self.seed
+        )
 
 
 def plain_contract(editable: tuple[str, ...] = ("main.py",), **changes: object) -> Contract:
@@ -142,33 +147,37 @@ class Harness:
 
     def __init__(self, script: Script, folder: Path, *, epoch: str = "") -> None:
         self.script, self.run = script, RunDir(Path(folder), "scripted")
-        self.problem = script.problem(self.run.path)
+        self.problems = script.problems(self.run.path)
+        self.problem = self.problems[0]
         self.mailbox: Mailbox = SimpleQueue()
         self._stack = ExitStack()
         new = not (self.run.path / "journal").exists()
         make = Journal.create if new else Journal.open
         self.journal = self._stack.enter_context(make(self.run.path, on_error=self.mailbox.put))
         parts = parts_of(script.config)
-        self.search, self.texts, shown = open_search(self.run, script.config, self.problem, parts, self.journal)
+        self.search, self.texts, shown = open_search(self.run, script.config, self.problems, parts, self.journal)
         self.executor = ScriptedExecutor(
             script.answer, sink=self.mailbox.put, slots=script.slots, hold=script.hold, seed=script.seed
         )
         self.recorder = Recorder(self.journal, self.search, self.texts, script.clock, script.hooks)
         operators = build_operators(script.config.search.operators)
         more = computed_names(script.config.search)
-        self.proposer = Proposer(self.problem, operators, self.texts, script.seed, clock=script.cpu_clock, descriptors=more)
+        self.proposers = {
+            one.id: Proposer(one, operators, self.texts, script.seed, clock=script.cpu_clock, descriptors=more)
+            for one in self.problems
+        }
+        self.proposer = self.proposers[self.problem.id]
         if new:
-            self.recorder.write(RunCreated("scripted", script.seed, "{}", (self.problem.info,), secret=script.secret))
+            self.recorder.write(
+                RunCreated("scripted", script.seed, "{}", tuple(one.info for one in self.problems), secret=script.secret)
+            )
         written = self.journal.written
         self.epoch = epoch or f"epoch-{written.seq + 1 if written is not None else 0}"
         models = script.llm.asked if script.provider is not None else ()
         self.recorder.write(RunOpened(self.epoch, tier="scripted", slots=script.slots, models=models))
         for settled in self.search.run.model_limits.ledger.lost():
             self.recorder.write(settled)
-        if not self.search.state.population.candidates:
-            attempt = Attempt(self.epoch, self.search.run.tickets.next_ticket)
-            child = ProposalStatus.CHILD
-            self.recorder.write(Proposed(attempt, self.search.state.problem, child, candidate=self.proposer.initial_candidate()))
+        write_initial(self.recorder, self.proposers, self.epoch)
         for placed in missing_placements(self.search, shown):
             self.recorder.write(placed)
         self.model_thread = self._open_model_thread()
@@ -183,9 +192,9 @@ class Harness:
         """Run the loop to its end; returns why it ended."""
         with infrequent_gc():
             thread = cast("ModelThread | None", self.model_thread)  # what a dispatcher needs of one
-            dispatcher = ModelDispatcher(thread, self.search, self.proposer, self.recorder) if thread is not None else None
+            dispatcher = ModelDispatcher(thread, self.search, self.proposers, self.recorder) if thread is not None else None
             return run_loop(
-                self.search, self.executor, self.proposer, self.recorder, self.mailbox, lambda _: None, dispatcher=dispatcher
+                self.search, self.executor, self.proposers, self.recorder, self.mailbox, lambda _: None, dispatcher=dispatcher
             )
 
     def finish(self, status: str = "done") -> None:
@@ -213,7 +222,6 @@ class Harness:
         manner = SamplingSettings(max_tokens=asked.max_tokens, prompt_tokens=asked.prompt_tokens, repairs=asked.max_repairs)
         return ScriptedModelThread(
             script.provider,
-            self.proposer.scope,
             self.mailbox.put,
             ledger=self.search.run.model_limits.ledger.copy(),
             prices=PriceBook(price_rows(llm.prices)),

@@ -72,7 +72,7 @@ def compare(
         _with_seed(problem, against, place / "problem")
         summary = start(_configured(config, problem, place), programs=[files], hooks=hooks, announce=announce)
         run = open_folder(place / "run")
-        _, copy, search, _ = load_run(run, parts_of)
+        _, (copy,), search, _ = load_run(run, parts_of)
         cards = report_cards(search.state, copy, read_journal(run.path))
         exact = None if problem.contract.noisy else verify_best(run, copy, search.state)
     id_ = candidate_id(files)

@@ -63,7 +63,7 @@ def measure(
     need_machine(config, known)
     entries = [BlockEntry(_PROGRAM, name, seed) for seed in drawn]
     program = known.initial_files if files is None else files_of(files)
-    results, end = measure_block(known, lambda _, sink: build_executor(config, known, sink), entries, {_PROGRAM: program})
+    results, end = measure_block(known, lambda _, sink: build_executor(config, (known,), sink), entries, {_PROGRAM: program})
     if end.status is not BlockStatus.OK:
         raise EnvironmentFault(f"the grader did not finish: {end.reason}; run: evolve doctor")
     return tuple(results)

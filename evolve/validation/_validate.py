@@ -92,4 +92,4 @@ def validate(
 def report_on(problem: Problem, config: RunConfig, files: Mapping[str, str] | None) -> ValidationReport:
     """The checks of a problem, or of a program for it, measured one at a time.  Raises as ``validate_problem``."""
     one_slot = replace(config, executor=replace(config.executor, slots=1))
-    return validate_problem(problem, lambda _, sink: build_executor(one_slot, problem, sink), files)
+    return validate_problem(problem, lambda _, sink: build_executor(one_slot, (problem,), sink), files)

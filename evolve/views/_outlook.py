@@ -16,7 +16,7 @@ from evolve.search._stopping import NO_MODEL, NO_MODEL_NO_LIMIT, effective_budge
 from evolve.search.claims._openings import is_limit
 from evolve.search.claims._prospects import reserved_evaluations
 from evolve.search.policy._policies import policy_of
-from evolve.search.state._state import Phase, ProblemState
+from evolve.search.state._state import Phase, ProblemState, RunState
 from evolve.views._shortfall import shortfall
 
 _MORE = 2  # a limit that is raised is doubled, or more often
@@ -78,14 +78,14 @@ class Fate:
 def outlook(state: ProblemState, now: float, *, run: str, driven: bool, opening: bool = False) -> Outlook:
     """The outlook at Unix time ``now`` (of a run that nobody drives: of its last record); ``opening`` while a driver opens it."""
     ended_by = exhausted_limit(state, now)
-    in_hand = sum(len(block.remaining()) for block in state.run.tickets.blocks.values())
+    in_hand = sum(len(block.remaining()) for block in state.blocks.values())
     idle = opening or not driven  # whoever had them in hand was killed: they are made again
     rows = tuple(_rows(state, now, owed=in_hand if idle else 0))
     left = _measurements_left(state, rows)
     in_s = None
     if driven:
         clock = next((row.left for row in rows if row.name == "budget.wall_s"), None)
-        counted = left * state.run.usage.measure_wall_s / state.run.slots if left is not None else None
+        counted = left * state.usage.measure_wall_s / state.run.slots if left is not None else None
         in_s = min((each for each in (clock, counted) if each is not None), default=None)
     return Outlook(
         driven=driven,
@@ -95,7 +95,7 @@ def outlook(state: ProblemState, now: float, *, run: str, driven: bool, opening:
         limits=rows,
         waiting=len({*_waiting(state), *(_interrupted(state) if idle else ())}),
         running=0 if idle else in_hand,
-        measure_s=round(state.run.usage.measure_wall_s, 3),
+        measure_s=round(state.usage.measure_wall_s, 3),
         measurements_left=left,
         ends_in_s=None if in_s is None else round(in_s, 1),
     )
@@ -119,7 +119,7 @@ def fate(state: ProblemState, number: int, seen: Outlook, now: float, *, run: st
         words += f"; but {why}" if why else ""
         return Fate(False, False, ahead, None, words)
     slots = max(state.run.slots, 1)
-    about = math.ceil((ahead + 1) / slots) * state.run.usage.measure_wall_s
+    about = math.ceil((ahead + 1) / slots) * state.usage.measure_wall_s
     if in_hand:
         about = max(about - ran_s, 0.0)
         if about < _SOON_S:
@@ -136,7 +136,7 @@ def fate(state: ProblemState, number: int, seen: Outlook, now: float, *, run: st
 
 def is_in_hand(state: ProblemState, candidate: str) -> bool:
     """Whether a candidate is being measured, if somebody drives the run."""
-    blocks = state.run.tickets.blocks.values()
+    blocks = state.blocks.values()
     return any(block.issued.entries[i].candidate == candidate for block in blocks for i in block.remaining())
 
 
@@ -164,6 +164,9 @@ def spent_words(seen: Outlook) -> str:
 def giving_more(state: ProblemState, now: float, run: str, *names: str) -> str:
     """The command by which a run goes on that these limits ended, whoever advises it: one that gives what a child and a vault take,
     where the whole budget holds none, and raises what is in the way of another child then; else as ``raising`` has it."""
+    if state.others:  # it is the run's limits that are raised
+        limits = {name: getattr(state.run.budget, name.removeprefix("budget.")) for name in names}
+        return _resume(run, {name: _amount(_MORE * limit) for name, limit in limits.items() if limit is not None})
     short = shortfall(state)
     if not names or short is None or not short.needs:
         return raising(state, now, run, *names)
@@ -177,6 +180,8 @@ def giving_more(state: ProblemState, now: float, run: str, *names: str) -> str:
 def raising(state: ProblemState, now: float, run: str, *names: str, room: int = 0) -> str:
     """The command that raises these limits, so far that each leaves room for another child at Unix time ``now``, and for ``room``
     of them if that is more; and any other that would then be in the way, but none else."""
+    if state.others:
+        return giving_more(state, now, run, *names)
     return _resume(run, _raises(state, now, list(names), room))
 
 
@@ -243,7 +248,7 @@ def _rows(state: ProblemState, now: float, owed: int) -> list[LimitLeft]:
 
 def used(state: ProblemState, now: float) -> dict[str, tuple[float, float]]:
     """What is spent of each limit, and what is set aside."""
-    spend, kept, ledger = state.run.usage, reserved(state), state.run.model_limits.ledger
+    spend, kept, ledger = state.usage, reserved(state), state.run.model_limits.ledger
     return {
         "wall_s": (spend.elapsed(now), kept.wall_s),
         "cpu_s": (spend.cpu_s, kept.cpu_s),
@@ -253,6 +258,13 @@ def used(state: ProblemState, now: float) -> dict[str, tuple[float, float]]:
         "tokens": (ledger.settled.tokens, 0),
         "calls": (ledger.settled.calls, 0),
     }
+
+
+def spent_of(run: RunState, now: float) -> dict[str, float]:
+    """What a run of several problems has spent of each limit, in sum."""
+    usage, settled = run.usage, run.model_limits.ledger.settled
+    machine = {"wall_s": usage.elapsed(now), "cpu_s": usage.cpu_s, "evaluations": usage.evaluations, "candidates": usage.candidates}
+    return {**machine, "usd": usd(settled.nano), "tokens": settled.tokens, "calls": settled.calls}
 
 
 def kept_for(state: ProblemState) -> str:
@@ -277,7 +289,7 @@ def _rooms(state: ProblemState, rows: tuple[LimitLeft, ...]) -> dict[str, float]
 
 def _cost(state: ProblemState) -> dict[str, float]:
     """What one measurement takes of each limit, lately."""
-    spend = state.run.usage
+    spend = state.usage
     return {
         "budget.wall_s": spend.measure_wall_s / max(state.run.slots, 1),
         "budget.cpu_s": spend.measure_cpu_s,
@@ -293,7 +305,7 @@ def _waiting(state: ProblemState) -> list[int]:
 
 def _interrupted(state: ProblemState) -> list[int]:
     """Children that a driver was measuring."""
-    rows, blocks = state.population.candidates, state.run.tickets.blocks.values()
+    rows, blocks = state.population.candidates, state.blocks.values()
     found = {state.population.by_id[block.issued.entries[i].candidate] for block in blocks for i in block.remaining()}
     return sorted(number for number in found if number != INITIAL and not rows[number].credited)
 

@@ -21,7 +21,7 @@ from evolve.search.policy._policies import policy_of
 from evolve.search.state._parts import Parts
 from evolve.search.state._state import Phase, ProblemState
 from evolve.views._learnt import Learnt, learnt
-from evolve.views._outlook import Outlook, kept_for, outlook, spent_words
+from evolve.views._outlook import Outlook, kept_for, outlook, spent_of, spent_words
 from evolve.views._progress import Progress, ProgressTracker
 from evolve.views._shortfall import Shortfall
 from evolve.views._shortfall import shortfall as shortfall_of
@@ -93,7 +93,7 @@ class RunView:
     @property
     def budget(self) -> Budget:
         """Its limits, as they were set."""
-        return self.state.run.budget
+        return self.state.budget
 
     @property
     def makes_no_children(self) -> bool:
@@ -104,6 +104,20 @@ class RunView:
     def sign(self) -> float:
         """1 where a higher score is better, else -1."""
         return self.state.population.sign
+
+    def best_score(self) -> float | None:
+        """The best candidate's score, in the problem's own sign."""
+        best = self.best()
+        return score_of(self.state.population, best).score if best is not None else None
+
+    @property
+    def given_up(self) -> str:
+        """Why this problem is not searched any more while the run's others are; "" where it is."""
+        return self.state.failure
+
+    def spent(self) -> dict[str, float]:
+        """What the whole run has spent of each limit."""
+        return spent_of(self.state.run, self.now)
 
     def shortfall(self) -> Shortfall | None:
         """What the budget is too small for."""
@@ -171,8 +185,8 @@ class RunView:
         raise RunError(f"{self.run.path} has no candidate {prefix!r}; {suggest(prefix, population.by_id, listed)}")
 
 
-def view_of(path: str, parts_of: Callable[[RunConfig], Parts]) -> RunView:
-    """Open a run for reading; ``parts_of`` says what its search is put together from.
+def views_of(path: str, parts_of: Callable[[RunConfig], Parts]) -> tuple[RunView, ...]:
+    """Open a run for reading, once for each of its problems; ``parts_of`` says what its search is put together from.
 
     Raises:
         RunError: no run in that folder, or one that was killed before its first record.
@@ -180,13 +194,35 @@ def view_of(path: str, parts_of: Callable[[RunConfig], Parts]) -> RunView:
     """
     run = open_folder(Path(path))
     hold = hold_of(run)
-    config, problem, search, texts = load_run(run, parts_of)
-    state = search.state
-    last = state.run.usage.last_at
-    if hold is Hold.OPEN:
-        return RunView(run, config, problem, state, texts, RUNNING, "", time.time())
-    status, reason = (STARTING, OPENS) if hold is Hold.OPENING else _stands(state, last, str(run.path))
-    return RunView(run, config, problem, state, texts, status, reason, last)
+    config, problems, search, texts = load_run(run, parts_of)
+    last, found = search.run.usage.last_at, []
+    for problem, state in zip(problems, search.states, strict=True):
+        if hold is Hold.OPEN:
+            found.append(RunView(run, config, problem, state, texts, RUNNING, "", time.time()))
+            continue
+        status, reason = (STARTING, OPENS) if hold is Hold.OPENING else _stands(state, last, str(run.path))
+        found.append(RunView(run, config, problem, state, texts, status, reason, last))
+    return tuple(found)
+
+
+def named_view(views: tuple[RunView, ...], problem: str = "", candidate: str = "") -> RunView:
+    """The view of the problem of this name; where none is said, of the run's only one, or of the one that has the candidate.
+
+    Raises:
+        RunError: the run has several problems and none is meant for certain, or none of that name.
+    """
+    names = [view.problem.contract.name for view in views]
+    path = shlex.quote(str(views[0].run.path))
+    if problem:
+        found = [view for view in views if view.problem.contract.name == problem]
+        if not found:
+            more = suggest(problem, names, f"its problems: {', '.join(names)}", "--problem {}")
+            raise RunError(f"{path} has no problem {problem!r}; {more}")
+        return found[0]
+    holding = [view for view in views if view.beginning_with(candidate)]
+    if len(views) == 1 or len(holding) == 1:
+        return (holding if len(views) > 1 else views)[0]
+    raise RunError(f"{path} has {len(views)} problems ({', '.join(names)}); say which: --problem {names[0]}")
 
 
 def _stands(state: ProblemState, last: float, run: str) -> tuple[str, str]:

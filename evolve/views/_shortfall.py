@@ -67,9 +67,9 @@ def is_known(state: ProblemState) -> bool:
 def shortfall(state: ProblemState) -> Shortfall | None:
     """What the budget is too small for; None where it is not, and until the initial program is measured."""
     population, given = state.population, bool(policy_of(state).fixed_candidates)
-    if not is_known(state):
+    if not is_known(state) or state.others:  # a part of a budget grows or shrinks with what it is spent on
         return None
-    vaults = state.contract.noisy and state.run.budget.confirm_share > 0.0  # else none is wanted
+    vaults = state.contract.noisy and state.budget.confirm_share > 0.0  # else none is wanted
     opened = bool(state.confirmations.confirmations)
     vault = not vaults or opened or affords_one(state)
     child = given or any(row.credited for row in population.candidates[INITIAL + 1 :]) or not _lacks_for_child(state)
@@ -78,10 +78,10 @@ def shortfall(state: ProblemState) -> Shortfall | None:
     return Shortfall(
         child=child,
         vault=vault,
-        measure_s=state.run.usage.measure_wall_s,
+        measure_s=state.usage.measure_wall_s,
         least=least_vault(),
         for_claims=math.floor(confirm_budget(state)),
-        share=state.run.budget.confirm_share,
+        share=state.budget.confirm_share,
         needs=_needs(state, vaults=vaults, given=given),
         given=given,
     )
@@ -89,20 +89,20 @@ def shortfall(state: ProblemState) -> Shortfall | None:
 
 def _lacks_for_child(state: ProblemState) -> str:
     """The limit under which nothing is left for a child, after the initial program's runs and beside what is kept back."""
-    spend, runs = state.run.usage, state.run.config.initial_runs if state.contract.noisy else 1
+    spend, runs = state.usage, state.run.config.initial_runs if state.contract.noisy else 1
     fresh = Usage(
         evaluations=runs,
         cpu_s=runs * spend.measure_cpu_s,
         measure_wall_s=spend.measure_wall_s,
         measure_cpu_s=spend.measure_cpu_s,
     )
-    limits = replace(state.run.budget, candidates=None)
+    limits = replace(state.budget, candidates=None)
     return exhausted(limits, fresh, 0.0, reserved(state), queued=math.ceil(runs / state.run.slots))
 
 
 def _needs(state: ProblemState, *, vaults: bool, given: bool) -> tuple[str, ...]:
     """Each limit that is in the way, raised until it alone holds a child and a vault."""
-    budget, found = state.run.budget, []
+    budget, found = state.budget, []
     keys = [key for key in _MACHINE if getattr(budget, key) is not None] or ["candidates"]
     for key in keys:
         if (limit := getattr(budget, key)) is None:
@@ -127,7 +127,7 @@ def _alone(state: ProblemState, key: str, amount: float) -> ProblemState:
     """The search under this limit and no other."""
     none = cast("dict[str, Any]", dict.fromkeys((*_MACHINE, "candidates")))
     number = int(amount) if key in _COUNTS else amount
-    budget: Budget = replace(state.run.budget, **(none | {key: number}))
+    budget: Budget = replace(state.budget, **(none | {key: number}))
     return replace(state, run=replace(state.run, budget=budget))
 
 

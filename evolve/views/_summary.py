@@ -167,7 +167,7 @@ class Summary:
     cpu_s: float
     reason: str
     tier: str
-    final: FinalRuns | None
+    final: FinalRuns | None = None
     word: str = ""  # of the best: confirmed, champion or better so far
     champion_id: str | None = None
     claims: int = 0  # that hold
@@ -183,6 +183,7 @@ class Summary:
     far_off: FarOff | None = None  # measurements that are wild: of all programs, and beside the two scores
     seed_far_off: int = 0
     best_far_off: int = 0
+    problems: tuple[Summary, ...] = ()  # of a run of several, which has counts, seconds and claims in sum, and no score of its own
 
 
 def best_candidate(state: ProblemState) -> int | None:
@@ -308,11 +309,11 @@ def summarise(run: RunDir, problem: Problem, state: ProblemState, status: str, w
         seed_score=seed.score if seed is not None else None,
         best_score=best.score if best is not None else None,
         best_id=best.id if best is not None else None,
-        candidates=state.run.usage.candidates,
-        measurements=state.run.usage.measured,
+        candidates=state.usage.candidates,
+        measurements=state.usage.measured,
         failures=dict(sorted(population.failures.items())),
-        wall_s=round(state.run.usage.elapsed(now), 3),
-        cpu_s=round(state.run.usage.cpu_s, 3),
+        wall_s=round(state.usage.elapsed(now), 3),
+        cpu_s=round(state.usage.cpu_s, 3),
         reason=why,
         tier=state.run.tier,
         final=final_runs_of(state),

@@ -62,7 +62,7 @@ def _shown(population: Population, number: int) -> float | None:
 
 def _command(state: ProblemState, now: float, run: str) -> str:
     why = search_is_over(state, now)
-    if not why or state.run.tickets.blocks or final_block(state, now) is not None:
+    if not why or state.blocks or final_block(state, now) is not None:
         return f"evolve resume {shlex.quote(run)}"
     names = ending_limits(state, why)
     return raising(state, now, run, *names) if names else ""

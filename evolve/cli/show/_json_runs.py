@@ -7,20 +7,36 @@ field may be added; one that changes its meaning raises ``schema``.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from evolve.cli.show._text import Json, picked
+from evolve.views._summary import Summary
 
 if TYPE_CHECKING:
     from archive import Measured, Table
     from evolve.views._run_view import RunView
-    from evolve.views._summary import Summary
+
+
+_OF_ONE = tuple(one.name for one in fields(Summary) if one.name != "problems")
+_IN_SUM = (
+    "schema", "run", "status", "reason", "candidates", "measurements", "failures", "wall_s", "cpu_s", "tier", "claims", "openings",
+    "models",
+)  # fmt: skip
 
 
 def run_json(summary: Summary, opened: RunView) -> Json:
-    """``evolve run`` and ``evolve resume``: every field of a ``Summary``, and what was learnt."""
-    return {**picked(summary, *(one.name for one in fields(summary))), "learnt": opened.learnt()}
+    """``evolve run`` and ``evolve resume``: every field of a ``Summary``, and what was learnt; of several problems those in sum,
+    and those of each in ``problems``."""
+    if summary.problems:
+        return {**picked(summary, *_IN_SUM), "problems": [picked(one, *_OF_ONE) for one in summary.problems]}
+    return {**picked(summary, *_OF_ONE), "learnt": opened.learnt()}
+
+
+def suite_json(views: Sequence[RunView], of_one: Callable[[RunView], Json]) -> Json:
+    """An answer about a run of several problems: that of each in ``problems``."""
+    return {"run": str(views[0].run.path), "problems": [of_one(view) for view in views]}
 
 
 def status_json(opened: RunView) -> Json:

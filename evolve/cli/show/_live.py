@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from archive import ChampionChanged, Claim, ConfirmationOpened, Event, LogEntry, StopRequested
 from evolve._counted import counted
 from evolve.cli.show._learnt import archive_text, percent
+from evolve.cli.show._suite import SuiteView
 from evolve.cli.show._text import (
     counts,
     duration,
@@ -69,6 +70,7 @@ class LiveView:
     """
 
     opened: RunView
+    others: tuple[RunView, ...] = ()  # of the run's other problems
 
     def __init__(self) -> None:
         self.every_s = LINE_S
@@ -76,6 +78,7 @@ class LiveView:
         self._soon = 0.0
         self._leader: int | None = None
         self._watch: ProgressTracker | None = None
+        self._suite: SuiteView | None = None
         self._rates: deque[tuple[float, int]] = deque()
 
     def __enter__(self) -> LiveView:
@@ -86,13 +89,20 @@ class LiveView:
 
     def on_started(self, announcement: RunStarted) -> None:
         """The first lines."""
-        self.opened, self._watch = announcement.view, announcement.view.tracker()
+        self.opened, self.others = announcement.view, announcement.more
+        if announcement.more:
+            self._suite = SuiteView(announcement, self.tell)
+            return
+        self._watch = announcement.view.tracker()
         self._due = time.time() + self.every_s
         for name, text in header(announcement):
             self.tell(f"{name:<9}{text}")
 
     def record(self, _state: object, stamped: LogEntry) -> None:
         """After each record."""
+        if self._suite is not None:
+            self._suite.record(stamped)
+            return
         match stamped.record:
             case Event(level="warning" | "error", text=text):
                 self.tell(f"note: {one_line(text, 400)}")

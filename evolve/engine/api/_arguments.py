@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from evolve._errors import ConfigError, UsageError
 from evolve._renamed import VALUES
 from evolve.adapters._choose import load_problem as read_problem
+from evolve.adapters._suite import names_of
 from evolve.config._llm import GIVEN, LlmConfig
 from evolve.config._schema import (
     BudgetConfig,
@@ -43,8 +44,28 @@ def problem_config(problem: object) -> ProblemConfig:
     if isinstance(problem, Path):
         return ProblemConfig(name=str(problem.expanduser().resolve()))
     if isinstance(problem, str):
-        return ProblemConfig(name=problem)
+        names = names_of(problem)
+        return ProblemConfig(name=names[0] if len(names) == 1 else problem, names=names if len(names) > 1 else ())
+    if isinstance(problem, Sequence) and problem:
+        return _suite_config(problem)
     raise UsageError(f"expected a problem's name, its folder or what load_problem gives, found {_said(problem)}.")
+
+
+def _suite_config(problems: Sequence[object]) -> ProblemConfig:
+    """The problems of a suite.  Params are one problem's, so a problem that was loaded with others than its own is none of it."""
+    each = [problem_config(one) for one in problems]
+    if len(each) == 1:
+        return each[0]
+    for one in each:
+        if one.names:
+            raise UsageError(f"expected a list of problems, found the list or folder {one.name} in it; name each problem.")
+        if one.params and read_problem(one.name, prepare=False).params != one.params:
+            raise UsageError(
+                f"expected problems with their own params in a run of several, found {one.name} with {one.params}; put the values "
+                "into problem.yaml in a copy of it."
+            )
+    names = tuple(one.name for one in each)
+    return ProblemConfig(name=f"[{','.join(names)}]", names=names)
 
 
 def load_problem(where: str | Path, /, **params: Param) -> Problem:

@@ -10,7 +10,7 @@ from archive import Table
 from evolve._errors import UsageError
 from evolve.config._schema import BudgetConfig as Budget
 from evolve.engine import _session
-from evolve.engine._reading import view_run
+from evolve.engine._reading import view_all
 from evolve.engine.api._arguments import budget_changes, files_of, need_number, ranges_of, text_of
 from evolve.engine.api._listener import Listener, OnProgress
 from evolve.engine.registry._own_operators import GivenOperator as Operator
@@ -22,9 +22,10 @@ from evolve.problem.contract._contract import Problem
 from evolve.runs._folder import hold_of, is_driven, open_folder
 from evolve.views._learnt import Learnt
 from evolve.views._progress import Progress
-from evolve.views._run_view import RunView
+from evolve.views._run_view import RunView, named_view
 from evolve.views._spread import Spread
-from evolve.views._summary import Summary, summarise
+from evolve.views._suite import summarise_all
+from evolve.views._summary import Summary
 from evolve.views.candidate import _candidate
 from evolve.views.candidate._candidate import Candidate
 from evolve.views.candidate._lineage import LineageStep, lineage
@@ -48,11 +49,12 @@ class Run:
         >>> print(run.best.score, run.best.files["main.py"], run.claims())
     """
 
-    def __init__(self, path: Path, operators: Sequence[Operator] = (), provider: Provider | None = None) -> None:
+    def __init__(self, path: Path, operators: Sequence[Operator] = (), provider: Provider | None = None, problem: str = "") -> None:
         """Use ``create_run`` or ``open_run``."""
         self._run = open_folder(path)
         self._operators, self._provider = tuple(operators), provider
-        self._seen: tuple[object, RunView] | None = None
+        self._seen: tuple[object, tuple[RunView, ...]] | None = None
+        self._problem = problem
 
     def __repr__(self) -> str:
         return f"<evolve.Run {str(self.path)!r}>"
@@ -68,9 +70,31 @@ class Run:
         return self._view().problem
 
     @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All its problems: one, but of a run that was made of several."""
+        return tuple(view.problem for view in self._views())
+
+    def of(self, problem: str) -> Run:
+        """The same run, read for one of its problems: ``best``, ``candidate``, ``elites``, ``lineage``, ``claims`` and ``progress``
+        are that one's.
+
+        Args:
+            problem: Its name.
+
+        Raises:
+            RunError: the run has no problem of that name.
+
+        Example:
+            >>> for problem in run.problems:
+            ...     print(problem.contract.name, run.of(problem.contract.name).best.score)
+        """
+        named_view(self._views(), text_of("a problem", problem))
+        return Run(self.path, self._operators, self._provider, problem)
+
+    @property
     def status(self) -> str:
         """How it stands: ``created``, ``starting``, ``running``, or how its last driver let go of it: ``done``, ``stopped``, ..."""
-        return self._view().status
+        return (self._view() if self._problem else self._views()[0]).status
 
     # ---------------------------------------------------------------------------------------------- driving
 
@@ -344,8 +368,9 @@ class Run:
 
     def summary(self) -> Summary:
         """What the run came to so far; what ``optimize`` returns."""
-        view = self._view()
-        return summarise(view.run, view.problem, view.state, view.status, view.reason, view.now)
+        views, first = self._views(), self._views()[0]
+        states = [view.state for view in views]
+        return summarise_all(first.run, [view.problem for view in views], states, first.status, first.reason, first.now)
 
     def query(self, sql: str, *, limit: int | None = None, seconds: float | None = None) -> Table:
         """What one SELECT gives over everything that was tried.
@@ -380,11 +405,14 @@ class Run:
             announce=listener.on_started if listener is not None else None,
         )
 
-    def _view(self) -> RunView:
+    def _view(self, candidate: str = "") -> RunView:
+        return named_view(self._views(), self._problem, candidate)
+
+    def _views(self) -> tuple[RunView, ...]:
         """The run as its journal has it now; what was read last where nothing was written since."""
         now = (hold_of(self._run), tuple(_sizes(self.path / "journal")))
-        if self._seen is None or self._seen[0] != now or self._seen[1].driven:
-            self._seen = (now, view_run(str(self.path)))
+        if self._seen is None or self._seen[0] != now or self._seen[1][0].driven:
+            self._seen = (now, view_all(str(self.path)))
         return self._seen[1]
 
 

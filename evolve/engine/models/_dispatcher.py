@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from archive import CallSettled, Event, ProposalStatus, ProposeIssued, Retraction
 from evolve.budget._ledger import LOST, usd
-from evolve.engine._proposer import Proposer
+from evolve.engine._proposer import Proposers
 from evolve.engine.models._thread import CallRecorded, DraftReady, ModelMessage, ModelThread, ModelThreadFailed, ReviewReady
 from evolve.runs._recorder import Recorder
 from evolve.search._reviews import unanswered
@@ -27,12 +27,12 @@ class ModelDispatcher:
     Args:
         thread: Asks models.
         search: Whose tickets these are.
-        proposer: Makes assignments, and children of drafts.
+        proposers: Make assignments, and children of drafts, each for its problem.
         recorder: Writes.
     """
 
-    def __init__(self, thread: ModelThread, search: Search, proposer: Proposer, recorder: Recorder) -> None:
-        self._thread, self._search, self._proposer, self._recorder = thread, search, proposer, recorder
+    def __init__(self, thread: ModelThread, search: Search, proposers: Proposers, recorder: Recorder) -> None:
+        self._thread, self._search, self._proposers, self._recorder = thread, search, proposers, recorder
         self._warned: set[str] = set()  # what people were told once
         self.new_budget()
 
@@ -44,14 +44,17 @@ class ModelDispatcher:
     def submit(self, issued: ProposeIssued, now: float) -> None:
         """Have a model make a draft for a ticket at Unix time ``now``; it comes as a message."""
         rng = generator(self._search.run.seed, "model", issued.attempt.ticket)
-        self._thread.submit(issued, self._proposer.context(self._search.state, issued, now), rng)
+        state = self._search.state_of(issued)
+        proposer = self._proposers[state.problem]
+        self._thread.submit(issued, proposer.context(state, issued, now), proposer.scope, rng)
 
     def review_leaders(self) -> None:
         """Have the judge read whoever is best; what it says comes as a message."""
         search = self._search
         while (issued := search.review()) is not None:
             self._recorder.write(issued)
-            case = self._proposer.judge_input(search.state, search.state.population.by_id[issued.candidate])
+            state = search.state_of(issued)
+            case = self._proposers[state.problem].judge_input(state, state.population.by_id[issued.candidate])
             self._thread.review(issued, case, generator(search.run.seed, "judge", issued.attempt.ticket))
 
     def new_budget(self) -> None:
@@ -69,12 +72,14 @@ class ModelDispatcher:
         """
         match message:
             case CallRecorded():
-                record = self._proposer.packed(self._search.state, message)
+                record = self._proposers[self._search.state.problem].packed(self._search.state, message)
                 self._recorder.write(record, on_durable=message.on_durable if waited_for else None)
                 if isinstance(record, CallSettled):
                     self._tell(record)
             case DraftReady():
-                self._recorder.write(self._search.accept_proposal(self._proposer.from_draft(self._search.state, message)))
+                state = self._search.state_of(message.issued)
+                made = self._proposers[state.problem].from_draft(state, message)
+                self._recorder.write(self._search.accept_proposal(made))
             case ReviewReady():
                 self._on_review(message)
             case ModelThreadFailed():
@@ -102,7 +107,7 @@ class ModelDispatcher:
     def _on_review(self, message: ReviewReady) -> None:
         from evolve.evaluate.screen._llm_judge import Verdict, quarantine_reason
 
-        state, issued, opinion = self._search.state, message.issued, message.opinion
+        state, issued, opinion = self._search.state_of(message.issued), message.issued, message.opinion
         said = unanswered(issued, message.unfit)
         if opinion is not None:
             said = replace(said, verdict=str(opinion.verdict), line=opinion.quote, reason=opinion.why)

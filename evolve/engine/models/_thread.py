@@ -88,7 +88,6 @@ class ModelThread:
     Args:
         open_maker: Builds what makes drafts, from a reservations; called in the thread.
         ledger: What is spent already; the thread has it to itself.
-        scope: What a child may change.
         post: Takes messages; called from the thread.
     """
 
@@ -96,19 +95,18 @@ class ModelThread:
         self,
         open_maker: Callable[[Reservations], DraftMaker],
         ledger: Ledger,
-        scope: EditScope,
         post: Callable[[ModelMessage], None],
     ) -> None:
-        self._post, self._scope, self._ledger = post, scope, ledger
+        self._post, self._ledger = post, ledger
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._maker = open_maker(Reservations(ledger, _CallLog(self._loop, post)))
         self._thread = threading.Thread(target=self._loop.run_forever, name="models", daemon=True)
         self._thread.start()
 
-    def submit(self, issued: ProposeIssued, assignment: ProposalContext, rng: np.random.Generator) -> None:
-        """Make a draft; it comes as a message."""
-        self._start(issued, self._maker.make(issued.attempt, assignment, self._scope, rng))
+    def submit(self, issued: ProposeIssued, assignment: ProposalContext, scope: EditScope, rng: np.random.Generator) -> None:
+        """Make a draft, of which ``scope`` says what it may change; it comes as a message."""
+        self._start(issued, self._maker.make(issued.attempt, assignment, scope, rng))
 
     def review(self, issued: ReviewIssued, case: JudgeInput, rng: np.random.Generator) -> None:
         """Ask the judge about a candidate; what it says comes as a message."""

@@ -243,22 +243,22 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
     open_sandbox_factory(config.sandbox.tier, view).close()
 
 
-def need_executor(config: RunConfig, problem: Problem) -> None:
+def need_executor(config: RunConfig, problems: Sequence[Problem]) -> None:
     """Find out that somebody else's executor can be made and closed, before a run is made.
 
     Raises: as ``build_executor``.
     """
     if config.executor.kind not in EXECUTORS:
-        build_executor(config, problem, lambda report: None).close(drain=False)
+        build_executor(config, problems, lambda report: None).close(drain=False)
 
 
-def build_executor(config: RunConfig, problem: Problem, sink: Sink) -> Executor:
+def build_executor(config: RunConfig, problems: Sequence[Problem], sink: Sink) -> Executor:
     """The executor of a run.
 
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
         MissingPackage, PluginBroken: the executor is somebody else's, and not there or not to be used.
     """
-    kind, problems = config.executor.kind, {problem.id: problem}
+    kind, by_id = config.executor.kind, {problem.id: problem for problem in problems}
     make = EXECUTORS[kind] if kind in EXECUTORS else load_executor(need_plugin("executor", kind, ""))
-    return make(problems, slots=n_slots(config.executor), tier=config.sandbox.tier, sink=sink)
+    return make(by_id, slots=n_slots(config.executor), tier=config.sandbox.tier, sink=sink)

@@ -11,15 +11,13 @@ from typing import Any
 
 from archive import Journal, RequestHandled, find_records
 from evolve._errors import RunLocked, UsageError
-from evolve.engine._proposer import Proposer
-from evolve.engine.models._stack import instructions_of
+from evolve.engine._proposing import proposers_of
 from evolve.engine.registry._registry import need_named, parts_of
 from evolve.engine.requests._handlers import handle
 from evolve.runs._folder import RunDir, RunLock, is_driven
 from evolve.runs._inbox import Request, inbox_folder, pending, post, withdraw
-from evolve.runs._open import open_search, read_config_and_problem
+from evolve.runs._open import open_search, read_config_and_problems
 from evolve.runs._recorder import Recorder
-from evolve.search._computed import computed_names
 
 ANSWER_S = 30.0  # how long a driver may take at most
 DRAIN_S = 600.0  # and to drain
@@ -78,18 +76,17 @@ def _handle_here(run: RunDir, request: Request) -> None:
     with ExitStack() as stack:
         stack.enter_context(RunLock(run))
         stack.callback(withdraw, run.path, request)
-        config, problem = read_config_and_problem(run)
+        config, problems = read_config_and_problems(run)
         need_named(config)
         journal = stack.enter_context(Journal.open(run.path))
-        search, texts, _ = open_search(run, config, problem, parts_of(config), journal)
+        search, texts, _ = open_search(run, config, problems, parts_of(config), journal)
         recorder = Recorder(journal, search, texts, time.time)
-        instructions, more = instructions_of(run, problem), computed_names(config.search)
-        proposer = Proposer(problem, {}, texts, search.run.seed, instructions=instructions, descriptors=more)
+        proposers = proposers_of(run, config, problems, search, texts)
         taken = [one for one in pending(run.path) if one.verb != "stop"]  # others may have been left by whoever was killed
         for one in taken:
             if one.id in search.run.handled_requests:  # a driver recorded it and was killed before it removed the file
                 continue
-            for record in handle(search, one, proposer, time.time(), driven=False):
+            for record in handle(search, one, proposers, time.time(), driven=False):
                 recorder.write(record)
         if journal.written is not None:
             journal.wait_durable(journal.written.seq)

@@ -19,11 +19,12 @@ from evolve.search._rng import generator
 from evolve.search._search import Search
 from evolve.search.policy._arms import EXTERNAL
 from evolve.search.policy._selectors import external_parents
+from evolve.search.state._state import ProblemState
 from evolve.search.state._tickets import ProposalResult
 from evolve.views._outlook import crowded_words, outlook, spent_words
 
 if TYPE_CHECKING:
-    from evolve.engine._proposer import Proposer
+    from evolve.engine._proposer import Proposers
 
 MAX_OPEN = 64  # tickets with people and agents
 EXPIRES_S = 3600.0
@@ -47,7 +48,23 @@ class Handled:
     answer: Mapping[str, object] = field(default_factory=dict)
 
 
-def ask(search: Search, request: Request, proposer: Proposer, moment: Moment) -> Handled:
+def problem_asked(search: Search, body: Mapping[str, object]) -> ProblemState:
+    """The problem that a request is about: the run's only one, or that which it names.
+
+    Raises:
+        UsageError: it names none of several, or none of the run's.
+    """
+    name, names = body.get("problem", ""), [state.contract.name for state in search.states]
+    if not name and len(names) == 1:
+        return search.state
+    found = next((state for state in search.states if state.contract.name == name), None)
+    if found is None:
+        said = f"found {name!r}" if name else "found none"
+        raise UsageError(f"expected the name of one of the run's problems ({', '.join(names)}), {said}; type: --problem {names[0]}")
+    return found
+
+
+def ask(search: Search, request: Request, proposers: Proposers, moment: Moment) -> Handled:
     """A ticket: parents and inspirations are chosen as for any other child.
 
     Raises:
@@ -62,31 +79,32 @@ def ask(search: Search, request: Request, proposer: Proposer, moment: Moment) ->
     out = sum(issued.expires_at is not None and issued.expires_at > moment.now for issued in tickets.proposals.values())
     if out >= MAX_OPEN:
         raise UsageError(f"{out} tickets are with people and agents already; tell a child, or wait until some expire.")
-    if not search.state.population.candidates:
+    state = problem_asked(search, body)
+    if not state.population.candidates:
         raise UsageError("the run has no program yet; type: evolve resume RUN")
     at = moment.now if moment.driven else search.run.usage.last_at  # where nobody drives, the budget's clock stands still
-    seen = outlook(search.state, at, run="RUN", driven=moment.driven)
-    if why := spent_words(seen) or (crowded_words(search.state, seen, at, "RUN", seen.waiting + 1) if seen.waiting else ""):
+    seen = outlook(state, at, run="RUN", driven=moment.driven)
+    if why := spent_words(seen) or (crowded_words(state, seen, at, "RUN", seen.waiting + 1) if seen.waiting else ""):
         raise UsageError(f"no ticket is given, as no child would be measured: {why}")
     parent = str(body.get("parent", ""))
-    if parent and parent not in search.state.population.by_id:
+    if parent and parent not in state.population.by_id:
         raise UsageError(f"expected the whole id of a candidate as parent, found {parent!r}; list them with evolve query.")
     rng = generator(search.run.seed, "ask", tickets.next_ticket)
-    parents, inspirations = external_parents(search.state, rng, search.state.population.by_id.get(parent))
-    rows = search.state.population.candidates
+    parents, inspirations = external_parents(state, rng, state.population.by_id.get(parent))
+    rows = state.population.candidates
     issued = ProposeIssued(
         attempt=tickets.next_attempt(),
-        problem=search.state.problem,
+        problem=state.problem,
         arm=Arm(EXTERNAL),
         parents=tuple(rows[number].id for number in parents),
-        island=search.state.home_of_child(parents),
+        island=state.home_of_child(parents),
         inspirations=tuple(rows[number].id for number in inspirations),
         expires_at=moment.now + expires_s,
     )
     return Handled((issued,), {"ticket": issued.attempt.ticket, "expires_at": issued.expires_at})
 
 
-def tell(search: Search, request: Request, proposer: Proposer, moment: Moment) -> Handled:
+def tell(search: Search, request: Request, proposers: Proposers, moment: Moment) -> Handled:
     """A child for a ticket.  ``files`` go on top of the parent's; the answer says accepted, duplicate or invalid.
 
     A child that is not accepted leaves its ticket open: it may be told better.
@@ -105,41 +123,43 @@ def tell(search: Search, request: Request, proposer: Proposer, moment: Moment) -
     parents = search.run.tickets.parents_of(ticket)
     if parents is None:
         raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask RUN")
+    state = search.state_of(open_) if open_ is not None else search.state_with(parents[0]) or search.state
+    proposer = proposers[state.problem]
     whole = {path: text for path, text in proposer.texts.files(parents[0]).items() if path not in removed} | files
     try:
-        child = proposer.external_candidate(search.state, whole, parents, _words(body, "summary") or "told")
+        child = proposer.external_candidate(state, whole, parents, _words(body, "summary") or "told")
     except UsageError as error:
         return Handled(answer={"status": "invalid", "reason": str(error), "late": not live})
-    twin = search.state.population.by_hash.get(child.code_hash)
-    if twin is not None and unjudged_twin(search.state, child.code_hash) is not None:
-        return _told_again(search, ticket, live, search.state.population.candidates[twin].id)
+    twin = state.population.by_hash.get(child.code_hash)
+    if twin is not None and unjudged_twin(state, child.code_hash) is not None:
+        return _told_again(search, state, ticket, live, state.population.candidates[twin].id)
     if twin is not None:
-        known = search.state.population.candidates[twin]
-        again = known.id == child.id and known.id != parents[0] and _was_told(search, twin)
+        known = state.population.candidates[twin]
+        again = known.id == child.id and known.id != parents[0] and _was_told(state, twin)
         whose = "the parent, unchanged" if known.id == parents[0] else "the initial program" if twin == INITIAL else known.id
         told = ", told before" if again else ""
         answer = {"status": "duplicate", "candidate": known.id, "reason": f"it is {whose}{told}", "late": not live, "again": again}
         return Handled(answer=answer)
-    record = _record(search, ticket, live, _stated(child, body))
+    record = _record(search, state, ticket, live, _stated(child, body))
     return Handled((record,), {"status": "accepted", "candidate": child.id, "late": not live, "ticket": ticket})
 
 
-def _told_again(search: Search, ticket: int, live: bool, known: str) -> Handled:
+def _told_again(search: Search, state: ProblemState, ticket: int, live: bool, known: str) -> Handled:
     """A program that the evaluator could not judge: it is measured again."""
     attempt = search.run.tickets.proposals[ticket].attempt if live else search.run.tickets.next_attempt()
-    record = Proposed(attempt, search.state.problem, ProposalStatus.DUPLICATE, duplicate_of=known, reason="told again")
+    record = Proposed(attempt, state.problem, ProposalStatus.DUPLICATE, duplicate_of=known, reason="told again")
     return Handled((record,), {"status": "accepted", "candidate": known, "late": not live, "ticket": ticket})
 
 
-def _was_told(search: Search, number: int) -> bool:
+def _was_told(state: ProblemState, number: int) -> bool:
     """Whether a candidate came from people or agents: no arm of the search made it."""
-    return number != INITIAL and search.state.population.candidates[number].arm < 0
+    return number != INITIAL and state.population.candidates[number].arm < 0
 
 
-def _record(search: Search, ticket: int, live: bool, child: Candidate) -> Record:
+def _record(search: Search, state: ProblemState, ticket: int, live: bool, child: Candidate) -> Record:
     if live:
         return search.accept_proposal(ProposalResult(search.run.tickets.proposals[ticket].attempt, ProposalStatus.CHILD, child))
-    return Proposed(search.run.tickets.next_attempt(), search.state.problem, ProposalStatus.CHILD, candidate=child)
+    return Proposed(search.run.tickets.next_attempt(), state.problem, ProposalStatus.CHILD, candidate=child)
 
 
 def _stated(child: Candidate, body: Mapping[str, object]) -> Candidate:

@@ -10,7 +10,7 @@ from typing import Any
 from archive import BudgetSet, Note, Record, RequestHandled, Retraction, StopRequested
 from evolve._errors import EvolveError, UsageError
 from evolve.config._schema import BudgetConfig
-from evolve.engine._proposer import Proposer
+from evolve.engine._proposer import Proposers
 from evolve.engine.requests import _external as outside
 from evolve.engine.requests._external import Handled, Moment
 from evolve.engine.requests._limits import need_room
@@ -23,18 +23,18 @@ INTERRUPTED = "interrupted"
 MAX_WHY = 1000
 
 
-def stop(search: Search, request: Request, proposer: Proposer, moment: Moment) -> Handled:
+def stop(search: Search, request: Request, proposers: Proposers, moment: Moment) -> Handled:
     """Drain the run: nothing new is started."""
     return Handled((StopRequested(reason=STOPPED, request=request.id),))
 
 
-def note(search: Search, request: Request, proposer: Proposer, moment: Moment) -> Handled:
+def note(search: Search, request: Request, proposers: Proposers, moment: Moment) -> Handled:
     """Keep a remark with the run."""
     body = body_of(request)
     return Handled((Note(text=str(body.get("text", "")), author=str(body.get("author", "")), request=request.id),))
 
 
-def budget(search: Search, request: Request, proposer: Proposer, moment: Moment) -> Handled:
+def budget(search: Search, request: Request, proposers: Proposers, moment: Moment) -> Handled:
     """Change limits of the budget; those not named stay.
 
     Raises:
@@ -42,7 +42,7 @@ def budget(search: Search, request: Request, proposer: Proposer, moment: Moment)
     """
     changes = body_of(request)
     record = budget_record(search, changes, request.id)
-    need_room(search.state, changes, moment.now if moment.driven else search.run.usage.last_at)
+    need_room(search.states, changes, moment.now if moment.driven else search.run.usage.last_at)
     return Handled((record,))
 
 
@@ -68,7 +68,7 @@ def budget_record(search: Search, changes: Mapping[str, object], request: str = 
     return BudgetSet(**known, confirm=confirm, request=request)
 
 
-def retract(search: Search, request: Request, proposer: Proposer, moment: Moment) -> Handled:
+def retract(search: Search, request: Request, proposers: Proposers, moment: Moment) -> Handled:
     """Take a candidate out that was found to cheat.
 
     Raises:
@@ -76,19 +76,20 @@ def retract(search: Search, request: Request, proposer: Proposer, moment: Moment
     """
     body = body_of(request)
     id_, why = str(body.get("candidate", "")), str(body.get("why", "")).strip()
-    number = search.state.population.by_id.get(id_)
-    if number is None:
+    state = search.state_with(id_)
+    if state is None:
         raise UsageError(f"expected the id of a candidate of this run, found {id_!r}; list them with evolve query.")
+    number = state.population.by_id[id_]
     if number == 0:
         raise UsageError("the initial program cannot be retracted; mend the problem and start a new run.")
-    if number in search.state.retracted:
+    if number in state.retracted:
         raise UsageError(f"{id_} was retracted already.")
     if not why:
         raise UsageError("a retraction needs its reason; type --why TEXT.")
-    return Handled((Retraction(problem=search.state.problem, candidate=id_, why=why[:MAX_WHY], request=request.id),))
+    return Handled((Retraction(problem=state.problem, candidate=id_, why=why[:MAX_WHY], request=request.id),))
 
 
-HANDLERS: Mapping[str, Callable[[Search, Request, Proposer, Moment], Handled]] = {
+HANDLERS: Mapping[str, Callable[[Search, Request, Proposers, Moment], Handled]] = {
     "stop": stop,
     "note": note,
     "budget": budget,
@@ -99,7 +100,7 @@ HANDLERS: Mapping[str, Callable[[Search, Request, Proposer, Moment], Handled]] =
 }
 
 
-def handle(search: Search, request: Request, proposer: Proposer, now: float, *, driven: bool = True) -> tuple[Record, ...]:
+def handle(search: Search, request: Request, proposers: Proposers, now: float, *, driven: bool = True) -> tuple[Record, ...]:
     """The records of a request: its effects, then the answer.  A request that cannot be carried out is answered with the reason.
 
     ``driven`` is false where nobody drives the run and this request is all that is done: its clock stands still.
@@ -108,7 +109,7 @@ def handle(search: Search, request: Request, proposer: Proposer, now: float, *, 
     try:
         if verb is None:
             raise UsageError(f"expected one of {', '.join(HANDLERS)}, found {request.verb!r}.")
-        found = verb(search, request, proposer, Moment(now, driven))
+        found = verb(search, request, proposers, Moment(now, driven))
     except EvolveError as error:
         return (RequestHandled(request.id, request.verb, request.body, json.dumps({"error": str(error)}), accepted=False),)
     body = "" if request.verb == "tell" else request.body  # its files are in the candidate's record

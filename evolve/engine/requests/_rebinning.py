@@ -11,8 +11,8 @@ from evolve._counted import counted
 from evolve._errors import UsageError, suggest
 from evolve._plugins import PluginBroken
 from evolve.config._schema import DECLARED
-from evolve.engine._proposer import Proposer
-from evolve.engine.requests._external import Handled, Moment
+from evolve.engine._proposer import Proposers
+from evolve.engine.requests._external import Handled, Moment, problem_asked
 from evolve.problem.contract._contract_yaml import MAX_CELLS
 from evolve.problem.contract._keys import MAX_BINS
 from evolve.runs._inbox import Request, body_of
@@ -23,13 +23,13 @@ from evolve.search.state._state import ProblemState
 _FORM = "expected {0}=LOW:HIGH or {0}=LOW:HIGH:BINS with LOW below HIGH"
 
 
-def rebin(search: Search, request: Request, proposer: Proposer, moment: Moment) -> Handled:
+def rebin(search: Search, request: Request, proposers: Proposers, moment: Moment) -> Handled:
     """Put other ranges in force by hand; every candidate is placed anew.
 
     Raises:
         UsageError: no such descriptor, a range that is none, bins where there are none, or an archive without cells.
     """
-    state, asked = search.state, body_of(request).get("axes")
+    state, asked = problem_asked(search, body_of(request)), body_of(request).get("axes")
     if not isinstance(asked, dict) or not asked:
         raise UsageError(f"{_FORM.format('NAME')}, found no descriptor.")
     before = state.population.ranges.axes

@@ -67,7 +67,8 @@ def _challenge(state: ProblemState) -> ChampionChanged | None:
 
 def _decision(state: ProblemState, over: str) -> Claim | None:
     doubts, again = Doubts(state), _again(state, over)
-    rulings = state.confirmations.decisions(doubts, again=again)
+    elsewhere = _p_values_elsewhere(state) if again or state.confirmations.has_open else []
+    rulings = state.confirmations.decisions(doubts, again=again, elsewhere=elsewhere)
     if not rulings:
         state.judged_at = _known(state) if again else state.judged_at
         return None
@@ -76,18 +77,26 @@ def _decision(state: ProblemState, over: str) -> Claim | None:
     )
 
 
+def _p_values_elsewhere(state: ProblemState) -> list[float]:
+    """Of the vaults of the run's other problems: the rate of false claims is that of the run."""
+    return [Doubts(one)(vault).p_value for one in state.others for vault in one.confirmations.complete]
+
+
 def _again(state: ProblemState, over: str) -> bool:
     """Whether claims are judged again although no vault waits: now and then while one is withheld that more runs may clear, and
     when everything has been measured."""
     confirmations = state.confirmations
     if state.judged_at == _known(state) or not any(vault.effect is not None for vault in confirmations.confirmations):
         return False
+    if state.judged_at[1] != _known(state)[1] and state.others:
+        return True  # more was opened elsewhere, or retracted
     held_back = any(vault.wants for vault in confirmations.confirmations) and state.repeats.count % _JUDGED_EVERY == 0
-    return held_back or bool(not state.run.tickets.blocks and over)
+    return held_back or bool(not state.blocks and over)
 
 
 def _known(state: ProblemState) -> tuple[int, int]:
-    return state.repeats.count, len(state.retracted)
+    elsewhere = sum(len(one.confirmations.complete) for one in state.others)
+    return state.repeats.count, len(state.retracted) + elsewhere
 
 
 def _claim(state: ProblemState, doubts: Doubts, ruling: Decision) -> Claim:
@@ -121,7 +130,7 @@ def on_issued(state: ProblemState, record: MeasureIssued) -> None:
         state.panel.on_issued(
             record.attempt.ticket,
             [state.population.by_id[entry.candidate] for entry in record.entries],
-            state.run.usage.evaluations,
+            state.usage.evaluations,
         )
     if record.purpose is Purpose.VAULT:
         for entry in record.entries:

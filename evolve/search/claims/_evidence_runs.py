@@ -22,13 +22,13 @@ def replication_entries(state: ProblemState, most: float, share: float = 1.0) ->
     """Another run for whoever may still be best; now and then one of whom they are compared with beside it, at the same seed.
     ``most`` bounds how many there may be."""
     config, champion_test, population = state.run.config, state.champion_test, state.population
-    if share < 1.0 and state.run.usage.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE) >= share:
+    if share < 1.0 and state.usage.share_of_count(Purpose.REMEASURE, Purpose.REFERENCE) >= share:
         return ()
     stage = state.contract.stages[-1]
     rows, faults = population.candidates, state.faults
     both = (*champion_test.contenders, champion_test.champion)
     busy = [one for one in both if rows[one].n_in_flight or one in faults.unjudged or faults.waits_for(rows[one].id)]
-    rich = state.run.usage.share_of_count(Purpose.REFERENCE, Purpose.INITIAL) < config.control_share
+    rich = state.usage.share_of_count(Purpose.REFERENCE, Purpose.INITIAL) < config.control_share
     count = max(1, stage.batch_size // 2)
     picks = [number for number in prospects.without_confirmation(state) if not population.candidates[number].n_in_flight][:count]
     if population.by_descent:
@@ -59,9 +59,9 @@ def panel_entries(state: ProblemState, now: float) -> tuple[BlockEntry, ...]:
     """The next round of the panel, in drawn order: first of all the initial program and whoever is best then, with whose vaults
     have found something as guests."""
     population, panel = state.population, state.panel
-    nearest = nearest_limit(state.run.budget, state.run.usage, now)
-    total = affordable_evaluations(state.run.budget, state.run.usage, state.run.slots, repeated=True)
-    if nearest is None or state.confirmations.has_open or not panel.next_to_measure(nearest[0], state.run.usage.evaluations, total):
+    nearest = nearest_limit(state.budget, state.usage, now)
+    total = affordable_evaluations(state.budget, state.usage, state.run.slots, repeated=True)
+    if nearest is None or state.confirmations.has_open or not panel.next_to_measure(nearest[0], state.usage.evaluations, total):
         return ()
     members = [number for number in panel.members if population.stats(number) is not None]
     if not panel.members:

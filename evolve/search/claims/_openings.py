@@ -56,8 +56,8 @@ def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
     if number is None:
         return None
     left = confirm_budget(state, None if over else milestone) - confirmations.cost
-    if state.run.budget.evaluations is not None:
-        left = min(left, state.run.budget.evaluations - state.run.usage.evaluations - confirmations.outstanding)
+    if state.budget.evaluations is not None:
+        left = min(left, state.budget.evaluations - state.usage.evaluations - confirmations.outstanding)
     more = is_limit(over) or not state.run.tickets.has_external  # nothing more will come that could be better
     last = bool(over) and more and not confirmations.confirmations  # else an opening that is too small may cost a claim
     sizes = group[0].sizes if group else sizes_for(state, number, left, last=last)
@@ -71,7 +71,7 @@ def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
 
 
 def _is_remeasuring(state: ProblemState) -> bool:
-    return any(block.issued.purpose is Purpose.REMEASURE for block in state.run.tickets.blocks.values())
+    return any(block.issued.purpose is Purpose.REMEASURE for block in state.blocks.values())
 
 
 def opened(state: ProblemState, due: Opening, entropy: FreshSeeds) -> ConfirmationOpened:
@@ -110,9 +110,9 @@ def interim_reached(state: ProblemState, now: float, over: str) -> int:
     confirmations = state.confirmations
     if is_limit(over):
         return confirmations.first_interim + INTERIMS
-    nearest = nearest_limit(state.run.budget, state.run.usage, now)
+    nearest = nearest_limit(state.budget, state.usage, now)
     if nearest is None and not over:
-        return state.run.usage.evaluations // ENDLESS
+        return state.usage.evaluations // ENDLESS
     fifth = min(int(nearest[0] * INTERIMS), INTERIMS - 1) if nearest is not None else 0
     latest = max((vault.interim for vault in confirmations.confirmations), default=0)
     if over:

@@ -15,13 +15,13 @@ INTERIMS = 5  # milestones; the last of them is the end of the search
 def confirm_budget(state: ProblemState, milestone: int | None = None) -> float:
     """Runs that vaults may have cost by a milestone, or in all.  Where nothing limits a run one more always fits."""
     fifths = INTERIMS if milestone is None else milestone - state.confirmations.first_interim
-    total = affordable_evaluations(state.run.budget, state.run.usage, state.run.slots, repeated=True)
+    total = affordable_evaluations(state.budget, state.usage, state.run.slots, repeated=True)
     if math.isinf(total):
         return max(
-            state.run.budget.confirm_share * state.run.usage.evaluations,
+            state.budget.confirm_share * state.usage.evaluations,
             state.confirmations.cost + SIZES[-1].n_candidate + SIZES[-1].n_control,
         )
-    return state.run.budget.confirm_share * total * min(fifths, INTERIMS) / INTERIMS
+    return state.budget.confirm_share * total * min(fifths, INTERIMS) / INTERIMS
 
 
 def affords_one(state: ProblemState) -> bool:
@@ -36,7 +36,7 @@ def reserved_evaluations(state: ProblemState) -> int:
     there is one champion at a time; elsewhere any number may qualify late.  Asked for many times between two measurements, so it is
     worked out once for a budget: readers ask what another would come to.
     """
-    budget = state.run.budget
+    budget = state.budget
     if state.kept_back is None or state.kept_back[0] != budget:
         state.kept_back = budget, _to_be_kept_back(state)
     return state.kept_back[1]
@@ -85,7 +85,7 @@ def last_cost(state: ProblemState) -> int:
 
 def first_runs(state: ProblemState) -> int:
     """Runs that a new champion gets first: a fortieth of what the budget pays for, within bounds."""
-    total = affordable_evaluations(state.run.budget, state.run.usage, state.run.slots, repeated=True)
+    total = affordable_evaluations(state.budget, state.usage, state.run.slots, repeated=True)
     return int(min(max(total / 40, FIRST_CHAMPION_RUNS[0]), FIRST_CHAMPION_RUNS[1]))
 
 

@@ -138,7 +138,7 @@ def pays_for_tuning(state: ProblemState) -> float:
     if tuner is None:
         return 1.0
     enough = EVALUATIONS_PER_LITERAL * len(tuner.literals)
-    return min(1.0, affordable_evaluations(state.run.budget, state.run.usage, state.run.slots) / enough)
+    return min(1.0, affordable_evaluations(state.budget, state.usage, state.run.slots) / enough)
 
 
 def may_tune(state: ProblemState, *, warm: bool = False) -> bool:

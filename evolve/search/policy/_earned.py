@@ -66,9 +66,9 @@ class EarnedShares(OperatorAllocator):
 def has_room(state: ProblemState, is_model: bool) -> bool:
     """Whether a child is needed now: of an arm without a model while a slot is free, of a model's as many calls under way
     as are answered while a measurement takes place."""
-    unmeasured = len(state.population.queue) + sum(len(block.remaining()) for block in state.run.tickets.blocks.values())
+    unmeasured = len(state.population.queue) + sum(len(block.remaining()) for block in state.blocks.values())
     width = state.run.slots * state.contract.stages[0].batch_size
-    took, call_s = state.run.usage.measure_wall_s, state.run.usage.call_wall_s
+    took, call_s = state.usage.measure_wall_s, state.usage.call_wall_s
     wanted = width + (round(width * min(1.0, _QUICK_S / took)) if took > 0 else 0)
     if not is_model:
         return unmeasured < wanted
@@ -122,5 +122,5 @@ def _is_served(state: ProblemState, parents: ParentSelector, index: int, now: fl
 
 def _measurements_are_scarce(state: ProblemState, now: float) -> bool:
     """Whether the run is on its way to end with its last measurement, and not with its time or money."""
-    nearest = nearest_limit(state.run.budget, state.run.usage, now)
+    nearest = nearest_limit(state.budget, state.usage, now)
     return nearest is not None and nearest[1] in ("budget.evaluations", "budget.candidates")

@@ -123,4 +123,4 @@ def round_is_full(state: ProblemState) -> bool:
 
 
 def _under_way(state: ProblemState) -> bool:
-    return bool(state.run.tickets.proposals or state.run.tickets.blocks or state.population.queue)
+    return bool(state.proposals or state.blocks or state.population.queue)

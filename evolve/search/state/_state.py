@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from archive import Arm
+from archive import Arm, ProposeIssued
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._model_limits import ModelLimits
 from evolve.budget._usage import Usage
 from evolve.config._llm import LlmConfig
-from evolve.config._schema import SearchConfig, StopConfig
+from evolve.config._schema import SearchConfig, StopConfig, SuiteConfig
 from evolve.confirm import ChampionTest, Confirmations, Panel, Repeats
 from evolve.problem.contract._contract import Budget, Contract
 from evolve.search._rng import generator, measurement_seed
@@ -29,9 +29,11 @@ from evolve.search.state._memory import Memory
 from evolve.search.state._operators import OperatorSpec
 from evolve.search.state._parts import Parts
 from evolve.search.state._population import Population
+from evolve.search.state._shares import Part, budget_of, spent, usage_of
 from evolve.search.state._steadiness import Steadiness
-from evolve.search.state._tickets import Tickets
+from evolve.search.state._tickets import OpenBlock, Tickets
 from evolve.search.state._tuning import TunerSession
+from evolve.search.state._turns import Turns
 from evolve.select import Bandit, Novelty
 
 _EARNED_FLOOR = 0.01  # least share of a family where all of them earn theirs
@@ -78,6 +80,7 @@ class RunState:
     tickets: Tickets = field(default_factory=Tickets)
     end: StopReason = StopReason()
     handled_requests: set[str] = field(default_factory=set)  # carried out or refused; never again
+    suite: SuiteConfig = field(default_factory=SuiteConfig)
 
     @property
     def failure(self) -> str:
@@ -135,6 +138,60 @@ class ProblemState:
     told_failures: set[str] = field(default_factory=set)  # whose first failure is recorded as an event
     judged_at: tuple[int, int] = (-1, -1)  # runs and retractions when claims were judged in vain
     kept_back: tuple[Budget, int] | None = None  # runs kept back for claims with a budget; None once a record may have changed it
+    others: tuple[ProblemState, ...] = field(default=(), repr=False, compare=False)  # those of the run's other problems
+    part: Part = field(default_factory=lambda: Part(Usage()))  # of a run of several
+    turns: Turns = field(default_factory=Turns)
+    failure: str = ""  # why this one is given up while the others go on
+
+    @property
+    def usage(self) -> Usage:
+        """What was spent on this problem; to be read."""
+        if not self.others:
+            return self.run.usage
+        return usage_of(self.part, self.other_parts, self.run.budget, self.run.usage)
+
+    @property
+    def usages(self) -> tuple[Usage, ...]:
+        """Where what is spent on this problem is counted."""
+        return (self.run.usage, self.part.usage) if self.others else (self.run.usage,)
+
+    @property
+    def budget(self) -> Budget:
+        """What may be spent on this problem."""
+        return budget_of(self.part, self.other_parts, self.run.budget) if self.others else self.run.budget
+
+    @property
+    def other_parts(self) -> list[Part]:
+        """Those of the run's other problems."""
+        return [one.part for one in self.others]
+
+    @property
+    def blocks(self) -> dict[int, OpenBlock]:
+        """Open blocks of this problem, by ticket."""
+        blocks = self.run.tickets.blocks
+        return {ticket: one for ticket, one in blocks.items() if one.issued.problem == self.problem} if self.others else blocks
+
+    @property
+    def proposals(self) -> dict[int, ProposeIssued]:
+        """Open propose tickets of this problem."""
+        issued = self.run.tickets.proposals
+        return {ticket: one for ticket, one in issued.items() if one.problem == self.problem} if self.others else issued
+
+    def n_local_proposals(self) -> int:
+        """Open propose tickets of this problem that are neither with a model nor with people."""
+        return self.run.tickets.n_local_proposals(self.problem if self.others else "")
+
+    def fail(self, why: str) -> None:
+        """This problem cannot be searched any more ("" is no reason); the run fails with the last one."""
+        if not why or self.failure:
+            return
+        if not self.others:
+            self.run.fail(why)
+            return
+        usage = self.usage
+        self.failure, self.part.fixed = why, spent(usage, self.run.budget, usage.pace)
+        if all(one.failure for one in self.others):
+            self.run.fail(f"no problem of the run can be searched any more; {self.contract.name}: {why}")
 
     @property
     def island(self) -> int:

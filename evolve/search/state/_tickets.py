@@ -118,9 +118,10 @@ class Tickets:
         """Whether people or agents make children of this run."""
         return bool(self.external_parents) or any(issued.expires_at is not None for issued in self.proposals.values())
 
-    def n_local_proposals(self) -> int:
-        """Open propose tickets that are neither with a model nor with people."""
-        return sum(not issued.arm.model and issued.expires_at is None for issued in self.proposals.values())
+    def n_local_proposals(self, problem: str = "") -> int:
+        """Open propose tickets, of one problem or of all, that are neither with a model nor with people."""
+        local = (issued for issued in self.proposals.values() if not issued.arm.model and issued.expires_at is None)
+        return sum(not problem or issued.problem == problem for issued in local)
 
     def on_issued(self, record: ProposeIssued | MeasureIssued | ReviewIssued) -> bool:
         """Open (or open again) a ticket; returns whether it is a new one."""

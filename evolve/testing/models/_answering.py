@@ -140,7 +140,6 @@ class ScriptedModelThread:
     def __init__(
         self,
         provider: Provider,
-        scope: EditScope,
         post: Callable[[ModelMessage], None],
         *,
         ledger: Ledger | None = None,
@@ -149,7 +148,7 @@ class ScriptedModelThread:
         hold: int = 0,
         seed: int = 0,
     ) -> None:
-        self._scope, self._post, self._hold = scope, post, hold
+        self._post, self._hold = post, hold
         self._ledger = ledger or Ledger()
         self._random = random.Random(seed)
         self._notes: list[ModelMessage] = []
@@ -157,9 +156,9 @@ class ScriptedModelThread:
         caller = Caller(provider, Limiter(1), Reservations(self._ledger, _Notes(self._notes)), prices or PriceBook())
         self._operator = ModelOperator(caller, {}, Templates.load(None), manner or SamplingSettings())
 
-    def submit(self, issued: ProposeIssued, assignment: ProposalContext, rng: Any) -> None:
+    def submit(self, issued: ProposeIssued, assignment: ProposalContext, scope: EditScope, rng: Any) -> None:
         """Make a draft; its messages are posted before this returns, unless they are held."""
-        draft = _finished(self._operator.make(issued.attempt, assignment, self._scope, rng))
+        draft = _finished(self._operator.make(issued.attempt, assignment, scope, rng))
         talk: list[ModelMessage] = [*self._notes, DraftReady(issued, draft)]
         self._notes.clear()
         if self._hold and isinstance(talk[0], CallRecorded):

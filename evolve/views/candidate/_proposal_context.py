@@ -129,13 +129,13 @@ def _siblings(state: ProblemState, issued: ProposeIssued) -> int:
         other.attempt.ticket < issued.attempt.ticket
         and other.parents[:1] == issued.parents[:1]
         and (bool(other.arm.model) or other.expires_at is not None)
-        for other in state.run.tickets.proposals.values()
+        for other in state.proposals.values()
     )
 
 
 def _left(state: ProblemState, now: float) -> str:
     """What the limits leave, coarsely."""
-    budget, spend, ledger = effective_budget(state), state.run.usage, state.run.model_limits.ledger
+    budget, spend, ledger = effective_budget(state), state.usage, state.run.model_limits.ledger
     parts = []
     if budget.wall_s is not None:
         seconds = max(budget.wall_s - spend.elapsed(max(now, spend.last_at)), 0.0)

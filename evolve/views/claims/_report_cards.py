@@ -158,7 +158,8 @@ def report_cards(state: ProblemState, problem: Problem, records: Iterable[LogEnt
     rulings: dict[int, list[RulingMade]] = {}
     seen: dict[str, _Seen] = {}
     engines: list[str] = []
-    for at, record in _of_blocks(records, seen):
+    mine = (one for one in records if not state.others or getattr(one.record, "problem", "") in ("", state.problem))
+    for at, record in _of_blocks(mine, seen):
         match record:
             case ConfirmationOpened():
                 opened[record.vault] = record
@@ -193,8 +194,8 @@ def report_cards(state: ProblemState, problem: Problem, records: Iterable[LogEnt
         metric=contract.metric,
         unit=contract.unit,
         frame=contract.compute_rule,
-        candidates=state.run.usage.candidates,
-        measurements=state.run.usage.measured,
+        candidates=state.usage.candidates,
+        measurements=state.usage.measured,
         openings=len(opened),
         expected_false=state.confirmations.expected_false,
         cards=tuple(cards),
