@@ -283,7 +283,7 @@ def test_an_executor_of_somebody_else_is_made_with_what_ours_is(package):
     class Problem:
         id = "p"
 
-    build_executor(config, Problem, print)
+    build_executor(config, (Problem,), print)
     make = need_plugin("executor", "far", "").load()
     ((problems, more),) = make.__globals__["made"]
     assert problems == {"p": Problem}

@@ -1,0 +1,226 @@
+"""A run of several problems: whose turn it is, what of the budget is whose, and that results go where they belong."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from archive import BudgetSet, Claim, ConfirmationOpened, Event, Measured, Proposed, read_journal
+from evolve.config._schema import BudgetConfig, SuiteConfig
+from evolve.problem.contract._contract import Stage
+from evolve.runs import _checkpoint
+from evolve.search import _suite as suite
+from evolve.search.state._turns import Turns
+from evolve.testing import Harness, Script, plain_contract, scored
+
+Climb = Callable[[float, random.Random], float]
+
+
+def climb(chance: float, part: float) -> Climb:
+    """Each try closes, with this chance, up to this part of the gap to 1."""
+    return lambda score, rng: score + (1 - score) * part * rng.random() if rng.random() < chance else score
+
+
+def climbed(
+    climbs: Sequence[Climb], tries: int, seed: int, costs: Sequence[float], *, equal: bool
+) -> tuple[list[float], list[float]]:
+    """What so many problems came to, and what each was given."""
+    rng, n = random.Random(seed), len(climbs)
+    turns, scores, spent = [Turns() for _ in climbs], [0.0] * n, [0.0] * n
+    for i in range(n):
+        suite.on_counted(turns, i, 1, costs[i], 0.0)
+    while sum(spent) < tries:
+        due = [1 / n] * n if equal else suite.shares(turns, costs)
+        i = min(range(n), key=lambda one: turns[one].cost / due[one])
+        spent[i] += costs[i]
+        scores[i] = climbs[i](scores[i], rng)
+        suite.on_counted(turns, i, 1, costs[i], scores[i])
+    return scores, spent
+
+
+@pytest.mark.parametrize(
+    "climbs",
+    [[climb(0.5, 0.5)] * 3 + [climb(0.05, 0.1)] * 3 + [climb(0, 0)] * 2, [climb(0, 0)] * 6 + [climb(0.1, 0.05)] * 2],
+    ids=["some saturate", "most cannot gain"],
+)
+def test_what_flows_to_where_it_pays_gains_more_than_an_equal_split(climbs: list[Climb]) -> None:
+    costs = [1.0] * len(climbs)
+    both = [[sum(climbed(climbs, 1600, seed, costs, equal=equal)[0]) for seed in range(10)] for equal in (False, True)]
+    assert fmean(both[0]) > fmean(both[1]) + 0.15
+    assert sum(ours > theirs for ours, theirs in zip(*both, strict=True)) >= 8
+
+
+@pytest.mark.parametrize("costs", [[1.0] * 6, [0.01, 0.1, 1.0, 1.0, 1.0, 3.0]], ids=["alike", "of other costs"])
+def test_nobody_starves(costs: list[float]) -> None:
+    n = len(costs)
+    for seed in range(5):
+        if len(set(costs)) == 1:
+            _, alike = climbed([climb(0.2, 0.1)] * n, 2000, seed, costs, equal=False)
+            assert min(alike) > 0.5 * 2000 / n
+        _, other = climbed([climb(0.5, 0.05)] + [climb(0, 0)] * (n - 1), 2000, seed, costs, equal=False)
+        assert min(other) > 0.9 * suite.FLOOR * 2000 / n
+
+
+def test_the_unit_of_a_problem_does_not_count() -> None:
+    turns = [Turns(), Turns()]
+    for best in (0.0, 1.0, 1.5):
+        for i, unit in enumerate((1.0, 1e-9)):
+            suite.on_counted(turns, i, 1, 1.0, best * unit)
+    assert suite.shares(turns, [1.0, 1.0]) == pytest.approx([0.5, 0.5], abs=0.02)
+
+
+# ------------------------------------------------------------------------------------------------ whole runs
+
+STAGE = Stage(name="full")
+TARGETS = {"near": 1.0, "far": 40.0}
+
+
+def program(name: str) -> dict[str, str]:
+    return {"main.py": f"NAME = {name!r}\nX = 0.5\n"}
+
+
+def read(files: Mapping[str, str]) -> tuple[str, float | None]:
+    """A program's name and number; None where an operator left it without one."""
+    scope: dict[str, object] = {}
+    try:
+        exec(files["main.py"], scope)
+        return str(scope["NAME"]), float(scope["X"])  # type: ignore[arg-type]
+    except (KeyError, NameError, TypeError, ValueError, ArithmeticError):
+        return "", None
+
+
+def score_of(files: Mapping[str, str], seed: int) -> float | None:
+    name, x = read(files)
+    return None if x is None or name not in TARGETS else -abs(x - TARGETS[name])
+
+
+def script(**changes: object) -> Script:
+    near, far = (replace(plain_contract(), name=name) for name in TARGETS)
+    base = Script(
+        seed_files=program("near"),
+        contract=near,
+        others=((far, program("far")),),
+        answer=scored(score_of),
+        budget=BudgetConfig(evaluations=120),
+        slots=2,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def test_results_go_to_their_problem_and_one_budget_holds_for_all(tmp_path: Path) -> None:
+    with Harness(script(), tmp_path) as harness:
+        assert harness.drive() == "budget.evaluations"
+        states = harness.search.states
+    assert harness.search.run.usage.evaluations <= 120
+    assert sum(state.part.usage.evaluations for state in states) == harness.search.run.usage.evaluations > 110
+    for state, name in zip(states, TARGETS, strict=True):
+        texts = [harness.texts.files(one.id)["main.py"] for one in state.population.candidates]
+        assert len(texts) > 10
+        (other,) = set(TARGETS) - {name}
+        assert not any(other in text for text in texts)
+        best = state.population.best_so_far
+        assert best is not None
+        assert state.population.worth(best) > state.population.worth(0)
+        assert state.part.fixed is not None
+    parts = [stamped.record for stamped in read_journal(tmp_path) if isinstance(stamped.record, BudgetSet)]
+    assert sorted(one.problem for one in parts) == sorted(harness.search.problems)
+    assert sum(one.evaluations or 0 for one in parts) <= 120
+
+
+def test_equal_is_equal(tmp_path: Path) -> None:
+    with Harness(script(suite=SuiteConfig(allocation="equal")), tmp_path) as harness:
+        harness.drive()
+        near, far = (state.part.usage.evaluations for state in harness.search.states)
+    assert abs(near - far) <= 4
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_a_run_that_was_cut_off_stands_where_it_was(tmp_path: Path, checkpoint: bool) -> None:
+    with Harness(script(budget=BudgetConfig(evaluations=60)), tmp_path) as harness:
+        harness.drive()
+        if checkpoint:
+            harness.checkpoint()
+        before = _checkpoint.dump_state(harness.search, [])
+    with Harness(script(budget=BudgetConfig(evaluations=60)), tmp_path) as again:
+        after = _checkpoint.dump_state(again.search, [])
+        assert after["problems"] == before["problems"]
+        again.recorder.write(BudgetSet(evaluations=100))
+        assert again.drive() == "budget.evaluations"
+        assert 90 < again.search.run.usage.evaluations <= 100
+
+
+def test_the_same_script_gives_the_same_journal(tmp_path: Path) -> None:
+    told = []
+    for name in "ab":
+        with Harness(script(), tmp_path / name) as harness:
+            harness.drive()
+        told.append([stamped.record for stamped in read_journal(tmp_path / name)])
+    assert told[0] == told[1]
+
+
+def test_a_problem_that_fails_is_given_up_and_the_others_go_on(tmp_path: Path) -> None:
+    bad = replace(plain_contract(), name="bad")
+    with Harness(script(others=((bad, {"main.py": "NAME = 'bad'\nX = 1.0\n"}),)), tmp_path) as harness:
+        assert harness.drive() == "budget.evaluations"
+        good, given_up = harness.search.states
+    assert given_up.failure.startswith("the initial program failed")
+    assert not good.failure
+    assert good.part.usage.evaluations > 100
+    events = [one.record for one in read_journal(tmp_path) if isinstance(one.record, Event)]
+    assert [event.problem for event in events if event.what == suite.PROBLEM_FAILED] == [given_up.problem]
+
+
+def test_where_all_fail_the_run_does(tmp_path: Path) -> None:
+    bad = [replace(plain_contract(), name=name) for name in ("bad", "worse")]
+    files = {"main.py": "NAME = 'bad'\nX = 1.0\n"}
+    found = script(contract=bad[0], seed_files=files, others=((bad[1], files),))
+    with Harness(found, tmp_path) as harness:
+        assert harness.drive().startswith("no problem of the run can be searched any more")
+        assert harness.search.run.failure
+
+
+# ------------------------------------------------------------------------------------------------ claims
+
+
+def noisy(names: Sequence[str], gain: float, evaluations: int) -> Script:
+    """Noisy problems: of each name, what a program may gain over its first at most."""
+
+    def value(files: Mapping[str, str], seed: int) -> float | None:
+        _, x = read(files)
+        return None if x is None else gain * min(abs(x - 0.5), 1.0) + random.Random(seed).gauss(0.0, 1.0)
+
+    contracts = [plain_contract(name=name, noisy=True) for name in names]
+    first, *rest = zip(contracts, map(program, names), strict=True)
+    return Script(
+        contract=first[0],
+        seed_files=first[1],
+        others=tuple(rest),
+        answer=scored(value),
+        budget=BudgetConfig(evaluations=evaluations),
+        slots=2,
+    )
+
+
+def test_what_is_real_is_claimed_on_each_problem(tmp_path: Path) -> None:
+    with Harness(noisy("ab", gain=6.0, evaluations=800), tmp_path) as harness:
+        harness.drive()
+        assert harness.search.run.usage.evaluations <= 800
+    records = [one.record for one in read_journal(tmp_path)]
+    for id_ in harness.search.problems:
+        assert any(isinstance(one, Claim) and one.confirmed and one.problem == id_ for one in records)
+        assert any(isinstance(one, ConfirmationOpened) and one.problem == id_ for one in records)
+
+
+def test_planted_nulls_over_several_problems_are_not_claimed(tmp_path: Path) -> None:
+    for seed in range(3):
+        with Harness(replace(noisy("abcd", gain=0.0, evaluations=800), seed=seed), tmp_path / str(seed)) as harness:
+            harness.drive()
+        records = [one.record for one in read_journal(tmp_path / str(seed))]
+        assert sum(isinstance(one, Measured) for one in records) > 700
+        assert len({one.problem for one in records if isinstance(one, Proposed)}) == 4
+        assert not [one for one in records if isinstance(one, Claim) and one.confirmed]
