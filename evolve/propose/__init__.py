@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ProblemBrief,
         ProgramView,
         ProposalContext,
+        RelatedProgram,
         RemovedCode,
     )
     from evolve.propose.prompts._prompt import as_text
@@ -62,6 +63,7 @@ __all__ = [
     "ProposalTask",
     "Rationale",
     "Redraw",
+    "RelatedProgram",
     "RemovedCode",
     "Reorder",
     "SamplingSettings",
@@ -80,6 +82,7 @@ _HOMES = {
     "Ablate": "evolve.propose.mutate._ablate",
     "Analysis": "evolve.propose._canonical",
     "ProposalContext": "evolve.propose.prompts._context",
+    "RelatedProgram": "evolve.propose.prompts._context",
     "AstEdit": "evolve.propose.mutate._ast_edit",
     "PriorAttempt": "evolve.propose.prompts._context",
     "ConstantTuner": "evolve.propose.mutate._tune",

@@ -45,6 +45,7 @@ llm.novelty.method llm.novelty.share
 llm.recording.file
 budget.wall_s budget.cpu_s budget.evaluations budget.candidates budget.usd budget.tokens budget.calls budget.confirm_share
 stop.target stop.patience
+suite.allocation suite.share_ideas
 executor.kind executor.slots
 sandbox.tier
 seed out

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from evolve._counted import counted
 from evolve._errors import EXIT_DONE, EXIT_NEGATIVE, EvolveError, UsageError
-from evolve.cli._command import JSON, RUN, Argument, Verb
+from evolve.cli._command import JSON, PROBLEM, RUN, Argument, Verb
 from evolve.cli.external._result_text import feedback_lines, result_rows
 from evolve.cli.show._text import columns, duration, one_line, put, put_json, put_source, say
 
@@ -36,7 +36,7 @@ def ask(words: Namespace) -> int:
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"--out makes a folder for one ticket, and {out} is there already; name a new one.")
     expires_s = _seconds(words.expires, "--expires") if words.expires is not None else None
-    asked = ask_run(words.RUN, expires_s=expires_s, parent=words.parent or "")
+    asked = ask_run(words.RUN, expires_s=expires_s, parent=words.parent or "", problem=words.problem or "")
     task = _write(asked, out) if out is not None else None
     if words.json:
         put_json(ask_json(asked))
@@ -309,6 +309,7 @@ VERBS = (
             Argument("--expires", "how long the ticket is yours (default 3600)", value="SECONDS"),
             Argument("--parent", "the program to change, instead of one that the search picks; also: best, initial", value="ID"),
             Argument("--out", "a new folder for the program's files and the task", short="-o", value="DIR"),
+            PROBLEM,
             JSON,
         ),
         ask,

@@ -31,7 +31,7 @@ def result_answer(path: str, what: str, wait_s: float | None = None, pause: Paus
         RunError: no run in that folder, or no such candidate.
     """
     end = None if wait_s is None else time.monotonic() + wait_s
-    opened = view_run(path)
+    opened = view_run(path, "", what)
     ticket = _ticket(opened, what)
     candidate = opened.id_of(opened.candidate(what)) if ticket is None else next(reversed(ticket.children), None)
     answer = _answer(opened, ticket, candidate)

@@ -30,6 +30,7 @@ def ask_json(asked: Ticket) -> Json:
         },
         "parents": [_program(one, None if i else asked.cost) for i, one in enumerate(told.parents)],
         "inspirations": [_program(one, None) for one in told.inspirations],
+        **({"related": told.related} if told.related else {}),
         **picked(told, "seed_score", "best_score"),
         "tried": [picked(one, "id", "summary", "effect", "sd", "status", "reason") for one in told.tried],
         **picked(told, "removed", "failures", "notes", "stagnant"),

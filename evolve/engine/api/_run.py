@@ -175,7 +175,7 @@ class Run:
         Example:
             >>> ticket = run.ask(); print(ticket.files["main.py"], ticket.rules)
         """
-        return _asking.ask(str(self.path), expires_s=expires_s, parent=_id_of(parent))
+        return _asking.ask(str(self.path), expires_s=expires_s, parent=_id_of(parent), problem=self._problem)
 
     def tell(
         self,
@@ -232,7 +232,7 @@ class Run:
         need_number("within_s", within_s)
         if isinstance(child, Told) and child.candidate is None:
             raise UsageError(f"there is nothing to wait for, as the child was not taken: {child.reason}")
-        view = self._view()
+        view = self._view(_id_of(child))
         one = view.id_of(view.candidate(_id_of(child)))
         view, before = _telling.wait_measured(str(self.path), one, within_s)
         return standing_of(view, one, before)[1]
@@ -269,7 +269,7 @@ class Run:
         Example:
             >>> run.retract(run.best, why="it reads the answer from a cache")
         """
-        view = self._view()
+        view = self._view(_id_of(candidate))
         number, population = view.candidate(_id_of(candidate)), view.state.population
         heirs = tuple(population.candidates[heir].id for heir in population.descendants(number))
         send_request(self._run, "retract", {"candidate": population.candidates[number].id, "why": text_of("why", why)})
@@ -292,7 +292,8 @@ class Run:
         Example:
             >>> print(run.rebin({"length": (0, 200, 20)}).filled)
         """
-        send_request(self._run, "rebin", {"axes": ranges_of(axes)})
+        about = {"problem": self._problem} if self._problem else {}
+        send_request(self._run, "rebin", {"axes": ranges_of(axes), **about})
         return self._view().progress().spread
 
     # ---------------------------------------------------------------------------------------------- reading
@@ -321,7 +322,7 @@ class Run:
         Example:
             >>> run.candidate("3f2a").files
         """
-        view = self._view()
+        view = self._view(_id_of(id))
         return _candidate.candidate(view, view.candidate(_id_of(id)))
 
     def elites(self) -> tuple[Candidate, ...]:
@@ -342,7 +343,7 @@ class Run:
             >>> for step in run.lineage(run.best):
             ...     print(step.generation, step.operator, step.score, f"+{step.added} -{step.removed}")
         """
-        view = self._view()
+        view = self._view(_id_of(id))
         return lineage(view, view.candidate(_id_of(id)), all_parents=all_parents)
 
     def claims(self) -> Claims:

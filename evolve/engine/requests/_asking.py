@@ -61,20 +61,22 @@ class Ticket:
         return self.assignment.parents[0].files
 
 
-def ask(path: str, *, expires_s: float | None = None, parent: str = "") -> Ticket:
-    """A ticket of a run, live or not.
+def ask(path: str, *, expires_s: float | None = None, parent: str = "", problem: str = "") -> Ticket:
+    """A ticket of a run, live or not; of several problems for that of this name.
 
     Raises:
         UsageError: the run refused; the message is its own.
         RunError: no run in that folder, no such parent, or a ticket that expired before its assignment was put together.
     """
     body: dict[str, object] = {} if expires_s is None else {"expires_s": expires_s}
+    if problem:
+        body["problem"] = problem
     if parent:
-        view = view_run(path)
+        view = view_run(path, problem)
         body["parent"] = view.state.population.candidates[view.candidate(parent)].id
     found = send_request(open_folder(Path(path)), "ask", body)
     ticket = int(found["ticket"])
-    view = view_run(path)
+    view = view_run(path, problem)
     issued = view.state.run.tickets.proposals.get(ticket)
     if issued is None:
         raise RunError(f"ticket {ticket} expired before its task could be read; type: evolve ask {shlex.quote(path)} --expires 600")

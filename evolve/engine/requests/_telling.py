@@ -66,7 +66,7 @@ def tell(path: str, ticket: int, files: Mapping[str, str], statement: Mapping[st
     long_enough_s = None if within_s is None else max(within_s, HAND_IN_S)
     found = send_request(open_folder(Path(path)), "tell", {"ticket": ticket, "files": dict(files), **said}, long_enough_s)
     candidate = found.get("candidate")
-    fate, result = standing_of(view_run(path), candidate) if candidate is not None else (None, None)
+    fate, result = standing_of(view_run(path, "", candidate), candidate) if candidate is not None else (None, None)
     return Told(
         run=path,
         ticket=ticket,
@@ -107,7 +107,7 @@ def _wait_measured(path: str, candidate: str, wait_s: float, stack: ExitStack, p
             seen = seen or mine
             closed = seen and isinstance(record, BlockClosed)  # of some stages a result counts when its block ends
             look = look or mine or closed
-        if look and is_settled(opened := view_run(path), candidate):
+        if look and is_settled(opened := view_run(path, "", candidate), candidate):
             if measuring is not None:
                 measuring.wait(min(end, time.monotonic() + CLOSING_S), pause)
             return opened, ""
@@ -115,10 +115,10 @@ def _wait_measured(path: str, candidate: str, wait_s: float, stack: ExitStack, p
         if measuring is not None and measuring.ended:
             measuring.check()
             if not measuring.was_locked_out:
-                return view_run(path), ""
+                return view_run(path, "", candidate), ""
             measuring = None
         if measuring is None and not is_driven(run):
             measuring, look = stack.enter_context(Background(run.path)), True
         if time.monotonic() >= end:
-            return view_run(path), "the wait is over, and "
+            return view_run(path, "", candidate), "the wait is over, and "
         pause(min(_EVERY_S, max(end - time.monotonic(), 0.0)))

@@ -142,6 +142,7 @@ class Contract:
     budget: Budget = Budget()
     gates: tuple[Gate, ...] = ()
     scored_inside: str = ""
+    family: str = ""  # of problems whose programs may learn from each other
 
     @property
     def maximize(self) -> bool:

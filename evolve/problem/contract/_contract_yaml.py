@@ -91,6 +91,9 @@ def read_contract(path: Path, *, old_words: bool = False) -> ContractFile:
     contract = Contract(
         name=top.word("name", NAME, "a name of letters, digits, _ and -", "name: my_problem"),
         metric=top.word("metric", WORD, "the score's name (letters, digits and _)", "metric: score"),
+        family=top.word("family", NAME, "a name of letters, digits, _ and -", "family: packing")
+        if top.values.get("family") not in (None, "")
+        else "",
         goal=top.choice("goal", keys.GOALS),
         unit=top.text("unit", ""),
         secondary=_secondary(top),

@@ -56,6 +56,12 @@ _DISTRIBUTION = "letters, digits, `.`, `_` and `-`"
 TOP: Mapping[str, Key] = {
     "name": Key("name", NEEDED, "letters, digits, `_` and `-`, a letter first", "What the problem is called."),
     "metric": Key("name", NEEDED, "letters, digits and `_`, no digit first", "What the score is called."),
+    "family": Key(
+        "name",
+        '""',
+        "letters, digits, `_` and `-`, a letter first",
+        "What problems are called together whose programs may learn from each other, in a run of several.",
+    ),
     "goal": _one_of(NEEDED, GOALS, "Which scores are better."),
     "unit": Key("text", '""', "", "Unit of the score, shown beside it."),
     "secondary": _list("names", "letters, digits and `_`; or `any` for any names", "Further numbers that the evaluator returns."),

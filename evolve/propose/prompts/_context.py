@@ -102,6 +102,18 @@ class RemovedCode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RelatedProgram:
+    """The best program of a related problem, in a run of several, with that problem's own score and its initial program's."""
+
+    problem: str
+    metric: str
+    goal: str
+    score: float
+    seed_score: float | None
+    files: Files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FailureSummary:
     """How often children failed in one way, with the reason of the latest."""
 
@@ -119,6 +131,7 @@ class ProposalContext:
         arm: Operator, model and edit format; model and format are "" for people and agents, who may hand in whole files.
         parents: The first is the one to change; crossover has a second, repair a first one that failed.
         inspirations: Other elites.
+        related: The best programs of related problems, in a run of several.
         base: The working program that a failed first parent was made from, for repair.
         relation: How the two parents of a crossover are related, in a sentence.
         seed_score: The initial program's posterior mean; ``seed_sd`` is its standard deviation (not a number: not known yet) and
@@ -138,6 +151,7 @@ class ProposalContext:
     arm: Arm
     parents: tuple[ProgramView, ...]
     inspirations: tuple[ProgramView, ...] = ()
+    related: tuple[RelatedProgram, ...] = ()
     base: ProgramView | None = None
     relation: str = ""
     seed_score: float | None = None

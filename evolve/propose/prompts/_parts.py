@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from evolve.propose.prompts._context import Cost, PriorAttempt, ProgramView, ProposalContext, RemovedCode
+from evolve.propose.prompts._context import Cost, PriorAttempt, ProgramView, ProposalContext, RelatedProgram, RemovedCode
 from evolve.propose.prompts._text import (
     changes,
     clean,
@@ -22,7 +22,7 @@ from evolve.propose.prompts._text import (
 
 SLOW = ("start", "failures", "notes")
 PROGRAM = ("base", "parent", "second")
-CHILD = ("tried", "removed", "inspirations", "stands", "request")
+CHILD = ("tried", "removed", "inspirations", "related", "stands", "request")
 MAX_FEEDBACK, MAX_REASON, MAX_SUMMARY, MAX_NOTE, MAX_IDEA = 4000, 400, 200, 300, 300  # characters
 MAX_NOTES, MAX_REMOVED = 50, 20  # lines; removed: of one change
 
@@ -32,6 +32,10 @@ _INTRO = {
     "inspirations": (
         "Other good programs",
         "Elites of other kinds. Where their text is shown, it is as a unified diff from the program to change.",
+    ),
+    "related": (
+        "Good programs of related problems",
+        "Other evaluators measured them: their scores cannot be compared with this problem's. Their ideas may carry over.",
     ),
     "tried": (
         "Tried on this program before",
@@ -148,6 +152,8 @@ def optional_parts(assignment: ProposalContext) -> Iterator[PromptPart]:
         yield PromptPart("notes", i, one_line(note, MAX_NOTE), f"note {i + 1}")
     for i, other in enumerate(assignment.inspirations):
         yield PromptPart("inspirations", i, _about(other, assignment), f"inspiration {_short(other.id)}")
+    for i, one in enumerate(assignment.related):
+        yield PromptPart("related", i, _related(one), f"program of {one_line(one.problem, 40)}")
     if curve := curve_line(first.curve):
         yield PromptPart("parent", 2, f"Learning curve: {curve}", "learning curve")
     for i, removed in enumerate(() if assignment.base is not None else assignment.removed):  # a repair has the whole difference
@@ -164,6 +170,13 @@ def _diffs(assignment: ProposalContext) -> Iterator[PromptPart]:
         if diff and len(diff) < sum(len(text) for text in other.files.values()):
             text = f"{_about(other, assignment)}\n{fenced(diff, 'diff')}"
             yield PromptPart("inspirations", i, text, f"changes of inspiration {_short(other.id)}")
+
+
+def _related(program: RelatedProgram) -> str:
+    """The best of a related problem, whole."""
+    first = "" if program.seed_score is None else f", its initial program {number(program.seed_score)}"
+    said = f"Of {one_line(program.problem, 40)} ({program.goal} {program.metric}): {number(program.score)}{first}"
+    return f"{said}\n{show_files(program.files)}"
 
 
 def _base(base: ProgramView, broken: ProgramView) -> str:

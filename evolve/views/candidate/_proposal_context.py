@@ -11,15 +11,27 @@ from evolve._counted import counted
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._ledger import usd
 from evolve.problem.contract._contract import Contract, Problem
-from evolve.propose import Cost, FailureSummary, PriorAttempt, ProblemBrief, ProgramView, ProposalContext, RemovedCode, few_lines
+from evolve.propose import (
+    Cost,
+    FailureSummary,
+    PriorAttempt,
+    ProblemBrief,
+    ProgramView,
+    ProposalContext,
+    RelatedProgram,
+    RemovedCode,
+    few_lines,
+)
 from evolve.search._notes import effect_of
 from evolve.search._stopping import effective_budget
+from evolve.search._suite import relatives
 from evolve.search.policy._kinship import relation
 from evolve.search.state._operators import Parent
 from evolve.search.state._state import ProblemState
 
 _TRIED = 10
 _ANCESTORS = 4
+_RELATED = 3
 _LINES = 12  # of one deletion
 
 
@@ -71,6 +83,7 @@ def proposal_context(
         arm=Arm(issued.arm.operator, issued.arm.model, issued.arm.format),
         parents=tuple(_program(state, number, texts) for number in parents),
         inspirations=tuple(_program(state, population.by_id[id_], texts) for id_ in issued.inspirations),
+        related=_related(state, texts),
         base=_program(state, base, texts) if base is not None else None,
         relation=relation(state, *parents[:2]) if len(parents) > 1 else "",
         seed_score=seed.score,
@@ -90,6 +103,29 @@ def proposal_context(
         siblings=_siblings(state, issued),
         left=_left(state, now),
     )
+
+
+def _related(state: ProblemState, texts: TextStore) -> tuple[RelatedProgram, ...]:
+    """The best of each related problem that is better than where that one began, at most three: whose problem has gained of late
+    comes first."""
+    found = []
+    for one in sorted(relatives(state), key=lambda other: -other.turns.gain):
+        best, population = one.population.best_so_far, one.population
+        told = _score(one, best)
+        if best is None or best == INITIAL or told.score is None:
+            continue
+        contract, files = one.contract, texts.files(population.candidates[best].id)
+        found.append(
+            RelatedProgram(
+                problem=contract.name,
+                metric=contract.metric,
+                goal=contract.goal,
+                score=told.score,
+                seed_score=_score(one, INITIAL).score,
+                files=files,
+            )
+        )
+    return tuple(found[:_RELATED])
 
 
 @dataclass(frozen=True, slots=True)

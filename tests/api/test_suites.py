@@ -1,0 +1,139 @@
+"""Several problems in one run, through the front door: Python and the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import evolve
+from evolve.cli._main import main
+from evolve.config._compose import compose
+from evolve.engine._reading import view_all
+from evolve.views.candidate._proposal_context import _related
+from api_problem import CONTRACT, EVALUATE, SEED
+
+GOALS = {"hill": (0.5, 0.5), "ridge": (3.0, -2.0)}
+
+
+def folder_of_problems(place: Path, **names: tuple[float, float]) -> Path:
+    for name, (x, y) in (names or GOALS).items():
+        folder = place / name
+        (folder / "initial").mkdir(parents=True)
+        (folder / "problem.yaml").write_text(CONTRACT.replace("parabola", name) + "family: parabolas\n")
+        (folder / "initial" / "main.py").write_text(SEED)
+        (folder / "evaluate.py").write_text(EVALUATE.replace("x - 0.5", f"x - {x}").replace("y - 0.5", f"y - {y}"))
+    return place
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Path:
+    return folder_of_problems(tmp_path / "problems")
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(list(words)) == 0
+    return capsys.readouterr().out
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(list(words)) != 0
+    return capsys.readouterr().err
+
+
+def test_one_run_of_a_folder_of_problems(problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(tmp_path / "run")
+    words = ("run", f"problem={problems}", f"out={run}", "budget.evaluations=30", "sandbox=none", "executor.slots=1")
+    out = json.loads(said(capsys, *words, "--json"))
+    assert out["measurements"] == sum(one["measurements"] for one in out["problems"]) == 30
+    assert [one["problem"] for one in out["problems"]] == ["hill", "ridge"]
+    table = said(capsys, "status", run)
+    assert all(name in table for name in GOALS)
+    assert [one["problem"] for one in json.loads(said(capsys, "best", run, "--json"))["problems"]] == ["hill", "ridge"]
+    assert "hill: maximize height" in said(capsys, "status", run, "--problem", "hill")
+    assert "X = " in said(capsys, "best", run, "--problem", "ridge", "--source")
+    assert len(json.loads(said(capsys, "claims", run, "--json"))["problems"]) == 2
+    assert "say which: --problem hill" in refused(capsys, "best", run, "--source")
+    assert "did you mean --problem ridge" in refused(capsys, "status", run, "--problem", "rigde")
+    counted = json.loads(said(capsys, "query", run, "SELECT problem, count(*) FROM candidates GROUP BY 1 ORDER BY 1", "--json"))
+    assert [name.partition("@")[0] for name, _ in counted["rows"]] == ["hill", "ridge"]
+    assert "above the 30 that are spent" in refused(capsys, "resume", run, "budget.evaluations=20")
+    more = json.loads(said(capsys, "resume", run, "budget.evaluations=50", "--json"))
+    assert more["measurements"] == 50
+
+
+def test_from_python_each_problem_is_read_by_its_name(problems: Path, tmp_path: Path) -> None:
+    run = evolve.create_run(
+        [problems / "hill", evolve.load_problem(problems / "ridge")],
+        out=tmp_path / "run",
+        budget=evolve.Budget(evaluations=40),
+        slots=1,
+        sandbox="none",
+    )
+    summary = run.optimize()
+    assert [problem.contract.name for problem in run.problems] == ["hill", "ridge"]
+    for told in summary.problems:
+        assert run.of(told.problem).best.score == told.best_score
+        assert run.of(told.problem).claims().exact is not None
+    best = run.of("ridge").best
+    assert run.candidate(best.id).score == best.score
+    with pytest.raises(evolve.EvolveError, match="say which"):
+        _ = run.best
+    (hill, _) = view_all(str(run.path))
+    (shown,) = _related(hill.state, hill.texts)
+    assert (shown.problem, shown.score, shown.files) == ("ridge", best.score, best.files)
+    hill.state.run.suite.share_ideas = "false"
+    assert _related(hill.state, hill.texts) == ()
+
+
+def test_a_child_that_is_told_is_of_the_problem_that_was_asked_for(problems: Path, tmp_path: Path) -> None:
+    budget = evolve.Budget(evaluations=30)
+    run = evolve.create_run(
+        [problems / name for name in GOALS], out=tmp_path / "run", budget=budget, slots=1, sandbox="none", policy="fixed_candidates"
+    )
+    ridge = run.of("ridge")
+    ticket = ridge.ask()
+    assert ticket.contract.name == "ridge"
+    told = ridge.tell(ticket, {"main.py": SEED.replace("0.25", "3.0")})
+    assert told.status == "accepted"
+    run.optimize()
+    assert run.candidate(told.candidate or "").score == pytest.approx(-(2.75**2))
+    assert run.of("hill").best.id == run.of("hill").initial.id
+
+
+def test_a_list_of_one_is_a_run_of_one(problems: Path) -> None:
+    found = compose([f"problem=[{problems / 'hill'}]"]).problem
+    assert (found.name, found.names) == (str(problems / "hill"), ())
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["problem=[]"], "expected names or folders of problems"),
+        (["problem=[{0}/hill,{0}/hill]"], "twice; leave one out"),
+        (["problem={0}", "problem.params.n=4"], "is about one problem, and problem="),
+        (["problem=[{0}/hill,{0}/nowhere]"], "found nothing; make one"),
+        (["problem=[{0}/hill,{0}/broken]"], "{0}/broken, one of the problems asked for: problem.yaml: goal"),
+        (["problem=[{0}/hill,{0}/copy]"], "expected a name of its own for each problem of a run, found hill in"),
+        (["problem={0}/empty"], "empty"),
+        (["problem={0}", "suite.allocation=fair"], "suite.allocation must be one of bandit, equal"),
+    ],
+)
+def test_bad_input_is_one_sentence_before_anything_is_made(
+    problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], why: str
+) -> None:
+    folder_of_problems(tmp_path / "more", hill=(1.0, 1.0))
+    (tmp_path / "more" / "hill").rename(problems / "copy")
+    (problems / "empty").mkdir()
+    (problems / "broken").mkdir()
+    (problems / "broken" / "problem.yaml").write_text("name: broken\nmetric: height\ngoal: up\n")
+    if "broken" not in words[0]:
+        (problems / "broken").rename(tmp_path / "broken")
+    if "copy" not in words[0]:
+        (problems / "copy").rename(tmp_path / "copy")
+    run = tmp_path / "run"
+    text = refused(capsys, "run", *(word.format(problems) for word in words), f"out={run}", "sandbox=none", "budget.evaluations=9")
+    assert why.format(problems) in text
+    assert len(text.strip().splitlines()) == 1
+    assert not run.exists()
