@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from api_problem import CONTRACT, EVALUATE, SEED
 
 import evolve
 from evolve.cli._main import main
 from evolve.config._compose import compose
 from evolve.engine._reading import view_all
 from evolve.views.candidate._proposal_context import _related
-from api_problem import CONTRACT, EVALUATE, SEED
 
 GOALS = {"hill": (0.5, 0.5), "ridge": (3.0, -2.0)}
 
