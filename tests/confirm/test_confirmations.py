@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.confirm import SIZES, Confirmations, Sizes, make_confirmation
+from evolve.confirm import LEVEL, SIZES, Confirmations, Effect, Sizes, make_confirmation
 
 SMALL, LARGE = SIZES[0], SIZES[-1]
 REFERENCE = 0
@@ -175,3 +175,31 @@ def test_no_run_is_handed_out_twice_and_every_vault_is_ruled_on(seed, n):
     assert set(record(confirmations)) == set(range(n))
     assert not confirmations.has_open
     assert len(done) <= confirmations.cost
+
+
+def told_p_values(p_values, effects) -> Confirmations:
+    """Vaults that came to these p-values and effects."""
+    confirmations = Confirmations()
+    for number, (p_value, effect) in enumerate(zip(p_values, effects, strict=True)):
+        open_group(confirmations, [number + 1], milestone=number + 1)
+        vault = confirmations.confirmations[-1]
+        vault.test_p = float(p_value)
+        vault.effect = Effect(float(effect), float(effect) - 1, float(effect) + 1) if p_value < LEVEL else None
+    return confirmations
+
+
+def test_false_claims_are_rare_over_all_problems_of_a_run_and_not_of_each_alone():
+    """Planted nulls: 400 runs of eight problems with six vaults each."""
+    rng, runs, n_problems, n_vaults = np.random.default_rng(5), 400, 8, 6
+    alone = together = 0
+    for _ in range(runs):
+        p_values, effects = rng.uniform(size=(n_problems, n_vaults)), rng.standard_normal((n_problems, n_vaults))
+        problems = [told_p_values(*pair) for pair in zip(p_values, effects, strict=True)]
+        alone += any(one.confirmed for problem in problems for one in problem.decisions())
+        together += any(
+            one.confirmed
+            for i, problem in enumerate(problems)
+            for one in problem.decisions(elsewhere=list(np.delete(p_values, i, axis=0).ravel()))
+        )
+    assert alone > 0.05 * runs
+    assert together < 0.02 * runs

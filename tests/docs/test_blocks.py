@@ -24,6 +24,7 @@ PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     ROOT / "docs" / "how-to" / "python-api.md",
+    ROOT / "docs" / "how-to" / "suites.md",
     ROOT / "benchmarks" / "README.md",
 ]
 FENCE = re.compile(r"^(<!-- slow -->\n)?```(\w*)\n(.*?)^```$", re.M | re.S)

@@ -12,9 +12,12 @@ import pytest
 
 from archive import BudgetSet, Claim, ConfirmationOpened, Event, Measured, Proposed, read_journal
 from evolve.config._schema import BudgetConfig, SuiteConfig
+from evolve.confirm import SIZES, Confirmation, Effect, Verdict, make_confirmation
 from evolve.problem.contract._contract import Stage
 from evolve.runs import _checkpoint
 from evolve.search import _suite as suite
+from evolve.search.claims import _claims as confirming
+from evolve.search.state._state import ProblemState
 from evolve.search.state._turns import Turns
 from evolve.testing import Harness, Script, plain_contract, scored
 
@@ -224,3 +227,51 @@ def test_planted_nulls_over_several_problems_are_not_claimed(tmp_path: Path) -> 
         assert sum(isinstance(one, Measured) for one in records) > 700
         assert len({one.problem for one in records if isinstance(one, Proposed)}) == 4
         assert not [one for one in records if isinstance(one, Claim) and one.confirmed]
+
+
+class PlainJudge:
+    """Judges vaults by their test alone."""
+
+    def __init__(self, state: ProblemState) -> None:
+        self.state = state
+
+    def __call__(self, vault: Confirmation) -> Verdict:
+        return Verdict(vault.test_p or 0.0)
+
+    def effect(self, vault: Confirmation) -> Effect | None:
+        return vault.effect
+
+    def median(self, vault: Confirmation) -> float | None:
+        return None
+
+    def span_s(self, vault: Confirmation) -> float | None:
+        return None
+
+
+def open_vault(state: ProblemState, p_value: float, effect: float | None) -> None:
+    number = len(state.confirmations.confirmations)
+    vault = make_confirmation(number, 0, 0, 1 + number, SIZES[0], number, False, range(SIZES[0].n_candidate + SIZES[0].n_control))
+    vault.test_p = p_value
+    vault.effect = None if effect is None else Effect(effect, effect - 1, effect + 1)
+    state.confirmations.on_opened(vault)
+
+
+def test_a_claim_is_taken_back_when_what_is_opened_on_other_problems_finds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirming, "Doubts", PlainJudge)
+    with Harness(noisy("ab", gain=0.0, evaluations=100), tmp_path) as harness:
+        ours, other = harness.search.states
+        open_vault(ours, 0.008, 1.0)
+        claim = confirming.next_record(ours, 0.0, "", None)
+        assert isinstance(claim, Claim)
+        assert claim.confirmed
+        harness.recorder.write(claim)
+        assert confirming.next_record(ours, 0.0, "", None) is None
+        for _ in range(9):
+            open_vault(other, 0.9, None)
+        again = confirming.next_record(ours, 0.0, "", None)
+        assert isinstance(again, Claim)
+        assert (again.confirmed, again.problem) == (False, ours.problem)
+        harness.recorder.write(again)
+        assert confirming.next_record(ours, 0.0, "", None) is None
