@@ -32,8 +32,9 @@ def config(words: Namespace) -> int:
 
     tree = asdict(resolved)
     tree["search"]["operators"] = list(resolved.search.operators)
-    name, params = tree.pop("problem").values()
-    put(f"problem: {name}")
+    problem = tree.pop("problem")
+    params = problem["params"]
+    put(f"problem: {problem['name']}")
     plugins = tree.pop("plugins")
     put("".join(f"problem.params.{key}: {value}\n" for key, value in params.items()) or "# this problem has no params")
     put(yaml.safe_dump(tree, sort_keys=False))

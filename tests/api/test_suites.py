@@ -9,10 +9,7 @@ import pytest
 from api_problem import CONTRACT, EVALUATE, SEED
 
 import evolve
-from evolve.cli._main import main
-from evolve.config._compose import compose
-from evolve.engine._reading import view_all
-from evolve.views.candidate._proposal_context import _related
+from evolve.cli import main
 
 GOALS = {"hill": (0.5, 0.5), "ridge": (3.0, -2.0)}
 
@@ -80,11 +77,6 @@ def test_from_python_each_problem_is_read_by_its_name(problems: Path, tmp_path: 
     assert run.candidate(best.id).score == best.score
     with pytest.raises(evolve.EvolveError, match="say which"):
         _ = run.best
-    (hill, _) = view_all(str(run.path))
-    (shown,) = _related(hill.state, hill.texts)
-    assert (shown.problem, shown.score, shown.files) == ("ridge", best.score, best.files)
-    hill.state.run.suite.share_ideas = "false"
-    assert _related(hill.state, hill.texts) == ()
 
 
 def test_a_child_that_is_told_is_of_the_problem_that_was_asked_for(problems: Path, tmp_path: Path) -> None:
@@ -102,9 +94,15 @@ def test_a_child_that_is_told_is_of_the_problem_that_was_asked_for(problems: Pat
     assert run.of("hill").best.id == run.of("hill").initial.id
 
 
-def test_a_list_of_one_is_a_run_of_one(problems: Path) -> None:
-    found = compose([f"problem=[{problems / 'hill'}]"]).problem
-    assert (found.name, found.names) == (str(problems / "hill"), ())
+def test_a_list_of_one_is_a_run_of_one(problems: Path, tmp_path: Path) -> None:
+    for number, given in enumerate(([problems / "hill"], f"[{problems / 'hill'}]")):
+        run = evolve.create_run(given, out=tmp_path / str(number), sandbox="none")
+        assert (run.path / "problem").is_dir()
+        assert (run.problem.contract.name, run.of("hill").initial.id) == ("hill", run.initial.id)
+
+
+def test_what_a_configuration_of_several_comes_to_is_shown(problems: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"problem: {problems}" in said(capsys, "config", f"problem={problems}")
 
 
 @pytest.mark.parametrize(

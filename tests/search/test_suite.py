@@ -10,10 +10,11 @@ from statistics import fmean
 
 import pytest
 
-from archive import BudgetSet, Claim, ConfirmationOpened, Event, Measured, Proposed, read_journal
+from archive import BudgetSet, Claim, ConfirmationOpened, Event, Measured, Proposed, ProposeIssued, read_journal
 from evolve.config._schema import BudgetConfig, SuiteConfig
 from evolve.confirm import SIZES, Confirmation, Effect, Verdict, make_confirmation
 from evolve.problem.contract._contract import Stage
+from evolve.propose.prompts._parts import optional_parts
 from evolve.runs import _checkpoint
 from evolve.search import _suite as suite
 from evolve.search.claims import _claims as confirming
@@ -185,6 +186,29 @@ def test_where_all_fail_the_run_does(tmp_path: Path) -> None:
     with Harness(found, tmp_path) as harness:
         assert harness.drive().startswith("no problem of the run can be searched any more")
         assert harness.search.run.failure
+
+
+@pytest.mark.parametrize(("family", "share", "shown"), [("f", "true", 1), ("g", "true", 0), ("f", "false", 0)])
+def test_the_best_of_a_relative_is_shown_where_ideas_are_shared(tmp_path: Path, family: str, share: str, shown: int) -> None:
+    near, far = (replace(plain_contract(), name=name) for name in TARGETS)
+    related = script(
+        contract=replace(near, family="f"),
+        others=((replace(far, family=family), program("far")),),
+        suite=SuiteConfig(share_ideas=share),
+    )
+    with Harness(related, tmp_path) as harness:
+        harness.drive()
+        state, other = harness.search.states
+        issued = next(one.record for one in read_journal(tmp_path) if isinstance(one.record, ProposeIssued))
+        proposer = harness.proposers[state.problem]
+        told = proposer.context(state, replace(issued, parents=(state.population.candidates[0].id,), inspirations=()), 0.0)
+        assert len(told.related) == shown
+        for one in told.related:
+            best = other.population.best_so_far
+            assert best is not None
+            assert (one.problem, one.score) == ("far", other.population.score(best))
+        prompt = "".join(part.text for part in optional_parts(told))
+        assert ("Of far (maximize value)" in prompt) == bool(shown)
 
 
 # ------------------------------------------------------------------------------------------------ claims
