@@ -188,9 +188,13 @@ class Search:
 
     def done(self, now: float, *, measure_only: bool = False) -> str:
         """Why nothing more will be asked for ("" while something will, or is under way)."""
-        whys = [ends.run_is_over(state, now, measure_only=measure_only) for state in self.states]
-        if len(whys) == 1 or self.run.end.ends or not all(whys):
-            return whys[0] if len(whys) == 1 else self.run.end.ends
+        whys = []
+        for state in self.states:
+            if not (why := self.run.end.ends or ends.run_is_over(state, now, measure_only=measure_only)):
+                return ""
+            whys.append(why)
+        if len(whys) == 1 or self.run.end.ends:
+            return whys[0]
         waits = not measure_only and any(suite.has_next_record(state, ends.search_is_over(state, now)) for state in self.states)
         return "" if waits else suite.end_of(whys)
 

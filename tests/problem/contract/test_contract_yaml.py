@@ -25,6 +25,7 @@ name: full-one
 metric: loss
 goal: minimize
 unit: nats
+family: losses
 secondary: [tokens, params]
 noise: noisy
 compute_rule: cpu_budget
@@ -88,6 +89,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     contract = contract_of(FULL, tmp_path)
     assert all(f"\n{key}:" in f"\n{FULL}" for key in TOP)
     assert (contract.maximize, contract.noisy, contract.unit, contract.compute_rule) == (False, True, "nats", "cpu_budget")
+    assert contract.family == "losses"
     assert contract.params == {"depth": 2, "rate": 1.0, "name": "adam", "flag": True}
     tiny, full = contract.stages
     assert (tiny.time_s, tiny.pass_score, tiny.start) == (10.0, 3.0, StartMode.COLD)
