@@ -96,7 +96,7 @@ _COMPONENTS = (
 )  # fmt: skip
 _DERIVED: Mapping[type, frozenset[str]] = {
     RunState: frozenset({"config", "stop", "llm", "suite"}),
-    ProblemState: frozenset({"run", "contract", "problem", "operators", "judged_at", "kept_back", "others"}),
+    ProblemState: frozenset({"run", "contract", "problem", "operators", "judged_at", "kept_back", "others", "share"}),
     Population: frozenset({"problem", "contract", "sign", "by_descent"}),
     ChampionTest: frozenset({"keeps_champion"}),
     Novelty: frozenset({"share", "_vectors"}),

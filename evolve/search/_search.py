@@ -287,11 +287,18 @@ class Search:
 
     def apply(self, stamped: LogEntry) -> list[ElitePlaced]:
         """Take one record in, in its order; returns what changed in the archive, to be written for readers."""
+        self._forget_shares()  # what was asked for between two records must not show in what they come to
         placed = self._applied(stamped)
+        self._forget_shares()
         if not isinstance(stamped.record, _MAKING):
             for state in self.states:
                 state.kept_back = None
         return placed
+
+    def _forget_shares(self) -> None:
+        if len(self.states) > 1:
+            for state in self.states:
+                state.share = None
 
     def _applied(self, stamped: LogEntry) -> list[ElitePlaced]:
         record, run = stamped.record, self.run

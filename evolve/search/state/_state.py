@@ -141,14 +141,13 @@ class ProblemState:
     others: tuple[ProblemState, ...] = field(default=(), repr=False, compare=False)  # those of the run's other problems
     part: Part = field(default_factory=lambda: Part(Usage()))  # of a run of several
     turns: Turns = field(default_factory=Turns)
+    share: tuple[Budget, Budget, Usage] | None = None  # see ``_share``; None once a record may have changed it
     failure: str = ""  # why this one is given up while the others go on
 
     @property
     def usage(self) -> Usage:
         """What was spent on this problem; to be read."""
-        if not self.others:
-            return self.run.usage
-        return usage_of(self.part, self.other_parts, self.run.budget, self.run.usage)
+        return self._share()[2] if self.others else self.run.usage
 
     @property
     def usages(self) -> tuple[Usage, ...]:
@@ -158,12 +157,15 @@ class ProblemState:
     @property
     def budget(self) -> Budget:
         """What may be spent on this problem."""
-        return budget_of(self.part, self.other_parts, self.run.budget) if self.others else self.run.budget
+        return self._share()[1] if self.others else self.run.budget
 
-    @property
-    def other_parts(self) -> list[Part]:
-        """Those of the run's other problems."""
-        return [one.part for one in self.others]
+    def _share(self) -> tuple[Budget, Budget, Usage]:
+        """The run's budget, and what of it and of what is spent is this problem's; worked out once between two records."""
+        total = self.run.budget
+        if self.share is None or self.share[0] is not total:
+            parts = [one.part for one in self.others]
+            self.share = total, budget_of(self.part, parts, total), usage_of(self.part, parts, total, self.run.usage)
+        return self.share
 
     @property
     def blocks(self) -> dict[int, OpenBlock]:
