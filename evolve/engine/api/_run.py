@@ -10,16 +10,16 @@ from archive import Table
 from evolve._errors import UsageError
 from evolve.config._schema import BudgetConfig as Budget
 from evolve.engine import _session
-from evolve.engine._reading import view_all
 from evolve.engine.api._arguments import budget_changes, files_of, need_number, ranges_of, text_of
 from evolve.engine.api._listener import Listener, OnProgress
+from evolve.engine.api._seen import Seen
 from evolve.engine.registry._own_operators import GivenOperator as Operator
 from evolve.engine.requests import _asking, _telling
 from evolve.engine.requests._asking import Ticket
 from evolve.engine.requests._client import DRAIN_S, send_request, stop_run
 from evolve.engine.requests._telling import Told
 from evolve.problem.contract._contract import Problem
-from evolve.runs._folder import hold_of, is_driven, open_folder
+from evolve.runs._folder import is_driven, open_folder
 from evolve.views._learnt import Learnt
 from evolve.views._progress import Progress
 from evolve.views._run_view import RunView, named_view
@@ -53,8 +53,7 @@ class Run:
         """Use ``create_run`` or ``open_run``."""
         self._run = open_folder(path)
         self._operators, self._provider = tuple(operators), provider
-        self._seen: tuple[object, tuple[RunView, ...]] | None = None
-        self._problem = problem
+        self._views, self._problem = Seen(self._run), problem
 
     def __repr__(self) -> str:
         return f"<evolve.Run {str(self.path)!r}>"
@@ -409,19 +408,8 @@ class Run:
     def _view(self, candidate: str = "") -> RunView:
         return named_view(self._views(), self._problem, candidate)
 
-    def _views(self) -> tuple[RunView, ...]:
-        """The run as its journal has it now; what was read last where nothing was written since."""
-        now = (hold_of(self._run), tuple(_sizes(self.path / "journal")))
-        if self._seen is None or self._seen[0] != now or self._seen[1][0].driven:
-            self._seen = (now, view_all(str(self.path)))
-        return self._seen[1]
-
 
 def _id_of(one: Candidate | Told | str) -> str:
     if isinstance(one, Told):
         return one.candidate or ""
     return one.id if isinstance(one, Candidate) else text_of("a candidate", one)
-
-
-def _sizes(folder: Path) -> list[tuple[str, int]]:
-    return sorted((one.name, one.stat().st_size) for one in folder.iterdir()) if folder.is_dir() else []
