@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archive import Record
+from archive import Event, Record
 from evolve.search import _computed as computed
 from evolve.search import _stopping as ends
 from evolve.search import _suite as suite
@@ -25,3 +25,15 @@ def next_decision(state: ProblemState, now: float, over: str, entropy: FreshSeed
 def next_change(state: ProblemState) -> Record | None:
     """What is to change in the archives, or to be known of them."""
     return next_rebinning(state) or computed.next_look(state) or next_migration(state) or next_reset(state)
+
+
+def on_event(state: ProblemState, event: Event) -> None:
+    """An event was recorded: what it says is said."""
+    if event.what in computed.TESTED.values():
+        state.computed.looked_at, state.computed.verdict = state.population.n_credited, event.text
+    elif event.what == ends.NOISY:
+        state.steadiness.reported = True
+    elif event.what == ends.OPERATOR_FAILED:
+        state.told_failures.add(ends.untold_failure(state))
+    elif event.what == suite.PROBLEM_FAILED:
+        state.told_failures.add(suite.PROBLEM_FAILED)

@@ -1,12 +1,15 @@
-"""The limits that a run begins with."""
+"""The limits that a run begins with, and others from then on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 
+from archive import BudgetSet
 from evolve.config._schema import RunConfig
 from evolve.problem.contract._contract import Budget, Problem
+from evolve.search.claims._openings import next_budget
+from evolve.search.state._state import ProblemState, RunState
 
 
 def budget_of(config: RunConfig, problem: Problem, *more: Problem) -> Budget:
@@ -29,3 +32,19 @@ def _in_sum(budgets: Sequence[Budget]) -> Budget:
     found = {name: [getattr(one, name) for one in budgets] for name in names}
     sums = {name: sum(limits) for name, limits in found.items() if all(limit is not None for limit in limits)}
     return Budget(**sums, confirm_share=max(one.confirm_share for one in budgets))
+
+
+def on_budget(run: RunState, problems: Mapping[str, ProblemState], record: BudgetSet) -> None:
+    """Other limits hold: the run's, or those of one problem of several whose search is over."""
+    if record.problem in problems:
+        part = {one: getattr(record, one) for one in ("wall_s", "cpu_s", "evaluations", "candidates")}
+        problems[record.problem].part.fixed = replace(run.budget, **part)
+        return
+    share = run.budget.confirm_share if record.confirm is None else record.confirm
+    limits = {one.name: getattr(record, one.name) for one in fields(Budget) if one.name != "confirm_share"}
+    run.budget = Budget(**limits, confirm_share=share)
+    run.model_limits.on_budget(run.budget, run.tickets.next_ticket)
+    for state in problems.values():
+        state.part.fixed = state.part.fixed if state.failure else None
+        next_budget(state)
+        state.final_comparison, state.final_scores = None, []

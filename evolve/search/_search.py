@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from archive import (
     Attempt,
@@ -52,20 +52,19 @@ from evolve.config._llm import LlmConfig
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig, SuiteConfig
 from evolve.problem.contract._contract import Budget, Contract, Problem
 from evolve.search import _blocks as blocks
-from evolve.search import _computed as computed
 from evolve.search import _results as offspring
 from evolve.search import _reviews as reviews
 from evolve.search import _stopping as ends
 from evolve.search import _suite as suite
 from evolve.search._behaviour import with_behaviour
 from evolve.search._crosscheck import apply_cross_checks
-from evolve.search._decisions import next_change, next_decision
+from evolve.search._decisions import next_change, next_decision, on_event
 from evolve.search._islands import on_migrated, on_reset
-from evolve.search._limits import budget_of
+from evolve.search._limits import budget_of, on_budget
 from evolve.search._rng import generator
 from evolve.search._schedule import PlannedBlock
 from evolve.search.claims import _claims as confirming
-from evolve.search.claims._openings import FreshSeeds, next_budget
+from evolve.search.claims._openings import FreshSeeds
 from evolve.search.policy._arms import arms_of
 from evolve.search.policy._policies import POLICIES, PlannedProposal, policy_of
 from evolve.search.state._parts import Parts
@@ -315,7 +314,7 @@ class Search:
                 left_s = math.inf if run.budget.wall_s is None else run.budget.wall_s - run.usage.elapsed(stamped.at)
                 run.model_limits.apply(record, stamped.at, left_s)
             case BudgetSet():
-                self._new_budget(record)
+                on_budget(self.run, self.problems, record)
             case StopRequested():
                 if run.end.phase is not Phase.FAILED:
                     run.end = StopReason(Phase.STOPPING, record.reason, record.reason)
@@ -355,8 +354,6 @@ class Search:
                 return on_migrated(state, record)
             case IslandsReset():
                 return on_reset(state, record)
-            case Event(what=what) if what in computed.TESTED.values():
-                state.computed.looked_at, state.computed.verdict = state.population.n_credited, record.text
             case Rebinned():
                 if not state.population.ranges.axes:  # until now there were none
                     state.computed.verdict = record.why
@@ -364,12 +361,8 @@ class Search:
                 return state.population.rebin(record.axes)
             case Retraction():
                 return confirming.on_retracted(state, record)
-            case Event(what=ends.NOISY):
-                state.steadiness.reported = True
-            case Event(what=ends.OPERATOR_FAILED):
-                state.told_failures.add(ends.untold_failure(state))
-            case Event(what=suite.PROBLEM_FAILED):
-                state.told_failures.add(suite.PROBLEM_FAILED)
+            case Event():
+                on_event(state, record)
             case ChampionChanged():
                 state.champion_test.promote(state.population.by_id[record.candidate], state.population)
             case ConfirmationOpened():
@@ -396,18 +389,3 @@ class Search:
         failed = all(state.population.initial_failed for state in self.states)
         if not (failed and run.end.phase is Phase.FAILED):
             run.end = StopReason()
-
-    def _new_budget(self, record: BudgetSet) -> None:
-        run = self.run
-        if record.problem in self.problems:
-            part = {one: getattr(record, one) for one in ("wall_s", "cpu_s", "evaluations", "candidates")}
-            self.problems[record.problem].part.fixed = replace(run.budget, **part)
-            return
-        share = run.budget.confirm_share if record.confirm is None else record.confirm
-        limits = {one.name: getattr(record, one.name) for one in fields(Budget) if one.name != "confirm_share"}
-        run.budget = Budget(**limits, confirm_share=share)
-        run.model_limits.on_budget(run.budget, run.tickets.next_ticket)
-        for state in self.states:
-            state.part.fixed = state.part.fixed if state.failure else None
-            next_budget(state)
-            state.final_comparison, state.final_scores = None, []
