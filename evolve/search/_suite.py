@@ -1,7 +1,7 @@
 """Whose turn it is in a run of several problems: that of whoever has had the least for what it earns.
 
 A problem's rate is what it gained of late over what that cost, and each is due cost in proportion to its rate, above a floor that
-nobody falls below.  Whoever has had the least of late for its share goes first; what waits to be measured counts as had.  There is
+nobody falls below.  Whoever has had the least of late for its share goes first; what is under way counts as had.  There is
 no draw in it: what was recorded decides.  A gain is a share of all that the problem has gained over its first score, so the first
 gains of each count most, and one that has gained much must gain much again.  With ``suite.allocation=equal`` all shares are equal.
 """
@@ -126,9 +126,8 @@ def _cost(state: ProblemState) -> float:
 
 
 def _promised(state: ProblemState) -> int:
-    """Measurements that are under way or that children wait for."""
-    under_way = sum(len(block.remaining()) for block in state.blocks.values())
-    return under_way + len(state.population.queue) + state.n_local_proposals()
+    """Measurements that are under way.  What only waits does not count: where one takes long nobody's turn would come for it."""
+    return sum(len(block.remaining()) for block in state.blocks.values())
 
 
 def relatives(state: ProblemState) -> list[ProblemState]:

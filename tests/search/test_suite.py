@@ -10,7 +10,18 @@ from statistics import fmean
 
 import pytest
 
-from archive import BudgetSet, Claim, ConfirmationOpened, Event, Measured, Proposed, ProposeIssued, read_journal
+from archive import (
+    BlockEntry,
+    BudgetSet,
+    Claim,
+    ConfirmationOpened,
+    Event,
+    Measured,
+    Measurement,
+    Proposed,
+    ProposeIssued,
+    read_journal,
+)
 from evolve.config._schema import BudgetConfig, SuiteConfig
 from evolve.confirm import SIZES, Confirmation, Effect, Verdict, make_confirmation
 from evolve.problem.contract._contract import Stage
@@ -134,6 +145,17 @@ def test_results_go_to_their_problem_and_one_budget_holds_for_all(tmp_path: Path
     parts = [stamped.record for stamped in read_journal(tmp_path) if isinstance(stamped.record, BudgetSet)]
     assert sorted(one.problem for one in parts) == sorted(harness.search.problems)
     assert sum(one.evaluations or 0 for one in parts) <= 120
+
+
+def test_what_takes_a_hundred_times_as_long_does_not_wait_for_ever(tmp_path: Path) -> None:
+    def answer(entry: BlockEntry, files: Mapping[str, str]) -> Measurement:
+        took_s = 1.0 if "far" in files["main.py"] else 0.01
+        return replace(scored(score_of)(entry, files), wall_s=took_s, cpu_s=took_s)
+
+    with Harness(script(answer=answer, budget=BudgetConfig(cpu_s=20.0)), tmp_path) as harness:
+        harness.drive()
+        _, far = harness.search.states
+    assert far.part.usage.cpu_s > 0.8 * suite.FLOOR / 2 * 20.0
 
 
 def test_equal_is_equal(tmp_path: Path) -> None:
