@@ -1,0 +1,1 @@
+"""GPUs that are none: nodes, and a stand-in for the driver's library."""
