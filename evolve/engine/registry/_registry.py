@@ -231,12 +231,16 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
 
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
-        EnvironmentFault: what candidates may import cannot be shown to them, or a variable that the evaluator needs is not set.
+        EnvironmentFault: what candidates may import cannot be shown to them, a variable that the evaluator needs is not set, or
+            there are fewer GPUs than it needs.
     """
     from evolve.evaluate import VisibleFiles, open_sandbox_factory
+    from evolve.execute import need_gpus
     from evolve.problem._load import candidate_assets_folder
 
     check_environment(problem.contract)
+    if config.executor.kind == "local":
+        need_gpus([problem.contract])
     view = VisibleFiles(
         imports=problem.contract.candidate_imports, toolbox=problem.contract.toolbox, assets=candidate_assets_folder(problem)
     )

@@ -6,9 +6,9 @@ each new process costs up to 10 ms), with a small memory image of its own and on
 
 Datagrams on descriptor 0, marshalled: ``("start", id, argv, env, user)`` with the descriptors the program gets as 0, 1, 2, ...;
 ``("kill", id, all_at_once)``; ``("show", id, arguments)`` with those of ``_mounting.build``; ``("fasten", id, nodes)``;
-``("ask", id)``.  Answers: ``["started", id, pid, cpu_s]`` with what this process had spent before, ``["shown", id]``, ``["here", id]``,
-``["failed", id, errno]``, ``["ended", id, status, cpu_s, maxrss_kib]``, each with this process's own CPU seconds last.  When the
-socket closes, everything started is killed and the process ends.
+``("ask", id)``.  Answers: ``["started", id, pid, cpu_s]`` with what this process had spent before, ``["shown", id]``,
+``["here", id]``, ``["failed", id, errno]``, ``["ended", id, status, cpu_s, maxrss_kib]``, each with this process's own CPU seconds
+last.  When the socket closes, everything started is killed and the process ends.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ _RESET = "its memory had errors that were not corrected"
 class Gpu:
     """A card, or a MIG instance of one, that can be lent.
 
-    ``index`` is the driver's, ``minor`` the number of its node; ``caps`` are names below ``/dev/nvidia-caps``.  ``library`` is where
-    the driver's CUDA library lies, ``root`` what lies before ``/dev``, ``/sys`` and ``/proc`` ("" on any real machine).
+    ``index`` is the driver's, ``minor`` the number of its node; ``caps`` are names below ``/dev/nvidia-caps``.  ``library`` is
+    where the driver's CUDA library lies, ``root`` what lies before ``/dev``, ``/sys`` and ``/proc`` ("" on any real machine).
     """
 
     uuid: str
@@ -60,8 +60,8 @@ class GpuState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What was found: the GPUs in the driver's order, their states by UUID, and what is wrong with the whole or with cards that have
-    no name any more."""
+    """What was found: the GPUs in the driver's order, their states by UUID, and what is wrong with the whole or with cards that
+    have no name any more."""
 
     gpus: tuple[Gpu, ...] = ()
     states: Mapping[str, GpuState] = field(default_factory=dict)

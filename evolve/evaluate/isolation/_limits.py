@@ -28,8 +28,10 @@ class Limits:
 
     @property
     def scratch_bytes(self) -> int:
-        """Cap of each tmpfs (/work, /tmp, /output, /dev/shm); a control group counts them against ``memory_mib`` as well.  Loaders and
-        collectives of GPU programs take a gigabyte of /dev/shm for granted."""
+        """Cap of each tmpfs (/work, /tmp, /output, /dev/shm); a control group counts them against ``memory_mib`` as well.
+
+        Loaders and collectives of GPU programs take a gigabyte of /dev/shm for granted.
+        """
         return max(1024 if self.gpus else 64, self.memory_mib // 2) * MIB
 
     def rlimits(self, *, whole_tree_bounded: bool) -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""Nodes that are no GPUs below a root of one's own, and the driver's library compiled from ``_stand_in.c``."""
+"""Nodes that are no GPUs below a root of one's own, and the driver's library compiled from ``gpu_stand_in.c``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class StandIn:
         self.root, self._state = folder / "machine", folder / "state"
         self.say(*cards)
         library = folder / "libnvidia-ml.so.1"
-        source = Path(__file__).with_name("_stand_in.c")
+        source = Path(__file__).with_name("gpu_stand_in.c")
         subprocess.run(["cc", "-shared", "-fPIC", f'-DSTATE="{self._state}"', "-o", library, source], check=True)
         self.driver = GpuDriver(root=str(self.root), library=str(library))
         for name in CONTROL:

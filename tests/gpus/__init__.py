@@ -1,1 +1,0 @@
-"""GPUs that are none: nodes, and a stand-in for the driver's library."""
