@@ -60,7 +60,7 @@ int nvmlDeviceGetTotalEccErrors(Card *card, int kind, int counter, unsigned long
 }
 int nvmlDeviceGetComputeRunningProcesses_v3(Card *card, unsigned *count, Process *found) {
     *count = card->pid ? 1 : 0;
-    if (card->pid) { found[0].pid = card->pid; found[0].used = 3ull << 30; found[0].instances[0] = found[0].instances[1] = ~0u; }
+    if (card->pid) { found[0].pid = card->pid; found[0].used = 30ull << 30; found[0].instances[0] = found[0].instances[1] = ~0u; }
     return 0;
 }
 int nvmlDeviceGetMigMode(Card *card, unsigned *current, unsigned *pending) { *current = *pending = card->gi >= 0; return 0; }

@@ -41,6 +41,7 @@ class StandIn:
 
     def __init__(self, folder: Path, cards: Sequence[Card]) -> None:
         self.root, self._state = folder / "machine", folder / "state"
+        folder.mkdir(parents=True, exist_ok=True)
         self.say(*cards)
         library = folder / "libnvidia-ml.so.1"
         source = Path(__file__).with_name("gpu_stand_in.c")

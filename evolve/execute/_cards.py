@@ -143,9 +143,8 @@ def need_gpus(contracts: Iterable[Contract], driver: GpuDriver | None = None) ->
         return Cards(driver, found)
     asked = f"{stage.gpus:g} {'GPU' if stage.gpus <= 1 else 'GPUs'}"
     raise EnvironmentFault(
-        f"the stage {stage.name} of {contract.name} needs {asked}, this machine has "
-        f"{_said(found)} to lend; type: evolve doctor (what is wrong with them), or run it where there are as many, or lower gpus of "
-        "the stage in problem.yaml."
+        f"the stage {stage.name} of {contract.name} needs {asked}, this machine has {_said(found)} to lend; type: evolve doctor "
+        "(what is wrong with them), or run it where there are as many, or lower gpus of the stage in problem.yaml."
     )
 
 

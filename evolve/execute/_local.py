@@ -20,7 +20,7 @@ from archive import Attempt, BlockStatus
 from evolve.evaluate.isolation._gpu import Gpu, GpuDriver
 from evolve.execute._base import Block, BlockReport, EntryReport, Sink
 from evolve.execute._cards import need_gpus
-from evolve.execute._gpus import next_in_line
+from evolve.execute._gpus import measure, next_in_line
 from evolve.execute._scratch import Scratch
 from evolve.execute._slot import PATIENCE_S, Slot, SlotSettings, copy_for_grader
 from evolve.problem.contract._contract import Problem
@@ -113,7 +113,7 @@ class LocalExecutor:
         self._queue: deque[_Work] = deque()
         self._running: list[_Work] = []
         self._fleet: list[Slot] = []
-        self._lent: dict[str, Slot] = {}  # a GPU by its UUID -> the slot that had it last
+        self._lent: dict[str, set[Slot]] = {}  # a GPU by its UUID -> the slots that had it last, several where it was shared
         self._where: dict[str, Slot] = {}  # candidate -> the slot that measured it last, newest last
         self._free = slots
         self._closing = False
@@ -207,6 +207,9 @@ class LocalExecutor:
                     raise
                 self._finish(work, report)
         finally:
+            with self._state:
+                for last in self._lent.values():
+                    last.discard(slot)
             slot.close()
 
     def _take(self, slot: Slot) -> _Work | None:
@@ -229,15 +232,18 @@ class LocalExecutor:
         if self._cards is not None:
             waiting = [(work.width, work.block.needs) for work in self._queue]
             number = next_in_line(waiting, self._free, self._cards.leases)
-        return None if number is None or self._was_there(slot, self._queue[number].block) else self._queue[number]
+        if number is None or self._is_for_another(slot, self._queue[number].block):
+            return None
+        return self._queue[number]
 
     def _begin(self, work: _Work, slot: Slot) -> _Work:
         self._queue.remove(work)
         work.slot = slot
         if self._cards is not None:
-            own = [device for device, last in self._lent.items() if last is slot]
-            work.gpus = self._cards.of(self._cards.leases.lend(work.block.attempt, work.block.needs, first=own))
-            self._lent.update({gpu.uuid: slot for gpu in work.gpus})
+            lent = self._cards.leases.lend(work.block.attempt, work.block.needs, first=self._own(slot))
+            work.gpus = self._cards.of(lent)
+            alone = measure(work.block.needs)[1] == 1.0
+            self._lent.update({device: {slot} if alone else {slot, *self._lent.get(device, ())} for device in lent})
             self._state.notify_all()  # whoever had them before lets them go
         for entry in work.block.entries:
             self._where.pop(entry.candidate, None)
@@ -253,7 +259,7 @@ class LocalExecutor:
         """Let go of GPUs that another slot has now; look at suspect ones; give back what has waited for such too long."""
         if self._cards is None:
             return
-        slot.let_go(lambda device: self._lent.get(device) is slot)
+        slot.let_go(lambda device: slot in self._lent.get(device, ()))
         self._cards.recheck()
         with self._state:
             now = time.monotonic()
@@ -263,14 +269,26 @@ class LocalExecutor:
                     self._queue.remove(work)
                     self._sink(BlockReport(work.block.attempt, BlockStatus.LOST, reason=lacking))
 
+    def _own(self, slot: Slot) -> list[str]:
+        """The GPUs that this slot had last."""
+        return [device for device, last in self._lent.items() if slot in last]
+
     def _rests(self, slot: Slot) -> bool:
         """Whether a slot that could not load a problem leaves its work to those that may."""
         now = time.monotonic()
         return slot.rests_until > now and any(other.rests_until <= now for other in self._fleet)
 
-    def _was_there(self, slot: Slot, block: Block) -> bool:
-        """Whether a block asks for another slot than this one, and is left to the others."""
-        return block.needs.elsewhere and self._slots > 1 and self._where.get(block.entries[0].candidate) is slot
+    def _is_for_another(self, slot: Slot, block: Block) -> bool:
+        """Whether a block is left to other slots: it asks for another than this one, or an idle one had its GPUs last and has a
+        grader that knows them."""
+        if block.needs.elsewhere:
+            return self._slots > 1 and self._where.get(block.entries[0].candidate) is slot
+        if self._cards is not None and block.needs.gpus > 0:
+            devices = self._cards.leases.find(block.needs, first=self._own(slot)) or ()
+            last = {other for device in devices for other in self._lent.get(device, ())}
+            busy = {work.slot for work in self._running}
+            return slot not in last and any(other not in busy and not self._rests(other) for other in last)
+        return False
 
     def _finish(self, work: _Work, report: BlockReport) -> None:
         with self._state:

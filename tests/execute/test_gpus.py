@@ -91,7 +91,7 @@ def test_no_device_is_lent_beyond_itself_and_a_whole_lease_is_alone(n: int, step
     st.randoms(use_true_random=False),
 )
 def test_nothing_starves(n: int, slots: int, blocks: list[tuple[int, Resources, int]], rng: object) -> None:
-    """A block is passed only by blocks that need no GPU, only while it waits for one, and begins as soon as slot and GPUs are free."""
+    """Only what needs no GPU passes a block, and only while it waits for one; it begins as soon as slot and GPUs are free."""
     leases, free = Leases([f"d{i}" for i in range(n)]), slots
     waiting = [(number, min(width, slots), needs, time) for number, (width, needs, time) in enumerate(blocks)]
     waiting = [one for one in waiting if measure(one[2])[0] <= n]

@@ -45,7 +45,7 @@ def test_cards_are_found_by_what_the_driver_calls_them(tmp_path: Path) -> None:
     first, second = found.gpus
     assert (first.index, first.minor, first.uuid, first.name) == (0, 3, "GPU-0000-stand-in", "Stand-in 0")
     assert (first.driver, first.memory_mib, first.pci) == ("570.00", 80 << 10, "00000000:01:00.0")
-    assert found.states[second.uuid] == GpuState(ecc=2, used_mib=1, processes=((77, 3 << 10),))
+    assert found.states[second.uuid] == GpuState(ecc=2, used_mib=1, processes=((77, 30 << 10),))
     assert found.error == ""
     assert found.faults(found.gpus, {second.uuid: 2}) == {}
 

@@ -77,9 +77,9 @@ def attack():
     attempt("a file in /dev", lambda: open("/dev/left", "w"))
     attempt("a file in /sys", lambda: open("/sys/left", "w"))
     for number in range(1, 40):
-        attempt(f"root of {number}", lambda: number != os.getpid() and os.listdir(f"/proc/{number}/root/dev") or os.open("/none", 0))
+        if number != os.getpid():
+            attempt(f"root of {number}", lambda: os.listdir(f"/proc/{number}/root/dev"))
     for folder, _, files in os.walk("/proc"):
-        depth = folder.count("/")
         if folder.split("/")[2:3] and (folder.split("/")[2].isdigit() or folder.split("/")[2] in ("self", "thread-self")):
             continue
         for file in files:
@@ -185,12 +185,11 @@ def test_a_hostile_candidate_of_roots_own_finds_none_either(machine: StandIn) ->
 
 def test_in_tier_none_the_variable_alone_says_which(machine: StandIn) -> None:
     gpus = machine.driver.survey().gpus[:1]
-    print_it = ["python", "-c", "import os; open('found', 'w').write(os.environ['CUDA_VISIBLE_DEVICES'])"]
     with open_sandbox_factory("none", VisibleFiles()) as factory:
         for lent, expected in ((gpus, gpus[0].uuid), ((), "")):
             with factory.sandbox({}, Stage(name="s"), start=StartMode.COLD, gpus=lent) as sandbox:
                 reply = sandbox.run(["python", "-c", "import os; print(repr(os.environ['CUDA_VISIBLE_DEVICES']))"])
-            assert reply.log.strip() == repr(expected), (print_it, reply.reason)
+            assert reply.log.strip() == repr(expected), reply.reason
 
 
 def test_a_command_sees_what_a_call_sees(factory: SandboxFactory, machine: StandIn) -> None:
