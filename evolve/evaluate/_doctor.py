@@ -159,10 +159,10 @@ def over_proc(mounts: str) -> list[str]:
 
 
 def _covered(places: list[str]) -> str:
+    named = f"{', '.join(places[:3])}{' and more' if len(places) > 3 else ''}"
     return (
-        f"a container has covered {', '.join(places[:3])}{' and more' if len(places) > 3 else ''}, so that the kernel lets no sandbox "
-        "have a /proc: start the container with --security-opt systempaths=unconfined, or, where NVIDIA's runtime did it, as root run: "
-        f"umount -l {' '.join(places[:8])}"
+        f"a container has covered {named}, so that the kernel lets no sandbox have a /proc: start the container with "
+        f"--security-opt systempaths=unconfined, or, where NVIDIA's runtime did it, as root run: umount -l {' '.join(places[:8])}"
     )
 
 

@@ -11,6 +11,7 @@ from archive import Measurement, Resources, Status
 from evolve._errors import EnvironmentFault
 from evolve.evaluate.isolation._gpu import VISIBLE, Gpu, GpuDriver, Survey
 from evolve.evaluate.isolation._process_tree import descends
+from evolve.execute._gpu_locks import GpuLocks
 from evolve.execute._gpus import Leases, measure
 from evolve.problem.contract._contract import Contract
 
@@ -31,12 +32,28 @@ class Cards:
         self.leases = Leases([gpu.uuid for gpu in found.gpus])
         self.suspect_since = 0.0
         self._driver = driver
+        self._locks = GpuLocks()
         self._lock = threading.Lock()
         self._gpus = {gpu.uuid: gpu for gpu in found.gpus}
         self._ecc = {uuid: state.ecc for uuid, state in found.states.items()}
         self._full: dict[str, int] = {}  # UUID -> measurements in a row that ran out of memory there
         self._looked = time.monotonic()
         self._mark(found.faults(found.gpus, {}), found.gpus)
+
+    def lend(self, holder: object, needs: Resources, *, first: Sequence[str] = ()) -> tuple[Gpu, ...] | None:
+        """Lend what is needed, and keep other processes of this engine off it; None where they have what is left."""
+        alone, others = measure(needs)[1] == 1.0, set[str]()
+        while (devices := self.leases.find(needs, first=first, avoid=others)) is not None:
+            if device := self._locks.take(holder, devices, alone=alone):
+                others.add(device)
+                continue
+            return self.of(self.leases.lend(holder, needs, first=first, avoid=others))
+        return None
+
+    def give_back(self, holder: object) -> None:
+        """End a lease, if there is one."""
+        self.leases.give_back(holder)
+        self._locks.give_back(holder)
 
     def of(self, devices: Iterable[str]) -> tuple[Gpu, ...]:
         """The GPUs of these names."""

@@ -7,7 +7,7 @@ takes a whole device even where it asks for a share.  A device that is suspect i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from archive import Resources
@@ -44,10 +44,10 @@ class Leases:
         """How much of a device is lent: from 0 to 1."""
         return sum(lease.share for lease in self._held.values() if device in lease.devices)
 
-    def find(self, needs: Resources, *, first: Sequence[str] = ()) -> tuple[str, ...] | None:
-        """Devices that could be lent now, those of ``first`` before others; None where there are not enough.  Of devices that are
-        shared already the fullest that has room is taken, so that others stay whole."""
-        fit = [device for device in self._devices if device not in self.suspect]
+    def find(self, needs: Resources, *, first: Sequence[str] = (), avoid: Container[str] = ()) -> tuple[str, ...] | None:
+        """Devices that could be lent now, those of ``first`` before others and none of ``avoid``; None where there are not enough.
+        Of devices that are shared already the fullest that has room is taken, so that others stay whole."""
+        fit = [device for device in self._devices if device not in self.suspect and device not in avoid]
         count, share = measure(needs)
         if share < 1:
             fit = [device for device in fit if self.taken(device) + share <= 1 + _EXACT]
@@ -57,13 +57,13 @@ class Leases:
             fit.sort(key=lambda device: device not in first)
         return tuple(fit[:count]) if len(fit) >= count else None
 
-    def lend(self, holder: object, needs: Resources, *, first: Sequence[str] = ()) -> tuple[str, ...]:
+    def lend(self, holder: object, needs: Resources, *, first: Sequence[str] = (), avoid: Container[str] = ()) -> tuple[str, ...]:
         """Lend what ``find`` found.
 
         Raises:
             ValueError: there is not enough, or the holder has a lease.
         """
-        devices = self.find(needs, first=first)
+        devices = self.find(needs, first=first, avoid=avoid)
         if devices is None or holder in self._held:
             raise ValueError(f"{needs.gpus:g} GPUs cannot be lent now to {holder}")
         if devices:

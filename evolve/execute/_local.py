@@ -217,11 +217,12 @@ class LocalExecutor:
         while True:
             self._look_at_cards(slot)
             with self._state:
-                if (work := self._next(slot)) is not None:
-                    return self._begin(work, slot)
+                work = self._next(slot)
+                if work is not None and self._begin(work, slot):
+                    return work
                 if self._closing and not self._queue:
                     return None
-                doubt = self._cards is not None and self._cards.leases.suspect
+                doubt = work is not None or (self._cards is not None and self._cards.leases.suspect)
                 self._state.wait(_TICK_S if self._rests(slot) or doubt else None)
 
     def _next(self, slot: Slot) -> _Work | None:
@@ -236,15 +237,18 @@ class LocalExecutor:
             return None
         return self._queue[number]
 
-    def _begin(self, work: _Work, slot: Slot) -> _Work:
+    def _begin(self, work: _Work, slot: Slot) -> bool:
+        """Take it out of the queue; not where another process has the GPUs that it needs."""
+        if self._cards is not None:
+            lent = self._cards.lend(work.block.attempt, work.block.needs, first=self._own(slot))
+            if lent is None:
+                return False
+            work.gpus = lent
+            alone = measure(work.block.needs)[1] == 1.0
+            self._lent.update({gpu.uuid: {slot} if alone else {slot, *self._lent.get(gpu.uuid, ())} for gpu in lent})
+            self._state.notify_all()  # whoever had them before lets them go
         self._queue.remove(work)
         work.slot = slot
-        if self._cards is not None:
-            lent = self._cards.leases.lend(work.block.attempt, work.block.needs, first=self._own(slot))
-            work.gpus = self._cards.of(lent)
-            alone = measure(work.block.needs)[1] == 1.0
-            self._lent.update({device: {slot} if alone else {slot, *self._lent.get(device, ())} for device in lent})
-            self._state.notify_all()  # whoever had them before lets them go
         for entry in work.block.entries:
             self._where.pop(entry.candidate, None)
             self._where[entry.candidate] = slot
@@ -253,7 +257,7 @@ class LocalExecutor:
         slot.wake.clear()
         self._running.append(work)
         self._free -= work.width
-        return work
+        return True
 
     def _look_at_cards(self, slot: Slot) -> None:
         """Let go of GPUs that another slot has now; look at suspect ones; give back what has waited for such too long."""
@@ -295,7 +299,7 @@ class LocalExecutor:
             self._running.remove(work)
             self._free += work.width
             if self._cards is not None:
-                self._cards.leases.give_back(work.block.attempt)
+                self._cards.give_back(work.block.attempt)
             self._sink(report)
             self._state.notify_all()
 

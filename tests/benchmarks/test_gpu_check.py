@@ -16,12 +16,14 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import gpu_check
 
 from evolve.evaluate.isolation._gpu import GpuDriver
+from evolve.execute import _gpu_locks
 
 pytestmark = needs_compiler
 
 
 @pytest.fixture
-def machine() -> Iterator[gpu_check.Machine]:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[gpu_check.Machine]:
+    monkeypatch.setattr(_gpu_locks, "FOLDER", tmp_path / "locks")  # other tests have cards of the same names
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         driver = StandIn(Path(folder), [Card(0), Card(1)]).driver

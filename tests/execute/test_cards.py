@@ -17,7 +17,7 @@ from gpu_stand_in import Card, StandIn, needs_compiler
 from archive import Attempt, BlockEntry, BlockStatus, Measurement, Resources, Status
 from evolve._errors import EnvironmentFault
 from evolve.evaluate.isolation._gpu import SIGNAL
-from evolve.execute import Block, LocalExecutor, _cards, need_gpus
+from evolve.execute import Block, LocalExecutor, _cards, _gpu_locks, need_gpus
 from evolve.execute._cards import Cards
 from evolve.testing import ExecutorContract, Probe, action, open_executor_bench
 from evolve.testing._executor_bench import ExecutorBench
@@ -39,6 +39,12 @@ def inside(trial):
 
 DO |= {"broken": broken, "inside": inside}
 """
+
+
+@pytest.fixture(autouse=True)
+def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests have cards of the same names."""
+    monkeypatch.setattr(_gpu_locks, "FOLDER", tmp_path / "locks")
 
 
 def probe_with(folder: Path, gpus: float, **options: Any) -> Probe:
@@ -336,3 +342,16 @@ def test_blocks_of_one_attempt_hold_one_lease(tmp_path: Path) -> None:
         visible = json.loads((probe.trace / "environment").read_text())["CUDA_VISIBLE_DEVICES"]
         assert visible == "GPU-0000-stand-in,GPU-0001-stand-in"
         assert bench.executor._cards.leases.find(Resources(gpus=2)) is not None  # type: ignore[attr-defined]
+
+
+def test_two_executors_keep_off_each_others_cards(tmp_path: Path) -> None:
+    machine = StandIn(tmp_path, [Card(0), Card(1)])
+    first, second = probe_with(tmp_path, 1, name="first", time_s=20.0), probe_with(tmp_path, 1, name="second", time_s=20.0)
+    with bench_on(machine, first) as one, bench_on(machine, second) as other:
+        long = one.submit(action("score", "long", sleep_s=3.0), needs=ONE)
+        first.wait_for("long")
+        other.run(action("environment"), needs=ONE)
+        assert json.loads((second.trace / "environment").read_text())["CUDA_VISIBLE_DEVICES"] == "GPU-0001-stand-in"
+        other.run(action("score", "both"), needs=Resources(gpus=2))
+        one.wait(long)
+        assert first.wait_for("long", "ended").at <= second.wait_for("both").at

@@ -25,7 +25,8 @@ from evolve.evaluate.isolation._mounts import Mounts
 OLDEST = (0, 8)
 OVERLAYS = (0, 11)
 OWN = ("/dev/shm", "/tmp", "/work", "/output")  # a tmpfs of each sandbox's own
-MOUNTED = (*OWN, "/proc", "/candidate", "/input", "/sys", _gpu.DRIVER)  # what a launch lays over the view
+MOUNTED = (*OWN, "/proc", "/candidate", "/input")  # what a launch lays over the view
+MOUNTED_WITH_GPUS = (*MOUNTED, "/sys", _gpu.DRIVER)
 DEVICES = ("null", "zero", "urandom")  # no terminals: how many there may be is counted over the machine
 STREAMS = (  # (target, place) of the links in /dev
     *((f"/proc/self/fd/{number}", f"/dev/{name}") for number, name in enumerate(("stdin", "stdout", "stderr"))),

@@ -49,7 +49,8 @@ def look():
         "addresses": resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY,
         "data": resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY,
         "shm": os.statvfs("/dev/shm").f_blocks * os.statvfs("/dev/shm").f_frsize >> 20,
-        "sys": sorted(os.listdir("/sys")),
+        "sys": sorted(os.listdir("/sys")) if os.path.exists("/sys") else [],
+        "root": sorted(os.listdir("/")),
         "cards": os.listdir("/sys/bus/pci/devices") if os.path.isdir("/sys/bus") else [],
     }
     return found
@@ -119,11 +120,12 @@ CONTROL = ["nvidia-uvm", "nvidia-uvm-tools", "nvidiactl"]
 
 
 def test_without_gpus_there_is_no_node_and_nothing_that_they_need(factory: SandboxFactory, machine: StandIn) -> None:
-    found = looked(factory, ())
+    with_one, found = looked(factory, machine.driver.survey().gpus[:1]), looked(factory, ())
     assert found["dev"] == PLAIN
     assert found["visible"] == ""
     assert found["/dev/null"] == "opened"
     assert (found["sys"], found["cards"]) == ([], [])
+    assert found["root"] == [name for name in with_one["root"] if name not in ("driver", "sys")]
     assert found["named"] == "OSError 30"
     assert found["event"] == "OSError 38"
     assert found["files"] == 1024

@@ -53,7 +53,8 @@ class Bubblewrap:
         copy_metadata(self.mounts, self.own / "meta")
         compile_stubs(self.own / "stub")
         self._covers = _proc.cover(self.own / "proc")
-        self._view, self.own_files = self._shown()
+        self._view, self.own_files = self._shown("tree", _bwrap.MOUNTED)
+        self._gpu_view: list[str] = []  # another tree, once it is needed: an empty /sys would be seen
         roots = [outside for outside, _ in self.mounts.binds]
         group = spawner.cgroup.memory_folder if spawner.cgroup else None
         _page_cache.remember(self, [*roots, str(self.own)], self.mounts.covered(), group)
@@ -70,14 +71,14 @@ class Bubblewrap:
         elif not _user.may_read(self.binary):
             self.binary = _bwrap.copy(self.binary, private / "bubblewrap")
 
-    def _shown(self) -> tuple[list[str], bool]:
+    def _shown(self, name: str, mounted: Sequence[str]) -> tuple[list[str], bool]:
         """The part of the command line with what every sandbox sees, and whether files in it are objects of this slot alone."""
-        tree = self.private / "tree"
+        tree = self.private / name
         tree.mkdir()
         covered = [(str(self.private / "nothing"), place) for place in self.mounts.covers]
         binds = [*self.mounts.binds, (str(self.own), "/own"), *covered]
         try:
-            self.spawner.show(tree, self.empty, [*_bwrap.MOUNTED], _bwrap.links(self.mounts), binds)
+            self.spawner.show(tree, self.empty, [*mounted], _bwrap.links(self.mounts), binds)
         except HelperDied:
             raise
         except EnvironmentFault:
@@ -89,10 +90,17 @@ class Bubblewrap:
         """Start sandboxes as whoever started the engine."""
         self.user, self.shared_user = 0, why
 
-    def shown(self, user: int) -> list[str]:
+    def shown(self, user: int, gpus: Sequence[Gpu] = ()) -> list[str]:
         """The part of the command line with what every sandbox sees; what is covered of ``/proc`` hangs on who will look."""
         covers = [cover for cover in self._covers if _proc.readable(cover[1], user)]
-        return [*self._view, "--proc", "/proc", *_bwrap.covering(covers, self.empty, overlay=self.own_files)]
+        if gpus and not self._gpu_view:
+            self._gpu_view, _ = self._shown("tree-gpus", _bwrap.MOUNTED_WITH_GPUS)
+        return [
+            *(self._gpu_view if gpus else self._view),
+            "--proc",
+            "/proc",
+            *_bwrap.covering(covers, self.empty, overlay=self.own_files),
+        ]
 
     @property
     def policy(self) -> str:
@@ -160,7 +168,7 @@ class Bubblewrap:
         for name, path in files.items():
             own += ["--ro-bind", str(path), f"/input/{name}"]
         env, devices = self.environment(limits, SandboxPaths(), gpus), self.devices(gpus)
-        return _bwrap.command(self.binary, self.shown(user), limits, env=env, own=own, seccomp_fd=SECCOMP_FD, devices=devices)
+        return _bwrap.command(self.binary, self.shown(user, gpus), limits, env=env, own=own, seccomp_fd=SECCOMP_FD, devices=devices)
 
     def start(self, job: Launch) -> RunningTree:
         """A sandbox that begins with this request at once."""
