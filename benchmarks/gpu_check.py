@@ -251,7 +251,12 @@ def _run(factory: SandboxFactory, gpus: tuple[Gpu, ...], program: str) -> str:
     with factory.sandbox({}, stage, start=StartMode.COLD, gpus=gpus) as sandbox:
         reply = sandbox.run(["python", "-c", program])
     assert reply.ok, f"{reply.reason}: {reply.log[-1500:]}"
-    return reply.log.strip().splitlines()[-1]
+    return _answer(reply.log)
+
+
+def _answer(said: str) -> str:
+    """The line of JSON in what a program said: libraries warn before it and after."""
+    return [line for line in said.splitlines() if line.startswith("{")][-1]
 
 
 def _outside(gpus: tuple[Gpu, ...], program: str) -> str:
@@ -260,7 +265,7 @@ def _outside(gpus: tuple[Gpu, ...], program: str) -> str:
     env = os.environ | {"CUDA_VISIBLE_DEVICES": gpus[0].uuid}
     said = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=100, check=False)
     assert said.returncode == 0, f"outside of any sandbox: {said.stderr[-1500:]}"
-    return said.stdout.strip().splitlines()[-1]
+    return _answer(said.stdout)
 
 
 def _problem(machine: Machine, name: str, *, gpus: float) -> Problem:

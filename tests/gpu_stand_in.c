@@ -1,6 +1,6 @@
 /* A stand-in for libnvidia-ml.so.1: it says what the file STATE says, one card a line,
    index uuid minor gi ci fault ecc pid
-   where gi is -1 for a whole card; fault is ok, lost or pending; pid 0 is nobody.  A file that begins with ! is an error of the whole. */
+   where gi is -1 for a whole card; fault is ok, lost, pending or shy (it does not tell its memory and errors); pid 0 is nobody.  A file that begins with ! is an error of the whole. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,7 @@ int nvmlDeviceGetMinorNumber(Card *card, unsigned *minor) { *minor = card->minor
 int nvmlDeviceGetName(Card *card, char *text, unsigned size) { snprintf(text, size, "Stand-in %d", card->index); return 0; }
 int nvmlDeviceGetPciInfo_v3(Card *card, Pci *pci) { snprintf(pci->bus_id, 32, "00000000:%02X:00.0", card->index + 1); return 0; }
 int nvmlDeviceGetMemoryInfo(Card *card, Memory *memory) {
-    (void)card;
+    if (!strcmp(card->fault, "shy")) return 3;
     memory->total = 80ull << 30; memory->used = 1ull << 20; memory->free = memory->total - memory->used;
     return 0;
 }
@@ -54,7 +54,8 @@ int nvmlDeviceGetRemappedRows(Card *card, unsigned *a, unsigned *b, unsigned *pe
     return 0;
 }
 int nvmlDeviceGetTotalEccErrors(Card *card, int kind, int counter, unsigned long long *count) {
-    if (kind != 1 || counter != 0) return 2;
+    if (kind != 1 || counter != 0) return 99;
+    if (!strcmp(card->fault, "shy")) return 4;
     *count = card->ecc;
     return 0;
 }

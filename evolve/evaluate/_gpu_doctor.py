@@ -158,7 +158,7 @@ def _outside(gpu: Gpu) -> _Seen:
 
 def _read(text: str, reason: str) -> _Seen:
     try:
-        told = json.loads(text.strip().splitlines()[-1])
+        told = json.loads([line for line in text.splitlines() if line.startswith("{")][-1])  # libraries may warn beside it
     except (ValueError, IndexError):
         return _Seen(why=f"the probe ended early ({reason})", cuda=f"the probe ended early ({reason})")
     return _Seen(tuple(told["nodes"]), tuple(told["closed"]), told["cuda"], told["code"], told["count"])

@@ -43,6 +43,8 @@ SEND_LIMIT_S = 60.0  # an idle grader always reads
 LOG_TAIL_BYTES = 8192
 _CHUNK = 1 << 18
 _PACKAGES = Path(__file__).parents[2]  # where `evolve` and `archive` are imported from
+# -P: the working folder is no place to import from; faulthandler: a crash leaves its trace in the log.
+_PROGRAM = (sys.executable, "-P", "-X", "faulthandler", "-m", "evolve.evaluate.grader._grader")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -135,11 +137,9 @@ class GraderProcess:
         ours, theirs = socket.socketpair()
         log, log_end = os.pipe()
         os.set_blocking(log, False)
-        # -P: the working folder is no place to import from; faulthandler: a crash leaves its trace in the log.
-        python = [sys.executable, "-P", "-X", "faulthandler", "-m", "evolve.evaluate.grader._grader"]
         try:
             self._process = subprocess.Popen(
-                [*python, str(theirs.fileno()), str(os.getpid())],
+                [*_PROGRAM, str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=log_end,
                 stderr=log_end,

@@ -12,6 +12,7 @@ import os
 import sys
 
 _NOT_SUPPORTED = 3
+_UNTOLD = (2, 3, 4, 13)  # not an argument, not supported, not permitted, not there: says nothing of the card
 _UNCORRECTED, _VOLATILE = 1, 0
 _MIB = 1 << 20
 _MOST_PROCESSES = 256
@@ -148,7 +149,7 @@ def _instance(library: Library, part: ctypes.c_void_p, card: dict) -> dict:
 
 def _memory(library: Library, device: ctypes.c_void_p) -> _Memory:
     memory = _Memory()
-    library.ask("nvmlDeviceGetMemoryInfo", device, ctypes.byref(memory))
+    _or(None, lambda: library.ask("nvmlDeviceGetMemoryInfo", device, ctypes.byref(memory)))  # a card may have the machine's
     return memory
 
 
@@ -168,12 +169,7 @@ def _fault(library: Library, device: ctypes.c_void_p) -> str:
 def _ecc(library: Library, device: ctypes.c_void_p) -> int:
     """Errors of its memory that were not corrected since the driver was loaded."""
     count = ctypes.c_ulonglong()
-    try:
-        library.ask("nvmlDeviceGetTotalEccErrors", device, _UNCORRECTED, _VOLATILE, ctypes.byref(count))
-    except DriverError as error:
-        if error.code == _NOT_SUPPORTED:
-            return 0
-        raise
+    _or(None, lambda: library.ask("nvmlDeviceGetTotalEccErrors", device, _UNCORRECTED, _VOLATILE, ctypes.byref(count)))
     return count.value
 
 
@@ -189,11 +185,11 @@ def _processes(library: Library, device: ctypes.c_void_p) -> list[list[int]]:
 
 
 def _or(otherwise, ask):  # type: ignore[no-untyped-def]
-    """What ``ask`` says, or ``otherwise`` where this driver does not know."""
+    """What ``ask`` says, or ``otherwise`` where this driver does not tell."""
     try:
         return ask()
     except DriverError as error:
-        if error.code == _NOT_SUPPORTED:
+        if error.code in _UNTOLD:
             return otherwise
         raise
 

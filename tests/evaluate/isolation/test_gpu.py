@@ -71,6 +71,15 @@ def test_what_is_wrong_with_a_card_is_told(tmp_path: Path) -> None:
 
 
 @needs_compiler
+def test_what_a_driver_does_not_tell_is_no_fault(tmp_path: Path) -> None:
+    machine = StandIn(tmp_path, [Card(0, fault="shy", ecc=5)])
+    found = machine.driver.survey()
+    assert [(gpu.uuid, gpu.memory_mib) for gpu in found.gpus] == [("GPU-0000-stand-in", 0)]
+    assert found.states["GPU-0000-stand-in"] == GpuState()
+    assert found.faults(found.gpus, {}) == {}
+
+
+@needs_compiler
 def test_of_a_card_that_is_cut_the_instances_are_lent(tmp_path: Path) -> None:
     cut = [Card(0, uuid="MIG-a", gi=3, ci=0), Card(0, uuid="MIG-b", gi=4, ci=0), Card(1)]
     machine = StandIn(tmp_path, cut)
