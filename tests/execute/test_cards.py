@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from gpu_stand_in import Card, StandIn, needs_compiler
 
+import evolve
 from archive import Attempt, BlockEntry, BlockStatus, Measurement, Resources, Status
 from evolve._errors import EnvironmentFault
 from evolve.evaluate.isolation._gpu import SIGNAL
@@ -355,3 +356,15 @@ def test_two_executors_keep_off_each_others_cards(tmp_path: Path) -> None:
         other.run(action("score", "both"), needs=Resources(gpus=2))
         one.wait(long)
         assert first.wait_for("long", "ended").at <= second.wait_for("both").at
+
+
+def test_a_run_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    home = tmp_path / "many"
+    (home / "initial").mkdir(parents=True)
+    (home / "initial/main.py").write_text("X = 1.0\n")
+    (home / "evaluate.py").write_text("def evaluate(trial):\n    raise NotImplementedError\n")
+    (home / "task.md").write_text("Use very many cards.\n")
+    (home / "problem.yaml").write_text("name: many\nmetric: value\ngoal: maximize\nstages: [{name: full, gpus: 64}]\n")
+    with pytest.raises(EnvironmentFault, match="the stage full of many needs 64 GPUs, this machine has"):
+        evolve.create_run(home, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
