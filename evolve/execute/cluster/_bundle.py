@@ -1,4 +1,4 @@
-"""A problem as it travels: one archive of its folder and assets, named by its contents, unpacked once a machine and verified there."""
+"""A problem as it travels: an archive of its folder and assets, named by its contents, unpacked once a machine and verified."""
 
 from __future__ import annotations
 
@@ -65,9 +65,13 @@ def unpack(bundle: Bundle, store: Path) -> Problem:
             os.utime(folder)
         changed = next((one.path for one in problem.pieces if difference(folder, one)), "")
     except (OSError, tarfile.TarError) as error:
-        raise EnvironmentFault(f"the problem {problem.id} cannot be unpacked in {store} ({error}); free or mend that folder.") from error
+        raise EnvironmentFault(
+            f"the problem {problem.id} cannot be unpacked in {store} ({error}); free or mend that folder."
+        ) from error
     if changed:
-        raise EnvironmentFault(f"expected {folder / changed} as it was sent with the problem {problem.id}, found it changed; remove {folder}.")
+        raise EnvironmentFault(
+            f"expected {folder / changed} as it was sent with the problem {problem.id}, found it changed; remove {folder}."
+        )
     return replace(problem, folder=folder, assets=None if problem.assets is None else folder / OWN_ASSETS / ALL)
 
 
@@ -86,7 +90,9 @@ def prune(store: Path, now: float | None = None) -> None:
 
 def _unpack_into(bundle: Bundle, folder: Path) -> None:
     if (found := hashlib.sha256(bundle.data).hexdigest()) != bundle.digest:
-        raise EnvironmentFault(f"the bundle of {bundle.problem.id} arrived as {found[:12]}, sent was {bundle.digest[:12]}; run it again.")
+        raise EnvironmentFault(
+            f"the bundle of {bundle.problem.id} arrived as {found[:12]}, sent was {bundle.digest[:12]}; run it again."
+        )
     work = Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder.parent))
     try:
         with tarfile.open(fileobj=io.BytesIO(bundle.data)) as archive:

@@ -58,7 +58,13 @@ def needs_of(problems: Iterable[Problem]) -> SlotNeeds:
 def nodes_of(told: Iterable[Mapping[str, Any]]) -> list[Node]:
     """The nodes that ``ray.nodes()`` tells."""
     return [
-        Node(one["NodeID"], one.get("NodeManagerHostname", ""), bool(one["Alive"]), one.get("Resources") or {}, one.get("Labels") or {})
+        Node(
+            one["NodeID"],
+            one.get("NodeManagerHostname", ""),
+            bool(one["Alive"]),
+            one.get("Resources") or {},
+            one.get("Labels") or {},
+        )
         for one in told
     ]
 

@@ -26,7 +26,9 @@ class Connection:
         EnvironmentFault: no Ray answers there, it is of another version or its token is another; or a local one does not start.
     """
 
-    def __init__(self, address: str = "", *, cpus: int | None = None, gpus: int | None = None, store_bytes: int = STORE_BYTES) -> None:
+    def __init__(
+        self, address: str = "", *, cpus: int | None = None, gpus: int | None = None, store_bytes: int = STORE_BYTES
+    ) -> None:
         self.address = address_of(address)
         self.ray = _ray()
         self._scratch: Scratch | None = None
@@ -121,7 +123,9 @@ def _ray() -> ModuleType:
     try:
         return importlib.import_module("ray")
     except ImportError as error:
-        raise MissingPackage(f"executor=ray needs the package ray, which cannot be imported ({error}); type: pip install ray") from error
+        raise MissingPackage(
+            f"executor=ray needs the package ray, which cannot be imported ({error}); type: pip install ray"
+        ) from error
 
 
 def _python() -> tuple[int, int, int]:

@@ -13,11 +13,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from archive import Attempt, BlockStatus
 from evolve._errors import EnvironmentFault
-from evolve.execute._base import Block, BlockReport, EntryReport, Report, Sink
+from evolve.execute._base import Block, BlockReport, Report, Sink
 from evolve.execute._slot import PATIENCE_S
 from evolve.execute.cluster._bundle import Bundle, pack
 from evolve.execute.cluster._capacity import needs_of
@@ -44,7 +43,7 @@ class _Work:
     next: int = 0
 
 
-class RayExecutor:
+class ClusterExecutor:
     """Runs blocks on a Ray cluster, one actor a slot.  See ``Executor`` for what it promises.
 
     ``slots`` follows the cluster: nodes that join or leave add or take slots, and where a number was asked for, there are never
@@ -54,7 +53,7 @@ class RayExecutor:
 
     Example:
         >>> reports = queue.SimpleQueue()
-        >>> executor = evolve.RayExecutor({problem.id: problem}, tier="strict", sink=reports.put)
+        >>> executor = ClusterExecutor({problem.id: problem}, tier="strict", sink=reports.put)
         >>> executor.close(drain=False)
     """
 
@@ -144,8 +143,8 @@ class RayExecutor:
 
     def cancel(self, attempt: Attempt) -> None:
         with self._state:
-            for work in [work for work in self._queue if work.block.attempt == attempt]:
-                self._queue.remove(work)
+            for waiting in [work for work in self._queue if work.block.attempt == attempt]:
+                self._queue.remove(waiting)
                 self._sink(BlockReport(attempt, BlockStatus.CANCELLED, reason="cancelled before it ran"))
             if (work := self._running.get(attempt)) is not None and work.seat is not None:
                 self._call(work.seat.cancel, attempt)

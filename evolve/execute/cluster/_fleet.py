@@ -1,4 +1,4 @@
-"""The actors of an executor: as many as the cluster has room for, each awake, coming back or given up, and who takes which block."""
+"""The actors of an executor: as many as there is room for, each awake, coming back or given up, and who takes which block."""
 
 from __future__ import annotations
 
@@ -105,7 +105,9 @@ class Fleet:
                 facts = await seat.wake()
             except self._ray.exceptions.RayError as error:
                 if not seat.is_gone:
-                    self._note_fault(seat.facts.node or "somewhere", f"an actor does not start: {' '.join(str(error).split())[:300]}")
+                    self._note_fault(
+                        seat.facts.node or "somewhere", f"an actor does not start: {' '.join(str(error).split())[:300]}"
+                    )
                     self._retire(seat)
                 return
             if fault := _fault_of(facts):

@@ -153,7 +153,9 @@ class SlotHost:
                 continue
             last: list[Report] = []  # the last entry's, which goes with the block's: one message for most blocks
 
-            def tell(report: EntryReport, block: Block = block, last: list[Report] = last, out: SimpleQueue[list[Report]] = reports) -> None:
+            def tell(
+                report: EntryReport, block: Block = block, last: list[Report] = last, out: SimpleQueue[list[Report]] = reports
+            ) -> None:
                 if report.index == len(block.entries) - 1:
                     last.append(report)
                 else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -81,10 +82,8 @@ class Seat:
 
     async def close(self) -> None:
         """Have the actor end its graders, then end it."""
-        try:
+        with suppress(self._ray.exceptions.RayError):  # dead already, and its graders with it
             await self._actor.close.options(concurrency_group=_CONTROL).remote()
-        except self._ray.exceptions.RayError:
-            pass  # dead already, and its graders with it
         self.kill()
 
     def kill(self) -> None:
