@@ -11,7 +11,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from archive import Attempt, BlockStatus
@@ -22,7 +22,7 @@ from evolve.execute.cluster._bundle import Bundle, pack
 from evolve.execute.cluster._capacity import needs_of
 from evolve.execute.cluster._connection import Connection
 from evolve.execute.cluster._fleet import Fleet
-from evolve.execute.cluster._host import HostSettings
+from evolve.execute.cluster._host import HostFacts, HostSettings
 from evolve.execute.cluster._seat import Seat
 from evolve.problem.contract._contract import Problem
 from evolve.problem.contract._environment import LIBRARIES, check_environment, passed
@@ -124,6 +124,11 @@ class ClusterExecutor:
     def unfit(self) -> Mapping[str, str]:
         """Nodes that take no part, and why."""
         return self._fleet.unfit
+
+    @property
+    def actors(self) -> Sequence[HostFacts]:
+        """Those that are awake, and where they run."""
+        return self._fleet.actors
 
     def submit(self, block: Block) -> None:
         """Queue a block.  Never waits.

@@ -21,7 +21,7 @@ _NODE_ID = "ray.io/node-id"
 
 
 class Fleet:
-    """Used from the executor's own thread alone, but for ``slots``, ``n_idle`` and ``unfit``, which are replaced and never changed.
+    """Used from the executor's own thread alone, but for what has no underscore, which is replaced and never changed.
 
     Args:
         connection: to Ray.
@@ -41,6 +41,7 @@ class Fleet:
     ) -> None:
         self._ray, self._needs, self._asked, self._actor, self._changed = connection.ray, needs, asked, actor, changed
         self.slots = self.n_idle = self.room = 0
+        self.actors: tuple[HostFacts, ...] = ()
         self.nodes: list[Node] = []
         self.unfit: dict[str, str] = {}  # node -> why it takes no part
         self._seats: dict[int, Seat] = {}
@@ -133,7 +134,8 @@ class Fleet:
 
     def _count(self) -> None:
         self._idle = OrderedDict((seat.number, seat) for seat in self._seats.values() if seat.is_awake and not seat.is_busy)
-        self.n_idle, self.slots = len(self._idle), sum(seat.is_awake for seat in self._seats.values())
+        self.actors = tuple(seat.facts for seat in self._seats.values() if seat.is_awake)
+        self.n_idle, self.slots = len(self._idle), len(self.actors)
         self._changed()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
