@@ -34,17 +34,17 @@ class SlotNeeds:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node of the cluster; ``resources`` as Ray counts them."""
+    """A node of the cluster; ``resources`` as Ray counts them.  One that is drained ends soon, and gets nothing new."""
 
     id: str
     name: str
     alive: bool = True
+    draining: bool = False
     resources: Mapping[str, float] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
 
     def holds(self, needs: SlotNeeds) -> int:
         """Slots that fit here while nobody else takes anything."""
-        if not self.alive:
+        if not self.alive or self.draining:
             return 0
         return int(min(self.resources.get(name, 0.0) / amount for name, amount in needs.named.items()) + _ROUNDING)
 
@@ -55,15 +55,15 @@ def needs_of(problems: Iterable[Problem]) -> SlotNeeds:
     return SlotNeeds(max(stage.cpus for stage in stages), max(stage.gpus for stage in stages))
 
 
-def nodes_of(told: Iterable[Mapping[str, Any]]) -> list[Node]:
+def nodes_of(told: Iterable[Mapping[str, Any]], draining: Collection[str]) -> list[Node]:
     """The nodes that ``ray.nodes()`` tells."""
     return [
         Node(
-            one["NodeID"],
-            one.get("NodeManagerHostname", ""),
-            bool(one["Alive"]),
-            one.get("Resources") or {},
-            one.get("Labels") or {},
+            id=one["NodeID"],
+            name=one.get("NodeManagerHostname", ""),
+            alive=bool(one["Alive"]),
+            draining=one["NodeID"] in draining,
+            resources=one.get("Resources") or {},
         )
         for one in told
     ]

@@ -11,9 +11,11 @@ from types import ModuleType, TracebackType
 
 from evolve._errors import EnvironmentFault, MissingPackage, UsageError
 from evolve.execute._scratch import Scratch
+from evolve.execute.cluster._capacity import Node, nodes_of
 from evolve.execute.cluster._settings import ENVIRONMENT, NAMESPACE, STORE_BYTES, environment, token_environment
 
 _OWN = ("", "local")  # addresses that mean a Ray of our own, where RAY_ADDRESS names none
+_ASK_S = 10.0
 _TOLD = 300  # characters of what Ray says
 
 
@@ -51,6 +53,12 @@ class Connection:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    def nodes(self) -> list[Node]:
+        """The nodes of the cluster, as they are now."""
+        # The one thing that Ray tells its own libraries alone (Serve asks for it so).
+        draining = self.ray._private.worker.global_worker.gcs_client.get_draining_nodes(timeout=_ASK_S)
+        return nodes_of(self.ray.nodes(), {node.hex() if isinstance(node, bytes) else str(node) for node in draining})
 
     def close(self) -> None:
         """Leave the cluster, or end the Ray that was started here.  Idempotent."""

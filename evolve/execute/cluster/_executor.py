@@ -8,11 +8,12 @@ that wait for one machine: whoever comes after them takes the others.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archive import Attempt, BlockStatus
 from evolve._errors import EnvironmentFault
@@ -175,6 +176,7 @@ class ClusterExecutor:
         self._connection = Connection(address, cpus=cpus, store_bytes=3 * sum(len(one.data) for one in bundles))
         try:
             self._loop = asyncio.new_event_loop()
+            host = replace(host, driver=os.getpid() if self._connection.is_own else 0)
             actor = host, [self._connection.ray.put(bundle) for bundle in bundles]
             self._fleet = Fleet(self._connection, self._needs, slots, actor, self._changed)
             self._thread = threading.Thread(target=self._loop.run_forever, name="ray-executor", daemon=True)

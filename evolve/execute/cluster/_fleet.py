@@ -10,7 +10,7 @@ from typing import Any
 from archive import Attempt
 from evolve._version import __version__
 from evolve.execute._base import Block
-from evolve.execute.cluster._capacity import Node, SlotNeeds, capacity, nodes_of
+from evolve.execute.cluster._capacity import Node, SlotNeeds, capacity
 from evolve.execute.cluster._connection import Connection
 from evolve.execute.cluster._host import HostFacts
 from evolve.execute.cluster._seat import Seat
@@ -39,7 +39,8 @@ class Fleet:
         actor: tuple[object, Sequence[object]],
         changed: Callable[[], None],
     ) -> None:
-        self._ray, self._needs, self._asked, self._actor, self._changed = connection.ray, needs, asked, actor, changed
+        self._connection, self._ray, self._needs, self._asked = connection, connection.ray, needs, asked
+        self._actor, self._changed = actor, changed
         self.slots = self.n_idle = self.room = 0
         self.actors: tuple[HostFacts, ...] = ()
         self.nodes: list[Node] = []
@@ -62,6 +63,11 @@ class Fleet:
         """Ask for as many actors as there is room for, and let go of those that there is none for."""
         self.nodes = nodes
         self.room = capacity(nodes, self._needs, self.unfit)
+        leaving = {node.id for node in nodes if node.draining}
+        for seat in [seat for seat in self._seats.values() if seat.facts.node in leaving]:
+            seat.is_leaving = True
+            if not seat.is_busy:
+                self._retire(seat)
         wanted = self.room if self._asked is None else self._asked
         while len(self._seats) < wanted:
             self._open()
@@ -129,7 +135,7 @@ class Fleet:
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         while not self._closing:
-            self.refresh(nodes_of(await loop.run_in_executor(None, self._ray.nodes)))
+            self.refresh(await loop.run_in_executor(None, self._connection.nodes))
             await asyncio.sleep(_TICK_S)
 
     def _count(self) -> None:
@@ -166,6 +172,8 @@ class Fleet:
     def give(self, seat: Seat, attempt: Attempt) -> None:
         """A block is done with its seat."""
         seat.is_busy = False
+        if seat.is_leaving and not seat.is_gone:
+            self._retire(seat)
         if self._alone.get(seat.machine) == attempt:
             del self._alone[seat.machine]
         if seat.is_awake:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import platform
+import select
 import tempfile
 import threading
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -27,7 +27,6 @@ from evolve.problem._load import candidate_assets_folder
 from evolve.problem.contract._contract import Problem
 from evolve.problem.contract._environment import ALWAYS
 
-_WATCH_S = 0.5
 _REMEMBERED = 1024  # attempts that were given up before they came
 _KEPT = (*ALWAYS, "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES")  # and what Ray set
 
@@ -37,7 +36,7 @@ class HostSettings:
     """What all actors of an executor share.
 
     ``environment`` holds what the problems' evaluators ask for by name; ``machine`` is the name that stands in measurements, ""
-    for the host's.
+    for the host's; ``driver`` is the process that drives the run, where it is one of this machine.
     """
 
     tier: str
@@ -46,6 +45,7 @@ class HostSettings:
     patience_s: float
     threads: int
     machine: str = ""
+    driver: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class SlotHost:
     """
 
     def __init__(self, settings: HostSettings, number: int) -> None:
-        _end_with_parent()
+        _end_with([os.getppid(), *([settings.driver] if settings.driver else [])])
         _set_environment(settings.environment)
         self._machine = settings.machine or platform.node()
         self._lock = threading.Lock()
@@ -205,16 +205,16 @@ def _node() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
-def _end_with_parent() -> None:
-    """End this process soon after the raylet that started it: busy workers have outlived a killed driver by 45 s."""
-    parent = os.getppid()
+def _end_with(pids: Iterable[int]) -> None:
+    """End this process as soon as one of those does: busy workers have outlived a killed driver by 45 s, and what they ran with
+    them."""
+    ends = [os.pidfd_open(pid) for pid in pids]
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_WATCH_S)
+        select.select(ends, [], [])
         os._exit(1)
 
-    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
+    threading.Thread(target=watch, name="end-with", daemon=True).start()
 
 
 def _set_environment(passed: Mapping[str, str]) -> None:

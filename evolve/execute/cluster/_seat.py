@@ -19,12 +19,13 @@ _NOBODY = HostFacts(machine="", node="", pid=0, engine="", python="")
 class Seat:
     """An actor with one slot.  Used from the executor's own thread alone.
 
-    ``is_awake`` once the actor has answered and until it is known to have died; ``is_busy`` while a block is with it.
+    ``is_awake`` once the actor has answered and until it is known to have died; ``is_busy`` while a block is with it;
+    ``is_leaving`` where its node is about to.
     """
 
     def __init__(self, ray: ModuleType, number: int, options: dict[str, Any], settings: object, bundles: Sequence[object]) -> None:
         self.number, self.facts = number, _NOBODY
-        self.is_awake = self.is_busy = self.is_gone = False
+        self.is_awake = self.is_busy = self.is_leaving = self.is_gone = False
         self._ray = ray
         # Two calls in the control group: one that ends with the actor, and one at a time of those that are answered.
         make = ray.remote(max_restarts=-1, max_task_retries=0, concurrency_groups={_CONTROL: 2}, **options)(SlotHost)

@@ -12,7 +12,7 @@ from typing import Any
 
 from archive import Attempt, BlockStatus
 from evolve.execute import EntryReport
-from evolve.execute.cluster import RayExecutor
+from evolve.execute.cluster import ClusterExecutor
 from evolve.execute.cluster._settings import environment
 from evolve.testing import Probe, action
 from evolve.testing._executor_bench import ExecutorBench, open_executor_bench
@@ -37,8 +37,8 @@ def a_cluster(*cpus: int) -> Iterator[tuple[Any, list[Any]]]:
 def a_bench(cluster: Any, folder: Path) -> Iterator[tuple[ExecutorBench, Probe]]:
     probe = Probe(folder, time_s=60.0)
 
-    def make(problems: Any, *, slots: int, sink: Any) -> RayExecutor:
-        return RayExecutor(problems, tier="none", sink=sink, address=cluster.address, grace_s=1.0)
+    def make(problems: Any, *, slots: int, sink: Any) -> ClusterExecutor:
+        return ClusterExecutor(problems, tier="none", sink=sink, address=cluster.address, grace_s=1.0)
 
     with open_executor_bench(make, probe) as bench:
         yield bench, probe
@@ -60,7 +60,9 @@ def finish(bench: ExecutorBench, attempts: list[Attempt], blocks: dict[Attempt, 
         if bench.closed(attempt).status is BlockStatus.LOST:
             lost += 1
             again = Attempt(attempt.epoch, attempt.ticket, attempt.n + 1)
-            blocks[again] = type(blocks[attempt])(again, *[getattr(blocks[attempt], name) for name in ("problem", "entries", "files")])
+            blocks[again] = type(blocks[attempt])(
+                again, *[getattr(blocks[attempt], name) for name in ("problem", "entries", "files")]
+            )
             bench.send(blocks[again])
             attempts.append(again)
     return lost
@@ -93,7 +95,7 @@ def a_node_that_dies_and_one_that_joins(folder: Path) -> None:
 
 
 def a_cluster_that_shrinks_to_nothing_and_grows_again(folder: Path) -> None:
-    with a_cluster(1, 1) as (cluster, nodes), a_bench(cluster, folder) as (bench, probe):
+    with a_cluster(1, 1) as (cluster, nodes), a_bench(cluster, folder) as (bench, _probe):
         until(lambda: bench.executor.slots == 2, "two slots")
         for node in nodes:
             cluster.remove_node(node, allow_graceful=False)
@@ -108,10 +110,17 @@ def a_cluster_that_shrinks_to_nothing_and_grows_again(folder: Path) -> None:
 
 
 def a_node_that_is_drained(folder: Path) -> None:
-    with a_cluster(1, 1) as (cluster, nodes), a_bench(cluster, folder) as (bench, probe):
+    with a_cluster(1, 1) as (cluster, nodes), a_bench(cluster, folder) as (bench, _probe):
         until(lambda: bench.executor.slots == 2, "two slots")
         attempts, blocks = sleeping(bench, 8)
-        drain = [str(Path(sys.executable).with_name("ray")), "drain-node", "--address", cluster.address, "--node-id", nodes[0].node_id]
+        drain = [
+            str(Path(sys.executable).with_name("ray")),
+            "drain-node",
+            "--address",
+            cluster.address,
+            "--node-id",
+            nodes[0].node_id,
+        ]
         why = ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot", "--deadline-remaining-seconds", "3"]
         subprocess.run([*drain, *why], check=True, capture_output=True)
         until(lambda: bench.executor.slots == 1, "the slot of the drained node is gone")

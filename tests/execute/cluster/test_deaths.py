@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from archive import BlockStatus, Status
-from evolve.execute.cluster import RayExecutor
+from evolve.execute.cluster import ClusterExecutor
 from evolve.execute.cluster._connection import Connection
 from evolve.testing import Probe, action, is_running, open_executor_bench
 
@@ -19,8 +19,8 @@ LIMIT_S = 60.0
 
 
 @pytest.fixture
-def make(ray_here: Connection) -> Callable[..., RayExecutor]:
-    return lambda problems, *, slots, sink: RayExecutor(problems, slots=slots, tier="none", sink=sink, grace_s=1.0)
+def make(ray_here: Connection) -> Callable[..., ClusterExecutor]:
+    return lambda problems, *, slots, sink: ClusterExecutor(problems, slots=slots, tier="none", sink=sink, grace_s=1.0)
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
@@ -30,7 +30,7 @@ def until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-def test_an_actor_that_is_killed_costs_the_entry_that_ran_there(make: Callable[..., RayExecutor], tmp_path: Path) -> None:
+def test_an_actor_that_is_killed_costs_the_entry_that_ran_there(make: Callable[..., ClusterExecutor], tmp_path: Path) -> None:
     probe = Probe(tmp_path, time_s=60.0)
     with open_executor_bench(make, probe, slots=2) as bench:
         attempt = bench.submit(action("score"), action("hang"), action("score", value=2.0))
@@ -47,7 +47,7 @@ def test_an_actor_that_is_killed_costs_the_entry_that_ran_there(make: Callable[.
         until(lambda: bench.executor.slots == 2, "the actor's return")
 
 
-def test_an_idle_actor_that_is_killed_costs_nothing(make: Callable[..., RayExecutor], tmp_path: Path) -> None:
+def test_an_idle_actor_that_is_killed_costs_nothing(make: Callable[..., ClusterExecutor], tmp_path: Path) -> None:
     with open_executor_bench(make, Probe(tmp_path), slots=1) as bench:
         bench.run(action("score"))
         os.kill(bench.executor.actors[0].pid, signal.SIGKILL)
