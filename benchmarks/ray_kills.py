@@ -2,9 +2,9 @@
 
     python benchmarks/ray_kills.py [--kills 200] [--nodes 3] [--seed 0] [--json]
 
-A head and ``--nodes`` nodes of two slots each on this machine (``ray.cluster_utils``), ``evolve run executor=ray`` as a process, and
-at random moments SIGKILL to an actor, to a node (another joins) or to the driver (``evolve resume`` at once).  After each kill of a
-driver the journal is read as it lies there: every measurement in it must be in it at the end, unchanged.  Said are
+A head and ``--nodes`` nodes of two slots each on this machine (``ray.cluster_utils``), ``evolve run executor=ray`` as a process,
+and at random moments SIGKILL to an actor, to a node (another joins) or to the driver (``evolve resume`` at once).  After each kill
+of a driver the journal is read as it lies there: every measurement in it must be in it at the end, unchanged.  Said are
 
 - ``lost``: measurements that a journal held after a kill and does not hold at the end;
 - ``doubled``: measurements of one entry of one ticket that count twice;
@@ -51,7 +51,7 @@ from evolve import JsonValue, Outcome, Trial
 def evaluate(trial: Trial) -> Outcome:
     reply = trial.sandbox.call("main.py:answer", {}, {"x": JsonValue()})
     time.sleep(0.3)
-    return reply.outcome() if not reply.ok else Outcome(score=-abs(float(reply["x"]) - 1.0))
+    return reply.outcome() if not reply.ok else Outcome(score=-abs(float(reply.value["x"]) - 1.0))
 """
 EVOLVE = [sys.executable, "-m", "evolve"]
 GONE_S = 30.0

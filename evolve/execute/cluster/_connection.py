@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import platform
 import secrets
+import socket
+import tempfile
 from pathlib import Path
 from types import ModuleType, TracebackType
 
@@ -39,6 +42,9 @@ class Connection:
             return
         try:
             self._open(cpus, gpus, store_bytes)
+            # Ray would print news of nodes and workers, whatever log_to_driver says, between the lines of a run.
+            printer = importlib.import_module("ray._private.ray_logging").global_worker_stdstream_dispatcher
+            printer.remove_handler("ray_print_logs")
         except BaseException:
             self.close()
             raise
@@ -70,44 +76,62 @@ class Connection:
             self._scratch = None
 
     def _open(self, cpus: int | None, gpus: int | None, store_bytes: int) -> None:
-        quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR, "namespace": NAMESPACE}
-        try:
-            if self.address not in _OWN:
-                with environment({}, cleared=False):
-                    self.ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR, namespace=NAMESPACE)
-                return
-            self._scratch = Scratch()
-            token = self._scratch.path / "ray.token"
-            _write_private(token, secrets.token_hex(32))
-            with environment(token_environment(token), cleared=True):
-                self.ray.init(
-                    address="local",
-                    num_cpus=cpus or len(os.sched_getaffinity(0)),
-                    num_gpus=gpus,
-                    object_store_memory=max(STORE_BYTES, store_bytes),
-                    **quiet,
-                )
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            raise EnvironmentFault(self._why_not(error)) from error
+        how: dict[str, object] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "namespace": NAMESPACE}
+        with _Hushed() as hushed:
+            try:
+                if self.address not in _OWN:
+                    _need_listener(self.address)
+                    with environment({}, cleared=False):
+                        self.ray.init(address=self.address, **how)
+                    return
+                self._scratch = Scratch()
+                token = self._scratch.path / "ray.token"
+                _write_private(token, secrets.token_hex(32))
+                how |= {"num_cpus": cpus or len(os.sched_getaffinity(0)), "num_gpus": gpus, "include_dashboard": False}
+                how |= {"object_store_memory": max(STORE_BYTES, store_bytes)}
+                with environment(token_environment(token), cleared=True):
+                    self.ray.init(address="local", **how)
+            except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+                raise EnvironmentFault(self._why_not(error, hushed.said())) from error
 
-    def _why_not(self, error: Exception) -> str:
+    def _why_not(self, error: Exception, printed: str) -> str:
         said = " ".join(str(error).split())[:_TOLD]
         if self.address in _OWN:
             return f"Ray does not start on this machine ({said}); run: evolve doctor --cluster"
         if "ersion mismatch" in said:
             return (
                 f"expected a cluster at {self.address} with this machine's Ray and Python ({self.ray.__version__}, "
-                f"{'.'.join(map(str, _python()))}), found others ({said}); install the same there or here."
+                f"{platform.python_version()}), found others ({said}); install the same there or here."
             )
-        if "oken" in said or "uthenticat" in said:
+        if "AuthToken" in printed + said:
+            file = os.environ.get("RAY_AUTH_TOKEN_PATH", "")
             return (
-                f"the Ray cluster at {self.address} refused the token ({said}); "
-                "type: export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=FILE, with the file that the cluster was started with."
+                f"expected the token that the Ray cluster at {self.address} was started with, found "
+                f"{'that of ' + file if file else 'none or another'}; type: export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=FILE"
             )
         return (
             f"expected a Ray cluster at {self.address}, found none that answers ({said}); "
             "type: ray status, or leave executor.address out for a Ray on this machine."
         )
+
+
+class _Hushed:
+    """What Ray's own code prints on standard error while it connects goes into a file, and is there to be asked."""
+
+    def __enter__(self) -> _Hushed:
+        self._file = tempfile.TemporaryFile()
+        self._stderr = os.dup(2)
+        os.dup2(self._file.fileno(), 2)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        os.dup2(self._stderr, 2)
+        os.close(self._stderr)
+        self._file.close()
+
+    def said(self) -> str:
+        self._file.seek(0)
+        return self._file.read().decode(errors="replace")
 
 
 def address_of(given: str) -> str:
@@ -125,6 +149,21 @@ def address_of(given: str) -> str:
     return address
 
 
+def _need_listener(address: str) -> None:
+    """See that somebody listens there: Ray itself waits for minutes.
+
+    Raises:
+        OSError: nobody does.
+        UsageError: it is no HOST:PORT.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError(f"expected executor.address=auto or HOST:PORT, found {address!r}; type for example executor.address=auto")
+    socket.create_connection((host, int(port)), timeout=_ASK_S).close()
+
+
 def _ray() -> ModuleType:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -134,12 +173,6 @@ def _ray() -> ModuleType:
         raise MissingPackage(
             f"executor=ray needs the package ray, which cannot be imported ({error}); type: pip install ray"
         ) from error
-
-
-def _python() -> tuple[int, int, int]:
-    import sys
-
-    return sys.version_info[:3]
 
 
 def _write_private(path: Path, text: str) -> None:

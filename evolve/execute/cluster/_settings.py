@@ -25,7 +25,8 @@ ENVIRONMENT = {
     # An actor that asks for no GPU would see them all (ray#54928).
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
     "RAY_process_group_cleanup_enabled": "1",
-    "RAY_DEDUP_LOGS": "0",
+    # What its own processes tell each other belongs into its log files, not between the lines of a run.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 
 
