@@ -29,6 +29,7 @@ class Fleet:
         asked: slots, at most; None for as many as there is room for.
         actor: what each actor is made with: its settings, and the bundles of the problems.
         changed: called after anything that may let a block start.
+        seat: makes a seat, as ``Seat``.
     """
 
     def __init__(
@@ -38,9 +39,10 @@ class Fleet:
         asked: int | None,
         actor: tuple[object, Sequence[object]],
         changed: Callable[[], None],
+        seat: Callable[..., Seat] = Seat,
     ) -> None:
         self._connection, self._ray, self._needs, self._asked = connection, connection.ray, needs, asked
-        self._actor, self._changed = actor, changed
+        self._actor, self._changed, self._make = actor, changed, seat
         self.slots = self.n_idle = self.room = 0
         self.actors: tuple[HostFacts, ...] = ()
         self.nodes: list[Node] = []
@@ -95,7 +97,7 @@ class Fleet:
         if self.unfit:
             options["label_selector"] = {_NODE_ID: f"!in({','.join(sorted(self.unfit))})"}
         settings, bundles = self._actor
-        seat = self._seats[self._number] = Seat(self._ray, self._number, options, settings, bundles)
+        seat = self._seats[self._number] = self._make(self._ray, self._number, options, settings, bundles)
         self._number += 1
         self._start(self._attend(seat))
 
