@@ -250,11 +250,15 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
 
 
 def need_executor(config: RunConfig, problem: Problem) -> None:
-    """Find out that somebody else's executor can be made and closed, before a run is made.
+    """Find out that an executor can be made, before a run is made: somebody else's is made and closed, a cluster is asked.
 
     Raises: as ``build_executor``.
     """
-    if config.executor.kind not in EXECUTORS:
+    if config.executor.kind == RAY:
+        from evolve.execute.cluster import need_cluster
+
+        need_cluster([problem], config.executor.address or "")
+    elif config.executor.kind not in EXECUTORS:
         build_executor(config, problem, lambda report: None).close(drain=False)
 
 

@@ -69,6 +69,16 @@ def nodes_of(told: Iterable[Mapping[str, Any]], draining: Collection[str]) -> li
     ]
 
 
+def no_room(nodes: Iterable[Node], needs: SlotNeeds) -> str:
+    """What to say where no node holds a slot."""
+    found = ", ".join(f"{node.name}: {_told(node.resources)}" for node in nodes if node.alive) or "no node"
+    return f"expected a node with {needs} for a slot, found {found}; add one, or ask for less in problem.yaml (stages)."
+
+
+def _told(resources: Mapping[str, float]) -> str:
+    return ", ".join(f"{resources.get(name, 0):g} {name}s" for name in ("CPU", "GPU"))
+
+
 def capacity(nodes: Iterable[Node], needs: SlotNeeds, unfit: Collection[str] = ()) -> int:
     """Slots that the nodes hold together, without those that cannot serve."""
     return sum(node.holds(needs) for node in nodes if node.id not in unfit)

@@ -35,7 +35,7 @@ class Connection:
         self, address: str = "", *, cpus: int | None = None, gpus: int | None = None, store_bytes: int = STORE_BYTES
     ) -> None:
         self.address = address_of(address)
-        self.ray = _ray()
+        self.ray = load_ray()
         self._scratch: Scratch | None = None
         self._opened = not self.ray.is_initialized()
         if not self._opened:
@@ -164,7 +164,20 @@ def _need_listener(address: str) -> None:
     socket.create_connection((host, int(port)), timeout=_ASK_S).close()
 
 
-def _ray() -> ModuleType:
+def is_own(address: str) -> bool:
+    """Whether an address, or none, means a Ray that is started here.
+
+    Raises: as ``address_of``.
+    """
+    return address_of(address) in _OWN
+
+
+def load_ray() -> ModuleType:
+    """Ray, imported with our settings.
+
+    Raises:
+        MissingPackage: it is not installed.
+    """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:

@@ -20,7 +20,7 @@ from evolve._errors import EnvironmentFault
 from evolve.execute._base import Block, BlockReport, Report, Sink
 from evolve.execute._slot import PATIENCE_S
 from evolve.execute.cluster._bundle import Bundle, pack
-from evolve.execute.cluster._capacity import needs_of
+from evolve.execute.cluster._capacity import needs_of, no_room
 from evolve.execute.cluster._connection import Connection
 from evolve.execute.cluster._fleet import Fleet
 from evolve.execute.cluster._host import HostFacts, HostSettings
@@ -216,8 +216,7 @@ class ClusterExecutor:
         fleet = self._fleet
         if fleet.unfit:
             return "no node can serve: " + "; ".join(fleet.unfit.values())
-        found = ", ".join(f"{node.name}: {_held(node.resources)}" for node in fleet.nodes if node.alive) or "no node"
-        return f"expected a node with {self._needs} for a slot, found {found}; add one, or ask for less in problem.yaml (stages)."
+        return no_room(fleet.nodes, self._needs)
 
     def _end(self) -> None:
         if self._ended:
@@ -297,7 +296,3 @@ class ClusterExecutor:
             if self._running.pop(work.block.attempt, None) is not None:
                 self._sink(report)
             self._state.notify_all()
-
-
-def _held(resources: Mapping[str, float]) -> str:
-    return ", ".join(f"{resources.get(name, 0):g} {name}s" for name in ("CPU", "GPU"))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve._errors import EvolveError
+from evolve._errors import EnvironmentFault, EvolveError
 from evolve._version import __version__
 from evolve.evaluate import Check, doctor
-from evolve.execute.cluster._capacity import Node
-from evolve.execute.cluster._connection import Connection
+from evolve.execute.cluster._capacity import Node, capacity, needs_of, no_room
+from evolve.execute.cluster._connection import Connection, is_own, load_ray
+from evolve.problem.contract._contract import Problem
 
 _LOOK_S = 120.0
 
@@ -25,6 +26,23 @@ class _Look:
     python: str
     visible_gpus: str
     checks: tuple[Check, ...]
+
+
+def need_cluster(problems: Iterable[Problem], address: str = "") -> None:
+    """Find out that a slot for these problems can be had, before a run is made.
+
+    Raises: as ``Connection``; and
+        EnvironmentFault: no node of the cluster, or not this machine, has what a slot needs.
+    """
+    needs = needs_of(problems)
+    if is_own(address):
+        load_ray()
+        nodes = [Node("", platform.node(), resources={"CPU": len(os.sched_getaffinity(0)), "GPU": needs.gpus})]
+    else:
+        with Connection(address) as connection:
+            nodes = connection.nodes()
+    if not capacity(nodes, needs):
+        raise EnvironmentFault(no_room(nodes, needs))
 
 
 def inspect_cluster(address: str = "", imports: Sequence[str] = ()) -> tuple[Check, ...]:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from evolve._errors import MissingPackage, UsageError
-from evolve.execute.cluster._connection import Connection, _ray, address_of
+from evolve.execute.cluster._connection import Connection, address_of, load_ray
 from evolve.execute.cluster._settings import ENVIRONMENT, environment
 
 
@@ -67,7 +67,7 @@ except EvolveError as error:
 def test_without_ray_it_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingPackage, match="type: pip install ray"):
-        _ray()
+        load_ray()
 
 
 def test_a_ray_of_ours_starts_in_an_empty_environment_and_leaves_it_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
