@@ -51,7 +51,7 @@ def parabola(folder: Path, *, noisy: bool = False, initial: str = INITIAL) -> Pa
     return problem
 
 
-@pytest.mark.parametrize(("policy", "noisy"), [("one_plus_one", False), ("map_elites", False), ("one_plus_one", True)])
+@pytest.mark.parametrize(("policy", "noisy"), [("one_plus_one", False), ("one_plus_one", True), ("best_of_n", False)])
 def test_the_search_is_the_same_as_on_this_machine(policy: str, noisy: bool, ray_here: Connection, tmp_path: Path) -> None:
     problem, lives = parabola(tmp_path, noisy=noisy), []
     for executor in ("local", "ray"):
@@ -78,6 +78,8 @@ def test_the_search_is_the_same_as_on_this_machine(policy: str, noisy: bool, ray
                 for one in records
             ]
         )
+    if policy != "one_plus_one":  # whose children are made while others are measured: in which order is the clock's
+        lives = [sorted(map(str, one)) for one in lives]
     assert lives[0] == lives[1]
     assert len(lives[0]) > 25
 
