@@ -237,7 +237,7 @@ def _drive(
         more = computed_names(config.search)
         proposer = Proposer(problem, made, texts, search.run.seed, instructions=instructions, descriptors=more)
         models = NO_MODELS if pausing else available_models(config.llm, run, provider)
-        epoch = write_opening(recorder, proposer, config, budget, journal.cut_bytes, models)
+        epoch = write_opening(recorder, proposer, config, budget, journal.cut_bytes, models, executor.slots)
         write_supplied(recorder, proposer, epoch, programs)
         if journal.written is not None:
             journal.wait_durable(journal.written.seq)

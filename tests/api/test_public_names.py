@@ -78,8 +78,8 @@ def test_rooms_are_found_by_attribute_and_strangers_are_not() -> None:
     assert evolve.models.Anthropic.__doc__
     assert evolve.testing.ExecutorContract
     assert {"models", "testing", "create_run"} <= set(dir(evolve))
-    with pytest.raises(AttributeError, match="no attribute 'RayExecutor'"):
-        evolve.RayExecutor  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'ClusterExecutor'"):
+        evolve.ClusterExecutor  # noqa: B018
 
 
 @pytest.mark.parametrize(
