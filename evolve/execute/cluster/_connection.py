@@ -42,9 +42,8 @@ class Connection:
             return
         try:
             self._open(cpus, gpus, store_bytes)
-            # Ray would print news of nodes and workers, whatever log_to_driver says, between the lines of a run.
-            printer = importlib.import_module("ray._private.ray_logging").global_worker_stdstream_dispatcher
-            printer.remove_handler("ray_print_logs")
+            # Ray prints news of nodes and workers on stdout, whatever it is told, and stdout is for data.
+            self.ray._private.worker.print_to_stdstream = _say_nothing
         except BaseException:
             self.close()
             raise
@@ -147,6 +146,10 @@ def address_of(given: str) -> str:
             "connection is; run evolve on a machine of the cluster, or type: ray job submit -- evolve run ... executor=ray"
         )
     return address
+
+
+def _say_nothing(*_: object, **__: object) -> None:
+    return
 
 
 def _need_listener(address: str) -> None:

@@ -33,6 +33,7 @@ _WAKE_S = 120.0  # for the first of them
 _MORE_S = 10.0  # for the others
 _CLOSE_S = 10.0  # that actors have to end what they run, and then their graders
 _POLL_S = 0.2
+_TRIES = 3  # actors that end before they are awake, until the cluster is given up
 
 
 @dataclass(slots=True)
@@ -204,6 +205,10 @@ class ClusterExecutor:
                 wanted = min(_AT_ONCE, fleet.room if asked is None else min(asked, fleet.room))
                 if fleet.slots and (fleet.slots >= wanted or now - (first or now) > _MORE_S):
                     return
+                if not fleet.slots and fleet.failures >= _TRIES:
+                    raise EnvironmentFault(
+                        f"no actor starts on the cluster ({fleet.failure}); look at every node: evolve doctor --cluster"
+                    )
                 if fleet.nodes and not fleet.room:
                     raise EnvironmentFault(self._why_none())
                 if now - began > _WAKE_S:

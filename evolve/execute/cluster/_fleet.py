@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -17,6 +18,9 @@ from evolve.execute.cluster._seat import Seat
 
 _TICK_S = 1.0  # how late a node that joins or leaves is seen
 _REMEMBERED = 4096  # candidates
+_AGAIN_S = 0.2
+_LONGEST_S = 30.0  # between two tries where no actor starts
+_TOLD = 300  # characters of what Ray says
 _NODE_ID = "ray.io/node-id"
 
 
@@ -52,6 +56,7 @@ class Fleet:
         self._where: OrderedDict[str, int] = OrderedDict()  # candidate -> the seat that measured it last
         self._alone: dict[str, Attempt] = {}  # machine -> the block that has it to itself
         self._number = 0
+        self.failures, self.failure, self._not_before = 0, "", 0.0  # actors in a row that did not start, and what was said
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -71,7 +76,7 @@ class Fleet:
             if not seat.is_busy:
                 self._retire(seat)
         wanted = self.room if self._asked is None else self._asked
-        while len(self._seats) < wanted:
+        while len(self._seats) < wanted and time.monotonic() >= self._not_before:
             self._open()
         spare = sorted(self._seats.values(), key=lambda seat: (seat.is_awake, -seat.number))
         for seat in spare[: max(0, len(self._seats) - wanted)]:
@@ -112,23 +117,30 @@ class Fleet:
         while not seat.is_gone:
             try:
                 facts = await seat.wake()
+            except self._ray.exceptions.ActorUnavailableError:  # it is coming back, or its node is not heard of now
+                await asyncio.sleep(_AGAIN_S)
+                continue
             except self._ray.exceptions.RayError as error:
-                if not seat.is_gone:
-                    self._note_fault(
-                        seat.facts.node or "somewhere", f"an actor does not start: {' '.join(str(error).split())[:300]}"
-                    )
-                    self._retire(seat)
+                self._on_no_start(seat, " ".join(str(error).split())[:_TOLD])
                 return
             if fault := _fault_of(facts):
                 self._note_fault(facts.node, f"{facts.machine}: {fault}")
                 self._retire(seat)
                 self.refresh(self.nodes)
                 return
-            seat.is_awake = True
+            seat.is_awake, self.failures = True, 0
             self._count()
             await seat.until_death()
             seat.is_awake = False
             self._count()
+
+    def _on_no_start(self, seat: Seat, why: str) -> None:
+        """An actor ended before it could say where it is: the next ones are asked for more and more slowly."""
+        if seat.is_gone:
+            return
+        self.failures, self.failure = self.failures + 1, why
+        self._not_before = time.monotonic() + min(_LONGEST_S, _AGAIN_S * 2**self.failures)
+        self._retire(seat)
 
     def _note_fault(self, node: str, why: str) -> None:
         self.unfit = {**self.unfit, node: why}
