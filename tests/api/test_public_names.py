@@ -29,7 +29,8 @@ def examples(text: str) -> list[str]:
 def test_the_public_names_are_these() -> None:
     assert NAMES == [
         "Array", "Budget", "Candidate", "EvolveError", "JsonValue", "LocalExecutor", "Measurement", "Operator", "Outcome",
-        "Problem", "Proposal", "Run", "Status", "Trial", "create_run", "load_problem", "measure", "open_run", "validate",
+        "Problem", "Proposal", "RayExecutor", "Run", "Status", "Trial", "create_run", "load_problem", "measure", "open_run",
+        "validate",
     ]  # fmt: skip
 
 

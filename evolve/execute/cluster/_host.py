@@ -10,7 +10,7 @@ import platform
 import select
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,6 +20,7 @@ from evolve._errors import EvolveError
 from evolve._version import __version__
 from evolve.evaluate import VisibleFiles, open_sandbox_factory
 from evolve.execute._base import Block, BlockReport, EntryReport, Report
+from evolve.execute._cards import Cards, need_gpus
 from evolve.execute._scratch import Scratch
 from evolve.execute._slot import Slot, SlotSettings
 from evolve.execute.cluster._bundle import Bundle, prune, unpack
@@ -78,6 +79,7 @@ class SlotHost:
         self._work: SimpleQueue[tuple[Block, SimpleQueue[list[Report]]] | None] = SimpleQueue()
         self._settings, self._number = settings, number
         self._slot: Slot | None = None
+        self._cards: Cards | None = None
 
     def hello(self, *bundles: Bundle) -> HostFacts:
         """Who this is, and whether it can serve these problems; from then on it does."""
@@ -98,6 +100,7 @@ class SlotHost:
 
     def _begin(self, bundles: tuple[Bundle, ...]) -> None:
         problems = _unpacked(bundles, self._settings.tier)
+        self._cards = need_gpus(problem.contract for problem in problems.values())  # of those that Ray gave this actor
         self._slot = Slot(self._slot_settings(problems), self._number)
         # The kernel ends graders with the thread that started them: this one lives as long as the actor.
         self._thread = threading.Thread(target=self._serve, args=(self._slot,), name="slot", daemon=True)
@@ -162,7 +165,7 @@ class SlotHost:
                     out.put([report])
 
             try:
-                end = slot.run(block, tell)
+                end = self._run_with_cards(slot, block, tell)
             except BaseException as error:  # a fault of ours must not leave the driver waiting
                 reports.put([*last, BlockReport(block.attempt, BlockStatus.LOST, reason=f"the slot failed: {error!r}")])
                 raise
@@ -170,6 +173,18 @@ class SlotHost:
                 self._running = None
             reports.put([*last, end])
         slot.close()
+
+    def _run_with_cards(self, slot: Slot, block: Block, tell: Callable[[EntryReport], None]) -> BlockReport:
+        if self._cards is None:
+            return slot.run(block, tell)
+        lent = self._cards.lend(block.attempt, block.needs)
+        if lent is None:
+            reason = self._cards.lacking(block.needs) or "another run on that machine has the GPUs"
+            return BlockReport(block.attempt, BlockStatus.LOST, reason=f"{self._machine}: {reason}")
+        try:
+            return slot.run(block, tell, lent, self._cards)
+        finally:
+            self._cards.give_back(block.attempt)
 
     def _slot_settings(self, problems: Mapping[str, Problem]) -> SlotSettings:
         settings = self._settings

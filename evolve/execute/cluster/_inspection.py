@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from evolve._errors import EnvironmentFault, EvolveError
 from evolve._version import __version__
 from evolve.evaluate import Check, doctor
+from evolve.execute._cards import need_gpus
 from evolve.execute.cluster._capacity import Node, capacity, needs_of, no_room
 from evolve.execute.cluster._connection import Connection, is_own, load_ray
 from evolve.problem.contract._contract import Problem
@@ -28,7 +29,7 @@ class _Look:
     checks: tuple[Check, ...]
 
 
-def need_cluster(problems: Iterable[Problem], address: str = "") -> None:
+def need_cluster(problems: Sequence[Problem], address: str = "") -> None:
     """Find out that a slot for these problems can be had, before a run is made.
 
     Raises: as ``Connection``; and
@@ -37,6 +38,7 @@ def need_cluster(problems: Iterable[Problem], address: str = "") -> None:
     needs = needs_of(problems)
     if is_own(address):
         load_ray()
+        need_gpus(problem.contract for problem in problems)
         nodes = [Node("", platform.node(), resources={"CPU": len(os.sched_getaffinity(0)), "GPU": needs.gpus})]
     else:
         with Connection(address) as connection:
