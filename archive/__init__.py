@@ -61,6 +61,7 @@ from archive.records._records import (
     RunClosed,
     RunCreated,
     RunOpened,
+    SlotsChanged,
     StopRequested,
 )
 from archive.records._values import (
@@ -162,6 +163,7 @@ __all__ = [
     "RunningStats",
     "SegmentForeign",
     "SegmentMissing",
+    "SlotsChanged",
     "StartMode",
     "Status",
     "StopRequested",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evolve.config._schema import BudgetConfig as Budget
     from evolve.engine.api._arguments import load_problem
     from evolve.engine.api._create import create_run, open_run
+    from evolve.engine.api._executors import RayExecutor
     from evolve.engine.api._run import Run
     from evolve.engine.registry._own_operators import GivenOperator as Operator
     from evolve.evaluate import Array, JsonValue, Outcome, Trial
@@ -38,6 +39,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "Proposal",
+    "RayExecutor",
     "Run",
     "Status",
     "Trial",
@@ -61,6 +63,7 @@ _HOMES = {
     "Outcome": "evolve.evaluate:Outcome",
     "Problem": "evolve.problem.contract._contract:Problem",
     "Proposal": "evolve.propose:Proposal",
+    "RayExecutor": "evolve.engine.api._executors:RayExecutor",
     "Run": "evolve.engine.api._run:Run",
     "Status": "archive:Status",
     "Trial": "evolve.evaluate:Trial",

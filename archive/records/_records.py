@@ -67,6 +67,16 @@ class RunOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotsChanged:
+    """From now on so many blocks can run at once: nodes of a cluster came or went.  ``RunOpened`` says how many it begins with."""
+
+    kind: ClassVar[str] = "slots_changed"
+    epoch: str
+    slots: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ProposeIssued:
     """A decision to make a child.  ``baseline`` is the score (higher is better) that the arm's reward is measured from."""
 
@@ -390,15 +400,15 @@ class RunClosed:
 
 
 Record = (
-    RunCreated | RunOpened | ProposeIssued | Proposed | MeasureIssued | Measured | BlockClosed | LateResult | ElitePlaced | Rebinned
-    | Migrated | IslandsReset | ChampionChanged | ConfirmationOpened | Claim | Retraction | ReviewIssued | Reviewed
-    | CallReserved | CallSettled | RequestHandled | BudgetSet | StopRequested | Note | Event | RunClosed
+    RunCreated | RunOpened | SlotsChanged | ProposeIssued | Proposed | MeasureIssued | Measured | BlockClosed | LateResult
+    | ElitePlaced | Rebinned | Migrated | IslandsReset | ChampionChanged | ConfirmationOpened | Claim | Retraction
+    | ReviewIssued | Reviewed | CallReserved | CallSettled | RequestHandled | BudgetSet | StopRequested | Note | Event | RunClosed
 )  # fmt: skip
 
 RECORD_TYPES: tuple[type[Record], ...] = (
-    RunCreated, RunOpened, ProposeIssued, Proposed, MeasureIssued, Measured, BlockClosed, LateResult, ElitePlaced, Rebinned,
-    Migrated, IslandsReset, ChampionChanged, ConfirmationOpened, Claim, Retraction, ReviewIssued, Reviewed,
-    CallReserved, CallSettled, RequestHandled, BudgetSet, StopRequested, Note, Event, RunClosed,
+    RunCreated, RunOpened, SlotsChanged, ProposeIssued, Proposed, MeasureIssued, Measured, BlockClosed, LateResult,
+    ElitePlaced, Rebinned, Migrated, IslandsReset, ChampionChanged, ConfirmationOpened, Claim, Retraction,
+    ReviewIssued, Reviewed, CallReserved, CallSettled, RequestHandled, BudgetSet, StopRequested, Note, Event, RunClosed,
 )  # fmt: skip
 
 

@@ -188,8 +188,9 @@ class Measurement:
     ``cpu_s`` is what the budget counts: the candidate's own process tree, measured from outside.  ``scorer_cpu_s`` is what
     evaluating it cost on top.  ``output_hash`` names the bytes the candidate produced, and ``probe_hash`` what it answered to a
     question that is the same for every seed: one that ignores its seed can be told by them.  ``artifacts`` are small blobs, base85
-    of zstd.  ``signals`` name what the candidate's text shows and decide nothing.  ``evaluator`` is the hash of the evaluator that
-    graded it; "" where none did.  Times are seconds, memory is MiB, the score is in the problem's own sign and unit.
+    of zstd.  ``signals`` name what the candidate's text shows, and that strangers computed on its GPU; they decide nothing.
+    ``evaluator`` is the hash of the evaluator that graded it; "" where none did.  Times are seconds, memory is MiB, the score is in
+    the problem's own sign and unit.
 
     Example:
         >>> for result in evolve.measure("circle_packing", seeds=[1, 2]):

@@ -28,6 +28,7 @@ GROUPS = (
     ("Do", ("create_run", "open_run", "load_problem", "measure", "validate")),
     ("Nouns", ("Run", "Candidate", "Problem", "Budget", "Measurement")),
     ("Extend", ("Operator", "Proposal", "LocalExecutor")),
+    ("Elsewhere", ("RayExecutor",)),
     ("Write an evaluate.py", ("Trial", "Outcome", "Array", "JsonValue", "Status")),
     ("Fail", ("EvolveError",)),
 )

@@ -131,7 +131,7 @@ def show(words: Namespace) -> int:
         return EXIT_DONE
     rows, runs = _candidate_rows(opened, one), [record for _, record in measured(opened, opened.id_of(one))]
     if signals := sorted({signal for run in runs for signal in run.result.signals}):
-        rows.append(("signals", f"{', '.join(signals)} (what its text shows; decides nothing)"))
+        rows.append(("signals", f"{', '.join(signals)} (what its text shows, or was seen beside it; decides nothing)"))
     put(columns(rows))
     put("")
     for run in runs:

@@ -52,6 +52,10 @@ def doctor(words: Namespace) -> int:
 
     imports = load_problem(words.PROBLEM, prepare=False).contract.candidate_imports if words.PROBLEM else ()
     checks = (_engine(), *examine(imports))
+    if words.cluster is not None:
+        from evolve.execute.cluster import inspect_cluster
+
+        checks += inspect_cluster(words.cluster, imports)
     tier = next((one.found for one in reversed(checks) if one.name == "tier"), "none")
     ok = all(one.ok or one.hint for one in checks)
     if words.json:
@@ -93,7 +97,16 @@ VERBS = (
     Verb(
         "doctor",
         "what this machine offers, and what to type where something is missing",
-        (Argument("PROBLEM", "look also at what its candidates may import", many="?"), JSON),
+        (
+            Argument("PROBLEM", "look also at what its candidates may import", many="?"),
+            Argument(
+                "--cluster",
+                "look also at every node of a Ray cluster: auto, HOST:PORT, or a Ray of its own",
+                value="ADDRESS",
+                many="?",
+            ),
+            JSON,
+        ),
         doctor,
     ),
 )

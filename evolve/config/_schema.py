@@ -16,6 +16,7 @@ from evolve.config._rules import ABOVE_0, SHARE, SHARE_BELOW_1, Rule, at_least, 
 from evolve.problem.contract._contract import Param
 
 TIERS = ("strict", "none")
+RAY = "ray"  # the executor that has an address
 _OWN = re.compile(r"([a-z][a-z0-9_]*):([a-z][a-z0-9_]*):([12])")
 
 
@@ -216,15 +217,22 @@ class ExecutorConfig:
     """Where blocks run.
 
     Args:
-        kind: ``local``: grader processes on this machine; or one of an installed package.
-        slots: Blocks at once; null is one for each CPU this process may use.
+        kind: ``local``: grader processes on this machine; ``ray``: actors of a Ray cluster; or one of an installed package.
+        slots: Blocks at once; null is one for each CPU this process may use, with ``ray`` as many as the cluster has room for.
+        address: Of a Ray cluster: ``auto`` for the one that this machine belongs to, or HOST:PORT. Null is what RAY_ADDRESS names,
+            else a Ray of the run's own on this machine.
     """
 
     kind: str = "local"
     slots: int | None = key(None, from_to(1, MAX_SLOTS))
+    address: str | None = None
 
     def __post_init__(self) -> None:
         check(self, "executor")
+        if self.address is not None and self.kind != RAY:
+            raise ConfigError(
+                f"executor.address is for executor=ray, found it with executor={self.kind}; type executor=ray, or leave it out."
+            )
 
 
 @dataclass(kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from archive import JournalError, MeasureIssued, ProposeIssued, StopRequested
+from archive import JournalError, MeasureIssued, ProposeIssued, SlotsChanged, StopRequested
 from evolve.engine._proposer import Proposers
 from evolve.engine.models._dispatcher import ModelDispatcher
 from evolve.engine.models._thread import CallRecorded, DraftReady, ModelMessage, ModelThreadFailed, ReviewReady
@@ -22,6 +22,7 @@ from evolve.search._search import Search
 from evolve.search.claims._openings import FreshSeeds
 from evolve.search.state._state import Phase
 
+_SLOTS_S = 1.0
 _TICK_S = 0.5  # how late the end of the wall budget may be noticed
 
 
@@ -68,8 +69,10 @@ def run_loop(
         Stopped: a second interrupt.
         JournalError: the journal cannot be written; everything acknowledged is intact.
     """
+    slots = _Slots(executor, recorder)
     while not (why := search.done(recorder.clock(), measure_only=measure_only)) or executor.pending:
         now = recorder.clock()
+        slots.note(now)
         issued = search.ask(now, room=executor.room, entropy=entropy, measure_only=measure_only)
         if issued is not None:
             recorder.write(issued)
@@ -107,6 +110,21 @@ def drain_model_calls(
         for message in _arrived(mailbox, wait=True):
             _handle(message, search, recorder, answered, proposers, dispatcher)
         dispatcher.review_leaders()
+
+
+class _Slots:
+    """Notes how many blocks can run at once when that changes, once a second: a cluster of many nodes starts one by one."""
+
+    def __init__(self, executor: Executor, recorder: Recorder) -> None:
+        self._executor, self._recorder, self._next = executor, recorder, 0.0
+        self._noted = recorder.search.run.slots
+
+    def note(self, now: float) -> None:
+        n = self._executor.slots
+        if n == self._noted or now < self._next:
+            return
+        self._noted, self._next = n, now + _SLOTS_S
+        self._recorder.write(SlotsChanged(self._recorder.search.run.tickets.epoch, n))
 
 
 def _arrived(mailbox: Mailbox, *, wait: bool) -> Iterator[LoopMessage]:

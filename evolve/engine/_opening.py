@@ -12,7 +12,6 @@ from evolve._version import __version__
 from evolve.config._schema import RunConfig
 from evolve.engine._proposer import Proposer, Proposers
 from evolve.engine.models._stack import AvailableModels
-from evolve.engine.registry._registry import n_slots
 from evolve.engine.requests._handlers import budget_record
 from evolve.runs import _checkpoint
 from evolve.runs._recorder import Recorder
@@ -26,6 +25,7 @@ def write_opening(
     budget: Mapping[str, object],
     cut_bytes: int,
     models: AvailableModels,
+    slots: int,
 ) -> str:
     """The first records of an opening: who drives, the initial program if it is not there yet, new limits."""
     search = recorder.search
@@ -38,7 +38,7 @@ def write_opening(
             python=platform.python_version(),
             machine=platform.node(),
             tier=config.sandbox.tier,
-            slots=n_slots(config.executor),
+            slots=slots,
             models=models.models,
         )
     )

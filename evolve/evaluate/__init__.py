@@ -1,6 +1,7 @@
 """Evaluation that cannot be fooled: trials, the sandbox, strict readers, the grader process.  Decides nothing."""
 
-from evolve.evaluate._doctor import Check, doctor
+from evolve.evaluate._check import Check
+from evolve.evaluate._doctor import doctor
 from evolve.evaluate._entry import parse_entry
 from evolve.evaluate._readers import Unreadable, read_json, read_npy, read_safetensors
 from evolve.evaluate._trial import Array, JsonValue, Outcome, ProcessUsage, Reply, Sandbox, Timing, Trial

@@ -8,13 +8,15 @@ import platform
 import subprocess
 import sys
 import sysconfig
-from dataclasses import dataclass
 from pathlib import Path
 
 from evolve._errors import EvolveError
+from evolve.evaluate._check import Check
+from evolve.evaluate._gpu_doctor import look_at_gpus
 from evolve.evaluate.isolation import _bwrap, _seccomp
 from evolve.evaluate.isolation._cgroup import Cgroup, find_layout
 from evolve.evaluate.isolation._cpu_counter import CpuCounter
+from evolve.evaluate.isolation._gpu import GpuDriver
 from evolve.evaluate.isolation._mounts import VisibleFiles, interpreter, resolve
 from evolve.evaluate.sandbox._factory import SandboxFactory, open_sandbox_factory
 from evolve.evaluate.sandbox.starts._cold import Bubblewrap
@@ -24,26 +26,15 @@ _CLONE_NEWUSER = 0x10000000
 _DELEGATE = "for limits that hold exactly, start the engine with: systemd-run --user --scope -p Delegate=yes"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at: what was found and, unless it is fine, what to do.  A ``hint`` that is not ok is advice only.  Of a
-    machine, a check that is not ok makes ``strict`` impossible unless its remedy says what happens instead."""
-
-    name: str
-    ok: bool
-    found: str
-    remedy: str = ""
-    hint: bool = False
-
-
-def doctor(imports: tuple[str, ...] = ()) -> tuple[Check, ...]:
+def doctor(imports: tuple[str, ...] = (), gpus: GpuDriver | None = None) -> tuple[Check, ...]:
     """Look at everything the strict tier needs, ending with a real launch.
 
     Args:
         imports: distributions that candidates shall import, looked at as well.
+        gpus: where to look for GPUs; default: this machine's driver.
     """
     checks = [_kernel(), _binary(), _namespaces(), _interpreter(), _packages(imports), _group(), _landlock(), _user()]
-    return (*checks, *_launches(imports))
+    return (*checks, *look_at_gpus(gpus or GpuDriver()), *_launches(imports))
 
 
 def _kernel() -> Check:
@@ -153,10 +144,26 @@ def _launches(imports: tuple[str, ...]) -> tuple[Check, ...]:
             )
     except EvolveError as error:
         remedy = "mend the checks above, or type sandbox=none to run without walls"
+        covered = over_proc(Path("/proc/self/mountinfo").read_text()) if "proc" in str(error) else []
+        mend = _covered(covered) if covered else remedy
         return (
-            Check(name="launch", ok=False, found=str(error), remedy=remedy),
+            Check(name="launch", ok=False, found=str(error), remedy=mend),
             Check(name="tier", ok=False, found="none", remedy=remedy),
         )
+
+
+def over_proc(mounts: str) -> list[str]:
+    """What lies over files of ``/proc``, by the text of ``mountinfo``: the kernel lets no user namespace mount another then."""
+    places = [line.split()[4] for line in mounts.splitlines()]
+    return [place for place in places if place.startswith("/proc/") and "binfmt_misc" not in place]
+
+
+def _covered(places: list[str]) -> str:
+    named = f"{', '.join(places[:3])}{' and more' if len(places) > 3 else ''}"
+    return (
+        f"a container has covered {named}, so that the kernel lets no sandbox have a /proc: start the container with "
+        f"--security-opt systempaths=unconfined, or, where NVIDIA's runtime did it, as root run: umount -l {' '.join(places[:8])}"
+    )
 
 
 def _files(factory: SandboxFactory) -> Check:

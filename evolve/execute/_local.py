@@ -1,7 +1,8 @@
 """The local executor: threads of this process that own grader processes.
 
-Blocks start strictly in the order in which they were submitted.  One that needs several slots' shares, or the machine to itself,
-therefore waits at the head of the queue until enough is free, and nothing overtakes it: simple, and nobody starves.
+Blocks start in the order in which they were submitted.  One that needs several slots' shares, or the machine to itself, therefore
+waits at the head of the queue until enough is free, and nothing overtakes it: simple, and nobody starves.  One that waits for GPUs
+alone is passed by those that need none (``_gpus``).
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archive import Attempt, BlockStatus
+from evolve.evaluate.isolation._gpu import Gpu, GpuDriver
 from evolve.execute._base import Block, BlockReport, EntryReport, Sink
+from evolve.execute._cards import need_gpus
+from evolve.execute._gpus import measure, next_in_line
 from evolve.execute._scratch import Scratch
 from evolve.execute._slot import PATIENCE_S, Slot, SlotSettings, copy_for_grader
 from evolve.problem.contract._contract import Problem
@@ -33,7 +37,9 @@ class _Work:
 
     block: Block
     width: int
+    since: float
     slot: Slot | None = None
+    gpus: tuple[Gpu, ...] = ()
 
 
 class LocalExecutor:
@@ -43,7 +49,9 @@ class LocalExecutor:
     into a queue).  ``pending`` counts a block until its last report is with the sink, never longer.
 
     A block that needs more CPUs than one slot's share of the machine takes several slots (at most all), one with
-    ``exclusive`` takes all.  A block for another machine is reported lost, and so is one that needs GPUs: this executor lends none.
+    ``exclusive`` takes all.  A block for another machine is reported lost.  GPUs are lent whole, or in shares to stages that ask
+    for a part of one; a card that failed is lent to nobody until it is found well again, and what was measured on it is measured
+    anew.
 
     Example:
         >>> reports = queue.SimpleQueue()
@@ -61,6 +69,7 @@ class LocalExecutor:
         machine: str = "",
         grace_s: float = 5.0,
         patience_s: float = PATIENCE_S,
+        gpus: GpuDriver | None = None,
     ) -> None:
         """Copy the problems and start the slots' threads; a grader starts with its slot's first block, in a copy of its own.
 
@@ -73,15 +82,17 @@ class LocalExecutor:
             grace_s: how long a measurement may overrun its stage before its grader is killed.  The sandbox ends a candidate
                 that is too slow by itself; this is for evaluators that hang.
             patience_s: how long a slot tries to load a problem that some slot has loaded before; then it rests as long, while
-                others can work.
+                others can work.  A block whose GPUs are not well waits as long before it is given back.
+            gpus: where to look for GPUs; default: this machine's driver.
 
         Raises:
-            EnvironmentFault: an environment variable that a problem needs is not set.
+            EnvironmentFault: an environment variable that a problem needs is not set, or there are fewer GPUs than it needs.
         """
         if slots < 1:
             raise ValueError(f"slots is {slots}, expected at least 1")
         for problem in problems.values():
             check_environment(problem.contract)
+        self._cards = need_gpus((problem.contract for problem in problems.values()), gpus)
         cores = len(os.sched_getaffinity(0))
         self._slots = slots
         self._share = max(1.0, cores / slots)
@@ -102,6 +113,7 @@ class LocalExecutor:
         self._queue: deque[_Work] = deque()
         self._running: list[_Work] = []
         self._fleet: list[Slot] = []
+        self._lent: dict[str, set[Slot]] = {}  # a GPU by its UUID -> the slots that had it last, several where it was shared
         self._where: dict[str, Slot] = {}  # candidate -> the slot that measured it last, newest last
         self._free = slots
         self._closing = False
@@ -139,7 +151,7 @@ class LocalExecutor:
             if reason := self._refusal(block):
                 self._sink(BlockReport(block.attempt, BlockStatus.LOST, reason=reason))
                 return
-            self._queue.append(_Work(block, self._width(block)))
+            self._queue.append(_Work(block, self._width(block), time.monotonic()))
             self._state.notify_all()
 
     def cancel(self, attempt: Attempt) -> None:
@@ -189,47 +201,105 @@ class LocalExecutor:
         try:
             while (work := self._take(slot)) is not None:
                 try:
-                    report = slot.run(work.block, self._report)
+                    report = slot.run(work.block, self._report, work.gpus, self._cards)
                 except BaseException as error:  # a fault of ours must not leave the loop waiting for a report
                     self._finish(work, BlockReport(work.block.attempt, BlockStatus.LOST, reason=f"the executor failed: {error!r}"))
                     raise
                 self._finish(work, report)
         finally:
+            with self._state:
+                for last in self._lent.values():
+                    last.discard(slot)
             slot.close()
 
     def _take(self, slot: Slot) -> _Work | None:
         """The next block, when there is one and room for it; None when closing and nothing is left to do."""
-        with self._state:
-            while not self._queue or self._queue[0].width > self._free or self._rests(slot) or self._was_there(slot):
+        while True:
+            self._look_at_cards(slot)
+            with self._state:
+                work = self._next(slot)
+                if work is not None and self._begin(work, slot):
+                    return work
                 if self._closing and not self._queue:
                     return None
-                self._state.wait(_TICK_S if self._rests(slot) else None)
-            work = self._queue.popleft()
-            work.slot = slot
-            for entry in work.block.entries:
-                self._where.pop(entry.candidate, None)
-                self._where[entry.candidate] = slot
-            while len(self._where) > _REMEMBERED:
-                del self._where[next(iter(self._where))]
-            slot.wake.clear()
-            self._running.append(work)
-            self._free -= work.width
-            return work
+                doubt = work is not None or (self._cards is not None and self._cards.leases.suspect)
+                self._state.wait(_TICK_S if self._rests(slot) or doubt else None)
+
+    def _next(self, slot: Slot) -> _Work | None:
+        """The block that this slot may begin, if there is one."""
+        if not self._queue or self._rests(slot):
+            return None
+        number: int | None = 0 if self._queue[0].width <= self._free else None
+        if self._cards is not None:
+            waiting = [(work.width, work.block.needs) for work in self._queue]
+            number = next_in_line(waiting, self._free, self._cards.leases)
+        if number is None or self._is_for_another(slot, self._queue[number].block):
+            return None
+        return self._queue[number]
+
+    def _begin(self, work: _Work, slot: Slot) -> bool:
+        """Take it out of the queue; not where another process has the GPUs that it needs."""
+        if self._cards is not None:
+            lent = self._cards.lend(work.block.attempt, work.block.needs, first=self._own(slot))
+            if lent is None:
+                return False
+            work.gpus = lent
+            alone = measure(work.block.needs)[1] == 1.0
+            self._lent.update({gpu.uuid: {slot} if alone else {slot, *self._lent.get(gpu.uuid, ())} for gpu in lent})
+            self._state.notify_all()  # whoever had them before lets them go
+        self._queue.remove(work)
+        work.slot = slot
+        for entry in work.block.entries:
+            self._where.pop(entry.candidate, None)
+            self._where[entry.candidate] = slot
+        while len(self._where) > _REMEMBERED:
+            del self._where[next(iter(self._where))]
+        slot.wake.clear()
+        self._running.append(work)
+        self._free -= work.width
+        return True
+
+    def _look_at_cards(self, slot: Slot) -> None:
+        """Let go of GPUs that another slot has now; look at suspect ones; give back what has waited for such too long."""
+        if self._cards is None:
+            return
+        slot.let_go(lambda device: slot in self._lent.get(device, ()))
+        self._cards.recheck()
+        with self._state:
+            now = time.monotonic()
+            for work in list(self._queue):
+                waited = now - max(work.since, self._cards.suspect_since)
+                if waited > self._settings.patience_s and (lacking := self._cards.lacking(work.block.needs)):
+                    self._queue.remove(work)
+                    self._sink(BlockReport(work.block.attempt, BlockStatus.LOST, reason=lacking))
+
+    def _own(self, slot: Slot) -> list[str]:
+        """The GPUs that this slot had last."""
+        return [device for device, last in self._lent.items() if slot in last]
 
     def _rests(self, slot: Slot) -> bool:
         """Whether a slot that could not load a problem leaves its work to those that may."""
         now = time.monotonic()
         return slot.rests_until > now and any(other.rests_until <= now for other in self._fleet)
 
-    def _was_there(self, slot: Slot) -> bool:
-        """Whether the next block asks for another slot than this one, and is left to the others."""
-        block = self._queue[0].block
-        return block.needs.elsewhere and self._slots > 1 and self._where.get(block.entries[0].candidate) is slot
+    def _is_for_another(self, slot: Slot, block: Block) -> bool:
+        """Whether a block is left to other slots: it asks for another than this one, or an idle one had its GPUs last and has a
+        grader that knows them."""
+        if block.needs.elsewhere:
+            return self._slots > 1 and self._where.get(block.entries[0].candidate) is slot
+        if self._cards is not None and block.needs.gpus > 0:
+            devices = self._cards.leases.find(block.needs, first=self._own(slot)) or ()
+            last = {other for device in devices for other in self._lent.get(device, ())}
+            busy = {work.slot for work in self._running}
+            return slot not in last and any(other not in busy and not self._rests(other) for other in last)
+        return False
 
     def _finish(self, work: _Work, report: BlockReport) -> None:
         with self._state:
             self._running.remove(work)
             self._free += work.width
+            if self._cards is not None:
+                self._cards.give_back(work.block.attempt)
             self._sink(report)
             self._state.notify_all()
 
@@ -246,6 +316,6 @@ class LocalExecutor:
         """Why this machine will never run the block; "" when it will."""
         if block.needs.machine not in ("", self._machine):
             return f"the block is pinned to machine {block.needs.machine}, this one is {self._machine}"
-        if block.needs.gpus > 0:
-            return f"the block needs {block.needs.gpus:g} GPUs, the local executor lends none"
-        return ""
+        if self._cards is not None:
+            return self._cards.refusal(block.needs)
+        return "the block needs GPUs, and no stage of the problems does" if block.needs.gpus > 0 else ""

@@ -31,6 +31,7 @@ from evolve.evaluate.grader._wire import (
     WireError,
     encode,
 )
+from evolve.evaluate.isolation._gpu import Gpu, environment
 from evolve.execute._tree import kill_tree
 from evolve.problem.contract._contract import Stage
 from evolve.problem.contract._environment import ALWAYS, passed, without_values
@@ -42,6 +43,8 @@ SEND_LIMIT_S = 60.0  # an idle grader always reads
 LOG_TAIL_BYTES = 8192
 _CHUNK = 1 << 18
 _PACKAGES = Path(__file__).parents[2]  # where `evolve` and `archive` are imported from
+# -P: the working folder is no place to import from; faulthandler: a crash leaves its trace in the log.
+_PROGRAM = (sys.executable, "-P", "-X", "faulthandler", "-m", "evolve.evaluate.grader._grader")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -116,8 +119,8 @@ class _TimeAccount:
 class GraderProcess:
     """One grader.  Owned by one thread, which must live as long as the process: the kernel kills it when that thread ends."""
 
-    def __init__(self, prepare: Prepare, *, folder: Path, threads: int, wake: CancelEvent) -> None:
-        """Start the process and wait until it has loaded the problem.
+    def __init__(self, prepare: Prepare, *, folder: Path, threads: int, wake: CancelEvent, gpus: tuple[Gpu, ...] = ()) -> None:
+        """Start the process and wait until it has loaded the problem.  Of GPUs its evaluator sees those in ``gpus``.
 
         Raises:
             GraderRefused: the problem cannot be served; the message says why.
@@ -127,22 +130,21 @@ class GraderProcess:
         """
         self.prepare = prepare
         self.folder = folder
+        self.gpus = gpus
         self._frames = Frames()
         self._log = bytearray()
         self._closed = False
         ours, theirs = socket.socketpair()
         log, log_end = os.pipe()
         os.set_blocking(log, False)
-        # -P: the working folder is no place to import from; faulthandler: a crash leaves its trace in the log.
-        python = [sys.executable, "-P", "-X", "faulthandler", "-m", "evolve.evaluate.grader._grader"]
         try:
             self._process = subprocess.Popen(
-                [*python, str(theirs.fileno()), str(os.getpid())],
+                [*_PROGRAM, str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=log_end,
                 stderr=log_end,
                 cwd=folder,
-                env=_environment(folder, threads, prepare.contract.environment),
+                env=_environment(folder, threads, prepare.contract.environment) | environment(gpus),
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
@@ -171,7 +173,9 @@ class GraderProcess:
     def alive(self) -> bool:
         return not self._closed and self._ended() is None
 
-    def measure(self, entry: BlockEntry, files: Mapping[str, str], stage: Stage, grace_s: float) -> Measurement:
+    def measure(
+        self, entry: BlockEntry, files: Mapping[str, str], stage: Stage, grace_s: float, gpus: tuple[Gpu, ...] = ()
+    ) -> Measurement:
         """Measure one candidate.  A measurement that overruns its stage by ``grace_s`` ends with the grader's death and a
         verdict on whoever was running.
 
@@ -181,7 +185,7 @@ class GraderProcess:
         """
         clock = _TimeAccount(time.monotonic())
         try:
-            self._send(Measure(entry=entry, files=files))
+            self._send(Measure(entry=entry, files=files, gpus=gpus))
             while True:
                 message = self._receive(clock.began + stage.time_s + grace_s)
                 if isinstance(message, MeasureDone):

@@ -15,7 +15,10 @@ from archive import BlockEntry, BlockStatus, Measurement, Status
 from evolve._errors import ProblemError
 from evolve._version import __version__
 from evolve.evaluate.grader._wire import Prepare
+from evolve.evaluate.isolation._gpu import SIGNAL, Gpu
 from evolve.execute._base import Block, BlockReport, EntryReport
+from evolve.execute._cards import Cards
+from evolve.execute._gpus import measure
 from evolve.execute._process import CancelEvent, GraderDied, GraderProcess, GraderRefused, Interrupted
 from evolve.problem._files import copy_pieces
 from evolve.problem._load import candidate_assets_folder
@@ -26,6 +29,10 @@ PATIENCE_S = 30.0  # for which a slot tries to load a problem that some slot has
 _FIRST_TRIES = 2  # at a problem that nobody could load yet
 _PAUSE_S = 0.5  # before the second try; it doubles
 MAX_DRIFT = 1e9  # a number that JSON can hold, whatever calibrate() says
+
+
+class CardFailed(Exception):
+    """A GPU of the block is not well: what was measured on it says nothing of the candidate."""
 
 
 class SlotUnfit(Exception):
@@ -64,9 +71,16 @@ class Slot:
         self._graders: dict[str, GraderProcess] = {}
         self._copies: dict[str, Path] = {}  # what a grader may write beside evaluate.py stays with it
 
-    def run(self, block: Block, report: Callable[[EntryReport], None]) -> BlockReport:
-        """Run the block's entries in order; hand each to ``report`` when it ends; return how the block ended."""
-        lease = _BlockRun(self, block, report)
+    def run(
+        self, block: Block, report: Callable[[EntryReport], None], gpus: tuple[Gpu, ...] = (), cards: Cards | None = None
+    ) -> BlockReport:
+        """Run the block's entries in order; hand each to ``report`` when it ends; return how the block ended.
+
+        Args:
+            gpus: lent to it.
+            cards: who to ask how they are.
+        """
+        lease = _BlockRun(self, block, report, gpus, cards)
         try:
             return lease.run()
         except Interrupted:
@@ -75,11 +89,25 @@ class Slot:
         except SlotUnfit as error:
             self.rests_until = time.monotonic() + self._settings.patience_s
             return BlockReport(block.attempt, BlockStatus.LOST, tuple(lease.skipped), reason=str(error))
-        except (GraderDied, OSError) as error:
+        except CardFailed as error:
+            self._drop(block.problem)
             return BlockReport(block.attempt, BlockStatus.LOST, tuple(lease.skipped), reason=str(error), lost=lease.index)
+        except (GraderDied, OSError) as error:
+            reason = str(error)
+            if cards is not None and gpus and (wrong := cards.examine(gpus)):
+                reason = f"{reason}; of its GPUs {wrong}"
+            return BlockReport(block.attempt, BlockStatus.LOST, tuple(lease.skipped), reason=reason, lost=lease.index)
 
-    def grader(self, problem: str) -> GraderProcess:
+    def let_go(self, kept: Callable[[str], bool]) -> None:
+        """End the graders that were started with a GPU which is not this slot's any more: they may still have memory of it."""
+        for problem, grader in list(self._graders.items()):
+            if not all(kept(gpu.uuid) for gpu in grader.gpus):
+                self._drop(problem)
+
+    def grader(self, problem: str, gpus: tuple[Gpu, ...] = ()) -> GraderProcess:
         """The slot's grader for ``problem``, started if there is none alive; more than once where it does not load at first.
+
+        With ``gpus`` it is one that was started with them: a process that has looked for GPUs does not look again.
 
         Raises:
             GraderRefused: it cannot serve the problem, which nobody has loaded yet.
@@ -87,13 +115,13 @@ class Slot:
             Interrupted: ``wake`` was rung meanwhile.
         """
         grader = self._graders.get(problem)
-        if grader is not None and grader.alive:
+        if grader is not None and grader.alive and gpus in ((), grader.gpus):
             return grader
         self._drop(problem)
         give_up, pause = time.monotonic() + self._settings.patience_s, _PAUSE_S
         for tries in count(1):
             try:
-                self._graders[problem] = self._start(problem)
+                self._graders[problem] = self._start(problem, gpus)
             except (GraderDied, GraderRefused, OSError) as error:
                 known = problem in self._settings.loaded or not _blames_problem(error)
                 if time.monotonic() + pause > give_up if known else tries == _FIRST_TRIES:
@@ -122,7 +150,7 @@ class Slot:
     def settings(self) -> SlotSettings:
         return self._settings
 
-    def _start(self, problem: str) -> GraderProcess:
+    def _start(self, problem: str, gpus: tuple[Gpu, ...]) -> GraderProcess:
         settings = self._settings
         folder = Path(tempfile.mkdtemp(prefix=f"slot-{self._number}-", dir=settings.scratch))
         names = list(settings.problems)
@@ -131,7 +159,8 @@ class Slot:
         copy = self._copies[problem] = settings.scratch / f"{folder.name}-problem"
         try:
             own = copy_for_grader(settings.problems[problem], copy)
-            return GraderProcess(_prepare(own, settings, number), folder=folder, threads=settings.threads, wake=self.wake)
+            prepare = _prepare(own, settings, number)
+            return GraderProcess(prepare, folder=folder, threads=settings.threads, wake=self.wake, gpus=gpus)
         except (ProblemError, GraderRefused, GraderDied, Interrupted, OSError) as error:
             shutil.rmtree(folder, ignore_errors=True)
             self._drop(problem)
@@ -156,8 +185,14 @@ def _blames_problem(error: Exception) -> bool:
 class _BlockRun:
     """One run of one block."""
 
-    def __init__(self, slot: Slot, block: Block, report: Callable[[EntryReport], None]) -> None:
+    def __init__(
+        self, slot: Slot, block: Block, report: Callable[[EntryReport], None], gpus: tuple[Gpu, ...], cards: Cards | None
+    ) -> None:
         self._slot = slot
+        self._gpus = gpus
+        self._cards = cards if gpus else None
+        self._timed = self._cards is not None and measure(block.needs)[1] == 1.0
+        self._strangers: set[int] = set()
         self._block = block
         self._report = report
         self._contract = slot.settings.problems[block.problem].contract
@@ -168,7 +203,7 @@ class _BlockRun:
     def run(self) -> BlockReport:
         calibrated = any(self._contract.stage(entry.stage).calibrated for entry in self._block.entries)
         try:
-            before = self._slot.grader(self._block.problem).calibrate() if calibrated else 0.0
+            before = self._grader().calibrate() if calibrated else 0.0
         except GraderRefused as error:
             self._refused(0, str(error))
             return self._closed(BlockStatus.OK)
@@ -176,7 +211,7 @@ class _BlockRun:
         if not calibrated:
             return self._closed(BlockStatus.OK)
         try:
-            after = self._slot.grader(self._block.problem).calibrate()
+            after = self._grader().calibrate()
         except GraderRefused as error:
             return self._closed(BlockStatus.VOID, reason=f"the calibration after the block failed: {error}")
         drift = min(abs(after / before - 1.0), MAX_DRIFT)
@@ -185,7 +220,11 @@ class _BlockRun:
             return self._closed(BlockStatus.VOID, drift, reason)
         return self._closed(BlockStatus.OK, drift)
 
+    def _grader(self) -> GraderProcess:
+        return self._slot.grader(self._block.problem, self._gpus)
+
     def _entries(self) -> None:
+        self._strangers = self._look()
         for index, entry in enumerate(self._block.entries):
             if entry.candidate in self._failed:
                 self.skipped.append(index)
@@ -200,12 +239,28 @@ class _BlockRun:
                 self._failed.add(entry.candidate)
 
     def _measure(self, index: int, entry: BlockEntry) -> Measurement:
-        grader = self._slot.grader(self._block.problem)
+        grader = self._grader()
         stage = self._contract.stage(entry.stage)
+        files, gpus = self._block.files[entry.candidate], self._gpus[: measure(stage.needs)[0]]
         self.index = index
-        result = grader.measure(entry, self._block.files[entry.candidate], stage, self._slot.settings.grace_s)
+        result = self._seen(grader.measure(entry, files, stage, self._slot.settings.grace_s, gpus))
         self.index = None
         return result
+
+    def _look(self) -> set[int]:
+        """Whoever else computes on the GPUs of what is timed."""
+        return self._cards.strangers(self._gpus) if self._cards is not None and self._timed else set()
+
+    def _seen(self, result: Measurement) -> Measurement:
+        """The measurement, with what was seen of its GPUs.
+
+        Raises:
+            CardFailed: one is not well.
+        """
+        if self._cards is not None and (wrong := self._cards.wrong(self._gpus, result)):
+            raise CardFailed(f"of its GPUs {wrong}; the measurement ended with: {result.reason}")
+        before, self._strangers = self._strangers, self._look()
+        return replace(result, signals=(*result.signals, SIGNAL)) if before | self._strangers else result
 
     def _refused(self, first: int, reason: str) -> None:
         """The problem cannot be loaded: that is what becomes of this entry and all after it."""

@@ -57,7 +57,9 @@ def on_closed(state: ProblemState, record: BlockClosed) -> list[ElitePlaced]:
         state.population.candidates[state.population.by_id[lost.candidate]].n_losses += 1
         if block.issued.purpose is Purpose.VAULT:
             confirming.on_dropped(state, (lost,), "a run of its vault was lost", cancelled=False)
-    if block.n_lost + 1 >= MAX_LOSSES and record.status is BlockStatus.LOST:
+    if _is_machines_fault(state, record):
+        block.n_lost += 1
+    if block.n_lost >= MAX_LOSSES:
         state.run.fail(f"a block was lost {MAX_LOSSES} times: {record.reason}")
     open_before = block.remaining()
     entries = block.issued.entries
@@ -65,6 +67,15 @@ def on_closed(state: ProblemState, record: BlockClosed) -> list[ElitePlaced]:
     if record.attempt.ticket not in state.blocks:
         _given_up(state, record, block.issued, sorted({*open_before, *block.remaining()}))
     return placed
+
+
+def _is_machines_fault(state: ProblemState, record: BlockClosed) -> bool:
+    """Whether a block was lost through nobody's doing that is known: who is named is judged after two losses, but for the initial
+    program, and on a cluster nodes come and go."""
+    if record.status is not BlockStatus.LOST:
+        return False
+    entries = state.run.tickets.blocks[record.attempt.ticket].issued.entries
+    return record.lost is None or state.population.by_id[entries[record.lost].candidate] == INITIAL
 
 
 def _given_up(state: ProblemState, record: BlockClosed, issued: MeasureIssued, gone: list[int]) -> None:

@@ -43,6 +43,7 @@ from archive import (
     RunClosed,
     RunCreated,
     RunOpened,
+    SlotsChanged,
     Status,
     StopRequested,
 )  # fmt: skip
@@ -308,6 +309,8 @@ class Search:
         match record:
             case RunOpened():
                 self._opened(record, stamped.at)
+            case SlotsChanged():
+                run.slots = max(1, record.slots)  # shares and waiting work are per slot; with none, nothing is handed out at all
             case RunCreated():
                 run.seed, run.secret = record.seed, record.secret
             case CallReserved() | CallSettled():
@@ -378,7 +381,7 @@ class Search:
         run.usage.on_run_opened(record, at)
         run.tickets.on_run_opened(record.epoch)
         run.model_limits.on_run_opened(record)
-        run.slots, run.tier = record.slots, record.tier
+        run.slots, run.tier = max(1, record.slots), record.tier
         for state in self.states:
             state.fruitless, state.unreviewed = {}, set()
             for number in state.faults.on_run_opened():

@@ -29,7 +29,8 @@ def examples(text: str) -> list[str]:
 def test_the_public_names_are_these() -> None:
     assert NAMES == [
         "Array", "Budget", "Candidate", "EvolveError", "JsonValue", "LocalExecutor", "Measurement", "Operator", "Outcome",
-        "Problem", "Proposal", "Run", "Status", "Trial", "create_run", "load_problem", "measure", "open_run", "validate",
+        "Problem", "Proposal", "RayExecutor", "Run", "Status", "Trial", "create_run", "load_problem", "measure", "open_run",
+        "validate",
     ]  # fmt: skip
 
 
@@ -78,8 +79,8 @@ def test_rooms_are_found_by_attribute_and_strangers_are_not() -> None:
     assert evolve.models.Anthropic.__doc__
     assert evolve.testing.ExecutorContract
     assert {"models", "testing", "create_run"} <= set(dir(evolve))
-    with pytest.raises(AttributeError, match="no attribute 'RayExecutor'"):
-        evolve.RayExecutor  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'ClusterExecutor'"):
+        evolve.ClusterExecutor  # noqa: B018
 
 
 @pytest.mark.parametrize(

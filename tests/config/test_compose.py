@@ -46,7 +46,7 @@ llm.recording.file
 budget.wall_s budget.cpu_s budget.evaluations budget.candidates budget.usd budget.tokens budget.calls budget.confirm_share
 stop.target stop.patience
 suite.allocation suite.share_ideas
-executor.kind executor.slots
+executor.kind executor.slots executor.address
 sandbox.tier
 seed out
 """
@@ -62,7 +62,7 @@ FLAT = """
 
 GROUPS = {
     "budget": ("hour", "minute", "night", "problem"),
-    "executor": ("local",),
+    "executor": ("local", "ray"),
     "llm": ("anthropic", "none", "openai", "replay"),
     "sandbox": ("none", "strict"),
     "search": ("auto", "best_of_n", "fixed_candidates", "hill_climb", "independent", "map_elites", "one_plus_one"),
@@ -297,7 +297,7 @@ def test_a_configuration_of_an_older_version_is_read_in_the_sections_of_today() 
     [
         ("search.policy=nope", "search.policy must be one of auto, map_elites"),
         ("search.policy=hillclimb", "found 'hillclimb'; did you mean hill_climb?"),
-        ("executor.kind=cloud", "executor.kind must be one of local, found 'cloud'; type for example executor.kind=local"),
+        ("executor.kind=cloud", "executor.kind must be one of local, ray, found 'cloud'; type for example executor.kind=local"),
         ("llm.provider=antropic llm.models=[m]", "found 'antropic'; did you mean anthropic?"),
         (
             "search.operators=[]",

@@ -142,11 +142,12 @@ def test_what_the_last_tickets_gained_is_what_the_records_say(make) -> None:
     state = run._view().state
     ended = {"main": [], "excursion": [], "archive": []}
     rows = run.query(
-        "SELECT t.selector, c.score FROM tickets t LEFT JOIN (SELECT c.id, c.ticket, c.score FROM candidates c) c USING (ticket) "
-        "WHERE kind = 'propose' AND t.status IN ('child', 'duplicate', 'invalid', 'failed') ORDER BY t.ticket"
+        "SELECT t.selector, c.score FROM tickets t LEFT JOIN candidates c USING (ticket) "
+        "LEFT JOIN (SELECT candidate, min(unix_s) AS ended_s FROM measurements GROUP BY 1) m ON m.candidate = c.id "
+        "WHERE kind = 'propose' AND t.status IN ('child', 'duplicate', 'invalid', 'failed') ORDER BY coalesce(m.ended_s, t.ended_s)"
     ).rows
     lowest = run.initial.score
-    for selector, score in rows:  # one slot and quick children: tickets end in their order
+    for selector, score in rows:  # a ticket ends when its child is measured, or with none
         if selector:
             ended[selector].append(score is not None and score < lowest)
         lowest = lowest if score is None else min(lowest, score)

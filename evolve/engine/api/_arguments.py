@@ -15,13 +15,13 @@ from evolve.adapters._suite import names_of
 from evolve.config._llm import GIVEN, LlmConfig
 from evolve.config._schema import (
     BudgetConfig,
-    ExecutorConfig,
     ProblemConfig,
     RunConfig,
     SandboxConfig,
     SearchConfig,
     StopConfig,
 )
+from evolve.engine.api._executors import executor_config
 from evolve.engine.registry._own_operators import GivenOperator, operator_text, own_operators
 from evolve.problem.contract._contract import Param, Problem
 from evolve.propose._registry import OPERATORS
@@ -167,6 +167,7 @@ def run_config(
     target: float | None = None,
     patience: int | None = None,
     slots: int | None = None,
+    executor: object = None,
     sandbox: str = "strict",
 ) -> tuple[RunConfig, tuple[GivenOperator, ...]]:
     """The configuration of a run, and its operators that are objects.
@@ -187,7 +188,7 @@ def run_config(
         llm=llm or LlmConfig(),
         budget=budget_config(budget),
         stop=StopConfig(target=target, patience=patience),
-        executor=ExecutorConfig(slots=slots),
+        executor=executor_config(executor, slots),
         sandbox=SandboxConfig(tier=sandbox),
         seed=seed,
         out=None if out is None else str(out),

@@ -10,6 +10,7 @@ from evolve._errors import UsageError
 from evolve.config._schema import BudgetConfig as Budget
 from evolve.engine import _session
 from evolve.engine.api._arguments import models_config, run_config
+from evolve.engine.api._executors import RayExecutor
 from evolve.engine.api._run import Run
 from evolve.engine.registry._own_operators import GivenOperator as Operator
 from evolve.engine.registry._own_operators import own_operators
@@ -32,6 +33,7 @@ def create_run(
     target: float | None = None,
     patience: int | None = None,
     slots: int | None = None,
+    executor: str | RayExecutor | None = None,
     sandbox: str = "strict",
 ) -> Run:
     """Make a run.  Its initial program is there; nothing is measured before ``optimize``, or before a child is told and waited for.
@@ -52,6 +54,8 @@ def create_run(
         target: A score, in the problem's own sign, that ends the search.
         patience: Measured children since the best last changed that end it.
         slots: Measurements at once; by default one for each CPU.
+        executor: Where they run: ``"local"``, on this machine; ``"ray"`` or a ``RayExecutor``, on a Ray cluster; or the name of an
+            installed package's.
         sandbox: ``strict``, or ``none``, which confines nothing.
 
     Raises:
@@ -75,6 +79,7 @@ def create_run(
         target=target,
         patience=patience,
         slots=slots,
+        executor=executor,
         sandbox=sandbox,
     )
     return Run(_session.create(config, operators=own, provider=provider).path, own, provider)

@@ -11,7 +11,7 @@ from evolve._errors import ConfigError, EvolveError, UsageError
 from evolve._plugins import need_plugin, offered
 from evolve.config._llm import GIVEN
 from evolve.config._require import require_known
-from evolve.config._schema import ExecutorConfig, OwnOperator, RunConfig, SearchConfig
+from evolve.config._schema import RAY, ExecutorConfig, OwnOperator, RunConfig, SearchConfig
 from evolve.engine.registry._archives import ARCHIVES, check_archive_keys, check_axes, check_rebinning
 from evolve.engine.registry._plugins import load_archive, load_executor, load_operator, source_of
 from evolve.problem.contract._contract import Contract, Problem
@@ -27,16 +27,22 @@ if TYPE_CHECKING:
     from evolve.propose import Operator
 
 
-def _local(problems: Mapping[str, Problem], *, slots: int, tier: str, sink: Sink) -> Executor:
+def _local(problems: Mapping[str, Problem], config: ExecutorConfig, *, tier: str, sink: Sink) -> Executor:
     from evolve.execute import LocalExecutor
 
-    return LocalExecutor(problems, slots=slots, tier=tier, sink=sink)
+    return LocalExecutor(problems, slots=n_slots(config), tier=tier, sink=sink)
+
+
+def _ray(problems: Mapping[str, Problem], config: ExecutorConfig, *, tier: str, sink: Sink) -> Executor:
+    from evolve.execute.cluster import ClusterExecutor
+
+    return ClusterExecutor(problems, slots=config.slots, tier=tier, sink=sink, address=config.address or "")
 
 
 STAND_IN = "a stand-in"  # the source of an archive that is not there
 # What is shipped, by name; archives stand in _archives.py, operators in evolve.propose, policies in evolve.search, providers in
 # evolve.engine.models._stack.
-EXECUTORS: Mapping[str, Callable[..., Executor]] = {"local": _local}
+EXECUTORS: Mapping[str, Callable[..., Executor]] = {"local": _local, RAY: _ray}
 
 
 def check_names(config: RunConfig) -> None:
@@ -231,12 +237,16 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
 
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
-        EnvironmentFault: what candidates may import cannot be shown to them, or a variable that the evaluator needs is not set.
+        EnvironmentFault: what candidates may import cannot be shown to them, a variable that the evaluator needs is not set, or
+            there are fewer GPUs than it needs.
     """
     from evolve.evaluate import VisibleFiles, open_sandbox_factory
+    from evolve.execute import need_gpus
     from evolve.problem._load import candidate_assets_folder
 
     check_environment(problem.contract)
+    if config.executor.kind == "local":
+        need_gpus([problem.contract])
     view = VisibleFiles(
         imports=problem.contract.candidate_imports, toolbox=problem.contract.toolbox, assets=candidate_assets_folder(problem)
     )
@@ -244,11 +254,15 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
 
 
 def need_executor(config: RunConfig, problems: Sequence[Problem]) -> None:
-    """Find out that somebody else's executor can be made and closed, before a run is made.
+    """Find out that an executor can be made, before a run is made: somebody else's is made and closed, a cluster is asked.
 
     Raises: as ``build_executor``.
     """
-    if config.executor.kind not in EXECUTORS:
+    if config.executor.kind == RAY:
+        from evolve.execute.cluster import need_cluster
+
+        need_cluster(problems, config.executor.address or "")
+    elif config.executor.kind not in EXECUTORS:
         build_executor(config, problems, lambda report: None).close(drain=False)
 
 
@@ -260,5 +274,7 @@ def build_executor(config: RunConfig, problems: Sequence[Problem], sink: Sink) -
         MissingPackage, PluginBroken: the executor is somebody else's, and not there or not to be used.
     """
     kind, by_id = config.executor.kind, {problem.id: problem for problem in problems}
-    make = EXECUTORS[kind] if kind in EXECUTORS else load_executor(need_plugin("executor", kind, ""))
+    if kind in EXECUTORS:
+        return EXECUTORS[kind](by_id, config.executor, tier=config.sandbox.tier, sink=sink)
+    make = load_executor(need_plugin("executor", kind, ""))
     return make(by_id, slots=n_slots(config.executor), tier=config.sandbox.tier, sink=sink)

@@ -8,8 +8,10 @@ inside: they may lie in a home that is closed to others.  And a start costs leas
 bubblewrap, which reads the list of all mounts for each bind, reads it once.
 """
 
+import contextlib
 import ctypes
 import os
+from collections.abc import Iterable
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x20000, 0x10000000
 _RDONLY, _NOSUID, _NODEV, _REMOUNT, _BIND, _REC, _SLAVE = 1, 2, 4, 32, 4096, 16384, 1 << 19
@@ -44,8 +46,14 @@ def own_namespace() -> None:
     for place, kind in reversed(mounted):
         if kind in _NEVER_SHOWN:  # bubblewrap reads the list of all mounts for each that it makes
             _libc.umount2(place.encode(), _MNT_DETACH)
-    for node in _DEVICES:
-        if _libc.mount(node.encode(), node.encode(), None, _BIND, None) == 0:
+    fasten(_DEVICES)
+
+
+def fasten(nodes: Iterable) -> None:
+    """Make further nodes read-only for whatever is started here.  Where the kernel refuses, they stay as they are."""
+    for node in nodes:
+        with contextlib.suppress(OSError):
+            _mount(node, node, None, _BIND, None)
             _close(node, _NOSUID)
 
 

@@ -59,6 +59,7 @@ class Spawner:
         self._socket = ours
         self.user = _USERS[secrets.randbelow(len(_USERS))] if os.geteuid() == 0 else 0  # 0: whoever started this
         self._next = 0
+        self._fastened: set[str] = set()
         self._ended: dict[int, End] = {}
         self._own_cpu_s = 0.0  # the spawner's, which group and counter count too
         self._counter = None if self.cgroup else _counter(self._process.pid)
@@ -103,6 +104,16 @@ class Spawner:
             HelperDied: the spawner is gone.
         """
         self._ask("shown", "put a view together", "show", [str(root), str(empty), folders, links, binds])
+
+    def fasten(self, nodes: Sequence[str]) -> None:
+        """Make device nodes read-only for everything that is started afterwards; each once.
+
+        Raises:
+            HelperDied: the spawner is gone.
+        """
+        if fresh := [node for node in nodes if node not in self._fastened]:
+            self._ask("here", "reach the spawner", "fasten", *fresh)
+            self._fastened.update(fresh)
 
     def _ask(self, answer: str, what: str, word: str, *arguments: object, fds: Sequence[int] = ()) -> tuple:
         """One question and its answer."""

@@ -5,10 +5,10 @@ each new process costs up to 10 ms), with a small memory image of its own and on
 ``wait4`` mean what they say; it is also the reaper of everything below it.  It stands alone and runs as ``python -I -S``.
 
 Datagrams on descriptor 0, marshalled: ``("start", id, argv, env, user)`` with the descriptors the program gets as 0, 1, 2, ...;
-``("kill", id, all_at_once)``; ``("show", id, arguments)`` with those of ``_mounting.build``; ``("ask", id)``.  Answers:
-``["started", id, pid, cpu_s]`` with what this process had spent before, ``["shown", id]``, ``["here", id]``,
-``["failed", id, errno]``, ``["ended", id, status, cpu_s, maxrss_kib]``, each with this process's own CPU seconds last.  When the
-socket closes, everything started is killed and the process ends.
+``("kill", id, all_at_once)``; ``("show", id, arguments)`` with those of ``_mounting.build``; ``("fasten", id, nodes)``;
+``("ask", id)``.  Answers: ``["started", id, pid, cpu_s]`` with what this process had spent before, ``["shown", id]``,
+``["here", id]``, ``["failed", id, errno]``, ``["ended", id, status, cpu_s, maxrss_kib]``, each with this process's own CPU seconds
+last.  When the socket closes, everything started is killed and the process ends.
 """
 
 from __future__ import annotations
@@ -151,7 +151,8 @@ class Spawner:
             self.start(message[1], message[2], message[3], high, message[4])
         elif message[0] == "show":
             self.show(message[1], message[2])
-        elif message[0] == "ask":
+        elif message[0] in ("ask", "fasten"):
+            _mounting.fasten(message[2:])
             self.say("here", message[1])
         else:
             self.kill(message[1], message[2])

@@ -48,6 +48,7 @@ from evolve.evaluate.grader._wire import (
     Prepare,
     Rejected,
 )
+from evolve.evaluate.isolation._gpu import Gpu
 from evolve.evaluate.screen._screen import screen
 from evolve.problem.contract._environment import without_values
 
@@ -100,8 +101,8 @@ class Grader:
         """What runs the candidates now."""
         return self._factory
 
-    def measure(self, entry: BlockEntry, files: Mapping[str, str]) -> Measurement:
-        """Measure one candidate.  Never raises for what the candidate or the evaluator does.
+    def measure(self, entry: BlockEntry, files: Mapping[str, str], gpus: tuple[Gpu, ...] = ()) -> Measurement:
+        """Measure one candidate, with these GPUs and no other.  Never raises for what the candidate or the evaluator does.
 
         Raises:
             HelperDied: what runs the sandboxes was ended from outside; nothing is known of the candidate.
@@ -117,7 +118,7 @@ class Grader:
         with plain_umask():
             work = self._work or Path(tempfile.mkdtemp(prefix="trial-"))
         try:
-            return replace(self._evaluate(entry, files, work, wall, cpu), signals=screened.signals)
+            return replace(self._evaluate(Measure(entry=entry, files=files, gpus=gpus), work, wall, cpu), signals=screened.signals)
         finally:
             self._work = _emptied(work)
             self._end_leftovers()
@@ -151,11 +152,12 @@ class Grader:
         """End the sandboxes."""
         self._factory.close()
 
-    def _evaluate(self, entry: BlockEntry, files: Mapping[str, str], work: Path, wall: float, cpu: float) -> Measurement:
+    def _evaluate(self, asked: Measure, work: Path, wall: float, cpu: float) -> Measurement:
+        entry, files = asked.entry, asked.files
         stage = self._contract.stage(entry.stage)
         start = _allowed_start(entry.start, stage.start)
         judged = CheckedOutcome(status=Status.EVALUATOR_ERROR)
-        sandbox = self._factory.sandbox(files, stage, start=start, cpu_limit_s=entry.cpu_limit_s)
+        sandbox = self._factory.sandbox(files, stage, start=start, cpu_limit_s=entry.cpu_limit_s, gpus=asked.gpus)
         phased = PhasedSandbox(sandbox, self._tell)
         with CatchAll() as guard, sandbox:
             outcome: Outcome = self._evaluator.evaluate(self._trial(entry, files, work, phased, start))
@@ -306,7 +308,7 @@ def _serve(channel: Channel, home: Path) -> None:
     while not isinstance(message := channel.receive(), Close | None):
         if isinstance(message, Measure):
             try:
-                channel.send(MeasureDone(result=grader.measure(message.entry, message.files)))
+                channel.send(MeasureDone(result=grader.measure(message.entry, message.files, message.gpus)))
             except HelperDied as error:
                 channel.send(Rejected(reason=line(str(error))))
         elif isinstance(message, Calibrate):

@@ -22,6 +22,7 @@ from enum import Enum
 from functools import cache
 
 from archive import BlockEntry, Measurement, plain
+from evolve.evaluate.isolation._gpu import Gpu
 from evolve.problem.contract._contract import Contract, Param
 
 MAX_FRAME_BYTES = 256 << 20  # 64 candidates of 1 MiB, or a dozen artifacts of the greatest size a contract may allow
@@ -75,10 +76,11 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """To the grader: measure one candidate."""
+    """To the grader: measure one candidate, which may have these GPUs."""
 
     entry: BlockEntry
     files: Mapping[str, str]
+    gpus: tuple[Gpu, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

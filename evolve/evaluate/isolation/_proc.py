@@ -33,6 +33,7 @@ _SETTINGS = (
     "kernel/threads-max",
     "kernel/version",
     "vm/max_map_count",
+    "vm/mmap_min_addr",
     "vm/overcommit_memory",
 )
 
@@ -54,6 +55,19 @@ def cover(folder: Path) -> tuple[tuple[str, str], ...]:
     (folder / "stat").write_text(began.sub("".join(began.findall(told)), counters.sub("0", told)))
     there = [name for name in COVERED if os.access(f"/proc/{name}", os.R_OK)]
     return tuple((str(place if (place := folder / name).exists() else folder / "empty"), f"/proc/{name}") for name in there)
+
+
+def writable() -> list[str]:
+    """What lies in ``/proc``, is not of a process and could be written by somebody; what is covered is no such thing."""
+    found = []
+    for name in sorted(os.listdir("/proc")):
+        if name.isdigit() or name in COVERED or os.path.islink(f"/proc/{name}"):
+            continue
+        with suppress(OSError):
+            mode = os.stat(f"/proc/{name}").st_mode
+            if stat.S_ISDIR(mode) or mode & 0o222:
+                found.append(f"/proc/{name}")
+    return found
 
 
 def readable(place: str, user: int) -> bool:

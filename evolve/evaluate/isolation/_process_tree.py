@@ -50,6 +50,16 @@ def _descendants(root: int) -> list[int]:
     return found
 
 
+def descends(pid: int) -> bool:
+    """Whether a process is this one or below it; one that is gone counts as such."""
+    ours = os.getpid()
+    if not os.path.exists(f"/proc/{pid}"):
+        return True
+    while pid > 1 and pid != ours:
+        pid = _parent(str(pid))
+    return pid == ours
+
+
 def children(pid: int) -> list[int]:
     """Pids of the children of all threads of ``pid``; none when there is no such process."""
     try:

@@ -13,6 +13,9 @@ hints and notices of files (a lease on a library that a rival opens stalls it), 
 cookies of sockets, descriptors of events and of processes, protocols that load a module, the block map of files, the syncing of
 disks (nothing a sandbox may write lies on one, so that syncing is done as soon as it is asked for).
 
+A sandbox with GPUs may have descriptors of events: the threads of CUDA wait on them, and it does not start without.  The ioctls of
+NVIDIA's nodes (type ``F``, and numbers without a type) are not among those refused.
+
 Numbers: the kernel's ``arch/x86/entry/syscalls/syscall_64.tbl`` and ``include/uapi/asm-generic/unistd.h`` (aarch64).
 """
 
@@ -164,6 +167,7 @@ _SOCKET = (41, 198)
 _FAMILIES = (1, 2, 10, 16)
 _NETLINK = 16  # of it only protocol 0, routes and links of the own network namespace
 _PROTOCOLS = (0, 1, 6, 17, 58)  # the default, ICMP, TCP, UDP, ICMPv6; asking for another may load a module into the kernel
+_CUDA = frozenset({"eventfd", "eventfd2"})
 _FORK_SERVER = frozenset({"unshare", "setns", "mount", "umount2", "seccomp", "sethostname", "pidfd_open"})
 
 
@@ -172,13 +176,14 @@ def supported() -> bool:
     return platform.machine() in _AUDIT
 
 
-def program(machine: str | None = None, *, fork_server: bool = False) -> bytes:
+def program(machine: str | None = None, *, fork_server: bool = False, gpus: bool = False) -> bytes:
     """The filter as ``struct sock_filter[]`` for ``bwrap --seccomp`` or ``prctl(PR_SET_SECCOMP)``.
 
     Args:
         machine: as ``platform.machine()`` says it; this machine's when None.
         fork_server: leave out the calls with which the warm server shuts its children in.  Each child adds the full filter before
             candidate code runs.
+        gpus: leave out what CUDA needs.
 
     Raises:
         ValueError: no table for this architecture.
@@ -189,7 +194,8 @@ def program(machine: str | None = None, *, fork_server: bool = False) -> bytes:
     column = 0 if machine == "x86_64" else 1
     answers = ((_DENIED, EPERM), (_ABSENT, ENOSYS), (_DONE, SUCCESS))
     listed = {name: (numbers[column], answer) for table, answer in answers for name, numbers in table.items()}
-    rules = {number: [_op(_RET, answer)] for name, (number, answer) in listed.items() if not (fork_server and name in _FORK_SERVER)}
+    left_out = (_FORK_SERVER if fork_server else frozenset()) | (_CUDA if gpus else frozenset())
+    rules = {number: [_op(_RET, answer)] for name, (number, answer) in listed.items() if name not in left_out}
     if not fork_server:
         rules |= _arguments(column)
     head = [_op(_LOAD, 4), _op(_JEQ, _AUDIT[machine], 1, 0), _op(_RET, KILL_PROCESS), _op(_LOAD, 0)]

@@ -14,6 +14,7 @@ from archive import StartMode
 from evolve._errors import EvolveError, SandboxMissing, UsageError
 from evolve.evaluate._umask import plain_umask
 from evolve.evaluate.child._spawn import Spawner
+from evolve.evaluate.isolation._gpu import Gpu
 from evolve.evaluate.isolation._limits import limits_of
 from evolve.evaluate.isolation._mounts import VisibleFiles
 from evolve.evaluate.sandbox._sandbox import TrialSandbox
@@ -124,15 +125,22 @@ class SandboxFactory:
         return self._private
 
     def sandbox(
-        self, files: Mapping[str, str], stage: Stage, *, start: StartMode, cpu_limit_s: float | None = None
+        self,
+        files: Mapping[str, str],
+        stage: Stage,
+        *,
+        start: StartMode,
+        cpu_limit_s: float | None = None,
+        gpus: tuple[Gpu, ...] = (),
     ) -> TrialSandbox:
         """A sandbox for one trial of the candidate ``files`` at ``stage``.
 
         Args:
             start: the fastest way to start that the problem allows; ``TrialSandbox.start`` tells what was used.
             cpu_limit_s: a tighter bound than the stage's on the candidate's CPU; breaking it is ``over_budget``.
+            gpus: those lent to it; it sees no other.
         """
-        return TrialSandbox(self, files, stage, start, cpu_limit_s)
+        return TrialSandbox(self, files, stage, start, cpu_limit_s, gpus)
 
     def give_back(self, folder: Path) -> None:
         """A folder of ``folders`` that a launch is done with."""
@@ -145,7 +153,8 @@ class SandboxFactory:
             EnvironmentFault: not even cold.
         """
         if isinstance(self.isolation, Bubblewrap):
-            if wanted is StartMode.WARM and not job.request.argv and sendable(job) and (started := self._start_warm(job)):
+            warm = wanted is StartMode.WARM and not job.gpus  # a fork server's children see what it sees
+            if warm and not job.request.argv and sendable(job) and (started := self._start_warm(job)):
                 return started
             if wanted is StartMode.SPARE and sendable(job) and (started := self._start_spare(job)):
                 return started
@@ -188,16 +197,15 @@ class SandboxFactory:
             return None
         return spare.start(job)
 
-    def trial_closed(self, files: Mapping[str, str], stage: Stage, start: StartMode) -> None:
+    def trial_closed(self, files: Mapping[str, str], stage: Stage, start: StartMode, gpus: tuple[Gpu, ...]) -> None:
         """The slot is idle now: time to prepare what the next trial of this stage will want."""
         if start is not StartMode.SPARE or not isinstance(self.isolation, Bubblewrap) or self._spare is not None:
             return
         self._modules = tuple(dict.fromkeys((*self._modules, *imported_modules(files, self.isolation.mounts.modules))))
         self._close_warm()  # its memory would count against the spare's
         try:
-            self._spare = PreloadedSandbox(
-                self.isolation, limits_of(stage, wall_s=stage.time_s, cpu_s=stage.cpu_s), self._modules, self.folders.acquire()
-            )
+            limits = limits_of(stage, wall_s=stage.time_s, cpu_s=stage.cpu_s)
+            self._spare = PreloadedSandbox(self.isolation, limits, self._modules, self.folders.acquire(), gpus)
         except EvolveError:
             self._spare = None  # the next trial starts cold and says why that fails, if it does
 

@@ -17,6 +17,7 @@ from evolve.evaluate._readers import Frame, Unreadable, frame_limit, read_files,
 from evolve.evaluate._text import clean_log, clean_text
 from evolve.evaluate._trial import ProcessUsage, Reply, Timing
 from evolve.evaluate._umask import plain_umask
+from evolve.evaluate.isolation._gpu import Gpu
 from evolve.evaluate.isolation._limits import Limits, limits_of
 from evolve.evaluate.sandbox._command import CommandMonitor
 from evolve.evaluate.sandbox._monitor import ProcessMonitor, ProcessResult
@@ -37,7 +38,13 @@ class TrialSandbox:
     """
 
     def __init__(
-        self, factory: Starts, files: Mapping[str, str], stage: Stage, start: StartMode, cpu_limit_s: float | None
+        self,
+        factory: Starts,
+        files: Mapping[str, str],
+        stage: Stage,
+        start: StartMode,
+        cpu_limit_s: float | None,
+        gpus: tuple[Gpu, ...] = (),
     ) -> None:
         self.usage = ProcessUsage()
         self.scorer_usage = ProcessUsage()
@@ -47,6 +54,7 @@ class TrialSandbox:
         self._stage = stage
         self._wanted = start
         self._cpu_limit_s = cpu_limit_s
+        self._gpus = gpus
         self._starts: list[StartMode] = []
         self._defect = _defect(files)
 
@@ -149,7 +157,7 @@ class TrialSandbox:
     @plain_umask()
     def close(self) -> None:
         """No process of this trial is left after any call; this gives the factory back."""
-        self._factory.trial_closed(self._files, self._stage, self._wanted)
+        self._factory.trial_closed(self._files, self._stage, self._wanted, self._gpus)
 
     def __enter__(self) -> TrialSandbox:
         return self
@@ -203,17 +211,16 @@ class TrialSandbox:
             words = [places.inner(word) for word in argv[1:]]
             env = {name: places.inner(value) for name, value in what["env"].items()}
             argv = tier.python(words) if argv[0] == "python" else [places.inner(argv[0]), *words]
-            what = what | {"argv": argv, "env": tier.environment(limits, places) | env}
-        rlimits = limits.rlimits(whole_tree_bounded=factory.spawner.cgroup is not None, gpus=self._stage.gpus > 0)
+            what = what | {"argv": argv, "env": tier.environment(limits, places, self._gpus) | env}
+        rlimits = limits.rlimits(whole_tree_bounded=factory.spawner.cgroup is not None)
         if tier.name == "none":
             rlimits = [
                 limit for limit in rlimits if limit[0] != "RLIMIT_NPROC"
             ]  # outside a namespace it counts the user's processes
         request = Request(limits=rlimits, places=places, first_process=tier.name == "strict", **what)
         try:
-            return factory.start(
-                Launch(request=request, limits=limits, folder=folder, files=self._files, inputs=inputs), wanted
-            ), folder
+            job = Launch(request=request, limits=limits, folder=folder, files=self._files, inputs=inputs, gpus=self._gpus)
+            return factory.start(job, wanted), folder
         except BaseException:
             factory.give_back(folder)
             raise

@@ -163,7 +163,7 @@ def _stages(top: Section) -> tuple[Stage, ...]:
             cpu_s=one.optional("cpu_s", 0, 64 * keys.WEEK_S),
             memory_mib=one.integer("memory_mib", 1024, 32, 1 << 24),
             cpus=one.number("cpus", 1.0, 0, 4096, above=True),
-            gpus=one.number("gpus", 0.0, 0, 64),
+            gpus=_gpus(one),
             exclusive=one.flag("exclusive", False),
             calibrated=one.flag("calibrated", False),
             start=StartMode(one.choice("start", tuple(StartMode), StartMode.COLD)),
@@ -176,6 +176,13 @@ def _stages(top: Section) -> tuple[Stage, ...]:
     if stages and stages[-1].pass_score is not None:
         raise sections[-1].error("pass_score", "none on the last stage (it opens the way to a next one)", "remove it")
     return stages or (Stage(name="full"),)
+
+
+def _gpus(stage: Section) -> float:
+    gpus = stage.number("gpus", 0.0, 0, 64)
+    if gpus > 1 and not gpus.is_integer():
+        raise stage.error("gpus", "a whole number, or a part of one GPU", f"write gpus: {math.ceil(gpus)}")
+    return gpus
 
 
 def _axes(top: Section) -> tuple[DescriptorSpec, ...]:

@@ -107,7 +107,11 @@ STAGE: Mapping[str, Key] = {
     "cpu_s": _number("null", f"above 0, up to {64 * WEEK_S:.0f}", "CPU seconds of the program; null: as many as `time_s` allows."),
     "memory_mib": _whole("1024", 32, 1 << 24, "Memory of one sandbox."),
     "cpus": _number("1", "above 0, up to 4096", "Cores that a measurement takes."),
-    "gpus": _number("0", "from 0, up to 64", "GPUs that a measurement takes; the executor `local` lends none."),
+    "gpus": _number(
+        "0",
+        "from 0 to 1, or a whole number up to 64",
+        "GPUs that a measurement takes: whole ones, or a part of one shared with others that take a part.",
+    ),
     "exclusive": _flag("Whether nothing else may run on the machine meanwhile."),
     "calibrated": _flag("Whether times are checked against a fixed piece of work."),
     "start": _one_of("cold", tuple(StartMode), "The fastest way in which a program's process may come to life."),

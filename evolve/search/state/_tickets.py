@@ -169,7 +169,6 @@ class Tickets:
         ticket = record.attempt.ticket
         block = self.blocks[ticket]
         block.n_voided += record.status is BlockStatus.VOID
-        block.n_lost += record.status is BlockStatus.LOST
         # What was skipped because of a failure that does not count is to be run, like that which failed.
         again = block.drop_uncalibrated() if record.status is not BlockStatus.OK else set()
         block.done.update(i for i in record.skipped if block.issued.entries[i].candidate not in again)

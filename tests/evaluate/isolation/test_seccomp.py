@@ -143,6 +143,20 @@ def test_foreign_calling_conventions_end_the_process() -> None:
     assert verdict(program("aarch64"), 0x40000028, 1) == KILL_PROCESS  # 32-bit ARM
 
 
+@pytest.mark.parametrize(("machine", "column"), [("x86_64", 0), ("aarch64", 1)])
+def test_with_gpus_what_cuda_calls_is_let_in_and_nothing_else(machine: str, column: int) -> None:
+    code, plain, arch = program(machine, gpus=True), program(machine), ARCH[machine]
+    events = {numbers[column] for name, numbers in _seccomp._ABSENT.items() if name.startswith("eventfd")} - {None}
+    differ = {number for number in range(600) if verdict(code, arch, number) != verdict(plain, arch, number)}
+    assert differ == events
+    assert {verdict(code, arch, number) for number in events} == {ALLOW}
+    ioctl, memfd = _seccomp._IOCTL[column], _seccomp._HUGE["memfd_create"][column]
+    for command in (0xC020462A, 0xC00046D6, 0x30000001, 0x30000002, 37, 73):  # of nvidiactl and nvidiaN; of nvidia-uvm
+        assert verdict(code, arch, ioctl, 3, command) == ALLOW, hex(command)
+    assert verdict(code, arch, ioctl, 3, 0x6600) == ENOTTY
+    assert verdict(code, arch, memfd, 0, 1) == ALLOW
+
+
 def test_the_server_keeps_only_what_it_needs_to_shut_children_in() -> None:
     server, child = program("x86_64", fork_server=True), program("x86_64")
     lifted = {n for n in range(600) if verdict(server, ARCH["x86_64"], n) != verdict(child, ARCH["x86_64"], n)}

@@ -135,6 +135,10 @@ def test_all_comments_may_count(tmp_path: Path) -> None:
         ("max_bytes: true", r"max_bytes: expected a whole number"),
         ("may_add_files: 1", r"may_add_files: expected true or false, found 1"),
         ("editable: main.py", r"editable: expected a list of relative paths"),
+        (
+            "stages: [{name: a, gpus: 1.5}]",
+            r"stages\[0\]\.gpus: expected a whole number, or a part of one GPU, found 1.5; write gpus: 2",
+        ),
         ("editable: [../main.py]", r"editable: expected a list of relative paths inside the folder"),
         ("editable: [/etc/passwd]", r"editable: expected a list of relative paths inside the folder"),
         ("editable: [a.py, a.py]", r"editable: expected a list without repetitions"),

@@ -11,14 +11,16 @@ from pathlib import Path
 
 from evolve._errors import EnvironmentFault, SandboxMissing
 from evolve.evaluate.child._spawn import HelperDied, Spawner
-from evolve.evaluate.isolation import _bwrap, _page_cache, _proc, _seccomp, _user
+from evolve.evaluate.isolation import _bwrap, _gpu, _page_cache, _proc, _seccomp, _user
+from evolve.evaluate.isolation._gpu import Gpu
 from evolve.evaluate.isolation._limits import Limits, limits_of
 from evolve.evaluate.isolation._mounts import PYTHON, VisibleFiles, copy_metadata, own_copies, resolve
+from evolve.evaluate.isolation._sysfs import copy_sys
 from evolve.evaluate.sandbox._monitor import ProcessMonitor
 from evolve.evaluate.sandbox._request import Request, SandboxPaths
 from evolve.evaluate.sandbox.starts._start import Launch, RunningTree, ScratchPool, compile_stubs, start_cold
 
-POLICY = 3  # raise it when the meaning of the tier changes in a way its command line does not show
+POLICY = 4  # raise it when the meaning of the tier changes in a way its command line does not show
 FLAGS = ("-I", "-S", "-B", "-X", "utf8")
 SECCOMP_FD = 4
 
@@ -51,12 +53,16 @@ class Bubblewrap:
         copy_metadata(self.mounts, self.own / "meta")
         compile_stubs(self.own / "stub")
         self._covers = _proc.cover(self.own / "proc")
-        self._view, self.own_files = self._shown()
+        self._view, self.own_files = self._shown("tree", _bwrap.MOUNTED)
+        self._gpu_view: list[str] = []  # another tree, once it is needed: an empty /sys would be seen
         roots = [outside for outside, _ in self.mounts.binds]
         group = spawner.cgroup.memory_folder if spawner.cgroup else None
         _page_cache.remember(self, [*roots, str(self.own)], self.mounts.covered(), group)
         self._filter = private / "seccomp"
         self._filter.write_bytes(_seccomp.program())
+        self._gpu_filter = private / "seccomp-gpus"
+        self._gpu_filter.write_bytes(_seccomp.program(gpus=True))
+        self._devices: dict[tuple[Gpu, ...], list[str]] = {}
         self.user, self.shared_user = spawner.user, ""
         if why := _user.admit(spawner.user, private, [self.own, *(out for out, place in self.mounts.binds if out != place)]):
             self.share_user(why)
@@ -65,14 +71,14 @@ class Bubblewrap:
         elif not _user.may_read(self.binary):
             self.binary = _bwrap.copy(self.binary, private / "bubblewrap")
 
-    def _shown(self) -> tuple[list[str], bool]:
+    def _shown(self, name: str, mounted: Sequence[str]) -> tuple[list[str], bool]:
         """The part of the command line with what every sandbox sees, and whether files in it are objects of this slot alone."""
-        tree = self.private / "tree"
+        tree = self.private / name
         tree.mkdir()
         covered = [(str(self.private / "nothing"), place) for place in self.mounts.covers]
         binds = [*self.mounts.binds, (str(self.own), "/own"), *covered]
         try:
-            self.spawner.show(tree, self.empty, [*_bwrap.MOUNTED], _bwrap.links(self.mounts), binds)
+            self.spawner.show(tree, self.empty, [*mounted], _bwrap.links(self.mounts), binds)
         except HelperDied:
             raise
         except EnvironmentFault:
@@ -84,17 +90,25 @@ class Bubblewrap:
         """Start sandboxes as whoever started the engine."""
         self.user, self.shared_user = 0, why
 
-    def shown(self, user: int) -> list[str]:
+    def shown(self, user: int, gpus: Sequence[Gpu] = ()) -> list[str]:
         """The part of the command line with what every sandbox sees; what is covered of ``/proc`` hangs on who will look."""
         covers = [cover for cover in self._covers if _proc.readable(cover[1], user)]
-        return [*self._view, "--proc", "/proc", *_bwrap.covering(covers, self.empty, overlay=self.own_files)]
+        if gpus and not self._gpu_view:
+            self._gpu_view, _ = self._shown("tree-gpus", _bwrap.MOUNTED_WITH_GPUS)
+        return [
+            *(self._gpu_view if gpus else self._view),
+            "--proc",
+            "/proc",
+            *_bwrap.covering(covers, self.empty, overlay=self.own_files),
+        ]
 
     @property
     def policy(self) -> str:
         """A hash of everything that decides what a candidate can reach."""
         bounded = self.spawner.cgroup.kind if self.spawner.cgroup else "polled"
         parts = [POLICY, self.name, self._shape(), self.mounts.description, bounded, os.geteuid() == 0, self.user > 0]
-        return hashlib.blake2b(json.dumps(parts).encode() + self._filter.read_bytes(), digest_size=16).hexdigest()
+        filters = self._filter.read_bytes() + self._gpu_filter.read_bytes()
+        return hashlib.blake2b(json.dumps(parts).encode() + filters, digest_size=16).hexdigest()
 
     def _shape(self) -> list[str]:
         """The command line without anything that differs between machines or launches."""
@@ -111,12 +125,41 @@ class Bubblewrap:
         """Without a user folder; ``PYTHONPATH`` names the packages, and the folders that ``site`` looks into are covered."""
         return [PYTHON, "-s", "-B", *arguments]
 
-    def environment(self, limits: Limits, places: SandboxPaths) -> dict[str, str]:
+    def environment(self, limits: Limits, places: SandboxPaths, gpus: Sequence[Gpu] = ()) -> dict[str, str]:
         """The environment of a command, the same as the stub's."""
         path = {"PATH": "/py/bin:/usr/bin"} if self.mounts.has_tools else {}
-        return _bwrap.environment(limits, extra_libraries=self.mounts.has_extra_libraries) | path | places.env()
+        extra, driver = self.mounts.has_extra_libraries, bool(self._driver_folder(gpus))
+        return _bwrap.environment(limits, extra_libraries=extra, gpus=gpus, driver=driver) | path | places.env()
 
-    def command(self, limits: Limits, folder: Path, files: Mapping[str, Path], *, laid: bool, user: int) -> list[str]:
+    def _driver_folder(self, gpus: Sequence[Gpu]) -> str:
+        return _gpu.driver_folder(gpus, [outside for outside, inside in self.mounts.binds if outside == inside])
+
+    def devices(self, gpus: tuple[Gpu, ...]) -> list[str]:
+        """The part of the command line with what a launch with these GPUs sees besides.
+
+        Raises:
+            HelperDied: the spawner is gone.
+        """
+        if gpus and gpus not in self._devices:
+            nodes, folder = _gpu.nodes(gpus), self._driver_folder(gpus)
+            self.spawner.fasten([outside for outside, _ in nodes])
+            copied = self.private / f"sys-{len(self._devices)}"
+            copy_sys(gpus, copied)
+            folders = [(str(copied), "/sys"), *([(folder, _gpu.DRIVER)] if folder else [])]
+            self._devices[gpus] = _bwrap.devices(nodes, folders, _proc.writable())
+        return self._devices.get(gpus, [])
+
+    def user_for(self, gpus: Sequence[Gpu]) -> int:
+        """The user that a launch with these GPUs has: the slot's own where any user may use them."""
+        return self.user if _gpu.open_to_all(gpus) else 0
+
+    def filter(self, gpus: Sequence[Gpu]) -> Path:
+        """The file with the filter of a launch."""
+        return self._gpu_filter if gpus else self._filter
+
+    def command(
+        self, limits: Limits, folder: Path, files: Mapping[str, Path], *, laid: bool, user: int, gpus: tuple[Gpu, ...] = ()
+    ) -> list[str]:
         """The command line up to the program.  ``laid`` says whether ``folder`` is as it will stay: what is written below an
         overlay later may not be seen."""
         own: list[str] = []
@@ -124,16 +167,16 @@ class Bubblewrap:
             own += _bwrap.folder(str(folder / name), f"/{name}", self.empty, overlay=self.own_files and laid)
         for name, path in files.items():
             own += ["--ro-bind", str(path), f"/input/{name}"]
-        env = self.environment(limits, SandboxPaths())
-        return _bwrap.command(self.binary, self.shown(user), limits, env=env, own=own, seccomp_fd=SECCOMP_FD)
+        env, devices = self.environment(limits, SandboxPaths(), gpus), self.devices(gpus)
+        return _bwrap.command(self.binary, self.shown(user, gpus), limits, env=env, own=own, seccomp_fd=SECCOMP_FD, devices=devices)
 
     def start(self, job: Launch) -> RunningTree:
         """A sandbox that begins with this request at once."""
         files = job.lay(job.folder)
-        user = self.user if all(_user.may_read(path) for path in files.values()) else 0
-        line = self.command(job.limits, job.folder, files, laid=True, user=user)
+        user = self.user_for(job.gpus) if all(_user.may_read(path) for path in files.values()) else 0
+        line = self.command(job.limits, job.folder, files, laid=True, user=user, gpus=job.gpus)
         argv = [*line, PYTHON, *FLAGS, "/stub/_stub.pyc"]
-        filter_fd = os.open(self._filter, os.O_RDONLY | os.O_CLOEXEC)
+        filter_fd = os.open(self.filter(job.gpus), os.O_RDONLY | os.O_CLOEXEC)
         try:
             self.set_limits(job.limits)
             return start_cold(self.spawner, job, argv, {}, filter_fd, user=user)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evolve.evaluate.child._spawn import Spawner
+from evolve.evaluate.isolation._gpu import Gpu
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.isolation._mounts import VisibleFiles
 from evolve.evaluate.sandbox._request import SandboxPaths
@@ -52,13 +53,13 @@ class NoIsolation:
         """This process's own interpreter."""
         return [sys.executable, "-s", "-B", *arguments]
 
-    def environment(self, limits: Limits, places: SandboxPaths) -> dict[str, str]:
+    def environment(self, limits: Limits, places: SandboxPaths, gpus: Sequence[Gpu] = ()) -> dict[str, str]:
         """A small environment: no keys, but nothing keeps a program from looking for them elsewhere."""
         from evolve.evaluate.isolation._bwrap import environment
 
         home = {"HOME": places.work, "TMPDIR": places.work, "PATH": os.defpath, "PYTHONPATH": os.pathsep.join(_site())}
         home |= passed(LIBRARIES)  # the interpreter is the grader's own
-        return environment(limits, extra_libraries=False) | home | places.env()
+        return environment(limits, extra_libraries=False, gpus=gpus) | home | places.env()
 
     def start(self, job: Launch) -> RunningTree:
         """A process that begins with this request at once."""
@@ -71,7 +72,7 @@ class NoIsolation:
         argv = [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(self._stub / "_stub.pyc")]
         if self.spawner.cgroup:
             self.spawner.cgroup.limit(job.limits.memory_mib + 16, job.limits.pids + 4)
-        return start_cold(self.spawner, job, argv, self.environment(job.limits, self.places(job.folder)))
+        return start_cold(self.spawner, job, argv, self.environment(job.limits, self.places(job.folder), job.gpus))
 
 
 def _site() -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from archive import StartMode
 from evolve.evaluate.child._spawn import CgroupMeter
+from evolve.evaluate.isolation._gpu import Gpu
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.isolation._mounts import PYTHON
 from evolve.evaluate.sandbox.starts._cold import FLAGS, SECCOMP_FD, Bubblewrap
@@ -23,7 +24,7 @@ _READY_S = 120.0
 class PreloadedSandbox:
     """A sandbox that waits for its one request.  Either ``start`` or ``close`` ends its waiting."""
 
-    def __init__(self, strict: Bubblewrap, limits: Limits, modules: tuple[str, ...], folder: Path) -> None:
+    def __init__(self, strict: Bubblewrap, limits: Limits, modules: tuple[str, ...], folder: Path, gpus: tuple[Gpu, ...]) -> None:
         """Start it; the imports go on while this returns.
 
         Raises:
@@ -31,24 +32,27 @@ class PreloadedSandbox:
         """
         self.modules = modules
         self.limits = limits
+        self.gpus = gpus
         self._spawner = strict.spawner
         self._folder = folder
         request_r, self._request_w = os.pipe2(os.O_CLOEXEC)
         self._pipes = Pipes(request_r)
-        filter_fd = os.open(strict.private / "seccomp", os.O_RDONLY | os.O_CLOEXEC)
+        filter_fd = os.open(strict.filter(gpus), os.O_RDONLY | os.O_CLOEXEC)
         try:
             strict.set_limits(limits)
-            line = strict.command(limits, folder, {}, laid=False, user=strict.user)
+            user = strict.user_for(gpus)
+            line = strict.command(limits, folder, {}, laid=False, user=user, gpus=gpus)
             argv = [*line, PYTHON, *FLAGS, "/stub/_stub.pyc", "spare", *modules]
             assert argv[argv.index("--seccomp") + 1] == str(SECCOMP_FD)
-            self._child = self._spawner.start(argv, {}, self._pipes.inner(filter_fd), user=strict.user)
+            self._child = self._spawner.start(argv, {}, self._pipes.inner(filter_fd), user=user)
         finally:
             os.close(filter_fd)
             self._pipes.close_inner()
 
     def fits(self, job: Launch, modules: tuple[str, ...]) -> bool:
-        """Whether it can run ``job``: made for the same limits, with everything loaded that is asked for."""
-        same = (job.limits.scratch_bytes, job.limits.threads) == (self.limits.scratch_bytes, self.limits.threads)
+        """Whether it can run ``job``: made for the same limits and GPUs, with everything loaded that is asked for."""
+        own = (self.limits.scratch_bytes, self.limits.threads, self.gpus)
+        same = (job.limits.scratch_bytes, job.limits.threads, job.gpus) == own
         return same and set(modules) <= set(self.modules)
 
     def start(self, job: Launch) -> RunningTree | None:

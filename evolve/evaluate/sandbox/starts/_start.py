@@ -14,6 +14,7 @@ from archive import StartMode
 from evolve._errors import EnvironmentFault
 from evolve.evaluate.child import _stub
 from evolve.evaluate.child._spawn import CgroupMeter, Spawner
+from evolve.evaluate.isolation._gpu import Gpu
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.sandbox._monitor import ResourceMeter, Running
 from evolve.evaluate.sandbox._request import Request, SandboxPaths, sealed
@@ -40,7 +41,7 @@ class Launch:
     """One launch: what to do, under which limits, with which files.
 
     ``folder`` is an empty folder outside that the launch may use; ``inputs`` maps names under ``/input`` to bytes or to files and
-    folders outside.
+    folders outside.  ``gpus`` are lent to it.
     """
 
     request: Request
@@ -48,6 +49,7 @@ class Launch:
     folder: Path
     files: Mapping[str, str]
     inputs: Mapping[str, bytes | Path] = field(default_factory=dict)
+    gpus: tuple[Gpu, ...] = ()
 
     def lay(self, folder: Path) -> dict[str, Path]:
         """Write the candidate's files and the inputs given as bytes below ``folder``; placeholders for inputs given as paths, which
@@ -91,7 +93,7 @@ class Isolation(Protocol):
     def python(self, arguments: Sequence[str]) -> list[str]:
         """The command line of the candidate's interpreter."""
 
-    def environment(self, limits: Limits, places: SandboxPaths) -> dict[str, str]:
+    def environment(self, limits: Limits, places: SandboxPaths, gpus: Sequence[Gpu] = ()) -> dict[str, str]:
         """The whole environment of a command."""
 
     def start(self, job: Launch) -> RunningTree:
@@ -228,5 +230,5 @@ class Starts(Protocol):
     def give_back(self, folder: Path) -> None:
         """A folder that nobody uses any more."""
 
-    def trial_closed(self, files: Mapping[str, str], stage: Stage, start: StartMode) -> None:
+    def trial_closed(self, files: Mapping[str, str], stage: Stage, start: StartMode, gpus: tuple[Gpu, ...]) -> None:
         """A trial of these files is over."""

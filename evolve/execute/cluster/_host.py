@@ -1,0 +1,239 @@
+"""What runs in an actor: one slot, as the local executor has it.  Trusted code alone; candidates run in the slot's sandboxes.
+
+An actor that is restarted comes back empty: nothing is kept here that must not be lost.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import select
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from archive import Attempt, BlockStatus
+from evolve._errors import EvolveError
+from evolve._version import __version__
+from evolve.evaluate import VisibleFiles, open_sandbox_factory
+from evolve.execute._base import Block, BlockReport, EntryReport, Report
+from evolve.execute._cards import Cards, need_gpus
+from evolve.execute._scratch import Scratch
+from evolve.execute._slot import Slot, SlotSettings
+from evolve.execute.cluster._bundle import Bundle, prune, unpack
+from evolve.problem._load import candidate_assets_folder
+from evolve.problem.contract._contract import Problem
+from evolve.problem.contract._environment import ALWAYS
+
+_REMEMBERED = 1024  # attempts that were given up before they came
+_KEPT = (*ALWAYS, "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES")  # and what Ray set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSettings:
+    """What all actors of an executor share.
+
+    ``environment`` holds what the problems' evaluators ask for by name; ``machine`` is the name that stands in measurements, ""
+    for the host's; ``driver`` is the process that drives the run, where it is one of this machine.
+    """
+
+    tier: str
+    environment: Mapping[str, str]
+    grace_s: float
+    patience_s: float
+    threads: int
+    machine: str = ""
+    driver: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """What an actor found where it woke up.  ``fault`` says why it cannot serve; "" where it can."""
+
+    machine: str
+    node: str
+    pid: int
+    engine: str
+    python: str
+    fault: str = ""
+
+
+class SlotHost:
+    """One slot of a node.  ``run`` and ``stream`` are called by one thread, ``cancel`` by another.
+
+    What is wrong here (no sandbox, a bundle that cannot be unpacked) is said by ``hello``, and nothing is raised: an actor whose
+    constructor fails says it to nobody.
+    """
+
+    def __init__(self, settings: HostSettings, number: int) -> None:
+        _end_with([os.getppid(), *([settings.driver] if settings.driver else [])])
+        _set_environment(settings.environment)
+        self._machine = settings.machine or platform.node()
+        self._lock = threading.Lock()
+        self._running: Attempt | None = None
+        self._given_up: dict[Attempt, None] = {}
+        self._scratch = Scratch()
+        self._work: SimpleQueue[tuple[Block, SimpleQueue[list[Report]]] | None] = SimpleQueue()
+        self._settings, self._number = settings, number
+        self._slot: Slot | None = None
+        self._cards: Cards | None = None
+
+    def hello(self, *bundles: Bundle) -> HostFacts:
+        """Who this is, and whether it can serve these problems; from then on it does."""
+        fault = ""
+        try:
+            if self._slot is None:
+                self._begin(bundles)
+        except (EvolveError, OSError) as error:
+            fault = str(error)
+        return HostFacts(
+            machine=self._machine,
+            node=_node(),
+            pid=os.getpid(),
+            engine=__version__,
+            python=platform.python_version(),
+            fault=fault,
+        )
+
+    def _begin(self, bundles: tuple[Bundle, ...]) -> None:
+        problems = _unpacked(bundles, self._settings.tier)
+        self._cards = need_gpus(problem.contract for problem in problems.values())  # of those that Ray gave this actor
+        self._slot = Slot(self._slot_settings(problems), self._number)
+        # The kernel ends graders with the thread that started them: this one lives as long as the actor.
+        self._thread = threading.Thread(target=self._serve, args=(self._slot,), name="slot", daemon=True)
+        self._thread.start()
+
+    def live(self) -> None:
+        """Never answer: the call ends with the actor."""
+        threading.Event().wait()
+
+    def run(self, block: Block) -> list[Report]:
+        """Run a block; all of its reports at once."""
+        return [report for reports in self.stream(block) for report in reports]
+
+    def stream(self, block: Block) -> Iterator[list[Report]]:
+        """Run a block; each entry's report when it ends, the last one's with the block's."""
+        reports: SimpleQueue[list[Report]] = SimpleQueue()
+        self._work.put((block, reports))
+        while True:
+            told = reports.get()
+            yield told
+            if isinstance(told[-1], BlockReport):
+                return
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Give a block up that runs here, or that comes later."""
+        with self._lock:
+            if self._running == attempt and self._slot is not None:
+                self._slot.wake.set()
+                return
+            self._given_up[attempt] = None
+            while len(self._given_up) > _REMEMBERED:
+                del self._given_up[next(iter(self._given_up))]
+
+    def close(self) -> None:
+        """End the graders and remove what they left."""
+        if self._slot is not None:
+            self._work.put(None)
+            self._thread.join()
+            self._slot = None
+        self._scratch.close()
+
+    def _serve(self, slot: Slot) -> None:
+        while (work := self._work.get()) is not None:
+            block, reports = work
+            with self._lock:
+                given_up = block.attempt in self._given_up
+                self._given_up.pop(block.attempt, None)
+                if not given_up:
+                    slot.wake.clear()
+                    self._running = block.attempt
+            if given_up:
+                reports.put([BlockReport(block.attempt, BlockStatus.CANCELLED, reason="cancelled before it ran")])
+                continue
+            last: list[Report] = []  # the last entry's, which goes with the block's: one message for most blocks
+
+            def tell(
+                report: EntryReport, block: Block = block, last: list[Report] = last, out: SimpleQueue[list[Report]] = reports
+            ) -> None:
+                if report.index == len(block.entries) - 1:
+                    last.append(report)
+                else:
+                    out.put([report])
+
+            try:
+                end = self._run_with_cards(slot, block, tell)
+            except BaseException as error:  # a fault of ours must not leave the driver waiting
+                reports.put([*last, BlockReport(block.attempt, BlockStatus.LOST, reason=f"the slot failed: {error!r}")])
+                raise
+            with self._lock:
+                self._running = None
+            reports.put([*last, end])
+        slot.close()
+
+    def _run_with_cards(self, slot: Slot, block: Block, tell: Callable[[EntryReport], None]) -> BlockReport:
+        if self._cards is None:
+            return slot.run(block, tell)
+        lent = self._cards.lend(block.attempt, block.needs)
+        if lent is None:
+            reason = self._cards.lacking(block.needs) or "another run on that machine has the GPUs"
+            return BlockReport(block.attempt, BlockStatus.LOST, reason=f"{self._machine}: {reason}")
+        try:
+            return slot.run(block, tell, lent, self._cards)
+        finally:
+            self._cards.give_back(block.attempt)
+
+    def _slot_settings(self, problems: Mapping[str, Problem]) -> SlotSettings:
+        settings = self._settings
+        return SlotSettings(
+            problems=problems,
+            tier=settings.tier,
+            machine=self._machine,
+            scratch=self._scratch.path,
+            grace_s=settings.grace_s,
+            threads=settings.threads,
+            patience_s=settings.patience_s,
+        )
+
+
+def _unpacked(bundles: tuple[Bundle, ...], tier: str) -> dict[str, Problem]:
+    """The problems, verified, with a sandbox that starts for each.
+
+    Raises: as ``unpack`` and ``open_sandbox_factory``.
+    """
+    store = Path(tempfile.gettempdir()) / f"evolve-bundles-{os.getuid()}"
+    problems = {bundle.problem.id: unpack(bundle, store) for bundle in bundles}
+    prune(store)
+    for problem in problems.values():
+        contract = problem.contract
+        view = VisibleFiles(imports=contract.candidate_imports, toolbox=contract.toolbox, assets=candidate_assets_folder(problem))
+        open_sandbox_factory(tier, view).close()
+    return problems
+
+
+def _node() -> str:
+    import ray
+
+    return str(ray.get_runtime_context().get_node_id())
+
+
+def _end_with(pids: Iterable[int]) -> None:
+    """End this process as soon as one of those does: busy workers have outlived a killed driver by 45 s, and what they ran with
+    them."""
+    ends = [os.pidfd_open(pid) for pid in pids]
+
+    def watch() -> None:
+        select.select(ends, [], [])
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end-with", daemon=True).start()
+
+
+def _set_environment(passed: Mapping[str, str]) -> None:
+    """What a node's environment holds is nobody's business here but Ray's and the interpreter's."""
+    for name in [name for name in os.environ if name not in _KEPT and not name.startswith("RAY_")]:
+        del os.environ[name]
+    os.environ.update(passed)

@@ -1,0 +1,93 @@
+"""One actor as its driver sees it: asked for, awake, given blocks, retired."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from types import ModuleType
+from typing import Any
+
+from archive import Attempt
+from evolve.execute._base import Block, Report
+from evolve.execute.cluster._host import HostFacts, SlotHost
+
+_CONTROL = "control"
+_NOBODY = HostFacts(machine="", node="", pid=0, engine="", python="")
+
+
+class Seat:
+    """An actor with one slot.  Used from the executor's own thread alone.
+
+    ``is_awake`` once the actor has answered and until it is known to have died; ``is_busy`` while a block is with it;
+    ``is_leaving`` where its node is about to.
+    """
+
+    def __init__(self, ray: ModuleType, number: int, options: dict[str, Any], settings: object, bundles: Sequence[object]) -> None:
+        self.number, self.facts = number, _NOBODY
+        self.is_awake = self.is_busy = self.is_leaving = self.is_gone = False
+        self._ray = ray
+        # Two calls in the control group: one that ends with the actor, and one at a time of those that are answered.
+        make = ray.remote(max_restarts=-1, max_task_retries=0, concurrency_groups={_CONTROL: 2}, **options)(SlotHost)
+        self._actor, self._bundles = make.remote(settings, number), bundles
+        self._life: asyncio.Future[None] | None = None
+
+    @property
+    def machine(self) -> str:
+        return self.facts.machine
+
+    async def wake(self) -> HostFacts:
+        """Wait until the actor answers: after it was asked for, or after it died.
+
+        Raises:
+            RayError: it will never answer.
+        """
+        self.facts = await self._actor.hello.options(concurrency_group=_CONTROL).remote(*self._bundles)
+        return self.facts
+
+    async def until_death(self) -> None:
+        """Wait until the actor is known to have died, or is doubted."""
+        self._life = asyncio.ensure_future(self._live())
+        try:
+            await asyncio.wait([self._life])
+        finally:
+            self._life.cancel()
+
+    async def _live(self) -> None:
+        try:
+            await self._actor.live.options(concurrency_group=_CONTROL).remote()
+        except self._ray.exceptions.RayError:
+            return
+
+    def doubt(self) -> None:
+        """A call failed: ask anew whether the actor is there."""
+        self.is_awake = False
+        if self._life is not None:
+            self._life.cancel()
+
+    async def run(self, block: Block) -> AsyncIterator[list[Report]]:
+        """Reports as they come, the block's own last.
+
+        Raises:
+            RayError: the actor died, or its node did.
+        """
+        if len(block.entries) == 1:
+            yield await self._actor.run.remote(block)
+            return
+        async for reference in self._actor.stream.options(num_returns="streaming").remote(block):
+            yield await reference
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Have a block given up that runs there."""
+        self._actor.cancel.options(concurrency_group=_CONTROL).remote(attempt)
+
+    async def close(self) -> None:
+        """Have the actor end its graders, then end it."""
+        with suppress(self._ray.exceptions.RayError):  # dead already, and its graders with it
+            await self._actor.close.options(concurrency_group=_CONTROL).remote()
+        self.kill()
+
+    def kill(self) -> None:
+        """End the actor: whatever it runs dies with it."""
+        self.is_gone, self.is_awake = True, False
+        self._ray.kill(self._actor, no_restart=True)

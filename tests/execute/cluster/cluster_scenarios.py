@@ -1,0 +1,137 @@
+"""Scenarios on a cluster of several nodes, each in a process of its own: ``python cluster_scenarios.py NAME FOLDER``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from archive import Attempt, BlockStatus
+from evolve.execute import EntryReport
+from evolve.execute.cluster import ClusterExecutor
+from evolve.execute.cluster._settings import environment
+from evolve.testing import Probe, action
+from evolve.testing._executor_bench import ExecutorBench, open_executor_bench
+
+LIMIT_S = 120.0
+
+
+@contextmanager
+def a_cluster(*cpus: int) -> Iterator[tuple[Any, list[Any]]]:
+    """A head that runs nothing, and a node for each of ``cpus``."""
+    with environment({}, cleared=True):
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        try:
+            yield cluster, [cluster.add_node(num_cpus=n) for n in cpus]
+        finally:
+            cluster.shutdown()
+
+
+@contextmanager
+def a_bench(cluster: Any, folder: Path) -> Iterator[tuple[ExecutorBench, Probe]]:
+    probe = Probe(folder, time_s=60.0)
+
+    def make(problems: Any, *, slots: int, sink: Any) -> ClusterExecutor:
+        return ClusterExecutor(problems, tier="none", sink=sink, address=cluster.address, grace_s=1.0)
+
+    with open_executor_bench(make, probe) as bench:
+        yield bench, probe
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + LIMIT_S
+    while not holds():
+        assert time.monotonic() < end, f"not within {LIMIT_S:g} s: {what}"
+        time.sleep(0.05)
+
+
+def finish(bench: ExecutorBench, attempts: list[Attempt], blocks: dict[Attempt, Any]) -> int:
+    """Wait for all, handing out again what was lost, as the search does; returns how many were."""
+    lost = 0
+    while attempts:
+        attempt = attempts.pop()
+        bench.wait(attempt)
+        if bench.closed(attempt).status is BlockStatus.LOST:
+            lost += 1
+            again = Attempt(attempt.epoch, attempt.ticket, attempt.n + 1)
+            blocks[again] = type(blocks[attempt])(
+                again, *[getattr(blocks[attempt], name) for name in ("problem", "entries", "files")]
+            )
+            bench.send(blocks[again])
+            attempts.append(again)
+    return lost
+
+
+def sleeping(bench: ExecutorBench, n: int) -> tuple[list[Attempt], dict[Attempt, Any]]:
+    blocks = {}
+    for i in range(n):
+        block = bench.block(action("score", f"s{i}", value=float(i), sleep_s=1.0))
+        blocks[bench.send(block)] = block
+    return list(blocks), blocks
+
+
+def scores(bench: ExecutorBench) -> list[float]:
+    return sorted(report.result.score or 0.0 for report in bench.reports if isinstance(report, EntryReport))
+
+
+def a_node_that_dies_and_one_that_joins(folder: Path) -> None:
+    with a_cluster(2, 2) as (cluster, nodes), a_bench(cluster, folder) as (bench, probe):
+        until(lambda: bench.executor.slots == 4, "four slots")
+        attempts, blocks = sleeping(bench, 16)
+        until(lambda: len(probe.marks(what="began")) >= 4, "all slots busy")
+        cluster.remove_node(nodes[1], allow_graceful=False)
+        until(lambda: bench.executor.slots == 2, "the news that a node died")
+        cluster.add_node(num_cpus=3)
+        until(lambda: bench.executor.slots == 5, "the slots of the new node")
+        lost = finish(bench, attempts, blocks)
+        assert 1 <= lost <= 2, lost
+        assert scores(bench) == [float(i) for i in range(16)]
+
+
+def a_cluster_that_shrinks_to_nothing_and_grows_again(folder: Path) -> None:
+    with a_cluster(1, 1) as (cluster, nodes), a_bench(cluster, folder) as (bench, _probe):
+        until(lambda: bench.executor.slots == 2, "two slots")
+        for node in nodes:
+            cluster.remove_node(node, allow_graceful=False)
+        until(lambda: bench.executor.slots == 0, "no slot")
+        assert bench.executor.room == 0
+        attempts, blocks = sleeping(bench, 3)
+        time.sleep(2.0)
+        assert bench.executor.pending == 3
+        cluster.add_node(num_cpus=1)
+        finish(bench, attempts, blocks)
+        assert scores(bench) == [0.0, 1.0, 2.0]
+
+
+def a_node_that_is_drained(folder: Path) -> None:
+    with a_cluster(1, 1) as (cluster, nodes), a_bench(cluster, folder) as (bench, _probe):
+        until(lambda: bench.executor.slots == 2, "two slots")
+        attempts, blocks = sleeping(bench, 8)
+        drain = [
+            str(Path(sys.executable).with_name("ray")),
+            "drain-node",
+            "--address",
+            cluster.address,
+            "--node-id",
+            nodes[0].node_id,
+        ]
+        why = ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot", "--deadline-remaining-seconds", "3"]
+        subprocess.run([*drain, *why], check=True, capture_output=True)
+        until(lambda: bench.executor.slots == 1, "the slot of the drained node is gone")
+        assert finish(bench, attempts, blocks) <= 1
+        assert scores(bench) == [float(i) for i in range(8)]
+
+
+SCENARIOS = {
+    scenario.__name__: scenario
+    for scenario in (a_node_that_dies_and_one_that_joins, a_cluster_that_shrinks_to_nothing_and_grows_again, a_node_that_is_drained)
+}
+
+if __name__ == "__main__":
+    SCENARIOS[sys.argv[1]](Path(sys.argv[2]))

@@ -1,0 +1,211 @@
+"""Whole runs: the same search on Ray as here, a candidate that looks for Ray, a driver that is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import evolve
+from archive import Measured, Proposed, RunOpened, Status, find_records
+from evolve.engine import _session
+from evolve.engine.api._arguments import run_config
+from evolve.execute.cluster._connection import Connection
+
+YAML = """
+name: parabola
+metric: height
+goal: maximize
+noise: {noise}
+stages:
+  - {{name: full, time_s: 60, memory_mib: 512}}
+"""
+INITIAL = "X = 0.25\nY = 0.75\n\n\ndef point():\n    return [X, Y]\n"
+EVALUATE = """
+import time
+
+from evolve import JsonValue, Outcome
+
+
+def evaluate(trial):
+    reply = trial.sandbox.call("main.py:point", {}, {"point": JsonValue()})
+    if not reply.ok:
+        return reply.outcome()
+    x, y, *said = reply.value["point"]
+    noise = 0.01 * trial.rng().standard_normal() if NOISY else 0.0
+    return Outcome(score=-((x - 0.5) ** 2) - (y - 0.5) ** 2 + noise, feedback=" ".join(map(str, said)))
+"""
+
+
+def parabola(folder: Path, *, noisy: bool = False, initial: str = INITIAL) -> Path:
+    problem = folder / "parabola"
+    (problem / "initial").mkdir(parents=True)
+    (problem / "problem.yaml").write_text(YAML.format(noise="noisy" if noisy else "deterministic"))
+    (problem / "evaluate.py").write_text(EVALUATE.replace("NOISY", str(noisy)))
+    (problem / "initial" / "main.py").write_text(initial)
+    return problem
+
+
+@pytest.mark.parametrize(("policy", "noisy"), [("one_plus_one", False), ("one_plus_one", True), ("best_of_n", False)])
+def test_the_search_is_the_same_as_on_this_machine(policy: str, noisy: bool, ray_here: Connection, tmp_path: Path) -> None:
+    problem, lives = parabola(tmp_path, noisy=noisy), []
+    for executor in ("local", "ray"):
+        out = tmp_path / executor
+        budget = evolve.Budget(evaluations=25)
+        config, _ = run_config(
+            problem,
+            out=out,
+            seed=4,
+            budget=budget,
+            operators=["ast_edit"],
+            policy=policy,
+            slots=1,
+            executor=executor,
+            sandbox="none",
+        )
+        _session.start(config, secret="5eed" * 8)
+        records = [stamped.record for stamped in find_records(out, (Proposed.kind, Measured.kind))]
+        lives.append(
+            [
+                (one.candidate.id if one.candidate else one.status)
+                if isinstance(one, Proposed)
+                else (one.result.candidate, one.result.seed, one.result.score)
+                for one in records
+            ]
+        )
+    if policy != "one_plus_one":  # whose children are made while others are measured: in which order is the clock's
+        lives = [sorted(map(str, one)) for one in lives]
+    assert lives[0] == lives[1]
+    assert len(lives[0]) > 25
+
+
+def test_a_run_says_how_many_slots_the_cluster_gave(ray_here: Connection, tmp_path: Path) -> None:
+    run = evolve.create_run(
+        parabola(tmp_path),
+        out=tmp_path / "run",
+        budget=evolve.Budget(evaluations=6),
+        executor=evolve.RayExecutor(slots=2),
+        sandbox="none",
+    )
+    run.optimize()
+    (opened,) = [one.record for one in find_records(tmp_path / "run", (RunOpened.kind,))]
+    assert isinstance(opened, RunOpened)
+    assert opened.slots == 2
+
+
+LOOKS = """
+import os, socket
+
+def point():
+    found = []
+    for name in os.environ:
+        if name.startswith("RAY_"):
+            found.append(name)
+    for pid in os.listdir("/proc"):
+        try:
+            if b"ray" in open(f"/proc/{pid}/cmdline", "rb").read().lower():
+                found.append("process " + pid)
+        except OSError:
+            pass
+    for path in ("/tmp/ray", os.path.expanduser("~/.ray"), TOKEN):
+        if os.path.exists(path):
+            found.append(path)
+    for host in ("127.0.0.1", ADDRESS):
+        try:
+            socket.create_connection((host, PORT), timeout=2).close()
+            found.append("a port of Ray's")
+        except OSError:
+            pass
+    return [0.0, 0.0, *found]
+"""
+
+
+def test_a_candidate_finds_nothing_of_ray(ray_here: Connection, tmp_path: Path) -> None:
+    ray = ray_here.ray
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    token = ray.get(ray.remote(lambda: os.environ["RAY_AUTH_TOKEN_PATH"]).remote())
+    told = {"TOKEN": repr(token), "ADDRESS": repr(host), "PORT": port}
+    looks = LOOKS
+    for name, value in told.items():
+        looks = looks.replace(name, value)
+    run = evolve.create_run(
+        parabola(tmp_path, initial=looks), out=tmp_path / "run", budget=evolve.Budget(evaluations=1), executor="ray", slots=1
+    )
+    run.optimize()
+    (measured, *_) = [one.record for one in find_records(tmp_path / "run", (Measured.kind,))]
+    assert isinstance(measured, Measured)
+    assert measured.result.status is Status.OK, measured.result.reason
+    assert measured.result.tier == "strict"
+    assert measured.result.feedback == ""
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_killed_leaves_nobody_behind_and_its_run_goes_on(tmp_path: Path) -> None:
+    slow = EVALUATE.replace("    noise", "    time.sleep(0.5)\n    noise").replace("NOISY", "False")
+    problem, out = parabola(tmp_path), tmp_path / "run"
+    (problem / "evaluate.py").write_text(slow)
+    words = [f"problem={problem}", "executor=ray", "executor.slots=2", "budget.evaluations=30", f"out={out}"]
+    driver = subprocess.Popen([sys.executable, "-m", "evolve", "run", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while not _measured(out) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert _measured(out)
+    below = [pid for pid in _below(driver.pid) if _is_ours(pid)]  # agents of Ray itself live a minute longer
+    assert len(below) >= 4  # two actors and a grader each
+    held = _measured(out)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    end = time.monotonic() + 30
+    while (living := [pid for pid in below if _lives(pid)]) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert living == []
+    done = subprocess.run([sys.executable, "-m", "evolve", "resume", str(out)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert _measured(out)[: len(held)] == held
+    entries = [(one.attempt.ticket, one.index) for one in _measured(out)]
+    assert len(entries) == len(set(entries))
+    assert len(entries) >= 30
+
+
+def _measured(out: Path) -> list[Measured]:
+    if not (out / "journal").exists():
+        return []
+    return [one.record for one in find_records(out, (Measured.kind,)) if isinstance(one.record, Measured)]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether a process is an actor's, a grader's or a sandbox's."""
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"SlotHost" in line or b"evolve" in line
+
+
+def _below(pid: int) -> set[int]:
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    found, todo = set(), [pid]
+    while todo:
+        parent = todo.pop()
+        children = [one for one, above in parents.items() if above == parent]
+        found.update(children)
+        todo += children
+    return found
