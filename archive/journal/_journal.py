@@ -38,7 +38,8 @@ from archive.journal._segments import (
     segment_path,
 )
 from archive.records._codec import decode_record, encode_record
-from archive.records._records import SCHEMA_VERSION, LogEntry, Record, RunCreated
+from archive.records._records import SCHEMA_VERSION, LogEntry, Record
+from archive.records._run_records import RunCreated
 
 SEGMENT_BYTES = 64 << 20
 _GROUP_BYTES = 8 << 20  # of one write

@@ -16,6 +16,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from archive.records._run_records import (
+    BudgetSet,
+    Event,
+    Note,
+    RequestHandled,
+    RunClosed,
+    RunCreated,
+    RunOpened,
+    SlotsChanged,
+    StopRequested,
+)
 from archive.records._values import (
     Arm,
     Attempt,
@@ -27,7 +38,6 @@ from archive.records._values import (
     Measurement,
     Migration,
     PackedText,
-    ProblemInfo,
     ProposalStatus,
     Purpose,
     Resources,
@@ -36,44 +46,6 @@ from archive.records._values import (
 
 SCHEMA_VERSION = 1
 TRUSTED_DRIFT = 0.02  # of the reference work around a block, up to which its times may be compared with those of others
-
-
-@dataclass(frozen=True, slots=True)
-class RunCreated:
-    kind: ClassVar[str] = "run_created"
-    run: str
-    seed: int
-    config: str  # the resolved configuration, as JSON text
-    problems: tuple[ProblemInfo, ...]
-    engine: str = ""
-    secret: str = ""  # 256 bits, hexadecimal: what the seeds of measurements derive from; no reading verb shows it
-
-
-@dataclass(frozen=True, slots=True)
-class RunOpened:
-    """A driver took the run.  The epoch is random: results of an earlier driver cannot be mistaken for this one's."""
-
-    kind: ClassVar[str] = "opened"
-    epoch: str
-    engine: str = ""
-    state_hash: str = ""
-    python: str = ""
-    machine: str = ""
-    tier: str = ""
-    tier_hash: str = ""
-    slots: int = 1
-    pid: int = 0
-    models: tuple[str, ...] = ()  # that can be asked, as provider/model
-
-
-@dataclass(frozen=True, slots=True)
-class SlotsChanged:
-    """From now on so many blocks can run at once: nodes of a cluster came or went.  ``RunOpened`` says how many it begins with."""
-
-    kind: ClassVar[str] = "slots_changed"
-    epoch: str
-    slots: int
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,72 +303,6 @@ class CallSettled:
     tokens_assumed: int = 0  # charged beside those in and out, which the server counted
     usd_assumed: float = 0.0  # the part of ``usd`` that rests on them
     rest_s: float = 0.0  # for so long the server asks to be left alone, where nobody waits for it
-
-
-@dataclass(frozen=True, slots=True)
-class RequestHandled:
-    """A request from the inbox that was carried out (or refused); its id is never carried out again."""
-
-    kind: ClassVar[str] = "requested"
-    request: str
-    verb: str
-    body: str  # JSON text
-    answer: str  # JSON text
-    accepted: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetSet:
-    """The budget from here on.  ``None`` is no limit.  With a ``problem``, of a run of several: what may be spent on that one in
-    all, now that its search is over; the rest of the run's budget is the others'."""
-
-    kind: ClassVar[str] = "budget_set"
-    wall_s: float | None = None
-    cpu_s: float | None = None
-    evaluations: int | None = None
-    candidates: int | None = None
-    usd: float | None = None
-    request: str = ""
-    confirm: float | None = None  # share set aside for vaults; None is as before
-    tokens: int | None = None
-    calls: int | None = None
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StopRequested:
-    kind: ClassVar[str] = "stop_asked"
-    reason: str
-    request: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    kind: ClassVar[str] = "note"
-    text: str
-    author: str = ""
-    request: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something a reader of the run wants to know and no decision rests on."""
-
-    kind: ClassVar[str] = "event"
-    level: str
-    what: str
-    text: str
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RunClosed:
-    """The driver let go of the run in good order."""
-
-    kind: ClassVar[str] = "closed"
-    epoch: str
-    status: str  # done | stopped | interrupted | degraded | failed
-    reason: str = ""
 
 
 Record = (
