@@ -19,8 +19,8 @@ COMMAND = re.compile(rf"\bevolve (?:{'|'.join(verb.name for verb in VERBS)})\b([
 PLAIN = {
     "_EXAMPLE", "_artifact_hint(opened)", "' --wait' if wait else ''", "answer.candidate", "asked.number", "found.id", "id_",
     "GAINS", "share", "names", "nearest[1]", "row.id", "rows[told[0]].id", "some[0]",
-    "ticket", "what", "2 * limit",
-    "run.path / 'problem.changed'",  # in brackets after the command
+    "ticket", "what", "2 * limit", "key", "max(2 * spent, 1)",
+    "_aside(run)",  # in brackets after the command
 }  # fmt: skip
 
 

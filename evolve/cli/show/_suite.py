@@ -96,7 +96,7 @@ def suite_status(views: Sequence[RunView]) -> str:
         ("tried", f"{counted(int(spent['candidates']), 'candidate')}, {counted(int(spent['evaluations']), 'measurement')}"),
         ("spent", f"{duration(spent['wall_s'])} on the clock, {duration(spent['cpu_s'])} of CPU"),
     ]
-    return f"{columns(rows)}\n\n{suite_table(views)}\n\nnext: evolve status {run} --problem {names[0]}"
+    return f"{columns(rows)}\n\n{suite_table(views)}\n\nnext: evolve status {run} --problem {shlex.quote(names[0])}"
 
 
 def suite_ending(summary: Summary, views: Sequence[RunView]) -> str:
@@ -108,7 +108,7 @@ def suite_ending(summary: Summary, views: Sequence[RunView]) -> str:
         ("tried", f"{counted(summary.candidates, 'candidate')}, {counted(summary.measurements, 'measurement')}"),
         ("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"),
         ("run", summary.run),
-        ("next", f"evolve best {run} --problem {first.problem.contract.name}" + (f" | {way}" if way else "")),
+        ("next", f"evolve best {run} --problem {shlex.quote(first.problem.contract.name)}" + (f" | {way}" if way else "")),
     ]
     return f"{suite_table(views)}\n\n{columns(rows)}"
 

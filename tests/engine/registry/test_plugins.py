@@ -317,8 +317,8 @@ def test_a_run_measures_where_the_named_executor_says(package, tmp_path):
 
 def test_an_executors_name_that_nobody_offers_is_one_sentence_with_those_that_are(package):
     package(ELSEWHERE, "far = MODULE:make", "local = MODULE:make", group="executors")
-    with pytest.raises(ConfigError, match=r"^executor must be one of local, far, found 'fra'; did you mean executor=far\?$"):
-        compose(["executor=fra"])
+    with pytest.raises(ConfigError, match=r"^executor must be one of local, ray, far, found 'farr'; did you mean executor=far\?$"):
+        compose(["executor=farr"])
     with pytest.raises(ConfigError, match=r"^executor and executor\.kind say the same; keep one of the two\.$"):
         compose(["executor=far", "executor.kind=local"])
     assert compose(["executor=local"]).executor.kind == "local"
