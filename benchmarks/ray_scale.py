@@ -113,7 +113,7 @@ class SleepingSlot:
     def __init__(self, settings: Any, number: int) -> None:
         self.wake, self.rests_until = threading.Event(), 0.0
 
-    def run(self, block: Block, report: Callable[[EntryReport], None]) -> BlockReport:
+    def run(self, block: Block, report: Callable[[EntryReport], None], *_: object) -> BlockReport:
         self.wake.wait(_SLEEP[0])
         *found, end = reports(block)
         for one in found:
