@@ -235,7 +235,7 @@ class _BlockRun:
                 self._refused(index, str(error))
                 return
             self._report(EntryReport(self._block.attempt, index, result))
-            if result.status not in (Status.OK, Status.EVALUATOR_ERROR):
+            if ends_candidate(result):
                 self._failed.add(entry.candidate)
 
     def _measure(self, index: int, entry: BlockEntry) -> Measurement:
@@ -284,6 +284,11 @@ class _BlockRun:
 
     def _closed(self, status: BlockStatus, drift: float | None = None, reason: str = "") -> BlockReport:
         return BlockReport(self._block.attempt, status, tuple(self.skipped), drift=drift, reason=reason)
+
+
+def ends_candidate(result: Measurement) -> bool:
+    """Whether what is left of a candidate in a block is skipped."""
+    return result.status not in (Status.OK, Status.EVALUATOR_ERROR)
 
 
 def copy_for_grader(problem: Problem, target: Path) -> Problem:

@@ -13,12 +13,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from archive import Attempt, BlockStatus
 from evolve._errors import EnvironmentFault
 from evolve.execute._base import Block, BlockReport, Report, Sink
-from evolve.execute._slot import PATIENCE_S
+from evolve.execute._slot import PATIENCE_S, ends_candidate
 from evolve.execute.cluster._bundle import Bundle, pack
 from evolve.execute.cluster._capacity import needs_of, no_room
 from evolve.execute.cluster._connection import Connection
@@ -38,11 +38,18 @@ _TRIES = 3  # actors that end before they are awake, until the cluster is given 
 
 @dataclass(slots=True)
 class _Work:
-    """A block in hand; ``next`` is the entry whose report comes next."""
+    """A block in hand; ``next`` is the first entry that was not reported, ``failed`` whose later entries are skipped."""
 
     block: Block
     seat: Seat | None = None
     next: int = 0
+    failed: set[str] = field(default_factory=set)
+
+    @property
+    def running(self) -> int | None:
+        """The entry whose report is to come; None where all have."""
+        entries = self.block.entries
+        return next((i for i in range(self.next, len(entries)) if entries[i].candidate not in self.failed), None)
 
 
 class ClusterExecutor:
@@ -279,11 +286,10 @@ class ClusterExecutor:
                 for report in reports:
                     self._take_in(work, report)
         except self._connection.ray.exceptions.RayError as error:
-            lost = work.next if work.next < len(work.block.entries) else None
             reason = f"the slot on {seat.machine} was lost: {type(error).__name__}"
             seat.cancel(attempt)  # where the actor lives on and only the way to it was lost
             seat.doubt()
-            self._finish(work, BlockReport(attempt, BlockStatus.LOST, reason=reason, lost=lost))
+            self._finish(work, BlockReport(attempt, BlockStatus.LOST, reason=reason, lost=work.running))
         with self._state:
             self._fleet.give(seat, attempt)
         self._assign()
@@ -293,6 +299,8 @@ class ClusterExecutor:
             self._finish(work, report)
             return
         work.next = report.index + 1
+        if ends_candidate(report.result):
+            work.failed.add(report.result.candidate)
         with self._state:
             self._sink(report)
 

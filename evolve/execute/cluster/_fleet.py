@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
 from archive import Attempt
@@ -149,7 +150,8 @@ class Fleet:
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         while not self._closing:
-            self.refresh(await loop.run_in_executor(None, self._connection.nodes))
+            with suppress(self._ray.exceptions.RayError):  # nobody answers just now: what was seen last holds
+                self.refresh(await loop.run_in_executor(None, self._connection.nodes))
             await asyncio.sleep(_TICK_S)
 
     def _count(self) -> None:

@@ -47,6 +47,16 @@ def test_an_actor_that_is_killed_costs_the_entry_that_ran_there(make: Callable[.
         until(lambda: bench.executor.slots == 2, "the actor's return")
 
 
+def test_who_is_named_is_who_ran_and_not_who_was_skipped(make: Callable[..., ClusterExecutor], tmp_path: Path) -> None:
+    probe = Probe(tmp_path, time_s=60.0)
+    with open_executor_bench(make, probe, slots=1) as bench:
+        attempt = bench.submit(action("fail"), action("fail"), action("hang"))
+        probe.wait_for("hang")
+        os.kill(bench.executor.actors[0].pid, signal.SIGKILL)
+        bench.wait(attempt)
+        assert (bench.closed(attempt).status, bench.closed(attempt).lost) == (BlockStatus.LOST, 2)
+
+
 def test_an_idle_actor_that_is_killed_costs_nothing(make: Callable[..., ClusterExecutor], tmp_path: Path) -> None:
     with open_executor_bench(make, Probe(tmp_path), slots=1) as bench:
         bench.run(action("score"))
