@@ -71,7 +71,7 @@ class SleepingSeat(Seat):
 
     def __init__(self, ray: Any, number: int, options: dict[str, Any], settings: object, bundles: Any) -> None:
         self.number = number
-        self.facts = HostFacts(machine="here", node="", pid=0, engine="", python="")
+        self.facts = HostFacts(machine="here", node="", pid=0, engine="")
         self.is_awake = self.is_busy = self.is_leaving = self.is_gone = False
         self._ray, self._life = ray, None
         place = number // A_PROCESS
@@ -83,7 +83,7 @@ class SleepingSeat(Seat):
         await self._actor.sleep.remote(0.0)
         from evolve import __version__
 
-        self.facts = HostFacts(machine="here", node="", pid=0, engine=__version__, python="")
+        self.facts = HostFacts(machine="here", node="", pid=0, engine=__version__)
         return self.facts
 
     async def _live(self) -> None:

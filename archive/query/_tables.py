@@ -31,7 +31,7 @@ RAW: dict[str, dict[str, str]] = {
         "noisy BOOLEAN, frame VARCHAR, stages VARCHAR[], axes JSON, params JSON)[]",
     },
     "opened": {**_HEAD, "epoch": "VARCHAR", "engine": "VARCHAR", "machine": "VARCHAR", "tier": "VARCHAR", "slots": "INTEGER"},
-    "slots_changed": {**_HEAD, "slots": "INTEGER", "reason": "VARCHAR"},
+    "slots_changed": {**_HEAD, "slots": "INTEGER"},
     "propose_issued": {
         **_ATTEMPT,
         "arm": 'STRUCT("operator" VARCHAR, "model" VARCHAR, "format" VARCHAR)',
@@ -349,7 +349,7 @@ SELECT f.run, e.seq, e."at" AS unix_s, e.kind, e.level, e.problem, e.what, e.tex
     UNION ALL SELECT run_no, seq, "at", 'note', 'info', '', coalesce(author, ''), text FROM raw.note
     UNION ALL SELECT run_no, seq, "at", 'opened', 'info', '', epoch, coalesce(machine, '') FROM raw.opened
     UNION ALL SELECT run_no, seq, "at", 'closed', 'info', '', status, coalesce(reason, '') FROM raw.closed
-    UNION ALL SELECT run_no, seq, "at", 'slots_changed', 'info', '', slots || '', coalesce(reason, '') FROM raw.slots_changed
+    UNION ALL SELECT run_no, seq, "at", 'slots_changed', 'info', '', slots || '', '' FROM raw.slots_changed
     UNION ALL SELECT run_no, seq, "at", 'stop_asked', 'info', '', '', reason FROM raw.stop_asked
     UNION ALL SELECT run_no, seq, "at", 'requested', CASE WHEN accepted IS NULL THEN 'info' ELSE 'warning' END, '', verb,
         CASE WHEN accepted IS NULL THEN 'accepted' ELSE 'refused' END FROM raw.requested

@@ -43,7 +43,6 @@ class SlotsChanged:
     kind: ClassVar[str] = "slots_changed"
     epoch: str
     slots: int
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

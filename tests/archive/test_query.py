@@ -284,7 +284,7 @@ def test_claims_calls_and_events(toy: ToyRun) -> None:
     toy.add(Note("look here", author="me"))
     toy.add(Event("warning", "torn_tail", "10 bytes", PROBLEM))
     toy.add(BudgetSet(wall_s=60.0, evaluations=5))
-    toy.add(SlotsChanged(EPOCH, 3, "a node joined"))
+    toy.add(SlotsChanged(EPOCH, 3))
     toy.add(StopRequested("enough"))
     toy.add(RequestHandled("r1", "stop", "{}", "{}", accepted=False))
     toy.add(ChampionChanged(PROBLEM, "c", "b", 25.0))
@@ -303,7 +303,7 @@ def test_claims_calls_and_events(toy: ToyRun) -> None:
         ("note", "info", "me", "look here"),
         ("event", "warning", "torn_tail", "10 bytes"),
         ("budget_set", "info", "", "wall_s=60.0, evaluations=5"),
-        ("slots_changed", "info", "3", "a node joined"),
+        ("slots_changed", "info", "3", ""),
         ("stop_asked", "info", "", "enough"),
         ("requested", "warning", "stop", "refused"),
         ("champion", "info", "c", "e = 25.0"),

@@ -31,9 +31,7 @@ class Connection:
         EnvironmentFault: no Ray answers there, it is of another version or its token is another; or a local one does not start.
     """
 
-    def __init__(
-        self, address: str = "", *, cpus: int | None = None, gpus: int | None = None, store_bytes: int = STORE_BYTES
-    ) -> None:
+    def __init__(self, address: str = "", *, cpus: int | None = None, store_bytes: int = STORE_BYTES) -> None:
         self.address = address_of(address)
         self.ray = load_ray()
         self._scratch: Scratch | None = None
@@ -41,7 +39,7 @@ class Connection:
         if not self._opened:
             return
         try:
-            self._open(cpus, gpus, store_bytes)
+            self._open(cpus, store_bytes)
             # Ray prints news of nodes and workers on stdout, whatever it is told, and stdout is for data.
             self.ray._private.worker.print_to_stdstream = _say_nothing
         except BaseException:
@@ -74,7 +72,7 @@ class Connection:
             self._scratch.close()
             self._scratch = None
 
-    def _open(self, cpus: int | None, gpus: int | None, store_bytes: int) -> None:
+    def _open(self, cpus: int | None, store_bytes: int) -> None:
         how: dict[str, object] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "namespace": NAMESPACE}
         with _Hushed() as hushed:
             try:
@@ -86,7 +84,7 @@ class Connection:
                 self._scratch = Scratch()
                 token = self._scratch.path / "ray.token"
                 _write_private(token, secrets.token_hex(32))
-                how |= {"num_cpus": cpus or len(os.sched_getaffinity(0)), "num_gpus": gpus, "include_dashboard": False}
+                how |= {"num_cpus": cpus or len(os.sched_getaffinity(0)), "include_dashboard": False}
                 how |= {"object_store_memory": max(STORE_BYTES, store_bytes)}
                 with environment(token_environment(token), cleared=True):
                     self.ray.init(address="local", **how)

@@ -56,7 +56,7 @@ class ClusterExecutor:
     """Runs blocks on a Ray cluster, one actor a slot.  See ``Executor`` for what it promises.
 
     ``slots`` follows the cluster: nodes that join or leave add or take slots, and where a number was asked for, there are never
-    more.  A node whose engine or sandbox does not fit takes no part; ``unfit`` says which and why.
+    more.  A node whose engine or sandbox does not fit takes no part.
 
     ``sink`` is called from a thread of its own and from the caller's, under a lock: it must not wait.
 
@@ -76,7 +76,6 @@ class ClusterExecutor:
         tier: str,
         sink: Sink,
         address: str = "",
-        machine: str = "",
         grace_s: float = 5.0,
         patience_s: float = PATIENCE_S,
     ) -> None:
@@ -88,7 +87,6 @@ class ClusterExecutor:
             tier: the sandbox's.
             sink: takes the reports.
             address: ``auto`` or HOST:PORT of a cluster; "" for what RAY_ADDRESS names, else for a Ray of our own.
-            machine: the name that stands in measurements; default: each host's.
             grace_s: how long a measurement may overrun its stage before its grader is killed.
             patience_s: how long a slot tries to load a problem that it has loaded before.
 
@@ -113,7 +111,6 @@ class ClusterExecutor:
             grace_s=grace_s,
             patience_s=patience_s,
             threads=max(1, int(self._needs.cpus)),
-            machine=machine,
         )
         self._open([pack(problem) for problem in problems.values()], host, slots, address)
 
@@ -130,11 +127,6 @@ class ClusterExecutor:
     def pending(self) -> int:
         with self._state:
             return len(self._queue) + len(self._running)
-
-    @property
-    def unfit(self) -> Mapping[str, str]:
-        """Nodes that take no part, and why."""
-        return self._fleet.unfit
 
     @property
     def actors(self) -> Sequence[HostFacts]:

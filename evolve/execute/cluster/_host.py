@@ -36,8 +36,8 @@ _KEPT = (*ALWAYS, "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "CUDA
 class HostSettings:
     """What all actors of an executor share.
 
-    ``environment`` holds what the problems' evaluators ask for by name; ``machine`` is the name that stands in measurements, ""
-    for the host's; ``driver`` is the process that drives the run, where it is one of this machine.
+    ``environment`` holds what the problems' evaluators ask for by name; ``driver`` is the process that drives the run, where it is one
+    of this machine.
     """
 
     tier: str
@@ -45,7 +45,6 @@ class HostSettings:
     grace_s: float
     patience_s: float
     threads: int
-    machine: str = ""
     driver: int = 0
 
 
@@ -57,7 +56,6 @@ class HostFacts:
     node: str
     pid: int
     engine: str
-    python: str
     fault: str = ""
 
 
@@ -71,7 +69,7 @@ class SlotHost:
     def __init__(self, settings: HostSettings, number: int) -> None:
         _end_with([os.getppid(), *([settings.driver] if settings.driver else [])])
         _set_environment(settings.environment)
-        self._machine = settings.machine or platform.node()
+        self._machine = platform.node()
         self._lock = threading.Lock()
         self._running: Attempt | None = None
         self._given_up: dict[Attempt, None] = {}
@@ -94,7 +92,6 @@ class SlotHost:
             node=_node(),
             pid=os.getpid(),
             engine=__version__,
-            python=platform.python_version(),
             fault=fault,
         )
 

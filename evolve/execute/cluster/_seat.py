@@ -13,7 +13,7 @@ from evolve.execute._base import Block, Report
 from evolve.execute.cluster._host import HostFacts, SlotHost
 
 _CONTROL = "control"
-_NOBODY = HostFacts(machine="", node="", pid=0, engine="", python="")
+_NOBODY = HostFacts(machine="", node="", pid=0, engine="")
 
 
 class Seat:

@@ -42,9 +42,9 @@ def test_nodes_that_are_dead_drained_or_unfit_hold_nothing(cpus: list[int], drai
 def test_a_node_with_another_version_is_told_as_such() -> None:
     import evolve
 
-    fit = HostFacts(machine="m", node="n", pid=1, engine=evolve.__version__, python="3.11")
+    fit = HostFacts(machine="m", node="n", pid=1, engine=evolve.__version__)
     assert _fault_of(fit) == ""
-    other = HostFacts(machine="m", node="n", pid=1, engine="9.9", python="3.11")
+    other = HostFacts(machine="m", node="n", pid=1, engine="9.9")
     assert _fault_of(other) == f"expected evolve {evolve.__version__} on every node, found 9.9; install the same there"
-    broken = HostFacts(machine="m", node="n", pid=1, engine="9.9", python="3.11", fault="no sandbox")
+    broken = HostFacts(machine="m", node="n", pid=1, engine="9.9", fault="no sandbox")
     assert _fault_of(broken) == "no sandbox"
