@@ -36,8 +36,8 @@ _KEPT = (*ALWAYS, "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "CUDA
 class HostSettings:
     """What all actors of an executor share.
 
-    ``environment`` holds what the problems' evaluators ask for by name; ``driver`` is the process that drives the run, where it is one
-    of this machine.
+    ``environment`` holds what the problems' evaluators ask for by name; ``driver`` is the process that drives the run, where it
+    is one of this machine.
     """
 
     tier: str
