@@ -31,7 +31,9 @@ from typing import Any
 from _common import hardware
 
 from archive import BlockClosed, BlockStatus, JournalMissing, Measured, find_records
+from evolve.evaluate.isolation._process_tree import descendants
 from evolve.execute.cluster._settings import environment
+from evolve.testing import is_running
 
 PROBLEM = """\
 name: slow_parabola
@@ -96,21 +98,20 @@ class Siege:
     def kill(self) -> None:
         """One kill of a random kind."""
         kind = self.rng.choice(_KINDS)
-        before = _below(os.getpid())
-        actors = [pid for pid, name in before.items() if name.startswith("ray::SlotHost")]
+        actors = [pid for pid in descendants(os.getpid()) if _command(pid).startswith("ray::SlotHost")]
         if kind == "actor" and actors:
             victim = self.rng.choice(actors)
-            doomed = set(_below(victim)) | {victim}
+            doomed = set(descendants(victim))
             os.kill(victim, signal.SIGKILL)
         elif kind == "node":
             node = self.rng.choice(self.nodes)
             raylet = node.all_processes["raylet"][0].process.pid
-            doomed = set(_below(raylet)) | {raylet}
+            doomed = set(descendants(raylet))
             self.cluster.remove_node(node, allow_graceful=False)
             self.nodes.remove(node)
             self.nodes.append(self.cluster.add_node(num_cpus=2))
         elif kind == "driver" and self._journal():
-            doomed = {self.driver.pid, *actors, *(pid for actor in actors for pid in _below(actor))}
+            doomed = {self.driver.pid, *(pid for actor in actors for pid in descendants(actor))}
             self.driver.kill()
             self.driver.wait()
             self.held.append(self._journal())
@@ -124,9 +125,7 @@ class Siege:
         """Count who should be gone by now and is not."""
         due = [one for one in self.doomed if one[0] <= time.monotonic()]
         self.doomed = [one for one in self.doomed if one[0] > time.monotonic()]
-        living = _names()
-        for _, pids in due:
-            self.tally.left += sum(pid in living for pid in pids)
+        self.tally.left += sum(is_running(pid) for _, pids in due for pid in pids)
 
     def end(self) -> Tally:
         """Stop the run and count."""
@@ -160,36 +159,11 @@ class Siege:
             return {}
 
 
-def _names() -> dict[int, str]:
-    """Every living process and its command line."""
-    found = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                if (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-    return found
-
-
-def _below(pid: int) -> dict[int, str]:
-    """The processes below one, and their command lines."""
-    parents: dict[int, int] = {}
-    names = _names()
-    for one in names:
-        try:
-            parents[one] = int(Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    found: dict[int, str] = {}
-    todo = [pid]
-    while todo:
-        parent = todo.pop()
-        children = [one for one, above in parents.items() if above == parent]
-        found.update({one: names[one] for one in children})
-        todo += children
-    return found
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ class ProcMeter:
 
     def look(self) -> float:
         """Look once; the CPU seconds of all processes ever seen, and the largest memory in ``memory_mib``."""
-        pids = _descendants(self._root)
+        pids = descendants(self._root)
         self.n_processes = len(pids)
         for pid in pids:
             spent = _cpu_s(pid)
@@ -36,10 +36,11 @@ class ProcMeter:
 
     def proportional_mib(self) -> float:
         """Memory now with shared pages counted once; slower to read than what ``look`` adds up."""
-        return sum(_proportional(pid) for pid in _descendants(self._root)) / _MIB
+        return sum(_proportional(pid) for pid in descendants(self._root)) / _MIB
 
 
-def _descendants(root: int) -> list[int]:
+def descendants(root: int) -> list[int]:
+    """``root`` and all below it, some 4,096 at most."""
     found, todo = [], [root]
     while todo:
         pid = todo.pop()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from archive import BlockStatus, Status
+from evolve.evaluate.isolation._process_tree import descendants
 from evolve.execute.cluster import ClusterExecutor
 from evolve.execute.cluster._connection import Connection
 from evolve.testing import Probe, action, is_running, open_executor_bench
@@ -35,7 +36,7 @@ def test_an_actor_that_is_killed_costs_the_entry_that_ran_there(make: Callable[.
     with open_executor_bench(make, probe, slots=2) as bench:
         attempt = bench.submit(action("score"), action("hang"), action("score", value=2.0))
         began = probe.wait_for("hang")
-        (actor,) = {fact.pid for fact in bench.executor.actors if is_running(fact.pid) and _is_below(began.pid, fact.pid)}
+        (actor,) = {fact.pid for fact in bench.executor.actors if began.pid in descendants(fact.pid)}
         os.kill(actor, signal.SIGKILL)
         bench.wait(attempt)
         closed = bench.closed(attempt)
@@ -65,9 +66,3 @@ def test_an_idle_actor_that_is_killed_costs_nothing(make: Callable[..., ClusterE
         until(lambda: pid not in [actor.pid for actor in bench.executor.actors], "the news of its death")
         closed, (report,) = bench.run(action("score"))
         assert (closed.status, report.result.status) == (BlockStatus.OK, Status.OK)
-
-
-def _is_below(pid: int, ancestor: int) -> bool:
-    while pid > 1 and pid != ancestor:
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return pid == ancestor

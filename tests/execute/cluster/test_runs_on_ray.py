@@ -15,7 +15,9 @@ import evolve
 from archive import Measured, Proposed, RunOpened, Status, find_records
 from evolve.engine import _session
 from evolve.engine.api._arguments import run_config
+from evolve.evaluate.isolation._process_tree import descendants
 from evolve.execute.cluster._connection import Connection
+from evolve.testing import is_running
 
 YAML = """
 name: parabola
@@ -155,13 +157,15 @@ def test_a_driver_that_is_killed_leaves_nobody_behind_and_its_run_goes_on(tmp_pa
     while not _measured(out) and time.monotonic() < end:
         time.sleep(0.2)
     assert _measured(out)
-    below = [pid for pid in _below(driver.pid) if _is_ours(pid)]  # agents of Ray itself live a minute longer
+    below = [
+        pid for pid in descendants(driver.pid) if pid != driver.pid and _is_ours(pid)
+    ]  # agents of Ray itself live a minute longer
     assert len(below) >= 4  # two actors and a grader each
     held = _measured(out)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     end = time.monotonic() + 30
-    while (living := [pid for pid in below if _lives(pid)]) and time.monotonic() < end:
+    while (living := [pid for pid in below if is_running(pid)]) and time.monotonic() < end:
         time.sleep(0.2)
     assert living == []
     done = subprocess.run([sys.executable, "-m", "evolve", "resume", str(out)], capture_output=True, text=True, check=False)
@@ -178,13 +182,6 @@ def _measured(out: Path) -> list[Measured]:
     return [one.record for one in find_records(out, (Measured.kind,)) if isinstance(one.record, Measured)]
 
 
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def _is_ours(pid: int) -> bool:
     """Whether a process is an actor's, a grader's or a sandbox's."""
     try:
@@ -192,20 +189,3 @@ def _is_ours(pid: int) -> bool:
     except OSError:
         return False
     return b"SlotHost" in line or b"evolve" in line
-
-
-def _below(pid: int) -> set[int]:
-    parents = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-    found, todo = set(), [pid]
-    while todo:
-        parent = todo.pop()
-        children = [one for one, above in parents.items() if above == parent]
-        found.update(children)
-        todo += children
-    return found
