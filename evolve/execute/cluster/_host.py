@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Queue, SimpleQueue
 
 from archive import Attempt, BlockStatus
 from evolve._errors import EvolveError
@@ -74,7 +74,7 @@ class SlotHost:
         self._running: Attempt | None = None
         self._given_up: dict[Attempt, None] = {}
         self._scratch = Scratch()
-        self._work: SimpleQueue[tuple[Block, SimpleQueue[list[Report]]] | None] = SimpleQueue()
+        self._work: SimpleQueue[tuple[Block, Queue[list[Report]]] | None] = SimpleQueue()
         self._settings, self._number = settings, number
         self._slot: Slot | None = None
         self._cards: Cards | None = None
@@ -112,12 +112,19 @@ class SlotHost:
         return [report for reports in self.stream(block) for report in reports]
 
     def stream(self, block: Block) -> Iterator[list[Report]]:
-        """Run a block; each entry's report when it ends, the last one's with the block's."""
-        reports: SimpleQueue[list[Report]] = SimpleQueue()
+        """Run a block; each entry's report when it ends, the last one's with the block's.
+
+        The next entry begins once the driver has taken the report, if the caller asks Ray to hold each until then: whoever dies
+        then is who is named.
+        """
+        reports: Queue[list[Report]] = Queue()
         self._work.put((block, reports))
         while True:
             told = reports.get()
-            yield told
+            try:
+                yield told
+            finally:
+                reports.task_done()
             if isinstance(told[-1], BlockReport):
                 return
 
@@ -154,12 +161,13 @@ class SlotHost:
             last: list[Report] = []  # the last entry's, which goes with the block's: one message for most blocks
 
             def tell(
-                report: EntryReport, block: Block = block, last: list[Report] = last, out: SimpleQueue[list[Report]] = reports
+                report: EntryReport, block: Block = block, last: list[Report] = last, out: Queue[list[Report]] = reports
             ) -> None:
                 if report.index == len(block.entries) - 1:
                     last.append(report)
                 else:
                     out.put([report])
+                    out.join()
 
             try:
                 end = self._run_with_cards(slot, block, tell)

@@ -74,7 +74,9 @@ class Seat:
         if len(block.entries) == 1:
             yield await self._actor.run.remote(block)
             return
-        async for reference in self._actor.stream.options(num_returns="streaming").remote(block):
+        # Held until taken: else an actor's death takes reports with it that it had given, and another entry is named than ran.
+        held = {"num_returns": "streaming", "_generator_backpressure_num_objects": 1}
+        async for reference in self._actor.stream.options(**held).remote(block):
             yield await reference
 
     def cancel(self, attempt: Attempt) -> None:
