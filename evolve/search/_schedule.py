@@ -159,7 +159,7 @@ def _spend_rest_on_evidence(state: ProblemState, now: float) -> PlannedBlock | N
         evaluations=ahead,
     )
     limits = replace(state.budget, candidates=None)
-    queued = sum(len(block.remaining()) for block in state.blocks.values()) / state.run.slots
+    queued = state.n_unmeasured / state.run.slots
     if exhausted(limits, spend, now, kept, queued=queued) or (state.run.tickets.has_external and _certain_enough(state, ahead)):
         return None
     entries = evidence.replication_entries(state, _room(state, ahead))
