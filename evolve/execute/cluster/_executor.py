@@ -324,9 +324,8 @@ class ClusterExecutor:
         seat, turn = work.seat, work.turn
         if seat is None:
             return False
-        work.is_recalled = True
+        work.is_recalled = True  # and not a second time from there: what could not be had has begun
         given = await seat.give_back(turn)
-        work.is_recalled = False
         if not given or work.turn != turn or work.seat is None:
             return False
         self._fleet.give(work)

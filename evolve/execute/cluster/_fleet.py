@@ -193,7 +193,7 @@ class Fleet:
         while len(self._where) > _REMEMBERED:
             self._where.popitem(last=False)
         seat.line.append(work)
-        work.seat, work.has_begun, work.hands = seat, len(seat.line) == 1, work.hands + 1
+        work.seat, work.has_begun, work.is_recalled, work.hands = seat, len(seat.line) == 1, False, work.hands + 1
         self._place(seat)
         return seat
 

@@ -19,7 +19,7 @@ class Work:
     """A block in hand.
 
     ``next`` is the first entry that was not reported, ``failed`` are candidates whose later entries are skipped.  ``has_begun``
-    where nothing is before it on its seat; ``is_recalled`` while its actor is asked whether it may be taken back.
+    where nothing is before it on its seat; ``is_recalled`` once its actor was asked whether it may be had back from there.
     """
 
     block: Block
