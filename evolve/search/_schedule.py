@@ -128,7 +128,8 @@ def _busy(state: ProblemState, number: int) -> bool:
 
 def _confirm(state: ProblemState) -> PlannedBlock | None:
     entries = evidence.confirmation_entries(state) if state.contract.noisy else ()
-    return PlannedBlock(Purpose.VAULT, entries, state.contract.stages[-1].needs) if entries else None
+    needs = replace(state.contract.stages[-1].needs, elsewhere=state.run.config.second_machine == "true")
+    return PlannedBlock(Purpose.VAULT, entries, needs) if entries else None
 
 
 def _panel(state: ProblemState, now: float) -> PlannedBlock | None:

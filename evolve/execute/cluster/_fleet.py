@@ -23,7 +23,6 @@ _REMEMBERED = 4096  # candidates
 _AGAIN_S = 0.2
 _LONGEST_S = 30.0  # between two tries where no actor starts
 _TOLD = 300  # characters of what Ray says
-_NODE_ID = "ray.io/node-id"
 
 
 class Fleet:
@@ -58,7 +57,7 @@ class Fleet:
         self._single: OrderedDict[int, Seat] = OrderedDict()  # something may wait behind what runs there; what began first, first
         self._double: OrderedDict[int, Seat] = OrderedDict()  # something does
         self._suspects: set[str] = set()  # candidates in whose seats' lines an actor died: they stand in a line alone
-        self._where: OrderedDict[str, int] = OrderedDict()  # candidate -> the seat that measured it last
+        self._where: OrderedDict[str, tuple[int, str]] = OrderedDict()  # candidate -> the seat and machine that measured it last
         self._alone: dict[str, Attempt] = {}  # machine -> the block that has it to itself
         self._number = 0
         self.failures, self.failure, self._not_before = 0, "", 0.0  # actors in a row that did not start, and what was said
@@ -103,9 +102,7 @@ class Fleet:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _open(self) -> None:
-        options = {**self._needs.options}
-        if self.unfit:
-            options["label_selector"] = {_NODE_ID: f"!in({','.join(sorted(self.unfit))})"}
+        options = self._needs.options(self.unfit)
         settings, bundles = self._actor
         seat = self._seats[self._number] = self._make(self._ray, self._number, options, settings, bundles)
         self._number += 1
@@ -159,7 +156,7 @@ class Fleet:
             await asyncio.sleep(_TICK_S)
 
     def _count(self) -> None:
-        for seat in {*self._seats.values(), *self._idle.values(), *self._single.values()}:
+        for seat in dict.fromkeys([*self._seats.values(), *self._idle.values(), *self._single.values()]):
             self._place(seat)
         self.actors = tuple(seat.facts for seat in self._seats.values() if seat.is_awake)
         self.slots = len(self.actors)
@@ -188,7 +185,7 @@ class Fleet:
         if block.needs.exclusive:
             self._alone[seat.machine] = block.attempt
         for candidate in work.candidates:
-            self._where[candidate] = seat.number
+            self._where[candidate] = seat.number, seat.machine
             self._where.move_to_end(candidate)
         while len(self._where) > _REMEMBERED:
             self._where.popitem(last=False)
@@ -250,9 +247,16 @@ class Fleet:
         return any(seat.machine == machine for seat in self._seats.values())
 
     def _free(self, block: Block, kept: set[str]) -> Seat | None:
-        last = self._where.get(block.entries[0].candidate) if block.needs.elsewhere and self.slots > 1 else None
-        idle = (seat for number, seat in self._idle.items() if number != last)
-        return next((seat for seat in idle if self._serves(seat, block, kept)), None)
+        last = self._where.get(block.entries[0].candidate)
+        if block.needs.elsewhere and last is not None:
+            return self._apart(block, kept, *last)
+        return next((seat for seat in self._idle.values() if self._serves(seat, block, kept)), None)
+
+    def _apart(self, block: Block, kept: set[str], number: int, machine: str) -> Seat | None:
+        """An idle seat of another machine than that, where there is one; else another seat; else any."""
+        able = [seat for seat in self._seats.values() if seat.is_awake and self._serves(seat, block, kept)]
+        apart = [seat for seat in able if seat.machine != machine] or [seat for seat in able if seat.number != number] or able
+        return next((seat for seat in apart if seat.number in self._idle), None)
 
     def _serves(self, seat: Seat, block: Block, kept: Collection[str] = ()) -> bool:
         return seat.machine not in kept and seat.machine not in self._alone and block.needs.machine in ("", seat.machine)
