@@ -335,6 +335,8 @@ class ClusterExecutor:
         if isinstance(report, BlockReport):
             self._finish(work, report)
             return
+        if report.index < work.next:  # it came before
+            return
         work.next = report.index + 1
         if ends_candidate(report.result):
             work.failed.add(report.result.candidate)

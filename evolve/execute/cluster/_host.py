@@ -77,6 +77,7 @@ class SlotHost:
         self._running: Turn | None = None
         self._begun: deque[Turn] = deque(maxlen=_BEGUN)
         self._given_up: dict[Turn, None] = {}
+        self._lives = threading.Event()
         self._scratch = Scratch()
         self._work: SimpleQueue[tuple[Block, Turn, Queue[list[Report]]] | None] = SimpleQueue()
         self._settings, self._number = settings, number
@@ -108,8 +109,11 @@ class SlotHost:
         self._thread.start()
 
     def live(self) -> None:
-        """Never answer: the call ends with the actor."""
-        threading.Event().wait()
+        """Do not answer: the call ends with the actor, or when it is made again, by a driver that was cut off for a moment.  Each
+        takes one of the few threads that answer."""
+        self._lives.set()
+        lives = self._lives = threading.Event()
+        lives.wait()
 
     def run(self, block: Block, turn: Turn) -> list[Report]:
         """Run a block; all of its reports at once."""
