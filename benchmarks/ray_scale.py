@@ -83,7 +83,7 @@ class SleepingSeat(Seat):
 
     def __init__(self, ray: Any, number: int, options: dict[str, Any], settings: object, bundles: Any) -> None:
         self.number = number
-        self.facts = HostFacts(machine="here", node="", pid=0, engine="")
+        self.facts = HostFacts(machine="here", node="", pid=0)
         self.is_awake = self.is_leaving = self.is_gone = False
         self.line = []
         self._ray, self._life = ray, None
@@ -94,9 +94,6 @@ class SleepingSeat(Seat):
 
     async def wake(self) -> HostFacts:
         await self._actor.sleep.remote(0.0)
-        from evolve import __version__
-
-        self.facts = HostFacts(machine="here", node="", pid=0, engine=__version__)
         return self.facts
 
     async def _live(self) -> None:

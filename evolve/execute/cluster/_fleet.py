@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Any
 
 from archive import Attempt
-from evolve._version import __version__
 from evolve.execute._base import Block
 from evolve.execute.cluster._capacity import Node, SlotNeeds, capacity
 from evolve.execute.cluster._connection import Connection
@@ -125,8 +124,8 @@ class Fleet:
             except self._ray.exceptions.RayError as error:
                 self._on_no_start(seat, " ".join(str(error).split())[:_TOLD])
                 return
-            if fault := _fault_of(facts):
-                self._note_fault(facts.node, f"{facts.machine}: {fault}")
+            if facts.fault:
+                self._note_fault(facts.node, f"{facts.machine}: {facts.fault}")
                 self._retire(seat)
                 self.refresh(self.nodes)
                 return
@@ -274,12 +273,3 @@ class Fleet:
             kept.add(machine)
             return None
         return next(seat for seat in self._idle.values() if seat.machine == machine)
-
-
-def _fault_of(facts: HostFacts) -> str:
-    """Why an actor cannot serve this engine; "" where it can."""
-    if facts.fault:
-        return facts.fault
-    if facts.engine != __version__:
-        return f"expected evolve {__version__} on every node, found {facts.engine}; install the same there"
-    return ""

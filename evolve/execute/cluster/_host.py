@@ -18,7 +18,6 @@ from queue import Queue, SimpleQueue
 
 from archive import BlockStatus
 from evolve._errors import EvolveError
-from evolve._version import __version__
 from evolve.evaluate import VisibleFiles, open_sandbox_factory
 from evolve.execute._base import Block, BlockReport, EntryReport, Report
 from evolve.execute._cards import Cards, need_gpus
@@ -58,7 +57,6 @@ class HostFacts:
     machine: str
     node: str
     pid: int
-    engine: str
     fault: str = ""
 
 
@@ -96,7 +94,6 @@ class SlotHost:
             machine=self._machine,
             node=_node(),
             pid=os.getpid(),
-            engine=__version__,
             fault=fault,
         )
 

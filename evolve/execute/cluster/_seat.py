@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
+from evolve._version import __version__
 from evolve.execute._base import Block, Report
-from evolve.execute.cluster._host import HostFacts, SlotHost
+from evolve.execute.cluster import _door as _door_module
+from evolve.execute.cluster._host import HostFacts
 from evolve.execute.cluster._work import Turn, Work
 
 _CONTROL = "control"
-_NOBODY = HostFacts(machine="", node="", pid=0, engine="")
+_NOBODY = HostFacts(machine="", node="", pid=0)
+
+
+def _door(ray: ModuleType) -> type[_door_module.Door]:
+    ray.cloudpickle.register_pickle_by_value(_door_module)
+    return _door_module.Door
 
 
 class Seat:
@@ -29,8 +37,8 @@ class Seat:
         self.line: list[Work] = []
         self._ray = ray
         # Two calls in the control group: one that ends with the actor, and one at a time of those that are answered.
-        make = ray.remote(max_restarts=-1, max_task_retries=0, concurrency_groups={_CONTROL: 2}, **options)(SlotHost)
-        self._actor, self._bundles = make.remote(settings, number), bundles
+        make = ray.remote(max_restarts=-1, max_task_retries=0, concurrency_groups={_CONTROL: 2}, **options)(_door(ray))
+        self._actor, self._bundles = make.remote(__version__, pickle.dumps(settings), number), list(bundles)
         self._life: asyncio.Future[None] | None = None
 
     @property
@@ -47,7 +55,8 @@ class Seat:
         Raises:
             RayError: it will never answer.
         """
-        self.facts = await self._actor.hello.options(concurrency_group=_CONTROL).remote(*self._bundles)
+        told = await self._actor.hello.options(concurrency_group=_CONTROL).remote(self._bundles)
+        self.facts = HostFacts(**told) if isinstance(told, dict) else told
         return self.facts
 
     async def until_death(self) -> None:

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from evolve._errors import EnvironmentFault, UsageError
 from evolve.execute.cluster._capacity import Node, SlotNeeds, capacity, needs_of, nodes_of
-from evolve.execute.cluster._fleet import _fault_of
-from evolve.execute.cluster._host import HostFacts
 from evolve.problem.contract._contract import Contract, Stage
 from evolve.problem.contract._placement import Placement, check_placement
 
@@ -44,17 +42,6 @@ def test_nodes_that_are_dead_drained_or_unfit_hold_nothing(cpus: list[int], drai
     nodes = nodes_of(told, {str(i) for i in draining})
     expected = sum(n for i, n in enumerate(cpus) if i % 3 != 2 and i not in draining | unfit)
     assert capacity(nodes, SlotNeeds(1), {str(i) for i in unfit}) == expected
-
-
-def test_a_node_with_another_version_is_told_as_such() -> None:
-    import evolve
-
-    fit = HostFacts(machine="m", node="n", pid=1, engine=evolve.__version__)
-    assert _fault_of(fit) == ""
-    other = HostFacts(machine="m", node="n", pid=1, engine="9.9")
-    assert _fault_of(other) == f"expected evolve {evolve.__version__} on every node, found 9.9; install the same there"
-    broken = HostFacts(machine="m", node="n", pid=1, engine="9.9", fault="no sandbox")
-    assert _fault_of(broken) == "no sandbox"
 
 
 @pytest.mark.parametrize(

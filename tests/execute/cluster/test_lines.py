@@ -35,7 +35,7 @@ class ASeat:
 
     @property
     def facts(self) -> HostFacts:
-        return HostFacts(machine=self.machine, node="n", pid=self.number, engine="")
+        return HostFacts(machine=self.machine, node="n", pid=self.number)
 
     def kill(self) -> None:
         self.is_gone, self.is_awake = True, False
