@@ -90,12 +90,13 @@ class Fleet:
         """Have every actor end its graders; whoever does not in time is ended with them."""
         self._closing = True
         seats = list(self._seats.values())
-        if seats:
-            await asyncio.wait([asyncio.ensure_future(seat.close()) for seat in seats], timeout=limit_s)
+        closing = [asyncio.ensure_future(seat.close()) for seat in seats if seat.is_awake]  # nobody else has anything to end
+        if closing:
+            await asyncio.wait(closing, timeout=limit_s)
         for seat in seats:
             if not seat.is_gone:
                 seat.kill()
-        tasks = list(self._tasks)
+        tasks = [*self._tasks, *closing]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
