@@ -215,7 +215,7 @@ class ClusterExecutor:
         with self._state:
             self._closing = True
         if hasattr(self, "_fleet"):
-            asyncio.run_coroutine_threadsafe(self._fleet.close(_CLOSE_S), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self._leave(), self._loop).result()
             for attempt in [work.attempt for work in self._queue]:  # put back meanwhile
                 self.cancel(attempt)
             for work in list(self._running.values()):  # of actors that did not end what they ran
@@ -224,6 +224,12 @@ class ClusterExecutor:
             self._thread.join()
             self._loop.close()
         self._connection.close()
+
+    async def _leave(self) -> None:
+        await self._fleet.close(_CLOSE_S)
+        for task in (tasks := list(self._tasks)):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _call(self, do: Callable[..., object], *arguments: object) -> None:
         """Have the executor's own thread do something."""

@@ -156,11 +156,14 @@ def test_each_block_stands_in_one_line_and_what_is_counted_is_there(steps: list[
             if fleet.take(one, set()) is not None:
                 standing.append(one)
         elif standing:
-            one = standing.pop(number % len(standing))
-            fleet.give(one) if step == "give" else fleet.lose(one)
+            seat: Any = standing[number % len(standing)].seat
+            gone = seat.line[:1] if step == "give" else list(seat.line)
+            for one in gone:
+                standing.remove(one)
+                fleet.give(one) if step == "give" else fleet.lose(one)
         lines = [seat.line for seat in seats]
         assert sorted(id(one) for line in lines for one in line) == sorted(id(one) for one in standing)
         assert max(map(len, lines)) <= 2
         assert all(one.seat is seat for seat in seats for one in seat.line)
         assert (fleet.n_idle, fleet.n_behind) == (sum(not line for line in lines), sum(len(line) > 1 for line in lines))
-        assert all(line[0].has_begun for line in lines if line and step != "lose")
+        assert all([one.has_begun for one in line] == [True, False][: len(line)] for line in lines)
