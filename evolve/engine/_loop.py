@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from archive import JournalError, MeasureIssued, ProposeIssued, SlotsChanged, StopRequested
+from archive import HardwareSeen, JournalError, MeasureIssued, ProposeIssued, SlotsChanged, StopRequested
 from evolve.engine._proposer import Proposers
 from evolve.engine.models._dispatcher import ModelDispatcher
 from evolve.engine.models._thread import CallRecorded, DraftReady, ModelMessage, ModelThreadFailed, ReviewReady
@@ -149,7 +149,9 @@ def _handle(
         case CallRecorded() | DraftReady() | ReviewReady() | ModelThreadFailed():
             assert dispatcher is not None  # they come from its thread
             dispatcher.handle(message)
-        case EntryReport(attempt, index, result):
+        case EntryReport(attempt, index, result, hardware):
+            if hardware is not None and hardware.id not in search.run.hardware:
+                recorder.write(HardwareSeen(hardware.id, hardware))
             recorder.write(search.accept_entry(attempt, index, result))
         case BlockReport(attempt, status, skipped, drift, reason, lost):
             for record in search.accept_block(attempt, status, skipped=skipped, drift=drift, reason=reason, lost=lost):

@@ -16,6 +16,7 @@ from evolve._errors import ProblemError
 from evolve._version import __version__
 from evolve.evaluate.grader._wire import Prepare
 from evolve.evaluate.isolation._gpu import SIGNAL, Gpu
+from evolve.evaluate.isolation._hardware import hardware_of
 from evolve.execute._base import Block, BlockReport, EntryReport
 from evolve.execute._cards import Cards
 from evolve.execute._gpus import measure
@@ -234,18 +235,22 @@ class _BlockRun:
             except GraderRefused as error:
                 self._refused(index, str(error))
                 return
-            self._report(EntryReport(self._block.attempt, index, result))
+            hardware = hardware_of(self._gpus_of(entry))
+            self._report(EntryReport(self._block.attempt, index, replace(result, hardware=hardware.id), hardware))
             if ends_candidate(result):
                 self._failed.add(entry.candidate)
 
     def _measure(self, index: int, entry: BlockEntry) -> Measurement:
         grader = self._grader()
         stage = self._contract.stage(entry.stage)
-        files, gpus = self._block.files[entry.candidate], self._gpus[: measure(stage.needs)[0]]
+        files = self._block.files[entry.candidate]
         self.index = index
-        result = self._seen(grader.measure(entry, files, stage, self._slot.settings.grace_s, gpus))
+        result = self._seen(grader.measure(entry, files, stage, self._slot.settings.grace_s, self._gpus_of(entry)))
         self.index = None
         return result
+
+    def _gpus_of(self, entry: BlockEntry) -> tuple[Gpu, ...]:
+        return self._gpus[: measure(self._contract.stage(entry.stage).needs)[0]]
 
     def _look(self) -> set[int]:
         """Whoever else computes on the GPUs of what is timed."""

@@ -22,21 +22,24 @@ from evolve.search.state._operators import OperatorSpec
 from evolve.search.state._parts import Parts
 
 if TYPE_CHECKING:
+    from archive import Hardware
     from evolve.engine.registry._own_operators import GivenOperator
     from evolve.execute import Executor, Sink
     from evolve.propose import Operator
 
 
-def _local(problems: Mapping[str, Problem], config: ExecutorConfig, *, tier: str, sink: Sink) -> Executor:
+def _local(
+    problems: Mapping[str, Problem], config: ExecutorConfig, *, tier: str, sink: Sink, measured: Hardware | None
+) -> Executor:
     from evolve.execute import LocalExecutor
 
-    return LocalExecutor(problems, slots=n_slots(config), tier=tier, sink=sink)
+    return LocalExecutor(problems, slots=n_slots(config), tier=tier, sink=sink, measured=measured)
 
 
-def _ray(problems: Mapping[str, Problem], config: ExecutorConfig, *, tier: str, sink: Sink) -> Executor:
+def _ray(problems: Mapping[str, Problem], config: ExecutorConfig, *, tier: str, sink: Sink, measured: Hardware | None) -> Executor:
     from evolve.execute.cluster import ClusterExecutor
 
-    return ClusterExecutor(problems, slots=config.slots, tier=tier, sink=sink, address=config.address or "")
+    return ClusterExecutor(problems, slots=config.slots, tier=tier, sink=sink, address=config.address or "", measured=measured)
 
 
 STAND_IN = "a stand-in"  # the source of an archive that is not there
@@ -266,15 +269,16 @@ def need_executor(config: RunConfig, problems: Sequence[Problem]) -> None:
         build_executor(config, problems, lambda report: None).close(drain=False)
 
 
-def build_executor(config: RunConfig, problems: Sequence[Problem], sink: Sink) -> Executor:
-    """The executor of a run.
+def build_executor(config: RunConfig, problems: Sequence[Problem], sink: Sink, measured: Hardware | None = None) -> Executor:
+    """The executor of a run; ``measured`` is what those of its scores were measured on that hang on speed.
 
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
+        EnvironmentFault: the hardware is not that of the run's scores.
         MissingPackage, PluginBroken: the executor is somebody else's, and not there or not to be used.
     """
     kind, by_id = config.executor.kind, {problem.id: problem for problem in problems}
     if kind in EXECUTORS:
-        return EXECUTORS[kind](by_id, config.executor, tier=config.sandbox.tier, sink=sink)
+        return EXECUTORS[kind](by_id, config.executor, tier=config.sandbox.tier, sink=sink, measured=measured)
     make = load_executor(need_plugin("executor", kind, ""))
     return make(by_id, slots=n_slots(config.executor), tier=config.sandbox.tier, sink=sink)

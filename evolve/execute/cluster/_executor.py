@@ -15,9 +15,10 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from archive import Attempt, BlockStatus
+from archive import Attempt, BlockStatus, Hardware
 from evolve._errors import EnvironmentFault
 from evolve.execute._base import Block, BlockReport, Report, Sink
+from evolve.execute._one_class import OneClass
 from evolve.execute._slot import PATIENCE_S, ends_candidate
 from evolve.execute.cluster._bundle import Bundle, pack
 from evolve.execute.cluster._capacity import needs_of, no_room
@@ -78,6 +79,7 @@ class ClusterExecutor:
         address: str = "",
         grace_s: float = 5.0,
         patience_s: float = PATIENCE_S,
+        measured: Hardware | None = None,
     ) -> None:
         """Start or join Ray and wake the first actors.
 
@@ -89,6 +91,7 @@ class ClusterExecutor:
             address: ``auto`` or HOST:PORT of a cluster; "" for what RAY_ADDRESS names, else for a Ray of our own.
             grace_s: how long a measurement may overrun its stage before its grader is killed.
             patience_s: how long a slot tries to load a problem that it has loaded before.
+            measured: what scores that hang on speed were measured on so far; no other hardware serves.
 
         Raises:
             MissingPackage: Ray is not installed.
@@ -100,6 +103,7 @@ class ClusterExecutor:
             check_environment(problem.contract)
         self._problems, self._sink = dict(problems), sink
         self._needs = needs_of(problems.values())
+        self._one_class = OneClass((problem.contract for problem in problems.values()), measured)
         self._state = threading.Condition(threading.RLock())
         self._queue: deque[_Work] = deque()
         self._running: dict[Attempt, _Work] = {}
@@ -180,7 +184,7 @@ class ClusterExecutor:
             self._loop = asyncio.new_event_loop()
             host = replace(host, driver=os.getpid() if self._connection.is_own else 0)
             actor = host, [self._connection.ray.put(bundle) for bundle in bundles]
-            self._fleet = Fleet(self._connection, self._needs, slots, actor, self._changed, self._seat)
+            self._fleet = Fleet(self._connection, self._needs, slots, actor, self._changed, self._seat, self._one_class)
             self._thread = threading.Thread(target=self._loop.run_forever, name="ray-executor", daemon=True)
             self._thread.start()
             self._call(self._fleet.begin)

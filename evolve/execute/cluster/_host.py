@@ -11,14 +11,15 @@ import select
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 
-from archive import Attempt, BlockStatus
+from archive import Attempt, BlockStatus, Hardware
 from evolve._errors import EvolveError
 from evolve._version import __version__
 from evolve.evaluate import VisibleFiles, open_sandbox_factory
+from evolve.evaluate.isolation._hardware import hardware_of
 from evolve.execute._base import Block, BlockReport, EntryReport, Report
 from evolve.execute._cards import Cards, need_gpus
 from evolve.execute._scratch import Scratch
@@ -56,6 +57,7 @@ class HostFacts:
     node: str
     pid: int
     engine: str
+    hardware: Hardware = field(default_factory=Hardware)
     fault: str = ""
 
 
@@ -92,6 +94,7 @@ class SlotHost:
             node=_node(),
             pid=os.getpid(),
             engine=__version__,
+            hardware=hardware_of(self._cards.gpus if self._cards else ()),
             fault=fault,
         )
 

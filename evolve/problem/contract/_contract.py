@@ -109,10 +109,11 @@ class Budget:
 class Contract:
     """``problem.yaml``, checked and with defaults filled in.
 
-    ``compute_rule`` is ``none`` (the score does not depend on what was spent), ``wall``, ``calls`` or ``cpu_budget`` (CPU at most
-    1.10 x the initial program's).  ``max_artifact_bytes`` bounds one artifact.  ``meaningful_comments`` is what comments begin with
-    that make another program, besides directives; "" makes all count.  ``any_metrics``: the evaluator returns further numbers by
-    any name. ``scored_inside`` is a folder of the problem whose code runs in the sandbox alone, and gives the score there.
+    ``compute_rule`` is ``none`` (the score does not depend on what was spent), ``wall`` (it is a time, or hangs on one), ``calls``
+    or ``cpu_budget`` (CPU at most 1.10 x the initial program's).  ``max_artifact_bytes`` bounds one artifact.
+    ``meaningful_comments`` is what comments begin with that make another program, besides directives; "" makes all count.
+    ``any_metrics``: the evaluator returns further numbers by any name. ``scored_inside`` is a folder of the problem whose code runs
+    in the sandbox alone, and gives the score there.
     """
 
     name: str
@@ -147,6 +148,11 @@ class Contract:
     @property
     def maximize(self) -> bool:
         return self.goal == "maximize"
+
+    @property
+    def depends_on_speed(self) -> bool:
+        """Whether a score hangs on how fast the machine is: then those of different hardware are never compared."""
+        return self.compute_rule in ("wall", "cpu_budget") or any(stage.calibrated for stage in self.stages)
 
     @property
     def caveat(self) -> str:

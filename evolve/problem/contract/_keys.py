@@ -69,8 +69,8 @@ TOP: Mapping[str, Key] = {
     "compute_rule": _one_of(
         "none",
         COMPUTE_RULES,
-        "What of the compute spent the score depends on; `cpu_budget` allows 1.10 times the initial program's CPU, the others are "
-        "only shown.",
+        "What of the compute spent the score depends on. `wall`: it is a time or hangs on one, so results of different hardware "
+        "are never compared; `cpu_budget`: likewise, and 1.10 times the initial program's CPU is allowed; `calls` is only shown.",
     ),
     "params": Key("mapping", "{}", "a default, or the keys below", "What `problem.params.NAME=VALUE` may set, by name."),
     "editable": _list("paths", "relative, inside `initial/`", "Files that may change; by default all that are not hidden."),
