@@ -6,7 +6,7 @@ A record is appended, then applied, then acted on.  Only this thread touches the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
 from archive import HardwareSeen, JournalError, MeasureIssued, ProposeIssued, SlotsChanged, StopRequested
@@ -152,7 +152,8 @@ def _handle(
         case EntryReport(attempt, index, result, hardware):
             if hardware is not None and hardware.id not in search.run.hardware:
                 recorder.write(HardwareSeen(hardware.id, hardware))
-            recorder.write(search.accept_entry(attempt, index, result))
+            known = replace(result, hardware=hardware.id if hardware is not None else "")
+            recorder.write(search.accept_entry(attempt, index, known))
         case BlockReport(attempt, status, skipped, drift, reason, lost):
             for record in search.accept_block(attempt, status, skipped=skipped, drift=drift, reason=reason, lost=lost):
                 recorder.write(record)

@@ -27,7 +27,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class EntryReport:
-    """Entry ``index`` ended.  ``hardware`` spells out what ``result.hardware`` is the id of."""
+    """Entry ``index`` ended.  ``hardware`` is what it was measured on; None where nobody looked."""
 
     attempt: Attempt
     index: int

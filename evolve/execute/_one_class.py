@@ -36,7 +36,8 @@ class OneClass:
             return ""
         return (
             f"expected {expected}, on which this run is measured, found {found}: scores of {self._names} hang on speed, and those "
-            "of different hardware are never compared; go on where that hardware is, or start another run here"
+            "of different hardware are never compared; go on where that hardware is, or start another run here: "
+            "evolve run problem=RUN/problem"
         )
 
 

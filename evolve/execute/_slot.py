@@ -236,7 +236,7 @@ class _BlockRun:
                 self._refused(index, str(error))
                 return
             hardware = hardware_of(self._gpus_of(entry))
-            self._report(EntryReport(self._block.attempt, index, replace(result, hardware=hardware.id), hardware))
+            self._report(EntryReport(self._block.attempt, index, result, hardware))
             if ends_candidate(result):
                 self._failed.add(entry.candidate)
 
