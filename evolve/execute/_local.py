@@ -26,6 +26,7 @@ from evolve.execute._gpus import measure, next_in_line
 from evolve.execute._one_class import OneClass
 from evolve.execute._scratch import Scratch
 from evolve.execute._slot import PATIENCE_S, Slot, SlotSettings, copy_for_grader
+from evolve.problem._data import check_data
 from evolve.problem.contract._contract import Problem
 from evolve.problem.contract._environment import check_environment
 
@@ -91,13 +92,14 @@ class LocalExecutor:
             measured: what scores that hang on speed were measured on so far.
 
         Raises:
-            EnvironmentFault: an environment variable that a problem needs is not set, there are fewer GPUs than it needs, or this
-                machine is not of the hardware that its scores were measured on.
+            EnvironmentFault: an environment variable that a problem needs is not set, its data is not here, there are fewer GPUs
+                than it needs, or this machine is not of the hardware that its scores were measured on.
         """
         if slots < 1:
             raise ValueError(f"slots is {slots}, expected at least 1")
         for problem in problems.values():
             check_environment(problem.contract)
+            check_data(problem.contract)
         contracts = [problem.contract for problem in problems.values()]
         self._cards = need_gpus(contracts, gpus)
         if wrong := OneClass(contracts, measured).take(hardware_of(self._cards.gpus if self._cards else ())):

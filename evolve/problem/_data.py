@@ -45,20 +45,21 @@ def check_data(contract: Contract, *, remembered: Path | None = None, tell: Call
             found = _hash_of(data, remembered or _memory(), tell or _to_stderr)
         except FileNotFoundError as error:
             raise EnvironmentFault(
-                f"expected the data {data.name} of {contract.name} at {data.path} on {platform.node()}, found nothing at "
-                f"{error.filename}; put it there, or a link to it"
+                f"{_expected(contract, data)}, found nothing there; put it there, or a link to where it is"
             ) from error
         except OSError as error:
             raise EnvironmentFault(
-                f"the data {data.name} of {contract.name} at {data.path} on {platform.node()} cannot be read ({error}); "
-                f"type: ls -lR {shlex.quote(data.path)}"
+                f"{_expected(contract, data)}, found what cannot be read ({error}); type: ls -lR {shlex.quote(data.path)}"
             ) from error
         if found != data.sha256:
             raise EnvironmentFault(
-                f"expected the data {data.name} of {contract.name} at {data.path} on {platform.node()} with the SHA-256 "
-                f"{data.sha256}, found {found}; put there what the problem was made with, or, where this is what it shall be "
-                f"made with, write the hash that was found into problem.yaml"
+                f"{_expected(contract, data)} with the SHA-256 {data.sha256}, found {found}; put there what the problem was made "
+                "with, or, where what is there is right, write its hash into problem.yaml, which makes another problem"
             )
+
+
+def _expected(contract: Contract, data: Data) -> str:
+    return f"expected the data {data.name} of {contract.name} at {data.path} on {platform.node()}"
 
 
 def _hash_of(data: Data, remembered: Path, tell: Callable[[str], None]) -> str:
@@ -147,7 +148,8 @@ def _memory() -> Path:
         with suppress(OSError):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = place.lstat()
-            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022 and os.access(place, os.W_OK):
+            ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+            if ours and os.access(place, os.W_OK):
                 return place
     return Path(os.devnull)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archive import Archive, ArchiveMaker
@@ -240,19 +241,22 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
 
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
-        EnvironmentFault: what candidates may import cannot be shown to them, a variable that the evaluator needs is not set, or
-            there are fewer GPUs than it needs.
+        EnvironmentFault: what candidates may import cannot be shown to them, a variable that the evaluator needs is not set, there
+            are fewer GPUs than it needs, or the problem's data is not here.
     """
     from evolve.evaluate import VisibleFiles, open_sandbox_factory
     from evolve.execute import need_gpus
+    from evolve.problem._data import check_data
     from evolve.problem._load import candidate_assets_folder
 
     check_environment(problem.contract)
     if config.executor.kind == "local":
         need_gpus([problem.contract])
-    view = VisibleFiles(
-        imports=problem.contract.candidate_imports, toolbox=problem.contract.toolbox, assets=candidate_assets_folder(problem)
-    )
+    view = VisibleFiles.of(problem.contract, candidate_assets_folder(problem))
+    if config.executor.kind == RAY:
+        view = replace(view, data=())  # it lies on the nodes, each of which looks for itself
+    else:
+        check_data(problem.contract)
     open_sandbox_factory(config.sandbox.tier, view).close()
 
 

@@ -24,7 +24,8 @@ from evolve.execute._base import Block, BlockReport, EntryReport, Report
 from evolve.execute._cards import Cards, need_gpus
 from evolve.execute._scratch import Scratch
 from evolve.execute._slot import Slot, SlotSettings
-from evolve.execute.cluster._bundle import Bundle, prune, unpack
+from evolve.execute.cluster._bundle import Bundle, check_versions, prune, unpack
+from evolve.problem._data import check_data
 from evolve.problem._load import candidate_assets_folder
 from evolve.problem.contract._contract import Problem
 from evolve.problem.contract._environment import ALWAYS
@@ -200,17 +201,18 @@ class SlotHost:
 
 
 def _unpacked(bundles: tuple[Bundle, ...], tier: str) -> dict[str, Problem]:
-    """The problems, verified, with a sandbox that starts for each.
+    """The problems, verified, with their data and a sandbox that starts for each.
 
-    Raises: as ``unpack`` and ``open_sandbox_factory``.
+    Raises: as ``unpack``, ``check_versions``, ``check_data`` and ``open_sandbox_factory``.
     """
     store = Path(tempfile.gettempdir()) / f"evolve-bundles-{os.getuid()}"
     problems = {bundle.problem.id: unpack(bundle, store) for bundle in bundles}
     prune(store)
+    for bundle in bundles:
+        check_versions(bundle)
     for problem in problems.values():
-        contract = problem.contract
-        view = VisibleFiles(imports=contract.candidate_imports, toolbox=contract.toolbox, assets=candidate_assets_folder(problem))
-        open_sandbox_factory(tier, view).close()
+        check_data(problem.contract)
+        open_sandbox_factory(tier, VisibleFiles.of(problem.contract, candidate_assets_folder(problem))).close()
     return problems
 
 

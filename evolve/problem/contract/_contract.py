@@ -81,6 +81,19 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """A file or folder at ``path`` on each machine, which does not travel with the problem, and its SHA-256.
+
+    ``reader`` is ``grader`` (the evaluator alone, by ``trial.data``) or ``candidate`` (programs too, at ``/data/NAME``).
+    """
+
+    name: str
+    path: str
+    sha256: str
+    reader: str = "grader"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """What a run may spend; None is no limit.  ``wall_s`` includes the final runs.  ``confirm`` is the share of it that is set
     aside for vaults, on noisy problems.  ``usd``, ``tokens`` and ``calls`` are of language models."""
@@ -135,6 +148,7 @@ class Contract:
     environment: tuple[str, ...] = ()  # variables of the user's that reach the evaluator
     candidate_assets: tuple[str, ...] = ()
     grader_assets: tuple[str, ...] = ()
+    data: tuple[Data, ...] = ()
     stages: tuple[Stage, ...] = ()
     axes: tuple[DescriptorSpec, ...] = ()
     elites_per_cell: int = 1  # occupants a cell
