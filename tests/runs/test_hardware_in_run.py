@@ -11,7 +11,8 @@ from archive import HardwareSeen, Measured, read_journal
 from evolve import Budget
 from evolve._errors import EnvironmentFault
 from evolve.cli import main
-from evolve.evaluate.isolation import _hardware
+
+CPU = "evolve.evaluate.isolation._hardware.cpu_model"
 
 
 def records(run, kind):
@@ -33,8 +34,10 @@ def timed(parabola, problem):
 def test_what_it_was_measured_on_is_said_once_and_shown_with_what_is_claimed(parabola, capsys):
     run = parabola(evaluations=12)
     run.optimize()
-    here = _hardware.hardware_of()
-    assert records(run, HardwareSeen) == [HardwareSeen(here.id, here)]
+    (seen,) = records(run, HardwareSeen)
+    here = seen.hardware
+    assert seen.id == here.id
+    assert here.cpu
     assert {one.result.hardware for one in records(run, Measured)} == {here.id}
     assert run.query("SELECT DISTINCT hardware FROM measurements").rows == ((str(here),),)
     exact = run.claims().exact
@@ -46,9 +49,9 @@ def test_what_it_was_measured_on_is_said_once_and_shown_with_what_is_claimed(par
 def test_a_run_whose_scores_hang_on_speed_goes_on_on_its_own_hardware_alone(timed, monkeypatch, capsys):
     run = timed(evaluations=12)
     run.optimize()
-    before, here = records(run, object), _hardware.hardware_of()
+    before, here = records(run, object), records(run, HardwareSeen)[0].hardware
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(_hardware, "cpu_model", lambda: "Another CPU")
+        elsewhere.setattr(CPU, lambda: "Another CPU")
         with pytest.raises(EnvironmentFault, match=rf"expected {re.escape(str(here))}, .* found Another CPU: scores of parabola"):
             evolve.open_run(run.path).resume(Budget(evaluations=20))
     assert records(run, object) == before
@@ -60,8 +63,7 @@ def test_a_run_whose_scores_hang_on_speed_goes_on_on_its_own_hardware_alone(time
 def test_a_run_whose_scores_do_not_goes_on_anywhere(parabola, monkeypatch):
     run = parabola(evaluations=12)
     run.optimize()
-    here = _hardware.hardware_of()
-    monkeypatch.setattr(_hardware, "cpu_model", lambda: "Another CPU")
+    monkeypatch.setattr(CPU, lambda: "Another CPU")
     evolve.open_run(run.path).resume(Budget(evaluations=20))
-    assert [one.hardware for one in records(run, HardwareSeen)] == [here, _hardware.hardware_of()]
+    assert [one.hardware.cpu == "Another CPU" for one in records(run, HardwareSeen)] == [False, True]
     assert len({one.result.hardware for one in records(run, Measured)}) == 2
