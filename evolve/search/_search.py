@@ -260,8 +260,7 @@ class Search:
         if block is None or index in block.done or any(held.index == index for held in block.uncalibrated):
             return LateResult(attempt, self.state.problem, f"measurement {index}: {result.status}")
         state, purpose = self.state_of(block.issued), block.issued.purpose
-        comparable = hardware.of_one_class(state, result)
-        checked = apply_cross_checks(state.population, state.steadiness, comparable, purpose)
+        checked = apply_cross_checks(state.population, state.steadiness, hardware.of_one_class(state, result), purpose)
         return Measured(attempt, state.problem, index, purpose, with_behaviour(state, checked))
 
     def accept_block(

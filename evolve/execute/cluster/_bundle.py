@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 
-from evolve._errors import EnvironmentFault
+from evolve._errors import EnvironmentFault, ProblemError
 from evolve.evaluate.isolation._mounts import versions
-from evolve.problem._assets import ALL
+from evolve.problem._assets import ALL, open_assets
 from evolve.problem._files import OWN_ASSETS, difference
 from evolve.problem._load import copy_problem
 from evolve.problem.contract._contract import Problem
@@ -101,6 +101,10 @@ def unpack(bundle: Bundle, store: Path) -> Problem:
                 _unpack_into(bundle, folder)
             os.utime(folder)
         changed = next((one.path for one in problem.pieces if difference(folder, one)), "")
+        if problem.assets is not None and open_assets(folder / OWN_ASSETS).digest != problem.assets_digest:
+            changed = OWN_ASSETS
+    except ProblemError:
+        changed = OWN_ASSETS
     except (OSError, tarfile.TarError) as error:
         raise EnvironmentFault(
             f"the problem {problem.id} cannot be unpacked in {store} ({error}); free or mend that folder."

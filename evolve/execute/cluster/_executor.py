@@ -31,6 +31,7 @@ from evolve.problem.contract._environment import LIBRARIES, check_environment, p
 
 _AT_ONCE = 4  # actors that are waited for at the start
 _WAKE_S = 120.0  # for the first of them
+_READ_S = 3600.0  # more, where data has to be read
 _MORE_S = 10.0  # for the others
 _CLOSE_S = 10.0  # that actors have to end what they run, and then their graders
 _POLL_S = 0.2
@@ -200,6 +201,7 @@ class ClusterExecutor:
             EnvironmentFault: none will be.
         """
         began, fleet = time.monotonic(), self._fleet
+        limit = _WAKE_S + _READ_S * any(problem.contract.data for problem in self._problems.values())
         first = None
         with self._state:
             while True:
@@ -214,9 +216,9 @@ class ClusterExecutor:
                     )
                 if fleet.nodes and not fleet.room:
                     raise EnvironmentFault(self._why_none())
-                if now - began > _WAKE_S:
+                if now - began > limit:
                     raise EnvironmentFault(
-                        f"expected a slot with {self._needs} within {_WAKE_S:g} s, found none free in the cluster; type: ray status"
+                        f"expected a slot with {self._needs} within {limit:g} s, found none free in the cluster; type: ray status"
                     )
                 self._state.wait(_POLL_S)
 

@@ -14,6 +14,7 @@ import pytest
 
 import evolve
 from evolve._errors import EnvironmentFault
+from evolve.evaluate.isolation._hardware import hardware_of
 from evolve.execute.cluster import ClusterExecutor
 from evolve.execute.cluster._bundle import check_versions, pack, prune, unpack
 from evolve.execute.cluster._connection import Connection
@@ -62,6 +63,25 @@ def test_what_was_changed_where_it_lies_is_named(problem: Problem, tmp_path: Pat
         unpack(bundle, tmp_path)
 
 
+def test_an_asset_that_was_changed_where_it_lies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVOLVE_CACHE", str(tmp_path / "cache"))
+    contract = "name: tiny\nmetric: score\ngoal: maximize\nassets: {grader: [answers.txt]}\n"
+    prepare = 'import sys\nopen(sys.argv[1] + "/answers.txt", "w").write("6")\n'
+    texts = {"problem.yaml": contract, "evaluate.py": "", "initial/main.py": "x = 1\n", "prepare.py": prepare}
+    for name, text in texts.items():
+        (tmp_path / "p" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "p" / name).write_text(text)
+    bundle = pack(evolve.load_problem(tmp_path / "p"))
+    found = unpack(bundle, tmp_path / "store")
+    assert found.assets is not None
+    file = found.assets / "answers.txt"
+    assert file.read_text() == "6"
+    file.chmod(0o644)
+    file.write_text("7")
+    with pytest.raises(EnvironmentFault, match=r"as it was sent .* found it changed; remove"):
+        unpack(bundle, tmp_path / "store")
+
+
 def test_bundles_that_nobody_used_for_a_week_go(problem: Problem, tmp_path: Path) -> None:
     folder = unpack(pack(problem), tmp_path).folder
     prune(tmp_path)
@@ -106,7 +126,7 @@ def test_data_is_looked_for_where_the_slot_is(tmp_path: Path, ray_here: Connecti
     make = partial(ClusterExecutor, tier="none", grace_s=1.0)
     with open_executor_bench(make, probe) as bench:
         _, reports = bench.run(action("read"))
-        assert [report.result.score for report in reports] == [7.0]
+        assert [(report.result.score, report.hardware) for report in reports] == [(7.0, hardware_of())]
     bundle = pack(probe.problem)
     file.write_text("8")
     with pytest.raises(EnvironmentFault, match=r"^expected the data number of probe at \S+ on \S+ with the SHA-256"):
