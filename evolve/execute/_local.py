@@ -29,6 +29,7 @@ from evolve.execute._slot import PATIENCE_S, Slot, SlotSettings, copy_for_grader
 from evolve.problem._data import check_data
 from evolve.problem.contract._contract import Problem
 from evolve.problem.contract._environment import check_environment
+from evolve.problem.contract._placement import check_placement
 
 _TICK_S = 0.5
 
@@ -93,12 +94,14 @@ class LocalExecutor:
 
         Raises:
             EnvironmentFault: an environment variable that a problem needs is not set, its data is not here, there are fewer GPUs
-                than it needs, or this machine is not of the hardware that its scores were measured on.
+                than it needs, it asks for what only nodes of a cluster have, or this machine is not of the hardware that its scores
+                were measured on.
         """
         if slots < 1:
             raise ValueError(f"slots is {slots}, expected at least 1")
         for problem in problems.values():
             check_environment(problem.contract)
+            check_placement(problem.contract)
             check_data(problem.contract)
         contracts = [problem.contract for problem in problems.values()]
         self._cards = need_gpus(contracts, gpus)

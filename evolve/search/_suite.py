@@ -127,7 +127,7 @@ def _cost(state: ProblemState) -> float:
 
 def _promised(state: ProblemState) -> int:
     """Measurements that are under way.  What only waits does not count: where one takes long nobody's turn would come for it."""
-    return sum(len(block.remaining()) for block in state.blocks.values())
+    return state.n_unmeasured
 
 
 def relatives(state: ProblemState) -> list[ProblemState]:

@@ -17,6 +17,7 @@ from evolve.engine.registry._archives import ARCHIVES, check_archive_keys, check
 from evolve.engine.registry._plugins import load_archive, load_executor, load_operator, source_of
 from evolve.problem.contract._contract import Contract, Problem
 from evolve.problem.contract._environment import check_environment
+from evolve.problem.contract._placement import check_placement
 from evolve.propose._registry import OPERATORS, make_operator
 from evolve.search.policy._policies import POLICIES
 from evolve.search.state._operators import OperatorSpec
@@ -242,7 +243,7 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
         EnvironmentFault: what candidates may import cannot be shown to them, a variable that the evaluator needs is not set, there
-            are fewer GPUs than it needs, or the problem's data is not here.
+            are fewer GPUs than it needs, the problem's data is not here, or it asks for what only nodes of a cluster have.
     """
     from evolve.evaluate import VisibleFiles, open_sandbox_factory
     from evolve.execute import need_gpus
@@ -251,6 +252,7 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
 
     check_environment(problem.contract)
     if config.executor.kind == "local":
+        check_placement(problem.contract)
         need_gpus([problem.contract])
     view = VisibleFiles.of(problem.contract, candidate_assets_folder(problem))
     if config.executor.kind == RAY:
