@@ -143,7 +143,7 @@ def of_engine(kind: str, slots: int, rounds: int) -> dict[str, float]:
     done: list[float] = []
 
     def timed(make: Any) -> Any:
-        def made(problems: Any, config: ExecutorConfig, *, tier: str, sink: Any) -> Any:
+        def made(problems: Any, config: ExecutorConfig, *, tier: str, sink: Any, **_: Any) -> Any:
             def told(report: Report) -> None:
                 if isinstance(report, EntryReport):
                     done.append(time.monotonic())

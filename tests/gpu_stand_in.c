@@ -47,6 +47,11 @@ int nvmlDeviceGetMemoryInfo(Card *card, Memory *memory) {
     memory->total = 80ull << 30; memory->used = 1ull << 20; memory->free = memory->total - memory->used;
     return 0;
 }
+int nvmlDeviceGetApplicationsClock(Card *card, unsigned which, unsigned *mhz) {
+    *mhz = which == 2 ? 2619 : 1500;
+    return strcmp(card->fault, "shy") ? 0 : 26;
+}
+int nvmlDeviceGetMaxClockInfo(Card *card, unsigned which, unsigned *mhz) { (void)card; *mhz = which == 2 ? 2619 : 1980; return 0; }
 int nvmlDeviceGetRetiredPagesPendingStatus(Card *card, unsigned *pending) { (void)card; (void)pending; return 3; }
 int nvmlDeviceGetRemappedRows(Card *card, unsigned *a, unsigned *b, unsigned *pending, unsigned *failed) {
     *a = *b = *failed = 0;

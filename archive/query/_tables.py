@@ -32,6 +32,7 @@ RAW: dict[str, dict[str, str]] = {
     },
     "opened": {**_HEAD, "epoch": "VARCHAR", "engine": "VARCHAR", "machine": "VARCHAR", "tier": "VARCHAR", "slots": "INTEGER"},
     "slots_changed": {**_HEAD, "slots": "INTEGER"},
+    "hardware_seen": {**_HEAD, "id": "VARCHAR", "hardware": "STRUCT(cpu VARCHAR, card VARCHAR, driver VARCHAR, clocks VARCHAR)"},
     "propose_issued": {
         **_ATTEMPT,
         "arm": 'STRUCT("operator" VARCHAR, "model" VARCHAR, "format" VARCHAR)',
@@ -57,7 +58,7 @@ RAW: dict[str, dict[str, str]] = {
         "purpose": "VARCHAR",
         "result": "STRUCT(candidate VARCHAR, stage VARCHAR, seed BIGINT, status VARCHAR, score DOUBLE, reason VARCHAR, "
         f"metrics {_NUMBERS}, descriptors {_NUMBERS}, feedback VARCHAR, output_hash VARCHAR, "
-        '"start" VARCHAR, tier VARCHAR, machine VARCHAR, '
+        '"start" VARCHAR, tier VARCHAR, machine VARCHAR, hardware VARCHAR, '
         "wall_s DOUBLE, cpu_s DOUBLE, scorer_cpu_s DOUBLE, memory_mib DOUBLE, signals VARCHAR[], evaluator VARCHAR)",
     },
     "block_closed": {**_ATTEMPT, "status": "VARCHAR", "reason": "VARCHAR", "drift": "DOUBLE"},
@@ -157,6 +158,13 @@ _PROBLEMS = """
 SELECT f.run, p.id AS problem, p.name, p.metric, p.maximize, p.unit, p.noisy, p.frame, p.evaluator, p.stages, p.axes, p.params
 FROM (SELECT run_no, unnest(problems) AS p FROM raw.run_created) JOIN raw.runs f USING (run_no) ORDER BY run_no, problem"""
 
+# As ``Hardware`` says it of itself; a test keeps the two equal.
+_HARDWARE = """
+    SELECT run_no, id, min(seq) AS seq, min("at") AS "at", any_value(coalesce(nullif(hardware.cpu, ''), 'an unknown CPU')
+        || coalesce(', ' || nullif(hardware.card, '') || coalesce(' (' || nullif(concat_ws(', ',
+        'driver ' || nullif(hardware.driver, ''), 'clocks ' || nullif(hardware.clocks, '') || ' MHz'), '') || ')', ''), '')) AS told
+    FROM raw.hardware_seen GROUP BY run_no, id"""
+
 MEASUREMENTS = f"""
 SELECT f.run, m.problem, m.result.candidate AS candidate, m.result.stage AS stage, m.result.seed AS seed, m.result.status AS status,
     m.result.score AS score, coalesce(m.result.reason, '') AS reason, m.purpose, m.attempt.ticket AS ticket, m."index",
@@ -166,8 +174,9 @@ SELECT f.run, m.problem, m.result.candidate AS candidate, m.result.stage AS stag
     coalesce(m.result.memory_mib, 0) AS memory_mib, m.result.metrics AS metrics, m.result.descriptors AS descriptors,
     coalesce(m.result.feedback, '') AS feedback, coalesce(m.result.output_hash, '') AS output_hash, m.seq, m."at" AS unix_s,
     coalesce(m.result.signals, []) AS signals, coalesce(m.result.evaluator, '') AS evaluator,
-    coalesce(v.drift > {TRUSTED_DRIFT}, false) AS noisy_machine, m.run_no
-FROM raw.measured m JOIN raw.runs f USING (run_no)
+    coalesce(v.drift > {TRUSTED_DRIFT}, false) AS noisy_machine,
+    coalesce(h.told, m.result.hardware, '') AS hardware, m.run_no
+FROM raw.measured m JOIN raw.runs f USING (run_no) LEFT JOIN ({_HARDWARE}) h ON h.run_no = m.run_no AND h.id = m.result.hardware
 LEFT JOIN (SELECT run_no, attempt.ticket AS ticket, attempt, bool_or(status = 'void') AS void, max(drift) AS drift
     FROM raw.block_closed WHERE status = 'void' OR drift > {TRUSTED_DRIFT} GROUP BY run_no, attempt) v
     ON v.run_no = m.run_no AND v.ticket = m.attempt.ticket AND v.attempt = m.attempt"""
@@ -343,13 +352,14 @@ FROM (SELECT run_no, attempt, call, arg_min(provider, seq) AS provider, arg_min(
 LEFT JOIN raw.call_settled s ON s.run_no = r.run_no AND s.attempt = r.attempt AND s.call = r.call
 ORDER BY run_no, r.seq"""
 
-_EVENTS = """
+_EVENTS = f"""
 SELECT f.run, e.seq, e."at" AS unix_s, e.kind, e.level, e.problem, e.what, e.text FROM (
     SELECT run_no, seq, "at", 'event' AS kind, level, coalesce(problem, '') AS problem, what, text FROM raw.event
     UNION ALL SELECT run_no, seq, "at", 'note', 'info', '', coalesce(author, ''), text FROM raw.note
     UNION ALL SELECT run_no, seq, "at", 'opened', 'info', '', epoch, coalesce(machine, '') FROM raw.opened
     UNION ALL SELECT run_no, seq, "at", 'closed', 'info', '', status, coalesce(reason, '') FROM raw.closed
     UNION ALL SELECT run_no, seq, "at", 'slots_changed', 'info', '', slots || '', '' FROM raw.slots_changed
+    UNION ALL SELECT run_no, seq, "at", 'hardware_seen', 'info', '', id, told FROM ({_HARDWARE})
     UNION ALL SELECT run_no, seq, "at", 'stop_asked', 'info', '', '', reason FROM raw.stop_asked
     UNION ALL SELECT run_no, seq, "at", 'requested', CASE WHEN accepted IS NULL THEN 'info' ELSE 'warning' END, '', verb,
         CASE WHEN accepted IS NULL THEN 'accepted' ELSE 'refused' END FROM raw.requested

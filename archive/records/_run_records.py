@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archive.records._values import ProblemInfo
+from archive.records._values import Hardware, ProblemInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,15 @@ class SlotsChanged:
     kind: ClassVar[str] = "slots_changed"
     epoch: str
     slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareSeen:
+    """What the id of a hardware in measurements stands for; stands before the first of them."""
+
+    kind: ClassVar[str] = "hardware_seen"
+    id: str
+    hardware: Hardware
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ unit.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 
 
@@ -182,6 +183,32 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Hardware:
+    """A class of machines that are alike in what speed hangs on: the model of their CPU and, where something was measured on GPUs,
+    these cards, their driver and the clocks (MHz, of their cores and of their memory) that it had set.
+
+    Example:
+        >>> print(Hardware("AMD EPYC 9R14", "NVIDIA H200", "575.57.08", "1980/3201"))
+        AMD EPYC 9R14, NVIDIA H200 (driver 575.57.08, clocks 1980/3201 MHz)
+    """
+
+    cpu: str = ""
+    card: str = ""
+    driver: str = ""
+    clocks: str = ""
+
+    @property
+    def id(self) -> str:
+        """What stands for it in measurements."""
+        return hashlib.blake2b("\0".join(astuple(self)).encode(), digest_size=4).hexdigest()
+
+    def __str__(self) -> str:
+        told = [f"driver {self.driver}"] * bool(self.driver) + [f"clocks {self.clocks} MHz"] * bool(self.clocks)
+        card = f", {self.card}" + (f" ({', '.join(told)})" if told else "") if self.card else ""
+        return f"{self.cpu or 'an unknown CPU'}{card}"
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """What one evaluation of one candidate at one stage with one seed gave.
 
@@ -189,6 +216,7 @@ class Measurement:
     evaluating it cost on top.  ``output_hash`` names the bytes the candidate produced, and ``probe_hash`` what it answered to a
     question that is the same for every seed: one that ignores its seed can be told by them.  ``artifacts`` are small blobs, base85
     of zstd.  ``signals`` name what the candidate's text shows, and that strangers computed on its GPU; they decide nothing.
+    ``hardware`` is the id of the hardware that it was made on, which a ``HardwareSeen`` spells out; "" where nobody looked.
     ``evaluator`` is the hash of the evaluator that graded it; "" where none did.  Times are seconds, memory is MiB, the score is in
     the problem's own sign and unit.
 
@@ -213,6 +241,7 @@ class Measurement:
     start: StartMode = StartMode.COLD
     tier: str = ""
     machine: str = ""
+    hardware: str = ""
     wall_s: float = 0.0
     cpu_s: float = 0.0
     scorer_cpu_s: float = 0.0

@@ -122,6 +122,7 @@ def card_text(card: ReportCard, cards: ReportCards) -> str:
     if cards.caveat:
         rows.append(("score", cards.caveat))
     rows.append(("where", f"sandbox {', '.join(card.tiers) or '-'}; machine {', '.join(card.machines) or '-'}"))
+    rows += _measured_on(card.hardware, cards.depends_on_speed)
     if card.suspect:
         rows.append(("suspect", card.suspicion))
     if cards.far_off is not None and not card.confirmed:
@@ -153,7 +154,12 @@ def exact_text(exact: Verification) -> str:
         rows.append(("better", unchecked_text(exact.unchecked)))
     if exact.caveat:
         rows.append(("score", exact.caveat))
-    return columns(rows)
+    return columns([*rows, *_measured_on(exact.hardware, exact.depends_on_speed)])
+
+
+def _measured_on(hardware: Sequence[str], depends_on_speed: bool) -> list[tuple[str, str]]:
+    there = "; scores hang on speed, so it holds there" if depends_on_speed else ""
+    return [("measured", f"on {'; '.join(hardware)}{there}")] if hardware else []
 
 
 def _none_text(opened: RunView, final: FinalRuns | None) -> str:

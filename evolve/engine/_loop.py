@@ -6,10 +6,10 @@ A record is appended, then applied, then acted on.  Only this thread touches the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
-from archive import JournalError, MeasureIssued, ProposeIssued, SlotsChanged, StopRequested
+from archive import HardwareSeen, JournalError, MeasureIssued, ProposeIssued, SlotsChanged, StopRequested
 from evolve.engine._proposer import Proposers
 from evolve.engine.models._dispatcher import ModelDispatcher
 from evolve.engine.models._thread import CallRecorded, DraftReady, ModelMessage, ModelThreadFailed, ReviewReady
@@ -149,8 +149,11 @@ def _handle(
         case CallRecorded() | DraftReady() | ReviewReady() | ModelThreadFailed():
             assert dispatcher is not None  # they come from its thread
             dispatcher.handle(message)
-        case EntryReport(attempt, index, result):
-            recorder.write(search.accept_entry(attempt, index, result))
+        case EntryReport(attempt, index, result, hardware):
+            if hardware is not None and hardware.id not in search.run.hardware:
+                recorder.write(HardwareSeen(hardware.id, hardware))
+            known = replace(result, hardware=hardware.id if hardware is not None else "")
+            recorder.write(search.accept_entry(attempt, index, known))
         case BlockReport(attempt, status, skipped, drift, reason, lost):
             for record in search.accept_block(attempt, status, skipped=skipped, drift=drift, reason=reason, lost=lost):
                 recorder.write(record)

@@ -60,6 +60,7 @@ from evolve.runs._open import open_search, read_config_and_problems, read_create
 from evolve.runs._recorded_problem import keep, places, ready_problem
 from evolve.runs._recorder import Hook, Recorder
 from evolve.runs._replay import missing_placements
+from evolve.search._hardware import measured_on
 from evolve.search._limits import budget_of
 from evolve.search._rng import fresh_secret
 from evolve.search._search import Search
@@ -252,7 +253,7 @@ def _drive(
         search, texts, shown = open_search(run, config, problems, parts_of(config), journal)
         if budget:  # before any record is written
             need_room(search.states, budget, search.run.usage.last_at, str(run.path))
-        executor = build_executor(config, problems, mailbox.put)
+        executor = build_executor(config, problems, mailbox.put, measured_on(search.states))
         stack.callback(_abandon, executor)
         checkpoints = _Checkpoints(run, search, texts, journal)
         recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])

@@ -17,6 +17,7 @@ from evolve.evaluate.isolation import _bwrap, _seccomp
 from evolve.evaluate.isolation._cgroup import Cgroup, find_layout
 from evolve.evaluate.isolation._cpu_counter import CpuCounter
 from evolve.evaluate.isolation._gpu import GpuDriver
+from evolve.evaluate.isolation._hardware import cpu_model
 from evolve.evaluate.isolation._mounts import VisibleFiles, interpreter, resolve
 from evolve.evaluate.sandbox._factory import SandboxFactory, open_sandbox_factory
 from evolve.evaluate.sandbox.starts._cold import Bubblewrap
@@ -33,7 +34,8 @@ def doctor(imports: tuple[str, ...] = (), gpus: GpuDriver | None = None) -> tupl
         imports: distributions that candidates shall import, looked at as well.
         gpus: where to look for GPUs; default: this machine's driver.
     """
-    checks = [_kernel(), _binary(), _namespaces(), _interpreter(), _packages(imports), _group(), _landlock(), _user()]
+    cpu = Check(name="CPU", ok=True, found=cpu_model())
+    checks = [_kernel(), cpu, _binary(), _namespaces(), _interpreter(), _packages(imports), _group(), _landlock(), _user()]
     return (*checks, *look_at_gpus(gpus or GpuDriver()), *_launches(imports))
 
 

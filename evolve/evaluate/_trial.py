@@ -195,10 +195,10 @@ class Sandbox(Protocol):
 
         Working folder: ``/work``, a size-capped tmpfs with copies of the candidate's files, so that ``python -m`` and relative
         paths find them.  The files themselves: ``/candidate`` (read-only), ``inputs`` under ``/input``, candidate assets under
-        ``/assets``.  ``outputs`` maps relative paths under ``/output`` to the greatest size in bytes; a missing or larger one is
-        ``invalid``.  Exit status other than 0 is ``crash``; a command whose time or CPU is over is ``timeout``.  That is what
-        ``status`` says; what was written comes back in ``files`` all the same, with ``exit_code`` and ``log``, for the evaluator
-        to judge by: a file that is there says nothing of how the command ended.
+        ``/assets``, its data under ``/data``.  ``outputs`` maps relative paths under ``/output`` to the greatest size in bytes; a
+        missing or larger one is ``invalid``.  Exit status other than 0 is ``crash``; a command whose time or CPU is over is
+        ``timeout``.  That is what ``status`` says; what was written comes back in ``files`` all the same, with ``exit_code`` and
+        ``log``, for the evaluator to judge by: a file that is there says nothing of how the command ended.
         """
 
 
@@ -208,7 +208,7 @@ class Trial:
 
     ``seed`` has 63 bits and decides everything random.  ``assets`` is the folder of all prepared assets (the grader's own
     included), ``problem`` the grader's own copy of the problem folder, ``work`` a fresh private folder that is removed afterwards.
-    ``files`` is the program; it runs by ``sandbox.call`` alone.
+    ``files`` is the program; it runs by ``sandbox.call`` alone.  ``data`` is where the data lies that ``problem.yaml`` names.
 
     Example:
         >>> def evaluate(trial):  # in evaluate.py
@@ -227,6 +227,7 @@ class Trial:
     work: Path
     sandbox: Sandbox
     start: StartMode = StartMode.COLD
+    data: Mapping[str, Path] = field(default_factory=dict)
 
     def rng(self, purpose: str = "") -> np.random.Generator:
         """A generator keyed by (seed, purpose): equal arguments give equal draws, on any machine."""

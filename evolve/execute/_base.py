@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from archive import Attempt, BlockEntry, BlockStatus, Measurement, Resources
+from archive import Attempt, BlockEntry, BlockStatus, Hardware, Measurement, Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,12 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class EntryReport:
-    """Entry ``index`` ended."""
+    """Entry ``index`` ended.  ``hardware`` is what it was measured on; None where nobody looked."""
 
     attempt: Attempt
     index: int
     result: Measurement
+    hardware: Hardware | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 
-from archive import Measurement, Resources, Status
+from archive import Hardware, Measurement, Resources, Status
 from evolve._errors import EnvironmentFault
 from evolve.evaluate.isolation._gpu import VISIBLE, Gpu, GpuDriver, Survey
+from evolve.evaluate.isolation._hardware import hardware_of
 from evolve.evaluate.isolation._process_tree import descends
 from evolve.execute._gpu_locks import GpuLocks
 from evolve.execute._gpus import Leases, measure
@@ -39,6 +40,11 @@ class Cards:
         self._full: dict[str, int] = {}  # UUID -> measurements in a row that ran out of memory there
         self._looked = time.monotonic()
         self._mark(found.faults(found.gpus, {}), found.gpus)
+
+    @property
+    def gpus(self) -> tuple[Gpu, ...]:
+        """All of them."""
+        return tuple(self._gpus.values())
 
     def lend(self, holder: object, needs: Resources, *, first: Sequence[str] = ()) -> tuple[Gpu, ...] | None:
         """Lend what is needed, and keep other processes of this engine off it; None where they have what is left."""
@@ -144,10 +150,11 @@ def need_gpus(contracts: Iterable[Contract], driver: GpuDriver | None = None) ->
     """The cards, where a stage of the problems needs any.
 
     Raises:
-        EnvironmentFault: there are fewer than a stage needs.
+        EnvironmentFault: there are fewer than a stage needs, or they are of several kinds and scores hang on speed.
     """
+    known = tuple(contracts)
     most = max(
-        ((measure(stage.needs)[0], stage, contract) for contract in contracts for stage in contract.stages),
+        ((measure(stage.needs)[0], stage, contract) for contract in known for stage in contract.stages),
         key=lambda one: one[0],
         default=None,
     )
@@ -157,12 +164,28 @@ def need_gpus(contracts: Iterable[Contract], driver: GpuDriver | None = None) ->
     driver = driver or GpuDriver()
     found = driver.visible()
     if count <= len(found.gpus) - len(found.faults(found.gpus, {})):
+        _need_one_kind(found.gpus, [one for one in known if one.depends_on_speed])
         return Cards(driver, found)
     asked = f"{stage.gpus:g} {'GPU' if stage.gpus <= 1 else 'GPUs'}"
     raise EnvironmentFault(
         f"the stage {stage.name} of {contract.name} needs {asked}, this machine has {_said(found)} to lend; type: evolve doctor "
         "(what is wrong with them), or run it where there are as many, or lower gpus of the stage in problem.yaml."
     )
+
+
+def _need_one_kind(gpus: Sequence[Gpu], timed: Sequence[Contract]) -> None:
+    """Find out that scores which hang on speed can be compared, whichever card they are made on."""
+    kinds: dict[Hardware, list[str]] = {}
+    for gpu in gpus:
+        kinds.setdefault(hardware_of([gpu]), []).append(gpu.uuid)
+    needy = [contract.name for contract in timed if any(stage.gpus > 0 for stage in contract.stages)]
+    if needy and len(kinds) > 1:
+        found = "; ".join(f"{kind.card} (clocks {kind.clocks or 'unknown'}): {', '.join(uuids)}" for kind, uuids in kinds.items())
+        first = ",".join(next(iter(kinds.values())))
+        raise EnvironmentFault(
+            f"expected GPUs of one kind, since scores of {needy[0]} hang on speed, found {found}; "
+            f"choose, for example: export {VISIBLE}={first}"
+        )
 
 
 def _said(found: Survey) -> str:

@@ -16,13 +16,17 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from archive import Attempt, BlockStatus
+from archive import Attempt, BlockStatus, Hardware
+from evolve._errors import EnvironmentFault
 from evolve.evaluate.isolation._gpu import Gpu, GpuDriver
+from evolve.evaluate.isolation._hardware import hardware_of
 from evolve.execute._base import Block, BlockReport, EntryReport, Sink
 from evolve.execute._cards import need_gpus
 from evolve.execute._gpus import measure, next_in_line
+from evolve.execute._one_class import OneClass
 from evolve.execute._scratch import Scratch
 from evolve.execute._slot import PATIENCE_S, Slot, SlotSettings, copy_for_grader
+from evolve.problem._data import check_data
 from evolve.problem.contract._contract import Problem
 from evolve.problem.contract._environment import check_environment
 from evolve.problem.contract._placement import check_placement
@@ -71,6 +75,7 @@ class LocalExecutor:
         grace_s: float = 5.0,
         patience_s: float = PATIENCE_S,
         gpus: GpuDriver | None = None,
+        measured: Hardware | None = None,
     ) -> None:
         """Copy the problems and start the slots' threads; a grader starts with its slot's first block, in a copy of its own.
 
@@ -85,17 +90,23 @@ class LocalExecutor:
             patience_s: how long a slot tries to load a problem that some slot has loaded before; then it rests as long, while
                 others can work.  A block whose GPUs are not well waits as long before it is given back.
             gpus: where to look for GPUs; default: this machine's driver.
+            measured: what scores that hang on speed were measured on so far.
 
         Raises:
-            EnvironmentFault: an environment variable that a problem needs is not set, there are fewer GPUs than it needs, or it
-                asks for what only nodes of a cluster have.
+            EnvironmentFault: an environment variable that a problem needs is not set, its data is not here, there are fewer GPUs
+                than it needs, it asks for what only nodes of a cluster have, or this machine is not of the hardware that its scores
+                were measured on.
         """
         if slots < 1:
             raise ValueError(f"slots is {slots}, expected at least 1")
         for problem in problems.values():
             check_environment(problem.contract)
             check_placement(problem.contract)
-        self._cards = need_gpus((problem.contract for problem in problems.values()), gpus)
+            check_data(problem.contract)
+        contracts = [problem.contract for problem in problems.values()]
+        self._cards = need_gpus(contracts, gpus)
+        if wrong := OneClass(contracts, measured).take(hardware_of(self._cards.gpus if self._cards else ())):
+            raise EnvironmentFault(wrong)
         cores = len(os.sched_getaffinity(0))
         self._slots = slots
         self._share = max(1.0, cores / slots)

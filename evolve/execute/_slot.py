@@ -12,14 +12,16 @@ from itertools import count
 from pathlib import Path
 
 from archive import BlockEntry, BlockStatus, Measurement, Status
-from evolve._errors import ProblemError
+from evolve._errors import EnvironmentFault, ProblemError
 from evolve._version import __version__
 from evolve.evaluate.grader._wire import Prepare
 from evolve.evaluate.isolation._gpu import SIGNAL, Gpu
+from evolve.evaluate.isolation._hardware import hardware_of
 from evolve.execute._base import Block, BlockReport, EntryReport
 from evolve.execute._cards import Cards
 from evolve.execute._gpus import measure
 from evolve.execute._process import CancelEvent, GraderDied, GraderProcess, GraderRefused, Interrupted
+from evolve.problem._data import check_data
 from evolve.problem._files import copy_pieces
 from evolve.problem._load import candidate_assets_folder
 from evolve.problem.contract._contract import Problem
@@ -158,14 +160,15 @@ class Slot:
         number = self._number * len(names) + names.index(problem)
         copy = self._copies[problem] = settings.scratch / f"{folder.name}-problem"
         try:
+            check_data(settings.problems[problem].contract)
             own = copy_for_grader(settings.problems[problem], copy)
             prepare = _prepare(own, settings, number)
             return GraderProcess(prepare, folder=folder, threads=settings.threads, wake=self.wake, gpus=gpus)
-        except (ProblemError, GraderRefused, GraderDied, Interrupted, OSError) as error:
+        except (ProblemError, EnvironmentFault, GraderRefused, GraderDied, Interrupted, OSError) as error:
             shutil.rmtree(folder, ignore_errors=True)
             self._drop(problem)
-            if isinstance(error, ProblemError):
-                raise GraderRefused(str(error)) from error
+            if isinstance(error, ProblemError | EnvironmentFault):
+                raise GraderRefused(str(error), passing=isinstance(error, EnvironmentFault)) from error
             raise
 
     def _drop(self, problem: str) -> None:
@@ -234,18 +237,22 @@ class _BlockRun:
             except GraderRefused as error:
                 self._refused(index, str(error))
                 return
-            self._report(EntryReport(self._block.attempt, index, result))
+            hardware = hardware_of(self._gpus_of(entry))
+            self._report(EntryReport(self._block.attempt, index, result, hardware))
             if ends_candidate(result):
                 self._failed.add(entry.candidate)
 
     def _measure(self, index: int, entry: BlockEntry) -> Measurement:
         grader = self._grader()
         stage = self._contract.stage(entry.stage)
-        files, gpus = self._block.files[entry.candidate], self._gpus[: measure(stage.needs)[0]]
+        files = self._block.files[entry.candidate]
         self.index = index
-        result = self._seen(grader.measure(entry, files, stage, self._slot.settings.grace_s, gpus))
+        result = self._seen(grader.measure(entry, files, stage, self._slot.settings.grace_s, self._gpus_of(entry)))
         self.index = None
         return result
+
+    def _gpus_of(self, entry: BlockEntry) -> tuple[Gpu, ...]:
+        return self._gpus[: measure(self._contract.stage(entry.stage).needs)[0]]
 
     def _look(self) -> set[int]:
         """Whoever else computes on the GPUs of what is timed."""

@@ -23,6 +23,7 @@ from archive import (
     ConfirmationOpened,
     ElitePlaced,
     Event,
+    HardwareSeen,
     IslandsReset,
     LateResult,
     LogEntry,
@@ -53,6 +54,7 @@ from evolve.config._llm import LlmConfig
 from evolve.config._schema import RunConfig, SearchConfig, StopConfig, SuiteConfig
 from evolve.problem.contract._contract import Budget, Contract, Problem
 from evolve.search import _blocks as blocks
+from evolve.search import _hardware as hardware
 from evolve.search import _results as offspring
 from evolve.search import _reviews as reviews
 from evolve.search import _stopping as ends
@@ -258,7 +260,7 @@ class Search:
         if block is None or index in block.done or any(held.index == index for held in block.uncalibrated):
             return LateResult(attempt, self.state.problem, f"measurement {index}: {result.status}")
         state, purpose = self.state_of(block.issued), block.issued.purpose
-        checked = apply_cross_checks(state.population, state.steadiness, result, purpose)
+        checked = apply_cross_checks(state.population, state.steadiness, hardware.of_one_class(state, result), purpose)
         return Measured(attempt, state.problem, index, purpose, with_behaviour(state, checked))
 
     def accept_block(
@@ -311,6 +313,8 @@ class Search:
                 self._opened(record, stamped.at)
             case SlotsChanged():
                 run.slots = max(1, record.slots)  # shares and waiting work are per slot; with none, nothing is handed out at all
+            case HardwareSeen():
+                run.hardware[record.id] = record.hardware
             case RunCreated():
                 run.seed, run.secret = record.seed, record.secret
             case CallReserved() | CallSettled():
@@ -337,6 +341,7 @@ class Search:
         """Take in a record that is about one problem."""
         match record:
             case Measured():
+                hardware.on_measured(state, record)
                 return blocks.on_measured(state, record)
             case MeasureIssued():
                 blocks.on_issued(state, record)

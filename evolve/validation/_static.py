@@ -44,6 +44,9 @@ def check_files(problem: Problem) -> list[Check]:
         remedy = "write an evaluate.py that computes the score from what the candidate returns; docs/how-to/write-a-problem.md"
         checks.append(Check("score", False, f"{contract.caveat}: one that forges it is not seen", remedy, hint=True))
     trusted = [path for path in paths if _is_trusted_code(problem, path)]
+    if not contract.depends_on_speed and any(b"time_calls(" in (problem.folder / path).read_bytes() for path in trusted):
+        remedy = "where the score is a time, write compute_rule: wall, so that results of different hardware are never compared"
+        checks.append(Check("speed", False, "calls are timed and problem.yaml has no compute_rule", remedy, hint=True))
     faults = [check for path in trusted for check in _check_trust(problem, path, trusted)]
     return checks + (
         faults or [Check("trust", True, "the trusted code neither imports the initial program nor runs text or pickles")]

@@ -22,6 +22,8 @@ from archive import (
     Claim,
     ConfirmationOpened,
     Event,
+    Hardware,
+    HardwareSeen,
     IslandsReset,
     Journal,
     JournalDamaged,
@@ -55,7 +57,7 @@ COLUMNS = {
     "generation summary hypothesis expected plan descriptors n_bytes code_hash ticket unix_s",
     "measurements": "run problem candidate stage seed status score reason purpose ticket index counted start tier machine "
     "wall_s cpu_s scorer_cpu_s memory_mib metrics descriptors feedback output_hash seq unix_s "
-    "signals evaluator noisy_machine",
+    "signals evaluator noisy_machine hardware",
     "elites": "run problem island space cell rank candidate mean sd seq",
     "claims": "run problem vault candidate reference confirmed withdrawn p_value effect ci_low ci_high e_value reason seq",
     "tickets": "run ticket kind problem operator model format selector purpose n_entries status candidate "
@@ -314,6 +316,27 @@ def test_claims_calls_and_events(toy: ToyRun) -> None:
         ("rebinned", "info", "space 3", ""),
         ("late_result", "info", "ticket 50", "too late"),
     ]
+
+
+def test_hardware_is_told_as_it_tells_itself(toy: ToyRun) -> None:
+    """Of each measurement, and as an event; of one of an older version nothing is known."""
+    kinds = [
+        Hardware("Some CPU"),
+        Hardware(),
+        Hardware("Some CPU", "A card"),
+        Hardware("Some CPU", "A card", "570.1"),
+        Hardware("Some CPU", "A card", "570.1", "1980/3201"),
+        Hardware("Some CPU", "A card", clocks="1980/3201"),
+    ]
+    for number, kind in enumerate(kinds):
+        toy.add(HardwareSeen(kind.id, kind))
+        result = Measurement("w", "full", number, Status.OK, score=1.0, hardware=kind.id)
+        toy.add(Measured(Attempt(EPOCH, 50 + number), PROBLEM, 0, Purpose.SEARCH, result))
+    toy.add(Measured(Attempt(EPOCH, 70), PROBLEM, 0, Purpose.SEARCH, Measurement("w", "full", 70, Status.OK, score=1.0)))
+    told = [str(kind) for kind in kinds]
+    assert len({kind.id for kind in kinds}) == len(kinds)
+    assert ask(toy, "SELECT hardware FROM measurements WHERE candidate = 'w'") == [(one,) for one in [*told, ""]]
+    assert ask(toy, "SELECT text FROM events WHERE kind = 'hardware_seen'") == [(one,) for one in told]
 
 
 def test_text_of_any_kind_comes_through(toy: ToyRun) -> None:

@@ -54,11 +54,14 @@ def test_a_claim_has_a_report_card(claimed: Path, capsys: pytest.CaptureFixture[
     assert all(one["e_value"] >= 300 for one in found["cards"])  # what opened each vault
     assert card["runs"]["vault"] >= card["gate"][0] + card["estimate"][0]  # more where it was a reference later
     assert card["tiers"] == ["none"]
+    (seen,) = find_records(claimed, ("hardware_seen",))
+    assert card["hardware"] == [str(seen.record.hardware)]
     assert card["occasions"] == 1  # one opening, no gap
     at = [one.at for one in find_records(claimed, ("measured",), mention=card["candidate"])]
     assert 0 < card["over_s"] <= max(at) - min(at)
     text = said(capsys, "claims", str(claimed))
     assert f"made on 1 separate occasion, over {duration(card['over_s'])} in all" in " ".join(text.split())
+    assert f"measured on {card['hardware'][0]}" in " ".join(text.split())
     assert "confirmed" in text
     assert found["evaluator"] in text
     status = json.loads(said(capsys, "status", str(claimed), "--json"))

@@ -48,6 +48,26 @@ def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_gpu_locks, "FOLDER", tmp_path / "locks")
 
 
+@pytest.mark.parametrize(("rule", "gpus", "refused"), [("none", 1.0, False), ("wall", 0.0, False), ("wall", 1.0, True)])
+def test_cards_of_several_kinds_serve_where_scores_do_not_hang_on_speed(
+    tmp_path: Path, rule: str, gpus: float, refused: bool
+) -> None:
+    machine = StandIn(tmp_path, [Card(0), Card(1)])
+    contract = probe_with(tmp_path / "p", gpus).problem.contract
+    timed = replace(contract, compute_rule=rule)
+    other = replace(contract, stages=(replace(contract.stages[0], gpus=1.0),))  # of a suite
+    if not refused:
+        assert need_gpus([timed, other], machine.driver) is not None
+        return
+    with pytest.raises(EnvironmentFault) as told:
+        need_gpus([timed, other], machine.driver)
+    assert str(told.value) == (
+        "expected GPUs of one kind, since scores of probe hang on speed, found "
+        "Stand-in 0 (clocks 1500/2619): GPU-0000-stand-in; Stand-in 1 (clocks 1500/2619): GPU-0001-stand-in; "
+        "choose, for example: export CUDA_VISIBLE_DEVICES=GPU-0000-stand-in"
+    )
+
+
 def probe_with(folder: Path, gpus: float, **options: Any) -> Probe:
     """The probe problem with a stage that needs GPUs."""
     from evolve.testing import _probe

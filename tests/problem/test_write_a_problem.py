@@ -16,7 +16,7 @@ from problem_executor import local
 from archive import Status
 from evolve.evaluate import Outcome, Reply
 from evolve.problem._load import load_problem
-from evolve.problem.contract._keys import AXIS, GATE, STAGE, TOP
+from evolve.problem.contract._keys import AXIS, DATA, GATE, STAGE, TOP
 from evolve.problem.scaffold._scaffold import scaffold
 from evolve.validation._problem import candidate_files, validate_problem
 
@@ -125,6 +125,12 @@ def test_the_environment_is_named_as_shown(tour: Path) -> None:
     assert load_problem(tour).contract.environment == ("CUDA_HOME", "JUDGE_API_KEY")
 
 
+def test_the_data_is_named_as_shown(tour: Path) -> None:
+    lines = next(fence.text for fence in FENCES if fence.language == "yaml" and fence.text.startswith("data"))
+    (tour / "problem.yaml").write_text((tour / "problem.yaml").read_text() + lines)
+    assert [(one.name, one.reader) for one in load_problem(tour).contract.data] == [("corpus", "grader"), ("shards", "candidate")]
+
+
 @pytest.mark.parametrize(
     ("code", "files", "judged"), [(1, {"report.xml": b""}, True), (1, {}, False), (2, {"report.xml": b""}, False)]
 )
@@ -156,7 +162,7 @@ def test_the_self_test_tells_a_broken_check(tour: Path, check: str) -> None:
 
 def test_every_key_is_mentioned() -> None:
     text = PAGE.read_text()
-    assert not [key for key in (*TOP, *STAGE, *AXIS, *GATE) if key not in ("max_artifact_bytes",) and key not in text]
+    assert not [key for key in (*TOP, *STAGE, *AXIS, *GATE, *DATA) if key not in ("max_artifact_bytes",) and key not in text]
 
 
 def test_the_page_imports_only_public_names() -> None:

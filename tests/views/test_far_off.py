@@ -209,6 +209,10 @@ def test_a_wild_run_of_a_vault_stands_beside_its_effect_and_not_in_it(tmp_path: 
     cards = claims(view).cards
     card = next(one for one in cards.cards if one.vault == vault.number)
     assert card.typical == found
+    there = replace(card, hardware=("Some CPU",))
+    assert "measured   on Some CPU; scores hang on speed, so it holds there" in card_text(
+        there, replace(cards, depends_on_speed=True)
+    )
     assert f"1 of {found.runs} runs is far off and not in this; with it: " in card_text(card, cards)
     refused = card_text(replace(card, confirmed=False, reason="not so in the estimate"), cards)
     assert "reason" in refused

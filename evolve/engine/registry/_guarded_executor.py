@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from archive import Attempt, BlockStatus, Measurement
+from archive import Attempt, BlockStatus, Hardware, Measurement
 from evolve._errors import EvolveError
 from evolve._plugins import Plugin, PluginBroken, said
 from evolve.execute._base import Block, BlockReport, EntryReport, Report, Sink
@@ -126,6 +126,8 @@ class GuardedExecutor:
             return ""  # late, and only logged
         if report.index not in range(n) or not isinstance(report.result, Measurement):
             return f"it reported entry {report.index!r} of a block of {n} as {type(report.result).__name__}"
+        if not isinstance(report.hardware, Hardware | None):
+            return f"it reported hardware that is no Hardware: {report.hardware!r:.80}"
         entry, result = block.entries[report.index], report.result
         asked, found = (entry.candidate, entry.stage, entry.seed), (result.candidate, result.stage, result.seed)
         return "" if asked == found else f"it reported a measurement of {found!r} where {asked!r} was asked for"

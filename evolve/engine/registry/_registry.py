@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archive import Archive, ArchiveMaker
@@ -23,21 +24,24 @@ from evolve.search.state._operators import OperatorSpec
 from evolve.search.state._parts import Parts
 
 if TYPE_CHECKING:
+    from archive import Hardware
     from evolve.engine.registry._own_operators import GivenOperator
     from evolve.execute import Executor, Sink
     from evolve.propose import Operator
 
 
-def _local(problems: Mapping[str, Problem], config: ExecutorConfig, *, tier: str, sink: Sink) -> Executor:
+def _local(
+    problems: Mapping[str, Problem], config: ExecutorConfig, *, tier: str, sink: Sink, measured: Hardware | None
+) -> Executor:
     from evolve.execute import LocalExecutor
 
-    return LocalExecutor(problems, slots=n_slots(config), tier=tier, sink=sink)
+    return LocalExecutor(problems, slots=n_slots(config), tier=tier, sink=sink, measured=measured)
 
 
-def _ray(problems: Mapping[str, Problem], config: ExecutorConfig, *, tier: str, sink: Sink) -> Executor:
+def _ray(problems: Mapping[str, Problem], config: ExecutorConfig, *, tier: str, sink: Sink, measured: Hardware | None) -> Executor:
     from evolve.execute.cluster import ClusterExecutor
 
-    return ClusterExecutor(problems, slots=config.slots, tier=tier, sink=sink, address=config.address or "")
+    return ClusterExecutor(problems, slots=config.slots, tier=tier, sink=sink, address=config.address or "", measured=measured)
 
 
 STAND_IN = "a stand-in"  # the source of an archive that is not there
@@ -238,20 +242,23 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
 
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
-        EnvironmentFault: what candidates may import cannot be shown to them, a variable that the evaluator needs is not set,
-            there are fewer GPUs than it needs, or it asks for what only nodes of a cluster have.
+        EnvironmentFault: what candidates may import cannot be shown to them, a variable that the evaluator needs is not set, there
+            are fewer GPUs than it needs, the problem's data is not here, or it asks for what only nodes of a cluster have.
     """
     from evolve.evaluate import VisibleFiles, open_sandbox_factory
     from evolve.execute import need_gpus
+    from evolve.problem._data import check_data
     from evolve.problem._load import candidate_assets_folder
 
     check_environment(problem.contract)
     if config.executor.kind == "local":
         check_placement(problem.contract)
         need_gpus([problem.contract])
-    view = VisibleFiles(
-        imports=problem.contract.candidate_imports, toolbox=problem.contract.toolbox, assets=candidate_assets_folder(problem)
-    )
+    view = VisibleFiles.of(problem.contract, candidate_assets_folder(problem))
+    if config.executor.kind == RAY:
+        view = replace(view, data=())  # it lies on the nodes, each of which looks for itself
+    else:
+        check_data(problem.contract)
     open_sandbox_factory(config.sandbox.tier, view).close()
 
 
@@ -268,15 +275,16 @@ def need_executor(config: RunConfig, problems: Sequence[Problem]) -> None:
         build_executor(config, problems, lambda report: None).close(drain=False)
 
 
-def build_executor(config: RunConfig, problems: Sequence[Problem], sink: Sink) -> Executor:
-    """The executor of a run.
+def build_executor(config: RunConfig, problems: Sequence[Problem], sink: Sink, measured: Hardware | None = None) -> Executor:
+    """The executor of a run; ``measured`` is what those of its scores were measured on that hang on speed.
 
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
+        EnvironmentFault: the hardware is not that of the run's scores.
         MissingPackage, PluginBroken: the executor is somebody else's, and not there or not to be used.
     """
     kind, by_id = config.executor.kind, {problem.id: problem for problem in problems}
     if kind in EXECUTORS:
-        return EXECUTORS[kind](by_id, config.executor, tier=config.sandbox.tier, sink=sink)
+        return EXECUTORS[kind](by_id, config.executor, tier=config.sandbox.tier, sink=sink, measured=measured)
     make = load_executor(need_plugin("executor", kind, ""))
     return make(by_id, slots=n_slots(config.executor), tier=config.sandbox.tier, sink=sink)

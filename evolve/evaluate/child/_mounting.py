@@ -21,6 +21,7 @@ _PR_SET_DUMPABLE = 4
 _NEVER_SHOWN = frozenset(
     {"cgroup", "cgroup2", "sysfs", "devpts", "mqueue", "debugfs", "tracefs", "securityfs", "configfs", "bpf", "pstore"}
 )
+_DATA = "/data/"  # where it lies inside
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")  # those that a sandbox has
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -77,7 +78,10 @@ def build(root: str, empty: str, folders: list, links: list, shown: list) -> Non
             os.makedirs(os.path.dirname(root + place), exist_ok=True)
             os.symlink(target, root + place)
         for outside, place in shown:
-            _show_folder(outside, root + place, empty) if os.path.isdir(outside) else _show_file(outside, root + place)
+            if place.startswith(_DATA):
+                _show_data(outside, root, place, empty)
+            else:
+                _show_folder(outside, root + place, empty) if os.path.isdir(outside) else _show_file(outside, root + place)
         for node in _DEVICES:
             _show_file(node, root + node)
         _mount(None, root, None, _REMOUNT | _RDONLY | _NOSUID | _NODEV, None)
@@ -104,6 +108,27 @@ def _show_file(outside: str, place: str) -> None:
         os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
     _mount(outside, place, None, _BIND, None)
     _close(place, _NOSUID)
+
+
+def _show_data(outside: str, root: str, place: str, empty: str) -> None:
+    """Show what is too large to be copied: a file through an overlay of its folder, which is taken down again beside it, and
+    whatever lies on a file system that cannot lie below an overlay as it is."""
+    layer = root + "/.layer"
+    try:
+        if os.path.isdir(outside):
+            return _show_folder(outside, root + place, empty)
+        _show_folder(os.path.dirname(outside), layer, empty)
+        try:
+            return _show_file(os.path.join(layer, os.path.basename(outside)), root + place)
+        finally:
+            _libc.umount2(layer.encode(), _MNT_DETACH)
+            os.rmdir(layer)
+    except OSError:
+        if not os.path.isdir(outside):
+            return _show_file(outside, root + place)
+        os.makedirs(root + place, exist_ok=True)
+        _mount(outside, root + place, None, _BIND, None)
+        return _close(root + place, _NOSUID)
 
 
 def _close(place: str, more: int) -> None:

@@ -181,6 +181,7 @@ class Grader:
             work=work,
             sandbox=sandbox,
             start=start,
+            data={one.name: Path(one.path) for one in self._contract.data},
         )
 
     def _measurement(
@@ -282,7 +283,7 @@ def _open(prepare: Prepare, tell: Callable[[Phase], None], home: Path) -> tuple[
     evaluator = load_evaluator(Path(prepare.folder), home / "imports")
     _self_test(evaluator, prepare.folder)
     assets = None if prepare.candidate_assets is None else Path(prepare.candidate_assets)
-    view = VisibleFiles(imports=prepare.contract.candidate_imports, assets=assets, toolbox=prepare.contract.toolbox)
+    view = VisibleFiles.of(prepare.contract, assets)
     grader = Grader(prepare, evaluator, lambda: open_sandbox_factory(prepare.tier, view, slot=prepare.slot), tell, home)
     ready = GraderReady(
         engine=__version__,

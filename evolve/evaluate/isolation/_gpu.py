@@ -34,6 +34,7 @@ class Gpu:
 
     ``index`` is the driver's, ``minor`` the number of its node; ``caps`` are names below ``/dev/nvidia-caps``.  ``library`` is
     where the driver's CUDA library lies, ``root`` what lies before ``/dev``, ``/sys`` and ``/proc`` ("" on any real machine).
+    ``clocks`` are those that are set, in MHz: of its cores and of its memory.
     """
 
     uuid: str
@@ -43,6 +44,7 @@ class Gpu:
     driver: str = ""
     memory_mib: int = 0
     pci: str = ""
+    clocks: str = ""
     caps: tuple[str, ...] = ()
     library: str = ""
     root: str = ""
@@ -115,7 +117,7 @@ class GpuDriver:
         return Survey(gpus=gpus, states=states, error="; ".join(lost))
 
     def _gpu(self, one: Mapping, told: Mapping) -> Gpu:
-        same = {name: one[name] for name in ("uuid", "index", "minor", "name", "memory_mib", "pci")}
+        same = {name: one[name] for name in ("uuid", "index", "minor", "name", "memory_mib", "pci", "clocks")}
         caps = _capabilities(self.root, one["minor"], one["gi"], one["ci"]) if one["gi"] >= 0 else ()
         return Gpu(**same, driver=told["driver"], caps=caps, library=told["cuda"], root=self.root)
 

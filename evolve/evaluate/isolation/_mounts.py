@@ -7,6 +7,7 @@ An allow-list.  Everything has a fixed place inside, whatever it is called outsi
     /meta      METADATA and entry points of the same distributions
     /lib ...   the system's library folders (where libc lies and the loader looks), and the loader's cache
     /assets    the candidate's assets
+    /data      the candidate's data, which is too large to be copied
 """
 
 from __future__ import annotations
@@ -29,11 +30,14 @@ from urllib.request import url2pathname
 from evolve._errors import EnvironmentFault, MissingPackage
 from evolve.evaluate.isolation._requirements import normalised, required_name
 from evolve.problem._toolbox import toolbox
+from evolve.problem.contract._contract import Contract
 
 PYTHON = f"/py/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
 _STDLIB = f"/py/{sys.platlibdir}/{os.path.basename(sysconfig.get_path('stdlib'))}"  # where getpath looks below the prefix
 _SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _PACKAGE_FOLDERS = ("site-packages", "dist-packages")
+DATA = "/data"
+_NOT_COPIED = ("/usr/", f"{DATA}/")  # a compiler looks for its parts from where it lies, and data is large
 _KEPT_METADATA = ("METADATA", "entry_points.txt", "top_level.txt", "WHEEL")
 
 
@@ -42,12 +46,20 @@ class VisibleFiles:
     """What a candidate may see besides its own files.
 
     ``imports`` are distributions, resolved with their requirements (markers evaluated, no extras); ``assets`` is a folder bound
-    read-only at ``/assets``, or None.  ``toolbox`` names tools of the system that candidates are built with.
+    read-only at ``/assets``, or None.  ``toolbox`` names tools of the system that candidates are built with.  ``data`` are names
+    below ``/data`` and what is bound there.
     """
 
     imports: tuple[str, ...] = ()
     assets: Path | None = None
     toolbox: tuple[str, ...] = ()
+    data: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, contract: Contract, assets: Path | None) -> VisibleFiles:
+        """What a contract shows to candidates; ``assets`` is the folder of those that they may see."""
+        data = tuple((one.name, os.path.realpath(one.path)) for one in contract.data if one.reader == "candidate")
+        return cls(imports=contract.candidate_imports, assets=assets, toolbox=contract.toolbox, data=data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +117,7 @@ def resolve(view: VisibleFiles) -> Mounts:
     extra = [(path, f"/py/lib/{name}") for name, path in sorted(libraries.items())]
     assets = [(str(_assets(view.assets)), "/assets")] if view.assets else []
     covers = _covers(python[1][0], system)
+    assets += [(path, f"{DATA}/{name}") for name, path in view.data]
     tools = toolbox(view.toolbox)
     shown = [(place, place) for place in tools.binds if not any(place.startswith(f"{folder}/") for folder, _ in system)]
     versions = {name: distribution.version for name, distribution in sorted(chosen.items())}
@@ -129,7 +142,7 @@ def own_copies(mounts: Mounts, target: Path, inside: str) -> Mounts:
     (target / "bin").mkdir(parents=True)
     binds, links = [], list(mounts.links)
     for number, (outside, place) in enumerate(mounts.binds):
-        if not os.path.isfile(outside) or place.startswith("/usr/"):  # a compiler looks for its parts from where it lies
+        if not os.path.isfile(outside) or place.startswith(_NOT_COPIED):
             binds.append((outside, place))
         elif place == PYTHON:
             shutil.copy(outside, target / "bin" / os.path.basename(PYTHON))
@@ -145,7 +158,11 @@ def own_copies(mounts: Mounts, target: Path, inside: str) -> Mounts:
 
 
 def _closure(declared: Iterable[str]) -> dict[str, metadata.Distribution]:
-    """The declared distributions and what they require, by normalised name."""
+    """The declared distributions and what they require, by normalised name.
+
+    Raises:
+        MissingPackage: a declared one is not installed.
+    """
     chosen: dict[str, metadata.Distribution] = {}
     todo = [(name, True) for name in declared]
     while todo:
@@ -163,6 +180,15 @@ def _closure(declared: Iterable[str]) -> dict[str, metadata.Distribution]:
         chosen[name] = distribution
         todo += [(found, False) for line in distribution.requires or () if (found := required_name(line))]
     return chosen
+
+
+def versions(declared: Iterable[str]) -> dict[str, str]:
+    """The versions of these distributions and of what they require, by normalised name.
+
+    Raises:
+        MissingPackage: a declared one is not installed.
+    """
+    return {name: distribution.version for name, distribution in _closure(map(normalised, declared)).items()}
 
 
 def _files(distribution: metadata.Distribution) -> list[str]:

@@ -14,6 +14,7 @@ import sys
 _NOT_SUPPORTED = 3
 _UNTOLD = (2, 3, 4, 13)  # not an argument, not supported, not permitted, not there: says nothing of the card
 _UNCORRECTED, _VOLATILE = 1, 0
+_CORES, _MEMORY = 0, 2  # clocks
 _MIB = 1 << 20
 _MOST_PROCESSES = 256
 
@@ -124,6 +125,7 @@ def _card(library: Library, device: ctypes.c_void_p, index: int) -> dict:
         "minor": library.number("nvmlDeviceGetMinorNumber", device),
         "name": library.text("nvmlDeviceGetName", device),
         "pci": pci.bus_id.decode(errors="replace"),
+        "clocks": _clocks(library, device),
         "gi": -1,
         "ci": -1,
         "memory_mib": memory.total // _MIB,
@@ -151,6 +153,22 @@ def _memory(library: Library, device: ctypes.c_void_p) -> _Memory:
     memory = _Memory()
     _or(None, lambda: library.ask("nvmlDeviceGetMemoryInfo", device, ctypes.byref(memory)))  # a card may have the machine's
     return memory
+
+
+def _clocks(library: Library, device: ctypes.c_void_p) -> str:
+    """The clocks that are set, or where none can be the highest there are: of the cores and of the memory."""
+    found = [_clock(library, device, which) for which in (_CORES, _MEMORY)]
+    return "/".join(map(str, found)) if any(found) else ""
+
+
+def _clock(library: Library, device: ctypes.c_void_p, which: int) -> int:
+    for name in ("nvmlDeviceGetApplicationsClock", "nvmlDeviceGetMaxClockInfo"):
+        try:
+            if mhz := library.number(name, device, ctypes.c_uint(which)):
+                return mhz
+        except DriverError:  # newer drivers drop the first, and no clock says that a card is ill
+            continue
+    return 0
 
 
 def _fault(library: Library, device: ctypes.c_void_p) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from evolve.evaluate._entry import parse_entry
 from evolve.evaluate._trial import Array, JsonValue
 
+_PLACES = ("candidate", "input", "assets", "data", "work", "output")
 Returns = Mapping[str, Array | JsonValue]
 
 
@@ -22,18 +23,18 @@ class SandboxPaths:
     candidate: str = "/candidate"
     input: str = "/input"
     assets: str = "/assets"
+    data: str = "/data"
     work: str = "/work"
     output: str = "/output"
     path: tuple[str, ...] = ("/site", "/meta")  # after the standard library, as in a plain interpreter
 
     def env(self) -> dict[str, str]:
         """The same as environment variables, for programs that should run under both tiers."""
-        names = ("candidate", "input", "assets", "work", "output")
-        return {f"EVOLVE_{name.upper()}": getattr(self, name) for name in names}
+        return {f"EVOLVE_{name.upper()}": getattr(self, name) for name in _PLACES}
 
     def inner(self, text: str) -> str:
         """``text`` with a leading fixed path replaced by where that folder really is."""
-        for name in ("candidate", "input", "assets", "work", "output"):
+        for name in _PLACES:
             fixed = f"/{name}"
             if text == fixed or text.startswith(fixed + "/"):
                 return getattr(self, name) + text[len(fixed) :]

@@ -11,11 +11,14 @@ import stat
 import tarfile
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib import metadata
 from pathlib import Path
 
-from evolve._errors import EnvironmentFault
-from evolve.problem._assets import ALL
+from evolve._errors import EnvironmentFault, ProblemError
+from evolve.evaluate.isolation._mounts import versions
+from evolve.problem._assets import ALL, open_assets
 from evolve.problem._files import OWN_ASSETS, difference
 from evolve.problem._load import copy_problem
 from evolve.problem.contract._contract import Problem
@@ -25,11 +28,13 @@ _KEPT_S = 7 * 86400.0  # that a bundle which nobody used is kept on a machine
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """``data`` is a tar archive, whose SHA-256 is ``digest``, of a copy of ``problem`` that needs nothing outside itself."""
+    """``data`` is a tar archive, whose SHA-256 is ``digest``, of a copy of ``problem`` that needs nothing outside itself but
+    packages: ``versions`` are those where it was packed, of all that the problem names and what these require."""
 
     problem: Problem
     digest: str
     data: bytes
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def pack(problem: Problem) -> Bundle:
@@ -37,6 +42,7 @@ def pack(problem: Problem) -> Bundle:
 
     Raises:
         ProblemError: the problem's folder changed since it was loaded.
+        MissingPackage: what it needs is not installed here.
     """
     with tempfile.TemporaryDirectory(prefix="evolve-bundle-") as work:
         folder = Path(work) / "problem"
@@ -45,8 +51,39 @@ def pack(problem: Problem) -> Bundle:
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
             for path in sorted(folder.rglob("*")):
                 archive.add(path, arcname=str(path.relative_to(folder)), recursive=False, filter=_anonymous)
-    data = packed.getvalue()
-    return Bundle(problem, hashlib.sha256(data).hexdigest(), data)
+    data, contract = packed.getvalue(), problem.contract
+    return Bundle(problem, hashlib.sha256(data).hexdigest(), data, versions((*contract.requires, *contract.candidate_imports)))
+
+
+def check_versions(bundle: Bundle) -> None:
+    """See that packages are those of the machine that drives the run, but for what it was built for (``2.1.0+cpu``).
+
+    Raises:
+        EnvironmentFault: one has another version, or is not there.
+    """
+    wrong = {}
+    for name, version in bundle.versions.items():
+        found = _installed(name)
+        if found is None or _public(found) != _public(version):
+            wrong[name] = (_public(version), f"{name} {found}" if found else f"no {name}")
+    if wrong:
+        expected = ", ".join(f"{name} {version}" for name, (version, _) in wrong.items())
+        install = " ".join(f"{name}=={version}" for name, (version, _) in wrong.items())
+        raise EnvironmentFault(
+            f"expected {expected} for {bundle.problem.id}, as where the run is driven, found "
+            f"{', '.join(found for _, found in wrong.values())}; type there: pip install {install}"
+        )
+
+
+def _public(version: str) -> str:
+    return version.partition("+")[0]
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def unpack(bundle: Bundle, store: Path) -> Problem:
@@ -64,6 +101,10 @@ def unpack(bundle: Bundle, store: Path) -> Problem:
                 _unpack_into(bundle, folder)
             os.utime(folder)
         changed = next((one.path for one in problem.pieces if difference(folder, one)), "")
+        if problem.assets is not None and open_assets(folder / OWN_ASSETS).digest != problem.assets_digest:
+            changed = OWN_ASSETS
+    except ProblemError:
+        changed = OWN_ASSETS
     except (OSError, tarfile.TarError) as error:
         raise EnvironmentFault(
             f"the problem {problem.id} cannot be unpacked in {store} ({error}); free or mend that folder."

@@ -16,9 +16,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from archive import Attempt, BlockStatus
+from archive import Attempt, BlockStatus, Hardware
 from evolve._errors import EnvironmentFault
 from evolve.execute._base import Block, BlockReport, Report, Sink
+from evolve.execute._one_class import OneClass
 from evolve.execute._slot import PATIENCE_S, ends_candidate
 from evolve.execute.cluster._bundle import Bundle, pack
 from evolve.execute.cluster._capacity import needs_of, no_room
@@ -32,6 +33,7 @@ from evolve.problem.contract._environment import LIBRARIES, check_environment, p
 
 _AT_ONCE = 4  # actors that are waited for at the start
 _WAKE_S = 120.0  # for the first of them
+_READ_S = 3600.0  # more, where data has to be read
 _MORE_S = 10.0  # for the others
 _CLOSE_S = 10.0  # that actors have to end what they run, and then their graders
 _POLL_S = 0.2
@@ -64,6 +66,7 @@ class ClusterExecutor:
         address: str = "",
         grace_s: float = 5.0,
         patience_s: float = PATIENCE_S,
+        measured: Hardware | None = None,
     ) -> None:
         """Start or join Ray and wake the first actors.
 
@@ -75,6 +78,7 @@ class ClusterExecutor:
             address: ``auto`` or HOST:PORT of a cluster; "" for what RAY_ADDRESS names, else for a Ray of our own.
             grace_s: how long a measurement may overrun its stage before its grader is killed.
             patience_s: how long a slot tries to load a problem that it has loaded before.
+            measured: what scores that hang on speed were measured on so far; no other hardware serves.
 
         Raises:
             MissingPackage: Ray is not installed.
@@ -86,6 +90,7 @@ class ClusterExecutor:
             check_environment(problem.contract)
         self._problems, self._sink = dict(problems), sink
         self._needs = needs_of(problems.values())
+        self._one_class = OneClass((problem.contract for problem in problems.values()), measured)
         self._state = threading.Condition(threading.RLock())
         self._queue: deque[Work] = deque()
         self._running: dict[Attempt, Work] = {}
@@ -166,7 +171,7 @@ class ClusterExecutor:
             self._loop = asyncio.new_event_loop()
             host = replace(host, driver=os.getpid() if self._connection.is_own else 0)
             actor = host, [self._connection.ray.put(bundle) for bundle in bundles]
-            self._fleet = Fleet(self._connection, self._needs, slots, actor, self._changed, self._seat)
+            self._fleet = Fleet(self._connection, self._needs, slots, actor, self._changed, self._seat, self._one_class)
             self._thread = threading.Thread(target=self._loop.run_forever, name="ray-executor", daemon=True)
             self._thread.start()
             self._call(self._fleet.begin)
@@ -182,6 +187,7 @@ class ClusterExecutor:
             EnvironmentFault: none will be.
         """
         began, fleet = time.monotonic(), self._fleet
+        limit = _WAKE_S + _READ_S * any(problem.contract.data for problem in self._problems.values())
         first = None
         with self._state:
             while True:
@@ -196,9 +202,9 @@ class ClusterExecutor:
                     )
                 if fleet.nodes and not fleet.room:
                     raise EnvironmentFault(self._why_none())
-                if now - began > _WAKE_S:
+                if now - began > limit:
                     raise EnvironmentFault(
-                        f"expected a slot with {self._needs} within {_WAKE_S:g} s, found none free in the cluster; type: ray status"
+                        f"expected a slot with {self._needs} within {limit:g} s, found none free in the cluster; type: ray status"
                     )
                 self._state.wait(_POLL_S)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from archive import Attempt
 from evolve.execute._base import Block
+from evolve.execute._one_class import OneClass
 from evolve.execute.cluster._capacity import Node, SlotNeeds, capacity
 from evolve.execute.cluster._connection import Connection
 from evolve.execute.cluster._host import HostFacts
@@ -34,6 +35,7 @@ class Fleet:
         actor: what each actor is made with: its settings, and the bundles of the problems.
         changed: called after anything that may let a block start.
         seat: makes a seat, as ``Seat``.
+        one_class: which hardware serves; any where it is not given.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class Fleet:
         actor: tuple[object, Sequence[object]],
         changed: Callable[[], None],
         seat: Callable[..., Seat] = Seat,
+        one_class: OneClass | None = None,
     ) -> None:
+        self._one_class = one_class or OneClass(())
         self._connection, self._ray, self._needs, self._asked = connection, connection.ray, needs, asked
         self._actor, self._changed, self._make = actor, changed, seat
         self.slots = self.n_idle = self.n_behind = self.room = 0
@@ -125,8 +129,8 @@ class Fleet:
             except self._ray.exceptions.RayError as error:
                 self._on_no_start(seat, " ".join(str(error).split())[:_TOLD])
                 return
-            if facts.fault:
-                self._note_fault(facts.node, f"{facts.machine}: {facts.fault}")
+            if fault := facts.fault or self._one_class.take(facts.hardware):
+                self._note_fault(facts.node, f"{facts.machine}: {fault}")
                 self._retire(seat)
                 self.refresh(self.nodes)
                 return

@@ -12,19 +12,21 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue, SimpleQueue
 
-from archive import BlockStatus
+from archive import BlockStatus, Hardware
 from evolve._errors import EvolveError
 from evolve.evaluate import VisibleFiles, open_sandbox_factory
+from evolve.evaluate.isolation._hardware import hardware_of
 from evolve.execute._base import Block, BlockReport, EntryReport, Report
 from evolve.execute._cards import Cards, need_gpus
 from evolve.execute._scratch import Scratch
 from evolve.execute._slot import Slot, SlotSettings
-from evolve.execute.cluster._bundle import Bundle, prune, unpack
+from evolve.execute.cluster._bundle import Bundle, check_versions, prune, unpack
 from evolve.execute.cluster._work import Turn
+from evolve.problem._data import check_data
 from evolve.problem._load import candidate_assets_folder
 from evolve.problem.contract._contract import Problem
 from evolve.problem.contract._environment import ALWAYS
@@ -57,6 +59,7 @@ class HostFacts:
     machine: str
     node: str
     pid: int
+    hardware: Hardware = field(default_factory=Hardware)
     fault: str = ""
 
 
@@ -94,6 +97,7 @@ class SlotHost:
             machine=self._machine,
             node=_node(),
             pid=os.getpid(),
+            hardware=hardware_of(self._cards.gpus if self._cards else ()),
             fault=fault,
         )
 
@@ -222,17 +226,18 @@ class SlotHost:
 
 
 def _unpacked(bundles: tuple[Bundle, ...], tier: str) -> dict[str, Problem]:
-    """The problems, verified, with a sandbox that starts for each.
+    """The problems, verified, with their data and a sandbox that starts for each.
 
-    Raises: as ``unpack`` and ``open_sandbox_factory``.
+    Raises: as ``unpack``, ``check_versions``, ``check_data`` and ``open_sandbox_factory``.
     """
     store = Path(tempfile.gettempdir()) / f"evolve-bundles-{os.getuid()}"
     problems = {bundle.problem.id: unpack(bundle, store) for bundle in bundles}
     prune(store)
+    for bundle in bundles:
+        check_versions(bundle)
     for problem in problems.values():
-        contract = problem.contract
-        view = VisibleFiles(imports=contract.candidate_imports, toolbox=contract.toolbox, assets=candidate_assets_folder(problem))
-        open_sandbox_factory(tier, view).close()
+        check_data(problem.contract)
+        open_sandbox_factory(tier, VisibleFiles.of(problem.contract, candidate_assets_folder(problem))).close()
     return problems
 
 

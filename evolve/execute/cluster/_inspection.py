@@ -94,7 +94,8 @@ def _node(connection: Connection, node: Node, imports: tuple[str, ...]) -> Check
         return Check(
             name, False, f"{has}; no slot starts there ({why})", f"install there: pip install evolve-search-engine=={__version__}"
         )
-    found = f"{has}; evolve {look.engine}, Python {look.python}"
+    cpu = next((f" ({one.found})" for one in look.checks if one.name == "CPU"), "")
+    found = f"{has}{cpu}; evolve {look.engine}, Python {look.python}"
     if look.engine != __version__:
         return Check(name, False, found, f"expected evolve {__version__}, as here; install the same there")
     if look.visible_gpus:

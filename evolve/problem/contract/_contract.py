@@ -82,6 +82,19 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """A file or folder at ``path`` on each machine, which does not travel with the problem, and its SHA-256.
+
+    ``reader`` is ``grader`` (the evaluator alone, by ``trial.data``) or ``candidate`` (programs too, at ``/data/NAME``).
+    """
+
+    name: str
+    path: str
+    sha256: str
+    reader: str = "grader"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """What a run may spend; None is no limit.  ``wall_s`` includes the final runs.  ``confirm`` is the share of it that is set
     aside for vaults, on noisy problems.  ``usd``, ``tokens`` and ``calls`` are of language models."""
@@ -110,10 +123,11 @@ class Budget:
 class Contract:
     """``problem.yaml``, checked and with defaults filled in.
 
-    ``compute_rule`` is ``none`` (the score does not depend on what was spent), ``wall``, ``calls`` or ``cpu_budget`` (CPU at most
-    1.10 x the initial program's).  ``max_artifact_bytes`` bounds one artifact.  ``meaningful_comments`` is what comments begin with
-    that make another program, besides directives; "" makes all count.  ``any_metrics``: the evaluator returns further numbers by
-    any name. ``scored_inside`` is a folder of the problem whose code runs in the sandbox alone, and gives the score there.
+    ``compute_rule`` is ``none`` (the score does not depend on what was spent), ``wall`` (it is a time, or hangs on one), ``calls``
+    or ``cpu_budget`` (CPU at most 1.10 x the initial program's).  ``max_artifact_bytes`` bounds one artifact.
+    ``meaningful_comments`` is what comments begin with that make another program, besides directives; "" makes all count.
+    ``any_metrics``: the evaluator returns further numbers by any name. ``scored_inside`` is a folder of the problem whose code runs
+    in the sandbox alone, and gives the score there.
     """
 
     name: str
@@ -135,6 +149,7 @@ class Contract:
     environment: tuple[str, ...] = ()  # variables of the user's that reach the evaluator
     candidate_assets: tuple[str, ...] = ()
     grader_assets: tuple[str, ...] = ()
+    data: tuple[Data, ...] = ()
     stages: tuple[Stage, ...] = ()
     axes: tuple[DescriptorSpec, ...] = ()
     elites_per_cell: int = 1  # occupants a cell
@@ -149,6 +164,11 @@ class Contract:
     @property
     def maximize(self) -> bool:
         return self.goal == "maximize"
+
+    @property
+    def depends_on_speed(self) -> bool:
+        """Whether a score hangs on how fast the machine is: then those of different hardware are never compared."""
+        return self.compute_rule in ("wall", "cpu_budget") or any(stage.calibrated for stage in self.stages)
 
     @property
     def caveat(self) -> str:

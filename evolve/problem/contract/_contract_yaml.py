@@ -7,6 +7,7 @@ It looks at this one file only; whether the folder around it fits is ``evolve.pr
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from archive import StartMode
 from evolve._errors import ProblemError
 from evolve._renamed import INITIAL_FOLDER, OLD_INITIAL_FOLDER, in_new_words
 from evolve.problem.contract import _keys as keys
-from evolve.problem.contract._contract import MAX_BYTES, Budget, Contract, DescriptorSpec, Gate, Param, Stage
+from evolve.problem.contract._contract import MAX_BYTES, Budget, Contract, Data, DescriptorSpec, Gate, Param, Stage
 from evolve.problem.contract._environment import OWN
 from evolve.problem.contract._placement import LABEL, RESOURCE, SELECTOR, Placement
 from evolve.problem.contract._strict_yaml import Section, hint, read_yaml, show
@@ -26,6 +27,7 @@ WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 TOOL = re.compile(r"(cc|make)\Z")
+SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 ANY = "any"  # secondary: any
 MAX_CELLS = 10_000_000
 
@@ -112,6 +114,7 @@ def read_contract(path: Path, *, old_words: bool = False) -> ContractFile:
         environment=_environment(top),
         candidate_assets=_assets(top, "candidate"),
         grader_assets=_assets(top, "grader"),
+        data=_data(top),
         stages=_stages(top),
         axes=_axes(top),
         elites_per_cell=top.integer("elites_per_cell", 1, 1, keys.MAX_ELITES),
@@ -259,6 +262,24 @@ def _labels(section: Section, key: str, value: object) -> dict[str, str]:
 
 def _assets(top: Section, role: str) -> tuple[str, ...]:
     return top.section("assets", tuple(keys.ASSETS)).paths(role)
+
+
+def _data(top: Section) -> tuple[Data, ...]:
+    data = []
+    for one in top.sections("data", tuple(keys.DATA)):
+        path = one.text("path")
+        if not path.startswith("/") or os.path.normpath(path) != path or not path.isprintable():
+            raise one.error("path", "an absolute path, without . and ..", "write for example path: /shared/corpus.bin")
+        data.append(
+            Data(
+                name=one.word("name", WORD, "the data's name (letters, digits and _)", "name: corpus"),
+                path=path,
+                sha256=one.word("sha256", SHA256, "64 hexadecimal digits in quotes", f"what this prints: sha256sum {path}"),
+                reader=one.choice("reader", keys.READERS, "grader"),
+            )
+        )
+    _unique(top, "data", [one.name for one in data])
+    return tuple(data)
 
 
 def _meaningful_comments(top: Section) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ GOALS = ("maximize", "minimize")
 NOISE = ("deterministic", "noisy")
 COMPUTE_RULES = ("none", "wall", "calls", "cpu_budget")
 SOURCES = ("ast", "outcome")
+READERS = ("grader", "candidate")
 MAX_BLOCK = 64
 MAX_ELITES = 64
 MAX_BINS = 1000
@@ -69,8 +70,8 @@ TOP: Mapping[str, Key] = {
     "compute_rule": _one_of(
         "none",
         COMPUTE_RULES,
-        "What of the compute spent the score depends on; `cpu_budget` allows 1.10 times the initial program's CPU, the others are "
-        "only shown.",
+        "What of the compute spent the score depends on. `wall`: it is a time or hangs on one, so results of different hardware "
+        "are never compared; `cpu_budget`: likewise, and 1.10 times the initial program's CPU is allowed; `calls` is only shown.",
     ),
     "params": Key("mapping", "{}", "a default, or the keys below", "What `problem.params.NAME=VALUE` may set, by name."),
     "editable": _list("paths", "relative, inside `initial/`", "Files that may change; by default all that are not hidden."),
@@ -82,6 +83,7 @@ TOP: Mapping[str, Key] = {
     "requires": _list("names", _DISTRIBUTION, "Packages that the evaluator needs."),
     "environment": _list("names", "letters, digits and `_`", "Variables of yours that reach the evaluator."),
     "assets": Key("mapping", "{}", "the keys below", "What `prepare.py` makes, by who may see it."),
+    "data": _list("mappings", "the keys below", "Files and folders too large to travel with the problem."),
     "stages": _list("mappings", "the keys below", "Limits of a measurement; several make a cascade. By default one, `full`."),
     "descriptors": _list("mappings", "the keys below", "Axes that say where a program stands other than by its score."),
     "elites_per_cell": _whole("1", 1, MAX_ELITES, "Programs kept in each cell."),
@@ -101,6 +103,12 @@ PARAM: Mapping[str, Key] = {
 ASSETS: Mapping[str, Key] = {
     "candidate": _list("paths", "relative, inside the folder", "What a program finds under `/assets`, and the evaluator too."),
     "grader": _list("paths", "relative, inside the folder", "What the evaluator alone finds."),
+}
+DATA: Mapping[str, Key] = {
+    "name": Key("name", NEEDED, "letters, digits and `_`, no digit first", "What it is called: in `trial.data`, and in `/data`."),
+    "path": Key("text", NEEDED, "an absolute path, without `.` and `..`", "The file or folder, on every machine at that place."),
+    "sha256": Key("text", NEEDED, "64 hexadecimal digits", "Its SHA-256; of a folder, that of the list of its files."),
+    "reader": _one_of("grader", READERS, "`grader`: the evaluator alone; `candidate`: programs too, at `/data/NAME`."),
 }
 STAGE: Mapping[str, Key] = {
     "name": Key("name", NEEDED, "letters, digits, `_` and `-`, a letter first", "What the stage is called."),
@@ -150,6 +158,7 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
     "": TOP,
     "params.NAME": PARAM,
     "assets": ASSETS,
+    "data[]": DATA,
     "stages[]": STAGE,
     "descriptors[]": AXIS,
     "budget": BUDGET,

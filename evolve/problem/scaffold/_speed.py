@@ -8,6 +8,7 @@ metric: microseconds
 goal: minimize
 secondary: [load_ms]
 noise: noisy                 # a time never comes twice
+compute_rule: wall           # and says nothing of other hardware
 stages:
   - {{name: full, time_s: 20, memory_mib: 512}}
 """

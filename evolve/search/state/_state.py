@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from archive import Arm, ProposeIssued
+from archive import Arm, Hardware, ProposeIssued
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._model_limits import ModelLimits
 from evolve.budget._usage import Usage
@@ -80,6 +80,7 @@ class RunState:
     tickets: Tickets = field(default_factory=Tickets)
     end: StopReason = StopReason()
     handled_requests: set[str] = field(default_factory=set)  # carried out or refused; never again
+    hardware: dict[str, Hardware] = field(default_factory=dict)  # by the ids in measurements
     suite: SuiteConfig = field(default_factory=SuiteConfig)
 
     @property
@@ -128,6 +129,7 @@ class ProblemState:
     computed: ComputedDescriptors = field(default_factory=ComputedDescriptors)
     climbs: Climbs = field(default_factory=Climbs)  # of the policy that has some
     costs: Costs = field(default_factory=Costs)
+    hardware: dict[str, str] = field(default_factory=dict)  # a stage -> what its scores are of, where they hang on speed
     incumbent: int = INITIAL  # of the baselines that keep one
     round_size: int = 0
     fruitless: dict[str, int] = field(

@@ -60,6 +60,7 @@ class ReportCard:
     ``median`` is the difference of the medians of the runs that the effect is from; ``span_s`` the time from the end of the
     vault's first run to that of its last: what is slower than that, it cannot have seen.
     ``typical`` is the effect without runs that are far off, where some are.
+    ``hardware`` is what its runs were made on, CPU and cards; () where nobody looked.
     """
 
     vault: int
@@ -91,6 +92,7 @@ class ReportCard:
     over_s: float = 0.0
     rulings: tuple[RulingMade, ...] = ()
     typical: TypicalEffect | None = None
+    hardware: tuple[str, ...] = ()
 
 
 def bound_of(vault: Confirmation, sign: float) -> str:
@@ -111,6 +113,7 @@ class ReportCards:
     ``caveat`` is what must stand beside every one: that the score is not computed by trusted code ("" where it is).
     ``far_off`` counts the run's measurements that are wild (None: none is); evidence and rulings count these too, with which the
     noise has the standard deviation ``noise_sd`` (None on a deterministic problem).
+    ``depends_on_speed``: scores hang on how fast a machine is, so that a claim holds on the hardware of its card and no other.
     """
 
     problem: str
@@ -127,6 +130,7 @@ class ReportCards:
     caveat: str = ""
     far_off: FarOff | None = None
     noise_sd: float | None = None
+    depends_on_speed: bool = False
 
 
 @dataclass(slots=True)
@@ -138,6 +142,7 @@ class _Seen:
     voids: int = 0
     tiers: set[str] = field(default_factory=set)
     machines: set[str] = field(default_factory=set)
+    hardware: set[str] = field(default_factory=set)
     occasions: int = 0
     first_at: float = 0.0
     last_at: float = 0.0
@@ -183,6 +188,7 @@ def report_cards(state: ProblemState, problem: Problem, records: Iterable[LogEnt
             suspect=bool(why := doubt(state, vaults[number])),
             suspicion=why,
             typical=typical_effect(state, vaults[number]),
+            hardware=told_hardware(state, seen[one.candidate].hardware if one.candidate in seen else ()),
         )
         for number, one in opened.items()
     ]
@@ -202,7 +208,13 @@ def report_cards(state: ProblemState, problem: Problem, records: Iterable[LogEnt
         caveat=contract.caveat,
         far_off=far_off(state),
         noise_sd=math.sqrt(state.population.noise) if contract.noisy else None,
+        depends_on_speed=contract.depends_on_speed,
     )
+
+
+def told_hardware(state: ProblemState, ids: Iterable[str]) -> tuple[str, ...]:
+    """In words what measurements were made on; those of older versions do not tell."""
+    return tuple(sorted(str(state.run.hardware.get(one, one)) for one in ids if one))
 
 
 def _of_blocks(records: Iterable[LogEntry], seen: dict[str, _Seen]) -> Iterator[tuple[float, Record]]:
@@ -218,6 +230,7 @@ def _of_blocks(records: Iterable[LogEntry], seen: dict[str, _Seen]) -> Iterator[
             one.runs[str(record.purpose)] += 1
             one.tiers.add(record.result.tier)
             one.machines.add(record.result.machine)
+            one.hardware.add(record.result.hardware)
             if record.result.status is Status.OK:
                 one.ran(stamped.at, opening)
         elif isinstance(record, RunOpened):

@@ -22,6 +22,7 @@ from evolve.runs._folder import RunDir
 from evolve.search.state._state import ProblemState
 from evolve.views._summary import ONCE, best_candidate, gain_of
 from evolve.views._unchecked import Unchecked, nothing_better
+from evolve.views.claims._report_cards import told_hardware
 
 VERIFY = "verify.py"
 VERIFIED, MEASURED, NOISY = "verified", "measured", "noisy"
@@ -43,6 +44,8 @@ class Verification:
     gain: float | None = None
     caveat: str = ""  # what must stand beside it: that the score is not computed by trusted code
     unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
+    hardware: tuple[str, ...] = ()  # what the program's measurements were made on
+    depends_on_speed: bool = False  # scores hang on how fast that is, and hold there alone
 
     @property
     def holds(self) -> bool:
@@ -52,7 +55,15 @@ class Verification:
 
 def verify_best(run: RunDir, problem: Problem, state: ProblemState, waits: Unchecked | None = None) -> Verification:
     """Verify the best program of a run again, beside which ``waits`` do."""
-    return replace(_verified(run, problem, state, waits), caveat=problem.contract.caveat, unchecked=waits)
+    found, contract = _verified(run, problem, state, waits), problem.contract
+    told = told_hardware(state, _hardware(run, found.candidate) if found.candidate else ())
+    return replace(found, caveat=contract.caveat, unchecked=waits, hardware=told, depends_on_speed=contract.depends_on_speed)
+
+
+def _hardware(run: RunDir, id_: str) -> set[str]:
+    """Ids of what a candidate was measured on."""
+    records = (stamped.record for stamped in find_records(run.path, ("measured",), mention=id_))
+    return {one.result.hardware for one in records if isinstance(one, Measured) and one.result.candidate == id_}
 
 
 def _verified(run: RunDir, problem: Problem, state: ProblemState, waits: Unchecked | None) -> Verification:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import time
+from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 import evolve
 from evolve._errors import EnvironmentFault
-from evolve.execute.cluster._bundle import pack, prune, unpack
-from evolve.problem.contract._contract import Problem
+from evolve.evaluate.isolation._hardware import hardware_of
+from evolve.execute.cluster import ClusterExecutor
+from evolve.execute.cluster._bundle import check_versions, pack, prune, unpack
+from evolve.execute.cluster._connection import Connection
+from evolve.execute.cluster._host import _unpacked
+from evolve.problem.contract._contract import Data, Problem
+from evolve.testing import Probe, action, open_executor_bench
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +63,25 @@ def test_what_was_changed_where_it_lies_is_named(problem: Problem, tmp_path: Pat
         unpack(bundle, tmp_path)
 
 
+def test_an_asset_that_was_changed_where_it_lies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVOLVE_CACHE", str(tmp_path / "cache"))
+    contract = "name: tiny\nmetric: score\ngoal: maximize\nassets: {grader: [answers.txt]}\n"
+    prepare = 'import sys\nopen(sys.argv[1] + "/answers.txt", "w").write("6")\n'
+    texts = {"problem.yaml": contract, "evaluate.py": "", "initial/main.py": "x = 1\n", "prepare.py": prepare}
+    for name, text in texts.items():
+        (tmp_path / "p" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "p" / name).write_text(text)
+    bundle = pack(evolve.load_problem(tmp_path / "p"))
+    found = unpack(bundle, tmp_path / "store")
+    assert found.assets is not None
+    file = found.assets / "answers.txt"
+    assert file.read_text() == "6"
+    file.chmod(0o644)
+    file.write_text("7")
+    with pytest.raises(EnvironmentFault, match=r"as it was sent .* found it changed; remove"):
+        unpack(bundle, tmp_path / "store")
+
+
 def test_bundles_that_nobody_used_for_a_week_go(problem: Problem, tmp_path: Path) -> None:
     folder = unpack(pack(problem), tmp_path).folder
     prune(tmp_path)
@@ -62,3 +89,45 @@ def test_bundles_that_nobody_used_for_a_week_go(problem: Problem, tmp_path: Path
     prune(tmp_path, now=time.time() + 8 * 86400)
     assert not folder.exists()
     assert os.listdir(tmp_path)  # its lock
+
+
+def test_other_versions_of_packages_are_named_with_what_to_install(problem: Problem) -> None:
+    """Of what candidates import and of what that requires; what a package was built for is no other version."""
+    bundle = pack(problem)
+    numpy = metadata.version("numpy")
+    assert bundle.versions["numpy"] == numpy
+    check_versions(bundle)
+    check_versions(dataclasses.replace(bundle, versions={"numpy": f"{numpy}+cpu"}))
+    with pytest.raises(EnvironmentFault) as told:
+        check_versions(
+            dataclasses.replace(bundle, versions={"numpy": "0.1", "pytest": metadata.version("pytest"), "no-such": "2.0+x"})
+        )
+    assert str(told.value) == (
+        f"expected numpy 0.1, no-such 2.0 for {problem.id}, as where the run is driven, found numpy {numpy}, no no-such; "
+        "type there: pip install numpy==0.1 no-such==2.0"
+    )
+
+
+# Besides what the probe does: read the data.
+_MORE = """
+DO["read"] = lambda trial: Outcome(score=float(trial.data["number"].read_text()))
+"""
+
+
+def test_data_is_looked_for_where_the_slot_is(tmp_path: Path, ray_here: Connection) -> None:
+    """Nothing of it travels, and a node without it takes no part."""
+    from evolve.testing import _probe
+
+    file = tmp_path / "number"
+    file.write_text("7")
+    probe = Probe(tmp_path, evaluate=_probe._EVALUATE + _MORE)
+    data = Data(name="number", path=str(file), sha256=hashlib.sha256(b"7").hexdigest())
+    probe.problem = dataclasses.replace(probe.problem, contract=dataclasses.replace(probe.problem.contract, data=(data,)))
+    make = partial(ClusterExecutor, tier="none", grace_s=1.0)
+    with open_executor_bench(make, probe) as bench:
+        _, reports = bench.run(action("read"))
+        assert [(report.result.score, report.hardware) for report in reports] == [(7.0, hardware_of())]
+    bundle = pack(probe.problem)
+    file.write_text("8")
+    with pytest.raises(EnvironmentFault, match=r"^expected the data number of probe at \S+ on \S+ with the SHA-256"):
+        _unpacked((bundle,), "none")

@@ -16,7 +16,7 @@ from problem_folders import MINIMAL
 
 from archive import StartMode
 from evolve._errors import MissingPackage, ProblemError
-from evolve.problem.contract._contract import Contract, Gate
+from evolve.problem.contract._contract import Contract, Data, Gate
 from evolve.problem.contract._contract_yaml import ParamRule, read_contract
 from evolve.problem.contract._keys import TOP
 from evolve.problem.contract._placement import Placement
@@ -40,6 +40,9 @@ toolbox: [cc, make]
 environment: [JUDGE_KEY]
 requires: [scipy]
 assets: {candidate: [tokenizer], grader: [a/b.bin]}
+data:
+  - {name: corpus, path: /shared/corpus.bin, sha256: "00"}
+  - {name: shards, path: /shared/shards, sha256: "1f", reader: candidate}
 stages:
   - {name: tiny, time_s: 1e1, pass_score: 3}
   - {name: full, time_s: 60, cpu_s: 30, memory_mib: 64, cpus: 0.5, gpus: 1, exclusive: true, calibrated: true,
@@ -57,6 +60,7 @@ gates:
 scored_inside: inside
 placement: {labels: {card: "in(a, b)"}, fallback: [{card: c}, {}], resources: {licence: 1}}
 """
+FULL = FULL.replace('"00"', f'"{"00" * 32}"').replace('"1f"', f'"{"1f" * 32}"')
 
 
 def contract_of(text: str, folder: Path) -> Contract:
@@ -106,6 +110,10 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         {"weights": ".npz"},
         ("tokenizer",),
         ("a/b.bin",),
+    )
+    assert contract.data == (
+        Data(name="corpus", path="/shared/corpus.bin", sha256="0" * 64),
+        Data(name="shards", path="/shared/shards", sha256="1f" * 32, reader="candidate"),
     )
     assert (contract.budget.wall_s, contract.budget.evaluations, contract.budget.cpu_s) == (60.0, 10, None)
     assert (contract.editable, contract.may_add_files, contract.requires) == (("main.py",), True, ("scipy",))
@@ -174,6 +182,20 @@ def test_all_comments_may_count(tmp_path: Path) -> None:
         ("descriptors: [{name: d, low: 0, high: 1, source: code}]", r"source: expected one of ast, outcome"),
         ("assets: {cand: [x]}", r"assets.cand: no such key; did you mean candidate\?"),
         ("assets: {candidate: [x], grader: [x]}", r"assets: x stands under candidate and grader"),
+        ("data: {corpus: /a}", r"data: expected a list of mappings"),
+        ("data: [{name: a, path: a.bin}]", r"data\[0\].path: expected an absolute path, without . and .., found 'a.bin'"),
+        ("data: [{name: a, path: /b/../a.bin}]", r"data\[0\].path: expected an absolute path"),
+        (
+            "data: [{name: a, path: /a.bin}]",
+            r"data\[0\].sha256: expected 64 hexadecimal digits in quotes, found nothing; write .*: sha256sum /a.bin",
+        ),
+        ("data: [{name: a, path: /a, sha256: 12}]", r"data\[0\].sha256: expected 64 hexadecimal digits in quotes, found 12"),
+        ("data: [{path: /a, sha256: " + "a" * 64 + "}]", r"data\[0\].name: expected the data's name"),
+        ("data: [{name: a, path: /a, sha256: " + "a" * 64 + ", reader: all}]", r"reader: expected one of grader, candidate"),
+        (
+            "data: [{name: a, path: /a, sha256: " + "a" * 64 + "}, {name: a, path: /b, sha256: " + "a" * 64 + "}]",
+            r"two of them are",
+        ),
         ("artifacts: {a: npy}", r"artifacts: expected a mapping from names to file endings"),
         ("secondary: [score]", r"secondary: score is already the metric"),
         ("placement: {label: x}", r"placement.label: no such key"),

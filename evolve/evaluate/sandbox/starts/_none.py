@@ -34,6 +34,10 @@ class NoIsolation:
         self.spawner = spawner
         self._view = view
         check_tools(view.toolbox)
+        self._data = private / "data"
+        self._data.mkdir()
+        for name, path in view.data:
+            (self._data / name).symlink_to(path)
         self._stub = private / "stub"
         compile_stubs(self._stub)
         self.policy = hashlib.blake2b(f"none 1 {sys.version}".encode(), digest_size=16).hexdigest()
@@ -44,6 +48,7 @@ class NoIsolation:
             candidate=str(folder / "candidate"),
             input=str(folder / "input"),
             assets=str(self._view.assets or folder / "assets"),
+            data=str(self._data),
             work=str(folder / "work"),
             output=str(folder / "output"),
             path=tuple(_site()),

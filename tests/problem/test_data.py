@@ -1,0 +1,227 @@
+"""Data that does not travel: it is where the contract says, and is what its hash says, before anything is spent."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from problem_folders import MINIMAL, write_problem
+
+import evolve
+from evolve._errors import EnvironmentFault
+from evolve.cli import main
+from evolve.evaluate import VisibleFiles, open_sandbox_factory
+from evolve.problem import _data
+from evolve.problem._data import check_data
+from evolve.problem.contract._contract import Contract, Data
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def contract(path: Path, hash_: str) -> Contract:
+    return Contract(name="p", metric="m", goal="minimize", data=(Data(name="corpus", path=str(path), sha256=hash_),))
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Callable[[Path, str], None]:
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    return lambda path, hash_: check_data(contract(path, hash_), remembered=memory)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is read, in order."""
+    read, paths = _data._sha256, list[str]()
+    monkeypatch.setattr(_data, "_sha256", lambda path: paths.append(path) or read(path))
+    monkeypatch.setattr(_data, "_TICK_S", -1.0)  # else what is written here is too young to be remembered
+    return paths
+
+
+def test_a_folder_has_the_hash_that_the_shell_gives_it(tmp_path: Path, check: Callable[[Path, str], None]) -> None:
+    folder = tmp_path / "d"
+    for name in ("b", "a/c", "a/b.bin", "a.bin"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    line = "cd d && find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-64"
+    check(folder, subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip())
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(["a", "b", "c/a", "c/d/a"]), st.binary(max_size=3), min_size=1), st.data())
+def test_any_change_of_a_file_or_its_name_is_found(tmp_path: Path, files: dict[str, bytes], draw: st.DataObject) -> None:
+    def write(files: dict[str, bytes]) -> Path:
+        shutil.rmtree(tmp_path / "d", ignore_errors=True)
+        for name, data in files.items():
+            (tmp_path / "d" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "d" / name).write_bytes(data)
+        return tmp_path / "d"
+
+    def hash_of(files: dict[str, bytes]) -> str:
+        return sha256("".join(f"{sha256(data)}  ./{name}\n" for name, data in sorted(files.items())).encode())
+
+    other = draw.draw(st.dictionaries(st.sampled_from(["a", "b", "c/a", "c/d/a"]), st.binary(max_size=3), min_size=1))
+    check_data(contract(write(files), hash_of(files)), remembered=tmp_path)
+    if other == files:
+        check_data(contract(write(other), hash_of(files)), remembered=tmp_path)
+    else:
+        with pytest.raises(EnvironmentFault, match=f"found {hash_of(other)}"):
+            check_data(contract(write(other), hash_of(files)), remembered=tmp_path)
+
+
+def test_it_is_read_once_until_it_changes(tmp_path: Path, check: Callable[[Path, str], None], reads: list[str]) -> None:
+    file, link = tmp_path / "a.bin", tmp_path / "link"
+    file.write_bytes(b"one")
+    link.symlink_to(file)
+    check(file, sha256(b"one"))
+    check(link, sha256(b"one"))
+    assert reads == [str(file)]
+    before = file.stat()
+    file.write_bytes(b"two")  # the same size, and by its time of change alone as if it were the same
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(EnvironmentFault, match=f"SHA-256 {sha256(b'one')}, found {sha256(b'two')}"):
+        check(file, sha256(b"one"))
+    check(file, sha256(b"two"))
+    assert reads == [str(file)] * 2
+
+
+def test_what_was_changed_just_now_is_not_remembered(tmp_path: Path, check: Callable[[Path, str], None], reads: list[str]) -> None:
+    """It may be changed once more and have the same times."""
+    _data._TICK_S = 2.0  # what the fixture puts back
+    (tmp_path / "a.bin").write_bytes(b"one")
+    for _ in range(2):
+        check(tmp_path / "a.bin", sha256(b"one"))
+    assert len(reads) == 2
+
+
+def test_hashes_are_remembered_only_where_nobody_else_could_write_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVOLVE_CACHE", str(tmp_path / "cache"))
+    assert _data._memory() == tmp_path / "cache" / "data"
+    (tmp_path / "cache" / "data").chmod(0o777)
+    monkeypatch.setattr(_data.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert _data._memory() == tmp_path / f"evolve-data-{os.getuid()}"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda at: None, r"found nothing there; put it there, or a link to where it is"),
+        (lambda at: at.symlink_to("nowhere"), r"found nothing there"),
+        (lambda at: at.mkdir(), r"found what cannot be read \(the folder is empty\); type: ls -lR \S+data"),
+        (
+            lambda at: (at.mkdir(), (at / "a").symlink_to("/etc/passwd")),
+            r"found what cannot be read \(a is neither a file nor a folder\)",
+        ),
+        (lambda at: os.mkfifo(at), r"found what cannot be read \(\S+data is neither a file nor a folder\)"),
+        (
+            lambda at: at.write_text("other"),
+            rf"with the SHA-256 {'0' * 64}, found {sha256(b'other')}; put there what the problem was made with, or, .*yaml",
+        ),
+    ],
+)
+def test_what_is_not_as_declared_is_one_sentence(
+    tmp_path: Path, check: Callable[[Path, str], None], make: Callable[[Path], object], said: str
+) -> None:
+    make(tmp_path / "data")
+    with pytest.raises(EnvironmentFault, match=rf"^expected the data corpus of p at \S+/data on \S+( |, ){said}") as told:
+        check(tmp_path / "data", "0" * 64)
+    assert "\n" not in str(told.value)
+
+
+# ------------------------------------------------------------------------------------------------ a problem with data
+
+PROGRAM = """\
+import fcntl, os
+ROOT = os.environ["EVOLVE_DATA"]
+
+
+def look():
+    with open(ROOT + "/one") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = True
+        except OSError:
+            locked = False
+        found = [open(ROOT + "/shards/sub/b.bin").read(), file.read()]
+    return [sorted(os.listdir(ROOT)), found, locked, os.path.exists("/.layer")]
+"""
+EVALUATE = """\
+import json
+
+from evolve import JsonValue, Outcome
+
+
+def evaluate(trial):
+    assert sorted(trial.data) == ["one", "secret", "shards"]
+    assert trial.data["secret"].read_text() == "secret"
+    reply = trial.sandbox.call("main.py:look", {}, {"seen": JsonValue()})
+    return Outcome(score=1.0, feedback=json.dumps(reply.value["seen"])) if reply.ok else reply.outcome()
+"""
+
+
+@pytest.fixture
+def problem(tmp_path: Path) -> Path:
+    """Its data lies beside it: a file and a folder that programs see, and a file that they do not."""
+    there = tmp_path / "there"
+    (there / "shards" / "sub").mkdir(parents=True)
+    for name, text in {"shards/sub/b.bin": "b", "one.bin": "one", "secret.bin": "secret"}.items():
+        (there / name).write_text(text)
+    folder_hash = sha256(f"{sha256(b'b')}  ./sub/b.bin\n".encode())
+    declared = f"""data:
+  - {{name: shards, path: {there}/shards, sha256: "{folder_hash}", reader: candidate}}
+  - {{name: one, path: {there}/one.bin, sha256: "{sha256(b"one")}", reader: candidate}}
+  - {{name: secret, path: {there}/secret.bin, sha256: "{sha256(b"secret")}"}}
+"""
+    return write_problem(tmp_path / "problem", MINIMAL + declared, evaluate_py=EVALUATE, initial__main_py=PROGRAM)
+
+
+@pytest.mark.parametrize("tier", ["strict", "none"])
+def test_evaluator_and_program_see_what_is_theirs(problem: Path, tmp_path: Path, tier: str) -> None:
+    """In the strict tier as objects of the slot's own: what somebody else has locked is free there."""
+    with open_sandbox_factory(tier, VisibleFiles()) as factory:
+        own = getattr(factory.isolation, "own_files", False)
+    with (tmp_path / "there" / "one.bin").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        (result,) = evolve.measure(problem, seeds=[1], sandbox=tier)
+    assert result.feedback == f'[["one", "shards"], ["b", "one"], {str(own).lower()}, false]', result.reason
+
+
+def test_a_run_is_refused_before_it_is_made_and_lost_by_nothing(
+    problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, run = tmp_path / "there" / "secret.bin", tmp_path / "run"
+    words = ["run", f"problem={problem}", f"out={run}", "sandbox=none", "executor.slots=1", "budget.evaluations=2"]
+    file.rename(tmp_path / "away")
+    for verb in (words, ["validate", str(problem), "sandbox=none"]):
+        assert main(verb) == 3
+        assert "expected the data secret of tiny at " in capsys.readouterr().err
+    assert not run.exists()
+    (tmp_path / "away").rename(file)
+    assert main(words) == 0
+    file.write_text("Secret")
+    before = sorted((run / "journal").iterdir()), (run / "journal").stat().st_mtime_ns
+    assert main(["resume", str(run), "budget.evaluations=3"]) == 3
+    assert f"found {sha256(b'Secret')}; put there what" in capsys.readouterr().err
+    assert (sorted((run / "journal").iterdir()), (run / "journal").stat().st_mtime_ns) == before
+    file.write_text("secret")
+    assert main(["resume", str(run), "budget.evaluations=3"]) == 0
+
+
+def test_another_hash_makes_another_problem(problem: Path) -> None:
+    before = evolve.load_problem(problem)
+    file = problem / "problem.yaml"
+    file.write_text(file.read_text().replace(sha256(b"secret"), "0" * 64))
+    after = evolve.load_problem(problem)
+    assert (before.id, before.evaluator) != (after.id, after.evaluator)
+    assert replace(after.contract, data=before.contract.data) == before.contract
