@@ -26,8 +26,8 @@ BITS = [
 @example(text="\x0c \t# coding: latin-1\rx = 'é'\n")
 @example(text="#\rimport a.b\n")
 def test_what_is_read_is_what_python_runs(text: str) -> None:
-    if other_encoding(text):
-        return  # refused
+    if other_encoding(text) or text.endswith("\\\r\n"):
+        return  # refused; Python 3.11 takes a backslash before the last line end for nothing, but only from bytes with \r\n
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
