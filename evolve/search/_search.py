@@ -69,6 +69,7 @@ from evolve.search.claims._openings import FreshSeeds
 from evolve.search.policy._arms import arms_of
 from evolve.search.policy._policies import POLICIES, PlannedProposal, policy_of
 from evolve.search.state._parts import Parts
+from evolve.search.state._shares import Pool
 from evolve.search.state._state import Phase, ProblemState, RunState, StopReason, problem_state
 from evolve.search.state._tickets import ProposalResult
 
@@ -113,8 +114,9 @@ class Search:
         contracts = {problem: contract, **(more or {})}
         self.problems = {id_: problem_state(self.run, one, id_, arms, parts, **given) for id_, one in contracts.items()}
         self.states = tuple(self.problems.values())
+        pool = Pool(tuple(state.part for state in self.states))
         for state in self.states:
-            state.others = tuple(one for one in self.states if one is not state)
+            state.others, state.pool = tuple(one for one in self.states if one is not state), pool
 
     @classmethod
     def of(cls, config: RunConfig, problem: Problem, parts: Parts, *more: Problem) -> Search:
@@ -297,6 +299,7 @@ class Search:
 
     def _forget_shares(self) -> None:
         if len(self.states) > 1:
+            self.state.pool.sums = None
             for state in self.states:
                 state.share = None
 

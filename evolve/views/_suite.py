@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from evolve.problem.contract._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.search.state._state import ProblemState
+from evolve.views._run_view import RunView, spokesman
 from evolve.views._summary import SCHEMA, Summary, model_use, summarise
+
+
+def summary_of(views: Sequence[RunView]) -> Summary:
+    """The summary of a run that is opened for reading."""
+    first = spokesman(views)
+    states = [view.state for view in views]
+    return summarise_all(first.run, [view.problem for view in views], states, first.status, first.reason, first.now)
 
 
 def summarise_all(

@@ -22,9 +22,9 @@ from evolve.problem.contract._contract import Problem
 from evolve.runs._folder import is_driven, open_folder
 from evolve.views._learnt import Learnt
 from evolve.views._progress import Progress
-from evolve.views._run_view import RunView, named_view
+from evolve.views._run_view import RunView, named_view, spokesman
 from evolve.views._spread import Spread
-from evolve.views._suite import summarise_all
+from evolve.views._suite import summary_of
 from evolve.views._summary import Summary
 from evolve.views.candidate import _candidate
 from evolve.views.candidate._candidate import Candidate
@@ -93,7 +93,7 @@ class Run:
     @property
     def status(self) -> str:
         """How it stands: ``created``, ``starting``, ``running``, or how its last driver let go of it: ``done``, ``stopped``, ..."""
-        return (self._view() if self._problem else self._views()[0]).status
+        return (self._view() if self._problem else spokesman(self._views())).status
 
     # ---------------------------------------------------------------------------------------------- driving
 
@@ -368,9 +368,7 @@ class Run:
 
     def summary(self) -> Summary:
         """What the run came to so far; what ``optimize`` returns."""
-        views, first = self._views(), self._views()[0]
-        states = [view.state for view in views]
-        return summarise_all(first.run, [view.problem for view in views], states, first.status, first.reason, first.now)
+        return summary_of(self._views())
 
     def query(self, sql: str, *, limit: int | None = None, seconds: float | None = None) -> Table:
         """What one SELECT gives over everything that was tried.

@@ -22,6 +22,7 @@ from evolve.search.policy._selectors import external_parents
 from evolve.search.state._state import ProblemState
 from evolve.search.state._tickets import ProposalResult
 from evolve.views._outlook import crowded_words, outlook, spent_words
+from evolve.views._run_view import problem_meant
 
 if TYPE_CHECKING:
     from evolve.engine._proposer import Proposers
@@ -52,16 +53,10 @@ def problem_asked(search: Search, body: Mapping[str, object]) -> ProblemState:
     """The problem that a request is about: the run's only one, or that which it names.
 
     Raises:
-        UsageError: it names none of several, or none of the run's.
+        RunError: it names none of several, or none of the run's.
     """
-    name, names = body.get("problem", ""), [state.contract.name for state in search.states]
-    if not name and len(names) == 1:
-        return search.state
-    found = next((state for state in search.states if state.contract.name == name), None)
-    if found is None:
-        said = f"found {name!r}" if name else "found none"
-        raise UsageError(f"expected the name of one of the run's problems ({', '.join(names)}), {said}; type: --problem {names[0]}")
-    return found
+    names = [state.contract.name for state in search.states]
+    return search.states[problem_meant(names, str(body.get("problem", "")), "the run")]
 
 
 def ask(search: Search, request: Request, proposers: Proposers, moment: Moment) -> Handled:
