@@ -143,10 +143,6 @@ class Search:
         """The state of the problem that a record is about; runs of older versions may call their only one otherwise."""
         return self.problems.get(getattr(record, "problem", "")) or self.state
 
-    def state_with(self, candidate: str) -> ProblemState | None:
-        """The state of the problem that a candidate is of; None where no problem has it."""
-        return next((state for state in self.states if candidate in state.population.by_id), None)
-
     # ---------------------------------------------------------------------------------------------- deciding
 
     def ask(self, now: float, *, room: int, entropy: FreshSeeds, measure_only: bool = False) -> Record | None:

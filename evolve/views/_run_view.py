@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive import TextStore
+from archive import Candidate, LogEntry, Proposed, TextStore, find_records
 from evolve._counted import counted
 from evolve._errors import RunError, suggest
 from evolve.budget._cpu_budget import INITIAL
@@ -91,6 +91,22 @@ class RunView:
     def several(self) -> bool:
         """Whether the run has other problems too."""
         return bool(self.state.others)
+
+    def records(self, kinds: Collection[str], mention: str = "") -> Iterator[LogEntry]:
+        """Records of these kinds that hold the text ``mention``, in order: of several problems those about this one or about none.
+        One program, with one id, may be a candidate of several."""
+        for stamped in find_records(self.run.path, kinds, mention=mention):
+            if not self.several or getattr(stamped.record, "problem", "") in ("", self.state.problem):
+                yield stamped
+
+    def made(self, id_: str) -> Candidate:
+        """A candidate as it was recorded for this problem."""
+        if any(id_ in other.population.by_id for other in self.state.others):
+            for stamped in self.records(("proposed",), id_):
+                record = stamped.record
+                if isinstance(record, Proposed) and record.candidate is not None and record.candidate.id == id_:
+                    return record.candidate
+        return self.texts.candidate(id_)
 
     def quote(self) -> str:
         """What to type after a verb that is about this problem, as a shell reads it."""

@@ -12,7 +12,7 @@ from evolve.engine._reading import view_all
 from evolve.engine.requests._telling import Pause, wait_measured
 from evolve.views._run_view import RunView, named_view
 from evolve.views.candidate._result import NOT_MEASURED, MeasureCost, cost_of, standing_of
-from evolve.views.candidate._ticket import TOLD, TicketStanding, program_of_ticket, ticket_of
+from evolve.views.candidate._ticket import TOLD, TicketStanding, ticket_of, view_of_ticket
 
 _MOST_DIGITS = 9  # of a ticket's number; ids are longer
 
@@ -36,7 +36,8 @@ def result_answer(path: str, what: str, wait_s: float | None = None, pause: Paus
     candidate = opened.id_of(opened.candidate(what)) if ticket is None else next(reversed(ticket.children), None)
     answer = _answer(opened, ticket, candidate)
     if end is not None and candidate is not None and answer.result is not None and answer.result.status == NOT_MEASURED:
-        opened, before = wait_measured(path, candidate, max(end - time.monotonic(), 0.0), pause)
+        name = opened.problem.contract.name
+        opened, before = wait_measured(path, candidate, max(end - time.monotonic(), 0.0), pause, name)
         answer = _answer(opened, ticket_of(opened, ticket.number) if ticket is not None else None, candidate, before)
     return answer
 
@@ -50,14 +51,13 @@ def cost_text(cost: MeasureCost) -> str:
 def _meant(views: tuple[RunView, ...], what: str, problem: str) -> tuple[RunView, TicketStanding | None]:
     """The problem that is meant, and the ticket; None where a candidate is."""
     counts = what.isdecimal() and len(what) <= _MOST_DIGITS
-    parent = program_of_ticket(views[0], int(what)) if counts else None
+    opened = view_of_ticket(views, int(what)) if counts else None
     begins = any(view.beginning_with(what) for view in views)
-    if not counts or (begins and (parent is None or what != str(int(what)))):
+    if not counts or (begins and (opened is None or what != str(int(what)))):
         return named_view(views, problem, what), None
-    if parent is None:
+    if opened is None:
         run = shlex.quote(str(views[0].run.path))
         raise UsageError(f"no ticket {int(what)} was handed out by evolve ask; type: evolve ask {run}")
-    opened = named_view(views, candidate=parent)
     if problem and named_view(views, problem) is not opened:
         raise UsageError(f"ticket {what} is of {opened.problem.contract.name}; leave out --problem {shlex.quote(problem)}.")
     return opened, ticket_of(opened, int(what))
@@ -73,7 +73,8 @@ def _answer(opened: RunView, ticket: TicketStanding | None, candidate: str | Non
         expires_at=datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds") if until is not None else None,
         candidate=candidate,
         candidates=ticket.children if ticket is not None else (candidate,) if candidate is not None else (),
-        summary=opened.texts.candidate(candidate).summary if candidate is not None else "",
+        problem=opened.problem.contract.name,
+        summary=opened.made(candidate).summary if candidate is not None else "",
         result=found,
         cost=cost_of(opened, candidate) if candidate is not None else None,
         fate=fate,

@@ -202,9 +202,10 @@ class Run(RunReader):
         need_number("within_s", within_s)
         if isinstance(child, Told) and child.candidate is None:
             raise UsageError(f"there is nothing to wait for, as the child was not taken: {child.reason}")
-        view = self._view(id_of(child))
-        one = view.id_of(view.candidate(id_of(child)))
-        view, before = _telling.wait_measured(str(self.path), one, within_s)
+        problem = child.problem if isinstance(child, Told) else self._problem
+        view = named_view(self._views(), problem, id_of(child))
+        one, problem = view.id_of(view.candidate(id_of(child))), view.problem.contract.name
+        view, before = _telling.wait_measured(str(self.path), one, within_s, problem=problem)
         return standing_of(view, one, before)[1]
 
     def note(self, text: str, author: str = "") -> None:
@@ -242,7 +243,8 @@ class Run(RunReader):
         view = self._view(id_of(candidate))
         number, population = view.candidate(id_of(candidate)), view.state.population
         heirs = tuple(population.candidates[heir].id for heir in population.descendants(number))
-        send_request(self._run, "retract", {"candidate": population.candidates[number].id, "why": text_of("why", why)})
+        about = {"candidate": population.candidates[number].id, "problem": view.problem.contract.name}
+        send_request(self._run, "retract", {**about, "why": text_of("why", why)})
         return heirs
 
     def rebin(self, axes: Mapping[str, Sequence[float]]) -> Spread:

@@ -115,10 +115,10 @@ def tell(search: Search, request: Request, proposers: Proposers, moment: Moment)
         raise UsageError("expected files as a mapping from path to text; type: evolve tell RUN TICKET FILES...")
     open_ = search.run.tickets.proposals.get(ticket)
     live = open_ is not None and open_.expires_at is not None and open_.expires_at > moment.now
-    parents = search.run.tickets.parents_of(ticket)
-    if parents is None:
+    issued = search.run.tickets.handed_out(ticket)
+    if issued is None:
         raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask RUN")
-    state = search.state_of(open_) if open_ is not None else search.state_with(parents[0]) or search.state
+    state, parents = search.state_of(issued), issued.parents
     proposer = proposers[state.problem]
     whole = {path: text for path, text in proposer.texts.files(parents[0]).items() if path not in removed} | files
     try:
@@ -134,16 +134,21 @@ def tell(search: Search, request: Request, proposers: Proposers, moment: Moment)
         whose = "the parent, unchanged" if known.id == parents[0] else "the initial program" if twin == INITIAL else known.id
         told = ", told before" if again else ""
         answer = {"status": "duplicate", "candidate": known.id, "reason": f"it is {whose}{told}", "late": not live, "again": again}
-        return Handled(answer=answer)
+        return Handled(answer={**answer, "problem": state.contract.name})
     record = _record(search, state, ticket, live, _stated(child, body))
-    return Handled((record,), {"status": "accepted", "candidate": child.id, "late": not live, "ticket": ticket})
+    return Handled((record,), _accepted(state, child.id, ticket, live))
 
 
 def _told_again(search: Search, state: ProblemState, ticket: int, live: bool, known: str) -> Handled:
     """A program that the evaluator could not judge: it is measured again."""
     attempt = search.run.tickets.proposals[ticket].attempt if live else search.run.tickets.next_attempt()
     record = Proposed(attempt, state.problem, ProposalStatus.DUPLICATE, duplicate_of=known, reason="told again")
-    return Handled((record,), {"status": "accepted", "candidate": known, "late": not live, "ticket": ticket})
+    return Handled((record,), _accepted(state, known, ticket, live))
+
+
+def _accepted(state: ProblemState, candidate: str, ticket: int, live: bool) -> Mapping[str, object]:
+    name = state.contract.name  # one program may be a candidate of several problems
+    return {"status": "accepted", "candidate": candidate, "late": not live, "ticket": ticket, "problem": name}
 
 
 def _was_told(state: ProblemState, number: int) -> bool:
