@@ -232,8 +232,9 @@ def n_slots(config: ExecutorConfig) -> int:
     return config.slots or len(os.sched_getaffinity(0))
 
 
-def need_machine(config: RunConfig, problem: Problem) -> None:
-    """Find out that this machine can run the problem's candidates, before anything is made or written.
+def need_machine(config: RunConfig, *problems: Problem) -> None:
+    """Find out that this machine can run the candidates of problems, before anything is made or written.  What they see is put
+    together once where it is the same: that takes a second.
 
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
@@ -244,13 +245,16 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
     from evolve.execute import need_gpus
     from evolve.problem._load import candidate_assets_folder
 
-    check_environment(problem.contract)
+    contracts = [problem.contract for problem in problems]
+    for contract in contracts:
+        check_environment(contract)
     if config.executor.kind == "local":
-        need_gpus([problem.contract])
-    view = VisibleFiles(
-        imports=problem.contract.candidate_imports, toolbox=problem.contract.toolbox, assets=candidate_assets_folder(problem)
-    )
-    open_sandbox_factory(config.sandbox.tier, view).close()
+        need_gpus(contracts)
+    for view in dict.fromkeys(
+        VisibleFiles(imports=one.contract.candidate_imports, toolbox=one.contract.toolbox, assets=candidate_assets_folder(one))
+        for one in problems
+    ):
+        open_sandbox_factory(config.sandbox.tier, view).close()
 
 
 def need_executor(config: RunConfig, problems: Sequence[Problem]) -> None:
