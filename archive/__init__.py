@@ -58,6 +58,7 @@ from archive.records._records import (
 from archive.records._run_records import (
     BudgetSet,
     Event,
+    NodesUnfit,
     Note,
     RequestHandled,
     RunClosed,
@@ -137,6 +138,7 @@ __all__ = [
     "Measurement",
     "Migrated",
     "Migration",
+    "NodesUnfit",
     "Note",
     "NoveltyArchive",
     "PackedText",

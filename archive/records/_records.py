@@ -19,6 +19,7 @@ from typing import ClassVar
 from archive.records._run_records import (
     BudgetSet,
     Event,
+    NodesUnfit,
     Note,
     RequestHandled,
     RunClosed,
@@ -306,13 +307,13 @@ class CallSettled:
 
 
 Record = (
-    RunCreated | RunOpened | SlotsChanged | ProposeIssued | Proposed | MeasureIssued | Measured | BlockClosed | LateResult
-    | ElitePlaced | Rebinned | Migrated | IslandsReset | ChampionChanged | ConfirmationOpened | Claim | Retraction
+    RunCreated | RunOpened | SlotsChanged | NodesUnfit | ProposeIssued | Proposed | MeasureIssued | Measured | BlockClosed
+    | LateResult | ElitePlaced | Rebinned | Migrated | IslandsReset | ChampionChanged | ConfirmationOpened | Claim | Retraction
     | ReviewIssued | Reviewed | CallReserved | CallSettled | RequestHandled | BudgetSet | StopRequested | Note | Event | RunClosed
 )  # fmt: skip
 
 RECORD_TYPES: tuple[type[Record], ...] = (
-    RunCreated, RunOpened, SlotsChanged, ProposeIssued, Proposed, MeasureIssued, Measured, BlockClosed, LateResult,
+    RunCreated, RunOpened, SlotsChanged, NodesUnfit, ProposeIssued, Proposed, MeasureIssued, Measured, BlockClosed, LateResult,
     ElitePlaced, Rebinned, Migrated, IslandsReset, ChampionChanged, ConfirmationOpened, Claim, Retraction,
     ReviewIssued, Reviewed, CallReserved, CallSettled, RequestHandled, BudgetSet, StopRequested, Note, Event, RunClosed,
 )  # fmt: skip

@@ -32,6 +32,7 @@ from evolve.cli.show._text import (
     score,
     signed,
     unchecked_text,
+    unfit_rows,
 )
 from evolve.problem.contract._contract import INCOMPLETE
 from evolve.views._progress import BY_NOBODY
@@ -171,6 +172,7 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
         ("status", f"{opened.status}{reason}"),
         ("problem", f"{contract.name}: {contract.goal} {contract.metric}"),
         ("sandbox", opened.tier),
+        *unfit_rows(opened.unfit),
     ]
     if opened.given_up:
         rows.append(("given up", one_line(opened.given_up, 400)))

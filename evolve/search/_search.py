@@ -30,6 +30,7 @@ from archive import (
     MeasureIssued,
     Measurement,
     Migrated,
+    NodesUnfit,
     Note,
     Proposed,
     ProposeIssued,
@@ -310,11 +311,15 @@ class Search:
                 self._opened(record, stamped.at)
             case SlotsChanged():
                 run.slots = max(1, record.slots)  # shares and waiting work are per slot; with none, nothing is handed out at all
+            case NodesUnfit():
+                run.unfit = dict(record.nodes)
             case RunCreated():
                 run.seed, run.secret = record.seed, record.secret
             case CallReserved() | CallSettled():
                 left_s = math.inf if run.budget.wall_s is None else run.budget.wall_s - run.usage.elapsed(stamped.at)
+                before = run.model_limits.ledger.settled
                 run.model_limits.apply(record, stamped.at, left_s)
+                suite.on_paid(self.problems, run.tickets, record, run.model_limits.ledger.settled - before)
             case BudgetSet():
                 on_budget(self.run, self.problems, record)
             case StopRequested():
@@ -380,7 +385,7 @@ class Search:
         run.usage.on_run_opened(record, at)
         run.tickets.on_run_opened(record.epoch)
         run.model_limits.on_run_opened(record)
-        run.slots, run.tier = max(1, record.slots), record.tier
+        run.slots, run.tier, run.unfit = max(1, record.slots), record.tier, {}
         for state in self.states:
             state.fruitless, state.unreviewed = {}, set()
             for number in state.faults.on_run_opened():

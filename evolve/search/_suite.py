@@ -8,11 +8,13 @@ gains of each count most, and one that has gained much must gain much again.  Wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from archive import BudgetSet, Event, Record, difference
+from archive import BudgetSet, CallReserved, CallSettled, Event, Record, difference
+from evolve.budget._ledger import Amount
 from evolve.search.claims._openings import is_limit
 from evolve.search.state._state import ProblemState
+from evolve.search.state._tickets import Tickets
 from evolve.search.state._turns import Turns
 
 BANDIT, EQUAL = "bandit", "equal"
@@ -81,6 +83,14 @@ def on_applied(state: ProblemState, states: Sequence[ProblemState]) -> None:
     on_counted([one.turns for one in states], index, n, n if _counts(state) else took_s, best)
 
 
+def on_paid(problems: Mapping[str, ProblemState], tickets: Tickets, record: CallReserved | CallSettled, paid: Amount) -> None:
+    """A call of a model was recorded, and so much more is settled: it is booked where its ticket is."""
+    ticket = record.attempt.ticket
+    issued = tickets.proposals.get(ticket) or tickets.reviews.get(ticket)
+    if issued is not None and issued.problem in problems:
+        problems[issued.problem].part.models += paid
+
+
 def next_record(state: ProblemState, over: str) -> Record | None:
     """What is to be recorded of one problem of several: that it is given up; which part of the budget is its own, once a limit has
     ended its search."""
@@ -126,8 +136,10 @@ def _cost(state: ProblemState) -> float:
 
 
 def _promised(state: ProblemState) -> int:
-    """Measurements that are under way.  What only waits does not count: where one takes long nobody's turn would come for it."""
-    return sum(len(block.remaining()) for block in state.blocks.values())
+    """Measurements that are under way, and children that models make now.  What only waits does not count: where one takes long
+    nobody's turn would come for it."""
+    asked = sum(bool(issued.arm.model) for issued in state.proposals.values())
+    return asked + sum(len(block.remaining()) for block in state.blocks.values())
 
 
 def relatives(state: ProblemState) -> list[ProblemState]:

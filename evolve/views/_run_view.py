@@ -124,6 +124,11 @@ class RunView:
         return self.state.budget
 
     @property
+    def unfit(self) -> tuple[str, ...]:
+        """Why nodes of a cluster take no part, as the last driver found them."""
+        return tuple(self.state.run.unfit.values())
+
+    @property
     def whole_budget(self) -> Budget:
         """The limits of the whole run, whatever of them is this problem's."""
         return self.state.run.budget

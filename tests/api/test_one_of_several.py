@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ import pytest
 from api_problem import GOALS, SEED, folder_of_problems
 
 import evolve
-from archive import Measured, find_records
+from archive import Journal, Measured, NodesUnfit, find_records
 from evolve.cli import main
 from evolve.cli.mcp._tools import Tools
+from evolve.models import Scripted
 from evolve.views._progress import Progress
 
 AXIS = "descriptors: [{name: numbers, source: ast, low: 0, high: 10, bins: 5}]\n"
@@ -145,6 +146,14 @@ def test_one_program_may_be_a_candidate_of_several_problems(given: str, capsys: 
     assert "say which" in typed(capsys, "show", given, child.candidate, code=2)
 
 
+def test_nodes_that_take_no_part_are_shown_with_how_the_run_stands(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with Journal.open(Path(given)) as journal:
+        journal.append(NodesUnfit("e", {"n1": "box: another version"}), at=time.time())
+    assert "unfit     box: another version" in typed(capsys, "status", given)
+    assert "box: another version" in typed(capsys, "status", given, "--problem", "hill")
+    assert json.loads(typed(capsys, "status", given, "--json"))["unfit"] == ["box: another version"]
+
+
 def test_progress_is_told_of_every_problem(tmp_path: Path) -> None:
     folder = folder_of_problems(tmp_path / "problems")
     run = evolve.create_run(str(folder), out=tmp_path / "run", budget=evolve.Budget(evaluations=40), slots=1, sandbox="none")
@@ -158,6 +167,27 @@ def test_progress_is_told_of_every_problem(tmp_path: Path) -> None:
     only: list[Progress] = []
     run.of("ridge").resume(evolve.Budget(evaluations=60), only.append)
     assert {one.problem for one in only} == {"ridge"}
+
+
+@pytest.mark.parametrize("limits", [{"evaluations": 40}, {"evaluations": 200, "calls": 24}], ids=["measurements", "calls"])
+def test_models_are_asked_for_every_problem_and_booked_where_they_were(tmp_path: Path, limits: Mapping[str, int]) -> None:
+    def answer(request: Any) -> str:
+        asked.append(request.canonical())
+        return f"main.py\n```python\n{SEED.replace('0.25', f'{0.1 + 0.01 * len(asked):.2f}')}```\n"
+
+    asked: list[str] = []
+    folder = folder_of_problems(tmp_path / "problems")
+    run = evolve.create_run(
+        str(folder), out=tmp_path / "run", budget=evolve.Budget(**limits), slots=1, sandbox="none", models=Scripted(answer)
+    )
+    found = run.optimize()
+    used = [one.models for one in found.problems]
+    assert all(one.calls for one in used)
+    assert sum(one.calls for one in used) == found.models.calls == len(asked) <= limits.get("calls", 1000)
+    assert sum(one.tokens for one in used) == found.models.tokens
+    assert "calls" in limits or any("Of ridge (maximize height)" in text for text in asked)
+    rows = run.query("SELECT count(*) FROM llm_calls GROUP BY problem ORDER BY problem").rows
+    assert [count for (count,) in rows] == [one.calls for one in used]
 
 
 def test_a_run_that_was_killed_is_interrupted_whatever_has_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,13 @@ def any_status_json(views: Sequence[RunView], problem: str = "") -> Json:
     found = any_json(views, problem, status_json)
     if problem or len(views) == 1:
         return found
-    return {**picked(summary_of(views), *_IN_SUM), "budget": views[0].whole_budget, "spent": views[0].spent(), **found}
+    return {
+        **picked(summary_of(views), *_IN_SUM),
+        "budget": views[0].whole_budget,
+        "spent": views[0].spent(),
+        "unfit": views[0].unfit,
+        **found,
+    }
 
 
 def status_json(opened: RunView) -> Json:
@@ -67,6 +73,7 @@ def status_json(opened: RunView) -> Json:
         "problem": contract.name,
         **picked(contract, "metric", "goal", "unit", "noisy"),
         "tier": opened.tier,
+        "unfit": opened.unfit,
         "seed_score": seen.seed.score if seen.seed else None,
         "best_score": seen.best.score if seen.best else None,
         "best_sd": seen.best.sd if seen.best else None,

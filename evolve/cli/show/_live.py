@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from archive import ChampionChanged, Claim, ConfirmationOpened, Event, LogEntry, StopRequested
+from archive import ChampionChanged, Claim, ConfirmationOpened, Event, LogEntry, NodesUnfit, StopRequested
 from evolve._counted import counted
 from evolve.cli.show._learnt import archive_text, percent
 from evolve.cli.show._limits import budget_text, left_text, spent_of, spent_share
@@ -112,6 +112,9 @@ class LiveView:
                 self.tell(vault_text(stamped.record))
             case Claim():
                 self.tell(claim_text(stamped.record, typical_of(self.opened, stamped.record.vault)))
+            case NodesUnfit(nodes=nodes):
+                for why in nodes.values():
+                    self.tell(f"note: takes no part: {one_line(why, 400)}")
             case StopRequested():
                 self.tell("ending: waiting for the measurements in hand; another Ctrl-C stops at once")
             case _:

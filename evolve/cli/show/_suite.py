@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from archive import Claim, ConfirmationOpened, Event, LogEntry, StopRequested
+from archive import Claim, ConfirmationOpened, Event, LogEntry, NodesUnfit, StopRequested
 from evolve._counted import counted
 from evolve.cli.show._limits import budget_text, left_text
-from evolve.cli.show._text import columns, counts, duration, gain_with_error, models_text, number, one_line
+from evolve.cli.show._text import columns, counts, duration, gain_with_error, models_text, number, one_line, unfit_rows
 
 if TYPE_CHECKING:
     from evolve.engine._session import RunStarted
@@ -52,6 +52,9 @@ class SuiteView:
                 self._tell(f"vault: {before}{candidate[:10]} is measured on fresh seeds")
             case Claim(candidate=candidate, confirmed=confirmed):
                 self._tell(f"claim: {before}{candidate[:10]} {'confirmed' if confirmed else 'not confirmed'}")
+            case NodesUnfit(nodes=nodes):
+                for why in nodes.values():
+                    self._tell(f"note: takes no part: {one_line(why, 400)}")
             case StopRequested():
                 self._tell("ending: waiting for the measurements in hand; another Ctrl-C stops at once")
             case _:
@@ -145,6 +148,7 @@ def suite_status(views: Sequence[RunView]) -> str:
         ("run", found.run),
         ("status", f"{found.status}{reason}"),
         ("sandbox", first.tier),
+        *unfit_rows(first.unfit),
         ("tried", f"{counted(found.candidates, 'candidate')}, {counted(found.measurements, 'measurement')}"),
         *([("failures", counts(found.failures))] if found.failures else []),
         *([("claims", f"{found.claims} confirmed of {counted(found.openings, 'vault')}")] if found.openings else []),

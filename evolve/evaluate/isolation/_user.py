@@ -35,7 +35,8 @@ def may_read(path: Path) -> bool:
 
 
 def _closed(root: str, covered: Collection[str] = ()) -> Iterator[str]:
-    """What at and below ``root``, but for ``covered`` folders, others may not read; links are passed over, for what they lead to has its own place."""
+    """What at and below ``root``, but for ``covered`` folders, others may not read; links are passed over, for what they lead to
+    has its own place."""
     mode = os.stat(root).st_mode
     if not stat.S_ISDIR(mode):
         yield from () if _opens(mode, _FILE) else (root,)

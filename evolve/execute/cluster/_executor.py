@@ -119,6 +119,11 @@ class ClusterExecutor:
         return self._fleet.slots
 
     @property
+    def unfit(self) -> dict[str, str]:
+        """Who takes no part, by node, and why."""
+        return self._fleet.troubles()
+
+    @property
     def room(self) -> int:
         with self._state:
             return 0 if self._closing else max(0, self._fleet.n_idle + self._fleet.slots - len(self._queue))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from evolve.budget._ledger import Amount
 from evolve.budget._usage import Usage
 from evolve.problem.contract._contract import Budget
 
@@ -31,10 +32,12 @@ _SPENT: dict[str, _Spent] = {
 
 @dataclass(slots=True)
 class Part:
-    """One problem's part of a run: what it has used, and what it may in all once its search is over (None until then)."""
+    """One problem's part of a run: what it has used, what it may in all once its search is over (None until then), and what its
+    calls of models came to."""
 
     usage: Usage
     fixed: Budget | None = None
+    models: Amount = field(default_factory=Amount)
 
 
 @dataclass(slots=True)

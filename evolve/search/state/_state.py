@@ -76,6 +76,7 @@ class RunState:
     secret: str = ""  # what measurement seeds derive from; a run of an older version has none
     slots: int = 1
     tier: str = ""  # of the driver that has the run now
+    unfit: dict[str, str] = field(default_factory=dict)  # nodes of its cluster that take no part, and why
     usage: Usage = field(default_factory=Usage)
     tickets: Tickets = field(default_factory=Tickets)
     end: StopReason = StopReason()
