@@ -223,7 +223,7 @@ class Search:
             arm=state.bandit.arms[draft.arm],
             parents=tuple(rows[number].id for number in draft.parents),
             island=state.home_of_child(draft.parents),
-            inspirations=tuple(rows[number].id for number in draft.inspirations),
+            inspirations=(draft.offered,) if draft.offered else tuple(rows[number].id for number in draft.inspirations),
             propensity=draft.propensity,
             baseline=draft.baseline,
             sample=draft.sample,

@@ -140,18 +140,3 @@ def _promised(state: ProblemState) -> int:
     nobody's turn would come for it."""
     asked = sum(bool(issued.arm.model) for issued in state.proposals.values())
     return asked + sum(len(block.remaining()) for block in state.blocks.values())
-
-
-def relatives(state: ProblemState) -> list[ProblemState]:
-    """Problems of the run whose programs may be of use to this one: of the same declared family or, where none is declared, with a
-    descriptor of the same name.  None where ideas are not shared."""
-    if state.run.suite.share_ideas != "true":
-        return []
-    return [one for one in state.others if not one.failure and _is_related(state, one)]
-
-
-def _is_related(one: ProblemState, other: ProblemState) -> bool:
-    mine, theirs = one.contract, other.contract
-    if mine.family or theirs.family:
-        return mine.family == theirs.family
-    return bool({axis.name for axis in mine.axes} & {axis.name for axis in theirs.axes})

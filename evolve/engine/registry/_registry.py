@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archive import Archive, ArchiveMaker
@@ -16,7 +17,7 @@ from evolve.engine.registry._archives import ARCHIVES, check_archive_keys, check
 from evolve.engine.registry._plugins import load_archive, load_executor, load_operator, source_of
 from evolve.problem.contract._contract import Contract, Problem
 from evolve.problem.contract._environment import check_environment
-from evolve.propose._registry import OPERATORS, make_operator
+from evolve.propose._registry import ADOPT, OPERATORS, make_operator
 from evolve.search.policy._policies import POLICIES
 from evolve.search.state._operators import OperatorSpec
 from evolve.search.state._parts import Parts
@@ -225,6 +226,14 @@ def operators_of(config: SearchConfig, own: Sequence[GivenOperator], run: str = 
         )
     built = build_operators(_named_operators(config))
     return {name: built[name] if name in built else given[name] for name in config.operator_names}
+
+
+def for_several(config: RunConfig) -> RunConfig:
+    """A configuration for a run of several problems: where nobody named operators, there is one more that only such a run has."""
+    search, default = config.search, tuple(SearchConfig().operators)
+    if search.policy != "auto" or tuple(search.operators) != default or config.suite.share_ideas != "true":
+        return config
+    return replace(config, search=replace(search, operators=(*default, ADOPT.name)))
 
 
 def n_slots(config: ExecutorConfig) -> int:
