@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from evolve.budget._cpu_budget import INITIAL
+from evolve.search.state._operators import Parent
 from evolve.search.state._state import ProblemState
 
 _FIRST = 8  # children of a related problem, before its best is offered
-_AGAIN = 2  # times as many as at the last time: so what teaches nothing costs little
+_AGAIN, _AGAIN_IN_VAIN = 2, 4  # times as many as at the last time: so what teaches nothing costs little
 
 
 def relatives(state: ProblemState) -> list[ProblemState]:
@@ -27,13 +28,20 @@ def _is_related(one: ProblemState, other: ProblemState) -> bool:
 def offered(state: ProblemState) -> str:
     """The best program of a related problem that is worth a look here, "" where there is none: where the other has come further
     since the last time, and that program is not known here."""
+    again = _AGAIN if _has_gained(state) else _AGAIN_IN_VAIN
     for one in relatives(state):
         best, seen = one.population.best_so_far, state.changes.taken.get(one.problem, 0)
-        if best is None or best == INITIAL or one.population.n_credited < max(_FIRST, _AGAIN * seen):
+        if best is None or best == INITIAL or one.population.n_credited < max(_FIRST, again * seen):
             continue
         if (id_ := one.population.candidates[best].id) not in state.population.by_id:
             return id_
     return ""
+
+
+def _has_gained(state: ProblemState) -> bool:
+    """Whether what was taken from a related problem was a gain, of late."""
+    makers = (state.maker(number) for number in state.changes.gains)
+    return any(maker is not None and maker.parent is Parent.RELATIVE for maker in makers)
 
 
 def on_offered(state: ProblemState, id_: str) -> None:
