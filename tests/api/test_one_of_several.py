@@ -18,9 +18,7 @@ from api_problem import GOALS, SEED, folder_of_problems
 import evolve
 from archive import Journal, Measured, NodesUnfit, find_records
 from evolve.cli import main
-from evolve.cli.mcp._tools import Tools
 from evolve.models import Scripted
-from evolve.views._progress import Progress
 
 AXIS = "descriptors: [{name: numbers, source: ast, low: 0, high: 10, bins: 5}]\n"
 
@@ -108,23 +106,6 @@ def test_what_is_in_sum(given: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "left" in typed(capsys, "status", given)
 
 
-def test_tools_of_an_agent(given: str) -> None:
-    tools = Tools(given)
-    for answer in (tools.status(), tools.best()):
-        assert [one["problem"] for one in answer["problems"]] == [*GOALS]
-    assert len(tools.claims()["problems"]) == 2
-    assert tools.status("ridge")["problem"] == tools.show("best", "ridge")["problem"] == "ridge"
-    assert tools.lineage(problem="hill")["steps"]
-    ticket = tools.ask(problem="ridge")
-    child = tools.tell(ticket["ticket"], {"main.py": SEED.replace("0.25", "1.5")})
-    assert tools.result(ticket["ticket"])["candidate"] == child["candidate"]
-    assert tools.validate({"main.py": SEED}, problem="ridge")
-    with pytest.raises(Exception, match=r'has 2 problems .*say which: problem="hill"'):
-        tools.ask()
-    found: Any = tools.resume({"evaluations": 101}, drive=False)
-    assert found["budget"]["evaluations"] == 101
-
-
 def test_one_program_may_be_a_candidate_of_several_problems(given: str, capsys: pytest.CaptureFixture[str]) -> None:
     run = evolve.open_run(given)
     (_, mine), (_, theirs) = told(given, 0.75), told(given, 0.75, "hill")
@@ -157,14 +138,14 @@ def test_nodes_that_take_no_part_are_shown_with_how_the_run_stands(given: str, c
 def test_progress_is_told_of_every_problem(tmp_path: Path) -> None:
     folder = folder_of_problems(tmp_path / "problems")
     run = evolve.create_run(str(folder), out=tmp_path / "run", budget=evolve.Budget(evaluations=40), slots=1, sandbox="none")
-    seen: list[Progress] = []
+    seen: list[Any] = []
     run.optimize(seen.append, every_s=1000.0)
     for name in GOALS:
         best = run.of(name).progress.best
         assert best is not None
         assert max(one.best.score for one in seen if one.problem == name and one.best is not None) <= best.score
         assert len({one.best.score for one in seen if one.problem == name and one.best is not None}) > 1
-    only: list[Progress] = []
+    only: list[Any] = []
     run.of("ridge").resume(evolve.Budget(evaluations=60), only.append)
     assert {one.problem for one in only} == {"ridge"}
 
