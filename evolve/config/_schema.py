@@ -57,8 +57,8 @@ class SearchConfig:
         operators: Which mechanical operators may make children, also those of installed packages, none at all where models do;
             ``redraw``, ``grow`` and ``reorder`` go further than ``ast_edit`` in numbers, terms and the order of lists;
             ``extrapolate``, ``mirror``, ``merge`` and ``revert`` make a known change once more; ``adopt``, added in a run of
-            several problems where nobody names operators, takes from related ones; ``ablate``, which is not on by default, takes out
-            a statement, a branch, a term or an argument. The baselines use those that change any one program: ``ast_edit``,
+            several problems where nobody names operators, takes from related ones; ``ablate``, which is not on by default, takes
+            out a statement, a branch, a term or an argument. The baselines use those that change any one program: ``ast_edit``,
             ``redraw``, ``grow`` and ``reorder``.
         tournament: Draws of a parent tournament with ``map_elites``; ``auto`` decides it.
         inspirations: Other elites handed to an operator.
