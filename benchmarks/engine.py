@@ -19,6 +19,7 @@ import argparse
 import ast
 import cProfile
 import json
+import os
 import pstats
 import random
 import statistics
@@ -53,6 +54,7 @@ class Marks:
     cpu_s: list[float] = field(default_factory=list)
     made_s: list[float] = field(default_factory=list)
     parse_s: list[float] = field(default_factory=list)
+    memory: list[int] = field(default_factory=list)  # bytes
     making_s: float = 0.0
     aside_s: float = 0.0  # spent measuring the yardstick
 
@@ -61,6 +63,7 @@ class Marks:
         if (usage.evaluations if self.noisy else usage.candidates) >= len(self.cpu_s) * self.every:
             self.cpu_s.append(time.process_time() - self.aside_s)
             self.made_s.append(self.making_s)
+            self.memory.append(_resident())
             self.parse_s.append(self._yardstick())
 
     def _yardstick(self) -> float:
@@ -72,6 +75,11 @@ class Marks:
             times.append(time.thread_time() - start)
         self.aside_s += time.process_time() - begun
         return statistics.median(times)
+
+
+def _resident() -> int:
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,7 @@ class Result:
     tenths: list[Tenth]
     journal_bytes: float  # a candidate
     records: float  # a candidate
+    memory_bytes: float  # a candidate, from the first tenth to the last
     elites: int
     mean_bytes: float  # of the programs in the archive at the end
 
@@ -157,7 +166,8 @@ def measure(size: int, candidates: int, *, flat: bool, noisy: bool, folder: Path
         for a, b, c, d, parse in zip(marks.cpu_s, marks.cpu_s[1:], marks.made_s, marks.made_s[1:], marks.parse_s[1:], strict=False)
     ]
     records = written.seq + 1 if written is not None else 0
-    return Result(size, n, tenths, bytes_ / n, records / n, len(search.state.population.elites), statistics.fmean(sizes))
+    memory = (marks.memory[-1] - marks.memory[1]) / (n * (1 - 1 / TENTHS))
+    return Result(size, n, tenths, bytes_ / n, records / n, memory, len(search.state.population.elites), statistics.fmean(sizes))
 
 
 def show(result: Result) -> None:
@@ -173,7 +183,7 @@ def show(result: Result) -> None:
     )
     print(
         f"journal: {result.records:.1f} records, {result.journal_bytes:.0f} bytes a candidate; "
-        f"{result.elites} elites, {result.mean_bytes:.0f} bytes each\n"
+        f"memory: {result.memory_bytes:.0f} bytes a candidate; {result.elites} elites, {result.mean_bytes:.0f} bytes each\n"
     )
 
 

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 
 from _common import hardware
 
-from archive import Attempt, BlockStatus, Measurement, Status
+from archive import BlockStatus, Measurement, Status
 from evolve.config._schema import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig
 from evolve.engine import _session
 from evolve.engine.registry import _registry
@@ -33,30 +33,42 @@ from evolve.execute.cluster import ClusterExecutor
 from evolve.execute.cluster._connection import Connection
 from evolve.execute.cluster._host import HostFacts
 from evolve.execute.cluster._seat import Seat
+from evolve.execute.cluster._work import Turn
 
 A_PROCESS = 16  # slots
 _SLEEP = [1.0]
 
 
-def reports(block: Block) -> list[Report]:
+def reports(block: Block, seconds: float) -> list[Report]:
     """What a slot reports that has slept: a score that depends on the text alone."""
     found: list[Report] = []
     for index, entry in enumerate(block.entries):
         score = (hash(tuple(block.files[entry.candidate].values())) % 10_000) / 10_000
         result = Measurement(
-            entry.candidate, entry.stage, entry.seed, Status.OK, score=score, start=entry.start, tier="none", wall_s=_SLEEP[0]
+            entry.candidate, entry.stage, entry.seed, Status.OK, score=score, start=entry.start, tier="none", wall_s=seconds
         )
         found.append(EntryReport(block.attempt, index, result))
     return [*found, BlockReport(block.attempt, BlockStatus.OK)]
 
 
 class Sleeper:
-    """An actor with many slots."""
+    """An actor with many slots, each of which does one thing after another."""
+
+    def __init__(self) -> None:
+        import asyncio
+        from collections import defaultdict
+
+        self.lines: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def sleep(self, seconds: float) -> None:
         import asyncio
 
         await asyncio.sleep(seconds)
+
+    async def run(self, slot: int, block: Block, seconds: float) -> list[Report]:
+        async with self.lines[slot]:
+            await self.sleep(seconds)
+        return reports(block, seconds)
 
     async def live(self) -> None:
         import asyncio
@@ -72,7 +84,8 @@ class SleepingSeat(Seat):
     def __init__(self, ray: Any, number: int, options: dict[str, Any], settings: object, bundles: Any) -> None:
         self.number = number
         self.facts = HostFacts(machine="here", node="", pid=0, engine="")
-        self.is_awake = self.is_busy = self.is_leaving = self.is_gone = False
+        self.is_awake = self.is_leaving = self.is_gone = False
+        self.line = []
         self._ray, self._life = ray, None
         place = number // A_PROCESS
         if place not in self.actors:
@@ -89,12 +102,14 @@ class SleepingSeat(Seat):
     async def _live(self) -> None:
         await self._actor.live.remote()
 
-    async def run(self, block: Block) -> AsyncIterator[list[Report]]:
-        await self._actor.sleep.remote(_SLEEP[0])
-        yield reports(block)
+    async def run(self, block: Block, turn: Turn) -> AsyncIterator[list[Report]]:
+        yield await self._actor.run.remote(self.number, block, _SLEEP[0])
 
-    def cancel(self, attempt: Attempt) -> None:
+    def cancel(self, turn: Turn) -> None:
         return
+
+    async def give_back(self, turn: Turn) -> bool:
+        return False
 
     async def close(self) -> None:
         return
@@ -115,7 +130,7 @@ class SleepingSlot:
 
     def run(self, block: Block, report: Callable[[EntryReport], None], *_: object) -> BlockReport:
         self.wake.wait(_SLEEP[0])
-        *found, end = reports(block)
+        *found, end = reports(block, _SLEEP[0])
         for one in found:
             assert isinstance(one, EntryReport)
             report(one)

@@ -93,6 +93,8 @@ class SearchConfig:
         control_share: Most that may go to the program they are compared with.
         reference: What claims are made against: ``last``, the last confirmed program, or ``initial`` throughout.
         cold_check_share: Most of the slots' time that may go to measuring warm results again cold.
+        second_machine: Whether each block of a vault goes to another machine of the cluster than measured its candidate last, so
+            that what is claimed was seen on two; where there is one machine, to another slot: ``true`` or ``false``.
     """
 
     policy: str = "auto"
@@ -132,6 +134,7 @@ class SearchConfig:
     control_share: float = key(0.1, SHARE)
     reference: str = key("last", one_of("last", "initial"))
     cold_check_share: float = key(0.1, SHARE)
+    second_machine: str = key("false", one_of("true", "false"))
 
     def __post_init__(self) -> None:
         check(self, "search")

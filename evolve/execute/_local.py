@@ -25,6 +25,7 @@ from evolve.execute._scratch import Scratch
 from evolve.execute._slot import PATIENCE_S, Slot, SlotSettings, copy_for_grader
 from evolve.problem.contract._contract import Problem
 from evolve.problem.contract._environment import check_environment
+from evolve.problem.contract._placement import check_placement
 
 _TICK_S = 0.5
 
@@ -86,12 +87,14 @@ class LocalExecutor:
             gpus: where to look for GPUs; default: this machine's driver.
 
         Raises:
-            EnvironmentFault: an environment variable that a problem needs is not set, or there are fewer GPUs than it needs.
+            EnvironmentFault: an environment variable that a problem needs is not set, there are fewer GPUs than it needs, or it
+                asks for what only nodes of a cluster have.
         """
         if slots < 1:
             raise ValueError(f"slots is {slots}, expected at least 1")
         for problem in problems.values():
             check_environment(problem.contract)
+            check_placement(problem.contract)
         self._cards = need_gpus((problem.contract for problem in problems.values()), gpus)
         cores = len(os.sched_getaffinity(0))
         self._slots = slots

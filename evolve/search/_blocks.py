@@ -41,7 +41,7 @@ def on_measured(state: ProblemState, record: Measured) -> list[ElitePlaced]:
     block = state.run.tickets.open_block(record.attempt)
     if block is None or record.index in block.done:
         return []
-    block.done.add(record.index)
+    state.run.tickets.on_measured(block, record.index)
     if state.contract.stage(record.result.stage).calibrated:
         block.uncalibrated.append(record)
         return []

@@ -128,7 +128,8 @@ def _busy(state: ProblemState, number: int) -> bool:
 
 def _confirm(state: ProblemState) -> PlannedBlock | None:
     entries = evidence.confirmation_entries(state) if state.contract.noisy else ()
-    return PlannedBlock(Purpose.VAULT, entries, state.contract.stages[-1].needs) if entries else None
+    needs = replace(state.contract.stages[-1].needs, elsewhere=state.run.config.second_machine == "true")
+    return PlannedBlock(Purpose.VAULT, entries, needs) if entries else None
 
 
 def _panel(state: ProblemState, now: float) -> PlannedBlock | None:
@@ -159,7 +160,7 @@ def _spend_rest_on_evidence(state: ProblemState, now: float) -> PlannedBlock | N
         evaluations=ahead,
     )
     limits = replace(state.budget, candidates=None)
-    queued = sum(len(block.remaining()) for block in state.blocks.values()) / state.run.slots
+    queued = state.n_unmeasured / state.run.slots
     if exhausted(limits, spend, now, kept, queued=queued) or (state.run.tickets.has_external and _certain_enough(state, ahead)):
         return None
     entries = evidence.replication_entries(state, _room(state, ahead))

@@ -93,7 +93,7 @@ def exhausted_limit(state: ProblemState, now: float) -> str:
     """The limit that leaves no room for another measurement once what is set aside is kept back ("" if none does)."""
     if state.population.leader is None:
         return ""
-    queued = sum(len(block.remaining()) for block in state.blocks.values())
+    queued = state.n_unmeasured
     return exhausted(effective_budget(state), state.usage, now, reserved(state), queued=queued / state.run.slots)
 
 

@@ -138,5 +138,4 @@ def _cost(state: ProblemState) -> float:
 def _promised(state: ProblemState) -> int:
     """Measurements that are under way, and children that models make now.  What only waits does not count: where one takes long
     nobody's turn would come for it."""
-    asked = sum(bool(issued.arm.model) for issued in state.proposals.values())
-    return asked + sum(len(block.remaining()) for block in state.blocks.values())
+    return state.n_unmeasured + sum(bool(issued.arm.model) for issued in state.proposals.values())

@@ -32,7 +32,7 @@ ROWS = {
 WHOLE: dict[str, Any] = {
     "name": "tiny", "metric": "score", "goal": "maximize", "params": {"NAME": {"default": 3}}, "assets": {},
     "stages": [{"name": "full"}], "descriptors": [{"name": "size", "low": 0, "high": 1}], "budget": {},
-    "gates": [{"metric": "score", "floor": 0, "ceiling": 1, "why": "so it is"}],
+    "gates": [{"metric": "score", "floor": 0, "ceiling": 1, "why": "so it is"}], "placement": {},
 }  # fmt: skip
 _COMPOSE_GROUPS = _compose._compose_groups
 PLACES = [(place, name) for place, keys in SECTIONS.items() for name in keys]
@@ -156,6 +156,7 @@ def _changed(place: str, name: str, *value: object) -> dict[str, Any]:
     at = {
         "": document, "params.NAME": document["params"]["NAME"], "assets": document["assets"], "stages[]": document["stages"][0],
         "descriptors[]": document["descriptors"][0], "budget": document["budget"], "gates[]": document["gates"][0],
+        "placement": document["placement"],
     }[place]  # fmt: skip
     at.pop(name, None)
     if value:

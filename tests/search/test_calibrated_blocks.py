@@ -130,11 +130,13 @@ def test_what_a_void_failure_made_skip_is_run_again() -> None:
     tickets.on_issued(MeasureIssued(Attempt("e", 0), "p", Purpose.SEARCH, entries))
     block = tickets.blocks[0]
     for index, status in enumerate((Status.TIMEOUT, Status.OK)):
-        block.done.add(index)
+        tickets.on_measured(block, index)
         block.uncalibrated.append(
             Measured(Attempt("e", 0), "p", index, Purpose.SEARCH, Measurement(entries[index].candidate, "full", 1, status))
         )
+    assert tickets.n_unmeasured == {"p": 1}
     assert tickets.on_block_closed(BlockClosed(Attempt("e", 0), "p", BlockStatus.VOID, skipped=(2,), drift=WILD)) == []
+    assert tickets.n_unmeasured == {"p": 3}
     again = tickets.reissue()
     assert isinstance(again, MeasureIssued)
     assert again.entries == entries
@@ -145,7 +147,7 @@ def test_what_a_failure_that_counts_made_skip_is_not_run_when_the_rest_is_lost()
     tickets.on_run_opened("e")
     entries = (BlockEntry("a", "full", 1), BlockEntry("a", "full", 2), BlockEntry("b", "full", 1))
     tickets.on_issued(MeasureIssued(Attempt("e", 0), "p", Purpose.SEARCH, entries))
-    tickets.blocks[0].done.add(0)
+    tickets.on_measured(tickets.blocks[0], 0)
     assert tickets.on_block_closed(BlockClosed(Attempt("e", 0), "p", BlockStatus.LOST, skipped=(1,), lost=2)) == []
     again = tickets.reissue()
     assert isinstance(again, MeasureIssued)

@@ -78,6 +78,8 @@ def test_replay_gives_the_same_state_at_every_record(kind, policy, arrivals, los
             replayed.apply(stamped)
         done = len(run.log)
         assert state(replayed) == state(run.search)
+        tickets = run.search.run.tickets
+        assert sum(tickets.n_unmeasured.values()) == sum(len(block.remaining()) for block in tickets.blocks.values())
     assert run.search.run.failure or len(run.log) > 30
 
 

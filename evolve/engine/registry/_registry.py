@@ -17,6 +17,7 @@ from evolve.engine.registry._archives import ARCHIVES, check_archive_keys, check
 from evolve.engine.registry._plugins import load_archive, load_executor, load_operator, source_of
 from evolve.problem.contract._contract import Contract, Problem
 from evolve.problem.contract._environment import check_environment
+from evolve.problem.contract._placement import check_placement
 from evolve.propose._registry import ADOPT, OPERATORS, make_operator
 from evolve.search.policy._policies import POLICIES
 from evolve.search.state._operators import OperatorSpec
@@ -247,8 +248,8 @@ def need_machine(config: RunConfig, *problems: Problem) -> None:
 
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
-        EnvironmentFault: what candidates may import cannot be shown to them, a variable that the evaluator needs is not set, or
-            there are fewer GPUs than it needs.
+        EnvironmentFault: what candidates may import cannot be shown to them, a variable that the evaluator needs is not set,
+            there are fewer GPUs than it needs, or it asks for what only nodes of a cluster have.
     """
     from evolve.evaluate import VisibleFiles, open_sandbox_factory
     from evolve.execute import need_gpus
@@ -258,6 +259,8 @@ def need_machine(config: RunConfig, *problems: Problem) -> None:
     for contract in contracts:
         check_environment(contract)
     if config.executor.kind == "local":
+        for contract in contracts:
+            check_placement(contract)
         need_gpus(contracts)
     for view in dict.fromkeys(
         VisibleFiles(imports=one.contract.candidate_imports, toolbox=one.contract.toolbox, assets=candidate_assets_folder(one))

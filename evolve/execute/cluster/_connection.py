@@ -20,6 +20,7 @@ from evolve.execute.cluster._settings import ENVIRONMENT, NAMESPACE, STORE_BYTES
 _OWN = ("", "local")  # addresses that mean a Ray of our own, where RAY_ADDRESS names none
 _ASK_S = 10.0
 _TOLD = 300  # characters of what Ray says
+_SHORT = 40  # characters of a folder in which the sockets of a session of Ray have names that the kernel takes (107)
 
 
 class Connection:
@@ -86,6 +87,9 @@ class Connection:
                 _write_private(token, secrets.token_hex(32))
                 how |= {"num_cpus": cpus or len(os.sched_getaffinity(0)), "include_dashboard": False}
                 how |= {"object_store_memory": max(STORE_BYTES, store_bytes)}
+                session = self._scratch.path / "r"  # Ray opens it to all
+                if len(str(session)) <= _SHORT:  # what it leaves goes with the folder, also after a kill
+                    how |= {"_temp_dir": str(session)}
                 with environment(token_environment(token), cleared=True):
                     self.ray.init(address="local", **how)
             except (ConnectionError, RuntimeError, ValueError, OSError) as error:

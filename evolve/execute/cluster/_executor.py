@@ -12,8 +12,9 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from archive import Attempt, BlockStatus
 from evolve._errors import EnvironmentFault
@@ -25,6 +26,7 @@ from evolve.execute.cluster._connection import Connection
 from evolve.execute.cluster._fleet import Fleet
 from evolve.execute.cluster._host import HostFacts, HostSettings
 from evolve.execute.cluster._seat import Seat
+from evolve.execute.cluster._work import Work
 from evolve.problem.contract._contract import Problem
 from evolve.problem.contract._environment import LIBRARIES, check_environment, passed
 
@@ -34,22 +36,6 @@ _MORE_S = 10.0  # for the others
 _CLOSE_S = 10.0  # that actors have to end what they run, and then their graders
 _POLL_S = 0.2
 _TRIES = 3  # actors that end before they are awake, until the cluster is given up
-
-
-@dataclass(slots=True)
-class _Work:
-    """A block in hand; ``next`` is the first entry that was not reported, ``failed`` whose later entries are skipped."""
-
-    block: Block
-    seat: Seat | None = None
-    next: int = 0
-    failed: set[str] = field(default_factory=set)
-
-    @property
-    def running(self) -> int | None:
-        """The entry whose report is to come; None where all have."""
-        entries = self.block.entries
-        return next((i for i in range(self.next, len(entries)) if entries[i].candidate not in self.failed), None)
 
 
 class ClusterExecutor:
@@ -101,8 +87,8 @@ class ClusterExecutor:
         self._problems, self._sink = dict(problems), sink
         self._needs = needs_of(problems.values())
         self._state = threading.Condition(threading.RLock())
-        self._queue: deque[_Work] = deque()
-        self._running: dict[Attempt, _Work] = {}
+        self._queue: deque[Work] = deque()
+        self._running: dict[Attempt, Work] = {}
         self._closing = self._ended = False
         self._tasks: set[asyncio.Task[None]] = set()
         host = HostSettings(
@@ -126,7 +112,7 @@ class ClusterExecutor:
     @property
     def room(self) -> int:
         with self._state:
-            return 0 if self._closing else max(0, self._fleet.n_idle + self._fleet.slots - len(self._queue))
+            return 0 if self._closing else max(0, self._fleet.n_idle + self._fleet.slots - self._fleet.n_behind - len(self._queue))
 
     @property
     def pending(self) -> int:
@@ -151,16 +137,16 @@ class ClusterExecutor:
         with self._state:
             if self._closing:
                 raise RuntimeError("the executor is closed; make another one")
-            self._queue.append(_Work(block))
+            self._queue.append(Work(block))
         self._call(self._assign)
 
     def cancel(self, attempt: Attempt) -> None:
         with self._state:
-            for waiting in [work for work in self._queue if work.block.attempt == attempt]:
+            for waiting in [work for work in self._queue if work.attempt == attempt]:
                 self._queue.remove(waiting)
                 self._sink(BlockReport(attempt, BlockStatus.CANCELLED, reason="cancelled before it ran"))
-            if (work := self._running.get(attempt)) is not None and work.seat is not None:
-                self._call(work.seat.cancel, attempt)
+            if (work := self._running.get(attempt)) is not None:
+                self._call(self._cancel, work)
             self._state.notify_all()
 
     def close(self, *, drain: bool) -> None:
@@ -170,7 +156,7 @@ class ClusterExecutor:
             limit = None
             if not drain:
                 limit = time.monotonic() + _CLOSE_S
-                for attempt in {work.block.attempt for work in (*self._queue, *self._running.values())}:
+                for attempt in {work.attempt for work in (*self._queue, *self._running.values())}:
                     self.cancel(attempt)
             while (self._queue or self._running) and (limit is None or time.monotonic() < limit):
                 self._state.wait(_POLL_S)
@@ -235,8 +221,10 @@ class ClusterExecutor:
             self._closing = True
         if hasattr(self, "_fleet"):
             asyncio.run_coroutine_threadsafe(self._fleet.close(_CLOSE_S), self._loop).result()
+            for attempt in [work.attempt for work in self._queue]:  # put back meanwhile
+                self.cancel(attempt)
             for work in list(self._running.values()):  # of actors that did not end what they ran
-                self._finish(work, BlockReport(work.block.attempt, BlockStatus.CANCELLED, reason="cancelled while it ran"))
+                self._finish(work, BlockReport(work.attempt, BlockStatus.CANCELLED, reason="cancelled while it ran"))
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
@@ -263,37 +251,96 @@ class ClusterExecutor:
                 if needs.machine and not self._fleet.is_known(needs.machine):
                     self._queue.remove(work)
                     reason = f"the block is pinned to machine {needs.machine}, which is not in the cluster"
-                    self._sink(BlockReport(work.block.attempt, BlockStatus.LOST, reason=reason))
+                    self._sink(BlockReport(work.attempt, BlockStatus.LOST, reason=reason))
                     continue
-                seat = self._fleet.take(work.block, kept)
+                seat = self._fleet.take(work, kept)
                 if seat is not None:
                     self._queue.remove(work)
-                    self._running[work.block.attempt], work.seat = work, seat
-                    task = self._loop.create_task(self._run(work, seat))
-                    self._tasks.add(task)
-                    task.add_done_callback(self._tasks.discard)
+                    self._running[work.attempt] = work
+                    self._start(self._run(work, seat))
                 elif not (needs.exclusive or needs.machine):
                     break
+            if not self._queue and (waiting := self._fleet.waiting()) is not None:
+                waiting.is_recalled = True
+                self._start(self._recall(waiting))
             self._state.notify_all()
 
-    async def _run(self, work: _Work, seat: Seat) -> None:
-        attempt = work.block.attempt
+    def _start(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, work: Work, seat: Seat) -> None:
+        turn = work.turn
         try:
-            async for reports in seat.run(work.block):
+            async for reports in seat.run(work.block, turn):
+                if work.turn != turn or work.seat is None:  # it was taken back: somebody else runs it
+                    return
                 for report in reports:
                     self._take_in(work, report)
         except self._connection.ray.exceptions.RayError as error:
-            reason = f"the slot on {seat.machine} was lost: {type(error).__name__}"
-            seat.cancel(attempt)  # where the actor lives on and only the way to it was lost
+            if work.turn != turn or work.seat is None:
+                return
+            seat.cancel(turn)  # where the actor lives on and only the way to it was lost
             seat.doubt()
-            self._finish(work, BlockReport(attempt, BlockStatus.LOST, reason=reason, lost=work.running))
-        with self._state:
-            self._fleet.give(seat, attempt)
+            self._lose(work, f"the slot on {seat.machine} was lost: {type(error).__name__}")
+        else:
+            self._fleet.clear(work)
+            self._fleet.give(work)
         self._assign()
 
-    def _take_in(self, work: _Work, report: Report) -> None:
+    def _lose(self, work: Work, reason: str) -> None:
+        """An actor died with the block in its line: it is lost if it had begun, else it comes next."""
+        self._fleet.lose(work)
+        if work.has_begun:
+            self._finish(work, BlockReport(work.attempt, BlockStatus.LOST, reason=reason, lost=work.running))
+        else:
+            self._put_back(work)
+
+    def _put_back(self, work: Work) -> None:
+        with self._state:
+            if work.is_cancelled:
+                self._finish(work, BlockReport(work.attempt, BlockStatus.CANCELLED, reason="cancelled before it ran"))
+            elif self._running.pop(work.attempt, None) is not None:
+                self._queue.appendleft(work)
+
+    async def _recall(self, work: Work) -> None:
+        """Have a block that waits behind another run by somebody else."""
+        if await self._taken_back(work):
+            self._put_back(work)
+        self._assign()
+
+    def _cancel(self, work: Work) -> None:
+        work.is_cancelled = True
+        if work.has_begun and work.seat is not None:
+            work.seat.cancel(work.turn)
+        elif work.seat is not None:
+            self._start(self._cancel_waiting(work))
+
+    async def _cancel_waiting(self, work: Work) -> None:
+        if await self._taken_back(work):
+            self._put_back(work)
+        elif work.seat is not None:
+            work.seat.cancel(work.turn)
+        self._assign()
+
+    async def _taken_back(self, work: Work) -> bool:
+        """Whether a block could be had back from its actor before it began."""
+        seat, turn = work.seat, work.turn
+        if seat is None:
+            return False
+        work.is_recalled = True  # and not a second time from there: what could not be had has begun
+        given = await seat.give_back(turn)
+        if not given or work.turn != turn or work.seat is None:
+            return False
+        self._fleet.give(work)
+        return True
+
+    def _take_in(self, work: Work, report: Report) -> None:
         if isinstance(report, BlockReport):
             self._finish(work, report)
+            return
+        if report.index < work.next:  # it came before
             return
         work.next = report.index + 1
         if ends_candidate(report.result):
@@ -301,8 +348,8 @@ class ClusterExecutor:
         with self._state:
             self._sink(report)
 
-    def _finish(self, work: _Work, report: BlockReport) -> None:
+    def _finish(self, work: Work, report: BlockReport) -> None:
         with self._state:
-            if self._running.pop(work.block.attempt, None) is not None:
+            if self._running.pop(work.attempt, None) is not None:
                 self._sink(report)
             self._state.notify_all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,13 +16,13 @@ from evolve.execute.cluster._capacity import Node, SlotNeeds, capacity
 from evolve.execute.cluster._connection import Connection
 from evolve.execute.cluster._host import HostFacts
 from evolve.execute.cluster._seat import Seat
+from evolve.execute.cluster._work import Work
 
 _TICK_S = 1.0  # how late a node that joins or leaves is seen
 _REMEMBERED = 4096  # candidates
 _AGAIN_S = 0.2
 _LONGEST_S = 30.0  # between two tries where no actor starts
 _TOLD = 300  # characters of what Ray says
-_NODE_ID = "ray.io/node-id"
 
 
 class Fleet:
@@ -48,13 +48,16 @@ class Fleet:
     ) -> None:
         self._connection, self._ray, self._needs, self._asked = connection, connection.ray, needs, asked
         self._actor, self._changed, self._make = actor, changed, seat
-        self.slots = self.n_idle = self.room = 0
+        self.slots = self.n_idle = self.n_behind = self.room = 0
         self.actors: tuple[HostFacts, ...] = ()
         self.nodes: list[Node] = []
         self.unfit: dict[str, str] = {}  # node -> why it takes no part
         self._seats: dict[int, Seat] = {}
         self._idle: OrderedDict[int, Seat] = OrderedDict()
-        self._where: OrderedDict[str, int] = OrderedDict()  # candidate -> the seat that measured it last
+        self._single: OrderedDict[int, Seat] = OrderedDict()  # something may wait behind what runs there; what began first, first
+        self._double: OrderedDict[int, Seat] = OrderedDict()  # something does
+        self._suspects: set[str] = set()  # candidates in whose seats' lines an actor died: they stand in a line alone
+        self._where: OrderedDict[str, tuple[int, str]] = OrderedDict()  # candidate -> the seat and machine that measured it last
         self._alone: dict[str, Attempt] = {}  # machine -> the block that has it to itself
         self._number = 0
         self.failures, self.failure, self._not_before = 0, "", 0.0  # actors in a row that did not start, and what was said
@@ -103,9 +106,7 @@ class Fleet:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _open(self) -> None:
-        options = {**self._needs.options}
-        if self.unfit:
-            options["label_selector"] = {_NODE_ID: f"!in({','.join(sorted(self.unfit))})"}
+        options = self._needs.options(self.unfit)
         settings, bundles = self._actor
         seat = self._seats[self._number] = self._make(self._ray, self._number, options, settings, bundles)
         self._number += 1
@@ -159,9 +160,10 @@ class Fleet:
             await asyncio.sleep(_TICK_S)
 
     def _count(self) -> None:
-        self._idle = OrderedDict((seat.number, seat) for seat in self._seats.values() if seat.is_awake and not seat.is_busy)
+        for seat in dict.fromkeys([*self._seats.values(), *self._idle.values(), *self._single.values()]):
+            self._place(seat)
         self.actors = tuple(seat.facts for seat in self._seats.values() if seat.is_awake)
-        self.n_idle, self.slots = len(self._idle), len(self.actors)
+        self.slots = len(self.actors)
         self._changed()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -171,47 +173,97 @@ class Fleet:
 
     # ---------------------------------------------------------------------------------------- who takes what
 
-    def take(self, block: Block, kept: set[str]) -> Seat | None:
-        """A seat for the block, if one is free that it may have.  ``kept`` are machines that nobody behind it in the queue may have
-        a seat of, since one before them waits for all of it; this one may be added."""
+    def take(self, work: Work, kept: set[str]) -> Seat | None:
+        """A seat for the block, if there is one that it may have; then it stands in that seat's line.
+
+        Where no seat is free it waits behind what runs on one: so an actor has its next block without a word to its driver and
+        back.  ``kept`` are machines that nobody behind it in the queue may have a seat of, since one before them waits for all of
+        it; this one may be added.
+        """
+        block = work.block
         seat = self._exclusive(kept) if block.needs.exclusive else self._free(block, kept)
+        if seat is None and not (block.needs.exclusive or block.needs.elsewhere or work.candidates & self._suspects):
+            seat = next((one for one in self._single.values() if self._serves(one, block, kept)), None)
         if seat is None:
             return None
         if block.needs.exclusive:
             self._alone[seat.machine] = block.attempt
-        for entry in block.entries:
-            self._where[entry.candidate] = seat.number
-            self._where.move_to_end(entry.candidate)
+        for candidate in work.candidates:
+            self._where[candidate] = seat.number, seat.machine
+            self._where.move_to_end(candidate)
         while len(self._where) > _REMEMBERED:
             self._where.popitem(last=False)
-        seat.is_busy = True
-        self._idle.pop(seat.number)
-        self.n_idle = len(self._idle)
+        seat.line.append(work)
+        work.seat, work.has_begun, work.is_recalled, work.hands = seat, len(seat.line) == 1, False, work.hands + 1
+        self._place(seat)
         return seat
 
-    def give(self, seat: Seat, attempt: Attempt) -> None:
-        """A block is done with its seat."""
-        seat.is_busy = False
-        if seat.is_leaving and not seat.is_gone:
-            self._retire(seat)
-        if self._alone.get(seat.machine) == attempt:
+    def give(self, work: Work) -> None:
+        """A block is done with its seat, or was taken back from it: whatever stood behind it has begun."""
+        seat, work.seat = work.seat, None
+        if seat is None:
+            return
+        seat.line.remove(work)
+        for first in seat.line[:1]:
+            first.has_begun = True
+        if self._alone.get(seat.machine) == work.attempt:
             del self._alone[seat.machine]
-        if seat.is_awake:
+        if seat.is_leaving and not seat.is_gone and not seat.is_busy:
+            self._retire(seat)
+        self._place(seat)
+
+    def lose(self, work: Work) -> None:
+        """Its seat's actor died.  Which of the line it was that ran is known only where one stands there alone."""
+        seat = work.seat
+        if seat is not None:
+            self._suspects.update(*(one.candidates for one in seat.line if len(seat.line) > 1))
+            seat.line.remove(work)
+            work.seat = None
+            self._place(seat)
+
+    def clear(self, work: Work) -> None:
+        """It ran to its end: nothing is suspected of its candidates."""
+        self._suspects -= work.candidates
+
+    def waiting(self) -> Work | None:
+        """A block that waits behind another while an idle seat could run it, or on a seat that is about to leave."""
+        for seat in self._double.values():
+            work = seat.line[1]
+            if not work.is_recalled and (seat.is_leaving or any(self._serves(one, work.block) for one in self._idle.values())):
+                return work
+        return None
+
+    def _place(self, seat: Seat) -> None:
+        """Note what a seat can take."""
+        for places in (self._idle, self._single, self._double):
+            places.pop(seat.number, None)
+        is_open = seat.is_awake and not seat.is_leaving and seat.number in self._seats
+        if len(seat.line) > 1:
+            self._double[seat.number] = seat
+        elif is_open and not seat.line:
             self._idle[seat.number] = seat
-        self.n_idle = len(self._idle)
+        elif is_open and not seat.line[0].block.needs.exclusive and not seat.line[0].candidates & self._suspects:
+            self._single[seat.number] = seat
+        self.n_idle, self.n_behind = len(self._idle), len(self._double)
 
     def is_known(self, machine: str) -> bool:
         """Whether some actor is, or may come to be, on a machine of that name."""
         return any(seat.machine == machine for seat in self._seats.values())
 
     def _free(self, block: Block, kept: set[str]) -> Seat | None:
-        last = self._where.get(block.entries[0].candidate) if block.needs.elsewhere and self.slots > 1 else None
-        for number, seat in self._idle.items():
-            if number == last or seat.machine in kept or seat.machine in self._alone:
-                continue
-            if block.needs.machine in ("", seat.machine):
-                return seat
-        return None
+        last = self._where.get(block.entries[0].candidate)
+        if block.needs.elsewhere and last is not None:
+            return self._apart(block, kept, *last)
+        return next((seat for seat in self._idle.values() if self._serves(seat, block, kept)), None)
+
+    def _apart(self, block: Block, kept: set[str], number: int, machine: str) -> Seat | None:
+        """An idle seat of another machine than that, where there is one; else another seat; else any."""
+        able = [seat for seat in self._seats.values() if seat.is_awake and self._serves(seat, block, kept)]
+        apart = [seat for seat in able if seat.machine != machine] or [seat for seat in able if seat.number != number] or able
+        return next((seat for seat in apart if seat.number in self._idle), None)
+
+    def _serves(self, seat: Seat, block: Block, kept: Collection[str] = ()) -> bool:
+        return seat.machine not in kept and seat.machine not in self._alone and block.needs.machine in ("", seat.machine)
 
     def _exclusive(self, kept: set[str]) -> Seat | None:
         """A seat of a machine on which nothing runs; else the machine that is nearest to it is kept free."""

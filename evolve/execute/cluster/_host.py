@@ -10,12 +10,13 @@ import platform
 import select
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Queue, SimpleQueue
 
-from archive import Attempt, BlockStatus
+from archive import BlockStatus
 from evolve._errors import EvolveError
 from evolve._version import __version__
 from evolve.evaluate import VisibleFiles, open_sandbox_factory
@@ -24,11 +25,13 @@ from evolve.execute._cards import Cards, need_gpus
 from evolve.execute._scratch import Scratch
 from evolve.execute._slot import Slot, SlotSettings
 from evolve.execute.cluster._bundle import Bundle, prune, unpack
+from evolve.execute.cluster._work import Turn
 from evolve.problem._load import candidate_assets_folder
 from evolve.problem.contract._contract import Problem
 from evolve.problem.contract._environment import ALWAYS
 
-_REMEMBERED = 1024  # attempts that were given up before they came
+_REMEMBERED = 1024  # turns that were given up before they came
+_BEGUN = 4  # turns that are known to have begun: a driver asks for none but the one behind what it saw last
 _KEPT = (*ALWAYS, "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES")  # and what Ray set
 
 
@@ -60,7 +63,7 @@ class HostFacts:
 
 
 class SlotHost:
-    """One slot of a node.  ``run`` and ``stream`` are called by one thread, ``cancel`` by another.
+    """One slot of a node.  ``run`` and ``stream`` are called by one thread, ``cancel`` and ``give_back`` by another.
 
     What is wrong here (no sandbox, a bundle that cannot be unpacked) is said by ``hello``, and nothing is raised: an actor whose
     constructor fails says it to nobody.
@@ -71,10 +74,12 @@ class SlotHost:
         _set_environment(settings.environment)
         self._machine = platform.node()
         self._lock = threading.Lock()
-        self._running: Attempt | None = None
-        self._given_up: dict[Attempt, None] = {}
+        self._running: Turn | None = None
+        self._begun: deque[Turn] = deque(maxlen=_BEGUN)
+        self._given_up: dict[Turn, None] = {}
+        self._lives = threading.Event()
         self._scratch = Scratch()
-        self._work: SimpleQueue[tuple[Block, SimpleQueue[list[Report]]] | None] = SimpleQueue()
+        self._work: SimpleQueue[tuple[Block, Turn, Queue[list[Report]]] | None] = SimpleQueue()
         self._settings, self._number = settings, number
         self._slot: Slot | None = None
         self._cards: Cards | None = None
@@ -104,32 +109,53 @@ class SlotHost:
         self._thread.start()
 
     def live(self) -> None:
-        """Never answer: the call ends with the actor."""
-        threading.Event().wait()
+        """Do not answer: the call ends with the actor, or when it is made again, by a driver that was cut off for a moment.  Each
+        takes one of the few threads that answer."""
+        self._lives.set()
+        lives = self._lives = threading.Event()
+        lives.wait()
 
-    def run(self, block: Block) -> list[Report]:
+    def run(self, block: Block, turn: Turn) -> list[Report]:
         """Run a block; all of its reports at once."""
-        return [report for reports in self.stream(block) for report in reports]
+        return [report for reports in self.stream(block, turn) for report in reports]
 
-    def stream(self, block: Block) -> Iterator[list[Report]]:
-        """Run a block; each entry's report when it ends, the last one's with the block's."""
-        reports: SimpleQueue[list[Report]] = SimpleQueue()
-        self._work.put((block, reports))
+    def stream(self, block: Block, turn: Turn) -> Iterator[list[Report]]:
+        """Run a block; each entry's report when it ends, the last one's with the block's.
+
+        The next entry begins once the driver has taken the report, if the caller asks Ray to hold each until then: whoever dies
+        then is who is named.
+        """
+        reports: Queue[list[Report]] = Queue()
+        self._work.put((block, turn, reports))
         while True:
             told = reports.get()
-            yield told
+            try:
+                yield told
+            finally:
+                reports.task_done()
             if isinstance(told[-1], BlockReport):
                 return
 
-    def cancel(self, attempt: Attempt) -> None:
+    def cancel(self, turn: Turn) -> None:
         """Give a block up that runs here, or that comes later."""
         with self._lock:
-            if self._running == attempt and self._slot is not None:
+            if self._running == turn and self._slot is not None:
                 self._slot.wake.set()
                 return
-            self._given_up[attempt] = None
-            while len(self._given_up) > _REMEMBERED:
-                del self._given_up[next(iter(self._given_up))]
+            self._give_up(turn)
+
+    def give_back(self, turn: Turn) -> bool:
+        """Whether a block has not begun here; then it never will."""
+        with self._lock:
+            if turn in self._begun:
+                return False
+            self._give_up(turn)
+            return True
+
+    def _give_up(self, turn: Turn) -> None:
+        self._given_up[turn] = None
+        while len(self._given_up) > _REMEMBERED:
+            del self._given_up[next(iter(self._given_up))]
 
     def close(self) -> None:
         """End the graders and remove what they left."""
@@ -141,25 +167,27 @@ class SlotHost:
 
     def _serve(self, slot: Slot) -> None:
         while (work := self._work.get()) is not None:
-            block, reports = work
+            block, turn, reports = work
             with self._lock:
-                given_up = block.attempt in self._given_up
-                self._given_up.pop(block.attempt, None)
+                given_up = turn in self._given_up
+                self._given_up.pop(turn, None)
                 if not given_up:
                     slot.wake.clear()
-                    self._running = block.attempt
+                    self._running = turn
+                    self._begun.append(turn)
             if given_up:
                 reports.put([BlockReport(block.attempt, BlockStatus.CANCELLED, reason="cancelled before it ran")])
                 continue
             last: list[Report] = []  # the last entry's, which goes with the block's: one message for most blocks
 
             def tell(
-                report: EntryReport, block: Block = block, last: list[Report] = last, out: SimpleQueue[list[Report]] = reports
+                report: EntryReport, block: Block = block, last: list[Report] = last, out: Queue[list[Report]] = reports
             ) -> None:
                 if report.index == len(block.entries) - 1:
                     last.append(report)
                 else:
                     out.put([report])
+                    out.join()
 
             try:
                 end = self._run_with_cards(slot, block, tell)

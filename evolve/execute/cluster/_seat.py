@@ -8,9 +8,9 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-from archive import Attempt
 from evolve.execute._base import Block, Report
 from evolve.execute.cluster._host import HostFacts, SlotHost
+from evolve.execute.cluster._work import Turn, Work
 
 _CONTROL = "control"
 _NOBODY = HostFacts(machine="", node="", pid=0, engine="")
@@ -19,18 +19,23 @@ _NOBODY = HostFacts(machine="", node="", pid=0, engine="")
 class Seat:
     """An actor with one slot.  Used from the executor's own thread alone.
 
-    ``is_awake`` once the actor has answered and until it is known to have died; ``is_busy`` while a block is with it;
-    ``is_leaving`` where its node is about to.
+    ``is_awake`` once the actor has answered and until it is known to have died; ``is_leaving`` where its node is about to.
+    ``line`` is what has been handed to it: the first block runs, one more may wait behind it.
     """
 
     def __init__(self, ray: ModuleType, number: int, options: dict[str, Any], settings: object, bundles: Sequence[object]) -> None:
         self.number, self.facts = number, _NOBODY
-        self.is_awake = self.is_busy = self.is_leaving = self.is_gone = False
+        self.is_awake = self.is_leaving = self.is_gone = False
+        self.line: list[Work] = []
         self._ray = ray
         # Two calls in the control group: one that ends with the actor, and one at a time of those that are answered.
         make = ray.remote(max_restarts=-1, max_task_retries=0, concurrency_groups={_CONTROL: 2}, **options)(SlotHost)
         self._actor, self._bundles = make.remote(settings, number), bundles
         self._life: asyncio.Future[None] | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self.line)
 
     @property
     def machine(self) -> str:
@@ -65,21 +70,30 @@ class Seat:
         if self._life is not None:
             self._life.cancel()
 
-    async def run(self, block: Block) -> AsyncIterator[list[Report]]:
-        """Reports as they come, the block's own last.
+    async def run(self, block: Block, turn: Turn) -> AsyncIterator[list[Report]]:
+        """Reports as they come, the block's own last.  One block after another, in the order of the calls.
 
         Raises:
             RayError: the actor died, or its node did.
         """
         if len(block.entries) == 1:
-            yield await self._actor.run.remote(block)
+            yield await self._actor.run.remote(block, turn)
             return
-        async for reference in self._actor.stream.options(num_returns="streaming").remote(block):
+        # Held until taken: else an actor's death takes reports with it that it had given, and another entry is named than ran.
+        held = {"num_returns": "streaming", "_generator_backpressure_num_objects": 1}
+        async for reference in self._actor.stream.options(**held).remote(block, turn):
             yield await reference
 
-    def cancel(self, attempt: Attempt) -> None:
-        """Have a block given up that runs there."""
-        self._actor.cancel.options(concurrency_group=_CONTROL).remote(attempt)
+    def cancel(self, turn: Turn) -> None:
+        """Have a block given up that runs there, or that is to come."""
+        self._actor.cancel.options(concurrency_group=_CONTROL).remote(turn)
+
+    async def give_back(self, turn: Turn) -> bool:
+        """Have a block back that has not begun there; False where it has, or nobody answers."""
+        try:
+            return bool(await self._actor.give_back.options(concurrency_group=_CONTROL).remote(turn))
+        except self._ray.exceptions.RayError:
+            return False
 
     async def close(self) -> None:
         """Have the actor end its graders, then end it."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from archive import Axis, ProblemInfo, Resources, StartMode
+from evolve.problem.contract._placement import ANYWHERE, Placement
 
 Param = float | int | str | bool
 MAX_BYTES = 1 << 24  # the most that a contract may allow a program, all files together
@@ -143,6 +144,7 @@ class Contract:
     gates: tuple[Gate, ...] = ()
     scored_inside: str = ""
     family: str = ""  # of problems whose programs may learn from each other
+    placement: Placement = ANYWHERE
 
     @property
     def maximize(self) -> bool:

@@ -18,6 +18,7 @@ from evolve._renamed import INITIAL_FOLDER, OLD_INITIAL_FOLDER, in_new_words
 from evolve.problem.contract import _keys as keys
 from evolve.problem.contract._contract import MAX_BYTES, Budget, Contract, DescriptorSpec, Gate, Param, Stage
 from evolve.problem.contract._environment import OWN
+from evolve.problem.contract._placement import LABEL, RESOURCE, SELECTOR, Placement
 from evolve.problem.contract._strict_yaml import Section, hint, read_yaml, show
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
@@ -119,6 +120,7 @@ def read_contract(path: Path, *, old_words: bool = False) -> ContractFile:
         budget=_budget(top),
         gates=_gates(top),
         scored_inside=_scored_inside(top),
+        placement=_placement(top),
     )
     _cross_check(top, contract)
     return ContractFile(contract, rules, document)
@@ -224,6 +226,35 @@ def _environment(top: Section) -> tuple[str, ...]:
     if own := [name for name in names if name in OWN]:
         raise ProblemError(f"{top.file}: environment: {own[0]} is set for each grader and cannot be passed; remove it.")
     return names
+
+
+def _placement(top: Section) -> Placement:
+    one = top.section("placement", tuple(keys.PLACEMENT))
+    others = one.values.get("fallback") or []
+    if not isinstance(others, list):
+        raise one.error("fallback", "a list of mappings like labels", "write for example fallback: [{zone: west}]")
+    resources = one.values.get("resources") or {}
+    good = isinstance(resources, dict) and all(
+        RESOURCE.match(name) and type(amount) in (int, float) and 0 < amount <= 1 << 20 for name, amount in resources.items()
+    )
+    if not good or not isinstance(resources, dict) or {"CPU", "GPU", "memory"} & set(resources):
+        raise one.error("resources", "a mapping from names of a cluster's own resources to amounts", "write {licence: 1}")
+    return Placement(
+        labels=_labels(one, "labels", one.values.get("labels") or {}),
+        fallback=tuple(_labels(one, f"fallback[{i}]", other) for i, other in enumerate(others)),
+        resources={name: float(amount) for name, amount in resources.items()},
+    )
+
+
+def _labels(section: Section, key: str, value: object) -> dict[str, str]:
+    if isinstance(value, dict) and all(
+        LABEL.match(name) and isinstance(wanted, str) and SELECTOR.match(wanted) for name, wanted in value.items()
+    ):
+        return value
+    raise ProblemError(
+        f"{section.file}: placement.{key}: expected a mapping from labels of nodes to values, !value, in(a, b) or !in(a, b), found "
+        f"{show(value)}; write for example {{ray.io/accelerator-type: in(H100, H200)}}."
+    )
 
 
 def _assets(top: Section, role: str) -> tuple[str, ...]:

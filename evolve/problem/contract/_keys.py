@@ -88,6 +88,7 @@ TOP: Mapping[str, Key] = {
     "artifacts": Key("mapping", "{}", "name: ending, as `packing: .npy`", "Small files by which a result can be checked again."),
     "max_artifact_bytes": _whole("65536", 1, 1 << 24, "Bytes of one artifact."),
     "budget": Key("mapping", "{}", "the keys below", "What a run may spend where it is not told."),
+    "placement": Key("mapping", "{}", "the keys below", "Which nodes of a cluster may hold a slot (`executor=ray`)."),
     "gates": _list("mappings", "the keys below", "Bounds beyond which no honest measurement can be."),
     "scored_inside": Key("name", '""', "a folder of the problem", "Folder whose code runs in the sandbox alone and scores there."),
 }
@@ -125,6 +126,13 @@ AXIS: Mapping[str, Key] = {
     "high": _number(NEEDED, "above `low`", "Where the last cell ends."),
     "bins": _whole("10", 1, MAX_BINS, "Cells along the axis."),
 }
+PLACEMENT: Mapping[str, Key] = {
+    "labels": Key(
+        "mapping", "{}", "label: `value`, `!value`, `in(a, b)` or `!in(a, b)`", "Labels that a node must have, as Ray reads them."
+    ),
+    "fallback": _list("mappings", "each like `labels`; `{}` is any node", "What counts where no node has them, the first first."),
+    "resources": Key("mapping", "{}", "name: amount", "What a slot takes of the cluster's own resources."),
+}
 GATE: Mapping[str, Key] = {
     "metric": Key("name", NEEDED, "the metric, or one of `secondary`", "The number that is bounded."),
     "floor": _number("null", "needed without `ceiling`", "Least that it can be."),
@@ -146,4 +154,5 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
     "descriptors[]": AXIS,
     "budget": BUDGET,
     "gates[]": GATE,
+    "placement": PLACEMENT,
 }

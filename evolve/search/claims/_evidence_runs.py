@@ -32,7 +32,7 @@ def replication_entries(state: ProblemState, most: float, share: float = 1.0) ->
     count = max(1, stage.batch_size // 2)
     picks = [number for number in prospects.without_confirmation(state) if not population.candidates[number].n_in_flight][:count]
     if population.by_descent:
-        foremost = _foremost(state, last=share == 1.0)
+        foremost = _foremost(state, most, last=share == 1.0)
         able = [one for one in foremost if one not in faults.unjudged and not faults.waits_for(rows[one].id)]
     else:
         able = champion_test.next_to_measure(busy, count, fresh=prospects.first_runs(state))
@@ -45,13 +45,14 @@ def replication_entries(state: ProblemState, most: float, share: float = 1.0) ->
     return tuple(entries[: int(min(most, len(entries)))])
 
 
-def _foremost(state: ProblemState, *, last: bool) -> list[int]:
-    """While searching, the best, one run at a time; in the end first as many as lead to a vault, of the best before others."""
+def _foremost(state: ProblemState, most: float, *, last: bool) -> list[int]:
+    """While searching, the best, one run at a time; in the end first as many as lead to a vault, of the best before others.  Who
+    would need more than ``most`` for it gets none: that who is best changes with each run must not leave all of them short."""
     population, foremost = state.population, state.population.descent.foremost
     runs = {number: population.n_measured(number) + population.candidates[number].n_in_flight for number in foremost}
     if not last:
         return [number for number in foremost[:1] if not population.candidates[number].n_in_flight]
-    short = [number for number in foremost if runs[number] < MIN_RUNS_CLAIM]
+    short = [number for number in foremost if runs[number] < MIN_RUNS_CLAIM <= runs[number] + most]
     return short or sorted(foremost, key=runs.__getitem__)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from archive import ConfirmationOpened, Purpose
 from evolve.budget._usage import nearest_limit
-from evolve.confirm import E_CLAIM, Confirmation, Sizes, e_value_of, rank
+from evolve.confirm import E_CLAIM, SIZES, Confirmation, Sizes, e_value_of, rank
 from evolve.confirm import MIN_DF as NOISE_DF
 from evolve.search.claims._prospects import INTERIMS, confirm_budget, eligible, sizes_for
 from evolve.search.state._state import ProblemState
@@ -46,18 +46,16 @@ def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
     group = confirmations.at_interim(milestone)
     if any(vault.interim != milestone for vault in confirmations.has_open):
         return None
-    # What others measured since has moved the noise, and so the evidence.
-    may_open = [number for number in champion_test.qualified if eligible(state, number)]
-    now_known = {number: champion_test.evidence(number, population) for number in may_open}
-    able = rank({number: evidence for number, evidence in now_known.items() if evidence >= math.log(E_CLAIM)})
+    now_known = _evidence(state, any_qualified=False)
+    if not now_known and population.by_descent and over and not _affords_another_run(state):
+        now_known = _evidence(state, any_qualified=True)  # whoever is best has too few runs, and will get no more
+    able = rank(now_known)
     number = champion_test.champion if champion_test.champion in able else next(iter(able), None)
     if population.by_descent and able:
         number = max(able, key=lambda one: population.descent.of(one)[0])
     if number is None:
         return None
-    left = confirm_budget(state, None if over else milestone) - confirmations.cost
-    if state.budget.evaluations is not None:
-        left = min(left, state.budget.evaluations - state.usage.evaluations - confirmations.outstanding)
+    left = min(confirm_budget(state, None if over else milestone) - confirmations.cost, _left(state))
     more = is_limit(over) or not state.run.tickets.has_external  # nothing more will come that could be better
     last = bool(over) and more and not confirmations.confirmations  # else an opening that is too small may cost a claim
     sizes = group[0].sizes if group else sizes_for(state, number, left, last=last)
@@ -68,6 +66,31 @@ def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
         return None  # what is found later could not be confirmed any more
     due = Opening(number, e_value_of(now_known[number]), milestone, sizes, group[0] if group else None, over)
     return None if sizes.n_candidate + due.bank > left else due
+
+
+def _evidence(state: ProblemState, *, any_qualified: bool) -> dict[int, float]:
+    """Whose evidence holds by now, after what others measured since has moved the noise: of those who may enter a vault, or of all
+    who ever qualified."""
+    champion_test, population = state.champion_test, state.population
+    opened_before = state.confirmations.was_opened
+    known = {
+        number: champion_test.evidence(number, population)
+        for number in champion_test.qualified
+        if eligible(state, number)
+        or (any_qualified and population.stats(number) is not None and not opened_before(number, champion_test.reference))
+    }
+    return {number: evidence for number, evidence in known.items() if evidence >= math.log(E_CLAIM)}
+
+
+def _left(state: ProblemState) -> float:
+    """Measurements that the budget has beside those that open vaults still take."""
+    limit = state.budget.evaluations
+    return math.inf if limit is None else limit - state.usage.evaluations - state.confirmations.outstanding
+
+
+def _affords_another_run(state: ProblemState) -> bool:
+    """Whether one more run leaves enough for a vault."""
+    return _left(state) > SIZES[0].n_candidate + SIZES[0].n_control
 
 
 def _is_remeasuring(state: ProblemState) -> bool:

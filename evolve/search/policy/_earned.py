@@ -66,7 +66,7 @@ class EarnedShares(OperatorAllocator):
 def has_room(state: ProblemState, is_model: bool) -> bool:
     """Whether a child is needed now: of an arm without a model while a slot is free, of a model's as many calls under way
     as are answered while a measurement takes place."""
-    unmeasured = len(state.population.queue) + sum(len(block.remaining()) for block in state.blocks.values())
+    unmeasured = len(state.population.queue) + state.n_unmeasured
     width = state.run.slots * state.contract.stages[0].batch_size
     took, call_s = state.usage.measure_wall_s, state.usage.call_wall_s
     wanted = width + (round(width * min(1.0, _QUICK_S / took)) if took > 0 else 0)

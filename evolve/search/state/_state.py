@@ -181,6 +181,11 @@ class ProblemState:
         issued = self.run.tickets.proposals
         return {ticket: one for ticket, one in issued.items() if one.problem == self.problem} if self.others else issued
 
+    @property
+    def n_unmeasured(self) -> int:
+        """Measurements that are under way."""
+        return self.run.tickets.n_unmeasured.get(self.problem, 0)
+
     def n_local_proposals(self) -> int:
         """Open propose tickets of this problem that are neither with a model nor with people."""
         return self.run.tickets.n_local_proposals(self.problem if self.others else "")

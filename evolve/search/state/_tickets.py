@@ -52,6 +52,10 @@ class OpenBlock:
     def remaining(self) -> tuple[int, ...]:
         return tuple(i for i in range(len(self.issued.entries)) if i not in self.done)
 
+    @property
+    def n_left(self) -> int:
+        return len(self.issued.entries) - len(self.done)
+
     def drop_uncalibrated(self) -> set[str]:
         """No calibration will follow what is held: it has to be measured again.  Returns the candidates that it was of."""
         dropped = {held.result.candidate for held in self.uncalibrated}
@@ -68,6 +72,7 @@ class Tickets:
         self.epoch = ""
         self.proposals: dict[int, ProposeIssued] = {}
         self.blocks: dict[int, OpenBlock] = {}
+        self.n_unmeasured: dict[str, int] = {}  # entries of open blocks that have not ended, by problem
         self.reviews: dict[int, ReviewIssued] = {}
         self.to_reissue: deque[int] = deque()
         self.told: dict[int, ProposeIssued] = {}  # tickets that people had, the newest last
@@ -83,7 +88,9 @@ class Tickets:
         is lost)."""
         self.epoch = epoch
         for block in self.blocks.values():
+            dropped = -block.n_left
             block.drop_uncalibrated()
+            self._count(block, dropped + block.n_left)
         self.orphaned = [ticket for ticket, issued in self.proposals.items() if issued.arm.model]
         own = [ticket for ticket, issued in self.proposals.items() if not issued.arm.model and issued.expires_at is None]
         self.to_reissue = deque(sorted([*own, *self.blocks]))
@@ -136,8 +143,14 @@ class Tickets:
             self.reviews[ticket] = record
         else:
             old = self.blocks.get(ticket)
-            self.blocks[ticket] = OpenBlock(record, n_voided=old.n_voided if old else 0, n_lost=old.n_lost if old else 0)
+            block = OpenBlock(record, n_voided=old.n_voided if old else 0, n_lost=old.n_lost if old else 0)
+            self.blocks[ticket] = block
+            self._count(block, block.n_left - (old.n_left if old else 0))
         return new
+
+    def _count(self, block: OpenBlock, more: int) -> None:
+        problem = block.issued.problem
+        self.n_unmeasured[problem] = self.n_unmeasured.get(problem, 0) + more
 
     def reissue(self) -> ProposeIssued | MeasureIssued | None:
         """The next ticket to hand out again, as the record to write: the entries that have not ended, in order, seeds unchanged."""
@@ -164,18 +177,26 @@ class Tickets:
         block = self.blocks.get(attempt.ticket)
         return block if block is not None and block.issued.attempt == attempt and attempt.epoch == self.epoch else None
 
+    def on_measured(self, block: OpenBlock, index: int) -> None:
+        """An entry that was open ended."""
+        block.done.add(index)
+        self._count(block, -1)
+
     def on_block_closed(self, record: BlockClosed) -> list[Measured]:
         """Close a block, or queue what is left of it; returns the held results that count now."""
         ticket = record.attempt.ticket
         block = self.blocks[ticket]
+        left = block.n_left
         block.n_voided += record.status is BlockStatus.VOID
         # What was skipped because of a failure that does not count is to be run, like that which failed.
         again = block.drop_uncalibrated() if record.status is not BlockStatus.OK else set()
         block.done.update(i for i in record.skipped if block.issued.entries[i].candidate not in again)
         over = record.status in (BlockStatus.OK, BlockStatus.CANCELLED) or block.n_voided > MAX_VOID_RETRIES
-        if over or not block.remaining():
+        if over or not block.n_left:
             del self.blocks[ticket]
+            self._count(block, -left)
             return block.uncalibrated
+        self._count(block, block.n_left - left)
         if ticket not in self.to_reissue:
             self.to_reissue.append(ticket)
         return []

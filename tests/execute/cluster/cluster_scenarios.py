@@ -7,13 +7,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from archive import Attempt, BlockStatus
+from evolve._errors import EnvironmentFault
 from evolve.execute import EntryReport
 from evolve.execute.cluster import ClusterExecutor
 from evolve.execute.cluster._settings import environment
+from evolve.problem.contract._placement import ANYWHERE, Placement
 from evolve.testing import Probe, action
 from evolve.testing._executor_bench import ExecutorBench, open_executor_bench
 
@@ -21,24 +26,26 @@ LIMIT_S = 120.0
 
 
 @contextmanager
-def a_cluster(*cpus: int) -> Iterator[tuple[Any, list[Any]]]:
-    """A head that runs nothing, and a node for each of ``cpus``."""
+def a_cluster(*nodes: int | dict[str, Any]) -> Iterator[tuple[Any, list[Any]]]:
+    """A head that runs nothing, and a node for each of ``nodes``: how many CPUs it has, or all that it has."""
     with environment({}, cleared=True):
         from ray.cluster_utils import Cluster
 
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
         try:
-            yield cluster, [cluster.add_node(num_cpus=n) for n in cpus]
+            yield cluster, [cluster.add_node(**(node if isinstance(node, dict) else {"num_cpus": node})) for node in nodes]
         finally:
             cluster.shutdown()
 
 
 @contextmanager
-def a_bench(cluster: Any, folder: Path) -> Iterator[tuple[ExecutorBench, Probe]]:
+def a_bench(cluster: Any, folder: Path, placement: Placement = ANYWHERE) -> Iterator[tuple[ExecutorBench, Probe]]:
+    folder.mkdir(exist_ok=True)
     probe = Probe(folder, time_s=60.0)
 
     def make(problems: Any, *, slots: int, sink: Any) -> ClusterExecutor:
-        return ClusterExecutor(problems, tier="none", sink=sink, address=cluster.address, grace_s=1.0)
+        placed = {name: replace(one, contract=replace(one.contract, placement=placement)) for name, one in problems.items()}
+        return ClusterExecutor(placed, tier="none", sink=sink, address=cluster.address, grace_s=1.0)
 
     with open_executor_bench(make, probe) as bench:
         yield bench, probe
@@ -128,9 +135,32 @@ def a_node_that_is_drained(folder: Path) -> None:
         assert scores(bench) == [float(i) for i in range(8)]
 
 
+def labels_of_nodes_and_resources_of_their_own(folder: Path) -> None:
+    old, new = {"num_cpus": 3, "labels": {"card": "H100"}, "resources": {"licence": 2}}, {"num_cpus": 2, "labels": {"card": "H200"}}
+    with a_cluster(old, new, 2) as (cluster, nodes):
+        ids = [node.node_id for node in nodes]
+
+        def used(room: int, **asked: Any) -> list[str]:
+            with a_bench(cluster, folder / str(len(list(folder.iterdir()))), Placement(**asked)) as (bench, _probe):
+                until(lambda: bench.executor.slots == room, "all slots that there is room for")
+                return sorted(actor.node for actor in bench.executor.actors)
+
+        assert used(5, labels={"card": "in(H100, H200)"}) == sorted([ids[0]] * 3 + [ids[1]] * 2)
+        assert used(2, labels={"card": "B200"}, fallback=({"card": "H200"},)) == [ids[1]] * 2
+        assert used(4, labels={"card": "!H100"}) == sorted([ids[1]] * 2 + [ids[2]] * 2)
+        assert used(2, resources={"licence": 1.0}) == [ids[0]] * 2
+        with pytest.raises(EnvironmentFault, match="card=B200 for a slot, found"):
+            used(0, labels={"card": "B200"})
+
+
 SCENARIOS = {
     scenario.__name__: scenario
-    for scenario in (a_node_that_dies_and_one_that_joins, a_cluster_that_shrinks_to_nothing_and_grows_again, a_node_that_is_drained)
+    for scenario in (
+        a_node_that_dies_and_one_that_joins,
+        a_cluster_that_shrinks_to_nothing_and_grows_again,
+        a_node_that_is_drained,
+        labels_of_nodes_and_resources_of_their_own,
+    )
 }
 
 if __name__ == "__main__":

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.execute.cluster._capacity import Node, SlotNeeds, capacity, nodes_of
+from evolve._errors import EnvironmentFault, UsageError
+from evolve.execute.cluster._capacity import Node, SlotNeeds, capacity, needs_of, nodes_of
 from evolve.execute.cluster._fleet import _fault_of
 from evolve.execute.cluster._host import HostFacts
+from evolve.problem.contract._contract import Contract, Stage
+from evolve.problem.contract._placement import Placement, check_placement
 
 
 def node(id_: str = "a", **resources: float) -> Node:
@@ -48,3 +55,56 @@ def test_a_node_with_another_version_is_told_as_such() -> None:
     assert _fault_of(other) == f"expected evolve {evolve.__version__} on every node, found 9.9; install the same there"
     broken = HostFacts(machine="m", node="n", pid=1, engine="9.9", fault="no sandbox")
     assert _fault_of(broken) == "no sandbox"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "fits"),
+    [
+        ("H100", "H100", True),
+        ("H100", "H200", False),
+        ("H100", None, False),
+        ("!H100", "H200", True),
+        ("!H100", "H100", False),
+        ("!H100", None, True),
+        ("in(H100, H200)", "H200", True),
+        ("in(H100,H200)", "H20", False),
+        ("!in(H100,H200)", "H200", False),
+        ("!in(H100,H200)", None, True),
+    ],
+)
+def test_labels_are_read_as_ray_reads_them(wanted: str, found: str | None, fits: bool) -> None:
+    labels = {} if found is None else {"card": found}
+    here = Node("a", "host", resources={"CPU": 2}, labels=labels)
+    assert (here.holds(SlotNeeds(placement=Placement(labels={"card": wanted}))) == 2) is fits
+
+
+def test_an_actor_is_asked_for_with_labels_fallback_and_without_unfit_nodes() -> None:
+    placement = Placement(labels={"card": "in(a, b)"}, fallback=({},), resources={"licence": 2.0})
+    barred = {"ray.io/node-id": "!in(x,y)"}
+    assert SlotNeeds(placement=placement).options(["y", "x"]) == {
+        "num_cpus": 1.0,
+        "num_gpus": 0.0,
+        "resources": {"licence": 2.0},
+        "label_selector": {"card": "in(a,b)", **barred},
+        "fallback_strategy": [{"label_selector": barred}],
+    }
+    assert SlotNeeds().options() == {"num_cpus": 1.0, "num_gpus": 0.0}
+
+
+def test_problems_of_one_run_agree_on_labels_and_share_the_most_of_each_resource() -> None:
+    def problem(name: str, **asked: object) -> Any:
+        return SimpleNamespace(contract=Contract(name=name, metric="m", goal="maximize", stages=(Stage(name="full"),), **asked))
+
+    west = {"zone": "west"}
+    one, other = Placement(labels=west, resources={"a": 1.0}), Placement(labels=west, resources={"a": 2.0, "b": 1.0})
+    needs = needs_of([problem("x", placement=one), problem("y", placement=other), problem("z")])
+    assert needs.placement == Placement(labels=west, resources={"a": 2.0, "b": 1.0})
+    with pytest.raises(UsageError, match=r"found y with zone=east and x with zone=west; give each a run of its own"):
+        needs_of([problem("x", placement=Placement(labels=west)), problem("y", placement=Placement(labels={"zone": "east"}))])
+
+
+def test_a_problem_that_asks_for_nodes_does_not_run_on_a_machine_alone() -> None:
+    asked = Contract(name="x", metric="m", goal="maximize", placement=Placement(labels={"card": "H100"}))
+    with pytest.raises(EnvironmentFault, match=r"expected a node of a cluster with card=H100 for x .* executor=ray"):
+        check_placement(asked)
+    check_placement(replace(asked, placement=Placement(labels={"card": "H100"}, fallback=({},))))

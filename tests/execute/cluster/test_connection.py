@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from evolve._errors import MissingPackage, UsageError
+from evolve.execute._scratch import Scratch
 from evolve.execute.cluster._connection import Connection, address_of, load_ray
 from evolve.execute.cluster._settings import ENVIRONMENT, environment
 
@@ -126,3 +130,35 @@ def test_a_connection_that_is_there_is_used_and_left(ray_here: Connection) -> No
     with Connection() as second:
         assert not second.is_own
     assert ray_here.ray.is_initialized()
+
+
+_STARTS = """
+import os, pathlib, signal, tempfile
+from evolve.execute.cluster._connection import Connection
+connection = Connection(cpus=1)
+tmp = pathlib.Path(tempfile.gettempdir())
+print(*{path.parents[2].name for path in tmp.glob("*/r/session_*/sockets")}, flush=True)
+END
+print(*(path.name for path in tmp.iterdir()), flush=True)
+"""
+
+
+def test_the_session_of_a_ray_of_ours_is_gone_with_it_also_after_a_kill() -> None:
+    with tempfile.TemporaryDirectory(prefix="r") as folder:
+        started, left = alone(_STARTS.replace("END", "connection.close()"), TMPDIR=folder).split("\n", 1)
+        assert started.startswith("evolve-scratch-")
+        assert left.strip() == ""
+        killed = subprocess.run(
+            [sys.executable, "-c", _STARTS.replace("END", "os.kill(os.getpid(), signal.SIGKILL)")],
+            env={**os.environ, "TMPDIR": folder},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert killed.returncode == -signal.SIGKILL
+        first = killed.stdout.strip()
+        assert (Path(folder) / first).exists()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", folder)
+            Scratch().close()
+        assert not (Path(folder) / first / "lock").exists()

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from parabolas import EVALUATE, parabola
 
 import evolve
 from archive import Measured, Proposed, RunOpened, Status, find_records
@@ -18,39 +19,6 @@ from evolve.engine.api._arguments import run_config
 from evolve.evaluate.isolation._process_tree import descendants
 from evolve.execute.cluster._connection import Connection
 from evolve.testing import is_running
-
-YAML = """
-name: parabola
-metric: height
-goal: maximize
-noise: {noise}
-stages:
-  - {{name: full, time_s: 60, memory_mib: 512}}
-"""
-INITIAL = "X = 0.25\nY = 0.75\n\n\ndef point():\n    return [X, Y]\n"
-EVALUATE = """
-import time
-
-from evolve import JsonValue, Outcome
-
-
-def evaluate(trial):
-    reply = trial.sandbox.call("main.py:point", {}, {"point": JsonValue()})
-    if not reply.ok:
-        return reply.outcome()
-    x, y, *said = reply.value["point"]
-    noise = 0.01 * trial.rng().standard_normal() if NOISY else 0.0
-    return Outcome(score=-((x - 0.5) ** 2) - (y - 0.5) ** 2 + noise, feedback=" ".join(map(str, said)))
-"""
-
-
-def parabola(folder: Path, *, noisy: bool = False, initial: str = INITIAL) -> Path:
-    problem = folder / "parabola"
-    (problem / "initial").mkdir(parents=True)
-    (problem / "problem.yaml").write_text(YAML.format(noise="noisy" if noisy else "deterministic"))
-    (problem / "evaluate.py").write_text(EVALUATE.replace("NOISY", str(noisy)))
-    (problem / "initial" / "main.py").write_text(initial)
-    return problem
 
 
 @pytest.mark.parametrize(("policy", "noisy"), [("one_plus_one", False), ("one_plus_one", True), ("best_of_n", False)])

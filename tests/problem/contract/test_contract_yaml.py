@@ -19,6 +19,7 @@ from evolve._errors import MissingPackage, ProblemError
 from evolve.problem.contract._contract import Contract, Gate
 from evolve.problem.contract._contract_yaml import ParamRule, read_contract
 from evolve.problem.contract._keys import TOP
+from evolve.problem.contract._placement import Placement
 
 FULL = """\
 name: full-one
@@ -54,6 +55,7 @@ gates:
   - {metric: loss, floor: 0.5, why: entropy of the text}
   - {metric: tokens, floor: 0, ceiling: 1000, why: so many were served}
 scored_inside: inside
+placement: {labels: {card: "in(a, b)"}, fallback: [{card: c}, {}], resources: {licence: 1}}
 """
 
 
@@ -115,6 +117,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert contract.candidate_imports == ("numpy",)
     assert (contract.toolbox, contract.environment) == (("cc", "make"), ("JUDGE_KEY",))
     assert contract.meaningful_comments == ("tile", "plan")
+    assert contract.placement == Placement(labels={"card": "in(a, b)"}, fallback=({"card": "c"}, {}), resources={"licence": 1.0})
 
 
 def test_all_comments_may_count(tmp_path: Path) -> None:
@@ -173,6 +176,13 @@ def test_all_comments_may_count(tmp_path: Path) -> None:
         ("assets: {candidate: [x], grader: [x]}", r"assets: x stands under candidate and grader"),
         ("artifacts: {a: npy}", r"artifacts: expected a mapping from names to file endings"),
         ("secondary: [score]", r"secondary: score is already the metric"),
+        ("placement: {label: x}", r"placement.label: no such key"),
+        ("placement: {labels: {card: [a, b]}}", r"placement.labels: expected a mapping from labels of nodes to values"),
+        ("placement: {labels: {card: 'in()'}}", r"placement.labels: .* write for example"),
+        ("placement: {fallback: {card: a}}", r"placement.fallback: expected a list of mappings like labels"),
+        ("placement: {fallback: [card]}", r"placement.fallback\[0\]: expected a mapping from labels"),
+        ("placement: {resources: {GPU: 1}}", r"placement.resources: expected a mapping from names of a cluster's own resources"),
+        ("placement: {resources: {licence: 0}}", r"placement.resources: expected a mapping"),
         ("gates: {metric: score}", r"gates: expected a list of mappings"),
         ("gates: [{metric: score, low: 1, why: x}]", r"gates\[0\].low: no such key"),
         ("gates: [{metric: score, why: x}]", r"gates\[0\].floor: expected a floor, a ceiling or both, found nothing"),

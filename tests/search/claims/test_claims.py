@@ -38,6 +38,27 @@ from evolve.search.claims._doubts import Doubts
 from evolve.views._summary import NOT_BETTER, best_candidate, evidence_label, gain_of, gain_se
 
 
+@pytest.mark.parametrize("arrivals", [24, 27])
+def test_that_the_best_changes_to_the_end_does_not_leave_a_run_without_a_vault(arrivals):
+    """The runs that lead to a vault are not handed to one program after another, as each is the best for a moment."""
+    run = Simulation(build(contract(noisy=True), policy="auto", evaluations=160), np.random.default_rng(arrivals), noise=0.1)
+    run.begin()
+    run.run()
+    (opened, *_) = [stamped.record for stamped in run.log if isinstance(stamped.record, ConfirmationOpened)]
+    assert opened.over.startswith("budget.")
+
+
+def test_a_vault_asks_for_a_second_machine_where_it_is_to_have_one():
+    for asked in ("false", "true"):
+        search = build(contract(noisy=True), policy="auto", evaluations=160, second_machine=asked)
+        run = Simulation(search, np.random.default_rng(0), noise=0.1)
+        run.begin()
+        run.run()
+        blocks = [one.record for one in run.log if isinstance(one.record, MeasureIssued) and one.record.purpose is Purpose.VAULT]
+        assert blocks
+        assert {block.needs.elsewhere for block in blocks} == {asked == "true"}
+
+
 class Planted(Simulation):
     """True values: a cosine of the candidate's number (``flat``: none is better), plus noise."""
 
