@@ -33,6 +33,7 @@ RAW: dict[str, dict[str, str]] = {
     "opened": {**_HEAD, "epoch": "VARCHAR", "engine": "VARCHAR", "machine": "VARCHAR", "tier": "VARCHAR", "slots": "INTEGER"},
     "slots_changed": {**_HEAD, "slots": "INTEGER"},
     "hardware_seen": {**_HEAD, "id": "VARCHAR", "hardware": "STRUCT(cpu VARCHAR, card VARCHAR, driver VARCHAR, clocks VARCHAR)"},
+    "nodes_unfit": {**_HEAD, "nodes": "MAP(VARCHAR, VARCHAR)"},
     "propose_issued": {
         **_ATTEMPT,
         "arm": 'STRUCT("operator" VARCHAR, "model" VARCHAR, "format" VARCHAR)',
@@ -344,12 +345,15 @@ SELECT f.run, r.attempt.ticket AS ticket, r.call, r.provider, r.model, r.price, 
     CASE WHEN s.outcome IS NULL THEN r.worst_tokens ELSE coalesce(s.tokens_assumed, 0) END AS tokens_assumed,
     CASE WHEN s.outcome IS NULL THEN r.worst_usd ELSE coalesce(s.usd_assumed, 0) END AS usd_assumed,
     coalesce(s.wall_s, 0) AS wall_s, coalesce(s.reason, '') AS reason,
-    r.seq, r."at" AS unix_s
+    r.seq, r."at" AS unix_s, coalesce(t.problem, '') AS problem
 FROM (SELECT run_no, attempt, call, arg_min(provider, seq) AS provider, arg_min(model, seq) AS model, arg_min(price, seq) AS price,
     arg_min(worst_usd, seq) AS worst_usd, arg_min(worst_tokens, seq) AS worst_tokens,
     min(seq) AS seq, min("at") AS "at"
     FROM raw.call_reserved GROUP BY run_no, attempt, call) r JOIN raw.runs f USING (run_no)
 LEFT JOIN raw.call_settled s ON s.run_no = r.run_no AND s.attempt = r.attempt AND s.call = r.call
+LEFT JOIN (SELECT run_no, attempt.ticket AS ticket, any_value(problem) AS problem FROM (
+        SELECT run_no, attempt, problem FROM raw.propose_issued UNION ALL SELECT run_no, attempt, problem FROM raw.review_issued)
+    GROUP BY run_no, attempt.ticket) t ON t.run_no = r.run_no AND t.ticket = r.attempt.ticket
 ORDER BY run_no, r.seq"""
 
 _EVENTS = f"""
@@ -360,6 +364,8 @@ SELECT f.run, e.seq, e."at" AS unix_s, e.kind, e.level, e.problem, e.what, e.tex
     UNION ALL SELECT run_no, seq, "at", 'closed', 'info', '', status, coalesce(reason, '') FROM raw.closed
     UNION ALL SELECT run_no, seq, "at", 'slots_changed', 'info', '', slots || '', '' FROM raw.slots_changed
     UNION ALL SELECT run_no, seq, "at", 'hardware_seen', 'info', '', id, told FROM ({_HARDWARE})
+    UNION ALL SELECT run_no, seq, "at", 'nodes_unfit', 'warning', '', cardinality(nodes) || '',
+        array_to_string(map_values(nodes), '; ') FROM raw.nodes_unfit
     UNION ALL SELECT run_no, seq, "at", 'stop_asked', 'info', '', '', reason FROM raw.stop_asked
     UNION ALL SELECT run_no, seq, "at", 'requested', CASE WHEN accepted IS NULL THEN 'info' ELSE 'warning' END, '', verb,
         CASE WHEN accepted IS NULL THEN 'accepted' ELSE 'refused' END FROM raw.requested

@@ -20,6 +20,7 @@ from archive.records._run_records import (
     BudgetSet,
     Event,
     HardwareSeen,
+    NodesUnfit,
     Note,
     RequestHandled,
     RunClosed,
@@ -307,13 +308,15 @@ class CallSettled:
 
 
 Record = (
-    RunCreated | RunOpened | SlotsChanged | HardwareSeen | ProposeIssued | Proposed | MeasureIssued | Measured | BlockClosed
+    RunCreated | RunOpened | SlotsChanged | NodesUnfit | HardwareSeen
+    | ProposeIssued | Proposed | MeasureIssued | Measured | BlockClosed
     | LateResult | ElitePlaced | Rebinned | Migrated | IslandsReset | ChampionChanged | ConfirmationOpened | Claim | Retraction
     | ReviewIssued | Reviewed | CallReserved | CallSettled | RequestHandled | BudgetSet | StopRequested | Note | Event | RunClosed
 )  # fmt: skip
 
 RECORD_TYPES: tuple[type[Record], ...] = (
-    RunCreated, RunOpened, SlotsChanged, HardwareSeen, ProposeIssued, Proposed, MeasureIssued, Measured, BlockClosed, LateResult,
+    RunCreated, RunOpened, SlotsChanged, NodesUnfit, HardwareSeen,
+    ProposeIssued, Proposed, MeasureIssued, Measured, BlockClosed, LateResult,
     ElitePlaced, Rebinned, Migrated, IslandsReset, ChampionChanged, ConfirmationOpened, Claim, Retraction,
     ReviewIssued, Reviewed, CallReserved, CallSettled, RequestHandled, BudgetSet, StopRequested, Note, Event, RunClosed,
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -52,6 +53,16 @@ class HardwareSeen:
     kind: ClassVar[str] = "hardware_seen"
     id: str
     hardware: Hardware
+
+
+@dataclass(frozen=True, slots=True)
+class NodesUnfit:
+    """From now on these nodes of a cluster take no part, each with the reason: all that there are, none where all take part.  A
+    driver begins with none."""
+
+    kind: ClassVar[str] = "nodes_unfit"
+    epoch: str
+    nodes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,9 +100,10 @@ def _entry(name: str, one: Any, *, members: bool = True) -> Iterator[str]:
 
 
 def _members(one: type) -> list[str]:
-    """Public methods and properties that the class itself has, in order, where they say what they do."""
-    found = [key for key, member in vars(one).items() if not key.startswith("_") and _is_member(member) and inspect.getdoc(member)]
-    return [] if issubclass(one, Enum | BaseException) else found
+    """Public methods and properties of the class and of what it is made of, in order, where they say what they do."""
+    members = [pair for base in reversed(one.__mro__) for pair in vars(base).items()]
+    found = [key for key, member in members if not key.startswith("_") and _is_member(member) and inspect.getdoc(member)]
+    return [] if issubclass(one, Enum | BaseException) else list(dict.fromkeys(found))
 
 
 def _is_member(member: object) -> bool:

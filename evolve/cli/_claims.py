@@ -33,22 +33,18 @@ if TYPE_CHECKING:
 
 
 def claims(words: Namespace) -> int:
-    from evolve.cli.show._json_runs import claims_json, suite_json
+    from evolve.cli.show._json_runs import any_json, claims_json
     from evolve.engine._reading import view_all
     from evolve.views._run_view import named_view
 
     views = view_all(words.RUN)
-    if len(views) > 1 and not words.problem:
-        if words.json:
-            put_json(suite_json(views, claims_json))
-        else:
-            put("\n\n".join(f"{one.problem.contract.name}\n{_claims_text(one)}" for one in views))
-        return EXIT_DONE
-    opened = named_view(views, words.problem or "")
+    problem = words.problem or ""
     if words.json:
-        put_json(claims_json(opened))
+        put_json(any_json(views, problem, claims_json))
+    elif len(views) > 1 and not problem:
+        put("\n\n".join(f"{one.problem.contract.name}\n{_claims_text(one)}" for one in views))
     else:
-        put(_claims_text(opened))
+        put(_claims_text(named_view(views, problem)))
     return EXIT_DONE
 
 
@@ -65,7 +61,8 @@ def retract(words: Namespace) -> int:
     from evolve.engine.api._create import open_run
     from evolve.runs._folder import is_driven, open_folder
 
-    run = open_run(words.RUN)
+    opened = open_run(words.RUN)
+    run = opened.of(words.problem) if words.problem else opened
     one = run.candidate(words.ID)
     heirs = run.retract(one, words.why or "")
     if words.json:
@@ -166,7 +163,7 @@ def _none_text(opened: RunView, final: FinalRuns | None) -> str:
     """That nothing is claimed, what the final runs say, and what to type or to wait for."""
     from evolve.views.claims._claims import more_to_confirm
 
-    run, more = shlex.quote(str(opened.run.path)), more_to_confirm(opened)
+    run, more = opened.quote(), more_to_confirm(opened)
     none = "no vault was opened: nothing is claimed." + (f"\n\n{columns(final_rows(final))}\n" if final is not None else "")
     if beyond := opened.progress().beyond:
         return f"{none}\n{beyond}, and start a new run\nnext: evolve status {run}"
@@ -187,7 +184,13 @@ VERBS = (
     Verb(
         "retract",
         "take a candidate out that was found to cheat; the next best takes its place",
-        (RUN, Argument("ID", "the candidate, as many letters as tell it"), Argument("--why", "the reason", value="TEXT"), JSON),
+        (
+            RUN,
+            Argument("ID", "the candidate, as many letters as tell it"),
+            Argument("--why", "the reason", value="TEXT"),
+            PROBLEM,
+            JSON,
+        ),
         retract,
         acts=True,
         notes="Works on a live run and on one that nobody drives.  Claims stay visible as withdrawn.",

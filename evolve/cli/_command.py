@@ -140,7 +140,6 @@ answer came to at all."""
     return "\n\n".join([head, *blocks, codes]) + "\n"
 
 
-PROBLEM_OF = Argument("--problem", "which problem, of a run of several", value="NAME")
 JSON = Argument("--json", "one JSON object on stdout instead of text")
 RUN = Argument("RUN", "the folder of a run")
 PROBLEM = Argument("--problem", "which problem, of a run of several", value="NAME")

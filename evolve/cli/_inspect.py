@@ -32,6 +32,7 @@ from evolve.cli.show._text import (
     score,
     signed,
     unchecked_text,
+    unfit_rows,
 )
 from evolve.problem.contract._contract import INCOMPLETE
 from evolve.views._progress import BY_NOBODY
@@ -45,19 +46,19 @@ if TYPE_CHECKING:
 
 
 def status(words: Namespace) -> int:
-    from evolve.cli.show._json_runs import status_json, suite_json
+    from evolve.cli.show._json_runs import any_status_json
     from evolve.cli.show._suite import suite_status
     from evolve.engine._reading import view_all
     from evolve.views._run_view import named_view
 
     views = view_all(words.RUN)
-    if len(views) > 1 and not words.problem:
-        put_json(suite_json(views, status_json)) if words.json else put(suite_status(views))
-        return EXIT_DONE
-    opened = named_view(views, words.problem or "")
+    problem = words.problem or ""
     if words.json:
-        put_json(status_json(opened))
+        put_json(any_status_json(views, problem))
+    elif len(views) > 1 and not problem:
+        put(suite_status(views))
     else:
+        opened = named_view(views, problem)
         put(columns(_status_rows(opened)))
         if table := learnt_table(opened.learnt(), str(opened.run.path)):
             put(f"\n{LEARNT}\n{table}")
@@ -66,7 +67,7 @@ def status(words: Namespace) -> int:
 
 def best(words: Namespace) -> int:
     from evolve.cli import _candidate
-    from evolve.cli.show._json_runs import candidate_json, suite_json
+    from evolve.cli.show._json_runs import any_json, best_json
     from evolve.cli.show._suite import suite_table
     from evolve.engine._reading import view_all
     from evolve.views._run_view import named_view
@@ -79,7 +80,7 @@ def best(words: Namespace) -> int:
         raise UsageError(f"--{asked[0]} and --json are two forms; evolve best RUN --json holds the files too.")
     views = view_all(words.RUN)
     if len(views) > 1 and not (words.problem or asked or words.out):
-        put_json(suite_json(views, lambda one: candidate_json(one, one.leader()))) if words.json else put(suite_table(views))
+        put_json(any_json(views, "", best_json)) if words.json else put(suite_table(views))
         return EXIT_DONE
     opened = named_view(views, words.problem or "")
     leader = opened.leader()
@@ -92,11 +93,11 @@ def best(words: Namespace) -> int:
     elif words.diff:
         put_source(diff(opened, 0, leader))
     elif words.json:
-        put_json(candidate_json(opened, leader))
+        put_json(best_json(opened))
     else:
         put(columns(_candidate_rows(opened, leader)))
         put(f"\nhow it came about\n{_line(opened, leader)}")
-        put(f"\nnext: evolve best {shlex.quote(str(opened.run.path))} --diff | --source{_artifact_hint(opened)}")
+        put(f"\nnext: evolve best {opened.quote()} --diff | --source{_artifact_hint(opened)}")
     return EXIT_DONE
 
 
@@ -171,7 +172,10 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
         ("status", f"{opened.status}{reason}"),
         ("problem", f"{contract.name}: {contract.goal} {contract.metric}"),
         ("sandbox", opened.tier),
+        *unfit_rows(opened.unfit),
     ]
+    if opened.given_up:
+        rows.append(("given up", one_line(opened.given_up, 400)))
     if contract.caveat:
         rows.append(("score", contract.caveat))
     rows += _score_rows(opened, seen)
@@ -203,7 +207,7 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
         rows.append(
             (
                 "claims",
-                f"{seen.claims} confirmed of {counted(seen.openings, 'vault')}; see: evolve claims {shlex.quote(run)}",
+                f"{seen.claims} confirmed of {counted(seen.openings, 'vault')}; see: evolve claims {opened.quote()}",
             )
         )
     rows.append(("spent", f"{duration(seen.elapsed_s)} on the clock, {duration(seen.cpu_s)} of CPU"))
@@ -251,7 +255,7 @@ def _candidate_rows(opened: RunView, one: int) -> list[tuple[str, str]]:
     elif found.gain is not None and seed_score is not None and found.operator != BY_NOBODY and found.verdict != CONFIRMED:
         rows.append(("gain", gain_over(found.gain, seed_score, found.gain_se, found.gain_from)))
     if found.verdict:
-        more = f"; its effect: evolve claims {shlex.quote(str(opened.run.path))}" if found.verdict == CONFIRMED else ""
+        more = f"; its effect: evolve claims {opened.quote()}" if found.verdict == CONFIRMED else ""
         rows.append(("verdict", f"{found.verdict}{more}"))
     if found.operator == BY_NOBODY:
         rows.append(("is", "the initial program"))

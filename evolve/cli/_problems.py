@@ -6,6 +6,7 @@ import math
 import shlex
 from argparse import Namespace
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from evolve.cli._command import JSON, Argument, Verb
 from evolve.cli.show._text import columns, number, one_line, put, put_json, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from evolve.cli.show._json_problems import ProblemLine, RunLine, ValidateAnswer
     from evolve.config._schema import RunConfig
@@ -166,7 +167,8 @@ def list_(words: Namespace) -> int:
     if not runs:
         put(f"  none below {words.DIR or 'runs'}")
         return EXIT_DONE
-    put(columns([(f"  {one.run}", one.problem, one.status, *_of_run(one)) for one in runs]))
+    lines = (_in_one(list(of_run)) for _, of_run in groupby(runs, key=lambda one: one.run))
+    put(columns([(f"  {one.run}", one.problem, one.status, *_of_run(one)) for one in lines]))
     return EXIT_DONE
 
 
@@ -179,6 +181,14 @@ def check_text(checks: Iterable[Check]) -> str:
         if one.remedy:
             lines.append(f"      -> {visible(one.remedy)}")
     return "\n".join(lines)
+
+
+def _in_one(lines: Sequence[RunLine]) -> RunLine:
+    """A run's line: of its problem, or of several in sum."""
+    if len(lines) == 1:
+        return lines[0]
+    total = sum(one.candidates for one in lines)
+    return replace(lines[0], problem=f"{len(lines)} problems", best_score=None, candidates=total)
 
 
 def _of_run(one: RunLine) -> tuple[str, str]:
@@ -203,20 +213,19 @@ def _two_meanings(name: str) -> str:
 
 
 def _run_lines(folder: Path) -> Iterable[RunLine]:
-    """One line a run; a run that cannot be read is listed with the reason."""
+    """One line for each problem of a run; a run that cannot be read is listed with the reason."""
     from archive import ArchiveError
     from evolve.cli.show._json_problems import RunLine
-    from evolve.engine._reading import view_run
+    from evolve.engine._reading import view_all
 
     for path in sorted(one.parent for one in folder.glob("*/run.json")):
         try:
-            opened = view_run(str(path))
+            views = view_all(str(path))
         except (EvolveError, ArchiveError) as error:
             yield RunLine(str(path), "?", "unreadable", None, 0, str(error))
             continue
-        seen = opened.progress()
-        best = seen.best.score if seen.best is not None else None
-        yield RunLine(str(path), opened.problem.contract.name, opened.status, best, seen.candidates)
+        for view in views:
+            yield RunLine(str(path), view.problem.contract.name, view.status, view.best_score(), view.progress().candidates)
 
 
 VERBS = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolve._errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NEGATIVE, RunLocked, UsageError
-from evolve.cli._command import JSON, RUN, Argument, Verb
+from evolve.cli._command import JSON, PROBLEM, RUN, Argument, Verb
 from evolve.cli.show._text import put, put_json, say
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def rebin(words: Namespace) -> int:
     from evolve.cli.show._learnt import archive_text, ranges_text
     from evolve.engine.api._create import open_run
 
-    run = open_run(words.RUN)
+    opened = open_run(words.RUN)
+    run = opened.of(words.problem) if words.problem else opened
     ranges = [_range(word) for word in words.AXIS]
     if len(dict(ranges)) < len(ranges):
         raise UsageError(f"expected each descriptor once, found {' '.join(words.AXIS)}; leave all but one out")
@@ -173,7 +174,7 @@ A terminal that goes away (SIGHUP) ends it like one Ctrl-C; under nohup the run 
     Verb(
         "rebin",
         "give descriptors other ranges by hand; every candidate is placed anew",
-        (RUN, Argument("AXIS", "NAME=LOW:HIGH or NAME=LOW:HIGH:BINS", many="+"), JSON),
+        (RUN, Argument("AXIS", "NAME=LOW:HIGH or NAME=LOW:HIGH:BINS", many="+"), PROBLEM, JSON),
         rebin,
         acts=True,
         notes="""\

@@ -56,9 +56,10 @@ class SearchConfig:
             all others; ``topk``, the best of all; ``auto``, the grid where there are descriptors; or one of an installed package.
         operators: Which mechanical operators may make children, also those of installed packages, none at all where models do;
             ``redraw``, ``grow`` and ``reorder`` go further than ``ast_edit`` in numbers, terms and the order of lists;
-            ``extrapolate``, ``mirror``, ``merge`` and ``revert`` make a known change once more; ``ablate``, which is not on by
-            default, takes out a statement, a branch, a term or an argument. The baselines use those that change any one program:
-            ``ast_edit``, ``redraw``, ``grow`` and ``reorder``.
+            ``extrapolate``, ``mirror``, ``merge`` and ``revert`` make a known change once more; ``adopt``, added in a run of
+            several problems where nobody names operators, takes from related ones; ``ablate``, which is not on by default, takes
+            out a statement, a branch, a term or an argument. The baselines use those that change any one program: ``ast_edit``,
+            ``redraw``, ``grow`` and ``reorder``.
         tournament: Draws of a parent tournament with ``map_elites``; ``auto`` decides it.
         inspirations: Other elites handed to an operator.
         uniform_parent_share: Probability that ``map_elites`` draws a parent uniformly from the archive; ``auto`` decides it.

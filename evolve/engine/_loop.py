@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
-from archive import HardwareSeen, JournalError, MeasureIssued, ProposeIssued, SlotsChanged, StopRequested
+from archive import HardwareSeen, JournalError, MeasureIssued, NodesUnfit, ProposeIssued, SlotsChanged, StopRequested
 from evolve.engine._proposer import Proposers
 from evolve.engine.models._dispatcher import ModelDispatcher
 from evolve.engine.models._thread import CallRecorded, DraftReady, ModelMessage, ModelThreadFailed, ReviewReady
@@ -113,18 +113,24 @@ def drain_model_calls(
 
 
 class _Slots:
-    """Notes how many blocks can run at once when that changes, once a second: a cluster of many nodes starts one by one."""
+    """Notes how many blocks can run at once and which nodes take no part when that changes, once a second: a cluster of many nodes
+    starts one by one."""
 
     def __init__(self, executor: Executor, recorder: Recorder) -> None:
         self._executor, self._recorder, self._next = executor, recorder, 0.0
-        self._noted = recorder.search.run.slots
+        self._noted, self._unfit = recorder.search.run.slots, dict(recorder.search.run.unfit)
 
     def note(self, now: float) -> None:
-        n = self._executor.slots
-        if n == self._noted or now < self._next:
+        n, unfit = self._executor.slots, dict(getattr(self._executor, "unfit", {}))  # not every executor has nodes
+        if (n == self._noted and unfit == self._unfit) or now < self._next:
             return
-        self._noted, self._next = n, now + _SLOTS_S
-        self._recorder.write(SlotsChanged(self._recorder.search.run.tickets.epoch, n))
+        self._next, epoch = now + _SLOTS_S, self._recorder.search.run.tickets.epoch
+        if n != self._noted:
+            self._noted = n
+            self._recorder.write(SlotsChanged(epoch, n))
+        if unfit != self._unfit:
+            self._unfit = unfit
+            self._recorder.write(NodesUnfit(epoch, unfit))
 
 
 def _arrived(mailbox: Mailbox, *, wait: bool) -> Iterator[LoopMessage]:

@@ -41,6 +41,7 @@ from evolve.engine.registry._own_operators import GivenOperator, absent_operator
 from evolve.engine.registry._registry import (
     build_executor,
     check_names,
+    for_several,
     need_executor,
     need_machine,
     need_named,
@@ -146,8 +147,9 @@ def _made(
         parts_of(config).archive(problem.contract, config.search)
         if config.llm.provider == "none" and not given and not operators:
             _need_reach(problem, config, made)
-        need_machine(config, problem)
     _need_limit(config, problems)
+    need_machine(config, *problems)
+    config = for_several(config) if len(problems) > 1 else config
     need_executor(config, problems)
     with _folder.create(config.out, problems[0].contract.name if len(problems) == 1 else "suite") as run:
         with _folder.RunLock(run, _folder.Hold.OPENING):
@@ -246,8 +248,8 @@ def _drive(
             need_named(config)
         given = [*operators, *absent_operators(config.search, operators)] if pausing else operators
         made = operators_of(config.search, given, str(run.path))
-        for problem in problems if resumed else ():
-            need_machine(config, problem)
+        if resumed:
+            need_machine(config, *problems)
         mailbox: Mailbox = SimpleQueue()
         journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))
         search, texts, shown = open_search(run, config, problems, parts_of(config), journal)

@@ -17,7 +17,7 @@ _HTML = re.compile(
     r"(?:[\s/][^<>]*)?>|<!--|<!doctype[^<>]*>|<\?[^<>]*>",
     re.IGNORECASE,
 )
-_OURS = re.compile(r'^  File "_stub(?:_server|_program)?\.py", line \d+, in .*\n', re.MULTILINE)
+_OURS = re.compile(r'^  File "_stub(?:_server|_program|_command)?\.py", line \d+, in .*\n', re.MULTILINE)
 
 
 def clean_log(data: bytes) -> str:

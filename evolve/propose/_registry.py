@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from evolve.propose.mutate._specs import (
     ABLATE,
+    ADOPT,
     AST_EDIT,
     CROSSOVER,
     EXTRAPOLATE,
@@ -29,13 +30,14 @@ if TYPE_CHECKING:
 
 REPEATS = (EXTRAPOLATE, MIRROR, MERGE, REVERT)
 OPERATORS: Mapping[str, OperatorSpec] = {
-    spec.name: spec for spec in (TUNE, AST_EDIT, REDRAW, GROW, REORDER, CROSSOVER, *REPEATS, ABLATE, *REQUESTS)
+    spec.name: spec for spec in (TUNE, AST_EDIT, REDRAW, GROW, REORDER, CROSSOVER, *REPEATS, ADOPT, ABLATE, *REQUESTS)
 }
 
 
 def make_operator(name: str) -> Operator:
     """The operator of this name, which asks no model."""
     from evolve.propose.mutate._ablate import Ablate
+    from evolve.propose.mutate._adopt import Adopt
     from evolve.propose.mutate._ast_edit import AstEdit
     from evolve.propose.mutate._crossover import Crossover
     from evolve.propose.mutate._grow import Grow
@@ -47,5 +49,5 @@ def make_operator(name: str) -> Operator:
         from evolve.propose.mutate._transplant import Transplant
 
         return Transplant(OPERATORS[name])
-    made: tuple[type[Operator], ...] = (ConstantTuner, AstEdit, Redraw, Grow, Reorder, Crossover, Ablate)
+    made: tuple[type[Operator], ...] = (ConstantTuner, AstEdit, Redraw, Grow, Reorder, Crossover, Adopt, Ablate)
     return next(operator for operator in made if operator.spec.name == name)()

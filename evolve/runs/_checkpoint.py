@@ -52,6 +52,7 @@ from evolve.search.state._islands import Islands
 from evolve.search.state._memory import Memory
 from evolve.search.state._population import Population
 from evolve.search.state._ranges import Ranges
+from evolve.search.state._shares import Part
 from evolve.search.state._state import ProblemState, RunState
 from evolve.search.state._steadiness import Steadiness
 from evolve.search.state._tickets import Tickets
@@ -92,11 +93,11 @@ _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VA
 # Every attribute of these is state, but for what follows from the configuration or can be found out again.
 _COMPONENTS = (
     RunState, ProblemState, Population, Tickets, ModelLimits, Memory, Faults, TunerSession, ChampionTest, Confirmations, Repeats,
-    Panel, Steadiness, Novelty, Lineage, KnownChanges, Climbs, Costs, Ranges, Islands, ComputedDescriptors,
+    Panel, Steadiness, Novelty, Lineage, KnownChanges, Climbs, Costs, Ranges, Islands, ComputedDescriptors, Part,
 )  # fmt: skip
 _DERIVED: Mapping[type, frozenset[str]] = {
     RunState: frozenset({"config", "stop", "llm", "suite"}),
-    ProblemState: frozenset({"run", "contract", "problem", "operators", "judged_at", "kept_back", "others", "share"}),
+    ProblemState: frozenset({"run", "contract", "problem", "operators", "judged_at", "kept_back", "others", "pool", "share"}),
     Population: frozenset({"problem", "contract", "sign", "by_descent"}),
     ChampionTest: frozenset({"keeps_champion"}),
     Novelty: frozenset({"share", "_vectors"}),

@@ -11,8 +11,10 @@ from evolve.confirm import E_CHAMPION, SampleStats, log_e_not_worse, shrunk_vari
 from evolve.search._notes import remember
 from evolve.search.policy._arms import NO_ARM, usd_to_seconds
 from evolve.search.policy._policies import policy_of
+from evolve.search.policy._relatives import on_offered
 from evolve.search.state._candidates import PendingStage
 from evolve.search.state._faults import CHANCES
+from evolve.search.state._operators import Parent
 from evolve.search.state._state import ProblemState
 
 _MAX_REASONS, _MAX_REASON_CHARS = 8, 160
@@ -53,6 +55,9 @@ def on_issued(state: ProblemState, record: ProposeIssued, at: float) -> None:
     spec = state.operators.get(record.arm.operator)
     if spec is not None and spec.repeats:
         state.changes.on_given(spec.name, tuple(state.population.by_id[parent] for parent in record.parents))
+    if spec is not None and spec.parent is Parent.RELATIVE:
+        for id_ in record.inspirations:
+            on_offered(state, id_)
     policy_of(state).on_issued(state, record)
 
 

@@ -31,6 +31,7 @@ from archive import (
     MeasureIssued,
     Measurement,
     Migrated,
+    NodesUnfit,
     Note,
     Proposed,
     ProposeIssued,
@@ -71,6 +72,7 @@ from evolve.search.claims._openings import FreshSeeds
 from evolve.search.policy._arms import arms_of
 from evolve.search.policy._policies import POLICIES, PlannedProposal, policy_of
 from evolve.search.state._parts import Parts
+from evolve.search.state._shares import Pool
 from evolve.search.state._state import Phase, ProblemState, RunState, StopReason, problem_state
 from evolve.search.state._tickets import ProposalResult
 
@@ -115,8 +117,9 @@ class Search:
         contracts = {problem: contract, **(more or {})}
         self.problems = {id_: problem_state(self.run, one, id_, arms, parts, **given) for id_, one in contracts.items()}
         self.states = tuple(self.problems.values())
+        pool = Pool(tuple(state.part for state in self.states))
         for state in self.states:
-            state.others = tuple(one for one in self.states if one is not state)
+            state.others, state.pool = tuple(one for one in self.states if one is not state), pool
 
     @classmethod
     def of(cls, config: RunConfig, problem: Problem, parts: Parts, *more: Problem) -> Search:
@@ -142,10 +145,6 @@ class Search:
     def state_of(self, record: Record) -> ProblemState:
         """The state of the problem that a record is about; runs of older versions may call their only one otherwise."""
         return self.problems.get(getattr(record, "problem", "")) or self.state
-
-    def state_with(self, candidate: str) -> ProblemState | None:
-        """The state of the problem that a candidate is of; None where no problem has it."""
-        return next((state for state in self.states if candidate in state.population.by_id), None)
 
     # ---------------------------------------------------------------------------------------------- deciding
 
@@ -226,7 +225,7 @@ class Search:
             arm=state.bandit.arms[draft.arm],
             parents=tuple(rows[number].id for number in draft.parents),
             island=state.home_of_child(draft.parents),
-            inspirations=tuple(rows[number].id for number in draft.inspirations),
+            inspirations=(draft.offered,) if draft.offered else tuple(rows[number].id for number in draft.inspirations),
             propensity=draft.propensity,
             baseline=draft.baseline,
             sample=draft.sample,
@@ -299,6 +298,7 @@ class Search:
 
     def _forget_shares(self) -> None:
         if len(self.states) > 1:
+            self.state.pool.sums = None
             for state in self.states:
                 state.share = None
 
@@ -315,11 +315,15 @@ class Search:
                 run.slots = max(1, record.slots)  # shares and waiting work are per slot; with none, nothing is handed out at all
             case HardwareSeen():
                 run.hardware[record.id] = record.hardware
+            case NodesUnfit():
+                run.unfit = dict(record.nodes)
             case RunCreated():
                 run.seed, run.secret = record.seed, record.secret
             case CallReserved() | CallSettled():
                 left_s = math.inf if run.budget.wall_s is None else run.budget.wall_s - run.usage.elapsed(stamped.at)
+                before = run.model_limits.ledger.settled
                 run.model_limits.apply(record, stamped.at, left_s)
+                suite.on_paid(self.problems, run.tickets, record, run.model_limits.ledger.settled - before)
             case BudgetSet():
                 on_budget(self.run, self.problems, record)
             case StopRequested():
@@ -386,7 +390,7 @@ class Search:
         run.usage.on_run_opened(record, at)
         run.tickets.on_run_opened(record.epoch)
         run.model_limits.on_run_opened(record)
-        run.slots, run.tier = max(1, record.slots), record.tier
+        run.slots, run.tier, run.unfit = max(1, record.slots), record.tier, {}
         for state in self.states:
             state.fruitless, state.unreviewed = {}, set()
             for number in state.faults.on_run_opened():

@@ -8,11 +8,13 @@ gains of each count most, and one that has gained much must gain much again.  Wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from archive import BudgetSet, Event, Record, difference
+from archive import BudgetSet, CallReserved, CallSettled, Event, Record, difference
+from evolve.budget._ledger import Amount
 from evolve.search.claims._openings import is_limit
 from evolve.search.state._state import ProblemState
+from evolve.search.state._tickets import Tickets
 from evolve.search.state._turns import Turns
 
 BANDIT, EQUAL = "bandit", "equal"
@@ -81,6 +83,14 @@ def on_applied(state: ProblemState, states: Sequence[ProblemState]) -> None:
     on_counted([one.turns for one in states], index, n, n if _counts(state) else took_s, best)
 
 
+def on_paid(problems: Mapping[str, ProblemState], tickets: Tickets, record: CallReserved | CallSettled, paid: Amount) -> None:
+    """A call of a model was recorded, and so much more is settled: it is booked where its ticket is."""
+    ticket = record.attempt.ticket
+    issued = tickets.proposals.get(ticket) or tickets.reviews.get(ticket)
+    if issued is not None and issued.problem in problems:
+        problems[issued.problem].part.models += paid
+
+
 def next_record(state: ProblemState, over: str) -> Record | None:
     """What is to be recorded of one problem of several: that it is given up; which part of the budget is its own, once a limit has
     ended its search."""
@@ -126,20 +136,6 @@ def _cost(state: ProblemState) -> float:
 
 
 def _promised(state: ProblemState) -> int:
-    """Measurements that are under way.  What only waits does not count: where one takes long nobody's turn would come for it."""
-    return state.n_unmeasured
-
-
-def relatives(state: ProblemState) -> list[ProblemState]:
-    """Problems of the run whose programs may be of use to this one: of the same declared family or, where none is declared, with a
-    descriptor of the same name.  None where ideas are not shared."""
-    if state.run.suite.share_ideas != "true":
-        return []
-    return [one for one in state.others if not one.failure and _is_related(state, one)]
-
-
-def _is_related(one: ProblemState, other: ProblemState) -> bool:
-    mine, theirs = one.contract, other.contract
-    if mine.family or theirs.family:
-        return mine.family == theirs.family
-    return bool({axis.name for axis in mine.axes} & {axis.name for axis in theirs.axes})
+    """Measurements that are under way, and children that models make now.  What only waits does not count: where one takes long
+    nobody's turn would come for it."""
+    return state.n_unmeasured + sum(bool(issued.arm.model) for issued in state.proposals.values())

@@ -64,6 +64,8 @@ class Progress:
     they do not pay for one), ``reserved`` final runs.  ``phase`` is seed, search, final or draining.
     ``gain_se`` is the standard error of a gain that final runs gave, None of any other; ``gain_from`` says what the gain is the
     difference of: ``scores``, those of ``best`` and ``seed``; ``final runs``, their means; "" where none is stated.
+    ``problem`` is the name of the one it is about; of a run of several, counts and what is spent are that one's, and of the budget
+    its share.
     """
 
     phase: str
@@ -98,6 +100,7 @@ class Progress:
     gain_se: float | None = None
     gain_from: str = ""
     far_off: FarOff | None = None  # measurements that are wild, and in no score
+    problem: str = ""
 
 
 class ProgressTracker:
@@ -120,6 +123,7 @@ class ProgressTracker:
         best = _standing(state, number) if number is not None else None
         spread = self._lines.spread(population)
         return Progress(
+            problem=state.contract.name,
             phase=_phase(state, now),
             seed=seed,
             best=best,

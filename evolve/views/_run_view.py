@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive import TextStore
+from archive import Candidate, LogEntry, Proposed, TextStore, find_records
 from evolve._counted import counted
 from evolve._errors import RunError, suggest
 from evolve.budget._cpu_budget import INITIAL
@@ -16,7 +16,7 @@ from evolve.config._schema import RunConfig
 from evolve.problem.contract._contract import Budget, Problem
 from evolve.runs._folder import Hold, RunDir, hold_of, open_folder
 from evolve.runs._open import load_run
-from evolve.search._stopping import GIVEN, run_is_over
+from evolve.search._stopping import GIVEN
 from evolve.search.policy._policies import policy_of
 from evolve.search.state._parts import Parts
 from evolve.search.state._state import Phase, ProblemState
@@ -33,6 +33,8 @@ from evolve.views.candidate._score import score_of
 CREATED, NOBODY_YET = "created", "nobody has driven it yet"
 RUNNING, KILLED = "running", "its driver ended without closing it"
 STARTING, OPENS = "starting", "a driver opens it; limits and what is spent are still those of the last opening"
+_STAND_INS = ("best", "initial", "seed")  # for the id of a candidate
+_NAMED = 8  # problems, in a sentence
 MEASURED = "what was told is measured; nobody drives it"
 
 
@@ -86,6 +88,32 @@ class RunView:
         return self.state.computed.verdict
 
     @property
+    def several(self) -> bool:
+        """Whether the run has other problems too."""
+        return bool(self.state.others)
+
+    def records(self, kinds: Collection[str], mention: str = "") -> Iterator[LogEntry]:
+        """Records of these kinds that hold the text ``mention``, in order: of several problems those about this one or about none.
+        One program, with one id, may be a candidate of several."""
+        for stamped in find_records(self.run.path, kinds, mention=mention):
+            if not self.several or getattr(stamped.record, "problem", "") in ("", self.state.problem):
+                yield stamped
+
+    def made(self, id_: str) -> Candidate:
+        """A candidate as it was recorded for this problem."""
+        if any(id_ in other.population.by_id for other in self.state.others):
+            for stamped in self.records(("proposed",), id_):
+                record = stamped.record
+                if isinstance(record, Proposed) and record.candidate is not None and record.candidate.id == id_:
+                    return record.candidate
+        return self.texts.candidate(id_)
+
+    def quote(self) -> str:
+        """What to type after a verb that is about this problem, as a shell reads it."""
+        run = shlex.quote(str(self.run.path))
+        return f"{run} --problem {shlex.quote(self.problem.contract.name)}" if self.several else run
+
+    @property
     def tier(self) -> str:
         """What confines its candidates: as its last driver found it, else as it was asked for."""
         return self.state.run.tier or self.config.sandbox.tier
@@ -94,6 +122,16 @@ class RunView:
     def budget(self) -> Budget:
         """Its limits, as they were set."""
         return self.state.budget
+
+    @property
+    def unfit(self) -> tuple[str, ...]:
+        """Why nodes of a cluster take no part, as the last driver found them."""
+        return tuple(self.state.run.unfit.values())
+
+    @property
+    def whole_budget(self) -> Budget:
+        """The limits of the whole run, whatever of them is this problem's."""
+        return self.state.run.budget
 
     @property
     def makes_no_children(self) -> bool:
@@ -115,9 +153,9 @@ class RunView:
         """Why this problem is not searched any more while the run's others are; "" where it is."""
         return self.state.failure
 
-    def spent(self) -> dict[str, float]:
-        """What the whole run has spent of each limit."""
-        return spent_of(self.state.run, self.now)
+    def spent(self, now: float | None = None) -> dict[str, float]:
+        """What the whole run has spent of each limit, at Unix time ``now`` where it is not that of this view."""
+        return spent_of(self.state.run, self.now if now is None else now)
 
     def shortfall(self) -> Shortfall | None:
         """What the budget is too small for."""
@@ -173,7 +211,7 @@ class RunView:
         population = self.state.population
         if prefix == "best":
             return self.leader()
-        if prefix in ("initial", "seed") and population.candidates:
+        if prefix in _STAND_INS[1:] and population.candidates:
             return 0
         found = self.beginning_with(prefix)
         if len(found) == 1:
@@ -196,11 +234,12 @@ def views_of(path: str, parts_of: Callable[[RunConfig], Parts]) -> tuple[RunView
     hold = hold_of(run)
     config, problems, search, texts = load_run(run, parts_of)
     last, found = search.run.usage.last_at, []
+    over = search.done(last) if all(state.population.candidates for state in search.states) else ""
     for problem, state in zip(problems, search.states, strict=True):
         if hold is Hold.OPEN:
             found.append(RunView(run, config, problem, state, texts, RUNNING, "", time.time()))
             continue
-        status, reason = (STARTING, OPENS) if hold is Hold.OPENING else _stands(state, last, str(run.path))
+        status, reason = (STARTING, OPENS) if hold is Hold.OPENING else _stands(state, last, str(run.path), over)
         found.append(RunView(run, config, problem, state, texts, status, reason, last))
     return tuple(found)
 
@@ -209,28 +248,49 @@ def named_view(views: tuple[RunView, ...], problem: str = "", candidate: str = "
     """The view of the problem of this name; where none is said, of the run's only one, or of the one that has the candidate.
 
     Raises:
-        RunError: the run has several problems and none is meant for certain, or none of that name.
+        RunError: the run has several problems and none is meant for certain, none of that name, or none that has the candidate.
     """
-    names = [view.problem.contract.name for view in views]
-    path = shlex.quote(str(views[0].run.path))
+    path, holding = shlex.quote(str(views[0].run.path)), [view for view in views if view.beginning_with(candidate)]
+    if len(views) > 1 and not problem and len(holding) == 1:
+        return holding[0]
+    if len(views) > 1 and not (problem or holding) and candidate not in ("", *_STAND_INS):
+        listed = f'list them with: evolve query {path} "SELECT problem, id FROM candidates"'
+        raise RunError(f"none of the {len(views)} problems of {path} has a candidate {candidate!r}; {listed}")
+    return views[problem_meant([view.problem.contract.name for view in views], problem, path)]
+
+
+def problem_meant(names: Sequence[str], problem: str, run: str) -> int:
+    """Which of a run's problems has this name; where none is said, its only one.
+
+    Raises:
+        RunError: it has several and none is said, or none of that name.
+    """
+    if problem in names:
+        return list(names).index(problem)
+    if not problem and len(names) == 1:
+        return 0
+    more = f"{', '.join(names[:_NAMED])}, and {len(names) - _NAMED} more" if len(names) > _NAMED else ", ".join(names)
     if problem:
-        found = [view for view in views if view.problem.contract.name == problem]
-        if not found:
-            more = suggest(problem, names, f"its problems: {', '.join(names)}", "--problem {}")
-            raise RunError(f"{path} has no problem {problem!r}; {more}")
-        return found[0]
-    holding = [view for view in views if view.beginning_with(candidate)]
-    if len(views) == 1 or len(holding) == 1:
-        return (holding if len(views) > 1 else views)[0]
-    raise RunError(f"{path} has {len(views)} problems ({', '.join(names)}); say which: --problem {names[0]}")
+        raise RunError(f"{run} has no problem {problem!r}; {suggest(problem, names, f'its problems: {more}', '--problem {}')}")
+    raise RunError(f"{run} has {len(names)} problems ({more}); say which: --problem {shlex.quote(names[0])}")
 
 
-def _stands(state: ProblemState, last: float, run: str) -> tuple[str, str]:
-    """How a run that nobody drives stands, as its records have it now: what was told since it was let go counts."""
-    status, reason = _ended(state, last)
-    reason = with_advice(state, status, reason, run)
+def spokesman(views: Sequence[RunView]) -> RunView:
+    """The view whose status and reason are those of a run of several problems: of one with children that wait, if there is one."""
+    return next((view for view in views if _told(view.state)), views[0])
+
+
+def _told(state: ProblemState) -> list[int]:
+    """Children of people and agents that wait to be measured."""
     rows = state.population.candidates
-    told = [due.index for due in state.population.queue if due.index != INITIAL and rows[due.index].arm < 0]
+    return [due.index for due in state.population.queue if due.index != INITIAL and rows[due.index].arm < 0]
+
+
+def _stands(state: ProblemState, last: float, run: str, over: str) -> tuple[str, str]:
+    """How a run that nobody drives stands, as its records have it now: what was told since it was let go counts."""
+    status, reason = _ended(state, over)
+    reason = with_advice(state, status, reason, run)
+    rows, told = state.population.candidates, _told(state)
     if not told:
         return status, reason
     seen = outlook(state, last, run=run, driven=False)
@@ -243,8 +303,8 @@ def _stands(state: ProblemState, last: float, run: str) -> tuple[str, str]:
     return status, words if reason in (GIVEN, MEASURED, status) else f"{reason}; {words}"
 
 
-def _ended(state: ProblemState, last: float) -> tuple[str, str]:
-    """How the last driver let go of a run."""
+def _ended(state: ProblemState, over: str) -> tuple[str, str]:
+    """How the last driver let go of a run, which has nothing more to do for the reason ``over`` ("" while it has)."""
     end = state.run.end
     if state.run.usage.opened_at is None and state.population.candidates:
         return CREATED, NOBODY_YET
@@ -252,5 +312,4 @@ def _ended(state: ProblemState, last: float) -> tuple[str, str]:
         return "stopped", MEASURED
     if end.phase is not Phase.RUNNING:
         return end.status, end.why
-    why = run_is_over(state, last) if state.population.candidates else ""
-    return verdict(state, why) if why else ("interrupted", KILLED)
+    return verdict(state, over) if over else ("interrupted", KILLED)

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from evolve.problem.contract._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.search.state._state import ProblemState
-from evolve.views._summary import SCHEMA, Summary, model_use, summarise
+from evolve.views._run_view import RunView, spokesman
+from evolve.views._summary import SCHEMA, Summary, run_model_use, summarise
+
+
+def summary_of(views: Sequence[RunView]) -> Summary:
+    """The summary of a run that is opened for reading."""
+    first = spokesman(views)
+    states = [view.state for view in views]
+    return summarise_all(first.run, [view.problem for view in views], states, first.status, first.reason, first.now)
 
 
 def summarise_all(
@@ -39,6 +47,6 @@ def summarise_all(
         tier=states[0].run.tier,
         claims=sum(one.claims for one in each),
         openings=sum(one.openings for one in each),
-        models=model_use(states[0]),
+        models=run_model_use(states[0].run),
         problems=each,
     )

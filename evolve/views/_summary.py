@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archive import TAME, difference, mean_of, sd_of, tame
 from evolve._counted import counted
@@ -15,7 +15,7 @@ from evolve.problem.contract._contract import Problem
 from evolve.runs._folder import RunDir
 from evolve.search.claims._claims import claims_of, doubt
 from evolve.search.state._faults import named
-from evolve.search.state._state import ProblemState
+from evolve.search.state._state import ProblemState, RunState
 from evolve.views._shortfall import Shortfall, shortfall
 from evolve.views._unchecked import Unchecked, unchecked
 from evolve.views.candidate._score import score_of
@@ -93,8 +93,18 @@ class ModelUse:
 
 
 def model_use(state: ProblemState) -> ModelUse:
-    """What a search has used of its models, as it stands."""
-    limits = state.run.model_limits
+    """What a search has used of its models, as it stands; of one of several problems what is settled is its own, and all else the
+    run's."""
+    used = run_model_use(state.run)
+    if not state.others:
+        return used
+    own = state.part.models
+    return replace(used, usd=usd(own.nano), tokens=own.tokens, calls=own.calls)
+
+
+def run_model_use(run: RunState) -> ModelUse:
+    """What a whole run has used of its models."""
+    limits = run.model_limits
     ledger = limits.ledger
     return ModelUse(
         usd=usd(ledger.settled.nano),

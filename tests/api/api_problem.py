@@ -34,3 +34,15 @@ def evaluate(trial):
 """
 OLD = Path(__file__).parents[1] / "runs" / "fixtures" / "run-0.1.0.tar.xz"
 Make = Callable[..., evolve.Run]
+GOALS = {"hill": (0.5, 0.5), "ridge": (3.0, -2.0)}
+
+
+def folder_of_problems(place: Path, more: str = "", **names: tuple[float, float]) -> Path:
+    """A folder of problems like the tiny one, each with its own best point; ``more`` is added to each contract."""
+    for name, (x, y) in (names or GOALS).items():
+        folder = place / name
+        (folder / "initial").mkdir(parents=True)
+        (folder / "problem.yaml").write_text(CONTRACT.replace("parabola", name) + "family: parabolas\n" + more)
+        (folder / "initial" / "main.py").write_text(SEED)
+        (folder / "evaluate.py").write_text(EVALUATE.replace("x - 0.5", f"x - {x}").replace("y - 0.5", f"y - {y}"))
+    return place

@@ -6,22 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from api_problem import CONTRACT, EVALUATE, SEED
+from api_problem import GOALS, SEED, folder_of_problems
 
 import evolve
 from evolve.cli import main
-
-GOALS = {"hill": (0.5, 0.5), "ridge": (3.0, -2.0)}
-
-
-def folder_of_problems(place: Path, **names: tuple[float, float]) -> Path:
-    for name, (x, y) in (names or GOALS).items():
-        folder = place / name
-        (folder / "initial").mkdir(parents=True)
-        (folder / "problem.yaml").write_text(CONTRACT.replace("parabola", name) + "family: parabolas\n")
-        (folder / "initial" / "main.py").write_text(SEED)
-        (folder / "evaluate.py").write_text(EVALUATE.replace("x - 0.5", f"x - {x}").replace("y - 0.5", f"y - {y}"))
-    return place
 
 
 @pytest.fixture

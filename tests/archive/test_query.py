@@ -33,6 +33,7 @@ from archive import (
     Measurement,
     Migrated,
     Migration,
+    NodesUnfit,
     Note,
     PooledPosterior,
     ProposalStatus,
@@ -63,7 +64,7 @@ COLUMNS = {
     "tickets": "run ticket kind problem operator model format selector purpose n_entries status candidate "
     "reason outcome usd attempts issued_s ended_s seq",
     "llm_calls": "run ticket call provider model price worst_usd usd outcome tokens_in tokens_out tokens_cached tokens_assumed "
-    "usd_assumed wall_s reason seq unix_s",
+    "usd_assumed wall_s reason seq unix_s problem",
     "events": "run seq unix_s kind level problem what text",
 }
 
@@ -287,6 +288,7 @@ def test_claims_calls_and_events(toy: ToyRun) -> None:
     toy.add(Event("warning", "torn_tail", "10 bytes", PROBLEM))
     toy.add(BudgetSet(wall_s=60.0, evaluations=5))
     toy.add(SlotsChanged(EPOCH, 3))
+    toy.add(NodesUnfit(EPOCH, {"n1": "box: another version", "n2": "crate: no sandbox"}))
     toy.add(StopRequested("enough"))
     toy.add(RequestHandled("r1", "stop", "{}", "{}", accepted=False))
     toy.add(ChampionChanged(PROBLEM, "c", "b", 25.0))
@@ -306,6 +308,7 @@ def test_claims_calls_and_events(toy: ToyRun) -> None:
         ("event", "warning", "torn_tail", "10 bytes"),
         ("budget_set", "info", "", "wall_s=60.0, evaluations=5"),
         ("slots_changed", "info", "3", ""),
+        ("nodes_unfit", "warning", "2", "box: another version; crate: no sandbox"),
         ("stop_asked", "info", "", "enough"),
         ("requested", "warning", "stop", "refused"),
         ("champion", "info", "c", "e = 25.0"),

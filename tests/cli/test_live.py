@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from evolve import Budget
-from evolve.cli.show._live import budget_text, left_text, spent_share
+from evolve.cli.show._limits import budget_text, left_text, spent_of, spent_share
 
 
 def seen(**limits: float) -> SimpleNamespace:
@@ -28,7 +28,8 @@ def seen(**limits: float) -> SimpleNamespace:
     ],
 )
 def test_every_limit_is_said(limits, in_full, left, share):
-    assert budget_text(seen(**limits)) == in_full
-    assert left_text(seen(**limits), 20.0) == left
-    found = spent_share(seen(**limits), 20.0)
+    budget, spent = Budget(**limits), spent_of(seen(**limits), 20.0)
+    assert budget_text(budget) == in_full
+    assert left_text(budget, spent) == left
+    found = spent_share(budget, spent)
     assert found == (pytest.approx(share) if share is not None else None)

@@ -116,7 +116,7 @@ def test_an_agent_asks_tells_and_looks_back(packing: Path, capfd: pytest.Capture
             {"ticket": 1, "files": {}, "wait": 600},
             "tell takes ticket, files, summary, hypothesis, expected, plan, wait_s, found wait.",
         ),
-        ("status", {"verbose": True}, "status takes no arguments, found verbose."),
+        ("status", {"verbose": True}, "status takes problem, found verbose."),
     ],
 )
 def test_what_is_refused_is_a_tool_error_in_our_words(

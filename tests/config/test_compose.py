@@ -301,15 +301,15 @@ def test_a_configuration_of_an_older_version_is_read_in_the_sections_of_today() 
         ("llm.provider=antropic llm.models=[m]", "found 'antropic'; did you mean anthropic?"),
         (
             "search.operators=[]",
-            "merge, revert, ablate for the policy auto",
+            "merge, revert, adopt, ablate for the policy auto",
         ),
         (
             "search.operators=[tune,ast_edt]",
-            "crossover, extrapolate, mirror, merge, revert, ablate, found 'ast_edt'; did you mean ast_edit?",
+            "crossover, extrapolate, mirror, merge, revert, adopt, ablate, found 'ast_edt'; did you mean ast_edit?",
         ),
         (
             "search.operators=[llm_mutate]",
-            "list out of tune, ast_edit, redraw, grow, reorder, crossover, extrapolate, mirror, merge, revert, ablate, "
+            "list out of tune, ast_edit, redraw, grow, reorder, crossover, extrapolate, mirror, merge, revert, adopt, ablate, "
             "found 'llm_mutate'",
         ),
         (

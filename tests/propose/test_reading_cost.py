@@ -9,8 +9,8 @@ import pytest
 
 from evolve.propose import EditScope
 from evolve.propose._model_operator import AnswerParser
+from evolve.propose.answers._labels import label_kind
 from evolve.propose.answers._names import LONGEST_MARK, Names
-from evolve.propose.answers._reader import label_kind
 from evolve.propose.edits._edits import Format
 
 ONE = {"main.py": "import math\n\n\ndef f(x):\n    return x\n\n\ndef solve(x):\n    return f(x)\n"}

@@ -175,6 +175,7 @@ def test_a_run_that_was_cut_off_stands_where_it_was(tmp_path: Path, checkpoint: 
     with Harness(script(budget=BudgetConfig(evaluations=60)), tmp_path) as again:
         after = _checkpoint.dump_state(again.search, [])
         assert after["problems"] == before["problems"]
+        assert all(one is state.part for one, state in zip(again.search.state.pool.parts, again.search.states, strict=True))
         again.recorder.write(BudgetSet(evaluations=100))
         assert again.drive() == "budget.evaluations"
         assert 90 < again.search.run.usage.evaluations <= 100

@@ -152,7 +152,7 @@ def result(words: Namespace) -> int:
 
     wait_s = wait_of(words.wait, WAIT_S)
     try:
-        answer = result_answer(words.RUN, words.TICKET, wait_s)
+        answer = result_answer(words.RUN, words.TICKET, wait_s, problem=words.problem or "")
     except KeyboardInterrupt:
         if wait_s is not None:
             say(f"the wait is over, measuring goes on; to look later, type: {_later(words.RUN, words.TICKET, wait=True)}")
@@ -347,6 +347,7 @@ Ends with 0 if the child was accepted, now or when it was told before; with 1 if
             RUN,
             Argument("TICKET", "the number of a ticket, or the id of a candidate"),
             Argument("--wait", "until the score is known (default: at most 3600); after the ticket", value="SECONDS", many="?"),
+            PROBLEM,
             JSON,
         ),
         result,

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from evolve._errors import UsageError
 from evolve.engine._reading import view_all, view_run
 from evolve.engine.requests._telling import Pause, Told, wait_measured
-from evolve.views._run_view import named_view
 from evolve.views.candidate._result import NOT_MEASURED, result_of, standing_of
-from evolve.views.candidate._ticket import program_of_ticket
+from evolve.views.candidate._ticket import program_of_ticket, view_of_ticket
 
 # ------------------------------------------------------------------------------------------------ which file is which
 
@@ -33,13 +32,11 @@ def program_of(path: str, ticket: int) -> TicketProgram:
         UsageError: no such ticket was handed out to people or agents.
         RunError: no run in that folder.
     """
-    views = view_all(path)
-    parent = program_of_ticket(views[0], ticket)
-    if parent is None:
+    opened = view_of_ticket(view_all(path), ticket)
+    if opened is None:
         raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask {shlex.quote(path)}")
-    opened = named_view(views, candidate=parent)
     contract = opened.problem.contract
-    return TicketProgram(opened.texts.files(parent), contract.may_add_files, contract.max_bytes)
+    return TicketProgram(opened.texts.files(program_of_ticket(opened, ticket)), contract.may_add_files, contract.max_bytes)
 
 
 # ------------------------------------------------------------------------------------------------ telling
@@ -62,7 +59,7 @@ def waited(answer: Told, end: float | None, pause: Pause = time.sleep) -> Told:
     """
     if end is None or answer.candidate is None or is_known(answer):
         return answer
-    opened, before = wait_measured(answer.run, answer.candidate, max(end - time.monotonic(), 0.0), pause)
+    opened, before = wait_measured(answer.run, answer.candidate, max(end - time.monotonic(), 0.0), pause, answer.problem)
     found, result = standing_of(opened, answer.candidate, before)
     return replace(answer, fate=found, result=result)
 
@@ -71,4 +68,4 @@ def unmeasured(answer: Told, why: str) -> Told:
     """An answer to a child that was taken, where the wait for its score went wrong, with the reason."""
     if answer.candidate is None:
         return answer
-    return replace(answer, result=result_of(view_run(answer.run, "", answer.candidate), answer.candidate, why))
+    return replace(answer, result=result_of(view_run(answer.run, answer.problem, answer.candidate), answer.candidate, why))

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from evolve._errors import EXIT_NEGATIVE, RunError, UsageError
-from evolve.cli.show._json_runs import status_json
+from evolve.cli.show._json_runs import any_status_json
 from evolve.cli.show._text import Json
-from evolve.engine._reading import view_run
+from evolve.engine._reading import view_all, view_run
 from evolve.engine.requests._background import Background
 from evolve.engine.requests._client import send_request
 from evolve.engine.requests._limits import need_room_in
@@ -44,7 +44,7 @@ def resume_run(path: str, budget: Mapping[str, float], *, drive: bool, wait_s: f
     run = open_folder(Path(path))
     changes = {key.removeprefix("budget."): int(much) if float(much).is_integer() else much for key, much in budget.items()}
     if changes and not is_driven(run):  # a refusal is not recorded
-        need_room_in(view_run(path), changes)
+        need_room_in(view_all(path)[0], changes)
     if changes:
         send_request(run, "budget", changes)
     if drive and not is_driven(run):
@@ -53,14 +53,16 @@ def resume_run(path: str, budget: Mapping[str, float], *, drive: bool, wait_s: f
             opening.wait(max(asked + wait_s, time.monotonic() + _AT_ONCE_S), pause)
             begins = not (seen or opening.ended)
             opening.check()
-            answer = status_json(view_run(path))
+            answer = any_status_json(view_all(path))
             return _starting(answer) if begins else answer
-    return status_json(view_run(path))
+    return any_status_json(view_all(path))
 
 
 def _starting(answer: Json) -> Json:
     """The same of a run whose driver is on its way."""
-    return {**answer, "status": STARTING, "reason": OPENS, "outlook": replace(answer["outlook"], driven=True)}
+    driven = {"outlook": replace(answer["outlook"], driven=True)} if "outlook" in answer else {}
+    problems = {"problems": [_starting(one) for one in answer["problems"]]} if "problems" in answer else {}
+    return {**answer, "status": STARTING, "reason": OPENS, **driven, **problems}
 
 
 def _await_opening(run: RunDir, opening: Background, until: float, pause: Pause) -> bool:
@@ -70,14 +72,15 @@ def _await_opening(run: RunDir, opening: Background, until: float, pause: Pause)
     return seen is Hold.OPEN
 
 
-def validate_run(path: str, files: Mapping[str, str], wait_s: float) -> dict[str, Any]:
-    """What ``evolve validate --json`` says of the run's problem, or with files of that program: ``--quick``.
+def validate_run(path: str, files: Mapping[str, str], wait_s: float, problem: str = "") -> dict[str, Any]:
+    """What ``evolve validate --json`` says of the run's problem (of several, of that which is named), or with files of that
+    program: ``--quick``.
 
     Raises:
         UsageError: a path that is none, or a problem or program that cannot be tried.
         RunError: no run in that folder, or it took longer than ``wait_s``.
     """
-    opened = view_run(path)
+    opened = view_run(path, problem)
     odd = next((name for name in files if not is_plain_path(name)), None)
     if odd is not None:
         raise UsageError(f"expected plain relative paths with forward slashes, found {odd!r}.")
@@ -87,7 +90,7 @@ def validate_run(path: str, files: Mapping[str, str], wait_s: float) -> dict[str
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")
         tier = f"sandbox={opened.config.sandbox.tier}"
-        words = [str(opened.run.problem), *([folder] if files else []), tier, *(["--quick"] if files else []), "--json"]
+        words = [str(opened.problem.folder), *([folder] if files else []), tier, *(["--quick"] if files else []), "--json"]
         try:
             done = subprocess.run(
                 [sys.executable, "-P", "-m", "evolve", "validate", *words],

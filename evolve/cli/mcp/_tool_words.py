@@ -20,6 +20,7 @@ _OURS = frozenset({"remedy"})  # wholly our words, where a command need not name
 _WAIT_S = 600
 _SHOWN = 80
 _KEYS = {"result": "what", "show": "id", "lineage": "id"}
+_OF_SEVERAL, _NAME = "--problem", r"(?P<name>[\w.-]*\w)"
 _Kind = tuple[str, Callable[[re.Match[str]], str]]
 
 
@@ -38,12 +39,14 @@ def in_tools(value: Any, run: str, *, ours: bool = False) -> Any:
 def named(text: str, run: str, *, ours: bool = True) -> str:
     """A text with the commands on this run as calls of tools; in a text of ours also those on RUN, and verbs by themselves.  What
     no tool can do stays a command, for whoever has a terminal."""
-    if "evolve " not in text:
+    if "evolve " not in text and _OF_SEVERAL not in text:
         return text
     names = [re.escape(shlex.quote(run)), re.escape(run), re.escape(f"'{run}'"), *(["RUN"] if ours else [])]
     place = f"(?:{'|'.join(names)})"
     here = rf"{place}(?![\w/-])(?! --(?!wait\b|expires\b))"
-    for pattern, put in [*_commands(here, run), *(_mentions(place) if ours else [])]:
+    of_one = rf"evolve (?P<verb>{'|'.join(TOOLS)}) {place} {_OF_SEVERAL} {_NAME}"
+    several: _Kind = (of_one, lambda found: f'call {found["verb"]} with problem="{found["name"]}"')
+    for pattern, put in [several, *_commands(here, run), *(_mentions(place) if ours else [])]:
         text = re.sub(rf"(?:\b(?:type|see|run|next): |\brun (?=`))?(?P<tick>`?){pattern}(?P=tick)", put, text)
     return text
 
@@ -72,6 +75,7 @@ def _commands(here: str, run: str) -> list[_Kind]:
 def _mentions(place: str) -> list[_Kind]:
     """In our own words: a problem's folder by any name, and verbs without words of their own."""
     return [
+        (rf"{_OF_SEVERAL} {_NAME}", lambda found: f'problem="{found["name"]}"'),
         (r"evolve validate (?:'[^']*'|/[^\s`;,)]*)", lambda _: "call validate without files"),
         (
             rf"\bevolve (?P<verb>{'|'.join(TOOLS)})\b(?! (?:{place}|[-/']))",

@@ -31,9 +31,9 @@ from evolve.cli.mcp._driving import VALIDATE_S, resume_run, validate_run
 from evolve.cli.mcp._stdin import mend
 from evolve.cli.mcp._tool_words import argument_error, in_tools, named
 from evolve.cli.show._json_external import ask_json, note_json
-from evolve.cli.show._json_runs import candidate_json, claims_json, lineage_json, query_json, status_json
+from evolve.cli.show._json_runs import any_json, any_status_json, best_json, candidate_json, claims_json, lineage_json, query_json
 from evolve.cli.show._text import Json, json_of
-from evolve.engine._reading import view_run
+from evolve.engine._reading import view_all, view_run
 from evolve.engine.requests._asking import ask
 from evolve.engine.requests._asking import note as keep_note
 from evolve.engine.requests._telling import WAIT_S, tell
@@ -50,7 +50,8 @@ Gates: a child changes only the files named editable, and of a file with EVOLVE-
 files only where may_add_files is true (what a child added, its own children may change); the same program is never measured twice
 (duplicate); all files together stay below max_bytes; task.rules says all of it. A sandboxed evaluator that you never see measures
 it. outlook, in ask and status, says what is left of the budget; fate, in tell and result, whether and when your child is measured.
-A wait ends when its seconds are over and measuring goes on: call result with wait_s.
+A wait ends when its seconds are over and measuring goes on: call result with wait_s. In a run of several problems say which:
+problem, a name that status lists under problems.
 
 Habits: one hypothesis a child, said before it is measured. Read failures and tried first. On a noisy problem a difference below two
 standard deviations is nothing, and only claims lists what is confirmed. Every ten children look back with query. Never work on the
@@ -83,6 +84,7 @@ nothing of the budget is spent. Without files the problem itself is checked."""
 
 # no schema a tool: together they are 7 000 tokens, and every agent would have to read them
 _Id = Annotated[str, Field(description="A candidate's id or the beginning of it; also: best, initial")]
+_Problem = Annotated[str, Field(description="Which problem, of a run of several")]
 
 
 def serve(run: str) -> None:
@@ -166,9 +168,10 @@ class Tools:
         self,
         parent: Annotated[str, Field(description="Id of the program to change; default: the search picks one")] = "",
         expires_s: Annotated[float, Field(description="Seconds until the ticket expires")] = 3600.0,
+        problem: _Problem = "",
     ) -> Json:
         with self._refusals():
-            return self._told(ask_json(ask(self._run, expires_s=expires_s, parent=parent)))
+            return self._told(ask_json(ask(self._run, expires_s=expires_s, parent=parent, problem=problem)))
 
     def tell(
         self,
@@ -195,9 +198,10 @@ class Tools:
         self,
         what: Annotated[int | str, Field(description="The number of a ticket, or the id of a candidate or its beginning")],
         wait_s: Annotated[float, Field(description="Wait so long for the score", ge=0, le=WAIT_S)] = 0.0,
+        problem: _Problem = "",
     ) -> Json:
         with self._refusals():
-            return self._told(result_answer(self._run, str(what), wait_s or None, _pause))
+            return self._told(result_answer(self._run, str(what), wait_s or None, _pause, problem))
 
     def resume(
         self,
@@ -214,41 +218,41 @@ class Tools:
             dict[str, str] | None, Field(description="A whole program to try; without it the problem is checked")
         ] = None,
         wait_s: Annotated[float, Field(description="Give up after so long", gt=0, le=WAIT_S)] = VALIDATE_S,
+        problem: _Problem = "",
     ) -> Json:
         with self._refusals():
-            return self._told(validate_run(self._run, files or {}, wait_s))
+            return self._told(validate_run(self._run, files or {}, wait_s, problem))
 
     def note(self, text: str, author: str = "") -> Json:
         with self._refusals():
             keep_note(self._run, text, author)
             return self._told(note_json(self._run, text, author))
 
-    def status(self) -> Json:
+    def status(self, problem: _Problem = "") -> Json:
         with self._refusals():
-            return self._told(status_json(view_run(self._run)))
+            return self._told(any_status_json(view_all(self._run), problem))
 
-    def best(self) -> Json:
+    def best(self, problem: _Problem = "") -> Json:
         with self._refusals():
-            opened = view_run(self._run)
-            return self._told(candidate_json(opened, opened.leader()))
+            return self._told(any_json(view_all(self._run), problem, best_json))
 
-    def show(self, id: _Id) -> Json:
+    def show(self, id: _Id, problem: _Problem = "") -> Json:
         with self._refusals():
-            opened = view_run(self._run)
+            opened = view_run(self._run, problem, id)
             return self._told(candidate_json(opened, opened.candidate(id), measurements=True))
 
-    def lineage(self, id: _Id = "best") -> Json:
+    def lineage(self, id: _Id = "best", problem: _Problem = "") -> Json:
         with self._refusals():
-            opened = view_run(self._run)
+            opened = view_run(self._run, problem, id)
             return self._told(lineage_json(opened, opened.candidate(id)))
 
     def query(self, sql: str, limit: Annotated[int, Field(description="Most rows", ge=1, le=10_000)] = ROWS) -> Json:
         with self._refusals():
             return self._told(query_json(_query.table_of([self._run], sql, limit, QUERY_S, QUERY_BYTES)))
 
-    def claims(self) -> Json:
+    def claims(self, problem: _Problem = "") -> Json:
         with self._refusals():
-            return self._told(claims_json(view_run(self._run)))
+            return self._told(any_json(view_all(self._run), problem, claims_json))
 
     def _told(self, answer: object) -> Json:
         told: Json = in_tools(json_of(answer), self._run)

@@ -59,6 +59,7 @@ class TicketAnswer:
     fate: Fate | None
     outlook: Outlook
     candidates: tuple[str, ...] = ()
+    problem: str = ""
 
 
 def note_json(run: str, text: str, author: str) -> Json:

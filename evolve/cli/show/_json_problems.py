@@ -45,7 +45,7 @@ class ProblemLine:
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """A run in ``evolve list``.  ``error`` says why one cannot be read."""
+    """A run in ``evolve list``, of several problems a line each.  ``error`` says why one cannot be read."""
 
     run: str
     problem: str

@@ -12,6 +12,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from evolve.cli.show._text import Json, picked
+from evolve.views._run_view import named_view
+from evolve.views._suite import summary_of
 from evolve.views._summary import Summary
 
 if TYPE_CHECKING:
@@ -39,6 +41,25 @@ def suite_json(views: Sequence[RunView], of_one: Callable[[RunView], Json]) -> J
     return {"run": str(views[0].run.path), "problems": [of_one(view) for view in views]}
 
 
+def any_json(views: Sequence[RunView], problem: str, of_one: Callable[[RunView], Json]) -> Json:
+    """An answer about a run: of its problem, or of that which is named; of several, where none is named, of each."""
+    return of_one(named_view(tuple(views), problem)) if problem or len(views) == 1 else suite_json(views, of_one)
+
+
+def any_status_json(views: Sequence[RunView], problem: str = "") -> Json:
+    """``evolve status``: the same; of several with what they come to in sum."""
+    found = any_json(views, problem, status_json)
+    if problem or len(views) == 1:
+        return found
+    return {
+        **picked(summary_of(views), *_IN_SUM),
+        "budget": views[0].whole_budget,
+        "spent": views[0].spent(),
+        "unfit": views[0].unfit,
+        **found,
+    }
+
+
 def status_json(opened: RunView) -> Json:
     """``evolve status``: how an opened run stands, as ``Progress`` has it.
 
@@ -52,6 +73,7 @@ def status_json(opened: RunView) -> Json:
         "problem": contract.name,
         **picked(contract, "metric", "goal", "unit", "noisy"),
         "tier": opened.tier,
+        "unfit": opened.unfit,
         "seed_score": seen.seed.score if seen.seed else None,
         "best_score": seen.best.score if seen.best else None,
         "best_sd": seen.best.sd if seen.best else None,
@@ -69,6 +91,7 @@ def status_json(opened: RunView) -> Json:
         "cpu_s": round(seen.cpu_s, 3),
         **picked(seen, "budget", "models", "evaluator"),
         "outlook": opened.outlook(),
+        "given_up": opened.given_up,
         **picked(seen, "not_deterministic", "beyond", "far_off"),
         "unchecked": opened.unchecked(),
         "caveat": contract.caveat,
@@ -94,6 +117,14 @@ def candidate_json(opened: RunView, one: int, *, measurements: bool = False) -> 
         "unchecked": opened.unchecked() if one == opened.best() else None,
         "caveat": contract.caveat,
     }
+
+
+def best_json(opened: RunView) -> Json:
+    """``evolve best``; of a problem of which nothing is measured yet no more than its name."""
+    best = opened.best()
+    if best is not None or not opened.several:
+        return candidate_json(opened, opened.leader())
+    return {"run": str(opened.run.path), "problem": opened.problem.contract.name, "id": None, "score": None}
 
 
 def _measurement(seq: int, record: Measured) -> Json:

@@ -16,10 +16,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from archive import ChampionChanged, Claim, ConfirmationOpened, Event, LogEntry, StopRequested
+from archive import ChampionChanged, Claim, ConfirmationOpened, Event, LogEntry, NodesUnfit, StopRequested
 from evolve._counted import counted
 from evolve.cli.show._learnt import archive_text, percent
-from evolve.cli.show._suite import SuiteView
+from evolve.cli.show._limits import budget_text, left_text, spent_of, spent_share
+from evolve.cli.show._suite import NO_WALLS, SuiteView
 from evolve.cli.show._text import (
     counts,
     duration,
@@ -49,7 +50,6 @@ LINE_S = 5.0
 BEST_S = 1.0
 DISPLAY_S = 0.25
 _RATE_S = 20.0  # the rate is that of the last so many seconds
-_NO_WALLS = "none: candidates run as you, with your files and your network"
 
 
 def open_view() -> LiveView:
@@ -91,7 +91,7 @@ class LiveView:
         """The first lines."""
         self.opened, self.others = announcement.view, announcement.more
         if announcement.more:
-            self._suite = SuiteView(announcement, self.tell)
+            self._suite = SuiteView(announcement, self.tell, self.show_table)
             return
         self._watch = announcement.view.tracker()
         self._due = time.time() + self.every_s
@@ -112,6 +112,9 @@ class LiveView:
                 self.tell(vault_text(stamped.record))
             case Claim():
                 self.tell(claim_text(stamped.record, typical_of(self.opened, stamped.record.vault)))
+            case NodesUnfit(nodes=nodes):
+                for why in nodes.values():
+                    self.tell(f"note: takes no part: {one_line(why, 400)}")
             case StopRequested():
                 self.tell("ending: waiting for the measurements in hand; another Ctrl-C stops at once")
             case _:
@@ -133,6 +136,8 @@ class LiveView:
     def show(self, seen: Progress, now: float) -> None:
         """How the run stands at Unix time ``now``."""
         self.tell(plain_line(seen, self.rate(seen)))
+
+    show_table: Callable[[str], None] | None = None  # takes the table of a run of several problems
 
     def tell(self, line: str) -> None:
         say(line)
@@ -156,6 +161,8 @@ class Display(LiveView):
         super().__init__()
         self.every_s = DISPLAY_S
         self._state: tuple[Progress, float, float] | None = None  # what was seen, when, the rate
+        self._table = ""  # of several problems
+        self.show_table = self._set_table
         self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._live = Live(console=self._console, get_renderable=self._render, transient=True, redirect_stdout=False)
 
@@ -172,16 +179,21 @@ class Display(LiveView):
     def show(self, seen: Progress, now: float) -> None:
         self._state = (seen, now, self.rate(seen))
 
+    def _set_table(self, text: str) -> None:
+        self._table = text
+
     def tell(self, line: str) -> None:
         from rich.text import Text
 
-        loud = _NO_WALLS in line or line.startswith("note:")
+        loud = NO_WALLS in line or line.startswith("note:")
         self._console.print(Text(encodable(line, self._console.encoding), style="bold red" if loud else "", overflow="fold"))
 
     def _render(self) -> RenderableType:
         from rich.table import Table
         from rich.text import Text
 
+        if self._table:
+            return Text(encodable(self._table, self._console.encoding), no_wrap=True, overflow="crop")
         if self._state is None:
             return Text("starting", style="dim")
         seen, at, rate = self._state
@@ -192,7 +204,7 @@ class Display(LiveView):
         table.add_column(overflow="crop" if plain else "ellipsis", no_wrap=True)
         for name, text in rows(seen, rate, elapsed_s):
             table.add_row(Text(name), Text(encodable(text, self._console.encoding), style="bold green" if name == "best" else ""))
-        done = spent_share(seen, elapsed_s)
+        done = spent_share(seen.budget, spent_of(seen, elapsed_s))
         if done is not None:
             width = max(min(self._console.width - 14, 60), 10)
             filled = round(done * width)
@@ -215,13 +227,13 @@ def header(announcement: RunStarted) -> list[tuple[str, str]]:
     ]
     if seen.seed is not None:
         lines.append(("initial", score(seen.seed.score, seen.seed.sd, seen.seed.n, contract.unit, seen.seed.far_off)))
-    lines.append(("budget", budget_text(seen, ends=opened.makes_no_children)))
+    lines.append(("budget", budget_text(seen.budget, ends=opened.makes_no_children)))
     lines += _model_lines(announcement, seen)
     if contract.noisy:
         lines.append(("confirm", confirm_text(opened)))
     if contract.caveat:
         lines.append(("score", contract.caveat))
-    lines.append(("sandbox", "strict" if opened.tier == "strict" else _NO_WALLS))
+    lines.append(("sandbox", "strict" if opened.tier == "strict" else NO_WALLS))
     lines.append(("end", f"Ctrl-C, or from elsewhere: evolve stop {shlex.quote(str(opened.run.path))}"))
     return lines
 
@@ -243,51 +255,6 @@ def _model_lines(announcement: RunStarted, seen: Progress) -> list[tuple[str, st
         return [("models", "none; with a key, from the next run on: llm=anthropic budget.usd=2 (docs/how-to/models.md)")]
     free = "" if opened.budget.bounds_models or announcement.free_models else "; nothing limits what they cost: set budget.usd"
     return [("models", f"{', '.join(offered)}, at most {counted(opened.config.llm.max_concurrency, 'call')} at a time{free}")]
-
-
-def _limits(seen: Progress, elapsed_s: float) -> list[tuple[float, float, Callable[[float], str], str, str]]:
-    """Each limit that there is: its amount, what is spent of it, how to write an amount, its words in full and in short."""
-    budget, models = seen.budget, seen.models
-    every = (
-        (budget.wall_s, elapsed_s, duration, "on the clock", ""),
-        (budget.cpu_s, seen.cpu_s, duration, "of CPU", "CPU"),
-        (budget.evaluations, seen.handed_out, str, *_nouns(budget.evaluations, "measurement")),
-        (budget.candidates, seen.candidates, str, *_nouns(budget.candidates, "candidate")),
-        (budget.usd, models.usd, _dollars, "for models", "for models"),
-        (budget.tokens, models.tokens, str, *_nouns(budget.tokens, "token", " of models")),
-        (budget.calls, models.calls, str, *_nouns(budget.calls, "call", " of models")),
-    )
-    return [(limit, spent, write, full, short) for limit, spent, write, full, short in every if limit is not None]
-
-
-def _nouns(limit: float | None, one: str, of: str = "") -> tuple[str, str]:
-    noun = one if limit == 1 else f"{one}s"
-    return f"{noun}{of}", noun
-
-
-def _dollars(amount: float) -> str:
-    return f"${amount:.4g}"
-
-
-def budget_text(seen: Progress, *, ends: bool = False) -> str:
-    """The limits, or that there are none; ``ends`` says that the run does by itself."""
-    limits = [f"{write(limit)} {full}" for limit, _, write, full, _ in _limits(seen, 0.0)]
-    return ", ".join(limits) or f"none: it goes on until {'everything that was given is measured' if ends else 'it is stopped'}"
-
-
-def left_text(seen: Progress, elapsed_s: float) -> str:
-    """What is left of each limit."""
-    left = [
-        f"{write(max(limit - spent, 0))} of {write(limit)} {short}".rstrip()
-        for limit, spent, write, _, short in _limits(seen, elapsed_s)
-    ]
-    return ", ".join(left) or f"no limit, {duration(elapsed_s)} so far"
-
-
-def spent_share(seen: Progress, elapsed_s: float) -> float | None:
-    """The share spent of the limit that is nearest, in [0, 1]; None without any."""
-    shares = [spent / limit for limit, spent, *_ in _limits(seen, elapsed_s)]
-    return min(max(shares), 1.0) if shares else None
 
 
 def noise_text(noise: Noise) -> str:
@@ -361,7 +328,7 @@ def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]
         lines.append(("claims", f"{seen.claims} confirmed of {counted(seen.openings, 'vault')}"))
     words = {"seed": "measuring the initial program", "final": "final measurements", "draining": "ending"}
     phase = f"; {words[seen.phase]}" if seen.phase in words else ""
-    lines.append(("left", f"{left_text(seen, elapsed_s)}{phase}"))
+    lines.append(("left", f"{left_text(seen.budget, spent_of(seen, elapsed_s))}{phase}"))
     return lines
 
 
@@ -386,5 +353,5 @@ def plain_line(seen: Progress, rate: float) -> str:
         parts.append("noisy although declared deterministic")
     if seen.openings:
         parts.append(f"{seen.claims} confirmed of {counted(seen.openings, 'vault')}")
-    parts.append(f"left {left_text(seen, seen.elapsed_s)}")
+    parts.append(f"left {left_text(seen.budget, spent_of(seen, seen.elapsed_s))}")
     return " | ".join(parts)

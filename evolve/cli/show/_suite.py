@@ -6,37 +6,40 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from archive import Claim, ConfirmationOpened, Event, LogEntry, StopRequested
+from archive import Claim, ConfirmationOpened, Event, LogEntry, NodesUnfit, StopRequested
 from evolve._counted import counted
-from evolve.cli.show._text import columns, duration, gain_with_error, number, one_line
+from evolve.cli.show._limits import budget_text, left_text
+from evolve.cli.show._text import columns, counts, duration, gain_with_error, models_text, number, one_line, unfit_rows
 
 if TYPE_CHECKING:
     from evolve.engine._session import RunStarted
+    from evolve.views._progress import Progress
     from evolve.views._run_view import RunView
     from evolve.views._summary import Summary
 
 LINE_S = 10.0
+TABLE_S = 1.0
 _HEAD = ("problem", "initial", "best", "gain", "tried", "measured", "claims", "")
+NO_WALLS = "none: candidates run as you, with your files and your network"
 
 
 class SuiteView:
-    """Plain lines on stderr while a run of several problems is driven.
+    """What a person sees on stderr while a run of several problems is driven: lines, or a table that stays in place.
 
     Args:
         announcement: The run.
         tell: Takes a line.
+        show: Takes the table, again and again; None where lines say which problems have another best.
     """
 
-    def __init__(self, announcement: RunStarted, tell: Callable[[str], None]) -> None:
-        self._views, self._tell = (announcement.view, *announcement.more), tell
+    def __init__(self, announcement: RunStarted, tell: Callable[[str], None], show: Callable[[str], None] | None) -> None:
+        self._views, self._tell, self._show = (announcement.view, *announcement.more), tell, show
+        self._trackers = [view.tracker() for view in self._views]
         self._names = {view.problem.id: view.problem.contract.name for view in self._views}
+        self._told: dict[str, str] = {}  # the best of each problem, as the last line had it
         self._due = 0.0
-        names = ", ".join(self._names.values())
-        tell(f"{'run':<9}{announcement.view.run.path}{' (resumed)' if announcement.resumed else ''}")
-        tell(f"{'problems':<9}{names}")
-        tell(f"{'sandbox':<9}{announcement.view.tier}")
-        if announcement.no_models:
-            tell(f"{'models':<9}{announcement.no_models}")
+        for name, text in _header(announcement, self._views):
+            tell(f"{name:<9}{text}")
 
     def record(self, stamped: LogEntry) -> None:
         """After each record."""
@@ -49,66 +52,124 @@ class SuiteView:
                 self._tell(f"vault: {before}{candidate[:10]} is measured on fresh seeds")
             case Claim(candidate=candidate, confirmed=confirmed):
                 self._tell(f"claim: {before}{candidate[:10]} {'confirmed' if confirmed else 'not confirmed'}")
+            case NodesUnfit(nodes=nodes):
+                for why in nodes.values():
+                    self._tell(f"note: takes no part: {one_line(why, 400)}")
             case StopRequested():
                 self._tell("ending: waiting for the measurements in hand; another Ctrl-C stops at once")
             case _:
                 pass
         if stamped.at >= self._due:
-            self._due = stamped.at + LINE_S
-            self._tell(self._line())
+            self._due = stamped.at + (LINE_S if self._show is None else TABLE_S)
+            seen = [tracker.snapshot(stamped.at) for tracker in self._trackers]
+            if self._show is None:
+                self._tell(self._line(seen, stamped.at))
+            else:
+                self._show(f"{_table(self._views, seen)}\n\n{self._sums(stamped.at)}")
 
-    def _line(self) -> str:
-        return "; ".join(f"{view.problem.contract.name} {_shown(view.best_score())}" for view in self._views)
+    def _line(self, seen: Sequence[Progress], now: float) -> str:
+        """What is new since the last line, and how the run stands."""
+        best = dict(zip(self._names.values(), map(_best_text, seen), strict=True))
+        new = [f"{name} {text}" for name, text in best.items() if text != self._told.get(name, "-")]
+        self._told = best
+        return f"{self._sums(now)} | {', '.join(new) or 'no other best'}"
+
+    def _sums(self, now: float) -> str:
+        first = self._views[0]
+        spent = first.spent(now)
+        tried = f"{counted(int(spent['candidates']), 'candidate')}, {counted(int(spent['evaluations']), 'measurement')}"
+        return f"{duration(spent['wall_s']):>7} | {tried} | left {left_text(first.whole_budget, spent)}"
+
+
+def _header(announcement: RunStarted, views: Sequence[RunView]) -> list[tuple[str, str]]:
+    first = announcement.view
+    lines = [
+        ("run", f"{first.run.path}{' (resumed)' if announcement.resumed else ''}"),
+        ("problems", ", ".join(view.problem.contract.name for view in views)),
+        ("budget", f"{budget_text(first.whole_budget)}, for all of them"),
+        ("sandbox", "strict" if first.tier == "strict" else NO_WALLS),
+    ]
+    if announcement.no_models:
+        lines.append(("models", announcement.no_models))
+    return [*lines, ("end", f"Ctrl-C, or from elsewhere: evolve stop {shlex.quote(str(first.run.path))}")]
 
 
 def suite_table(views: Sequence[RunView]) -> str:
     """How each problem stands."""
-    rows = [_HEAD]
-    for view in views:
-        seen = view.progress()
-        seed, best = seen.seed.score if seen.seed else None, seen.best.score if seen.best else None
-        claims = f"{seen.claims} of {seen.openings}" if view.problem.contract.noisy else "-"
-        rows.append(
-            (
-                view.problem.contract.name,
-                _shown(seed),
-                _shown(best),
-                gain_with_error(seen.gain, seed, None) if seen.gain is not None and seed is not None else "-",
-                str(seen.candidates),
-                str(seen.measurements),
-                claims,
-                f"given up: {one_line(why, 120)}" if (why := view.given_up) else "",
-            )
-        )
-    return columns(rows)
+    return _table(views, [view.progress() for view in views])
+
+
+def _table(views: Sequence[RunView], seen: Sequence[Progress]) -> str:
+    return columns([_HEAD, *(_row(view, one) for view, one in zip(views, seen, strict=True))])
+
+
+def _row(view: RunView, seen: Progress) -> tuple[str, ...]:
+    seed = seen.seed.score if seen.seed else None
+    return (
+        view.problem.contract.name,
+        _shown(seed),
+        _shown(seen.best.score if seen.best else None),
+        gain_with_error(seen.gain, seed, None) if seen.gain is not None and seed is not None else "-",
+        str(seen.candidates),
+        str(seen.measurements),
+        f"{seen.claims} of {seen.openings}" if view.problem.contract.noisy else "-",
+        "; ".join(_notes(view, seen)),
+    )
+
+
+def _notes(view: RunView, seen: Progress) -> list[str]:
+    """What a person must not miss of one problem; all of it: ``evolve status RUN --problem NAME``."""
+    notes = [f"given up: {one_line(view.given_up, 120)}"] if view.given_up else []
+    if seen.unchecked is not None:
+        notes.append(f"{number(seen.unchecked.best_score)} not checked yet")
+    if seen.evaluator.errors:
+        notes.append(f"evaluator failed {counted(seen.evaluator.errors, 'time')}")
+    if seen.not_deterministic:
+        notes.append("noisy although declared deterministic")
+    if seen.beyond:
+        notes.append("scores too large to be compared")
+    return notes
+
+
+def _best_text(seen: Progress) -> str:
+    """The best score so far, that which no fresh process has given yet too."""
+    if seen.unchecked is not None:
+        return f"{number(seen.unchecked.best_score)} (not checked yet)"
+    return _shown(seen.best.score if seen.best else None)
 
 
 def suite_status(views: Sequence[RunView]) -> str:
     """``evolve status`` of a run of several problems."""
-    first, run = views[0], shlex.quote(str(views[0].run.path))
-    reason = f" ({one_line(first.reason, 400)})" if first.reason not in ("", first.status) else ""
-    spent = first.spent()
-    names = [view.problem.contract.name for view in views]
+    from evolve.views._suite import summary_of
+
+    first, found = views[0], summary_of(views)
+    spent, reason = first.spent(), f" ({one_line(found.reason, 400)})" if found.reason not in ("", found.status) else ""
     rows = [
-        ("run", str(first.run.path)),
-        ("status", f"{first.status}{reason}"),
+        ("run", found.run),
+        ("status", f"{found.status}{reason}"),
         ("sandbox", first.tier),
-        ("tried", f"{counted(int(spent['candidates']), 'candidate')}, {counted(int(spent['evaluations']), 'measurement')}"),
+        *unfit_rows(first.unfit),
+        ("tried", f"{counted(found.candidates, 'candidate')}, {counted(found.measurements, 'measurement')}"),
+        *([("failures", counts(found.failures))] if found.failures else []),
+        *([("claims", f"{found.claims} confirmed of {counted(found.openings, 'vault')}")] if found.openings else []),
         ("spent", f"{duration(spent['wall_s'])} on the clock, {duration(spent['cpu_s'])} of CPU"),
+        *([("models", text)] if (text := models_text(found.models, first.whole_budget)) else []),
+        ("left", left_text(first.whole_budget, spent)),
     ]
-    return f"{columns(rows)}\n\n{suite_table(views)}\n\nnext: evolve status {run} --problem {shlex.quote(names[0])}"
+    return f"{columns(rows)}\n\n{suite_table(views)}\n\nnext: evolve status {first.quote()}"
 
 
 def suite_ending(summary: Summary, views: Sequence[RunView]) -> str:
     """What a person reads when a run of several problems has ended."""
-    run, first = shlex.quote(summary.run), views[0]
-    way = first.way_on(summary.status, summary.reason)
+    first = views[0]
+    way, models = first.way_on(summary.status, summary.reason), models_text(summary.models, first.whole_budget)
     rows = [
         ("ended", f"{summary.status} ({one_line(summary.reason, 400)})" if summary.reason != summary.status else summary.status),
         ("tried", f"{counted(summary.candidates, 'candidate')}, {counted(summary.measurements, 'measurement')}"),
         ("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"),
+        *([("models", models)] if models else []),
         ("run", summary.run),
-        ("next", f"evolve best {run} --problem {shlex.quote(first.problem.contract.name)}" + (f" | {way}" if way else "")),
+        ("next", f"evolve best {first.quote()}" + (f" | {way}" if way else "")),
     ]
     return f"{suite_table(views)}\n\n{columns(rows)}"
 

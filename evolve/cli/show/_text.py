@@ -222,6 +222,11 @@ def evaluator_rows(faults: EvaluatorFaults, run: str = "") -> list[tuple[str, st
     return rows
 
 
+def unfit_rows(unfit: Sequence[str]) -> list[tuple[str, str]]:
+    """Which nodes of a cluster take no part, a line each; nothing where all do."""
+    return [("unfit" if i == 0 else "", one_line(why, 300)) for i, why in enumerate(unfit)]
+
+
 def operator_rows(shares: Sequence[OperatorShare]) -> list[tuple[str, str]]:
     """At how many tickets operators broke; nothing where none did."""
     broke = {one.operator: one.broken_tickets for one in shares if one.broken_tickets}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def create_run(
-    problem: str | Path | Problem,
+    problem: str | Path | Problem | Sequence[str | Path | Problem],
     *,
     out: str | Path | None = None,
     seed: int = 0,
@@ -39,7 +39,8 @@ def create_run(
     """Make a run.  Its initial program is there; nothing is measured before ``optimize``, or before a child is told and waited for.
 
     Args:
-        problem: A built-in problem's name, the path of a problem folder, or what ``load_problem`` gives.
+        problem: A built-in problem's name, the path of a problem folder, or what ``load_problem`` gives; or several of these, for
+            one run of all.
         out: The run's folder; by default a new one below ``runs/``.
         seed: Decides every draw of the search itself.
         budget: What it may spend; by default the problem's own.

@@ -13,22 +13,32 @@ OnProgress = Callable[[Progress], None]
 
 
 class Listener:
-    """Tells somebody how a search stands: on each new best and every so many seconds."""
+    """Tells somebody how each problem's search stands: on each new best and every so many seconds.
 
-    def __init__(self, tell: OnProgress, every_s: float) -> None:
-        self._tell, self._every_s = tell, every_s
-        self._watch: ProgressTracker | None = None
-        self._best: int | None = None
+    Args:
+        tell: Is told.
+        every_s: Seconds.
+        problem: The name of the only one to tell of; "" for all.
+    """
+
+    def __init__(self, tell: OnProgress, every_s: float, problem: str = "") -> None:
+        self._tell, self._every_s, self._problem = tell, every_s, problem
+        self._watches: dict[str, ProgressTracker] = {}
+        self._best: dict[str, int | None] = {}
         self._due = 0.0
 
     def on_started(self, announcement: RunStarted) -> None:
         """The run is open."""
-        self._watch = announcement.view.tracker()
+        views = [view for view in (announcement.view, *announcement.more) if self._problem in ("", view.problem.contract.name)]
+        self._watches = {view.problem.id: view.tracker() for view in views}
 
     def record(self, state: ProblemState, stamped: LogEntry) -> None:
-        """After each record."""
-        best = state.population.best_so_far
-        new = best != self._best
-        if self._watch is not None and (new or stamped.at >= self._due):
-            self._best, self._due = best, stamped.at + self._every_s
-            self._tell(self._watch.snapshot(stamped.at))
+        """After each record, with the problem that it is about."""
+        due = stamped.at >= self._due
+        if due and self._watches:
+            self._due = stamped.at + self._every_s
+        for id_, watch in self._watches.items():
+            new = id_ == state.problem and watch.leader != self._best.get(id_)
+            if new or due:
+                self._best[id_] = watch.leader
+                self._tell(watch.snapshot(stamped.at))

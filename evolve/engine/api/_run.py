@@ -6,38 +6,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archive import Table
 from evolve._errors import UsageError
 from evolve.config._schema import BudgetConfig as Budget
 from evolve.engine import _session
 from evolve.engine.api._arguments import budget_changes, files_of, need_number, ranges_of, text_of
 from evolve.engine.api._listener import Listener, OnProgress
-from evolve.engine.api._seen import Seen
+from evolve.engine.api._reader import RunReader, id_of
 from evolve.engine.registry._own_operators import GivenOperator as Operator
 from evolve.engine.requests import _asking, _telling
 from evolve.engine.requests._asking import Ticket
 from evolve.engine.requests._client import DRAIN_S, send_request, stop_run
 from evolve.engine.requests._telling import Told
-from evolve.problem.contract._contract import Problem
-from evolve.runs._folder import is_driven, open_folder
-from evolve.views._learnt import Learnt
-from evolve.views._progress import Progress
-from evolve.views._run_view import RunView, named_view
+from evolve.runs._folder import is_driven
+from evolve.views._run_view import named_view
 from evolve.views._spread import Spread
-from evolve.views._suite import summarise_all
 from evolve.views._summary import Summary
-from evolve.views.candidate import _candidate
 from evolve.views.candidate._candidate import Candidate
-from evolve.views.candidate._lineage import LineageStep, lineage
 from evolve.views.candidate._result import Result, standing_of
-from evolve.views.claims import _claims
-from evolve.views.claims._claims import Claims
 
 if TYPE_CHECKING:
     from evolve.models import Provider
 
 
-class Run:
+class Run(RunReader):
     """A run: its folder on disk, and everything that can be done with it.  Made by ``create_run`` and ``open_run``.
 
     Reading locks nothing, and sees a run as its journal has it now, whoever drives it.  Candidates are named by a ``Candidate``, by
@@ -51,27 +42,11 @@ class Run:
 
     def __init__(self, path: Path, operators: Sequence[Operator] = (), provider: Provider | None = None, problem: str = "") -> None:
         """Use ``create_run`` or ``open_run``."""
-        self._run = open_folder(path)
+        super().__init__(path, problem)
         self._operators, self._provider = tuple(operators), provider
-        self._views, self._problem = Seen(self._run), problem
 
     def __repr__(self) -> str:
         return f"<evolve.Run {str(self.path)!r}>"
-
-    @property
-    def path(self) -> Path:
-        """The run's folder."""
-        return self._run.path
-
-    @property
-    def problem(self) -> Problem:
-        """The problem, as the run has it."""
-        return self._view().problem
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """All its problems: one, but of a run that was made of several."""
-        return tuple(view.problem for view in self._views())
 
     def of(self, problem: str) -> Run:
         """The same run, read for one of its problems: ``best``, ``candidate``, ``elites``, ``lineage``, ``claims`` and ``progress``
@@ -90,11 +65,6 @@ class Run:
         named_view(self._views(), text_of("a problem", problem))
         return Run(self.path, self._operators, self._provider, problem)
 
-    @property
-    def status(self) -> str:
-        """How it stands: ``created``, ``starting``, ``running``, or how its last driver let go of it: ``done``, ``stopped``, ..."""
-        return (self._view() if self._problem else self._views()[0]).status
-
     # ---------------------------------------------------------------------------------------------- driving
 
     def optimize(self, on_progress: OnProgress | None = None, *, every_s: float = 1.0) -> Summary:
@@ -104,7 +74,8 @@ class Run:
 
         Args:
             on_progress: Called with a ``Progress`` on each new best and every ``every_s`` seconds, in this thread, between two
-                steps of the search: it may not ask or tell.  What it raises ends the call; the run can be gone on with.
+                steps of the search: it may not ask or tell.  What it raises ends the call; the run can be gone on with.  Of
+                several problems it is called for each (``Progress.problem``), or where the run was read with ``of`` for that one.
             every_s: Seconds.
 
         Raises:
@@ -174,7 +145,7 @@ class Run:
         Example:
             >>> ticket = run.ask(); print(ticket.files["main.py"], ticket.rules)
         """
-        return _asking.ask(str(self.path), expires_s=expires_s, parent=_id_of(parent), problem=self._problem)
+        return _asking.ask(str(self.path), expires_s=expires_s, parent=id_of(parent), problem=self._problem)
 
     def tell(
         self,
@@ -231,9 +202,10 @@ class Run:
         need_number("within_s", within_s)
         if isinstance(child, Told) and child.candidate is None:
             raise UsageError(f"there is nothing to wait for, as the child was not taken: {child.reason}")
-        view = self._view(_id_of(child))
-        one = view.id_of(view.candidate(_id_of(child)))
-        view, before = _telling.wait_measured(str(self.path), one, within_s)
+        problem = child.problem if isinstance(child, Told) else self._problem
+        view = named_view(self._views(), problem, id_of(child))
+        one, problem = view.id_of(view.candidate(id_of(child))), view.problem.contract.name
+        view, before = _telling.wait_measured(str(self.path), one, within_s, problem=problem)
         return standing_of(view, one, before)[1]
 
     def note(self, text: str, author: str = "") -> None:
@@ -268,10 +240,11 @@ class Run:
         Example:
             >>> run.retract(run.best, why="it reads the answer from a cache")
         """
-        view = self._view(_id_of(candidate))
-        number, population = view.candidate(_id_of(candidate)), view.state.population
+        view = self._view(id_of(candidate))
+        number, population = view.candidate(id_of(candidate)), view.state.population
         heirs = tuple(population.candidates[heir].id for heir in population.descendants(number))
-        send_request(self._run, "retract", {"candidate": population.candidates[number].id, "why": text_of("why", why)})
+        about = {"candidate": population.candidates[number].id, "problem": view.problem.contract.name}
+        send_request(self._run, "retract", {**about, "why": text_of("why", why)})
         return heirs
 
     def rebin(self, axes: Mapping[str, Sequence[float]]) -> Spread:
@@ -295,107 +268,11 @@ class Run:
         send_request(self._run, "rebin", {"axes": ranges_of(axes), **about})
         return self._view().progress().spread
 
-    # ---------------------------------------------------------------------------------------------- reading
-
-    @property
-    def best(self) -> Candidate:
-        """The program the run stands by: what was confirmed last, else the best so far (``verdict`` says which).
-
-        Raises:
-            RunError: nothing is measured yet.
-        """
-        view = self._view()
-        return _candidate.candidate(view, view.leader())
-
-    @property
-    def initial(self) -> Candidate:
-        """The program that the search started from."""
-        return self.candidate("initial")
-
-    def candidate(self, id: Candidate | str) -> Candidate:
-        """One candidate.
-
-        Raises:
-            RunError: no such candidate, or several whose id begins so.
-
-        Example:
-            >>> run.candidate("3f2a").files
-        """
-        view = self._view(_id_of(id))
-        return _candidate.candidate(view, view.candidate(_id_of(id)))
-
-    def elites(self) -> tuple[Candidate, ...]:
-        """The candidates that hold a place in the archive, the best first."""
-        return _candidate.elites(self._view())
-
-    def lineage(self, id: Candidate | str = "best", *, all_parents: bool = False) -> tuple[LineageStep, ...]:
-        """How a candidate came about: its ancestors, oldest first, and itself; along first parents.
-
-        Args:
-            id: The candidate.
-            all_parents: Along all parents.
-
-        Raises:
-            RunError: no such candidate.
-
-        Example:
-            >>> for step in run.lineage(run.best):
-            ...     print(step.generation, step.operator, step.score, f"+{step.added} -{step.removed}")
-        """
-        view = self._view(_id_of(id))
-        return lineage(view, view.candidate(_id_of(id)), all_parents=all_parents)
-
-    def claims(self) -> Claims:
-        """What the run claims, with the evidence; of a deterministic problem the best program is verified again (which may take as
-        long as the problem's ``verify.py`` does)."""
-        return _claims.claims(self._view())
-
-    @property
-    def progress(self) -> Progress:
-        """How the search stands: best, initial program, counts, noise, what is spent."""
-        return self._view().progress()
-
-    def learnt(self) -> Learnt:
-        """What the run has learnt: of each way of choosing parents, each operator and each model what it made, how often that was
-        better, what it cost and how likely it is to make the next one; how far the population spreads, and why the search
-        explores or exploits now.
-
-        Example:
-            >>> for one in run.learnt().operators:
-            ...     print(one.name, one.children, one.new_bests, one.gain, one.wall_s, one.probability)
-        """
-        return self._view().learnt()
-
-    def summary(self) -> Summary:
-        """What the run came to so far; what ``optimize`` returns."""
-        views, first = self._views(), self._views()[0]
-        states = [view.state for view in views]
-        return summarise_all(first.run, [view.problem for view in views], states, first.status, first.reason, first.now)
-
-    def query(self, sql: str, *, limit: int | None = None, seconds: float | None = None) -> Table:
-        """What one SELECT gives over everything that was tried.
-
-        Args:
-            sql: Over the tables runs, problems, candidates, measurements, elites, claims, tickets, llm_calls, events.
-            limit: Most rows; None: all.
-            seconds: After which it is given up; None: never.
-
-        Raises:
-            QueryError: no single SELECT, one that DuckDB refuses or that takes too long, or duckdb is not installed.
-
-        Example:
-            >>> run.query("SELECT operator, count(*), avg(gain) FROM candidates GROUP BY 1").rows
-        """
-        from archive import open_query
-
-        with open_query([self.path]) as tables:
-            return tables.sql(text_of("sql", sql), limit, seconds=seconds)
-
     # ---------------------------------------------------------------------------------------------- inside
 
     def _drive(self, changes: Mapping[str, object], on_progress: OnProgress | None, every_s: float) -> Summary:
         need_number("every_s", every_s)
-        listener = Listener(on_progress, every_s) if on_progress is not None else None
+        listener = Listener(on_progress, every_s, self._problem) if on_progress is not None else None
         return _session.resume(
             self.path,
             changes,
@@ -404,12 +281,3 @@ class Run:
             hooks=[listener.record] if listener is not None else [],
             announce=listener.on_started if listener is not None else None,
         )
-
-    def _view(self, candidate: str = "") -> RunView:
-        return named_view(self._views(), self._problem, candidate)
-
-
-def _id_of(one: Candidate | Told | str) -> str:
-    if isinstance(one, Told):
-        return one.candidate or ""
-    return one.id if isinstance(one, Candidate) else text_of("a candidate", one)

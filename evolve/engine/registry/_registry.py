@@ -18,7 +18,7 @@ from evolve.engine.registry._plugins import load_archive, load_executor, load_op
 from evolve.problem.contract._contract import Contract, Problem
 from evolve.problem.contract._environment import check_environment
 from evolve.problem.contract._placement import check_placement
-from evolve.propose._registry import OPERATORS, make_operator
+from evolve.propose._registry import ADOPT, OPERATORS, make_operator
 from evolve.search.policy._policies import POLICIES
 from evolve.search.state._operators import OperatorSpec
 from evolve.search.state._parts import Parts
@@ -232,13 +232,22 @@ def operators_of(config: SearchConfig, own: Sequence[GivenOperator], run: str = 
     return {name: built[name] if name in built else given[name] for name in config.operator_names}
 
 
+def for_several(config: RunConfig) -> RunConfig:
+    """A configuration for a run of several problems: where nobody named operators, there is one more that only such a run has."""
+    search, default = config.search, tuple(SearchConfig().operators)
+    if search.policy != "auto" or tuple(search.operators) != default or config.suite.share_ideas != "true":
+        return config
+    return replace(config, search=replace(search, operators=(*default, ADOPT.name)))
+
+
 def n_slots(config: ExecutorConfig) -> int:
     """Blocks at once: as configured, else one for each CPU this process may use."""
     return config.slots or len(os.sched_getaffinity(0))
 
 
-def need_machine(config: RunConfig, problem: Problem) -> None:
-    """Find out that this machine can run the problem's candidates, before anything is made or written.
+def need_machine(config: RunConfig, *problems: Problem) -> None:
+    """Find out that this machine can run the candidates of problems, before anything is made or written.  What they see is put
+    together once where it is the same: that takes a second.
 
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
@@ -250,16 +259,21 @@ def need_machine(config: RunConfig, problem: Problem) -> None:
     from evolve.problem._data import check_data
     from evolve.problem._load import candidate_assets_folder
 
-    check_environment(problem.contract)
+    contracts = [problem.contract for problem in problems]
+    for contract in contracts:
+        check_environment(contract)
     if config.executor.kind == "local":
-        check_placement(problem.contract)
-        need_gpus([problem.contract])
-    view = VisibleFiles.of(problem.contract, candidate_assets_folder(problem))
+        for contract in contracts:
+            check_placement(contract)
+        need_gpus(contracts)
+    views = [VisibleFiles.of(one.contract, candidate_assets_folder(one)) for one in problems]
     if config.executor.kind == RAY:
-        view = replace(view, data=())  # it lies on the nodes, each of which looks for itself
+        views = [replace(view, data=()) for view in views]  # it lies on the nodes, each of which looks for itself
     else:
-        check_data(problem.contract)
-    open_sandbox_factory(config.sandbox.tier, view).close()
+        for contract in contracts:
+            check_data(contract)
+    for view in dict.fromkeys(views):
+        open_sandbox_factory(config.sandbox.tier, view).close()
 
 
 def need_executor(config: RunConfig, problems: Sequence[Problem]) -> None:

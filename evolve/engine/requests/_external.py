@@ -22,6 +22,7 @@ from evolve.search.policy._selectors import external_parents
 from evolve.search.state._state import ProblemState
 from evolve.search.state._tickets import ProposalResult
 from evolve.views._outlook import crowded_words, outlook, spent_words
+from evolve.views._run_view import problem_meant
 
 if TYPE_CHECKING:
     from evolve.engine._proposer import Proposers
@@ -52,16 +53,10 @@ def problem_asked(search: Search, body: Mapping[str, object]) -> ProblemState:
     """The problem that a request is about: the run's only one, or that which it names.
 
     Raises:
-        UsageError: it names none of several, or none of the run's.
+        RunError: it names none of several, or none of the run's.
     """
-    name, names = body.get("problem", ""), [state.contract.name for state in search.states]
-    if not name and len(names) == 1:
-        return search.state
-    found = next((state for state in search.states if state.contract.name == name), None)
-    if found is None:
-        said = f"found {name!r}" if name else "found none"
-        raise UsageError(f"expected the name of one of the run's problems ({', '.join(names)}), {said}; type: --problem {names[0]}")
-    return found
+    names = [state.contract.name for state in search.states]
+    return search.states[problem_meant(names, str(body.get("problem", "")), "the run")]
 
 
 def ask(search: Search, request: Request, proposers: Proposers, moment: Moment) -> Handled:
@@ -120,10 +115,10 @@ def tell(search: Search, request: Request, proposers: Proposers, moment: Moment)
         raise UsageError("expected files as a mapping from path to text; type: evolve tell RUN TICKET FILES...")
     open_ = search.run.tickets.proposals.get(ticket)
     live = open_ is not None and open_.expires_at is not None and open_.expires_at > moment.now
-    parents = search.run.tickets.parents_of(ticket)
-    if parents is None:
+    issued = search.run.tickets.handed_out(ticket)
+    if issued is None:
         raise UsageError(f"no ticket {ticket} was handed out by evolve ask; type: evolve ask RUN")
-    state = search.state_of(open_) if open_ is not None else search.state_with(parents[0]) or search.state
+    state, parents = search.state_of(issued), issued.parents
     proposer = proposers[state.problem]
     whole = {path: text for path, text in proposer.texts.files(parents[0]).items() if path not in removed} | files
     try:
@@ -139,16 +134,21 @@ def tell(search: Search, request: Request, proposers: Proposers, moment: Moment)
         whose = "the parent, unchanged" if known.id == parents[0] else "the initial program" if twin == INITIAL else known.id
         told = ", told before" if again else ""
         answer = {"status": "duplicate", "candidate": known.id, "reason": f"it is {whose}{told}", "late": not live, "again": again}
-        return Handled(answer=answer)
+        return Handled(answer={**answer, "problem": state.contract.name})
     record = _record(search, state, ticket, live, _stated(child, body))
-    return Handled((record,), {"status": "accepted", "candidate": child.id, "late": not live, "ticket": ticket})
+    return Handled((record,), _accepted(state, child.id, ticket, live))
 
 
 def _told_again(search: Search, state: ProblemState, ticket: int, live: bool, known: str) -> Handled:
     """A program that the evaluator could not judge: it is measured again."""
     attempt = search.run.tickets.proposals[ticket].attempt if live else search.run.tickets.next_attempt()
     record = Proposed(attempt, state.problem, ProposalStatus.DUPLICATE, duplicate_of=known, reason="told again")
-    return Handled((record,), {"status": "accepted", "candidate": known, "late": not live, "ticket": ticket})
+    return Handled((record,), _accepted(state, known, ticket, live))
+
+
+def _accepted(state: ProblemState, candidate: str, ticket: int, live: bool) -> Mapping[str, object]:
+    name = state.contract.name  # one program may be a candidate of several problems
+    return {"status": "accepted", "candidate": candidate, "late": not live, "ticket": ticket, "problem": name}
 
 
 def _was_told(state: ProblemState, number: int) -> bool:

@@ -72,12 +72,13 @@ def retract(search: Search, request: Request, proposers: Proposers, moment: Mome
     """Take a candidate out that was found to cheat.
 
     Raises:
+        RunError: it names none of several problems.
         UsageError: no such candidate, the initial program, one that failed by itself, or no reason.
     """
     body = body_of(request)
     id_, why = str(body.get("candidate", "")), str(body.get("why", "")).strip()
-    state = search.state_with(id_)
-    if state is None:
+    state = outside.problem_asked(search, body)
+    if id_ not in state.population.by_id:
         raise UsageError(f"expected the id of a candidate of this run, found {id_!r}; list them with evolve query.")
     number = state.population.by_id[id_]
     if number == 0:

@@ -1,7 +1,8 @@
 """What runs inside a sandbox before and after the candidate: reads one request, does it, writes one reply.
 
 It is compiled and bound into the sandbox as a ``.pyc``; there it runs as ``python -I -S``, so it must stand alone, but for
-``_stub_program`` beside it, and imports almost nothing (each import costs every evaluation).  It is not a wall: the candidate
+``_stub_program`` beside it and, for a command, ``_stub_command``; and it imports almost nothing (each import costs every
+evaluation).  It is not a wall: the candidate
 shares its interpreter and may forge the reply, which is only the candidate's own claim.  Walls are the namespaces around it and the
 reader in the grader.
 
@@ -26,9 +27,6 @@ else:
 
 Refused = program.Refused
 REPLY_FD = 3
-_N_FLAGS = 3  # the interpreter and -s -B before the script, as the strict tier writes its command lines
-# What an interpreter reads as it starts, which one that waits has done.
-_AT_START = {"PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONINSPECT", "PYTHONMALLOC", "PYTHONDEVMODE", "PYTHONFAULTHANDLER"}
 _CODES = {"<f8": "d", "<f4": "f", "<i8": "q", "<u8": "Q", "<i4": "i", "<u4": "I", "<i2": "h", "<u2": "H", "|i1": "b", "|u1": "B"}
 _MEMORY_CODES = {**_CODES, "|b1": "?"}
 
@@ -317,24 +315,7 @@ def answer_command(request: dict, stop: int) -> None:
     """Run a command as a child, wait, end what it left behind, then stream the declared output files.  With outputs, a byte that
     can be read from ``stop`` says that its time is over: it is ended then, and what it wrote so far is streamed."""
     os.set_inheritable(REPLY_FD, False)
-    pid = os.fork()
-    if pid == 0:
-        os.close(REPLY_FD)  # the command's outputs are files: nothing in it has a reply to write
-        if request["outputs"]:
-            os.close(stop)
-        program.settle(request["candidate"], request["work"])
-        if request["spare"] and _is_script(request["argv"]) and not _AT_START & request["env"].keys():
-            run_script(request["argv"][_N_FLAGS:], request["env"])
-            sys.exit(0)
-        try:
-            os.execve(request["argv"][0], request["argv"], request["env"])
-        except OSError as error:
-            os.write(2, f"cannot run {request['argv'][0]}: {error.strerror}\n".encode())
-            os._exit(127)
-    status = _wait(pid, stop) if request["outputs"] else os.waitpid(pid, 0)[1]
-    if request["first_process"] and os.getpid() == 1:  # only as pid 1 of an own namespace does -1 mean "mine, all of them"
-        _end_everything_else()
-    opened = [_open_output(request["output"], path, size) for path, size in request["outputs"]]
+    status, opened = _commands().run(request, stop, REPLY_FD)
     sizes = [item if isinstance(item, str) else item[1] for item in opened]
     text = to_json({"exit": os.waitstatus_to_exitcode(status), "files": sizes}).encode()
     write_all(REPLY_FD, b"EVR1" + len(text).to_bytes(4, "little") + text)
@@ -344,75 +325,13 @@ def answer_command(request: dict, stop: int) -> None:
     os._exit(0)
 
 
-def _wait(pid: int, stop: int) -> int:
-    """The status of the command's end, which comes at once where ``stop`` can be read."""
-    import _signal
-    import select
+def _commands():  # type: ignore[no-untyped-def]
+    """The module that runs commands: who is called only need not load it."""
+    sys.path.insert(0, os.path.dirname(sys.argv[0]))
+    import _stub_command
 
-    woken, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    _signal.signal(_signal.SIGCHLD, lambda number, frame: None)
-    _signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    poller = select.poll()
-    for source in (woken, stop):
-        poller.register(source, select.POLLIN)
-    while True:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            return status
-        for source, _ in poller.poll():
-            if source == stop:
-                poller.unregister(stop)
-                os.kill(pid, 9)
-            else:
-                os.read(woken, 4096)
-
-
-def _is_script(argv: list) -> bool:
-    return argv[0] == sys.executable and len(argv) > _N_FLAGS and argv[_N_FLAGS].endswith(".py")
-
-
-def run_script(argv: list, env: dict) -> None:
-    """As ``python script.py ...`` in this interpreter, which has the imports loaded already."""
-    sys.excepthook = sys.__excepthook__
-    os.environ.clear()
-    os.environ.update(env)
-    sys.argv = argv
-    folder = os.path.dirname(os.path.abspath(argv[0]))
-    program.give_way(folder)
-    sys.path[:0] = [folder, *env.get("PYTHONPATH", "").split(":")]
-    main_module = sys.modules["__main__"] = type(sys)("__main__")
-    main_module.__file__ = argv[0]
-    with open(argv[0], "rb") as file:
-        code = compile(file.read(), argv[0], "exec", dont_inherit=True)
-    exec(code, main_module.__dict__)
-
-
-def _end_everything_else() -> None:
-    try:
-        os.kill(-1, 9)
-        while True:
-            os.waitpid(-1, 0)
-    except (ProcessLookupError, ChildProcessError):
-        return
-
-
-def _open_output(root: str, path: str, max_bytes: int) -> str | tuple[int, int]:
-    """(descriptor, size) of a regular file reached without following any link, or why not."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    *folders, name = path.split("/")
-    try:
-        at = os.open(root, flags | os.O_DIRECTORY)
-        for folder in folders:
-            at = os.open(folder, flags | os.O_DIRECTORY, dir_fd=at)
-        file = os.open(name, flags, dir_fd=at)
-        found = os.fstat(file)
-    except OSError as error:
-        return "missing" if error.errno == 2 else "not a regular file"
-    if found.st_mode & 0o170000 != 0o100000:
-        return "not a regular file"
-    if found.st_size > max_bytes:
-        return f"{found.st_size} bytes, at most {max_bytes} allowed"
-    return file, found.st_size
+    del sys.path[0]
+    return _stub_command
 
 
 def _stream(file: int, size: int) -> None:

@@ -244,7 +244,7 @@ def _owners(chosen: dict[str, metadata.Distribution]) -> dict[str, set[str]]:
     """Top-level folders of the chosen distributions that others, not chosen, also write into: the others' files in them."""
     wanted = {path.partition("/")[0] for distribution in chosen.values() for path in _files(distribution) if "/" in path}
     foreign: dict[str, set[str]] = {}
-    for distribution in metadata.distributions():
+    for distribution in metadata.distributions() if wanted else ():
         name = distribution.metadata["Name"]
         record = distribution.read_text("RECORD") if name and normalised(name) not in chosen else None
         for line in (record or "").splitlines():

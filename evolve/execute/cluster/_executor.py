@@ -110,6 +110,11 @@ class ClusterExecutor:
         return self._fleet.slots
 
     @property
+    def unfit(self) -> dict[str, str]:
+        """Who takes no part, by node, and why."""
+        return self._fleet.troubles()
+
+    @property
     def room(self) -> int:
         with self._state:
             return 0 if self._closing else max(0, self._fleet.n_idle + self._fleet.slots - self._fleet.n_behind - len(self._queue))

@@ -73,6 +73,10 @@ class Fleet:
         """Look at the cluster, now and again and again."""
         self._start(self._watch())
 
+    def troubles(self) -> dict[str, str]:
+        """Nodes that take no part, and that actors do not start, each with the reason."""
+        return {**self.unfit, **({"actors": f"the last actor did not start: {self.failure}"} if self.failures else {})}
+
     def refresh(self, nodes: list[Node]) -> None:
         """Ask for as many actors as there is room for, and let go of those that there is none for."""
         self.nodes = nodes

@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from evolve.propose.answers._bare import bare_program
 from evolve.propose.answers._blocks import Maker, inside, joined
+from evolve.propose.answers._labels import label_kind
 from evolve.propose.answers._names import Header, Names, is_shell
 from evolve.propose.answers._objects import json_edits, tag_edits
 from evolve.propose.answers._patches import edits_of
-from evolve.propose.answers._reader import Block, Fenced, Patch, Raw, Reader, label_kind
+from evolve.propose.answers._reader import Block, Fenced, Patch, Raw, Reader
 from evolve.propose.answers._thinking import spoken
 from evolve.propose.edits._edits import (
     MAX_ANSWER,

@@ -27,37 +27,12 @@ _BEFORE_NAMES = "#/-;%<\"'"  # what a line that separates the files in a fence b
 _BAR = re.compile(r"(?:#|//|--|/\*)[=*#~_/ -]{3,}")
 _DOCUMENT = frozenset(("markdown", "md"))
 _START_LINE = re.compile(r"\s*:(?:start|end)_line:\s*(\d{1,7})\s*")
-_OLD_LABEL = re.compile(
-    r"(?:.{0,150}\b)?(?:search(?: for)?|find|replace|change|original|old|before|current(?:ly)?|existing|from)"
-    r"(?: (?:the|this|these|following|code|lines?|block|version|snippet|section|text|by|content|with this)){0,4}",
-    re.IGNORECASE,
-)
-_NEW_LABEL = re.compile(
-    r"(?:.{0,150}\b)?(?:replace(?: with)?|replacement|with|to|by|after|updated?|new|modified|improved|changed|becomes|into)"
-    r"(?: (?:the|this|these|following|code|lines?|block|version|snippet|section|text|content|it)){0,4}",
-    re.IGNORECASE,
-)
 
 # Characters without width (a soft hyphen, marks of direction among them), and spaces that are none of ASCII.
 _UNSEEN = {
     **dict.fromkeys(map(ord, "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff")),
     **dict.fromkeys(map(ord, "\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u205f\u3000"), " "),
 }
-_LONGEST_ABROAD = 80  # characters of a label
-_OLD_ABROAD = re.compile(
-    r"(?:.{0,100}\b)?(?:ersetzen?|remplace[rz]?|reemplaz(?:a|ar|ue)|substitu(?:a|ir)|sostituisci|замените?)\b.{0,80}"
-    r"|vorher|alt(?:er code)?|avant|(?:ancien )?code(?: original)?|antes"
-    r"|c[óo]digo (?:original|antiguo|atual)|prima|до|было|старый код"
-    r"|(?:将|把).{0,60}|(?:原|旧|原始|原来的|修改前的?|替换前的?)(?:代码)?|変更前|元のコード|기존 코드|변경 전",
-    re.IGNORECASE,
-)
-_NEW_ABROAD = re.compile(
-    r"durch|mit|nachher|neu(?:er code)?|apr[èe]s|par|nouveau(?: code)?|despu[ée]s|depois|por|con"
-    r"|c[óo]digo nuevo|(?:nuevo|novo) c[óo]digo"
-    r"|dopo|после|стало|на|новый код|.{0,20}(?:替换为|改为|修改为|替换成|改成)"
-    r"|(?:新|修改后的?|替换后的?)(?:代码)?|変更後|新しいコード|변경 후|새 코드",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,15 +357,6 @@ def marker_of(line: str) -> str:
         return mark
     bare = mark.translate(_UNSEEN).strip()
     return bare if any(kind.fullmatch(bare) for kind in (_SEARCH, _DIVIDER, _REPLACE)) else mark
-
-
-def label_kind(label: str, *, pending: bool) -> str:
-    """What the line above a fence says that it holds: ``old`` lines, ``new`` lines, or "".  ``pending``: old ones came before."""
-    words = label.strip("#*_`:：.> -\t").rstrip(":：").strip("*_` ")
-    short = words if len(words) <= _LONGEST_ABROAD else ""
-    if pending and (_NEW_LABEL.fullmatch(words) or _NEW_ABROAD.fullmatch(short)):
-        return "new"
-    return "old" if _OLD_LABEL.fullmatch(words) or _OLD_ABROAD.fullmatch(short) else ""
 
 
 def _is_fence(line: str) -> bool:

@@ -14,4 +14,5 @@ EXTRAPOLATE = OperatorSpec("extrapolate", family="repeat", parent=Parent.STEP, n
 MIRROR = OperatorSpec("mirror", family="repeat", parent=Parent.MIRRORED, n_parents=3, prior=0.5)
 MERGE = OperatorSpec("merge", family="repeat", parent=Parent.GAINS, n_parents=3, prior=0.5)
 REVERT = OperatorSpec("revert", family="repeat", parent=Parent.ANCESTORS, n_parents=3, prior=0.05)
+ADOPT = OperatorSpec("adopt", family="merge", parent=Parent.RELATIVE, prior=1.0)
 ABLATE = OperatorSpec("ablate", prior=0.1, family="edit", replaces=True)

@@ -33,7 +33,7 @@ def slot_usd_per_hour(state: ProblemState) -> float:
     """What an hour of one slot is worth in dollars: as configured; else what makes the money last as long as the machine's time."""
     if state.run.llm.hour_usd is not None:
         return state.run.llm.hour_usd
-    budget, spend = state.budget, state.usage
+    budget, spend = state.run.budget, state.run.usage  # money is not shared out, so its worth is that of the whole run's time
     hours = affordable_evaluations(budget, spend, state.run.slots) * spend.measure_wall_s / 3600
     if budget.usd is None or not 0 < hours < float("inf"):
         return _HOUR_USD

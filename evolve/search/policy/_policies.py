@@ -31,6 +31,7 @@ class PlannedProposal:
     baseline: float | None = None
     sample: TunerSample | None = None
     selector: str = ""
+    offered: str = ""  # a related problem's program, by its id
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,15 @@ class Policy:
             return PlannedProposal(given.arm, (given.base,), (), given.propensity, baseline, given.sample)
         chosen = self.parents.select(state, rng, given.arm)
         baseline = self.operators.baseline(state, chosen.parents[0])
-        return PlannedProposal(given.arm, chosen.parents, chosen.inspirations, given.propensity, baseline, selector=chosen.selector)
+        return PlannedProposal(
+            given.arm,
+            chosen.parents,
+            chosen.inspirations,
+            given.propensity,
+            baseline,
+            selector=chosen.selector,
+            offered=chosen.offered,
+        )
 
     def chances(self, state: ProblemState, now: float) -> np.ndarray:
         """With what probability each arm is drawn for the next child."""

@@ -9,6 +9,7 @@ import numpy as np
 from evolve.budget._cpu_budget import INITIAL
 from evolve.search.policy._changes import known_change
 from evolve.search.policy._kinship import related
+from evolve.search.policy._relatives import offered
 from evolve.search.policy._selectors import ParentSelector, Selection, leader
 from evolve.search.state._climbs import EXCURSION, MAIN, NONE, SELECTORS
 from evolve.search.state._operators import OperatorSpec, Parent
@@ -46,6 +47,8 @@ class Portfolio(ParentSelector):
                 return bool(state.memory.repairable)
             case Parent.LEADER:
                 return leader(state) != INITIAL
+            case Parent.RELATIVE:
+                return bool(offered(state))
         return len(state.population.elites) > 1 or (spec.parent is Parent.ELITE and spec.n_parents == 1)
 
     def select(self, state: ProblemState, rng: np.random.Generator, arm: int) -> Selection:
@@ -54,6 +57,8 @@ class Portfolio(ParentSelector):
             change = known_change(state, spec, main_climb(state))
             assert change is not None  # it is served
             return Selection(change)
+        if spec.parent is Parent.RELATIVE:
+            return Selection((main_climb(state),), offered=offered(state))
         if spec.parent is Parent.FAILED:
             parents: tuple[int, ...] = (state.memory.repairable[-1],)
         elif spec.parent is Parent.LEADER:

@@ -25,6 +25,7 @@ class Selection:
     parents: tuple[int, ...]
     inspirations: tuple[int, ...] = ()
     selector: str = ""
+    offered: str = ""  # the id of a related problem's program, to be looked at instead
 
 
 class ParentSelector(Protocol):
@@ -104,8 +105,8 @@ class ArchiveTournament(ParentSelector):
         if spec.repeats:
             return known_change(state, spec, leader(state)) is not None
         match spec.parent:
-            case Parent.TUNED:
-                return False  # the tuner's share is not among what is chosen from
+            case Parent.TUNED | Parent.RELATIVE:
+                return False  # the tuner's share is not among what is chosen from; the other is auto's
             case Parent.FAILED:
                 return bool(state.memory.repairable)
             case Parent.LEADER:

@@ -15,6 +15,7 @@ class KnownChanges:
     def __init__(self) -> None:
         self.gains: deque[int] = deque(maxlen=_KEPT)
         self._given: set[str] = set()
+        self.taken: dict[str, int] = {}  # related problem -> how many children it had when its best was offered last
         # Operator -> the program it works on, and the gain of another line it may be given for that; until either changes.
         self.elsewhere: dict[str, tuple[int, Change | None]] = {}
 

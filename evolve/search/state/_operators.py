@@ -21,6 +21,7 @@ class Parent(StrEnum):
     MIRRORED = "mirrored"  # the best, a child of it that did worse and itself: to step the other way
     GAINS = "gains"  # the best, and a step that paid on another line of descent
     ANCESTORS = "ancestors"  # the best, and a step on the way to it, to be taken back
+    RELATIVE = "relative"  # where the main climb stands; it is shown the best of a related problem of the run
     TUNED = "tuned"  # the program whose numbers the constant tuner moves
 
 

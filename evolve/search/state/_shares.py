@@ -8,9 +8,10 @@ them is over at the same time, and each has kept back what its own end takes.  F
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
+from evolve.budget._ledger import Amount
 from evolve.budget._usage import Usage
 from evolve.problem.contract._contract import Budget
 
@@ -31,32 +32,64 @@ _SPENT: dict[str, _Spent] = {
 
 @dataclass(slots=True)
 class Part:
-    """One problem's part of a run: what it has used, and what it may in all once its search is over (None until then)."""
+    """One problem's part of a run: what it has used, what it may in all once its search is over (None until then), and what its
+    calls of models came to."""
 
     usage: Usage
     fixed: Budget | None = None
+    models: Amount = field(default_factory=Amount)
 
 
-def budget_of(part: Part, others: Sequence[Part], total: Budget) -> Budget:
+@dataclass(slots=True)
+class Pool:
+    """The parts of all problems of a run.  ``sums`` is worked out once between two records: None once one may have changed it."""
+
+    parts: tuple[Part, ...]
+    sums: _Sums | None = None
+
+    def in_sum(self) -> _Sums:
+        """What those have in sum that are still searched, and what the others hold."""
+        if self.sums is None:
+            live = [one.usage for one in self.parts if one.fixed is None]
+            fixed = [one.fixed for one in self.parts if one.fixed is not None]
+            self.sums = _Sums(
+                live=len(live),
+                evaluations=sum(one.evaluations for one in live),
+                spent={name: sum(map(spent, live)) for name, spent in _SPENT.items()},
+                taken={name: sum(getattr(one, name) or 0 for one in fixed) for name in _SPENT},
+            )
+        return self.sums
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    live: int
+    evaluations: int
+    spent: Mapping[str, float]
+    taken: Mapping[str, float]
+
+
+def budget_of(part: Part, pool: Pool, total: Budget) -> Budget:
     """What a problem may spend in all, of a run that may spend ``total``."""
     if part.fixed is not None:
         return part.fixed
+    sums = pool.in_sum()
     limits: dict[str, float | None] = {}
     for name, spent in _SPENT.items():
         limit = getattr(total, name)
         if limit is None:
             continue
-        share = (limit - _taken(others, name)) * _share(part, others, spent)
+        share = (limit - sums.taken[name]) * _share(spent(part.usage), sums, name)
         limits[name] = max(1, math.floor(share)) if isinstance(limit, int) else share
     return replace(total, **limits)  # type: ignore[arg-type]
 
 
-def usage_of(part: Part, others: Sequence[Part], total: Budget, run: Usage) -> Usage:
-    """What a problem has spent.  Of the run's time as much is its own as of the run's limit: of two that take turns neither has all
-    of the clock to itself."""
-    wall = budget_of(part, others, total).wall_s
+def usage_of(part: Part, budget: Budget, total: Budget, run: Usage) -> Usage:
+    """What a problem has spent whose own budget this is.  Of the run's time as much is its own as of the run's limit: of two that
+    take turns neither has all of the clock to itself."""
+    wall = budget.wall_s
     pace = wall / total.wall_s if wall is not None and total.wall_s else 1.0
-    return replace(part.usage, opened_at=run.opened_at, before_s=run.before_s, last_at=run.last_at, pace=pace)
+    return part.usage.by_clock_of(run, pace)
 
 
 def spent(usage: Usage, total: Budget, pace: float) -> Budget:
@@ -67,14 +100,9 @@ def spent(usage: Usage, total: Budget, pace: float) -> Budget:
     return replace(total, **limits)  # type: ignore[arg-type]
 
 
-def _taken(others: Sequence[Part], name: str) -> float:
-    """What of a limit belongs to those whose part is fixed."""
-    return sum(getattr(one.fixed, name) or 0 for one in others if one.fixed is not None)
-
-
-def _share(part: Part, others: Sequence[Part], spent: _Spent) -> float:
-    """A problem's share of what those have spent that are still searched; near an equal one while they have spent little."""
-    live = [part, *(one for one in others if one.fixed is None)]
-    n, total = sum(one.usage.evaluations for one in live), sum(spent(one.usage) for one in live)
-    own = n * spent(part.usage) / total if total > 0 else n / len(live)
-    return (own + 1) / (n + len(live))
+def _share(spent: float, sums: _Sums, name: str) -> float:
+    """The share of who has spent so much in what those have spent that are still searched; near an equal one while they have spent
+    little."""
+    n, total = sums.evaluations, sums.spent[name]
+    own = n * spent / total if total > 0 else n / sums.live
+    return (own + 1) / (n + sums.live)

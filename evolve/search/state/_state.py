@@ -29,7 +29,7 @@ from evolve.search.state._memory import Memory
 from evolve.search.state._operators import OperatorSpec
 from evolve.search.state._parts import Parts
 from evolve.search.state._population import Population
-from evolve.search.state._shares import Part, budget_of, spent, usage_of
+from evolve.search.state._shares import Part, Pool, budget_of, spent, usage_of
 from evolve.search.state._steadiness import Steadiness
 from evolve.search.state._tickets import OpenBlock, Tickets
 from evolve.search.state._tuning import TunerSession
@@ -76,6 +76,7 @@ class RunState:
     secret: str = ""  # what measurement seeds derive from; a run of an older version has none
     slots: int = 1
     tier: str = ""  # of the driver that has the run now
+    unfit: dict[str, str] = field(default_factory=dict)  # nodes of its cluster that take no part, and why
     usage: Usage = field(default_factory=Usage)
     tickets: Tickets = field(default_factory=Tickets)
     end: StopReason = StopReason()
@@ -142,6 +143,7 @@ class ProblemState:
     kept_back: tuple[Budget, int] | None = None  # runs kept back for claims with a budget; None once a record may have changed it
     others: tuple[ProblemState, ...] = field(default=(), repr=False, compare=False)  # those of the run's other problems
     part: Part = field(default_factory=lambda: Part(Usage()))  # of a run of several
+    pool: Pool = field(default_factory=lambda: Pool(()), repr=False, compare=False)  # of them all
     turns: Turns = field(default_factory=Turns)
     share: tuple[Budget, Budget, Usage] | None = None  # see ``_share``; None once a record may have changed it
     failure: str = ""  # why this one is given up while the others go on
@@ -165,8 +167,8 @@ class ProblemState:
         """The run's budget, and what of it and of what is spent is this problem's; worked out once between two records."""
         total = self.run.budget
         if self.share is None or self.share[0] is not total:
-            parts = [one.part for one in self.others]
-            self.share = total, budget_of(self.part, parts, total), usage_of(self.part, parts, total, self.run.usage)
+            budget = budget_of(self.part, self.pool, total)
+            self.share = total, budget, usage_of(self.part, budget, total, self.run.usage)
         return self.share
 
     @property

@@ -75,7 +75,7 @@ class Tickets:
         self.n_unmeasured: dict[str, int] = {}  # entries of open blocks that have not ended, by problem
         self.reviews: dict[int, ReviewIssued] = {}
         self.to_reissue: deque[int] = deque()
-        self.external_parents: dict[int, tuple[str, ...]] = {}  # parents of tickets that people had, the newest last
+        self.told: dict[int, ProposeIssued] = {}  # tickets that people had, the newest last
         self.asked_at: dict[int, float] = {}  # Unix time of each ticket that waits for a model
         self.orphaned: list[int] = []  # propose tickets that waited for a model when a driver died: never sent again
 
@@ -111,19 +111,19 @@ class Tickets:
         self.orphaned = [one for one in self.orphaned if one != ticket]
         issued = self.proposals.pop(ticket)
         if issued.expires_at is not None:
-            self.external_parents[ticket] = issued.parents
-            self.external_parents = dict([*self.external_parents.items()][-EXTERNAL_KEPT:])
+            self.told[ticket] = issued
+            self.told = dict([*self.told.items()][-EXTERNAL_KEPT:])
         return issued
 
-    def parents_of(self, ticket: int) -> tuple[str, ...] | None:
-        """The parents of a ticket that people or agents have or had; None where it is none of theirs."""
+    def handed_out(self, ticket: int) -> ProposeIssued | None:
+        """A ticket that people or agents have or had; None where it is none of theirs."""
         issued = self.proposals.get(ticket)
-        return issued.parents if issued is not None and issued.expires_at is not None else self.external_parents.get(ticket)
+        return issued if issued is not None and issued.expires_at is not None else self.told.get(ticket)
 
     @property
     def has_external(self) -> bool:
         """Whether people or agents make children of this run."""
-        return bool(self.external_parents) or any(issued.expires_at is not None for issued in self.proposals.values())
+        return bool(self.told) or any(issued.expires_at is not None for issued in self.proposals.values())
 
     def n_local_proposals(self, problem: str = "") -> int:
         """Open propose tickets, of one problem or of all, that are neither with a model nor with people."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import unified_diff
 
-from archive import CallReserved, CallSettled, Measured, ReviewIssued, find_records
+from archive import CallReserved, CallSettled, Measured, ReviewIssued
 from evolve.views._progress import operator_of
 from evolve.views._run_view import RunView
 from evolve.views._summary import evidence_label, gain_from, gain_se, stated_gain
@@ -56,7 +56,7 @@ def candidate(view: RunView, number: int) -> Candidate:
     state = view.state
     population = state.population
     row = population.candidates[number]
-    made = view.texts.candidate(row.id)
+    made = view.made(row.id)
     place = score_of(population, number) if population.score(number) is not None else None
     return Candidate(
         id=row.id,
@@ -104,7 +104,7 @@ def diff(view: RunView, before: int | None, after: int) -> str:
 
 def measured(view: RunView, id_: str) -> Iterator[tuple[int, Measured]]:
     """The records of a candidate's measurements with their numbers, oldest first."""
-    for stamped in find_records(view.run.path, ("measured",), mention=id_):
+    for stamped in view.records(("measured",), id_):
         if isinstance(stamped.record, Measured) and stamped.record.result.candidate == id_:
             yield stamped.seq, stamped.record
 
@@ -114,7 +114,7 @@ def model_calls(view: RunView, number: int) -> Iterator[tuple[str, CallReserved 
     is whoever made it."""
     row = view.state.population.candidates[number]
     tickets = {row.ticket: ""}
-    for stamped in find_records(view.run.path, ("review_issued", "call_reserved", "call_settled")):
+    for stamped in view.records(("review_issued", "call_reserved", "call_settled")):
         match stamped.record:
             case ReviewIssued(attempt=attempt, candidate=candidate) if candidate == row.id:
                 tickets[attempt.ticket] = "judge"

@@ -58,7 +58,7 @@ def _step(view: RunView, number: int) -> LineageStep:
         id=row.id,
         parents=tuple(population.candidates[parent].id for parent in row.parents),
         operator=operator_of(state, number),
-        summary=texts.candidate(row.id).summary,
+        summary=view.made(row.id).summary,
         generation=row.generation,
         status=row.status,
         score=place.score if place else None,

@@ -24,8 +24,8 @@ from evolve.propose import (
 )
 from evolve.search._notes import effect_of
 from evolve.search._stopping import effective_budget
-from evolve.search._suite import relatives
 from evolve.search.policy._kinship import relation
+from evolve.search.policy._relatives import relatives
 from evolve.search.state._operators import Parent
 from evolve.search.state._state import ProblemState
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from archive import Measured, Status, find_records
+from archive import Measured, Status
 from evolve.search._notes import effect_of
 from evolve.views._outlook import Fate, fate, is_in_hand
 from evolve.views._run_view import RunView
@@ -62,7 +62,7 @@ def fate_of(view: RunView, candidate: str) -> Fate:
     """Whether and when a candidate of a run is measured."""
     ran_s = 0.0
     if is_in_hand(view.state, candidate):
-        began = [one.at for one in find_records(view.run.path, ("measure_issued",), mention=candidate)]
+        began = [one.at for one in view.records(("measure_issued",), candidate)]
         ran_s = max(view.now - began[-1], 0.0) if began else 0.0
     number = view.state.population.by_id[candidate]
     return fate(view.state, number, view.outlook(), view.now, run=str(view.run.path), ran_s=ran_s)
@@ -107,7 +107,7 @@ def standing_of(view: RunView, candidate: str, before: str = "") -> tuple[Fate, 
 
 def cost_of(view: RunView, candidate: str) -> MeasureCost | None:
     """What one measurement of a candidate takes: the medians of its runs, the most memory; None where it has none."""
-    records = (stamped.record for stamped in find_records(view.run.path, ("measured",), mention=candidate))
+    records = (stamped.record for stamped in view.records(("measured",), candidate))
     runs = [one.result for one in records if isinstance(one, Measured) and one.result.candidate == candidate]
     if not runs:
         return None
@@ -122,6 +122,6 @@ def cost_of(view: RunView, candidate: str) -> MeasureCost | None:
 
 def _evaluator_said(view: RunView, candidate: str) -> str:
     """Why a child that the evaluator could not judge has no score: the search remembers nothing of it."""
-    measured = (one.record for one in find_records(view.run.path, ("measured",), mention=candidate))
+    measured = (one.record for one in view.records(("measured",), candidate))
     errors = [one.result for one in measured if isinstance(one, Measured) and one.result.candidate == candidate]
     return next((one.reason for one in reversed(errors) if one.status is Status.EVALUATOR_ERROR), "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archive import RequestHandled, find_records
@@ -23,16 +24,23 @@ class TicketStanding:
     children: tuple[str, ...]
 
 
-def program_of_ticket(view: RunView, ticket: int) -> str | None:
-    """The program that a ticket is about; None where no such ticket was handed out."""
-    parents = view.state.run.tickets.parents_of(ticket)
-    return None if parents is None else parents[0]
-
-
-def ticket_of(view: RunView, ticket: int) -> TicketStanding | None:
-    """How a ticket stands; None where no such ticket was handed out."""
-    if program_of_ticket(view, ticket) is None:
+def view_of_ticket(views: Sequence[RunView], ticket: int) -> RunView | None:
+    """The problem of a run that a ticket is about; None where no such ticket was handed out."""
+    issued = views[0].state.run.tickets.handed_out(ticket)
+    if issued is None:
         return None
+    return next((view for view in views if view.state.problem == issued.problem), views[0])
+
+
+def program_of_ticket(view: RunView, ticket: int) -> str:
+    """The program that a ticket is about, which was handed out."""
+    issued = view.state.run.tickets.handed_out(ticket)
+    assert issued is not None
+    return issued.parents[0]
+
+
+def ticket_of(view: RunView, ticket: int) -> TicketStanding:
+    """How a ticket stands that was handed out."""
     issued = view.state.run.tickets.proposals.get(ticket)
     until = issued.expires_at if issued is not None else None
     children = _children(view, ticket)

@@ -77,7 +77,8 @@ def _verified(run: RunDir, problem: Problem, state: ProblemState, waits: Uncheck
         return Verification("nothing", None, None, None, _own(population.sign, seed), f"{found}; {noise}" if noise else found)
     id_, told, gain = population.candidates[number].id, population.sign * score, gain_of(state, number)
     script, artifact = problem.folder / VERIFY, next(iter(problem.contract.artifacts), None)
-    blob = _artifact(run, id_, artifact, problem.contract.max_artifact_bytes) if artifact else None
+    only = state.problem if state.others else ""
+    blob = _artifact(run, id_, artifact, problem.contract.max_artifact_bytes, only) if artifact else None
     if not script.is_file() or blob is None:
         again = state.steadiness.was_repeated(number)
         status = NOISY if noise else MEASURED if again else ONCE
@@ -96,14 +97,16 @@ def _own(sign: float, score: float | None) -> float | None:
     return None if score is None else sign * score
 
 
-def _artifact(run: RunDir, id_: str, name: str, limit: int) -> bytes | None:
-    """The artifact of the candidate's last good measurement."""
+def _artifact(run: RunDir, id_: str, name: str, limit: int, only: str) -> bytes | None:
+    """The artifact of the candidate's last good measurement, of several problems for that with the id ``only``."""
     from evolve.evaluate._outcome import unpack_artifact
 
     found = None
     for stamped in find_records(run.path, ("measured",), mention=id_):
         record = stamped.record
-        if isinstance(record, Measured) and record.result.candidate == id_ and record.result.status is Status.OK:
+        if not isinstance(record, Measured) or only not in ("", record.problem):
+            continue
+        if record.result.candidate == id_ and record.result.status is Status.OK:
             found = record.result.artifacts.get(name, found)
     return None if found is None else unpack_artifact(found, limit)
 

@@ -64,7 +64,8 @@ class Bubblewrap:
         self._gpu_filter.write_bytes(_seccomp.program(gpus=True))
         self._devices: dict[tuple[Gpu, ...], list[str]] = {}
         self.user, self.shared_user = spawner.user, ""
-        if why := _user.admit(spawner.user, private, [self.own, *(out for out, place in self.mounts.binds if out != place)]):
+        shown: list[str | Path] = [self.own, *(out for out, place in self.mounts.binds if out != place)]
+        if why := _user.admit(spawner.user, private, shown, self.mounts.covered()):
             self.share_user(why)
         elif self._view[:1] != ["--dev-bind"]:
             self.share_user("what is shown cannot be put together ahead")

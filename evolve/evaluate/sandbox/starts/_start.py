@@ -20,7 +20,7 @@ from evolve.evaluate.sandbox._monitor import ResourceMeter, Running
 from evolve.evaluate.sandbox._request import Request, SandboxPaths, sealed
 from evolve.problem.contract._contract import Stage
 
-_STUBS = ("_stub", "_stub_program", "_stub_server")
+_STUBS = ("_stub", "_stub_program", "_stub_command", "_stub_server")
 
 
 @dataclass(frozen=True, slots=True)
