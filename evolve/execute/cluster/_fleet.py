@@ -52,10 +52,11 @@ class Fleet:
         self._connection, self._ray, self._needs, self._asked = connection, connection.ray, needs, asked
         self._actor, self._changed, self._make = actor, changed, seat
         self.slots = self.n_idle = self.n_behind = self.room = 0
-        self.actors: tuple[HostFacts, ...] = ()
         self.nodes: list[Node] = []
         self.unfit: dict[str, str] = {}  # node -> why it takes no part
         self._seats: dict[int, Seat] = {}
+        self._awake: dict[int, Seat] = {}
+        self._leaving: dict[int, Seat] = {}
         self._idle: OrderedDict[int, Seat] = OrderedDict()
         self._single: OrderedDict[int, Seat] = OrderedDict()  # something may wait behind what runs there; what began first, first
         self._double: OrderedDict[int, Seat] = OrderedDict()  # something does
@@ -66,6 +67,11 @@ class Fleet:
         self.failures, self.failure, self._not_before = 0, "", 0.0  # actors in a row that did not start, and what was said
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+
+    @property
+    def actors(self) -> tuple[HostFacts, ...]:
+        """Those that are awake."""
+        return tuple(seat.facts for seat in list(self._awake.values()))
 
     # ------------------------------------------------------------------------------------------ who is there
 
@@ -83,8 +89,10 @@ class Fleet:
         self.room = capacity(nodes, self._needs, self.unfit)
         leaving = {node.id for node in nodes if node.draining}
         for seat in [seat for seat in self._seats.values() if seat.facts.node in leaving]:
-            seat.is_leaving = True
-            if not seat.is_busy:
+            seat.is_leaving, self._leaving[seat.number] = True, seat
+            if seat.is_busy:
+                self._note(seat)
+            else:
                 self._retire(seat)
         wanted = self.room if self._asked is None else self._asked
         while len(self._seats) < wanted and time.monotonic() >= self._not_before:
@@ -120,7 +128,8 @@ class Fleet:
         seat.kill()
         seat.doubt()
         self._seats.pop(seat.number, None)
-        self._count()
+        self._leaving.pop(seat.number, None)
+        self._note(seat)
 
     async def _attend(self, seat: Seat) -> None:
         """A seat's life, from the actor's first answer, through deaths and returns, until it is let go of."""
@@ -139,10 +148,10 @@ class Fleet:
                 self.refresh(self.nodes)
                 return
             seat.is_awake, self.failures = True, 0
-            self._count()
+            self._note(seat)
             await seat.until_death()
             seat.is_awake = False
-            self._count()
+            self._note(seat)
 
     def _on_no_start(self, seat: Seat, why: str) -> None:
         """An actor ended before it could say where it is: the next ones are asked for more and more slowly."""
@@ -163,11 +172,14 @@ class Fleet:
                 self.refresh(await loop.run_in_executor(None, self._connection.nodes))
             await asyncio.sleep(_TICK_S)
 
-    def _count(self) -> None:
-        for seat in dict.fromkeys([*self._seats.values(), *self._idle.values(), *self._single.values()]):
-            self._place(seat)
-        self.actors = tuple(seat.facts for seat in self._seats.values() if seat.is_awake)
-        self.slots = len(self.actors)
+    def _note(self, seat: Seat) -> None:
+        """Something about a seat has changed: it woke up, died, or is let go of."""
+        if seat.is_awake and seat.number in self._seats:
+            self._awake[seat.number] = seat
+        else:
+            self._awake.pop(seat.number, None)
+        self._place(seat)
+        self.slots = len(self._awake)
         self._changed()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -231,9 +243,11 @@ class Fleet:
 
     def waiting(self) -> Work | None:
         """A block that waits behind another while an idle seat could run it, or on a seat that is about to leave."""
-        for seat in self._double.values():
-            work = seat.line[1]
-            if not work.is_recalled and (seat.is_leaving or any(self._serves(one, work.block) for one in self._idle.values())):
+        for seat in self._double.values() if self._idle else self._leaving.values():
+            work = seat.line[1] if len(seat.line) > 1 else None
+            if work is None or work.is_recalled:
+                continue
+            if seat.is_leaving or any(self._serves(one, work.block) for one in self._idle.values()):
                 return work
         return None
 
@@ -262,7 +276,7 @@ class Fleet:
 
     def _apart(self, block: Block, kept: set[str], number: int, machine: str) -> Seat | None:
         """An idle seat of another machine than that, where there is one; else another seat; else any."""
-        able = [seat for seat in self._seats.values() if seat.is_awake and self._serves(seat, block, kept)]
+        able = [seat for seat in self._awake.values() if self._serves(seat, block, kept)]
         apart = [seat for seat in able if seat.machine != machine] or [seat for seat in able if seat.number != number] or able
         return next((seat for seat in apart if seat.number in self._idle), None)
 
@@ -272,8 +286,8 @@ class Fleet:
     def _exclusive(self, kept: set[str]) -> Seat | None:
         """A seat of a machine on which nothing runs; else the machine that is nearest to it is kept free."""
         running: dict[str, int] = {}
-        for seat in self._seats.values():
-            if seat.is_awake and seat.machine not in self._alone and seat.machine not in kept:
+        for seat in self._awake.values():
+            if seat.machine not in self._alone and seat.machine not in kept:
                 running[seat.machine] = running.get(seat.machine, 0) + seat.is_busy
         if not running:
             return None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from archive import Attempt, BlockEntry, Resources
 from evolve.execute import Block
-from evolve.execute.cluster._capacity import SlotNeeds
+from evolve.execute.cluster._capacity import Node, SlotNeeds
 from evolve.execute.cluster._fleet import Fleet
 from evolve.execute.cluster._host import HostFacts
 from evolve.execute.cluster._work import Work
@@ -49,7 +49,8 @@ def fleet_of(*machines: str) -> tuple[Fleet, list[Any]]:
     fleet = Fleet(connection, SlotNeeds(), None, (None, ()), lambda: None)
     seats: list[Any] = [ASeat(number, machine) for number, machine in enumerate(machines)]
     fleet._seats = {seat.number: seat for seat in seats}
-    fleet._count()
+    for seat in seats:
+        fleet._note(seat)
     return fleet, seats
 
 
@@ -98,7 +99,7 @@ def test_who_died_alone_is_no_suspect() -> None:
 
 
 def test_what_waits_is_had_back_for_a_seat_that_is_idle_or_from_one_that_leaves() -> None:
-    fleet, seats = fleet_of("here", "here")
+    fleet, _seats = fleet_of("here", "here")
     works = [work(i) for i in range(4)]
     for one in works:
         fleet.take(one, set())
@@ -109,7 +110,8 @@ def test_what_waits_is_had_back_for_a_seat_that_is_idle_or_from_one_that_leaves(
     works[2].is_recalled = True
     assert fleet.waiting() is None, "it is asked for once"
     fleet.take(work(4), set())
-    seats[0].is_leaving, works[2].is_recalled = True, False
+    works[2].is_recalled = False
+    fleet.refresh([Node("n", "host", draining=True)])
     assert fleet.waiting() is works[2]
 
 
