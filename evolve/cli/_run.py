@@ -33,17 +33,20 @@ def run(words: Namespace) -> int:
 
 
 def resume(words: Namespace) -> int:
-    from evolve.config._compose import budget_changes
+    from evolve.config._compose import budget_changes, executor_changes
     from evolve.engine._session import resume as go_on
     from evolve.runs._folder import is_driven, open_folder
 
-    changes = budget_changes(words.SETTING)
+    changes, elsewhere = budget_changes(words.SETTING), executor_changes(words.SETTING)
     path = Path(words.RUN)
-    if changes and is_driven(found := open_folder(path)):
+    if changes and not elsewhere and is_driven(found := open_folder(path)):
         return _raise_budget(found, changes)
     try:
         return _driven(
-            lambda view: go_on(path, changes, as_recorded=words.recorded, hooks=[view.record], announce=view.on_started), words.json
+            lambda view: go_on(
+                path, changes, executor=elsewhere, as_recorded=words.recorded, hooks=[view.record], announce=view.on_started
+            ),
+            words.json,
         )
     except RunLocked as error:
         raise RunLocked(

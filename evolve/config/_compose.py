@@ -80,8 +80,26 @@ def compose(words: Sequence[str]) -> RunConfig:
     return config
 
 
+def executor_changes(words: Sequence[str]) -> dict[str, object]:
+    """Where a run goes on, as fields of ``ExecutorConfig``: what ``executor=NAME`` and ``executor.key=value`` words say.
+
+    Raises:
+        ConfigError: an executor that there is not, or a value of another type.
+    """
+    changes: dict[str, object] = {}
+    for word in words:
+        key, _, text = word.partition("=")
+        if key in ("executor", "executor.kind"):
+            require_known("executor", text, options_of("executor"))
+            changes["kind"] = text
+        elif key.startswith("executor."):
+            setting = _take_apart(word)
+            changes[setting.key.removeprefix("executor.")] = _typed(setting)
+    return changes
+
+
 def budget_changes(words: Sequence[str]) -> dict[str, object]:
-    """The limits that ``budget.key=value`` words change.
+    """The limits that ``budget.key=value`` words change; words about the executor are ``executor_changes``'s.
 
     Raises:
         ConfigError: any other word, or a value of another type.
@@ -89,10 +107,14 @@ def budget_changes(words: Sequence[str]) -> dict[str, object]:
     changes: dict[str, object] = {}
     for word in words:
         key = word.partition("=")[0]
+        if "=" in word and (key == "executor" or key.startswith("executor.")):
+            continue
         if "=" in word and not key.startswith("budget.") and key not in KEYS:
             if (close := close_key(key)).startswith("budget."):
                 raise ConfigError(f"expected a known key, found {key!r}; did you mean {close}?")
-            known = ", ".join(f"budget.{field.name}" for field in fields(BudgetConfig))
+            known = ", ".join(
+                [*(f"budget.{field.name}" for field in fields(BudgetConfig)), "executor", "executor.slots", "executor.address"]
+            )
             raise ConfigError(f"a run keeps its configuration; expected one of {known}, found {key}.")
         setting = _take_apart(word)
         changes[setting.key.removeprefix("budget.")] = _typed(setting)

@@ -6,8 +6,8 @@ What is chosen by name is a text here: which names there are is known where they
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 
 from evolve._errors import ConfigError
 from evolve.config._llm import LlmConfig
@@ -237,6 +237,15 @@ class ExecutorConfig:
             raise ConfigError(
                 f"executor.address is for executor=ray, found it with executor={self.kind}; type executor=ray, or leave it out."
             )
+
+    def moved(self, changes: Mapping[str, object]) -> ExecutorConfig:
+        """The same with these changes; another kind keeps nothing of what was said of the last.
+
+        Raises:
+            ConfigError: an address for an executor that takes none.
+        """
+        before = {} if changes.get("kind", self.kind) != self.kind else asdict(self)
+        return ExecutorConfig(**{**before, **changes})
 
 
 @dataclass(kw_only=True, slots=True)

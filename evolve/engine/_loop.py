@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
-from archive import HardwareSeen, JournalError, MeasureIssued, NodesUnfit, ProposeIssued, SlotsChanged, StopRequested
+from archive import (
+    BlockStatus,
+    Event,
+    HardwareSeen,
+    JournalError,
+    MeasureIssued,
+    NodesUnfit,
+    ProposeIssued,
+    SlotsChanged,
+    StopRequested,
+)
 from evolve.engine._proposer import Proposers
 from evolve.engine.models._dispatcher import ModelDispatcher
 from evolve.engine.models._thread import CallRecorded, DraftReady, ModelMessage, ModelThreadFailed, ReviewReady
@@ -19,10 +29,12 @@ from evolve.runs._inbox import Request
 from evolve.runs._recorder import Recorder
 from evolve.search._rng import fresh_seeds
 from evolve.search._search import Search
+from evolve.search._stopping import nothing_is_begun
 from evolve.search.claims._openings import FreshSeeds
 from evolve.search.state._state import Phase
 
 _SLOTS_S = 1.0
+_GONE_S = 15.0  # without a slot, after which a run that is to end gives up what waits for one
 _TICK_S = 0.5  # how late the end of the wall budget may be noticed
 
 
@@ -73,6 +85,8 @@ def run_loop(
     while not (why := search.done(recorder.clock(), measure_only=measure_only)) or executor.pending:
         now = recorder.clock()
         slots.note(now)
+        if slots.were_gone_for(_GONE_S, now) and nothing_is_begun(search.run, search.states, now):
+            _give_up(search, executor, recorder)
         issued = search.ask(now, room=executor.room, entropy=entropy, measure_only=measure_only)
         if issued is not None:
             recorder.write(issued)
@@ -112,6 +126,19 @@ def drain_model_calls(
         dispatcher.review_leaders()
 
 
+def _give_up(search: Search, executor: Executor, recorder: Recorder) -> None:
+    """Give up all blocks: nobody is there to measure them.  Those that were lost the executor knows no more."""
+    tickets = search.run.tickets
+    for ticket, block in list(tickets.blocks.items()):
+        attempt = block.issued.attempt
+        executor.cancel(attempt)
+        if ticket in tickets.to_reissue:
+            for record in search.accept_block(
+                attempt, BlockStatus.CANCELLED, skipped=(), drift=None, reason="no slot was left", lost=None
+            ):
+                recorder.write(record)
+
+
 class _Slots:
     """Notes how many blocks can run at once and which nodes take no part when that changes, once a second: a cluster of many nodes
     starts one by one."""
@@ -119,6 +146,11 @@ class _Slots:
     def __init__(self, executor: Executor, recorder: Recorder) -> None:
         self._executor, self._recorder, self._next = executor, recorder, 0.0
         self._noted, self._unfit = recorder.search.run.slots, dict(recorder.search.run.unfit)
+        self._gone_at = 0.0
+
+    def were_gone_for(self, seconds: float, now: float) -> bool:
+        """Whether there has been no slot for so long."""
+        return self._noted == 0 and now - self._gone_at >= seconds
 
     def note(self, now: float) -> None:
         n, unfit = self._executor.slots, dict(getattr(self._executor, "unfit", {}))  # not every executor has nodes
@@ -126,8 +158,12 @@ class _Slots:
             return
         self._next, epoch = now + _SLOTS_S, self._recorder.search.run.tickets.epoch
         if n != self._noted:
-            self._noted = n
+            self._noted, self._gone_at = n, now
             self._recorder.write(SlotsChanged(epoch, n))
+            if n == 0:
+                self._recorder.write(
+                    Event("warning", "no_slot", "nobody is left to measure; the run goes on with the next slot", "")
+                )
         if unfit != self._unfit:
             self._unfit = unfit
             self._recorder.write(NodesUnfit(epoch, unfit))

@@ -51,7 +51,7 @@ from evolve.engine.registry._registry import (
 )
 from evolve.engine.requests._handlers import INTERRUPTED
 from evolve.engine.requests._limits import need_room
-from evolve.execute import Executor
+from evolve.execute import Executor, ExecutorLost
 from evolve.problem._load import copy_problem
 from evolve.problem.contract._contract import Problem
 from evolve.propose import Operator
@@ -194,6 +194,7 @@ def resume(
     path: Path,
     budget: Mapping[str, object] | None = None,
     *,
+    executor: Mapping[str, object] | None = None,
     operators: Sequence[GivenOperator] = (),
     provider: Provider | None = None,
     as_recorded: bool = False,
@@ -202,8 +203,9 @@ def resume(
 ) -> Summary:
     """Go on with a run, whatever ended it, with other limits if ``budget`` names some.
 
-    ``operators`` are the objects behind its operators that are not the engine's, ``provider`` that behind its models.
-    ``as_recorded`` puts back what was changed in the run's copy of the problem.
+    ``executor`` says where it goes on, this time: what of its executor's configuration is another.  ``operators`` are the objects
+    behind its operators that are not the engine's, ``provider`` that behind its models.  ``as_recorded`` puts back what was changed
+    in the run's copy of the problem.
 
     Raises:
         UsageError: one of its operators is missing, or more than a limit that changes is spent: then nothing is written.
@@ -214,7 +216,8 @@ def resume(
         JournalError: the journal is damaged; the message says where and what to do.
     """
     run = _folder.open_folder(path)
-    return _drive(run, budget or {}, hooks, announce, operators=operators, provider=provider, resumed=True, as_recorded=as_recorded)
+    given = {"operators": operators, "provider": provider, "as_recorded": as_recorded}
+    return _drive(run, budget or {}, hooks, announce, executor=executor or {}, resumed=True, **given)  # type: ignore[arg-type]
 
 
 def measure_ready(path: Path) -> Summary:
@@ -232,6 +235,7 @@ def _drive(
     announce: Callable[[RunStarted], None] | None,
     *,
     programs: Sequence[Mapping[str, str]] = (),
+    executor: Mapping[str, object] | None = None,
     operators: Sequence[GivenOperator] = (),
     provider: Provider | None = None,
     resumed: bool,
@@ -243,6 +247,7 @@ def _drive(
         stack.enter_context(infrequent_gc())
         created = read_created(run)
         config = config_from_json(created.config)
+        config = replace(config, executor=config.executor.moved(executor or {}))
         problems = [ready_problem(place, info, as_recorded=as_recorded) for place, info in places(run, created)]
         if resumed:
             need_named(config)
@@ -255,13 +260,13 @@ def _drive(
         search, texts, shown = open_search(run, config, problems, parts_of(config), journal)
         if budget:  # before any record is written
             need_room(search.states, budget, search.run.usage.last_at, str(run.path))
-        executor = build_executor(config, problems, mailbox.put, measured_on(search.states))
-        stack.callback(_abandon, executor)
+        running = build_executor(config, problems, mailbox.put, measured_on(search.states))
+        stack.callback(_abandon, running)
         checkpoints = _Checkpoints(run, search, texts, journal)
         recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
         proposers = proposers_of(run, config, problems, search, texts, made)
         models = NO_MODELS if pausing else available_models(config.llm, run, provider)
-        epoch = write_opening(recorder, proposers, config, budget, journal.cut_bytes, models, executor.slots)
+        epoch = write_opening(recorder, proposers, config, budget, journal.cut_bytes, models, running.slots)
         write_supplied(recorder, proposers[search.state.problem], epoch, programs)
         if journal.written is not None:
             journal.wait_durable(journal.written.seq)
@@ -279,13 +284,13 @@ def _drive(
         stack.callback(watcher.close)
         stack.enter_context(Signals(mailbox))
         answered = partial(_answered, run.path)
-        status, why, broken = _run(search, executor, proposers, recorder, mailbox, answered, dispatcher, measure_only=pausing)
+        status, why, broken = _run(search, running, proposers, recorder, mailbox, answered, dispatcher, measure_only=pausing)
         if dispatcher is not None:
             dispatcher.close(_lying_in(mailbox))
         recorder.write(RunClosed(epoch, status, why))
         checkpoints.save()
         if broken is not None:
-            raise ExecutorBroken(
+            raise type(broken)(
                 f"{broken}; nothing is lost, and the run goes on with: evolve resume {quote(str(run.path))}"
             ) from broken
         why = with_advice(search.state, status, why, str(run.path))
@@ -302,17 +307,17 @@ def _run(
     dispatcher: ModelDispatcher | None,
     *,
     measure_only: bool,
-) -> tuple[str, str, ExecutorBroken | None]:
+) -> tuple[str, str, ExecutorBroken | ExecutorLost | None]:
     """Drive the search and close its executor: the run's status, why, and what somebody else's executor did that ended it or that
     stands beside its end."""
-    broken = None
+    broken: ExecutorBroken | ExecutorLost | None = None
     try:
         why = run_loop(search, executor, proposers, recorder, mailbox, answered, dispatcher=dispatcher, measure_only=measure_only)
         if dispatcher is not None:
             drain_model_calls(search, proposers, recorder, mailbox, answered, dispatcher)
     except Stopped:
         why = INTERRUPTED
-    except ExecutorBroken as error:
+    except (ExecutorBroken, ExecutorLost) as error:
         _abandon(executor)
         return "failed", str(error), error
     try:

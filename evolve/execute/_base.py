@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from archive import Attempt, BlockEntry, BlockStatus, Hardware, Measurement, Resources
+from evolve._errors import EnvironmentFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,10 @@ class BlockReport:
     lost: int | None = None
 
 
+class ExecutorLost(EnvironmentFault):
+    """What an executor runs on is gone, and it cannot go on."""
+
+
 Report = EntryReport | BlockReport
 Sink = Callable[[Report], None]
 
@@ -62,7 +67,11 @@ class Executor(Protocol):
 
     @property
     def slots(self) -> int:
-        """Blocks that can run at once."""
+        """Blocks that can run at once.
+
+        Raises:
+            ExecutorLost: none ever will.
+        """
 
     @property
     def room(self) -> int:

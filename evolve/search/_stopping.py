@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from archive import Event, Purpose
@@ -13,7 +13,7 @@ from evolve.search._schedule import PlannedBlock, final_block, next_block, on_ta
 from evolve.search.claims import _claims as confirming
 from evolve.search.policy import _arms
 from evolve.search.policy._policies import policy_of
-from evolve.search.state._state import ProblemState
+from evolve.search.state._state import ProblemState, RunState
 
 MAX_FRUITLESS = 1000  # propose tickets without a new program, after which the operators have nothing left
 GIVEN = "everything that was given is measured"
@@ -122,6 +122,11 @@ def only_models(state: ProblemState) -> bool:
 def _models_over(state: ProblemState) -> bool:
     """Whether no model can be asked any more, and none has still to answer."""
     return not _arms.any_available(state) and not _arms.n_in_flight(state)
+
+
+def nothing_is_begun(run: RunState, states: Sequence[ProblemState], now: float) -> bool:
+    """Whether nothing new is searched for, whatever is still being measured."""
+    return bool(run.end.ends) or all(search_is_over(state, now) for state in states)
 
 
 def run_is_over(state: ProblemState, now: float, *, measure_only: bool = False) -> str:

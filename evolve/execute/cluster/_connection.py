@@ -92,7 +92,7 @@ class Connection:
                     how |= {"_temp_dir": str(session)}
                 with environment(token_environment(token), cleared=True):
                     self.ray.init(address="local", **how)
-            except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            except (ConnectionError, RuntimeError, ValueError, OSError, self.ray.exceptions.RayError) as error:
                 raise EnvironmentFault(self._why_not(error, hushed.said())) from error
 
     def _why_not(self, error: Exception, printed: str) -> str:
@@ -106,6 +106,8 @@ class Connection:
             )
         if "AuthToken" in printed + said:
             file = os.environ.get("RAY_AUTH_TOKEN_PATH", "")
+            if file and not os.path.isfile(file):
+                return f"expected the cluster's token in {file} (RAY_AUTH_TOKEN_PATH), found no such file; copy it from the head."
             return (
                 f"expected the token that the Ray cluster at {self.address} was started with, found "
                 f"{'that of ' + file if file else 'none or another'}; type: export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=FILE"

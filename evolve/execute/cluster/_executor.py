@@ -18,7 +18,7 @@ from typing import Any
 
 from archive import Attempt, BlockStatus, Hardware
 from evolve._errors import EnvironmentFault
-from evolve.execute._base import Block, BlockReport, Report, Sink
+from evolve.execute._base import Block, BlockReport, ExecutorLost, Report, Sink
 from evolve.execute._one_class import OneClass
 from evolve.execute._slot import PATIENCE_S, ends_candidate
 from evolve.execute.cluster._bundle import Bundle, pack
@@ -107,6 +107,8 @@ class ClusterExecutor:
 
     @property
     def slots(self) -> int:
+        if self._fleet.lost:
+            raise ExecutorLost(self._fleet.lost)
         return self._fleet.slots
 
     @property

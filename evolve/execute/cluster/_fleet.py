@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Coroutine, Sequence
@@ -19,6 +20,9 @@ from evolve.execute.cluster._seat import Seat
 from evolve.execute.cluster._work import Work
 
 _TICK_S = 1.0  # how late a node that joins or leaves is seen
+_BARRED_S = (15.0, 600.0)  # that a node takes no part which did not fit, at first and at most
+_ANSWER_S = 10.0  # for a head that is asked for its nodes
+_SILENT_S = 25.0  # after which it is taken for gone
 _REMEMBERED = 4096  # candidates
 _AGAIN_S = 0.2
 _LONGEST_S = 30.0  # between two tries where no actor starts
@@ -53,7 +57,9 @@ class Fleet:
         self._actor, self._changed, self._make = actor, changed, seat
         self.slots = self.n_idle = self.n_behind = self.room = 0
         self.nodes: list[Node] = []
-        self.unfit: dict[str, str] = {}  # node -> why it takes no part
+        self.lost = ""  # why no actor will ever come again
+        self.unfit: dict[str, str] = {}  # node -> why it takes no part, as found last
+        self._barred: dict[str, tuple[float, float]] = {}  # node -> until when it gets no actor, and for how long that was
         self._seats: dict[int, Seat] = {}
         self._awake: dict[int, Seat] = {}
         self._leaving: dict[int, Seat] = {}
@@ -86,11 +92,16 @@ class Fleet:
     def refresh(self, nodes: list[Node]) -> None:
         """Ask for as many actors as there is room for, and let go of those that there is none for."""
         self.nodes = nodes
-        self.room = capacity(nodes, self._needs, self.unfit)
+        self._look_again()
+        self.room = capacity(nodes, self._needs, self._now_barred)
         leaving = {node.id for node in nodes if node.draining}
-        for seat in [seat for seat in self._seats.values() if seat.facts.node in leaving]:
-            seat.is_leaving, self._leaving[seat.number] = True, seat
-            if seat.is_busy:
+        for seat in [seat for seat in self._seats.values() if (seat.facts.node in leaving) != seat.is_leaving]:
+            seat.is_leaving = not seat.is_leaving
+            if not seat.is_leaving:
+                del self._leaving[seat.number]
+                self._note(seat)
+            elif seat.is_busy:
+                self._leaving[seat.number] = seat
                 self._note(seat)
             else:
                 self._retire(seat)
@@ -118,7 +129,7 @@ class Fleet:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _open(self) -> None:
-        options = self._needs.options(self.unfit)
+        options = self._needs.options(self._now_barred)
         settings, bundles = self._actor
         seat = self._seats[self._number] = self._make(self._ray, self._number, options, settings, bundles)
         self._number += 1
@@ -140,7 +151,7 @@ class Fleet:
                 await asyncio.sleep(_AGAIN_S)
                 continue
             except self._ray.exceptions.RayError as error:
-                self._on_no_start(seat, " ".join(str(error).split())[:_TOLD])
+                self._on_no_start(seat, _cause(str(error)))
                 return
             if fault := facts.fault or self._one_class.take(facts.hardware):
                 self._note_fault(facts.node, f"{facts.machine}: {fault}")
@@ -148,6 +159,9 @@ class Fleet:
                 self.refresh(self.nodes)
                 return
             seat.is_awake, self.failures = True, 0
+            if facts.node in self.unfit:
+                self.unfit = {node: why for node, why in self.unfit.items() if node != facts.node}
+                self._barred.pop(facts.node, None)
             self._note(seat)
             await seat.until_death()
             seat.is_awake = False
@@ -162,14 +176,41 @@ class Fleet:
         self._retire(seat)
 
     def _note_fault(self, node: str, why: str) -> None:
+        """The node gets no actor for a while, for longer each time: what is wrong may be mended there."""
+        _, before_s = self._barred.get(node, (0.0, _BARRED_S[0] / 2))
+        length_s = min(2 * before_s, _BARRED_S[1])
+        self._barred[node] = time.monotonic() + length_s, length_s
         self.unfit = {**self.unfit, node: why}
         self._changed()
 
+    @property
+    def _now_barred(self) -> list[str]:
+        return [node for node, (until, _) in self._barred.items() if until > 0]
+
+    def _look_again(self) -> None:
+        """Let nodes have an actor whose time without one is over.  Who waits for a place was asked for without them."""
+        over = [node for node, (until, _) in self._barred.items() if 0 < until < time.monotonic()]
+        for node in over:
+            self._barred[node] = 0.0, self._barred[node][1]
+        if over:
+            for seat in [seat for seat in self._seats.values() if not seat.facts.node]:
+                self._retire(seat)
+
     async def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop, heard = asyncio.get_running_loop(), time.monotonic()
         while not self._closing:
-            with suppress(self._ray.exceptions.RayError):  # nobody answers just now: what was seen last holds
-                self.refresh(await loop.run_in_executor(None, self._connection.nodes))
+            asked = loop.run_in_executor(None, self._connection.nodes)
+            # Where nobody answers just now what was seen last holds.
+            with suppress(self._ray.exceptions.RayError, ConnectionError, RuntimeError, TimeoutError):
+                self.refresh(await asyncio.wait_for(asked, _ANSWER_S))
+                heard = time.monotonic()
+            if time.monotonic() - heard > _SILENT_S:  # Ray itself ends the process without a word after 60 s
+                where = self._connection.address or "this machine"
+                self.lost = (
+                    f"the Ray cluster at {where} has not answered for {_SILENT_S:g} s: its head is gone or cannot be reached"
+                )
+                self._changed()
+                return
             await asyncio.sleep(_TICK_S)
 
     def _note(self, seat: Seat) -> None:
@@ -197,7 +238,7 @@ class Fleet:
         it; this one may be added.
         """
         block = work.block
-        seat = self._exclusive(kept) if block.needs.exclusive else self._free(block, kept)
+        seat = self._exclusive(block, kept) if block.needs.exclusive else self._free(block, kept)
         if seat is None and not (block.needs.exclusive or block.needs.elsewhere or work.candidates & self._suspects):
             seat = next((one for one in self._single.values() if self._serves(one, block, kept)), None)
         if seat is None:
@@ -216,16 +257,20 @@ class Fleet:
 
     def give(self, work: Work) -> None:
         """A block is done with its seat, or was taken back from it: whatever stood behind it has begun."""
-        seat, work.seat = work.seat, None
+        seat = work.seat
         if seat is None:
             return
-        seat.line.remove(work)
+        self._leave(work, seat)
         for first in seat.line[:1]:
             first.has_begun = True
-        if self._alone.get(seat.machine) == work.attempt:
-            del self._alone[seat.machine]
         if seat.is_leaving and not seat.is_gone and not seat.is_busy:
             self._retire(seat)
+
+    def _leave(self, work: Work, seat: Seat) -> None:
+        seat.line.remove(work)
+        work.seat = None
+        if self._alone.get(seat.machine) == work.attempt:
+            del self._alone[seat.machine]
         self._place(seat)
 
     def lose(self, work: Work) -> None:
@@ -233,9 +278,7 @@ class Fleet:
         seat = work.seat
         if seat is not None:
             self._suspects.update(*(one.candidates for one in seat.line if len(seat.line) > 1))
-            seat.line.remove(work)
-            work.seat = None
-            self._place(seat)
+            self._leave(work, seat)
 
     def clear(self, work: Work) -> None:
         """It ran to its end: nothing is suspected of its candidates."""
@@ -283,11 +326,11 @@ class Fleet:
     def _serves(self, seat: Seat, block: Block, kept: Collection[str] = ()) -> bool:
         return seat.machine not in kept and seat.machine not in self._alone and block.needs.machine in ("", seat.machine)
 
-    def _exclusive(self, kept: set[str]) -> Seat | None:
+    def _exclusive(self, block: Block, kept: set[str]) -> Seat | None:
         """A seat of a machine on which nothing runs; else the machine that is nearest to it is kept free."""
         running: dict[str, int] = {}
         for seat in self._awake.values():
-            if seat.machine not in self._alone and seat.machine not in kept:
+            if not seat.is_leaving and self._serves(seat, block, kept):
                 running[seat.machine] = running.get(seat.machine, 0) + seat.is_busy
         if not running:
             return None
@@ -295,4 +338,11 @@ class Fleet:
         if running[machine]:
             kept.add(machine)
             return None
-        return next(seat for seat in self._idle.values() if seat.machine == machine)
+        return next((seat for seat in self._idle.values() if seat.machine == machine), None)
+
+
+def _cause(told: str) -> str:
+    """The last line of what Ray tells that names an error, else the first: between them are its frames, paths and arrows."""
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in told.splitlines()]
+    named = [line for line in lines if re.match(r"[\w.]+(?:Error|Exception|Exit)\b", line)]
+    return " ".join((named or [line for line in lines if line] or [""])[-1 if named else 0].split())[:_TOLD]

@@ -10,6 +10,7 @@ import platform
 import select
 import tempfile
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -106,7 +107,7 @@ class SlotHost:
         self._cards = need_gpus(problem.contract for problem in problems.values())  # of those that Ray gave this actor
         self._slot = Slot(self._slot_settings(problems), self._number)
         # The kernel ends graders with the thread that started them: this one lives as long as the actor.
-        self._thread = threading.Thread(target=self._serve, args=(self._slot,), name="slot", daemon=True)
+        self._thread = threading.Thread(target=self._serve_to_the_end, args=(self._slot,), name="slot", daemon=True)
         self._thread.start()
 
     def live(self) -> None:
@@ -166,6 +167,18 @@ class SlotHost:
             self._slot = None
         self._scratch.close()
 
+    def _serve_to_the_end(self, slot: Slot) -> None:
+        """An actor without this thread would take blocks and never answer: it ends with it, whatever went wrong, and Ray makes it
+        anew."""
+        went_well = False
+        try:
+            self._serve(slot)
+            went_well = True
+        finally:
+            if not went_well:
+                traceback.print_exc()
+                os._exit(1)
+
     def _serve(self, slot: Slot) -> None:
         while (work := self._work.get()) is not None:
             block, turn, reports = work
@@ -190,11 +203,7 @@ class SlotHost:
                     out.put([report])
                     out.join()
 
-            try:
-                end = self._run_with_cards(slot, block, tell)
-            except BaseException as error:  # a fault of ours must not leave the driver waiting
-                reports.put([*last, BlockReport(block.attempt, BlockStatus.LOST, reason=f"the slot failed: {error!r}")])
-                raise
+            end = self._run_with_cards(slot, block, tell)
             with self._lock:
                 self._running = None
             reports.put([*last, end])

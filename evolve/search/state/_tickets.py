@@ -194,6 +194,8 @@ class Tickets:
         over = record.status in (BlockStatus.OK, BlockStatus.CANCELLED) or block.n_voided > MAX_VOID_RETRIES
         if over or not block.n_left:
             del self.blocks[ticket]
+            if ticket in self.to_reissue:  # it was lost, and is given up before it was handed out again
+                self.to_reissue.remove(ticket)
             self._count(block, -left)
             return block.uncalibrated
         self._count(block, block.n_left - left)
