@@ -45,6 +45,7 @@ from evolve.engine.registry._registry import (
     need_executor,
     need_machine,
     need_named,
+    need_place,
     operators_of,
     parts_of,
     plugins_of,
@@ -148,6 +149,7 @@ def _made(
         if config.llm.provider == "none" and not given and not operators:
             _need_reach(problem, config, made)
     _need_limit(config, problems)
+    need_place(config, *problems)
     need_machine(config, *problems)
     config = for_several(config) if len(problems) > 1 else config
     need_executor(config, problems)
@@ -254,6 +256,7 @@ def _drive(
         given = [*operators, *absent_operators(config.search, operators)] if pausing else operators
         made = operators_of(config.search, given, str(run.path))
         if resumed:
+            need_place(config, *problems)
             need_machine(config, *problems)
         mailbox: Mailbox = SimpleQueue()
         journal = stack.enter_context(Journal.open(run.path, on_error=mailbox.put))

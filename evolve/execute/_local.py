@@ -29,7 +29,6 @@ from evolve.execute._slot import PATIENCE_S, Slot, SlotSettings, copy_for_grader
 from evolve.problem._data import check_data
 from evolve.problem.contract._contract import Problem
 from evolve.problem.contract._environment import check_environment
-from evolve.problem.contract._placement import check_placement
 
 _TICK_S = 0.5
 
@@ -101,7 +100,6 @@ class LocalExecutor:
             raise ValueError(f"slots is {slots}, expected at least 1")
         for problem in problems.values():
             check_environment(problem.contract)
-            check_placement(problem.contract)
             check_data(problem.contract)
         contracts = [problem.contract for problem in problems.values()]
         self._cards = need_gpus(contracts, gpus)

@@ -21,7 +21,7 @@ from evolve.execute._base import Block, BlockReport, EntryReport
 from evolve.execute._cards import Cards
 from evolve.execute._gpus import measure
 from evolve.execute._process import CancelEvent, GraderDied, GraderProcess, GraderRefused, Interrupted
-from evolve.problem._data import check_data
+from evolve.problem._data import check_data, marks_of
 from evolve.problem._files import copy_pieces
 from evolve.problem._load import candidate_assets_folder
 from evolve.problem.contract._contract import Problem
@@ -71,6 +71,7 @@ class Slot:
         self.rests_until = 0.0  # on the monotonic clock: it could not load a problem, others may be luckier
         self._number = number
         self._graders: dict[str, GraderProcess] = {}
+        self._marks: dict[str, tuple[tuple[int, ...], ...]] = {}  # of the data that a problem's grader was started with
         self._copies: dict[str, Path] = {}  # what a grader may write beside evaluate.py stays with it
 
     def run(
@@ -117,7 +118,8 @@ class Slot:
             Interrupted: ``wake`` was rung meanwhile.
         """
         grader = self._graders.get(problem)
-        if grader is not None and grader.alive and gpus in ((), grader.gpus):
+        marks = marks_of(self._settings.problems[problem].contract)  # data that was replaced is looked at anew
+        if grader is not None and grader.alive and gpus in ((), grader.gpus) and self._marks.get(problem) == marks:
             return grader
         self._drop(problem)
         give_up, pause = time.monotonic() + self._settings.patience_s, _PAUSE_S
@@ -160,6 +162,7 @@ class Slot:
         number = self._number * len(names) + names.index(problem)
         copy = self._copies[problem] = settings.scratch / f"{folder.name}-problem"
         try:
+            self._marks[problem] = marks_of(settings.problems[problem].contract)
             check_data(settings.problems[problem].contract)
             own = copy_for_grader(settings.problems[problem], copy)
             prepare = _prepare(own, settings, number)

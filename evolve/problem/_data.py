@@ -58,6 +58,19 @@ def check_data(contract: Contract, *, remembered: Path | None = None, tell: Call
             )
 
 
+def marks_of(contract: Contract) -> tuple[tuple[int, ...], ...]:
+    """What tells, without reading, that data was replaced: inode, size and times of each file, or of the folder itself."""
+    marks: list[tuple[int, ...]] = []
+    for data in contract.data:
+        try:
+            found = os.stat(data.path)
+        except OSError:
+            marks.append(())
+        else:
+            marks.append((found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+    return tuple(marks)
+
+
 def _expected(contract: Contract, data: Data) -> str:
     return f"expected the data {data.name} of {contract.name} at {data.path} on {platform.node()}"
 
@@ -105,13 +118,16 @@ def _look(path: str) -> Seen:
 
 
 def _files(folder: str, below: str) -> Iterator[str]:
-    with os.scandir(os.path.join(folder, below)) as entries:
-        for entry in entries:
-            name = f"{below}{entry.name}"
-            if entry.is_dir(follow_symlinks=False):
-                yield from _files(folder, f"{name}/")
-            else:
-                yield name
+    folders = [below]
+    while folders:
+        below = folders.pop()
+        with os.scandir(os.path.join(folder, below)) as entries:
+            for entry in entries:
+                name = f"{below}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(f"{name}/")
+                else:
+                    yield name
 
 
 def _read(path: str, names: list[str]) -> str:

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from evolve._errors import ConfigError, EvolveError, ProblemError
 from evolve._renamed import KEYS as OLD_KEYS
-from evolve.config._compose import budget_changes, close_key, compose, groups, known_keys
+from evolve.config._compose import budget_changes, close_key, compose, executor_changes, groups, known_keys
 from evolve.config._json import config_from_json, config_to_json
 from evolve.config._llm import JudgeConfig, NoveltyConfig, RecordingConfig, SamplingConfig
 from evolve.config._rules import rule_of
-from evolve.config._schema import TIERS, RunConfig, SearchConfig
+from evolve.config._schema import TIERS, ExecutorConfig, RunConfig, SearchConfig
 from evolve.engine.models._stack import PROVIDERS
 from evolve.engine.registry._archives import ARCHIVES
 from evolve.engine.registry._registry import EXECUTORS, check_names
@@ -429,3 +429,22 @@ def test_a_run_of_a_version_with_other_keys_still_opens() -> None:
     written["search"]["remeasure_top"] = 5
     del written["search"]["reference"]
     assert config_from_json(json.dumps(written)) == config_from_json(config_to_json(RunConfig(seed=5)))
+
+
+def test_a_run_may_go_on_elsewhere() -> None:
+    words = ["executor=ray", "executor.address=auto", "budget.evaluations=5"]
+    changes = executor_changes(words)
+    assert changes == {"kind": "ray", "address": "auto"}
+    assert budget_changes(words) == {"evaluations": 5}
+    local = ExecutorConfig(slots=3)
+    assert local.moved(changes) == ExecutorConfig(kind="ray", address="auto")
+    assert ExecutorConfig(kind="ray", address="1.2.3.4:5", slots=2).moved({"address": "auto"}) == ExecutorConfig(
+        kind="ray", address="auto", slots=2
+    )
+    assert ExecutorConfig(kind="ray", address="1.2.3.4:5").moved({"kind": "local"}) == ExecutorConfig()
+    with pytest.raises(ConfigError, match=r"executor.address is for executor=ray"):
+        local.moved({"address": "auto"})
+    with pytest.raises(ConfigError, match="executor"):
+        executor_changes(["executor=nowhere"])
+    with pytest.raises(ConfigError, match=r"executor.slots must be"):
+        local.moved(executor_changes(["executor.slots=0"]))

@@ -17,12 +17,15 @@ from hypothesis import strategies as st
 from problem_folders import MINIMAL, write_problem
 
 import evolve
+from archive import BlockStatus
 from evolve._errors import EnvironmentFault
 from evolve.cli import main
 from evolve.evaluate import VisibleFiles, open_sandbox_factory
+from evolve.execute import LocalExecutor
 from evolve.problem import _data
 from evolve.problem._data import check_data
 from evolve.problem.contract._contract import Contract, Data
+from evolve.testing import Probe, action, open_executor_bench
 
 
 def sha256(data: bytes) -> str:
@@ -225,3 +228,37 @@ def test_another_hash_makes_another_problem(problem: Path) -> None:
     after = evolve.load_problem(problem)
     assert (before.id, before.evaluator) != (after.id, after.evaluator)
     assert replace(after.contract, data=before.contract.data) == before.contract
+
+
+def test_data_that_is_replaced_while_a_run_goes_on_is_measured_on_no_more(tmp_path: Path) -> None:
+    file, other = tmp_path / "one.bin", tmp_path / "two.bin"
+    file.write_bytes(b"one")
+    other.write_bytes(b"two")
+    data = (Data(name="one", path=str(file), sha256=sha256(b"one")),)
+
+    def make(problems, *, slots, sink):
+        with_data = {name: replace(one, contract=replace(one.contract, data=data)) for name, one in problems.items()}
+        return LocalExecutor(with_data, slots=slots, tier="none", sink=sink, patience_s=0.5)
+
+    with open_executor_bench(make, Probe(tmp_path)) as bench:
+        closed, _ = bench.run(action("score"))
+        assert closed.status is BlockStatus.OK
+        other.rename(file)
+        closed, reports = bench.run(action("score"))
+        assert (closed.status, closed.lost, reports) == (BlockStatus.LOST, None, [])
+        assert "expected the data one of" in closed.reason
+
+
+def test_folders_may_be_deep(tmp_path: Path, check: Callable[[Path, str], None]) -> None:
+    folder = tmp_path / "d"
+    folder.mkdir()
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(1100):  # deeper than calls may nest, and near to as long as a path may be
+        os.mkdir("a", dir_fd=here)
+        below = os.open("a", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+    with pytest.raises(EnvironmentFault, match="with the SHA-256"):
+        check(folder, sha256(b"x"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from evolve._errors import UsageError
 from evolve.config._schema import BudgetConfig as Budget
 from evolve.engine import _session
 from evolve.engine.api._arguments import budget_changes, files_of, need_number, ranges_of, text_of
+from evolve.engine.api._executors import executor_config
 from evolve.engine.api._listener import Listener, OnProgress
 from evolve.engine.api._reader import RunReader, id_of
 from evolve.engine.registry._own_operators import GivenOperator as Operator
@@ -67,7 +69,7 @@ class Run(RunReader):
 
     # ---------------------------------------------------------------------------------------------- driving
 
-    def optimize(self, on_progress: OnProgress | None = None, *, every_s: float = 1.0) -> Summary:
+    def optimize(self, on_progress: OnProgress | None = None, *, every_s: float = 1.0, executor: object = None) -> Summary:
         """Search until the budget, a stop condition, ``stop`` or Ctrl-C ends it; goes on with a run that was driven before.
 
         Ctrl-C lets the measurements in hand end, a second one stops at once; nothing is lost either way.
@@ -77,6 +79,8 @@ class Run(RunReader):
                 steps of the search: it may not ask or tell.  What it raises ends the call; the run can be gone on with.  Of
                 several problems it is called for each (``Progress.problem``), or where the run was read with ``of`` for that one.
             every_s: Seconds.
+            executor: Where it goes on, this time: ``"local"``, ``"ray"``, ``evolve.RayExecutor(...)`` or the name of a package's;
+                by default where it was made to run.
 
         Raises:
             UsageError: an operator that was given as an object is missing, or breaks its contract.
@@ -87,7 +91,7 @@ class Run(RunReader):
         Example:
             >>> run.optimize(on_progress=lambda progress: print(progress.best))
         """
-        return self._drive({}, on_progress, every_s)
+        return self._drive({}, on_progress, every_s, executor)
 
     def resume(self, budget: Budget, on_progress: OnProgress | None = None, *, every_s: float = 1.0) -> Summary:
         """Change limits and go on.  Where somebody drives the run, that driver gets the limits, and this returns at once.
@@ -270,12 +274,15 @@ class Run(RunReader):
 
     # ---------------------------------------------------------------------------------------------- inside
 
-    def _drive(self, changes: Mapping[str, object], on_progress: OnProgress | None, every_s: float) -> Summary:
+    def _drive(
+        self, changes: Mapping[str, object], on_progress: OnProgress | None, every_s: float, executor: object = None
+    ) -> Summary:
         need_number("every_s", every_s)
         listener = Listener(on_progress, every_s, self._problem) if on_progress is not None else None
         return _session.resume(
             self.path,
             changes,
+            executor=None if executor is None else asdict(executor_config(executor, None)),
             operators=self._operators,
             provider=self._provider,
             hooks=[listener.record] if listener is not None else [],

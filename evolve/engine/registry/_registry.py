@@ -252,7 +252,7 @@ def need_machine(config: RunConfig, *problems: Problem) -> None:
     Raises:
         SandboxMissing: the tier asked for is not to be had here.
         EnvironmentFault: what candidates may import cannot be shown to them, a variable that the evaluator needs is not set, there
-            are fewer GPUs than it needs, the problem's data is not here, or it asks for what only nodes of a cluster have.
+            are fewer GPUs than it needs, or the problem's data is not here.
     """
     from evolve.evaluate import VisibleFiles, open_sandbox_factory
     from evolve.execute import need_gpus
@@ -263,8 +263,6 @@ def need_machine(config: RunConfig, *problems: Problem) -> None:
     for contract in contracts:
         check_environment(contract)
     if config.executor.kind == "local":
-        for contract in contracts:
-            check_placement(contract)
         need_gpus(contracts)
     views = [VisibleFiles.of(one.contract, candidate_assets_folder(one)) for one in problems]
     if config.executor.kind == RAY:
@@ -274,6 +272,17 @@ def need_machine(config: RunConfig, *problems: Problem) -> None:
             check_data(contract)
     for view in dict.fromkeys(views):
         open_sandbox_factory(config.sandbox.tier, view).close()
+
+
+def need_place(config: RunConfig, *problems: Problem) -> None:
+    """See that the run's executor has the nodes that problems ask for; what is only looked at or measured once is not asked.
+
+    Raises:
+        EnvironmentFault: this machine alone is no cluster.
+    """
+    if config.executor.kind == "local":
+        for problem in problems:
+            check_placement(problem.contract)
 
 
 def need_executor(config: RunConfig, problems: Sequence[Problem]) -> None:

@@ -11,7 +11,8 @@ import stat
 import tarfile
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
@@ -94,7 +95,7 @@ def unpack(bundle: Bundle, store: Path) -> Problem:
     """
     problem, folder = bundle.problem, store / bundle.digest
     try:
-        store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _need_own(store)
         with (store / f"{bundle.digest}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not folder.exists():
@@ -114,6 +115,25 @@ def unpack(bundle: Bundle, store: Path) -> Problem:
             f"expected {folder / changed} as it was sent with the problem {problem.id}, found it changed; remove {folder}."
         )
     return replace(problem, folder=folder, assets=None if problem.assets is None else folder / OWN_ASSETS / ALL)
+
+
+def _need_own(store: Path) -> None:
+    """Make the folder, or see that nobody else could have written what lies there: graders are started from it.
+
+    Raises:
+        OSError: somebody could.
+    """
+    store.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = store.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise OSError("it is a link, somebody else's, or others may write there")
+
+
+def touch(folders: Iterable[Path]) -> None:
+    """Say that bundles are in use."""
+    for folder in folders:
+        with suppress(OSError):  # removed meanwhile: the next grader that starts says so
+            os.utime(folder)
 
 
 def prune(store: Path, now: float | None = None) -> None:

@@ -10,6 +10,7 @@ import platform
 import select
 import tempfile
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,7 +26,7 @@ from evolve.execute._base import Block, BlockReport, EntryReport, Report
 from evolve.execute._cards import Cards, need_gpus
 from evolve.execute._scratch import Scratch
 from evolve.execute._slot import Slot, SlotSettings
-from evolve.execute.cluster._bundle import Bundle, check_versions, prune, unpack
+from evolve.execute.cluster._bundle import Bundle, check_versions, prune, touch, unpack
 from evolve.execute.cluster._work import Turn
 from evolve.problem._data import check_data
 from evolve.problem._load import candidate_assets_folder
@@ -33,6 +34,7 @@ from evolve.problem.contract._contract import Problem
 from evolve.problem.contract._environment import ALWAYS
 
 _REMEMBERED = 1024  # turns that were given up before they came
+_TOUCH_S = 3600.0  # between two signs that bundles are in use
 _BEGUN = 4  # turns that are known to have begun: a driver asks for none but the one behind what it saw last
 _KEPT = (*ALWAYS, "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES")  # and what Ray set
 
@@ -104,6 +106,7 @@ class SlotHost:
 
     def _begin(self, bundles: tuple[Bundle, ...]) -> None:
         problems = _unpacked(bundles, self._settings.tier)
+        self._folders, self._touched = [problem.folder for problem in problems.values()], time.monotonic()
         self._cards = need_gpus(problem.contract for problem in problems.values())  # of those that Ray gave this actor
         self._slot = Slot(self._slot_settings(problems), self._number)
         # The kernel ends graders with the thread that started them: this one lives as long as the actor.
@@ -207,6 +210,9 @@ class SlotHost:
             with self._lock:
                 self._running = None
             reports.put([*last, end])
+            if time.monotonic() - self._touched > _TOUCH_S:
+                self._touched = time.monotonic()
+                touch(self._folders)
         slot.close()
 
     def _run_with_cards(self, slot: Slot, block: Block, tell: Callable[[EntryReport], None]) -> BlockReport:

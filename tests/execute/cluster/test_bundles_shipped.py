@@ -16,7 +16,7 @@ import evolve
 from evolve._errors import EnvironmentFault
 from evolve.evaluate.isolation._hardware import hardware_of
 from evolve.execute.cluster import ClusterExecutor
-from evolve.execute.cluster._bundle import check_versions, pack, prune, unpack
+from evolve.execute.cluster._bundle import check_versions, pack, prune, touch, unpack
 from evolve.execute.cluster._connection import Connection
 from evolve.execute.cluster._host import _unpacked
 from evolve.problem.contract._contract import Data, Problem
@@ -131,3 +131,23 @@ def test_data_is_looked_for_where_the_slot_is(tmp_path: Path, ray_here: Connecti
     file.write_text("8")
     with pytest.raises(EnvironmentFault, match=r"^expected the data number of probe at \S+ on \S+ with the SHA-256"):
         _unpacked((bundle,), "none")
+
+
+def test_a_store_that_others_could_have_written_is_refused(problem: Problem, tmp_path: Path) -> None:
+    bundle = pack(problem)
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for store in ("open", "link"):
+        with pytest.raises(EnvironmentFault, match="it is a link, somebody else's, or others may write there"):
+            unpack(bundle, tmp_path / store)
+    assert list((tmp_path / "real").iterdir()) == []
+
+
+def test_a_bundle_that_is_said_to_be_in_use_is_kept(problem: Problem, tmp_path: Path) -> None:
+    folder = unpack(pack(problem), tmp_path).folder
+    os.utime(folder, (0, 0))
+    touch([folder, tmp_path / "gone"])
+    prune(tmp_path)
+    assert folder.exists()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from archive import Attempt, BlockEntry, Resources
 from evolve.execute import Block
+from evolve.execute.cluster import _fleet
 from evolve.execute.cluster._capacity import Node, SlotNeeds
 from evolve.execute.cluster._fleet import Fleet
 from evolve.execute.cluster._host import HostFacts
@@ -169,3 +170,60 @@ def test_each_block_stands_in_one_line_and_what_is_counted_is_there(steps: list[
         assert all(one.seat is seat for seat in seats for one in seat.line)
         assert (fleet.n_idle, fleet.n_behind) == (sum(not line for line in lines), sum(len(line) > 1 for line in lines))
         assert all([one.has_begun for one in line] == [True, False][: len(line)] for line in lines)
+
+
+def test_an_actor_that_dies_in_an_exclusive_block_frees_its_machine() -> None:
+    fleet, _seats = fleet_of("here", "here")
+    alone = work(0, exclusive=True)
+    assert fleet.take(alone, set()) is not None
+    assert fleet.take(work(1), set()) is None
+    fleet.lose(alone)
+    assert fleet.take(work(2), set()) is not None
+
+
+def test_an_exclusive_block_for_one_machine_gets_that_one_and_none_that_leaves() -> None:
+    fleet, seats = fleet_of("here", "there")
+    assert fleet.take(work(0, exclusive=True, machine="there"), set()) is seats[1]
+    fleet, seats = fleet_of("here", "there")
+    seats[0].is_leaving = True
+    fleet._note(seats[0])
+    assert fleet.take(work(0, exclusive=True), set()) is seats[1]
+
+
+def test_a_node_that_was_drained_and_is_not_any_more_serves_again() -> None:
+    fleet, (seat,) = fleet_of("here")
+    only = work(0)
+    fleet.take(only, set())
+    fleet.refresh([Node("n", "host", draining=True)])
+    assert seat.is_leaving
+    fleet.refresh([Node("n", "host")])
+    fleet.give(only)
+    assert fleet.take(work(1), set()) is seat
+
+
+def test_a_node_that_did_not_fit_is_looked_at_again_and_later_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(_fleet.time, "monotonic", lambda: clock[0])
+    fleet, _ = fleet_of()
+    for length_s in (15.0, 30.0, 60.0):
+        fleet._note_fault("n", "no sandbox")
+        assert fleet._now_barred == ["n"]
+        clock[0] += length_s - 1
+        fleet._look_again()
+        assert fleet._now_barred == ["n"]
+        clock[0] += 2
+        fleet._look_again()
+        assert fleet._now_barred == []
+        assert fleet.unfit == {"n": "no sandbox"}, "until it is known to be well"
+
+
+@pytest.mark.parametrize(
+    ("told", "cause"),
+    [
+        ("\x1b[36mray::Door\x1b[39m (pid=1)\n  File x\n    ^^^^\nImportError: no x\n", "ImportError: no x"),
+        ("The actor died before it finished.\n\tclass_name: Door\n\tactor_id: 1", "The actor died before it finished."),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_of_what_ray_tells_the_error_is_kept(told: str, cause: str) -> None:
+    assert _fleet._cause(told) == cause
