@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from parabolas import EVALUATE, parabola
 
-from archive import Attempt, BlockStatus
+from archive import Attempt, BlockStatus, find_records
 from evolve._errors import EnvironmentFault
 from evolve.execute import EntryReport
 from evolve.execute.cluster import ClusterExecutor
@@ -23,6 +24,7 @@ from evolve.testing import Probe, action
 from evolve.testing._executor_bench import ExecutorBench, open_executor_bench
 
 LIMIT_S = 120.0
+EVOLVE = [sys.executable, "-m", "evolve"]
 
 
 @contextmanager
@@ -153,6 +155,30 @@ def labels_of_nodes_and_resources_of_their_own(folder: Path) -> None:
             used(0, labels={"card": "B200"})
 
 
+def a_run_whose_nodes_all_leave_ends_at_its_limit_and_goes_on_elsewhere(folder: Path) -> None:
+    problem, run = parabola(folder), folder / "run"
+    (problem / "evaluate.py").write_text(
+        EVALUATE.replace("    noise", "    time.sleep(0.3)\n    noise", 1).replace("NOISY", "False")
+    )
+    with a_cluster(1) as (cluster, nodes):
+        words = [f"problem={problem}", "executor=ray", f"executor.address={cluster.address}", "sandbox=none", "budget.wall_s=20"]
+        driver = subprocess.Popen(
+            [*EVOLVE, "run", *words, f"out={run}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        until(lambda: (run / "journal").exists() and any(find_records(run, ("measured",))), "the first measurement")
+        cluster.remove_node(nodes[0], allow_graceful=False)
+        said, _ = driver.communicate(timeout=LIMIT_S)
+    assert driver.returncode in (0, 1), said
+    assert "nobody is left to measure" in said
+    assert "done: budget.wall_s is spent" in said
+    n = len(list(find_records(run, ("measured",))))
+    more = [str(run), "executor=local", "executor.slots=1", "budget.wall_s=null", f"budget.evaluations={n + 5}"]
+    done = subprocess.run([*EVOLVE, "resume", *more], capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    assert "done: budget.evaluations is spent" in done.stdout
+    assert len(list(find_records(run, ("measured",)))) > n + 2  # what was given up is spent
+
+
 SCENARIOS = {
     scenario.__name__: scenario
     for scenario in (
@@ -160,6 +186,7 @@ SCENARIOS = {
         a_cluster_that_shrinks_to_nothing_and_grows_again,
         a_node_that_is_drained,
         labels_of_nodes_and_resources_of_their_own,
+        a_run_whose_nodes_all_leave_ends_at_its_limit_and_goes_on_elsewhere,
     )
 }
 
