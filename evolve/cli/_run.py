@@ -71,10 +71,10 @@ def stop(words: Namespace) -> int:
 
 def rebin(words: Namespace) -> int:
     from evolve.cli.show._learnt import archive_text, ranges_text
+    from evolve.engine._reading import view_run
     from evolve.engine.api._create import open_run
 
-    opened = open_run(words.RUN)
-    run = opened.of(words.problem) if words.problem else opened
+    run = open_run(words.RUN).of(view_run(words.RUN, words.problem or "").problem.contract.name)
     ranges = [_range(word) for word in words.AXIS]
     if len(dict(ranges)) < len(ranges):
         raise UsageError(f"expected each descriptor once, found {' '.join(words.AXIS)}; leave all but one out")

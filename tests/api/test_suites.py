@@ -63,8 +63,11 @@ def test_from_python_each_problem_is_read_by_its_name(problems: Path, tmp_path: 
         assert run.of(told.problem).claims().exact is not None
     best = run.of("ridge").best
     assert run.candidate(best.id).score == best.score
-    with pytest.raises(evolve.EvolveError, match="say which"):
-        _ = run.best
+    for vague in (lambda: run.best, run.ask, lambda: run.rebin({"x": (0, 1)}), run.claims):
+        with pytest.raises(evolve.EvolveError, match=r'say which: run\.of\("hill"\)'):
+            vague()
+    with pytest.raises(evolve.EvolveError, match=r'did you mean run\.of\("ridge"\)'):
+        run.of("rigde")
 
 
 def test_a_child_that_is_told_is_of_the_problem_that_was_asked_for(problems: Path, tmp_path: Path) -> None:
