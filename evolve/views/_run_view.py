@@ -109,9 +109,9 @@ class RunView:
                     return record.candidate
         return self.texts.candidate(id_)
 
-    def quote(self) -> str:
-        """What to type after a verb that is about this problem, as a shell reads it."""
-        run = shlex.quote(str(self.run.path))
+    def quote(self, more: str = "") -> str:
+        """What to type after a verb that is about this problem, as a shell reads it; ``more`` goes behind the run."""
+        run = f"{shlex.quote(str(self.run.path))} {more}".rstrip()
         return f"{run} --problem {shlex.quote(self.problem.contract.name)}" if self.several else run
 
     @property
@@ -200,7 +200,7 @@ class RunView:
         best = self.best()
         if best is None:
             found = f"program with a score: {why}" if (why := self.state.run.failure) else "measured candidate yet"
-            raise RunError(f"{self.run.path} has no {found}; see: evolve status {shlex.quote(str(self.run.path))}")
+            raise RunError(f"{self.run.path} has no {found}; see: evolve status {self.quote()}")
         return best
 
     def candidate(self, prefix: str) -> int:

@@ -43,9 +43,21 @@ def test_one_run_of_a_folder_of_problems(problems: Path, tmp_path: Path, capsys:
     assert "did you mean --problem ridge" in refused(capsys, "status", run, "--problem", "rigde")
     counted = json.loads(said(capsys, "query", run, "SELECT problem, count(*) FROM candidates GROUP BY 1 ORDER BY 1", "--json"))
     assert [name.partition("@")[0] for name, _ in counted["rows"]] == ["hill", "ridge"]
+    out = f"type: evolve best {run} --source -o out.py --problem ridge"
+    assert out in refused(capsys, "best", run, "--problem", "ridge", "-o", "out.py")
+    out = f"type: evolve best {run} --diff --problem ridge > x"
+    assert out in refused(capsys, "best", run, "--problem", "ridge", "--diff", "-o", "x")
     assert "above the 30 that are spent" in refused(capsys, "resume", run, "budget.evaluations=20")
     more = json.loads(said(capsys, "resume", run, "budget.evaluations=50", "--json"))
     assert more["measurements"] == 50
+
+
+def test_what_to_type_next_is_about_the_problem_that_gained_most(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    problems = folder_of_problems(tmp_path / "problems", best_already=(0.25, 0.75), ridge=(3.0, -2.0))
+    run = str(tmp_path / "run")
+    words = (f"problem={problems}", f"out={run}", "budget.evaluations=30", "sandbox=none", "executor.slots=1")
+    assert f"evolve best {run} --problem ridge | evolve resume" in said(capsys, "run", *words)
+    assert f"next: evolve status {run} --problem ridge" in said(capsys, "status", run)
 
 
 def test_from_python_each_problem_is_read_by_its_name(problems: Path, tmp_path: Path) -> None:

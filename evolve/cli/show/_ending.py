@@ -60,7 +60,7 @@ def ending(summary: Summary, opened: RunView) -> str:
     rows.append(
         ("tried", f"{counted(summary.candidates, 'candidate')}, {counted(summary.measurements, 'measurement')}{_failures(summary)}")
     )
-    rows += evaluator_rows(summary.evaluator, summary.run)
+    rows += evaluator_rows(summary.evaluator, opened)
     rows += operator_rows(opened.progress().shares)
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
     if models := models_text(summary.models, opened.budget):
@@ -78,7 +78,7 @@ def ending(summary: Summary, opened: RunView) -> str:
     text = [columns(rows)]
     if best is not None and best != INITIAL:
         text.append(f"\nhow it came about\n{_story(lineage(opened, best))}")
-    if table := learnt_table(found, summary.run):
+    if table := learnt_table(found, opened.quote("--json")):
         text.append(f"\n{LEARNT}\n{table}")
     return "\n".join([*text, "\nnext", *(f"  {command}" for command in _next(summary, opened))])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -156,7 +157,7 @@ def suite_status(views: Sequence[RunView]) -> str:
         *([("models", text)] if (text := models_text(found.models, first.whole_budget)) else []),
         ("left", left_text(first.whole_budget, spent)),
     ]
-    return f"{columns(rows)}\n\n{suite_table(views)}\n\nnext: evolve status {first.quote()}"
+    return f"{columns(rows)}\n\n{suite_table(views)}\n\nnext: evolve status {_most_gained(views).quote()}"
 
 
 def suite_ending(summary: Summary, views: Sequence[RunView]) -> str:
@@ -169,9 +170,21 @@ def suite_ending(summary: Summary, views: Sequence[RunView]) -> str:
         ("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"),
         *([("models", models)] if models else []),
         ("run", summary.run),
-        ("next", f"evolve best {first.quote()}" + (f" | {way}" if way else "")),
+        ("next", f"evolve best {_most_gained(views).quote()}" + (f" | {way}" if way else "")),
     ]
     return f"{suite_table(views)}\n\n{columns(rows)}"
+
+
+def _most_gained(views: Sequence[RunView]) -> RunView:
+    """The problem that has gained most for its initial program's score: scores of several have no unit in common."""
+
+    def share(view: RunView) -> float:
+        seen = view.progress()
+        if seen.gain is None or seen.seed is None or seen.gain <= 0:
+            return 0.0
+        return seen.gain / abs(seen.seed.score) if seen.seed.score else math.inf
+
+    return max(views, key=share)
 
 
 def _shown(score: float | None) -> str:
