@@ -60,6 +60,25 @@ def test_what_to_type_next_is_about_the_problem_that_gained_most(tmp_path: Path,
     assert f"next: evolve status {run} --problem ridge" in said(capsys, "status", run)
 
 
+def with_noise(problems: Path, name: str = "ridge") -> None:
+    """Makes one of the problems noisy."""
+    contract, evaluator = problems / name / "problem.yaml", problems / name / "evaluate.py"
+    contract.write_text(contract.read_text().replace("deterministic", "noisy"))
+    evaluator.write_text(evaluator.read_text().replace("** 2)\n", '** 2 + 0.1 * trial.rng("noise").normal())\n'))
+
+
+def test_what_was_kept_back_and_not_spent_is_said(problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_noise(problems)
+    run = str(tmp_path / "run")
+    words = (f"problem={problems}", f"out={run}", "budget.evaluations=20", "sandbox=none", "executor.slots=1")
+    ended = said(capsys, "run", *words)
+    left = 20 - json.loads(said(capsys, "status", run, "--json"))["spent"]["evaluations"]
+    kept = f"with {left:.0f} of 20 left that were kept for final runs of best and initial program and not spent"
+    how = f"done: budget.evaluations, {kept}" if left else "done: budget.evaluations is spent"
+    assert f"ended  {how}" in ended
+    assert f"status   {how}" in said(capsys, "status", run)
+
+
 def test_from_python_each_problem_is_read_by_its_name(problems: Path, tmp_path: Path) -> None:
     run = evolve.create_run(
         [problems / "hill", evolve.load_problem(problems / "ridge")],

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from archive import Claim, ConfirmationOpened, Event, LogEntry, NodesUnfit, StopRequested
 from evolve._counted import counted
-from evolve.cli.show._limits import budget_text, left_text
+from evolve.cli.show._limits import budget_text, ended_text, left_text
 from evolve.cli.show._text import columns, counts, duration, gain_with_error, models_text, number, one_line, unfit_rows
+from evolve.search.claims._openings import is_limit
 
 if TYPE_CHECKING:
     from evolve.engine._session import RunStarted
@@ -147,7 +148,7 @@ def suite_status(views: Sequence[RunView]) -> str:
     spent, reason = first.spent(), f" ({one_line(found.reason, 400)})" if found.reason not in ("", found.status) else ""
     rows = [
         ("run", found.run),
-        ("status", f"{found.status}{reason}"),
+        ("status", _ended(found, views) if found.status == "done" and is_limit(found.reason) else f"{found.status}{reason}"),
         ("sandbox", first.tier),
         *unfit_rows(first.unfit),
         ("tried", f"{counted(found.candidates, 'candidate')}, {counted(found.measurements, 'measurement')}"),
@@ -165,7 +166,7 @@ def suite_ending(summary: Summary, views: Sequence[RunView]) -> str:
     first = views[0]
     way, models = first.way_on(summary.status, summary.reason), models_text(summary.models, first.whole_budget)
     rows = [
-        ("ended", f"{summary.status} ({one_line(summary.reason, 400)})" if summary.reason != summary.status else summary.status),
+        ("ended", _ended(summary, views)),
         ("tried", f"{counted(summary.candidates, 'candidate')}, {counted(summary.measurements, 'measurement')}"),
         ("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"),
         *([("models", models)] if models else []),
@@ -173,6 +174,13 @@ def suite_ending(summary: Summary, views: Sequence[RunView]) -> str:
         ("next", f"evolve best {_most_gained(views).quote()}" + (f" | {way}" if way else "")),
     ]
     return f"{suite_table(views)}\n\n{columns(rows)}"
+
+
+def _ended(summary: Summary, views: Sequence[RunView]) -> str:
+    """How it ended, and what of the budget the noisy problems have kept back and not spent, in sum."""
+    kept = dict.fromkeys(view.kept_for() for view in views if view.problem.contract.noisy)
+    first = views[0]
+    return ended_text(summary, first.whole_budget, int(first.spent()["evaluations"]), " and ".join(kept))
 
 
 def _most_gained(views: Sequence[RunView]) -> RunView:
