@@ -68,7 +68,7 @@ def status(words: Namespace) -> int:
 def best(words: Namespace) -> int:
     from evolve.cli import _candidate
     from evolve.cli.show._json_runs import any_json, best_json
-    from evolve.cli.show._suite import suite_table
+    from evolve.cli.show._suite import suite_best
     from evolve.engine._reading import view_all
     from evolve.views._run_view import named_view
     from evolve.views.candidate._candidate import diff
@@ -80,7 +80,7 @@ def best(words: Namespace) -> int:
         raise UsageError(f"--{asked[0]} and --json are two forms; evolve best RUN --json holds the files too.")
     views = view_all(words.RUN)
     if len(views) > 1 and not (words.problem or asked or words.out):
-        put_json(any_json(views, "", best_json)) if words.json else put(suite_table(views))
+        put_json(any_json(views, "", best_json)) if words.json else put(suite_best(views))
         return EXIT_DONE
     opened = named_view(views, words.problem or "")
     leader = opened.leader()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,25 @@ def test_what_was_kept_back_and_not_spent_is_said(problems: Path, tmp_path: Path
     how = f"done: budget.evaluations, {kept}" if left else "done: budget.evaluations is spent"
     assert f"ended  {how}" in ended
     assert f"status   {how}" in said(capsys, "status", run)
+
+
+def test_a_gain_says_where_it_is_of_final_runs_and_each_best_how_well_founded_it_is(
+    problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_noise(problems)
+    run = str(tmp_path / "run")
+    words = (f"problem={problems}", f"out={run}", "budget.evaluations=60", "sandbox=none", "executor.slots=1")
+    ended = said(capsys, "run", *words)
+    hill, ridge = json.loads(said(capsys, "status", run, "--json"))["problems"]
+    assert ridge["word"]
+    assert ridge["gain_from"] == "final runs"
+    table = said(capsys, "best", run)
+    for text in (ended, table):
+        assert f"gain of the final runs; {ridge['word']}" in text
+        assert text.count("gain of the final runs") == 1
+    for one in (hill, ridge):
+        row = (one["problem"], one["best_id"], one["best_operator"], one["word"] or "-")
+        assert row in [tuple(re.split(r"  +", line.strip())) for line in table.splitlines()]
 
 
 def test_from_python_each_problem_is_read_by_its_name(problems: Path, tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from archive import Claim, ConfirmationOpened, Event, LogEntry, NodesUnfit, StopRequested
 from evolve._counted import counted
 from evolve.cli.show._limits import budget_text, ended_text, left_text
-from evolve.cli.show._text import columns, counts, duration, gain_with_error, models_text, number, one_line, unfit_rows
-from evolve.search.claims._openings import is_limit
+from evolve.cli.show._text import columns, counts, duration, gain, models_text, number, one_line, unfit_rows
+from evolve.problem.contract._contract import Budget
+from evolve.views._progress import BY_NOBODY
+from evolve.views._summary import CONFIRMED, FROM_FINAL
 
 if TYPE_CHECKING:
     from evolve.engine._session import RunStarted
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 LINE_S = 10.0
 TABLE_S = 1.0
 _HEAD = ("problem", "initial", "best", "gain", "tried", "measured", "claims", "")
+_LIMITS = tuple(f"budget.{one.name}" for one in fields(Budget))
 NO_WALLS = "none: candidates run as you, with your files and your network"
 
 
@@ -106,12 +110,12 @@ def _table(views: Sequence[RunView], seen: Sequence[Progress]) -> str:
 
 
 def _row(view: RunView, seen: Progress) -> tuple[str, ...]:
-    seed = seen.seed.score if seen.seed else None
+    seed, known = seen.seed.score if seen.seed else None, seen.word != CONFIRMED  # of what is confirmed the vault has the estimate
     return (
         view.problem.contract.name,
         _shown(seed),
         _shown(seen.best.score if seen.best else None),
-        gain_with_error(seen.gain, seed, None) if seen.gain is not None and seed is not None else "-",
+        gain(seen.gain, seed) if known and seen.gain is not None and seed is not None else "-",
         str(seen.candidates),
         str(seen.measurements),
         f"{seen.claims} of {seen.openings}" if view.problem.contract.noisy else "-",
@@ -122,6 +126,10 @@ def _row(view: RunView, seen: Progress) -> tuple[str, ...]:
 def _notes(view: RunView, seen: Progress) -> list[str]:
     """What a person must not miss of one problem; all of it: ``evolve status RUN --problem NAME``."""
     notes = [f"given up: {one_line(view.given_up, 120)}"] if view.given_up else []
+    if seen.gain_from == FROM_FINAL and seen.word != CONFIRMED:
+        notes.append(f"gain of the {FROM_FINAL}")
+    if seen.word:
+        notes.append(seen.word)
     if seen.unchecked is not None:
         notes.append(f"{number(seen.unchecked.best_score)} not checked yet")
     if seen.evaluator.errors:
@@ -140,6 +148,16 @@ def _best_text(seen: Progress) -> str:
     return _shown(seen.best.score if seen.best else None)
 
 
+def suite_best(views: Sequence[RunView]) -> str:
+    """``evolve best`` of a run of several problems: how each stands, and who its best program is."""
+    rows = [("problem", "best", "made by", "verdict")]
+    for view in views:
+        seen = view.progress()
+        made = "nobody: the initial program" if seen.best_operator == BY_NOBODY else seen.best_operator or "-"
+        rows.append((view.problem.contract.name, seen.best.id if seen.best else "-", made, seen.word or "-"))
+    return f"{suite_table(views)}\n\n{columns(rows)}\n\nnext: evolve best {_most_gained(views).quote()} --diff | --source"
+
+
 def suite_status(views: Sequence[RunView]) -> str:
     """``evolve status`` of a run of several problems."""
     from evolve.views._suite import summary_of
@@ -148,7 +166,7 @@ def suite_status(views: Sequence[RunView]) -> str:
     spent, reason = first.spent(), f" ({one_line(found.reason, 400)})" if found.reason not in ("", found.status) else ""
     rows = [
         ("run", found.run),
-        ("status", _ended(found, views) if found.status == "done" and is_limit(found.reason) else f"{found.status}{reason}"),
+        ("status", _ended(found, views) if found.status == "done" and found.reason in _LIMITS else f"{found.status}{reason}"),
         ("sandbox", first.tier),
         *unfit_rows(first.unfit),
         ("tried", f"{counted(found.candidates, 'candidate')}, {counted(found.measurements, 'measurement')}"),
