@@ -68,11 +68,17 @@ def with_noise(problems: Path, name: str = "ridge") -> None:
     evaluator.write_text(evaluator.read_text().replace("** 2)\n", '** 2 + 0.1 * trial.rng("noise").normal())\n'))
 
 
-def test_what_was_kept_back_and_not_spent_is_said(problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_kept_back_is_said_at_the_start_and_what_of_it_was_not_spent_at_the_end(
+    problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with_noise(problems)
     run = str(tmp_path / "run")
     words = (f"problem={problems}", f"out={run}", "budget.evaluations=20", "sandbox=none", "executor.slots=1")
-    ended = said(capsys, "run", *words)
+    assert main(["run", *words]) == 0
+    ended, first = capsys.readouterr()
+    assert "problem  hill: maximize height, deterministic\n" in first
+    assert "problem  ridge: maximize height, noisy; 30 % of its part of the budget is set aside to confirm improvements" in first
+    assert "; its part is 10 measurements now, which sets 3 aside\n" in first
     left = 20 - json.loads(said(capsys, "status", run, "--json"))["spent"]["evaluations"]
     kept = f"with {left:.0f} of 20 left that were kept for final runs of best and initial program and not spent"
     how = f"done: budget.evaluations, {kept}" if left else "done: budget.evaluations is spent"

@@ -12,6 +12,7 @@ from archive import Claim, ConfirmationOpened, Event, LogEntry, NodesUnfit, Stop
 from evolve._counted import counted
 from evolve.cli.show._limits import budget_text, ended_text, left_text
 from evolve.cli.show._text import columns, counts, duration, gain, models_text, number, one_line, unfit_rows
+from evolve.cli.show._vaults import confirm_text, problem_text
 from evolve.problem.contract._contract import Budget
 from evolve.views._progress import BY_NOBODY
 from evolve.views._summary import CONFIRMED, FROM_FINAL
@@ -89,15 +90,21 @@ class SuiteView:
 
 def _header(announcement: RunStarted, views: Sequence[RunView]) -> list[tuple[str, str]]:
     first = announcement.view
+    limited = first.whole_budget.bounds_machine or first.whole_budget.bounds_models
     lines = [
         ("run", f"{first.run.path}{' (resumed)' if announcement.resumed else ''}"),
-        ("problems", ", ".join(view.problem.contract.name for view in views)),
-        ("budget", f"{budget_text(first.whole_budget)}, for all of them"),
+        *(("problem", _problem_line(view)) for view in views),
+        ("budget", f"{budget_text(first.whole_budget)}{', for all of them' if limited else ''}"),
         ("sandbox", "strict" if first.tier == "strict" else NO_WALLS),
     ]
     if announcement.no_models:
         lines.append(("models", announcement.no_models))
     return [*lines, ("end", f"Ctrl-C, or from elsewhere: evolve stop {shlex.quote(str(first.run.path))}")]
+
+
+def _problem_line(view: RunView) -> str:
+    text = problem_text(view, view.progress())
+    return f"{text}; {confirm_text(view)}" if view.problem.contract.noisy else text
 
 
 def suite_table(views: Sequence[RunView]) -> str:
