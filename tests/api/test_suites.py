@@ -163,6 +163,8 @@ def test_what_a_configuration_of_several_comes_to_is_shown(problems: Path, capsy
         (["problem=[{0}/hill,{0}/broken]"], "{0}/broken, one of the problems asked for: problem.yaml: goal"),
         (["problem=[{0}/hill,{0}/copy]"], "expected a name of its own for each problem of a run, found hill in"),
         (["problem={0}/empty"], "empty"),
+        (["problem={0}/hill,{0}/ridge"], 'for several quote and bracket them, as "problem=[{0}/hill,{0}/ridge]"'),
+        (["problem=[{0}/hill,", "{0}/ridge]"], "for several quote and bracket them, as"),
         (["problem={0}", "suite.allocation=fair"], "suite.allocation must be one of bandit, equal"),
     ],
 )
@@ -183,3 +185,9 @@ def test_bad_input_is_one_sentence_before_anything_is_made(
     assert why.format(problems) in text
     assert len(text.strip().splitlines()) == 1
     assert not run.exists()
+
+
+def test_one_problem_at_a_time_is_validated(problems: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for several in (f"[{problems / 'hill'},{problems / 'ridge'}]", str(problems)):
+        text = refused(capsys, "validate", several)
+        assert f"expected one problem at a time, found 2; type for example evolve validate {problems / 'hill'}" in text
