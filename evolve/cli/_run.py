@@ -23,12 +23,16 @@ _EXIT = {"done": EXIT_DONE, "stopped": EXIT_DONE, "interrupted": EXIT_INTERRUPTE
 
 def run(words: Namespace) -> int:
     from evolve.adapters._choose import adapter_notes
+    from evolve.adapters._suite import skipped_in
     from evolve.config._compose import compose
     from evolve.engine._session import start
 
     config = compose(words.SETTING)
     for note in (one for name in config.problem.names or (config.problem.name,) for one in adapter_notes(name)):
         say(note)
+    for where in (word.removeprefix("problem=") for word in words.SETTING if word.startswith("problem=")):
+        if skipped := skipped_in(where):
+            say(f"note: no problem, as no problem.yaml is in it: {', '.join(skipped)}")
     return _driven(lambda view: start(config, hooks=[view.record], announce=view.on_started), words.json)
 
 

@@ -74,8 +74,11 @@ def test_what_is_kept_back_is_said_at_the_start_and_what_of_it_was_not_spent_at_
     with_noise(problems)
     run = str(tmp_path / "run")
     words = (f"problem={problems}", f"out={run}", "budget.evaluations=20", "sandbox=none", "executor.slots=1")
+    for more in ("drafts", ".git"):
+        (problems / more).mkdir()
     assert main(["run", *words]) == 0
     ended, first = capsys.readouterr()
+    assert "note: no problem, as no problem.yaml is in it: drafts\n" in first
     assert "problem  hill: maximize height, deterministic\n" in first
     assert "problem  ridge: maximize height, noisy; 30 % of its part of the budget is set aside to confirm improvements" in first
     assert "; its part is 10 measurements now, which sets 3 aside\n" in first
